@@ -1,9 +1,9 @@
 // The load: POSTs over connections that stay open, to one port at a time, in bursts. It reads a line of JSON for each
-// burst (port, ms) and writes one when all of its responses are there: requests, ms, wrong.
+// burst (port, ms, connections) and writes one when all of its responses are there: requests, ms, wrong.
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 
-const [path, requestBytes, responseBytes, connections] = process.argv.slice(2)
+const [path, requestBytes, responseBytes] = process.argv.slice(2)
 const start = '{"subCCNo":1,"vdnId":1,"callData":"'
 const body = `${start}${'x'.repeat(Number(requestBytes) - start.length - 2)}"}`
 const request = Buffer.from(
@@ -42,16 +42,16 @@ const openClient = (port) => {
   return { send, isOpen: () => !socket.readableEnded && !socket.destroyed }
 }
 
-const clientsOf = (port) => {
+const clientsOf = (port, connections) => {
   const known = (clients.get(port) ?? []).filter((client) => client.isOpen())
-  while (known.length < Number(connections)) known.push(openClient(port))
+  while (known.length < connections) known.push(openClient(port))
   clients.set(port, known)
-  return known
+  return known.slice(0, connections)
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { port, ms } = JSON.parse(line)
-  const all = clientsOf(port)
+  const { port, ms, connections } = JSON.parse(line)
+  const all = clientsOf(port, connections)
   const begin = performance.now()
   await new Promise((resolve) => {
     let left = all.length

@@ -71,15 +71,15 @@ export const launch = async ({ name, node, upstream, caFile, dir, more = {} }) =
 let load
 
 /** One burst of the load, which is a process of its own on the other core. */
-const burst = async (port, ms) => {
+const burst = async (order) => {
   if (load === undefined) {
-    const args = [PATHS.small, REQUEST_BYTES, SMALL_BODY.length, CONNECTIONS].map(String)
+    const args = [PATHS.small, REQUEST_BYTES, SMALL_BODY.length].map(String)
     const command = ['-c', String(CORES.load), process.execPath, `${here}load.mjs`, ...args]
     const child = spawn('taskset', command, { stdio: ['pipe', 'pipe', 'inherit'] })
     load = { stdin: child.stdin, lines: createInterface({ input: child.stdout }) }
     child.unref()
   }
-  load.stdin.write(`${JSON.stringify({ port, ms })}\n`)
+  load.stdin.write(`${JSON.stringify(order)}\n`)
   const [line] = await once(load.lines, 'line')
   return JSON.parse(line)
 }
@@ -90,13 +90,31 @@ export const stopLoad = () => {
   load = undefined
 }
 
-/** Small requests over 64 connections for some milliseconds: CPU of the proxy in µs a request, and its memory. */
-export const smallRequests = async ({ running, port }, milliseconds) => {
+/** Small requests for some milliseconds: CPU of the proxy in µs a request, and its memory. */
+export const smallRequests = async ({ running, port }, milliseconds, connections = CONNECTIONS) => {
   const before = cpuMs(running)
-  const { requests, wrong, ms } = await burst(port, milliseconds)
+  const { requests, wrong, ms } = await burst({ port, ms: milliseconds, connections })
   const cpuUs = ((cpuMs(running) - before) * 1000) / requests
   if (wrong > 0 || requests === 0) throw new Error(`${wrong} of ${requests} requests failed`)
-  return { cpuUs, perSecond: (requests * 1000) / ms, rss: rssMb(running) }
+  return { cpuUs, requests, perSecond: (requests * 1000) / ms, rss: rssMb(running) }
+}
+
+/** What V8 allocates for a request, in kB, by its own trace. */
+export const allocation = async (bench) => {
+  const { running, port } = await launch({ ...bench, node: [bench.node, '--trace-gc-nvp'] })
+  try {
+    await smallRequests({ running, port }, 3000)
+    const before = allocatedBytes(running)
+    const { requests } = await smallRequests({ running, port }, 4000)
+    return (allocatedBytes(running) - before) / requests / 1000
+  } finally {
+    await running.stop()
+  }
+}
+
+const allocatedBytes = (running) => {
+  const collections = running.output().matchAll(/ allocated=(\d+)/g)
+  return Array.from(collections, ([, bytes]) => Number(bytes)).reduce((sum, bytes) => sum + bytes)
 }
 
 /** 50 MiB bodies, one after another: CPU of the proxy in ms per MiB. */

@@ -42,6 +42,7 @@ export const start = ({ name, command, env = {}, dir, core }) => {
     name,
     pid: child.pid,
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+    output: () => readFileSync(join(dir, `${name}.out`), 'utf8'),
     errors: () => readFileSync(join(dir, `${name}.err`), 'utf8').slice(-2000),
     async stop() {
       child.kill('SIGTERM')

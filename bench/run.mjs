@@ -9,7 +9,15 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { bigBodies, CORES, launch, smallRequests, stopLoad, SUBJECTS } from './measure.mjs'
+import {
+  allocation,
+  bigBodies,
+  CORES,
+  launch,
+  smallRequests,
+  stopLoad,
+  SUBJECTS,
+} from './measure.mjs'
 import { rssMb } from './process.mjs'
 import { estimate, machine, median, shuffled, table } from './report.mjs'
 import { measureCost } from './sharing-cost.mjs'
@@ -25,15 +33,42 @@ const print = (text) => process.stdout.write(`${text}\n`)
 const say = (text) => process.stderr.write(`${text}\n`)
 
 // V8 compiles the code of a proxy, on other threads, for its first five or six seconds under load.
-const FULL = { cycles: 5, warmMs: 6000, bursts: 60, tlsBursts: 40, bodies: 6, coldStarts: 5 }
-const QUICK = { ...FULL, cycles: 1, warmMs: 3000, bursts: 30, tlsBursts: 20, bodies: 3 }
+const FULL = {
+  cycles: 5,
+  warmMs: 6000,
+  bursts: 60,
+  otherBursts: 20,
+  tlsBursts: 40,
+  bodies: 6,
+  coldStarts: 5,
+}
+const QUICK = {
+  ...FULL,
+  cycles: 1,
+  warmMs: 3000,
+  bursts: 30,
+  otherBursts: 8,
+  tlsBursts: 20,
+  bodies: 3,
+}
 const IDLE_MS = 500
 /** Milliseconds of load: short, so that the proxies of a comparison meet the same state of the machine. */
 const BURST = { min: 120, max: 200 }
 
+/** Connections, beside the 64 of the other figures. */
+const OTHER_LOADS = [1, 256, 1000]
+
 /** Name, subject, figure, the peer that it is divided by or none, the bar, and what it is in. */
 const BARS = [
   ['CPU per request, to the floor', 'cpu', 'floor', 1.2],
+  ['CPU per request with HTTPS, to the floor', 'cpuTls', 'floor', 1.2],
+  ...OTHER_LOADS.map((count) => [
+    `CPU per request at ${count} connection${count === 1 ? '' : 's'}, to the floor`,
+    `cpu${count}`,
+    'floor',
+    1.25,
+  ]),
+  ['allocated per request, kB', 'allocated', undefined, 23],
   [`CPU per request, to ${FASTIFY}`, 'cpu', FASTIFY, 0.65],
   [`CPU per request with HTTPS, to ${FASTIFY}`, 'cpuTls', FASTIFY, 0.62],
   [`50 MiB down, CPU per MiB, to ${FASTIFY}`, 'down', FASTIFY, 1],
@@ -110,11 +145,11 @@ const cycle = async ({ plan, record, say, ...bench }) => {
     }
   }
   // What is recorded at the same index was measured within a second.
-  const bursts = async (each, count, figure) => {
+  const bursts = async (each, count, figure, connections) => {
     for (let burst = 0; burst < count; burst += 1) {
       const ms = BURST.min + Math.random() * (BURST.max - BURST.min)
       await each(async (proxy, note) => {
-        const { cpuUs, perSecond } = await smallRequests(proxy, ms)
+        const { cpuUs, perSecond } = await smallRequests(proxy, ms, connections)
         note(figure, cpuUs)
         if (figure === 'cpu') note('perSecond', perSecond)
       })
@@ -133,13 +168,18 @@ const cycle = async ({ plan, record, say, ...bench }) => {
       for (let body = 0; body < plan.bodies; body += 1)
         await each(async (proxy, note) => note(direction, await bigBodies(proxy, direction, 1)))
     }
+    for (const count of OTHER_LOADS) await bursts(each, plan.otherBursts, `cpu${count}`, count)
   })
   say('HTTPS')
   await sideBySide(bench.urls.tls, async (each) => {
     await each((proxy) => smallRequests(proxy, plan.warmMs))
     await bursts(each, plan.tlsBursts, 'cpuTls')
   })
-  say('cold starts')
+  say('allocation and cold starts')
+  for (const name of [OWN, 'floor']) {
+    const upstream = bench.urls.plain
+    record(name, 'allocated', await allocation({ ...bench, name, upstream }))
+  }
   for (let start = 0; start < plan.coldStarts; start += 1) {
     for (const name of shuffled([BARE, ...names])) {
       const { running, coldMs } = await launch({ ...bench, name, upstream: bench.urls.plain })

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Client } from 'undici'
 import { causeOfError, CODES, codeOf, type ConnectFailure } from '../causes.ts'
 import { systemClock, type Clock } from '../clock.ts'
@@ -184,6 +185,7 @@ class Pool {
           }
           onConnect?.('opened')
           connection.openedAt = this.#now()
+          connection.socket = outcome
           prepareSocket(outcome, () => connection.exchange?.resume())
           outcome.on('error', (error) => {
             const code = codeOf(error)
@@ -210,6 +212,7 @@ class Pool {
     const connection: PooledConnection = {
       client,
       openedAt: Infinity,
+      socket: undefined,
       exchange: undefined,
       responded: false,
       closing: false,
@@ -232,8 +235,8 @@ class Pool {
 
   #release(connection: PooledConnection): void {
     connection.exchange = undefined
-    const { client, closing } = connection
-    if (closing || !client.stats.connected || this.#isOld(connection)) this.#close(connection)
+    const { socket, closing } = connection
+    if (closing || socket?.destroyed !== false || this.#isOld(connection)) this.#close(connection)
     else {
       this.#idle.push(connection)
       this.#serve()
@@ -254,6 +257,8 @@ interface PooledConnection {
   readonly client: Client
   /** On the pool's clock; infinite until the connection is open. */
   openedAt: number
+  /** Undefined before. */
+  socket: Socket | undefined
   /** Undefined: it is idle. */
   exchange: Exchange | undefined
   /** A response came on it, so that its handshake is over for iSales, too. */
