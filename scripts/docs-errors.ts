@@ -1,5 +1,11 @@
-import { WORDS } from '../src/words/index.ts'
-import { PROBLEM_CODES, PROBLEMS, REFUSALS, type ProblemCode } from '../src/http/problem.ts'
+import { refusals, WORDS } from '../src/words/index.ts'
+import {
+  PROBLEM_CODES,
+  PROBLEMS,
+  REFUSAL_REASONS,
+  REFUSALS,
+  type ProblemCode,
+} from '../src/http/problem.ts'
 import { CAUSES_ZH, EXPLANATIONS_ZH, SENT_ZH } from './docs-errors-zh.ts'
 import { markdownTable } from './docs-text.ts'
 
@@ -140,7 +146,7 @@ const SENT = {
 
 /** docs/errors.md. */
 export function errorsPage(): string {
-  return `<!-- Written by \`npm run docs\` from src/http/problem.ts and scripts/docs-errors.ts. Do not edit. -->
+  return `<!-- Written by \`npm run docs\` from src/http/problem.ts, src/words/english-only.ts and scripts/docs-errors.ts. Do not edit. -->
 # Errors
 
 [中文](errors.zh-CN.md)
@@ -202,7 +208,7 @@ ${reasonsOf(code, '具体原因：')}`
 }
 
 const EXAMPLE = `\`\`\`json
-{"type":"https://.../docs/errors.md#not-allowed","title":"${WORDS.en.problems['not-allowed']}","status":403,"detail":"${REFUSALS['double-slash'].detail}","code":"not-allowed","sent":"no","requestId":"8c1f5ab0c3d2-1a"}
+{"type":"https://.../docs/errors.md#not-allowed","title":"${WORDS.en.problems['not-allowed']}","status":403,"detail":"${refusals['double-slash']}","code":"not-allowed","sent":"no","requestId":"8c1f5ab0c3d2-1a"}
 \`\`\``
 
 function overview(head: string[], describe: (code: ProblemCode) => readonly [string, string]) {
@@ -215,8 +221,8 @@ function overview(head: string[], describe: (code: ProblemCode) => readonly [str
 }
 
 function reasonsOf(code: ProblemCode, heading: string): string {
-  const reasons = Object.entries(REFUSALS)
-    .filter(([, refusal]) => refusal.code === code)
-    .map(([reason, { detail }]) => `- \`${reason}\`: ${detail}.`)
+  const reasons = REFUSAL_REASONS.filter((reason) => REFUSALS[reason] === code).map(
+    (reason) => `- \`${reason}\`: ${refusals[reason]}.`,
+  )
   return reasons.length === 0 ? '' : `\n${heading}\n\n${reasons.join('\n')}\n`
 }

@@ -4,6 +4,7 @@ import {
   type LogEventName,
   type LogFieldName,
 } from '../src/log/log-events.ts'
+import { messages } from '../src/words/index.ts'
 import { markdownTable } from './docs-text.ts'
 
 /** When each line is written and what to do about it; the compiler demands one for each. */
@@ -141,17 +142,17 @@ const KINDS = { string: 'text', number: 'number', boolean: 'flag', error: 'error
 
 /** docs/log.md. */
 export function logPage(): string {
-  const events = Object.entries(LOG_EVENTS).map(([name, { level, text }]) => [
+  const events = Object.entries(LOG_EVENTS).map(([name, { level }]) => [
     `\`${name}\``,
     level,
-    `${text}. ${EVENTS[name as LogEventName]}`,
+    `${messages[name as LogEventName]}. ${EVENTS[name as LogEventName]}`,
   ])
   const fields = Object.entries(LOG_FIELDS).map(([name, type]) => [
     `\`${name}\``,
     KINDS[type],
     FIELDS[name as LogFieldName],
   ])
-  return `<!-- Written by \`npm run docs\` from src/log/log-events.ts and scripts/docs-log.ts. Do not edit. -->
+  return `<!-- Written by \`npm run docs\` from src/log/log-events.ts, src/words/english-only.ts and scripts/docs-log.ts. Do not edit. -->
 # The log
 
 One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at

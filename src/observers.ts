@@ -5,7 +5,7 @@ import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './outcome
 import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import { accessFields, type Log, createThrottledLog } from './log/index.ts'
-import { en } from './words/index.ts'
+import { en, refusals } from './words/index.ts'
 
 interface ObserversParts extends Pick<Records, 'metrics' | 'monitor'> {
   readonly log: Log
@@ -23,7 +23,11 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
     logThrottled(event, outcome, { operation })
   }
   const logRefused = (refusal: Refusal, requestId: string | undefined): void =>
-    logThrottled('client-refused', refusal, { ...REFUSALS[refusal], requestId })
+    logThrottled('client-refused', refusal, {
+      code: REFUSALS[refusal],
+      detail: refusals[refusal],
+      requestId,
+    })
   const doubtful = ({ setting, said }: ConfigError) => ({
     setting,
     detail: en.line(...said(en.settings)),
@@ -83,7 +87,7 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
         },
         onRefused(refusal: Refusal, requestId?: string): void {
           if (listener === 'admin' && refusal !== 'connections') return
-          const { code } = REFUSALS[refusal]
+          const code = REFUSALS[refusal]
           metrics.connectionFailed(code, refusal)
           // Without a request id no request came: the connection was closed to stay under the cap.
           if (listener === 'proxy' && requestId !== undefined) failed(code, requestId)

@@ -34,6 +34,7 @@ import {
 } from './token/index.ts'
 import { openShare, sharingLog } from './sharing/index.ts'
 import { createUpstream, placesOf } from './upstream/index.ts'
+import { details } from './words/index.ts'
 import { en, explain } from './words/index.ts'
 
 export interface AppOptions {
@@ -82,8 +83,6 @@ const ADMIN_LIMITS = {
   keepAlive: 5000,
 } as const satisfies ListenerLimits
 
-const EXPOSED = 'others may write to this directory, and so end the protection of the account'
-
 /** Milliseconds for a scrape that is in progress when the process ends. */
 const ADMIN_GRACE = 1000
 
@@ -99,7 +98,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const config = { ...options.config, ...withinDescriptors(options.config, descriptors) }
   const { listenMaxConnections: wanted } = options.config
   if (config.listenMaxConnections < wanted) {
-    const detail = `is ${wanted}, and ${descriptors} descriptors leave room for ${config.listenMaxConnections}: raise the limit (ulimit -n)`
+    const detail = details.fewDescriptors(wanted, descriptors, config.listenMaxConnections)
     log('setting-doubtful', { setting: 'LISTEN_MAX_CONNECTIONS', detail })
   }
   const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
@@ -249,7 +248,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         log('state-unusable', { setting: 'STATE_DIR', cause: why.cause.code, detail })
         metrics.count('state_failures_total')
       },
-      onExposed: () => log('setting-doubtful', { setting: 'STATE_DIR', detail: EXPOSED }),
+      onExposed: () => log('setting-doubtful', { setting: 'STATE_DIR', detail: details.exposed }),
     })
   }
 

@@ -1,5 +1,5 @@
 import { METHODS, type ServerResponse } from 'node:http'
-import { en } from '../words/index.ts'
+import { en, refusals } from '../words/index.ts'
 
 /** The documentation of this project: `type` of a problem and the run-book of a state are pages below it. */
 export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'
@@ -20,10 +20,7 @@ export const PROBLEMS = {
   'out-of-time': { status: 503, sent: 'no' },
   'upstream-unreachable': { status: 502, sent: 'no' },
   'upstream-tls': { status: 502, sent: 'no' },
-  'upstream-broken': {
-    status: 502,
-    sent: 'unknown',
-  },
+  'upstream-broken': { status: 502, sent: 'unknown' },
   'upstream-timeout': { status: 504, sent: 'unknown' },
   internal: { status: 500, sent: 'unknown' },
   'bad-request': { status: 400, sent: 'no' },
@@ -36,90 +33,41 @@ export const PROBLEMS = {
   misdirected: { status: 421, sent: 'no' },
   'headers-too-large': { status: 431, sent: 'no' },
   'loop-detected': { status: 508, sent: 'no' },
-  'not-implemented': {
-    status: 501,
-    sent: 'no',
-  },
+  'not-implemented': { status: 501, sent: 'no' },
 } as const satisfies Record<string, ProblemKind>
 
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 
-/** Why a request was refused before it was forwarded: a closed set, with the code and the `detail` of RFC 9457. */
+/** Why a request was refused before it was forwarded: a closed set, with the code. `words` has the `detail` of each. */
 export const REFUSALS = {
-  'http-version': { code: 'bad-request', detail: 'Only HTTP/1.0 and HTTP/1.1 are spoken here' },
-  method: { code: 'method-not-allowed', detail: 'CONNECT and TRACE are not forwarded' },
-  host: { code: 'bad-request', detail: 'Host is missing, repeated or malformed' },
-  'content-length': {
-    code: 'bad-request',
-    detail: 'Content-Length is repeated, not a number, or beside a Transfer-Encoding',
-  },
-  'transfer-encoding': {
-    code: 'bad-request',
-    detail:
-      'Transfer-Encoding is repeated, empty, beside a Content-Length, or in a request of HTTP/1.0',
-  },
-  coding: { code: 'not-implemented', detail: 'The only transfer coding known here is chunked' },
-  expectation: {
-    code: 'expectation-failed',
-    detail: 'The only expectation known here is 100-continue',
-  },
-  headers: {
-    code: 'headers-too-large',
-    detail: 'There are too many headers, or they are too long',
-  },
-  'body-size': { code: 'too-large', detail: 'The body is longer than MAX_BODY_SIZE' },
-  browser: {
-    code: 'not-allowed',
-    detail: 'Origin and Sec-Fetch headers are of a browser, which must not use the token',
-  },
-  target: { code: 'bad-request', detail: 'The request target is malformed' },
-  scheme: {
-    code: 'misdirected',
-    detail: 'The request target has another scheme than the listener',
-  },
-  'other-host': { code: 'misdirected', detail: 'Host is not this proxy, nor in ALLOWED_HOSTS' },
-  loop: {
-    code: 'loop-detected',
-    detail: 'Via names this proxy: ISALES_URL leads back to it',
-  },
-  'double-slash': {
-    code: 'not-allowed',
-    detail: 'The path has an empty segment (//), as an obsUrl that ends with a slash makes it',
-  },
-  'ambiguous-path': {
-    code: 'not-allowed',
-    detail:
-      'Segments of a path are made of letters, digits and . _ ~ -, and neither begin nor end with a dot',
-  },
-  'other-path': { code: 'not-allowed', detail: 'The path is outside ALLOWED_PATHS' },
-  'auth-path': {
-    code: 'not-allowed',
-    detail: 'The path is like that of login or refresh, whose response would be the real token',
-  },
-  connections: {
-    code: 'overloaded',
-    detail: 'There were too many connections, and this one was idle for longest',
-  },
-  pipelined: {
-    code: 'overloaded',
-    detail: 'More than 32 KiB of requests came on one connection before the response to the first',
-  },
-  ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
-  tls: {
-    code: 'bad-request',
-    detail:
-      'The client spoke TLS, and this port speaks plain HTTP: use http there, or set LISTEN_TLS_CERT_FILE',
-  },
-  parser: {
-    code: 'bad-request',
-    detail:
-      'A line, header, length, coding or chunk is malformed, or the method is not known: the HTTP parser does not accept it',
-  },
-  'chunk-extensions': { code: 'too-large', detail: 'The chunk extensions are too long' },
-  timeout: { code: 'request-timeout', detail: 'The request did not arrive in time' },
-  'in-flight': { code: 'overloaded', detail: 'More requests than MAX_IN_FLIGHT are in flight' },
-} as const satisfies Record<string, { readonly code: ProblemCode; readonly detail: string }>
+  'http-version': 'bad-request',
+  method: 'method-not-allowed',
+  host: 'bad-request',
+  'content-length': 'bad-request',
+  'transfer-encoding': 'bad-request',
+  coding: 'not-implemented',
+  expectation: 'expectation-failed',
+  headers: 'headers-too-large',
+  'body-size': 'too-large',
+  browser: 'not-allowed',
+  target: 'bad-request',
+  scheme: 'misdirected',
+  'other-host': 'misdirected',
+  loop: 'loop-detected',
+  'double-slash': 'not-allowed',
+  'ambiguous-path': 'not-allowed',
+  'other-path': 'not-allowed',
+  'auth-path': 'not-allowed',
+  connections: 'overloaded',
+  pipelined: 'overloaded',
+  ticket: 'not-logged-in',
+  tls: 'bad-request',
+  parser: 'bad-request',
+  'chunk-extensions': 'too-large',
+  timeout: 'request-timeout',
+  'in-flight': 'overloaded',
+} as const satisfies Readonly<Record<keyof typeof refusals, ProblemCode>>
 
 export type Refusal = keyof typeof REFUSALS
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
@@ -139,7 +87,7 @@ export interface ProblemDetails {
 function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: ProblemDetails) {
   const { status, sent } = PROBLEMS[code]
   const title = en.problems[code]
-  const detail = refusal === undefined ? undefined : REFUSALS[refusal].detail
+  const detail = refusal === undefined ? undefined : refusals[refusal]
   const type = `${DOCUMENTATION}/errors.md#${code}`
   const body = JSON.stringify({ type, title, status, detail, code, sent, requestId })
   const headers = ['Content-Type', 'application/problem+json', 'Content-Length', `${body.length}`]

@@ -205,14 +205,14 @@ export class Connection {
     const requestId = randomUUID()
     this.#options.onRefused(refusal, requestId)
     response.shouldKeepAlive = false
-    writeProblem(response, REFUSALS[refusal].code, { requestId, refusal })
+    writeProblem(response, REFUSALS[refusal], { requestId, refusal })
   }
 
   /** Closes the connection with a response that belongs to no request. */
   #refuseRest(refusal: Refusal): void {
     const requestId = randomUUID()
     this.#options.onRefused(refusal, requestId)
-    this.#socket.write(problemBytes(REFUSALS[refusal].code, { requestId, refusal }))
+    this.#socket.write(problemBytes(REFUSALS[refusal], { requestId, refusal }))
     linger(this.#socket, this.#options.clock)
   }
 

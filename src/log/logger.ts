@@ -1,6 +1,7 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/index.ts'
 import type { EndedRequest } from '../outcomes.ts'
+import { messages } from '../words/index.ts'
 import {
   LOG_EVENTS,
   LOG_FIELDS,
@@ -40,8 +41,8 @@ export async function createLog(options: LogOptions): Promise<Log> {
   )
   return (event, fields = {}, level = LOG_EVENTS[event].level) => {
     if (!logger.isLevelEnabled(level)) return
-    const { text, audit }: EventKind = LOG_EVENTS[event]
-    logger[level](lineOf(event, audit === true ? { ...fields, audit } : fields), text)
+    const { audit }: EventKind = LOG_EVENTS[event]
+    logger[level](lineOf(event, audit === true ? { ...fields, audit } : fields), messages[event])
   }
 }
 

@@ -348,7 +348,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
 
   onBodyRefused(refusal: BodyRefusal): void {
     if (this.#call.response.headersSent)
-      this.#fail({ do: 'fail', code: REFUSALS[refusal].code, refusal })
+      this.#fail({ do: 'fail', code: REFUSALS[refusal], refusal })
     this.#interrupt(refusal)
   }
 

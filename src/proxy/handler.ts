@@ -53,7 +53,7 @@ export function openProxy(options: ProxyOptions) {
 
   const reportRefusal = (request: IncomingMessage, refusal: Refusal, requestId: string): void => {
     const { method = '', url: target = '' } = request
-    const { code } = REFUSALS[refusal]
+    const code = REFUSALS[refusal]
     const { status } = PROBLEMS[code]
     onEnd({ method, target, status, code, refusal, requestId })
   }
@@ -61,7 +61,7 @@ export function openProxy(options: ProxyOptions) {
   const refuse = (response: ServerResponse, refusal: Refusal, requestId: string): void => {
     // Whatever follows on this connection may be the rest of what was refused.
     response.shouldKeepAlive = false
-    writeProblem(response, REFUSALS[refusal].code, { requestId, refusal })
+    writeProblem(response, REFUSALS[refusal], { requestId, refusal })
     reportRefusal(response.req, refusal, requestId)
   }
 

@@ -106,7 +106,7 @@ export function afterInterruption(
   stage: Stage,
 ): Fail | undefined {
   if (by === 'client-gone') return undefined
-  if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by].code, refusal: by }
+  if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by], refusal: by }
   if (lost > 0 || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }
   if (stage === 'waiting') return { do: 'fail', code: 'no-token' }

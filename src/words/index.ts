@@ -1,8 +1,10 @@
-// Every sentence that people read, in English and in Chinese: one object each, the second typed by the first.
+// Every sentence that people read, in English and in Chinese: one object each, the second typed by the first. What programs
+// search for stays in English: messages of the log, details of problem responses.
 import { en, type Words } from './en.ts'
 import { zh } from './zh.ts'
 
 export { en, type Words }
+export { details, messages, refusals } from './english-only.ts'
 export type { Said } from './said.ts'
 export { explain, type Failure, type Places } from './explain.ts'
 

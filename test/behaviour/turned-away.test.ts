@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { PROBLEMS, REFUSALS, type Refusal } from '../../src/http/problem.ts'
+import { refusals } from '../../src/words/index.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -15,7 +16,7 @@ test('a request that is refused is told why, logged and counted, but not timed, 
   const world = await openWorld({ env: { ACCESS_LOG: 'full' } })
 
   const { status, json } = await world.request('/elsewhere?passwd=canary')
-  const { code, detail } = REFUSALS['other-path']
+  const [code, detail] = [REFUSALS['other-path'], refusals['other-path']]
   expect([status, json]).toMatchObject([403, { code, detail, sent: 'no' }])
 
   const refused = { reason: 'other-path', code, count: 1, requestId: json['requestId'] }
@@ -35,7 +36,7 @@ test.each<readonly [Refusal, string, Environment, string]>([
   const world = await openWorld({ env })
   const body = `Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`
   const response = await exchangeRaw(world, HEAD + body)
-  const { code, detail } = REFUSALS[reason]
+  const [code, detail] = [REFUSALS[reason], refusals[reason]]
   expect([response.status, response.header('connection')]).toEqual([PROBLEMS[code].status, 'close'])
   expect(JSON.parse(response.text)).toMatchObject({ code, detail, sent: 'no' })
   expect(world.sim.requests()).toEqual([])

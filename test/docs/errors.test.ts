@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { en } from '../../src/words/index.ts'
-import { DOCUMENTATION, PROBLEM_CODES, REFUSALS } from '../../src/http/problem.ts'
+import { DOCUMENTATION, PROBLEM_CODES, REFUSAL_REASONS, REFUSALS } from '../../src/http/problem.ts'
+import { refusals } from '../../src/words/index.ts'
 import { read } from './pages.ts'
 
 const page = read('docs/errors.md')
@@ -12,9 +13,8 @@ test.each(PROBLEM_CODES)(
     expect(section).toContain(en.problems[code])
     for (const heading of ['Caused by.', 'Sent to iSales?', 'Do.'])
       expect(section).toContain(`**${heading}** `)
-    const reasons = Object.entries(REFUSALS).filter(([, refusal]) => refusal.code === code)
-    for (const [reason, { detail }] of reasons)
-      expect(section).toContain(`- \`${reason}\`: ${detail}`)
+    const reasons = REFUSAL_REASONS.filter((reason) => REFUSALS[reason] === code)
+    for (const reason of reasons) expect(section).toContain(`- \`${reason}\`: ${refusals[reason]}`)
   },
 )
 
