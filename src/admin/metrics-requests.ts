@@ -1,3 +1,4 @@
+import { helps, type MetricName } from '../words/index.ts'
 import { Counter, type Histogram, type Registry } from 'prom-client'
 import type { EndedRequest } from '../outcomes.ts'
 import type { ProblemCode, Refusal } from '../http/index.ts'
@@ -29,7 +30,7 @@ export function createRequestMetrics(
   const counts = sets.map(() => 0)
   const requests: Counter = new Counter({
     name: `${prefix}requests_total`,
-    help: 'Requests that ended, by method and status class of the response',
+    help: helps.requests_total,
     labelNames: ['method', 'status_class'],
     registers,
     collect() {
@@ -37,16 +38,8 @@ export function createRequestMetrics(
       counts.fill(0)
     },
   })
-  const observeRequest = requestHistogram(
-    `${prefix}request_duration_seconds`,
-    'From the head of the request to the end of the response',
-    registry,
-  )
-  const observeUpstream = requestHistogram(
-    `${prefix}upstream_duration_seconds`,
-    'From sending to iSales to the head of its response',
-    registry,
-  )
+  const observeRequest = requestHistogram(prefix, 'request_duration_seconds', registry)
+  const observeUpstream = requestHistogram(prefix, 'upstream_duration_seconds', registry)
 
   return (request: Omit<EndedRequest, 'target' | 'requestId'>): void => {
     const { method, status, code, refusal, durationMs, upstreamMs } = request
@@ -71,7 +64,8 @@ function statusClass(status: number): number {
  *
  * @returns observes seconds.
  */
-function requestHistogram(name: string, help: string, registry: Registry) {
+function requestHistogram(prefix: string, of: MetricName, registry: Registry) {
+  const [name, help] = [`${prefix}${of}`, helps[of]]
   /** One for each bucket, not cumulative; the last has no bound. */
   const counts = [...BUCKETS, Infinity].map(() => 0)
   let sum = 0

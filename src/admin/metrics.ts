@@ -10,6 +10,7 @@ import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../ou
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/index.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
+import { helps, type MetricName } from '../words/index.ts'
 import { FINDING_NAMES, STATES, type Findings } from './findings.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
 import type { AdminSources, RecordOptions } from './sources.ts'
@@ -33,85 +34,41 @@ const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> =
   malformed: ['200', '401', '403', '404', '405', '407', 'other'],
 }
 
-/** What each counts, and all its label sets. Label values come from closed sets, never from a client. */
+/** A counter without labels has one set, which is empty. */
+const NO_LABELS = labelSets({})
+
+/** All label sets of each. Label values come from closed sets, never from a client. */
 const counters = (rejectedStatuses: readonly string[]) =>
   ({
-    auth_attempts_total: [
-      'Logins and refreshes that ended, by outcome',
-      labelSets({ operation: OPERATIONS, outcome: OUTCOMES }),
-    ],
-    auth_failures_total: [
-      'Logins and refreshes that gave no token, by reason and status of the response',
-      Object.entries(FAILURE_STATUSES).flatMap(([reason, status]) =>
-        labelSets({ operation: OPERATIONS, reason: [reason], status }),
-      ),
-    ],
-    auth_lifetime_assumed_total: [
-      'Tokens whose lifetime could not be believed, so that the default was taken',
-    ],
-    client_handshake_failures_total: [
-      'TLS handshakes of clients that failed, by reason',
-      labelSets({ reason: HANDSHAKE_FAILURES }),
-    ],
-    credential_reloads_total: [
-      'Times the secret files changed and were read anew, by outcome',
-      labelSets({ outcome: OUTCOMES }),
-    ],
-    obs_logins_total: [
-      'Logins of CTI-OBS to the proxy, by outcome',
-      labelSets({ outcome: OBS_LOGIN_OUTCOMES }),
-    ],
-    obs_refreshes_total: [
-      'Refreshes of CTI-OBS at the proxy, by outcome',
-      labelSets({ outcome: OBS_REFRESH_OUTCOMES }),
-    ],
-    replays_total: [
-      'Requests whose token iSales rejected, by what became of them',
-      labelSets({ outcome: REPLAY_OUTCOMES }),
-    ],
-    request_errors_total: [
-      'Requests to which the proxy itself responded with an error, by code',
-      labelSets({ code: PROBLEM_CODES }),
-    ],
-    requests_refused_total: [
-      'Requests that were refused before they were forwarded, by reason',
-      labelSets({ reason: REFUSAL_REASONS }),
-    ],
-    session_conflicts_total: [
-      'Times tokens were rejected so often that somebody else must be logging in as this user',
-    ],
-    session_store_failures_total: [
-      'Operations that the shared store did not do, by reason',
-      labelSets({ reason: STORE_FAILURES }),
-    ],
-    session_store_operations_total: [
-      'Operations of the shared store that ended, by outcome',
-      labelSets({ operation: STORE_OPERATIONS, outcome: OUTCOMES }),
-    ],
-    slow_clients_closed_total: [
-      'Clients that were closed because they took nothing of their response',
-    ],
-    state_failures_total: [
-      'Times the book of logins in STATE_DIR could not be read, or not be written within a second',
-    ],
-    token_rejections_total: [
-      'Tokens that a business call found rejected, by the status of its response',
-      labelSets({ status: [...rejectedStatuses, 'other'] }),
-    ],
-    tokens_adopted_total: ['Tokens that another replica obtained and this one uses'],
-    upstream_connect_failures_total: [
-      'Connections to iSales that could not be opened, by the stage at which that failed',
-      labelSets({ reason: CONNECT_FAILURES }),
-    ],
-    upstream_connections_opened_total: ['Connections to iSales that were opened'],
-  }) as const
+    auth_attempts_total: labelSets({ operation: OPERATIONS, outcome: OUTCOMES }),
+    auth_failures_total: Object.entries(FAILURE_STATUSES).flatMap(([reason, status]) =>
+      labelSets({ operation: OPERATIONS, reason: [reason], status }),
+    ),
+    auth_lifetime_assumed_total: NO_LABELS,
+    client_handshake_failures_total: labelSets({ reason: HANDSHAKE_FAILURES }),
+    credential_reloads_total: labelSets({ outcome: OUTCOMES }),
+    obs_logins_total: labelSets({ outcome: OBS_LOGIN_OUTCOMES }),
+    obs_refreshes_total: labelSets({ outcome: OBS_REFRESH_OUTCOMES }),
+    replays_total: labelSets({ outcome: REPLAY_OUTCOMES }),
+    request_errors_total: labelSets({ code: PROBLEM_CODES }),
+    requests_refused_total: labelSets({ reason: REFUSAL_REASONS }),
+    session_conflicts_total: NO_LABELS,
+    session_store_failures_total: labelSets({ reason: STORE_FAILURES }),
+    session_store_operations_total: labelSets({ operation: STORE_OPERATIONS, outcome: OUTCOMES }),
+    slow_clients_closed_total: NO_LABELS,
+    state_failures_total: NO_LABELS,
+    token_rejections_total: labelSets({ status: [...rejectedStatuses, 'other'] }),
+    tokens_adopted_total: NO_LABELS,
+    upstream_connect_failures_total: labelSets({ reason: CONNECT_FAILURES }),
+    upstream_connections_opened_total: NO_LABELS,
+  }) as const satisfies Partial<Readonly<Record<MetricName, unknown>>>
 
 type Counters = ReturnType<typeof counters>
 type CounterName = keyof Counters
 /** The label set of a counter; nothing for one without labels. */
-type Labels<Name extends CounterName> = Counters[Name] extends readonly [string, infer Sets]
-  ? [labels: Sets extends readonly (infer LabelSet)[] ? LabelSet : never]
-  : [labels?: undefined]
+type Labels<Name extends CounterName> = [keyof Counters[Name][number]] extends [never]
+  ? [labels?: undefined]
+  : [labels: Counters[Name][number]]
 
 /** Every combination of the values. */
 function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(values: Values) {
@@ -130,24 +87,20 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
   const registries = [registry, processMetrics()]
   const rejectedStatuses = options.rejectedStatuses.map(String)
   const byName = createCounters(registry, rejectedStatuses)
-  const histogram = (name: string, help: string, buckets: number[], of: readonly string[]) => {
+  const histogram = (name: MetricName, buckets: number[], of: readonly string[]) => {
     const [labelNames, registers] = [['operation'], [registry]]
-    const metric = new Histogram({ name: `${PREFIX}${name}`, help, labelNames, buckets, registers })
+    const metric = new Histogram({
+      name: `${PREFIX}${name}`,
+      help: helps[name],
+      labelNames,
+      buckets,
+      registers,
+    })
     for (const operation of of) metric.zero({ operation })
     return metric
   }
-  const authDuration = histogram(
-    'auth_duration_seconds',
-    'How long logins and refreshes took',
-    AUTH_BUCKETS,
-    OPERATIONS,
-  )
-  const storeDuration = histogram(
-    'session_store_duration_seconds',
-    'How long operations of the shared store took',
-    STORE_BUCKETS,
-    STORE_OPERATIONS,
-  )
+  const authDuration = histogram('auth_duration_seconds', AUTH_BUCKETS, OPERATIONS)
+  const storeDuration = histogram('session_store_duration_seconds', STORE_BUCKETS, STORE_OPERATIONS)
   const count = <Name extends CounterName>(name: Name, ...[labels]: Labels<Name>): void =>
     byName.get(name)?.inc(labels ?? {})
   const countFailed = (code: ProblemCode | undefined, refusal: Refusal | undefined): void => {
@@ -221,7 +174,8 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
 
 /** Every label set exists at 0 from the start: `rate()` misses the first of a series that begins with it. */
 function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
-  const made = Object.entries(counters(rejectedStatuses)).map(([name, [help, sets = [{}]]]) => {
+  const made = Object.entries(counters(rejectedStatuses)).map(([name, sets]) => {
+    const help = helps[name as CounterName]
     const labelNames = Object.keys(sets[0] ?? {})
     const registers = [registry]
     const metric = new Counter<string>({ name: `${PREFIX}${name}`, help, labelNames, registers })
@@ -242,14 +196,13 @@ function createGauges(registry: Registry, sources: AdminSources, findings: () =>
   const registers = [registry]
   /** @param read gives a number, or one for each value of the label. */
   const gauge = (
-    name: string,
-    help: string,
+    name: MetricName,
     read: () => number | Readonly<Record<string, number>>,
     label = '',
   ) =>
     new Gauge({
       name: `${PREFIX}${name}`,
-      help,
+      help: helps[name],
       labelNames: label === '' ? [] : [label],
       registers,
       collect() {
@@ -258,10 +211,9 @@ function createGauges(registry: Registry, sources: AdminSources, findings: () =>
         for (const [value, number] of Object.entries(numbers)) this.set({ [label]: value }, number)
       },
     })
-  const stateGauge = (name: string, help: string, states: readonly string[], read: () => string) =>
+  const stateGauge = (name: MetricName, states: readonly string[], read: () => string) =>
     gauge(
       name,
-      `${help}: 1 for the present state, 0 for the others`,
       () => ({ ...Object.fromEntries(states.map((each) => [each, 0])), [read()]: 1 }),
       'state',
     )
@@ -271,65 +223,31 @@ function createGauges(registry: Registry, sources: AdminSources, findings: () =>
     return Math.round(sources.wallClock() + instant - clock.now()) / 1000
   }
 
-  gauge(
-    'authenticated',
-    '1 while a usable token is there that iSales is not known to reject, else 0',
-    () => Number(token().usable && !token().rejected),
+  gauge('authenticated', () => Number(token().usable && !token().rejected))
+  gauge('outage_budget_seconds', () => token().outageBudget / 1000)
+  gauge('token_expiry_timestamp_seconds', () => date(token().token?.expiresAt))
+  gauge('token_next_renewal_timestamp_seconds', () =>
+    date(token().request === undefined ? token().nextRequestAt : token().now),
   )
-  gauge(
-    'outage_budget_seconds',
-    'How long requests would go on working if every login failed from now',
-    () => token().outageBudget / 1000,
-  )
-  gauge('token_expiry_timestamp_seconds', 'When the token ends; 0: there is none', () =>
-    date(token().token?.expiresAt),
-  )
-  gauge(
-    'token_next_renewal_timestamp_seconds',
-    'When the next login or refresh begins; 0: none is planned',
-    () => date(token().request === undefined ? token().nextRequestAt : token().now),
-  )
-  gauge('token_last_success_timestamp_seconds', 'When a token was last obtained; 0: never', () =>
-    date(token().lastSuccessAt),
-  )
-  gauge(
-    'refresh_token_expiry_timestamp_seconds',
-    'When the refresh token ends; 0: there is none, or its end is not known',
-    () => date(token().token?.refreshExpiresAt),
-  )
-  gauge('token_waiters', 'Requests that wait for a token', () => token().waiters)
-  gauge('requests_in_flight', 'Requests in flight', () => running.inFlight)
-  gauge('upstream_connections', 'Connections to iSales that are open', sources.upstreamConnections)
-  gauge(
-    'session_replicas',
-    'Replicas that share the token through the store, this one included; 0: not known, or not shared',
-    () => sharing()?.replicas ?? 0,
-  )
-  stateGauge('state', 'What CTI-OBS gets', Object.keys(STATES), () => findings()[0].state)
+  gauge('token_last_success_timestamp_seconds', () => date(token().lastSuccessAt))
+  gauge('refresh_token_expiry_timestamp_seconds', () => date(token().token?.refreshExpiresAt))
+  gauge('token_waiters', () => token().waiters)
+  gauge('requests_in_flight', () => running.inFlight)
+  gauge('upstream_connections', sources.upstreamConnections)
+  gauge('session_replicas', () => sharing()?.replicas ?? 0)
+  stateGauge('state', Object.keys(STATES), () => findings()[0].state)
   gauge(
     'finding',
-    'What the status page says: 1 while it does, else 0',
     () => {
       const said = new Set<string>(findings().map(({ finding }) => finding))
       return Object.fromEntries(FINDING_NAMES.map((name) => [name, Number(said.has(name))]))
     },
     'finding',
   )
-  stateGauge(
-    'auth_backoff_state',
-    'What delays the next login',
-    Object.keys(BACKOFFS),
-    () => token().backoff,
-  )
-  stateGauge(
-    'session_sharing_state',
-    'Whether replicas share one token',
-    ['off', 'shared', 'alone'],
-    () => sharing()?.state ?? 'off',
-  )
+  stateGauge('auth_backoff_state', BACKOFFS, () => token().backoff)
+  stateGauge('session_sharing_state', ['off', 'shared', 'alone'], () => sharing()?.state ?? 'off')
   gauge(
     'certificate_expiry_timestamp_seconds',
-    'When a certificate ends; 0: none is configured, or it cannot be read',
     () => {
       const { listener = 0, client = 0, ca = 0 } = sources.certificates()
       return { listener: listener / 1000, client: client / 1000, ca: ca / 1000 }
@@ -337,16 +255,11 @@ function createGauges(registry: Registry, sources: AdminSources, findings: () =>
     'certificate',
   )
   const always = (instance: string) => () => ({ [instance]: 1 })
-  gauge(
-    'info',
-    'Always 1; the name of the instance is a label',
-    always(sources.instance),
-    'instance_name',
-  )
-  gauge('build_info', 'Always 1; the version is a label', always(sources.version), 'version')
+  gauge('info', always(sources.instance), 'instance_name')
+  gauge('build_info', always(sources.version), 'version')
   const dropped = new Counter({
     name: `${PREFIX}log_lines_dropped_total`,
-    help: 'Lines of the log that could not be written',
+    help: helps.log_lines_dropped_total,
     registers,
     collect() {
       dropped.reset()

@@ -50,20 +50,15 @@ export interface Ask {
 }
 
 /**
- * Why the next token request waits, in words.
+ * Why the next token request waits.
  *
  * - `none`: nothing; the next token request is an ordinary renewal.
  * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
  * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
  * - `guarded`: after 3 attempts; the next ones come so rarely that the account is not locked.
  */
-export const BACKOFFS = {
-  none: 'none',
-  transient: 'waiting to retry',
-  rejected: 'credentials refused',
-  guarded: 'guarding the account',
-} as const
-export type BackoffState = keyof typeof BACKOFFS
+export const BACKOFFS = ['none', 'transient', 'rejected', 'guarded'] as const
+export type BackoffState = (typeof BACKOFFS)[number]
 
 /** Why iSales was not asked. */
 export type DeferredReason =

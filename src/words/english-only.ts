@@ -96,3 +96,60 @@ export const refusals = {
   timeout: 'The request did not arrive in time',
   'in-flight': 'More requests than MAX_IN_FLIGHT are in flight',
 }
+
+/** What each metric shows, as Prometheus has it in `# HELP`. */
+export const helps = {
+  auth_attempts_total: 'Logins and refreshes that ended, by outcome',
+  auth_failures_total:
+    'Logins and refreshes that gave no token, by reason and status of the response',
+  auth_lifetime_assumed_total:
+    'Tokens whose lifetime could not be believed, so that the default was taken',
+  client_handshake_failures_total: 'TLS handshakes of clients that failed, by reason',
+  credential_reloads_total: 'Times the secret files changed and were read anew, by outcome',
+  obs_logins_total: 'Logins of CTI-OBS to the proxy, by outcome',
+  obs_refreshes_total: 'Refreshes of CTI-OBS at the proxy, by outcome',
+  replays_total: 'Requests whose token iSales rejected, by what became of them',
+  request_errors_total: 'Requests to which the proxy itself responded with an error, by code',
+  requests_refused_total: 'Requests that were refused before they were forwarded, by reason',
+  session_conflicts_total:
+    'Times tokens were rejected so often that somebody else must be logging in as this user',
+  session_store_failures_total: 'Operations that the shared store did not do, by reason',
+  session_store_operations_total: 'Operations of the shared store that ended, by outcome',
+  slow_clients_closed_total: 'Clients that were closed because they took nothing of their response',
+  state_failures_total:
+    'Times the book of logins in STATE_DIR could not be read, or not be written within a second',
+  token_rejections_total:
+    'Tokens that a business call found rejected, by the status of its response',
+  tokens_adopted_total: 'Tokens that another replica obtained and this one uses',
+  upstream_connect_failures_total:
+    'Connections to iSales that could not be opened, by the stage at which that failed',
+  upstream_connections_opened_total: 'Connections to iSales that were opened',
+  authenticated: '1 while a usable token is there that iSales is not known to reject, else 0',
+  outage_budget_seconds: 'How long requests would go on working if every login failed from now',
+  token_expiry_timestamp_seconds: 'When the token ends; 0: there is none',
+  token_next_renewal_timestamp_seconds: 'When the next login or refresh begins; 0: none is planned',
+  token_last_success_timestamp_seconds: 'When a token was last obtained; 0: never',
+  refresh_token_expiry_timestamp_seconds:
+    'When the refresh token ends; 0: there is none, or its end is not known',
+  token_waiters: 'Requests that wait for a token',
+  requests_in_flight: 'Requests in flight',
+  upstream_connections: 'Connections to iSales that are open',
+  session_replicas:
+    'Replicas that share the token through the store, this one included; 0: not known, or not shared',
+  finding: 'What the status page says: 1 while it does, else 0',
+  certificate_expiry_timestamp_seconds:
+    'When a certificate ends; 0: none is configured, or it cannot be read',
+  info: 'Always 1; the name of the instance is a label',
+  build_info: 'Always 1; the version is a label',
+  state: 'What CTI-OBS gets: 1 for the present state, 0 for the others',
+  auth_backoff_state: 'What delays the next login: 1 for the present state, 0 for the others',
+  session_sharing_state:
+    'Whether replicas share one token: 1 for the present state, 0 for the others',
+  auth_duration_seconds: 'How long logins and refreshes took',
+  session_store_duration_seconds: 'How long operations of the shared store took',
+  log_lines_dropped_total: 'Lines of the log that could not be written',
+  requests_total: 'Requests that ended, by method and status class of the response',
+  request_duration_seconds: 'From the head of the request to the end of the response',
+  upstream_duration_seconds: 'From sending to iSales to the head of its response',
+}
+export type MetricName = keyof typeof helps

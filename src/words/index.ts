@@ -1,10 +1,11 @@
 // Every sentence that people read, in English and in Chinese: one object each, the second typed by the first. What programs
-// search for stays in English: messages of the log, details of problem responses.
+// search for stays in English: messages of the log, details of problem responses, helps of
+// metrics.
 import { en, type Words } from './en.ts'
 import { zh } from './zh.ts'
 
 export { en, type Words }
-export { details, messages, refusals } from './english-only.ts'
+export { details, helps, messages, refusals, type MetricName } from './english-only.ts'
 export type { Said } from './said.ts'
 export { explain, type Failure, type Places } from './explain.ts'
 
