@@ -39,7 +39,7 @@ export const EXPLANATIONS_ZH: Readonly<
       'iSales 可能已经执行了该调用：手工重复之前先在 iSales 中核对。如果经常出现，联系 iSales 或其前面设备的管理员。',
   },
   'upstream-timeout': {
-    meaning: 'iSales 在 `CLIENT_DEADLINE` 之前没有响应。',
+    meaning: '请求发出之后 `CLIENT_DEADLINE` 已到。',
     remedy:
       'iSales 可能已经执行了该调用：手工重复之前先在 iSales 中核对。联系 iSales 的管理员；可以同时调大 `CLIENT_DEADLINE` 和 CTI-OBS 的 `timeout`。',
   },
@@ -48,7 +48,7 @@ export const EXPLANATIONS_ZH: Readonly<
     remedy: '请报告，并附上日志中的 `unexpected` 行。',
   },
   'bad-request': {
-    meaning: '请求不是有效的 HTTP/1.1，或其形式会把一个请求藏在另一个之中。',
+    meaning: '它不是 HTTP/1.1，或其形式会把一个请求藏在另一个之中。',
     remedy: '更正客户端，或它与代理之间的设备；`detail` 说明哪里不对。',
   },
   'not-allowed': {
@@ -103,9 +103,4 @@ export const CAUSES_ZH = {
   'This proxy': '本代理',
   Load: '负载',
   'The configuration': '配置',
-} as const
-
-export const SENT_ZH = {
-  no: '否：iSales 没有执行该请求。',
-  unknown: '不确定：iSales 可能已经执行该请求。',
 } as const

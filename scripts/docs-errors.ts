@@ -6,7 +6,7 @@ import {
   REFUSALS,
   type ProblemCode,
 } from '../src/http/problem.ts'
-import { CAUSES_ZH, EXPLANATIONS_ZH, SENT_ZH } from './docs-errors-zh.ts'
+import { CAUSES_ZH, EXPLANATIONS_ZH } from './docs-errors-zh.ts'
 import { markdownTable } from './docs-text.ts'
 
 interface Explanation {
@@ -66,7 +66,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
       'iSales may have executed the call: look there before it is repeated by hand. If it comes often, ask the operator of iSales, or of what stands before it.',
   },
   'upstream-timeout': {
-    meaning: 'iSales did not respond before `CLIENT_DEADLINE`.',
+    meaning: '`CLIENT_DEADLINE` ended after the request was sent.',
     cause: 'iSales, or the network to it',
     remedy:
       'iSales may have executed the call: look there before it is repeated by hand. Ask the operator of iSales; `CLIENT_DEADLINE` and the `timeout` of CTI-OBS may be raised together.',
@@ -77,7 +77,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     remedy: 'Report it with the line `unexpected` of the log.',
   },
   'bad-request': {
-    meaning: 'The request is not valid HTTP/1.1, or in a form that hides one request in another.',
+    meaning: 'It is not HTTP/1.1, or in a form that hides one request in another.',
     cause: 'CTI-OBS',
     remedy:
       'Correct the client, or what stands between it and the proxy; `detail` says what is wrong.',
@@ -139,11 +139,6 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   },
 }
 
-const SENT = {
-  no: 'No: iSales has not executed the request.',
-  unknown: 'Not known: iSales may have executed the request.',
-} as const
-
 /** docs/errors.md. */
 export function errorsPage(): string {
   return `<!-- Written by \`npm run docs\` from src/http/problem.ts, src/words/english-only.ts and scripts/docs-errors.ts. Do not edit. -->
@@ -155,24 +150,20 @@ What the proxy itself responds when it does not relay a response of iSales: \`ap
 
 ${EXAMPLE}
 
-\`type\` is the URL of the section below. \`code\` is the label of \`isales_proxy_request_errors_total\`. \`sent\` tells the caller whether iSales may have executed the request.
+\`type\` is the URL of the section below. \`code\` is the label of \`isales_proxy_request_errors_total\`. \`sent\` is \`no\` when iSales has not executed the request, and \`unknown\` when it may have.
 \`detail\` is there when the proxy refused the request, and comes from the lists below; the reason in front of it is the label of \`isales_proxy_requests_refused_total\` and stands in the log
 (\`client-refused\`). \`requestId\` is also in \`X-Request-Id\` and in the log. Nothing of iSales' text is in it. Codes and reasons are stable; titles and details may change.
 
 ${overview(['code', 'status', 'title', 'sent', 'caused by'], (code) => [WORDS.en.problems[code], EXPLANATIONS[code].cause])}
 
 ${PROBLEM_CODES.map((code) => {
-  const { status, sent } = PROBLEMS[code]
-  const title = WORDS.en.problems[code]
-  const { meaning, cause, remedy } = EXPLANATIONS[code]
+  const { meaning, remedy } = EXPLANATIONS[code]
   return `## ${code}
 
-${status} ${title}. ${meaning}
-
-**Caused by.** ${cause}. **Sent to iSales?** ${SENT[sent]}
+${PROBLEMS[code].status} ${WORDS.en.problems[code]}. ${meaning}
 
 **Do.** ${remedy}
-${reasonsOf(code, 'Reasons:')}`
+${reasonsOf(code, ['Reason', 'Reasons'], ': ')}`
 }).join('\n')}`
 }
 
@@ -187,23 +178,20 @@ export function errorsPageInChinese(): string {
 
 ${EXAMPLE}
 
-\`type\` 是下面各节英文版的 URL。\`code\` 是 \`isales_proxy_request_errors_total\` 的标签。\`sent\` 告诉调用方 iSales 是否可能已经执行该请求。
+\`type\` 是下面各节英文版的 URL。\`code\` 是 \`isales_proxy_request_errors_total\` 的标签。\`sent\` 为 \`no\` 表示 iSales 没有执行该请求，为 \`unknown\` 表示可能已经执行。
 代理拒绝请求时才有 \`detail\`，其英文原文列在下面各节；它前面的原因是 \`isales_proxy_requests_refused_total\` 的标签，也在日志中
 （\`client-refused\`）。\`requestId\` 也在 \`X-Request-Id\` 和日志中。其中没有 iSales 的任何文字。错误码和原因保持不变；标题和 \`detail\` 可能变化。
 
 ${overview(['错误码', '状态码', '标题', 'sent', '原因在于'], (code) => [WORDS.zh.problems[code], CAUSES_ZH[EXPLANATIONS[code].cause]])}
 
 ${PROBLEM_CODES.map((code) => {
-  const { status, sent } = PROBLEMS[code]
   const { meaning, remedy } = EXPLANATIONS_ZH[code]
   return `## ${code}
 
-${status} ${WORDS.zh.problems[code]}。${meaning}
-
-**原因在于。** ${CAUSES_ZH[EXPLANATIONS[code].cause]}。**发给 iSales 了吗？** ${SENT_ZH[sent]}
+${PROBLEMS[code].status} ${WORDS.zh.problems[code]}。${meaning}
 
 **处理。** ${remedy}
-${reasonsOf(code, '具体原因：')}`
+${reasonsOf(code, ['具体原因', '具体原因'], '：')}`
 }).join('\n')}`
 }
 
@@ -220,9 +208,16 @@ function overview(head: string[], describe: (code: ProblemCode) => readonly [str
   return markdownTable(head, rows)
 }
 
-function reasonsOf(code: ProblemCode, heading: string): string {
+function reasonsOf(
+  code: ProblemCode,
+  [one, several]: readonly [string, string],
+  colon: string,
+): string {
   const reasons = REFUSAL_REASONS.filter((reason) => REFUSALS[reason] === code).map(
-    (reason) => `- \`${reason}\`: ${refusals[reason]}.`,
+    (reason) => `\`${reason}\`: ${refusals[reason]}.`,
   )
-  return reasons.length === 0 ? '' : `\n${heading}\n\n${reasons.join('\n')}\n`
+  if (reasons.length === 0) return ''
+  return reasons.length === 1
+    ? `\n${one}${colon}${reasons[0]}\n`
+    : `\n${several}${colon.trim()}\n\n- ${reasons.join('\n- ')}\n`
 }
