@@ -15,8 +15,9 @@ import {
 import { join } from 'node:path'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { expect, it, onTestFinished, test } from 'vitest'
+import type { Timer } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
-import { NO_ENTRY, withBook, type Entry } from '../../src/token/book.ts'
+import { NO_ENTRY, NO_LOCK, withBook, type Entry } from '../../src/token/book.ts'
 import { openBookFile } from '../../src/token/book-file.ts'
 import { askOnce, loginOnce } from '../../src/token/client.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
@@ -49,15 +50,22 @@ function writeFileIn(directory: string, name: string): void {
 }
 
 /** The file as a process sees it that starts at this date. */
-function start(directory: string, wall = WALL, onDate?: () => void) {
+function start(directory: string, wall = WALL) {
   const clock = manualClock(NOW)
-  const date = { set: wall }
+  const date = { set: wall, onLook() {} }
   const problems: string[] = []
+  /** So many steps of it take less than a second. */
+  const disk = { quick: Infinity }
+  const setTimer = (run: () => void, ms: number): Timer => {
+    disk.quick -= 1
+    if (disk.quick < 0) queueMicrotask(run)
+    return clock.setTimer(run, ms)
+  }
   const home = openBookFile({
     directory,
-    clock,
+    clock: { ...clock, setTimer },
     wallClock: () => {
-      onDate?.()
+      date.onLook()
       return date.set + clock.now() - NOW
     },
     loginTimeout: 5000,
@@ -65,7 +73,7 @@ function start(directory: string, wall = WALL, onDate?: () => void) {
       problems.push(why === undefined ? 'well' : `${why.cause.code} ${why.detail ?? ''}`.trim()),
     onExposed: () => problems.push('exposed'),
   })
-  return { ...home, clock, date, problems, file: join(directory, 'attempts.json') }
+  return { ...home, clock, date, disk, problems, file: join(directory, 'attempts.json') }
 }
 
 it('outlives the process, which reads the same entry later', async () => {
@@ -119,6 +127,21 @@ it('loses nothing to those who look while it is written', async () => {
   const known = { ...REFUSED, provenUntil: NOW }
   expect(await start(directory).read(credentials)).toEqual(known)
   expect(await home.read(credentials)).toEqual(REFUSED)
+})
+
+it('loses no entry that another process writes in the middle of a write', async () => {
+  const directory = temporaryDirectory()
+  const [home, another] = [start(directory), start(temporaryDirectory())]
+  await home.write({ ...credentials, user: 'first' }, REFUSED)
+  copyFileSync(home.file, another.file)
+  await another.write({ ...credentials, user: 'another' }, REFUSED)
+  home.date.onLook = () => {
+    home.date.onLook = () => {}
+    copyFileSync(another.file, home.file)
+  }
+  expect(await home.write(credentials, REFUSED)).toBe(true)
+  for (const user of ['first', 'another', credentials.user])
+    expect(await start(directory).read({ ...credentials, user })).toMatchObject({ refusals: 2 })
 })
 
 it.runIf(process.getuid?.() === 0)('of root belongs to who owns the directory', async () => {
@@ -177,6 +200,30 @@ it.each([
   expect(problems).toEqual(['disk-foreign'])
   expect(await write(credentials, REFUSED)).toBe(true)
   expect(await start(directory).read(credentials)).toMatchObject({ refusals: 2 })
+})
+
+const KEPT = { attempts: 1, refusals: 1, pause: 5000, full: 0, proof: 0, at: WALL }
+
+it.each([
+  ['attempts', 0.5],
+  ['attempts', -1],
+  ['refusals', '1'],
+  ['pause', 5 * HOUR],
+  ['full', HOUR],
+  ['proof', 25 * HOUR],
+  ['at', undefined],
+])('does not take a file of ours with %s %j', async (name, value) => {
+  const directory = temporaryDirectory()
+  const file = join(directory, 'attempts.json')
+  const write = (entry: object): void =>
+    writeFileSync(
+      file,
+      JSON.stringify({ version: 3, salt: '0'.repeat(32), entries: { id: entry } }),
+    )
+  write(KEPT)
+  expect(start(directory).problems).toEqual([])
+  write({ ...KEPT, [name]: value })
+  expect(start(directory).problems).toHaveLength(1)
 })
 
 it.each(['attempts.json', 'attempts.json.lock'])(
@@ -309,12 +356,13 @@ it('leaves the lock to another process that took it from a killed one a moment b
   const directory = temporaryDirectory()
   holdLock(directory, '1-1000-killed')
   let dates = 0
-  const { lock } = start(directory, WALL, () => {
+  const { lock, date } = start(directory)
+  date.onLook = () => {
     // The first date is in the name of the holder. The second is compared with that of the lock that was found.
     if ((dates += 1) !== 2) return
     rmSync(join(directory, LOCK), { recursive: true })
     holdLock(directory, `2-${WALL + HOUR}-other`)
-  })
+  }
   const waiting = new AbortController()
   const locking = lock(waiting.signal)
   await until(() => dates > 2)
@@ -336,6 +384,33 @@ it.each([
     await lock(new AbortController().signal)
   )()
   expect(readdirSync(directory)).toEqual([LOCK])
+})
+
+it('waits for no disk that takes longer than a second, says so, and is well when it goes on', async () => {
+  const directory = temporaryDirectory()
+  const { write, lock, problems, read, disk } = start(directory)
+  disk.quick = 0
+  const { signal } = new AbortController()
+  expect(await write(credentials, REFUSED)).toBe(false)
+  expect(await write(credentials, { ...REFUSED, refusals: 3 })).toBe(false)
+  expect(problems).toEqual(['disk-slow'])
+  expect(await read(credentials)).toMatchObject({ refusals: 3 })
+  expect(await lock(signal)).toBe(NO_LOCK)
+  await until(() => problems.at(-1) === 'well')
+  expect(await start(directory).read(credentials)).toMatchObject({ refusals: 3 })
+})
+
+it.each([0, 1])('logs in without a lock when step %d takes longer than a second', async (quick) => {
+  const directory = temporaryDirectory()
+  const { lock, disk } = start(directory)
+  disk.quick = quick
+  expect(await lock(new AbortController().signal)).toBe(NO_LOCK)
+  // What it made all the same is in nobody's way.
+  disk.quick = Infinity
+  await (
+    await lock(new AbortController().signal)
+  )()
+  expect(readdirSync(directory)).toEqual([])
 })
 
 it('makes the directory again when somebody has removed it', async () => {

@@ -205,6 +205,14 @@ describe('the book', () => {
     },
   )
 
+  it('sends no login whose ask ended while it waited for the lock', async () => {
+    const stop = new AbortController()
+    const lock = () => Promise.resolve(stop.abort()).then(() => () => Promise.resolve())
+    const { login, asked, entry } = open([grant()], { ...memoryBook(), lock })
+    expect(await login({ signal: stop.signal })).toMatchObject({ deferred: 'busy' })
+    expect([asked, await entry()]).toEqual([[], undefined])
+  })
+
   it('makes one login in 8 min while it cannot be written and nothing is proven', async () => {
     const book = { ...memoryBook(), write: () => Promise.resolve(false) }
     const { login } = open([REFUSED, DOWN], book)
@@ -243,6 +251,20 @@ describe('the book', () => {
     // Nobody waits for it.
     await turn()
     expect(await proven.entry()).toEqual(granted(NOW + HOUR + 1))
+  })
+
+  it('prolongs no proof that another process has lost while the lock was waited for', async () => {
+    const memory = memoryBook()
+    const refused = { ...NO_ENTRY, attempts: 1, refusals: 1 }
+    const lock: BookStore['lock'] = async () => {
+      await memory.write(credentials, refused)
+      return () => Promise.resolve()
+    }
+    const { refresh, entry } = open([grant()], { ...memory, lock })
+    await memory.write(credentials, granted(NOW - 2 * HOUR))
+    await refresh()
+    await turn()
+    expect(await entry()).toEqual(refused)
   })
 
   it.each([

@@ -25,6 +25,8 @@ it('the token source has one timer, none when it is stopped, and always gives a 
   expect([clock.waiting(), await wait()]).toEqual([[240_000], token])
   void source.stop()
   expect([clock.waiting(), await wait()]).toEqual([[], token])
+  source.adopt({ ...grant({ token: 't2' }), adopted: true })
+  expect([clock.waiting(), source.current()]).toMatchObject([[], { generation: 2 }])
 })
 
 describe('a request that waits', () => {

@@ -110,6 +110,11 @@ describe('the log of the token', () => {
       ['error login-rejected', 'info secret-reloaded', 'error login-rejected'],
     ],
     [
+      'says that an operator asks for a login',
+      [{ type: 'renew-asked', at: NOW, asked: undefined }, login],
+      ['info renew-asked', 'info logged-in'],
+    ],
+    [
       'says of no recovery by refreshes while a changed secret is refused',
       [changed, rejected, grantedAs(2, { loginDue: true }), grantedAs(3)],
       ['info secret-reloaded', 'error login-rejected', 'info renewed', 'info recovered'],
