@@ -36,8 +36,9 @@ export function table(rows: Rows, width = Infinity): string {
   const lines = rows.map((row) => {
     const left = row.slice(0, -1).map((cell, i) => `${cell}${pad(cell, i)}  `)
     const before = left.join('')
-    const folded = fold(row.at(-1) ?? '', width - before.length)
-    return `${before}${folded.join(`\n${' '.repeat(before.length)}`)}`
+    const indent = wide(before)
+    const folded = fold(row.at(-1) ?? '', width - indent)
+    return `${before}${folded.join(`\n${' '.repeat(indent)}`)}`
   })
   return lines.map((line) => `${line.trimEnd()}\n`).join('')
 }

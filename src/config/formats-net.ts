@@ -79,11 +79,11 @@ function checkCharacters(value: string): void {
   const [odd] = /["'`\u2018-\u201f]|[^\x21-\x7e]/u.exec(shown) ?? []
   if (odd === undefined) return
   const isQuote = /["'`\u2018-\u201f]/u.test(odd)
-  const named = `${isQuote ? odd : JSON.stringify(odd)} (${numberOf(odd)})`
-  check(!isQuote, (is) => is.quotes(named))
-  const plain = odd.normalize('NFKC')
-  check(plain === odd, (is) => is.otherWidth(named, plain))
-  check(false, (is) => is.oddInUrl(named))
+  const number = numberOf(odd)
+  check(!isQuote, (is) => is.quotes(odd, number))
+  const [quoted, plain] = [JSON.stringify(odd), odd.normalize('NFKC')]
+  check(plain === odd, (is) => is.otherWidth(quoted, number, plain))
+  check(false, (is) => is.oddInUrl(quoted, number))
 }
 
 /** `U+FF1A` */
@@ -193,7 +193,7 @@ function readPath(value: string): string {
   check(value.length <= MAX_PATH, (is) => is.tooManyCharacters(MAX_PATH))
   check(!value.includes('//'), (is) => is.emptySegment)
   const [odd] = /[^\w.~/-]/u.exec(value) ?? []
-  check(odd === undefined, (is) => is.oddInPath(`${JSON.stringify(odd)} (${numberOf(odd ?? '')})`))
+  check(odd === undefined, (is) => is.oddInPath(JSON.stringify(odd), numberOf(odd ?? '')))
   check(!/\/\.|\.(?:\/|$)/.test(value), (is) => is.dotSegment)
   return value
 }

@@ -205,13 +205,12 @@ export const boolean = quotable(
 
 /** One of a closed set of words. */
 export function choice<const Words extends readonly string[]>(...choices: Words) {
-  const all = choices.join(', ')
   const read = (text: string): Words[number] => {
     const found = choices.find((one) => one === text)
-    check(found !== undefined, (is) => is.notChoice(all))
+    check(found !== undefined, (is) => is.notChoice(choices))
     return found
   }
-  return quotable('choice', read, { limits: () => all, choices })
+  return quotable('choice', read, { limits: ({ limits }) => limits.choices(choices), choices })
 }
 
 // oxlint-disable-next-line no-control-regex

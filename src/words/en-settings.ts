@@ -156,6 +156,7 @@ const limits = {
   headerName: 'not one that frames or routes a message',
   status: '400 to 499',
   sampling: 'off, full, or 0 to 1',
+  choices: (choices: readonly string[]) => choices.join(', '),
   maybeEmpty: 'may be empty',
   atLeastOne: 'at least one',
   range: (min: string, max: string, zero: boolean) =>
@@ -175,9 +176,11 @@ const wrong = {
   noHost: 'has no valid host before its port',
   notHost: 'is not a host name or address (without port)',
   notHostName: 'is not a host name (no address, no port)',
-  quotes: (odd: string) => `contains ${odd}: the quotes of an env file are part of the value`,
-  otherWidth: (odd: string, plain: string) => `contains ${odd}: write ${plain} instead`,
-  oddInUrl: (odd: string) => `contains ${odd}: no URL has it`,
+  quotes: (odd: string, number: string) =>
+    `contains ${odd} (${number}): the quotes of an env file are part of the value`,
+  otherWidth: (odd: string, number: string, plain: string) =>
+    `contains ${odd} (${number}): write ${plain} instead`,
+  oddInUrl: (odd: string, number: string) => `contains ${odd} (${number}): no URL has it`,
   notUrl: 'is not an http or https URL',
   login:
     'contains a user name or password, which would show; ISALES_USER and ISALES_PASSWORD are for those of iSales',
@@ -193,8 +196,8 @@ const wrong = {
   noSlash: 'does not start with /',
   tooManyCharacters: (max: number) => `is longer than ${max} characters`,
   emptySegment: 'has an empty segment (//)',
-  oddInPath: (odd: string) =>
-    `contains ${odd}: a path has letters, digits and . _ ~ - between its slashes, and a call with anything else is refused`,
+  oddInPath: (odd: string, number: string) =>
+    `contains ${odd} (${number}): a path has letters, digits and . _ ~ - between its slashes, and a call with anything else is refused`,
   dotSegment: 'has a segment that begins or ends with a dot',
   notHeader: 'is not a header name',
   framing: 'is a header that frames or routes a message',
@@ -210,7 +213,7 @@ const wrong = {
   notSampling: 'is neither off, full, nor a share such as 0.01',
   notStatus: 'is not a status from 400 to 499',
   notBoolean: 'is neither true nor false',
-  notChoice: (choices: string) => `is none of ${choices}`,
+  notChoice: (choices: readonly string[]) => `is none of ${limits.choices(choices)}`,
   control: 'contains a control character',
   tooManyBytes: (bytes: number, max: number) => `has ${bytes} bytes; at most ${max} fit`,
   nul: 'contains a NUL byte',

@@ -1,0 +1,38 @@
+import { AUTH_FAILURES, STORE_FAILURES } from '../../src/causes.ts'
+import { KNOWN } from '../../src/config/unknown-variables.ts'
+import { PROBLEM_CODES } from '../../src/http/problem.ts'
+
+// What is in Chinese has no English word but these, and full-width punctuation.
+
+const CODES = [...PROBLEM_CODES, ...AUTH_FAILURES, ...STORE_FAILURES, 'isales-error', 'unexpected']
+/** Of programs, protocols, iSales' interface, and what is written into a file or at a prompt. */
+const NAMES = `
+  iSales CTI-OBS OBS UTC DNS TLS HTTP http https URL CA PEM TCP CPU ID UTF-8 Valkey Redis Host Expect
+  Authentication GET HEAD POST result timeout obsUrl tokenExpirationTime x
+  isales-auth-proxy check discover renew status timedatectl chrony systemctl kubectl get pod
+  http://user:password@host:port http:// https:// /etc/resolv.conf attempts.json docs/errors.zh-CN.md
+  docs/sharing.md /attempts.json root maxmemory min-replicas-to-write protected-mode no
+  CC-iSales OpenSSL Windows Unix Kubernetes Service Pod IPv4 IPv6 HTTPS SNI JSON PEM NUL NFC Bearer
+  help serve wait version text json default north auto off full require true false redis rediss valkey valkeys
+  host:port v6 port suffixes uid gid KiB business/interface docs/configuration.zh-CN.md docs/sizing.md example.env
+  /usr/share/doc/isales-auth-proxy COMMAND FLAGS NAME isales-auth-proxy@NAME isales-auth-proxy@north
+  AmbientCapabilities= HEALTHCHECK /livez /readyz systemd
+`.split(/\s+/)
+const ALLOWED: ReadonlySet<string> = new Set([...KNOWN, ...CODES, ...NAMES])
+/** Codes of Node and OpenSSL, a setting with a value, a signal, a capability, a locale, a duration or a size, a flag. */
+const FORMS =
+  /^(?:E[A-Z]{4,}|CERT_[A-Z_]+|[A-Z][A-Z_]+=[a-z]+|\dxx|SIG[A-Z0-9]+|CAP_[A-Z_]+|LC_[A-Z]+|LANG|[\d.]+(?:ms|s|m|h|KiB|MiB)|3F)$/
+/** What somebody types or reads as it stands, and lists of single characters. */
+const LITERAL = /`[^`]*`|--[a-z-]+|\. _ ~ -|@ \/ \? #|\? 或 #/g
+
+/** English words that are no names, and half-width punctuation. */
+export const foreign = (whole: string): readonly string[] => {
+  const text = whole.replaceAll(LITERAL, '')
+  return [
+    ...(text.match(/[\w/][\w./:@=-]*/g) ?? [])
+      .map((word) => word.replace(/[.:]$/, ''))
+      .filter((word) => /[a-z]/i.test(word) && !ALLOWED.has(word) && !FORMS.test(word)),
+    // A comma and a colon may be those of a number, a time or a URL.
+    ...(text.match(/[;!?()]|,(?!\d{3})|:(?!\d|\/\/|password|port)|\.(?=\s|$)/g) ?? []),
+  ]
+}
