@@ -35,10 +35,20 @@ const STAGES = {
   handshake: 'tls',
   'egress-login': 'connect',
   'egress-refused': 'connect',
+  /** No token, place or connection was free in time. */
+  'no-token': 'request',
+  overloaded: 'request',
+  'no-connection': 'request',
+  /** The proxy itself failed. */
+  internal: 'request',
   closed: 'request',
   invalid: 'request',
   timeout: 'response',
   lost: 'response',
+  /** Of a call: cut off, or malformed. */
+  broken: 'response',
+  /** iSales responded 500 to a call. */
+  'call-refused': 'response',
   'path-unknown': 'response',
   'proxy-login': 'response',
   throttled: 'response',

@@ -1,24 +1,25 @@
-import { cause, causeOfStatus } from '../causes.ts'
+import { cause, causeOfStatus, type CauseCode } from '../causes.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { EndedRequest } from '../outcomes.ts'
 import type { ProblemCode } from '../http/index.ts'
 import type { Log } from '../log/index.ts'
-import { en, explain, type Failure, type Places, type Words } from '../words/index.ts'
+import { en, explain, type Failure, type Places } from '../words/index.ts'
 
-/** How a call of CTI-OBS failed: an error of the proxy, a relayed 500, or another relayed 5xx. */
-export const CALL_FAILURES = [
-  'no-token',
-  'overloaded',
-  'out-of-time',
-  'upstream-unreachable',
-  'upstream-tls',
-  'upstream-broken',
-  'upstream-timeout',
-  'internal',
-  'isales-error',
-  'isales-unavailable',
-] as const satisfies readonly (ProblemCode | 'isales-error' | 'isales-unavailable')[]
-export type CallFailure = (typeof CALL_FAILURES)[number]
+/** How a call of CTI-OBS failed: an error of the proxy, a relayed 500, or another relayed 5xx. With its usual cause. */
+const CAUSES = {
+  'no-token': 'no-token',
+  overloaded: 'overloaded',
+  'out-of-time': 'no-connection',
+  'upstream-unreachable': 'no-route',
+  'upstream-tls': 'handshake',
+  'upstream-broken': 'broken',
+  'upstream-timeout': 'timeout',
+  internal: 'internal',
+  'isales-error': 'call-refused',
+  'isales-unavailable': 'maintenance',
+} as const satisfies Partial<Record<ProblemCode | 'isales-error' | 'isales-unavailable', CauseCode>>
+export type CallFailure = keyof typeof CAUSES
+export const CALL_FAILURES = Object.keys(CAUSES) as readonly CallFailure[]
 
 export type EndedCall = Pick<EndedRequest, 'method' | 'target' | 'status' | 'requestId'> &
   Partial<Pick<EndedRequest, 'code' | 'failure' | 'durationMs' | 'upstreamMs' | 'page'>>
@@ -96,16 +97,15 @@ export function createCalls({
   /** The one that was longest without a failure is first. */
   const paths = new Map<string, PathCounts>()
   /** What is known of the last call of each kind. */
-  const latest: Partial<Record<CallFailure, Failure | undefined>> = {}
+  const latest: Partial<Record<CallFailure, Failure>> = {}
+  const latestOf = (code: CallFailure): Failure => latest[code] ?? failureOf(code)
   let outage = { since: 0, ...noCalls() }
   let succeededSince = 0
   let lastFailedAt: number | undefined
   let tally = { requests: 0, errors: 0 }
   let timer: Timer | undefined
   /** The present period of failing calls. */
-  let episode:
-    | { since: number; code: CallFailure; cause: string | undefined; share: number }
-    | undefined
+  let episode: { since: number; code: CallFailure; cause: string; share: number } | undefined
   /** Causes that were logged in it: timeouts and resets may take turns all night. */
   const said = new Set<string>()
 
@@ -122,7 +122,7 @@ export function createCalls({
     succeededSince,
     /** On the monotonic clock. */
     lastFailedAt,
-    latest,
+    latestOf,
   })
 
   const logChange = (): void => {
@@ -142,14 +142,14 @@ export function createCalls({
     const worst = mostFail({ minute: counts, recent: withToken(recent(RECENT)) }) ?? counts
     const share = Math.round((worst.failed / totalOf(worst)) * 100) / 100
     const code = mainFailure(worst.byFailure)
-    const why = latest[code]
-    const key = `${code} ${why?.cause.code}`
+    const why = latestOf(code)
+    const key = `${code} ${why.cause.code}`
     const isWorse = episode === undefined || (episode.share <= 0.5 && share > 0.5)
     if (!isWorse && said.has(key)) return
     said.add(key)
-    const fields = { code, cause: why?.cause.code, share }
+    const fields = { code, cause: why.cause.code, share }
     episode = { since: episode?.since ?? clock.now(), ...fields }
-    const { what, todo } = failureOf(code, why, en, places)
+    const { what, todo } = explain(en, places, why)
     const detail = en.sentences(what, todo)
     log('upstream-failing', { ...fields, detail }, share > 0.5 ? 'error' : 'warn')
   }
@@ -227,7 +227,7 @@ export function createCalls({
       tally.errors += 1
       countPath(remember(call), outcome === 'refused' ? 'refused' : 'failed')
       if (outcome === 'refused') return
-      latest[outcome] = evidenceOf(outcome, call)
+      latest[outcome] = failureOf(outcome, call)
       if (outage.failed === 0) outage = { since: now, ...noCalls() }
       count(outage, call, outcome)
       succeededSince = 0
@@ -238,19 +238,6 @@ export function createCalls({
 }
 
 export type CallsView = ReturnType<Calls['view']>
-
-/** What happened and what to do, where a cause is known as `check --live` says it. */
-export function failureOf(
-  kind: CallFailure,
-  known: Failure | undefined,
-  words: Words,
-  places: Places,
-): { readonly what: string; readonly todo: string } {
-  const [what, todo] = words.calls[kind]
-  // By the documents of iSales its 500 to a call is about the parameters of the call.
-  if (known === undefined || kind === 'isales-error') return { what, todo }
-  return explain(words, places, { ...known, call: true })
-}
 
 export function noCalls(): CallCounts {
   return { succeeded: 0, refused: 0, failed: 0, byFailure: {}, pages: 0, slow: 0, mistakes: {} }
@@ -319,11 +306,13 @@ function outcomeOf({ status, code }: EndedCall) {
   return status === 500 ? 'isales-error' : 'isales-unavailable'
 }
 
-/** What is known of it besides its kind. */
-function evidenceOf(outcome: CallFailure, { status, failure }: EndedCall): Failure | undefined {
-  if (outcome === 'isales-unavailable') return { cause: causeOfStatus({ status }), status }
-  if (outcome === 'upstream-timeout') return { cause: cause('timeout') }
-  return outcome.startsWith('upstream-') ? failure : undefined
+/** Why it failed. */
+function failureOf(outcome: CallFailure, call?: EndedCall): Failure {
+  const why = { cause: cause(CAUSES[outcome]), call: true }
+  if (outcome === 'isales-unavailable' && call !== undefined)
+    return { ...why, cause: causeOfStatus(call), status: call.status }
+  const isOfConnection = outcome.startsWith('upstream-') && outcome !== 'upstream-timeout'
+  return isOfConnection ? { ...why, ...call?.failure } : why
 }
 
 function count(

@@ -3,7 +3,6 @@ import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import { explain, type Failure, type Places, type Words } from '../words/index.ts'
 import {
-  failureOf,
   mainFailure,
   mostFail,
   totalOf,
@@ -297,7 +296,7 @@ function failingOf(
   const main = mainFailure(counts.byFailure)
   // Why there is no token is said elsewhere.
   if (main === 'no-token' && (!token.usable || token.backoff !== 'none')) return undefined
-  const { what, todo } = failureOf(main, calls.latest[main], words, places)
+  const { what, todo } = explain(words, places, calls.latestOf(main))
   const { parts } = words
   const { failed } = counts
   const time = duration(Math.round(ms / 1000))

@@ -127,6 +127,16 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
     `${Host} refuses to connect to iSales`,
     'Have its operator allow the host and port of ISALES_URL, or list the host in NO_PROXY',
   ],
+  'no-token': () => ['No token came in time', 'Find out why logins fail'],
+  overloaded: () => [
+    'Too many calls were in flight or waiting',
+    'Look for a slow iSales before raising MAX_IN_FLIGHT',
+  ],
+  'no-connection': () => [
+    'No connection to iSales was free in time',
+    'Look for a slow iSales before raising ISALES_MAX_CONNECTIONS',
+  ],
+  internal: () => ['The proxy itself failed', 'Report it, with the lines "unexpected" of the log'],
   closed: () => ['The connection was closed because the proxy stops', ''],
   invalid: () => ['The request cannot be written as HTTP', 'Correct what CTI-OBS sends'],
   timeout: ({ Host, limit }) => [
@@ -136,6 +146,14 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
   lost: ({ Host }) => [
     `${Host} closed the connection without a response`,
     'Ask the operator of iSales, and of the gateway or firewall before it',
+  ],
+  broken: () => [
+    'Responses of iSales are cut off or malformed',
+    'Ask the operator of iSales, and of the gateway or firewall before it',
+  ],
+  'call-refused': () => [
+    'iSales responds 500: by its documents a business failure',
+    'Check the parameters that CTI-OBS sends, then ask the operator of iSales',
   ],
   'path-unknown': ({ status }) => [
     `iSales responds ${status}: it has no such path`,
@@ -403,44 +421,6 @@ const backoffs = {
   guarded: 'guarding the account',
 }
 
-/** Why a call of CTI-OBS failed, where no cause is known. */
-const calls = {
-  'no-token': ['No token came in time', 'Find out why logins fail'],
-  overloaded: [
-    'Too many calls were in flight or waiting',
-    'Look for a slow iSales before raising MAX_IN_FLIGHT',
-  ],
-  'out-of-time': [
-    'No connection to iSales was free in time',
-    'Look for a slow iSales before raising ISALES_MAX_CONNECTIONS',
-  ],
-  'upstream-unreachable': [
-    'iSales cannot be reached',
-    'Check the network to ISALES_URL (DNS, firewall, HTTPS_PROXY), then ask the operator of iSales',
-  ],
-  'upstream-tls': [
-    'There is no trusted TLS connection to iSales',
-    'Check the certificate of iSales, ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE, and the clock of this machine',
-  ],
-  'upstream-broken': [
-    'Responses of iSales are cut off or malformed',
-    'Ask the operator of iSales, and of the gateway or firewall before it',
-  ],
-  'upstream-timeout': [
-    'iSales does not respond in time',
-    'Ask the operator of iSales. CTI-OBS and CLIENT_DEADLINE may be given more time together',
-  ],
-  internal: ['The proxy itself failed', 'Report it, with the lines "unexpected" of the log'],
-  'isales-error': [
-    'iSales responds 500: by its documents a business failure',
-    'Check the parameters that CTI-OBS sends, then ask the operator of iSales',
-  ],
-  'isales-unavailable': [
-    'iSales responds 5xx: maintenance or overload',
-    'Ask its operator; nothing is to be done here',
-  ],
-} as const satisfies Readonly<Record<string, Said>>
-
 /** What the status page says: a headline, what happened, and what to do. */
 const findings = {
   draining: {
@@ -619,7 +599,6 @@ export const en = {
   authFailures,
   handshakes,
   backoffs,
-  calls: calls as Readonly<Record<keyof typeof calls, Said>>,
   findings,
   problems,
   parts,

@@ -99,6 +99,13 @@ const causes: Words['causes'] = {
     `${host} 拒绝连接 iSales`,
     '请其管理员放行 ISALES_URL 的主机和端口，或把该主机写入 NO_PROXY',
   ],
+  'no-token': () => ['令牌没有及时取得', '查明登录为什么失败'],
+  overloaded: () => ['进行中或等待中的调用过多', '先查 iSales 是否缓慢，再考虑调大 MAX_IN_FLIGHT'],
+  'no-connection': () => [
+    '没有及时得到到 iSales 的空闲连接',
+    '先查 iSales 是否缓慢，再考虑调大 ISALES_MAX_CONNECTIONS',
+  ],
+  internal: () => ['代理自身出错', '请报告此问题，并附上日志中的 unexpected 行'],
   closed: () => ['代理正在停止，连接已关闭', ''],
   invalid: () => ['请求无法写成 HTTP', '更正 CTI-OBS 发送的内容'],
   timeout: ({ host, limit }) => [
@@ -108,6 +115,14 @@ const causes: Words['causes'] = {
   lost: ({ host }) => [
     `${host} 没有响应就关闭了连接`,
     '请联系 iSales 的管理员，以及它前面的网关或防火墙的管理员',
+  ],
+  broken: () => [
+    'iSales 的响应中断或格式错误',
+    '请联系 iSales 的管理员，以及它前面的网关或防火墙的管理员',
+  ],
+  'call-refused': () => [
+    'iSales 返回 500：按其文档，这是业务失败',
+    '检查 CTI-OBS 发送的参数，然后联系 iSales 的管理员',
   ],
   'path-unknown': ({ status }) => [
     `iSales 返回 ${status}：没有这个路径`,
@@ -306,37 +321,6 @@ const page: Words['page'] = {
   times: '次数',
 }
 
-const calls: Words['calls'] = {
-  'no-token': ['令牌没有及时取得', '查明登录为什么失败'],
-  overloaded: ['进行中或等待中的调用过多', '先查 iSales 是否缓慢，再考虑调大 MAX_IN_FLIGHT'],
-  'out-of-time': [
-    '没有及时得到到 iSales 的空闲连接',
-    '先查 iSales 是否缓慢，再考虑调大 ISALES_MAX_CONNECTIONS',
-  ],
-  'upstream-unreachable': [
-    '无法连接 iSales',
-    '检查到 ISALES_URL 的网络（DNS、防火墙、HTTPS_PROXY），然后联系 iSales 的管理员',
-  ],
-  'upstream-tls': [
-    '与 iSales 之间没有可信的 TLS 连接',
-    '检查 iSales 的证书、ISALES_CA_FILE、ISALES_CLIENT_CERT_FILE 和本机时钟',
-  ],
-  'upstream-broken': [
-    'iSales 的响应中断或格式错误',
-    '请联系 iSales 的管理员，以及它前面的网关或防火墙的管理员',
-  ],
-  'upstream-timeout': [
-    'iSales 没有及时响应',
-    '请联系 iSales 的管理员。可同时给 CTI-OBS 和 CLIENT_DEADLINE 更多时间',
-  ],
-  internal: ['代理自身出错', '请报告此问题，并附上日志中的 unexpected 行'],
-  'isales-error': [
-    'iSales 返回 500：按其文档，这是业务失败',
-    '检查 CTI-OBS 发送的参数，然后联系 iSales 的管理员',
-  ],
-  'isales-unavailable': ['iSales 返回 5xx：正在维护或过载', '请联系其管理员；这里无须处理'],
-}
-
 const findings: Words['findings'] = {
   draining: { title: '正在停止', reason: '正在完成进行中的调用；不再接受新连接', remedy: '' },
   conflict: {
@@ -454,7 +438,6 @@ export const zh: Words = {
     rejected: '用户名或密码被拒绝',
     guarded: '为防锁定，暂缓登录',
   },
-  calls,
   findings,
   problems: {
     'no-token': '无法登录 iSales',

@@ -205,7 +205,7 @@ it('logs a changed cause anew, and each of those that take turns once', async ()
     await clock.advance(1000)
   }
   expect(lines.map(({ code, cause: why }) => [code, why])).toEqual([
-    ['upstream-unreachable', undefined],
+    ['upstream-unreachable', 'no-route'],
     ['upstream-tls', 'expired'],
   ])
   expect(lines[1]?.detail).toMatch(/^The certificate of iSales has expired\. Have the operator/)

@@ -85,13 +85,17 @@ describe('the state', () => {
     ['healthy', 'Every call of the last', [calls(DOWN, 480, 50, 61 * SECOND), calls(OK, 1200, 50)]],
     [
       'degraded',
-      '1 of 601 calls failed in the last minute. iSales cannot be reached.',
+      '1 of 601 calls failed in the last minute. There is no route to isales.example:443.',
       [MANY, calls(DOWN, 1, 1, 4 * SECOND)],
     ],
     ['degraded', '5 of 10 calls failed', [calls(OK, 5, 2000, SECOND), calls(DOWN, 5, 2000)]],
     ['degraded', '20 of ', [calls(OK, 2000, 50, SECOND), calls(DOWN, 20, 50)]],
-    ['failing', '6 of 10 calls failed in the last minute. iSales cannot be reached.', SIX_OF_TEN],
-    ['failing', 'iSales cannot be reached.', TWO_OF_THREE],
+    [
+      'failing',
+      '6 of 10 calls failed in the last minute. There is no route to isales.example:443.',
+      SIX_OF_TEN,
+    ],
+    ['failing', 'There is no route to isales.example:443.', TWO_OF_THREE],
     ['failing', '1 of 1 calls failed', [calls(DOWN, 1)]],
     ['failing', '4 of 5 calls failed in the last 20 seconds.', [MANY, FOUR, calls(OK, 1, 1, 700)]],
     [
@@ -101,7 +105,7 @@ describe('the state', () => {
     ],
     [
       'failing',
-      'No call has succeeded for 5 s: all 100 failed. iSales cannot be reached.',
+      'No call has succeeded for 5 s: all 100 failed. There is no route to isales.example:443.',
       [MANY, UNTIL_5_S_AGO, calls(DOWN, 100, 49)],
     ],
     // Calls are few, and each waits for its deadline.
