@@ -5,9 +5,10 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: [
-      'test/token/*.test.ts',
-      'test/proxy/{validate,headers,retry}*.test.ts',
+      'test/token/{book,evidence,lifecycle,protocol,source,token}.test.ts',
+      'test/proxy/{headers,paths,remembered,retry,validate}.test.ts',
       'test/obs/tickets.test.ts',
+      'test/sharing/seal.test.ts',
     ],
     exclude: [...configDefaults.exclude, '**/*.property.test.ts'],
     // Makes and removes the directory of all temporary files.
