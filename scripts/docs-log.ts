@@ -175,7 +175,7 @@ No line has the address of a client. \`ss -tnp 'sport = :8080'\` on the machine 
 
 ## Fields
 
-Nothing but these is ever written: no header, no body, no query, no password, no token. Control characters are replaced, text is cut at 512 characters.
+Nothing but these is ever written: no header, no body, no query, no password, no token. Control characters are written like \`\\x1b\`, text is cut at 512 characters.
 
 ${markdownTable(['field', 'kind', 'meaning'], fields)}
 `

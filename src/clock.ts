@@ -1,5 +1,14 @@
 import { performance } from 'node:perf_hooks'
 
+export const SECOND = 1000
+export const MINUTE = 60 * SECOND
+export const HOUR = 60 * MINUTE
+
+/** Of milliseconds, to the millisecond. */
+export function secondsOf(ms: number): number {
+  return Math.round(ms) / SECOND
+}
+
 /** The monotonic clock and its timers. Tests pass in one of their own. */
 export interface Clock {
   /** Milliseconds. Never goes back, whatever happens to the date. */

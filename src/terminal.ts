@@ -1,7 +1,11 @@
-/** Control and format characters of Unicode, which a terminal would obey: as `\\x0d`. A line end stays. */
-export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
-    character === '\n'
+/**
+ * Controls, bidirectional overrides and line separators, which a terminal would obey, as `\\x0d`.
+ *
+ * @param kept stays as it is, such as the line end of a text of several lines.
+ */
+export function printable(text: string, kept = ''): string {
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
+    character === kept
       ? character
       : `\\x${character.codePointAt(0)?.toString(16).padStart(2, '0')}`,
   )

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
+import { hostIn } from '../config/index.ts'
 import { serveHono, type Serve } from '../hono.ts'
 import { serveRunBook } from './run-book.ts'
 import { en, LANGUAGES, type Language } from '../words/index.ts'
@@ -104,6 +105,6 @@ export function createAdminApp(options: StatusOptions): Hono {
 }
 
 function isOurs(host: string, hosts: ReadonlySet<string>): boolean {
-  const name = host.replace(/:\d*$/, '').toLowerCase()
+  const name = hostIn(host)
   return hosts.has(name) || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
 }

@@ -1,5 +1,5 @@
 import { cause, causeOfStatus, type CauseCode } from '../causes.ts'
-import type { Clock, Timer } from '../clock.ts'
+import { HOUR, MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
 import type { EndedRequest } from '../outcomes.ts'
 import type { ProblemCode } from '../http/index.ts'
 import type { Log } from '../log/index.ts'
@@ -66,9 +66,6 @@ export interface PathCounts {
 }
 
 /** Milliseconds. */
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
 /** CTI-OBS gives up after 3 s. */
 const SLOW = 2 * SECOND
 const RECENT = 20 * SECOND

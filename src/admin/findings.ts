@@ -1,4 +1,5 @@
 import { cause } from '../causes.ts'
+import { MINUTE } from '../clock.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import { explain, type Failure, type Places, type Words } from '../words/index.ts'
@@ -49,7 +50,6 @@ export interface StateInput {
 /** Milliseconds. */
 const OUTAGE = 3000
 const CALM = 5000
-const MINUTE = 60_000
 const RECENT = 20_000
 /** Calls that succeeded since the last failure, before anybody speaks of recovery. */
 const SUCCESSES = 3

@@ -1,3 +1,4 @@
+import { secondsOf } from '../clock.ts'
 import { explain } from '../words/index.ts'
 import { totalOf } from './calls.ts'
 import { judge, STATES, worstOf, type Findings } from './findings.ts'
@@ -89,19 +90,19 @@ async function readFacts(options: StatusOptions, speaker: Speaker) {
     time: date(now),
     /** Minutes by which the local time of the machine is ahead of UTC. */
     utcOffset: options.utcOffset(),
-    upSeconds: seconds(now - monitor.startedAt),
+    upSeconds: secondsOf(now - monitor.startedAt),
     /** There is a usable token that iSales is not known to reject. */
     authenticated: snapshot.usable && !snapshot.rejected,
     /** How long requests would go on working if every login failed from now. */
-    outageBudgetSeconds: seconds(snapshot.outageBudget),
+    outageBudgetSeconds: secondsOf(snapshot.outageBudget),
     token: token && {
       generation: token.generation,
       obtainedAt: date(token.obtainedAt),
       expiresAt: date(token.expiresAt),
-      lifetimeSeconds: seconds(token.lifetime),
-      ageSeconds: seconds(now - token.obtainedAt),
+      lifetimeSeconds: secondsOf(token.lifetime),
+      ageSeconds: secondsOf(now - token.obtainedAt),
       /** Until it is no longer sent, which is a little before its end; counts down below 0. */
-      usableForSeconds: seconds(token.usableUntil - now),
+      usableForSeconds: secondsOf(token.usableUntil - now),
       refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
     },
     renewal: {
@@ -110,7 +111,7 @@ async function readFacts(options: StatusOptions, speaker: Speaker) {
       backoff: snapshot.backoff,
       nextAt: optionalDate(nextRequestAt),
       nextInSeconds: Number.isFinite(nextRequestAt)
-        ? seconds(Math.max(0, nextRequestAt - now))
+        ? secondsOf(Math.max(0, nextRequestAt - now))
         : null,
       lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
       failuresInRow: snapshot.failuresInRow,
@@ -133,7 +134,7 @@ async function readFacts(options: StatusOptions, speaker: Speaker) {
       /** Null: it has not ended. */
       outcome: asked.end?.outcome ?? null,
       reason: failed?.reason ?? null,
-      retryInSeconds: failed === undefined ? null : seconds(failed.retryIn),
+      retryInSeconds: failed === undefined ? null : secondsOf(failed.retryIn),
     },
     /** Null: each replica has a token of its own. */
     sharing: sharing && {
@@ -150,7 +151,7 @@ async function readFacts(options: StatusOptions, speaker: Speaker) {
     exchanges: monitor.tokenRequests().map(({ at, operation, durationMs, reason }) => ({
       at: date(at),
       operation,
-      durationSeconds: seconds(durationMs),
+      durationSeconds: secondsOf(durationMs),
       reason: reason ?? null,
     })),
     /** Failed logins and refreshes since the start, by reason; a reason that never came is at 0. */
@@ -179,7 +180,7 @@ async function readFacts(options: StatusOptions, speaker: Speaker) {
         kind: worst.kind,
         failed: worst.counts.failed,
         total: totalOf(worst.counts),
-        seconds: seconds(worst.ms),
+        seconds: secondsOf(worst.ms),
       },
       lastFailedAt: optionalDate(lastFailedAt),
       /** By minute, the newest last. */
@@ -412,9 +413,4 @@ function calendarDate(ms: number | undefined): Instant | null {
 
 function sum(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((total, count) => total + count, 0)
-}
-
-/** Of milliseconds; to the millisecond. */
-function seconds(ms: number): number {
-  return Math.round(ms) / 1000
 }

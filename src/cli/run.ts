@@ -27,7 +27,7 @@ const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 
 /** Reads the command line and runs what it asks for. Returns the exit code. */
 export async function runCommand(argv: readonly string[], process: Io): Promise<number> {
-  const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text)) })
+  const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text, '\n')) })
   const io = { ...process, stdout: safe(process.stdout), stderr: safe(process.stderr) }
   const [, inline] = /^--instance(?:=(.*))?$/.exec(argv[0] ?? '') ?? []
   if (argv[0]?.startsWith('--instance')) {

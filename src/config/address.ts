@@ -42,6 +42,14 @@ export function endpointOf({ protocol, host: text }: URL): Required<Endpoint> & 
   return { host, port: port ?? PORTS[protocol] ?? 0 }
 }
 
+/**
+ * The host that a `Host` header or a request target names, in lower case. Its port is not judged: between the client and
+ * us it may be mapped to another.
+ */
+export function hostIn(authority: string): string {
+  return authority.replace(/:\d*$/, '').toLowerCase()
+}
+
 /** As a URL and a `Host` header have it: IPv6 in brackets. */
 export function urlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host

@@ -1,6 +1,13 @@
 // Everything that can be set, once: environment and files in, a `Config` or every error out; certificates, secrets that
 // cannot print, and files that are read again when they change.
-export { endpointOf, isLoopback, parseEndpoint, urlHost, type ListenAddress } from './address.ts'
+export {
+  endpointOf,
+  hostIn,
+  isLoopback,
+  parseEndpoint,
+  urlHost,
+  type ListenAddress,
+} from './address.ts'
 export { readTls, secureContextOptions, type TlsFiles } from './certificates.ts'
 export { formatError, valueOf, type ConfigError } from './config-error.ts'
 export { makeDirectory, originalOf, readSmallFile, type ReadFile } from './files.ts'

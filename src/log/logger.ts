@@ -1,6 +1,7 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/index.ts'
 import type { EndedRequest } from '../outcomes.ts'
+import { printable } from '../terminal.ts'
 import { messages } from '../words/index.ts'
 import {
   LOG_EVENTS,
@@ -13,8 +14,6 @@ import {
 } from './log-events.ts'
 
 const MAX_TEXT = 512
-/** Controls, bidirectional overrides, line separators: a terminal must not obey what a client wrote. */
-const CONTROL = /[\p{C}\p{Zl}\p{Zp}]/gu
 const CODE = /^[A-Za-z0-9_-]{1,64}$/
 
 export interface LogOptions {
@@ -66,20 +65,20 @@ function lineOf(event: LogEventName, fields: LogFields): Readonly<Record<string,
     const type = Object.hasOwn(LOG_FIELDS, name) ? LOG_FIELDS[name as LogFieldName] : undefined
     if (type === 'error') line[name] = reduceError(value)
     else if (type !== undefined && value instanceof Secret) line[name] = String(value)
-    else if (typeof value === type)
-      line[name] = typeof value === 'string' ? printable(value) : value
+    else if (typeof value === type) line[name] = typeof value === 'string' ? shown(value) : value
   }
   return line
 }
 
-function printable(text: string): string {
-  return text.slice(0, MAX_TEXT).replaceAll(CONTROL, '\uFFFD')
+/** A terminal must not obey what a client wrote. */
+function shown(text: string): string {
+  return printable(text.slice(0, MAX_TEXT)).slice(0, MAX_TEXT)
 }
 
 function reduceError(error: unknown): Readonly<Record<string, string | undefined>> | undefined {
   if (!(error instanceof Error)) return error === undefined ? undefined : { name: typeof error }
   return {
-    name: printable(error.name).slice(0, 64),
+    name: shown(error.name).slice(0, 64),
     code: shownCode(error) ?? shownCode(error.cause),
     at: thrownAt(error),
   }
@@ -95,7 +94,7 @@ function thrownAt(error: Error): string | undefined {
   const head = `${error.name}: ${error.message}\n`
   if (error.stack?.startsWith(head) !== true) return undefined
   const frame = error.stack.slice(head.length).split('\n', 1)[0] ?? ''
-  return printable(frame.trim().replace(/^at /, ''))
+  return shown(frame.trim().replace(/^at /, ''))
 }
 
 /** What a line says of a request: no header, no body, no query. */

@@ -52,7 +52,7 @@ export interface Call {
 /** Milliseconds that a request without a deadline waits for a token. */
 const MAX_WAIT = 60_000
 /** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
-const MAX_RETRY_AFTER = 5000
+const MAX_CLIENT_WAIT = 5000
 
 /** Sends one request on. Whatever happens becomes a response or a closed connection; never rejects. */
 export type Forward = (call: Call) => Promise<void>
@@ -334,7 +334,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     const { code, refusal, retryAfter } = ending
     if (!response.headersSent) {
       this.#ending = ending
-      const wait = retryAfter === undefined ? undefined : Math.min(retryAfter, MAX_RETRY_AFTER)
+      const wait = retryAfter === undefined ? undefined : Math.min(retryAfter, MAX_CLIENT_WAIT)
       writeProblem(response, code, { requestId, retryAfter: wait, refusal })
     } else if (this.#ending.do === 'relay') this.#ending = ending
     // A response that has begun can only be cut: `relay` does, unless all of it is there.

@@ -1,4 +1,4 @@
-import type { Config } from '../config/index.ts'
+import { hostIn, type Config } from '../config/index.ts'
 import type { Refusal } from '../http/index.ts'
 import type { HeaderLines } from './headers.ts'
 import { remembered } from './remembered.ts'
@@ -214,7 +214,9 @@ function validateTarget(
   if (!target.startsWith('/')) return refusedFor('target')
   // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
   if (origin !== undefined && origin.scheme !== rules.scheme) return refusedFor('scheme')
-  if (authority !== undefined && !isOurs(authority, rules.hosts)) return refusedFor('other-host')
+  const { hosts } = rules
+  if (authority !== undefined && hosts?.has(hostIn(authority)) === false)
+    return refusedFor('other-host')
   const query = target.indexOf('?')
   const path = query === -1 ? target : target.slice(0, query)
   const verdict = judgePath(path)
@@ -243,12 +245,6 @@ function validatePath(path: string, prefixes: readonly string[]): PathVerdict {
 export function isUnder(path: string, prefix: string): boolean {
   if (!path.startsWith(prefix)) return false
   return path.length === prefix.length || prefix.endsWith('/') || path[prefix.length] === '/'
-}
-
-/** The port is not judged: between the client and us it may be mapped to another. */
-function isOurs(authority: string, hosts: ReadonlySet<string> | undefined): boolean {
-  if (hosts === undefined) return true
-  return hosts.has(authority.replace(/:\d*$/, '').toLowerCase())
 }
 
 function refusedFor(refused: Refusal): Refused {

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import type { Clock } from '../clock.ts'
+import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import type {
   Ask,
@@ -53,9 +53,6 @@ export interface BookStore {
 
 export type BookRules = Pick<Config, 'loginRejectedAttempts'>
 
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
 const PROOF = 24 * HOUR
 /** A refresh that prolongs a proof by less is not written. */
 const PROOF_STEP = HOUR

@@ -1,3 +1,4 @@
+import { secondsOf } from '../clock.ts'
 import type { LogEventName, LogFields, Log } from '../log/index.ts'
 import type { AskedEnd, TokenEvent } from './events.ts'
 import { explain, en, type Places } from '../words/index.ts'
@@ -73,8 +74,8 @@ export function tokenLog(
       detail: en.sentences(what, todo),
       failures: event.failuresInRow,
       backoff: event.backoff,
-      retryInSeconds: seconds(event.retryIn),
-      budgetSeconds: seconds(event.outageBudget),
+      retryInSeconds: secondsOf(event.retryIn),
+      budgetSeconds: secondsOf(event.outageBudget),
       durationMs: Math.round(event.durationMs),
     })
     if (isRefresh) refreshRefused = true
@@ -94,7 +95,7 @@ export function tokenLog(
   const onAskedEnd = (end: AskedEnd): void => {
     const { outcome } = end
     const failed =
-      outcome === 'granted' ? {} : { reason: end.reason, retryInSeconds: seconds(end.retryIn) }
+      outcome === 'granted' ? {} : { reason: end.reason, retryInSeconds: secondsOf(end.retryIn) }
     log('renew-ended', { by: 'SIGHUP', outcome, ...failed })
   }
 
@@ -120,7 +121,7 @@ export function tokenLog(
       }
       case 'adopted':
         obtained(event, 'token-adopted', {
-          ageSeconds: seconds(event.at - event.token.obtainedAt),
+          ageSeconds: secondsOf(event.at - event.token.obtainedAt),
         })
         break
       case 'failed':
@@ -131,7 +132,7 @@ export function tokenLog(
         onRejected(event)
         break
       case 'deferred': {
-        const fields = { reason: event.because, retryInSeconds: seconds(event.ms) }
+        const fields = { reason: event.because, retryInSeconds: secondsOf(event.ms) }
         log('token-request-deferred', fields)
         break
       }
@@ -164,8 +165,4 @@ function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEvent
   if (isCounted && backoff === 'guarded') return 'guarded'
   if (isCounted && backoff === 'rejected') return 'login-rejected'
   return outageBudget > 0 ? 'renewal-failed' : 'login-failed'
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms / 100) / 10
 }

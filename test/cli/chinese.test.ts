@@ -22,14 +22,18 @@ const literals = (text = ''): readonly string[] =>
 /** What is shown as somebody gave it, or as it is to be given. */
 const GIVEN = [
   ...SETTING_LIST.flatMap(({ example, default: text = '', choices = [], doc, derived }) => [
-    ...[example, text, ...choices],
+    example,
+    text,
+    ...choices,
     ...literals(doc(settings)),
     ...literals(derived?.(settings)),
   ]),
   ...Object.values(settings.rules).flatMap((said) => literals(String(said))),
   // Lines of the overview that can be copied, and its list of exit codes.
   ...Object.keys(COMMANDS).map((name) => `isales-auth-proxy ${name}`),
-  ...['> isales.env', '130, 131, 140, 143', '100GiB'],
+  '> isales.env',
+  '130, 131, 140, 143',
+  '100GiB',
 ]
 
 /** What of a text is in the words of the program. */
