@@ -19,7 +19,7 @@ const CAUSES = {
   'isales-unavailable': 'maintenance',
 } as const satisfies Partial<Record<ProblemCode | 'isales-error' | 'isales-unavailable', CauseCode>>
 export type CallFailure = keyof typeof CAUSES
-export const CALL_FAILURES = Object.keys(CAUSES) as readonly CallFailure[]
+const CALL_FAILURES = Object.keys(CAUSES) as readonly CallFailure[]
 
 export type EndedCall = Pick<EndedRequest, 'method' | 'target' | 'status' | 'requestId'> &
   Partial<Pick<EndedRequest, 'code' | 'failure' | 'durationMs' | 'upstreamMs' | 'page'>>
