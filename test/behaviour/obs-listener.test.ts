@@ -56,7 +56,7 @@ describe('HTTPS', () => {
     const open = await connectRaw(target())
     await open.send(tasks())
     expect((await open.read()).status).toBe(200)
-    install(await made.ca.issue({ names: ['renewed.example', 'localhost'] }))
+    install(made.renewed)
     await until(async () => (await nameServed(target())) === 'renewed.example')
     await open.send(tasks())
     expect((await open.read()).status).toBe(200)

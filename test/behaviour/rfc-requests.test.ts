@@ -17,51 +17,21 @@ afterAll(async () => {
   await stand.stop()
 })
 
-/** What a client that sends these bytes and then waits gets for a response, and how many requests reached iSales. */
-async function outcome(bytes: string) {
-  const before = stand.business().length
-  const client = await stand.connect()
-  await client.send(bytes)
-  const response = await client.read()
-  const { code } = JSON.parse(response.text) as { code?: unknown }
-  await client.closed()
-  return { status: response.status, code, forwarded: stand.business().length - before }
-}
-
-// What `validateRequest` refuses has its table beside it, and so has the parser in test/listener/; here is more of both.
-describe('refused, the connection closed, and nothing of it reaches iSales', () => {
-  it.each([
-    // The request line.
-    ['HTTP/0.9', `GET ${PATH}\r\n\r\n`, 400],
-    ['HTTP/0.9 that says so', `GET ${PATH} HTTP/0.9\r\n${H}${END}`, 400],
-    ['a method that is none', `G(T ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
-    ['CR CR LF', `GET ${PATH} HTTP/1.1\r\r\n${H}${END}`, 400],
-    ['a method that nobody knows', `FOO ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
-    // Headers.
-    ['a folded Host', `${LINE}Host: localhost\r\n .evil\r\n${END}`, 400],
-    ['a tab before the colon', `${LINE}${H}X\t: a\r\n${END}`, 400],
-    ['no name', `${LINE}${H}: a\r\n${END}`, 400],
-    ['a name that is none', `${LINE}${H}a(b: c\r\n${END}`, 400],
-    ['DEL in a value', `${LINE}${H}X: a\u007fb\r\n${END}`, 400],
-    ['201 headers', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
-    // Framing.
-    ['chunks in two lines', `${LINE}${H}${CHUNKED}${CHUNKED}${END}${NOTHING}`, 400],
-  ])('%s', async (_, bytes, status) => {
-    expect(await outcome(bytes)).toMatchObject({ status, forwarded: 0, code: expect.any(String) })
-  })
-})
-
-describe('a body that turns out not to be one', () => {
-  it.each([
-    ['a signed size', '+2\r\nab\r\n0\r\n\r\n', 400],
-    ['a negative size', '-2\r\nab\r\n0\r\n\r\n', 400],
-    ['no size', '\r\nab\r\n0\r\n\r\n', 400],
-    ['a folded trailer', '2\r\nab\r\n0\r\nX: a\r\n b\r\n\r\n', 400],
-  ])('%s: refused, and iSales never sees its end', async (_, body, status) => {
-    const bytes = `${LINE}${H}${CHUNKED}${END}${body}`
-    expect(await outcome(bytes)).toMatchObject({ status, forwarded: 0 })
-  })
-})
+// What `validateRequest` refuses has its table beside it, and so has the parser in test/listener/; here is what takes both.
+it.each([
+  ['HTTP/0.9', `GET ${PATH}\r\n\r\n`, 400],
+  ['201 headers', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
+])(
+  '%s: refused, the connection closed, and nothing of it reaches iSales',
+  async (_, bytes, status) => {
+    const before = stand.business().length
+    const client = await stand.connect()
+    await client.send(bytes)
+    expect(await client.readProblem()).toMatchObject({ status, sent: 'no' })
+    await client.closed()
+    expect(stand.business().length).toBe(before)
+  },
+)
 
 describe('let through as HTTP allows', () => {
   it.each([

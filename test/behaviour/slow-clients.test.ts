@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import { INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { connectRaw } from '../support/raw-client.ts'
-import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 function head(path: string, framing: string): string {
@@ -48,17 +47,4 @@ describe.each([
     expect(await lastMinute(world)).toMatchObject({ total: 1, failed: 0 })
     expect(world.sim.requests()).toHaveLength(1)
   })
-})
-
-test('a request over the cap of those in flight gets 503, and nothing of it was sent', async () => {
-  const world = await openWorld({ env: { MAX_IN_FLIGHT: '1' } })
-  world.sim.hang({ operation: 'business' })
-  const first = world.tasks()
-  await until(() => world.sim.state().hanging === 1)
-  const second = await world.tasks()
-  expect(second).toMatchObject({ status: 503, json: { code: 'overloaded', sent: 'no' } })
-  expect(Number(second.header('retry-after'))).toBeGreaterThanOrEqual(1)
-  world.sim.release()
-  expect((await first).status).toBe(200)
-  expect((await world.tasks()).status).toBe(200)
 })

@@ -45,6 +45,14 @@ const REFUSED: readonly (readonly [reason: Refusal, name: string, bytes: string]
   ['parser', 'a space before the method', ' GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
   ['parser', 'a method in lower case', 'get / HTTP/1.1\r\nHost: x\r\n\r\n'],
   ['parser', 'a method of punctuation', "!#$%&'*+-.^_`|~ / HTTP/1.1\r\nHost: x\r\n\r\n"],
+  ['parser', 'a method that is none', 'G(T / HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['parser', 'a method that nobody knows', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['parser', 'CR CR LF', 'GET / HTTP/1.1\r\r\nHost: x\r\n\r\n'],
+  ['parser', 'a tab before the colon', `${POST}X\t: a\r\n\r\n`],
+  ['parser', 'no name', `${POST}: a\r\n\r\n`],
+  ['parser', 'a name that is none', `${POST}a(b: c\r\n\r\n`],
+  ['parser', 'DEL in a value', `${POST}X: a\u007fb\r\n\r\n`],
+  ['parser', 'chunks in two lines', `${CHUNKED.slice(0, -2)}Transfer-Encoding: chunked\r\n\r\n`],
   ['tls', 'TLS to a port of plain HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
 ]
 
@@ -58,6 +66,10 @@ const BROKEN_BODIES: typeof REFUSED = [
   ['parser', 'a chunk size beyond 64 bits', `${CHUNKED}10000000000000002\r\nhi\r\n0\r\n\r\n`],
   ['parser', 'a chunk longer than its size', `${CHUNKED}2\r\nhixx0\r\n\r\n`],
   ['chunk-extensions', 'long chunk extensions', `${CHUNKED}2;${'x'.repeat(17_000)}\r\nhi\r\n`],
+  ['parser', 'a signed chunk size', `${CHUNKED}+2\r\nab\r\n0\r\n\r\n`],
+  ['parser', 'a negative chunk size', `${CHUNKED}-2\r\nab\r\n0\r\n\r\n`],
+  ['parser', 'no chunk size', `${CHUNKED}\r\nab\r\n0\r\n\r\n`],
+  ['parser', 'a folded trailer', `${CHUNKED}2\r\nab\r\n0\r\nX: a\r\n b\r\n\r\n`],
   ['parser', 'a length among trailers', `${CHUNKED}0\r\nContent-Length: 5\r\n\r\n`],
   ['parser', 'a coding among trailers', `${CHUNKED}0\r\nTransfer-Encoding: chunked\r\n\r\n`],
 ]

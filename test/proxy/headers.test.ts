@@ -33,7 +33,8 @@ const ADDED = [...VIA, 'Authorization', 'Bearer good']
 
 describe('the headers of a request', () => {
   it('keep their order, case, repetition and values', () => {
-    const fields = ['x-B', '1', 'Link', 'a=b', 'X-b', '', 'link', 'c=d', 'Accept', '*/*, x/y']
+    const trace = ['traceparent', '00-4bf92f3577b34da6-00f067aa-01', 'TraceState', 'obs=1,other=2']
+    const fields = ['x-B', '1', 'Link', 'a=b', 'X-b', '', 'link', 'c=d', ...trace]
     expect(sent(fields)).toEqual([...fields, ...ADDED])
   })
 

@@ -1,35 +1,25 @@
-import { createAuthority } from '../../simulator/certificates.ts'
+import { inject } from 'vitest'
+import type { Certificate } from '../../simulator/certificates.ts'
 
-const DAY = 24 * 3_600_000
-const NAMES = ['localhost', '127.0.0.1'] as const
-const CLIENT = { names: ['cti-obs'], usage: 'client' } as const
-const days = (from: number, to: number) => ({
-  notBefore: new Date(Date.now() + from * DAY),
-  notAfter: new Date(Date.now() + to * DAY),
-})
-
-const ca = await createAuthority('Test CA')
-const strangerCa = await createAuthority('Stranger CA')
-const made = {
-  ca,
+export interface Certificates {
+  readonly ca: Certificate
   /** For `localhost` and 127.0.0.1. */
-  server: await ca.issue({ names: NAMES }),
-  client: await ca.issue(CLIENT),
+  readonly server: Certificate
+  /** For `renewed.example` and `localhost`. */
+  readonly renewed: Certificate
+  readonly client: Certificate
   /** As `server`, ended yesterday. */
-  expired: await ca.issue({ names: NAMES, ...days(-2, -1) }),
-  expiredClient: await ca.issue({ ...CLIENT, ...days(-2, -1) }),
+  readonly expired: Certificate
+  readonly expiredClient: Certificate
   /** As `server`, begins tomorrow. */
-  notYetValid: await ca.issue({ names: NAMES, ...days(1, 2) }),
+  readonly notYetValid: Certificate
   /** For `elsewhere.example` only. */
-  wrongHost: await ca.issue({ names: ['elsewhere.example'] }),
+  readonly wrongHost: Certificate
   /** As `server` and `client`, but of a CA that nobody trusts. */
-  strangerCa,
-  stranger: await strangerCa.issue({ names: NAMES }),
-  strangerClient: await strangerCa.issue(CLIENT),
+  readonly strangerCa: Certificate
+  readonly stranger: Certificate
+  readonly strangerClient: Certificate
 }
-export type Certificates = typeof made
 
-/** The same for every caller of one worker. */
-export function makeCertificates(): Certificates {
-  return made
-}
+/** The same for every test of a run. */
+export const makeCertificates = (): Certificates => inject('certificates')

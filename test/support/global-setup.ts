@@ -3,26 +3,56 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { createAuthority } from '../../simulator/certificates.ts'
+import type { Certificates } from './certificates.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** The directory of the built program. */
     readonly program: string
+    readonly certificates: Certificates
   }
 }
 
 const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
 
 /**
- * Before the test files of a run: makes one directory for all temporary files, those of child processes included, and
- * builds the program as it is delivered. Afterwards the directory is removed.
+ * Before the test files of a run: makes one directory for all temporary files, those of child processes included, makes
+ * the certificates, and builds the program as it is delivered. Afterwards the directory is removed.
  */
-export default function setUp({ provide }: TestProject): () => void {
+export default async function setUp({ provide }: TestProject): Promise<() => void> {
   const scratch = mkdtempSync(join(tmpdir(), 'isales-test-'))
   // The workers start later and take it over.
   process.env['TMPDIR'] = scratch
   const program = join(scratch, 'dist')
   execFileSync(process.execPath, [BUILD_SCRIPT, program])
   provide('program', program)
+  provide('certificates', await certificates())
   return () => rmSync(scratch, { recursive: true, force: true })
+}
+
+const DAY = 24 * 3_600_000
+const days = (from: number, to: number) => ({
+  notBefore: new Date(Date.now() + from * DAY),
+  notAfter: new Date(Date.now() + to * DAY),
+})
+
+async function certificates(): Promise<Certificates> {
+  const names = ['localhost', '127.0.0.1'] as const
+  const client = { names: ['cti-obs'], usage: 'client' } as const
+  const ca = await createAuthority('Test CA')
+  const strangerCa = await createAuthority('Stranger CA')
+  return {
+    ca: { cert: ca.cert, key: ca.key },
+    server: await ca.issue({ names }),
+    renewed: await ca.issue({ names: ['renewed.example', 'localhost'] }),
+    client: await ca.issue(client),
+    expired: await ca.issue({ names, ...days(-2, -1) }),
+    expiredClient: await ca.issue({ ...client, ...days(-2, -1) }),
+    notYetValid: await ca.issue({ names, ...days(1, 2) }),
+    wrongHost: await ca.issue({ names: ['elsewhere.example'] }),
+    strangerCa: { cert: strangerCa.cert, key: strangerCa.key },
+    stranger: await strangerCa.issue({ names }),
+    strangerClient: await strangerCa.issue(client),
+  }
 }
