@@ -15,10 +15,10 @@ import {
   type Io,
   type Command,
 } from './io.ts'
-import { logInOnce, openBook, probe, sentences, VERDICTS, type Login } from './prober.ts'
+import { logInOnce, openBook, probe, VERDICTS, type Login } from './prober.ts'
 import { table } from '../terminal.ts'
 import { placesOf } from '../upstream/index.ts'
-import { explain, wordsOf, type Words } from '../words/index.ts'
+import { explain, wordsOf, type Said, type Words } from '../words/index.ts'
 
 export const command: Command<'live' | 'quiet' | 'health'> = {
   example: '--live',
@@ -80,12 +80,12 @@ async function checkLive(config: Config, io: Io): Promise<number> {
   const logIn = (isales: IsalesClient): Promise<Login> => logInWithStore(config, isales, io)
   const { verdict, findings } = await probe({ config, signal, words, vary: false, logIn })
   if (signal.aborted) return endedBy(signal)
-  const good = findings.filter(({ remedy }) => remedy === undefined)
+  const good = findings.filter(({ remedy }) => remedy === '')
   stdout.write(table(good.map(({ topic, evidence }) => [topic, evidence])))
   const code = VERDICTS[verdict]
   const label = code === EXIT.ok ? check.warning : check.error
-  for (const one of findings.filter(({ remedy }) => remedy !== undefined))
-    stderr.write(check.labelled(label, `${one.topic} ${sentences(one, words)}\n`))
+  for (const one of findings.filter(({ remedy }) => remedy !== ''))
+    stderr.write(check.labelled(label, `${one.topic} ${words.line(one.evidence, one.remedy)}\n`))
   ;(code === EXIT.ok ? stdout : stderr).write(`${check.verdicts[verdict]}\n`)
   return code
 }
@@ -98,17 +98,17 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
     return {
-      ...(inCluster && { note: { evidence: wordsOf(io.env).check.noStore } }),
+      ...(inCluster && { note: [wordsOf(io.env).check.noStore, ''] as const }),
       ...(await logInOnce(config, io.signal, book)(isales)),
     }
   }
   const { outcome, store, others = 0 } = login
   const { check, stores } = wordsOf(io.env)
   const why = store.reason && stores[store.reason](placesOf(config).hosts.store)
-  const note =
+  const note: Said =
     why === undefined
-      ? { evidence: others === 0 ? check.noListener : check.listeners(others) }
-      : { evidence: check.storeAlone(why[0]), remedy: why[1] }
+      ? [others === 0 ? check.noListener : check.listeners(others), '']
+      : [check.storeAlone(why[0]), why[1]]
   return { outcome, note, shared: store.state !== 'alone', uncounted: book.uncounted() }
 }
 

@@ -1,7 +1,7 @@
 import { loadConfig, SECRET_VARIABLES, SETTING_LIST } from '../config/index.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type Io, type Command } from './io.ts'
-import { probe, sentences, VERDICTS, type Probed } from './prober.ts'
+import { probe, VERDICTS, type Probed } from './prober.ts'
 import { table } from '../terminal.ts'
 import { wordsOf, type Words } from '../words/index.ts'
 
@@ -42,7 +42,9 @@ function givenIn({ env }: Io, found: Probed['settings']): Readonly<Record<string
 
 function envFile({ findings, settings }: Probed, io: Io): string {
   const words = wordsOf(io.env)
-  const comments = table(findings.map((one) => [`# ${one.topic}`, sentences(one, words)]))
+  const comments = table(
+    findings.map(({ topic, evidence, remedy }) => [`# ${topic}`, words.line(evidence, remedy)]),
+  )
   const given = { ...givenIn(io, settings), ...settings }
   const lines = Object.entries(given).map(([name, value]) => assignment(name, value, words))
   const secrets = SECRET_VARIABLES.filter((name) => (io.env[name] ?? '') !== '' && !(name in given))

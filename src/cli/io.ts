@@ -60,7 +60,7 @@ export function writeProblems(io: Io, loaded: Loaded): void {
 
 /** As whom the file of a setting is read; empty when the error is of no file, or nobody knows. */
 export function readerOf({ uid }: Io, { setting }: ConfigError, { settings }: Words): string {
-  return setting.endsWith('_FILE') && uid !== undefined ? settings.files.readAs(uid) : ''
+  return setting.endsWith('_FILE') && uid !== undefined ? settings.cures.readAs(uid) : ''
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals

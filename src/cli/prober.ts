@@ -28,20 +28,15 @@ import {
   type Outcome,
 } from '../token/index.ts'
 import { createUpstream, placesOf, type Post, type PostResult } from '../upstream/index.ts'
-import { explain, type Failure, type Words } from '../words/index.ts'
+import { explain, type Failure, type Said, type Words } from '../words/index.ts'
 import { EXIT } from './exit-codes.ts'
 
 /** What iSales did at one stage of the conversation. */
 export interface Finding {
   readonly topic: string
   readonly evidence: string
-  /** Something is to be done about it. */
-  readonly remedy?: string
-}
-
-/** `evidence. Remedy` */
-export function sentences({ evidence, remedy = '' }: Finding, words: Words): string {
-  return words.line(evidence, remedy)
+  /** What is to be done about it; empty: nothing. */
+  readonly remedy: string
 }
 
 /** The exit code of `check --live` and `discover` for each end of the conversation. */
@@ -80,7 +75,7 @@ type LogIn = (isales: IsalesClient) => Promise<Login>
 export interface Login {
   readonly outcome: Outcome
   /** What is to be said of the shared store, and what is to be done about it. */
-  readonly note?: Pick<Finding, 'evidence' | 'remedy'>
+  readonly note?: Said
   /** It is in the shared store, so it is not refreshed. */
   readonly shared?: boolean
   /** Why the book in `STATE_DIR` does not know of it. */
@@ -130,6 +125,7 @@ interface Run extends Omit<ProbeOptions, 'config'> {
   config: Config
   /** One POST, never repeated. */
   readonly post: Post
+  readonly check: Words['check']
   /** The response to the latest POST. */
   latest: PostResult | undefined
   readonly findings: Finding[]
@@ -148,6 +144,7 @@ export async function probe(options: ProbeOptions): Promise<Probed> {
   const send = wrap(upstream.post)
   const run: Run = {
     ...options,
+    check: options.words.check,
     logIn,
     post: async (request) => (run.latest = await send(request)),
     latest: undefined,
@@ -182,14 +179,9 @@ function find(
   })
   Object.assign(run.settings, Object.fromEntries(differing))
   if (run.vary) run.config = { ...run.config, ...set }
-  const { check } = run.words
   const sets = differing.map((each) => each.join('='))
-  const remedy = act.remedy ?? (run.vary || sets.length === 0 ? undefined : check.set(sets))
-  run.findings.push({
-    topic: check.topics[topic],
-    evidence,
-    ...(remedy !== undefined && { remedy }),
-  })
+  const remedy = act.remedy ?? (run.vary || sets.length === 0 ? '' : run.check.set(sets))
+  run.findings.push({ topic: run.check.topics[topic], evidence, remedy })
 }
 
 function clientFor({ post }: Run, config: Config): IsalesClient {
@@ -197,8 +189,7 @@ function clientFor({ post }: Run, config: Config): IsalesClient {
 }
 
 async function converse(run: Run): Promise<Probed['verdict']> {
-  const { config, signal, vary, words } = run
-  const { check } = words
+  const { config, signal, vary, words, check } = run
   const isales = clientFor(run, config)
   const startedAt = performance.now()
   const login = await run.logIn(isales)
@@ -209,7 +200,7 @@ async function converse(run: Run): Promise<Probed['verdict']> {
     find(run, 'state', check.uncounted(what), { remedy: words.sentences(todo, also) })
   }
   const where = check.at(config.isalesUrl, config.isalesUser)
-  if (note !== undefined) find(run, 'store', note.evidence, note)
+  if (note !== undefined) find(run, 'store', note[0], { remedy: note[1] })
   if ('deferred' in outcome) {
     const why = check.deferred[outcome.deferred](Math.ceil(outcome.ms / 60_000))
     find(run, 'login', check.notTried(where, why))
@@ -246,9 +237,9 @@ function judgeLogin(run: Run): void {
   const set = { obsNumbers: 'string' } as const
   const { reason, remedy } = run.words.findings.lifetime
   if (typeof result === 'string' || typeof stated === 'string')
-    find(run, 'numbers', run.words.check.asText, { set })
+    find(run, 'numbers', run.check.asText, { set })
   if (Number(stated) > 86_400)
-    find(run, 'lifetime', run.words.check.failed(String(stated), reason), { remedy })
+    find(run, 'lifetime', run.check.failed(String(stated), reason), { remedy })
 }
 
 /** The token that goes into the header fields. */
@@ -258,7 +249,7 @@ function tokenText({ token, refreshToken }: Grant, { isalesTokenField }: Config)
 
 /** Calls `business/interface` once, which changes nothing: it proves header, scheme, field and path. */
 async function callInterface(
-  { config, post, signal, words }: Run,
+  { config, post, signal, words, check }: Run,
   grant: Grant,
   token = tokenText(grant, config),
 ) {
@@ -274,14 +265,11 @@ async function callInterface(
   const plain = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
   // An entry of ISALES_REJECTED_RESULTS can hold no other.
   const result = /^[^,\p{C}]+$/u.exec(plain)?.[0]
-  const foreign =
-    status === 200 && result === undefined ? `${words.comma}${words.check.foreign}` : ''
+  const foreign = status === 200 && result === undefined ? `${words.comma}${check.foreign}` : ''
   const shown =
     result !== undefined && /^-?\w{1,9}$/.test(result) ? `${words.comma}result ${result}` : foreign
   // Never the body: it may hold a token.
-  const text = response.ok
-    ? `${words.status(status)}${shown}`
-    : words.check.noResponse(response.code)
+  const text = response.ok ? `${words.status(status)}${shown}` : check.noResponse(response.code)
   return { status, result, data, text, works: status === 200 && result === '0' }
 }
 
@@ -308,15 +296,10 @@ async function findCarrier(run: Run, grant: Grant): Promise<boolean> {
     const { text, works } = await callInterface(run, grant)
     const how = `${headers.join(', ')}: ${withScheme(isalesTokenScheme, `<${field}>`)}`
     if (works) {
-      find(run, 'call', run.words.check.works(how), { set: carrier })
+      find(run, 'call', run.check.works(how), { set: carrier })
       return true
     }
-    find(
-      run,
-      'call',
-      run.words.check.failed(how, text),
-      run.vary ? {} : { remedy: run.words.check.carrier },
-    )
+    find(run, 'call', run.check.failed(how, text), run.vary ? {} : { remedy: run.check.carrier })
   }
   return false
 }
@@ -341,8 +324,7 @@ async function findRejection(run: Run, grant: Grant): Promise<boolean> {
         : undefined
   if (set !== undefined) find(run, 'invalid', text, { set })
   else {
-    const { check } = run.words
-    find(run, 'invalid', check.as(text, works), { remedy: check.blind })
+    find(run, 'invalid', run.check.as(text, works), { remedy: run.check.blind })
   }
   return vary && set !== undefined
 }
@@ -359,20 +341,19 @@ function findPaths(run: Run, data: unknown): { readonly refresh: string | undefi
   const origins = new Set(named.flatMap(({ origin = [] }) => origin))
   const other = [...origins].find((origin) => origin !== isalesUrl)
   if (other !== undefined) {
-    const { check } = run.words
-    find(run, 'interface', check.otherHost(other), { remedy: check.tryHost(other) })
+    find(run, 'interface', run.check.otherHost(other), { remedy: run.check.tryHost(other) })
     return undefined
   }
-  if (origins.size > 0) find(run, 'interface', run.words.check.wholeUrls)
+  if (origins.size > 0) find(run, 'interface', run.check.wholeUrls)
   const all = new Set(named.map(({ path }) => path))
   const closed = [...all].filter((path) => !allowed.some((open) => isUnder(path, open)))
   if (closed.length > 0)
-    find(run, 'interface', run.words.check.closedPaths(closed.length), {
+    find(run, 'interface', run.check.closedPaths(closed.length), {
       set: { allowedPaths: [...allowed, ...closed] },
     })
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
   if (refresh !== undefined && refresh !== refreshPathOf(run.config))
-    find(run, 'interface', run.words.check.refreshPath(refresh), {
+    find(run, 'interface', run.check.refreshPath(refresh), {
       set: { isalesRefreshPath: refresh },
     })
   return { refresh }
@@ -380,8 +361,7 @@ function findPaths(run: Run, data: unknown): { readonly refresh: string | undefi
 
 /** Tries the refresh call until one form works. Returns what it granted. */
 async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Grant | undefined> {
-  const { config, vary, signal, words } = run
-  const { check } = words
+  const { config, vary, signal, words, check } = run
   const { token, refreshToken } = grant
   // Refreshing is tried where it is off, too, when all forms are.
   const own = config.isalesRefreshPath
@@ -424,7 +404,7 @@ async function logInAgain(run: Run, first: Grant, isales: IsalesClient): Promise
   if (!('token' in second)) return first
   const same = second.token.reveal() === first.token.reveal()
   const { works } = await callInterface(run, first)
-  const effect = works ? run.words.check.outlives : run.words.check.ends
-  find(run, 'second', same ? run.words.check.sameToken : effect)
+  const effect = works ? run.check.outlives : run.check.ends
+  find(run, 'second', same ? run.check.sameToken : effect)
   return second
 }

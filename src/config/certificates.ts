@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { ConfigError, Read } from './config-error.ts'
 import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
-import type { Wording } from './formats.ts'
+import { check, Refusal } from './formats.ts'
 import { Secret } from './secret.ts'
 import { nameOf, type Config, type FileKey } from './settings.ts'
 
@@ -52,9 +52,10 @@ export function readTls(
     try {
       return path === undefined ? undefined : parse(readPem(path, readFile))
     } catch (error) {
-      if (!(error instanceof Unusable)) throw error
+      if (!(error instanceof Refusal)) throw error
       const { problem } = error
-      errors.push({ setting: nameOf(key), said: (words) => [problem(words), words.cures.pem] })
+      const said: ConfigError['said'] = ({ wrong, cures }) => [problem(wrong), cures.pem]
+      errors.push({ setting: nameOf(key), said })
       return undefined
     }
   }
@@ -124,44 +125,34 @@ function invalid(key: FileKey, certificates: readonly X509Certificate[] = []): C
   ]
 }
 
-/** Thrown where a file holds nothing that can be used. */
-class Unusable extends Error {
-  readonly problem: Wording
-
-  constructor(problem: Wording) {
-    super()
-    this.problem = problem
-  }
-}
-
 /** Bytes; the bundle of all public authorities is a fifth of it. */
 const MAX_PEM = 1024 * 1024
 
 function readPem(path: string, readFile: ReadFile): string {
   const file = readFile(path, MAX_PEM)
-  if (!file.ok) throw new Unusable(fileProblem(path, file.problem))
+  if (!file.ok) throw new Refusal(fileProblem(path, file.problem))
   return Buffer.from(file.bytes).toString('latin1')
 }
 
 function parseCertificates(pem: string): readonly X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0) throw new Unusable(({ files }) => files.noCertificate)
+  check(blocks.length > 0, (is) => is.noCertificate)
   try {
     return blocks.map((block) => new X509Certificate(block))
   } catch {
-    throw new Unusable(({ files }) => files.damagedCertificate)
+    throw new Refusal((is) => is.damagedCertificate)
   }
 }
 
 function parseKey(pem: string): KeyObject {
   const isKey = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(pem)
-  if (!isKey) throw new Unusable(({ files }) => files.noKey)
+  check(isKey, (is) => is.noKey)
   // Checked before OpenSSL sees it, which would ask for a passphrase at the terminal.
   const isEncrypted = /-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)
-  if (isEncrypted) throw new Unusable(({ files }) => files.encryptedKey)
+  check(!isEncrypted, (is) => is.encryptedKey)
   try {
     return createPrivateKey(pem)
   } catch {
-    throw new Unusable(({ files }) => files.damagedKey)
+    throw new Refusal((is) => is.damagedKey)
   }
 }

@@ -11,10 +11,10 @@ import {
 } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 import type { SettingWords } from './config-error.ts'
-import type { Wording } from './formats.ts'
+import type { Problem } from './formats.ts'
 
 /** Why a file gave nothing. */
-export type FileProblem = keyof SettingWords['files']['problems']
+export type FileProblem = keyof SettingWords['wrong']['file']
 
 export type FileRead =
   | { readonly ok: true; readonly bytes: Uint8Array }
@@ -28,31 +28,31 @@ export type FileRead =
 export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
 /** Who may read it; empty where that cannot be seen. */
-function ownerOf(path: string): Wording {
+function ownerOf(path: string): Problem {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined) return () => ''
   const mode = (found.mode & 0o7777).toString(8)
-  return ({ files }) => files.owner(found.uid, found.gid, mode)
+  return (is) => is.owner(found.uid, found.gid, mode)
 }
 
 /** Completes `NAME ...`. */
-export function fileProblem(path: string, problem: FileProblem): Wording {
+export function fileProblem(path: string, problem: FileProblem): Problem {
   const closed = isAbsolute(path) ? closedDirectory(dirname(path)) : undefined
-  if (closed !== undefined) return ({ files }) => files.notReached(path, closed)
+  if (closed !== undefined) return (is) => is.notReached(path, closed)
   const where = whereIs(path)
   const owner = problem === 'unreadable' ? ownerOf(path) : () => ''
-  return (words) => `${words.files.problems[problem]}${where(words)}${owner(words)}`
+  return (is) => `${is.file[problem]}${where(is)}${owner(is)}`
 }
 
 /**
  * `: /path`, and of which file it is a copy. Empty unless it is in an existing directory other than `/`: a password that
  * was given where its file was asked for is not repeated.
  */
-export function whereIs(path: string): Wording {
+export function whereIs(path: string): Problem {
   const directory = dirname(path)
   if (!isAbsolute(path) || directory === '/' || !existsSync(directory)) return () => ''
   const original = originalOf(path)
-  return ({ files }) => (original === path ? files.at(path) : files.copy(path, original))
+  return (is) => (original === path ? is.at(path) : is.copy(path, original))
 }
 
 /** Which file a person corrects: the units of config/systemd give the service copies, and renew them. */

@@ -10,61 +10,46 @@ const MAX_PORT = 65_535
 
 /** `host:port`, `[v6]:port` or `:port` (all interfaces). The usual ones complete what is only a host or a port, in the example. */
 const address = (usualHost: string, usualPort: number): Format<ListenAddress> =>
-  quotable(
-    'address',
-    (value) => {
-      const { host = '', port } = parseEndpoint(value) ?? {}
-      if (port === undefined) {
-        const isPort = /^\d{1,5}$/.test(value)
-        check(!isPort, (is) => is.portAlone, `${usualHost}:${value}`)
-        check(!isIPv4(value), (is) => is.addressAlone, `${value}:${usualPort}`)
-        check(false, (is) => is.notAddress, `${usualHost}:${usualPort}`)
-      }
-      check(port <= MAX_PORT, (is) => is.overPort(MAX_PORT))
-      const isHost = host === '' || isIPv6(host) || HOST_NAME.test(host)
-      check(isHost, (is) => is.noHost)
-      return { host: host.toLowerCase(), port }
-    },
-    { limits: ({ limits }) => limits.address },
-  )
+  quotable('address', (value) => {
+    const { host = '', port } = parseEndpoint(value) ?? {}
+    if (port === undefined) {
+      const isPort = /^\d{1,5}$/.test(value)
+      check(!isPort, (is) => is.portAlone, `${usualHost}:${value}`)
+      check(!isIPv4(value), (is) => is.addressAlone, `${value}:${usualPort}`)
+      check(false, (is) => is.notAddress, `${usualHost}:${usualPort}`)
+    }
+    check(port <= MAX_PORT, (is) => is.overPort(MAX_PORT))
+    const isHost = host === '' || isIPv6(host) || HOST_NAME.test(host)
+    check(isHost, (is) => is.noHost)
+    return { host: host.toLowerCase(), port }
+  })
 
 // What may be reached by other machines is never proposed for the port of the proxy itself.
 export const listenAddress = address('127.0.0.1', 8080)
 export const adminAddress = address('', 9090)
 
 /** A host name or address without port, in lower case; IPv6 in brackets, as a `Host` header has it. */
-export const hostName = quotable('host', readHost, {
-  limits: ({ limits }) => limits.host,
-})
-
-function readHost(value: string): string {
+export const hostName = quotable('host', (value) => {
   const { host = '', port } = parseEndpoint(value) ?? {}
   const isHost = port === undefined && (isIPv6(host) || HOST_NAME.test(host))
   check(isHost, (is) => is.notHost)
   return urlHost(host).toLowerCase()
-}
-
-/** A name as TLS has it: without port, and no address (RFC 6066 section 3). */
-export const serverName = quotable('hostName', readServerName, {
-  limits: ({ limits }) => limits.hostName,
 })
 
-function readServerName(value: string): string {
+/** A name as TLS has it: without port, and no address (RFC 6066 section 3). */
+export const serverName = quotable('hostName', (value) => {
   const isName = HOST_NAME.test(value) && !isIPv4(value)
   check(isName, (is) => is.notHostName)
   return value.toLowerCase()
-}
+})
 
 /** The hosts that are reached without the egress proxy, in lower case and separated by commas. */
-export const noProxy = format(
-  'hosts',
-  (value) =>
-    value
-      .toLowerCase()
-      .split(/[\s,]+/)
-      .filter(Boolean)
-      .join(','),
-  { limits: ({ limits }) => limits.hosts },
+export const noProxy = format('hosts', (value) =>
+  value
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .join(','),
 )
 
 // The URL parser forgives what an operator should see: backslashes, tabs, a missing slash.
@@ -92,11 +77,7 @@ function numberOf(character: string): string {
 }
 
 /** Scheme, host and port of a server, and nothing else. */
-export const origin = format('origin', readOrigin, {
-  limits: ({ limits }) => limits.origin,
-})
-
-function readOrigin(value: string): string {
+export const origin = format('origin', (value) => {
   checkCharacters(value)
   check(HTTP_URL.test(value) && URL.canParse(value), (is) => is.notUrl)
   check(!value.includes('@'), (is) => is.login)
@@ -104,7 +85,7 @@ function readOrigin(value: string): string {
   check(!/[?#]/.test(value), (is) => is.query)
   check(parsed.pathname === '/', (is) => is.pathInUrl)
   return parsed.origin
-}
+})
 
 /** The URL parser accepts a % that escapes nothing. */
 function decode(text: string): string {
@@ -122,7 +103,6 @@ function withoutUser(url: string): string {
 
 /** The egress proxy; a secret, for it may hold a password. `http://` is understood. */
 export const proxyUrl = format('proxyUrl', readProxyUrl, {
-  limits: ({ limits }) => limits.proxyUrl,
   redact: withoutUser,
 })
 
@@ -156,7 +136,6 @@ const STORE_PORT = 6379
 
 /** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][/database]`. */
 export const storeUrl = format('storeUrl', readStoreUrl, {
-  limits: ({ limits }) => limits.storeUrl,
   redact: withoutUser,
 })
 
@@ -186,9 +165,7 @@ function readServer(text: string): Pick<StoreAddress, 'host' | 'port'> {
 const MAX_PATH = 1024
 
 /** An absolute path without query, as the paths of calls have to be: another would never be forwarded. */
-export const path = quotable('path', readPath, { limits: ({ limits }) => limits.path })
-
-function readPath(value: string): string {
+export const path = quotable('path', (value) => {
   check(value.startsWith('/'), (is) => is.noSlash)
   check(value.length <= MAX_PATH, (is) => is.tooManyCharacters(MAX_PATH))
   check(!value.includes('//'), (is) => is.emptySegment)
@@ -196,7 +173,7 @@ function readPath(value: string): string {
   check(odd === undefined, (is) => is.oddInPath(JSON.stringify(odd), numberOf(odd ?? '')))
   check(!/\/\.|\.(?:\/|$)/.test(value), (is) => is.dotSegment)
   return value
-}
+})
 
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -212,19 +189,14 @@ const NOT_FOR_TOKENS = new RegExp(
 )
 
 /** The name of a header that may carry a token. */
-export const headerName = quotable(
-  'headerName',
-  (value) => {
-    check(TOKEN.test(value) && value.length <= 128, (is) => is.notHeader)
-    check(!NOT_FOR_TOKENS.test(value), (is) => is.framing)
-    return value
-  },
-  { limits: ({ limits }) => limits.headerName },
-)
+export const headerName = quotable('headerName', (value) => {
+  check(TOKEN.test(value) && value.length <= 128, (is) => is.notHeader)
+  check(!NOT_FOR_TOKENS.test(value), (is) => is.framing)
+  return value
+})
 
 /** What stands before the token (RFC 9110 section 11.1); may be empty. */
 export const authScheme = quotable('authScheme', readScheme, {
-  limits: ({ limits }) => limits.maybeEmpty,
   emptyIsValue: true,
 })
 

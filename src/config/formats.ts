@@ -5,7 +5,7 @@ import { REDACTED, Secret } from './secret.ts'
 export type Wording = (words: SettingWords) => string
 
 /** What is wrong with a text: completes `NAME ...`, and never repeats the text. */
-type Problem = (wrong: SettingWords['wrong']) => string
+export type Problem = (wrong: SettingWords['wrong']) => string
 
 /** How a value is written in the environment. */
 export interface Format<T = unknown> {
@@ -71,11 +71,13 @@ type Type = {
   [Name in keyof SettingWords['types']]: SettingWords['types'][Name] extends string ? Name : never
 }[keyof SettingWords['types']]
 
-const unlimited: Wording = () => ''
-
 /** @param read may throw what `check` throws. */
 export function format<T>(type: Type, read: (text: string) => T, more: More = {}): Format<T> {
-  return { type: ({ types }) => types[type], limits: unlimited, ...more, read }
+  const limits: Wording = (words) => {
+    const fixed: Partial<Readonly<Record<Type, string>>> = words.limits.of
+    return fixed[type] ?? ''
+  }
+  return { type: ({ types }) => types[type], limits, ...more, read }
 }
 
 /** A format whose texts may be shown: none of them holds a secret. */
@@ -174,25 +176,17 @@ export function ratio(limits: Limits): Format<number> {
 }
 
 /** The share of requests that is sampled: `off` is 0, `full` is 1. */
-export const sampling = quotable(
-  'sampling',
-  (text) => {
-    const isShare = /^(?:off|full|0(?:\.\d+)?|1(?:\.0+)?)$/.test(text)
-    check(isShare, (is) => is.notSampling)
-    return text === 'full' ? 1 : Number(text.replace('off', '0'))
-  },
-  { limits: ({ limits }) => limits.sampling },
-)
+export const sampling = quotable('sampling', (text) => {
+  const isShare = /^(?:off|full|0(?:\.\d+)?|1(?:\.0+)?)$/.test(text)
+  check(isShare, (is) => is.notSampling)
+  return text === 'full' ? 1 : Number(text.replace('off', '0'))
+})
 
 /** A status between 400 and 499. */
-export const rejectionStatus = quotable(
-  'status',
-  (text) => {
-    check(/^4\d\d$/.test(text), (is) => is.notStatus)
-    return Number(text)
-  },
-  { limits: ({ limits }) => limits.status },
-)
+export const rejectionStatus = quotable('status', (text) => {
+  check(/^4\d\d$/.test(text), (is) => is.notStatus)
+  return Number(text)
+})
 
 export const boolean = quotable(
   'boolean',

@@ -150,11 +150,10 @@ function parse(setting: Setting, input: Input, text: string | undefined): unknow
   // A URL, where something else was asked for, may hold a password.
   const isShown = quotable === true && !text.includes('@')
   const { variable, file } = input
-  throw new Wrong(variable, (words) => {
-    const { wrong, cures } = words
+  throw new Wrong(variable, ({ wrong, cures }) => {
     const problem = value.problem(wrong)
     const shown = isShown ? wrong.shown(problem, quote(text)) : problem
-    if (file !== undefined) return [wrong.inFile(shown), cures.correctFile(whereIs(file)(words))]
+    if (file !== undefined) return [wrong.inFile(shown), cures.correctFile(whereIs(file)(wrong))]
     return [shown, cures.like(`${variable}=${value.example ?? example}`)]
   })
 }
@@ -209,9 +208,9 @@ function readValueFile({ name }: Setting, path: string, readFile: ReadFile): Inp
   if (!file.ok) {
     const problem = fileProblem(path, file.problem)
     const isLarge = file.problem === 'too-large'
-    throw new Wrong(variable, (words) => [
-      `${problem(words)}${isLarge ? words.files.over('64KiB') : ''}`,
-      words.cures.readable,
+    throw new Wrong(variable, ({ wrong, cures }) => [
+      `${problem(wrong)}${isLarge ? wrong.over('64KiB') : ''}`,
+      cures.readable,
     ])
   }
   let text: string
@@ -219,11 +218,11 @@ function readValueFile({ name }: Setting, path: string, readFile: ReadFile): Inp
     text = new TextDecoder('utf-8', { fatal: true }).decode(file.bytes).replace(LINE_END, '')
   } catch {
     const problem = fileProblem(path, 'not-text')
-    throw new Wrong(variable, (words) => words.given.fileNotUtf8(problem(words)))
+    throw new Wrong(variable, ({ given, wrong }) => given.fileNotUtf8(problem(wrong)))
   }
   if (text === '') {
     const problem = fileProblem(path, 'empty')
-    throw new Wrong(variable, (words) => words.given.fileEmpty(problem(words)))
+    throw new Wrong(variable, ({ given, wrong }) => given.fileEmpty(problem(wrong)))
   }
   return { text, source: `file ${path}`, variable, file: path }
 }

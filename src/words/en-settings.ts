@@ -145,17 +145,21 @@ const types = {
 
 /** What is accepted. */
 const limits = {
-  address: 'host:port, [v6]:port or :port',
-  host: 'without port',
-  hostName: 'no address, no port',
-  hosts: 'hosts, .suffixes, host:port or *',
-  origin: 'https (http to loopback), no path',
-  proxyUrl: 'http or https',
-  storeUrl: 'redis, rediss, valkey or valkeys; one host',
-  path: 'starts with /; letters, digits and . _ ~ -',
-  headerName: 'not one that frames or routes a message',
-  status: '400 to 499',
-  sampling: 'off, full, or 0 to 1',
+  /** Of a type whose limits are always the same. */
+  of: {
+    address: 'host:port, [v6]:port or :port',
+    host: 'without port',
+    hostName: 'no address, no port',
+    hosts: 'hosts, .suffixes, host:port or *',
+    origin: 'https (http to loopback), no path',
+    proxyUrl: 'http or https',
+    storeUrl: 'redis, rediss, valkey or valkeys; one host',
+    path: 'starts with /; letters, digits and . _ ~ -',
+    headerName: 'not one that frames or routes a message',
+    status: '400 to 499',
+    sampling: 'off, full, or 0 to 1',
+    authScheme: 'may be empty',
+  },
   choices: (choices: readonly string[]) => choices.join(', '),
   maybeEmpty: 'may be empty',
   atLeastOne: 'at least one',
@@ -225,37 +229,9 @@ const wrong = {
   inFile: (problem: string) => `holds a value that ${problem}`,
   /** The value, where it may be shown. */
   shown: (problem: string, value: string) => `${problem} (it is ${value})`,
-}
 
-/** What to do about a value. */
-const cures = {
-  like: (assignment: string) => `Write it like ${assignment}`,
-  correctFile: (where: string) => `Correct the file${where}`,
-  readable: 'Give the path of a file that this user may read and that holds the value alone',
-  pem: 'Give the path of a PEM file that this user may read',
-}
-
-/** What is wrong with a setting, whatever its value is. */
-const given = {
-  notSet: (assignment: string, file: string): Said => [
-    'is not set',
-    `Set it${file && `, or ${file} to a file that holds it`}, for example ${assignment}`,
-  ],
-  fileOnly: (file: string): Said => ['is read from a file only', `Unset it and set ${file}`],
-  twice: (file: string): Said => [`and ${file} are both set`, 'Unset one of them'],
-  notUtf8: ['is not valid UTF-8', 'Write it in UTF-8'] as Said,
-  windows: ['has a Windows line ending', 'Save the env file with Unix line endings'] as Said,
-  fileNotUtf8: (problem: string): Said => [problem, 'Write the value in UTF-8'],
-  fileEmpty: (problem: string): Said => [problem, 'Put the value into it'],
-  unknown: (near: string): Said => [
-    'is not a setting',
-    near === '' ? 'docs/configuration.md lists them all' : `Did you mean ${near}?`,
-  ],
-}
-
-/** Of a file that a setting names. */
-const files = {
-  problems: {
+  /** Of a file that a setting names. */
+  file: {
     missing: 'names a file that does not exist',
     unreadable: 'names a file that cannot be read',
     directory: 'names a directory',
@@ -277,7 +253,33 @@ const files = {
   noKey: 'names a file without a PEM private key',
   encryptedKey: 'names a file with an encrypted key',
   damagedKey: 'names a file with a damaged private key',
+}
+
+/** What to do about a value. */
+const cures = {
+  like: (assignment: string) => `Write it like ${assignment}`,
+  correctFile: (where: string) => `Correct the file${where}`,
+  readable: 'Give the path of a file that this user may read and that holds the value alone',
+  pem: 'Give the path of a PEM file that this user may read',
   readAs: (uid: number) => `Files are read as uid ${uid}.`,
+}
+
+/** What is wrong with a setting, whatever its value is. */
+const given = {
+  notSet: (assignment: string, file: string): Said => [
+    'is not set',
+    `Set it${file && `, or ${file} to a file that holds it`}, for example ${assignment}`,
+  ],
+  fileOnly: (file: string): Said => ['is read from a file only', `Unset it and set ${file}`],
+  twice: (file: string): Said => [`and ${file} are both set`, 'Unset one of them'],
+  notUtf8: ['is not valid UTF-8', 'Write it in UTF-8'] as Said,
+  windows: ['has a Windows line ending', 'Save the env file with Unix line endings'] as Said,
+  fileNotUtf8: (problem: string): Said => [problem, 'Write the value in UTF-8'],
+  fileEmpty: (problem: string): Said => [problem, 'Put the value into it'],
+  unknown: (near: string): Said => [
+    'is not a setting',
+    near === '' ? 'docs/configuration.md lists them all' : `Did you mean ${near}?`,
+  ],
 }
 
 const certificates = {
@@ -414,7 +416,6 @@ export const settings = {
   wrong,
   cures,
   given,
-  files,
   certificates,
   rules: { ...(rules as Readonly<Record<keyof typeof rules, Said>>), ...rulesAbout },
 }

@@ -154,7 +154,7 @@ describe('discover', () => {
     await discoverAt(sim)
     expect(sim.state().logins).toBe(1)
     const { findings } = await discoverAt(sim, { secondLogin: true })
-    expect(findings).toContainEqual({ topic: 'second login', evidence: effect })
+    expect(findings).toContainEqual({ topic: 'second login', evidence: effect, remedy: '' })
     expect(sim.state().logins).toBe(3)
   })
 

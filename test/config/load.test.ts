@@ -123,6 +123,14 @@ describe('the configuration', () => {
 
   it.each([
     [
+      { ALLOWED_PATHS: '/rest/a%20b/' },
+      'ALLOWED_PATHS has an entry that contains "%" (U+0025): a path has letters, digits and . _ ~ - between its slashes, and a call with anything else is refused (it is "/rest/a%20b/"). Write it like ALLOWED_PATHS=/rest/isales/v1/openapi/obs/,/rest/other/',
+    ],
+    [
+      { ISALES_LOGIN_PATH: '/rest;v=1/auth/login' },
+      'ISALES_LOGIN_PATH contains ";" (U+003B): a path has letters, digits and . _ ~ - between its slashes, and a call with anything else is refused (it is "/rest;v=1/auth/login"). Write it like ISALES_LOGIN_PATH=/gateway/rest/isales/v1/openapi/obs/auth/login',
+    ],
+    [
       { ADMIN_LISTEN: '9090' },
       'ADMIN_LISTEN is a port without an address (it is "9090"). Write it like ADMIN_LISTEN=:9090',
     ],
