@@ -40,7 +40,16 @@ import { cause } from '../causes.ts'
 export type Rules = TokenRules &
   Pick<Config, 'isalesRefreshPath' | 'tokenRenewAt' | 'tokenIdleAfter'>
 
-/** All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock. */
+/**
+ * All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock.
+ *
+ * @example a refresh that fails, and a token that iSales ends early
+ *   0.0 s  a login is `started`, and `ended` by a grant for 300 s: generation 1 is renewed at 240, and sent until 295
+ * 240.0 s  a refresh is `started`, and `ended` without a connection: a login is due within 0.5 s, generation 1 serves
+ * 240.5 s  a login is `started`, and `ended` by a grant: generation 2 is renewed at 480.5
+ * 300.0 s  a call with generation 1 is `rejected`: nothing changes. One with generation 2 is: a renewal is due now
+ * 300.1 s  a refresh is `started`, and `ended` by the same token: it cures nothing, and a login is due now
+ */
 export type State = Readonly<ReturnType<typeof initialState>>
 
 export function initialState(now: number) {
