@@ -15,7 +15,8 @@ export function configurationPage(): string {
 [中文](configuration.zh-CN.md)
 
 Everything is set by environment variables. \`isales-auth-proxy check\` prints what is in force and where it came from, and names everything that is wrong at
-once, with what to do about it; \`check --live\` also logs in, once. [config/example.env](../config/example.env) lists every setting, ready to be filled in.
+once, with what to do about it; \`check --live\` also logs in, once. Commands speak Chinese where the locale is Chinese (\`LC_ALL\`, \`LC_MESSAGES\`, \`LANG\`);
+the log is in English. [config/example.env](../config/example.env) lists every setting, ready to be filled in.
 
 Three are required: \`ISALES_URL\`, \`ISALES_USER\` and \`ISALES_PASSWORD\`, the latter two also as files.
 
@@ -58,6 +59,7 @@ export function configurationPageInChinese(): string {
 [English](configuration.md)
 
 一切都用环境变量设置。\`isales-auth-proxy check\` 显示生效的值及其来源，并一次指出所有错误和处理办法；\`check --live\` 还会登录一次。
+区域设置（\`LC_ALL\`、\`LC_MESSAGES\`、\`LANG\`）为中文时，命令使用中文；日志总是英文。
 [config/example.env](../config/example.env) 列出所有设置，可供填写。
 
 有三个必填：\`ISALES_URL\`、\`ISALES_USER\` 和 \`ISALES_PASSWORD\`，后两个也可以用文件给出。

@@ -1,8 +1,7 @@
-import type { Environment } from '../config/index.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Command } from './io.ts'
-import { wordsOf } from '../words/index.ts'
+import { languageOf, wordsOf } from '../words/index.ts'
 
 const PATHS: Readonly<Record<string, string>> = { text: '/status.txt', json: '/status.json' }
 
@@ -25,11 +24,4 @@ export const command: Command<'output'> = {
     io.stderr.write(`${describeResponse(response, wordsOf(io.env))}.\n`)
     return EXIT.notReady
   },
-}
-
-/** `zh-CN` of the locale `zh_CN.UTF-8`. */
-function languageOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): string {
-  const [, language = 'en', region] =
-    /^([a-z]{2,3})(?:_([A-Z]{2}))?(?:[.@]|$)/.exec(LC_ALL || LC_MESSAGES || LANG || '') ?? []
-  return region === undefined ? language : `${language}-${region}`
 }

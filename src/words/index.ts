@@ -13,10 +13,15 @@ export { explain, type Failure, type Places } from './explain.ts'
 export const LANGUAGES = ['en', 'zh'] as const
 export type Language = (typeof LANGUAGES)[number]
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /** Of a process, by its locale: `zh_CN.UTF-8` is Chinese. */
-export function wordsOf(env: Readonly<Record<string, string | undefined>>): Words {
-  const locale = env['LC_ALL'] || env['LC_MESSAGES'] || env['LANG'] || ''
-  return /^zh(?:[_.@-]|$)/i.test(locale) ? zh : en
+export function languageOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): Language {
+  return /^zh(?:[_.@-]|$)/i.test(LC_ALL || LC_MESSAGES || LANG || '') ? 'zh' : 'en'
+}
+
+export function wordsOf(env: Environment): Words {
+  return WORDS[languageOf(env)]
 }
 
 export const WORDS: Readonly<Record<Language, Words>> = { en, zh }
