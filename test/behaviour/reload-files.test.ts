@@ -8,7 +8,7 @@ import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
-/** Milliseconds within which a change is used: polling, and the time to settle. */
+/** Milliseconds within which a change is used: polling, and the time to settle. A renewal that is asked for waits for neither. */
 const NOTICED = 6000
 
 vi.setConfig({ testTimeout: 20_000 })
@@ -65,6 +65,7 @@ test('a changed OBS_PASSWORD_FILE is what CTI-OBS must log in with', async () =>
   const { token } = (await login(world, 'old')).json.resultData as { token: string }
 
   write('obs', 'new\n')
+  world.app.renew()
   expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'OBS_PASSWORD_FILE' })
   expect((await login(world, 'old')).status).toBe(403)
   expect((await login(world, 'new')).status).toBe(200)
@@ -79,9 +80,11 @@ test('a changed OBS_PASSWORD_FILE is what CTI-OBS must log in with', async () =>
   expect(await tasks(renewed)).toBe(200)
 
   write('key', 'j'.repeat(32))
-  await until(async () => (await reloads(world, 'success')) === 2, NOTICED)
+  world.app.renew()
+  await until(async () => (await reloads(world, 'success')) === 2)
   expect(await tasks(renewed)).toBe(401)
   write('key', 'short')
+  world.app.renew()
   expect(await logged(world, 'secret-unreadable')).toMatchObject({
     setting: 'OBS_TICKET_KEY_FILE',
   })
@@ -107,6 +110,7 @@ test('off loopback a weak password is not taken over', async () => {
   }
   const world = await openWorld({ env })
   write('obs', 'weak')
+  world.app.renew()
   expect(await logged(world, 'secret-unreadable')).toMatchObject({ setting: 'OBS_PASSWORD' })
   expect((await login(world, 'weak')).status).toBe(403)
   expect((await login(world, 'correct horse battery')).status).toBe(200)
@@ -151,13 +155,15 @@ test('a file that is emptied before it is written leaves the former password in 
   await until(() => world.events.some(({ type }) => type === 'granted'))
 
   write('password', '')
-  await until(async () => (await reloads(world, 'failure')) === 1, 5000)
+  world.app.renew()
+  await until(async () => (await reloads(world, 'failure')) === 1)
   world.sim.revoke()
   expect((await world.tasks()).status).toBe(200)
 
   world.sim.wrongPassword({ password: 'newer' })
   write('password', 'newer\n')
-  await until(async () => (await reloads(world, 'success')) === 1, 5000)
+  world.app.renew()
+  await until(async () => (await reloads(world, 'success')) === 1)
   await until(() => world.events.at(-1)?.type === 'granted')
   expect(world.sim.state().loginsRejected).toBe(0)
 })
@@ -165,6 +171,7 @@ test('a file that is emptied before it is written leaves the former password in 
 test('a secret with white space at its ends is a warning before it costs an attempt', async () => {
   const world = await openWithPassword('right')
   write('password', 'newer ')
+  world.app.renew()
   expect(await logged(world, 'setting-doubtful')).toMatchObject({ setting: 'ISALES_PASSWORD' })
   await logged(world, 'secret-reloaded')
   const events = world.lines.map(({ event }) => event)
