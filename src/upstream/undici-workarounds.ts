@@ -18,7 +18,7 @@ export function prepareSocket(socket: Socket, resume: () => void): void {
 
 /**
  * Without the new code undici takes a reset during a response that ends with its connection for the regular end, so
- * that a truncated response looks complete (pool.test: "is cut when the connection is reset").
+ * that a truncated response looks complete (forward-broken.test: "by a reset").
  *
  * Without `destroy`, a TLS error leaves the request waiting, because Node emits no `close` after it and undici acts
  * on `close` (tls.test: "that breaks after the request").

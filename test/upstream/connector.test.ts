@@ -1,7 +1,6 @@
 import { lookup } from 'node:dns'
 import { Socket } from 'node:net'
 import { afterEach, expect, it, test, vi } from 'vitest'
-import { Secret } from '../../src/config/secret.ts'
 import { createConnect } from '../../src/upstream/connector.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
 import { ConnectError } from '../../src/upstream/errors.ts'
@@ -51,6 +50,7 @@ const noName: Resolve = (_name, _options, found) => {
 }
 const noResponse: Resolve = () => undefined
 
+// Those that fail behind TCP are in tls.test.ts.
 it('a connection that fails is reported by its stage, and so is one that was opened', async () => {
   const isales = await plain(() => responseBytes('ok'))
   const outcomes = async (changes: Parameters<typeof openUpstream>[0]) => {
@@ -58,17 +58,9 @@ it('a connection that fails is reported by its stage, and so is one that was ope
     await dispatch(openUpstream({ ...changes, onConnect: (outcome) => seen.push(outcome) }))
     return seen
   }
-  const plainServer = await listen((socket) => socket.end('HTTP/1.1 400 Not TLS\r\n\r\n'))
-  const secure = `https://127.0.0.1:${portOf(plainServer)}`
-  const silentServer = await listen(() => undefined)
   const isalesUrl = 'http://isales.example'
-  const silent = `127.0.0.1:${portOf(silentServer)}`
-  const httpsProxy = new Secret(`http://${silent}`)
   expect(await outcomes({ isalesUrl: isales.origin })).toEqual(['opened'])
   expect(await outcomes({ isalesUrl, resolve: noName })).toEqual(['dns'])
   expect(await outcomes({ isalesUrl, resolve: noResponse })).toEqual(['dns'])
   expect(await outcomes({ isalesUrl: 'http://127.0.0.1:1' })).toEqual(['refused'])
-  expect(await outcomes({ isalesUrl: secure })).toEqual(['tls'])
-  expect(await outcomes({ isalesUrl: `https://${silent}` })).toEqual(['timeout'])
-  expect(await outcomes({ isalesUrl: secure, httpsProxy })).toEqual(['proxy'])
 })

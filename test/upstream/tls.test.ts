@@ -185,32 +185,32 @@ describe('TLS to iSales', () => {
 })
 
 it.each([
-  ['a server that never says hello', '', false, 'unreachable'],
-  ['a plain server', 'HTTP/1.1 400 Not TLS\r\n\r\n', false, 'tls'],
-  ['an egress proxy that says nothing', '', true, 'unreachable'],
-] as const)(
-  '%s is given up in time, and its one connection closed',
-  async (_, says, isEgress, failure) => {
-    const connections = { opened: 0, open: 0 }
-    const server = await listen((socket) => {
-      connections.opened += 1
-      connections.open += 1
-      socket.resume().once('close', () => (connections.open -= 1))
-      if (says !== '') socket.end(says)
-    })
-    const there = `127.0.0.1:${portOf(server)}`
-    const upstream = openUpstream(
-      isEgress
-        ? { isalesUrl: 'https://127.0.0.1:1', httpsProxy: new Secret(`http://${there}`) }
-        : { isalesUrl: `https://${there}` },
-    )
-    const startedAt = performance.now()
-    expect(await dispatch(upstream)).toMatchObject({ failure, written: false })
-    expect(performance.now() - startedAt).toBeLessThan(900)
-    expect(connections.opened).toBe(1)
-    await until(() => connections.open === 0)
-  },
-)
+  ['a server that never says hello', '', false, 'unreachable', 'timeout'],
+  ['a plain server', 'HTTP/1.1 400 Not TLS\r\n\r\n', false, 'tls', 'tls'],
+  ['an egress proxy that says nothing', '', true, 'unreachable', 'proxy'],
+] as const)('%s is given up in time, reported, and its one connection closed', async (...row) => {
+  const [, says, isEgress, failure, reported] = row
+  const connections = { opened: 0, open: 0 }
+  const server = await listen((socket) => {
+    connections.opened += 1
+    connections.open += 1
+    socket.resume().once('close', () => (connections.open -= 1))
+    if (says !== '') socket.end(says)
+  })
+  const there = `127.0.0.1:${portOf(server)}`
+  const outcomes: string[] = []
+  const upstream = openUpstream({
+    ...(isEgress
+      ? { isalesUrl: 'https://127.0.0.1:1', httpsProxy: new Secret(`http://${there}`) }
+      : { isalesUrl: `https://${there}` }),
+    onConnect: (outcome) => outcomes.push(outcome),
+  })
+  const startedAt = performance.now()
+  expect(await dispatch(upstream)).toMatchObject({ failure, written: false })
+  expect(performance.now() - startedAt).toBeLessThan(900)
+  expect([connections.opened, outcomes]).toEqual([1, [reported]])
+  await until(() => connections.open === 0)
+})
 
 describe('the egress proxy', () => {
   const proxyAt = (port: number) => new Secret(`http://us%40er:wo%3Ard@127.0.0.1:${port}`)
