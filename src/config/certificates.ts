@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { ConfigError, Read } from './config-error.ts'
-import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
+import { fileProblem, MAX_PEM, readSmallFile, type ReadFile } from './files.ts'
 import { check, Refusal } from './formats.ts'
 import { Secret } from './secret.ts'
 import { nameOf, type Config, type FileKey } from './settings.ts'
@@ -124,9 +124,6 @@ function invalid(key: FileKey, certificates: readonly X509Certificate[] = []): C
     },
   ]
 }
-
-/** Bytes; the bundle of all public authorities is a fifth of it. */
-const MAX_PEM = 1024 * 1024
 
 function readPem(path: string, readFile: ReadFile): string {
   const file = readFile(path, MAX_PEM)

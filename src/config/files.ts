@@ -13,6 +13,9 @@ import { dirname, isAbsolute } from 'node:path'
 import type { SettingWords } from './config-error.ts'
 import type { Problem } from './formats.ts'
 
+/** Bytes; the bundle of all public authorities is a fifth of it, and a file with a password is smaller. */
+export const MAX_PEM = 1024 * 1024
+
 /** Why a file gave nothing. */
 export type FileProblem = keyof SettingWords['wrong']['file']
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { unwatchFile, watchFile } from 'node:fs'
-import { readSmallFile, type ReadFile } from './files.ts'
+import { MAX_PEM, readSmallFile, type ReadFile } from './files.ts'
 
 export interface WatchOptions {
   /** These files have other content than when they were last read, or cannot be read any more. */
@@ -21,8 +21,6 @@ export interface FileWatch {
 
 /** Milliseconds between two looks at the metadata of a file. */
 const INTERVAL = 500
-/** Bytes; a bundle of certificate authorities is larger than a password. */
-const MAX_FILE = 1024 * 1024
 
 /**
  * Watches files by polling, which sees a rename over the file and the `..data` swap of a mounted Secret on every file
@@ -35,7 +33,7 @@ export function watchFiles(paths: readonly string[], options: WatchOptions): Fil
 
   /** True when the file is not as it was at the last look. */
   const hasChanged = (path: string): boolean => {
-    const file = readFile(path, MAX_FILE)
+    const file = readFile(path, MAX_PEM)
     if (!file.ok) {
       const first = !lost.has(path)
       lost.add(path)

@@ -29,14 +29,14 @@ export const commands: Words['commands'] = {
     summary: '运行代理（默认）',
     text: [
       '登录 CC-iSales，在令牌到期之前续期，并为到达 LISTEN 的每个请求附上令牌。一切都用环境变量设置；见 docs/configuration.zh-CN.md，用 check 查看当前生效的值。',
-      'SIGHUP：重新读取密钥和证书，并立即尝试登录。SIGTERM、SIGINT、SIGQUIT 或 SIGUSR2：就绪关闭，完成进行中的请求，以 0 退出。再收到一个这样的信号则立即结束进程。',
+      'SIGHUP：重新读取机密和证书，并立即尝试登录。SIGTERM、SIGINT、SIGQUIT 或 SIGUSR2：就绪关闭，完成进行中的请求，以 0 退出。再收到一个这样的信号则立即结束进程。',
     ],
     flags: {},
   },
   check: {
     summary: '检查配置、登录，或运行中的代理',
     text: [
-      '显示每个设置的值（密钥不显示）、来源和默认值，以及所有错误和处理办法。',
+      '显示每个设置的值（机密不显示）、来源和默认值，以及所有错误和处理办法。',
       '加上 --live 时，再登录一次，绝不登录两次：密码错误只消耗一次尝试。设置了 STATE_DIR 时，这次尝试会计入其中；为防锁定账号而暂停登录期间不作尝试。然后用令牌调用 business/interface（不改变任何数据），刷新令牌，并查看 iSales 如何拒绝无效令牌。如果 iSales 只允许一个用户有一个会话，这次登录可能结束运行中代理的会话，代理随后会重新登录。设置了 SESSION_STORE_URL 时，在存储的租约下登录，运行中的副本会采用新令牌。',
     ],
     flags: {
@@ -62,7 +62,7 @@ export const commands: Words['commands'] = {
   discover: {
     summary: '找出适合您的 iSales 的设置',
     text: [
-      '用配置的用户名和密码登录一次，然后按接口各版本描述的每种形式调用 business/interface（不改变任何数据），并刷新令牌。输出一个环境文件：发现写成注释，后面是应使用的设置，即已给出的设置（密钥除外）和必须与默认值不同的设置。',
+      '用配置的用户名和密码登录一次，然后按接口各版本描述的每种形式调用 business/interface（不改变任何数据），并刷新令牌。输出一个环境文件：发现写成注释，后面是应使用的设置，即已给出的设置（机密除外）和必须与默认值不同的设置。',
       '它绝不尝试错误的密码，一旦被拒绝就停止。如果 iSales 只允许一个用户有一个会话，这次登录可能结束运行中代理的会话，代理随后会重新登录。',
     ],
     flags: { 'second-login': '登录两次，以了解这是否会使第一个令牌失效' },
@@ -70,7 +70,7 @@ export const commands: Words['commands'] = {
   renew: {
     summary: '立即登录，不等待重试策略',
     text: [
-      '向本机运行的代理（ADMIN_LISTEN）发送 SIGHUP：它重新读取密钥并登录一次。等待登录结束并给出结果：用于更正密码或解锁账号之后。须以 root 或代理的用户身份，在代理所在的机器或容器中运行。',
+      '向本机运行的代理（ADMIN_LISTEN）发送 SIGHUP：它重新读取机密并登录一次。等待登录结束并给出结果：用于更正密码或解锁账号之后。须以 root 或代理的用户身份，在代理所在的机器或容器中运行。',
     ],
     flags: { timeout: '等待登录的最长时间（默认 60s）' },
   },
@@ -204,7 +204,7 @@ export const check: Words['check'] = {
   storeAlone: (what) => `${what}。登录可能结束运行中副本的会话`,
   noListener: '可用。没有副本用此密钥监听：没有副本在运行，或其密钥不同',
   listeners: (count) => `可用。${count} 个用此密钥运行的副本会采用新令牌`,
-  addSecret: (name) => `${name} 是密钥：请补上`,
+  addSecret: (name) => `${name} 是机密：请补上`,
   setByHand: (name) => `${name} 的值无法写入环境文件：请手工设置`,
   noStore:
     '没有共享（SESSION_STORE_URL）：如果 iSales 只允许该用户有一个会话，各副本会互相结束对方的令牌',

@@ -33,7 +33,7 @@ const docs: (typeof english)['docs'] = {
   isalesMaxConnections:
     '到 iSales 的最大连接数；更多的请求等待空闲连接。如果 iSales 或防火墙限制单个客户端的连接数，请调小。',
   httpsProxy:
-    '通往 https 的 iSales 所经过的 HTTP 代理，当您的网络要求时设置。它可以包含用户名和密码，因此按密钥对待。',
+    '通往 https 的 iSales 所经过的 HTTP 代理，当您的网络要求时设置。它可以包含用户名和密码，因此按机密对待。',
   noProxy:
     '设置了全局的 `HTTPS_PROXY` 时，哪些主机不经过该代理：名称（及其子域名）、地址、`10.0.0.0/8` 这样的网段，或 `*`；后面可以加 `:port`。',
   tokenRenewAt:
@@ -236,7 +236,7 @@ export const settings: typeof english = {
     proxyUrl: '代理 URL',
     ratio: '比例',
     sampling: 'off、full 或比例',
-    secret: '密钥',
+    secret: '机密',
     size: '大小',
     status: '状态码',
     storeUrl: '存储 URL',
