@@ -2,11 +2,12 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 import type { Secret } from '../config/index.ts'
 import { parseObject, type JsonObject } from '../json.ts'
 import {
+  type Credentials,
+  type Grant,
   MAX_LIFETIME,
   MIN_LIFETIME,
   parseStored,
   parseToken,
-  type Grant,
   type StoredEntry,
 } from '../token/index.ts'
 
@@ -94,7 +95,8 @@ export function createSeal(key: Secret, origin: string, user: string) {
     place,
 
     /** Names the credentials without revealing them. Unlike a hash it cannot be guessed at without the key. */
-    fingerprint: (password: Secret): string => mac(secretKey, origin, user, password.reveal()),
+    fingerprint: ({ user, password }: Credentials): string =>
+      mac(secretKey, origin, user, password.reveal()),
 
     closeToken: (record: SharedRecord): string => close('token', writtenRecord(record)),
     openToken: (sealed: string) => parseRecord(open('token', sealed)),

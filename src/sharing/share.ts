@@ -150,7 +150,7 @@ export function createShare(options: ShareOptions) {
   const obtain = async (ask: Ask, send: TokenClient): Promise<Outcome> => {
     await connected
     const { credentials, why, rejectedAt } = ask
-    const fingerprint = seal.fingerprint(credentials.password)
+    const fingerprint = seal.fingerprint(credentials)
     known = NO_ENTRY
     last = { credentials, fingerprint }
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.

@@ -182,3 +182,25 @@ it('holds all replicas for the pause after a failure that says nothing of the ac
   await clock.advance(60_000)
   expect(await other.obtain()).toMatchObject({ sentAt: expect.any(Number) })
 })
+
+it.each([
+  ['with the same password', new Secret('p')],
+  ['with another password', new Secret('other')],
+])(
+  'logs in with a changed user %s: what the store holds is of the former one',
+  async (_, password) => {
+    const clock = manualClock(NOW)
+    const users: string[] = []
+    const replica = openReplica(new LuaCell(clock.now), clock, ({ user }) => {
+      users.push(user)
+      return Promise.resolve(user === 'mistyped' ? REFUSED : grant())
+    })
+    const mistyped = { user: 'mistyped', password }
+    await replica.obtain({ credentials: mistyped })
+    await replica.obtain()
+    expect(users).toEqual(['mistyped', 'obs'])
+    const renamed = { user: 'renamed', password: credentials.password }
+    await replica.obtain({ why: 'credentials', credentials: renamed })
+    expect(users).toEqual(['mistyped', 'obs', 'renamed'])
+  },
+)
