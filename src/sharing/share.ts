@@ -185,9 +185,17 @@ export function createShare(options: ShareOptions) {
   ): Promise<Outcome> => {
     known = entryIn(own, claimed)
     held = own
-    const claiming = repeat(() => void cell.claim({ seen, ...own }))
+    let timer: Timer | undefined
+    // The lease lasts while iSales is asked, however long that takes, and ends soon when this process dies.
+    const claimLater = (): void => {
+      timer = clock.setTimer(() => {
+        void cell.claim({ seen, ...own })
+        claimLater()
+      }, CLAIM_EVERY)
+    }
+    claimLater()
     const outcome = await send(ask)
-    claiming.cancel()
+    timer?.cancel()
     if ('token' in outcome) return publish(ask, outcome, own)
     held = undefined
     const { credentials, operation } = ask
@@ -228,17 +236,6 @@ export function createShare(options: ShareOptions) {
     const entry = seal.openEntry(book, value)
     if (entry === undefined || ms > entry.total) return NO_ENTRY
     return restored(entry, entry.total - ms, clock.now())
-  }
-
-  /** The lease lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
-  const repeat = (act: () => void): Timer => {
-    const next = (): Timer =>
-      clock.setTimer(() => {
-        act()
-        timer = next()
-      }, CLAIM_EVERY)
-    let timer = next()
-    return { cancel: () => timer.cancel() }
   }
 
   /** @param own undefined: it was obtained without the store, and is put there by a look. */
