@@ -14,6 +14,8 @@ export interface EndedRequest {
   readonly failure?: Failure | undefined
   /** Why it was refused before it was forwarded, or while its body came. */
   readonly refusal?: Refusal | undefined
+  /** What was relayed is a rejection of the token, by its status or its `result`. */
+  readonly rejected?: boolean
   /** What was relayed is an error that is a web page: something before iSales responded. */
   readonly page?: boolean
   /** Says nothing of iSales: a response to `OPTIONS *`, or one of the listener, such as 408, that it reports itself. */

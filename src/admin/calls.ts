@@ -22,12 +22,14 @@ export type CallFailure = keyof typeof CAUSES
 const CALL_FAILURES = Object.keys(CAUSES) as readonly CallFailure[]
 
 export type EndedCall = Pick<EndedRequest, 'method' | 'target' | 'status' | 'requestId'> &
-  Partial<Pick<EndedRequest, 'code' | 'failure' | 'durationMs' | 'upstreamMs' | 'page'>>
+  Partial<
+    Pick<EndedRequest, 'code' | 'failure' | 'durationMs' | 'upstreamMs' | 'page' | 'rejected'>
+  >
 
 /** Calls of some time. Those that the proxy refused, or whose client left, are in none of the first three. */
 export interface CallCounts {
   succeeded: number
-  /** iSales responded 401 or 403, and that was relayed. */
+  /** iSales rejected the token (`ISALES_REJECTED_STATUSES`, `_RESULTS`) or responded 401 or 403, and that was relayed. */
   refused: number
   failed: number
   readonly byFailure: Partial<Record<CallFailure, number>>
@@ -293,12 +295,12 @@ function addEach<Key extends string>(
 }
 
 /** Undefined: it says nothing of iSales, the proxy or CTI-OBS. */
-function outcomeOf({ status, code }: EndedCall) {
+function outcomeOf({ status, code, rejected = false }: EndedCall) {
   if (code === 'shutting-down' || status === 0) return undefined
   const failure = CALL_FAILURES.find((each) => each === code)
   if (failure !== undefined) return failure
   if (code !== undefined) return 'mistake'
-  if (status === 401 || status === 403) return 'refused'
+  if (rejected || status === 401 || status === 403) return 'refused'
   if (status < 500) return 'succeeded'
   return status === 500 ? 'isales-error' : 'isales-unavailable'
 }

@@ -78,6 +78,8 @@ interface Shared extends ForwardOptions {
 interface Relay {
   readonly do: 'relay'
   readonly head: RelayedHead
+  /** iSales rejected the token, or so it looks. */
+  readonly rejected: boolean
   /** Undefined: iSales did not reject the request, or no login could have helped. */
   readonly replay: ReplayOutcome | undefined
 }
@@ -198,7 +200,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     // A page, or an error, may come from a gateway that has not looked at the token.
     if (head.status < 300 && !isPage(head, exchange))
       this.#shared.tokens.accept(token, sentAt, this.#rejected)
-    return { do: 'relay', head, replay: this.#replays > 0 ? 'healed' : undefined }
+    return { do: 'relay', head, rejected: false, replay: this.#replays > 0 ? 'healed' : undefined }
   }
 
   #notAccepted(
@@ -232,7 +234,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     if (verdict.type === 'no-token')
       return withoutToken(this.#history, { ...verdict, unavailable: 'no-token' })
     if (verdict.type === 'relay' || isLate)
-      return { do: 'relay', head, replay: outcomeOfRejection(verdict, replays) }
+      return { do: 'relay', head, rejected: true, replay: outcomeOfRejection(verdict, replays) }
     this.#rejected = verdict.rejected
     this.#replays += 1
     return { do: 'send', token: verdict.token }
@@ -377,6 +379,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       code: ending.do === 'fail' ? ending.code : undefined,
       failure: ending.do === 'fail' ? this.#failure : undefined,
       refusal: ending.do === 'fail' ? ending.refusal : undefined,
+      rejected: ending.do === 'relay' && ending.rejected,
       page: isError && this.#exchange !== undefined && isPage(ending.head, this.#exchange),
       endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,

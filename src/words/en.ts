@@ -464,7 +464,7 @@ const findings = {
   forbidden: {
     title: 'iSales refuses some calls',
     reason: ({ refused, total, paths }: Values<'refused' | 'total' | 'paths'>) =>
-      `${refused} of ${total} calls in the last minute got 401 or 403 from iSales. Others succeed with the same token. Refused in the last hour: ${paths}`,
+      `${refused} of ${total} calls in the last minute were refused by iSales. Others succeed with the same token. Refused in the last hour: ${paths}`,
     remedy:
       'The account may not make these calls: have iSales permit them to this user, or let CTI-OBS leave them',
   },

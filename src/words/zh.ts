@@ -353,7 +353,7 @@ const findings: Words['findings'] = {
   forbidden: {
     title: 'iSales 拒绝部分调用',
     reason: ({ refused, total, paths }) =>
-      `最近一分钟 ${total} 次调用中有 ${refused} 次得到 iSales 的 401 或 403；其他调用用同一令牌成功。最近一小时被拒绝的路径：${paths}`,
+      `最近一分钟 ${total} 次调用中有 ${refused} 次被 iSales 拒绝；其他调用用同一令牌成功。最近一小时被拒绝的路径：${paths}`,
     remedy: '该账号无权进行这些调用：请在 iSales 中给该用户授权，或让 CTI-OBS 不再调用',
   },
   page: {

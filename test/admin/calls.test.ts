@@ -50,6 +50,13 @@ describe('the calls of the last minute', () => {
     expect(view().lastFailedAt).toBe(clock.now() - 60_000)
   })
 
+  it('count a rejection by any status or result as refused, as a setting may name them', () => {
+    const { view, call } = start()
+    call({ ...CALL, status: 419, rejected: true })
+    call({ ...OK, rejected: true })
+    expect(view().minute).toEqual({ ...noCalls(), refused: 2 })
+  })
+
   it('do not include what the proxy refused, a client that left, and a call during the drain', () => {
     const { view, failed, call } = start()
     call({ ...CALL, status: 403, code: 'not-allowed' })

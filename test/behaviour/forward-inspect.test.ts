@@ -50,6 +50,13 @@ describe('a response that is looked into', () => {
     expect(framing).toBe(healed ? 'length' : 'chunked')
   })
 
+  it('and rejects every token is relayed, and is no success on the status page', async () => {
+    const stand = await open(responseBytes('{"result":7}'))
+    expect((await stand.exchange(post('x'))).text).toBe('{"result":7}')
+    const page = await fetch(`${stand.admin}/status.json`)
+    expect(await page.json()).toMatchObject({ finding: 'forbidden', state: 'degraded' })
+  })
+
   it('and turns out too large, in many small chunks, to a client that is slow, comes whole', async () => {
     const warnings: Error[] = []
     const note = (warning: Error): void => void warnings.push(warning)

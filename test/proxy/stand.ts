@@ -115,6 +115,8 @@ export async function openStand(options: StandOptions = {}) {
   let stopped: Promise<void> | undefined
   const stand = {
     port,
+    /** Origin of the admin listener. */
+    admin,
     upstream,
     /** Business requests that came whole to iSales since the last `serve`, in the order of their ends. */
     business: () => upstream.requests.slice(served).filter(({ target }) => target !== LOGIN_PATH),
