@@ -8,6 +8,7 @@ import {
   openSync,
   readSync,
   statSync,
+  type Stats,
 } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 import type { SettingWords } from './config-error.ts'
@@ -30,9 +31,18 @@ export type FileRead =
  */
 export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
+/** Undefined where nothing is, or where this user may not look: a link may lead there. Never throws. */
+export function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
 /** Who may read it; empty where that cannot be seen. */
 function ownerOf(path: string): Problem {
-  const found = statSync(path, { throwIfNoEntry: false })
+  const found = statOf(path)
   if (found === undefined) return () => ''
   const mode = (found.mode & 0o7777).toString(8)
   return (is) => is.owner(found.uid, found.gid, mode)

@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs'
 import { TLS_FILES, type TlsFiles } from './certificates.ts'
 import type { ConfigError } from './config-error.ts'
+import { statOf } from './files.ts'
 import { rereadSettings } from './load.ts'
 import { createReloadable, type Reloadable } from './reloadable.ts'
 import { nameOf, type Config, type ConfigKey, type FileKey } from './settings.ts'
@@ -62,7 +62,10 @@ export function watchConfigFiles(
       else if (outcome !== 'same') listener.onFailed(outcome)
     }
     const paths = files.flatMap((key) => config[key] ?? [])
-    return watchFiles(paths, { onChange, settle })
+    const watched = watchFiles(paths, { onChange, settle })
+    // They may have changed between the reading of the configuration and the beginning of the watch.
+    if (paths.length > 0) onChange(paths)
+    return watched
   }
   const reported =
     <T>(use: (value: T) => void) =>
@@ -88,10 +91,6 @@ export function watchConfigFiles(
     watch(Object.values(isales), tls.isales, reported(users.upstreamTls)),
     watch(Object.values(listen), tls.listen, reported(users.listenTls)),
   ]
-  // They may have changed between the reading of the configuration and the beginning of the watch.
-  const latest = credentials.reload()
-  if (latest === 'changed') users.credentials(credentials.current(), 'file')
-  else if (latest !== 'same') listener.onFailed(latest)
   return {
     reread: () => watches.forEach((each) => each.reread()),
     close: () => watches.forEach((each) => each.close()),
@@ -100,6 +99,6 @@ export function watchConfigFiles(
 
 /** A file may have gone since it was read. */
 function ownersOf(paths: readonly string[]): string {
-  const uids = paths.flatMap((path) => statSync(path, { throwIfNoEntry: false })?.uid ?? [])
+  const uids = paths.flatMap((path) => statOf(path)?.uid ?? [])
   return `file of uid ${[...new Set(uids)].join(', ')}`
 }

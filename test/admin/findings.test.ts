@@ -121,7 +121,7 @@ describe('the state', () => {
     ],
     [
       'degraded',
-      '6 of 606 calls in the last minute got 401 or 403 from iSales. Others succeed with the same token. Refused in the last hour: POST /obs/records (5), POST /b (1).',
+      '6 of 606 calls in the last minute were refused by iSales. Others succeed with the same token. Refused in the last hour: POST /obs/records (5), POST /b (1).',
       [MANY, calls(REFUSED, 5), ELSEWHERE],
     ],
     [

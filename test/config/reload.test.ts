@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { watchConfigFiles, type FileUsers } from '../../src/config/reload.ts'
@@ -7,19 +5,22 @@ import { createReloadable } from '../../src/config/reloadable.ts'
 import { readTls } from '../../src/config/certificates.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { configOf, PASSWORDLESS } from './stand.ts'
-import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 
-const directory = temporaryDirectory()
-
-it('a password that changes between the reading of the configuration and the watch is used', () => {
-  const file = join(directory, 'password')
-  writeFileSync(file, 'old')
-  const config = configOf(loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: file }))
-  const read: string[] = []
+it('files that change between the reading of the configuration and the watch are used', () => {
+  const file = temporaryFiles()
+  const { ca, server } = makeCertificates()
+  const paths = {
+    ISALES_PASSWORD_FILE: file('password', 'old'),
+    OBS_PASSWORD_FILE: file('obs', 'obs-password-of-before'),
+    ISALES_CA_FILE: file('ca.pem', ca.cert),
+  }
+  const config = configOf(loadConfig({ ...PASSWORDLESS, OBS_USER: 'cti', ...paths }))
+  const used: unknown[] = []
   const users: FileUsers = {
-    credentials: ({ isalesPassword }) => void read.push(isalesPassword.reveal()),
-    obsSecrets: vi.fn<FileUsers['obsSecrets']>(),
-    upstreamTls: vi.fn<FileUsers['upstreamTls']>(),
+    credentials: ({ isalesPassword }) => void used.push(isalesPassword.reveal()),
+    obsSecrets: ({ obsPassword }) => void used.push(obsPassword?.reveal()),
+    upstreamTls: ({ ca: trusted }) => void used.push(String(trusted).trim()),
     listenTls: vi.fn<FileUsers['listenTls']>(),
   }
   const listener = {
@@ -27,15 +28,20 @@ it('a password that changes between the reading of the configuration and the wat
     onReloaded: vi.fn<() => void>(),
     onFailed: vi.fn<() => void>(),
   }
+  const tls = {
+    isales: createReloadable({ read: () => readTls('isales', config) }),
+    listen: createReloadable({ first: {}, read: () => ({ ok: true, value: {} }) as const }),
+  }
 
-  writeFileSync(file, 'new')
-  const tls = createReloadable({ first: {}, read: () => ({ ok: true, value: {} }) })
-  const files = watchConfigFiles(config, { isales: tls, listen: tls }, users, listener)
-  expect(read).toEqual(['new'])
+  file('password', 'new')
+  file('obs', 'obs-password-of-now')
+  file('ca.pem', server.cert)
+  const files = watchConfigFiles(config, tls, users, listener)
+  expect(used.splice(0)).toEqual(['new', 'obs-password-of-now', server.cert.trim()])
 
-  writeFileSync(file, 'newer')
+  file('password', 'newer')
   files.reread()
-  expect(read).toEqual(['new', 'newer'])
+  expect(used).toEqual(['newer'])
   files.close()
 })
 
