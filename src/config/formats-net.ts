@@ -8,7 +8,10 @@ const HOST_NAME =
 
 const MAX_PORT = 65_535
 
-/** `host:port`, `[v6]:port` or `:port` (all interfaces). The usual ones complete what is only a host or a port, in the example. */
+/**
+ * `host:port`, `[v6]:port` or `:port` (all interfaces). The error for what is only a host or a port has the whole as its
+ * example.
+ */
 const address = (usualHost: string, usualPort: number): Format<ListenAddress> =>
   quotable('address', (value) => {
     const { host = '', port } = parseEndpoint(value) ?? {}

@@ -75,7 +75,8 @@ export interface Cell {
 
 /**
  * KEYS of both: the token, the lease, and the book or, of a put, what is written. Managed services restrict scripts: every
- * key is literally `KEYS[n]`, nothing is published, no global is set. What lasts longer than a lease is none of ours.
+ * key is literally `KEYS[n]`, nothing is published, no global is set. A lease with a longer life than ours was written by
+ * somebody else, and is ignored.
  */
 export const SCRIPTS = {
   /** ARGV seen lease. */

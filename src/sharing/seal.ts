@@ -17,8 +17,9 @@ export type SharedGrant = Pick<Grant, 'token' | 'lifetime' | 'refreshToken' | 'r
 export interface SharedRecord {
   readonly grant: SharedGrant
   /**
-   * Higher than any that the replica which obtained it had seen, by the milliseconds since the token before: an older
-   * record is never taken for a newer one, and of two that were obtained without the store the later one is the newer.
+   * The number of the token before plus the milliseconds between the two requests, and above every number that this replica
+   * has seen: an older record is never taken for a newer one, and of two that were obtained without the store the later one
+   * is the newer.
    */
   readonly number: number
   /**

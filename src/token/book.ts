@@ -110,8 +110,8 @@ export function prolonged({ provenUntil }: Entry, now: number): Entry | undefine
 }
 
 /**
- * Why a token request waits. A pause without a count is of a failure that says nothing of the account, and another replica
- * met it: a refresh waits, too.
+ * Why a token request waits. An entry with attempts spares the account: only logins wait. One without is the pause of another
+ * replica after a failure that says nothing of the account: refreshes wait, too.
  */
 export function waitOf(
   entry: Entry,

@@ -15,7 +15,7 @@ export type AskedEnd =
       readonly retryIn: number
     }
 
-/** Each change in the life of the token, in order. Metrics, log, traces and the status page read nothing else. */
+/** Each change in the life of the token, in order: what metrics, log and monitor count and remember. */
 export type TokenEvent =
   | { readonly type: 'request-started'; readonly operation: Operation; readonly at: number }
   | {
@@ -52,7 +52,7 @@ export type TokenEvent =
       readonly type: 'token-rejected'
       readonly at: number
       readonly generation: number
-      /** Of the latest of them. */
+      /** Of the latest one. */
       readonly status: number
     }
   /** A rejected business call gets the response of iSales: no newer token cures it. */
