@@ -3,14 +3,8 @@
 // no length here: what may come due may come at any moment.
 import { createHash } from 'node:crypto'
 import { Secret } from '../../src/config/secret.ts'
-import {
-  afterFailure,
-  begun,
-  granted as proof,
-  NO_ENTRY,
-  waitOf,
-  type Entry,
-} from '../../src/token/book.ts'
+import { afterFailure, begun, granted as proof, NO_ENTRY, waitOf } from '../../src/token/book.ts'
+import type { Entry } from '../../src/token/book.ts'
 import type { Deferred, Outcome } from '../../src/token/client.ts'
 import {
   adopted as taken,
