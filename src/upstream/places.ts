@@ -10,7 +10,7 @@ export function placesOf(config: Config): Places {
   }
   const egress = egressFor(config)
   const store = config.sessionStoreUrl
-  const { isalesPasswordFile: file } = config
+  const fileOf = (path: string | undefined): string => (path === undefined ? '' : originalOf(path))
   return {
     hosts: {
       isales: hostOf(new URL(config.isalesUrl)),
@@ -19,6 +19,7 @@ export function placesOf(config: Config): Places {
       client: '',
       disk: config.stateDir ?? '',
     },
-    passwordFile: file === undefined ? '' : originalOf(file),
+    userFile: fileOf(config.isalesUserFile),
+    passwordFile: fileOf(config.isalesPasswordFile),
   }
 }

@@ -36,7 +36,8 @@ export interface At {
   readonly status: number
   /** Common name and dates; the name may be empty. */
   readonly certificate: Readonly<Record<'name' | 'from' | 'to', string>>
-  /** Of whom user and password come; empty: from the environment. */
+  /** Where user and password are read from; empty: from the environment. */
+  readonly userFile: string
   readonly passwordFile: string
 }
 
@@ -48,10 +49,16 @@ const peers: Each<Side> = {
   disk: 'the disk',
 }
 
-const correctPassword = ({ passwordFile }: At): string =>
-  passwordFile === ''
-    ? 'Correct ISALES_USER and ISALES_PASSWORD, then restart the proxy: they come from its environment'
-    : `Correct the user or password, which is read from ${passwordFile}: a changed one is tried within seconds`
+const correctPassword = ({ userFile, passwordFile }: At): string => {
+  if (userFile === '' && passwordFile === '')
+    return 'Correct ISALES_USER and ISALES_PASSWORD, then restart the proxy: they come from its environment'
+  const user = userFile === '' ? 'ISALES_USER (then restart the proxy)' : `the user in ${userFile}`
+  const password =
+    passwordFile === ''
+      ? 'ISALES_PASSWORD (then restart the proxy)'
+      : `the password in ${passwordFile}`
+  return `Correct ${user} or ${password}: a changed file is tried within seconds`
+}
 
 const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
   'name-unknown': ({ host, url }) => [

@@ -6,6 +6,7 @@ export interface Places {
   /** Host and port; the directory of the disk. */
   readonly hosts: Readonly<Record<Side, string>>
   /** Empty: the environment. */
+  readonly userFile: string
   readonly passwordFile: string
 }
 
@@ -58,6 +59,7 @@ export function explain(words: Words, places: Places, failure: Failure): Explain
       from: minuteOf(certificate?.from),
       to: minuteOf(certificate?.to),
     },
+    userFile: places.userFile,
     passwordFile: places.passwordFile,
   })
   const isSaid = status === 0 || what.includes(String(status))

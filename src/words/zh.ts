@@ -29,10 +29,14 @@ const PEERS = {
 
 const named = (name: string): string => (name === '' ? '' : `（${name}）`)
 
-const correctPassword = ({ passwordFile }: At): string =>
-  passwordFile === ''
-    ? '更正 ISALES_USER 和 ISALES_PASSWORD，然后重启代理：它们来自环境变量'
-    : `更正用户名或密码（密码读自 ${passwordFile}）：修改后几秒内自动重试`
+const correctPassword = ({ userFile, passwordFile }: At): string => {
+  if (userFile === '' && passwordFile === '')
+    return '更正 ISALES_USER 和 ISALES_PASSWORD，然后重启代理：它们来自环境变量'
+  const user = userFile === '' ? ' ISALES_USER（然后重启代理）' : ` ${userFile} 中的用户名`
+  const password =
+    passwordFile === '' ? ' ISALES_PASSWORD（然后重启代理）' : ` ${passwordFile} 中的密码`
+  return `更正${user}或${password}：文件修改后几秒内自动重试`
+}
 
 const causes: Words['causes'] = {
   'name-unknown': ({ host, url }) => [

@@ -283,7 +283,11 @@ it('puts a renewal that still fails before a failure of calls that is over', asy
 })
 
 it.each([
-  [403, 'password', /user or password.*from \/run\/secrets\/password:.*restart alone does not/],
+  [
+    403,
+    'password',
+    /user in \/run\/secrets\/user or the password in \/run\/secrets\/password:.*restart alone does not/,
+  ],
   [400, 'values', /400: .*\/run\/secrets\/password:/],
   [500, 'business', /with 500: by its documents/],
   [401, 'account', /not purchased.*re-enable the account, then run isales-auth-proxy renew/],

@@ -21,5 +21,6 @@ export const PLACES: Places = {
     store: 'store.example:6379',
     client: '',
   },
+  userFile: '/run/secrets/user',
   passwordFile: '/run/secrets/password',
 }

@@ -30,7 +30,7 @@ function textsOf(words: unknown): readonly string[] {
 /** What the scenes are about. */
 const OF_THIS_PROXY = `
   site-a-active cti-obs-0 status.json status.txt metrics English service.besclouds.com
-  isales.example:443 store.example:6379 /run/secrets/password /var/lib/state /docs/operations.zh-CN.md
+  isales.example:443 store.example:6379 /run/secrets/user /run/secrets/password /var/lib/state /docs/operations.zh-CN.md
 `.split(/\s+/)
 
 describe('in Chinese', () => {
