@@ -40,7 +40,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'login-rejected':
     'Correct the secret; it is read again within 3 s. `budgetSeconds` says how long the current token can still be used.',
   guarded:
-    'Correct the secret; it is tried within 3 s. Until then one attempt is made after 15 min, then one each 4 h; `renew` or SIGHUP makes one now.',
+    'Correct the secret; it is tried within 3 s. Until then one attempt is made after 15 min, then one each 4 h (each 8 min where iSales does not say whether it refuses the secret); `renew` or SIGHUP makes one now.',
   'token-rejected':
     'iSales ended the session early: revoked, restarted, or another login by this user. Clients do not notice.',
   'rejection-relayed':

@@ -213,10 +213,10 @@ function sayIf<Name extends FindingName>(name: Name, facts: Facts, speaker: Spea
 /** What the findings ask of the input, with what they say in one language. */
 function factsOf(input: StateInput, speaker: Speaker) {
   const { token, sharing, places } = input
-  const { usable, conflict, backoff } = token
+  const { usable, conflict } = token
   const { words } = speaker
   const view = input.calls.view()
-  const isRefused = backoff === 'rejected' || backoff === 'guarded'
+  const isRefused = isRefusedBy(token)
   const [what = '', todo = ''] =
     sharing?.reason === undefined ? [] : words.stores[sharing.reason](places.hosts.store)
   return {
@@ -243,8 +243,8 @@ function loginOf(
   const { usable, backoff, lastFailure, nextRequestAt, now, outageBudget } = token
   if (backoff === 'none') return undefined
   const isGuarded = backoff === 'guarded'
-  const isRefused = isGuarded || backoff === 'rejected'
-  // After a restart the book alone knows of the attempts.
+  const isRefused = isRefusedBy(token)
+  // After a restart the book alone knows of the attempts, or another replica.
   const failure = lastFailure?.failure ?? { cause: cause('password') }
   const { what, todo } = explain(words, places, failure)
   const until =
@@ -252,14 +252,20 @@ function loginOf(
   const { parts } = words
   return {
     code: failure.cause.code,
-    what: lastFailure === undefined && isGuarded ? parts.failedBefore : what,
-    todo,
+    what: lastFailure === undefined ? parts.failedBefore : what,
+    todo: lastFailure === undefined && !isRefused ? parts.formerLog : todo,
     restart: isRefused ? parts.restart : '',
     pause: isGuarded && until > 0 ? parts.pause({ until: minuteOfDay(until, utcOffset) }) : '',
     service: usable
       ? fill(parts.tokenEnds, { time: duration(Math.round(outageBudget / 1000)) })
       : parts.noService,
   }
+}
+
+/** iSales refuses the credentials. Three logins may have ended without its verdict, too: then it is not known. */
+function isRefusedBy({ backoff, lastFailure }: TokenSnapshot): boolean {
+  const isPaused = backoff === 'rejected' || backoff === 'guarded'
+  return isPaused && (lastFailure?.failure.cause.stage ?? 'login') === 'login'
 }
 
 /** Which token is missing; undefined: none is needed now, or logins fail. */

@@ -439,7 +439,8 @@ const findings = {
     title: 'Somebody else uses this login',
     reason: ({ service }: Values<'service'>) =>
       `iSales rejects our tokens early, again and again. ${service}`,
-    remedy: 'Give each instance a user of its own, or run only one',
+    remedy:
+      'Let replicas share one token (SESSION_STORE_URL), give each instance a user of its own, or run only one',
   },
   waiting: {
     title: 'Logging in',
@@ -530,6 +531,7 @@ const findings = {
 /** Parts of findings. */
 const parts = {
   failedBefore: 'Logins with this user and password failed before',
+  formerLog: 'The log of the process that failed, the former one or another replica, says why',
   restart: 'A restart alone does not help',
   tokenServes: 'The current token is still used',
   tokenEnds: ({ time }: Values<'time'>) =>

@@ -26,7 +26,7 @@ export const messages = {
   'rejection-relayed':
     'A call was rejected, and a login would not cure it: the response is relayed to the client',
   conflict:
-    'Somebody else logs in as this user and ends our sessions: give each instance a user of its own, or run only one',
+    'Somebody else logs in as this user and ends our sessions: let replicas share one token, give each instance a user of its own, or run only one',
   'token-adopted': 'Using a token that another replica obtained',
   'token-request-deferred': 'Not asking iSales for a token now',
   'sharing-alone': 'The shared store cannot be used; this replica renews its token alone',

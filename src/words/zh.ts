@@ -330,7 +330,7 @@ const findings: Words['findings'] = {
   conflict: {
     title: '有其他程序使用同一账号',
     reason: ({ service }) => `iSales 反复提前拒绝我们的令牌。${service}`,
-    remedy: '给每个实例单独的用户，或只运行一个实例',
+    remedy: '让各副本共享一个令牌（SESSION_STORE_URL），给每个实例单独的用户，或只运行一个实例',
   },
   waiting: { title: '正在登录', reason: '登录正在进行，调用正在等待令牌', remedy: '' },
   login: {
@@ -467,6 +467,7 @@ export const zh: Words = {
   },
   parts: {
     failedBefore: '用这个用户名和密码的登录此前失败过',
+    formerLog: '失败的进程（之前的进程或另一个副本）的日志说明了原因',
     restart: '仅重启没有用',
     tokenServes: '当前令牌仍在使用',
     tokenEnds: ({ time }) => `当前令牌在到期前继续使用；${time}后调用会失败`,

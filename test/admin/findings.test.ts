@@ -178,9 +178,14 @@ describe('the state', () => {
       { ...NONE, backoff: 'guarded' },
     ],
     [
-      'refused',
+      'degraded',
       'isales.example:443 did not respond within ISALES_LOGIN_TIMEOUT. Logins are paused until 09:45 UTC',
       { backoff: 'guarded', lastFailure: failure('timeout') },
+    ],
+    [
+      'unauthenticated',
+      `Logins with this user and password failed before. ${NOTHING_SERVES}`,
+      { ...NONE, backoff: 'transient' },
     ],
     [
       'degraded',

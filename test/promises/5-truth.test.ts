@@ -69,7 +69,8 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
       }
     },
     state: 'conflict',
-    words: /ends? our sessions|rejects our tokens early.* Give each instance a user of its own/,
+    words:
+      /ends? our sessions|rejects our tokens early.* Let replicas share one token .*give each instance a user of its own/,
   },
 }
 
