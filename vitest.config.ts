@@ -1,5 +1,20 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** Files that take longest. A fresh checkout would begin others before them, by their size. */
+const LONG = new RegExp(
+  '/(?:3-account|book-file|check|demo|mistakes|program|state-dir.*|stdout' +
+    '|image|release|scenes|systemd)[.]test[.]ts$',
+)
+
+/** The others use the processor while these wait. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const long = ({ moduleId }: TestSpecification) => Number(LONG.test(moduleId))
+    return (await super.sort(files)).sort((a, b) => long(b) - long(a))
+  }
+}
 
 export default defineConfig({
   define: { BUILD_VERSION: JSON.stringify('0.0.0-test') },
@@ -10,6 +25,7 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     // A test file leaves nothing behind: what it opens is closed by `onTestFinished`.
     isolate: false,
+    sequence: { sequencer: LongestFirst },
     restoreMocks: true,
     unstubEnvs: true,
     // Tests over real sockets wait more than they work.

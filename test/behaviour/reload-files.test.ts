@@ -8,7 +8,10 @@ import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
-/** Milliseconds within which a change is used: polling, and the time to settle. A renewal that is asked for waits for neither. */
+/**
+ * Milliseconds within which a change is used: polling, and the time to settle. A renewal that is
+ * asked for waits for neither.
+ */
 const NOTICED = 6000
 
 vi.setConfig({ testTimeout: 20_000 })

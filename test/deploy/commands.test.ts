@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { parse } from 'yaml'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -121,11 +121,12 @@ async function stopAll(): Promise<void> {
 }
 
 beforeAll(async () => {
-  await succeed('npm', ['run', '--silent', 'build'])
   for (const name of ['home', 'checkout', 'etc/systemd/system', 'bin'])
     fs.mkdirSync(join(scratch, name), { recursive: true })
   for (const name of fs.readdirSync(ROOT))
-    if (!['.tmp', '.git'].includes(name)) fs.symlinkSync(join(ROOT, name), join(checkout, name))
+    if (!['.tmp', '.git', 'dist'].includes(name))
+      fs.symlinkSync(join(ROOT, name), join(checkout, name))
+  fs.symlinkSync(inject('program'), join(checkout, 'dist'))
   simulator = await createSimulator({
     switches: { password: 'the password', edition: 'chinese' },
   })
@@ -257,9 +258,10 @@ describe('the shell blocks of the documentation', () => {
     for (const [, name = '', given = ''] of text.matchAll(calls))
       for (const flag of given.split(' ')) flags.set(name, (flags.get(name) ?? new Set()).add(flag))
     expect([...flags.keys()].sort()).toEqual(['check', 'discover', 'renew', 'serve', 'wait'])
-    for (const [name, given] of flags) {
-      const help = await succeed(process.execPath, ['dist/main.js', name, '--help'])
+    const check = async ([name, given]: readonly [string, ReadonlySet<string>]) => {
+      const help = await run(`node dist/main.js ${name} --help`)
       expect([...given].filter((flag) => !help.includes(flag))).toEqual([])
     }
+    await Promise.all([...flags].map(check))
   })
 })

@@ -1,10 +1,11 @@
 // config/systemd and docs/vm.md, on a machine with a real systemd. Its blocks are run as they stand there; only the
 // address of iSales and the user are others.
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { bootMachine, type Machine } from './support/machine.ts'
 import { ROOT, run, succeed } from './support/run.ts'
@@ -80,15 +81,18 @@ describe.skipIf(without)('on a machine', () => {
   }
 
   beforeAll(async () => {
-    await succeed('npm', ['run', '--silent', 'build'])
     machine = await bootMachine()
     const { shared } = machine
-    await succeed('npm', ['pack', '--silent', `--pack-destination=${shared}`])
+    const source = temporaryDirectory()
+    for (const name of ['package.json', 'CHANGELOG.md', 'SECURITY.md', 'config', 'docs'])
+      cpSync(join(ROOT, name), join(source, name), { recursive: true })
+    cpSync(inject('program'), join(source, 'dist'), { recursive: true })
+    await succeed('npm', ['pack', '--silent', `--pack-destination=${shared}`], { cwd: source })
     const archive = (version: string) => join(shared, `isales-auth-proxy-${version}.tgz`)
     copyFileSync(archive('0.1.0'), archive('0.2.0'))
     mkdirSync(join(shared, NODE, 'bin'), { recursive: true })
     copyFileSync(process.execPath, join(shared, NODE, 'bin/node'))
-    await succeed('tar', ['czf', `${NODE}.tar.gz`, NODE], { cwd: shared })
+    await succeed('tar', ['-I', 'gzip -1', '-cf', `${NODE}.tar.gz`, NODE], { cwd: shared })
     const simulator = 'node --import tsx simulator/main.ts --edition chinese'
     await machine.succeed(
       `systemd-run --quiet --unit=isales --working-directory=${ROOT} ${simulator}`,
