@@ -104,7 +104,7 @@ export function createService({
     const { forbiddenPath, forbiddenStatus, forbiddenBody } = switches()
     const operation = operationOf(call.path)
     if (operation === undefined) return refuse(call, out, refused(404), 'not a path of iSales')
-    if (forbiddenPath !== null && call.path.endsWith(`/${forbiddenPath.replace(/^\//, '')}`)) {
+    if (isAt(call, forbiddenPath)) {
       ledger.counts.forbidden += 1
       const forbidden = refusal(forbiddenStatus, forbiddenBody, switches())
       return refuse(call, out, forbidden, 'forbidden path')
@@ -191,8 +191,7 @@ export function createService({
 
   async function executeBusiness(call: Call): Promise<PlainResponse> {
     const { request, path, query } = call
-    const token = tokenOf(call)
-    if (token === undefined) {
+    if (!isAt(call, switches().publicPath) && tokenOf(call) === undefined) {
       ledger.counts.businessRejected += 1
       request.resume()
       return refused(switches().rejection)
@@ -266,6 +265,11 @@ export function createService({
       return responses.length
     },
   }
+}
+
+/** @param path as a switch gives it: the end of a path. */
+function isAt(call: Call, path: string | null): boolean {
+  return path !== null && call.path.endsWith(`/${path.replace(/^\//, '')}`)
 }
 
 function operationOf(path: string): SimulatedOperation | undefined {

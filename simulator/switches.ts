@@ -45,6 +45,11 @@ export const SWITCHES = z.strictObject({
     .default(403)
     .describe('how the forbidden path is refused'),
   forbiddenBody: z.enum(['json', 'html', 'empty']).default('json').describe('and with which body'),
+  publicPath: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('a path, such as business/tasks, that is served without a look at the token'),
   edition: z
     .enum(['english', 'chinese'])
     .default('english')

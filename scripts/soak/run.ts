@@ -73,6 +73,7 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
   const judge = createJudge({
     deadline: DEADLINE,
     replicas: plan.replicas,
+    apart: plan.replicas > 1 && !plan.shared,
     onFinding({ judgement, at, text }) {
       findings.push(`judgement ${judgement} at ${(at / 1000).toFixed(3)} s: ${text}`)
     },

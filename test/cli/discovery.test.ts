@@ -49,6 +49,8 @@ const VALUES = {
   forbiddenPath: [null],
   forbiddenStatus: [403],
   forbiddenBody: ['json'],
+  // What it accepts says nothing of the token.
+  publicPath: [null],
   edition: ['english', 'chinese'],
   acceptHeaders: [null, ['Authorization'], ['Authentication'], ['Authorization', 'Authentication']],
   businessToken: [null, 'token', 'refreshToken'],

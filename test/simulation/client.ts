@@ -13,6 +13,9 @@ import type { Call, Heard } from './judge.ts'
 /** The path that iSales refuses now and then, whatever the token. */
 export const PROBED_PATH = INTERFACE_PATHS.getHoliDay
 
+/** The path of most calls. Now and then iSales serves it without a look at the token. */
+export const COMMON_PATH = INTERFACE_PATHS.getTask
+
 /** How a call is sent, and where its client hangs up. */
 export interface Manner {
   readonly kind: 'json' | 'chunked' | 'upload' | 'get' | 'expect' | 'probe' | 'unusual' | 'garbage'
@@ -231,7 +234,7 @@ function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
   const whole = (): readonly string[] => {
     switch (kind) {
       case 'json':
-        return [post(INTERFACE_PATHS.getTask, length), json]
+        return [post(COMMON_PATH, length), json]
       case 'probe':
         return [post(PROBED_PATH, length), json]
       case 'expect':
@@ -240,11 +243,7 @@ function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
         const half = Math.floor(json.length / 2)
         const chunks = [json.slice(0, half), json.slice(half)]
         const framed = chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`)
-        return [
-          post(INTERFACE_PATHS.getTask, 'Transfer-Encoding: chunked\r\n'),
-          ...framed,
-          '0\r\n\r\n',
-        ]
+        return [post(COMMON_PATH, 'Transfer-Encoding: chunked\r\n'), ...framed, '0\r\n\r\n']
       }
       case 'upload':
         return [post(`${UPLOAD_PATH}?id=${id}`, `Content-Length: ${bytes}\r\n`), 'x'.repeat(bytes)]

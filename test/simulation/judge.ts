@@ -75,8 +75,10 @@ export interface TokenRequest {
  * - `delayed`: what was sent arrives later.
  * - `replica-N`: the process does not run, or its clients do not reach it.
  * - `stopping-N`: the process ends, or is not there yet again.
+ * - `slow`: iSales takes its time for some calls.
  * - `held`: another client holds connections.
  * - `store`: the store is not what it should be.
+ * - `public`: iSales answers calls without a look at their token.
  * - `unproven`: that credentials have worked may be forgotten.
  */
 export interface Span {
@@ -85,6 +87,8 @@ export interface Span {
   to: number
   /** The next token that iSales grants ends it, or the next that it grants to a login. */
   readonly endsWith?: 'grant' | 'login'
+  /** Logins with a wrong password that count for nothing while it lasts. */
+  spare?: number
 }
 
 export interface Finding {
@@ -98,6 +102,8 @@ export interface JudgeOptions {
   readonly deadline: number
   /** More than one share a token. */
   readonly replicas: number
+  /** They share no token: what one is granted helps no other. */
+  readonly apart: boolean
   readonly onFinding: (finding: Finding) => void
 }
 
@@ -115,6 +121,11 @@ const LATE = 1500
 /** Two tokens that end within so long. */
 const OVERTAKEN = 4000
 const SLOW = 200
+const LONG_RENEWAL = 500
+/** A wrong judgement, by calls that iSales answers without a look at the token, costs no more, the next login included. */
+const MAX_BLIND = 32_000
+/** An operator who asks more often gets no more logins. */
+const ASKS_APART = 3000
 /** A head that does not end is refused after so long, and a body sooner. */
 const STALL = 17_000
 /** In a minute: those that are due, and those that rejected calls buy; more for each end of a token, by how long it lasts. */
@@ -141,13 +152,14 @@ export interface Counts {
 
 export type Judge = ReturnType<typeof createJudge>
 
-export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
+export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptions) {
   const arrivals = new Map<string, Arrival[]>()
   const executions = new Map<string, number>()
   const ended = new Map<string, Call>()
   const spans: Span[] = []
   const grants: number[] = []
   const askedAt: number[] = []
+  const lastAsk = new Map<number, number>()
   const wrongAt = new Map<string, number[]>()
   const uncured: number[] = []
   /** By credentials: the last login that was granted, and the last that may have made the program pause for long. */
@@ -209,6 +221,9 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
         )
     }
     if (!isRejection || last.rejected === 'call') return
+    const since = last.from - MAX_BLIND
+    const mayBeBlind = during(['token-ended', 'no-login'], since, last.to)
+    if (mayBeBlind && during(['public'], since, last.to)) return
     if (rejections.length > 1) {
       counts.secondRejections += 1
       const [one, other] = rejections.slice(-2).map(({ token }) => token)
@@ -218,8 +233,8 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
         find(3, call.to, `${call.id} was sent twice with a token that had ended`)
       // The newer token may have ended before the first rejection: no call had shown it.
       const granted = grants.findLast((at) => at < last.from) ?? 0
-      const since = Math.min(granted, rejections.at(-2)?.from ?? 0)
-      if (!during(['token-ended', 'no-login', 'store'], since, last.to)) {
+      const before = Math.min(granted, rejections.at(-2)?.from ?? 0)
+      if (!during(['token-ended', 'no-login', 'store'], before, last.to)) {
         find(3, call.to, `${call.id} was rejected twice, and no token had ended between`)
       }
       return
@@ -255,9 +270,13 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
 
   /** Promise 6: whoever opens a connection for a call keeps it, whatever others do with theirs. */
   function judgePlace({ id, replica, heard, code, from, to, fresh, garbage }: Call): void {
-    // Calls that wait for a token keep theirs, whoever they are of.
-    if (code === 'overloaded' && !during(['no-login', 'store'], from - MAX_PACE, to))
-      find(6, to, `${id} had no place`)
+    // Calls that wait keep theirs, whoever they are of. For the token of an ordinary renewal none waits.
+    const keepsCalls = (span: Span): boolean =>
+      ['no-login', 'store', 'token-ended', 'slow'].includes(span.kind) &&
+      (span.kind === 'token-ended' || span.to > span.from + LONG_RENEWAL) &&
+      span.from <= to &&
+      span.to >= from - deadline
+    if (code === 'overloaded' && !spans.some(keepsCalls)) find(6, to, `${id} had no place`)
     if (heard !== 'cut' || !fresh || garbage || !during(['held'], from, to)) return
     const elsewhere = ['cut', 'delayed', `replica-${replica}`, `stopping-${replica}`]
     if (arrivals.has(id) || during(elsewhere, from - 100, to)) return
@@ -315,7 +334,7 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
       failingSince = granted ? Infinity : Math.min(failingSince, from)
       for (const span of spans) {
         const ends = span.endsWith === 'grant' || (login && span.endsWith === 'login')
-        if (granted && ends) span.to = Math.min(span.to, to)
+        if (granted && ends && !apart) span.to = Math.min(span.to, to)
       }
       if (!granted) {
         spans.push({
@@ -351,17 +370,22 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
 
     /** A login with credentials that do not work; by what names them. */
     wrongLogin(credentials: string, at: number): void {
+      const away = spans.find(({ spare = 0, from, to }) => spare > 0 && from <= at && at <= to)
+      if (away?.spare !== undefined) {
+        away.spare -= 1
+        return
+      }
       const all = [...(wrongAt.get(credentials) ?? []), at]
       wrongAt.set(credentials, all)
-      const isRecent = (one: number): boolean => one > at - LOCK_WINDOW
-      const allowed = budget + askedAt.filter(isRecent).length
-      const recent = all.filter(isRecent).length
-      if (recent <= allowed) return
-      find(4, at, `${recent} logins with ${credentials} within 15 min, ${allowed} are allowed`)
+      const recent = all.filter((one) => one > at - LOCK_WINDOW).length
+      if (recent <= budget) return
+      find(4, at, `${recent} logins with ${credentials} within 15 min, ${budget} are allowed`)
     },
 
-    /** An operator asked for a login, which ends a pause. */
-    asked(at: number): void {
+    /** An operator asked a replica for a login. */
+    asked(replica: number, at: number): void {
+      if (at < (lastAsk.get(replica) ?? -Infinity) + ASKS_APART) return
+      lastAsk.set(replica, at)
       askedAt.push(at)
     },
 
@@ -370,9 +394,14 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
       wrongAt.delete(credentials)
     },
 
-    /** What was written of so many logins is lost. */
+    /** What is written of logins from now on may be lost, of so many. */
     bookLost(logins = MAX_WRONG): void {
       budget += logins
+    },
+
+    /** What all replicas knew of logins is lost. */
+    bookForgotten(): void {
+      wrongAt.clear()
     },
 
     called(call: Call): void {

@@ -211,3 +211,18 @@ export function hashOf(text: string): number {
   }
   return hash >>> 0
 }
+
+export interface Random {
+  /** An integer from `min` to `max`, both included. */
+  between(min: number, max: number): number
+  pick<Value>(values: readonly [Value, ...Value[]]): Value
+  chance(probability: number): boolean
+}
+
+export function randomOf(unit: () => number): Random {
+  return {
+    between: (min, max) => min + Math.floor(unit() * (max - min + 1)),
+    pick: (values) => values[Math.floor(unit() * values.length)] ?? values[0],
+    chance: (probability) => unit() < probability,
+  }
+}

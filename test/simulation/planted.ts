@@ -57,10 +57,22 @@ export const PLANTED: readonly Planted[] = [
     to: 'Infinity',
   },
   {
-    name: 'pace: renewals that cure nothing do not grow rarer',
+    name: 'evidence: it forbids a renewal for ever',
     file: 'token/evidence.ts',
-    from: 'Math.min(max, MIN_DISTANCE * 2 ** uncured)',
-    to: 'Math.min(max, 1)',
+    from: 'const unsteady = before.unsteady || (isLost && now',
+    to: 'const unsteady = before.unsteady || (isLost && 0 * now',
+  },
+  {
+    name: 'evidence: a call that was in flight when a renewal ended its token is cured by it',
+    file: 'token/source.ts',
+    from: "return before.overtaken ? 'overtaken' : 'newer-token'",
+    to: "return 'newer-token'",
+  },
+  {
+    name: 'pace: renewals that cure nothing follow each other',
+    file: 'token/evidence.ts',
+    from: 'const paced = Math.max(curable',
+    to: 'const paced = Math.min(1, curable',
   },
   {
     name: 'proof: a grant proves nothing',
@@ -191,6 +203,18 @@ export const PLANTED: readonly Planted[] = [
     file: 'token/book.ts',
     from: 'const unlock = await book.lock(ask.signal)\n    const outcome',
     to: 'const unlock = NO_LOCK\n    const outcome',
+  },
+  {
+    name: 'budget: an operator gets a fifth login in 15 min',
+    file: 'token/book.ts',
+    from: "ask.why === 'operator' ? Math.min(notBefore, fullUntil)",
+    to: "ask.why === 'operator' ? Math.min(notBefore, 0 * now)",
+  },
+  {
+    name: 'budget: each ask of an operator is a login',
+    file: 'token/logins.ts',
+    from: ': Math.max(now, askedAt + ASKED_APART)',
+    to: ': Math.max(now, askedAt)',
   },
   {
     name: 'drain: a connection is kept',

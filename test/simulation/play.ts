@@ -1,8 +1,9 @@
 // Plays a plan in a world: the traffic, the acts, the calm after them, and what must hold then. It yields what it waits for.
 import { connect } from 'node:net'
 import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
+import { actText, lengthOf } from './acts.ts'
 import type { Judge } from './judge.ts'
-import { actText, lengthOf, type Plan } from './plan.ts'
+import type { Plan } from './plan.ts'
 import { createStage, LONG_REFRESH, RIVAL, type Replica, type World } from './stage.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
 
@@ -95,6 +96,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
       world.note(`act ${actText(act)}`)
       if (act.kind === 'rush') traffic.rush(act.ms)
       else stage.perform(act)
+      if (act.kind === 'public') traffic.poll(act.ms)
     })
     end = Math.max(end, act.at + lengthOf(act))
   }

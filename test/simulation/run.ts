@@ -23,6 +23,7 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
   const judge = createJudge({
     deadline: DEADLINE,
     replicas: plan.replicas,
+    apart: plan.replicas > 1 && !plan.shared,
     onFinding,
   })
   const simulated = openWorld({

@@ -1,6 +1,9 @@
 // The store of the exhaustive search: the scripts of the program on keys that are not sealed.
 import { ID_LENGTH, type Reply } from '../../src/sharing/cell.ts'
+import type { Found } from '../../src/sharing/share.ts'
+import { Secret } from '../../src/config/secret.ts'
 import { NO_ENTRY, type Entry } from '../../src/token/book.ts'
+import type { Grant } from '../../src/token/protocol.ts'
 import { LuaCell } from './lua.ts'
 
 export type Keys = LuaCell['keys']
@@ -21,6 +24,31 @@ export function entryOf(value: string): Entry {
     notBefore: until(waits),
     provenUntil: until(proven),
   }
+}
+
+export const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
+export const grantOf = (token: number): Grant => ({
+  token: new Secret(String(token)),
+  refreshToken: new Secret(String(token)),
+  sentAt: 0,
+  lifetime: { ms: LIFETIME },
+})
+export const foundOf = (token: number, number: number): Found => ({
+  record: {
+    grant: grantOf(token),
+    number,
+    total: LIFETIME,
+    fingerprint: 'f',
+    login: true,
+  },
+  sentAt: 0,
+})
+/** A record that is not sealed: token and number, as long as an id. */
+export const seal = ({ record }: Found): string =>
+  `${numberOf(record.grant.token)} ${record.number} `.padEnd(ID_LENGTH, '-')
+export function open(record: string): Found | undefined {
+  const [token = 0, number = 0] = record.split(' ').map(Number)
+  return record === '' ? undefined : foundOf(token, number)
 }
 
 /** By the store, what is done to it and the arguments: what came of it. The interpreter takes its time. */

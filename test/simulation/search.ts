@@ -2,9 +2,14 @@
 // token it takes is decided by the program's own scripts and pure functions; what is between them follows `sharing/share.ts`. Time has
 // no length here: what may come due may come at any moment.
 import { createHash } from 'node:crypto'
-import { Secret } from '../../src/config/secret.ts'
-import { afterFailure, begun, granted as proof, NO_ENTRY, waitOf } from '../../src/token/book.ts'
-import type { Entry } from '../../src/token/book.ts'
+import {
+  afterFailure,
+  begun,
+  granted as proof,
+  NO_ENTRY,
+  waitOf,
+  type Entry,
+} from '../../src/token/book.ts'
 import type { Deferred, Outcome } from '../../src/token/client.ts'
 import {
   adopted as taken,
@@ -18,16 +23,21 @@ import {
   type Step,
 } from '../../src/token/lifecycle.ts'
 import type { Grant, Operation } from '../../src/token/protocol.ts'
-import { ID_LENGTH, idOf } from '../../src/sharing/cell.ts'
+import { idOf } from '../../src/sharing/cell.ts'
 import { isBetter, isNewer, turnOf, type Found } from '../../src/sharing/share.ts'
 import {
   BOOK,
   entryOf,
+  foundOf,
+  grantOf,
   LIFETIME,
+  numberOf,
+  open,
   perform,
   putBook,
   putToken,
   release,
+  seal,
   tokenIn,
   written,
   type Keys,
@@ -108,7 +118,6 @@ type Change = Partial<Omit<World, 'replicas' | 'faults'>>
 type Move = (label: string, become: Partial<Replica>, change?: Change, fault?: Fault) => void
 
 const RULES = { ...DEFAULT_RULES, loginRejectedAttempts: 3 }
-const FINGERPRINT = 'f'
 const NOTHING: Replica = {
   process: 0,
   life: initialState(0),
@@ -122,31 +131,6 @@ const UNCLEAR = authFailure('unclear', 'timeout')
 
 const processOf = ({ process }: Replica, index: number): string =>
   `${index + 1}.${process}`.padEnd(16, '-')
-const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
-const grantOf = (token: number): Grant => ({
-  token: new Secret(String(token)),
-  refreshToken: new Secret(String(token)),
-  sentAt: 0,
-  lifetime: { ms: LIFETIME },
-})
-const foundOf = (token: number, number: number): Found => ({
-  record: {
-    grant: grantOf(token),
-    number,
-    total: LIFETIME,
-    fingerprint: FINGERPRINT,
-    login: true,
-  },
-  sentAt: 0,
-})
-/** A record that is not sealed: token and number, as long as an id. */
-const seal = ({ record }: Found): string =>
-  `${numberOf(record.grant.token)} ${record.number} `.padEnd(ID_LENGTH, '-')
-function open(record: string): Found | undefined {
-  const [token = 0, number = 0] = record.split(' ').map(Number)
-  return record === '' ? undefined : foundOf(token, number)
-}
-
 const after = <Happening>(life: Life, step: Step<Happening>, happening: Happening): Life =>
   step(life, happening, { rules: RULES, now: 0, random: 0 }).state
 const ended = (life: Life, outcome: Outcome): Partial<Replica> => ({

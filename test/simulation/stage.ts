@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { isCommand, runCommand } from '../../simulator/server.ts'
-import { PROBED_PATH, type Machine } from './client.ts'
+import { COMMON_PATH, PROBED_PATH, type Machine } from './client.ts'
 import type { Judge, Span } from './judge.ts'
 import { hold } from './others.ts'
 import {
@@ -13,7 +13,7 @@ import {
   nameOf,
   type Act,
   type MachineAct,
-} from './plan.ts'
+} from './acts.ts'
 
 /** In every password, so that one of them is found wherever it must not be. */
 export const PASSWORD_MARK = 'SECRETpassword'
@@ -126,13 +126,17 @@ export function createStage<R extends Replica>(
     judge.unreached(time() + ms)
   }
   const storeAway = (ms: number): void => {
-    until('store', ms + 5000)
     // Each replica alone may try once.
-    judge.bookLost(replicas.length)
+    until('store', ms + 5000).spare = replicas.length
   }
   const away = (replica: R, ms: number): Span => until(`replica-${replica.index}`, ms)
   const tell = (name: string, input: object): void => {
     if (isCommand(name)) world.atIsales(() => runCommand(isales, name, input))
+  }
+
+  function newPassword(): void {
+    changes += 1
+    password = `${PASSWORD_MARK}-${changes}`
   }
 
   function rival(): void {
@@ -175,12 +179,12 @@ export function createStage<R extends Replica>(
     switch (act.kind) {
       case 'command':
         tell(act.command, act.input)
+        if (act.command === 'slow') judge.open('slow', time())
         if (Number(act.input['tokenLifetime'] ?? 60) < 30) judge.open('short-lives', time())
         if (act.command === 'blackHole') until('no-login', Number(act.input['seconds']) * 1000)
         break
       case 'rotate': {
-        changes += 1
-        password = `${PASSWORD_MARK}-${changes}`
+        newPassword()
         const there = (): void => {
           isales.set({ password })
           if (!act.ends) return
@@ -246,6 +250,11 @@ export function createStage<R extends Replica>(
         })
         later(act.ms, () => isales.set({ forbiddenPath: null }))
         break
+      case 'public':
+        isales.set({ publicPath: COMMON_PATH })
+        until('public', act.ms)
+        later(act.ms, () => isales.set({ publicPath: null }))
+        break
       case 'outage':
         world.atIsales(() => isales.down())
         unreached(act.ms)
@@ -279,13 +288,13 @@ export function createStage<R extends Replica>(
       }
       case 'hang-up':
         if (replica === undefined) break
-        judge.asked(time())
+        judge.asked(act.replica, time())
         world.hangUp(replica)
         break
       case 'store-killed':
-        until('store', act.ms + 5000)
+        storeAway(act.ms)
         if (store?.isUp() !== true) break
-        judge.bookLost()
+        judge.bookForgotten()
         store.down()
         later(act.ms, () => store.up())
         break
@@ -296,22 +305,26 @@ export function createStage<R extends Replica>(
         break
       case 'store-emptied':
         until('store', 5000)
-        judge.bookLost()
+        judge.bookForgotten()
         store?.flush()
         break
     }
   }
   return {
     perform,
-    /** Nothing is wrong from now on. Where the program may pause for long, an operator asks each replica for a login. */
+    /** Nothing is wrong from now on. Where the program may pause for long, the account gets a new password. */
     calm(): void {
       isales.clear()
       world.atIsales(() => Promise.resolve(isales.release()))
-      isales.set({ forbiddenPath: null, password })
+      isales.set({ forbiddenPath: null, publicPath: null, password })
       world.setPassword(password)
       world.mend()
       later(5000, () => {
-        if (judge.mayPause(password)) replicas.forEach((replica) => world.hangUp(replica))
+        if (!judge.mayPause(password)) return
+        newPassword()
+        isales.set({ password })
+        world.setPassword(password)
+        until('no-login', 5000)
       })
     },
   }

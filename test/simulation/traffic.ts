@@ -1,8 +1,8 @@
 // The calls of all clients, drawn from a generator of their own.
 import { createClient, type Client, type Manner } from './client.ts'
 import type { Judge } from './judge.ts'
-import { hashOf, seeded } from './loop.ts'
-import { randomOf, type Plan, type Random } from './plan.ts'
+import { hashOf, randomOf, seeded, type Random } from './loop.ts'
+import type { Plan } from './plan.ts'
 import type { World } from './stage.ts'
 
 const MIN_CLIENTS = 4
@@ -10,6 +10,8 @@ const MIN_CLIENTS = 4
 const MAX_CALLS_A_SECOND = 2
 /** Milliseconds between two calls of a rush. */
 const RUSH_GAP = 100
+/** Milliseconds between two calls of a client that polls. */
+const POLL_GAP = 200
 /** What CTI-OBS sends. */
 const PLAIN: Manner = { kind: 'json', bytes: 0, pause: 0, hangUp: undefined, patience: 0 }
 
@@ -73,7 +75,21 @@ export function startTraffic(
     machine.later(RUSH_GAP, () => rush(until, nth + 1))
   }
 
+  /** A client of each replica. */
+  const pollers = new Map<number, Client>()
+  function poll(until: number): void {
+    if (stopped || machine.time() >= until) return
+    for (let replica = 0; replica < plan.replicas; replica += 1) {
+      const client = pollers.get(replica) ?? add(`${replica}p`, replica)
+      pollers.set(replica, client)
+      if (!client.busy()) client.send([PLAIN])
+    }
+    machine.later(POLL_GAP, () => poll(until))
+  }
+
   return {
+    /** Calls of the path that is public meanwhile. */
+    poll: (ms: number) => poll(machine.time() + ms),
     /** More calls for so many milliseconds. */
     rush: (ms: number) => rush(machine.time() + ms),
     /** One client of each replica goes on: enough to show whether it has recovered. */

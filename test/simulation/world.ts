@@ -29,7 +29,7 @@ import {
 } from './patches.ts'
 import type { Machine } from './client.ts'
 import type { Judge } from './judge.ts'
-import type { LinkName, MachineAct } from './plan.ts'
+import type { LinkName, MachineAct } from './acts.ts'
 import { FIRST_PASSWORD, PASSWORD_MARK, type Excuse, type Replica, type World } from './stage.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -282,7 +282,7 @@ export function openWorld(options: WorldOptions) {
       case 'store-rolled-back':
       case 'store-spoilt':
         until('store', 5000)
-        judge.bookLost()
+        judge.bookForgotten()
         if (act.kind === 'store-spoilt') store?.spoil()
         else store?.rollBack()
         break

@@ -53,6 +53,12 @@ describe('business calls', () => {
     expect((await business(path, token, body)).status).toBe(status)
   })
 
+  it('are served without a look at the token under the public path, and under no other', async () => {
+    const { business } = await loggedIn({ switches: { publicPath: 'business/tasks' } })
+    expect(await business(INTERFACE_PATHS.getTask, 'bad', {})).toMatchObject({ status: 200 })
+    expect(await business(INTERFACE_PATHS.pushMidRlt, 'bad', RESULT)).toMatchObject({ status: 401 })
+  })
+
   it('are recorded when they are executed, and counted when they are executed twice', async () => {
     const { business, sim, token } = await loggedIn()
     await business(INTERFACE_PATHS.pushCallOutRlt, 'bad', RESULT)

@@ -1,7 +1,8 @@
 import { assert, integer, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { judgeGrowth } from '../../scripts/soak/report.ts'
-import { isOfMachine, nameOf, planOf } from '../simulation/plan.ts'
+import { isOfMachine, nameOf } from '../simulation/acts.ts'
+import { planOf } from '../simulation/plan.ts'
 
 describe('a soak', () => {
   it('plays what can be done to real processes, decided by its seed', () => {
