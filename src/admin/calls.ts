@@ -35,6 +35,8 @@ export interface CallCounts {
   readonly byFailure: Partial<Record<CallFailure, number>>
   /** Of the refused ones: the body was a web page, so that something before iSales refused them. */
   pages: number
+  /** Of the succeeded ones: iSales responded with another 4xx, which is about the call and not about the token. */
+  declined: number
   /** iSales took longer than `SLOW` to respond. */
   slow: number
   /** What the proxy did not forward, since CTI-OBS sent it wrong. */
@@ -239,7 +241,16 @@ export function createCalls({
 export type CallsView = ReturnType<Calls['view']>
 
 export function noCalls(): CallCounts {
-  return { succeeded: 0, refused: 0, failed: 0, byFailure: {}, pages: 0, slow: 0, mistakes: {} }
+  return {
+    succeeded: 0,
+    refused: 0,
+    failed: 0,
+    byFailure: {},
+    pages: 0,
+    declined: 0,
+    slow: 0,
+    mistakes: {},
+  }
 }
 
 /** Without the calls for which there was no token: token requests have lines of their own in the log. */
@@ -280,7 +291,7 @@ function slotAt(slots: Slot[], now: number, size: number): Slot {
 }
 
 function add(sum: CallCounts, more: CallCounts): CallCounts {
-  for (const key of ['succeeded', 'refused', 'failed', 'pages', 'slow'] as const)
+  for (const key of ['succeeded', 'refused', 'failed', 'pages', 'declined', 'slow'] as const)
     sum[key] += more[key]
   addEach(sum.byFailure, more.byFailure)
   addEach(sum.mistakes, more.mistakes)
@@ -295,12 +306,12 @@ function addEach<Key extends string>(
 }
 
 /** Undefined: it says nothing of iSales, the proxy or CTI-OBS. */
-function outcomeOf({ status, code, rejected = false }: EndedCall) {
+function outcomeOf({ status, code, rejected = false, page = false }: EndedCall) {
   if (code === 'shutting-down' || status === 0) return undefined
   const failure = CALL_FAILURES.find((each) => each === code)
   if (failure !== undefined) return failure
   if (code !== undefined) return 'mistake'
-  if (rejected || status === 401 || status === 403) return 'refused'
+  if (rejected || status === 401 || status === 403 || (page && status < 500)) return 'refused'
   if (status < 500) return 'succeeded'
   return status === 500 ? 'isales-error' : 'isales-unavailable'
 }
@@ -316,12 +327,14 @@ function failureOf(outcome: CallFailure, call?: EndedCall): Failure {
 
 function count(
   counts: CallCounts,
-  { page = false, upstreamMs = 0 }: EndedCall,
+  { status, page = false, upstreamMs = 0 }: EndedCall,
   outcome: CallFailure | 'succeeded' | 'refused',
 ): void {
   if (upstreamMs > SLOW) counts.slow += 1
-  if (outcome === 'succeeded') counts.succeeded += 1
-  else if (outcome === 'refused') {
+  if (outcome === 'succeeded') {
+    counts.succeeded += 1
+    if (status >= 400) counts.declined += 1
+  } else if (outcome === 'refused') {
     counts.refused += 1
     if (page) counts.pages += 1
   } else {

@@ -55,6 +55,8 @@ const RECENT = 20_000
 const SUCCESSES = 3
 /** Of a minute: now and then a client errs, or a ticket ends. */
 const MIN_MISTAKES = 3
+/** As in the alert: a call that asks for what is not there is no state of the proxy. */
+const MIN_DECLINED = 6
 /** A slow call of so many in a minute. */
 const SLOW_SHARE = 0.05
 const MIN_SLOW = 2
@@ -132,6 +134,12 @@ const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
   page: {
     state: 'degraded',
     when: ({ pages, refusedPaths: paths }) => pages > 0 && { pages, paths },
+    runbook: 'IsalesProxyCallsRefused',
+  },
+  declined: {
+    state: 'degraded',
+    when: ({ declined, total }) =>
+      declined >= MIN_DECLINED && declined > total / 2 && { declined, total },
     runbook: 'IsalesProxyCallsRefused',
   },
   slow: {

@@ -479,9 +479,16 @@ const findings = {
   page: {
     title: 'A web page refuses calls',
     reason: ({ pages, paths }: Values<'pages' | 'paths'>) =>
-      `${pages} calls in the last minute got 401 or 403 with a web page. iSales sends none: a gateway or firewall before it refuses them. Paths of the last hour: ${paths}`,
+      `${pages} calls in the last minute were refused with a web page. iSales sends none: a gateway or firewall before it refuses them. Paths of the last hour: ${paths}`,
     remedy:
       'Ask who runs the gateway, firewall or egress proxy on the route to iSales; a login of this proxy cures nothing',
+  },
+  declined: {
+    title: 'iSales declines most calls',
+    reason: ({ declined, total }: Values<'declined' | 'total'>) =>
+      `${declined} of ${total} calls in the last minute got an error of iSales that is about the call and not about the token (400 to 499)`,
+    remedy:
+      'Find the status in the log of CTI-OBS. Compare the path and the parameters that it sends with the documents of iSales; with 429 let it call less often',
   },
   slow: {
     title: 'iSales is slow',

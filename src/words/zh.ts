@@ -363,8 +363,15 @@ const findings: Words['findings'] = {
   page: {
     title: '调用被网页拒绝',
     reason: ({ pages, paths }) =>
-      `最近一分钟有 ${pages} 次调用得到带网页的 401 或 403。iSales 不返回网页：是它前面的网关或防火墙拒绝了调用。最近一小时的路径：${paths}`,
+      `最近一分钟有 ${pages} 次调用被网页拒绝。iSales 不返回网页：是它前面的网关或防火墙拒绝了调用。最近一小时的路径：${paths}`,
     remedy: '请联系通往 iSales 的网关、防火墙或出口代理的管理员；本代理重新登录无济于事',
+  },
+  declined: {
+    title: 'iSales 不接受大部分调用',
+    reason: ({ declined, total }) =>
+      `最近一分钟 ${total} 次调用中有 ${declined} 次得到 iSales 的错误响应（400 到 499）：问题在调用本身，不在令牌`,
+    remedy:
+      '在 CTI-OBS 的日志中查看状态码。对照 iSales 文档检查它发送的路径和参数；如果是 429，让它少调用一些',
   },
   slow: {
     title: 'iSales 响应缓慢',

@@ -39,6 +39,7 @@ describe('the calls of the last minute', () => {
       failed: 3,
       byFailure: { 'upstream-unreachable': 2, 'isales-error': 1 },
       pages: 1,
+      declined: 0,
       slow: 1,
       mistakes: {},
     }

@@ -126,9 +126,16 @@ describe('the state', () => {
     ],
     [
       'degraded',
-      '4 calls in the last minute got 401 or 403 with a web page.',
-      [MANY, calls({ ...REFUSED, page: true }, 4)],
+      '4 calls in the last minute were refused with a web page.',
+      [MANY, calls({ ...REFUSED, page: true }, 2), calls({ status: 404, page: true }, 2)],
     ],
+    [
+      'degraded',
+      '6 of 11 calls in the last minute got an error of iSales that is about the call',
+      [calls(OK, 5), calls({ status: 429 }, 6)],
+    ],
+    ['healthy', 'Every call of the last minute', [calls(OK, 6), calls({ status: 404 }, 6)]],
+
     [
       'degraded',
       '20 of 220 calls in the last minute took iSales more than 2 s.',

@@ -98,6 +98,7 @@ describe('status.json', () => {
         failed: 0,
         byFailure: {},
         pages: 0,
+        declined: 0,
         slow: 0,
         mistakes: {},
       },

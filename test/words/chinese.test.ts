@@ -71,6 +71,11 @@ describe('in Chinese', () => {
       sharing: { state: 'alone', reason: 'auth', since: NOW, replicas: 1, adoptedAt: undefined },
       certificateEnd: Date.UTC(2026, 2, 9),
     },
+    declined: {
+      snapshot: {},
+      events: [],
+      calls: [{ count: 9, apart: 9, call: { status: 404 } }],
+    },
     mistakes: {
       snapshot: {},
       events: [],
