@@ -28,8 +28,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     restoreMocks: true,
     unstubEnvs: true,
-    // Tests over real sockets wait more than they work.
-    maxWorkers: Math.max(8, availableParallelism()),
+    // Tests over real sockets wait more than they work, and each worker takes a second to begin.
+    maxWorkers: Math.max(6, availableParallelism()),
     // A test that takes seconds on an idle machine must not fail on a busy one.
     testTimeout: 20_000,
     hookTimeout: 60_000,
