@@ -11,8 +11,6 @@ export default defineConfig({
       'test/sharing/seal.test.ts',
     ],
     exclude: [...configDefaults.exclude, '**/*.property.test.ts'],
-    // Makes and removes the directory of all temporary files.
-    globalSetup: ['test/support/global-setup.ts'],
     isolate: false,
   },
 })
