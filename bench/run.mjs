@@ -34,7 +34,7 @@ const say = (text) => process.stderr.write(`${text}\n`)
 
 // V8 compiles the code of a proxy, on other threads, for its first five or six seconds under load.
 const FULL = {
-  cycles: 5,
+  cycles: 3,
   warmMs: 6000,
   bursts: 60,
   otherBursts: 20,
