@@ -86,7 +86,7 @@ const STAGES = {
 } as const satisfies Readonly<Record<string, Stage>>
 
 export type CauseCode = keyof typeof STAGES
-/** Those that are told apart for people. What a store replies has its own reasons, `StoreFailureReason`. */
+/** Those with words of their own. What a store replies has its own reasons, `StoreFailureReason`. */
 export type ExplainedCode = {
   [Code in CauseCode]: (typeof STAGES)[Code] extends 'reply' ? never : Code
 }[CauseCode]

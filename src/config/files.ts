@@ -73,7 +73,7 @@ export function originalOf(path: string): string {
   return path.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
 }
 
-/** The first directory on the way to it that this user may not enter. */
+/** The first directory of its path that this user may not enter. */
 function closedDirectory(directory: string): string | undefined {
   const above = directory === '/' ? undefined : closedDirectory(dirname(directory))
   if (above !== undefined) return above

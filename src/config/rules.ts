@@ -39,7 +39,7 @@ function warning(setting: string, telling: Telling, broken: Broken): Rule {
 }
 
 /** The first is of use only together with the second. */
-const NEEDS: readonly (readonly [ConfigKey, ConfigKey])[] = [
+const USEFUL_ONLY_WITH: readonly (readonly [ConfigKey, ConfigKey])[] = [
   ['isalesClientCertFile', 'isalesClientKeyFile'],
   ['isalesClientKeyFile', 'isalesClientCertFile'],
   ['sessionStoreUrl', 'sessionStoreKey'],
@@ -101,7 +101,7 @@ export const RULES: readonly Rule[] = [
   error('ISALES_REFRESH_PATH', 'samePath', (c) => c.isalesLoginPath === c.isalesRefreshPath),
   error('LISTEN', 'open', (c) => isOpen(c) && !c.unsafeListen),
   warning('UNSAFE_LISTEN', 'unsafe', (c) => isOpen(c) && c.unsafeListen),
-  ...NEEDS.map(([key, other]) =>
+  ...USEFUL_ONLY_WITH.map(([key, other]) =>
     error(
       variableOf(key),
       (is) => is.without(variableOf(other)),

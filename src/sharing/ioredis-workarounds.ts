@@ -15,7 +15,7 @@ interface DataHandler {
  * - The texts of some errors are printed, and searched for words: protected mode is taken for a server that wants no
  *   password. An error is its code here, and nothing is printed.
  */
-export function mendReplies(module: object): void {
+export function fixReplies(module: object): void {
   // How a CommonJS module is imported depends on who loads it.
   const { prototype } = ('default' in module ? module.default : module) as {
     prototype: DataHandler

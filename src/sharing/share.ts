@@ -135,12 +135,12 @@ export function createShare(options: ShareOptions) {
     const isOwn = record.fingerprint === last?.fingerprint
     ours = { record, sentAt }
     state = { ...state, adoptedAt: clock.now() }
-    if (isOwn && last !== undefined) void crossOut(last.credentials, record)
+    if (isOwn && last !== undefined) void noteProof(last.credentials, record)
     return { ...record.grant, sentAt, adopted: true, foreign: !isOwn }
   }
 
   /** Another replica's grant proves the credentials here, too. A refresh only prolongs what a login has proven. */
-  const crossOut = async (credentials: Credentials, { login }: SharedRecord): Promise<void> => {
+  const noteProof = async (credentials: Credentials, { login }: SharedRecord): Promise<void> => {
     const entry = (await local.read(credentials)) ?? NO_ENTRY
     const now = clock.now()
     const then = login ? granted(now) : prolonged(entry, now)
@@ -412,7 +412,7 @@ export function isBetter(
   return ours === undefined || isNewer(found, ours)
 }
 
-/** Of two with one number, which two replicas obtained while the store was away, the younger is the newer. */
+/** Two replicas may obtain tokens with the same number while the store is away: then the younger one is the newer. */
 export function isNewer(one: Found, other: Found): boolean {
   const [token, otherToken] = [one, other].map(({ record }) => record.grant.token.reveal())
   if (token === otherToken) return false

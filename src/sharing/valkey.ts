@@ -10,7 +10,7 @@ import {
 } from '../config/index.ts'
 import { SCRIPTS, type Cell, type Reply, type StoreFailure } from './cell.ts'
 import type { StoreCall } from './sharing-log.ts'
-import { mendReplies } from './ioredis-workarounds.ts'
+import { fixReplies } from './ioredis-workarounds.ts'
 import { VERSION } from './seal.ts'
 
 export interface ValkeyOptions {
@@ -193,7 +193,7 @@ async function loadLibrary() {
     // Bundled CommonJS modules have no other export.
     const { default: library } = await import('ioredis')
     const { default: handler } = await import('ioredis/built/DataHandler.js')
-    mendReplies(handler)
+    fixReplies(handler)
     return library
   } finally {
     if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG

@@ -11,7 +11,7 @@
  *  30.0 s  it is rejected twice with one token: a renewal begins against all evidence, the first since 0.0
  */
 export const NO_EVIDENCE = {
-  /** When the oldest rejection came that no acceptance has answered. Infinity: none is open. */
+  /** When the oldest rejection came that no acceptance has followed. Infinity: none is open. */
   openSince: Infinity,
   /** When the latest rejection came. */
   rejectedAt: -Infinity,
@@ -55,7 +55,7 @@ const JITTER = 600
 const DOUBT = 10 * MINUTE
 /** A call waits so long for evidence. Steady traffic gives it within some milliseconds. */
 export const EVIDENCE_WAIT = 500
-/** Evidence may be of calls that iSales answers without looking at the token. Within 30 s, jitter and login included. */
+/** Evidence may be of calls that iSales accepts without looking at the token. Within 30 s, jitter and login included. */
 const MAX_PREVAIL = 28_000
 /** A token that is unsteady in its first seconds may not have reached each node of iSales yet. */
 const SETTLING = 5000

@@ -4,14 +4,14 @@ import type { Grant, Operation } from './protocol.ts'
 
 /**
  * Who needs a login. Each ask takes the next number: the start, a changed secret, an operator. A login in flight that
- * began with the secret that is asked for answers it.
+ * began with the secret that is asked for counts as the one that was asked for.
  *
  * @example an operator corrects the password, and asks for a login
  *   start:            needed 1, and login 1 is refused: tried 1
  *   secret changed:   needed 2; login 2 begins
  *   operator asks:    needed 3, asked 3; login 2 has the present secret, so it is login 3 now
- *   it is granted:    granted 3, tried 3; the operator is answered, and no other login is due
- *   or it is refused: tried 3; the operator is answered, and login 3 stays due after a pause
+ *   it is granted:    granted 3, tried 3; the operator has a result, and no other login is due
+ *   or it is refused: tried 3; the operator has a result, and login 3 stays due after a pause
  */
 export const FIRST_LOGIN = {
   needed: 1,
