@@ -72,7 +72,7 @@ export interface PathCounts {
 /** Milliseconds. */
 /** CTI-OBS gives up after 3 s. */
 const SLOW = 2 * SECOND
-const RECENT = 20 * SECOND
+export const RECENT = 20 * SECOND
 const MAX_FAILED = 10
 const MAX_PATHS = 50
 const MAX_PATH = 200

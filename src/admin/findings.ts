@@ -6,6 +6,7 @@ import { explain, type Failure, type Places, type Words } from '../words/index.t
 import {
   mainFailure,
   mostFail,
+  RECENT,
   totalOf,
   type CallCounts,
   type Calls,
@@ -50,7 +51,6 @@ export interface StateInput {
 /** Milliseconds. */
 const OUTAGE = 3000
 const CALM = 5000
-const RECENT = 20_000
 /** Calls that succeeded since the last failure, before anybody speaks of recovery. */
 const SUCCESSES = 3
 /** Of a minute: now and then a client errs, or a ticket ends. */
@@ -87,8 +87,8 @@ const LOGIN_ALERTS: Partial<Readonly<Record<Health, string>>> = {
   unauthenticated: 'IsalesProxyNotAuthenticated',
 }
 /** The state while logins fail. */
-const loginState = ({ token, isRefused }: Facts): Health =>
-  isRefused ? 'refused' : token.usable ? 'degraded' : 'unauthenticated'
+const loginState = ({ token, login }: Facts): Health =>
+  login?.isRefused === true ? 'refused' : token.usable ? 'degraded' : 'unauthenticated'
 
 /** What stands first among findings that end as many calls. */
 const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
@@ -224,18 +224,16 @@ function factsOf(input: StateInput, speaker: Speaker) {
   const { usable, conflict } = token
   const { words } = speaker
   const view = input.calls.view()
-  const isRefused = isRefusedBy(token)
   const [what = '', todo = ''] =
     sharing?.reason === undefined ? [] : words.stores[sharing.reason](places.hosts.store)
   return {
     ...input,
     ...view.minute,
-    isRefused,
     total: totalOf(view.minute),
     service: words.parts[usable ? 'tokenServes' : 'noService'],
     login: conflict ? undefined : loginOf(input, speaker),
     good: words.parts[!usable ? 'idle' : totalOf(view.minute) > 0 ? 'everyCall' : 'noCall'],
-    noToken: usable || conflict || isRefused ? undefined : noTokenYet(token),
+    noToken: usable || conflict ? undefined : noTokenYet(token),
     failing: failingOf(view, input, speaker),
     refusedPaths: refusedPaths(input.calls.paths(), words),
     mistakes: mistakesIn(view.minute, words),
@@ -260,6 +258,7 @@ function loginOf(
   const { parts } = words
   return {
     code: failure.cause.code,
+    isRefused,
     what: lastFailure === undefined ? parts.failedBefore : what,
     todo: lastFailure === undefined && !isRefused ? parts.formerLog : todo,
     restart: isRefused ? parts.restart : '',
