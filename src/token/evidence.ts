@@ -44,14 +44,15 @@ export type AttemptKind = 'first' | 'same-token' | 'newer-token' | 'overtaken'
 export type Rejection = Readonly<{ kind: AttemptKind; replays: number; replayable: boolean }>
 
 const MINUTE = 60_000
-const MIN_DISTANCE = 2000
+/** With the jitter 2.2 s at most: a call that is rejected right after a renewal gets the next one within its 2.8 s. */
+const MIN_DISTANCE = 1800
 const OVERTAKEN_DISTANCE = 400
 /** While the latest has cured no call, though others may be accepted: 24 a minute. */
 const UNCURED_DISTANCE = 2500
 const MAX_DISTANCE = 10_000
 /** While iSales has accepted no call at all: probably a setting is wrong, and no login cures that. */
 const MAX_DISTANCE_UNPROVEN = 5 * MINUTE
-const JITTER = 600
+const JITTER = 400
 const DOUBT = 10 * MINUTE
 /** A call waits so long for evidence. Steady traffic gives it within some milliseconds. */
 export const EVIDENCE_WAIT = 500

@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { openTimedWorld } from '../behaviour/session-world.ts'
+import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
 const HEAD = '{"subCCNo":1,"vdnId":1,"padding":"'
@@ -44,6 +45,32 @@ test('a call whose login takes longer is told before its deadline that it was no
 
   expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
 })
+
+test.each([0, 0.5, 0.9999])(
+  'a token that iSales ends right after it came is replaced before the deadline of calls, with jitter %d',
+  async (random) => {
+    const world = await openTimedWorld({ random: () => random })
+    await world.tasks()
+    const endToken = () => {
+      world.sim.revoke()
+      world.sim.revokeRefresh()
+    }
+    endToken()
+    expect(await world.tasks()).toMatchObject({ status: 200 })
+    endToken()
+    world.sim.hang({ operation: 'login' })
+    const response = world.tasks()
+    await world.waiting(1)
+
+    // Each renewal that rejections ask for begins some time after the one before.
+    await world.clock.advance(2200)
+    await until(() => world.sim.state().hanging === 1)
+    await world.clock.advance(250)
+    world.sim.release()
+
+    expect(await response).toMatchObject({ status: 200 })
+  },
+)
 
 test('a token that ends is replaced ahead of its end, and no call waits', async () => {
   const world = await openTimedWorld({ simulator: { switches: { tokenLifetime: 300 } } })

@@ -61,11 +61,11 @@ function renewed(before: Evidence, at: number) {
 }
 
 it.each([
-  ['4 s apart, then 8 s, then 10 s', true, [4000, 8000, 10_000, 10_000]],
+  ['3.6 s apart, then 7.2 s, then 10 s', true, [3600, 7200, 10_000, 10_000]],
   [
     'up to 5 min apart while no call was ever accepted',
     false,
-    [4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000],
+    [3600, 7200, 14_400, 28_800, 57_600, 115_200, 230_400, 300_000, 300_000],
   ],
 ])('renewals that cure nothing, or that no call judges, begin %s', (_, everAccepted, expected) => {
   let { state, next } = { state: { ...NO_EVIDENCE, everAccepted } as Evidence, next: 0 }
@@ -82,7 +82,7 @@ it.each([
 it('where renewals cure, the first that does not is followed by another when evidence was waited for', () => {
   const cured = { ...NO_EVIDENCE, cures: [0] }
   expect(renewed(cured, 10_000).next).toBe(10_501)
-  expect(renewed(cured, 60_000).next).toBe(64_000)
+  expect(renewed(cured, 60_000).next).toBe(63_600)
 })
 
 it('replicas whose tokens cure count as renewals that cure, but not as a conflict', () => {
