@@ -3,7 +3,7 @@ import {
   duration,
   formatError,
   readText,
-  Refusal,
+  FormatError,
   type ConfigError,
   type Environment,
   type Loaded,
@@ -85,7 +85,7 @@ export function readTimeout(
   limits: Parameters<typeof duration>[0],
 ): number | undefined {
   const timeout = readText(duration(limits), text ?? '60s')
-  if (!(timeout instanceof Refusal)) return timeout
+  if (!(timeout instanceof FormatError)) return timeout
   const { command, settings } = wordsOf(env)
   stderr.write(`${command.wrongValue('--timeout', timeout.problem(settings.wrong))}\n`)
   return undefined

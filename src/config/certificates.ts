@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { ConfigError, Read } from './config-error.ts'
 import { fileProblem, MAX_PEM, readSmallFile, type ReadFile } from './files.ts'
-import { check, Refusal } from './formats.ts'
+import { check, FormatError } from './formats.ts'
 import { Secret } from './secret.ts'
 import { nameOf, type Config, type FileKey } from './settings.ts'
 
@@ -52,7 +52,7 @@ export function readTls(
     try {
       return path === undefined ? undefined : parse(readPem(path, readFile))
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
+      if (!(error instanceof FormatError)) throw error
       const { problem } = error
       const said: ConfigError['said'] = ({ wrong, cures }) => [problem(wrong), cures.pem]
       errors.push({ setting: nameOf(key), said })
@@ -127,7 +127,7 @@ function invalid(key: FileKey, certificates: readonly X509Certificate[] = []): C
 
 function readPem(path: string, readFile: ReadFile): string {
   const file = readFile(path, MAX_PEM)
-  if (!file.ok) throw new Refusal(fileProblem(path, file.problem))
+  if (!file.ok) throw new FormatError(fileProblem(path, file.problem))
   return Buffer.from(file.bytes).toString('latin1')
 }
 
@@ -137,7 +137,7 @@ function parseCertificates(pem: string): readonly X509Certificate[] {
   try {
     return blocks.map((block) => new X509Certificate(block))
   } catch {
-    throw new Refusal((is) => is.damagedCertificate)
+    throw new FormatError((is) => is.damagedCertificate)
   }
 }
 
@@ -150,6 +150,6 @@ function parseKey(pem: string): KeyObject {
   try {
     return createPrivateKey(pem)
   } catch {
-    throw new Refusal((is) => is.damagedKey)
+    throw new FormatError((is) => is.damagedKey)
   }
 }

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { parseEndpoint, urlHost, type ListenAddress } from './address.ts'
 import { check, format, quotable, type Format } from './formats.ts'
-import { REDACTED, Secret } from './secret.ts'
+import { Secret, withoutLogin } from './secret.ts'
 
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?$/
@@ -99,14 +99,9 @@ function decode(text: string): string {
   }
 }
 
-/** Without user and password, if there is an `@`. */
-function withoutUser(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)?.*@/i, `$1${REDACTED}@`)
-}
-
 /** The egress proxy; a secret, for it may hold a password. `http://` is understood. */
 export const proxyUrl = format('proxyUrl', readProxyUrl, {
-  redact: withoutUser,
+  redact: (url) => (url.includes('://') ? withoutLogin(url) : withoutLogin(`//${url}`).slice(2)),
 })
 
 function readProxyUrl(value: string): Secret {
@@ -139,7 +134,7 @@ const STORE_PORT = 6379
 
 /** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][/database]`. */
 export const storeUrl = format('storeUrl', readStoreUrl, {
-  redact: withoutUser,
+  redact: withoutLogin,
 })
 
 function readStoreUrl(value: string): StoreAddress {

@@ -32,12 +32,12 @@ export interface Format<T = unknown> {
     readonly zero: boolean
     readonly units: Readonly<Record<string, number>>
   }
-  /** @throws Refusal */
+  /** @throws FormatError */
   readonly read: (text: string) => T
 }
 
 /** Thrown where a text cannot be read. */
-export class Refusal extends Error {
+export class FormatError extends Error {
   readonly problem: Problem
   /** Fits the mistake, and is shown in place of the setting's own example. */
   readonly example: string | undefined
@@ -50,18 +50,18 @@ export class Refusal extends Error {
 }
 
 /** The value of a text, or what is wrong with it. */
-export function readText<T>(format: Format<T>, text: string): T | Refusal {
+export function readText<T>(format: Format<T>, text: string): T | FormatError {
   try {
     return format.read(text)
   } catch (error) {
-    if (error instanceof Refusal) return error
+    if (error instanceof FormatError) return error
     throw error
   }
 }
 
-/** @throws Refusal */
+/** @throws FormatError */
 export function check(sound: boolean, problem: Problem, example?: string): asserts sound {
-  if (!sound) throw new Refusal(problem, example)
+  if (!sound) throw new FormatError(problem, example)
 }
 
 type More = Omit<Partial<Format>, 'read' | 'type'>
@@ -268,8 +268,8 @@ export function list<T extends string | number>(
 }
 
 function readEntry<T>(of: Format<T>, entry: string): T {
-  const value = entry === '' ? new Refusal((is) => is.empty) : readText(of, entry)
-  if (value instanceof Refusal) throw new Refusal((is) => is.entry(value.problem(is)))
+  const value = entry === '' ? new FormatError((is) => is.empty) : readText(of, entry)
+  if (value instanceof FormatError) throw new FormatError((is) => is.entry(value.problem(is)))
   return value
 }
 

@@ -11,12 +11,12 @@ export {
 export { readTls, secureContextOptions, type TlsFiles } from './certificates.ts'
 export { formatError, valueOf, type ConfigError } from './config-error.ts'
 export { makeDirectory, originalOf, readSmallFile, type ReadFile } from './files.ts'
-export { duration, formatDuration, readText, Refusal } from './formats.ts'
+export { duration, formatDuration, readText, FormatError } from './formats.ts'
 export { path as pathFormat, type StoreAddress } from './formats-net.ts'
 export { loadConfig, type EffectiveSetting, type Environment, type Loaded } from './load.ts'
 export { watchConfigFiles, type ReloadListener, type TlsSources } from './reload.ts'
 export { createReloadable } from './reloadable.ts'
-export { Secret } from './secret.ts'
+export { Secret, withoutLogin } from './secret.ts'
 export {
   PUBLISHED_REFRESH_PATH,
   refreshPathOf,

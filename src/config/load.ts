@@ -1,9 +1,9 @@
 import type { ConfigError, Read } from './config-error.ts'
 import { readTls } from './certificates.ts'
 import { fileProblem, readSmallFile, whereIs, type ReadFile } from './files.ts'
-import { readText, Refusal } from './formats.ts'
+import { readText, FormatError } from './formats.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
-import { REDACTED } from './secret.ts'
+import { withoutLogin } from './secret.ts'
 import {
   SETTING_LIST,
   variableOf,
@@ -146,7 +146,7 @@ function parse(setting: Setting, input: Input, text: string | undefined): unknow
     return undefined
   }
   const value = readText(setting, text)
-  if (!(value instanceof Refusal)) return value
+  if (!(value instanceof FormatError)) return value
   // A URL, where something else was asked for, may hold a password.
   const isShown = quotable === true && !text.includes('@')
   const { variable, file } = input
@@ -165,7 +165,7 @@ function show({ redact, inUnits }: Setting, text: string | undefined, value: unk
   const meaning = typeof value === 'number' ? inUnits?.(value) : undefined
   if (meaning !== undefined && meaning !== text) return `${text} (${meaning})`
   // What takes any text may have been given a URL, such as NO_PROXY.
-  return text.replaceAll(/\/\/[^\s,]*@/g, `//${REDACTED}@`)
+  return withoutLogin(text)
 }
 
 function quote(text: string): string {

@@ -1,13 +1,11 @@
 import { valueOf, type ConfigError, type Read } from './config-error.ts'
 import { Secret } from './secret.ts'
 
-export type Failure = readonly ConfigError[]
-
 /** What files hold. While one of them is wrong, what they held before stays in use. */
 export interface Reloadable<T> {
   current(): T
   /** Reads the files again. `changed`, too, when they could not be used at the last reading: they can now. */
-  reload(): 'same' | 'changed' | Failure
+  reload(): 'same' | 'changed' | readonly ConfigError[]
 }
 
 export interface ReloadableOptions<T> {

@@ -39,6 +39,12 @@ export function environment(origin: string): Environment {
   }
 }
 
+/** Settings with a login where none belongs. */
+const MISPLACED = {
+  INSTANCE: `http://cti:${CANARIES.egressPassword}@site`,
+  NO_PROXY: `http://a:b@one,http://cti:1, ${CANARIES.egressPassword}@two`,
+}
+
 /** A proxy that shows something, at `proxy`, at `admin` and on its outputs. */
 export interface Served {
   readonly proxy: string
@@ -50,7 +56,8 @@ export interface Served {
 }
 
 /** The whole app in this process, with the log that the program writes. */
-export async function serve(env: Environment): Promise<Served & { renew(): void }> {
+export async function serve(own: Environment): Promise<Served & { renew(): void }> {
+  const env = { ...MISPLACED, ...own }
   const written: string[] = []
   const log = await createLog({
     level: 'trace',
@@ -84,7 +91,7 @@ export async function serve(env: Environment): Promise<Served & { renew(): void 
 
 /** The program as it is delivered, in a process of its own. */
 export async function serveBuilt(start: Start, env: Environment): Promise<Served> {
-  const program = start(['serve'], env)
+  const program = start(['serve'], { ...MISPLACED, ...env })
   const cmdline = readFileSync(`/proc/${program.process.pid}/cmdline`, 'latin1')
   return {
     ...(await program.addresses()),

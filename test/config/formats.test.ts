@@ -40,7 +40,7 @@ const FORMATS = {
 /** The value, or the problem. */
 function read(format: formats.Format, written: string): unknown {
   const value = formats.readText(format, written)
-  return value instanceof formats.Refusal ? value.problem(en.settings.wrong) : value
+  return value instanceof formats.FormatError ? value.problem(en.settings.wrong) : value
 }
 
 type Name = keyof typeof FORMATS

@@ -1,6 +1,6 @@
 import { format, inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { Secret } from '../../src/config/secret.ts'
+import { Secret, withoutLogin } from '../../src/config/secret.ts'
 
 const CANARY = 'canary-secret'
 const secret = new Secret(CANARY)
@@ -34,4 +34,16 @@ describe('a secret', () => {
   ])('has nothing of it in %s', (_, show) => {
     expect(show()).not.toContain(CANARY)
   })
+})
+
+it.each([
+  ['http://me:canary-secret@proxy:3128/', 'http://[redacted]@proxy:3128/'],
+  ['http://canary-secret@proxy', 'http://[redacted]@proxy'],
+  ['redis://u:canary-secret@@h', 'redis://[redacted]@h'],
+  ['one,http://u:canary-secret,\n 2@h', 'one,http://[redacted]@h'],
+  ['http://u:canary-secret@one, http://u:canary-secret@two', 'http://[redacted]@two'],
+  ['obs@site', 'obs@site'],
+  ['http://proxy:3128', 'http://proxy:3128'],
+])('a text is shown without the login of a URL: %j', (text, shown) => {
+  expect(withoutLogin(text)).toBe(shown)
 })
