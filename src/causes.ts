@@ -273,6 +273,15 @@ export function causeOfStatus({ status, shaped, page, plain }: StatusSeen): Caus
   return cause(status === 400 && plain === true ? 'plain-refused' : 'not-isales')
 }
 
+/**
+ * True for a web page of something before iSales, as far as its body has come: by the character that it begins with, else
+ * by its media type. Some servers call their JSON HTML, and some give a page no type.
+ */
+export function isWebPage(contentType = '', body = ''): boolean {
+  const [first] = body.trimStart()
+  return first === '<' || (first !== '{' && /^\s*text\/html\b/i.test(contentType))
+}
+
 /** True for a status of gateways and servers, which says nothing about credentials or a token. */
 export function isOfGateway(status: number): boolean {
   return status in BY_STATUS

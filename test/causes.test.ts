@@ -3,6 +3,7 @@ import {
   causeOfError,
   causeOfStatus,
   codeOf,
+  isWebPage,
   storeFailureOf,
   type Met,
   type StatusSeen,
@@ -98,3 +99,16 @@ it.each([
     expect(codeOf(error)).toBe(code)
   },
 )
+
+it.each([
+  ['TEXT/HTML; charset=utf-8', 'Forbidden', true],
+  [' text/html', '', true],
+  ['text/html', ' {"result":0', false],
+  ['text/html5', 'Forbidden', false],
+  ['application/json; was=text/html', '', false],
+  ['application/json', ' \n<html>', true],
+  [undefined, '<!DOCTYPE html>', true],
+  [undefined, undefined, false],
+])('%s with %j is a web page: %s', (contentType, body, page) => {
+  expect(isWebPage(contentType, body)).toBe(page)
+})

@@ -116,8 +116,8 @@ export interface RelayedHead {
   headers: string[]
   /** False: in a framing that cannot be rebuilt here, such as a transfer coding that was not asked for. */
   readonly relayable: boolean
-  /** `Content-Type` says so. */
-  readonly isHtml: boolean
+  /** The first `Content-Type`. */
+  readonly contentType: string | undefined
 }
 
 /** What becomes of a header of a response by its name. */
@@ -150,7 +150,7 @@ export function relayedHead(
 ): RelayedHead {
   const headers: string[] = []
   let connection: string | undefined
-  let isHtml = false
+  let contentType: string | undefined
   let codings: string | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = textOf(rawHeaders[i])
@@ -161,13 +161,13 @@ export function relayedHead(
     // RFC 9110 section 8.6.
     else if (role === 'length' && (status < 200 || status === 204)) continue
     else if (role !== 'dropped') headers.push(name, value)
-    if (role === 'type') isHtml ||= /^text\/html\b/i.test(value)
+    if (role === 'type') contentType ??= value
   }
   const kept = withoutNominated(headers, connection)
   kept.push('X-Request-Id', requestId)
   // What is left of `gzip, chunked` once the chunks are off would be passed off as the plain body.
   const relayable = codings === undefined || codings.toLowerCase() === 'chunked'
-  return { status, reason, headers: kept, relayable, isHtml }
+  return { status, reason, headers: kept, relayable, contentType }
 }
 
 /** Describe the bytes of a body, and are not true of another one. */

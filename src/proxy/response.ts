@@ -1,4 +1,5 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { isWebPage } from '../causes.ts'
 import { endpointOf, type Config } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import type { Exchange } from '../upstream/index.ts'
@@ -46,9 +47,11 @@ export function createJudge(rejectedStatuses: readonly number[], inspector: Insp
   }
 }
 
-/** A gateway's, as far as has come. JSON that a server calls HTML is no page. */
-export function isPage({ isHtml }: RelayedHead, exchange: Exchange): boolean {
-  return isHtml && !/^\s*\{/.test(exchange.collected().toString())
+/** Bytes of a body that tell a web page. */
+const BEGINNING = 64
+
+export function isPage({ contentType }: RelayedHead, exchange: Exchange): boolean {
+  return isWebPage(contentType, exchange.collected().toString('utf8', 0, BEGINNING))
 }
 
 /**

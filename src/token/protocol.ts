@@ -3,6 +3,7 @@ import {
   cause,
   causeOfStatus,
   isOfGateway,
+  isWebPage,
   type AuthFailureReason,
   type Cause,
   type CertificateSeen,
@@ -119,9 +120,9 @@ export function parseResponse(
 }
 
 function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {
-  const { status, body } = response
+  const { status, contentType, body } = response
   if (body === undefined) return malformed(status, 'body-too-long')
-  if (isPage(response)) return failed('untouched', cause('not-isales'), status, 'page')
+  if (isWebPage(contentType, body)) return failed('untouched', cause('not-isales'), status, 'page')
   const json = parseObject(body)
   if (json === undefined) return malformed(status, 'no-json')
   const { result, resultData } = json
@@ -174,10 +175,10 @@ export function parseRetryAfter(value: string | undefined, wallNow: number): num
 
 /** A status that is no success. 401 and 403 say it themselves; of others the shape of iSales does: `result` is not 0. */
 function judgeStatus(response: TokenResponse): AuthFailure {
-  const { status, body, plain } = response
+  const { status, contentType, body, plain } = response
   const result = parseObject(body ?? '')?.['result']
   const shaped = result !== undefined && result !== null && isFailure(result)
-  const page = isPage(response)
+  const page = isWebPage(contentType, body)
   const found = causeOfStatus({ status, shaped, page, plain })
   const kind = kindOf(found, { status, shaped, page })
   return failed(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
@@ -192,12 +193,6 @@ function kindOf(
   if (code === 'timeout' || code === 'page-refused') return 'unclear'
   if (isOfGateway(status) || status < 400 || page === true) return 'untouched'
   return status >= 500 && shaped !== true ? 'untouched' : 'unclear'
-}
-
-/** A gateway's. JSON that a server calls HTML is no page. */
-function isPage({ contentType = '', body = '' }: TokenResponse): boolean {
-  const isHtml = /^\s*text\/html\b/i.test(contentType) && parseObject(body) === undefined
-  return isHtml || body.trimStart().startsWith('<')
 }
 
 function isFailure(result: unknown): boolean {

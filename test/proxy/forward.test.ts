@@ -49,14 +49,16 @@ describe('exchanges that fail', () => {
 })
 
 it.each([
-  [200, '{"result":0}', [1], false],
-  [200, '<html>{"result":0}', [], false],
-  [500, '{"result":7}', [], false],
-  [500, '<html>', [], true],
-])('%i with %s that is called HTML is evidence for %j, an error page: %s', async (...row) => {
-  const [status, body, evidence, page] = row
+  ['text/html', 200, '{"result":0}', [1], false],
+  ['text/html', 200, '<html>{"result":0}', [], false],
+  ['text/html', 500, '{"result":7}', [], false],
+  ['text/html', 500, 'Error', [], true],
+  ['text/plain', 200, ' \n<html>', [], false],
+  ['text/plain', 500, '<html>', [], true],
+])('%s: %i with %s is evidence for %j, an error page: %s', async (...row) => {
+  const [type, status, body, evidence, page] = row
   const { client, first, accepted, ends } = await sent()
-  first.head(status, 'Content-Type', 'text/html', 'Content-Length', String(body.length))
+  first.head(status, 'Content-Type', type, 'Content-Length', String(body.length))
   first.data(body)
   first.end()
   expect(await client.read()).toMatchObject({ text: body })

@@ -188,12 +188,9 @@ it('the headers of another body say nothing of the former one', () => {
 })
 
 it.each([
-  [['Content-Type', 'text/html'], true],
-  [['content-type', 'TEXT/HTML; charset=utf-8'], true],
-  [['Content-Type', 'text/html5'], false],
-  [['Content-Type', 'application/json; was=text/html'], false],
-  [['Accept', 'text/html'], false],
-  [[], false],
-])('%j are of a page: %j', (lines, isPage) => {
-  expect(received(lines).isHtml).toBe(isPage)
+  [['content-type', 'TEXT/HTML; charset=utf-8'], 'TEXT/HTML; charset=utf-8'],
+  [['Content-Type', 'text/html', 'Content-Type', 'application/json'], 'text/html'],
+  [['Accept', 'text/html'], undefined],
+])('of %j the media type is %s', (lines, type) => {
+  expect(received(lines).contentType).toBe(type)
 })
