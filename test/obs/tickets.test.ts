@@ -23,7 +23,7 @@ function open(now: () => number, given: Given = { key: 'key' }): Tickets {
 
 const atStart = (): number => START
 
-test('a ticket is valid until its end, whether its verdict was cached or not', () => {
+test('a ticket is valid until its end', () => {
   let now = START
   const tickets = open(() => now)
   const { token: access, tokenExpirationTime } = tickets.issue()
@@ -32,7 +32,6 @@ test('a ticket is valid until its end, whether its verdict was cached or not', (
   expect(tickets.isValid(access)).toBe(true)
   now += 1
   expect(tickets.isValid(access)).toBe(false)
-  expect(open(() => now).isValid(access)).toBe(false)
 })
 
 test('a refresh ticket renews, lives twelve times as long, and is valid for calls, too', () => {
@@ -61,6 +60,15 @@ test.each([
     expect(other.isValid(refresh)).toBe(valid)
   },
 )
+
+test('a ticket that was believed is judged anew by a clock that was put back', () => {
+  let now = START + 12 * HOUR
+  const tickets = open(() => now)
+  const { refreshToken: refresh } = tickets.issue()
+  expect(tickets.isValid(refresh)).toBe(true)
+  now = START - 301 * 1000
+  expect(tickets.isValid(refresh)).toBe(false)
+})
 
 test.each<readonly [Given, Given, boolean]>([
   [{ key: 'key' }, { key: 'key' }, true],
@@ -120,14 +128,6 @@ test.each([
   let { token: access } = tickets.issue()
   while (!/-.*_|_.*-/.test(access)) ({ token: access } = tickets.issue())
   expect(tickets.isValid(respell(access))).toBe(false)
-})
-
-test('more tickets than are cached are all still valid', () => {
-  const tickets = open(atStart)
-  const many = Array.from({ length: 5100 }, () => Object.values(tickets.issue())).flat()
-  const texts = many.filter((value) => typeof value === 'string')
-  expect(texts.every((ticket) => tickets.isValid(ticket))).toBe(true)
-  expect(tickets.isValid(texts[0] ?? '')).toBe(true)
 })
 
 // Replicas of two versions run side by side during an upgrade.
