@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { refreshPathOf, type Config } from '../config/index.ts'
+import { PUBLISHED_REFRESH_PATH, refreshPathOf, type Config } from '../config/index.ts'
 import type { EndedRequest } from '../outcomes.ts'
 import { PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/index.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
@@ -123,12 +123,13 @@ export type PathKind = 'local' | 'lookalike' | 'other'
 
 /**
  * @param paths of login and refresh, as CTI-OBS is configured with. A server may match them by prefix, and in any case of
- *   letters, so nothing else below their directory `auth` is forwarded, and nothing that begins as they do.
+ *   letters, so nothing else below their directory `auth` is forwarded, and nothing that begins as they do. Nor is what
+ *   iSales publishes forwarded where they are elsewhere: it may serve both.
  * @returns what a path is.
  */
 export function localPaths(paths: readonly string[]): (path: string) => PathKind {
   const exact = new Set(paths)
-  const guarded = paths.map(guardedStart)
+  const guarded = [...paths, PUBLISHED_REFRESH_PATH].map(guardedStart)
   return (path) => {
     if (exact.has(path)) return 'local'
     const plain = `${path.toLowerCase()}/`

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
+import { openStand } from '../proxy/stand.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { ACCOUNT, REQUIRE } from './cti-obs.ts'
 
@@ -157,3 +158,13 @@ test.each(['answer', 'require', 'forward'])(
     expect(await world.metric(refused)).toBeGreaterThan(0)
   },
 )
+
+test('where login and refresh are configured elsewhere, the published ones do not reach iSales either', async () => {
+  const env = { ISALES_LOGIN_PATH: '/signin', ISALES_REFRESH_PATH: '/renew' }
+  const stand = await openStand({ env })
+  for (const path of [LOGIN_PATH, REFRESH_PATH, `${REFRESH_PATH.toUpperCase()}/x`]) {
+    const request = requestText(`POST ${path} HTTP/1.1`, ['Host: localhost'], BODY)
+    expect([path, (await stand.exchange(request)).status]).toEqual([path, 403])
+  }
+  expect(stand.business()).toEqual([])
+})

@@ -26,6 +26,7 @@ test.each([
   ['/obs/login', '/OBS/LOGIN/x'],
   ['/rest/v1/auth/refresh', '/Rest/V1/Auth/Refresh'],
   ['/auth/login', '/auth/other'],
+  ['/signin', '/rest/isales/v1/openapi/obs/auth/login'],
 ])('where login is %s, %s is like it', (login, path) => {
   expect(localPaths([login])(path)).toBe('lookalike')
 })

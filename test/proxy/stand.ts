@@ -71,13 +71,14 @@ export function gate(): { readonly opened: Promise<void>; readonly open: () => v
 export async function openStand(options: StandOptions = {}) {
   const { login = loginResponse, revoked = () => 0 } = options
   let { respond = () => responseBytes('ok') } = options
+  const loginPath = options.env?.['ISALES_LOGIN_PATH'] ?? LOGIN_PATH
   let served = 0
   let logins = 0
   const upstream = await startRawUpstream({
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     ...(options.onHead === undefined ? {} : { onHead: options.onHead }),
     respond(request) {
-      if (request.target === LOGIN_PATH) {
+      if (request.target === loginPath) {
         logins += 1
         return login(logins)
       }
@@ -119,7 +120,7 @@ export async function openStand(options: StandOptions = {}) {
     admin,
     upstream,
     /** Business requests that came whole to iSales since the last `serve`, in the order of their ends. */
-    business: () => upstream.requests.slice(served).filter(({ target }) => target !== LOGIN_PATH),
+    business: () => upstream.requests.slice(served).filter(({ target }) => target !== loginPath),
     /** What iSales responds from now on: for a stand that several tests share. */
     serve(next: RawUpstreamOptions['respond'] | Step | readonly Step[]) {
       respond = typeof next === 'function' ? (next as typeof respond) : () => next
