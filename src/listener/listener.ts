@@ -61,8 +61,6 @@ export interface ListenerOptions {
 
 /** Request line and headers together, bytes. */
 const MAX_HEADER_SIZE = 16 * 1024
-/** Milliseconds; TCP probes after this notice a peer that vanished without a FIN. */
-const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
 /** Bytes that may wait for clients that do not read. */
 const MAX_UNSENT = 2 * 1024 * 1024
@@ -227,8 +225,6 @@ function createServer({ limits, tls }: ListenerOptions) {
     // The proxy validates Host, and refuses it in our own words.
     requireHostHeader: false,
     noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: TCP_KEEP_ALIVE,
   }
   if (tls === undefined) return createHttpServer(http)
   return createHttpsServer({

@@ -24,7 +24,7 @@ export interface ConnectOptions {
 /** Opens one connection. `done` is called once. */
 export type Connect = (done: (outcome: Socket | ConnectError) => void) => void
 
-/** Milliseconds before the first TCP keep-alive probe. */
+/** Milliseconds before the first TCP keep-alive probe: without `CLIENT_DEADLINE` nothing else misses a dead iSales. */
 const TCP_KEEP_ALIVE = 60_000
 
 /**
