@@ -201,7 +201,9 @@ export function createShare(options: ShareOptions) {
     const { credentials, operation } = ask
     if ('deferred' in outcome) {
       // Whoever deletes it in the store buys no further login.
-      if (outcome.deferred === 'guarded') await local.write(credentials, known)
+      if (outcome.deferred === 'guarded') {
+        await local.write(credentials, (await book.read(credentials)) ?? known)
+      }
       await cell.put({ ...own, key: own.book, value: '', ms: 0, release: true })
       return outcome
     }

@@ -204,3 +204,19 @@ it.each([
     expect(users).toEqual(['mistyped', 'obs', 'renamed'])
   },
 )
+
+it('keeps what it knows of refused logins when somebody puts an earlier book into the store', async () => {
+  const clock = manualClock(NOW)
+  const keys = new LuaCell(clock.now)
+  const replica = openReplica(keys, clock, () => Promise.resolve(REFUSED))
+  await replica.obtain()
+  const [key = '', { value } = { value: '' }] = [...keys.keys].at(-1) ?? []
+  await clock.advance(5000)
+  expect(await replica.obtain()).toMatchObject({ pause: 10_000 })
+  // As old as when it was written.
+  keys.keys.set(key, { value, endsAt: clock.now() + 5000 + 24 * 3600 * 1000 })
+  expect(await replica.obtain()).toMatchObject({ deferred: 'guarded', ms: 10_000 })
+  keys.keys.clear()
+  await clock.advance(9000)
+  expect(await replica.obtain()).toMatchObject({ deferred: 'guarded', ms: 1000 })
+})
