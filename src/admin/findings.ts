@@ -82,7 +82,7 @@ interface FindingKind<Name extends FindingName> {
 
 const SAID = {}
 const LOGIN_ALERTS: Partial<Readonly<Record<Health, string>>> = {
-  refused: 'IsalesProxyAccountRejected',
+  refused: 'IsalesProxyLoginRefused',
   degraded: 'IsalesProxyAuthenticationFailing',
   unauthenticated: 'IsalesProxyNotAuthenticated',
 }
@@ -271,7 +271,7 @@ function loginOf(
 
 /** iSales refuses the credentials. Three logins may have ended without its verdict, too: then it is not known. */
 function isRefusedBy({ backoff, lastFailure }: TokenSnapshot): boolean {
-  const isPaused = backoff === 'rejected' || backoff === 'guarded'
+  const isPaused = backoff === 'refused' || backoff === 'guarded'
   return isPaused && (lastFailure?.failure.cause.stage ?? 'login') === 'login'
 }
 

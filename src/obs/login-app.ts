@@ -26,7 +26,7 @@ type LoginConfig = Pick<
   'obsLogin' | 'obsUser' | 'obsPassword' | 'obsNumbers' | 'isalesLoginPath' | 'isalesRefreshPath'
 >
 
-const REFUSED = { rejected: 403, throttled: 429, malformed: 400 } as const
+const REFUSED = { refused: 403, throttled: 429, malformed: 400 } as const
 
 /** Serves a request with the app. */
 export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
@@ -59,7 +59,7 @@ export function createObsApp(
     respond(context, status, publishedBody(status, numbers))
   const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
     if (context.req.path === loginPath) onLogin('malformed')
-    else onRefresh('rejected')
+    else onRefresh('refused')
     return refuse(context, status)
   }
 
@@ -86,7 +86,7 @@ export function createObsApp(
   })
   app.post(refreshPathOf(config), async (context) => {
     const renewed = renew(context, await readObject(context))
-    onRefresh(renewed === undefined ? 'rejected' : 'success')
+    onRefresh(renewed === undefined ? 'refused' : 'success')
     return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
   })
   // The only error is a body that broke off.
@@ -109,7 +109,7 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
       : digest(obsUser, obsPassword.reveal())
 
   return (address: string | undefined, body: JsonObject = {}): ObsLoginOutcome => {
-    if (mode === 'forward') return 'rejected'
+    if (mode === 'forward') return 'refused'
     const { user, passwd } = body
     if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
     if (mode === 'answer') return 'success'
@@ -117,7 +117,7 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
     if (!throttle.open(address)) return 'throttled'
     if (timingSafeEqual(digest(user, passwd), expected)) return 'success'
     throttle.spend(address)
-    return 'rejected'
+    return 'refused'
   }
 }
 

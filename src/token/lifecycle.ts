@@ -115,7 +115,7 @@ const SAME_TOKEN_AGAIN: Failed = {
   failure: {
     kind: 'refused',
     cause: cause('same-token'),
-    reason: 'rejected',
+    reason: 'refused',
     detail: '',
   },
   pause: 0,

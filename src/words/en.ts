@@ -277,7 +277,7 @@ const stores: Readonly<Record<StoreFailureReason, (host: string) => Said>> = {
 }
 
 const authFailures: Each<AuthFailureReason> = {
-  rejected: 'refused by iSales (400, 401 or 403)',
+  refused: 'refused by iSales (400, 401 or 403)',
   result: 'a result other than 0 (200 or 500)',
   throttled: 'too many requests (429)',
   unavailable: 'no connection, or 5xx',
@@ -424,7 +424,7 @@ const page = {
 const backoffs = {
   none: 'none',
   transient: 'waiting to retry',
-  rejected: 'credentials refused',
+  refused: 'credentials refused',
   guarded: 'guarding the account',
 }
 

@@ -425,7 +425,7 @@ export const zh: Words = {
   causes,
   stores,
   authFailures: {
-    rejected: '被 iSales 拒绝（400、401 或 403）',
+    refused: '被 iSales 拒绝（400、401 或 403）',
     result: 'result 不为 0（200 或 500）',
     throttled: '请求过多（429）',
     unavailable: '无连接，或 5xx',
@@ -446,7 +446,7 @@ export const zh: Words = {
   backoffs: {
     none: '无',
     transient: '等待重试',
-    rejected: '用户名或密码被拒绝',
+    refused: '用户名或密码被拒绝',
     guarded: '为防锁定，暂缓登录',
   },
   findings,

@@ -177,7 +177,7 @@ describe('the state', () => {
     [
       'refused',
       `iSales refuses the user or password. ${ENDS}`,
-      { backoff: 'rejected', lastFailure: failure('password') },
+      { backoff: 'refused', lastFailure: failure('password') },
     ],
     [
       'refused',
@@ -199,7 +199,7 @@ describe('the state', () => {
       'By the clock of this machine the certificate of iSales (service.example) is not valid yet, but from 2026-03-03 00:00 UTC (CERT_NOT_YET_VALID).',
       { backoff: 'transient', lastFailure: failure('not-yet-valid', EARLY) },
     ],
-    ['conflict', `again and again. ${SERVES}`, { conflict: true, backoff: 'rejected' }],
+    ['conflict', `again and again. ${SERVES}`, { conflict: true, backoff: 'refused' }],
   ])('is %s by the token: %s', async (state, reason, snapshot) => {
     expect(await foundIn({ snapshot })).toEqual(found(state, reason))
   })

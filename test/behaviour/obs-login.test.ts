@@ -111,7 +111,7 @@ test.each([
   expect([response.status, response.header('connection')]).toEqual([status, 'close'])
   expect(JSON.parse(response.text)).toEqual({ result: status, resultData: {} })
   expect((await client.closed()).left.length).toBe(0)
-  const reason = path === LOGIN_PATH ? 'malformed' : 'rejected'
+  const reason = path === LOGIN_PATH ? 'malformed' : 'refused'
   expect(world.lines).toContainEqual(
     expect.objectContaining({ event: 'obs-login-refused', reason }),
   )

@@ -70,7 +70,7 @@ describe('the pause after a failed login', () => {
   })
 
   it.each([
-    [REFUSED, ['rejected', 'rejected', 'guarded', 'guarded']],
+    [REFUSED, ['refused', 'refused', 'guarded', 'guarded']],
     [unclear(200), ['transient', 'transient', 'guarded', 'guarded']],
     [DOWN, ['transient', 'transient', 'transient', 'transient']],
   ])('is shown as what it is: %j', (failure, expected) => {
@@ -79,7 +79,7 @@ describe('the pause after a failed login', () => {
 
   it('is shown as the refusals before it when nothing was touched', () => {
     const before = { ...NO_ENTRY, attempts: 2, refusals: 2 }
-    expect(pauses(DOWN, 1, { before })).toEqual([[250, 'rejected']])
+    expect(pauses(DOWN, 1, { before })).toEqual([[250, 'refused']])
   })
 
   it.each([
@@ -175,9 +175,9 @@ describe('the book', () => {
   it('defers a login that comes too early, but not one that an operator asks for', async () => {
     const { login, asked, clock } = open([REFUSED, REFUSED])
     await login()
-    expect(await login()).toEqual({ deferred: 'guarded', ms: 5 * S, backoff: 'rejected' })
+    expect(await login()).toEqual({ deferred: 'guarded', ms: 5 * S, backoff: 'refused' })
     await clock.advance(2 * S)
-    expect(await login({ why: 'operator' })).toMatchObject({ pause: 10 * S, backoff: 'rejected' })
+    expect(await login({ why: 'operator' })).toMatchObject({ pause: 10 * S, backoff: 'refused' })
     expect(asked).toHaveLength(2)
   })
 
@@ -234,7 +234,7 @@ describe('the book', () => {
   it('shows the refused login while a refresh is refused, too', async () => {
     const { login, refresh } = open([REFUSED, REFUSED])
     await login()
-    expect(await refresh()).toMatchObject({ pause: 0, backoff: 'rejected' })
+    expect(await refresh()).toMatchObject({ pause: 0, backoff: 'refused' })
   })
 
   it('prolongs a proof by a refresh, and proves nothing by it', async () => {

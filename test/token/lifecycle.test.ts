@@ -218,7 +218,7 @@ describe('an operator who asks for a login', () => {
     expect(life.login(REFUSED).wait()).toBe(4 * HOUR)
     expect(life.state.asked.end).toEqual({
       outcome: 'refused',
-      reason: 'rejected',
+      reason: 'refused',
       retryIn: 4 * HOUR,
     })
   })
@@ -324,7 +324,7 @@ describe('what is reported of a token request', () => {
   })
 
   it.each([
-    [REFUSED, 'rejected', 5000],
+    [REFUSED, 'refused', 5000],
     [unclear(500), 'transient', 5000],
     [DOWN, 'transient', 250],
   ] as const)('is why it failed, and when the next one comes: %j', (failure, backoff, retryIn) => {
@@ -449,6 +449,6 @@ it('a refresh that gives the rejected token again is followed by a login', () =>
   life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
   expect(due(life)).toBe('refresh')
   life.begins('refresh').ends(grant())
-  expect(life.event).toMatchObject({ type: 'failed', failure: { reason: 'rejected' } })
+  expect(life.event).toMatchObject({ type: 'failed', failure: { reason: 'refused' } })
   expect([sent(life), due(life)]).toEqual([1, 'login'])
 })
