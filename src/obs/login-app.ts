@@ -35,7 +35,7 @@ export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
 
 /**
  * Serves CTI-OBS's own login and refresh in the shape that iSales publishes; iSales is not asked. With `OBS_LOGIN` of
- * `forward` all are refused; they are not forwarded either, because iSales' response holds the real token.
+ * `refuse` all are refused; they are not forwarded either, because iSales' response holds the real token.
  */
 export function createObsApp(
   config: LoginConfig,
@@ -64,7 +64,7 @@ export function createObsApp(
   }
 
   const renew = (context: ObsContext, body: JsonObject | undefined) => {
-    if (mode === 'forward') return undefined
+    if (mode === 'refuse') return undefined
     // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
     return mode === 'answer' ? tickets.issue() : tickets.renew(refreshTicket(context, body))
   }
@@ -109,7 +109,7 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
       : digest(obsUser, obsPassword.reveal())
 
   return (address: string | undefined, body: JsonObject = {}): ObsLoginOutcome => {
-    if (mode === 'forward') return 'refused'
+    if (mode === 'refuse') return 'refused'
     const { user, passwd } = body
     if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
     if (mode === 'answer') return 'success'

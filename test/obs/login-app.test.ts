@@ -100,7 +100,7 @@ test.each([
   // Anybody may log in, so a ticket of an earlier process is renewed, too.
   ['answer', ['success', 'success']],
   ['require', ['success', 'refused']],
-  ['forward', ['refused', 'refused']],
+  ['refuse', ['refused', 'refused']],
 ] as const)('with %s a good and a bad refresh end with %s', async (mode, expected) => {
   const { post, tickets, outcomes } = start(mode)
   const good = await post(REFRESH, { refreshToken: tickets.issue().refreshToken })
