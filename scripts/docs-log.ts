@@ -50,7 +50,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'token-adopted':
     'The shared store had a newer token; `ageSeconds` says how old it is, `lifetimeSeconds` for how long it was granted.',
   'token-request-deferred':
-    '`reason` says why: another replica asks (`busy`), met a failure (`held`), the account is spared (`guarded`), or the shared store is away and the token is good (`alone`). The next attempt is in `retryInSeconds`.',
+    '`reason` says why: another replica asks, or may ask while the shared store is away (`busy`), all replicas wait after a failure of iSales (`paused`), or the account is spared (`guarded`). The next attempt is in `retryInSeconds`.',
   'sharing-alone':
     '`reason` says why, as the label of `isales_proxy_session_store_failures_total`. The token at hand serves; see docs/sharing.md.',
   'sharing-restored': 'Ends `sharing-alone`.',

@@ -395,7 +395,7 @@ export function turnOf(
   const lastUse = current.expiresAt - LAST_SECOND * (1 + random)
   const waited = (rejectedAt ?? Infinity) + MAX_WAIT_REJECTED
   const left = Math.min(lastUse, waited) - now
-  return left > 0 ? { deferred: 'alone', ms: Math.min(look, left) } : undefined
+  return left > 0 ? { deferred: 'busy', ms: Math.min(look, left) } : undefined
 }
 
 /**

@@ -123,7 +123,7 @@ export function waitOf(
   if (ms <= 0 || (entry.attempts > 0 && operation === 'refresh')) return undefined
   return entry.attempts > 0
     ? { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) }
-    : { deferred: 'held', ms, backoff: 'transient' }
+    : { deferred: 'paused', ms, backoff: 'transient' }
 }
 
 /**

@@ -63,14 +63,12 @@ export type BackoffState = (typeof BACKOFFS)[number]
 
 /** Why iSales was not asked. */
 export type DeferredReason =
-  /** The account is spared: too early after an attempt that failed. */
-  | 'guarded'
-  /** Another replica asks iSales. */
+  /** Another replica asks iSales. Or it may, as the store is away, and there is time to find out. */
   | 'busy'
-  /** The pause after a failure that another replica met. */
-  | 'held'
-  /** The other replicas cannot be reached, and the token at hand is good. */
-  | 'alone'
+  /** The pause after a failure of iSales that another replica met: logins and refreshes wait. */
+  | 'paused'
+  /** The account is spared: logins wait. */
+  | 'guarded'
 
 /** iSales was not asked; `ms` until the next look. */
 export interface Deferred {

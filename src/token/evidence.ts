@@ -54,7 +54,10 @@ const MAX_DISTANCE = 10_000
 const MAX_DISTANCE_UNPROVEN = 5 * MINUTE
 const JITTER = 400
 const DOUBT = 10 * MINUTE
-/** A call waits so long for evidence. Steady traffic gives it within some milliseconds. */
+/**
+ * While a rejection is open, a call waits so long for evidence: a rejected one before it waits for a renewal, and one that
+ * cannot be sent again before it is sent with the suspect token. Steady traffic gives it within some milliseconds.
+ */
 export const EVIDENCE_WAIT = 500
 /** Evidence may be of calls that iSales accepts without looking at the token. Within 30 s, jitter and login included. */
 const MAX_PREVAIL = 28_000

@@ -90,8 +90,6 @@ const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1
 const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
 const NOT_CURABLE: Verdict = { type: 'relay', why: 'not-curable' }
 const NO_NEWER_TOKEN: Verdict = { type: 'relay', why: 'no-newer-token' }
-/** Milliseconds that a call which cannot be sent again waits for better than a suspect token. */
-const SUSPECT_WAIT = 500
 /** Most requests that wait: each holds a head, and a body of up to 64 KiB. */
 const MAX_WAITERS = 1000
 
@@ -258,7 +256,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     if (asked.signal?.aborted === true) return noToken()
     if (waiters.size >= MAX_WAITERS) return OVERLOADED
     if (asked.replayable === false && sendable(state, clock.now()) !== undefined) {
-      const deadline = Math.min(asked.deadline, clock.now() + SUSPECT_WAIT)
+      const deadline = Math.min(asked.deadline, clock.now() + EVIDENCE_WAIT)
       const patience = { deadline, signal: asked.signal }
       const better = await wait(
         () => tokenFor(asked, false),

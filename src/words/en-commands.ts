@@ -187,10 +187,9 @@ export const check = {
     `${where} works, took ${ms} ms; the token ${grant}`,
   deferred: {
     busy: () => 'a replica logs in just now. Try again in some seconds',
-    held: () => 'the replicas wait after a failure. See the status page of one of them',
+    paused: () => 'the replicas wait after a failure. See the status page of one of them',
     guarded: (minutes: number) =>
       `logins with these credentials failed before, and the account is spared; the next attempt is in ${minutes} min. Correct user and password if they are wrong, else try again then`,
-    alone: () => 'the shared store cannot be reached',
   },
   noLifetime: (taken: string) => `states no lifetime that can be believed (${taken} is taken)`,
   lives: (life: string) => `lives ${life}`,

@@ -169,10 +169,9 @@ export const check: Words['check'] = {
   loggedIn: (where, ms, grant) => `${where}：成功，用时 ${ms} 毫秒；令牌${grant}`,
   deferred: {
     busy: () => '某个副本正在登录。请几秒后再试',
-    held: () => '各副本在一次失败后等待。请看其中一个的状态页',
+    paused: () => '各副本在一次失败后等待。请看其中一个的状态页',
     guarded: (minutes) =>
       `用这个用户名和密码的登录此前失败过，为避免锁定账号而暂停；${minutes} 分钟后再试。如果用户名或密码有误请更正，否则届时再试`,
-    alone: () => '无法连接共享存储',
   },
   noLifetime: (taken) => `没有给出可信的有效期（按 ${taken} 计算）`,
   lives: (life) => `有效期 ${life}`,

@@ -64,18 +64,17 @@ const asks = (seconds: number | undefined, rejectedAt?: number, why: Ask['why'] 
 const away: Reply = { type: 'failure' }
 const busy: Reply = { type: 'busy' }
 const looksIn = (ms: number) => ({ deferred: 'busy', ms })
-const alone = (ms: number) => ({ deferred: 'alone', ms })
 
 it.each<[string, Reply, Partial<Situation>, object | undefined]>([
   ['looks again in a second while another asks', busy, {}, looksIn(1000)],
   ['looks again sooner while calls wait', busy, asks(200, NOW), looksIn(250)],
   ['scatters looks by a fifth', busy, { random: 0 }, looksIn(800)],
-  ['serves on without the store', away, {}, alone(1000)],
+  ['serves on without the store', away, {}, looksIn(1000)],
   [
     'serves on without the store with a token that is sent only if need be',
     away,
     asks(297),
-    alone(250),
+    looksIn(250),
   ],
   [
     'asks without the store in the last second but one, at a moment of its own',
@@ -83,9 +82,9 @@ it.each<[string, Reply, Partial<Situation>, object | undefined]>([
     asks(298.5),
     undefined,
   ],
-  ['and not before', away, asks(298.4), alone(100)],
+  ['and not before', away, asks(298.4), looksIn(100)],
   ['asks without the store with no token', away, asks(undefined), undefined],
-  ['waits for the store with a rejected token', away, asks(200, NOW - 1200), alone(250)],
+  ['waits for the store with a rejected token', away, asks(200, NOW - 1200), looksIn(250)],
   [
     'asks without the store after 1.5 s with a rejected token',
     away,
@@ -175,10 +174,10 @@ it('holds all replicas for the pause after a failure that says nothing of the ac
   const one = openReplica(keys, clock, () => Promise.resolve(throttled(60_000)))
   const other = openReplica(keys, clock, () => Promise.resolve(grant()))
   expect(await one.obtain()).toMatchObject({ pause: 60_000, counted: false })
-  const held = { deferred: 'held', ms: 60_000, backoff: 'transient' }
-  expect(await other.obtain()).toEqual(held)
+  const paused = { deferred: 'paused', ms: 60_000, backoff: 'transient' }
+  expect(await other.obtain()).toEqual(paused)
   const current = createToken(grant({ refreshToken: 'r' }), RULES, 0)
-  expect(await other.obtain({ operation: 'refresh', current })).toEqual(held)
+  expect(await other.obtain({ operation: 'refresh', current })).toEqual(paused)
   await clock.advance(60_000)
   expect(await other.obtain()).toMatchObject({ sentAt: expect.any(Number) })
 })

@@ -175,7 +175,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'sharing: the pause of others is ignored',
     file: 'token/book.ts',
-    from: ": { deferred: 'held', ms, backoff: 'transient' }",
+    from: ": { deferred: 'paused', ms, backoff: 'transient' }",
     to: ': undefined',
     search: true,
   },

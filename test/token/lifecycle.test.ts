@@ -360,15 +360,15 @@ it('what comes before the first token request changes nothing', () => {
 })
 
 describe('a token request that is deferred', () => {
-  const deferred = (reason: 'busy' | 'held' | 'guarded', ms: number) =>
+  const deferred = (reason: 'busy' | 'paused' | 'guarded', ms: number) =>
     ({ deferred: reason, ms, backoff: 'guarded' }) as const
 
   it('waits for as long as it says, and the token serves to its last second meanwhile', () => {
-    const life = aged().begins('refresh').does(ended, deferred('held', 60_000))
+    const life = aged().begins('refresh').does(ended, deferred('paused', 60_000))
     expect(life.event).toEqual({
       type: 'deferred',
       at: life.now,
-      because: 'held',
+      because: 'paused',
       ms: 60_000,
       asked: undefined,
     })
