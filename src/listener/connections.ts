@@ -3,7 +3,7 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from '../clock.ts'
 import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/index.ts'
-import { keyOf, type ConnectionKey, type Gate } from './gate.ts'
+import type { Gate, Place } from './gate.ts'
 
 /**
  * Why the connection of a client was closed that took nothing of its response.
@@ -46,7 +46,7 @@ export class Connection {
   stalled = 0
   readonly #socket: Socket
   readonly #options: ConnectionOptions
-  readonly #key: ConnectionKey
+  readonly #place: Place | undefined
   /** Until the kernel has the last byte of it. */
   #current: ServerResponse | undefined
   /** Their requests came behind the current one, and have not begun. */
@@ -64,7 +64,7 @@ export class Connection {
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
-    this.#key = keyOf(socket)
+    this.#place = options.gate.placeOf(socket)
     this.#options = options
     // Node resumes a socket by itself, such as at the end of each request.
     socket.on('resume', () => this.#limitWaiting())
@@ -88,7 +88,7 @@ export class Connection {
 
   /** Its call is in flight: until its response has ended it is not closed for others. */
   begin(): void {
-    this.#options.gate.busy(this.#key)
+    this.#place?.busy()
   }
 
   /**
@@ -178,10 +178,10 @@ export class Connection {
       return
     }
     this.#current = response
-    this.#options.gate.idle(this.#key)
+    this.#place?.idle()
     response.once('close', () => {
       this.#current = undefined
-      this.#options.gate.idle(this.#key)
+      this.#place?.idle()
       this.#serveNext()
     })
     this.#received.restart()

@@ -125,14 +125,14 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'gate: a connection that had a call is never idle again',
     file: 'listener/connections.ts',
-    from: 'this.#current = undefined\n      this.#options.gate.idle(this.#key)',
+    from: 'this.#current = undefined\n      this.#place?.idle()',
     to: 'this.#current = undefined',
   },
   {
     name: 'gate: the newest connection is closed',
     file: 'listener/gate.ts',
-    from: 'const [longest] = this.#idle',
-    to: 'const longest = [...this.#idle].at(-1)',
+    from: 'if (place.idleSince < (longest?.[1].idleSince ?? Infinity))',
+    to: 'if (place.idleSince < Infinity)',
   },
   {
     name: 'gate: a call is in flight with half of its body',
