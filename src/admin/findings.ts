@@ -88,7 +88,11 @@ const LOGIN_ALERTS: Partial<Readonly<Record<Health, string>>> = {
 }
 /** The state while logins fail. */
 const loginState = ({ token, login }: Facts): Health =>
-  login?.isRefused === true ? 'refused' : token.usable ? 'degraded' : 'unauthenticated'
+  login?.isRefused === true
+    ? 'refused'
+    : token.usable && !token.rejected
+      ? 'degraded'
+      : 'unauthenticated'
 
 /** What stands first among findings that end as many calls. */
 const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
@@ -114,8 +118,8 @@ const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
   },
   rejected: {
     state: 'failing',
-    // The last calls were rejected, and no newer token cured that.
-    when: ({ token }) => token.rejected && SAID,
+    // The last calls were rejected, and no newer token cured that. Without one, failed logins say it.
+    when: ({ token, login }) => token.rejected && login === undefined && SAID,
     runbook: 'IsalesProxyCallsRefused',
   },
   calls: {
@@ -246,7 +250,7 @@ function loginOf(
   { token, places, wallNow, utcOffset }: StateInput,
   { words, duration, fill }: Speaker,
 ) {
-  const { usable, backoff, lastFailure, nextRequestAt, now, outageBudget } = token
+  const { usable, rejected, backoff, lastFailure, nextRequestAt, now, outageBudget } = token
   if (backoff === 'none') return undefined
   const isGuarded = backoff === 'guarded'
   const isRefused = isRefusedBy(token)
@@ -263,9 +267,11 @@ function loginOf(
     todo: lastFailure === undefined && !isRefused ? parts.formerLog : todo,
     restart: isRefused ? parts.restart : '',
     pause: isGuarded && until > 0 ? parts.pause({ until: minuteOfDay(until, utcOffset) }) : '',
-    service: usable
-      ? fill(parts.tokenEnds, { time: duration(Math.round(outageBudget / 1000)) })
-      : parts.noService,
+    service: !usable
+      ? parts.noService
+      : rejected
+        ? parts.tokenRejected
+        : fill(parts.tokenEnds, { time: duration(Math.round(outageBudget / 1000)) }),
   }
 }
 

@@ -543,6 +543,7 @@ const parts = {
   tokenServes: 'The current token is still used',
   tokenEnds: ({ time }: Values<'time'>) =>
     `The current token is used until its end; calls fail in ${time}`,
+  tokenRejected: 'iSales rejects the current token, too, so calls fail until a login succeeds',
   noService: 'Calls get 503 until a login succeeds',
   allFailed: ({ time, failed }: Values<'time' | 'failed'>) =>
     `No call has succeeded for ${time}: all ${failed} failed`,

@@ -478,6 +478,7 @@ export const zh: Words = {
     restart: '仅重启没有用',
     tokenServes: '当前令牌仍在使用',
     tokenEnds: ({ time }) => `当前令牌在到期前继续使用；${time}后调用会失败`,
+    tokenRejected: 'iSales 也拒绝当前令牌；登录成功之前，调用会失败',
     noService: '登录成功之前，调用会返回 503',
     allFailed: ({ time, failed }) => `已有 ${time}没有一次调用成功：${failed} 次全部失败`,
     failedOf: ({ failed, total, period }) => `${period} ${total} 次调用中有 ${failed} 次失败`,

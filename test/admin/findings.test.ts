@@ -181,6 +181,26 @@ describe('the state', () => {
     ],
     [
       'refused',
+      'iSales refuses the user or password. iSales rejects the current token, too, so calls fail until a login succeeds.',
+      {
+        backoff: 'rejected',
+        lastFailure: failure('password'),
+        rejected: true,
+        outageBudget: 0,
+      },
+    ],
+    [
+      'unauthenticated',
+      'iSales responds 503: maintenance or overload. iSales rejects the current token, too',
+      {
+        backoff: 'transient',
+        lastFailure: failure('maintenance', { status: 503 }),
+        rejected: true,
+        outageBudget: 0,
+      },
+    ],
+    [
+      'refused',
       `Logins with this user and password failed before. Logins are paused until 09:45 UTC so that the account is not locked. ${NOTHING_SERVES}`,
       { ...NONE, backoff: 'guarded' },
     ],
