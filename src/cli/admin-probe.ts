@@ -5,7 +5,7 @@ import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { codeOf } from '../causes.ts'
 import { writeErrors, type Io } from './io.ts'
-import { wordsOf, type Words } from '../words/index.ts'
+import { languageOf, wordsOf, type Words } from '../words/index.ts'
 
 /** A response of the admin listener; undefined status: none came, and `body` is the code of the error, empty when it was too late. */
 export interface AdminResponse {
@@ -15,11 +15,8 @@ export interface AdminResponse {
   readonly body: string
 }
 
-/** Asks one path of the running proxy. Never rejects. */
-export type AskAdmin = (
-  path: string,
-  headers?: Readonly<Record<string, string>>,
-) => Promise<AdminResponse>
+/** Asks one path of the running proxy, in the language of the locale. Never rejects. */
+export type AskAdmin = (path: string) => Promise<AdminResponse>
 
 /** Milliseconds; a process that does not respond in this time counts as dead. */
 const PROBE_TIMEOUT = 2000
@@ -44,7 +41,8 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
   const { port } = address
   const host = reachable(address.host)
   const at = `${urlHost(host)}:${port}`
-  return async (path, headers = {}) => {
+  const headers = { 'Accept-Language': languageOf(io.env) }
+  return async (path) => {
     const late = AbortSignal.timeout(PROBE_TIMEOUT)
     const signal = AbortSignal.any([io.signal, late])
     const request = get({ host, port, path, headers, agent: false, signal })
@@ -60,7 +58,11 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
 }
 
 /** What it responded, or that it did not and where to look. */
-export function describeResponse({ at, status, body }: AdminResponse, { running }: Words): string {
+export function describeResponse(response: AdminResponse, words: Words): string {
+  return words.sentences(problemOf(response, words))
+}
+
+function problemOf({ at, status, body }: AdminResponse, { running }: Words): string {
   if (status === undefined) return running.silent(at, body === '' ? running.late : body)
   if (status === 404) return running.other(at)
   const reason = parseObject(body)?.['reason']

@@ -36,7 +36,7 @@ export const command: Command<'live' | 'quiet' | 'health'> = {
 async function checkHealth(io: Io): Promise<number> {
   const response = await openAdminClient(io)?.('/livez')
   if (response === undefined) return EXIT.usage
-  io.stdout.write(`${describeResponse(response, wordsOf(io.env))}.\n`)
+  io.stdout.write(`${describeResponse(response, wordsOf(io.env))}\n`)
   return response.status === 200 ? EXIT.ok : EXIT.notReady
 }
 

@@ -15,7 +15,7 @@ const LIMITS = { min: '1s', max: '1h' }
 const LOOK_EVERY = 200
 
 /** What is read of `/status.json`. */
-type Seen = Pick<Status, 'pid' | 'asked' | 'token'>
+type Seen = Pick<Status, 'pid' | 'asked' | 'token' | 'renewal'>
 
 export const command: Command<'timeout'> = {
   flags: { timeout: { value: '60s' } },
@@ -32,7 +32,7 @@ export const command: Command<'timeout'> = {
       before === undefined ? describeResponse(first, words) : hangUp(before.pid, io, renew)
     if (io.signal.aborted) return endedBy(io.signal)
     if (before === undefined || problem !== undefined) {
-      io.stderr.write(`${renew.nothing(problem ?? '')}\n`)
+      io.stderr.write(`${words.sentences(renew.nothing(problem ?? ''))}\n`)
       return EXIT.notReady
     }
 
@@ -106,17 +106,20 @@ const CODES = {
   deferred: EXIT.unreachable,
 } as const
 
-/** How the login ended. */
-function outcomeOf({ asked, token }: Seen, { renew, sentences }: Words): string {
+/** How the login ended, with the cause and the cure that the status page has. */
+function outcomeOf({ asked, token, renewal }: Seen, words: Words): string {
+  const { renew, sentences } = words
   const { guarded, outcome, reason, retryInSeconds } = asked
   if (outcome === null) return ''
   const anyway = guarded && outcome !== 'deferred' ? renew.anyway : ''
   if (outcome === 'granted') return sentences(anyway, renew.granted(token?.expiresAt ?? ''))
-  const ended = {
-    refused: () => renew.refused,
-    failed: () => renew.failed(reason ?? ''),
-    deferred: () => renew.deferred(reason ?? ''),
-  }[outcome]()
-  const next = renew.next(formatDuration((retryInSeconds ?? 0) * 1000))
-  return sentences(anyway, ended, next)
+  const retryIn = retryInSeconds ?? 0
+  const next = renew.next(formatDuration(retryIn * 1000))
+  if (outcome === 'deferred') {
+    const whys: Readonly<Record<string, (minutes: number) => string>> = words.check.deferred
+    const why = whys[reason ?? '']?.(Math.ceil(retryIn / 60)) ?? renew.askedBefore
+    return sentences(renew.deferred(why), reason === 'guarded' ? '' : next)
+  }
+  const { what, todo } = renewal.lastFailure?.explained ?? { what: '', todo: '' }
+  return sentences(anyway, renew.failed(what), todo, next)
 }

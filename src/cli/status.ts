@@ -1,7 +1,7 @@
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Command } from './io.ts'
-import { languageOf, wordsOf } from '../words/index.ts'
+import { wordsOf } from '../words/index.ts'
 
 const PATHS: Readonly<Record<string, string>> = { text: '/status.txt', json: '/status.json' }
 
@@ -15,13 +15,13 @@ export const command: Command<'output'> = {
     }
     const ask = openAdminClient(io)
     if (ask === undefined) return EXIT.usage
-    const response = await ask(path, { 'Accept-Language': languageOf(io.env) })
+    const response = await ask(path)
     const { status, body } = response
     if (status === 200) {
       io.stdout.write(body.endsWith('\n') ? body : `${body}\n`)
       return EXIT.ok
     }
-    io.stderr.write(`${describeResponse(response, wordsOf(io.env))}.\n`)
+    io.stderr.write(`${describeResponse(response, wordsOf(io.env))}\n`)
     return EXIT.notReady
   },
 }

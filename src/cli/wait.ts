@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatDuration } from '../config/index.ts'
-import { describeResponse, openAdminClient } from './admin-probe.ts'
+import type { Status } from '../admin/index.ts'
+import { parseObject } from '../json.ts'
+import { describeResponse, openAdminClient, type AdminResponse } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, readTimeout, type Command } from './io.ts'
-import { wordsOf } from '../words/index.ts'
+import { wordsOf, type Words } from '../words/index.ts'
 
 /** Milliseconds between two probes. */
 const INTERVAL = 250
@@ -26,11 +28,20 @@ export const command: Command<'timeout'> = {
       if (left <= 0) {
         const waited = formatDuration(timeout)
         const words = wordsOf(io.env)
-        const what = describeResponse(response, words)
-        io.stderr.write(`${words.running.notReady(waited, what)}.\n`)
+        const what =
+          headlineIn(await ask('/status.json'), words) ?? describeResponse(response, words)
+        io.stderr.write(`${words.running.notReady(waited, what)}\n`)
         return EXIT.notReady
       }
       await delay(Math.min(INTERVAL, left), undefined, { signal: io.signal }).catch(() => undefined)
     }
   },
+}
+
+/** What the status page says first; undefined: no proxy responded that says it. */
+function headlineIn({ status, body }: AdminResponse, words: Words): string | undefined {
+  const json = status === 200 ? parseObject(body) : undefined
+  if (typeof json?.['title'] !== 'string' || !('findings' in json)) return undefined
+  const { title, reason, remedy } = json as unknown as Status
+  return words.check.labelled(title, words.sentences(reason, remedy))
 }

@@ -241,7 +241,7 @@ export const running = {
 
 /** How the login ended that `renew` asked for. */
 export const renew = {
-  nothing: (why: string) => `Nothing was done: ${why}.`,
+  nothing: (why: string) => `Nothing was done: ${why}`,
   elsewhere: (pid: string) =>
     `process ${pid} here does not run this program, so the proxy is elsewhere: send it SIGHUP there`,
   notSent: (pid: number, code: string) =>
@@ -250,8 +250,8 @@ export const renew = {
   late: (waited: string) => `The login was asked for, and did not end within ${waited}.`,
   anyway: 'The account was guarded, and iSales was asked anyway',
   granted: (until: string) => `Logged in: a token until ${until}`,
-  refused: 'iSales refused the user or password',
-  failed: (reason: string) => `Login was not possible (${reason})`,
-  deferred: (reason: string) => `iSales was not asked (${reason})`,
+  failed: (what: string) => `The login failed: ${what}`,
+  deferred: (why: string) => `iSales was not asked: ${why}`,
+  askedBefore: 'a login that was asked for ended a pause less than a minute ago',
   next: (time: string) => `The next attempt is in ${time}`,
 }

@@ -219,7 +219,7 @@ export const running: Words['running'] = {
 }
 
 export const renew: Words['renew'] = {
-  nothing: (why) => `没有执行任何操作：${why}。`,
+  nothing: (why) => `没有执行任何操作：${why}`,
   elsewhere: (pid) => `本机的进程 ${pid} 不是本程序，代理在别处运行：请在那里向它发送 SIGHUP`,
   notSent: (pid, code) =>
     `无法向进程 ${pid} 发送 SIGHUP：${code}；请以代理的用户或 root 运行此命令`,
@@ -227,8 +227,8 @@ export const renew: Words['renew'] = {
   late: (waited) => `已请求登录，但没有在 ${waited} 内结束。`,
   anyway: '为防锁定账号，登录本已暂停，但仍向 iSales 请求了一次',
   granted: (until) => `登录成功：令牌有效到 ${until}`,
-  refused: 'iSales 拒绝了用户名或密码',
-  failed: (reason) => `无法登录（${reason}）`,
-  deferred: (reason) => `没有向 iSales 请求（${reason}）`,
+  failed: (what) => `登录失败：${what}`,
+  deferred: (why) => `没有向 iSales 请求：${why}`,
+  askedBefore: '不到一分钟前，人工请求的登录已经提前结束过一次暂停',
   next: (time) => `距下次尝试 ${time}`,
 }

@@ -183,7 +183,7 @@ describe('the state', () => {
       'refused',
       'iSales refuses the user or password. iSales rejects the current token, too, so calls fail until a login succeeds.',
       {
-        backoff: 'rejected',
+        backoff: 'refused',
         lastFailure: failure('password'),
         rejected: true,
         outageBudget: 0,

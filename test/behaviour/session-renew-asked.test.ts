@@ -53,7 +53,9 @@ test('the command renew waits for the login, and says how it ended', async () =>
   await sim.close()
   expect(await renew(admin)).toMatchObject({
     code: 4,
-    stdout: expect.stringContaining('Login was not possible (unavailable).') as string,
+    stdout: expect.stringMatching(
+      /The login failed: Nothing listens at .*ECONNREFUSED.*Check the port in ISALES_URL, .* The next/,
+    ) as string,
   })
   await until(() => asked(proxy).length === 4)
   expect(asked(proxy)).toMatchObject([
@@ -66,7 +68,12 @@ test('the command renew waits for the login, and says how it ended', async () =>
 
 test.each([
   ['right', undefined, 0, /^Logged in: a token until /],
-  ['wrong, too', 'wrong too', 3, /iSales refused the user or password\. The next attempt is in /],
+  [
+    'wrong, too',
+    'wrong too',
+    3,
+    /^The login failed: iSales refuses the user .* or the password in \/.* The next attempt is in /,
+  ],
 ])('after a password file was corrected, and is %s, one login is made', async (...row) => {
   const [, password, code, stdout] = row
   const { sim, admin, file } = await startWithFile()
@@ -91,7 +98,7 @@ test('a pause is ended once a minute, however often SIGHUP comes', async () => {
   expect(await renew(admin)).toMatchObject({
     code: 4,
     stdout: expect.stringMatching(
-      /^iSales was not asked \(asked-before\)\. The next attempt is in /,
+      /^iSales was not asked: a login that was asked for ended a pause less than a minute ago\. The next attempt is in /,
     ) as string,
   })
   expect(sim.state().loginAttempts).toBe(2)

@@ -155,6 +155,11 @@ describe('page and check say the same of', () => {
       const { stderr } = await runHere(['check', '--live', '--quiet'], { env: { ...given, LANG } })
       expect(stderr).toContain(what)
       expect(stderr).toContain(todo)
+      const { host } = new URL(served.admin)
+      const wait = ['wait', '--timeout', '0s']
+      const waited = await runHere(wait, { env: { ADMIN_LISTEN: host, LANG } })
+      expect(waited.stderr).toContain(title)
+      expect(waited.stderr).toContain(todo)
       return { what, todo, stderr, page: `${title}${reason}${remedy}` }
     }
     const { what, todo } = await saidIn('en', 'C')
@@ -190,7 +195,7 @@ function fullDirectory(): string | undefined {
   const options = 'size=8k,mode=700'
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'none', directory]).status !== 0)
     return undefined
-  onTestFinished(() => void spawnSync('umount', [directory]))
+  onTestFinished(() => void spawnSync('umount', ['--lazy', directory]))
   spawnSync('dd', ['if=/dev/zero', `of=${directory}/filler`, 'bs=4096', 'count=4'])
   return directory
 }
@@ -336,10 +341,10 @@ describe('of a proxy that is dead', () => {
         return stdout + stderr
       }
       expect(await saidIn('C')).toMatch(
-        /did not respond at 127.*\(ECONNREFUSED\)\. Check that it runs \(systemctl status.*ADMIN_LISTEN/,
+        /did not respond at 127.*\(ECONNREFUSED\)\. Check that it runs \(systemctl status.*ADMIN_LISTEN\.\n$/,
       )
       expect(await saidIn('zh_CN.UTF-8')).toMatch(
-        /没有响应（ECONNREFUSED）。检查它是否在运行（systemctl/,
+        /没有响应（ECONNREFUSED）。检查它是否在运行（systemctl.*ADMIN_LISTEN。\n$/,
       )
     },
   )

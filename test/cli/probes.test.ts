@@ -94,7 +94,7 @@ describe('wait', () => {
     const { code, stderr } = await runHere(['wait', '--timeout', '0.3s'], { env })
     expect(code).toBe(5)
     expect(stderr).toBe('Not ready within 300ms: The proxy responded 503 (no-token).\n')
-    expect(new Set(paths)).toEqual(new Set(['/readyz']))
+    expect(new Set(paths)).toEqual(new Set(['/readyz', '/status.json']))
     expect((await runHere(['wait', '--timeout=0'], { env })).code).toBe(5)
   })
 
