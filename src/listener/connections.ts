@@ -179,7 +179,7 @@ export class Connection {
     }
     this.#current = response
     this.#place?.idle()
-    response.once('close', () => {
+    response.on('close', () => {
       this.#current = undefined
       this.#place?.idle()
       this.#serveNext()

@@ -38,14 +38,14 @@ export interface ListenerOptions {
   readonly tls?: TlsFiles | undefined
   /**
    * Each request when its turn has come, one with `Expect` included: write 100 with `response.writeContinue()` before
-   * reading the body of one that expects `100-continue`. When it throws or rejects, the request gets a 500. Call `begin`
+   * reading the body of one that expects `100-continue`. When it throws, the request gets a 500. Call `begin`
    * when the request is one that others wait for: from then to the end of the response its connection is not closed.
    */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
     connection: { begin(): void },
-  ) => unknown
+  ) => void
   /** Each error that `onRequest` threw, and the request id of the response. */
   readonly onError: (error: unknown, requestId: string) => void
   readonly limits: ListenerLimits
@@ -92,17 +92,13 @@ export function createListener(options: ListenerOptions) {
 
   const serve = (response: ServerResponse, connection: Connection): void => {
     try {
-      const served = onRequest(response.req, response, connection)
-      if (served instanceof Promise) served.catch((error: unknown) => failed(response, error))
+      onRequest(response.req, response, connection)
     } catch (error) {
-      failed(response, error)
+      const requestId = randomUUID()
+      options.onError(error, requestId)
+      if (response.headersSent) response.destroy()
+      else writeProblem(response, 'internal', { requestId })
     }
-  }
-  const failed = (response: ServerResponse, error: unknown): void => {
-    const requestId = randomUUID()
-    options.onError(error, requestId)
-    if (response.headersSent) response.destroy()
-    else writeProblem(response, 'internal', { requestId })
   }
   const closing = (): boolean => draining
   const parts = { gate, clock, bodyIdleTimeout, closing, serve, onRefused, onClosed }

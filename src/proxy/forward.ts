@@ -34,6 +34,8 @@ export interface ForwardOptions {
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
   readonly dispatch: Upstream['dispatch']
   readonly clock: Clock
+  /** The body of a call, or its first 64 KiB, is there: it is in flight from now on. False: too many are. */
+  readonly begin: (call: Call) => boolean
   /** `begun`: the call was in flight. */
   readonly onEnd: (end: EndedRequest, begun: boolean) => void
   /** An exception of our own: the client got `internal`, or its response was cut. */
@@ -43,10 +45,9 @@ export interface ForwardOptions {
 export interface Call {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  readonly connection: { begin(): void }
   readonly validated: ValidRequest
   readonly requestId: string
-  /** Its body, or the first 64 KiB, is there: it is in flight from now on. False: too many are. */
-  readonly begins: () => boolean
 }
 
 /** Milliseconds that a request without a deadline waits for a token. */
@@ -54,8 +55,8 @@ const MAX_WAIT = 60_000
 /** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
 const MAX_CLIENT_WAIT = 5000
 
-/** Sends one request on. Whatever happens becomes a response or a closed connection; never rejects. */
-export type Forward = (call: Call) => Promise<void>
+/** Sends one request on. Whatever happens becomes a response or a closed connection. */
+export type Forward = (call: Call) => void
 
 export function createForward(options: ForwardOptions): Forward {
   const { config, rules } = options
@@ -66,7 +67,7 @@ export function createForward(options: ForwardOptions): Forward {
     requestHeaders: createRequestHeaders(config.isalesTokenHeaders, rules.pseudonym),
     judge: createJudge(config.isalesRejectedStatuses, inspector),
   }
-  return (call) => new Forwarding(shared, call).run()
+  return (call) => void new Forwarding(shared, call).run()
 }
 
 interface Shared extends ForwardOptions {
@@ -140,6 +141,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       this.#deadline = clock.setTimer(() => this.#interrupt('deadline'), config.clientDeadline)
   }
 
+  /** Never rejects. */
   async run(): Promise<void> {
     try {
       const ending = await this.#proxy()
@@ -155,14 +157,14 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   /** From the body to what the client gets. Each turn of the loop is one exchange. */
   async #proxy(): Promise<Ending> {
     const { tokens, clock, judge } = this.#shared
-    const { response, validated, requestId, begins } = this.#call
+    const { response, validated, requestId } = this.#call
     if (validated.expectsContinue) response.writeContinue()
     if (!this.#body.kept) {
       await this.#until((done) => this.#body.read(done))
       const ended = this.#interruptedWhile('reading')
       if (ended !== undefined) return ended
     }
-    this.#begun = begins()
+    this.#begun = this.#shared.begin(this.#call)
     if (!this.#begun) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
     let next: Next = { do: 'send', token: tokens.current(this.#body.kept) }
     for (;;) {

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { PUBLISHED_REFRESH_PATH, refreshPathOf, type Config } from '../config/index.ts'
+import { refreshPathOf, type Config } from '../config/index.ts'
 import type { EndedRequest } from '../outcomes.ts'
 import { PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/index.ts'
-import { createForward, type ForwardOptions } from './forward.ts'
-import { remembered } from './remembered.ts'
+import { createForward, type Call, type ForwardOptions } from './forward.ts'
 import { createValidation } from './validate.ts'
 
 export interface ProxyOptions extends Pick<
@@ -34,17 +33,23 @@ export function openProxy(options: ProxyOptions) {
   const rules = {
     ...config,
     hosts,
+    localPaths: [config.isalesLoginPath, refreshPathOf(config)],
     scheme: config.listenTlsCertFile === undefined ? 'http' : 'https',
     // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.
     pseudonym: `isales-auth-proxy-${randomBytes(6).toString('hex')}`,
   } as const
   const validate = createValidation(rules)
   const newRequestId = requestIds()
-  const kindOf = remembered(localPaths([config.isalesLoginPath, refreshPathOf(config)]))
   let inFlight = 0
   const forward = createForward({
     ...options,
     rules,
+    begin({ connection }) {
+      if (inFlight >= config.maxInFlight) return false
+      connection.begin()
+      inFlight += 1
+      return true
+    },
     onEnd(end, begun) {
       if (begun) inFlight -= 1
       onEnd(end)
@@ -72,8 +77,8 @@ export function openProxy(options: ProxyOptions) {
     handle: (
       request: IncomingMessage,
       response: ServerResponse,
-      connection: { begin(): void },
-    ): Promise<void> | void => {
+      connection: Call['connection'],
+    ): void => {
       const { method = '', url: target = '', httpVersion, rawHeaders } = request
       const validated = validate({ method, target, httpVersion, rawHeaders })
       if ('refused' in validated) {
@@ -81,24 +86,14 @@ export function openProxy(options: ProxyOptions) {
         return
       }
       const requestId = validated.requestId ?? newRequestId()
-      const kind = kindOf(validated.path)
-      if (kind === 'lookalike') refuse(response, 'auth-path', requestId)
-      else if (kind === 'other' && ticketCheck?.passes(rawHeaders) === false) {
+      if (validated.local) {
+        if (validated.expectsContinue) response.writeContinue()
+        options.serveLocal(request, response, validated.target)
+      } else if (ticketCheck?.passes(rawHeaders) === false) {
         ticketCheck.refuse(response, requestId)
         reportRefusal(request, 'ticket', requestId)
-      } else if (kind === 'local') {
-        if (validated.expectsContinue) response.writeContinue()
-        return options.serveLocal(request, response, validated.target)
       } else if (inFlight >= config.maxInFlight) refuse(response, 'in-flight', requestId)
-      else {
-        const begins = (): boolean => {
-          if (inFlight >= config.maxInFlight) return false
-          connection.begin()
-          inFlight += 1
-          return true
-        }
-        return forward({ request, response, validated, requestId, begins })
-      }
+      else forward({ request, response, connection, validated, requestId })
     },
   }
 }
@@ -111,34 +106,4 @@ function requestIds(): () => string {
     count += 1
     return `${start}-${count.toString(36)}`
   }
-}
-
-/**
- * - `local`: login or refresh, served here.
- * - `lookalike`: iSales might take it for one of them. Forwarded with the real token, it would get the next token as its
- *   response.
- * - `other`: any other path.
- */
-export type PathKind = 'local' | 'lookalike' | 'other'
-
-/**
- * @param paths of login and refresh, as CTI-OBS is configured with. A server may match them by prefix, and in any case of
- *   letters, so nothing else below their directory `auth` is forwarded, and nothing that begins as they do. Nor is what
- *   iSales publishes forwarded where they are elsewhere: it may serve both.
- * @returns what a path is.
- */
-export function localPaths(paths: readonly string[]): (path: string) => PathKind {
-  const exact = new Set(paths)
-  const guarded = [...paths, PUBLISHED_REFRESH_PATH].map(guardedStart)
-  return (path) => {
-    if (exact.has(path)) return 'local'
-    const plain = `${path.toLowerCase()}/`
-    return guarded.some((start) => plain.startsWith(start)) ? 'lookalike' : 'other'
-  }
-}
-
-/** `/rest/v1/auth/` of `/rest/v1/auth/login`; of a path elsewhere all of it, without the suffix. */
-function guardedStart(path: string): string {
-  const plain = path.toLowerCase()
-  return /^.*\/auth\/(?=[^/]*$)/.exec(plain)?.[0] ?? plain.replace(/\.[^/]*$/, '')
 }

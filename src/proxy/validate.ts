@@ -1,16 +1,21 @@
-import { hostIn, type Config } from '../config/index.ts'
+import { hostIn, PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
 import type { Refusal } from '../http/index.ts'
 import type { HeaderLines } from './headers.ts'
 import { remembered } from './remembered.ts'
 
 /** What is let in. */
-export interface RequestRules extends Pick<Config, 'allowedPaths' | 'maxBodySize'> {
+export interface RequestRules extends PathRules, Pick<Config, 'maxBodySize'> {
   /** Lower-case `host` names, without port, that are ours; undefined: any. */
   readonly hosts: ReadonlySet<string> | undefined
   /** Of the listener: what an absolute-form target must begin with. */
   readonly scheme: 'http' | 'https'
   /** Received-by of our `Via`; no other proxy has it. */
   readonly pseudonym: string
+}
+
+export interface PathRules extends Pick<Config, 'allowedPaths'> {
+  /** Of login and refresh, as CTI-OBS is configured with. */
+  readonly localPaths: readonly string[]
 }
 
 /** How the body is framed (RFC 9112 section 6): its length in bytes, 0 for none, or chunked. */
@@ -22,6 +27,8 @@ export interface ValidRequest {
   readonly target: string
   /** The target without its query. */
   readonly path: string
+  /** It is login or refresh, which are served here. */
+  readonly local: boolean
   /** What the client calls us: host and port as it wrote them; undefined: it is of HTTP/1.0 and does not say. */
   readonly authority: string | undefined
   /** The client's own `X-Request-Id`, when it is one. */
@@ -63,7 +70,7 @@ export type Validate = (head: RequestHead) => ValidRequest | Refused
  * them.
  */
 export function createValidation(rules: RequestRules): Validate {
-  const judgePath = remembered((path) => validatePath(path, rules.allowedPaths))
+  const judgePath = remembered(createPathJudge(rules))
   return (head) => validateRequest(head, rules, judgePath)
 }
 
@@ -82,10 +89,11 @@ function validateRequest(
   const valid = validateTarget(head, seen, rules, judgePath)
   if ('refused' in valid) return valid
   // Member by member: a spread that more members follow costs a request up to 16 µs (docs/benchmarks.md).
-  const { target, path, authority } = valid
+  const { target, path, local, authority } = valid
   return {
     target,
     path,
+    local,
     authority,
     framing,
     requestId: seen.requestId,
@@ -203,7 +211,7 @@ function validateTarget(
   seen: SeenHeaders,
   rules: RequestRules,
   judgePath: (path: string) => PathVerdict,
-): Pick<ValidRequest, 'target' | 'path' | 'authority'> | Refused {
+): Pick<ValidRequest, 'target' | 'path' | 'local' | 'authority'> | Refused {
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
   if (seen.host === undefined && head.httpVersion !== '1.0') return refusedFor('host')
   if (BAD_TARGET.test(head.target)) return refusedFor('target')
@@ -220,7 +228,8 @@ function validateTarget(
   const query = target.indexOf('?')
   const path = query === -1 ? target : target.slice(0, query)
   const verdict = judgePath(path)
-  return verdict === 'valid' ? { target, path, authority } : refusedFor(verdict)
+  if (verdict !== 'local' && verdict !== 'other') return refusedFor(verdict)
+  return { target, path, local: verdict === 'local', authority }
 }
 
 /** Its `target` is the origin-form. Undefined: malformed. */
@@ -232,13 +241,34 @@ function absoluteForm(absolute: string) {
   return { scheme: scheme.toLowerCase(), authority, target }
 }
 
-type PathVerdict = 'valid' | Extract<Refusal, 'double-slash' | 'ambiguous-path' | 'other-path'>
+/** Served here, forwarded, or refused. */
+type PathVerdict =
+  | 'local'
+  | 'other'
+  | Extract<Refusal, 'double-slash' | 'ambiguous-path' | 'other-path' | 'auth-path'>
 
-/** This holds for `ALLOWED_PATHS=/`, too: servers disagree about where login and refresh are in any other path. */
-function validatePath(path: string, prefixes: readonly string[]): PathVerdict {
-  if (path.includes('//')) return 'double-slash'
-  if (!PATH.test(path)) return 'ambiguous-path'
-  return prefixes.some((prefix) => isUnder(path, prefix)) ? 'valid' : 'other-path'
+/**
+ * Makes the function that judges a path, which holds for `ALLOWED_PATHS=/`, too. iSales might take what is like login
+ * or refresh for one of them, and its response would be the next token. A server may match them by prefix, and in any
+ * case of letters: nothing else below their directory `auth` is forwarded, and nothing that begins as they do. Nor is
+ * what iSales publishes, where they are configured elsewhere: it may serve both.
+ */
+export function createPathJudge({ allowedPaths, localPaths }: PathRules) {
+  const guarded = [...localPaths, PUBLISHED_REFRESH_PATH].map(guardedStart)
+  return (path: string): PathVerdict => {
+    if (path.includes('//')) return 'double-slash'
+    if (!PATH.test(path)) return 'ambiguous-path'
+    if (!allowedPaths.some((prefix) => isUnder(path, prefix))) return 'other-path'
+    if (localPaths.includes(path)) return 'local'
+    const plain = `${path.toLowerCase()}/`
+    return guarded.some((start) => plain.startsWith(start)) ? 'auth-path' : 'other'
+  }
+}
+
+/** `/rest/v1/auth/` of `/rest/v1/auth/login`; of a path elsewhere all of it, without the suffix. */
+function guardedStart(path: string): string {
+  const plain = path.toLowerCase()
+  return /^.*\/auth\/(?=[^/]*$)/.exec(plain)?.[0] ?? plain.replace(/\.[^/]*$/, '')
 }
 
 /** A prefix ends at a segment: `/a` opens `/a` and `/a/b`, not `/ab`. */

@@ -48,7 +48,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** For the pool: undici is done with the exchange. `failed`: it failed after `onConnect`. */
   onDone: ((failed: boolean) => void) | undefined
   /** For the pool: it is aborted before it starts. */
-  onAbort: (() => void) | undefined
+  onAbort: ((exchange: Exchange) => void) | undefined
   readonly #hooks: ExchangeHooks
   #settle: ((outcome: ExchangeOutcome) => void) | undefined
   /** Closes the connection. Undefined: nothing is written. */
@@ -184,7 +184,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#abort(error)
       return
     }
-    this.onAbort?.()
+    this.onAbort?.(this)
     this.#fail(error)
   }
 

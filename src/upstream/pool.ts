@@ -94,6 +94,7 @@ class Pool {
   /** The one that was used last is at the end. One that is closed meanwhile stays until it is found. */
   readonly #idle: PooledConnection[] = []
   readonly #waiting = new Set<Exchange>()
+  readonly #leave = (exchange: Exchange): void => void this.#waiting.delete(exchange)
   #connect: Connect
   #destroyed = false
 
@@ -122,7 +123,7 @@ class Pool {
     }
     const connection = this.#waiting.size === 0 ? this.#free() : undefined
     if (connection === undefined) {
-      exchange.onAbort = () => this.#waiting.delete(exchange)
+      exchange.onAbort = this.#leave
       this.#waiting.add(exchange)
     } else this.#send(exchange, connection)
   }

@@ -55,7 +55,7 @@ describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
     let responded = false
     const { port, listener } = await startListener(
       (request, response, connection) => {
-        void onRequest(request, response, connection)
+        onRequest(request, response, connection)
         responded = true
       },
       { ...options, limits: { bodyIdleTimeout: LIMIT }, clock },

@@ -1,12 +1,14 @@
 import { array, assert, constantFrom, property } from 'fast-check'
 import { expect, test } from 'vitest'
-import { localPaths } from '../../src/proxy/handler.ts'
-import { createValidation } from '../../src/proxy/validate.ts'
+import { createPathJudge, createValidation } from '../../src/proxy/validate.ts'
 
-const kindOf = localPaths(['/rest/v1/auth/login', '/rest/v1/auth/refresh'])
+const LOCAL = ['/rest/v1/auth/login', '/rest/v1/auth/refresh']
+const judging = (localPaths: readonly string[]) =>
+  createPathJudge({ allowedPaths: ['/'], localPaths })
+const judge = judging(LOCAL)
 
-test.each(['/rest/v1/auth/login', '/rest/v1/auth/refresh'])('%s is local', (path) => {
-  expect(kindOf(path)).toBe('local')
+test.each(LOCAL)('%s is local', (path) => {
+  expect(judge(path)).toBe('local')
 })
 
 test.each([
@@ -15,7 +17,7 @@ test.each([
   ['a longer path', '/auth/refresh/ /auth/login2 /auth/refreshment /auth/refresh/more'],
   ['a suffix', '/auth/refresh.json /auth/login~'],
 ])('what differs in %s is like one: %s', (_, paths) => {
-  const different = (path: string): boolean => kindOf(`/rest/v1${path}`) !== 'lookalike'
+  const different = (path: string): boolean => judge(`/rest/v1${path}`) !== 'auth-path'
   expect(paths.split(' ').filter(different)).toEqual([])
 })
 
@@ -28,17 +30,17 @@ test.each([
   ['/auth/login', '/auth/other'],
   ['/signin', '/rest/isales/v1/openapi/obs/auth/login'],
 ])('where login is %s, %s is like it', (login, path) => {
-  expect(localPaths([login])(path)).toBe('lookalike')
+  expect(judging([login])(path)).toBe('auth-path')
 })
 
 test('where login stands beside the calls, they are not like it', () => {
-  expect(localPaths(['/login'])('/tasks')).toBe('other')
+  expect(judging(['/login'])('/tasks')).toBe('other')
 })
 
 test.each(['/', '/rest/v1/author', '/rest/v1/business/tasks', '/other/rest/v1/auth/refresh'])(
   '%s is not',
   (path) => {
-    expect(kindOf(path)).toBe('other')
+    expect(judge(path)).toBe('other')
   },
 )
 
@@ -82,6 +84,7 @@ test('no path that is forwarded is read as login or refresh by any server', () =
     pseudonym: 'us',
     scheme: 'http' as const,
     allowedPaths: ['/'],
+    localPaths: LOCAL,
     maxBodySize: 1000,
   }
   const validate = createValidation(rules)
@@ -90,7 +93,7 @@ test('no path that is forwarded is read as login or refresh by any server', () =
       const target = `/rest/v1${parts.join('')}`
       const head = { method: 'POST', target, httpVersion: '1.1', rawHeaders: ['Host', 'localhost'] }
       const valid = validate(head)
-      if ('refused' in valid || kindOf(valid.path) !== 'other') return
+      if ('refused' in valid || valid.local) return
       for (const reading of readings(valid.path))
         expect(reading).not.toMatch(/^\/rest\/v1\/auth\/(?:login|refresh)/)
     }),

@@ -120,6 +120,7 @@ export async function scene({ newer = true } = {}) {
     }),
     rules: { pseudonym: 'us', scheme: 'http' },
     clock,
+    begin: () => true,
     onEnd(end) {
       ends.push(end)
       if (end.replay !== undefined) replays.push(end.replay)
@@ -133,11 +134,13 @@ export async function scene({ newer = true } = {}) {
       framing: request.headers['transfer-encoding'] === undefined ? length : ('chunked' as const),
       target: request.url ?? '',
       path: request.url ?? '',
+      local: false,
       authority: undefined,
       requestId: undefined,
       expectsContinue: false,
     }
-    void forward({ request, response, validated, requestId: 'id-1', begins: () => true })
+    const connection = { begin: () => undefined }
+    forward({ request, response, connection, validated, requestId: 'id-1' })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -7,6 +7,7 @@ const RULES: RequestRules = {
   pseudonym: 'us-4711',
   scheme: 'http',
   allowedPaths: ['/rest/isales/'],
+  localPaths: ['/rest/isales/v1/openapi/obs/auth/login'],
   maxBodySize: 1000,
 }
 const OPEN: RequestRules = { ...RULES, hosts: undefined, allowedPaths: ['/'] }
@@ -32,6 +33,7 @@ it('a good request is valid with its target as it came', () => {
     framing: 0,
     target,
     path: PATH,
+    local: false,
     authority: 'localhost:8080',
     requestId: undefined,
     expectsContinue: false,

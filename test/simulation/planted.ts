@@ -137,8 +137,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'gate: a call is in flight with half of its body',
     file: 'proxy/handler.ts',
-    from: 'return forward({',
-    to: "inFlight += 1\n response.once('close', () => (inFlight -= 1))\n return forward({",
+    from: 'else forward({ request, response, connection, validated, requestId })',
+    to: "else {\n inFlight += 1\n response.once('close', () => (inFlight -= 1))\n forward({ request, response, connection, validated, requestId })\n }",
   },
   {
     name: 'gate: heads are read ahead of a call in progress',
