@@ -76,7 +76,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'secret-unreadable':
     'A secret, certificate or key is missing, damaged, too large or not readable; `setting` names the file, `detail` says why.',
   'upstream-failing':
-    'Calls failed, most of them because of `code`; `share` says how many of those of the last minute, from 0 to 1, or of the last 20 s when more than half of these failed. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
+    'Calls failed, most of the last ones because of `code`; `share` says how many of those of the last minute, from 0 to 1, or of the last 20 s when more than half of these failed; it is 1 when none has succeeded for 3 s. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
   'upstream-recovered':
     'No call has failed for a minute. `code` and `share` are those of `upstream-failing`, `durationSeconds` says how long that lasted.',
   'client-refused':

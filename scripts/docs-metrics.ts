@@ -106,8 +106,8 @@ Beside these there are the metrics of the process that prom-client knows: \`proc
 
 ## States
 
-\`isales_proxy_state\`, the status page, \`/status.json\` and the log say the same. What the client did wrong, or gave up, counts for none of them. Where two are true, the first of this list wins: \`draining\`,
-\`refused\`, \`conflict\`, \`failing\` where calls are rejected, \`starting\` and \`unauthenticated\`, \`failing\`, \`degraded\`.
+\`isales_proxy_state\`, the status page, \`/status.json\` and the log say the same. What the client did wrong, or gave up, counts for none of them. Where two are true, what ends all calls wins over what ends some (\`degraded\`),
+and \`draining\` over all. Among equals the order is that of the label \`finding\` above.
 
 ${markdownTable(
   ['state', 'meaning'],

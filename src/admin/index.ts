@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TokenEvent } from '../token/index.ts'
 import { serveAdminApp } from './app.ts'
 import { createMetrics } from './metrics.ts'
-import { statusOptions } from './model.ts'
+import { statusOptions } from './known.ts'
 import { createMonitor } from './monitor.ts'
 import type { AdminSources, RecordOptions } from './sources.ts'
 
@@ -27,7 +27,7 @@ export function openRecords(options: RecordOptions) {
 /** Judges and serves what the records hold and what the sources say now. */
 export function openAdmin(sources: AdminSources, records: Records) {
   const options = statusOptions(sources, records)
-  records.metrics.addGauges(sources, options.findings)
+  records.metrics.addGauges(sources, options.facts)
   const serve = serveAdminApp(options)
   return {
     serve(request: IncomingMessage, response: ServerResponse): void {

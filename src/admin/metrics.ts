@@ -11,7 +11,8 @@ import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
 import { helps, type MetricName } from '../words/index.ts'
-import { FINDING_NAMES, STATES, type Findings } from './findings.ts'
+import type { Facts } from './facts.ts'
+import { FINDING_NAMES, judge, STATES } from './findings.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
 import type { AdminSources, RecordOptions } from './sources.ts'
 
@@ -112,8 +113,8 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
     count,
 
     /** Adds what is read when the page is. */
-    addGauges: (sources: AdminSources, findings: () => Findings): void =>
-      createGauges(registry, sources, findings),
+    addGauges: (sources: AdminSources, facts: () => Facts): void =>
+      createGauges(registry, sources, facts),
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted' || event.type === 'failed') {
@@ -191,7 +192,7 @@ function failureStatus({ reason, status }: AuthFailure): string {
 }
 
 /** Everything that is read when the page is. */
-function createGauges(registry: Registry, sources: AdminSources, findings: () => Findings): void {
+function createGauges(registry: Registry, sources: AdminSources, facts: () => Facts): void {
   const { token, sharing, running, clock } = sources
   const registers = [registry]
   /** @param read gives a number, or one for each value of the label. */
@@ -223,7 +224,7 @@ function createGauges(registry: Registry, sources: AdminSources, findings: () =>
     return Math.round(sources.wallClock() + instant - clock.now()) / 1000
   }
 
-  gauge('authenticated', () => Number(token().usable && !token().rejected))
+  gauge('authenticated', () => Number(facts().authenticated))
   gauge('outage_budget_seconds', () => token().outageBudget / 1000)
   gauge('token_expiry_timestamp_seconds', () => date(token().token?.expiresAt))
   gauge('token_next_renewal_timestamp_seconds', () =>
@@ -235,11 +236,11 @@ function createGauges(registry: Registry, sources: AdminSources, findings: () =>
   gauge('requests_in_flight', () => running.inFlight)
   gauge('upstream_connections', sources.upstreamConnections)
   gauge('session_replicas', () => sharing()?.replicas ?? 0)
-  stateGauge('state', Object.keys(STATES), () => findings()[0].state)
+  stateGauge('state', Object.keys(STATES), () => judge(facts())[0].state)
   gauge(
     'finding',
     () => {
-      const said = new Set<string>(findings().map(({ finding }) => finding))
+      const said = new Set<string>(judge(facts()).map(({ finding }) => finding))
       return Object.fromEntries(FINDING_NAMES.map((name) => [name, Number(said.has(name))]))
     },
     'finding',

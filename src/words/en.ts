@@ -469,26 +469,10 @@ const findings = {
     reason: ({ counted, what }: Values<'counted' | 'what'>) => en.sentences(counted, what),
     remedy: ({ todo }: Values<'todo'>) => todo,
   },
-  forbidden: {
-    title: 'iSales refuses some calls',
-    reason: ({ refused, total, paths }: Values<'refused' | 'total' | 'paths'>) =>
-      `${refused} of ${total} calls in the last minute were refused by iSales. Others succeed with the same token. Refused in the last hour: ${paths}`,
-    remedy:
-      'The account may not make these calls: have iSales permit them to this user, or let CTI-OBS leave them',
-  },
-  page: {
-    title: 'A web page refuses calls',
-    reason: ({ pages, paths }: Values<'pages' | 'paths'>) =>
-      `${pages} calls in the last minute were refused with a web page. iSales sends none: a gateway or firewall before it refuses them. Paths of the last hour: ${paths}`,
-    remedy:
-      'Ask who runs the gateway, firewall or egress proxy on the route to iSales; a login of this proxy cures nothing',
-  },
-  declined: {
-    title: 'iSales declines most calls',
-    reason: ({ declined, total }: Values<'declined' | 'total'>) =>
-      `${declined} of ${total} calls in the last minute got an error of iSales that is about the call and not about the token (400 to 499)`,
-    remedy:
-      'Find the status in the log of CTI-OBS. Compare the path and the parameters that it sends with the documents of iSales; with 429 let it call less often',
+  refusals: {
+    title: 'Calls are refused',
+    reason: ({ what }: Values<'what'>) => what,
+    remedy: ({ todo }: Values<'todo'>) => todo,
   },
   slow: {
     title: 'iSales is slow',
@@ -533,6 +517,22 @@ const findings = {
     reason: ({ good }: Values<'good'>) => good,
     remedy: '',
   },
+}
+
+/** Why calls are refused although the token is good: by what the account may do, by a web page, or for what they ask. */
+const refusals = {
+  account: ({ count, total, paths }: Values<'count' | 'total' | 'paths'>): Said => [
+    `${count} of ${total} calls in the last minute were refused by iSales. Others succeed with the same token. Refused in the last hour: ${paths}`,
+    'The account may not make these calls: have iSales permit them to this user, or let CTI-OBS leave them',
+  ],
+  gateway: ({ count, paths }: Values<'count' | 'paths'>): Said => [
+    `${count} calls in the last minute were refused with a web page. iSales sends none: a gateway or firewall before it refuses them. Paths of the last hour: ${paths}`,
+    'Ask who runs the gateway, firewall or egress proxy on the route to iSales; a login of this proxy cures nothing',
+  ],
+  call: ({ count, total }: Values<'count' | 'total'>): Said => [
+    `${count} of ${total} calls in the last minute got an error of iSales that is about the call and not about the token (400 to 499)`,
+    'Find the status in the log of CTI-OBS. Compare the path and the parameters that it sends with the documents of iSales; with 429 let it call less often',
+  ],
 }
 
 /** Parts of findings. */
@@ -617,6 +617,7 @@ export const en = {
   handshakes,
   backoffs,
   findings,
+  refusals,
   problems,
   parts,
   units,

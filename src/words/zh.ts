@@ -354,24 +354,10 @@ const findings: Words['findings'] = {
     reason: ({ counted, what }) => zh.sentences(counted, what),
     remedy: ({ todo }) => todo,
   },
-  forbidden: {
-    title: 'iSales 拒绝部分调用',
-    reason: ({ refused, total, paths }) =>
-      `最近一分钟 ${total} 次调用中有 ${refused} 次被 iSales 拒绝；其他调用用同一令牌成功。最近一小时被拒绝的路径：${paths}`,
-    remedy: '该账号无权进行这些调用：请在 iSales 中给该用户授权，或让 CTI-OBS 不再调用',
-  },
-  page: {
-    title: '调用被网页拒绝',
-    reason: ({ pages, paths }) =>
-      `最近一分钟有 ${pages} 次调用被网页拒绝。iSales 不返回网页：是它前面的网关或防火墙拒绝了调用。最近一小时的路径：${paths}`,
-    remedy: '请联系通往 iSales 的网关、防火墙或出口代理的管理员；本代理重新登录无济于事',
-  },
-  declined: {
-    title: 'iSales 不接受大部分调用',
-    reason: ({ declined, total }) =>
-      `最近一分钟 ${total} 次调用中有 ${declined} 次得到 iSales 的错误响应（400 到 499）：问题在调用本身，不在令牌`,
-    remedy:
-      '在 CTI-OBS 的日志中查看状态码。对照 iSales 文档检查它发送的路径和参数；如果是 429，让它少调用一些',
+  refusals: {
+    title: '调用被拒绝',
+    reason: ({ what }) => what,
+    remedy: ({ todo }) => todo,
   },
   slow: {
     title: 'iSales 响应缓慢',
@@ -450,6 +436,20 @@ export const zh: Words = {
     guarded: '为防锁定，暂缓登录',
   },
   findings,
+  refusals: {
+    account: ({ count, total, paths }) => [
+      `最近一分钟 ${total} 次调用中有 ${count} 次被 iSales 拒绝；其他调用用同一令牌成功。最近一小时被拒绝的路径：${paths}`,
+      '该账号无权进行这些调用：请在 iSales 中给该用户授权，或让 CTI-OBS 不再调用',
+    ],
+    gateway: ({ count, paths }) => [
+      `最近一分钟有 ${count} 次调用被网页拒绝。iSales 不返回网页：是它前面的网关或防火墙拒绝了调用。最近一小时的路径：${paths}`,
+      '请联系通往 iSales 的网关、防火墙或出口代理的管理员；本代理重新登录无济于事',
+    ],
+    call: ({ count, total }) => [
+      `最近一分钟 ${total} 次调用中有 ${count} 次得到 iSales 的错误响应（400 到 499）：问题在调用本身，不在令牌`,
+      '在 CTI-OBS 的日志中查看状态码。对照 iSales 文档检查它发送的路径和参数；如果是 429，让它少调用一些',
+    ],
+  },
   problems: {
     'no-token': '无法登录 iSales',
     overloaded: '进行中的请求过多',

@@ -1,7 +1,9 @@
 import { cause } from '../../src/causes.ts'
 import { PLACES } from '../support/failure.ts'
 import { describe, expect, it } from 'vitest'
-import { createCalls, mostFail, noCalls, type EndedCall } from '../../src/admin/calls.ts'
+import { noCalls, type EndedCall } from '../../src/admin/call-counts.ts'
+import { createCalls } from '../../src/admin/calls.ts'
+import { failingOf } from '../../src/admin/failing.ts'
 import type { LogEventName, LogFields } from '../../src/log/log-events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
@@ -159,7 +161,7 @@ it('sees an outage whose calls fail slowly within 20 s, after many that succeede
     call(DOWN)
   }
   await clock.advance(2000)
-  expect(mostFail(view())).toMatchObject({ failed: 7, succeeded: 0 })
+  expect(failingOf(view(), clock.now())).toMatchObject({ kind: 'outage', failed: 7, total: 7 })
   expect(lines.map(({ level }) => level)).toEqual(['warn', 'error'])
 })
 

@@ -129,6 +129,12 @@ describe('the state', () => {
       '4 calls in the last minute were refused with a web page.',
       [MANY, calls({ ...REFUSED, page: true }, 2), calls({ status: 404, page: true }, 2)],
     ],
+    // Each has a sentence of its own, and they are one finding.
+    [
+      'degraded',
+      'POST /obs/records (7). 2 calls in the last minute were refused with a web page.',
+      [MANY, calls(REFUSED, 5), calls({ ...REFUSED, page: true }, 2)],
+    ],
     [
       'degraded',
       '6 of 11 calls in the last minute got an error of iSales that is about the call',
@@ -263,7 +269,7 @@ describe('the state', () => {
     expect(findings.map(({ title }) => title)).toEqual([
       'Somebody else uses this login',
       'Calls fail',
-      'iSales refuses some calls',
+      'Calls are refused',
       'iSales is slow',
     ])
   })

@@ -1,6 +1,6 @@
 import { Secret } from '../../src/config/secret.ts'
 import { openRecords } from '../../src/admin/index.ts'
-import { statusOptions } from '../../src/admin/model.ts'
+import { statusOptions } from '../../src/admin/known.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
@@ -117,6 +117,6 @@ export function failed(changes: Partial<Failed> = {}): Failed {
 export function openShown(sources: AdminSources) {
   const records = openRecords(sources)
   const options = statusOptions(sources, records)
-  records.metrics.addGauges(sources, options.findings)
+  records.metrics.addGauges(sources, options.facts)
   return { ...options, ...records }
 }

@@ -54,7 +54,7 @@ describe('a response that is looked into', () => {
     const stand = await open(responseBytes('{"result":7}'))
     expect((await stand.exchange(post('x'))).text).toBe('{"result":7}')
     const page = await fetch(`${stand.admin}/status.json`)
-    expect(await page.json()).toMatchObject({ finding: 'forbidden', state: 'degraded' })
+    expect(await page.json()).toMatchObject({ finding: 'refusals', state: 'degraded' })
   })
 
   it('and turns out too large, in many small chunks, to a client that is slow, comes whole', async () => {

@@ -1,7 +1,7 @@
 import type { Hono } from 'hono'
 import { cause } from '../../src/causes.ts'
 import { createAdminApp } from '../../src/admin/app.ts'
-import type { EndedCall } from '../../src/admin/calls.ts'
+import type { EndedCall } from '../../src/admin/call-counts.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
