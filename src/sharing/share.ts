@@ -44,6 +44,11 @@ interface Held {
   readonly book: string
 }
 
+interface Asked {
+  readonly credentials: Credentials
+  readonly fingerprint: string
+}
+
 const CLAIM_EVERY = 1000
 const MAX_ROUNDS = 3
 const LOOK_EVERY = 10_000
@@ -75,7 +80,9 @@ export function createShare(options: ShareOptions) {
   /** What all replicas know of the credentials that are asked with, as far as the store says it. */
   let known = NO_ENTRY
   /** Of the last token request. */
-  let last: { readonly credentials: Credentials; readonly fingerprint: string } | undefined
+  let last: Asked | undefined
+  /** Counted logins with them are not in the store: it was away, or another process had the lease. */
+  let untold: Asked | undefined
   /** Undefined: iSales is not asked, or without the store. */
   let held: Held | undefined
   /** Id of the token that was last reported as unreadable. */
@@ -172,7 +179,9 @@ export function createShare(options: ShareOptions) {
       const wait = turnOf(reply, { now: clock.now(), random: random(), ask })
       if (wait !== undefined) return wait
       const outcome = await send({ ...ask, weight: rules.loginRejectedAttempts })
-      return 'token' in outcome ? publish(ask, outcome) : outcome
+      if ('token' in outcome) return publish(ask, outcome)
+      if ('failure' in outcome && outcome.counted) untold = last
+      return outcome
     }
     return LOOK_AGAIN
   }
@@ -214,18 +223,23 @@ export function createShare(options: ShareOptions) {
     const until = isForAll ? clock.now() + outcome.pause : -Infinity
     known = { ...known, notBefore: Math.max(known.notBefore, until) }
     const reply = noted(await putEntry(own, known, true))
+    if (outcome.counted && reply.type !== 'done') untold = last
     if (reply.type !== 'late') return outcome
     const found = find(reply)
     if (found?.better === true) return adopted(found)
-    if (outcome.counted) await putLate(own)
+    await tell()
     return outcome
   }
 
-  /** This process stood still, and another one has the lease: iSales counted the login all the same. */
-  const putLate = async ({ book }: Held): Promise<void> => {
-    const own = { ...newClaim(''), book }
+  /** iSales counted these logins all the same: the book of all replicas gets them as soon as it can. */
+  const tell = async (): Promise<void> => {
+    if (untold === undefined) return
+    const { credentials, fingerprint } = untold
+    const own = newClaim(fingerprint)
     const reply = await claim(own)
-    if (reply.type === 'mine') await putEntry(own, merged(known, entryIn(own, reply)), true)
+    if (reply.type !== 'mine') return
+    const entry = merged((await local.read(credentials)) ?? NO_ENTRY, entryIn(own, reply))
+    if ((await putEntry(own, entry, true)).type === 'done') untold = undefined
   }
 
   const putEntry = (own: Held, entry: Entry, release: boolean) => {
@@ -304,6 +318,7 @@ export function createShare(options: ShareOptions) {
       while (isLookWanted) {
         isLookWanted = false
         await lookOnce()
+        if (obtaining === undefined && !stopped) await tell()
       }
       looking = undefined
     }

@@ -103,10 +103,20 @@ describe('programs that share', () => {
   })
 })
 
-it('programs make one refused login each, and then spare the password, when no store is there', async () => {
+it('programs make one refused login each while no store is there, and the store hears of them when it comes', async () => {
   const sim = await openIsales(60)
-  await startReplicas(3, await freePort(), { ISALES_PASSWORD: 'wrong' })
+  const port = await freePort()
+  const wrong = { ISALES_PASSWORD: 'wrong' }
+  await startReplicas(3, port, wrong)
   await until(() => sim.state().loginsRejected === 3, 10_000)
   await delay(6000)
+  expect(sim.state().loginsRejected).toBe(3)
+
+  const server = await startServer({ port })
+  await until(async () => (await refusalsOf(server, sim)) === 3, 10_000)
+  const check = start(['check', '--live', '--quiet'], { ...environment(port), ...wrong })
+  await within(check.ended, 'the end of check', 20_000)
+  await startReplica(port, wrong)
+  await delay(2000)
   expect(sim.state().loginsRejected).toBe(3)
 })
