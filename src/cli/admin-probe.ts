@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
+import type { Status } from '../admin/index.ts'
 import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { codeOf } from '../causes.ts'
@@ -55,6 +56,13 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
       return { at, status: undefined, body: late.aborted ? '' : codeOf(error) }
     }
   }
+}
+
+/** What `/status.json` says; undefined: no proxy responded that says it. */
+export function statusIn({ status, body }: AdminResponse): Status | undefined {
+  const json = status === 200 ? parseObject(body) : undefined
+  const isOurs = typeof json?.['pid'] === 'number' && 'asked' in json
+  return isOurs ? (json as unknown as Status) : undefined
 }
 
 /** What it responded, or that it did not and where to look. */

@@ -20,16 +20,12 @@ import { table } from '../terminal.ts'
 import { placesOf } from '../upstream/index.ts'
 import { explain, wordsOf, type Said, type Words } from '../words/index.ts'
 
-export const command: Command<'live' | 'quiet' | 'health'> = {
-  example: '--live',
-  flags: { live: {}, quiet: {}, health: {} },
-  async run(flags, io) {
-    if (flags['health'] && (flags['live'] || flags['quiet'])) {
-      io.stderr.write(`${wordsOf(io.env).command.health}\n`)
-      return EXIT.usage
-    }
-    return flags['health'] ? checkHealth(io) : checkConfig(flags, io)
-  },
+export const check: Command = async (flags, io) => {
+  if (flags['health'] && (flags['live'] || flags['quiet'])) {
+    io.stderr.write(`${wordsOf(io.env).command.health}\n`)
+    return EXIT.usage
+  }
+  return flags['health'] ? checkHealth(io) : checkConfig(flags, io)
 }
 
 /** Asks the running proxy whether it lives. */

@@ -5,23 +5,19 @@ import { probe, VERDICTS, type Probed } from './prober.ts'
 import { table } from '../terminal.ts'
 import { wordsOf, type Words } from '../words/index.ts'
 
-export const command: Command<'second-login'> = {
-  example: '> isales.env',
-  flags: { 'second-login': {} },
-  async run(flags, io) {
-    const loaded = loadConfig(io.env)
-    writeProblems(io, loaded)
-    if (!loaded.ok) return EXIT.usage
-    const { config } = loaded
-    const words = wordsOf(io.env)
-    const { signal } = io
-    const secondLogin = flags['second-login'] !== undefined
-    const probed = await probe({ config, signal, words, vary: true, secondLogin })
-    if (signal.aborted) return endedBy(signal)
-    io.stdout.write(envFile(probed, io))
-    io.stderr.write(`${words.check.verdicts[probed.verdict]}\n`)
-    return VERDICTS[probed.verdict]
-  },
+export const discover: Command = async (flags, io) => {
+  const loaded = loadConfig(io.env)
+  writeProblems(io, loaded)
+  if (!loaded.ok) return EXIT.usage
+  const { config } = loaded
+  const words = wordsOf(io.env)
+  const { signal } = io
+  const secondLogin = flags['second-login'] !== undefined
+  const probed = await probe({ config, signal, words, vary: true, secondLogin })
+  if (signal.aborted) return endedBy(signal)
+  io.stdout.write(envFile(probed, io))
+  io.stderr.write(`${words.check.verdicts[probed.verdict]}\n`)
+  return VERDICTS[probed.verdict]
 }
 
 /** Settings that the conversation decides: what was given for them does not count. */

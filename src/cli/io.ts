@@ -70,11 +70,6 @@ export function endedBy(signal: AbortSignal): number {
   return 128 + (SIGNAL_NUMBERS[String(signal.reason)] ?? 0)
 }
 
-export interface Flag {
-  /** What stands after the flag in the help, such as `60s`. Without it the flag takes no value. */
-  readonly value?: string
-}
-
 /** The texts of the flags that were given; of a flag without a value its name. */
 export type FlagValues = Readonly<Record<string, string | undefined>>
 
@@ -91,11 +86,5 @@ export function readTimeout(
   return undefined
 }
 
-/** What each file of a command exports as `command`; `words` says what it does, and what each of its flags does. */
-export interface Command<FlagName extends string = string> {
-  /** What stands behind the name in the example of the overview. Default: nothing. */
-  readonly example?: string
-  readonly flags: Readonly<Record<FlagName, Flag>>
-  /** Returns the exit code. */
-  run(flags: FlagValues, io: Io): Promise<number>
-}
+/** What each file of a command exports. Returns the exit code. */
+export type Command = (flags: FlagValues, io: Io) => Promise<number>

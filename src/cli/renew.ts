@@ -4,9 +4,8 @@ import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Status } from '../admin/index.ts'
 import { formatDuration } from '../config/index.ts'
-import { parseObject } from '../json.ts'
 import { codeOf } from '../causes.ts'
-import { describeResponse, openAdminClient, type AdminResponse } from './admin-probe.ts'
+import { describeResponse, openAdminClient, statusIn } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, readTimeout, type Command, type Io } from './io.ts'
 
@@ -14,55 +13,41 @@ const LIMITS = { min: '1s', max: '1h' }
 /** Milliseconds between two looks at `/status.json`. */
 const LOOK_EVERY = 200
 
-/** What is read of `/status.json`. */
-type Seen = Pick<Status, 'pid' | 'asked' | 'token' | 'renewal'>
+export const renew: Command = async (flags, io) => {
+  const timeout = readTimeout(io, flags['timeout'], LIMITS)
+  if (timeout === undefined) return EXIT.usage
+  const ask = openAdminClient(io)
+  if (ask === undefined) return EXIT.usage
+  const words = wordsOf(io.env)
+  const { renew } = words
+  const first = await ask('/status.json')
+  const before = statusIn(first)
+  const problem =
+    before === undefined ? describeResponse(first, words) : hangUp(before.pid, io, renew)
+  if (io.signal.aborted) return endedBy(io.signal)
+  if (before === undefined || problem !== undefined) {
+    io.stderr.write(`${words.sentences(renew.nothing(problem ?? ''))}\n`)
+    return EXIT.notReady
+  }
 
-export const command: Command<'timeout'> = {
-  flags: { timeout: { value: '60s' } },
-  async run(flags, io) {
-    const timeout = readTimeout(io, flags['timeout'], LIMITS)
-    if (timeout === undefined) return EXIT.usage
-    const ask = openAdminClient(io)
-    if (ask === undefined) return EXIT.usage
-    const words = wordsOf(io.env)
-    const { renew } = words
-    const first = await ask('/status.json')
-    const before = seenIn(first)
-    const problem =
-      before === undefined ? describeResponse(first, words) : hangUp(before.pid, io, renew)
+  const deadline = performance.now() + timeout
+  while (performance.now() < deadline) {
+    await delay(LOOK_EVERY, undefined, { signal: io.signal }).catch(() => undefined)
+    const response = await ask('/status.json')
     if (io.signal.aborted) return endedBy(io.signal)
-    if (before === undefined || problem !== undefined) {
-      io.stderr.write(`${words.sentences(renew.nothing(problem ?? ''))}\n`)
-      return EXIT.notReady
+    const now = statusIn(response)
+    if (now?.pid !== before.pid) {
+      io.stderr.write(`${renew.ended}\n`)
+      return EXIT.unreachable
     }
-
-    const deadline = performance.now() + timeout
-    while (performance.now() < deadline) {
-      await delay(LOOK_EVERY, undefined, { signal: io.signal }).catch(() => undefined)
-      const response = await ask('/status.json')
-      if (io.signal.aborted) return endedBy(io.signal)
-      const now = seenIn(response)
-      if (now?.pid !== before.pid) {
-        io.stderr.write(`${renew.ended}\n`)
-        return EXIT.unreachable
-      }
-      // The signal has come, and the login that it asked for has ended.
-      if (now.asked.number > before.asked.number && now.asked.outcome !== null) {
-        io.stdout.write(`${outcomeOf(now, words)}\n`)
-        return CODES[now.asked.outcome]
-      }
+    // The signal has come, and the login that it asked for has ended.
+    if (now.asked.number > before.asked.number && now.asked.outcome !== null) {
+      io.stdout.write(`${outcomeOf(now, words)}\n`)
+      return CODES[now.asked.outcome]
     }
-    io.stderr.write(`${renew.late(formatDuration(timeout))}\n`)
-    return EXIT.unreachable
-  },
-}
-
-/** Undefined: no proxy responded that says its process. */
-function seenIn({ status, body }: AdminResponse): Seen | undefined {
-  const json = status === 200 ? parseObject(body) : undefined
-  return typeof json?.['pid'] === 'number' && 'asked' in json
-    ? (json as unknown as Seen)
-    : undefined
+  }
+  io.stderr.write(`${renew.late(formatDuration(timeout))}\n`)
+  return EXIT.unreachable
 }
 
 /** @returns why the signal was not sent; undefined: it was. */
@@ -107,7 +92,7 @@ const CODES = {
 } as const
 
 /** How the login ended, with the cause and the cure that the status page has. */
-function outcomeOf({ asked, token, renewal }: Seen, words: Words): string {
+function outcomeOf({ asked, token, renewal }: Status, words: Words): string {
   const { renew, sentences } = words
   const { guarded, outcome, reason, retryInSeconds } = asked
   if (outcome === null) return ''

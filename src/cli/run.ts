@@ -12,16 +12,35 @@ type FlagOf<Name extends CommandName> = Extract<keyof Words['commands'][Name]['f
 const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80
 
-/** Each is loaded only when it is asked for: what serves carries nothing of the others. */
-export const COMMANDS: {
-  readonly [Name in CommandName]: () => Promise<Command<FlagOf<Name>>>
-} = {
-  serve: async () => (await import('./serve.ts')).command,
-  check: async () => (await import('./check.ts')).command,
-  status: async () => (await import('./status.ts')).command,
-  wait: async () => (await import('./wait.ts')).command,
-  discover: async () => (await import('./discover.ts')).command,
-  renew: async () => (await import('./renew.ts')).command,
+interface CommandKind<Flag extends string> {
+  /** What stands after the flag in the help, such as `60s`. Null: the flag takes no value. */
+  readonly flags: Readonly<Record<Flag, string | null>>
+  /** What stands behind the name in the example of the overview. Default: nothing. */
+  readonly example?: string
+  /** Loaded only when it is asked for: what serves carries nothing of the others. */
+  readonly load: () => Promise<Command>
+}
+
+/** `words` says what each command does, and each of its flags. */
+export const COMMANDS: { readonly [Name in CommandName]: CommandKind<FlagOf<Name>> } = {
+  serve: { flags: {}, load: async () => (await import('./serve.ts')).serve },
+  check: {
+    flags: { live: null, quiet: null, health: null },
+    example: '--live',
+    load: async () => (await import('./check.ts')).check,
+  },
+  status: { flags: { output: 'text' }, load: async () => (await import('./status.ts')).status },
+  wait: {
+    flags: { timeout: '60s' },
+    example: '--timeout 60s',
+    load: async () => (await import('./wait.ts')).wait,
+  },
+  discover: {
+    flags: { 'second-login': null },
+    example: '> isales.env',
+    load: async () => (await import('./discover.ts')).discover,
+  },
+  renew: { flags: { timeout: '60s' }, load: async () => (await import('./renew.ts')).renew },
 }
 const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 
@@ -49,14 +68,16 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   const args = named ? rest : argv
   if (args.includes('--help') || args.includes('-h')) return help(name, io)
   const words = wordsOf(io.env)
-  const command = await load(name)
-  if (command === undefined) return misused(unknown('command', name, NAMES, words), io)
-  const values = parseFlags(command.flags, args, words)
-  return typeof values === 'string' ? misused(values, io) : command.run(values, io)
+  if (!isCommand(name)) return misused(unknown('command', name, NAMES, words), io)
+  const { flags, load } = COMMANDS[name]
+  const values = parseFlags(flags, args, words)
+  if (typeof values === 'string') return misused(values, io)
+  const run = await load()
+  return run(values, io)
 }
 
-async function load(name: string): Promise<Command | undefined> {
-  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name as CommandName]() : undefined
+function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(COMMANDS, name)
 }
 
 function misused(problem: string, io: Io): number {
@@ -66,13 +87,13 @@ function misused(problem: string, io: Io): number {
 
 /** Reads `--name`, `--name value` and `--name=value`. A text says what is wrong. */
 function parseFlags(
-  flags: Command['flags'],
+  flags: Readonly<Record<string, string | null>>,
   args: readonly string[],
   words: Words,
 ): FlagValues | string {
   const { command } = words
   const options = Object.entries(flags).map(
-    ([name, { value }]) => [name, { type: value === undefined ? 'boolean' : 'string' }] as const,
+    ([name, example]) => [name, { type: example === null ? 'boolean' : 'string' }] as const,
   )
   const config = { args: [...args], options: Object.fromEntries(options), tokens: true } as const
   // Strict, its errors would repeat arguments, and somebody may have put a password there.
@@ -82,15 +103,15 @@ function parseFlags(
     if (token.kind === 'positional') return command.noArgument
     if (token.kind === 'option-terminator') continue
     const { name, rawName, value, inlineValue } = token
-    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined
-    if (flag === undefined) {
+    const example = Object.hasOwn(flags, name) ? flags[name] : undefined
+    if (example === undefined) {
       const known = [...Object.keys(flags), 'help'].map((one) => `--${one}`)
       return unknown('flag', rawName, known, words)
     }
-    if (flag.value === undefined && value !== undefined) return command.noValue(`--${name}`)
-    if (flag.value !== undefined) {
+    if (example === null && value !== undefined) return command.noValue(`--${name}`)
+    if (example !== null) {
       if (!value || (!inlineValue && value.startsWith('-')))
-        return command.needsValue(`--${name}`, flag.value)
+        return command.needsValue(`--${name}`, example)
       if (name in values) return command.twice(`--${name}`)
     }
     values[name] = value ?? name
@@ -111,15 +132,14 @@ function unknown(
   return near === undefined ? problem : command.near(problem, near)
 }
 
-async function help(name: string | undefined, io: Io): Promise<number> {
+function help(name: string | undefined, io: Io): number {
   const words = wordsOf(io.env)
   if (name === undefined || /^-|^(?:help|version)$/.test(name)) {
-    io.stdout.write(await overview(words))
+    io.stdout.write(overview(words))
     return EXIT.ok
   }
-  const command = await load(name)
   const setting = SETTING_LIST.find((one) => one.variables.includes(name.toUpperCase()))
-  if (command !== undefined) io.stdout.write(commandHelp(name as CommandName, command, words))
+  if (isCommand(name)) io.stdout.write(commandHelp(name, words))
   else if (setting !== undefined) io.stdout.write(settingHelp(setting, words))
   else if (name === name.toUpperCase()) return misused(unknown('setting', name, KNOWN, words), io)
   else return misused(unknown('command', name, NAMES, words), io)
@@ -128,16 +148,16 @@ async function help(name: string | undefined, io: Io): Promise<number> {
 
 type Row = readonly [name: string, text: string]
 
-async function overview({ commands, exitCodes, help }: Words): Promise<string> {
-  const summaries: Row[] = []
-  const examples: string[] = []
-  for (const [name, get] of Object.entries(COMMANDS)) {
-    const { example = '' } = await get()
-    summaries.push([name, commands[name as CommandName].summary])
-    examples.push(`  ${PROGRAM} ${name} ${example}`.trimEnd())
-  }
-  summaries.push(['help', help.help], ['version', help.version])
-  examples.push(`  ${PROGRAM} help CLIENT_DEADLINE`)
+function overview({ commands, exitCodes, help }: Words): string {
+  const summaries: Row[] = [
+    ...Object.entries(commands).map(([name, { summary }]): Row => [name, summary]),
+    ['help', help.help],
+    ['version', help.version],
+  ]
+  const examples = [
+    ...Object.entries(COMMANDS).map(([name, { example = '' }]) => `${name} ${example}`),
+    'help CLIENT_DEADLINE',
+  ].map((line) => `  ${PROGRAM} ${line}`.trimEnd())
   const required = SETTING_LIST.filter((one) => one.required).map(({ variables, example }): Row => [
     help.or(variables),
     help.such(example),
@@ -164,15 +184,11 @@ ${folded(help.more)}
 `
 }
 
-function commandHelp(
-  name: CommandName,
-  command: Command,
-  { commands, help, sentences }: Words,
-): string {
+function commandHelp(name: CommandName, { commands, help, sentences }: Words): string {
   const { summary, text, ...said } = commands[name]
   const docs: Readonly<Record<string, string>> = said.flags
-  const flags = Object.entries(command.flags).map(([flag, { value }]): Row => [
-    value === undefined ? `--${flag}` : `--${flag} ${value}`,
+  const flags = Object.entries(COMMANDS[name].flags).map(([flag, example]): Row => [
+    `--${flag} ${example ?? ''}`.trimEnd(),
     docs[flag] ?? '',
   ])
   const line = [PROGRAM, name, ...flags.map(([flag]) => `[${flag}]`)].join(' ')

@@ -4,17 +4,12 @@ import { formatError, loadConfig } from '../config/index.ts'
 import { createLog, openStdout } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
 import { EXIT } from './exit-codes.ts'
-import { readerOf, writeProblems, type Io, type Command } from './io.ts'
+import { readerOf, writeProblems, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
 import { en, wordsOf } from '../words/index.ts'
 
-export const command: Command<never> = {
-  flags: {},
-  run: (_, io) => serve(io),
-}
-
 /** The proxy itself, until a signal comes. */
-async function serve(io: Io): Promise<number> {
+export const serve: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
   const words = wordsOf(io.env)
   const { warnings } = loaded

@@ -16,8 +16,7 @@ describe('help', () => {
     },
   )
 
-  it.each(Object.entries(COMMANDS))('explains %s and its flags', async (name, load) => {
-    const { flags } = await load()
+  it.each(Object.entries(COMMANDS))('explains %s and its flags', async (name, { flags }) => {
     const asked = await runHere(['help', name])
     expect(asked.code).toBe(0)
     expect(asked.stdout).toContain(`Usage: isales-auth-proxy ${name}`)
