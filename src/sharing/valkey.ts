@@ -137,7 +137,10 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
           broken = reasonOf(error)
         })
         commands.on('close', () => {
+          const isLost = greeting !== undefined
           greeting = undefined
+          // The next look may be 10 s away, and people see what it finds.
+          if (isLost) look()
         })
         commands.on('ready', () => {
           greet().then(() => {

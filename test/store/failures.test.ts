@@ -87,6 +87,16 @@ describe.each(ENGINES)('%s', (engine) => {
     await until(async () => (await cell.claim(claimBy(PROCESS_A))).type === 'mine')
   })
 
+  it('asks to look when a connection is lost: nothing else may ask for 10 s', async () => {
+    const server = await startServer({ engine })
+    const { cell, looks } = await connect(server.port)
+    await untilReads(cell, 'late')
+    const before = looks()
+    server.signal('SIGKILL')
+    await until(() => looks() > before)
+    expect(await cell.read()).toEqual(failure('unreachable'))
+  })
+
   it('says that a script blocks the server, and goes on when it has ended', async () => {
     const server = await startServer({ engine, directives: ['busy-reply-threshold 10'] })
     const { cell } = await connect(server.port)
