@@ -144,6 +144,7 @@ function renderPage(): Promise<string> {
     rejectedStatuses: [401, 403],
     places: {
       hosts: { isales: '', egress: '', store: '', client: '', disk: '' },
+      serverName: '',
       userFile: '',
       passwordFile: '',
     },

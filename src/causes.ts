@@ -62,6 +62,8 @@ const STAGES = {
   values: 'login',
   business: 'login',
   result: 'login',
+  /** A refresh carries neither user nor password. */
+  'refresh-refused': 'login',
   /** A refresh gave the token again that iSales rejects. */
   'same-token': 'login',
   auth: 'reply',

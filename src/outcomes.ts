@@ -16,7 +16,7 @@ export interface EndedRequest {
   readonly refusal?: Refusal | undefined
   /** What was relayed is a rejection of the token, by its status or its `result`. */
   readonly rejected?: boolean
-  /** What was relayed is an error that is a web page: something before iSales responded. */
+  /** What was relayed is a web page, or a redirect to one: something before iSales responded. */
   readonly page?: boolean
   /** Says nothing of iSales: a response to `OPTIONS *`, or one of the listener, such as 408, that it reports itself. */
   readonly endedHere?: boolean

@@ -32,7 +32,7 @@ export interface CallCounts {
   refused: number
   failed: number
   readonly byFailure: Partial<Record<CallFailure, number>>
-  /** Of the refused ones: the body was a web page, so that something before iSales refused them. */
+  /** Of the refused ones: what came was a web page, of something before iSales. */
   pages: number
   /** Of the succeeded ones: iSales responded with another 4xx, which is about the call and not about the token. */
   declined: number

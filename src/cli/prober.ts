@@ -1,4 +1,4 @@
-import { isOfGateway } from '../causes.ts'
+import { cause, causeOfStatus, isOfGateway, isWebPage } from '../causes.ts'
 import {
   formatDuration,
   pathFormat,
@@ -269,8 +269,21 @@ async function callInterface(
   const shown =
     result !== undefined && /^-?\w{1,9}$/.test(result) ? `${words.comma}result ${result}` : foreign
   // Never the body: it may hold a token.
-  const text = response.ok ? `${words.status(status)}${shown}` : check.noResponse(response.code)
-  return { status, result, data, text, works: status === 200 && result === '0' }
+  const text = `${words.status(status)}${shown}`
+  const failure = failureOf(response)
+  const { what, todo } = failure
+    ? explain(words, placesOf(config), failure)
+    : { what: text, todo: check.carrier }
+  return { status, result, data, text: what, todo, works: status === 200 && result === '0' }
+}
+
+/** Why a call says nothing of its token: iSales did not respond to it. Undefined: it did. */
+function failureOf(response: PostResult): Failure | undefined {
+  if (!response.ok) return { ...response, detail: response.code }
+  const { status, contentType, body } = response
+  const isPage = isWebPage(contentType, body) || (status >= 300 && status < 400)
+  if (isOfGateway(status) || status > 500) return { cause: causeOfStatus({ status }), status }
+  return isPage ? { cause: cause('page-refused'), status } : undefined
 }
 
 /** `lives 5m, with a refresh token that lives 1h`, of the token. */
@@ -293,13 +306,13 @@ async function findCarrier(run: Run, grant: Grant): Promise<boolean> {
   for (const carrier of run.vary ? CARRIERS : [{}]) {
     run.config = { ...given, ...carrier }
     const { isalesTokenHeaders: headers, isalesTokenField: field, isalesTokenScheme } = run.config
-    const { text, works } = await callInterface(run, grant)
+    const { text, todo, works } = await callInterface(run, grant)
     const how = `${headers.join(', ')}: ${withScheme(isalesTokenScheme, `<${field}>`)}`
     if (works) {
       find(run, 'call', run.check.works(how), { set: carrier })
       return true
     }
-    find(run, 'call', run.check.failed(how, text), run.vary ? {} : { remedy: run.check.carrier })
+    find(run, 'call', run.check.failed(how, text), run.vary ? {} : { remedy: todo })
   }
   return false
 }

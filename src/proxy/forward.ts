@@ -373,7 +373,6 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     this.#exchange?.abort('the client is gone')
     const { response, validated, requestId } = this.#call
     const ending = this.#ending
-    const isError = ending.do === 'relay' && ending.head.status >= 400
     const end = {
       method: this.#history.method,
       target: validated.target,
@@ -382,7 +381,10 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       failure: ending.do === 'fail' ? this.#failure : undefined,
       refusal: ending.do === 'fail' ? ending.refusal : undefined,
       rejected: ending.do === 'relay' && ending.rejected,
-      page: isError && this.#exchange !== undefined && isPage(ending.head, this.#exchange),
+      page:
+        ending.do === 'relay' &&
+        this.#exchange !== undefined &&
+        isPage(ending.head, this.#exchange),
       endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,

@@ -50,8 +50,10 @@ export function createJudge(rejectedStatuses: readonly number[], inspector: Insp
 /** Bytes of a body that tell a web page. */
 const BEGINNING = 64
 
-export function isPage({ contentType }: RelayedHead, exchange: Exchange): boolean {
-  return isWebPage(contentType, exchange.collected().toString('utf8', 0, BEGINNING))
+/** True for a web page, or a redirect to one, of something before iSales. */
+export function isPage({ status, contentType }: RelayedHead, exchange: Exchange): boolean {
+  const isRedirect = status >= 300 && status < 400
+  return isRedirect || isWebPage(contentType, exchange.collected().toString('utf8', 0, BEGINNING))
 }
 
 /**

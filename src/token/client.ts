@@ -1,8 +1,9 @@
-import { authFailureOf } from '../causes.ts'
+import { authFailureOf, cause } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import type { Config, Secret } from '../config/index.ts'
 import type { Post, PostResult } from '../upstream/index.ts'
 import {
+  isGrant,
   loginBody,
   parseResponse,
   refreshBody,
@@ -156,12 +157,14 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
     login: ({ user, password }, ask) =>
       post({ path: options.isalesLoginPath, body: loginBody(user, password) }, ask),
 
-    refresh(tokens, ask) {
-      const request = { path: isalesRefreshPath, body: refreshBody(tokens.refreshToken) }
+    async refresh(tokens, ask) {
       const field = options.isalesRefreshHeaderToken
-      if (field === undefined) return post(request, ask)
-      const token = tokens[field].reveal()
-      return post({ ...request, headers: ['Authentication', withScheme(scheme, token)] }, ask)
+      const value = field && withScheme(scheme, tokens[field].reveal())
+      const headers = value === undefined ? [] : ['Authentication', value]
+      const body = refreshBody(tokens.refreshToken)
+      const outcome = await post({ path: isalesRefreshPath, headers, body }, ask)
+      const isRefused = !isGrant(outcome) && outcome.cause.stage === 'login'
+      return isRefused ? { ...outcome, cause: cause('refresh-refused') } : outcome
     },
   }
 }

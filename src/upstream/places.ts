@@ -19,6 +19,7 @@ export function placesOf(config: Config): Places {
       client: '',
       disk: config.stateDir ?? '',
     },
+    serverName: config.isalesTlsServerName ?? '',
     userFile: fileOf(config.isalesUserFile),
     passwordFile: fileOf(config.isalesPasswordFile),
   }

@@ -202,7 +202,6 @@ export const check = {
   asText: 'result or lifetimes are written as text',
   works: (how: string) => `${how}: works`,
   as: (text: string, works: boolean) => `${text}, as a call that ${works ? 'works' : 'fails'}`,
-  noResponse: (code: string) => `no response (${code})`,
   foreign: 'not a response of iSales',
   otherHost: (origin: string) => `gives URLs of ${origin}, which is not ISALES_URL`,
   tryHost: (origin: string) => `Try ${origin} as ISALES_URL`,

@@ -28,6 +28,8 @@ export interface At {
   /** `isales.example:443`, and as a sentence begins with it. */
   readonly host: string
   readonly Host: string
+  /** `ISALES_TLS_SERVER_NAME`, where the certificate is checked for it; empty: for the host. */
+  readonly serverName: string
   /** The settings that name it, and the authorities that it is checked with. */
   readonly url: string
   readonly ca: string
@@ -97,11 +99,13 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
     `By the clock of this machine the certificate of ${peers[side]}${name && ` (${name})`} is not valid yet${from && `, but from ${from}`}`,
     'Set the clock and keep it right (timedatectl, chrony). If it is right, ask who issued the certificate',
   ],
-  'other-name': ({ side, host, url, certificate: { name } }) => [
-    `The certificate of ${peers[side]}${name && ` (${name})`} is for another name than ${host}`,
-    side === 'isales'
-      ? `Correct the host in ${url}, or set ISALES_TLS_SERVER_NAME to the name in the certificate`
-      : `Correct the host in ${url}`,
+  'other-name': ({ side, host, serverName, url, certificate: { name } }) => [
+    `The certificate of ${peers[side]}${name && ` (${name})`} is for another name than ${serverName || host}`,
+    serverName !== ''
+      ? 'Set ISALES_TLS_SERVER_NAME to a name in the certificate, or unset it'
+      : side === 'isales'
+        ? `Correct the host in ${url}, or set ISALES_TLS_SERVER_NAME to the name in the certificate`
+        : `Correct the host in ${url}`,
   ],
   'no-tls': ({ Host, url, side }) => [
     `${Host} speaks no TLS`,
@@ -131,8 +135,8 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
     'Put the right ones into HTTPS_PROXY: http://user:password@host:port',
   ],
   'egress-refused': ({ Host }) => [
-    `${Host} refuses to connect to iSales`,
-    'Have its operator allow the host and port of ISALES_URL, or list the host in NO_PROXY',
+    `${Host} does not connect to iSales`,
+    'Check the host and port in ISALES_URL. Have the operator of the egress proxy allow them, or list the host in NO_PROXY',
   ],
   'no-token': () => ['No token came in time', 'Find out why logins fail'],
   overloaded: () => [
@@ -187,7 +191,7 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
     'Ask its operator; nothing is to be done here',
   ],
   'page-refused': ({ status }) => [
-    `A web page refuses with ${status}. iSales sends none: it is of a gateway or firewall before it`,
+    `A web page comes with ${status}. iSales sends none: it is of a gateway or firewall before it`,
     'Ask who runs the gateway, firewall or egress proxy on the route to iSales; another login cures nothing',
   ],
   'not-isales': ({ host }) => [
@@ -208,6 +212,7 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
     correctPassword(at),
   ],
   result: (at) => ['iSales refuses the login: its result is not 0', correctPassword(at)],
+  'refresh-refused': () => ['iSales refuses the refresh token, so the proxy logs in instead', ''],
   'same-token': () => ['A refresh gave the token again that iSales rejects', ''],
   'disk-full': ({ host }) => [`The disk of ${host} is full`, 'Free space on it'],
   'disk-denied': ({ host }) => [
@@ -235,7 +240,7 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
 const stores: Readonly<Record<StoreFailureReason, (host: string) => Said>> = {
   unreachable: (host) => [
     `The shared store ${host} cannot be reached`,
-    'Check SESSION_STORE_URL and the network, and whether the store runs',
+    'Check SESSION_STORE_URL (rediss:// with TLS, redis:// without) and the network, and whether the store runs',
   ],
   timeout: (host) => [
     `The shared store ${host} is too slow`,
@@ -526,7 +531,7 @@ const refusals = {
     'The account may not make these calls: have iSales permit them to this user, or let CTI-OBS leave them',
   ],
   gateway: ({ count, paths }: Values<'count' | 'paths'>): Said => [
-    `${count} calls in the last minute were refused with a web page. iSales sends none: a gateway or firewall before it refuses them. Paths of the last hour: ${paths}`,
+    `${count} calls in the last minute got a web page, or a redirect to one. iSales sends none: a gateway or firewall before it responds. Paths of the last hour: ${paths}`,
     'Ask who runs the gateway, firewall or egress proxy on the route to iSales; a login of this proxy cures nothing',
   ],
   call: ({ count, total }: Values<'count' | 'total'>): Said => [

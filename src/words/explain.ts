@@ -5,6 +5,8 @@ import type { Words } from './en.ts'
 export interface Places {
   /** Host and port; the directory of the disk. */
   readonly hosts: Readonly<Record<Side, string>>
+  /** What the certificate of iSales is checked for instead of its host; empty: its host. */
+  readonly serverName: string
   /** Empty: the environment. */
   readonly userFile: string
   readonly passwordFile: string
@@ -50,6 +52,7 @@ export function explain(words: Words, places: Places, failure: Failure): Explain
     side,
     host,
     Host: side === 'egress' ? `${host.slice(0, 1).toUpperCase()}${host.slice(1)}` : host,
+    serverName: side === 'isales' ? places.serverName : '',
     url: URLS[side],
     ca: CAS[side],
     limit: call ? 'CLIENT_DEADLINE' : 'ISALES_LOGIN_TIMEOUT',

@@ -183,7 +183,6 @@ export const check: Words['check'] = {
   asText: 'result 或有效期写成了文本',
   works: (how) => `${how}：成功`,
   as: (text, works) => `${text}，与${works ? '成功' : '失败'}的调用相同`,
-  noResponse: (code) => `没有响应（${code}）`,
   foreign: '不是 iSales 的响应',
   otherHost: (origin) => `给出的 URL 属于 ${origin}，不是 ISALES_URL`,
   tryHost: (origin) => `试将 ISALES_URL 设为 ${origin}`,

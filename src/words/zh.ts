@@ -69,11 +69,13 @@ const causes: Words['causes'] = {
     `按本机时钟，${PEERS[side]}的证书${named(name)}尚未生效${from && `，${from} 起才有效`}`,
     '校准时钟并保持同步（timedatectl、chrony）；如果时钟没有问题，请联系证书的签发方',
   ],
-  'other-name': ({ side, host, url, certificate: { name } }) => [
-    `${PEERS[side]}的证书${named(name)}与主机名 ${host} 不符`,
-    side === 'isales'
-      ? `更正 ${url} 中的主机名，或把 ISALES_TLS_SERVER_NAME 设为证书中的名称`
-      : `更正 ${url} 中的主机名`,
+  'other-name': ({ side, host, serverName, url, certificate: { name } }) => [
+    `${PEERS[side]}的证书${named(name)}与主机名 ${serverName || host} 不符`,
+    serverName !== ''
+      ? '把 ISALES_TLS_SERVER_NAME 设为证书中的名称，或取消它'
+      : side === 'isales'
+        ? `更正 ${url} 中的主机名，或把 ISALES_TLS_SERVER_NAME 设为证书中的名称`
+        : `更正 ${url} 中的主机名`,
   ],
   'no-tls': ({ host, url, side }) => [
     `${host} 不使用 TLS`,
@@ -100,8 +102,8 @@ const causes: Words['causes'] = {
     '在 HTTPS_PROXY 中写入正确的用户名和密码：http://user:password@host:port',
   ],
   'egress-refused': ({ host }) => [
-    `${host} 拒绝连接 iSales`,
-    '请其管理员放行 ISALES_URL 的主机和端口，或把该主机写入 NO_PROXY',
+    `${host} 没有接通 iSales`,
+    '检查 ISALES_URL 中的主机和端口；请出口代理的管理员放行，或把该主机写入 NO_PROXY',
   ],
   'no-token': () => ['令牌没有及时取得', '查明登录为什么失败'],
   overloaded: () => ['进行中或等待中的调用过多', '先查 iSales 是否缓慢，再考虑调大 MAX_IN_FLIGHT'],
@@ -150,7 +152,7 @@ const causes: Words['causes'] = {
     '请联系其管理员；这里无须处理',
   ],
   'page-refused': ({ status }) => [
-    `一个网页以 ${status} 拒绝了请求。iSales 不返回网页：它来自 iSales 前面的网关或防火墙`,
+    `收到状态码为 ${status} 的网页。iSales 不返回网页：它来自 iSales 前面的网关或防火墙`,
     '请联系通往 iSales 的网关、防火墙或出口代理的管理员；重新登录无济于事',
   ],
   'not-isales': ({ host }) => [
@@ -168,6 +170,7 @@ const causes: Words['causes'] = {
   ],
   business: (at) => ['iSales 以 500 拒绝登录：按其文档，某个参数值有误', correctPassword(at)],
   result: (at) => ['iSales 拒绝登录：其 result 不为 0', correctPassword(at)],
+  'refresh-refused': () => ['iSales 拒绝了刷新令牌，因此代理改为登录', ''],
   'same-token': () => ['刷新得到的仍是被 iSales 拒绝的令牌', ''],
   'disk-full': ({ host }) => [`${host} 所在的磁盘已满`, '清理该磁盘'],
   'disk-denied': ({ host }) => [
@@ -192,7 +195,7 @@ const causes: Words['causes'] = {
 const stores: Words['stores'] = {
   unreachable: (host) => [
     `无法连接共享存储 ${host}`,
-    '检查 SESSION_STORE_URL 和网络，以及存储是否在运行',
+    '检查 SESSION_STORE_URL（有 TLS 用 rediss://，没有用 redis://）和网络，以及存储是否在运行',
   ],
   timeout: (host) => [`共享存储 ${host} 太慢`, '检查其 CPU 和内存，以及到它的网络'],
   tls: (host) => [
@@ -442,7 +445,7 @@ export const zh: Words = {
       '该账号无权进行这些调用：请在 iSales 中给该用户授权，或让 CTI-OBS 不再调用',
     ],
     gateway: ({ count, paths }) => [
-      `最近一分钟有 ${count} 次调用被网页拒绝。iSales 不返回网页：是它前面的网关或防火墙拒绝了调用。最近一小时的路径：${paths}`,
+      `最近一分钟有 ${count} 次调用得到网页，或被重定向到网页。iSales 不返回网页：应答的是它前面的网关或防火墙。最近一小时的路径：${paths}`,
       '请联系通往 iSales 的网关、防火墙或出口代理的管理员；本代理重新登录无济于事',
     ],
     call: ({ count, total }) => [

@@ -126,13 +126,13 @@ describe('the state', () => {
     ],
     [
       'degraded',
-      '4 calls in the last minute were refused with a web page.',
+      '4 calls in the last minute got a web page, or a redirect to one.',
       [MANY, calls({ ...REFUSED, page: true }, 2), calls({ status: 404, page: true }, 2)],
     ],
     // Each has a sentence of its own, and they are one finding.
     [
       'degraded',
-      'POST /obs/records (7). 2 calls in the last minute were refused with a web page.',
+      'POST /obs/records (7). 2 calls in the last minute got a web page',
       [MANY, calls(REFUSED, 5), calls({ ...REFUSED, page: true }, 2)],
     ],
     [

@@ -10,7 +10,7 @@ import type { FindingName } from '../../src/admin/findings.ts'
 import type { Status } from '../../src/admin/index.ts'
 import type { CauseCode } from '../../src/causes.ts'
 import type { Environment } from '../../src/config/load.ts'
-import { environment, openIsales, serve } from '../behaviour/secrets-stand.ts'
+import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secrets-stand.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
@@ -214,7 +214,8 @@ const DOUBTS: Readonly<Record<string, Doubt>> = {
   'a shared store that is down': {
     env: async () => sharedBy(await freePort()),
     finding: 'store',
-    words: /^The shared store 127.* cannot be reached.* Check SESSION_STORE_URL/,
+    words:
+      /^The shared store 127.* cannot be reached.* Check SESSION_STORE_URL \(rediss:\/\/ with TLS/,
   },
   'a shared store with another password': {
     env: async () => {
@@ -228,6 +229,60 @@ const DOUBTS: Readonly<Record<string, Doubt>> = {
     words: /refuses the user or password.* Correct SESSION_STORE_PASSWORD/,
   },
 }
+
+interface CallMistake {
+  readonly spoil: (sim: Simulator) => void
+  readonly finding: FindingName
+  readonly words: RegExp
+}
+const spoilCalls = (status: number) => (sim: Simulator) =>
+  sim.failBusiness({ status, times: 'always' })
+
+const CALL_MISTAKES: Readonly<Record<string, CallMistake>> = {
+  'a 503 to calls': {
+    spoil: spoilCalls(503),
+    finding: 'calls',
+    words: /iSales responds 503: maintenance or overload\. Ask its operator/,
+  },
+  'a gateway before iSales that responds 502': {
+    spoil: spoilCalls(502),
+    finding: 'calls',
+    words: /A gateway before iSales responds 502.* Ask the operator of iSales/,
+  },
+  'a web page with 200': {
+    spoil: (sim) => sim.html({ operation: 'business', times: 'always' }),
+    finding: 'refusals',
+    words: /iSales sends none: .* Ask who runs the gateway, firewall or egress proxy/,
+  },
+  'a redirect to a page': {
+    spoil: (sim) => sim.redirect({ operation: 'business', times: 'always' }),
+    finding: 'refusals',
+    words: /iSales sends none: .* Ask who runs the gateway, firewall or egress proxy/,
+  },
+}
+
+describe('page and check have the same cure, while logins work, of', () => {
+  it.each(Object.entries(CALL_MISTAKES))('%s', async (_, { spoil, finding, words }) => {
+    const sim = await openIsales({})
+    const given = environment(sim.origin)
+    const served = await serve(given)
+    await served.logged('logged-in')
+    const token = await ticket(served)
+    spoil(sim)
+    await tasks(served, token)
+    const english: string[] = []
+    for (const [language, LANG] of LANGUAGES) {
+      const page = await fetch(`${served.admin}/status.json?lang=${language}`)
+      const [first] = ((await page.json()) as Status).findings
+      expect(first).toMatchObject({ finding })
+      const check = await runHere(['check', '--live', '--quiet'], { env: { ...given, LANG } })
+      expect(check.code).toBe(4)
+      expect(check.stderr).toContain(firstOf(first.remedy).split(/[;；]/)[0])
+      if (language === 'en') english.push(`${first.reason} ${first.remedy}`, check.stderr)
+    }
+    expect(english).toEqual([expect.stringMatching(words), expect.stringMatching(words)])
+  })
+})
 
 describe('page and check say the same, while calls go on, of', () => {
   it.each(Object.entries(DOUBTS))('%s', async (_, { switches = {}, env, finding, words }) => {

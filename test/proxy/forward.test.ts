@@ -50,12 +50,13 @@ describe('exchanges that fail', () => {
 
 it.each([
   ['text/html', 200, '{"result":0}', [1], false],
-  ['text/html', 200, '<html>{"result":0}', [], false],
+  ['text/html', 200, '<html>{"result":0}', [], true],
   ['text/html', 500, '{"result":7}', [], false],
   ['text/html', 500, 'Error', [], true],
-  ['text/plain', 200, ' \n<html>', [], false],
+  ['text/plain', 200, ' \n<html>', [], true],
+  ['text/plain', 302, 'x', [], true],
   ['text/plain', 500, '<html>', [], true],
-])('%s: %i with %s is evidence for %j, an error page: %s', async (...row) => {
+])('%s: %i with %s is evidence for %j, a page: %s', async (...row) => {
   const [type, status, body, evidence, page] = row
   const { client, first, accepted, ends } = await sent()
   first.head(status, 'Content-Type', type, 'Content-Length', String(body.length))

@@ -21,6 +21,7 @@ export const PLACES: Places = {
     store: 'store.example:6379',
     client: '',
   },
+  serverName: '',
   userFile: '/run/secrets/user',
   passwordFile: '/run/secrets/password',
 }

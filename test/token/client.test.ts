@@ -80,7 +80,7 @@ it.each([
   ['token', 'Bearer', ['Authentication', 'Bearer t1']],
   ['refreshToken', 'Bearer', ['Authentication', 'Bearer r1']],
   ['token', '', ['Authentication', 't1']],
-  [undefined, 'Bearer', undefined],
+  [undefined, 'Bearer', []],
 ] as const)(
   'a refresh carries the refresh token in its body, and in Authentication the %s after %j',
   async (isalesRefreshHeaderToken, isalesTokenScheme, headers) => {
@@ -95,5 +95,15 @@ it.each([
         signal,
       },
     ])
+  },
+)
+
+it.each([401, 403, 500])(
+  'a refresh refused with %i is of the refresh token, and not of user and password',
+  async (status) => {
+    const body = '{"result":7}'
+    const { refresh, login } = clientOf({ ok: true, status, body })
+    expect(await refresh()).toMatchObject({ cause: { code: 'refresh-refused' }, status })
+    expect(await login()).not.toMatchObject({ cause: { code: 'refresh-refused' } })
   },
 )

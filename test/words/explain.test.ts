@@ -31,3 +31,13 @@ it.each([
     expect(explain(WORDS.en, places, { cause: cause('password') }).todo).toBe(todo)
   },
 )
+
+it('names ISALES_TLS_SERVER_NAME where the certificate of iSales is checked for it', () => {
+  const places = { ...PLACES, serverName: 'mistyped.example' }
+  const { what, todo } = explain(WORDS.en, places, { cause: cause('other-name') })
+  expect(what).toContain('another name than mistyped.example')
+  expect(todo).toMatch(/^Set ISALES_TLS_SERVER_NAME to a name in the certificate/)
+  expect(explain(WORDS.en, places, { cause: cause('other-name', 'egress') }).what).toContain(
+    'another name than the egress proxy',
+  )
+})
