@@ -1,9 +1,8 @@
-import { randomBytes, scrypt } from 'node:crypto'
+import { randomBytes, scryptSync } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { chown, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { cause, causeOfDisk, codeOf } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import { makeDirectory, readSmallFile } from '../config/index.ts'
@@ -43,8 +42,6 @@ const LOOK_EVERY = 50
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 
-const slowHash = promisify(scrypt) as (text: string, salt: Buffer, bytes: number) => Promise<Buffer>
-
 /**
  * The book of logins in `STATE_DIR`. It names credentials by a slow hash with a salt of its own, so that whoever reads
  * the file cannot try passwords quickly. A write goes to a new file of mode 0600, to the disk, and then into place: after
@@ -61,26 +58,26 @@ export function openBookFile(options: BookFileOptions): BookStore {
   const lockPath = join(directory, LOCK)
   const lockLasts = loginTimeout + 2 * MAX_DISK_WAIT
   let salt = randomBytes(16).toString('hex')
+  /** What counts, the latest last. */
   let entries = new Map<string, Entry>()
+  /** Those of them that the file lacks. */
+  const unwritten = new Map<string, Entry>()
   /** What the file held when it was last read or written. */
   let known: string | undefined
   let last: { readonly credentials: Credentials; salt: string; readonly id: string } | undefined
-  /** Of the directory. Undefined: it is not prepared. */
-  let owner: Stats | undefined
+  let isExposed = false
   let isSwept = false
-  /** What the file lacks. */
-  const unwritten = new Map<string, Entry>()
   let writing: Promise<void> | undefined
-  /** The write in flight takes too long. */
-  let isLate = false
-  let trouble: string | undefined
+  let trouble: Failure | undefined
 
   const report = (why: Failure | undefined): void => {
-    const name = why && `${why.cause.code} ${why.detail}`
-    if (name === trouble) return
-    trouble = name
-    onTrouble(why)
+    const isSame = why?.cause.code === trouble?.cause.code && why?.detail === trouble?.detail
+    trouble = why
+    if (!isSame) onTrouble(why)
   }
+
+  /** The write in flight takes too long. */
+  const isLate = (): boolean => trouble?.cause.code === 'disk-slow'
 
   /**
    * What is in memory counts by the monotonic clock. Only a file that another process has written since is converted by
@@ -95,18 +92,24 @@ export function openBookFile(options: BookFileOptions): BookStore {
     if (contents === undefined)
       report({ cause: cause(text === 'unreadable' ? 'disk-denied' : 'disk-foreign', 'disk') })
     // Entries that are not written yet have names by our salt.
-    else if (contents.salt === salt || unwritten.size === 0) ({ salt, entries } = contents)
+    else if (contents.salt === salt || unwritten.size === 0) {
+      ;({ salt, entries } = contents)
+      for (const [id, entry] of unwritten) keep(id, entry)
+    }
+  }
+
+  const keep = (id: string, entry: Entry): void => {
+    entries.delete(id)
+    entries.set(id, entry)
   }
 
   load()
 
-  const idOf = async (credentials: Credentials): Promise<string> => {
-    // Another process may have made the file meanwhile, with another salt.
-    while (last?.credentials !== credentials || last.salt !== salt) {
-      const used = salt
+  const idOf = (credentials: Credentials): string => {
+    if (last?.credentials !== credentials || last.salt !== salt) {
       const text = JSON.stringify([credentials.user, credentials.password.reveal()])
-      const hash = await slowHash(text, Buffer.from(used, 'hex'), 32)
-      last = { credentials, salt: used, id: hash.toString('hex') }
+      const id = scryptSync(text, Buffer.from(salt, 'hex'), 32).toString('hex')
+      last = { credentials, salt, id }
     }
     return last.id
   }
@@ -121,20 +124,22 @@ export function openBookFile(options: BookFileOptions): BookStore {
       })
     })
 
+  /** @returns who owns the directory: what root writes there, with a command, is for the proxy to read. */
   const prepare = async (): Promise<Stats> => {
     makeDirectory(directory)
     const found = await stat(directory)
-    if ((found.mode & WRITABLE_BY_ALL) !== 0) onExposed()
+    if (!isExposed && (found.mode & WRITABLE_BY_ALL) !== 0) onExposed()
+    isExposed ||= (found.mode & WRITABLE_BY_ALL) !== 0
     return found
   }
 
   /** Writes a new file to the disk. */
   const create = async (name: string, text: string): Promise<void> => {
-    const { uid, gid } = (owner ??= await prepare())
+    const { uid, gid } = await prepare()
     const file = await open(name, NEW_FILE, 0o600)
     try {
       await file.writeFile(text)
-      // What root writes, with a command, is for the proxy to read. Nobody else may give a file away, or has to.
+      // Nobody but root may give a file away, or has to.
       await file.chown(uid, gid).catch(ignore)
       await file.sync()
     } finally {
@@ -146,9 +151,7 @@ export function openBookFile(options: BookFileOptions): BookStore {
     const scratch = newScratch()
     load()
     const before = known
-    // The latest stands last.
-    const all = new Map([...entries].filter(([id]) => !unwritten.has(id)).concat([...unwritten]))
-    const kept = [...all].slice(-MAX_ENTRIES)
+    const kept = [...entries].slice(-MAX_ENTRIES)
     const text = formatContents(salt, kept, wallClock(), clock.now())
     try {
       await create(scratch, text)
@@ -158,7 +161,6 @@ export function openBookFile(options: BookFileOptions): BookStore {
       await rename(scratch, path)
       known = text
       for (const [id, entry] of kept) if (unwritten.get(id) === entry) unwritten.delete(id)
-      entries = new Map(kept)
     } finally {
       await rm(scratch, { force: true }).catch(ignore)
     }
@@ -168,58 +170,60 @@ export function openBookFile(options: BookFileOptions): BookStore {
 
   const flush = async (): Promise<void> => {
     try {
-      while (unwritten.size > 0) await put()
+      // Once at least, so that the promise is in `writing` before it ends.
+      do await put()
+      while (unwritten.size > 0)
       report(undefined)
     } catch (error) {
       const code = codeOf(error)
       report({ cause: causeOfDisk(code), detail: code })
       clock.setTimer(() => void writeAll(), RETRY_AFTER)
     }
-    isLate = false
     writing = undefined
   }
 
   const newScratch = (): string => `${path}.${randomBytes(8).toString('hex')}.new`
 
-  /** Names the holder of the lock; '' for none. Undefined: there can be no lock. */
+  /** Undefined: nobody has the lock. */
   const holderOf = async (): Promise<string | undefined> => {
     try {
-      const [holder = ''] = await readdir(lockPath)
-      return holder
+      return (await readdir(lockPath))[0]
     } catch (error) {
-      return codeOf(error) === 'ENOENT' ? '' : undefined
+      if (codeOf(error) !== 'ENOENT') throw error
+      return undefined
     }
   }
 
-  /** @returns false when another process is quicker, undefined when there can be no lock. */
-  const take = async (holder: string): Promise<boolean | undefined> => {
+  /** True for a lock that a process left which was killed, or which began before the date was set. */
+  const isOver = (holder: string): boolean =>
+    !(Math.abs(wallClock() - Number(holder.split('-')[1])) <= lockLasts)
+
+  /** Ends the lock of this holder and of no other. */
+  const release = async (holder: string): Promise<void> => {
+    await rmdir(join(lockPath, holder))
+    await rmdir(lockPath)
+  }
+
+  /** @returns false while another process has the lock, undefined when there can be none. */
+  const take = async (own: string): Promise<boolean | undefined> => {
     const scratch = newScratch()
     try {
-      const { uid, gid } = (owner ??= await prepare())
+      const holder = await holderOf()
+      if (holder !== undefined) {
+        if (isOver(holder)) await release(holder)
+        return false
+      }
+      const { uid, gid } = await prepare()
       await mkdir(scratch)
-      await mkdir(join(scratch, holder))
+      await mkdir(join(scratch, own))
       await chown(scratch, uid, gid).catch(ignore)
       await rename(scratch, lockPath)
       // It may have been swept before it was in its place.
-      return (await holderOf()) === holder
+      return (await holderOf()) === own
     } catch (error) {
       await rm(scratch, { recursive: true, force: true }).catch(ignore)
-      const code = codeOf(error)
-      // It was swept, or the directory is not there any more: it is made again.
-      if (code === 'ENOENT') owner = undefined
-      return TAKEN.has(code) ? false : undefined
+      return TAKEN.has(codeOf(error)) ? false : undefined
     }
-  }
-
-  /** Ends the lock of this holder and of no other. @returns false when that cannot be. */
-  const release = async (holder: string): Promise<boolean> => {
-    try {
-      await rmdir(join(lockPath, holder))
-      await rmdir(lockPath)
-    } catch (error) {
-      return TAKEN.has(codeOf(error))
-    }
-    return true
   }
 
   /** A process that was killed before it renamed its file has left it. Under the lock nobody else writes. */
@@ -232,56 +236,39 @@ export function openBookFile(options: BookFileOptions): BookStore {
   }
 
   return {
-    async read(credentials) {
+    read(credentials) {
       load()
-      const id = await idOf(credentials)
-      return unwritten.get(id) ?? entries.get(id)
+      return Promise.resolve(entries.get(idOf(credentials)))
     },
 
     async write(credentials, entry) {
       load()
-      const id = await idOf(credentials)
-      unwritten.delete(id)
+      const id = idOf(credentials)
+      keep(id, entry)
       unwritten.set(id, entry)
       // What is in flight writes this as well.
-      if (isLate) return false
-      const isOver = (await inTime(writeAll().then(() => true))) === true
-      if (!isOver) {
-        isLate = true
-        report({ cause: cause('disk-slow', 'disk') })
-      }
-      return isOver && unwritten.get(id) !== entry
+      if (isLate()) return false
+      const isOnTime = await inTime(writeAll().then(() => true))
+      if (isOnTime === undefined) report({ cause: cause('disk-slow', 'disk') })
+      return isOnTime === true && unwritten.get(id) !== entry
     },
 
     async lock(signal) {
       const own = `${process.pid}-${wallClock()}-${randomBytes(8).toString('hex')}`
-      let holder = ''
-      let heldSince = clock.now()
+      const unlock = (): Promise<void> => inTime(release(own).catch(ignore))
       while (!signal.aborted) {
-        if (isLate) break
-        const found = await inTime(holderOf())
-        if (found === undefined) break
-        if (found === '') {
-          const taking = take(own)
-          const isTaken = await inTime(taking)
-          if (isTaken === true) {
-            await inTime(sweep())
-            return async () => void (await inTime(release(own)))
-          }
-          if (isTaken === undefined) {
-            void taking.then(() => release(own))
-            break
-          }
+        if (isLate()) break
+        const taking = take(own)
+        const isTaken = await inTime(taking)
+        if (isTaken === true) {
+          await inTime(sweep())
+          return unlock
         }
-        if (found !== holder) heldSince = clock.now()
-        holder = found
-        // The date counts for a lock that was left before this process began.
-        const age = Math.max(
-          clock.now() - heldSince,
-          wallClock() - Number(found.split('-')[1]) || 0,
-        )
-        if (found === '' || age <= lockLasts) await delay(LOOK_EVERY)
-        else if ((await inTime(release(found))) !== true) break
+        if (isTaken === undefined) {
+          void taking.then(unlock)
+          break
+        }
+        await delay(LOOK_EVERY)
       }
       return NO_LOCK
     },

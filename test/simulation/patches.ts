@@ -143,14 +143,9 @@ Object.assign(crypto, {
       })
       .join('-')
   },
-  // 50 ms of CPU each, and in a thread, which comes back on real time.
+  // 50 ms of CPU each.
   scryptSync: (password: crypto.BinaryLike, salt: crypto.BinaryLike, size: number) =>
-    crypto.hkdfSync('sha256', password as Buffer, salt as Buffer, 'scrypt', size),
-  scrypt: (password: Buffer, salt: Buffer, size: number, ...rest: readonly unknown[]) => {
-    const done = rest.at(-1) as (error: null, key: Buffer) => void
-    const key = Buffer.from(crypto.hkdfSync('sha256', password, salt, 'scrypt', size))
-    schedule(() => done(null, key), 0)
-  },
+    Buffer.from(crypto.hkdfSync('sha256', password as Buffer, salt as Buffer, 'scrypt', size)),
 })
 
 // Real sockets would be read on real time. `Server.listen` is also what the simulated iSales calls.
