@@ -15,7 +15,6 @@ import {
 } from './evidence.ts'
 import {
   afterAdoption,
-  afterLogin,
   answersAsk,
   ASKED_APART,
   askedFrom,
@@ -282,59 +281,80 @@ export const ended: Step<Outcome> = (state, outcome, given) => {
   if (request === undefined) return { state }
   if ('deferred' in outcome) return deferred(state, request, outcome, given.now)
   if ('failure' in outcome) return failed(state, request, outcome, given)
-  const token = createToken(outcome, given.rules, former?.generation ?? 0, state.trusted)
+  const isRefresh = request.operation === 'refresh'
   // What a login gives is taken as it is: nothing else can be done.
-  const curesNothing =
-    request.operation === 'refresh' && isSuspect(state) && isSameToken(token, former)
-  return curesNothing
-    ? failed(state, request, SAME_TOKEN_AGAIN, given)
-    : adopted(state, outcome, given)
+  if (isRefresh && isSuspect(state) && isSameToken(newer(state, outcome, given), former))
+    return failed(state, request, SAME_TOKEN_AGAIN, given)
+  return outcome.adopted === true
+    ? adopted(state, outcome, given)
+    : granted(state, request, outcome, given)
+}
+
+/** The token of another replica is used. */
+export const adopted: Step<Grant> = (state, grant, given) => {
+  const { token: former, evidence, failuresInRow: failuresBefore } = state
+  const found = newer(state, grant, given)
+  // The token at hand was obtained with credentials that are new here only: what is known of it stays.
+  const atHand = isSameToken(found, former) ? former : undefined
+  const token = atHand ?? found
+  const next = withToken({ ...state, ...afterAdoption(state, grant) }, token, given)
+  return {
+    state: atHand ? { ...next, evidence: { ...evidence, asking: false } } : next,
+    event: { type: 'adopted', at: given.now, token, failuresBefore },
+  }
+}
+
+/** A token request of this process gives a token. */
+function granted(
+  before: State,
+  request: TokenRequest,
+  grant: Grant,
+  given: Circumstances,
+): Transition {
+  const { operation, number } = request
+  const { token: former, failuresInRow: failuresBefore } = before
+  const { now: at } = given
+  const token = newer(before, grant, given)
+  const logins = operation === 'login' ? { granted: number, tried: number } : {}
+  const state = withToken({ ...before, ...logins }, token, given)
+  const end = answersAsk(before, request) ? ({ outcome: 'granted' } as const) : undefined
+  return {
+    state: withEnd(state, end),
+    event: {
+      type: 'granted',
+      operation,
+      at,
+      durationMs: at - grant.sentAt,
+      token,
+      failuresBefore,
+      loginDue: isLoginDue(state),
+      asked: end,
+      sameToken: former?.token.reveal() === grant.token.reveal(),
+      lifetimeDoubt: grant.lifetime.doubt,
+    },
+  }
+}
+
+function newer({ token, trusted }: State, grant: Grant, { rules }: Circumstances): Token {
+  return createToken(grant, rules, token?.generation ?? 0, trusted)
 }
 
 function isSameToken({ headerValue }: Token, other: Token | undefined): boolean {
   return headerValue.reveal() === other?.headerValue.reveal()
 }
 
-/** A newer token is used, ours or another replica's. */
-export const adopted: Step<Grant> = (state, grant, given) => {
-  const { rules, now } = given
-  const { request, token: former, failuresInRow: failuresBefore } = state
-  const granted = createToken(grant, rules, former?.generation ?? 0, state.trusted)
-  // The token at hand was obtained with credentials that are new here only: what is known of it stays.
-  const atHand = granted.adopted && isSameToken(granted, former) ? former : undefined
-  const token = atHand ?? granted
-  const operation = request?.operation ?? 'login'
-  const numbers = granted.adopted ? afterAdoption(state, grant) : afterLogin(state, request)
-  const loginDue = isLoginDue({ ...state, ...numbers })
-  const next: State = {
-    ...state,
-    ...numbers,
+function withToken(before: State, token: Token, given: Circumstances): State {
+  const { now } = given
+  return {
+    ...before,
     token,
     request: undefined,
     renewAt: renewAt(token, given),
-    ...(!loginDue && { loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
+    // A login that is still due keeps its pause.
+    ...(!isLoginDue(before) && { loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
     deferred: undefined,
-    evidence: atHand ? { ...state.evidence, asking: false } : replace(state.evidence),
+    evidence: replace(before.evidence),
     lastSuccessAt: now,
-  }
-  if (granted.adopted) {
-    return { state: next, event: { type: 'adopted', at: now, token, failuresBefore } }
-  }
-  const end = request && answersAsk(state, request) ? ({ outcome: 'granted' } as const) : undefined
-  return {
-    state: withEnd(next, end),
-    event: {
-      type: 'granted',
-      operation,
-      at: now,
-      durationMs: now - grant.sentAt,
-      token,
-      failuresBefore,
-      loginDue,
-      asked: end,
-      sameToken: former?.token.reveal() === grant.token.reveal(),
-      lifetimeDoubt: grant.lifetime.doubt,
-    },
   }
 }
 

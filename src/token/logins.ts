@@ -77,15 +77,6 @@ export function answersAsk(logins: Logins, { operation, number }: TokenRequest):
   return isAsked(logins) && operation === 'login' && number >= logins.asked.number
 }
 
-/** The logins that are over when this one is granted. */
-export function afterLogin(
-  { granted, tried }: Logins,
-  request: TokenRequest | undefined,
-): Pick<Logins, 'granted' | 'tried'> {
-  if (request?.operation !== 'login') return { granted, tried }
-  return { granted: request.number, tried: request.number }
-}
-
 /** The token of another replica is as good as a login of ours, unless an operator wants to know whether one works. */
 export function afterAdoption(logins: Logins, { foreign }: Grant): Pick<Logins, 'granted'> {
   const { needed, granted, tried } = logins

@@ -249,6 +249,15 @@ describe('an operator who asks for a login', () => {
     expect(life.login(grant({ token: 't3' })).wait()).toBe(240_000)
     expect(due(life.does(renewAsked, undefined).after(3000))).toBe('login')
   })
+
+  it('is not answered by a refresh that comes before the login', () => {
+    const life = aged().does(renewAsked, undefined).login(grant())
+    life.does(renewAsked, undefined).begins('refresh').ends(DOWN)
+    expect([life.event, life.state.asked.end]).toMatchObject([{ asked: undefined }, undefined])
+    life.begins('refresh').ends(grant({ token: 't3' }))
+    expect([life.event, life.state.asked.end]).toMatchObject([{ asked: undefined }, undefined])
+    expect([life.next().operation, whyOf(life.state)]).toEqual(['login', 'operator'])
+  })
 })
 
 describe('a login in flight', () => {
@@ -413,7 +422,7 @@ describe('the token of another replica', () => {
     const given = { ...grant({ token: 't2' }), sentAt: START - 10_000, adopted: true }
     life.does(adopted, given)
     expect(life.event).toMatchObject({ type: 'adopted', token: { adopted: true } })
-    expect([sent(life), life.wait()]).toEqual([1, 230_000])
+    expect([sent(life), life.wait(), whyOf(life.state)]).toEqual([1, 230_000, 'renewal'])
   })
 
   it('that came from other credentials serves, and a login with ours is due', () => {
