@@ -89,9 +89,7 @@ export function createRequestHeaders(
   return ({ rawHeaders, httpVersion, credential, requestId, contentLength, inspected }) => {
     const headers: string[] = []
     let connection: string | undefined
-    for (let i = 0; i < rawHeaders.length; i += 2) {
-      const name = rawHeaders[i] ?? ''
-      const value = rawHeaders[i + 1] ?? ''
+    for (const [name, value] of linesOf(rawHeaders)) {
       const role = roleOf(name)
       if (role === 'connection') connection = joined(connection, value)
       else if (role === 'passes' || (role === 'coding' && !inspected)) headers.push(name, value)
@@ -152,9 +150,7 @@ export function relayedHead(
   let connection: string | undefined
   let contentType: string | undefined
   let codings: string | undefined
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = textOf(rawHeaders[i])
-    const value = textOf(rawHeaders[i + 1])
+  for (const [name, value] of linesOf(rawHeaders.map(textOf))) {
     const role = responseRoleOf(name)
     if (role === 'connection') connection = joined(connection, value)
     else if (role === 'transfer-encoding') codings = joined(codings, value)
@@ -203,19 +199,23 @@ function withoutNominated(headers: string[], connection: string | undefined): st
 
 function without(headers: HeaderLines, isDropped: (lowerName: string) => boolean): string[] {
   const kept: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] ?? ''
-    if (!isDropped(name.toLowerCase())) kept.push(name, headers[i + 1] ?? '')
+  for (const [name, value] of linesOf(headers)) {
+    if (!isDropped(name.toLowerCase())) kept.push(name, value)
   }
   return kept
+}
+
+/** Name and value of each header. */
+function* linesOf(headers: HeaderLines): Generator<readonly [string, string]> {
+  for (let i = 0; i < headers.length; i += 2) yield [headers[i] as string, headers[i + 1] as string]
 }
 
 /**
  * A name or a value, without the spaces behind it, which are no part of it (RFC 9110 section 5.5). A tab stays: undici's
  * parser does not see the framing behind one, so that nothing here may see it either.
  */
-function textOf(bytes: Buffer | undefined): string {
-  const text = bytes?.toString('latin1') ?? ''
+function textOf(bytes: Buffer): string {
+  const text = bytes.toString('latin1')
   let end = text.length
   while (text[end - 1] === ' ') end -= 1
   return text.slice(0, end)
