@@ -7,6 +7,11 @@ import {
   granted,
   memoryBook,
   NO_ENTRY,
+  parseStored,
+  prolonged,
+  restored,
+  stored,
+  waitOf,
   withBook,
   type BookStore,
   type Entry,
@@ -121,6 +126,86 @@ describe('the pause after a failed login', () => {
       provenUntil: -Infinity,
     })
     expect(begun(begun(first, NOW), NOW).notBefore).toBe(NOW + 8 * MINUTE)
+  })
+})
+
+describe('an entry outside of the process', () => {
+  const entry: Entry = {
+    attempts: 4,
+    refusals: 2,
+    notBefore: NOW + 10.5,
+    fullUntil: NOW + 15 * MINUTE,
+    provenUntil: NOW + HOUR,
+  }
+  const kept = { attempts: 4, refusals: 2, pause: 11, full: 15 * MINUTE, proof: HOUR }
+
+  it('holds durations, and none that is over', () => {
+    expect(stored(entry, NOW)).toEqual(kept)
+    expect(stored(NO_ENTRY, NOW)).toEqual({ attempts: 0, refusals: 0, pause: 0, full: 0, proof: 0 })
+  })
+
+  it.each([
+    ['4 s old', 4000, NOW - 4000],
+    ['of a clock that was set back since', -4000, NOW],
+  ])('counts from when it was written: %s', (_, age, at) => {
+    expect(restored(kept, age, NOW)).toEqual({
+      attempts: 4,
+      refusals: 2,
+      notBefore: at + 11,
+      fullUntil: at + 15 * MINUTE,
+      provenUntil: at + HOUR,
+    })
+    expect(restored({ ...kept, full: 0 }, age, NOW).fullUntil).toBe(-Infinity)
+  })
+
+  it.each([
+    [{}, true],
+    [{ attempts: 1e6 }, true],
+    [{ attempts: 1e6 + 1 }, false],
+    [{ attempts: 0.5 }, false],
+    [{ attempts: -1 }, false],
+    [{ refusals: '1' }, false],
+    [{ refusals: 0, attempts: 0 }, true],
+    [{ pause: 4 * HOUR }, true],
+    [{ pause: 4 * HOUR + 1 }, false],
+    [{ full: 15 * MINUTE + 1 }, false],
+    [{ proof: 24 * HOUR }, true],
+    [{ proof: 24 * HOUR + 1 }, false],
+    [{ proof: Number.NaN }, false],
+  ])('with %j is one of ours: %s', (change, isOurs) => {
+    const value = { ...kept, ...change }
+    expect(parseStored({ ...value, other: 1 })).toEqual(isOurs ? value : undefined)
+  })
+
+  it.each([[null], ['text'], [[]]])('is none of ours when it is %j', (value) => {
+    expect(parseStored(value)).toBeUndefined()
+  })
+})
+
+describe('the rules of the book', () => {
+  it.each([
+    ['renewed an hour and 1 ms ago', NOW + 23 * HOUR - 1, true],
+    ['renewed an hour ago', NOW + 23 * HOUR, false],
+    ['that ends', NOW + 1, true],
+    ['that has ended', NOW, false],
+  ])('a refresh prolongs a proof %s', (_, provenUntil, isDue) => {
+    const expected = isDue ? PROVEN : undefined
+    expect(prolonged({ ...NO_ENTRY, provenUntil }, NOW)).toEqual(expected)
+  })
+
+  it.each([
+    ['an attempt', 'login', { attempts: 1 }, ['guarded', 'transient']],
+    ['a refusal', 'login', { attempts: 1, refusals: 1 }, ['guarded', 'refused']],
+    ['three refusals', 'login', { attempts: 3, refusals: 3 }, ['guarded', 'guarded']],
+    ['an attempt', 'refresh', { attempts: 1 }, undefined],
+    ['a failure that another replica met', 'login', {}, ['paused', 'transient']],
+    ['a failure that another replica met', 'refresh', {}, ['paused', 'transient']],
+  ] as const)('after %s a %s waits: %j', (_, operation, change, expected) => {
+    const entry = { ...NO_ENTRY, notBefore: NOW + 7, ...change }
+    const [deferred, backoff] = expected ?? []
+    const wait = expected && { deferred, ms: 7, backoff }
+    expect(waitOf(entry, operation, ATTEMPTS, NOW)).toEqual(wait)
+    expect(waitOf(entry, operation, ATTEMPTS, NOW + 7)).toBeUndefined()
   })
 })
 

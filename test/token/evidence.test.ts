@@ -2,7 +2,9 @@ import { expect, it } from 'vitest'
 import {
   accept,
   beginRenewal,
+  isAccepted,
   isConflict,
+  isRejected,
   mayReplay,
   NO_EVIDENCE,
   reject,
@@ -29,6 +31,105 @@ it('rejections that came after the accepted call was sent are still open', () =>
   const answered = acceptedAt(state, 150, 300)
   expect(answered.openSince).toBe(150)
   expect(acceptedAt(answered, 201, 400).openSince).toBe(Infinity)
+})
+
+const MINUTE = 60_000
+const DOUBT = 10 * MINUTE
+/** A call with the token was accepted, and nothing is doubtful. */
+const GOOD: Evidence = { ...NO_EVIDENCE, judged: true, everAccepted: true }
+const FIRST = { kind: 'first', replays: 0, replayable: true } as const
+const AGAIN = { kind: 'same-token', replays: 1, replayable: true } as const
+const NEWER = { kind: 'newer-token', replays: 1, replayable: true } as const
+
+it.each<readonly [string, Partial<Evidence>, Parameters<typeof reject>[1], Partial<Evidence>]>([
+  ['opens', {}, FIRST, { openSince: 1e6, rejectedAt: 1e6, rejectedInRow: 1, judged: true }],
+  ['stays open', { openSince: 9 }, FIRST, { openSince: 9, rejectedAt: 1e6, doubtUntil: -Infinity }],
+  ['after one that cured nothing', { uncured: 1 }, FIRST, { doubtUntil: 1e6 + DOUBT }],
+  ['of a replay', {}, NEWER, { openSince: Infinity, judged: true, doubtUntil: 1e6 + DOUBT }],
+  ['of a replay, cured before', { cures: [1e6] }, NEWER, { openSince: 1e6, rejectedInRow: 0 }],
+  ['with one token', { cures: [1e6] }, AGAIN, { openSince: Infinity, doubtUntil: 1e6 + DOUBT }],
+  ['with one token, late', { startedAt: 1e6 - 28_000 }, AGAIN, { unsteady: true }],
+  ['with one token, early', { startedAt: 1e6 - 27_999 }, AGAIN, { unsteady: false }],
+  [
+    'not kept',
+    { startedAt: 0 },
+    { ...FIRST, replayable: false },
+    { unsteady: true, openSince: 1e6 },
+  ],
+  ['kept', { startedAt: 0 }, FIRST, { unsteady: false }],
+  ['unsteady before', { unsteady: true }, FIRST, { unsteady: true }],
+])('a rejection: %s', (_, before, call, expected) => {
+  expect(reject({ ...NO_EVIDENCE, ...before }, call, 1e6)).toMatchObject(expected)
+})
+
+it.each<readonly [string, Partial<Evidence>, string, number, Partial<Evidence>]>([
+  ['the first', { ...NO_EVIDENCE }, 'first', 99, { judged: true, everAccepted: true }],
+  ['the first with this token', { judged: false, uncured: 1 }, 'first', 99, { uncured: 0 }],
+  ['after a rejection', { rejectedInRow: 1, uncured: 1 }, 'first', 99, { uncured: 1 }],
+  ['an answer', { openSince: 98 }, 'first', 99, { doubtUntil: 200 + DOUBT }],
+  ['no answer', { openSince: 99, doubtUntil: 7 }, 'first', 99, { doubtUntil: 7 }],
+  ['an answer, not to all', { openSince: 98, rejectedAt: 99 }, 'first', 99, { openSince: 99 }],
+  ['a cure', { curable: true, uncured: 1 }, 'newer-token', 99, { uncured: 0, curable: false }],
+  [
+    'of another call',
+    { curable: true, rejectedInRow: 1 },
+    'first',
+    99,
+    { curable: true, cures: [] },
+  ],
+  ['of no renewal', { rejectedInRow: 1 }, 'newer-token', 99, { curable: false, cures: [] }],
+  ['overtaken', { curable: true, rejectedInRow: 1 }, 'overtaken', 99, { curable: true, cures: [] }],
+  ['unsteady before', { unsteady: true, openSince: 98 }, 'first', 99, { unsteady: true }],
+  ['a fourth cure', { curable: true, cures: [1, 2, 3] }, 'newer-token', 99, { cures: [2, 3, 200] }],
+])('an acceptance: %s', (_, before, kind, sentAt, expected) => {
+  const call = { kind: kind as 'first', sentAt }
+  const token = { obtainedAt: 200, adopted: false }
+  expect(accept({ ...GOOD, ...before }, call, token, 200)).toMatchObject(expected)
+})
+
+it('an acceptance that says nothing new changes nothing', () => {
+  expect(acceptedAt(GOOD, 99, 200)).toBe(GOOD)
+})
+
+it.each<readonly [Partial<Evidence>, boolean, boolean]>([
+  [{}, true, false],
+  [{ judged: false }, false, false],
+  [{ everAccepted: false }, false, false],
+  [{ rejectedInRow: 1 }, false, false],
+  [{ rejectedInRow: 2 }, false, false],
+  [{ rejectedInRow: 3 }, false, true],
+])('the token is accepted, or rejected for people: %j', (change, accepted, rejected) => {
+  const state = { ...GOOD, ...change }
+  expect([isAccepted(state), isRejected(state)]).toEqual([accepted, rejected])
+})
+
+it('a minute after it a cure is none of a conflict, and gives no second replay', () => {
+  const state = { ...GOOD, cures: [1, 2, 3] }
+  expect([MINUTE, MINUTE + 1].map((now) => isConflict(state, now))).toEqual([true, false])
+  const replays = [MINUTE + 2, MINUTE + 3].map((now) => mayReplay(state, 1, now))
+  expect(replays).toEqual([true, false])
+  expect(mayReplay(state, 2, MINUTE)).toBe(false)
+  expect([mayReplay(GOOD, 0, 0), mayReplay(GOOD, 1, 0)]).toEqual([true, false])
+})
+
+it('a renewal is scattered by 0.4 s, and a second request belongs to it', () => {
+  const open = rejectedAt(NO_EVIDENCE, 5000)
+  const starts = [0, 0.5, 1].map((random) => beginRenewal(open, 5000, random).startedAt)
+  expect(starts).toEqual([4600, 5000, 5400])
+  const asking = beginRenewal(open, 5000, 0.5)
+  expect(beginRenewal(asking, 9000, 0.5)).toBe(asking)
+  expect(renewalDueAt(asking)).toBe(5000)
+  expect(beginRenewal(NO_EVIDENCE, 5000, 0.5)).toBe(NO_EVIDENCE)
+})
+
+it.each([
+  ['that rejections asked for', { asking: true, openSince: 100 }, 1, true],
+  ['that evidence has answered meanwhile', { asking: true }, 0, true],
+  ['that a timer asked for', { openSince: 100 }, 0, false],
+])('a newer token of a renewal %s', (_, before, uncured, curable) => {
+  const state = replace({ ...GOOD, unsteady: true, ...before })
+  const fresh = { openSince: Infinity, unsteady: false, judged: false, asking: false }
+  expect(state).toMatchObject({ ...fresh, uncured, curable })
 })
 
 it('a rejection waits 500 ms for evidence, within ten minutes of one that evidence answered', () => {
