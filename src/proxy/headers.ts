@@ -206,7 +206,7 @@ function without(headers: HeaderLines, isDropped: (lowerName: string) => boolean
 }
 
 /** Name and value of each header. */
-function* linesOf(headers: HeaderLines): Generator<readonly [string, string]> {
+export function* linesOf(headers: HeaderLines): Generator<readonly [string, string]> {
   for (let i = 0; i < headers.length; i += 2) yield [headers[i] as string, headers[i + 1] as string]
 }
 

@@ -1,6 +1,6 @@
 import { hostIn, PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
 import type { Refusal } from '../http/index.ts'
-import type { HeaderLines } from './headers.ts'
+import { linesOf, type HeaderLines } from './headers.ts'
 import { remembered } from './remembered.ts'
 
 /** What is let in. */
@@ -139,9 +139,7 @@ function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeade
   }
   let bytes = 0
   let refused: Refused | undefined
-  for (let i = 0; i < lines.length; i += 2) {
-    const name = lines[i] ?? ''
-    const value = lines[i + 1] ?? ''
+  for (const [name, value] of linesOf(lines)) {
     bytes += name.length + value.length + 4
     const role = roleOf(name)
     // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.

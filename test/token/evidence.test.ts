@@ -10,6 +10,7 @@ import {
   reject,
   renewalDueAt,
   replace,
+  type AttemptKind,
   type Evidence,
 } from '../../src/token/evidence.ts'
 
@@ -62,27 +63,21 @@ it.each<readonly [string, Partial<Evidence>, Parameters<typeof reject>[1], Parti
   expect(reject({ ...NO_EVIDENCE, ...before }, call, 1e6)).toMatchObject(expected)
 })
 
-it.each<readonly [string, Partial<Evidence>, string, number, Partial<Evidence>]>([
-  ['the first', { ...NO_EVIDENCE }, 'first', 99, { judged: true, everAccepted: true }],
-  ['the first with this token', { judged: false, uncured: 1 }, 'first', 99, { uncured: 0 }],
-  ['after a rejection', { rejectedInRow: 1, uncured: 1 }, 'first', 99, { uncured: 1 }],
-  ['an answer', { openSince: 98 }, 'first', 99, { doubtUntil: 200 + DOUBT }],
-  ['no answer', { openSince: 99, doubtUntil: 7 }, 'first', 99, { doubtUntil: 7 }],
-  ['an answer, not to all', { openSince: 98, rejectedAt: 99 }, 'first', 99, { openSince: 99 }],
-  ['a cure', { curable: true, uncured: 1 }, 'newer-token', 99, { uncured: 0, curable: false }],
-  [
-    'of another call',
-    { curable: true, rejectedInRow: 1 },
-    'first',
-    99,
-    { curable: true, cures: [] },
-  ],
-  ['of no renewal', { rejectedInRow: 1 }, 'newer-token', 99, { curable: false, cures: [] }],
-  ['overtaken', { curable: true, rejectedInRow: 1 }, 'overtaken', 99, { curable: true, cures: [] }],
-  ['unsteady before', { unsteady: true, openSince: 98 }, 'first', 99, { unsteady: true }],
-  ['a fourth cure', { curable: true, cures: [1, 2, 3] }, 'newer-token', 99, { cures: [2, 3, 200] }],
-])('an acceptance: %s', (_, before, kind, sentAt, expected) => {
-  const call = { kind: kind as 'first', sentAt }
+it.each<readonly [string, Partial<Evidence>, AttemptKind, Partial<Evidence>]>([
+  ['the first', { ...NO_EVIDENCE }, 'first', { judged: true, everAccepted: true }],
+  ['the first with this token', { judged: false, uncured: 1 }, 'first', { uncured: 0 }],
+  ['after a rejection', { rejectedInRow: 1, uncured: 1 }, 'first', { uncured: 1 }],
+  ['an answer', { openSince: 98 }, 'first', { doubtUntil: 200 + DOUBT }],
+  ['no answer', { openSince: 99, doubtUntil: 7 }, 'first', { doubtUntil: 7 }],
+  ['an answer, not to all', { openSince: 98, rejectedAt: 99 }, 'first', { openSince: 99 }],
+  ['a cure', { curable: true, uncured: 1 }, 'newer-token', { uncured: 0, curable: false }],
+  ['of another call', { curable: true, rejectedInRow: 1 }, 'first', { curable: true, cures: [] }],
+  ['of no renewal', { rejectedInRow: 1 }, 'newer-token', { curable: false, cures: [] }],
+  ['overtaken', { curable: true, rejectedInRow: 1 }, 'overtaken', { curable: true, cures: [] }],
+  ['unsteady before', { unsteady: true, openSince: 98 }, 'first', { unsteady: true }],
+  ['a fourth cure', { curable: true, cures: [1, 2, 3] }, 'newer-token', { cures: [2, 3, 200] }],
+])('an acceptance: %s', (_, before, kind, expected) => {
+  const call = { kind, sentAt: 99 }
   const token = { obtainedAt: 200, adopted: false }
   expect(accept({ ...GOOD, ...before }, call, token, 200)).toMatchObject(expected)
 })
