@@ -2,9 +2,8 @@ import { constants, existsSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { loadConfig, SETTING_LIST, type Config, type EffectiveSetting } from '../config/index.ts'
-import { askOnce, type IsalesClient } from '../token/index.ts'
+import type { IsalesClient } from '../token/index.ts'
 import { causeOfDisk, codeOf } from '../causes.ts'
-import { logInShared } from '../sharing/index.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import {
@@ -15,10 +14,11 @@ import {
   type Io,
   type Command,
 } from './io.ts'
-import { logInOnce, openBook, probe, VERDICTS, type Login } from './prober.ts'
+import { logInForReplicas } from './command-login.ts'
+import { probe, VERDICTS } from './prober.ts'
 import { table } from '../terminal.ts'
 import { placesOf } from '../upstream/index.ts'
-import { explain, wordsOf, type Said, type Words } from '../words/index.ts'
+import { explain, wordsOf, type Words } from '../words/index.ts'
 
 export const check: Command = async (flags, io) => {
   if (flags['health'] && (flags['live'] || flags['quiet'])) {
@@ -73,7 +73,7 @@ async function checkLive(config: Config, io: Io): Promise<number> {
   const { signal, stdout, stderr } = io
   const words = wordsOf(io.env)
   const { check } = words
-  const logIn = (isales: IsalesClient): Promise<Login> => logInWithStore(config, isales, io)
+  const logIn = (isales: IsalesClient) => logInForReplicas(config, isales, io)
   const { verdict, findings } = await probe({ config, signal, words, vary: false, logIn })
   if (signal.aborted) return endedBy(signal)
   const good = findings.filter(({ remedy }) => remedy === '')
@@ -84,28 +84,6 @@ async function checkLive(config: Config, io: Io): Promise<number> {
     stderr.write(check.labelled(label, `${one.topic} ${words.line(one.evidence, one.remedy)}\n`))
   ;(code === EXIT.ok ? stdout : stderr).write(`${check.verdicts[verdict]}\n`)
   return code
-}
-
-/** Under the lease of the shared store, where there is one, so that replicas take the new token. */
-async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Promise<Login> {
-  const book = openBook(config)
-  const login = await logInShared(config, isales, book.store, askOnce(io.signal))
-  if (login === undefined) {
-    // Only in a cluster are several replicas likely.
-    const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
-    return {
-      ...(inCluster && { note: [wordsOf(io.env).check.noStore, ''] as const }),
-      ...(await logInOnce(config, io.signal, book)(isales)),
-    }
-  }
-  const { outcome, store, others = 0 } = login
-  const { check, stores } = wordsOf(io.env)
-  const why = store.reason && stores[store.reason](placesOf(config).hosts.store)
-  const note: Said =
-    why === undefined
-      ? [others === 0 ? check.noListener : check.listeners(others), '']
-      : [check.storeAlone(why[0]), why[1]]
-  return { outcome, note, shared: store.state !== 'alone', uncounted: book.uncounted() }
 }
 
 const NOT_SET = '-'

@@ -1,4 +1,6 @@
 import { loadConfig, SECRET_VARIABLES, SETTING_LIST } from '../config/index.ts'
+import type { IsalesClient } from '../token/index.ts'
+import { logInAlone } from './command-login.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type Io, type Command } from './io.ts'
 import { probe, VERDICTS, type Probed } from './prober.ts'
@@ -13,7 +15,8 @@ export const discover: Command = async (flags, io) => {
   const words = wordsOf(io.env)
   const { signal } = io
   const secondLogin = flags['second-login'] !== undefined
-  const probed = await probe({ config, signal, words, vary: true, secondLogin })
+  const logIn = (isales: IsalesClient) => logInAlone(config, isales, io)
+  const probed = await probe({ config, signal, words, vary: true, secondLogin, logIn })
   if (signal.aborted) return endedBy(signal)
   io.stdout.write(envFile(probed, io))
   io.stderr.write(`${words.check.verdicts[probed.verdict]}\n`)

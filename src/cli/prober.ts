@@ -18,21 +18,17 @@ import {
   createIsalesClient,
   isGrant,
   isRefusal,
-  loginOnce,
-  memoryBook,
-  openBookFile,
-  withBook,
   withScheme,
   type Grant,
   type IsalesClient,
-  type Outcome,
 } from '../token/index.ts'
 import { createUpstream, placesOf, type Post, type PostResult } from '../upstream/index.ts'
-import { explain, type Failure, type Said, type Words } from '../words/index.ts'
+import { explain, type Failure, type Words } from '../words/index.ts'
+import type { CommandLogin } from './command-login.ts'
 import { EXIT } from './exit-codes.ts'
 
 /** What iSales did at one stage of the conversation. */
-export interface Finding {
+export interface Observation {
   readonly topic: string
   readonly evidence: string
   /** What is to be done about it; empty: nothing. */
@@ -51,7 +47,7 @@ export const VERDICTS = {
 
 export interface Probed {
   readonly verdict: keyof typeof VERDICTS
-  readonly findings: readonly Finding[]
+  readonly findings: readonly Observation[]
   /** Settings by name, as text, that suit this iSales better. Varied: those that differ from the defaults. */
   readonly settings: Readonly<Record<string, string>>
 }
@@ -64,47 +60,7 @@ export interface ProbeOptions {
   readonly vary: boolean
   /** Log in a second time, to see whether that ends the first token. Default false. */
   readonly secondLogin?: boolean
-  /** Default: `logInOnce`. */
-  readonly logIn?: LogIn
-  /** Comes between the conversation and iSales. */
-  readonly wrap?: (post: Post) => Post
-}
-
-type LogIn = (isales: IsalesClient) => Promise<Login>
-
-export interface Login {
-  readonly outcome: Outcome
-  /** What is to be said of the shared store, and what is to be done about it. */
-  readonly note?: Said
-  /** It is in the shared store, so it is not refreshed. */
-  readonly shared?: boolean
-  /** Why the book in `STATE_DIR` does not know of it. */
-  readonly uncounted?: Failure | undefined
-}
-
-/** The book in `STATE_DIR`, and why it does not know of a login. */
-export function openBook({ stateDir: directory, isalesLoginTimeout: loginTimeout }: Config) {
-  let uncounted: Failure | undefined
-  const onTrouble = (why: Failure | undefined): void => {
-    uncounted = why
-  }
-  const parts = { loginTimeout, clock: systemClock, wallClock: Date.now, onTrouble, onExposed() {} }
-  const store = directory === undefined ? memoryBook() : openBookFile({ ...parts, directory })
-  return { store, uncounted: () => uncounted }
-}
-
-/** One login at iSales. It is counted in the book, and waits for the pauses there. */
-export function logInOnce(
-  config: Config,
-  signal: AbortSignal,
-  { store: book, uncounted } = openBook(config),
-): LogIn {
-  const { isalesUser: user, isalesPassword: password } = config
-  return async (client) => {
-    const parts = { client, book, rules: config, clock: systemClock, random: Math.random }
-    const outcome = await withBook(parts)(loginOnce({ user, password }, askOnce(signal)))
-    return { outcome, uncounted: uncounted() }
-  }
+  readonly logIn: (isales: IsalesClient) => Promise<CommandLogin>
 }
 
 const TOKENS = ['token', 'refreshToken'] as const
@@ -120,7 +76,6 @@ const CARRIERS = ['Bearer', ''].flatMap((isalesTokenScheme) =>
 
 /** A conversation as far as it has come. */
 interface Run extends Omit<ProbeOptions, 'config'> {
-  readonly logIn: LogIn
   /** As given; varied, with what suits iSales. */
   config: Config
   /** One POST, never repeated. */
@@ -128,7 +83,7 @@ interface Run extends Omit<ProbeOptions, 'config'> {
   readonly check: Words['check']
   /** The response to the latest POST. */
   latest: PostResult | undefined
-  readonly findings: Finding[]
+  readonly findings: Observation[]
   /** Settings by name, as text. */
   readonly settings: Record<string, string>
 }
@@ -138,15 +93,12 @@ interface Run extends Omit<ProbeOptions, 'config'> {
  * that is not valid, a refresh. It never sends a second password, and stops at the first refusal.
  */
 export async function probe(options: ProbeOptions): Promise<Probed> {
-  const { config, signal, wrap = (post) => post } = options
-  const { logIn = logInOnce(config, signal) } = options
+  const { config, words } = options
   const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
-  const send = wrap(upstream.post)
   const run: Run = {
     ...options,
-    check: options.words.check,
-    logIn,
-    post: async (request) => (run.latest = await send(request)),
+    check: words.check,
+    post: async (request) => (run.latest = await upstream.post(request)),
     latest: undefined,
     findings: [],
     settings: {},

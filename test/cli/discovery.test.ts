@@ -9,7 +9,9 @@ import {
   type Switches,
 } from '../../simulator/index.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
+import { logInAlone } from '../../src/cli/command-login.ts'
 import { probe, type ProbeOptions } from '../../src/cli/prober.ts'
+import type { IsalesClient } from '../../src/token/client.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
 import { leaks } from '../support/canaries.ts'
@@ -27,7 +29,8 @@ interface Changes extends Partial<ProbeOptions> {
 function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
   const config = configOf({ ...accountOf(sim), ...env })
   const { signal } = new AbortController()
-  return probe({ config, signal, words: en, vary: true, ...changes })
+  const logIn = (isales: IsalesClient) => logInAlone(config, isales, { signal })
+  return probe({ config, signal, words: en, vary: true, logIn, ...changes })
 }
 
 /** Values of every switch. A switch with one value is either no matter of settings or cannot be met by any. */
@@ -199,13 +202,8 @@ describe('discover', () => {
   })
 
   test('a gateway that slows the calls down is no rejection of the token', async () => {
-    const { sim } = await openIsales()
-    const { verdict, settings } = await discoverAt(sim, {
-      wrap: (post) => async (request) => {
-        const response = await post(request)
-        return response.ok && response.status === 401 ? { ...response, status: 429 } : response
-      },
-    })
+    const { sim } = await openIsales({ switches: { rejection: 429 } })
+    const { verdict, settings } = await discoverAt(sim)
     expect([verdict, settings]).toEqual(['blind', {}])
   })
 
