@@ -51,15 +51,15 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       if (operation === 'claim') options.onClaim?.(durationMs)
     },
   })
-  const share = createShare({ ...parts, cell, seal, observe: () => undefined })
   const request = (operation: 'logins' | 'refreshes') => async (): Promise<Grant> => {
     const sentAt = clock.now()
     return grantOf(await ask(index, operation), sentAt)
   }
   const client = { login: request('logins'), refresh: request('refreshes') }
+  const share = createShare({ ...parts, client, cell, seal, observe: () => undefined })
   const source = createTokenSource({
     ...parts,
-    client: share.wrap(client),
+    client: share.client,
     credentials: { user: 'obs', password: new Secret('p') },
     observe(event) {
       if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())

@@ -121,15 +121,6 @@ export async function startApp(options: AppOptions): Promise<App> {
       onWarning: observers.reloads.onWarning,
     })
   const tls: TlsSources = { isales: tlsOf('isales'), listen: tlsOf('listen') }
-  const book = openBook()
-  const share = await openShare({
-    config,
-    clock,
-    random,
-    book,
-    observe: sharingLog(log, places),
-    observeCall: (call) => metrics.storeCalled(call),
-  })
   const upstream = createUpstream({
     config,
     tls: tls.isales.current(),
@@ -137,11 +128,18 @@ export async function startApp(options: AppOptions): Promise<App> {
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
   const isales = createIsalesClient({ ...config, post: upstream.post, clock, wallClock })
+  const logins = { client: isales, book: openBook(), rules: config, clock, random }
+  const share = await openShare({
+    ...logins,
+    config,
+    observe: sharingLog(log, places),
+    observeCall: (call) => metrics.storeCalled(call),
+  })
   const tokens = createTokenSource({
     rules: config,
     clock,
     random,
-    client: share?.wrap(isales) ?? withBook({ client: isales, book, rules: config, clock, random }),
+    client: share?.client ?? withBook(logins),
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe,
   })

@@ -15,38 +15,42 @@ export function idOf(value: string): string {
 export interface Claim {
   /** Id of the token that the caller knows; '' for none. */
   readonly seen: string
-  /** `<16 characters of the process>-<number of the claim>`. */
+  /** `<16 characters of the process>-<a name of the claim>`. */
   readonly lease: string
   /** The key of the book. */
   readonly book: string
 }
 
-export interface Put {
+/** What a key holds, and for how long. */
+export interface Value {
+  /** '' where there is no such key; of a put: nothing is written. */
+  readonly value: string
+  /** What is left of the life of the key, milliseconds; below 0 where there is no such key. */
+  readonly ms: number
+}
+
+export interface Put extends Value {
   /** Of the claim. */
   readonly lease: string
   /** `token`, or that of the book. */
   readonly key: string
-  /** '': nothing is written. */
-  readonly value: string
-  /** The life of the key, milliseconds. */
-  readonly ms: number
   /** Ends the claim. */
   readonly release: boolean
 }
 
+export const REPLIES = ['newer', 'busy', 'mine', 'done', 'late'] as const
+
 /**
- * What the store replies. `value` is '' and `ms` below 0 where there is no such key.
+ * What the store replies.
  *
- * - `newer`: the token is not the one that the caller knows. `value` is the token, `ms` its PTTL.
+ * - `newer`: the token is not the one that the caller knows. The value is the token.
  * - `busy`: another process has the lease, for `ms`.
- * - `mine`: the caller has the lease. `value` is the book, `ms` its PTTL.
+ * - `mine`: the caller has the lease. The value is the book.
  * - `done`: the value is written.
- * - `late`: the caller does not have the lease, and nothing is written. `value` is the token, `ms` its PTTL.
+ * - `late`: the caller does not have the lease, and nothing is written. The value is the token.
  */
-export interface Reply<Type = 'newer' | 'busy' | 'mine' | 'done' | 'late'> {
-  readonly type: Type
-  readonly value: string
-  readonly ms: number
+export interface Reply extends Value {
+  readonly type: (typeof REPLIES)[number]
 }
 
 export interface StoreFailure {
@@ -66,10 +70,10 @@ export interface Cell {
   /** Replicas that listen, this one included; undefined: not known. */
   replicas(): Promise<number | undefined>
   /**
-   * Connects, and calls `look` after each connection and each time another replica publishes. Resolves with the first
-   * connection, or after a second.
+   * Connects, and calls `look` after each connection and each time a replica publishes. What is asked before waits for the
+   * first connection, a second at most.
    */
-  start(look: () => void): Promise<void>
+  start(look: () => void): void
   stop(): void
 }
 

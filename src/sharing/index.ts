@@ -21,7 +21,7 @@ export {
   type StoreCall,
 } from './sharing-log.ts'
 
-export interface OpenShareOptions extends Omit<ShareOptions, 'cell' | 'seal' | 'rules'> {
+export interface OpenShareOptions extends Omit<ShareOptions, 'cell' | 'seal'> {
   readonly config: Config
   readonly observeCall: (call: StoreCall) => void
 }
@@ -34,7 +34,7 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
   const seal = createSeal(key, config.isalesUrl, config.isalesUser)
   const { place } = seal
   const cell = await createValkeyCell({ ...options, address, place, observe: observeCall })
-  return createShare({ ...options, rules: config, cell, seal })
+  return createShare({ ...options, cell, seal })
 }
 
 /**
@@ -47,10 +47,10 @@ export async function logInShared(
   book: BookStore,
   sending: Sending,
 ) {
-  const parts = { config, book, clock: systemClock, random: Math.random }
-  const share = await openShare({ ...parts, observe() {}, observeCall() {} })
+  const logins = { client: isales, book, rules: config, clock: systemClock, random: Math.random }
+  const share = await openShare({ ...logins, config, observe() {}, observeCall() {} })
   if (share === undefined) return undefined
-  const client = share.wrap(isales)
+  const { client } = share
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const ask = loginOnce(credentials, sending)
   share.start(() => {})

@@ -37,8 +37,6 @@ export function fixReplies(module: object): void {
   prototype.returnError = function (error) {
     if ('code' in error) return returnError.call(this, error)
     const [code = ''] = error.message.split(' ', 1)
-    // By its text the library knows that a script has to be sent again.
-    const message = code === 'NOSCRIPT' ? code : 'error reply'
-    returnError.call(this, Object.assign(error, { code, message }))
+    returnError.call(this, Object.assign(error, { code, message: 'error reply' }))
   }
 }

@@ -1,42 +1,22 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { HOUR } from '../clock.ts'
 import type { Secret } from '../config/index.ts'
 import { parseObject, type JsonObject } from '../json.ts'
 import {
-  type Credentials,
-  type Grant,
   MAX_LIFETIME,
   MIN_LIFETIME,
+  NO_ENTRY,
   parseStored,
   parseToken,
+  restored,
+  stored,
+  type Credentials,
+  type Entry,
+  type Grant,
   type StoredEntry,
 } from '../token/index.ts'
-
-export type SharedGrant = Pick<Grant, 'token' | 'lifetime' | 'refreshToken' | 'refreshLifetime'>
-
-/** What one replica tells the others of a token. */
-export interface SharedRecord {
-  readonly grant: SharedGrant
-  /**
-   * The number of the token before plus the milliseconds between the two requests, and above every number that this replica
-   * has seen: an older record is never taken for a newer one, and of two that were obtained without the store the later one
-   * is the newer.
-   */
-  readonly number: number
-  /**
-   * Milliseconds. The longer life of the token and its refresh token. The store counts down from it, so that the age
-   * of a token is this less what is left of the key, and no process reads a wall clock.
-   */
-  readonly total: number
-  /** Fingerprint of the credentials that the token, or the one that was refreshed, was obtained with. */
-  readonly fingerprint: string
-  /** A login gave it: iSales took these credentials. */
-  readonly login: boolean
-}
-
-/** What one replica tells the others of logins, with the life of its key in milliseconds. */
-export interface SharedEntry extends StoredEntry {
-  readonly total: number
-}
+import type { Value } from './cell.ts'
+import type { SharedToken } from './shared-token.ts'
 
 const CIPHER = 'aes-256-gcm'
 const KEY_BYTES = 32
@@ -47,12 +27,15 @@ const TAG_BYTES = 16
 const MAX_SEALED = 32 * 1024
 /** In the purposes and in the authenticated data: a breaking change of what is sealed is another place. */
 export const VERSION = 'v3'
-/** An entry is kept that long after its pause. */
-const ENTRY_GRACE = 24 * 3600 * 1000
+/** An entry with attempts is kept that long after its pause. */
+const ENTRY_GRACE = 24 * HOUR
 
 /**
  * Seals what is stored, and names its place. Whoever can read and write the store learns no token and no password, and
  * cannot make a replica send a token that none of them obtained: a value is bound to its place and its key.
+ *
+ * No process reads a wall clock. How long a key lives follows from what it holds, the store counts it down, and the age of
+ * a value is what is gone of that life.
  *
  * @param origin of iSales, as `https://host:port`.
  */
@@ -99,15 +82,32 @@ export function createSeal(key: Secret, origin: string, user: string) {
     fingerprint: ({ user, password }: Credentials): string =>
       mac(secretKey, origin, user, password.reveal()),
 
-    closeToken: (record: SharedRecord): string => close('token', writtenRecord(record)),
-    openToken: (sealed: string) => parseRecord(open('token', sealed)),
-
-    closeEntry(name: string, entry: StoredEntry) {
-      const grace = entry.attempts > 0 ? ENTRY_GRACE : 1
-      const total = Math.max(entry.pause + grace, entry.proof)
-      return { total, value: close(name, { ...entry, total }) }
+    closeToken(token: SharedToken, now: number): Value {
+      const left = lifeOfToken(token.grant) - (now - token.grant.sentAt)
+      return { value: close('token', written(token)), ms: Math.max(1, Math.ceil(left)) }
     },
-    openEntry: (name: string, sealed: string) => parseEntry(open(name, sealed)),
+
+    /** Undefined: no token, or none that can be read. */
+    openToken({ value, ms }: Value, now: number): SharedToken | undefined {
+      const token = parseShared(open('token', value))
+      if (token === undefined) return undefined
+      // A store whose clock was set back would make the token younger than it is.
+      const age = Math.max(0, lifeOfToken(token.grant) - Math.max(0, ms))
+      return { ...token, grant: { ...token.grant, sentAt: now - age } }
+    },
+
+    /** @param key of the book. */
+    closeEntry(key: string, entry: Entry, now: number): Value {
+      const content = stored(entry, now)
+      return { value: close(key, content), ms: lifeOfEntry(content) }
+    },
+
+    /** A store whose clock was set back would make a pause longer than any of ours: then it is none. */
+    openEntry(key: string, { value, ms }: Value, now: number): Entry {
+      const entry = parseStored(open(key, value))
+      if (entry === undefined || ms > lifeOfEntry(entry)) return NO_ENTRY
+      return restored(entry, lifeOfEntry(entry) - ms, now)
+    },
   }
 }
 
@@ -119,26 +119,17 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
   return digest.subarray(0, 16).toString('base64url')
 }
 
-// What is sealed, as JSON.
+// What is sealed, as JSON, and how long it is kept.
 
-function writtenRecord({ grant, number, total, fingerprint, login }: SharedRecord) {
+function written({ grant, ...told }: SharedToken) {
   const { token, lifetime, refreshToken, refreshLifetime } = grant
   const secrets = { token: token.reveal(), refreshToken: refreshToken?.reveal() }
-  return {
-    number,
-    ...secrets,
-    lifetime: lifetime.ms,
-    doubt: lifetime.doubt,
-    refreshLifetime,
-    total,
-    fingerprint,
-    login,
-  }
+  return { ...told, ...secrets, lifetime: lifetime.ms, doubt: lifetime.doubt, refreshLifetime }
 }
 
-/** Undefined for anything that this version of the program would not have written. */
-export function parseRecord(json: JsonObject = {}): SharedRecord | undefined {
-  const { number, total, fingerprint, login, lifetime, refreshLifetime } = json
+/** As if it was requested at 0. Undefined for anything that this version of the program would not have written. */
+export function parseShared(json: JsonObject = {}): SharedToken | undefined {
+  const { number, fingerprint, login, lifetime, refreshLifetime } = json
   const token = parseToken(json['token'])
   const refreshToken = parseToken(json['refreshToken'])
   const isWhole =
@@ -146,28 +137,25 @@ export function parseRecord(json: JsonObject = {}): SharedRecord | undefined {
     typeof fingerprint === 'string' &&
     typeof login === 'boolean' &&
     isLife(lifetime) &&
-    isLife(total) &&
     (refreshLifetime === undefined || isLife(refreshLifetime)) &&
     (refreshToken === undefined) === (json['refreshToken'] === undefined)
   if (token === undefined || !isWhole) return undefined
   const isTooLong = json['doubt'] === 'too-long'
   const given = { ms: lifetime, doubt: isTooLong ? ('too-long' as const) : undefined }
-  const grant = { token, lifetime: given, refreshToken, refreshLifetime }
-  return { grant, number: Number(number), total, fingerprint, login }
-}
-
-function parseEntry(json: JsonObject = {}): SharedEntry | undefined {
-  const entry = parseStored(json)
-  const { total } = json
-  return entry && typeof total === 'number' ? { ...entry, total } : undefined
+  const grant = { token, sentAt: 0, lifetime: given, refreshToken, refreshLifetime }
+  return { grant, number: Number(number), fingerprint, login }
 }
 
 function isLife(value: unknown): value is number {
   return typeof value === 'number' && value >= MIN_LIFETIME && value <= MAX_LIFETIME
 }
 
-/** The life of the key: a refresh token whose lifetime is not known is kept for a day. */
-export function totalLife({ lifetime, refreshToken, refreshLifetime }: SharedGrant): number {
+/** As long as the token or its refresh token: one whose lifetime is not known is kept for a day. */
+export function lifeOfToken({ lifetime, refreshToken, refreshLifetime }: Grant): number {
   if (refreshToken === undefined) return lifetime.ms
   return Math.max(lifetime.ms, refreshLifetime ?? MAX_LIFETIME)
+}
+
+function lifeOfEntry({ attempts, pause, proof }: StoredEntry): number {
+  return Math.max(pause + (attempts > 0 ? ENTRY_GRACE : 1), proof)
 }

@@ -1,387 +1,310 @@
-import { randomBytes } from 'node:crypto'
-import type { Timer } from '../clock.ts'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { SECOND } from '../clock.ts'
 import {
   granted,
+  LAST_SECOND,
+  merged,
   NO_ENTRY,
   prolonged,
-  restored,
-  stored,
-  usableUntil,
   withBook,
   type Ask,
   type BookOptions,
-  type BookStore,
   type Credentials,
   type Deferred,
   type Entry,
   type Grant,
-  type IsalesClient,
   type Outcome,
-  type TokenClient,
 } from '../token/index.ts'
-import { idOf, type Cell, type Reply, type StoreFailure } from './cell.ts'
+import { idOf, type Cell, type Claim, type Reply, type StoreFailure } from './cell.ts'
+import { coalesced, repeat } from './repeat.ts'
+import type { Seal } from './seal.ts'
+import {
+  isBetter,
+  isMissed,
+  isUsable,
+  looked,
+  nextNumber,
+  NOTHING_KNOWN,
+  taken,
+  type SharedToken,
+} from './shared-token.ts'
 import type { SharingEvent, SharingSnapshot } from './sharing-log.ts'
-import { totalLife, type Seal, type SharedRecord } from './seal.ts'
 
 /** `book` is that of this process: what the others know of logins is remembered there, too. */
-export interface ShareOptions extends Omit<BookOptions, 'client'> {
+export interface ShareOptions extends BookOptions {
   readonly cell: Cell
   readonly seal: Seal
   readonly observe: (event: SharingEvent) => void
 }
 
-/** A token as it is in the store, opened. */
-export interface Found {
-  readonly record: SharedRecord
-  /** When it was requested, on the monotonic clock of this process. */
-  readonly sentAt: number
-}
-
-/** The right to ask iSales, and the book that it is about. */
-interface Held {
-  readonly lease: string
-  /** Its key. */
-  readonly book: string
-}
-
-interface Asked {
-  readonly credentials: Credentials
-  readonly fingerprint: string
-}
-
-const CLAIM_EVERY = 1000
+const CLAIM_EVERY = SECOND
 const MAX_ROUNDS = 3
-const LOOK_EVERY = 10_000
-const LOOK_ALONE_EVERY = 1000
+const LOOK_EVERY = 10 * SECOND
+const LOOK_ALONE_EVERY = SECOND
 /** Between two looks while another replica asks iSales; without a usable token calls are waiting. */
-const LOOK_USABLE = 1000
+const LOOK_USABLE = SECOND
 const LOOK_URGENT = 250
 const LOOK_JITTER = 0.2
 /** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
 const MAX_WAIT_REJECTED = 1500
-/** From then on a token is not sent, and each replica renews it without the store. */
-const LAST_SECOND = 1000
 /** Neither iSales nor another replica gave a token. */
-const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: 1000 }
+const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: SECOND }
 
 /** One token for all replicas that use the same store, key, iSales and user. */
 export type Share = ReturnType<typeof createShare>
 
+/** From top to bottom: what is remembered, what the store says, one token request, one look, and the rules. */
 export function createShare(options: ShareOptions) {
   const { cell, seal, book: local, rules, clock, random, observe } = options
   const processId = randomBytes(12).toString('base64url')
-  let claims = 0
-  /** Id of the token that this process last saw in the store. */
-  let seen = ''
-  /** The highest number of a token that this process has seen. */
-  let highest = 0
-  /** The token at hand as it is in the store, or would be. */
-  let ours: Found | undefined
-  /** What all replicas know of the credentials that are asked with, as far as the store says it. */
-  let known = NO_ENTRY
-  /** Of the last token request. */
-  let last: Asked | undefined
-  /** Counted logins with them are not in the store: it was away, or another process had the lease. */
-  let untold: Asked | undefined
-  /** Undefined: iSales is not asked, or without the store. */
-  let held: Held | undefined
-  /** Id of the token that was last reported as unreadable. */
-  let unreadable = ''
-  let adopt: ((grant: Grant) => void) | undefined
-  let connected: Promise<void> | undefined
+  let known = NOTHING_KNOWN
+  /** Those that iSales was last to be asked with. */
+  let credentials: Credentials | undefined
+  /** Counted logins with these are not in the store: it was away, or another process had the lease. */
+  let untold: Credentials | undefined
+  /** The token request in flight. */
   let obtaining: Promise<unknown> | undefined
-  let looking: Promise<void> | undefined
-  let isLookWanted = false
-  let lookTimer: Timer | undefined
-  let stopped = false
-  let state: SharingSnapshot = {
-    state: 'shared',
+  /** Who takes what the looks find, and what ends them. Undefined: before the start, and after the stop. */
+  let looks: { readonly take: (grant: Grant) => void; readonly stop: () => void } | undefined
+  let store: Pick<SharingSnapshot, 'reason' | 'since' | 'replicas'> = {
     reason: undefined,
     since: clock.now(),
     replicas: undefined,
-    adoptedAt: undefined,
   }
 
-  const newClaim = (fingerprint: string): Held => ({
-    lease: `${processId}-${(claims += 1)}`,
-    book: `book:${fingerprint}`,
-  })
+  // What the store says.
 
-  const claim = async (own: Held) => noted(await cell.claim({ seen, ...own }))
-
-  /** Notes whether the store does what it is asked to. */
   const noted = (reply: Reply | StoreFailure): Reply | StoreFailure => {
     const reason = reply.type === 'failure' ? reply.reason : undefined
-    if (reason === state.reason) return reply
-    const is = reason === undefined ? 'shared' : 'alone'
-    const since = state.state === is ? state.since : clock.now()
-    state = { ...state, state: is, reason, since }
+    if (reason === store.reason) return reply
+    const isStillAlone = reason !== undefined && store.reason !== undefined
+    store = { ...store, reason, since: isStillAlone ? store.since : clock.now() }
     observe(reason === undefined ? { type: 'shared' } : { type: 'alone', reason })
     return reply
   }
 
-  /** The token in the store, and whether it is to be taken. Undefined: none, or none that can be read. */
-  const find = ({ value, ms }: Reply) => {
-    seen = idOf(value)
-    const record = seal.openToken(value)
-    if (record === undefined) {
-      if (seen !== '' && seen !== unreadable) observe({ type: 'unreadable' })
-      unreadable = seen
-      return undefined
+  const newClaim = (fingerprint: string): Claim => ({
+    seen: known.seen,
+    lease: `${processId}-${randomUUID()}`,
+    book: `book:${fingerprint}`,
+  })
+
+  const claim = async (own: Claim) => noted(await cell.claim(own))
+
+  const putEntry = async ({ lease, book: key }: Claim, entry: Entry, release: boolean) =>
+    noted(await cell.put({ lease, key, release, ...seal.closeEntry(key, entry, clock.now()) }))
+
+  const putToken = async ({ lease }: Claim, token: SharedToken) => {
+    const closed = seal.closeToken(token, clock.now())
+    const reply = noted(await cell.put({ lease, key: 'token', release: true, ...closed }))
+    if (reply.type === 'done') {
+      known = { ...known, seen: idOf(closed.value) }
+      void cell.publish()
     }
-    const now = clock.now()
-    // A store whose clock was set back would make the token younger than it is.
-    const age = Math.max(0, record.total - Math.max(0, ms))
-    const found: Found = { record, sentAt: now - age }
-    const better = isBetter(found, ours, highest, now)
-    highest = Math.max(highest, record.number)
-    return { ...found, better }
+    return reply
   }
 
-  const adopted = ({ record, sentAt }: Found): Grant => {
-    const isOwn = record.fingerprint === last?.fingerprint
-    ours = { record, sentAt }
-    state = { ...state, adoptedAt: clock.now() }
-    if (isOwn && last !== undefined) void noteProof(last.credentials, record)
-    return { ...record.grant, sentAt, adopted: true, foreign: !isOwn }
+  const tokenIn = (reply: Reply): SharedToken | undefined => {
+    const { unreadable: before } = known
+    const there = seal.openToken(reply, clock.now())
+    known = looked(known, idOf(reply.value), there)
+    if (known.unreadable !== '' && known.unreadable !== before) observe({ type: 'unreadable' })
+    return there
   }
 
-  /** Another replica's grant proves the credentials here, too. A refresh only prolongs what a login has proven. */
-  const noteProof = async (credentials: Credentials, { login }: SharedRecord): Promise<void> => {
-    const entry = (await local.read(credentials)) ?? NO_ENTRY
-    const now = clock.now()
-    const then = login ? granted(now) : prolonged(entry, now)
-    if (then !== undefined) await local.write(credentials, then)
+  /** A put that came too late shows the token of another replica. */
+  const adoptIfLate = (reply: Reply | StoreFailure): Grant | undefined => {
+    if (reply.type !== 'late') return undefined
+    const there = tokenIn(reply)
+    return isBetter(there, known, clock.now()) ? adopt(there) : undefined
   }
 
-  const obtain = async (ask: Ask, send: TokenClient): Promise<Outcome> => {
-    await connected
-    const { credentials, why, rejectedAt } = ask
+  const adopt = (token: SharedToken): Grant => {
+    known = taken(known, token, clock.now())
+    const asked = credentials
+    const isOwn = asked !== undefined && token.fingerprint === seal.fingerprint(asked)
+    if (isOwn) void noteProof(asked, token.login)
+    return { ...token.grant, adopted: true, foreign: !isOwn }
+  }
+
+  /** Another replica's grant proves the credentials here, too. */
+  const noteProof = async (of: Credentials, login: boolean): Promise<void> => {
+    const entry = proofBy(login, (await local.read(of)) ?? NO_ENTRY, clock.now())
+    if (entry !== undefined) await local.write(of, entry)
+  }
+
+  // One token request: the steps of docs/sharing.md.
+
+  const obtain = async (ask: Ask): Promise<Outcome> => {
+    const { why, rejectedAt, signal } = ask
+    credentials = ask.credentials
     const fingerprint = seal.fingerprint(credentials)
-    known = NO_ENTRY
-    last = { credentials, fingerprint }
+    const { ours } = known
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
     const isWanted = why === 'credentials' && rejectedAt === undefined
-    if (isWanted && ours?.record.fingerprint === fingerprint && clock.now() < endOf(ours)) {
-      return adopted(ours)
+    if (isWanted && ours?.fingerprint === fingerprint && isUsable(ours, clock.now())) {
+      return adopt(ours)
     }
-
-    for (let round = 0; round < MAX_ROUNDS && !ask.signal.aborted; round += 1) {
+    for (let round = 0; round < MAX_ROUNDS && !signal.aborted; round += 1) {
       const own = newClaim(fingerprint)
       const reply = await claim(own)
-      if (reply.type === 'mine') return askUnderLease(ask, send, own, reply)
-      if (reply.type === 'newer') {
-        const found = find(reply)
-        // An operator wants to know whether a login works.
-        if (found?.better === true && why !== 'operator') return adopted(found)
-        continue
+      if (reply.type === 'mine') return askUnderLease(ask, own, reply)
+      if (reply.type !== 'newer') {
+        return turnOf(reply, { now: clock.now(), random: random(), ask }) ?? askAlone(ask)
       }
-      const wait = turnOf(reply, { now: clock.now(), random: random(), ask })
-      if (wait !== undefined) return wait
-      const outcome = await send({ ...ask, weight: rules.loginRejectedAttempts })
-      if ('token' in outcome) return publish(ask, outcome)
-      if ('failure' in outcome && outcome.counted) untold = last
-      return outcome
+      const there = tokenIn(reply)
+      // An operator wants to know whether a login works.
+      if (why !== 'operator' && isBetter(there, known, clock.now())) return adopt(there)
     }
     return LOOK_AGAIN
   }
 
-  const askUnderLease = async (
-    ask: Ask,
-    send: TokenClient,
-    own: Held,
-    claimed: Reply,
-  ): Promise<Outcome> => {
-    known = entryIn(own, claimed)
-    held = own
-    let timer: Timer | undefined
-    // The lease lasts while iSales is asked, however long that takes, and ends soon when this process dies.
-    const claimLater = (): void => {
-      timer = clock.setTimer(() => {
-        void cell.claim({ seen, ...own })
-        claimLater()
-      }, CLAIM_EVERY)
+  /** Without the store one refusal weighs as all: the others may each try as well. */
+  const askAlone = async (ask: Ask): Promise<Outcome> => {
+    const outcome = await withBook(options)({ ...ask, weight: rules.loginRejectedAttempts })
+    // When the store is back, a look puts there what came of it.
+    if ('token' in outcome) keep(ask, outcome)
+    if ('failure' in outcome && outcome.counted) untold = ask.credentials
+    return outcome
+  }
+
+  const askUnderLease = async (ask: Ask, own: Claim, claimed: Reply): Promise<Outcome> => {
+    const { operation, signal } = ask
+    const book = sharedBook(own, claimed)
+    const stopClaiming = keepClaimed(own)
+    const outcome = await withBook({ ...options, book })(ask)
+    stopClaiming()
+    if ('token' in outcome) {
+      const entry = proofBy(operation === 'login', book.entry(), clock.now())
+      // The connection keeps the order.
+      if (entry !== undefined) void putEntry(own, entry, false)
+      return adoptIfLate(await putToken(own, keep(ask, outcome))) ?? outcome
     }
-    claimLater()
-    const outcome = await send(ask)
-    timer?.cancel()
-    if ('token' in outcome) return publish(ask, outcome, own)
-    held = undefined
-    const { credentials, operation } = ask
     if ('deferred' in outcome) {
-      // Whoever deletes it in the store buys no further login.
-      if (outcome.deferred === 'guarded') {
-        await local.write(credentials, (await book.read(credentials)) ?? known)
-      }
-      await cell.put({ ...own, key: own.book, value: '', ms: 0, release: true })
+      // Whoever deletes the entry in the store buys no further login.
+      if (outcome.deferred === 'guarded') await book.remember(ask.credentials)
+      await cell.put({ lease: own.lease, key: own.book, value: '', ms: 0, release: true })
       return outcome
     }
     // The login that follows a refused refresh goes on with the lease: another replica would slip in between.
     if (operation === 'refresh' && outcome.pause === 0) return outcome
     // What is in the book is about these credentials; any other failure is about iSales, and all replicas wait.
-    const isForAll = !outcome.counted && !ask.signal.aborted
-    const until = isForAll ? clock.now() + outcome.pause : -Infinity
-    known = { ...known, notBefore: Math.max(known.notBefore, until) }
-    const reply = noted(await putEntry(own, known, true))
-    if (outcome.counted && reply.type !== 'done') untold = last
-    if (reply.type !== 'late') return outcome
-    const found = find(reply)
-    if (found?.better === true) return adopted(found)
-    await tell()
+    const isForAll = !outcome.counted && !signal.aborted
+    const entry = isForAll ? heldUntil(book.entry(), clock.now() + outcome.pause) : book.entry()
+    const reply = await putEntry(own, entry, true)
+    if (outcome.counted && reply.type !== 'done') untold = ask.credentials
+    const grant = adoptIfLate(reply)
+    if (grant !== undefined) return grant
+    if (reply.type === 'late') await tell()
     return outcome
+  }
+
+  /** The lease lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
+  const keepClaimed = (own: Claim) =>
+    repeat(clock, CLAIM_EVERY, async () => {
+      await cell.claim(own)
+      return CLAIM_EVERY
+    })
+
+  /** The book of all replicas, under the lease. What it knows is remembered in that of this process, too. */
+  const sharedBook = (own: Claim, claimed: Reply) => {
+    let entry = seal.openEntry(own.book, claimed, clock.now())
+    const read = async (of: Credentials) => merged((await local.read(of)) ?? NO_ENTRY, entry)
+    return {
+      entry: () => entry,
+      lock: local.lock,
+      read,
+      remember: async (of: Credentials) => local.write(of, await read(of)),
+      async write(of: Credentials, written: Entry) {
+        entry = written
+        // A login in flight is in the book of all before iSales is asked. A grant is put there with the token.
+        if (entry.attempts > 0) await putEntry(own, entry, false)
+        return local.write(of, entry)
+      },
+    }
   }
 
   /** iSales counted these logins all the same: the book of all replicas gets them as soon as it can. */
   const tell = async (): Promise<void> => {
     if (untold === undefined) return
-    const { credentials, fingerprint } = untold
-    const own = newClaim(fingerprint)
+    const own = newClaim(seal.fingerprint(untold))
     const reply = await claim(own)
     if (reply.type !== 'mine') return
-    const entry = merged((await local.read(credentials)) ?? NO_ENTRY, entryIn(own, reply))
+    const entry = await sharedBook(own, reply).read(untold)
     if ((await putEntry(own, entry, true)).type === 'done') untold = undefined
   }
 
-  const putEntry = (own: Held, entry: Entry, release: boolean) => {
-    const { value, total: ms } = seal.closeEntry(own.book, stored(entry, clock.now()))
-    return cell.put({ ...own, key: own.book, value, ms, release })
+  const keep = ({ operation, credentials: by }: Ask, grant: Grant): SharedToken => {
+    const login = operation === 'login'
+    const own = seal.fingerprint(by)
+    // A refresh goes on with the login of whoever made it.
+    const fingerprint = login ? own : (known.ours?.fingerprint ?? own)
+    const token = { grant, number: nextNumber(known, grant.sentAt), fingerprint, login }
+    known = taken(known, token)
+    return token
   }
 
-  /** A store whose clock was set back would make a pause longer than any of ours: then it is none. */
-  const entryIn = ({ book }: Held, { value, ms }: Reply): Entry => {
-    const entry = seal.openEntry(book, value)
-    if (entry === undefined || ms > entry.total) return NO_ENTRY
-    return restored(entry, entry.total - ms, clock.now())
-  }
+  // One look.
 
-  /** @param own undefined: it was obtained without the store, and is put there by a look. */
-  const publish = async ({ operation }: Ask, grant: Grant, own?: Held): Promise<Outcome> => {
-    const { fingerprint = '' } = last ?? {}
-    const isLogin = operation === 'login'
-    const { sentAt } = grant
-    const since = ours === undefined ? 0 : ours.record.number + Math.round(sentAt - ours.sentAt)
-    highest = Math.max(highest + 1, since)
-    const record = {
-      grant,
-      number: highest,
-      total: totalLife(grant),
-      // A refresh goes on with the login of whoever made it.
-      fingerprint: isLogin ? fingerprint : (ours?.record.fingerprint ?? fingerprint),
-      login: isLogin,
-    }
-    ours = { record, sentAt }
-    state = { ...state, adoptedAt: undefined }
-    held = undefined
-    if (own === undefined) return grant
-    const proven = isLogin ? known : prolonged(known, clock.now())
-    // The connection keeps the order.
-    if (proven !== undefined) void putEntry(own, proven, false)
-    const found = await putToken(ours, own)
-    return found?.better === true ? adopted(found) : grant
-  }
-
-  /** Gives the token of another replica that is there when ours came too late. */
-  const putToken = async ({ record, sentAt }: Found, { lease }: Held) => {
-    const ms = Math.ceil(record.total - (clock.now() - sentAt))
-    const value = seal.closeToken(record)
-    const reply = noted(
-      await cell.put({ lease, key: 'token', value, ms: Math.max(1, ms), release: true }),
-    )
-    if (reply.type === 'late') return find(reply)
-    if (reply.type === 'done') {
-      seen = idOf(value)
-      void cell.publish()
-    }
-    return undefined
-  }
-
-  /** Takes a newer token out of the store, or puts ours there when it is the newer one. */
-  const lookOnce = async (): Promise<void> => {
+  const look = coalesced(async () => {
     // The token source takes what is obtained first.
     await obtaining
-    if (stopped || obtaining !== undefined) return
-    const reply = noted(await cell.read())
-    if (reply.type === 'failure' || obtaining !== undefined || stopped) return
-    const found = find(reply)
-    if (found?.better === true) return adopt?.(adopted(found))
-    if (ours === undefined || clock.now() >= endOf(ours)) return
-    if (found !== undefined && !isNewer(ours, found)) return
-    const own = newClaim(ours.record.fingerprint)
-    const claimed = await claim(own)
-    if (claimed.type === 'mine') await putToken(ours, own)
-  }
+    if (isFree()) await takeOrOffer()
+    if (isFree()) await tell()
+  })
 
-  /** One look in flight and one wanted, however many messages, connections and timers ask. */
-  const look = (): Promise<void> => {
-    isLookWanted = true
-    const run = async (): Promise<void> => {
-      while (isLookWanted) {
-        isLookWanted = false
-        await lookOnce()
-        if (obtaining === undefined && !stopped) await tell()
-      }
-      looking = undefined
-    }
-    looking ??= run()
-    return looking
+  const isFree = (): boolean => looks !== undefined && obtaining === undefined
+
+  /** Takes a newer token out of the store, or puts ours there when it is the newer one. */
+  const takeOrOffer = async (): Promise<void> => {
+    const reply = noted(await cell.read())
+    if (reply.type === 'failure' || !isFree()) return
+    const { ours } = known
+    const there = tokenIn(reply)
+    if (isBetter(there, known, clock.now())) return looks?.take(adopt(there))
+    if (!isMissed(ours, there, clock.now())) return
+    const own = newClaim(ours.fingerprint)
+    const claimed = await claim(own)
+    if (claimed.type === 'mine') await putToken(own, ours)
   }
 
   /** Not after a message: a hundred replicas get it at the same time, and each operation delays the others. */
-  const lookAndCount = async (): Promise<void> => {
+  const lookAndCount = async (): Promise<number> => {
     await look()
-    if (!stopped && state.state === 'shared') {
+    if (looks !== undefined && store.reason === undefined) {
       const replicas = await cell.replicas()
-      state = { ...state, replicas }
+      store = { ...store, replicas }
     }
-    planLook(state.state === 'alone' ? LOOK_ALONE_EVERY : LOOK_EVERY)
-  }
-
-  const planLook = (ms: number): void => {
-    if (!stopped) lookTimer = clock.setTimer(() => void lookAndCount(), jittered(ms, random()))
-  }
-
-  /** The book for the client that is wrapped: that of this process, and under the lease that of all replicas. */
-  const book: BookStore = {
-    lock: local.lock,
-    read: async (credentials) => merged((await local.read(credentials)) ?? NO_ENTRY, known),
-    write(credentials, entry) {
-      known = entry
-      return local.write(credentials, entry)
-    },
+    return jittered(store.reason === undefined ? LOOK_EVERY : LOOK_ALONE_EVERY, random())
   }
 
   return {
-    /** Gives the token of another replica where there is a newer one, and else asks this client. */
-    wrap(isales: IsalesClient): TokenClient {
-      const login: IsalesClient['login'] = async (credentials, sending) => {
-        // The login in flight is in the book of all before iSales is asked.
-        if (held !== undefined) noted(await putEntry(held, known, false))
-        return isales.login(credentials, sending)
-      }
-      const client = withBook({ client: { ...isales, login }, book, rules, clock, random })
-      return (ask) => {
-        const work = obtain(ask, client).finally(() => {
-          obtaining = undefined
-        })
-        obtaining = work
-        return work
-      }
+    /** Gives the token of another replica where there is a newer one, and else asks iSales. */
+    client: async (ask: Ask): Promise<Outcome> => {
+      const outcome = obtain(ask)
+      obtaining = outcome
+      await outcome
+      obtaining = undefined
+      return outcome
     },
 
     /** Connects, and gives the token source what other replicas obtain. */
     start(take: (grant: Grant) => void): void {
-      adopt = take
-      connected = cell.start(() => void look())
-      planLook(LOOK_ALONE_EVERY)
+      looks = { take, stop: repeat(clock, jittered(LOOK_ALONE_EVERY, random()), lookAndCount) }
+      cell.start(() => void look())
     },
 
-    snapshot: () => state,
+    snapshot: (): SharingSnapshot => ({
+      ...store,
+      state: store.reason === undefined ? 'shared' : 'alone',
+      adoptedAt: known.adoptedAt,
+    }),
     replicas: () => cell.replicas(),
 
     /** Frees the lease of an aborted request, and disconnects. */
     async stop(): Promise<void> {
-      stopped = true
-      lookTimer?.cancel()
+      looks?.stop()
+      looks = undefined
       await obtaining
       cell.stop()
     },
@@ -413,44 +336,13 @@ export function turnOf(
   return left > 0 ? { deferred: 'busy', ms: Math.min(look, left) } : undefined
 }
 
-/**
- * True when the token in the store is to be taken.
- *
- * @param ours the token at hand.
- * @param highest the highest number that this process has seen.
- */
-export function isBetter(
-  found: Found,
-  ours: Found | undefined,
-  highest: number,
-  now: number,
-): boolean {
-  if (found.record.number < highest || now >= endOf(found)) return false
-  return ours === undefined || isNewer(found, ours)
+/** The entry after a grant; undefined: it stays. A refresh only prolongs what a login has proven. */
+function proofBy(login: boolean, entry: Entry, now: number): Entry | undefined {
+  return login ? granted(now) : prolonged(entry, now)
 }
 
-/** Two replicas may obtain tokens with the same number while the store is away: then the younger one is the newer. */
-export function isNewer(one: Found, other: Found): boolean {
-  const [token, otherToken] = [one, other].map(({ record }) => record.grant.token.reveal())
-  if (token === otherToken) return false
-  const { number } = one.record
-  return number === other.record.number ? one.sentAt > other.sentAt : number > other.record.number
-}
-
-function endOf({ record, sentAt }: Found): number {
-  return usableUntil(sentAt, record.grant.lifetime.ms)
-}
-
-/** What two books know of the same credentials. An attempt that no grant has crossed out proves nothing. */
-function merged(entry: Entry, other: Entry): Entry {
-  const attempts = Math.max(entry.attempts, other.attempts)
-  return {
-    attempts,
-    refusals: Math.max(entry.refusals, other.refusals),
-    notBefore: Math.max(entry.notBefore, other.notBefore),
-    fullUntil: Math.max(entry.fullUntil, other.fullUntil),
-    provenUntil: attempts > 0 ? -Infinity : Math.max(entry.provenUntil, other.provenUntil),
-  }
+function heldUntil(entry: Entry, until: number): Entry {
+  return { ...entry, notBefore: Math.max(entry.notBefore, until) }
 }
 
 /** Milliseconds, scattered by a fifth. */

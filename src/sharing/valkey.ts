@@ -1,4 +1,4 @@
-import type { Redis, RedisOptions } from 'ioredis'
+import type { RedisOptions } from 'ioredis'
 import { codeOf, storeFailureOf, type StoreFailureReason } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import {
@@ -8,7 +8,7 @@ import {
   type StoreAddress,
   type TlsFiles,
 } from '../config/index.ts'
-import { SCRIPTS, type Cell, type Reply, type StoreFailure } from './cell.ts'
+import { REPLIES, SCRIPTS, type Cell, type Reply, type StoreFailure } from './cell.ts'
 import type { StoreCall } from './sharing-log.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
 import { VERSION } from './seal.ts'
@@ -32,45 +32,19 @@ const MIN_RETRY = 100
 const MAX_RETRY = 1000
 const RETRY_JITTER = 200
 
-type Script = keyof typeof SCRIPTS
-/** The library defines these methods by `scripts`; they reply with bytes. */
-type Scripted = Record<
-  `share-${Script}Buffer`,
-  (...args: readonly (string | Buffer)[]) => Promise<unknown>
->
-
 /** The cell on Valkey or Redis. Two connections: one for operations, one that listens. */
 export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
   const { clock } = options
   const library = await loadLibrary()
   const settings = connectionOptions(options)
-  const scripts = Object.fromEntries(
-    Object.entries(SCRIPTS).map(([name, lua]) => [`share-${name}`, { lua, numberOfKeys: 3 }]),
-  )
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `scripts` defines these methods
-  const commands = new library.Redis({ ...settings, scripts }) as Redis & Scripted
+  const commands = new library.Redis(settings)
   const listener = new library.Redis(settings)
   const key = (name: string): string => `${PREFIX}:${VERSION}:{${options.place}}:${name}`
   const channel = key('changed')
-  /** Why there is no connection, or none of use. */
+  /** Resolves with the first connection, or when nobody waits for it any more. */
+  let connected = Promise.resolve()
+  /** Why the last connection was of no use. */
   let broken: StoreFailureReason = 'unreachable'
-  let greeting: Promise<unknown> | undefined
-
-  /**
-   * A server that loads its data or wants a password takes connections. A longer command without a password would be a
-   * protocol error, which does not say why. What is refused once is asked again.
-   */
-  const greet = async (): Promise<void> => {
-    try {
-      await (greeting ??= commands.ping())
-      broken = 'unreachable'
-    } catch (error) {
-      greeting = undefined
-      const reason = reasonOf(error)
-      if (reason !== 'unreachable') broken = reason
-      throw error
-    }
-  }
 
   /** @param parse undefined for a reply that is none. */
   const call = async <Parsed>(
@@ -78,17 +52,17 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
     send: () => Promise<unknown>,
     parse: (reply: unknown) => Parsed | undefined,
   ): Promise<Parsed | StoreFailure> => {
+    await connected
     const startedAt = clock.now()
     let reply: Parsed | undefined
     let failure: StoreFailureReason | undefined
     try {
-      await greet()
       reply = parse(await send())
       if (reply === undefined) {
         failure = 'malformed'
         // It may be the reply of another command.
         commands.disconnect(true)
-      }
+      } else broken = 'unreachable'
     } catch (error) {
       const late = clock.now() - startedAt >= COMMAND_TIMEOUT - 1
       failure = reasonOf(error)
@@ -100,14 +74,15 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
 
   /** Bytes as latin1: what somebody else wrote into a key comes, and goes back, unchanged. */
   const run = (
-    script: Script,
+    script: keyof typeof SCRIPTS,
     name: string,
     args: readonly (string | number | boolean)[],
     operation: StoreCall['operation'] = script,
   ): Promise<Reply | StoreFailure> => {
     const keys = ['token', 'lease', name].map(key)
     const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
-    return call(operation, () => commands[`share-${script}Buffer`](...keys, ...bytes), parseReply)
+    const send = () => commands.callBuffer('EVAL', SCRIPTS[script], keys.length, ...keys, ...bytes)
+    return call(operation, send, parseReply)
   }
 
   return {
@@ -130,34 +105,31 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
       return typeof count === 'number' ? count : undefined
     },
 
-    start: (look) =>
-      new Promise((resolve) => {
+    start(look) {
+      connected = new Promise((resolve) => {
         const wait = clock.setTimer(resolve, CONNECT_TIMEOUT)
-        commands.on('error', (error) => {
-          broken = reasonOf(error)
+        commands.once('ready', () => {
+          wait.cancel()
+          resolve()
         })
-        commands.on('close', () => {
-          const isLost = greeting !== undefined
-          greeting = undefined
-          // The next look may be 10 s away, and people see what it finds.
-          if (isLost) look()
-        })
-        commands.on('ready', () => {
-          greet().then(() => {
-            wait.cancel()
-            resolve()
-            look()
-          }, ignore)
-        })
-        listener.on('error', ignore)
-        listener.on('ready', () => {
-          listener.subscribe(channel).then(look, ignore)
-        })
-        listener.on('message', look)
-        // A connection that fails is tried again; the events say how it goes.
-        commands.connect().catch(ignore)
-        listener.connect().catch(ignore)
-      }),
+      })
+      commands.on('ready', () => {
+        look()
+        // People see what it finds, and the next look may be 10 s away.
+        commands.once('close', look)
+      })
+      commands.on('error', (error) => {
+        broken = reasonOf(error)
+      })
+      listener.on('error', ignore)
+      listener.on('ready', () => {
+        listener.subscribe(channel).then(look, ignore)
+      })
+      listener.on('message', look)
+      // A connection that fails is tried again; the events say how it goes.
+      commands.connect().catch(ignore)
+      listener.connect().catch(ignore)
+    },
 
     stop() {
       commands.disconnect()
@@ -166,12 +138,10 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
   }
 }
 
-const TYPES = ['newer', 'busy', 'mine', 'done', 'late'] as const
-
 function parseReply(reply: unknown): Reply | undefined {
   if (!Array.isArray(reply) || reply.length !== 3) return undefined
   const [name, value, ms] = reply.map(asText)
-  const type = TYPES.find((each) => each === name)
+  const type = REPLIES.find((each) => each === name)
   return type && typeof value === 'string' && typeof ms === 'number'
     ? { type, value, ms }
     : undefined

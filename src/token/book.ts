@@ -176,6 +176,18 @@ export function backoffOf({ attempts, refusals }: Entry, rules: BookRules): Back
   return refusals > 0 ? 'refused' : 'transient'
 }
 
+/** What two books know of the same credentials. An attempt that no grant has crossed out proves nothing. */
+export function merged(entry: Entry, other: Entry): Entry {
+  const attempts = Math.max(entry.attempts, other.attempts)
+  return {
+    attempts,
+    refusals: Math.max(entry.refusals, other.refusals),
+    notBefore: Math.max(entry.notBefore, other.notBefore),
+    fullUntil: Math.max(entry.fullUntil, other.fullUntil),
+    provenUntil: attempts > 0 ? -Infinity : Math.max(entry.provenUntil, other.provenUntil),
+  }
+}
+
 export function stored(
   { notBefore, fullUntil, provenUntil, ...counts }: Entry,
   now: number,

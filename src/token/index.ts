@@ -6,6 +6,7 @@
 export {
   granted,
   memoryBook,
+  merged,
   NO_ENTRY,
   parseStored,
   prolonged,
@@ -29,7 +30,6 @@ export {
   type IsalesClient,
   type Outcome,
   type Sending,
-  type TokenClient,
 } from './client.ts'
 export type { TokenEvent } from './events.ts'
 export {
@@ -44,5 +44,5 @@ export {
 } from './protocol.ts'
 export type { TokenSnapshot } from './snapshot.ts'
 export { createTokenSource, type RejectedToken, type TokenSource, type Verdict } from './source.ts'
-export { createToken, usableUntil, withScheme, type Token } from './token.ts'
+export { createToken, LAST_SECOND, usableUntil, withScheme, type Token } from './token.ts'
 export { tokenLog } from './token-log.ts'

@@ -27,6 +27,7 @@ import {
 import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import {
   createToken,
+  LAST_SECOND,
   lives,
   refreshable,
   usableUntil,
@@ -106,8 +107,6 @@ export type Step<Happening> = (
 const MIN_RENEWAL = 2000
 const JITTER = 0.05
 const REFRESH_MISSING_FOR = 3_600_000
-/** The last second of a token's lifetime: a request may be in flight that long. */
-const LAST_SECOND = 1000
 
 /** A refresh that gives the rejected token again cures nothing: it counts as refused, and a login follows. */
 const SAME_TOKEN_AGAIN: Failed = {

@@ -31,6 +31,8 @@ export type TokenRules = Pick<Config, 'isalesTokenScheme' | 'isalesTokenField'>
 /** A token is not sent in its last 5 s: the request may be in flight that long before iSales judges it. */
 const MAX_MARGIN = 5000
 const MARGIN_SHARE = 0.1
+/** A token that cannot be renewed is sent until its last second: a request may be in flight that long. */
+export const LAST_SECOND = 1000
 
 /**
  * @param generation of the token before; 0 for none.

@@ -3,7 +3,8 @@ import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { Cell } from '../../src/sharing/cell.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
-import { createShare, isBetter, turnOf, type Found } from '../../src/sharing/share.ts'
+import { createShare, turnOf } from '../../src/sharing/share.ts'
+import { isBetter, NOTHING_KNOWN, type SharedToken } from '../../src/sharing/shared-token.ts'
 import { memoryBook } from '../../src/token/book.ts'
 import { askOnce, loginOnce, type Ask, type IsalesClient } from '../../src/token/client.ts'
 import { createToken } from '../../src/token/token.ts'
@@ -24,19 +25,19 @@ const aged = (seconds: number) => ({
 })
 const token = (seconds: number) => createToken(aged(seconds), RULES, 0)
 
-const found = (text: string, number: number, seconds: number): Found => ({
-  record: {
-    grant: { ...aged(seconds), token: new Secret(text) },
-    number,
-    total: 0,
-    fingerprint: '',
-    login: true,
-  },
-  sentAt: NOW - seconds * 1000,
+const found = (text: string, number: number, seconds: number): SharedToken => ({
+  grant: { ...aged(seconds), token: new Secret(text) },
+  number,
+  fingerprint: '',
+  login: true,
 })
 
 const ours = found('t1', 5, 200)
-const seen = (atHand: Found | undefined, highest = 5) => ({ atHand, highest })
+const seen = (atHand: SharedToken | undefined, highest = 5) => ({
+  ...NOTHING_KNOWN,
+  ours: atHand,
+  highest,
+})
 
 it.each([
   ['is taken when its number is higher', found('t2', 6, 1), seen(ours), true],
@@ -54,8 +55,8 @@ it.each([
   ['of one number is not taken when it is older', found('t2', 5, 201), seen(ours), false],
   ['is not taken when it is the one at hand', found('t1', 5, 199), seen(ours), false],
   ['is not taken when it has ended', found('t2', 6, 295), seen(ours), false],
-])('the token in the store %s', (_, inStore, { atHand, highest }, better) => {
-  expect(isBetter(inStore, atHand, highest, NOW)).toBe(better)
+])('the token in the store %s', (_, inStore, known, better) => {
+  expect(isBetter(inStore, known, NOW)).toBe(better)
 })
 
 const asks = (seconds: number | undefined, rejectedAt?: number, why: Ask['why'] = 'renewal') => ({
@@ -121,15 +122,16 @@ function openReplica(
     read: () => reply('read', keys.read()),
     publish: () => reply('publish', undefined),
     replicas: () => Promise.resolve(1),
-    start: () => Promise.resolve(),
+    start() {},
     stop() {},
   }
   const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   const parts = { cell, seal, clock, random: () => 0.5, observe() {} }
-  const share = createShare({ ...parts, book: memoryBook(), rules: ATTEMPTS })
-  const client = share.wrap({
-    login: isales,
-    refresh: (_, sending) => isales(credentials, sending),
+  const { client } = createShare({
+    ...parts,
+    book: memoryBook(),
+    rules: ATTEMPTS,
+    client: { login: isales, refresh: (_, sending) => isales(credentials, sending) },
   })
   const ask = loginOnce(credentials, askOnce(new AbortController().signal))
   return { asked, obtain: (changes: Partial<Ask> = {}) => client({ ...ask, ...changes }) }

@@ -148,7 +148,7 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: "adoption: another replica's token counts as new",
-    file: 'sharing/share.ts',
+    file: 'sharing/seal.ts',
     from: 'sentAt: now - age }',
     to: 'sentAt: now - 0 * age }',
   },
@@ -181,21 +181,21 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'sharing: an older token is taken',
-    file: 'sharing/share.ts',
-    from: 'if (found.record.number < highest || now >= endOf(found)) return false\n  return ours === undefined || isNewer(found, ours)',
-    to: 'return highest + (ours?.sentAt ?? 0) >= 0 && now < endOf(found)',
+    file: 'sharing/shared-token.ts',
+    from: 'there.number < highest || !isUsable(there, now)) return false\n  return ours === undefined || isNewer(there, ours)',
+    to: 'highest < 0 || !isUsable(there, now)) return false\n  return ours !== null',
     search: true,
   },
   {
     name: 'sharing: the shared book is not written',
     file: 'sharing/share.ts',
-    from: 'return cell.put({ ...own, key: own.book, value, ms, release })',
-    to: "return cell.put({ ...own, key: own.book, value: value && '', ms, release })",
+    from: '...seal.closeEntry(key, entry, clock.now()) }',
+    to: "...seal.closeEntry(key, entry, clock.now()), value: '' }",
   },
   {
     name: 'sharing: the shared book is not read',
-    file: 'sharing/share.ts',
-    from: 'if (entry === undefined || ms > entry.total) return NO_ENTRY',
+    file: 'sharing/seal.ts',
+    from: 'if (entry === undefined || ms > lifeOfEntry(entry)) return NO_ENTRY',
     to: 'if (entry === undefined || ms !== 0.5) return NO_ENTRY',
   },
   {

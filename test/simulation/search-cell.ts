@@ -1,6 +1,6 @@
 // The store of the exhaustive search: the scripts of the program on keys that are not sealed.
 import { ID_LENGTH, type Reply } from '../../src/sharing/cell.ts'
-import type { Found } from '../../src/sharing/share.ts'
+import type { SharedToken } from '../../src/sharing/shared-token.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { NO_ENTRY, type Entry } from '../../src/token/book.ts'
 import type { Grant } from '../../src/token/protocol.ts'
@@ -33,22 +33,18 @@ export const grantOf = (token: number): Grant => ({
   sentAt: 0,
   lifetime: { ms: LIFETIME },
 })
-export const foundOf = (token: number, number: number): Found => ({
-  record: {
-    grant: grantOf(token),
-    number,
-    total: LIFETIME,
-    fingerprint: 'f',
-    login: true,
-  },
-  sentAt: 0,
+export const sharedToken = (token: number, number: number): SharedToken => ({
+  grant: grantOf(token),
+  number,
+  fingerprint: 'f',
+  login: true,
 })
-/** A record that is not sealed: token and number, as long as an id. */
-export const seal = ({ record }: Found): string =>
-  `${numberOf(record.grant.token)} ${record.number} `.padEnd(ID_LENGTH, '-')
-export function open(record: string): Found | undefined {
-  const [token = 0, number = 0] = record.split(' ').map(Number)
-  return record === '' ? undefined : foundOf(token, number)
+/** A token that is not sealed: itself and its number, as long as an id. */
+export const seal = ({ grant, number }: SharedToken): string =>
+  `${numberOf(grant.token)} ${number} `.padEnd(ID_LENGTH, '-')
+export function open(value: string): SharedToken | undefined {
+  const [token = 0, number = 0] = value.split(' ').map(Number)
+  return value === '' ? undefined : sharedToken(token, number)
 }
 
 /** By the store, what is done to it and the arguments: what came of it. The interpreter takes its time. */

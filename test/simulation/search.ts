@@ -24,11 +24,20 @@ import {
 } from '../../src/token/lifecycle.ts'
 import type { Grant, Operation } from '../../src/token/protocol.ts'
 import { idOf } from '../../src/sharing/cell.ts'
-import { isBetter, isNewer, turnOf, type Found } from '../../src/sharing/share.ts'
+import { turnOf } from '../../src/sharing/share.ts'
+import {
+  isBetter,
+  isMissed,
+  looked,
+  nextNumber,
+  NOTHING_KNOWN,
+  taken as took,
+  type Known,
+  type SharedToken,
+} from '../../src/sharing/shared-token.ts'
 import {
   BOOK,
   entryOf,
-  foundOf,
   grantOf,
   LIFETIME,
   numberOf,
@@ -38,6 +47,7 @@ import {
   putToken,
   release,
   seal,
+  sharedToken,
   tokenIn,
   written,
   type Keys,
@@ -92,13 +102,11 @@ interface Asking {
   readonly response: number | 'lost' | undefined
 }
 
-/** What one process knows; the names are those of `sharing/share.ts`. */
+/** One process. */
 interface Replica {
   readonly process: number
   readonly life: Life
-  readonly seen: string
-  readonly highest: number
-  readonly ours: Found | undefined
+  readonly known: Known
   readonly asking: Asking | undefined
 }
 
@@ -121,9 +129,7 @@ const RULES = { ...DEFAULT_RULES, loginRejectedAttempts: 3 }
 const NOTHING: Replica = {
   process: 0,
   life: initialState(0),
-  seen: '',
-  highest: 0,
-  ours: undefined,
+  known: NOTHING_KNOWN,
   asking: undefined,
 }
 const REFUSED = authFailure('refused', 'account', { status: 401 })
@@ -195,37 +201,32 @@ function follow(world: World, most: number, add: (label: string, world: World) =
   }
 }
 
-function adopted(replica: Replica, found: Found, record: string): Partial<Replica> {
-  const { highest } = replica
-  return { ours: found, seen: idOf(record), highest: Math.max(highest, found.record.number) }
-}
-
-const adoptable = ({ record, sentAt }: Found): Grant => ({ ...record.grant, sentAt, adopted: true })
+const adoptable = ({ grant }: SharedToken): Grant => ({ ...grant, adopted: true })
 
 function look({ store }: World, replica: Replica, index: number, move: Move): void {
-  const { life, ours, highest } = replica
-  const token = tokenIn(store)
-  const there = open(token)
-  const learns = { seen: idOf(token), highest: Math.max(highest, there?.record.number ?? 0) }
-  if (there !== undefined && isBetter(there, ours, highest, 0)) {
-    const adoption = after(life, taken, adoptable(there))
-    move('looks and adopts', { ...adopted(replica, there, token), life: adoption })
-  } else if (ours !== undefined && (there === undefined || isNewer(ours, there))) {
+  const { ours } = replica.known
+  const there = open(tokenIn(store))
+  const known = looked(replica.known, idOf(tokenIn(store)), there)
+  if (isBetter(there, known, 0)) {
+    const life = after(replica.life, taken, adoptable(there))
+    move('looks and adopts', { known: took(known, there), life })
+  } else if (isMissed(ours, there, 0)) {
     const lease = `${processOf(replica, index)}-look`
-    const claimed = perform(store, 'claim', { seen: idOf(token), lease, book: BOOK })
-    if (claimed.reply.type !== 'mine') move('looks, and may not offer its token', learns)
+    const claimed = perform(store, 'claim', { seen: known.seen, lease, book: BOOK })
+    if (claimed.reply.type !== 'mine') move('looks, and may not offer its token', { known })
     else {
       const offered = putToken(claimed.store, lease, seal(ours))
-      move('looks and offers its token', { ...learns, seen: idOf(seal(ours)) }, offered)
+      const offering = { ...known, seen: idOf(seal(ours)) }
+      move('looks and offers its token', { known: offering }, offered)
     }
-  } else if (learns.seen !== replica.seen) move('looks', learns)
+  } else if (known.seen !== replica.known.seen) move('looks', { known })
 }
 
 function claim(world: World, replica: Replica, index: number, move: Move): void {
   // While a login waits, a refresh is tried; when all pauses are over, it may be the other way round.
   const operations = [0, LIFETIME].map((now) => next(replica.life, RULES, now).operation)
   for (const operation of new Set(operations)) {
-    const { seen, ours, highest } = replica
+    const { seen } = replica.known
     const isDue =
       replica.life.token === undefined || isSuspect(replica.life) || isLoginNext(replica.life)
     const fault = isDue ? undefined : 'renewal'
@@ -238,11 +239,11 @@ function claim(world: World, replica: Replica, index: number, move: Move): void 
       turnOf({ type }, { now, random: 0, ask })
     if (reply.type === 'newer') {
       const there = open(reply.value)
-      const isTaken = there !== undefined && isBetter(there, ours, highest, 0)
-      const become = isTaken
-        ? { ...adopted(replica, there, reply.value), ...ended(life, adoptable(there)) }
-        : { seen: idOf(reply.value), highest: Math.max(highest, there?.record.number ?? 0) }
-      move(isTaken ? 'claims and adopts' : 'claims and learns of a token', become, {}, fault)
+      const known = looked(replica.known, idOf(reply.value), there)
+      if (isBetter(there, known, 0)) {
+        const become = { known: took(known, there), ...ended(life, adoptable(there)) }
+        move('claims and adopts', become, {}, fault)
+      } else move('claims and learns of a token', { known }, {}, fault)
     } else {
       const before = reply.type === 'mine' ? entryOf(reply.value) : NO_ENTRY
       // A login or a refresh waits for a pause without a count, and a login for the other, too.
@@ -293,11 +294,12 @@ function beAsked(world: World, { life }: Replica, asking: Asking, move: Move): v
 
 /** The replica hears what became of it, and tells the store. */
 function hear(world: World, replica: Replica, asking: Asking, move: Move): void {
-  const { life, highest } = replica
+  const { life } = replica
   const { operation, lease, before, response } = asking
   if (typeof response === 'number' && response > 0) {
-    const ours = foundOf(response, highest + 1)
-    const own = { ...ended(life, grantOf(response)), ours, highest: highest + 1 }
+    const ours = sharedToken(response, nextNumber(replica.known, 0))
+    const known = took(replica.known, ours)
+    const own = { ...ended(life, grantOf(response)), known }
     if (lease === '') {
       move(`has token ${response}`, own)
       return
@@ -306,22 +308,18 @@ function hear(world: World, replica: Replica, asking: Asking, move: Move): void 
     const noted = isLogin ? putBook(world.store, lease, proof(0), false) : world
     const { reply, store } = putToken(noted.store, lease, seal(ours))
     if (reply.type === 'done')
-      move(`publishes token ${response}`, { ...own, seen: idOf(seal(ours)) }, { store })
+      move(
+        `publishes token ${response}`,
+        { ...own, known: { ...known, seen: idOf(seal(ours)) } },
+        { store },
+      )
     else {
       const there = open(reply.value)
-      const isTaken = there !== undefined && isBetter(there, ours, highest + 1, 0)
-      const late = {
-        ...own,
-        seen: idOf(reply.value),
-        highest: Math.max(highest + 1, there?.record.number ?? 0),
-      }
-      if (isTaken)
-        move(`publishes too late, and adopts`, {
-          ...late,
-          ours: there,
-          ...ended(life, adoptable(there)),
-        })
-      else move(`publishes token ${response} too late`, late)
+      const late = looked(known, idOf(reply.value), there)
+      if (isBetter(there, late, 0)) {
+        const become = { known: took(late, there), ...ended(life, adoptable(there)) }
+        move(`publishes too late, and adopts`, become)
+      } else move(`publishes token ${response} too late`, { ...own, known: late })
     }
     move(`publishes token ${response} and hears nothing`, own, { store }, 'lostReply')
     return
@@ -350,7 +348,7 @@ function isLoginNext({ needed, granted, failuresInRow }: Life): boolean {
 function keyOf(world: World): string {
   const { replicas, store, valid, granted, faults } = world
 
-  const parts = replicas.map(({ life, process, seen, highest, ours, asking }) => [
+  const parts = replicas.map(({ life, process, known: { seen, highest, ours }, asking }) => [
     numberOf(life.token?.token),
     [
       isLoginNext(life),
@@ -381,7 +379,7 @@ function isGood({ replicas, store, valid }: World): boolean {
   const isServed = ({ life, asking }: Replica): boolean =>
     asking === undefined && numberOf(life.token?.token) === valid && !isSuspect(life)
   const there = open(tokenIn(store))
-  return valid !== 0 && numberOf(there?.record.grant.token) === valid && replicas.every(isServed)
+  return valid !== 0 && numberOf(there?.grant.token) === valid && replicas.every(isServed)
 }
 
 /**
@@ -426,7 +424,7 @@ export function search(count: number, most: number, depth: number, untilBroken =
     const isAgainst = replicas.some((replica) => replica.asking?.against === true)
     must(!isAgainst || met('lostReply') > 0, 'nobody asks iSales during a pause', state)
     if (isGood(world)) good.push(state)
-    const record = numberOf(open(tokenIn(store))?.record.grant.token)
+    const record = numberOf(open(tokenIn(store))?.grant.token)
     const isDead = asking === 0 && valid !== 0 && record !== 0 && record !== valid
     if (isDead && met('freeze') === faults.length) deadRecord ??= pathTo(state)
   }
@@ -448,12 +446,12 @@ export function search(count: number, most: number, depth: number, untilBroken =
           examine(then, place)
           following.push([then, place])
         }
-        const [was, is] = [world, then].map(({ store }) => open(tokenIn(store))?.record.number ?? 0)
+        const [was, is] = [world, then].map(({ store }) => open(tokenIn(store))?.number ?? 0)
         const isRolledBack = then.faults.length > world.faults.length && label.includes('rolled')
         must((is ?? 0) >= (was ?? 0) || isRolledBack, 'the number of the record never falls', place)
-        const isOlder = then.replicas.some(({ ours, process }, nth) => {
-          const { ours: former, process: formerly } = world.replicas[nth] ?? NOTHING
-          return process === formerly && (ours?.record.number ?? 0) < (former?.record.number ?? 0)
+        const isOlder = then.replicas.some(({ known, process }, nth) => {
+          const { known: former, process: formerly } = world.replicas[nth] ?? NOTHING
+          return process === formerly && (known.ours?.number ?? 0) < (former.ours?.number ?? 0)
         })
         must(!isOlder, 'nobody takes an older token', place)
         if (then.faults === world.faults) before[place]?.push(state)

@@ -1,5 +1,4 @@
 // A Valkey in memory that real clients speak to: its protocol, and the few commands that the program may send.
-import { createHash } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { Failure, runScript, type Reply } from './lua.ts'
 import { as, createOwner, thaw, time, type Owner } from './patches.ts'
@@ -16,7 +15,6 @@ export function openStore(port: number) {
   const owner: Owner = createOwner('store')
   let keys = new Map<string, Entry>()
   let kept = keys
-  const scripts = new Map<string, string>()
   const connections = new Set<Socket>()
   const subscribers = new Map<Socket, string>()
   /** What every command gets instead of its reply. */
@@ -102,19 +100,7 @@ export function openStore(port: number) {
         if (from !== undefined) subscribers.set(from, first)
         return [Buffer.from('subscribe'), Buffer.from(first), 1]
       case 'EVAL':
-        scripts.set(
-          createHash('sha1')
-            .update(words[1] ?? '')
-            .digest('hex'),
-          first,
-        )
         return script(first, words.slice(2))
-      case 'EVALSHA': {
-        const source = scripts.get(first)
-        return source === undefined
-          ? new Failure('NOSCRIPT no matching script')
-          : script(source, words.slice(2))
-      }
       default:
         return new Failure(`ERR unknown command ${command}`)
     }

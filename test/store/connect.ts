@@ -6,6 +6,7 @@ import type { StoreCall } from '../../src/sharing/sharing-log.ts'
 import type { Claim, Put } from '../../src/sharing/cell.ts'
 import { createValkeyCell } from '../../src/sharing/valkey.ts'
 import { closing } from '../support/tcp-server.ts'
+import { until } from '../support/until.ts'
 
 /** A cell on this server, connected, or given up after a second. */
 export async function connect(port: number, env: Environment = {}) {
@@ -19,9 +20,12 @@ export async function connect(port: number, env: Environment = {}) {
     observe: (call) => calls.push(call),
   })
   closing.push(() => cell.stop())
-  await cell.start(() => {
+  cell.start(() => {
     looks += 1
   })
+  // Both connections ask for a look when they are there.
+  const limit = systemClock.now() + 1000
+  await until(() => looks >= 2 || systemClock.now() > limit)
   /** `looks`: how often the store asked to look again. */
   return { cell, calls, looks: () => looks }
 }
