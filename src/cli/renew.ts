@@ -1,6 +1,6 @@
 import { wordsOf, type Words } from '../words/index.ts'
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Status } from '../admin/index.ts'
 import { formatDuration } from '../config/index.ts'
@@ -66,6 +66,9 @@ function hangUp(pid: number | null, io: Io, renew: Words['renew']): string | und
  * the other.
  */
 function runsThis(pid: number, program: string): boolean {
+  // A log viewer or an editor that shows the file has it among its arguments, too.
+  const [ours, theirs] = ['self', pid].map((id) => valueOf(() => executableOf(id)))
+  if (theirs !== undefined && theirs !== ours) return false
   const own = valueOf(() => realpathSync(program))
   // Another user may not read it; most command lines hold the whole path.
   const from = valueOf(() => readlinkSync(`/proc/${pid}/cwd`)) ?? '/'
@@ -73,6 +76,11 @@ function runsThis(pid: number, program: string): boolean {
   const isOwn = (arg: string) =>
     arg !== '' && valueOf(() => realpathSync(resolve(from, arg))) === own
   return own !== undefined && args.some(isOwn)
+}
+
+/** Its name: another version of Node may stand elsewhere, or in the place of the one that runs. */
+function executableOf(id: string | number): string {
+  return basename(readlinkSync(`/proc/${id}/exe`).replace(/ \(deleted\)$/, ''))
 }
 
 /** Undefined: it threw. */

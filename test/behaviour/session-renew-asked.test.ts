@@ -106,8 +106,11 @@ test('a pause is ended once a minute, however often SIGHUP comes', async () => {
   expect(proxy.lines().filter(({ event }) => event === 'files-reloaded')).toEqual([])
 })
 
-test('the command renew sends no signal to a process that is not of the program', async () => {
-  const other = spawn('sleep', ['60'])
+test.each([
+  ['is not of the program', () => spawn('sleep', ['60'])],
+  ['shows its file', () => spawn('tail', ['-f', join(start.directory(), 'main.js')])],
+])('the command renew sends no signal to a process that %s', async (_, run) => {
+  const other = run()
   const { url, close } = await serveHttp((_, response) => {
     response.end(JSON.stringify({ pid: other.pid, asked: { number: 0 } }))
   })
