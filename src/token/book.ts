@@ -19,8 +19,8 @@ import {
   isRefusal,
   MIN_LIFETIME,
   type AuthFailure,
+  type FailureKind,
   type Grant,
-  type Operation,
 } from './protocol.ts'
 
 /**
@@ -111,15 +111,18 @@ export function prolonged({ provenUntil }: Entry, now: number): Entry | undefine
 
 /**
  * Why a token request waits. An entry with attempts spares the account: only logins wait. One without is the pause of another
- * replica after a failure that says nothing of the account: refreshes wait, too.
+ * replica after a failure that says nothing of the account: refreshes wait, too. A login that an operator asks for ends a
+ * pause, unless it is the fifth in 15 min.
  */
 export function waitOf(
   entry: Entry,
-  operation: Operation,
+  { operation, why }: Pick<Ask, 'operation' | 'why'>,
   rules: BookRules,
   now: number,
 ): Deferred | undefined {
-  const ms = entry.notBefore - now
+  const { notBefore, fullUntil } = entry
+  const endsPause = operation === 'login' && why === 'operator'
+  const ms = (endsPause ? Math.min(notBefore, fullUntil) : notBefore) - now
   if (ms <= 0 || (entry.attempts > 0 && operation === 'refresh')) return undefined
   return entry.attempts > 0
     ? { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) }
@@ -149,19 +152,20 @@ export function afterFailure(
   },
 ): Omit<Failed, 'failure'> & { readonly entry: Entry } {
   const { rules, failures, weight = 1, now, random } = given
-  const { retryAfter } = failure
-  const proven = now < before.provenUntil
-  const kind = failure.kind === 'ambiguous' ? (proven ? 'unclear' : 'refused') : failure.kind
+  const { kind, retryAfter } = failure
+  const isProven = now < before.provenUntil
+  const isUntouched = kind === 'untouched' || kind === 'egress'
+  const isRefused = kind === 'refused' || (kind === 'ambiguous' && !isProven)
   const asked =
     retryAfter === undefined ? 0 : Math.min(Math.max(retryAfter, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
-  if (kind !== 'refused' && (kind !== 'unclear' || proven)) {
+  if (isUntouched || (isProven && !isRefused)) {
     const pause = Math.max(asked, backoff(kind, failures, random))
     const shown = before.refusals > 0 ? backoffOf(before, rules) : 'transient'
     return { entry: before, pause, counted: false, backoff: shown }
   }
   const attempts = before.attempts + weight
-  const refusals = kind === 'refused' ? Math.max(before.refusals + 1, weight) : before.refusals
-  const guard = kind === 'refused' ? refusals - rules.loginRejectedAttempts : -1
+  const refusals = isRefused ? Math.max(before.refusals + 1, weight) : before.refusals
+  const guard = isRefused ? refusals - rules.loginRejectedAttempts : -1
   const longest = guard > 0 ? LONG_PAUSE : guard === 0 ? REFUSED_PAUSE : 0
   const pause = Math.max(asked, longest, pauseAfter(attempts, given.why))
   const notBefore = now + pause
@@ -239,11 +243,7 @@ function pauseAfter(attempts: number, why: Ask['why'] | undefined): number {
 }
 
 /** The pause after a failure that does not count. */
-function backoff(
-  kind: 'unclear' | 'untouched' | 'egress',
-  failures: number,
-  random: number,
-): number {
+function backoff(kind: FailureKind, failures: number, random: number): number {
   const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
   if (kind === 'egress') return doubled(EGRESS, MAX_EGRESS)
   if (kind === 'untouched') return doubled(MIN_BACKOFF, MAX_BACKOFF) * random
@@ -270,7 +270,7 @@ const ABORTED: Deferred = { deferred: 'busy', ms: SECOND }
 /**
  * Wraps the client of iSales: each login is written into the book before it is sent, crossed out by a grant, and taken
  * back when nothing of the account was touched. So a crash at any moment counts as an attempt. A login that would come
- * too early is deferred, unless an operator asks for it and it is not the fifth in 15 min.
+ * too early is deferred.
  *
  * @example a wrong password, and a process that is killed
  *  0.0 s  written: 1 attempt, none before 5.0 s. iSales refuses it: 1 refusal
@@ -294,9 +294,7 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
     const { credentials } = ask
     const before = await find(ask)
     const now = clock.now()
-    const { notBefore, fullUntil } = before
-    const until = ask.why === 'operator' ? Math.min(notBefore, fullUntil) : notBefore
-    const wait = waitOf({ ...before, notBefore: until }, 'login', rules, now)
+    const wait = waitOf(before, { ...ask, operation: 'login' }, rules, now)
     if (wait !== undefined) return wait
     const isWritten = await book.write(credentials, begun(before, now, ask.why))
     const outcome = await client.login(credentials, ask)
@@ -321,7 +319,7 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
   }
 
   const refresh = async (ask: Ask, tokens: RefreshTokens): Promise<Outcome> => {
-    const wait = waitOf(await find(ask), 'refresh', rules, clock.now())
+    const wait = waitOf(await find(ask), ask, rules, clock.now())
     if (wait !== undefined) return wait
     const outcome = await client.refresh(tokens, ask)
     const known = await find(ask)

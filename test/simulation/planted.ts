@@ -207,8 +207,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'budget: an operator gets a fifth login in 15 min',
     file: 'token/book.ts',
-    from: "ask.why === 'operator' ? Math.min(notBefore, fullUntil)",
-    to: "ask.why === 'operator' ? Math.min(notBefore, 0 * now)",
+    from: 'endsPause ? Math.min(notBefore, fullUntil)',
+    to: 'endsPause ? Math.min(notBefore, 0 * now)',
   },
   {
     name: 'budget: each ask of an operator is a login',

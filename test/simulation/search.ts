@@ -249,7 +249,7 @@ function claim(world: World, replica: Replica, index: number, move: Move): void 
       // A login or a refresh waits for a pause without a count, and a login for the other, too.
       const against = before.notBefore > 0 && (before.attempts === 0 || operation === 'login')
       const wait: Deferred | undefined =
-        reply.type === 'busy' ? turn(0, 'busy') : waitOf(before, operation, RULES, 0)
+        reply.type === 'busy' ? turn(0, 'busy') : waitOf(before, { ...ask, operation }, RULES, 0)
       const asking = { operation, lease, before, response: undefined, against }
       if (wait !== undefined) {
         const freed = reply.type === 'mine' ? release(store, lease) : { store: world.store }

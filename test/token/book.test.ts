@@ -28,6 +28,7 @@ const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
 const NOW = 1_000_000
 const PROVEN: Entry = granted(NOW)
+const REFUSED_THRICE: Entry = { ...NO_ENTRY, attempts: 3, refusals: 3 }
 const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
 const EGRESS = authFailure('egress', 'egress-login')
 
@@ -58,6 +59,8 @@ describe('the pause after a failed login', () => {
     ['refused, with LOGIN_REJECTED_ATTEMPTS=5', REFUSED, { attempts: 5 }, [5, 10, 480, 480, 900]],
     ['refused while others may try as well', REFUSED, { weight: 3 }, [900, 14_400]],
     ['500, not proven', AMBIGUOUS, {}, [5, 10, 900, 14_400]],
+    ['500, the proof has ended', AMBIGUOUS, { before: { ...NO_ENTRY, provenUntil: NOW } }, [5]],
+    ['unclear after refusals', unclear(200), { before: REFUSED_THRICE }, [480]],
     ['500, proven', AMBIGUOUS, { before: PROVEN, random: 1 }, [0.5, 1, 2, 4, 8, 16, 30, 30]],
     ['unclear, not proven', unclear(200), {}, [5, 10, 480, 480, 480]],
     ['unclear, proven', unclear(200), { before: PROVEN, random: 0 }, [0.25, 0.5, 1, 2, 4, 8, 15]],
@@ -83,8 +86,10 @@ describe('the pause after a failed login', () => {
   })
 
   it('is shown as the refusals before it when nothing was touched', () => {
-    const before = { ...NO_ENTRY, attempts: 2, refusals: 2 }
-    expect(pauses(DOWN, 1, { before })).toEqual([[250, 'refused']])
+    const shown = (before: Partial<Entry>) =>
+      pauses(DOWN, 1, { before: { ...NO_ENTRY, ...before } })[0]
+    expect(shown({ attempts: 2, refusals: 2 })).toEqual([250, 'refused'])
+    expect(shown({ attempts: 3 })).toEqual([250, 'transient'])
   })
 
   it.each([
@@ -168,6 +173,7 @@ describe('an entry outside of the process', () => {
     [{ refusals: 0, attempts: 0 }, true],
     [{ pause: 4 * HOUR }, true],
     [{ pause: 4 * HOUR + 1 }, false],
+    [{ pause: '1' }, false],
     [{ full: 15 * MINUTE + 1 }, false],
     [{ proof: 24 * HOUR }, true],
     [{ proof: 24 * HOUR + 1 }, false],
@@ -204,8 +210,21 @@ describe('the rules of the book', () => {
     const entry = { ...NO_ENTRY, notBefore: NOW + 7, ...change }
     const [deferred, backoff] = expected ?? []
     const wait = expected && { deferred, ms: 7, backoff }
-    expect(waitOf(entry, operation, ATTEMPTS, NOW)).toEqual(wait)
-    expect(waitOf(entry, operation, ATTEMPTS, NOW + 7)).toBeUndefined()
+    const ask = { operation, why: 'renewal' } as const
+    expect(waitOf(entry, ask, ATTEMPTS, NOW)).toEqual(wait)
+    expect(waitOf(entry, ask, ATTEMPTS, NOW + 7)).toBeUndefined()
+  })
+
+  it.each([
+    ['login', -Infinity, undefined],
+    ['login', NOW + 3, 3],
+    ['login', NOW + 9, 7],
+    ['refresh', -Infinity, 7],
+  ] as const)('a %s that an operator asks for, where four are full until %d', (...row) => {
+    const [operation, fullUntil, ms] = row
+    const attempts = operation === 'login' ? 4 : 0
+    const entry = { ...NO_ENTRY, attempts, notBefore: NOW + 7, fullUntil }
+    expect(waitOf(entry, { operation, why: 'operator' }, ATTEMPTS, NOW)?.ms).toBe(ms)
   })
 })
 

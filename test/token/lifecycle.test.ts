@@ -416,6 +416,23 @@ describe('a token request that is deferred', () => {
   })
 })
 
+it.each([
+  ['ours', false, [undefined, undefined, 'conflict']],
+  ['another replica', true, [undefined, undefined, undefined]],
+])('the third token in a minute that ended early and was replaced by %s: %j', (...row) => {
+  const [, isAdopted, expected] = row
+  const life = live().login(grant())
+  const events = [2, 3, 4].map((generation) => {
+    const rejection = { status: 401, kind: 'first', replays: 0, replayable: true } as const
+    life.does(rejected, { ...rejection, generation: generation - 1 }).after(life.wait())
+    const given = { ...grant({ token: `t${generation}` }), adopted: isAdopted }
+    life.begins('refresh').ends(given).after(1)
+    life.does(accepted, { generation, kind: 'newer-token', sentAt: life.now })
+    return life.event?.type
+  })
+  expect(events).toEqual(expected)
+})
+
 describe('the token of another replica', () => {
   it('is used as if it had been obtained here, and counts from when it was requested', () => {
     const life = live()
