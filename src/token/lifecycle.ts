@@ -147,8 +147,7 @@ export function plan(state: State, rules: Rules, now: number) {
 }
 
 /** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
-export function isIdle(state: State, { tokenIdleAfter }: Rules, now: number): boolean {
-  if (tokenIdleAfter === undefined || state.lastSuccessAt === undefined) return false
+export function isIdle(state: State, { tokenIdleAfter = Infinity }: Rules, now: number): boolean {
   return !isLoginDue(state) && now - state.usedAt >= tokenIdleAfter
 }
 

@@ -73,7 +73,7 @@ export function throttled(retryAfter: number): AuthFailure {
 }
 
 /** Drives the pure rules by hand: time stands still unless `after` moves it. */
-class Life {
+export class Life {
   state: State = initialState(START)
   now = START
   /** What the last step gave to log and metrics. */
@@ -133,4 +133,20 @@ class Life {
 /** @param random of each step; by default there is no jitter in a renewal. */
 export function live(rules: Partial<Rules> = {}, random = 0.5): Life {
   return new Life({ ...RULES, ...rules }, random)
+}
+
+/** The waits after so many failed logins in a row. */
+export function waits(life: Life, outcome: AuthFailure, count: number): readonly number[] {
+  return Array.from({ length: count }, () => life.login(outcome).wait())
+}
+
+/** What is asked for now; undefined: nothing. */
+export function due(life: Life): string | undefined {
+  const { at, operation } = life.next()
+  return at <= life.now ? operation : undefined
+}
+
+/** A token that is due for renewal. */
+export function aged(): Life {
+  return live().login(grant()).after(240_000)
 }
