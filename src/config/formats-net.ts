@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { parseEndpoint, urlHost, type ListenAddress } from './address.ts'
-import { check, format, quotable, type Format } from './formats.ts'
+import { check, checkTyped, format, numberOf, quotable, type Format } from './formats.ts'
 import { Secret, withoutLogin } from './secret.ts'
 
 const HOST_NAME =
@@ -64,19 +64,9 @@ const HTTP_URL = /^https?:\/\/[^\s\\]+$/i
  */
 function checkCharacters(value: string): void {
   const shown = value.replace(/^(\W?(?:https?|rediss?|valkeys?)[^\w/@]*\/\/)?.*@/s, '$1')
-  const [odd] = /["'`\u2018-\u201f]|[^\x21-\x7e]/u.exec(shown) ?? []
-  if (odd === undefined) return
-  const isQuote = /["'`\u2018-\u201f]/u.test(odd)
-  const number = numberOf(odd)
-  check(!isQuote, (is) => is.quotes(odd, number))
-  const [quoted, plain] = [JSON.stringify(odd), odd.normalize('NFKC')]
-  check(plain === odd, (is) => is.otherWidth(quoted, number, plain))
-  check(false, (is) => is.oddInUrl(quoted, number))
-}
-
-/** `U+FF1A` */
-function numberOf(character: string): string {
-  return `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`
+  checkTyped(shown)
+  const [odd = ''] = /[^\x21-\x7e]/u.exec(shown) ?? []
+  check(odd === '', (is) => is.oddInUrl(JSON.stringify(odd), numberOf(odd)))
 }
 
 /** Scheme, host and port of a server, and nothing else. */

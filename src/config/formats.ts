@@ -80,9 +80,31 @@ export function format<T>(type: Type, read: (text: string) => T, more: More = {}
   return { type: ({ types }) => types[type], limits, ...more, read }
 }
 
-/** A format whose texts may be shown: none of them holds a secret. */
+/** A format of ASCII whose texts may be shown: none of them holds a secret. */
 export function quotable<T>(type: Type, read: (text: string) => T, more?: More): Format<T> {
-  return format(type, read, { quotable: true, ...more })
+  const readTyped = (text: string): T => {
+    checkTyped(text, text.replace(QUOTES, '').normalize('NFKC'))
+    return read(text)
+  }
+  return format(type, readTyped, { quotable: true, ...more })
+}
+
+const QUOTES = /["'`\u2018-\u201f]/gu
+
+/** Names a character that an env file or an input method has put where ASCII without quotes belongs. */
+export function checkTyped(text: string, example?: string): void {
+  for (const odd of text) {
+    const number = numberOf(odd)
+    check(!odd.match(QUOTES), (is) => is.quotes(odd, number), example)
+    const plain = odd.normalize('NFKC')
+    const isTyped = plain !== odd && plain.trim() !== ''
+    check(!isTyped, (is) => is.otherWidth(JSON.stringify(odd), number, plain), example)
+  }
+}
+
+/** `U+FF1A` */
+export function numberOf(character: string): string {
+  return `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`
 }
 
 /** Texts of the format. */
@@ -237,6 +259,8 @@ export function secret(minBytes = 1) {
 
 /** The path of a file that is read at the start. */
 export const filePath = format('filePath', (value) => {
+  const [quote = ''] = /^["'](?=.*["']$)/.exec(value) ?? []
+  check(quote === '', (is) => is.quotes(quote, numberOf(quote)))
   check(!CONTROL.test(value), (is) => is.notFile)
   return value
 })

@@ -1,7 +1,7 @@
 import type { ConfigError, Read } from './config-error.ts'
 import { readTls } from './certificates.ts'
 import { fileProblem, readSmallFile, whereIs, type ReadFile } from './files.ts'
-import { readText, FormatError } from './formats.ts'
+import { filePath, FormatError, readText } from './formats.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
@@ -182,7 +182,12 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
     throw new Wrong(name, ({ given }) => given.fileOnly(fileName ?? ''))
   if (text !== undefined && path !== undefined)
     throw new Wrong(name, ({ given }) => given.twice(fileName ?? ''))
-  if (path !== undefined) return readValueFile(setting, path, readFile)
+  if (path !== undefined) {
+    const read = readText(filePath, path)
+    if (read instanceof FormatError)
+      throw new Wrong(`${name}_FILE`, ({ wrong, cures }) => [read.problem(wrong), cures.readable])
+    return readValueFile(setting, path, readFile)
+  }
   if (text === undefined) return { source: 'default', variable }
   // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
   if (text.includes('\uFFFD')) throw new Wrong(variable, ({ given }) => given.notUtf8)

@@ -166,9 +166,21 @@ export const RULES: readonly Rule[] = [
   ...TEXTS.flatMap((key) => [
     doubtful(key, 'whiteSpace', (text) => text !== text.trim()),
     doubtful(key, 'quotes', (text) => /^(?:"[^]*"|'[^]*')$/.test(text)),
+    doubtful(key, 'unseen', hasUnseen),
+    doubtful(key, 'named', (text) => text.startsWith(`${variableOf(key)}=`)),
+    doubtful(
+      key,
+      (is) => is.path(`${variableOf(key)}_FILE`),
+      (text) => /^(?:\/[\w.-]+){2,}$/.test(text),
+    ),
   ]),
   ...PASSWORDS.map((key) => doubtful(key, 'lines', (text) => /[\r\n]/.test(text.trim()))),
 ]
+
+/** Characters that look like others, or like nothing: input methods and copied texts bring them. */
+function hasUnseen(text: string): boolean {
+  return /\p{Cf}|[\uff01-\uff5e]/u.test(text)
+}
 
 /** Whoever reaches the listener may call iSales. */
 function isOpen({ listen, obsLogin, listenClientCaFile }: Config): boolean {

@@ -367,6 +367,11 @@ const rules = {
     'is in quotes, which systemd and `docker --env-file` keep',
     'Correct it, unless it is meant to be so',
   ],
+  unseen: [
+    'has a full-width or an invisible character, which input methods and copied texts bring',
+    'Correct it, unless it is meant to be so',
+  ],
+  named: ['begins with its own name and =', 'Keep only what follows, unless it is meant to be so'],
   lines: ['has more than one line', 'Correct it, unless it is meant to be so'],
   insecureNode: [
     'is 0, which accepts any certificate',
@@ -380,6 +385,10 @@ const needed = (local: boolean): string =>
 
 /** Those that name something. */
 const rulesAbout = {
+  path: (file: string): Said => [
+    'looks like the path of a file',
+    `Set ${file} to it instead, unless it is meant to be so`,
+  ],
   without: (other: string): Said => [`is set without ${other}`, 'Set both, or neither'],
   noUser: (local: boolean): Said => [
     `is not set, although ${needed(local)}`,

@@ -324,6 +324,27 @@ const REFUSED: Readonly<Record<string, readonly [Environment, RegExp]>> = {
     { SESSION_STORE_URL: 'redis://store.example：6379' },
     /SESSION_STORE_URL contains "：" \(U\+FF1A\): write : instead/,
   ],
+  'quotes around a port': [
+    { LISTEN: '"127.0.0.1:8080"' },
+    /LISTEN contains " \(U\+0022\): the quotes .* Write it like LISTEN=127/,
+  ],
+  'quotes around STATE_DIR': [{ STATE_DIR: '"/state"' }, /STATE_DIR contains " .*: the quotes/],
+  'quotes around the path of a password': [
+    { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: "'/etc/password'" },
+    /ISALES_PASSWORD_FILE contains ' .*: the quotes/,
+  ],
+  'a full-width colon in LISTEN': [
+    { LISTEN: '127.0.0.1：8080' },
+    /LISTEN contains "：" \(U\+FF1A\): write : instead/,
+  ],
+  'a full-width comma in a list': [
+    { ALLOWED_HOSTS: 'a.example，b.example' },
+    /ALLOWED_HOSTS has an entry that contains "，" \(U\+FF0C\): write , instead/,
+  ],
+  'a space without break in ISALES_URL': [
+    { ISALES_URL: 'https://isales.\u00a0example' },
+    /ISALES_URL contains ".*" \(U\+00A0\): no URL has it/,
+  ],
   'LISTEN on all interfaces without OBS_USER': [
     ALL_INTERFACES,
     /OBS_USER is not set, although .* because other machines can reach LISTEN\. Set OBS_USER/,
