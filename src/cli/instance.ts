@@ -23,7 +23,7 @@ export function instanceEnvironment(
   const service = name === '-' ? 'isales-auth-proxy' : `isales-auth-proxy@${name}`
   const directory = `/etc/${service}`
   const file = readFile(`${directory}/env`, MAX_FILE)
-  if (!file.ok) return command.noInstance(`${directory}/env`, file.problem)
+  if (!file.ok) return command.noInstance(`${directory}/env`, file.problem === 'missing')
   return {
     ...env,
     ...(name !== '-' && { INSTANCE: name }),

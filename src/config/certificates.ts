@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { ConfigError, Read } from './config-error.ts'
-import { fileProblem, MAX_PEM, readSmallFile, type ReadFile } from './files.ts'
+import { fileProblem, MAX_PEM, readSmallFile, whereIs, type ReadFile } from './files.ts'
 import { check, FormatError } from './formats.ts'
 import { Secret } from './secret.ts'
 import { nameOf, type Config, type FileKey } from './settings.ts'
@@ -49,12 +49,23 @@ export function readTls(
   const errors: ConfigError[] = []
   const read = <T>(key: FileKey, parse: (pem: string) => T): T | undefined => {
     const path = config[key]
+    if (path === undefined) return undefined
+    const file = readFile(path, MAX_PEM)
+    if (!file.ok) {
+      const problem = fileProblem(path, file.problem)
+      const said: ConfigError['said'] = ({ wrong, cures }) => [problem(wrong), cures.pem]
+      errors.push({ setting: nameOf(key), said })
+      return undefined
+    }
     try {
-      return path === undefined ? undefined : parse(readPem(path, readFile))
+      return parse(Buffer.from(file.bytes).toString('latin1'))
     } catch (error) {
       if (!(error instanceof FormatError)) throw error
       const { problem } = error
-      const said: ConfigError['said'] = ({ wrong, cures }) => [problem(wrong), cures.pem]
+      const said: ConfigError['said'] = ({ wrong, cures }) => [
+        `${problem(wrong)}${whereIs(path)(wrong)}`,
+        cures.makePem,
+      ]
       errors.push({ setting: nameOf(key), said })
       return undefined
     }
@@ -123,12 +134,6 @@ function invalid(key: FileKey, certificates: readonly X509Certificate[] = []): C
         last < now ? words.certificates.ended(day(last)) : words.certificates.begins(day(first)),
     },
   ]
-}
-
-function readPem(path: string, readFile: ReadFile): string {
-  const file = readFile(path, MAX_PEM)
-  if (!file.ok) throw new FormatError(fileProblem(path, file.problem))
-  return Buffer.from(file.bytes).toString('latin1')
 }
 
 function parseCertificates(pem: string): readonly X509Certificate[] {

@@ -117,8 +117,10 @@ export const command = {
   output: '--output is text or json.',
   health: '--health asks a running proxy: it excludes --live and --quiet.',
   notInstance: '--instance is the name of a service, as north of isales-auth-proxy@north, or -.',
-  noInstance: (file: string, code: string) =>
-    `${file} cannot be read (${code}). Only root may read it.`,
+  noInstance: (file: string, missing: boolean) =>
+    missing
+      ? `There is no ${file}. \`ls -d /etc/isales-auth-proxy*\` lists the directories of all services.`
+      : `${file} cannot be read. Only root may read it.`,
   anyPort: 'ADMIN_LISTEN has port 0: the port that was taken is not known here.',
   notStarted: 'Nothing was started. "isales-auth-proxy check" shows all settings.',
   unforeseen: (name: string) => `isales-auth-proxy: an error that was not foreseen (${name})`,

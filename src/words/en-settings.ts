@@ -261,6 +261,8 @@ const cures = {
   correctFile: (where: string) => `Correct the file${where}`,
   readable: 'Give the path of a file that this user may read and that holds the value alone',
   pem: 'Give the path of a PEM file that this user may read',
+  makePem:
+    'It has to be PEM: `openssl x509 -inform der` makes it of a DER certificate, `openssl pkcs12 -nodes` of a .pfx or .p12 file, `openssl pkcs7 -print_certs` of a .p7b file, `openssl pkey` of an encrypted key',
   readAs: (uid: number) => `Files are read as uid ${uid}.`,
 }
 

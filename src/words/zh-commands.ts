@@ -106,7 +106,10 @@ export const command: Words['command'] = {
   output: '--output 是 text 或 json。',
   health: '--health 查询运行中的代理：不能与 --live 和 --quiet 同时使用。',
   notInstance: '--instance 是服务的名称，例如 isales-auth-proxy@north 的 north，或 -。',
-  noInstance: (file, code) => `无法读取 ${file}（${code}）。只有 root 可以读取它。`,
+  noInstance: (file, missing) =>
+    missing
+      ? `没有 ${file}。\`ls -d /etc/isales-auth-proxy*\` 列出所有服务的目录。`
+      : `无法读取 ${file}。只有 root 可以读取它。`,
   anyPort: 'ADMIN_LISTEN 的端口是 0：这里不知道实际使用的端口。',
   notStarted: '没有启动任何东西。“isales-auth-proxy check” 显示所有设置。',
   unforeseen: (name) => `isales-auth-proxy：意外错误（${name}）`,

@@ -252,6 +252,8 @@ export const settings: typeof english = {
     correctFile: (where) => `更正该文件${where}`,
     readable: '给出该用户可以读取、且只包含该值的文件的路径',
     pem: '给出该用户可以读取的 PEM 文件的路径',
+    makePem:
+      '须为 PEM 格式：DER 证书用 `openssl x509 -inform der` 转换，.pfx 或 .p12 文件用 `openssl pkcs12 -nodes`，.p7b 文件用 `openssl pkcs7 -print_certs`，加密的私钥用 `openssl pkey`',
     readAs: (uid) => `读取文件的用户是 uid ${uid}。`,
   },
   given: {

@@ -345,6 +345,10 @@ const REFUSED: Readonly<Record<string, readonly [Environment, RegExp]>> = {
     { ISALES_URL: 'https://isales.\u00a0example' },
     /ISALES_URL contains ".*" \(U\+00A0\): no URL has it/,
   ],
+  'a certificate in DER': [
+    { ISALES_CA_FILE: inFile('\u0030\u0082') },
+    /ISALES_CA_FILE names a file without a PEM certificate: \/.* `openssl x509 -inform der` makes/,
+  ],
   'LISTEN on all interfaces without OBS_USER': [
     ALL_INTERFACES,
     /OBS_USER is not set, although .* because other machines can reach LISTEN\. Set OBS_USER/,

@@ -16,7 +16,7 @@ const NAMES = `
   help serve wait version text json default north auto off full require true false redis rediss valkey valkeys
   host:port v6 port suffixes uid gid KiB business/interface docs/configuration.zh-CN.md docs/sizing.md example.env
   /usr/share/doc/isales-auth-proxy COMMAND FLAGS NAME isales-auth-proxy@NAME isales-auth-proxy@north
-  AmbientCapabilities= HEALTHCHECK /livez /readyz systemd
+  DER pfx p12 p7b AmbientCapabilities= HEALTHCHECK /livez /readyz systemd
 `.split(/\s+/)
 const ALLOWED: ReadonlySet<string> = new Set([...KNOWN, ...CODES, ...NAMES])
 /** Codes of Node and OpenSSL, a setting with a value, a signal, a capability, a locale, a duration or a size, a flag. */
