@@ -32,14 +32,16 @@ const REBUILT = ['host', 'content-length', 'expect', 'x-request-id']
 const OF_GATEWAYS = new RegExp(
   `^(?:${[
     // The user.
-    'auth|oidc|remote|cfaccess',
-    'x(?:access|amzn|api|auth|consumer|credential|email|goog|group|identity|jwt|login|msclient)',
-    'x(?:pomerium|principal|remote|role|saml|subject|token|user|webauth)',
-    // The client and its certificate.
-    'cfconnecting|clientcert|clientip|fastlyclient|forwarded|frontend|ssl|trueclient',
-    'x(?:arr|client|cluster|envoy|forward|port|proxy|real|scheme|server|ssl|tls)',
+    'accesstoken|apikey|appkey|auth|cfaccess|oidc|remote|session|token',
+    'x(?:access|amzn|anonymous|api|appengine|appkey|auth|consumer|credential|customip|email|gateway)',
+    'x(?:goog|group|hw|identity|jwt|kong|login|msclient|mstoken|pomerium|principal|remote|role|saml)',
+    'x(?:sdk|security|session|subject|tenant|token|user|webauth)',
+    // The client and its certificate. `Proxy` is `HTTP_PROXY` to a program behind CGI (CVE-2016-5385).
+    'cfconnecting|clientcert|clientip|fastlyclient|forwarded|frontend|proxy|ssl|trueclient',
+    'x(?:akamai|arr|azure|client|cluster|envoy|forward|port|proxy|real|scheme|server|ssl|tls)',
     // The target and the method.
-    'x(?:host|http|method|original|override|path|rewrite|uri|url)',
+    'baseurl|httphost|httpurl|pathinfo|requesturi|scriptname',
+    'x(?:accel|backend|host|http|method|original|override|path|rewrite|script|uri|url)',
   ].join('|')})`,
 )
 

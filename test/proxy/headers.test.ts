@@ -60,6 +60,12 @@ describe('the headers of a request', () => {
     ['another client', 'X-Envoy-External-Address CF-Connecting-IP X-Cluster-Client-Ip'],
     ['another user', 'X-Remote-User REMOTE_USER X-Auth-Request-Email X-User X-Webauth-User'],
     ['another user', 'X-Goog-Authenticated-User-Email X-Amzn-Oidc-Data X-MS-CLIENT-PRINCIPAL-ID'],
+    ['another user', 'X-MS-TOKEN-AAD-ID-TOKEN X-Kong-Consumer X-Anonymous-Consumer X-Gateway-User'],
+    ['another user', 'X-Appengine-User-Email X-HW-ID X-Security-Token X-Session-Id X-Tenant-Id'],
+    ['another credential', 'Token access_token Api-Key AppKey Session X-App-Key X-Sdk-Date'],
+    ['another target', 'Path-Info SCRIPT_NAME Request-Uri X-Accel-Redirect X-Backend-Host'],
+    ['another client', 'X-Azure-ClientIP X-Akamai-Edgescape X-Custom-IP-Authorization'],
+    ['a proxy for iSales', 'Proxy'],
     [
       'another certificate',
       'X-Forwarded-Client-Cert X-SSL-Client-Verify SSL_CLIENT_CERT X-ARR-ClientCert',
