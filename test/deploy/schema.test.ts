@@ -45,18 +45,30 @@ const complaints = async (settings: Readonly<Record<string, unknown>>) =>
     return stderr
   })
 
-it('the chart takes the example of each setting', async () => {
-  const files = SETTING_LIST.flatMap(({ fileName }) => (fileName === undefined ? [] : [fileName]))
-  const settings = {
-    ...from(({ example }) => example),
-    ...Object.fromEntries(files.map((name) => [name, '/run/isales/file'])),
-    // The example is for a machine of its own: kubelet does not reach the loopback of a pod.
-    ADMIN_LISTEN: ':9191',
-    LISTEN: '127.0.0.1:8081',
-  }
-  // The mode that takes all of them, whatever they are.
-  expect(await render({ ...ciValues('injection'), settings })).not.toEqual([])
-})
+it.each([
+  ['it is in a file', true],
+  ['it is not', false],
+])(
+  'the chart takes the example of each setting that may be in a file, where %s',
+  async (...row) => {
+    const [, inFiles] = row
+    const settings = {
+      ...from(({ example, fileName }) => (inFiles && fileName ? undefined : example)),
+      ...Object.fromEntries(
+        SETTING_LIST.flatMap(({ fileName, name }) =>
+          fileName && (inFiles || !SETTINGS.some((one) => one.name === name))
+            ? [[fileName, '/run/isales/file']]
+            : [],
+        ),
+      ),
+      // The example is for a machine of its own: kubelet does not reach the loopback of a pod.
+      ADMIN_LISTEN: ':9191',
+      LISTEN: '127.0.0.1:8081',
+    }
+    // The mode that takes all of them, whatever they are.
+    expect(await render({ ...ciValues('injection'), settings })).not.toEqual([])
+  },
+)
 
 it.each([0, 1, 2] as const)(
   'the chart refuses wrong values of each setting, by name: row %i',
