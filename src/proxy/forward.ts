@@ -4,7 +4,14 @@ import type { Config } from '../config/index.ts'
 import type { EndedRequest, ReplayOutcome } from '../outcomes.ts'
 import { REFUSALS, writeProblem } from '../http/index.ts'
 import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
-import { classify, Exchange, type ExchangeHooks, type Upstream } from '../upstream/index.ts'
+import {
+  classify,
+  Exchange,
+  type ExchangeHooks,
+  type ExchangeOutcome,
+  type ResponseHead,
+  type Upstream,
+} from '../upstream/index.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { ReplayBuffer, type BodyHooks, type BodyRefusal } from './replay-buffer.ts'
 import {
@@ -76,32 +83,33 @@ interface Shared extends ForwardOptions {
   readonly judge: ReturnType<typeof createJudge>
 }
 
+/** One exchange, with which token, and when. */
+interface Sent {
+  readonly exchange: Exchange
+  readonly token: Token
+  readonly at: number
+}
+
 interface Relay {
   readonly do: 'relay'
   readonly head: RelayedHead
+  readonly exchange: Exchange
   /** iSales rejected the token, or so it looks. */
   readonly rejected: boolean
-  /** Undefined: iSales did not reject the request, or no login could have helped. */
-  readonly replay: ReplayOutcome | undefined
 }
 
 /** What the client gets. `nothing`: it is gone, or the listener has responded. */
 type Ending = Relay | Fail | { readonly do: 'nothing' }
 
+/** What is done next. */
+type Step = Ending | { readonly do: 'wait' } | { readonly do: 'send'; readonly token: Token }
+
 const NOTHING: Ending = { do: 'nothing' }
-
-/** The request is sent, or sent again. */
-interface Next {
-  readonly do: 'send'
-  /** Undefined: one is waited for. */
-  readonly token: Token | undefined
-}
-
-const WITH_ANY_TOKEN: Next = { do: 'send', token: undefined }
+const WAIT: Step = { do: 'wait' }
 
 /**
  * One request. What interrupts it (its client leaves, its deadline passes, its body is refused) ends whatever it waits
- * for, so `proxy` looks for an interruption after each wait.
+ * for, so each step looks for an interruption after it has waited.
  */
 class Forwarding implements ExchangeHooks, BodyHooks {
   readonly #shared: Shared
@@ -115,18 +123,17 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   #awaited: { abort(reason: string): void } | undefined
   #begun = false
   #exchanges = 0
-  #rejections = 0
-  #replays = 0
+  /** The latest. */
+  #sent: Sent | undefined
+  #upstreamMs: number | undefined
   /** What the exchange before was rejected with. */
   #rejected: RejectedToken | undefined
-  /** The latest, and its token. */
-  #exchange: Exchange | undefined
-  #token: Token | undefined
-  #upstreamMs: number | undefined
-  #ending: Ending = NOTHING
-  /** Why the last exchange got no response. */
-  #failure: EndedRequest['failure']
+  #replays = 0
+  /** What has become of the request since it was rejected. Undefined: it was not, or no login could have helped. */
   #replay: ReplayOutcome | undefined
+  /** Why the last exchange that failed got no response. */
+  #failure: EndedRequest['failure']
+  #ending: Ending = NOTHING
 
   constructor(shared: Shared, call: Call) {
     const { clock, config } = shared
@@ -141,90 +148,116 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       this.#deadline = clock.setTimer(() => this.#interrupt('deadline'), config.clientDeadline)
   }
 
-  /** Never rejects. */
+  /** From the body to what the client gets. Each turn of the loop is one exchange. Never rejects. */
   async run(): Promise<void> {
+    const { response, requestId } = this.#call
     try {
-      const ending = await this.#proxy()
+      await this.#readBody()
+      let step = this.#begin()
+      for (;;) {
+        if (step.do === 'wait') step = await this.#waitForToken()
+        if (step.do !== 'send') break
+        const sent = this.#send(step.token)
+        step = await this.#after(sent, await sent.exchange.outcome)
+      }
       this.#deadline?.cancel()
-      this.#end(ending)
+      if (step.do === 'relay') this.#relay(step)
+      else if (step.do === 'fail') this.#fail(step)
     } catch (error) {
-      this.#shared.onError(error, this.#call.requestId)
+      this.#shared.onError(error, requestId)
       this.#fail({ do: 'fail', code: 'internal' })
-      if (!this.#call.response.writableEnded) cut(this.#call.response)
+      if (!response.writableEnded) cut(response)
     }
   }
 
-  /** From the body to what the client gets. Each turn of the loop is one exchange. */
-  async #proxy(): Promise<Ending> {
-    const { tokens, clock, judge } = this.#shared
-    const { response, validated, requestId } = this.#call
-    if (validated.expectsContinue) response.writeContinue()
-    if (!this.#body.kept) {
-      await this.#until((done) => this.#body.read(done))
-      const ended = this.#interruptedWhile('reading')
-      if (ended !== undefined) return ended
-    }
+  #readBody(): Promise<void> | undefined {
+    if (this.#call.validated.expectsContinue) this.#call.response.writeContinue()
+    return this.#body.kept ? undefined : this.#until((done) => this.#body.read(done))
+  }
+
+  #begin(): Step {
+    const ended = this.#interruptedWhile('reading')
+    if (ended !== undefined) return ended
     this.#begun = this.#shared.begin(this.#call)
     if (!this.#begun) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
-    let next: Next = { do: 'send', token: tokens.current(this.#body.kept) }
-    for (;;) {
-      const token = next.token ?? (await this.#waitForToken())
-      if ('do' in token) return token
-      const sentAt = clock.now()
-      const exchange = this.#send(token)
-      const outcome = await exchange.outcome
-      if (outcome.type === 'response') this.#upstreamMs = clock.now() - sentAt
-      const judged =
-        outcome.type === 'response'
-          ? judge(exchange, relayedHead(outcome.head, requestId), validated)
-          : outcome
-      // Most responses are judged by their head, and nothing is awaited.
-      const result = judged instanceof Promise ? await judged : judged
-      const ending =
-        this.#interruptedWhile(exchange.written ? 'sent' : 'connecting') ??
-        (result.type === 'accepted'
-          ? this.#accepted(token, sentAt, exchange, result.head)
-          : await this.#notAccepted(token, exchange, result))
-      if (ending.do !== 'send') return ending
-      next = ending
-    }
+    const token = this.#shared.tokens.current(this.#body.kept)
+    return token === undefined ? WAIT : { do: 'send', token }
   }
 
-  async #waitForToken(): Promise<Token | Ending> {
+  async #waitForToken(): Promise<Step> {
     const replayable = this.#body.kept
     const taken = await this.#shared.tokens.waitForToken({ ...this.#limits(), replayable })
     const ended = this.#interruptedWhile('waiting')
     if (ended !== undefined) return ended
-    return 'unavailable' in taken ? withoutToken(this.#history, taken) : taken
+    if ('unavailable' in taken) return withoutToken(this.#history, taken)
+    return { do: 'send', token: taken }
   }
 
-  #accepted(token: Token, sentAt: number, exchange: Exchange, head: RelayedHead): Relay {
-    // A page, or an error, may come from a gateway that has not looked at the token.
-    if (head.status < 300 && !isPage(head, exchange))
-      this.#shared.tokens.accept(token, sentAt, this.#rejected)
-    return { do: 'relay', head, rejected: false, replay: this.#replays > 0 ? 'healed' : undefined }
+  #send(token: Token): Sent {
+    const { clock, dispatch, requestHeaders, inspector } = this.#shared
+    const { request, validated, requestId } = this.#call
+    // The rest of a rejection is not worth the connection that this exchange may wait for.
+    this.#sent?.exchange.abort('sent again')
+    this.#exchanges += 1
+    const { method } = this.#history
+    const headers = requestHeaders({
+      rawHeaders: request.rawHeaders,
+      httpVersion: request.httpVersion,
+      credential: token.headerValue.reveal(),
+      requestId,
+      contentLength: this.#body.streamLength,
+      inspected: inspector.inspects(method, validated.path),
+    })
+    const outgoing = { method, path: validated.target, headers, body: this.#body.body }
+    const exchange = new Exchange(outgoing, this)
+    this.#awaited = exchange
+    this.#sent = { exchange, token, at: clock.now() }
+    dispatch(exchange)
+    return this.#sent
   }
 
-  #notAccepted(
-    token: Token,
-    { written }: Exchange,
-    result: Exclude<Judged, { type: 'accepted' }> | { readonly type: 'withheld' },
-  ): Promise<Ending | Next> | Ending | Next {
+  /** While a request waited for a connection its client may have gone, or its token been replaced. */
+  mayStart(): boolean {
+    if (this.#interruption !== undefined || this.#call.response.headersSent) return false
+    return this.#shared.tokens.current()?.generation === this.#sent?.token.generation
+  }
+
+  async #after(sent: Sent, outcome: ExchangeOutcome): Promise<Step> {
+    const { exchange } = sent
+    const result = outcome.type === 'response' ? await this.#judge(sent, outcome.head) : outcome
+    const ended = this.#interruptedWhile(exchange.written ? 'sent' : 'connecting')
+    if (ended !== undefined) return ended
     switch (result.type) {
+      case 'accepted':
+        return this.#afterAcceptance(sent, result.head)
       case 'rejected':
-        return this.#afterRejection(token, result.head)
+        return this.#afterRejection(sent, result.head)
       case 'failed':
-        return this.#afterFailure(written, result.error)
+        return this.#afterFailure(exchange.written, result.error)
       case 'withheld':
         // The listener responds by itself when a body is garbage or stalls.
-        return this.#call.response.headersSent ? NOTHING : WITH_ANY_TOKEN
+        return this.#call.response.headersSent ? NOTHING : WAIT
     }
   }
 
-  async #afterRejection(token: Token, head: RelayedHead): Promise<Ending | Next> {
+  #judge({ exchange, at }: Sent, head: ResponseHead): Judged | Promise<Judged> {
+    const { clock, judge } = this.#shared
+    const { validated, requestId } = this.#call
+    this.#upstreamMs = clock.now() - at
+    return judge(exchange, relayedHead(head, requestId), validated)
+  }
+
+  #afterAcceptance({ exchange, token, at }: Sent, head: RelayedHead): Relay {
+    // A page, or an error, may come from a gateway that has not looked at the token.
+    if (head.status < 300 && !isPage(head, exchange))
+      this.#shared.tokens.accept(token, at, this.#rejected)
+    if (this.#replays > 0) this.#replay = 'healed'
+    return { do: 'relay', head, exchange, rejected: false }
+  }
+
+  async #afterRejection({ exchange, token }: Sent, head: RelayedHead): Promise<Step> {
     const replays = this.#replays
     const call = { rejected: this.#rejected, replays, replayable: this.#body.kept }
-    this.#rejections += 1
     const verdict = await this.#shared.tokens.reject(token, {
       ...this.#limits(),
       ...call,
@@ -233,16 +266,22 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     const ended = this.#interruptedWhile('waiting')
     const isLate = this.#interruption === 'deadline'
     if (ended !== undefined && !isLate) return ended
-    if (verdict.type === 'no-token')
+    if (verdict.type === 'no-token') {
+      this.#replay = 'no-token'
       return withoutToken(this.#history, { ...verdict, unavailable: 'no-token' })
-    if (verdict.type === 'relay' || isLate)
-      return { do: 'relay', head, rejected: true, replay: outcomeOfRejection(verdict, replays) }
+    }
+    if (verdict.type === 'relay' || isLate) {
+      this.#replay = outcomeOfRejection(verdict, replays)
+      return { do: 'relay', head, exchange, rejected: true }
+    }
     this.#rejected = verdict.rejected
     this.#replays += 1
+    // Until a response comes.
+    this.#replay = 'failed'
     return { do: 'send', token: verdict.token }
   }
 
-  async #afterFailure(written: boolean, error: unknown): Promise<Ending | Next> {
+  async #afterFailure(written: boolean, error: unknown): Promise<Step> {
     const { failure, cause, code: detail, certificate } = classify(error)
     this.#failure = { cause, detail, certificate }
     this.#history[written ? 'lost' : 'unwritten'] += 1
@@ -250,7 +289,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     const decision = afterFailure(this.#history, { failure, written, bodyKept })
     if (decision.do === 'fail') return decision
     await this.#until((done) => this.#shared.clock.setTimer(done, decision.pause))
-    return this.#interruptedWhile('connecting') ?? WITH_ANY_TOKEN
+    return this.#interruptedWhile('connecting') ?? WAIT
   }
 
   /** Resolves when the step is done, or the request is interrupted. */
@@ -273,60 +312,16 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     return { deadline: Math.min(clock.now() + longest, ends), signal: wait.signal }
   }
 
-  #send(token: Token): Exchange {
-    const { dispatch, requestHeaders, inspector } = this.#shared
-    const { request, validated, requestId } = this.#call
-    // The rest of a rejection is not worth the connection that this exchange may wait for.
-    this.#exchange?.abort('sent again')
-    this.#exchanges += 1
-    this.#token = token
-    const { method } = this.#history
-    const headers = requestHeaders({
-      rawHeaders: request.rawHeaders,
-      httpVersion: request.httpVersion,
-      credential: token.headerValue.reveal(),
-      requestId,
-      contentLength: this.#body.streamLength,
-      inspected: inspector.inspects(method, validated.path),
-    })
-    const outgoing = { method, path: validated.target, headers, body: this.#body.body }
-    const exchange = new Exchange(outgoing, this)
-    this.#exchange = exchange
-    this.#awaited = exchange
-    dispatch(exchange)
-    return exchange
-  }
-
-  /** While a request waited for a connection its client may have gone, or its token been replaced. */
-  mayStart(): boolean {
-    if (this.#interruption !== undefined || this.#call.response.headersSent) return false
-    return this.#shared.tokens.current()?.generation === this.#token?.generation
-  }
-
-  #end(ending: Ending): void {
-    switch (ending.do) {
-      case 'relay':
-        this.#replay = ending.replay
-        this.#relay(ending)
-        break
-      case 'fail':
-        if (this.#rejections > 0 && ending.refusal === undefined)
-          this.#replay = ending.code === 'no-token' ? 'no-token' : 'failed'
-        this.#fail(ending)
-        break
-      case 'nothing':
-    }
-  }
-
   #relay(ending: Relay): void {
+    const { head, exchange } = ending
     const { response } = this.#call
-    if (response.headersSent || this.#exchange === undefined) return
-    if (!ending.head.relayable) {
+    if (response.headersSent) return
+    if (!head.relayable) {
       this.#fail({ do: 'fail', code: 'upstream-broken' })
       return
     }
     this.#ending = ending
-    relay(response, ending.head, this.#exchange, () => {
+    relay(response, head, exchange, () => {
       if (response.destroyed) return
       if (this.#ending.do === 'relay') this.#ending = { do: 'fail', code: 'upstream-broken' }
       cut(response)
@@ -342,7 +337,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       writeProblem(response, code, { requestId, retryAfter: wait, refusal })
     } else if (this.#ending.do === 'relay') this.#ending = ending
     // A response that has begun can only be cut: `relay` does, unless all of it is there.
-    this.#exchange?.abort(code)
+    this.#sent?.exchange.abort(code)
   }
 
   /** A response that was not relayed: the listener may have responded, too. */
@@ -370,26 +365,29 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   #closed(): void {
     this.#deadline?.cancel()
     this.#interrupt('client-gone')
-    this.#exchange?.abort('the client is gone')
+    this.#sent?.exchange.abort('the client is gone')
+    this.#report()
+  }
+
+  #report(): void {
     const { response, validated, requestId } = this.#call
     const ending = this.#ending
+    const failed = ending.do === 'fail' ? ending : undefined
+    const relayed = ending.do === 'relay' ? ending : undefined
     const end = {
       method: this.#history.method,
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
-      code: ending.do === 'fail' ? ending.code : undefined,
-      failure: ending.do === 'fail' ? this.#failure : undefined,
-      refusal: ending.do === 'fail' ? ending.refusal : undefined,
-      rejected: ending.do === 'relay' && ending.rejected,
-      page:
-        ending.do === 'relay' &&
-        this.#exchange !== undefined &&
-        isPage(ending.head, this.#exchange),
+      code: failed?.code,
+      failure: failed && this.#failure,
+      refusal: failed?.refusal,
+      rejected: relayed?.rejected === true,
+      page: relayed !== undefined && isPage(relayed.head, relayed.exchange),
       endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#exchanges,
-      replay: this.#replay,
+      replay: ending.do === 'nothing' ? undefined : this.#replay,
       requestId,
     }
     this.#shared.onEnd(end, this.#begun)

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import type { ListenerOptions } from '../../src/listener/listener.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'

@@ -47,7 +47,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'evidence: a call that was sent before the rejection came counts',
     file: 'proxy/forward.ts',
-    from: 'tokens.accept(token, sentAt, this.#rejected)',
+    from: 'tokens.accept(token, at, this.#rejected)',
     to: 'tokens.accept(token, performance.now(), this.#rejected)',
   },
   {
