@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import {
   afterFailure,
@@ -324,15 +324,29 @@ describe('the book', () => {
     expect(await login()).toMatchObject({ pause: 250 })
   })
 
-  it.each<readonly [string, AuthFailure, number]>([
-    ['refused', REFUSED, 0],
-    ['not there', { ...DOWN, status: 404 }, 0],
-    ['without a response', DOWN, 250],
-    ['unclear', unclear(200), 375],
-  ])('lets a login follow a refresh that was %s', async (_, failure, pause) => {
+  it.each<readonly [string, AuthFailure, number, string]>([
+    ['refused', REFUSED, 0, 'none'],
+    ['not there', { ...DOWN, status: 404 }, 0, 'none'],
+    ['without a response', DOWN, 250, 'transient'],
+    ['unclear', unclear(200), 375, 'transient'],
+  ])('lets a login follow a refresh that was %s', async (_, failure, pause, backoff) => {
     const { refresh, entry } = open([failure])
-    expect(await refresh()).toMatchObject({ failure, pause })
+    expect(await refresh()).toEqual({ failure, pause, counted: false, backoff })
     expect(await entry()).toBeUndefined()
+  })
+
+  it('defers a refresh in the pause of another replica', async () => {
+    const memory = memoryBook()
+    await memory.write(credentials, { ...NO_ENTRY, notBefore: NOW + 7 })
+    const { refresh, asked } = open([grant()], memory)
+    expect(await refresh()).toMatchObject({ deferred: 'paused', ms: 7 })
+    expect(asked).toEqual([])
+  })
+
+  it('is not locked for a refresh that prolongs no proof', async () => {
+    const lock = vi.fn<BookStore['lock']>()
+    await open([grant()], { ...memoryBook(), lock }).refresh()
+    expect(lock).not.toHaveBeenCalled()
   })
 
   it('shows the refused login while a refresh is refused, too', async () => {
