@@ -341,10 +341,8 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
 
   return (ask) => {
     const { operation, current } = ask
-    const refreshToken = operation === 'refresh' ? current?.refreshToken : undefined
-    return current === undefined || refreshToken === undefined
-      ? login(ask)
-      : refresh(ask, { ...current, refreshToken })
+    if (operation === 'login' || current?.refreshToken === undefined) return login(ask)
+    return refresh(ask, { ...current, refreshToken: current.refreshToken })
   }
 }
 

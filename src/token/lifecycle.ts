@@ -70,8 +70,8 @@ export function initialState(now: number) {
     /** Why iSales was not asked when a token was due: until it is, the present one serves to its last second. */
     deferred: undefined as DeferredReason | undefined,
     evidence: NO_EVIDENCE as Readonly<typeof NO_EVIDENCE>,
-    /** Of the latest rejection. */
-    rejectedStatus: undefined as number | undefined,
+    /** The latest one of a token that was at hand. */
+    rejection: undefined as { readonly generation: number; readonly status: number } | undefined,
     /** When a business call last asked for the token. */
     usedAt: now,
     /** A token that iSales gave for over 24 h was accepted after it would have ended, had that been milliseconds. */
@@ -223,16 +223,12 @@ export const credentialsChanged: Step<string | undefined> = (state, by, { now: a
 /** A business call was rejected. */
 export const rejected: Step<
   Rejection & { readonly generation: number; readonly status: number }
-> = (state, call, { now }) =>
-  state.token?.generation === call.generation
-    ? {
-        state: {
-          ...state,
-          rejectedStatus: call.status,
-          evidence: reject(state.evidence, call, now),
-        },
-      }
-    : { state }
+> = (state, call, { now }) => {
+  const { generation, status } = call
+  if (state.token?.generation !== generation) return { state }
+  const evidence = reject(state.evidence, call, now)
+  return { state: { ...state, rejection: { generation, status }, evidence } }
+}
 
 /** A business call was accepted. */
 export const accepted: Step<{
@@ -256,10 +252,10 @@ export const accepted: Step<{
 
 /** A token request begins. */
 export const started: Step<Operation> = (state, operation, { now: at, random }) => {
-  const { token, rejectedStatus: status, needed: number } = state
+  const { rejection, needed: number } = state
   const asked = operation === 'login' && isAsked(state)
   const evidence = beginRenewal(state.evidence, at, random)
-  const isRejection = evidence !== state.evidence && token !== undefined && status !== undefined
+  const isNews = evidence !== state.evidence && rejection !== undefined
   return {
     state: {
       ...state,
@@ -267,9 +263,7 @@ export const started: Step<Operation> = (state, operation, { now: at, random }) 
       askedAt: asked ? at : state.askedAt,
       evidence,
     },
-    ...(isRejection && {
-      event: { type: 'token-rejected', at, generation: token.generation, status },
-    }),
+    ...(isNews && { event: { type: 'token-rejected', at, ...rejection } }),
   }
 }
 

@@ -17,7 +17,7 @@ import {
   type Entry,
 } from '../../src/token/book.ts'
 import { askOnce, loginOnce, type Ask } from '../../src/token/client.ts'
-import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
+import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { createToken } from '../../src/token/token.ts'
 import { ATTEMPTS, DOWN, grant, REFUSED, RULES, throttled, unclear } from './support.ts'
@@ -238,12 +238,14 @@ describe('the book', () => {
     const clock = manualClock(NOW)
     const left = [...outcomes]
     const asked: (Entry | undefined)[] = []
-    const next = async () => {
+    const sent: Operation[] = []
+    const next = async (operation: Operation) => {
+      sent.push(operation)
       asked.push(await book.read(credentials))
       return left.shift() ?? new Promise<never>(() => undefined)
     }
     const client = withBook({
-      client: { login: next, refresh: next },
+      client: { login: () => next('login'), refresh: () => next('refresh') },
       book,
       rules: ATTEMPTS,
       clock,
@@ -253,6 +255,7 @@ describe('the book', () => {
     return {
       clock,
       asked,
+      sent,
       login: (changes: Partial<Ask> = {}) => client({ ...ask, ...changes }),
       refresh: (refreshExpiresAt?: number) =>
         client({
@@ -333,6 +336,15 @@ describe('the book', () => {
     const { refresh, entry } = open([failure])
     expect(await refresh()).toEqual({ failure, pause, counted: false, backoff })
     expect(await entry()).toBeUndefined()
+  })
+
+  it('logs in when that is asked for, whatever refresh token there is, and when there is none', async () => {
+    const { login, refresh, sent } = open([grant(), grant(), grant()])
+    const current = createToken(grant({ refreshToken: 'r' }), RULES, 0)
+    await login({ current })
+    await login({ operation: 'refresh', current: { ...current, refreshToken: undefined } })
+    await refresh()
+    expect(sent).toEqual(['login', 'login', 'refresh'])
   })
 
   it('defers a refresh in the pause of another replica', async () => {

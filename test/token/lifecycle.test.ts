@@ -254,6 +254,7 @@ describe('what is reported of a token request', () => {
       lifetimeDoubt,
     })
     expect(life.state).toMatchObject({ lastSuccessAt: life.now, token: { generation: 2 } })
+    expect(life.state).toMatchObject({ backoff: 'none', failuresInRow: 0 })
   })
 
   it.each([
@@ -281,6 +282,20 @@ describe('what is reported of a token request', () => {
     const expected = { operation: 'refresh', retryIn: 0, outageBudget: 55_000 }
     expect(aged().refresh(REFUSED).event).toMatchObject(expected)
   })
+})
+
+it('a token request that rejections ask for says so, and the next attempt does not', () => {
+  const rejection = { kind: 'first', replays: 0, replayable: true } as const
+  const life = live().login(grant())
+  life.does(rejected, { ...rejection, generation: 1, status: 401 })
+  life.does(rejected, { ...rejection, generation: 0, status: 403 })
+  expect(life.begins('refresh').event).toEqual({
+    type: 'token-rejected',
+    at: life.now,
+    generation: 1,
+    status: 401,
+  })
+  expect(life.ends(DOWN).begins('login').event).toBeUndefined()
 })
 
 it('what comes before the first token request changes nothing', () => {
@@ -391,6 +406,11 @@ describe('the token of another replica', () => {
     life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
     life.ends({ ...grant(), adopted: true })
     expect([sent(life), due(life)]).toEqual([1, 'refresh'])
+    life
+      .does(credentialsChanged, undefined)
+      .begins('login')
+      .ends({ ...grant(), adopted: true })
+    expect(life.begins('refresh').event).toMatchObject({ type: 'token-rejected', generation: 1 })
   })
 })
 

@@ -68,10 +68,13 @@ describe('a login in flight', () => {
   it.each([
     ['granted', grant()],
     ['refused', REFUSED],
+    ['failed', DOWN],
   ])('with the present secret is what an operator asks for: %s', (outcome, ends) => {
     const life = live().begins('login').does(renewAsked, undefined).ends(ends)
-    expect(life.state.asked).toMatchObject({ number: 2, end: { outcome } })
+    expect(life.state.asked).toMatchObject({ number: 2, guarded: false, end: { outcome } })
     expect(due(life)).toBeUndefined()
+    life.after(HOUR).begins('login').ends(DOWN)
+    expect(life.state.asked).toMatchObject({ end: { outcome } })
   })
 
   it('with a former secret is not: both are answered by the next', () => {
