@@ -193,9 +193,8 @@ function joined(before: string | undefined, value: string): string {
 
 /** Without the headers that `Connection` names (RFC 9110 section 7.6.1). */
 function withoutNominated(headers: string[], connection: string | undefined): string[] {
-  const list = connection?.toLowerCase()
-  if (list === undefined || list === 'keep-alive' || list === 'close') return headers
-  const nominated = new Set(list.split(',').map((name) => name.trim()))
+  if (connection === undefined) return headers
+  const nominated = new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
   return without(headers, (lower) => nominated.has(lower))
 }
 
