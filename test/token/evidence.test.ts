@@ -82,6 +82,24 @@ it.each<readonly [string, Partial<Evidence>, AttemptKind, Partial<Evidence>]>([
   expect(accept({ ...GOOD, ...before }, call, token, 200)).toMatchObject(expected)
 })
 
+it('the cure of another replica stands in for the last one', () => {
+  const before = { ...GOOD, curable: true, cures: [1, 2, 3] }
+  const call = { kind: 'newer-token', sentAt: 99 } as const
+  const { cures } = accept(before, call, { obtainedAt: 200, adopted: true }, 200)
+  expect(cures).toEqual([1, 2, 200])
+})
+
+it.each<readonly [string, Partial<Evidence>, number]>([
+  ['1.8 s after the one before', {}, 1800],
+  ['2.5 s after one that has not cured a call yet', { curable: true }, 2500],
+  ['0.4 s after the first that cured nothing, where one had cured', { uncured: 1 }, 400],
+  ['3.6 s after it, where none had', { uncured: 1, cures: [] }, 3600],
+  ['7.2 s after the second', { uncured: 2 }, 7200],
+])('a renewal begins %s', (_, before, at) => {
+  const state = { ...GOOD, openSince: 1, startedAt: 0, cures: [-1], ...before }
+  expect(renewalDueAt(state)).toBe(at)
+})
+
 it('an acceptance that says nothing new changes nothing', () => {
   expect(acceptedAt(GOOD, 99, 200)).toBe(GOOD)
 })
