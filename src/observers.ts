@@ -62,6 +62,7 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
     obsLogin: {
       onLogin(outcome: ObsLoginOutcome): void {
         metrics.count('obs_logins_total', { outcome })
+        if (outcome !== 'success') monitor.calls.turnedAway('login')
         logObsLogin('login', outcome)
       },
       onRefresh(outcome: ObsRefreshOutcome): void {
@@ -101,6 +102,7 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
         },
         onHandshakeFailure(reason) {
           metrics.count('client_handshake_failures_total', { reason })
+          if (listener === 'proxy') monitor.calls.turnedAway(reason)
           // A load balancer that probes the port would write a line a minute.
           if (reason !== 'closed')
             logThrottled('client-handshake-failed', reason, { detail: en.handshakes[reason] })

@@ -1,4 +1,4 @@
-import { cause, causeOfStatus, type CauseCode } from '../causes.ts'
+import { cause, causeOfStatus, type CauseCode, type HandshakeFailure } from '../causes.ts'
 import { SECOND } from '../clock.ts'
 import type { ProblemCode } from '../http/index.ts'
 import type { EndedRequest } from '../outcomes.ts'
@@ -40,7 +40,12 @@ export interface CallCounts {
   slow: number
   /** What the proxy did not forward, since CTI-OBS sent it wrong. */
   readonly mistakes: Partial<Record<ProblemCode, number>>
+  /** Clients that could not log in to the proxy, or not connect by TLS: none of these is a call. */
+  readonly turnedAway: Partial<Record<TurnedAway, number>>
 }
+
+/** A login of CTI-OBS that was refused, or why a TLS handshake failed. */
+export type TurnedAway = 'login' | HandshakeFailure
 
 /** Milliseconds. CTI-OBS gives up after 3 s. */
 const SLOW = 2 * SECOND
@@ -55,6 +60,7 @@ export function noCalls(): CallCounts {
     declined: 0,
     slow: 0,
     mistakes: {},
+    turnedAway: {},
   }
 }
 
@@ -67,6 +73,7 @@ export function add(sum: CallCounts, more: CallCounts): CallCounts {
     sum[key] += more[key]
   addEach(sum.byFailure, more.byFailure)
   addEach(sum.mistakes, more.mistakes)
+  addEach(sum.turnedAway, more.turnedAway)
   return sum
 }
 

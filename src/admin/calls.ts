@@ -10,6 +10,7 @@ import {
   type CallCounts,
   type CallFailure,
   type EndedCall,
+  type TurnedAway,
 } from './call-counts.ts'
 import { createCallsLog } from './calls-log.ts'
 import { CALM, RECENT, type CallsView } from './failing.ts'
@@ -63,6 +64,10 @@ export function createCalls(options: Pick<RecordOptions, 'clock' | 'log' | 'plac
   let lastFailedAt: number | undefined
   let tally = { requests: 0, errors: 0 }
 
+  const slotsNow = (): readonly Slot[] => {
+    const now = clock.now()
+    return [slotAt(seconds, now, SECOND), slotAt(minutes, now, MINUTE)]
+  }
   const countsOf = (ms: number): CallCounts =>
     seconds.filter(({ at }) => at > clock.now() - ms).reduce(add, noCalls())
 
@@ -130,11 +135,14 @@ export function createCalls(options: Pick<RecordOptions, 'clock' | 'log' | 'plac
       return taken
     },
 
+    turnedAway(why: TurnedAway): void {
+      for (const { turnedAway } of slotsNow()) turnedAway[why] = (turnedAway[why] ?? 0) + 1
+    },
+
     ended(call: EndedCall): void {
       const outcome = outcomeOf(call)
       if (outcome === undefined) return
-      const now = clock.now()
-      const slots = [slotAt(seconds, now, SECOND), slotAt(minutes, now, MINUTE)]
+      const slots = slotsNow()
       if (outcome === 'mistake') {
         const { code = 'bad-request' } = call
         for (const { mistakes } of slots) mistakes[code] = (mistakes[code] ?? 0) + 1
@@ -152,6 +160,7 @@ export function createCalls(options: Pick<RecordOptions, 'clock' | 'log' | 'plac
       countPath(remember(call), outcome === 'refused' ? 'refused' : 'failed')
       if (outcome === 'refused') return
       causes[outcome] = failureOf(outcome, call)
+      const now = clock.now()
       outage = { since: outage.failed === 0 ? now : outage.since, failed: outage.failed + 1 }
       succeededSince = 0
       lastFailedAt = now

@@ -138,6 +138,14 @@ const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
     when: mistakeValues,
     state: 'healthy',
   },
+  clients: {
+    when: turnedAwayValues,
+    state: 'healthy',
+    runbook: ({ minute }) =>
+      mostTurnedAway(minute)?.why === 'login'
+        ? 'IsalesProxyClientLoginsRefused'
+        : 'IsalesProxyClientHandshakesRefused',
+  },
 }
 
 export const FINDING_NAMES = Object.keys(FINDINGS) as readonly FindingName[]
@@ -253,6 +261,23 @@ function storeValues({ sharing, places }: Facts, { words }: Speaker) {
   if (sharing?.state !== 'alone') return undefined
   const [what, todo] = sharing.reason ? words.stores[sharing.reason](places.hosts.store) : ['', '']
   return { what, todo }
+}
+
+/** What turns most clients away. A TCP probe or a port scan ends a handshake, too. */
+function mostTurnedAway({ turnedAway }: Facts['minute']) {
+  const { timeout: _, closed: __, ...counted } = turnedAway
+  const [most] = (Object.keys(counted) as (keyof typeof counted)[])
+    .map((why) => ({ why, count: counted[why] ?? 0 }))
+    .sort((one, other) => other.count - one.count)
+  return most !== undefined && most.count >= MIN_MISTAKES ? most : undefined
+}
+
+function turnedAwayValues({ minute }: Facts, { words: { handshakes, parts } }: Speaker) {
+  const { why, count } = mostTurnedAway(minute) ?? {}
+  if (why === undefined || count === undefined) return undefined
+  return why === 'login'
+    ? { count, what: parts.obsLogin, todo: parts.sameCredentials }
+    : { count, what: handshakes[why], todo: parts.sameAuthorities }
 }
 
 /** What the proxy refused to forward. */

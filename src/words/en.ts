@@ -517,6 +517,12 @@ const findings = {
     remedy:
       'docs/errors.md says of each code what to correct; often obsUrl ends with a slash, or names a host that is not in ALLOWED_HOSTS',
   },
+  clients: {
+    title: 'Clients cannot connect or log in to this proxy',
+    reason: ({ count, what }: Values<'count' | 'what'>) =>
+      `${count} times in the last minute. ${what}`,
+    remedy: ({ todo }: Values<'todo'>) => todo,
+  },
   healthy: {
     title: 'Healthy',
     reason: ({ good }: Values<'good'>) => good,
@@ -542,6 +548,11 @@ const refusals = {
 
 /** Parts of findings. */
 const parts = {
+  obsLogin: 'CTI-OBS logs in with another user or password than this proxy expects, or too often',
+  sameCredentials:
+    'Make user and password of its OBS URL resource the same as OBS_USER and OBS_PASSWORD',
+  sameAuthorities:
+    'Correct obsUrl and the certificate of CTI-OBS, or LISTEN_TLS_CERT_FILE and LISTEN_CLIENT_CA_FILE',
   failedBefore: 'Logins with this user and password failed before',
   formerLog: 'The log of the process that failed, the former one or another replica, says why',
   restart: 'A restart alone does not help',

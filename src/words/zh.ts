@@ -397,6 +397,11 @@ const findings: Words['findings'] = {
     remedy:
       'docs/errors.zh-CN.md 说明每个错误码如何更正；常见的是 obsUrl 以斜杠结尾，或其主机名不在 ALLOWED_HOSTS 中',
   },
+  clients: {
+    title: '客户端无法连接或登录本代理',
+    reason: ({ count, what }) => `最近一分钟 ${count} 次。${what}`,
+    remedy: ({ todo }) => todo,
+  },
   healthy: { title: '正常', reason: ({ good }) => good, remedy: '' },
 }
 
@@ -476,6 +481,10 @@ export const zh: Words = {
     'not-implemented': '未知的传输编码',
   },
   parts: {
+    obsLogin: 'CTI-OBS 登录时所用的用户名或密码与本代理的设置不符，或登录过于频繁',
+    sameCredentials: '让其 OBS URL 资源的用户名和密码与 OBS_USER 和 OBS_PASSWORD 一致',
+    sameAuthorities:
+      '更正 obsUrl 和 CTI-OBS 的证书，或 LISTEN_TLS_CERT_FILE 和 LISTEN_CLIENT_CA_FILE',
     failedBefore: '用这个用户名和密码的登录此前失败过',
     formerLog: '失败的进程（之前的进程或另一个副本）的日志说明了原因',
     restart: '仅重启没有用',

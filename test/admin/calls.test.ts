@@ -44,6 +44,7 @@ describe('the calls of the last minute', () => {
       declined: 0,
       slow: 1,
       mistakes: {},
+      turnedAway: {},
     }
     expect(view().minute).toEqual(counted)
     await clock.advance(59_000)

@@ -274,6 +274,28 @@ describe('the state', () => {
     ])
   })
 
+  it.each([
+    [['login', 'login', 'login'], 'clientlogins', /^3 times .* another user .* OBS_USER and OBS_/],
+    [
+      ['plain-http', 'plain-http', 'login', 'plain-http'],
+      'clienthandshakes',
+      /^3 times .* plain HTTP.*LISTEN_TLS/,
+    ],
+  ] as const)(
+    'does not follow clients that cannot log in or connect, which is said beside it: %j',
+    async (turnedAway, runbook, text) => {
+      const { state, findings } = await statusOf({ turnedAway })
+      expect(state).toBe('healthy')
+      expect(`${findings[1]?.reason} ${findings[1]?.remedy}`).toMatch(text)
+      expect(findings[1]?.runbook).toContain(`isalesproxy${runbook}refused`)
+    },
+  )
+
+  it('does not speak of clients that are few, or only probe the port', async () => {
+    const turnedAway = ['login', 'login', 'closed', 'closed', 'closed', 'timeout'] as const
+    expect((await statusOf({ turnedAway })).findings).toHaveLength(1)
+  })
+
   it('does not follow what CTI-OBS does wrong, which is said beside it', async () => {
     const mistake = { status: 403, target: '//obs/tasks', code: 'not-allowed' } as const
     const { state, findings, requests } = await statusOf({ calls: [calls(mistake, 4)] })

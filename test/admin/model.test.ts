@@ -101,6 +101,7 @@ describe('status.json', () => {
         declined: 0,
         slow: 0,
         mistakes: {},
+        turnedAway: {},
       },
       worst: null,
       lastFailedAt: null,

@@ -1,3 +1,4 @@
+import type { TurnedAway } from '../../src/admin/call-counts.ts'
 import type { Hono } from 'hono'
 import { cause } from '../../src/causes.ts'
 import { createAdminApp } from '../../src/admin/app.ts'
@@ -82,6 +83,7 @@ export interface Scene {
   readonly sharing?: SharingSnapshot
   /** Why `STATE_DIR` cannot be used. */
   readonly trouble?: Failure
+  readonly turnedAway?: readonly TurnedAway[]
 }
 
 /** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
@@ -243,6 +245,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
   }
   now = NOW
   admin.monitor.stateTrouble(scene.trouble)
+  for (const why of scene.turnedAway ?? []) admin.monitor.calls.turnedAway(why)
   for (const event of scene.events) admin.onTokenEvent(event)
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)
     admin.metrics.requestEnded({ method: 'POST', status: 200 })

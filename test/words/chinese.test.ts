@@ -76,6 +76,16 @@ describe('in Chinese', () => {
       events: [],
       calls: [{ count: 9, apart: 9, call: { status: 404 } }],
     },
+    'wrong logins of CTI-OBS': {
+      snapshot: {},
+      events: [],
+      turnedAway: ['login', 'login', 'login'],
+    },
+    'clients without TLS': {
+      snapshot: {},
+      events: [],
+      turnedAway: ['plain-http', 'plain-http', 'plain-http'],
+    },
     mistakes: {
       snapshot: {},
       events: [],
