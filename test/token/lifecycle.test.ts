@@ -385,7 +385,7 @@ describe('the token of another replica', () => {
     const given = { ...grant({ token: 't2' }), adopted: true, foreign: true }
     const life = live().does(adopted, given)
     expect([sent(life), due(life), whyOf(life.state)]).toEqual([1, 'login', 'credentials'])
-    expect(due(life.login(REFUSED).does(adopted, given))).toBeUndefined()
+    expect(whyOf(life.login(REFUSED).does(adopted, given).state)).toBe('renewal')
   })
 
   it('is not the login that an operator asked for', () => {
