@@ -118,7 +118,10 @@ export function createTokenSource(options: TokenSourceOptions) {
 
   const untilDue = (): number => Math.max(0, dueAt() - clock.now())
 
-  const noToken = (): Unavailable => ({ unavailable: 'no-token', retryAfter: untilDue() })
+  const noToken = (): Unavailable =>
+    running ? { unavailable: 'no-token', retryAfter: untilDue() } : SHUTTING_DOWN
+
+  const present = (): Token | undefined => sendable(state, clock.now())
 
   const comesAfter = (deadline: number): boolean => !isInFlight(state) && dueAt() > deadline
 
@@ -191,10 +194,19 @@ export function createTokenSource(options: TokenSourceOptions) {
       waiters.add(check)
     })
 
-  /** At the deadline even a suspect token will do. */
-  const tokenFor = ({ deadline, replayable }: Wait, isLast: boolean) => {
-    const token = sendable(state, clock.now())
-    const isHopeless = isLast || comesAfter(deadline)
+  /** Waits for the outcome as long as a call waits for evidence. @returns undefined: there was none. */
+  const waitForEvidence = <T>(
+    outcome: () => T | undefined,
+    { deadline, signal }: Pick<Wait, 'deadline' | 'signal'>,
+  ): Promise<T | undefined> => {
+    const patience = Math.min(deadline, clock.now() + EVIDENCE_WAIT)
+    return wait(outcome, () => undefined, { deadline: patience, signal })
+  }
+
+  /** Undefined: a token, or a better one, may come before the deadline. */
+  const tokenFor = ({ deadline, replayable }: Wait) => {
+    const token = present()
+    const isHopeless = comesAfter(deadline)
     const serves = replayable !== false || !isSuspect(state) || isHopeless
     if (token !== undefined && serves) return token
     return isHopeless ? noToken() : undefined
@@ -218,14 +230,14 @@ export function createTokenSource(options: TokenSourceOptions) {
 
     /** A newer token, or evidence that the token works. */
     const found = (): Verdict | undefined => {
-      const present = sendable(state, clock.now())
-      if (present !== undefined && present.generation > generation) return replay(present)
+      const by = present()
+      if (by !== undefined && by.generation > generation) return replay(by)
       if (!mayReplay(state.evidence, replays, cameAt)) return NOT_CURABLE
-      if (present === undefined) return undefined
+      if (by === undefined) return undefined
       // It was sent again with a token that works: it is refused for what it is.
       if (kind === 'same-token') return NOT_CURABLE
       if (state.evidence.openSince <= cameAt) return undefined
-      return replays === 0 ? replay(present) : NOT_CURABLE
+      return replays === 0 ? replay(by) : NOT_CURABLE
     }
     const renewed = (): Verdict | undefined =>
       found() ?? (comesAfter(deadline) ? NO_NEWER_TOKEN : undefined)
@@ -239,8 +251,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     if (verdict !== undefined) return verdict
     const isOver = (): boolean => !running || signal?.aborted === true
     if (isOver() || waiters.size >= MAX_WAITERS) return last()
-    const evidence = { deadline: Math.min(deadline, cameAt + EVIDENCE_WAIT), signal }
-    const early = await wait(found, () => undefined, evidence)
+    const early = await waitForEvidence(found, call)
     if (early === undefined && isOver()) return last()
     return early ?? renewed() ?? wait(renewed, last, call)
   }
@@ -248,26 +259,18 @@ export function createTokenSource(options: TokenSourceOptions) {
   /** Resolves with a token, or as soon as none can come before the deadline. */
   async function waitForToken(asked: Wait): Promise<Token | Unavailable> {
     use()
-    const outcome = tokenFor(asked, false)
-    if (outcome !== undefined && !('unavailable' in outcome)) return outcome
-    if (!running) return SHUTTING_DOWN
-    if (outcome !== undefined) return outcome
+    const outcome = (): Token | Unavailable | undefined => tokenFor(asked)
+    const known = outcome()
+    if (known !== undefined) return known
     // The event of a signal that is aborted already never comes.
-    if (asked.signal?.aborted === true) return noToken()
+    if (!running || asked.signal?.aborted === true) return noToken()
     if (waiters.size >= MAX_WAITERS) return OVERLOADED
-    if (asked.replayable === false && sendable(state, clock.now()) !== undefined) {
-      const deadline = Math.min(asked.deadline, clock.now() + EVIDENCE_WAIT)
-      const patience = { deadline, signal: asked.signal }
-      const better = await wait(
-        () => tokenFor(asked, false),
-        () => undefined,
-        patience,
-      )
+    if (asked.replayable === false && present() !== undefined) {
+      const better = await waitForEvidence(outcome, asked)
       return better ?? waitForToken({ ...asked, replayable: true })
     }
-    const last = (): Token | Unavailable =>
-      running ? (tokenFor(asked, true) ?? noToken()) : SHUTTING_DOWN
-    return wait(() => tokenFor(asked, false), last, asked)
+    // At the deadline even a suspect token will do.
+    return wait(outcome, () => present() ?? noToken(), asked)
   }
 
   return {
@@ -293,7 +296,7 @@ export function createTokenSource(options: TokenSourceOptions) {
      */
     current(replayable = true): Token | undefined {
       use()
-      return replayable || !isSuspect(state) ? sendable(state, clock.now()) : undefined
+      return replayable || !isSuspect(state) ? present() : undefined
     },
 
     waitForToken,
