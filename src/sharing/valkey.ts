@@ -43,7 +43,7 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
   const channel = key('changed')
   /** Resolves with the first connection, or when nobody waits for it any more. */
   let connected = Promise.resolve()
-  /** Why the last connection was of no use. */
+  /** Why the last connection is of no use. */
   let broken: StoreFailureReason = 'unreachable'
 
   /** @param parse undefined for a reply that is none. */
@@ -66,7 +66,8 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
     } catch (error) {
       const late = clock.now() - startedAt >= COMMAND_TIMEOUT - 1
       failure = reasonOf(error)
-      if (failure === 'unreachable') failure = late ? 'timeout' : broken
+      if (failure === 'unreachable' && late) broken = 'timeout'
+      if (failure === 'unreachable') failure = broken
     }
     options.observe({ operation, durationMs: clock.now() - startedAt, failure })
     return reply ?? { type: 'failure', reason: failure ?? 'malformed' }
@@ -119,7 +120,8 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
         commands.once('close', look)
       })
       commands.on('error', (error) => {
-        broken = reasonOf(error)
+        // A connection that is left since nothing came has no code; its command says so.
+        if (codeOf(error) !== 'unknown') broken = reasonOf(error)
       })
       listener.on('error', ignore)
       listener.on('ready', () => {

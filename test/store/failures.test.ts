@@ -125,10 +125,15 @@ describe.each(ENGINES)('%s', (engine) => {
     const server = await startServer({ engine })
     const { cell } = await connect(server.port)
     server.signal('SIGSTOP')
-    const startedAt = performance.now()
-    expect(await cell.read()).toEqual(failure('timeout'))
-    expect(performance.now() - startedAt).toBeLessThan(900)
-    await untilReads(cell, 'unreachable')
+    const readFor = async (): Promise<number> => {
+      const startedAt = performance.now()
+      // Between two connections, too, the reason is that the last one did not reply.
+      expect(await cell.read()).toEqual(failure('timeout'))
+      return performance.now() - startedAt
+    }
+    expect(await readFor()).toBeLessThan(900)
+    await until(async () => (await readFor()) < 100, 10_000)
+    expect(await readFor()).toBeLessThan(900)
     server.signal('SIGCONT')
     expect(await untilReads(cell, 'late')).toBe(true)
   })
