@@ -1,8 +1,11 @@
 import { SECOND, type Timer } from '../clock.ts'
+import type { LogFields } from '../log/index.ts'
 import { en, explain } from '../words/index.ts'
 import type { CallCounts } from './call-counts.ts'
 import { failingOf, type CallsView } from './failing.ts'
 import type { RecordOptions } from './sources.ts'
+
+type UpstreamFields = Pick<LogFields, 'code' | 'cause' | 'share'>
 
 /** Logs when calls begin to fail, when most of them do, when the cause changes, and when none has failed for a minute. */
 export function createCallsLog(
@@ -11,17 +14,14 @@ export function createCallsLog(
 ) {
   let timer: Timer | undefined
   /** The present period of failing calls. */
-  let episode: { since: number; code: string; cause: string; share: number } | undefined
+  let episode: { since: number; isBad: boolean; fields: UpstreamFields } | undefined
   /** Causes that were logged in it: timeouts and resets may take turns all night. */
   const said = new Set<string>()
 
   const end = (lastFailedAt: number): void => {
     if (episode === undefined) return
-    const { since, ...fields } = episode
-    log('upstream-recovered', {
-      ...fields,
-      durationSeconds: Math.round((lastFailedAt - since) / SECOND),
-    })
+    const durationSeconds = Math.round((lastFailedAt - episode.since) / SECOND)
+    log('upstream-recovered', { ...episode.fields, durationSeconds })
     said.clear()
     episode = undefined
   }
@@ -34,16 +34,17 @@ export function createCallsLog(
     const failing = failingOf(withToken(calls), clock.now())
     if (failing === undefined || failing.kind === 'recovering') return
     const { kind, main: code, failed, total } = failing
-    const why = calls.latestOf(code)
+    const why = calls.causeOf(code)
     const key = `${code} ${why.cause.code}`
-    const isWorse = kind !== 'some' && (episode?.share ?? 0) <= 0.5
+    const isBad = kind !== 'some'
+    const isWorse = isBad && episode?.isBad === false
     if (!isWorse && said.has(key)) return
     said.add(key)
     const fields = { code, cause: why.cause.code, share: Math.round((failed / total) * 100) / 100 }
-    episode = { since: episode?.since ?? clock.now(), ...fields }
+    episode = { since: episode?.since ?? clock.now(), isBad, fields }
     const { what, todo } = explain(en, places, why)
     const detail = en.sentences(what, todo)
-    log('upstream-failing', { ...fields, detail }, kind === 'some' ? 'warn' : 'error')
+    log('upstream-failing', { ...fields, detail }, isBad ? 'error' : 'warn')
   }
 
   return {

@@ -78,7 +78,7 @@ export function createCalls(options: Pick<RecordOptions, 'clock' | 'log' | 'plac
     outage,
     succeededSince,
     lastFailedAt,
-    latestOf: (failure) => causes[failure] ?? failureOf(failure),
+    causeOf: (failure) => causes[failure] ?? failureOf(failure),
   })
 
   const callsLog = createCallsLog(options, view)

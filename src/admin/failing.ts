@@ -14,9 +14,9 @@ const SUCCESSES = 3
 export interface CallsView {
   /** The last 5 s. */
   readonly latest: CallCounts
-  readonly minute: CallCounts
   /** The last 20 s. */
   readonly recent: CallCounts
+  readonly minute: CallCounts
   /** The failures since the last call that succeeded, and when the first of them was. */
   readonly outage: { readonly since: number; readonly failed: number }
   /** Calls that succeeded since one failed. */
@@ -24,7 +24,7 @@ export interface CallsView {
   /** On the monotonic clock. */
   readonly lastFailedAt: number | undefined
   /** What is known of the last call of a kind. */
-  readonly latestOf: (failure: CallFailure) => Failure
+  readonly causeOf: (failure: CallFailure) => Failure
 }
 
 /** Calls that fail, of how many, in which time, and most of them why. */

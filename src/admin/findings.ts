@@ -219,7 +219,7 @@ function failingValues({ failing, calls, places }: Facts, { words, duration, fil
   if (failing === undefined) return undefined
   const { parts } = words
   const { kind, failed, total, ms } = failing
-  const { what, todo } = explain(words, places, calls.latestOf(failing.main))
+  const { what, todo } = explain(words, places, calls.causeOf(failing.main))
   const time = duration(Math.round(ms / 1000))
   const period = parts[ms === RECENT ? 'twentySeconds' : 'minute']
   const counted =

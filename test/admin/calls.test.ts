@@ -154,6 +154,20 @@ it('logs when calls begin to fail, when most fail, and when all succeed again', 
   expect(clock.waiting()).toEqual([])
 })
 
+it('logs once that hardly more than half fail', async () => {
+  const { call, clock, lines } = start()
+  for (let n = 0; n < 4; n += 1) {
+    call(OK, 496)
+    call(DOWN, 504)
+    call(OK)
+    await clock.advance(1000)
+  }
+  expect(lines.map(({ level, share }) => [level, share])).toEqual([
+    ['warn', 0],
+    ['error', 0.5],
+  ])
+})
+
 it('sees an outage whose calls fail slowly within 20 s, after many that succeeded', async () => {
   const { call, clock, lines, view } = start()
   call(OK, 600)
