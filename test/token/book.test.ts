@@ -6,6 +6,7 @@ import {
   begun,
   granted,
   memoryBook,
+  merged,
   NO_ENTRY,
   parseStored,
   prolonged,
@@ -189,6 +190,14 @@ describe('an entry outside of the process', () => {
 })
 
 describe('the rules of the book', () => {
+  it('of two entries the larger one counts in each field, and an attempt of either proves nothing', () => {
+    const one: Entry = { ...NO_ENTRY, attempts: 3, refusals: 1, notBefore: 5, fullUntil: 6 }
+    const other: Entry = { attempts: 1, refusals: 2, notBefore: 4, fullUntil: 7, provenUntil: 9 }
+    const larger = { attempts: 3, refusals: 2, notBefore: 5, fullUntil: 7, provenUntil: -Infinity }
+    expect([merged(one, other), merged(other, one)]).toEqual([larger, larger])
+    expect(merged(PROVEN, { ...NO_ENTRY, provenUntil: 9 })).toEqual(PROVEN)
+  })
+
   it.each([
     ['renewed an hour and 1 ms ago', NOW + 23 * HOUR - 1, true],
     ['renewed an hour ago', NOW + 23 * HOUR, false],
