@@ -4,7 +4,12 @@ import { Secret } from '../../src/config/secret.ts'
 import type { Cell } from '../../src/sharing/cell.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
 import { createShare, turnOf } from '../../src/sharing/share.ts'
-import { isBetter, NOTHING_KNOWN, type SharedToken } from '../../src/sharing/shared-token.ts'
+import {
+  isBetter,
+  nextNumber,
+  NOTHING_KNOWN,
+  type SharedToken,
+} from '../../src/sharing/shared-token.ts'
 import { memoryBook } from '../../src/token/book.ts'
 import { askOnce, loginOnce, type Ask, type IsalesClient } from '../../src/token/client.ts'
 import { createToken } from '../../src/token/token.ts'
@@ -57,6 +62,14 @@ it.each([
   ['is not taken when it has ended', found('t2', 6, 295), seen(ours), false],
 ])('the token in the store %s', (_, inStore, known, better) => {
   expect(isBetter(inStore, known, NOW)).toBe(better)
+})
+
+it.each([
+  ['1 for the first', { ...NOTHING_KNOWN }, 1],
+  ['that of the one before and the milliseconds between the two', seen(ours), 200_005],
+  ['above every number that was seen', seen(ours, 300_000), 300_001],
+])('the number of a token is %s', (_, known, number) => {
+  expect(nextNumber(known, NOW)).toBe(number)
 })
 
 const asks = (seconds: number | undefined, rejectedAt?: number, why: Ask['why'] = 'renewal') => ({
