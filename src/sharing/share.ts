@@ -53,12 +53,12 @@ const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: SECOND }
 /** One token for all replicas that use the same store, key, iSales and user. */
 export type Share = ReturnType<typeof createShare>
 
-/** From top to bottom: what is remembered, what the store says, one token request, one look, and the rules. */
+/** From top to bottom: what is remembered, one token request, one look, what is asked of the store, and the rules. */
 export function createShare(options: ShareOptions) {
   const { cell, seal, book: local, rules, clock, random, observe } = options
   const processId = randomBytes(12).toString('base64url')
   let known = NOTHING_KNOWN
-  /** Those that iSales was last to be asked with. */
+  /** Those of the last token request. */
   let credentials: Credentials | undefined
   /** Counted logins with these are not in the store: it was away, or another process had the lease. */
   let untold: Credentials | undefined
@@ -66,74 +66,14 @@ export function createShare(options: ShareOptions) {
   let obtaining: Promise<unknown> | undefined
   /** Who takes what the looks find, and what ends them. Undefined: before the start, and after the stop. */
   let looks: { readonly take: (grant: Grant) => void; readonly stop: () => void } | undefined
+  /** Whether it does what it is asked to, and who listens. */
   let store: Pick<SharingSnapshot, 'reason' | 'since' | 'replicas'> = {
     reason: undefined,
     since: clock.now(),
     replicas: undefined,
   }
 
-  // What the store says.
-
-  const noted = (reply: Reply | StoreFailure): Reply | StoreFailure => {
-    const reason = reply.type === 'failure' ? reply.reason : undefined
-    if (reason === store.reason) return reply
-    const isStillAlone = reason !== undefined && store.reason !== undefined
-    store = { ...store, reason, since: isStillAlone ? store.since : clock.now() }
-    observe(reason === undefined ? { type: 'shared' } : { type: 'alone', reason })
-    return reply
-  }
-
-  const newClaim = (fingerprint: string): Claim => ({
-    seen: known.seen,
-    lease: `${processId}-${randomUUID()}`,
-    book: `book:${fingerprint}`,
-  })
-
-  const claim = async (own: Claim) => noted(await cell.claim(own))
-
-  const putEntry = async ({ lease, book: key }: Claim, entry: Entry, release: boolean) =>
-    noted(await cell.put({ lease, key, release, ...seal.closeEntry(key, entry, clock.now()) }))
-
-  const putToken = async ({ lease }: Claim, token: SharedToken) => {
-    const closed = seal.closeToken(token, clock.now())
-    const reply = noted(await cell.put({ lease, key: 'token', release: true, ...closed }))
-    if (reply.type === 'done') {
-      known = { ...known, seen: idOf(closed.value) }
-      void cell.publish()
-    }
-    return reply
-  }
-
-  const tokenIn = (reply: Reply): SharedToken | undefined => {
-    const { unreadable: before } = known
-    const there = seal.openToken(reply, clock.now())
-    known = looked(known, idOf(reply.value), there)
-    if (known.unreadable !== '' && known.unreadable !== before) observe({ type: 'unreadable' })
-    return there
-  }
-
-  /** A put that came too late shows the token of another replica. */
-  const adoptIfLate = (reply: Reply | StoreFailure): Grant | undefined => {
-    if (reply.type !== 'late') return undefined
-    const there = tokenIn(reply)
-    return isBetter(there, known, clock.now()) ? adopt(there) : undefined
-  }
-
-  const adopt = (token: SharedToken): Grant => {
-    known = taken(known, token, clock.now())
-    const asked = credentials
-    const isOwn = asked !== undefined && token.fingerprint === seal.fingerprint(asked)
-    if (isOwn) void noteProof(asked, token.login)
-    return { ...token.grant, adopted: true, foreign: !isOwn }
-  }
-
-  /** Another replica's grant proves the credentials here, too. */
-  const noteProof = async (of: Credentials, login: boolean): Promise<void> => {
-    const entry = proofBy(login, (await local.read(of)) ?? NO_ENTRY, clock.now())
-    if (entry !== undefined) await local.write(of, entry)
-  }
-
-  // One token request: the steps of docs/sharing.md.
+  // One token request.
 
   const obtain = async (ask: Ask): Promise<Outcome> => {
     const { why, rejectedAt, signal } = ask
@@ -276,6 +216,67 @@ export function createShare(options: ShareOptions) {
       store = { ...store, replicas }
     }
     return jittered(store.reason === undefined ? LOOK_EVERY : LOOK_ALONE_EVERY, random())
+  }
+
+  // What is asked of the store, and what it says.
+
+  const noted = (reply: Reply | StoreFailure): Reply | StoreFailure => {
+    const reason = reply.type === 'failure' ? reply.reason : undefined
+    if (reason === store.reason) return reply
+    const isStillAlone = reason !== undefined && store.reason !== undefined
+    store = { ...store, reason, since: isStillAlone ? store.since : clock.now() }
+    observe(reason === undefined ? { type: 'shared' } : { type: 'alone', reason })
+    return reply
+  }
+
+  const newClaim = (fingerprint: string): Claim => ({
+    seen: known.seen,
+    lease: `${processId}-${randomUUID()}`,
+    book: `book:${fingerprint}`,
+  })
+
+  const claim = async (own: Claim) => noted(await cell.claim(own))
+
+  const putEntry = async ({ lease, book: key }: Claim, entry: Entry, release: boolean) =>
+    noted(await cell.put({ lease, key, release, ...seal.closeEntry(key, entry, clock.now()) }))
+
+  const putToken = async ({ lease }: Claim, token: SharedToken) => {
+    const closed = seal.closeToken(token, clock.now())
+    const reply = noted(await cell.put({ lease, key: 'token', release: true, ...closed }))
+    if (reply.type === 'done') {
+      known = { ...known, seen: idOf(closed.value) }
+      void cell.publish()
+    }
+    return reply
+  }
+
+  const tokenIn = (reply: Reply): SharedToken | undefined => {
+    const { unreadable: before } = known
+    const there = seal.openToken(reply, clock.now())
+    known = looked(known, idOf(reply.value), there)
+    if (known.unreadable !== '' && known.unreadable !== before) observe({ type: 'unreadable' })
+    return there
+  }
+
+  /** A put that came too late shows the token of another replica. */
+  const adoptIfLate = (reply: Reply | StoreFailure): Grant | undefined => {
+    if (reply.type !== 'late') return undefined
+    const there = tokenIn(reply)
+    return isBetter(there, known, clock.now()) ? adopt(there) : undefined
+  }
+
+  const adopt = (token: SharedToken): Grant => {
+    known = taken(known, token, clock.now())
+    const asked = credentials
+    const isOwn = asked !== undefined && token.fingerprint === seal.fingerprint(asked)
+    if (isOwn) void noteProof(asked, token.login)
+    return { ...token.grant, adopted: true, foreign: !isOwn }
+  }
+
+  /** Another replica's grant proves the credentials here, too. */
+  const noteProof = async (of: Credentials, login: boolean): Promise<void> => {
+    const entry = proofBy(login, (await local.read(of)) ?? NO_ENTRY, clock.now())
+    if (entry !== undefined) await local.write(of, entry)
   }
 
   return {
