@@ -202,7 +202,8 @@ function loginValues(
   return {
     what: isKnown ? what : parts.failedBefore,
     todo: isKnown || isRefused ? todo : parts.formerLog,
-    restart: isRefused ? parts.restart : '',
+    /** Of a pause without a verdict of iSales nobody knows when its cause is over. */
+    last: isRefused ? parts.restart : pausedUntil === undefined ? '' : parts.renew,
     pause:
       pausedUntil === undefined
         ? ''

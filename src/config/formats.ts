@@ -102,6 +102,12 @@ export function checkTyped(text: string, example?: string): void {
   }
 }
 
+/** The problem with a whole text in quotes, as an env file may have it; undefined: it is not. */
+export function quotesAround(text: string): Problem | undefined {
+  const [quote] = /^["'](?=.*["']$)/s.exec(text) ?? []
+  return quote === undefined ? undefined : (is) => is.quotes(quote, numberOf(quote))
+}
+
 /** `U+FF1A` */
 export function numberOf(character: string): string {
   return `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`
@@ -259,8 +265,8 @@ export function secret(minBytes = 1) {
 
 /** The path of a file that is read at the start. */
 export const filePath = format('filePath', (value) => {
-  const [quote = ''] = /^["'](?=.*["']$)/.exec(value) ?? []
-  check(quote === '', (is) => is.quotes(quote, numberOf(quote)))
+  const quoted = quotesAround(value)
+  if (quoted !== undefined) throw new FormatError(quoted)
   check(!CONTROL.test(value), (is) => is.notFile)
   return value
 })

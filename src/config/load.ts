@@ -1,7 +1,7 @@
 import type { ConfigError, Read } from './config-error.ts'
 import { readTls } from './certificates.ts'
 import { fileProblem, readSmallFile, whereIs, type ReadFile } from './files.ts'
-import { filePath, FormatError, readText } from './formats.ts'
+import { FormatError, quotesAround, readText } from './formats.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
@@ -183,9 +183,9 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   if (text !== undefined && path !== undefined)
     throw new Wrong(name, ({ given }) => given.twice(fileName ?? ''))
   if (path !== undefined) {
-    const read = readText(filePath, path)
-    if (read instanceof FormatError)
-      throw new Wrong(`${name}_FILE`, ({ wrong, cures }) => [read.problem(wrong), cures.readable])
+    const quoted = quotesAround(path)
+    if (quoted !== undefined)
+      throw new Wrong(`${name}_FILE`, ({ wrong, cures }) => [quoted(wrong), cures.readable])
     return readValueFile(setting, path, readFile)
   }
   if (text === undefined) return { source: 'default', variable }

@@ -62,6 +62,10 @@ const correctPassword = ({ userFile, passwordFile }: At): string => {
   return `Correct ${user} or ${password}: a changed file is tried within seconds`
 }
 
+/** iSales does not say whether it is the password. */
+const ifRight =
+  'If they are right, ask the operator of iSales whether the password has expired or the account is locked'
+
 const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
   'name-unknown': ({ host, url }) => [
     `DNS does not know ${host}`,
@@ -209,9 +213,12 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
   ],
   business: (at) => [
     'iSales refuses the login with 500: by its documents a value is wrong',
-    correctPassword(at),
+    `${correctPassword(at)}. ${ifRight}`,
   ],
-  result: (at) => ['iSales refuses the login: its result is not 0', correctPassword(at)],
+  result: (at) => [
+    'iSales refuses the login: its result is not 0',
+    `${correctPassword(at)}. ${ifRight}`,
+  ],
   'refresh-refused': () => ['iSales refuses the refresh token, so the proxy logs in instead', ''],
   'same-token': () => ['A refresh gave the token again that iSales rejects', ''],
   'disk-full': ({ host }) => [`The disk of ${host} is full`, 'Free space on it'],
@@ -456,7 +463,7 @@ const findings = {
     title: 'Cannot log in to iSales',
     reason: ({ what, pause, service }: Values<'what' | 'pause' | 'service'>) =>
       en.sentences(what, pause, service),
-    remedy: ({ todo, restart }: Values<'todo' | 'restart'>) => en.sentences(todo, restart),
+    remedy: ({ todo, last }: Values<'todo' | 'last'>) => en.sentences(todo, last),
   },
   clock: {
     title: 'The clock is wrong',
@@ -556,6 +563,7 @@ const parts = {
   failedBefore: 'Logins with this user and password failed before',
   formerLog: 'The log of the process that failed, the former one or another replica, says why',
   restart: 'A restart alone does not help',
+  renew: 'When that is cured, isales-auth-proxy renew logs in before the pause is over',
   tokenServes: 'The current token is still used',
   tokenEnds: ({ time }: Values<'time'>) =>
     `The current token is used until its end; calls fail in ${time}`,

@@ -38,6 +38,8 @@ const correctPassword = ({ userFile, passwordFile }: At): string => {
   return `更正${user}或${password}：文件修改后几秒内自动重试`
 }
 
+const IF_RIGHT = '如果用户名和密码都正确，请向 iSales 的管理员确认密码是否过期、账号是否被锁定'
+
 const causes: Words['causes'] = {
   'name-unknown': ({ host, url }) => [
     `DNS 查不到 ${host}`,
@@ -168,8 +170,11 @@ const causes: Words['causes'] = {
     'iSales 以 400 拒绝登录：按其文档，请求或参数值有误',
     `${correctPassword(at)}。检查 ISALES_LOGIN_PATH`,
   ],
-  business: (at) => ['iSales 以 500 拒绝登录：按其文档，某个参数值有误', correctPassword(at)],
-  result: (at) => ['iSales 拒绝登录：其 result 不为 0', correctPassword(at)],
+  business: (at) => [
+    'iSales 以 500 拒绝登录：按其文档，某个参数值有误',
+    `${correctPassword(at)}。${IF_RIGHT}`,
+  ],
+  result: (at) => ['iSales 拒绝登录：其 result 不为 0', `${correctPassword(at)}。${IF_RIGHT}`],
   'refresh-refused': () => ['iSales 拒绝了刷新令牌，因此代理改为登录', ''],
   'same-token': () => ['刷新得到的仍是被 iSales 拒绝的令牌', ''],
   'disk-full': ({ host }) => [`${host} 所在的磁盘已满`, '清理该磁盘'],
@@ -339,7 +344,7 @@ const findings: Words['findings'] = {
   login: {
     title: '无法登录 iSales',
     reason: ({ what, pause, service }) => zh.sentences(what, pause, service),
-    remedy: ({ todo, restart }) => zh.sentences(todo, restart),
+    remedy: ({ todo, last }) => zh.sentences(todo, last),
   },
   clock: {
     title: '系统时钟不准',
@@ -488,6 +493,7 @@ export const zh: Words = {
     failedBefore: '用这个用户名和密码的登录此前失败过',
     formerLog: '失败的进程（之前的进程或另一个副本）的日志说明了原因',
     restart: '仅重启没有用',
+    renew: '问题解决后，运行 isales-auth-proxy renew 可不等暂停结束就登录',
     tokenServes: '当前令牌仍在使用',
     tokenEnds: ({ time }) => `当前令牌在到期前继续使用；${time}后调用会失败`,
     tokenRejected: 'iSales 也拒绝当前令牌；登录成功之前，调用会失败',

@@ -360,6 +360,13 @@ it.each([
   ])
 })
 
+it('names renew where logins are paused without a verdict of iSales', async () => {
+  const snapshot = { backoff: 'guarded', lastFailure: failure('timeout') } as const
+  expect((await statusOf({ snapshot })).remedy).toMatch(
+    /isales-auth-proxy renew logs in before the/,
+  )
+})
+
 it('is said in Chinese, by Accept-Language or ?lang=, which wins', async () => {
   const app = adminOf(SCENES.failing)
   const read = async (path: string, accepts: string) => {

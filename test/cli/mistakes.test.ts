@@ -118,7 +118,16 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
     code: 'password',
     words: /refuses the user or password.* Correct ISALES_USER and ISALES_PASSWORD/,
   },
-  'a 500': { spoil: responding(500), code: 'business', words: /500: by its documents a value/ },
+  'a 500': {
+    spoil: responding(500),
+    code: 'business',
+    words: /500: by its documents a value.* If they are right, ask .* expired or the account is/,
+  },
+  'a password that has expired, with 200': {
+    spoil: (sim) => sim.answerLogin({ body: { result: 107_003 }, times: 99 }),
+    code: 'result',
+    words: /result is not 0 \(status 200, result=107003\)\. .* If they are right, ask .* expired/,
+  },
   'an egress proxy that is dead': {
     tls: server,
     env: async () => ({ ...trusting, HTTPS_PROXY: `http://127.0.0.1:${await freePort()}` }),
