@@ -144,7 +144,7 @@ function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeade
     const role = roleOf(name)
     // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.
     const loops = role === 'via' && value.includes(pseudonym)
-    if (role !== 'other') refused ??= loops ? refusedFor('loop') : readHeader(seen, role, value)
+    refused ??= loops ? refusedFor('loop') : readHeader(seen, role, value)
   }
   return refused ?? (bytes > MAX_HEADER_BYTES ? refusedFor('headers') : seen)
 }
