@@ -107,6 +107,8 @@ export type Step<Happening> = (
 const MIN_RENEWAL = 2000
 const JITTER = 0.05
 const REFRESH_MISSING_FOR = 3_600_000
+/** Whatever ended the token ended its refresh token, too, and may do so again. */
+const REFRESH_ENDED_FOR = 60_000
 
 /** A refresh that gives the rejected token again cures nothing: it counts as refused, and a login follows. */
 const SAME_TOKEN_AGAIN: Failed = {
@@ -411,10 +413,12 @@ function failed(
 /** A login follows. A refresh token that iSales refused is of no use any more. */
 function afterRefresh(before: State, failure: AuthFailure, now: number): State {
   const { token } = before
+  const hasEnded = isRefusal(failure) && isSuspect(before)
+  const pause = isMissing(failure) ? REFRESH_MISSING_FOR : hasEnded ? REFRESH_ENDED_FOR : 0
   return {
     ...before,
     token: token && isRefusal(failure) ? { ...token, refreshToken: undefined } : token,
-    refreshNotBefore: isMissing(failure) ? now + REFRESH_MISSING_FOR : before.refreshNotBefore,
+    refreshNotBefore: Math.max(before.refreshNotBefore, now + pause),
   }
 }
 
