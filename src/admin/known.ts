@@ -147,7 +147,7 @@ export async function readKnown(options: StatusOptions, speaker: Speaker) {
       replays,
       /** Calls of the last 60 s; what the client did wrong, or gave up, is not among them. */
       lastMinute: { total: facts.total, ...facts.minute },
-      /** The failed calls that are worth saying, of how many, in which time; null: none failed in the last minute. */
+      /** The failed calls that are worth saying, of how many, in which time; null: there are none. */
       worst: failing
         ? {
             kind: failing.kind,

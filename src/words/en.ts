@@ -344,7 +344,6 @@ const page = {
   ends: ({ time, rest }: Values<'time' | 'rest'>) => `Ends ${time}; the last ${rest} are not used`,
   renewalIn: ({ time }: Values<'time'>) => `renewal in ${time}`,
   attemptIn: ({ time }: Values<'time'>) => `next attempt in ${time}`,
-  lastTokenRequest: 'Last login or refresh',
   renewal: 'Renewal',
   nextRenewal: 'Next renewal',
   notPlanned: 'not planned',

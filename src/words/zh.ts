@@ -256,7 +256,6 @@ const page: Words['page'] = {
   ends: ({ time, rest }) => `${time} 到期；最后 ${rest}不使用`,
   renewalIn: ({ time }) => `${time}后续期`,
   attemptIn: ({ time }) => `${time}后重试`,
-  lastTokenRequest: '最近一次登录或刷新',
   renewal: '续期',
   nextRenewal: '下次续期',
   notPlanned: '未计划',
