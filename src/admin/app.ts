@@ -4,7 +4,7 @@ import { languageDetector } from 'hono/language'
 import { hostIn } from '../config/index.ts'
 import { serveHono, type Serve } from '../hono.ts'
 import { serveRunBook } from './run-book.ts'
-import { en, LANGUAGES, type Language } from '../words/index.ts'
+import { LANGUAGES, WORDS, type Language } from '../words/index.ts'
 import { unreadiness } from './facts.ts'
 import type { StatusOptions } from './known.ts'
 import { readStatus } from './model.ts'
@@ -34,10 +34,21 @@ export function createAdminApp(options: StatusOptions): Hono {
   const { metrics, running, hosts } = options
   const app = new Hono()
 
+  app.use(
+    languageDetector({
+      supportedLanguages: [...LANGUAGES],
+      fallbackLanguage: 'en',
+      order: ['querystring', 'header'],
+      caches: false,
+    }),
+  )
+  const languageOf = (context: Context): Language => context.get('language') as Language
+  const words = (context: Context) => WORDS[languageOf(context)].admin
+
   app.use(async (context, next) => {
     const { method } = context.req
     if (method !== 'GET' && method !== 'HEAD') {
-      context.res = context.text(`${en.admin.method}\n`, 405, { Allow: 'GET, HEAD' })
+      context.res = context.text(`${words(context).method}\n`, 405, { Allow: 'GET, HEAD' })
     } else {
       await next()
     }
@@ -66,23 +77,15 @@ export function createAdminApp(options: StatusOptions): Hono {
   const byOwnName: MiddlewareHandler = async (context, next) => {
     const host = context.req.header('host')
     if (host === undefined || isOurs(host, hosts)) await next()
-    else context.res = context.text(`${en.admin.host}\n`, 421)
+    else context.res = context.text(`${words(context).host}\n`, 421)
   }
-  const inLanguage = languageDetector({
-    supportedLanguages: [...LANGUAGES],
-    fallbackLanguage: 'en',
-    order: ['querystring', 'header'],
-    caches: false,
-  })
   const read = async (context: Context) => {
-    const speaker = createSpeaker(context.get('language') as Language)
+    const speaker = createSpeaker(languageOf(context))
     const host = context.req.header('host')
     const origin = host === undefined ? '' : `http://${host}`
     return { status: await readStatus(options, speaker), speaker, origin }
   }
-  app.use('/', byOwnName, inLanguage)
-  app.use('/status.json', byOwnName, inLanguage)
-  app.use('/status.txt', byOwnName, inLanguage)
+  for (const path of ['/', '/status.json', '/status.txt']) app.use(path, byOwnName)
   app.get('/status.json', async (context) => context.json((await read(context)).status))
   app.get('/status.txt', async (context) => {
     const { status, speaker, origin } = await read(context)
@@ -100,8 +103,8 @@ export function createAdminApp(options: StatusOptions): Hono {
 
   app.get('/docs/:page', serveRunBook)
 
-  app.notFound((context) => context.text(`${en.admin.missing}\n`, 404))
-  app.onError((_error, context) => context.text(`${en.admin.failed}\n`, 500))
+  app.notFound((context) => context.text(`${words(context).missing}\n`, 404))
+  app.onError((_error, context) => context.text(`${words(context).failed}\n`, 500))
   return app
 }
 

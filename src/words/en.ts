@@ -451,7 +451,7 @@ const findings = {
     reason: ({ service }: Values<'service'>) =>
       `iSales rejects our tokens early, again and again. ${service}`,
     remedy:
-      'Let replicas share one token (SESSION_STORE_URL), give each instance a user of its own, or run only one',
+      'Let replicas share one token (SESSION_STORE_URL), give each instance a user of its own, or run only one. If nobody else logs in as this user, ask the operator of iSales whether each of its nodes knows the tokens of the others',
   },
   waiting: {
     title: 'Logging in',

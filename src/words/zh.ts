@@ -337,7 +337,8 @@ const findings: Words['findings'] = {
   conflict: {
     title: '有其他程序使用同一账号',
     reason: ({ service }) => `iSales 反复提前拒绝我们的令牌。${service}`,
-    remedy: '让各副本共享一个令牌（SESSION_STORE_URL），给每个实例单独的用户，或只运行一个实例',
+    remedy:
+      '让各副本共享一个令牌（SESSION_STORE_URL），给每个实例单独的用户，或只运行一个实例。如果没有其他程序使用该用户，请向 iSales 的管理员确认各节点是否互认令牌',
   },
   waiting: { title: '正在登录', reason: '登录正在进行，调用正在等待令牌', remedy: '' },
   login: {

@@ -145,3 +145,14 @@ describe('the probes', () => {
     expect(await response.json()).toEqual({ status: 'not ready', ...body })
   })
 })
+
+it.each([
+  ['GET', '/', 'elsewhere.example', 421, /^Host 不是本代理/],
+  ['GET', '/nowhere', 'localhost', 404, /^未找到/],
+  ['POST', '/', 'localhost', 405, /^只接受 GET 和 HEAD/],
+])('%s %s of %s is refused in the language of the reader: %i', async (...row) => {
+  const [method, path, host, status, text] = row
+  const headers = { host, 'Accept-Language': 'zh-CN' }
+  const response = await appWith().request(path, { method, headers })
+  expect([response.status, await response.text()]).toEqual([status, expect.stringMatching(text)])
+})

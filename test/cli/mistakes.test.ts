@@ -11,7 +11,6 @@ import type { Status } from '../../src/admin/index.ts'
 import type { CauseCode } from '../../src/causes.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secrets-stand.ts'
-import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
@@ -239,18 +238,6 @@ const DOUBTS: Readonly<Record<string, Doubt>> = {
     words: /refuses the user or password.* Correct SESSION_STORE_PASSWORD/,
   },
 }
-
-it('the page says that CTI-OBS has another password than the proxy expects', async () => {
-  const sim = await openIsales({})
-  const served = await serve(environment(sim.origin))
-  await served.logged('logged-in')
-  const login = `${served.proxy}/rest/isales/v1/openapi/obs/auth/login`
-  const headers = { 'Content-Type': 'application/json' }
-  const body = '{"user":"cti","passwd":"mistyped"}'
-  for (let count = 0; count < 3; count += 1) await call(login, { method: 'POST', headers, body })
-  const page = await fetch(`${served.admin}/status.txt`)
-  expect(await page.text()).toMatch(/Make user and password of its OBS URL resource the same as/)
-})
 
 interface CallMistake {
   readonly spoil: (sim: Simulator) => void

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Status } from '../../src/admin/model.ts'
 import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secrets-stand.ts'
+import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { serveHttp } from '../support/http-server.ts'
@@ -65,4 +66,16 @@ describe('status', () => {
     expect((await runHere(['status'], { env })).stderr).toBe(elsewhere)
     expect(await runHere(['status', '--output', 'xml'], { env })).toMatchObject({ code: 2 })
   })
+})
+
+it('the status page says that CTI-OBS has another password than the proxy expects', async () => {
+  const sim = await openIsales({})
+  const served = await serve(environment(sim.origin))
+  await served.logged('logged-in')
+  const login = `${served.proxy}/rest/isales/v1/openapi/obs/auth/login`
+  const headers = { 'Content-Type': 'application/json' }
+  const body = '{"user":"cti","passwd":"mistyped"}'
+  for (let count = 0; count < 3; count += 1) await call(login, { method: 'POST', headers, body })
+  const page = await fetch(`${served.admin}/status.txt`)
+  expect(await page.text()).toMatch(/Make user and password of its OBS URL resource the same as/)
 })
