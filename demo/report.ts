@@ -38,7 +38,7 @@ const PROBLEMS: ReadonlySet<LogEventName> = new Set<LogEventName>([
   'unexpected',
   'login-failed',
   'renewal-failed',
-  'login-refused',
+  'login-rejected',
 ])
 
 /** True when every call succeeded, none was lost or executed twice, and no token got out. */

@@ -7,7 +7,7 @@ export const EXPLANATIONS_ZH: Readonly<
   'no-token': {
     meaning: '在 `CLIENT_DEADLINE` 的十分之九内没有取得令牌：登录 iSales 失败或太慢。',
     remedy:
-      'CTI-OBS 可以在 `Retry-After` 之后重复调用。查明登录为什么失败：[IsalesProxyNotAuthenticated](operations.zh-CN.md#isalesproxynotauthenticated)；iSales 拒绝密码时见 [IsalesProxyLoginRefused](operations.zh-CN.md#isalesproxyloginrefused)。',
+      'CTI-OBS 可以在 `Retry-After` 之后重复调用。查明登录为什么失败：[IsalesProxyNotAuthenticated](operations.zh-CN.md#isalesproxynotauthenticated)；iSales 拒绝密码时见 [IsalesProxyAccountRejected](operations.zh-CN.md#isalesproxyaccountrejected)。',
   },
   overloaded: {
     meaning: '打开的请求或连接过多，或等待令牌的请求过多。',

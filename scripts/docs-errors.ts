@@ -27,7 +27,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
       'No token came in nine tenths of `CLIENT_DEADLINE`: logins to iSales fail or take too long.',
     cause: 'iSales, or the network to it',
     remedy:
-      'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), [IsalesProxyLoginRefused](operations.md#isalesproxyloginrefused) when iSales refuses the password.',
+      'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), [IsalesProxyAccountRejected](operations.md#isalesproxyaccountrejected) when iSales refuses the password.',
   },
   overloaded: {
     meaning: 'Too many requests or connections are open, or too many requests wait for a token.',

@@ -37,7 +37,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
     'As `renewal-failed`, and the token has ended or was never there. Restore the connection to iSales.',
   'refresh-refused':
     'The refresh token is not accepted; a login follows immediately. If it comes back often, set `ISALES_REFRESH_PATH=off`.',
-  'login-refused':
+  'login-rejected':
     'Correct the secret; it is read again within 3 s. `budgetSeconds` says how long the current token can still be used.',
   guarded:
     'Correct the secret; it is tried within 3 s. Until then one attempt is made after 15 min, then one each 4 h (each 8 min where iSales does not say whether it refuses the secret); `renew` or SIGHUP makes one now.',

@@ -7,7 +7,7 @@ import { markdownTable } from './docs-text.ts'
 /** What each metric is good for. The page cannot be written when one is missing here, or too many. */
 const USES: Readonly<Record<string, string>> = {
   auth_attempts_total: 'A rate of `failure` means that renewals fail.',
-  auth_backoff_state: '`refused` and `guarded` need a human.',
+  auth_backoff_state: '`rejected` and `guarded` need a human.',
   auth_duration_seconds:
     'How slow logins are. A slow login delays calls only when there is no token.',
   auth_failures_total:
@@ -27,9 +27,9 @@ const USES: Readonly<Record<string, string>> = {
     '`failure`: a changed secret cannot be used, and the former stays in force.',
   log_lines_dropped_total: 'When it grows, nobody reads the log, or the disk is full.',
   obs_logins_total:
-    '`refused` and `throttled`: CTI-OBS has the wrong `OBS_USER` or `OBS_PASSWORD`, or somebody guesses.',
+    '`rejected` and `throttled`: CTI-OBS has the wrong `OBS_USER` or `OBS_PASSWORD`, or somebody guesses.',
   obs_refreshes_total:
-    '`refused`: the ticket has expired, or is of another `OBS_PASSWORD` or `OBS_TICKET_KEY_FILE`; CTI-OBS logs in again.',
+    '`rejected`: the ticket has expired, or is of another `OBS_PASSWORD` or `OBS_TICKET_KEY_FILE`; CTI-OBS logs in again.',
   outage_budget_seconds: 'How much time is left to restore the connection to iSales.',
   finding:
     'Each thing that the status page says, for alerts and boards: `clock`, `state`, `lifetime`, `store` need a human, though calls may go on.',

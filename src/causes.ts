@@ -302,7 +302,7 @@ export function connectFailureOf({ stage, code, side }: Cause): ConnectFailure {
 /**
  * Why a token request gave no token: label values of `auth_failures_total`.
  *
- * - `refused`: 401 or 403 that is no page, 400 in the shape of iSales, or a refresh that gave the rejected token again.
+ * - `rejected`: 401 or 403 that is no page, 400 in the shape of iSales, or a refresh that gave the rejected token again.
  * - `result`: status 200 or 500 with a `result` other than 0.
  * - `throttled`: 429.
  * - `unavailable`: no connection, connection lost, or another 5xx.
@@ -312,7 +312,7 @@ export function connectFailureOf({ stage, code, side }: Cause): ConnectFailure {
  *   a token that cannot be a header value).
  */
 export const AUTH_FAILURES = [
-  'refused',
+  'rejected',
   'result',
   'throttled',
   'unavailable',
@@ -330,7 +330,7 @@ const MALFORMED: ReadonlySet<CauseCode> = new Set([
 ])
 
 export function authFailureOf({ stage, code, side }: Cause): AuthFailureReason {
-  if (stage === 'login') return code === 'business' || code === 'result' ? 'result' : 'refused'
+  if (stage === 'login') return code === 'business' || code === 'result' ? 'result' : 'rejected'
   if (code === 'timeout' || code === 'throttled') return code
   if (MALFORMED.has(code)) return 'malformed'
   return stage === 'tls' && side !== 'egress' && code !== 'plain-refused' ? 'tls' : 'unavailable'

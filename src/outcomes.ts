@@ -43,9 +43,9 @@ export const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not
 export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]
 
 /** What became of a login of CTI-OBS to the proxy. */
-export const OBS_LOGIN_OUTCOMES = ['success', 'refused', 'throttled', 'malformed'] as const
+export const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed'] as const
 export type ObsLoginOutcome = (typeof OBS_LOGIN_OUTCOMES)[number]
 
 /** What became of a refresh of CTI-OBS at the proxy. */
-export const OBS_REFRESH_OUTCOMES = ['success', 'refused'] as const
+export const OBS_REFRESH_OUTCOMES = ['success', 'rejected'] as const
 export type ObsRefreshOutcome = (typeof OBS_REFRESH_OUTCOMES)[number]

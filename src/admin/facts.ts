@@ -53,7 +53,7 @@ function failedLogin(token: TokenSnapshot) {
   const { conflict, backoff, lastFailure, nextRequestAt } = token
   if (conflict || backoff === 'none') return undefined
   const failure = lastFailure?.failure ?? { cause: cause('password') }
-  const isPaused = backoff === 'refused' || backoff === 'guarded'
+  const isPaused = backoff === 'rejected' || backoff === 'guarded'
   // Three logins may have ended without a verdict of iSales, too: then it is not known.
   const isRefused = isPaused && failure.cause.stage === 'login'
   return {

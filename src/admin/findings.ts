@@ -55,7 +55,7 @@ interface FindingKind<Name extends FindingName> {
 
 const SAID = {}
 const LOGIN_ALERTS = {
-  refused: 'IsalesProxyLoginRefused',
+  refused: 'IsalesProxyAccountRejected',
   degraded: 'IsalesProxyAuthenticationFailing',
   unauthenticated: 'IsalesProxyNotAuthenticated',
 } as const

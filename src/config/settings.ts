@@ -134,7 +134,7 @@ const listener = {
 }
 
 const obs = {
-  obsLogin: preset(undefined, is.choice('answer', 'require', 'refuse'), {
+  obsLogin: preset(undefined, is.choice('answer', 'require', 'forward'), {
     example: 'require',
     derive: ({ listen }) => listen && (isLoopback(listen.host) ? 'answer' : 'require'),
   }),

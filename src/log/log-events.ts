@@ -31,7 +31,7 @@ export const LOG_EVENTS = {
   'renewal-failed': { level: 'warn' },
   'login-failed': { level: 'error' },
   'refresh-refused': { level: 'warn' },
-  'login-refused': { level: 'error' },
+  'login-rejected': { level: 'error' },
   guarded: { level: 'error' },
   'token-rejected': { level: 'warn' },
   'rejection-relayed': { level: 'warn' },

@@ -26,7 +26,7 @@ type LoginConfig = Pick<
   'obsLogin' | 'obsUser' | 'obsPassword' | 'obsNumbers' | 'isalesLoginPath' | 'isalesRefreshPath'
 >
 
-const REFUSED = { refused: 403, throttled: 429, malformed: 400 } as const
+const REFUSED = { rejected: 403, throttled: 429, malformed: 400 } as const
 
 /** Serves a request with the app. */
 export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
@@ -35,7 +35,7 @@ export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
 
 /**
  * Serves CTI-OBS's own login and refresh in the shape that iSales publishes; iSales is not asked. With `OBS_LOGIN` of
- * `refuse` all are refused; they are not forwarded either, because iSales' response holds the real token.
+ * `forward` all are refused; they are not forwarded either, because iSales' response holds the real token.
  */
 export function createObsApp(
   config: LoginConfig,
@@ -59,12 +59,12 @@ export function createObsApp(
     respond(context, status, publishedBody(status, numbers))
   const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
     if (context.req.path === loginPath) onLogin('malformed')
-    else onRefresh('refused')
+    else onRefresh('rejected')
     return refuse(context, status)
   }
 
   const renew = (context: ObsContext, body: JsonObject | undefined) => {
-    if (mode === 'refuse') return undefined
+    if (mode === 'forward') return undefined
     // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
     return mode === 'answer' ? tickets.issue() : tickets.renew(refreshTicket(context, body))
   }
@@ -86,7 +86,7 @@ export function createObsApp(
   })
   app.post(refreshPathOf(config), async (context) => {
     const renewed = renew(context, await readObject(context))
-    onRefresh(renewed === undefined ? 'refused' : 'success')
+    onRefresh(renewed === undefined ? 'rejected' : 'success')
     return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
   })
   // The only error is a body that broke off.
@@ -109,7 +109,7 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
       : digest(obsUser, obsPassword.reveal())
 
   return (address: string | undefined, body: JsonObject = {}): ObsLoginOutcome => {
-    if (mode === 'refuse') return 'refused'
+    if (mode === 'forward') return 'rejected'
     const { user, passwd } = body
     if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
     if (mode === 'answer') return 'success'
@@ -117,7 +117,7 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
     if (!throttle.open(address)) return 'throttled'
     if (timingSafeEqual(digest(user, passwd), expected)) return 'success'
     throttle.spend(address)
-    return 'refused'
+    return 'rejected'
   }
 }
 

@@ -177,7 +177,7 @@ export function afterFailure(
 /** What the account is spared by; `transient` when nothing was refused. */
 export function backoffOf({ attempts, refusals }: Entry, rules: BookRules): BackoffState {
   if (refusals >= rules.loginRejectedAttempts || attempts > PAUSES.length) return 'guarded'
-  return refusals > 0 ? 'refused' : 'transient'
+  return refusals > 0 ? 'rejected' : 'transient'
 }
 
 /** What two books know of the same credentials. An attempt that no grant has crossed out proves nothing. */

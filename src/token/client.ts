@@ -55,11 +55,11 @@ export interface Ask {
  *
  * - `none`: nothing; the next token request is an ordinary renewal.
  * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
- * - `refused`: iSales refused the credentials; 5 s, then 10 s.
+ * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
  * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts of which nobody knows the outcome; the next ones
  *   come so rarely that the account is not locked.
  */
-export const BACKOFFS = ['none', 'transient', 'refused', 'guarded'] as const
+export const BACKOFFS = ['none', 'transient', 'rejected', 'guarded'] as const
 export type BackoffState = (typeof BACKOFFS)[number]
 
 /** Why iSales was not asked. */

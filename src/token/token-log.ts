@@ -163,6 +163,6 @@ function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEvent
   // An attempt that did not touch the account leaves it as it was.
   const isCounted = kind !== 'untouched' && kind !== 'egress'
   if (isCounted && backoff === 'guarded') return 'guarded'
-  if (isCounted && backoff === 'refused') return 'login-refused'
+  if (isCounted && backoff === 'rejected') return 'login-rejected'
   return outageBudget > 0 ? 'renewal-failed' : 'login-failed'
 }

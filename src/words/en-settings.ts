@@ -95,7 +95,7 @@ const docs = {
   drainTimeout:
     'How long requests in flight may take to finish after that. Raise it when calls take longer; delay and limit together must fit into `terminationGracePeriodSeconds`.',
   obsLogin:
-    'What happens when CTI-OBS logs in; set it to decide who may use the token of iSales. `answer`: whoever asks gets a ticket. `require`: only `OBS_USER` with `OBS_PASSWORD` does, and every call must carry a valid ticket. `refuse`: login calls get 403, calls need no ticket.',
+    'What happens when CTI-OBS logs in; set it to decide who may use the token of iSales. `answer`: whoever asks gets a ticket. `require`: only `OBS_USER` with `OBS_PASSWORD` does, and every call must carry a valid ticket. `forward`: login calls are refused, calls need no ticket.',
   obsUser:
     'The user that CTI-OBS is configured with (`userName` of its OBS URL resource); required with `OBS_LOGIN=require`.',
   obsPassword:

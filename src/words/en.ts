@@ -289,7 +289,7 @@ const stores: Readonly<Record<StoreFailureReason, (host: string) => Said>> = {
 }
 
 const authFailures: Each<AuthFailureReason> = {
-  refused: 'refused by iSales (400, 401 or 403)',
+  rejected: 'refused by iSales (400, 401 or 403)',
   result: 'a result other than 0 (200 or 500)',
   throttled: 'too many requests (429)',
   unavailable: 'no connection, or 5xx',
@@ -435,7 +435,7 @@ const page = {
 const backoffs = {
   none: 'none',
   transient: 'waiting to retry',
-  refused: 'credentials refused',
+  rejected: 'credentials refused',
   guarded: 'guarding the account',
 }
 

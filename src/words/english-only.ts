@@ -20,7 +20,7 @@ export const messages = {
   'renewal-failed': 'The token could not be renewed; the current one is still used',
   'login-failed': 'No usable token: requests get 503',
   'refresh-refused': 'iSales refused to refresh; logging in instead',
-  'login-refused': 'iSales refused the login',
+  'login-rejected': 'iSales refused the login',
   guarded: 'Logins failed again and again; attempts are rare now so that the account is not locked',
   'token-rejected': 'A business call found the token rejected before its end; replacing it',
   'rejection-relayed':

@@ -84,7 +84,7 @@ const docs: (typeof english)['docs'] = {
   drainTimeout:
     '此后，进行中的请求可以用多长时间完成。如果调用耗时更长，请调大；两者之和必须小于 `terminationGracePeriodSeconds`。',
   obsLogin:
-    'CTI-OBS 登录时如何处理；用它决定谁可以使用 iSales 的令牌。`answer`：任何请求者都得到票据。`require`：只有使用 `OBS_USER` 和 `OBS_PASSWORD` 者得到，并且每次调用都必须携带有效票据。`refuse`：登录调用返回 403，调用不需要票据。',
+    'CTI-OBS 登录时如何处理；用它决定谁可以使用 iSales 的令牌。`answer`：任何请求者都得到票据。`require`：只有使用 `OBS_USER` 和 `OBS_PASSWORD` 者得到，并且每次调用都必须携带有效票据。`forward`：拒绝登录调用，调用不需要票据。',
   obsUser: 'CTI-OBS 中配置的用户（其 OBS URL 资源的 `userName`）；`OBS_LOGIN=require` 时必填。',
   obsPassword: 'CTI-OBS 中配置的密码。它不是 `ISALES_USER` 的密码；`OBS_LOGIN=require` 时必填。',
   obsTicketKey:

@@ -424,7 +424,7 @@ export const zh: Words = {
   causes,
   stores,
   authFailures: {
-    refused: '被 iSales 拒绝（400、401 或 403）',
+    rejected: '被 iSales 拒绝（400、401 或 403）',
     result: 'result 不为 0（200 或 500）',
     throttled: '请求过多（429）',
     unavailable: '无连接，或 5xx',
@@ -445,7 +445,7 @@ export const zh: Words = {
   backoffs: {
     none: '无',
     transient: '等待重试',
-    refused: '用户名或密码被拒绝',
+    rejected: '用户名或密码被拒绝',
     guarded: '为防锁定，暂缓登录',
   },
   findings,

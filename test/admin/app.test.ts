@@ -133,7 +133,7 @@ describe('the probes', () => {
     [{ reason: 'starting' }, {}, { listening: false }],
     [{ reason: 'no-token' }, NO_TOKEN, {}],
     [
-      { reason: 'no-token', backoff: 'guarded', lastFailure: 'refused' },
+      { reason: 'no-token', backoff: 'guarded', lastFailure: 'rejected' },
       { ...NO_TOKEN, ...REFUSED_LOGIN },
       {},
     ],

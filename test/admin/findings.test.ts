@@ -183,13 +183,13 @@ describe('the state', () => {
     [
       'refused',
       `iSales refuses the user or password. ${ENDS}`,
-      { backoff: 'refused', lastFailure: failure('password') },
+      { backoff: 'rejected', lastFailure: failure('password') },
     ],
     [
       'refused',
       'iSales refuses the user or password. iSales rejects the current token, too, so calls fail until a login succeeds.',
       {
-        backoff: 'refused',
+        backoff: 'rejected',
         lastFailure: failure('password'),
         rejected: true,
         outageBudget: 0,
@@ -225,7 +225,7 @@ describe('the state', () => {
       'By the clock of this machine the certificate of iSales (service.example) is not valid yet, but from 2026-03-03 00:00 UTC (CERT_NOT_YET_VALID).',
       { backoff: 'transient', lastFailure: failure('not-yet-valid', EARLY) },
     ],
-    ['conflict', `again and again. ${SERVES}`, { conflict: true, backoff: 'refused' }],
+    ['conflict', `again and again. ${SERVES}`, { conflict: true, backoff: 'rejected' }],
   ])('is %s by the token: %s', async (state, reason, snapshot) => {
     expect(await foundIn({ snapshot })).toEqual(found(state, reason))
   })

@@ -71,7 +71,7 @@ describe('status.json', () => {
         lastFailure: null,
       },
       sharing: null,
-      failures: expect.objectContaining({ refused: 0, malformed: 0 }),
+      failures: expect.objectContaining({ rejected: 0, malformed: 0 }),
       conflicts: { count: 0, lastAt: null },
       rejections: { count: 1, lastAt: '2026-03-02T08:39:05.000Z' },
       credentialChanges: { count: 0, lastAt: null },
@@ -124,12 +124,12 @@ describe('status.json', () => {
     [
       SCENES.refused,
       {
-        runbook: expect.stringContaining('/docs/operations.md#isalesproxyloginrefused'),
+        runbook: expect.stringContaining('/docs/operations.md#isalesproxyaccountrejected'),
         renewal: {
           lastFailure: {
             at: '2026-03-02T09:38:07.000Z',
             operation: 'login',
-            reason: 'refused',
+            reason: 'rejected',
             httpStatus: 403,
           },
         },

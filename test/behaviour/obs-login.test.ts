@@ -39,8 +39,8 @@ test('answer, the default on loopback: whoever logs in gets a ticket and not the
   expect(await world.metric('isales_proxy_obs_logins_total{outcome="success"}')).toBe(1)
 })
 
-test('refuse: login and refresh are refused and do not reach iSales, calls need no ticket', async () => {
-  const world = await openWorld({ env: { OBS_LOGIN: 'refuse' } })
+test('forward: login and refresh are refused and do not reach iSales, calls need no ticket', async () => {
+  const world = await openWorld({ env: { OBS_LOGIN: 'forward' } })
   const { user, password } = world.sim.switches
   expect((await world.post(LOGIN_PATH, { user, passwd: password })).status).toBe(403)
   expect((await world.post(REFRESH_PATH, { refreshToken: 'any' })).status).toBe(403)
@@ -111,7 +111,7 @@ test.each([
   expect([response.status, response.header('connection')]).toEqual([status, 'close'])
   expect(JSON.parse(response.text)).toEqual({ result: status, resultData: {} })
   expect((await client.closed()).left.length).toBe(0)
-  const reason = path === LOGIN_PATH ? 'malformed' : 'refused'
+  const reason = path === LOGIN_PATH ? 'malformed' : 'rejected'
   expect(world.lines).toContainEqual(
     expect.objectContaining({ event: 'obs-login-refused', reason }),
   )
@@ -133,7 +133,7 @@ test('a login that breaks off gets a 400, once, and nothing is printed', async (
   expect(printed).not.toHaveBeenCalled()
 })
 
-test.each(['answer', 'require', 'refuse'])(
+test.each(['answer', 'require', 'forward'])(
   '%s: no spelling of the login or refresh path reaches iSales with the real token',
   async (mode) => {
     const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode, ALLOWED_PATHS: '/' } })

@@ -68,7 +68,7 @@ describe('no secret is shown', () => {
     const sim = await openIsales()
     spoil(sim)
     const served = await serve(environment(sim.origin))
-    await served.logged('login-failed', 'login-refused', 'logged-in', 'recovered')
+    await served.logged('login-failed', 'login-rejected', 'logged-in', 'recovered')
     const token = await ticket(served)
     const response = await tasks(served, token)
     const secrets = [...sim.issued(), token]

@@ -37,8 +37,8 @@ const refuses = (loginRejection: Simulator['switches']['loginRejection']) => (si
 
 type Row = [string, string, readonly number[], (sim: Simulator) => unknown, Environment?]
 const FAULTS: Row[] = [
-  ['a 403', 'refused', REFUSED, refuses(403), WRONG],
-  ['a 403 with the JSON of a gateway', 'refused', REFUSED, fails(403, GATEWAY)],
+  ['a 403', 'rejected', REFUSED, refuses(403), WRONG],
+  ['a 403 with the JSON of a gateway', 'rejected', REFUSED, fails(403, GATEWAY)],
   ['a result', 'result', REFUSED, refuses('result'), WRONG],
   ['a 500 in the shape of iSales', 'result', REFUSED, refuses(500), WRONG],
   ['a 403 with a page', 'malformed', UNCLEAR, fails(403, '<html>')],
@@ -65,7 +65,7 @@ test.each(FAULTS)(
     const response = await world.tasks()
     expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
     expect(response.header('Retry-After')).toBe('5')
-    const first = waits === REFUSED ? 'error login-refused' : 'error login-failed'
+    const first = waits === REFUSED ? 'error login-rejected' : 'error login-failed'
     const guarded = waits === UNTOUCHED ? [] : ['error guarded']
     expect(world.said()).toEqual([first, ...guarded])
     world.sim.clear()

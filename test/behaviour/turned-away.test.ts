@@ -55,13 +55,13 @@ test('logins and refreshes of CTI-OBS are logged by what came of them', async ()
     logged.map(({ level, event, operation, reason }) => [level, event, operation, reason]),
   ).toEqual([
     ['info', 'obs-logged-in', 'login', 'success'],
-    ['warn', 'obs-login-refused', 'login', 'refused'],
+    ['warn', 'obs-login-refused', 'login', 'rejected'],
     ['warn', 'obs-login-refused', 'login', 'malformed'],
     ['info', 'obs-logged-in', 'refresh', 'success'],
-    ['warn', 'obs-login-refused', 'refresh', 'refused'],
+    ['warn', 'obs-login-refused', 'refresh', 'rejected'],
   ])
-  expect(await world.metric('isales_proxy_obs_logins_total{outcome="refused"}')).toBe(1)
-  expect(await world.metric('isales_proxy_obs_refreshes_total{outcome="refused"}')).toBe(1)
+  expect(await world.metric('isales_proxy_obs_logins_total{outcome="rejected"}')).toBe(1)
+  expect(await world.metric('isales_proxy_obs_refreshes_total{outcome="rejected"}')).toBe(1)
 })
 
 test('a failed request is logged with its method, path, durations and attempts, and never its query', async () => {

@@ -147,7 +147,7 @@ describe('page and check say the same of', () => {
     const given = { ...environment(sim.origin), ...(await env?.(sim)) }
     spoil?.(sim)
     const served = await serve(given)
-    const line = await served.logged('login-failed', 'login-refused', 'guarded')
+    const line = await served.logged('login-failed', 'login-rejected', 'guarded')
     expect(line['cause']).toBe(code)
     /** What the page says, after it was compared with what `check` says in this language. */
     const saidIn = async (language: string, LANG: string) => {

@@ -57,7 +57,7 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ ...STORE, ...STORE_PAIR }, 'SESSION_STORE_CA_FILE or'],
   [{ ...STORE, SESSION_STORE_URL: 'redis://v.example' }, 'SESSION_STORE_URL is without TLS'],
   [{ LISTEN: ':8080', OBS_LOGIN: 'answer' }, 'LISTEN is reachable from other machines'],
-  [{ LISTEN: '10.0.0.1:8080', OBS_LOGIN: 'refuse' }, 'LISTEN is reachable from other machines'],
+  [{ LISTEN: '10.0.0.1:8080', OBS_LOGIN: 'forward' }, 'LISTEN is reachable from other machines'],
   [{ LISTEN: '[::]:8080', ...OPEN }, UNSAFE],
   [{ LISTEN: '127.0.0.1:9090' }, 'ADMIN_LISTEN takes the port of LISTEN'],
   [{ LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.1:1' }, 'ADMIN_LISTEN takes the port of LISTEN'],

@@ -175,11 +175,11 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       const watched = await start(context)
       const { fires, alertmanager, prometheus, setPassword } = watched
       expect(await watched.ask()).toBe(200)
-      const refused = 'IsalesProxyLoginRefused'
+      const rejected = 'IsalesProxyAccountRejected'
       await setPassword('wrong')
-      await fires(refused)
+      await fires(rejected)
       expect(await prometheus.query('isales_proxy_authenticated == 1')).toHaveLength(1)
-      await until(async () => (await alertmanager.notified()).includes(refused), WAIT)
+      await until(async () => (await alertmanager.notified()).includes(rejected), WAIT)
       await fires('IsalesProxyAuthenticationFailing')
       // The token that still serves is ended, and iSales refreshes none: from here on calls fail.
       watched.simulator.failRefresh({ status: 403, times: 'always' })
@@ -187,9 +187,9 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       for (let call = 0; call < 3; call += 1) {
         expect(await watched.ask()).toBeGreaterThanOrEqual(400)
       }
-      expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([refused])
+      expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([rejected])
       await setPassword('simulated-password')
-      await watched.ends(refused)
+      await watched.ends(rejected)
       expect(await watched.ask()).toBe(200)
       const authenticated = 'isales_proxy_authenticated == 1'
       await until(async () => (await prometheus.query(authenticated)).length === 1, WAIT)

@@ -192,7 +192,7 @@ describe.skipIf(without)('on a machine', () => {
       machine.succeed(
         `cd /etc/isales-auth-proxy; umask 077; printf %s ${PASSWORD} > new; mv new password`,
       )
-    const times = [await change(spoil, 'login-refused'), await change(cure, 'recovered')]
+    const times = [await change(spoil, 'login-rejected'), await change(cure, 'recovered')]
     expect(Math.min(...times)).toBeGreaterThan(0)
     expect(Math.max(...times)).toBeLessThan(3000)
     expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
@@ -327,8 +327,8 @@ describe.skipIf(without)('on a machine', () => {
 
     const north = 'isales-auth-proxy@north'
     await machine.succeed(`printf %s wrong > /etc/${north}/password`)
-    await until(async () => (await journal(north)).includes('"event":"login-refused"'))
-    expect(await journal('isales-auth-proxy@south')).not.toContain('login-refused')
+    await until(async () => (await journal(north)).includes('"event":"login-rejected"'))
+    expect(await journal('isales-auth-proxy@south')).not.toContain('login-rejected')
   })
 
   it('is stopped with its socket', async () => {

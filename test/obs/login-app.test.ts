@@ -93,19 +93,21 @@ test('require: only the configured user with the configured password gets a tick
   expect((await post(LOGIN, RIGHT)).status).toBe(200)
   for (const body of [WRONG, { ...RIGHT, user: 'other' }, { user: '', passwd: '' }])
     await expectRefused(await post(LOGIN, body), 403)
-  expect(outcomes).toEqual(['success', 'refused', 'refused', 'refused'].map((it) => `login ${it}`))
+  expect(outcomes).toEqual(
+    ['success', 'rejected', 'rejected', 'rejected'].map((it) => `login ${it}`),
+  )
 })
 
 test.each([
   // Anybody may log in, so a ticket of an earlier process is renewed, too.
   ['answer', ['success', 'success']],
-  ['require', ['success', 'refused']],
-  ['refuse', ['refused', 'refused']],
+  ['require', ['success', 'rejected']],
+  ['forward', ['rejected', 'rejected']],
 ] as const)('with %s a good and a bad refresh end with %s', async (mode, expected) => {
   const { post, tickets, outcomes } = start(mode)
   const good = await post(REFRESH, { refreshToken: tickets.issue().refreshToken })
   const bad = await post(REFRESH, { refreshToken: 'of an earlier process' })
-  expect([good, bad].map(({ status }) => (status === 200 ? 'success' : 'refused'))).toEqual(
+  expect([good, bad].map(({ status }) => (status === 200 ? 'success' : 'rejected'))).toEqual(
     expected,
   )
   expect(outcomes).toEqual(expected.map((outcome) => `refresh ${outcome}`))
@@ -117,7 +119,7 @@ test('another method gets 405, and leaves a trace, too', async () => {
     const response = await app.request(path)
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
   }
-  expect(outcomes).toEqual(['login malformed', 'refresh refused'])
+  expect(outcomes).toEqual(['login malformed', 'refresh rejected'])
 })
 
 test('after five wrong passwords in a second even the right one of that address must wait', async () => {

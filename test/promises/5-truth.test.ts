@@ -41,7 +41,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     options: { ready: false, env: { ISALES_PASSWORD: 'out-of-date' } },
     state: 'refused',
     words: /refuses the user or password.* Correct ISALES_USER and ISALES_PASSWORD/,
-    event: 'login-refused',
+    event: 'login-rejected',
   },
   'an iSales that is gone at the start': {
     options: { ready: false, prepare: (sim) => sim.down() },

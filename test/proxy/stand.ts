@@ -98,7 +98,7 @@ export async function openStand(options: StandOptions = {}) {
       ISALES_REFRESH_PATH: 'off',
       LISTEN: '127.0.0.1:0',
       ADMIN_LISTEN: '127.0.0.1:0',
-      OBS_LOGIN: 'refuse',
+      OBS_LOGIN: 'forward',
       DRAIN_TIMEOUT: '1s',
       ALLOWED_PATHS: '/rest/isales/',
       ...options.env,

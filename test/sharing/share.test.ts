@@ -178,7 +178,7 @@ it('keeps a refusal in the book whose replica stood still while another one had 
   expect(await other.obtain()).toMatchObject({ deferred: 'guarded' })
   refuse()
   await refused
-  expect(await other.obtain()).toMatchObject({ deferred: 'guarded', backoff: 'refused' })
+  expect(await other.obtain()).toMatchObject({ deferred: 'guarded', backoff: 'rejected' })
   await clock.advance(5000)
   expect(await other.obtain()).toMatchObject({ pause: 10_000 })
 })

@@ -79,21 +79,17 @@ describe('the pause after a failed login', () => {
   })
 
   it.each([
-    [REFUSED, ['refused', 'refused', 'guarded', 'guarded']],
+    [REFUSED, ['rejected', 'rejected', 'guarded', 'guarded']],
     [unclear(200), ['transient', 'transient', 'guarded', 'guarded']],
     [DOWN, ['transient', 'transient', 'transient', 'transient']],
   ])('is shown as what it is: %j', (failure, expected) => {
     expect(pauses(failure, 4).map(([, backoff]) => backoff)).toEqual(expected)
   })
 
-  it('is shown as guarded from LOGIN_REJECTED_ATTEMPTS on', () => {
-    expect(pauses(REFUSED, 1, { attempts: 1 })).toEqual([[900_000, 'guarded']])
-  })
-
   it('is shown as the refusals before it when nothing was touched', () => {
     const shown = (before: Partial<Entry>) =>
       pauses(DOWN, 1, { before: { ...NO_ENTRY, ...before } })[0]
-    expect(shown({ attempts: 2, refusals: 2 })).toEqual([250, 'refused'])
+    expect(shown({ attempts: 2, refusals: 2 })).toEqual([250, 'rejected'])
     expect(shown({ attempts: 3 })).toEqual([250, 'transient'])
   })
 
@@ -214,7 +210,7 @@ describe('the rules of the book', () => {
 
   it.each([
     ['an attempt', 'login', { attempts: 1 }, ['guarded', 'transient']],
-    ['a refusal', 'login', { attempts: 1, refusals: 1 }, ['guarded', 'refused']],
+    ['a refusal', 'login', { attempts: 1, refusals: 1 }, ['guarded', 'rejected']],
     ['three refusals', 'login', { attempts: 3, refusals: 3 }, ['guarded', 'guarded']],
     ['an attempt', 'refresh', { attempts: 1 }, undefined],
     ['a failure that another replica met', 'login', {}, ['paused', 'transient']],
@@ -295,9 +291,9 @@ describe('the book', () => {
   it('defers a login that comes too early, but not one that an operator asks for', async () => {
     const { login, asked, clock } = open([REFUSED, REFUSED])
     await login()
-    expect(await login()).toEqual({ deferred: 'guarded', ms: 5 * S, backoff: 'refused' })
+    expect(await login()).toEqual({ deferred: 'guarded', ms: 5 * S, backoff: 'rejected' })
     await clock.advance(2 * S)
-    expect(await login({ why: 'operator' })).toMatchObject({ pause: 10 * S, backoff: 'refused' })
+    expect(await login({ why: 'operator' })).toMatchObject({ pause: 10 * S, backoff: 'rejected' })
     expect(asked).toHaveLength(2)
   })
 
@@ -377,7 +373,7 @@ describe('the book', () => {
   it('shows the refused login while a refresh is refused, too', async () => {
     const { login, refresh } = open([REFUSED, REFUSED])
     await login()
-    expect(await refresh()).toMatchObject({ pause: 0, backoff: 'refused' })
+    expect(await refresh()).toMatchObject({ pause: 0, backoff: 'rejected' })
   })
 
   it('prolongs a proof by a refresh, and proves nothing by it', async () => {

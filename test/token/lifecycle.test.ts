@@ -258,7 +258,7 @@ describe('what is reported of a token request', () => {
   })
 
   it.each([
-    [REFUSED, 'refused', 5000],
+    [REFUSED, 'rejected', 5000],
     [unclear(500), 'transient', 5000],
     [DOWN, 'transient', 250],
   ] as const)('is why it failed, and when the next one comes: %j', (failure, backoff, retryIn) => {
@@ -370,9 +370,6 @@ it.each([
     return life.event?.type
   })
   expect(events).toEqual(expected)
-  // It is said once.
-  life.does(accepted, { generation: 4, kind: 'first', sentAt: life.now })
-  expect(life.event).toBeUndefined()
 })
 
 describe('the token of another replica', () => {
@@ -422,6 +419,6 @@ it('a refresh that gives the rejected token again is followed by a login', () =>
   life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
   expect(due(life)).toBe('refresh')
   life.begins('refresh').ends(grant())
-  expect(life.event).toMatchObject({ type: 'failed', failure: { reason: 'refused' } })
+  expect(life.event).toMatchObject({ type: 'failed', failure: { reason: 'rejected' } })
   expect([sent(life), due(life)]).toEqual([1, 'login'])
 })

@@ -59,7 +59,7 @@ describe('a response that gives no token', () => {
   const unclear = { kind: 'unclear', reason: 'malformed' }
   const page = { kind: 'untouched', reason: 'malformed' }
   const ill = { kind: 'untouched', reason: 'unavailable' }
-  const refused = { kind: 'refused', reason: 'refused' }
+  const refused = { kind: 'refused', reason: 'rejected' }
   const failed = { kind: 'refused', reason: 'result' }
   const ambiguous = { kind: 'ambiguous', reason: 'result' }
 

@@ -38,7 +38,7 @@ const down = failed({
   failure: authFailure('untouched', 'connection-refused', { detail: 'ECONNREFUSED' }),
 })
 const slow = failed({ failure: authFailure('unclear', 'timeout') })
-const rejected = failed({ failure: REFUSED, backoff: 'refused' })
+const rejected = failed({ failure: REFUSED, backoff: 'rejected' })
 const guarded = failed({ failure: REFUSED, backoff: 'guarded' })
 const ended = failed({ outageBudget: 0 })
 const refusal = failed({ operation: 'refresh', failure: REFUSED, backoff: 'none' })
@@ -59,7 +59,7 @@ const deferred = (asked?: AskedEnd): TokenEvent => ({
   ms: 1000,
   asked,
 })
-const refusedEnd = { outcome: 'refused', reason: 'refused', retryIn: 5000 } as const
+const refusedEnd = { outcome: 'refused', reason: 'rejected', retryIn: 5000 } as const
 const adoptedAfter = (failuresBefore: number): TokenEvent => ({
   type: 'adopted',
   at: NOW,
@@ -92,7 +92,7 @@ describe('the log of the token', () => {
     [
       'says that credentials were refused, then that the account is guarded, each once',
       [rejected, rejected, guarded, guarded],
-      ['error login-refused', 'error guarded'],
+      ['error login-rejected', 'error guarded'],
     ],
     [
       'says once that refreshing is refused while logins succeed',
@@ -107,7 +107,7 @@ describe('the log of the token', () => {
     [
       'says that the secret was reloaded, and starts the failures anew',
       [rejected, changed, rejected],
-      ['error login-refused', 'info secret-reloaded', 'error login-refused'],
+      ['error login-rejected', 'info secret-reloaded', 'error login-rejected'],
     ],
     [
       'says that an operator asks for a login',
@@ -117,7 +117,7 @@ describe('the log of the token', () => {
     [
       'says of no recovery by refreshes while a changed secret is refused',
       [changed, rejected, grantedAs(2, { loginDue: true }), grantedAs(3)],
-      ['info secret-reloaded', 'error login-refused', 'info renewed', 'info recovered'],
+      ['info secret-reloaded', 'error login-rejected', 'info renewed', 'info recovered'],
     ],
     [
       'warns once of lifetimes that had to be assumed, and again after a good one',
@@ -155,13 +155,13 @@ describe('the log of the token', () => {
       'always says what came of a token request that an operator asked for',
       [
         rejected,
-        failed({ failure: REFUSED, backoff: 'refused', asked: refusedEnd }),
+        failed({ failure: REFUSED, backoff: 'rejected', asked: refusedEnd }),
         deferred({ ...refusedEnd, outcome: 'deferred' }),
         grantedAs(2, { asked: { outcome: 'granted' } }),
       ],
       [
-        'error login-refused',
-        'error login-refused',
+        'error login-rejected',
+        'error login-rejected',
         'info renew-ended',
         'info renew-ended',
         'info recovered',
@@ -207,7 +207,7 @@ describe('the log of the token', () => {
       [failed({ failure: REFUSED })],
       {
         operation: 'login',
-        reason: 'refused',
+        reason: 'rejected',
         cause: 'password',
         status: 403,
         detail: expect.stringMatching(
