@@ -244,7 +244,6 @@ export const accepted: Step<{
   const token = isOutlived ? { ...sent, ...lives(sent.obtainedAt, sent.lifetimeGiven) } : sent
   const before = isOutlived ? { ...state, token, trusted: true } : state
   const evidence = accept(state.evidence, call, token, now)
-  if (evidence === state.evidence) return { state: before }
   const isOwnCure = !token.adopted && evidence.cures !== state.evidence.cures
   return {
     state: { ...before, evidence },

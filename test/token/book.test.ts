@@ -86,6 +86,10 @@ describe('the pause after a failed login', () => {
     expect(pauses(failure, 4).map(([, backoff]) => backoff)).toEqual(expected)
   })
 
+  it('is shown as guarded from LOGIN_REJECTED_ATTEMPTS on', () => {
+    expect(pauses(REFUSED, 1, { attempts: 1 })).toEqual([[900_000, 'guarded']])
+  })
+
   it('is shown as the refusals before it when nothing was touched', () => {
     const shown = (before: Partial<Entry>) =>
       pauses(DOWN, 1, { before: { ...NO_ENTRY, ...before } })[0]

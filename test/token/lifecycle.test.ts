@@ -370,6 +370,9 @@ it.each([
     return life.event?.type
   })
   expect(events).toEqual(expected)
+  // It is said once.
+  life.does(accepted, { generation: 4, kind: 'first', sentAt: life.now })
+  expect(life.event).toBeUndefined()
 })
 
 describe('the token of another replica', () => {

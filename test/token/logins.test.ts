@@ -49,7 +49,9 @@ describe('an operator who asks for a login', () => {
 
   it('is not answered by a refresh that comes before the login', () => {
     const life = aged().does(renewAsked, undefined).login(grant())
-    life.does(renewAsked, undefined).begins('refresh').ends(DOWN)
+    life.does(renewAsked, undefined).begins('refresh')
+    expect(life.state.request).toMatchObject({ asked: false })
+    life.ends(DOWN)
     expect([life.event, life.state.asked.end]).toMatchObject([{ asked: undefined }, undefined])
     life.begins('refresh').ends(grant({ token: 't3' }))
     expect([life.event, life.state.asked.end]).toMatchObject([{ asked: undefined }, undefined])
