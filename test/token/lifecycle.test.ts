@@ -350,8 +350,16 @@ describe('a token request that is deferred', () => {
   })
 
   it('says nothing of credentials that came meanwhile', () => {
-    const life = aged().begins('login').does(credentialsChanged, undefined)
+    const life = live().begins('login').does(credentialsChanged, undefined)
     expect(life.does(ended, deferred('guarded', HOUR)).wait()).toBe(0)
+  })
+
+  it.each([
+    ['guarded', 'refresh'],
+    ['paused', undefined],
+  ] as const)('%s lets a %s begin', (reason, expected) => {
+    const life = aged().begins('login').does(ended, deferred(reason, HOUR))
+    expect(due(life)).toBe(expected)
   })
 })
 
