@@ -1,6 +1,6 @@
 import { hostIn, PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
 import type { Refusal } from '../http/index.ts'
-import { linesOf, type HeaderLines } from './headers.ts'
+import type { HeaderLines } from './headers.ts'
 import { remembered } from './remembered.ts'
 
 /** What is let in. */
@@ -139,7 +139,9 @@ function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeade
   }
   let bytes = 0
   let refused: Refused | undefined
-  for (const [name, value] of linesOf(lines)) {
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i] as string
+    const value = lines[i + 1] as string
     bytes += name.length + value.length + 4
     const role = roleOf(name)
     // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.
