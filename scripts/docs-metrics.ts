@@ -32,7 +32,7 @@ const USES: Readonly<Record<string, string>> = {
     '`rejected`: the ticket has expired, or is of another `OBS_PASSWORD` or `OBS_TICKET_KEY_FILE`; CTI-OBS logs in again.',
   outage_budget_seconds: 'How much time is left to restore the connection to iSales.',
   finding:
-    'Each thing that the status page says, for alerts and boards: `clock`, `state`, `lifetime`, `store` need a human, though calls may go on.',
+    'Each thing that the status page says, for alerts and boards: `clock`, `state`, `lifetime`, `files`, `store` need a human, though calls may go on.',
   refresh_token_expiry_timestamp_seconds: 'After it the next renewal is a login.',
   replays_total:
     '`healed` needs nothing. `rejected`: a login does not cure it. `not-kept`: raise `REPLAY_BODY_SIZE`.',

@@ -39,8 +39,9 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
       metrics.count('credential_reloads_total', { outcome: 'success' })
       log('files-reloaded', { setting: settings.join(', '), by: owners, outcome: 'in use' })
     },
-    onFailed(errors) {
-      metrics.count('credential_reloads_total', { outcome: 'failure' })
+    onRead(files, errors) {
+      monitor.filesRead(files.join(), errors)
+      if (errors.length > 0) metrics.count('credential_reloads_total', { outcome: 'failure' })
       for (const error of errors)
         log('secret-unreadable', { ...doubtful(error), outcome: 'not used' })
     },

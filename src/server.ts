@@ -218,8 +218,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     tls,
     {
       credentials({ isalesUser: user, isalesPassword: password }, owner) {
-        if (tokens.changeCredentials({ user, password }, owner))
-          metrics.count('credential_reloads_total', { outcome: 'success' })
+        const isNews = tokens.changeCredentials({ user, password }, owner)
+        if (isNews) metrics.count('credential_reloads_total', { outcome: 'success' })
+        return isNews
       },
       obsSecrets: login.replaceSecrets,
       upstreamTls: (tls) => upstream.reload(tls),

@@ -24,6 +24,7 @@ export function factsOf(sources: AdminSources, monitor: Monitor) {
     token,
     sharing: sources.sharing(),
     stateTrouble: monitor.trouble(),
+    fileErrors: monitor.fileErrors(),
     isLifetimeDoubtful: monitor.isLifetimeDoubtful(),
     authenticated: isAuthenticated(token),
     missing: missingToken(token),

@@ -118,6 +118,11 @@ const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
     state: 'degraded',
     runbook: 'IsalesProxyStateUnusable',
   },
+  files: {
+    when: fileValues,
+    state: 'degraded',
+    runbook: 'IsalesProxyReloadFailed',
+  },
   store: {
     when: storeValues,
     state: 'degraded',
@@ -256,6 +261,16 @@ function refusedPaths(paths: readonly PathCounts[], { coded, comma }: Words): st
     coded(`${method} ${path}`, number(count)),
   )
   return [...shown.slice(0, 3), ...(refused.length > 3 ? ['…'] : [])].join(comma)
+}
+
+/** Each file is named, and what several need is said once. */
+function fileValues({ fileErrors }: Facts, { words }: Speaker) {
+  if (fileErrors.length === 0) return undefined
+  const said = fileErrors.map(({ setting, said }) => [setting, ...said(words.settings)] as const)
+  return {
+    what: words.sentences(...said.map(([setting, what]) => `${setting} ${what}`)),
+    todo: words.sentences(...new Set(said.map(([, , todo]) => todo))),
+  }
 }
 
 function storeValues({ sharing, places }: Facts, { words }: Speaker) {

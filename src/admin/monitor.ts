@@ -1,4 +1,5 @@
 import type { AuthFailureReason } from '../causes.ts'
+import type { ConfigError } from '../config/index.ts'
 import type { Operation, TokenEvent } from '../token/index.ts'
 import { createCalls } from './calls.ts'
 import type { Failure } from '../words/index.ts'
@@ -25,6 +26,7 @@ export function createMonitor(options: RecordOptions) {
   const calls = createCalls(options)
   let isLifetimeDoubtful = false
   let trouble: Failure | undefined
+  const fileErrors = new Map<string, readonly ConfigError[]>()
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
@@ -55,6 +57,14 @@ export function createMonitor(options: RecordOptions) {
 
     stateTrouble(why: Failure | undefined): void {
       trouble = why
+    },
+
+    /** What is wrong with files that are watched: what they held before stays in use. */
+    fileErrors: (): readonly ConfigError[] => [...fileErrors.values()].flat(),
+
+    /** Files that belong together were read, the last time with these errors. */
+    filesRead(files: string, errors: readonly ConfigError[]): void {
+      fileErrors.set(files, errors)
     },
   }
 }

@@ -8,11 +8,11 @@ import { watchFiles, type FileWatch } from './watch.ts'
 
 /** Puts new values in the place of the former ones. */
 export interface FileUsers {
-  /** Reports by itself. `owners`: as of `onReloaded`. */
+  /** True: they are others than before, which it reports by itself. `owners`: as of `onReloaded`. */
   readonly credentials: (
     value: Pick<Config, 'isalesUser' | 'isalesPassword'>,
     owners: string,
-  ) => void
+  ) => boolean
   readonly obsSecrets: (value: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>) => void
   readonly upstreamTls: (value: TlsFiles) => void
   readonly listenTls: (value: TlsFiles) => void
@@ -26,8 +26,8 @@ export interface ReloadListener {
   readonly onWarning: (warning: ConfigError) => void
   /** `settings`: the names of those whose files changed. `owners`: `file of uid 0`, of each of these files. */
   readonly onReloaded: (settings: readonly string[], owners: string) => void
-  /** The former value stays in use. */
-  readonly onFailed: (errors: readonly ConfigError[]) => void
+  /** Files that belong together were read. With errors the former values stay in use. */
+  readonly onRead: (files: readonly FileKey[], errors: readonly ConfigError[]) => void
 }
 
 /** User and password are written one after the other: half of a change would cost an attempt to log in. */
@@ -48,7 +48,7 @@ export function watchConfigFiles(
       onWarning: listener.onWarning,
     })
   }
-  /** Calls `use`, which reports by itself, with what these files hold when that has changed. */
+  /** Calls `use` with what these files hold when that has changed, or can be used again. */
   const watch = <T>(
     files: readonly FileKey[],
     source: Reloadable<T>,
@@ -58,8 +58,8 @@ export function watchConfigFiles(
     const onChange = (paths: readonly string[]): void => {
       const outcome = source.reload()
       const changed = files.filter((key) => paths.includes(config[key] ?? ''))
+      listener.onRead(files, typeof outcome === 'string' ? [] : outcome)
       if (outcome === 'changed') use(source.current(), ownersOf(paths), changed)
-      else if (outcome !== 'same') listener.onFailed(outcome)
     }
     const paths = files.flatMap((key) => config[key] ?? [])
     const watched = watchFiles(paths, { onChange, settle })
@@ -68,10 +68,9 @@ export function watchConfigFiles(
     return watched
   }
   const reported =
-    <T>(use: (value: T) => void) =>
+    <T>(use: (value: T, owners: string) => boolean | void) =>
     (value: T, owners: string, changed: readonly FileKey[]): void => {
-      use(value)
-      listener.onReloaded(changed.map(nameOf), owners)
+      if (use(value, owners) !== true) listener.onReloaded(changed.map(nameOf), owners)
     }
   const credentials = settings(['isalesUser', 'isalesPassword'])
   const obsSecrets = settings(['obsUser', 'obsPassword', 'obsTicketKey'])
@@ -80,7 +79,7 @@ export function watchConfigFiles(
     watch(
       ['isalesUserFile', 'isalesPasswordFile'],
       credentials,
-      users.credentials,
+      reported(users.credentials),
       CREDENTIALS_SETTLE,
     ),
     watch(

@@ -3,7 +3,7 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { MAX_PEM, readSmallFile, type ReadFile } from './files.ts'
 
 export interface WatchOptions {
-  /** These files have other content than when they were last read, or cannot be read any more. */
+  /** These files have other content than when they were last read, cannot be read any more, or can be read again. */
   readonly onChange: (paths: readonly string[]) => void
   /**
    * Milliseconds without another change before the files are read: files that belong together are written one after
@@ -24,25 +24,21 @@ const INTERVAL = 500
 
 /**
  * Watches files by polling, which sees a rename over the file and the `..data` swap of a mounted Secret on every file
- * system. A file that comes back as it was is no change. Never throws, and never keeps the process alive.
+ * system. A file that is written again as it was is no change. Never throws, and never keeps the process alive.
  */
 export function watchFiles(paths: readonly string[], options: WatchOptions): FileWatch {
   const { onChange, settle = 500, readFile = readSmallFile } = options
+  /** A hash of what each file held at the last look, or why it held nothing. */
   const contents = new Map<string, string>()
-  const lost = new Set<string>()
 
   /** True when the file is not as it was at the last look. */
   const hasChanged = (path: string): boolean => {
     const file = readFile(path, MAX_PEM)
-    if (!file.ok) {
-      const first = !lost.has(path)
-      lost.add(path)
-      return first
-    }
-    lost.delete(path)
-    const hash = createHash('sha256').update(file.bytes).digest('base64')
-    const changed = contents.get(path) !== hash
-    contents.set(path, hash)
+    const content = file.ok
+      ? createHash('sha256').update(file.bytes).digest('base64')
+      : file.problem
+    const changed = contents.get(path) !== content
+    contents.set(path, content)
     return changed
   }
   const look = (): void => {
@@ -61,7 +57,7 @@ export function watchFiles(paths: readonly string[], options: WatchOptions): Fil
   for (const path of paths) watchFile(path, { persistent: false, interval: INTERVAL }, onStat)
   return {
     reread() {
-      lost.clear()
+      for (const path of paths) if (!readFile(path, MAX_PEM).ok) contents.delete(path)
       look()
     },
     close() {

@@ -504,6 +504,15 @@ const findings = {
       en.sentences(what, 'Logins are counted in memory only, and a restart forgets them'),
     remedy: ({ todo }: Values<'todo'>) => en.sentences(todo, 'No login waits for it'),
   },
+  files: {
+    title: 'A file cannot be used',
+    reason: ({ what }: Values<'what'>) => en.sentences(what, 'What was read before stays in use'),
+    remedy: ({ todo }: Values<'todo'>) =>
+      en.sentences(
+        todo,
+        'A corrected file is used within seconds. Do not restart the proxy before: it would not start',
+      ),
+  },
   store: {
     title: 'The shared store cannot be used',
     reason: ({ what }: Values<'what'>) =>

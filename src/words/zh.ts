@@ -384,6 +384,12 @@ const findings: Words['findings'] = {
     reason: ({ what }) => zh.sentences(what, '登录次数只记在内存中，重启后会丢失'),
     remedy: ({ todo }) => zh.sentences(todo, '登录不会等待它'),
   },
+  files: {
+    title: '文件无法使用',
+    reason: ({ what }) => zh.sentences(what, '继续使用此前读到的内容'),
+    remedy: ({ todo }) =>
+      zh.sentences(todo, '文件更正后几秒内即生效。在此之前不要重启代理：重启后将无法启动'),
+  },
   store: {
     title: '无法使用共享存储',
     reason: ({ what }) => zh.sentences(what, '本副本单独续期，可能会结束其他副本的令牌'),

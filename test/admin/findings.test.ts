@@ -6,6 +6,7 @@ import type { Status } from '../../src/admin/model.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { SCENES, adminOf, type Calls, type Scene } from '../browser/states.ts'
 import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
+import type { ConfigError } from '../../src/config/config-error.ts'
 import { granted, NOW } from './token.ts'
 import { cause, type CauseCode } from '../../src/causes.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
@@ -24,6 +25,10 @@ const ALONE: SharingSnapshot = {
   replicas: undefined,
   adoptedAt: undefined,
 }
+const EMPTY = (setting: string): ConfigError => ({
+  setting,
+  said: ({ given, wrong }) => given.fileEmpty(wrong.file.empty),
+})
 const OK = { status: 200, upstreamMs: 8 } as const
 const DOWN = { status: 502, code: 'upstream-unreachable' } as const
 const REFUSED = { status: 403, target: '/obs/records?id=7' } as const
@@ -241,6 +246,11 @@ describe('the state', () => {
       'degraded',
       'The disk of /var/lib/state is full (ENOSPC). Logins are counted in memory only, and a restart forgets them.',
       { trouble: { cause: cause('disk-full', 'disk'), detail: 'ENOSPC' } },
+    ],
+    [
+      'degraded',
+      'ISALES_PASSWORD_FILE names an empty file. OBS_USER_FILE names an empty file. What was read before stays in use.',
+      { fileErrors: [EMPTY('ISALES_PASSWORD_FILE'), EMPTY('OBS_USER_FILE')] },
     ],
     [
       'failing',

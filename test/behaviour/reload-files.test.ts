@@ -1,7 +1,9 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
+import type { Status } from '../../src/admin/index.ts'
 import { LOGIN_PATH } from '../../simulator/index.ts'
+import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
@@ -53,6 +55,58 @@ test('a CA file without a certificate leaves the former in force, and a good one
   expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'ISALES_CA_FILE' })
   expect(await reloads(world, 'success')).toBe(1)
   expect((await world.tasks()).status).toBe(200)
+})
+
+test('files that are emptied, removed or not readable are on the page until they are back, also as they were', async () => {
+  const { ca, server } = makeCertificates()
+  const secrets: readonly (readonly [
+    setting: string,
+    text: string,
+    spoil: (path: string) => void,
+  ])[] = [
+    ['ISALES_USER', 'obs', (path) => rmSync(path)],
+    ['ISALES_PASSWORD', 'right', (path) => writeFileSync(path, '')],
+    ['OBS_PASSWORD', 'old', (path) => writeFileSync(path, '\n')],
+    [
+      'ISALES_CA',
+      ca.cert,
+      (path) => {
+        rmSync(path)
+        mkdirSync(path)
+      },
+    ],
+  ]
+  const files = Object.fromEntries(
+    secrets.map(([setting, text]) => [`${setting}_FILE`, write(setting, text)]),
+  )
+  const world = await openWorld({
+    simulator: { tls: server, switches: { user: 'obs', password: 'right' } },
+    env: { ...files, ISALES_USER: undefined, ISALES_PASSWORD: undefined, OBS_USER: 'cti' },
+  })
+  const read = async (): Promise<Status> =>
+    (await call(`${world.admin}/status.json`)).json as unknown as Status
+  const isSaid = () => world.metric('isales_proxy_finding{finding="files"}')
+
+  for (const [setting, , spoil] of secrets) spoil(join(directory, setting))
+  const { state, reason, remedy, runbook } = await until(async () => {
+    const status = await read()
+    return secrets.every(([setting]) => status.reason.includes(setting)) && status
+  }, NOTICED)
+  expect(state).toBe('degraded')
+  for (const [setting] of secrets) {
+    const line = world.lines.find((each) => each.setting === `${setting}_FILE`)
+    expect(`${reason} ${remedy}`).toContain(String(line?.detail).split('. ')[0])
+  }
+  expect(remedy).toContain('Put the value into it')
+  expect(runbook).toBe('/docs/operations.md#isalesproxyreloadfailed')
+  expect(await isSaid()).toBe(1)
+  expect((await world.tasks()).status).toBe(200)
+
+  rmdirSync(join(directory, 'ISALES_CA'))
+  for (const [setting, text] of secrets) write(setting, text)
+  await until(async () => (await isSaid()) === 0, NOTICED)
+  expect((await read()).state).toBe('healthy')
+  expect(world.lines.filter(({ event }) => event === 'files-reloaded')).toHaveLength(3)
 })
 
 const login = (world: World, passwd: string) => world.post(LOGIN_PATH, { user: 'cti', passwd })

@@ -4,6 +4,7 @@ import { cause } from '../../src/causes.ts'
 import { createAdminApp } from '../../src/admin/app.ts'
 import type { EndedCall } from '../../src/admin/call-counts.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
+import type { ConfigError } from '../../src/config/config-error.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
@@ -83,6 +84,8 @@ export interface Scene {
   readonly sharing?: SharingSnapshot
   /** Why `STATE_DIR` cannot be used. */
   readonly trouble?: Failure
+  /** What is wrong with files that cannot be used any more. */
+  readonly fileErrors?: readonly ConfigError[]
   readonly turnedAway?: readonly TurnedAway[]
 }
 
@@ -245,6 +248,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
   }
   now = NOW
   admin.monitor.stateTrouble(scene.trouble)
+  admin.monitor.filesRead('files', scene.fileErrors ?? [])
   for (const why of scene.turnedAway ?? []) admin.monitor.calls.turnedAway(why)
   for (const event of scene.events) admin.onTokenEvent(event)
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)

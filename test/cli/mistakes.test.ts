@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Simulator, Switches } from '../../simulator/index.ts'
 import type { FindingName } from '../../src/admin/findings.ts'
 import type { Status } from '../../src/admin/index.ts'
@@ -16,7 +15,6 @@ import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
-import { builtProgram } from './program.ts'
 import { runHere } from './stand.ts'
 
 // One mistake a row: page and `check --live` name the same cause and the same cure, in both languages.
@@ -184,6 +182,8 @@ describe('page and check say the same of', () => {
 interface Doubt extends Pick<Mistake, 'env' | 'words'> {
   readonly switches?: Partial<Switches>
   readonly finding: FindingName
+  /** What happens to a proxy that serves. */
+  readonly act?: (env: Environment) => void
 }
 
 const LANGUAGES = [
@@ -219,6 +219,15 @@ const DOUBTS: Readonly<Record<string, Doubt>> = {
     env: () => ({ STATE_DIR: fullDirectory() ?? '/proc/nowhere' }),
     finding: 'state',
     words: /^(?:The disk of .* is full \(ENOSPC\).* Free space|\/proc\/nowhere cannot)/,
+  },
+  'a password file that is emptied': {
+    env: ({ switches }) => ({
+      ISALES_PASSWORD: undefined,
+      ISALES_PASSWORD_FILE: inFile(switches.password),
+    }),
+    act: ({ ISALES_PASSWORD_FILE: file = '' }) => writeFileSync(file, ''),
+    finding: 'files',
+    words: /^ISALES_PASSWORD_FILE names an empty file: \/.* stays in use\. Put the value into it/,
   },
   'a shared store that is down': {
     env: async () => sharedBy(await freePort()),
@@ -294,11 +303,12 @@ describe('page and check have the same cure, while logins work, of', () => {
 })
 
 describe('page and check say the same, while calls go on, of', () => {
-  it.each(Object.entries(DOUBTS))('%s', async (_, { switches = {}, env, finding, words }) => {
+  it.each(Object.entries(DOUBTS))('%s', async (_, { switches = {}, env, act, finding, words }) => {
     const sim = await openIsales({ switches })
     const given = { ...environment(sim.origin), ...(await env?.(sim)) }
     const served = await serve(given)
     await served.logged('logged-in')
+    act?.(given)
     for (const [language, LANG] of LANGUAGES) {
       const said = await until(async () => {
         const page = await fetch(`${served.admin}/status.json?lang=${language}`)
@@ -311,111 +321,6 @@ describe('page and check say the same, while calls go on, of', () => {
       const text = `${said.reason} ${said.remedy}`
       expect(text).toMatch(language === 'en' ? words : /\p{Script=Han}/u)
     }
-  })
-})
-
-const ALL_INTERFACES = { LISTEN: '0.0.0.0:8080', OBS_LOGIN: undefined, OBS_USER: undefined }
-const USERNAME = { ISALES_USER: undefined, ISALES_USERNAME: 'obs' }
-const REFUSED: Readonly<Record<string, readonly [Environment, RegExp]>> = {
-  'quotes around ISALES_URL': [
-    { ISALES_URL: '"https://isales.example"' },
-    /ISALES_URL contains " \(U\+0022\): the quotes of an env file are part of the value/,
-  ],
-  'a full-width colon in ISALES_URL': [
-    { ISALES_URL: 'https：//isales.example' },
-    /ISALES_URL contains "：" \(U\+FF1A\): write : instead/,
-  ],
-  'quotes around HTTPS_PROXY': [
-    { HTTPS_PROXY: '"http://proxy.example:3128"' },
-    /HTTPS_PROXY contains " \(U\+0022\): the quotes/,
-  ],
-  'a full-width colon in SESSION_STORE_URL': [
-    { SESSION_STORE_URL: 'redis://store.example：6379' },
-    /SESSION_STORE_URL contains "：" \(U\+FF1A\): write : instead/,
-  ],
-  'quotes around a port': [
-    { LISTEN: '"127.0.0.1:8080"' },
-    /LISTEN contains " \(U\+0022\): the quotes .* Write it like LISTEN=127/,
-  ],
-  'quotes around STATE_DIR': [{ STATE_DIR: '"/state"' }, /STATE_DIR contains " .*: the quotes/],
-  'quotes around the path of a password': [
-    { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: "'/etc/password'" },
-    /ISALES_PASSWORD_FILE contains ' .*: the quotes/,
-  ],
-  'a full-width colon in LISTEN': [
-    { LISTEN: '127.0.0.1：8080' },
-    /LISTEN contains "：" \(U\+FF1A\): write : instead/,
-  ],
-  'a full-width comma in a list': [
-    { ALLOWED_HOSTS: 'a.example，b.example' },
-    /ALLOWED_HOSTS has an entry that contains "，" \(U\+FF0C\): write , instead/,
-  ],
-  'a space without break in ISALES_URL': [
-    { ISALES_URL: 'https://isales.\u00a0example' },
-    /ISALES_URL contains ".*" \(U\+00A0\): no URL has it/,
-  ],
-  'a certificate in DER': [
-    { ISALES_CA_FILE: inFile('\u0030\u0082') },
-    /ISALES_CA_FILE names a file without a PEM certificate: \/.* `openssl x509 -inform der` makes/,
-  ],
-  'LISTEN on all interfaces without OBS_USER': [
-    ALL_INTERFACES,
-    /OBS_USER is not set, although .* because other machines can reach LISTEN\. Set OBS_USER/,
-  ],
-  ISALES_USERNAME: [USERNAME, /ISALES_USERNAME is not a setting\. Did you mean ISALES_USER\?/],
-}
-
-describe('the start and check say the same of', () => {
-  it.each(Object.entries(REFUSED))('%s', async (_, [wrong, words]) => {
-    for (const [language, LANG] of LANGUAGES) {
-      const env = { ...environment('http://127.0.0.1:1'), ...wrong, LANG, LOG_FORMAT: 'pretty' }
-      const { stderr, code } = await runHere(['serve'], { env })
-      const check = await runHere(['check', '--live', '--quiet'], { env })
-      expect([code, check.code]).toEqual([2, 2])
-      expect(stderr).toContain(check.stderr)
-      expect(check.stderr).toMatch(
-        language === 'en' ? words : /^(?:错误|警告)：\S+ \p{Script=Han}/u,
-      )
-    }
-  })
-})
-
-describe.runIf(process.getuid?.() === 0)('a user that is not root reads of', () => {
-  const start = builtProgram()
-  const uid = 65_534
-  beforeAll(() => chmodSync(tmpdir(), 0o755))
-
-  it('a file that it may not read whose it is, from the start and from check', async () => {
-    const directory = temporaryDirectory()
-    const file = join(directory, 'password')
-    chmodSync(directory, 0o755)
-    writeFileSync(file, 'secret', { mode: 0o600 })
-    const env = { ...environment('http://127.0.0.1:1'), ISALES_PASSWORD_FILE: file }
-    const saidBy = async (args: readonly string[], LANG: string) => {
-      const pretty = { ISALES_PASSWORD: undefined, LOG_FORMAT: 'pretty', LANG }
-      const program = start(args, { ...env, ...pretty }, { uid })
-      expect((await program.ended).code).toBe(2)
-      return program.stderr().split('\n')[0]
-    }
-    const check = ['check', '--live', '--quiet']
-    const english = await saidBy([], 'C')
-    expect(english).toContain(`cannot be read: ${file} (it belongs to uid 0 and gid 0, mode 600)`)
-    const chinese = await saidBy([], 'zh_CN.UTF-8')
-    expect(chinese).toContain(`${file}（`)
-    expect(await Promise.all([saidBy(check, 'C'), saidBy(check, 'zh_CN.UTF-8')])).toEqual([
-      english,
-      chinese,
-    ])
-  })
-
-  it('port 80 that it takes another port or a capability', async () => {
-    const env = { ...environment('http://127.0.0.1:1'), LISTEN: '127.0.0.1:80' }
-    const program = start([], env, { uid })
-    // The log is English in every locale.
-    expect(await program.line('cannot-listen')).toMatchObject({
-      setting: 'LISTEN',
-      detail: expect.stringMatching(/127\.0\.0\.1:80.* higher port, .*CAP_NET_BIND_SERVICE/),
-    })
   })
 })
 

@@ -18,7 +18,7 @@ it('files that change between the reading of the configuration and the watch are
   const config = configOf(loadConfig({ ...PASSWORDLESS, OBS_USER: 'cti', ...paths }))
   const used: unknown[] = []
   const users: FileUsers = {
-    credentials: ({ isalesPassword }) => void used.push(isalesPassword.reveal()),
+    credentials: ({ isalesPassword }) => used.push(isalesPassword.reveal()) > 0,
     obsSecrets: ({ obsPassword }) => void used.push(obsPassword?.reveal()),
     upstreamTls: ({ ca: trusted }) => void used.push(String(trusted).trim()),
     listenTls: vi.fn<FileUsers['listenTls']>(),
@@ -26,7 +26,7 @@ it('files that change between the reading of the configuration and the watch are
   const listener = {
     onWarning: vi.fn<() => void>(),
     onReloaded: vi.fn<() => void>(),
-    onFailed: vi.fn<() => void>(),
+    onRead: vi.fn<() => void>(),
   }
   const tls = {
     isales: createReloadable({ read: () => readTls('isales', config) }),

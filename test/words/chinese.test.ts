@@ -60,6 +60,16 @@ describe('in Chinese', () => {
       events: [],
       trouble: { cause: cause('disk-full', 'disk'), detail: 'ENOSPC' },
     },
+    files: {
+      snapshot: {},
+      events: [],
+      fileErrors: [
+        {
+          setting: 'ISALES_PASSWORD_FILE',
+          said: ({ given, wrong }) => given.fileEmpty(wrong.file.empty),
+        },
+      ],
+    },
     shared: {
       snapshot: {},
       events: [],
