@@ -9,7 +9,6 @@ import {
   Exchange,
   type ExchangeHooks,
   type ExchangeOutcome,
-  type ResponseHead,
   type Upstream,
 } from '../upstream/index.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
@@ -104,6 +103,9 @@ type Ending = Relay | Fail | { readonly do: 'nothing' }
 /** What is done next. */
 type Step = Ending | { readonly do: 'wait' } | { readonly do: 'send'; readonly token: Token }
 
+/** What an exchange came to. */
+type Result = Judged | Exclude<ExchangeOutcome, { readonly type: 'response' }>
+
 const NOTHING: Ending = { do: 'nothing' }
 const WAIT: Step = { do: 'wait' }
 
@@ -158,7 +160,10 @@ class Forwarding implements ExchangeHooks, BodyHooks {
         if (step.do === 'wait') step = await this.#waitForToken()
         if (step.do !== 'send') break
         const sent = this.#send(step.token)
-        step = await this.#after(sent, await sent.exchange.outcome)
+        const result = this.#judge(sent, await sent.exchange.outcome)
+        // Most responses are judged by their head: what is there is not awaited.
+        const next = this.#after(sent, result instanceof Promise ? await result : result)
+        step = next instanceof Promise ? await next : next
       }
       this.#deadline?.cancel()
       if (step.do === 'relay') this.#relay(step)
@@ -222,9 +227,16 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     return this.#shared.tokens.current()?.generation === this.#sent?.token.generation
   }
 
-  async #after(sent: Sent, outcome: ExchangeOutcome): Promise<Step> {
+  #judge({ exchange, at }: Sent, outcome: ExchangeOutcome): Result | Promise<Result> {
+    if (outcome.type !== 'response') return outcome
+    const { clock, judge } = this.#shared
+    const { validated, requestId } = this.#call
+    this.#upstreamMs = clock.now() - at
+    return judge(exchange, relayedHead(outcome.head, requestId), validated)
+  }
+
+  #after(sent: Sent, result: Result): Step | Promise<Step> {
     const { exchange } = sent
-    const result = outcome.type === 'response' ? await this.#judge(sent, outcome.head) : outcome
     const ended = this.#interruptedWhile(exchange.written ? 'sent' : 'connecting')
     if (ended !== undefined) return ended
     switch (result.type) {
@@ -238,13 +250,6 @@ class Forwarding implements ExchangeHooks, BodyHooks {
         // The listener responds by itself when a body is garbage or stalls.
         return this.#call.response.headersSent ? NOTHING : WAIT
     }
-  }
-
-  #judge({ exchange, at }: Sent, head: ResponseHead): Judged | Promise<Judged> {
-    const { clock, judge } = this.#shared
-    const { validated, requestId } = this.#call
-    this.#upstreamMs = clock.now() - at
-    return judge(exchange, relayedHead(head, requestId), validated)
   }
 
   #afterAcceptance({ exchange, token, at }: Sent, head: RelayedHead): Relay {
