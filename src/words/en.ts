@@ -355,7 +355,9 @@ const page = {
   shared: 'shared',
   sharedWith: ({ count }: Values<'count'>) => `shared with ${count} other replicas`,
   sharedWithOne: 'shared with 1 other replica',
-  sharedWithNone: 'shared with no other replica',
+  /** It cannot see those of another key: they are another account in the store. */
+  sharedWithNone:
+    'shared with no other replica: none runs, or its SESSION_STORE_KEY_FILE, SESSION_STORE_URL, ISALES_URL or ISALES_USER is another',
   adopted: ({ shared, ago }: Values<'shared' | 'ago'>) =>
     `${shared}; this token came from another replica ${ago}`,
   token: 'Token',

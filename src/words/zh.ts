@@ -267,7 +267,8 @@ const page: Words['page'] = {
   shared: '共享',
   sharedWith: ({ count }) => `与其他 ${count} 个副本共享`,
   sharedWithOne: '与另一个副本共享',
-  sharedWithNone: '没有其他副本共享',
+  sharedWithNone:
+    '没有其他副本共享：没有其他副本在运行，或其 SESSION_STORE_KEY_FILE、SESSION_STORE_URL、ISALES_URL 或 ISALES_USER 不同',
   adopted: ({ shared, ago }) => `${shared}；本令牌 ${ago}取自其他副本`,
   token: '令牌',
   tokensSoFar: '已取得令牌',

@@ -178,7 +178,10 @@ describe('the status page', () => {
   it.each<[string, Partial<SharingSnapshot>]>([
     ['shared with 2 other replicas; this token came from another replica 2 min ago', {}],
     ['shared with 1 other replica', { replicas: 2, adoptedAt: undefined }],
-    ['shared with no other replica', { replicas: 1, adoptedAt: undefined }],
+    [
+      'shared with no other replica: none runs, or its SESSION_STORE_KEY_FILE, SESSION_STORE_URL, ISALES_URL or ISALES_USER is another',
+      { replicas: 1, adoptedAt: undefined },
+    ],
     ['shared', { replicas: undefined, adoptedAt: undefined }],
     ['alone; began 10 min ago', { state: 'alone', reason: 'timeout' }],
   ])('says of a shared token: %s', async (text, changes) => {
