@@ -53,9 +53,9 @@ The sentence that explains the others comes first.
 {{- else if eq (include "isales-auth-proxy.port" $listen) (include "isales-auth-proxy.port" $settings.ADMIN_LISTEN) -}}
   {{- fail (printf "%ssettings.LISTEN (%s) and settings.ADMIN_LISTEN (%s) have one port: give them different ones" $path $listen $settings.ADMIN_LISTEN) -}}
 {{- end -}}
-{{- $open := and (has $given.OBS_LOGIN (list "answer" "refuse")) (not $settings.LISTEN_CLIENT_CA_FILE) (ne ($given.UNSAFE_LISTEN | toString) "true") -}}
+{{- $open := and (ne ($settings.OBS_LOGIN | default "require") "require") (not $settings.LISTEN_CLIENT_CA_FILE) (ne ($given.UNSAFE_LISTEN | toString) "true") -}}
 {{- if and $standalone $open -}}
-  {{- fail (printf "%ssettings.OBS_LOGIN is %s: whoever reaches the Service would call iSales; leave it out, or say tls.clientCa: true or settings.UNSAFE_LISTEN: true" $path $given.OBS_LOGIN) -}}
+  {{- fail (printf "%ssettings.OBS_LOGIN is %s: whoever reaches the Service would call iSales; leave it out, or say tls.clientCa: true or settings.UNSAFE_LISTEN: true" $path $settings.OBS_LOGIN) -}}
 {{- end -}}
 {{- if and .Values.state.persistentVolumeClaim $standalone (not (and (eq (include "isales-auth-proxy.single" .) "true") (eq .Values.standalone.strategy "Recreate"))) -}}
   {{- fail (printf "%sstate.persistentVolumeClaim is for one proxy at a time: say standalone.replicas=1 and standalone.strategy=Recreate; replicas share through sessionStore" $path) -}}
