@@ -121,10 +121,10 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
 
 // What is sealed, as JSON, and how long it is kept.
 
-function written({ grant, ...told }: SharedToken) {
+function written({ grant, ...rest }: SharedToken) {
   const { token, lifetime, refreshToken, refreshLifetime } = grant
   const secrets = { token: token.reveal(), refreshToken: refreshToken?.reveal() }
-  return { ...told, ...secrets, lifetime: lifetime.ms, doubt: lifetime.doubt, refreshLifetime }
+  return { ...rest, ...secrets, lifetime: lifetime.ms, doubt: lifetime.doubt, refreshLifetime }
 }
 
 /** As if it was requested at 0. Undefined for anything that this version of the program would not have written. */

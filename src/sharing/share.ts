@@ -61,7 +61,7 @@ export function createShare(options: ShareOptions) {
   /** Those of the last token request. */
   let credentials: Credentials | undefined
   /** Counted logins with these are not in the store: it was away, or another process had the lease. */
-  let untold: Credentials | undefined
+  let unshared: Credentials | undefined
   /** The token request in flight. */
   let obtaining: Promise<unknown> | undefined
   /** Who takes what the looks find, and what ends them. Undefined: before the start, and after the stop. */
@@ -104,7 +104,7 @@ export function createShare(options: ShareOptions) {
     const outcome = await withBook(options)({ ...ask, weight: rules.loginRejectedAttempts })
     // When the store is back, a look puts there what came of it.
     if ('token' in outcome) keep(ask, outcome)
-    if ('failure' in outcome && outcome.counted) untold = ask.credentials
+    if ('failure' in outcome && outcome.counted) unshared = ask.credentials
     return outcome
   }
 
@@ -132,10 +132,10 @@ export function createShare(options: ShareOptions) {
     const isForAll = !outcome.counted && !signal.aborted
     const entry = isForAll ? heldUntil(book.entry(), clock.now() + outcome.pause) : book.entry()
     const reply = await putEntry(own, entry, true)
-    if (outcome.counted && reply.type !== 'done') untold = ask.credentials
+    if (outcome.counted && reply.type !== 'done') unshared = ask.credentials
     const grant = adoptIfLate(reply)
     if (grant !== undefined) return grant
-    if (reply.type === 'late') await tell()
+    if (reply.type === 'late') await shareAttempts()
     return outcome
   }
 
@@ -165,13 +165,13 @@ export function createShare(options: ShareOptions) {
   }
 
   /** iSales counted these logins all the same: the book of all replicas gets them as soon as it can. */
-  const tell = async (): Promise<void> => {
-    if (untold === undefined) return
-    const own = newClaim(seal.fingerprint(untold))
+  const shareAttempts = async (): Promise<void> => {
+    if (unshared === undefined) return
+    const own = newClaim(seal.fingerprint(unshared))
     const reply = await claim(own)
     if (reply.type !== 'mine') return
-    const entry = await sharedBook(own, reply).read(untold)
-    if ((await putEntry(own, entry, true)).type === 'done') untold = undefined
+    const entry = await sharedBook(own, reply).read(unshared)
+    if ((await putEntry(own, entry, true)).type === 'done') unshared = undefined
   }
 
   const keep = ({ operation, credentials: by }: Ask, grant: Grant): SharedToken => {
@@ -190,7 +190,7 @@ export function createShare(options: ShareOptions) {
     // The token source takes what is obtained first.
     await obtaining
     if (isFree()) await takeOrOffer()
-    if (isFree()) await tell()
+    if (isFree()) await shareAttempts()
   })
 
   const isFree = (): boolean => looks !== undefined && obtaining === undefined
