@@ -284,6 +284,11 @@ export function isWebPage(contentType = '', body = ''): boolean {
   return first === '<' || (first !== '{' && /^\s*text\/html\b/i.test(contentType))
 }
 
+/** True for a status that sends a client elsewhere. A 304 is what a client with a copy asks for. */
+export function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400 && status !== 304
+}
+
 /** True for a status of gateways and servers, which says nothing about credentials or a token. */
 export function isOfGateway(status: number): boolean {
   return status in BY_STATUS

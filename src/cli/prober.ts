@@ -1,4 +1,4 @@
-import { cause, causeOfStatus, isOfGateway, isWebPage } from '../causes.ts'
+import { cause, causeOfStatus, isOfGateway, isRedirect, isWebPage } from '../causes.ts'
 import {
   formatDuration,
   pathFormat,
@@ -233,7 +233,7 @@ async function callInterface(
 function failureOf(response: PostResult): Failure | undefined {
   if (!response.ok) return { ...response, detail: response.code }
   const { status, contentType, body } = response
-  const isPage = isWebPage(contentType, body) || (status >= 300 && status < 400)
+  const isPage = isRedirect(status) || isWebPage(contentType, body)
   if (isOfGateway(status) || status > 500) return { cause: causeOfStatus({ status }), status }
   return isPage ? { cause: cause('page-refused'), status } : undefined
 }

@@ -95,6 +95,8 @@ interface Relay {
   readonly exchange: Exchange
   /** iSales rejected the token, or so it looks. */
   readonly rejected: boolean
+  /** Judged before the client takes the body. */
+  readonly page: boolean
 }
 
 /** What the client gets. `nothing`: it is gone, or the listener has responded. */
@@ -253,11 +255,11 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   }
 
   #afterAcceptance({ exchange, token, at }: Sent, head: RelayedHead): Relay {
+    const page = isPage(head, exchange)
     // A page, or an error, may come from a gateway that has not looked at the token.
-    if (head.status < 300 && !isPage(head, exchange))
-      this.#shared.tokens.accept(token, at, this.#rejected)
+    if (head.status < 300 && !page) this.#shared.tokens.accept(token, at, this.#rejected)
     if (this.#replays > 0) this.#replay = 'healed'
-    return { do: 'relay', head, exchange, rejected: false }
+    return { do: 'relay', head, exchange, rejected: false, page }
   }
 
   async #afterRejection({ exchange, token }: Sent, head: RelayedHead): Promise<Step> {
@@ -277,7 +279,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     }
     if (verdict.type === 'relay' || isLate) {
       this.#replay = outcomeOfRejection(verdict, replays)
-      return { do: 'relay', head, exchange, rejected: true }
+      return { do: 'relay', head, exchange, rejected: true, page: isPage(head, exchange) }
     }
     this.#rejected = verdict.rejected
     this.#replays += 1
@@ -387,7 +389,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       failure: failed && this.#failure,
       refusal: failed?.refusal,
       rejected: relayed?.rejected === true,
-      page: relayed !== undefined && isPage(relayed.head, relayed.exchange),
+      page: relayed?.page === true,
       endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,

@@ -1,5 +1,5 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
-import { isWebPage } from '../causes.ts'
+import { isRedirect, isWebPage } from '../causes.ts'
 import { endpointOf, type Config } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import type { Exchange } from '../upstream/index.ts'
@@ -52,8 +52,8 @@ const BEGINNING = 64
 
 /** True for a web page, or a redirect to one, of something before iSales. */
 export function isPage({ status, contentType }: RelayedHead, exchange: Exchange): boolean {
-  const isRedirect = status >= 300 && status < 400
-  return isRedirect || isWebPage(contentType, exchange.collected().toString('utf8', 0, BEGINNING))
+  const beginning = exchange.collected().toString('utf8', 0, BEGINNING)
+  return isRedirect(status) || isWebPage(contentType, beginning)
 }
 
 /**

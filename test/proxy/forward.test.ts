@@ -55,6 +55,7 @@ it.each([
   ['text/html', 500, 'Error', [], true],
   ['text/plain', 200, ' \n<html>', [], true],
   ['text/plain', 302, 'x', [], true],
+  ['text/plain', 304, '', [], false],
   ['text/plain', 500, '<html>', [], true],
 ])('%s: %i with %s is evidence for %j, a page: %s', async (...row) => {
   const [type, status, body, evidence, page] = row
@@ -63,6 +64,24 @@ it.each([
   first.data(body)
   first.end()
   expect(await client.read()).toMatchObject({ text: body })
+  await until(() => ends.length > 0)
+  expect(accepted).toEqual(evidence)
+  expect(ends).toMatchObject([{ page }])
+})
+
+it.each([
+  ['text/html', '{"result":', '0}', [1], false],
+  ['text/plain', '<html>', '</html>', [], true],
+])('%s: the beginning %s tells all of it', async (...row) => {
+  const [type, begin, rest, evidence, page] = row
+  const { client, first, accepted, ends } = await sent()
+  const text = begin + rest
+  first.head(200, 'Content-Type', type, 'Content-Length', String(text.length))
+  first.data(begin)
+  await until(() => client.received() > 0)
+  first.data(rest)
+  first.end()
+  expect(await client.read()).toMatchObject({ text })
   await until(() => ends.length > 0)
   expect(accepted).toEqual(evidence)
   expect(ends).toMatchObject([{ page }])
