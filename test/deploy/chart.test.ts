@@ -45,7 +45,11 @@ const REFUSED_SETTINGS = [
   ['calls on loopback', { LISTEN: '127.0.0.1:8443' }, 'settings.LISTEN is 127.0.0.1:8443: the Ser'],
   ['two listeners on a port', { LISTEN: ':9090' }, 'settings.LISTEN (:9090) and settings.ADMIN_LI'],
   ['no login on a network', { OBS_LOGIN: 'answer' }, 'settings.OBS_LOGIN is answer: whoever'],
-  ['the same of clients that never log in', { OBS_LOGIN: 'forward' }, 'settings.OBS_LOGIN is forward: whoever'],
+  [
+    'the same of clients that never log in',
+    { OBS_LOGIN: 'forward' },
+    'settings.OBS_LOGIN is forward: whoever',
+  ],
   ['no key', { SESSION_STORE_URL: 'valkeys://store' }, 'sessionStore.secretName is required'],
   ['metrics on loopback', { ADMIN_LISTEN: '127.0.0.1:9090' }, 'settings.ADMIN_LISTEN is 127.0.0.1'],
   ['the same by name', { ADMIN_LISTEN: 'localhost:9090' }, 'settings.ADMIN_LISTEN is localhost'],
