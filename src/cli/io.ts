@@ -58,9 +58,9 @@ export function writeProblems(io: Io, loaded: Loaded): void {
   for (const reader of readers) if (reader !== '') io.stderr.write(`${reader}\n`)
 }
 
-/** As whom the file of a setting is read; empty when the error is of no file, or nobody knows. */
-export function readerOf({ uid }: Io, { setting }: ConfigError, { settings }: Words): string {
-  return setting.endsWith('_FILE') && uid !== undefined ? settings.cures.readAs(uid) : ''
+/** As whom the file of a setting is read; empty unless that is why it is not, or when nobody knows. */
+export function readerOf({ uid }: Io, { isDenied }: ConfigError, { settings }: Words): string {
+  return isDenied === true && uid !== undefined ? settings.cures.readAs(uid) : ''
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals

@@ -54,7 +54,7 @@ export function readTls(
     if (!file.ok) {
       const problem = fileProblem(path, file.problem)
       const said: ConfigError['said'] = ({ wrong, cures }) => [problem(wrong), cures.pem]
-      errors.push({ setting: nameOf(key), said })
+      errors.push({ setting: nameOf(key), said, isDenied: file.problem === 'denied' })
       return undefined
     }
     try {

@@ -8,6 +8,8 @@ export interface ConfigError {
   readonly setting: string
   /** What is wrong, which completes `NAME ...`, and what to do about it. */
   readonly said: (words: SettingWords) => Said
+  /** This user may not read the file. Default: false. */
+  readonly isDenied?: boolean
 }
 
 /** One line: `NAME has this problem. Do this` */

@@ -11,6 +11,7 @@ import {
   type Stats,
 } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
+import { codeOf } from '../causes.ts'
 import type { SettingWords } from './config-error.ts'
 import type { Problem } from './formats.ts'
 
@@ -53,7 +54,7 @@ export function fileProblem(path: string, problem: FileProblem): Problem {
   const closed = isAbsolute(path) ? closedDirectory(dirname(path)) : undefined
   if (closed !== undefined) return (is) => is.notReached(path, closed)
   const where = whereIs(path)
-  const owner = problem === 'unreadable' ? ownerOf(path) : () => ''
+  const owner = problem === 'denied' ? ownerOf(path) : () => ''
   return (is) => `${is.file[problem]}${where(is)}${owner(is)}`
 }
 
@@ -81,9 +82,7 @@ function closedDirectory(directory: string): string | undefined {
     accessSync(directory, constants.X_OK)
     return undefined
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EACCES'
-      ? directory
-      : undefined
+    return codeOf(error) === 'EACCES' ? directory : undefined
   }
 }
 
@@ -100,6 +99,13 @@ export function makeDirectory(path: string): void {
     // Another process may have made it meanwhile.
     if (!existsSync(path)) throw error
   }
+}
+
+const PROBLEMS: Readonly<Record<string, FileProblem>> = {
+  ENOENT: 'missing',
+  ENOTDIR: 'missing',
+  EACCES: 'denied',
+  EPERM: 'denied',
 }
 
 export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
@@ -119,11 +125,7 @@ export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
       ? { ok: false, problem: 'too-large' }
       : { ok: true, bytes: bytes.subarray(0, length) }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    return {
-      ok: false,
-      problem: code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unreadable',
-    }
+    return { ok: false, problem: PROBLEMS[codeOf(error)] ?? 'unreadable' }
   } finally {
     if (file !== undefined) closeSync(file)
   }

@@ -103,9 +103,9 @@ interface Input {
 class Wrong extends Error {
   readonly error: ConfigError
 
-  constructor(setting: string, said: ConfigError['said']) {
+  constructor(setting: string, said: ConfigError['said'], isDenied = false) {
     super()
-    this.error = { setting, said }
+    this.error = { setting, said, isDenied }
   }
 }
 
@@ -213,10 +213,11 @@ function readValueFile({ name }: Setting, path: string, readFile: ReadFile): Inp
   if (!file.ok) {
     const problem = fileProblem(path, file.problem)
     const isLarge = file.problem === 'too-large'
-    throw new Wrong(variable, ({ wrong, cures }) => [
+    const said: ConfigError['said'] = ({ wrong, cures }) => [
       `${problem(wrong)}${isLarge ? wrong.over('64KiB') : ''}`,
       cures.readable,
-    ])
+    ]
+    throw new Wrong(variable, said, file.problem === 'denied')
   }
   let text: string
   try {

@@ -3,7 +3,7 @@ import { constants, type Stats } from 'node:fs'
 import { chown, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { cause, causeOfDisk, codeOf } from '../causes.ts'
+import { cause, causeOfDisk, codeOf, type CauseCode } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import { makeDirectory, readSmallFile } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
@@ -31,6 +31,11 @@ const SCRATCH = /^attempts\.json\.[0-9a-f]+\.new$/
 const MAX_FILE = 64 * 1024
 const MAX_ENTRIES = 100
 const WRITABLE_BY_ALL = 0o002
+/** Of a file that cannot be read. Anything else in its place is no book. */
+const UNREAD: Readonly<Record<string, CauseCode>> = {
+  denied: 'disk-denied',
+  unreadable: 'disk-failed',
+}
 /** Another process was quicker. */
 const TAKEN = new Set(['ENOTEMPTY', 'EEXIST', 'ENOENT'])
 const SALT = /^[0-9a-f]{32}$/
@@ -90,7 +95,7 @@ export function openBookFile(options: BookFileOptions): BookStore {
     known = text
     const contents = file.ok ? parseContents(text, wallClock(), clock.now()) : undefined
     if (contents === undefined)
-      report({ cause: cause(text === 'unreadable' ? 'disk-denied' : 'disk-foreign', 'disk') })
+      report({ cause: cause((!file.ok && UNREAD[file.problem]) || 'disk-foreign', 'disk') })
     // Entries that are not written yet have names by our salt.
     else if (contents.salt === salt || unwritten.size === 0) {
       ;({ salt, entries } = contents)

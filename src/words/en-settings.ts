@@ -233,6 +233,7 @@ const wrong = {
   /** Of a file that a setting names. */
   file: {
     missing: 'names a file that does not exist',
+    denied: 'names a file that this user may not read',
     unreadable: 'names a file that cannot be read',
     directory: 'names a directory',
     'not-regular': 'names something that is not a regular file',

@@ -181,6 +181,7 @@ const wrong: (typeof english)['wrong'] = {
   shown: (problem, value) => `${problem}（现为 ${value}）`,
   file: {
     missing: '所指的文件不存在',
+    denied: '所指的文件该用户无权读取',
     unreadable: '所指的文件无法读取',
     directory: '所指的是目录',
     'not-regular': '所指的不是普通文件',

@@ -157,7 +157,7 @@ describe('the program', () => {
     )
   })
 
-  it('says to a person what is wrong with the configuration, and as whom files are read', async () => {
+  it('says to a person what is wrong with the configuration, and not as whom files are read where that is not why', async () => {
     const file = join(scratch, 'no-such-file')
     const wrong = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
     const program = start(['serve'], { ...env(), ...wrong, LOG_FORMAT: 'pretty' })
@@ -165,7 +165,6 @@ describe('the program', () => {
     expect(program.stdout()).toBe('')
     expect(program.stderr()).toBe(
       `Error: ISALES_PASSWORD_FILE names a file that does not exist: ${file}. Give the path of a file that this user may read and that holds the value alone\n` +
-        `Files are read as uid ${process.getuid?.()}.\n` +
         'Nothing was started. "isales-auth-proxy check" shows all settings.\n',
     )
   })
