@@ -4,7 +4,7 @@ import { chown, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/pr
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { cause, causeOfDisk, codeOf, type CauseCode } from '../causes.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { makeDirectory, readSmallFile } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
 import type { Failure } from '../words/index.ts'
@@ -73,6 +73,8 @@ export function openBookFile(options: BookFileOptions): BookStore {
   let isExposed = false
   let isSwept = false
   let writing: Promise<void> | undefined
+  /** Of a write that failed. */
+  let retry: Timer | undefined
   let trouble: Failure | undefined
 
   const report = (why: Failure | undefined): void => {
@@ -174,15 +176,14 @@ export function openBookFile(options: BookFileOptions): BookStore {
   const writeAll = (): Promise<void> => (writing ??= flush())
 
   const flush = async (): Promise<void> => {
+    retry?.cancel()
     try {
-      // Once at least, so that the promise is in `writing` before it ends.
-      do await put()
-      while (unwritten.size > 0)
+      while (unwritten.size > 0) await put()
       report(undefined)
     } catch (error) {
       const code = codeOf(error)
       report({ cause: causeOfDisk(code), detail: code })
-      clock.setTimer(() => void writeAll(), RETRY_AFTER)
+      retry = clock.setTimer(() => void writeAll(), RETRY_AFTER)
     }
     writing = undefined
   }

@@ -256,12 +256,25 @@ it('is written again after a write that failed, however soon the next one succee
   expect(await write(credentials, REFUSED)).toBe(false)
   unlinkSync(directory)
   expect(await write(credentials, REFUSED)).toBe(true)
-  // The timer of the first write finds nothing to do.
+  expect(clock.waiting()).toEqual([])
   await clock.advance(1000)
   await turn()
   expect(await write(credentials, { ...REFUSED, refusals: 3 })).toBe(true)
   expect(await start(directory).read(credentials)).toMatchObject({ refusals: 3 })
   expect(problems).toEqual(['disk-failed ENOTDIR', 'well'])
+})
+
+it('is tried again once a second, however many writes failed', async () => {
+  const directory = join(temporaryDirectory(), 'file')
+  writeFileSync(directory, '')
+  const { write, clock } = start(directory)
+  for (const refusals of [1, 2, 3]) {
+    expect(await write(credentials, { ...REFUSED, refusals })).toBe(false)
+    expect(clock.waiting()).toEqual([1000])
+  }
+  await clock.advance(1000)
+  await until(() => clock.waiting().length > 0)
+  expect(clock.waiting()).toEqual([1000])
 })
 
 test('on a full disk says so, keeps the former file, and writes again when there is room', async (context) => {
