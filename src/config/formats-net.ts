@@ -47,31 +47,36 @@ export const serverName = quotable('hostName', (value) => {
 })
 
 /** The hosts that are reached without the egress proxy, in lower case and separated by commas. */
-export const noProxy = format('hosts', (value) =>
-  value
+export const noProxy = format('hosts', (value) => {
+  const [odd = ''] = /[;\uff1b\u3001]/u.exec(value) ?? []
+  check(odd === '', (is) => is.separator(odd, numberOf(odd)))
+  checkTyped(value)
+  return value
     .toLowerCase()
     .split(/[\s,]+/)
     .filter(Boolean)
-    .join(','),
-)
+    .join(',')
+})
 
 // The URL parser forgives what an operator should see: backslashes, tabs, a missing slash.
 const HTTP_URL = /^https?:\/\/[^\s\\]+$/i
 
 /**
- * Names a character that no URL of a server has, and how it may have come there. Those of user and password are not
- * looked at: none of them may be shown.
+ * Names a character that no URL of a server has, and how it may have come there, and a port that is none. User and password
+ * are not looked at: nothing of them may be shown.
  */
-function checkCharacters(value: string): void {
+function checkUrl(value: string): void {
   const shown = value.replace(/^(\W?(?:https?|rediss?|valkeys?)[^\w/@]*\/\/)?.*@/s, '$1')
   checkTyped(shown)
   const [odd = ''] = /[^\x21-\x7e]/u.exec(shown) ?? []
   check(odd === '', (is) => is.oddInUrl(JSON.stringify(odd), numberOf(odd)))
+  const [, port] = /^(?:\w+:\/\/)?(?:\[[^\]]*\]|[^/:?#]*):(\d+)/.exec(shown) ?? []
+  check(!(Number(port) > MAX_PORT), (is) => is.overPort(MAX_PORT))
 }
 
 /** Scheme, host and port of a server, and nothing else. */
 export const origin = format('origin', (value) => {
-  checkCharacters(value)
+  checkUrl(value)
   check(HTTP_URL.test(value) && URL.canParse(value), (is) => is.notUrl)
   check(!value.includes('@'), (is) => is.login)
   const parsed = new URL(value)
@@ -95,7 +100,7 @@ export const proxyUrl = format('proxyUrl', readProxyUrl, {
 })
 
 function readProxyUrl(value: string): Secret {
-  checkCharacters(value)
+  checkUrl(value)
   const whole = value.includes('://') ? value : `http://${value}`
   // An unescaped `#` in the password would make a host of the user's name.
   check(!/[?#]/.test(whole), (is) => is.hashInProxy)
@@ -128,7 +133,7 @@ export const storeUrl = format('storeUrl', readStoreUrl, {
 })
 
 function readStoreUrl(value: string): StoreAddress {
-  checkCharacters(value)
+  checkUrl(value)
   const [scheme, s] = STORE_SCHEME.exec(value) ?? []
   check(scheme !== undefined, (is) => is.notStore)
   const rest = STORE_REST.exec(value.slice(scheme.length))
@@ -146,7 +151,7 @@ function readStoreUrl(value: string): StoreAddress {
 function readServer(text: string): Pick<StoreAddress, 'host' | 'port'> {
   const { host = '', port = STORE_PORT } = parseEndpoint(text) ?? {}
   const isHost = isIPv6(host) || HOST_NAME.test(host)
-  check(isHost && port !== 0 && port <= MAX_PORT, (is) => is.noStoreHost)
+  check(isHost && port !== 0, (is) => is.noStoreHost)
   return { host, port }
 }
 

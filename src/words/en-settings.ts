@@ -184,6 +184,8 @@ const wrong = {
     `contains ${odd} (${number}): the quotes of an env file are part of the value`,
   otherWidth: (odd: string, number: string, plain: string) =>
     `contains ${odd} (${number}): write ${plain} instead`,
+  separator: (odd: string, number: string) =>
+    `contains ${odd} (${number}): its entries are separated by commas`,
   oddInUrl: (odd: string, number: string) => `contains ${odd} (${number}): no URL has it`,
   notUrl: 'is not an http or https URL',
   login:

@@ -136,6 +136,7 @@ const wrong: (typeof english)['wrong'] = {
   notHostName: '不是主机名（不能是地址，不带端口）',
   quotes: (odd, number) => `含有 ${odd}（${number}）：环境文件中的引号是值的一部分`,
   otherWidth: (odd, number, plain) => `含有 ${odd}（${number}）：请改为 ${plain}`,
+  separator: (odd, number) => `含有 ${odd}（${number}）：各项之间用英文逗号分隔`,
   oddInUrl: (odd, number) => `含有 ${odd}（${number}）：URL 中没有这个字符`,
   notUrl: '不是 http 或 https 的 URL',
   login:

@@ -31,6 +31,30 @@ const REFUSED: Readonly<Record<string, readonly [Environment, RegExp]>> = {
     { SESSION_STORE_URL: 'redis://store.example：6379' },
     /SESSION_STORE_URL contains "：" \(U\+FF1A\): write : instead/,
   ],
+  'quotes around NO_PROXY': [
+    { NO_PROXY: '"isales.example"' },
+    /NO_PROXY contains " \(U\+0022\): the quotes .* Write it like NO_PROXY=/,
+  ],
+  'semicolons in NO_PROXY': [
+    { NO_PROXY: 'localhost;isales.example' },
+    /NO_PROXY contains ; \(U\+003B\): its entries are separated by commas\. Write it like/,
+  ],
+  'an ideographic comma in NO_PROXY': [
+    { NO_PROXY: 'localhost、isales.example' },
+    /NO_PROXY contains 、 \(U\+3001\): its entries are separated by commas/,
+  ],
+  'a port over 65535 in ISALES_URL': [
+    { ISALES_URL: 'https://isales.example:84433' },
+    /ISALES_URL has a port over 65535\. Write it like/,
+  ],
+  'a port over 65535 in HTTPS_PROXY': [
+    { HTTPS_PROXY: 'http://user:70000@proxy.example:312800' },
+    /HTTPS_PROXY has a port over 65535\. /,
+  ],
+  'a port over 65535 in SESSION_STORE_URL': [
+    { SESSION_STORE_URL: 'rediss://user:p@[::1]:637900/1' },
+    /SESSION_STORE_URL has a port over 65535\. /,
+  ],
   'quotes around a port': [
     { LISTEN: '"127.0.0.1:8080"' },
     /LISTEN contains " \(U\+0022\): the quotes .* Write it like LISTEN=127/,

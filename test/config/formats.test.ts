@@ -144,8 +144,8 @@ const PROBLEMS: Partial<Record<Name, Readonly<Record<string, readonly string[]>>
       'https:/x',
       'https://x\\y',
       'https://',
-      'https://x:99999',
     ],
+    'has a port over 65535': ['https://x:65536', 'https://[::1]:99999/', 'https://x:84433/rest'],
     'contains " (U+0022): the quotes of an env file are part of the value': ['"https://x"'],
     'contains "：" (U+FF1A): write : instead': ['https：//x'],
     'contains " " (U+0020): no URL has it': ['https://x y'],
@@ -187,6 +187,7 @@ const PROBLEMS: Partial<Record<Name, Readonly<Record<string, readonly string[]>>
     'contains "：" (U+FF1A): write : instead': ['http：//user:p@proxy', 'http://proxy：3128'],
     // No character of a password is shown.
     'is not the URL of an HTTP proxy': ['socks5://proxy', 'http://', 'x://us"er：@'],
+    'has a port over 65535': ['proxy:65536', 'http://u:7@proxy:65536'],
     'has a path; an HTTP proxy has none': ['http://proxy/path'],
     'contains ? or #': ['http://user:p#w@proxy'],
     'cannot be decoded; a % in one is written %25': LOGINS.map((login) => `http://${login}@proxy`),
@@ -201,13 +202,8 @@ const PROBLEMS: Partial<Record<Name, Readonly<Record<string, readonly string[]>>
       'redis://u:p@ss@h',
       'redis://h?x=1',
     ],
-    'has a host or port that is none': [
-      'redis://h:0',
-      'redis://h:65536',
-      'redis://h:x',
-      'redis://a,b',
-      'redis://-h',
-    ],
+    'has a host or port that is none': ['redis://h:0', 'redis://h:x', 'redis://a,b', 'redis://-h'],
+    'has a port over 65535': ['redis://h:65536', 'redis://u:1@[::1]:65536/1'],
     'cannot be decoded': LOGINS.map((login) => `redis://${login}@h`),
   },
 }
