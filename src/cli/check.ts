@@ -45,7 +45,8 @@ async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
   }
   writeProblems(io, loaded)
   if (!loaded.ok) return EXIT.usage
-  await warnOfStateDir(loaded.config, io)
+  // With a login the book says it.
+  if (!flags['live']) await warnOfStateDir(loaded.config, io)
   if (!flags['quiet']) io.stdout.write('\n')
   if (flags['live']) return checkLive(loaded.config, io)
   io.stdout.write(`${wordsOf(io.env).check.sound}\n`)

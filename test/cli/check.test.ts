@@ -150,6 +150,16 @@ describe('check --live', () => {
     expect(sim.state().loginAttempts).toBe(1)
   })
 
+  it('warns once of a STATE_DIR that it cannot use', async () => {
+    const { env } = await openIsales()
+    const file = join(temporaryDirectory(), 'file')
+    writeFileSync(file, '')
+    for (const STATE_DIR of [file, '/proc/sys/new/state']) {
+      const { stderr } = await runHere(['check', '--live'], { env: { ...env, STATE_DIR } })
+      expect(stderr).toMatch(/^Warning: STATE_DIR .* The login is not counted there\..*\n$/)
+    }
+  })
+
   it('speaks of replicas only in a cluster', async () => {
     const { env } = await openIsales()
     const args = ['check', '--live', '--quiet']
