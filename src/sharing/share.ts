@@ -130,7 +130,7 @@ export function createShare(options: ShareOptions) {
     if (operation === 'refresh' && outcome.pause === 0) return outcome
     // What is in the book is about these credentials; any other failure is about iSales, and all replicas wait.
     const isForAll = !outcome.counted && !signal.aborted
-    const entry = isForAll ? heldUntil(book.entry(), clock.now() + outcome.pause) : book.entry()
+    const entry = isForAll ? pausedUntil(book.entry(), clock.now() + outcome.pause) : book.entry()
     const reply = await putEntry(own, entry, true)
     if (outcome.counted && reply.type !== 'done') unshared = ask.credentials
     const grant = adoptIfLate(reply)
@@ -342,7 +342,7 @@ function proofBy(login: boolean, entry: Entry, now: number): Entry | undefined {
   return login ? granted(now) : prolonged(entry, now)
 }
 
-function heldUntil(entry: Entry, until: number): Entry {
+function pausedUntil(entry: Entry, until: number): Entry {
   return { ...entry, notBefore: Math.max(entry.notBefore, until) }
 }
 
