@@ -28,7 +28,10 @@ export type EndedCall = Pick<EndedRequest, 'method' | 'target' | 'status' | 'req
 /** Calls of some time. Those that the proxy refused, or whose client left, are in none of the first three. */
 export interface CallCounts {
   succeeded: number
-  /** iSales rejected the token (`ISALES_REJECTED_STATUSES`, `_RESULTS`) or responded 401 or 403, and that was relayed. */
+  /**
+   * What was relayed is a rejection of the token (`ISALES_REJECTED_STATUSES`, `_RESULTS`), a 401 or 403, or a web page
+   * that is no 5xx.
+   */
   refused: number
   failed: number
   readonly byFailure: Partial<Record<CallFailure, number>>
