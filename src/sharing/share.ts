@@ -46,6 +46,7 @@ const LOOK_USABLE = SECOND
 const LOOK_URGENT = 250
 const LOOK_JITTER = 0.2
 /** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
+const MIN_WAIT_REJECTED = 500
 const MAX_WAIT_REJECTED = 1500
 /** Neither iSales nor another replica gave a token. */
 const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: SECOND }
@@ -330,10 +331,13 @@ export function turnOf(
   const look = jittered(isServing ? LOOK_USABLE : LOOK_URGENT, random)
   if (type === 'busy') return { deferred: 'busy', ms: look }
   if (current === undefined || why === 'operator') return undefined
-  // Scattered: of two that log in at the same time nobody knows whose token is the later one.
-  const lastUse = current.expiresAt - LAST_SECOND * (1 + random)
-  const waited = (rejectedAt ?? Infinity) + MAX_WAIT_REJECTED
-  const left = Math.min(lastUse, waited) - now
+  // Scattered: of two that log in at the same time nobody knows whose token is the later one. A login ends the tokens of all
+  // others in one moment, and those would log in together.
+  const at =
+    rejectedAt === undefined
+      ? current.expiresAt - LAST_SECOND * (1 + random)
+      : rejectedAt + MIN_WAIT_REJECTED + (MAX_WAIT_REJECTED - MIN_WAIT_REJECTED) * random
+  const left = at - now
   return left > 0 ? { deferred: 'busy', ms: Math.min(look, left) } : undefined
 }
 

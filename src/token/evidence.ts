@@ -35,6 +35,8 @@ export const NO_EVIDENCE = {
   curable: false,
   /** When the last three that cured did so. One of another replica stands in for the last: it is no conflict. */
   cures: [] as readonly number[],
+  /** iSales refused the refresh token, and has accepted no call since: it may have ended the session of each token. */
+  sessionEnded: false,
 }
 export type Evidence = Readonly<typeof NO_EVIDENCE>
 
@@ -98,6 +100,7 @@ export function accept(
     judged: true,
     everAccepted: true,
     rejectedInRow: 0,
+    sessionEnded: false,
     unsteady: before.unsteady || unsteady,
     // Rejections that came after the call was sent are still open.
     openSince: isAnswer ? (sentAt > before.rejectedAt ? Infinity : sentAt) : openSince,
@@ -133,9 +136,17 @@ export function renewalDueAt(state: Evidence): number {
   return asking ? at : Math.max(at, startedAt + (isOvertaken ? OVERTAKEN_DISTANCE : paced))
 }
 
-/** True when a rejected call may be sent again: once, and twice where a renewal cured within the last minute. */
-export function mayReplay({ cures }: Evidence, replays: number, now: number): boolean {
-  return replays < (now - (cures.at(-1) ?? -Infinity) < MINUTE ? 2 : 1)
+/**
+ * True when a rejected call may be sent again: once, and twice where a renewal cured within the last minute, or iSales has
+ * ended the session.
+ */
+export function mayReplay(
+  { cures, sessionEnded }: Evidence,
+  replays: number,
+  now: number,
+): boolean {
+  const endsEarly = sessionEnded || now - (cures.at(-1) ?? -Infinity) < MINUTE
+  return replays < (endsEarly ? 2 : 1)
 }
 
 /** For people: the last three judged calls or more were rejected. */

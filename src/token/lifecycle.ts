@@ -418,6 +418,7 @@ function afterRefresh(before: State, failure: AuthFailure, now: number): State {
     ...before,
     token: token && isRefusal(failure) ? { ...token, refreshToken: undefined } : token,
     refreshNotBefore: Math.max(before.refreshNotBefore, now + pause),
+    evidence: isRefusal(failure) ? { ...before.evidence, sessionEnded: true } : before.evidence,
   }
 }
 
