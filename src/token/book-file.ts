@@ -219,10 +219,11 @@ export function openBookFile(options: BookFileOptions): BookStore {
         if (isOver(holder)) await release(holder)
         return false
       }
-      const { uid, gid } = await prepare()
+      const owner = await prepare().catch(ignore)
+      if (owner === undefined) return undefined
       await mkdir(scratch)
       await mkdir(join(scratch, own))
-      await chown(scratch, uid, gid).catch(ignore)
+      await chown(scratch, owner.uid, owner.gid).catch(ignore)
       await rename(scratch, lockPath)
       // It may have been swept before it was in its place.
       return (await holderOf()) === own

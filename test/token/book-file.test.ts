@@ -240,12 +240,16 @@ it.each([
   expect(problems).toEqual(problem === undefined ? [] : [problem])
 })
 
-it('says that nothing can be written where the directory is a file, and counts on in memory', async () => {
-  const directory = join(temporaryDirectory(), 'file')
-  writeFileSync(directory, '')
-  const { write, read, problems } = start(directory)
+it.each<[string, string, (path: string) => string | void]>([
+  ['is a file', 'ENOTDIR', (path) => writeFileSync(path, '')],
+  ['is a link that leads nowhere', 'EEXIST', (path) => symlinkSync('/nowhere/at/all', path)],
+  ['is where none can be made', 'ENOENT', () => '/proc/nowhere'],
+])('waits for no lock, and counts in memory, where the directory %s', async (_, code, make) => {
+  const path = join(temporaryDirectory(), 'state')
+  const { lock, write, read, problems } = start(make(path) ?? path)
+  expect(await lock(new AbortController().signal)).toBe(NO_LOCK)
   expect(await write(credentials, REFUSED)).toBe(false)
-  expect(problems).toEqual(['disk-failed ENOTDIR'])
+  expect(problems).toEqual([`disk-failed ${code}`])
   expect(await read(credentials)).toMatchObject({ refusals: 2 })
 })
 
