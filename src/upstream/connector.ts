@@ -48,11 +48,13 @@ export function createConnect(options: ConnectOptions): Connect {
   const openTunnel = egress === undefined ? undefined : createTunnels(egress, finding)
   // It is made once and late: without a CA file Node reads all the CAs that come with it.
   let context: SecureContext | undefined
-  // There is one origin, so the latest session serves every connection.
+  // There is one origin, so the latest session serves every connection, until the certificate ends: a resumed session is not
+  // judged again, and each brings the next (RFC 8446 section 4.6.1).
   let session: Buffer | undefined
+  let sessionEnd = 0
 
-  const connectSecure = (through: { readonly socket: Socket } | { readonly host: string }) =>
-    connectTls({
+  const connectSecure = (through: { readonly socket: Socket } | { readonly host: string }) => {
+    const socket = connectTls({
       ...finding,
       ...through,
       host,
@@ -61,10 +63,13 @@ export function createConnect(options: ConnectOptions): Connect {
       secureContext: (context ??= createSecureContext(secureContextOptions(tls))),
       ALPNProtocols: ['http/1.1'],
       rejectUnauthorized: true,
-      ...(session === undefined ? {} : { session }),
-    }).on('session', (latest) => {
-      session = latest
+      ...(session !== undefined && Date.now() < sessionEnd && { session }),
     })
+    return socket.on('session', (latest) => {
+      session = latest
+      sessionEnd = certificateOf(socket)?.to ?? 0
+    })
+  }
 
   return (done) => {
     let opening: Socket | ClientRequest | undefined
