@@ -40,7 +40,8 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
   const commands = new library.Redis(settings)
   const listener = new library.Redis(settings)
   const key = (name: string): string => `${PREFIX}:${VERSION}:{${options.place}}:${name}`
-  const channel = key('changed')
+  // A channel is of no database, and replicas with another one share nothing.
+  const channel = key(`changed:${options.address.database}`)
   /** Resolves with the first connection, or when nobody waits for it any more. */
   let connected = Promise.resolve()
   /** Why the last connection is of no use. */

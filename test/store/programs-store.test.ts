@@ -19,7 +19,7 @@ const { openIsales, serve, startReplica } = sharingPrograms()
 
 /** Asks the replicas to look, as one that publishes does. */
 const nudge = (server: StoreServer, token: string): Promise<string> =>
-  server.cli('PUBLISH', token.replace(/token$/, 'changed'), '')
+  server.cli('PUBLISH', token.replace(/token$/, 'changed:0'), '')
 
 const unreadable = ({ program }: Replica): number =>
   program.lines().filter(({ event }) => event === 'shared-token-unreadable').length
@@ -69,7 +69,7 @@ describe('programs that share lose no call', () => {
     const reads = async () => (await Promise.all(replicas.map(readsOf)))[0] ?? Infinity
     network.delay(100)
     const before = await reads()
-    const channel = ((await keyOf(server, 'token')) ?? '').replace(/token$/, 'changed')
+    const channel = ((await keyOf(server, 'token')) ?? '').replace(/token$/, 'changed:0')
     const flood = "for i = 1, 100000 do redis.call('PUBLISH', ARGV[1], '') end"
     await server.cli('EVAL', flood, '0', channel)
     await delay(3000)

@@ -12,6 +12,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import type { Claim, Put } from '../../src/sharing/cell.ts'
 import { LuaCell } from '../simulation/lua.ts'
+import { until } from '../support/until.ts'
 import { BOOK, claimBy, connect, KEYS, MINE, PROCESS_A, PROCESS_B } from './connect.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
@@ -83,6 +84,19 @@ describe.each(ENGINES)('%s', (engine) => {
     await server.cli('SET', `${KEYS}token`, 'rubbish', 'PX', '9000000000000000000')
     expect(await cell.claim(claimBy(PROCESS_A))).toMatchObject({ value: 'rubbish' })
     expect(await cell.claim(claimBy(PROCESS_A, 'rubbish'))).toEqual(MINE)
+  })
+
+  it('counts and asks no replica that uses another database, which shares nothing', async () => {
+    const server = await startServer({ engine })
+    const { cell, looks } = await connect(server.port)
+    const SESSION_STORE_URL = `valkey://127.0.0.1:${server.port}/1`
+    const other = await connect(server.port, { SESSION_STORE_URL })
+    expect(await Promise.all([cell.replicas(), other.cell.replicas()])).toEqual([1, 1])
+    const before = looks()
+    await other.cell.publish()
+    await cell.publish()
+    await until(() => looks() > before)
+    expect(looks()).toBe(before + 1)
   })
 
   it('goes on after its scripts were flushed', async () => {
