@@ -46,7 +46,7 @@ const LOOK_USABLE = SECOND
 const LOOK_URGENT = 250
 const LOOK_JITTER = 0.2
 /** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
-const MIN_WAIT_REJECTED = 500
+const MIN_WAIT_REJECTED = 750
 const MAX_WAIT_REJECTED = 1500
 /** Neither iSales nor another replica gave a token. */
 const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: SECOND }

@@ -101,13 +101,13 @@ it.each<[string, Reply, Partial<Situation>, object | undefined]>([
   ['waits for the store with a rejected token', away, asks(200, NOW - 700), looksIn(250)],
   ['in the last second but one, too', away, asks(298.5, NOW - 700), looksIn(250)],
   [
-    'asks without the store with a rejected token after 0.5 to 1.5 s, at a moment of its own',
+    'asks without the store with a rejected token after 0.75 to 1.5 s, at a moment of its own',
     away,
-    asks(200, NOW - 1000),
+    asks(200, NOW - 1125),
     undefined,
   ],
-  ['after 0.5 s at the earliest', away, { ...asks(200, NOW - 500), random: 0 }, undefined],
-  ['and not before that', away, { ...asks(200, NOW - 490), random: 0 }, looksIn(10)],
+  ['after 0.75 s at the earliest', away, { ...asks(200, NOW - 750), random: 0 }, undefined],
+  ['and not before that', away, { ...asks(200, NOW - 740), random: 0 }, looksIn(10)],
   [
     'asks without the store when an operator asks',
     away,
