@@ -24,7 +24,7 @@ it.each([
 ])(
   '%s (with a store that is away: %s) counts its login in STATE_DIR, and spares the account',
   async (command, isStored) => {
-    const { sim, env } = await openIsales({ switches: { lockAfter: 5 } })
+    const { sim, env } = await openIsales({ switches: { lockAfter: 3 } })
     const args = command === 'check' ? ['check', '--live'] : [command]
     const store = {
       SESSION_STORE_URL: `valkey://127.0.0.1:${await freePort()}`,
@@ -39,7 +39,7 @@ it.each([
     const run = (password: string) =>
       runHere(args, { env: { ...env, ...spared, ISALES_PASSWORD: password } })
     expect((await run('wrong')).code).toBe(3)
-    for (let n = 0; n < 6; n += 1) {
+    for (let n = 0; n < 3; n += 1) {
       const { code, stdout, stderr } = await run('wrong')
       expect(code).toBe(4)
       expect(stdout + stderr).toContain('the account is spared; the next attempt is in 15 min')
