@@ -6,6 +6,7 @@ const NAMES = [
   'isales-auth-proxy.socket',
   'isales-auth-proxy-credentials.path',
   'isales-auth-proxy-credentials.service',
+  'isales-auth-proxy-changed.service',
 ]
 
 /** The same units for several proxies on one machine: `isales-auth-proxy@north.service`. */
@@ -22,5 +23,5 @@ function templateOf(unit: string): string {
     .replace('User=isales-auth-proxy', 'User=isales-%i')
     .replace(/^Environment=STATE_DIR=.*$/m, '$&\nEnvironment=INSTANCE=%i')
     .replace(/^Description=.*(?<!isales-auth-proxy)$/m, '$& (%i)')
-    .replaceAll(/(?<!\/opt\/|man:)isales-auth-proxy(?:-credentials)?/g, '$&@%i')
+    .replaceAll(/(?<!\/opt\/|man:)isales-auth-proxy(?:-credentials|-changed)?/g, '$&@%i')
 }

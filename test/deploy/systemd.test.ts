@@ -28,6 +28,7 @@ it('the units have no mistake that systemd finds', async () => {
 it.each([
   ['isales-auth-proxy.service', 1.3],
   ['isales-auth-proxy-credentials.service', 0.4],
+  ['isales-auth-proxy-changed.service', 0.7],
 ])('%s is exposed to %d of 10 at most', async (unit, most) => {
   const flags = ['--offline=true', '--no-pager']
   const report = await succeed('systemd-analyze', ['security', ...flags, join(UNITS, unit)])
@@ -197,6 +198,20 @@ describe.skipIf(without)('on a machine', () => {
     expect(Math.max(...times)).toBeLessThan(3000)
     expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
     expect(await show('isales-auth-proxy', 'MainPID')).toBe(pid)
+  })
+
+  it('files that are written while others are copied are copied, too', async () => {
+    const copied = (pause: string) =>
+      machine.run(
+        `cd /run/isales-auth-proxy; test "$(cat isales_one)$(cat isales_two)" = ${pause}${pause}`,
+      )
+    for (const pause of ['0', '0.02', '0.05', '0.1', '0.2', '0.4']) {
+      await machine.succeed(
+        `cd /etc/isales-auth-proxy; printf ${pause} > one; sleep ${pause}; printf ${pause} > two`,
+      )
+      await until(async () => (await copied(pause)).code === 0, 20_000)
+    }
+    await machine.succeed('rm /etc/isales-auth-proxy/one /etc/isales-auth-proxy/two')
   })
 
   it('root asks for a login, and hears how it ended', async () => {
