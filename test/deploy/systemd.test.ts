@@ -201,16 +201,18 @@ describe.skipIf(without)('on a machine', () => {
   })
 
   it('files that are written while others are copied are copied, too', async () => {
-    const copied = (pause: string) =>
-      machine.run(
-        `cd /run/isales-auth-proxy; test "$(cat isales_one)$(cat isales_two)" = ${pause}${pause}`,
-      )
-    for (const pause of ['0', '0.02', '0.05', '0.1', '0.2', '0.4']) {
+    const pauses = ['0', '0.02', '0.05', '0.1', '0.2', '0.4']
+    const copied = () => machine.succeed('cd /run/isales-auth-proxy; cat isales_one isales_two')
+    const copies: string[] = []
+    for (const pause of pauses) {
       await machine.succeed(
         `cd /etc/isales-auth-proxy; printf ${pause} > one; sleep ${pause}; printf ${pause} > two`,
       )
-      await until(async () => (await copied(pause)).code === 0, 20_000)
+      const isCopied = async () => (await copied().catch(() => '')) === pause + pause
+      await until(isCopied, 20_000).catch(() => undefined)
+      copies.push(await copied())
     }
+    expect(copies).toEqual(pauses.map((pause) => pause + pause))
     await machine.succeed('rm /etc/isales-auth-proxy/one /etc/isales-auth-proxy/two')
   })
 
