@@ -71,7 +71,7 @@ export class Connection {
   }
 
   /** The head of a request has come. It is served when the response before it is done. */
-  announce(response: ServerResponse): void {
+  announce(response: LingeringResponse): void {
     if (response.req.headers.upgrade === undefined) this.#boundary = Number.NaN
     else this.#ignoreUpgrade(response)
     // It came behind a head that was too late, or behind too many requests.
@@ -220,17 +220,11 @@ export class Connection {
    * Node's parser drops what came in one packet behind a request with `Upgrade`. Then the response must say that nothing
    * behind it was served, by closing the connection. It stays open when what was received is the request to the byte.
    */
-  #ignoreUpgrade(response: ServerResponse): void {
-    const { req, shouldKeepAlive } = response
-    const end = this.#boundary + lengthOf(req)
+  #ignoreUpgrade(response: LingeringResponse): void {
+    const end = this.#boundary + lengthOf(response.req)
     this.#boundary = end
-    response.shouldKeepAlive = false
-    const settle = (): void => {
-      if (this.#socket.bytesRead === end && !this.#options.closing())
-        response.shouldKeepAlive = shouldKeepAlive
-    }
-    if (req.headers['content-length'] === undefined) settle()
-    else req.once('end', settle)
+    // Not when the request ends: who reads its body with one `read()` gets no `end` before it responds.
+    response.hasMoreBehind = () => this.#socket.bytesRead !== end
   }
 }
 
@@ -293,11 +287,13 @@ function hasEnded({ complete, headers }: IncomingMessage): boolean {
 export class LingeringResponse extends ServerResponse {
   /** That of the listener. */
   clock = systemClock
+  /** True: what came behind the request was dropped. */
+  hasMoreBehind: (() => boolean) | undefined
   #lingering = false
 
   override writeHead(...args: readonly unknown[]): this {
     // What is left of the request must not be taken for the next one.
-    if (!hasEnded(this.req)) this.shouldKeepAlive = false
+    if (!hasEnded(this.req) || this.hasMoreBehind?.() === true) this.shouldKeepAlive = false
     return super.writeHead(...(args as [number]))
   }
 

@@ -1,0 +1,26 @@
+// Java's default HTTP client asks to upgrade to h2c with each call over plain HTTP. A response with `Connection: close`
+// makes it open a connection for each call.
+import { expect, test } from 'vitest'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { openWorld } from '../support/world.ts'
+
+const UPGRADE =
+  'Connection: Upgrade, HTTP2-Settings\r\nHost: localhost\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\nUpgrade: h2c\r\n'
+const BODY = JSON.stringify({ subCCNo: 1, vdnId: 1 })
+const POST = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\n${UPGRADE}Content-Type: application/json\r\n`
+const LENGTH = `Content-Length: ${BODY.length}\r\n\r\n`
+
+test.each([
+  ['a body in the packet of the head', [POST + LENGTH + BODY]],
+  ['a body in a packet of its own', [POST + LENGTH, BODY]],
+  ['no body', [`GET ${INTERFACE_PATHS.getTask} HTTP/1.1\r\n${UPGRADE}\r\n`]],
+])('200 calls that ask to upgrade, with %s, share a connection', async (_name, packets) => {
+  const world = await openWorld()
+  const client = await connectRaw({ port: world.port })
+  for (let n = 0; n < 200; n += 1) {
+    for (const packet of packets) await client.send(packet)
+    const response = await client.read({ method: 'POST' })
+    expect([response.status < 500, response.header('connection')]).toEqual([true, 'keep-alive'])
+  }
+})
