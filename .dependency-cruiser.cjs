@@ -16,7 +16,7 @@ const LAYERS = [
   ['http/'],
   ['config/'],
   ['words/'],
-  ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'terminal.ts'],
+  ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'setting-problem.ts', 'terminal.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')

@@ -23,7 +23,6 @@ export const SUBJECTS = {
       ISALES_PASSWORD: 'bench-password',
       LISTEN: `127.0.0.1:${port}`,
       ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
-      LOG_FORMAT: 'json',
       ...(upstream.startsWith('https:') && { ISALES_CA_FILE: caFile }),
     }),
   },

@@ -158,7 +158,6 @@ async function startProxy({ report, undo, env }: ProxyOptions) {
     ISALES_PASSWORD: ISALES.password,
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
-    OBS_LOGIN: 'require',
     OBS_USER: OBS.user,
     OBS_PASSWORD: OBS.password,
   })

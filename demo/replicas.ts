@@ -76,7 +76,6 @@ export async function runReplicas(args: readonly string[], io: DemoIo): Promise<
       ISALES_PASSWORD: PASSWORD,
       LISTEN: '127.0.0.1:0',
       ADMIN_LISTEN: '127.0.0.1:0',
-      LOG_FORMAT: 'json',
       SESSION_STORE_URL: `valkey://127.0.0.1:${port}`,
       SESSION_STORE_KEY_FILE: keyFile,
     }

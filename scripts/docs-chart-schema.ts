@@ -1,76 +1,70 @@
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
-import { en } from '../src/words/index.ts'
+import type { Kind } from '../src/setting-problem.ts'
 
 interface Schema {
   readonly [keyword: string]: unknown
   properties?: Record<string, Schema>
 }
 
-/** What one text of a format looks like. Helm reads these, in the syntax of RE2. */
-const PATTERNS: Readonly<Record<string, string>> = {
+/** What a text of each format looks like. Helm reads these, in the syntax of RE2. */
+const HOST = String.raw`(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_:.-]+)`
+const PATH = String.raw`/[0-9A-Za-z._~/-]*`
+const listOf = (entry: string): string => `${entry}( *, *${entry})*`
+const NAME = String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{1,128}`
+const PATTERNS: Readonly<Record<Exclude<Kind, 'choice'>, string>> = {
   address: String.raw`(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):[0-9]{1,5}`,
-  'auth scheme': String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{0,64}`,
   count: '[0-9]+',
   duration: String.raw`[0-9]+(\.[0-9]+)?(ms|s|m|h)?`,
-  'file path': String.raw`(/[^\x00-\x1f\x7f]*)?`,
-  'header name': String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{1,128}`,
-  host: String.raw`(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_:.-]+)`,
-  'host name': '[0-9A-Za-z_.-]{1,253}',
-  // YAML reads 0660 as the number 432.
-  'off, full or a share': String.raw`(off|full|[01](\.[0-9]+)?)`,
+  file: String.raw`(/[^\x00-\x1f\x7f]*)?`,
+  'host-names': `(${listOf(HOST)})?`,
+  hosts: String.raw`[0-9A-Za-z_.:/*\[\], -]*`,
   origin: String.raw`https?://[^@/?#\s\\]+/?`,
-  path: String.raw`/[0-9A-Za-z._~/-]*`,
+  path: PATH,
+  paths: listOf(PATH),
   // A password would be in the manifest for all to read: `extraEnv` takes such an address from a Secret.
-  'proxy URL': String.raw`(https?://)?[^@/?#\s\\]+/?`,
-  ratio: String.raw`[0-9]+(\.[0-9]+)?`,
+  'proxy-url': String.raw`(https?://)?[^@/?#\s\\]+/?`,
+  rejections: listOf('(4[0-9]{2}|result=[^,]{1,64})'),
+  secret: '.*',
+  'server-name': '[0-9A-Za-z_.-]{1,253}',
   size: String.raw`[0-9]+(\.[0-9]+)?([KMG]iB|B)?`,
-  'status code': '4[0-9]{2}',
-  'store URL': String.raw`(redis|valkey)s?://([^:@/]*@)?[^@/?#\s]+(/[0-9]{0,5})?`,
-  text: String.raw`[^\x00-\x1f\x7f]{0,256}`,
-}
-/** Suffixes, networks and ports are hosts here, too. */
-const NO_PROXY = String.raw`[0-9A-Za-z_.:/*\[\], -]*`
-
-function patternOf(setting: Setting): string {
-  const { name, type, limits } = inEnglish(setting)
-  if (name === 'NO_PROXY') return NO_PROXY
-  const [, one = type.replace(/ or off$/, '')] = /^list of (.*)s$/.exec(type) ?? []
-  const pattern = PATTERNS[one]
-  if (pattern === undefined) throw new Error(`no pattern for the type ${type} of ${name}`)
-  if (type === 'text') return pattern.replace('256', /to (\d+) bytes/.exec(limits)?.[1] ?? '')
-  if (one === type) return pattern
-  if (type.endsWith(' or off')) return `(off|${pattern})`
-  const entries = `${pattern}( *, *${pattern})*`
-  return limits.includes('may be empty') ? `(${entries})?` : entries
+  'store-url': String.raw`(redis|valkey)s?://([^:@/]*@)?[^@/?#\s]+(/[0-9]{0,5})?`,
+  'token-header': String.raw`${listOf(NAME)}: *([^\s]+ +)?\{(token|refreshToken)\}`,
+  user: String.raw`[^\x00-\x1f\x7f]{0,49}`,
 }
 
-function inEnglish(setting: Setting) {
-  const { settings } = en
-  const [type, limits, doc] = [setting.type, setting.limits, setting.doc].map((say) =>
-    say(settings),
-  )
-  return { ...setting, type: `${type}`, limits: `${limits}`, doc: `${doc}` }
-}
+/** What each setting does, by its variables: the last cell of its row in docs/configuration.md. */
+const DOCS: ReadonlyMap<string, string> = new Map(
+  readFileSync(new URL('../docs/configuration.md', import.meta.url), 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [names = '', , , doc = ''] = line.split(' | ')
+      const variables = names.match(/`\w+`/g) ?? []
+      return variables.map((name) => [name.slice(1, -1), doc.replace(/ \|$/, '')] as const)
+    }),
+)
 
 /** What YAML may hold for a setting. */
 function schemaOfSetting(setting: Setting): Schema {
-  const { type, choices, range, doc: description } = inEnglish(setting)
-  if (type === 'boolean') return { enum: [true, false, 'true', 'false'], description }
-  if (choices !== undefined) return { enum: [...choices], description }
-  const text = { pattern: `^${patternOf(setting)}$`, description }
-  if (/list of texts/.test(type)) return { type: ['integer', 'string'], ...text }
-  if (/status code/.test(type))
+  const { name, kind, choices = [], range } = setting
+  const description = DOCS.get(name)
+  if (kind === 'choice') {
+    const values = choices[0] === 'true' ? [true, false, ...choices] : choices
+    return { enum: [...values], description }
+  }
+  const one = PATTERNS[kind]
+  const text = { pattern: `^${choices.includes('off') ? `(off|${one})` : one}$`, description }
+  if (kind === 'rejections')
     return { type: ['integer', 'string'], minimum: 400, maximum: 499, ...text }
-  if (/share/.test(type)) return { type: ['number', 'string'], minimum: 0, maximum: 1, ...text }
   if (range === undefined) return { type: 'string', ...text }
   // A number is in the unit that needs no name. The limits of a text with a unit are checked by the templates.
   const { ['']: factor = 1 } = range.units
   return {
-    type: [/count|size/.test(type) ? 'integer' : 'number', 'string'],
-    minimum: range.zero ? 0 : range.min / factor,
-    maximum: range.max / factor,
+    type: [kind === 'duration' ? 'number' : 'integer', 'string'],
+    minimum: Number(setting.parse(range.min)) / factor,
+    maximum: Number(setting.parse(range.max)) / factor,
     ...text,
   }
 }
@@ -85,15 +79,15 @@ const orNull = ({ type, enum: choices, ...rest }: Schema): Schema => ({
 function settings(): Record<string, Schema> {
   const properties: Record<string, Schema> = {}
   for (const setting of SETTING_LIST) {
-    const { name, fileName, doc, type } = inEnglish(setting)
+    const { name, kind, fileName } = setting
     // The templates say of a secret where it belongs; null takes away what another values file says.
-    if (type !== 'secret') properties[name] = orNull(schemaOfSetting(setting))
-    else if (setting.variables.includes(name)) properties[name] = {}
+    if (kind !== 'secret') properties[name] = orNull(schemaOfSetting(setting))
+    else if (name !== fileName) properties[name] = {}
     if (fileName !== undefined)
       properties[fileName] = {
         type: ['string', 'null'],
-        pattern: `^${PATTERNS['file path']}$`,
-        description: `A file with it. ${doc}`,
+        pattern: `^${PATTERNS.file}$`,
+        description: `A file with it. ${DOCS.get(name)}`,
       }
   }
   return properties
@@ -101,9 +95,12 @@ function settings(): Record<string, Schema> {
 
 /** The settings with limits, for the templates: limits, units, and both in words. */
 export function settingRanges(): string {
-  const ranges = SETTING_LIST.map(inEnglish).flatMap(({ name, range, limits }) =>
-    range === undefined ? [] : [[name, { ...range, limits }]],
-  )
+  const ranges = SETTING_LIST.flatMap(({ name, kind, range, parse }) => {
+    if (range === undefined || kind === 'secret') return []
+    const [min, max] = [parse(range.min), parse(range.max)]
+    const limits = `${range.min} to ${range.max}`
+    return [[name, { min, max, zero: false, units: range.units, limits }] as const]
+  })
   return json(Object.fromEntries(ranges))
 }
 
@@ -251,7 +248,7 @@ export function valuesSchema(former: string): string {
     parent.properties[last] = schema
   }
   for (const [path, schema] of Object.entries(properties)) place(path, schema)
-  const host = { type: 'string', pattern: `^${PATTERNS['host']}$` }
+  const host = { type: 'string', pattern: `^${HOST}$` }
   place('standalone.service.hosts', { type: 'array', items: host })
   place('settings', { type: 'object', additionalProperties: false, properties: settings() })
   return json({ ...whole, definitions })

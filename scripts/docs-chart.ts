@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isMap, isScalar, parseDocument, type Scalar, type YAMLMap } from 'yaml'
 import { settingRanges, valuesSchema } from './docs-chart-schema.ts'
-import { markdownTable } from './docs-text.ts'
+import { markdownTable } from './markdown.ts'
 
 const CHART = 'helm/isales-auth-proxy'
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')

@@ -11,8 +11,7 @@ export const EXPLANATIONS_ZH: Readonly<
   },
   overloaded: {
     meaning: '打开的请求或连接过多，或等待令牌的请求过多。',
-    remedy:
-      'CTI-OBS 可以重复调用。先查 iSales 是否缓慢，再考虑调大 `MAX_IN_FLIGHT` 或 `LISTEN_MAX_CONNECTIONS`。',
+    remedy: 'CTI-OBS 可以重复调用。先查 iSales 是否缓慢，再考虑调大 `MAX_IN_FLIGHT`。',
   },
   'shutting-down': {
     meaning: '进程即将结束，而该调用仍在等待令牌。',
@@ -20,7 +19,7 @@ export const EXPLANATIONS_ZH: Readonly<
   },
   'out-of-time': {
     meaning: '在得到到 iSales 的空闲连接之前，`CLIENT_DEADLINE` 已到。',
-    remedy: 'CTI-OBS 可以重复调用。先查 iSales 是否缓慢，再考虑调大 `ISALES_MAX_CONNECTIONS`。',
+    remedy: 'CTI-OBS 可以重复调用。先查 iSales 是否缓慢。',
   },
   'upstream-unreachable': {
     meaning:
@@ -62,13 +61,13 @@ export const EXPLANATIONS_ZH: Readonly<
   },
   'not-logged-in': {
     meaning:
-      '设置 `OBS_LOGIN=require` 时，调用需要本代理的票据，而这次没有有效的票据。响应体是 iSales 公布的格式，不是本页的格式。',
+      '设置了 `OBS_USER` 时，调用需要本代理的票据，而这次没有有效的票据。响应体是 iSales 公布的格式，不是本页的格式。',
     remedy:
-      'CTI-OBS 会自己重新登录。如果一直如此：`OBS_USER`、`OBS_PASSWORD` 与 CTI-OBS 中的不同；多个副本需要相同的 `OBS_TICKET_KEY_FILE`。',
+      'CTI-OBS 会自己重新登录。如果一直如此：`OBS_USER`、`OBS_PASSWORD` 与 CTI-OBS 中的不同，或各副本不一致。',
   },
   'request-timeout': {
     meaning:
-      '请求头没有在 15 秒内到达，或请求体在 `BODY_IDLE_TIMEOUT` 内不到 1 KiB，或要保留的请求体在 `CLIENT_DEADLINE` 之前没有全部到达。',
+      '请求头没有在 15 秒内到达，或请求体在 30 秒内不到 1 KiB，或要保留的请求体在 `CLIENT_DEADLINE` 之前没有全部到达。',
     remedy: '查找卡住的客户端，或丢包的网络。',
   },
   'too-large': {

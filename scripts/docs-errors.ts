@@ -7,7 +7,7 @@ import {
   type ProblemCode,
 } from '../src/http/problem.ts'
 import { CAUSES_ZH, EXPLANATIONS_ZH } from './docs-errors-zh.ts'
-import { markdownTable } from './docs-text.ts'
+import { markdownTable } from './markdown.ts'
 
 interface Explanation {
   readonly meaning: string
@@ -32,8 +32,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   overloaded: {
     meaning: 'Too many requests or connections are open, or too many requests wait for a token.',
     cause: 'Load',
-    remedy:
-      'CTI-OBS may repeat the call. Look for a slow iSales before you raise `MAX_IN_FLIGHT` or `LISTEN_MAX_CONNECTIONS`.',
+    remedy: 'CTI-OBS may repeat the call. Look for a slow iSales before you raise `MAX_IN_FLIGHT`.',
   },
   'shutting-down': {
     meaning: 'The process is about to end, and the call still waited for a token.',
@@ -43,8 +42,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   'out-of-time': {
     meaning: '`CLIENT_DEADLINE` ended before a connection to iSales was free.',
     cause: 'Load',
-    remedy:
-      'CTI-OBS may repeat the call. Look for a slow iSales before you raise `ISALES_MAX_CONNECTIONS`.',
+    remedy: 'CTI-OBS may repeat the call. Look for a slow iSales.',
   },
   'upstream-unreachable': {
     meaning:
@@ -95,14 +93,14 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   },
   'not-logged-in': {
     meaning:
-      'With `OBS_LOGIN=require` a call needs a ticket of this proxy, and this one has none that is valid. The body has the shape that iSales publishes, not that of this page.',
+      'With `OBS_USER` set, a call needs a ticket of this proxy, and this one has none that is valid. The body has the shape that iSales publishes, not that of this page.',
     cause: 'CTI-OBS',
     remedy:
-      'CTI-OBS logs in again by itself. If it stays so: `OBS_USER` and `OBS_PASSWORD` differ from what CTI-OBS has; several replicas need one `OBS_TICKET_KEY_FILE`.',
+      'CTI-OBS logs in again by itself. If it stays so: `OBS_USER` and `OBS_PASSWORD` differ from what CTI-OBS has, or between replicas.',
   },
   'request-timeout': {
     meaning:
-      'The header did not come within 15 s, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or not all of a body that is kept before `CLIENT_DEADLINE`.',
+      'The header did not come within 15 s, or less than 1 KiB of the body within 30 s, or not all of a body that is kept before `CLIENT_DEADLINE`.',
     cause: 'CTI-OBS',
     remedy: 'Look for a client that hangs, or a network that loses packets.',
   },

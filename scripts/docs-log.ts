@@ -5,7 +5,7 @@ import {
   type LogFieldName,
 } from '../src/log/log-events.ts'
 import { messages } from '../src/words/index.ts'
-import { markdownTable } from './docs-text.ts'
+import { markdownTable } from './markdown.ts'
 
 /** When each line is written and what to do about it; the compiler demands one for each. */
 const EVENTS: Readonly<Record<LogEventName, string>> = {
@@ -44,7 +44,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'token-rejected':
     'iSales ended the session early: revoked, restarted, or another login by this user. Clients do not notice.',
   'rejection-relayed':
-    'The token works for other calls, or is brand-new. Check that the account is in order and may call this interface, and that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales.',
+    'The token works for other calls, or is brand-new. Check that the account is in order and may call this interface, and that ISALES_TOKEN_HEADER suits this iSales.',
   conflict:
     'Three tokens within a minute were rejected early, and a newer one served each time. Calls go on. Find the other program or replica that uses this user.',
   'token-adopted':
@@ -86,15 +86,14 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'obs-logged-in':
     '`operation` says whether it was a login or a refresh. Throttled as `client-refused`.',
   'slow-client-closed':
-    '`reason` is `idle` (for `BODY_IDLE_TIMEOUT`) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). `listener` says where. Throttled as `client-refused`. Find out who asks and does not read, as below.',
+    '`reason` is `idle` (for 30 s) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). `listener` says where. Throttled as `client-refused`. Find out who asks and does not read, as below.',
   'connections-full':
-    'The connection that has been without a call in flight for longest is closed for a new one. `listener` says where. Throttled as `client-refused`. Find out who connects, as below, or raise `LISTEN_MAX_CONNECTIONS`.',
+    'The connection that has been without a call in flight for longest is closed for a new one. `listener` says where. Throttled as `client-refused`. Find out who connects, as below, or raise `MAX_IN_FLIGHT`.',
   'obs-login-refused':
     '`operation` says whether it was a login or a refresh; `reason` is the label `outcome` of `isales_proxy_obs_logins_total` or `isales_proxy_obs_refreshes_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses. A refresh with a ticket that has expired, or of another password or key, is refused, and CTI-OBS logs in again.',
   'request-failed':
     '`code` is the one in the body that the client got, `requestId` the same as there. Without `upstreamMs` iSales did not respond.',
-  access:
-    'One for each request, or for a share of them, when ACCESS_LOG says so. Never a header, a body or a query.',
+  access: 'One for each request, with `LOG_LEVEL=debug`. Never a header, a body or a query.',
 }
 
 const FIELDS: Readonly<Record<LogFieldName, string>> = {
@@ -156,7 +155,7 @@ export function logPage(): string {
 # The log
 
 One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at
-\`debug\`. \`LOG_LEVEL\` sets the least level that is written; \`LOG_FORMAT\` chooses between one JSON object a line and lines for a terminal.
+\`debug\`. \`LOG_LEVEL\` sets the least level that is written; on a terminal the lines are for people, elsewhere each is a JSON object.
 
 \`\`\`json
 {"level":"info","time":"2026-03-02T09:41:05.120Z","event":"renewed","operation":"refresh","generation":7,"lifetimeSeconds":300,"durationMs":42,"msg":"Token renewed"}

@@ -2,7 +2,7 @@ import { openAdmin, openRecords } from '../src/admin/index.ts'
 import type { Health } from '../src/admin/findings.ts'
 import { systemClock } from '../src/clock.ts'
 import type { TokenSnapshot } from '../src/token/snapshot.ts'
-import { markdownTable } from './docs-text.ts'
+import { markdownTable } from './markdown.ts'
 
 /** What each metric is good for. The page cannot be written when one is missing here, or too many. */
 const USES: Readonly<Record<string, string>> = {
@@ -29,7 +29,7 @@ const USES: Readonly<Record<string, string>> = {
   obs_logins_total:
     '`rejected` and `throttled`: CTI-OBS has the wrong `OBS_USER` or `OBS_PASSWORD`, or somebody guesses.',
   obs_refreshes_total:
-    '`rejected`: the ticket has expired, or is of another `OBS_PASSWORD` or `OBS_TICKET_KEY_FILE`; CTI-OBS logs in again.',
+    '`rejected`: the ticket has expired, or is of another `OBS_PASSWORD`; CTI-OBS logs in again.',
   outage_budget_seconds: 'How much time is left to restore the connection to iSales.',
   finding:
     'Each thing that the status page says, for alerts and boards: `clock`, `state`, `lifetime`, `files`, `store` need a human, though calls may go on.',
@@ -60,7 +60,8 @@ const USES: Readonly<Record<string, string>> = {
   tokens_adopted_total: 'Tokens that another replica obtained: each saved a login or refresh.',
   upstream_connect_failures_total:
     'Why iSales cannot be reached: `dns`, `refused` (TCP), `timeout` (a third of `CLIENT_DEADLINE`), `tls` (certificate or handshake), `proxy` (`HTTPS_PROXY`).',
-  upstream_connections: 'At `ISALES_MAX_CONNECTIONS` calls wait for a free one: iSales is slow.',
+  upstream_connections:
+    'At 256 (or `MAX_IN_FLIGHT`, where it is less) calls wait for a free one: iSales is slow.',
   upstream_connections_opened_total:
     'About as fast as the calls: iSales, or something before it, closes connections, and each call pays for a handshake.',
   upstream_duration_seconds: 'What iSales takes. Compare it with `request_duration_seconds`.',

@@ -21,7 +21,6 @@ export function unitFiles(): readonly (readonly [file: string, text: string])[] 
 function templateOf(unit: string): string {
   return unit
     .replace('User=isales-auth-proxy', 'User=isales-%i')
-    .replace(/^Environment=STATE_DIR=.*$/m, '$&\nEnvironment=INSTANCE=%i')
     .replace(/^Description=.*(?<!isales-auth-proxy)$/m, '$& (%i)')
     .replaceAll(/(?<!\/opt\/|man:)isales-auth-proxy(?:-credentials|-changed)?/g, '$&@%i')
 }

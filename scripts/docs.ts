@@ -5,15 +5,11 @@ import { chartFiles } from './docs-chart.ts'
 import { errorsPage, errorsPageInChinese } from './docs-errors.ts'
 import { logPage } from './docs-log.ts'
 import { metricsPage } from './docs-metrics.ts'
-import { configurationPage, configurationPageInChinese, exampleEnv } from './docs-text.ts'
 import { unitFiles } from './docs-units.ts'
 
 const root = new URL('..', import.meta.url)
 const check = process.argv.includes('--check')
 for (const [file, text] of [
-  ['docs/configuration.md', configurationPage()],
-  ['docs/configuration.zh-CN.md', configurationPageInChinese()],
-  ['config/example.env', exampleEnv()],
   ['docs/errors.md', errorsPage()],
   ['docs/errors.zh-CN.md', errorsPageInChinese()],
   ['docs/log.md', logPage()],

@@ -56,7 +56,6 @@ const code = await runCommand(process.argv.slice(2), {
   hangUp(pid) {
     process.kill(pid, 'SIGHUP')
   },
-  uid: process.getuid?.(),
   llhttp: process.versions['llhttp'] ?? '',
   isTTY: process.stdout.isTTY,
   signal: stopping.signal,

@@ -1,22 +1,21 @@
 import type { Records } from './admin/index.ts'
 import type { Clock } from './clock.ts'
-import type { Config, ConfigError, ReloadListener } from './config/index.ts'
+import type { Config, ReloadListener } from './config/index.ts'
 import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './outcomes.ts'
 import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import { accessFields, type Log, createThrottledLog } from './log/index.ts'
-import { en, refusals } from './words/index.ts'
+import type { SettingProblem } from './setting-problem.ts'
+import { en, explainSetting, refusals } from './words/index.ts'
 
 interface ObserversParts extends Pick<Records, 'metrics' | 'monitor'> {
   readonly log: Log
   readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
 }
 
 /** Counts, remembers and logs what happens to requests and files: the one place that says which of the three. */
-export function createObservers(config: Pick<Config, 'accessLog'>, parts: ObserversParts) {
-  const { metrics, monitor, log, clock, random } = parts
+export function createObservers(config: Pick<Config, 'logLevel'>, parts: ObserversParts) {
+  const { metrics, monitor, log, clock } = parts
   const logThrottled = createThrottledLog(clock, log)
   const logObsLogin = (operation: 'login' | 'refresh', outcome: ObsLoginOutcome): void => {
     const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
@@ -28,9 +27,9 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
       detail: refusals[refusal],
       requestId,
     })
-  const doubtful = ({ setting, said }: ConfigError) => ({
-    setting,
-    detail: en.line(...said(en.settings)),
+  const doubtful = (problem: SettingProblem) => ({
+    setting: problem.setting,
+    detail: en.line(...explainSetting(en, problem)),
   })
 
   const reloads: ReloadListener = {
@@ -39,11 +38,11 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
       metrics.count('credential_reloads_total', { outcome: 'success' })
       log('files-reloaded', { setting: settings.join(', '), by: owners, outcome: 'in use' })
     },
-    onRead(files, errors) {
-      monitor.filesRead(files.join(), errors)
-      if (errors.length > 0) metrics.count('credential_reloads_total', { outcome: 'failure' })
-      for (const error of errors)
-        log('secret-unreadable', { ...doubtful(error), outcome: 'not used' })
+    onProblems(part, problems) {
+      monitor.filesRead(part, problems)
+      if (problems.length > 0) metrics.count('credential_reloads_total', { outcome: 'failure' })
+      for (const problem of problems)
+        log('secret-unreadable', { ...doubtful(problem), outcome: 'not used' })
     },
   }
 
@@ -57,7 +56,8 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
       if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
       if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
       if (refusal !== undefined) logRefused(refusal, requestId)
-      if (random() < config.accessLog) log('access', accessFields(end))
+      // Built for each request: only for a log that writes it.
+      if (config.logLevel === 'debug') log('access', accessFields(end))
     },
 
     obsLogin: {

@@ -2,27 +2,20 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin, openRecords } from './admin/index.ts'
 import { systemClock, type Clock } from './clock.ts'
-import {
-  createReloadable,
-  readTls,
-  watchConfigFiles,
-  withoutLogin,
-  type Config,
-  type EffectiveSetting,
-  type TlsSources,
-} from './config/index.ts'
+import { watchFiles, type Config, type EffectiveSetting, type Environment } from './config/index.ts'
 import {
   adminHosts,
-  ownHosts,
-  descriptorLimit,
-  withinDescriptors,
   createListener,
+  descriptorLimit,
+  ownHosts,
+  withinDescriptors,
   type ListenerLimits,
 } from './listener/index.ts'
 import type { Log } from './log/index.ts'
+import { createObservers } from './observers.ts'
 import { openLocalLogin } from './obs/index.ts'
 import { openProxy } from './proxy/index.ts'
-import { createObservers } from './observers.ts'
+import { openShare, sharingLog } from './sharing/index.ts'
 import {
   createIsalesClient,
   createTokenSource,
@@ -33,13 +26,13 @@ import {
   type BookStore,
   type TokenEvent,
 } from './token/index.ts'
-import { openShare, sharingLog } from './sharing/index.ts'
-import { createUpstream, placesOf } from './upstream/index.ts'
-import { details } from './words/index.ts'
-import { en, explain } from './words/index.ts'
+import { createUpstream, LIMITS, placesOf } from './upstream/index.ts'
+import { details, en, explain } from './words/index.ts'
 
 export interface AppOptions {
   readonly config: Config
+  /** Names the files that are read again when they change. Default: none is. */
+  readonly env?: Environment
   readonly version: string
   /** Of this process, for the command `renew`. Default: not known. */
   readonly pid?: number
@@ -54,6 +47,8 @@ export interface AppOptions {
   readonly wallClock?: () => number
   /** In [0, 1). Default: `Math.random`. */
   readonly random?: () => number
+  /** Milliseconds. Default: those of `upstream/`. */
+  readonly limits?: Partial<typeof LIMITS> | undefined
   /** Called with every change of the token, after metrics and log. */
   readonly onTokenEvent?: (event: TokenEvent) => void
 }
@@ -64,7 +59,7 @@ export interface App {
   /** The same of the admin listener. */
   readonly admin: string
   /** An operator asks for a login now: reads secrets and certificates again, and logs in, in a pause once a minute. */
-  renew(): void
+  renew(): Promise<void>
   /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
   stop(by?: string): Promise<void>
 }
@@ -88,42 +83,38 @@ const ADMIN_LIMITS = {
 const ADMIN_GRACE = 1000
 
 /**
- * The composition root: the only place that knows all modules. Each module gets functions, never another module. Opens
- * both listeners, and then begins the first login without waiting for it.
+ * The composition root and the map of the program: the only place that knows all modules. Each gets functions, never
+ * another module. Opens both listeners, and then begins the first login without waiting for it.
  *
- * @throws ListenError, or an error that names an unreadable TLS file.
+ * @throws ListenError
  */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { log } = options
-  const descriptors = descriptorLimit()
-  const config = { ...options.config, ...withinDescriptors(options.config, descriptors) }
-  const { listenMaxConnections: wanted } = options.config
-  if (config.listenMaxConnections < wanted) {
-    const detail = details.fewDescriptors(wanted, descriptors, config.listenMaxConnections)
-    log('setting-doubtful', { setting: 'LISTEN_MAX_CONNECTIONS', detail })
-  }
-  const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
+  const { log, clock = systemClock, wallClock = Date.now, random = Math.random } = options
+  const config = withinLimits(options)
+  const limits = { ...LIMITS, ...options.limits }
+
+  // Who counts, remembers and logs what happens.
   const places = placesOf(config)
-  const { isalesRejectedStatuses: rejectedStatuses } = config
+  const { statuses: rejectedStatuses } = config.isalesRejected
   const records = openRecords({ clock, log, places, rejectedStatuses })
   const { metrics, monitor } = records
-  const observers = createObservers(config, { metrics, monitor, log, clock, random })
+  const observers = createObservers(config, { metrics, monitor, log, clock })
   const logToken = tokenLog(log, places, () => monitor.calls.takeTally())
-  const observe = (event: TokenEvent): void => {
+  /** iSales writes numbers as text, as far as this process has seen: CTI-OBS gets them so, too. */
+  let isText = false
+  const observeToken = (event: TokenEvent): void => {
+    if (event.type === 'granted' || event.type === 'adopted') ({ isText } = event.token)
     records.onTokenEvent(event)
     logToken(event)
     options.onTokenEvent?.(event)
   }
 
-  const tlsOf = (use: keyof TlsSources) =>
-    createReloadable({
-      read: () => readTls(use, config),
-      onWarning: observers.reloads.onWarning,
-    })
-  const tls: TlsSources = { isales: tlsOf('isales'), listen: tlsOf('listen') }
+  // iSales: connections, the two token requests, the account, and the token.
+  const tls = { isalesTls: config.isalesTls, listenTls: config.listenTls }
   const upstream = createUpstream({
     config,
-    tls: tls.isales.current(),
+    tls: tls.isalesTls,
+    limits,
     clock,
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
@@ -141,9 +132,16 @@ export async function startApp(options: AppOptions): Promise<App> {
     random,
     client: share?.client ?? withBook(logins),
     credentials: { user: config.isalesUser, password: config.isalesPassword },
-    observe,
+    observe: observeToken,
   })
-  const login = openLocalLogin(config, { clock, wallClock, ...observers.obsLogin })
+
+  // CTI-OBS: its login, its calls, and the listener.
+  const login = openLocalLogin(config, {
+    clock,
+    wallClock,
+    isText: () => isText,
+    ...observers.obsLogin,
+  })
   const proxy = openProxy({
     ...login,
     config,
@@ -154,6 +152,16 @@ export async function startApp(options: AppOptions): Promise<App> {
     onEnd: observers.requestEnded,
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
+  const listener = createListener({
+    ...observers.of('proxy'),
+    setting: 'LISTEN',
+    address: config.listen,
+    tls: config.listenTlsCertFile === undefined ? undefined : tls.listenTls,
+    limits: { ...config, ...CLIENT_LIMITS, bodyIdleTimeout: limits.bodyIdleTimeout },
+    onRequest: proxy.handle,
+  })
+
+  // People, probes and Prometheus.
   const running = {
     listening: false,
     draining: false,
@@ -161,39 +169,34 @@ export async function startApp(options: AppOptions): Promise<App> {
       return proxy.inFlight()
     },
   }
-  const sources = {
-    token: tokens.snapshot,
-    sharing: () => share?.snapshot(),
-    running,
-    upstreamConnections: () => upstream.stats().open,
-    certificates: () => ({
-      listener: tls.listen.current().certEnd,
-      client: tls.isales.current().certEnd,
-      ca: tls.isales.current().caEnd,
-    }),
-    logLinesDropped: options.logLinesDropped ?? (() => 0),
-    rejectedStatuses,
-    places,
-    settings: options.settings ?? [],
-    hosts: adminHosts(config, hostname()),
-    instance: withoutLogin(config.instance ?? `${config.isalesUser}@${hostname()}`),
-    host: hostname(),
-    version: options.version,
-    pid: options.pid,
-    clock,
-    wallClock,
-    utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
-    log,
-  }
-  const admin = openAdmin(sources, records)
-  const listener = createListener({
-    ...observers.of('proxy'),
-    setting: 'LISTEN',
-    address: config.listen,
-    tls: config.listenTlsCertFile === undefined ? undefined : tls.listen.current(),
-    limits: { ...config, ...CLIENT_LIMITS },
-    onRequest: proxy.handle,
-  })
+  const machine = hostname()
+  const admin = openAdmin(
+    {
+      token: tokens.snapshot,
+      sharing: () => share?.snapshot(),
+      running,
+      upstreamConnections: () => upstream.stats().open,
+      certificates: () => ({
+        listener: tls.listenTls.certEnd,
+        client: tls.isalesTls.certEnd,
+        ca: tls.isalesTls.caEnd,
+      }),
+      logLinesDropped: options.logLinesDropped ?? (() => 0),
+      rejectedStatuses,
+      places,
+      settings: options.settings ?? [],
+      hosts: adminHosts(config, machine),
+      instance: machine,
+      host: machine,
+      version: options.version,
+      pid: options.pid,
+      clock,
+      wallClock,
+      utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
+      log,
+    },
+    records,
+  )
   const adminListener = createListener({
     ...observers.of('admin'),
     setting: 'ADMIN_LISTEN',
@@ -204,30 +207,37 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
   adminListener.drain()
 
+  // Both listeners open, or neither. The first login begins only then: a second proxy that is started on taken ports would
+  // end the session of the first one. No request has been read yet.
   const addresses = await openBoth()
-  // The first login begins only here: a second proxy that is started on taken ports would end the session of the first
-  // one. No request has been read yet.
   share?.start(tokens.adopt)
   tokens.start()
   running.listening = true
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
+
   // New secrets and certificates are used while the former ones still serve.
-  const files = watchConfigFiles(
+  const files = watchFiles({
+    env: options.env ?? {},
     config,
-    tls,
-    {
-      credentials({ isalesUser: user, isalesPassword: password }, owner) {
-        const isNews = tokens.changeCredentials({ user, password }, owner)
+    users: {
+      credentials({ isalesUser: user, isalesPassword: password }, by) {
+        const isNews = tokens.changeCredentials({ user, password }, by)
         if (isNews) metrics.count('credential_reloads_total', { outcome: 'success' })
         return isNews
       },
-      obsSecrets: login.replaceSecrets,
-      upstreamTls: (tls) => upstream.reload(tls),
-      listenTls: (tls) => listener.replaceTls(tls),
+      obsLogin: login.replaceSecrets,
+      isalesTls(latest) {
+        tls.isalesTls = latest
+        upstream.reload(latest)
+      },
+      listenTls(latest) {
+        tls.listenTls = latest
+        listener.replaceTls(latest)
+      },
     },
-    observers.reloads,
-  )
+    listener: observers.reloads,
+  })
 
   function openBook(): BookStore {
     const { stateDir: directory } = config
@@ -237,7 +247,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     }
     return openBookFile({
       directory,
-      loginTimeout: config.isalesLoginTimeout,
+      loginTimeout: limits.loginTimeout,
       clock,
       wallClock,
       onTrouble(why) {
@@ -252,7 +262,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     })
   }
 
-  /** Both listeners are open, or neither. */
   async function openBoth() {
     try {
       return { admin: await adminListener.start(), proxy: await listener.start() }
@@ -276,8 +285,8 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   return {
     ...addresses,
-    renew() {
-      files.reread()
+    async renew() {
+      await files.now()
       tokens.renew()
     },
     async stop(by) {
@@ -290,4 +299,16 @@ export async function startApp(options: AppOptions): Promise<App> {
       log('stopped', { by, inFlight: running.inFlight })
     },
   }
+}
+
+/** The configuration with limits that the process has descriptors for. */
+function withinLimits({ config, log }: AppOptions): Config {
+  const descriptors = descriptorLimit()
+  const limits = withinDescriptors(config, descriptors)
+  const { maxInFlight: wanted, listenMaxConnections } = config
+  if (limits.listenMaxConnections < listenMaxConnections) {
+    const detail = details.fewDescriptors(wanted, descriptors, limits.maxInFlight)
+    log('setting-doubtful', { setting: 'MAX_IN_FLIGHT', detail })
+  }
+  return { ...config, ...limits }
 }

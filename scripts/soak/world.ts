@@ -67,7 +67,6 @@ export async function openWorld(options: WorldOptions) {
     const child = spawn(process.execPath, [program], {
       env: {
         PATH: process.env['PATH'],
-        LOG_FORMAT: 'json',
         LOG_LEVEL: 'debug',
         ISALES_URL: isales.origin,
         ISALES_USER: isales.switches.user,

@@ -29,7 +29,7 @@ export type EndedCall = Pick<EndedRequest, 'method' | 'target' | 'status' | 'req
 export interface CallCounts {
   succeeded: number
   /**
-   * What was relayed is a rejection of the token (`ISALES_REJECTED_STATUSES`, `_RESULTS`), a 401 or 403, or a web page
+   * What was relayed is a rejection of the token (`ISALES_REJECTED`), a 401 or 403, or a web page
    * that is no 5xx.
    */
   refused: number

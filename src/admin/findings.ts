@@ -1,5 +1,5 @@
 import { MINUTE } from '../clock.ts'
-import { explain, type Words } from '../words/index.ts'
+import { explain, explainSetting, type Words } from '../words/index.ts'
 import type { PathCounts } from './calls.ts'
 import { RECENT } from './failing.ts'
 import type { Facts } from './facts.ts'
@@ -266,7 +266,7 @@ function refusedPaths(paths: readonly PathCounts[], { coded, comma }: Words): st
 /** Each file is named, and what several need is said once. */
 function fileValues({ fileErrors }: Facts, { words }: Speaker) {
   if (fileErrors.length === 0) return undefined
-  const said = fileErrors.map(({ setting, said }) => [setting, ...said(words.settings)] as const)
+  const said = fileErrors.map((one) => [one.setting, ...explainSetting(words, one)] as const)
   return {
     what: words.sentences(...said.map(([setting, what]) => `${setting} ${what}`)),
     todo: words.sentences(...new Set(said.map(([, , todo]) => todo))),

@@ -1,8 +1,9 @@
 import type { AuthFailureReason } from '../causes.ts'
-import type { ConfigError } from '../config/index.ts'
+import type { Part } from '../config/index.ts'
 import type { Operation, TokenEvent } from '../token/index.ts'
 import { createCalls } from './calls.ts'
 import type { Failure } from '../words/index.ts'
+import type { SettingProblem } from '../setting-problem.ts'
 import type { RecordOptions } from './sources.ts'
 
 /** One login or refresh that ended. */
@@ -26,7 +27,7 @@ export function createMonitor(options: RecordOptions) {
   const calls = createCalls(options)
   let isLifetimeDoubtful = false
   let trouble: Failure | undefined
-  const fileErrors = new Map<string, readonly ConfigError[]>()
+  const fileErrors = new Map<Part, readonly SettingProblem[]>()
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
@@ -60,11 +61,11 @@ export function createMonitor(options: RecordOptions) {
     },
 
     /** What is wrong with files that are watched: what they held before stays in use. */
-    fileErrors: (): readonly ConfigError[] => [...fileErrors.values()].flat(),
+    fileErrors: (): readonly SettingProblem[] => [...fileErrors.values()].flat(),
 
-    /** Files that belong together were read, the last time with these errors. */
-    filesRead(files: string, errors: readonly ConfigError[]): void {
-      fileErrors.set(files, errors)
+    /** What is wrong with one part of them now. */
+    filesRead(part: Part, errors: readonly SettingProblem[]): void {
+      fileErrors.set(part, errors)
     },
   }
 }

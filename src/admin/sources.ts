@@ -44,7 +44,7 @@ export interface AdminSources extends RecordOptions {
   readonly settings: readonly EffectiveSetting[]
   /** Lower-case names without port that open the status page, beside every address. */
   readonly hosts: ReadonlySet<string>
-  /** What people call this proxy: `INSTANCE`. */
+  /** The name of the host, in `isales_proxy_info`. */
   readonly instance: string
   /** Name of the host or pod. */
   readonly host: string

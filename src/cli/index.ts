@@ -1,3 +1,3 @@
 // The command line: one file a command, each loaded only when it is asked for.
-export { EXIT } from './exit-codes.ts'
+export { EXIT } from './io.ts'
 export { runCommand } from './run.ts'

@@ -1,14 +1,16 @@
 import { constants } from 'node:os'
-import {
-  duration,
-  formatError,
-  readText,
-  FormatError,
-  type ConfigError,
-  type Environment,
-  type Loaded,
-} from '../config/index.ts'
-import { wordsOf, type Words } from '../words/index.ts'
+import type { Environment, Loaded } from '../config/index.ts'
+import { settingLine, wordsOf } from '../words/index.ts'
+
+/** Exit codes; part of the interface, for scripts and probes. docs/configuration.md explains each. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  refused: 3,
+  unreachable: 4,
+  notRunning: 5,
+} as const
 
 /** Where a command writes text. */
 export interface Output {
@@ -27,8 +29,6 @@ export interface Io {
   readonly program: string
   /** Sends SIGHUP. @throws an error with a `code`. */
   readonly hangUp: (pid: number) => void
-  /** As whom files are read; undefined where there is no such number. */
-  readonly uid: number | undefined
   /** Version of Node's HTTP parser. */
   readonly llhttp: string
   /** Stdout is a terminal. */
@@ -41,26 +41,19 @@ export interface Io {
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
 }
 
-/** Writes one line each, behind a label such as `Error`. */
-export function writeErrors(io: Io, errors: readonly ConfigError[], label: string): void {
-  const words = wordsOf(io.env)
-  for (const error of errors)
-    io.stderr.write(`${words.check.labelled(label, formatError(error, words))}\n`)
-}
+/** The texts of the flags that were given; of a flag without a value its name. */
+export type FlagValues = Readonly<Record<string, string | undefined>>
 
-/** Writes what is wrong and what is doubtful. */
-export function writeProblems(io: Io, loaded: Loaded): void {
-  const words = wordsOf(io.env)
-  writeErrors(io, loaded.warnings, words.check.warning)
-  if (loaded.ok) return
-  writeErrors(io, loaded.errors, words.check.error)
-  const readers = new Set(loaded.errors.map((error) => readerOf(io, error, words)))
-  for (const reader of readers) if (reader !== '') io.stderr.write(`${reader}\n`)
-}
+/** What each file of a command exports. Returns the exit code. */
+export type Command = (flags: FlagValues, io: Io) => Promise<number>
 
-/** As whom the file of a setting is read; empty unless that is why it is not, or when nobody knows. */
-export function readerOf({ uid }: Io, { isDenied }: ConfigError, { settings }: Words): string {
-  return isDenied === true && uid !== undefined ? settings.cures.readAs(uid) : ''
+/** Writes what is wrong and what is doubtful, one line each. */
+export function writeProblems({ env, stderr }: Io, problems: Loaded['problems']): void {
+  const words = wordsOf(env)
+  for (const problem of problems) {
+    const label = problem.isWarning ? words.check.warning : words.check.error
+    stderr.write(`${words.check.labelled(label, settingLine(words, problem))}\n`)
+  }
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals
@@ -69,22 +62,3 @@ const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals
 export function endedBy(signal: AbortSignal): number {
   return 128 + (SIGNAL_NUMBERS[String(signal.reason)] ?? 0)
 }
-
-/** The texts of the flags that were given; of a flag without a value its name. */
-export type FlagValues = Readonly<Record<string, string | undefined>>
-
-/** The value of `--timeout`, 60 s by default, in milliseconds. Undefined: it is wrong, and stderr says how. */
-export function readTimeout(
-  { env, stderr }: Io,
-  text: string | undefined,
-  limits: Parameters<typeof duration>[0],
-): number | undefined {
-  const timeout = readText(duration(limits), text ?? '60s')
-  if (!(timeout instanceof FormatError)) return timeout
-  const { command, settings } = wordsOf(env)
-  stderr.write(`${command.wrongValue('--timeout', timeout.problem(settings.wrong))}\n`)
-  return undefined
-}
-
-/** What each file of a command exports. Returns the exit code. */
-export type Command = (flags: FlagValues, io: Io) => Promise<number>

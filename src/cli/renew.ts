@@ -5,17 +5,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Status } from '../admin/index.ts'
 import { formatDuration } from '../config/index.ts'
 import { codeOf } from '../causes.ts'
-import { describeResponse, openAdminClient, statusIn } from './admin-probe.ts'
-import { EXIT } from './exit-codes.ts'
-import { endedBy, readTimeout, type Command, type Io } from './io.ts'
+import { describeResponse, openAdminClient, statusIn } from './admin-client.ts'
+import { endedBy, EXIT, type Command, type Io } from './io.ts'
 
-const LIMITS = { min: '1s', max: '1h' }
+/** Milliseconds for the login. */
+const TIMEOUT = 60_000
 /** Milliseconds between two looks at `/status.json`. */
 const LOOK_EVERY = 200
 
-export const renew: Command = async (flags, io) => {
-  const timeout = readTimeout(io, flags['timeout'], LIMITS)
-  if (timeout === undefined) return EXIT.usage
+export const renew: Command = async (_, io) => {
   const ask = openAdminClient(io)
   if (ask === undefined) return EXIT.usage
   const words = wordsOf(io.env)
@@ -27,10 +25,10 @@ export const renew: Command = async (flags, io) => {
   if (io.signal.aborted) return endedBy(io.signal)
   if (before === undefined || problem !== undefined) {
     io.stderr.write(`${words.sentences(renew.nothing(problem ?? ''))}\n`)
-    return EXIT.notReady
+    return EXIT.notRunning
   }
 
-  const deadline = performance.now() + timeout
+  const deadline = performance.now() + TIMEOUT
   while (performance.now() < deadline) {
     await delay(LOOK_EVERY, undefined, { signal: io.signal }).catch(() => undefined)
     const response = await ask('/status.json')
@@ -46,7 +44,7 @@ export const renew: Command = async (flags, io) => {
       return CODES[now.asked.outcome]
     }
   }
-  io.stderr.write(`${renew.late(formatDuration(timeout))}\n`)
+  io.stderr.write(`${renew.late(formatDuration(TIMEOUT))}\n`)
   return EXIT.unreachable
 }
 

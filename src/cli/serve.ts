@@ -1,47 +1,40 @@
 import { once } from 'node:events'
 import { startApp } from '../server.ts'
-import { formatError, loadConfig } from '../config/index.ts'
+import { loadConfig } from '../config/index.ts'
 import { createLog, openStdout } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
-import { EXIT } from './exit-codes.ts'
-import { readerOf, writeProblems, type Command } from './io.ts'
+import { EXIT, writeProblems, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
-import { en, wordsOf } from '../words/index.ts'
+import { en, explainSetting, settingLine, wordsOf } from '../words/index.ts'
 
 /** The proxy itself, until a signal comes. */
 export const serve: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
   const words = wordsOf(io.env)
-  const { warnings } = loaded
-  // When one of them could not be read, its default counts.
-  const { logFormat = 'auto', logLevel = 'info' } = loaded.config
-  const pretty = logFormat === 'pretty' || (logFormat === 'auto' && io.isTTY)
+  const errors = loaded.problems.filter(({ isWarning }) => !isWarning)
+  const pretty = io.isTTY
   if (!loaded.ok && pretty) {
-    writeProblems(io, loaded)
+    writeProblems(io, loaded.problems)
     io.stderr.write(`${words.command.notStarted}\n`)
     return EXIT.usage
   }
   const stdout = openStdout()
   const log = await createLog({
-    level: logLevel,
+    // When it could not be read, its default counts.
+    level: loaded.config.logLevel ?? 'info',
     format: pretty ? 'pretty' : 'json',
     destination: stdout,
     colors: stdout.colors,
   })
   const systemd = createNotifier(io.env)
-  const logWarnings = (): void => {
-    for (const { setting, said } of warnings)
-      log('setting-doubtful', { setting, detail: en.line(...said(en.settings)) })
+  if (loaded.ok) log('starting', { version: BUILD_VERSION })
+  // A misspelt name is often why another one is not set.
+  for (const problem of loaded.problems) {
+    const event = problem.isWarning ? 'setting-doubtful' : 'setting-wrong'
+    log(event, { setting: problem.setting, detail: en.line(...explainSetting(en, problem)) })
   }
   if (!loaded.ok) {
-    // A misspelt name is often why another one is not set.
-    logWarnings()
-    await systemd.failed(loaded.errors.map((error) => formatError(error, words)).join(' | '))
-    for (const error of loaded.errors) {
-      const { setting, said } = error
-      const detail = en.sentences(...said(en.settings), readerOf(io, error, en))
-      log('setting-wrong', { setting, detail })
-    }
+    await systemd.failed(errors.map((error) => settingLine(words, error)).join(' | '))
     await stdout.flush()
     return EXIT.usage
   }
@@ -51,20 +44,19 @@ export const serve: Command = async (_, io) => {
     return stdout.flush()
   }
   io.onFatal(fatal)
-  log('starting', { version: BUILD_VERSION })
-  logWarnings()
   if (isLenientParser(io.llhttp)) log('parser-doubtful')
   try {
     const fd = passedSocket(io)
     const app = await startApp({
       config: fd === undefined ? config : { ...config, listen: { ...config.listen, fd } },
+      env: io.env,
       version: BUILD_VERSION,
       pid: io.pid,
       log,
       logLinesDropped: stdout.dropped,
       settings: loaded.settings,
     })
-    io.onHangUp(() => app.renew())
+    io.onHangUp(() => void app.renew())
     systemd.ready()
     if (!io.signal.aborted) await once(io.signal, 'abort')
     systemd.stopping()

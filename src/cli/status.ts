@@ -1,24 +1,37 @@
-import { describeResponse, openAdminClient } from './admin-probe.ts'
-import { EXIT } from './exit-codes.ts'
-import type { Command } from './io.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { duration } from '../config/index.ts'
 import { wordsOf } from '../words/index.ts'
+import { describeResponse, openAdminClient } from './admin-client.ts'
+import { endedBy, EXIT, type Command } from './io.ts'
 
-const PATHS: Readonly<Record<string, string>> = { text: '/status.txt', json: '/status.json' }
+/** Milliseconds between two probes. */
+const INTERVAL = 250
 
-export const status: Command = async ({ output = 'text' }, io) => {
-  const path = Object.hasOwn(PATHS, output) ? PATHS[output] : undefined
-  if (path === undefined) {
-    io.stderr.write(`${wordsOf(io.env).command.output}\n`)
+export const status: Command = async ({ json, wait }, io) => {
+  const { command } = wordsOf(io.env)
+  const patience = wait === undefined ? undefined : duration('0s', '24h').parse(wait)
+  if (patience === null) {
+    io.stderr.write(`${command.needsValue('--wait', '60s')}\n`)
     return EXIT.usage
   }
   const ask = openAdminClient(io)
   if (ask === undefined) return EXIT.usage
-  const response = await ask(path)
-  const { status, body } = response
-  if (status === 200) {
-    io.stdout.write(body.endsWith('\n') ? body : `${body}\n`)
-    return EXIT.ok
+  const deadline = performance.now() + (patience ?? 0)
+  let isReady = patience === undefined
+  while (!isReady) {
+    isReady = (await ask('/readyz')).status === 200
+    if (io.signal.aborted) return endedBy(io.signal)
+    const left = deadline - performance.now()
+    if (isReady || left <= 0) break
+    await delay(Math.min(INTERVAL, left), undefined, { signal: io.signal }).catch(() => undefined)
   }
-  io.stderr.write(`${describeResponse(response, wordsOf(io.env))}\n`)
-  return EXIT.notReady
+  const response = await ask(json ? '/status.json' : '/status.txt')
+  if (response.status !== 200) {
+    io.stderr.write(`${describeResponse(response, wordsOf(io.env))}\n`)
+    return EXIT.notRunning
+  }
+  io.stdout.write(response.body.replace(/\n?$/, '\n'))
+  if (isReady) return EXIT.ok
+  io.stderr.write(`${command.notReady(wait ?? '')}\n`)
+  return EXIT.notRunning
 }

@@ -1,25 +1,10 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  statSync,
-  type Stats,
-} from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 import { codeOf } from '../causes.ts'
-import type { SettingWords } from './config-error.ts'
-import type { Problem } from './formats.ts'
+import type { FileProblem } from '../setting-problem.ts'
 
 /** Bytes; the bundle of all public authorities is a fifth of it, and a file with a password is smaller. */
 export const MAX_PEM = 1024 * 1024
-
-/** Why a file gave nothing. */
-export type FileProblem = keyof SettingWords['wrong']['file']
 
 export type FileRead =
   | { readonly ok: true; readonly bytes: Uint8Array }
@@ -32,58 +17,20 @@ export type FileRead =
  */
 export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
-/** Undefined where nothing is, or where this user may not look: a link may lead there. Never throws. */
-export function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path)
-  } catch {
-    return undefined
-  }
-}
-
-/** Who may read it; empty where that cannot be seen. */
-function ownerOf(path: string): Problem {
-  const found = statOf(path)
-  if (found === undefined) return () => ''
-  const mode = (found.mode & 0o7777).toString(8)
-  return (is) => is.owner(found.uid, found.gid, mode)
-}
-
-/** Completes `NAME ...`. */
-export function fileProblem(path: string, problem: FileProblem): Problem {
-  const closed = isAbsolute(path) ? closedDirectory(dirname(path)) : undefined
-  if (closed !== undefined) return (is) => is.notReached(path, closed)
-  const where = whereIs(path)
-  const owner = problem === 'denied' ? ownerOf(path) : () => ''
-  return (is) => `${is.file[problem]}${where(is)}${owner(is)}`
-}
-
 /**
- * `: /path`, and of which file it is a copy. Empty unless it is in an existing directory other than `/`: a password that
- * was given where its file was asked for is not repeated.
+ * The path as an error may show it, in the name of the file that a person corrects: the units of config/systemd give the
+ * service copies. Undefined unless it is in an existing directory other than `/`: a password that was given where its
+ * file was asked for is not repeated.
  */
-export function whereIs(path: string): Problem {
+export function shownPath(path: string): string | undefined {
   const directory = dirname(path)
-  if (!isAbsolute(path) || directory === '/' || !existsSync(directory)) return () => ''
-  const original = originalOf(path)
-  return (is) => (original === path ? is.at(path) : is.copy(path, original))
+  if (!isAbsolute(path) || directory === '/' || !existsSync(directory)) return undefined
+  return originalOf(path)
 }
 
-/** Which file a person corrects: the units of config/systemd give the service copies, and renew them. */
+/** Which file a person corrects. */
 export function originalOf(path: string): string {
   return path.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
-}
-
-/** The first directory of its path that this user may not enter. */
-function closedDirectory(directory: string): string | undefined {
-  const above = directory === '/' ? undefined : closedDirectory(dirname(directory))
-  if (above !== undefined) return above
-  try {
-    accessSync(directory, constants.X_OK)
-    return undefined
-  } catch (error) {
-    return codeOf(error) === 'EACCES' ? directory : undefined
-  }
 }
 
 /**

@@ -1,171 +1,53 @@
-import type { SettingWords } from './config-error.ts'
-import { REDACTED, Secret } from './secret.ts'
-
-/** In the language of whoever reads it. */
-export type Wording = (words: SettingWords) => string
-
-/** What is wrong with a text: completes `NAME ...`, and never repeats the text. */
-export type Problem = (wrong: SettingWords['wrong']) => string
+import { isIPv4, isIPv6 } from 'node:net'
+import type { Kind, Range } from '../setting-problem.ts'
+import { parseEndpoint, urlHost, type ListenAddress } from './address.ts'
+import { REDACTED, Secret, withoutLogin } from './secret.ts'
 
 /** How a value is written in the environment. */
 export interface Format<T = unknown> {
-  /** For tables: `duration`, `size`, `list of header names`. */
-  readonly type: Wording
-  /** What is accepted, for tables; empty when the type says it all. */
-  readonly limits: Wording
-  /** An error repeats the text. Otherwise the text may hold a secret. */
-  readonly quotable?: boolean | undefined
+  /** Names the phrase that says what is accepted; `words` has one for each kind. */
+  readonly kind: Kind
+  /** Null: the text is no such value. */
+  readonly parse: (text: string) => T | null
+  /** A text that is accepted, for settings without a default. */
+  readonly example: string
+  /** Of a number: its limits as texts, and what each unit counts. */
+  readonly range?: Range
+  /** The closed set of texts, if there is one. */
+  readonly choices?: readonly string[]
+  /** Entries are separated by commas. */
+  readonly isList?: true
+  /** An empty text is a value of its own, not an unset variable. */
+  readonly emptyIsValue?: true
+  /** Spaces around the text belong to it. */
+  readonly verbatim?: true
   /** The value is, or may hold, a secret: what may be shown of its text. */
   readonly redact?: (text: string) => string
-  /** The value in the largest unit that fits, where a text may have another one. */
-  readonly inUnits?: ((value: number) => string) | undefined
-  /** The closed set of texts, if there is one. */
-  readonly choices?: readonly string[] | undefined
-  /** An empty text is a value of its own, not an unset variable. */
-  readonly emptyIsValue?: boolean
-  /** Spaces and line ends around the text belong to it. */
-  readonly verbatim?: true
-  /** Of a number: its limits, whether 0 is accepted below them, and what each unit counts. */
-  readonly range?: {
-    readonly min: number
-    readonly max: number
-    readonly zero: boolean
-    readonly units: Readonly<Record<string, number>>
-  }
-  /** @throws FormatError */
-  readonly read: (text: string) => T
 }
 
-/** Thrown where a text cannot be read. */
-export class FormatError extends Error {
-  readonly problem: Problem
-  /** Fits the mistake, and is shown in place of the setting's own example. */
-  readonly example: string | undefined
+// Numbers.
 
-  constructor(problem: Problem, example?: string) {
-    super()
-    this.problem = problem
-    this.example = example
-  }
-}
-
-/** The value of a text, or what is wrong with it. */
-export function readText<T>(format: Format<T>, text: string): T | FormatError {
-  try {
-    return format.read(text)
-  } catch (error) {
-    if (error instanceof FormatError) return error
-    throw error
-  }
-}
-
-/** @throws FormatError */
-export function check(sound: boolean, problem: Problem, example?: string): asserts sound {
-  if (!sound) throw new FormatError(problem, example)
-}
-
-type More = Omit<Partial<Format>, 'read' | 'type'>
-
-/** The types that have a name. */
-type Type = {
-  [Name in keyof SettingWords['types']]: SettingWords['types'][Name] extends string ? Name : never
-}[keyof SettingWords['types']]
-
-/** @param read may throw what `check` throws. */
-export function format<T>(type: Type, read: (text: string) => T, more: More = {}): Format<T> {
-  const limits: Wording = (words) => {
-    const fixed: Partial<Readonly<Record<Type, string>>> = words.limits.of
-    return fixed[type] ?? ''
-  }
-  return { type: ({ types }) => types[type], limits, ...more, read }
-}
-
-/** A format of ASCII whose texts may be shown: none of them holds a secret. */
-export function quotable<T>(type: Type, read: (text: string) => T, more?: More): Format<T> {
-  const readTyped = (text: string): T => {
-    checkTyped(text, text.replace(QUOTES, '').normalize('NFKC'))
-    return read(text)
-  }
-  return format(type, readTyped, { quotable: true, ...more })
-}
-
-const QUOTES = /["'`\u2018-\u201f]/gu
-
-/** Names a character that an env file or an input method has put where ASCII without quotes belongs. */
-export function checkTyped(text: string, example?: string): void {
-  for (const odd of text) {
-    const number = numberOf(odd)
-    check(!odd.match(QUOTES), (is) => is.quotes(odd, number), example)
-    const plain = odd.normalize('NFKC')
-    const isTyped = plain !== odd && plain.trim() !== ''
-    check(!isTyped, (is) => is.otherWidth(JSON.stringify(odd), number, plain), example)
-  }
-}
-
-/** The problem with a whole text in quotes, as an env file may have it; undefined: it is not. */
-export function quotesAround(text: string): Problem | undefined {
-  const [quote] = /^["'](?=.*["']$)/s.exec(text) ?? []
-  return quote === undefined ? undefined : (is) => is.quotes(quote, numberOf(quote))
-}
-
-/** `U+FF1A` */
-export function numberOf(character: string): string {
-  return `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`
-}
-
-/** Texts of the format. */
-interface Limits {
-  readonly min: string
-  readonly max: string
-  /** 0 is accepted although it is below `min`: it turns off what is limited. Default: false. */
-  readonly zero?: boolean
-}
-
-interface Numeric {
-  readonly type: Type
-  /** From the smallest to the largest. A number without a unit counts in the one named ''. */
-  readonly units: Readonly<Record<string, number>>
-  readonly malformed: Problem
-  /** What to say of a number that is not whole in the smallest unit. Default: it may be any. */
-  readonly tooFine?: Problem
-  readonly inUnits?: (value: number) => string
-}
-
-/** Numbers of a smallest unit, written with larger ones. */
-function numeric(given: Limits, { type, units, inUnits, ...problems }: Numeric): Format<number> {
+/** A number of a smallest unit, written with larger ones. */
+function numeric(kind: Kind, min: string, max: string, units: Range['units']): Format<number> {
   const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`)
   const read = (text: string): number => {
     const [, digits, unit = ''] = pattern.exec(text) ?? []
-    check(digits !== undefined, problems.malformed)
     const exact = Number(digits) * (units[unit] ?? 1)
-    if (problems.tooFine === undefined) return exact
     const value = Math.round(exact)
     // 1.1 s is 1100.0000000000001 ms: binary fractions are not a finer unit.
-    check(!(Math.abs(exact - value) > 1e-6 * Math.max(1, value)), problems.tooFine)
-    return value
+    return Math.abs(exact - value) <= 1e-6 * Math.max(1, value) ? value : Number.NaN
   }
-  const { zero = false } = given
-  const [min, max] = [read(given.min), read(given.max)]
-  const limits: Wording = (words) => words.limits.range(given.min, given.max, zero)
-  const range = { min, max, zero, units }
-  const readInRange = (text: string): number => {
+  const [least, most] = [read(min), read(max)]
+  const parse = (text: string): number | null => {
     const value = read(text)
-    const inRange = (value >= min && value <= max) || (value === 0 && zero)
-    check(inRange, (is) => is.outside(given.min, given.max, zero))
-    return value
+    return value >= least && value <= most ? value : null
   }
-  return quotable(type, readInRange, { limits, inUnits, range })
+  return { kind, parse, example: max, range: { min, max, units } }
 }
 
 /** Milliseconds, written `250ms`, `2.8s`, `5m` or `1h`; a bare number is seconds. */
-export function duration(limits: Limits): Format<number> {
-  return numeric(limits, {
-    type: 'duration',
-    units: { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 },
-    malformed: (is) => is.notDuration,
-    tooFine: (is) => is.tooFine,
-    inUnits: formatDuration,
-  })
+export function duration(min: string, max: string): Format<number> {
+  return numeric('duration', min, max, { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 })
 }
 
 /** The shortest text that `duration` reads as the same number of milliseconds. */
@@ -175,140 +57,288 @@ export function formatDuration(ms: number): string {
   return ms === 0 || ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`
 }
 
-const SIZE_UNITS = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
-
 /** Bytes, written `64KiB`, `1.5MiB`, `1GiB`, or a bare number of bytes. */
-export function size(limits: Limits): Format<number> {
-  return numeric(limits, {
-    type: 'size',
-    units: SIZE_UNITS,
-    malformed: (is) => is.notSize,
-    tooFine: (is) => is.notBytes,
-    inUnits(bytes) {
-      const fits = Object.entries(SIZE_UNITS).filter(([, one]) => bytes > 0 && bytes % one === 0)
-      const [unit, factor] = fits.findLast(([name]) => name !== 'B') ?? ['', 1]
-      return `${bytes / factor}${unit}`
-    },
-  })
+export function size(min: string, max: string): Format<number> {
+  return numeric('size', min, max, { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 })
 }
 
 /** A whole number. */
-export function count(limits: Limits): Format<number> {
-  const malformed: Problem = (is) => is.notCount
-  return numeric(limits, { type: 'count', units: { '': 1 }, malformed, tooFine: malformed })
+export function count(min: string, max: string): Format<number> {
+  return numeric('count', min, max, { '': 1 })
 }
 
-/** A share, written as a decimal fraction. */
-export function ratio(limits: Limits): Format<number> {
-  return numeric(limits, { type: 'ratio', units: { '': 1 }, malformed: (is) => is.notRatio })
-}
-
-/** The share of requests that is sampled: `off` is 0, `full` is 1. */
-export const sampling = quotable('sampling', (text) => {
-  const isShare = /^(?:off|full|0(?:\.\d+)?|1(?:\.0+)?)$/.test(text)
-  check(isShare, (is) => is.notSampling)
-  return text === 'full' ? 1 : Number(text.replace('off', '0'))
-})
-
-/** A status between 400 and 499. */
-export const rejectionStatus = quotable('status', (text) => {
-  check(/^4\d\d$/.test(text), (is) => is.notStatus)
-  return Number(text)
-})
-
-export const boolean = quotable(
-  'boolean',
-  (text) => {
-    check(text === 'true' || text === 'false', (is) => is.notBoolean)
-    return text === 'true'
-  },
-  { choices: ['true', 'false'] },
-)
+// Words and texts.
 
 /** One of a closed set of words. */
-export function choice<const Words extends readonly string[]>(...choices: Words) {
-  const read = (text: string): Words[number] => {
-    const found = choices.find((one) => one === text)
-    check(found !== undefined, (is) => is.notChoice(choices))
-    return found
+export function choice<const Words extends readonly string[]>(
+  ...choices: Words
+): Format<Words[number]> {
+  const parse = (text: string): Words[number] | null => choices.find((one) => one === text) ?? null
+  return { kind: 'choice', parse, choices, example: choices[0] ?? '' }
+}
+
+export const boolean: Format<boolean> = {
+  ...choice('true', 'false'),
+  parse: (text) => (text === 'true' ? true : text === 'false' ? false : null),
+}
+
+/** The value of `off`; in a `Config` it is undefined. */
+export const OFF = Symbol('off')
+
+/** What the format accepts, or `off`. */
+export function orOff<T>(format: Format<T>): Format<T | typeof OFF> {
+  const { choices = [] } = format
+  return {
+    ...format,
+    choices: [...choices, 'off'],
+    parse: (text) => (text === 'off' ? OFF : format.parse(text)),
   }
-  return quotable('choice', read, { limits: ({ limits }) => limits.choices(choices), choices })
 }
 
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]/
 
-/** Text without control characters, kept as it is. */
-export function text(maxBytes: number) {
-  const read = (value: string): string => {
-    const bytes = Buffer.byteLength(value)
-    check(!CONTROL.test(value), (is) => is.control)
-    check(bytes <= maxBytes, (is) => is.tooManyBytes(bytes, maxBytes))
-    return value
-  }
-  return format('text', read, { limits: ({ limits }) => limits.text(maxBytes), verbatim: true })
+/** A user of iSales: 1 to 49 bytes of UTF-8 without control characters, kept as it is. */
+export const user: Format<string> = {
+  kind: 'user',
+  parse: (text) => (CONTROL.test(text) || Buffer.byteLength(text) > 49 ? null : text),
+  example: 'obs-proxy',
+  verbatim: true,
 }
 
-/** Any text but NUL; it never prints. */
-export function secret(minBytes = 1) {
-  const read = (value: string): Secret => {
-    check(!value.includes('\0'), (is) => is.nul)
-    check(Buffer.byteLength(value) >= minBytes, (is) => is.tooFewBytes(minBytes))
-    return new Secret(value)
-  }
-  return format('secret', read, {
-    limits: ({ limits }) => limits.secret(minBytes),
-    redact: () => REDACTED,
-    verbatim: true,
-  })
+/** Any text of so many bytes but NUL; it never prints. */
+export function secret(minBytes: number): Format<Secret> {
+  const parse = (text: string): Secret | null =>
+    text.includes('\0') || Buffer.byteLength(text) < minBytes ? null : new Secret(text)
+  const range = { min: String(minBytes), max: '64KiB', units: {} }
+  return { kind: 'secret', parse, range, example: '…', redact: () => REDACTED, verbatim: true }
 }
 
-/** The path of a file that is read at the start. */
-export const filePath = format('filePath', (value) => {
-  const quoted = quotesAround(value)
-  if (quoted !== undefined) throw new FormatError(quoted)
-  check(!CONTROL.test(value), (is) => is.notFile)
-  return value
-})
+/** The path of a file or a directory. */
+export const filePath: Format<string> = {
+  kind: 'file',
+  parse: (text) => (CONTROL.test(text) ? null : text),
+  example: '/etc/isales/file',
+}
 
 /** Entries separated by commas; spaces around an entry are dropped. No entry may occur twice. */
-export function list<T extends string | number>(
-  of: Format<T>,
-  { emptyAllowed = false }: { readonly emptyAllowed?: boolean } = {},
+function list<T extends string | number>(
+  entry: Format<T>,
+  allowed: 'emptyIsValue' | 'notEmpty',
 ): Format<readonly T[]> {
-  const limits: Wording = (words) => {
-    const { both, maybeEmpty, atLeastOne } = words.limits
-    const [each, size] = [of.limits(words), emptyAllowed ? maybeEmpty : atLeastOne]
-    return each === '' ? size : both(each, size)
-  }
-  const read = (whole: string): readonly T[] => {
-    const texts = whole === '' && emptyAllowed ? [] : whole.split(',').map((one) => one.trim())
-    const entries = texts.map((one) => readEntry(of, one))
+  const mayBeEmpty = allowed === 'emptyIsValue'
+  const parse = (whole: string): readonly T[] | null => {
+    const texts = whole === '' ? [] : whole.split(',').map((one) => one.trim())
+    const entries = texts.flatMap((one) => entry.parse(one) ?? [])
+    const isWhole = entries.length === texts.length && (mayBeEmpty || entries.length > 0)
     const distinct = new Set(entries.map((one) => String(one).toLowerCase()))
-    check(distinct.size === entries.length, (is) => is.twice)
-    return entries
+    return isWhole && distinct.size === entries.length ? entries : null
   }
-  return {
-    type: (words) => words.types.list(of.type(words)),
-    limits,
-    quotable: of.quotable,
-    emptyIsValue: emptyAllowed,
-    read,
+  return { ...entry, parse, isList: true, ...(mayBeEmpty && { emptyIsValue: true }) }
+}
+
+// Addresses and URLs.
+
+const HOST_NAME =
+  /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?$/
+const MAX_PORT = 65_535
+
+/** `host:port`, `[v6]:port` or `:port` (all interfaces). */
+export const address: Format<ListenAddress> = {
+  kind: 'address',
+  parse(text) {
+    const { host = '', port = Infinity } = parseEndpoint(text) ?? {}
+    const isHost = host === '' || isIPv6(host) || HOST_NAME.test(host)
+    return isHost && port <= MAX_PORT ? { host: host.toLowerCase(), port } : null
+  },
+  example: '127.0.0.1:8080',
+}
+
+/** A host name or address without port, in lower case; IPv6 in brackets, as a `Host` header has it. */
+const host: Format<string> = {
+  kind: 'host-names',
+  parse(text) {
+    const { host = '', port } = parseEndpoint(text) ?? {}
+    const isHost = port === undefined && (isIPv6(host) || HOST_NAME.test(host))
+    return isHost ? urlHost(host).toLowerCase() : null
+  },
+  example: 'isales-auth-proxy.telephony.svc',
+}
+export const hosts = list(host, 'emptyIsValue')
+
+/** A name as TLS has it: without port, and no address (RFC 6066 section 3). */
+export const serverName: Format<string> = {
+  kind: 'server-name',
+  parse: (text) => (HOST_NAME.test(text) && !isIPv4(text) ? text.toLowerCase() : null),
+  example: 'service.besclouds.com',
+}
+
+/** The hosts that are reached without the egress proxy, in lower case and separated by commas. */
+export const noProxy: Format<string> = {
+  kind: 'hosts',
+  parse(text) {
+    const hosts = text
+      .toLowerCase()
+      .split(/[\s,]+/)
+      .filter(Boolean)
+    return /[;\u3001]/.test(text) ? null : hosts.join(',')
+  },
+  example: '.svc,10.0.0.0/8',
+}
+
+/** The URL parser forgives what an operator should see: backslashes, tabs, a missing slash, other scripts. */
+const HTTP_URL = /^https?:\/\/[\x21-\x5b\x5d-\x7e]+$/i
+
+function parseHttpUrl(text: string): URL | null {
+  if (!HTTP_URL.test(text) || /[?#]/.test(text) || !URL.canParse(text)) return null
+  const url = new URL(text)
+  return url.pathname === '/' ? url : null
+}
+
+/** Scheme, host and port of a server, and nothing else. */
+export const origin: Format<string> = {
+  kind: 'origin',
+  parse: (text) => (text.includes('@') ? null : (parseHttpUrl(text)?.origin ?? null)),
+  example: 'https://service.besclouds.com',
+}
+
+/** Null: the % in it escapes nothing, which the URL parser accepts. */
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return null
   }
 }
 
-function readEntry<T>(of: Format<T>, entry: string): T {
-  const value = entry === '' ? new FormatError((is) => is.empty) : readText(of, entry)
-  if (value instanceof FormatError) throw new FormatError((is) => is.entry(value.problem(is)))
-  return value
+/** The egress proxy; a secret, for it may hold a password. `http://` is understood. */
+export const proxyUrl: Format<Secret> = {
+  kind: 'proxy-url',
+  parse(text) {
+    const whole = text.includes('://') ? text : `http://${text}`
+    const url = parseHttpUrl(whole)
+    const isSound = url !== null && decode(url.username) !== null && decode(url.password) !== null
+    return isSound ? new Secret(whole) : null
+  },
+  example: 'http://egress.example:3128',
+  redact: (url) => (url.includes('://') ? withoutLogin(url) : withoutLogin(`//${url}`).slice(2)),
 }
 
-/** What the format accepts, or `off`: undefined. */
-export function orOff<T>(of: Format<T>): Format<T | undefined> {
-  return {
-    ...of,
-    type: (words) => words.types.orOff(of.type(words)),
-    choices: of.choices && [...of.choices, 'off'],
-    read: (value) => (value === 'off' ? undefined : of.read(value)),
-  }
+/** Where the shared store is. */
+export interface StoreAddress {
+  readonly tls: boolean
+  /** IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+  readonly database: number
+  readonly user: string | undefined
+}
+
+const STORE_URL = /^(?:redis|valkey)(s?):\/\/(?:([^@/:]*)@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$/
+const STORE_PORT = 6379
+
+/** `redis[s]://` or `valkey[s]://`, `[user@]host[:port][/database]`. */
+export const storeUrl: Format<StoreAddress> = {
+  kind: 'store-url',
+  parse(text) {
+    const [, s, name = '', server = '', database = 0] = STORE_URL.exec(text) ?? []
+    const { host = '', port = STORE_PORT } = parseEndpoint(server) ?? {}
+    const user = decode(name)
+    const isHost = isIPv6(host) || HOST_NAME.test(host)
+    if (!isHost || port === 0 || port > MAX_PORT || user === null) return null
+    const known = user === '' ? undefined : user
+    return { tls: s === 's', host, port, database: Number(database), user: known }
+  },
+  example: 'valkeys://isales-auth-proxy@valkey.example:6379',
+  // A password is not accepted, and still not shown.
+  redact: withoutLogin,
+}
+
+const MAX_PATH = 1024
+
+/** An absolute path without query, as the paths of calls have to be: another would never be forwarded. */
+export const path: Format<string> = {
+  kind: 'path',
+  parse(text) {
+    const isPath = /^\/[\w.~/-]*$/.test(text) && text.length <= MAX_PATH
+    return isPath && !/\/\/|\/\.|\.(?:\/|$)/.test(text) ? text : null
+  },
+  example: '/rest/isales/v1/openapi/obs/',
+}
+export const paths: Format<readonly string[]> = { ...list(path, 'notEmpty'), kind: 'paths' }
+
+// The token.
+
+/** Which headers of a business call carry which token. */
+export interface TokenHeader {
+  readonly names: readonly string[]
+  /** Stands before the token (RFC 9110 section 11.1); empty: the token alone. */
+  readonly scheme: string
+  readonly field: 'token' | 'refreshToken'
+}
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/
+/** Headers that frame or route a message, or end at the next hop: a token in one would break every call. */
+const NOT_FOR_TOKENS = new RegExp(
+  `^(?:${[
+    'connection|date|expect|host|http2-settings|keep-alive|max-forwards|te|trailer',
+    'transfer-encoding|upgrade|via|x-request-id',
+    'content-(?:encoding|length|type)',
+    'proxy-(?:authenticate|authentication-info|authorization|connection)',
+  ].join('|')})$`,
+  'i',
+)
+const headerName: Format<string> = {
+  kind: 'token-header',
+  parse: (text) => (TOKEN.test(text) && !NOT_FOR_TOKENS.test(text) ? text : null),
+  example: 'Authorization',
+}
+const headerNames = list(headerName, 'notEmpty')
+
+/** `NAME[,NAME]: [SCHEME ]{token}`, or with `{refreshToken}`. */
+export const tokenHeader: Format<TokenHeader> = {
+  kind: 'token-header',
+  parse(text) {
+    const [, head = '', scheme = '', field = ''] =
+      /^([^:]+):\s*(?:(\S+)\s+)?\{(token|refreshToken)\}$/.exec(text) ?? []
+    const names = headerNames.parse(head)
+    const isScheme = scheme === '' || TOKEN.test(scheme)
+    if (names === null || !isScheme) return null
+    return { names, scheme, field: field === 'token' ? field : 'refreshToken' }
+  },
+  example: 'Authentication: Bearer {refreshToken}',
+}
+
+/** As `ISALES_TOKEN_HEADER` has it. */
+export function formatTokenHeader({ names, scheme, field }: TokenHeader): string {
+  return `${names.join(',')}: ${scheme === '' ? '' : `${scheme} `}{${field}}`
+}
+
+/** How iSales says that a token is bad. */
+export interface Rejections {
+  /** From 400 to 499. */
+  readonly statuses: readonly number[]
+  /** Values of `result` in a 200. */
+  readonly results: readonly string[]
+}
+
+/** Statuses from 400 to 499, and `result=TEXT`. */
+export const rejections: Format<Rejections> = {
+  kind: 'rejections',
+  parse(text) {
+    const entry = /^(?:4\d\d|result=[^,\p{C}]{1,64})$/u
+    const parse = (one: string): string | null => (entry.test(one) ? one : null)
+    const entries = list({ kind: 'rejections', parse, example: '' }, 'notEmpty').parse(text)
+    if (entries === null) return null
+    const results = entries.filter((one) => one.startsWith('result='))
+    const statuses = entries.filter((one) => !results.includes(one)).map(Number)
+    return { statuses, results: results.map((one) => one.slice('result='.length)) }
+  },
+  example: '401,403,result=100401',
+}
+
+/** As `ISALES_REJECTED` has it. */
+export function formatRejections({ statuses, results }: Rejections): string {
+  return [...statuses, ...results.map((one) => `result=${one}`)].join(',')
 }

@@ -1,4 +1,4 @@
-// Everything that can be set, once: environment and files in, a `Config` or every error out; certificates, secrets that
+// Everything that can be set, once: environment and files in, a `Config` and every problem out; certificates, secrets that
 // cannot print, and files that are read again when they change.
 export {
   endpointOf,
@@ -8,21 +8,20 @@ export {
   urlHost,
   type ListenAddress,
 } from './address.ts'
-export { readTls, secureContextOptions, type TlsFiles } from './certificates.ts'
-export { formatError, valueOf, type ConfigError } from './config-error.ts'
+export { secureContextOptions, type TlsFiles } from './certificates.ts'
 export { makeDirectory, originalOf, readSmallFile, type ReadFile } from './files.ts'
-export { duration, formatDuration, readText, FormatError } from './formats.ts'
-export { path as pathFormat, type StoreAddress } from './formats-net.ts'
-export { loadConfig, type EffectiveSetting, type Environment, type Loaded } from './load.ts'
-export { watchConfigFiles, type ReloadListener, type TlsSources } from './reload.ts'
-export { createReloadable } from './reloadable.ts'
-export { Secret, withoutLogin } from './secret.ts'
 export {
-  PUBLISHED_REFRESH_PATH,
-  refreshPathOf,
-  SECRET_VARIABLES,
-  SETTING_LIST,
-  type Config,
-  type Setting,
-} from './settings.ts'
-export { KNOWN, nearest } from './unknown-variables.ts'
+  duration,
+  formatDuration,
+  formatRejections,
+  formatTokenHeader,
+  path as pathFormat,
+  rejections as rejectionsFormat,
+  type StoreAddress,
+  type TokenHeader,
+} from './formats.ts'
+export { loadConfig, type EffectiveSetting, type Environment, type Loaded } from './load.ts'
+export { watchFiles, type Part, type ReloadListener } from './reload.ts'
+export { Secret } from './secret.ts'
+export { PUBLISHED_REFRESH_PATH, SECRET_VARIABLES, type Config } from './settings.ts'
+export { nearest } from './unknown-variables.ts'

@@ -1,231 +1,149 @@
-import { isLoopback, type ListenAddress } from './address.ts'
-import type { SettingWords } from './config-error.ts'
-import * as net from './formats-net.ts'
+import type { TlsFiles } from './certificates.ts'
 import * as is from './formats.ts'
 
-const PUBLISHED_PREFIX = '/rest/isales/v1/openapi/obs/'
-export const PUBLISHED_REFRESH_PATH = `${PUBLISHED_PREFIX}auth/refresh`
-
-/** What documents, `check` and the chart say of a setting, besides its format and what it does. */
-interface About {
-  /** A text that the format accepts. Default: the default of the setting. */
-  readonly example?: string
-  /** The default, where it depends on other settings. Undefined where these could not be read. */
-  readonly derive?: (basis: Basis) => string | readonly string[] | undefined
+/** What is known of a setting: how it is written, and what stands in when it is not set. */
+interface Definition<T = unknown> extends is.Format<T> {
+  /** The text that stands in for an unset variable. */
+  readonly default?: string
+  readonly required?: true
   /** `NAME_FILE` may name a file that holds the value, or is the only way to give it. */
   readonly inFile?: 'too' | 'only'
   /** The lower-case variable is read too, and wins, as with curl. */
   readonly lowerCaseToo?: true
 }
 
-interface Basis {
-  readonly listen?: ListenAddress
-  readonly isalesLoginPath?: string
+/** `off` is undefined, and so is what is not set and has no default. */
+type ValueOf<D> =
+  D extends is.Format<infer T>
+    ? D extends { readonly default: string } | { readonly required: true }
+      ? T extends typeof is.OFF
+        ? undefined
+        : T
+      : Exclude<T, typeof is.OFF> | undefined
+    : never
+
+function required<T>(format: is.Format<T>) {
+  return { ...format, required: true } as const
 }
 
-function required<T, const A extends About>(format: is.Format<T>, about: A): is.Format<T> & A {
-  return { ...format, ...about, required: true }
+function preset<T>(text: string, format: is.Format<T>) {
+  return { ...format, default: text }
 }
 
-function optional<T, const A extends About>(
-  format: is.Format<T>,
-  about: A,
-): is.Format<T | undefined> & A {
-  return { ...format, ...about }
+function inFile<D extends is.Format>(how: 'too' | 'only', definition: D) {
+  return { ...definition, inFile: how } as D & { readonly inFile: 'too' | 'only' }
 }
 
-/** Read from the text when it is not set; without a text, what `derive` gives. */
-function preset<T, const A extends About>(
-  text: string | undefined,
-  format: is.Format<T>,
-  about?: A,
-): is.Format<T> & A {
-  return { ...format, ...(about as A), default: text }
+function lowerCaseToo<D extends is.Format>(definition: D) {
+  return { ...definition, lowerCaseToo: true } as D & { readonly lowerCaseToo: true }
 }
 
-/** The path of a file that a setting asks for by itself. */
-function file(example: string) {
-  return optional(is.filePath, { example })
-}
-
-const TOKENS = ['token', 'refreshToken'] as const
-
-const isales = {
-  isalesUrl: required(net.origin, { example: 'https://service.besclouds.com' }),
+/** Every setting, in the order of docs/configuration.md. One without a default is optional. */
+const SETTINGS = {
+  isalesUrl: required(is.origin),
   isalesAllowHttp: preset('false', is.boolean),
-  isalesUser: required(is.text(49), { example: 'obs-proxy', inFile: 'too' }),
-  isalesPassword: required(is.secret(), { example: 'change-me', inFile: 'too' }),
-  isalesLoginPath: preset(`${PUBLISHED_PREFIX}auth/login`, net.path, {
-    example: '/gateway/rest/isales/v1/openapi/obs/auth/login',
-  }),
-  isalesRefreshPath: preset(PUBLISHED_REFRESH_PATH, is.orOff(net.path)),
-  isalesTokenHeaders: preset('Authorization', is.list(net.headerName), {
-    example: 'Authorization,Authentication',
-  }),
-  isalesTokenScheme: preset('Bearer', net.authScheme),
-  isalesTokenField: preset('token', is.choice(...TOKENS), { example: 'refreshToken' }),
-  isalesRefreshHeaderToken: preset('token', is.orOff(is.choice(...TOKENS)), {
-    example: 'refreshToken',
-  }),
-  isalesRejectedStatuses: preset('401,403', is.list(is.rejectionStatus), {
-    example: '401,403,400',
-  }),
-  isalesRejectedResults: preset('', is.list(is.text(64), { emptyAllowed: true }), {
-    example: '100401,100403',
-  }),
-  isalesCaFile: file('/etc/isales/ca.pem'),
-  isalesTlsServerName: optional(net.serverName, { example: 'service.besclouds.com' }),
-  isalesClientCertFile: file('/etc/isales/client.pem'),
-  isalesClientKeyFile: file('/etc/isales/client-key.pem'),
-  isalesLoginTimeout: preset('5s', is.duration({ min: '100ms', max: '1m' }), { example: '10s' }),
-  isalesKeepAlive: preset('4s', is.duration({ min: '100ms', max: '10m' }), { example: '30s' }),
-  isalesMaxConnections: preset('256', is.count({ min: '1', max: '10000' }), { example: '64' }),
-  httpsProxy: optional(net.proxyUrl, { example: 'http://egress.example:3128', lowerCaseToo: true }),
-  noProxy: optional(net.noProxy, {
-    example: '.svc,10.0.0.0/8,service.besclouds.com',
-    lowerCaseToo: true,
-  }),
-}
+  isalesUser: inFile('too', required(is.user)),
+  isalesPassword: inFile('too', required(is.secret(1))),
+  isalesLoginPath: preset('/rest/isales/v1/openapi/obs/auth/login', is.path),
+  isalesRefreshPath: is.orOff(is.path),
+  isalesTokenHeader: preset('Authorization: Bearer {token}', is.tokenHeader),
+  isalesRefreshHeaderToken: preset('token', is.orOff(is.choice('token', 'refreshToken'))),
+  isalesRejected: preset('401,403', is.rejections),
+  isalesCaFile: is.filePath,
+  isalesTlsServerName: is.serverName,
+  isalesClientCertFile: is.filePath,
+  isalesClientKeyFile: is.filePath,
+  httpsProxy: lowerCaseToo(is.proxyUrl),
+  noProxy: lowerCaseToo(is.noProxy),
 
-const token = {
-  tokenRenewAt: preset('0.8', is.ratio({ min: '0.1', max: '0.95' }), { example: '0.5' }),
-  tokenIdleAfter: preset('off', is.orOff(is.duration({ min: '10s', max: '24h' })), {
-    example: '5m',
-  }),
-  stateDir: optional(is.filePath, { example: '/var/lib/isales-auth-proxy' }),
-  loginRejectedAttempts: preset('3', is.count({ min: '1', max: '100' }), { example: '2' }),
-}
+  tokenIdleAfter: preset('off', is.orOff(is.duration('10s', '24h'))),
+  stateDir: is.filePath,
+  loginRejectedAttempts: preset('3', is.count('1', '5')),
 
-const sharing = {
-  sessionStoreUrl: optional(net.storeUrl, {
-    example: 'valkeys://isales-auth-proxy@valkey.example:6379',
-    inFile: 'too',
-  }),
-  sessionStoreKey: optional(is.secret(32), { example: '/etc/isales/store-key', inFile: 'only' }),
-  sessionStorePassword: optional(is.secret(), { example: 'change-me', inFile: 'too' }),
-  sessionStoreCaFile: file('/etc/isales/store-ca.pem'),
-  sessionStoreClientCertFile: file('/etc/isales/store-client.pem'),
-  sessionStoreClientKeyFile: file('/etc/isales/store-client-key.pem'),
-}
+  sessionStoreUrl: is.storeUrl,
+  sessionStoreKey: inFile('only', is.secret(32)),
+  sessionStorePasswordFile: is.filePath,
+  sessionStoreCaFile: is.filePath,
 
-const listener = {
-  listen: preset('127.0.0.1:8080', net.listenAddress, { example: '0.0.0.0:8443' }),
-  listenTlsCertFile: file('/etc/isales/tls/tls.crt'),
-  listenTlsKeyFile: file('/etc/isales/tls/tls.key'),
-  listenClientCaFile: file('/etc/isales/tls/ca.crt'),
+  listen: preset('127.0.0.1:8080', is.address),
+  listenTlsCertFile: is.filePath,
+  listenTlsKeyFile: is.filePath,
+  listenClientCaFile: is.filePath,
   unsafeListen: preset('false', is.boolean),
-  allowedHosts: preset('', is.list(net.hostName, { emptyAllowed: true }), {
-    example: 'isales-auth-proxy.telephony.svc',
-  }),
-  allowedPaths: preset(undefined, is.list(net.path), {
-    example: '/rest/isales/v1/openapi/obs/,/rest/other/',
-    derive: ({ isalesLoginPath: login }) => (login === undefined ? login : [prefixOf(login)]),
-  }),
-  listenMaxConnections: preset('1024', is.count({ min: '1', max: '100000' })),
-  maxInFlight: preset('1000', is.count({ min: '1', max: '100000' })),
-  bodyIdleTimeout: preset('30s', is.duration({ min: '100ms', max: '1h' })),
-  maxBodySize: preset('100MiB', is.size({ min: '1KiB', max: '100GiB' })),
-  replayBodySize: preset('64KiB', is.size({ min: '0', max: '1MiB' })),
-  clientDeadline: preset('2.8s', is.duration({ min: '100ms', max: '1h', zero: true }), {
-    example: '9.5s',
-  }),
-  drainDelay: preset('0s', is.duration({ min: '0s', max: '10m' })),
-  drainTimeout: preset('25s', is.duration({ min: '0s', max: '1h' })),
+  allowedHosts: preset('', is.hosts),
+  allowedPaths: is.paths,
+  maxInFlight: preset('1000', is.count('1', '100000')),
+  maxBodySize: preset('100MiB', is.size('1KiB', '100GiB')),
+  replayBodySize: preset('64KiB', is.size('0', '1MiB')),
+  clientDeadline: preset('2.8s', is.duration('100ms', '30s')),
+  drainDelay: preset('0s', is.duration('0s', '10m')),
+
+  obsUser: inFile('too', is.user),
+  obsPassword: inFile('too', is.secret(1)),
+
+  adminListen: preset(':9090', is.address),
+  logLevel: preset('info', is.choice('debug', 'info', 'warn', 'error', 'fatal')),
 }
 
-const obs = {
-  obsLogin: preset(undefined, is.choice('answer', 'require', 'forward'), {
-    example: 'require',
-    derive: ({ listen }) => listen && (isLoopback(listen.host) ? 'answer' : 'require'),
-  }),
-  obsUser: optional(is.text(49), { example: 'cti-obs', inFile: 'too' }),
-  obsPassword: optional(is.secret(), { example: 'change-me-too', inFile: 'too' }),
-  obsTicketKey: optional(is.secret(32), { example: '/etc/isales/obs/ticket-key', inFile: 'only' }),
-  obsNumbers: preset('number', is.choice('number', 'string')),
-}
+type Definitions = typeof SETTINGS
 
-const admin = {
-  adminListen: preset(':9090', net.adminAddress, { example: '127.0.0.1:9090' }),
-  instance: optional(is.text(64), { example: 'site-a-active' }),
-  logLevel: preset('info', is.choice('trace', 'debug', 'info', 'warn', 'error', 'fatal')),
-  logFormat: preset('auto', is.choice('auto', 'json', 'pretty')),
-  accessLog: preset('off', is.sampling, { example: '0.01' }),
-}
+export type SettingKey = keyof Definitions
 
-/** The tables of docs/configuration.md, in order. */
-const GROUPS = { isales, token, sharing, listener, obs, admin } as const satisfies Readonly<
-  Record<keyof SettingWords['groups'], unknown>
->
-type Group = keyof typeof GROUPS
-
-type Definitions = typeof isales &
-  typeof token &
-  typeof sharing &
-  typeof listener &
-  typeof obs &
-  typeof admin
-
-type SettingKey = keyof Definitions
-
-type Given = {
-  readonly [Key in SettingKey]: ReturnType<Definitions[Key]['read']>
-} & {
+/** What is set, or stands in by default. */
+export type Given = { readonly [Key in SettingKey]: ValueOf<Definitions[Key]> } & {
+  /** Where a value came from a file, its path. */
   readonly [
     Key in SettingKey as Definitions[Key] extends { readonly inFile: string } ? `${Key}File` : never
-  ]: string | undefined
-}
-
-/** What follows from settings, and cannot be set. Durations in milliseconds. */
-interface Following {
-  readonly isalesInterfacePath: string
-  /** How long connecting may take, TLS included: so short that it can be tried again before `CLIENT_DEADLINE`. */
-  readonly isalesConnectTimeout: number
+  ]?: string | undefined
 }
 
 /**
  * The whole configuration. Durations are milliseconds, sizes bytes; what is unset and has no default is undefined, and
- * so is `off` where a path or a header can be off. The key `isalesUrl` is read from the variable `ISALES_URL`.
+ * so is `off`. The key `isalesUrl` is read from the variable `ISALES_URL`.
  */
-export type Config = Given & Following
+export type Config = Omit<Given, 'allowedPaths'> & ReturnType<typeof following> & Certificates
 
-/** Of what can be set. */
-export type ConfigKey = keyof Given
-
-/** Of a setting that is the path of a file. */
-export type FileKey = Extract<ConfigKey, `${string}File`>
-
-/** Where the calls of the interface are: `/rest/isales/v1/openapi/obs/`, or the same behind a gateway's prefix. */
-function prefixOf(loginPath: string): string {
-  const [, prefix] = /^(.*\/)auth\/login$/.exec(loginPath) ?? []
-  return prefix ?? PUBLISHED_PREFIX
+/** The contents of the files that TLS needs, as they are now. */
+export interface Certificates {
+  readonly isalesTls: TlsFiles
+  readonly listenTls: TlsFiles
 }
 
-/** Adds what follows from what could be read. */
-export function withFollowing(given: Partial<Given>): Partial<Config> {
-  const { isalesLoginPath: path, clientDeadline: deadline } = given
+const LOGIN = /auth\/login$/
+const PUBLISHED_PREFIX = '/rest/isales/v1/openapi/obs/'
+/** Whatever the configuration says, iSales responds to this path with a real token. */
+export const PUBLISHED_REFRESH_PATH = `${PUBLISHED_PREFIX}auth/refresh`
+
+/** What follows from the settings. Durations in milliseconds. */
+export function following(given: Given) {
+  const { isalesLoginPath, clientDeadline, maxInFlight } = given
+  // A gateway's prefix stands before both; rules demand the refresh path where nothing follows from the login path.
+  const isPublished = LOGIN.test(isalesLoginPath)
+  const prefix = isPublished ? isalesLoginPath.replace(LOGIN, '') : PUBLISHED_PREFIX
+  const refreshPath = `${prefix}auth/refresh`
+  // With `off` the key is there, and undefined.
+  const isalesRefreshPath = 'isalesRefreshPath' in given ? given.isalesRefreshPath : refreshPath
   return {
-    ...given,
-    ...(path !== undefined && { isalesInterfacePath: `${prefixOf(path)}business/interface` }),
-    ...(deadline !== undefined && {
-      isalesConnectTimeout: deadline === 0 ? 3000 : Math.ceil(deadline / 3),
-    }),
+    isalesRefreshPath,
+    /** Where CTI-OBS refreshes, even when the proxy does not refresh with iSales. */
+    obsRefreshPath: isalesRefreshPath ?? refreshPath,
+    isalesInterfacePath: `${prefix}business/interface`,
+    allowedPaths: given.allowedPaths ?? [prefix],
+    /** How long connecting may take, TLS included: so short that it can be tried again before the deadline. */
+    isalesConnectTimeout: Math.ceil(clientDeadline / 3),
+    isalesMaxConnections: Math.min(maxInFlight, 256),
+    listenMaxConnections: Math.max(1024, maxInFlight + 24),
+    drainTimeout: Math.max(25_000, clientDeadline + 5000),
+    /** CTI-OBS must log in, and each call needs a ticket. */
+    isObsLoginRequired: given.obsUser !== undefined,
   }
 }
 
 /** A setting as plain data. */
-export interface Setting extends is.Format, About {
-  readonly example: string
-  readonly key: ConfigKey
-  /** The environment variable. */
+export interface Setting extends Definition {
+  readonly key: SettingKey
+  /** The environment variable; of a value that only a file holds, the one that names the file. */
   readonly name: string
-  readonly group: Group
-  /** What it does, and why an operator sets it. */
-  readonly doc: is.Wording
-  /** The default, where it depends on other settings: in words. */
-  readonly derived?: is.Wording | undefined
-  /** The text that stands in for an unset variable. */
-  readonly default?: string | undefined
-  readonly required?: true
   /** `NAME_FILE`, if it may name a file that holds the value. */
   readonly fileName: string | undefined
   /** What it is read from: `NAME`, `NAME_FILE`, `name`. */
@@ -233,48 +151,23 @@ export interface Setting extends is.Format, About {
 }
 
 /** Every setting, once, in the order of the documentation. */
-export const SETTING_LIST: readonly Setting[] = Object.entries(GROUPS).flatMap(([group, table]) =>
-  Object.entries(table).map(([key, about]) => settingOf(group as Group, key as SettingKey, about)),
-)
+export const SETTING_LIST: readonly Setting[] = Object.entries<Definition>(SETTINGS).map(settingOf)
 
-function settingOf(
-  group: Group,
-  key: SettingKey,
-  about: is.Format & About & Pick<Partial<Setting>, 'default' | 'required'>,
-): Setting {
-  const name = nameOf(key)
-  const fileName = about.inFile && `${name}_FILE`
-  const lower = about.lowerCaseToo && name.toLowerCase()
-  const variables = [about.inFile === 'only' ? undefined : name, fileName, lower]
-  return {
-    ...about,
-    key,
-    name,
-    group,
-    doc: ({ docs }) => docs[key],
-    derived: about.derive && (({ derived }) => derived[key as keyof typeof derived]),
-    example: about.example ?? about.default ?? '',
-    fileName,
-    variables: variables.filter((variable) => variable !== undefined),
-  }
+function settingOf([key, definition]: [string, Definition]): Setting {
+  const base = nameOf(key)
+  const fileName = definition.inFile && `${base}_FILE`
+  const name = definition.inFile === 'only' ? `${base}_FILE` : base
+  const lower = definition.lowerCaseToo && name.toLowerCase()
+  const variables = [...new Set([name, fileName, lower])].filter((one) => one !== undefined)
+  return { ...definition, key: key as SettingKey, name, fileName, variables }
 }
 
 /** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
 export const SECRET_VARIABLES = SETTING_LIST.filter(({ redact }) => redact).flatMap(
-  ({ name, lowerCaseToo }) => (lowerCaseToo === true ? [name, name.toLowerCase()] : [name]),
+  ({ variables, fileName }) => variables.filter((one) => one !== fileName),
 )
 
 /** `ISALES_URL` of `isalesUrl`. */
 export function nameOf(key: string): string {
   return key.replaceAll(/[A-Z]/g, '_$&').toUpperCase()
-}
-
-/** Where CTI-OBS refreshes, even when the proxy does not refresh with iSales. */
-export function refreshPathOf({ isalesRefreshPath }: Pick<Config, 'isalesRefreshPath'>): string {
-  return isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
-}
-
-/** The variable that can be set: of a secret that is read from a file alone, the one that names the file. */
-export function variableOf(key: ConfigKey): string {
-  return SETTING_LIST.find((one) => one.key === key)?.variables[0] ?? nameOf(key)
 }

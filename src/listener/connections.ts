@@ -8,7 +8,7 @@ import type { Gate, Place } from './gate.ts'
 /**
  * Why the connection of a client was closed that took nothing of its response.
  *
- * - `idle`: for `BODY_IDLE_TIMEOUT`.
+ * - `idle`: for `bodyIdleTimeout`.
  * - `backlog`: for 2 s, it was the slowest, and more than 2 MiB waited for all clients together.
  */
 export type ClosedReason = 'idle' | 'backlog'

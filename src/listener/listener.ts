@@ -23,7 +23,9 @@ import { refusalOf, type ParserError } from './parser-errors.ts'
  *
  * `listenMaxConnections`: for one above it, the one is closed that has been without a call in flight for longest.
  */
-export interface ListenerLimits extends Pick<Config, 'bodyIdleTimeout' | 'listenMaxConnections'> {
+export interface ListenerLimits extends Pick<Config, 'listenMaxConnections'> {
+  /** Milliseconds. */
+  readonly bodyIdleTimeout: number
   /** Milliseconds for the head of a request. */
   readonly headerTimeout: number
   /** Milliseconds that a connection without a request stays open. */

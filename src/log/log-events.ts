@@ -1,7 +1,7 @@
 import type { messages } from '../words/index.ts'
 
 /** From the least to the most severe; `LOG_LEVEL` sets the least that is written. */
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export interface EventKind {
@@ -60,7 +60,7 @@ export const LOG_EVENTS = {
   'connections-full': { level: 'warn' },
   'obs-login-refused': { level: 'warn' },
   'request-failed': { level: 'debug' },
-  access: { level: 'info' },
+  access: { level: 'debug' },
 } as const satisfies Readonly<Record<keyof typeof messages, EventKind>>
 
 export type LogEventName = keyof typeof LOG_EVENTS

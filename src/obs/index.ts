@@ -1,5 +1,5 @@
 // What CTI-OBS logs in to. A local login gives it a ticket of this proxy in the shape that iSales publishes, so that the
-// real token stays here; the ticket is asked for before a call is forwarded, where OBS_LOGIN demands one. Wrong passwords
+// real token stays here; the ticket is asked for before a call is forwarded, where OBS_USER is set. Wrong passwords
 // are slowed by address.
 import type { Config } from '../config/index.ts'
 import type { Serve } from '../hono.ts'
@@ -12,21 +12,18 @@ import { createTickets } from './tickets.ts'
 export function openLocalLogin(config: Config, options: LocalLoginOptions) {
   // What it has counted outlives a change of the secrets.
   const throttle = createThrottle(() => options.clock.now())
-  const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>) => {
+  const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword'>) => {
     const changed = { ...config, ...secrets }
-    const tickets = createTickets(changed, options.wallClock)
+    const tickets = createTickets(changed.obsPassword, options.wallClock)
     return { tickets, serve: serveObsApp(changed, tickets, { ...options, throttle }) }
   }
   let current = open(config)
-  const ticketCheck = createTicketCheck(
-    (ticket) => current.tickets.isValid(ticket),
-    config.obsNumbers,
-  )
+  const ticketCheck = createTicketCheck((ticket) => current.tickets.isValid(ticket), options.isText)
   return {
     serveLocal: ((...parts) => current.serve(...parts)) satisfies Serve,
     /** Undefined: calls need no ticket. */
-    ticketCheck: config.obsLogin === 'require' ? ticketCheck : undefined,
-    /** Tickets of another key are not valid any more. Without a key of its own, it comes from the password. */
+    ticketCheck: config.isObsLoginRequired ? ticketCheck : undefined,
+    /** Tickets of another password are not valid any more. */
     replaceSecrets: (secrets: Parameters<typeof open>[0]): void => {
       current = open(secrets)
     },

@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import { refreshPathOf, type Config } from '../config/index.ts'
+import type { Config } from '../config/index.ts'
 import type { ObsLoginOutcome, ObsRefreshOutcome } from '../outcomes.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../hono.ts'
 import { parseObject, type JsonObject } from '../json.ts'
@@ -14,6 +14,8 @@ export interface LocalLoginOptions {
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
+  /** `result` and lifetimes are written as text, as iSales does. */
+  readonly isText: () => boolean
   /** Called for each request of the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome) => void
   /** Called for each request of the refresh path. */
@@ -21,10 +23,7 @@ export interface LocalLoginOptions {
 }
 
 type ObsContext = Context<{ readonly Bindings: RequestOrigin }>
-type LoginConfig = Pick<
-  Config,
-  'obsLogin' | 'obsUser' | 'obsPassword' | 'obsNumbers' | 'isalesLoginPath' | 'isalesRefreshPath'
->
+type LoginConfig = Pick<Config, 'obsUser' | 'obsPassword' | 'isalesLoginPath' | 'obsRefreshPath'>
 
 const REFUSED = { rejected: 403, throttled: 429, malformed: 400 } as const
 
@@ -34,19 +33,20 @@ export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
 }
 
 /**
- * Serves CTI-OBS's own login and refresh in the shape that iSales publishes; iSales is not asked. With `OBS_LOGIN` of
- * `forward` all are refused; they are not forwarded either, because iSales' response holds the real token.
+ * Serves CTI-OBS's own login and refresh in the shape that iSales publishes; iSales is not asked, because
+ * its response holds the real token. Without `OBS_USER` each login succeeds.
  */
 export function createObsApp(
   config: LoginConfig,
   tickets: Tickets,
   {
     throttle,
+    isText,
     onLogin,
     onRefresh,
-  }: Pick<LocalLoginOptions, 'onLogin' | 'onRefresh'> & { readonly throttle: Throttle },
+  }: Pick<LocalLoginOptions, 'isText' | 'onLogin' | 'onRefresh'> & { readonly throttle: Throttle },
 ) {
-  const { obsLogin: mode, obsNumbers: numbers, isalesLoginPath: loginPath } = config
+  const { isalesLoginPath: loginPath } = config
   const judge = createJudge(config, throttle)
 
   const respond = (context: ObsContext, status: ContentfulStatusCode, body: string) => {
@@ -54,9 +54,9 @@ export function createObsApp(
     return context.body(body, status, { 'Content-Type': RESPONSE_TYPE })
   }
   const grant = (context: ObsContext, pair: ReturnType<Tickets['issue']>) =>
-    respond(context, 200, publishedBody(0, numbers, pair))
+    respond(context, 200, publishedBody(0, isText(), pair))
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
-    respond(context, status, publishedBody(status, numbers))
+    respond(context, status, publishedBody(status, isText()))
   const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
     if (context.req.path === loginPath) onLogin('malformed')
     else onRefresh('rejected')
@@ -64,9 +64,10 @@ export function createObsApp(
   }
 
   const renew = (context: ObsContext, body: JsonObject | undefined) => {
-    if (mode === 'forward') return undefined
     // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
-    return mode === 'answer' ? tickets.issue() : tickets.renew(refreshTicket(context, body))
+    return config.obsUser === undefined
+      ? tickets.issue()
+      : tickets.renew(refreshTicket(context, body))
   }
 
   const app = new Hono<{ Bindings: RequestOrigin }>()
@@ -84,7 +85,7 @@ export function createObsApp(
     if (outcome === 'throttled') context.header('Retry-After', '1')
     return refuse(context, REFUSED[outcome])
   })
-  app.post(refreshPathOf(config), async (context) => {
+  app.post(config.obsRefreshPath, async (context) => {
     const renewed = renew(context, await readObject(context))
     onRefresh(renewed === undefined ? 'rejected' : 'success')
     return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
@@ -95,7 +96,7 @@ export function createObsApp(
 }
 
 function createJudge(config: LoginConfig, throttle: Throttle) {
-  const { obsLogin: mode, obsUser, obsPassword } = config
+  const { obsUser, obsPassword } = config
   // Hashed with a random key, the comparison takes a time that reveals nothing of either value, nor of its length.
   const key = randomBytes(32)
   const digest = (user: string, password: string): Buffer =>
@@ -109,10 +110,9 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
       : digest(obsUser, obsPassword.reveal())
 
   return (address: string | undefined, body: JsonObject = {}): ObsLoginOutcome => {
-    if (mode === 'forward') return 'rejected'
     const { user, passwd } = body
     if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
-    if (mode === 'answer') return 'success'
+    if (obsUser === undefined) return 'success'
     // Not even compared: a 429 reveals nothing of the password.
     if (!throttle.open(address)) return 'throttled'
     if (timingSafeEqual(digest(user, passwd), expected)) return 'success'

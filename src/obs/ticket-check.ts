@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import type { Config } from '../config/index.ts'
 
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
@@ -11,12 +10,12 @@ export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
  */
 export function publishedBody(
   result: number,
-  numbers: Config['obsNumbers'],
+  isText: boolean,
   resultData: Readonly<Record<string, string | number>> = {},
 ): string {
   const asString = (_key: string, value: unknown): unknown =>
     typeof value === 'number' ? String(value) : value
-  return JSON.stringify({ result, resultData }, numbers === 'string' ? asString : undefined)
+  return JSON.stringify({ result, resultData }, isText ? asString : undefined)
 }
 
 /** The headers of the two editions of the interface. */
@@ -24,11 +23,7 @@ const TICKET_HEADER = /^auth(?:orization|entication)$/i
 const SCHEME = /^bearer +/i
 
 /** A ticket in either header is enough: the other may hold whatever that edition's client puts there. */
-export function createTicketCheck(
-  isValid: (ticket: string) => boolean,
-  numbers: Config['obsNumbers'],
-) {
-  const body = publishedBody(401, numbers)
+export function createTicketCheck(isValid: (ticket: string) => boolean, isText: () => boolean) {
   return {
     /** @param rawHeaders name, value, name, value. */
     passes: (rawHeaders: readonly string[]): boolean =>
@@ -39,6 +34,7 @@ export function createTicketCheck(
           isValid(ticketIn(value)),
       ),
     refuse(response: ServerResponse, requestId: string): void {
+      const body = publishedBody(401, isText())
       response.shouldKeepAlive = false
       response.writeHead(401, {
         'Content-Type': RESPONSE_TYPE,

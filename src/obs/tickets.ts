@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
-import type { Config, Secret } from '../config/index.ts'
+import type { Secret } from '../config/index.ts'
 
 export type Tickets = ReturnType<typeof createTickets>
 
@@ -36,18 +36,14 @@ const KEY_BYTES = 32
 const SCRYPT = { N: 16_384, r: 8, p: 1 }
 
 /**
- * Tickets that need no store: each carries its end, and an HMAC that only this key can make. Proxies with the same key
- * and password accept each other's tickets. Without a key the password makes one; without both, tickets end with this
- * process. Tickets end when the password changes. A refresh ticket lives twelve times as long as an access ticket, as in
+ * Tickets that need no store: each carries its end, and an HMAC that only this key can make. Proxies with the same
+ * password accept each other's tickets; without one, tickets end with this process. Tickets end when the password changes. A refresh ticket lives twelve times as long as an access ticket, as in
  * iSales' example, and both 24 h at most.
  *
  * @param now milliseconds since 1970: a ticket carries its end across restarts and machines.
  */
-export function createTickets(
-  config: Pick<Config, 'obsTicketKey' | 'obsPassword'>,
-  now: () => number,
-) {
-  const key = deriveKey(config.obsTicketKey, config.obsPassword)
+export function createTickets(password: Secret | undefined, now: () => number) {
+  const key = password === undefined ? randomBytes(KEY_BYTES) : deriveKey(password)
   const seconds = (): number => Math.floor(now() / 1000)
 
   /** @param session the end of the session, in seconds since 1970. */
@@ -98,14 +94,9 @@ export function createTickets(
   }
 }
 
-function deriveKey(key: Secret | undefined, password: Secret | undefined): Buffer {
-  if (key === undefined && password === undefined) return randomBytes(KEY_BYTES)
-  const stretched =
-    password === undefined
-      ? Buffer.alloc(0)
-      : scryptSync(password.reveal(), KEY_PURPOSE, KEY_BYTES, SCRYPT)
-  const material = Buffer.concat([stretched, Buffer.from(key?.reveal() ?? '')])
-  return Buffer.from(hkdfSync('sha256', material, '', KEY_PURPOSE, KEY_BYTES))
+function deriveKey(password: Secret): Buffer {
+  const stretched = scryptSync(password.reveal(), KEY_PURPOSE, KEY_BYTES, SCRYPT)
+  return Buffer.from(hkdfSync('sha256', stretched, '', KEY_PURPOSE, KEY_BYTES))
 }
 
 function macOf(key: Buffer, bytes: Buffer): Buffer {

@@ -70,8 +70,8 @@ export function createForward(options: ForwardOptions): Forward {
   const shared = {
     ...options,
     inspector,
-    requestHeaders: createRequestHeaders(config.isalesTokenHeaders, rules.pseudonym),
-    judge: createJudge(config.isalesRejectedStatuses, inspector),
+    requestHeaders: createRequestHeaders(config.isalesTokenHeader.names, rules.pseudonym),
+    judge: createJudge(config.isalesRejected.statuses, inspector),
   }
   return (call) => void new Forwarding(shared, call).run()
 }

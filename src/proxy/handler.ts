@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { refreshPathOf, type Config } from '../config/index.ts'
+import type { Config } from '../config/index.ts'
 import type { EndedRequest } from '../outcomes.ts'
 import { PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/index.ts'
 import { createForward, type Call, type ForwardOptions } from './forward.ts'
@@ -33,7 +33,7 @@ export function openProxy(options: ProxyOptions) {
   const rules = {
     ...config,
     hosts,
-    localPaths: [config.isalesLoginPath, refreshPathOf(config)],
+    localPaths: [config.isalesLoginPath, config.obsRefreshPath],
     scheme: config.listenTlsCertFile === undefined ? 'http' : 'https',
     // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.
     pseudonym: `isales-auth-proxy-${randomBytes(6).toString('hex')}`,

@@ -119,10 +119,7 @@ function reasonBytes({ status, reason }: RelayedHead): string {
 /** Relayed as it came, taken for a rejection of the token, or relayed with this other body. */
 export type Inspection = 'relay' | 'rejected' | Buffer
 
-export type InspectorConfig = Pick<
-  Config,
-  'isalesUrl' | 'isalesRejectedResults' | 'isalesInterfacePath'
->
+export type InspectorConfig = Pick<Config, 'isalesUrl' | 'isalesRejected' | 'isalesInterfacePath'>
 
 export type Inspector = ReturnType<typeof createInspector>
 
@@ -133,7 +130,8 @@ export type Inspector = ReturnType<typeof createInspector>
  * @param scheme what clients speak to us.
  */
 export function createInspector(config: InspectorConfig, scheme: RequestRules['scheme']) {
-  const { isalesRejectedResults: rejected, isalesInterfacePath } = config
+  const { isalesInterfacePath } = config
+  const { results: rejected } = config.isalesRejected
   const rewrites = (path: string): boolean => path === isalesInterfacePath
 
   return {

@@ -122,9 +122,16 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
 // What is sealed, as JSON, and how long it is kept.
 
 function written({ grant, ...rest }: SharedToken) {
-  const { token, lifetime, refreshToken, refreshLifetime } = grant
+  const { token, lifetime, refreshToken, refreshLifetime, isText } = grant
   const secrets = { token: token.reveal(), refreshToken: refreshToken?.reveal() }
-  return { ...rest, ...secrets, lifetime: lifetime.ms, doubt: lifetime.doubt, refreshLifetime }
+  return {
+    ...rest,
+    ...secrets,
+    lifetime: lifetime.ms,
+    doubt: lifetime.doubt,
+    refreshLifetime,
+    isText,
+  }
 }
 
 /** As if it was requested at 0. Undefined for anything that this version of the program would not have written. */
@@ -142,7 +149,8 @@ export function parseShared(json: JsonObject = {}): SharedToken | undefined {
   if (token === undefined || !isWhole) return undefined
   const isTooLong = json['doubt'] === 'too-long'
   const given = { ms: lifetime, doubt: isTooLong ? ('too-long' as const) : undefined }
-  const grant = { token, sentAt: 0, lifetime: given, refreshToken, refreshLifetime }
+  const isText = json['isText'] === true
+  const grant = { token, sentAt: 0, lifetime: given, refreshToken, refreshLifetime, isText }
   return { grant, number: Number(number), fingerprint, login }
 }
 

@@ -1,13 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import type { RedisOptions } from 'ioredis'
 import { codeOf, storeFailureOf, type StoreFailureReason } from '../causes.ts'
 import type { Clock } from '../clock.ts'
-import {
-  createReloadable,
-  readTls,
-  type Config,
-  type StoreAddress,
-  type TlsFiles,
-} from '../config/index.ts'
+import type { Config, StoreAddress } from '../config/index.ts'
 import { REPLIES, SCRIPTS, type Cell, type Reply, type StoreFailure } from './cell.ts'
 import type { StoreCall } from './sharing-log.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
@@ -36,9 +31,22 @@ const RETRY_JITTER = 200
 export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
   const { clock } = options
   const library = await loadLibrary()
-  const settings = connectionOptions(options)
+  const settings = connectionOptions(options, () => void refresh())
   const commands = new library.Redis(settings)
   const listener = new library.Redis(settings)
+  /** The library looks at its options each time that it connects. What cannot be read stays as it was. */
+  const refresh = async (): Promise<void> => {
+    const { sessionStorePasswordFile, sessionStoreCaFile } = options.config
+    const password = (await textOf(sessionStorePasswordFile))?.replace(/[\r\n]{1,2}$/, '')
+    const ca = await textOf(sessionStoreCaFile)
+    for (const { options: latest } of [commands, listener]) {
+      // Without a name, a server that wants no password would refuse one.
+      const username = options.address.user ?? DEFAULT_USER
+      if (password) Object.assign(latest, { username, password })
+      if (ca && latest.tls) Object.assign(latest.tls, { ca })
+    }
+  }
+  await refresh()
   const key = (name: string): string => `${PREFIX}:${VERSION}:{${options.place}}:${name}`
   // A channel is of no database, and replicas with another one share nothing.
   const channel = key(`changed:${options.address.database}`)
@@ -67,6 +75,7 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
     } catch (error) {
       const late = clock.now() - startedAt >= COMMAND_TIMEOUT - 1
       failure = reasonOf(error)
+      if (failure === 'auth') broken = 'auth'
       if (failure === 'unreachable' && late) broken = 'timeout'
       if (failure === 'unreachable') failure = broken
     }
@@ -176,17 +185,18 @@ async function loadLibrary() {
   }
 }
 
-function connectionOptions({
-  config,
-  address,
-  random,
-}: ValkeyOptions): RedisOptions & { readonly replyMapping: 'legacy' } {
-  const password = (config.sessionStorePassword ?? address.password)?.reveal()
-  // Without a name, a server that wants no password would refuse one.
-  const username = address.user ?? DEFAULT_USER
-  const tls = address.tls ? tlsOptions(config) : undefined
-  const retryStrategy = (attempt: number): number =>
-    Math.min(MAX_RETRY, MIN_RETRY * 2 ** (attempt - 1)) + random() * RETRY_JITTER
+function connectionOptions(
+  { address, random }: ValkeyOptions,
+  refresh: () => void,
+): RedisOptions & { readonly replyMapping: 'legacy' } {
+  let refused = false
+  const retryStrategy = (attempt: number): number => {
+    // Read before the next connection: a corrected file is a cure.
+    refresh()
+    const wait = refused ? MAX_RETRY : Math.min(MAX_RETRY, MIN_RETRY * 2 ** (attempt - 1))
+    refused = false
+    return wait + random() * RETRY_JITTER
+  }
   return {
     host: address.host,
     port: address.port,
@@ -206,31 +216,17 @@ function connectionOptions({
     socketTimeout: 2 * COMMAND_TIMEOUT,
     disconnectTimeout: CONNECT_TIMEOUT,
     retryStrategy,
-    reconnectOnError: (error) => reasonOf(error) === 'readonly',
-    ...(password !== undefined && { username, password }),
-    ...(tls && { tls }),
+    reconnectOnError(error) {
+      refused = reasonOf(error) === 'auth'
+      return refused || reasonOf(error) === 'readonly'
+    },
+    ...(address.tls && { tls: {} }),
   }
 }
 
-/** The library copies these properties each time that it connects, so that a renewed certificate is used. */
-function tlsOptions(config: Config): NonNullable<RedisOptions['tls']> {
-  const tls = createReloadable({ first: {}, read: () => readTls('store', config) })
-  const files = (): TlsFiles => {
-    // The connection shows what is wrong.
-    tls.reload()
-    return tls.current()
-  }
-  return {
-    get ca() {
-      return files().ca
-    },
-    get cert() {
-      return files().cert
-    },
-    get key() {
-      return files().key?.reveal()
-    },
-  }
+/** What files hold now. Asynchronous, since a mount that hangs must stop no call. Undefined: it cannot be read. */
+async function textOf(path: string | undefined): Promise<string | undefined> {
+  return path === undefined ? undefined : readFile(path, 'utf8').catch(() => undefined)
 }
 
 function asText(value: unknown): unknown {

@@ -111,7 +111,7 @@ export interface IsalesClientOptions extends Pick<
   | 'isalesLoginPath'
   | 'isalesRefreshPath'
   | 'isalesRefreshHeaderToken'
-  | 'isalesTokenScheme'
+  | 'isalesTokenHeader'
 > {
   readonly post: Post
   readonly clock: Clock
@@ -139,7 +139,7 @@ function failureOf(result: Extract<PostResult, { ok: false }>): AuthFailure {
 }
 
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
-  const { isalesRefreshPath = '', isalesTokenScheme: scheme } = options
+  const { isalesRefreshPath = '' } = options
 
   const post = async (
     request: Omit<Parameters<Post>[0], 'signal'>,
@@ -159,7 +159,7 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
 
     async refresh(tokens, ask) {
       const field = options.isalesRefreshHeaderToken
-      const value = field && withScheme(scheme, tokens[field].reveal())
+      const value = field && withScheme(options.isalesTokenHeader.scheme, tokens[field].reveal())
       const headers = value === undefined ? [] : ['Authentication', value]
       const body = refreshBody(tokens.refreshToken)
       const outcome = await post({ path: isalesRefreshPath, headers, body }, ask)

@@ -36,9 +36,11 @@ import {
 } from './token.ts'
 import { cause } from '../causes.ts'
 
+/** The share of its life after which a token is renewed. */
+const RENEW_AT = 0.8
+
 /** The settings that decide when a token is renewed. Milliseconds. */
-export type Rules = TokenRules &
-  Pick<Config, 'isalesRefreshPath' | 'tokenRenewAt' | 'tokenIdleAfter'>
+export type Rules = TokenRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAfter'>
 
 /**
  * All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock.
@@ -355,12 +357,9 @@ function withEnd(state: State, end: AskedEnd | undefined): State {
   return end === undefined ? state : { ...state, asked: { ...state.asked, end } }
 }
 
-/** Not later than the token's last use, whatever the share and the jitter. */
-function renewAt(token: Token, { rules, random }: Circumstances): number {
+function renewAt(token: Token, { random }: Circumstances): number {
   const jitter = 1 + (random * 2 - 1) * JITTER
-  const lastUse = token.usableUntil - token.obtainedAt
-  const renewAfter = Math.min(token.lifetime * rules.tokenRenewAt * jitter, lastUse)
-  return token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter)
+  return token.obtainedAt + Math.max(MIN_RENEWAL, token.lifetime * RENEW_AT * jitter)
 }
 
 function failed(

@@ -50,6 +50,8 @@ export interface Grant {
   readonly refreshToken?: Secret | undefined
   /** Undefined: none that can be believed was given, and the refresh token serves until it is refused. */
   readonly refreshLifetime?: number | undefined
+  /** iSales writes `result` or lifetimes as text. Default: as numbers. */
+  readonly isText?: boolean | undefined
   /** Another replica obtained it. Default: this process did. */
   readonly adopted?: boolean | undefined
   /** It was obtained with other credentials than ours. Default: false. */
@@ -142,6 +144,7 @@ function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
     lifetime: parseLifetime(resultData['tokenExpirationTime']),
     refreshToken: parseToken(resultData['refreshToken']),
     refreshLifetime: refresh.doubt === 'missing' ? undefined : refresh.ms,
+    isText: [result, resultData['tokenExpirationTime']].some((one) => typeof one === 'string'),
   }
 }
 

@@ -19,6 +19,8 @@ export interface Token {
   readonly expiresAt: number
   /** Never sent from here on: the end less min(5 s, 10 % of the lifetime). */
   readonly usableUntil: number
+  /** As of a grant. */
+  readonly isText: boolean
   /** Another replica obtained it. */
   readonly adopted: boolean
   readonly refreshToken?: Secret | undefined
@@ -26,7 +28,7 @@ export interface Token {
   readonly refreshExpiresAt?: number | undefined
 }
 
-export type TokenRules = Pick<Config, 'isalesTokenScheme' | 'isalesTokenField'>
+export type TokenRules = Pick<Config, 'isalesTokenHeader'>
 
 /** A token is not sent in its last 5 s: the request may be in flight that long before iSales judges it. */
 const MAX_MARGIN = 5000
@@ -46,7 +48,8 @@ export function createToken(
 ): Token {
   const { token, sentAt, refreshToken, refreshLifetime } = grant
   const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
-  const carried = rules.isalesTokenField === 'refreshToken' ? refreshToken : undefined
+  const { scheme, field } = rules.isalesTokenHeader
+  const carried = field === 'refreshToken' ? refreshToken : undefined
   // When the header carries the refresh token, the token cannot outlive it.
   const limit = carried === undefined ? Infinity : (refreshLifetime ?? Infinity)
   const given = Math.min(grant.lifetime.ms, limit)
@@ -54,11 +57,12 @@ export function createToken(
   const lifetime = isDoubted ? Math.min(given, DEFAULT_LIFETIME) : given
   return {
     generation: generation + 1,
-    headerValue: new Secret(withScheme(rules.isalesTokenScheme, (carried ?? token).reveal())),
+    headerValue: new Secret(withScheme(scheme, (carried ?? token).reveal())),
     token,
     obtainedAt: sentAt,
     lifetimeGiven: given,
     ...lives(sentAt, lifetime),
+    isText: grant.isText === true,
     adopted: grant.adopted === true,
     refreshToken,
     refreshExpiresAt,

@@ -8,5 +8,5 @@ export {
   type ResponseHead,
 } from './exchange.ts'
 export { placesOf } from './places.ts'
-export { createUpstream, type Upstream } from './pool.ts'
+export { createUpstream, LIMITS, type Upstream } from './pool.ts'
 export type { Post, PostResult } from './post.ts'

@@ -19,11 +19,10 @@ export interface UpstreamOptions {
     | 'httpsProxy'
     | 'noProxy'
     | 'isalesConnectTimeout'
-    | 'isalesKeepAlive'
     | 'isalesMaxConnections'
-    | 'isalesLoginTimeout'
-    | 'bodyIdleTimeout'
   >
+  /** Milliseconds. Default: `LIMITS`. */
+  readonly limits?: Partial<typeof LIMITS> | undefined
   readonly tls: TlsFiles
   /** Default: the machine's. */
   readonly clock?: Pick<Clock, 'now'>
@@ -34,6 +33,16 @@ export interface UpstreamOptions {
 }
 
 export type Upstream = ReturnType<typeof createUpstream>
+
+/** Milliseconds. */
+export const LIMITS = {
+  /** A whole login or refresh. */
+  loginTimeout: 5000,
+  /** An idle connection is kept so long: less than servers and load balancers keep it. */
+  keepAlive: 4000,
+  /** The body of a response may stand still so long. */
+  bodyIdleTimeout: 30_000,
+}
 
 /** Logins have connections of their own, so that they never wait for business calls. */
 const AUTH_CONNECTIONS = 2
@@ -65,7 +74,7 @@ export function createUpstream(options: UpstreamOptions) {
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
     post: createPost(
       (exchange) => auth.dispatch(exchange),
-      config.isalesLoginTimeout,
+      options.limits?.loginTimeout ?? LIMITS.loginTimeout,
       origin.startsWith('http:'),
     ),
     /** New connections use this from now on; requests in flight finish on their old connections. */
@@ -175,6 +184,7 @@ class Pool {
 
   #add(): PooledConnection {
     const { config, onConnect } = this.#options
+    const limits = { ...LIMITS, ...this.#options.limits }
     const connect = this.#connect
     const client = new Client(config.isalesUrl, {
       connect: (_, connected) => {
@@ -200,12 +210,12 @@ class Pool {
         })
       },
       pipelining: 1,
-      keepAliveTimeout: config.isalesKeepAlive,
+      keepAliveTimeout: limits.keepAlive,
       keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE,
       // The client's deadline ends a request without a response.
       headersTimeout: 0,
-      bodyTimeout: config.bodyIdleTimeout,
+      bodyTimeout: limits.bodyIdleTimeout,
       // A response may have more headers than a request, which may have 16 KiB of them.
       maxHeaderSize: 64 * 1024,
       allowH2: false,

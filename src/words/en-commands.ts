@@ -1,28 +1,15 @@
 // What people read of the command line: help, what a command prints, and how a start failed.
 
-/** Of the overview, of a command, of a setting. */
 export const help = {
   intro: 'Logs in to CC-iSales, keeps the token fresh, and puts it on every request.',
   usage: (line: string) => `Usage: ${line}`,
-  commands: 'Commands:',
-  help: 'Explain a command or a setting',
+  help: 'Explain a command',
   version: 'Print the version',
-  required: 'Everything is set by environment variables. Required:',
-  all: 'docs/configuration.md has all of them (of a package, in /usr/share/doc/isales-auth-proxy), and example.env is one to fill in.',
-  examples: 'Examples:',
+  settings:
+    'Everything is set by environment variables, three of them required: ISALES_URL, ISALES_USER and ISALES_PASSWORD (the last two also with _FILE). docs/configuration.md has all of them, example.env is a file to fill in.',
   exitCodes: 'Exit codes:',
-  more: '"isales-auth-proxy help COMMAND" or "COMMAND --help" says more. --instance takes the settings of the service isales-auth-proxy@NAME, or without a name (-) those of isales-auth-proxy.',
-  flags: 'Flags:',
+  more: '"isales-auth-proxy help COMMAND" says more. --instance takes the settings of the service isales-auth-proxy@NAME, or without a name (-) those of isales-auth-proxy.',
   self: 'Print this',
-  or: (variables: readonly string[]) => variables.join(' or '),
-  such: (example: string) => `such as ${example}`,
-  type: 'Type',
-  limits: 'Limits',
-  default: 'Default',
-  example: 'Example',
-  isRequired: 'required',
-  unset: 'unset',
-  empty: 'empty',
 }
 
 interface CommandWords {
@@ -37,67 +24,55 @@ export const commands = {
   serve: {
     summary: 'Run the proxy (the default)',
     text: [
-      'Logs in to CC-iSales, keeps the token fresh, and puts it on every request that comes in at LISTEN. Everything is set by environment variables; see docs/configuration.md, and "check" for what is in force.',
       'SIGHUP: secrets and certificates are read again, and a login is tried now. SIGTERM, SIGINT, SIGQUIT or SIGUSR2: readiness goes off, requests in flight are finished, exit 0. A second of these signals ends the process immediately.',
     ],
     flags: {},
   },
   check: {
-    summary: 'Check the configuration, the login, or a running proxy',
+    summary: 'Check the configuration, and with --live the conversation with iSales',
     text: [
-      'Prints every setting with its value (secrets redacted), where it came from and its default, and everything that is wrong with what to do about it.',
-      'With --live it then logs in once, never twice: a wrong password costs one attempt. With STATE_DIR that attempt counts, and none is made while the account is spared. With the token it calls business/interface, which changes nothing, refreshes it, and sees how iSales refuses a token that is not valid. Where iSales allows a user one session only, that login may end the session of a running proxy, which then logs in again. With SESSION_STORE_URL it logs in under the lease of the store, and running replicas take the new token.',
+      'Prints every setting with its value (secrets redacted) and where it came from, and everything that is wrong with what to do about it.',
+      'With --live it logs in once, never twice: a wrong password costs one attempt, which STATE_DIR counts. With the token it calls business/interface, which changes nothing, sees how iSales refuses a token that is not valid, and refreshes: first as configured, then in the forms that the editions of the interface describe. It ends with "It works", or with "Set NAME=value" for each setting that has to differ. Where iSales allows a user one session only, that login may end the session of a running proxy, which then logs in again; with SESSION_STORE_URL the replicas take the new token.',
     ],
     flags: {
-      live: 'Log in to iSales once, have the conversation with it, and say what came of it',
-      quiet: 'Print no settings, only what is wrong and the verdict',
-      health: 'Ask the proxy that runs here (ADMIN_LISTEN, /livez) instead; for HEALTHCHECK',
+      '--live': 'Log in to iSales once, and say what came of it',
+      '--quiet': 'Print no settings, only what is wrong and the verdict',
     },
   },
   status: {
     summary: 'Print what the status page of a running proxy shows',
     text: [
-      'Asks the proxy that runs here (ADMIN_LISTEN) how it is, what is wrong, and what to do about it. In Chinese where the locale is Chinese (LC_ALL, LC_MESSAGES, LANG).',
+      'Asks the proxy that runs here (ADMIN_LISTEN) how it is, what is wrong, and what to do about it. It exits 0 when the process responds, whatever its state is: for HEALTHCHECK.',
     ],
-    flags: { output: 'text or json (default text)' },
-  },
-  wait: {
-    summary: 'Wait until a running proxy is ready',
-    text: [
-      'Asks the proxy that runs here (ADMIN_LISTEN, /readyz) until it is ready to forward requests, so that what depends on it can be started after it.',
-    ],
-    flags: { timeout: 'Give up after this time (default 60s)' },
-  },
-  discover: {
-    summary: 'Find the settings that suit your iSales',
-    text: [
-      'Logs in once with the configured user and password, then calls business/interface, which changes nothing, in each form that the editions of the interface describe, and refreshes the token. Prints an env file: what it found as comments, and the settings to use, those that were given, but for secrets, and those that have to differ from the defaults.',
-      'It never tries a wrong password, and stops at the first refusal. Where iSales allows a user one session only, the login may end the session of a running proxy, which then logs in again.',
-    ],
-    flags: { 'second-login': 'Log in twice, to see whether that ends the first token' },
+    flags: {
+      '--json': 'Print it as JSON',
+      '--wait T': 'Wait until the proxy is ready to forward requests, at most T such as 60s',
+    },
   },
   renew: {
-    summary: 'Log in now, ignoring the back-off',
+    summary: 'Let a running proxy read its secrets again and log in now',
     text: [
-      'Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN): it reads its secrets again and logs in, once. Waits for the end of the login and says how it ended: for after a password was corrected or an account unlocked. It has to run as root or as the user of the proxy, on its machine or in its container.',
+      'Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN), waits for the end of the login, and says how it ended: for after a password was corrected or an account unlocked. It has to run as root or as the user of the proxy, on its machine or in its container.',
     ],
-    flags: { timeout: 'Wait so long for the login (default 60s)' },
+    flags: {},
   },
 } satisfies Readonly<Record<string, CommandWords>>
 
-export const exitCodes = {
-  ok: 'Done. For serve: stopped by SIGTERM, SIGINT, SIGQUIT or SIGUSR2, and every request in flight was finished or cut after DRAIN_TIMEOUT.',
-  failed:
-    'It failed while running: an address is taken, or an unexpected error. check --live, discover: iSales names another host than ISALES_URL.',
-  usage: 'The configuration or the command line is wrong; nothing was started.',
-  refused: 'check --live, discover, renew: iSales refused the user or password.',
-  unreachable:
-    'check --live, discover, renew: login was not possible (unreachable, TLS, timeout, throttled, or a response of another kind). check --live, discover: or iSales rejects calls with the token.',
-  notReady:
-    'wait: not ready in time. check --health, status: the running process does not respond. renew: no proxy runs here, or it may not be signalled.',
-  signal:
-    'A second SIGINT, SIGQUIT, SIGUSR2 or SIGTERM ended the process immediately; wait, check, discover and renew end so at the first.',
-}
+export const exitCodes: readonly (readonly [codes: string, meaning: string])[] = [
+  ['0', 'Done. serve: stopped by a signal. check: sound; --live: it works. status: it responds.'],
+  ['1', 'serve: an address is taken, or an unexpected error.'],
+  [
+    '2',
+    'The configuration or the command line is wrong; nothing was started. check --live: settings have to differ.',
+  ],
+  ['3', 'check --live, renew: iSales refused the user or password.'],
+  ['4', 'check --live, renew: no login was possible. check --live: or no form of a call works.'],
+  [
+    '5',
+    'status: the proxy does not respond; --wait: it was not ready in time. renew: no proxy runs here, or it may not be signalled.',
+  ],
+  ['130, 131, 140, 143', 'A signal ended the command; of serve, the second one.'],
+]
 
 /** What is wrong with a command line, or with its environment. */
 export const command = {
@@ -105,7 +80,6 @@ export const command = {
   unknown: {
     command: (given: string) => `Unknown command ${given}.`,
     flag: (given: string) => `Unknown flag ${given}.`,
-    setting: (given: string) => `Unknown setting ${given}.`,
   },
   near: (problem: string, near: string) => `${problem} Did you mean ${near}?`,
   noArgument: 'Unexpected argument: only flags are accepted here.',
@@ -113,15 +87,13 @@ export const command = {
   needsValue: (flag: string, example: string) =>
     `${flag} needs a value, such as ${flag} ${example}.`,
   twice: (flag: string) => `${flag} is given twice.`,
-  wrongValue: (flag: string, problem: string) => `${flag} ${problem}.`,
-  output: '--output is text or json.',
-  health: '--health asks a running proxy: it excludes --live and --quiet.',
   notInstance: '--instance is the name of a service, as north of isales-auth-proxy@north, or -.',
   noInstance: (file: string, missing: boolean) =>
     missing
       ? `There is no ${file}. \`ls -d /etc/isales-auth-proxy*\` lists the directories of all services.`
       : `${file} cannot be read. Only root may read it.`,
   anyPort: 'ADMIN_LISTEN has port 0: the port that was taken is not known here.',
+  notReady: (waited: string) => `Not ready within ${waited}.`,
   notStarted: 'Nothing was started. "isales-auth-proxy check" shows all settings.',
   unforeseen: (name: string) => `isales-auth-proxy: an error that was not foreseen (${name})`,
 }
@@ -141,13 +113,12 @@ export const listening = {
   several: (count: number) => `the socket unit has ${count} addresses, and LISTEN is one`,
 }
 
-/** What `check --live` and `discover` say of the conversation with iSales. */
+/** What `check` says, of the configuration and of the conversation with iSales. */
 export const check = {
   sound: 'The configuration is sound.',
-  head: ['SETTING', 'VALUE', 'FROM', 'DEFAULT'],
+  head: ['SETTING', 'VALUE', 'FROM'],
   wrong: '(error, see below)',
   empty: '(empty)',
-  byDefault: 'default',
   error: 'Error',
   warning: 'Warning',
   labelled: (label: string, line: string) => `${label}: ${line}`,
@@ -155,11 +126,10 @@ export const check = {
     works: 'It works.',
     blind:
       'It works, but the proxy cannot notice when a token ends early: calls then fail until the token is renewed.',
+    differs: 'The login works. Set what is listed above, then check again.',
     refused: 'iSales refused the login. One attempt was spent; nothing else was tried.',
     unreachable: 'Login was not possible, so nothing else could be tried.',
-    'no-header': 'The login works, but business calls do not.',
-    elsewhere:
-      'Calls work, but iSales names another host than ISALES_URL: CTI-OBS would call it there.',
+    'no-header': 'The login works, but business calls do not, in none of the known forms.',
   },
   topics: {
     login: 'login',
@@ -168,21 +138,16 @@ export const check = {
     invalid: 'an invalid token',
     refresh: 'refresh',
     conversation: 'conversation',
-    numbers: 'numbers',
     lifetime: 'lifetime',
     interface: 'interface',
-    second: 'second login',
     state: 'STATE_DIR',
   },
   blind:
-    'Ask the vendor how iSales refuses a token that is not valid; ISALES_REJECTED_STATUSES and ISALES_REJECTED_RESULTS tell the proxy',
-  carrier:
-    'Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_LOGIN_PATH; `discover` finds them',
-  refreshForm: '`discover` finds the form, or set ISALES_REFRESH_PATH=off',
-  set: (assignments: readonly string[]) => `Set ${assignments.join(' and ')}`,
+    'Ask the vendor how iSales refuses a token that is not valid; ISALES_REJECTED tells the proxy',
+  carrier: 'Check ISALES_TOKEN_HEADER and ISALES_LOGIN_PATH',
+  set: (name: string, text: string) => `Set ${name}=${text}`,
   at: (url: string, user: string) => `at ${url} as ${user}`,
   uncounted: (what: string) => `${what}. The login is not counted there`,
-  asOwner: 'Run the command as the user of the proxy, or as root',
   notTried: (where: string, why: string) => `${where} was not tried: ${why}`,
   failed: (where: string, what: string) => `${where}: ${what}`,
   loggedIn: (where: string, ms: number, grant: string) =>
@@ -201,12 +166,10 @@ export const check = {
   forReplicas: 'was not tried: the token is for the replicas that share it',
   worksSo: 'works with these settings',
   notAccepted: 'the token at hand is not accepted',
-  asText: 'result or lifetimes are written as text',
   works: (how: string) => `${how}: works`,
   as: (text: string, works: boolean) => `${text}, as a call that ${works ? 'works' : 'fails'}`,
   foreign: 'not a response of iSales',
-  otherHost: (origin: string) => `gives URLs of ${origin}, which is not ISALES_URL`,
-  tryHost: (origin: string) => `Try ${origin} as ISALES_URL`,
+  otherHost: (origin: string) => `gives URLs of ${origin}: CTI-OBS would call it there`,
   wholeUrls: 'gives whole URLs, which the proxy rewrites to itself',
   closedPaths: (count: number) => `names ${count} paths outside of ALLOWED_PATHS`,
   refreshPath: (path: string) => `names ${path} as the refresh path`,
@@ -217,14 +180,9 @@ export const check = {
   refreshed: (how: string, rotates: boolean, lives: boolean) =>
     `${how}: works; the refresh token ${rotates ? 'rotates' : 'stays'}, the old token ${lives ? 'lives on' : 'ends'}`,
   refreshFails: 'does not work; the proxy logs in instead',
-  outlives: 'the first token lives on: several replicas may share a user',
-  ends: 'it ends the first token: one user allows one session only',
-  sameToken: 'gives the same token',
   storeAlone: (what: string) => `${what}. A login may end the session of running replicas`,
   noListener: 'works. No replica listens with this key: none runs, or theirs is another',
   listeners: (count: number) => `works. ${count} running with this key take the new token`,
-  addSecret: (name: string) => `${name} is a secret: add it`,
-  setByHand: (name: string) => `${name} has a value that no env file can hold: set it by hand`,
   noStore:
     'is not shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens',
 }
@@ -237,9 +195,7 @@ export const running = {
   other: (at: string) => `The proxy responded 404: another program listens at ${at} (ADMIN_LISTEN)`,
   status: (status: number, reason: string) =>
     `The proxy responded ${status}${reason && ` (${reason})`}`,
-  notReady: (waited: string, what: string) => `Not ready within ${waited}: ${what}`,
 }
-
 /** How the login ended that `renew` asked for. */
 export const renew = {
   nothing: (why: string) => `Nothing was done: ${why}`,

@@ -123,7 +123,7 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
   'own-certificate': ({ side }) => [
     `The client certificate is missing, or ${peers[side]} refuses it`,
     side === 'store'
-      ? 'Set SESSION_STORE_CLIENT_CERT_FILE and SESSION_STORE_CLIENT_KEY_FILE to one that it accepts'
+      ? 'Let the store ask for no client certificate: its password is the proof'
       : 'Set ISALES_CLIENT_CERT_FILE and ISALES_CLIENT_KEY_FILE to one that it accepts',
   ],
   'no-certificate': ({ side }) => [
@@ -149,14 +149,14 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
   ],
   'no-connection': () => [
     'No connection to iSales was free in time',
-    'Look for a slow iSales before raising ISALES_MAX_CONNECTIONS',
+    'Ask the operator of iSales why it is slow',
   ],
   internal: () => ['The proxy itself failed', 'Report it, with the lines "unexpected" of the log'],
   closed: () => ['The connection was closed because the proxy stops', ''],
   invalid: () => ['The request cannot be written as HTTP', 'Correct what CTI-OBS sends'],
   timeout: ({ Host, limit }) => [
     `${Host} did not respond within ${limit}`,
-    `Ask the operator of iSales why it is slow. Raise ${limit} only if it is known to be`,
+    'Ask the operator of iSales why it is slow',
   ],
   lost: ({ Host }) => [
     `${Host} closed the connection without a response`,
@@ -259,7 +259,7 @@ const stores: Readonly<Record<StoreFailureReason, (host: string) => Said>> = {
   ],
   auth: () => [
     'The shared store refuses the user or password',
-    'Correct SESSION_STORE_PASSWORD, or the user in SESSION_STORE_URL',
+    'Correct the file of SESSION_STORE_PASSWORD_FILE, which needs no restart, or the user in SESSION_STORE_URL',
   ],
   denied: () => [
     'The shared store is in protected mode',
@@ -475,7 +475,7 @@ const findings = {
     title: 'The token is rejected',
     reason: 'Logins succeed, but iSales rejects every call with the token',
     remedy:
-      'Check that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales (isales-auth-proxy discover finds them), and that the account may make these calls',
+      'Check that ISALES_TOKEN_HEADER suits this iSales (isales-auth-proxy check --live finds it), and that the account may make these calls',
   },
   calls: {
     title: 'Calls fail',

@@ -60,7 +60,7 @@ export const messages = {
 export const details = {
   exposed: 'others may write to this directory, and so end the protection of the account',
   fewDescriptors: (wanted: number, descriptors: number | undefined, room: number) =>
-    `is ${wanted}, and ${descriptors} descriptors leave room for ${room}: raise the limit (ulimit -n)`,
+    `is ${wanted}, and ${descriptors} descriptors are enough for ${room}: raise the limit (ulimit -n)`,
 }
 
 /** `detail` of a problem response (RFC 9457), for each reason why a request is refused. */

@@ -1,5 +1,7 @@
 import type { Cause, CertificateSeen, ExplainedCode, Side } from '../causes.ts'
+import type { Kind, SettingProblem } from '../setting-problem.ts'
 import type { Words } from './en.ts'
+import type { Said } from './said.ts'
 
 /** Where this proxy connects to, and where its credentials come from. */
 export interface Places {
@@ -55,7 +57,7 @@ export function explain(words: Words, places: Places, failure: Failure): Explain
     serverName: side === 'isales' ? places.serverName : '',
     url: URLS[side],
     ca: CAS[side],
-    limit: call ? 'CLIENT_DEADLINE' : 'ISALES_LOGIN_TIMEOUT',
+    limit: call ? 'CLIENT_DEADLINE' : '5 s',
     status,
     certificate: {
       name: certificate?.name ?? '',
@@ -68,6 +70,29 @@ export function explain(words: Words, places: Places, failure: Failure): Explain
   const isSaid = status === 0 || what.includes(String(status))
   const parts = [isSaid ? '' : words.status(status), detail].filter((part) => part !== '')
   return { what: words.coded(what, parts.join(words.comma)), todo }
+}
+
+/** What is wrong with a setting, which completes `NAME ...`, and what to do about it. */
+export function explainSetting({ settings }: Words, problem: SettingProblem): Said {
+  const { code, file, found, example } = problem
+  const where = (what: string): string => `${what}${file === undefined ? '' : settings.at(file)}`
+  if (isKind(settings.kinds, code)) {
+    const phrase = settings.kinds[code]
+    const kind = typeof phrase === 'string' ? phrase : phrase(problem)
+    return [where(settings.isNot(found, kind, example)), '']
+  }
+  const sentence = settings.others[code]
+  const [what, todo] = typeof sentence === 'function' ? sentence(problem) : sentence
+  return [where(what), todo]
+}
+
+function isKind(kinds: Words['settings']['kinds'], code: string): code is Kind {
+  return Object.hasOwn(kinds, code)
+}
+
+/** One line: `NAME has this problem. Do this` */
+export function settingLine(words: Words, problem: SettingProblem): string {
+  return `${problem.setting} ${words.line(...explainSetting(words, problem))}`
 }
 
 /** `2026-11-28 13:36 UTC`. */

@@ -7,7 +7,7 @@ import { zh } from './zh.ts'
 export { en, type Words }
 export { details, helps, messages, refusals, type MetricName } from './english-only.ts'
 export type { Said } from './said.ts'
-export { explain, type Failure, type Places } from './explain.ts'
+export { explain, explainSetting, settingLine, type Failure, type Places } from './explain.ts'
 
 /** Of pages, of `?lang=`, and of `Accept-Language`, where `zh-CN` counts as `zh`. */
 export const LANGUAGES = ['en', 'zh'] as const

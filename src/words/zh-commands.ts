@@ -3,114 +3,84 @@ import type { Words } from './en.ts'
 export const help: Words['help'] = {
   intro: '登录 CC-iSales，在令牌到期之前续期，并为每个请求附上令牌。',
   usage: (line) => `用法：${line}`,
-  commands: '命令：',
-  help: '说明一个命令或设置',
+  help: '说明一个命令',
   version: '显示版本',
-  required: '一切都用环境变量设置。必填：',
-  all: 'docs/configuration.zh-CN.md 列出了所有设置（软件包中位于 /usr/share/doc/isales-auth-proxy），example.env 可供填写。',
-  examples: '示例：',
+  settings:
+    '一切都用环境变量设置，其中三个必填：ISALES_URL、ISALES_USER 和 ISALES_PASSWORD（后两个也可以加 _FILE）。docs/configuration.zh-CN.md 列出了所有设置，example.env 可供填写。',
   exitCodes: '退出码：',
-  more: '“isales-auth-proxy help COMMAND” 或 “COMMAND --help” 给出更多说明。--instance 使用服务 isales-auth-proxy@NAME 的设置；名称为 - 时使用 isales-auth-proxy 的设置。',
-  flags: '选项：',
+  more: '“isales-auth-proxy help COMMAND” 给出更多说明。--instance 使用服务 isales-auth-proxy@NAME 的设置；名称为 - 时使用 isales-auth-proxy 的设置。',
   self: '显示本说明',
-  or: (variables) => variables.join(' 或 '),
-  such: (example) => `例如 ${example}`,
-  type: '类型',
-  limits: '限制',
-  default: '默认值',
-  example: '示例',
-  isRequired: '必填',
-  unset: '未设置',
-  empty: '空',
 }
 
 export const commands: Words['commands'] = {
   serve: {
     summary: '运行代理（默认）',
     text: [
-      '登录 CC-iSales，在令牌到期之前续期，并为到达 LISTEN 的每个请求附上令牌。一切都用环境变量设置；见 docs/configuration.zh-CN.md，用 check 查看当前生效的值。',
       'SIGHUP：重新读取机密和证书，并立即尝试登录。SIGTERM、SIGINT、SIGQUIT 或 SIGUSR2：就绪关闭，完成进行中的请求，以 0 退出。再收到一个这样的信号则立即结束进程。',
     ],
     flags: {},
   },
   check: {
-    summary: '检查配置、登录，或运行中的代理',
+    summary: '检查配置；加 --live 时检查与 iSales 的会话',
     text: [
-      '显示每个设置的值（机密不显示）、来源和默认值，以及所有错误和处理办法。',
-      '加上 --live 时，再登录一次，绝不登录两次：密码错误只消耗一次尝试。设置了 STATE_DIR 时，这次尝试会计入其中；为防锁定账号而暂停登录期间不作尝试。然后用令牌调用 business/interface（不改变任何数据），刷新令牌，并查看 iSales 如何拒绝无效令牌。如果 iSales 只允许一个用户有一个会话，这次登录可能结束运行中代理的会话，代理随后会重新登录。设置了 SESSION_STORE_URL 时，在存储的租约下登录，运行中的副本会采用新令牌。',
+      '显示每个设置的值（机密不显示）和来源，以及所有错误和处理办法。',
+      '加上 --live 时登录一次，绝不登录两次：密码错误只消耗一次尝试，设置了 STATE_DIR 时会计入其中。然后用令牌调用 business/interface（不改变任何数据），查看 iSales 如何拒绝无效令牌，并刷新令牌：先按配置的形式，再按接口各版本描述的形式。最后给出“一切正常”，或为每个需要改动的设置给出“设置 NAME=value”。如果 iSales 只允许一个用户有一个会话，这次登录可能结束运行中代理的会话，代理随后会重新登录；设置了 SESSION_STORE_URL 时，各副本会采用新令牌。',
     ],
     flags: {
-      live: '登录 iSales 一次，完成整个会话，并给出结果',
-      quiet: '不显示设置，只显示错误和结论',
-      health: '改为查询本机运行的代理（ADMIN_LISTEN，/livez）；用于 HEALTHCHECK',
+      '--live': '登录 iSales 一次，并给出结果',
+      '--quiet': '不显示设置，只显示错误和结论',
     },
   },
   status: {
     summary: '显示运行中代理的状态页内容',
     text: [
-      '查询本机运行的代理（ADMIN_LISTEN）的状态、问题和处理办法。语言由区域设置决定（LC_ALL、LC_MESSAGES、LANG）。',
+      '查询本机运行的代理（ADMIN_LISTEN）的状态、问题和处理办法。只要进程有响应就以 0 退出，不论其状态：可用于 HEALTHCHECK。',
     ],
-    flags: { output: 'text 或 json（默认 text）' },
-  },
-  wait: {
-    summary: '等待运行中的代理就绪',
-    text: [
-      '查询本机运行的代理（ADMIN_LISTEN，/readyz），直到它可以转发请求，以便在它之后启动依赖它的程序。',
-    ],
-    flags: { timeout: '超过此时间就放弃（默认 60s）' },
-  },
-  discover: {
-    summary: '找出适合您的 iSales 的设置',
-    text: [
-      '用配置的用户名和密码登录一次，然后按接口各版本描述的每种形式调用 business/interface（不改变任何数据），并刷新令牌。输出一个环境文件：发现写成注释，后面是应使用的设置，即已给出的设置（机密除外）和必须与默认值不同的设置。',
-      '它绝不尝试错误的密码，一旦被拒绝就停止。如果 iSales 只允许一个用户有一个会话，这次登录可能结束运行中代理的会话，代理随后会重新登录。',
-    ],
-    flags: { 'second-login': '登录两次，以了解这是否会使第一个令牌失效' },
+    flags: {
+      '--json': '以 JSON 显示',
+      '--wait T': '等待代理可以转发请求，最多等待 T，例如 60s',
+    },
   },
   renew: {
-    summary: '立即登录，不等待重试策略',
+    summary: '让运行中的代理重新读取机密并立即登录',
     text: [
-      '向本机运行的代理（ADMIN_LISTEN）发送 SIGHUP：它重新读取机密并登录一次。等待登录结束并给出结果：用于更正密码或解锁账号之后。须以 root 或代理的用户身份，在代理所在的机器或容器中运行。',
+      '向本机运行的代理（ADMIN_LISTEN）发送 SIGHUP，等待登录结束并给出结果：用于更正密码或解锁账号之后。须以 root 或代理的用户身份，在代理所在的机器或容器中运行。',
     ],
-    flags: { timeout: '等待登录的最长时间（默认 60s）' },
+    flags: {},
   },
 }
 
-export const exitCodes: Words['exitCodes'] = {
-  ok: '完成。serve：由 SIGTERM、SIGINT、SIGQUIT 或 SIGUSR2 停止，进行中的请求都已完成，或在 DRAIN_TIMEOUT 之后被中断。',
-  failed:
-    '运行中失败：地址被占用，或意外错误。check --live、discover：iSales 给出的主机不是 ISALES_URL。',
-  usage: '配置或命令行有误；没有启动任何东西。',
-  refused: 'check --live、discover、renew：iSales 拒绝了用户名或密码。',
-  unreachable:
-    'check --live、discover、renew：无法登录（无法连接、TLS、超时、请求过多，或其他响应）。check --live、discover：或 iSales 拒绝携带该令牌的调用。',
-  notReady:
-    'wait：没有及时就绪。check --health、status：运行中的进程没有响应。renew：本机没有运行代理，或无权向它发送信号。',
-  signal:
-    '第二个 SIGINT、SIGQUIT、SIGUSR2 或 SIGTERM 立即结束了进程；wait、check、discover 和 renew 在第一个信号时就这样结束。',
-}
+export const exitCodes: Words['exitCodes'] = [
+  ['0', '完成。serve：由信号停止。check：没有问题；--live：一切正常。status：进程有响应。'],
+  ['1', 'serve：地址被占用，或意外错误。'],
+  ['2', '配置或命令行有误；没有启动任何东西。check --live：有设置需要改动。'],
+  ['3', 'check --live、renew：iSales 拒绝了用户名或密码。'],
+  ['4', 'check --live、renew：无法登录。check --live：或任何形式的调用都不成功。'],
+  [
+    '5',
+    'status：代理没有响应；--wait：没有及时就绪。renew：本机没有运行代理，或无权向它发送信号。',
+  ],
+  ['130、131、140、143', '命令由信号结束；serve 由第二个信号结束。'],
+]
 
 export const command: Words['command'] = {
   misused: (problem) => `${problem}\n“isales-auth-proxy help” 列出命令和选项。`,
   unknown: {
     command: (given) => `未知的命令 ${given}。`,
     flag: (given) => `未知的选项 ${given}。`,
-    setting: (given) => `未知的设置 ${given}。`,
   },
   near: (problem, near) => `${problem}是否想写 ${near}？`,
   noArgument: '多余的参数：这里只接受选项。',
   noValue: (flag) => `${flag} 不带值。`,
   needsValue: (flag, example) => `${flag} 需要一个值，例如 ${flag} ${example}。`,
   twice: (flag) => `${flag} 给出了两次。`,
-  wrongValue: (flag, problem) => `${flag} ${problem}。`,
-  output: '--output 是 text 或 json。',
-  health: '--health 查询运行中的代理：不能与 --live 和 --quiet 同时使用。',
   notInstance: '--instance 是服务的名称，例如 isales-auth-proxy@north 的 north，或 -。',
   noInstance: (file, missing) =>
     missing
       ? `没有 ${file}。\`ls -d /etc/isales-auth-proxy*\` 列出所有服务的目录。`
       : `无法读取 ${file}。只有 root 可以读取它。`,
   anyPort: 'ADMIN_LISTEN 的端口是 0：这里不知道实际使用的端口。',
+  notReady: (waited) => `${waited} 内没有就绪。`,
   notStarted: '没有启动任何东西。“isales-auth-proxy check” 显示所有设置。',
   unforeseen: (name) => `isales-auth-proxy：意外错误（${name}）`,
 }
@@ -130,10 +100,9 @@ export const listening: Words['listening'] = {
 
 export const check: Words['check'] = {
   sound: '配置没有问题。',
-  head: ['设置', '值', '来源', '默认值'],
+  head: ['设置', '值', '来源'],
   wrong: '（错误，见下文）',
   empty: '（空）',
-  byDefault: '默认',
   error: '错误',
   warning: '警告',
   labelled: (label, line) => `${label}：${line}`,
@@ -142,8 +111,8 @@ export const check: Words['check'] = {
     blind: '可以使用，但代理无法察觉令牌提前失效：此时调用会失败，直到令牌续期。',
     refused: 'iSales 拒绝了登录。消耗了一次尝试，没有再试其他内容。',
     unreachable: '无法登录，因此没有再试其他内容。',
-    'no-header': '登录成功，但业务调用不成功。',
-    elsewhere: '调用成功，但 iSales 给出的主机不是 ISALES_URL：CTI-OBS 会去调用那里。',
+    differs: '登录成功。请设置以上各项，然后再检查一次。',
+    'no-header': '登录成功，但业务调用在任何已知形式下都不成功。',
   },
   topics: {
     login: '登录',
@@ -152,21 +121,15 @@ export const check: Words['check'] = {
     invalid: '无效令牌',
     refresh: '刷新',
     conversation: '整个会话',
-    numbers: '数字',
     lifetime: '有效期',
     interface: '接口',
-    second: '第二次登录',
     state: 'STATE_DIR',
   },
-  blind:
-    '请向厂商了解 iSales 如何拒绝无效令牌；用 ISALES_REJECTED_STATUSES 和 ISALES_REJECTED_RESULTS 告诉代理',
-  carrier:
-    '检查 ISALES_TOKEN_HEADERS、ISALES_TOKEN_SCHEME、ISALES_TOKEN_FIELD 和 ISALES_LOGIN_PATH；`discover` 可以找出',
-  refreshForm: '`discover` 可以找出形式，或设置 ISALES_REFRESH_PATH=off',
-  set: (assignments) => `设置 ${assignments.join('，')}`,
+  blind: '请向厂商了解 iSales 如何拒绝无效令牌；用 ISALES_REJECTED 告诉代理',
+  carrier: '检查 ISALES_TOKEN_HEADER 和 ISALES_LOGIN_PATH',
+  set: (name, text) => `设置 ${name}=${text}`,
   at: (url, user) => `以 ${user} 登录 ${url}`,
   uncounted: (what) => `${what}。这次登录没有计入其中`,
-  asOwner: '请以代理的用户或 root 运行此命令',
   notTried: (where, why) => `${where}：没有尝试，${why}`,
   failed: (where, what) => `${where}：${what}`,
   loggedIn: (where, ms, grant) => `${where}：成功，用时 ${ms} 毫秒；令牌${grant}`,
@@ -183,12 +146,10 @@ export const check: Words['check'] = {
   forReplicas: '没有尝试：该令牌供共享它的副本使用',
   worksSo: '用这些设置可以正常进行',
   notAccepted: '手中的令牌不被接受',
-  asText: 'result 或有效期写成了文本',
   works: (how) => `${how}：成功`,
   as: (text, works) => `${text}，与${works ? '成功' : '失败'}的调用相同`,
   foreign: '不是 iSales 的响应',
-  otherHost: (origin) => `给出的 URL 属于 ${origin}，不是 ISALES_URL`,
-  tryHost: (origin) => `试将 ISALES_URL 设为 ${origin}`,
+  otherHost: (origin) => `给出的 URL 属于 ${origin}：CTI-OBS 会去调用那里`,
   wholeUrls: '给出完整的 URL，代理会改写为自己的地址',
   closedPaths: (count) => `给出了 ${count} 个 ALLOWED_PATHS 之外的路径`,
   refreshPath: (path) => `给出的刷新路径是 ${path}`,
@@ -199,14 +160,9 @@ export const check: Words['check'] = {
   refreshed: (how, rotates, lives) =>
     `${how}：成功；刷新令牌${rotates ? '会更换' : '不变'}，旧令牌${lives ? '仍有效' : '失效'}`,
   refreshFails: '不成功；代理改为登录',
-  outlives: '第一个令牌仍有效：几个副本可以共用一个用户',
-  ends: '它使第一个令牌失效：一个用户只允许一个会话',
-  sameToken: '得到相同的令牌',
   storeAlone: (what) => `${what}。登录可能结束运行中副本的会话`,
   noListener: '可用。没有副本用此密钥监听：没有副本在运行，或其密钥不同',
   listeners: (count) => `可用。${count} 个用此密钥运行的副本会采用新令牌`,
-  addSecret: (name) => `${name} 是机密：请补上`,
-  setByHand: (name) => `${name} 的值无法写入环境文件：请手工设置`,
   noStore:
     '没有共享（SESSION_STORE_URL）：如果 iSales 只允许该用户有一个会话，各副本会互相结束对方的令牌',
 }
@@ -217,7 +173,6 @@ export const running: Words['running'] = {
   late: '没有及时响应',
   other: (at) => `代理返回 404：${at} 上监听的是其他程序（ADMIN_LISTEN）`,
   status: (status, reason) => `代理返回 ${status}${reason && `（${reason}）`}`,
-  notReady: (waited, what) => `${waited} 内没有就绪：${what}`,
 }
 
 export const renew: Words['renew'] = {

@@ -91,7 +91,7 @@ const causes: Words['causes'] = {
   'own-certificate': ({ side }) => [
     `缺少客户端证书，或${peers[side]}拒绝该证书`,
     side === 'store'
-      ? '把 SESSION_STORE_CLIENT_CERT_FILE 和 SESSION_STORE_CLIENT_KEY_FILE 设为对方接受的证书和私钥'
+      ? '让存储不要求客户端证书：它的密码就是凭证'
       : '把 ISALES_CLIENT_CERT_FILE 和 ISALES_CLIENT_KEY_FILE 设为对方接受的证书和私钥',
   ],
   'no-certificate': ({ side }) => [`${PEERS[side]}没有出示证书`, '请为其配置证书'],
@@ -109,16 +109,13 @@ const causes: Words['causes'] = {
   ],
   'no-token': () => ['令牌没有及时取得', '查明登录为什么失败'],
   overloaded: () => ['进行中或等待中的调用过多', '先查 iSales 是否缓慢，再考虑调大 MAX_IN_FLIGHT'],
-  'no-connection': () => [
-    '没有及时得到到 iSales 的空闲连接',
-    '先查 iSales 是否缓慢，再考虑调大 ISALES_MAX_CONNECTIONS',
-  ],
+  'no-connection': () => ['没有及时得到到 iSales 的空闲连接', '请联系 iSales 的管理员查明为何缓慢'],
   internal: () => ['代理自身出错', '请报告此问题，并附上日志中的 unexpected 行'],
   closed: () => ['代理正在停止，连接已关闭', ''],
   invalid: () => ['请求无法写成 HTTP', '更正 CTI-OBS 发送的内容'],
   timeout: ({ host, limit }) => [
     `${host} 没有在 ${limit} 内响应`,
-    `请联系 iSales 的管理员查明为何缓慢；确知其缓慢时才调大 ${limit}`,
+    '请联系 iSales 的管理员查明为何缓慢',
   ],
   lost: ({ host }) => [
     `${host} 没有响应就关闭了连接`,
@@ -209,7 +206,7 @@ const stores: Words['stores'] = {
   ],
   auth: () => [
     '共享存储拒绝了用户名或密码',
-    '更正 SESSION_STORE_PASSWORD，或 SESSION_STORE_URL 中的用户',
+    '更正 SESSION_STORE_PASSWORD_FILE 的文件（无须重启），或 SESSION_STORE_URL 中的用户',
   ],
   denied: () => ['共享存储处于保护模式', '为其设置密码，或在其配置中写 protected-mode no'],
   permission: () => ['该用户无权在共享存储中执行此操作', '授予 docs/sharing.md 列出的权限'],
@@ -356,7 +353,7 @@ const findings: Words['findings'] = {
     title: '令牌被拒绝',
     reason: '登录成功，但 iSales 拒绝携带该令牌的所有调用',
     remedy:
-      '检查 ISALES_TOKEN_HEADERS、ISALES_TOKEN_SCHEME 和 ISALES_TOKEN_FIELD 是否适合这个 iSales（isales-auth-proxy discover 可以找出），以及该账号是否有权进行这些调用',
+      '检查 ISALES_TOKEN_HEADER 是否适合这个 iSales（isales-auth-proxy check --live 可以找出），以及该账号是否有权进行这些调用',
   },
   calls: {
     title: '调用失败',

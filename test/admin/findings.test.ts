@@ -6,7 +6,7 @@ import type { Status } from '../../src/admin/model.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { SCENES, adminOf, type Calls, type Scene } from '../browser/states.ts'
 import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
-import type { ConfigError } from '../../src/config/config-error.ts'
+import type { SettingProblem } from '../../src/setting-problem.ts'
 import { granted, NOW } from './token.ts'
 import { cause, type CauseCode } from '../../src/causes.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
@@ -25,10 +25,7 @@ const ALONE: SharingSnapshot = {
   replicas: undefined,
   adoptedAt: undefined,
 }
-const EMPTY = (setting: string): ConfigError => ({
-  setting,
-  said: ({ given, wrong }) => given.fileEmpty(wrong.file.empty),
-})
+const EMPTY = (setting: string): SettingProblem => ({ setting, code: 'empty-file' })
 const OK = { status: 200, upstreamMs: 8 } as const
 const DOWN = { status: 502, code: 'upstream-unreachable' } as const
 const REFUSED = { status: 403, target: '/obs/records?id=7' } as const
@@ -217,7 +214,7 @@ describe('the state', () => {
     ],
     [
       'degraded',
-      'isales.example:443 did not respond within ISALES_LOGIN_TIMEOUT. Logins are paused until 09:45 UTC',
+      'isales.example:443 did not respond within 5 s. Logins are paused until 09:45 UTC',
       { backoff: 'guarded', lastFailure: failure('timeout') },
     ],
     [
@@ -319,7 +316,7 @@ it('says whose matter a refused path is, and where it is, without its query', as
   const app = adminOf(SCENES['some refused'])
   const { remedy, requests } = (await (await app.request('/status.json')).json()) as Status
   expect(remedy).toContain('The account may not make these calls')
-  expect(remedy).not.toContain('ISALES_TOKEN_HEADERS')
+  expect(remedy).not.toContain('ISALES_TOKEN_HEADER')
   expect(requests.failedPaths).toMatchObject([{ method: 'POST', refused: 5, failed: 0 }])
   expect(await (await app.request('/')).text()).not.toContain('batch=7')
 })

@@ -22,6 +22,7 @@ export function tokenOf(changes: Partial<Token> = {}): Token {
     lifetimeGiven: 300_000,
     expiresAt: NOW + 240_000,
     usableUntil: NOW + 235_000,
+    isText: false,
     adopted: false,
     refreshToken: new Secret(`${CANARY}-refresh`),
     refreshExpiresAt: NOW + 3_540_000,

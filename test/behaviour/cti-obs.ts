@@ -7,7 +7,7 @@ export type Edition = 'english' | 'chinese'
 
 /** How it logs in, and the settings that demand it. */
 export const ACCOUNT = { user: 'cti', passwd: 'cti-password' }
-export const REQUIRE = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
+export const REQUIRE = { OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
 
 export type CtiObs = Awaited<ReturnType<typeof openCtiObs>>
 

@@ -46,7 +46,7 @@ test('a rejection whose body stalls does not keep the replay from the only conne
       (count += 1) === 1
         ? ['HTTP/1.1 401 No\r\nContent-Length: 10\r\n\r\nno', { waitMs: 10_000 }]
         : responseBytes('healed'),
-    env: { ISALES_MAX_CONNECTIONS: '1' },
+    config: { isalesMaxConnections: 1 },
   })
   expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: 'healed' })
 })

@@ -68,7 +68,7 @@ describe.each(['resets', 'closes'] as const)('the client %s its connection', (ho
       respond,
       login: (n) => login.opened.then(() => loginResponse(n)),
       authenticated: false,
-      env: { REPLAY_BODY_SIZE: '0', CLIENT_DEADLINE: '0' },
+      env: { REPLAY_BODY_SIZE: '0', CLIENT_DEADLINE: '30s' },
     })
     const client = await tokenless.connect()
     await client.send(bytes)

@@ -8,7 +8,7 @@ const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
 
 let stand: Stand
 beforeAll(async () => {
-  stand = await openStand({ shared: true, env: { BODY_IDLE_TIMEOUT: '1s' } })
+  stand = await openStand({ shared: true, limits: { bodyIdleTimeout: 1000 } })
 })
 afterAll(() => stand.stop())
 

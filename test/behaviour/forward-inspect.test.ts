@@ -8,7 +8,7 @@ import { openStand, post } from '../proxy/stand.ts'
 const GOOD = '{"result":0}'
 const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
-const ENV = { ISALES_REJECTED_RESULTS: '7' }
+const ENV = { ISALES_REJECTED: '401,403,result=7' }
 
 const open = (steps: Step | readonly Step[], env: Readonly<Record<string, string>> = ENV) =>
   openStand({ respond: () => steps, env })

@@ -30,7 +30,8 @@ it('calls of every kind need one login and a connection for each client, and lea
         return 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'
       return responseBytes('ok')
     },
-    env: { ISALES_KEEP_ALIVE: '500ms', CLIENT_DEADLINE: '0' },
+    env: { CLIENT_DEADLINE: '30s' },
+    limits: { keepAlive: 500 },
   })
   const clients = await Promise.all(Array.from({ length: CLIENTS }, () => stand.connect()))
   const statuses = new Set<number>()

@@ -58,7 +58,7 @@ describe('back-pressure', () => {
   it.each(Object.entries(UPLOADS))(
     'iSales that does not read stops an upload %s, and gets all of it in the end',
     async (_, [head, piece, end]) => {
-      const stand = await openStand({ env: { CLIENT_DEADLINE: '0' } })
+      const stand = await openStand({ env: { CLIENT_DEADLINE: '30s' } })
       const client = await stand.connect()
       const received = stand.upstream.received()
       stand.upstream.pause()

@@ -25,7 +25,7 @@ async function statusesOf(count: number, port: number): Promise<ReadonlySet<numb
 /** The program as it is delivered, before a simulated iSales; and its port. */
 async function startProgram(prefix: string) {
   const sim = await createSimulator()
-  const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '0' }), { prefix })
+  const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '30s' }), { prefix })
   const { proxy, admin } = await program.addresses()
   const port = Number(new URL(proxy).port)
   await program.line('logged-in')
@@ -53,7 +53,10 @@ test('probes have a place beside 100 connections on the admin port, silent ones 
 
 // Other connections that only hold a place are in test/promises/6-other-clients.test.ts.
 test('64 connections that have sent half a body that streams keep no call out', async () => {
-  const world = await openWorld({ env: { CLIENT_DEADLINE: '0', LISTEN_MAX_CONNECTIONS: '16' } })
+  const world = await openWorld({
+    env: { CLIENT_DEADLINE: '30s' },
+    config: { listenMaxConnections: 16 },
+  })
   await hold(64, world.port, { bytes: `${CHUNKED}11170\r\n${'x'.repeat(60_000)}` })
   expect(await statusesOf(10, world.port)).toEqual(new Set([200]))
   const full = world.lines.filter(({ event }) => event === 'connections-full')
@@ -61,8 +64,8 @@ test('64 connections that have sent half a body that streams keep no call out', 
 })
 
 test('bodies that hardly move hold no connection to iSales, and are counted when they are there', async () => {
-  const env = { ISALES_MAX_CONNECTIONS: '4', MAX_IN_FLIGHT: '1', CLIENT_DEADLINE: '0' }
-  const world = await openWorld({ env })
+  const env = { MAX_IN_FLIGHT: '1', CLIENT_DEADLINE: '30s' }
+  const world = await openWorld({ env, config: { isalesMaxConnections: 4 } })
   const held = await hold(12, world.port, { bytes: `${CHUNKED}2\r\n{` })
   expect(await statusesOf(1, world.port)).toEqual(new Set([200]))
   world.sim.hang({ operation: 'business' })
@@ -100,8 +103,8 @@ test('heads ahead of 1,000 slow calls take no memory', async () => {
 
 test('where few descriptors are left, calls and probes have theirs beside more idle connections', async () => {
   const { program, port, admin } = await startProgram('ulimit -n 640;')
-  const doubts = program.lines().filter(({ setting }) => setting === 'LISTEN_MAX_CONNECTIONS')
-  const detail = 'is 1024, and 640 descriptors leave room for 256: raise the limit (ulimit -n)'
+  const doubts = program.lines().filter(({ setting }) => setting === 'MAX_IN_FLIGHT')
+  const detail = 'is 1000, and 640 descriptors are enough for 232: raise the limit (ulimit -n)'
   expect(doubts).toMatchObject([{ event: 'setting-doubtful', detail }])
   await hold(700, port)
   expect(await statusesOf(20, port)).toEqual(new Set([200]))

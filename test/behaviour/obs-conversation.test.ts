@@ -12,8 +12,7 @@ const BATCH = 20
 const made = makeCertificates()
 
 const CHINESE: Environment = {
-  ISALES_TOKEN_HEADERS: 'Authentication',
-  ISALES_TOKEN_FIELD: 'refreshToken',
+  ISALES_TOKEN_HEADER: 'Authentication: Bearer {refreshToken}',
 }
 
 async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs }> {

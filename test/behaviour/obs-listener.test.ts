@@ -106,8 +106,7 @@ test('beyond loopback a login is required by default, and nothing is served to e
   const world = await openWorld({ env: { ...network, ...credentials } })
   expect((await exchangeRaw(world, tasks())).status).toBe(401)
   expect(world.sim.requests()).toEqual([])
-  const open = { ...network, OBS_LOGIN: 'answer' }
-  await expect(openWorld({ env: open })).rejects.toThrow('"setting":"LISTEN"')
-  const unsafe = await openWorld({ env: { ...open, UNSAFE_LISTEN: 'true' } })
+  await expect(openWorld({ env: network })).rejects.toThrow('"setting":"LISTEN"')
+  const unsafe = await openWorld({ env: { ...network, UNSAFE_LISTEN: 'true' } })
   expect((await exchangeRaw(unsafe, tasks())).status).toBe(200)
 })

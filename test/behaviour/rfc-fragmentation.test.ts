@@ -54,7 +54,7 @@ let most = 0
 beforeAll(async () => {
   stand = await openStand({
     shared: true,
-    env: { MAX_BODY_SIZE: '1MiB', CLIENT_DEADLINE: '0' },
+    env: { MAX_BODY_SIZE: '1MiB', CLIENT_DEADLINE: '30s' },
     onHead({ target }) {
       if (target !== LOGIN_PATH) open += 1
       most = Math.max(most, open)

@@ -12,7 +12,7 @@ const LARGE = 'x'.repeat(100_000)
 // In which order pipelined requests reach iSales is in rfc-fragmentation.test.ts.
 let stand: Stand
 beforeAll(async () => {
-  stand = await openStand({ shared: true, env: { CLIENT_DEADLINE: '0' } })
+  stand = await openStand({ shared: true, env: { CLIENT_DEADLINE: '30s' } })
 })
 afterAll(() => stand.stop())
 
@@ -79,7 +79,6 @@ describe('behind a request that iSales keeps waiting', () => {
 it('a login of CTI-OBS waits for its turn, too', async () => {
   const first = gate()
   const answering = await openStand({
-    env: { OBS_LOGIN: 'answer' },
     respond: () => [() => first.opened, responseBytes('first')],
   })
   const client = await answering.connect()

@@ -28,20 +28,16 @@ export function environment(origin: string): Environment {
     ISALES_URL: origin,
     ISALES_USER: 'obs',
     ISALES_PASSWORD: CANARIES.password,
-    OBS_LOGIN: 'require',
     OBS_USER: 'cti',
     OBS_PASSWORD: CANARIES.obsPassword,
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
-    LOG_LEVEL: 'trace',
-    LOG_FORMAT: 'json',
-    ACCESS_LOG: 'full',
+    LOG_LEVEL: 'debug',
   }
 }
 
 /** Settings with a login where none belongs. */
 const MISPLACED = {
-  INSTANCE: `http://cti:${CANARIES.egressPassword}@site`,
   NO_PROXY: `http://a:b@one,http://cti:1, ${CANARIES.egressPassword}@two`,
 }
 
@@ -56,16 +52,17 @@ export interface Served {
 }
 
 /** The whole app in this process, with the log that the program writes. */
-export async function serve(own: Environment): Promise<Served & { renew(): void }> {
+export async function serve(own: Environment): Promise<Served & { renew(): Promise<void> }> {
   const env = { ...MISPLACED, ...own }
   const written: string[] = []
   const log = await createLog({
-    level: 'trace',
+    level: 'debug',
     format: 'json',
     destination: { write: (line) => void written.push(line) },
   })
   const app = await startApp({
     config: configOf(env),
+    env,
     version: 'test',
     log,
     settings: loadConfig(env).settings,

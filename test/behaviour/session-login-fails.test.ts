@@ -43,7 +43,7 @@ const FAULTS: Row[] = [
   ['a 500 in the shape of iSales', 'result', REFUSED, refuses(500), WRONG],
   ['a 403 with a page', 'malformed', UNCLEAR, fails(403, '<html>')],
   ['a 200 without a result', 'malformed', UNCLEAR, gives({})],
-  ['no response', 'timeout', UNCLEAR, hangs, { ISALES_LOGIN_TIMEOUT: '1s' }],
+  ['no response', 'timeout', UNCLEAR, hangs],
   ['a 503', 'unavailable', UNTOUCHED, fails(503)],
   ['a 404', 'malformed', UNTOUCHED, fails(404)],
 ]
@@ -52,7 +52,13 @@ test.each(FAULTS)(
   'a login that gets %s (%s) is tried again by its back-off, is 503 for the client, and works in the end',
   async (...row) => {
     const [, reason, waits, prepare, env = {}] = row
-    const world = await openTimedWorld({ ready: false, prepare, env })
+    const world = await openTimedWorld({
+      ready: false,
+      prepare,
+      env,
+      // Of real time.
+      limits: { loginTimeout: 1000 },
+    })
 
     await world.pass(waits === UNTOUCHED ? 125_000 : 15 * MINUTE - 1)
     expect(world.exchanges()).toBeLessThanOrEqual(waits === UNTOUCHED ? 20 : 4)

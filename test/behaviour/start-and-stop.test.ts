@@ -12,7 +12,7 @@ import { openWorld } from '../support/world.ts'
 
 /** A proxy whose stop begins when it has a request, by this metric. */
 async function stopping(options: StandOptions, gauge = 'token_waiters') {
-  const stand = await openStand({ ...options, env: { DRAIN_TIMEOUT: '5s', ...options.env } })
+  const stand = await openStand({ config: { drainTimeout: 5000 }, ...options })
   const client = await stand.connect()
   await client.send(post('x'))
   await until(async () => (await stand.metric(gauge)) === 1)
@@ -32,8 +32,9 @@ test('a request that waits for the first login when the stop begins gets its res
 
 test('requests that wait for a token that does not come get a 503 before the drain ends', async () => {
   const login = () => new Promise<never>(() => undefined)
-  const env = { DRAIN_TIMEOUT: '1s', CLIENT_DEADLINE: '0' }
-  const { client, stopped } = await stopping({ login, authenticated: false, env })
+  const env = { CLIENT_DEADLINE: '30s' }
+  const config = { drainTimeout: 1000 }
+  const { client, stopped } = await stopping({ login, authenticated: false, env, config })
   const response = await client.read()
   expect([response.status, response.header('retry-after')]).toEqual([503, '1'])
   expect(JSON.parse(response.text)).toMatchObject({ code: 'shutting-down', sent: 'no' })

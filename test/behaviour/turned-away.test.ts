@@ -10,7 +10,7 @@ import { ACCOUNT, REQUIRE } from './cti-obs.ts'
 const linesOf = (world: World, name: string) => world.lines.filter(({ event }) => event === name)
 
 test('a request that is refused is told why, logged and counted, but not timed, and in the access log without its query', async () => {
-  const world = await openWorld({ env: { ACCESS_LOG: 'full' } })
+  const world = await openWorld({ env: { LOG_LEVEL: 'debug' } })
 
   const { status, json } = await world.request('/elsewhere?passwd=canary')
   const [code, detail] = [REFUSALS['other-path'], refusals['other-path']]

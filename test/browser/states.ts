@@ -4,7 +4,7 @@ import { cause } from '../../src/causes.ts'
 import { createAdminApp } from '../../src/admin/app.ts'
 import type { EndedCall } from '../../src/admin/call-counts.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { ConfigError } from '../../src/config/config-error.ts'
+import type { SettingProblem } from '../../src/setting-problem.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
@@ -60,13 +60,13 @@ const SETTINGS: readonly EffectiveSetting[] = (
     ['ISALES_URL', 'https://service.besclouds.com', 'environment'],
     ['ISALES_USER', 'obs-proxy', 'file /run/secrets/isales/user'],
     ['ISALES_PASSWORD', '[redacted]', 'file /run/secrets/isales/password'],
-    ['ISALES_TOKEN_HEADERS', 'Authorization,Authentication', 'environment'],
+    ['ISALES_TOKEN_HEADER', 'Authentication: Bearer {refreshToken}', 'environment'],
     ['LISTEN', '127.0.0.1:8080', 'default'],
     ['ALLOWED_PATHS', '/rest/isales/', 'default'],
     ['ISALES_LOGIN_PATH', '/rest/isales/v1/openapi/obs/auth/login', 'default'],
-    ['ISALES_REJECTED_RESULTS', '', 'default'],
+    ['ALLOWED_HOSTS', '', 'default'],
     ['ISALES_CA_FILE', null, 'default'],
-    ['TOKEN_RENEW_AT', '0.8', 'default'],
+    ['ISALES_REJECTED', '401,403', 'default'],
     ['CLIENT_DEADLINE', '2.8s', 'default'],
   ] as const
 ).map(([name, value, source]) => ({ name, value, source }))
@@ -85,7 +85,7 @@ export interface Scene {
   /** Why `STATE_DIR` cannot be used. */
   readonly trouble?: Failure
   /** What is wrong with files that cannot be used any more. */
-  readonly fileErrors?: readonly ConfigError[]
+  readonly fileErrors?: readonly SettingProblem[]
   readonly turnedAway?: readonly TurnedAway[]
 }
 
@@ -248,7 +248,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
   }
   now = NOW
   admin.monitor.stateTrouble(scene.trouble)
-  admin.monitor.filesRead('files', scene.fileErrors ?? [])
+  admin.monitor.filesRead('credentials', scene.fileErrors ?? [])
   for (const why of scene.turnedAway ?? []) admin.monitor.calls.turnedAway(why)
   for (const event of scene.events) admin.onTokenEvent(event)
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)

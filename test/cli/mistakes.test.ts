@@ -163,10 +163,10 @@ describe('page and check say the same of', () => {
       expect(stderr).toContain(what)
       expect(stderr).toContain(todo)
       const { host } = new URL(served.admin)
-      const wait = ['wait', '--timeout', '0s']
+      const wait = ['status', '--wait', '0s']
       const waited = await runHere(wait, { env: { ADMIN_LISTEN: host, LANG } })
-      expect(waited.stderr).toContain(title)
-      expect(waited.stderr).toContain(todo)
+      expect(waited.stdout).toContain(title)
+      expect(waited.stdout.replaceAll(/\s+/g, '')).toContain(todo.replaceAll(/\s+/g, ''))
       return { what, todo, stderr, page: `${title}${reason}${remedy}` }
     }
     const { what, todo } = await saidIn('en', 'C')
@@ -195,7 +195,7 @@ const firstOf = (text: string): string => text.split(/\. |[.。]$|。/)[0] ?? ''
 /** A store with this address, for which everything else is right. */
 const sharedBy = (port: number): Environment => {
   const SESSION_STORE_KEY_FILE = inFile('k'.repeat(32))
-  return { SESSION_STORE_URL: `redis://:pw@127.0.0.1:${port}`, SESSION_STORE_KEY_FILE }
+  return { SESSION_STORE_URL: `redis://127.0.0.1:${port}`, SESSION_STORE_KEY_FILE }
 }
 
 /** A directory on a disk without room; undefined where none can be mounted. */
@@ -227,7 +227,8 @@ const DOUBTS: Readonly<Record<string, Doubt>> = {
     }),
     act: ({ ISALES_PASSWORD_FILE: file = '' }) => writeFileSync(file, ''),
     finding: 'files',
-    words: /^ISALES_PASSWORD_FILE names an empty file: \/.* stays in use\. Put the value into it/,
+    words:
+      /^ISALES_PASSWORD_FILE names an empty file \(the file \/.* stays in use\. Put the value into it/,
   },
   'a shared store that is down': {
     env: async () => sharedBy(await freePort()),
@@ -244,7 +245,7 @@ const DOUBTS: Readonly<Record<string, Doubt>> = {
       return sharedBy(typeof address === 'object' ? (address?.port ?? 0) : 0)
     },
     finding: 'store',
-    words: /refuses the user or password.* Correct SESSION_STORE_PASSWORD/,
+    words: /refuses the user or password.* Correct the file of SESSION_STORE_PASSWORD_FILE/,
   },
 }
 
@@ -325,7 +326,7 @@ describe('page and check say the same, while calls go on, of', () => {
 })
 
 describe('of a proxy that is dead', () => {
-  it.each([['status'], ['wait', '--timeout', '0s'], ['check', '--health']])(
+  it.each([['status'], ['status', '--wait', '0s'], ['renew']])(
     '%s says where it was asked, and what to look at next',
     async (...args) => {
       const ADMIN_LISTEN = `127.0.0.1:${await freePort()}`

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { createSimulator, type Simulator, type SimulatorOptions } from '../../simulator/index.ts'
+import type { Io } from '../../src/cli/io.ts'
 import { runCommand } from '../../src/cli/run.ts'
 import type { Environment } from '../../src/config/load.ts'
 
@@ -12,29 +13,35 @@ export interface Ran {
 
 export interface Surroundings {
   readonly env?: Environment
+  /** Stdout is a terminal. Default: false. */
+  readonly isTTY?: boolean
   readonly signal?: AbortSignal
 }
 
-/** Runs a command in this process. */
-export async function runHere(
-  argv: readonly string[],
-  { env = {}, signal = new AbortController().signal }: Surroundings = {},
-): Promise<Ran> {
-  const written = { stdout: '', stderr: '' }
-  const code = await runCommand(argv, {
+/** Of a command that runs in this process. */
+export function ioOf(
+  { env = {}, isTTY = false, signal = new AbortController().signal }: Surroundings = {},
+  written = { stdout: '', stderr: '' },
+): Io {
+  return {
     stdout: { write: (text) => (written.stdout += text) },
     stderr: { write: (text) => (written.stderr += text) },
     env,
-    isTTY: false,
+    isTTY,
     pid: process.pid,
     program: '',
     hangUp: () => undefined,
-    uid: 1000,
     signal,
     onHangUp: () => undefined,
     onFatal: () => undefined,
     llhttp: '9.3.1',
-  })
+  }
+}
+
+/** Runs a command in this process. */
+export async function runHere(argv: readonly string[], surroundings?: Surroundings): Promise<Ran> {
+  const written = { stdout: '', stderr: '' }
+  const code = await runCommand(argv, ioOf(surroundings, written))
   return { code, ...written }
 }
 

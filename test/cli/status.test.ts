@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { RequestListener } from 'node:http'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Status } from '../../src/admin/model.ts'
 import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secrets-stand.ts'
@@ -8,6 +10,8 @@ import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { serveHttp } from '../support/http-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
+import { until, within } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
 import { runHere } from './stand.ts'
 
 /** A proxy before a simulated iSales, and the environment of a shell that knows its admin port alone. */
@@ -18,7 +22,7 @@ async function start() {
   writeFileSync(file, ca.cert)
   const port = await freePort()
   const listen = { ADMIN_LISTEN: `127.0.0.1:${port}` }
-  const env = { ...environment(sim.origin), ...listen, ISALES_CA_FILE: file, INSTANCE: 'site-a' }
+  const env = { ...environment(sim.origin), ...listen, ISALES_CA_FILE: file }
   const served = await serve(env)
   await served.logged('logged-in')
   const token = await ticket(served)
@@ -33,11 +37,11 @@ describe('status', () => {
     const { shell } = await start()
     const text = await runHere(['status'], { env: shell })
     expect(text).toMatchObject({ code: 0, stderr: '' })
-    expect(text.stdout).toContain('· site-a · Version test')
+    expect(text.stdout).toContain(`· ${hostname()} · Version test`)
     expect(text.stdout).toMatch(/^\[.+\] .+/m)
-    const json = await runHere(['status', '--output', 'json'], { env: shell })
+    const json = await runHere(['status', '--json'], { env: shell })
     const status = JSON.parse(json.stdout) as Status
-    expect(status.instance).toBe('site-a')
+    expect(status.instance).toBe(hostname())
     expect(text.stdout).toContain(`[${status.title}]`)
   })
 
@@ -64,7 +68,99 @@ describe('status', () => {
     onTestFinished(other.close)
     const elsewhere = `The proxy responded 404: another program listens at ${env.ADMIN_LISTEN} (ADMIN_LISTEN).\n`
     expect((await runHere(['status'], { env })).stderr).toBe(elsewhere)
-    expect(await runHere(['status', '--output', 'xml'], { env })).toMatchObject({ code: 2 })
+  })
+})
+
+/** An admin listener that responds as it is told. Returns the environment that names it. */
+async function adminThat(responses: RequestListener): Promise<{ readonly ADMIN_LISTEN: string }> {
+  const server = await serveHttp(responses)
+  onTestFinished(server.close)
+  return { ADMIN_LISTEN: `127.0.0.1:${server.port}` }
+}
+const saying =
+  (status: number, body = ''): RequestListener =>
+  (_, response) =>
+    response.writeHead(status).end(body)
+
+describe('status of a process', () => {
+  it('is asked on all interfaces too, without the rest of its configuration', async () => {
+    const world = await openWorld({ env: { ADMIN_LISTEN: '0.0.0.0:0' } })
+    const { port } = new URL(world.admin)
+    for (const host of ['127.0.0.1', '0.0.0.0', ''])
+      expect((await runHere(['status'], { env: { ADMIN_LISTEN: `${host}:${port}` } })).code).toBe(0)
+  })
+
+  it('is 0 when it responds, whatever its state is', async () => {
+    const world = await openWorld({ prepare: (sim) => sim.down(), ready: false })
+    const env = { ADMIN_LISTEN: new URL(world.admin).host }
+    expect((await call(`${world.admin}/readyz`)).status).toBe(503)
+    expect((await runHere(['status'], { env })).code).toBe(0)
+    const waited = await runHere(['status', '--wait', '0s'], { env })
+    expect(waited).toMatchObject({ code: 5, stderr: 'Not ready within 0s.\n' })
+    expect(waited.stdout).toContain('Version test')
+  })
+
+  it.each<[string, RequestListener, string]>([
+    ['an error', saying(500), 'responded 500'],
+    ['a reason that is not ours', saying(503, '{"reason":"\\u001b[31m"}'), 'responded 503'],
+    ['a reason of ours', saying(503, '{"reason":"no-token"}'), 'responded 503 (no-token)'],
+    ['a flood', saying(503, 'x'.repeat(5_000_000)), 'responded 503'],
+    [
+      'a cut response',
+      (_, response) => response.writeHead(200, { 'Content-Length': 9 }).destroy(),
+      'did not respond',
+    ],
+    ['no response in time', () => undefined, 'did not respond at'],
+  ])('is 5 at %s', async (_, responses, text) => {
+    const env = await adminThat(responses)
+    const { code, stderr } = await within(runHere(['status'], { env }), 'status')
+    expect(code).toBe(5)
+    expect(stderr).toMatch(new RegExp(`^The proxy ${text.replaceAll(/[()]/g, '\\$&')}`))
+    expect(stderr).not.toContain('\u001B')
+  })
+
+  it.each([
+    ['127.0.0.1:0', 'ADMIN_LISTEN has port 0'],
+    ['nonsense', 'ADMIN_LISTEN is "nonsense", which is not host:port'],
+  ])('cannot be asked at %s', async (ADMIN_LISTEN, problem) => {
+    const { code, stderr } = await runHere(['status'], { env: { ADMIN_LISTEN } })
+    expect(code).toBe(2)
+    expect(stderr).toContain(problem)
+  })
+})
+
+describe('status --wait', () => {
+  it('waits while it is not ready, or is not there yet', async () => {
+    let asked = 0
+    const env = await adminThat((request, response) => {
+      if (request.url !== '/readyz') return response.writeHead(200).end('the page')
+      asked++
+      return response.writeHead(asked < 3 ? 503 : 200).end()
+    })
+    expect(await runHere(['status', '--wait', '10s'], { env })).toMatchObject({
+      code: 0,
+      stdout: 'the page\n',
+    })
+    expect(asked).toBe(3)
+  })
+
+  it('gives up after its time', async () => {
+    const env = await adminThat(saying(503, '{"reason":"no-token"}'))
+    const { code, stderr } = await runHere(['status', '--wait', '0.3s'], { env })
+    expect([code, stderr]).toEqual([5, 'The proxy responded 503 (no-token).\n'])
+  })
+
+  it.each(['SIGINT', 'SIGTERM'])('ends at the first %s', async (name) => {
+    let asked = 0
+    const env = await adminThat((_, response) => {
+      asked++
+      response.writeHead(503).end()
+    })
+    const signal = new AbortController()
+    const running = runHere(['status', '--wait', '60s'], { env, signal: signal.signal })
+    await until(() => asked > 0)
+    signal.abort(name)
+    expect((await within(running, 'a signal')).code).toBe(name === 'SIGINT' ? 130 : 143)
   })
 })
 

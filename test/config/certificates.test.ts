@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto'
 import { generate } from 'selfsigned'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readTls } from '../../src/config/certificates.ts'
-import { valueOf } from '../../src/config/config-error.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
-import { disk, problemOf } from './stand.ts'
+import { nameOf } from '../../src/config/settings.ts'
+import { disk } from './stand.ts'
 
 let made: Certificates
 let files: ReturnType<typeof disk>
@@ -40,15 +40,25 @@ beforeAll(async () => {
   })
 })
 
-/** `SETTING problem` of errors, and of warnings, which are marked. */
-function check(config: Parameters<typeof readTls>[1]): readonly string[] {
-  return (['isales', 'store', 'listen'] as const).flatMap((use) => {
-    const read = readTls(use, config, files)
-    return (read.ok ? (read.warnings ?? []) : read.errors).map(
-      (one) => `${read.ok ? 'warning: ' : ''}${problemOf(one)}`,
-    )
-  })
+const USES = {
+  isales: ['isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile'],
+  listen: ['listenClientCaFile', 'listenTlsCertFile', 'listenTlsKeyFile'],
+} as const
+type Paths = Readonly<Record<string, string>>
+
+function readFor(use: keyof typeof USES, config: Paths) {
+  const [ca, cert, key] = USES[use].map((one) => ({ name: nameOf(one), path: config[one] }))
+  if (ca === undefined || cert === undefined || key === undefined) throw new Error('three files')
+  return readTls({ ca, cert, key }, files)
 }
+
+/** `SETTING code`, and what was found; a warning is marked. */
+const check = (config: Paths): readonly string[] =>
+  (['isales', 'listen'] as const).flatMap((use) =>
+    readFor(use, config).problems.map(({ setting, code, found = '', isWarning }) =>
+      `${setting} ${code}${isWarning ? '?' : ''} ${found}`.trim(),
+    ),
+  )
 
 const listen = (listenTlsCertFile: string, listenTlsKeyFile: string) => ({
   listenTlsCertFile,
@@ -59,11 +69,8 @@ const client = (key: string) => ({ isalesClientCertFile: '/cert', isalesClientKe
 /** As the certificates were made: some days from now. */
 const day = (days: number): string =>
   new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
-const ENDED = `names a certificate that ended on ${day(-1)}`
-const BEGINS = `names a certificate that begins on ${day(1)} only`
-
 describe('certificates and keys at the start', () => {
-  it.each([
+  it.each<readonly [Paths]>([
     [{}],
     [{ isalesCaFile: '/ca' }],
     [client('/key')],
@@ -72,31 +79,25 @@ describe('certificates and keys at the start', () => {
     expect(check(config)).toEqual([])
   })
 
-  const NO_CERTIFICATE = 'names a file without a PEM certificate'
-  const ENCRYPTED = 'names a file with an encrypted key'
-  it.each([
-    [{ isalesCaFile: '/gone' }, 'ISALES_CA_FILE names a file that does not exist'],
-    [{ isalesCaFile: '/text' }, `ISALES_CA_FILE ${NO_CERTIFICATE}`],
-    [{ isalesCaFile: '/half' }, 'ISALES_CA_FILE names a file with a damaged certificate'],
-    [{ isalesCaFile: '/huge' }, 'ISALES_CA_FILE names a file that is too large'],
-    [{ listenClientCaFile: '/key' }, `LISTEN_CLIENT_CA_FILE ${NO_CERTIFICATE}`],
-    [{ sessionStoreCaFile: '/text' }, `SESSION_STORE_CA_FILE ${NO_CERTIFICATE}`],
-    [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE names a file with a damaged certificate'],
-    [listen('/cert', '/cert'), 'LISTEN_TLS_KEY_FILE names a file without a PEM private key'],
-    [listen('/cert', '/bad-key'), 'LISTEN_TLS_KEY_FILE names a file with a damaged private key'],
-    [client('/encrypted'), `ISALES_CLIENT_KEY_FILE ${ENCRYPTED}`],
-    [client('/encrypted-old'), `ISALES_CLIENT_KEY_FILE ${ENCRYPTED}`],
-    [
-      client('/other-key'),
-      'ISALES_CLIENT_KEY_FILE holds a key that is not the one of ISALES_CLIENT_CERT_FILE',
-    ],
+  it.each<readonly [Paths, string]>([
+    [{ isalesCaFile: '/gone' }, 'ISALES_CA_FILE missing'],
+    [{ isalesCaFile: '/text' }, 'ISALES_CA_FILE no-certificate'],
+    [{ isalesCaFile: '/half' }, 'ISALES_CA_FILE damaged-certificate'],
+    [{ isalesCaFile: '/huge' }, 'ISALES_CA_FILE too-large'],
+    [{ listenClientCaFile: '/key' }, 'LISTEN_CLIENT_CA_FILE no-certificate'],
+    [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE damaged-certificate'],
+    [listen('/cert', '/cert'), 'LISTEN_TLS_KEY_FILE no-key'],
+    [listen('/cert', '/bad-key'), 'LISTEN_TLS_KEY_FILE damaged-key'],
+    [client('/encrypted'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
+    [client('/encrypted-old'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
+    [client('/other-key'), 'ISALES_CLIENT_KEY_FILE other-key'],
     [
       listen('/short', '/short-key'),
-      'LISTEN_TLS_CERT_FILE names a certificate that this OpenSSL refuses (ERR_SSL_EE_KEY_TOO_SMALL)',
+      'LISTEN_TLS_CERT_FILE weak-certificate ERR_SSL_EE_KEY_TOO_SMALL',
     ],
-    [listen('/expired', '/expired-key'), `warning: LISTEN_TLS_CERT_FILE ${ENDED}`],
-    [listen('/early', '/early-key'), `warning: LISTEN_TLS_CERT_FILE ${BEGINS}`],
-    [{ isalesCaFile: '/expired' }, `warning: ISALES_CA_FILE ${ENDED}`],
+    [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE ended? ${day(-1)}`],
+    [listen('/early', '/early-key'), `LISTEN_TLS_CERT_FILE not-begun? ${day(1)}`],
+    [{ isalesCaFile: '/expired' }, `ISALES_CA_FILE ended? ${day(-1)}`],
   ])('are not: %j', (config, problem) => {
     expect(check(config)).toEqual([problem])
   })
@@ -111,13 +112,13 @@ describe('TLS files that are read', () => {
     pems.flatMap((pem) => pem.split('\n').filter(Boolean))
 
   it('give the certificates, the own one first, and nothing else', () => {
-    const { ca } = valueOf(readTls('isales', { isalesCaFile: '/ca' }, files))
+    const { ca } = readFor('isales', { isalesCaFile: '/ca' }).tls
     expect(linesOf(ca ?? '')).toEqual(linesOf(made.ca.cert, made.strangerCa.cert))
   })
 
   it('give a key that never prints', () => {
     const pair = { listenTlsCertFile: '/chain', listenTlsKeyFile: '/key' }
-    const { cert, key } = valueOf(readTls('listen', pair, files))
+    const { cert, key } = readFor('listen', pair).tls
     expect(linesOf(cert ?? '')).toEqual(linesOf(made.server.cert, made.ca.cert))
     expect(key?.reveal()).toBe(made.server.key)
     expect(String(key)).toBe('[redacted]')

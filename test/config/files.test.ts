@@ -77,6 +77,6 @@ test.each([
   make(link)
   expect(loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: link })).toMatchObject({
     ok: false,
-    errors: [{ setting: 'ISALES_PASSWORD_FILE' }],
+    problems: [{ setting: 'ISALES_PASSWORD_FILE' }],
   })
 })

@@ -1,66 +1,162 @@
-import { expect, it, vi } from 'vitest'
-import { loadConfig } from '../../src/config/load.ts'
-import { watchConfigFiles, type FileUsers } from '../../src/config/reload.ts'
-import { createReloadable } from '../../src/config/reloadable.ts'
-import { readTls } from '../../src/config/certificates.ts'
+import { renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { loadConfig, type Environment } from '../../src/config/load.ts'
+import { watchFiles, type Reload } from '../../src/config/reload.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { configOf, PASSWORDLESS } from './stand.ts'
 import { temporaryFiles } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
+import { configOf, PASSWORDLESS } from './stand.ts'
 
-it('files that change between the reading of the configuration and the watch are used', () => {
-  const file = temporaryFiles()
-  const { ca, server } = makeCertificates()
-  const paths = {
+const { ca, server } = makeCertificates()
+const UID = `file of uid ${process.getuid?.()}`
+
+let file: ReturnType<typeof temporaryFiles>
+let paths: Record<'ISALES_PASSWORD_FILE' | 'OBS_PASSWORD_FILE' | 'ISALES_CA_FILE', string>
+let env: Environment
+let happened: string[]
+let files: Reload | undefined
+
+beforeEach(() => {
+  file = temporaryFiles()
+  paths = {
     ISALES_PASSWORD_FILE: file('password', 'old'),
     OBS_PASSWORD_FILE: file('obs', 'obs-password-of-before'),
     ISALES_CA_FILE: file('ca.pem', ca.cert),
   }
-  const config = configOf(loadConfig({ ...PASSWORDLESS, OBS_USER: 'cti', ...paths }))
-  const used: unknown[] = []
-  const users: FileUsers = {
-    credentials: ({ isalesPassword }) => used.push(isalesPassword.reveal()) > 0,
-    obsSecrets: ({ obsPassword }) => void used.push(obsPassword?.reveal()),
-    upstreamTls: ({ ca: trusted }) => void used.push(String(trusted).trim()),
-    listenTls: vi.fn<FileUsers['listenTls']>(),
-  }
-  const listener = {
-    onWarning: vi.fn<() => void>(),
-    onReloaded: vi.fn<() => void>(),
-    onRead: vi.fn<() => void>(),
-  }
-  const tls = {
-    isales: createReloadable({ read: () => readTls('isales', config) }),
-    listen: createReloadable({ first: {}, read: () => ({ ok: true, value: {} }) as const }),
-  }
+  env = { ...PASSWORDLESS, OBS_USER: 'cti', ...paths }
+  happened = []
+})
+afterEach(() => files?.close())
 
-  file('password', 'new')
-  file('obs', 'obs-password-of-now')
-  file('ca.pem', server.cert)
-  const files = watchConfigFiles(config, tls, users, listener)
-  expect(used.splice(0)).toEqual(['new', 'obs-password-of-now', server.cert.trim()])
+/** Watches with the configuration as it was before `change`. Each look is 20 ms after the one before. */
+function watch(change = (): void => undefined): Reload {
+  const config = configOf(loadConfig(env))
+  change()
+  files = watchFiles({
+    env,
+    config,
+    interval: 20,
+    users: {
+      credentials: ({ isalesPassword }, by) =>
+        happened.push(`password ${isalesPassword.reveal()} ${by}`) > 0,
+      obsLogin: ({ obsPassword }) => void happened.push(`obs ${obsPassword?.reveal()}`),
+      isalesTls: (tls) =>
+        void happened.push(`tls ${tls.ca?.trim() === ca.cert.trim() ? 'ca' : 'other'}`),
+      listenTls: () => void happened.push('listen'),
+    },
+    listener: {
+      onWarning: ({ setting, code }) => void happened.push(`doubt ${setting} ${code}`),
+      onReloaded: (settings, by) => void happened.push(`in use ${settings.join()} ${by}`),
+      onProblems: (part, problems) =>
+        void happened.push(`${part} ${problems.map(({ code }) => code).join()}`),
+    },
+  })
+  return files
+}
 
-  file('password', 'newer')
-  files.reread()
-  expect(used).toEqual(['newer'])
-  files.close()
+/** What has happened since the last look, when it is so much. */
+const next = (count: number) =>
+  until(() => happened.length >= count && happened.splice(0, happened.length))
+
+it('what changes between the reading of the configuration and the watch is used', async () => {
+  watch(() => {
+    file('password', 'new')
+    file('obs', 'obs-password-of-now')
+  })
+  expect(await next(3)).toEqual([
+    `password new ${UID}`,
+    'obs obs-password-of-now',
+    `in use OBS_PASSWORD_FILE ${UID}`,
+  ])
 })
 
-it('certificates that cannot be read leave those in use, and their ends', () => {
-  const { ca, server, expired } = makeCertificates()
-  const file = temporaryFiles()
-  const isalesCaFile = file('ca.pem', ca.cert + expired.cert)
-  const tls = createReloadable({ read: () => readTls('isales', { isalesCaFile }) })
-  // The earliest end of a bundle.
-  expect(tls.current().caEnd).toBeLessThan(Date.now())
-
-  file('ca.pem', `# a comment\n${ca.cert}${expired.cert}`)
-  expect(tls.reload()).toBe('same')
-  file('ca.pem', 'nonsense')
-  expect(tls.reload()).toMatchObject([{ setting: 'ISALES_CA_FILE' }])
-  expect(tls.current().caEnd).toBeLessThan(Date.now())
-  file('ca.pem', ca.cert + expired.cert)
-  expect(tls.reload()).toBe('changed')
+it('each part that changed is handed over, and no other', async () => {
+  const files = watch()
   file('ca.pem', server.cert)
-  expect([tls.reload(), tls.reload()]).toEqual(['changed', 'same'])
-  expect(tls.current().caEnd).toBeGreaterThan(Date.now())
+  await files.now()
+  expect(await next(1)).toEqual(['tls other', `in use ISALES_CA_FILE ${UID}`])
+  file('password', 'new')
+  await files.now()
+  expect(await next(1)).toEqual([`password new ${UID}`])
+})
+
+it.each<readonly [string, (path: string) => void]>([
+  ['written', (path) => writeFileSync(path, 'new')],
+  [
+    'renamed over',
+    (path) => {
+      writeFileSync(`${path}.new`, 'new')
+      renameSync(`${path}.new`, path)
+    },
+  ],
+  [
+    'written with the former size and time',
+    (path) => {
+      const { atime, mtime } = statSync(path)
+      writeFileSync(path, 'two')
+      utimesSync(path, atime, mtime)
+    },
+  ],
+])('a file that is %s is noticed by itself, when it rests', async (_, change) => {
+  watch()
+  await until(() => happened.length === 0)
+  // After the first look.
+  await files?.now()
+  change(paths.ISALES_PASSWORD_FILE)
+  await until(() => happened.length > 0)
+  expect(happened).toEqual([expect.stringMatching(/^password (?:new|two) file of uid/)])
+})
+
+it('a file that is written again as it was is no change', async () => {
+  const files = watch()
+  file('password', 'old')
+  file('ca.pem', `# a comment\n${ca.cert}`)
+  await files.now()
+  expect(happened).toEqual([])
+})
+
+it('what is wrong stays as it was and is said once; other parts are used', async () => {
+  const files = watch()
+  file('ca.pem', 'nonsense')
+  file('password', '')
+  file('obs', 'obs-password-of-now')
+  await files.now()
+  expect(await next(2)).toEqual([
+    'credentials empty-file',
+    'obs obs-password-of-now',
+    `in use OBS_PASSWORD_FILE ${UID}`,
+    'isalesTls no-certificate',
+  ])
+  await files.now()
+  expect(happened).toEqual([])
+
+  rmSync(paths.ISALES_PASSWORD_FILE)
+  await files.now()
+  expect(await next(1)).toEqual(['credentials missing'])
+  file('password', 'old')
+  file('ca.pem', ca.cert)
+  await files.now()
+  // Also as they were.
+  expect(await next(1)).toEqual([
+    'credentials ',
+    `password old ${UID}`,
+    'isalesTls ',
+    'tls ca',
+    `in use ISALES_CA_FILE ${UID}`,
+  ])
+})
+
+it('a rule that names a part keeps it as it was', async () => {
+  env = { ...env, LISTEN: ':8443' }
+  const files = watch()
+  file('obs', 'weak')
+  await files.now()
+  expect(await next(1)).toEqual(['obsLogin weak'])
+})
+
+it('a doubt is said before the value is used', async () => {
+  const files = watch()
+  file('password', ' new')
+  await files.now()
+  expect(await next(1)).toEqual(['doubt ISALES_PASSWORD spaces', `password  new ${UID}`])
 })

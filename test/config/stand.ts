@@ -1,7 +1,7 @@
-import { formatError, type ConfigError } from '../../src/config/config-error.ts'
 import type { FileRead, ReadFile } from '../../src/config/files.ts'
-import { en } from '../../src/words/index.ts'
-import type { Config, Environment, Loaded } from '../../src/config/load.ts'
+import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/settings.ts'
+import { en, settingLine } from '../../src/words/index.ts'
 
 export const PASSWORD = 'pa55word-canary'
 export const MINIMAL: Environment = {
@@ -12,8 +12,10 @@ export const MINIMAL: Environment = {
 /** What is required, but for the password. */
 export const PASSWORDLESS: Environment = { ...MINIMAL, ISALES_PASSWORD: undefined }
 
+type Files = Readonly<Record<string, string | Uint8Array | FileRead>>
+
 /** A disk that holds these and nothing else. */
-export function disk(files: Readonly<Record<string, string | Uint8Array | FileRead>>): ReadFile {
+export function disk(files: Files): ReadFile {
   return (path, limit) => {
     const file = Object.hasOwn(files, path) ? files[path] : undefined
     if (file === undefined) return { ok: false, problem: 'missing' }
@@ -23,19 +25,19 @@ export function disk(files: Readonly<Record<string, string | Uint8Array | FileRe
   }
 }
 
-/** `SETTING problem. Remedy`, in English. */
-export const lineOf = (error: ConfigError): string => formatError(error, en)
+/** What is required, these variables, and these files. */
+export const loadWith = (env: Environment, files: Files = {}): Loaded =>
+  loadConfig({ ...MINIMAL, ...env }, disk(files))
 
-/** `SETTING problem`, in English. */
-export const problemOf = ({ setting, said }: ConfigError): string =>
-  `${setting} ${said(en.settings)[0]}`
+/** Each problem as a person reads it. */
+export const linesOf = ({ problems }: Loaded): readonly string[] =>
+  problems.map((problem) => settingLine(en, problem))
+
+/** `SETTING code`; a warning is marked. */
+export const codesOf = ({ problems }: Loaded): readonly string[] =>
+  problems.map(({ setting, code, isWarning }) => `${setting} ${code}${isWarning ? '?' : ''}`)
 
 export function configOf(loaded: Loaded): Config {
-  if (!loaded.ok) throw new Error(loaded.errors.map(lineOf).join('\n'))
+  if (!loaded.ok) throw new Error(linesOf(loaded).join('\n'))
   return loaded.config
-}
-
-export function errorsOf(loaded: Loaded): readonly ConfigError[] {
-  if (loaded.ok) throw new Error('accepted')
-  return loaded.errors
 }

@@ -1,38 +1,33 @@
 import { expect, it } from 'vitest'
 import { SETTING_LIST, type Setting } from '../../src/config/settings.ts'
-import { en } from '../../src/words/index.ts'
 import { ciValues, render, standalone, template } from './support/chart.ts'
 
-/** Values that are wrong for a type. */
+/** Values that are wrong for a format. */
 const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
-  NO_PROXY: ['user@host', '"host"', 7],
   address: ['8080', '127.0.0.1', 'unix:'],
-  'auth scheme': ['Bearer token', 'Bearer:', 7],
-  boolean: ['yes', 1, 'TRUE'],
   choice: ['none of them', '', 1],
   count: ['many', '1.5', -1],
   duration: ['soon', '1h30m', -1],
-  'file path': ['relative.pem', './relative.pem', 7],
-  'header name': ['Two Words', 'Colon:', 'Cr\r'],
-  host: ['two words', 'https://host', 'host/path'],
-  'host name': ['two words', 'https://host', 'host:443'],
-  'off, full or a share': ['all', '2', -0.5],
+  file: ['relative.pem', './relative.pem', 7],
+  'host-names': ['two words', 'https://host', 'host/path'],
+  hosts: ['user@host', '"host"', 7],
   origin: ['isales.example', 'ftp://isales.example', 'https://isales.example/path'],
   path: ['relative', '/with?query', '/with%20escape'],
-  'proxy URL': ['http://u:p@egress', 'http://egress/path', 'http://two words'],
-  ratio: ['abc', '80%', 1.5],
+  paths: ['relative', '/with?query', '/with%20escape'],
+  'proxy-url': ['http://u:p@egress', 'http://egress/path', 'http://two words'],
+  rejections: ['500', 'forbidden', 500],
+  'server-name': ['two words', 'https://host', 'host:443'],
   size: ['big', '64KB', -1],
-  'status code': ['500', 'forbidden', 500],
-  'store URL': ['valkeys://u:p@store', 'https://store', 'store:6379'],
-  text: ['two\nlines', 'x'.repeat(300), ['a list']],
+  'store-url': ['valkeys://u:p@store', 'https://store', 'store:6379'],
+  'token-header': ['Authorization', 'Two Words: {token}', 'Authorization: Bearer token'],
+  user: ['two\nlines', 'x'.repeat(300), ['a list']],
 }
-const typeOf = (setting: Setting): string => {
-  const type = setting.type(en.settings)
-  return /^list of (.*)s$/.exec(type)?.[1] ?? type.replace(/ or off$/, '')
-}
-const SETTINGS = SETTING_LIST.filter((one) => one.type(en.settings) !== 'secret')
-const LIMITED = SETTINGS.flatMap(({ range, ...one }) =>
-  range === undefined ? [] : [{ ...one, ...range }],
+const typeOf = ({ kind }: Setting): string => kind
+const SETTINGS = SETTING_LIST.filter(({ kind }) => kind !== 'secret')
+const LIMITED = SETTINGS.flatMap((one) =>
+  one.range === undefined
+    ? []
+    : [{ ...one, min: Number(one.parse(one.range.min)), max: Number(one.parse(one.range.max)) }],
 )
 
 const from = (value: (setting: Setting) => unknown) =>
@@ -53,7 +48,7 @@ it.each([
   async (...row) => {
     const [, inFiles] = row
     const settings = {
-      ...from(({ example, fileName }) => (inFiles && fileName ? undefined : example)),
+      ...from((one) => (inFiles && one.fileName ? undefined : (one.default ?? one.example))),
       ...Object.fromEntries(
         SETTING_LIST.flatMap(({ fileName, name }) =>
           fileName && (inFiles || !SETTINGS.some((one) => one.name === name))
@@ -73,7 +68,7 @@ it.each([
 it.each([0, 1, 2] as const)(
   'the chart refuses wrong values of each setting, by name: row %i',
   async (row) => {
-    const settings = from((one) => (WRONG[one.name] ?? WRONG[typeOf(one)])?.[row])
+    const settings = from((one) => WRONG[typeOf(one)]?.[row])
     expect(Object.values(settings)).not.toContain(undefined)
     for (const said of await complaints(settings))
       expect(Object.keys(settings).filter((name) => !said.includes(name))).toEqual([])
@@ -84,7 +79,7 @@ it('the chart refuses a number that is out of the limits of its setting, and say
   const ends = (pick: (one: (typeof LIMITED)[number]) => number) =>
     LIMITED.map((one) => [one.name, pick(one), typeOf(one) === 'duration' ? 'ms' : ''] as const)
   const beyond = ends(({ max }) => max + 1)
-  const below = ends((one) => (typeOf(one) === 'ratio' ? one.min / 2 : one.min - 1))
+  const below = ends(({ min }) => min - 1)
   for (const values of [beyond, below.filter(([, number]) => number >= 0)]) {
     const settings = Object.fromEntries(values.map(([name, number, unit]) => [name, number + unit]))
     for (const said of await complaints(settings))

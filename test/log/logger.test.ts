@@ -9,7 +9,7 @@ const TIME = '2026-01-02T03:04:05.678Z'
 async function openLog(options: Partial<LogOptions> = {}) {
   const written: string[] = []
   const log = await createLog({
-    level: 'trace',
+    level: 'debug',
     format: 'json',
     destination: { write: (text) => void written.push(text) },
     ...options,

@@ -22,7 +22,7 @@ describe('a log on stdout', () => {
           import { openStdout } from './src/log/stdout.ts'
           const [format, count] = process.argv.slice(2)
           const stdout = openStdout()
-          const log = await createLog({ level: 'info', format, destination: stdout })
+          const log = await createLog({ level: 'debug', format, destination: stdout })
           const access = { method: 'POST', path: 'x'.repeat(500), status: 200, durationMs: 1, requestId: 'r' }
           for (let n = 0; n < Number(count); n += 1) log('access', access)
           // The first write has ended by then.

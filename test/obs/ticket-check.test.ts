@@ -3,7 +3,10 @@ import { createTicketCheck } from '../../src/obs/ticket-check.ts'
 import { REQUIRE } from '../behaviour/cti-obs.ts'
 import { chunkedPost, get, openStand, post } from '../proxy/stand.ts'
 
-const check = createTicketCheck((ticket) => ticket === 'good', 'number')
+const check = createTicketCheck(
+  (ticket) => ticket === 'good',
+  () => false,
+)
 
 test.each<[boolean, string, string[]]>([
   [true, 'Authorization with Bearer', ['Authorization', 'Bearer good']],

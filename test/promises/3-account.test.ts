@@ -39,7 +39,7 @@ test('a restart and renew each minute, and check --live in three of them, make 4
     const quiet = () => until(async () => (await status()).renewal.exchange === null, 20_000)
     await until(() => world.events.length > 0, 20_000)
     await quiet()
-    world.app.renew()
+    await world.app.renew()
     await until(async () => (await status()).asked.outcome !== null, 20_000)
     const command = { ...env, ISALES_URL: world.sim.origin, ISALES_USER: world.sim.switches.user }
     if (minute % 7 === 0) await runHere(['check', '--live', '--quiet'], { env: command })

@@ -12,7 +12,7 @@ import { openWorld } from '../support/world.ts'
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
 const CALL = requestText(HEAD, ['Host: localhost'], '{}')
 const REFUSED = requestText('POST /elsewhere HTTP/1.1', ['Host: localhost'], '{}')
-const LIMITS = { LISTEN_MAX_CONNECTIONS: '16', MAX_IN_FLIGHT: '8' }
+const LIMITS = { env: { MAX_IN_FLIGHT: '8' }, config: { listenMaxConnections: 16 } }
 
 test.each([
   ['are idle', ''],
@@ -22,7 +22,7 @@ test.each([
   ['are refused', REFUSED],
   ['are refused again and again', REFUSED.repeat(20)],
 ])('64 connections of one client that %s keep no other client out', async (_name, bytes) => {
-  const world = await openWorld({ env: LIMITS })
+  const world = await openWorld(LIMITS)
   await hold(64, world.port, { bytes })
 
   for (let n = 0; n < 5; n += 1)
@@ -30,7 +30,7 @@ test.each([
 })
 
 test('64 connections with calls without a ticket keep no client out that has one', async () => {
-  const world = await openWorld({ env: { ...LIMITS, ...REQUIRE } })
+  const world = await openWorld({ ...LIMITS, env: { ...LIMITS.env, ...REQUIRE } })
   const { json } = await world.post(LOGIN_PATH, ACCOUNT)
   const ticket = `Bearer ${String(json.resultData?.['token'])}`
   await hold(64, world.port, { bytes: CALL.repeat(4) })
@@ -41,7 +41,7 @@ test('64 connections with calls without a ticket keep no client out that has one
 })
 
 test('a client that sends 20 calls ahead on one connection takes one place of those in flight', async () => {
-  const world = await openWorld({ env: { ...LIMITS, MAX_IN_FLIGHT: '2' } })
+  const world = await openWorld({ ...LIMITS, env: { MAX_IN_FLIGHT: '2' } })
   world.sim.hang({ operation: 'business' })
   const greedy = await connectRaw({ port: world.port })
   await greedy.send(CALL.repeat(20))

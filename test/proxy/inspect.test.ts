@@ -10,14 +10,15 @@ const INTERFACE = '/interface'
 function inspectorOf(changes: Partial<InspectorConfig> = {}) {
   const config = {
     isalesUrl: ISALES,
-    isalesRejectedResults: ['7', 'expired'],
+    isalesRejected: { statuses: [401], results: ['7', 'expired'] },
     isalesInterfacePath: INTERFACE,
     ...changes,
   }
   return createInspector(config, 'http')
 }
 
-const rewriting = (isalesUrl = ISALES) => inspectorOf({ isalesUrl, isalesRejectedResults: [] })
+const rewriting = (isalesUrl = ISALES) =>
+  inspectorOf({ isalesUrl, isalesRejected: { statuses: [401], results: [] } })
 
 function inspect(
   body: string | Uint8Array,

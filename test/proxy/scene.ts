@@ -63,6 +63,7 @@ export function token(generation: number): Token {
     lifetimeGiven: 1,
     expiresAt: 1,
     usableUntil: 1,
+    isText: false,
     adopted: false,
   }
   return { generation, headerValue: text, token: text, ...instants }

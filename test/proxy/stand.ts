@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
-import { startApp } from '../../src/server.ts'
+import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/settings.ts'
 import type { LogFields } from '../../src/log/log-events.ts'
 import { configOf } from '../support/config.ts'
 import { connectRaw, exchangeRaw, requestText, type ReadOptions } from '../support/raw-client.ts'
@@ -21,6 +22,9 @@ export interface StandOptions extends Partial<
   Pick<RawUpstreamOptions, 'respond' | 'onHead' | 'tls'>
 > {
   readonly env?: Environment
+  /** What follows from settings, over that. */
+  readonly config?: Partial<Config>
+  readonly limits?: AppOptions['limits']
   /** True: iSales refuses every token but that of the latest login, and that of a revoked one. */
   readonly revoked?: () => number
   /** True: for all tests of a file, which stops it in `afterAll`. */
@@ -91,18 +95,21 @@ export async function openStand(options: StandOptions = {}) {
   const log: LogLine[] = []
   let granted = false
   const app = await startApp({
-    config: configOf({
-      ISALES_URL: upstream.origin,
-      ISALES_USER: 'obs',
-      ISALES_PASSWORD: 'secret',
-      ISALES_REFRESH_PATH: 'off',
-      LISTEN: '127.0.0.1:0',
-      ADMIN_LISTEN: '127.0.0.1:0',
-      OBS_LOGIN: 'forward',
-      DRAIN_TIMEOUT: '1s',
-      ALLOWED_PATHS: '/rest/isales/',
-      ...options.env,
-    }),
+    limits: options.limits,
+    config: {
+      ...configOf({
+        ISALES_URL: upstream.origin,
+        ISALES_USER: 'obs',
+        ISALES_PASSWORD: 'secret',
+        ISALES_REFRESH_PATH: 'off',
+        LISTEN: '127.0.0.1:0',
+        ADMIN_LISTEN: '127.0.0.1:0',
+        ALLOWED_PATHS: '/rest/isales/',
+        ...options.env,
+      }),
+      drainTimeout: 1000,
+      ...options.config,
+    },
     version: 'test',
     log: (event, fields = {}) => log.push({ event, ...fields }),
     random: () => 0.5,

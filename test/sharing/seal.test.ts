@@ -39,6 +39,7 @@ describe('sealing', () => {
       lives: seconds,
       refreshToken: option(tokens),
       refreshLives: option(seconds, { nil: undefined }),
+      isText: boolean(),
     })
     assert(
       property(grants, boolean(), (given, login) => {

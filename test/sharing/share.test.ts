@@ -18,7 +18,9 @@ import { manualClock } from '../support/manual-clock.ts'
 import { ATTEMPTS, grant, REFUSED, throttled } from '../token/support.ts'
 
 const NOW = 1_000_000
-const RULES = { isalesTokenScheme: 'Bearer', isalesTokenField: 'token' } as const
+const RULES = {
+  isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
+} as const
 type Reply = Parameters<typeof turnOf>[0]
 type Situation = Parameters<typeof turnOf>[1]
 

@@ -7,8 +7,8 @@ import type { Judge } from './judge.ts'
 /** Connections behind one call each, with half a body, or with heads behind a call that is slow. */
 export type Holding = 'idle' | 'half-sent' | 'ahead'
 
-/** Settings with which a few connections are many. */
-export const FEW_PLACES = { LISTEN_MAX_CONNECTIONS: '24', MAX_IN_FLIGHT: '16' }
+/** With these a few connections are many. */
+export const FEW_PLACES = { listenMaxConnections: 24 }
 /** Milliseconds between two connections: the first 40, and those that follow. */
 const GAP = 10
 const LATER_GAP = 100

@@ -163,33 +163,9 @@ Object.assign(dns, {
   },
 })
 
-// libuv polls files on real time. What counts is whether the content has changed; only this process writes.
-let writes = 0
-const watches = new Map<Run, VirtualTimer>()
-const contentOf = (path: string): string => {
-  try {
-    return fs.readFileSync(path, 'latin1')
-  } catch {
-    return ''
-  }
-}
+// Two writes within a tick of the kernel's clock look alike to whoever polls; only this process writes.
+const writes = new Map<unknown, number>()
 Object.assign(fs, {
-  watchFile(path: string, { interval }: { readonly interval: number }, onStat: Run) {
-    let content = contentOf(path)
-    let seen = writes
-    const look = (): void => {
-      if (seen === writes) return
-      seen = writes
-      const now = contentOf(path)
-      if (now !== content) onStat()
-      content = now
-    }
-    watches.set(onStat, new VirtualTimer(look, interval, true))
-  },
-  unwatchFile(_path: string, onStat: Run) {
-    watches.get(onStat)?.close()
-    watches.delete(onStat)
-  },
   // A disk of real time takes milliseconds for each.
   fsyncSync: () => undefined,
 })
@@ -200,7 +176,7 @@ export const stalledDisks = new Map<string, number>()
 
 /** What a world has left of itself. */
 export function resetMachine(): void {
-  watches.clear()
+  writes.clear()
   fullDisks.clear()
   stalledDisks.clear()
   resolver.found = 'address'
@@ -220,7 +196,7 @@ for (const name of [
       const [flags] = args
       const reads = flags === 'r' || (typeof flags === 'number' && (flags & 3) === 0)
       const isWrite = name !== 'openSync' || !reads
-      if (isWrite) writes += 1
+      if (isWrite) writes.set(path, (writes.get(path) ?? 0) + 1)
       if (isWrite && [...fullDisks].some((disk) => String(path).startsWith(disk))) {
         throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
       }
@@ -327,9 +303,11 @@ const later = <T>(act: () => T, ms = 1): Promise<T> =>
     schedule(run, ms)
   })
 const sync = fs as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
+const statSync = (path: string) => Object.assign(fs.statSync(path), { ctimeMs: writes.get(path) })
 for (const name of ['chown', 'mkdir', 'readdir', 'rename', 'rm', 'rmdir', 'stat']) {
   Object.assign(fsPromises, {
-    [name]: (...args: readonly unknown[]) => later(() => sync[`${name}Sync`]?.(...args)),
+    [name]: (...args: readonly unknown[]) =>
+      later(() => (name === 'stat' ? statSync(String(args[0])) : sync[`${name}Sync`]?.(...args))),
   })
 }
 Object.assign(fsPromises, {

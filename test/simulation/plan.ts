@@ -1,5 +1,6 @@
 // What a seed decides: the world, what is done to it, and when. Acts, traffic and network draw from generators of their own,
 // so that one act less changes nothing else.
+import type { Config } from '../../src/config/settings.ts'
 import { isOfMachine, lengthOf, type Act } from './acts.ts'
 import { command, KINDS, WRONG_FILE, type Kind } from './kinds.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
@@ -17,6 +18,7 @@ export interface Plan {
   readonly switches: Readonly<Record<string, unknown>>
   /** Settings of the proxy. */
   readonly env: Readonly<Record<string, string>>
+  readonly config: Partial<Config>
   /** Calls a second, all in all. */
   readonly rate: number
   readonly acts: readonly Act[]
@@ -58,12 +60,14 @@ export function planOf(
       gzip: world.pick(['off', 'off', 'accepted']),
     },
     env: {
-      ...(rejection === 'result' && { ISALES_REJECTED_RESULTS: '7' }),
+      ...(rejection === 'result' && { ISALES_REJECTED: '401,403,result=7' }),
       ...(world.chance(0.35) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
-      ...(world.chance(0.25) && { ISALES_MAX_CONNECTIONS: '2' }),
+      MAX_IN_FLIGHT: '16',
+    },
+    config: {
+      ...(world.chance(0.25) && { isalesMaxConnections: 2 }),
       ...FEW_PLACES,
-      DRAIN_TIMEOUT: '5s',
-      BODY_IDLE_TIMEOUT: '5s',
+      drainTimeout: 5000,
     },
     // Few calls are cheap to simulate; some mistakes show only among many.
     rate: given.rate ?? world.pick([1, 1, 2, 5]),

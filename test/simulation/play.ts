@@ -16,7 +16,7 @@ type Playing<T = void> = Generator<Wait, T, void>
 
 /** Until nobody is waited for, nor a client that sends no more. */
 const IDLE = 20_000
-/** DRAIN_TIMEOUT, and more. */
+/** The time to drain, and more. */
 const DRAIN = 15_000
 /** Seconds: longer than what is left of a run. */
 const LONG_TOKEN = 600

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSimulator, type SeenRequest, type Simulator } from '../../simulator/index.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/settings.ts'
 import { createLog } from '../../src/log/logger.ts'
 import { startApp, type App } from '../../src/server.ts'
 import {
@@ -52,6 +53,8 @@ export interface WorldOptions {
   readonly singleSession: boolean
   /** Settings over those of the world. */
   readonly env: Readonly<Record<string, string>>
+  /** What follows from settings, over that: a few connections are many. */
+  readonly config: Partial<Config>
   /** Called with each line of the trace. */
   readonly trace?: ((line: string) => void) | undefined
   /** With the password of the last login. */
@@ -188,7 +191,6 @@ export function openWorld(options: WorldOptions) {
       ADMIN_LISTEN: `127.0.0.1:${PORTS.admin + index}`,
       STATE_DIR: stateDir(index),
       LOG_LEVEL: 'debug',
-      ACCESS_LOG: '1',
       ...(store && {
         SESSION_STORE_URL: `redis://127.0.0.1:${PORTS.store}`,
         SESSION_STORE_KEY_FILE: join(directory, 'key'),
@@ -197,7 +199,7 @@ export function openWorld(options: WorldOptions) {
     }
     const run = async (): Promise<void> => {
       const loaded = loadConfig(env)
-      if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
+      if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
       const write = (line: string): void => {
         note(`${own.name} log ${line.trim()}`.replaceAll(directory, ''))
         searchSecrets(line, `the log of ${own.name}`)
@@ -205,7 +207,13 @@ export function openWorld(options: WorldOptions) {
         if (line.includes('"name":"TypeError"')) onFinding(6, line.trim())
       }
       const log = await createLog({ level: 'debug', format: 'json', destination: { write } })
-      const app = await startApp({ config: loaded.config, version: 'simulated', log })
+      const app = await startApp({
+        config: { ...loaded.config, ...options.config },
+        env,
+        limits: { bodyIdleTimeout: 5000 },
+        version: 'simulated',
+        log,
+      })
       if (replica.owner !== own || own.state === 'dead') return
       Object.assign(replica, { app, phase: 'running' })
     }
@@ -335,7 +343,7 @@ export function openWorld(options: WorldOptions) {
     },
 
     hangUp({ app, owner: own }) {
-      if (app !== undefined) schedule(() => app.renew(), 0, 'io', own)
+      if (app !== undefined) schedule(() => void app.renew(), 0, 'io', own)
     },
 
     freeze({ owner: own }) {

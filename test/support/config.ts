@@ -4,6 +4,6 @@ import type { Config } from '../../src/config/settings.ts'
 /** @throws with all that is wrong with the settings. */
 export function configOf(env: Environment): Config {
   const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
   return loaded.config
 }

@@ -2,6 +2,7 @@ import { Agent } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/settings.ts'
 import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/log-events.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import {
@@ -14,10 +15,15 @@ import { configOf } from './config.ts'
 import { call, type Calling } from './call.ts'
 import { until } from './until.ts'
 
-export interface WorldOptions extends Pick<AppOptions, 'clock' | 'wallClock' | 'random'> {
+export interface WorldOptions extends Pick<
+  AppOptions,
+  'clock' | 'wallClock' | 'random' | 'limits'
+> {
   readonly simulator?: SimulatorOptions
   /** Settings over those of the world: ISALES_URL, user, password and free ports. */
   readonly env?: Environment
+  /** What follows from settings, over that. */
+  readonly config?: Partial<Config>
   /** Runs before the app starts: for faults that meet its first login. */
   readonly prepare?: (sim: Simulator) => unknown
   /** False: the test waits for the first token itself. Default true. */
@@ -38,9 +44,12 @@ export async function openWorld(options: WorldOptions = {}) {
   await options.prepare?.(sim)
   const lines: LogLine[] = []
   const events: TokenEvent[] = []
+  const env = { ...worldEnv(sim), ...options.env }
   const app = await startApp({
     ...options,
-    config: configOf({ ...worldEnv(sim), ...options.env }),
+    // Nothing of a test takes long to drain.
+    config: { ...configOf(env), drainTimeout: 1000, ...options.config },
+    env,
     version: 'test',
     log: (event, fields = {}, level = LOG_EVENTS[event].level) =>
       lines.push({ event, level, ...fields }),
@@ -110,7 +119,6 @@ function worldEnv(sim: Simulator): Environment {
     ISALES_PASSWORD: sim.switches.password,
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
-    DRAIN_TIMEOUT: '1s',
     // Tests send whatever path they like below it.
     ALLOWED_PATHS: '/rest/isales/',
   }

@@ -11,6 +11,7 @@ const GRANTING: PostResult = {
   status: 200,
   body: '{"result":0,"resultData":{"token":"t2","tokenExpirationTime":300}}',
 }
+const headerOf = (scheme: string) => ({ names: ['Authorization'], scheme, field: 'token' }) as const
 const CREDENTIALS = { user: 'obs', password: new Secret('password-1') }
 const TOKENS = { token: new Secret('t1'), refreshToken: new Secret('r1') }
 
@@ -25,7 +26,7 @@ function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}
     isalesLoginPath: '/auth/login',
     isalesRefreshPath: '/auth/refresh',
     isalesRefreshHeaderToken: 'token',
-    isalesTokenScheme: 'Bearer',
+    isalesTokenHeader: headerOf('Bearer'),
     clock: { now: () => 7000, setTimer: () => ({ cancel() {} }) },
     wallClock: () => Date.parse('2026-03-01T12:00:00Z'),
     ...changes,
@@ -83,8 +84,8 @@ it.each([
   [undefined, 'Bearer', []],
 ] as const)(
   'a refresh carries the refresh token in its body, and in Authentication the %s after %j',
-  async (isalesRefreshHeaderToken, isalesTokenScheme, headers) => {
-    const options = { isalesRefreshHeaderToken, isalesTokenScheme }
+  async (isalesRefreshHeaderToken, scheme, headers) => {
+    const options = { isalesRefreshHeaderToken, isalesTokenHeader: headerOf(scheme) }
     const { sent, signal, refresh } = clientOf(GRANTING, options)
     await refresh()
     expect(sent).toEqual([

@@ -54,13 +54,6 @@ describe('a token is renewed', () => {
   })
 
   it.each([
-    [300, 295_000],
-    [20, 18_000],
-  ])('before its last use, even at 95 % with late jitter: %d s, %d ms', (lives, ms) => {
-    expect(live({ tokenRenewAt: 0.95 }, 1).login(grant({ lives })).wait()).toBe(ms)
-  })
-
-  it.each([
     ['a refresh while there is a refresh token', grant(), {}, 'refresh'],
     ['a refresh when its lifetime is not known', grant({ refreshLives: undefined }), {}, 'refresh'],
     ['a login without a refresh token', grant({ refreshToken: null }), {}, 'login'],

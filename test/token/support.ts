@@ -24,10 +24,8 @@ import { authFailure } from '../support/failure.ts'
 
 /** The defaults of the settings. */
 export const RULES: Rules = {
-  isalesTokenScheme: 'Bearer',
-  isalesTokenField: 'token',
+  isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
   isalesRefreshPath: '/auth/refresh',
-  tokenRenewAt: 0.8,
   tokenIdleAfter: undefined,
 }
 
@@ -45,6 +43,7 @@ export interface GrantOptions {
   readonly refreshToken?: string | null
   /** Seconds; undefined: not known. */
   readonly refreshLives?: number | undefined
+  readonly isText?: boolean
 }
 
 export function grant(options: GrantOptions = {}): Grant {
@@ -57,6 +56,7 @@ export function grant(options: GrantOptions = {}): Grant {
     lifetime: lives === undefined ? { ms: 300_000, doubt: 'missing' } : { ms: lives * 1000 },
     refreshToken: refreshToken === null ? undefined : new Secret(refreshToken),
     refreshLifetime: refreshLives === undefined ? undefined : refreshLives * 1000,
+    isText: options.isText ?? false,
   }
 }
 

@@ -4,7 +4,10 @@ import { createToken, refreshable, type Token, type TokenRules } from '../../src
 import { grant } from './support.ts'
 
 const SENT = 50_000
-const BEARER: TokenRules = { isalesTokenScheme: 'Bearer', isalesTokenField: 'token' }
+const rulesOf = (scheme: string, field: 'token' | 'refreshToken'): TokenRules => ({
+  isalesTokenHeader: { names: ['Authorization'], scheme, field },
+})
+const BEARER = rulesOf('Bearer', 'token')
 
 function open(given: Grant, rules = BEARER, generation = 0): Token {
   return createToken({ ...given, sentAt: SENT }, rules, generation)
@@ -42,14 +45,14 @@ describe('a new token', () => {
     ['Token', 'refreshToken', 'Token r1'],
     ['', 'refreshToken', 'r1'],
   ] as const)('with scheme %j puts the %s into the header as %j', (...row) => {
-    const [isalesTokenScheme, isalesTokenField, text] = row
-    const token = open(grant(), { isalesTokenScheme, isalesTokenField })
+    const [scheme, field, text] = row
+    const token = open(grant(), rulesOf(scheme, field))
     expect([token.headerValue.reveal(), token.token.reveal()]).toEqual([text, 't1'])
   })
 })
 
 describe('when the refresh token goes into the header', () => {
-  const rules: TokenRules = { isalesTokenScheme: '', isalesTokenField: 'refreshToken' }
+  const rules = rulesOf('', 'refreshToken')
 
   it.each([
     [300, 60, 60_000],

@@ -21,7 +21,7 @@ describe('an idle connection', () => {
   ])('is closed in time after Keep-Alive: %s', async (hint, atLeast, atMost) => {
     const fields = hint === undefined ? [] : ['Connection: keep-alive', `Keep-Alive: ${hint}`]
     const isales = await plain(() => responseBytes('ok', { fields }))
-    const upstream = openUpstream({ isalesUrl: isales.origin, isalesKeepAlive: 200 })
+    const upstream = openUpstream({ isalesUrl: isales.origin, limits: { keepAlive: 200 } })
     await dispatch(upstream)
     const startedAt = performance.now()
     await until(() => isales.open() === 0)

@@ -74,7 +74,7 @@ describe('a POST', () => {
       socket.resume().once('close', () => (sockets.closed += 1))
     })
     const isalesUrl = `http://127.0.0.1:${portOf(silent)}`
-    const upstream = openUpstream({ isalesUrl, isalesLoginTimeout: 100 })
+    const upstream = openUpstream({ isalesUrl, limits: { loginTimeout: 100 } })
     expect(await postTo(upstream)).toEqual({ ...LATE, written: true })
     await until(() => sockets.closed === 1)
     expect(sockets.opened).toBe(1)

@@ -23,9 +23,10 @@ interface Changes extends Partial<UpstreamOptions['config']> {
   readonly clock?: { now(): number }
   readonly resolve?: Resolve
   readonly onConnect?: UpstreamOptions['onConnect']
+  readonly limits?: UpstreamOptions['limits']
 }
 
-export function openUpstream({ tls, clock, resolve, onConnect, ...changes }: Changes) {
+export function openUpstream({ tls, clock, resolve, onConnect, limits, ...changes }: Changes) {
   const upstream = createUpstream({
     config: {
       isalesUrl: 'http://127.0.0.1:1',
@@ -33,12 +34,10 @@ export function openUpstream({ tls, clock, resolve, onConnect, ...changes }: Cha
       httpsProxy: undefined,
       noProxy: undefined,
       isalesConnectTimeout: 200,
-      isalesKeepAlive: 4000,
       isalesMaxConnections: 4,
-      bodyIdleTimeout: 2000,
-      isalesLoginTimeout: 2000,
       ...changes,
     },
+    limits: { bodyIdleTimeout: 2000, loginTimeout: 2000, ...limits },
     tls: tls ?? { ca: certificates.ca.cert },
     ...(clock === undefined ? {} : { clock }),
     ...(resolve === undefined ? {} : { resolve }),

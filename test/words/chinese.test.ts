@@ -63,12 +63,7 @@ describe('in Chinese', () => {
     files: {
       snapshot: {},
       events: [],
-      fileErrors: [
-        {
-          setting: 'ISALES_PASSWORD_FILE',
-          said: ({ given, wrong }) => given.fileEmpty(wrong.file.empty),
-        },
-      ],
+      fileErrors: [{ setting: 'ISALES_PASSWORD_FILE', code: 'empty-file' }],
     },
     shared: {
       snapshot: {},

@@ -15,7 +15,7 @@ const NAMES = `
   CC-iSales OpenSSL Windows Unix Kubernetes Service Pod IPv4 IPv6 HTTPS SNI JSON PEM NUL NFC Bearer
   help serve wait version text json default north auto off full require true false redis rediss valkey valkeys
   host:port v6 port suffixes uid gid KiB business/interface docs/configuration.zh-CN.md docs/sizing.md example.env
-  /usr/share/doc/isales-auth-proxy COMMAND FLAGS NAME isales-auth-proxy@NAME isales-auth-proxy@north
+  _FILE T /usr/share/doc/isales-auth-proxy COMMAND FLAGS NAME isales-auth-proxy@NAME isales-auth-proxy@north
   DER pfx p12 p7b AmbientCapabilities= HEALTHCHECK /livez /readyz systemd
 `.split(/\s+/)
 const ALLOWED: ReadonlySet<string> = new Set([...KNOWN, ...CODES, ...NAMES])

@@ -1,4 +1,3 @@
-import { en } from '../../src/words/index.ts'
 import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -9,29 +8,21 @@ import {
   type Switches,
 } from '../../simulator/index.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
-import { logInAlone } from '../../src/cli/command-login.ts'
-import { probe, type ProbeOptions } from '../../src/cli/prober.ts'
-import type { IsalesClient } from '../../src/token/client.ts'
+import { converse } from '../../src/cli/conversation.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
 import { leaks } from '../support/canaries.ts'
 import { configOf } from '../support/config.ts'
 import { openWorld } from '../support/world.ts'
-import { accountOf, openIsales } from './stand.ts'
+import { accountOf, ioOf, openIsales } from './stand.ts'
+
+// `check --live` finds the settings that suit an iSales, whatever its switches are.
 
 const INTERFACE_PATH = `${BASE_PATH}/business/interface`
 const ALLOWED = `${BASE_PATH}/`
 
-interface Changes extends Partial<ProbeOptions> {
-  readonly env?: Environment
-}
-
-function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
-  const config = configOf({ ...accountOf(sim), ...env })
-  const { signal } = new AbortController()
-  const logIn = (isales: IsalesClient) => logInAlone(config, isales, { signal })
-  return probe({ config, signal, words: en, vary: true, logIn, ...changes })
-}
+const checkAt = (sim: Simulator, env: Environment = {}) =>
+  converse(configOf({ ...accountOf(sim), ...env }), ioOf())
 
 /** Values of every switch. A switch with one value is either no matter of settings or cannot be met by any. */
 const VALUES = {
@@ -93,7 +84,7 @@ function isTold({ rejection }: Switches): boolean {
 }
 
 /** All that a CTI-OBS does, through a proxy with these settings and nothing else. */
-async function converse(
+async function conversation(
   changes: Switches,
   env: Readonly<Record<string, string>>,
   edition: Edition,
@@ -133,34 +124,47 @@ async function converse(
   await world.stop()
 }
 
-describe('discover', () => {
-  test('prints settings with which CTI-OBS works, whatever the switches of iSales are', async () => {
+describe('check --live', () => {
+  test('names settings with which CTI-OBS works, whatever the switches of iSales are', async () => {
     expect(Object.keys(VALUES).sort()).toEqual(Object.keys(SWITCHES.shape).sort())
     const editions = constantFrom<Edition>('english', 'chinese')
     await assert(
       asyncProperty(switches, editions, async (changes, edition) => {
         const sim = await createSimulator({ switches: changes })
-        const { verdict, settings, findings } = await discoverAt(sim)
-        const expected = isTold(changes) ? 'works' : 'blind'
+        const { verdict, settings, findings } = await checkAt(sim)
+        const good = isTold(changes) ? 'works' : 'blind'
+        const expected = Object.keys(settings).length > 0 ? 'differs' : good
         expect([verdict, sim.state().logins, sim.state().loginsRejected]).toEqual([expected, 1, 0])
         expect(leaks(JSON.stringify([findings, settings]), sim.issued())).toEqual([])
+        const again = await checkAt(sim, settings)
+        expect([again.verdict, again.settings]).toEqual([good, {}])
         await sim.close()
-        await converse(changes, settings, edition)
+        await conversation(changes, settings, edition)
       }),
       { numRuns: 16 },
     )
   }, 60_000)
 
-  test.each([
-    [true, 'it ends the first token: one user allows one session only'],
-    [false, 'the first token lives on: several replicas may share a user'],
-  ])('a second login is tried only when asked for (single session: %s)', async (single, effect) => {
-    const { sim } = await openIsales({ switches: { singleSession: single } })
-    await discoverAt(sim)
-    expect(sim.state().logins).toBe(1)
-    const { findings } = await discoverAt(sim, { secondLogin: true })
-    expect(findings).toContainEqual({ topic: 'second login', evidence: effect, remedy: '' })
-    expect(sim.state().logins).toBe(3)
+  test.each<readonly [Partial<Switches>, Readonly<Record<string, string>>]>([
+    [{}, {}],
+    [{ edition: 'chinese' }, { ISALES_TOKEN_HEADER: 'Authentication: Bearer {refreshToken}' }],
+    [{ scheme: '' }, { ISALES_TOKEN_HEADER: 'Authorization: {token}' }],
+    [{ refreshHeader: false }, {}],
+    [{ rejection: 400 }, { ISALES_REJECTED: '401,403,400' }],
+    [
+      { rejection: 'result', rejectionResult: '100401' },
+      { ISALES_REJECTED: '401,403,result=100401' },
+    ],
+  ])('with %j it says %j', async (changes, settings) => {
+    const { sim } = await openIsales({ switches: changes })
+    expect((await checkAt(sim)).settings).toEqual(settings)
+  })
+
+  test('a wrong header that gets 401 with a web page is no reason to stop', async () => {
+    const { sim } = await openIsales({ switches: { edition: 'chinese', rejectionBody: 'html' } })
+    expect((await checkAt(sim)).settings).toMatchObject({
+      ISALES_TOKEN_HEADER: 'Authentication: Bearer {refreshToken}',
+    })
   })
 
   test.each([true, false])(
@@ -168,7 +172,7 @@ describe('discover', () => {
     async (refreshes) => {
       const { sim } = await openIsales({ switches: { callsUnder: '/obs' } })
       if (!refreshes) sim.failRefresh({ status: 403, times: 'always' })
-      const { settings } = await discoverAt(sim)
+      const { settings } = await checkAt(sim)
       const paths = Object.values(INTERFACE_PATHS).map((path) => path.replace(BASE_PATH, '/obs'))
       expect(settings).toEqual({
         ALLOWED_PATHS: [ALLOWED, ...paths].join(','),
@@ -178,43 +182,39 @@ describe('discover', () => {
     },
   )
 
+  test('a refresh that never works is to be turned off, and one that is off is not tried', async () => {
+    const { sim } = await openIsales()
+    sim.failRefresh({ status: 404, times: 'always' })
+    expect((await checkAt(sim)).settings).toEqual({ ISALES_REFRESH_PATH: 'off' })
+    const off = await checkAt(sim, { ISALES_REFRESH_PATH: 'off' })
+    expect([off.verdict, off.settings]).toEqual(['works', {}])
+  })
+
   test.each<readonly [Partial<Switches>, string, string, string]>([
-    [{ rejection: 500 }, 'blind', 'an invalid token', 'ISALES_REJECTED_STATUSES'],
+    [{ rejection: 500 }, 'blind', 'an invalid token', 'ISALES_REJECTED'],
     [{ rejection: 'result', rejectionResult: 0 }, 'blind', 'an invalid token', 'ISALES_REJECTED'],
     // No setting can hold it.
-    [
-      { rejection: 'result', rejectionResult: 'a,b' },
-      'blind',
-      'an invalid token',
-      'not a response of',
-    ],
+    [{ rejection: 'result', rejectionResult: 'a,b' }, 'blind', 'an invalid token', 'fails'],
     [{ tokenLifetime: 300_000 }, 'works', 'lifetime', 'milliseconds'],
     [{ acceptHeaders: ['X-Token'] }, 'no-header', 'business call', 'status 401, result 401'],
     // Nobody asked for it to be packed.
     [{ gzip: 'always' }, 'unreachable', 'login', 'is not iSales, or not its login'],
+    // A gateway that slows the calls down is no rejection of the token.
+    [{ rejection: 429 }, 'blind', 'an invalid token', 'ISALES_REJECTED'],
   ])('with %j the verdict is %s, and the finding on %s says %s', async (switches, ...expected) => {
     const { sim } = await openIsales({ switches })
-    const { verdict, findings, settings } = await discoverAt(sim)
+    const { verdict, findings, settings } = await checkAt(sim)
     const [wanted, wantedTopic, said] = expected
     const { evidence, remedy } = findings.find(({ topic }) => topic === wantedTopic) ?? {}
     expect([verdict, settings]).toEqual([wanted, {}])
     expect(`${evidence} ${remedy}`).toContain(said)
   })
 
-  test('a gateway that slows the calls down is no rejection of the token', async () => {
-    const { sim } = await openIsales({ switches: { rejection: 429 } })
-    const { verdict, settings } = await discoverAt(sim)
-    expect([verdict, settings]).toEqual(['blind', {}])
-  })
-
-  test('an iSales whose URLs name another host is no success', async () => {
+  test('an iSales whose URLs name another host is to be called there', async () => {
     const { sim } = await openIsales({ switches: { absoluteUrls: true } })
     const { port } = new URL(sim.origin)
-    const env = { ISALES_URL: `http://localhost:${port}` }
-    const { verdict, findings } = await discoverAt(sim, { env })
-    expect([verdict, findings.at(-1)?.evidence]).toEqual([
-      'elsewhere',
-      `gives URLs of ${sim.origin}, which is not ISALES_URL`,
-    ])
+    const given = { ISALES_URL: `http://localhost:${port}` }
+    const { verdict, settings } = await checkAt(sim, given)
+    expect([verdict, settings]).toEqual(['differs', { ISALES_URL: sim.origin }])
   })
 })

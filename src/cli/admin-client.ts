@@ -5,7 +5,7 @@ import type { Status } from '../admin/index.ts'
 import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { codeOf } from '../causes.ts'
-import { writeErrors, type Io } from './io.ts'
+import { writeProblems, type Io } from './io.ts'
 import { languageOf, wordsOf, type Words } from '../words/index.ts'
 
 /** A response of the admin listener; undefined status: none came, and `body` is the code of the error, empty when it was too late. */
@@ -30,9 +30,8 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
   const loaded = loadConfig(io.env, readNothing)
   const { adminListen: address } = loaded.config
   if (address === undefined) {
-    const errors = loaded.ok ? [] : loaded.errors
-    const own = errors.filter(({ setting }) => setting === 'ADMIN_LISTEN')
-    writeErrors(io, own, wordsOf(io.env).check.error)
+    const own = loaded.problems.filter(({ setting }) => setting === 'ADMIN_LISTEN')
+    writeProblems(io, own)
     return undefined
   }
   if (address.port === 0) {

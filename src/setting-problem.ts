@@ -1,0 +1,109 @@
+/** What is wrong or doubtful with a setting, as data: `words` makes a sentence of it. Holds no secret. */
+export interface SettingProblem {
+  /** The environment variable. */
+  readonly setting: string
+  readonly code: SettingProblemCode
+  /** A warning does not keep the program from starting. Default: an error. */
+  readonly isWarning?: true | undefined
+  /** What was found: the text, where it may be shown, a date or a code. */
+  readonly found?: string | undefined
+  /** What is accepted: the choices, or another setting. */
+  readonly accepted?: string | undefined
+  readonly range?: Range | undefined
+  /** An assignment to copy. */
+  readonly example?: string | undefined
+  /** The file that holds the value. */
+  readonly file?: string | undefined
+}
+
+/** The limits of a number, as texts, and what each unit counts. */
+export interface Range {
+  readonly min: string
+  readonly max: string
+  /** From the smallest to the largest. A number without a unit counts in the one named ''. */
+  readonly units: Readonly<Record<string, number>>
+}
+
+/** Formats of values. A problem with the code of a format: the text is no such value. */
+export type Kind =
+  | 'address'
+  | 'choice'
+  | 'count'
+  | 'duration'
+  | 'file'
+  | 'host-names'
+  | 'hosts'
+  | 'origin'
+  | 'path'
+  | 'paths'
+  | 'proxy-url'
+  | 'rejections'
+  | 'secret'
+  | 'server-name'
+  | 'size'
+  | 'store-url'
+  | 'token-header'
+  | 'user'
+
+export type SettingProblemCode =
+  | Kind
+  | TypingAccident
+  | FileProblem
+  | CertificateProblem
+  | RuleProblem
+  | 'not-set'
+  | 'set-twice'
+  | 'not-utf8'
+  | 'unknown'
+
+/** What an env file, a copied line or an input method adds to a value. */
+export type TypingAccident =
+  | 'own-name'
+  | 'spaces'
+  | 'lines'
+  | 'quotes'
+  | 'invisible'
+  | 'full-width'
+  | 'is-path'
+
+/** Why a file gave nothing. */
+export type FileProblem =
+  | 'missing'
+  | 'denied'
+  | 'unreadable'
+  | 'directory'
+  | 'not-regular'
+  | 'too-large'
+  | 'empty-file'
+  | 'not-text'
+
+export type CertificateProblem =
+  | 'no-certificate'
+  | 'damaged-certificate'
+  | 'no-key'
+  | 'encrypted-key'
+  | 'damaged-key'
+  | 'other-key'
+  | 'weak-certificate'
+  | 'ended'
+  | 'not-begun'
+
+/** Rules between settings. */
+export type RuleProblem =
+  | 'plain-http'
+  | 'plain-http-allowed'
+  | 'itself'
+  | 'same-path'
+  | 'no-refresh-path'
+  | 'without'
+  | 'store-without-tls'
+  | 'plain-store'
+  | 'same-port'
+  | 'open'
+  | 'open-allowed'
+  | 'plain-listen'
+  | 'weak'
+  | 'long-deadline'
+  | 'unused-for-http'
+  | 'other-paths'
+  | 'insecure-node'
