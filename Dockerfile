@@ -66,5 +66,5 @@ USER 65532:65532
 EXPOSE 8080 9090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-  CMD ["/nodejs/bin/node", "/app/main.js", "check", "--health"]
+  CMD ["/nodejs/bin/node", "/app/main.js", "status"]
 ENTRYPOINT ["/nodejs/bin/node", "/app/main.js"]

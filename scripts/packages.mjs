@@ -102,8 +102,8 @@ function manPage(program, { version, date }) {
     execFileSync(process.execPath, [program, ...args], { encoding: 'utf8' }).trimEnd()
   const overview = help('help')
   const [, usage = ''] = /^Usage: (.*)$/m.exec(overview) ?? []
-  const [, list = ''] = /^Commands:\n((?: {2}.*\n)+)/m.exec(overview) ?? []
-  const named = Array.from(list.matchAll(/^ {2}(\S+)/gm), ([, name]) => name)
+  const [, list = ''] = /^Usage: .*\n\n((?: {2}.*\n)+)/m.exec(overview) ?? []
+  const named = Array.from(list.matchAll(/^ {2}([a-z]+)/gm), ([, name]) => name)
   const commands = named.filter((name) => !['help', 'version'].includes(name))
   if (usage === '' || commands.length === 0) throw new Error('the help has another form')
   const literal = (text) => `.nf\n${roff(text)}\n.fi`
