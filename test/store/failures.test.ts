@@ -3,12 +3,14 @@ import type { Environment } from '../../src/config/load.ts'
 import { idOf, type Cell } from '../../src/sharing/cell.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 import { BOOK, claimBy, connect, KEYS, MINE, PROCESS_A, PROCESS_B, tokenBy } from './connect.ts'
 import { watchOutput } from './output.ts'
 import { DOCUMENTED_ACL, ENGINES, startServer } from './servers.ts'
 
 const failure = (reason: string) => ({ type: 'failure', reason })
 const TOKEN = `${KEYS}token`
+const file = temporaryFiles()
 const ACCOUNTS = [
   `user proxy on >pw ${DOCUMENTED_ACL}`,
   'user nobody on >pw -@all +ping +info',
@@ -19,7 +21,7 @@ const account =
   (user: string, password = 'pw') =>
   (port: number): Environment => ({
     SESSION_STORE_URL: `valkey://${user}@127.0.0.1:${port}`,
-    SESSION_STORE_PASSWORD: password,
+    SESSION_STORE_PASSWORD_FILE: file(password, password),
   })
 const nobody = (): Environment => ({})
 
@@ -74,6 +76,20 @@ describe.each(ENGINES)('%s', (engine) => {
     const { cell } = await connect(server.port, settings(server.port))
     if (command !== undefined) await server.cli(...command)
     expect(await cell.claim(claimBy(PROCESS_A))).toEqual(failure(reason))
+  })
+
+  it('reads its password at each connection: a corrected file cures', async () => {
+    const server = await startServer({ engine, directives: ACCOUNTS })
+    const { port } = server
+    const env = { ...account('proxy')(port), SESSION_STORE_PASSWORD_FILE: file('pass', 'former') }
+    const { cell } = await connect(port, env)
+    expect(await cell.read()).toEqual(failure('auth'))
+    file('pass', 'pw\n')
+    await untilReads(cell, 'late')
+    // What cannot be read stays as it was.
+    file('pass', '')
+    await server.cli('CLIENT', 'KILL', 'TYPE', 'normal').catch(String)
+    await untilReads(cell, 'late')
   })
 
   it('says that the server is a replica, and connects again to find the primary', async () => {

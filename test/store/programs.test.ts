@@ -20,7 +20,7 @@ vi.setConfig({ testTimeout: 120_000 })
 
 const STORE_PASSWORD = 'canary-store-password'
 
-const { start, environment, openIsales, startReplica, startReplicas } = sharingPrograms()
+const { start, environment, openIsales, startReplica, startReplicas, file } = sharingPrograms()
 
 const isAsking = ({ program }: Replica): boolean =>
   program.lines().some(({ event }) => event === 'exchange-started')
@@ -109,15 +109,15 @@ it.each(ENGINES)(
     monitor.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
     const more = {
       DEBUG: '*',
-      LOG_LEVEL: 'trace',
-      SESSION_STORE_URL: `valkey://:${STORE_PASSWORD}@127.0.0.1:${server.port}`,
+      LOG_LEVEL: 'debug',
+      SESSION_STORE_PASSWORD_FILE: file('store-password', STORE_PASSWORD),
     }
     const replicas = await Promise.all([1, 2].map(() => startReplica(server.port, more)))
     await authenticated(replicas)
     await traffic(replicas, 4000)
     const wrong = await startReplica(server.port, {
       ...more,
-      SESSION_STORE_URL: `valkey://:canary-wrong-store-password@127.0.0.1:${server.port}`,
+      SESSION_STORE_PASSWORD_FILE: file('wrong-password', 'canary-wrong-store-password'),
     })
     await authenticated([wrong])
     const dump = await server.cli(

@@ -3,6 +3,9 @@ import type { Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { temporaryFiles } from '../support/temporary.ts'
+
+const file = temporaryFiles()
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { claimBy, connect, MINE, PROCESS_A } from './connect.ts'
@@ -75,7 +78,7 @@ describe('a reply that nobody asked for', () => {
 })
 
 describe('protected mode', () => {
-  it.each([{}, { SESSION_STORE_PASSWORD: 'pw' }])(
+  it.each([{}, { SESSION_STORE_PASSWORD_FILE: file('pw', 'pw') }])(
     'is named, with nothing printed (%j)',
     async (settings) => {
       const text = 'Redis is running in protected mode and no password is set for the default user.'
@@ -90,7 +93,9 @@ describe('protected mode', () => {
 describe.each(ENGINES)('%s', (engine) => {
   it('that wants no password takes one, and nothing is printed', async () => {
     const server = await startServer({ engine })
-    const { cell } = await connect(server.port, { SESSION_STORE_PASSWORD: randomUUID() })
+    const { cell } = await connect(server.port, {
+      SESSION_STORE_PASSWORD_FILE: file('random', randomUUID()),
+    })
     expect(await cell.claim(claimBy(PROCESS_A))).toEqual(MINE)
   })
 })

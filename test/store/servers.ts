@@ -98,8 +98,6 @@ export async function startTlsServer(engine: Engine) {
   const cert = file('server.pem', certificates.server.cert)
   const key = file('server-key.pem', certificates.server.key)
   const ca = file('ca.pem', certificates.ca.cert)
-  const clientCert = file('client.pem', certificates.client.cert)
-  const clientKey = file('client-key.pem', certificates.client.key)
   const port = await freePort()
   return startServer({
     engine,
@@ -109,8 +107,8 @@ export async function startTlsServer(engine: Engine) {
       `tls-cert-file ${cert}`,
       `tls-key-file ${key}`,
       `tls-ca-cert-file ${ca}`,
-      'tls-auth-clients yes',
+      'tls-auth-clients no',
     ],
-    cli: ['--tls', '--cacert', ca, '--cert', clientCert, '--key', clientKey],
+    cli: ['--tls', '--cacert', ca],
   })
 }
