@@ -17,7 +17,7 @@ export function unitFiles(): readonly (readonly [file: string, text: string])[] 
   })
 }
 
-/** Each unit, user and directory, and the proxy itself, has the name of the instance; the program is the same. */
+/** Each unit, user and directory has the name of the instance; the program is the same. */
 function templateOf(unit: string): string {
   return unit
     .replace('User=isales-auth-proxy', 'User=isales-%i')

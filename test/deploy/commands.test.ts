@@ -159,15 +159,16 @@ describe('the shell blocks of the documentation', () => {
     await stopAll()
   })
 
-  it('get started: discover prints what another iSales needs, and the proxy works with it', async () => {
-    const found = await runBlock('docs/get-started.md', '(umask 077 && read', 'the password\n')
-    expect(found).toContain('\nISALES_TOKEN_HEADERS=Authentication\n')
+  it('get started: check --live prints what another iSales needs, and the proxy works with it', async () => {
+    const script = block('docs/get-started.md', '(umask 077 && read')
+    const found = await run(`${script.replace(/\n$/, '')} || [ $? = 2 ]\n`, 'the password\n')
+    expect(found).toContain('\nSet ISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}\n')
     Object.assign(environment, {
       ISALES_URL: simulator.origin,
       ISALES_USER: 'obs',
       ISALES_PASSWORD_FILE: join(home, 'isales-password'),
     })
-    await startBlock(block('docs/get-started.md', 'set -a'), SERVING)
+    await startBlock(block('docs/get-started.md', 'export ISALES_TOKEN'), SERVING)
   })
 
   it('CTI-OBS: a login at the proxy, and a call with what it gave', async () => {
@@ -253,11 +254,11 @@ describe('the shell blocks of the documentation', () => {
     expect([...named].filter((name) => !Object.hasOwn(scripts, name ?? ''))).toEqual([])
 
     const calls =
-      /(?:isales-auth-proxy|main\.js|`) ?(check|wait|discover|renew|serve)((?: --[a-z-]+)*)/g
+      /(?:isales-auth-proxy|main\.js|`) ?(check|status|renew|serve)((?: --[a-z-]+)*)/g
     const flags = new Map<string, Set<string>>()
     for (const [, name = '', given = ''] of text.matchAll(calls))
       for (const flag of given.split(' ')) flags.set(name, (flags.get(name) ?? new Set()).add(flag))
-    expect([...flags.keys()].sort()).toEqual(['check', 'discover', 'renew', 'serve', 'wait'])
+    expect([...flags.keys()].sort()).toEqual(['check', 'renew', 'serve', 'status'])
     const check = async ([name, given]: readonly [string, ReadonlySet<string>]) => {
       const help = await run(`node dist/main.js ${name} --help`)
       expect([...given].filter((flag) => !help.includes(flag))).toEqual([])

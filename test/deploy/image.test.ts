@@ -125,7 +125,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     admin = `http://127.0.0.1:${adminPort}`
     await until(async () => (await fetch(`${admin}/readyz`)).ok, 10_000)
     expect(await containers.attempt('healthcheck', 'run', NAME)).toMatchObject({ code: 0 })
-    expect(await inside('wait')).toMatchObject({ code: 0 })
+    expect(await inside('status', '--wait', '10s')).toMatchObject({ code: 0 })
   })
 
   it('has no right that it could lose', async () => {

@@ -168,7 +168,7 @@ describe('an injected pod', () => {
       ISALES_URL: 'https://isales.example',
       ISALES_USER: `o'bs #1 $(HOME) \\n `,
       OBS_USER: '`a` "b"',
-      ISALES_TOKEN_SCHEME: '',
+      ISALES_TOKEN_HEADER: 'Authentication: Bearer {refreshToken}',
       LOG_LEVEL: 'warn',
     }
     const more = { isalesCa: { configMapName: 'ca' }, extraEnv: env, settings }

@@ -116,7 +116,7 @@ it('a sidecar leaves readiness to the containers of CTI-OBS where the values say
 it('a sidecar listens on loopback; a login is demanded where the network can reach the proxy', () => {
   expect(configOf('sidecar').listen).toMatchObject({ host: '127.0.0.1' })
   expect(configOf('standalone')).toMatchObject({
-    obsLogin: 'require',
+    obsUser: expect.anything(),
     listenTlsKeyFile: '/run/isales/tls/tls.key',
     allowedHosts: expect.arrayContaining(['isales-proxy.example']),
   })
@@ -129,12 +129,12 @@ it('a stand-alone proxy shows its status page under the name of its admin Servic
 })
 
 it.each([
-  ['2.5s', '0s', 8],
-  ['5m', '1h', 3905],
-  [5, 25, 35],
-  ['500ms', '1m', 66],
-])('a pod that drains for %s and %s has the time for it', async (delay, timeout, seconds) => {
-  const settings = { DRAIN_DELAY: delay, DRAIN_TIMEOUT: timeout }
+  ['2.5s', '2.8s', 33],
+  ['5m', '30s', 340],
+  [5, 20, 35],
+  ['500ms', '20500ms', 32],
+])('a pod that drains for %s, with calls of %s, has the time for it', async (delay, deadline, seconds) => {
+  const settings = { DRAIN_DELAY: delay, CLIENT_DEADLINE: deadline }
   expect((await make({ settings })).terminationGracePeriodSeconds).toBe(seconds)
 })
 

@@ -108,20 +108,21 @@ describe.skipIf(without)('on a machine', () => {
     expect(await machine.succeed('isales-auth-proxy version')).toBe('0.1.0\n')
   })
 
-  it('is configured by what discover finds, before it starts', async () => {
+  it('is configured by what check --live finds, before it starts', async () => {
     await runBlock('for file', `${PASSWORD}\n`)
-    const settings = () => machine.succeed('grep -v ^# /etc/isales-auth-proxy/env')
-    await runBlock('(')
+    const settings = () => machine.succeed('cat /etc/isales-auth-proxy/env')
+    const check = 'isales-auth-proxy --instance - check --live'
+    await runBlock(check)
     const found = await settings()
-    expect(found).toMatch(/^ISALES_URL=.*\n(?:.*\n)*ISALES_TOKEN_HEADERS=Authentication\n/)
+    expect(found).toMatch(/^ISALES_URL=.*\nISALES_TOKEN_HEADER=Authentication: Bearer /)
     expect(found).not.toContain('_FILE=')
-    await runBlock('(')
+    expect(await runBlock(check)).toContain('It works.')
     expect(await settings()).toBe(found)
     const modes = await machine.succeed('stat --format=%a /etc/isales-auth-proxy/*')
     expect(new Set(modes.trim().split('\n'))).toEqual(new Set(['600']))
 
     await machine.succeed('sed --in-place s/:9400/:1/ /etc/isales-auth-proxy/env')
-    await expect(runBlock('(')).rejects.toThrow(/# login +[^]*Login was not possible/)
+    expect(await runBlock(check)).toContain('Login was not possible')
     expect(await settings()).toBe(found.replace(':9400', ':1'))
     await machine.succeed('sed --in-place s/:1$/:9400/ /etc/isales-auth-proxy/env')
     expect(await settings()).toBe(found)
@@ -330,9 +331,8 @@ describe.skipIf(without)('on a machine', () => {
       ['north', 9091],
       ['south', 9092],
     ] as const) {
-      await machine.succeed(`isales-auth-proxy --instance ${name} wait --timeout 10s`)
-      const status = await machine.succeed(`curl -fsS http://127.0.0.1:${port}/status.json`)
-      expect(JSON.parse(status)).toMatchObject({ instance: name })
+      await machine.succeed(`isales-auth-proxy --instance ${name} status --wait 10s`)
+      await machine.succeed(`curl -fsS http://127.0.0.1:${port}/readyz`)
       const owners = `stat --format=%u /run/isales-auth-proxy@${name} /var/lib/private/isales-auth-proxy@${name}`
       uids.push(...(await machine.succeed(owners)).trim().split('\n'))
     }

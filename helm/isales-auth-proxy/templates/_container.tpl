@@ -97,7 +97,7 @@ volumeMounts:
     defaultMode: {{ $fileMode }}
     items:
       {{- /* A key is mounted when the setting of its file names this place. */}}
-      {{- range $file, $key := dict "user" .keys.user "password" .keys.password "obs-user" .keys.obsUser "obs-password" .keys.obsPassword "obs-ticket-key" .keys.obsTicketKey }}
+      {{- range $file, $key := dict "user" .keys.user "password" .keys.password "obs-user" .keys.obsUser "obs-password" .keys.obsPassword }}
       {{- if has (printf "/run/isales/credentials/%s" $file) (values $settings) }}
       - { key: {{ $key }}, path: {{ $file }} }
       {{- end }}
@@ -110,13 +110,13 @@ volumeMounts:
     secretName: {{ $store.secretName }}
     defaultMode: {{ $fileMode }}
     items:
-      {{- range $file, $key := dict "key" $store.keys.key "password" $store.keys.password "url" $store.keys.url }}
+      {{- range $file, $key := dict "key" $store.keys.key "password" $store.keys.password }}
       {{- with $key }}
       - { key: {{ . }}, path: {{ $file }} }
       {{- end }}
       {{- end }}
 {{- end }}
-{{- range $name, $from := dict "tls" .Values.tls "client" .Values.isalesClientCert "store-client" $store.clientCert }}
+{{- range $name, $from := dict "tls" .Values.tls "client" .Values.isalesClientCert }}
 {{- if $from.secretName }}
 - name: isales-{{ $name }}
   secret:

@@ -13,7 +13,7 @@
 {{- /* So many requests at once, each with its 64 KiB, fit into the default memory limit; the program's own default does not. */ -}}
 {{- $given := .Values.settings -}}
 {{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
-{{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" "MAX_IN_FLIGHT" "256" "STATE_DIR" "/run/isales/state/proxy" -}}
+{{- $env := dict "ADMIN_LISTEN" ":9090" "MAX_IN_FLIGHT" "256" "STATE_DIR" "/run/isales/state/proxy" -}}
 {{- /* Replicas that do not share do not know of each other's attempts with a wrong password. */ -}}
 {{- if .Values.sessionStore.secretName -}}
   {{- $_ := set $env "LOGIN_REJECTED_ATTEMPTS" "3" -}}
@@ -26,9 +26,7 @@
 {{- end -}}
 {{- if $standalone -}}
   {{- $_ := set $env "LISTEN" ":8443" -}}
-  {{- $_ := set $env "OBS_LOGIN" "require" -}}
   {{- $_ := set $env "DRAIN_DELAY" "5s" -}}
-  {{- $_ := set $env "DRAIN_TIMEOUT" "25s" -}}
   {{- $name := include "isales-auth-proxy.fullname" . -}}
   {{- /* A Service by each of its names. */ -}}
   {{- $names := "%[1]s,%[1]s.%[2]s,%[1]s.%[2]s.svc,%[1]s.%[2]s.svc.cluster.local" -}}
@@ -38,7 +36,6 @@
 {{- else if not .Values.sidecar.native -}}
   {{- /* An ordinary container is stopped together with CTI-OBS, which still has calls to end. */ -}}
   {{- $_ := set $env "DRAIN_DELAY" "10s" -}}
-  {{- $_ := set $env "DRAIN_TIMEOUT" "15s" -}}
 {{- end -}}
 {{- /* An annotation of the pod may replace it. */ -}}
 {{- if .Values.injection.enabled -}}{{- $_ := set $env "LOG_LEVEL" "info" -}}{{- end -}}
@@ -56,24 +53,19 @@
   {{- if .secretName -}}
     {{- $_ := set $env "SESSION_STORE_KEY_FILE" "/run/isales/store/key" -}}
     {{- if .keys.password -}}{{- $_ := set $env "SESSION_STORE_PASSWORD_FILE" "/run/isales/store/password" -}}{{- end -}}
-    {{- if .keys.url -}}{{- $_ := set $env "SESSION_STORE_URL_FILE" "/run/isales/store/url" -}}{{- end -}}
   {{- end -}}
   {{- if .ca.configMapName -}}{{- $_ := set $env "SESSION_STORE_CA_FILE" "/run/isales/store-ca/ca.crt" -}}{{- end -}}
-  {{- if .clientCert.secretName -}}
-    {{- $_ := set $env "SESSION_STORE_CLIENT_CERT_FILE" "/run/isales/store-client/tls.crt" -}}
-    {{- $_ := set $env "SESSION_STORE_CLIENT_KEY_FILE" "/run/isales/store-client/tls.key" -}}
-  {{- end -}}
 {{- end -}}
 {{- range $name, $value := $given -}}
   {{- /* null takes a value of another file away. */ -}}
   {{- if not (kindIs "invalid" $value) -}}{{- $_ := set $env $name (include "isales-auth-proxy.text" $value) -}}{{- end -}}
 {{- end -}}
-{{- if and .Values.secret.name (eq (get $env "OBS_LOGIN") "require") -}}
-  {{- if not (or (hasKey $env "OBS_USER") (hasKey $env "OBS_USER_FILE")) -}}{{- $_ := set $env "OBS_USER_FILE" "/run/isales/credentials/obs-user" -}}{{- end -}}
+{{- /* A stand-alone proxy demands a login; a sidecar does so where the user of CTI-OBS is named. */ -}}
+{{- $keys := .Values.secret.keys -}}
+{{- $named := or (hasKey $env "OBS_USER") (hasKey $env "OBS_USER_FILE") -}}
+{{- if and .Values.secret.name $keys.obsPassword (or $standalone $named) -}}
+  {{- if not $named -}}{{- $_ := set $env "OBS_USER_FILE" "/run/isales/credentials/obs-user" -}}{{- end -}}
   {{- if not (hasKey $env "OBS_PASSWORD_FILE") -}}{{- $_ := set $env "OBS_PASSWORD_FILE" "/run/isales/credentials/obs-password" -}}{{- end -}}
-{{- end -}}
-{{- if and .Values.secret.name .Values.secret.keys.obsTicketKey (not (hasKey $env "OBS_TICKET_KEY_FILE")) -}}
-  {{- $_ := set $env "OBS_TICKET_KEY_FILE" "/run/isales/credentials/obs-ticket-key" -}}
 {{- end -}}
 {{- toYaml $env -}}
 {{- end -}}

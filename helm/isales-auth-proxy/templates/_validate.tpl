@@ -21,7 +21,7 @@ The sentence that explains the others comes first.
     {{- fail "state.persistentVolumeClaim is for one proxy, and injection.enabled makes one for each pod: leave it out; sessionStore keeps what they share" -}}
   {{- end -}}
 {{- end -}}
-{{- $keys := dict "ISALES_PASSWORD" "secret.keys.password" "OBS_PASSWORD" "secret.keys.obsPassword" "SESSION_STORE_PASSWORD" "sessionStore.keys.password" -}}
+{{- $keys := dict "ISALES_PASSWORD" "secret.keys.password" "OBS_PASSWORD" "secret.keys.obsPassword" -}}
 {{- range $name, $key := $keys -}}
   {{- if hasKey $given $name -}}
     {{- fail (printf "%ssettings.%s is a secret, which everybody would read in the manifest: put it into the Secret, under the key that %s%s names" $path $name $path $key) -}}
@@ -37,7 +37,7 @@ The sentence that explains the others comes first.
 {{- if and $standalone (not .Values.tls.secretName) (not $given.LISTEN_TLS_CERT_FILE) (ne ($given.UNSAFE_LISTEN | toString) "true") -}}
   {{- fail (printf "%stls.secretName is required: CTI-OBS sends its password over the network (or say settings.UNSAFE_LISTEN: true)" $path) -}}
 {{- end -}}
-{{- if and .Values.sessionStore.secretName (not .Values.sessionStore.keys.url) (not $given.SESSION_STORE_URL) -}}
+{{- if and .Values.sessionStore.secretName (not $given.SESSION_STORE_URL) -}}
   {{- fail (printf "%ssettings.SESSION_STORE_URL is required with sessionStore.secretName: where the shared store is" $path) -}}
 {{- else if and $given.SESSION_STORE_URL (not .Values.sessionStore.secretName) (not $given.SESSION_STORE_KEY_FILE) -}}
   {{- fail (printf "%ssessionStore.secretName is required with settings.SESSION_STORE_URL: the Secret with the key that seals the token" $path) -}}
@@ -53,9 +53,9 @@ The sentence that explains the others comes first.
 {{- else if eq (include "isales-auth-proxy.port" $listen) (include "isales-auth-proxy.port" $settings.ADMIN_LISTEN) -}}
   {{- fail (printf "%ssettings.LISTEN (%s) and settings.ADMIN_LISTEN (%s) have one port: give them different ones" $path $listen $settings.ADMIN_LISTEN) -}}
 {{- end -}}
-{{- $open := and (ne ($settings.OBS_LOGIN | default "require") "require") (not $settings.LISTEN_CLIENT_CA_FILE) (ne ($given.UNSAFE_LISTEN | toString) "true") -}}
-{{- if and $standalone $open -}}
-  {{- fail (printf "%ssettings.OBS_LOGIN is %s: whoever reaches the Service would call iSales; leave it out, or say tls.clientCa: true or settings.UNSAFE_LISTEN: true" $path $settings.OBS_LOGIN) -}}
+{{- $open := not (or $settings.OBS_PASSWORD_FILE $settings.LISTEN_CLIENT_CA_FILE (eq ($given.UNSAFE_LISTEN | toString) "true")) -}}
+{{- if and $open (not (regexMatch $loopback $listen)) -}}
+  {{- fail (printf "%ssettings.LISTEN is %s, and CTI-OBS need not log in: whoever reaches it would call iSales; say settings.OBS_USER, tls.clientCa: true or settings.UNSAFE_LISTEN: true" $path $listen) -}}
 {{- end -}}
 {{- if and .Values.state.persistentVolumeClaim $standalone (not (and (eq (include "isales-auth-proxy.single" .) "true") (eq .Values.standalone.strategy "Recreate"))) -}}
   {{- fail (printf "%sstate.persistentVolumeClaim is for one proxy at a time: say standalone.replicas=1 and standalone.strategy=Recreate; replicas share through sessionStore" $path) -}}
