@@ -1,50 +1,240 @@
 import { readFileSync } from 'node:fs'
-import { isMap, isScalar, parseDocument, type Scalar, type YAMLMap } from 'yaml'
-import { settingRanges, valuesSchema } from './docs-chart-schema.ts'
-import { markdownTable } from './markdown.ts'
+import { isMap, parseDocument, type Scalar, type YAMLMap } from 'yaml'
+import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 
 const CHART = 'helm/isales-auth-proxy'
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
-/** The rows of the table of values: each key whose comment begins with `# --`. */
-function rowsOf(
-  map: YAMLMap<Scalar<string>>,
-  before: string,
-  path: readonly string[] = [],
-): string[][] {
-  return map.items.flatMap(({ key, value }, index) => {
-    // The comment before the first key of a map hangs on the map.
-    const comment = key.commentBefore ?? (index === 0 ? before : '')
-    const [, text] = /(?:^|\n) -- ([\s\S]*)$/.exec(comment) ?? []
-    const name = [...path, key.value]
-    if (text !== undefined) {
-      const json = JSON.stringify(isScalar(value) ? value.value : (value as YAMLMap).toJSON())
-      return [[`\`${name.join('.')}\``, `\`${json}\``, text.replaceAll(/\s+/g, ' ').trim()]]
-    }
-    if (isMap<Scalar<string>>(value)) return rowsOf(value, value.commentBefore ?? '', name)
-    throw new Error(`values.yaml says nothing about ${name.join('.')}`)
-  })
+/** What the chart repeats or makes of values.yaml, by the name of the file: Helm reads nothing outside of a chart. */
+export function chartFiles(): readonly (readonly [string, string])[] {
+  const rows = rowsOf(read(`${CHART}/values.yaml`))
+  return [
+    [`${CHART}/values.schema.json`, json(valuesSchema(rows))],
+    [`${CHART}/files/settings.json`, json(settingRanges())],
+    [`${CHART}/README.md`, readme(rows)],
+    [`${CHART}/LICENSE`, read('LICENSE')],
+    [`${CHART}/files/alerts.yaml`, read('config/prometheus/alerts.yaml')],
+    [`${CHART}/files/isales-auth-proxy.json`, read('config/grafana/isales-auth-proxy.json')],
+  ]
+}
+
+/** A value that values.yaml documents by a comment that begins with `# --`. */
+interface Row {
+  readonly path: string
+  readonly default: unknown
+  readonly text: string
+}
+
+function rowsOf(yaml: string): readonly Row[] {
+  const document = parseDocument<YAMLMap<Scalar<string>>>(yaml)
+  const walk = (
+    map: YAMLMap<Scalar<string>>,
+    comment: string,
+    path: readonly string[],
+  ): readonly Row[] =>
+    map.items.flatMap(({ key, value }, index) => {
+      // The comment before the first key of a map hangs on the map.
+      const before = key.commentBefore ?? (index === 0 ? comment : '')
+      const [, text] = /(?:^|\n) -- ([\s\S]*)$/.exec(before) ?? []
+      const name = [...path, key.value]
+      if (text === undefined && isMap<Scalar<string>>(value))
+        return walk(value, value.commentBefore ?? '', name)
+      if (text === undefined) throw new Error(`values.yaml says nothing about ${name.join('.')}`)
+      const found = name.reduce((at, each) => (at as never)[each], document.toJS() as unknown)
+      return [{ path: name.join('.'), default: found, text: text.replaceAll(/\s+/g, ' ').trim() }]
+    })
+  // The comment of the first key of all hangs on the document, after the heading.
+  return document.contents === null ? [] : walk(document.contents, document.commentBefore ?? '', [])
 }
 
 /** README.md of the chart, with its table of values. */
-function readme(): string {
-  const values = parseDocument<YAMLMap<Scalar<string>>>(read(`${CHART}/values.yaml`))
-  if (values.contents === null) throw new Error('values.yaml is empty')
-  // The comment of the first key of all hangs on the document, after the heading.
-  const rows = rowsOf(values.contents, values.commentBefore ?? '')
-  const table = markdownTable(['value', 'default', 'what it does'], rows)
+function readme(rows: readonly Row[]): string {
+  const lines = rows.map(
+    (row) => `| \`${row.path}\` | \`${JSON.stringify(row.default)}\` | ${row.text} |`,
+  )
+  const table = ['| value | default | what it does |', '| --- | --- | --- |', ...lines].join('\n')
   return read(`${CHART}/README.md`).replace(
     /(<!-- values -->\n)[\s\S]*(<!-- \/values -->)/,
     (_, from: string, to: string) => `${from}${table}\n${to}`,
   )
 }
 
-/** What the chart repeats, by the name of the file: Helm reads nothing outside of a chart. */
-export const chartFiles = (): readonly (readonly [string, string])[] => [
-  [`${CHART}/values.schema.json`, valuesSchema(read(`${CHART}/values.schema.json`))],
-  [`${CHART}/files/settings.json`, settingRanges()],
-  [`${CHART}/README.md`, readme()],
-  [`${CHART}/files/guard.yaml`, read('config/kubernetes/guard.yaml')],
-  [`${CHART}/files/alerts.yaml`, read('config/prometheus/alerts.yaml')],
-  [`${CHART}/files/isales-auth-proxy.json`, read('config/grafana/isales-auth-proxy.json')],
-]
+interface Schema {
+  readonly [keyword: string]: unknown
+  readonly type?: string | readonly string[]
+  readonly properties?: Readonly<Record<string, Schema>>
+}
+
+const PORT = String.raw`([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])`
+const SERVER = String.raw`(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\s\\]+)(:${PORT})?`
+/** A name or an address, without port. */
+const HOST = String.raw`(\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*|[0-9A-Za-z_.-]+)`
+const HEADER = String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]+`
+const NUMBER = String.raw`[0-9]+(\.[0-9]+)?`
+const FILE = String.raw`(/[^\x00-\x1f\x7f]*)?`
+const PATH = '/[0-9A-Za-z._~/-]*'
+const listOf = (entry: string): string => `${entry}( *, *${entry})*`
+
+/** How a setting of each kind is written, in the syntax of RE2, which Helm reads. The program knows the rest. */
+const PATTERNS: Readonly<Record<Exclude<Setting['kind'], 'choice' | 'secret'>, string>> = {
+  address: String.raw`(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):${PORT}`,
+  count: '[0-9]+',
+  duration: `${NUMBER}(ms|s|m|h)?`,
+  file: FILE,
+  'host-names': `(${listOf(HOST)})?`,
+  // Suffixes, networks and ports are hosts, too.
+  hosts: String.raw`[0-9A-Za-z_.:/*\[\], -]*`,
+  origin: `https?://${SERVER}/?`,
+  path: PATH,
+  paths: listOf(PATH),
+  // A password would be in the manifest for all to read: `extraEnv` takes such an address from a Secret.
+  'proxy-url': `(https?://)?${SERVER}/?`,
+  rejections: listOf('(4[0-9]{2}|result=[^,]{1,64})'),
+  'server-name': '[0-9A-Za-z_.-]{1,253}',
+  size: `${NUMBER}([KMG]iB|B)?`,
+  'store-url': `(redis|valkey)s?://([^:@/]*@)?${SERVER}(/[0-9]{0,5})?`,
+  'token-header': String.raw`${listOf(HEADER)}: *(${HEADER} +)?\{(token|refreshToken)\}`,
+  user: String.raw`[^\x00-\x1f\x7f]{1,49}`,
+}
+
+/** What YAML may hold for a setting; null takes one of another values file away. The templates say where a secret belongs. */
+function settingSchema({ kind, choices = [], range }: Setting): Schema {
+  if (kind === 'secret') return {}
+  if (kind === 'choice')
+    return { enum: [...(choices.includes('true') ? [true, false] : []), ...choices, null] }
+  const pattern = `^(${[...choices, PATTERNS[kind]].join('|')})$`
+  if (kind === 'rejections')
+    return { type: ['integer', 'string', 'null'], minimum: 400, maximum: 499, pattern }
+  if (range) return { type: ['number', 'string', 'null'], minimum: 0, pattern }
+  return { type: ['string', 'null'], pattern }
+}
+
+/** Each setting by the name of its variable; a secret only as the name of a file. */
+function settingSchemas(): Readonly<Record<string, Schema>> {
+  const file: Schema = { type: ['string', 'null'], pattern: `^${FILE}$` }
+  const entries = SETTING_LIST.flatMap((setting) => {
+    const { name, fileName } = setting
+    const own = fileName === name ? [] : [[name, settingSchema(setting)]]
+    return fileName ? [...own, [fileName, file]] : own
+  })
+  return Object.fromEntries(entries) as Readonly<Record<string, Schema>>
+}
+
+/** The limits of the settings that have some, as numbers, with the units, and in words: the templates compare them. */
+function settingRanges(): object {
+  const ranges = SETTING_LIST.flatMap(({ name, range, kind }) => {
+    if (range === undefined || kind === 'secret') return []
+    const { min, max, units } = range
+    const numberOf = (text: string): number =>
+      parseFloat(text) * (units[text.replace(/^[\d.]+/, '')] ?? 1)
+    return [[name, { min: numberOf(min), max: numberOf(max), units, limits: `${min} to ${max}` }]]
+  })
+  return Object.fromEntries(ranges) as object
+}
+
+const port: Schema = { type: 'integer', minimum: 1, maximum: 65_535 }
+const textOf = (pattern: string): Schema => ({
+  type: ['string', 'null'],
+  pattern: `^(${pattern})?$`,
+})
+const arrayOf = (items: Schema): Schema => ({ type: ['array', 'null'], items })
+const objects = arrayOf({ type: 'object' })
+const pullSecrets = arrayOf({ type: ['string', 'object'], minLength: 1, required: ['name'] })
+const REGISTRY = `[0-9A-Za-z.-]+(:${PORT})?(/[0-9a-z._-]+)*/?`
+const NAME = '[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?'
+
+/** What a default does not say of a value. */
+const SCHEMAS: Readonly<Record<string, Schema>> = {
+  mode: { enum: ['auto', 'standalone', 'sidecar'] },
+  'global.imageRegistry': textOf(REGISTRY),
+  'global.imagePullSecrets': pullSecrets,
+  'image.registry': textOf(REGISTRY),
+  'image.repository': { type: 'string', pattern: '^[0-9a-z./_-]+$' },
+  'image.tag': textOf(String.raw`[0-9A-Za-z_][0-9A-Za-z_.-]*`),
+  'image.digest': textOf('sha256:[0-9a-f]{64}'),
+  imagePullSecrets: pullSecrets,
+  settings: { type: ['object', 'null'], additionalProperties: false, properties: settingSchemas() },
+  extraEnv: arrayOf({ type: 'object', required: ['name'] }),
+  'injection.label': textOf(NAME),
+  'injection.namespaces': arrayOf({ type: 'string', pattern: `^${NAME}$` }),
+  'standalone.replicas': { type: ['integer', 'null'], minimum: 0 },
+  'standalone.strategy': { enum: ['RollingUpdate', 'Recreate'] },
+  'standalone.service.type': { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
+  'standalone.service.port': port,
+  'standalone.service.nodePort': { ...port, type: ['integer', 'null'] },
+  'standalone.service.externalTrafficPolicy': { enum: ['', 'Cluster', 'Local'] },
+  'standalone.service.loadBalancerSourceRanges': arrayOf({
+    type: 'string',
+    pattern: '^[0-9A-Fa-f.:]+/[0-9]{1,3}$',
+  }),
+  'standalone.service.hosts': arrayOf({ type: 'string', pattern: `^${HOST}$` }),
+  'prometheusRule.alerts': { type: ['object', 'null'], additionalProperties: { type: 'object' } },
+  extraObjects: arrayOf({ type: ['object', 'string'] }),
+}
+/** Maps whose keys are known; those of Kubernetes are checked by the API server. */
+const KEYS = /^(?:secret\.keys|isalesCa|sessionStore\.(?:keys|ca))$/
+/** Keys of a Secret that may be left out. */
+const MAY_BE_EMPTY = new Set(['obsPassword', 'password', 'configMapName'])
+
+function valueSchema({ path, default: found }: Row): Schema {
+  if (KEYS.test(path)) {
+    const entries = Object.keys(found as object).map((key) => {
+      const isFree = path !== 'secret.keys' || key === 'obsPassword' ? MAY_BE_EMPTY.has(key) : false
+      return [key, isFree ? { type: ['string', 'null'] } : { type: 'string', minLength: 1 }]
+    })
+    return closed(Object.fromEntries(entries) as Readonly<Record<string, Schema>>)
+  }
+  if (Array.isArray(found)) return objects
+  if (typeof found === 'boolean') return { type: 'boolean' }
+  if (typeof found === 'number') return { type: 'integer', minimum: 1 }
+  if (typeof found !== 'object') return { type: ['string', 'null'] }
+  return /(?:labels|annotations|nodeSelector)$/i.test(path)
+    ? { type: ['object', 'null'], additionalProperties: { type: 'string' } }
+    : { type: ['object', 'null'] }
+}
+
+/** Null takes away what may be null; without the rest, which has a default, the templates would not know what to do. */
+function closed(properties: Readonly<Record<string, Schema>>): Schema {
+  const required = Object.keys(properties).filter((name) => {
+    const { type, enum: choices } = properties[name] ?? {}
+    return Array.isArray(choices) ? !choices.includes('') : !type?.includes('null')
+  })
+  return { type: 'object', additionalProperties: false, required, properties }
+}
+
+function valuesSchema(rows: readonly Row[]): Schema {
+  const build = (prefix: string): Schema => {
+    const below = rows.filter(({ path }) => path.startsWith(prefix))
+    const names = new Set(below.map(({ path }) => path.slice(prefix.length).split('.')[0] ?? ''))
+    const entries = Array.from(names, (name) => {
+      const row = below.find(({ path }) => path === prefix + name)
+      if (row === undefined) return [name, build(`${prefix}${name}.`)]
+      return [name, SCHEMAS[row.path] ?? valueSchema(row)]
+    })
+    return closed(Object.fromEntries(entries) as Readonly<Record<string, Schema>>)
+  }
+  const whole = build('')
+  // A parent chart has values of its own there.
+  const { global = {}, ...properties } = whole.properties ?? {}
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    ...whole,
+    properties: { ...properties, global: { ...global, additionalProperties: true } },
+  }
+}
+
+/** What fits into 100 columns stands on one line. */
+function json(value: unknown): string {
+  const print = (one: unknown, indent: string): string => {
+    const line = JSON.stringify(one, null, 1).replaceAll(/\n */g, ' ')
+    if (typeof one !== 'object' || one === null || indent.length + line.length < 100) return line
+    const deeper = `${indent} `
+    const isList = Array.isArray(one)
+    const lines = Object.entries(one).map(
+      ([key, each]) => `${deeper}${isList ? '' : `"${key}": `}${print(each, deeper)}`,
+    )
+    const [open, close] = isList ? '[]' : '{}'
+    return `${open}\n${lines.join(',\n')}\n${indent}${close}`
+  }
+  return `${print(value, '')}\n`
+}

@@ -6,6 +6,7 @@ import { createServer } from 'node:tls'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { anchorsOf } from '../docs/pages.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { serveHttp } from '../support/http-server.ts'
 import {
@@ -27,23 +28,26 @@ import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
 const { helm } = newest
+const HOME = 'https://github.com/isales-auth-proxy/isales-auth-proxy'
 const chart = PARENT
 
 const value = 'x'
 const variable = { name: 'A', value }
 const injection = ciValues('injection')
 const on = { enabled: true }
+const ISALES_URL = 'https://isales.example'
 const valueFrom = { secretKeyRef: { name: 'egress', key: 'url' } }
 
 /** What is wrong, settings of a stand-alone proxy, and what helm says to them. */
 const REFUSED_SETTINGS = [
   ['a misspelt one', { ISALES_URI: value }, 'ISALES_URI'],
-  ['no address of iSales', { ISALES_URL: undefined }, 'settings.ISALES_URL is required'],
   ['plain http', { ISALES_URL: 'http://isales' }, 'say https, or settings.ISALES_ALLOW_HTTP'],
   ['a password', { ISALES_PASSWORD: value }, 'the key that secret.keys.password names'],
   ['that of CTI-OBS', { OBS_PASSWORD: value }, 'the key that secret.keys.obsPassword names'],
   ['calls on loopback', { LISTEN: '127.0.0.1:8443' }, 'settings.LISTEN is 127.0.0.1:8443: the Ser'],
   ['two listeners on a port', { LISTEN: ':9090' }, 'settings.LISTEN (:9090) and settings.ADMIN_LI'],
+  ['port 0', { LISTEN: ':0' }, 'LISTEN'],
+  ['a port that there is not', { ADMIN_LISTEN: ':99999' }, 'ADMIN_LISTEN'],
   ['no key', { SESSION_STORE_URL: 'valkeys://store' }, 'sessionStore.secretName is required'],
   ['metrics on loopback', { ADMIN_LISTEN: '127.0.0.1:9090' }, 'settings.ADMIN_LISTEN is 127.0.0.1'],
   ['the same by name', { ADMIN_LISTEN: 'localhost:9090' }, 'settings.ADMIN_LISTEN is localhost'],
@@ -54,10 +58,26 @@ const REFUSED_SETTINGS = [
 const REFUSED_VALUES = [
   ['a misspelt one', { standalone: { replica: 3 } }, 'replica'],
   ['one of the wrong type', { standalone: { replicas: 'many' } }, 'replicas'],
-  ['another kind of probe', { livenessProbe: { exec: {} } }, 'livenessProbe'],
-  ['no Secret', { secret: {} }, 'secret.name is required'],
-  ['no certificate', { tls: {} }, 'tls.secretName is required'],
+  ['one that went', { serviceMonitor: on }, 'serviceMonitor'],
   ['a store without its URL', { sessionStore: { secretName: 's' } }, 'SESSION_STORE_URL'],
+  [
+    'an authority of a store without TLS',
+    {
+      sessionStore: { secretName: 's', ca: { configMapName: 'c' } },
+      settings: { SESSION_STORE_URL: 'valkey://store' },
+    },
+    'sessionStore.ca is for a store with TLS',
+  ],
+  [
+    'an authority of clients without a certificate',
+    { tls: { clientCa: true }, settings: { UNSAFE_LISTEN: true } },
+    'tls.clientCa needs tls.secretName',
+  ],
+  [
+    'no login on a network',
+    { secret: { name: 's', keys: { obsPassword: '' } } },
+    'settings.LISTEN is :8443, and CTI-OBS need not log in',
+  ],
   [
     'a setting in extraEnv',
     { extraEnv: [{ name: 'MAX_IN_FLIGHT', value }] },
@@ -68,33 +88,28 @@ const REFUSED_VALUES = [
     { extraEnv: [{ name: 'ISALES_PASSWORD', value }] },
     'ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set',
   ],
-  [
-    'no login on a network',
-    { secret: { name: 's', keys: { obsPassword: '' } } },
-    'settings.LISTEN is :8443, and CTI-OBS need not log in',
-  ],
   ['a variable twice', { extraEnv: [variable, variable] }, 'extraEnv names A twice'],
   ['injection', { injection: on }, /validate\.yaml[^\n]* injection\.enabled adds.*mode=sidecar/],
-  ['injection alone', { injection: on, tls: {} }, 'injection.enabled adds sidecars to pods'],
   [
     'a host with a scheme',
     { standalone: { service: { hosts: ['https://host.example'] } } },
     /hosts.*[Dd]oes not match pattern/,
   ],
-  ['two monitors', { podMonitor: on, serviceMonitor: on }, 'would scrape each proxy twice'],
-  ['a misspelt alert', { prometheusRule: { ...on, alerts: { No: {} } } }, 'there is no such alert'],
-  ['a claim for two', { state: { persistentVolumeClaim: 'x' } }, 'is for one proxy at a time'],
   [
-    'a claim for pods to come',
-    { mode: 'sidecar', injection: on, state: { persistentVolumeClaim: 'x' } },
-    'injection.enabled makes one for each pod: leave it out',
+    'a host with a port',
+    { standalone: { service: { hosts: ['a.example', 'host.example:8443'] } } },
+    /hosts[./]1\b.*[Dd]oes not match pattern/,
   ],
-  ['an autoscaler without a metric', { autoscaling: { ...on, cpu: '' } }, 'what to scale by'],
+  ['port 0 of the Service', { standalone: { service: { port: 0 } } }, /service[./]port/],
+  ['one above all', { standalone: { service: { nodePort: 99_999 } } }, /service[./]nodePort/],
+  ['a registry with a scheme', { image: { registry: 'https://r.example' } }, /image[./]registry/],
+  ['a label that names nothing', { injection: { label: 'Two Words' } }, /injection[./]label/],
+  ['a misspelt alert', { prometheusRule: { ...on, alerts: { No: {} } } }, 'there is no such alert'],
   ['an autoscaler upside down', { autoscaling: { ...on, minReplicas: 9 } }, 'more than'],
   [
-    'a proxy in a Secret without its port',
+    'a proxy in a Secret that nothing is let out to',
     { extraEnv: [{ name: 'HTTPS_PROXY', valueFrom }] },
-    'networkPolicy.isalesPorts: name the port',
+    'networkPolicy.extraEgress is required',
   ],
 ] as const
 
@@ -118,6 +133,18 @@ const REFUSED: readonly (readonly [string, object, string | RegExp, Rendering])[
     { aliased: { ...ciValues('sidecar'), ...on } },
     'pass the scope of the chart',
     { chart },
+  ],
+  [
+    'a sidecar that everybody reaches',
+    sidecar('sidecar', { settings: { ISALES_URL, LISTEN: ':8080' } }),
+    `${NAME}.settings.LISTEN is :8080, and CTI-OBS need not log in`,
+    { chart },
+  ],
+  [
+    'the same of injection',
+    { ...injection, settings: { ISALES_URL, LISTEN: '0.0.0.0:8080' } },
+    'settings.LISTEN is 0.0.0.0:8080, and CTI-OBS need not log in',
+    {},
   ],
   ['injection before 1.34', injection, 'needs Kubernetes 1.34', { kube: '1.33.9' }],
   [
@@ -148,6 +175,18 @@ it.each<(typeof REFUSED)[number]>([
     expect(code).not.toBe(0)
     expect(stderr).toMatch(said)
   }
+})
+
+it('one message names all that is required', async () => {
+  const [said, other] = await template({ mode: 'standalone' })
+  expect(said?.code).not.toBe(0)
+  const required = said?.stderr.match(/\S+ is required/g)
+  expect(required).toEqual([
+    'settings.ISALES_URL is required',
+    'secret.name is required',
+    'tls.secretName is required',
+  ])
+  expect(other?.stderr.match(/\S+ is required/g)).toEqual(required)
 })
 
 it('the chart runs in the versions of Kubernetes that it says', async () => {
@@ -219,8 +258,17 @@ describe('the chart', () => {
     const file = await succeed(helm, ['package', CHART, '--destination', join(ROOT, '.tmp')])
     const packed = file.trim().replace(/^.* /, '')
     const list = (await succeed('tar', ['tzf', packed])).split('\n')
-    expect(list).toContain('isales-auth-proxy/files/alerts.yaml')
-    expect(list).toContain('isales-auth-proxy/files/isales-auth-proxy.json')
+    for (const file of ['LICENSE', 'files/alerts.yaml', 'files/isales-auth-proxy.json'])
+      expect(list).toContain(`isales-auth-proxy/${file}`)
+    // Whoever has the package alone has no checkout beside it.
+    const readme = readFileSync(join(CHART, 'README.md'), 'utf8')
+    const links = Array.from(readme.matchAll(/\]\(([^)]*)\)/g), ([, link = '']) => link)
+    const page = `${HOME}/blob/main/docs/kubernetes.md`
+    expect(links.filter((link) => link.split('#')[0] !== page)).toEqual([])
+    const anchors = anchorsOf(readFileSync(join(ROOT, 'docs/kubernetes.md'), 'utf8'))
+    expect(anchors).toEqual(
+      expect.arrayContaining(links.flatMap((link) => link.split('#')[1] ?? [])),
+    )
     expect(list.filter((path) => path.includes('/ci/'))).toEqual([])
   })
 

@@ -253,8 +253,7 @@ describe('the shell blocks of the documentation', () => {
     const named = new Set(Array.from(text.matchAll(/npm run ([a-z][a-z:-]*)/g), ([, name]) => name))
     expect([...named].filter((name) => !Object.hasOwn(scripts, name ?? ''))).toEqual([])
 
-    const calls =
-      /(?:isales-auth-proxy|main\.js|`) ?(check|status|renew|serve)((?: --[a-z-]+)*)/g
+    const calls = /(?:isales-auth-proxy|main\.js|`) ?(check|status|renew|serve)((?: --[a-z-]+)*)/g
     const flags = new Map<string, Set<string>>()
     for (const [, name = '', given = ''] of text.matchAll(calls))
       for (const flag of given.split(' ')) flags.set(name, (flags.get(name) ?? new Set()).add(flag))

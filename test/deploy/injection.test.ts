@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { IContainer } from 'kubernetes-models/v1/Container'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { admit, type Pod } from './support/admission.ts'
-import { ciValues, NAME, render, renderSidecar } from './support/chart.ts'
+import { openApiServer } from './support/api-server.ts'
+import { CHART, ciFile, ciValues, NAME, render, renderSidecar } from './support/chart.ts'
 import { openCluster } from './support/cluster.ts'
 import { mistakes, ofKind, parseManifests, specOf, type Manifest } from './support/manifests.ts'
 import { configure, environment, podOf, proxyIn } from './support/pod.ts'
 import { ROOT, run } from './support/run.ts'
+import { newest, older } from './support/tools.ts'
 
 const NAMESPACES = {
   telephony: { 'kubernetes.io/metadata.name': 'telephony' },
@@ -21,21 +23,22 @@ const podWith = (spec: object = {}, annotations = {}, label = 'obs'): Pod => ({
   spec: { containers: [container('cti-obs')], ...spec },
 })
 const injection = (more: object = {}) => ({ ...ciValues('injection'), ...more })
-const manifests = await render(injection())
+/** One for the cluster, which is no object of a release. */
+const guard = parseManifests(readFileSync(`${ROOT}config/kubernetes/guard.yaml`, 'utf8'))
+const released = await render(injection())
+const manifests = [...guard, ...released]
 const inject = (pod = podWith(), policies: readonly Manifest[] = manifests) =>
   admit(policies, NAMESPACES, pod)
 
 describe('the policies of a release', () => {
   it('are made of fields that the API knows, and are all that there is', async () => {
     expect(mistakes(manifests)).toEqual([])
-    const kinds = manifests.map(({ kind }) => kind)
+    const kinds = released.map(({ kind }) => kind)
     expect(kinds.sort()).toEqual([
       'MutatingAdmissionPolicy',
       'MutatingAdmissionPolicyBinding',
       'MutatingAdmissionPolicyBinding',
       'PodMonitor',
-      'ValidatingAdmissionPolicy',
-      'ValidatingAdmissionPolicyBinding',
     ])
   })
 
@@ -101,17 +104,31 @@ describe('the policies of a release', () => {
     }
   })
 
-  it('are guarded by the same policy as config/kubernetes/guard.yaml has for a cluster', async () => {
-    const guard = parseManifests(readFileSync(`${ROOT}config/kubernetes/guard.yaml`, 'utf8'))
-    expect(mistakes(guard)).toEqual([])
-    const kind = 'ValidatingAdmissionPolicy'
-    expect(specOf(manifests, kind)).toEqual(specOf(guard, kind))
-    const { policyName, ...binding } = specOf(guard, `${kind}Binding`)
-    expect(specOf(manifests, `${kind}Binding`)).toMatchObject(binding)
-    expect(policyName).toBe(ofKind(guard, kind)[0]?.metadata.name)
-    const without = await render(injection({ injection: { enabled: true, guard: false } }))
-    expect(ofKind(without, kind)).toEqual([])
-  })
+  it.each([newest, older])(
+    'are those of one release: helm $version refuses a second one that would inject into the same pods',
+    async ({ helm }) => {
+      const { kubeconfig, stop } = await openApiServer()
+      onTestFinished(stop)
+      const env = { KUBECONFIG: kubeconfig }
+      const install = (release: string, namespace: string, ...more: readonly string[]) => {
+        const where = [release, CHART, `--namespace=${namespace}`, '--disable-openapi-validation']
+        const values = [`--values=${ciFile('injection')}`, ...more]
+        return run(helm, ['install', ...where, ...values], { env })
+      }
+      expect(await install('obs', 'telephony')).toMatchObject({ code: 0 })
+      const refused = {
+        code: 1,
+        stderr: expect.stringMatching(
+          /MutatingAdmissionPolicy "isales-auth-proxy\.obs".* exists and cannot be imported/,
+        ),
+      }
+      expect(await install('obs', 'elsewhere')).toMatchObject(refused)
+      expect(await install('other', 'telephony', '--set=injection.label=obs')).toMatchObject(
+        refused,
+      )
+      expect(await install('other', 'telephony')).toMatchObject({ code: 0 })
+    },
+  )
 })
 
 describe('an injected pod', () => {
@@ -159,7 +176,7 @@ describe('an injected pod', () => {
     expect(environmentOf(podWith())['ISALES_URL']).toBe('https://isales.example')
     expect(() => inject(podWith({}, {}, 'inject'), both)).toThrow('has to be that of a release')
     const named = await render(injection({ injection: { enabled: true, label: 'inject' } }))
-    expect(proxyIn(inject(podWith({}, {}, 'inject'), named).spec)).toEqual(proxy)
+    expect(proxyIn(inject(podWith({}, {}, 'inject'), [...guard, ...named]).spec)).toEqual(proxy)
   })
 
   it('carries everything else that the chart can put into a container', async () => {
@@ -178,6 +195,22 @@ describe('an injected pod', () => {
     expect(spec.volumes?.at(-1)).toMatchObject({ configMap: { name: 'ca' } })
   })
 
+  it('has the secrets for pulling the image, beside its own', async () => {
+    const more = { imagePullSecrets: ['registry'], global: { imagePullSecrets: [{ name: 'all' }] } }
+    const made = await render(injection(more))
+    expect(inject(podWith(), made).spec.imagePullSecrets).toEqual([
+      { name: 'all' },
+      { name: 'registry' },
+    ])
+    const own = podWith({ imagePullSecrets: [{ name: 'registry' }, { name: 'own' }] })
+    expect(inject(own, made).spec.imagePullSecrets?.map(({ name }) => name)).toEqual([
+      'registry',
+      'own',
+      'all',
+    ])
+    expect(injected.spec).not.toHaveProperty('imagePullSecrets')
+  })
+
   it('has quantities as text, also those that YAML reads as numbers', async () => {
     const resources = { limits: { cpu: 1, memory: 268435456 }, requests: { cpu: 0.5 } }
     const extraVolumes = [{ name: 'scratch', emptyDir: { sizeLimit: 1048576 } }]
@@ -193,7 +226,8 @@ describe('an injected pod', () => {
     const pod = podWith({ containers: [{ ...container('app'), ports: [{ containerPort: 8080 }] }] })
     expect(() => inject(pod)).toThrow('the container app has the port 8080')
     const settings = { ISALES_URL: 'https://isales.example', LISTEN: '127.0.0.1:18080' }
-    const { spec } = inject(pod, await render(injection({ settings })))
+    const moved = await render(injection({ settings }))
+    const { spec } = inject(pod, [...guard, ...moved])
     expect(proxyIn(spec).ports?.map(({ containerPort }) => containerPort)).toEqual([18080, 9090])
   })
 
@@ -222,28 +256,19 @@ describe('an injected pod', () => {
   })
 })
 
-it.each([
-  [true, { any: true }],
-  [false, { matchNames: ['telephony', 'vendor'] }],
-])(
-  'pods of a release are scraped where it serves them; by a label on the namespace: %s',
-  async (namespaceLabel, selected) => {
-    const namespaces = ['telephony', 'vendor']
-    const made = await render(
-      injection({ injection: { enabled: true, namespaces, namespaceLabel } }),
-    )
-    expect(specOf(made, 'PodMonitor')).toMatchObject({
-      selector: { matchLabels: { [NAME]: 'obs' } },
-      namespaceSelector: selected,
-    })
-    const labelled = { ...podWith(), metadata: { ...podWith().metadata, namespace: 'labelled' } }
-    const outcome = () => (namespaceLabel ? inject(labelled, made) : inject(podWith(), made)).spec
-    expect(proxyIn(outcome()).name).toBe(NAME)
-    const other = { ...labelled, metadata: { ...labelled.metadata, namespace: 'other' } }
-    for (const pod of namespaceLabel ? [other] : [labelled, other])
-      expect(() => inject(pod, made)).toThrow('its namespace one that this release serves')
-  },
-)
+it('pods of a release are scraped wherever it serves them: in the namespaces of its list, and in those with its label', () => {
+  expect(specOf(released, 'PodMonitor')).toMatchObject({
+    selector: { matchLabels: { [NAME]: 'obs' } },
+    namespaceSelector: { any: true },
+  })
+  const podIn = (namespace: string) => ({
+    ...podWith(),
+    metadata: { ...podWith().metadata, namespace },
+  })
+  for (const namespace of ['telephony', 'vendor', 'labelled'])
+    expect(proxyIn(inject(podIn(namespace)).spec).name).toBe(NAME)
+  expect(() => inject(podIn('other'))).toThrow('its namespace one that this release serves')
+})
 
 it.each([
   ['1.36.0', 'v1'],

@@ -10,9 +10,9 @@ const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(page) ?? []
 const written = parseManifests(yaml)
 
 const OTHER_FORMS = {
-  podMonitor: { enabled: true, scrapeTimeout: '5s', relabelings: [{ targetLabel: 'cluster' }] },
+  podMonitor: { enabled: true },
   prometheusRule: { enabled: true, alerts: { IsalesProxyDown: { for: '5m' } } },
-  standalone: { serviceAccount: { create: true }, service: { type: 'NodePort', nodePort: 30001 } },
+  standalone: { service: { type: 'NodePort', nodePort: 30001 } },
   extraEnv: [{ name: 'NODE_OPTIONS', value: '' }],
   global: { imagePullSecrets: [{ name: 'a' }, 'b'] },
 }
@@ -133,23 +133,21 @@ it.each([
   ['5m', '30s', 340],
   [5, 20, 35],
   ['500ms', '20500ms', 32],
-])('a pod that drains for %s, with calls of %s, has the time for it', async (delay, deadline, seconds) => {
-  const settings = { DRAIN_DELAY: delay, CLIENT_DEADLINE: deadline }
-  expect((await make({ settings })).terminationGracePeriodSeconds).toBe(seconds)
-})
+])(
+  'a pod that drains for %s, with calls of %s, has the time for it',
+  async (delay, deadline, seconds) => {
+    const settings = { DRAIN_DELAY: delay, CLIENT_DEADLINE: deadline }
+    expect((await make({ settings })).terminationGracePeriodSeconds).toBe(seconds)
+  },
+)
 
-it('a stand-alone proxy is replaced without a moment when none serves, and spread over hosts and zones', () => {
+it('a stand-alone proxy is replaced without a moment when none serves, and spread by the scheduler', () => {
   expect(specOf(made.standalone, 'Deployment')).toMatchObject({
     strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-    template: {
-      spec: {
-        topologySpreadConstraints: [
-          { topologyKey: 'kubernetes.io/hostname' },
-          { topologyKey: 'topology.kubernetes.io/zone' },
-        ],
-      },
-    },
   })
+  // One over hosts and zones puts all of them on one node where nodes have no label of a zone.
+  expect(podOf(made.standalone)).not.toHaveProperty('topologySpreadConstraints')
+  expect(podOf(made['standalone-everything']).topologySpreadConstraints).toHaveLength(1)
   expect(configOf('standalone').drainDelay).toBeGreaterThanOrEqual(5000)
   expect(podOf(made.standalone).automountServiceAccountToken).toBe(false)
 })
@@ -198,13 +196,6 @@ it('the state lies in a directory that a restart of the container keeps', async 
   )
   expect(mount?.readOnly).not.toBe(true)
   expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
-  const alone = { replicas: 1, strategy: 'Recreate' }
-  const kept = await make({ standalone: alone, state: { persistentVolumeClaim: 'isales-state' } })
-  expect(kept.volumes?.find(({ name }) => name === mount?.name)).toEqual({
-    name: 'isales-state',
-    persistentVolumeClaim: { claimName: 'isales-state' },
-  })
-  expect(proxyIn(kept).volumeMounts).toContainEqual(mount)
   // Somebody else's directory comes with its own volume.
   const own = await make({ settings: { STATE_DIR: '/state' } })
   expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')

@@ -4,7 +4,7 @@
 {{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
 name: isales-auth-proxy
 image: {{ include "isales-auth-proxy.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+imagePullPolicy: IfNotPresent
 {{- if and (not $standalone) .Values.sidecar.native }}
 restartPolicy: Always
 {{- end }}
@@ -26,23 +26,26 @@ ports:
     containerPort: {{ include "isales-auth-proxy.port" $settings.ADMIN_LISTEN }}
     protocol: TCP
 # The probes ask the admin port: a sidecar listens for CTI-OBS on the pod's loopback, which kubelet cannot reach.
-{{- range $probe, $path := dict "startupProbe" "/startupz" "livenessProbe" "/livez" "readinessProbe" "/readyz" }}
-{{- if or $standalone $.Values.sidecar.readiness (ne $probe "readinessProbe") }}
-{{ $probe }}:
-  httpGet:
-    path: {{ $path }}
-    port: isales-admin
-  {{- with get $.Values $probe }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+# A native sidecar delays the containers after it by up to a period of the first.
+startupProbe:
+  httpGet: { path: /startupz, port: isales-admin }
+  periodSeconds: 1
+  failureThreshold: 60
+# A proxy that hangs ends no calls: it is not given the grace of its pod.
+livenessProbe:
+  httpGet: { path: /livez, port: isales-admin }
+  periodSeconds: 10
+  timeoutSeconds: 3
+  failureThreshold: 3
+  terminationGracePeriodSeconds: 5
+{{- if or $standalone .Values.sidecar.readiness }}
+readinessProbe:
+  httpGet: { path: /readyz, port: isales-admin }
+  periodSeconds: 5
+  timeoutSeconds: 2
+  failureThreshold: 2
 {{- end }}
-{{- end }}
-resources:
-  {{- toYaml .Values.resources | nindent 2 }}
-{{- with .Values.containerSecurityContext }}
-securityContext:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "isales-auth-proxy.fields" (dict "resources" .Values.resources "securityContext" .Values.containerSecurityContext) }}
 # Whole directories, no subPath: a subPath never sees a rotated Secret.
 {{- with include "isales-auth-proxy.mounts" . | trim }}
 volumeMounts:
@@ -74,63 +77,45 @@ volumeMounts:
 
 {{- define "isales-auth-proxy.ownVolumes" -}}
 {{- $settings := include "isales-auth-proxy.settings" . | fromYaml -}}
-{{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
-{{- /* In somebody else's pod there is no fsGroup to read by; in our own there is, unless it was taken away. */ -}}
-{{- $group := get (.Values.podSecurityContext | default dict) "fsGroup" -}}
-{{- $fileMode := ternary "0440" "0444" (and $standalone (not (empty $group))) -}}
+{{- $keys := .Values.secret.keys -}}
 {{- $store := .Values.sessionStore -}}
+{{- /* In somebody else's pod there is no fsGroup to read by; in our own there is, unless it was taken away. */ -}}
+{{- $ours := and (eq (include "isales-auth-proxy.mode" .) "standalone") (get (.Values.podSecurityContext | default dict) "fsGroup") -}}
+{{- $fileMode := ternary "0440" "0444" (not (empty $ours)) -}}
 {{- if eq ($settings.STATE_DIR | default "") "/run/isales/state/proxy" }}
 - name: isales-state
-  {{- with .Values.state.persistentVolumeClaim }}
-  persistentVolumeClaim:
-    claimName: {{ . }}
-  {{- else }}
   emptyDir:
     sizeLimit: 1Mi
-  {{- end }}
 {{- end }}
-{{- with .Values.secret }}
-{{- if .name }}
-- name: isales-credentials
+{{- /* A key is mounted when the setting of its file names this place. */ -}}
+{{- $files := dict "credentials/user" $keys.user "credentials/password" $keys.password "credentials/obs-user" $keys.obsUser "credentials/obs-password" $keys.obsPassword "store/key" $store.keys.key "store/password" $store.keys.password -}}
+{{- range $volume, $secret := dict "credentials" .Values.secret.name "store" $store.secretName }}
+{{- if $secret }}
+- name: isales-{{ $volume }}
   secret:
-    secretName: {{ .name }}
+    secretName: {{ $secret }}
     defaultMode: {{ $fileMode }}
     items:
-      {{- /* A key is mounted when the setting of its file names this place. */}}
-      {{- range $file, $key := dict "user" .keys.user "password" .keys.password "obs-user" .keys.obsUser "obs-password" .keys.obsPassword }}
-      {{- if has (printf "/run/isales/credentials/%s" $file) (values $settings) }}
-      - { key: {{ $key }}, path: {{ $file }} }
+      {{- range $file, $key := $files }}
+      {{- if and (hasPrefix $volume $file) (has (printf "/run/isales/%s" $file) (values $settings)) }}
+      - { key: {{ $key }}, path: {{ base $file }} }
       {{- end }}
       {{- end }}
 {{- end }}
 {{- end }}
-{{- if $store.secretName }}
-- name: isales-store
-  secret:
-    secretName: {{ $store.secretName }}
-    defaultMode: {{ $fileMode }}
-    items:
-      {{- range $file, $key := dict "key" $store.keys.key "password" $store.keys.password }}
-      {{- with $key }}
-      - { key: {{ . }}, path: {{ $file }} }
-      {{- end }}
-      {{- end }}
-{{- end }}
-{{- range $name, $from := dict "tls" .Values.tls "client" .Values.isalesClientCert }}
+{{- range $volume, $from := dict "tls" .Values.tls "client" .Values.isalesClientCert }}
 {{- if $from.secretName }}
-- name: isales-{{ $name }}
+- name: isales-{{ $volume }}
   secret:
     secretName: {{ $from.secretName }}
     defaultMode: {{ $fileMode }}
 {{- end }}
 {{- end }}
-{{- range $name, $from := dict "ca" .Values.isalesCa "store-ca" $store.ca }}
+{{- range $volume, $from := dict "ca" .Values.isalesCa "store-ca" $store.ca }}
 {{- if $from.configMapName }}
-- name: isales-{{ $name }}
+- name: isales-{{ $volume }}
   configMap:
     name: {{ $from.configMapName }}
-    items:
-      - { key: {{ $from.key }}, path: ca.crt }
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -20,7 +20,7 @@
   {{- if eq .name "LOG_LEVEL" -}}{{- $_ := set . "value" "@cel:variables.level" -}}{{- end -}}
 {{- end -}}
 {{- /* Annotations add to these maps. */ -}}
-{{- $_ := set $container "resources" (merge (dict) $container.resources (dict "limits" dict "requests" dict)) -}}
+{{- $_ := set $container "resources" (merge (dict) ($container.resources | default dict) (dict "limits" dict "requests" dict)) -}}
 {{- include "isales-auth-proxy.cel" (dict "type" "Object.spec.initContainers" "value" $container) -}}
 {{- end -}}
 

@@ -1,5 +1,6 @@
+{{/* Under an alias the name of the chart is the alias, so that two of them in one release have objects of their own. */}}
 {{- define "isales-auth-proxy.name" -}}
-{{- .Values.nameOverride | default "isales-auth-proxy" | trunc 63 | trimSuffix "-" -}}
+{{- .Chart.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* At most 53 characters: 63 less the longest suffix, "-dashboard". */}}
@@ -20,27 +21,23 @@ app.kubernetes.io/name: {{ include "isales-auth-proxy.name" . | trunc 58 | trimS
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "isales-auth-proxy.labels" -}}
-{{ include "isales-auth-proxy.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- end -}}
-
 {{/*
 Name, namespace, labels and annotations of an object. Takes a dict: `root`, and optionally `name`, `suffix`, `labels`,
 `annotations`, and `cluster` for an object without a namespace. What the chart sets wins over `labels`, which win over `commonLabels`.
 */}}
 {{- define "isales-auth-proxy.metadata" -}}
 {{- $root := .root -}}
-{{- $labels := include "isales-auth-proxy.labels" $root | fromYaml -}}
 name: {{ .name | default (printf "%s%s" (include "isales-auth-proxy.fullname" $root) (.suffix | default "")) }}
 {{- if not .cluster }}
 namespace: {{ $root.Release.Namespace }}
 {{- end }}
 labels:
-  {{- toYaml (merge $labels (deepCopy (.labels | default dict)) $root.Values.commonLabels) | nindent 2 }}
-{{- with merge (deepCopy (.annotations | default dict)) $root.Values.commonAnnotations }}
+  {{- $own := include "isales-auth-proxy.selector" $root | fromYaml }}
+  {{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
+  {{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
+  {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
+  {{- merge $own (.labels | default dict) ($root.Values.commonLabels | default dict) | toYaml | nindent 2 }}
+{{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -50,11 +47,6 @@ annotations:
 {{- if ne .Values.mode "auto" -}}{{ .Values.mode }}
 {{- else -}}{{ ternary "standalone" "sidecar" .Chart.IsRoot }}
 {{- end -}}
-{{- end -}}
-
-{{/* A value by the path that the user knows it by: a parent chart gives it below the name of the dependency. */}}
-{{- define "isales-auth-proxy.path" -}}
-{{- if not .root.Chart.IsRoot -}}{{ .root.Chart.Name }}.{{- end -}}{{ .value }}
 {{- end -}}
 
 {{- define "isales-auth-proxy.image" -}}
@@ -67,20 +59,21 @@ annotations:
 
 {{/* As a pod wants them; a name alone is as good as `name: …`. */}}
 {{- define "isales-auth-proxy.imagePullSecrets" -}}
-{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
+{{- range concat (.Values.global.imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
 - name: {{ ternary . (get (ternary dict . (kindIs "string" .)) "name") (kindIs "string" .) }}
 {{- end -}}
 {{- end -}}
 
 {{/* The port of an address such as ":9090" or "[::1]:8080". */}}
 {{- define "isales-auth-proxy.port" -}}
-{{- regexFind "[0-9]+$" . | required (printf "%s names no port" .) -}}
+{{- regexFind "[0-9]+$" . -}}
 {{- end -}}
 
-{{/* The port of an origin such as "https://isales.example:8443". */}}
+{{/* The port of a URL such as "https://isales.example:8443" or "valkeys://user@store/1". */}}
 {{- define "isales-auth-proxy.urlPort" -}}
-{{- $url := urlParse . -}}
-{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "80" "443" (eq $url.scheme "http")) -}}
+{{- $server := regexReplaceAll "^([a-z+]+://)?([^@/]*@)?([^/?]*).*$" . "${3}" -}}
+{{- $default := ternary "6379" (ternary "443" "80" (hasPrefix "https:" .)) (regexMatch "^(redis|valkey)" .) -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $server) | default $default -}}
 {{- end -}}
 
 {{/* A duration such as "2.5s", or "5" for seconds, in whole seconds, rounded up. */}}
@@ -88,11 +81,6 @@ annotations:
 {{- $unit := regexFind "[a-z]*$" . -}}
 {{- $factor := get (dict "" 1.0 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) $unit -}}
 {{- mulf (trimSuffix $unit . | float64) $factor | ceil | int -}}
-{{- end -}}
-
-{{- define "isales-auth-proxy.serviceAccountName" -}}
-{{- $account := .Values.standalone.serviceAccount -}}
-{{- $account.name | default (ternary (include "isales-auth-proxy.fullname" .) "" $account.create) -}}
 {{- end -}}
 
 {{/* The fields of a map that are not empty. */}}

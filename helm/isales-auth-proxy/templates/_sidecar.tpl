@@ -7,7 +7,6 @@ decided by `sidecar.native`.
 {{- include "isales-auth-proxy.checkScope" . -}}
 {{- $own := get (.Subcharts | default dict) "isales-auth-proxy" | default . -}}
 {{- if $own.Values.sidecar.native -}}
-{{- include "isales-auth-proxy.checkNative" $own -}}
 - {{ include "isales-auth-proxy.container" $own | nindent 2 | trim }}
 {{- end -}}
 {{- end -}}
@@ -22,8 +21,7 @@ decided by `sidecar.native`.
 
 {{- define "isales-auth-proxy.volumes" -}}
 {{- include "isales-auth-proxy.checkScope" . -}}
-{{- $own := get (.Subcharts | default dict) "isales-auth-proxy" | default . -}}
-{{- include "isales-auth-proxy.podVolumes" $own | trim -}}
+{{- include "isales-auth-proxy.podVolumes" (get (.Subcharts | default dict) "isales-auth-proxy" | default .) | trim -}}
 {{- end -}}
 
 {{- define "isales-auth-proxy.podLabels" -}}
@@ -33,12 +31,5 @@ isales-auth-proxy/release: {{ .Release.Name | quote }}
 {{- define "isales-auth-proxy.checkScope" -}}
 {{- if not (or (hasKey (.Subcharts | default dict) "isales-auth-proxy") (hasKey .Values "isalesClientCert")) -}}
   {{- fail "isales-auth-proxy: pass the scope of the chart that has it as a dependency (.), or, with an alias, .Subcharts.<alias>" -}}
-{{- end -}}
-{{- end -}}
-
-{{- define "isales-auth-proxy.checkNative" -}}
-{{- if semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version -}}
-  {{- $path := include "isales-auth-proxy.path" (dict "root" . "value" "sidecar.native") -}}
-  {{- fail (printf "%s needs Kubernetes 1.29, and this is %s: say %s=false" $path .Capabilities.KubeVersion.Version $path) -}}
 {{- end -}}
 {{- end -}}

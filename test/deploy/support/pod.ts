@@ -26,7 +26,7 @@ const MOUNTED: Readonly<Record<string, string>> = {
   'tls.crt': server.cert,
   'tls.key': server.key,
   'ca.crt': ca.cert,
-  url: 'valkeys://store.example',
+  'ca.pem': ca.cert,
 }
 
 /** What the program says to an environment, with files in the places of the mounts. */

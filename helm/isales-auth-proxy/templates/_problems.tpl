@@ -1,0 +1,120 @@
+{{/*
+What the schema cannot say, a line for each problem. A line names the value by the path that the user knows it by (a parent
+chart gives it below the name of the dependency), and what to say instead.
+*/}}
+{{- define "isales-auth-proxy.problems" -}}
+{{- $at := ternary "" (printf "%s." .Chart.Name) .Chart.IsRoot -}}
+{{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
+{{- $kubernetes := .Capabilities.KubeVersion.Version -}}
+{{- $settings := include "isales-auth-proxy.settings" . | fromYaml -}}
+{{- $unsafe := eq ($settings.UNSAFE_LISTEN | default "") "true" -}}
+{{- $store := .Values.sessionStore -}}
+{{- if .Values.injection.enabled }}
+{{- if semverCompare "<1.34.0-0" $kubernetes }}
+{{ $at }}injection.enabled needs Kubernetes 1.34 with the beta of MutatingAdmissionPolicy switched on, or 1.36, and this is {{ $kubernetes }}
+{{- end }}
+{{- if $standalone }}
+{{ $at }}injection.enabled adds sidecars to pods: say {{ $at }}mode=sidecar
+{{- end }}
+{{- if not .Values.sidecar.native }}
+{{ $at }}injection.enabled adds native sidecars: say {{ $at }}sidecar.native=true
+{{- end }}
+{{- else if and (not $standalone) .Values.sidecar.native (semverCompare "<1.29.0-0" $kubernetes) }}
+{{ $at }}sidecar.native needs Kubernetes 1.29, and this is {{ $kubernetes }}: say {{ $at }}sidecar.native=false
+{{- end }}
+
+{{- /* What is required. */}}
+{{- if not $settings.ISALES_URL }}
+{{ $at }}settings.ISALES_URL is required: where iSales is, for example https://isales.example
+{{- end }}
+{{- if not (or .Values.secret.name $settings.ISALES_PASSWORD_FILE) }}
+{{ $at }}secret.name is required: the Secret with the iSales user and password
+{{- end }}
+{{- if and $standalone (not $settings.LISTEN_TLS_CERT_FILE) (not $unsafe) }}
+{{ $at }}tls.secretName is required: CTI-OBS sends its password over the network (or say {{ $at }}settings.UNSAFE_LISTEN: true)
+{{- end }}
+{{- if and .Values.tls.clientCa (not .Values.tls.secretName) }}
+{{ $at }}tls.clientCa needs {{ $at }}tls.secretName: the Secret whose key ca.crt has signed the certificates of clients
+{{- end }}
+
+{{- /* iSales. */}}
+{{- with $settings.ISALES_URL }}
+{{- $isLocal := regexMatch "(?i)^http://(127[.]|localhost[:/]|localhost$|\\[::1\\])" . }}
+{{- if and (regexMatch "(?i)^http:" .) (not $isLocal) (ne ($settings.ISALES_ALLOW_HTTP | default "") "true") }}
+{{ $at }}settings.ISALES_URL is {{ . }}: the password would cross the network in the clear; say https, or {{ $at }}settings.ISALES_ALLOW_HTTP: true on a network where nobody listens
+{{- end }}
+{{- end }}
+
+{{- /* The store. */}}
+{{- if and $store.secretName (not $settings.SESSION_STORE_URL) }}
+{{ $at }}settings.SESSION_STORE_URL is required with {{ $at }}sessionStore.secretName: where the shared store is
+{{- else if and $settings.SESSION_STORE_URL (not $settings.SESSION_STORE_KEY_FILE) }}
+{{ $at }}sessionStore.secretName is required with {{ $at }}settings.SESSION_STORE_URL: the Secret with the key that seals the token
+{{- end }}
+{{- if and $store.ca.configMapName (not (regexMatch "^(valkeys|rediss):" ($settings.SESSION_STORE_URL | default ""))) }}
+{{ $at }}sessionStore.ca is for a store with TLS: {{ $at }}settings.SESSION_STORE_URL has to begin with valkeys: or rediss:
+{{- end }}
+
+{{- /* The listeners. */}}
+{{- $listen := $settings.LISTEN | default "127.0.0.1:8080" }}
+{{- $admin := $settings.ADMIN_LISTEN }}
+{{- $loopback := "^(127[.]|localhost:|\\[::1\\]:)" }}
+{{- if regexMatch $loopback $admin }}
+{{ $at }}settings.ADMIN_LISTEN is {{ $admin }}: neither kubelet's probes nor Prometheus reach the loopback of a pod; say ":9090"
+{{- end }}
+{{- if regexMatch $loopback $listen }}
+{{- if $standalone }}
+{{ $at }}settings.LISTEN is {{ $listen }}: the Service does not reach the loopback of a pod; say ":8443"
+{{- end }}
+{{- else if not (or $settings.OBS_PASSWORD_FILE $settings.LISTEN_CLIENT_CA_FILE $unsafe) }}
+{{ $at }}settings.LISTEN is {{ $listen }}, and CTI-OBS need not log in: whoever reaches it would call iSales; say {{ $at }}settings.OBS_USER (and {{ $at }}secret.keys.obsPassword), {{ $at }}tls.clientCa: true or {{ $at }}settings.UNSAFE_LISTEN: true
+{{- end }}
+{{- if eq (include "isales-auth-proxy.port" $listen) (include "isales-auth-proxy.port" $admin) }}
+{{ $at }}settings.LISTEN ({{ $listen }}) and {{ $at }}settings.ADMIN_LISTEN ({{ $admin }}) have one port: give them different ones
+{{- end }}
+
+{{- /* Numbers with a unit: the schema checks how they are written. */}}
+{{- range $name, $range := .Files.Get "files/settings.json" | fromJson }}
+{{- $text := get $settings $name }}
+{{- if regexMatch "^-?[0-9.]+[A-Za-z]*$" $text }}
+{{- $unit := regexFind "[A-Za-z]*$" $text }}
+{{- $number := mulf (trimSuffix $unit $text | float64) (get $range.units $unit) }}
+{{- if or (lt $number $range.min) (gt $number $range.max) }}
+{{ $at }}settings.{{ $name }} is {{ $text }}: it has to be {{ $range.limits }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Where secrets belong, and what extraEnv is for. */}}
+{{- range $name := list "ISALES_PASSWORD" "OBS_PASSWORD" }}
+{{- if hasKey ($.Values.settings | default dict) $name }}
+{{ $at }}settings.{{ $name }} is a secret, which everybody would read in the manifest: put it into the Secret, under the key that {{ $at }}secret.keys.{{ ternary "obsPassword" "password" (eq $name "OBS_PASSWORD") }} names
+{{- end }}
+{{- end }}
+{{- $seen := dict }}
+{{- range .Values.extraEnv }}
+{{- if hasKey $settings .name }}
+{{ $at }}extraEnv names {{ .name }}, which the chart sets: say {{ $at }}settings.{{ .name }} instead
+{{- else if hasKey $seen .name }}
+{{ $at }}extraEnv names {{ .name }} twice
+{{- end }}
+{{- if and (eq (lower .name) "https_proxy") $standalone $.Values.networkPolicy.enabled (not $.Values.networkPolicy.extraEgress) }}
+{{ $at }}networkPolicy.extraEgress is required: let the pods out to the proxy whose address {{ $at }}extraEnv takes from a Secret
+{{- end }}
+{{- $_ := set $seen .name true }}
+{{- end }}
+{{- range $name := concat (keys $settings) (keys $seen) | uniq | sortAlpha }}
+{{- if hasKey $settings (printf "%s_FILE" $name) }}
+{{ $at }}{{ $name }} and {{ $name }}_FILE are both set, and the program takes one: leave {{ $name }} out, and put its value into the Secret
+{{- end }}
+{{- end }}
+
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
+{{ $at }}autoscaling.minReplicas is more than {{ $at }}autoscaling.maxReplicas
+{{- end }}
+{{- range $name, $_ := .Values.prometheusRule.alerts }}
+{{- if not (contains (printf "\n      - alert: %s\n" $name) ($.Files.Get "files/alerts.yaml")) }}
+{{ $at }}prometheusRule.alerts.{{ $name }}: there is no such alert in config/prometheus/alerts.yaml
+{{- end }}
+{{- end }}
+{{- end -}}
