@@ -1,4 +1,5 @@
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { chmod, chown, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -26,6 +27,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   let proxy = ''
   let admin = ''
   const home = temporaryDirectory()
+  /** As `install --owner` on the page makes it. */
+  const state = temporaryDirectory()
 
   beforeAll(async () => {
     containers = await createContainers()
@@ -35,12 +38,29 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     await writeFile(join(home, 'user'), 'obs')
     await writeFile(join(home, 'password'), 'simulated-password')
     await chmod(home, 0o755) // for user 65532
+    await chown(state, 65_532, 65_532)
   })
   afterAll(async () => {
     await containers?.remove()
     await simulator?.close()
   })
 
+  /** What follows `docker run` on the page, with these texts in place of others. */
+  const documented = (more: Readonly<Record<string, string>>): readonly string[] => {
+    const page = readFileSync(`${ROOT}docs/kubernetes.md`, 'utf8').replaceAll('\\\n', '')
+    const [, typed = ''] = /^docker run (.*)$/m.exec(page) ?? []
+    const texts = {
+      '/etc/isales:': `${home}:`,
+      '/var/lib/isales:': `${state}:`,
+      'isales-auth-proxy:0.1.0': IMAGE,
+      ...more,
+    }
+    const replaced = Object.entries({
+      [`--name isales-auth-proxy`]: `--name ${NAME}`,
+      ...texts,
+    }).reduce((all, [from, to]) => all.replace(from, to), typed)
+    return replaced.trim().split(/\s+/)
+  }
   const inspect = async (format: string, name = NAME): Promise<string> =>
     (await containers.podman('inspect', name, '--format', format)).trim()
   const logs = () => containers.podman('logs', NAME)
@@ -100,26 +120,9 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
 
   it('starts hardened, in 192 MiB, and is healthy', async () => {
     const adminPort = await freePort()
-    const environment = {
-      ISALES_URL: simulator.origin,
-      ISALES_USER_FILE: '/run/isales/user',
-      ISALES_PASSWORD_FILE: '/run/isales/password',
-      LISTEN: '127.0.0.1:0',
-      ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
-      MAX_IN_FLIGHT: '256', // as the chart says
-    }
-    const flags = [
-      ...HARDENED,
-      `--name=${NAME}`,
-      '--read-only-tmpfs=false',
-      '--security-opt=no-new-privileges',
-      '--ulimit=core=0',
-      '--memory=192m',
-      '--memory-swap=192m',
-      `--volume=${home}:/run/isales:ro`,
-      ...Object.entries(environment).map(([name, value]) => `--env=${name}=${value}`),
-    ]
-    await containers.podman('run', ...flags, IMAGE)
+    const own = ['--pull=never', '--read-only-tmpfs=false', '--memory-swap=192m']
+    const flags = documented({ 'https://isales.example': simulator.origin, '9090': `${adminPort}` })
+    await containers.podman('run', ...own, '--env=LISTEN=127.0.0.1:0', ...flags)
     const found = await until(async () => listening('proxy').exec(await logs()), 10_000)
     proxy = found[1] ?? ''
     admin = `http://127.0.0.1:${adminPort}`
@@ -192,6 +195,34 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(await inspect('{{.State.ExitCode}} {{.State.OOMKilled}}')).toBe('0 false')
     expect(await logs()).toContain('"event":"stopped"')
     expect(await logs()).not.toContain('simulated-password')
+  })
+
+  it('spends three logins on a wrong password, however often it is started as the page says', async () => {
+    await containers.podman('rm', NAME)
+    await writeFile(join(home, 'password'), 'wrong')
+    const before = simulator.state().loginAttempts
+    const flags = documented({ 'https://isales.example': simulator.origin, '9090': '0' })
+    for (let start = 0; start < 5; start += 1) {
+      await containers.podman(
+        'run',
+        '--replace',
+        '--pull=never',
+        '--env=LISTEN=127.0.0.1:0',
+        ...flags,
+      )
+      await until(
+        async () => /"event":"(?:login-rejected|state-restored)"/.test(await logs()),
+        10_000,
+      )
+      await containers.podman('restart', '--time=5', NAME)
+      await until(
+        async () => /"event":"listening"[^]*"event":"listening"/.test(await logs()),
+        10_000,
+      )
+    }
+    expect(await inspect('{{.HostConfig.RestartPolicy.Name}}')).toBe('unless-stopped')
+    await containers.podman('stop', '--time=5', NAME)
+    expect(simulator.state().loginAttempts - before).toBeLessThanOrEqual(4)
   })
 
   it('has a second one beside it, a simulated iSales that hands out tokens', async () => {

@@ -1,5 +1,5 @@
 // What a release consists of: built twice to the same bytes, with notices, SBOMs and checksums.
-import { copyFileSync, existsSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
@@ -193,6 +193,55 @@ it('the CycloneDX SBOM keeps to its schema, and both SBOMs list the runtime pack
 it('the checksums are those of the files', async () => {
   const check = await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: RELEASE })
   expect(check).toMatchObject({ code: 0 })
+})
+
+describe.skipIf(await lacks('cosign', 'openssl'))('the signature', () => {
+  const directory = temporaryDirectory()
+  const [block = ''] =
+    /(?<=^```sh\n)[^]*?(?=^```)/m.exec(readFileSync(join(ROOT, 'SECURITY.md'), 'utf8')) ?? []
+  // What stands in for the authority of the public good instance, and its log.
+  const local = '--ca-roots ca.pem --insecure-ignore-sct --insecure-ignore-tlog'
+  const verify = () =>
+    run('bash', ['-euc', block.replace('cosign verify-blob', `$& ${local}`)], { cwd: directory })
+  const sign = (identity: string) =>
+    succeed(
+      'bash',
+      [
+        '-euc',
+        `new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "$@" 2>/dev/null; }
+         new -x509 -keyout ca.key -out ca.pem -days 1 -subj /O=local -addext keyUsage=critical,keyCertSign
+         new -keyout key -out csr -subj /
+         issuer=$(printf %s https://token.actions.githubusercontent.com | od -An -v -tx1 | tr -d '\n' | sed 's/^ //; s/ /:/g')
+         printf '%s\n' keyUsage=digitalSignature extendedKeyUsage=codeSigning "subjectAltName=critical,URI:$1" \
+           "1.3.6.1.4.1.57264.1.1=DER:$issuer" >extensions
+         openssl x509 -req -in csr -CA ca.pem -CAkey ca.key -days 1 -extfile extensions -out pem 2>/dev/null
+         openssl dgst -sha256 -sign key SHA256SUMS | base64 -w0 >signature
+         printf '{"base64Signature":"%s","cert":"%s"}' "$(cat signature)" "$(base64 -w0 pem)" >SHA256SUMS.sigstore.json`,
+        '_',
+        identity,
+      ],
+      { cwd: directory },
+    )
+  const workflow =
+    'https://github.com/isales-auth-proxy/isales-auth-proxy/.github/workflows/release.yml'
+
+  it('is verified as SECURITY.md says: of the release workflow, at a tag, for files that nobody changed', async () => {
+    const names = await readdir(RELEASE)
+    for (const name of names) copyFileSync(join(RELEASE, name), join(directory, name))
+    await sign(`${workflow}@refs/tags/v0.1.0`)
+    const { code, stdout, stderr } = await verify()
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('Verified OK') })
+    expect(stdout.match(/: OK$/gm)).toHaveLength(names.length - 1)
+
+    await writeFile(join(directory, 'sbom.spdx.json'), '{}')
+    expect((await verify()).stdout).toContain('sbom.spdx.json: FAILED')
+    await writeFile(join(directory, 'SHA256SUMS'), '')
+    expect((await verify()).stderr).toContain('invalid signature')
+    for (const other of [`${workflow}@refs/heads/main`, workflow.replace('/isales', '/other')]) {
+      await sign(other)
+      expect((await verify()).stderr).toContain('none of the expected identities matched')
+    }
+  })
 })
 
 it('the workflows read only, unless a job says otherwise, and pin each action by commit', async () => {

@@ -104,7 +104,7 @@ describe.skipIf(without)('on a machine', () => {
 
   it('is installed, with a Node of its own', async () => {
     await runBlock('install -d /opt/isales-auth-proxy-0.1.0')
-    await runBlock('install -d /opt/node')
+    await runBlock('arch=')
     expect(await machine.succeed('isales-auth-proxy version')).toBe('0.1.0\n')
   })
 
@@ -217,6 +217,31 @@ describe.skipIf(without)('on a machine', () => {
     await machine.succeed('rm /etc/isales-auth-proxy/one /etc/isales-auth-proxy/two')
   })
 
+  it('keeps the password encrypted on the disk, as the page says, and uses a changed one', async () => {
+    await runBlock('systemd-creds encrypt')
+    await machine.succeed('test ! -e /etc/isales-auth-proxy/password')
+    const secret = await machine.succeed('cat /etc/isales-auth-proxy/password.cred')
+    expect(secret).not.toContain(PASSWORD)
+    await machine.succeed('isales-auth-proxy --instance - status --wait 20s')
+    expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
+    const encrypt = page.match(/`(systemd-creds encrypt [^`]* - [^`]+)`/)?.[1] ?? ''
+    const before = await count('login-rejected')
+    await machine.succeed(encrypt, 'another')
+    await until(async () => (await count('login-rejected')) > before, 20_000)
+    await machine.succeed(encrypt, PASSWORD)
+    await until(
+      async () => (await machine.run('isales-auth-proxy --instance - status --wait 1s')).code === 0,
+      20_000,
+    )
+    await machine.succeed(
+      `cd /etc/isales-auth-proxy
+       rm password.cred /etc/systemd/system/isales-auth-proxy*.service.d/encrypted.conf
+       sed --in-place /^ISALES_PASSWORD_FILE=/d env
+       umask 077; printf %s ${PASSWORD} > password
+       systemctl daemon-reload; systemctl restart isales-auth-proxy`,
+    )
+  })
+
   it('root asks for a login, and hears how it ended', async () => {
     expect(await runBlock('isales-auth-proxy --instance - renew')).toMatch(
       /Logged in: a token until 20\S+Z\.\n$/,
@@ -295,6 +320,24 @@ describe.skipIf(without)('on a machine', () => {
     expect(refused.stderr).toContain('Could not connect')
     await restore()
     expect(await show('isales-auth-proxy.socket', 'ActiveState')).toBe('active')
+  })
+
+  it('a port that another program has ends it after five tries, and check names the port', async () => {
+    await machine.succeed(
+      `systemctl stop isales-auth-proxy.socket; systemctl reset-failed 'isales-auth-proxy*'
+       systemd-run --quiet --unit=other node -e "require('http').createServer((q, r) => r.end()).listen(9090, '127.0.0.1')"
+       until curl -sS http://127.0.0.1:9090/; do sleep 0.1; done`,
+    )
+    const check = await machine.run('isales-auth-proxy --instance - check')
+    expect(check.code).toBe(2)
+    expect(check.stdout + check.stderr).toMatch(/ADMIN_LISTEN.*9090/)
+    await machine.run('systemctl start isales-auth-proxy')
+    await until(async () => (await show('isales-auth-proxy', 'ActiveState')) === 'failed', 40_000)
+    expect(Number(await show('isales-auth-proxy', 'NRestarts'))).toBeLessThanOrEqual(5)
+    await machine.succeed(
+      `systemctl stop other; systemctl reset-failed 'isales-auth-proxy*'
+       isales-auth-proxy --instance - check --quiet; systemctl start isales-auth-proxy`,
+    )
   })
 
   it('another address stands in the socket and in LISTEN', async () => {
