@@ -142,7 +142,7 @@ describe('an injected pod', () => {
     const { env: _env, ...rest } = proxy
     expect(rest).toEqual(own)
     expect(environment(proxy)).toEqual({ ...environment(proxyIn(charted)), LOG_LEVEL: 'info' })
-    expect(configure(environment(proxy))).toMatchObject({ ok: true, warnings: [] })
+    expect(configure(environment(proxy))).toMatchObject({ ok: true, problems: [] })
   })
 
   it('has it before its own init containers, and the volumes after its own', () => {

@@ -2,7 +2,7 @@
 // address of iSales and the user are others.
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -101,6 +101,8 @@ describe.skipIf(without)('on a machine', () => {
     await until(async () => (await journal('isales')).includes('control'), 30_000)
   })
   afterAll(() => machine?.stop())
+  // These tests start it more often than an operator does.
+  beforeEach(() => machine.run("systemctl reset-failed 'isales-auth-proxy*'"))
 
   it('is installed, with a Node of its own', async () => {
     await runBlock('install -d /opt/isales-auth-proxy-0.1.0')
@@ -114,7 +116,7 @@ describe.skipIf(without)('on a machine', () => {
     const check = 'isales-auth-proxy --instance - check --live'
     await runBlock(check)
     const found = await settings()
-    expect(found).toMatch(/^ISALES_URL=.*\nISALES_TOKEN_HEADER=Authentication: Bearer /)
+    expect(found).toMatch(/^ISALES_URL=.*\nADMIN_LISTEN=.*\nISALES_TOKEN_HEADER=Authentication: Bearer /)
     expect(found).not.toContain('_FILE=')
     expect(await runBlock(check)).toContain('It works.')
     expect(await settings()).toBe(found)
@@ -122,7 +124,7 @@ describe.skipIf(without)('on a machine', () => {
     expect(new Set(modes.trim().split('\n'))).toEqual(new Set(['600']))
 
     await machine.succeed('sed --in-place s/:9400/:1/ /etc/isales-auth-proxy/env')
-    expect(await runBlock(check)).toContain('Login was not possible')
+    expect(await runBlock(check)).toContain('Nothing listens at 127.0.0.1:1')
     expect(await settings()).toBe(found.replace(':9400', ':1'))
     await machine.succeed('sed --in-place s/:1$/:9400/ /etc/isales-auth-proxy/env')
     expect(await settings()).toBe(found)
@@ -330,7 +332,7 @@ describe.skipIf(without)('on a machine', () => {
     )
     const check = await machine.run('isales-auth-proxy --instance - check')
     expect(check.code).toBe(2)
-    expect(check.stdout + check.stderr).toMatch(/ADMIN_LISTEN.*9090/)
+    expect(check.stderr).toMatch(/ADMIN_LISTEN.*9090/)
     await machine.run('systemctl start isales-auth-proxy')
     await until(async () => (await show('isales-auth-proxy', 'ActiveState')) === 'failed', 40_000)
     expect(Number(await show('isales-auth-proxy', 'NRestarts'))).toBeLessThanOrEqual(5)
