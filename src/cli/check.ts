@@ -1,11 +1,15 @@
 import { constants, existsSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { causeOfDisk, codeOf } from '../causes.ts'
 import { loadConfig, type Config, type Loaded } from '../config/index.ts'
+import { parseObject } from '../json.ts'
+import { ListenError, tryToListen } from '../listener/index.ts'
 import { table } from '../terminal.ts'
 import { placesOf } from '../upstream/index.ts'
 import { explain, wordsOf, type Words } from '../words/index.ts'
+import { openAdminClient } from './admin-client.ts'
 import { converse, VERDICTS } from './conversation.ts'
 import { endedBy, EXIT, writeProblems, type Command, type Io } from './io.ts'
 
@@ -15,6 +19,7 @@ export const check: Command = async (flags, io) => {
   if (!flags['quiet']) io.stdout.write(`${settingsTable(loaded, words)}\n`)
   writeProblems(io, loaded.problems)
   if (!loaded.ok) return EXIT.usage
+  if (await arePortsTaken(loaded.config, io)) return EXIT.usage
   if (flags['live']) return checkLive(loaded.config, io)
   await warnOfStateDir(loaded.config, io)
   io.stdout.write(`${words.check.sound}\n`)
@@ -36,6 +41,31 @@ async function warnOfStateDir(config: Config, io: Io): Promise<void> {
   const { what, todo } = explain(words, placesOf(config), failure)
   const line = `STATE_DIR ${words.line(what, todo)}`
   io.stderr.write(`${words.check.labelled(words.check.warning, line)}\n`)
+}
+
+/** Milliseconds after which a port is tried once more: another check has it for less. */
+const PATIENCE = 250
+
+/** Whether a proxy with these settings could not listen, after saying why. The ports of one that runs are its own. */
+async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<boolean> {
+  const ask = adminListen.port === 0 ? undefined : openAdminClient(io)
+  const response = await ask?.('/livez')
+  if (parseObject(response?.body ?? '')?.['status'] === 'live') return false
+  const ports = { ...(!io.isUnit && { LISTEN: listen }), ADMIN_LISTEN: adminListen }
+  let isTaken = false
+  for (const [setting, address] of Object.entries(ports)) {
+    const attempt = () => tryToListen(setting, address)
+    try {
+      await attempt().catch(() => delay(PATIENCE).then(attempt))
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error
+      const words = wordsOf(io.env)
+      const line = words.check.labelled(setting, error.said(words))
+      io.stderr.write(`${words.check.labelled(words.check.error, line)}\n`)
+      isTaken = true
+    }
+  }
+  return isTaken
 }
 
 /** The conversation with iSales. Returns the exit code. */

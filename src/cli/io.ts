@@ -23,6 +23,8 @@ export interface Io {
   readonly stderr: Output
   /** The environment, secrets included; it is a copy. */
   readonly env: Environment
+  /** `env` is that of a unit of systemd, whose socket unit has the port of LISTEN. */
+  readonly isUnit?: true
   /** Of this process. */
   readonly pid: number
   /** Path of the file that Node runs. */

@@ -50,7 +50,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   if (argv[0]?.startsWith('--instance')) {
     const own = instanceEnvironment(inline ?? argv[1] ?? '', io.env)
     if (typeof own === 'string') return misused(own)
-    return runCommand(argv.slice(inline === undefined ? 2 : 1), { ...io, env: own })
+    return runCommand(argv.slice(inline === undefined ? 2 : 1), { ...io, env: own, isUnit: true })
   }
   const [first = 'serve', ...rest] = argv
   if (/^(?:--version|-v|version)$/.test(first)) return print(`${BUILD_VERSION}\n`)

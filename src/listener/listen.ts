@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Server } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { isLoopback, urlHost, type Config, type ListenAddress } from '../config/index.ts'
 import { en, type Words } from '../words/index.ts'
@@ -62,6 +62,17 @@ export async function listen(
     typeof bound === 'object' && bound !== null ? `${urlHost(bound.address)}:${bound.port}` : bound
   const said: Sentence = ({ listening }) => listening.elsewhere(`${where}`, whereOf(address))
   throw new ListenError(setting, said, { lasting: true })
+}
+
+/**
+ * Binds, listens and closes: whether a listener could start.
+ *
+ * @throws ListenError
+ */
+export async function tryToListen(setting: string, address: ListenAddress): Promise<void> {
+  const server = createServer()
+  await listen(server, setting, address)
+  server.close()
 }
 
 /** What is allowed depends on the address in the configuration: a socket that listens elsewhere may be open to a network. */

@@ -44,7 +44,7 @@ export const LOG_EVENTS = {
   'lifetime-assumed': { level: 'warn' },
   'lifetime-too-long': { level: 'warn' },
   'secret-reloaded': { level: 'info', audit: true },
-  'state-in-memory': { level: 'info' },
+  'state-in-memory': { level: 'warn' },
   'state-unusable': { level: 'error' },
   'state-restored': { level: 'info' },
   'renew-asked': { level: 'info', audit: true },

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -298,4 +301,32 @@ describe('check --live', () => {
     interrupt.abort('SIGINT')
     expect((await within(running, `${args.join(' ')} after SIGINT`)).code).toBe(130)
   })
+})
+
+it('check names a port that another program has, not those of the proxy that runs with the same settings', async () => {
+  const other = createServer((_request, response) => response.end('another'))
+  other.listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const free = `127.0.0.1:${await freePort()}`
+  const taken = `127.0.0.1:${port}`
+  const check = (LISTEN: string, ADMIN_LISTEN: string) =>
+    runHere(['check', '--quiet'], { env: { ...SOUND, LISTEN, ADMIN_LISTEN } })
+  for (const [name, listen, admin] of [
+    ['LISTEN', taken, free],
+    ['ADMIN_LISTEN', free, taken],
+  ] as const) {
+    const { code, stderr } = await check(listen, admin)
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(
+        `^Error: ${name}: cannot listen on ${taken}: in use by another process`,
+      ),
+    })
+  }
+  other
+    .removeAllListeners('request')
+    .on('request', (_request, response) => response.end('{"status":"live"}'))
+  expect(await check(free, taken)).toMatchObject({ code: 0 })
+  other.close()
 })

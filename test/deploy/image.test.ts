@@ -197,31 +197,19 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(await logs()).not.toContain('simulated-password')
   })
 
-  it('spends three logins on a wrong password, however often it is started as the page says', async () => {
+  it('spends four logins at most on a wrong password, however often it is started as the page says', async () => {
     await containers.podman('rm', NAME)
     await writeFile(join(home, 'password'), 'wrong')
     const before = simulator.state().loginAttempts
     const flags = documented({ 'https://isales.example': simulator.origin, '9090': '0' })
-    for (let start = 0; start < 5; start += 1) {
-      await containers.podman(
-        'run',
-        '--replace',
-        '--pull=never',
-        '--env=LISTEN=127.0.0.1:0',
-        ...flags,
-      )
-      await until(
-        async () => /"event":"(?:login-rejected|state-restored)"/.test(await logs()),
-        10_000,
-      )
-      await containers.podman('restart', '--time=5', NAME)
-      await until(
-        async () => /"event":"listening"[^]*"event":"listening"/.test(await logs()),
-        10_000,
-      )
+    const own = ['--replace', '--pull=never', '--env=LISTEN=127.0.0.1:0']
+    for (let start = 0; start < 6; start += 1) {
+      await containers.podman('run', ...own, ...flags)
+      // The first login begins before this line.
+      await until(async () => listening('proxy').test(await logs()), 10_000)
+      await containers.podman('stop', '--time=5', NAME)
     }
     expect(await inspect('{{.HostConfig.RestartPolicy.Name}}')).toBe('unless-stopped')
-    await containers.podman('stop', '--time=5', NAME)
     expect(simulator.state().loginAttempts - before).toBeLessThanOrEqual(4)
   })
 

@@ -68,7 +68,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
          systemctl daemon-reload
          systemctl enable --now isales-auth-proxy@north`,
       )
-      expect(await machine.succeed('isales-auth-proxy --instance north status')).toContain('north')
+      expect(await machine.succeed('isales-auth-proxy --instance north status')).toContain('0.1.0')
 
       await machine.succeed(
         `cd /etc/isales-auth-proxy

@@ -96,15 +96,17 @@ it('a value that is left blank is taken for none, or refused by its name, never 
   expect(PATHS.length).toBeGreaterThan(60)
   for (const path of PATHS) {
     const blank = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), null) as object
-    for (const mode of [standalone(), ciValues('injection')]) {
+    for (const mode of [standalone(), ciValues('injection')])
       for (const { code, stderr } of await template(merge(mode, blank))) {
-        expect([path.join('.'), code === 0 || stderr]).toEqual([
-          path.join('.'),
-          code === 0 ? true : expect.stringMatching(new RegExp(`\\b${path.at(-1)}\\b`)),
-        ])
+        // Helm's own words on a template that failed, other than by `fail`.
         expect(stderr).not.toMatch(/nil pointer|error calling|can't evaluate|incompatible types/)
+        const isNamed = new RegExp(`\\b${path.at(-1)}\\b`).test(stderr)
+        expect([path.join('.'), stderr, code === 0 || isNamed]).toEqual([
+          path.join('.'),
+          stderr,
+          true,
+        ])
       }
-    }
   }
 }, 300_000)
 
