@@ -220,6 +220,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const files = watchFiles({
     env: options.env ?? {},
     config,
+    ...observers.reloads,
     users: {
       credentials({ isalesUser: user, isalesPassword: password }, by) {
         const isNews = tokens.changeCredentials({ user, password }, by)
@@ -227,16 +228,15 @@ export async function startApp(options: AppOptions): Promise<App> {
         return isNews
       },
       obsLogin: login.replaceSecrets,
-      isalesTls(latest) {
-        tls.isalesTls = latest
-        upstream.reload(latest)
+      isalesTls({ isalesTls }) {
+        tls.isalesTls = isalesTls
+        upstream.reload(isalesTls)
       },
-      listenTls(latest) {
-        tls.listenTls = latest
-        listener.replaceTls(latest)
+      listenTls({ listenTls }) {
+        tls.listenTls = listenTls
+        listener.replaceTls(listenTls)
       },
     },
-    listener: observers.reloads,
   })
 
   function openBook(): BookStore {

@@ -62,8 +62,7 @@ export type TypingAccident =
   | 'spaces'
   | 'lines'
   | 'quotes'
-  | 'invisible'
-  | 'full-width'
+  | 'odd-character'
   | 'is-path'
 
 /** Why a file gave nothing. */
@@ -71,18 +70,15 @@ export type FileProblem =
   | 'missing'
   | 'denied'
   | 'unreadable'
-  | 'directory'
-  | 'not-regular'
+  | 'no-file'
   | 'too-large'
   | 'empty-file'
   | 'not-text'
 
 export type CertificateProblem =
   | 'no-certificate'
-  | 'damaged-certificate'
   | 'no-key'
   | 'encrypted-key'
-  | 'damaged-key'
   | 'other-key'
   | 'weak-certificate'
   | 'ended'

@@ -97,11 +97,7 @@ function settingsTable({ settings, problems }: Loaded, { check, page }: Words): 
         return [name, check.wrong, '']
       const [, path] = /^file (.*)/s.exec(source) ?? []
       const given = path === undefined ? page.environment : page.file({ path })
-      return [
-        name,
-        value === '' ? check.empty : (value ?? NOT_SET),
-        source === 'default' ? '' : given,
-      ]
+      return [name, value || NOT_SET, source === 'default' ? '' : given]
     }),
   ])
 }

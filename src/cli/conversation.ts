@@ -63,8 +63,6 @@ interface Run {
   readonly words: Words
   /** One POST, never repeated. */
   readonly post: Post
-  /** The response to the latest POST. */
-  latest: PostResult | undefined
   readonly findings: Finding[]
   /** Settings that have to differ, by name, as text. */
   readonly settings: Record<string, string>
@@ -81,8 +79,7 @@ export async function converse(config: Config, io: Io) {
     config,
     io,
     words: wordsOf(io.env),
-    post: async (request) => (run.latest = await upstream.post(request)),
-    latest: undefined,
+    post: upstream.post,
     findings: [],
     settings: {},
   }
@@ -147,15 +144,11 @@ async function verdictOf(run: Run): Promise<Verdict> {
 }
 
 /** `lives 5m, with a refresh token that lives 1h`, of the token. */
-function describeGrant(
-  { lifetime, refreshToken, refreshLifetime }: Grant,
-  check: Words['check'],
-): string {
-  const taken = formatDuration(lifetime.ms)
-  const life = lifetime.doubt === 'missing' ? check.noLifetime(taken) : check.lives(taken)
-  if (refreshToken === undefined) return check.noRefreshToken(life)
+function describeGrant(grant: Grant, check: Words['check']): string {
+  const { lifetime, refreshToken, refreshLifetime } = grant
   const refresh = refreshLifetime === undefined ? '' : formatDuration(refreshLifetime)
-  return check.withRefreshToken(life, refresh)
+  const isStated = lifetime.doubt !== 'missing'
+  return check.grant(formatDuration(lifetime.ms), isStated, refreshToken && refresh)
 }
 
 /** The token that goes into the headers. */

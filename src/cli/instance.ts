@@ -22,7 +22,7 @@ export function instanceEnvironment(
   const service = name === '-' ? 'isales-auth-proxy' : `isales-auth-proxy@${name}`
   const directory = `/etc/${service}`
   const file = readFile(`${directory}/env`, MAX_FILE)
-  if (!file.ok) return command.noInstance(`${directory}/env`, file.problem === 'missing')
+  if (!file.ok) return command.noInstance(`${directory}/env`)
   return {
     ...env,
     ISALES_USER_FILE: `${directory}/user`,

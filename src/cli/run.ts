@@ -57,7 +57,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))
   // Without a command the arguments are those of serve.
   const name = first === 'help' ? (rest[0] ?? '') : first.startsWith('-') ? 'serve' : first
-  if (!isCommand(name)) return misused(unknown(words.unknown.command, name, NAMES, words))
+  if (!isCommand(name)) return misused(unknown(name, NAMES, words))
   const args = first.startsWith('-') ? argv : rest
   if (first === 'help' || args.includes('--help') || args.includes('-h'))
     return print(commandHelp(name, io))
@@ -91,26 +91,19 @@ function parseFlags(
     const { name, rawName, value, inlineValue } = token
     const example = Object.hasOwn(flags, name) ? flags[name] : undefined
     const known = [...Object.keys(flags), 'help'].map((one) => `--${one}`)
-    if (example === undefined) return unknown(words.unknown.flag, rawName, known, words)
+    if (example === undefined) return unknown(rawName, known, words)
     if (example === null && value !== undefined) return words.noValue(rawName)
     const isMissing = !value || (!inlineValue && value.startsWith('-'))
     if (example !== null && isMissing) return words.needsValue(rawName, example)
-    if (name in values) return words.twice(rawName)
     values[name] = value ?? name
   }
   return values
 }
 
-/** `Unknown flag "--lvie". Did you mean --live?` */
-function unknown(
-  say: (given: string) => string,
-  given: string,
-  known: readonly string[],
-  { near }: Words['command'],
-): string {
+/** `Unknown command or flag "--lvie". Did you mean --live?` */
+function unknown(given: string, known: readonly string[], words: Words['command']): string {
   const shown = JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
-  const meant = nearest(given, known, 2)
-  return meant === undefined ? say(shown) : near(say(shown), meant)
+  return words.unknown(shown, nearest(given, known, 2))
 }
 
 type Row = readonly [name: string, text: string]
@@ -148,13 +141,16 @@ ${fold(help.more, WIDTH).join('\n')}
 
 function commandHelp(name: CommandName, { env }: Io): string {
   const { commands, help, sentences } = wordsOf(env)
-  const { summary, text, flags } = commands[name]
+  const { summary, text, flags = {} } = commands[name]
   const rows: readonly Row[] = [...Object.entries<string>(flags), ['--help', help.self]]
   return `${sentences(summary)}
 
 ${help.usage(`${PROGRAM} ${lineOf(name)}`)}
 
-${text.map((paragraph) => fold(paragraph, WIDTH).join('\n')).join('\n\n')}
+${text
+  .split('\n')
+  .flatMap((line) => fold(line, WIDTH))
+  .join('\n')}
 
 ${indented(rows, WIDTH)}
 `

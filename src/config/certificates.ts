@@ -97,7 +97,7 @@ function parseCertificates(pem: string): readonly X509Certificate[] | Certificat
   try {
     return blocks.map((block) => new X509Certificate(block))
   } catch {
-    return 'damaged-certificate'
+    return 'no-certificate'
   }
 }
 
@@ -108,6 +108,6 @@ function parseKey(pem: string): KeyObject | CertificateProblem {
   try {
     return createPrivateKey(pem)
   } catch {
-    return 'damaged-key'
+    return 'no-key'
   }
 }

@@ -61,8 +61,7 @@ export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
     // Without O_NONBLOCK the opening of a FIFO would wait for a writer for ever.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags)
     const stat = fstatSync(file)
-    if (stat.isDirectory()) return { ok: false, problem: 'directory' }
-    if (!stat.isFile()) return { ok: false, problem: 'not-regular' }
+    if (!stat.isFile()) return { ok: false, problem: 'no-file' }
     // To the end, or until it is over the limit: the size that `stat` gives is 0 in procfs, and may be out of date.
     const bytes = Buffer.alloc(limit + 1)
     let length = 0

@@ -1,6 +1,6 @@
 import { readTls, type TlsFiles } from './certificates.ts'
 import { readSmallFile, shownPath, type ReadFile } from './files.ts'
-import { formatDuration, OFF } from './formats.ts'
+import { OFF } from './formats.ts'
 import type { SettingProblem } from '../setting-problem.ts'
 import { brokenRules } from './rules.ts'
 import { withoutLogin } from './secret.ts'
@@ -99,7 +99,8 @@ function readSettings(env: Environment, readFile: ReadFile) {
     if (text === undefined || value === null) return { name, value: null, source: 'default' }
     // Only what is set, or has a default, has a key: `off` is undefined.
     values[key] = value === OFF ? undefined : value
-    return { name, value: shownText(setting, text, value), source }
+    // What takes any text may have been given a URL with a password, such as NO_PROXY.
+    return { name, value: setting.redact?.(text) ?? withoutLogin(text), source }
   })
   const isSet = (key: SettingKey): boolean => set.has(key)
   return { given: values as Partial<Given>, settings, problems, isSet }
@@ -182,24 +183,12 @@ function parse(setting: Setting, { variable, file }: Input, text: string | undef
   const problem: SettingProblem = {
     setting: accident ? name : variable,
     code: accident ?? kind,
-    found: isSecret ? undefined : quote(text),
+    found: isSecret ? undefined : JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text),
     accepted: choices?.join(', '),
     range,
-    example,
+    example: file === undefined && kind !== 'secret' ? example : undefined,
     file: file && shownPath(file),
     isWarning: verbatim && value !== null ? true : undefined,
   }
   return verbatim ? { value, problem } : { problem }
-}
-
-/** The text as it was given, without a secret, and its value where units say it better: `300 (5m)`. */
-function shownText({ kind, redact }: Setting, text: string, value: unknown): string {
-  if (redact !== undefined) return redact(text)
-  const meaning = kind === 'duration' && typeof value === 'number' ? formatDuration(value) : text
-  // What takes any text may have been given a URL, such as NO_PROXY.
-  return withoutLogin(meaning === text ? text : `${text} (${meaning})`)
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 }

@@ -21,7 +21,7 @@ export function typingAccident(
   if ((verbatim ? QUOTES.around : QUOTES.anywhere).test(text)) return 'quotes'
   // A directory may have any name.
   if (kind === 'file') return undefined
-  if (/\p{Cf}/u.test(text)) return 'invisible'
-  if (/[\uff01-\uff5e\u3000]/u.test(text)) return 'full-width'
+  // Full-width, or invisible.
+  if (/[\uff01-\uff5e\u3000\p{Cf}]/u.test(text)) return 'odd-character'
   return verbatim && /^(?:\/[\w.-]+){2,}$/.test(text) ? 'is-path' : undefined
 }

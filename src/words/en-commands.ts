@@ -16,24 +16,18 @@ interface CommandWords {
   /** One line for the overview. */
   readonly summary: string
   /** What `--help` says besides; paragraphs. */
-  readonly text: readonly string[]
-  readonly flags: Readonly<Record<string, string>>
+  readonly text: string
+  readonly flags?: Readonly<Record<string, string>>
 }
 
-export const commands = {
+export const commands: Readonly<Record<'serve' | 'check' | 'status' | 'renew', CommandWords>> = {
   serve: {
     summary: 'Run the proxy (the default)',
-    text: [
-      'SIGHUP: secrets and certificates are read again, and a login is tried now. SIGTERM, SIGINT, SIGQUIT or SIGUSR2: readiness goes off, requests in flight are finished, exit 0. A second of these signals ends the process immediately.',
-    ],
-    flags: {},
+    text: 'SIGHUP: secrets and certificates are read again, and a login is tried now. SIGTERM, SIGINT, SIGQUIT or SIGUSR2: readiness goes off, requests in flight are finished, exit 0. A second of these signals ends the process immediately.',
   },
   check: {
     summary: 'Check the configuration, and with --live the conversation with iSales',
-    text: [
-      'Prints every setting with its value (secrets redacted) and where it came from, and everything that is wrong with what to do about it.',
-      'With --live it logs in once, never twice: a wrong password costs one attempt, which STATE_DIR counts. With the token it calls business/interface, which changes nothing, sees how iSales refuses a token that is not valid, and refreshes: first as configured, then in the forms that the editions of the interface describe. It ends with "It works", or with "Set NAME=value" for each setting that has to differ. Where iSales allows a user one session only, that login may end the session of a running proxy, which then logs in again; with SESSION_STORE_URL the replicas take the new token.',
-    ],
+    text: 'Prints every setting with its value (secrets redacted) and where it came from, and everything that is wrong with what to do about it.\n\nWith --live it logs in once, never twice: a wrong password costs one attempt, which STATE_DIR counts. With the token it calls business/interface, which changes nothing, sees how iSales refuses a token that is not valid, and refreshes: first as configured, then in the forms that the editions of the interface describe. It ends with "It works", or with "Set NAME=value" for each setting that has to differ. Where iSales allows a user one session only, that login may end the session of a running proxy, which then logs in again; with SESSION_STORE_URL the replicas take the new token.',
     flags: {
       '--live': 'Log in to iSales once, and say what came of it',
       '--quiet': 'Print no settings, only what is wrong and the verdict',
@@ -41,9 +35,7 @@ export const commands = {
   },
   status: {
     summary: 'Print what the status page of a running proxy shows',
-    text: [
-      'Asks the proxy that runs here (ADMIN_LISTEN) how it is, what is wrong, and what to do about it. It exits 0 when the process responds, whatever its state is: for HEALTHCHECK.',
-    ],
+    text: 'Asks the proxy that runs here (ADMIN_LISTEN) how it is, what is wrong, and what to do about it. It exits 0 when the process responds, whatever its state is: for HEALTHCHECK.',
     flags: {
       '--json': 'Print it as JSON',
       '--wait T': 'Wait until the proxy is ready to forward requests, at most T such as 60s',
@@ -51,47 +43,32 @@ export const commands = {
   },
   renew: {
     summary: 'Let a running proxy read its secrets again and log in now',
-    text: [
-      'Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN), waits for the end of the login, and says how it ended: for after a password was corrected or an account unlocked. It has to run as root or as the user of the proxy, on its machine or in its container.',
-    ],
-    flags: {},
+    text: 'Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN), waits for the end of the login, and says how it ended: for after a password was corrected or an account unlocked. It has to run as root or as the user of the proxy, on its machine or in its container.',
   },
-} satisfies Readonly<Record<string, CommandWords>>
+}
 
 export const exitCodes: readonly (readonly [codes: string, meaning: string])[] = [
   ['0', 'Done. serve: stopped by a signal. check: sound; --live: it works. status: it responds.'],
   ['1', 'serve: an address is taken, or an unexpected error.'],
-  [
-    '2',
-    'The configuration or the command line is wrong; nothing was started. check --live: settings have to differ.',
-  ],
+  ['2', 'Configuration or command line are wrong. check --live: settings have to differ.'],
   ['3', 'check --live, renew: iSales refused the user or password.'],
   ['4', 'check --live, renew: no login was possible. check --live: or no form of a call works.'],
-  [
-    '5',
-    'status: the proxy does not respond; --wait: it was not ready in time. renew: no proxy runs here, or it may not be signalled.',
-  ],
+  ['5', 'status: no response; --wait: not ready in time. renew: no proxy here, or no permission.'],
   ['130, 131, 140, 143', 'A signal ended the command; of serve, the second one.'],
 ]
 
 /** What is wrong with a command line, or with its environment. */
 export const command = {
   misused: (problem: string) => `${problem}\n"isales-auth-proxy help" lists commands and flags.`,
-  unknown: {
-    command: (given: string) => `Unknown command ${given}.`,
-    flag: (given: string) => `Unknown flag ${given}.`,
-  },
-  near: (problem: string, near: string) => `${problem} Did you mean ${near}?`,
+  unknown: (given: string, near: string | undefined) =>
+    `Unknown command or flag ${given}.${near === undefined ? '' : ` Did you mean ${near}?`}`,
   noArgument: 'Unexpected argument: only flags are accepted here.',
   noValue: (flag: string) => `${flag} takes no value.`,
   needsValue: (flag: string, example: string) =>
     `${flag} needs a value, such as ${flag} ${example}.`,
-  twice: (flag: string) => `${flag} is given twice.`,
   notInstance: '--instance is the name of a service, as north of isales-auth-proxy@north, or -.',
-  noInstance: (file: string, missing: boolean) =>
-    missing
-      ? `There is no ${file}. \`ls -d /etc/isales-auth-proxy*\` lists the directories of all services.`
-      : `${file} cannot be read. Only root may read it.`,
+  noInstance: (file: string) =>
+    `${file} cannot be read: there is no such service (\`ls -d /etc/isales-auth-proxy*\`), or you are not root.`,
   anyPort: 'ADMIN_LISTEN has port 0: the port that was taken is not known here.',
   notReady: (waited: string) => `Not ready within ${waited}.`,
   notStarted: 'Nothing was started. "isales-auth-proxy check" shows all settings.',
@@ -118,7 +95,6 @@ export const check = {
   sound: 'The configuration is sound.',
   head: ['SETTING', 'VALUE', 'FROM'],
   wrong: '(error, see below)',
-  empty: '(empty)',
   error: 'Error',
   warning: 'Warning',
   labelled: (label: string, line: string) => `${label}: ${line}`,
@@ -158,11 +134,8 @@ export const check = {
     guarded: (minutes: number) =>
       `logins with these credentials failed before, and the account is spared; the next attempt is in ${minutes} min. Correct user and password if they are wrong, else try again then`,
   },
-  noLifetime: (taken: string) => `states no lifetime that can be believed (${taken} is taken)`,
-  lives: (life: string) => `lives ${life}`,
-  noRefreshToken: (life: string) => `${life}, without a refresh token`,
-  withRefreshToken: (life: string, refresh: string) =>
-    `${life}, with a refresh token${refresh && ` that lives ${refresh}`}`,
+  grant: (life: string, isStated: boolean, refresh: string | undefined) =>
+    `${isStated ? `lives ${life}` : `states no lifetime that can be believed (${life} is taken)`}, with${refresh === undefined ? 'out' : ''} a refresh token${refresh ? ` that lives ${refresh}` : ''}`,
   forReplicas: 'was not tried: the token is for the replicas that share it',
   worksSo: 'works with these settings',
   notAccepted: 'the token at hand is not accepted',

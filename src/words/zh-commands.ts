@@ -15,17 +15,11 @@ export const help: Words['help'] = {
 export const commands: Words['commands'] = {
   serve: {
     summary: '运行代理（默认）',
-    text: [
-      'SIGHUP：重新读取机密和证书，并立即尝试登录。SIGTERM、SIGINT、SIGQUIT 或 SIGUSR2：就绪关闭，完成进行中的请求，以 0 退出。再收到一个这样的信号则立即结束进程。',
-    ],
-    flags: {},
+    text: 'SIGHUP：重新读取机密和证书，并立即尝试登录。SIGTERM、SIGINT、SIGQUIT 或 SIGUSR2：就绪关闭，完成进行中的请求，以 0 退出。再收到一个这样的信号则立即结束进程。',
   },
   check: {
     summary: '检查配置；加 --live 时检查与 iSales 的会话',
-    text: [
-      '显示每个设置的值（机密不显示）和来源，以及所有错误和处理办法。',
-      '加上 --live 时登录一次，绝不登录两次：密码错误只消耗一次尝试，设置了 STATE_DIR 时会计入其中。然后用令牌调用 business/interface（不改变任何数据），查看 iSales 如何拒绝无效令牌，并刷新令牌：先按配置的形式，再按接口各版本描述的形式。最后给出“一切正常”，或为每个需要改动的设置给出“设置 NAME=value”。如果 iSales 只允许一个用户有一个会话，这次登录可能结束运行中代理的会话，代理随后会重新登录；设置了 SESSION_STORE_URL 时，各副本会采用新令牌。',
-    ],
+    text: '显示每个设置的值（机密不显示）和来源，以及所有错误和处理办法。\n\n加上 --live 时登录一次，绝不登录两次：密码错误只消耗一次尝试，设置了 STATE_DIR 时会计入其中。然后用令牌调用 business/interface（不改变任何数据），查看 iSales 如何拒绝无效令牌，并刷新令牌：先按配置的形式，再按接口各版本描述的形式。最后给出“一切正常”，或为每个需要改动的设置给出“设置 NAME=value”。如果 iSales 只允许一个用户有一个会话，这次登录可能结束运行中代理的会话，代理随后会重新登录；设置了 SESSION_STORE_URL 时，各副本会采用新令牌。',
     flags: {
       '--live': '登录 iSales 一次，并给出结果',
       '--quiet': '不显示设置，只显示错误和结论',
@@ -33,9 +27,7 @@ export const commands: Words['commands'] = {
   },
   status: {
     summary: '显示运行中代理的状态页内容',
-    text: [
-      '查询本机运行的代理（ADMIN_LISTEN）的状态、问题和处理办法。只要进程有响应就以 0 退出，不论其状态：可用于 HEALTHCHECK。',
-    ],
+    text: '查询本机运行的代理（ADMIN_LISTEN）的状态、问题和处理办法。只要进程有响应就以 0 退出，不论其状态：可用于 HEALTHCHECK。',
     flags: {
       '--json': '以 JSON 显示',
       '--wait T': '等待代理可以转发请求，最多等待 T，例如 60s',
@@ -43,42 +35,30 @@ export const commands: Words['commands'] = {
   },
   renew: {
     summary: '让运行中的代理重新读取机密并立即登录',
-    text: [
-      '向本机运行的代理（ADMIN_LISTEN）发送 SIGHUP，等待登录结束并给出结果：用于更正密码或解锁账号之后。须以 root 或代理的用户身份，在代理所在的机器或容器中运行。',
-    ],
-    flags: {},
+    text: '向本机运行的代理（ADMIN_LISTEN）发送 SIGHUP，等待登录结束并给出结果：用于更正密码或解锁账号之后。须以 root 或代理的用户身份，在代理所在的机器或容器中运行。',
   },
 }
 
 export const exitCodes: Words['exitCodes'] = [
   ['0', '完成。serve：由信号停止。check：没有问题；--live：一切正常。status：进程有响应。'],
   ['1', 'serve：地址被占用，或意外错误。'],
-  ['2', '配置或命令行有误；没有启动任何东西。check --live：有设置需要改动。'],
+  ['2', '配置或命令行有误。check --live：有设置需要改动。'],
   ['3', 'check --live、renew：iSales 拒绝了用户名或密码。'],
   ['4', 'check --live、renew：无法登录。check --live：或任何形式的调用都不成功。'],
-  [
-    '5',
-    'status：代理没有响应；--wait：没有及时就绪。renew：本机没有运行代理，或无权向它发送信号。',
-  ],
+  ['5', 'status：没有响应；--wait：没有及时就绪。renew：本机没有代理，或没有权限。'],
   ['130、131、140、143', '命令由信号结束；serve 由第二个信号结束。'],
 ]
 
 export const command: Words['command'] = {
   misused: (problem) => `${problem}\n“isales-auth-proxy help” 列出命令和选项。`,
-  unknown: {
-    command: (given) => `未知的命令 ${given}。`,
-    flag: (given) => `未知的选项 ${given}。`,
-  },
-  near: (problem, near) => `${problem}是否想写 ${near}？`,
+  unknown: (given, near) =>
+    `未知的命令或选项 ${given}。${near === undefined ? '' : `是否想写 ${near}？`}`,
   noArgument: '多余的参数：这里只接受选项。',
   noValue: (flag) => `${flag} 不带值。`,
   needsValue: (flag, example) => `${flag} 需要一个值，例如 ${flag} ${example}。`,
-  twice: (flag) => `${flag} 给出了两次。`,
   notInstance: '--instance 是服务的名称，例如 isales-auth-proxy@north 的 north，或 -。',
-  noInstance: (file, missing) =>
-    missing
-      ? `没有 ${file}。\`ls -d /etc/isales-auth-proxy*\` 列出所有服务的目录。`
-      : `无法读取 ${file}。只有 root 可以读取它。`,
+  noInstance: (file) =>
+    `无法读取 ${file}：没有这个服务（\`ls -d /etc/isales-auth-proxy*\`），或您不是 root。`,
   anyPort: 'ADMIN_LISTEN 的端口是 0：这里不知道实际使用的端口。',
   notReady: (waited) => `${waited} 内没有就绪。`,
   notStarted: '没有启动任何东西。“isales-auth-proxy check” 显示所有设置。',
@@ -102,7 +82,6 @@ export const check: Words['check'] = {
   sound: '配置没有问题。',
   head: ['设置', '值', '来源'],
   wrong: '（错误，见下文）',
-  empty: '（空）',
   error: '错误',
   warning: '警告',
   labelled: (label, line) => `${label}：${line}`,
@@ -139,10 +118,8 @@ export const check: Words['check'] = {
     guarded: (minutes) =>
       `用这个用户名和密码的登录此前失败过，为避免锁定账号而暂停；${minutes} 分钟后再试。如果用户名或密码有误请更正，否则届时再试`,
   },
-  noLifetime: (taken) => `没有给出可信的有效期（按 ${taken} 计算）`,
-  lives: (life) => `有效期 ${life}`,
-  noRefreshToken: (life) => `${life}，没有刷新令牌`,
-  withRefreshToken: (life, refresh) => `${life}，带有刷新令牌${refresh && `（有效期 ${refresh}）`}`,
+  grant: (life, isStated, refresh) =>
+    `${isStated ? `有效期 ${life}` : `没有给出可信的有效期（按 ${life} 计算）`}，${refresh === undefined ? '没有' : '带有'}刷新令牌${refresh ? `（有效期 ${refresh}）` : ''}`,
   forReplicas: '没有尝试：该令牌供共享它的副本使用',
   worksSo: '用这些设置可以正常进行',
   notAccepted: '手中的令牌不被接受',

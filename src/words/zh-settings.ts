@@ -39,8 +39,7 @@ const others: SettingSentences['others'] = {
   spaces: typed('以空白字符开头或结尾'),
   lines: typed('多于一行'),
   quotes: typed('带有引号，`docker --env-file` 会保留引号'),
-  invisible: typed('含有不可见字符，可能来自复制的文本'),
-  'full-width': typed('含有全角字符，可能来自输入法'),
+  'odd-character': typed('含有全角字符或不可见字符'),
   'is-path': ({ setting }) => ['看起来是文件的路径', `改为设置 ${setting}_FILE；有意如此则不必改`],
   'not-set': ({ accepted, example }) => [
     `没有设置${accepted ? `，也没有设置 ${accepted}` : ''}`,
@@ -55,16 +54,13 @@ const others: SettingSentences['others'] = {
   missing: ['所指的文件不存在', READABLE],
   denied: ['所指的文件该用户无权读取', READABLE],
   unreadable: ['所指的文件无法读取', READABLE],
-  directory: ['所指的是目录', READABLE],
-  'not-regular': ['所指的不是普通文件', READABLE],
+  'no-file': ['所指的是目录，或不是普通文件', READABLE],
   'too-large': ['所指的文件过大', READABLE],
   'empty-file': ['所指的文件是空的', '把值写入该文件'],
   'not-text': ['所指的文件不是 UTF-8 文本', '请用 UTF-8 书写该值'],
-  'no-certificate': ['所指的文件中没有 PEM 证书', PEM_FILE],
-  'damaged-certificate': ['所指文件中的证书已损坏', PEM_FILE],
-  'no-key': ['所指的文件中没有 PEM 私钥', PEM_FILE],
+  'no-certificate': ['所指的文件中没有 PEM 证书，或证书已损坏', PEM_FILE],
+  'no-key': ['所指的文件中没有 PEM 私钥，或私钥已损坏', PEM_FILE],
   'encrypted-key': ['所指文件中的私钥是加密的', '可用 `openssl pkey` 解密'],
-  'damaged-key': ['所指文件中的私钥已损坏', PEM_FILE],
   'other-key': ({ accepted }) => [
     `中的私钥与 ${accepted} 不是一对`,
     '给出同一对的两个文件；证书链中自己的证书在最前',
@@ -124,8 +120,8 @@ const others: SettingSentences['others'] = {
 export const settings: SettingSentences = {
   kinds,
   isNot: (found, kind, example) => {
-    const such = example === undefined ? '' : `，例如 ${example}`
-    return found === undefined ? `不是${kind}${such}` : `为 ${found}，不是${kind}${such}`
+    const is = `不是${/^[!-~]/.test(kind) ? ' ' : ''}${kind}${example === undefined ? '' : `，例如 ${example}`}`
+    return found === undefined ? is : `为 ${found}，${is}`
   },
   at: (file) => `（文件 ${file}）`,
   others,

@@ -27,6 +27,7 @@ test('a CA file that changes is trusted from then on, without a restart', async 
   const world = await openWorld({ simulator: { tls: made.server }, env, ready: false })
   await until(() => world.events.some(({ type }) => type === 'failed'))
   file('changing-ca.crt', ca)
-  await until(() => world.events.some(({ type }) => type === 'granted'))
+  // The file is used when it has rested for 2 s, and then the back-off ends.
+  await until(() => world.events.some(({ type }) => type === 'granted'), 15_000)
   expect((await world.tasks()).status).toBe(200)
-})
+}, 20_000)

@@ -29,7 +29,6 @@ describe('in Chinese a wrong command line is refused', () => {
     ['check', '--live', 'now'],
     ['check', '--live=yes'],
     ['status', '--wait'],
-    ['status', '--wait', '5s', '--wait=6s'],
     ['--instance', 'no/name', 'check'],
     ['--instance', 'nowhere', 'check'],
   ])('%s', async (...argv) => {

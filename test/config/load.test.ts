@@ -139,12 +139,12 @@ describe('the configuration', () => {
     [
       { LISTEN: '8080' },
       'LISTEN is "8080", which is not host:port, such as LISTEN=127.0.0.1:8080',
-      'LISTEN 为 "8080"，不是host:port，例如 LISTEN=127.0.0.1:8080',
+      'LISTEN 为 "8080"，不是 host:port，例如 LISTEN=127.0.0.1:8080',
     ],
     [
       { CLIENT_DEADLINE: '1h' },
       'CLIENT_DEADLINE is "1h", which is not a duration from 100ms to 30s, such as CLIENT_DEADLINE=2.8s',
-      'CLIENT_DEADLINE 为 "1h"，不是100ms 到 30s 的时长，例如 CLIENT_DEADLINE=2.8s',
+      'CLIENT_DEADLINE 为 "1h"，不是 100ms 到 30s 的时长，例如 CLIENT_DEADLINE=2.8s',
     ],
     [
       { ISALES_PASSWORD: '' },
@@ -173,10 +173,10 @@ describe('a typing accident', () => {
   it.each([
     ['LISTEN', '"127.0.0.1:8080"', 'quotes'],
     ['LISTEN', 'LISTEN=127.0.0.1:8080', 'own-name'],
-    ['LISTEN', '127.0.0.1：8080', 'full-width'],
+    ['LISTEN', '127.0.0.1：8080', 'odd-character'],
     ['ISALES_URL', '‘https://isales.example’', 'quotes'],
-    ['ISALES_URL', 'https://isales\u200b.example', 'invisible'],
-    ['ISALES_REJECTED', '401，403', 'full-width'],
+    ['ISALES_URL', 'https://isales\u200b.example', 'odd-character'],
+    ['ISALES_REJECTED', '401，403', 'odd-character'],
     ['ISALES_CA_FILE', '"/etc/ca.pem"', 'quotes'],
     ['STATE_DIR', 'STATE_DIR=/var/lib/x', 'own-name'],
     ['ALLOWED_PATHS', '/a\n/b', 'lines'],
@@ -190,8 +190,8 @@ describe('a typing accident', () => {
     [' p', 'spaces'],
     ['p\u00a0', 'spaces'],
     ['p\nq', 'lines'],
-    ['p\u200b', 'invisible'],
-    ['ｐ', 'full-width'],
+    ['p\u200b', 'odd-character'],
+    ['ｐ', 'odd-character'],
     ['ISALES_PASSWORD=p', 'own-name'],
     ['/run/secrets/password', 'is-path'],
   ])('in a password is a doubt, and nothing of it is shown: %j', (text, code) => {

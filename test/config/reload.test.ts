@@ -1,7 +1,7 @@
 import { renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import { watchFiles, type Reload } from '../../src/config/reload.ts'
+import { watchFiles } from '../../src/config/reload.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
@@ -14,7 +14,7 @@ let file: ReturnType<typeof temporaryFiles>
 let paths: Record<'ISALES_PASSWORD_FILE' | 'OBS_PASSWORD_FILE' | 'ISALES_CA_FILE', string>
 let env: Environment
 let happened: string[]
-let files: Reload | undefined
+let files: ReturnType<typeof watchFiles> | undefined
 
 beforeEach(() => {
   file = temporaryFiles()
@@ -29,7 +29,7 @@ beforeEach(() => {
 afterEach(() => files?.close())
 
 /** Watches with the configuration as it was before `change`. Each look is 20 ms after the one before. */
-function watch(change = (): void => undefined): Reload {
+function watch(change = (): void => undefined) {
   const config = configOf(loadConfig(env))
   change()
   files = watchFiles({
@@ -40,16 +40,14 @@ function watch(change = (): void => undefined): Reload {
       credentials: ({ isalesPassword }, by) =>
         happened.push(`password ${isalesPassword.reveal()} ${by}`) > 0,
       obsLogin: ({ obsPassword }) => void happened.push(`obs ${obsPassword?.reveal()}`),
-      isalesTls: (tls) =>
-        void happened.push(`tls ${tls.ca?.trim() === ca.cert.trim() ? 'ca' : 'other'}`),
+      isalesTls: ({ isalesTls }) =>
+        void happened.push(`tls ${isalesTls.ca?.trim() === ca.cert.trim() ? 'ca' : 'other'}`),
       listenTls: () => void happened.push('listen'),
     },
-    listener: {
-      onWarning: ({ setting, code }) => void happened.push(`doubt ${setting} ${code}`),
-      onReloaded: (settings, by) => void happened.push(`in use ${settings.join()} ${by}`),
-      onProblems: (part, problems) =>
-        void happened.push(`${part} ${problems.map(({ code }) => code).join()}`),
-    },
+    onWarning: ({ setting, code }) => void happened.push(`doubt ${setting} ${code}`),
+    onReloaded: (settings, by) => void happened.push(`in use ${settings.join()} ${by}`),
+    onProblems: (part, problems) =>
+      void happened.push(`${part} ${problems.map(({ code }) => code).join()}`),
   })
   return files
 }
