@@ -25,36 +25,14 @@ export interface Range {
 }
 
 /** Formats of values. A problem with the code of a format: the text is no such value. */
-export type Kind =
-  | 'address'
-  | 'choice'
-  | 'count'
-  | 'duration'
-  | 'file'
-  | 'host-names'
-  | 'hosts'
-  | 'origin'
-  | 'path'
-  | 'paths'
-  | 'proxy-url'
-  | 'rejections'
-  | 'secret'
-  | 'server-name'
-  | 'size'
-  | 'store-url'
-  | 'token-header'
-  | 'user'
+export type Kind = NumberKind | AddressKind | PathKind | TextKind
+type NumberKind = 'count' | 'duration' | 'size'
+type AddressKind = 'address' | 'origin' | 'proxy-url' | 'store-url' | HostKind
+type HostKind = 'host-names' | 'hosts' | 'server-name'
+type PathKind = 'file' | 'path' | 'paths'
+type TextKind = 'choice' | 'rejections' | 'secret' | 'token-header' | 'user'
 
-export type SettingProblemCode =
-  | Kind
-  | TypingAccident
-  | FileProblem
-  | CertificateProblem
-  | RuleProblem
-  | 'not-set'
-  | 'set-twice'
-  | 'not-utf8'
-  | 'unknown'
+export type SettingProblemCode = Kind | TypingAccident | FileProblem | CertificateProblem | Other
 
 /** What an env file, a copied line or an input method adds to a value. */
 export type TypingAccident =
@@ -66,40 +44,17 @@ export type TypingAccident =
   | 'is-path'
 
 /** Why a file gave nothing. */
-export type FileProblem =
-  | 'missing'
-  | 'denied'
-  | 'unreadable'
-  | 'no-file'
-  | 'too-large'
-  | 'empty-file'
-  | 'not-text'
+export type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large' | NoText
+type NoText = 'empty-file' | 'not-text'
 
-export type CertificateProblem =
-  | 'no-certificate'
-  | 'no-key'
-  | 'encrypted-key'
-  | 'other-key'
-  | 'weak-certificate'
-  | 'ended'
-  | 'not-begun'
+export type CertificateProblem = NoPem | 'other-key' | 'weak-certificate' | 'ended' | 'not-begun'
+type NoPem = 'no-certificate' | 'no-key' | 'encrypted-key'
+
+type Other = 'not-set' | 'set-twice' | 'not-utf8' | 'unknown' | RuleProblem
 
 /** Rules between settings. */
-export type RuleProblem =
-  | 'plain-http'
-  | 'plain-http-allowed'
-  | 'itself'
-  | 'same-path'
-  | 'no-refresh-path'
-  | 'without'
-  | 'store-without-tls'
-  | 'plain-store'
-  | 'same-port'
-  | 'open'
-  | 'open-allowed'
-  | 'plain-listen'
-  | 'weak'
-  | 'long-deadline'
-  | 'unused-for-http'
-  | 'other-paths'
-  | 'insecure-node'
+export type RuleProblem = IsalesRule | StoreRule | ListenRule | 'without' | 'weak'
+type IsalesRule = 'plain-http' | 'plain-http-allowed' | 'itself' | 'unused-for-http' | PathRule
+type PathRule = 'same-path' | 'no-refresh-path' | 'other-paths' | 'insecure-node'
+type StoreRule = 'store-without-tls' | 'plain-store'
+type ListenRule = 'same-port' | 'open' | 'open-allowed' | 'plain-listen' | 'long-deadline'

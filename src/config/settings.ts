@@ -22,28 +22,18 @@ type ValueOf<D> =
       : Exclude<T, typeof is.OFF> | undefined
     : never
 
-function required<T>(format: is.Format<T>) {
-  return { ...format, required: true } as const
-}
+const required = { required: true } as const
 
 function preset<T>(text: string, format: is.Format<T>) {
   return { ...format, default: text }
 }
 
-function inFile<D extends is.Format>(how: 'too' | 'only', definition: D) {
-  return { ...definition, inFile: how } as D & { readonly inFile: 'too' | 'only' }
-}
-
-function lowerCaseToo<D extends is.Format>(definition: D) {
-  return { ...definition, lowerCaseToo: true } as D & { readonly lowerCaseToo: true }
-}
-
 /** Every setting, in the order of docs/configuration.md. One without a default is optional. */
 const SETTINGS = {
-  isalesUrl: required(is.origin),
+  isalesUrl: { ...is.origin, ...required },
   isalesAllowHttp: preset('false', is.boolean),
-  isalesUser: inFile('too', required(is.user)),
-  isalesPassword: inFile('too', required(is.secret(1))),
+  isalesUser: { ...is.user, ...required, inFile: 'too' },
+  isalesPassword: { ...is.secret(1), ...required, inFile: 'too' },
   isalesLoginPath: preset('/rest/isales/v1/openapi/obs/auth/login', is.path),
   isalesRefreshPath: is.orOff(is.path),
   isalesTokenHeader: preset('Authorization: Bearer {token}', is.tokenHeader),
@@ -53,15 +43,15 @@ const SETTINGS = {
   isalesTlsServerName: is.serverName,
   isalesClientCertFile: is.filePath,
   isalesClientKeyFile: is.filePath,
-  httpsProxy: lowerCaseToo(is.proxyUrl),
-  noProxy: lowerCaseToo(is.noProxy),
+  httpsProxy: { ...is.proxyUrl, lowerCaseToo: true },
+  noProxy: { ...is.noProxy, lowerCaseToo: true },
 
   tokenIdleAfter: preset('off', is.orOff(is.duration('10s', '24h'))),
   stateDir: is.filePath,
   loginRejectedAttempts: preset('3', is.count('1', '5')),
 
   sessionStoreUrl: is.storeUrl,
-  sessionStoreKey: inFile('only', is.secret(32)),
+  sessionStoreKey: { ...is.secret(32), inFile: 'only' },
   sessionStorePasswordFile: is.filePath,
   sessionStoreCaFile: is.filePath,
 
@@ -78,12 +68,12 @@ const SETTINGS = {
   clientDeadline: preset('2.8s', is.duration('100ms', '30s')),
   drainDelay: preset('0s', is.duration('0s', '10m')),
 
-  obsUser: inFile('too', is.user),
-  obsPassword: inFile('too', is.secret(1)),
+  obsUser: { ...is.user, inFile: 'too' },
+  obsPassword: { ...is.secret(1), inFile: 'too' },
 
   adminListen: preset(':9090', is.address),
   logLevel: preset('info', is.choice('debug', 'info', 'warn', 'error', 'fatal')),
-}
+} as const
 
 type Definitions = typeof SETTINGS
 
