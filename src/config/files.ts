@@ -1,5 +1,5 @@
 import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
-import { dirname, isAbsolute } from 'node:path'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import { codeOf } from '../causes.ts'
 import type { FileProblem } from '../setting-problem.ts'
 
@@ -23,7 +23,8 @@ export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
  * file was asked for is not repeated.
  */
 export function shownPath(path: string): string | undefined {
-  const directory = dirname(path)
+  // Also of `//name`.
+  const directory = dirname(resolve(path))
   if (!isAbsolute(path) || directory === '/' || !existsSync(directory)) return undefined
   return originalOf(path)
 }

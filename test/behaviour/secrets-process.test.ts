@@ -19,7 +19,7 @@ const FAULTS: readonly Environment[] = [
   { ISALES_PASSWORD_FILE: '/nowhere' },
   { ISALES_PASSWORD: `${CANARIES.password}\u007f\n${CANARIES.rotated}` },
   { OBS_PASSWORD: `${CANARIES.obsPassword}\n${CANARIES.rotated}` },
-  { OBS_TICKET_KEY: CANARIES.password, OBS_TICKET_KEY_FILE: '/nowhere' },
+  { SESSION_STORE_KEY: CANARIES.password, SESSION_STORE_KEY_FILE: '/nowhere' },
   { HTTPS_PROXY: `ftp://${EGRESS}@127.0.0.1:9` },
   { HTTPS_PROXY: `http://${EGRESS}@[127.0.0.1` },
   { ISALES_PASWORD: CANARIES.password, LOG_LEVEL: 'loud' },
