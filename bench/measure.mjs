@@ -42,17 +42,19 @@ function peerEnv({ port, upstream, caFile }) {
 }
 
 /**
- * Starts a proxy with `node`, a command or its words, and `more` environment variables; resolves when it has forwarded its first response, with the ms
- * that it took.
+ * Starts a proxy with `node`, a command or its words, and `more` environment variables; resolves when it has forwarded
+ * its first response, with the ms that it took.
+ *
+ * `built` is another build of a proxy, which is started in its place.
  */
-export const launch = async ({ name, node, upstream, caFile, dir, more = {} }) => {
+export const launch = async ({ name, node, upstream, caFile, dir, built, more = {} }) => {
   const port = await freePort()
   const { program, env } = SUBJECTS[name]
   const place = { port, adminPort: await freePort(), upstream, caFile }
   const begin = performance.now()
   const running = start({
-    name: name.replaceAll(/\W+/g, '-'),
-    command: [node, program].flat(),
+    name: `${name} ${port}`.replaceAll(/\W+/g, '-'),
+    command: [node, built ?? program].flat(),
     env: { ...env(place), ...more },
     dir,
     core: CORES.proxy,

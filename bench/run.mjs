@@ -1,5 +1,6 @@
 // npm run bench [-- --quick] [--node PATH]: this proxy beside the floor and a peer, in one run.
 // npm run bench -- --sharing [--seconds 120]: replicas that share a token, and what that costs one of them.
+// npm run bench -- --against DIR: this build beside that of another checkout; see against.mjs.
 // npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
 // docs/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
 // response was wrong, never for being slow.
@@ -19,6 +20,7 @@ import {
   SUBJECTS,
 } from './measure.mjs'
 import { rssMb } from './process.mjs'
+import { compare } from './against.mjs'
 import { estimate, machine, median, shuffled, table } from './report.mjs'
 import { measureCost } from './sharing-cost.mjs'
 import { startUpstream } from './upstream.mjs'
@@ -90,7 +92,7 @@ const COLUMNS = [
 
 const stop = (message) => {
   say(
-    `${message}\nusage: npm run bench -- [--quick] [--node PATH] | --sharing [--seconds N] | --sizing [--node PATH]`,
+    `${message}\nusage: npm run bench -- [--quick] [--node PATH] | --against DIR [--starts N] [--node PATH] | --sharing [--seconds N] | --sizing [--node PATH]`,
   )
   process.exit(2)
 }
@@ -105,6 +107,8 @@ const optionsOf = (args) => {
         sharing: { type: 'boolean', default: false },
         sizing: { type: 'boolean', default: false },
         seconds: { type: 'string', default: '120' },
+        against: { type: 'string' },
+        starts: { type: 'string', default: '10' },
       },
     }).values
   } catch (error) {
@@ -235,7 +239,9 @@ const benchSharing = async ({ node, seconds }) => {
 }
 
 const main = async () => {
-  const { quick, node, sharing, sizing, seconds } = optionsOf(process.argv.slice(2))
+  const { quick, node, sharing, sizing, seconds, against, starts } = optionsOf(
+    process.argv.slice(2),
+  )
   const [load] = loadavg()
   if (sharing) return benchSharing({ node, seconds })
   if (sizing) {
@@ -256,6 +262,11 @@ const main = async () => {
   const urls = { plain: upstream.url, tls: upstream.tlsUrl }
   const bench = { plan, record, node, dir, urls, caFile: upstream.caFile }
   try {
+    if (against !== undefined) {
+      const rows = await compare({ ...bench, say, directory: against, starts: Number(starts) })
+      print(table([['CPU for each call', 'median', 'least', 'most'], ...rows]))
+      return
+    }
     for (let nth = 1; nth <= plan.cycles; nth += 1)
       await cycle({ ...bench, say: (text) => say(`cycle ${nth}/${plan.cycles}: ${text}`) })
   } finally {

@@ -10,7 +10,7 @@ export const EXPLANATIONS_ZH: Readonly<
       'CTI-OBS 可以在 `Retry-After` 之后重复调用。查明登录为什么失败：[IsalesProxyNotAuthenticated](operations.zh-CN.md#isalesproxynotauthenticated)；iSales 拒绝密码时见 [IsalesProxyAccountRejected](operations.zh-CN.md#isalesproxyaccountrejected)。',
   },
   overloaded: {
-    meaning: '打开的请求或连接过多，或等待令牌的请求过多。',
+    meaning: '打开的请求或连接过多，或请求体合计超过 32 MiB。',
     remedy: 'CTI-OBS 可以重复调用。先查 iSales 是否缓慢，再考虑调大 `MAX_IN_FLIGHT`。',
   },
   'shutting-down': {
@@ -67,7 +67,7 @@ export const EXPLANATIONS_ZH: Readonly<
   },
   'request-timeout': {
     meaning:
-      '请求头没有在 15 秒内到达，或请求体在 30 秒内不到 1 KiB，或要保留的请求体在 `CLIENT_DEADLINE` 之前没有全部到达。',
+      '请求头没有在 15 秒内到达，或请求体 5 秒内没有任何数据，或在 `CLIENT_DEADLINE` 之前没有全部到达。',
     remedy: '查找卡住的客户端，或丢包的网络。',
   },
   'too-large': {

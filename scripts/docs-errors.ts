@@ -30,7 +30,8 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
       'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), [IsalesProxyAccountRejected](operations.md#isalesproxyaccountrejected) when iSales refuses the password.',
   },
   overloaded: {
-    meaning: 'Too many requests or connections are open, or too many requests wait for a token.',
+    meaning:
+      'Too many requests or connections are open, or the bodies of requests take more than 32 MiB together.',
     cause: 'Load',
     remedy: 'CTI-OBS may repeat the call. Look for a slow iSales before you raise `MAX_IN_FLIGHT`.',
   },
@@ -100,7 +101,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   },
   'request-timeout': {
     meaning:
-      'The header did not come within 15 s, or less than 1 KiB of the body within 30 s, or not all of a body that is kept before `CLIENT_DEADLINE`.',
+      'The header did not come within 15 s, or nothing of the body for 5 s, or not all of it before `CLIENT_DEADLINE`.',
     cause: 'CTI-OBS',
     remedy: 'Look for a client that hangs, or a network that loses packets.',
   },

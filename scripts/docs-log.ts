@@ -85,8 +85,6 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
     '`reason` is the label of `isales_proxy_client_handshake_failures_total`, and the run-book explains it (IsalesProxyClientHandshakesRefused). `closed` is counted and not logged. Throttled as `client-refused`.',
   'obs-logged-in':
     '`operation` says whether it was a login or a refresh. Throttled as `client-refused`.',
-  'slow-client-closed':
-    '`reason` is `idle` (for 30 s) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). `listener` says where. Throttled as `client-refused`. Find out who asks and does not read, as below.',
   'connections-full':
     'The connection that has been without a call in flight for longest is closed for a new one. `listener` says where. Throttled as `client-refused`. Find out who connects, as below, or raise `MAX_IN_FLIGHT`.',
   'obs-login-refused':

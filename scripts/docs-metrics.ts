@@ -19,8 +19,6 @@ const USES: Readonly<Record<string, string>> = {
   build_info: 'Which version runs where; also proof that it is this program that is scraped.',
   certificate_expiry_timestamp_seconds:
     'Renew a certificate before it ends; alerts begin 14 days ahead.',
-  slow_clients_closed_total:
-    'Somebody asks and does not read: `slow-client-closed` in the log says whether one client was idle, or too much waited for all.',
   client_handshake_failures_total:
     'Which clients cannot connect by TLS: the reasons are explained under IsalesProxyClientHandshakesRefused. `closed` alone is a port scan or a TCP probe.',
   credential_reloads_total:
@@ -34,8 +32,7 @@ const USES: Readonly<Record<string, string>> = {
   finding:
     'Each thing that the status page says, for alerts and boards: `clock`, `state`, `lifetime`, `files`, `store` need a human, though calls may go on.',
   refresh_token_expiry_timestamp_seconds: 'After it the next renewal is a login.',
-  replays_total:
-    '`healed` needs nothing. `rejected`: a login does not cure it. `not-kept`: raise `REPLAY_BODY_SIZE`.',
+  replays_total: '`healed` needs nothing. `rejected`: a login does not cure it.',
   request_duration_seconds: 'What CTI-OBS waits. It gives up after 3 s.',
   request_errors_total: 'Errors of the proxy itself; the code is in the body that CTI-OBS got.',
   requests_refused_total:

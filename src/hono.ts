@@ -2,6 +2,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 
+/** A request of a client on Node's own request and response, as the app of the port has it in `c.env`. */
+export interface NodeCall {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  readonly validated: {
+    /** The origin-form. */
+    readonly target: string
+    /** The target without its query. */
+    readonly path: string
+    readonly expectsContinue: boolean
+  }
+}
+
 /** What an app gets beside the request. */
 export interface RequestOrigin {
   /** Of the client; undefined: it has left. */
@@ -9,8 +23,20 @@ export interface RequestOrigin {
 }
 
 /** The part of a Hono app that is used here. */
-interface FetchApp {
-  readonly fetch: (request: Request, origin: RequestOrigin) => Response | Promise<Response>
+interface FetchApp<Env> {
+  readonly fetch: (request: Request, env: Env) => Response | Promise<Response>
+}
+
+/** What a handler returns that responds by `c.env.response`, now or later. */
+export { RESPONSE_ALREADY_SENT }
+
+/**
+ * Routes a request that was validated. Its handlers work on Node's own request and response: a web request and its body
+ * would cost a business call twenty times as much.
+ */
+export function routeCall<Call extends NodeCall>(app: FetchApp<Call>, call: Call): void {
+  // Hono reads `method` alone of it.
+  void app.fetch(call.request as unknown as Request, call)
 }
 
 /**
@@ -21,7 +47,7 @@ interface FetchApp {
 export type Serve = (request: IncomingMessage, response: ServerResponse, target: string) => void
 
 /** Makes a request listener of a Hono app. The global `Request` and `Response` stay Node's own. */
-export function serveHono(app: FetchApp): Serve {
+export function serveHono(app: FetchApp<RequestOrigin>): Serve {
   return (request, response, target) => {
     const respond = async (webRequest: Request): Promise<Response> => {
       const { remoteAddress: address } = request.socket
@@ -33,7 +59,11 @@ export function serveHono(app: FetchApp): Serve {
     }
     // node-server makes a URL of Host, and refuses an HTTP/1.0 request without one and an empty port.
     request.url = `http://localhost${target}`
-    const serve = getRequestListener(respond, { overrideGlobalObjects: false })
+    const serve = getRequestListener(respond, {
+      overrideGlobalObjects: false,
+      // A request whose body nobody wants is dropped by Node, and its connection lingers.
+      autoCleanupIncoming: false,
+    })
     serve(request, response).catch(() => {
       // A whole response may not have reached the client yet.
       if (!response.writableEnded) response.destroy()

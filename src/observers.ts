@@ -1,7 +1,13 @@
 import type { Records } from './admin/index.ts'
 import type { Clock } from './clock.ts'
 import type { Config, ReloadListener } from './config/index.ts'
-import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './outcomes.ts'
+import type { NodeCall } from './hono.ts'
+import {
+  refusedRequest,
+  type EndedRequest,
+  type ObsLoginOutcome,
+  type ObsRefreshOutcome,
+} from './outcomes.ts'
 import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import { accessFields, type Log, createThrottledLog } from './log/index.ts'
@@ -46,19 +52,20 @@ export function createObservers(config: Pick<Config, 'logLevel'>, parts: Observe
     },
   }
 
+  const requestEnded = (end: EndedRequest): void => {
+    metrics.requestEnded(end)
+    if (end.endedHere !== true) monitor.calls.ended(end)
+    const { code, refusal, requestId, upstreamMs, attempts, replay } = end
+    if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
+    if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
+    if (refusal !== undefined) logRefused(refusal, requestId)
+    // Built for each request: only for a log that writes it.
+    if (config.logLevel === 'debug') log('access', accessFields(end))
+  }
+
   return {
     reloads,
-
-    requestEnded: (end: EndedRequest): void => {
-      metrics.requestEnded(end)
-      if (end.endedHere !== true) monitor.calls.ended(end)
-      const { code, refusal, requestId, upstreamMs, attempts, replay } = end
-      if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
-      if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
-      if (refusal !== undefined) logRefused(refusal, requestId)
-      // Built for each request: only for a log that writes it.
-      if (config.logLevel === 'debug') log('access', accessFields(end))
-    },
+    requestEnded,
 
     obsLogin: {
       onLogin(outcome: ObsLoginOutcome): void {
@@ -70,6 +77,8 @@ export function createObservers(config: Pick<Config, 'logLevel'>, parts: Observe
         metrics.count('obs_refreshes_total', { outcome })
         logObsLogin('refresh', outcome)
       },
+      onTicketRefused: ({ request, requestId }: NodeCall): void =>
+        requestEnded(refusedRequest(request, 'ticket', requestId)),
     },
 
     /** Of the listener itself. Requests of the admin listener are counted only where they were too many. */
@@ -80,13 +89,6 @@ export function createObservers(config: Pick<Config, 'logLevel'>, parts: Observe
         monitor.calls.ended({ method: '', target: '', status, code, requestId })
       }
       return {
-        onError(error: unknown, requestId: string): void {
-          log('unexpected', { error, requestId })
-          if (listener === 'admin') return
-          const code = 'internal'
-          metrics.connectionFailed(code, undefined)
-          failed(code, requestId)
-        },
         onRefused(refusal: Refusal, requestId?: string): void {
           if (listener === 'admin' && refusal !== 'connections') return
           const code = REFUSALS[refusal]
@@ -96,10 +98,6 @@ export function createObservers(config: Pick<Config, 'logLevel'>, parts: Observe
           if (refusal === 'connections')
             logThrottled('connections-full', refusal, { listener, requestId })
           else logRefused(refusal, requestId)
-        },
-        onClientClosed(reason) {
-          metrics.count('slow_clients_closed_total')
-          logThrottled('slow-client-closed', reason, { listener })
         },
         onHandshakeFailure(reason) {
           metrics.count('client_handshake_failures_total', { reason })

@@ -1,5 +1,6 @@
 import type { Failure } from './words/index.ts'
-import type { ProblemCode, Refusal } from './http/index.ts'
+import type { IncomingMessage } from 'node:http'
+import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
 
 /** A request of a client, reported once, at its end. */
 export interface EndedRequest {
@@ -30,6 +31,16 @@ export interface EndedRequest {
   readonly replay?: ReplayOutcome | undefined
 }
 
+/** A request that was refused before it was forwarded. */
+export function refusedRequest(
+  { method = '', url: target = '' }: Pick<IncomingMessage, 'method' | 'url'>,
+  refusal: Refusal,
+  requestId: string,
+): EndedRequest {
+  const code = REFUSALS[refusal]
+  return { method, target, status: PROBLEMS[code].status, code, refusal, requestId }
+}
+
 /**
  * What became of a request whose first response was a rejection.
  *
@@ -37,9 +48,8 @@ export interface EndedRequest {
  * - `rejected`: sent again, and rejected again.
  * - `failed`: sent again, and no response came.
  * - `no-token`: not sent again, no newer token came in time.
- * - `not-kept`: not sent again, the body was larger than what is kept for it.
  */
-export const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept'] as const
+export const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token'] as const
 export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]
 
 /** What became of a login of CTI-OBS to the proxy. */

@@ -68,12 +68,12 @@ export interface App {
  * Milliseconds. 15 s for a head is what a slow network needs, and what one slow client costs at most; load balancers keep
  * idle connections for 60 s, and the side that sends requests must be the one that closes first.
  */
-const CLIENT_LIMITS = { headerTimeout: 15_000, keepAlive: 65_000 }
+const CLIENT_LIMITS = { headerTimeout: 15_000, idleTimeout: 5000, keepAlive: 65_000 }
 
 /** The admin listener serves probes, Prometheus and a person or two. */
 const ADMIN_LIMITS = {
   headerTimeout: 5000,
-  bodyIdleTimeout: 5000,
+  idleTimeout: 5000,
   listenMaxConnections: 64,
   // Each response closes its connection.
   keepAlive: 5000,
@@ -157,8 +157,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     setting: 'LISTEN',
     address: config.listen,
     tls: config.listenTlsCertFile === undefined ? undefined : tls.listenTls,
-    limits: { ...config, ...CLIENT_LIMITS, bodyIdleTimeout: limits.bodyIdleTimeout },
-    onRequest: proxy.handle,
+    limits: { ...config, ...CLIENT_LIMITS },
+    onRequest: proxy.serve,
   })
 
   // People, probes and Prometheus.

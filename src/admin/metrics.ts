@@ -56,7 +56,6 @@ const counters = (rejectedStatuses: readonly string[]) =>
     session_conflicts_total: NO_LABELS,
     session_store_failures_total: labelSets({ reason: STORE_FAILURES }),
     session_store_operations_total: labelSets({ operation: STORE_OPERATIONS, outcome: OUTCOMES }),
-    slow_clients_closed_total: NO_LABELS,
     state_failures_total: NO_LABELS,
     token_rejections_total: labelSets({ status: [...rejectedStatuses, 'other'] }),
     tokens_adopted_total: NO_LABELS,

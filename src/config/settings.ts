@@ -63,8 +63,7 @@ const SETTINGS = {
   allowedHosts: preset('', is.hosts),
   allowedPaths: is.paths,
   maxInFlight: preset('1000', is.count('1', '100000')),
-  maxBodySize: preset('100MiB', is.size('1KiB', '100GiB')),
-  replayBodySize: preset('64KiB', is.size('0', '1MiB')),
+  maxBodySize: preset('1MiB', is.size('1KiB', '16MiB')),
   clientDeadline: preset('2.8s', is.duration('100ms', '30s')),
   drainDelay: preset('0s', is.duration('0s', '10m')),
 

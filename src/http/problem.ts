@@ -98,13 +98,14 @@ function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: P
   return { status, headers, body }
 }
 
-/** Responds with a problem. */
+/** Responds with a problem. Before the end of the request it closes the connection: the rest is not the next request. */
 export function writeProblem(
   response: ServerResponse,
   code: ProblemCode,
   details: ProblemDetails,
 ): void {
   const { status, headers, body } = problem(code, details)
+  if (!response.req.complete) response.shouldKeepAlive = false
   response.writeHead(status, headers).end(body)
 }
 

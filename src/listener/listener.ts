@@ -1,31 +1,25 @@
-import { randomUUID } from 'node:crypto'
 import { createServer as createHttpServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import { handshakeFailureOf, type HandshakeFailure } from '../causes.ts'
-import { systemClock, type Clock, type Timer } from '../clock.ts'
+import { systemClock, type Clock } from '../clock.ts'
 import {
   secureContextOptions,
   type Config,
   type ListenAddress,
   type TlsFiles,
 } from '../config/index.ts'
-import { writeProblem, type Refusal } from '../http/index.ts'
+import type { Refusal } from '../http/index.ts'
 import { addressText, listen } from './listen.ts'
-import { Connection, LingeringResponse, type ClosedReason } from './connections.ts'
+import { Connection } from './connections.ts'
 import { Gate } from './gate.ts'
 import { refusalOf, type ParserError } from './parser-errors.ts'
 
-/**
- * `bodyIdleTimeout`: with less than 1 KiB of an awaited body in it, 408; with no byte of a response taken, closed.
- *
- * `listenMaxConnections`: for one above it, the one is closed that has been without a call in flight for longest.
- */
 export interface ListenerLimits extends Pick<Config, 'listenMaxConnections'> {
-  /** Milliseconds. */
-  readonly bodyIdleTimeout: number
+  /** Milliseconds without a byte: of a body that is awaited, 408; of a response that is not taken, closed. */
+  readonly idleTimeout: number
   /** Milliseconds for the head of a request. */
   readonly headerTimeout: number
   /** Milliseconds that a connection without a request stays open. */
@@ -39,24 +33,20 @@ export interface ListenerOptions {
   /** With `ca`, a client without a certificate of that CA is refused. Default: plain HTTP. */
   readonly tls?: TlsFiles | undefined
   /**
-   * Each request when its turn has come, one with `Expect` included: write 100 with `response.writeContinue()` before
-   * reading the body of one that expects `100-continue`. When it throws, the request gets a 500. Call `begin`
-   * when the request is one that others wait for: from then to the end of the response its connection is not closed.
+   * Each request that is served, one with `Expect` included: write 100 with `response.writeContinue()` before reading the
+   * body of one that expects `100-continue`. It must not throw. Call `begin` when the request is one that others wait
+   * for: from then to the end of the response its connection is not closed.
    */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
     connection: { begin(): void },
   ) => void
-  /** Each error that `onRequest` threw, and the request id of the response. */
-  readonly onError: (error: unknown, requestId: string) => void
   readonly limits: ListenerLimits
   /** Default: the clock of the machine. */
   readonly clock?: Clock
   /** Each request that was refused here, with the request id of its response; without one, a connection that was closed. */
   readonly onRefused: (refusal: Refusal, requestId?: string) => void
-  /** Each client that was closed because it took nothing of its response. */
-  readonly onClientClosed: (reason: ClosedReason) => void
   /** Each TLS handshake of a client that failed. */
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
@@ -64,10 +54,6 @@ export interface ListenerOptions {
 /** Request line and headers together, bytes. */
 const MAX_HEADER_SIZE = 16 * 1024
 const DRAIN_STEP = 50
-/** Bytes that may wait for clients that do not read. */
-const MAX_UNSENT = 2 * 1024 * 1024
-/** Milliseconds; a client that is only slow, or far away, takes something in this time. */
-const MAX_PATIENCE = 2000
 /** Milliseconds; a client far away needs less than 1,000. */
 const MAX_HANDSHAKE = 5000
 
@@ -76,14 +62,12 @@ const MAX_HANDSHAKE = 5000
  * taken as gone, as nginx and Go's net/http do.
  */
 export function createListener(options: ListenerOptions) {
-  const { clock = systemClock, limits, onRequest, onRefused, onClientClosed: onClosed } = options
-  const { bodyIdleTimeout, listenMaxConnections: max } = limits
+  const { clock = systemClock, limits, onRequest, onRefused } = options
   /** On which HTTP is spoken. */
   const connections = new Map<Socket, Connection>()
   let draining = false
-  let sweeping: Timer | undefined
   const server = createServer(options)
-  const gate = new Gate(max, () => onRefused('connections'))
+  const gate = new Gate(limits.listenMaxConnections, () => onRefused('connections'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => gate.enter(socket))
@@ -92,25 +76,17 @@ export function createListener(options: ListenerOptions) {
     socket.once('close', () => connections.delete(socket))
   })
 
-  const serve = (response: ServerResponse, connection: Connection): void => {
-    try {
-      onRequest(response.req, response, connection)
-    } catch (error) {
-      const requestId = randomUUID()
-      options.onError(error, requestId)
-      if (response.headersSent) response.destroy()
-      else writeProblem(response, 'internal', { requestId })
-    }
-  }
+  const serve = (response: ServerResponse, connection: Connection): void =>
+    onRequest(response.req, response, connection)
   const closing = (): boolean => draining
-  const parts = { gate, clock, bodyIdleTimeout, closing, serve, onRefused, onClosed }
+  const parts = { gate, clock, closing, serve, onRefused }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
-    server.on(event, ({ socket, httpVersion }: IncomingMessage, response: LingeringResponse) => {
-      response.clock = clock
+    server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
       // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
       if (httpVersion === '1.0') response.useChunkedEncodingByDefault = false
       connections.get(socket)?.announce(response)
     })
+  server.on('timeout', (socket: Socket) => connections.get(socket)?.idle(limits.idleTimeout))
   server.on('connect', (_request, socket: Socket) => connections.get(socket)?.refuseTunnel())
   server.on('clientError', (error: ParserError, socket: Socket) => {
     const refusal = refusalOf(error)
@@ -124,12 +100,6 @@ export function createListener(options: ListenerOptions) {
     options.onHandshakeFailure?.(handshakeFailureOf(error.code, certificate ?? undefined))
   })
 
-  const sweep = (): void => {
-    const now = clock.now()
-    for (const connection of connections.values()) connection.sweep(now)
-    closeSlowest([...connections.values()])
-    sweeping = clock.setTimer(sweep, checkInterval(bodyIdleTimeout))
-  }
   const drainAll = (): void => {
     for (const connection of connections.values()) connection.drain()
   }
@@ -141,7 +111,6 @@ export function createListener(options: ListenerOptions) {
      */
     async start(): Promise<string> {
       await listen(server, options.setting, options.address)
-      sweep()
       return addressText(options.address, server)
     },
 
@@ -161,7 +130,6 @@ export function createListener(options: ListenerOptions) {
      * stop(25_000) at 0 s:
      * - idle connections: closed at 0.05 s, when nothing has come since the look at 0 s
      * - a request in progress whose response comes at 3 s: whole, and the connection closes behind it
-     * - a request that waits behind that one: not served
      * - a response that is still being sent at 25 s: cut
      */
     async stop(grace: number): Promise<void> {
@@ -179,7 +147,6 @@ export function createListener(options: ListenerOptions) {
       await closed
       clearInterval(step)
       clearTimeout(cut)
-      sweeping?.cancel()
       // Nothing is left to close: this ends Node's own check of connections.
       server.close()
     },
@@ -196,26 +163,12 @@ export function createListener(options: ListenerOptions) {
   }
 }
 
-/** Bounds what waits for clients that do not read. */
-export function closeSlowest(
-  connections: readonly Pick<Connection, 'unsent' | 'stalled' | 'close'>[],
-): void {
-  let unsent = connections.reduce((sum, connection) => sum + connection.unsent, 0)
-  if (unsent <= MAX_UNSENT) return
-  for (const connection of connections.toSorted((one, other) => other.stalled - one.stalled)) {
-    if (unsent <= MAX_UNSENT || connection.stalled < MAX_PATIENCE) return
-    unsent -= connection.unsent
-    connection.close('backlog')
-  }
-}
-
 function createServer({ limits, tls }: ListenerOptions) {
-  const { headerTimeout, keepAlive } = limits
+  const { headerTimeout, idleTimeout, keepAlive } = limits
   const http = {
-    ServerResponse: LingeringResponse,
     maxHeaderSize: MAX_HEADER_SIZE,
     headersTimeout: headerTimeout,
-    // A long upload is not slow while it moves: the body idle timeout governs.
+    // The deadline of a call ends a body that comes slowly.
     requestTimeout: 0,
     keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: checkInterval(headerTimeout),
@@ -224,14 +177,18 @@ function createServer({ limits, tls }: ListenerOptions) {
     requireHostHeader: false,
     noDelay: true,
   }
-  if (tls === undefined) return createHttpServer(http)
-  return createHttpsServer({
-    ...http,
-    ...contextOf(tls),
-    handshakeTimeout: Math.min(headerTimeout, MAX_HANDSHAKE),
-    requestCert: tls.ca !== undefined,
-    rejectUnauthorized: true,
-  })
+  const server =
+    tls === undefined
+      ? createHttpServer(http)
+      : createHttpsServer({
+          ...http,
+          ...contextOf(tls),
+          handshakeTimeout: Math.min(headerTimeout, MAX_HANDSHAKE),
+          requestCert: tls.ca !== undefined,
+          rejectUnauthorized: true,
+        })
+  server.timeout = idleTimeout
+  return server
 }
 
 /** RFC 9325 section 3.1.1: nothing below TLS 1.2. */

@@ -56,7 +56,6 @@ export const LOG_EVENTS = {
   'client-refused': { level: 'warn' },
   'client-handshake-failed': { level: 'warn' },
   'obs-logged-in': { level: 'info' },
-  'slow-client-closed': { level: 'warn' },
   'connections-full': { level: 'warn' },
   'obs-login-refused': { level: 'warn' },
   'request-failed': { level: 'debug' },

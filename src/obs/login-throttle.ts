@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import { peerOf } from './peer.ts'
 
 /** Wrong passwords a second. */
 const OF_ONE = 5
@@ -35,15 +34,14 @@ export function createThrottle(now: () => number) {
 
   return {
     /** True when a password from this address may be compared. */
-    open(address: string | undefined): boolean {
-      const own = peers.get(peerOf(address))
+    open(address = ''): boolean {
+      const own = peers.get(address)
       return own === undefined || (isOpen(own, OF_ONE) && isOpen(all, OF_ALL))
     },
     /** The password from this address was wrong. */
-    spend(address: string | undefined): void {
-      const peer = peerOf(address)
-      if (peers.has(peer)) all = spent(all, OF_ALL)
-      peers.set(peer, spent(peers.get(peer) ?? 0, OF_ONE))
+    spend(address = ''): void {
+      if (peers.has(address)) all = spent(all, OF_ALL)
+      peers.set(address, spent(peers.get(address) ?? 0, OF_ONE))
     },
   }
 }

@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http'
+import type { MiddlewareHandler } from 'hono'
+import { RESPONSE_ALREADY_SENT, type NodeCall } from '../hono.ts'
 
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
@@ -22,30 +23,55 @@ export function publishedBody(
 const TICKET_HEADER = /^auth(?:orization|entication)$/i
 const SCHEME = /^bearer +/i
 
-/** A ticket in either header is enough: the other may hold whatever that edition's client puts there. */
-export function createTicketCheck(isValid: (ticket: string) => boolean, isText: () => boolean) {
-  return {
-    /** @param rawHeaders name, value, name, value. */
-    passes: (rawHeaders: readonly string[]): boolean =>
-      rawHeaders.some(
-        (value, index) =>
-          index % 2 === 1 &&
-          TICKET_HEADER.test(rawHeaders[index - 1] ?? '') &&
-          isValid(ticketIn(value)),
-      ),
-    refuse(response: ServerResponse, requestId: string): void {
-      const body = publishedBody(401, isText())
-      response.shouldKeepAlive = false
-      response.writeHead(401, {
-        'Content-Type': RESPONSE_TYPE,
-        'Content-Length': body.length,
-        'Cache-Control': 'no-store',
-        'WWW-Authenticate': 'Bearer',
-        'X-Request-Id': requestId,
-      })
-      response.end(body)
-    },
+interface TicketCheckOptions {
+  /** The refusal writes `result` as text. */
+  readonly isText: () => boolean
+  readonly onTicketRefused: (call: NodeCall) => void
+}
+
+/**
+ * The middleware that asks for a ticket. The refusal has the shape that iSales publishes, and closes the connection: it is
+ * for those with a ticket.
+ */
+export function createTicketCheck(
+  isValid: (ticket: string) => boolean,
+  { isText, onTicketRefused }: TicketCheckOptions,
+): MiddlewareHandler<{ Bindings: NodeCall }> {
+  return async ({ env }, next) => {
+    if (hasTicket(env.request.rawHeaders, isValid)) return next()
+    refuse(env, publishedBody(401, isText()))
+    onTicketRefused(env)
+    return RESPONSE_ALREADY_SENT
   }
+}
+
+/**
+ * One in either header is enough: the other may hold whatever that edition's client puts there.
+ *
+ * @param rawHeaders name, value, name, value.
+ */
+export function hasTicket(
+  rawHeaders: readonly string[],
+  isValid: (ticket: string) => boolean,
+): boolean {
+  return rawHeaders.some(
+    (value, index) =>
+      index % 2 === 1 &&
+      TICKET_HEADER.test(rawHeaders[index - 1] ?? '') &&
+      isValid(ticketIn(value)),
+  )
+}
+
+function refuse({ response, requestId }: NodeCall, body: string): void {
+  response.shouldKeepAlive = false
+  response.writeHead(401, {
+    'Content-Type': RESPONSE_TYPE,
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    'WWW-Authenticate': 'Bearer',
+    'X-Request-Id': requestId,
+  })
+  response.end(body)
 }
 
 /** The ticket of a header value: after `Bearer`, or bare. */

@@ -1,27 +1,19 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../clock.ts'
 import type { Config } from '../config/index.ts'
+import type { NodeCall } from '../hono.ts'
 import type { EndedRequest, ReplayOutcome } from '../outcomes.ts'
-import { REFUSALS, writeProblem } from '../http/index.ts'
+import { writeProblem } from '../http/index.ts'
 import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
 import {
   classify,
   Exchange,
   type ExchangeHooks,
-  type ExchangeOutcome,
+  type ResponseHead,
   type Upstream,
 } from '../upstream/index.ts'
+import { createBodies, type Bodies, type BodyOwner, type BodyRefusal } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
-import { ReplayBuffer, type BodyHooks, type BodyRefusal } from './replay-buffer.ts'
-import {
-  createInspector,
-  createJudge,
-  cut,
-  isPage,
-  relay,
-  type Inspector,
-  type Judged,
-} from './response.ts'
+import { createInspector, createVerdict, cut, isPage, relay, type Inspector } from './response.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -40,7 +32,7 @@ export interface ForwardOptions {
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
   readonly dispatch: Upstream['dispatch']
   readonly clock: Clock
-  /** The body of a call, or its first 64 KiB, is there: it is in flight from now on. False: too many are. */
+  /** The body of a call is there: it is in flight from now on. False: too many are. */
   readonly begin: (call: Call) => boolean
   /** `begun`: the call was in flight. */
   readonly onEnd: (end: EndedRequest, begun: boolean) => void
@@ -48,16 +40,12 @@ export interface ForwardOptions {
   readonly onError: (error: unknown, requestId: string) => void
 }
 
-export interface Call {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+/** A request of the port for clients. */
+export interface Call extends NodeCall {
   readonly connection: { begin(): void }
   readonly validated: ValidRequest
-  readonly requestId: string
 }
 
-/** Milliseconds that a request without a deadline waits for a token. */
-const MAX_WAIT = 60_000
 /** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
 const MAX_CLIENT_WAIT = 5000
 
@@ -70,23 +58,23 @@ export function createForward(options: ForwardOptions): Forward {
   const shared = {
     ...options,
     inspector,
+    bodies: createBodies(config.maxBodySize),
     requestHeaders: createRequestHeaders(config.isalesTokenHeader.names, rules.pseudonym),
-    judge: createJudge(config.isalesRejected.statuses, inspector),
+    verdictOf: createVerdict(config.isalesRejected.statuses, inspector),
   }
-  return (call) => void new Forwarding(shared, call).run()
+  return (call) => {
+    const forwarding = new Forwarding(shared, call)
+    // In the turn of its head Node has not read the body of the same packet.
+    if (call.validated.framing === 0) void forwarding.run()
+    else process.nextTick(() => void forwarding.run())
+  }
 }
 
 interface Shared extends ForwardOptions {
-  readonly requestHeaders: ReturnType<typeof createRequestHeaders>
+  readonly bodies: Bodies
   readonly inspector: Inspector
-  readonly judge: ReturnType<typeof createJudge>
-}
-
-/** One exchange, with which token, and when. */
-interface Sent {
-  readonly exchange: Exchange
-  readonly token: Token
-  readonly at: number
+  readonly requestHeaders: ReturnType<typeof createRequestHeaders>
+  readonly verdictOf: ReturnType<typeof createVerdict>
 }
 
 interface Relay {
@@ -95,7 +83,7 @@ interface Relay {
   readonly exchange: Exchange
   /** iSales rejected the token, or so it looks. */
   readonly rejected: boolean
-  /** Judged before the client takes the body. */
+  /** Looked at before the client takes the body. */
   readonly page: boolean
 }
 
@@ -103,32 +91,35 @@ interface Relay {
 type Ending = Relay | Fail | { readonly do: 'nothing' }
 
 /** What is done next. */
-type Step = Ending | { readonly do: 'wait' } | { readonly do: 'send'; readonly token: Token }
-
-/** What an exchange came to. */
-type Result = Judged | Exclude<ExchangeOutcome, { readonly type: 'response' }>
+type Step = Ending | { readonly do: 'send'; readonly token?: Token }
 
 const NOTHING: Ending = { do: 'nothing' }
-const WAIT: Step = { do: 'wait' }
+/** With the token that is there, or comes. */
+const SEND: Step = { do: 'send' }
 
 /**
  * One request. What interrupts it (its client leaves, its deadline passes, its body is refused) ends whatever it waits
- * for, so each step looks for an interruption after it has waited.
+ * for, so each step looks for an interruption after it has waited. Fields, since closures of a request outlive it.
  */
-class Forwarding implements ExchangeHooks, BodyHooks {
+class Forwarding implements ExchangeHooks, BodyOwner {
+  held = 0
   readonly #shared: Shared
   readonly #call: Call
-  readonly #body: ReplayBuffer
   readonly #history: History
   readonly #startedAt: number
-  readonly #deadline: Timer | undefined
+  readonly #deadline: Timer
   #interruption: Interruption | undefined
-  /** What the request waits for; a field, since a closure for each would outlive its request by many. */
-  #awaited: { abort(reason: string): void } | undefined
+  /** What an interruption ends: the exchange, or what waits for something else. */
+  #awaited: { abort(reason: Interruption): void } | undefined
+  /** Of what waits for something else. Made where it is first needed: it costs a request 4 µs. */
+  #waits: AbortController | undefined
   #begun = false
+  /** The latest, and with which token. */
+  #exchange: Exchange | undefined
+  #token: Token | undefined
   #exchanges = 0
-  /** The latest. */
-  #sent: Sent | undefined
+  /** When the latest exchange had a connection. */
+  #sentAt = 0
   #upstreamMs: number | undefined
   /** What the exchange before was rejected with. */
   #rejected: RejectedToken | undefined
@@ -141,33 +132,37 @@ class Forwarding implements ExchangeHooks, BodyHooks {
 
   constructor(shared: Shared, call: Call) {
     const { clock, config } = shared
-    const { request, response, validated } = call
     this.#shared = shared
     this.#call = call
-    this.#history = { method: request.method ?? '', unwritten: 0, lost: 0 }
-    this.#body = new ReplayBuffer(request, validated.framing, config, this)
+    this.#history = { method: call.request.method ?? '', unwritten: 0, lost: 0 }
     this.#startedAt = clock.now()
-    response.on('close', () => this.#closed())
-    if (config.clientDeadline > 0)
-      this.#deadline = clock.setTimer(() => this.#interrupt('deadline'), config.clientDeadline)
+    this.#deadline = clock.setTimer(() => this.#interrupt('deadline'), config.clientDeadline)
+    call.response.on('close', () => this.#closed())
   }
 
   /** From the body to what the client gets. Each turn of the loop is one exchange. Never rejects. */
   async run(): Promise<void> {
-    const { response, requestId } = this.#call
+    const { request, response, validated, requestId } = this.#call
     try {
-      await this.#readBody()
+      if (validated.expectsContinue) response.writeContinue()
+      const coming = this.#shared.bodies.read(request, validated.framing, this)
+      const body = coming instanceof Promise ? await coming : coming
       let step = this.#begin()
-      for (;;) {
-        if (step.do === 'wait') step = await this.#waitForToken()
-        if (step.do !== 'send') break
-        const sent = this.#send(step.token)
-        const result = this.#judge(sent, await sent.exchange.outcome)
-        // Most responses are judged by their head: what is there is not awaited.
-        const next = this.#after(sent, result instanceof Promise ? await result : result)
-        step = next instanceof Promise ? await next : next
+      while (step.do === 'send') {
+        const token = step.token ?? this.#shared.tokens.current() ?? (await this.#waitForToken())
+        if ('do' in token) step = token
+        else {
+          const exchange = this.#send(token, body)
+          const outcome = await exchange.outcome
+          const next =
+            outcome.type === 'response'
+              ? this.#afterResponse(exchange, token, outcome.head)
+              : this.#afterFailure(exchange, outcome.type === 'withheld')
+          // Most responses are relayed as soon as their head is there.
+          step = next instanceof Promise ? await next : next
+        }
       }
-      this.#deadline?.cancel()
+      this.#deadline.cancel()
       if (step.do === 'relay') this.#relay(step)
       else if (step.do === 'fail') this.#fail(step)
     } catch (error) {
@@ -177,34 +172,25 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     }
   }
 
-  #readBody(): Promise<void> | undefined {
-    if (this.#call.validated.expectsContinue) this.#call.response.writeContinue()
-    return this.#body.kept ? undefined : this.#until((done) => this.#body.read(done))
-  }
-
   #begin(): Step {
     const ended = this.#interruptedWhile('reading')
     if (ended !== undefined) return ended
     this.#begun = this.#shared.begin(this.#call)
-    if (!this.#begun) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
-    const token = this.#shared.tokens.current(this.#body.kept)
-    return token === undefined ? WAIT : { do: 'send', token }
+    return this.#begun ? SEND : { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
   }
 
-  async #waitForToken(): Promise<Step> {
-    const replayable = this.#body.kept
-    const taken = await this.#shared.tokens.waitForToken({ ...this.#limits(), replayable })
+  async #waitForToken(): Promise<Token | Ending> {
+    const taken = await this.#shared.tokens.waitForToken(this.#limits())
     const ended = this.#interruptedWhile('waiting')
     if (ended !== undefined) return ended
-    if ('unavailable' in taken) return withoutToken(this.#history, taken)
-    return { do: 'send', token: taken }
+    return 'unavailable' in taken ? withoutToken(this.#history, taken) : taken
   }
 
-  #send(token: Token): Sent {
-    const { clock, dispatch, requestHeaders, inspector } = this.#shared
+  #send(token: Token, body: Buffer | null): Exchange {
+    const { dispatch, requestHeaders, inspector } = this.#shared
     const { request, validated, requestId } = this.#call
     // The rest of a rejection is not worth the connection that this exchange may wait for.
-    this.#sent?.exchange.abort('sent again')
+    this.#exchange?.abort('sent again')
     this.#exchanges += 1
     const { method } = this.#history
     const headers = requestHeaders({
@@ -212,62 +198,57 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       httpVersion: request.httpVersion,
       credential: token.headerValue.reveal(),
       requestId,
-      contentLength: this.#body.streamLength,
       inspected: inspector.inspects(method, validated.path),
     })
-    const outgoing = { method, path: validated.target, headers, body: this.#body.body }
-    const exchange = new Exchange(outgoing, this)
+    const exchange = new Exchange({ method, path: validated.target, headers, body }, this)
+    this.#exchange = exchange
     this.#awaited = exchange
-    this.#sent = { exchange, token, at: clock.now() }
+    this.#token = token
     dispatch(exchange)
-    return this.#sent
+    return exchange
   }
 
   /** While a request waited for a connection its client may have gone, or its token been replaced. */
   mayStart(): boolean {
+    this.#sentAt = this.#shared.clock.now()
     if (this.#interruption !== undefined || this.#call.response.headersSent) return false
-    return this.#shared.tokens.current()?.generation === this.#sent?.token.generation
+    return this.#shared.tokens.current()?.generation === this.#token?.generation
   }
 
-  #judge({ exchange, at }: Sent, outcome: ExchangeOutcome): Result | Promise<Result> {
-    if (outcome.type !== 'response') return outcome
-    const { clock, judge } = this.#shared
+  #afterResponse(exchange: Exchange, token: Token, received: ResponseHead): Step | Promise<Step> {
+    const { clock, verdictOf } = this.#shared
     const { validated, requestId } = this.#call
-    this.#upstreamMs = clock.now() - at
-    return judge(exchange, relayedHead(outcome.head, requestId), validated)
+    this.#upstreamMs = clock.now() - this.#sentAt
+    const head = relayedHead(received, requestId)
+    const verdict = verdictOf(exchange, head, validated)
+    if (verdict === 'accepted') return this.#afterAcceptance(exchange, token, head)
+    if (verdict === 'rejected') return this.#afterRejection(exchange, token, head)
+    return verdict.then((found) => {
+      if (found === 'cut') return this.#afterFailure(exchange)
+      return found === 'accepted'
+        ? this.#afterAcceptance(exchange, token, head)
+        : this.#afterRejection(exchange, token, head)
+    })
   }
 
-  #after(sent: Sent, result: Result): Step | Promise<Step> {
-    const { exchange } = sent
-    const ended = this.#interruptedWhile(exchange.written ? 'sent' : 'connecting')
+  #afterAcceptance(exchange: Exchange, token: Token, head: RelayedHead): Ending {
+    const ended = this.#interruptedWhile('sent')
     if (ended !== undefined) return ended
-    switch (result.type) {
-      case 'accepted':
-        return this.#afterAcceptance(sent, result.head)
-      case 'rejected':
-        return this.#afterRejection(sent, result.head)
-      case 'failed':
-        return this.#afterFailure(exchange.written, result.error)
-      case 'withheld':
-        // The listener responds by itself when a body is garbage or stalls.
-        return this.#call.response.headersSent ? NOTHING : WAIT
-    }
-  }
-
-  #afterAcceptance({ exchange, token, at }: Sent, head: RelayedHead): Relay {
     const page = isPage(head, exchange)
     // A page, or an error, may come from a gateway that has not looked at the token.
-    if (head.status < 300 && !page) this.#shared.tokens.accept(token, at, this.#rejected)
+    if (head.status < 300 && !page) this.#shared.tokens.accept(token, this.#sentAt, this.#rejected)
     if (this.#replays > 0) this.#replay = 'healed'
     return { do: 'relay', head, exchange, rejected: false, page }
   }
 
-  async #afterRejection({ exchange, token }: Sent, head: RelayedHead): Promise<Step> {
+  async #afterRejection(exchange: Exchange, token: Token, head: RelayedHead): Promise<Step> {
+    const before = this.#interruptedWhile('sent')
+    if (before !== undefined) return before
     const replays = this.#replays
-    const call = { rejected: this.#rejected, replays, replayable: this.#body.kept }
     const verdict = await this.#shared.tokens.reject(token, {
       ...this.#limits(),
-      ...call,
+      rejected: this.#rejected,
+      replays,
       status: head.status,
     })
     const ended = this.#interruptedWhile('waiting')
@@ -288,35 +269,45 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     return { do: 'send', token: verdict.token }
   }
 
-  async #afterFailure(written: boolean, error: unknown): Promise<Step> {
+  /** @param withheld nothing was written, because `mayStart` said no. */
+  async #afterFailure({ written, error }: Exchange, withheld = false): Promise<Step> {
+    const ended = this.#interruptedWhile(written ? 'sent' : 'connecting')
+    if (ended !== undefined) return ended
+    // The listener responds by itself when what it reads is garbage.
+    if (withheld) return this.#call.response.headersSent ? NOTHING : SEND
     const { failure, cause, code: detail, certificate } = classify(error)
     this.#failure = { cause, detail, certificate }
     this.#history[written ? 'lost' : 'unwritten'] += 1
-    const bodyKept = this.#body.kept
-    const decision = afterFailure(this.#history, { failure, written, bodyKept })
+    const decision = afterFailure(this.#history, { failure, written })
     if (decision.do === 'fail') return decision
-    await this.#until((done) => this.#shared.clock.setTimer(done, decision.pause))
-    return this.#interruptedWhile('connecting') ?? WAIT
+    await this.#pause(decision.pause)
+    return this.#interruptedWhile('connecting') ?? SEND
   }
 
-  /** Resolves when the step is done, or the request is interrupted. */
-  #until(begin: (done: () => void) => void): Promise<void> {
+  #pause(ms: number): Promise<void> {
+    const signal = this.wait()
     return new Promise((resolve) => {
-      this.#awaited = { abort: () => resolve() }
-      begin(resolve)
+      const timer = this.#shared.clock.setTimer(resolve, ms)
+      signal.addEventListener('abort', () => {
+        timer.cancel()
+        resolve()
+      })
     })
   }
 
-  /** How long the token source may take. */
+  /** How long the token source may take: so that a token which comes late can still be sent. */
   #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
     const { clock, config } = this.#shared
     const { clientDeadline } = config
-    const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
-    const wait = new AbortController()
-    this.#awaited = wait
-    // So that a token which comes late can still be sent.
-    const longest = clientDeadline * 0.9 || MAX_WAIT
-    return { deadline: Math.min(clock.now() + longest, ends), signal: wait.signal }
+    const longest = clock.now() + clientDeadline * 0.9
+    const deadline = Math.min(longest, this.#startedAt + clientDeadline)
+    return { deadline, signal: this.wait() }
+  }
+
+  wait(): AbortSignal {
+    this.#waits ??= new AbortController()
+    this.#awaited = this.#waits
+    return this.#waits.signal
   }
 
   #relay(ending: Relay): void {
@@ -330,7 +321,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     this.#ending = ending
     relay(response, head, exchange, () => {
       if (response.destroyed) return
-      if (this.#ending.do === 'relay') this.#ending = { do: 'fail', code: 'upstream-broken' }
+      this.#ending = { do: 'fail', code: 'upstream-broken' }
       cut(response)
     })
   }
@@ -344,17 +335,11 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       writeProblem(response, code, { requestId, retryAfter: wait, refusal })
     } else if (this.#ending.do === 'relay') this.#ending = ending
     // A response that has begun can only be cut: `relay` does, unless all of it is there.
-    this.#sent?.exchange.abort(code)
+    this.#exchange?.abort(code)
   }
 
-  /** A response that was not relayed: the listener may have responded, too. */
-  dropsBody(): boolean {
-    return this.#call.response.headersSent && this.#ending.do !== 'relay'
-  }
-
-  onBodyRefused(refusal: BodyRefusal): void {
-    if (this.#call.response.headersSent)
-      this.#fail({ do: 'fail', code: REFUSALS[refusal], refusal })
+  /** The body is too long, or must make way. */
+  refuse(refusal: BodyRefusal): void {
     this.#interrupt(refusal)
   }
 
@@ -364,15 +349,16 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   }
 
   /** Undefined: nothing has interrupted the request. */
-  #interruptedWhile(stage: Stage): Ending | undefined {
+  #interruptedWhile(stage: Stage): Fail | typeof NOTHING | undefined {
     if (this.#interruption === undefined) return undefined
     return afterInterruption(this.#history, this.#interruption, stage) ?? NOTHING
   }
 
   #closed(): void {
-    this.#deadline?.cancel()
+    this.#deadline.cancel()
     this.#interrupt('client-gone')
-    this.#sent?.exchange.abort('the client is gone')
+    this.#exchange?.abort('the client is gone')
+    this.#shared.bodies.free(this)
     this.#report()
   }
 

@@ -26,26 +26,6 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Made anew for the next hop: framing, addressing, and what we say ourselves. */
 const REBUILT = ['host', 'content-length', 'expect', 'x-request-id']
 
-/**
- * Headers that begin so are what gateways say to the servers behind them: who the user and the client are, and which path
- * and method were asked for. A client may not say it to iSales. Without punctuation, as servers behind CGI read them.
- */
-const OF_GATEWAYS = new RegExp(
-  `^(?:${[
-    // The user.
-    'accesstoken|apikey|appkey|auth|cfaccess|oidc|remote|session|token',
-    'x(?:access|amzn|anonymous|api|appengine|appkey|auth|consumer|credential|customip|email|gateway)',
-    'x(?:goog|group|hw|identity|jwt|kong|login|msclient|mstoken|pomerium|principal|remote|role|saml)',
-    'x(?:sdk|security|session|subject|tenant|token|user|webauth)',
-    // The client and its certificate. `Proxy` is `HTTP_PROXY` to a program behind CGI (CVE-2016-5385).
-    'cfconnecting|clientcert|clientip|fastlyclient|forwarded|frontend|proxy|ssl|trueclient',
-    'x(?:akamai|arr|azure|client|cluster|envoy|forward|port|proxy|real|scheme|server|ssl|tls)',
-    // The target and the method.
-    'baseurl|httphost|httpurl|pathinfo|requesturi|scriptname',
-    'x(?:accel|backend|host|http|method|original|override|path|rewrite|script|uri|url)',
-  ].join('|')})`,
-)
-
 /** Where iSales may look for a token, in either edition of its interface, and what a server may prefer to it. */
 const CREDENTIALS = ['authorization', 'authentication', 'cookie', 'cookie2']
 
@@ -56,8 +36,6 @@ export interface OutgoingRequest {
   /** The value of each token header. */
   readonly credential: string
   readonly requestId: string
-  /** Known length of a streamed body; undefined: none, or set by who writes the body. */
-  readonly contentLength: string | undefined
   /** Its response is inspected, so it must come in no content coding. */
   readonly inspected: boolean
 }
@@ -67,9 +45,8 @@ type RequestRole = 'passes' | 'dropped' | 'connection' | 'coding'
 
 /**
  * Makes the function that turns a client's headers into those for iSales. Hop-by-hop and `Connection`-nominated headers
- * go first, then every inbound credential and what is of gateways. So does each name that differs from one of those in
- * punctuation only: some servers take `_` for `-`, or cut it off. Ours are put on last, so that no client can nominate
- * them away.
+ * go first, then every inbound credential. So does each name that differs from one of those in punctuation only: some
+ * servers take `_` for `-`, or cut it off. Ours are put on last, so that no client can nominate them away.
  *
  * @param carriers the headers that carry the token, as they are written.
  * @param pseudonym received-by of our `Via` (RFC 9110 section 7.6.3).
@@ -85,11 +62,10 @@ export function createRequestHeaders(
     const lower = name.toLowerCase()
     if (lower === 'connection') return 'connection'
     if (lower === 'accept-encoding') return 'coding'
-    const plain = withoutPunctuation(lower)
-    return dropped.has(plain) || OF_GATEWAYS.test(plain) ? 'dropped' : 'passes'
+    return dropped.has(withoutPunctuation(lower)) ? 'dropped' : 'passes'
   })
 
-  return ({ rawHeaders, httpVersion, credential, requestId, contentLength, inspected }) => {
+  return ({ rawHeaders, httpVersion, credential, requestId, inspected }) => {
     const headers: string[] = []
     let connection: string | undefined
     for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -101,7 +77,6 @@ export function createRequestHeaders(
     }
     const kept = withoutNominated(headers, connection)
     kept.push('Via', `${httpVersion} ${pseudonym}`, 'X-Request-Id', requestId)
-    if (contentLength !== undefined) kept.push('Content-Length', contentLength)
     if (inspected) kept.push('Accept-Encoding', 'identity')
     for (const name of tokenHeaders) kept.push(name, credential)
     return kept

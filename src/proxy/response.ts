@@ -6,44 +6,42 @@ import type { Exchange } from '../upstream/index.ts'
 import { replacedBodyHeaders, type RelayedHead } from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
-/** What a response says of the token; `failed`: it was cut. */
-export type Judged =
-  | { readonly type: 'accepted'; readonly head: RelayedHead }
-  | { readonly type: 'rejected'; readonly head: RelayedHead }
-  | { readonly type: 'failed'; readonly error: unknown }
+/** What a response says of the token. */
+export type ResponseVerdict = 'accepted' | 'rejected'
 
 /**
- * Makes the function that judges a response: accepted, unless its status or, where that is asked for, its body says that
- * the token is rejected. A body in which URLs of iSales are replaced takes the place of that of the exchange.
+ * Makes the function that says of a response: accepted, unless its status or, where that is asked for, its body says that
+ * the token is rejected. A body in which URLs of iSales are replaced takes the place of that of the exchange. `cut`: the
+ * response ended before it was known.
  */
-export function createJudge(rejectedStatuses: readonly number[], inspector: Inspector) {
+export function createVerdict(rejectedStatuses: readonly number[], inspector: Inspector) {
   const inspected = async (
     exchange: Exchange,
     head: RelayedHead,
     request: ValidRequest,
-  ): Promise<Judged> => {
+  ): Promise<ResponseVerdict | 'cut'> => {
     const collected = await exchange.collect()
-    if (collected === 'cut') return { type: 'failed', error: exchange.error }
-    if (collected === 'part') return { type: 'accepted', head }
+    if (collected === 'cut') return 'cut'
+    if (collected === 'part') return 'accepted'
     const found = inspector.inspect(request, exchange.collected())
-    if (found === 'rejected') return { type: 'rejected', head }
+    if (found === 'rejected') return 'rejected'
     if (found !== 'relay') {
       exchange.replace(found)
       head.headers = replacedBodyHeaders(head.headers, found.length)
     }
-    return { type: 'accepted', head }
+    return 'accepted'
   }
 
   return (
     exchange: Exchange,
     head: RelayedHead,
     request: ValidRequest,
-  ): Judged | Promise<Judged> => {
+  ): ResponseVerdict | Promise<ResponseVerdict | 'cut'> => {
     const { status } = head
-    if (rejectedStatuses.includes(status)) return { type: 'rejected', head }
+    if (rejectedStatuses.includes(status)) return 'rejected'
     if (status === 200 && inspector.inspects(exchange.request.method, request.path))
       return inspected(exchange, head, request)
-    return { type: 'accepted', head }
+    return 'accepted'
   }
 }
 

@@ -2,13 +2,11 @@ import type { ReplayOutcome } from '../outcomes.ts'
 import { REFUSALS, type ProblemCode } from '../http/index.ts'
 import type { Verdict } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
-import type { BodyRefusal } from './replay-buffer.ts'
+import type { BodyRefusal } from './body.ts'
 
 // The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed
 // it, so that only GET and HEAD are sent again, once. A rejected request was not executed, and what becomes of it the
-// token source decides. The client gets `sent: "no"` only when every exchange was rejected or never written, or when its
-// body never came whole: what went to iSales of a streamed one ends without its last chunk, or short of its length
-// (RFC 9112 section 8).
+// token source decides. The client gets `sent: "no"` only when every exchange was rejected or never written.
 
 /** What has happened to one request so far, the latest exchange included. */
 export interface History {
@@ -37,7 +35,7 @@ export interface Fail {
   readonly code: ProblemCode
   /** Milliseconds. */
   readonly retryAfter?: number
-  readonly refusal?: BodyRefusal | 'in-flight'
+  readonly refusal?: BodyRefusal
 }
 
 const MAX_CONNECTS = 3
@@ -48,8 +46,6 @@ const PAUSE = 50
 export interface Failure {
   readonly failure: UpstreamFailure
   readonly written: boolean
-  /** The body, if any, can be sent again from its start. */
-  readonly bodyKept: boolean
 }
 
 /**
@@ -65,10 +61,10 @@ export interface Failure {
  */
 export function afterFailure(history: History, failed: Failure): Resend | Fail {
   const { method, unwritten, lost } = history
-  const { failure, written, bodyKept } = failed
+  const { failure, written } = failed
   const maySend = written
     ? // OPTIONS is safe, too (RFC 9110 section 9.2.1), but nobody needs it twice.
-      (method === 'GET' || method === 'HEAD') && bodyKept && lost < MAX_SENDS
+      (method === 'GET' || method === 'HEAD') && lost < MAX_SENDS
     : // A certificate or a header does not get better within the deadline.
       failure !== 'tls' && failure !== 'invalid' && unwritten < MAX_CONNECTS
   if (maySend) return { do: 'resend', pause: PAUSE * (unwritten + lost) }
@@ -115,7 +111,6 @@ export function afterInterruption(
 
 /** What is reported of a rejected request whose response is relayed after all. Undefined: it was not to be replayed. */
 export function outcomeOfRejection(verdict: Verdict, replays: number): ReplayOutcome | undefined {
-  if (verdict.type === 'relay' && verdict.why === 'body-not-kept') return 'not-kept'
   if (replays > 0) return 'rejected'
   return verdict.type === 'relay' && verdict.why === 'not-curable' ? undefined : 'no-token'
 }

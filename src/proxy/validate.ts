@@ -23,12 +23,10 @@ export type Framing = number | 'chunked'
 
 export interface ValidRequest {
   readonly framing: Framing
-  /** Origin-form, byte for byte as it came. */
+  /** Origin-form, byte for byte as it came, but that slashes at its beginning are one. */
   readonly target: string
   /** The target without its query. */
   readonly path: string
-  /** It is login or refresh, which are served here. */
-  readonly local: boolean
   /** What the client calls us: host and port as it wrote them; undefined: it is of HTTP/1.0 and does not say. */
   readonly authority: string | undefined
   /** The client's own `X-Request-Id`, when it is one. */
@@ -89,11 +87,10 @@ function validateRequest(
   const valid = validateTarget(head, seen, rules, judgePath)
   if ('refused' in valid) return valid
   // Member by member: a spread that more members follow costs a request up to 16 µs (docs/benchmarks.md).
-  const { target, path, local, authority } = valid
+  const { target, path, authority } = valid
   return {
     target,
     path,
-    local,
     authority,
     framing,
     requestId: seen.requestId,
@@ -211,14 +208,15 @@ function validateTarget(
   seen: SeenHeaders,
   rules: RequestRules,
   judgePath: (path: string) => PathVerdict,
-): Pick<ValidRequest, 'target' | 'path' | 'local' | 'authority'> | Refused {
+): Pick<ValidRequest, 'target' | 'path' | 'authority'> | Refused {
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
   if (seen.host === undefined && head.httpVersion !== '1.0') return refusedFor('host')
   if (BAD_TARGET.test(head.target)) return refusedFor('target')
   const origin = head.target.startsWith('/') ? undefined : absoluteForm(head.target)
   // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
   const authority = origin?.authority ?? seen.host
-  const target = origin?.target ?? head.target
+  // An `obsUrl` that ends with a slash makes `//rest/...`.
+  const target = origin?.target ?? head.target.replace(/^\/{2,}/, '/')
   if (!target.startsWith('/')) return refusedFor('target')
   // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
   if (origin !== undefined && origin.scheme !== rules.scheme) return refusedFor('scheme')
@@ -229,7 +227,7 @@ function validateTarget(
   const path = query === -1 ? target : target.slice(0, query)
   const verdict = judgePath(path)
   if (verdict !== 'local' && verdict !== 'other') return refusedFor(verdict)
-  return { target, path, local: verdict === 'local', authority }
+  return { target, path, authority }
 }
 
 /** Its `target` is the origin-form. Undefined: malformed. */

@@ -43,7 +43,7 @@ export type Evidence = Readonly<typeof NO_EVIDENCE>
 /** The first, or sent again: with the same token, a newer one, or one whose renewal may have ended the older one. */
 export type AttemptKind = 'first' | 'same-token' | 'newer-token' | 'overtaken'
 /** `replays`: how often the call was sent again. */
-export type Rejection = Readonly<{ kind: AttemptKind; replays: number; replayable: boolean }>
+export type Rejection = Readonly<{ kind: AttemptKind; replays: number }>
 
 const MINUTE = 60_000
 /** With the jitter 2.2 s at most: a call that is rejected right after a renewal gets the next one within its 2.8 s. */
@@ -57,8 +57,8 @@ const MAX_DISTANCE_UNPROVEN = 5 * MINUTE
 const JITTER = 400
 const DOUBT = 10 * MINUTE
 /**
- * While a rejection is open, a call waits so long for evidence: a rejected one before it waits for a renewal, and one that
- * cannot be sent again before it is sent with the suspect token. Steady traffic gives it within some milliseconds.
+ * While a rejection is open, a rejected call waits so long for evidence before it waits for a renewal. Steady traffic
+ * gives it within some milliseconds.
  */
 export const EVIDENCE_WAIT = 500
 /** Evidence may be of calls that iSales accepts without looking at the token. Within 30 s, jitter and login included. */
@@ -68,9 +68,9 @@ const SETTLING = 5000
 
 /** iSales rejected a call. Sent again with the same token, it is rejected for what it is. */
 export function reject(before: Evidence, call: Rejection, now: number): Evidence {
-  const { kind, replays, replayable } = call
+  const { kind, replays } = call
   const doubtUntil = kind !== 'first' || before.uncured > 0 ? now + DOUBT : before.doubtUntil
-  const isLost = kind === 'same-token' || !replayable
+  const isLost = kind === 'same-token'
   const unsteady = before.unsteady || (isLost && now - before.startedAt >= MAX_PREVAIL)
   const state = { ...before, judged: true, doubtUntil, unsteady }
   if (kind === 'same-token' || !mayReplay(state, replays, now)) return state

@@ -38,8 +38,6 @@ export interface TokenSourceOptions {
 
 /** What a request waits for. */
 export interface Wait {
-  /** False: the call cannot be sent again, so for 500 ms a suspect token will not do. Default true. */
-  readonly replayable?: boolean | undefined
   /** On the monotonic clock; past it the wait ends. */
   readonly deadline: number
   /** Aborted when the client is gone. */
@@ -50,10 +48,9 @@ export interface Wait {
  * Why no token came; `retryAfter` in milliseconds.
  *
  * - `no-token`: none can come before the deadline, or the rejection turned out to be about the call.
- * - `overloaded`: too many requests wait.
  */
 export interface Unavailable {
-  readonly unavailable: 'no-token' | 'overloaded' | 'shutting-down'
+  readonly unavailable: 'no-token' | 'shutting-down'
   readonly retryAfter: number
 }
 
@@ -83,15 +80,12 @@ export interface RejectedToken {
  */
 export type Verdict =
   | { readonly type: 'replay'; readonly token: Token; readonly rejected: RejectedToken }
-  | { readonly type: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
+  | { readonly type: 'relay'; readonly why: 'not-curable' | 'no-newer-token' }
   | { readonly type: 'no-token'; readonly retryAfter: number }
 
 const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1000 }
-const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
 const NOT_CURABLE: Verdict = { type: 'relay', why: 'not-curable' }
 const NO_NEWER_TOKEN: Verdict = { type: 'relay', why: 'no-newer-token' }
-/** Most requests that wait: each holds a head, and a body of up to 64 KiB. */
-const MAX_WAITERS = 1000
 
 export type TokenSource = ReturnType<typeof createTokenSource>
 
@@ -204,24 +198,18 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 
   /** Undefined: a token, or a better one, may come before the deadline. */
-  const tokenFor = ({ deadline, replayable }: Wait) => {
-    const token = present()
-    const isHopeless = comesAfter(deadline)
-    const serves = replayable !== false || !isSuspect(state) || isHopeless
-    if (token !== undefined && serves) return token
-    return isHopeless ? noToken() : undefined
-  }
+  const tokenFor = ({ deadline }: Wait) =>
+    present() ?? (comesAfter(deadline) ? noToken() : undefined)
 
   const judge = async (token: Token, call: RejectedCall): Promise<Verdict> => {
     const { generation } = token
     const { status, replays, deadline, signal } = call
     const kind = kindOf(generation, call.rejected)
     const overtaken = state.request !== undefined || state.token?.generation !== generation
-    apply(rejected, { generation, status, kind, replays, replayable: call.replayable !== false })
+    apply(rejected, { generation, status, kind, replays })
     // Not earlier: the rejection is open from the moment that it was applied.
     const cameAt = clock.now()
     proceed()
-    if (call.replayable === false) return { type: 'relay', why: 'body-not-kept' }
     const replay = (by: Token): Verdict => ({
       type: 'replay',
       token: by,
@@ -250,7 +238,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     const verdict = found()
     if (verdict !== undefined) return verdict
     const isOver = (): boolean => !running || signal?.aborted === true
-    if (isOver() || waiters.size >= MAX_WAITERS) return last()
+    if (isOver()) return last()
     const early = await waitForEvidence(found, call)
     if (early === undefined && isOver()) return last()
     return early ?? renewed() ?? wait(renewed, last, call)
@@ -264,12 +252,6 @@ export function createTokenSource(options: TokenSourceOptions) {
     if (known !== undefined) return known
     // The event of a signal that is aborted already never comes.
     if (!running || asked.signal?.aborted === true) return noToken()
-    if (waiters.size >= MAX_WAITERS) return OVERLOADED
-    if (asked.replayable === false && present() !== undefined) {
-      const better = await waitForEvidence(outcome, asked)
-      return better ?? waitForToken({ ...asked, replayable: true })
-    }
-    // At the deadline even a suspect token will do.
     return wait(outcome, () => present() ?? noToken(), asked)
   }
 
@@ -289,14 +271,10 @@ export function createTokenSource(options: TokenSourceOptions) {
       return pending
     },
 
-    /**
-     * The token to send now; undefined when none may be sent.
-     *
-     * @param replayable false: the call cannot be sent again, so it is not sent with a suspect token.
-     */
-    current(replayable = true): Token | undefined {
+    /** The token to send now; undefined when none may be sent. */
+    current(): Token | undefined {
       use()
-      return replayable || !isSuspect(state) ? present() : undefined
+      return present()
     },
 
     waitForToken,

@@ -1,6 +1,6 @@
 import type { ClientRequest } from 'node:http'
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
-import { connect as connectTls, createSecureContext, TLSSocket, type SecureContext } from 'node:tls'
+import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls'
 import { causeOfError, CODES, codeOf, type CertificateSeen, type Met } from '../causes.ts'
 import { systemClock } from '../clock.ts'
 import { endpointOf, secureContextOptions, type TlsFiles } from '../config/index.ts'
@@ -46,30 +46,19 @@ export function createConnect(options: ConnectOptions): Connect {
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
   }
   const openTunnel = egress === undefined ? undefined : createTunnels(egress, finding)
-  // It is made once and late: without a CA file Node reads all the CAs that come with it.
-  let context: SecureContext | undefined
-  // There is one origin, so the latest session serves every connection, until the certificate ends: a resumed session is not
-  // judged again, and each brings the next (RFC 8446 section 4.6.1).
-  let session: Buffer | undefined
-  let sessionEnd = 0
+  const context = secure ? createSecureContext(secureContextOptions(tls)) : undefined
 
-  const connectSecure = (through: { readonly socket: Socket } | { readonly host: string }) => {
-    const socket = connectTls({
+  const connectSecure = (through: { readonly socket: Socket } | { readonly host: string }) =>
+    connectTls({
       ...finding,
       ...through,
       host,
       port,
       servername: serverName ?? (isIP(host) === 0 ? host : ''),
-      secureContext: (context ??= createSecureContext(secureContextOptions(tls))),
+      secureContext: context,
       ALPNProtocols: ['http/1.1'],
       rejectUnauthorized: true,
-      ...(session !== undefined && Date.now() < sessionEnd && { session }),
     })
-    return socket.on('session', (latest) => {
-      session = latest
-      sessionEnd = certificateOf(socket)?.to ?? 0
-    })
-  }
 
   return (done) => {
     let opening: Socket | ClientRequest | undefined

@@ -94,6 +94,7 @@ export function createUpstream(options: UpstreamOptions) {
 /**
  * A client of undici is one connection that carries one request at a time. Requests wait here for a free one and not
  * in undici's `Pool`, where a request that nobody waits for any more stays queued with its body (docs/decisions/0012).
+ * A connection is opened for a request, and serves the one that waits longest; a failure to open one is that one's, too.
  */
 class Pool {
   readonly #options: Omit<UpstreamOptions, 'tls'>
@@ -104,6 +105,8 @@ class Pool {
   readonly #idle: PooledConnection[] = []
   readonly #waiting = new Set<Exchange>()
   readonly #leave = (exchange: Exchange): void => void this.#waiting.delete(exchange)
+  /** Connections that are being opened. */
+  #opening = 0
   #connect: Connect
   #destroyed = false
 
@@ -116,9 +119,7 @@ class Pool {
   }
 
   get open(): number {
-    let count = 0
-    for (const { openedAt } of this.#connections) if (openedAt < Infinity) count += 1
-    return count
+    return this.#connections.size
   }
 
   get waiting(): number {
@@ -134,6 +135,7 @@ class Pool {
     if (connection === undefined) {
       exchange.onAbort = this.#leave
       this.#waiting.add(exchange)
+      this.#serve()
     } else this.#send(exchange, connection)
   }
 
@@ -148,17 +150,19 @@ class Pool {
   async destroy(): Promise<void> {
     this.#destroyed = true
     for (const exchange of this.#waiting) exchange.abort(closed())
-    await Promise.all(Array.from(this.#connections, ({ client }) => client.destroy()))
+    await Promise.all(Array.from(this.#connections, (connection) => destroy(connection)))
   }
 
-  /** Gives free connections to those who wait longest. */
+  /** Gives free connections to those who wait longest, and opens one for each of the others. */
   #serve(): void {
     for (const exchange of this.#waiting) {
       const connection = this.#free()
-      if (connection === undefined) return
+      if (connection === undefined) break
       this.#waiting.delete(exchange)
       this.#send(exchange, connection)
     }
+    while (this.#opening < this.#waiting.size && this.#connections.size + this.#opening < this.#max)
+      this.#open()
   }
 
   #send(exchange: Exchange, connection: PooledConnection): void {
@@ -170,44 +174,45 @@ class Pool {
   #free(): PooledConnection | undefined {
     for (;;) {
       const connection = this.#idle.pop()
-      if (connection === undefined) break
+      if (connection === undefined) return undefined
       if (connection.closing) continue
       if (!this.#isOld(connection)) return connection
       this.#close(connection)
     }
-    return this.#connections.size < this.#max ? this.#add() : undefined
   }
 
   #isOld({ openedAt }: PooledConnection): boolean {
     return this.#now() - openedAt >= MAX_AGE
   }
 
-  #add(): PooledConnection {
+  #open(): void {
+    const { onConnect } = this.#options
+    const connect = this.#connect
+    this.#opening += 1
+    connect((outcome) => {
+      this.#opening -= 1
+      if (outcome instanceof Error) {
+        onConnect?.(outcome.reason)
+        const [longest] = this.#waiting
+        longest?.abort(outcome)
+      } else {
+        onConnect?.('opened')
+        // Meanwhile the pool was closed, or its certificates were replaced.
+        if (this.#destroyed || connect !== this.#connect) outcome.destroy()
+        else this.#idle.push(this.#add(outcome))
+      }
+      if (!this.#destroyed) this.#serve()
+    })
+  }
+
+  #add(socket: Socket): PooledConnection {
     const { config, onConnect } = this.#options
     const limits = { ...LIMITS, ...this.#options.limits }
-    const connect = this.#connect
     const client = new Client(config.isalesUrl, {
       connect: (_, connected) => {
-        connect((outcome) => {
-          if (outcome instanceof Error) {
-            onConnect?.(outcome.reason)
-            connected(outcome, null)
-            return
-          }
-          onConnect?.('opened')
-          connection.openedAt = this.#now()
-          connection.socket = outcome
-          prepareSocket(outcome, () => connection.exchange?.resume())
-          outcome.on('error', (error) => {
-            const code = codeOf(error)
-            const why = causeOfError(code, { side: 'isales', stage: 'tls' })
-            // iSales judges our certificate when its side of the handshake is over.
-            if (connection.responded || why.code !== 'own-certificate') return
-            onConnect?.('tls')
-            connection.exchange?.refused(new ConnectError(why, code, error))
-          })
-          connected(null, outcome)
-        })
+        socket.setTimeout(0)
+        // Not in the turn in which undici asks for it. Asked once more, it has lost the connection, and wrote nothing.
+        queueMicrotask(() => (socket.destroyed ? connected(lost(), null) : connected(null, socket)))
       },
       pipelining: 1,
       keepAliveTimeout: limits.keepAlive,
@@ -222,8 +227,8 @@ class Pool {
     })
     const connection: PooledConnection = {
       client,
-      openedAt: Infinity,
-      socket: undefined,
+      socket,
+      openedAt: this.#now(),
       exchange: undefined,
       responded: false,
       closing: false,
@@ -237,9 +242,23 @@ class Pool {
       },
     }
     const release = (): void => this.#release(connection)
-    client.on('disconnect', () => {
-      if (connection.exchange === undefined) this.#close(connection)
+    // undici closes one that it has used.
+    socket.setTimeout(limits.keepAlive, () => socket.destroy())
+    prepareSocket(socket, () => connection.exchange?.resume())
+    socket.on('error', (error) => {
+      const code = codeOf(error)
+      const why = causeOfError(code, { side: 'isales', stage: 'tls' })
+      // iSales judges our certificate when its side of the handshake is over.
+      if (connection.responded || why.code !== 'own-certificate') return
+      onConnect?.('tls')
+      connection.exchange?.refused(new ConnectError(why, code, error))
     })
+    // undici, which listens behind us, must know of it before its client is closed.
+    socket.once('close', () =>
+      queueMicrotask(() => {
+        if (connection.exchange === undefined) this.#close(connection)
+      }),
+    )
     this.#connections.add(connection)
     return connection
   }
@@ -247,7 +266,7 @@ class Pool {
   #release(connection: PooledConnection): void {
     connection.exchange = undefined
     const { socket, closing } = connection
-    if (closing || socket?.destroyed !== false || this.#isOld(connection)) this.#close(connection)
+    if (closing || socket.destroyed || this.#isOld(connection)) this.#close(connection)
     else {
       this.#idle.push(connection)
       this.#serve()
@@ -257,19 +276,18 @@ class Pool {
   #close(connection: PooledConnection): void {
     connection.closing = true
     // It counts until its socket is closed, so that there are never more than `max`.
-    void connection.client.destroy().then(() => {
+    void destroy(connection).then(() => {
       this.#connections.delete(connection)
-      this.#serve()
+      if (!this.#destroyed) this.#serve()
     })
   }
 }
 
 interface PooledConnection {
   readonly client: Client
-  /** On the pool's clock; infinite until the connection is open. */
-  openedAt: number
-  /** Undefined before. */
-  socket: Socket | undefined
+  readonly socket: Socket
+  /** On the pool's clock. */
+  readonly openedAt: number
   /** Undefined: it is idle. */
   exchange: Exchange | undefined
   /** A response came on it, so that its handshake is over for iSales, too. */
@@ -280,6 +298,17 @@ interface PooledConnection {
   readonly onDone: (failed: boolean) => void
 }
 
+/** A client that has sent nothing does not know its socket. */
+async function destroy({ client, socket }: PooledConnection): Promise<void> {
+  await client.destroy()
+  socket.destroy()
+}
+
 function closed(): Error {
   return Object.assign(new Error('the pool was closed'), { code: CODES.closed })
+}
+
+function lost(): ConnectError {
+  const code = 'ECONNRESET'
+  return new ConnectError(causeOfError(code, { side: 'isales', stage: 'connect' }), code)
 }

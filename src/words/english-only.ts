@@ -49,7 +49,6 @@ export const messages = {
   'client-refused': 'A client was refused',
   'client-handshake-failed': 'The TLS handshake of a client failed',
   'obs-logged-in': 'CTI-OBS logged in to the proxy',
-  'slow-client-closed': 'A client that took nothing of its response was closed',
   'connections-full': 'Too many connections',
   'obs-login-refused': 'A login of CTI-OBS was refused',
   'request-failed': 'The proxy responded to a request with an error of its own',
@@ -87,14 +86,15 @@ export const refusals = {
   'other-path': 'The path is outside ALLOWED_PATHS',
   'auth-path': 'The path is like that of login or refresh, whose response would be the real token',
   connections: 'There were too many connections, and this one was idle for longest',
-  pipelined: 'More than 32 KiB of requests came on one connection before the response to the first',
+  pipelined: 'More than 16 requests came on one connection before the response to the first',
   ticket: 'The request has no valid ticket of this proxy',
   tls: 'The client spoke TLS, and this port speaks plain HTTP: use http there, or set LISTEN_TLS_CERT_FILE',
   parser:
     'A line, header, length, coding or chunk is malformed, or the method is not known: the HTTP parser does not accept it',
   'chunk-extensions': 'The chunk extensions are too long',
   timeout: 'The request did not arrive in time',
-  'in-flight': 'More requests than MAX_IN_FLIGHT are in flight',
+  'in-flight':
+    'More requests than MAX_IN_FLIGHT are in flight, or their bodies take more than 32 MiB',
 }
 
 /** What each metric shows, as Prometheus has it in `# HELP`. */
@@ -115,7 +115,6 @@ export const helps = {
     'Times tokens were rejected so often that somebody else must be logging in as this user',
   session_store_failures_total: 'Operations that the shared store did not do, by reason',
   session_store_operations_total: 'Operations of the shared store that ended, by outcome',
-  slow_clients_closed_total: 'Clients that were closed because they took nothing of their response',
   state_failures_total:
     'Times the book of logins in STATE_DIR could not be read, or not be written within a second',
   token_rejections_total:

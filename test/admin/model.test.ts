@@ -90,7 +90,7 @@ describe('status.json', () => {
       total: 52_789,
       byStatusClass: { '1xx': 0, '2xx': 52_789, '3xx': 0, '4xx': 0, '5xx': 0 },
       errors: {},
-      replays: { healed: 0, rejected: 0, failed: 0, 'no-token': 0, 'not-kept': 0 },
+      replays: { healed: 0, rejected: 0, failed: 0, 'no-token': 0 },
       lastMinute: {
         total: 78,
         succeeded: 78,

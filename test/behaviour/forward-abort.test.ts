@@ -47,31 +47,28 @@ describe.each(['resets', 'closes'] as const)('the client %s its connection', (ho
   it.each([
     ['of known length', post('x'.repeat(200_000)).slice(0, -100)],
     ['in chunks', chunkedPost(['x'.repeat(100_000), 'def']).slice(0, -5)],
-  ])('within a body that streams %s: iSales never sees its end', async (_, bytes) => {
+  ])('within a body %s: iSales sees nothing of it', async (_, bytes) => {
     stand.serve(respond)
-    const [before, cut] = [stand.upstream.received(), stand.upstream.cut()]
+    const before = stand.upstream.received()
     const client = await stand.connect()
     await client.send(bytes)
-    await until(() => stand.upstream.received() >= before + bytes.length - 100)
+    expect(await client.silent(50)).toBe(true)
+    expect(stand.upstream.received()).toBe(before)
     leave[how](client)
-    await until(() => stand.upstream.cut() === cut + 1)
     expect(await recovered(stand)).toBe('next')
     expect(stand.business()).toHaveLength(1)
   })
 
-  it.each([
-    ['its request', post('x')],
-    ['the beginning of a streamed body', chunkedPost(['x']).slice(0, -5)],
-  ])('behind %s while the first token is awaited: nothing is sent', async (_, bytes) => {
+  it('behind its request while the first token is awaited: nothing is sent', async () => {
     const login = gate()
     const tokenless = await openStand({
       respond,
       login: (n) => login.opened.then(() => loginResponse(n)),
       authenticated: false,
-      env: { REPLAY_BODY_SIZE: '0', CLIENT_DEADLINE: '30s' },
+      env: { CLIENT_DEADLINE: '30s' },
     })
     const client = await tokenless.connect()
-    await client.send(bytes)
+    await client.send(post('x'))
     await waiting(tokenless, 1)
     leave[how](client)
     await waiting(tokenless, 0)
@@ -80,23 +77,3 @@ describe.each(['resets', 'closes'] as const)('the client %s its connection', (ho
     expect(bodies(tokenless)).toEqual([''])
   })
 })
-
-it.each(['reset', 'end', 'destroy'] as const)(
-  'iSales leaves within an upload, by %s: 502, not sent again, and the upload is given up',
-  async (close) => {
-    const stand = await openStand({
-      onHead: ({ target }) => (target === PATH ? [{ close }] : []),
-      respond: () => responseBytes('next'),
-      env: { REPLAY_BODY_SIZE: '0' },
-    })
-    const client = await stand.connect()
-    const bytes = chunkedPost(['x'.repeat(1000), 'y'.repeat(1000)])
-    await client.send(bytes.slice(0, 1500))
-    const response = await client.read()
-    expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
-    expect(response.header('connection')).toBe('close')
-    await client.closed()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business()).toHaveLength(1)
-  },
-)

@@ -9,18 +9,37 @@ const UPGRADE =
   'Connection: Upgrade, HTTP2-Settings\r\nHost: localhost\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\nUpgrade: h2c\r\n'
 const BODY = JSON.stringify({ subCCNo: 1, vdnId: 1 })
 const POST = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\n${UPGRADE}Content-Type: application/json\r\n`
+const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n'
+const CHUNK = `${CHUNKED}${BODY.length.toString(16)}\r\n${BODY}\r\n`
 const LENGTH = `Content-Length: ${BODY.length}\r\n\r\n`
 
 test.each([
   ['a body in the packet of the head', [POST + LENGTH + BODY]],
   ['a body in a packet of its own', [POST + LENGTH, BODY]],
+  ['a body in chunks, the last one apart', [POST + CHUNK, '0\r\n\r\n']],
+  ['a body in chunks, each apart', [POST + CHUNKED, CHUNK.slice(CHUNKED.length), '0\r\n\r\n']],
   ['no body', [`GET ${INTERFACE_PATHS.getTask} HTTP/1.1\r\n${UPGRADE}\r\n`]],
 ])('200 calls that ask to upgrade, with %s, share a connection', async (_name, packets) => {
   const world = await openWorld()
   const client = await connectRaw({ port: world.port })
   for (let n = 0; n < 200; n += 1) {
-    for (const packet of packets) await client.send(packet)
+    for (const packet of packets) {
+      await client.send(packet)
+      // So that the next packet is read apart.
+      if (packets.length > 1) await client.silent(2)
+    }
     const response = await client.read({ method: 'POST' })
     expect([response.status < 500, response.header('connection')]).toEqual([true, 'keep-alive'])
+  }
+})
+
+test('a call without an upgrade does not cost those behind it their connection', async () => {
+  const world = await openWorld()
+  const client = await connectRaw({ port: world.port })
+  const plain = POST.replace(UPGRADE, 'Host: localhost\r\n')
+  for (const start of [POST, plain, POST, plain, plain, POST]) {
+    await client.send(start + LENGTH + BODY)
+    const response = await client.read({ method: 'POST' })
+    expect([response.status, response.header('connection')]).toEqual([200, 'keep-alive'])
   }
 })

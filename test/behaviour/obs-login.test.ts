@@ -47,6 +47,8 @@ test('a login is a login, however its target and Host are written', async () => 
     [`HTTP://LOCALHOST:80${LOGIN_PATH} HTTP/1.1`, 'Host: x'],
     [`${LOGIN_PATH} HTTP/1.1`, 'Host: LOCALHOST:00080'],
     [`${LOGIN_PATH}?a={b}|^ HTTP/1.1`, 'Host: localhost'],
+    // An `obsUrl` that ends with a slash makes it.
+    [`/${LOGIN_PATH} HTTP/1.1`, 'Host: localhost'],
   ] as const) {
     const { status, text } = await exchangeRaw(world, login(start, fields))
     expect([start, fields, status]).toEqual([start, fields, 200])
@@ -137,7 +139,7 @@ test.each(['answer', 'require'])(
       REFRESH_PATH.replace('auth', '%2561uth'),
       REFRESH_PATH.replace('auth', 'x%2f../auth'),
       REFRESH_PATH.replace('/refresh', '/;a/../refresh'),
-      `/${REFRESH_PATH}`,
+      REFRESH_PATH.replace('/auth', '//auth'),
       `${LOGIN_PATH}~`,
     ]
     for (const path of spellings) {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import { ReplayBuffer } from '../../src/proxy/replay-buffer.ts'
+import { Exchange } from '../../src/upstream/exchange.ts'
 import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
@@ -19,12 +19,12 @@ const clock = {
 
 test.each([
   ['before it is forwarded', { clock }],
-  ['when its body is read', {}],
+  ['when its response is there', {}],
 ])(
   'a defect that a call meets %s is counted, logged and shown once, as what it is',
   async (_name, defect) => {
     const world = await openWorld({ ...defect, env: { CLIENT_DEADLINE: `${CLIENT_DEADLINE}ms` } })
-    vi.spyOn(ReplayBuffer.prototype, 'read').mockImplementation(throws)
+    vi.spyOn(Exchange.prototype, 'collected').mockImplementation(throws)
     const { status, json, text } = await world.tasks()
     expect([status, json]).toMatchObject([500, { code: 'internal', sent: 'unknown' }])
     expect(text).not.toContain('defect')

@@ -6,10 +6,9 @@ import { gate, get, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
 
 const SECOND = get([], { path: '/rest/isales/second' })
 const OLD = `GET ${PATH} HTTP/1.0\r\n\r\n`
+const LOGIN = post('{"user":"cti","passwd":"x"}').replace(PATH, LOGIN_PATH)
 
-const LARGE = 'x'.repeat(100_000)
-
-// In which order pipelined requests reach iSales is in rfc-fragmentation.test.ts.
+// RFC 9112 section 9.3.2: a client may repeat a request to which the connection closed without a response.
 let stand: Stand
 beforeAll(async () => {
   stand = await openStand({ shared: true, env: { CLIENT_DEADLINE: '30s' } })
@@ -17,58 +16,62 @@ beforeAll(async () => {
 afterAll(() => stand.stop())
 
 describe('behind a request that iSales keeps waiting', () => {
-  /** The first request is that of PATH. */
-  const serveLater = () => {
+  /** A client whose first request iSales has, and that sends more; some of it in one packet with the first. */
+  async function waiting(inOnePacket: string, apart: string) {
     const first = gate()
-    stand.serve(({ target }) => [
-      () => (target === PATH ? first.opened : undefined),
-      responseBytes('next'),
-    ])
-    return first
-  }
-
-  /** A client whose first request iSales has. */
-  async function waiting(behind: string) {
-    const first = serveLater()
+    stand.serve([() => first.opened, responseBytes('first')])
     const client = await stand.connect()
-    await client.send(post('first') + behind)
+    await client.send(post('first') + inOnePacket)
     await until(() => stand.business().length === 1)
+    await client.send(apart)
     return { client, first }
   }
 
   it.each([
-    ['a head', SECOND],
-    ['half a head', SECOND.slice(0, 20)],
+    ['a request', SECOND],
+    ['16 requests', SECOND.repeat(16)],
     ['a body', post('x'.repeat(1000))],
-    ['a body that is streamed', post(LARGE)],
-    ['half a body', post(LARGE).slice(0, 80_000)],
-  ])('%s waits, and takes no connection to iSales', async (_, behind) => {
-    const { client, first } = await waiting(behind)
-    const connections = stand.upstream.open()
-    const received = stand.upstream.received()
-    expect(await client.silent(50)).toBe(true)
-    const after = [stand.upstream.open(), stand.upstream.received()] as const
-    const seen = [await stand.metric('requests_in_flight'), stand.business().length]
-    client.destroy()
-    first.open()
-    await stand.idle()
-    // A connection that is idle may end meanwhile.
-    expect(after[0]).toBeLessThanOrEqual(connections)
-    expect(after[1]).toBe(received)
-    expect(seen).toEqual([1, 1])
+    ['a large body', post('x'.repeat(100_000))],
+    ['half a body', post('x'.repeat(100_000)).slice(0, 80_000)],
+    ['a login of CTI-OBS', LOGIN],
+    ['garbage', 'garbage\r\n\r\n'],
+    ['CONNECT', 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ])('%s is not executed, and the response before it closes the connection', async (_, behind) => {
+    for (const [inOnePacket, apart] of [
+      [behind, ''],
+      ['', behind],
+    ] as const) {
+      const logins = await stand.metric('obs_logins_total')
+      const { client, first } = await waiting(inOnePacket, apart)
+      expect(await client.silent(20)).toBe(true)
+      first.open()
+      const response = await client.read()
+      expect([response.text, response.header('connection')]).toEqual(['first', 'close'])
+      expect(await client.closed()).toMatchObject({ reset: false, left: Buffer.alloc(0) })
+      await stand.idle()
+      expect(stand.business()).toHaveLength(1)
+      expect(await stand.metric('obs_logins_total')).toBe(logins)
+    }
   })
 
-  it.each([
-    ['of 15 KiB', get([`X-Padding: ${'x'.repeat(15 * 1024)}`]), 3],
-    ['that are short', SECOND, 65],
-  ])('heads %s of more than 32 KiB in one packet close the connection', async (_, head, count) => {
-    serveLater()
-    const client = await stand.connect()
+  it('half a head waits for its turn', async () => {
+    const { client, first } = await waiting(SECOND.slice(0, 20), '')
+    expect(await client.silent(20)).toBe(true)
+    first.open()
+    const response = await client.read()
+    expect([response.text, response.header('connection')]).toEqual(['first', 'keep-alive'])
+    await client.send(SECOND.slice(20))
+    expect(await client.read()).toMatchObject({ status: 200 })
+    expect(stand.business()).toHaveLength(2)
+  })
+
+  it('more than 16 requests close the connection', async () => {
     const before = await stand.metric('requests_refused_total{reason="pipelined"}')
-    await client.send(get() + head.repeat(count))
+    const { client, first } = await waiting('', SECOND.repeat(17))
     expect((await client.closed()).left).toHaveLength(0)
+    first.open()
     await stand.idle()
-    expect(stand.business().every(({ target }) => target === PATH)).toBe(true)
+    expect(stand.business()).toHaveLength(1)
     expect(await stand.metric('requests_refused_total{reason="pipelined"}')).toBe(before + 1)
     expect(stand.log).toContainEqual(
       expect.objectContaining({ event: 'client-refused', reason: 'pipelined' }),
@@ -76,22 +79,30 @@ describe('behind a request that iSales keeps waiting', () => {
   })
 })
 
-it('a login of CTI-OBS waits for its turn, too', async () => {
-  const first = gate()
-  const answering = await openStand({
-    respond: () => [() => first.opened, responseBytes('first')],
-  })
-  const client = await answering.connect()
-  const login = post('{"user":"cti","passwd":"x"}').replace(PATH, LOGIN_PATH)
-  await client.send(post('x') + login + post('x'))
-  await until(() => answering.business().length === 1)
-  const logins = () => answering.metric('obs_logins_total{outcome="success"}')
-  expect(await logins()).toBe(0)
-  first.open()
-  expect((await client.read()).text).toBe('first')
-  expect((await client.read()).text).toContain('"token"')
-  expect((await client.read()).text).toBe('first')
-  expect(await logins()).toBe(1)
+it('more than 16 requests behind one in its packet close the connection, and nothing stays in flight', async () => {
+  for (const first of [get(), post('first')]) {
+    stand.serve([{ waitMs: 10_000 }])
+    const client = await stand.connect()
+    await client.send(first + SECOND.repeat(40))
+    expect((await client.closed()).left).toHaveLength(0)
+    await stand.idle()
+    expect(stand.business().length).toBeLessThanOrEqual(1)
+  }
+})
+
+it('behind a response that has begun, the connection closes without a word', async () => {
+  const rest = gate()
+  stand.serve(['HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nbeg', () => rest.opened, 'ins'])
+  const client = await stand.connect()
+  await client.send(post('first'))
+  await until(() => client.left().includes('beg'))
+  await client.send(SECOND)
+  expect(await client.silent(20)).toBe(true)
+  rest.open()
+  const response = await client.read()
+  expect([response.text, response.header('connection')]).toEqual(['begins', 'keep-alive'])
+  expect(await client.closed()).toMatchObject({ reset: false, left: Buffer.alloc(0) })
+  expect(stand.business()).toHaveLength(1)
 })
 
 it.each([

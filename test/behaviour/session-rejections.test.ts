@@ -62,18 +62,3 @@ test('another login of the same user each 4 s fails no call, and is reported as 
   expect(await world.metric('isales_proxy_state{state="conflict"}')).toBe(1)
   expect(world.said().filter((line) => line === 'warn conflict')).toHaveLength(1)
 })
-
-test('a lost token keeps a call waiting that is too large to be sent again', async () => {
-  const world = await openTimedWorld({ env: { REPLAY_BODY_SIZE: '1KiB' } })
-  await world.tasks()
-  world.sim.revoke()
-  world.sim.hang({ operation: 'refresh' })
-  const small = world.tasks()
-  await world.waiting(1)
-  const result = { uniqueId: 'large', serviceId: 1, callData: 'x'.repeat(4096) }
-  const large = world.post(INTERFACE_PATHS.pushMidRlt, result)
-  await world.waiting(2)
-  world.sim.release()
-  expect([(await small).status, (await large).status]).toEqual([200, 200])
-  expect(world.sim.executions('large')).toBe(1)
-})

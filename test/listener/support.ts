@@ -15,7 +15,7 @@ import {
 
 const LIMITS: ListenerLimits = {
   headerTimeout: 5000,
-  bodyIdleTimeout: 5000,
+  idleTimeout: 5000,
   listenMaxConnections: 100,
   keepAlive: 65_000,
 }
@@ -30,25 +30,21 @@ export async function startListener(
   /** What it refused by itself, and the request id of each. */
   const refused: Refusal[] = []
   const requestIds: (string | undefined)[] = []
-  /** What `onRequest` threw. */
-  const errors: unknown[] = []
   const listener = createListener({
     setting: 'LISTEN',
     address: { host: '127.0.0.1', port: 0 },
     onRequest,
-    onError: (error) => errors.push(error),
     onRefused(refusal, requestId) {
       refused.push(refusal)
       requestIds.push(requestId)
     },
-    onClientClosed: () => undefined,
     ...options,
     limits: { ...LIMITS, ...options.limits },
   })
   const text = await listener.start()
   onTestFinished(() => listener.stop(0))
   const port = Number(/\d+$/.exec(text)?.[0] ?? 0)
-  return { listener, port, refused, requestIds, errors }
+  return { listener, port, refused, requestIds }
 }
 
 /** A listener whose responses the test gives, and a client of it. */

@@ -22,7 +22,6 @@ function sent(
     httpVersion: '1.1',
     credential: 'Bearer good',
     requestId: 'id-1',
-    contentLength: undefined,
     inspected: false,
     ...changes,
   })
@@ -54,22 +53,6 @@ describe('the headers of a request', () => {
     ['of one hop', 'Keep-Alive Proxy-Connection TE Trailer Upgrade HTTP2-Settings'],
     ['of a proxy', 'Proxy-Authenticate Proxy-Authentication-Info Proxy-Authorization'],
     ['of ours', 'Host Expect AUTHENTICATION Cookie'],
-    ['another target', 'X-Original-URL X_Rewrite_Url X-Original-URI X-Original-Host X-Host'],
-    ['another method', 'X-HTTP-Method-Override X-HTTP-Method X-Method-Override'],
-    ['another client', 'Forwarded X-Forwarded-For X_Forwarded_Proto X-Real-IP True-Client-IP'],
-    ['another client', 'X-Envoy-External-Address CF-Connecting-IP X-Cluster-Client-Ip'],
-    ['another user', 'X-Remote-User REMOTE_USER X-Auth-Request-Email X-User X-Webauth-User'],
-    ['another user', 'X-Goog-Authenticated-User-Email X-Amzn-Oidc-Data X-MS-CLIENT-PRINCIPAL-ID'],
-    ['another user', 'X-MS-TOKEN-AAD-ID-TOKEN X-Kong-Consumer X-Anonymous-Consumer X-Gateway-User'],
-    ['another user', 'X-Appengine-User-Email X-HW-ID X-Security-Token X-Session-Id X-Tenant-Id'],
-    ['another credential', 'Token access_token Api-Key AppKey Session X-App-Key X-Sdk-Date'],
-    ['another target', 'Path-Info SCRIPT_NAME Request-Uri X-Accel-Redirect X-Backend-Host'],
-    ['another client', 'X-Azure-ClientIP X-Akamai-Edgescape X-Custom-IP-Authorization'],
-    ['a proxy for iSales', 'Proxy'],
-    [
-      'another certificate',
-      'X-Forwarded-Client-Cert X-SSL-Client-Verify SSL_CLIENT_CERT X-ARR-ClientCert',
-    ],
     ['of ours with other punctuation', 'Transfer_Encoding content_length X_Request_Id'],
     ['almost Authorization', 'Authorization_ Authorization. _authorization Auth-Orization'],
   ])('end here when they are %s: %s', (_, names) => {
@@ -107,16 +90,13 @@ describe('the headers of a request', () => {
     expect(sent([], { tokenHeaders })).toEqual([...VIA, ...tokens])
   })
 
-  it.each<[string, readonly string[], Sent, readonly string[]]>([
-    ['the version that the client spoke', ['A', 'b'], { httpVersion: '1.0' }, ['Via', '1.0 us']],
-    [
-      'the length of a stream',
-      ['Content-Length', '7'],
-      { contentLength: '9' },
-      ['Content-Length', '9'],
-    ],
-  ])('say %s', (_, fields, changes, expected) => {
-    expect(sent(fields, changes).join('\n')).toContain(expected.join('\n'))
+  it('say the version that the client spoke', () => {
+    expect(sent(['A', 'b'], { httpVersion: '1.0' })).toContain('1.0 us')
+  })
+
+  it('of gateways and of a site pass: a proxy forwards what it does not know', () => {
+    const fields = ['X-Forwarded-For', '10.0.0.1', 'X-Session-Id', '7', 'Token', 'x', 'X-Site', 'a']
+    expect(sent(fields)).toEqual([...fields, ...ADDED])
   })
 })
 

@@ -27,7 +27,6 @@ const unwritten = (before: Partial<History>, changes: Partial<Failure> = {}) =>
   afterFailure(history(before), {
     failure: 'unreachable',
     written: false,
-    bodyKept: true,
     ...changes,
   })
 
@@ -42,10 +41,8 @@ const deadline = (before: Partial<History>, stage: Stage) =>
   afterInterruption(history(before), 'deadline', stage)
 
 describe('a request of which nothing was written', () => {
-  it.each(['GET', 'POST', 'DELETE'])('%s is tried twice more, its body kept or not', (method) => {
-    const decisions = [1, 2, 3].map((count) =>
-      unwritten({ method, unwritten: count }, { bodyKept: count === 1 }),
-    )
+  it.each(['GET', 'POST', 'DELETE'])('%s is tried twice more', (method) => {
+    const decisions = [1, 2, 3].map((count) => unwritten({ method, unwritten: count }))
     expect(decisions).toEqual([
       { do: 'resend', pause: 50 },
       { do: 'resend', pause: 100 },
@@ -77,16 +74,14 @@ describe('a request that was written and lost', () => {
   })
 
   it.each([
-    [{ lost: 1, unwritten: 2 }, true, 'resend'],
-    [{ lost: 2 }, true, 'fail'],
-    [{ lost: 1 }, false, 'fail'],
-  ])('is sent twice at most, and only with its body: %j, %s: %s', (before, bodyKept, what) => {
-    expect(lost({ method: 'GET', ...before }, { bodyKept }).do).toBe(what)
+    [{ lost: 1, unwritten: 2 }, 'resend'],
+    [{ lost: 2 }, 'fail'],
+  ])('is sent twice at most: %j: %s', (before, what) => {
+    expect(lost({ method: 'GET', ...before }).do).toBe(what)
   })
 })
 
 it.each([
-  ['not-kept', { type: 'relay', why: 'body-not-kept' }, 0],
   ['rejected', { type: 'relay', why: 'not-curable' }, 1],
   ['rejected', { type: 'relay', why: 'no-newer-token' }, 1],
   ['no-token', { type: 'relay', why: 'no-newer-token' }, 0],

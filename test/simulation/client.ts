@@ -90,7 +90,6 @@ export function createClient(options: ClientOptions): Client {
       garbage: manner.kind === 'garbage',
       stalls: manner.hangUp === 'stall',
       fresh: fresh && manner.pause === 0 && manner.hangUp === undefined,
-      replayable: manner.kind !== 'upload' || manner.bytes <= 60_000,
       from,
       sentAt,
       to: time(),

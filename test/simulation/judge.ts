@@ -22,8 +22,6 @@ export interface Call {
   readonly stalls: boolean
   /** Sent whole, on a connection that was opened for it. */
   readonly fresh: boolean
-  /** Its body is kept for a replay. */
-  readonly replayable: boolean
   readonly from: number
   /** When its last byte was sent. */
   readonly sentAt: number
@@ -246,17 +244,12 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       // Whoever got a token that had ended, too, does not ask again at once.
       spans.filter(isSoon).length > 1
     const isLate = last.from > call.sentAt + LATE
-    if (
-      call.replayable &&
-      !paced &&
-      !isLate &&
-      !during(['no-login', 'store'], last.from, call.to)
-    ) {
+    if (!paced && !isLate && !during(['no-login', 'store'], last.from, call.to)) {
       find(3, call.to, `${call.id} got a ${call.status} that a login would have cured`)
     }
   }
 
-  /** RFC 9112 section 9.3.2: behind a request that may change something, nothing is begun before its end. */
+  /** RFC 9112 section 9.3.2: nothing is begun before the end of the request before it. */
   function judgeOrder({ id, after = '' }: Call): void {
     const [first] = arrivals.get(id) ?? []
     const last = arrivals.get(after)?.at(-1)
@@ -284,9 +277,9 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   }
 
   /** iSales responded, and the client has stayed. */
-  function judgeLoss({ id, replica, heard, from, to, after, stalls }: Call): void {
+  function judgeLoss({ id, replica, heard, from, to, stalls }: Call): void {
     const last = arrivals.get(id)?.at(-1)
-    if (heard !== 'cut' || stalls || after !== undefined || last === undefined || last.cut) return
+    if (heard !== 'cut' || stalls || last === undefined || last.cut) return
     if (during(['cut', `replica-${replica}`], from, to)) return
     if (last.status > 0 && last.to < to) find(1, to, `${id} lost the response of iSales`)
     else find(1, to, `${id} was cut while iSales was at it`)

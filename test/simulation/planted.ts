@@ -17,8 +17,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a POST is sent again after its connection broke',
     file: 'proxy/retry.ts',
-    from: "(method === 'GET' || method === 'HEAD') && bodyKept",
-    to: "method !== '' && bodyKept",
+    from: "(method === 'GET' || method === 'HEAD') && lost",
+    to: "method !== '' && lost",
   },
   {
     name: 'a call that may have been executed is said to be not sent',
@@ -47,8 +47,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'evidence: a call that was sent before the rejection came counts',
     file: 'proxy/forward.ts',
-    from: 'tokens.accept(token, at, this.#rejected)',
-    to: 'tokens.accept(token, performance.now(), this.#rejected)',
+    from: 'accept(token, this.#sentAt, this.#rejected)',
+    to: 'accept(token, performance.now(), this.#rejected)',
   },
   {
     name: 'evidence: a rejection is always about its call',
@@ -100,9 +100,9 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'replay: the body is sent without its beginning',
-    file: 'proxy/replay-buffer.ts',
-    from: 'Buffer.concat(chunks)',
-    to: 'Buffer.concat(chunks.slice(1))',
+    file: 'proxy/body.ts',
+    from: 'buffer.copy(larger, 0, 0, size)',
+    to: 'buffer.copy(larger, 0, 0, 0 * size)',
   },
   {
     name: 'a response that was cut looks complete',
@@ -136,14 +136,14 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'gate: a call is in flight with half of its body',
-    file: 'proxy/handler.ts',
-    from: 'else forward({ request, response, connection, validated, requestId })',
-    to: "else {\n inFlight += 1\n response.once('close', () => (inFlight -= 1))\n forward({ request, response, connection, validated, requestId })\n }",
+    file: 'proxy/app.ts',
+    from: 'else forward(env)',
+    to: "else {\n inFlight += 1\n env.response.once('close', () => (inFlight -= 1))\n forward(env)\n }",
   },
   {
     name: 'gate: heads are read ahead of a call in progress',
     file: 'listener/connections.ts',
-    from: 'if (this.#waiting.length > 0) this.#socket.pause()',
+    from: 'if (this.#ahead > 0) this.#socket.pause()',
     to: '',
   },
   {

@@ -189,7 +189,7 @@ function follow(world: World, most: number, add: (label: string, world: World) =
     move('is killed', { ...NOTHING, process: replica.process + 1 }, {}, 'kill')
     const { token } = replica.life
     if (token !== undefined && numberOf(token.token) !== valid && !isSuspect(replica.life)) {
-      const rejection = { status: 401, kind: 'first', replays: 0, replayable: true } as const
+      const rejection = { status: 401, kind: 'first', replays: 0 } as const
       const life = after(replica.life, rejected, { ...rejection, generation: token.generation })
       move('hears that a call was rejected', { life })
     }

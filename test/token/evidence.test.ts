@@ -15,7 +15,7 @@ import {
 } from '../../src/token/evidence.ts'
 
 const rejectedAt = (state: Evidence, at: number): Evidence =>
-  reject(state, { kind: 'first', replays: 0, replayable: true }, at)
+  reject(state, { kind: 'first', replays: 0 }, at)
 const acceptedAt = (state: Evidence, sentAt: number, now: number): Evidence =>
   accept(state, { kind: 'first', sentAt }, { obtainedAt: 0, adopted: false }, now)
 
@@ -38,9 +38,9 @@ const MINUTE = 60_000
 const DOUBT = 10 * MINUTE
 /** A call with the token was accepted, and nothing is doubtful. */
 const GOOD: Evidence = { ...NO_EVIDENCE, judged: true, everAccepted: true }
-const FIRST = { kind: 'first', replays: 0, replayable: true } as const
-const AGAIN = { kind: 'same-token', replays: 1, replayable: true } as const
-const NEWER = { kind: 'newer-token', replays: 1, replayable: true } as const
+const FIRST = { kind: 'first', replays: 0 } as const
+const AGAIN = { kind: 'same-token', replays: 1 } as const
+const NEWER = { kind: 'newer-token', replays: 1 } as const
 
 it.each<readonly [string, Partial<Evidence>, Parameters<typeof reject>[1], Partial<Evidence>]>([
   ['opens', {}, FIRST, { openSince: 1e6, rejectedAt: 1e6, rejectedInRow: 1, judged: true }],
@@ -51,13 +51,7 @@ it.each<readonly [string, Partial<Evidence>, Parameters<typeof reject>[1], Parti
   ['with one token', { cures: [1e6] }, AGAIN, { openSince: Infinity, doubtUntil: 1e6 + DOUBT }],
   ['with one token, late', { startedAt: 1e6 - 28_000 }, AGAIN, { unsteady: true }],
   ['with one token, early', { startedAt: 1e6 - 27_999 }, AGAIN, { unsteady: false }],
-  [
-    'not kept',
-    { startedAt: 0 },
-    { ...FIRST, replayable: false },
-    { unsteady: true, openSince: 1e6 },
-  ],
-  ['kept', { startedAt: 0 }, FIRST, { unsteady: false }],
+  ['the first', { startedAt: 0 }, FIRST, { unsteady: false }],
   ['unsteady before', { unsteady: true }, FIRST, { unsteady: true }],
 ])('a rejection: %s', (_, before, call, expected) => {
   expect(reject({ ...NO_EVIDENCE, ...before }, call, 1e6)).toMatchObject(expected)
@@ -158,7 +152,7 @@ it('a rejection waits 500 ms for evidence, within ten minutes of one that eviden
 })
 
 it('a replay that is rejected asks for another token only where renewals cure', () => {
-  const replay = { kind: 'newer-token', replays: 1, replayable: true } as const
+  const replay = { kind: 'newer-token', replays: 1 } as const
   expect(renewalDueAt(reject(NO_EVIDENCE, replay, 100))).toBe(Infinity)
   const cured = { ...NO_EVIDENCE, cures: [0] }
   expect(reject(cured, replay, 100)).toMatchObject({ openSince: 100, rejectedInRow: 0 })

@@ -164,7 +164,7 @@ describe('a changed secret that iSales refuses', () => {
 
   it('does not keep a rejected token from being renewed with the refresh token', () => {
     const life = wrong()
-    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
+    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
     expect(due(life)).toBe('refresh')
     expect([sent(life.refresh(grant({ token: 't2' }))), due(life)]).toEqual([2, undefined])
   })
@@ -198,7 +198,7 @@ describe('a changed secret that iSales refuses', () => {
 
 it('a failure is not shown any more when the token request is not needed any more', () => {
   const life = live().login(grant()).after(60_000)
-  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
+  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
   life.refresh(DOWN).after(1)
   const shown = () => snapshotOf(life.state, RULES, life.now, 0).backoff
   expect(shown()).toBe('transient')
@@ -278,7 +278,7 @@ describe('what is reported of a token request', () => {
 })
 
 it('a token request that rejections ask for says so, and the next attempt does not', () => {
-  const rejection = { kind: 'first', replays: 0, replayable: true } as const
+  const rejection = { kind: 'first', replays: 0 } as const
   const life = live().login(grant())
   life.does(rejected, { ...rejection, generation: 1, status: 401 })
   life.does(rejected, { ...rejection, generation: 0, status: 403 })
@@ -294,7 +294,7 @@ it('a token request that rejections ask for says so, and the next attempt does n
 it('what comes before the first token request changes nothing', () => {
   const life = live()
   const before = life.state
-  life.does(rejected, { generation: 0, status: 401, kind: 'first', replays: 0, replayable: true })
+  life.does(rejected, { generation: 0, status: 401, kind: 'first', replays: 0 })
   life.does(accepted, { generation: 0, kind: 'first', sentAt: START })
   life.does(ended, { deferred: 'busy', ms: 0 })
   expect([life.state, life.event]).toEqual([before, undefined])
@@ -363,7 +363,7 @@ it.each([
   const [, isAdopted, expected] = row
   const life = live().login(grant())
   const events = [2, 3, 4].map((generation) => {
-    const rejection = { status: 401, kind: 'first', replays: 0, replayable: true } as const
+    const rejection = { status: 401, kind: 'first', replays: 0 } as const
     life.does(rejected, { ...rejection, generation: generation - 1 }).after(life.wait())
     const given = { ...grant({ token: `t${generation}` }), adopted: isAdopted }
     life.begins('refresh').ends(given).after(1)
@@ -407,7 +407,7 @@ describe('the token of another replica', () => {
       .does(adopted, { ...grant(), adopted: true })
       .after(60_000)
     life.does(credentialsChanged, undefined).begins('login')
-    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
+    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
     life.ends({ ...grant(), adopted: true })
     expect([sent(life), due(life)]).toEqual([1, 'refresh'])
     life
@@ -420,7 +420,7 @@ describe('the token of another replica', () => {
 
 it('a refresh that gives the rejected token again is followed by a login', () => {
   const life = live().login(grant()).after(60_000)
-  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
+  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
   expect(due(life)).toBe('refresh')
   life.begins('refresh').ends(grant())
   expect(life.event).toMatchObject({ type: 'failed', failure: { reason: 'rejected' } })

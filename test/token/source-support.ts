@@ -72,7 +72,6 @@ export function openSource(rules: Partial<Rules> = {}) {
         status: 401,
         rejected: undefined,
         replays: 0,
-        replayable: true,
         deadline: clock.now() + 2500,
         ...call,
       }),

@@ -21,7 +21,8 @@ const OPTIONS = {
 test('a connection that cannot be started fails once, and not again at its timeout', () => {
   vi.useFakeTimers()
   const outcomes: unknown[] = []
-  const connect = createConnect({ ...OPTIONS, tls: { cert: 'not PEM' } })
+  // A port that Node does not accept throws.
+  const connect = createConnect({ ...OPTIONS, origin: 'http://127.0.0.1:1', lookup: 1 as never })
   connect((outcome) => outcomes.push(outcome))
   vi.advanceTimersByTime(1000)
   expect(outcomes).toEqual([expect.any(ConnectError)])

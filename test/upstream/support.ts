@@ -33,7 +33,7 @@ export function openUpstream({ tls, clock, resolve, onConnect, limits, ...change
       isalesTlsServerName: undefined,
       httpsProxy: undefined,
       noProxy: undefined,
-      isalesConnectTimeout: 200,
+      isalesConnectTimeout: 500,
       isalesMaxConnections: 4,
       ...changes,
     },

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
@@ -44,31 +43,6 @@ async function closingTls(
 }
 
 describe('TLS to iSales', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
-    '%s is resumed by the next connection, until the certificate ends',
-    async (version) => {
-      const resumed: boolean[] = []
-      const isalesUrl = await closingTls(
-        { ...certificates.server, minVersion: version, maxVersion: version },
-        (socket) => resumed.push(socket.isSessionReused()),
-      )
-      const upstream = openUpstream({ isalesUrl })
-      const call = async (): Promise<void> => {
-        expect(await dispatch(upstream)).toMatchObject({ status: 200 })
-        await free()
-      }
-      for (let count = 0; count < 3; count += 1) await call()
-      const end = Date.parse(new X509Certificate(certificates.server.cert).validTo)
-      onTestFinished(() => void vi.useRealTimers())
-      vi.useFakeTimers({ toFake: ['Date'], now: end - 1000 })
-      await call()
-      vi.setSystemTime(end)
-      // OpenSSL judges the certificate again, by a clock of its own.
-      await call()
-      expect(resumed).toEqual([false, true, true, true, false])
-    },
-  )
-
   it.each(['expired', 'notYetValid', 'wrongHost', 'stranger'] as const)(
     'with a certificate that is %s is refused, and nothing was written',
     async (certificate) => {

@@ -1,0 +1,106 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Hono, type Context, type Handler, type MiddlewareHandler } from 'hono'
+import type { Config } from '../config/index.ts'
+import { RESPONSE_ALREADY_SENT, routeCall, type NodeCall } from '../hono.ts'
+import { refusedRequest, type EndedRequest } from '../outcomes.ts'
+import { REFUSALS, writeProblem, type Refusal } from '../http/index.ts'
+import { createForward, type Call, type ForwardOptions } from './forward.ts'
+import { createValidation } from './validate.ts'
+
+export interface ProxyOptions extends Pick<
+  ForwardOptions,
+  'tokens' | 'dispatch' | 'clock' | 'onError'
+> {
+  readonly onEnd: (end: EndedRequest) => void
+  readonly config: Config
+  /** Lower-case `host` names, without port, that are ours. */
+  readonly hosts: ReadonlySet<string>
+  /** Login and refresh of CTI-OBS. */
+  readonly serveLogin: Handler<{ Bindings: NodeCall }>
+  /** Refuses a business call without a valid ticket. Undefined: none is demanded. */
+  readonly askForTicket: MiddlewareHandler<{ Bindings: NodeCall }> | undefined
+}
+
+/** The port for clients: a request is refused before it costs anything, or goes to its route. */
+export function openProxy(options: ProxyOptions) {
+  const { config, hosts, serveLogin, askForTicket, onEnd, onError } = options
+  const { maxInFlight } = config
+  const localPaths = [config.isalesLoginPath, config.obsRefreshPath]
+  const rules = {
+    ...config,
+    hosts,
+    localPaths,
+    scheme: config.listenTlsCertFile === undefined ? 'http' : 'https',
+    // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.
+    pseudonym: `isales-auth-proxy-${randomBytes(6).toString('hex')}`,
+  } as const
+  const validate = createValidation(rules)
+  let inFlight = 0
+  const forward = createForward({
+    ...options,
+    rules,
+    begin({ connection }) {
+      if (inFlight >= maxInFlight) return false
+      connection.begin()
+      inFlight += 1
+      return true
+    },
+    onEnd(end, begun) {
+      if (begun) inFlight -= 1
+      onEnd(end)
+    },
+  })
+
+  const refuse = (response: ServerResponse, refusal: Refusal, requestId: string): void => {
+    // Whatever follows on this connection may be the rest of what was refused.
+    response.shouldKeepAlive = false
+    writeProblem(response, REFUSALS[refusal], { requestId, refusal })
+    onEnd(refusedRequest(response.req, refusal, requestId))
+  }
+
+  const forwardCall = ({ env }: Context<{ Bindings: Call }>): Response => {
+    if (inFlight >= maxInFlight) refuse(env.response, 'in-flight', env.requestId)
+    else forward(env)
+    return RESPONSE_ALREADY_SENT
+  }
+
+  /** A defect of our own. */
+  const fail = (error: Error, { env }: Context<{ Bindings: Call }>): Response => {
+    const { request, response, requestId } = env
+    onError(error, requestId)
+    if (response.headersSent) response.destroy()
+    else writeProblem(response, 'internal', { requestId })
+    const { method = '', url: target = '' } = request
+    onEnd({ method, target, status: 500, code: 'internal', requestId })
+    return RESPONSE_ALREADY_SENT
+  }
+
+  // The path that was validated, so that no second parser decides what is a login.
+  const app = new Hono<{ Bindings: Call }>({
+    getPath: (_request, { env } = {}) => (env as Call).validated.path,
+  })
+  app.on('ALL', localPaths, serveLogin)
+  if (askForTicket !== undefined) app.use(askForTicket)
+  app.all('*', forwardCall)
+  app.onError(fail)
+
+  return {
+    /** Business calls whose body has come, and whose response has not ended. */
+    inFlight: () => inFlight,
+
+    serve: (
+      request: IncomingMessage,
+      response: ServerResponse,
+      connection: Call['connection'],
+    ): void => {
+      const { method = '', url: target = '', httpVersion, rawHeaders } = request
+      const validated = validate({ method, target, httpVersion, rawHeaders })
+      if ('refused' in validated) refuse(response, validated.refused, randomUUID())
+      else {
+        const requestId = validated.requestId ?? randomUUID()
+        routeCall(app, { request, response, connection, validated, requestId })
+      }
+    },
+  }
+}
