@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 

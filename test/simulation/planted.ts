@@ -113,20 +113,20 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'drain: what is in flight is cut',
     file: 'listener/connections.ts',
-    from: "if (this.#current !== undefined) return\n    // Node's",
-    to: "// Node's",
+    from: 'if (this.#current !== undefined) return\n    const { bytesRead }',
+    to: 'const { bytesRead }',
   },
   {
     name: 'order: a request is begun before the end of the one before it',
     file: 'listener/connections.ts',
-    from: 'if (this.#current !== undefined) return\n    // RFC',
-    to: '// RFC',
+    from: 'if (this.#current === undefined && this.#socket.writable) this.#begin(response)',
+    to: 'if (this.#socket.writable) this.#begin(response)',
   },
   {
     name: 'gate: a connection that had a call is never idle again',
     file: 'listener/connections.ts',
-    from: 'this.#current = undefined\n      this.#place?.idle()',
-    to: 'this.#current = undefined',
+    from: 'this.#boundary = this.#socket.bytesRead\n    this.#place?.idle()',
+    to: 'this.#boundary = this.#socket.bytesRead',
   },
   {
     name: 'gate: the newest connection is closed',
