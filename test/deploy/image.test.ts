@@ -170,8 +170,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   it('outlives 1,024 clients that do not read their responses of 3 MB, and serves others meanwhile', async () => {
     const refusals = async (): Promise<number> =>
       Number(/refused_total\{reason="in-flight"\} (\d+)/.exec(await page())?.[1])
-    const closed = async (): Promise<number> =>
-      Number(/slow_clients_closed_total (\d+)/.exec(await page())?.[1])
+    const inFlight = async (): Promise<number> =>
+      Number(/requests_in_flight (\d+)/.exec(await page())?.[1])
     const before = await refusals()
     const port = Number(new URL(proxy).port)
     const request = `GET ${ECHO_PATH}?bytes=3000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`
@@ -186,7 +186,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     // The kernel first takes some 700 MB. That is 5 s of an idle machine, and twice as long on a busy one.
     await until(async () => (await ask()).status === 200, 30_000)
     // Places come free when those who take nothing are closed, not when they have all of it.
-    await until(async () => (await closed()) > 0, 30_000)
+    await until(async () => (await inFlight()) === 0, 30_000)
     expect(await stateAfterIt()).toBe('running false')
   })
 
