@@ -118,10 +118,10 @@ const allocatedBytes = (running) => {
   return Array.from(collections, ([, bytes]) => Number(bytes)).reduce((sum, bytes) => sum + bytes)
 }
 
-/** 50 MiB bodies, one after another: CPU of the proxy in ms per MiB. */
-export const bigBodies = async ({ running, port }, direction, count) => {
+/** Responses of 50 MiB, one after another: CPU of the proxy in ms per MiB. */
+export const bigResponses = async ({ running, port }, count) => {
   const before = cpuMs(running)
-  const transfer = [`${here}transfer.mjs`, direction, port, PATHS[direction], BIG, count]
+  const transfer = [`${here}transfer.mjs`, port, PATHS.down, BIG, count]
   const command = ['-c', CORES.load, process.execPath, ...transfer].map(String)
   await run('taskset', command, { timeout: 120_000 })
   return (cpuMs(running) - before) / (BIG_MIB * count)

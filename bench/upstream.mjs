@@ -15,7 +15,6 @@ export const PATHS = {
   login: `${API}/auth/login`,
   small: `${API}/business/tasks`,
   down: `${API}/business/download`,
-  up: `${API}/business/upload`,
 }
 const head = '{"result":0,"resultData":{"taskData":[{"serviceId":"'
 const tail = '"}]}}'
@@ -39,9 +38,8 @@ export const GRANT = JSON.stringify({
 const locations = (dir) => `
     root ${dir}/none;
     location = ${PATHS.login} { return 200 '${GRANT}'; }
-    location ~ ^(${PATHS.small}|${PATHS.up})$ {
+    location = ${PATHS.small} {
       if ($http_authorization != "${AUTHORIZATION}") { return 401; }
-      client_body_buffer_size 64m;
       mirror /-/read;
       error_page 404 405 =200 /-/small;
     }

@@ -87,14 +87,17 @@ export class Connection {
     this.fail('method')
   }
 
-  /** Nothing was received or sent for `limit` milliseconds. */
+  /** Nothing was received or sent for `limit` milliseconds, or between two requests for as long as it is kept. */
   idle(limit: number): void {
+    const socket = this.#socket
     const current = this.#current
-    // The client takes nothing of its response, or has no request.
-    if (current === undefined || this.#socket.writableLength > 0) this.#socket.destroy()
+    // Node times a head by itself, and looks at whether one has begun.
+    if (current === undefined && socket.timeout === limit) socket.setTimeout(0)
+    // It is kept no longer, or its client takes nothing of the response.
+    else if (current === undefined || socket.writableLength > 0) socket.destroy()
     else if (!current.req.complete && !current.headersSent) this.#refuse(current, 'timeout')
     // iSales is slow.
-    else this.#socket.setTimeout(limit)
+    else socket.setTimeout(limit)
   }
 
   /**

@@ -31,7 +31,7 @@ test('a large body of another length than asked for is an error, not a figure', 
   const respond: RequestListener = (_, response) =>
     response.writeHead(200, { 'Content-Length': body.length }).end(body)
   const port = String(await serve(respond))
-  const { code, stdout } = await run('transfer.mjs', 'down', port, '/', '1048577', '1')
+  const { code, stdout } = await run('transfer.mjs', port, '/', '1048577', '1')
   expect(code).toBe(1)
   expect(stdout).toBe('')
 })

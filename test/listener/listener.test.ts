@@ -118,3 +118,28 @@ describe('a body', () => {
     expect(refused).toEqual([])
   })
 })
+
+test.each([
+  ['half a head', 'GET / HTTP/1.1\r\nHo'],
+  ['nothing', ''],
+])(
+  'a client that sends %s has as long as a head may take, and then a 408',
+  async (_name, bytes) => {
+    const limits = { idleTimeout: 50, headerTimeout: 400 }
+    const { port, refused } = await startListener(respondOk, { limits })
+    const client = await connectRaw({ port })
+    await client.send(bytes)
+    expect(await client.silent(200)).toBe(true)
+    expect(await outcomesOf(client)).toEqual([[408, 'close']])
+    expect(refused).toEqual(['timeout'])
+  },
+)
+
+test('a connection that had a request is kept for its time, and no longer', async () => {
+  const { port } = await startListener(respondOk, { limits: { idleTimeout: 50, keepAlive: 400 } })
+  const client = await connectRaw({ port })
+  await client.send(GET)
+  await client.read()
+  expect(await client.silent(200)).toBe(true)
+  expect((await client.closed()).left).toHaveLength(0)
+})

@@ -251,3 +251,16 @@ it.each(['fails', 'gets a response', 'is past its deadline'])(
     expect(ends).toMatchObject([{ status: 400, code: undefined }])
   },
 )
+
+it('the time that iSales took begins when there is a connection, not in our queue', async () => {
+  const { client, clock, exchange, ends } = await scene()
+  await client.send(POST)
+  const first = await exchange(1)
+  await clock.advance(2100)
+  first.start()
+  await clock.advance(300)
+  first.head(204)
+  expect(await client.read()).toMatchObject({ status: 204 })
+  await until(() => ends.length > 0)
+  expect(ends).toMatchObject([{ upstreamMs: 300, durationMs: 2400 }])
+})

@@ -276,6 +276,7 @@ export class VirtualSocket extends Socket {
 
   override setTimeout(ms: number, run?: () => void): this {
     this.#timeoutMs = ms
+    Object.assign(this, { timeout: ms })
     if (run !== undefined) {
       if (ms > 0) this.once('timeout', run)
       else this.removeListener('timeout', run)
