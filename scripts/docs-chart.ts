@@ -78,6 +78,7 @@ const listOf = (entry: string): string => `${entry}( *, *${entry})*`
 /** How a setting of each kind is written, in the syntax of RE2, which Helm reads. The program knows the rest. */
 const PATTERNS: Readonly<Record<Exclude<Setting['kind'], 'choice' | 'secret'>, string>> = {
   address: String.raw`(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):${PORT}`,
+  'client-names': String.raw`[^\x00-\x1f\x7f]+`,
   count: '[0-9]+',
   duration: `${NUMBER}(ms|s|m|h)?`,
   file: FILE,

@@ -104,6 +104,7 @@ const FIELDS: Readonly<Record<LogFieldName, string>> = {
   version: 'Version of this program.',
   listener: '`proxy` or `admin`.',
   address: 'Where it listens.',
+  client: 'Address of the client, where `LISTEN` is not on loopback.',
   setting: 'The setting that the line is about.',
   inFlight: 'Requests in flight.',
   operation: '`login` or `refresh`.',

@@ -378,6 +378,7 @@ export const HANDSHAKE_FAILURES = [
   'no-certificate',
   'unknown-ca',
   'bad-certificate',
+  'other-name',
   'not-trusted',
   'protocol',
   'timeout',

@@ -1,6 +1,6 @@
 import type { Records } from './admin/index.ts'
 import type { Clock } from './clock.ts'
-import type { Config, ReloadListener } from './config/index.ts'
+import { isLoopback, type Config, type ReloadListener } from './config/index.ts'
 import type { NodeCall } from './hono.ts'
 import {
   refusedRequest,
@@ -20,15 +20,25 @@ interface ObserversParts extends Pick<Records, 'metrics' | 'monitor'> {
 }
 
 /** Counts, remembers and logs what happens to requests and files: the one place that says which of the three. */
-export function createObservers(config: Pick<Config, 'logLevel'>, parts: ObserversParts) {
+export function createObservers(
+  config: Pick<Config, 'listen' | 'logLevel'>,
+  parts: ObserversParts,
+) {
   const { metrics, monitor, log, clock } = parts
   const logThrottled = createThrottledLog(clock, log)
-  const logObsLogin = (operation: 'login' | 'refresh', outcome: ObsLoginOutcome): void => {
-    const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
-    logThrottled(event, outcome, { operation })
+  // Whoever shares the loopback is known.
+  const seen = (client?: string) => (isLoopback(config.listen.host) ? undefined : client)
+  const logObsLogin = (
+    operation: 'login' | 'refresh',
+    outcome: ObsLoginOutcome,
+    client?: string,
+  ): void => {
+    if (outcome === 'success') logThrottled('obs-logged-in', outcome, { operation })
+    else logThrottled('obs-login-refused', outcome, { operation, client: seen(client) })
   }
-  const logRefused = (refusal: Refusal, requestId: string | undefined): void =>
+  const logRefused = (refusal: Refusal, requestId?: string, client?: string): void =>
     logThrottled('client-refused', refusal, {
+      client: seen(client),
       code: REFUSALS[refusal],
       detail: refusals[refusal],
       requestId,
@@ -58,7 +68,7 @@ export function createObservers(config: Pick<Config, 'logLevel'>, parts: Observe
     const { code, refusal, requestId, upstreamMs, attempts, replay } = end
     if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
     if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
-    if (refusal !== undefined) logRefused(refusal, requestId)
+    if (refusal !== undefined) logRefused(refusal, requestId, end.client)
     // Built for each request: only for a log that writes it.
     if (config.logLevel === 'debug') log('access', accessFields(end))
   }
@@ -68,14 +78,14 @@ export function createObservers(config: Pick<Config, 'logLevel'>, parts: Observe
     requestEnded,
 
     obsLogin: {
-      onLogin(outcome: ObsLoginOutcome): void {
+      onLogin(outcome: ObsLoginOutcome, client?: string): void {
         metrics.count('obs_logins_total', { outcome })
         if (outcome !== 'success') monitor.calls.turnedAway('login')
-        logObsLogin('login', outcome)
+        logObsLogin('login', outcome, client)
       },
-      onRefresh(outcome: ObsRefreshOutcome): void {
+      onRefresh(outcome: ObsRefreshOutcome, client?: string): void {
         metrics.count('obs_refreshes_total', { outcome })
-        logObsLogin('refresh', outcome)
+        logObsLogin('refresh', outcome, client)
       },
       onTicketRefused: ({ request, requestId }: NodeCall): void =>
         requestEnded(refusedRequest(request, 'ticket', requestId)),
@@ -89,7 +99,7 @@ export function createObservers(config: Pick<Config, 'logLevel'>, parts: Observe
         monitor.calls.ended({ method: '', target: '', status, code, requestId })
       }
       return {
-        onRefused(refusal: Refusal, requestId?: string): void {
+        onRefused(refusal: Refusal, requestId?: string, client?: string): void {
           if (listener === 'admin' && refusal !== 'connections') return
           const code = REFUSALS[refusal]
           metrics.connectionFailed(code, refusal)
@@ -97,7 +107,7 @@ export function createObservers(config: Pick<Config, 'logLevel'>, parts: Observe
           if (listener === 'proxy' && requestId !== undefined) failed(code, requestId)
           if (refusal === 'connections')
             logThrottled('connections-full', refusal, { listener, requestId })
-          else logRefused(refusal, requestId)
+          else logRefused(refusal, requestId, client)
         },
         onHandshakeFailure(reason) {
           metrics.count('client_handshake_failures_total', { reason })

@@ -15,6 +15,8 @@ export interface EndedRequest {
   readonly failure?: Failure | undefined
   /** Why it was refused before it was forwarded, or while its body came. */
   readonly refusal?: Refusal | undefined
+  /** Address of the client, where it was refused. */
+  readonly client?: string | undefined
   /** What was relayed is a rejection of the token, by its status or its `result`. */
   readonly rejected?: boolean
   /** What was relayed is a web page, or a redirect to one: something before iSales responded. */
@@ -33,12 +35,13 @@ export interface EndedRequest {
 
 /** A request that was refused before it was forwarded. */
 export function refusedRequest(
-  { method = '', url: target = '' }: Pick<IncomingMessage, 'method' | 'url'>,
+  { method = '', url: target = '', socket }: Pick<IncomingMessage, 'method' | 'url' | 'socket'>,
   refusal: Refusal,
   requestId: string,
 ): EndedRequest {
   const code = REFUSALS[refusal]
-  return { method, target, status: PROBLEMS[code].status, code, refusal, requestId }
+  const { status } = PROBLEMS[code]
+  return { method, target, status, code, refusal, client: socket.remoteAddress, requestId }
 }
 
 /**

@@ -157,6 +157,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     setting: 'LISTEN',
     address: config.listen,
     tls: config.listenTlsCertFile === undefined ? undefined : tls.listenTls,
+    clientNames: config.listenClientNames,
     limits: { ...config, ...CLIENT_LIMITS },
     onRequest: proxy.serve,
   })

@@ -28,7 +28,7 @@ export interface Range {
 export type Kind = NumberKind | AddressKind | PathKind | TextKind
 type NumberKind = 'count' | 'duration' | 'size'
 type AddressKind = 'address' | 'origin' | 'proxy-url' | 'store-url' | HostKind
-type HostKind = 'host-names' | 'hosts' | 'server-name'
+type HostKind = 'client-names' | 'host-names' | 'hosts' | 'server-name'
 type PathKind = 'file' | 'path' | 'paths'
 type TextKind = 'choice' | 'rejections' | 'secret' | 'token-header' | 'user'
 
@@ -57,4 +57,5 @@ export type RuleProblem = IsalesRule | StoreRule | ListenRule | 'without' | 'wea
 type IsalesRule = 'plain-http' | 'plain-http-allowed' | 'itself' | 'unused-for-http' | PathRule
 type PathRule = 'same-path' | 'no-refresh-path' | 'other-paths' | 'insecure-node'
 type StoreRule = 'store-without-tls' | 'plain-store'
-type ListenRule = 'same-port' | 'open' | 'open-allowed' | 'plain-listen' | 'long-deadline'
+type ListenRule = 'same-port' | OpenRule | 'plain-listen' | 'long-deadline'
+type OpenRule = 'open' | 'open-allowed' | 'any-client'

@@ -166,6 +166,19 @@ const host: Format<string> = {
 }
 export const hosts = list(host, 'emptyIsValue')
 
+/** Common names or DNS names of client certificates, which are compared without regard to case. */
+export const clientNames: Format<readonly string[]> = {
+  ...list(
+    {
+      kind: 'client-names',
+      parse: (text: string) => (CONTROL.test(text) || text.length > 253 ? null : text || null),
+      example: '',
+    },
+    'notEmpty',
+  ),
+  example: 'cti-obs.example',
+}
+
 /** A name as TLS has it: without port, and no address (RFC 6066 section 3). */
 export const serverName: Format<string> = {
   kind: 'server-name',

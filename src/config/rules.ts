@@ -15,6 +15,7 @@ const USEFUL_ONLY_WITH: readonly (readonly [SettingKey, SettingKey])[] = [
   ['listenTlsCertFile', 'listenTlsKeyFile'],
   ['listenTlsKeyFile', 'listenTlsCertFile'],
   ['listenClientCaFile', 'listenTlsCertFile'],
+  ['listenClientNames', 'listenClientCaFile'],
   ['obsUser', 'obsPassword'],
   ['obsPassword', 'obsUser'],
 ]
@@ -77,6 +78,8 @@ export function* brokenRules(
     if (isWeak(obsPassword)) yield error('OBS_PASSWORD', 'weak')
     if (isSet('obsUser') && !isSet('listenTlsCertFile')) yield warning('LISTEN', 'plain-listen')
   }
+  if (isSet('listenClientCaFile') && !isSet('listenClientNames'))
+    yield warning('LISTEN_CLIENT_CA_FILE', 'any-client')
   if (clientDeadline >= 3000) yield warning('CLIENT_DEADLINE', 'long-deadline')
 }
 

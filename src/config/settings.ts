@@ -59,6 +59,7 @@ const SETTINGS = {
   listenTlsCertFile: is.filePath,
   listenTlsKeyFile: is.filePath,
   listenClientCaFile: is.filePath,
+  listenClientNames: is.clientNames,
   unsafeListen: preset('false', is.boolean),
   allowedHosts: preset('', is.hosts),
   allowedPaths: is.paths,

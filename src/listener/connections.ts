@@ -12,7 +12,7 @@ export interface ConnectionOptions {
   readonly closing: () => boolean
   readonly serve: (response: ServerResponse, connection: Connection) => void
   /** Each response that was made here, with the request id in it; without one, the connection was closed. */
-  readonly onRefused: (refusal: Refusal, requestId?: string) => void
+  readonly onRefused: (refusal: Refusal, requestId?: string, client?: string) => void
 }
 
 /** Requests that may come before the response to the one in progress. They are parsed, which takes memory. */
@@ -151,7 +151,7 @@ export class Connection {
   /** Responds to a request; the connection is closed behind it. */
   #refuse(response: ServerResponse, refusal: Refusal): void {
     const requestId = randomUUID()
-    this.#options.onRefused(refusal, requestId)
+    this.#options.onRefused(refusal, requestId, this.#socket.remoteAddress)
     response.shouldKeepAlive = false
     writeProblem(response, REFUSALS[refusal], { requestId, refusal })
   }
@@ -159,7 +159,7 @@ export class Connection {
   /** Closes the connection with a response to what could not be read. */
   #refuseUnread(refusal: Refusal): void {
     const requestId = randomUUID()
-    this.#options.onRefused(refusal, requestId)
+    this.#options.onRefused(refusal, requestId, this.#socket.remoteAddress)
     this.#socket.write(problemBytes(REFUSALS[refusal], { requestId, refusal }))
     this.#linger()
   }

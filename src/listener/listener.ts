@@ -32,6 +32,8 @@ export interface ListenerOptions {
   readonly address: ListenAddress
   /** With `ca`, a client without a certificate of that CA is refused. Default: plain HTTP. */
   readonly tls?: TlsFiles | undefined
+  /** Of client certificates: a client whose certificate has none of them is refused. Default: any name. */
+  readonly clientNames?: readonly string[] | undefined
   /**
    * Each request that is served, one with `Expect` included: write 100 with `response.writeContinue()` before reading the
    * body of one that expects `100-continue`. It must not throw. Call `begin` when the request is one that others wait
@@ -46,7 +48,7 @@ export interface ListenerOptions {
   /** Default: the clock of the machine. */
   readonly clock?: Clock
   /** Each request that was refused here, with the request id of its response; without one, a connection that was closed. */
-  readonly onRefused: (refusal: Refusal, requestId?: string) => void
+  readonly onRefused: (refusal: Refusal, requestId?: string, client?: string) => void
   /** Each TLS handshake of a client that failed. */
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
@@ -71,6 +73,12 @@ export function createListener(options: ListenerOptions) {
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => gate.enter(socket))
+  // Before Node's own listener, which reads requests.
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    if (hasName(socket, options.clientNames)) return
+    options.onHandshakeFailure?.('other-name')
+    socket.destroy()
+  })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     connections.set(socket, new Connection(socket, parts))
     socket.once('close', () => connections.delete(socket))
@@ -189,6 +197,13 @@ function createServer({ limits, tls }: ListenerOptions) {
         })
   server.timeout = idleTimeout
   return server
+}
+
+/** By the rules of RFC 9525 without wildcards; the common name counts beside DNS names. */
+function hasName(socket: TLSSocket, names: readonly string[] | undefined): boolean {
+  const certificate = names && socket.getPeerX509Certificate()
+  const how = { subject: 'always', wildcards: false } as const
+  return names?.some((name) => certificate?.checkHost(name, how) !== undefined) ?? true
 }
 
 /** RFC 9325 section 3.1.1: nothing below TLS 1.2. */

@@ -81,6 +81,7 @@ export const LOG_FIELDS = {
   version: 'string',
   listener: 'string',
   address: 'string',
+  client: 'string',
   setting: 'string',
   inFlight: 'number',
   operation: 'string',

@@ -17,9 +17,9 @@ export interface LocalLoginOptions {
   /** `result` and lifetimes are written as text, as iSales does. */
   readonly isText: () => boolean
   /** Called for each request of the login path. */
-  readonly onLogin: (outcome: ObsLoginOutcome) => void
+  readonly onLogin: (outcome: ObsLoginOutcome, client?: string) => void
   /** Called for each request of the refresh path. */
-  readonly onRefresh: (outcome: ObsRefreshOutcome) => void
+  readonly onRefresh: (outcome: ObsRefreshOutcome, client?: string) => void
 }
 
 type ObsContext = Context<{ readonly Bindings: RequestOrigin }>
@@ -58,8 +58,8 @@ export function createObsApp(
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
     respond(context, status, publishedBody(status, isText()))
   const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
-    if (context.req.path === loginPath) onLogin('malformed')
-    else onRefresh('rejected')
+    if (context.req.path === loginPath) onLogin('malformed', context.env.address)
+    else onRefresh('rejected', context.env.address)
     return refuse(context, status)
   }
 
@@ -80,14 +80,14 @@ export function createObsApp(
   })
   app.post(loginPath, async (context) => {
     const outcome = judge(context.env.address, await readObject(context))
-    onLogin(outcome)
+    onLogin(outcome, context.env.address)
     if (outcome === 'success') return grant(context, tickets.issue())
     if (outcome === 'throttled') context.header('Retry-After', '1')
     return refuse(context, REFUSED[outcome])
   })
   app.post(config.obsRefreshPath, async (context) => {
     const renewed = renew(context, await readObject(context))
-    onRefresh(renewed === undefined ? 'rejected' : 'success')
+    onRefresh(renewed === undefined ? 'rejected' : 'success', context.env.address)
     return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
   })
   // The only error is a body that broke off.

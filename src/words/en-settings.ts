@@ -20,6 +20,7 @@ const kinds: SettingSentences['kinds'] = {
   duration: ({ range, accepted }) =>
     `a duration from ${range?.min} to ${range?.max}${accepted ? ', or off' : ''}`,
   file: 'the path of a file',
+  'client-names': 'a list of names that client certificates have',
   'host-names': 'a list of host names or addresses without port',
   hosts: 'a list of hosts, .suffixes, networks or *, separated by commas',
   origin: 'scheme, host and port of a server, and nothing else',
@@ -120,6 +121,10 @@ const others: SettingSentences['others'] = {
   'open-allowed': [
     'is on: whoever reaches LISTEN calls iSales as ISALES_USER',
     'Set OBS_USER and OBS_PASSWORD, or LISTEN_CLIENT_CA_FILE, instead when you can',
+  ],
+  'any-client': [
+    'lets in every certificate of that authority',
+    'Name those of CTI-OBS in LISTEN_CLIENT_NAMES',
   ],
   'plain-listen': [
     'takes passwords in the clear from other machines',

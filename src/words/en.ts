@@ -303,6 +303,7 @@ const handshakes: Each<HandshakeFailure> = {
   'no-certificate': 'It presented no certificate, and LISTEN_CLIENT_CA_FILE demands one',
   'unknown-ca': 'Its certificate is not of LISTEN_CLIENT_CA_FILE',
   'bad-certificate': 'Its certificate has expired, or is not valid for another reason',
+  'other-name': 'Its certificate has none of the names in LISTEN_CLIENT_NAMES',
   'not-trusted': 'It does not trust the certificate of this proxy',
   protocol: 'It spoke no TLS, or there is no version or cipher in common',
   timeout: 'It did not finish within 5 s',

@@ -9,6 +9,7 @@ const kinds: SettingSentences['kinds'] = {
   duration: ({ range, accepted }) =>
     `${range?.min} 到 ${range?.max} 的时长${accepted ? '或 off' : ''}`,
   file: '文件的路径',
+  'client-names': '客户端证书中的名称的列表',
   'host-names': '不带端口的主机名或地址的列表',
   hosts: '以英文逗号分隔的主机、.suffixes、网段或 *',
   origin: '只含协议、主机和端口的服务器地址',
@@ -100,6 +101,7 @@ const others: SettingSentences['others'] = {
     '已打开：能访问 LISTEN 的人都能以 ISALES_USER 的身份调用 iSales',
     '如有可能，请改为设置 OBS_USER 和 OBS_PASSWORD，或 LISTEN_CLIENT_CA_FILE',
   ],
+  'any-client': ['接受该 CA 签发的任何证书', '在 LISTEN_CLIENT_NAMES 中写明 CTI-OBS 证书的名称'],
   'plain-listen': ['以明文接收其他机器的密码', '设置 LISTEN_TLS_CERT_FILE 和 LISTEN_TLS_KEY_FILE'],
   weak: [
     '容易被猜出，而其他机器可以尝试',

@@ -441,6 +441,7 @@ export const zh: Words = {
     'no-certificate': '客户端没有出示证书，而 LISTEN_CLIENT_CA_FILE 要求证书',
     'unknown-ca': '客户端的证书不是由 LISTEN_CLIENT_CA_FILE 中的 CA 签发',
     'bad-certificate': '客户端的证书已过期，或因其他原因无效',
+    'other-name': '客户端的证书没有 LISTEN_CLIENT_NAMES 中的任何名称',
     'not-trusted': '客户端不信任本代理的证书',
     protocol: '客户端没有使用 TLS，或双方没有共同的版本或加密套件',
     timeout: '客户端没有在 5 秒内完成握手',

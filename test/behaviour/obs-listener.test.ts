@@ -1,6 +1,6 @@
 import { TLSSocket, type ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
-import { INTERFACE_PATHS } from '../../simulator/index.ts'
+import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, requestText, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -15,7 +15,7 @@ const tasks = (fields: readonly string[] = ['Host: localhost']) =>
   requestText(`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, fields, BODY)
 
 /** HTTPS, from files that are replaced as a renewed Secret is: each by a rename. */
-async function openHttps(clientCa?: string) {
+async function openHttps(clientCa?: string, names?: string) {
   const file = temporaryFiles()
   const install = ({ cert, key }: { readonly cert: string; readonly key: string }) => ({
     LISTEN_TLS_KEY_FILE: file('tls.key', key),
@@ -25,6 +25,7 @@ async function openHttps(clientCa?: string) {
     env: {
       ...install(made.server),
       ...(clientCa === undefined ? {} : { LISTEN_CLIENT_CA_FILE: file('ca.crt', clientCa) }),
+      LISTEN_CLIENT_NAMES: names,
     },
   })
   const target = (options: ConnectionOptions = {}): RawTarget => ({
@@ -85,6 +86,30 @@ describe('HTTPS', () => {
     expect(logged.at(-1)?.['detail']).toContain('The client spoke plain HTTP')
     expect(world.sim.requests()).toHaveLength(1)
   })
+
+  test('of the certificates of a client CA only those with a name that is listed are let in', async () => {
+    const named = await openHttps(ca, 'CTI OBS 2, CTI-obs')
+    const first = await connectRaw(named.target(made.client))
+    const session = new Promise<Buffer>((resolve) => first.socket.once('session', resolve))
+    await first.send(tasks())
+    expect((await first.read()).status).toBe(200)
+    // A session that is resumed has the certificate, too.
+    const resumed = named.target({ ...made.client, session: await session })
+    expect((await exchangeRaw(resumed, tasks())).status).toBe(200)
+
+    for (const name of ['obs', 'other.example', '*']) {
+      const { world, target } = await openHttps(ca, name)
+      await expect(exchangeRaw(target(made.client), tasks())).rejects.toThrow(
+        /broke|ended|ECONNRESET/,
+      )
+      const failures = 'isales_proxy_client_handshake_failures_total'
+      expect(await world.metric(`${failures}{reason="other-name"}`)).toBe(1)
+      expect(world.lines).toContainEqual(
+        expect.objectContaining({ event: 'client-handshake-failed', reason: 'other-name' }),
+      )
+      expect(world.sim.requests()).toEqual([])
+    }
+  })
 })
 
 test('a browser on the same machine is not let in, nor a page that has bound its name to it', async () => {
@@ -106,6 +131,18 @@ test('beyond loopback a login is required by default, and nothing is served to e
   const world = await openWorld({ env: { ...network, ...credentials } })
   expect((await exchangeRaw(world, tasks())).status).toBe(401)
   expect(world.sim.requests()).toEqual([])
+  // Who tries passwords is in the log.
+  const body = '{"user":"cti","passwd":"wrong"}'
+  const login = requestText(`POST ${LOGIN_PATH} HTTP/1.1`, ['Host: localhost'], body)
+  expect((await exchangeRaw(world, login)).status).toBe(403)
+  expect((await exchangeRaw(world, tasks(['Host: other.example']))).status).toBe(421)
+  for (const event of ['obs-login-refused', 'client-refused'])
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({
+        event,
+        client: expect.stringMatching(/^(?:::ffff:)?127\.0\.0\.1$/),
+      }),
+    )
   await expect(openWorld({ env: network })).rejects.toThrow('"setting":"LISTEN"')
   const unsafe = await openWorld({ env: { ...network, UNSAFE_LISTEN: 'true' } })
   expect((await exchangeRaw(unsafe, tasks())).status).toBe(200)

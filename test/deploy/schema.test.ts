@@ -8,6 +8,7 @@ import { CHART, ciValues, render, standalone, template } from './support/chart.t
 const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
   address: ['8080', '127.0.0.1', '127.0.0.1:70000'],
   choice: ['none of them', '', 1],
+  'client-names': ['two\nlines', '', 7],
   count: ['many', '1.5', -1],
   duration: ['soon', '1h30m', -1],
   file: ['relative.pem', './relative.pem', 7],
