@@ -168,7 +168,7 @@ lines are dropped and counted in \`isales_proxy_log_lines_dropped_total\`.
 
 ${markdownTable(['event', 'level', 'meaning'], events)}
 
-No line has the address of a client. \`ss -tnp 'sport = :8080'\` on the machine of the proxy lists those that are connected;
+\`client-refused\` and \`obs-login-refused\` have the address of the client, where \`LISTEN\` is not on loopback. \`ss -tnp 'sport = :8080'\` on the machine of the proxy lists those that are connected;
 \`dport\` in place of \`sport\` names the programs on the same machine.
 
 ## Fields

@@ -9,7 +9,8 @@ import { wordsOf } from './words/index.ts'
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const
 
 const env = { ...process.env }
-// They are gone before anything runs, so that no child process, dump of the environment or library finds them.
+// They are gone before anything runs: no child process, dump of `process.env` or library finds them. /proc/PID/environ
+// keeps what the process was started with, for its own user and root; files keep secrets out of that, too.
 for (const name of SECRET_VARIABLES) delete process.env[name]
 
 const stopping = new AbortController()

@@ -27,7 +27,7 @@ const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 /** Which statuses a failure of each reason may have; `none`: there was no response. */
 const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> = {
   rejected: ['400', '401', '403', 'none'],
-  result: ['200', '500'],
+  result: ['200', '500', 'other'],
   throttled: ['429'],
   unavailable: ['none', '500', '502', '503', '504', 'other'],
   timeout: ['none', '408'],

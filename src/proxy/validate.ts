@@ -256,8 +256,9 @@ export function createPathJudge({ allowedPaths, localPaths }: PathRules) {
   return (path: string): PathVerdict => {
     if (path.includes('//')) return 'double-slash'
     if (!PATH.test(path)) return 'ambiguous-path'
-    if (!allowedPaths.some((prefix) => isUnder(path, prefix))) return 'other-path'
+    // Whatever is allowed besides: a refresh path of another tree is ours.
     if (localPaths.includes(path)) return 'local'
+    if (!allowedPaths.some((prefix) => isUnder(path, prefix))) return 'other-path'
     const plain = `${path.toLowerCase()}/`
     return guarded.some((start) => plain.startsWith(start)) ? 'auth-path' : 'other'
   }

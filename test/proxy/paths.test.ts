@@ -11,6 +11,15 @@ test.each(LOCAL)('%s is local', (path) => {
   expect(judge(path)).toBe('local')
 })
 
+test('a refresh path is local, also in a tree from which nothing is forwarded', () => {
+  const narrow = createPathJudge({
+    allowedPaths: ['/rest/v1/'],
+    localPaths: [...LOCAL, '/sso/refresh'],
+  })
+  expect(narrow('/sso/refresh')).toBe('local')
+  expect(narrow('/sso/other')).toBe('other-path')
+})
+
 test.each([
   ['case', '/auth/REFRESH /Auth/refresh'],
   ['a shorter path', '/auth /auth/ /auth/log'],
