@@ -109,7 +109,7 @@ test.each([
 test('another method gets 405, and leaves a trace, too', async () => {
   const { app, outcomes } = start('answer')
   for (const path of [LOGIN, REFRESH]) {
-    const response = await app.request(path)
+    const response = await app.request(path, {}, {})
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
   }
   expect(outcomes).toEqual(['login malformed', 'refresh rejected'])
