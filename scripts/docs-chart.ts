@@ -65,8 +65,7 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
 }
 
-const PORT = String.raw`([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])`
-const SERVER = String.raw`(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\s\\]+)(:${PORT})?`
+const SERVER = String.raw`(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\s\\]+)(:[0-9]{1,5})?`
 /** A name or an address, without port. */
 const HOST = String.raw`(\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*|[0-9A-Za-z_.-]+)`
 const HEADER = String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]+`
@@ -77,7 +76,7 @@ const listOf = (entry: string): string => `${entry}( *, *${entry})*`
 
 /** How a setting of each kind is written, in the syntax of RE2, which Helm reads. The program knows the rest. */
 const PATTERNS: Readonly<Record<Exclude<Setting['kind'], 'choice' | 'secret'>, string>> = {
-  address: String.raw`(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):${PORT}`,
+  address: String.raw`(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):[0-9]{1,5}`,
   'client-names': String.raw`[^\x00-\x1f\x7f]+`,
   count: '[0-9]+',
   duration: `${NUMBER}(ms|s|m|h)?`,
@@ -141,7 +140,7 @@ const textOf = (pattern: string): Schema => ({
 const arrayOf = (items: Schema): Schema => ({ type: ['array', 'null'], items })
 const objects = arrayOf({ type: 'object' })
 const pullSecrets = arrayOf({ type: ['string', 'object'], minLength: 1, required: ['name'] })
-const REGISTRY = `[0-9A-Za-z.-]+(:${PORT})?(/[0-9a-z._-]+)*/?`
+const REGISTRY = '[0-9A-Za-z.-]+(:[0-9]{1,5})?(/[0-9a-z._-]+)*/?'
 const NAME = '[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?'
 
 /** What a default does not say of a value. */

@@ -46,8 +46,9 @@ const REFUSED_SETTINGS = [
   ['that of CTI-OBS', { OBS_PASSWORD: value }, 'the key that secret.keys.obsPassword names'],
   ['calls on loopback', { LISTEN: '127.0.0.1:8443' }, 'settings.LISTEN is 127.0.0.1:8443: the Ser'],
   ['two listeners on a port', { LISTEN: ':9090' }, 'settings.LISTEN (:9090) and settings.ADMIN_LI'],
-  ['port 0', { LISTEN: ':0' }, 'LISTEN'],
-  ['a port that there is not', { ADMIN_LISTEN: ':99999' }, 'ADMIN_LISTEN'],
+  ['port 0', { LISTEN: ':0' }, 'settings.LISTEN is :0: a port is 1 to 65535'],
+  ['a port that there is not', { ADMIN_LISTEN: ':99999' }, 'settings.ADMIN_LISTEN is :99999: a'],
+  ['the same of iSales', { ISALES_URL: 'https://i:99999' }, 'settings.ISALES_URL is https://i:9'],
   ['no key', { SESSION_STORE_URL: 'valkeys://store' }, 'sessionStore.secretName is required'],
   ['metrics on loopback', { ADMIN_LISTEN: '127.0.0.1:9090' }, 'settings.ADMIN_LISTEN is 127.0.0.1'],
   ['the same by name', { ADMIN_LISTEN: 'localhost:9090' }, 'settings.ADMIN_LISTEN is localhost'],
@@ -181,6 +182,12 @@ it('one message names all that is required', async () => {
   const [said, other] = await template({ mode: 'standalone' })
   expect(said?.code).not.toBe(0)
   const required = said?.stderr.match(/\S+ is required/g)
+  expect(
+    said?.stderr
+      .trim()
+      .split('\n')
+      .filter((line) => line.includes(': ')),
+  ).toHaveLength(3)
   expect(required).toEqual([
     'settings.ISALES_URL is required',
     'secret.name is required',

@@ -6,7 +6,7 @@ import { CHART, ciValues, render, standalone, template } from './support/chart.t
 
 /** Values that are wrong for a kind of setting. */
 const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
-  address: ['8080', '127.0.0.1', '127.0.0.1:70000'],
+  address: ['8080', '127.0.0.1', '127.0.0.1:http'],
   choice: ['none of them', '', 1],
   'client-names': ['two\nlines', '', 7],
   count: ['many', '1.5', -1],
@@ -14,7 +14,7 @@ const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
   file: ['relative.pem', './relative.pem', 7],
   'host-names': ['two words', 'https://host', 'host:443'],
   hosts: ['user@host', '"host"', 7],
-  origin: ['isales.example', 'ftp://isales.example', 'https://isales.example:0'],
+  origin: ['isales.example', 'ftp://isales.example', 'https://isales.example/path'],
   path: ['relative', '/with?query', '/with%20escape'],
   paths: ['relative', '/with?query,/', 7],
   'proxy-url': ['http://u:p@egress', 'http://egress/path', 'http://two words'],

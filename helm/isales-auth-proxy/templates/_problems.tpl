@@ -66,10 +66,19 @@ chart gives it below the name of the dependency), and what to say instead.
 {{- if $standalone }}
 {{ $at }}settings.LISTEN is {{ $listen }}: the Service does not reach the loopback of a pod; say ":8443"
 {{- end }}
-{{- else if not (or $settings.OBS_PASSWORD_FILE $settings.LISTEN_CLIENT_CA_FILE $unsafe) }}
+{{- else if and $settings.ISALES_PASSWORD_FILE (not (or $settings.OBS_PASSWORD_FILE $settings.LISTEN_CLIENT_CA_FILE $unsafe)) }}
 {{ $at }}settings.LISTEN is {{ $listen }}, and CTI-OBS need not log in: whoever reaches it would call iSales; say {{ $at }}settings.OBS_USER (and {{ $at }}secret.keys.obsPassword), {{ $at }}tls.clientCa: true or {{ $at }}settings.UNSAFE_LISTEN: true
 {{- end }}
-{{- if eq (include "isales-auth-proxy.port" $listen) (include "isales-auth-proxy.port" $admin) }}
+{{- $ports := dict "LISTEN" (include "isales-auth-proxy.port" $listen) "ADMIN_LISTEN" (include "isales-auth-proxy.port" $admin) }}
+{{- range $name := list "ISALES_URL" "HTTPS_PROXY" "SESSION_STORE_URL" }}
+{{- with get $settings $name }}{{ $_ := set $ports $name (include "isales-auth-proxy.urlPort" .) }}{{ end }}
+{{- end }}
+{{- range $name, $port := $ports }}
+{{- if or (lt (int $port) 1) (gt (int $port) 65535) }}
+{{ $at }}settings.{{ $name }} is {{ get $settings $name }}: a port is 1 to 65535
+{{- end }}
+{{- end }}
+{{- if eq $ports.LISTEN $ports.ADMIN_LISTEN }}
 {{ $at }}settings.LISTEN ({{ $listen }}) and {{ $at }}settings.ADMIN_LISTEN ({{ $admin }}) have one port: give them different ones
 {{- end }}
 
