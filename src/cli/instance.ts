@@ -28,75 +28,31 @@ export function instanceEnvironment(
     ISALES_USER_FILE: `${directory}/user`,
     ISALES_PASSWORD_FILE: `${directory}/password`,
     STATE_DIR: `/var/lib/${service}`,
-    ...parseEnvironmentFile(new TextDecoder().decode(file.bytes)),
+    ...parseEnvironmentFile(file.bytes),
   }
 }
 
-const SPACE = /[ \t\r\n]/
-const LINE_END = /[\r\n]/
-/** What a backslash escapes between double quotes. */
-const ESCAPED = /["\\`$]/
+/** A name, the quoted texts at the beginning of its value, and the rest of it. */
+const ASSIGNMENT =
+  /(?:^|[\r\n])[ \t]*([^ \t\r\n#;][^=\r\n]*?)[ \t]*=((?:[ \t]*(?:"(?:\\[^]?|[^"\\])*"?|'[^']*'?))*)[ \t]*((?:\\[^]?|[^\\\r\n])*)/g
+const QUOTED = /[ \t]*(?:'([^']*)'?|"((?:\\[^]?|[^"\\])*)"?)/g
 
 /**
- * Reads what `EnvironmentFile=` of systemd.exec(5) reads, as `parse_env_file` of systemd 257 does: comments only at the
- * beginning of a line, quotes only at the beginning of a value, a backslash that joins lines, and no `export`.
+ * Reads what `EnvironmentFile=-` of systemd.exec(5) reads: comments only at the beginning of a line, quotes only at the
+ * beginning of a value, a backslash that joins lines, no `export`; and nothing of a file with values that are not UTF-8.
  */
-export function parseEnvironmentFile(text: string): Environment {
+export function parseEnvironmentFile(file: Uint8Array): Environment {
   const environment: Record<string, string> = {}
-  let at = 0
-  const skip = (pattern: RegExp): void => {
-    while (at < text.length && pattern.test(text.charAt(at))) at += 1
-  }
-  while (at < text.length) {
-    skip(SPACE)
-    const isComment = /[#;]/.test(text.charAt(at))
-    const begin = at
-    skip(isComment ? /[^\r\n]/ : /[^=\r\n]/)
-    if (text.charAt(at) !== '=') continue
-    const name = text.slice(begin, at).trimEnd()
-    at += 1
-    const value = readValue()
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(file)
+  for (const [, name = '', quoted = '', rest = ''] of text.matchAll(ASSIGNMENT)) {
+    const value =
+      quoted.replaceAll(
+        QUOTED,
+        (_, single?: string, double = '') =>
+          single ?? double.replaceAll(/\\(?:\n|$|(["\\`$]))/g, '$1'),
+      ) + rest.replaceAll(/\\(?:[\r\n]|$|([^]))|[ \t]+$/g, '$1')
+    if (/[\0\uFFFD]/.test(name + value)) return {}
     if (/^[A-Za-z_]\w*$/.test(name)) environment[name] = value
   }
   return environment
-
-  /** From behind the = to the end of the line. */
-  function readValue(): string {
-    let value = ''
-    for (;;) {
-      skip(/[ \t]/)
-      const quote = text.charAt(at)
-      if (quote !== '"' && quote !== "'") return value + readBare()
-      at += 1
-      value += readQuoted(quote)
-    }
-  }
-
-  function readQuoted(quote: string): string {
-    let value = ''
-    for (; at < text.length && text.charAt(at) !== quote; at += 1) {
-      if (quote === "'" || text.charAt(at) !== '\\') value += text.charAt(at)
-      else {
-        at += 1
-        const next = text.charAt(at)
-        value += ESCAPED.test(next) ? next : next === '\n' ? '' : `\\${next}`
-      }
-    }
-    at += 1
-    return value
-  }
-
-  /** Without the white space at its end, unless a backslash is before it. */
-  function readBare(): string {
-    let value = ''
-    let length = 0
-    for (; at < text.length && !LINE_END.test(text.charAt(at)); at += 1) {
-      const isEscape = text.charAt(at) === '\\'
-      if (isEscape) at += 1
-      const next = text.charAt(at)
-      if (!(isEscape && LINE_END.test(next))) value += next
-      if (isEscape || !SPACE.test(next)) ({ length } = value)
-    }
-    return value.slice(0, length)
-  }
 }

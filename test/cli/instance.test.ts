@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { instanceEnvironment, parseEnvironmentFile } from '../../src/cli/instance.ts'
 import { disk } from '../config/stand.ts'
+import { ENV_FILES } from './env-files.ts'
 import { runHere } from './stand.ts'
 
 const files = disk({
@@ -39,31 +40,6 @@ it.each([
   expect(await runHere(argv)).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(said) })
 })
 
-// Each line was given to `systemd-run -p EnvironmentFile=` of systemd 257.
-it.each<readonly [string, Readonly<Record<string, string>>]>([
-  ['A=plain', { A: 'plain' }],
-  ['A=', { A: '' }],
-  ['  A = spaced  ', { A: 'spaced' }],
-  ['A=cti#1', { A: 'cti#1' }],
-  ['A=site # one', { A: 'site # one' }],
-  ['# comment\n; comment\n  # more\nA=1', { A: '1' }],
-  ['# a comment ends \\\nA=1', { A: '1' }],
-  ['export A=1\nB=2', { B: '2' }],
-  ['1A=1\nA-B=1\nno assignment\nB=2', { B: '2' }],
-  ['A="two words"', { A: 'two words' }],
-  ["A='it\\s'", { A: 'it\\s' }],
-  ['A="a\\"b\\\\c\\$d\\`e\\n"', { A: 'a"b\\c$d`e\\n' }],
-  ['A="one\ntwo"\nB=2', { A: 'one\ntwo', B: '2' }],
-  ['A="one\\\ntwo"', { A: 'onetwo' }],
-  ['A=one\\\ntwo', { A: 'onetwo' }],
-  ['A=a\\ \nB=b\\\\c', { A: 'a ', B: 'b\\c' }],
-  ['A="one"two', { A: 'onetwo' }],
-  ['A="one" \'two\' three', { A: 'onetwothree' }],
-  ['A=it"s', { A: 'it"s' }],
-  ['A="never closed\nB=2', { A: 'never closed\nB=2' }],
-  ['A=1\r\nB=2\r\n', { A: '1', B: '2' }],
-  ['A=1\nA=2', { A: '2' }],
-  ['A=$B', { A: '$B' }],
-])('an env file is read as systemd reads it: %j', (text, environment) => {
-  expect(parseEnvironmentFile(text)).toEqual(environment)
+it.each(ENV_FILES)('an env file is read as systemd reads it: %j', (file, environment) => {
+  expect(parseEnvironmentFile(Buffer.from(file))).toEqual(environment)
 })

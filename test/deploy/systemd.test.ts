@@ -4,6 +4,7 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSy
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
+import { ENV_FILES } from '../cli/env-files.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
@@ -103,6 +104,23 @@ describe.skipIf(without)('on a machine', () => {
   afterAll(() => machine?.stop())
   // These tests start it more often than an operator does.
   beforeEach(() => machine.run("systemctl reset-failed 'isales-auth-proxy*'"))
+
+  it('reads an env file as --instance does', async () => {
+    const read = async (name: string) => {
+      const unit = `--quiet --wait --pipe --property=EnvironmentFile=-/srv/${name}`
+      const lines = (await machine.succeed(`systemd-run ${unit} env --null`)).split('\0')
+      return lines.filter(Boolean).map((line) => [line.split('=', 1).join(), line] as const)
+    }
+    const others = new Set((await read('nowhere')).map(([name]) => name))
+    const found: unknown[] = []
+    for (const [text] of ENV_FILES) {
+      writeFileSync(join(machine.shared, 'env'), text)
+      found.push((await read('env')).filter(([name]) => !others.has(name)).map(([, line]) => line))
+    }
+    const entries = ENV_FILES.map(([, environment]) => Object.entries(environment))
+    const expected = entries.map((each) => each.map(([name, value]) => `${name}=${value}`))
+    expect(found.map(String)).toEqual(expected.map(String))
+  })
 
   it('is installed, with a Node of its own', async () => {
     await runBlock('install -d /opt/isales-auth-proxy-0.1.0')
