@@ -166,13 +166,6 @@ describe('check --live', () => {
     )
   })
 
-  it('does not log in with a configuration that has errors', async () => {
-    const { sim, env } = await openIsales()
-    const ran = await runHere(['check', '--live'], { env: { ...env, LOG_LEVEL: 'loud' } })
-    expect(ran.code).toBe(2)
-    expect(sim.state().loginAttempts).toBe(0)
-  })
-
   const LOGIN = { operation: 'login' } as const
   const answering = (status: number, body?: object) => (one: Simulator) =>
     one.answerLogin({ status, ...(body && { body }) })

@@ -101,26 +101,17 @@ describe('certificates and keys at the start', () => {
   ])('are not: %j', (config, problem) => {
     expect(check(config)).toEqual([problem])
   })
-
-  it('are all checked together', () => {
-    expect(check({ isalesCaFile: '/gone', ...listen('/text', '/text') })).toHaveLength(3)
-  })
 })
 
 describe('TLS files that are read', () => {
   const linesOf = (...pems: readonly string[]) =>
     pems.flatMap((pem) => pem.split('\n').filter(Boolean))
 
-  it('give the certificates, the own one first, and nothing else', () => {
+  it('give the certificates, the own one first, a key that never prints, and nothing else', () => {
     const { ca } = readFor('isales', { isalesCaFile: '/ca' }).tls
     expect(linesOf(ca ?? '')).toEqual(linesOf(made.ca.cert, made.strangerCa.cert))
-  })
-
-  it('give a key that never prints', () => {
-    const pair = { listenTlsCertFile: '/chain', listenTlsKeyFile: '/key' }
-    const { cert, key } = readFor('listen', pair).tls
+    const { cert, key } = readFor('listen', listen('/chain', '/key')).tls
     expect(linesOf(cert ?? '')).toEqual(linesOf(made.server.cert, made.ca.cert))
-    expect(key?.reveal()).toBe(made.server.key)
-    expect(String(key)).toBe('[redacted]')
+    expect([key?.reveal(), String(key)]).toEqual([made.server.key, '[redacted]'])
   })
 })

@@ -3,8 +3,6 @@ import { symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, test } from 'vitest'
 import { originalOf, readSmallFile } from '../../src/config/files.ts'
-import { loadConfig } from '../../src/config/load.ts'
-import { PASSWORDLESS } from './stand.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const LIMIT = 64 * 1024
@@ -67,16 +65,4 @@ test.each([
   ['/run/isales/credentials/password', '/run/isales/credentials/password'],
 ])('a person corrects, for %s, the file %s', (copy, original) => {
   expect(originalOf(copy)).toBe(original)
-})
-
-test.each([
-  ['leads nowhere', (link: string) => symlinkSync(link, link)],
-  ['is behind a file', (link: string) => symlinkSync('/etc/hostname/x', link)],
-])('a file whose link %s is an error of the setting, not of the program', (_, make) => {
-  const link = join(temporaryDirectory(), 'password')
-  make(link)
-  expect(loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: link })).toMatchObject({
-    ok: false,
-    problems: [{ setting: 'ISALES_PASSWORD_FILE' }],
-  })
 })

@@ -143,18 +143,3 @@ it('what is wrong stays as it was and is said once; other parts are used', async
     `in use ISALES_CA_FILE ${UID}`,
   ])
 })
-
-it('a rule that names a part keeps it as it was', async () => {
-  env = { ...env, LISTEN: ':8443' }
-  const files = watch()
-  file('obs', 'weak')
-  await files.now()
-  expect(await next(1)).toEqual(['obsLogin weak'])
-})
-
-it('a doubt is said before the value is used', async () => {
-  const files = watch()
-  file('password', ' new')
-  await files.now()
-  expect(await next(1)).toEqual(['doubt ISALES_PASSWORD spaces', `password  new ${UID}`])
-})
