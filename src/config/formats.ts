@@ -15,10 +15,6 @@ export interface Format<T = unknown> {
   readonly range?: Range
   /** The closed set of texts, if there is one. */
   readonly choices?: readonly string[]
-  /** Entries are separated by commas. */
-  readonly isList?: true
-  /** An empty text is a value of its own, not an unset variable. */
-  readonly emptyIsValue?: true
   /** Spaces around the text belong to it. */
   readonly verbatim?: true
   /** The value is, or may hold, a secret: what may be shown of its text. */
@@ -122,19 +118,14 @@ export const filePath: Format<string> = {
 }
 
 /** Entries separated by commas; spaces around an entry are dropped. No entry may occur twice. */
-function list<T extends string | number>(
-  entry: Format<T>,
-  allowed: 'emptyIsValue' | 'notEmpty',
-): Format<readonly T[]> {
-  const mayBeEmpty = allowed === 'emptyIsValue'
+function list<T extends string | number>(entry: Format<T>): Format<readonly T[]> {
   const parse = (whole: string): readonly T[] | null => {
     const texts = whole === '' ? [] : whole.split(',').map((one) => one.trim())
     const entries = texts.flatMap((one) => entry.parse(one) ?? [])
-    const isWhole = entries.length === texts.length && (mayBeEmpty || entries.length > 0)
     const distinct = new Set(entries.map((one) => String(one).toLowerCase()))
-    return isWhole && distinct.size === entries.length ? entries : null
+    return distinct.size === texts.length ? entries : null
   }
-  return { ...entry, parse, isList: true, ...(mayBeEmpty && { emptyIsValue: true }) }
+  return { ...entry, parse }
 }
 
 // Addresses and URLs.
@@ -164,18 +155,15 @@ const host: Format<string> = {
   },
   example: 'isales-auth-proxy.telephony.svc',
 }
-export const hosts = list(host, 'emptyIsValue')
+export const hosts = list(host)
 
 /** Common names or DNS names of client certificates, which are compared without regard to case. */
 export const clientNames: Format<readonly string[]> = {
-  ...list(
-    {
-      kind: 'client-names',
-      parse: (text: string) => (CONTROL.test(text) || text.length > 253 ? null : text || null),
-      example: '',
-    },
-    'notEmpty',
-  ),
+  ...list({
+    kind: 'client-names',
+    parse: (text: string) => (CONTROL.test(text) || text.length > 253 ? null : text || null),
+    example: '',
+  }),
   example: 'cti-obs.example',
 }
 
@@ -278,7 +266,7 @@ export const path: Format<string> = {
   },
   example: '/rest/isales/v1/openapi/obs/',
 }
-export const paths: Format<readonly string[]> = { ...list(path, 'notEmpty'), kind: 'paths' }
+export const paths: Format<readonly string[]> = { ...list(path), kind: 'paths' }
 
 // The token.
 
@@ -307,7 +295,7 @@ const headerName: Format<string> = {
   parse: (text) => (TOKEN.test(text) && !NOT_FOR_TOKENS.test(text) ? text : null),
   example: 'Authorization',
 }
-const headerNames = list(headerName, 'notEmpty')
+const headerNames = list(headerName)
 
 /** `NAME[,NAME]: [SCHEME ]{token}`, or with `{refreshToken}`. */
 export const tokenHeader: Format<TokenHeader> = {
@@ -317,7 +305,7 @@ export const tokenHeader: Format<TokenHeader> = {
       /^([^:]+):\s*(?:(\S+)\s+)?\{(token|refreshToken)\}$/.exec(text) ?? []
     const names = headerNames.parse(head)
     const isScheme = scheme === '' || TOKEN.test(scheme)
-    if (names === null || !isScheme) return null
+    if (!names?.[0] || !isScheme) return null
     return { names, scheme, field: field === 'token' ? field : 'refreshToken' }
   },
   example: 'Authentication: Bearer {refreshToken}',
@@ -342,7 +330,7 @@ export const rejections: Format<Rejections> = {
   parse(text) {
     const entry = /^(?:4\d\d|result=[^,\p{C}]{1,64})$/u
     const parse = (one: string): string | null => (entry.test(one) ? one : null)
-    const entries = list({ kind: 'rejections', parse, example: '' }, 'notEmpty').parse(text)
+    const entries = list({ kind: 'rejections', parse, example: '' }).parse(text)
     if (entries === null) return null
     const results = entries.filter((one) => one.startsWith('result='))
     const statuses = entries.filter((one) => !results.includes(one)).map(Number)

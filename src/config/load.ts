@@ -122,13 +122,13 @@ interface Input {
 const LINE_END = /[\r\n]{1,2}$/
 
 function readInput(setting: Setting, env: Environment, readFile: ReadFile): Input {
-  const { name, fileName, verbatim, emptyIsValue } = setting
+  const { name, fileName, verbatim } = setting
   const lower = name.toLowerCase()
   const variable = setting.lowerCaseToo && (env[lower] ?? '') !== '' ? lower : name
   const path = fileName === undefined ? undefined : env[fileName]?.trim() || undefined
   const raw = variable === fileName ? undefined : env[variable]
   const text = verbatim ? raw?.replace(LINE_END, '') : raw?.trim()
-  const isSet = text !== undefined && (text !== '' || emptyIsValue === true)
+  const isSet = text !== undefined && text !== ''
   if (isSet && path !== undefined) {
     const problem: SettingProblem = { setting: name, code: 'set-twice', accepted: fileName }
     return { problem, variable, source: 'default' }
