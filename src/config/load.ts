@@ -170,7 +170,7 @@ interface Parsed {
 /** The value of a text, what is wrong with it, or both where it is only doubtful. */
 function parse(setting: Setting, { variable, file }: Input, text: string | undefined): Parsed {
   const { name, kind, range, choices, redact, verbatim, fileName, required } = setting
-  const example = `${variable}=${setting.default ?? setting.example}`
+  const example = `${variable}=${setting.default || setting.example}`
   if (text === undefined) {
     const code = 'not-set'
     return required ? { problem: { setting: variable, code, accepted: fileName, example } } : {}

@@ -114,6 +114,10 @@ describe('the configuration', () => {
     expect(shown).toMatchObject({ value: given ?? refresh })
   })
 
+  it('shows an example of a setting whose default is empty', () => {
+    expect(linesOf(loadWith({ ALLOWED_HOSTS: 'a:1' })).join()).toMatch(/ALLOWED_HOSTS=\w/)
+  })
+
   it.each([
     [{}, { isalesMaxConnections: 256, listenMaxConnections: 1024, drainTimeout: 25_000 }],
     [{ MAX_IN_FLIGHT: '16' }, { isalesMaxConnections: 16, listenMaxConnections: 1024 }],
