@@ -49,6 +49,8 @@ export type Act = { readonly at: number } & (
   | { readonly kind: 'hang-up'; readonly replica: number }
   /** For `ms`, ten more calls a second. */
   | { readonly kind: 'rush'; readonly ms: number }
+  /** For `ms`, no client calls. */
+  | { readonly kind: 'quiet'; readonly ms: number }
   /** Another client holds connections for `ms`. */
   | {
       readonly kind: 'hold'

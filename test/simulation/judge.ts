@@ -156,6 +156,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   const ended = new Map<string, Call>()
   const spans: Span[] = []
   const grants: number[] = []
+  const requestedAt: number[] = []
   const askedAt: number[] = []
   const lastAsk = new Map<number, number>()
   const wrongAt = new Map<string, number[]>()
@@ -340,7 +341,12 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       }
       spans.push({ kind: 'no-login', from, to })
       grants.push(from)
-      const recent = grants.filter((at) => at > from - MINUTE).length
+    },
+
+    /** Any request for a token, whatever came of it. */
+    requested(from: number): void {
+      requestedAt.push(from)
+      const recent = requestedAt.filter((at) => at > from - MINUTE).length
       const ends = spans.filter(
         (span) => span.kind === 'token-ended' && span.to >= from - MINUTE && span.from <= from,
       )
@@ -351,7 +357,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
           askedAt.filter((at) => at > from - MINUTE).length,
       )
       if (recent > most && !during(['store', 'short-lives'], from - MINUTE, from))
-        find(3, from, `${recent} renewals in a minute`)
+        find(3, from, `${recent} token requests in a minute`)
     },
 
     /** A login as iSales saw it, before its token request. */

@@ -41,6 +41,7 @@ export function planOf(
   const together = given.replicas === undefined && replicas === 2 && world.chance(0.5)
   const shared = replicas > 1 && !together
   const rejection = world.pick([401, 401, 403, 'result'] as const)
+  const idle = randomOf(seeded(hashOf(`${seed} idle`)))
   const plan = {
     seed,
     duration,
@@ -62,6 +63,7 @@ export function planOf(
     env: {
       ...(rejection === 'result' && { ISALES_REJECTED: '401,403,result=7' }),
       ...(world.chance(0.35) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
+      ...(idle.chance(0.2) && { TOKEN_IDLE_AFTER: `${idle.pick([10, 20])}s` }),
       MAX_IN_FLIGHT: '16',
     },
     config: {
@@ -73,11 +75,13 @@ export function planOf(
     rate: given.rate ?? world.pick([1, 1, 2, 5]),
   }
   const real = given.replicas !== undefined
-  const acts = actsOf(random, { ...plan, real })
   const others = randomOf(seeded(hashOf(`${seed} others`)))
-  if (real || !others.chance(0.4)) return { ...plan, acts }
-  const held = heldBy(others, plan)
-  return { ...plan, acts: [...acts, ...held].sort((one, other) => one.at - other.at) }
+  const acts = [
+    ...actsOf(random, { ...plan, real }),
+    ...(real || !others.chance(0.4) ? [] : heldBy(others, plan)),
+    ...('TOKEN_IDLE_AFTER' in plan.env ? quietBy(idle, plan) : []),
+  ]
+  return { ...plan, acts: acts.sort((one, other) => one.at - other.at) }
 }
 
 type Scene = Pick<Plan, 'duration' | 'replicas' | 'shared'>
@@ -117,4 +121,12 @@ function heldBy(random: Random, { duration, replicas }: Scene): Act[] {
   if (holding !== 'ahead') return [{ at, ...act }]
   const slow = command(at, 'slow', { operation: 'business', ms: 1500, times: 10 })
   return [slow, { at: at + 1, ...act }]
+}
+
+/** Long enough that a token is idle. */
+function quietBy(random: Random, { duration }: Scene): Act[] {
+  return [1, 2].map(() => {
+    const at = random.between(5000, duration)
+    return { at, kind: 'quiet', ms: random.between(15_000, 60_000) }
+  })
 }

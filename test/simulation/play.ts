@@ -51,6 +51,7 @@ export function judgeRequest(
   // A page may come from a gateway: credentials that have worked are tried on.
   if ((isWrong || isUnheard) && switches['rejectionBody'] !== 'html') judge.wrongLogin(password, to)
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
+    judge.requested(from)
     const login = path === LOGIN_PATH
     // What is granted with another fault does not arrive.
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
@@ -95,6 +96,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     later(act.at - time(), () => {
       world.note(`act ${actText(act)}`)
       if (act.kind === 'rush') traffic.rush(act.ms)
+      else if (act.kind === 'quiet') traffic.quiet(act.ms)
       else stage.perform(act)
       if (act.kind === 'public') traffic.poll(act.ms)
     })

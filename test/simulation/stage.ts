@@ -160,7 +160,7 @@ export function createStage<R extends Replica>(
     begin(replica)
   }
 
-  function perform(act: Exclude<Act, { readonly kind: 'rush' }>): void {
+  function perform(act: Exclude<Act, { readonly kind: 'rush' | 'quiet' }>): void {
     const replica = 'replica' in act ? replicas[act.replica] : undefined
     if (ENDS_TOKEN.has(nameOf(act)))
       judge.note('token-ended', time(), time() + ('ms' in act ? act.ms : 0))

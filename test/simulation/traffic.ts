@@ -28,6 +28,7 @@ export function startTraffic(
   const clients: Client[] = []
   let stopped = false
   let calm = false
+  let quietUntil = 0
 
   const add = (name: string, replica: number, onStatus?: (status: number) => void): Client => {
     const client = createClient({
@@ -60,7 +61,7 @@ export function startTraffic(
       if (stopped || (calm && nth >= plan.replicas)) return
       // The numbers are drawn in any case: what the proxy does must not change the traffic.
       const manners = mannersOf(random)
-      if (!client.busy()) client.send(manners)
+      if (!client.busy() && machine.time() >= quietUntil) client.send(manners)
       machine.later(gap * (0.5 + random.between(0, 1000) / 1000), next)
     }
     machine.later(random.between(0, Math.ceil(gap)), next)
@@ -92,6 +93,8 @@ export function startTraffic(
     poll: (ms: number) => poll(machine.time() + ms),
     /** More calls for so many milliseconds. */
     rush: (ms: number) => rush(machine.time() + ms),
+    /** No calls for so many milliseconds, but those of a rush. */
+    quiet: (ms: number) => void (quietUntil = machine.time() + ms),
     /** One client of each replica goes on: enough to show whether it has recovered. */
     calm: () => void (calm = true),
     stop: () => void (stopped = true),
