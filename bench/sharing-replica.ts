@@ -5,7 +5,7 @@ import { createSeal } from '../src/sharing/seal.ts'
 import { createShare } from '../src/sharing/share.ts'
 import type { Cell } from '../src/sharing/cell.ts'
 import { createValkeyCell } from '../src/sharing/valkey.ts'
-import { memoryBook } from '../src/token/book.ts'
+import { openBook } from '../src/token/book-file.ts'
 import type { Grant } from '../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../src/token/source.ts'
 import { storeSettings } from '../test/store/connect.ts'
@@ -22,7 +22,7 @@ export interface ReplicaOptions {
   readonly port: number
   readonly ask: (index: number, operation: 'logins' | 'refreshes') => Promise<Granted>
   readonly onAdopted?: (token: string) => void
-  readonly onClaim?: (durationMs: number) => void
+  readonly onSwap?: (durationMs: number) => void
 }
 
 export interface Replica {
@@ -42,13 +42,15 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   }
   const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   const settings = storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` })
-  const parts = { rules: settings.config, book: memoryBook(), clock, random: Math.random }
+  const nothing = { onTrouble() {}, onExposed() {} }
+  const book = openBook({ directory: undefined, clock, wallClock: Date.now, ...nothing })
+  const parts = { rules: settings.config, book, clock, random: Math.random }
   const cell = await createValkeyCell({
     ...settings,
     ...parts,
     place: seal.place,
     observe({ operation, durationMs }) {
-      if (operation === 'claim') options.onClaim?.(durationMs)
+      if (operation === 'swap') options.onSwap?.(durationMs)
     },
   })
   const request = (operation: 'logins' | 'refreshes') => async (): Promise<Grant> => {
@@ -60,6 +62,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const source = createTokenSource({
     ...parts,
     client: share.client,
+    learnsWithin: share.learnsWithin,
     credentials: { user: 'obs', password: new Secret('p') },
     observe(event) {
       if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())

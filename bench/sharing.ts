@@ -41,8 +41,8 @@ async function ask(index: number, operation: 'logins' | 'refreshes'): Promise<Gr
 }
 
 /** Milliseconds, of the replicas in one process and of the probes. */
-const crowd = { adoptions: [] as number[], claims: [] as number[] }
-const probed = { adoptions: [] as number[], claims: [] as number[] }
+const crowd = { adoptions: [] as number[], swaps: [] as number[] }
+const probed = { adoptions: [] as number[], swaps: [] as number[] }
 
 /** Milliseconds since iSales granted it. The first token is left out: some that take it do not listen yet. */
 function noteAdoption(list: number[], token: string, at: number): void {
@@ -58,7 +58,7 @@ async function startProbe(index: number, port: number): Promise<ChildProcess> {
     probe.on('message', (message: FromProbe) => {
       if ('ready' in message) resolve()
       if ('adopted' in message) noteAdoption(probed.adoptions, message.adopted, message.at)
-      if ('claims' in message) probed.claims.push(...message.claims)
+      if ('swaps' in message) probed.swaps.push(...message.swaps)
       if ('asks' in message) {
         void ask(index, message.asks).then((granted) => probe.send({ granted } satisfies ToProbe))
       }
@@ -118,7 +118,7 @@ const replicas = await Promise.all(
       port,
       ask,
       onAdopted: (token) => noteAdoption(crowd.adoptions, token, monotonic()),
-      onClaim: (ms) => crowd.claims.push(ms),
+      onSwap: (ms) => crowd.swaps.push(ms),
     }),
   ),
 )
@@ -131,7 +131,7 @@ for (const { source } of replicas) source.start()
 await sleep(seconds * 1000)
 const cpu = process.cpuUsage(before)
 const steady = { ...isales }
-const crowded = { adoptions: [...crowd.adoptions], claims: [...crowd.claims] }
+const crowded = { adoptions: [...crowd.adoptions], swaps: [...crowd.swaps] }
 await Promise.all(probes.map(endProbe))
 const recovery = await killAskers(replicas)
 server.kill()
@@ -147,9 +147,9 @@ const rows: readonly (readonly [string, string, string])[] = [
     '≤ 50',
   ],
   [`the same of ${size} in one process`, percentile(crowded.adoptions, 0.99), ''],
-  ['claim of a replica in its own process, p99, ms', percentile(probed.claims, 0.99), '≤ 5'],
-  ['p50', percentile(probed.claims, 0.5), ''],
-  [`claim of ${size} in one process, p99, ms`, percentile(crowded.claims, 0.99), ''],
+  ['swap of a replica in its own process, p99, ms', percentile(probed.swaps, 0.99), '≤ 5'],
+  ['p50', percentile(probed.swaps, 0.5), ''],
+  [`swap of ${size} in one process, p99, ms`, percentile(crowded.swaps, 0.99), ''],
   [
     'CPU of a replica that renews each 8 s, %',
     (((cpu.user + cpu.system) / 1e6 / seconds / size) * 100).toFixed(3),
@@ -164,6 +164,6 @@ const rows: readonly (readonly [string, string, string])[] = [
 process.stdout.write(`| | measured | bar |\n| --- | --- | --- |\n`)
 for (const row of rows) process.stdout.write(`| ${row.join(' | ')} |\n`)
 process.stdout.write(
-  `${probed.adoptions.length} and ${crowded.adoptions.length} adoptions, ${probed.claims.length} and ${crowded.claims.length} claims.\n`,
+  `${probed.adoptions.length} and ${crowded.adoptions.length} adoptions, ${probed.swaps.length} and ${crowded.swaps.length} swaps.\n`,
 )
 process.exit()

@@ -59,7 +59,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'lifetime-assumed':
     'Ask the operator of iSales why a login states no lifetime; 5 min are assumed.',
   'lifetime-too-long':
-    'Ask the operator of iSales whether `tokenExpirationTime` is in milliseconds. It counts as 5 min until a token has outlived that, then as 24 h.',
+    'Ask the operator of iSales whether `tokenExpirationTime` is in milliseconds. It counts as 5 min.',
   'secret-reloaded':
     'A changed user or password was read from its file. The current token is used until the new login has succeeded.',
   'state-in-memory':
@@ -68,9 +68,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
     'It cannot be read, or not be written within a second, or was not written by this program; `detail` says why. Counting goes on in memory, no login waits for it, and the file is written anew when it can be.',
   'state-restored': 'Ends `state-unusable`.',
   'renew-asked':
-    '`by`: SIGHUP, which the command `renew` sends. Secrets and certificates are read again; the login does not wait for the end of a pause, once a minute.',
-  'renew-ended':
-    '`outcome`: `granted`, `refused`, `failed` (no verdict of iSales) or `deferred` (it was not asked). The command `renew` prints the same.',
+    '`by`: SIGHUP, which the command `renew` sends. Secrets and certificates are read again. `outcome`: `pause-ended`, so a login is made unless it may be the fifth wrong one in 15 min; `nothing-paused`, and iSales is asked for nothing.',
   'files-reloaded':
     'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
   'secret-unreadable':

@@ -42,11 +42,11 @@ const USES: Readonly<Record<string, string>> = {
   session_conflicts_total: 'When it grows, find the other program that logs in as this user.',
   state_failures_total:
     'Above 0: a restart forgets attempts to log in. Look for `state-unusable` in the log.',
-  session_replicas: 'Fewer than the replicas that run: one of them has another key or store.',
   session_sharing_state: '`alone` for long: the store cannot be used, and each replica logs in.',
   session_store_duration_seconds: 'An operation may take 0.5 s.',
   session_store_failures_total: 'Why the store cannot be used; docs/sharing.md explains each.',
-  session_store_operations_total: 'What is asked of the store, and with what outcome.',
+  session_store_operations_total:
+    'What is asked of the store, and with what outcome. `swap` changes the account, `read` looks at it.',
   state:
     'The headline of the status page. Alert on `failing`, `unauthenticated`, `refused` and `conflict`.',
   token_expiry_timestamp_seconds: 'It moves on with each renewal.',
@@ -123,10 +123,10 @@ function renderPage(): Promise<string> {
     conflict: false,
     request: undefined,
     backoff: 'none',
+    refused: false,
     nextRequestAt: undefined,
     idle: false,
     lastSuccessAt: undefined,
-    asked: { number: 0, guarded: false, end: undefined },
     outageBudget: 0,
     waiters: 0,
     failuresInRow: 0,

@@ -66,20 +66,11 @@ const STAGES = {
   'refresh-refused': 'login',
   /** A refresh gave the token again that iSales rejects. */
   'same-token': 'login',
-  auth: 'reply',
-  denied: 'reply',
-  permission: 'reply',
-  readonly: 'reply',
-  memory: 'reply',
-  'wrong-type': 'reply',
-  cluster: 'reply',
-  loading: 'reply',
-  replicas: 'reply',
-  refused: 'reply',
-  malformed: 'reply',
   'disk-full': 'write',
   'disk-denied': 'write',
   'disk-readonly': 'write',
+  /** No hard links: another process could not be kept from writing the same version of the book. */
+  'disk-no-links': 'write',
   /** It takes longer than the proxy waits. */
   'disk-slow': 'write',
   /** There is a file, and it is none of ours. */
@@ -88,11 +79,6 @@ const STAGES = {
 } as const satisfies Readonly<Record<string, Stage>>
 
 export type CauseCode = keyof typeof STAGES
-/** Those with words of their own. What a store replies has its own reasons, `StoreFailureReason`. */
-export type ExplainedCode = {
-  [Code in CauseCode]: (typeof STAGES)[Code] extends 'reply' ? never : Code
-}[CauseCode]
-
 export interface Cause {
   readonly stage: Stage
   readonly code: CauseCode
@@ -120,6 +106,8 @@ export const CODES = {
   proxyAuth: 'ERR_EGRESS_PROXY_AUTH',
   /** The egress proxy responded with another status that is not 2xx. */
   proxyRefused: 'ERR_EGRESS_PROXY_REFUSED',
+  /** `STATE_DIR` is on a disk without hard links. */
+  noLinks: 'ERR_NO_HARD_LINKS',
 } as const
 
 /** Of Node, OpenSSL and undici; the first word of an error reply of a store is its code, too. */
@@ -156,22 +144,6 @@ const BY_CODE: Readonly<Record<string, CauseCode>> = {
   UND_ERR_DESTROYED: 'closed',
   UND_ERR_CLOSED: 'closed',
   [CODES.closed]: 'closed',
-
-  WRONGPASS: 'auth',
-  NOAUTH: 'auth',
-  DENIED: 'denied',
-  NOPERM: 'permission',
-  READONLY: 'readonly',
-  OOM: 'memory',
-  WRONGTYPE: 'wrong-type',
-  MOVED: 'cluster',
-  ASK: 'cluster',
-  CROSSSLOT: 'cluster',
-  CLUSTERDOWN: 'cluster',
-  LOADING: 'loading',
-  MASTERDOWN: 'loading',
-  BUSY: 'loading',
-  NOREPLICAS: 'replicas',
 }
 
 /** Families of codes, the first that fits. */
@@ -224,6 +196,7 @@ const BY_DISK: Readonly<Record<string, CauseCode>> = {
   EACCES: 'disk-denied',
   EPERM: 'disk-denied',
   EROFS: 'disk-readonly',
+  [CODES.noLinks]: 'disk-no-links',
 }
 
 /** Why `STATE_DIR` cannot be used, by the code of the error. */
@@ -343,33 +316,16 @@ export function authFailureOf({ stage, code, side }: Cause): AuthFailureReason {
 
 /**
  * Why the store did not do what it was asked to: label values of `session_store_failures_total`. After `timeout` the
- * operation may have been executed.
+ * operation may have been executed. `refused`: the store said so, with a code of its own.
  */
-export const STORE_FAILURES = [
-  'unreachable',
-  'timeout',
-  'tls',
-  'auth',
-  'denied',
-  'permission',
-  'readonly',
-  'memory',
-  'wrong-type',
-  'cluster',
-  'loading',
-  'replicas',
-  'refused',
-  'malformed',
-] as const
+export const STORE_FAILURES = ['unreachable', 'timeout', 'tls', 'malformed', 'refused'] as const
 export type StoreFailureReason = (typeof STORE_FAILURES)[number]
 
 /** @param isReply the store itself said so. */
 export function storeFailureOf(code: string, isReply: boolean): StoreFailureReason {
-  const known = BY_CODE[code]
-  if (known === undefined && isReply) return 'refused'
+  if (isReply) return 'refused'
   const { stage } = causeOfError(code, { side: 'store', stage: 'connect' })
-  const reason = STORE_FAILURES.find((each) => each === known)
-  return reason ?? (stage === 'tls' ? 'tls' : 'unreachable')
+  return stage === 'tls' ? 'tls' : 'unreachable'
 }
 
 /** Why the TLS handshake of a client failed: label values of `client_handshake_failures_total`. */

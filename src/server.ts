@@ -19,11 +19,9 @@ import { openShare, sharingLog } from './sharing/index.ts'
 import {
   createIsalesClient,
   createTokenSource,
-  memoryBook,
-  openBookFile,
+  openBook,
   tokenLog,
   withBook,
-  type BookStore,
   type TokenEvent,
 } from './token/index.ts'
 import { createUpstream, LIMITS, placesOf } from './upstream/index.ts'
@@ -58,7 +56,7 @@ export interface App {
   readonly proxy: string
   /** The same of the admin listener. */
   readonly admin: string
-  /** An operator asks for a login now: reads secrets and certificates again, and logs in, in a pause once a minute. */
+  /** An operator asks, by SIGHUP: reads files again, and ends a pause of logins once. */
   renew(): Promise<void>
   /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
   stop(by?: string): Promise<void>
@@ -119,7 +117,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
   const isales = createIsalesClient({ ...config, post: upstream.post, clock, wallClock })
-  const logins = { client: isales, book: openBook(), rules: config, clock, random }
+  const logins = { client: isales, book: openStateDir(), rules: config, clock, random }
   const share = await openShare({
     ...logins,
     config,
@@ -131,6 +129,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     random,
     client: share?.client ?? withBook(logins),
+    learnsWithin: share?.learnsWithin,
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe: observeToken,
   })
@@ -240,15 +239,11 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
   })
 
-  function openBook(): BookStore {
+  function openStateDir() {
     const { stateDir: directory } = config
-    if (directory === undefined) {
-      log('state-in-memory')
-      return memoryBook()
-    }
-    return openBookFile({
+    if (directory === undefined) log('state-in-memory')
+    return openBook({
       directory,
-      loginTimeout: limits.loginTimeout,
       clock,
       wallClock,
       onTrouble(why) {

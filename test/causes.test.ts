@@ -61,7 +61,7 @@ it.each<readonly [StatusSeen, string]>([
 })
 
 it.each([
-  ['WRONGPASS', true, 'auth'],
+  ['WRONGPASS', true, 'refused'],
   ['EXECABORT', true, 'refused'],
   ['CERT_HAS_EXPIRED', false, 'tls'],
   ['ECONNREFUSED', false, 'unreachable'],

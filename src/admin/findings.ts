@@ -275,7 +275,9 @@ function fileValues({ fileErrors }: Facts, { words }: Speaker) {
 
 function storeValues({ sharing, places }: Facts, { words }: Speaker) {
   if (sharing?.state !== 'alone') return undefined
-  const [what, todo] = sharing.reason ? words.stores[sharing.reason](places.hosts.store) : ['', '']
+  const [what, todo] = sharing.reason
+    ? words.stores[sharing.reason](places.hosts.store, sharing.code)
+    : ['', '']
   return { what, todo }
 }
 

@@ -41,8 +41,7 @@ export async function readKnown(options: StatusOptions, speaker: Speaker) {
   const facts = options.facts()
   const { token: snapshot, calls, failing, sharing = null } = facts
   const findings = judge(facts, speaker)
-  const { now, token = null, lastFailure = null, nextRequestAt = Infinity, asked } = snapshot
-  const failed = asked.end?.outcome === 'granted' ? undefined : asked.end
+  const { now, token = null, lastFailure = null, nextRequestAt = Infinity } = snapshot
   const certificates = options.certificates()
   const date = (instant: number): Instant =>
     new Date(Math.round(facts.wallNow + instant - now)).toISOString()
@@ -81,6 +80,8 @@ export async function readKnown(options: StatusOptions, speaker: Speaker) {
       /** The login or refresh in flight now. */
       exchange: snapshot.request ?? null,
       backoff: snapshot.backoff,
+      /** iSales has refused user and password since the last grant. */
+      refused: snapshot.refused,
       nextAt: optionalDate(nextRequestAt),
       nextInSeconds: Number.isFinite(nextRequestAt)
         ? secondsOf(Math.max(0, nextRequestAt - now))
@@ -97,25 +98,14 @@ export async function readKnown(options: StatusOptions, speaker: Speaker) {
         detail: lastFailure.failure.detail,
       },
     },
-    /** The login that an operator last asked for, by SIGHUP or the command `renew`. */
-    asked: {
-      /** Rises with each ask; 0: there was none. */
-      number: asked.number,
-      /** The account was guarded when it was asked for. */
-      guarded: asked.guarded,
-      /** Null: it has not ended. */
-      outcome: asked.end?.outcome ?? null,
-      reason: failed?.reason ?? null,
-      retryInSeconds: failed === undefined ? null : secondsOf(failed.retryIn),
-    },
     /** Null: each replica has a token of its own. */
     sharing: sharing && {
       /** `alone`: the shared store cannot be used. */
       state: sharing.state,
       reason: sharing.reason ?? null,
+      /** The store's own code, where it refused. */
+      code: sharing.code ?? null,
       since: date(sharing.since),
-      /** Replicas that share, this one included. */
-      replicas: sharing.replicas ?? null,
       /** When the present token came from another replica. */
       adoptedAt: optionalDate(sharing.adoptedAt),
     },

@@ -234,7 +234,6 @@ function createGauges(registry: Registry, sources: AdminSources, facts: () => Fa
   gauge('token_waiters', () => token().waiters)
   gauge('requests_in_flight', () => running.inFlight)
   gauge('upstream_connections', sources.upstreamConnections)
-  gauge('session_replicas', () => sharing()?.replicas ?? 0)
   stateGauge('state', Object.keys(STATES), () => judge(facts())[0].state)
   gauge(
     'finding',

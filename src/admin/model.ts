@@ -81,16 +81,10 @@ function renewalFacts(status: Known, speaker: Speaker): readonly (Fact | false)[
 /** Nothing unless it is configured. */
 function sharingFact({ sharing, time }: Known, { say, ago }: Speaker): Fact | false {
   if (sharing === null) return false
-  const { state, replicas, since, adoptedAt } = sharing
+  const { state, since, adoptedAt } = sharing
   const name = say('sharedToken')
   if (state === 'alone') return [name, say('alone', { ago: ago(since, time) }), true]
-  const others = (replicas ?? 1) - 1
-  const shared =
-    replicas === null
-      ? say('shared')
-      : others > 1
-        ? say('sharedWith', { count: others })
-        : say(others === 1 ? 'sharedWithOne' : 'sharedWithNone')
+  const shared = say('shared')
   if (adoptedAt === null) return [name, shared]
   return [name, say('adopted', { shared, ago: ago(adoptedAt, time) })]
 }

@@ -60,7 +60,7 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
 /** What `/status.json` says; undefined: no proxy responded that says it. */
 export function statusIn({ status, body }: AdminResponse): Status | undefined {
   const json = status === 200 ? parseObject(body) : undefined
-  const isOurs = json !== undefined && 'pid' in json && 'asked' in json
+  const isOurs = json !== undefined && 'pid' in json && 'renewal' in json
   return isOurs ? (json as unknown as Status) : undefined
 }
 

@@ -1,16 +1,15 @@
-import { systemClock } from '../clock.ts'
+import { MINUTE, systemClock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { logInShared } from '../sharing/index.ts'
 import {
   askOnce,
   loginOnce,
-  memoryBook,
-  openBookFile,
+  openBook,
   withBook,
   type IsalesClient,
   type Outcome,
 } from '../token/index.ts'
-import { LIMITS, placesOf } from '../upstream/index.ts'
+import { placesOf } from '../upstream/index.ts'
 import { wordsOf, type Failure, type Said } from '../words/index.ts'
 import type { Io } from './io.ts'
 
@@ -33,22 +32,21 @@ export async function logIn(
 ): Promise<CommandLogin> {
   const { stateDir: directory, isalesUser: user, isalesPassword: password } = config
   let uncounted: Failure | undefined
-  const book =
-    directory === undefined
-      ? memoryBook()
-      : openBookFile({
-          directory,
-          loginTimeout: LIMITS.loginTimeout,
-          clock: systemClock,
-          wallClock: Date.now,
-          onTrouble: (why) => (uncounted = why),
-          onExposed() {},
-        })
+  const book = openBook({
+    directory,
+    clock: systemClock,
+    wallClock: Date.now,
+    onTrouble: (why) => (uncounted = why),
+    onExposed() {},
+  })
   const { check, stores } = wordsOf(env)
+  // Those of the clock keep no process, and the login of another one may be waited for.
+  const alive = setInterval(() => undefined, MINUTE)
   const shared = await logInShared(config, client, book, askOnce(signal))
   if (shared === undefined) {
     const parts = { client, book, rules: config, clock: systemClock, random: Math.random }
     const outcome = await withBook(parts)(loginOnce({ user, password }, askOnce(signal)))
+    clearInterval(alive)
     // Only in a cluster are several replicas likely.
     const inCluster = env['KUBERNETES_SERVICE_HOST'] !== undefined
     return {
@@ -58,11 +56,9 @@ export async function logIn(
       uncounted,
     }
   }
-  const { outcome, store, others = 0 } = shared
-  const why = store.reason && stores[store.reason](placesOf(config).hosts.store)
-  const note: Said =
-    why === undefined
-      ? [others === 0 ? check.noListener : check.listeners(others), '']
-      : [check.storeAlone(why[0]), why[1]]
+  clearInterval(alive)
+  const { outcome, store } = shared
+  const why = store.reason && stores[store.reason](placesOf(config).hosts.store, store.code)
+  const note: Said = why === undefined ? [check.storeWorks, ''] : [check.storeAlone(why[0]), why[1]]
   return { outcome, note, isShared: store.state !== 'alone', uncounted }
 }

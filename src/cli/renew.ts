@@ -2,16 +2,12 @@ import { wordsOf, type Words } from '../words/index.ts'
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Status } from '../admin/index.ts'
-import { formatDuration } from '../config/index.ts'
 import { codeOf } from '../causes.ts'
 import { describeResponse, openAdminClient, statusIn } from './admin-client.ts'
 import { endedBy, EXIT, type Command, type Io } from './io.ts'
 
-/** Milliseconds for the login. */
-const TIMEOUT = 60_000
-/** Milliseconds between two looks at `/status.json`. */
-const LOOK_EVERY = 200
+/** Milliseconds: a login that the signal allows has mostly ended. */
+const SETTLES = 3000
 
 export const renew: Command = async (_, io) => {
   const ask = openAdminClient(io)
@@ -23,29 +19,22 @@ export const renew: Command = async (_, io) => {
   const problem =
     before === undefined ? describeResponse(first, words) : hangUp(before.pid, io, renew)
   if (io.signal.aborted) return endedBy(io.signal)
-  if (before === undefined || problem !== undefined) {
-    io.stderr.write(`${words.sentences(renew.nothing(problem ?? ''))}\n`)
+  if (problem !== undefined) {
+    io.stderr.write(`${words.sentences(renew.nothing(problem))}\n`)
     return EXIT.notRunning
   }
-
-  const deadline = performance.now() + TIMEOUT
-  while (performance.now() < deadline) {
-    await delay(LOOK_EVERY, undefined, { signal: io.signal }).catch(() => undefined)
-    const response = await ask('/status.json')
-    if (io.signal.aborted) return endedBy(io.signal)
-    const now = statusIn(response)
-    if (now?.pid !== before.pid) {
-      io.stderr.write(`${renew.ended}\n`)
-      return EXIT.unreachable
-    }
-    // The signal has come, and the login that it asked for has ended.
-    if (now.asked.number > before.asked.number && now.asked.outcome !== null) {
-      io.stdout.write(`${outcomeOf(now, words)}\n`)
-      return CODES[now.asked.outcome]
-    }
+  io.stdout.write(`${renew.sent}\n`)
+  await delay(SETTLES, undefined, { signal: io.signal }).catch(() => undefined)
+  const [page, response] = [await ask('/status.txt'), await ask('/status.json')]
+  if (io.signal.aborted) return endedBy(io.signal)
+  const now = statusIn(response)
+  if (now === undefined || page.status !== 200) {
+    io.stderr.write(`${describeResponse(response, words)}\n`)
+    return EXIT.unreachable
   }
-  io.stderr.write(`${renew.late(formatDuration(TIMEOUT))}\n`)
-  return EXIT.unreachable
+  io.stdout.write(page.body.replace(/\n?$/, '\n'))
+  if (now.authenticated) return EXIT.ok
+  return now.renewal.refused ? EXIT.refused : EXIT.unreachable
 }
 
 /** @returns why the signal was not sent; undefined: it was. */
@@ -88,29 +77,4 @@ function valueOf(read: () => string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-const CODES = {
-  granted: EXIT.ok,
-  refused: EXIT.refused,
-  failed: EXIT.unreachable,
-  deferred: EXIT.unreachable,
-} as const
-
-/** How the login ended, with the cause and the cure that the status page has. */
-function outcomeOf({ asked, token, renewal }: Status, words: Words): string {
-  const { renew, sentences } = words
-  const { guarded, outcome, reason, retryInSeconds } = asked
-  if (outcome === null) return ''
-  const anyway = guarded && outcome !== 'deferred' ? renew.anyway : ''
-  if (outcome === 'granted') return sentences(anyway, renew.granted(token?.expiresAt ?? ''))
-  const retryIn = retryInSeconds ?? 0
-  const next = renew.next(formatDuration(retryIn * 1000))
-  if (outcome === 'deferred') {
-    const whys: Readonly<Record<string, (minutes: number) => string>> = words.check.deferred
-    const why = whys[reason ?? '']?.(Math.ceil(retryIn / 60)) ?? renew.askedBefore
-    return sentences(renew.deferred(why), reason === 'guarded' ? '' : next)
-  }
-  const { what, todo } = renewal.lastFailure?.explained ?? { what: '', todo: '' }
-  return sentences(anyway, renew.failed(what), todo, next)
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { codeOf } from '../causes.ts'
 import type { FileProblem } from '../setting-problem.ts'
@@ -32,21 +32,6 @@ export function shownPath(path: string): string | undefined {
 /** Which file a person corrects. */
 export function originalOf(path: string): string {
   return path.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
-}
-
-/**
- * Makes a directory, and those above it, for this user alone. Node's own `recursive` never ends where a directory takes no
- * other, as below /proc.
- */
-export function makeDirectory(path: string): void {
-  if (existsSync(path)) return
-  makeDirectory(dirname(path))
-  try {
-    mkdirSync(path, { mode: 0o700 })
-  } catch (error) {
-    // Another process may have made it meanwhile.
-    if (!existsSync(path)) throw error
-  }
 }
 
 const PROBLEMS: Readonly<Record<string, FileProblem>> = {

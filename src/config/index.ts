@@ -9,7 +9,7 @@ export {
   type ListenAddress,
 } from './address.ts'
 export { secureContextOptions, type TlsFiles } from './certificates.ts'
-export { makeDirectory, originalOf, readSmallFile, type ReadFile } from './files.ts'
+export { originalOf, readSmallFile, type ReadFile } from './files.ts'
 export {
   duration,
   formatDuration,

@@ -48,7 +48,6 @@ export const LOG_EVENTS = {
   'state-unusable': { level: 'error' },
   'state-restored': { level: 'info' },
   'renew-asked': { level: 'info', audit: true },
-  'renew-ended': { level: 'info', audit: true },
   'files-reloaded': { level: 'info', audit: true },
   'secret-unreadable': { level: 'error', audit: true },
   'upstream-failing': { level: 'warn' },

@@ -1,12 +1,15 @@
 // One token, and one book of logins, for all replicas that use the same store, key, iSales and user.
 // It wraps the client of iSales; the token source knows nothing of it but `adopt`. ioredis is loaded when a share opens.
+import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import {
   createToken,
   loginOnce,
   type BookStore,
+  type Deferred,
   type IsalesClient,
+  type Outcome,
   type Sending,
 } from '../token/index.ts'
 import type { StoreCall } from './sharing-log.ts'
@@ -20,6 +23,8 @@ export {
   type SharingSnapshot,
   type StoreCall,
 } from './sharing-log.ts'
+
+const MAX_TRIES = 20
 
 export interface OpenShareOptions extends Omit<ShareOptions, 'cell' | 'seal'> {
   readonly config: Config
@@ -38,8 +43,8 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
 }
 
 /**
- * One login of a command, under the lease and published, so that running replicas take the new token instead of losing
- * theirs. Undefined when no store is configured.
+ * One login of a command, through the store and published there, so that running replicas take the new token instead of
+ * losing theirs. Undefined when no store is configured.
  */
 export async function logInShared(
   config: Config,
@@ -56,19 +61,22 @@ export async function logInShared(
   share.start(() => {})
   try {
     let outcome = await client(ask)
+    // A replica asks just now, and its token comes soon. One that dies meanwhile is waited for 3 s.
+    for (let tries = 0; isBusy(outcome) && tries < MAX_TRIES; tries += 1) {
+      await delay(outcome.ms, undefined, { signal: sending.signal }).catch(() => undefined)
+      outcome = await client(ask)
+    }
     if ('token' in outcome && outcome.adopted === true) {
-      // The token of the replicas is known now: the next claim asks for another one, but not without the store.
+      // The token of the replicas is known now: the next login gives another one, but not without the store.
       const current = createToken(outcome, config, 0)
-      outcome = await client({ ...ask, current })
+      outcome = await client({ ...ask, current, loginDue: false })
     }
-    const replicas = await share.replicas()
-    return {
-      outcome,
-      store: share.snapshot(),
-      /** Replicas that listen with this key, this process not among them; undefined: not known. */
-      others: replicas === undefined ? undefined : Math.max(0, replicas - 1),
-    }
+    return { outcome, store: share.snapshot() }
   } finally {
     await share.stop()
   }
+}
+
+function isBusy(outcome: Outcome): outcome is Deferred {
+  return 'deferred' in outcome && outcome.deferred === 'busy'
 }

@@ -1,41 +1,47 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import { HOUR } from '../clock.ts'
 import type { Secret } from '../config/index.ts'
-import { parseObject, type JsonObject } from '../json.ts'
+import { isObject, parseObject, type JsonObject } from '../json.ts'
 import {
   MAX_LIFETIME,
   MIN_LIFETIME,
-  NO_ENTRY,
   parseStored,
   parseToken,
-  restored,
   stored,
   type Credentials,
   type Entry,
   type Grant,
-  type StoredEntry,
 } from '../token/index.ts'
-import type { Value } from './cell.ts'
-import type { SharedToken } from './shared-token.ts'
+
+/** What the replicas know of one account. Instants are on the monotonic clock of this process. */
+export interface Account {
+  readonly token: SharedToken | undefined
+  /** By the fingerprint of the credentials. */
+  readonly book: ReadonlyMap<string, Entry>
+  /** Who asks iSales for a token. */
+  readonly asking: { readonly who: string; readonly since: number } | undefined
+}
+
+export interface SharedToken {
+  readonly grant: Grant
+  /** Of the credentials that the token, or the one that was refreshed, was obtained with. */
+  readonly fingerprint: string
+}
+
+export const NO_ACCOUNT: Account = { token: undefined, book: new Map(), asking: undefined }
 
 const CIPHER = 'aes-256-gcm'
 const KEY_BYTES = 32
-/** Their base64 is the id of the value. */
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-/** Characters; two tokens of 8192 each and their base64 fit. */
+/** Bytes; two tokens of 8192 each and the book fit. */
 const MAX_SEALED = 32 * 1024
+const MAX_ENTRIES = 20
 /** In the purposes and in the authenticated data: a breaking change of what is sealed is another place. */
-export const VERSION = 'v3'
-/** An entry with attempts is kept that long after its pause. */
-const ENTRY_GRACE = 24 * HOUR
+export const VERSION = 'v4'
 
 /**
  * Seals what is stored, and names its place. Whoever can read and write the store learns no token and no password, and
- * cannot make a replica send a token that none of them obtained: a value is bound to its place and its key.
- *
- * No process reads a wall clock. How long a key lives follows from what it holds, the store counts it down, and the age of
- * a value is what is gone of that life.
+ * cannot make a replica send a token that none of them obtained: a value is bound to its place.
  *
  * @param origin of iSales, as `https://host:port`.
  */
@@ -47,32 +53,7 @@ export function createSeal(key: Secret, origin: string, user: string) {
   const sealKey = derive('seal')
   const secretKey = derive('secret')
   const place = mac(derive('place'), origin, user)
-  const additionalData = (name: string): Buffer => Buffer.from(`${VERSION}\n${place}\n${name}`)
-
-  /** Another text each time; its first 16 characters are its id. */
-  const close = (name: string, content: object): string => {
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv(CIPHER, sealKey, nonce).setAAD(additionalData(name))
-    const text = Buffer.concat([cipher.update(JSON.stringify(content), 'utf8'), cipher.final()])
-    return Buffer.concat([nonce, text, cipher.getAuthTag()]).toString('base64url')
-  }
-
-  /** Undefined for what was not sealed with this key for this place and name. */
-  const open = (name: string, sealed: string): JsonObject | undefined => {
-    const bytes = Buffer.from(sealed.slice(0, MAX_SEALED), 'base64url')
-    if (bytes.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
-    const nonce = bytes.subarray(0, NONCE_BYTES)
-    const decipher = createDecipheriv(CIPHER, sealKey, nonce, { authTagLength: TAG_BYTES })
-    decipher.setAAD(additionalData(name)).setAuthTag(bytes.subarray(-TAG_BYTES))
-    const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES))
-    try {
-      decipher.final()
-    } catch {
-      // GCM: the tag does not fit.
-      return undefined
-    }
-    return parseObject(text.toString('utf8'))
-  }
+  const additionalData = Buffer.from(`${VERSION}\n${place}`)
 
   return {
     /** Names the account in the store: another user, another iSales or another key is another place. */
@@ -82,31 +63,33 @@ export function createSeal(key: Secret, origin: string, user: string) {
     fingerprint: ({ user, password }: Credentials): string =>
       mac(secretKey, origin, user, password.reveal()),
 
-    closeToken(token: SharedToken, now: number): Value {
-      const left = lifeOfToken(token.grant) - (now - token.grant.sentAt)
-      return { value: close('token', written(token)), ms: Math.max(1, Math.ceil(left)) }
+    /**
+     * Another text each time, of bytes as latin1.
+     *
+     * @param offset what the clock of the store is ahead of ours, milliseconds.
+     */
+    close(account: Account, offset: number): string {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv(CIPHER, sealKey, nonce).setAAD(additionalData)
+      const text = [cipher.update(JSON.stringify(written(account, offset)), 'utf8'), cipher.final()]
+      return Buffer.concat([nonce, ...text, cipher.getAuthTag()]).toString('latin1')
     },
 
-    /** Undefined: no token, or none that can be read. */
-    openToken({ value, ms }: Value, now: number): SharedToken | undefined {
-      const token = parseShared(open('token', value))
-      if (token === undefined) return undefined
-      // A store whose clock was set back would make the token younger than it is.
-      const age = Math.max(0, lifeOfToken(token.grant) - Math.max(0, ms))
-      return { ...token, grant: { ...token.grant, sentAt: now - age } }
-    },
-
-    /** @param key of the book. */
-    closeEntry(key: string, entry: Entry, now: number): Value {
-      const content = stored(entry, now)
-      return { value: close(key, content), ms: lifeOfEntry(content) }
-    },
-
-    /** A store whose clock was set back would make a pause longer than any of ours: then it is none. */
-    openEntry(key: string, { value, ms }: Value, now: number): Entry {
-      const entry = parseStored(open(key, value))
-      if (entry === undefined || ms > lifeOfEntry(entry)) return NO_ENTRY
-      return restored(entry, lifeOfEntry(entry) - ms, now)
+    /** Undefined for what was not sealed with this key for this place. */
+    open(sealed: string, offset: number, now: number): Account | undefined {
+      const bytes = Buffer.from(sealed.slice(0, MAX_SEALED), 'latin1')
+      if (bytes.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
+      const nonce = bytes.subarray(0, NONCE_BYTES)
+      const decipher = createDecipheriv(CIPHER, sealKey, nonce, { authTagLength: TAG_BYTES })
+      decipher.setAAD(additionalData).setAuthTag(bytes.subarray(-TAG_BYTES))
+      const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES))
+      try {
+        decipher.final()
+      } catch {
+        // GCM: the tag does not fit.
+        return undefined
+      }
+      return parseAccount(parseObject(text.toString('utf8')), offset, now)
     },
   }
 }
@@ -119,51 +102,75 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
   return digest.subarray(0, 16).toString('base64url')
 }
 
-// What is sealed, as JSON, and how long it is kept.
+// What is sealed, as JSON. Its instants are by the clock of the store.
 
-function written({ grant, ...rest }: SharedToken) {
-  const { token, lifetime, refreshToken, refreshLifetime, isText } = grant
-  const secrets = { token: token.reveal(), refreshToken: refreshToken?.reveal() }
+function written({ token, book, asking }: Account, offset: number) {
+  const latest = [...book].sort(([, one], [, other]) => other.at - one.at).slice(0, MAX_ENTRIES)
   return {
-    ...rest,
-    ...secrets,
-    lifetime: lifetime.ms,
-    doubt: lifetime.doubt,
-    refreshLifetime,
-    isText,
+    token: token && writtenToken(token, offset),
+    book: Object.fromEntries(latest.map(([name, entry]) => [name, stored(entry, offset)])),
+    asking: asking && { ...asking, since: asking.since + offset },
   }
 }
 
-/** As if it was requested at 0. Undefined for anything that this version of the program would not have written. */
-export function parseShared(json: JsonObject = {}): SharedToken | undefined {
-  const { number, fingerprint, login, lifetime, refreshLifetime } = json
+function writtenToken({ grant, fingerprint }: SharedToken, offset: number) {
+  const { token, sentAt, lifetime, refreshToken, refreshLifetime, isText } = grant
+  return {
+    token: token.reveal(),
+    refreshToken: refreshToken?.reveal(),
+    sentAt: sentAt + offset,
+    lifetime: lifetime.ms,
+    refreshLifetime,
+    isText,
+    fingerprint,
+  }
+}
+
+/** What this version of the program would not have written is left out. */
+export function parseAccount(
+  json: JsonObject | undefined,
+  offset: number,
+  now: number,
+): Account | undefined {
+  if (json === undefined || !isObject(json['book'])) return undefined
+  const entries = Object.entries(json['book']).flatMap(([name, value]) => {
+    const entry = parseStored(value, offset, now)
+    return entry === undefined ? [] : [[name, entry] as const]
+  })
+  const { who, since } = isObject(json['asking']) ? json['asking'] : {}
+  const isAsking = typeof who === 'string' && typeof since === 'number'
+  return {
+    token: readToken(json['token'], offset, now),
+    book: new Map(entries),
+    asking: isAsking ? { who, since: since - offset } : undefined,
+  }
+}
+
+function readToken(json: unknown, offset: number, now: number): SharedToken | undefined {
+  if (!isObject(json)) return undefined
+  const { sentAt, lifetime, refreshLifetime, fingerprint } = json
   const token = parseToken(json['token'])
   const refreshToken = parseToken(json['refreshToken'])
   const isWhole =
-    Number.isInteger(number) &&
+    typeof sentAt === 'number' &&
     typeof fingerprint === 'string' &&
-    typeof login === 'boolean' &&
     isLife(lifetime) &&
-    (refreshLifetime === undefined || isLife(refreshLifetime)) &&
-    (refreshToken === undefined) === (json['refreshToken'] === undefined)
+    (refreshLifetime === undefined || isLife(refreshLifetime))
   if (token === undefined || !isWhole) return undefined
-  const isTooLong = json['doubt'] === 'too-long'
-  const given = { ms: lifetime, doubt: isTooLong ? ('too-long' as const) : undefined }
-  const isText = json['isText'] === true
-  const grant = { token, sentAt: 0, lifetime: given, refreshToken, refreshLifetime, isText }
-  return { grant, number: Number(number), fingerprint, login }
+  return {
+    grant: {
+      token,
+      // The clock of the store may have been set back.
+      sentAt: Math.min(now, sentAt - offset),
+      lifetime: { ms: lifetime },
+      refreshToken,
+      refreshLifetime,
+      isText: json['isText'] === true,
+    },
+    fingerprint,
+  }
 }
 
 function isLife(value: unknown): value is number {
   return typeof value === 'number' && value >= MIN_LIFETIME && value <= MAX_LIFETIME
-}
-
-/** As long as the token or its refresh token: one whose lifetime is not known is kept for a day. */
-export function lifeOfToken({ lifetime, refreshToken, refreshLifetime }: Grant): number {
-  if (refreshToken === undefined) return lifetime.ms
-  return Math.max(lifetime.ms, refreshLifetime ?? MAX_LIFETIME)
-}
-
-function lifeOfEntry({ attempts, pause, proof }: StoredEntry): number {
-  return Math.max(pause + (attempts > 0 ? ENTRY_GRACE : 1), proof)
 }

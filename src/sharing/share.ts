@@ -1,33 +1,26 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { SECOND } from '../clock.ts'
+import { randomBytes } from 'node:crypto'
+import { SECOND, type Timer } from '../clock.ts'
 import {
-  granted,
-  LAST_SECOND,
+  isGrant,
   merged,
+  MIN_DISTANCE,
   NO_ENTRY,
-  prolonged,
+  usableUntil,
   withBook,
   type Ask,
   type BookOptions,
+  type BookStore,
+  type Change,
   type Credentials,
   type Deferred,
   type Entry,
   type Grant,
+  type IsalesClient,
   type Outcome,
+  type Updated,
 } from '../token/index.ts'
-import { idOf, type Cell, type Claim, type Reply, type StoreFailure } from './cell.ts'
-import { coalesced, repeat } from './repeat.ts'
-import type { Seal } from './seal.ts'
-import {
-  isBetter,
-  isMissed,
-  isUsable,
-  looked,
-  nextNumber,
-  NOTHING_KNOWN,
-  taken,
-  type SharedToken,
-} from './shared-token.ts'
+import type { Cell, StoreFailure } from './cell.ts'
+import { NO_ACCOUNT, type Account, type Seal, type SharedToken } from './seal.ts'
 import type { SharingEvent, SharingSnapshot } from './sharing-log.ts'
 
 /** `book` is that of this process: what the others know of logins is remembered there, too. */
@@ -37,247 +30,252 @@ export interface ShareOptions extends BookOptions {
   readonly observe: (event: SharingEvent) => void
 }
 
-const CLAIM_EVERY = SECOND
-const MAX_ROUNDS = 3
-const LOOK_EVERY = 10 * SECOND
-const LOOK_ALONE_EVERY = SECOND
-/** Between two looks while another replica asks iSales; without a usable token calls are waiting. */
-const LOOK_USABLE = SECOND
-const LOOK_URGENT = 250
+/** What follows a look at the account; undefined: it stays as it is. Called again when another replica was quicker. */
+export type Rewrite = (account: Account, now: number) => Account | undefined
+
+/** Who asks iSales says so again and again: when it dies, another one asks. */
+const ASKING_FOR = 3 * SECOND
+const SAY_EVERY = SECOND
+const LOOK_EVERY = SECOND
+/** While another replica asks iSales, and calls wait. */
+const LOOK_URGENT = 100
 const LOOK_JITTER = 0.2
+/** As many replicas may each be quicker once. */
+const MAX_ROUNDS = 20
 /** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
 const MIN_WAIT_REJECTED = 750
 const MAX_WAIT_REJECTED = 1500
-/** Neither iSales nor another replica gave a token. */
-const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: SECOND }
 
 /** One token for all replicas that use the same store, key, iSales and user. */
 export type Share = ReturnType<typeof createShare>
 
-/** From top to bottom: what is remembered, one token request, one look, what is asked of the store, and the rules. */
+/**
+ * From top to bottom: what is remembered, the one swap, one token request, one look.
+ *
+ * @example two replicas, and a token that iSales ends
+ *   0.00 s  A writes that it asks, and its login as begun: one value. B finds that, and looks again in 100 ms
+ *   0.05 s  A is granted a token. It writes the token, the end of its login, and that it asks no more: one value
+ *   0.10 s  B finds a newer token, and takes it
+ *   or A dies at 0.03 s: what it wrote is 3 s old at 3.00 s. Then B asks, and finds one attempt in the book
+ */
 export function createShare(options: ShareOptions) {
   const { cell, seal, book: local, rules, clock, random, observe } = options
-  const processId = randomBytes(12).toString('base64url')
-  let known = NOTHING_KNOWN
+  const own = randomBytes(12).toString('base64url')
+  /** What the store was last seen to hold, and what its clock is ahead of ours. */
+  let seen = ''
+  let offset: number | undefined
+  let unreadable = ''
+  /** The last swap. One at a time: an older view must not overwrite a later one. */
+  let swapping: Promise<unknown> = Promise.resolve()
+  /** The token at hand. */
+  let ours: SharedToken | undefined
+  let adoptedAt: number | undefined
   /** Those of the last token request. */
   let credentials: Credentials | undefined
-  /** Counted logins with these are not in the store: it was away, or another process had the lease. */
+  /** The store does not know of logins with these: it was away. */
   let unshared: Credentials | undefined
+  /** The store has it that this process asks. */
+  let isAsking = false
   /** The token request in flight. */
   let obtaining: Promise<unknown> | undefined
-  /** Who takes what the looks find, and what ends them. Undefined: before the start, and after the stop. */
-  let looks: { readonly take: (grant: Grant) => void; readonly stop: () => void } | undefined
-  /** Whether it does what it is asked to, and who listens. */
-  let store: Pick<SharingSnapshot, 'reason' | 'since' | 'replicas'> = {
+  /** Who takes what the looks find. Undefined: before the start, and after the stop. */
+  let take: ((grant: Grant) => void) | undefined
+  let looking: Timer | undefined
+  let saying: Timer | undefined
+  let store: Pick<SharingSnapshot, 'reason' | 'code' | 'since'> = {
     reason: undefined,
+    code: undefined,
     since: clock.now(),
-    replicas: undefined,
   }
+
+  // The one swap.
+
+  const swap = (rewrite: Rewrite) => {
+    const swapped = swapping.then(() => swapNow(rewrite))
+    swapping = swapped
+    return swapped
+  }
+
+  /** @returns undefined while the store is away. */
+  const swapNow = async (rewrite: Rewrite) => {
+    let isFresh = false
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const account = opened()
+      const next = offset === undefined ? undefined : rewrite(account, clock.now())
+      if (isFresh && next === undefined) return { account, isChanged: false }
+      const value = next === undefined ? '' : seal.close(next, offset ?? 0)
+      const reply = await cell.swap(seen, value)
+      note(reply)
+      if ('reason' in reply) return undefined
+      seen = reply.value
+      offset = reply.at - clock.now()
+      isFresh = true
+      if (next !== undefined && seen === value) return { account: next, isChanged: true }
+    }
+    return undefined
+  }
+
+  const opened = (): Account => {
+    if (seen === '' || offset === undefined) return NO_ACCOUNT
+    const account = seal.open(seen, offset, clock.now())
+    if (account === undefined && unreadable !== seen) observe({ type: 'unreadable' })
+    unreadable = account === undefined ? seen : ''
+    return account ?? NO_ACCOUNT
+  }
+
+  const note = (reply: object | StoreFailure): void => {
+    const { reason, code } = 'reason' in reply ? reply : { reason: undefined, code: undefined }
+    if (reason === store.reason && code === store.code) return
+    const isStillAlone = reason !== undefined && store.reason !== undefined
+    store = { reason, code, since: isStillAlone ? store.since : clock.now() }
+    observe(reason === undefined ? { type: 'shared' } : { type: 'alone', reason, code })
+  }
+
+  /** The account with our token, where that is the newer one. */
+  const withOurs = (account: Account, now: number): Account =>
+    isBetter(ours, account.token, now) ? { ...account, token: ours } : account
+
+  const released = ({ asking }: Account): Account['asking'] =>
+    asking?.who === own ? undefined : asking
 
   // One token request.
 
   const obtain = async (ask: Ask): Promise<Outcome> => {
-    const { why, rejectedAt, signal } = ask
+    const { loginDue, rejectedAt } = ask
     credentials = ask.credentials
-    const fingerprint = seal.fingerprint(credentials)
-    const { ours } = known
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
-    const isWanted = why === 'credentials' && rejectedAt === undefined
-    if (isWanted && ours?.fingerprint === fingerprint && isUsable(ours, clock.now())) {
+    const isWanted = loginDue && rejectedAt === undefined
+    const fingerprint = seal.fingerprint(credentials)
+    if (isWanted && ours?.fingerprint === fingerprint && isUsable(ours, clock.now()))
       return adopt(ours)
-    }
-    for (let round = 0; round < MAX_ROUNDS && !signal.aborted; round += 1) {
-      const own = newClaim(fingerprint)
-      const reply = await claim(own)
-      if (reply.type === 'mine') return askUnderLease(ask, own, reply)
-      if (reply.type !== 'newer') {
-        return turnOf(reply, { now: clock.now(), random: random(), ask }) ?? askAlone(ask)
-      }
-      const there = tokenIn(reply)
-      // An operator wants to know whether a login works.
-      if (why !== 'operator' && isBetter(there, known, clock.now())) return adopt(there)
-    }
-    return LOOK_AGAIN
+    const claimed = await swap((account, now) =>
+      isBetter(account.token, ours, now) ||
+      isTaken(account, own, now) ||
+      (rejectedAt !== undefined && isTooSoon(account, now))
+        ? undefined
+        : { ...withOurs(account, now), asking: { who: own, since: now } },
+    )
+    if (claimed?.isChanged === true) return askForAll(ask)
+    const there = claimed?.account.token
+    if (isBetter(there, ours, clock.now())) return adopt(there)
+    const given = { now: clock.now(), random: random(), ask }
+    return turnOf(claimed === undefined ? 'away' : 'busy', given) ?? askAlone(ask)
   }
 
-  /** Without the store one refusal weighs as all: the others may each try as well. */
-  const askAlone = async (ask: Ask): Promise<Outcome> => {
-    const outcome = await withBook(options)({ ...ask, weight: rules.loginRejectedAttempts })
-    // When the store is back, a look puts there what came of it.
-    if ('token' in outcome) keep(ask, outcome)
-    if ('failure' in outcome && outcome.counted) unshared = ask.credentials
-    return outcome
+  /** Without the store one refusal counts as `LOGIN_REJECTED_ATTEMPTS`: the others may each try as well. */
+  const askAlone = (ask: Ask): Promise<Outcome> => {
+    unshared = ask.credentials
+    const client = withBook({ ...options, client: keeping(ask) })
+    return client({ ...ask, weight: rules.loginRejectedAttempts })
   }
 
-  const askUnderLease = async (ask: Ask, own: Claim, claimed: Reply): Promise<Outcome> => {
-    const { operation, signal } = ask
-    const book = sharedBook(own, claimed)
-    const stopClaiming = keepClaimed(own)
-    const outcome = await withBook({ ...options, book })(ask)
-    stopClaiming()
-    if ('token' in outcome) {
-      const entry = proofBy(operation === 'login', book.entry(), clock.now())
-      // The connection keeps the order.
-      if (entry !== undefined) void putEntry(own, entry, false)
-      return adoptIfLate(await putToken(own, keep(ask, outcome))) ?? outcome
-    }
-    if ('deferred' in outcome) {
-      // Whoever deletes the entry in the store buys no further login.
-      if (outcome.deferred === 'guarded') await book.remember(ask.credentials)
-      await cell.put({ lease: own.lease, key: own.book, value: '', ms: 0, release: true })
+  const askForAll = async (ask: Ask): Promise<Outcome> => {
+    isAsking = true
+    keepSaying()
+    const outcome = await withBook({ ...options, client: keeping(ask), book: shared })(ask)
+    saying?.cancel()
+    // The login that follows a refused refresh goes on: another replica would slip in between.
+    const isFollowed = ask.operation === 'refresh' && 'failure' in outcome && outcome.pause === 0
+    if (isFollowed || !isAsking) return outcome
+    isAsking = false
+    const ended = await swap((account, now) => ({
+      ...withOurs(account, now),
+      asking: released(account),
+    }))
+    const there = ended?.account.token
+    return isBetter(there, ours, clock.now()) ? adopt(there) : outcome
+  }
+
+  /** iSales, and what it grants is at hand before it is written. */
+  const keeping = ({ operation, credentials: by }: Ask): IsalesClient => {
+    const keep = (outcome: Awaited<ReturnType<IsalesClient['login']>>) => {
+      if (!isGrant(outcome)) return outcome
+      const fingerprint = seal.fingerprint(by)
+      // A refresh goes on with the login of whoever made it.
+      const of = operation === 'login' ? fingerprint : (ours?.fingerprint ?? fingerprint)
+      ours = { grant: outcome, fingerprint: of }
+      adoptedAt = undefined
       return outcome
     }
-    // The login that follows a refused refresh goes on with the lease: another replica would slip in between.
-    if (operation === 'refresh' && outcome.pause === 0) return outcome
-    // What is in the book is about these credentials; any other failure is about iSales, and all replicas wait.
-    const isForAll = !outcome.counted && !signal.aborted
-    const entry = isForAll ? pausedUntil(book.entry(), clock.now() + outcome.pause) : book.entry()
-    const reply = await putEntry(own, entry, true)
-    if (outcome.counted && reply.type !== 'done') unshared = ask.credentials
-    const grant = adoptIfLate(reply)
-    if (grant !== undefined) return grant
-    if (reply.type === 'late') await shareAttempts()
-    return outcome
-  }
-
-  /** The lease lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
-  const keepClaimed = (own: Claim) =>
-    repeat(clock, CLAIM_EVERY, async () => {
-      await cell.claim(own)
-      return CLAIM_EVERY
-    })
-
-  /** The book of all replicas, under the lease. What it knows is remembered in that of this process, too. */
-  const sharedBook = (own: Claim, claimed: Reply) => {
-    let entry = seal.openEntry(own.book, claimed, clock.now())
-    const read = async (of: Credentials) => merged((await local.read(of)) ?? NO_ENTRY, entry)
+    const { client } = options
     return {
-      entry: () => entry,
-      lock: local.lock,
-      read,
-      remember: async (of: Credentials) => local.write(of, await read(of)),
-      async write(of: Credentials, written: Entry) {
-        entry = written
-        // A login in flight is in the book of all before iSales is asked. A grant is put there with the token.
-        if (entry.attempts > 0) await putEntry(own, entry, false)
-        return local.write(of, entry)
-      },
+      login: async (...given) => keep(await client.login(...given)),
+      refresh: async (...given) => keep(await client.refresh(...given)),
     }
   }
 
-  /** iSales counted these logins all the same: the book of all replicas gets them as soon as it can. */
-  const shareAttempts = async (): Promise<void> => {
-    if (unshared === undefined) return
-    const own = newClaim(seal.fingerprint(unshared))
-    const reply = await claim(own)
-    if (reply.type !== 'mine') return
-    const entry = await sharedBook(own, reply).read(unshared)
-    if ((await putEntry(own, entry, true)).type === 'done') unshared = undefined
+  /** It lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
+  const keepSaying = (): void => {
+    saying = clock.setTimer(() => {
+      keepSaying()
+      void swap((account, now) =>
+        account.asking?.who === own ? { ...account, asking: { who: own, since: now } } : undefined,
+      )
+    }, SAY_EVERY)
   }
 
-  const keep = ({ operation, credentials: by }: Ask, grant: Grant): SharedToken => {
-    const login = operation === 'login'
-    const own = seal.fingerprint(by)
-    // A refresh goes on with the login of whoever made it.
-    const fingerprint = login ? own : (known.ours?.fingerprint ?? own)
-    const token = { grant, number: nextNumber(known, grant.sentAt), fingerprint, login }
-    known = taken(known, token)
-    return token
+  /** The book of all replicas. What it knows is remembered in that of this process, too: whoever empties the store buys no login. */
+  const shared: BookStore = {
+    async update(of, change) {
+      const fingerprint = seal.fingerprint(of)
+      const { entry: known } = await local.update(of, NO_CHANGE)
+      let updated: Updated = { entry: known, isChanged: false }
+      const swapped = await swap((account, now) => {
+        const before = merged(known, account.book.get(fingerprint) ?? NO_ENTRY)
+        const entry = change(before, now)
+        updated = { entry: entry ?? before, isChanged: entry !== undefined }
+        if (entry === undefined) return undefined
+        const asking = entry.open ? { who: own, since: now } : released(account)
+        return { ...withOurs(account, now), book: withEntry(account, fingerprint, entry), asking }
+      })
+      if (swapped === undefined) {
+        unshared = of
+        return local.update(of, change)
+      }
+      const { entry, isChanged } = updated
+      isAsking &&= !isChanged || entry.open
+      if (isChanged || entry !== known) await local.update(of, () => entry)
+      return updated
+    },
   }
 
   // One look.
 
-  const look = coalesced(async () => {
+  /** Takes a newer token out of the store, or puts there what it lacks: ours, and logins that iSales counted meanwhile. */
+  const look = async (): Promise<void> => {
     // The token source takes what is obtained first.
     await obtaining
-    if (isFree()) await takeOrOffer()
-    if (isFree()) await shareAttempts()
-  })
-
-  const isFree = (): boolean => looks !== undefined && obtaining === undefined
-
-  /** Takes a newer token out of the store, or puts ours there when it is the newer one. */
-  const takeOrOffer = async (): Promise<void> => {
-    const reply = noted(await cell.read())
-    if (reply.type === 'failure' || !isFree()) return
-    const { ours } = known
-    const there = tokenIn(reply)
-    if (isBetter(there, known, clock.now())) return looks?.take(adopt(there))
-    if (!isMissed(ours, there, clock.now())) return
-    const own = newClaim(ours.fingerprint)
-    const claimed = await claim(own)
-    if (claimed.type === 'mine') await putToken(own, ours)
+    const missed = unshared
+    const entry = missed && (await local.update(missed, NO_CHANGE)).entry
+    const found = await swap((account, now) => {
+      const name = missed && seal.fingerprint(missed)
+      const isMissing = name !== undefined || isBetter(ours, account.token, now)
+      if (!isMissing) return undefined
+      const both = entry && merged(entry, account.book.get(name ?? '') ?? NO_ENTRY)
+      const book = both && name ? withEntry(account, name, both) : account.book
+      return { ...withOurs(account, now), book }
+    })
+    if (found !== undefined && unshared === missed) unshared = undefined
+    const there = found?.account.token
+    if (obtaining === undefined && isBetter(there, ours, clock.now())) take?.(adopt(there))
   }
 
-  /** Not after a message: a hundred replicas get it at the same time, and each operation delays the others. */
-  const lookAndCount = async (): Promise<number> => {
-    await look()
-    if (looks !== undefined && store.reason === undefined) {
-      const replicas = await cell.replicas()
-      store = { ...store, replicas }
-    }
-    return jittered(store.reason === undefined ? LOOK_EVERY : LOOK_ALONE_EVERY, random())
-  }
-
-  // What is asked of the store, and what it says.
-
-  const noted = (reply: Reply | StoreFailure): Reply | StoreFailure => {
-    const reason = reply.type === 'failure' ? reply.reason : undefined
-    if (reason === store.reason) return reply
-    const isStillAlone = reason !== undefined && store.reason !== undefined
-    store = { ...store, reason, since: isStillAlone ? store.since : clock.now() }
-    observe(reason === undefined ? { type: 'shared' } : { type: 'alone', reason })
-    return reply
-  }
-
-  const newClaim = (fingerprint: string): Claim => ({
-    seen: known.seen,
-    lease: `${processId}-${randomUUID()}`,
-    book: `book:${fingerprint}`,
-  })
-
-  const claim = async (own: Claim) => noted(await cell.claim(own))
-
-  const putEntry = async ({ lease, book: key }: Claim, entry: Entry, release: boolean) =>
-    noted(await cell.put({ lease, key, release, ...seal.closeEntry(key, entry, clock.now()) }))
-
-  const putToken = async ({ lease }: Claim, token: SharedToken) => {
-    const closed = seal.closeToken(token, clock.now())
-    const reply = noted(await cell.put({ lease, key: 'token', release: true, ...closed }))
-    if (reply.type === 'done') {
-      known = { ...known, seen: idOf(closed.value) }
-      void cell.publish()
-    }
-    return reply
-  }
-
-  const tokenIn = (reply: Reply): SharedToken | undefined => {
-    const { unreadable: before } = known
-    const there = seal.openToken(reply, clock.now())
-    known = looked(known, idOf(reply.value), there)
-    if (known.unreadable !== '' && known.unreadable !== before) observe({ type: 'unreadable' })
-    return there
-  }
-
-  /** A put that came too late shows the token of another replica. */
-  const adoptIfLate = (reply: Reply | StoreFailure): Grant | undefined => {
-    if (reply.type !== 'late') return undefined
-    const there = tokenIn(reply)
-    return isBetter(there, known, clock.now()) ? adopt(there) : undefined
+  const keepLooking = (): void => {
+    if (take === undefined) return
+    const again = (): void => void look().then(keepLooking)
+    looking = clock.setTimer(again, jittered(LOOK_EVERY, random()))
   }
 
   const adopt = (token: SharedToken): Grant => {
-    known = taken(known, token, clock.now())
-    const asked = credentials
-    const isOwn = asked !== undefined && token.fingerprint === seal.fingerprint(asked)
-    if (isOwn) void noteProof(asked, token.login)
+    ours = token
+    adoptedAt = clock.now()
+    const isOwn = credentials !== undefined && token.fingerprint === seal.fingerprint(credentials)
+    // A grant of another replica crosses out the attempts that are known here.
+    if (isOwn && credentials !== undefined)
+      void local.update(credentials, ({ attempts, open }) =>
+        attempts > 0 && !open ? NO_ENTRY : undefined,
+      )
     return { ...token.grant, adopted: true, foreign: !isOwn }
-  }
-
-  /** Another replica's grant proves the credentials here, too. */
-  const noteProof = async (of: Credentials, login: boolean): Promise<void> => {
-    const entry = proofBy(login, (await local.read(of)) ?? NO_ENTRY, clock.now())
-    if (entry !== undefined) await local.write(of, entry)
   }
 
   return {
@@ -290,24 +288,28 @@ export function createShare(options: ShareOptions) {
       return outcome
     },
 
+    /** The longest time, milliseconds, in which a replica learns of the token of another one. */
+    learnsWithin: LOOK_EVERY * (1 + LOOK_JITTER),
+
     /** Connects, and gives the token source what other replicas obtain. */
-    start(take: (grant: Grant) => void): void {
-      looks = { take, stop: repeat(clock, jittered(LOOK_ALONE_EVERY, random()), lookAndCount) }
+    start(onToken: (grant: Grant) => void): void {
+      take = onToken
+      keepLooking()
       cell.start(() => void look())
     },
 
     snapshot: (): SharingSnapshot => ({
       ...store,
       state: store.reason === undefined ? 'shared' : 'alone',
-      adoptedAt: known.adoptedAt,
+      adoptedAt,
     }),
-    replicas: () => cell.replicas(),
 
-    /** Frees the lease of an aborted request, and disconnects. */
+    /** Writes the end of an aborted request, and disconnects. */
     async stop(): Promise<void> {
-      looks?.stop()
-      looks = undefined
+      looking?.cancel()
+      take = undefined
       await obtaining
+      await swapping
       cell.stop()
     },
   }
@@ -315,42 +317,70 @@ export function createShare(options: ShareOptions) {
 
 // The rules.
 
-/** What follows when another replica has the lease, or the store is away. Undefined: ask iSales without it. */
+/** True while another replica asks iSales. One that was dated by a clock that was set back does not block. */
+export function isTaken({ asking }: Account, own: string, now: number): boolean {
+  if (asking === undefined || asking.who === own) return false
+  return Math.abs(now - asking.since) < ASKING_FOR
+}
+
+/** True when a rejected token is so new that the account would be asked for too many: the pace is that of all replicas. */
+export function isTooSoon({ token }: Account, now: number): boolean {
+  return token !== undefined && now < token.grant.sentAt + MIN_DISTANCE
+}
+
+/** True when one token is to take the place of the other: it is usable, not the same, and was requested later. */
+export function isBetter(
+  one: SharedToken | undefined,
+  other: SharedToken | undefined,
+  now: number,
+): one is SharedToken {
+  return one !== undefined && isUsable(one, now) && isNewer(one, other)
+}
+
+function isNewer({ grant }: SharedToken, other: SharedToken | undefined): boolean {
+  if (other === undefined) return true
+  if (grant.token.reveal() === other.grant.token.reveal()) return false
+  return grant.sentAt > other.grant.sentAt
+}
+
+function isUsable({ grant }: SharedToken, now: number): boolean {
+  return now < usableUntil(grant.sentAt, grant.lifetime.ms)
+}
+
+/** What follows while another replica asks, or the store is away. Undefined: ask iSales without it. */
 export function turnOf(
-  { type }: Pick<Reply | StoreFailure, 'type'>,
+  why: 'busy' | 'away',
   given: {
     readonly now: number
     /** In [0, 1). */
     readonly random: number
-    readonly ask: Pick<Ask, 'current' | 'rejectedAt' | 'why'>
+    readonly ask: Pick<Ask, 'current' | 'rejectedAt'>
   },
 ): Deferred | undefined {
   const { now, random, ask } = given
-  const { current, rejectedAt, why } = ask
+  const { current, rejectedAt } = ask
   const isServing = current !== undefined && rejectedAt === undefined && now < current.usableUntil
-  const look = jittered(isServing ? LOOK_USABLE : LOOK_URGENT, random)
-  if (type === 'busy') return { deferred: 'busy', ms: look }
-  if (current === undefined || why === 'operator') return undefined
+  const look = jittered(isServing ? LOOK_EVERY : LOOK_URGENT, random)
+  if (why === 'busy') return { deferred: 'busy', ms: look }
+  if (current === undefined) return undefined
   // Scattered: of two that log in at the same time nobody knows whose token is the later one. A login ends the tokens of all
   // others in one moment, and those would log in together.
   const at =
     rejectedAt === undefined
-      ? current.expiresAt - LAST_SECOND * (1 + random)
+      ? current.usableUntil - SECOND * random
       : rejectedAt + MIN_WAIT_REJECTED + (MAX_WAIT_REJECTED - MIN_WAIT_REJECTED) * random
   const left = at - now
   return left > 0 ? { deferred: 'busy', ms: Math.min(look, left) } : undefined
 }
 
-/** The entry after a grant; undefined: it stays. A refresh only prolongs what a login has proven. */
-function proofBy(login: boolean, entry: Entry, now: number): Entry | undefined {
-  return login ? granted(now) : prolonged(entry, now)
-}
-
-function pausedUntil(entry: Entry, until: number): Entry {
-  return { ...entry, notBefore: Math.max(entry.notBefore, until) }
+function withEntry({ book }: Account, fingerprint: string, entry: Entry): Account['book'] {
+  return new Map([...book, [fingerprint, entry]])
 }
 
 /** Milliseconds, scattered by a fifth. */
 function jittered(ms: number, random: number): number {
   return ms * (1 + (random * 2 - 1) * LOOK_JITTER)
 }
+
+/** Reads the entry. */
+const NO_CHANGE: Change = () => undefined

@@ -4,7 +4,7 @@ import { en, type Places } from '../words/index.ts'
 
 // What log, metrics and status page know of `sharing/`, whose other code is loaded only when it is configured.
 
-export const STORE_OPERATIONS = ['claim', 'put', 'read', 'publish', 'replicas'] as const
+export const STORE_OPERATIONS = ['swap', 'read'] as const
 export type StoreOperationName = (typeof STORE_OPERATIONS)[number]
 
 /** One call of the store; metrics are fed by nothing else. */
@@ -17,7 +17,12 @@ export interface StoreCall {
 
 export type SharingEvent =
   /** The store does not do what it is asked to. */
-  | { readonly type: 'alone'; readonly reason: StoreFailureReason }
+  | {
+      readonly type: 'alone'
+      readonly reason: StoreFailureReason
+      /** The store's own, where it refused. */
+      readonly code: string | undefined
+    }
   /** It does again. */
   | { readonly type: 'shared' }
   /** What is in the store was not sealed with our key, or is damaged. */
@@ -27,10 +32,10 @@ export interface SharingSnapshot {
   readonly state: 'shared' | 'alone'
   /** Why it is alone. */
   readonly reason: StoreFailureReason | undefined
+  /** The store's own code, such as `NOAUTH`, where it refused. */
+  readonly code: string | undefined
   /** When the state was entered, on the monotonic clock. */
   readonly since: number
-  /** Replicas that listen, this one included; undefined: not known. */
-  readonly replicas: number | undefined
   /** When the token at hand came from another replica, on the monotonic clock; undefined: it did not. */
   readonly adoptedAt: number | undefined
 }
@@ -42,7 +47,8 @@ export function sharingLog(log: Log, { hosts }: Places): (event: SharingEvent) =
       case 'alone':
         return log('sharing-alone', {
           reason: event.reason,
-          detail: en.sentences(...en.stores[event.reason](hosts.store)),
+          code: event.code,
+          detail: en.sentences(...en.stores[event.reason](hosts.store, event.code)),
         })
       case 'shared':
         return log('sharing-restored')

@@ -1,18 +1,16 @@
-import { createHmac, randomBytes } from 'node:crypto'
 import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
+import { isObject } from '../json.ts'
 import type {
   Ask,
-  BackoffState,
+  Backoff,
   Credentials,
   Deferred,
-  Failed,
   IsalesClient,
   Outcome,
   RefreshTokens,
   TokenClient,
 } from './client.ts'
-import { isObject } from '../json.ts'
 import {
   isGrant,
   isMissing,
@@ -25,46 +23,65 @@ import {
 
 /**
  * What is known of logins with some credentials. Instants are milliseconds on the monotonic clock. Credentials are
- * proven when iSales has granted them a token within 24 h and has not refused them since.
+ * proven when iSales has granted them a token within 24 h and has not refused them since. The entry is the lock, too:
+ * each change of it is a compare and swap.
  */
 export interface Entry {
   /** Logins since the last grant that iSales may have counted as a wrong password, one in flight included. */
   readonly attempts: number
   /** Those of them that it refused. */
   readonly refusals: number
-  /** No login is sent before. */
-  readonly notBefore: number
-  /** Nor before this, whoever asks: four logins in 15 min do not lock an account. */
-  readonly fullUntil: number
+  /** When the last one began or ended; later where `Retry-After` asked for more, or an operator ended the last pause. */
+  readonly at: number
+  /** A login is in flight. */
+  readonly open: boolean
   readonly provenUntil: number
 }
 
-/** Where the book is. Nothing rejects. */
+/** The entry that follows, from the present one; undefined: it stays. Called again when another process was quicker. */
+export type Change = (entry: Entry, now: number) => Entry | undefined
+
+export interface Updated {
+  readonly entry: Entry
+  readonly isChanged: boolean
+  /** False: it counts in memory only, since it could not be written. Default: true. */
+  readonly isWritten?: boolean
+}
+
+/** Where the book is. */
 export interface BookStore {
-  readonly read: (credentials: Credentials) => Promise<Entry | undefined>
-  /** @returns false when the entry counts in memory only: it could not be written. */
-  readonly write: (credentials: Credentials, entry: Entry) => Promise<boolean>
-  /**
-   * Keeps other processes from logging in, from reading the entry to writing its end. Whoever waited reads again.
-   * Resolves with what ends it, or when the signal is aborted.
-   */
-  readonly lock: (signal: AbortSignal) => Promise<() => Promise<void>>
+  /** Never rejects. */
+  readonly update: (credentials: Credentials, change: Change) => Promise<Updated>
 }
 
 export type BookRules = Pick<Config, 'loginRejectedAttempts'>
+
+export const NO_ENTRY: Entry = {
+  attempts: 0,
+  refusals: 0,
+  at: -Infinity,
+  open: false,
+  provenUntil: -Infinity,
+}
 
 const PROOF = 24 * HOUR
 /** A refresh that prolongs a proof by less is not written. */
 const PROOF_STEP = HOUR
 const MAX_COUNT = 1e6
-/** So many logins may count as wrong passwords in 15 min. */
+/** Logins that an operator may have at any time; after them one in 15 min. */
 const MAX_ATTEMPTS = 4
 /** After one attempt, two, and more. So few do not lock an account: at most four in 15 min. */
 const PAUSES = [5 * SECOND, 10 * SECOND] as const
 const UNCLEAR_PAUSE = 8 * MINUTE
 const REFUSED_PAUSE = 15 * MINUTE
+/** After the fourth login, where an operator ended the pause before it: the next one is in 15 min, too. */
+const FORCED_AHEAD = REFUSED_PAUSE - UNCLEAR_PAUSE
 /** The same credentials were refused after that: nobody has corrected them yet. */
 const LONG_PAUSE = 4 * HOUR
+/** A login in flight is waited for so long, then it counts as one that failed: its process may have been killed. */
+const OPEN_FOR = 3 * SECOND
+/** Between two looks at it. */
+const LOOK_EVERY = 50
 const MIN_BACKOFF = 500
 const MAX_BACKOFF = 30 * SECOND
 /** An iSales that has not responded clearly ten times in a row is asked less often. */
@@ -75,27 +92,41 @@ const MAX_EGRESS = 5 * MINUTE
 /** `Retry-After: 0`, or a date that is past, would be a hot loop. */
 const MIN_RETRY_AFTER = SECOND
 const MAX_RETRY_AFTER = 5 * MINUTE
+/** From so many on logins come so rarely that the account is not locked. */
+const GUARDED = 3
 
-/** An entry as it is kept outside of the process: milliseconds from the moment that it was written. */
-export interface StoredEntry extends Pick<Entry, 'attempts' | 'refusals'> {
-  readonly pause: number
-  readonly full: number
-  readonly proof: number
+// The rules.
+
+/** No login before, but one that an operator asks for. */
+export function notBefore(entry: Entry, { loginRejectedAttempts }: BookRules): number {
+  const { attempts, refusals, at } = entry
+  if (attempts === 0) return -Infinity
+  const guard = refusals - loginRejectedAttempts
+  const longest = guard > 0 ? LONG_PAUSE : guard === 0 ? REFUSED_PAUSE : 0
+  return at + Math.max(longest, PAUSES[attempts - 1] ?? UNCLEAR_PAUSE)
 }
 
-export const NO_ENTRY: Entry = {
-  attempts: 0,
-  refusals: 0,
-  notBefore: -Infinity,
-  fullUntil: -Infinity,
-  provenUntil: -Infinity,
+/** Why a login waits; undefined: it does not. */
+export function waitOf(
+  entry: Entry,
+  { forced }: Pick<Ask, 'forced'>,
+  rules: BookRules,
+  now: number,
+): Deferred | undefined {
+  if (entry.open && Math.abs(now - entry.at) < OPEN_FOR) return { deferred: 'busy', ms: LOOK_EVERY }
+  const full = entry.attempts < MAX_ATTEMPTS ? -Infinity : entry.at + REFUSED_PAUSE
+  const from = notBefore(entry, rules)
+  // The end of a login that an operator has forced is looked for.
+  const most = entry.open && entry.at > now ? OPEN_FOR : Infinity
+  const ms = Math.min(most, (forced ? Math.min(from, full) : from) - now)
+  return ms > 0 ? { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) } : undefined
 }
 
-/** The entry while a login is in flight: what a process that dies now leaves. */
-export function begun(before: Entry, now: number, why?: Ask['why']): Entry {
-  const attempts = before.attempts + 1
-  const notBefore = now + pauseAfter(attempts, why)
-  return { ...before, attempts, notBefore, ...fullAfter(attempts, now), provenUntil: -Infinity }
+/** The entry while a login is in flight: what a process that dies now leaves. It proves nothing. */
+export function begun(entry: Entry, now: number, forced = false): Entry {
+  const attempts = entry.attempts + 1
+  const at = forced && attempts >= MAX_ATTEMPTS ? now + FORCED_AHEAD : now
+  return { ...entry, attempts, at, open: true, provenUntil: -Infinity }
 }
 
 /** The entry after a grant. */
@@ -110,139 +141,55 @@ export function prolonged({ provenUntil }: Entry, now: number): Entry | undefine
 }
 
 /**
- * Why a token request waits. An entry with attempts spares the account: only logins wait. One without is the pause of another
- * replica after a failure that says nothing of the account: refreshes wait, too. A login that an operator asks for ends a
- * pause, unless it is the fifth in 15 min.
+ * What a failed login counts as: refused, or without a verdict of iSales on credentials that are not proven. Undefined: it
+ * does not count.
+ *
+ * @param before the entry before the login.
  */
-export function waitOf(
-  entry: Entry,
-  { operation, why }: Pick<Ask, 'operation' | 'why'>,
-  rules: BookRules,
+export function countOf(
+  { kind }: AuthFailure,
+  before: Entry,
   now: number,
-): Deferred | undefined {
-  const { notBefore, fullUntil } = entry
-  const endsPause = operation === 'login' && why === 'operator'
-  const ms = (endsPause ? Math.min(notBefore, fullUntil) : notBefore) - now
-  if (ms <= 0 || (entry.attempts > 0 && operation === 'refresh')) return undefined
-  return entry.attempts > 0
-    ? { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) }
-    : { deferred: 'paused', ms, backoff: 'transient' }
+): 'refusal' | 'attempt' | undefined {
+  const isProven = now < before.provenUntil
+  if (kind === 'refused' || (kind === 'ambiguous' && !isProven)) return 'refusal'
+  return kind === 'untouched' || kind === 'egress' || isProven ? undefined : 'attempt'
 }
 
 /**
- * What follows a failed login.
+ * The entry after a failed login. One that does not count is taken back.
  *
- * - refused: after 5 s, 10 s, from `LOGIN_REJECTED_ATTEMPTS` 15 min, then each 4 h.
- * - unclear: after 5 s, 10 s, then each 8 min; proven credentials 0.5 s doubling to 30 s, after ten failures to 5 min.
- * - untouched: 0.5 s doubling to 30 s. The egress proxy's refusal: 30 s doubling to 5 min.
- *
- * All but the first are jittered or prolonged by `Retry-After` (1 s to 5 min).
- *
- * @param before the entry before the login.
- * @param random in [0, 1).
+ * @param before the entry before it began.
+ * @param weight as how many attempts it counts.
  */
-export function afterFailure(
+export function failed(
+  entry: Entry,
   before: Entry,
   failure: AuthFailure,
-  given: Pick<Ask, 'failures' | 'weight'> & {
-    readonly why?: Ask['why']
-    readonly rules: BookRules
-    readonly now: number
-    readonly random: number
-  },
-): Omit<Failed, 'failure'> & { readonly entry: Entry } {
-  const { rules, failures, weight = 1, now, random } = given
-  const { kind, retryAfter } = failure
-  const isProven = now < before.provenUntil
-  const isUntouched = kind === 'untouched' || kind === 'egress'
-  const isRefused = kind === 'refused' || (kind === 'ambiguous' && !isProven)
-  const asked =
-    retryAfter === undefined ? 0 : Math.min(Math.max(retryAfter, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
-  if (isUntouched || (isProven && !isRefused)) {
-    const pause = Math.max(asked, backoff(kind, failures, random))
-    const shown = before.refusals > 0 ? backoffOf(before, rules) : 'transient'
-    return { entry: before, pause, counted: false, backoff: shown }
-  }
-  const attempts = before.attempts + weight
-  const refusals = isRefused ? Math.max(before.refusals + 1, weight) : before.refusals
-  const guard = isRefused ? refusals - rules.loginRejectedAttempts : -1
-  const longest = guard > 0 ? LONG_PAUSE : guard === 0 ? REFUSED_PAUSE : 0
-  const pause = Math.max(asked, longest, pauseAfter(attempts, given.why))
-  const notBefore = now + pause
-  const full = fullAfter(attempts, now)
-  const entry = { attempts, refusals, notBefore, ...full, provenUntil: -Infinity }
-  return { entry, pause, counted: true, backoff: backoffOf(entry, rules) }
-}
-
-/** What the account is spared by; `transient` when nothing was refused. */
-export function backoffOf({ attempts, refusals }: Entry, rules: BookRules): BackoffState {
-  if (refusals >= rules.loginRejectedAttempts || attempts > PAUSES.length) return 'guarded'
-  return refusals > 0 ? 'rejected' : 'transient'
-}
-
-/** What two books know of the same credentials. An attempt that no grant has crossed out proves nothing. */
-export function merged(entry: Entry, other: Entry): Entry {
-  const attempts = Math.max(entry.attempts, other.attempts)
-  return {
-    attempts,
-    refusals: Math.max(entry.refusals, other.refusals),
-    notBefore: Math.max(entry.notBefore, other.notBefore),
-    fullUntil: Math.max(entry.fullUntil, other.fullUntil),
-    provenUntil: attempts > 0 ? -Infinity : Math.max(entry.provenUntil, other.provenUntil),
-  }
-}
-
-export function stored(
-  { notBefore, fullUntil, provenUntil, ...counts }: Entry,
-  now: number,
-): StoredEntry {
-  const left = (until: number): number => Math.max(0, Math.ceil(until - now))
-  return { ...counts, pause: left(notBefore), full: left(fullUntil), proof: left(provenUntil) }
-}
-
-/** @param age milliseconds since it was written. Below 0 a clock was set back: it counts as written now. */
-export function restored(
-  { pause, full, proof, ...counts }: StoredEntry,
-  age: number,
-  now: number,
+  { weight, now }: { readonly weight: number; readonly now: number },
 ): Entry {
-  const writtenAt = now - Math.max(0, age)
-  const fullUntil = full > 0 ? writtenAt + full : -Infinity
-  return { ...counts, notBefore: writtenAt + pause, fullUntil, provenUntil: writtenAt + proof }
+  const count = countOf(failure, before, now)
+  const others = Math.max(0, entry.attempts - 1)
+  const isOurs = entry.attempts === before.attempts + 1
+  if (count === undefined)
+    return isOurs ? { ...before, open: false } : { ...entry, attempts: others, open: false }
+  const refusals = count === 'refusal' ? Math.max(entry.refusals + 1, weight) : entry.refusals
+  const at = Math.max(entry.at, now + retryAfterOf(failure))
+  return { attempts: others + weight, refusals, at, open: false, provenUntil: -Infinity }
 }
 
-/** Undefined for what this program would not have written. */
-export function parseStored(value: unknown): StoredEntry | undefined {
-  if (!isObject(value)) return undefined
-  const { attempts, refusals, pause, full, proof } = value
-  const isEntry =
-    isCount(attempts) &&
-    isCount(refusals) &&
-    isWithin(pause, LONG_PAUSE) &&
-    isWithin(full, REFUSED_PAUSE) &&
-    isWithin(proof, PROOF)
-  return isEntry ? { attempts, refusals, pause, full, proof } : undefined
+/**
+ * Milliseconds until the next token request after a failure that does not count: 0.5 s doubling to 30 s, after ten
+ * unclear ones to 5 min. The egress proxy's refusal: 30 s doubling to 5 min. Jittered, and prolonged by `Retry-After`
+ * (1 s to 5 min).
+ *
+ * @param failures in a row before this one.
+ * @param random in [0, 1).
+ */
+export function pauseAfter(failure: AuthFailure, failures: number, random: number): number {
+  return Math.max(retryAfterOf(failure), backoff(failure.kind, failures, random))
 }
 
-function isCount(value: unknown): value is number {
-  return isWithin(value, MAX_COUNT) && Number.isInteger(value)
-}
-
-function isWithin(value: unknown, max: number): value is number {
-  return typeof value === 'number' && value >= 0 && value <= max
-}
-
-function fullAfter(attempts: number, now: number): Pick<Entry, 'fullUntil'> {
-  return { fullUntil: attempts < MAX_ATTEMPTS ? -Infinity : now + REFUSED_PAUSE }
-}
-
-/** Where an operator ended a pause, the next login may not come when it would have been over. */
-function pauseAfter(attempts: number, why: Ask['why'] | undefined): number {
-  if (why === 'operator' && attempts >= MAX_ATTEMPTS) return REFUSED_PAUSE
-  return PAUSES[attempts - 1] ?? UNCLEAR_PAUSE
-}
-
-/** The pause after a failure that does not count. */
 function backoff(kind: FailureKind, failures: number, random: number): number {
   const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
   if (kind === 'egress') return doubled(EGRESS, MAX_EGRESS)
@@ -251,6 +198,65 @@ function backoff(kind: FailureKind, failures: number, random: number): number {
   const max = failures < MANY_FAILURES ? MAX_BACKOFF : MAX_UNCLEAR
   return (doubled(MIN_BACKOFF, max) * (1 + random)) / 2
 }
+
+function retryAfterOf({ retryAfter }: AuthFailure): number {
+  if (retryAfter === undefined) return 0
+  return Math.min(Math.max(retryAfter, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
+}
+
+/** What the account is spared by. */
+export function backoffOf({ attempts, refusals }: Entry, rules: BookRules): Backoff {
+  const refused = refusals > 0
+  if (refusals >= rules.loginRejectedAttempts || attempts >= GUARDED)
+    return { state: 'guarded', refused }
+  return { state: refused ? 'rejected' : 'transient', refused }
+}
+
+/** What two books know of the same credentials. An attempt that no grant has crossed out proves nothing. */
+export function merged(entry: Entry, other: Entry): Entry {
+  const attempts = Math.max(entry.attempts, other.attempts)
+  return {
+    attempts,
+    refusals: Math.max(entry.refusals, other.refusals),
+    at: Math.max(entry.at, other.at),
+    open: entry.open || other.open,
+    provenUntil: attempts > 0 ? -Infinity : Math.max(entry.provenUntil, other.provenUntil),
+  }
+}
+
+// An entry outside of the process: its instants are by another clock, and null where there is none.
+
+/** @param offset what the other clock is ahead of ours, milliseconds. */
+export function stored({ at, provenUntil, ...rest }: Entry, offset: number) {
+  const instant = (time: number): number | null =>
+    Number.isFinite(time) ? Math.round(time + offset) : null
+  return { ...rest, at: instant(at), provenUntil: instant(provenUntil) }
+}
+
+/**
+ * Undefined for what this program would not have written. What lies further ahead than anything that it writes was
+ * written before the clock was set back, and counts as now.
+ */
+export function parseStored(value: unknown, offset: number, now: number): Entry | undefined {
+  if (!isObject(value)) return undefined
+  const { attempts, refusals, open } = value
+  const instant = (time: unknown, most: number): number | undefined => {
+    if (time === null) return -Infinity
+    if (typeof time !== 'number') return undefined
+    return time - offset > now + most ? now : time - offset
+  }
+  const at = instant(value['at'], FORCED_AHEAD)
+  const provenUntil = instant(value['provenUntil'], PROOF)
+  const isWhole = isCount(attempts) && isCount(refusals) && typeof open === 'boolean'
+  if (!isWhole || at === undefined || provenUntil === undefined) return undefined
+  return { attempts, refusals, at, open, provenUntil }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_COUNT
+}
+
+// Token requests by the book.
 
 export interface BookOptions {
   readonly client: IsalesClient
@@ -261,11 +267,9 @@ export interface BookOptions {
   readonly random: () => number
 }
 
-/** Ends nothing. */
-export const NO_LOCK = (): Promise<void> => Promise.resolve()
-
-/** Nobody waits for the outcome of an aborted ask. */
+/** Nobody waits for the outcome of an aborted request. */
 const ABORTED: Deferred = { deferred: 'busy', ms: SECOND }
+const NO_BACKOFF: Backoff = { state: 'none', refused: false }
 
 /**
  * Wraps the client of iSales: each login is written into the book before it is sent, crossed out by a grant, and taken
@@ -273,70 +277,76 @@ const ABORTED: Deferred = { deferred: 'busy', ms: SECOND }
  * too early is deferred.
  *
  * @example a wrong password, and a process that is killed
- *  0.0 s  written: 1 attempt, none before 5.0 s. iSales refuses it: 1 refusal
- *  5.0 s  written: 2 attempts, none before 15.0 s. The process is killed before iSales responds
- *  7.0 s  it is started again, and reads the entry: the login is deferred until 15.0 s
+ *  0.0 s  written: 1 attempt, open. iSales refuses it: 1 refusal, and no login before 5.0 s
+ *  5.0 s  written: 2 attempts, open. The process is killed before iSales responds
+ *  7.0 s  it is started again, and looks each 50 ms until 8.0 s: the login is deferred until 15.0 s
  * 15.0 s  written: 3 attempts. iSales refuses it: 2 refusals, and as the third attempt the next one is in 8 min
  *  8 min  the corrected password is another entry: it is granted, and proven for 24 h
  */
 export function withBook({ client, book, rules, clock, random }: BookOptions): TokenClient {
-  const find = async ({ credentials }: Ask): Promise<Entry> =>
-    (await book.read(credentials)) ?? NO_ENTRY
+  /** Writes the login as begun. @returns the entry before it, or why it waits. */
+  const begin = async (ask: Ask) => {
+    while (!ask.signal.aborted) {
+      let before = NO_ENTRY
+      const { entry, isChanged, isWritten } = await book.update(ask.credentials, (present, now) => {
+        before = present
+        return waitOf(present, ask, rules, now) === undefined
+          ? begun(present, now, ask.forced)
+          : undefined
+      })
+      if (isChanged) return { before, isWritten: isWritten !== false }
+      const wait = waitOf(entry, ask, rules, clock.now())
+      if (wait?.deferred === 'guarded') return wait
+      await new Promise<void>((resolve) => {
+        clock.setTimer(resolve, LOOK_EVERY)
+      })
+    }
+    return ABORTED
+  }
 
   const login = async (ask: Ask): Promise<Outcome> => {
-    const unlock = await book.lock(ask.signal)
-    const outcome = ask.signal.aborted ? ABORTED : await loginUnderLock(ask)
-    await unlock()
-    return outcome
-  }
-
-  const loginUnderLock = async (ask: Ask): Promise<Outcome> => {
-    const { credentials } = ask
-    const before = await find(ask)
-    const now = clock.now()
-    const wait = waitOf(before, { ...ask, operation: 'login' }, rules, now)
-    if (wait !== undefined) return wait
-    const isWritten = await book.write(credentials, begun(before, now, ask.why))
+    const { credentials, weight = 1, failures } = ask
+    const begins = await begin(ask)
+    if ('deferred' in begins) return begins
+    const { before, isWritten } = begins
     const outcome = await client.login(credentials, ask)
     if (isGrant(outcome)) {
-      await book.write(credentials, granted(clock.now()))
+      await book.update(credentials, (_, now) => granted(now))
       return outcome
     }
-    const given = { ...ask, rules, now: clock.now(), random: random() }
-    const { entry, ...verdict } = afterFailure(before, outcome, given)
-    await book.write(credentials, entry)
-    // A restart would forget it: the account is spared while this process lives.
-    const pause = verdict.counted && !isWritten ? UNCLEAR_PAUSE : 0
-    return { failure: outcome, ...verdict, pause: Math.max(verdict.pause, pause) }
-  }
-
-  /** Another process may have been refused meanwhile: the proof is prolonged under the lock, and nobody waits for it. */
-  const prolongProof = async (ask: Ask): Promise<void> => {
-    const unlock = await book.lock(ask.signal)
-    const entry = prolonged(await find(ask), clock.now())
-    if (entry !== undefined) await book.write(ask.credentials, entry)
-    await unlock()
+    const counted = countOf(outcome, before, clock.now()) !== undefined
+    const { entry } = await book.update(credentials, (present, now) =>
+      failed(present, before, outcome, { weight, now }),
+    )
+    const state = backoffOf(entry, rules)
+    if (counted) {
+      // A restart would forget it: the account is spared while this process lives.
+      const least = isWritten ? 0 : UNCLEAR_PAUSE
+      const pause = Math.max(least, notBefore(entry, rules) - clock.now())
+      return { failure: outcome, pause, counted, backoff: state }
+    }
+    const shown = entry.refusals > 0 ? state : ({ state: 'transient', refused: false } as const)
+    const pause = pauseAfter(outcome, failures, random())
+    return { failure: outcome, pause, counted, backoff: shown }
   }
 
   const refresh = async (ask: Ask, tokens: RefreshTokens): Promise<Outcome> => {
-    const wait = waitOf(await find(ask), ask, rules, clock.now())
-    if (wait !== undefined) return wait
     const outcome = await client.refresh(tokens, ask)
-    const known = await find(ask)
-    const now = clock.now()
     if (isGrant(outcome)) {
-      if (prolonged(known, now) !== undefined) void prolongProof(ask)
+      // Nobody waits for it.
+      void book.update(ask.credentials, prolonged)
       return withRefreshToken(outcome, tokens)
     }
     // It says nothing of the credentials; the login that follows tells more.
-    if (isRefusal(outcome) || isMissing(outcome)) {
-      const shown = known.attempts > 0 ? backoffOf(known, rules) : 'none'
-      return { failure: outcome, pause: 0, counted: false, backoff: shown }
+    if (isRefusal(outcome) || isMissing(outcome))
+      return { failure: outcome, pause: 0, counted: false, backoff: NO_BACKOFF }
+    const pause = pauseAfter(outcome, ask.failures, random())
+    return {
+      failure: outcome,
+      pause,
+      counted: false,
+      backoff: { ...NO_BACKOFF, state: 'transient' },
     }
-    const given = { ...ask, rules, now, random: random() }
-    const proven = { ...known, provenUntil: Infinity }
-    const { entry: _, ...verdict } = afterFailure(proven, outcome, given)
-    return { failure: outcome, ...verdict }
   }
 
   return (ask) => {
@@ -354,22 +364,4 @@ function withRefreshToken(
   if (grant.refreshToken !== undefined) return grant
   const refreshLifetime = end === undefined ? end : Math.max(MIN_LIFETIME, end - grant.sentAt)
   return { ...grant, refreshToken, refreshLifetime }
-}
-
-/** The book of one process: what a restart forgets. */
-export function memoryBook(): BookStore {
-  const key = randomBytes(32)
-  const entries = new Map<string, Entry>()
-  const idOf = ({ user, password }: Credentials): string =>
-    createHmac('sha256', key)
-      .update(JSON.stringify([user, password.reveal()]))
-      .digest('base64')
-  return {
-    read: (credentials) => Promise.resolve(entries.get(idOf(credentials))),
-    write(credentials, entry) {
-      entries.set(idOf(credentials), entry)
-      return Promise.resolve(true)
-    },
-    lock: () => Promise.resolve(NO_LOCK),
-  }
 }

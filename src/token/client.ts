@@ -34,14 +34,10 @@ export interface Ask {
   readonly current: Token | undefined
   /** Since when business calls find it rejected, on the monotonic clock; undefined: they do not. */
   readonly rejectedAt: number | undefined
-  /**
-   * Why a newer token is wanted.
-   *
-   * - `renewal`: the token is due, or rejected.
-   * - `credentials`: they have given none yet. A token that they gave to another replica will do.
-   * - `operator`: one wants to know whether a login works, and asks for it now.
-   */
-  readonly why: 'renewal' | 'credentials' | 'operator'
+  /** The credentials have given no token yet. One that they gave to another replica will do. */
+  readonly loginDue: boolean
+  /** An operator ended the pause: the book lets a login pass once, unless it may be the fifth in 15 min. */
+  readonly forced: boolean
   /** Called when the request is sent to iSales. */
   readonly onSent: () => void
   /** Failed token requests in a row before this one. */
@@ -62,12 +58,16 @@ export interface Ask {
 export const BACKOFFS = ['none', 'transient', 'rejected', 'guarded'] as const
 export type BackoffState = (typeof BACKOFFS)[number]
 
+/** Why the next token request waits, and whether iSales has refused the credentials since the last grant. */
+export interface Backoff {
+  readonly state: BackoffState
+  readonly refused: boolean
+}
+
 /** Why iSales was not asked. */
 export type DeferredReason =
-  /** Another replica asks iSales. Or it may, as the store is away, and there is time to find out. */
+  /** Another process or replica asks iSales. Or it may, as the store is away, and there is time to find out. */
   | 'busy'
-  /** The pause after a failure of iSales that another replica met: logins and refreshes wait. */
-  | 'paused'
   /** The account is spared: logins wait. */
   | 'guarded'
 
@@ -75,8 +75,8 @@ export type DeferredReason =
 export interface Deferred {
   readonly deferred: DeferredReason
   readonly ms: number
-  /** Why the next token request waits. Undefined: nothing has changed. */
-  readonly backoff?: BackoffState | undefined
+  /** Undefined: nothing has changed. */
+  readonly backoff?: Backoff | undefined
 }
 
 /** A token request that gave no token, and what follows. */
@@ -86,7 +86,7 @@ export interface Failed {
   readonly pause: number
   /** The login is in the book: the pause spares the account, and a refresh does not wait for it. */
   readonly counted: boolean
-  readonly backoff: BackoffState
+  readonly backoff: Backoff
 }
 
 export type Outcome = Grant | Failed | Deferred
@@ -127,7 +127,14 @@ export function askOnce(signal: AbortSignal): Sending {
 /** A login for a command, before which nothing is known. */
 export function loginOnce(credentials: Credentials, sending: Sending): Ask {
   const nothing = { current: undefined, rejectedAt: undefined, failures: 0 }
-  return { ...sending, ...nothing, operation: 'login', why: 'renewal', credentials }
+  return {
+    ...sending,
+    ...nothing,
+    operation: 'login',
+    loginDue: true,
+    forced: false,
+    credentials,
+  }
 }
 
 function failureOf(result: Extract<PostResult, { ok: false }>): AuthFailure {

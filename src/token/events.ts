@@ -1,19 +1,6 @@
 import type { BackoffState, DeferredReason } from './client.ts'
-import type { AuthFailureReason } from '../causes.ts'
 import type { AuthFailure, Lifetime, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
-
-/** How a login ended that an operator asked for. */
-export type AskedEnd =
-  | { readonly outcome: 'granted' }
-  | {
-      /** `failed`: no verdict of iSales on user and password. `deferred`: iSales was not asked. */
-      readonly outcome: 'refused' | 'failed' | 'deferred'
-      /** `asked-before`: a login that an operator asked for ended a pause less than a minute ago. */
-      readonly reason: AuthFailureReason | DeferredReason | 'asked-before'
-      /** Milliseconds until the next attempt. */
-      readonly retryIn: number
-    }
 
 /** Each change in the life of the token, in order: what metrics, log and monitor count and remember. */
 export type TokenEvent =
@@ -28,8 +15,6 @@ export type TokenEvent =
       readonly failuresBefore: number
       /** A login is due all the same: the secret changed, and none with the new one has succeeded yet. */
       readonly loginDue: boolean
-      /** It is the login that an operator asked for. */
-      readonly asked: AskedEnd | undefined
       readonly sameToken: boolean
       readonly lifetimeDoubt: Lifetime['doubt']
     }
@@ -39,7 +24,6 @@ export type TokenEvent =
       readonly at: number
       readonly durationMs: number
       readonly failure: AuthFailure
-      readonly asked: AskedEnd | undefined
       readonly failuresInRow: number
       readonly backoff: BackoffState
       /** Milliseconds until the next attempt. */
@@ -75,10 +59,9 @@ export type TokenEvent =
       readonly at: number
       readonly because: DeferredReason
       readonly ms: number
-      readonly asked: AskedEnd | undefined
     }
-  /** An operator asks for a login; `asked`: none is made now. */
-  | { readonly type: 'renew-asked'; readonly at: number; readonly asked: AskedEnd | undefined }
+  /** SIGHUP. `endsPause` false: nothing was paused, and iSales is asked for nothing. */
+  | { readonly type: 'renew-asked'; readonly at: number; readonly endsPause: boolean }
   /** Somebody else logs in as this user: three tokens in a minute ended early, and renewals cured that. */
   | { readonly type: 'conflict'; readonly at: number }
   /** `by`: whose change it was, where that is known. */

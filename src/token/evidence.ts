@@ -4,35 +4,33 @@
  * the rejection came, with the same token, and was accepted. Pace bounds what the doubt costs.
  *
  * @example one call is refused for what it is, others are accepted
- *   0.0 s  it is rejected: a renewal begins. The replay is rejected, too: `uncured` 1
+ *   0.0 s  it is rejected: a login begins. The replay is rejected, too: `uncured` 1
  *   0.3 s  another call is accepted with the newer token: `uncured` 0
- *   5.0 s  it is rejected: the renewal waits for evidence until 5.5
- *   5.1 s  a call that was sent at 5.05 is accepted: no renewal. The refused one is sent once more, and relayed
- *  30.0 s  it is rejected twice with one token: a renewal begins against all evidence, the first since 0.0
+ *   5.0 s  it is rejected: the login waits for evidence until 5.5
+ *   5.1 s  a call that was sent at 5.05 is accepted: no login. The refused one is sent once more, and relayed
+ *  30.0 s  it is rejected twice with one token: a login begins against all evidence, the first since 0.0
  */
 export const NO_EVIDENCE = {
   /** When the oldest rejection came that no acceptance has followed. Infinity: none is open. */
   openSince: Infinity,
   /** When the latest rejection came. */
   rejectedAt: -Infinity,
-  /** A newer token is wanted whatever the evidence: nodes of iSales disagree, or evidence has prevailed for long. */
-  unsteady: false,
   /** A call with the present token was accepted or rejected. */
   judged: false,
   /** First attempts that were rejected since the last acceptance. */
   rejectedInRow: 0,
   /** iSales has accepted a call with these credentials. */
   everAccepted: false,
-  /** Until then a rejection waits for evidence before it asks for a renewal. */
+  /** Until then a rejection waits for evidence before it asks for a newer token. */
   doubtUntil: -Infinity,
-  /** When the renewal that rejections asked for last began, scattered: two programs do not keep step. */
-  startedAt: -Infinity,
-  /** It has given no token yet: the attempts of one renewal are paced by back-off alone. */
-  asking: false,
-  /** Such renewals since a call was accepted with the token of one. */
+  /** Evidence has prevailed for long: a newer token is wanted all the same. */
+  overruled: false,
+  /** When the request for the last token that rejections asked for began, scattered: two programs do not keep step. */
+  boughtAt: -Infinity,
+  /** Such tokens since a call was accepted with one. */
   uncured: 0,
-  /** The present token is of such a renewal, and has not cured a call yet. */
-  curable: false,
+  /** False: the present token is one of them, and has not cured a call yet. */
+  cured: true,
   /** When the last three that cured did so. One of another replica stands in for the last: it is no conflict. */
   cures: [] as readonly number[],
   /** iSales refused the refresh token, and has accepted no call since: it may have ended the session of each token. */
@@ -47,7 +45,7 @@ export type Rejection = Readonly<{ kind: AttemptKind; replays: number }>
 
 const MINUTE = 60_000
 /** With the jitter 2.2 s at most: a call that is rejected right after a renewal gets the next one within its 2.8 s. */
-const MIN_DISTANCE = 1800
+export const MIN_DISTANCE = 1800
 const OVERTAKEN_DISTANCE = 400
 /** While the latest has cured no call, though others may be accepted: 24 a minute. */
 const UNCURED_DISTANCE = 2500
@@ -56,24 +54,21 @@ const MAX_DISTANCE = 10_000
 const MAX_DISTANCE_UNPROVEN = 5 * MINUTE
 const JITTER = 400
 const DOUBT = 10 * MINUTE
-/**
- * While a rejection is open, a rejected call waits so long for evidence before it waits for a renewal. Steady traffic
- * gives it within some milliseconds.
- */
+/** A rejected call waits so long for evidence. Steady traffic gives it within some milliseconds. */
 export const EVIDENCE_WAIT = 500
 /** Evidence may be of calls that iSales accepts without looking at the token. Within 30 s, jitter and login included. */
 const MAX_PREVAIL = 28_000
-/** A token that is unsteady in its first seconds may not have reached each node of iSales yet. */
-const SETTLING = 5000
 
 /** iSales rejected a call. Sent again with the same token, it is rejected for what it is. */
-export function reject(before: Evidence, call: Rejection, now: number): Evidence {
-  const { kind, replays } = call
-  const doubtUntil = kind !== 'first' || before.uncured > 0 ? now + DOUBT : before.doubtUntil
-  const isLost = kind === 'same-token'
-  const unsteady = before.unsteady || (isLost && now - before.startedAt >= MAX_PREVAIL)
-  const state = { ...before, judged: true, doubtUntil, unsteady }
-  if (kind === 'same-token' || !mayReplay(state, replays, now)) return state
+export function reject(before: Evidence, { kind, replays }: Rejection, now: number): Evidence {
+  const isAgain = kind === 'same-token'
+  const state = {
+    ...before,
+    judged: true,
+    doubtUntil: kind !== 'first' || before.uncured > 0 ? now + DOUBT : before.doubtUntil,
+    overruled: before.overruled || (isAgain && now - before.boughtAt >= MAX_PREVAIL),
+  }
+  if (isAgain || !mayReplay(state, replays, now)) return state
   const rejectedInRow = state.rejectedInRow + (kind === 'first' ? 1 : 0)
   return { ...state, openSince: Math.min(state.openSince, now), rejectedAt: now, rejectedInRow }
 }
@@ -87,53 +82,57 @@ export function isAccepted({ judged, everAccepted, rejectedInRow }: Evidence): b
 export function accept(
   before: Evidence,
   { kind, sentAt }: { readonly kind: AttemptKind; readonly sentAt: number },
-  token: { readonly obtainedAt: number; readonly adopted: boolean },
+  { adopted }: { readonly adopted: boolean },
   now: number,
 ): Evidence {
   const { openSince, cures } = before
-  const unsteady = kind === 'same-token' && now - token.obtainedAt >= SETTLING
   const isAnswer = sentAt > openSince
-  const isCure = before.curable && kind === 'newer-token'
-  if (isAccepted(before) && !unsteady && !isAnswer && !isCure) return before
+  const isCure = !before.cured && kind === 'newer-token'
+  if (isAccepted(before) && !isAnswer && !isCure) return before
   return {
     ...before,
     judged: true,
     everAccepted: true,
     rejectedInRow: 0,
     sessionEnded: false,
-    unsteady: before.unsteady || unsteady,
     // Rejections that came after the call was sent are still open.
     openSince: isAnswer ? (sentAt > before.rejectedAt ? Infinity : sentAt) : openSince,
     doubtUntil: isAnswer ? now + DOUBT : before.doubtUntil,
     uncured: isCure || !before.judged ? 0 : before.uncured,
-    curable: before.curable && !isCure,
-    cures: isCure ? [...(token.adopted ? cures.slice(0, -1) : cures.slice(-2)), now] : cures,
+    cured: before.cured || isCure,
+    cures: isCure ? [...(adopted ? cures.slice(0, -1) : cures.slice(-2)), now] : cures,
   }
 }
 
-/** The evidence after a token request began. */
-export function beginRenewal(state: Evidence, now: number, random: number): Evidence {
-  if (renewalDueAt(state) === Infinity || state.asking) return state
-  return { ...state, startedAt: now + (random * 2 - 1) * JITTER, asking: true }
-}
-
-/** The evidence after a newer token came, ours or another replica's. */
-export function replace(state: Evidence): Evidence {
+/**
+ * The evidence after a newer token came, ours or another replica's.
+ *
+ * @param requestedAt when the request that gave it began here; undefined: another replica gave it unasked.
+ * @param random in [0, 1).
+ */
+export function replace(
+  state: Evidence,
+  requestedAt: number | undefined,
+  random: number,
+): Evidence {
+  const { openSince, overruled } = state
+  const fresh = { ...state, openSince: Infinity, overruled: false, judged: false, cured: true }
   // A rejection that came while a timer's request was in flight asked for nothing: that request ended the token.
-  const uncured = state.uncured + (state.asking && state.openSince < Infinity ? 1 : 0)
-  const fresh = { openSince: Infinity, unsteady: false, judged: false, asking: false }
-  return { ...state, ...fresh, uncured, curable: state.asking }
+  const isBought = requestedAt !== undefined && (overruled || openSince <= requestedAt)
+  if (!isBought) return fresh
+  const boughtAt = requestedAt + (random * 2 - 1) * JITTER
+  return { ...fresh, boughtAt, uncured: state.uncured + 1, cured: false }
 }
 
 /** When rejections want a newer token. Infinity: they do not. */
 export function renewalDueAt(state: Evidence): number {
-  const { openSince, unsteady, doubtUntil, asking, startedAt, uncured, curable } = state
-  const at = unsteady ? -Infinity : openSince + (openSince < doubtUntil ? EVIDENCE_WAIT : 0)
+  const { openSince, overruled, doubtUntil, boughtAt, uncured, cured } = state
+  const at = overruled ? -Infinity : openSince + (openSince < doubtUntil ? EVIDENCE_WAIT : 0)
   const max = state.everAccepted ? MAX_DISTANCE : MAX_DISTANCE_UNPROVEN
   // Where renewals cure, a token that cures nothing was ended before its first call: the next one is asked for soon.
-  const isOvertaken = uncured === 1 && mayReplay(state, 1, startedAt)
-  const paced = Math.max(curable ? UNCURED_DISTANCE : 0, Math.min(max, MIN_DISTANCE * 2 ** uncured))
-  return asking ? at : Math.max(at, startedAt + (isOvertaken ? OVERTAKEN_DISTANCE : paced))
+  const isOvertaken = uncured === 1 && mayReplay(state, 1, boughtAt)
+  const paced = Math.max(cured ? 0 : UNCURED_DISTANCE, Math.min(max, MIN_DISTANCE * 2 ** uncured))
+  return Math.max(at, boughtAt + (isOvertaken ? OVERTAKEN_DISTANCE : paced))
 }
 
 /**

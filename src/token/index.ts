@@ -4,21 +4,18 @@
 // Used: `createTokenSource` keeps the token, `tokenLog` and `TokenEvent` say what happens to it, `withBook` and its homes
 // spare the account, and the client of iSales makes one request each.
 export {
-  granted,
-  memoryBook,
   merged,
   NO_ENTRY,
   parseStored,
-  prolonged,
-  restored,
   stored,
   withBook,
   type BookOptions,
   type BookStore,
+  type Change,
   type Entry,
-  type StoredEntry,
+  type Updated,
 } from './book.ts'
-export { openBookFile } from './book-file.ts'
+export { openBook } from './book-file.ts'
 export {
   askOnce,
   BACKOFFS,
@@ -32,6 +29,7 @@ export {
   type Sending,
 } from './client.ts'
 export type { TokenEvent } from './events.ts'
+export { MIN_DISTANCE } from './evidence.ts'
 export {
   isGrant,
   isRefusal,
@@ -44,5 +42,5 @@ export {
 } from './protocol.ts'
 export type { TokenSnapshot } from './snapshot.ts'
 export { createTokenSource, type RejectedToken, type TokenSource, type Verdict } from './source.ts'
-export { createToken, LAST_SECOND, usableUntil, withScheme, type Token } from './token.ts'
+export { createToken, usableUntil, withScheme, type Token } from './token.ts'
 export { tokenLog } from './token-log.ts'

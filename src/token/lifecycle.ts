@@ -1,9 +1,8 @@
 import type { Config } from '../config/index.ts'
-import type { BackoffState, Deferred, DeferredReason, Failed, Outcome } from './client.ts'
-import type { AskedEnd, TokenEvent } from './events.ts'
+import type { Backoff, Credentials, Deferred, Failed, Outcome } from './client.ts'
+import type { TokenEvent } from './events.ts'
 import {
   accept,
-  beginRenewal,
   isConflict,
   isRejected,
   NO_EVIDENCE,
@@ -11,36 +10,25 @@ import {
   renewalDueAt,
   replace,
   type AttemptKind,
+  type Evidence,
   type Rejection,
 } from './evidence.ts'
-import {
-  afterAdoption,
-  answersAsk,
-  ASKED_APART,
-  askedFrom,
-  FIRST_LOGIN,
-  isAsked,
-  isLoginDue,
-  type Logins,
-  type TokenRequest,
-} from './logins.ts'
 import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
-import {
-  createToken,
-  LAST_SECOND,
-  lives,
-  refreshable,
-  usableUntil,
-  type Token,
-  type TokenRules,
-} from './token.ts'
-import { cause } from '../causes.ts'
+import { createToken, refreshable, type Token, type TokenRules } from './token.ts'
 
 /** The share of its life after which a token is renewed. */
 const RENEW_AT = 0.8
 
 /** The settings that decide when a token is renewed. Milliseconds. */
 export type Rules = TokenRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAfter'>
+
+/** A token request in flight. */
+export interface TokenRequest {
+  readonly operation: Operation
+  readonly startedAt: number
+  /** Those of the state when it began. When they change, its failure says nothing of the new ones. */
+  readonly credentials: Credentials
+}
 
 /**
  * All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock.
@@ -49,15 +37,18 @@ export type Rules = TokenRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAf
  *   0.0 s  a login is `started`, and `ended` by a grant for 300 s: generation 1 is renewed at 240, and sent until 295
  * 240.0 s  a refresh is `started`, and `ended` without a connection: a login is due within 0.5 s, generation 1 serves
  * 240.5 s  a login is `started`, and `ended` by a grant: generation 2 is renewed at 480.5
- * 300.0 s  a call with generation 1 is `rejected`: nothing changes. One with generation 2 is: a renewal is due now
- * 300.1 s  a refresh is `started`, and `ended` by the same token: it cures nothing, and a login is due now
+ * 300.0 s  a call with generation 1 is `rejected`: nothing changes. One with generation 2 is: a login is due now
  */
 export type State = Readonly<ReturnType<typeof initialState>>
 
-export function initialState(now: number) {
+const NO_BACKOFF: Backoff = { state: 'none', refused: false }
+
+export function initialState(credentials: Credentials, now: number) {
   return {
+    credentials,
+    /** Those that the latest login gave a token to. While they are others, a login is due whatever the token is like. */
+    grantedTo: undefined as Credentials | undefined,
     token: undefined as Token | undefined,
-    /** The token request in flight. */
     request: undefined as TokenRequest | undefined,
     /** When the token is renewed if nothing else happens; before the first token, the start. */
     renewAt: now,
@@ -65,19 +56,18 @@ export function initialState(now: number) {
     loginNotBefore: now,
     refreshNotBefore: now,
     /** Why the login waits. */
-    backoff: 'none' as BackoffState,
-    ...(FIRST_LOGIN as Logins),
+    backoff: NO_BACKOFF,
+    /** An operator has ended the pause, and the login that follows has not ended. */
+    forced: false,
     /** Failed token requests in a row. */
     failuresInRow: 0,
-    /** Why iSales was not asked when a token was due: until it is, the present one serves to its last second. */
-    deferred: undefined as DeferredReason | undefined,
-    evidence: NO_EVIDENCE as Readonly<typeof NO_EVIDENCE>,
-    /** The latest one of a token that was at hand. */
-    rejection: undefined as { readonly generation: number; readonly status: number } | undefined,
+    evidence: NO_EVIDENCE as Evidence,
+    /** The latest one of a token that was at hand. `said`: that a newer one is asked for. */
+    rejection: undefined as
+      | { readonly generation: number; readonly status: number; readonly said: boolean }
+      | undefined,
     /** When a business call last asked for the token. */
     usedAt: now,
-    /** A token that iSales gave for over 24 h was accepted after it would have ended, had that been milliseconds. */
-    trusted: false,
     lastSuccessAt: undefined as number | undefined,
     lastFailure: undefined as
       | { readonly at: number; readonly operation: Operation; readonly failure: AuthFailure }
@@ -109,21 +99,8 @@ export type Step<Happening> = (
 const MIN_RENEWAL = 2000
 const JITTER = 0.05
 const REFRESH_MISSING_FOR = 3_600_000
-/** Whatever ended the token ended its refresh token, too, and may do so again. */
-const REFRESH_ENDED_FOR = 60_000
-
-/** A refresh that gives the rejected token again cures nothing: it counts as refused, and a login follows. */
-const SAME_TOKEN_AGAIN: Failed = {
-  failure: {
-    kind: 'refused',
-    cause: cause('same-token'),
-    reason: 'rejected',
-    detail: '',
-  },
-  pause: 0,
-  counted: false,
-  backoff: 'none',
-}
+/** An operator who asks often ends one pause in so many milliseconds. */
+const FORCED_APART = 3000
 
 // What is asked for next.
 
@@ -134,7 +111,10 @@ export function next(state: State, rules: Rules, now: number) {
   return waits ? { ...planned, at: Infinity } : planned
 }
 
-/** Refresh token first; login when there is none, it has expired, it failed, or it has to wait longer. */
+/**
+ * Refresh token first; login when there is none, it has expired, it failed, it has to wait longer, or the token was
+ * rejected: whatever ended it may have ended the session.
+ */
 export function plan(state: State, rules: Rules, now: number) {
   const { token, failuresInRow } = state
   const wanted = Math.min(state.renewAt, renewalDueAt(state.evidence))
@@ -145,9 +125,15 @@ export function plan(state: State, rules: Rules, now: number) {
   const loginAt = Math.max(isDue ? -Infinity : wanted, state.loginNotBefore)
   // What could begin now is equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
-  return lead < 0 || (lead === 0 && !isDue && failuresInRow === 0)
+  const prefersLogin = isDue || failuresInRow > 0 || isSuspect(state)
+  return lead < 0 || (lead === 0 && !prefersLogin)
     ? { at: refreshAt, operation: 'refresh' as const }
     : { at: loginAt, operation: 'login' as const }
+}
+
+/** True when the present credentials have given no token yet. */
+export function isLoginDue({ credentials, grantedTo }: State): boolean {
+  return credentials !== grantedTo
 }
 
 /** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
@@ -162,18 +148,9 @@ export function isSuspect({ evidence }: State): boolean {
   return evidence.openSince < Infinity
 }
 
-/** True while a token request is in flight, of this process or of another replica. */
-export function isInFlight({ request, deferred }: State): boolean {
-  return request !== undefined || deferred === 'busy'
-}
-
 /** The token to send, or undefined when none may be sent. */
-export function sendable({ token, deferred }: State, now: number): Token | undefined {
-  if (token === undefined) return undefined
-  const { obtainedAt, expiresAt } = token
-  const given = usableUntil(obtainedAt, token.lifetimeGiven)
-  const end = deferred !== undefined ? Math.max(given, expiresAt - LAST_SECOND) : given
-  return now < end ? token : undefined
+export function sendable({ token }: State, now: number): Token | undefined {
+  return token !== undefined && now < token.usableUntil ? token : undefined
 }
 
 /** How long requests would go on working if every login failed from now, milliseconds. */
@@ -189,37 +166,33 @@ export function outageBudget(state: State, now: number): number {
 /** A business call asks for it. */
 export const used: Step<undefined> = (state, _, { now }) => ({ state: { ...state, usedAt: now } })
 
-/** An operator asks for a login now. One in flight with the present secret is it. */
+/** An operator asks, by SIGHUP: a pause of logins ends once. Where there is none, iSales is asked for nothing. */
 export const renewAsked: Step<undefined> = (state, _, { now: at }) => {
-  const { request, needed, backoff } = state
-  const number = needed + 1
-  const isInFlight = request?.operation === 'login' && request.number === needed
-  const loginNotBefore = askedFrom(state, state.loginNotBefore, at)
-  const retryIn = loginNotBefore - at
-  const isTooSoon = !isInFlight && retryIn > ASKED_APART
-  const end: AskedEnd | undefined = isTooSoon
-    ? { outcome: 'deferred', reason: 'asked-before', retryIn }
-    : undefined
-  return {
-    state: {
-      ...state,
-      request: isInFlight ? { ...request, number } : request,
-      needed: number,
-      asked: { number, guarded: backoff === 'guarded', end },
-      loginNotBefore,
-    },
-    event: { type: 'renew-asked', at, asked: end },
+  const { backoff, request, loginNotBefore, refreshNotBefore, lastFailure } = state
+  const endsPause = backoff.state !== 'none' && request === undefined && loginNotBefore > at
+  const event = { type: 'renew-asked', at, endsPause } as const
+  if (!endsPause) return { state, event }
+  const from = Math.max(at, (lastFailure?.at ?? -Infinity) + FORCED_APART)
+  const ended = {
+    forced: true,
+    loginNotBefore: Math.min(loginNotBefore, from),
+    refreshNotBefore: Math.min(refreshNotBefore, from),
   }
+  return { state: { ...state, ...ended }, event }
 }
 
-/** @param by whose change it was, where that is known. */
-export const credentialsChanged: Step<string | undefined> = (state, by, { now: at }) => ({
+/** @param changed by whose change it was, where that is known. */
+export const credentialsChanged: Step<{
+  readonly credentials: Credentials
+  readonly by?: string | undefined
+}> = (state, { credentials, by }, { now: at }) => ({
   state: {
     ...state,
-    needed: state.needed + 1,
+    credentials,
     failuresInRow: 0,
     loginNotBefore: at,
-    backoff: 'none',
+    backoff: NO_BACKOFF,
+    forced: false,
   },
   event: { type: 'credentials-changed', at, by },
 })
@@ -230,8 +203,9 @@ export const rejected: Step<
 > = (state, call, { now }) => {
   const { generation, status } = call
   if (state.token?.generation !== generation) return { state }
+  const said = state.rejection?.generation === generation && state.rejection.said
   const evidence = reject(state.evidence, call, now)
-  return { state: { ...state, rejection: { generation, status }, evidence } }
+  return { state: { ...state, rejection: { generation, status, said }, evidence } }
 }
 
 /** A business call was accepted. */
@@ -240,61 +214,50 @@ export const accepted: Step<{
   readonly kind: AttemptKind
   readonly sentAt: number
 }> = (state, call, { now }) => {
-  const { token: sent } = state
-  if (sent?.generation !== call.generation) return { state }
-  const isOutlived = call.sentAt >= sent.expiresAt
-  const token = isOutlived ? { ...sent, ...lives(sent.obtainedAt, sent.lifetimeGiven) } : sent
-  const before = isOutlived ? { ...state, token, trusted: true } : state
+  const { token } = state
+  if (token?.generation !== call.generation) return { state }
   const evidence = accept(state.evidence, call, token, now)
   const isOwnCure = !token.adopted && evidence.cures !== state.evidence.cures
   return {
-    state: { ...before, evidence },
+    state: { ...state, evidence },
     ...(isOwnCure && isConflict(evidence, now) && { event: { type: 'conflict', at: now } }),
   }
 }
 
 /** A token request begins. */
-export const started: Step<Operation> = (state, operation, { now: at, random }) => {
-  const { rejection, needed: number } = state
-  const asked = operation === 'login' && isAsked(state)
-  const evidence = beginRenewal(state.evidence, at, random)
-  const isNews = evidence !== state.evidence && rejection !== undefined
+export const started: Step<Operation> = (before, operation, { now: at }) => {
+  const { rejection, credentials, evidence } = before
+  const state = { ...before, request: { operation, startedAt: at, credentials } }
+  if (rejection === undefined || rejection.said || renewalDueAt(evidence) > at) return { state }
+  const { generation, status } = rejection
   return {
-    state: {
-      ...state,
-      request: { operation, startedAt: at, number, asked },
-      askedAt: asked ? at : state.askedAt,
-      evidence,
-    },
-    ...(isNews && { event: { type: 'token-rejected', at, ...rejection } }),
+    state: { ...state, rejection: { ...rejection, said: true } },
+    event: { type: 'token-rejected', at, generation, status },
   }
 }
 
 /** A token request ends. */
 export const ended: Step<Outcome> = (state, outcome, given) => {
-  const { request, token: former } = state
+  const { request } = state
   if (request === undefined) return { state }
   if ('deferred' in outcome) return deferred(state, request, outcome, given.now)
   if ('failure' in outcome) return failed(state, request, outcome, given)
-  const isRefresh = request.operation === 'refresh'
-  // What a login gives is taken as it is: nothing else can be done.
-  if (isRefresh && isSuspect(state) && isSameToken(newer(state, outcome, given), former))
-    return failed(state, request, SAME_TOKEN_AGAIN, given)
   return outcome.adopted === true
     ? adopted(state, outcome, given)
     : granted(state, request, outcome, given)
 }
 
-/** The token of another replica is used. */
-export const adopted: Step<Grant> = (state, grant, given) => {
-  const { token: former, evidence, failuresInRow: failuresBefore } = state
-  const found = newer(state, grant, given)
+/** The token of another replica is used. It is as good as a login of ours where its credentials are the present ones. */
+export const adopted: Step<Grant> = (before, grant, given) => {
+  const { token: former, evidence, failuresInRow: failuresBefore, credentials } = before
+  const found = newer(before, grant, given)
+  const state = grant.foreign === true ? before : { ...before, grantedTo: credentials }
   // The token at hand was obtained with credentials that are new here only: what is known of it stays.
   const atHand = isSameToken(found, former) ? former : undefined
   const token = atHand ?? found
-  const next = withToken({ ...state, ...afterAdoption(state, grant) }, token, given)
+  const next = withToken(state, token, given)
   return {
-    state: atHand ? { ...next, evidence: { ...evidence, asking: false } } : next,
+    state: atHand ? { ...next, evidence } : next,
     event: { type: 'adopted', at: given.now, token, failuresBefore },
   }
 }
@@ -302,19 +265,17 @@ export const adopted: Step<Grant> = (state, grant, given) => {
 /** A token request of this process gives a token. */
 function granted(
   before: State,
-  request: TokenRequest,
+  { operation, credentials }: TokenRequest,
   grant: Grant,
   given: Circumstances,
 ): Transition {
-  const { operation, number } = request
   const { token: former, failuresInRow: failuresBefore } = before
   const { now: at } = given
   const token = newer(before, grant, given)
-  const logins = operation === 'login' ? { granted: number, tried: number } : {}
-  const state = withToken({ ...before, ...logins }, token, given)
-  const end = answersAsk(before, request) ? ({ outcome: 'granted' } as const) : undefined
+  const grantedTo = operation === 'login' ? credentials : before.grantedTo
+  const state = withToken({ ...before, grantedTo }, token, given)
   return {
-    state: withEnd(state, end),
+    state,
     event: {
       type: 'granted',
       operation,
@@ -323,15 +284,14 @@ function granted(
       token,
       failuresBefore,
       loginDue: isLoginDue(state),
-      asked: end,
       sameToken: former?.token.reveal() === grant.token.reveal(),
       lifetimeDoubt: grant.lifetime.doubt,
     },
   }
 }
 
-function newer({ token, trusted }: State, grant: Grant, { rules }: Circumstances): Token {
-  return createToken(grant, rules, token?.generation ?? 0, trusted)
+function newer({ token }: State, grant: Grant, { rules }: Circumstances): Token {
+  return createToken(grant, rules, token?.generation ?? 0)
 }
 
 function isSameToken({ headerValue }: Token, other: Token | undefined): boolean {
@@ -339,24 +299,21 @@ function isSameToken({ headerValue }: Token, other: Token | undefined): boolean 
 }
 
 function withToken(before: State, token: Token, given: Circumstances): State {
-  const { now } = given
+  const { now, random } = given
+  // A login that is still due keeps its pause.
+  const isOver = !isLoginDue(before)
   return {
     ...before,
     token,
     request: undefined,
     renewAt: renewAt(token, given),
-    // A login that is still due keeps its pause.
-    ...(!isLoginDue(before) && { loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
-    deferred: undefined,
-    evidence: replace(before.evidence),
+    ...(isOver && { loginNotBefore: now, backoff: NO_BACKOFF, forced: false, failuresInRow: 0 }),
+    evidence: replace(before.evidence, before.request?.startedAt, random),
     lastSuccessAt: now,
   }
 }
 
-function withEnd(state: State, end: AskedEnd | undefined): State {
-  return end === undefined ? state : { ...state, asked: { ...state.asked, end } }
-}
-
+/** Not later than the token's last use, whatever the jitter. */
 function renewAt(token: Token, { random }: Circumstances): number {
   const jitter = 1 + (random * 2 - 1) * JITTER
   return token.obtainedAt + Math.max(MIN_RENEWAL, token.lifetime * RENEW_AT * jitter)
@@ -368,41 +325,35 @@ function failed(
   { failure, pause, counted, backoff }: Failed,
   { rules, now: at }: Circumstances,
 ): Transition {
-  const { operation, startedAt, number } = request
-  const isRefresh = operation === 'refresh'
+  const { operation, startedAt } = request
+  // Why logins wait is not news of a refresh.
+  const isKnown = operation === 'refresh' && before.backoff.state !== 'none'
   const over: State = {
-    ...(isRefresh ? afterRefresh(before, failure, at) : { ...before, tried: number }),
+    ...(operation === 'refresh' ? afterRefresh(before, failure, at) : { ...before, forced: false }),
     request: undefined,
     lastFailure: { at, operation, failure },
   }
-  // Another login is needed since: this failure says nothing about it.
-  const isOutdated = number < before.needed
+  // What fails with the former credentials says nothing of the present ones.
+  const isOutdated = request.credentials !== before.credentials
   const state: State = isOutdated
     ? over
     : {
         ...over,
         ...pauses(over, at + pause, counted),
         failuresInRow: before.failuresInRow + 1,
-        deferred: undefined,
-        backoff,
+        backoff: isKnown ? before.backoff : backoff,
       }
-  const retryIn = Math.max(0, plan(state, rules, at).at - at)
-  const outcome = failure.kind === 'refused' ? 'refused' : 'failed'
-  const end = answersAsk(before, request)
-    ? ({ outcome, reason: failure.reason, retryIn } as const)
-    : undefined
   return {
-    state: withEnd(state, end),
+    state,
     event: {
       type: 'failed',
       operation,
       at,
       durationMs: at - startedAt,
       failure,
-      asked: end,
       failuresInRow: state.failuresInRow,
-      backoff: state.backoff,
-      retryIn,
+      backoff: state.backoff.state,
+      retryIn: Math.max(0, plan(state, rules, at).at - at),
       outageBudget: outageBudget(state, at),
     },
   }
@@ -410,14 +361,14 @@ function failed(
 
 /** A login follows. A refresh token that iSales refused is of no use any more. */
 function afterRefresh(before: State, failure: AuthFailure, now: number): State {
-  const { token } = before
-  const hasEnded = isRefusal(failure) && isSuspect(before)
-  const pause = isMissing(failure) ? REFRESH_MISSING_FOR : hasEnded ? REFRESH_ENDED_FOR : 0
+  const { token, evidence } = before
+  const isRefused = isRefusal(failure)
+  const pause = isMissing(failure) ? REFRESH_MISSING_FOR : 0
   return {
     ...before,
-    token: token && isRefusal(failure) ? { ...token, refreshToken: undefined } : token,
+    token: token && isRefused ? { ...token, refreshToken: undefined } : token,
     refreshNotBefore: Math.max(before.refreshNotBefore, now + pause),
-    evidence: isRefusal(failure) ? { ...before.evidence, sessionEnded: true } : before.evidence,
+    evidence: isRefused ? { ...evidence, sessionEnded: true } : evidence,
   }
 }
 
@@ -440,18 +391,15 @@ function deferred(
   at: number,
 ): Transition {
   const over = { ...before, request: undefined }
-  // Another login is needed since: what defers this one says nothing about it.
-  if (request.number < before.needed) return { state: over }
-  const paused = pauses(before, at + ms, because === 'guarded')
-  // An operator asked while it was in flight: only what is asked for later ignores the pauses.
-  const isAnswer = answersAsk(before, request)
-  const isJoined = isAnswer && !request.asked
-  const isEnd = isAnswer && request.asked && because !== 'busy'
-  const end = isEnd ? ({ outcome: 'deferred', reason: because, retryIn: ms } as const) : undefined
-  const { loginNotBefore } = isJoined ? before : paused
-  const state = { ...over, ...paused, loginNotBefore, deferred: because, backoff }
+  if (request.credentials !== before.credentials) return { state: over }
+  const isSparing = because === 'guarded'
   return {
-    state: withEnd(state, end),
-    event: { type: 'deferred', at, because, ms, asked: end },
+    state: {
+      ...over,
+      ...pauses(before, at + ms, isSparing),
+      backoff,
+      forced: before.forced && !isSparing,
+    },
+    event: { type: 'deferred', at, because, ms },
   }
 }

@@ -64,8 +64,7 @@ export interface Lifetime {
    * What is wrong with what iSales gave.
    *
    * - `missing`: none that can be believed; `DEFAULT_LIFETIME` stands in.
-   * - `too-long`: over 24 h, probably milliseconds. It counts as `DEFAULT_LIFETIME` until a token has outlived that, then
-   *   as 24 h.
+   * - `too-long`: over 24 h, probably milliseconds. It counts as `DEFAULT_LIFETIME`.
    */
   readonly doubt?: 'missing' | 'too-long' | undefined
 }
@@ -75,7 +74,7 @@ export const MAX_LIFETIME = 24 * 3600 * 1000
 /** The interface counts in seconds: less than one is an error of iSales, and obeying it would be a hot loop. */
 export const MIN_LIFETIME = 1000
 /** The published example. */
-export const DEFAULT_LIFETIME = 300_000
+const DEFAULT_LIFETIME = 300_000
 /** A header value over this would not pass iSales' own limits; no token is so long. */
 const MAX_TOKEN = 8192
 /** RFC 9110 section 5.5, VCHAR only: nothing that ends or splits a header value. */
@@ -137,11 +136,11 @@ function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
   if (token === undefined) {
     return malformed(status, 'no-token')
   }
-  const refresh = parseLifetime(resultData['refreshExpirationTime'])
+  const refresh = parseLifetime(resultData['refreshExpirationTime'], MAX_LIFETIME)
   return {
     token,
     sentAt,
-    lifetime: parseLifetime(resultData['tokenExpirationTime']),
+    lifetime: parseLifetime(resultData['tokenExpirationTime'], DEFAULT_LIFETIME),
     refreshToken: parseToken(resultData['refreshToken']),
     refreshLifetime: refresh.doubt === 'missing' ? undefined : refresh.ms,
     isText: [result, resultData['tokenExpirationTime']].some((one) => typeof one === 'string'),
@@ -212,15 +211,19 @@ export function parseToken(value: unknown): Secret | undefined {
   return HEADER_SAFE.test(value) ? new Secret(value) : undefined
 }
 
-/** From seconds as a number or a decimal string: 1 s to 24 h is believed. */
-function parseLifetime(value: unknown): Lifetime {
+/**
+ * From seconds as a number or a decimal string: 1 s to 24 h is believed.
+ *
+ * @param tooLong as what one over 24 h counts.
+ */
+function parseLifetime(value: unknown, tooLong: number): Lifetime {
   const text = typeof value === 'string' ? value.trim() : undefined
   const seconds = text !== undefined && DECIMAL.test(text) ? Number(text) : value
   if (typeof seconds !== 'number' || !(seconds * 1000 >= MIN_LIFETIME)) {
     return { ms: DEFAULT_LIFETIME, doubt: 'missing' }
   }
   const ms = seconds * 1000
-  return ms > MAX_LIFETIME ? { ms: MAX_LIFETIME, doubt: 'too-long' } : { ms }
+  return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long' } : { ms }
 }
 
 function failed(kind: FailureKind, why: Cause, status: number, detail: string): AuthFailure {

@@ -9,7 +9,7 @@ import {
   ended,
   initialState,
   isIdle,
-  isInFlight,
+  isLoginDue,
   isSuspect,
   next,
   plan,
@@ -21,7 +21,6 @@ import {
   type Rules,
   type Step,
 } from './lifecycle.ts'
-import { whyOf } from './logins.ts'
 import type { Grant, Operation } from './protocol.ts'
 import { snapshotOf } from './snapshot.ts'
 import type { Token } from './token.ts'
@@ -34,6 +33,8 @@ export interface TokenSourceOptions {
   readonly client: TokenClient
   readonly credentials: Credentials
   readonly observe: (event: TokenEvent) => void
+  /** Milliseconds in which the token of another replica comes. Default: 0, there is none. */
+  readonly learnsWithin?: number | undefined
 }
 
 /** What a request waits for. */
@@ -44,11 +45,7 @@ export interface Wait {
   readonly signal?: AbortSignal | undefined
 }
 
-/**
- * Why no token came; `retryAfter` in milliseconds.
- *
- * - `no-token`: none can come before the deadline, or the rejection turned out to be about the call.
- */
+/** Why no token came; `retryAfter` in milliseconds. `no-token`: none can come before the deadline. */
 export interface Unavailable {
   readonly unavailable: 'no-token' | 'shutting-down'
   readonly retryAfter: number
@@ -91,11 +88,10 @@ export type TokenSource = ReturnType<typeof createTokenSource>
 
 /** Keeps one token fresh: one token request in flight, one timer. `lifecycle.ts` decides. */
 export function createTokenSource(options: TokenSourceOptions) {
-  const { rules, clock, client, observe } = options
-  /** Of the calls that wait: each is called after each change that may end a wait, and last when the process ends. */
-  const waiters = new Set<(isLast: boolean) => void>()
-  let { credentials } = options
-  let state = initialState(clock.now())
+  const { rules, clock, client, observe, learnsWithin = 0 } = options
+  /** Of the calls that wait: each is called once, after the next change that may end its wait. */
+  const waiters = new Set<() => void>()
+  let state = initialState(options.credentials, clock.now())
   let timer: Timer | undefined
   let abort: AbortController | undefined
   let running = false
@@ -117,7 +113,8 @@ export function createTokenSource(options: TokenSourceOptions) {
 
   const present = (): Token | undefined => sendable(state, clock.now())
 
-  const comesAfter = (deadline: number): boolean => !isInFlight(state) && dueAt() > deadline
+  const comesAfter = (deadline: number): boolean =>
+    state.request === undefined && dueAt() > deadline
 
   /** Does what is next, and sets the one timer for what comes after. */
   const proceed = (): void => {
@@ -130,9 +127,13 @@ export function createTokenSource(options: TokenSourceOptions) {
     else if (at < Infinity) timer = clock.setTimer(proceed, at - now)
   }
 
+  const wake = (): void => {
+    for (const look of waiters) look()
+  }
+
   /** What has changed may end waits. A rejection ends none, so that many of them cost no look at each waiter. */
   const settle = (): void => {
-    if (running) for (const check of waiters) check(false)
+    wake()
     proceed()
   }
 
@@ -145,7 +146,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 
   const request = async (operation: Operation): Promise<void> => {
-    const { token, failuresInRow: failures } = state
+    const { token, credentials, forced, failuresInRow: failures } = state
     abort = new AbortController()
     const { signal } = abort
     const ask: Ask = {
@@ -154,7 +155,8 @@ export function createTokenSource(options: TokenSourceOptions) {
       signal,
       current: token,
       rejectedAt: isSuspect(state) ? state.evidence.openSince : undefined,
-      why: whyOf(state),
+      loginDue: isLoginDue(state),
+      forced,
       failures,
       onSent() {
         if (!signal.aborted) observe({ type: 'request-started', operation, at: clock.now() })
@@ -167,43 +169,37 @@ export function createTokenSource(options: TokenSourceOptions) {
     settle()
   }
 
-  /** Waits until the outcome is known, the deadline passes, the client is gone, or the process ends. */
-  const wait = <T, L>(
-    outcome: () => T | undefined,
-    last: () => L,
-    { deadline, signal }: Pick<Wait, 'deadline' | 'signal'>,
-  ): Promise<T | L> =>
+  /** Resolves after the next change, at that instant, or when the client is gone. */
+  const change = (until: number, { signal }: Wait): Promise<void> =>
     new Promise((resolve) => {
-      const check = (isLast: boolean): void => {
-        const known = outcome()
-        if (known === undefined && !isLast) return
-        waiters.delete(check)
-        expiry.cancel()
-        signal?.removeEventListener('abort', expire)
-        resolve(known ?? last())
+      const look = (): void => {
+        waiters.delete(look)
+        timer.cancel()
+        signal?.removeEventListener('abort', look)
+        resolve()
       }
-      const expire = (): void => check(true)
-      const expiry = clock.setTimer(expire, Math.max(0, deadline - clock.now()))
-      signal?.addEventListener('abort', expire)
-      waiters.add(check)
+      const timer = clock.setTimer(look, Math.max(0, until - clock.now()))
+      signal?.addEventListener('abort', look)
+      waiters.add(look)
     })
 
-  /** Waits for the outcome as long as a call waits for evidence. @returns undefined: there was none. */
-  const waitForEvidence = <T>(
-    outcome: () => T | undefined,
-    { deadline, signal }: Pick<Wait, 'deadline' | 'signal'>,
-  ): Promise<T | undefined> => {
-    const patience = Math.min(deadline, clock.now() + EVIDENCE_WAIT)
-    return wait(outcome, () => undefined, { deadline: patience, signal })
-  }
+  const isOver = ({ deadline, signal }: Wait): boolean =>
+    !running || signal?.aborted === true || clock.now() >= deadline
 
-  /** Undefined: a token, or a better one, may come before the deadline. */
-  const tokenFor = ({ deadline }: Wait) =>
-    present() ?? (comesAfter(deadline) ? noToken() : undefined)
+  /** Resolves with a token, or as soon as none can come before the deadline. */
+  async function waitForToken(call: Wait): Promise<Token | Unavailable> {
+    use()
+    for (;;) {
+      const token = present()
+      if (token !== undefined) return token
+      if (isOver(call) || comesAfter(call.deadline)) return noToken()
+      await change(call.deadline, call)
+    }
+  }
 
   const judge = async (token: Token, call: RejectedCall): Promise<Verdict> => {
     const { generation } = token
-    const { status, replays, deadline, signal } = call
+    const { status, replays, deadline } = call
     const kind = kindOf(generation, call.rejected)
     const overtaken = state.request !== undefined || state.token?.generation !== generation
     apply(rejected, { generation, status, kind, replays })
@@ -215,44 +211,26 @@ export function createTokenSource(options: TokenSourceOptions) {
       token: by,
       rejected: { generation, overtaken },
     })
-
-    /** A newer token, or evidence that the token works. */
-    const found = (): Verdict | undefined => {
+    /** Until then evidence may come, or the token of another replica, although no renewal does. */
+    const patience = Math.min(deadline, cameAt + Math.max(EVIDENCE_WAIT, learnsWithin))
+    for (;;) {
       const by = present()
       if (by !== undefined && by.generation > generation) return replay(by)
       if (!mayReplay(state.evidence, replays, cameAt)) return NOT_CURABLE
-      if (by === undefined) return undefined
       // It was sent again with a token that works: it is refused for what it is.
-      if (kind === 'same-token') return NOT_CURABLE
-      if (state.evidence.openSince <= cameAt) return undefined
-      return replays === 0 ? replay(by) : NOT_CURABLE
+      if (by !== undefined && kind === 'same-token') return NOT_CURABLE
+      const isProven = by !== undefined && state.evidence.openSince > cameAt
+      if (isProven) return replays === 0 ? replay(by) : NOT_CURABLE
+      const isHopeless = comesAfter(deadline)
+      const isPatient = clock.now() < patience
+      if (isHopeless && !isPatient) return NO_NEWER_TOKEN
+      // The response of iSales, unless a renewal that may well cure it is in flight or comes in time.
+      if (isOver(call))
+        return isHopeless || state.evidence.uncured > 0
+          ? NO_NEWER_TOKEN
+          : { type: 'no-token', retryAfter: untilDue() }
+      await change(isPatient ? patience : deadline, call)
     }
-    const renewed = (): Verdict | undefined =>
-      found() ?? (comesAfter(deadline) ? NO_NEWER_TOKEN : undefined)
-    /** The response of iSales, unless a renewal that may well cure it is in flight or comes in time. */
-    const last = (): Verdict =>
-      comesAfter(deadline) || state.evidence.uncured > 0
-        ? NO_NEWER_TOKEN
-        : { type: 'no-token', retryAfter: untilDue() }
-
-    const verdict = found()
-    if (verdict !== undefined) return verdict
-    const isOver = (): boolean => !running || signal?.aborted === true
-    if (isOver()) return last()
-    const early = await waitForEvidence(found, call)
-    if (early === undefined && isOver()) return last()
-    return early ?? renewed() ?? wait(renewed, last, call)
-  }
-
-  /** Resolves with a token, or as soon as none can come before the deadline. */
-  async function waitForToken(asked: Wait): Promise<Token | Unavailable> {
-    use()
-    const outcome = (): Token | Unavailable | undefined => tokenFor(asked)
-    const known = outcome()
-    if (known !== undefined) return known
-    // The event of a signal that is aborted already never comes.
-    if (!running || asked.signal?.aborted === true) return noToken()
-    return wait(outcome, () => present() ?? noToken(), asked)
   }
 
   return {
@@ -267,7 +245,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       running = false
       timer?.cancel()
       abort?.abort()
-      for (const check of waiters) check(true)
+      wake()
       return pending
     },
 
@@ -285,11 +263,10 @@ export function createTokenSource(options: TokenSourceOptions) {
      * @param sentAt when the call was sent, on the monotonic clock.
      * @param before what an earlier exchange of the call was rejected with. Default: none was.
      */
-    accept({ generation, expiresAt }: Token, sentAt: number, before?: RejectedToken): void {
+    accept({ generation }: Token, sentAt: number, before?: RejectedToken): void {
       const { evidence } = state
       // Nothing new, as with almost all calls.
-      const isNews = before !== undefined || sentAt >= expiresAt
-      if (!isNews && isAccepted(evidence) && !isSuspect(state)) return
+      if (before === undefined && isAccepted(evidence) && !isSuspect(state)) return
       apply(accepted, { generation, kind: kindOf(generation, before), sentAt })
       if (state.evidence !== evidence) settle()
     },
@@ -316,15 +293,14 @@ export function createTokenSource(options: TokenSourceOptions) {
      * @returns false when they are the present ones: nothing is done.
      */
     changeCredentials(changed: Credentials, by?: string): boolean {
-      const { user, password } = credentials
+      const { user, password } = state.credentials
       if (changed.user === user && changed.password.reveal() === password.reveal()) return false
-      credentials = changed
-      apply(credentialsChanged, by)
+      apply(credentialsChanged, { credentials: changed, by })
       settle()
       return true
     },
 
-    /** An operator asks for a login now. It ends a pause once a minute at most. */
+    /** An operator asks: a pause of logins ends once. */
     renew(): void {
       apply(renewAsked, undefined)
       settle()

@@ -1,6 +1,6 @@
 import { secondsOf } from '../clock.ts'
 import type { LogEventName, LogFields, Log } from '../log/index.ts'
-import type { AskedEnd, TokenEvent } from './events.ts'
+import type { TokenEvent } from './events.ts'
 import { explain, en, type Places } from '../words/index.ts'
 import { isMissing, isRefusal, type Lifetime } from './protocol.ts'
 
@@ -65,8 +65,7 @@ export function tokenLog(
     const outage = `${name} ${cause.code}`
     const isRefresh = name === 'refresh-refused'
     const isNews = isRefresh ? !refreshRefused : !said.has(outage)
-    // Whoever asked for a login is to see what came of it.
-    onChange(isNews || event.asked !== undefined, name, {
+    onChange(isNews, name, {
       operation: event.operation,
       reason: failure.reason,
       status: failure.status,
@@ -92,14 +91,7 @@ export function tokenLog(
     onChange(isChange, type, { generation, status })
   }
 
-  const onAskedEnd = (end: AskedEnd): void => {
-    const { outcome } = end
-    const failed =
-      outcome === 'granted' ? {} : { reason: end.reason, retryInSeconds: secondsOf(end.retryIn) }
-    log('renew-ended', { by: 'SIGHUP', outcome, ...failed })
-  }
-
-  const onEvent = (event: TokenEvent): void => {
+  return (event) => {
     switch (event.type) {
       case 'request-started':
         log('exchange-started', { operation: event.operation })
@@ -137,7 +129,10 @@ export function tokenLog(
         break
       }
       case 'renew-asked':
-        log('renew-asked', { by: 'SIGHUP' })
+        log('renew-asked', {
+          by: 'SIGHUP',
+          outcome: event.endsPause ? 'pause-ended' : 'nothing-paused',
+        })
         break
       case 'conflict':
         onChange(event.at - conflictAt > CONFLICT_OVER, 'conflict', {})
@@ -148,10 +143,6 @@ export function tokenLog(
         log('secret-reloaded', { by: event.by })
         break
     }
-  }
-  return (event) => {
-    onEvent(event)
-    if ('asked' in event && event.asked !== undefined) onAskedEnd(event.asked)
   }
 }
 

@@ -1,5 +1,5 @@
 import { Secret, type Config } from '../config/index.ts'
-import { DEFAULT_LIFETIME, type Grant } from './protocol.ts'
+import type { Grant } from './protocol.ts'
 
 /**
  * One token and its lifetime. Instants are milliseconds on the monotonic clock, counted from the moment the
@@ -14,8 +14,6 @@ export interface Token {
   readonly obtainedAt: number
   /** The lifetime that counts, milliseconds. */
   readonly lifetime: number
-  /** The one that iSales gave. It is sent for as long as this where it cannot be renewed. */
-  readonly lifetimeGiven: number
   readonly expiresAt: number
   /** Never sent from here on: the end less min(5 s, 10 % of the lifetime). */
   readonly usableUntil: number
@@ -33,46 +31,29 @@ export type TokenRules = Pick<Config, 'isalesTokenHeader'>
 /** A token is not sent in its last 5 s: the request may be in flight that long before iSales judges it. */
 const MAX_MARGIN = 5000
 const MARGIN_SHARE = 0.1
-/** A token that cannot be renewed is sent until its last second: a request may be in flight that long. */
-export const LAST_SECOND = 1000
 
-/**
- * @param generation of the token before; 0 for none.
- * @param trusted a lifetime over 24 h is believed. Default: false.
- */
-export function createToken(
-  grant: Grant,
-  rules: TokenRules,
-  generation: number,
-  trusted = false,
-): Token {
+/** @param generation of the token before; 0 for none. */
+export function createToken(grant: Grant, rules: TokenRules, generation: number): Token {
   const { token, sentAt, refreshToken, refreshLifetime } = grant
   const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
   const { scheme, field } = rules.isalesTokenHeader
   const carried = field === 'refreshToken' ? refreshToken : undefined
   // When the header carries the refresh token, the token cannot outlive it.
   const limit = carried === undefined ? Infinity : (refreshLifetime ?? Infinity)
-  const given = Math.min(grant.lifetime.ms, limit)
-  const isDoubted = grant.lifetime.doubt === 'too-long' && !trusted
-  const lifetime = isDoubted ? Math.min(given, DEFAULT_LIFETIME) : given
+  const lifetime = Math.min(grant.lifetime.ms, limit)
   return {
     generation: generation + 1,
     headerValue: new Secret(withScheme(scheme, (carried ?? token).reveal())),
     token,
     obtainedAt: sentAt,
-    lifetimeGiven: given,
-    ...lives(sentAt, lifetime),
+    lifetime,
+    expiresAt: sentAt + lifetime,
+    usableUntil: usableUntil(sentAt, lifetime),
     isText: grant.isText === true,
     adopted: grant.adopted === true,
     refreshToken,
     refreshExpiresAt,
   }
-}
-
-/** What follows from a lifetime. */
-export function lives(obtainedAt: number, lifetime: number) {
-  const expiresAt = obtainedAt + lifetime
-  return { lifetime, expiresAt, usableUntil: usableUntil(obtainedAt, lifetime) }
 }
 
 /** What a header carries: scheme, space, token; without a scheme the token alone. */

@@ -42,8 +42,8 @@ export const commands: Readonly<Record<'serve' | 'check' | 'status' | 'renew', C
     },
   },
   renew: {
-    summary: 'Let a running proxy read its secrets again and log in now',
-    text: 'Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN), waits for the end of the login, and says how it ended: for after a password was corrected or an account unlocked. It has to run as root or as the user of the proxy, on its machine or in its container.',
+    summary: 'Read files again and end a pause of logins',
+    text: 'Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN): it reads its files again and, if logins are paused, ends the pause once, where fewer than four attempts are open. Where a token serves it asks iSales for nothing. Shows the status three seconds later: for after a password was corrected or an account unlocked. It has to run as root or as the user of the proxy, on its machine or in its container.',
   },
 }
 
@@ -51,8 +51,8 @@ export const exitCodes: readonly (readonly [codes: string, meaning: string])[] =
   ['0', 'Done. serve: stopped by a signal. check: sound; --live: it works. status: it responds.'],
   ['1', 'serve: an address is taken, or an unexpected error.'],
   ['2', 'Configuration or command line are wrong. check --live: settings have to differ.'],
-  ['3', 'check --live, renew: iSales refused the user or password.'],
-  ['4', 'check --live, renew: no login was possible. check --live: or no form of a call works.'],
+  ['3', 'check --live, renew: iSales refuses the user or password.'],
+  ['4', 'check --live: no login, or no form of a call works. renew: no token serves yet.'],
   ['5', 'status: no response; --wait: not ready in time. renew: no proxy here, or no permission.'],
   ['130, 131, 140, 143', 'A signal ended the command; of serve, the second one.'],
 ]
@@ -130,7 +130,6 @@ export const check = {
     `${where} works, took ${ms} ms; the token ${grant}`,
   deferred: {
     busy: () => 'a replica logs in just now. Try again in some seconds',
-    paused: () => 'the replicas wait after a failure. See the status page of one of them',
     guarded: (minutes: number) =>
       `logins with these credentials failed before, and the account is spared; the next attempt is in ${minutes} min. Correct user and password if they are wrong, else try again then`,
   },
@@ -154,8 +153,7 @@ export const check = {
     `${how}: works; the refresh token ${rotates ? 'rotates' : 'stays'}, the old token ${lives ? 'lives on' : 'ends'}`,
   refreshFails: 'does not work; the proxy logs in instead',
   storeAlone: (what: string) => `${what}. A login may end the session of running replicas`,
-  noListener: 'works. No replica listens with this key: none runs, or theirs is another',
-  listeners: (count: number) => `works. ${count} running with this key take the new token`,
+  storeWorks: 'works: running replicas take the new token',
   noStore:
     'is not shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens',
 }
@@ -169,19 +167,13 @@ export const running = {
   status: (status: number, reason: string) =>
     `The proxy responded ${status}${reason && ` (${reason})`}`,
 }
-/** How the login ended that `renew` asked for. */
+
+/** What came of the signal that `renew` sends; the status follows it. */
 export const renew = {
   nothing: (why: string) => `Nothing was done: ${why}`,
   elsewhere: (pid: string) =>
     `process ${pid} here does not run this program, so the proxy is elsewhere: send it SIGHUP there`,
   notSent: (pid: number, code: string) =>
     `SIGHUP could not be sent to process ${pid}: ${code}; run the command as the user of the proxy, or as root`,
-  ended: 'The proxy ended before the login did.',
-  late: (waited: string) => `The login was asked for, and did not end within ${waited}.`,
-  anyway: 'The account was guarded, and iSales was asked anyway',
-  granted: (until: string) => `Logged in: a token until ${until}`,
-  failed: (what: string) => `The login failed: ${what}`,
-  deferred: (why: string) => `iSales was not asked: ${why}`,
-  askedBefore: 'a login that was asked for ended a pause less than a minute ago',
-  next: (time: string) => `The next attempt is in ${time}`,
+  sent: 'The proxy reads its files again, and ends a pause of logins. Where a token serves it asks iSales for nothing. Its status three seconds later:',
 }

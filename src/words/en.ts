@@ -1,7 +1,7 @@
 // oxlint-disable max-lines -- one object of every sentence
 import type {
   AuthFailureReason,
-  ExplainedCode,
+  CauseCode,
   HandshakeFailure,
   Side,
   StoreFailureReason,
@@ -66,7 +66,7 @@ const correctPassword = ({ userFile, passwordFile }: At): string => {
 const ifRight =
   'If they are right, ask the operator of iSales whether the password has expired or the account is locked'
 
-const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
+const causes: Readonly<Record<CauseCode, (at: At) => Said>> = {
   'name-unknown': ({ host, url }) => [
     `DNS does not know ${host}`,
     `Correct the host in ${url}, or its DNS entry`,
@@ -230,12 +230,16 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
     `The disk of ${host} is read-only`,
     'Mount it for writing, or set STATE_DIR to a directory that can be written to',
   ],
+  'disk-no-links': ({ host }) => [
+    `The disk of ${host} has no hard links`,
+    'Set STATE_DIR to a directory of a disk that has them',
+  ],
   'disk-slow': ({ host }) => [
     `The disk of ${host} did not take the book of logins within 1 s`,
     'Look at the disk, and at the network to it',
   ],
   'disk-foreign': ({ host }) => [
-    `${host}/attempts.json is no book of logins`,
+    `A file book-*.json in ${host} is no book of logins`,
     'Remove the file, or set STATE_DIR to a directory of its own',
   ],
   'disk-failed': ({ host }) => [
@@ -244,7 +248,7 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
   ],
 }
 
-const stores: Readonly<Record<StoreFailureReason, (host: string) => Said>> = {
+const stores: Readonly<Record<StoreFailureReason, (host: string, code?: string) => Said>> = {
   unreachable: (host) => [
     `The shared store ${host} cannot be reached`,
     'Check SESSION_STORE_URL (rediss:// with TLS, redis:// without) and the network, and whether the store runs',
@@ -257,31 +261,10 @@ const stores: Readonly<Record<StoreFailureReason, (host: string) => Said>> = {
     `TLS with the shared store ${host} failed`,
     'Check SESSION_STORE_CA_FILE, the certificate of the store, and the clock of this machine',
   ],
-  auth: () => [
-    'The shared store refuses the user or password',
-    'Correct the file of SESSION_STORE_PASSWORD_FILE, which needs no restart, or the user in SESSION_STORE_URL',
+  refused: (_, code = '') => [
+    `The shared store refuses what it is asked for${code && ` (${code})`}`,
+    'Look the code up in docs/sharing.md',
   ],
-  denied: () => [
-    'The shared store is in protected mode',
-    'Give it a password, or set protected-mode no in its configuration',
-  ],
-  permission: () => [
-    'The user may not do this at the shared store',
-    'Give it the rights that docs/sharing.md lists',
-  ],
-  readonly: () => ['The shared store is a replica', 'Name its primary in SESSION_STORE_URL'],
-  memory: () => ['The memory of the shared store is full', 'Raise maxmemory of the store'],
-  'wrong-type': () => [
-    'Another program wrote a key of ours in the shared store',
-    'Use a store or a database of its own for this proxy',
-  ],
-  cluster: () => ['The shared store is part of a cluster', 'Use a store that is no cluster'],
-  loading: () => ['The shared store is loading its data', 'Wait: it is tried again by itself'],
-  replicas: () => [
-    'The shared store has too few replicas to write',
-    'Bring its replicas back, or lower min-replicas-to-write',
-  ],
-  refused: () => ['The shared store refused the operation', 'Look at the log of the store'],
   malformed: () => [
     'What responds at SESSION_STORE_URL is not a Valkey or Redis that is understood',
     'Correct SESSION_STORE_URL',
@@ -354,11 +337,6 @@ const page = {
   lastSuccess: 'Last success',
   sharedToken: 'Shared token',
   shared: 'shared',
-  sharedWith: ({ count }: Values<'count'>) => `shared with ${count} other replicas`,
-  sharedWithOne: 'shared with 1 other replica',
-  /** It cannot see those of another key: they are another account in the store. */
-  sharedWithNone:
-    'shared with no other replica: none runs, or its SESSION_STORE_KEY_FILE, SESSION_STORE_URL, ISALES_URL or ISALES_USER is another',
   adopted: ({ shared, ago }: Values<'shared' | 'ago'>) =>
     `${shared}; this token came from another replica ${ago}`,
   token: 'Token',

@@ -40,8 +40,7 @@ export const messages = {
   'state-unusable':
     'STATE_DIR cannot be used: attempts to log in are counted in memory, and a restart forgets them',
   'state-restored': 'The book of logins is in STATE_DIR again',
-  'renew-asked': 'An operator asked for a login now',
-  'renew-ended': 'The login that an operator asked for has ended',
+  'renew-asked': 'SIGHUP: files are read again, and a pause of logins ends once',
   'files-reloaded': 'Changed files are in use',
   'secret-unreadable': 'A file changed and cannot be used; what it held before stays in use',
   'upstream-failing': 'Calls to iSales fail',
@@ -133,8 +132,6 @@ export const helps = {
   token_waiters: 'Requests that wait for a token',
   requests_in_flight: 'Requests in flight',
   upstream_connections: 'Connections to iSales that are open',
-  session_replicas:
-    'Replicas that share the token through the store, this one included; 0: not known, or not shared',
   finding: 'What the status page says: 1 while it does, else 0',
   certificate_expiry_timestamp_seconds:
     'When a certificate ends; 0: none is configured, or it cannot be read',

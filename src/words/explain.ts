@@ -1,4 +1,4 @@
-import type { Cause, CertificateSeen, ExplainedCode, Side } from '../causes.ts'
+import type { Cause, CertificateSeen, Side } from '../causes.ts'
 import type { Kind, SettingProblem } from '../setting-problem.ts'
 import type { Words } from './en.ts'
 import type { Said } from './said.ts'
@@ -50,7 +50,7 @@ export function explain(words: Words, places: Places, failure: Failure): Explain
   const { cause, status = 0, detail = '', certificate, call = false } = failure
   const side = cause.side === 'client' ? 'isales' : cause.side
   const host = words.host(side, places.hosts[side])
-  const [what, todo] = words.causes[cause.code as ExplainedCode]({
+  const [what, todo] = words.causes[cause.code]({
     side,
     host,
     Host: side === 'egress' ? `${host.slice(0, 1).toUpperCase()}${host.slice(1)}` : host,

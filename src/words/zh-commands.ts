@@ -34,8 +34,8 @@ export const commands: Words['commands'] = {
     },
   },
   renew: {
-    summary: '让运行中的代理重新读取机密并立即登录',
-    text: '向本机运行的代理（ADMIN_LISTEN）发送 SIGHUP，等待登录结束并给出结果：用于更正密码或解锁账号之后。须以 root 或代理的用户身份，在代理所在的机器或容器中运行。',
+    summary: '重新读取文件，并结束登录的暂停',
+    text: '向本机运行的代理（ADMIN_LISTEN）发送 SIGHUP：它重新读取文件；如果登录已暂停，且未了结的尝试少于四次，则结束一次暂停。令牌可用时不向 iSales 请求任何东西。三秒后显示状态：用于更正密码或解锁账号之后。须以 root 或代理的用户身份，在代理所在的机器或容器中运行。',
   },
 }
 
@@ -43,8 +43,8 @@ export const exitCodes: Words['exitCodes'] = [
   ['0', '完成。serve：由信号停止。check：没有问题；--live：一切正常。status：进程有响应。'],
   ['1', 'serve：地址被占用，或意外错误。'],
   ['2', '配置或命令行有误。check --live：有设置需要改动。'],
-  ['3', 'check --live、renew：iSales 拒绝了用户名或密码。'],
-  ['4', 'check --live、renew：无法登录。check --live：或任何形式的调用都不成功。'],
+  ['3', 'check --live、renew：iSales 拒绝用户名或密码。'],
+  ['4', 'check --live：无法登录，或任何形式的调用都不成功。renew：还没有可用的令牌。'],
   ['5', 'status：没有响应；--wait：没有及时就绪。renew：本机没有代理，或没有权限。'],
   ['130、131、140、143', '命令由信号结束；serve 由第二个信号结束。'],
 ]
@@ -114,7 +114,6 @@ export const check: Words['check'] = {
   loggedIn: (where, ms, grant) => `${where}：成功，用时 ${ms} 毫秒；令牌${grant}`,
   deferred: {
     busy: () => '某个副本正在登录。请几秒后再试',
-    paused: () => '各副本在一次失败后等待。请看其中一个的状态页',
     guarded: (minutes) =>
       `用这个用户名和密码的登录此前失败过，为避免锁定账号而暂停；${minutes} 分钟后再试。如果用户名或密码有误请更正，否则届时再试`,
   },
@@ -138,8 +137,7 @@ export const check: Words['check'] = {
     `${how}：成功；刷新令牌${rotates ? '会更换' : '不变'}，旧令牌${lives ? '仍有效' : '失效'}`,
   refreshFails: '不成功；代理改为登录',
   storeAlone: (what) => `${what}。登录可能结束运行中副本的会话`,
-  noListener: '可用。没有副本用此密钥监听：没有副本在运行，或其密钥不同',
-  listeners: (count) => `可用。${count} 个用此密钥运行的副本会采用新令牌`,
+  storeWorks: '可用：运行中的副本会采用新令牌',
   noStore:
     '没有共享（SESSION_STORE_URL）：如果 iSales 只允许该用户有一个会话，各副本会互相结束对方的令牌',
 }
@@ -157,12 +155,5 @@ export const renew: Words['renew'] = {
   elsewhere: (pid) => `本机的进程 ${pid} 不是本程序，代理在别处运行：请在那里向它发送 SIGHUP`,
   notSent: (pid, code) =>
     `无法向进程 ${pid} 发送 SIGHUP：${code}；请以代理的用户或 root 运行此命令`,
-  ended: '代理在登录结束之前退出了。',
-  late: (waited) => `已请求登录，但没有在 ${waited} 内结束。`,
-  anyway: '为防锁定账号，登录本已暂停，但仍向 iSales 请求了一次',
-  granted: (until) => `登录成功：令牌有效到 ${until}`,
-  failed: (what) => `登录失败：${what}`,
-  deferred: (why) => `没有向 iSales 请求：${why}`,
-  askedBefore: '不到一分钟前，人工请求的登录已经提前结束过一次暂停',
-  next: (time) => `距下次尝试 ${time}`,
+  sent: '代理会重新读取文件，并结束登录的暂停。令牌可用时不向 iSales 请求任何东西。三秒后的状态：',
 }

@@ -183,12 +183,16 @@ const causes: Words['causes'] = {
     `${host} 所在的磁盘是只读的`,
     '以可写方式挂载，或把 STATE_DIR 设为可写的目录',
   ],
+  'disk-no-links': ({ host }) => [
+    `${host} 所在的磁盘不支持硬链接`,
+    '把 STATE_DIR 设为支持硬链接的磁盘上的目录',
+  ],
   'disk-slow': ({ host }) => [
     `${host} 所在的磁盘没有在 1 秒内写入登录记录`,
     '检查该磁盘，以及到它的网络',
   ],
   'disk-foreign': ({ host }) => [
-    `${host}/attempts.json 不是登录记录`,
+    `${host} 中的 book-*.json 不是登录记录`,
     '删除该文件，或把 STATE_DIR 设为单独的目录',
   ],
   'disk-failed': ({ host }) => [`无法写入 ${host}`, '修复磁盘，或把 STATE_DIR 设为其他目录'],
@@ -204,19 +208,10 @@ const stores: Words['stores'] = {
     `与共享存储 ${host} 的 TLS 失败`,
     '检查 SESSION_STORE_CA_FILE、存储的证书和本机时钟',
   ],
-  auth: () => [
-    '共享存储拒绝了用户名或密码',
-    '更正 SESSION_STORE_PASSWORD_FILE 的文件（无须重启），或 SESSION_STORE_URL 中的用户',
+  refused: (_, code = '') => [
+    `共享存储拒绝了请求${code && `（${code}）`}`,
+    '在 docs/sharing.md 中查找该代码',
   ],
-  denied: () => ['共享存储处于保护模式', '为其设置密码，或在其配置中写 protected-mode no'],
-  permission: () => ['该用户无权在共享存储中执行此操作', '授予 docs/sharing.md 列出的权限'],
-  readonly: () => ['共享存储是只读副本', '在 SESSION_STORE_URL 中写主节点'],
-  memory: () => ['共享存储内存已满', '调大存储的 maxmemory'],
-  'wrong-type': () => ['其他程序写入了共享存储中属于本代理的键', '为本代理使用单独的存储或数据库'],
-  cluster: () => ['共享存储属于集群', '使用不属于集群的存储'],
-  loading: () => ['共享存储正在加载数据', '请等待，代理会自动重试'],
-  replicas: () => ['共享存储的副本太少，无法写入', '恢复其副本，或调小 min-replicas-to-write'],
-  refused: () => ['共享存储拒绝了操作', '查看存储的日志'],
   malformed: () => [
     'SESSION_STORE_URL 上应答的不是本代理能理解的 Valkey 或 Redis',
     '更正 SESSION_STORE_URL',
@@ -262,10 +257,6 @@ const page: Words['page'] = {
   lastSuccess: '上次成功',
   sharedToken: '共享令牌',
   shared: '共享',
-  sharedWith: ({ count }) => `与其他 ${count} 个副本共享`,
-  sharedWithOne: '与另一个副本共享',
-  sharedWithNone:
-    '没有其他副本共享：没有其他副本在运行，或其 SESSION_STORE_KEY_FILE、SESSION_STORE_URL、ISALES_URL 或 ISALES_USER 不同',
   adopted: ({ shared, ago }) => `${shared}；本令牌 ${ago}取自其他副本`,
   token: '令牌',
   tokensSoFar: '已取得令牌',

@@ -22,7 +22,7 @@ const ALONE: SharingSnapshot = {
   state: 'alone',
   reason: 'unreachable',
   since: NOW,
-  replicas: undefined,
+  code: undefined,
   adoptedAt: undefined,
 }
 const EMPTY = (setting: string): SettingProblem => ({ setting, code: 'empty-file' })

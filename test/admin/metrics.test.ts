@@ -71,18 +71,18 @@ describe('the counters', () => {
     const admin = open()
     admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
     admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf(), failuresBefore: 0 })
-    admin.metrics.storeCalled({ operation: 'claim', durationMs: 2, failure: undefined })
-    admin.metrics.storeCalled({ operation: 'claim', durationMs: 500, failure: 'timeout' })
+    admin.metrics.storeCalled({ operation: 'swap', durationMs: 2, failure: undefined })
+    admin.metrics.storeCalled({ operation: 'swap', durationMs: 500, failure: 'timeout' })
     expect(await seriesOf(admin)).toMatchObject({
       'auth_attempts_total{operation="refresh",outcome="success"}': 1,
       'auth_duration_seconds_sum{operation="refresh"}': 0.25,
       auth_lifetime_assumed_total: 0,
       tokens_adopted_total: 1,
       'auth_attempts_total{operation="login",outcome="success"}': 0,
-      'session_store_operations_total{operation="claim",outcome="success"}': 1,
-      'session_store_operations_total{operation="claim",outcome="failure"}': 1,
+      'session_store_operations_total{operation="swap",outcome="success"}': 1,
+      'session_store_operations_total{operation="swap",outcome="failure"}': 1,
       'session_store_failures_total{reason="timeout"}': 1,
-      'session_store_duration_seconds_sum{operation="claim"}': 0.502,
+      'session_store_duration_seconds_sum{operation="swap"}': 0.502,
     })
   })
 
@@ -125,7 +125,7 @@ describe('the counters', () => {
   })
 })
 
-const SHARED = { reason: undefined, since: NOW, adoptedAt: undefined } as const
+const SHARED = { reason: undefined, code: undefined, since: NOW, adoptedAt: undefined } as const
 const { refreshExpiresAt: _, ...NO_REFRESH_END } = tokenOf()
 const NOTHING = {
   usable: false,
@@ -178,18 +178,17 @@ describe('the gauges', () => {
       { certificates: () => ({ ...NO_CERTIFICATE, listener: WALL }) },
     ],
     [certificateEnds(0, 0, NOW_SECONDS), { certificates: () => ({ ...NO_CERTIFICATE, ca: WALL }) }],
-    [{ 'session_sharing_state{state="off"}': 1, session_replicas: 0 }, {}],
+    [{ 'session_sharing_state{state="off"}': 1 }, {}],
     [
-      { 'session_sharing_state{state="shared"}': 1, session_replicas: 3 },
-      { sharing: () => ({ ...SHARED, state: 'shared', replicas: 3 }) },
+      { 'session_sharing_state{state="shared"}': 1 },
+      { sharing: () => ({ ...SHARED, state: 'shared' }) },
     ],
     [
       {
         'session_sharing_state{state="alone"}': 1,
         'session_sharing_state{state="shared"}': 0,
-        session_replicas: 0,
       },
-      { sharing: () => ({ ...SHARED, state: 'alone', replicas: undefined }) },
+      { sharing: () => ({ ...SHARED, state: 'alone' }) },
     ],
   ])('show %j', async (expected, changes) => {
     expect(await seriesOf(open(changes))).toMatchObject(expected)

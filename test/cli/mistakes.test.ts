@@ -245,7 +245,7 @@ const DOUBTS: Readonly<Record<string, Doubt>> = {
       return sharedBy(typeof address === 'object' ? (address?.port ?? 0) : 0)
     },
     finding: 'store',
-    words: /refuses the user or password.* Correct the file of SESSION_STORE_PASSWORD_FILE/,
+    words: /refuses what it is asked for \(WRONGPASS\).* Look the code up in docs\/sharing\.md/,
   },
 }
 

@@ -63,7 +63,6 @@ describe('the dashboard', () => {
       .map(({ expr, legendFormat }) => [metricNames(expr).join(), legendFormat])
     expect(Object.fromEntries(shown)).toEqual({
       isales_proxy_session_sharing_state: '{{pod}} {{instance}} {{state}}',
-      isales_proxy_session_replicas: '{{pod}} {{instance}}',
       isales_proxy_tokens_adopted_total: '{{pod}} {{instance}}',
       isales_proxy_session_store_failures_total: '{{reason}}',
       isales_proxy_session_store_duration_seconds_bucket: '{{operation}} p95',

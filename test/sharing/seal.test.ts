@@ -1,37 +1,39 @@
 import { assert, boolean, integer, option, property, record, stringMatching } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import type { Value } from '../../src/sharing/cell.ts'
-import { createSeal, lifeOfToken, parseShared } from '../../src/sharing/seal.ts'
-import type { SharedToken } from '../../src/sharing/shared-token.ts'
-import { NO_ENTRY } from '../../src/token/book.ts'
-import { grant } from '../token/support.ts'
+import { createSeal, NO_ACCOUNT, parseAccount, type Account } from '../../src/sharing/seal.ts'
+import { begun, NO_ENTRY } from '../../src/token/book.ts'
+import { credentialsOf, grant } from '../token/support.ts'
 
 const KEY = new Secret('k'.repeat(32))
 const ORIGIN = 'https://isales.example:443'
-const TOKEN: SharedToken = {
-  grant: grant({ token: 'canary-token', refreshToken: 'canary-refresh' }),
-  number: 7,
-  fingerprint: 'f'.repeat(22),
-  login: false,
+const NOW = 1_020_000
+/** What the clock of the store is ahead of ours. */
+const OFFSET = 1e12
+const FINGERPRINT = 'f'.repeat(22)
+const ACCOUNT: Account = {
+  token: {
+    grant: grant({ token: 'canary-token', refreshToken: 'canary-refresh' }),
+    fingerprint: FINGERPRINT,
+  },
+  book: new Map([[FINGERPRINT, begun(NO_ENTRY, NOW)]]),
+  asking: { who: 'a', since: NOW },
 }
 const seal = createSeal(KEY, ORIGIN, 'obs')
-const credentials = { user: 'obs', password: new Secret('pw') }
+const sealed = (account = ACCOUNT) => seal.close(account, OFFSET)
+const opened = (value: string, by = seal, offset = OFFSET, now = NOW) => by.open(value, offset, now)
+const credentials = credentialsOf('pw')
 
-/** When it is put into the store. */
-const NOW = TOKEN.grant.sentAt + 20_000
-const sealedToken = (token = TOKEN): Value => seal.closeToken(token, NOW)
-
-/** A token whose secrets can be compared. */
-const revealed = (shared: SharedToken | undefined): unknown =>
+/** What it holds, with secrets that can be compared. */
+const revealed = (account: Account | undefined): unknown =>
   JSON.parse(
-    JSON.stringify(shared, (_, value: unknown) =>
+    JSON.stringify({ ...account, book: [...(account?.book ?? [])] }, (_, value: unknown) =>
       value instanceof Secret ? value.reveal() : value,
     ),
   )
 
 describe('sealing', () => {
-  it('gives the token again to whoever has the key, the origin and the user', () => {
+  it('gives the account again to whoever has the key, the origin and the user', () => {
     const tokens = stringMatching(/^[\x21-\x7e]{1,200}$/)
     const seconds = integer({ min: 1, max: 86_400 })
     const grants = record({
@@ -42,21 +44,20 @@ describe('sealing', () => {
       isText: boolean(),
     })
     assert(
-      property(grants, boolean(), (given, login) => {
-        const shared = { ...TOKEN, grant: grant({ ...given, sentAt: NOW - 500 }), login }
-        const sealed = sealedToken(shared)
-        expect(sealed.value).toMatch(/^[\w-]{80,}$/)
-        const opened = createSeal(KEY, ORIGIN, 'obs').openToken(sealed, NOW)
-        expect(revealed(opened)).toEqual(revealed(shared))
+      property(grants, (given) => {
+        const token = { grant: grant({ ...given, sentAt: NOW - 500 }), fingerprint: FINGERPRINT }
+        const account = { ...ACCOUNT, token }
+        const other = createSeal(KEY, ORIGIN, 'obs')
+        expect(revealed(opened(sealed(account), other))).toEqual(revealed(account))
       }),
     )
+    expect(opened(sealed(NO_ACCOUNT))).toEqual(NO_ACCOUNT)
   })
 
   it('shows nothing of the token, and looks different each time', () => {
-    const [one, other] = [sealedToken().value, sealedToken().value]
+    const [one, other] = [sealed(), sealed()]
     expect(one).not.toBe(other)
-    const bytes = Buffer.from(one, 'base64url').toString('latin1')
-    expect(`${one}${bytes}`).not.toContain('canary')
+    expect(one).not.toContain('canary')
   })
 
   it.each([
@@ -66,7 +67,7 @@ describe('sealing', () => {
     ['parts that join to the same text', createSeal(KEY, `${ORIGIN}","o`, 'bs')],
   ])('is another place, and opens nothing, with %s', (_, other) => {
     expect(other.place).not.toBe(seal.place)
-    expect(other.openToken(sealedToken(), NOW)).toBeUndefined()
+    expect(opened(sealed(), other)).toBeUndefined()
   })
 
   it.each([
@@ -87,14 +88,13 @@ describe('sealing', () => {
     expect(by.fingerprint(other) === name).toBe(isSame)
   })
 
-  it('opens nothing in which one character was changed, or that was cut off', () => {
-    const { value, ms } = sealedToken()
-    const open = (text: string) => seal.openToken({ value: text, ms }, NOW)
+  it('opens nothing in which one byte was changed, or that was cut off', () => {
+    const value = sealed()
     assert(
-      property(integer({ min: 0, max: value.length - 2 }), (at) => {
+      property(integer({ min: 0, max: value.length - 1 }), (at) => {
         const other = value[at] === 'A' ? 'B' : 'A'
-        expect(open(value.slice(0, at) + other + value.slice(at + 1))).toBeUndefined()
-        expect(open(value.slice(0, at))).toBeUndefined()
+        expect(opened(value.slice(0, at) + other + value.slice(at + 1))).toBeUndefined()
+        expect(opened(value.slice(0, at))).toBeUndefined()
       }),
       { numRuns: 300 },
     )
@@ -103,105 +103,91 @@ describe('sealing', () => {
   it.each([
     ['bytes of somebody else', 'A'.repeat(200)],
     ['a megabyte', 'A'.repeat(1024 * 1024)],
-    ['no base64', '\u{1F600}'.repeat(50)],
-  ])('opens no token that is %s', (_, text) => {
-    expect(seal.openToken({ value: text, ms: 1000 }, NOW)).toBeUndefined()
+    ['nothing', ''],
+  ])('opens no account that is %s', (_, text) => {
+    expect(opened(text)).toBeUndefined()
   })
 
-  it('opens the longest token that can be granted', () => {
+  it('opens the longest token that can be granted, with the 20 latest entries of the book', () => {
     const long = 't'.repeat(8192)
-    const sealed = sealedToken({ ...TOKEN, grant: grant({ token: long, refreshToken: long }) })
-    expect(seal.openToken(sealed, NOW)?.grant.token.reveal()).toHaveLength(8192)
+    const entries = Array.from(
+      { length: 30 },
+      (_, nth) => [`${nth}`.padStart(22, 'f'), begun(NO_ENTRY, nth)] as const,
+    )
+    const token = { grant: grant({ token: long, refreshToken: long }), fingerprint: FINGERPRINT }
+    const account = opened(sealed({ ...ACCOUNT, token, book: new Map(entries) }))
+    expect(account?.token?.grant.token.reveal()).toHaveLength(8192)
+    expect([...(account?.book.keys() ?? [])].map(Number)).toHaveLength(20)
+    expect(account?.book.has(entries[9]?.[0] ?? '')).toBe(false)
+    expect(account?.book.has(entries[10]?.[0] ?? '')).toBe(true)
   })
 })
 
-describe('the age of what is stored', () => {
-  /** Another process with another clock opens it. */
-  const LATER = 77_000
-  const ageOf = ({ value, ms }: Value): number =>
-    LATER - (seal.openToken({ value, ms }, LATER)?.grant.sentAt ?? Number.NaN)
-
-  it('is what is gone of the life of its key', () => {
-    const { value, ms } = sealedToken()
-    expect(ms).toBe(3_580_000)
-    expect(ageOf({ value, ms: ms - 5000 })).toBe(25_000)
+describe('instants', () => {
+  it('are by the clock of the store: another process with another clock reads the same ages', () => {
+    const there = opened(sealed(), seal, OFFSET - 5000, NOW + 5000)
+    expect(there?.token?.grant.sentAt).toBe(1_005_000)
+    expect(there?.asking).toEqual({ who: 'a', since: NOW + 5000 })
+    expect(there?.book.get(FINGERPRINT)).toMatchObject({ at: NOW + 5000 })
   })
 
-  it.each([
-    ['a key that lives on for ever', -1, 3_600_000],
-    ['a clock of the store that was set back', 9_000_000, 0],
-  ])('is believed of a token for %s', (_, ms, age) => {
-    expect(ageOf({ ...sealedToken(), ms })).toBe(age)
-  })
-
-  it('leaves a key at least a millisecond', () => {
-    expect(seal.closeToken(TOKEN, NOW + 3_600_000).ms).toBe(1)
-  })
-
-  const BOOK = 'book:f'
-  const refused = { ...NO_ENTRY, attempts: 2, refusals: 1, notBefore: NOW + 10_000 }
-
-  it.each([
-    ['pauses as long as it is to', 0, { attempts: 2, refusals: 1, notBefore: LATER + 10_000 }],
-    ['pauses for what is left', -4000, { attempts: 2, refusals: 1, notBefore: LATER + 6000 }],
-    ['is none when the clock of the store was set back', 1, NO_ENTRY],
-  ])('an entry %s', (_, passed, expected) => {
-    const { value, ms } = seal.closeEntry(BOOK, refused, NOW)
-    expect(seal.openEntry(BOOK, { value, ms: ms + passed }, LATER)).toMatchObject(expected)
-  })
-
-  it('an entry of other credentials is none', () => {
-    const sealed = seal.closeEntry(BOOK, refused, NOW)
-    expect(seal.openEntry('book:g', sealed, LATER)).toEqual(NO_ENTRY)
-  })
-
-  it('an entry with attempts is kept for a day after its pause', () => {
-    expect(seal.closeEntry(BOOK, refused, NOW).ms).toBe(86_410_000)
+  it('of a store whose clock was set back since are now at the latest', () => {
+    const there = opened(sealed(), seal, OFFSET - 1e9, NOW)
+    expect(there?.token?.grant.sentAt).toBe(NOW)
+    expect(there?.book.get(FINGERPRINT)).toMatchObject({ at: NOW })
   })
 })
 
-describe('a token of another version of the program', () => {
-  const written = (changes: object) => ({
-    number: 1,
+describe('what another version of the program may have written', () => {
+  const token = {
     token: 'abc',
+    sentAt: NOW + OFFSET,
     lifetime: 3_600_000,
     refreshToken: 'def',
     refreshLifetime: 7_200_000,
-    fingerprint: 'f'.repeat(22),
-    login: true,
-    ...changes,
-  })
+    fingerprint: FINGERPRINT,
+  }
+  const entry = { attempts: 1, refusals: 0, at: NOW + OFFSET, open: false, provenUntil: null }
+  const parse = (changes: object) =>
+    parseAccount({ token, book: { f: entry }, ...changes }, OFFSET, NOW)
 
   it('may have fields that this one does not know', () => {
-    expect(parseShared(written({ added: 1 }))?.grant.token.reveal()).toBe('abc')
+    const account = parse({ added: 1, token: { ...token, added: 1 } })
+    expect(account?.token?.grant.token.reveal()).toBe('abc')
+    expect(account?.book.get('f')).toEqual({ ...NO_ENTRY, attempts: 1, at: NOW })
   })
 
   it.each([
-    { number: undefined },
-    { number: 1.5 },
+    { sentAt: undefined },
     { token: undefined },
     { token: 'a\r\nX: y' },
-    { refreshToken: 'a b' },
     { lifetime: undefined },
     { lifetime: 999 },
     { lifetime: 86_400_001 },
     { refreshLifetime: '3600000' },
     { fingerprint: undefined },
-    { login: 'yes' },
-  ])('is none with %j', (changes) => {
-    expect(parseShared(written(changes))).toBeUndefined()
+  ])('has no token with %j', (changes) => {
+    expect(parse({ token: { ...token, ...changes } })?.token).toBeUndefined()
   })
-})
 
-it.each([
-  ['as long as the token, without a refresh token', { refreshToken: null }, 300_000],
-  ['as long as its refresh token', {}, 3_600_000],
-  ['as long as the token, when that lives longer', { refreshLives: 30 }, 300_000],
-  [
-    'a day, when the refresh token lives nobody knows how long',
-    { refreshLives: undefined },
-    86_400_000,
-  ],
-])('a token is kept %s', (_, parts, expected) => {
-  expect(lifeOfToken(grant(parts))).toBe(expected)
+  it('has no refresh token that no header could carry, and none of an end that is not known', () => {
+    const grants = [{ refreshToken: 'a b' }, { refreshLifetime: undefined }].map(
+      (changes) => parse({ token: { ...token, ...changes } })?.token?.grant,
+    )
+    expect(grants).toMatchObject([{ refreshToken: undefined }, { refreshLifetime: undefined }])
+  })
+
+  it.each([[{ book: undefined }], [{ book: [] }], [{ book: 'x' }]])(
+    'is no account with %j',
+    (changes) => {
+      expect(parse(changes)).toBeUndefined()
+      expect(parseAccount(undefined, OFFSET, NOW)).toBeUndefined()
+    },
+  )
+
+  it('has neither an entry nor somebody who asks that it would not have written', () => {
+    const account = parse({ book: { f: { ...entry, attempts: -1 } }, asking: { who: 1, since: 2 } })
+    expect(account).toMatchObject({ book: new Map(), asking: undefined })
+    expect(parse({ asking: { who: 'a', since: '2' } })?.asking).toBeUndefined()
+  })
 })

@@ -1,241 +1,275 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import type { Cell } from '../../src/sharing/cell.ts'
-import { createSeal } from '../../src/sharing/seal.ts'
-import { createShare, turnOf } from '../../src/sharing/share.ts'
-import {
-  isBetter,
-  nextNumber,
-  NOTHING_KNOWN,
-  type SharedToken,
-} from '../../src/sharing/shared-token.ts'
-import { memoryBook } from '../../src/token/book.ts'
+import type { Cell, StoreFailure } from '../../src/sharing/cell.ts'
+import { createSeal, NO_ACCOUNT, type SharedToken } from '../../src/sharing/seal.ts'
+import { createShare, isBetter, isTaken, isTooSoon, turnOf } from '../../src/sharing/share.ts'
 import { askOnce, loginOnce, type Ask, type IsalesClient } from '../../src/token/client.ts'
 import { createToken } from '../../src/token/token.ts'
 import { LuaCell } from '../simulation/lua.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { ATTEMPTS, grant, REFUSED, throttled } from '../token/support.ts'
+import { memoryBook } from '../token/source-support.ts'
+import { ATTEMPTS, credentialsOf, grant, REFUSED, RULES, throttled } from '../token/support.ts'
 
 const NOW = 1_000_000
-const RULES = {
-  isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
-} as const
-type Reply = Parameters<typeof turnOf>[0]
 type Situation = Parameters<typeof turnOf>[1]
 
-/** A token of 300 s that was requested so many seconds ago; it is sent for 295 s, and to 299 s if need be. */
-const aged = (seconds: number) => ({
-  token: new Secret('t1'),
-  lifetime: { ms: 300_000 },
-  sentAt: NOW - seconds * 1000,
-})
+/** A token of 300 s that was requested so many seconds ago; it is sent for 295 s. */
+const aged = (seconds: number) => grant({ sentAt: NOW - seconds * 1000, refreshToken: null })
 const token = (seconds: number) => createToken(aged(seconds), RULES, 0)
-
-const found = (text: string, number: number, seconds: number): SharedToken => ({
+const found = (text: string, seconds: number): SharedToken => ({
   grant: { ...aged(seconds), token: new Secret(text) },
-  number,
   fingerprint: '',
-  login: true,
 })
 
-const ours = found('t1', 5, 200)
-const seen = (atHand: SharedToken | undefined, highest = 5) => ({
-  ...NOTHING_KNOWN,
-  ours: atHand,
-  highest,
-})
-
-it.each([
-  ['is taken when its number is higher', found('t2', 6, 1), seen(ours), true],
-  ['is taken although it is older', found('t2', 6, 250), seen(ours), true],
-  ['is taken when there is none here', found('t2', 1, 250), seen(undefined, 0), true],
-  ['of a lower number is not taken, although it is younger', found('t2', 4, 1), seen(ours), false],
-  ['is not taken when a higher number was seen', found('t2', 6, 1), seen(ours, 7), false],
-  [
-    'is not taken for none when a higher number was seen',
-    found('t2', 6, 1),
-    seen(undefined, 7),
-    false,
-  ],
-  ['of one number is taken when it is younger', found('t2', 5, 199), seen(ours), true],
-  ['of one number is not taken when it is older', found('t2', 5, 201), seen(ours), false],
-  ['is not taken when it is the one at hand', found('t1', 5, 199), seen(ours), false],
-  ['is not taken when it has ended', found('t2', 6, 295), seen(ours), false],
-])('the token in the store %s', (_, inStore, known, better) => {
-  expect(isBetter(inStore, known, NOW)).toBe(better)
+it.each<readonly [string, SharedToken | undefined, SharedToken | undefined, boolean, boolean]>([
+  ['is newer', found('t2', 1), found('t1', 200), true, false],
+  ['is the only one', found('t2', 250), undefined, true, false],
+  ['is older', found('t2', 201), found('t1', 200), false, true],
+  ['is of the same moment', found('t2', 200), found('t1', 200), false, false],
+  ['is the one at hand', found('t1', 199), found('t1', 200), false, false],
+  ['has ended', found('t2', 295), found('t1', 296), false, false],
+  ['is not there', undefined, found('t1', 200), false, true],
+  ['is not there, and ours has ended', undefined, found('t1', 295), false, false],
+  ['is not there, and none is here', undefined, undefined, false, false],
+])('the token in the store %s', (...row) => {
+  const [, there, ours, better, missed] = row
+  expect([isBetter(there, ours, NOW), isBetter(ours, there, NOW)]).toEqual([better, missed])
 })
 
 it.each([
-  ['1 for the first', { ...NOTHING_KNOWN }, 1],
-  ['that of the one before and the milliseconds between the two', seen(ours), 200_005],
-  ['above every number that was seen', seen(ours, 300_000), 300_001],
-])('the number of a token is %s', (_, known, number) => {
-  expect(nextNumber(known, NOW)).toBe(number)
+  ['nobody', undefined, false],
+  ['this process', { who: 'own', since: NOW }, false],
+  ['another one', { who: 'other', since: NOW - 2999 }, true],
+  ['one that has not said so for 3 s', { who: 'other', since: NOW - 3000 }, false],
+  ['one before the clock was set back', { who: 'other', since: NOW + 3000 }, false],
+])('%s asks: %j', (_, asking, taken) => {
+  expect(isTaken({ ...NO_ACCOUNT, asking }, 'own', NOW)).toBe(taken)
 })
 
-const asks = (seconds: number | undefined, rejectedAt?: number, why: Ask['why'] = 'renewal') => ({
-  ask: { current: seconds === undefined ? undefined : token(seconds), rejectedAt, why },
+it('a rejected token is replaced 1.8 s after it was requested at the earliest, by whichever replica', () => {
+  const at = (seconds: number) => isTooSoon({ ...NO_ACCOUNT, token: found('t', seconds) }, NOW)
+  expect([at(1.799), at(1.8), isTooSoon(NO_ACCOUNT, NOW)]).toEqual([true, false, false])
 })
-const away: Reply = { type: 'failure' }
-const busy: Reply = { type: 'busy' }
+
+const asks = (seconds: number | undefined, rejectedAt?: number) => ({
+  ask: { current: seconds === undefined ? undefined : token(seconds), rejectedAt },
+})
 const looksIn = (ms: number) => ({ deferred: 'busy', ms })
 
-it.each<[string, Reply, Partial<Situation>, object | undefined]>([
-  ['looks again in a second while another asks', busy, {}, looksIn(1000)],
-  ['looks again sooner while calls wait', busy, asks(200, NOW), looksIn(250)],
-  ['scatters looks by a fifth', busy, { random: 0 }, looksIn(800)],
-  ['serves on without the store', away, {}, looksIn(1000)],
+it.each<[string, 'busy' | 'away', Partial<Situation>, object | undefined]>([
+  ['looks again in a second while another asks', 'busy', {}, looksIn(1000)],
+  ['looks again sooner while calls wait', 'busy', asks(200, NOW), looksIn(100)],
+  ['scatters looks by a fifth', 'busy', { random: 0 }, looksIn(800)],
+  ['serves on without the store', 'away', {}, looksIn(1000)],
   [
-    'serves on without the store with a token that is sent only if need be',
-    away,
-    asks(297),
-    looksIn(250),
-  ],
-  [
-    'asks without the store in the last second but one, at a moment of its own',
-    away,
-    asks(298.5),
+    'asks without the store in the last second of the token, at a moment of its own',
+    'away',
+    asks(294.5),
     undefined,
   ],
-  ['and not before', away, asks(298.4), looksIn(100)],
-  ['asks without the store with no token', away, asks(undefined), undefined],
-  ['waits for the store with a rejected token', away, asks(200, NOW - 700), looksIn(250)],
-  ['in the last second but one, too', away, asks(298.5, NOW - 700), looksIn(250)],
+  ['and not before', 'away', asks(294.4), looksIn(100)],
+  ['asks without the store with no token', 'away', asks(undefined), undefined],
+  ['waits for the store with a rejected token', 'away', asks(200, NOW - 700), looksIn(100)],
   [
     'asks without the store with a rejected token after 0.75 to 1.5 s, at a moment of its own',
-    away,
+    'away',
     asks(200, NOW - 1125),
     undefined,
   ],
-  ['after 0.75 s at the earliest', away, { ...asks(200, NOW - 750), random: 0 }, undefined],
-  ['and not before that', away, { ...asks(200, NOW - 740), random: 0 }, looksIn(10)],
-  [
-    'asks without the store when an operator asks',
-    away,
-    asks(200, undefined, 'operator'),
-    undefined,
-  ],
-])('a replica after its claim: %s', (_, reply, changes, turn) => {
+  ['after 0.75 s at the earliest', 'away', { ...asks(200, NOW - 750), random: 0 }, undefined],
+  ['and not before that', 'away', { ...asks(200, NOW - 740), random: 0 }, looksIn(10)],
+])('a replica: %s', (_, why, changes, turn) => {
   const situation = { now: NOW, random: 0.5, ...asks(200) }
-  expect(turnOf(reply, { ...situation, ...changes })).toEqual(turn)
+  expect(turnOf(why, { ...situation, ...changes })).toEqual(turn)
 })
 
-const credentials = { user: 'obs', password: new Secret('p') }
+const credentials = credentialsOf('p')
+const AWAY: StoreFailure = { reason: 'unreachable' }
 
-/** A replica on this store; `asked` holds what it asks the store. */
-function openReplica(
-  keys: LuaCell,
-  clock: ReturnType<typeof manualClock>,
-  isales: IsalesClient['login'],
-) {
-  const asked: string[] = []
-  const reply = <T>(name: string, value: T): Promise<T> => {
-    asked.push(name)
-    return Promise.resolve(value)
-  }
-  const cell: Cell = {
-    claim: (claim) => reply('claim', keys.claim(claim)),
-    put: (put) => reply(`put ${put.key.slice(0, 5)}`, keys.put(put)),
-    read: () => reply('read', keys.read()),
-    publish: () => reply('publish', undefined),
-    replicas: () => Promise.resolve(1),
-    start() {},
-    stop() {},
-  }
+/** A store in memory, and replicas on it. */
+function openStore() {
+  const clock = manualClock(NOW)
+  const values = new LuaCell(() => 1e12 + clock.now())
+  const state = { isAway: false }
   const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
-  const parts = { cell, seal, clock, random: () => 0.5, observe() {} }
-  const { client } = createShare({
-    ...parts,
-    book: memoryBook(),
-    rules: ATTEMPTS,
-    client: { login: isales, refresh: (_, sending) => isales(credentials, sending) },
-  })
-  const ask = loginOnce(credentials, askOnce(new AbortController().signal))
-  return { asked, obtain: (changes: Partial<Ask> = {}) => client({ ...ask, ...changes }) }
+
+  /** `asked` holds what it asks the store. */
+  const openReplica = (isales: IsalesClient['login']) => {
+    const asked: string[] = []
+    const events: object[] = []
+    const book = memoryBook(clock)
+    const cell: Cell = {
+      swap(seen, next) {
+        asked.push(next === '' ? 'read' : 'swap')
+        return Promise.resolve(state.isAway ? AWAY : values.swap(seen, next))
+      },
+      start() {},
+      stop() {},
+    }
+    const share = createShare({
+      cell,
+      seal,
+      clock,
+      random: () => 0.5,
+      observe: (event) => events.push(event),
+      book,
+      rules: ATTEMPTS,
+      client: { login: isales, refresh: (_, sending) => isales(credentials, sending) },
+    })
+    const ask = loginOnce(credentials, askOnce(new AbortController().signal))
+    return {
+      share,
+      asked,
+      events,
+      known: async () => (await book.update(credentials, () => undefined)).entry,
+      obtain: (changes: Partial<Ask> = {}) => share.client({ ...ask, ...changes }),
+    }
+  }
+  return {
+    clock,
+    values,
+    state,
+    openReplica,
+    account: () => seal.open(values.value, 1e12, clock.now()) ?? NO_ACCOUNT,
+  }
 }
 
-it('asks the store five times for a login, and three times for a refresh', async () => {
-  const clock = manualClock(NOW)
-  const { asked, obtain } = openReplica(new LuaCell(clock.now), clock, () =>
-    Promise.resolve(grant({ refreshToken: 'r' })),
-  )
-  await obtain()
-  expect(asked.splice(0)).toEqual(['claim', 'put book:', 'put book:', 'put token', 'publish'])
-  const current = createToken(grant({ refreshToken: 'r' }), RULES, 0)
-  await obtain({ operation: 'refresh', current })
-  expect(asked).toEqual(['claim', 'put token', 'publish'])
-})
+describe('a share', () => {
+  it('asks the store four times for a login, and three times for a refresh', async () => {
+    const { openReplica, account } = openStore()
+    const { asked, obtain } = openReplica(() => Promise.resolve(grant({ refreshToken: 'r' })))
+    await obtain()
+    // The clock of the store is not known before. Then: who asks, the login as begun, and its end with the token.
+    expect(asked.splice(0)).toEqual(['read', 'swap', 'swap', 'swap'])
+    expect(account()).toMatchObject({ asking: undefined, token: { grant: { sentAt: NOW } } })
+    const current = createToken(grant({ refreshToken: 'r' }), RULES, 0)
+    await obtain({ operation: 'refresh', current, loginDue: false })
+    // Between the two it looks whether a proof is to be prolonged.
+    expect(asked).toEqual(['swap', 'read', 'swap'])
+  })
 
-it('keeps a refusal in the book whose replica stood still while another one had the lease', async () => {
-  const clock = manualClock(NOW)
-  const keys = new LuaCell(clock.now)
-  let refuse = (): void => undefined
-  const frozen = openReplica(
-    keys,
-    clock,
-    () => new Promise((resolve) => (refuse = () => resolve(REFUSED))),
-  )
-  const refused = frozen.obtain()
-  await turn()
-  keys.keys.delete('lease')
-  const other = openReplica(keys, clock, () => Promise.resolve(REFUSED))
-  expect(await other.obtain()).toMatchObject({ deferred: 'guarded' })
-  refuse()
-  await refused
-  expect(await other.obtain()).toMatchObject({ deferred: 'guarded', backoff: 'rejected' })
-  await clock.advance(5000)
-  expect(await other.obtain()).toMatchObject({ pause: 10_000 })
-})
-
-it('holds all replicas for the pause after a failure that says nothing of the account, and its refreshes', async () => {
-  const clock = manualClock(NOW)
-  const keys = new LuaCell(clock.now)
-  const one = openReplica(keys, clock, () => Promise.resolve(throttled(60_000)))
-  const other = openReplica(keys, clock, () => Promise.resolve(grant()))
-  expect(await one.obtain()).toMatchObject({ pause: 60_000, counted: false })
-  const paused = { deferred: 'paused', ms: 60_000, backoff: 'transient' }
-  expect(await other.obtain()).toEqual(paused)
-  const current = createToken(grant({ refreshToken: 'r' }), RULES, 0)
-  expect(await other.obtain({ operation: 'refresh', current })).toEqual(paused)
-  await clock.advance(60_000)
-  expect(await other.obtain()).toMatchObject({ sentAt: expect.any(Number) })
-})
-
-it.each([
-  ['with the same password', new Secret('p')],
-  ['with another password', new Secret('other')],
-])(
-  'logs in with a changed user %s: what the store holds is of the former one',
-  async (_, password) => {
-    const clock = manualClock(NOW)
-    const users: string[] = []
-    const replica = openReplica(new LuaCell(clock.now), clock, ({ user }) => {
-      users.push(user)
-      return Promise.resolve(user === 'mistyped' ? REFUSED : grant())
+  it('gives the token of another replica, and asks iSales only for a newer one', async () => {
+    const { openReplica, clock } = openStore()
+    await openReplica(() => Promise.resolve(grant({ sentAt: clock.now() }))).obtain()
+    let logins = 0
+    const other = openReplica(() => {
+      logins += 1
+      return Promise.resolve(grant({ token: 't2', sentAt: clock.now() }))
     })
-    const mistyped = { user: 'mistyped', password }
-    await replica.obtain({ credentials: mistyped })
+    const adopted = await other.obtain()
+    expect(adopted).toMatchObject({ adopted: true, foreign: false })
+    await clock.advance(5000)
+    expect(await other.obtain({ loginDue: false })).toMatchObject({ sentAt: NOW + 5000 })
+    expect(logins).toBe(1)
+  })
+
+  it('waits while another replica asks, for 3 s when that stands still', async () => {
+    const { openReplica, clock } = openStore()
+    void openReplica(() => new Promise(() => undefined)).obtain()
+    await turn()
+    const other = openReplica(() => Promise.resolve(REFUSED))
+    expect(await other.obtain()).toMatchObject({ deferred: 'busy' })
+    // It says so each second while it runs.
+    await clock.advance(10_000)
+    expect(await other.obtain()).toMatchObject({ deferred: 'busy' })
+  })
+
+  it('keeps a refusal in the book whose replica stood still while another one asked', async () => {
+    const { openReplica, clock, values } = openStore()
+    let refuse = (): void => undefined
+    const frozen = openReplica(() => new Promise((resolve) => (refuse = () => resolve(REFUSED))))
+    const refused = frozen.obtain()
+    await turn()
+    const stolen = values.value
+    await clock.advance(100)
+    values.value = stolen
+    const other = openReplica(() => Promise.resolve(REFUSED))
+    // Its login counts although nobody knows how it ends.
+    expect(await other.obtain()).toMatchObject({ deferred: 'busy' })
+    refuse()
+    await refused
+    expect(await other.obtain()).toMatchObject({
+      deferred: 'guarded',
+      backoff: { state: 'rejected', refused: true },
+    })
+    await clock.advance(5000)
+    expect(await other.obtain()).toMatchObject({ pause: 10_000 })
+  })
+
+  it('leaves a failure that says nothing of the account to whoever met it', async () => {
+    const { openReplica } = openStore()
+    const one = openReplica(() => Promise.resolve(throttled(60_000)))
+    const other = openReplica(() => Promise.resolve(grant()))
+    expect(await one.obtain()).toMatchObject({ pause: 60_000, counted: false })
+    expect(await other.obtain()).toMatchObject({ sentAt: NOW })
+  })
+
+  it.each([
+    ['with the same password', new Secret('p')],
+    ['with another password', new Secret('other')],
+  ])('logs in with a changed user %s', async (_, password) => {
+    const { openReplica } = openStore()
+    const users: string[] = []
+    const replica = openReplica(({ user }) => {
+      users.push(user)
+      return Promise.resolve(user === 'mistyped' ? REFUSED : grant({ token: user }))
+    })
+    await replica.obtain({ credentials: { user: 'mistyped', password } })
     await replica.obtain()
     expect(users).toEqual(['mistyped', 'obs'])
-    const renamed = { user: 'renamed', password: credentials.password }
-    await replica.obtain({ why: 'credentials', credentials: renamed })
+    await replica.obtain({ credentials: { user: 'renamed', password: credentials.password } })
     expect(users).toEqual(['mistyped', 'obs', 'renamed'])
-  },
-)
+  })
 
-it('keeps what it knows of refused logins when somebody puts an earlier book into the store', async () => {
-  const clock = manualClock(NOW)
-  const keys = new LuaCell(clock.now)
-  const replica = openReplica(keys, clock, () => Promise.resolve(REFUSED))
-  await replica.obtain()
-  const [key = '', { value } = { value: '' }] = [...keys.keys].at(-1) ?? []
-  await clock.advance(5000)
-  expect(await replica.obtain()).toMatchObject({ pause: 10_000 })
-  // As old as when it was written.
-  keys.keys.set(key, { value, endsAt: clock.now() + 5000 + 24 * 3600 * 1000 })
-  expect(await replica.obtain()).toMatchObject({ deferred: 'guarded', ms: 10_000 })
-  keys.keys.clear()
-  await clock.advance(9000)
-  expect(await replica.obtain()).toMatchObject({ deferred: 'guarded', ms: 1000 })
+  it('keeps what it knows of refused logins when somebody puts an earlier value into the store, or none', async () => {
+    const { openReplica, clock, values } = openStore()
+    const replica = openReplica(() => Promise.resolve(REFUSED))
+    await replica.obtain()
+    const { value } = values
+    await clock.advance(5000)
+    expect(await replica.obtain()).toMatchObject({ pause: 10_000 })
+    values.value = value
+    expect(await replica.obtain()).toMatchObject({ deferred: 'guarded', ms: 10_000 })
+    values.value = ''
+    await clock.advance(9000)
+    expect(await replica.obtain()).toMatchObject({ deferred: 'guarded', ms: 1000 })
+  })
+
+  it('alone counts one refusal as all, and tells the others when the store is back', async () => {
+    const { openReplica, clock, state, account } = openStore()
+    const replica = openReplica(() => Promise.resolve(REFUSED))
+    replica.share.start(() => {})
+    state.isAway = true
+    expect(await replica.obtain()).toMatchObject({ pause: 15 * 60_000 })
+    expect(replica.share.snapshot()).toMatchObject({ state: 'alone', reason: 'unreachable' })
+    state.isAway = false
+    await clock.advance(2500)
+    expect([...account().book.values()]).toMatchObject([{ attempts: 3, refusals: 3 }])
+    expect(replica.events).toMatchObject([{ type: 'alone' }, { type: 'shared' }])
+    await replica.share.stop()
+  })
+
+  it('forgets its attempts when another replica is granted a token for the same credentials', async () => {
+    const { openReplica, clock } = openStore()
+    const refused = openReplica(() => Promise.resolve(REFUSED))
+    await refused.obtain()
+    await clock.advance(5000)
+    await openReplica(() => Promise.resolve(grant({ sentAt: clock.now() }))).obtain()
+    expect(await refused.obtain()).toMatchObject({ adopted: true })
+    await turn()
+    expect(await refused.known()).toMatchObject({ attempts: 0 })
+  })
+
+  it('offers its token to a store that has lost it, and replaces what it cannot read', async () => {
+    const { openReplica, clock, values, account } = openStore()
+    const { obtain, share, events } = openReplica(() => Promise.resolve(grant()))
+    share.start(() => {})
+    await obtain()
+    values.value = 'rubbish'
+    await clock.advance(2500)
+    expect(account().token?.grant.token.reveal()).toBe('t1')
+    expect(events).toEqual([{ type: 'unreadable' }])
+    await share.stop()
+  })
 })

@@ -227,7 +227,8 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       counts.secondRejections += 1
       const [one, other] = rejections.slice(-2).map(({ token }) => token)
       // A GET whose response was lost is sent again as it was.
-      const isLost = call.safe && during(['cut'], call.from, call.to)
+      const isLost =
+        call.safe && (rejections.at(-2)?.cut === true || during(['cut'], call.from, call.to))
       if (one !== undefined && one === other && !isLost)
         find(3, call.to, `${call.id} was sent twice with a token that had ended`)
       // The newer token may have ended before the first rejection: no call had shown it.

@@ -1,54 +1,48 @@
 // Scripts of the store, run by a Lua interpreter.
 import { lauxlib, lua, lualib, to_luastring } from 'fengari'
-import { SCRIPTS, type Claim, type Put, type Reply as CellReply } from '../../src/sharing/cell.ts'
+import { SWAP, type Seen } from '../../src/sharing/cell.ts'
 
 export type Reply = null | number | Buffer | string | Failure | readonly Reply[]
 /** An error reply, such as `LOADING`. */
 export class Failure extends Error {}
 
-/** The keys of one account, and what the scripts of the program make of them. `test/store/` holds real servers to it. */
+/** The value of one account, and what the script of the program makes of it. `test/store/` holds real servers to it. */
 export class LuaCell {
-  /** Without their prefix: `token`, `lease`, `book:<fingerprint>`. Keys end by themselves. */
-  keys = new Map<string, { readonly value: string; readonly endsAt: number }>()
+  value = ''
+  /** What the script was last told to keep it for, milliseconds. */
+  keptFor = 0
   readonly #now: () => number
 
+  /** @param now of the store, milliseconds since 1970. */
   constructor(now: () => number) {
     this.#now = now
   }
 
-  claim({ seen, lease, book }: Claim): CellReply {
-    return this.#run('claim', book, [seen, lease])
-  }
-
-  put({ lease, key, value, ms, release }: Put): CellReply {
-    return this.#run('put', key, [lease, value, String(ms), String(release)])
-  }
-
-  read(): CellReply {
-    return this.put({ lease: '', key: 'token', value: '', ms: 0, release: false })
-  }
-
-  #run(script: keyof typeof SCRIPTS, key: string, args: readonly string[]): CellReply {
+  swap(seen: string, next: string): Seen {
     const bytes = (texts: readonly string[]) => texts.map((text) => Buffer.from(text, 'latin1'))
-    const reply = runScript(SCRIPTS[script], bytes(['token', 'lease', key]), bytes(args), (words) =>
+    const reply = runScript(SWAP, bytes(['account']), bytes([seen, next]), (words) =>
       this.#execute(words.map((word) => word.toString('latin1'))),
     )
     if (!Array.isArray(reply)) throw new Error(String(reply))
-    const [type, value, ms] = reply
-    return { type: String(type) as CellReply['type'], value: String(value), ms: Number(ms) }
+    const [value, seconds, micros] = reply.map((part: Reply) =>
+      Buffer.isBuffer(part) ? part.toString('latin1') : '',
+    )
+    return { value: value ?? '', at: Number(seconds) * 1000 + Number(micros) / 1000 }
   }
 
-  /** A PTTL of -2 is a key that is not there, as the servers say. */
-  #execute([command, key = '', value = '', , ms]: readonly string[]): Reply {
-    const entry = this.keys.get(key)
-    const left = (entry?.endsAt ?? -Infinity) - this.#now()
-    if (command === 'GET')
-      return entry !== undefined && left > 0 ? Buffer.from(entry.value, 'latin1') : null
-    if (command === 'PTTL') return left > 0 ? left : -2
-    if (command === 'DEL') this.keys.delete(key)
-    else this.keys.set(key, { value, endsAt: this.#now() + Number(ms) })
-    return 1
+  #execute([command, , value = '', , ms]: readonly string[]): Reply {
+    if (command === 'TIME') return timeReply(this.#now())
+    if (command === 'GET') return this.value === '' ? null : Buffer.from(this.value, 'latin1')
+    this.value = value
+    this.keptFor = Number(ms)
+    return 'OK'
   }
+}
+
+/** Of TIME: seconds and microseconds. */
+export function timeReply(now: number): Reply {
+  const micros = Math.round((now % 1000) * 1000)
+  return [Math.floor(now / 1000), micros].map((part) => Buffer.from(String(part)))
 }
 
 /** As Valkey converts between Lua and its protocol. */

@@ -10,7 +10,6 @@ import { bundle, bundleSearch, root } from './build.ts'
 import { actText } from './acts.ts'
 import { misfits, plant, PLANTED, type Planted } from './planted.ts'
 import type * as Search from './search.ts'
-import { search } from './search.ts'
 import { shrink } from './shrink.ts'
 import type { Result, Task } from './worker.ts'
 
@@ -39,9 +38,9 @@ const given = { minutes: Number(values.minutes), rate }
 
 /** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
 const SEARCHES = [
-  [2, 2, Infinity],
+  [2, 2, 24],
   [3, 1, Infinity],
-  [3, 2, 12],
+  [3, 2, 10],
 ] as const
 
 const directory = await makeDirectory()
@@ -49,7 +48,7 @@ const entry = values.planted || values.search ? '' : await bundle(directory)
 process.exitCode = await choose()
 
 function choose(): Promise<number> {
-  if (values.search) return Promise.resolve(searched())
+  if (values.search) return searched()
   if (values.planted) return planted()
   return values.seed === undefined ? many() : one(Number(values.seed))
 }
@@ -97,7 +96,8 @@ async function brokenBy(bug: Planted, place: string): Promise<string | undefined
   return what && `the search: ${what}`
 }
 
-function searched(): number {
+async function searched(): Promise<number> {
+  const { search } = await import('./search.ts')
   let failed = 0
   for (const [replicas, faults, limit] of SEARCHES) {
     const began = performance.now()

@@ -171,7 +171,7 @@ Object.assign(fs, {
 })
 /** Paths that begin so cannot be written: the disk is full. */
 export const fullDisks = new Set<string>()
-/** Until when nothing that is written to paths that begin so is there for good. */
+/** Until when the disk of paths that begin so stands still, as a mount that hangs. */
 export const stalledDisks = new Map<string, number>()
 
 /** What a world has left of itself. */
@@ -186,7 +186,7 @@ for (const name of [
   'openSync',
   'writeFileSync',
   'mkdirSync',
-  'renameSync',
+  'linkSync',
   'unlinkSync',
   'rmSync',
 ] as const) {
@@ -304,22 +304,26 @@ const later = <T>(act: () => T, ms = 1): Promise<T> =>
   })
 const sync = fs as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
 const statSync = (path: string) => Object.assign(fs.statSync(path), { ctimeMs: writes.get(path) })
-for (const name of ['chown', 'mkdir', 'readdir', 'rename', 'rm', 'rmdir', 'stat']) {
+for (const name of ['chown', 'link', 'mkdir', 'readdir', 'rm', 'stat']) {
   Object.assign(fsPromises, {
-    [name]: (...args: readonly unknown[]) =>
-      later(() => (name === 'stat' ? statSync(String(args[0])) : sync[`${name}Sync`]?.(...args))),
+    [name]: (path: string, ...args: readonly unknown[]) =>
+      later(
+        () => (name === 'stat' ? statSync(path) : sync[`${name}Sync`]?.(path, ...args)),
+        stallOf(path),
+      ),
   })
 }
 Object.assign(fsPromises, {
   async open(path: string, flags: number, mode: number) {
-    const file = await later(() => fs.openSync(path, flags, mode))
+    const file = await later(() => fs.openSync(path, flags, mode), stallOf(path))
     return {
+      stat: () => later(() => fs.fstatSync(file)),
+      readFile: () => later(() => fs.readFileSync(file, 'utf8'), stallOf(path)),
       async writeFile(text: string) {
         const half = Math.floor(text.length / 2)
         await later(() => fs.writeSync(file, text.slice(0, half)))
         await later(() => fs.writeSync(file, text.slice(half)))
       },
-      chown: () => later(() => undefined),
       sync: () => later(() => undefined, stallOf(path)),
       close: () => later(() => fs.closeSync(file)),
     }

@@ -1,77 +1,129 @@
-// The store of the exhaustive search: the scripts of the program on keys that are not sealed.
-import { ID_LENGTH, type Reply } from '../../src/sharing/cell.ts'
-import type { SharedToken } from '../../src/sharing/shared-token.ts'
+// The store of the exhaustive search: the script of the program on an account that is not sealed.
 import { Secret } from '../../src/config/secret.ts'
+import { NO_ACCOUNT, type Account, type SharedToken } from '../../src/sharing/seal.ts'
 import { NO_ENTRY, type Entry } from '../../src/token/book.ts'
 import type { Grant } from '../../src/token/protocol.ts'
 import { LuaCell } from './lua.ts'
 
-export type Keys = LuaCell['keys']
-export const LIFETIME = 3_600_000
-export const BOOK = 'book:f'
+/** Time has no length here: what is over is as old as the start, and what is not began now. */
+export const NOW = 1_000_000_000
+export const LONG = 1_000_000_000_000
 
-/** An entry that is not sealed. Of its times only counts whether they are to come. */
-export const written = ({ attempts, notBefore, provenUntil }: Entry): string =>
-  `${attempts} ${notBefore > 0} ${provenUntil > 0}`.padEnd(ID_LENGTH, '-')
-export function entryOf(value: string): Entry {
-  const [attempts, waits, proven] = value.replaceAll('-', '').split(' ')
-  if (value === '') return NO_ENTRY
-  const until = (holds: string | undefined): number => (holds === 'true' ? LIFETIME : -Infinity)
-  return {
-    attempts: Number(attempts),
+/** One fingerprint: all replicas have the same credentials. */
+const BOOK = 'f'
+
+export const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
+/**
+ * @param token in the order in which iSales granted them.
+ * @param sentAt in the order in which they were asked for.
+ */
+export const grantOf = (token: number, sentAt: number): Grant => ({
+  token: new Secret(String(token)),
+  refreshToken: new Secret(String(token)),
+  sentAt,
+  lifetime: { ms: LONG },
+})
+export const sharedToken = (token: number, sentAt: number): SharedToken => ({
+  grant: grantOf(token, sentAt),
+  fingerprint: BOOK,
+})
+export const tokenIn = ({ token }: Account): number => numberOf(token?.grant.token)
+export const entryIn = ({ book }: Account): Entry => book.get(BOOK) ?? NO_ENTRY
+export const withEntry = (account: Account, entry: Entry): Account => ({
+  ...account,
+  book: new Map([[BOOK, entry]]),
+})
+
+/** Of an entry only counts what the rules ask for. */
+interface Kept {
+  readonly token: number
+  readonly sentAt: number
+  readonly attempts: number
+  readonly open: boolean
+  readonly waits: boolean
+  readonly proven: boolean
+  readonly who: string
+  readonly isAsking: boolean
+}
+
+export function close(account: Account): string {
+  const { attempts, open, at, provenUntil } = entryIn(account)
+  const { asking } = account
+  const kept: Kept = {
+    token: tokenIn(account),
+    sentAt: account.token?.grant.sentAt ?? 0,
+    attempts,
+    open,
+    waits: at > 0,
+    proven: provenUntil > NOW,
+    who: asking?.who ?? '',
+    isAsking: (asking?.since ?? 0) > 0,
+  }
+  return JSON.stringify(kept)
+}
+
+export function open(value: string): Account {
+  if (value === '') return NO_ACCOUNT
+  const {
+    token,
+    sentAt,
+    attempts,
+    open: isOpen,
+    waits,
+    proven,
+    who,
+    isAsking,
+  } = JSON.parse(value) as Kept
+  const entry = {
+    attempts,
     refusals: 0,
-    fullUntil: -Infinity,
-    notBefore: until(waits),
-    provenUntil: until(proven),
+    open: isOpen,
+    at: waits ? NOW : -LONG,
+    provenUntil: proven ? LONG : -Infinity,
+  }
+  return {
+    token: token === 0 ? undefined : sharedToken(token, sentAt),
+    book: new Map([[BOOK, entry]]),
+    asking: who === '' ? undefined : { who, since: isAsking ? NOW : -LONG },
   }
 }
 
-export const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
-export const grantOf = (token: number): Grant => ({
-  token: new Secret(String(token)),
-  refreshToken: new Secret(String(token)),
-  sentAt: 0,
-  lifetime: { ms: LIFETIME },
-})
-export const sharedToken = (token: number, number: number): SharedToken => ({
-  grant: grantOf(token),
-  number,
-  fingerprint: 'f',
-  login: true,
-})
-/** A token that is not sealed: itself and its number, as long as an id. */
-export const seal = ({ grant, number }: SharedToken): string =>
-  `${numberOf(grant.token)} ${number} `.padEnd(ID_LENGTH, '-')
-export function open(value: string): SharedToken | undefined {
-  const [token = 0, number = 0] = value.split(' ').map(Number)
-  return value === '' ? undefined : sharedToken(token, number)
-}
+/** By the value and what is asked: the interpreter takes its time. */
+const done = new Map<string, { readonly reply: string; readonly value: string }>()
 
-/** By the store, what is done to it and the arguments: what came of it. The interpreter takes its time. */
-const done = new Map<string, { readonly reply: Reply; readonly store: Keys }>()
-
-/** What an operation on the store gives, and the store after it. */
-export function perform(
-  store: Keys,
-  script: 'claim' | 'put',
-  args: Parameters<LuaCell['claim']>[0] | Parameters<LuaCell['put']>[0],
-) {
-  const key = JSON.stringify([[...store], script, args])
+function perform(value: string, seen: string, next: string) {
+  const key = `${value}\n${seen}\n${next}`
   let found = done.get(key)
   if (found === undefined) {
     const cell = new LuaCell(() => 0)
-    cell.keys = new Map(store)
-    const reply = Reflect.apply(cell[script], cell, [args])
-    found = { reply, store: cell.keys }
+    cell.value = value
+    found = { reply: cell.swap(seen, next).value, value: cell.value }
     done.set(key, found)
   }
   return found
 }
 
-export const putBook = (store: Keys, lease: string, entry: Entry, release: boolean) =>
-  perform(store, 'put', { lease, key: BOOK, value: written(entry), ms: LIFETIME, release })
-export const putToken = (store: Keys, lease: string, value: string) =>
-  perform(store, 'put', { lease, key: 'token', value, ms: LIFETIME, release: true })
-export const release = (store: Keys, lease: string) =>
-  perform(store, 'put', { lease, key: BOOK, value: '', ms: 0, release: true })
-export const tokenIn = (store: Keys): string => store.get('token')?.value ?? ''
+/**
+ * As `swapNow` of `sharing/share.ts`: from what the replica has seen, and again from what is there when that was not it.
+ *
+ * @returns the value in the store after it, what the replica has seen, and whether its change is in it.
+ */
+export function swap(
+  value: string,
+  seen: string,
+  rewrite: (account: Account) => Account | undefined,
+) {
+  let view = seen
+  let isFresh = false
+  for (;;) {
+    const account = open(view)
+    const next = rewrite(account)
+    if (isFresh && next === undefined) return { value, seen: view, account, isChanged: false }
+    const text = next === undefined ? '' : close(next)
+    const { reply, value: after } = perform(value, view, text)
+    if (next !== undefined && reply === text)
+      return { value: after, seen: text, account: next, isChanged: true }
+    view = reply
+    isFresh = true
+  }
+}

@@ -1,20 +1,16 @@
 // Searches every interleaving of replicas that share a token. What the store replies, what a replica does next and which
-// token it takes is decided by the program's own scripts and pure functions; what is between them follows `sharing/share.ts`. Time has
-// no length here: what may come due may come at any moment.
+// token it takes is decided by the program's own script and pure functions; what is between them follows `sharing/share.ts`.
+// Time has no length here: what may come due may come at any moment.
 import { createHash } from 'node:crypto'
-import {
-  afterFailure,
-  begun,
-  granted as proof,
-  NO_ENTRY,
-  waitOf,
-  type Entry,
-} from '../../src/token/book.ts'
-import type { Deferred, Outcome } from '../../src/token/client.ts'
+import { isBetter, isTaken } from '../../src/sharing/share.ts'
+import type { Account, SharedToken } from '../../src/sharing/seal.ts'
+import { begun, failed, granted as proof, waitOf, type Entry } from '../../src/token/book.ts'
+import type { Outcome } from '../../src/token/client.ts'
 import {
   adopted as taken,
   ended as over,
   initialState,
+  isLoginDue,
   isSuspect,
   next,
   rejected,
@@ -23,48 +19,32 @@ import {
   type Step,
 } from '../../src/token/lifecycle.ts'
 import type { Grant, Operation } from '../../src/token/protocol.ts'
-import { idOf } from '../../src/sharing/cell.ts'
-import { turnOf } from '../../src/sharing/share.ts'
+import { authFailure } from '../support/failure.ts'
+import { ATTEMPTS, credentialsOf, RULES } from '../token/support.ts'
 import {
-  isBetter,
-  isMissed,
-  looked,
-  nextNumber,
-  NOTHING_KNOWN,
-  taken as took,
-  type Known,
-  type SharedToken,
-} from '../../src/sharing/shared-token.ts'
-import {
-  BOOK,
-  entryOf,
+  entryIn,
+  close,
   grantOf,
-  LIFETIME,
+  LONG,
+  NOW,
   numberOf,
   open,
-  perform,
-  putBook,
-  putToken,
-  release,
-  seal,
   sharedToken,
+  swap,
   tokenIn,
-  written,
-  type Keys,
+  withEntry,
 } from './search-cell.ts'
-import { RULES as DEFAULT_RULES } from '../token/support.ts'
-import { authFailure } from '../support/failure.ts'
 
 /**
  * What goes wrong, or what begins something anew.
  *
  * - `end`: iSales ends the session: a revocation, or a rival.
  * - `renewal`: a replica finds its token near its end.
- * - `freeze`: a process stands still for longer than its lease.
+ * - `freeze`: a process that asks stands still until another one may ask.
  * - `kill`: a process is killed, and another one starts in its place.
  * - `lostResponse`: iSales grants a token, and its response is lost.
  * - `lostReply`: the store does what it is asked, and its reply is lost.
- * - `rollBack`: the store holds the token again that was there before the last one.
+ * - `rollBack`: the store holds the value again that was there before the last token.
  */
 const FAULTS = [
   'end',
@@ -85,19 +65,21 @@ export interface Searched {
   readonly whole: boolean
   /** What must not be, with a shortest path to it. */
   readonly broken: ReadonlyMap<string, readonly string[]>
-  /** A shortest path to a dead record in the store, by nothing but a process that stands still. */
+  /** A shortest path to a dead token in the store, by nothing but a process that stands still. */
   readonly deadRecord: readonly string[] | undefined
 }
 
 /** A token request of one replica. */
 interface Asking {
   readonly operation: Operation
-  /** '': without the store. */
-  readonly lease: string
-  /** What the book said. */
+  /** Without the store. */
+  readonly alone: boolean
+  /** It is in the book, and sent. */
+  readonly sent: boolean
+  /** In the order in which they are sent. */
+  readonly at: number
+  /** What the book said before. */
   readonly before: Entry
-  /** There was a pause in it. */
-  readonly against: boolean
   /** The token that iSales granted; 0: it refused. Undefined: it has not looked at it. */
   readonly response: number | 'lost' | undefined
 }
@@ -106,18 +88,21 @@ interface Asking {
 interface Replica {
   readonly process: number
   readonly life: Life
-  readonly known: Known
+  readonly ours: SharedToken | undefined
+  /** What it last saw in the store. */
+  readonly seen: string
   readonly asking: Asking | undefined
 }
 
 interface World {
   readonly replicas: readonly Replica[]
-  readonly store: Keys
-  /** The token in the store before the last one. */
+  readonly value: string
+  /** The value before the last token. */
   readonly former: string
   /** The one token that iSales accepts; 0: none. Tokens are numbered in the order of their grants. */
   readonly valid: number
   readonly granted: number
+  readonly sent: number
   /** In order. */
   readonly faults: readonly Fault[]
 }
@@ -125,63 +110,64 @@ interface World {
 type Change = Partial<Omit<World, 'replicas' | 'faults'>>
 type Move = (label: string, become: Partial<Replica>, change?: Change, fault?: Fault) => void
 
-const RULES = { ...DEFAULT_RULES, loginRejectedAttempts: 3 }
 const NOTHING: Replica = {
   process: 0,
-  life: initialState(0),
-  known: NOTHING_KNOWN,
+  life: initialState(credentialsOf('p'), 0),
+  ours: undefined,
+  seen: '',
   asking: undefined,
 }
 const REFUSED = authFailure('refused', 'account', { status: 401 })
 const UNCLEAR = authFailure('unclear', 'timeout')
+const REJECTION = { status: 401, kind: 'first', replays: 0 } as const
+const BACKOFF = { state: 'transient', refused: false } as const
 
-const processOf = ({ process }: Replica, index: number): string =>
-  `${index + 1}.${process}`.padEnd(16, '-')
+const nameOf = ({ process }: Replica, index: number): string => `${index + 1}.${process}`
 const after = <Happening>(life: Life, step: Step<Happening>, happening: Happening): Life =>
-  step(life, happening, { rules: RULES, now: 0, random: 0 }).state
+  step(life, happening, { rules: RULES, now: NOW, random: 0.5 }).state
 const ended = (life: Life, outcome: Outcome): Partial<Replica> => ({
   life: after(life, over, outcome),
   asking: undefined,
 })
+const adoptable = ({ grant }: SharedToken): Grant => ({ ...grant, adopted: true })
+const withOurs = (account: Account, ours: SharedToken | undefined): Account =>
+  isBetter(ours, account.token, NOW) ? { ...account, token: ours } : account
+const released = (account: Account, own: string): Account =>
+  account.asking?.who === own ? { ...account, asking: undefined } : account
 
 /** Calls `add` with each world that may follow, with at most so many faults. */
 function follow(world: World, most: number, add: (label: string, world: World) => void): void {
-  const { store, valid, replicas } = world
+  const { value, valid, replicas, former } = world
   const happen = (label: string, change: Partial<World>, fault?: Fault): void => {
     const faults = fault === undefined ? world.faults : [...world.faults, fault].sort()
     if (faults.length <= most) add(label, { ...world, ...change, faults })
   }
 
   if (valid !== 0) happen('iSales ends the session', { valid: 0 }, 'end')
-  const lease = store.get('lease')?.value ?? ''
-  if (lease !== '') {
-    const free = new Map(store)
-    free.delete('lease')
-    // Its holder extends it while it asks iSales.
-    const isExtended = replicas.some(({ asking }) => asking?.lease === lease)
-    happen(
-      isExtended ? 'the lease ends, since its holder stands still' : 'the lease ends',
-      { store: free },
-      isExtended ? 'freeze' : undefined,
+  const account = open(value)
+  const { asking } = account
+  if (asking !== undefined && asking.since > 0) {
+    const old = close({ ...account, asking: { ...asking, since: -LONG } })
+    const asks = replicas.some(
+      (replica, index) => nameOf(replica, index) === asking.who && replica.asking !== undefined,
     )
+    const label = asks ? 'who asks stands still for 3 s' : 'who asked is gone for 3 s'
+    happen(label, { value: old }, asks ? 'freeze' : undefined)
   }
-  const book = entryOf(store.get(BOOK)?.value ?? '')
-  if (book.notBefore > 0) {
-    const value = written({ ...book, notBefore: -Infinity })
-    happen('the pause ends', { store: new Map(store).set(BOOK, { value, endsAt: LIFETIME }) })
+  const entry = entryIn(account)
+  if (entry.at > 0) {
+    const passed = { ...entry, at: -LONG }
+    happen('the pause ends', { value: close(withEntry(account, passed)) })
   }
-  if (world.former !== '' && world.former !== tokenIn(store)) {
-    const older = new Map(store).set('token', { value: world.former, endsAt: LIFETIME })
-    happen('the store is rolled back', { store: older }, 'rollBack')
-  }
+  if (former !== '' && former !== value)
+    happen('the store is rolled back', { value: former }, 'rollBack')
 
   for (const [index, replica] of replicas.entries()) {
     const move: Move = (label, become, change = {}, fault) => {
-      const isReplaced = change.store !== undefined && tokenIn(change.store) !== tokenIn(store)
-      const former = isReplaced ? tokenIn(store) : world.former
+      const isNewer = change.value !== undefined && tokenIn(open(change.value)) !== tokenIn(account)
       const changed = {
         ...change,
-        former,
+        former: isNewer ? value : former,
         replicas: replicas.with(index, { ...replica, ...become }),
       }
       happen(`replica ${index + 1} ${label}`, changed, fault)
@@ -189,89 +175,103 @@ function follow(world: World, most: number, add: (label: string, world: World) =
     move('is killed', { ...NOTHING, process: replica.process + 1 }, {}, 'kill')
     const { token } = replica.life
     if (token !== undefined && numberOf(token.token) !== valid && !isSuspect(replica.life)) {
-      const rejection = { status: 401, kind: 'first', replays: 0 } as const
-      const life = after(replica.life, rejected, { ...rejection, generation: token.generation })
+      const life = after(replica.life, rejected, { ...REJECTION, generation: token.generation })
       move('hears that a call was rejected', { life })
     }
+    const own = nameOf(replica, index)
     if (replica.asking === undefined) {
-      look(world, replica, index, move)
-      claim(world, replica, index, move)
-    } else if (replica.asking.response === undefined) beAsked(world, replica, replica.asking, move)
-    else hear(world, replica, replica.asking, move)
+      look(world, replica, move)
+      claim(world, { replica, own }, move)
+    } else if (!replica.asking.sent) begin(world, { replica, own }, replica.asking, move)
+    else if (replica.asking.response === undefined) beAsked(world, replica, replica.asking, move)
+    else hear(world, { replica, own }, replica.asking, move)
   }
 }
 
-const adoptable = ({ grant }: SharedToken): Grant => ({ ...grant, adopted: true })
-
-function look({ store }: World, replica: Replica, index: number, move: Move): void {
-  const { ours } = replica.known
-  const there = open(tokenIn(store))
-  const known = looked(replica.known, idOf(tokenIn(store)), there)
-  if (isBetter(there, known, 0)) {
-    const life = after(replica.life, taken, adoptable(there))
-    move('looks and adopts', { known: took(known, there), life })
-  } else if (isMissed(ours, there, 0)) {
-    const lease = `${processOf(replica, index)}-look`
-    const claimed = perform(store, 'claim', { seen: known.seen, lease, book: BOOK })
-    if (claimed.reply.type !== 'mine') move('looks, and may not offer its token', { known })
-    else {
-      const offered = putToken(claimed.store, lease, seal(ours))
-      const offering = { ...known, seen: idOf(seal(ours)) }
-      move('looks and offers its token', { known: offering }, offered)
-    }
-  } else if (known.seen !== replica.known.seen) move('looks', { known })
+interface Actor {
+  readonly replica: Replica
+  readonly own: string
 }
 
-function claim(world: World, replica: Replica, index: number, move: Move): void {
+function look({ value }: World, replica: Replica, move: Move): void {
+  const { ours } = replica
+  const looked = swap(value, replica.seen, (account) =>
+    isBetter(ours, account.token, NOW) ? withOurs(account, ours) : undefined,
+  )
+  const there = looked.account.token
+  const change = { value: looked.value }
+  if (isBetter(there, ours, NOW)) {
+    const life = after(replica.life, taken, adoptable(there))
+    move('looks and adopts', { ours: there, life, seen: looked.seen }, change)
+  } else if (looked.isChanged) move('looks and offers its token', { seen: looked.seen }, change)
+  else if (looked.seen !== replica.seen) move('looks', { seen: looked.seen })
+}
+
+function claim(world: World, { replica, own }: Actor, move: Move): void {
+  const { ours } = replica
   // While a login waits, a refresh is tried; when all pauses are over, it may be the other way round.
-  const operations = [0, LIFETIME].map((now) => next(replica.life, RULES, now).operation)
+  const operations = [NOW, NOW + LONG].map((now) => next(replica.life, RULES, now).operation)
   for (const operation of new Set(operations)) {
-    const { seen } = replica.known
     const isDue =
       replica.life.token === undefined || isSuspect(replica.life) || isLoginNext(replica.life)
     const fault = isDue ? undefined : 'renewal'
     const life = after(replica.life, started, operation)
-    const lease = `${processOf(replica, index)}-1`
-    const { reply, store } = perform(world.store, 'claim', { seen, lease, book: BOOK })
-    const rejectedAt = isSuspect(life) ? 0 : undefined
-    const ask = { current: life.token, rejectedAt, why: 'renewal' as const }
-    const turn = (now: number, type: 'busy' | 'failure') =>
-      turnOf({ type }, { now, random: 0, ask })
-    if (reply.type === 'newer') {
-      const there = open(reply.value)
-      const known = looked(replica.known, idOf(reply.value), there)
-      if (isBetter(there, known, 0)) {
-        const become = { known: took(known, there), ...ended(life, adoptable(there)) }
-        move('claims and adopts', become, {}, fault)
-      } else move('claims and learns of a token', { known }, {}, fault)
-    } else {
-      const before = reply.type === 'mine' ? entryOf(reply.value) : NO_ENTRY
-      // A login or a refresh waits for a pause without a count, and a login for the other, too.
-      const against = before.notBefore > 0 && (before.attempts === 0 || operation === 'login')
-      const wait: Deferred | undefined =
-        reply.type === 'busy' ? turn(0, 'busy') : waitOf(before, { ...ask, operation }, RULES, 0)
-      const asking = { operation, lease, before, response: undefined, against }
-      if (wait !== undefined) {
-        const freed = reply.type === 'mine' ? release(store, lease) : { store: world.store }
-        if (!replica.life.deferred || reply.type === 'mine')
-          move('claims and waits', ended(life, wait), freed, fault)
-      } else {
-        const isLogin = operation === 'login'
-        const noted = isLogin ? putBook(store, lease, begun(before, 0), false) : { store }
-        move(`claims a ${operation}`, { life, asking }, noted, fault)
-      }
+    const claimed = swap(world.value, replica.seen, (account) =>
+      isBetter(account.token, ours, NOW) || isTaken(account, own, NOW)
+        ? undefined
+        : { ...withOurs(account, ours), asking: { who: own, since: NOW } },
+    )
+    const { seen } = claimed
+    const asking = {
+      operation,
+      alone: false,
+      sent: false,
+      at: 0,
+      before: entryIn(claimed.account),
+      response: undefined,
     }
+    const there = claimed.account.token
+    if (claimed.isChanged)
+      move(`asks for a ${operation}`, { life, asking, seen }, { value: claimed.value }, fault)
+    else if (isBetter(there, ours, NOW)) {
+      const become = { ours: there, ...ended(life, adoptable(there)) }
+      move('wants to ask, and adopts', { ...become, seen }, {}, fault)
+    } else if (seen !== replica.seen) move('wants to ask, and waits', { seen }, {}, fault)
     // In the end, when its token has ended or was rejected.
-    if (isDue && turn(LIFETIME, 'failure') === undefined) {
-      const alone = { operation, lease: '', before: NO_ENTRY, response: undefined, against: false }
+    if (isDue)
       move(
-        `claims, hears nothing, and asks alone for a ${operation}`,
-        { life, asking: alone },
-        { store },
+        `wants to ask, hears nothing, and asks alone for a ${operation}`,
+        { life, asking: { ...asking, alone: true } },
+        { value: claimed.value },
         'lostReply',
       )
-    }
   }
+}
+
+/** The login is in the book before it is sent. */
+function begin(world: World, { replica, own }: Actor, asking: Asking, move: Move): void {
+  const { life, ours } = replica
+  const sent = { ...asking, sent: true, at: world.sent + 1 }
+  if (asking.operation === 'refresh' || asking.alone) {
+    move('sends its request', { asking: sent }, { sent: world.sent + 1 })
+    return
+  }
+  let before = asking.before
+  const written = swap(world.value, replica.seen, (account) => {
+    before = entryIn(account)
+    if (waitOf(before, { forced: false }, ATTEMPTS, NOW) !== undefined) return undefined
+    const asks = { ...withOurs(account, ours), asking: { who: own, since: NOW } }
+    return withEntry(asks, begun(before, NOW))
+  })
+  const { seen, value } = written
+  if (written.isChanged) {
+    const change = { value, sent: world.sent + 1 }
+    move('writes its login, and sends it', { asking: { ...sent, before }, seen }, change)
+    return
+  }
+  const freed = swap(value, seen, (account) => released(withOurs(account, ours), own))
+  const wait = { deferred: 'guarded', ms: LONG, backoff: BACKOFF } as const
+  move('waits for a pause', { ...ended(life, wait), seen: freed.seen }, { value: freed.value })
 }
 
 /** iSales looks at the request. A refresh token serves as long as its session. */
@@ -292,94 +292,89 @@ function beAsked(world: World, { life }: Replica, asking: Asking, move: Move): v
   )
 }
 
-/** The replica hears what became of it, and tells the store. */
-function hear(world: World, replica: Replica, asking: Asking, move: Move): void {
+/** The replica hears what became of it, and tells the store in one change. */
+function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move): void {
   const { life } = replica
-  const { operation, lease, before, response } = asking
-  if (typeof response === 'number' && response > 0) {
-    const ours = sharedToken(response, nextNumber(replica.known, 0))
-    const known = took(replica.known, ours)
-    const own = { ...ended(life, grantOf(response)), known }
-    if (lease === '') {
-      move(`has token ${response}`, own)
-      return
-    }
-    const isLogin = operation === 'login'
-    const noted = isLogin ? putBook(world.store, lease, proof(0), false) : world
-    const { reply, store } = putToken(noted.store, lease, seal(ours))
-    if (reply.type === 'done')
-      move(
-        `publishes token ${response}`,
-        { ...own, known: { ...known, seen: idOf(seal(ours)) } },
-        { store },
-      )
-    else {
-      const there = open(reply.value)
-      const late = looked(known, idOf(reply.value), there)
-      if (isBetter(there, late, 0)) {
-        const become = { known: took(late, there), ...ended(life, adoptable(there)) }
-        move(`publishes too late, and adopts`, become)
-      } else move(`publishes token ${response} too late`, { ...own, known: late })
-    }
-    move(`publishes token ${response} and hears nothing`, own, { store }, 'lostReply')
-    return
-  }
-  // A refused refresh keeps the lease for the login that follows.
+  const { operation, alone, before, response, at } = asking
+  // Who is refused a refresh goes on as the one who asks, for the login that follows.
   if (response === 0) {
-    const failed = { failure: REFUSED, pause: 0, counted: false, backoff: 'none' } as const
-    move('is to log in instead', ended(life, failed))
+    const refused = { failure: REFUSED, pause: 0, counted: false, backoff: BACKOFF } as const
+    move('is to log in instead', ended(life, refused))
     return
   }
-  const given = { rules: RULES, failures: 0, now: 0, random: 0 }
-  const isLogin = operation === 'login'
-  const proven = isLogin ? before : { ...before, provenUntil: Infinity }
-  const { entry, ...rest } = afterFailure(proven, UNCLEAR, given)
-  const known = isLogin ? entry : before
-  const pause = rest.counted ? known.notBefore : Math.max(known.notBefore, rest.pause)
-  const put = putBook(world.store, lease, { ...known, notBefore: pause }, true)
-  move('ends its claim without a token', ended(life, { failure: UNCLEAR, ...rest }), put)
+  const isGranted = typeof response === 'number'
+  const ours = isGranted ? sharedToken(response, at) : replica.ours
+  const outcome: Outcome = isGranted
+    ? grantOf(response, at)
+    : { failure: UNCLEAR, pause: LONG, counted: operation === 'login', backoff: BACKOFF }
+  if (alone) {
+    move(isGranted ? `has token ${response}` : 'has no token', { ...ended(life, outcome), ours })
+    return
+  }
+  const told = swap(world.value, replica.seen, (account) => {
+    const kept = released(withOurs(account, ours), own)
+    if (operation === 'refresh') return kept
+    const entry = entryIn(account)
+    const given = { weight: 1, now: NOW }
+    return withEntry(kept, isGranted ? proof(NOW) : failed(entry, before, UNCLEAR, given))
+  })
+  const { value, seen } = told
+  const there = told.account.token
+  const label = isGranted ? `publishes token ${response}` : 'ends its request without a token'
+  if (isBetter(there, ours, NOW)) {
+    const become = { ours: there, ...ended(life, adoptable(there)), seen }
+    move(`${label}, too late, and adopts`, become, { value })
+  } else move(label, { ...ended(life, outcome), ours, seen }, { value })
+  move(`${label}, and hears nothing`, { ...ended(life, outcome), ours }, { value }, 'lostReply')
 }
 
-function isLoginNext({ needed, granted, failuresInRow }: Life): boolean {
-  return needed > granted || failuresInRow > 0
+function isLoginNext(life: Life): boolean {
+  return isLoginDue(life) || life.failuresInRow > 0
 }
 
 /** What makes two worlds the same. Of a life nothing else counts while time has no length and no call is accepted. */
 function keyOf(world: World): string {
-  const { replicas, store, valid, granted, faults } = world
-
-  const parts = replicas.map(({ life, process, known: { seen, highest, ours }, asking }) => [
+  const { replicas, value, former, valid, granted, faults } = world
+  // Of instants only the order counts.
+  const all = [...new Set([value, former, ...replicas.map(({ seen }) => seen)])]
+  const times = [
+    ...all.map((text) => open(text).token?.grant.sentAt ?? 0),
+    ...replicas.flatMap(({ ours, asking }) => [ours?.grant.sentAt ?? 0, asking?.at ?? 0]),
+  ]
+  const order = [...new Set(times)].sort((one, other) => one - other)
+  const rank = (at: number): number => order.indexOf(at)
+  const textOf = (text: string) => {
+    const account = open(text)
+    return text.replace(/"sentAt":\d+/, `"sentAt":${rank(account.token?.grant.sentAt ?? 0)}`)
+  }
+  const parts = replicas.map(({ life, process, ours, seen, asking }) => [
     numberOf(life.token?.token),
-    [
-      isLoginNext(life),
-      life.needed - life.granted,
-      isSuspect(life),
-      life.deferred,
-      life.request?.operation,
-      process,
-      seen,
-      highest,
-    ],
-    ours && seal(ours),
+    isLoginNext(life),
+    isLoginDue(life),
+    isSuspect(life),
+    life.loginNotBefore > NOW,
+    life.refreshNotBefore > NOW,
+    process,
+    textOf(seen),
+    ours && [numberOf(ours.grant.token), rank(ours.grant.sentAt)],
     asking && [
       asking.operation,
-      asking.lease,
-      written(asking.before),
+      asking.alone,
+      asking.sent,
+      rank(asking.at),
+      asking.before.attempts,
       asking.response,
-      asking.against,
     ],
   ])
-  const kept = [...store].map(([name, { value, endsAt }]) => `${name} ${value} ${endsAt}`).sort()
-  const text = JSON.stringify([parts, kept, world.former, valid, granted, faults])
+  const text = JSON.stringify([parts, textOf(value), textOf(former), valid, granted, faults])
   return createHash('sha1').update(text).digest('base64')
 }
 
 /** Everybody has the token that iSales accepts. */
-function isGood({ replicas, store, valid }: World): boolean {
+function isGood({ replicas, value, valid }: World): boolean {
   const isServed = ({ life, asking }: Replica): boolean =>
     asking === undefined && numberOf(life.token?.token) === valid && !isSuspect(life)
-  const there = open(tokenIn(store))
-  return valid !== 0 && numberOf(there?.grant.token) === valid && replicas.every(isServed)
+  return valid !== 0 && tokenIn(open(value)) === valid && replicas.every(isServed)
 }
 
 /**
@@ -390,10 +385,11 @@ function isGood({ replicas, store, valid }: World): boolean {
 export function search(count: number, most: number, depth: number, untilBroken = false): Searched {
   const first: World = {
     replicas: Array.from({ length: count }, () => NOTHING),
-    store: new Map(),
+    value: '',
     former: '',
     valid: 0,
     granted: 0,
+    sent: 0,
     faults: [],
   }
   const index = new Map([[keyOf(first), 0]])
@@ -413,18 +409,16 @@ export function search(count: number, most: number, depth: number, untilBroken =
   }
 
   const examine = (world: World, state: number): void => {
-    const { replicas, store, valid, granted, faults } = world
+    const { replicas, value, valid, granted, faults } = world
     const met = (...names: readonly Fault[]): number =>
       faults.filter((fault) => names.includes(fault)).length
-    const asking = replicas.filter((replica) => replica.asking !== undefined).length
-    if (met('freeze', 'lostReply') === 0)
+    const asking = replicas.filter((replica) => replica.asking?.sent === true).length
+    if (met('freeze', 'lostReply', 'rollBack') === 0)
       must(asking <= 1, 'one token request at a time while nobody stands still', state)
     if (met('freeze', 'lostReply', 'kill', 'lostResponse', 'rollBack') === 0)
       must(granted <= 1 + met('end', 'renewal'), 'one token for each that ended', state)
-    const isAgainst = replicas.some((replica) => replica.asking?.against === true)
-    must(!isAgainst || met('lostReply') > 0, 'nobody asks iSales during a pause', state)
     if (isGood(world)) good.push(state)
-    const record = numberOf(open(tokenIn(store))?.grant.token)
+    const record = tokenIn(open(value))
     const isDead = asking === 0 && valid !== 0 && record !== 0 && record !== valid
     if (isDead && met('freeze') === faults.length) deadRecord ??= pathTo(state)
   }
@@ -446,12 +440,16 @@ export function search(count: number, most: number, depth: number, untilBroken =
           examine(then, place)
           following.push([then, place])
         }
-        const [was, is] = [world, then].map(({ store }) => open(tokenIn(store))?.number ?? 0)
+        const [was, is] = [world, then].map(({ value }) => open(value).token?.grant.sentAt ?? 0)
         const isRolledBack = then.faults.length > world.faults.length && label.includes('rolled')
-        must((is ?? 0) >= (was ?? 0) || isRolledBack, 'the number of the record never falls', place)
-        const isOlder = then.replicas.some(({ known, process }, nth) => {
-          const { known: former, process: formerly } = world.replicas[nth] ?? NOTHING
-          return process === formerly && (known.ours?.number ?? 0) < (former.ours?.number ?? 0)
+        must(
+          (is ?? 0) >= (was ?? 0) || isRolledBack,
+          'an older token never takes the place of a newer one',
+          place,
+        )
+        const isOlder = then.replicas.some(({ ours, process }, nth) => {
+          const { ours: former, process: formerly } = world.replicas[nth] ?? NOTHING
+          return process === formerly && (ours?.grant.sentAt ?? 0) < (former?.grant.sentAt ?? 0)
         })
         must(!isOlder, 'nobody takes an older token', place)
         if (then.faults === world.faults) before[place]?.push(state)

@@ -1,7 +1,7 @@
 // A Valkey in memory that real clients speak to: its protocol, and the few commands that the program may send.
 import { createServer, type Socket } from 'node:net'
-import { Failure, runScript, type Reply } from './lua.ts'
-import { as, createOwner, thaw, time, type Owner } from './patches.ts'
+import { Failure, runScript, timeReply, type Reply } from './lua.ts'
+import { as, createOwner, date, thaw, time, type Owner } from './patches.ts'
 
 interface Entry {
   readonly value: Buffer
@@ -16,7 +16,6 @@ export function openStore(port: number) {
   let keys = new Map<string, Entry>()
   let kept = keys
   const connections = new Set<Socket>()
-  const subscribers = new Map<Socket, string>()
   /** What every command gets instead of its reply. */
   let failing: string | undefined
 
@@ -27,82 +26,30 @@ export function openStore(port: number) {
     return undefined
   }
 
-  function set([key, value = Buffer.alloc(0), ...options]: readonly Buffer[]): Reply {
-    const words = options.map(String).map((word) => word.toUpperCase())
-    const current = get(String(key))
-    if (words.includes('NX') && current !== undefined) return null
-    if (words.includes('XX') && current === undefined) return null
-    const ms = Number(options[words.indexOf('PX') + 1])
-    const endsAt = words.includes('PX')
-      ? time() + ms
-      : words.includes('KEEPTTL')
-        ? (current?.endsAt ?? Infinity)
-        : Infinity
-    keys.set(String(key), { value: Buffer.from(value), endsAt })
+  function set(key: string, value: Buffer, ms: number): Reply {
+    keys.set(key, { value: Buffer.from(value), endsAt: time() + ms })
     return 'OK'
   }
 
-  function expire(key: string, endsAt: number): Reply {
-    const entry = get(key)
-    if (entry === undefined) return 0
-    keys.set(key, { ...entry, endsAt })
-    return 1
-  }
-
-  function left(key: string): number {
-    const entry = get(key)
-    if (entry === undefined) return -2
-    return entry.endsAt === Infinity ? -1 : Math.ceil(entry.endsAt - time())
-  }
-
-  function execute(words: readonly Buffer[], from?: Socket): Reply {
-    const [command = '', ...args] = words.map(String)
-    const [first = '', second = ''] = args
+  /** What the documented permissions of the account allow, and what a connection begins with. */
+  function execute(words: readonly Buffer[]): Reply {
+    const [command = '', first = '', , option, ms] = words.map(String)
     switch (command.toUpperCase()) {
-      case 'PING':
-        return 'PONG'
       case 'AUTH':
       case 'SELECT':
-      case 'CLIENT':
         return 'OK'
+      case 'TIME':
+        return timeReply(date())
       case 'GET':
         return get(first)?.value ?? null
       case 'SET':
-        return set(words.slice(1))
-      case 'DEL':
-        return args.filter((key) => get(key) !== undefined && keys.delete(key)).length
-      case 'EXISTS':
-        return args.filter((key) => get(key) !== undefined).length
-      case 'PTTL':
-        return left(first)
-      case 'PEXPIRE':
-        return expire(first, time() + Number(second))
-      case 'INCR': {
-        const value = Number(get(first)?.value ?? '0') + 1
-        keys.set(first, {
-          value: Buffer.from(String(value)),
-          endsAt: get(first)?.endsAt ?? Infinity,
-        })
-        return value
-      }
-      case 'PUBLISH': {
-        const heard = [...subscribers].filter(([, channel]) => channel === first)
-        for (const [socket] of heard)
-          socket.write(encode([Buffer.from('message'), Buffer.from(first), Buffer.from(second)]))
-        return heard.length
-      }
-      case 'PUBSUB':
-        return [
-          Buffer.from(second),
-          [...subscribers.values()].filter((channel) => channel === second).length,
-        ]
-      case 'SUBSCRIBE':
-        if (from !== undefined) subscribers.set(from, first)
-        return [Buffer.from('subscribe'), Buffer.from(first), 1]
+        return option === 'PX' && words[2] !== undefined
+          ? set(first, words[2], Number(ms))
+          : new Failure('ERR syntax error')
       case 'EVAL':
         return script(first, words.slice(2))
       default:
-        return new Failure(`ERR unknown command ${command}`)
+        return new Failure(`NOPERM ${command}`)
     }
   }
 
@@ -124,13 +71,12 @@ export function openStore(port: number) {
           if (command === undefined) return
           received = received.subarray(command.length)
           socket.write(
-            encode(failing === undefined ? execute(command.words, socket) : new Failure(failing)),
+            encode(failing === undefined ? execute(command.words) : new Failure(failing)),
           )
         }
       })
       socket.on('error', () => socket.destroy())
       socket.on('close', () => {
-        subscribers.delete(socket)
         connections.delete(socket)
       })
     }),

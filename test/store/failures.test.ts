@@ -1,15 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { idOf, type Cell } from '../../src/sharing/cell.ts'
+import type { Cell } from '../../src/sharing/cell.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryFiles } from '../support/temporary.ts'
-import { BOOK, claimBy, connect, KEYS, MINE, PROCESS_A, PROCESS_B, tokenBy } from './connect.ts'
+import { connect, KEY } from './connect.ts'
 import { watchOutput } from './output.ts'
 import { DOCUMENTED_ACL, ENGINES, startServer } from './servers.ts'
 
-const failure = (reason: string) => ({ type: 'failure', reason })
-const TOKEN = `${KEYS}token`
 const file = temporaryFiles()
 const ACCOUNTS = [
   `user proxy on >pw ${DOCUMENTED_ACL}`,
@@ -25,11 +23,12 @@ const account =
   })
 const nobody = (): Environment => ({})
 
-/** Until a reply has this type, or fails for this reason. */
-const untilReads = (cell: Cell, expected: string) =>
+/** Until there is a value, or it fails for this reason, with this code. */
+const untilReads = (cell: Cell, expected: string | undefined) =>
   until(async () => {
-    const reply = await cell.read()
-    return expected === (reply.type === 'failure' ? reply.reason : reply.type)
+    const reply = await cell.swap('', '')
+    const found = 'reason' in reply ? (reply.code ?? reply.reason) : undefined
+    return expected === found
   }, 10_000)
 
 let printed: () => string
@@ -44,38 +43,40 @@ afterEach(() => {
 describe.each(ENGINES)('%s', (engine) => {
   it('does all that is asked with the documented permissions', async () => {
     const server = await startServer({ engine, directives: ACCOUNTS })
-    const { cell, calls, looks } = await connect(server.port, account('proxy')(server.port))
+    const { cell, calls } = await connect(server.port, account('proxy')(server.port))
     const other = await connect(server.port, account('proxy')(server.port))
-    const given = tokenBy(PROCESS_A)
-    expect(await cell.claim(claimBy(PROCESS_A))).toEqual(MINE)
-    expect(await other.cell.claim(claimBy(PROCESS_B))).toMatchObject({ type: 'busy' })
-    const book = { ...given, key: BOOK, release: false }
-    expect(await cell.put(book)).toMatchObject({ type: 'done' })
-    const before = looks()
-    expect(await cell.put(given)).toMatchObject({ type: 'done' })
-    await other.cell.publish()
-    await until(() => looks() > before)
-    expect(await other.cell.read()).toMatchObject({ type: 'late', value: given.value })
-    expect(await until(async () => (await cell.replicas()) === 2)).toBe(true)
-    expect([...calls, ...other.calls].filter((call) => call.failure !== undefined)).toEqual([])
+    expect(await cell.swap('', '')).toMatchObject({ value: '' })
+    expect(await cell.swap('', 'one')).toMatchObject({ value: 'one' })
+    expect(await other.cell.swap('', 'two')).toMatchObject({ value: 'one' })
+    expect(await other.cell.swap('one', 'two')).toMatchObject({ value: 'two' })
+    const { at } = (await cell.swap('one', '')) as { at: number }
+    expect(Math.abs(at - Date.now())).toBeLessThan(1000)
+    const operations = [...calls, ...other.calls].map(({ operation, failure }) => [
+      operation,
+      failure,
+    ])
+    expect(operations).toEqual(
+      ['read', 'swap', 'read', 'swap', 'swap'].map((name) => [name, undefined]),
+    )
   })
 
   it.each<
     [string, string, (port: number) => Environment, { directives?: string[]; command?: string[] }]
   >([
-    ['a wrong password', 'auth', account('proxy', 'canary-wrong'), { directives: ACCOUNTS }],
-    ['no password', 'auth', nobody, { directives: ACCOUNTS }],
-    ['a user that may nothing', 'permission', account('nobody'), { directives: ACCOUNTS }],
-    ['a user of other keys', 'permission', account('other'), { directives: ACCOUNTS }],
-    ['a memory that is full', 'memory', nobody, { command: ['CONFIG', 'SET', 'maxmemory', '1'] }],
-    ['what something else wrote', 'wrong-type', nobody, { command: ['LPUSH', TOKEN, 'x'] }],
-    ['too few replicas', 'replicas', nobody, { directives: ['min-replicas-to-write 1'] }],
-    ['a cluster', 'cluster', nobody, { directives: ['cluster-enabled yes'] }],
-  ])('says by name that it met %s', async (_, reason, settings, { directives = [], command }) => {
+    ['a wrong password', 'WRONGPASS', account('proxy', 'canary-wrong'), { directives: ACCOUNTS }],
+    ['no password', 'NOAUTH', nobody, { directives: ACCOUNTS }],
+    ['a user that may nothing', 'NOPERM', account('nobody'), { directives: ACCOUNTS }],
+    ['a user of other keys', 'NOPERM', account('other'), { directives: ACCOUNTS }],
+    ['a memory that is full', 'OOM', nobody, { command: ['CONFIG', 'SET', 'maxmemory', '1'] }],
+    ['what something else wrote', 'WRONGTYPE', nobody, { command: ['LPUSH', KEY, 'x'] }],
+    ['too few replicas', 'NOREPLICAS', nobody, { directives: ['min-replicas-to-write 1'] }],
+    ['a cluster', 'CLUSTERDOWN', nobody, { directives: ['cluster-enabled yes'] }],
+  ])('says that it is refused, with the code for %s', async (_, code, settings, given) => {
+    const { directives = [], command } = given
     const server = await startServer({ engine, directives })
     const { cell } = await connect(server.port, settings(server.port))
     if (command !== undefined) await server.cli(...command)
-    expect(await cell.claim(claimBy(PROCESS_A))).toEqual(failure(reason))
+    expect(await cell.swap('', 'value')).toEqual({ reason: 'refused', code })
   })
 
   it('reads its password at each connection: a corrected file cures', async () => {
@@ -83,13 +84,13 @@ describe.each(ENGINES)('%s', (engine) => {
     const { port } = server
     const env = { ...account('proxy')(port), SESSION_STORE_PASSWORD_FILE: file('pass', 'former') }
     const { cell } = await connect(port, env)
-    expect(await cell.read()).toEqual(failure('auth'))
+    expect(await cell.swap('', '')).toEqual({ reason: 'refused', code: 'WRONGPASS' })
     file('pass', 'pw\n')
-    await untilReads(cell, 'late')
+    await untilReads(cell, undefined)
     // What cannot be read stays as it was.
     file('pass', '')
     await server.cli('CLIENT', 'KILL', 'TYPE', 'normal').catch(String)
-    await untilReads(cell, 'late')
+    await untilReads(cell, undefined)
   })
 
   it('says that the server is a replica, and connects again to find the primary', async () => {
@@ -97,30 +98,30 @@ describe.each(ENGINES)('%s', (engine) => {
     const { cell, looks } = await connect(server.port)
     await server.cli('REPLICAOF', '127.0.0.1', String(await freePort()))
     const before = looks()
-    expect(await cell.claim(claimBy(PROCESS_A))).toEqual(failure('readonly'))
+    expect(await cell.swap('', 'value')).toEqual({ reason: 'refused', code: 'READONLY' })
     await until(() => looks() > before)
     await server.cli('REPLICAOF', 'NO', 'ONE')
-    await until(async () => (await cell.claim(claimBy(PROCESS_A))).type === 'mine')
+    await until(async () => 'value' in (await cell.swap('', 'value')))
   })
 
-  it('asks to look when a connection is lost: nothing else may ask for 10 s', async () => {
+  it('asks to look when the connection is lost', async () => {
     const server = await startServer({ engine })
     const { cell, looks } = await connect(server.port)
-    await untilReads(cell, 'late')
+    await untilReads(cell, undefined)
     const before = looks()
     server.signal('SIGKILL')
     await until(() => looks() > before)
-    expect(await cell.read()).toEqual(failure('unreachable'))
+    expect(await cell.swap('', '')).toEqual({ reason: 'unreachable' })
   })
 
   it('says that a script blocks the server, and goes on when it has ended', async () => {
     const server = await startServer({ engine, directives: ['busy-reply-threshold 10'] })
     const { cell } = await connect(server.port)
     const blocked = server.cli('EVAL', 'while true do end', '0').catch(String)
-    await untilReads(cell, 'loading')
+    await untilReads(cell, 'BUSY')
     await server.cli('SCRIPT', 'KILL')
     await blocked
-    expect(await untilReads(cell, 'late')).toBe(true)
+    expect(await untilReads(cell, undefined)).toBe(true)
   })
 
   it('says that the server loads its data, and goes on when it has them', async () => {
@@ -132,9 +133,9 @@ describe.each(ENGINES)('%s', (engine) => {
     await server.ended()
     const loaded = server.restart()
     const { cell } = await connect(server.port)
-    await untilReads(cell, 'loading')
+    await untilReads(cell, 'LOADING')
     await loaded
-    expect(await untilReads(cell, 'late')).toBe(true)
+    expect(await untilReads(cell, undefined)).toBe(true)
   })
 
   it('waits no longer for a server that stands still than it may, leaves it, and finds it when it goes on', async () => {
@@ -144,23 +145,23 @@ describe.each(ENGINES)('%s', (engine) => {
     const readFor = async (): Promise<number> => {
       const startedAt = performance.now()
       // Between two connections, too, the reason is that the last one did not reply.
-      expect(await cell.read()).toEqual(failure('timeout'))
+      expect(await cell.swap('', '')).toEqual({ reason: 'timeout' })
       return performance.now() - startedAt
     }
     expect(await readFor()).toBeLessThan(900)
     await until(async () => (await readFor()) < 100, 10_000)
     expect(await readFor()).toBeLessThan(900)
     server.signal('SIGCONT')
-    expect(await untilReads(cell, 'late')).toBe(true)
+    expect(await untilReads(cell, undefined)).toBe(true)
   })
 
   it('reads and replaces what is no text', async () => {
     const server = await startServer({ engine })
     const { cell } = await connect(server.port)
     const bytes = "redis.call('SET', KEYS[1], string.rep(string.char(255, 0, 128), 20))"
-    await server.cli('EVAL', bytes, '1', TOKEN)
-    const found = await cell.claim(claimBy(PROCESS_A))
-    const seen = idOf(String(Object(found).value))
-    expect(await cell.claim(claimBy(PROCESS_A, seen))).toEqual(MINE)
+    await server.cli('EVAL', bytes, '1', KEY)
+    const value = '\u00ff\u0000\u0080'.repeat(20)
+    expect(await cell.swap('', '')).toMatchObject({ value })
+    expect(await cell.swap(value, '\u00fe')).toMatchObject({ value: '\u00fe' })
   })
 })

@@ -37,7 +37,7 @@ describe('programs that share lose no call', () => {
     await delay(Math.max(0, 14_500 - sinceLogin(replicas)))
     server.signal('SIGKILL')
     await server.ended()
-    await delay(6000)
+    await delay(5000)
     await server.restart()
     await delay(8000)
     expect(await calls.stop()).toEqual([])

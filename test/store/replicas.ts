@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
+import { Secret } from '../../src/config/secret.ts'
+import { createSeal, type Account } from '../../src/sharing/seal.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
@@ -148,21 +150,13 @@ export async function authenticated(replicas: readonly Replica[]): Promise<void>
   }
 }
 
-const READS = 'isales_proxy_session_store_operations_total{operation="read",outcome="success"} '
-
-/** How often a replica has looked at the store. */
-export async function readsOf({ admin }: Replica): Promise<number> {
-  const { text } = await call(`${admin}/metrics`)
-  return Number(text.split(READS)[1]?.split('\n', 1)[0])
-}
-
 /** What a replica says of sharing. */
 export async function sharingOf({ admin }: Replica): Promise<Readonly<Record<string, unknown>>> {
   const { sharing } = (await call(`${admin}/status.json`)).json
   return Object(sharing)
 }
 
-/** Until each replica says so; it looks at the store each second when it is alone, else each 10 s. */
+/** Until each replica says so; it looks at the store each second. */
 export async function inState(
   replicas: readonly Replica[],
   state: Readonly<Record<string, unknown>>,
@@ -176,13 +170,28 @@ export async function inState(
   }
 }
 
-/** The key of this kind in the store: `token`, `lease`, `book:*`. */
-export async function keyOf(server: StoreServer, kind: string): Promise<string | undefined> {
-  const [key] = (await server.cli('KEYS', `*:${kind}`)).split('\n')
+/** The key of the account in the store. */
+export async function keyOf(server: StoreServer): Promise<string | undefined> {
+  const [key] = (await server.cli('KEYS', '*:account')).split('\n')
   return key === '' ? undefined : key
 }
 
-export async function leaseOf(server: StoreServer): Promise<string | undefined> {
-  const key = await keyOf(server, 'lease')
-  return key === undefined ? undefined : (await server.cli('GET', key)) || undefined
+const HEX = `local value = redis.call('GET', KEYS[1]) or ''
+return (string.gsub(value, '.', function(byte) return string.format('%02x', string.byte(byte)) end))`
+
+/** What is in a key, as latin1. */
+export async function valueOf(server: StoreServer, key: string): Promise<string> {
+  const hex = await server.cli('EVAL', HEX, '1', key)
+  return Buffer.from(hex, 'hex').toString('latin1')
+}
+
+/** What the replicas know of the account; undefined: nothing is there. */
+export async function accountIn(
+  server: StoreServer,
+  { origin, switches }: Simulator,
+): Promise<Account | undefined> {
+  const key = await keyOf(server)
+  if (key === undefined) return undefined
+  const seal = createSeal(new Secret(KEY), origin, switches.user)
+  return seal.open(await valueOf(server, key), 0, Date.now())
 }

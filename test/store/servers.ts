@@ -92,7 +92,7 @@ export const DOCUMENTED_ACL = ((): string => {
 
 export const certificates = makeCertificates()
 
-/** A server that wants a client certificate. */
+/** A server that speaks TLS alone. */
 export async function startTlsServer(engine: Engine) {
   const file = temporaryFiles()
   const cert = file('server.pem', certificates.server.cert)

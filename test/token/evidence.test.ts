@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import {
   accept,
-  beginRenewal,
   isAccepted,
   isConflict,
   isRejected,
@@ -17,7 +16,7 @@ import {
 const rejectedAt = (state: Evidence, at: number): Evidence =>
   reject(state, { kind: 'first', replays: 0 }, at)
 const acceptedAt = (state: Evidence, sentAt: number, now: number): Evidence =>
-  accept(state, { kind: 'first', sentAt }, { obtainedAt: 0, adopted: false }, now)
+  accept(state, { kind: 'first', sentAt }, { adopted: false }, now)
 
 it.each([
   ['before it came', 99, 100],
@@ -49,10 +48,10 @@ it.each<readonly [string, Partial<Evidence>, Parameters<typeof reject>[1], Parti
   ['of a replay', {}, NEWER, { openSince: Infinity, judged: true, doubtUntil: 1e6 + DOUBT }],
   ['of a replay, cured before', { cures: [1e6] }, NEWER, { openSince: 1e6, rejectedInRow: 0 }],
   ['with one token', { cures: [1e6] }, AGAIN, { openSince: Infinity, doubtUntil: 1e6 + DOUBT }],
-  ['with one token, late', { startedAt: 1e6 - 28_000 }, AGAIN, { unsteady: true }],
-  ['with one token, early', { startedAt: 1e6 - 27_999 }, AGAIN, { unsteady: false }],
-  ['the first', { startedAt: 0 }, FIRST, { unsteady: false }],
-  ['unsteady before', { unsteady: true }, FIRST, { unsteady: true }],
+  ['with one token, late', { boughtAt: 1e6 - 28_000 }, AGAIN, { overruled: true }],
+  ['with one token, early', { boughtAt: 1e6 - 27_999 }, AGAIN, { overruled: false }],
+  ['the first, late', { boughtAt: 0 }, FIRST, { overruled: false }],
+  ['overruled before', { overruled: true }, FIRST, { overruled: true }],
 ])('a rejection: %s', (_, before, call, expected) => {
   expect(reject({ ...NO_EVIDENCE, ...before }, call, 1e6)).toMatchObject(expected)
 })
@@ -64,28 +63,27 @@ it.each<readonly [string, Partial<Evidence>, AttemptKind, Partial<Evidence>]>([
   ['an answer', { openSince: 98 }, 'first', { doubtUntil: 200 + DOUBT }],
   ['no answer', { openSince: 99, doubtUntil: 7 }, 'first', { doubtUntil: 7 }],
   ['an answer, not to all', { openSince: 98, rejectedAt: 99 }, 'first', { openSince: 99 }],
-  ['a cure', { curable: true, uncured: 1 }, 'newer-token', { uncured: 0, curable: false }],
-  ['of another call', { curable: true, rejectedInRow: 1 }, 'first', { curable: true, cures: [] }],
-  ['of no renewal', { rejectedInRow: 1 }, 'newer-token', { curable: false, cures: [] }],
-  ['overtaken', { curable: true, rejectedInRow: 1 }, 'overtaken', { curable: true, cures: [] }],
-  ['unsteady before', { unsteady: true, openSince: 98 }, 'first', { unsteady: true }],
-  ['a fourth cure', { curable: true, cures: [1, 2, 3] }, 'newer-token', { cures: [2, 3, 200] }],
+  ['a cure', { cured: false, uncured: 1 }, 'newer-token', { uncured: 0, cured: true }],
+  ['of another call', { cured: false, rejectedInRow: 1 }, 'first', { cured: false, cures: [] }],
+  ['of no renewal', { rejectedInRow: 1 }, 'newer-token', { cured: true, cures: [] }],
+  ['overtaken', { cured: false, rejectedInRow: 1 }, 'overtaken', { cured: false, cures: [] }],
+  ['overruled before', { overruled: true, openSince: 98 }, 'first', { overruled: true }],
+  ['a fourth cure', { cured: false, cures: [1, 2, 3] }, 'newer-token', { cures: [2, 3, 200] }],
 ])('an acceptance: %s', (_, before, kind, expected) => {
   const call = { kind, sentAt: 99 }
-  const token = { obtainedAt: 200, adopted: false }
-  expect(accept({ ...GOOD, ...before }, call, token, 200)).toMatchObject(expected)
+  expect(accept({ ...GOOD, ...before }, call, { adopted: false }, 200)).toMatchObject(expected)
 })
 
 it('the cure of another replica stands in for the last one', () => {
-  const before = { ...GOOD, curable: true, cures: [1, 2, 3] }
+  const before = { ...GOOD, cured: false, cures: [1, 2, 3] }
   const call = { kind: 'newer-token', sentAt: 99 } as const
-  const { cures } = accept(before, call, { obtainedAt: 200, adopted: true }, 200)
+  const { cures } = accept(before, call, { adopted: true }, 200)
   expect(cures).toEqual([1, 2, 200])
 })
 
 it.each<readonly [string, Partial<Evidence>, number]>([
   ['1.8 s after the one before', {}, 1800],
-  ['2.5 s after one that has not cured a call yet', { curable: true }, 2500],
+  ['2.5 s after one that has not cured a call yet', { cured: false }, 2500],
   ['0.4 s after the first that cured nothing, where one had cured', { uncured: 1 }, 400],
   [
     '0.4 s after it, where iSales ended the session',
@@ -95,7 +93,7 @@ it.each<readonly [string, Partial<Evidence>, number]>([
   ['3.6 s after it, where none of this is known', { uncured: 1, cures: [] }, 3600],
   ['7.2 s after the second', { uncured: 2 }, 7200],
 ])('a renewal begins %s', (_, before, at) => {
-  const state = { ...GOOD, openSince: 1, startedAt: 0, cures: [-1], ...before }
+  const state = { ...GOOD, openSince: 1, boughtAt: 0, cures: [-1], ...before }
   expect(renewalDueAt(state)).toBe(at)
 })
 
@@ -124,24 +122,26 @@ it('a minute after it a cure is none of a conflict, and gives no second replay',
   expect([mayReplay(GOOD, 0, 0), mayReplay(GOOD, 1, 0)]).toEqual([true, false])
 })
 
-it('a renewal is scattered by 0.4 s, and a second request belongs to it', () => {
-  const open = rejectedAt(NO_EVIDENCE, 5000)
-  const starts = [0, 0.5, 1].map((random) => beginRenewal(open, 5000, random).startedAt)
-  expect(starts).toEqual([4600, 5000, 5400])
-  const asking = beginRenewal(open, 5000, 0.5)
-  expect(beginRenewal(asking, 9000, 0.5)).toBe(asking)
-  expect(renewalDueAt(asking)).toBe(5000)
-  expect(beginRenewal(NO_EVIDENCE, 5000, 0.5)).toBe(NO_EVIDENCE)
+it.each([
+  [0, 4600],
+  [0.5, 5000],
+  [1, 5400],
+])('the pace counts from when the request began, scattered by 0.4 s: random %d', (random, at) => {
+  expect(replace(rejectedAt(GOOD, 5000), 5000, random).boughtAt).toBe(at)
 })
 
-it.each([
-  ['that rejections asked for', { asking: true, openSince: 100 }, 1, true],
-  ['that evidence has answered meanwhile', { asking: true }, 0, true],
-  ['that a timer asked for', { openSince: 100 }, 0, false],
-])('a newer token of a renewal %s', (_, before, uncured, curable) => {
-  const state = replace({ ...GOOD, unsteady: true, ...before })
-  const fresh = { openSince: Infinity, unsteady: false, judged: false, asking: false }
-  expect(state).toMatchObject({ ...fresh, uncured, curable })
+it.each<readonly [string, Partial<Evidence>, number | undefined, number, boolean]>([
+  ['that a rejection asked for', { openSince: 100 }, 100, 1, false],
+  ['that was asked for against the evidence', { overruled: true }, 100, 1, false],
+  ['that evidence has answered meanwhile', {}, 100, 0, true],
+  ['that a timer had asked for when the rejection came', { openSince: 101 }, 100, 0, true],
+  ['that another replica gave unasked', { openSince: 100 }, undefined, 0, true],
+])('a newer token %s', (...row) => {
+  const [, before, requestedAt, uncured, cured] = row
+  const state = replace({ ...GOOD, ...before }, requestedAt, 0.5)
+  const fresh = { openSince: Infinity, overruled: false, judged: false }
+  expect(state).toMatchObject({ ...fresh, uncured, cured })
+  expect(state.boughtAt).toBe(cured ? -Infinity : 100)
 })
 
 it('a rejection waits 500 ms for evidence, within ten minutes of one that evidence answered', () => {
@@ -158,18 +158,14 @@ it('a replay that is rejected asks for another token only where renewals cure', 
   expect(reject(cured, replay, 100)).toMatchObject({ openSince: 100, rejectedInRow: 0 })
 })
 
-it.each([
-  [4999, Infinity],
-  [5000, -Infinity],
-])('a rejected call that the same token, %i ms old, cured: due at %d', (age, due) => {
-  const call = { kind: 'same-token', sentAt: 101 } as const
-  const token = { obtainedAt: 200 - age, adopted: false }
-  expect(renewalDueAt(accept(rejectedAt(NO_EVIDENCE, 100), call, token, 200))).toBe(due)
+it('evidence that is overruled keeps no renewal waiting but for the pace', () => {
+  expect(renewalDueAt({ ...GOOD, overruled: true })).toBe(-Infinity)
+  expect(renewalDueAt({ ...GOOD, overruled: true, boughtAt: 100 })).toBe(1900)
 })
 
 /** The evidence after a renewal that rejections asked for, and when rejections may ask for the next. */
 function renewed(before: Evidence, at: number) {
-  const state = replace(beginRenewal(rejectedAt(before, at), at, 0.5))
+  const state = replace(rejectedAt(before, at), at, 0.5)
   return { state, next: renewalDueAt(rejectedAt(state, at + 1)) }
 }
 
@@ -200,9 +196,9 @@ it('where renewals cure, the first that does not is followed by another when evi
 
 it('replicas whose tokens cure count as renewals that cure, but not as a conflict', () => {
   const cured = (before: Evidence, at: number, adopted: boolean): Evidence => {
-    const state = replace(beginRenewal(rejectedAt(before, at), at, 0.5))
+    const state = replace(rejectedAt(before, at), at, 0.5)
     const call = { kind: 'newer-token', sentAt: at } as const
-    return accept(state, call, { obtainedAt: at, adopted }, at)
+    return accept(state, call, { adopted }, at)
   }
   const times = [0, 10_000, 20_000, 30_000]
   const [own, others] = [false, true].map((adopted) =>

@@ -1,20 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import type { Grant } from '../../src/token/protocol.ts'
 import {
   accepted,
   adopted,
   credentialsChanged,
   ended,
-  isInFlight,
+  isLoginDue,
   rejected,
   renewAsked,
   sendable,
   used,
 } from '../../src/token/lifecycle.ts'
 import { snapshotOf } from '../../src/token/snapshot.ts'
-import { whyOf } from '../../src/token/logins.ts'
 import {
   aged,
+  credentialsOf,
   DOWN,
   due,
   grant,
@@ -28,6 +27,8 @@ import {
 } from './support.ts'
 
 const S = 1000
+const OTHER = { credentials: credentialsOf('another') }
+const REJECTED = { status: 401, kind: 'first', replays: 0 } as const
 const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
 
@@ -76,40 +77,11 @@ it.each([
   expect([sent(life), budget(life)]).toEqual([generation, left])
 })
 
-describe('a lifetime over 24 h, which is probably in milliseconds', () => {
-  const tooLong = (token: string): Grant => ({
-    ...grant({ token }),
-    lifetime: { ms: 24 * HOUR, doubt: 'too-long' },
-  })
-  const call = (life: Life) =>
-    life.does(accepted, {
-      generation: life.state.token?.generation ?? 0,
-      kind: 'first',
-      sentAt: life.now,
-    })
-
-  it('counts as 5 min, also for the renewal, and the token is sent for longer where that fails', () => {
-    const life = live().login(tooLong('t1'))
-    expect([life.state.token?.lifetime, life.wait(), budget(life)]).toEqual([
-      300_000, 240_000, 295_000,
-    ])
-    life.refresh(DOWN).after(300_000)
-    expect([sent(life), budget(life)]).toEqual([1, 0])
-  })
-
-  it('is believed when a token has outlived 5 min', () => {
-    const life = live().login(tooLong('t1')).refresh(DOWN).after(59_000)
-    expect(call(life).state.trusted).toBe(false)
-    expect(budget(call(life.after(1000)))).toBeGreaterThan(23 * HOUR)
-    expect(life.login(tooLong('t2')).wait()).toBeCloseTo(0.8 * 24 * HOUR, -3)
-  })
-})
-
 describe('a failed refresh', () => {
   it('that was refused is followed by a login, which brings a refresh token of its own', () => {
     const life = aged().refresh(REFUSED)
     expect(due(life)).toBe('login')
-    expect(life.state).toMatchObject({ backoff: 'none' })
+    expect(life.state).toMatchObject({ backoff: { state: 'none' } })
     life.login(grant({ token: 't2', refreshToken: 'r2' }))
     expect(due(life.after(240_000))).toBe('refresh')
   })
@@ -125,7 +97,7 @@ describe('a failed refresh', () => {
 
   it('for another reason is followed by a login after the back-off', () => {
     const life = aged().refresh(DOWN)
-    expect(life.state).toMatchObject({ backoff: 'transient' })
+    expect(life.state).toMatchObject({ backoff: { state: 'transient' } })
     expect(life.wait()).toBe(250)
     expect(due(life.after(250))).toBe('login')
   })
@@ -135,12 +107,12 @@ describe('changed credentials', () => {
   it('end a back-off and forget what the former ones met', () => {
     const life = live()
     waits(life, REFUSED, 3)
-    expect(life.does(credentialsChanged, undefined).event).toEqual({
+    expect(life.does(credentialsChanged, OTHER).event).toEqual({
       type: 'credentials-changed',
       at: life.now,
       by: undefined,
     })
-    expect(life.state).toMatchObject({ backoff: 'none', failuresInRow: 0 })
+    expect(life.state).toMatchObject({ backoff: { state: 'none' }, failuresInRow: 0 })
     expect(life.wait()).toBe(0)
     expect(life.login(REFUSED).wait()).toBe(5000)
   })
@@ -149,22 +121,22 @@ describe('changed credentials', () => {
     ['refused', REFUSED],
     ['granted', grant()],
   ])('are tried although a token request with the former ones was %s', (_, outcome) => {
-    const life = live().begins('login').does(credentialsChanged, undefined).after(500).ends(outcome)
-    expect(life.state).toMatchObject({ backoff: 'none' })
+    const life = live().begins('login').does(credentialsChanged, OTHER).after(500).ends(outcome)
+    expect(life.state).toMatchObject({ backoff: { state: 'none' } })
     expect(due(life)).toBe('login')
   })
 })
 
 describe('a changed secret that iSales refuses', () => {
   const wrong = (): Life => {
-    const life = live().login(grant()).after(60_000).does(credentialsChanged, undefined)
+    const life = live().login(grant()).after(60_000).does(credentialsChanged, OTHER)
     waits(life, REFUSED, 3)
     return life
   }
 
   it('does not keep a rejected token from being renewed with the refresh token', () => {
     const life = wrong()
-    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
+    life.does(rejected, { ...REJECTED, generation: 1 })
     expect(due(life)).toBe('refresh')
     expect([sent(life.refresh(grant({ token: 't2' }))), due(life)]).toEqual([2, undefined])
   })
@@ -175,14 +147,14 @@ describe('a changed secret that iSales refuses', () => {
     expect(life.wait()).toBe(240_000 - (refused - START))
     for (const token of ['t2', 't3', 't4', 't5']) life.refresh(grant({ token }))
     expect(life.event).toMatchObject({ type: 'granted', loginDue: true })
-    expect(life.state.backoff).toBe('guarded')
+    expect(life.state.backoff).toEqual({ state: 'guarded', refused: true })
     expect(life.wait()).toBe(refused + 15 * MINUTE - life.now)
     expect(due(life.after(life.wait()))).toBe('login')
   })
 
   it('is not tried by a refresh token that was refused, too', () => {
     const life = wrong().after(180_000).refresh(REFUSED)
-    expect([due(life), life.next().operation, life.state.backoff]).toEqual([
+    expect([due(life), life.next().operation, life.state.backoff.state]).toEqual([
       undefined,
       'login',
       'guarded',
@@ -198,7 +170,7 @@ describe('a changed secret that iSales refuses', () => {
 
 it('a failure is not shown any more when the token request is not needed any more', () => {
   const life = live().login(grant()).after(60_000)
-  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
+  life.does(rejected, { ...REJECTED, generation: 1 })
   life.refresh(DOWN).after(1)
   const shown = () => snapshotOf(life.state, RULES, life.now, 0).backoff
   expect(shown()).toBe('transient')
@@ -220,7 +192,7 @@ describe('a token that no business call has asked for', () => {
   it('is fetched all the same until the first login has succeeded, and when a login is due', () => {
     const life = live({ tokenIdleAfter: 300_000 }).login(DOWN).after(HOUR)
     expect(due(life)).toBe('login')
-    life.login(grant()).after(HOUR).does(renewAsked, undefined)
+    life.login(grant()).after(HOUR).does(credentialsChanged, OTHER)
     expect(due(life)).toBe('login')
   })
 })
@@ -242,12 +214,11 @@ describe('what is reported of a token request', () => {
       token: life.state.token,
       failuresBefore,
       loginDue: false,
-      asked: undefined,
       sameToken,
       lifetimeDoubt,
     })
     expect(life.state).toMatchObject({ lastSuccessAt: life.now, token: { generation: 2 } })
-    expect(life.state).toMatchObject({ backoff: 'none', failuresInRow: 0 })
+    expect(life.state).toMatchObject({ backoff: { state: 'none' }, failuresInRow: 0 })
   })
 
   it.each([
@@ -262,7 +233,6 @@ describe('what is reported of a token request', () => {
       at: life.now,
       durationMs: 70,
       failure,
-      asked: undefined,
       failuresInRow: 1,
       backoff,
       retryIn,
@@ -277,18 +247,20 @@ describe('what is reported of a token request', () => {
   })
 })
 
-it('a token request that rejections ask for says so, and the next attempt does not', () => {
-  const rejection = { kind: 'first', replays: 0 } as const
+it('a token request that rejections ask for says so once for each token', () => {
   const life = live().login(grant())
-  life.does(rejected, { ...rejection, generation: 1, status: 401 })
-  life.does(rejected, { ...rejection, generation: 0, status: 403 })
-  expect(life.begins('refresh').event).toEqual({
+  life.does(rejected, { ...REJECTED, generation: 1 })
+  life.does(rejected, { ...REJECTED, generation: 0, status: 403 })
+  expect(due(life)).toBe('login')
+  expect(life.begins('login').event).toEqual({
     type: 'token-rejected',
     at: life.now,
     generation: 1,
     status: 401,
   })
   expect(life.ends(DOWN).begins('login').event).toBeUndefined()
+  life.does(rejected, { ...REJECTED, generation: 1 }).ends(DOWN)
+  expect(life.begins('login').event).toBeUndefined()
 })
 
 it('what comes before the first token request changes nothing', () => {
@@ -301,58 +273,60 @@ it('what comes before the first token request changes nothing', () => {
 })
 
 describe('a token request that is deferred', () => {
-  const deferred = (reason: 'busy' | 'paused' | 'guarded', ms: number) =>
-    ({ deferred: reason, ms, backoff: 'guarded' }) as const
+  const deferred = (reason: 'busy' | 'guarded', ms: number) =>
+    ({ deferred: reason, ms, backoff: { state: 'guarded', refused: false } }) as const
 
-  it('waits for as long as it says, and the token serves to its last second meanwhile', () => {
-    const life = aged().begins('refresh').does(ended, deferred('paused', 60_000))
-    expect(life.event).toEqual({
-      type: 'deferred',
-      at: life.now,
-      because: 'paused',
-      ms: 60_000,
-      asked: undefined,
-    })
-    expect([life.wait(), life.state.backoff]).toEqual([60_000, 'guarded'])
-    expect([sent(life.after(58_999)), sent(life.after(1))]).toEqual([1, undefined])
-  })
-
-  it('since another replica asks iSales is asked for until that has ended', () => {
-    const life = aged().begins('refresh').does(ended, deferred('busy', 250))
-    expect(isInFlight(life.state)).toBe(true)
-    expect(isInFlight(life.begins('refresh').ends(DOWN).state)).toBe(false)
-  })
-
-  it.each([
-    ['busy', undefined],
-    ['guarded', { outcome: 'deferred', reason: 'guarded', retryIn: 250 }],
-  ] as const)('%s, that an operator asked for, stays asked for', (reason, end) => {
-    const life = live().does(renewAsked, undefined).begins('login')
-    life.does(ended, deferred(reason, 250))
-    expect([life.state.asked.end, life.wait(), whyOf(life.state)]).toEqual([end, 250, 'operator'])
-  })
-
-  it('is not for an operator who asked while it was in flight', () => {
-    const life = live().begins('login').does(renewAsked, undefined)
-    life.does(ended, deferred('guarded', HOUR))
-    expect([life.state.asked.end, due(life), whyOf(life.state)]).toEqual([
-      undefined,
-      'login',
-      'operator',
-    ])
+  it('waits for as long as it says', () => {
+    const life = aged().begins('refresh').does(ended, deferred('busy', 60_000))
+    expect(life.event).toEqual({ type: 'deferred', at: life.now, because: 'busy', ms: 60_000 })
+    expect([life.wait(), life.state.backoff.state]).toEqual([60_000, 'guarded'])
   })
 
   it('says nothing of credentials that came meanwhile', () => {
-    const life = live().begins('login').does(credentialsChanged, undefined)
+    const life = live().begins('login').does(credentialsChanged, OTHER)
     expect(life.does(ended, deferred('guarded', HOUR)).wait()).toBe(0)
   })
 
   it.each([
     ['guarded', 'refresh'],
-    ['paused', undefined],
+    ['busy', undefined],
   ] as const)('%s lets a %s begin', (reason, expected) => {
     const life = aged().begins('login').does(ended, deferred(reason, HOUR))
     expect(due(life)).toBe(expected)
+  })
+
+  it.each([
+    ['busy', true],
+    ['guarded', false],
+  ] as const)('%s: it stays forced, %s', (reason, forced) => {
+    const life = live().login(REFUSED).after(3000).does(renewAsked, undefined).begins('login')
+    expect(life.does(ended, deferred(reason, 50)).state.forced).toBe(forced)
+  })
+})
+
+describe('an operator who asks', () => {
+  it('ends a pause once, and the login that follows may pass the book', () => {
+    const life = live().login(REFUSED).after(4000)
+    expect([life.wait(), due(life)]).toEqual([1000, undefined])
+    life.does(renewAsked, undefined)
+    expect(life.event).toEqual({ type: 'renew-asked', at: life.now, endsPause: true })
+    expect([due(life), life.state.forced]).toEqual(['login', true])
+    expect(life.begins('login').ends(REFUSED).state.forced).toBe(false)
+  })
+
+  it('ends a pause 3 s after the last failure at the earliest', () => {
+    const life = live().login(REFUSED).after(100).does(renewAsked, undefined)
+    expect(life.wait()).toBe(2900)
+  })
+
+  it.each<readonly [string, Life]>([
+    ['a token serves', live().login(grant())],
+    ['a login is in flight', live().login(REFUSED).after(5000).begins('login')],
+    ['the pause is over', live().login(REFUSED).after(5000)],
+  ])('asks iSales for nothing while %s', (_, life) => {
+    const before = life.state
+    expect(life.does(renewAsked, undefined).state).toBe(before)
+    expect(life.event).toMatchObject({ type: 'renew-asked', endsPause: false })
   })
 })
 
@@ -363,10 +337,9 @@ it.each([
   const [, isAdopted, expected] = row
   const life = live().login(grant())
   const events = [2, 3, 4].map((generation) => {
-    const rejection = { status: 401, kind: 'first', replays: 0 } as const
-    life.does(rejected, { ...rejection, generation: generation - 1 }).after(life.wait())
+    life.does(rejected, { ...REJECTED, generation: generation - 1 }).after(life.wait())
     const given = { ...grant({ token: `t${generation}` }), adopted: isAdopted }
-    life.begins('refresh').ends(given).after(1)
+    life.begins('login').ends(given).after(1)
     life.does(accepted, { generation, kind: 'newer-token', sentAt: life.now })
     return life.event?.type
   })
@@ -382,47 +355,26 @@ describe('the token of another replica', () => {
     const given = { ...grant({ token: 't2' }), sentAt: START - 10_000, adopted: true }
     life.does(adopted, given)
     expect(life.event).toMatchObject({ type: 'adopted', token: { adopted: true } })
-    expect([sent(life), life.wait(), whyOf(life.state)]).toEqual([1, 230_000, 'renewal'])
+    expect([sent(life), life.wait(), isLoginDue(life.state)]).toEqual([1, 230_000, false])
   })
 
-  it('that came from other credentials serves, and a login with ours is due', () => {
+  it('that came from other credentials serves, and a login with ours is due until it is granted', () => {
     const given = { ...grant({ token: 't2' }), adopted: true, foreign: true }
     const life = live().does(adopted, given)
-    expect([sent(life), due(life), whyOf(life.state)]).toEqual([1, 'login', 'credentials'])
-    expect(whyOf(life.login(REFUSED).does(adopted, given).state)).toBe('renewal')
+    expect([sent(life), due(life)]).toEqual([1, 'login'])
+    life.login(REFUSED).does(adopted, given)
+    expect([isLoginDue(life.state), life.state.backoff.state]).toEqual([true, 'rejected'])
+    expect(isLoginDue(life.login(grant()).state)).toBe(false)
   })
 
-  it('is not the login that an operator asked for', () => {
-    const life = live().does(renewAsked, undefined)
-    life.does(adopted, { ...grant(), adopted: true })
-    expect([life.state.asked.end, due(life), whyOf(life.state)]).toEqual([
-      undefined,
-      'login',
-      'operator',
-    ])
-  })
-
-  it('is no newer one when it is at hand: a call that it was rejected for waits for a renewal', () => {
+  it('is no newer one when it is at hand: what is known of it stays', () => {
     const life = live()
       .does(adopted, { ...grant(), adopted: true })
       .after(60_000)
-    life.does(credentialsChanged, undefined).begins('login')
-    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
+    life.does(credentialsChanged, OTHER).begins('login')
+    life.does(rejected, { ...REJECTED, generation: 1 })
     life.ends({ ...grant(), adopted: true })
-    expect([sent(life), due(life)]).toEqual([1, 'refresh'])
-    life
-      .does(credentialsChanged, undefined)
-      .begins('login')
-      .ends({ ...grant(), adopted: true })
-    expect(life.begins('refresh').event).toMatchObject({ type: 'token-rejected', generation: 1 })
+    expect([sent(life), due(life)]).toEqual([1, 'login'])
+    expect(life.begins('login').event).toMatchObject({ type: 'token-rejected', generation: 1 })
   })
-})
-
-it('a refresh that gives the rejected token again is followed by a login', () => {
-  const life = live().login(grant()).after(60_000)
-  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
-  expect(due(life)).toBe('refresh')
-  life.begins('refresh').ends(grant())
-  expect(life.event).toMatchObject({ type: 'failed', failure: { reason: 'rejected' } })
-  expect([sent(life), due(life)]).toEqual([1, 'login'])
 })

@@ -5,37 +5,8 @@ import type { RejectedToken, TokenSource } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { seeded } from '../simulation/loop.ts'
+import { virtualClock } from './scenario-clock.ts'
 import { openReplica, openStore } from './scenario-replicas.ts'
-
-export type VirtualClock = ReturnType<typeof virtualClock>
-
-/** Time that jumps to what is due next. What is due at one instant runs in the order in which it was set. */
-function virtualClock() {
-  const pending = new Set<{ readonly at: number; readonly run: () => void }>()
-  let now = 0
-  const setTimer = (run: () => void, ms: number) => {
-    const entry = { at: now + Math.max(0, ms), run }
-    pending.add(entry)
-    return { cancel: () => pending.delete(entry) }
-  }
-  return {
-    now: () => now,
-    setTimer,
-    sleep: (ms: number) => new Promise<void>((resolve) => setTimer(resolve, ms)),
-    async runUntil(end: number) {
-      for (;;) {
-        await new Promise((resolve) => setImmediate(resolve))
-        let next: { readonly at: number; readonly run: () => void } | undefined
-        for (const entry of pending) if (next === undefined || entry.at < next.at) next = entry
-        if (next === undefined || next.at > end) break
-        pending.delete(next)
-        now = next.at
-        next.run()
-      }
-      now = end
-    },
-  }
-}
 
 /** What iSales does beside granting tokens; a scenario changes it while it runs. */
 const SWITCHES = {

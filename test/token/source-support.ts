@@ -1,27 +1,28 @@
-import { Secret } from '../../src/config/secret.ts'
-import { memoryBook, withBook } from '../../src/token/book.ts'
-import type { Ask, Credentials, Sending } from '../../src/token/client.ts'
+import { withBook } from '../../src/token/book.ts'
+import { openBook } from '../../src/token/book-file.ts'
+import type { Sending } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
 import { isGrant, type AuthFailure, type Grant } from '../../src/token/protocol.ts'
 import { createTokenSource, type RejectedCall, type Wait } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
+import type { Clock } from '../../src/clock.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { ATTEMPTS, RULES, START } from './support.ts'
+import { ATTEMPTS, credentialsOf, RULES, START } from './support.ts'
 
 /** A token request in flight; the test ends it. */
 interface Asked {
   readonly signal: AbortSignal
-  readonly why: Ask['why']
+  readonly forced: boolean
   readonly respond: (outcome: Grant | AuthFailure) => Promise<void>
 }
 
 /** A source whose token requests the test ends and whose time the test moves. */
-export function openSource(rules: Partial<Rules> = {}) {
+export function openSource(rules: Partial<Rules> = {}, learnsWithin = 0) {
   const clock = manualClock(START)
   const events: TokenEvent[] = []
   const asked: Asked[] = []
-  let why: Ask['why'] = 'renewal'
+  let forced = false
   const request = ({ signal, onSent }: Sending) =>
     new Promise<Grant | AuthFailure>((resolve) => {
       onSent()
@@ -30,14 +31,14 @@ export function openSource(rules: Partial<Rules> = {}) {
         resolve(isGrant(outcome) ? { ...outcome, sentAt } : outcome)
         await clock.advance(0)
       }
-      asked.push({ signal, why, respond })
+      asked.push({ signal, forced, respond })
     })
   const client = withBook({
     client: {
       login: (_, sending) => request(sending),
       refresh: (_, sending) => request(sending),
     },
-    book: memoryBook(),
+    book: memoryBook(clock),
     rules: ATTEMPTS,
     clock,
     random: () => 0.5,
@@ -47,10 +48,11 @@ export function openSource(rules: Partial<Rules> = {}) {
     clock,
     random: () => 0.5,
     client(ask) {
-      why = ask.why
+      ;({ forced } = ask)
       return client(ask)
     },
     credentials: credentialsOf('wrong'),
+    learnsWithin,
     observe: (event) => events.push(event),
   })
   return {
@@ -80,13 +82,15 @@ export function openSource(rules: Partial<Rules> = {}) {
   }
 }
 
-export function credentialsOf(password: string): Credentials {
-  return { user: 'obs', password: new Secret(password) }
+/** The book of one process without a `STATE_DIR`. */
+export function memoryBook(clock: Clock) {
+  const nothing = { onTrouble() {}, onExposed() {} }
+  return openBook({ directory: undefined, clock, wallClock: () => clock.now(), ...nothing })
 }
 
 /** A source that has logged in once. */
-export async function openFresh(first: Grant, rules: Partial<Rules> = {}) {
-  const opened = openSource(rules)
+export async function openFresh(first: Grant, rules: Partial<Rules> = {}, learnsWithin = 0) {
+  const opened = openSource(rules, learnsWithin)
   opened.source.start()
   await opened.clock.advance(0)
   await opened.last().respond(first)

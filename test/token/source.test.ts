@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest'
-import { credentialsOf, openFresh, openSource } from './source-support.ts'
+import { openFresh, openSource } from './source-support.ts'
 import type { RejectedToken } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
-import { grant, REFUSED } from './support.ts'
+import { credentialsOf, grant, REFUSED } from './support.ts'
 
 const FAR = 1e9
 
@@ -207,11 +207,9 @@ describe('a rejected call', () => {
     async function openEnded() {
       const opened = await openFresh(grant())
       const { source, clock, token, reject, last } = opened
-      const first = reject(token)
-      await clock.advance(1)
+      await clock.advance(240_000)
       await last().respond(REFUSED)
       await last().respond(grant({ token: 't2' }))
-      await first
       const second = source.current()
       if (second === undefined) throw new Error('no second token')
       const again = () => reject(second, { rejected: rejectedWith(token), replays: 1 })
@@ -292,7 +290,7 @@ describe('against evidence, pace and places', () => {
     }
   }
 
-  it('calls are rejected for 30 s at most while iSales answers others unlooked', async () => {
+  it('calls are rejected for 30 s at most while iSales answers others without a look', async () => {
     const { clock, pass, call, revoke } = await openIsales()
     await call()
     // A call that is refused for what it is, twice: from now on evidence is waited for.
@@ -391,16 +389,35 @@ it('an idle token that still serves is renewed by the call that uses it, when it
   expect(asked).toHaveLength(2)
 })
 
-it('an operator who asks for a login gets it although the account is guarded, once', async () => {
+it('an operator ends the pause of a guarded account once', async () => {
   const { source, clock, asked, last } = openSource()
   source.start()
   await clock.advance(0)
   await last().respond(REFUSED)
+  await clock.advance(3000)
   source.renew()
   await clock.advance(0)
   await last().respond(REFUSED)
   await clock.advance(9999)
-  expect(asked.map(({ why }) => why)).toEqual(['credentials', 'operator'])
+  expect(asked.map(({ forced }) => forced)).toEqual([false, true])
   await clock.advance(1)
-  expect(asked.map(({ why }) => why)).toEqual(['credentials', 'operator', 'credentials'])
+  expect(asked.map(({ forced }) => forced)).toEqual([false, true, false])
+})
+
+it('a call that is rejected while logins are paused waits for the token of another replica', async () => {
+  const { source, clock, token, last, reject } = await openFresh(
+    grant({ refreshToken: null }),
+    {},
+    1200,
+  )
+  void reject(token)
+  await clock.advance(0)
+  for (const pause of [5000, 10_000, 0]) {
+    await last().respond(REFUSED)
+    await clock.advance(pause)
+  }
+  const verdict = reject(token)
+  await clock.advance(1100)
+  source.adopt({ ...grant({ token: 't2' }), adopted: true })
+  expect(await verdict).toMatchObject({ type: 'replay', token: { generation: 2 } })
 })

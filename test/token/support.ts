@@ -1,6 +1,16 @@
 import { Secret } from '../../src/config/secret.ts'
-import { afterFailure, backoffOf, granted, NO_ENTRY, type Entry } from '../../src/token/book.ts'
-import type { Outcome } from '../../src/token/client.ts'
+import {
+  backoffOf,
+  begun,
+  countOf,
+  failed,
+  granted,
+  NO_ENTRY,
+  notBefore,
+  pauseAfter,
+  type Entry,
+} from '../../src/token/book.ts'
+import type { Credentials, Outcome } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import {
   credentialsChanged,
@@ -72,9 +82,13 @@ export function throttled(retryAfter: number): AuthFailure {
   return authFailure('untouched', 'throttled', { status: 429, retryAfter })
 }
 
+export function credentialsOf(password: string): Credentials {
+  return { user: 'obs', password: new Secret(password) }
+}
+
 /** Drives the pure rules by hand: time stands still unless `after` moves it. */
 export class Life {
-  state: State = initialState(START)
+  state: State = initialState(credentialsOf('wrong'), START)
   now = START
   /** What the last step gave to log and metrics. */
   event: TokenEvent | undefined
@@ -119,16 +133,27 @@ export class Life {
       this.#entry = granted(this.now)
       return { ...outcome, sentAt: request?.startedAt ?? this.now }
     }
-    if (request?.operation === 'refresh' && (outcome.kind === 'refused' || isMissing(outcome))) {
-      const backoff = this.#entry.attempts > 0 ? backoffOf(this.#entry, ATTEMPTS) : 'none'
-      return { failure: outcome, pause: 0, counted: false, backoff }
-    }
-    const given = { rules: ATTEMPTS, failures, now: this.now, random: this.#random }
-    const { entry, ...verdict } = afterFailure(this.#entry, outcome, given)
-    this.#entry = entry
-    return { failure: outcome, ...verdict }
+    const { kind } = outcome
+    const isRefresh = request?.operation === 'refresh'
+    if (isRefresh && (kind === 'refused' || kind === 'ambiguous' || isMissing(outcome)))
+      return { failure: outcome, pause: 0, counted: false, backoff: NO_BACKOFF }
+    const { now } = this
+    const before = isRefresh ? granted(now) : this.#entry
+    const counted = countOf(outcome, before, now) !== undefined
+    const entry = failed(begun(before, now), before, outcome, { weight: 1, now })
+    if (!isRefresh) this.#entry = entry
+    const pause = counted
+      ? notBefore(entry, ATTEMPTS) - now
+      : pauseAfter(outcome, failures, this.#random)
+    const isShown = counted || entry.refusals > 0
+    const backoff = isShown
+      ? backoffOf(entry, ATTEMPTS)
+      : { ...NO_BACKOFF, state: 'transient' as const }
+    return { failure: outcome, pause, counted, backoff }
   }
 }
+
+const NO_BACKOFF = { state: 'none', refused: false } as const
 
 /** @param random of each step; by default there is no jitter in a renewal. */
 export function live(rules: Partial<Rules> = {}, random = 0.5): Life {

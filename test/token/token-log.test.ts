@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LOG_EVENTS, type LogEventName, type LogFields } from '../../src/log/log-events.ts'
 import { sharingLog } from '../../src/sharing/sharing-log.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
-import type { AskedEnd, TokenEvent } from '../../src/token/events.ts'
+import type { TokenEvent } from '../../src/token/events.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
 import type { Log } from '../../src/log/logger.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
@@ -52,14 +52,7 @@ const changed: TokenEvent = { type: 'credentials-changed', at: NOW }
 const conflictAt = (at: number): TokenEvent => ({ type: 'conflict', at })
 const assumed = grantedAs(2, { lifetimeDoubt: 'missing' })
 const tooLong = grantedAs(2, { lifetimeDoubt: 'too-long' })
-const deferred = (asked?: AskedEnd): TokenEvent => ({
-  type: 'deferred',
-  at: NOW,
-  because: 'busy',
-  ms: 1000,
-  asked,
-})
-const refusedEnd = { outcome: 'refused', reason: 'rejected', retryIn: 5000 } as const
+const deferred: TokenEvent = { type: 'deferred', at: NOW, because: 'busy', ms: 1000 }
 const adoptedAfter = (failuresBefore: number): TokenEvent => ({
   type: 'adopted',
   at: NOW,
@@ -110,8 +103,8 @@ describe('the log of the token', () => {
       ['error login-rejected', 'info secret-reloaded', 'error login-rejected'],
     ],
     [
-      'says that an operator asks for a login',
-      [{ type: 'renew-asked', at: NOW, asked: undefined }, login],
+      'says that an operator asks',
+      [{ type: 'renew-asked', at: NOW, endsPause: true }, login],
       ['info renew-asked', 'info logged-in'],
     ],
     [
@@ -150,23 +143,6 @@ describe('the log of the token', () => {
       'warns of lifetimes that are probably milliseconds',
       [tooLong, tooLong],
       ['info renewed', 'warn lifetime-too-long', 'info renewed'],
-    ],
-    [
-      'always says what came of a token request that an operator asked for',
-      [
-        rejected,
-        failed({ failure: REFUSED, backoff: 'rejected', asked: refusedEnd }),
-        deferred({ ...refusedEnd, outcome: 'deferred' }),
-        grantedAs(2, { asked: { outcome: 'granted' } }),
-      ],
-      [
-        'error login-rejected',
-        'error login-rejected',
-        'info renew-ended',
-        'info renew-ended',
-        'info recovered',
-        'info renew-ended',
-      ],
     ],
     [
       'says that a token of another replica is used, and as a recovery after failures',
@@ -220,8 +196,13 @@ describe('the log of the token', () => {
         durationMs: 42,
       },
     ],
+    [
+      'an operator who asks while a token serves',
+      [{ type: 'renew-asked', at: NOW, endsPause: false }],
+      { by: 'SIGHUP', outcome: 'nothing-paused' },
+    ],
     ['a rejection', [rejectedAs(3)], { generation: 3, status: 401 }],
-    ['a wait for another replica', [deferred()], { reason: 'busy', retryInSeconds: 1 }],
+    ['a wait for another replica', [deferred], { reason: 'busy', retryInSeconds: 1 }],
   ])('has these fields of %s', (_, events, fields) => {
     expect(linesOf(events).fields.at(-1)).toEqual(fields)
   })
@@ -235,7 +216,7 @@ describe('the log of the token', () => {
     const lines: (readonly [LogEventName, LogFields])[] = []
     const log: Log = (event, fields = {}) => void lines.push([event, fields])
     const observe = sharingLog(log, PLACES)
-    observe({ type: 'alone', reason: 'timeout' })
+    observe({ type: 'alone', reason: 'timeout', code: undefined })
     observe({ type: 'shared' })
     observe({ type: 'unreadable' })
     expect(lines).toMatchObject([

@@ -8,6 +8,14 @@ import { adminOf, SCENES, type Scene } from '../browser/states.ts'
 import { authFailure } from '../support/failure.ts'
 import { foreign } from './foreign.ts'
 
+const SHARED = {
+  state: 'shared',
+  reason: undefined,
+  code: undefined,
+  since: NOW,
+  adoptedAt: undefined,
+} as const
+
 /** Stands for every value that a text names, and for what the value is a part of. */
 const ANY: unknown = new Proxy(['甲'], {
   get: (target, key) => {
@@ -68,12 +76,12 @@ describe('in Chinese', () => {
     shared: {
       snapshot: {},
       events: [],
-      sharing: { state: 'shared', reason: undefined, since: NOW, replicas: 3, adoptedAt: NOW },
+      sharing: { ...SHARED, adoptedAt: NOW },
     },
     alone: {
       snapshot: {},
       events: [],
-      sharing: { state: 'alone', reason: 'auth', since: NOW, replicas: 1, adoptedAt: undefined },
+      sharing: { ...SHARED, state: 'alone', reason: 'refused', code: 'NOAUTH' },
       certificateEnd: Date.UTC(2026, 2, 9),
     },
     declined: {

@@ -12,7 +12,6 @@ const FILES = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
 /** No sentences, although they look so. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   'admin/status-style.ts': 'a style sheet',
-  'sharing/cell.ts': 'a program in Lua',
   'config/reload.ts': '`file of uid 0`, a value of the log field `by`',
 }
 
