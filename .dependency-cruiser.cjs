@@ -16,7 +16,7 @@ const LAYERS = [
   ['http/'],
   ['config/'],
   ['words/'],
-  ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'setting-problem.ts', 'terminal.ts'],
+  ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'terminal.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')
@@ -33,7 +33,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** They decide and do nothing else: no I/O, no clock, no random number. */
-const PURE = ['causes', 'words/en', 'words/en-commands', 'words/en-settings', 'words/english-only', 'words/zh', 'words/zh-commands', 'words/zh-settings', 'token/protocol', 'token/lifecycle', 'token/evidence', 'token/logins', 'sharing/sharing-log', 'sharing/shared-token', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['causes', 'admin/judge', 'admin/failing', 'admin/call-counts', 'words/explain', 'words/en', 'words/zh', 'token/protocol', 'token/lifecycle', 'token/evidence', 'token/logins', 'sharing/sharing-log', 'sharing/shared-token', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 
 /** Folders with an entry: nobody outside imports past it. */
 const ENTRIES = readdirSync('src').filter((folder) => existsSync(`src/${folder}/index.ts`))
@@ -70,6 +70,7 @@ module.exports = {
     },
     oneHome('undici', 'upstream/'),
     oneHome('prom-client', 'admin/metrics'),
+    oneHome('marked', 'admin/documents'),
     oneHome('ioredis', 'sharing/(?:valkey|ioredis-workarounds)'),
     oneHome('lru-cache', 'obs/'),
     oneHome('@hono/node-server', 'hono'),

@@ -166,7 +166,6 @@ async function startProxy({ report, undo, env }: ProxyOptions) {
   const app = await startApp({
     config,
     version: 'demo',
-    settings: loaded.settings,
     log: report.onLog,
   })
   undo.push(() => app.stop())

@@ -1,7 +1,7 @@
 // Builds the program into dist/, or into the directory given. Without arguments: node scripts/build.mjs
 import { chmod, cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -37,8 +37,22 @@ await writeFile(
   join(outdir, 'package.json'),
   `${JSON.stringify({ name, version, type: 'module' })}\n`,
 )
-// What the admin port serves of the documentation: src/admin/run-book.ts.
-for (const page of ['operations', 'errors'])
-  for (const language of ['', '.zh-CN'])
-    await cp(join(root, `docs/${page}${language}.md`), join(outdir, `docs/${page}${language}.md`))
+// What the program shows of the documentation: src/words/sections.ts. Each code has its section there.
+const pages = ['errors', 'operations', 'configuration', 'commands']
+for (const page of [...pages, ...pages.map((each) => `${each}.zh-CN`), 'metrics'])
+  await cp(join(root, `docs/${page}.md`), join(outdir, `docs/${page}.md`))
+const { outputFiles } = await build({
+  absWorkingDir: root,
+  entryPoints: ['src/words/sections.ts'],
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  write: false,
+})
+const sections = join(outdir, 'sections.mjs')
+await writeFile(sections, outputFiles[0].text)
+const { missingSections } = await import(pathToFileURL(sections).href)
+await rm(sections)
+const missing = missingSections()
+if (missing.length > 0) throw new Error(`docs/ has no section for ${missing.join(', ')}`)
 await chmod(join(outdir, 'main.js'), 0o755)

@@ -1,84 +1,90 @@
+// oxlint-disable max-lines -- every closed set
 /**
- * What went wrong between two machines, or with the disk, as a closed set: an error code, a status or a reply goes in, a cause comes out.
- * Metrics, log, status page, problem responses, commands and exit codes take what they say from it; `words/` has what
- * happened and what to do for each. Nothing is judged by the text of a message.
+ * Every closed set of codes. A code has one section in docs/ for each language, and nothing else explains it: metrics, log,
+ * status page, problem responses and commands name codes, and add facts.
+ *
+ * What went wrong between two machines, or with the disk, is one of them: an error code, a status or a response goes in, a
+ * cause comes out. Nothing is judged by the text of a message.
  */
 
 /** Who is at the other end. `disk`: that of `STATE_DIR`. */
 export type Side = 'isales' | 'egress' | 'store' | 'client' | 'disk'
 
 /** How far it came. `connect`: TCP. `request`: nothing of it was written. `response`: something may have been. */
-export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login' | 'reply' | 'write'
+export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login' | 'write'
 
-/** Every code, and the stage at which it is met. */
-const STAGES = {
-  'name-unknown': 'dns',
-  'dns-down': 'dns',
-  'connection-refused': 'connect',
-  'no-route': 'connect',
-  'connect-timeout': 'connect',
-  /** Closed while TLS was negotiated. */
-  'connection-closed': 'connect',
-  untrusted: 'tls',
-  expired: 'tls',
-  'not-yet-valid': 'tls',
-  'other-name': 'tls',
-  /** The other side does not speak TLS; of a client that spoke HTTP `plain-http`. */
-  'no-tls': 'tls',
-  'plain-http': 'tls',
-  /** The other side speaks TLS, or may do so, and we do not. */
-  'plain-refused': 'tls',
-  /** It accepts no certificate of ours, or wants one. */
-  'own-certificate': 'tls',
-  'no-certificate': 'tls',
-  /** No version or cipher in common, or something else of TLS. */
-  handshake: 'tls',
-  'egress-login': 'connect',
-  'egress-refused': 'connect',
-  /** No token, place or connection was free in time. */
-  'no-token': 'request',
-  overloaded: 'request',
-  'no-connection': 'request',
-  /** The proxy itself failed. */
-  internal: 'request',
-  closed: 'request',
-  invalid: 'request',
-  timeout: 'response',
-  lost: 'response',
-  /** Of a call: cut off, or malformed. */
-  broken: 'response',
-  /** iSales responded 500 to a call. */
-  'call-refused': 'response',
-  'path-unknown': 'response',
-  'proxy-login': 'response',
-  throttled: 'response',
-  maintenance: 'response',
-  gateway: 'response',
-  'server-error': 'response',
-  'page-refused': 'response',
-  'not-isales': 'response',
-  account: 'login',
-  password: 'login',
-  values: 'login',
-  business: 'login',
-  result: 'login',
-  /** A refresh carries neither user nor password. */
-  'refresh-refused': 'login',
-  /** A refresh gave the token again that iSales rejects. */
-  'same-token': 'login',
-  'disk-full': 'write',
-  'disk-denied': 'write',
-  'disk-readonly': 'write',
-  /** No hard links: another process could not be kept from writing the same version of the book. */
-  'disk-no-links': 'write',
-  /** It takes longer than the proxy waits. */
-  'disk-slow': 'write',
-  /** There is a file, and it is none of ours. */
-  'disk-foreign': 'write',
-  'disk-failed': 'write',
-} as const satisfies Readonly<Record<string, Stage>>
+/**
+ * Every cause, by the stage at which it is met.
+ *
+ * - `connection-closed`: while TLS was negotiated.
+ * - `no-tls`: the other side does not speak it; of a client that spoke HTTP `plain-http`.
+ * - `plain-refused`: the other side speaks TLS, or may do so, and we do not.
+ * - `own-certificate`: it accepts no certificate of ours, or wants one.
+ * - `handshake`: no version or cipher in common, or something else of TLS.
+ * - `refresh-refused`: a refresh carries neither user nor password.
+ * - `same-token`: a refresh gave the token again that iSales rejects.
+ * - `disk-no-links`: another process could not be kept from writing the same version of the book.
+ * - `disk-slow`: it takes longer than the proxy waits.
+ * - `disk-foreign`: there is a file, and it is none of ours.
+ */
+// oxfmt-ignore
+const CAUSES = {
+  dns: ['name-unknown', 'dns-down'],
+  connect: [
+    'connection-refused', 'no-route', 'connect-timeout', 'connection-closed', 'egress-login',
+    'egress-refused',
+  ],
+  tls: [
+    'untrusted', 'expired', 'not-yet-valid', 'other-name', 'no-tls', 'plain-http',
+    'plain-refused', 'own-certificate', 'no-certificate', 'handshake',
+  ],
+  request: ['closed', 'invalid'],
+  response: [
+    'timeout', 'lost', 'path-unknown', 'proxy-login', 'throttled', 'maintenance', 'gateway',
+    'server-error', 'page-refused', 'not-isales',
+  ],
+  login: [
+    'account', 'password', 'values', 'business', 'result', 'refresh-refused', 'same-token',
+  ],
+  write: [
+    'disk-full', 'disk-denied', 'disk-readonly', 'disk-no-links', 'disk-slow', 'disk-foreign',
+    'disk-failed',
+  ],
+} as const satisfies Readonly<Record<Stage, readonly string[]>>
 
-export type CauseCode = keyof typeof STAGES
+export type CauseCode = (typeof CAUSES)[Stage][number]
+const STAGES = inverted<Stage, CauseCode>(CAUSES) as Readonly<Record<CauseCode, Stage>>
+
+/** From each member of the lists to the key of its list. */
+function inverted<Key extends string, Member extends string>(
+  lists: Readonly<Partial<Record<Key, readonly Member[]>>>,
+): Readonly<Partial<Record<Member, Key>>> {
+  const all = Object.entries(lists) as [Key, readonly Member[]][]
+  const pairs = all.flatMap(([key, members]) => members.map((member) => [member, key] as const))
+  return Object.fromEntries(pairs) as Partial<Record<Member, Key>>
+}
+
+/** What was asked of iSales. */
+export type Asked = 'login' | 'refresh' | 'call'
+
+/** The causes whose cure depends on what was asked. */
+const BY_ASKED = {
+  timeout: { login: 'login-timeout', refresh: 'login-timeout', call: 'upstream-timeout' },
+  // oxfmt-ignore
+  'path-unknown': { login: 'login-path-unknown', refresh: 'refresh-path-unknown', call: 'call-declined' },
+  'page-refused': { login: 'page-refused', refresh: 'page-refused', call: 'page-relayed' },
+} as const satisfies Partial<Record<CauseCode, Readonly<Record<Asked, string>>>>
+
+type ByAsked = typeof BY_ASKED
+/** The codes that explain causes. */
+export type ExplainedCause = Exclude<CauseCode, keyof ByAsked> | ByAsked[keyof ByAsked][Asked]
+
+/** The code that explains a cause. */
+export function codeOfCause({ code }: Cause, asked: Asked): ExplainedCause {
+  if (code in BY_ASKED) return BY_ASKED[code as keyof ByAsked][asked]
+  return code as ExplainedCause
+}
+
 export interface Cause {
   readonly stage: Stage
   readonly code: CauseCode
@@ -110,41 +116,27 @@ export const CODES = {
   noLinks: 'ERR_NO_HARD_LINKS',
 } as const
 
-/** Of Node, OpenSSL and undici; the first word of an error reply of a store is its code, too. */
-const BY_CODE: Readonly<Record<string, CauseCode>> = {
-  ENOTFOUND: 'name-unknown',
-  EAI_AGAIN: 'dns-down',
-  ECONNREFUSED: 'connection-refused',
-  EHOSTUNREACH: 'no-route',
-  ENETUNREACH: 'no-route',
-  EHOSTDOWN: 'no-route',
-  EACCES: 'no-route',
-  EPERM: 'no-route',
-  ETIMEDOUT: 'connect-timeout',
-  [CODES.proxyAuth]: 'egress-login',
-  [CODES.proxyRefused]: 'egress-refused',
-
-  CERT_HAS_EXPIRED: 'expired',
-  CERT_NOT_YET_VALID: 'not-yet-valid',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'other-name',
-  HOSTNAME_MISMATCH: 'other-name',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'no-tls',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'no-tls',
-  ERR_SSL_HTTP_REQUEST: 'plain-http',
-  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: 'no-certificate',
-  ERR_TLS_HANDSHAKE_TIMEOUT: 'timeout',
-
-  ECONNRESET: 'lost',
-  EPIPE: 'lost',
-  UND_ERR_SOCKET: 'lost',
-  UND_ERR_HEADERS_TIMEOUT: 'timeout',
-  UND_ERR_BODY_TIMEOUT: 'timeout',
-  UND_ERR_INVALID_ARG: 'invalid',
-  UND_ERR_NOT_SUPPORTED: 'invalid',
-  UND_ERR_DESTROYED: 'closed',
-  UND_ERR_CLOSED: 'closed',
-  [CODES.closed]: 'closed',
-}
+/** Of Node, OpenSSL and undici. */
+// oxfmt-ignore
+const BY_CODE: Readonly<Record<string, CauseCode>> = inverted<CauseCode, string>({
+  'name-unknown': ['ENOTFOUND'],
+  'dns-down': ['EAI_AGAIN'],
+  'connection-refused': ['ECONNREFUSED'],
+  'no-route': ['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'EACCES', 'EPERM'],
+  'connect-timeout': ['ETIMEDOUT'],
+  'egress-login': [CODES.proxyAuth],
+  'egress-refused': [CODES.proxyRefused],
+  expired: ['CERT_HAS_EXPIRED'],
+  'not-yet-valid': ['CERT_NOT_YET_VALID'],
+  'other-name': ['ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH'],
+  'no-tls': ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'],
+  'plain-http': ['ERR_SSL_HTTP_REQUEST'],
+  'no-certificate': ['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'],
+  timeout: ['ERR_TLS_HANDSHAKE_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'],
+  lost: ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'],
+  invalid: ['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'],
+  closed: ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', CODES.closed],
+}) as Readonly<Record<string, CauseCode>>
 
 /** Families of codes, the first that fits. */
 const BY_FAMILY: readonly (readonly [RegExp, CauseCode])[] = [
@@ -190,14 +182,12 @@ export function causeOfError(code: string, { side, stage, plain = false }: Met):
   return cause(known ?? AT_STAGE[stage], side)
 }
 
-const BY_DISK: Readonly<Record<string, CauseCode>> = {
-  ENOSPC: 'disk-full',
-  EDQUOT: 'disk-full',
-  EACCES: 'disk-denied',
-  EPERM: 'disk-denied',
-  EROFS: 'disk-readonly',
-  [CODES.noLinks]: 'disk-no-links',
-}
+const BY_DISK = inverted<CauseCode, string>({
+  'disk-full': ['ENOSPC', 'EDQUOT'],
+  'disk-denied': ['EACCES', 'EPERM'],
+  'disk-readonly': ['EROFS'],
+  'disk-no-links': [CODES.noLinks],
+})
 
 /** Why `STATE_DIR` cannot be used, by the code of the error. */
 export function causeOfDisk(code: string): Cause {
@@ -214,31 +204,26 @@ export interface StatusSeen {
   readonly plain?: boolean | undefined
 }
 
-const BY_STATUS: Readonly<Record<number, CauseCode>> = {
-  404: 'path-unknown',
-  405: 'path-unknown',
-  407: 'proxy-login',
-  408: 'timeout',
-  429: 'throttled',
-  502: 'gateway',
-  503: 'maintenance',
-  504: 'gateway',
-}
+const BY_STATUS = inverted<CauseCode, `${number}`>({
+  'path-unknown': ['404', '405'],
+  'proxy-login': ['407'],
+  timeout: ['408'],
+  throttled: ['429'],
+  maintenance: ['503'],
+  gateway: ['502', '504'],
+})
 
 /** What iSales refuses with, by its published list. */
-const REFUSALS: Readonly<Record<number, CauseCode>> = {
-  200: 'result',
-  400: 'values',
-  401: 'account',
-  403: 'password',
-  500: 'business',
+// oxfmt-ignore
+const BY_REFUSED_STATUS: Readonly<Record<number, CauseCode>> = {
+  200: 'result', 400: 'values', 401: 'account', 403: 'password', 500: 'business',
 }
 
 /** The cause behind a response that is no success. */
 export function causeOfStatus({ status, shaped, page, plain }: StatusSeen): Cause {
-  const known = BY_STATUS[status]
+  const known = BY_STATUS[`${status}`]
   if (known !== undefined) return cause(known)
-  const refused = REFUSALS[status]
+  const refused = BY_REFUSED_STATUS[status]
   const isUnauthorized = status === 401 || status === 403
   if (page === true) {
     if (isUnauthorized) return cause('page-refused')
@@ -289,22 +274,15 @@ export function connectFailureOf({ stage, code, side }: Cause): ConnectFailure {
  * - `malformed`: a response that the interface does not describe (HTML, a redirect, 404, a body over 64 KiB,
  *   a token that cannot be a header value).
  */
+// oxfmt-ignore
 export const AUTH_FAILURES = [
-  'rejected',
-  'result',
-  'throttled',
-  'unavailable',
-  'timeout',
-  'tls',
-  'malformed',
+  'rejected', 'result', 'throttled', 'unavailable', 'timeout', 'tls', 'malformed',
 ] as const
 export type AuthFailureReason = (typeof AUTH_FAILURES)[number]
 
+// oxfmt-ignore
 const MALFORMED: ReadonlySet<CauseCode> = new Set([
-  'path-unknown',
-  'proxy-login',
-  'page-refused',
-  'not-isales',
+  'path-unknown', 'proxy-login', 'page-refused', 'not-isales',
 ])
 
 export function authFailureOf({ stage, code, side }: Cause): AuthFailureReason {
@@ -328,17 +306,16 @@ export function storeFailureOf(code: string, isReply: boolean): StoreFailureReas
   return stage === 'tls' ? 'tls' : 'unreachable'
 }
 
+/** The code that explains why the store cannot be used. */
+export function codeOfStore(reason: StoreFailureReason) {
+  return `store-${reason}` as const
+}
+
 /** Why the TLS handshake of a client failed: label values of `client_handshake_failures_total`. */
+// oxfmt-ignore
 export const HANDSHAKE_FAILURES = [
-  'plain-http',
-  'no-certificate',
-  'unknown-ca',
-  'bad-certificate',
-  'other-name',
-  'not-trusted',
-  'protocol',
-  'timeout',
-  'closed',
+  'plain-http', 'no-certificate', 'unknown-ca', 'bad-certificate', 'other-name', 'not-trusted',
+  'protocol', 'timeout', 'closed',
 ] as const
 export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number]
 
@@ -367,3 +344,182 @@ export function codeOf(error: unknown): string {
   // Happy Eyeballs fails with one error for all addresses.
   return codeOf(error instanceof AggregateError ? error.errors[0] : error.cause)
 }
+
+/**
+ * The errors that the proxy itself responds with: `code` of a problem response, label of `request_errors_total`. `sent`:
+ * whether iSales may have executed the request. Programs search for the titles, which are in English in every language.
+ */
+export const PROBLEMS = {
+  'no-token': { status: 503, sent: 'no', title: 'Cannot log in to iSales' },
+  overloaded: { status: 503, sent: 'no', title: 'Too many requests in flight' },
+  'shutting-down': { status: 503, sent: 'no', title: 'The proxy is shutting down' },
+  'out-of-time': { status: 503, sent: 'no', title: 'No time was left to send the request' },
+  'upstream-unreachable': { status: 502, sent: 'no', title: 'iSales cannot be reached' },
+  'upstream-tls': { status: 502, sent: 'no', title: 'No trusted TLS connection to iSales' },
+  'upstream-broken': {
+    status: 502,
+    sent: 'unknown',
+    title: 'The response of iSales was cut or malformed',
+  },
+  'upstream-timeout': { status: 504, sent: 'unknown', title: 'iSales did not respond in time' },
+  internal: { status: 500, sent: 'unknown', title: 'The proxy failed' },
+  'bad-request': { status: 400, sent: 'no', title: 'The request is not valid HTTP' },
+  'not-allowed': { status: 403, sent: 'no', title: 'The request is not allowed here' },
+  'method-not-allowed': { status: 405, sent: 'no', title: 'The method is not allowed' },
+  'not-logged-in': { status: 401, sent: 'no', title: 'Log in first' },
+  'request-timeout': { status: 408, sent: 'no', title: 'The request did not arrive in time' },
+  'too-large': { status: 413, sent: 'no', title: 'The body is too large' },
+  'expectation-failed': { status: 417, sent: 'no', title: 'The expectation is not known' },
+  misdirected: { status: 421, sent: 'no', title: 'The request names another host' },
+  'headers-too-large': { status: 431, sent: 'no', title: 'The headers are too large' },
+  'loop-detected': { status: 508, sent: 'no', title: 'The request came from this proxy' },
+  'not-implemented': { status: 501, sent: 'no', title: 'The transfer coding is not known' },
+} as const satisfies Readonly<Record<string, Problem>>
+export type ProblemCode = keyof typeof PROBLEMS
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
+
+interface Problem {
+  readonly status: number
+  readonly sent: 'no' | 'unknown'
+  readonly title: string
+}
+
+/** Why a request was refused before it was forwarded: label of `requests_refused_total`. By the code of the response. */
+// oxfmt-ignore
+const REFUSALS_BY_CODE = {
+  'bad-request': [
+    'http-version', 'host', 'content-length', 'transfer-encoding', 'target', 'tls', 'parser',
+  ],
+  'method-not-allowed': ['method'],
+  'not-implemented': ['coding'],
+  'expectation-failed': ['expectation'],
+  'headers-too-large': ['headers'],
+  'too-large': ['body-size', 'chunk-extensions'],
+  'not-allowed': ['browser', 'double-slash', 'ambiguous-path', 'other-path', 'auth-path'],
+  misdirected: ['scheme', 'other-host'],
+  'loop-detected': ['loop'],
+  overloaded: ['connections', 'pipelined', 'in-flight'],
+  'not-logged-in': ['ticket'],
+  'request-timeout': ['timeout'],
+} as const satisfies Partial<Readonly<Record<ProblemCode, readonly string[]>>>
+export type Refusal = (typeof REFUSALS_BY_CODE)[keyof typeof REFUSALS_BY_CODE][number]
+export const REFUSALS = inverted<ProblemCode, Refusal>(REFUSALS_BY_CODE) as Readonly<
+  Record<Refusal, ProblemCode>
+>
+export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
+
+/** The refusals with a cure of their own. That of another one is the cure of its problem code. */
+// oxfmt-ignore
+const EXPLAINED_REFUSALS = [
+  'browser', 'double-slash', 'ambiguous-path', 'other-path', 'auth-path',
+] as const
+
+/** The code that explains a refusal. */
+export function codeOfRefusal(refusal: Refusal): (typeof EXPLAINED_REFUSALS)[number] | ProblemCode {
+  return EXPLAINED_REFUSALS.find((each) => each === refusal) ?? REFUSALS[refusal]
+}
+
+/** The code that explains a failed handshake. */
+export function codeOfHandshake(failure: HandshakeFailure) {
+  if (failure === 'other-name') return 'client-name' as const
+  return failure === 'timeout' || failure === 'closed' ? ('request-timeout' as const) : failure
+}
+
+/** What calls met that reached iSales, or something before it. */
+// oxfmt-ignore
+const CALL_CODES = [
+  'call-refused', 'call-declined', 'call-forbidden', 'page-relayed', 'token-rejected',
+] as const
+
+/** What may be wrong or doubtful with a setting. */
+// oxfmt-ignore
+const SETTING_CODES = [
+  'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
+  'unknown-setting', 'file-unreadable', 'empty-file', 'not-pem', 'encrypted-key', 'other-key',
+  'weak-certificate', 'certificate-dates', 'http-not-allowed', 'http-allowed',
+  'leads-to-itself', 'same-path', 'no-refresh-path', 'incomplete', 'store-without-tls',
+  'plain-store', 'same-port', 'open-listener', 'open-allowed', 'plain-listener', 'any-client',
+  'weak-secret',
+  'long-deadline', 'unused-for-http', 'other-paths', 'insecure-node', 'exposed-directory',
+  'few-descriptors',
+] as const
+export type SettingCode = (typeof SETTING_CODES)[number]
+
+/** Why a listener cannot be opened. */
+// oxfmt-ignore
+const LISTEN_CODES = [
+  'address-in-use', 'port-not-permitted', 'address-not-here', 'cannot-listen',
+  'socket-elsewhere', 'socket-several',
+] as const
+export type ListenCode = (typeof LISTEN_CODES)[number]
+
+const BY_LISTEN: Readonly<Record<string, ListenCode>> = {
+  EADDRINUSE: 'address-in-use',
+  EACCES: 'port-not-permitted',
+  EADDRNOTAVAIL: 'address-not-here',
+  ENOTFOUND: 'address-not-here',
+}
+
+/** Why a listener cannot be opened, by the code of the error. */
+export function codeOfListen(code: string): ListenCode {
+  return BY_LISTEN[code] ?? 'cannot-listen'
+}
+
+/** Commands by their names, and how they end. */
+// oxfmt-ignore
+const COMMAND_CODES = [
+  'serve', 'check', 'status', 'renew', 'exit-codes', 'unknown-command', 'unknown-flag',
+  'unknown-code', 'no-argument', 'flag-without-value', 'flag-with-value',
+  'no-instance', 'any-port', 'not-ready', 'not-responding',
+  'other-program', 'odd-response', 'not-here', 'not-signalled', 'check-sound', 'check-works',
+  'check-blind', 'check-differs', 'check-store', 'check-calls', 'check-refused',
+  'check-no-login', 'check-deferred', 'no-lifetime', 'not-shared',
+] as const
+export type CommandCode = (typeof COMMAND_CODES)[number]
+
+/** The headlines of the status page: states, and alerts by their names. */
+// oxfmt-ignore
+const HEADLINES = [
+  'healthy', 'idle', 'logging-in', 'recovering', 'draining', 'client-mistakes',
+  'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
+  'IsalesProxyAuthenticationFailing', 'IsalesProxyAccountRejected', 'IsalesProxyRefreshFailing',
+  'IsalesProxySessionConflict', 'IsalesProxySessionAlone', 'IsalesProxyErrorRatio',
+  'IsalesProxyLatency', 'IsalesProxyReloadFailed', 'IsalesProxyClockWrong',
+  'IsalesProxyLifetimeDoubtful', 'IsalesProxyStateUnusable', 'IsalesProxyClientLoginsRefused',
+  'IsalesProxyClientHandshakesRefused',
+] as const
+export type Headline = (typeof HEADLINES)[number]
+
+/** Everything that has a section in docs/. */
+export type Code =
+  | ExplainedCause
+  | ProblemCode
+  | (typeof EXPLAINED_REFUSALS)[number]
+  | ReturnType<typeof codeOfHandshake>
+  | ReturnType<typeof codeOfStore>
+  | (typeof CALL_CODES)[number]
+  | SettingCode
+  | ListenCode
+  | CommandCode
+  | Headline
+  | 'obs-login'
+  | 'logins-paused'
+
+export const ALL_CODES: readonly Code[] = [
+  ...new Set<Code>([
+    ...(Object.keys(STAGES) as CauseCode[]).flatMap((code) =>
+      (['login', 'refresh', 'call'] as const).map((asked) => codeOfCause(cause(code), asked)),
+    ),
+    ...PROBLEM_CODES,
+    ...EXPLAINED_REFUSALS,
+    ...HANDSHAKE_FAILURES.map(codeOfHandshake),
+    ...STORE_FAILURES.map(codeOfStore),
+    ...CALL_CODES,
+    ...SETTING_CODES,
+    ...LISTEN_CODES,
+    ...COMMAND_CODES,
+    ...HEADLINES,
+    'obs-login',
+    'logins-paused',
+  ]),
+]

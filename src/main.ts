@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import { setDefaultHighWaterMark } from 'node:stream'
 import { EXIT, runCommand } from './cli/index.ts'
 import { SECRET_VARIABLES } from './config/index.ts'
-import { wordsOf } from './words/index.ts'
+import { lineOf, wordsOf } from './words/index.ts'
 
 /** What supervisors and images send to stop a program. By itself, Node would end on each with calls cut. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const
@@ -31,7 +31,9 @@ process.on('SIGHUP', () => hangUp())
 /** Neither message nor stack: they may quote what must not be shown. */
 let report = (error: unknown): void | Promise<void> => {
   const name = error instanceof Error ? error.name : typeof error
-  process.stderr.write(`${wordsOf(env).command.unforeseen(name)}\n`)
+  process.stderr.write(
+    `isales-auth-proxy: ${name}: ${lineOf(wordsOf(env), { code: 'internal', facts: [] })}\n`,
+  )
 }
 const die = async (error: unknown): Promise<void> => {
   try {

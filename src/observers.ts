@@ -1,6 +1,11 @@
 import type { Records } from './admin/index.ts'
 import type { Clock } from './clock.ts'
-import { isLoopback, type Config, type ReloadListener } from './config/index.ts'
+import {
+  isLoopback,
+  type Config,
+  type ReloadListener,
+  type SettingProblem,
+} from './config/index.ts'
 import type { NodeCall } from './hono.ts'
 import {
   refusedRequest,
@@ -8,13 +13,13 @@ import {
   type ObsLoginOutcome,
   type ObsRefreshOutcome,
 } from './outcomes.ts'
-import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
+import { DETAILS, PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import { accessFields, type Log, createThrottledLog } from './log/index.ts'
-import type { SettingProblem } from './setting-problem.ts'
-import { en, explainSetting, refusals } from './words/index.ts'
+import { codeOfHandshake } from './causes.ts'
+import { en, lineOf } from './words/index.ts'
 
-interface ObserversParts extends Pick<Records, 'metrics' | 'monitor'> {
+interface ObserversParts extends Pick<Records, 'metrics' | 'record'> {
   readonly log: Log
   readonly clock: Clock
 }
@@ -24,7 +29,7 @@ export function createObservers(
   config: Pick<Config, 'listen' | 'logLevel'>,
   parts: ObserversParts,
 ) {
-  const { metrics, monitor, log, clock } = parts
+  const { metrics, record, log, clock } = parts
   const logThrottled = createThrottledLog(clock, log)
   // Whoever shares the loopback is known.
   const seen = (client?: string) => (isLoopback(config.listen.host) ? undefined : client)
@@ -40,12 +45,12 @@ export function createObservers(
     logThrottled('client-refused', refusal, {
       client: seen(client),
       code: REFUSALS[refusal],
-      detail: refusals[refusal],
+      detail: DETAILS[refusal],
       requestId,
     })
   const doubtful = (problem: SettingProblem) => ({
     setting: problem.setting,
-    detail: en.line(...explainSetting(en, problem)),
+    detail: lineOf(en, problem),
   })
 
   const reloads: ReloadListener = {
@@ -55,7 +60,7 @@ export function createObservers(
       log('files-reloaded', { setting: settings.join(', '), by: owners, outcome: 'in use' })
     },
     onProblems(part, problems) {
-      monitor.filesRead(part, problems)
+      record.filesRead(part, problems)
       if (problems.length > 0) metrics.count('credential_reloads_total', { outcome: 'failure' })
       for (const problem of problems)
         log('secret-unreadable', { ...doubtful(problem), outcome: 'not used' })
@@ -64,7 +69,7 @@ export function createObservers(
 
   const requestEnded = (end: EndedRequest): void => {
     metrics.requestEnded(end)
-    if (end.endedHere !== true) monitor.calls.ended(end)
+    if (end.endedHere !== true) record.calls.ended(end)
     const { code, refusal, requestId, upstreamMs, attempts, replay } = end
     if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
     if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
@@ -80,7 +85,7 @@ export function createObservers(
     obsLogin: {
       onLogin(outcome: ObsLoginOutcome, client?: string): void {
         metrics.count('obs_logins_total', { outcome })
-        if (outcome !== 'success') monitor.calls.turnedAway('login')
+        if (outcome !== 'success') record.calls.turnedAway('obs-login')
         logObsLogin('login', outcome, client)
       },
       onRefresh(outcome: ObsRefreshOutcome, client?: string): void {
@@ -96,7 +101,7 @@ export function createObservers(
       /** A failure of which the listener knows the code and nothing else. */
       const failed = (code: ProblemCode, requestId: string): void => {
         const { status } = PROBLEMS[code]
-        monitor.calls.ended({ method: '', target: '', status, code, requestId })
+        record.calls.ended({ method: '', target: '', status, code, requestId })
       }
       return {
         onRefused(refusal: Refusal, requestId?: string, client?: string): void {
@@ -111,10 +116,12 @@ export function createObservers(
         },
         onHandshakeFailure(reason) {
           metrics.count('client_handshake_failures_total', { reason })
-          if (listener === 'proxy') monitor.calls.turnedAway(reason)
+          if (listener === 'proxy') record.calls.turnedAway(reason)
           // A load balancer that probes the port would write a line a minute.
           if (reason !== 'closed')
-            logThrottled('client-handshake-failed', reason, { detail: en.handshakes[reason] })
+            logThrottled('client-handshake-failed', reason, {
+              detail: lineOf(en, { code: codeOfHandshake(reason), facts: [] }),
+            })
         },
       } satisfies Partial<ListenerOptions>
     },

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin, openRecords } from './admin/index.ts'
 import { systemClock, type Clock } from './clock.ts'
-import { watchFiles, type Config, type EffectiveSetting, type Environment } from './config/index.ts'
+import { watchFiles, type Config, type Environment } from './config/index.ts'
 import {
   adminHosts,
   createListener,
@@ -25,7 +25,7 @@ import {
   type TokenEvent,
 } from './token/index.ts'
 import { createUpstream, LIMITS, placesOf } from './upstream/index.ts'
-import { details, en, explain } from './words/index.ts'
+import { en, explained, lineOf, missingSections, type Explained } from './words/index.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -37,8 +37,6 @@ export interface AppOptions {
   readonly log: Log
   /** Lines that the log has dropped since the start. Default: none. */
   readonly logLinesDropped?: () => number
-  /** What the status page shows of the configuration. Default: nothing. */
-  readonly settings?: readonly EffectiveSetting[]
   /** Default: the monotonic clock of the machine. */
   readonly clock?: Clock
   /** Milliseconds since 1970. Default: the machine's date. */
@@ -95,9 +93,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   const places = placesOf(config)
   const { statuses: rejectedStatuses } = config.isalesRejected
   const records = openRecords({ clock, log, places, rejectedStatuses })
-  const { metrics, monitor } = records
-  const observers = createObservers(config, { metrics, monitor, log, clock })
-  const logToken = tokenLog(log, places, () => monitor.calls.takeTally())
+  const { metrics, record } = records
+  const observers = createObservers(config, { metrics, record, log, clock })
+  const logToken = tokenLog(log, places, () => record.calls.takeTally())
   /** iSales writes numbers as text, as far as this process has seen: CTI-OBS gets them so, too. */
   let isText = false
   const observeToken = (event: TokenEvent): void => {
@@ -184,7 +182,6 @@ export async function startApp(options: AppOptions): Promise<App> {
       logLinesDropped: options.logLinesDropped ?? (() => 0),
       rejectedStatuses,
       places,
-      settings: options.settings ?? [],
       hosts: adminHosts(config, machine),
       instance: machine,
       host: machine,
@@ -207,12 +204,16 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
   adminListener.drain()
 
+  const missing = missingSections()
+  if (missing.length > 0) log('documents-missing', { detail: missing.join(', ') })
+
   // Both listeners open, or neither. The first login begins only then: a second proxy that is started on taken ports would
   // end the session of the first one. No request has been read yet.
   const addresses = await openBoth()
   share?.start(tokens.adopt)
   tokens.start()
   running.listening = true
+  admin.log()
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
 
@@ -247,14 +248,14 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       wallClock,
       onTrouble(why) {
-        monitor.stateTrouble(why)
+        record.onStateTrouble(why)
         if (why === undefined) return log('state-restored')
-        const { what, todo } = explain(en, places, why)
-        const detail = en.sentences(what, todo)
-        log('state-unusable', { setting: 'STATE_DIR', cause: why.cause.code, detail })
+        const because = explained(why, places, 'login')
+        const fields = { cause: because.code, detail: lineOf(en, because) }
+        log('state-unusable', { setting: 'STATE_DIR', ...fields })
         metrics.count('state_failures_total')
       },
-      onExposed: () => log('setting-doubtful', { setting: 'STATE_DIR', detail: details.exposed }),
+      onExposed: () => doubt(log, 'STATE_DIR', { code: 'exposed-directory', facts: [] }),
     })
   }
 
@@ -303,8 +304,16 @@ function withinLimits({ config, log }: AppOptions): Config {
   const limits = withinDescriptors(config, descriptors)
   const { maxInFlight: wanted, listenMaxConnections } = config
   if (limits.listenMaxConnections < listenMaxConnections) {
-    const detail = details.fewDescriptors(wanted, descriptors, limits.maxInFlight)
-    log('setting-doubtful', { setting: 'MAX_IN_FLIGHT', detail })
+    const facts = [
+      ['wanted', wanted],
+      ['descriptors', descriptors ?? 0],
+      ['room', limits.maxInFlight],
+    ] as const
+    doubt(log, 'MAX_IN_FLIGHT', { code: 'few-descriptors', facts })
   }
   return { ...config, ...limits }
+}
+
+function doubt(log: Log, setting: string, why: Explained): void {
+  log('setting-doubtful', { setting, detail: lineOf(en, why) })
 }

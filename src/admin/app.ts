@@ -2,16 +2,23 @@ import { isIP } from 'node:net'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
 import { hostIn } from '../config/index.ts'
-import { serveHono, type Serve } from '../hono.ts'
-import { serveRunBook } from './run-book.ts'
+import { serveHono, type RequestOrigin, type Serve } from '../hono.ts'
 import { LANGUAGES, WORDS, type Language } from '../words/index.ts'
-import { unreadiness } from './facts.ts'
-import type { StatusOptions } from './known.ts'
-import { readStatus } from './model.ts'
-import { renderText } from './plain-text.ts'
-import { createSpeaker } from './speaker.ts'
-import { REFRESH, renderStatusPage } from './status-page.tsx'
-import { STATUS_POLICY } from './status-style.ts'
+import { serveDocument } from './documents.tsx'
+import { unreadiness } from './judge.ts'
+import type { Metrics } from './metrics.ts'
+import { REFRESH, renderPage } from './page.tsx'
+import type { Recorder } from './record.ts'
+import type { AdminSources } from './sources.ts'
+import { isLocal, readStatus } from './status.ts'
+import { PAGE_POLICY } from './style.ts'
+import { renderText } from './text.ts'
+
+export interface AppOptions {
+  readonly sources: AdminSources
+  readonly metrics: Metrics
+  readonly record: Recorder
+}
 
 /** What every response forbids the browser; the status page adds its own style sheet. */
 const HEADERS = {
@@ -25,14 +32,14 @@ const HEADERS = {
 } as const
 
 /** Serves a request with the app. */
-export function serveAdminApp(options: StatusOptions): Serve {
+export function serveAdminApp(options: AppOptions): Serve {
   return serveHono(createAdminApp(options))
 }
 
 /** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
-export function createAdminApp(options: StatusOptions): Hono {
-  const { metrics, running, hosts } = options
-  const app = new Hono()
+export function createAdminApp({ sources, metrics, record }: AppOptions) {
+  const { running, hosts } = sources
+  const app = new Hono<{ Bindings: RequestOrigin }>()
 
   app.use(
     languageDetector({
@@ -67,7 +74,7 @@ export function createAdminApp(options: StatusOptions): Hono {
   app.get('/startupz', () =>
     probe('started', running.listening ? undefined : { reason: 'starting' }),
   )
-  app.get('/readyz', () => probe('ready', unreadiness(running, options.token())))
+  app.get('/readyz', () => probe('ready', unreadiness(running, sources.token())))
 
   app.get('/metrics', async (context) =>
     context.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
@@ -79,29 +86,31 @@ export function createAdminApp(options: StatusOptions): Hono {
     if (host === undefined || isOurs(host, hosts)) await next()
     else context.res = context.text(`${words(context).host}\n`, 421)
   }
-  const read = async (context: Context) => {
-    const speaker = createSpeaker(languageOf(context))
+  const read = (context: Context<{ Bindings: RequestOrigin }>) => {
+    const language = languageOf(context)
+    const local = isLocal(context.env.address)
     const host = context.req.header('host')
     const origin = host === undefined ? '' : `http://${host}`
-    return { status: await readStatus(options, speaker), speaker, origin }
+    const status = readStatus(sources, record, { language, local })
+    return { status, words: WORDS[language], origin }
   }
   for (const path of ['/', '/status.json', '/status.txt']) app.use(path, byOwnName)
-  app.get('/status.json', async (context) => context.json((await read(context)).status))
-  app.get('/status.txt', async (context) => {
-    const { status, speaker, origin } = await read(context)
-    return context.text(renderText(status, speaker, origin))
+  app.get('/status.json', (context) => context.json(read(context).status))
+  app.get('/status.txt', (context) => {
+    const { status, words, origin } = read(context)
+    return context.text(renderText(status, words, origin))
   })
-  app.get('/', async (context) => {
+  app.get('/', (context) => {
     const refreshing = context.req.query('refresh') !== 'off'
-    const page = renderStatusPage({ ...(await read(context)), refreshing })
+    const page = renderPage({ ...read(context), refreshing })
     return context.html(page, 200, {
-      'Content-Security-Policy': STATUS_POLICY,
+      'Content-Security-Policy': PAGE_POLICY,
       // A header and not a <meta>: WCAG 2.2.1 wants a refresh that the reader can pause.
       ...(refreshing ? { Refresh: String(REFRESH) } : {}),
     })
   })
 
-  app.get('/docs/:page', serveRunBook)
+  app.get('/docs/:page', serveDocument)
 
   app.notFound((context) => context.text(`${words(context).missing}\n`, 404))
   app.onError((_error, context) => context.text(`${words(context).failed}\n`, 500))

@@ -1,5 +1,5 @@
 import { MINUTE, SECOND } from '../clock.ts'
-import type { Failure } from '../words/index.ts'
+import type { Explained } from '../words/index.ts'
 import { CALL_FAILURES, totalOf, type CallCounts, type CallFailure } from './call-counts.ts'
 
 /** Milliseconds. */
@@ -24,7 +24,7 @@ export interface CallsView {
   /** On the monotonic clock. */
   readonly lastFailedAt: number | undefined
   /** What is known of the last call of a kind. */
-  readonly causeOf: (failure: CallFailure) => Failure
+  readonly whyOf: (failure: CallFailure) => Explained
 }
 
 /** Calls that fail, of how many, in which time, and most of them why. */

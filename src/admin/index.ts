@@ -1,35 +1,41 @@
-// What operators, probes and Prometheus read. It counts and remembers what happens to the token and to calls, judges it
-// once, and shows it as metrics, as a page, as text and as JSON. Nothing can be changed through it.
+// What operators, probes and Prometheus read. It remembers what happens to the token and to calls, judges it once, and shows
+// it as metrics, as a page, as text and as JSON, and in the log. Nothing can be changed through it.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TokenEvent } from '../token/index.ts'
 import { serveAdminApp } from './app.ts'
+import { logFindings } from './findings-log.ts'
+import { findingsOf } from './judge.ts'
 import { createMetrics } from './metrics.ts'
-import { statusOptions } from './known.ts'
-import { createMonitor } from './monitor.ts'
+import { createRecorder } from './record.ts'
+import { seen } from './status.ts'
 import type { AdminSources, RecordOptions } from './sources.ts'
 
 export type Records = ReturnType<typeof openRecords>
 
 /** Counts and remembers what happens. The process counts as started now. */
 export function openRecords(options: RecordOptions) {
-  const monitor = createMonitor(options)
+  const record = createRecorder(options)
   const metrics = createMetrics(options)
   return {
     metrics,
-    monitor,
+    record,
     onTokenEvent(event: TokenEvent): void {
       metrics.onTokenEvent(event)
-      monitor.onTokenEvent(event)
+      record.onTokenEvent(event)
     },
   }
 }
 
 /** Judges and serves what the records hold and what the sources say now. */
-export function openAdmin(sources: AdminSources, records: Records) {
-  const options = statusOptions(sources, records)
-  records.metrics.addGauges(sources, options.facts)
-  const serve = serveAdminApp(options)
+export function openAdmin(sources: AdminSources, { metrics, record }: Records) {
+  const findings = () => findingsOf(seen(sources, record))
+  metrics.addGauges(sources, findings)
+  const serve = serveAdminApp({ sources, metrics, record })
   return {
+    /** Writes what the page says to the log, from now on. */
+    log(): void {
+      logFindings(sources.clock, sources.log, findings)
+    },
     serve(request: IncomingMessage, response: ServerResponse): void {
       const { headers, httpVersion, url = '' } = request
       const target = url.replace(/^https?:\/\/[^/]*/i, '')
@@ -41,4 +47,4 @@ export function openAdmin(sources: AdminSources, records: Records) {
   }
 }
 
-export type { Status } from './model.ts'
+export type { Status } from './status.ts'

@@ -1,7 +1,7 @@
-import { helps, type MetricName } from '../words/index.ts'
+import { helpOf } from './metric-helps.ts'
 import { Counter, type Histogram, type Registry } from 'prom-client'
 import type { EndedRequest } from '../outcomes.ts'
-import type { ProblemCode, Refusal } from '../http/index.ts'
+import type { ProblemCode, Refusal } from '../causes.ts'
 
 // What every request changes is counted in plain arrays and handed to prom-client when the page is read. Its own
 // counters hash their labels at each call, and its histograms make a closure: a tenth of a request's CPU.
@@ -30,7 +30,7 @@ export function createRequestMetrics(
   const counts = sets.map(() => 0)
   const requests: Counter = new Counter({
     name: `${prefix}requests_total`,
-    help: helps.requests_total,
+    help: helpOf('requests_total'),
     labelNames: ['method', 'status_class'],
     registers,
     collect() {
@@ -64,8 +64,8 @@ function statusClass(status: number): number {
  *
  * @returns observes seconds.
  */
-function requestHistogram(prefix: string, of: MetricName, registry: Registry) {
-  const [name, help] = [`${prefix}${of}`, helps[of]]
+function requestHistogram(prefix: string, of: string, registry: Registry) {
+  const [name, help] = [`${prefix}${of}`, helpOf(of)]
   /** One for each bucket, not cumulative; the last has no bound. */
   const counts = [...BUCKETS, Infinity].map(() => 0)
   let sum = 0

@@ -2,17 +2,19 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import {
   CONNECT_FAILURES,
   HANDSHAKE_FAILURES,
+  PROBLEM_CODES,
+  REFUSAL_REASONS,
   STORE_FAILURES,
   type AuthFailureReason,
   type ConnectFailure,
+  type ProblemCode,
+  type Refusal,
 } from '../causes.ts'
 import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../outcomes.ts'
-import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/index.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
-import { helps, type MetricName } from '../words/index.ts'
-import type { Facts } from './facts.ts'
-import { FINDING_NAMES, judge, STATES } from './findings.ts'
+import { helpOf } from './metric-helps.ts'
+import { FINDING_NAMES, isAuthenticated, STATES, type Finding } from './judge.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
 import type { AdminSources, RecordOptions } from './sources.ts'
 
@@ -61,7 +63,7 @@ const counters = (rejectedStatuses: readonly string[]) =>
     tokens_adopted_total: NO_LABELS,
     upstream_connect_failures_total: labelSets({ reason: CONNECT_FAILURES }),
     upstream_connections_opened_total: NO_LABELS,
-  }) as const satisfies Partial<Readonly<Record<MetricName, unknown>>>
+  }) as const
 
 type Counters = ReturnType<typeof counters>
 type CounterName = keyof Counters
@@ -87,11 +89,11 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
   const registries = [registry, processMetrics()]
   const rejectedStatuses = options.rejectedStatuses.map(String)
   const byName = createCounters(registry, rejectedStatuses)
-  const histogram = (name: MetricName, buckets: number[], of: readonly string[]) => {
+  const histogram = (name: string, buckets: number[], of: readonly string[]) => {
     const [labelNames, registers] = [['operation'], [registry]]
     const metric = new Histogram({
       name: `${PREFIX}${name}`,
-      help: helps[name],
+      help: helpOf(name),
       labelNames,
       buckets,
       registers,
@@ -112,8 +114,8 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
     count,
 
     /** Adds what is read when the page is. */
-    addGauges: (sources: AdminSources, facts: () => Facts): void =>
-      createGauges(registry, sources, facts),
+    addGauges: (sources: AdminSources, findings: () => readonly [Finding, ...Finding[]]): void =>
+      createGauges(registry, sources, findings),
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted' || event.type === 'failed') {
@@ -155,17 +157,6 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
       if (failure !== undefined) count('session_store_failures_total', { reason: failure })
     },
 
-    /** The values of a counter since the start, summed by one label. */
-    async sums(name: CounterName | 'requests_total', label = ''): Promise<Record<string, number>> {
-      const sums: Record<string, number> = {}
-      const counted = await registry.getSingleMetric(`${PREFIX}${name}`)?.get()
-      for (const { labels, value } of counted?.values ?? []) {
-        const key = String(labels[label])
-        sums[key] = (sums[key] ?? 0) + value
-      }
-      return sums
-    },
-
     /** The page in Prometheus' text format. */
     render: async () => (await Promise.all(registries.map((each) => each.metrics()))).join('\n'),
     contentType: registry.contentType,
@@ -175,7 +166,7 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
 /** Every label set exists at 0 from the start: `rate()` misses the first of a series that begins with it. */
 function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
   const made = Object.entries(counters(rejectedStatuses)).map(([name, sets]) => {
-    const help = helps[name as CounterName]
+    const help = helpOf(name)
     const labelNames = Object.keys(sets[0] ?? {})
     const registers = [registry]
     const metric = new Counter<string>({ name: `${PREFIX}${name}`, help, labelNames, registers })
@@ -191,18 +182,18 @@ function failureStatus({ reason, status }: AuthFailure): string {
 }
 
 /** Everything that is read when the page is. */
-function createGauges(registry: Registry, sources: AdminSources, facts: () => Facts): void {
+function createGauges(
+  registry: Registry,
+  sources: AdminSources,
+  findings: () => readonly [Finding, ...Finding[]],
+): void {
   const { token, sharing, running, clock } = sources
   const registers = [registry]
   /** @param read gives a number, or one for each value of the label. */
-  const gauge = (
-    name: MetricName,
-    read: () => number | Readonly<Record<string, number>>,
-    label = '',
-  ) =>
+  const gauge = (name: string, read: () => number | Readonly<Record<string, number>>, label = '') =>
     new Gauge({
       name: `${PREFIX}${name}`,
-      help: helps[name],
+      help: helpOf(name),
       labelNames: label === '' ? [] : [label],
       registers,
       collect() {
@@ -211,7 +202,7 @@ function createGauges(registry: Registry, sources: AdminSources, facts: () => Fa
         for (const [value, number] of Object.entries(numbers)) this.set({ [label]: value }, number)
       },
     })
-  const stateGauge = (name: MetricName, states: readonly string[], read: () => string) =>
+  const stateGauge = (name: string, states: readonly string[], read: () => string) =>
     gauge(
       name,
       () => ({ ...Object.fromEntries(states.map((each) => [each, 0])), [read()]: 1 }),
@@ -223,7 +214,7 @@ function createGauges(registry: Registry, sources: AdminSources, facts: () => Fa
     return Math.round(sources.wallClock() + instant - clock.now()) / 1000
   }
 
-  gauge('authenticated', () => Number(facts().authenticated))
+  gauge('authenticated', () => Number(isAuthenticated(token())))
   gauge('outage_budget_seconds', () => token().outageBudget / 1000)
   gauge('token_expiry_timestamp_seconds', () => date(token().token?.expiresAt))
   gauge('token_next_renewal_timestamp_seconds', () =>
@@ -234,11 +225,11 @@ function createGauges(registry: Registry, sources: AdminSources, facts: () => Fa
   gauge('token_waiters', () => token().waiters)
   gauge('requests_in_flight', () => running.inFlight)
   gauge('upstream_connections', sources.upstreamConnections)
-  stateGauge('state', Object.keys(STATES), () => judge(facts())[0].state)
+  stateGauge('state', Object.keys(STATES), () => findings()[0].state)
   gauge(
     'finding',
     () => {
-      const said = new Set<string>(judge(facts()).map(({ finding }) => finding))
+      const said = new Set<string>(findings().map(({ finding }) => finding))
       return Object.fromEntries(FINDING_NAMES.map((name) => [name, Number(said.has(name))]))
     },
     'finding',
@@ -258,7 +249,7 @@ function createGauges(registry: Registry, sources: AdminSources, facts: () => Fa
   gauge('build_info', always(sources.version), 'version')
   const dropped = new Counter({
     name: `${PREFIX}log_lines_dropped_total`,
-    help: helps.log_lines_dropped_total,
+    help: helpOf('log_lines_dropped_total'),
     registers,
     collect() {
       dropped.reset()

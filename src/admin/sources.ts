@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.ts'
-import type { EffectiveSetting } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Places } from '../words/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
@@ -11,7 +10,7 @@ export interface RecordOptions {
   readonly log: Log
   /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
   readonly rejectedStatuses: readonly number[]
-  /** What the sentences about failures name. */
+  /** What the facts of failures name. */
   readonly places: Places
 }
 
@@ -41,7 +40,6 @@ export interface AdminSources extends RecordOptions {
   }
   /** Lines of the log that could not be written, since the start. */
   readonly logLinesDropped: () => number
-  readonly settings: readonly EffectiveSetting[]
   /** Lower-case names without port that open the status page, beside every address. */
   readonly hosts: ReadonlySet<string>
   /** The name of the host, in `isales_proxy_info`. */

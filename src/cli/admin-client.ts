@@ -5,8 +5,8 @@ import type { Status } from '../admin/index.ts'
 import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { codeOf } from '../causes.ts'
-import { writeProblems, type Io } from './io.ts'
-import { languageOf, wordsOf, type Words } from '../words/index.ts'
+import { explainLine, writeProblems, type Io } from './io.ts'
+import { languageOf, type Explained, type Fact } from '../words/index.ts'
 
 /** A response of the admin listener; undefined status: none came, and `body` is the code of the error, empty when it was too late. */
 export interface AdminResponse {
@@ -35,7 +35,7 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
     return undefined
   }
   if (address.port === 0) {
-    io.stderr.write(`${wordsOf(io.env).command.anyPort}\n`)
+    io.stderr.write(explainLine(io, 'error', { code: 'any-port', facts: [] }, 'ADMIN_LISTEN'))
     return undefined
   }
   const { port } = address
@@ -64,18 +64,19 @@ export function statusIn({ status, body }: AdminResponse): Status | undefined {
   return isOurs ? (json as unknown as Status) : undefined
 }
 
-/** What it responded, or that it did not and where to look. */
-export function describeResponse(response: AdminResponse, words: Words): string {
-  return words.sentences(problemOf(response, words))
-}
-
-function problemOf({ at, status, body }: AdminResponse, { running }: Words): string {
-  if (status === undefined) return running.silent(at, body === '' ? running.late : body)
-  if (status === 404) return running.other(at)
+/** Why its response says nothing, or that there was none. */
+export function explainedResponse({ at, status, body }: AdminResponse): Explained {
+  const facts: Fact[] = [['address', at]]
+  if (status === undefined) {
+    const detail = body === '' ? 'late' : body
+    return { code: 'not-responding', facts: [...facts, ['detail', detail]] }
+  }
+  if (status === 404) return { code: 'other-program', facts }
+  facts.push(['status', status])
   const reason = parseObject(body)?.['reason']
   // A reason of ours only: another program may listen there.
   const isOurs = typeof reason === 'string' && /^[a-z-]{1,40}$/.test(reason)
-  return running.status(status, isOurs ? reason : '')
+  return { code: 'odd-response', facts: isOurs ? [...facts, ['detail', reason]] : facts }
 }
 
 /** All interfaces are reached by the loopback one. */

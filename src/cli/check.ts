@@ -8,10 +8,10 @@ import { parseObject } from '../json.ts'
 import { ListenError, tryToListen } from '../listener/index.ts'
 import { table } from '../terminal.ts'
 import { placesOf } from '../upstream/index.ts'
-import { explain, wordsOf, type Words } from '../words/index.ts'
+import { explained, factsLine, lineOf, wordsOf, type Words } from '../words/index.ts'
 import { openAdminClient } from './admin-client.ts'
 import { converse, VERDICTS } from './conversation.ts'
-import { endedBy, EXIT, writeProblems, type Command, type Io } from './io.ts'
+import { endedBy, EXIT, explainLine, writeProblems, type Command, type Io } from './io.ts'
 
 export const check: Command = async (flags, io) => {
   const loaded = loadConfig(io.env)
@@ -22,7 +22,7 @@ export const check: Command = async (flags, io) => {
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
   if (flags['live']) return checkLive(loaded.config, io)
   await warnOfStateDir(loaded.config, io)
-  io.stdout.write(`${words.check.sound}\n`)
+  io.stdout.write(`${lineOf(words, { code: 'check-sound', facts: [] })}\n`)
   return EXIT.ok
 }
 
@@ -36,11 +36,9 @@ async function warnOfStateDir(config: Config, io: Io): Promise<void> {
   // With a dot at the end a file is no directory.
   const code = await access(`${there}/.`, W_OK | X_OK).then(() => undefined, codeOf)
   if (code === undefined) return
-  const words = wordsOf(io.env)
   const failure = { cause: causeOfDisk(code), detail: code }
-  const { what, todo } = explain(words, placesOf(config), failure)
-  const line = `STATE_DIR ${words.line(what, todo)}`
-  io.stderr.write(`${words.check.labelled(words.check.warning, line)}\n`)
+  const why = explained(failure, placesOf(config), 'login')
+  io.stderr.write(explainLine(io, 'warning', why, 'STATE_DIR'))
 }
 
 /** Milliseconds after which a port is tried once more: another check has it for less. */
@@ -59,9 +57,7 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
       await attempt().catch(() => delay(PATIENCE).then(attempt))
     } catch (error) {
       if (!(error instanceof ListenError)) throw error
-      const words = wordsOf(io.env)
-      const line = words.check.labelled(setting, error.said(words))
-      io.stderr.write(`${words.check.labelled(words.check.error, line)}\n`)
+      io.stderr.write(explainLine(io, 'error', error.why, setting))
       isTaken = true
     }
   }
@@ -70,33 +66,36 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
 
 /** The conversation with iSales. Returns the exit code. */
 async function checkLive(config: Config, io: Io): Promise<number> {
-  const { check, line } = wordsOf(io.env)
+  const words = wordsOf(io.env)
+  const { cli } = words
   const { verdict, findings, settings } = await converse(config, io)
   if (io.signal.aborted) return endedBy(io.signal)
-  const code = VERDICTS[verdict]
-  const label = code === EXIT.ok ? check.warning : check.error
-  const good = findings.filter(({ remedy }) => remedy === '')
-  io.stdout.write(table(good.map(({ topic, evidence }) => [topic, evidence])))
-  for (const { topic, evidence, remedy } of findings.filter((one) => one.remedy !== ''))
-    io.stderr.write(`${check.labelled(label, `${topic} ${line(evidence, remedy)}`)}\n`)
-  for (const [name, text] of Object.entries(settings)) io.stdout.write(`${check.set(name, text)}\n`)
-  const to = code === EXIT.ok ? io.stdout : io.stderr
-  to.write(`${check.verdicts[verdict]}\n`)
-  return code
+  const exit = VERDICTS[verdict]
+  const good = findings.filter(({ code }) => code === undefined)
+  io.stdout.write(
+    table(good.map(({ topic, facts }) => [cli.topics[topic], factsLine(words, facts)])),
+  )
+  const label = exit === EXIT.ok ? 'warning' : 'error'
+  for (const { topic, code, facts } of findings)
+    if (code !== undefined)
+      io.stderr.write(explainLine(io, label, { code, facts }, cli.topics[topic]))
+  for (const [name, text] of Object.entries(settings)) io.stdout.write(`${cli.set(name, text)}\n`)
+  const to = exit === EXIT.ok ? io.stdout : io.stderr
+  to.write(`${lineOf(words, { code: verdict, facts: [] })}\n`)
+  return exit
 }
 
 const NOT_SET = '-'
 
-function settingsTable({ settings, problems }: Loaded, { check, page }: Words): string {
+function settingsTable({ settings, problems }: Loaded, { cli }: Words): string {
   const errors = problems.filter(({ isWarning }) => !isWarning)
   const wrong = errors.map(({ setting }) => setting.toUpperCase())
   return table([
-    check.head,
+    cli.head,
     ...settings.map(({ name, value, source }) => {
-      if (wrong.some((one) => one === name || one === `${name}_FILE`))
-        return [name, check.wrong, '']
+      if (wrong.some((one) => one === name || one === `${name}_FILE`)) return [name, cli.wrong, '']
       const [, path] = /^file (.*)/s.exec(source) ?? []
-      const given = path === undefined ? page.environment : page.file({ path })
+      const given = path === undefined ? cli.environment : cli.file(path)
       return [name, value || NOT_SET, source === 'default' ? '' : given]
     }),
   ])

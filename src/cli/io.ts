@@ -1,8 +1,8 @@
 import { constants } from 'node:os'
 import type { Environment, Loaded } from '../config/index.ts'
-import { settingLine, wordsOf } from '../words/index.ts'
+import { lineOf, wordsOf, type Explained } from '../words/index.ts'
 
-/** Exit codes; part of the interface, for scripts and probes. docs/configuration.md explains each. */
+/** Exit codes; part of the interface, for scripts and probes. docs/commands.md explains each. */
 export const EXIT = {
   ok: 0,
   failed: 1,
@@ -49,12 +49,28 @@ export type FlagValues = Readonly<Record<string, string | undefined>>
 /** What each file of a command exports. Returns the exit code. */
 export type Command = (flags: FlagValues, io: Io) => Promise<number>
 
-/** Writes what is wrong and what is doubtful, one line each. */
-export function writeProblems({ env, stderr }: Io, problems: Loaded['problems']): void {
+/**
+ * `Error: ISALES_URL: The value is not accepted. … [not-accepted]`: the code is what `help` explains.
+ *
+ * @param about a setting or a topic; default: nothing stands before the title.
+ */
+export function explainLine(
+  { env }: Pick<Io, 'env'>,
+  label: 'error' | 'warning',
+  why: Explained,
+  about = '',
+): string {
   const words = wordsOf(env)
+  const line = `${lineOf(words, why)} [${why.code}]`
+  const whole = about === '' ? line : words.labelled(about, line)
+  return `${words.labelled(words.cli[label], whole)}\n`
+}
+
+/** Writes what is wrong and what is doubtful, one line each. */
+export function writeProblems(io: Io, problems: Loaded['problems']): void {
   for (const problem of problems) {
-    const label = problem.isWarning ? words.check.warning : words.check.error
-    stderr.write(`${words.check.labelled(label, settingLine(words, problem))}\n`)
+    const label = problem.isWarning ? 'warning' : 'error'
+    io.stderr.write(explainLine(io, label, problem, problem.setting))
   }
 }
 

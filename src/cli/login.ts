@@ -10,16 +10,16 @@ import {
   type Outcome,
 } from '../token/index.ts'
 import { placesOf } from '../upstream/index.ts'
-import { wordsOf, type Failure, type Said } from '../words/index.ts'
+import { explainedStore, type Explained, type Failure } from '../words/index.ts'
 import type { Io } from './io.ts'
 
 /** One login of a command. It is counted in the book, and waits for the pauses there. */
 export interface CommandLogin {
   readonly outcome: Outcome
-  /** What is to be said of the shared store, and what is to be done about it. */
-  readonly note?: Said | undefined
-  /** It is in the shared store, so it is not refreshed. */
-  readonly isShared: boolean
+  /** Undefined: none is configured. */
+  readonly store: { readonly isShared: boolean; readonly why: Explained | undefined } | undefined
+  /** What else is to be said of it. */
+  readonly note: Explained | undefined
   /** Why the book in `STATE_DIR` does not know of it. */
   readonly uncounted: Failure | undefined
 }
@@ -39,7 +39,6 @@ export async function logIn(
     onTrouble: (why) => (uncounted = why),
     onExposed() {},
   })
-  const { check, stores } = wordsOf(env)
   // Those of the clock keep no process, and the login of another one may be waited for.
   const alive = setInterval(() => undefined, MINUTE)
   const shared = await logInShared(config, client, book, askOnce(signal))
@@ -49,16 +48,12 @@ export async function logIn(
     clearInterval(alive)
     // Only in a cluster are several replicas likely.
     const inCluster = env['KUBERNETES_SERVICE_HOST'] !== undefined
-    return {
-      outcome,
-      note: inCluster ? [check.noStore, ''] : undefined,
-      isShared: false,
-      uncounted,
-    }
+    const note: Explained | undefined = inCluster ? { code: 'not-shared', facts: [] } : undefined
+    return { outcome, store: undefined, note, uncounted }
   }
   clearInterval(alive)
   const { outcome, store } = shared
-  const why = store.reason && stores[store.reason](placesOf(config).hosts.store, store.code)
-  const note: Said = why === undefined ? [check.storeWorks, ''] : [check.storeAlone(why[0]), why[1]]
-  return { outcome, note, isShared: store.state !== 'alone', uncounted }
+  const isShared = store.state !== 'alone'
+  const why = isShared ? undefined : explainedStore(store, placesOf(config))
+  return { outcome, store: { isShared, why }, note: undefined, uncounted }
 }

@@ -1,10 +1,10 @@
-import { wordsOf, type Words } from '../words/index.ts'
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '../causes.ts'
-import { describeResponse, openAdminClient, statusIn } from './admin-client.ts'
-import { endedBy, EXIT, type Command, type Io } from './io.ts'
+import type { Explained } from '../words/index.ts'
+import { explainedResponse, openAdminClient, statusIn } from './admin-client.ts'
+import { endedBy, EXIT, explainLine, type Command, type Io } from './io.ts'
 
 /** Milliseconds: a login that the signal allows has mostly ended. */
 const SETTLES = 3000
@@ -12,24 +12,20 @@ const SETTLES = 3000
 export const renew: Command = async (_, io) => {
   const ask = openAdminClient(io)
   if (ask === undefined) return EXIT.usage
-  const words = wordsOf(io.env)
-  const { renew } = words
   const first = await ask('/status.json')
   const before = statusIn(first)
-  const problem =
-    before === undefined ? describeResponse(first, words) : hangUp(before.pid, io, renew)
+  const why = before === undefined ? explainedResponse(first) : hangUp(before.pid, io)
   if (io.signal.aborted) return endedBy(io.signal)
-  if (problem !== undefined) {
-    io.stderr.write(`${words.sentences(renew.nothing(problem))}\n`)
+  if (why !== undefined) {
+    io.stderr.write(explainLine(io, 'error', why))
     return EXIT.notRunning
   }
-  io.stdout.write(`${renew.sent}\n`)
   await delay(SETTLES, undefined, { signal: io.signal }).catch(() => undefined)
   const [page, response] = [await ask('/status.txt'), await ask('/status.json')]
   if (io.signal.aborted) return endedBy(io.signal)
   const now = statusIn(response)
   if (now === undefined || page.status !== 200) {
-    io.stderr.write(`${describeResponse(response, words)}\n`)
+    io.stderr.write(explainLine(io, 'error', explainedResponse(response)))
     return EXIT.unreachable
   }
   io.stdout.write(page.body.replace(/\n?$/, '\n'))
@@ -38,13 +34,18 @@ export const renew: Command = async (_, io) => {
 }
 
 /** @returns why the signal was not sent; undefined: it was. */
-function hangUp(pid: number | null, io: Io, renew: Words['renew']): string | undefined {
-  if (pid === null || !runsThis(pid, io.program)) return renew.elsewhere(String(pid))
+function hangUp(pid: number | null, io: Io): Explained | undefined {
+  if (pid === null || !runsThis(pid, io.program))
+    return { code: 'not-here', facts: pid === null ? [] : [['process', String(pid)]] }
   try {
     io.hangUp(pid)
     return undefined
   } catch (error) {
-    return renew.notSent(pid, codeOf(error))
+    const facts = [
+      ['process', String(pid)],
+      ['detail', codeOf(error)],
+    ] as const
+    return { code: 'not-signalled', facts }
   }
 }
 

@@ -1,11 +1,10 @@
 import { parseArgs } from 'node:util'
+import { ALL_CODES, type Code } from '../causes.ts'
 import { nearest } from '../config/index.ts'
 import { indented, fold, printable } from '../terminal.ts'
-import { wordsOf, type Words } from '../words/index.ts'
+import { sectionOf, wordsOf, type Explained, type Fact } from '../words/index.ts'
 import { instanceEnvironment } from './instance.ts'
-import { EXIT, type Command, type FlagValues, type Io, type Output } from './io.ts'
-
-export type CommandName = keyof Words['commands']
+import { EXIT, explainLine, type Command, type FlagValues, type Io, type Output } from './io.ts'
 
 const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80
@@ -17,8 +16,8 @@ interface CommandKind {
   readonly load: () => Promise<Command>
 }
 
-/** `words` says what each command does, and each of its flags. */
-export const COMMANDS: Readonly<Record<CommandName, CommandKind>> = {
+/** docs/commands.md has a section for each. */
+export const COMMANDS = {
   serve: { flags: {}, load: async () => (await import('./serve.ts')).serve },
   check: {
     flags: { live: null, quiet: null },
@@ -29,16 +28,16 @@ export const COMMANDS: Readonly<Record<CommandName, CommandKind>> = {
     load: async () => (await import('./status.ts')).status,
   },
   renew: { flags: {}, load: async () => (await import('./renew.ts')).renew },
-}
+} as const satisfies Readonly<Record<string, CommandKind>>
+export type CommandName = keyof typeof COMMANDS
 const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 
 /** Reads the command line and runs what it asks for. Returns the exit code. */
 export async function runCommand(argv: readonly string[], process: Io): Promise<number> {
   const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text, '\n')) })
   const io = { ...process, stdout: safe(process.stdout), stderr: safe(process.stderr) }
-  const { command: words } = wordsOf(io.env)
-  const misused = (problem: string): number => {
-    io.stderr.write(`${words.misused(problem)}\n`)
+  const misused = (why: Explained): number => {
+    io.stderr.write(explainLine(io, 'error', why))
     return EXIT.usage
   }
   const print = (text: string): number => {
@@ -49,21 +48,26 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   const [, inline] = /^--instance(?:=(.*))?$/.exec(argv[0] ?? '') ?? []
   if (argv[0]?.startsWith('--instance')) {
     const own = instanceEnvironment(inline ?? argv[1] ?? '', io.env)
-    if (typeof own === 'string') return misused(own)
-    return runCommand(argv.slice(inline === undefined ? 2 : 1), { ...io, env: own, isUnit: true })
+    if ('why' in own && typeof own.why === 'object') return misused(own.why)
+    const surroundings = { ...io, env: own as Io['env'], isUnit: true } as const
+    return runCommand(argv.slice(inline === undefined ? 2 : 1), surroundings)
   }
   const [first = 'serve', ...rest] = argv
   if (/^(?:--version|-v|version)$/.test(first)) return print(`${BUILD_VERSION}\n`)
   if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))
+  if (first === 'help') {
+    const code = ALL_CODES.find((each) => each.toLowerCase() === rest[0]?.toLowerCase())
+    if (code === undefined) return misused(unknown('unknown-code', rest[0] ?? '', ALL_CODES))
+    return print(sectionText(code, io))
+  }
   // Without a command the arguments are those of serve.
-  const name = first === 'help' ? (rest[0] ?? '') : first.startsWith('-') ? 'serve' : first
-  if (!isCommand(name)) return misused(unknown(name, NAMES, words))
+  const name = first.startsWith('-') ? 'serve' : first
+  if (!isCommand(name)) return misused(unknown('unknown-command', name, NAMES))
   const args = first.startsWith('-') ? argv : rest
-  if (first === 'help' || args.includes('--help') || args.includes('-h'))
-    return print(commandHelp(name, io))
-  const { flags, load } = COMMANDS[name]
-  const values = parseFlags(flags, args, words)
-  if (typeof values === 'string') return misused(values)
+  if (args.includes('--help') || args.includes('-h')) return print(sectionText(name, io))
+  const { flags, load }: CommandKind = COMMANDS[name]
+  const { why, values } = parseFlags(flags, args)
+  if (why !== undefined) return misused(why)
   const run = await load()
   return run(values, io)
 }
@@ -72,12 +76,11 @@ function isCommand(name: string): name is CommandName {
   return Object.hasOwn(COMMANDS, name)
 }
 
-/** Reads `--name`, `--name value` and `--name=value`. A text says what is wrong. */
+/** Reads `--name`, `--name value` and `--name=value`. */
 function parseFlags(
   flags: CommandKind['flags'],
   args: readonly string[],
-  words: Words['command'],
-): FlagValues | string {
+): { readonly values: FlagValues; readonly why?: Explained } {
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, example]) => {
       return [name, { type: example === null ? 'boolean' : 'string' } as const]
@@ -86,30 +89,34 @@ function parseFlags(
   // Strict, its errors would repeat arguments, and somebody may have put a password there.
   const { tokens } = parseArgs({ args: [...args], options, tokens: true, strict: false })
   const values: Record<string, string> = {}
+  const wrong = (code: Code, ...facts: readonly Fact[]) => ({ values, why: { code, facts } })
   for (const token of tokens) {
-    if (token.kind !== 'option') return words.noArgument
+    if (token.kind !== 'option') return wrong('no-argument')
     const { name, rawName, value, inlineValue } = token
     const example = Object.hasOwn(flags, name) ? flags[name] : undefined
     const known = [...Object.keys(flags), 'help'].map((one) => `--${one}`)
-    if (example === undefined) return unknown(rawName, known, words)
-    if (example === null && value !== undefined) return words.noValue(rawName)
+    if (example === undefined) return { values, why: unknown('unknown-flag', rawName, known) }
+    if (example === null && value !== undefined) return wrong('flag-with-value', ['flag', rawName])
     const isMissing = !value || (!inlineValue && value.startsWith('-'))
-    if (example !== null && isMissing) return words.needsValue(rawName, example)
+    if (example !== null && isMissing)
+      return wrong('flag-without-value', ['example', `${rawName} ${example}`])
     values[name] = value ?? name
   }
-  return values
+  return { values }
 }
 
-/** `Unknown command or flag "--lvie". Did you mean --live?` */
-function unknown(given: string, known: readonly string[], words: Words['command']): string {
-  const shown = JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
-  return words.unknown(shown, nearest(given, known, 2))
+/** With what was probably meant. */
+function unknown(code: Code, given: string, known: readonly string[]): Explained {
+  const found: Fact = [
+    'found',
+    JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given),
+  ]
+  const meant = nearest(given, known, 2)
+  return { code, facts: meant === undefined ? [found] : [found, ['meant', meant]] }
 }
 
-type Row = readonly [name: string, text: string]
-
-function lineOf(name: CommandName): string {
-  const flags = Object.entries(COMMANDS[name].flags)
+function usageOf(name: CommandName): string {
+  const flags: readonly [string, string | null][] = Object.entries(COMMANDS[name].flags)
   const texts = flags.map(
     ([flag, example]) => `[--${flag}${example === null ? '' : ` ${example}`}]`,
   )
@@ -117,41 +124,45 @@ function lineOf(name: CommandName): string {
 }
 
 function overview({ env }: Io): string {
-  const { commands, exitCodes, help } = wordsOf(env)
+  const { cli, labelled, language } = wordsOf(env)
   const names = Object.keys(COMMANDS) as readonly CommandName[]
-  const rows = names.map((name): Row => [lineOf(name), commands[name].summary])
-  const others: readonly Row[] = [
-    ['help [COMMAND]', help.help],
-    ['version', help.version],
+  const rows = [
+    ...names.map((name) => [usageOf(name), sectionOf(language, name).title]),
+    ['help CODE', cli.help],
+    ['version', cli.version],
   ]
-  return `${help.intro}
+  const exitCodes = sectionOf(language, 'exit-codes')
+  return `${labelled(cli.usage, `${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]`)}
 
-${help.usage(`${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]`)}
+${indented(rows, WIDTH)}
 
-${indented([...rows, ...others], WIDTH)}
+${fold(cli.settings, WIDTH).join('\n')}
 
-${fold(help.settings, WIDTH).join('\n')}
-
-${help.exitCodes}
-${indented(exitCodes, WIDTH)}
-
-${fold(help.more, WIDTH).join('\n')}
+${exitCodes.title}
+${readable(exitCodes.body)}
 `
 }
 
-function commandHelp(name: CommandName, { env }: Io): string {
-  const { commands, help, sentences } = wordsOf(env)
-  const { summary, text, flags = {} } = commands[name]
-  const rows: readonly Row[] = [...Object.entries<string>(flags), ['--help', help.self]]
-  return `${sentences(summary)}
+/** The section of a code, as `help CODE` and `COMMAND --help` print it. */
+function sectionText(code: Code, { env }: Io): string {
+  const { cli, labelled, language, sentences } = wordsOf(env)
+  const { title, means, todo, body } = sectionOf(language, code)
+  const usage = isCommand(code) ? labelled(cli.usage, `${PROGRAM} ${usageOf(code)}`) : code
+  const paragraphs = [usage, sentences(title, means), todo].map((text) =>
+    fold(text, WIDTH).join('\n'),
+  )
+  return `${[...paragraphs, readable(body)].filter((text) => text !== '').join('\n\n')}\n`
+}
 
-${help.usage(`${PROGRAM} ${lineOf(name)}`)}
-
-${text
-  .split('\n')
-  .flatMap((line) => fold(line, WIDTH))
-  .join('\n')}
-
-${indented(rows, WIDTH)}
-`
+/** Paragraphs and tables of a section, for a terminal. */
+function readable(body: string): string {
+  const cells = (line: string) => line.slice(2, -2).split(' | ')
+  const plain = body.replaceAll('`', '').replaceAll(/\*([^*\n]+)\*/g, '$1')
+  const blocks = plain.split('\n\n').map((block) => {
+    const lines = block.split('\n')
+    return block.startsWith('| ')
+      ? indented(lines.slice(2).map(cells), WIDTH)
+      : lines.flatMap((line) => fold(line, WIDTH)).join('\n')
+  })
+  return blocks.join('\n\n')
 }

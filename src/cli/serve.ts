@@ -3,9 +3,9 @@ import { startApp } from '../server.ts'
 import { loadConfig } from '../config/index.ts'
 import { createLog, openStdout } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
-import { EXIT, writeProblems, type Command } from './io.ts'
+import { EXIT, explainLine, writeProblems, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
-import { en, explainSetting, settingLine, wordsOf } from '../words/index.ts'
+import { en, lineOf, wordsOf } from '../words/index.ts'
 
 /** The proxy itself, until a signal comes. */
 export const serve: Command = async (_, io) => {
@@ -15,7 +15,6 @@ export const serve: Command = async (_, io) => {
   const pretty = io.isTTY
   if (!loaded.ok && pretty) {
     writeProblems(io, loaded.problems)
-    io.stderr.write(`${words.command.notStarted}\n`)
     return EXIT.usage
   }
   const stdout = openStdout()
@@ -31,10 +30,13 @@ export const serve: Command = async (_, io) => {
   // A misspelt name is often why another one is not set.
   for (const problem of loaded.problems) {
     const event = problem.isWarning ? 'setting-doubtful' : 'setting-wrong'
-    log(event, { setting: problem.setting, detail: en.line(...explainSetting(en, problem)) })
+    const { setting, code } = problem
+    log(event, { setting, code, detail: lineOf(en, problem) })
   }
   if (!loaded.ok) {
-    await systemd.failed(errors.map((error) => settingLine(words, error)).join(' | '))
+    await systemd.failed(
+      errors.map((error) => words.labelled(error.setting, lineOf(words, error))).join(' | '),
+    )
     await stdout.flush()
     return EXIT.usage
   }
@@ -54,7 +56,6 @@ export const serve: Command = async (_, io) => {
       pid: io.pid,
       log,
       logLinesDropped: stdout.dropped,
-      settings: loaded.settings,
     })
     io.onHangUp(() => void app.renew())
     systemd.ready()
@@ -67,11 +68,10 @@ export const serve: Command = async (_, io) => {
       await fatal(error)
       return EXIT.failed
     }
-    const { setting, said } = error
-    const line = words.check.labelled(setting, said(words))
-    if (pretty) io.stderr.write(`${line}\n`)
-    else log('cannot-listen', { setting, detail: said(en) })
-    await systemd.failed(line)
+    const { setting, why } = error
+    if (pretty) io.stderr.write(explainLine(io, 'error', why, setting))
+    else log('cannot-listen', { setting, code: why.code, detail: lineOf(en, why) })
+    await systemd.failed(words.labelled(setting, lineOf(words, why)))
     return error.lasting ? EXIT.usage : EXIT.failed
   } finally {
     await stdout.flush()

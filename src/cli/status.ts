@@ -1,17 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { duration } from '../config/index.ts'
-import { wordsOf } from '../words/index.ts'
-import { describeResponse, openAdminClient } from './admin-client.ts'
-import { endedBy, EXIT, type Command } from './io.ts'
+import { explainedResponse, openAdminClient } from './admin-client.ts'
+import { endedBy, EXIT, explainLine, type Command } from './io.ts'
 
 /** Milliseconds between two probes. */
 const INTERVAL = 250
 
 export const status: Command = async ({ json, wait }, io) => {
-  const { command } = wordsOf(io.env)
   const patience = wait === undefined ? undefined : duration('0s', '24h').parse(wait)
   if (patience === null) {
-    io.stderr.write(`${command.needsValue('--wait', '60s')}\n`)
+    const facts = [['example', '--wait 60s']] as const
+    io.stderr.write(explainLine(io, 'error', { code: 'flag-without-value', facts }, '--wait'))
     return EXIT.usage
   }
   const ask = openAdminClient(io)
@@ -27,11 +26,12 @@ export const status: Command = async ({ json, wait }, io) => {
   }
   const response = await ask(json ? '/status.json' : '/status.txt')
   if (response.status !== 200) {
-    io.stderr.write(`${describeResponse(response, wordsOf(io.env))}\n`)
+    io.stderr.write(explainLine(io, 'error', explainedResponse(response)))
     return EXIT.notRunning
   }
   io.stdout.write(response.body.replace(/\n?$/, '\n'))
   if (isReady) return EXIT.ok
-  io.stderr.write(`${command.notReady(wait ?? '')}\n`)
+  const facts = [['within', wait ?? '']] as const
+  io.stderr.write(explainLine(io, 'error', { code: 'not-ready', facts }))
   return EXIT.notRunning
 }

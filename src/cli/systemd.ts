@@ -46,7 +46,8 @@ export function passedSocket({ env, pid }: Pick<Io, 'env' | 'pid'>): number | un
   // Variables of another process may have been inherited.
   const count = env['LISTEN_PID'] === String(pid) ? Number(env['LISTEN_FDS']) : 0
   if (count > 1) {
-    throw new ListenError('LISTEN', ({ listening }) => listening.several(count), { lasting: true })
+    const why = { code: 'socket-several', facts: [['sockets', count]] } as const
+    throw new ListenError('LISTEN', why, { lasting: true })
   }
   return count === 1 ? FIRST_SOCKET : undefined
 }

@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { MAX_PEM, readSmallFile, shownPath, type ReadFile } from './files.ts'
-import type { CertificateProblem, SettingProblem } from '../setting-problem.ts'
+import type { SettingProblem } from './problem.ts'
+import type { Fact } from '../words/index.ts'
 import { Secret } from './secret.ts'
 
 /** What TLS needs, as PEM; what is not configured is undefined. It holds nothing else of the files. */
@@ -42,7 +43,12 @@ export function readTls(
     const file = readFile(path, MAX_PEM)
     const parsed = file.ok ? parse(Buffer.from(file.bytes).toString('latin1')) : file.problem
     if (typeof parsed !== 'string') return parsed
-    problems.push({ setting: name, code: parsed, file: shownPath(path) })
+    const isKeyLocked = parsed === 'encrypted-key'
+    const code = !file.ok ? 'file-unreadable' : isKeyLocked ? 'encrypted-key' : 'not-pem'
+    const detail: readonly Fact[] = isKeyLocked ? [] : [['detail', parsed]]
+    const shown = shownPath(path)
+    const facts: readonly Fact[] = shown === undefined ? detail : [['file', shown], ...detail]
+    problems.push({ setting: name, code, facts })
     return undefined
   }
   const ca = read(files.ca, parseCertificates)
@@ -51,9 +57,18 @@ export function readTls(
   const key = files.cert.path === undefined ? undefined : read(files.key, parseKey)
   const pem = key?.export({ type: 'pkcs8', format: 'pem' }).toString()
   if (key !== undefined && cert?.[0]?.checkPrivateKey(key) === false)
-    problems.push({ setting: files.key.name, code: 'other-key', accepted: files.cert.name })
+    problems.push({
+      setting: files.key.name,
+      code: 'other-key',
+      facts: [['otherSetting', files.cert.name]],
+    })
   const refusal = problems.length === 0 && pem !== undefined && refusalOf(cert?.join(''), pem)
-  if (refusal) problems.push({ setting: files.cert.name, code: 'weak-certificate', found: refusal })
+  if (refusal)
+    problems.push({
+      setting: files.cert.name,
+      code: 'weak-certificate',
+      facts: [['detail', refusal]],
+    })
   // A bundle is of use as long as one authority in it is.
   problems.push(...datesOf(files.cert.name, cert?.slice(0, 1)), ...datesOf(files.ca.name, ca))
   const tls = {
@@ -86,10 +101,12 @@ function datesOf(setting: string, certificates: readonly X509Certificate[] = [])
   const first = Math.min(...certificates.map(({ validFrom }) => Date.parse(validFrom)))
   const now = Date.now()
   if (certificates.length === 0 || (first <= now && now <= last)) return []
-  const [code, time] = last < now ? (['ended', last] as const) : (['not-begun', first] as const)
-  const found = new Date(time).toISOString().slice(0, 10)
-  return [{ setting, code, found, isWarning: true }]
+  const [name, time] = last < now ? (['validTo', last] as const) : (['validFrom', first] as const)
+  const facts: readonly Fact[] = [[name, { at: new Date(time).toISOString() }]]
+  return [{ setting, code: 'certificate-dates', facts, isWarning: true }]
 }
+
+type CertificateProblem = 'no-certificate' | 'no-key' | 'encrypted-key'
 
 function parseCertificates(pem: string): readonly X509Certificate[] | CertificateProblem {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []

@@ -1,10 +1,12 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { codeOf } from '../causes.ts'
-import type { FileProblem } from '../setting-problem.ts'
 
 /** Bytes; the bundle of all public authorities is a fifth of it, and a file with a password is smaller. */
 export const MAX_PEM = 1024 * 1024
+
+/** Why a file gave nothing. */
+export type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large'
 
 export type FileRead =
   | { readonly ok: true; readonly bytes: Uint8Array }

@@ -1,7 +1,49 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Kind, Range } from '../setting-problem.ts'
 import { parseEndpoint, urlHost, type ListenAddress } from './address.ts'
 import { REDACTED, Secret, withoutLogin } from './secret.ts'
+
+/** The limits of a number, as texts, and what each unit counts. */
+export interface Range {
+  readonly min: string
+  readonly max: string
+  /** From the smallest to the largest. A number without a unit counts in the one named ''. */
+  readonly units: Readonly<Record<string, number>>
+}
+
+/** What each kind of value accepts, beside limits and choices: the same in every language. */
+const ACCEPTS = {
+  address: 'HOST:PORT',
+  choice: '',
+  'client-names': 'NAME,…',
+  count: '',
+  duration: '',
+  file: '/PATH',
+  'host-names': 'HOST,…',
+  hosts: 'HOST, .SUFFIX, NETWORK, *, …',
+  origin: 'https://HOST[:PORT]',
+  path: '/PATH (a-z 0-9 . _ ~ -)',
+  paths: '/PATH,… (a-z 0-9 . _ ~ -)',
+  'proxy-url': 'http[s]://[USER:PASSWORD@]HOST:PORT',
+  rejections: '400…499, result=TEXT, …',
+  secret: '',
+  'server-name': 'HOST',
+  size: '',
+  'store-url': 'redis[s]://[USER@]HOST:PORT, valkey[s]://…',
+  'token-header': 'NAME[,NAME]: [SCHEME ]{token}, {refreshToken}',
+  user: '1…49 B',
+}
+export type Kind = keyof typeof ACCEPTS
+
+/** `100ms…1h, off`, `HOST:PORT`. */
+export function acceptsOf({
+  kind,
+  range,
+  choices = [],
+}: Omit<Format, 'parse' | 'example'>): string {
+  const unit = kind === 'secret' ? ' B' : ''
+  const limits = range === undefined ? '' : `${range.min}…${range.max}${unit}`
+  return [limits, ACCEPTS[kind], ...choices].filter((each) => each !== '').join(', ')
+}
 
 /** How a value is written in the environment. */
 export interface Format<T = unknown> {

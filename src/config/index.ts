@@ -12,7 +12,6 @@ export { secureContextOptions, type TlsFiles } from './certificates.ts'
 export { originalOf, readSmallFile, type ReadFile } from './files.ts'
 export {
   duration,
-  formatDuration,
   formatRejections,
   formatTokenHeader,
   path as pathFormat,
@@ -20,7 +19,8 @@ export {
   type StoreAddress,
   type TokenHeader,
 } from './formats.ts'
-export { loadConfig, type EffectiveSetting, type Environment, type Loaded } from './load.ts'
+export { loadConfig, type Environment, type Loaded } from './load.ts'
+export type { SettingProblem } from './problem.ts'
 export { watchFiles, type Part, type ReloadListener } from './reload.ts'
 export { Secret } from './secret.ts'
 export { PUBLISHED_REFRESH_PATH, SECRET_VARIABLES, type Config } from './settings.ts'

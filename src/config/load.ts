@@ -1,7 +1,8 @@
 import { readTls, type TlsFiles } from './certificates.ts'
 import { readSmallFile, shownPath, type ReadFile } from './files.ts'
-import { OFF } from './formats.ts'
-import type { SettingProblem } from '../setting-problem.ts'
+import { acceptsOf, OFF } from './formats.ts'
+import type { SettingProblem } from './problem.ts'
+import type { Fact } from '../words/index.ts'
 import { brokenRules } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
@@ -61,7 +62,7 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
     problems.push({ ...found, setting: nameOf('sessionStorePasswordFile') })
   // Node itself obeys this variable, for iSales too.
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
-    problems.push({ setting: 'NODE_TLS_REJECT_UNAUTHORIZED', code: 'insecure-node' })
+    problems.push({ setting: 'NODE_TLS_REJECT_UNAUTHORIZED', code: 'insecure-node', facts: [] })
   problems.push(...unknownVariables(env))
 
   const isWrong = problems.some(({ isWarning }) => isWarning !== true)
@@ -130,7 +131,8 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   const text = verbatim ? raw?.replace(LINE_END, '') : raw?.trim()
   const isSet = text !== undefined && text !== ''
   if (isSet && path !== undefined) {
-    const problem: SettingProblem = { setting: name, code: 'set-twice', accepted: fileName }
+    const facts = [['otherSetting', fileName ?? '']] as const
+    const problem: SettingProblem = { setting: name, code: 'set-twice', facts }
     return { problem, variable, source: 'default' }
   }
   if (path !== undefined && fileName !== undefined) {
@@ -142,7 +144,11 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   if (!isSet) return { variable, source: 'default' }
   // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
   if (text.includes('\uFFFD'))
-    return { problem: { setting: variable, code: 'not-utf8' }, variable, source: 'default' }
+    return {
+      problem: { setting: variable, code: 'not-utf8', facts: [] },
+      variable,
+      source: 'default',
+    }
   return { text, variable, source: 'environment' }
 }
 
@@ -152,13 +158,14 @@ const MAX_SECRET_FILE = 64 * 1024
 /** The text of a file without the line end of an editor, or what is wrong with it. */
 function readText(path: string, readFile: ReadFile): string | Omit<SettingProblem, 'setting'> {
   const read = readFile(path, MAX_SECRET_FILE)
-  const file = shownPath(path)
-  if (!read.ok) return { code: read.problem, file }
+  const shown = shownPath(path)
+  const facts: readonly Fact[] = shown === undefined ? [] : [['file', shown]]
+  if (!read.ok) return { code: 'file-unreadable', facts: [...facts, ['detail', read.problem]] }
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(read.bytes)
-    return text.replace(LINE_END, '') || { code: 'empty-file', file }
+    return text.replace(LINE_END, '') || { code: 'empty-file', facts }
   } catch {
-    return { code: 'not-text', file }
+    return { code: 'not-utf8', facts }
   }
 }
 
@@ -169,25 +176,33 @@ interface Parsed {
 
 /** The value of a text, what is wrong with it, or both where it is only doubtful. */
 function parse(setting: Setting, { variable, file }: Input, text: string | undefined): Parsed {
-  const { name, kind, range, choices, redact, verbatim, fileName, required } = setting
+  const { name, kind, redact, verbatim, fileName, required } = setting
   const example = `${variable}=${setting.default || setting.example}`
   if (text === undefined) {
-    const code = 'not-set'
-    return required ? { problem: { setting: variable, code, accepted: fileName, example } } : {}
+    if (!required) return {}
+    const facts: Fact[] = [['example', example]]
+    if (fileName !== undefined) facts.unshift(['otherSetting', fileName])
+    return { problem: { setting: variable, code: 'not-set', facts } }
   }
   const value = setting.parse(text)
   const accident = typingAccident(setting, verbatim ? text : (redact?.(text) ?? text))
   if (value !== null && accident === undefined) return { value }
   // A URL may hold a password, and what was given for a file may be the secret itself.
   const isSecret = redact !== undefined || verbatim || kind === 'file' || text.includes('@')
+  const facts: Fact[] = isSecret
+    ? []
+    : [['found', JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)]]
+  if (accident === undefined) facts.push(['accepts', acceptsOf(setting)])
+  if (accident === undefined && file === undefined && kind !== 'secret')
+    facts.push(['example', example])
+  const isNamed = accident === 'own-name' || accident === 'is-path'
+  if (accident !== undefined && !isNamed) facts.push(['detail', accident])
+  const shown = file && shownPath(file)
+  if (shown) facts.push(['file', shown])
   const problem: SettingProblem = {
     setting: accident ? name : variable,
-    code: accident ?? kind,
-    found: isSecret ? undefined : JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text),
-    accepted: choices?.join(', '),
-    range,
-    example: file === undefined && kind !== 'secret' ? example : undefined,
-    file: file && shownPath(file),
+    code: accident === undefined ? 'not-accepted' : isNamed ? accident : 'typing',
+    facts,
     isWarning: verbatim && value !== null ? true : undefined,
   }
   return verbatim ? { value, problem } : { problem }

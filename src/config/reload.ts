@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
-import type { SettingProblem } from '../setting-problem.ts'
 import { loadConfig, type Environment, type Loaded } from './load.ts'
+import type { SettingProblem } from './problem.ts'
 import { Secret } from './secret.ts'
 import type { Config } from './settings.ts'
 

@@ -1,6 +1,7 @@
 import { endpointOf, isLoopback, type ListenAddress } from './address.ts'
 import type { StoreAddress } from './formats.ts'
-import type { SettingProblem, RuleProblem } from '../setting-problem.ts'
+import type { SettingCode } from '../causes.ts'
+import type { SettingProblem } from './problem.ts'
 import type { Secret } from './secret.ts'
 import { nameOf, type Given, type SettingKey } from './settings.ts'
 
@@ -29,25 +30,26 @@ export function* brokenRules(
   given: Partial<Given>,
   isSet: (key: SettingKey) => boolean,
 ): Generator<SettingProblem> {
-  const error = (setting: string, code: RuleProblem, accepted?: string): SettingProblem => ({
+  const error = (setting: string, code: SettingCode, other?: string): SettingProblem => ({
     setting,
     code,
-    accepted,
+    facts: other === undefined ? [] : [['otherSetting', other]],
   })
-  const warning = (setting: string, code: RuleProblem): SettingProblem => ({
+  const warning = (setting: string, code: SettingCode): SettingProblem => ({
     setting,
     code,
+    facts: [],
     isWarning: true,
   })
   const { isalesUrl: url, isalesLoginPath: loginPath, sessionStoreUrl: store } = given
   const { listen, adminListen, obsPassword, clientDeadline = 0 } = given
 
   if (url !== undefined && isPlainHttp(url)) {
-    if (given.isalesAllowHttp === true) yield warning('ISALES_ALLOW_HTTP', 'plain-http-allowed')
-    else yield error('ISALES_URL', 'plain-http')
+    if (given.isalesAllowHttp === true) yield warning('ISALES_ALLOW_HTTP', 'http-allowed')
+    else yield error('ISALES_URL', 'http-not-allowed')
   }
   if (url !== undefined && [listen, adminListen].some((own) => leadsTo(url, own)))
-    yield warning('ISALES_URL', 'itself')
+    yield warning('ISALES_URL', 'leads-to-itself')
   for (const key of ['httpsProxy', 'isalesTlsServerName'] as const)
     if (given[key] !== undefined && url?.startsWith('http:') === true)
       yield warning(nameOf(key), 'unused-for-http')
@@ -60,23 +62,23 @@ export function* brokenRules(
     yield warning('ALLOWED_PATHS', 'other-paths')
 
   for (const [key, other] of USEFUL_ONLY_WITH)
-    if (isSet(key) && !isSet(other)) yield error(variableOf(key), 'without', variableOf(other))
+    if (isSet(key) && !isSet(other)) yield error(variableOf(key), 'incomplete', variableOf(other))
 
   if (store?.tls === false) {
     if (isSet('sessionStoreCaFile')) yield error('SESSION_STORE_CA_FILE', 'store-without-tls')
     if (isRemote(store)) yield warning('SESSION_STORE_URL', 'plain-store')
   }
   if (isRemote(store) && isWeak(given.sessionStoreKey))
-    yield error('SESSION_STORE_KEY_FILE', 'weak')
+    yield error('SESSION_STORE_KEY_FILE', 'weak-secret')
 
   if (listen !== undefined && adminListen !== undefined && collide(listen, adminListen))
     yield error('ADMIN_LISTEN', 'same-port')
   if (listen !== undefined && !isLoopback(listen.host)) {
     const isClosed = isSet('obsUser') || isSet('obsPassword') || isSet('listenClientCaFile')
-    if (!isClosed && given.unsafeListen === false) yield error('LISTEN', 'open')
+    if (!isClosed && given.unsafeListen === false) yield error('LISTEN', 'open-listener')
     if (!isClosed && given.unsafeListen === true) yield warning('UNSAFE_LISTEN', 'open-allowed')
-    if (isWeak(obsPassword)) yield error('OBS_PASSWORD', 'weak')
-    if (isSet('obsUser') && !isSet('listenTlsCertFile')) yield warning('LISTEN', 'plain-listen')
+    if (isWeak(obsPassword)) yield error('OBS_PASSWORD', 'weak-secret')
+    if (isSet('obsUser') && !isSet('listenTlsCertFile')) yield warning('LISTEN', 'plain-listener')
   }
   if (isSet('listenClientCaFile') && !isSet('listenClientNames'))
     yield warning('LISTEN_CLIENT_CA_FILE', 'any-client')

@@ -1,5 +1,12 @@
-import type { TypingAccident } from '../setting-problem.ts'
 import type { Setting } from './settings.ts'
+
+export type TypingAccident =
+  | 'own-name'
+  | 'spaces'
+  | 'lines'
+  | 'quotes'
+  | 'odd-character'
+  | 'is-path'
 
 /** In a value whose format has none of these, anywhere; around a user or a password, which may have them inside. */
 const QUOTES = {

@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein'
-import type { SettingProblem } from '../setting-problem.ts'
+import type { SettingProblem } from './problem.ts'
+import type { Fact } from '../words/index.ts'
 import { SETTING_LIST } from './settings.ts'
 
 /** Every variable that means something to us. */
@@ -26,7 +27,8 @@ export function unknownVariables(
       // ISALES_USERNAME
       OWN.find((name) => name.startsWith('ISALES_') && setting.toUpperCase().startsWith(name))
     if (near === undefined && !OURS.test(setting)) return []
-    return [{ setting, code: 'unknown', accepted: near, isWarning: true }]
+    const facts: readonly Fact[] = near === undefined ? [] : [['meant', near]]
+    return [{ setting, code: 'unknown-setting', facts, isWarning: true }]
   })
 }
 

@@ -1,12 +1,3 @@
-// The errors that the proxy itself responds with: the closed sets of codes and of refusals, and how one is written
-// (RFC 9457).
-export {
-  problemBytes,
-  PROBLEM_CODES,
-  PROBLEMS,
-  REFUSAL_REASONS,
-  REFUSALS,
-  writeProblem,
-  type ProblemCode,
-  type Refusal,
-} from './problem.ts'
+// How an error of the proxy itself is written (RFC 9457); its codes are in `causes`.
+export { DETAILS, DOCUMENTATION, problemBytes, writeProblem } from './problem.ts'
+export { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from '../causes.ts'

@@ -1,76 +1,43 @@
 import { METHODS, type ServerResponse } from 'node:http'
-import { en, refusals } from '../words/index.ts'
+import { PROBLEMS, type ProblemCode, type Refusal } from '../causes.ts'
 
 /** The documentation of this project: `type` of a problem and the run-book of a state are pages below it. */
 export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'
 
-/** Whether iSales may have executed the request. */
-export type Sent = 'no' | 'unknown'
-
-interface ProblemKind {
-  readonly status: number
-  readonly sent: Sent
+/** `detail` of a problem response, for each reason why a request is refused; in English in every language. */
+export const DETAILS: Readonly<Record<Refusal, string>> = {
+  'http-version': 'Only HTTP/1.0 and HTTP/1.1 are spoken here',
+  method: 'CONNECT and TRACE are not forwarded',
+  host: 'Host is missing, repeated or malformed',
+  'content-length': 'Content-Length is repeated, not a number, or beside a Transfer-Encoding',
+  'transfer-encoding':
+    'Transfer-Encoding is repeated, empty, beside a Content-Length, or in a request of HTTP/1.0',
+  coding: 'The only transfer coding known here is chunked',
+  expectation: 'The only expectation known here is 100-continue',
+  headers: 'There are too many headers, or they are too long',
+  'body-size': 'The body is longer than MAX_BODY_SIZE',
+  browser: 'Origin and Sec-Fetch headers are of a browser, which must not use the token',
+  target: 'The request target is malformed',
+  scheme: 'The request target has another scheme than the listener',
+  'other-host': 'Host is not this proxy, nor in ALLOWED_HOSTS',
+  loop: 'Via names this proxy: ISALES_URL leads back to it',
+  'double-slash':
+    'The path has an empty segment (//), as an obsUrl that ends with a slash makes it',
+  'ambiguous-path':
+    'Segments of a path are made of letters, digits and . _ ~ -, and neither begin nor end with a dot',
+  'other-path': 'The path is outside ALLOWED_PATHS',
+  'auth-path': 'The path is like that of login or refresh, whose response would be the real token',
+  connections: 'There were too many connections, and this one was idle for longest',
+  pipelined: 'More than 16 requests came on one connection before the response to the first',
+  ticket: 'The request has no valid ticket of this proxy',
+  tls: 'The client spoke TLS, and this port speaks plain HTTP: use http there, or set LISTEN_TLS_CERT_FILE',
+  parser:
+    'A line, header, length, coding or chunk is malformed, or the method is not known: the HTTP parser does not accept it',
+  'chunk-extensions': 'The chunk extensions are too long',
+  timeout: 'The request did not arrive in time',
+  'in-flight':
+    'More requests than MAX_IN_FLIGHT are in flight, or their bodies take more than 32 MiB',
 }
-
-/** Every failure of a request here, once: code, status, and what the caller may conclude. */
-export const PROBLEMS = {
-  'no-token': { status: 503, sent: 'no' },
-  overloaded: { status: 503, sent: 'no' },
-  'shutting-down': { status: 503, sent: 'no' },
-  'out-of-time': { status: 503, sent: 'no' },
-  'upstream-unreachable': { status: 502, sent: 'no' },
-  'upstream-tls': { status: 502, sent: 'no' },
-  'upstream-broken': { status: 502, sent: 'unknown' },
-  'upstream-timeout': { status: 504, sent: 'unknown' },
-  internal: { status: 500, sent: 'unknown' },
-  'bad-request': { status: 400, sent: 'no' },
-  'not-allowed': { status: 403, sent: 'no' },
-  'method-not-allowed': { status: 405, sent: 'no' },
-  'not-logged-in': { status: 401, sent: 'no' },
-  'request-timeout': { status: 408, sent: 'no' },
-  'too-large': { status: 413, sent: 'no' },
-  'expectation-failed': { status: 417, sent: 'no' },
-  misdirected: { status: 421, sent: 'no' },
-  'headers-too-large': { status: 431, sent: 'no' },
-  'loop-detected': { status: 508, sent: 'no' },
-  'not-implemented': { status: 501, sent: 'no' },
-} as const satisfies Record<string, ProblemKind>
-
-export type ProblemCode = keyof typeof PROBLEMS
-export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
-
-/** Why a request was refused before it was forwarded: a closed set, with the code. `words` has the `detail` of each. */
-export const REFUSALS = {
-  'http-version': 'bad-request',
-  method: 'method-not-allowed',
-  host: 'bad-request',
-  'content-length': 'bad-request',
-  'transfer-encoding': 'bad-request',
-  coding: 'not-implemented',
-  expectation: 'expectation-failed',
-  headers: 'headers-too-large',
-  'body-size': 'too-large',
-  browser: 'not-allowed',
-  target: 'bad-request',
-  scheme: 'misdirected',
-  'other-host': 'misdirected',
-  loop: 'loop-detected',
-  'double-slash': 'not-allowed',
-  'ambiguous-path': 'not-allowed',
-  'other-path': 'not-allowed',
-  'auth-path': 'not-allowed',
-  connections: 'overloaded',
-  pipelined: 'overloaded',
-  ticket: 'not-logged-in',
-  tls: 'bad-request',
-  parser: 'bad-request',
-  'chunk-extensions': 'too-large',
-  timeout: 'request-timeout',
-  'in-flight': 'overloaded',
-} as const satisfies Readonly<Record<keyof typeof refusals, ProblemCode>>
-
-export type Refusal = keyof typeof REFUSALS
-export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
 /** What Node's parser knows and the proxy lets in. */
 const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(', ')
@@ -85,9 +52,8 @@ export interface ProblemDetails {
 
 /** RFC 9457: nothing of iSales' text, no stack, no secret. The headers are name, value, name, value. */
 function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: ProblemDetails) {
-  const { status, sent } = PROBLEMS[code]
-  const title = en.problems[code]
-  const detail = refusal === undefined ? undefined : refusals[refusal]
+  const { status, sent, title } = PROBLEMS[code]
+  const detail = refusal === undefined ? undefined : DETAILS[refusal]
   const type = `${DOCUMENTATION}/errors.md#${code}`
   const body = JSON.stringify({ type, title, status, detail, code, sent, requestId })
   const headers = ['Content-Type', 'application/problem+json', 'Content-Length', `${body.length}`]
@@ -113,7 +79,7 @@ export function writeProblem(
 export function problemBytes(code: ProblemCode, details: ProblemDetails): string {
   const { status, headers, body } = problem(code, details)
   headers.push('Date', new Date().toUTCString(), 'Connection', 'close')
-  return `HTTP/1.1 ${status} ${en.problems[code]}\r\n${headerText(headers)}\r\n${body}`
+  return `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n${headerText(headers)}\r\n${body}`
 }
 
 /** Headers (name, value, name, value) as they are written on the wire, each with its line end. */

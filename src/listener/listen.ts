@@ -2,28 +2,26 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { isLoopback, urlHost, type Config, type ListenAddress } from '../config/index.ts'
-import { en, type Words } from '../words/index.ts'
+import { codeOfListen } from '../causes.ts'
+import type { Explained } from '../words/index.ts'
 
-/** Completes `NAME: ...`, in the language of whoever reads it. */
-type Sentence = (words: Words) => string
-
-/** Why a listener could not start, in one sentence that names the address. */
+/** Why a listener could not start. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
   /** Gave the address. */
   readonly setting: string
-  readonly said: Sentence
+  readonly why: Explained
   /** The configuration is wrong: no later start would succeed. */
   readonly lasting: boolean
 
   constructor(
     setting: string,
-    said: Sentence,
+    why: Explained,
     { lasting = false, ...cause }: ListenErrorOptions = {},
   ) {
-    super(said(en), cause)
+    super(why.code, cause)
     this.setting = setting
-    this.said = said
+    this.why = why
     this.lasting = lasting
   }
 }
@@ -51,17 +49,22 @@ export async function listen(
     await listening
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException
-    const said: Sentence = ({ listening: { cannot, causes } }) =>
-      cannot(whereOf(address), isKnown(code) ? causes[code] : code)
-    throw new ListenError(setting, said, { cause: error })
+    const facts = [
+      ['address', whereOf(address)],
+      ['detail', code],
+    ] as const
+    throw new ListenError(setting, { code: codeOfListen(code), facts }, { cause: error })
   }
   if (fd === undefined || isBoundTo(server, address)) return
   const bound = server.address()
   server.close()
   const where =
     typeof bound === 'object' && bound !== null ? `${urlHost(bound.address)}:${bound.port}` : bound
-  const said: Sentence = ({ listening }) => listening.elsewhere(`${where}`, whereOf(address))
-  throw new ListenError(setting, said, { lasting: true })
+  const facts = [
+    ['address', whereOf(address)],
+    ['socketAddress', `${where}`],
+  ] as const
+  throw new ListenError(setting, { code: 'socket-elsewhere', facts }, { lasting: true })
 }
 
 /**
@@ -114,10 +117,6 @@ export function adminHosts(
 /** The host as in a URL; none: all interfaces. */
 function hostOf(address: ListenAddress): readonly string[] {
   return address.host === '' ? [] : [urlHost(address.host)]
-}
-
-function isKnown(code: string): code is keyof Words['listening']['causes'] {
-  return Object.hasOwn(en.listening.causes, code)
 }
 
 function whereOf(address: ListenAddress): string {

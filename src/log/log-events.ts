@@ -1,65 +1,119 @@
-import type { messages } from '../words/index.ts'
-
 /** From the least to the most severe; `LOG_LEVEL` sets the least that is written. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export interface EventKind {
   readonly level: LogLevel
+  /** It never varies, so that it can be searched for; in English in every language. */
+  readonly msg: string
   /** Somebody did something to the proxy: its lines have `audit: true`, with `by` and `outcome` where they are known. */
   readonly audit?: true
 }
 
 /**
- * Every line has one of these names in `event`, and its sentence (`words/english-only`) in `msg`. Names are stable: alerts
- * are built on them.
+ * Every line has one of these names in `event`. Names are stable: alerts are built on them. docs/log.md explains each.
  */
 export const LOG_EVENTS = {
-  starting: { level: 'info' },
-  listening: { level: 'info' },
-  'setting-wrong': { level: 'fatal' },
-  'cannot-listen': { level: 'fatal' },
-  'setting-doubtful': { level: 'warn' },
-  'parser-doubtful': { level: 'warn' },
-  draining: { level: 'info', audit: true },
-  stopped: { level: 'info', audit: true },
-  unexpected: { level: 'error' },
-  'exchange-started': { level: 'debug' },
-  'logged-in': { level: 'info' },
-  renewed: { level: 'info' },
-  recovered: { level: 'info' },
-  'renewal-failed': { level: 'warn' },
-  'login-failed': { level: 'error' },
-  'refresh-refused': { level: 'warn' },
-  'login-rejected': { level: 'error' },
-  guarded: { level: 'error' },
-  'token-rejected': { level: 'warn' },
-  'rejection-relayed': { level: 'warn' },
-  conflict: { level: 'warn' },
-  'token-adopted': { level: 'info' },
-  'token-request-deferred': { level: 'debug' },
-  'sharing-alone': { level: 'warn' },
-  'sharing-restored': { level: 'info' },
-  'shared-token-unreadable': { level: 'warn' },
-  'lifetime-assumed': { level: 'warn' },
-  'lifetime-too-long': { level: 'warn' },
-  'secret-reloaded': { level: 'info', audit: true },
-  'state-in-memory': { level: 'warn' },
-  'state-unusable': { level: 'error' },
-  'state-restored': { level: 'info' },
-  'renew-asked': { level: 'info', audit: true },
-  'files-reloaded': { level: 'info', audit: true },
-  'secret-unreadable': { level: 'error', audit: true },
-  'upstream-failing': { level: 'warn' },
-  'upstream-recovered': { level: 'info' },
-  'client-refused': { level: 'warn' },
-  'client-handshake-failed': { level: 'warn' },
-  'obs-logged-in': { level: 'info' },
-  'connections-full': { level: 'warn' },
-  'obs-login-refused': { level: 'warn' },
-  'request-failed': { level: 'debug' },
-  access: { level: 'debug' },
-} as const satisfies Readonly<Record<keyof typeof messages, EventKind>>
+  starting: { level: 'info', msg: 'Starting' },
+  listening: { level: 'info', msg: 'Listening' },
+  'setting-wrong': { level: 'fatal', msg: 'A setting is wrong: nothing was started' },
+  'cannot-listen': { level: 'fatal', msg: 'A listener cannot be opened: nothing was started' },
+  'setting-doubtful': { level: 'warn', msg: 'Check this setting' },
+  'documents-missing': {
+    level: 'warn',
+    msg: 'Sections of docs/ are missing beside the program; it shows codes and facts alone',
+  },
+  'parser-doubtful': {
+    level: 'warn',
+    msg: 'This Node has an HTTP parser in which a request can hide another; use a newer one',
+  },
+  draining: { level: 'info', audit: true, msg: 'Shutting down: requests in flight are finished' },
+  stopped: { level: 'info', audit: true, msg: 'Stopped' },
+  unexpected: { level: 'error', msg: 'An error that was not foreseen' },
+  'exchange-started': { level: 'debug', msg: 'Asking iSales for a token' },
+  'logged-in': { level: 'info', msg: 'Logged in' },
+  renewed: { level: 'info', msg: 'Token renewed' },
+  recovered: { level: 'info', msg: 'Logged in again after failures' },
+  'renewal-failed': {
+    level: 'warn',
+    msg: 'The token could not be renewed; the current one is still used',
+  },
+  'login-failed': { level: 'error', msg: 'No usable token: requests get 503' },
+  'refresh-refused': { level: 'warn', msg: 'iSales refused to refresh; logging in instead' },
+  'login-rejected': { level: 'error', msg: 'iSales refused the login' },
+  guarded: {
+    level: 'error',
+    msg: 'Logins failed again and again; attempts are rare now so that the account is not locked',
+  },
+  'token-rejected': {
+    level: 'warn',
+    msg: 'A business call found the token rejected before its end; replacing it',
+  },
+  'rejection-relayed': {
+    level: 'warn',
+    msg: 'A call was rejected, and a login would not cure it: the response is relayed to the client',
+  },
+  conflict: {
+    level: 'warn',
+    msg: 'Somebody else logs in as this user and ends our sessions: let replicas share one token, give each instance a user of its own, or run only one',
+  },
+  'token-adopted': { level: 'info', msg: 'Using a token that another replica obtained' },
+  'token-request-deferred': { level: 'debug', msg: 'Not asking iSales for a token now' },
+  'sharing-alone': {
+    level: 'warn',
+    msg: 'The shared store cannot be used; this replica renews its token alone',
+  },
+  'sharing-restored': { level: 'info', msg: 'The shared store can be used; the token is shared' },
+  'shared-token-unreadable': {
+    level: 'warn',
+    msg: 'What is in the shared store cannot be read and is replaced',
+  },
+  'lifetime-assumed': {
+    level: 'warn',
+    msg: 'iSales gave no lifetime that can be believed; the default is taken',
+  },
+  'lifetime-too-long': {
+    level: 'warn',
+    msg: 'iSales gave a lifetime over 24 h, probably milliseconds for seconds',
+  },
+  'secret-reloaded': {
+    level: 'info',
+    audit: true,
+    msg: 'The secret changed; logging in with the new one',
+  },
+  'state-in-memory': {
+    level: 'warn',
+    msg: 'STATE_DIR is not set: attempts to log in are counted in memory only, and a restart forgets them',
+  },
+  'state-unusable': {
+    level: 'error',
+    msg: 'STATE_DIR cannot be used: attempts to log in are counted in memory, and a restart forgets them',
+  },
+  'state-restored': { level: 'info', msg: 'The book of logins is in STATE_DIR again' },
+  'renew-asked': {
+    level: 'info',
+    audit: true,
+    msg: 'SIGHUP: files are read again, and a pause of logins ends once',
+  },
+  'files-reloaded': { level: 'info', audit: true, msg: 'Changed files are in use' },
+  'secret-unreadable': {
+    level: 'error',
+    audit: true,
+    msg: 'A file changed and cannot be used; what it held before stays in use',
+  },
+  'finding-began': { level: 'warn', msg: 'The status page says so from now on' },
+  'finding-ended': { level: 'info', msg: 'The status page does not say so any more' },
+  'client-refused': { level: 'warn', msg: 'A client was refused' },
+  'client-handshake-failed': { level: 'warn', msg: 'The TLS handshake of a client failed' },
+  'obs-logged-in': { level: 'info', msg: 'CTI-OBS logged in to the proxy' },
+  'connections-full': { level: 'warn', msg: 'Too many connections' },
+  'obs-login-refused': { level: 'warn', msg: 'A login of CTI-OBS was refused' },
+  'request-failed': {
+    level: 'debug',
+    msg: 'The proxy responded to a request with an error of its own',
+  },
+  access: { level: 'debug', msg: 'Request' },
+} as const satisfies Readonly<Record<string, EventKind>>
 
 export type LogEventName = keyof typeof LOG_EVENTS
 
@@ -106,7 +160,9 @@ export const LOG_FIELDS = {
   errors: 'number',
   code: 'string',
   count: 'number',
-  share: 'number',
+  finding: 'string',
+  state: 'string',
+  section: 'string',
   durationSeconds: 'number',
   error: 'error',
 } as const satisfies Record<string, keyof FieldValues>

@@ -2,7 +2,6 @@ import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/index.ts'
 import type { EndedRequest } from '../outcomes.ts'
 import { printable } from '../terminal.ts'
-import { messages } from '../words/index.ts'
 import {
   LOG_EVENTS,
   LOG_FIELDS,
@@ -40,8 +39,8 @@ export async function createLog(options: LogOptions): Promise<Log> {
   )
   return (event, fields = {}, level = LOG_EVENTS[event].level) => {
     if (!logger.isLevelEnabled(level)) return
-    const { audit }: EventKind = LOG_EVENTS[event]
-    logger[level](lineOf(event, audit === true ? { ...fields, audit } : fields), messages[event])
+    const { audit, msg }: EventKind = LOG_EVENTS[event]
+    logger[level](lineOf(event, audit === true ? { ...fields, audit } : fields), msg)
   }
 }
 

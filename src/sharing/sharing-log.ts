@@ -1,6 +1,6 @@
 import type { StoreFailureReason } from '../causes.ts'
 import type { Log } from '../log/index.ts'
-import { en, type Places } from '../words/index.ts'
+import { en, explainedStore, lineOf, type Places } from '../words/index.ts'
 
 // What log, metrics and status page know of `sharing/`, whose other code is loaded only when it is configured.
 
@@ -41,14 +41,14 @@ export interface SharingSnapshot {
 }
 
 /** Writes one line for each change of what is shared. */
-export function sharingLog(log: Log, { hosts }: Places): (event: SharingEvent) => void {
+export function sharingLog(log: Log, places: Places): (event: SharingEvent) => void {
   return (event) => {
     switch (event.type) {
       case 'alone':
         return log('sharing-alone', {
           reason: event.reason,
           code: event.code,
-          detail: en.sentences(...en.stores[event.reason](hosts.store, event.code)),
+          detail: lineOf(en, explainedStore(event, places)),
         })
       case 'shared':
         return log('sharing-restored')

@@ -1,7 +1,7 @@
 import { secondsOf } from '../clock.ts'
 import type { LogEventName, LogFields, Log } from '../log/index.ts'
 import type { TokenEvent } from './events.ts'
-import { explain, en, type Places } from '../words/index.ts'
+import { en, explained, lineOf, type Places } from '../words/index.ts'
 import { isMissing, isRefusal, type Lifetime } from './protocol.ts'
 
 type Obtained = Extract<TokenEvent, { type: 'granted' | 'adopted' }>
@@ -60,7 +60,7 @@ export function tokenLog(
   const onFailed = (event: Failed): void => {
     const { failure } = event
     const { cause } = failure
-    const { what, todo } = explain(en, places, failure)
+    const why = explained(failure, places, event.operation)
     const name = nameOf(event)
     const outage = `${name} ${cause.code}`
     const isRefresh = name === 'refresh-refused'
@@ -69,8 +69,8 @@ export function tokenLog(
       operation: event.operation,
       reason: failure.reason,
       status: failure.status,
-      cause: cause.code,
-      detail: en.sentences(what, todo),
+      cause: why.code,
+      detail: lineOf(en, why),
       failures: event.failuresInRow,
       backoff: event.backoff,
       retryInSeconds: secondsOf(event.retryIn),

@@ -1,11 +1,17 @@
-import type { Cause, CertificateSeen, Side } from '../causes.ts'
-import type { Kind, SettingProblem } from '../setting-problem.ts'
-import type { Words } from './en.ts'
-import type { Said } from './said.ts'
+import {
+  codeOfCause,
+  codeOfStore,
+  type Asked,
+  type Cause,
+  type CertificateSeen,
+  type Side,
+  type StoreFailureReason,
+} from '../causes.ts'
+import type { Explained, Fact, FactName, Value } from './facts.ts'
 
 /** Where this proxy connects to, and where its credentials come from. */
 export interface Places {
-  /** Host and port; the directory of the disk. */
+  /** Host and port; the directory of the disk, empty without one. */
   readonly hosts: Readonly<Record<Side, string>>
   /** What the certificate of iSales is checked for instead of its host; empty: its host. */
   readonly serverName: string
@@ -21,82 +27,47 @@ export interface Failure {
   /** An error code, or what is odd about the response. */
   readonly detail?: string
   readonly certificate?: CertificateSeen | undefined
-  /** A call of CTI-OBS failed. Default: a login or refresh. */
-  readonly call?: boolean
 }
 
-interface Explained {
-  /** What happened, with the code behind it. */
-  readonly what: string
-  /** What to do; empty: nothing. */
-  readonly todo: string
-}
+const PLACES = { isales: 'isales', egress: 'egress', store: 'store', disk: 'stateDir' } as const
 
-const URLS = {
-  isales: 'ISALES_URL',
-  egress: 'HTTPS_PROXY',
-  store: 'SESSION_STORE_URL',
-  disk: 'STATE_DIR',
-} as const
-const CAS = {
-  isales: 'ISALES_CA_FILE',
-  egress: 'NODE_EXTRA_CA_CERTS',
-  store: 'SESSION_STORE_CA_FILE',
-  disk: '',
-} as const
-
-/** The sentences for a failure in one language, the same for page, log and commands. */
-export function explain(words: Words, places: Places, failure: Failure): Explained {
-  const { cause, status = 0, detail = '', certificate, call = false } = failure
+/** The code that explains a failure, where it was met, and what else is known of it. */
+export function explained(failure: Failure, places: Places, asked: Asked): Explained {
+  const { cause, status, detail, certificate } = failure
   const side = cause.side === 'client' ? 'isales' : cause.side
-  const host = words.host(side, places.hosts[side])
-  const [what, todo] = words.causes[cause.code]({
-    side,
-    host,
-    Host: side === 'egress' ? `${host.slice(0, 1).toUpperCase()}${host.slice(1)}` : host,
-    serverName: side === 'isales' ? places.serverName : '',
-    url: URLS[side],
-    ca: CAS[side],
-    limit: call ? 'CLIENT_DEADLINE' : '5 s',
-    status,
-    certificate: {
-      name: certificate?.name ?? '',
-      from: minuteOf(certificate?.from),
-      to: minuteOf(certificate?.to),
-    },
-    userFile: places.userFile,
-    passwordFile: places.passwordFile,
-  })
-  const isSaid = status === 0 || what.includes(String(status))
-  const parts = [isSaid ? '' : words.status(status), detail].filter((part) => part !== '')
-  return { what: words.coded(what, parts.join(words.comma)), todo }
-}
-
-/** What is wrong with a setting, which completes `NAME ...`, and what to do about it. */
-export function explainSetting({ settings }: Words, problem: SettingProblem): Said {
-  const { code, file, found, example } = problem
-  const where = (what: string): string => `${what}${file === undefined ? '' : settings.at(file)}`
-  if (isKind(settings.kinds, code)) {
-    const phrase = settings.kinds[code]
-    const kind = typeof phrase === 'string' ? phrase : phrase(problem)
-    return [where(settings.isNot(found, kind, example)), '']
+  const facts: Fact[] = []
+  const add = (name: FactName, value: Value | undefined): void => {
+    if (value !== undefined && value !== '') facts.push([name, value])
   }
-  const sentence = settings.others[code]
-  const [what, todo] = typeof sentence === 'function' ? sentence(problem) : sentence
-  return [where(what), todo]
+  add(PLACES[side], places.hosts[side])
+  if (cause.code === 'other-name' && side === 'isales') add('serverName', places.serverName)
+  add('certificate', certificate?.name)
+  if (cause.code === 'not-yet-valid') add('validFrom', dateOf(certificate?.from))
+  if (cause.code === 'expired') add('validTo', dateOf(certificate?.to))
+  add('status', status === 0 ? undefined : status)
+  add('detail', detail)
+  if (cause.stage === 'login' && asked === 'login') {
+    add('userFile', places.userFile)
+    add('passwordFile', places.passwordFile)
+    // Without a directory for the book of logins nothing survives the process.
+    if (places.hosts.disk === '') add('restartCosts', true)
+  }
+  return { code: codeOfCause(cause, asked), facts }
 }
 
-function isKind(kinds: Words['settings']['kinds'], code: string): code is Kind {
-  return Object.hasOwn(kinds, code)
+/** Why the shared store cannot be used. */
+export function explainedStore(
+  {
+    reason = 'unreachable',
+    code,
+  }: { readonly reason: StoreFailureReason | undefined; readonly code?: string | undefined },
+  { hosts }: Places,
+): Explained {
+  const facts: Fact[] = [['store', hosts.store]]
+  if (code !== undefined) facts.push(['storeCode', code])
+  return { code: codeOfStore(reason), facts }
 }
 
-/** One line: `NAME has this problem. Do this` */
-export function settingLine(words: Words, problem: SettingProblem): string {
-  return `${problem.setting} ${words.line(...explainSetting(words, problem))}`
-}
-
-/** `2026-11-28 13:36 UTC`. */
-function minuteOf(time: number | undefined): string {
-  if (time === undefined || Number.isNaN(time)) return ''
-  return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+function dateOf(time = Number.NaN): Value | undefined {
+  return Number.isNaN(time) ? undefined : { at: new Date(time).toISOString() }
 }

@@ -1,24 +1,26 @@
-// Every sentence that people read, in English and in Chinese: one object each, the second typed by the first. What programs
-// search for stays in English: messages of the log, details of problem responses, helps of
-// metrics.
+// What people read: the sections of docs/ by their codes, and names of facts and headings in English and in Chinese, the
+// second typed by the first. No sentence is made of parts: a section says what happened, facts stand beside it.
 import { en, type Words } from './en.ts'
+import { languageOf, type Environment, type Language } from './language.ts'
 import { zh } from './zh.ts'
 
 export { en, type Words }
-export { details, helps, messages, refusals, type MetricName } from './english-only.ts'
-export type { Said } from './said.ts'
-export { explain, explainSetting, settingLine, type Failure, type Places } from './explain.ts'
-
-/** Of pages, of `?lang=`, and of `Accept-Language`, where `zh-CN` counts as `zh`. */
-export const LANGUAGES = ['en', 'zh'] as const
-export type Language = (typeof LANGUAGES)[number]
-
-type Environment = Readonly<Record<string, string | undefined>>
-
-/** Of a process, by its locale: `zh_CN.UTF-8` is Chinese. */
-export function languageOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): Language {
-  return /^zh(?:[_.@-]|$)/i.test(LC_ALL || LC_MESSAGES || LANG || '') ? 'zh' : 'en'
-}
+export { explained, explainedStore, type Failure, type Places } from './explain.ts'
+export {
+  dateText,
+  durationText,
+  factsLine,
+  lineOf,
+  timeText,
+  valueText,
+  type Explained,
+  type Fact,
+  type FactName,
+  type Reading,
+  type Value,
+} from './facts.ts'
+export { LANGUAGES, languageOf, type Language } from './language.ts'
+export { missingSections, pagesOf, sectionOf } from './sections.ts'
 
 export function wordsOf(env: Environment): Words {
   return WORDS[languageOf(env)]

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { createAdminApp } from '../../src/admin/app.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { NOW, adminSources, openShown, snapshot } from './token.ts'
@@ -7,7 +6,7 @@ import { authFailure } from '../support/failure.ts'
 
 function appWith(changes?: Partial<AdminSources>) {
   const sources = adminSources(changes)
-  return createAdminApp(openShown(sources))
+  return openShown(sources)
 }
 
 const PATHS = ['/metrics', '/livez', '/startupz', '/readyz', '/', '/status.json']

@@ -1,10 +1,7 @@
-import { cause } from '../../src/causes.ts'
 import { PLACES } from '../support/failure.ts'
 import { describe, expect, it } from 'vitest'
 import { noCalls, type EndedCall } from '../../src/admin/call-counts.ts'
 import { createCalls } from '../../src/admin/calls.ts'
-import { failingOf } from '../../src/admin/failing.ts'
-import type { LogEventName, LogFields } from '../../src/log/log-events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
 const CALL = { method: 'POST', target: '/tasks?page=2', requestId: 'a-1' } as const
@@ -14,16 +11,11 @@ const REFUSED: EndedCall = { ...CALL, status: 403 }
 
 function start() {
   const clock = manualClock()
-  const lines: (LogFields & { readonly event: LogEventName; readonly level: unknown })[] = []
-  const calls = createCalls({
-    clock,
-    places: PLACES,
-    log: (event, fields, level) => lines.push({ event, level, ...fields }),
-  })
+  const calls = createCalls({ clock, places: PLACES })
   const call = (ended: EndedCall, count = 1): void => {
     for (let n = 0; n < count; n += 1) calls.ended(ended)
   }
-  return { ...calls, clock, lines, call }
+  return { ...calls, clock, call }
 }
 
 describe('the calls of the last minute', () => {
@@ -44,7 +36,8 @@ describe('the calls of the last minute', () => {
       declined: 0,
       slow: 1,
       mistakes: {},
-      turnedAway: {},
+      blocked: {},
+      handshakes: {},
     }
     expect(view().minute).toEqual(counted)
     await clock.advance(59_000)
@@ -68,6 +61,23 @@ describe('the calls of the last minute', () => {
     call({ ...CALL, status: 503, code: 'shutting-down' })
     expect(view().minute).toEqual({ ...noCalls(), mistakes: { 'not-allowed': 1 } })
     expect(failed()).toMatchObject([{ status: 403, code: 'not-allowed' }])
+  })
+
+  it('include what only CTI-OBS sends and the proxy refuses: a POST by its path or ticket, and a login', () => {
+    const { view, call, turnedAway } = start()
+    const refused = { ...CALL, status: 403, code: 'not-allowed' } as const
+    for (const method of ['POST', 'GET', 'HEAD'])
+      call({ ...refused, method, refusal: 'double-slash' })
+    call({ ...refused, refusal: 'browser' })
+    call({ ...CALL, status: 401, code: 'not-logged-in', refusal: 'ticket' })
+    turnedAway('obs-login')
+    turnedAway('plain-http')
+    expect(view().minute).toEqual({
+      ...noCalls(),
+      mistakes: { 'double-slash': 3, browser: 1, 'not-logged-in': 1 },
+      blocked: { 'double-slash': 1, 'not-logged-in': 1, 'obs-login': 1 },
+      handshakes: { 'plain-http': 1 },
+    })
   })
 })
 
@@ -111,22 +121,6 @@ it('keeps the last ten that did not succeed, without their queries', () => {
   expect(failed().at(-1)?.requestId).toBe('r-4')
 })
 
-it('counts the paths of the last hour, the most frequent first, and 50 at most', async () => {
-  const { paths, call, clock } = start()
-  call(REFUSED, 2)
-  call(DOWN)
-  call({ ...REFUSED, target: '/other' })
-  expect(paths()).toMatchObject([
-    { method: 'POST', path: '/tasks', refused: 2, failed: 1 },
-    { method: 'POST', path: '/other', refused: 1, failed: 0 },
-  ])
-  for (let n = 0; n < 10_000; n += 1) call({ ...DOWN, target: `/${n}/${'x'.repeat(500)}` })
-  expect(paths()).toHaveLength(50)
-  expect(paths().every(({ path }) => path.length === 200)).toBe(true)
-  await clock.advance(3_600_000)
-  expect(paths()).toEqual([])
-})
-
 it('tells how many calls there were since it was last asked, and how many did not succeed', () => {
   const { call, takeTally } = start()
   call(OK, 3)
@@ -134,104 +128,4 @@ it('tells how many calls there were since it was last asked, and how many did no
   call({ ...CALL, status: 400, code: 'bad-request' })
   expect(takeTally()).toEqual({ requests: 5, errors: 2 })
   expect(takeTally()).toEqual({ requests: 0, errors: 0 })
-})
-
-it('logs when calls begin to fail, when most fail, and when all succeed again', async () => {
-  const { call, clock, lines } = start()
-  call(OK, 9)
-  call(DOWN)
-  await clock.advance(30_000)
-  call(DOWN, 20)
-  await clock.advance(1000)
-  call(OK, 100)
-  await clock.advance(60_000)
-  const code = 'upstream-unreachable'
-  expect(lines).toMatchObject([
-    { event: 'upstream-failing', level: 'warn', code, share: 0.1 },
-    { event: 'upstream-failing', level: 'error', code, share: 1 },
-    { event: 'upstream-recovered', level: undefined, code, share: 1, durationSeconds: 30 },
-  ])
-  expect(clock.waiting()).toEqual([])
-})
-
-it('logs once that hardly more than half fail', async () => {
-  const { call, clock, lines } = start()
-  for (let n = 0; n < 4; n += 1) {
-    call(OK, 496)
-    call(DOWN, 504)
-    call(OK)
-    await clock.advance(1000)
-  }
-  expect(lines.map(({ level, share }) => [level, share])).toEqual([
-    ['warn', 0],
-    ['error', 0.5],
-  ])
-})
-
-it('sees an outage whose calls fail slowly within 20 s, after many that succeeded', async () => {
-  const { call, clock, lines, view } = start()
-  call(OK, 600)
-  for (let n = 0; n < 7; n += 1) {
-    await clock.advance(2800)
-    call(DOWN)
-  }
-  await clock.advance(2000)
-  expect(failingOf(view(), clock.now())).toMatchObject({ kind: 'outage', failed: 7, total: 7 })
-  expect(lines.map(({ level }) => level)).toEqual(['warn', 'error'])
-})
-
-it('leaves calls without a token, and those that iSales refuses, to other lines of the log', async () => {
-  const { call, clock, lines } = start()
-  call({ ...CALL, status: 503, code: 'no-token' }, 5)
-  call({ ...CALL, status: 401 }, 5)
-  await clock.advance(90_000)
-  expect(lines).toEqual([])
-  expect(clock.waiting()).toEqual([])
-})
-
-it('does not name a missing token after another failure, nor say that calls succeed while they wait for one', async () => {
-  const { call, clock, lines } = start()
-  call(DOWN, 5)
-  for (let n = 0; n < 40; n += 1) {
-    await clock.advance(2000)
-    call({ ...CALL, status: 503, code: 'no-token' })
-  }
-  expect(lines.map(({ event, code }) => [event, code])).toEqual([
-    ['upstream-failing', 'upstream-unreachable'],
-  ])
-  call(OK, 5)
-  await clock.advance(61_000)
-  expect(lines.at(-1)).toMatchObject({ event: 'upstream-recovered', code: 'upstream-unreachable' })
-  expect(clock.waiting()).toEqual([])
-})
-
-it('logs a changed cause anew, and each of those that take turns once', async () => {
-  const { call, clock, lines } = start()
-  const expired = { ...DOWN, code: 'upstream-tls', failure: { cause: cause('expired') } } as const
-  for (const each of [DOWN, expired, DOWN, expired]) {
-    await clock.advance(70_000)
-    call(each, 3)
-    await clock.advance(2000)
-  }
-  const said = (n: number) => lines.slice(n, n + 3).map(({ event, code }) => [event, code])
-  expect(said(0)).toEqual([
-    ['upstream-failing', 'upstream-unreachable'],
-    ['upstream-recovered', 'upstream-unreachable'],
-    ['upstream-failing', 'upstream-tls'],
-  ])
-  lines.length = 0
-  await clock.advance(70_000)
-  lines.length = 0
-  call(DOWN, 3)
-  for (let n = 0; n < 4; n += 1) {
-    call(expired, 10 * 3 ** n)
-    await clock.advance(1000)
-    call(DOWN, 20 * 3 ** n)
-    await clock.advance(1000)
-  }
-  expect(lines.map(({ code, cause: why }) => [code, why])).toEqual([
-    ['upstream-unreachable', 'no-route'],
-    ['upstream-tls', 'expired'],
-  ])
-  expect(lines[1]?.detail).toMatch(/^The certificate of iSales has expired\. Have the operator/)
 })

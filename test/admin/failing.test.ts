@@ -10,7 +10,7 @@ const DOWN = { ...CALL, status: 502, code: 'upstream-unreachable' } as const
 
 it('names a new cause within 5 s, however long the former one has lasted', async () => {
   const clock = manualClock()
-  const calls = createCalls({ clock, places: PLACES, log: () => undefined })
+  const calls = createCalls({ clock, places: PLACES })
   const fail = async (call: EndedCall, count: number): Promise<unknown> => {
     for (let n = 0; n < count; n += 1) {
       await clock.advance(500)
@@ -25,7 +25,7 @@ it('names a new cause within 5 s, however long the former one has lasted', async
 
 it('is judged as the example in src/admin/failing.ts says', async () => {
   const clock = manualClock()
-  const calls = createCalls({ clock, places: PLACES, log: () => undefined })
+  const calls = createCalls({ clock, places: PLACES })
   const seen: Record<number, unknown> = {}
   for (let second = -60; second <= 71; second += 1) {
     calls.ended(second >= 0 && second <= 11 ? DOWN : CALL)

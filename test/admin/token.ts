@@ -1,6 +1,8 @@
 import { Secret } from '../../src/config/secret.ts'
 import { openRecords } from '../../src/admin/index.ts'
-import { statusOptions } from '../../src/admin/known.ts'
+import { createAdminApp } from '../../src/admin/app.ts'
+import { findingsOf } from '../../src/admin/judge.ts'
+import { seen } from '../../src/admin/status.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
@@ -64,7 +66,6 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     logLinesDropped: () => 0,
     rejectedStatuses: [401, 403],
     places: PLACES,
-    settings: [],
     hosts: new Set(['localhost', 'proxy.example']),
     instance: 'site-a-active',
     host: 'cti-obs-0',
@@ -111,10 +112,12 @@ export function failed(changes: Partial<Failed> = {}): Failed {
   }
 }
 
-/** Records, and what shows them. */
-export function openShown(sources: AdminSources) {
+/** Records, and what shows them: to a reader on this machine, unless another address is given. */
+export function openShown(sources: AdminSources, address = '127.0.0.1') {
   const records = openRecords(sources)
-  const options = statusOptions(sources, records)
-  records.metrics.addGauges(sources, options.facts)
-  return { ...options, ...records }
+  const findings = () => findingsOf(seen(sources, records.record))
+  records.metrics.addGauges(sources, findings)
+  const app = createAdminApp({ ...records, sources })
+  const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })
+  return { ...records, findings, app, request }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
-import { loadConfig, type Environment } from '../../src/config/load.ts'
+import type { Environment } from '../../src/config/load.ts'
 import { createLog } from '../../src/log/logger.ts'
 import { startApp } from '../../src/server.ts'
 import {
@@ -52,7 +52,11 @@ export interface Served {
 }
 
 /** The whole app in this process, with the log that the program writes. */
-export async function serve(own: Environment): Promise<Served & { renew(): Promise<void> }> {
+export async function serve(
+  own: Environment,
+  // No back-off is waited for.
+  random = 0,
+): Promise<Served & { renew(): Promise<void> }> {
   const env = { ...MISPLACED, ...own }
   const written: string[] = []
   const log = await createLog({
@@ -65,9 +69,7 @@ export async function serve(own: Environment): Promise<Served & { renew(): Promi
     env,
     version: 'test',
     log,
-    settings: loadConfig(env).settings,
-    // No back-off is waited for.
-    random: () => 0,
+    random: () => random,
   })
   onTestFinished(() => app.stop())
   return {

@@ -14,8 +14,13 @@ export function builtEnvironment(sim: Simulator, env: Environment = {}): Environ
   return { ...accountOf(sim), LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', ...env }
 }
 
-/** Lines that are written whatever becomes of the token. */
-const UNRELATED: ReadonlySet<string> = new Set(['listening', 'state-in-memory'])
+/** Lines that are written whatever becomes of the token, and those of the status page. */
+const UNRELATED: ReadonlySet<string> = new Set([
+  'listening',
+  'state-in-memory',
+  'finding-began',
+  'finding-ended',
+])
 
 const DATE = Date.parse('2026-03-01T12:00:00Z')
 /** Opens a world that is closed when the test ends. Jitter is even: half of the cap, none in a renewal. */

@@ -67,9 +67,7 @@ test('when the admin port is taken, the proxy port is not open either, and no lo
   })
   const events: string[] = []
   const log = (event: string) => void events.push(event)
-  await expect(startApp({ config, version: 'test', log })).rejects.toThrow(
-    'in use by another process',
-  )
+  await expect(startApp({ config, version: 'test', log })).rejects.toThrow('address-in-use')
   expect(events).toEqual(['state-in-memory'])
   await listen(() => undefined, port)
 })

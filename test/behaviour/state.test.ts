@@ -34,14 +34,17 @@ test('iSales is gone while the token lives: the state follows the calls, and so 
 
   // The token is still good: a pod that leaves its Service would heal nothing.
   expect(await stateOf(world)).toMatchObject({ state: 'failing', authenticated: 1, ready: 200 })
-  expect(eventsOf(world, 'upstream-failing')).toMatchObject([
-    { level: 'warn' },
-    { level: 'error', code: 'upstream-unreachable' },
-  ])
+  const began = eventsOf(world, 'finding-began').filter(({ finding }) => finding === 'calls')
+  expect(began.at(-1)).toMatchObject({
+    level: 'error',
+    code: 'IsalesProxyCallsFailing',
+    cause: 'connection-refused',
+  })
 
   await world.sim.up()
   await world.tasks()
   await world.pass(61_000)
   expect(await stateOf(world)).toMatchObject({ state: 'healthy', authenticated: 1, ready: 200 })
-  expect(eventsOf(world, 'upstream-recovered')).toMatchObject([{ code: 'upstream-unreachable' }])
+  const ended = eventsOf(world, 'finding-ended').map(({ finding }) => finding)
+  expect(ended).toEqual(expect.arrayContaining(['calls']))
 })

@@ -1,11 +1,7 @@
-import type { TurnedAway } from '../../src/admin/call-counts.ts'
-import type { Hono } from 'hono'
-import { cause } from '../../src/causes.ts'
-import { createAdminApp } from '../../src/admin/app.ts'
+import { cause, type HandshakeFailure } from '../../src/causes.ts'
 import type { EndedCall } from '../../src/admin/call-counts.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { SettingProblem } from '../../src/setting-problem.ts'
-import type { EffectiveSetting } from '../../src/config/load.ts'
+import type { SettingProblem } from '../../src/config/problem.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
@@ -55,22 +51,6 @@ const EARLY = authFailure('untouched', 'not-yet-valid', {
 const SLOW = authFailure('unclear', 'timeout', { detail: 'ETIMEDOUT' })
 const REFUSED = authFailure('refused', 'password', { status: 403 })
 
-const SETTINGS: readonly EffectiveSetting[] = (
-  [
-    ['ISALES_URL', 'https://service.besclouds.com', 'environment'],
-    ['ISALES_USER', 'obs-proxy', 'file /run/secrets/isales/user'],
-    ['ISALES_PASSWORD', '[redacted]', 'file /run/secrets/isales/password'],
-    ['ISALES_TOKEN_HEADER', 'Authentication: Bearer {refreshToken}', 'environment'],
-    ['LISTEN', '127.0.0.1:8080', 'default'],
-    ['ALLOWED_PATHS', '/rest/isales/', 'default'],
-    ['ISALES_LOGIN_PATH', '/rest/isales/v1/openapi/obs/auth/login', 'default'],
-    ['ALLOWED_HOSTS', '', 'default'],
-    ['ISALES_CA_FILE', null, 'default'],
-    ['ISALES_REJECTED', '401,403', 'default'],
-    ['CLIENT_DEADLINE', '2.8s', 'default'],
-  ] as const
-).map(([name, value, source]) => ({ name, value, source }))
-
 export interface Scene {
   readonly snapshot: Partial<TokenSnapshot>
   readonly events: readonly TokenEvent[]
@@ -86,7 +66,7 @@ export interface Scene {
   readonly trouble?: Failure
   /** What is wrong with files that cannot be used any more. */
   readonly fileErrors?: readonly SettingProblem[]
-  readonly turnedAway?: readonly TurnedAway[]
+  readonly turnedAway?: readonly ('obs-login' | HandshakeFailure)[]
 }
 
 /** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
@@ -197,6 +177,18 @@ export const SCENES = {
       },
     ],
   },
+  /** `obsUrl` ends with a slash. */
+  blocked: {
+    ...BUSY,
+    calls: [
+      { ...HOUR, ago: 3 * MINUTE },
+      {
+        count: 40,
+        apart: 1400,
+        call: { status: 403, code: 'not-allowed', refusal: 'double-slash', target: `/${TASKS}` },
+      },
+    ],
+  },
   recovering: {
     ...BUSY,
     calls: [
@@ -219,7 +211,7 @@ export const SCENES = {
 export type SceneName = keyof typeof SCENES
 
 /** The admin part of a proxy to which all of the scene has happened. */
-export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono {
+export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}, address?: string) {
   // The process started 261 minutes ago.
   let now = NOW - 261 * MINUTE
   const sources = adminSources({
@@ -231,11 +223,10 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
       inFlight: scene.traffic ? 3 : 0,
     },
     certificates: () => ({ listener: scene.certificateEnd, client: undefined, ca: undefined }),
-    settings: SETTINGS,
     clock: { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
     ...changes,
   })
-  const admin = openShown(sources)
+  const admin = openShown(sources, address)
   const calls = (scene.calls ?? []).flatMap(({ count, apart, ago = 0, call }) =>
     Array.from({ length: count }, (_, n) => ({ at: NOW - ago - (count - 1 - n) * apart, call })),
   )
@@ -244,14 +235,14 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
     const requestId = `8c1f5ab0c3d2-${(at - NOW + 4e6).toString(36)}`
     const ended = { method: 'POST', target: TASKS, requestId, ...call }
     admin.metrics.requestEnded(ended)
-    admin.monitor.calls.ended(ended)
+    admin.record.calls.ended(ended)
   }
   now = NOW
-  admin.monitor.stateTrouble(scene.trouble)
-  admin.monitor.filesRead('credentials', scene.fileErrors ?? [])
-  for (const why of scene.turnedAway ?? []) admin.monitor.calls.turnedAway(why)
+  admin.record.onStateTrouble(scene.trouble)
+  admin.record.filesRead('credentials', scene.fileErrors ?? [])
+  for (const why of scene.turnedAway ?? []) admin.record.calls.turnedAway(why)
   for (const event of scene.events) admin.onTokenEvent(event)
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)
     admin.metrics.requestEnded({ method: 'POST', status: 200 })
-  return createAdminApp(admin)
+  return admin
 }

@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { Code } from '../../src/causes.ts'
 import { SETTING_LIST } from '../../src/config/settings.ts'
+import { sectionOf } from '../../src/words/index.ts'
 import type { Simulator } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
@@ -40,9 +42,9 @@ it.each([false, true])(
     for (let n = 0; n < 3; n += 1) {
       const { code, stdout, stderr } = await run('wrong')
       expect(code).toBe(4)
-      expect(stdout + stderr).toContain('the account is spared; the next attempt is in 15 min')
+      expect(stdout + stderr).toMatch(/Next attempt in: 1[45] min.*\[logins-paused\]/)
     }
-    expect((await run(sim.switches.password)).code).toBe(0)
+    expect((await run(sim.switches.password)).code).toBe(isStored ? 4 : 0)
   },
 )
 
@@ -61,7 +63,7 @@ describe('check', () => {
       (await runHere(['check'], { env: { ...SOUND, STATE_DIR } })).stderr
     for (const wrong of [file, join(file, 'state'), '/proc/sys/new/state'])
       expect(await stderrOf(wrong)).toMatch(
-        /^Warning: STATE_DIR \S+ cannot be written to \((?:ENOTDIR|EROFS)\)\. |may not .*\(EACCES\)\. Let the/,
+        /^Warning: STATE_DIR: .+ Detail: (?:ENOTDIR|EROFS|EACCES|ENOENT)\. \[disk-/,
       )
     expect(await stderrOf(join(directory, 'new'))).toBe('')
   })
@@ -103,7 +105,7 @@ describe('check', () => {
     const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
     const { stderr } = await runHere(['check', '--quiet'], { env: { ...env, 'ISALES_\r': '1' } })
     expect(stderr).toContain('pass\\x0dword\\x1b[2J\\x202e')
-    expect(stderr).toContain('Warning: ISALES_\\x0d is not a setting')
+    expect(stderr).toContain('Warning: ISALES_\\x0d: There is no such setting.')
     for (const obeyed of ['\r', '\u001b', '\u202e']) expect(stderr).not.toContain(obeyed)
   })
 
@@ -112,9 +114,9 @@ describe('check', () => {
     const ran = await runHere(['check'], { env: { ...SOUND, ...wrong, ISALES_PASWORD: CANARY } })
     expect(ran.code).toBe(2)
     expect(ran.stderr.split('\n')).toEqual([
-      'Error: https_proxy is not the URL of an HTTP proxy (in its password, % ? # are written %25 %3F %23), such as https_proxy=http://egress.example:3128',
-      'Error: LOG_LEVEL is "loud", which is not one of debug, info, warn, error, fatal, such as LOG_LEVEL=info',
-      'Warning: ISALES_PASWORD is not a setting. Did you mean ISALES_PASSWORD?',
+      'Error: https_proxy: The value is not accepted. Write it in the accepted form. Accepted: http[s]://[USER:PASSWORD@]HOST:PORT; For example: https_proxy=http://egress.example:3128. [not-accepted]',
+      'Error: LOG_LEVEL: The value is not accepted. Write it in the accepted form. Found: "loud"; Accepted: debug, info, warn, error, fatal; For example: LOG_LEVEL=info. [not-accepted]',
+      'Warning: ISALES_PASWORD: There is no such setting. Correct its name; docs/configuration.md lists all of them. Probably meant: ISALES_PASSWORD. [unknown-setting]',
       '',
     ])
     for (const name of ['HTTPS_PROXY', 'LOG_LEVEL'])
@@ -132,14 +134,14 @@ describe('check --live', () => {
     expect([ran.code, ran.stderr]).toEqual([0, ''])
     const lines = ran.stdout
       .replaceAll(/ {2,}/g, ' ')
-      .replace(/ took \d+ ms;/, '')
+      .replace(/ Took: \d+ ms;/, '')
       .split('\n')
     expect(lines.slice(lines.indexOf('') + 1).slice(-7)).toEqual([
-      `login at ${sim.origin} as obs works, the token lives 5m, with a refresh token that lives 1h`,
-      'business call Authorization: Bearer {token}: works',
-      'an invalid token status 401, result 401',
-      'refresh Authentication with the token, and body: works; the refresh token stays, the old token lives on',
-      'conversation works with these settings',
+      `login iSales (ISALES_URL): ${sim.origin}; User (ISALES_USER): obs; The token lives for: 5 min; The refresh token lives for: 1 h`,
+      'business call Form: Authorization: Bearer {token}; Outcome: works',
+      'an invalid token Status: 401; Detail: result=401',
+      'refresh Form: Authentication: token; Outcome: works; The refresh token rotates: no; The former token lives on: yes',
+      'conversation Outcome: works',
       'It works.',
       '',
     ])
@@ -152,7 +154,7 @@ describe('check --live', () => {
     writeFileSync(file, '')
     for (const STATE_DIR of [file, '/proc/sys/new/state']) {
       const { stderr } = await runHere(['check', '--live'], { env: { ...env, STATE_DIR } })
-      expect(stderr).toMatch(/^Warning: STATE_DIR .* The login is not counted there\..*\n$/)
+      expect(stderr).toMatch(/^Warning: STATE_DIR: STATE_DIR cannot be .*\[disk-[a-z]+\]\n$/)
     }
   })
 
@@ -160,41 +162,38 @@ describe('check --live', () => {
     const { env } = await openIsales()
     const args = ['check', '--live', '--quiet']
     const inCluster = { ...env, KUBERNETES_SERVICE_HOST: '10.0.0.1' }
-    expect((await runHere(args, { env })).stdout).not.toContain('SESSION_STORE_URL')
-    expect((await runHere(args, { env: inCluster })).stdout).toContain(
-      'replicas would end each other’s tokens',
-    )
+    expect((await runHere(args, { env })).stderr).toBe('')
+    const { code, stderr } = await runHere(args, { env: inCluster })
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^Warning: .*\[not-shared\]\n$/)])
   })
 
   const LOGIN = { operation: 'login' } as const
   const answering = (status: number, body?: object) => (one: Simulator) =>
     one.answerLogin({ status, ...(body && { body }) })
-  it.each<[string, (iSales: Simulator) => void, number, string]>([
-    [
-      'a wrong password',
-      (one) => one.wrongPassword(),
-      3,
-      'iSales refuses the user or password (status 403, result=403). Correct ISALES_USER and ISALES_PASSWORD',
-    ],
-    ['a 404', answering(404), 4, 'responds 404: it has no such path'],
-    ['a lost connection', (one) => one.reset(LOGIN), 4, 'closed the connection'],
-    ['no response', (one) => one.hang(LOGIN), 4, 'did not respond within 5 s'],
-    [
-      'a token that is none',
-      (one) => one.badToken({ kind: 'crlf' }),
-      4,
-      'not its login (status 200, no-token)',
-    ],
-  ])('tells of %s, and does not try again', async (_, spoil, code, text) => {
+  it.each<[string, (iSales: Simulator) => void, number, Code]>([
+    ['a wrong password', (one) => one.wrongPassword(), 3, 'password'],
+    ['a 200 with result 7', answering(200, { result: 7 }), 3, 'result'],
+    ['a 400', answering(400), 3, 'values'],
+    ['a 401', answering(401), 3, 'account'],
+    ['a 404', answering(404), 4, 'login-path-unknown'],
+    ['a 429', answering(429), 4, 'throttled'],
+    ['a 500', answering(500), 3, 'business'],
+    ['a 503', answering(503), 4, 'maintenance'],
+    ['an HTML page', (one) => one.html(LOGIN), 4, 'not-isales'],
+    ['a lost connection', (one) => one.reset(LOGIN), 4, 'plain-refused'],
+    ['no response', (one) => one.hang(LOGIN), 4, 'login-timeout'],
+    ['a token that is none', (one) => one.badToken({ kind: 'crlf' }), 4, 'not-isales'],
+  ])('tells of %s, and does not try again', async (_, spoil, exit, code) => {
     const { sim, env } = await openIsales()
     spoil(sim)
     const ran = await runHere(['check', '--live'], { env })
-    expect(ran.code).toBe(code)
-    expect(ran.stderr).toContain(`Error: login at ${sim.origin} as obs: `)
-    expect(ran.stderr).toContain(text)
-    expect(ran.stderr).toMatch(
-      / as obs: .+\. .+\n(iSales refused the login|Login was not possible)[.,].*\n$/,
-    )
+    expect(ran.code).toBe(exit)
+    const { title, todo } = sectionOf('en', code)
+    const [said, verdict] = ran.stderr.split('\n')
+    expect(said?.startsWith(`Error: login: ${title}. ${todo} `)).toBe(true)
+    expect(said).toContain(`iSales (ISALES_URL): ${new URL(sim.origin).host}`)
+    expect(said?.endsWith(` [${code}]`)).toBe(true)
+    expect(verdict).toMatch(/^(?:iSales refused the login|No login was possible)\. Do what/)
     expect(sim.state().loginAttempts).toBe(1)
   })
 
@@ -215,7 +214,7 @@ describe('check --live', () => {
     const set = ran.stdout.split('\n').filter((line) => line.startsWith('Set '))
     expect([ran.code, ran.stderr, set]).toEqual([
       2,
-      'The login works. Set what is listed above, then check again.\n',
+      'The login works, but settings have to differ. Set what is listed, then check again.\n',
       [
         'Set ISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}',
         'Set ISALES_REFRESH_PATH=/rest/isales/v1/openapi/obs/auth/refresh',
@@ -235,16 +234,14 @@ describe('check --live', () => {
     const { sim, env } = await openIsales({ switches: { acceptHeaders: ['X-Token'] } })
     const ran = await runHere(['check', '--live', '--quiet'], { env })
     expect(ran.code).toBe(4)
-    expect(ran.stderr).toMatch(
-      /Check ISALES_TOKEN_HEADER and ISALES_LOGIN_PATH\nThe login works, but business calls do not, in none/,
-    )
+    expect(ran.stderr).toMatch(/\[token-rejected\]\nThe login works, but business calls do not\./)
     expect(sim.state().loginAttempts).toBe(1)
   })
 
   it('tells of an iSales that speaks TLS where none is expected, or none where it is', async () => {
     for (const [options, from, to, text] of [
-      [{ tls: makeCertificates().server }, 'https:', 'http:', 'does not accept plain HTTP'],
-      [{}, 'http:', 'https:', 'speaks no TLS (ERR_SSL'],
+      [{ tls: makeCertificates().server }, 'https:', 'http:', '[plain-refused]'],
+      [{}, 'http:', 'https:', '[no-tls]'],
     ] as const) {
       const { sim, env } = await openIsales(options)
       const ISALES_URL = sim.origin.replace(from, to)
@@ -258,7 +255,10 @@ describe('check --live', () => {
     const HTTPS_PROXY = sim.origin.replace('http://', `http://user:${CANARY}@`)
     const proxied = { ...env, ISALES_URL: 'https://isales.example', HTTPS_PROXY }
     const { code, stdout, stderr } = await runHere(['check', '--live'], { env: proxied })
-    expect([code, stderr]).toEqual([4, expect.stringContaining('The egress proxy 127.0.0.1:')])
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringContaining('Egress proxy (HTTPS_PROXY): 127.0.0.1:'),
+    ])
     expect(stdout + stderr).not.toContain(CANARY)
   })
 
@@ -291,7 +291,7 @@ it('check names a port that another program has, not those of the proxy that run
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringMatching(
-        `^Error: ${name}: cannot listen on ${taken}: in use by another process`,
+        `^Error: ${name}: .* Address: ${taken}; Detail: EADDRINUSE. \\[address-in-use\\]\n$`,
       ),
     })
   }

@@ -29,13 +29,19 @@ it('--instance - takes those of the service without a name', () => {
 })
 
 it.each([
-  [['--instance'], /^--instance is the name of a service/],
-  [['--instance=../north', 'status'], /^--instance is the name of a service/],
+  [['--instance'], /^Error: The env file of that service cannot be read\. .*\[no-instance\]\n$/],
+  [
+    ['--instance=../north', 'status'],
+    /^Error: The env file of that service cannot be read\. .*\[no-instance\]\n$/,
+  ],
   [
     ['--instance=nowhere', 'status'],
-    /^\/etc\/isales-auth-proxy@nowhere\/env cannot be read: .* `?\(?`ls -d/,
+    /File: \/etc\/isales-auth-proxy@nowhere\/env\. \[no-instance\]/,
   ],
-  [['--instance', 'nowhere', 'status'], /^\/etc\/isales-auth-proxy@nowhere\/env cannot be read/],
+  [
+    ['--instance', 'nowhere', 'status'],
+    /File: \/etc\/isales-auth-proxy@nowhere\/env\. \[no-instance\]/,
+  ],
 ])('%j ends with 2, and says why', async (argv, said) => {
   expect(await runHere(argv)).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(said) })
 })

@@ -132,13 +132,16 @@ describe('the program', () => {
         level: 'fatal',
         event: 'setting-wrong',
         setting: 'ISALES_URL',
-        detail: 'is not set. Set it, for example ISALES_URL=https://service.besclouds.com',
+        code: 'not-set',
+        detail: expect.stringContaining('For example: ISALES_URL=https://service.besclouds.com.'),
       },
       {
         event: 'setting-wrong',
         setting: 'LOG_LEVEL',
-        detail:
-          'is "loud", which is not one of debug, info, warn, error, fatal, such as LOG_LEVEL=info',
+        code: 'not-accepted',
+        detail: expect.stringContaining(
+          'Found: "loud"; Accepted: debug, info, warn, error, fatal;',
+        ),
       },
     ])
   })
@@ -154,7 +157,7 @@ describe('the program', () => {
     const program = start(['check', '--quiet'], { ...env(), ...wrong }, { uid: 65_534 })
     expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stderr()).toBe(
-      `Error: ISALES_PASSWORD_FILE names a file that this user may not read (the file ${file}). Give the path of a file that this user may read\n`,
+      `Error: ISALES_PASSWORD_FILE: A file cannot be read. Give the path of a file that the user of the proxy may read. File: ${file}; Detail: this user may not read it. [file-unreadable]\n`,
     )
   })
 
@@ -163,7 +166,9 @@ describe('the program', () => {
     // The log is English in every locale.
     expect(await program.line('cannot-listen')).toMatchObject({
       setting: 'LISTEN',
-      detail: expect.stringMatching(/127\.0\.0\.1:80.* higher port, .*CAP_NET_BIND_SERVICE/),
+      detail: expect.stringMatching(
+        / higher port, .*CAP_NET_BIND_SERVICE.* Address: 127\.0\.0\.1:80/,
+      ),
     })
   })
 
@@ -173,14 +178,17 @@ describe('the program', () => {
     const taken = other.address()
     const port = typeof taken === 'object' && taken !== null ? taken.port : 0
     const wrong = { ADMIN_LISTEN: `127.0.0.1:${port}` }
-    const remedy = 'stop it (`ss -ltnp` names it), or take another address'
-    const detail = `cannot listen on 127.0.0.1:${port}: in use by another process: ${remedy}`
+    const todo = 'Stop it (ss -ltnp names it), or take another address.'
+    const detail = `Another process has the address. ${todo} Address: 127.0.0.1:${port}; Detail: EADDRINUSE.`
     const program = start([], env(wrong))
     expect(await ended(program)).toEqual({ code: 1, signal: null })
     const line = { event: 'cannot-listen', level: 'fatal', setting: 'ADMIN_LISTEN', detail }
     expect([program.lines().at(-1), program.stderr()]).toEqual([expect.objectContaining(line), ''])
     const pretty = await runHere(['serve'], { env: env(wrong), isTTY: true })
-    expect(pretty).toMatchObject({ code: 1, stderr: `ADMIN_LISTEN: ${detail}\n` })
+    expect(pretty).toMatchObject({
+      code: 1,
+      stderr: `Error: ADMIN_LISTEN: ${detail} [address-in-use]\n`,
+    })
     other.close()
   })
 
@@ -216,7 +224,9 @@ describe('the program', () => {
       ADMIN_LISTEN: '127.0.0.1:1',
     })
     expect(await ended(program)).toEqual({ code: 1, signal: null })
-    expect(program.stderr()).toBe('isales-auth-proxy: an error that was not foreseen (TypeError)\n')
+    expect(program.stderr()).toBe(
+      'isales-auth-proxy: TypeError: The proxy failed. Report it, with the line unexpected of the log.\n',
+    )
   })
 
   it('ends with 1 when nothing keeps it and it has not come to an end', async () => {

@@ -5,6 +5,7 @@ import { readTls } from '../../src/config/certificates.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { nameOf } from '../../src/config/settings.ts'
 import { disk } from './stand.ts'
+import { codeOf } from './stand.ts'
 
 let made: Certificates
 let files: ReturnType<typeof disk>
@@ -55,9 +56,11 @@ function readFor(use: keyof typeof USES, config: Paths) {
 /** `SETTING code`, and what was found; a warning is marked. */
 const check = (config: Paths): readonly string[] =>
   (['isales', 'listen'] as const).flatMap((use) =>
-    readFor(use, config).problems.map(({ setting, code, found = '', isWarning }) =>
-      `${setting} ${code}${isWarning ? '?' : ''} ${found}`.trim(),
-    ),
+    readFor(use, config).problems.map((problem) => {
+      const { validFrom, validTo } = Object.fromEntries(problem.facts)
+      const date = (value: unknown): string => JSON.stringify(value)?.slice(7, 17) ?? ''
+      return `${codeOf(problem)} ${date(validFrom)}${date(validTo)}`.trim()
+    }),
   )
 
 const listen = (listenTlsCertFile: string, listenTlsKeyFile: string) => ({
@@ -91,13 +94,10 @@ describe('certificates and keys at the start', () => {
     [client('/encrypted'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
     [client('/encrypted-old'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
     [client('/other-key'), 'ISALES_CLIENT_KEY_FILE other-key'],
-    [
-      listen('/short', '/short-key'),
-      'LISTEN_TLS_CERT_FILE weak-certificate ERR_SSL_EE_KEY_TOO_SMALL',
-    ],
-    [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE ended? ${day(-1)}`],
-    [listen('/early', '/early-key'), `LISTEN_TLS_CERT_FILE not-begun? ${day(1)}`],
-    [{ isalesCaFile: '/expired' }, `ISALES_CA_FILE ended? ${day(-1)}`],
+    [listen('/short', '/short-key'), 'LISTEN_TLS_CERT_FILE ERR_SSL_EE_KEY_TOO_SMALL'],
+    [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(-1)}`],
+    [listen('/early', '/early-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(1)}`],
+    [{ isalesCaFile: '/expired' }, `ISALES_CA_FILE certificate-dates? ${day(-1)}`],
   ])('are not: %j', (config, problem) => {
     expect(check(config)).toEqual([problem])
   })

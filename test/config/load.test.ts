@@ -6,7 +6,7 @@ import type { FileRead } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { SETTING_LIST, type Config } from '../../src/config/settings.ts'
-import { WORDS, settingLine } from '../../src/words/index.ts'
+import { lineOf, WORDS } from '../../src/words/index.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import {
   codesOf,
@@ -38,12 +38,12 @@ describe('the configuration', () => {
       'ISALES_URL not-set',
       'ISALES_USER not-set',
       'ISALES_PASSWORD not-set',
-      'CLIENT_DEADLINE duration',
-      'LISTEN_TLS_CERT_FILE without',
-      'LISTEN open',
+      'CLIENT_DEADLINE not-accepted',
+      'LISTEN_TLS_CERT_FILE incomplete',
+      'LISTEN open-listener',
       'LISTEN_TLS_CERT_FILE missing',
       'NODE_TLS_REJECT_UNAUTHORIZED insecure-node',
-      'ISALES_ULR unknown?',
+      'ISALES_ULR unknown-setting?',
     ])
   })
 
@@ -131,28 +131,28 @@ describe('the configuration', () => {
   it.each<readonly [Environment, string, string]>([
     [
       { LISTEN: '8080' },
-      'LISTEN is "8080", which is not host:port, such as LISTEN=127.0.0.1:8080',
-      'LISTEN 为 "8080"，不是 host:port，例如 LISTEN=127.0.0.1:8080',
+      'The value is not accepted. Write it in the accepted form. Found: "8080"; Accepted: HOST:PORT; For example: LISTEN=127.0.0.1:8080.',
+      '该值不可接受。按可接受的写法更正。现值："8080"；可接受：HOST:PORT；例如：LISTEN=127.0.0.1:8080。',
     ],
     [
       { CLIENT_DEADLINE: '1h' },
-      'CLIENT_DEADLINE is "1h", which is not a duration from 100ms to 30s, such as CLIENT_DEADLINE=2.8s',
-      'CLIENT_DEADLINE 为 "1h"，不是 100ms 到 30s 的时长，例如 CLIENT_DEADLINE=2.8s',
+      'The value is not accepted. Write it in the accepted form. Found: "1h"; Accepted: 100ms…30s; For example: CLIENT_DEADLINE=2.8s.',
+      '该值不可接受。按可接受的写法更正。现值："1h"；可接受：100ms…30s；例如：CLIENT_DEADLINE=2.8s。',
     ],
     [
       { ISALES_PASSWORD: '' },
-      'ISALES_PASSWORD is not set, nor is ISALES_PASSWORD_FILE. Set it, for example ISALES_PASSWORD=…',
-      'ISALES_PASSWORD 没有设置，也没有设置 ISALES_PASSWORD_FILE。请设置它，例如 ISALES_PASSWORD=…',
+      'The setting is required and not set. Set it, or the file that is named beside it. The other setting: ISALES_PASSWORD_FILE; For example: ISALES_PASSWORD=….',
+      '该设置必填，但没有设置。设置它，或设置旁边所示的文件。另一个设置：ISALES_PASSWORD_FILE；例如：ISALES_PASSWORD=…。',
     ],
     [
       { ISALES_URL: 'http://isales.example' },
-      'ISALES_URL is plain http to a host that is not loopback. Use https, or set ISALES_ALLOW_HTTP=true on a network where nobody listens',
-      'ISALES_URL 是指向非环回主机的明文 http。使用 https，或在无人窃听的网络上设置 ISALES_ALLOW_HTTP=true',
+      'Plain http to another machine. Use https, or set ISALES_ALLOW_HTTP=true on a network where nobody listens.',
+      '以明文 http 访问其他机器。使用 https；如果网络中无人窃听，也可以设置 ISALES_ALLOW_HTTP=true。',
     ],
   ])('says of %j in one sentence for all of a kind: %s', (env, english, chinese) => {
     const { problems } = loadWith(env)
     const said = (['en', 'zh'] as const).map((language) =>
-      problems.map((problem) => settingLine(WORDS[language], problem)),
+      problems.map((problem) => lineOf(WORDS[language], problem)),
     )
     expect(said).toEqual([[english], [chinese]])
   })
@@ -188,7 +188,7 @@ describe('a typing accident', () => {
     const loaded = loadWith({ ISALES_PASSWORD: text })
     expect([loaded.ok, codesOf(loaded)]).toEqual([true, [`ISALES_PASSWORD ${code}?`]])
     expect(configOf(loaded).isalesPassword.reveal()).toBe(text)
-    expect(loaded.problems[0]?.found).toBeUndefined()
+    expect(loaded.problems[0]?.facts.map(([name]) => name)).not.toContain('found')
   })
 
   it.each(['a"b', "it's", 'correct horse', 'a/b', 'ä'])('is not in the password %j', (text) => {
@@ -228,9 +228,9 @@ describe('a secret in a file', () => {
     ['empty', '', 'empty-file'],
     ['a line end only', '\n', 'empty-file'],
     ['over 64 KiB', 'x'.repeat(65_537), 'too-large'],
-    ['not UTF-8', Buffer.from([0x70, 0xff, 0xfe]), 'not-text'],
-    ['UTF-16', Buffer.from('\uFEFFpw', 'utf16le'), 'not-text'],
-    ['with NUL', 'a\0b', 'secret'],
+    ['not UTF-8', Buffer.from([0x70, 0xff, 0xfe]), 'not-utf8'],
+    ['UTF-16', Buffer.from('\uFEFFpw', 'utf16le'), 'not-utf8'],
+    ['with NUL', 'a\0b', 'not-accepted'],
     ['missing', { ok: false, problem: 'missing' }, 'missing'],
   ])('%s is an error', (_, content, code) => {
     expect(codesOf(load(content))).toEqual([`ISALES_PASSWORD_FILE ${code}`])
@@ -242,11 +242,11 @@ describe('a secret in a file', () => {
     const lines = [path, '/pa55word', `/nowhere/${PASSWORD}`].map((file) =>
       linesOf(loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: file })).join(),
     )
-    const missing = 'names a file that does not exist. Give the path of a file'
+    const missing = 'A file cannot be read. Give the path of a file'
     expect(lines).toEqual([
-      `ISALES_PASSWORD_FILE names an empty file (the file ${path}). Put the value into it`,
-      expect.stringContaining(`ISALES_PASSWORD_FILE ${missing}`),
-      expect.stringContaining(`ISALES_PASSWORD_FILE ${missing}`),
+      `ISALES_PASSWORD_FILE: A file is empty. Put the value into it. File: ${path}.`,
+      expect.stringContaining(`ISALES_PASSWORD_FILE: ${missing}`),
+      expect.stringContaining(`ISALES_PASSWORD_FILE: ${missing}`),
     ])
   })
 
@@ -254,13 +254,13 @@ describe('a secret in a file', () => {
     const loadUser = (user: string): Loaded =>
       loadWith({ ISALES_USER: undefined, ISALES_USER_FILE: '/u' }, { '/u': user })
     expect(configOf(loadUser('obs\n')).isalesUser).toBe('obs')
-    expect(codesOf(loadUser('x'.repeat(50)))).toEqual(['ISALES_USER_FILE user'])
+    expect(codesOf(loadUser('x'.repeat(50)))).toEqual(['ISALES_USER_FILE not-accepted'])
   })
 
   it('and in its variable too is an error', () => {
     const loaded = loadWith({ ISALES_PASSWORD_FILE: '/pw' }, { '/pw': 'x' })
     expect(linesOf(loaded)).toEqual([
-      'ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set. Unset one of them',
+      'ISALES_PASSWORD: The setting is given twice. Unset one of them. The other setting: ISALES_PASSWORD_FILE.',
     ])
   })
 
@@ -269,10 +269,10 @@ describe('a secret in a file', () => {
     const files = { '/key': '0123456789abcdef'.repeat(2), '/short': 'k'.repeat(31), '/empty': '' }
     expect(configOf(loadWith(store, files)).sessionStoreKey?.reveal()).toBe(files['/key'])
     for (const [env, ...codes] of [
-      [{ SESSION_STORE_KEY_FILE: '/short' }, 'SESSION_STORE_KEY_FILE secret'],
-      [{ SESSION_STORE_KEY: 'k' }, 'SESSION_STORE_KEY unknown?'],
+      [{ SESSION_STORE_KEY_FILE: '/short' }, 'SESSION_STORE_KEY_FILE not-accepted'],
+      [{ SESSION_STORE_KEY: 'k' }, 'SESSION_STORE_KEY unknown-setting?'],
       [{ SESSION_STORE_PASSWORD_FILE: '/empty' }, 'SESSION_STORE_PASSWORD_FILE empty-file'],
-      [{ SESSION_STORE_PASSWORD: 'p' }, 'SESSION_STORE_PASSWORD unknown?'],
+      [{ SESSION_STORE_PASSWORD: 'p' }, 'SESSION_STORE_PASSWORD unknown-setting?'],
     ] as const)
       expect(codesOf(loadWith({ ...store, ...env }, files))).toEqual(codes)
   })

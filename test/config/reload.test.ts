@@ -123,14 +123,14 @@ it('what is wrong stays as it was and is said once; other parts are used', async
     'credentials empty-file',
     'obs obs-password-of-now',
     `in use OBS_PASSWORD_FILE ${UID}`,
-    'isalesTls no-certificate',
+    'isalesTls not-pem',
   ])
   await files.now()
   expect(happened).toEqual([])
 
   rmSync(paths.ISALES_PASSWORD_FILE)
   await files.now()
-  expect(await next(1)).toEqual(['credentials missing'])
+  expect(await next(1)).toEqual(['credentials file-unreadable'])
   file('password', 'old')
   file('ca.pem', ca.cert)
   await files.now()

@@ -9,7 +9,7 @@ const OPEN = { UNSAFE_LISTEN: 'true' }
 /** Reachable from other machines. */
 const BEYOND = { LISTEN: ':8443', ...TLS, ...LOGIN }
 const UNSAFE = 'UNSAFE_LISTEN open-allowed?'
-const ITSELF = 'ISALES_URL itself?'
+const ITSELF = 'ISALES_URL leads-to-itself?'
 const HTTP = { ISALES_URL: 'http://127.0.0.1:1' }
 const FILES = { '/store-key': '0123456789abcdef'.repeat(2), '/weak-key': 'k'.repeat(32) }
 const paths = (ALLOWED_PATHS: string, login: string): Environment => ({
@@ -25,11 +25,11 @@ const broken = (env: Environment): readonly string[] =>
 
 /** Settings, and what they break. */
 const BROKEN: [Environment, ...string[]][] = [
-  [{ ISALES_URL: 'http://isales.example' }, 'ISALES_URL plain-http'],
-  [{ ISALES_URL: 'http://127.0.0.1.example' }, 'ISALES_URL plain-http'],
+  [{ ISALES_URL: 'http://isales.example' }, 'ISALES_URL http-not-allowed'],
+  [{ ISALES_URL: 'http://127.0.0.1.example' }, 'ISALES_URL http-not-allowed'],
   [
     { ISALES_URL: 'http://isales.example', ISALES_ALLOW_HTTP: 'true' },
-    'ISALES_ALLOW_HTTP plain-http-allowed?',
+    'ISALES_ALLOW_HTTP http-allowed?',
   ],
   [{ ISALES_URL: 'http://127.0.0.1:8080' }, ITSELF],
   [{ ISALES_URL: 'http://localhost:9090' }, ITSELF],
@@ -37,33 +37,33 @@ const BROKEN: [Environment, ...string[]][] = [
   [{ ISALES_URL: 'http://[::1]', ...OPEN, LISTEN: '[::]:80' }, ITSELF, UNSAFE],
   [{ ...paths('/', '/a'), ISALES_REFRESH_PATH: '/a/auth/login' }, 'ISALES_REFRESH_PATH same-path'],
   [{ ISALES_LOGIN_PATH: '/a/signin', ALLOWED_PATHS: '/a' }, 'ISALES_REFRESH_PATH no-refresh-path'],
-  [{ SESSION_STORE_URL: 'valkey://127.0.0.1' }, 'SESSION_STORE_URL without'],
-  [{ SESSION_STORE_KEY_FILE: '/store-key' }, 'SESSION_STORE_KEY_FILE without'],
-  [{ SESSION_STORE_PASSWORD_FILE: '/p' }, 'SESSION_STORE_PASSWORD_FILE without'],
+  [{ SESSION_STORE_URL: 'valkey://127.0.0.1' }, 'SESSION_STORE_URL incomplete'],
+  [{ SESSION_STORE_KEY_FILE: '/store-key' }, 'SESSION_STORE_KEY_FILE incomplete'],
+  [{ SESSION_STORE_PASSWORD_FILE: '/p' }, 'SESSION_STORE_PASSWORD_FILE incomplete'],
   [{ ...STORE, SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE store-without-tls'],
   [{ ...STORE, SESSION_STORE_URL: 'redis://v.example' }, 'SESSION_STORE_URL plain-store?'],
   [
     { ...STORE, SESSION_STORE_URL: 'rediss://v.example', SESSION_STORE_KEY_FILE: '/weak-key' },
-    'SESSION_STORE_KEY_FILE weak',
+    'SESSION_STORE_KEY_FILE weak-secret',
   ],
-  [{ LISTEN: ':8080' }, 'LISTEN open'],
-  [{ LISTEN: '10.0.0.1:8080' }, 'LISTEN open'],
+  [{ LISTEN: ':8080' }, 'LISTEN open-listener'],
+  [{ LISTEN: '10.0.0.1:8080' }, 'LISTEN open-listener'],
   [{ LISTEN: '[::]:8080', ...OPEN }, UNSAFE],
   [{ LISTEN: '127.0.0.1:9090' }, 'ADMIN_LISTEN same-port'],
   [{ LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.1:1' }, 'ADMIN_LISTEN same-port'],
-  [{ OBS_USER: 'cti' }, 'OBS_USER without'],
-  [{ OBS_PASSWORD: 'correct horse' }, 'OBS_PASSWORD without'],
-  [{ LISTEN: ':8443', ...TLS, OBS_USER: 'cti' }, 'OBS_USER without'],
-  [{ ...BEYOND, OBS_PASSWORD: 'correcthors' }, 'OBS_PASSWORD weak'],
-  [{ ...BEYOND, OBS_PASSWORD: 'abc'.repeat(9) }, 'OBS_PASSWORD weak'],
-  [{ ...LOGIN, LISTEN: ':8443' }, 'LISTEN plain-listen?'],
-  [{ LISTEN_TLS_CERT_FILE: '/c' }, 'LISTEN_TLS_CERT_FILE without'],
-  [{ LISTEN_TLS_KEY_FILE: '/k' }, 'LISTEN_TLS_KEY_FILE without'],
-  [{ LISTEN_CLIENT_CA_FILE: '/a', LISTEN_CLIENT_NAMES: 'a' }, 'LISTEN_CLIENT_CA_FILE without'],
-  [{ LISTEN_CLIENT_NAMES: 'a' }, 'LISTEN_CLIENT_NAMES without'],
+  [{ OBS_USER: 'cti' }, 'OBS_USER incomplete'],
+  [{ OBS_PASSWORD: 'correct horse' }, 'OBS_PASSWORD incomplete'],
+  [{ LISTEN: ':8443', ...TLS, OBS_USER: 'cti' }, 'OBS_USER incomplete'],
+  [{ ...BEYOND, OBS_PASSWORD: 'correcthors' }, 'OBS_PASSWORD weak-secret'],
+  [{ ...BEYOND, OBS_PASSWORD: 'abc'.repeat(9) }, 'OBS_PASSWORD weak-secret'],
+  [{ ...LOGIN, LISTEN: ':8443' }, 'LISTEN plain-listener?'],
+  [{ LISTEN_TLS_CERT_FILE: '/c' }, 'LISTEN_TLS_CERT_FILE incomplete'],
+  [{ LISTEN_TLS_KEY_FILE: '/k' }, 'LISTEN_TLS_KEY_FILE incomplete'],
+  [{ LISTEN_CLIENT_CA_FILE: '/a', LISTEN_CLIENT_NAMES: 'a' }, 'LISTEN_CLIENT_CA_FILE incomplete'],
+  [{ LISTEN_CLIENT_NAMES: 'a' }, 'LISTEN_CLIENT_NAMES incomplete'],
   [{ ...TLS, LISTEN_CLIENT_CA_FILE: '/a' }, 'LISTEN_CLIENT_CA_FILE any-client?'],
-  [{ ISALES_CLIENT_CERT_FILE: '/c' }, 'ISALES_CLIENT_CERT_FILE without'],
-  [{ ISALES_CLIENT_KEY_FILE: '/k' }, 'ISALES_CLIENT_KEY_FILE without'],
+  [{ ISALES_CLIENT_CERT_FILE: '/c' }, 'ISALES_CLIENT_CERT_FILE incomplete'],
+  [{ ISALES_CLIENT_KEY_FILE: '/k' }, 'ISALES_CLIENT_KEY_FILE incomplete'],
   [{ CLIENT_DEADLINE: '3s' }, 'CLIENT_DEADLINE long-deadline?'],
   [{ ...HTTP, HTTPS_PROXY: 'http://egress:1' }, 'HTTPS_PROXY unused-for-http?'],
   [{ ...HTTP, ISALES_TLS_SERVER_NAME: 'x' }, 'ISALES_TLS_SERVER_NAME unused-for-http?'],
@@ -108,6 +108,6 @@ describe('rules between settings', () => {
       OBS_USER: 'cti',
       OBS_PASSWORD_FILE: '/x',
     }
-    expect(broken(env)).toEqual(['ISALES_URL origin', 'LISTEN address'])
+    expect(broken(env)).toEqual(['ISALES_URL not-accepted', 'LISTEN not-accepted'])
   })
 })

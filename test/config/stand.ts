@@ -1,7 +1,8 @@
 import type { FileRead, ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/settings.ts'
-import { en, settingLine } from '../../src/words/index.ts'
+import type { SettingProblem } from '../../src/config/problem.ts'
+import { en, lineOf } from '../../src/words/index.ts'
 
 export const PASSWORD = 'pa55word-canary'
 export const MINIMAL: Environment = {
@@ -31,11 +32,14 @@ export const loadWith = (env: Environment, files: Files = {}): Loaded =>
 
 /** Each problem as a person reads it. */
 export const linesOf = ({ problems }: Loaded): readonly string[] =>
-  problems.map((problem) => settingLine(en, problem))
+  problems.map((problem) => `${problem.setting}: ${lineOf(en, problem)}`)
 
-/** `SETTING code`; a warning is marked. */
-export const codesOf = ({ problems }: Loaded): readonly string[] =>
-  problems.map(({ setting, code, isWarning }) => `${setting} ${code}${isWarning ? '?' : ''}`)
+/** `SETTING code`, or what is more exact than the code; a warning is marked. */
+export const codeOf = ({ setting, code, facts, isWarning }: SettingProblem): string => {
+  const [, detail] = facts.find(([name]) => name === 'detail') ?? []
+  return `${setting} ${typeof detail === 'string' ? detail : code}${isWarning ? '?' : ''}`
+}
+export const codesOf = ({ problems }: Loaded): readonly string[] => problems.map(codeOf)
 
 export function configOf(loaded: Loaded): Config {
   if (!loaded.ok) throw new Error(linesOf(loaded).join('\n'))

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { en, settingLine } from '../../src/words/index.ts'
+import { en, lineOf } from '../../src/words/index.ts'
 import { unknownVariables } from '../../src/config/unknown-variables.ts'
 
 const remedies = (...names: readonly string[]): readonly string[] =>
   unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).map((problem) =>
-    settingLine(en, problem),
+    lineOf(en, problem),
   )
 
 describe('a variable that is nearly a setting', () => {
@@ -18,14 +18,17 @@ describe('a variable that is nearly a setting', () => {
     ['OBS_PASWORD_FILE', 'OBS_PASSWORD_FILE'],
     ['LISTN', 'LISTEN'],
   ])('%s is a warning that names %s', (name, near) => {
-    expect(remedies(name)).toEqual([`${name} is not a setting. Did you mean ${near}?`])
+    expect(remedies(name)).toEqual([
+      expect.stringMatching(`^There is no such setting.*Probably meant: ${near}\\.$`),
+    ])
   })
 
   it.each(['ISALES_TIMEOUT', 'OBS_TICKET_KEY_FILE', 'LISTEN_BACKLOG', 'SESSION_STORE_SENTINELS'])(
     'is also one that only we could mean: %s',
     (name) => {
-      const line = `${name} is not a setting. docs/configuration.md lists them all`
-      expect(remedies(name)).toEqual([line])
+      expect(remedies(name)).toEqual([
+        'There is no such setting. Correct its name; docs/configuration.md lists all of them.',
+      ])
     },
   )
 })

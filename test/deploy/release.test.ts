@@ -43,7 +43,9 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       await machine.succeed(`dpkg --install /srv/${DEB}`)
       expect(await machine.succeed('isales-auth-proxy version')).toBe('0.1.0\n')
       const page = await machine.succeed('MANWIDTH=100 man --warnings isales-auth-proxy 2>&1')
-      expect(page).toMatch(/^NAME\n +isales-auth-proxy - .*CTI-OBS\n[^]*--live +Log in[^]*FILES/m)
+      expect(page).toMatch(
+        /^NAME\n +isales-auth-proxy - .*CTI-OBS\n[^]*With --live it logs in once[^]*FILES/m,
+      )
       expect(page).not.toContain('warning')
 
       // Started before it is configured, it says what is missing, and is not started again.
@@ -53,7 +55,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
         `systemctl show --property=${properties} isales-auth-proxy`,
       )
       expect(shown).toMatch(
-        /^StatusText=ISALES_URL is not set.*\nNRestarts=0\nActiveState=failed$/m,
+        /^StatusText=ISALES_URL: The setting is required and not set\..*\nNRestarts=0\nActiveState=failed$/m,
       )
 
       await machine.succeed(

@@ -1,21 +1,26 @@
-import { expect, test } from 'vitest'
-import { en } from '../../src/words/index.ts'
-import { DOCUMENTATION, PROBLEM_CODES, REFUSAL_REASONS, REFUSALS } from '../../src/http/problem.ts'
-import { refusals } from '../../src/words/index.ts'
+import { describe, expect, test } from 'vitest'
+import { PROBLEM_CODES, REFUSAL_REASONS, REFUSALS } from '../../src/causes.ts'
+import { DETAILS, DOCUMENTATION, PROBLEMS } from '../../src/http/index.ts'
+import { sectionOf } from '../../src/words/index.ts'
 import { read } from './pages.ts'
 
-const page = read('docs/errors.md')
+describe.each(['docs/errors.md', 'docs/errors.zh-CN.md'])('%s', (file) => {
+  const page = read(file)
 
-test.each(PROBLEM_CODES)(
-  'docs/errors.md has the section that the `type` of %s links to',
-  (code) => {
-    const section = new RegExp(`^## ${code}$([^]*?)(?=^## |$(?![^]))`, 'm').exec(page)?.[1] ?? ''
-    expect(section).toContain(en.problems[code])
-    expect(section).toContain('**Do.** ')
-    const reasons = REFUSAL_REASONS.filter((reason) => REFUSALS[reason] === code)
-    for (const reason of reasons) expect(section).toContain(`\`${reason}\`: ${refusals[reason]}.`)
-  },
-)
+  test.each(PROBLEM_CODES)('has the row and the section of %s', (code) => {
+    const { status, sent } = PROBLEMS[code]
+    expect(page).toContain(`| [\`${code}\`](#${code}) | ${status} | ${sent} | `)
+    expect(page).toContain(`### ${code}\n`)
+  })
+
+  test.each(REFUSAL_REASONS)('has the row of the refusal %s', (reason) => {
+    expect(page).toContain(`| \`${reason}\` | \`${REFUSALS[reason]}\` | ${DETAILS[reason]} |\n`)
+  })
+})
+
+test.each(PROBLEM_CODES)('a problem response and docs/errors.md give %s one title', (code) => {
+  expect(sectionOf('en', code).title).toBe(PROBLEMS[code].title)
+})
 
 test('the program, the chart and the image name one project', () => {
   const home = DOCUMENTATION.replace(/\/blob\/main\/docs$/, '')

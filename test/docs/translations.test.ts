@@ -32,6 +32,7 @@ const TRANSLATED = [
   'operations',
   'errors',
   'configuration',
+  'commands',
 ] as const
 
 const isTranslated = (path: string): boolean => TRANSLATED.some((page) => path === `${page}.md`)

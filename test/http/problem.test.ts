@@ -1,12 +1,9 @@
-import { en } from '../../src/words/index.ts'
+import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../../src/causes.ts'
 import { describe, expect, it } from 'vitest'
 import {
   DOCUMENTATION,
-  PROBLEM_CODES,
-  PROBLEMS,
   problemBytes,
   writeProblem,
-  type ProblemCode,
   type ProblemDetails,
 } from '../../src/http/problem.ts'
 import { responsesOf, POST, startListener } from '../listener/support.ts'
@@ -23,8 +20,7 @@ async function written(code: ProblemCode, details: Partial<ProblemDetails> = {})
 describe.each(PROBLEM_CODES)('%s', (code) => {
   it('says what, which and whether it was sent, and nothing else', async () => {
     const response = await written(code)
-    const { status, sent } = PROBLEMS[code]
-    const title = en.problems[code]
+    const { status, sent, title } = PROBLEMS[code]
     const type = `${DOCUMENTATION}/errors.md#${code}`
     expect(response.status).toBe(status)
     expect(JSON.parse(response.text)).toEqual({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { PROBLEMS, REFUSALS, type Refusal } from '../../src/http/problem.ts'
-import { refusals } from '../../src/words/index.ts'
+import { REFUSALS, type Refusal } from '../../src/causes.ts'
+import { DETAILS, PROBLEMS } from '../../src/http/index.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { GET, POST, respondOk, responsesOf, startListener } from './support.ts'
 
@@ -85,7 +85,7 @@ describe('what the parser refuses gets a response that says why, and the connect
     const client = await connectRaw({ port })
     await client.send(bytes)
     const [response, ...more] = await responsesOf(client)
-    const [code, detail] = [REFUSALS[reason], refusals[reason]]
+    const [code, detail] = [REFUSALS[reason], DETAILS[reason]]
     expect([response?.status, response?.header('connection')]).toEqual([
       PROBLEMS[code].status,
       'close',

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
-import type { Refusal } from '../../src/http/problem.ts'
+import type { Refusal } from '../../src/causes.ts'
 import {
   createListener,
   type ListenerLimits,

@@ -39,7 +39,7 @@ test('a restart and renew each minute, and check --live in three of them, make 4
     /** Time may go on when no disk is waited for. A login that somebody else has begun is looked at each 50 ms. */
     const quiet = () =>
       until(async () => {
-        const isQuiet = (await status()).renewal.exchange === null
+        const isQuiet = (await status()).renewal.tokenRequest === null
         if (isQuiet) return true
         // As long as a real disk takes for it.
         await delay(50)

@@ -22,9 +22,9 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a call that may have been executed is said to be not sent',
-    file: 'http/problem.ts',
-    from: "'upstream-timeout': { status: 504, sent: 'unknown' }",
-    to: "'upstream-timeout': { status: 504, sent: 'no' }",
+    file: 'causes.ts',
+    from: "'upstream-timeout': { status: 504, sent: 'unknown',",
+    to: "'upstream-timeout': { status: 504, sent: 'no',",
   },
   {
     name: 'a hung-up client is not counted as ended',

@@ -187,7 +187,7 @@ describe('the log of the token', () => {
         cause: 'password',
         status: 403,
         detail: expect.stringMatching(
-          /^iSales refuses the user or password \(status 403\)\. Correct/,
+          /^iSales refuses the user or the password\. Correct .* Status: 403/,
         ),
         failures: 1,
         backoff: 'transient',
@@ -224,7 +224,7 @@ describe('the log of the token', () => {
         'sharing-alone',
         {
           reason: 'timeout',
-          detail: expect.stringContaining('store.example:6379 is too slow. Look'),
+          detail: expect.stringContaining('The shared store is too slow. Look'),
         },
       ],
       ['sharing-restored', {}],

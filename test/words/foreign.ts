@@ -1,6 +1,5 @@
-import { AUTH_FAILURES, STORE_FAILURES } from '../../src/causes.ts'
+import { AUTH_FAILURES, PROBLEM_CODES, STORE_FAILURES } from '../../src/causes.ts'
 import { KNOWN } from '../../src/config/unknown-variables.ts'
-import { PROBLEM_CODES } from '../../src/http/problem.ts'
 
 // What is in Chinese has no English word but these, and full-width punctuation.
 

@@ -1,9 +1,9 @@
-import type { Status } from './model.ts'
-import type { Speaker } from './speaker.ts'
+import { durationText, timeText, type Words } from '../words/index.ts'
+import { readingOf, type Status } from './status.ts'
 
 interface Props {
   readonly status: Status
-  readonly speaker: Speaker
+  readonly words: Words
 }
 
 /** SVG takes percentages in attributes, where the style policy allows no inline style. */
@@ -12,9 +12,9 @@ function percent(share: number): string {
 }
 
 /** The token's lifetime: what is over, what is left, when it is renewed, and the unused end. */
-export function LifeLine({ status, speaker }: Props) {
-  const { say, duration, clockTime } = speaker
-  const { token, renewal: next, authenticated, utcOffset } = status
+export function LifeLine({ status, words }: Props) {
+  const { page } = words
+  const { token, renewal: next, authenticated } = status
   if (token === null) return null
   const { lifetimeSeconds, ageSeconds, usableForSeconds } = token
   const usable = ageSeconds + usableForSeconds
@@ -23,9 +23,9 @@ export function LifeLine({ status, speaker }: Props) {
   const nextIn = next.nextInSeconds
   const renewal = nextIn === null ? Infinity : (ageSeconds + nextIn) / lifetimeSeconds
   const label = authenticated
-    ? say('usable', { time: duration(usableForSeconds), life: duration(lifetimeSeconds) })
-    : say('notUsable')
-  const expires = clockTime(token.expiresAt, utcOffset)
+    ? page.usable(durationText(words, usableForSeconds), durationText(words, lifetimeSeconds))
+    : page.notUsable
+  const time = (instant: string): string => timeText(Date.parse(instant), readingOf(status))
   return (
     <div class="life">
       <svg role="img" aria-label={label}>
@@ -43,20 +43,20 @@ export function LifeLine({ status, speaker }: Props) {
           <>
             <line class="tick" x1={percent(renewal)} x2={percent(renewal)} y1="19" y2="43" />
             <text x={percent(renewal)} y="12" text-anchor={renewal < 0.85 ? 'middle' : 'end'}>
-              {say(next.failuresInRow > 0 ? 'attemptIn' : 'renewalIn', {
-                time: duration(nextIn),
-              })}
+              {page[next.failuresInRow > 0 ? 'attemptIn' : 'renewalIn'](
+                durationText(words, nextIn),
+              )}
             </text>
           </>
         )}
         {now <= 1 && <circle class="needle" cx={percent(now)} cy="31" r="8" />}
       </svg>
       <p class="ends">
-        <span>{say('obtained', { time: clockTime(token.obtainedAt, utcOffset) })}</span>
+        <span>{page.obtained(time(token.obtainedAt))}</span>
         <span>
           {ageSeconds > lifetimeSeconds
-            ? say('endedAt', { time: expires })
-            : say('ends', { time: expires, rest: duration(lifetimeSeconds - usable) })}
+            ? page.endedAt(time(token.expiresAt))
+            : page.ends(time(token.expiresAt), durationText(words, lifetimeSeconds - usable))}
         </span>
       </p>
     </div>
@@ -69,28 +69,29 @@ const BASE = 118
 const OUTCOMES = ['succeeded', 'refused', 'failed'] as const
 
 /** A bar for each minute of the last hour, and a mark for each login and refresh. */
-export function CallStrip({ status, speaker }: Props) {
-  const { say, words, duration, clockTime } = speaker
-  const { exchanges, utcOffset, requests, time } = status
+export function CallStrip({ status, words }: Props) {
+  const { page } = words
+  const { tokenRequests, requests, time } = status
   const { lastHour } = requests
+  const reading = readingOf(status)
   const sum = (of: (typeof OUTCOMES)[number]): number =>
     lastHour.reduce((total, minute) => total + minute[of], 0)
   const totals = lastHour.map(({ succeeded, refused, failed }) => succeeded + refused + failed)
   const most = Math.max(...totals, 1)
   const begin = Date.parse(lastHour[0]?.at ?? time)
-  const marks = exchanges.filter(({ at }) => Date.parse(at) >= begin)
-  const label = say('hourLabel', {
-    succeeded: sum('succeeded'),
-    refused: sum('refused'),
-    failed: sum('failed'),
-    requests: marks.length,
-    failures: marks.filter(({ reason }) => reason !== null).length,
-  })
-  const bars = lastHour.map(({ at, ...counts }, index) => {
+  const marks = tokenRequests.filter(({ at }) => Date.parse(at) >= begin)
+  const failures = marks.filter(({ reason }) => reason !== null).length
+  const counts = [...OUTCOMES.map(sum), marks.length, failures]
+  const label = page.hourLabel(counts.map((count) => count.toLocaleString('en-US')))
+  const bars = lastHour.map((counts, index) => {
     let base = BASE
     return (
       <g>
-        <title>{say('minuteTitle', { time: clockTime(at, utcOffset), ...counts })}</title>
+        <title>
+          {OUTCOMES.map((outcome) => words.labelled(page[outcome], `${counts[outcome]}`)).join(
+            words.between,
+          )}
+        </title>
         {OUTCOMES.filter((outcome) => counts[outcome] > 0).map((outcome) => {
           // One failed call of thousands is seen.
           const height = Math.max(3, Math.round((counts[outcome] * (BASE - TOP)) / most))
@@ -102,16 +103,12 @@ export function CallStrip({ status, speaker }: Props) {
     )
   })
   const signs = marks.map(({ reason, operation, at, durationSeconds }) => {
-    const when = `${say(operation)} ${clockTime(at, utcOffset)}`
-    const took = `${when}${words.comma}${duration(durationSeconds)}`
+    const when = `${page[operation]} ${timeText(Date.parse(at), reading)}`
+    const took = `${when}${words.comma}${durationText(words, durationSeconds)}`
     const x = percent((Date.parse(at) - begin) / HOUR)
     return (
       <svg class="mark" x={x} y="4" overflow="visible">
-        <title>
-          {reason === null
-            ? took
-            : words.sentences(took, words.coded(words.authFailures[reason], reason))}
-        </title>
+        <title>{reason === null ? took : words.aside(took, reason)}</title>
         <g transform="translate(-6)">
           <Sign kind={reason === null ? operation : 'failedLogin'} />
         </g>
@@ -125,13 +122,13 @@ export function CallStrip({ status, speaker }: Props) {
         {bars}
         {signs}
         <text x="0" y={BASE + 17}>
-          {say('hourAgo')}
+          {page.hourAgo}
         </text>
         <text x="50%" y={BASE + 17} text-anchor="middle">
-          {say('perMinute', { count: most })}
+          {page.perMinute(most.toLocaleString('en-US'))}
         </text>
         <text x="100%" y={BASE + 17} text-anchor="end">
-          {say('now')}
+          {page.now}
         </text>
       </svg>
       <ul class="legend">
@@ -140,7 +137,7 @@ export function CallStrip({ status, speaker }: Props) {
             <svg aria-hidden="true">
               <rect class={outcome} x="1" y="1" width="10" height="10" rx="2" />
             </svg>
-            {say(outcome === 'refused' ? 'refusedByIsales' : outcome)}
+            {page[outcome]}
           </li>
         ))}
         {(['login', 'refresh', 'failedLogin'] as const).map((kind) => (
@@ -148,7 +145,7 @@ export function CallStrip({ status, speaker }: Props) {
             <svg aria-hidden="true">
               <Sign kind={kind} />
             </svg>
-            {say(kind)}
+            {page[kind]}
           </li>
         ))}
       </ul>

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { Status } from '../../src/admin/model.ts'
+import type { Status } from '../../src/admin/status.ts'
 import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
+import { authFailure } from '../support/failure.ts'
 import { SCENES, adminOf, type Scene } from '../browser/states.ts'
 import { CANARY, NOW, tokenOf } from './token.ts'
 
 async function statusOf(scene: Scene): Promise<Status> {
-  const response = await adminOf(scene).request('/status.json')
-  return (await response.json()) as Status
+  return (await (await adminOf(scene).request('/status.json')).json()) as Status
 }
 
 const SHARED: SharingSnapshot = {
@@ -16,36 +16,38 @@ const SHARED: SharingSnapshot = {
   code: undefined,
   adoptedAt: NOW - 120_000,
 }
-
 const NO_TOKEN_END = { nextRequestAt: Infinity, token: tokenOf({ refreshExpiresAt: Infinity }) }
 
 describe('status.json', () => {
   it('has everything that the page shows', async () => {
-    const { exchanges, settings, requests, ...facts } = await statusOf(SCENES.healthy)
-    const { figure, cards, tables, settingTables, ...rest } = facts
-    expect([figure?.value, cards.length, tables.length]).toEqual(['3 min 55 s', 3, 0])
-    expect(settingTables.map(({ rows }) => rows.length)).toEqual([4, 7])
-    const { lastHour, ...sums } = requests
-    expect(exchanges).toHaveLength(60)
-    expect(exchanges.at(-1)).toEqual({
+    const { tokenRequests, requests, findings, ...rest } = await statusOf(SCENES.healthy)
+    const { lastHour, ...counts } = requests
+    expect(tokenRequests).toHaveLength(60)
+    expect(tokenRequests.at(-1)).toEqual({
       at: '2026-03-02T09:40:05.000Z',
       operation: 'refresh',
       durationSeconds: 0.114,
       reason: null,
     })
-    expect(settings).toContainEqual({ name: 'ISALES_CA_FILE', value: null, source: 'default' })
-    expect(rest).toEqual({
+    const healthy = {
       finding: 'healthy',
       state: 'healthy',
+      code: 'healthy',
+      cause: null,
       title: 'Healthy',
-      reason: 'Every call of the last minute reached iSales with a valid token.',
+      reason: 'The token is valid, and every call of the last minute reached iSales.',
       remedy: '',
       runbook: null,
-      findings: [expect.objectContaining({ state: 'healthy', title: 'Healthy' })],
+      facts: [['callsInMinute', 78]],
+    }
+    expect(findings).toEqual([healthy])
+    expect(rest).toEqual({
+      ...healthy,
       instance: 'site-a-active',
       host: 'cti-obs-0',
       version: '1.4.0',
       pid: 4711,
+      local: true,
       time: '2026-03-02T09:41:05.000Z',
       utcOffset: 0,
       upSeconds: 15_660,
@@ -61,7 +63,7 @@ describe('status.json', () => {
         refreshTokenExpiresAt: '2026-03-02T10:40:05.000Z',
       },
       renewal: {
-        exchange: null,
+        tokenRequest: null,
         backoff: 'none',
         refused: false,
         nextAt: '2026-03-02T09:44:05.000Z',
@@ -71,7 +73,6 @@ describe('status.json', () => {
         lastFailure: null,
       },
       sharing: null,
-      failures: expect.objectContaining({ rejected: 0, malformed: 0 }),
       conflicts: { count: 0, lastAt: null },
       rejections: { count: 1, lastAt: '2026-03-02T08:39:05.000Z' },
       credentialChanges: { count: 0, lastAt: null },
@@ -84,13 +85,9 @@ describe('status.json', () => {
       refused: 0,
       failed: 0,
     })
-    expect(sums).toEqual({
+    expect(counts).toEqual({
       inFlight: 3,
       waitingForToken: 0,
-      total: 52_789,
-      byStatusClass: { '1xx': 0, '2xx': 52_789, '3xx': 0, '4xx': 0, '5xx': 0 },
-      errors: {},
-      replays: { healed: 0, rejected: 0, failed: 0, 'no-token': 0 },
       lastMinute: {
         total: 78,
         succeeded: 78,
@@ -101,12 +98,11 @@ describe('status.json', () => {
         declined: 0,
         slow: 0,
         mistakes: {},
-        turnedAway: {},
+        blocked: {},
+        handshakes: {},
       },
-      worst: null,
       lastFailedAt: null,
       lastFailed: [],
-      failedPaths: [],
     })
   })
 
@@ -124,7 +120,8 @@ describe('status.json', () => {
     [
       SCENES.refused,
       {
-        runbook: expect.stringContaining('/docs/operations.md#isalesproxyaccountrejected'),
+        runbook: '/docs/operations.md#isalesproxyaccountrejected',
+        cause: 'password',
         renewal: {
           lastFailure: {
             at: '2026-03-02T09:38:07.000Z',
@@ -133,8 +130,6 @@ describe('status.json', () => {
             httpStatus: 403,
           },
         },
-        // Only the codes that came.
-        requests: { errors: { 'no-token': 12 } },
       },
     ],
     [
@@ -142,9 +137,8 @@ describe('status.json', () => {
       {
         requests: {
           lastMinute: { failed: 145, byFailure: { 'upstream-unreachable': 145 } },
-          worst: { kind: 'outage', failed: 145, total: 145, seconds: 5.76 },
-          failedPaths: [{ method: 'POST', refused: 0, failed: 145 }],
           lastFailedAt: '2026-03-02T09:41:05.000Z',
+          lastFailed: [{ count: 145, status: 502 }],
         },
       },
     ],
@@ -155,7 +149,6 @@ describe('status.json', () => {
           state: 'shared',
           reason: null,
           since: '2026-03-02T09:31:05.000Z',
-          code: null,
           adoptedAt: '2026-03-02T09:39:05.000Z',
         },
       },
@@ -167,32 +160,57 @@ describe('status.json', () => {
   ])('has null for what is not there, and the rest (row %#)', async (scene, expected) => {
     expect(await statusOf(scene)).toMatchObject(expected)
   })
+})
 
-  it.each(['/', '/status.json'])('%s shows no token', async (path) => {
-    const text = await (await adminOf(SCENES.failing).request(path)).text()
-    expect(text).not.toContain(CANARY)
+describe.each(['/', '/status.txt', '/status.json'])('%s', (path) => {
+  it('shows no token, and no query', async () => {
+    for (const scene of [SCENES.failing, SCENES['some refused']]) {
+      const text = await (await adminOf(scene).request(path)).text()
+      expect(text).not.toContain(CANARY)
+      expect(text).not.toContain('batch=7')
+    }
   })
+
+  const certificate = { name: 'service.besclouds.com', from: NOW, to: NOW }
+  const failure = authFailure('untouched', 'other-name', { certificate })
+  const scene: Scene = {
+    ...SCENES.refused,
+    snapshot: {
+      ...SCENES.refused.snapshot,
+      lastFailure: { at: NOW, operation: 'login', failure },
+    },
+    calls: [{ count: 3, apart: 9, call: { status: 403 } }],
+    sharing: { ...SHARED, state: 'alone', reason: 'unreachable' },
+  }
+  const PRIVATE =
+    /isales\.example|egress\.example|store\.example|besclouds|openapi|\/run\/secrets|\/var\/lib/
+
+  it.each(['127.0.0.1', '127.8.0.1', '::1', '::ffff:127.0.0.1'])(
+    'shows hosts, paths and files to a reader on this machine: %s',
+    async (address) => {
+      for (const each of [scene, SCENES.refused])
+        expect(await (await adminOf(each, {}, address).request(path)).text()).toMatch(PRIVATE)
+    },
+  )
+
+  it.each(['10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', ''])(
+    'shows state, code and cure to another one, and neither user, host nor path: %s',
+    async (address) => {
+      for (const each of [scene, SCENES.refused]) {
+        const text = await (await adminOf(each, {}, address).request(path)).text()
+        expect(text).not.toMatch(PRIVATE)
+        expect(text).toMatch(/IsalesProxy|#isalesproxy/)
+        expect(text).toMatch(/Correct |Set /)
+      }
+    },
+  )
 })
 
 describe('the status page', () => {
-  it.each<[string, Partial<SharingSnapshot>]>([
-    ['shared; this token came from another replica 2 min ago', {}],
-    ['shared', { adoptedAt: undefined }],
-    ['alone; began 10 min ago', { state: 'alone', reason: 'timeout' }],
-  ])('says of a shared token: %s', async (text, changes) => {
-    const app = adminOf({ ...SCENES.healthy, sharing: { ...SHARED, ...changes } })
-    const page = await (await app.request('/')).text()
-    expect(page).toMatch(new RegExp(`Shared token</dt><dd[^>]*>${text}</dd>`))
-  })
-
-  it('says nothing of sharing without a store', async () => {
-    expect(await (await adminOf(SCENES.healthy).request('/')).text()).not.toContain('Shared token')
-  })
-
   it('refreshes itself until the reader pauses it', async () => {
-    const app = adminOf(SCENES.healthy)
-    expect((await app.request('/')).headers.get('refresh')).toBe('5')
-    const paused = await app.request('/?refresh=off')
+    const { request } = adminOf(SCENES.healthy)
+    expect((await request('/')).headers.get('refresh')).toBe('5')
+    const paused = await request('/?refresh=off')
     expect(paused.headers.get('refresh')).toBeNull()
     expect(await paused.text()).toContain('refresh every 5 s')
   })
@@ -214,9 +232,30 @@ describe('the status page', () => {
     { obtainedAt: NOW - 900_000, expiresAt: NOW - 600_000, usableUntil: NOW - 605_000 },
     { obtainedAt: NOW - 500, lifetime: 1000, expiresAt: NOW + 500, usableUntil: NOW + 400 },
   ])('survives a token that ended long ago, or lives a second: %j', async (life) => {
-    const app = adminOf({ snapshot: { token: tokenOf(life), usable: false }, events: [] })
-    const page = await app.request('/')
+    const { request } = adminOf({ snapshot: { token: tokenOf(life), usable: false }, events: [] })
+    const page = await request('/')
     expect(page.status).toBe(200)
     expect(await page.text()).not.toMatch(/NaN|Infinity|undefined|-\d+%/)
   })
+
+  it('is in Chinese by Accept-Language or ?lang=, which wins', async () => {
+    const { request } = adminOf(SCENES.failing)
+    const read = async (path: string, accepts: string) =>
+      (await request(path, { headers: { 'Accept-Language': accepts } })).text()
+    expect(await read('/status.json', 'zh-CN,zh;q=0.9,en;q=0.8')).toMatch(
+      /"title":"调用失败".*operations\.zh-CN\.md#isalesproxycallsfailing/,
+    )
+    expect(await read('/', 'de, zh-TW;q=0.5')).toContain('<html lang="zh-CN">')
+    expect(await read('/status.txt?lang=en', 'zh-CN')).toContain('[Calls fail]')
+    expect(await read('/status.txt?lang=zh', 'en')).toContain('[调用失败] 该地址没有程序在监听。')
+    expect(await read('/?lang=%3Cb%3E', '<script>')).toContain('<html lang="en">')
+  })
+})
+
+it('the text has one instant and one zone', async () => {
+  const admin = adminOf(SCENES.refused, { utcOffset: () => 480 })
+  const text = await (await admin.request('/status.txt')).text()
+  expect(text).toContain('2026-03-02 17:41:05 +08:00')
+  expect(text).toContain('17:53:07 (in 12 min 2 s)')
+  expect(text.match(/UTC|\+08:00/g)).toHaveLength(1)
 })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** Two palettes of the same roles; text has a contrast of at least 4.5 (WCAG 1.4.3). */
+/** Of the status page and of the pages of docs/. Two palettes of the same roles; text has a contrast of at least 4.5 (WCAG 1.4.3). */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -18,7 +18,7 @@ export const STYLE = `
   }
 }
 * { box-sizing: border-box; margin: 0; }
-p, dd, th, td { overflow-wrap: anywhere; min-width: 0; }
+p, dd, th, td, li, span, h1, h2, h3, code { overflow-wrap: anywhere; min-width: 0; }
 body {
   background: var(--ground); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
@@ -35,16 +35,12 @@ a:focus-visible { outline: 2px solid var(--quiet); outline-offset: 3px; border-r
 .top strong { color: var(--text); font-weight: 600; }
 
 .hero { margin: 1.5rem 0 1.25rem; padding: 1.75rem 2rem 1.5rem; background: var(--panel); border: 1px solid var(--line); border-radius: 14px; }
-.verdict { display: grid; grid-template-columns: 1fr auto; gap: 1rem 2.5rem; align-items: start; }
 h1 { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 650; color: var(--tone); }
-.verdict p { margin-top: .5rem; max-width: 36rem; }
+.verdict p { margin-top: .5rem; max-width: 44rem; }
+.hero .facts { margin-top: .8rem; max-width: 44rem; } .hero .facts dd { text-align: left; }
 .remedy { font-weight: 600; }
 .finding { margin-top: 1.25rem; padding-left: 1rem; border-left: 3px solid var(--amber); }
 .finding h2 { margin: 0; } .finding p { margin-top: .3rem; max-width: 44rem; }
-.outlook { text-align: right; white-space: nowrap; }
-.outlook dt { font-size: .875rem; color: var(--soft); }
-.outlook dd { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 650; }
-.outlook .tone { font-weight: 650; }
 .life { margin-top: 1.5rem; }
 .life svg { display: block; width: 100%; height: 46px; overflow: visible; }
 .ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1.5rem; margin-top: .35rem; font-size: .875rem; color: var(--soft); }
@@ -56,11 +52,9 @@ section + section, .cards + section, section + .cards, .cards + .cards { margin-
 h2 { font-size: 1rem; font-weight: 650; margin-bottom: .6rem; }
 h3 { font-size: .875rem; font-weight: 600; color: var(--soft); margin: 1.1rem 0 .3rem; }
 .note { color: var(--soft); font-size: .875rem; }
-.facts { display: grid; grid-template-columns: auto 1fr; gap: .3rem 1.25rem; }
+.facts { display: grid; grid-template-columns: fit-content(60%) 1fr; gap: .3rem 1.25rem; }
 .facts dt { color: var(--soft); }
 .facts dd { text-align: right; overflow-wrap: anywhere; }
-.tone { color: var(--tone); font-weight: 600; }
-.date { white-space: nowrap; }
 
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
 .track { fill: var(--track); } .left { fill: var(--good); } .margin { fill: var(--mark); }
@@ -79,15 +73,18 @@ th { font-weight: 500; } td:last-child, th:last-child { padding-right: 0; }
 pre { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; margin-top: .8rem; }
 thead th { color: var(--soft); font-weight: 500; font-size: .875rem; }
 summary { cursor: pointer; margin-top: 1.1rem; font-size: .875rem; font-weight: 600; color: var(--soft); }
+.document { max-width: 50rem; } .document > * + * { margin-top: .8rem; } .document h2 { font-size: 1.35rem; margin-top: 2rem; }
+.document h3 { font-size: 1.05rem; color: var(--text); margin: 1.6rem 0 .2rem; } .document h1 { color: var(--text); }
+.document code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--track); border-radius: 4px; padding: .1em .3em; }
+.document pre { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; } .document pre code { background: none; padding: 0; }
+.document ul { padding-left: 1.3rem; } :target { outline: 2px solid var(--amber); outline-offset: 6px; border-radius: 2px; }
 footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
 
 @media (max-width: 40rem) {
   .page { padding: 1rem .75rem 2rem; }
   .hero { padding: 1.25rem 1.1rem 1.1rem; }
   section { padding: 1.1rem 1.1rem 1.2rem; }
-  .verdict { grid-template-columns: 1fr; }
-  .outlook { text-align: left; white-space: normal; }
-  thead { display: none; }
+    thead { display: none; }
   tr { display: block; padding: .45rem 0; border-top: 1px solid var(--line); }
   tr:first-child { border-top: 0; }
   th, td { display: block; border: 0; padding: 0; }
@@ -105,4 +102,4 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
 const HASH = createHash('sha256').update(STYLE).digest('base64')
 
 /** Allows this style sheet and nothing else. */
-export const STATUS_POLICY = `default-src 'none'; style-src 'sha256-${HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
+export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`

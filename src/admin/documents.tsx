@@ -1,0 +1,64 @@
+import type { Handler } from 'hono'
+import { accepts } from 'hono/accepts'
+import { html, raw } from 'hono/html'
+import { Marked } from 'marked'
+import { DOCUMENTATION } from '../http/index.ts'
+import { LANGUAGES, pagesOf } from '../words/index.ts'
+import { PAGE_POLICY, STYLE } from './style.ts'
+
+// What findings, alerts and errors link to, for where no other network can be reached.
+
+/**
+ * Serves `/docs/:page`: to a browser with the anchors that links have, to others as it is written. A link to a page that
+ * is not served here leads to the project.
+ */
+export const serveDocument: Handler = (context, next) => {
+  const page = context.req.param('page') ?? ''
+  const language = LANGUAGES.find((each) => pagesOf(each).has(page))
+  if (language === undefined) return next()
+  const text = pagesOf(language).get(page) ?? ''
+  const supports = ['text/plain', 'text/html']
+  const type = accepts(context, { header: 'Accept', supports, default: 'text/plain' })
+  if (type !== 'text/html') return context.text(text)
+  const body = (
+    <html lang={language === 'zh' ? 'zh-CN' : 'en'}>
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>{`${page} · isales-auth-proxy`}</title>
+        <style>{raw(STYLE)}</style>
+      </head>
+      <body>
+        <main class="page document">{raw(markdown.parse(text, { async: false }))}</main>
+      </body>
+    </html>
+  )
+  return context.html(html`<!doctype html>${body}`, 200, { 'Content-Security-Policy': PAGE_POLICY })
+}
+
+const markdown = new Marked({
+  renderer: {
+    heading({ tokens, text, depth }) {
+      const content = this.parser.parseInline(tokens)
+      return `<h${depth} id="${anchorOf(text)}">${content}</h${depth}>\n`
+    },
+    link({ href, tokens }) {
+      return `<a href="${targetOf(href)}">${this.parser.parseInline(tokens)}</a>`
+    },
+  },
+})
+
+function targetOf(href: string): string {
+  const [file = ''] = href.split('#')
+  const isServed = file === '' || LANGUAGES.some((language) => pagesOf(language).has(file))
+  if (isServed || URL.canParse(href)) return encodeURI(decodeURI(href))
+  return new URL(href, `${DOCUMENTATION}/`).href
+}
+
+/** As GitHub makes it. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-')
+}

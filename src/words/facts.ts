@@ -1,0 +1,104 @@
+import type { Code } from '../causes.ts'
+import type { Words } from './en.ts'
+import { sectionOf } from './sections.ts'
+
+/** Each has its words in en.ts and zh.ts. */
+export type FactName = keyof Words['facts']
+
+/** `at`: a date in ISO 8601, UTC. */
+export type Value =
+  | string
+  | number
+  | boolean
+  | { readonly at: string }
+  | { readonly seconds: number }
+  | { readonly part: number; readonly of: number }
+
+/** What is known beside a code. */
+export type Fact = readonly [name: FactName, value: Value]
+
+/** What happened: the section of the code explains it. */
+export interface Explained {
+  readonly code: Code
+  readonly facts: readonly Fact[]
+}
+
+/** Where and when a text is read. */
+export interface Reading {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** Minutes by which its clock is ahead of UTC. */
+  readonly offset: number
+}
+
+/** The title, what to do, and the facts, on one line: for log and commands. The facts are last, since a log line is cut. */
+export function lineOf(words: Words, { code, facts }: Explained): string {
+  const { title, todo } = sectionOf(words.language, code)
+  return words.sentences(title, todo, factsLine(words, facts))
+}
+
+/** `iSales (ISALES_URL): isales.example:443; Status: 503`. */
+export function factsLine(words: Words, facts: readonly Fact[], reading?: Reading): string {
+  return facts
+    .map(([name, value]) => words.labelled(words.facts[name], valueText(words, value, reading)))
+    .join(words.between)
+}
+
+/** @param reading undefined: dates are whole, in UTC. */
+export function valueText(words: Words, value: Value, reading?: Reading): string {
+  if (typeof value === 'number') return value.toLocaleString('en-US')
+  if (typeof value === 'boolean') return words[value ? 'yes' : 'no']
+  if (typeof value === 'string') return (words.values as Record<string, string>)[value] ?? value
+  if ('seconds' in value) return durationText(words, value.seconds)
+  if ('part' in value) return words.of(value.part.toLocaleString(), value.of.toLocaleString())
+  const time = Date.parse(value.at)
+  if (reading === undefined) return `${value.at.slice(0, 16).replace('T', ' ')} UTC`
+  const seconds = Math.round((time - reading.now) / 1000)
+  const text = timeText(time, reading)
+  if (seconds === 0) return text
+  const distance = durationText(words, largest(Math.abs(seconds)))
+  return words.aside(text, words[seconds < 0 ? 'ago' : 'in'](distance))
+}
+
+/** An hour or more without its seconds, a day or more without its minutes. */
+function largest(seconds: number): number {
+  const unit = seconds >= 86_400 ? 3600 : seconds >= 3600 ? 60 : 1
+  return Math.round(seconds / unit) * unit
+}
+
+const DAY = 86_400_000
+
+/** `14:47:05` by the clock of the machine; another day with its date and without seconds. */
+export function timeText(time: number, { now, offset }: Reading): string {
+  const local = new Date(time + offset * 60_000).toISOString()
+  return Math.abs(time - now) < DAY / 2 ? local.slice(11, 19) : local.slice(0, 16).replace('T', ' ')
+}
+
+/** `2026-03-02 17:41:05 +08:00`: the one instant and the one zone of a text. */
+export function dateText({ now, offset }: Reading): string {
+  const local = new Date(now + offset * 60_000).toISOString().slice(0, 19).replace('T', ' ')
+  const minutes = Math.abs(offset)
+  const two = (part: number): string => String(Math.trunc(part)).padStart(2, '0')
+  return `${local} ${offset === 0 ? 'UTC' : `${offset < 0 ? '−' : '+'}${two(minutes / 60)}:${two(minutes % 60)}`}`
+}
+
+/** Seconds. */
+const UNITS = [
+  [86_400, 'day'],
+  [3600, 'hour'],
+  [60, 'minute'],
+  [1, 'second'],
+] as const
+
+/** The two largest units: `3 min 55 s`, `2 d 4 h`; below 10 s with a decimal, below 1 s in ms. */
+export function durationText({ units }: Words, seconds: number): string {
+  if (seconds > 0 && seconds < 0.9995) return `${Math.round(seconds * 1000)} ${units.millisecond}`
+  if (seconds < 9.95) return `${Math.round(Math.max(0, seconds) * 10) / 10} ${units.second}`
+  const whole = Math.round(seconds)
+  const first = UNITS.findIndex(([size]) => whole >= size)
+  const [size, name] = UNITS[first] ?? UNITS[3]
+  const next = UNITS[first + 1]
+  const large = `${Math.floor(whole / size)} ${units[name]}`
+  const rest = next === undefined ? 0 : Math.floor((whole % size) / next[0])
+  return next === undefined || rest === 0 ? large : `${large} ${rest} ${units[next[1]]}`
+}

@@ -1,0 +1,100 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { ALL_CODES, type Code } from '../causes.ts'
+import { LANGUAGES, type Language } from './language.ts'
+
+/** What docs/ says of one code, in one language. Texts are plain, without marks of Markdown. */
+export interface Section {
+  /** Page and anchor, such as `errors.md#lost`. */
+  readonly at: string
+  /** Without a full stop. */
+  readonly title: string
+  /** One sentence or more; empty: the title says it. */
+  readonly means: string
+  /** What to do; empty: nothing. */
+  readonly todo: string
+  /** What follows for readers of the page, in Markdown. */
+  readonly body: string
+}
+
+/** Metrics are in English alone. */
+const NAMES = ['errors', 'operations', 'configuration', 'commands', 'metrics'] as const
+const SUFFIX: Readonly<Record<Language, string>> = { en: '.md', zh: '.zh-CN.md' }
+
+/** Beside the built program, or, from the source, where the pages are written. */
+const DIRECTORY =
+  [new URL('docs/', import.meta.url), new URL('../../docs/', import.meta.url)].find((directory) =>
+    existsSync(directory),
+  ) ?? new URL('docs/', import.meta.url)
+
+type Pages = ReadonlyMap<string, string>
+
+const pages = new Map<Language, Pages>()
+const sections = new Map<Language, ReadonlyMap<string, Section>>()
+
+/** The pages of a language by file name. They are read once: an upgrade in place takes the files away. */
+export function pagesOf(language: Language): Pages {
+  const known = pages.get(language) ?? readPages(language, DIRECTORY)
+  pages.set(language, known)
+  return known
+}
+
+/** The section of a code. Where it is missing, the code stands for it. */
+export function sectionOf(language: Language, code: Code): Section {
+  const known = sections.get(language) ?? sectionsIn(pagesOf(language))
+  sections.set(language, known)
+  const empty = { at: `errors${SUFFIX[language]}#${code}`, means: '', todo: '', body: '' }
+  return known.get(code) ?? { ...empty, title: code }
+}
+
+/** The codes without a section in one of the languages, as `zh: lost`. */
+export function missingSections(directory?: URL): readonly string[] {
+  return LANGUAGES.flatMap((language) => {
+    const found = directory === undefined ? pagesOf(language) : readPages(language, directory)
+    const known = sectionsIn(found)
+    return ALL_CODES.filter((code) => !known.has(code)).map((code) => `${language}: ${code}`)
+  })
+}
+
+function readPages(language: Language, directory: URL): Pages {
+  const files = NAMES.map((name) => `${name}${SUFFIX[language]}`)
+  return new Map(
+    files.flatMap((file) => {
+      const url = new URL(file, directory)
+      return existsSync(url) ? [[file, readFileSync(url, 'utf8')] as const] : []
+    }),
+  )
+}
+
+/** Sections by their headings. A heading without a bold title below it is a chapter. */
+export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
+  const found = [...from].flatMap(([file, text]) =>
+    text.split(/^(?=#+ )/m).flatMap((part) => {
+      const [, code, rest = ''] = /^#+ ([\w-]+)\n([^]*)$/.exec(part) ?? []
+      const [first = '', ...others] = rest.trim().split(/\n{2,}/)
+      const [, title, means = ''] = /^\*\*([^]+?)[.。]\*\*([^]*)$/.exec(first) ?? []
+      if (code === undefined || title === undefined) return []
+      const isCure = (paragraph: string): boolean => CURE.test(paragraph)
+      const section = {
+        at: `${file}#${code.toLowerCase()}`,
+        title: plain(title),
+        means: plain(means),
+        todo: plain(others.find(isCure)?.replace(CURE, '') ?? ''),
+        body: others.filter((paragraph) => !isCure(paragraph)).join('\n\n'),
+      }
+      return [[code, section] as const]
+    }),
+  )
+  return new Map(found)
+}
+
+const CURE = /^\*\*(?:Do\.|处理。)\*\* /
+
+/** On one line, without backquotes and the addresses of links. A line break between Chinese characters is no space. */
+function plain(markdown: string): string {
+  return markdown
+    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replaceAll('`', '')
+    .replaceAll(/(?<=[⺀-￯])\s*\n\s*(?=[⺀-￯])/g, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+}

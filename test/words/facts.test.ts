@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest'
+import { cause } from '../../src/causes.ts'
+import {
+  dateText,
+  durationText,
+  explained,
+  languageOf,
+  lineOf,
+  valueText,
+  WORDS,
+  type Value,
+} from '../../src/words/index.ts'
+import { PLACES } from '../support/failure.ts'
+
+const { en, zh } = WORDS
+const NOW = Date.parse('2026-03-02T09:41:05Z')
+
+it.each<readonly [Value, english: string, chinese: string]>([
+  [12_345, '12,345', '12,345'],
+  [true, 'yes', '是'],
+  [false, 'no', '否'],
+  ['isales.example:443', 'isales.example:443', 'isales.example:443'],
+  ['guarded', 'guarding the account', '为防锁定，暂缓登录'],
+  ['page', 'a web page', '网页'],
+  [{ seconds: 235 }, '3 min 55 s', '3 分 55 秒'],
+  [{ part: 145, of: 1200 }, '145 of 1,200', '145 / 1,200'],
+  [{ at: '2026-03-02T09:53:05Z' }, '17:53:05 (in 12 min)', '17:53:05（12 分后）'],
+  [{ at: '2026-03-02T07:41:00Z' }, '15:41:00 (2 h ago)', '15:41:00（2 小时前）'],
+  [{ at: '2026-03-14T09:41:05Z' }, '2026-03-14 17:41 (in 12 d)', '2026-03-14 17:41（12 天后）'],
+])('%j is read as %s and %s', (value, english, chinese) => {
+  const reading = { now: NOW, offset: 480 }
+  expect(valueText(en, value, reading)).toBe(english)
+  expect(valueText(zh, value, reading)).toBe(chinese)
+})
+
+it('a date without a reader is whole, in UTC', () => {
+  expect(valueText(en, { at: '2026-03-14T09:41:05Z' })).toBe('2026-03-14 09:41 UTC')
+})
+
+it.each([
+  [0, '2026-03-02 09:41:05 UTC'],
+  [480, '2026-03-02 17:41:05 +08:00'],
+  [-210, '2026-03-02 06:11:05 −03:30'],
+])('the zone of a text that is %i minutes ahead of UTC', (offset, text) => {
+  expect(dateText({ now: NOW, offset })).toBe(text)
+})
+
+it.each([
+  [0, '0 s'],
+  [0.0004, '0 ms'],
+  [0.25, '250 ms'],
+  [3.14, '3.1 s'],
+  [59.6, '1 min'],
+  [3600, '1 h'],
+  [187_200, '2 d 4 h'],
+  [-3, '0 s'],
+])('%d seconds are %s', (seconds, text) => {
+  expect(durationText(en, seconds)).toBe(text)
+})
+
+describe('a failure', () => {
+  it('is its code, and the place and the numbers that it was met with', () => {
+    const failure = { cause: cause('maintenance'), status: 503, detail: '' }
+    const why = explained(failure, PLACES, 'login')
+    expect(why).toEqual({
+      code: 'maintenance',
+      facts: [
+        ['isales', 'isales.example:443'],
+        ['status', 503],
+      ],
+    })
+    expect(lineOf(en, why)).toBe(
+      'iSales is in maintenance or overloaded. Ask its operator; nothing is to be done here. iSales (ISALES_URL): isales.example:443; Status: 503.',
+    )
+    expect(lineOf(zh, why)).toBe(
+      'iSales 正在维护或过载。请联系其管理员；这里无须处理。iSales（ISALES_URL）：isales.example:443；状态码：503。',
+    )
+  })
+
+  it.each([
+    ['timeout', 'login-timeout', 'login-timeout', 'upstream-timeout'],
+    ['path-unknown', 'login-path-unknown', 'refresh-path-unknown', 'call-declined'],
+    ['page-refused', 'page-refused', 'page-refused', 'page-relayed'],
+    ['expired', 'expired', 'expired', 'expired'],
+  ] as const)('%s has the cure of what was asked', (code, ...codes) => {
+    const asked = (['login', 'refresh', 'call'] as const).map(
+      (each) => explained({ cause: cause(code) }, PLACES, each).code,
+    )
+    expect(asked).toEqual(codes)
+  })
+
+  it('of a login names the files to correct, and what a restart costs without STATE_DIR', () => {
+    const failure = { cause: cause('password') }
+    const names = (stateDir: string) =>
+      explained(failure, { ...PLACES, hosts: { ...PLACES.hosts, disk: stateDir } }, 'login').facts
+    expect(names('/state')).toEqual([
+      ['isales', 'isales.example:443'],
+      ['userFile', '/run/secrets/user'],
+      ['passwordFile', '/run/secrets/password'],
+    ])
+    expect(names('')).toContainEqual(['restartCosts', true])
+  })
+
+  it('of a certificate names it, with the date that is wrong', () => {
+    const certificate = { name: 'a.example', from: NOW, to: Number.NaN }
+    const factsOf = (code: 'not-yet-valid' | 'expired' | 'other-name') =>
+      explained({ cause: cause(code), certificate }, { ...PLACES, serverName: 'b' }, 'login').facts
+    expect(factsOf('not-yet-valid')).toContainEqual([
+      'validFrom',
+      { at: '2026-03-02T09:41:05.000Z' },
+    ])
+    expect(factsOf('expired')).toHaveLength(2)
+    expect(factsOf('other-name')).toContainEqual(['serverName', 'b'])
+  })
+})
+
+it('every name and value has Chinese words, with full-width marks', () => {
+  const texts = [...Object.values(zh.facts), ...Object.values(zh.values)]
+  expect(texts.filter((text) => !/\p{Script=Han}|^iSales（/u.test(text))).toEqual([])
+  expect(texts.filter((text) => /[(),;:!?]|\.$/.test(text))).toEqual([])
+})
+
+it.each([
+  [{ LANG: 'zh_CN.UTF-8' }, 'zh'],
+  [{ LANG: 'zh_TW.utf8' }, 'zh'],
+  [{ LC_ALL: 'C', LANG: 'zh_CN.UTF-8' }, 'en'],
+  [{ LANG: 'zh_CN.GB18030' }, 'en'],
+  [{ LANG: 'zh_CN' }, 'en'],
+  [{ LANG: 'en_US.UTF-8' }, 'en'],
+  [{}, 'en'],
+])('the language of %j is %s', (env, language) => {
+  expect(languageOf(env)).toBe(language)
+})
