@@ -36,6 +36,8 @@ export class Gate {
 
   /** Takes a connection in, before its TLS handshake. */
   enter(socket: Socket): void {
+    // The peer has left already. Without its address, all such connections would have one key.
+    if (socket.remoteAddress === undefined) return void socket.destroy()
     const key = keyOf(socket)
     const place = this.#placeFor(socket)
     this.#all.set(key, place)

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
+import { Gate } from '../../src/listener/gate.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -22,6 +23,13 @@ async function asked(target: RawTarget): Promise<RawClient> {
   expect(await ask(client)).toBe(200)
   return client
 }
+
+test('a connection whose peer has left already is closed, and takes no place', () => {
+  const gate = new Gate(4, () => undefined)
+  const gone = new Socket()
+  gate.enter(gone)
+  expect([gone.destroyed, gate.sockets()]).toEqual([true, []])
+})
 
 describe('those who only hold connections', () => {
   test.each([
