@@ -1,0 +1,43 @@
+import { networkInterfaces } from 'node:os'
+import { expect, test } from 'vitest'
+import { call } from '../support/call.ts'
+import { freePort } from '../support/free-port.ts'
+import { until } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
+
+/** Where a reader on the network reaches this machine; undefined: it is on none. */
+const address = Object.values(networkInterfaces())
+  .flat()
+  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+
+const USER = 'obs-user-7'
+const PATHS = ['/', '/?lang=zh', '/status.json', '/status.txt', '/status.txt?lang=zh', '/metrics']
+
+// Whoever knows the user and the address can lock the account.
+test.skipIf(address === undefined).each<[string, { readonly [name: string]: string }, string]>([
+  ['calls work', {}, 'granted'],
+  ['iSales refuses the password', { ISALES_PASSWORD: 'wrong' }, 'failed'],
+  ['nothing listens at iSales', { ISALES_URL: `http://127.0.0.1:${await freePort()}` }, 'failed'],
+])(
+  'a reader on the network learns neither user nor address of iSales when %s',
+  async (_, env, event) => {
+    const world = await openWorld({
+      env: { ISALES_USER: USER, ADMIN_LISTEN: ':0', ...env },
+      simulator: { switches: { user: USER } },
+      ready: false,
+    })
+    await until(() => world.events.some(({ type }) => type === event))
+    await world.tasks()
+    const isales = new URL(env['ISALES_URL'] ?? world.sim.origin)
+    const { port } = new URL(world.admin)
+    for (const path of PATHS) {
+      const { status, text } = await call(`http://${address}:${port}${path}`)
+      expect([path, status]).toEqual([path, 200])
+      for (const known of [USER, isales.host, `:${isales.port}`, 'auth/login', 'business/tasks'])
+        expect([path, text]).not.toEqual([path, expect.stringContaining(known)])
+    }
+    // A reader on the machine is helped by it.
+    const { text } = await call(`http://127.0.0.1:${port}/status.json`)
+    expect(text.includes(isales.host)).toBe(event === 'failed')
+  },
+)
