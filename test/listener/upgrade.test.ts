@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { GET, outcomesOf, respondOk, startListener } from './support.ts'
 
+// That such requests keep their connection is in test/behaviour/h2c.test.ts.
 /** As Java's default HTTP client sends it on each request. */
 const FIELDS =
   'Connection: Upgrade, HTTP2-Settings\r\nHost: x\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\nUpgrade: h2c\r\n'
@@ -17,19 +18,6 @@ async function start() {
   })
   return { ...running, urls, client: await connectRaw({ port: running.port }) }
 }
-
-test.each([
-  ['without a body', () => [UPGRADE]],
-  ['with a body', (n: number) => [`${POST}Content-Length: ${n}\r\n\r\n${'x'.repeat(n)}`]],
-  ['with a body that comes later', () => [`${POST}Content-Length: 2\r\n\r\n`, 'hi']],
-])('requests %s that ask to upgrade share a connection', async (_name, packets) => {
-  const { client } = await start()
-  for (let n = 0; n < 20; n += 1) {
-    for (const packet of packets(n)) await client.send(packet)
-    const response = await client.read()
-    expect([response.status, response.header('connection')]).toEqual([200, 'keep-alive'])
-  }
-})
 
 test.each([
   ['another request in its packet behind it, which is lost', UPGRADE + GET],

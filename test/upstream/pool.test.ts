@@ -156,4 +156,26 @@ describe('a connection', () => {
     expect(await dispatch(upstream)).toMatchObject({ status: 200 })
     expect(isales.connections()).toBe(2)
   })
+
+  it('that was opened for a request which has left serves the next one, or is closed in time', async () => {
+    const isales = await plain(() => responseBytes('ok'))
+    const upstream = openUpstream({
+      isalesUrl: isales.origin,
+      isalesMaxConnections: 1,
+      limits: { keepAlive: 200 },
+    })
+    const leave = (): void => {
+      const exchange = new Exchange({ method: 'GET', path: '/left', headers: [] })
+      upstream.dispatch(exchange)
+      exchange.abort('its client is gone')
+    }
+    leave()
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    expect(isales.connections()).toBe(1)
+    await until(() => isales.open() === 0)
+    leave()
+    await until(() => isales.connections() === 2)
+    await until(() => isales.open() === 0 && upstream.stats().open === 0)
+    expect(isales.requests).toHaveLength(1)
+  })
 })
