@@ -47,27 +47,14 @@ type Counts<Key extends string> = Partial<Record<Key, number>>
 const SLOW = 2 * SECOND
 
 /** A scanner or a load balancer is refused for these, too, but sends no POST. */
+// oxfmt-ignore
 const BLOCKING: ReadonlySet<string> = new Set([
-  'double-slash',
-  'ambiguous-path',
-  'other-path',
-  'auth-path',
-  'ticket',
+  'double-slash', 'ambiguous-path', 'other-path', 'auth-path', 'ticket',
 ])
 
 export function noCalls(): CallCounts {
-  return {
-    succeeded: 0,
-    refused: 0,
-    failed: 0,
-    byFailure: {},
-    pages: 0,
-    declined: 0,
-    slow: 0,
-    mistakes: {},
-    blocked: {},
-    handshakes: {},
-  }
+  const none = { succeeded: 0, refused: 0, failed: 0, pages: 0, declined: 0, slow: 0 }
+  return { ...none, byFailure: {}, mistakes: {}, blocked: {}, handshakes: {} }
 }
 
 export function totalOf({ succeeded, refused, failed }: CallCounts): number {

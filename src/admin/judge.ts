@@ -70,12 +70,7 @@ export interface Seen {
 }
 
 /** What ends all calls stands before what ends some, and that before what is no state. */
-const RANKS: Readonly<Record<(typeof STATES)[State], number>> = {
-  bad: 0,
-  quiet: 0,
-  warning: 1,
-  good: 2,
-}
+const RANKS = { bad: 0, quiet: 0, warning: 1, good: 2 } as const
 
 /** Of a minute: now and then a client errs, or a ticket ends. */
 const MIN_MISTAKES = 3

@@ -41,16 +41,10 @@ export function seen(sources: AdminSources, record: Recorder): Seen {
 }
 
 /** Facts for readers on this machine: they say who logs in where, and which files hold it. */
+// oxfmt-ignore
 const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
-  'isales',
-  'egress',
-  'store',
-  'stateDir',
-  'serverName',
-  'certificate',
-  'userFile',
-  'passwordFile',
-  'paths',
+  'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'userFile',
+  'passwordFile', 'paths',
 ])
 
 /** True for a peer on this machine. IPv4 may be mapped into IPv6. */

@@ -55,17 +55,16 @@ export function explained(failure: Failure, places: Places, asked: Asked): Expla
   return { code: codeOfCause(cause, asked), facts }
 }
 
+interface StoreTrouble {
+  readonly reason: StoreFailureReason | undefined
+  readonly code?: string | undefined
+}
+
 /** Why the shared store cannot be used. */
-export function explainedStore(
-  {
-    reason = 'unreachable',
-    code,
-  }: { readonly reason: StoreFailureReason | undefined; readonly code?: string | undefined },
-  { hosts }: Places,
-): Explained {
+export function explainedStore({ reason, code }: StoreTrouble, { hosts }: Places): Explained {
   const facts: Fact[] = [['store', hosts.store]]
   if (code !== undefined) facts.push(['storeCode', code])
-  return { code: codeOfStore(reason), facts }
+  return { code: codeOfStore(reason ?? 'unreachable'), facts }
 }
 
 function dateOf(time = Number.NaN): Value | undefined {
