@@ -7,6 +7,8 @@ import { codeOf, CODES } from '../causes.ts'
 const VERSION = /^book-(\d{1,12})\.json$/
 const SCRATCH = /^book\.[0-9a-f]+\.new$/
 const MAX_FILE = 64 * 1024
+/** So many versions stay, the latest among them: who is less behind finds that its number is taken. */
+const KEPT = 8
 /** Milliseconds after which nobody goes on with a scratch file. */
 const ABANDONED_AFTER = 60_000
 const WRITABLE_BY_ALL = 0o002
@@ -74,7 +76,7 @@ export function openVersions(directory: string, onExposed: () => void) {
   const sweep = async (number: number): Promise<void> => {
     for (const name of await names()) {
       const path = join(directory, name)
-      const isOlder = Number(VERSION.exec(name)?.[1] ?? number) < number
+      const isOlder = Number(VERSION.exec(name)?.[1] ?? number) <= number - KEPT
       const isLeft = SCRATCH.test(name) && (await ageOf(path)) > ABANDONED_AFTER
       if (isOlder || isLeft) await rm(path, { force: true }).catch(ignore)
     }
@@ -120,8 +122,8 @@ export function openVersions(directory: string, onExposed: () => void) {
       } finally {
         await rm(scratch, { force: true }).catch(ignore)
       }
-      // A process that stood still may have linked a number that was there before, and was swept.
-      if ((await highest()) > number) return false
+      // A process that stood still may link a number that was there before, and was swept.
+      if ((await highest()) >= number + KEPT) return false
       // Only now: without CAP_FOWNER root can link its own files alone. Nobody but root may give one away, or has to.
       await chown(pathOf(number), uid, gid).catch(ignore)
       await sweep(number)

@@ -5,7 +5,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: [
-      'test/token/{book,client,evidence,lifecycle,logins,protocol,source,token}.test.ts',
+      'test/token/{book,client,evidence,lifecycle,protocol,source,token}.test.ts',
       'test/proxy/{headers,paths,remembered,retry,validate}.test.ts',
       'test/obs/tickets.test.ts',
       'test/sharing/seal.test.ts',

@@ -1,4 +1,3 @@
-import { array, assert, asyncProperty, constantFrom, integer, record, boolean } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   backoffOf,
@@ -340,38 +339,4 @@ describe('the book', () => {
     expect(outcome).toMatchObject({ refreshLifetime })
     expect('token' in outcome && outcome.refreshToken?.reveal()).toBe(text)
   })
-})
-
-it('no order of failures, crashes, processes and operators makes a fifth wrong login in 15 min', async () => {
-  const act = record({
-    /** Until then, milliseconds. */
-    wait: constantFrom(10, 1000, 3000, 10_000, 60_000, 8 * MINUTE),
-    forced: boolean(),
-    outcome: constantFrom(REFUSED, unclear(200), AMBIGUOUS, undefined),
-    takes: integer({ min: 0, max: 5000 }),
-  })
-  const property = asyncProperty(array(act, { minLength: 5, maxLength: 40 }), async (acts) => {
-    const clock = manualClock(NOW)
-    const book = memoryBook(clock)
-    const sent: number[] = []
-    for (const { wait, forced, outcome, takes } of acts) {
-      await clock.advance(wait)
-      const login = async () => {
-        sent.push(clock.now())
-        await new Promise<void>((resolve) => {
-          if (outcome !== undefined) clock.setTimer(resolve, takes)
-        })
-        return outcome ?? DOWN
-      }
-      // Each is a process of its own, and without an outcome it is killed in the login.
-      const parts = { book, rules: ATTEMPTS, clock, random: () => 0.5 }
-      const client = withBook({ ...parts, client: { login, refresh: login } })
-      const ask = loginOnce(credentialsOf('wrong'), askOnce(new AbortController().signal))
-      void client({ ...ask, forced })
-      await clock.advance(0)
-    }
-    for (const at of sent)
-      expect(sent.filter((one) => at <= one && one < at + 15 * MINUTE).length).toBeLessThan(5)
-  })
-  await assert(property, { numRuns: 300 })
 })
