@@ -22,7 +22,6 @@ export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login'
  * - `own-certificate`: it accepts no certificate of ours, or wants one.
  * - `handshake`: no version or cipher in common, or something else of TLS.
  * - `refresh-refused`: a refresh carries neither user nor password.
- * - `same-token`: a refresh gave the token again that iSales rejects.
  * - `disk-no-links`: another process could not be kept from writing the same version of the book.
  * - `disk-slow`: it takes longer than the proxy waits.
  * - `disk-foreign`: there is a file, and it is none of ours.
@@ -44,7 +43,7 @@ const CAUSES = {
     'server-error', 'page-refused', 'not-isales',
   ],
   login: [
-    'account', 'password', 'values', 'business', 'result', 'refresh-refused', 'same-token',
+    'account', 'password', 'values', 'business', 'result', 'refresh-refused',
   ],
   write: [
     'disk-full', 'disk-denied', 'disk-readonly', 'disk-no-links', 'disk-slow', 'disk-foreign',

@@ -12,16 +12,18 @@ const LISTEN = { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0' }
 test('two proxies and four commands with one STATE_DIR and a wrong password make 2 logins in 8 s', async () => {
   const { sim, env } = await openIsales({ switches: { lockAfter: 0, latency: 100 } })
   const wrong = { ...env, ISALES_PASSWORD: 'wrong', STATE_DIR: temporaryDirectory() }
-  const began = performance.now()
+  const attempts = (): number => sim.state().loginAttempts
   for (let nth = 0; nth < 2; nth += 1) start([], { ...wrong, ...LISTEN })
   const commands = Array.from({ length: 4 }, () => start(['check', '--live', '--quiet'], wrong))
+  // At 0 and 5 s; the third of anybody comes at 15 s. On a busy machine the commands take longer than that.
+  await until(() => attempts() > 0, 30_000)
+  await delay(8000)
+  expect(attempts()).toBeLessThanOrEqual(2)
+  await until(() => attempts() >= 2, 30_000)
   const codes = await Promise.all(commands.map(async ({ ended }) => (await ended).code))
   // Refused, or not tried since the account is spared.
   expect(codes.filter((code) => code !== 3 && code !== 4)).toEqual([])
-  // At 0 and 5 s; the third of anybody comes at 15 s.
-  await until(() => sim.state().loginAttempts === 2, 30_000)
-  await delay(Math.max(1000, began + 8000 - performance.now()))
-  expect(sim.state().loginAttempts).toBe(2)
+  expect(attempts()).toBeLessThanOrEqual(3)
   const names = readdirSync(wrong.STATE_DIR)
   expect(names.filter((name) => !/^book-\d+\.json$/.test(name))).toEqual([])
   expect(names.length).toBeLessThanOrEqual(8)

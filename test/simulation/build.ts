@@ -31,10 +31,15 @@ const common = {
   logLevel: 'warning',
 } as const
 
-/** @returns the path of the search. */
-export async function bundleSearch(directory: string, plugins: readonly Plugin[]): Promise<string> {
-  const outfile = join(directory, 'search.mjs')
-  await build({ ...common, entryPoints: [join(here, 'search.ts')], outfile, plugins: [...plugins] })
+/** @returns the path of the bundle of a file below `test/`. */
+export async function bundleFile(
+  file: string,
+  directory: string,
+  plugins: readonly Plugin[],
+): Promise<string> {
+  const outfile = join(directory, 'bundle.mjs')
+  const entry = join(here, '..', file)
+  await build({ ...common, entryPoints: [entry], outfile, plugins: [...plugins] })
   return outfile
 }
 

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { bundle, bundleSearch, root } from './build.ts'
+import { bundle, bundleFile, root } from './build.ts'
 import { actText } from './acts.ts'
 import { misfits, plant, PLANTED, type Planted } from './planted.ts'
+import type * as Scenarios from '../token/scenarios.ts'
 import type * as Search from './search.ts'
 import { shrink } from './shrink.ts'
 import type { Result, Task } from './worker.ts'
@@ -65,8 +66,9 @@ async function planted(): Promise<number> {
   let missed = 0
   const worker = async (): Promise<void> => {
     for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
-      if (bug.search === true) {
-        const broken = await brokenBy(bug, join(directory, String(waiting.length)))
+      if (bug.by !== undefined) {
+        const find = bug.by === 'search' ? brokenBy : crossedBy
+        const broken = await find(bug, join(directory, String(waiting.length)))
         if (broken === undefined) missed += 1
         print(`${bug.name}: ${broken ?? 'NOT FOUND'}`)
         continue
@@ -90,10 +92,19 @@ async function planted(): Promise<number> {
 
 /** What the exhaustive search finds of it. */
 async function brokenBy(bug: Planted, place: string): Promise<string | undefined> {
-  const file = await bundleSearch(place, [plant(bug, root)])
+  const file = await bundleFile('simulation/search.ts', place, [plant(bug, root)])
   const built = (await import(pathToFileURL(file).href)) as typeof Search
   const [what] = built.search(2, 2, Infinity, true).broken.keys()
   return what && `the search: ${what}`
+}
+
+/** The first scenario whose bound it crosses. */
+async function crossedBy(bug: Planted, place: string): Promise<string | undefined> {
+  const file = await bundleFile('token/scenarios.ts', place, [plant(bug, root)])
+  const { SCENARIOS, isWithin } = (await import(pathToFileURL(file).href)) as typeof Scenarios
+  for (const [name, scenario] of Object.entries(SCENARIOS))
+    if (!(await isWithin(scenario))) return `the scenarios: ${name}`
+  return undefined
 }
 
 async function searched(): Promise<number> {

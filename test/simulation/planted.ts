@@ -9,8 +9,8 @@ export interface Planted {
   readonly file: string
   readonly from: string
   readonly to: string
-  /** The exhaustive search finds it. Default: the seeds do. */
-  readonly search?: true
+  /** What finds it. Default: the seeds. */
+  readonly by?: 'search' | 'scenarios'
 }
 
 export const PLANTED: readonly Planted[] = [
@@ -67,12 +67,14 @@ export const PLANTED: readonly Planted[] = [
     file: 'token/source.ts',
     from: "return before.overtaken ? 'overtaken' : 'newer-token'",
     to: "return 'newer-token'",
+    by: 'scenarios',
   },
   {
     name: 'pace: renewals that cure nothing follow each other',
     file: 'token/evidence.ts',
     from: 'const paced = Math.max(cured',
     to: 'const paced = Math.min(1, cured',
+    by: 'scenarios',
   },
   {
     name: 'proof: a grant proves nothing',
@@ -163,14 +165,14 @@ export const PLANTED: readonly Planted[] = [
     file: 'sharing/cell.ts',
     from: "if value == ARGV[1] and ARGV[2] ~= '' then",
     to: "if ARGV[2] ~= '' then",
-    search: true,
+    by: 'search',
   },
   {
     name: 'swap: nobody looks who asks',
     file: 'sharing/share.ts',
     from: '  if (asking === undefined || asking.who === own) return false',
     to: '  if (asking !== null) return false',
-    search: true,
+    by: 'search',
   },
   {
     name: 'swap: what was lost is not applied anew',
@@ -183,7 +185,7 @@ export const PLANTED: readonly Planted[] = [
     file: 'sharing/share.ts',
     from: '  return grant.sentAt > other.grant.sentAt',
     to: '  return true',
-    search: true,
+    by: 'search',
   },
   {
     name: 'sharing: the shared book is not written',

@@ -1,11 +1,11 @@
 // What rejections, replicas and callers make of the account, in virtual time. The bounds are what the rules are worth:
 // a rule that is taken out breaks one of them.
-import type { ScenarioWorld, WorldOptions } from './scenario-world.ts'
+import { openScenario, type ScenarioWorld, type WorldOptions } from './scenario-world.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 
-interface Scenario {
+export interface Scenario {
   readonly world?: WorldOptions
   /** Sets up what happens. @returns when it ends. */
   readonly play: (world: ScenarioWorld) => number
@@ -149,4 +149,18 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
     most: { bad: 0, perMinute: 4 },
   },
+}
+
+/** What has come of it, and what is more than its bounds. */
+export async function played({ world: options, play, from, most }: Scenario) {
+  const world = openScenario(options)
+  const result = await world.result(play(world), from)
+  const over = Object.entries(most).filter(
+    ([what, bound]) => result[what as keyof typeof most] > bound,
+  )
+  return { ...result, over }
+}
+
+export async function isWithin(scenario: Scenario): Promise<boolean> {
+  return (await played(scenario)).over.length === 0
 }

@@ -19,7 +19,6 @@ const NOTHING_TO_DO: ReadonlySet<string> = new Set([
   'recovering',
   'draining',
   'closed',
-  'same-token',
   'serve',
   'check',
   'status',
