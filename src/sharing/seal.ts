@@ -77,8 +77,8 @@ export function createSeal(key: Secret, origin: string, user: string) {
 
     /** Undefined for what was not sealed with this key for this place. */
     open(sealed: string, offset: number, now: number): Account | undefined {
-      const bytes = Buffer.from(sealed.slice(0, MAX_SEALED), 'latin1')
-      if (bytes.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
+      if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
+      const bytes = Buffer.from(sealed, 'latin1')
       const nonce = bytes.subarray(0, NONCE_BYTES)
       const decipher = createDecipheriv(CIPHER, sealKey, nonce, { authTagLength: TAG_BYTES })
       decipher.setAAD(additionalData).setAuthTag(bytes.subarray(-TAG_BYTES))

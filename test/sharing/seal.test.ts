@@ -170,6 +170,11 @@ describe('what another version of the program may have written', () => {
     expect(parse({ token: { ...token, ...changes } })?.token).toBeUndefined()
   })
 
+  it('has a token whose lifetime is the longest that is believed', () => {
+    const { lifetime } = parse({ token: { ...token, lifetime: 86_400_000 } })?.token?.grant ?? {}
+    expect(lifetime).toEqual({ ms: 86_400_000 })
+  })
+
   it('has no refresh token that no header could carry, and none of an end that is not known', () => {
     const grants = [{ refreshToken: 'a b' }, { refreshLifetime: undefined }].map(
       (changes) => parse({ token: { ...token, ...changes } })?.token?.grant,

@@ -260,12 +260,6 @@ export const PLANTED: readonly Planted[] = [
     to: 'if (entry.open)',
   },
   {
-    name: 'book: a higher number in the directory is ignored',
-    file: 'token/versions.ts',
-    from: 'if ((await highest()) >= number + KEPT) return false',
-    to: '',
-  },
-  {
     name: 'pace: a login that failed is tried again without a pause',
     file: 'token/lifecycle.ts',
     from: 'loginNotBefore: Math.max(loginNotBefore, until),',

@@ -22,6 +22,7 @@ import type { Timer } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { begun, granted, NO_ENTRY, type Entry } from '../../src/token/book.ts'
 import { openBook } from '../../src/token/book-file.ts'
+import { openVersions } from '../../src/token/versions.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
@@ -146,6 +147,16 @@ it.each([
   expect(await write(REFUSED)).toBe(true)
   expect(await start(directory).read()).toMatchObject({ refusals: 2 })
   expect(versions(directory)).toEqual([8, 7])
+})
+
+it('keeps the latest versions: a process that stood still finds that a swept number is taken', async () => {
+  const directory = temporaryDirectory()
+  const { write, read } = openVersions(directory, () => {})
+  for (let number = 1; number <= 10; number += 1) await write(number, `version ${number}`)
+  expect(versions(directory)).toEqual([10, 9, 8, 7, 6, 5, 4, 3])
+  expect([await write(10, 'late'), await write(2, 'later')]).toEqual([false, false])
+  expect(await read(0)).toEqual({ number: 10, text: 'version 10' })
+  expect(await write(11, 'next')).toBe(true)
 })
 
 it('does not follow a link that stands in its place', async () => {
