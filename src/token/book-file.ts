@@ -14,7 +14,7 @@ import {
   type Updated,
 } from './book.ts'
 import type { Credentials } from './client.ts'
-import { openVersions, type Version } from './versions.ts'
+import { ignore, openVersions, type Version } from './versions.ts'
 
 export interface BookFileOptions {
   /** `STATE_DIR`. Undefined: the book is in memory, and a restart forgets it. */
@@ -170,7 +170,6 @@ export function openBook(options: BookFileOptions): BookStore {
     isLate = true
     report({ cause: cause('disk-slow', 'disk') })
     const kept = keep(credentials, base(), change)
-    void committed.catch((error: unknown) => report(failureOf(error)))
     void ended.then(() => {
       isLate = false
       planRetry(versions)
@@ -251,8 +250,6 @@ function failureOf(error: unknown): Failure {
   const code = codeOf(error)
   return { cause: causeOfDisk(code), detail: code }
 }
-
-function ignore(): void {}
 
 /** The entry stays as it is in memory. */
 function unchanged(entry: Entry): Entry {

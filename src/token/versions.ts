@@ -149,4 +149,4 @@ async function ageOf(path: string): Promise<number> {
   return found === undefined ? 0 : Date.now() - found.mtimeMs
 }
 
-function ignore(): void {}
+export function ignore(): void {}

@@ -151,12 +151,12 @@ it.each([
 
 it('keeps the latest versions: a process that stood still finds that a swept number is taken', async () => {
   const directory = temporaryDirectory()
-  const { write, read } = openVersions(directory, () => {})
-  for (let number = 1; number <= 10; number += 1) await write(number, `version ${number}`)
+  const latest = openVersions(directory, () => undefined)
+  for (let number = 1; number <= 10; number += 1) await latest.write(number, `version ${number}`)
   expect(versions(directory)).toEqual([10, 9, 8, 7, 6, 5, 4, 3])
-  expect([await write(10, 'late'), await write(2, 'later')]).toEqual([false, false])
-  expect(await read(0)).toEqual({ number: 10, text: 'version 10' })
-  expect(await write(11, 'next')).toBe(true)
+  expect([await latest.write(10, 'late'), await latest.write(2, 'later')]).toEqual([false, false])
+  expect(await latest.read(0)).toEqual({ number: 10, text: 'version 10' })
+  expect(await latest.write(11, 'next')).toBe(true)
 })
 
 it('does not follow a link that stands in its place', async () => {
