@@ -181,7 +181,7 @@ export const renewAsked: Step<undefined> = (state, _, { now: at }) => {
   return { state: { ...state, ...ended }, event }
 }
 
-/** @param changed by whose change it was, where that is known. */
+/** `by`: whose change it was, where that is known. */
 export const credentialsChanged: Step<{
   readonly credentials: Credentials
   readonly by?: string | undefined
