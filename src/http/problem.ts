@@ -21,8 +21,7 @@ export const DETAILS: Readonly<Record<Refusal, string>> = {
   scheme: 'The request target has another scheme than the listener',
   'other-host': 'Host is not this proxy, nor in ALLOWED_HOSTS',
   loop: 'Via names this proxy: ISALES_URL leads back to it',
-  'double-slash':
-    'The path has an empty segment (//), as an obsUrl that ends with a slash makes it',
+  'double-slash': 'The path has an empty segment (//) behind its beginning',
   'ambiguous-path':
     'Segments of a path are made of letters, digits and . _ ~ -, and neither begin nor end with a dot',
   'other-path': 'The path is outside ALLOWED_PATHS',
