@@ -86,8 +86,8 @@ describe('three programs that share', () => {
     expect(sim.state().logins).toBe(2)
     server.signal('SIGSTOP')
     const cut = start(['check', '--live', '--quiet'], env)
-    expect(await within(cut.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
-    expect(cut.stderr()).toContain('A login may end the session of running replicas')
+    expect(await within(cut.ended, 'the end of check', 20_000)).toMatchObject({ code: 4 })
+    expect(cut.stderr()).toContain('The login works, but the shared store does not')
   })
 })
 
