@@ -213,7 +213,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   share?.start(tokens.adopt)
   tokens.start()
   running.listening = true
-  admin.log()
+  const endFindingsLog = admin.log()
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
 
@@ -293,6 +293,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       await delay(config.drainDelay)
       files.close()
       await close(config.drainTimeout, ADMIN_GRACE)
+      endFindingsLog()
       log('stopped', { by, inFlight: running.inFlight })
     },
   }

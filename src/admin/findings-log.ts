@@ -1,4 +1,4 @@
-import { SECOND, type Clock } from '../clock.ts'
+import { SECOND, type Clock, type Timer } from '../clock.ts'
 import type { Log } from '../log/index.ts'
 import { en, factsLine, sectionOf } from '../words/index.ts'
 import { STATES, type Finding, type FindingName } from './judge.ts'
@@ -8,10 +8,13 @@ const LEVELS = { bad: 'error', warning: 'warn', quiet: 'info', good: 'info' } as
 /**
  * The log says what the page says: looks each second, and writes a line when a finding begins or ends. One that goes on
  * with another state or cause is written once for each: timeouts and resets may take turns all night.
+ *
+ * @returns what ends the looks.
  */
-export function logFindings(clock: Clock, log: Log, read: () => readonly Finding[]): void {
+export function logFindings(clock: Clock, log: Log, read: () => readonly Finding[]): () => void {
   const open = new Map<FindingName, { readonly since: number; readonly said: Set<string> }>()
 
+  let next: Timer | undefined
   const look = (): void => {
     const now = clock.now()
     const findings = read()
@@ -38,9 +41,10 @@ export function logFindings(clock: Clock, log: Log, read: () => readonly Finding
       }
       log('finding-began', fields, LEVELS[STATES[state]])
     }
-    clock.setTimer(look, SECOND)
+    next = clock.setTimer(look, SECOND)
   }
   look()
+  return () => next?.cancel()
 }
 
 /** Headline, cause, cure, and the facts of both. */

@@ -32,10 +32,8 @@ export function openAdmin(sources: AdminSources, { metrics, record }: Records) {
   metrics.addGauges(sources, findings)
   const serve = serveAdminApp({ sources, metrics, record })
   return {
-    /** Writes what the page says to the log, from now on. */
-    log(): void {
-      logFindings(sources.clock, sources.log, findings)
-    },
+    /** Writes what the page says to the log, from now on. @returns what ends it. */
+    log: () => logFindings(sources.clock, sources.log, findings),
     serve(request: IncomingMessage, response: ServerResponse): void {
       const { headers, httpVersion, url = '' } = request
       const target = url.replace(/^https?:\/\/[^/]*/i, '')

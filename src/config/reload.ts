@@ -47,7 +47,7 @@ interface ReloadOptions extends ReloadListener {
 }
 
 /** Looks without another change before files are read: those that belong together are written one after the other. */
-const QUIET_LOOKS = 4
+const QUIET_LOOKS = 3
 
 /**
  * Reads the configuration again when one of its files has changed, which polling sees on every file system, be it a
