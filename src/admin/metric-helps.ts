@@ -6,7 +6,10 @@ let helps: ReadonlyMap<string, string> | undefined
 
 /** What a metric shows, as Prometheus has it in `# HELP`: the words of its row in docs/metrics.md. */
 export function helpOf(name: string): string {
-  const rows = (pagesOf('en').get('metrics.md') ?? '').matchAll(ROW)
-  helps ??= new Map(Array.from(rows, ([, metric = '', help = '']) => [metric, help]))
+  helps ??= new Map(Array.from(rows(), ([, metric = '', help = '']) => [metric, help]))
   return helps.get(name) ?? name
+}
+
+function rows() {
+  return (pagesOf('en').get('metrics.md') ?? '').matchAll(ROW)
 }

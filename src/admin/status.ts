@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isLoopback } from '../config/index.ts'
 import { secondsOf } from '../clock.ts'
 import {
   explained,
@@ -49,8 +49,7 @@ const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
 
 /** True for a peer on this machine. IPv4 may be mapped into IPv6. */
 export function isLocal(address = ''): boolean {
-  const ip = address.replace(/^::ffff:/i, '')
-  return isIP(ip) !== 0 && (ip === '::1' || ip.startsWith('127.'))
+  return isLoopback(address.replace(/^::ffff:/i, ''))
 }
 
 /**
