@@ -8,7 +8,7 @@ const NAME = 'isales-auth-proxy'
 const SUMMARY = 'Keeps the CC-iSales token fresh for CTI-OBS'
 const DESCRIPTION = `A sidecar for call centres: it logs in to CC-iSales, renews the token before it
 ends, and puts it on every request of CTI-OBS.`
-const NODE = '20.19'
+const NODE = '20.19.2'
 const SYSTEMD = '250'
 
 /** What runs is replaced; systemd holds the ports meanwhile. */

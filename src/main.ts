@@ -59,7 +59,6 @@ const code = await runCommand(process.argv.slice(2), {
   hangUp(pid) {
     process.kill(pid, 'SIGHUP')
   },
-  llhttp: process.versions['llhttp'] ?? '',
   isTTY: process.stdout.isTTY,
   signal: stopping.signal,
   onHangUp(run) {

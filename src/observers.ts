@@ -55,9 +55,9 @@ export function createObservers(
 
   const reloads: ReloadListener = {
     onWarning: (warning) => log('setting-doubtful', doubtful(warning)),
-    onReloaded(settings, owners) {
+    onReloaded(settings) {
       metrics.count('credential_reloads_total', { outcome: 'success' })
-      log('files-reloaded', { setting: settings.join(', '), by: owners, outcome: 'in use' })
+      log('files-reloaded', { setting: settings.join(', '), outcome: 'in use' })
     },
     onProblems(part, problems) {
       record.filesRead(part, problems)

@@ -223,8 +223,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     config,
     ...observers.reloads,
     users: {
-      credentials({ isalesUser: user, isalesPassword: password }, by) {
-        const isNews = tokens.changeCredentials({ user, password }, by)
+      credentials({ isalesUser: user, isalesPassword: password }) {
+        const isNews = tokens.changeCredentials({ user, password })
         if (isNews) metrics.count('credential_reloads_total', { outcome: 'success' })
         return isNews
       },

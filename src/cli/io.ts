@@ -31,8 +31,6 @@ export interface Io {
   readonly program: string
   /** Sends SIGHUP. @throws an error with a `code`. */
   readonly hangUp: (pid: number) => void
-  /** Version of Node's HTTP parser. */
-  readonly llhttp: string
   /** Stdout is a terminal. */
   readonly isTTY: boolean
   /** Aborted by the first SIGTERM, SIGINT, SIGQUIT or SIGUSR2; the reason is the signal's name. */

@@ -46,7 +46,6 @@ export const serve: Command = async (_, io) => {
     return stdout.flush()
   }
   io.onFatal(fatal)
-  if (isLenientParser(io.llhttp)) log('parser-doubtful')
   try {
     const fd = passedSocket(io)
     const app = await startApp({
@@ -76,9 +75,4 @@ export const serve: Command = async (_, io) => {
   } finally {
     await stdout.flush()
   }
-}
-
-/** CVE-2025-23167 is fixed in llhttp 9. */
-function isLenientParser(llhttp: string): boolean {
-  return Number.parseInt(llhttp, 10) < 9
 }

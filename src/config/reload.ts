@@ -30,8 +30,8 @@ export type Part = keyof typeof PARTS
 export interface ReloadListener {
   /** A doubt about a part, before it is used. */
   readonly onWarning: (warning: SettingProblem) => void
-  /** `settings`: the variables of the files that are in use now. `by`: `file of uid 0`, their owners. */
-  readonly onReloaded: (settings: readonly string[], by: string) => void
+  /** `settings`: the variables that name the files of a part that is in use now. */
+  readonly onReloaded: (settings: readonly string[]) => void
   /** What is wrong with a part; what it held before stays in use. Called only when that has changed. */
   readonly onProblems: (part: Part, problems: readonly SettingProblem[]) => void
 }
@@ -41,7 +41,7 @@ interface ReloadOptions extends ReloadListener {
   /** In force. */
   readonly config: Config
   /** Each gets the configuration when its part is sound, and other than before. True: it reports that by itself. */
-  readonly users: Readonly<Record<Part, (latest: Config, by: string) => boolean | void>>
+  readonly users: Readonly<Record<Part, (latest: Config) => boolean | void>>
   /** Milliseconds between two looks at the metadata of the files. Default 500. */
   readonly interval?: number
 }
@@ -56,64 +56,51 @@ const QUIET_LOOKS = 3
 export function watchFiles(options: ReloadOptions) {
   const { env, config, users, interval = 500, onWarning, onReloaded, onProblems } = options
   const pathOf = (name: string): string => env[`${name}_FILE`]?.trim() ?? ''
-  const paths = Object.values(PARTS).flatMap(({ names }) => names.map(pathOf).filter(Boolean))
-  /** Inode, time of change, size and owner of each file at the last look. */
-  const seen = new Map<string, { readonly mark: string; readonly uid: number | undefined }>()
-  /** Since they were last read. */
-  const changed = new Set<string>()
-  const parts = Object.entries<PartOf>(PARTS).map(([part, { names, keys }]) => {
-    return { part: part as Part, names, keys, mark: markOf(config, keys), problems: '[]' }
-  })
+  const parts = Object.entries<PartOf>(PARTS).map(([part, { names, keys }]) => ({
+    part: part as Part,
+    names,
+    keys,
+    files: names.filter((name) => pathOf(name) !== ''),
+    hash: hashOf(config, keys),
+    problems: '[]',
+  }))
+  const paths = parts.flatMap(({ files }) => files.map(pathOf))
+  /** Inode, time of change and size of all files, at the last look and when they were last read. */
+  const marks = { seen: '', read: '' }
   let quiet = 0
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
 
   /** Asynchronous, since a mount that hangs must stop no call. */
   async function look(): Promise<void> {
-    quiet += 1
-    for (const path of paths) {
-      const found = await stat(path).catch(() => undefined)
-      const mark = found === undefined ? '' : `${found.ino} ${found.ctimeMs} ${found.size}`
-      const former = seen.get(path)
-      if (former?.mark === mark) continue
-      seen.set(path, { mark, uid: found?.uid })
-      if (former === undefined) continue
-      changed.add(path)
-      quiet = 0
-    }
+    const found = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)))
+    const mark = found.map((file) => file && `${file.ino} ${file.ctimeMs} ${file.size}`).join()
+    quiet = mark === marks.seen ? quiet + 1 : 0
+    marks.seen = mark
   }
 
   function read(): void {
     if (isClosed) return
+    marks.read = marks.seen
     const { config: latest, problems } = loadConfig(env)
     for (const one of parts) {
-      const { part, names, keys, problems: former } = one
+      const { part, names, files, keys, problems: former } = one
       const own = problems.filter(({ setting }) => names.includes(setting.replace(/_FILE$/, '')))
       const errors = own.filter(({ isWarning }) => isWarning !== true)
       one.problems = JSON.stringify(errors)
       if (one.problems !== former) onProblems(part, errors)
-      const mark = markOf(latest, keys)
+      const hash = hashOf(latest, keys)
       // What is back as it was is reported, too.
-      if (errors.length > 0 || (mark === one.mark && former === '[]')) continue
-      one.mark = mark
+      if (errors.length > 0 || (hash === one.hash && former === '[]')) continue
+      one.hash = hash
       own.forEach(onWarning)
-      const named = names.filter((name) => paths.includes(pathOf(name)))
-      const latestNames = named.filter((name) => changed.has(pathOf(name)))
-      const used = latestNames.length > 0 ? latestNames : named
-      const uids = new Set(used.flatMap((name) => seen.get(pathOf(name))?.uid ?? []))
-      const by = `file of uid ${[...uids].join(', ')}`
-      if (users[part](latest as Config, by) === true) continue
-      onReloaded(
-        used.map((name) => `${name}_FILE`),
-        by,
-      )
+      if (users[part](latest as Config) !== true) onReloaded(files.map((name) => `${name}_FILE`))
     }
-    changed.clear()
   }
 
   async function poll(): Promise<void> {
     await look()
-    if (changed.size > 0 && quiet >= QUIET_LOOKS) read()
+    if (marks.seen !== marks.read && quiet >= QUIET_LOOKS) read()
     schedule()
   }
   function schedule(): void {
@@ -134,13 +121,13 @@ export function watchFiles(options: ReloadOptions) {
 }
 
 /** Differs when what these keys hold differs. */
-function markOf(config: Loaded['config'], keys: readonly (keyof Config)[]): string {
-  const reveal = (value: unknown): unknown => {
+function hashOf(config: Loaded['config'], keys: readonly (keyof Config)[]): string {
+  const revealed = (value: unknown): unknown => {
     if (value instanceof Secret) return { secret: value.reveal() }
     return typeof value === 'object' && value !== null
-      ? Object.entries(value).map((entry) => entry.map(reveal))
+      ? Object.entries(value).map((entry) => entry.map(revealed))
       : value
   }
-  const text = JSON.stringify(keys.map((key) => reveal(config[key])))
+  const text = JSON.stringify(keys.map((key) => revealed(config[key])))
   return createHash('sha256').update(text).digest('base64')
 }

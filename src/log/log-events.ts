@@ -23,10 +23,6 @@ export const LOG_EVENTS = {
     level: 'warn',
     msg: 'Sections of docs/ are missing beside the program; it shows codes and facts alone',
   },
-  'parser-doubtful': {
-    level: 'warn',
-    msg: 'This Node has an HTTP parser in which a request can hide another; use a newer one',
-  },
   draining: { level: 'info', audit: true, msg: 'Shutting down: requests in flight are finished' },
   stopped: { level: 'info', audit: true, msg: 'Stopped' },
   unexpected: { level: 'error', msg: 'An error that was not foreseen' },

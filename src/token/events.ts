@@ -64,5 +64,4 @@ export type TokenEvent =
   | { readonly type: 'renew-asked'; readonly at: number; readonly endsPause: boolean }
   /** Somebody else logs in as this user: three tokens in a minute ended early, and renewals cured that. */
   | { readonly type: 'conflict'; readonly at: number }
-  /** `by`: whose change it was, where that is known. */
-  | { readonly type: 'credentials-changed'; readonly at: number; readonly by?: string | undefined }
+  | { readonly type: 'credentials-changed'; readonly at: number }

@@ -181,11 +181,11 @@ export const renewAsked: Step<undefined> = (state, _, { now: at }) => {
   return { state: { ...state, ...ended }, event }
 }
 
-/** `by`: whose change it was, where that is known. */
-export const credentialsChanged: Step<{
-  readonly credentials: Credentials
-  readonly by?: string | undefined
-}> = (state, { credentials, by }, { now: at }) => ({
+export const credentialsChanged: Step<{ readonly credentials: Credentials }> = (
+  state,
+  { credentials },
+  { now: at },
+) => ({
   state: {
     ...state,
     credentials,
@@ -194,7 +194,7 @@ export const credentialsChanged: Step<{
     backoff: NO_BACKOFF,
     forced: false,
   },
-  event: { type: 'credentials-changed', at, by },
+  event: { type: 'credentials-changed', at },
 })
 
 /** A business call was rejected. */

@@ -289,13 +289,12 @@ export function createTokenSource(options: TokenSourceOptions) {
      * The secret was read again. Changed credentials are logged in with; the present token serves until that has
      * succeeded. Those that were tried before wait for their back-off.
      *
-     * @param by whose change it was, for the event. Default: not known.
      * @returns false when they are the present ones: nothing is done.
      */
-    changeCredentials(changed: Credentials, by?: string): boolean {
+    changeCredentials(changed: Credentials): boolean {
       const { user, password } = state.credentials
       if (changed.user === user && changed.password.reveal() === password.reveal()) return false
-      apply(credentialsChanged, { credentials: changed, by })
+      apply(credentialsChanged, { credentials: changed })
       settle()
       return true
     },

@@ -140,7 +140,7 @@ export function tokenLog(
         break
       case 'credentials-changed':
         said.clear()
-        log('secret-reloaded', { by: event.by })
+        log('secret-reloaded')
         break
     }
   }

@@ -58,13 +58,6 @@ const ended = (program: Program): Promise<{ code: number | null; signal: string 
   within(program.ended, 'the end of the program', 20_000)
 
 describe('the program', () => {
-  it('warns of a Node whose parser lets a request hide another', async () => {
-    const versions = '{ value: { ...process.versions, llhttp: "8.1.2" } }'
-    const older = preload('llhttp', `Object.defineProperty(process, 'versions', ${versions})`)
-    const line = await start([], env(older)).line('parser-doubtful')
-    expect(line).toMatchObject({ level: 'warn' })
-  })
-
   it('serves without a command, lets others wait, opens no inspector, and ends with 0 at SIGTERM', async () => {
     const program = start([], env({ ISALES_FOO: '1' }))
     const { proxy, admin } = await program.addresses()
@@ -80,7 +73,6 @@ describe('the program', () => {
     const events = program.lines().map(({ event }) => event)
     expect(events.slice(0, 2)).toEqual(['starting', 'setting-doubtful'])
     expect(events.slice(-2)).toEqual(['draining', 'stopped'])
-    expect(events).not.toContain('parser-doubtful')
     expect(program.stdout()).not.toContain(CANARY)
   })
 

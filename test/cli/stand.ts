@@ -34,7 +34,6 @@ export function ioOf(
     signal,
     onHangUp: () => undefined,
     onFatal: () => undefined,
-    llhttp: '9.3.1',
   }
 }
 

@@ -100,7 +100,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
     it('the .rpm holds the same, and needs Node and systemd', async () => {
       const query = (...what: readonly string[]) =>
         succeed('rpm', ['--query', '--package', ...what, join(RELEASE, RPM)])
-      expect(await query('--requires')).toMatch(/^nodejs >= 20\.19\n[^]*^systemd >= 250$/m)
+      expect(await query('--requires')).toMatch(/^nodejs >= 20\.19\.2\n[^]*^systemd >= 250$/m)
       const deb = await succeed('bash', [
         '-c',
         `dpkg-deb --fsys-tarfile ${join(RELEASE, DEB)} | tar t`,

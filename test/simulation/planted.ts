@@ -238,7 +238,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a changed secret is not noticed',
     file: 'token/source.ts',
-    from: 'apply(credentialsChanged, { credentials: changed, by })',
+    from: 'apply(credentialsChanged, { credentials: changed })',
     to: '',
   },
   {

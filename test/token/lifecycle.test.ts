@@ -110,7 +110,6 @@ describe('changed credentials', () => {
     expect(life.does(credentialsChanged, OTHER).event).toEqual({
       type: 'credentials-changed',
       at: life.now,
-      by: undefined,
     })
     expect(life.state).toMatchObject({ backoff: { state: 'none' }, failuresInRow: 0 })
     expect(life.wait()).toBe(0)
