@@ -6,7 +6,7 @@ import { createSeal, NO_ACCOUNT, type SharedToken } from '../../src/sharing/seal
 import { createShare, isBetter, isTaken, isTooSoon, turnOf } from '../../src/sharing/share.ts'
 import { askOnce, loginOnce, type Ask, type IsalesClient } from '../../src/token/client.ts'
 import { createToken } from '../../src/token/token.ts'
-import { LuaCell } from '../simulation/lua.ts'
+import { swapped } from '../simulation/swap.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { memoryBook } from '../token/source-support.ts'
 import { ATTEMPTS, credentialsOf, grant, REFUSED, RULES, throttled } from '../token/support.ts'
@@ -90,7 +90,7 @@ const AWAY: StoreFailure = { reason: 'unreachable' }
 /** A store in memory, and replicas on it. */
 function openStore() {
   const clock = manualClock(NOW)
-  const values = new LuaCell(() => 1e12 + clock.now())
+  const values = { value: '' }
   const state = { isAway: false }
   const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
 
@@ -102,7 +102,9 @@ function openStore() {
     const cell: Cell = {
       swap(seen, next) {
         asked.push(next === '' ? 'read' : 'swap')
-        return Promise.resolve(state.isAway ? AWAY : values.swap(seen, next))
+        if (state.isAway) return Promise.resolve(AWAY)
+        values.value = swapped(values.value, seen, next)
+        return Promise.resolve({ value: values.value, at: 1e12 + clock.now() })
       },
       start() {},
       stop() {},

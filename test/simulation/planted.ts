@@ -161,13 +161,6 @@ export const PLANTED: readonly Planted[] = [
     to: "if (why === 'busy') return undefined",
   },
   {
-    name: 'swap: what another replica has written is overwritten',
-    file: 'sharing/cell.ts',
-    from: "if value == ARGV[1] and ARGV[2] ~= '' then",
-    to: "if ARGV[2] ~= '' then",
-    by: 'search',
-  },
-  {
     name: 'swap: nobody looks who asks',
     file: 'sharing/share.ts',
     from: '  if (asking === undefined || asking.who === own) return false',
@@ -242,16 +235,11 @@ export const PLANTED: readonly Planted[] = [
     to: '',
   },
   {
-    name: 'swap: two of one process run at a time',
-    file: 'sharing/share.ts',
-    from: 'const swapped = swapping.then(() => swapNow(rewrite))',
-    to: 'const swapped = swapNow(rewrite)',
-  },
-  {
     name: 'swap: who asks is not said again',
     file: 'sharing/share.ts',
     from: 'keepSaying()\n    const outcome',
     to: 'const outcome',
+    by: 'scenarios',
   },
   {
     name: 'book: a login that is open stays so for ever',

@@ -3,7 +3,7 @@ import { Secret } from '../../src/config/secret.ts'
 import { NO_ACCOUNT, type Account, type SharedToken } from '../../src/sharing/seal.ts'
 import { NO_ENTRY, type Entry } from '../../src/token/book.ts'
 import type { Grant } from '../../src/token/protocol.ts'
-import { LuaCell } from './lua.ts'
+import { swapped } from './swap.ts'
 
 /** Time has no length here: what is over is as old as the start, and what is not began now. */
 export const NOW = 1_000_000_000
@@ -88,21 +88,6 @@ export function open(value: string): Account {
   }
 }
 
-/** By the value and what is asked: the interpreter takes its time. */
-const done = new Map<string, { readonly reply: string; readonly value: string }>()
-
-function perform(value: string, seen: string, next: string) {
-  const key = `${value}\n${seen}\n${next}`
-  let found = done.get(key)
-  if (found === undefined) {
-    const cell = new LuaCell(() => 0)
-    cell.value = value
-    found = { reply: cell.swap(seen, next).value, value: cell.value }
-    done.set(key, found)
-  }
-  return found
-}
-
 /**
  * As `swapNow` of `sharing/share.ts`: from what the replica has seen, and again from what is there when that was not it.
  *
@@ -120,9 +105,9 @@ export function swap(
     const next = rewrite(account)
     if (isFresh && next === undefined) return { value, seen: view, account, isChanged: false }
     const text = next === undefined ? '' : close(next)
-    const { reply, value: after } = perform(value, view, text)
+    const reply = swapped(value, view, text)
     if (next !== undefined && reply === text)
-      return { value: after, seen: text, account: next, isChanged: true }
+      return { value: reply, seen: text, account: next, isChanged: true }
     view = reply
     isFresh = true
   }

@@ -8,6 +8,7 @@ import { openBook } from '../../src/token/book-file.ts'
 import type { IsalesClient } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import { createTokenSource } from '../../src/token/source.ts'
+import { swapped } from '../simulation/swap.ts'
 import type { VirtualClock } from './scenario-clock.ts'
 import { ATTEMPTS, RULES } from './support.ts'
 
@@ -19,7 +20,7 @@ export function openStore(clock: VirtualClock) {
   const connect = (): Cell => ({
     async swap(seen, next) {
       await clock.sleep(STORE_LATENCY)
-      if (value === seen && next !== '') value = next
+      value = swapped(value, seen, next)
       return { value, at: clock.now() + 1e12 }
     },
     start: (look) => look(),

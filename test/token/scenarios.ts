@@ -43,6 +43,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
     most: { bad: 0, perMinute: 7 },
   },
+  'three replicas with a shared store lose the session each minute, and a login takes 5.5 s': {
+    world: { replicas: 3, shared: true, singleSession: true, loginTakes: 5500 },
+    play(world) {
+      world.traffic('ordinary', 500, 10 * MINUTE)
+      world.repeat(MINUTE, 10 * MINUTE, world.endSessions)
+      return 10 * MINUTE
+    },
+    most: { bad: 185, requests: 10, perMinute: 2 },
+  },
   'three replicas with a shared store lose the token each second': {
     world: { replicas: 3, shared: true },
     play(world) {

@@ -1,0 +1,7 @@
+/**
+ * What the one script of the program makes of a value. `test/store/rules.test.ts` holds real servers to it.
+ *
+ * @param next '' for a read.
+ */
+export const swapped = (value: string, seen: string, next: string): string =>
+  value === seen && next !== '' ? next : value
