@@ -1,9 +1,10 @@
 import { isIP } from 'node:net'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
+import type { Code } from '../causes.ts'
 import { hostIn } from '../config/index.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../hono.ts'
-import { LANGUAGES, WORDS, type Language } from '../words/index.ts'
+import { LANGUAGES, lineOf, sectionOf, WORDS, type Language } from '../words/index.ts'
 import { serveDocument } from './documents.tsx'
 import { unreadiness } from './judge.ts'
 import type { Metrics } from './metrics.ts'
@@ -50,12 +51,15 @@ export function createAdminApp({ sources, metrics, record }: AppOptions) {
     }),
   )
   const languageOf = (context: Context): Language => context.get('language') as Language
-  const words = (context: Context) => WORDS[languageOf(context)].admin
+  const titleOf = (context: Context, code: Code): string =>
+    `${sectionOf(languageOf(context), code).title}\n`
 
   app.use(async (context, next) => {
     const { method } = context.req
     if (method !== 'GET' && method !== 'HEAD') {
-      context.res = context.text(`${words(context).method}\n`, 405, { Allow: 'GET, HEAD' })
+      context.res = context.text(titleOf(context, 'method-not-allowed'), 405, {
+        Allow: 'GET, HEAD',
+      })
     } else {
       await next()
     }
@@ -84,7 +88,10 @@ export function createAdminApp({ sources, metrics, record }: AppOptions) {
   const byOwnName: MiddlewareHandler = async (context, next) => {
     const host = context.req.header('host')
     if (host === undefined || isOurs(host, hosts)) await next()
-    else context.res = context.text(`${words(context).host}\n`, 421)
+    else {
+      const why = lineOf(WORDS[languageOf(context)], { code: 'misdirected', facts: [] })
+      context.res = context.text(`${why}\n`, 421)
+    }
   }
   const read = (context: Context<{ Bindings: RequestOrigin }>) => {
     const language = languageOf(context)
@@ -112,8 +119,8 @@ export function createAdminApp({ sources, metrics, record }: AppOptions) {
 
   app.get('/docs/:page', serveDocument)
 
-  app.notFound((context) => context.text(`${words(context).missing}\n`, 404))
-  app.onError((_error, context) => context.text(`${words(context).failed}\n`, 500))
+  app.notFound((context) => context.text(`${WORDS[languageOf(context)].page.missing}\n`, 404))
+  app.onError((_error, context) => context.text(titleOf(context, 'internal'), 500))
   return app
 }
 

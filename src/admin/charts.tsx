@@ -22,8 +22,9 @@ export function LifeLine({ status, words }: Props) {
   const end = usable / lifetimeSeconds
   const nextIn = next.nextInSeconds
   const renewal = nextIn === null ? Infinity : (ageSeconds + nextIn) / lifetimeSeconds
+  const duration = (seconds: number): string => durationText(words, seconds)
   const label = authenticated
-    ? page.usable(durationText(words, usableForSeconds), durationText(words, lifetimeSeconds))
+    ? words.labelled(page.usable, words.of(duration(usableForSeconds), duration(lifetimeSeconds)))
     : page.notUsable
   const time = (instant: string): string => timeText(Date.parse(instant), readingOf(status))
   return (
@@ -43,8 +44,9 @@ export function LifeLine({ status, words }: Props) {
           <>
             <line class="tick" x1={percent(renewal)} x2={percent(renewal)} y1="19" y2="43" />
             <text x={percent(renewal)} y="12" text-anchor={renewal < 0.85 ? 'middle' : 'end'}>
-              {page[next.failuresInRow > 0 ? 'attemptIn' : 'renewalIn'](
-                durationText(words, nextIn),
+              {words.labelled(
+                words.facts[next.failuresInRow > 0 ? 'nextAttempt' : 'nextRenewal'],
+                words.in(duration(nextIn)),
               )}
             </text>
           </>
@@ -52,11 +54,11 @@ export function LifeLine({ status, words }: Props) {
         {now <= 1 && <circle class="needle" cx={percent(now)} cy="31" r="8" />}
       </svg>
       <p class="ends">
-        <span>{page.obtained(time(token.obtainedAt))}</span>
+        <span>{`${page.obtained} ${time(token.obtainedAt)}`}</span>
         <span>
           {ageSeconds > lifetimeSeconds
-            ? page.endedAt(time(token.expiresAt))
-            : page.ends(time(token.expiresAt), durationText(words, lifetimeSeconds - usable))}
+            ? `${page.ended} ${time(token.expiresAt)}`
+            : `${page.ends} ${time(token.expiresAt)} · ${words.labelled(page.unused, duration(lifetimeSeconds - usable))}`}
         </span>
       </p>
     </div>
@@ -80,9 +82,15 @@ export function CallStrip({ status, words }: Props) {
   const most = Math.max(...totals, 1)
   const begin = Date.parse(lastHour[0]?.at ?? time)
   const marks = tokenRequests.filter(({ at }) => Date.parse(at) >= begin)
-  const failures = marks.filter(({ reason }) => reason !== null).length
-  const counts = [...OUTCOMES.map(sum), marks.length, failures]
-  const label = page.hourLabel(counts.map((count) => count.toLocaleString('en-US')))
+  const counted = (name: (typeof OUTCOMES)[number] | Kind, count: number) =>
+    words.labelled(page[name], count.toLocaleString('en-US'))
+  const label = words.labelled(
+    page.hour,
+    [
+      ...OUTCOMES.map((outcome) => counted(outcome, sum(outcome))),
+      ...KINDS.map((kind) => counted(kind, marks.filter((mark) => kindOf(mark) === kind).length)),
+    ].join(words.between),
+  )
   const bars = lastHour.map((counts, index) => {
     let base = BASE
     return (
@@ -102,15 +110,16 @@ export function CallStrip({ status, words }: Props) {
       </g>
     )
   })
-  const signs = marks.map(({ reason, operation, at, durationSeconds }) => {
+  const signs = marks.map((mark) => {
+    const { reason, operation, at, durationSeconds } = mark
     const when = `${page[operation]} ${timeText(Date.parse(at), reading)}`
-    const took = `${when}${words.comma}${durationText(words, durationSeconds)}`
+    const took = words.labelled(when, durationText(words, durationSeconds))
     const x = percent((Date.parse(at) - begin) / HOUR)
     return (
       <svg class="mark" x={x} y="4" overflow="visible">
         <title>{reason === null ? took : words.aside(took, reason)}</title>
         <g transform="translate(-6)">
-          <Sign kind={reason === null ? operation : 'failedLogin'} />
+          <Sign kind={kindOf(mark)} />
         </g>
       </svg>
     )
@@ -125,7 +134,7 @@ export function CallStrip({ status, words }: Props) {
           {page.hourAgo}
         </text>
         <text x="50%" y={BASE + 17} text-anchor="middle">
-          {page.perMinute(most.toLocaleString('en-US'))}
+          {words.labelled(page.most, most.toLocaleString('en-US'))}
         </text>
         <text x="100%" y={BASE + 17} text-anchor="end">
           {page.now}
@@ -140,7 +149,7 @@ export function CallStrip({ status, words }: Props) {
             {page[outcome]}
           </li>
         ))}
-        {(['login', 'refresh', 'failedLogin'] as const).map((kind) => (
+        {KINDS.map((kind) => (
           <li>
             <svg aria-hidden="true">
               <Sign kind={kind} />
@@ -153,7 +162,14 @@ export function CallStrip({ status, words }: Props) {
   )
 }
 
-function Sign({ kind }: { kind: 'login' | 'refresh' | 'failedLogin' }) {
+const KINDS = ['login', 'refresh', 'failedLogin'] as const
+type Kind = (typeof KINDS)[number]
+
+function kindOf({ reason, operation }: Status['tokenRequests'][number]): Kind {
+  return reason === null ? operation : 'failedLogin'
+}
+
+function Sign({ kind }: { kind: Kind }) {
   if (kind === 'failedLogin') return <path class="cross" d="M3 3l6 6m0 -6l-6 6" />
   return <circle class={kind} cx="6" cy="6" r={kind === 'login' ? 4.5 : 3} />
 }

@@ -92,8 +92,8 @@ function StatusPage({ status, words, origin, refreshing }: PageProps) {
             </Card>
           </main>
           <footer>
-            <span>{page.version(status.version)}</span>
-            <span>{page.up(durationText(words, Math.round(status.upSeconds)))}</span>
+            <span>{`${page.version} ${status.version}`}</span>
+            <span>{`${page.up} ${durationText(words, Math.round(status.upSeconds))}`}</span>
             <a href="/status.json">status.json</a>
             <a href={`/status.txt?lang=${language}`}>status.txt</a>
             <a href="/metrics">metrics</a>

@@ -23,8 +23,8 @@ export function renderText(status: Status, words: Words, origin: string): string
   const head = [
     'isales-auth-proxy',
     status.instance,
-    page.version(status.version),
-    page.up(durationText(words, Math.round(status.upSeconds))),
+    `${page.version} ${status.version}`,
+    `${page.up} ${durationText(words, Math.round(status.upSeconds))}`,
   ]
   const findings = status.findings.map(({ title, reason, remedy, facts, ...finding }) => {
     const lines = [remedy, ...linksOf(finding, words).map(([, link]) => origin + link)]

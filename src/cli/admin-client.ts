@@ -6,7 +6,7 @@ import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { codeOf } from '../causes.ts'
 import { explainLine, writeProblems, type Io } from './io.ts'
-import { languageOf, type Explained, type Fact } from '../words/index.ts'
+import { wordsOf, type Explained, type Fact } from '../words/index.ts'
 
 /** A response of the admin listener; undefined status: none came, and `body` is the code of the error, empty when it was too late. */
 export interface AdminResponse {
@@ -41,7 +41,7 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
   const { port } = address
   const host = reachable(address.host)
   const at = `${urlHost(host)}:${port}`
-  const headers = { 'Accept-Language': languageOf(io.env) }
+  const headers = { 'Accept-Language': wordsOf(io.env).language }
   return async (path) => {
     const late = AbortSignal.timeout(PROBE_TIMEOUT)
     const signal = AbortSignal.any([io.signal, late])

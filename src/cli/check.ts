@@ -79,7 +79,8 @@ async function checkLive(config: Config, io: Io): Promise<number> {
   for (const { topic, code, facts } of findings)
     if (code !== undefined)
       io.stderr.write(explainLine(io, label, { code, facts }, cli.topics[topic]))
-  for (const [name, text] of Object.entries(settings)) io.stdout.write(`${cli.set(name, text)}\n`)
+  for (const [name, text] of Object.entries(settings))
+    io.stdout.write(`${cli.set} ${name}=${text}\n`)
   const to = exit === EXIT.ok ? io.stdout : io.stderr
   to.write(`${lineOf(words, { code: verdict, facts: [] })}\n`)
   return exit
@@ -95,7 +96,7 @@ function settingsTable({ settings, problems }: Loaded, { cli }: Words): string {
     ...settings.map(({ name, value, source }) => {
       if (wrong.some((one) => one === name || one === `${name}_FILE`)) return [name, cli.wrong, '']
       const [, path] = /^file (.*)/s.exec(source) ?? []
-      const given = path === undefined ? cli.environment : cli.file(path)
+      const given = path === undefined ? cli.environment : `${cli.file} ${path}`
       return [name, value || NOT_SET, source === 'default' ? '' : given]
     }),
   ])

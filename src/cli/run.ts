@@ -136,7 +136,7 @@ function overview({ env }: Io): string {
 
 ${indented(rows, WIDTH)}
 
-${fold(cli.settings, WIDTH).join('\n')}
+${fold(sectionOf(language, 'serve').means, WIDTH).join('\n')}
 
 ${exitCodes.title}
 ${readable(exitCodes.body)}

@@ -7,7 +7,8 @@ import {
   type Side,
   type StoreFailureReason,
 } from '../causes.ts'
-import type { Explained, Fact, FactName, Value } from './facts.ts'
+import type { Explained, Fact, Value } from './facts.ts'
+import type { FactName } from './words.ts'
 
 /** Where this proxy connects to, and where its credentials come from. */
 export interface Places {

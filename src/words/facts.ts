@@ -1,9 +1,6 @@
 import type { Code } from '../causes.ts'
-import type { Words } from './en.ts'
 import { sectionOf } from './sections.ts'
-
-/** Each has its words in en.ts and zh.ts. */
-export type FactName = keyof Words['facts']
+import type { FactName, Words } from './words.ts'
 
 /** `at`: a date in ISO 8601, UTC. */
 export type Value =
@@ -47,8 +44,9 @@ export function factsLine(words: Words, facts: readonly Fact[], reading?: Readin
 /** @param reading undefined: dates are whole, in UTC. */
 export function valueText(words: Words, value: Value, reading?: Reading): string {
   if (typeof value === 'number') return value.toLocaleString('en-US')
-  if (typeof value === 'boolean') return words[value ? 'yes' : 'no']
-  if (typeof value === 'string') return (words.values as Record<string, string>)[value] ?? value
+  if (typeof value === 'boolean') return words.values[value ? 'yes' : 'no']
+  if (typeof value === 'string')
+    return (words.values as Readonly<Record<string, string>>)[value] ?? value
   if ('seconds' in value) return durationText(words, value.seconds)
   if ('part' in value) return words.of(value.part.toLocaleString(), value.of.toLocaleString())
   const time = Date.parse(value.at)

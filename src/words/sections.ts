@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { ALL_CODES, type Code } from '../causes.ts'
-import { LANGUAGES, type Language } from './language.ts'
+import { LANGUAGES, type Language } from './words.ts'
 
 /** What docs/ says of one code, in one language. Texts are plain, without marks of Markdown. */
 export interface Section {

@@ -86,7 +86,7 @@ describe('the admin app', () => {
     })
     const response = await broken.request('/metrics')
     expect(response.status).toBe(500)
-    expect(await response.text()).toBe('Internal error\n')
+    expect(await response.text()).toBe('The proxy failed\n')
     expect(response.headers.get('cache-control')).toBe('no-store')
   })
 })
@@ -146,9 +146,9 @@ describe('the probes', () => {
 })
 
 it.each([
-  ['GET', '/', 'elsewhere.example', 421, /^Host 不是本代理/],
+  ['GET', '/', 'elsewhere.example', 421, /^请求的主机名不是本代理。.*ALLOWED_HOSTS/],
   ['GET', '/nowhere', 'localhost', 404, /^未找到/],
-  ['POST', '/', 'localhost', 405, /^只接受 GET 和 HEAD/],
+  ['POST', '/', 'localhost', 405, /^不允许该方法/],
 ])('%s %s of %s is refused in the language of the reader: %i', async (...row) => {
   const [method, path, host, status, text] = row
   const headers = { host, 'Accept-Language': 'zh-CN' }

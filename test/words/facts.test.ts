@@ -4,10 +4,10 @@ import {
   dateText,
   durationText,
   explained,
-  languageOf,
   lineOf,
   valueText,
   WORDS,
+  wordsOf,
   type Value,
 } from '../../src/words/index.ts'
 import { PLACES } from '../support/failure.ts'
@@ -129,5 +129,5 @@ it.each([
   [{ LANG: 'en_US.UTF-8' }, 'en'],
   [{}, 'en'],
 ])('the language of %j is %s', (env, language) => {
-  expect(languageOf(env)).toBe(language)
+  expect(wordsOf(env).language).toBe(language)
 })

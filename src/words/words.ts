@@ -1,0 +1,272 @@
+/** Of pages, of `?lang=`, and of `Accept-Language`, where `zh-CN` is `zh`. */
+export const LANGUAGES = ['en', 'zh'] as const
+export type Language = (typeof LANGUAGES)[number]
+
+type Pair = readonly [en: string, zh: string]
+type Pairs = Readonly<Record<string, Pair>>
+
+/** Names of facts. What stands in parentheses is the setting to look at. */
+const FACTS = {
+  isales: ['iSales (ISALES_URL)', 'iSales（ISALES_URL）'],
+  egress: ['Egress proxy (HTTPS_PROXY)', '出口代理（HTTPS_PROXY）'],
+  store: ['Shared store (SESSION_STORE_URL)', '共享存储（SESSION_STORE_URL）'],
+  storeCode: ['The store says', '存储的答复'],
+  stateDir: ['Directory (STATE_DIR)', '目录（STATE_DIR）'],
+  serverName: ['Checked for (ISALES_TLS_SERVER_NAME)', '按此名称核对（ISALES_TLS_SERVER_NAME）'],
+  certificate: ['Certificate', '证书'],
+  validFrom: ['Valid from', '生效时间'],
+  validTo: ['Valid to', '到期时间'],
+  status: ['Status', '状态码'],
+  detail: ['Detail', '详情'],
+  userFile: ['User (ISALES_USER_FILE)', '用户名（ISALES_USER_FILE）'],
+  passwordFile: ['Password (ISALES_PASSWORD_FILE)', '密码（ISALES_PASSWORD_FILE）'],
+  restartCosts: [
+    'Each restart costs an attempt (STATE_DIR is not set)',
+    '每次重启消耗一次登录（未设置 STATE_DIR）',
+  ],
+  setting: ['Setting', '设置'],
+  found: ['Found', '现值'],
+  accepts: ['Accepted', '可接受'],
+  example: ['For example', '例如'],
+  otherSetting: ['The other setting', '另一个设置'],
+  meant: ['Probably meant', '可能想写'],
+  file: ['File', '文件'],
+  address: ['Address', '地址'],
+  socketAddress: ['Address of the socket unit', '套接字单元的地址'],
+  sockets: ['Addresses of the socket unit', '套接字单元的地址数'],
+  wanted: ['Wanted', '需要'],
+  descriptors: ['Descriptors', '文件描述符'],
+  room: ['Room for', '可容纳'],
+  flag: ['Flag', '选项'],
+  process: ['Process', '进程'],
+  user: ['User (ISALES_USER)', '用户（ISALES_USER）'],
+  took: ['Took', '用时'],
+  lives: ['The token lives for', '令牌有效期'],
+  refreshToken: ['With a refresh token', '有刷新令牌'],
+  refreshLives: ['The refresh token lives for', '刷新令牌有效期'],
+  pausedFor: ['Next attempt in', '距下次尝试'],
+  form: ['Form', '形式'],
+  outcome: ['Outcome', '结果'],
+  rotates: ['The refresh token rotates', '刷新令牌会更换'],
+  oldTokenLives: ['The former token lives on', '旧令牌仍然有效'],
+  urlsOf: ['Gives URLs of', '给出的 URL 属于'],
+  closedPaths: ['Paths outside of ALLOWED_PATHS', '在 ALLOWED_PATHS 之外的路径数'],
+  refreshPath: ['Path of the refresh', '刷新路径'],
+  operation: ['What failed', '失败的是'],
+  failedInRow: ['Failed in a row', '连续失败'],
+  nextAttempt: ['Next attempt', '下次尝试'],
+  pausedUntil: ['Logins are paused until', '登录暂停到'],
+  servesFor: ['The current token serves for', '当前令牌还能使用'],
+  rejectedToo: ['iSales rejects the current token, too', 'iSales 也拒绝当前令牌'],
+  failedCalls: ['Failed calls', '失败的调用'],
+  refusedCalls: ['Refused calls', '被拒绝的调用'],
+  slowCalls: ['Slow calls', '缓慢的调用'],
+  within: ['Within', '时间范围'],
+  paths: ['Paths', '路径'],
+  refusedHere: ['Requests refused here in the last minute', '最近一分钟被本代理拒绝的请求'],
+  forwarded: ['Forwarded in the last minute', '最近一分钟转发的调用'],
+  turnedAway: ['Times in the last minute', '最近一分钟的次数'],
+  calmFor: ['No call has failed for', '没有调用失败已有'],
+  succeededSince: ['Succeeded since', '其间成功'],
+  failedBefore: ['Failed in the minute before', '此前一分钟内失败'],
+  formerCause: ['The cause was', '当时的原因'],
+  callsInMinute: ['Calls in the last minute', '最近一分钟的调用'],
+  refreshesFailed: ['Refreshes that failed since one succeeded', '上次成功以来失败的刷新'],
+  nextRenewal: ['Next renewal', '下次续期'],
+  inProgress: ['In progress', '正在进行'],
+  backoff: ['Back-off', '重试策略'],
+  lastSuccess: ['Last success', '上次成功'],
+  budget: ['If logins stopped now, calls would work for', '即使无法再登录，调用仍可维持'],
+  sharing: ['Shared token', '共享令牌'],
+  sharingSince: ['Since', '始于'],
+  adoptedAt: ['Token of another replica', '令牌取自其他副本'],
+  generation: ['Tokens so far', '已取得令牌'],
+  refreshTokenEnds: ['Refresh token ends', '刷新令牌到期'],
+  rejections: ['Rejected early', '提前被拒绝'],
+  lastRejection: ['Last rejected early', '最近一次提前被拒绝'],
+  conflicts: ['Conflicts', '账号冲突'],
+  lastConflict: ['Last conflict', '最近一次账号冲突'],
+  secretChanges: ['Changes of the secret', '密码变更'],
+  lastSecretChange: ['Last change of the secret', '最近一次密码变更'],
+  refusedByIsales: ['Refused by iSales', '被 iSales 拒绝'],
+  failed: ['Failed', '失败'],
+  lastFailed: ['Last failed call', '最近一次失败'],
+  inFlight: ['In flight', '进行中'],
+  waitingForToken: ['Waiting for a token', '等待令牌'],
+  listener: ['Of this proxy', '本代理'],
+  client: ['For iSales', '用于 iSales'],
+  ca: ['Authority of iSales', 'iSales 的 CA'],
+} as const satisfies Pairs
+
+export type FactName = keyof typeof FACTS
+
+/** Values of facts that are codes. */
+const VALUES = {
+  login: ['login', '登录'],
+  refresh: ['refresh', '刷新'],
+  none: ['none', '无'],
+  transient: ['waiting to retry', '等待重试'],
+  rejected: ['credentials refused', '用户名或密码被拒绝'],
+  guarded: ['guarding the account', '为防锁定，暂缓登录'],
+  shared: ['shared', '共享'],
+  alone: ['alone', '单独运行'],
+  page: ['a web page', '网页'],
+  result: ['its result is not 0', 'result 不为 0'],
+  'no-json': ['no JSON', '不是 JSON'],
+  'no-result': ['no result', '没有 result'],
+  'no-resultData': ['no resultData', '没有 resultData'],
+  'no-token': ['no token', '没有令牌'],
+  'body-too-long': ['a body over 64 KiB', '响应体超过 64 KiB'],
+  works: ['works', '成功'],
+  off: ['off', '关闭'],
+  'not-tried': ['not tried', '没有尝试'],
+  late: ['no response in time', '没有及时响应'],
+  missing: ['it does not exist', '文件不存在'],
+  denied: ['this user may not read it', '当前用户无权读取'],
+  unreadable: ['it cannot be read', '无法读取'],
+  'no-file': ['it is a directory, or no regular file', '是目录，或不是普通文件'],
+  'too-large': ['it is too large', '文件过大'],
+  'no-certificate': [
+    'it has no PEM certificate, or a damaged one',
+    '其中没有 PEM 证书，或证书已损坏',
+  ],
+  'no-key': ['it has no PEM private key, or a damaged one', '其中没有 PEM 私钥，或私钥已损坏'],
+  spaces: ['white space at its begin or end', '首尾有空白'],
+  lines: ['more than one line', '多于一行'],
+  quotes: ['quotes', '引号'],
+  'odd-character': ['a full-width or invisible character', '全角或不可见的字符'],
+  yes: ['yes', '是'],
+  no: ['no', '否'],
+} as const satisfies Pairs
+
+/** Headings and labels of the status page. */
+const PAGE = {
+  now: ['now', '现在'],
+  pause: ['pause refresh', '暂停刷新'],
+  resume: ['refresh every 5 s', '每 5 秒刷新'],
+  otherLanguage: ['中文', 'English'],
+  more: ['Look up:', '查阅：'],
+  copy: ['Text to copy for support', '供技术支持复制的文本'],
+  copyHint: ['Select all of it: it holds no secret.', '全选复制：其中没有密码和令牌。'],
+  hidden: [
+    'Hosts, paths and files are shown to readers on this machine only.',
+    '主机、路径和文件只显示给本机上的读者。',
+  ],
+  notUsable: ['The token is not usable.', '令牌不可用。'],
+  renewal: ['Renewal', '续期'],
+  token: ['Token', '令牌'],
+  calls: ['Calls of the last minute', '最近一分钟的调用'],
+  certificates: ['Certificates', '证书'],
+  hour: ['Calls of the last hour', '最近一小时的调用'],
+  hourAgo: ['1 h ago', '1 小时前'],
+  succeeded: ['succeeded', '成功'],
+  refused: ['refused by iSales', '被 iSales 拒绝'],
+  failed: ['failed', '失败'],
+  login: ['login', '登录'],
+  refresh: ['refresh', '刷新'],
+  failedLogin: ['failed login or refresh', '登录或刷新失败'],
+  failedCalls: ['Last calls that did not succeed', '最近未成功的调用'],
+  missing: ['Not found', '未找到'],
+  version: ['Version', '版本'],
+  up: ['Up', '已运行'],
+  usable: ['The token is usable for', '令牌还能使用'],
+  obtained: ['Obtained', '取得于'],
+  ends: ['Ends', '到期于'],
+  unused: ['not used at the end', '末尾不使用'],
+  ended: ['Ended', '已结束于'],
+  most: ['most in a minute', '每分钟最多'],
+} as const satisfies Pairs
+
+/** Heads of the table of failed calls. */
+const COLUMNS: readonly Pair[] = [
+  ['Time', '时间'],
+  ['Call', '调用'],
+  ['Status', '状态码'],
+  ['Code', '代码'],
+  ['Times', '次数'],
+  ['Request id', '请求 ID'],
+]
+
+/** What commands print beside codes and facts. */
+const CLI = {
+  usage: ['Usage', '用法'],
+  help: ['Explain a code or a command', '说明一个代码或命令'],
+  version: ['Print the version', '显示版本'],
+  error: ['Error', '错误'],
+  warning: ['Warning', '警告'],
+  wrong: ['(error, see below)', '（有误，见下）'],
+  environment: ['environment', '环境变量'],
+  file: ['file', '文件'],
+  set: ['Set', '设置'],
+} as const satisfies Pairs
+
+/** Heads of the table of settings. */
+const HEAD: readonly Pair[] = [
+  ['SETTING', '设置'],
+  ['VALUE', '值'],
+  ['FROM', '来源'],
+]
+
+/** What `check --live` looks at. */
+const TOPICS = {
+  login: ['login', '登录'],
+  store: ['store', '存储'],
+  call: ['business call', '业务调用'],
+  invalid: ['an invalid token', '无效令牌'],
+  refresh: ['refresh', '刷新'],
+  conversation: ['conversation', '会话'],
+  lifetime: ['lifetime', '有效期'],
+  interface: ['interface', '接口'],
+  state: ['STATE_DIR', 'STATE_DIR'],
+} as const satisfies Pairs
+
+const UNITS = {
+  day: ['d', '天'],
+  hour: ['h', '小时'],
+  minute: ['min', '分'],
+  second: ['s', '秒'],
+  millisecond: ['ms', '毫秒'],
+} as const satisfies Pairs
+
+export type Words = ReturnType<typeof wordsIn>
+
+function wordsIn(language: Language) {
+  const isChinese = language === 'zh'
+  const one = ([english, chinese]: Pair): string => (isChinese ? chinese : english)
+  const all = <Name extends string>(pairs: Readonly<Record<Name, Pair>>) => {
+    const entries = Object.entries<Pair>(pairs).map(([name, pair]) => [name, one(pair)] as const)
+    return Object.fromEntries(entries) as Readonly<Record<Name, string>>
+  }
+  const [stop, gap] = isChinese ? ['。', ''] : ['.', ' ']
+  return {
+    language,
+    facts: all(FACTS),
+    values: all(VALUES),
+    page: { ...all(PAGE), columns: COLUMNS.map(one) },
+    cli: { ...all(CLI), head: HEAD.map(one), topics: all(TOPICS) },
+    units: all(UNITS),
+    of: (part: string, whole: string) => `${part} ${isChinese ? '/' : 'of'} ${whole}`,
+    ago: (time: string) => (isChinese ? `${time}前` : `${time} ago`),
+    in: (time: string) => (isChinese ? `${time}后` : `in ${time}`),
+    aside: (text: string, more: string) => (isChinese ? `${text}（${more}）` : `${text} (${more})`),
+    labelled: (label: string, text: string) => `${label}${isChinese ? '：' : ': '}${text}`,
+    between: isChinese ? '；' : '; ',
+    /** One sentence after the other; empty ones are left out. */
+    sentences: (...parts: readonly string[]) =>
+      parts
+        .filter((part) => part !== '')
+        .map((part) => (/[.?!。？！]$/.test(part) ? part : `${part}${stop}`))
+        .join(gap),
+  }
+}
+
+export const WORDS: Readonly<Record<Language, Words>> = { en: wordsIn('en'), zh: wordsIn('zh') }
+export const { en } = WORDS
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** In the locale of a process: `zh_CN.UTF-8` is Chinese. A terminal of another encoding cannot show it. */
+export function wordsOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): Words {
+  const isChinese = /^zh[_.@-].*utf-?8/i.test(LC_ALL || LC_MESSAGES || LANG || '')
+  return WORDS[isChinese ? 'zh' : 'en']
+}
