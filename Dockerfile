@@ -12,7 +12,7 @@ COPY tsconfig.json ./
 COPY scripts scripts
 COPY src src
 COPY docs docs
-RUN npm run build && rm dist/*.map && node scripts/notices.mjs dist/THIRD-PARTY-NOTICES.txt
+RUN npm run build && rm dist/*.map && node scripts/notices.mjs dist/THIRD-PARTY-NOTICES.txt && mkdir -m 700 state
 
 FROM build AS simulator-build
 COPY simulator simulator
@@ -57,6 +57,8 @@ LABEL org.opencontainers.image.title="isales-auth-proxy" \
 WORKDIR /app
 COPY LICENSE ./
 COPY --from=build /build/dist ./
+# A new volume takes its owner from here: docker run --volume isales-state:/var/lib/isales-auth-proxy.
+COPY --from=build --chown=65532:65532 /build/state /var/lib/isales-auth-proxy
 # Left to itself, the C library never returns freed buffers: after 1,000 requests of 64 KiB at the same time the process stayed at
 # 115 MiB, and so at 70. It costs no time that could be measured. No option of Node is set: docs/decisions/0005.
 ENV NODE_ENV=production \

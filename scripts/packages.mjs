@@ -77,10 +77,11 @@ async function lay(root, files, { version, date }) {
     const moved = unit.replace(`/opt/${NAME}/dist`, `/usr/lib/${NAME}`)
     await writeFile(join(units, name), moved)
   }
-  for (const name of ['CHANGELOG.md', 'SECURITY.md', 'docs', 'config/grafana', 'config/prometheus'])
+  // What the archive has, so that links lead to the same files.
+  const { files: packed } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  for (const name of ['README.md', 'README.zh-CN.md', ...packed.filter((each) => each !== 'dist')])
     await cp(join(root, name), join(docs, name), { recursive: true })
   await cp(join(root, 'LICENSE'), join(docs, 'copyright'))
-  await cp(join(root, 'config/example.env'), join(docs, 'example.env'))
   const page = gzipSync(manPage(join(library, 'main.js'), { version, date }), { level: 9 })
   await writeFile(join(manual, `${NAME}.8.gz`), page)
   await normalise(files)

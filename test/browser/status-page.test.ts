@@ -13,13 +13,8 @@ const NAMES = Object.keys(SCENES) as readonly SceneName[]
 const IMAGES = 'docs/images'
 const PICTURES: readonly (readonly [SceneName, string, BrowserContextOptions])[] = [
   ['healthy', 'status-healthy', {}],
-  ['healthy', 'status-healthy-dark', { colorScheme: 'dark' }],
-  ['healthy', 'status-healthy-phone', { viewport: { width: 390, height: 844 } }],
-  ['failing', 'status-failing', {}],
   ['refused', 'status-refused', {}],
-  ['starting', 'status-starting', {}],
   ['failing', 'status-failing-chinese', { locale: 'zh-CN' }],
-  ['blocked', 'status-blocked', {}],
 ]
 const EXECUTABLE = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 const HAVE_BROWSER = existsSync(EXECUTABLE)

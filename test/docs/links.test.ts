@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { expect, test } from 'vitest'
-import { anchorsOf, read, root } from './pages.ts'
+import { anchorsOf, linksOf, read, root } from './pages.ts'
 
 const PAGES = [
   ...readdirSync(root),
@@ -12,11 +12,7 @@ const PAGES = [
 ].filter((name) => name.endsWith('.md'))
 
 test.each(PAGES)('every link of %s within the repository leads somewhere', (page) => {
-  const links = Array.from(
-    read(page).matchAll(/(?:\]\(|src=")([^)"\s]+)[)"]/g),
-    ([, to = '']) => to,
-  )
-  const broken = links.filter((link) => {
+  const broken = linksOf(read(page)).filter((link) => {
     if (/^[a-z]+:/.test(link)) return false
     const [path = '', anchor] = link.split('#')
     const target = path === '' ? page : normalize(join(dirname(page), path))

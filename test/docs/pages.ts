@@ -5,6 +5,10 @@ export const root = new URL('../../', import.meta.url).pathname
 
 export const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
 
+/** Where the links and pictures of a page lead. */
+export const linksOf = (text: string): readonly string[] =>
+  Array.from(text.matchAll(/(?:\]\(|src=")([^)"\s]+)[)"]/g), ([, to = '']) => to)
+
 /** The anchors of a page, as GitHub makes them from its headings, in order. */
 export const anchorsOf = (text: string): readonly string[] =>
   Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading = '']) =>

@@ -36,6 +36,9 @@ export const createContainers = async () => {
       return succeed('buildah', ['build', ...how, '--layers', '--tag', tag, ...args, ROOT], options)
     },
     podman,
+    /** Runs a script in which `podman` is this one. */
+    bash: (script: string, input: string) =>
+      succeed('bash', ['-c', script], { ...options, env, input }),
     /** Like `podman`, whatever it ends with. */
     attempt: (...args: readonly string[]) => run('podman', args, options),
     /** Removes every container and image. */
