@@ -21,6 +21,13 @@ export interface Timer {
   cancel(): void
 }
 
+/** Resolves after so many milliseconds. */
+export function delay(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.setTimer(resolve, ms)
+  })
+}
+
 /** Node fires a timer immediately when its delay is over this. */
 const MAX_TIMER = 2 ** 31 - 1
 

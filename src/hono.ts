@@ -23,21 +23,12 @@ export interface RequestOrigin {
 }
 
 /** The part of a Hono app that is used here. */
-interface FetchApp<Env> {
-  readonly fetch: (request: Request, env: Env) => Response | Promise<Response>
+interface FetchApp {
+  readonly fetch: (request: Request, env: RequestOrigin) => Response | Promise<Response>
 }
 
 /** What a handler returns that responds by `c.env.response`, now or later. */
 export { RESPONSE_ALREADY_SENT }
-
-/**
- * Routes a request that was validated. Its handlers work on Node's own request and response: a web request and its body
- * would cost a business call twenty times as much.
- */
-export function routeCall<Call extends NodeCall>(app: FetchApp<Call>, call: Call): void {
-  // Hono reads `method` alone of it.
-  void app.fetch(call.request as unknown as Request, call)
-}
 
 /**
  * Serves one request with a Hono app. It never rejects.
@@ -47,7 +38,7 @@ export function routeCall<Call extends NodeCall>(app: FetchApp<Call>, call: Call
 export type Serve = (request: IncomingMessage, response: ServerResponse, target: string) => void
 
 /** Makes a request listener of a Hono app. The global `Request` and `Response` stay Node's own. */
-export function serveHono(app: FetchApp<RequestOrigin>): Serve {
+export function serveHono(app: FetchApp): Serve {
   return (request, response, target) => {
     const respond = async (webRequest: Request): Promise<Response> => {
       const { remoteAddress: address } = request.socket

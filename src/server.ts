@@ -1,10 +1,8 @@
 import { hostname } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin, openRecords } from './admin/index.ts'
-import { systemClock, type Clock } from './clock.ts'
+import { delay, SECOND, systemClock, type Clock } from './clock.ts'
 import { watchFiles, type Config, type Environment } from './config/index.ts'
 import {
-  adminHosts,
   createListener,
   descriptorLimit,
   ownHosts,
@@ -24,7 +22,7 @@ import {
   withBook,
   type TokenEvent,
 } from './token/index.ts'
-import { createUpstream, LIMITS, placesOf } from './upstream/index.ts'
+import { createUpstream, placesOf, type LIMITS } from './upstream/index.ts'
 import { en, explained, lineOf, missingSections, type Explained } from './words/index.ts'
 
 export interface AppOptions {
@@ -64,19 +62,23 @@ export interface App {
  * Milliseconds. 15 s for a head is what a slow network needs, and what one slow client costs at most; load balancers keep
  * idle connections for 60 s, and the side that sends requests must be the one that closes first.
  */
-const CLIENT_LIMITS = { headerTimeout: 15_000, idleTimeout: 5000, keepAlive: 65_000 }
+const CLIENT_LIMITS = {
+  headerTimeout: 15 * SECOND,
+  idleTimeout: 5 * SECOND,
+  keepAlive: 65 * SECOND,
+}
 
 /** The admin listener serves probes, Prometheus and a person or two. */
 const ADMIN_LIMITS = {
-  headerTimeout: 5000,
-  idleTimeout: 5000,
+  headerTimeout: 5 * SECOND,
+  idleTimeout: 5 * SECOND,
   listenMaxConnections: 64,
   // Each response closes its connection.
-  keepAlive: 5000,
+  keepAlive: 5 * SECOND,
 } as const satisfies ListenerLimits
 
 /** Milliseconds for a scrape that is in progress when the process ends. */
-const ADMIN_GRACE = 1000
+const ADMIN_GRACE = SECOND
 
 /**
  * The composition root and the map of the program: the only place that knows all modules. Each gets functions, never
@@ -87,7 +89,6 @@ const ADMIN_GRACE = 1000
 export async function startApp(options: AppOptions): Promise<App> {
   const { log, clock = systemClock, wallClock = Date.now, random = Math.random } = options
   const config = withinLimits(options)
-  const limits = { ...LIMITS, ...options.limits }
 
   // Who counts, remembers and logs what happens.
   const places = placesOf(config)
@@ -110,7 +111,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const upstream = createUpstream({
     config,
     tls: tls.isalesTls,
-    limits,
+    limits: options.limits,
     clock,
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
@@ -142,7 +143,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const proxy = openProxy({
     ...login,
     config,
-    hosts: ownHosts(config),
+    hosts: ownHosts(config.listen, config.allowedHosts),
     tokens,
     dispatch: upstream.dispatch,
     clock,
@@ -156,6 +157,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     tls: config.listenTlsCertFile === undefined ? undefined : tls.listenTls,
     clientNames: config.listenClientNames,
     limits: { ...config, ...CLIENT_LIMITS },
+    clock,
     onRequest: proxy.serve,
   })
 
@@ -173,7 +175,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       token: tokens.snapshot,
       sharing: () => share?.snapshot(),
       running,
-      upstreamConnections: () => upstream.stats().open,
+      upstreamConnections: upstream.open,
       certificates: () => ({
         listener: tls.listenTls.certEnd,
         client: tls.isalesTls.certEnd,
@@ -182,7 +184,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       logLinesDropped: options.logLinesDropped ?? (() => 0),
       rejectedStatuses,
       places,
-      hosts: adminHosts(config, machine),
+      hosts: ownHosts(config.adminListen, [machine.toLowerCase(), ...config.allowedHosts]),
       instance: machine,
       host: machine,
       version: options.version,
@@ -199,6 +201,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     setting: 'ADMIN_LISTEN',
     address: config.adminListen,
     limits: ADMIN_LIMITS,
+    clock,
     onRequest: (request, response) => admin.serve(request, response),
   })
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
@@ -271,9 +274,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   /** Milliseconds that requests in flight have. Renewal goes on until the last of them has its response. */
   async function close(drainTimeout: number, adminGrace: number): Promise<void> {
     // Those that still wait for a token near the end of the drain get a response instead of being cut.
-    const ending = setTimeout(() => void tokens.stop(), drainTimeout * 0.9)
+    const ending = clock.setTimer(() => void tokens.stop(), drainTimeout * 0.9)
     await listener.stop(drainTimeout)
-    clearTimeout(ending)
+    ending.cancel()
     await tokens.stop()
     await share?.stop()
     await upstream.destroy()
@@ -290,7 +293,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       running.draining = true
       log('draining', { by, inFlight: running.inFlight })
       listener.drain()
-      await delay(config.drainDelay)
+      await delay(clock, config.drainDelay)
       files.close()
       await close(config.drainTimeout, ADMIN_GRACE)
       endFindingsLog()

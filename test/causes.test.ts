@@ -8,7 +8,7 @@ import {
   type Met,
   type StatusSeen,
 } from '../src/causes.ts'
-import { classify } from '../src/upstream/errors.ts'
+import { classify } from '../src/upstream/exchange.ts'
 
 /** The text must not matter. */
 const coded = (code: string) =>

@@ -76,7 +76,7 @@ interface Run {
  * second password, and stops at the first refusal.
  */
 export async function converse(config: Config, io: Io) {
-  const upstream = createUpstream({ config, tls: config.isalesTls })
+  const upstream = createUpstream({ config, tls: config.isalesTls, clock: systemClock })
   const run: Run = {
     config,
     io,

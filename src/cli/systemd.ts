@@ -47,7 +47,7 @@ export function passedSocket({ env, pid }: Pick<Io, 'env' | 'pid'>): number | un
   const count = env['LISTEN_PID'] === String(pid) ? Number(env['LISTEN_FDS']) : 0
   if (count > 1) {
     const why = { code: 'socket-several', facts: [['sockets', count]] } as const
-    throw new ListenError('LISTEN', why, { lasting: true })
+    throw new ListenError('LISTEN', why, true)
   }
   return count === 1 ? FIRST_SOCKET : undefined
 }

@@ -3,14 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/index.ts'
-import type { Gate, Place } from './gate.ts'
 
 export interface ConnectionOptions {
   readonly gate: Gate
   readonly clock: Clock
   /** True from a drain on: each response closes its connection. */
   readonly closing: () => boolean
-  readonly serve: (response: ServerResponse, connection: Connection) => void
+  readonly onRequest: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: Connection,
+  ) => void
   /** Each response that was made here, with the request id in it; without one, the connection was closed. */
   readonly onRefused: (refusal: Refusal, requestId?: string, client?: string) => void
 }
@@ -42,8 +45,8 @@ export class Connection {
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
-    this.#place = options.gate.placeOf(socket)
     this.#options = options
+    this.#place = options.gate.placeOf(socket)
     // Node calls it in one place: behind a response that closes the connection.
     socket.destroySoon = () => this.#linger()
     // Node resumes a socket by itself, such as at the end of each request.
@@ -59,7 +62,7 @@ export class Connection {
 
   /** Its call is in flight: until its response has ended it is not closed for others. */
   begin(): void {
-    this.#place?.busy()
+    this.#options.gate.busy(this.#place)
   }
 
   /**
@@ -115,17 +118,17 @@ export class Connection {
 
   #begin(response: ServerResponse): void {
     this.#current = response
-    this.#place?.idle()
+    this.#options.gate.idle(this.#place)
     if (this.#options.closing()) response.shouldKeepAlive = false
     if (response.req.headers.upgrade !== undefined) this.#ignoreUpgrade(response)
     response.on('close', () => this.#end(response))
-    this.#options.serve(response, this)
+    this.#options.onRequest(response.req, response, this)
   }
 
   #end({ shouldKeepAlive }: ServerResponse): void {
     this.#current = undefined
     this.#boundary = this.#socket.bytesRead
-    this.#place?.idle()
+    this.#options.gate.idle(this.#place)
     // Node has done so, unless its head was sent before that was known.
     if (!shouldKeepAlive) this.#linger()
   }
@@ -205,4 +208,80 @@ function lengthOf({ method = '', url = '', rawHeaders, headers }: IncomingMessag
   for (const part of rawHeaders) length += part.length
   // A colon and a space, a CR and a LF for each pair.
   return length + rawHeaders.length * 2 + Number(headers['content-length'] ?? 0)
+}
+
+/** One connection. `idleSince`: of all places, the order in which they became idle; infinite: a call is in flight. */
+interface Place {
+  readonly socket: Socket
+  idleSince: number
+}
+
+/**
+ * Who stays when there are more than `max` connections: the one is closed that has been idle for longest. Idle are all
+ * without a call in flight: in a TLS handshake, between two requests, behind half a request. So whoever only holds
+ * connections loses them to those who use theirs, from whatever address they come.
+ */
+export class Gate {
+  readonly #max: number
+  /** A connection was closed in favor of a new one. */
+  readonly #onClosed: () => void
+  readonly #places = new Map<string, Place>()
+  #turns = 0
+
+  constructor(max: number, onClosed: () => void) {
+    this.#max = max
+    this.#onClosed = onClosed
+  }
+
+  /** Takes a connection in, before its TLS handshake. */
+  enter(socket: Socket): void {
+    // The peer has left already. Without its address, all such connections would have one key.
+    if (socket.remoteAddress === undefined) return void socket.destroy()
+    const key = keyOf(socket)
+    const place = { socket, idleSince: this.#turns++ }
+    this.#places.set(key, place)
+    socket.once('close', () => {
+      // Another connection may come from the same port before this one is said to be closed.
+      if (this.#places.get(key) === place) this.#places.delete(key)
+    })
+    if (this.#places.size > this.#max) this.#closeLongestIdle()
+  }
+
+  /** Where a connection, or what TLS made of it, stands. Undefined: it has been closed. */
+  placeOf(socket: Socket): Place | undefined {
+    return this.#places.get(keyOf(socket))
+  }
+
+  /** A call is in flight: not closed until the connection is idle again. */
+  busy(place: Place | undefined): void {
+    if (place !== undefined) place.idleSince = Infinity
+  }
+
+  /** The head of a request came, or its response ended: the last one to be closed. */
+  idle(place: Place | undefined): void {
+    if (place !== undefined) place.idleSince = this.#turns++
+  }
+
+  /** Every connection that has not been closed. */
+  sockets(): readonly Socket[] {
+    return Array.from(this.#places.values(), ({ socket }) => socket)
+  }
+
+  /** It looks at each, which takes microseconds: only a new connection beyond the limit costs that, no request. */
+  #closeLongestIdle(): void {
+    let longest: [key: string, Place] | undefined
+    for (const [key, place] of this.#places)
+      if (place.idleSince < (longest?.[1].idleSince ?? Infinity)) longest = [key, place]
+    if (longest === undefined) return
+    // `close` comes in a later turn, and more connections in this one.
+    this.#places.delete(longest[0])
+    longest[1].socket.destroy()
+    this.#onClosed()
+  }
+}
+
+/** Names a connection, and what TLS made of it: another object with the same two ends. */
+function keyOf(socket: Socket): string {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { isLoopback, urlHost, type Config, type ListenAddress } from '../config/index.ts'
+import { isLoopback, urlHost, type ListenAddress } from '../config/index.ts'
 import { codeOfListen } from '../causes.ts'
 import type { Explained } from '../words/index.ts'
 
@@ -14,20 +14,12 @@ export class ListenError extends Error {
   /** The configuration is wrong: no later start would succeed. */
   readonly lasting: boolean
 
-  constructor(
-    setting: string,
-    why: Explained,
-    { lasting = false, ...cause }: ListenErrorOptions = {},
-  ) {
-    super(why.code, cause)
+  constructor(setting: string, why: Explained, lasting: boolean, cause?: unknown) {
+    super(why.code, { cause })
     this.setting = setting
     this.why = why
     this.lasting = lasting
   }
-}
-
-interface ListenErrorOptions extends ErrorOptions {
-  readonly lasting?: boolean
 }
 
 /**
@@ -53,10 +45,10 @@ export async function listen(
       ['address', whereOf(address)],
       ['detail', code],
     ] as const
-    throw new ListenError(setting, { code: codeOfListen(code), facts }, { cause: error })
+    throw new ListenError(setting, { code: codeOfListen(code), facts }, false, error)
   }
-  if (fd === undefined || isBoundTo(server, address)) return
   const bound = server.address()
+  if (fd === undefined || isAt(address, bound)) return
   server.close()
   const where =
     typeof bound === 'object' && bound !== null ? `${urlHost(bound.address)}:${bound.port}` : bound
@@ -64,7 +56,7 @@ export async function listen(
     ['address', whereOf(address)],
     ['socketAddress', `${where}`],
   ] as const
-  throw new ListenError(setting, { code: 'socket-elsewhere', facts }, { lasting: true })
+  throw new ListenError(setting, { code: 'socket-elsewhere', facts }, true)
 }
 
 /**
@@ -79,10 +71,9 @@ export async function tryToListen(setting: string, address: ListenAddress): Prom
 }
 
 /** What is allowed depends on the address in the configuration: a socket that listens elsewhere may be open to a network. */
-function isBoundTo(server: Server, address: ListenAddress): boolean {
-  const bound = server.address()
+function isAt({ host, port }: ListenAddress, bound: ReturnType<Server['address']>): boolean {
   if (typeof bound === 'string' || bound === null) return false
-  return bound.port === address.port && isHost(address.host, bound.address)
+  return bound.port === port && isHost(host, bound.address)
 }
 
 /** @param bound an address, which a name stands for. */
@@ -92,33 +83,23 @@ function isHost(host: string, bound: string): boolean {
 }
 
 /** What a client calls: `http://127.0.0.1:8080`, `https://[::1]:8443`. */
-export function addressText(address: ListenAddress, server: Server): string {
+export function addressText({ host }: ListenAddress, server: Server): string {
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0
-  const [host = '0.0.0.0'] = hostOf(address)
-  return `${server instanceof TlsServer ? 'https' : 'http'}://${host}:${port}`
+  const scheme = server instanceof TlsServer ? 'https' : 'http'
+  return `${scheme}://${host === '' ? '0.0.0.0' : urlHost(host)}:${port}`
 }
 
-/** The names that a `Host` field may give us: a page that rebinds its own name to this machine gives another. */
-export function ownHosts(config: Pick<Config, 'listen' | 'allowedHosts'>): ReadonlySet<string> {
-  const loopback = ['localhost', '127.0.0.1', '[::1]']
-  return new Set([...loopback, ...hostOf(config.listen), ...config.allowedHosts])
+/**
+ * The names that a `Host` header may give us: a page that rebinds its own name to this machine gives another.
+ *
+ * @param others lower-case names that stand for us, too.
+ */
+export function ownHosts({ host }: ListenAddress, others: readonly string[]): ReadonlySet<string> {
+  const own = host === '' ? [] : [urlHost(host)]
+  return new Set(['localhost', '127.0.0.1', '[::1]', ...own, ...others])
 }
 
-/** The same for the status page, beside every address. */
-export function adminHosts(
-  config: Pick<Config, 'adminListen' | 'allowedHosts'>,
-  machine: string,
-): ReadonlySet<string> {
-  const names = ['localhost', machine.toLowerCase()]
-  return new Set([...names, ...hostOf(config.adminListen), ...config.allowedHosts])
-}
-
-/** The host as in a URL; none: all interfaces. */
-function hostOf(address: ListenAddress): readonly string[] {
-  return address.host === '' ? [] : [urlHost(address.host)]
-}
-
-function whereOf(address: ListenAddress): string {
-  return `${address.host}:${address.port}`
+function whereOf({ host, port }: ListenAddress): string {
+  return `${host}:${port}`
 }

@@ -4,7 +4,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import { handshakeFailureOf, type HandshakeFailure } from '../causes.ts'
-import { systemClock, type Clock } from '../clock.ts'
+import { SECOND, type Clock, type Timer } from '../clock.ts'
 import {
   secureContextOptions,
   type Config,
@@ -12,10 +12,8 @@ import {
   type TlsFiles,
 } from '../config/index.ts'
 import type { Refusal } from '../http/index.ts'
+import { Connection, Gate } from './connections.ts'
 import { addressText, listen } from './listen.ts'
-import { Connection } from './connections.ts'
-import { Gate } from './gate.ts'
-import { refusalOf, type ParserError } from './parser-errors.ts'
 
 export interface ListenerLimits extends Pick<Config, 'listenMaxConnections'> {
   /** Milliseconds without a byte: of a body that is awaited, 408; of a response that is not taken, closed. */
@@ -45,8 +43,7 @@ export interface ListenerOptions {
     connection: { begin(): void },
   ) => void
   readonly limits: ListenerLimits
-  /** Default: the clock of the machine. */
-  readonly clock?: Clock
+  readonly clock: Clock
   /** Each request that was refused here, with the request id of its response; without one, a connection that was closed. */
   readonly onRefused: (refusal: Refusal, requestId?: string, client?: string) => void
   /** Each TLS handshake of a client that failed. */
@@ -55,16 +52,17 @@ export interface ListenerOptions {
 
 /** Request line and headers together, bytes. */
 const MAX_HEADER_SIZE = 16 * 1024
+/** Milliseconds. */
 const DRAIN_STEP = 50
-/** Milliseconds; a client far away needs less than 1,000. */
-const MAX_HANDSHAKE = 5000
+/** Milliseconds; a client far away needs less than a second. */
+const MAX_HANDSHAKE = 5 * SECOND
 
 /**
  * HTTP/1.1 over TCP or TLS, on Node's own server. A client that closes its side of the connection is
  * taken as gone, as nginx and Go's net/http do.
  */
 export function createListener(options: ListenerOptions) {
-  const { clock = systemClock, limits, onRequest, onRefused } = options
+  const { clock, limits, onRequest, onRefused } = options
   /** On which HTTP is spoken. */
   const connections = new Map<Socket, Connection>()
   let draining = false
@@ -84,10 +82,7 @@ export function createListener(options: ListenerOptions) {
     socket.once('close', () => connections.delete(socket))
   })
 
-  const serve = (response: ServerResponse, connection: Connection): void =>
-    onRequest(response.req, response, connection)
-  const closing = (): boolean => draining
-  const parts = { gate, clock, closing, serve, onRefused }
+  const parts = { gate, clock, closing: () => draining, onRequest, onRefused }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
     server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
       // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
@@ -107,10 +102,6 @@ export function createListener(options: ListenerOptions) {
     const certificate = socket.authorizationError as unknown as string | null
     options.onHandshakeFailure?.(handshakeFailureOf(error.code, certificate ?? undefined))
   })
-
-  const drainAll = (): void => {
-    for (const connection of connections.values()) connection.drain()
-  }
 
   return {
     /**
@@ -146,15 +137,18 @@ export function createListener(options: ListenerOptions) {
       const closed = new Promise<void>((resolve) => {
         NetServer.prototype.close.call(server, () => resolve())
       })
+      let next: Timer | undefined
+      const drainAll = (): void => {
+        for (const connection of connections.values()) connection.drain()
+        next = clock.setTimer(drainAll, DRAIN_STEP)
+      }
       drainAll()
-      // It looks after what has come was read, however late the timer is.
-      const step = setInterval(() => setImmediate(drainAll), DRAIN_STEP)
-      const cut = setTimeout(() => {
+      const cut = clock.setTimer(() => {
         for (const socket of gate.sockets()) socket.destroy()
       }, grace)
       await closed
-      clearInterval(step)
-      clearTimeout(cut)
+      next?.cancel()
+      cut.cancel()
       // Nothing is left to close: this ends Node's own check of connections.
       server.close()
     },
@@ -214,4 +208,28 @@ function contextOf(tls: TlsFiles): SecureContextOptions {
 /** Often enough that a timeout is late by a fifth at most, and never more than once in 50 ms. */
 function checkInterval(timeout: number): number {
   return Math.min(1000, Math.max(50, Math.floor(timeout / 10)))
+}
+
+/** As Node hands it to `clientError`. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer
+}
+
+/** RFC 8446 section 5.1: the first byte of a handshake. */
+const TLS_HANDSHAKE = 0x16
+
+/** What the parser's error means to the client; undefined when it is gone and nothing can be said. */
+function refusalOf({ code = '', rawPacket }: ParserError): Refusal | undefined {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return 'timeout'
+    case 'HPE_HEADER_OVERFLOW':
+      return 'headers'
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return 'chunk-extensions'
+    case 'HPE_INVALID_METHOD':
+      return rawPacket?.[0] === TLS_HANDSHAKE ? 'tls' : 'parser'
+    default:
+      return code.startsWith('HPE_') ? 'parser' : undefined
+  }
 }

@@ -19,8 +19,6 @@ const MAX_HELD = 32 * 1024 * 1024
 /** Bytes of the first buffer of a body that is awaited. */
 const MIN_BUFFER = 16 * 1024
 
-export type Bodies = ReturnType<typeof createBodies>
-
 /**
  * Reads bodies whole, and bounds what they take together. Beyond 32 MiB the body is refused that has been coming for
  * longest, so that clients which send half a body lock nobody out; where all are complete, the newcomer is.

@@ -4,24 +4,20 @@ import type { NodeCall } from '../hono.ts'
 import type { EndedRequest, ReplayOutcome } from '../outcomes.ts'
 import { writeProblem } from '../http/index.ts'
 import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
-import {
-  classify,
-  Exchange,
-  type ExchangeHooks,
-  type ResponseHead,
-  type Upstream,
-} from '../upstream/index.ts'
-import { createBodies, type Bodies, type BodyOwner, type BodyRefusal } from './body.ts'
+import { classify, Exchange, type ResponseHead, type Upstream } from '../upstream/index.ts'
+import { createBodies, type BodyOwner, type BodyRefusal } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
-import { createInspector, createVerdict, cut, isPage, relay, type Inspector } from './response.ts'
+import { createInspector, cut, isPage, relay } from './response.ts'
 import {
   afterFailure,
   afterInterruption,
+  NOTHING,
   outcomeOfRejection,
   withoutToken,
   type Fail,
   type History,
   type Interruption,
+  type Nothing,
   type Stage,
 } from './retry.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
@@ -49,19 +45,9 @@ export interface Call extends NodeCall {
 /** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
 const MAX_CLIENT_WAIT = 5000
 
-/** Sends one request on. Whatever happens becomes a response or a closed connection. */
-export type Forward = (call: Call) => void
-
-export function createForward(options: ForwardOptions): Forward {
-  const { config, rules } = options
-  const inspector = createInspector(config, rules.scheme)
-  const shared = {
-    ...options,
-    inspector,
-    bodies: createBodies(config.maxBodySize),
-    requestHeaders: createRequestHeaders(config.isalesTokenHeader.names, rules.pseudonym),
-    verdictOf: createVerdict(config.isalesRejected.statuses, inspector),
-  }
+/** Makes the function that sends one request on. Whatever happens becomes a response or a closed connection. */
+export function createForward(options: ForwardOptions): (call: Call) => void {
+  const shared = sharedOf(options)
   return (call) => {
     const forwarding = new Forwarding(shared, call)
     // In the turn of its head Node has not read the body of the same packet.
@@ -70,11 +56,15 @@ export function createForward(options: ForwardOptions): Forward {
   }
 }
 
-interface Shared extends ForwardOptions {
-  readonly bodies: Bodies
-  readonly inspector: Inspector
-  readonly requestHeaders: ReturnType<typeof createRequestHeaders>
-  readonly verdictOf: ReturnType<typeof createVerdict>
+/** What all calls have in common. */
+function sharedOf(options: ForwardOptions) {
+  const { config, rules } = options
+  return {
+    ...options,
+    bodies: createBodies(config.maxBodySize),
+    inspector: createInspector(config, rules.scheme),
+    requestHeaders: createRequestHeaders(config.isalesTokenHeader.names, rules.pseudonym),
+  }
 }
 
 interface Relay {
@@ -87,13 +77,12 @@ interface Relay {
   readonly page: boolean
 }
 
-/** What the client gets. `nothing`: it is gone, or the listener has responded. */
-type Ending = Relay | Fail | { readonly do: 'nothing' }
+/** What the client gets. */
+type Ending = Relay | Fail | Nothing
 
 /** What is done next. */
 type Step = Ending | { readonly do: 'send'; readonly token?: Token }
 
-const NOTHING: Ending = { do: 'nothing' }
 /** With the token that is there, or comes. */
 const SEND: Step = { do: 'send' }
 
@@ -101,9 +90,9 @@ const SEND: Step = { do: 'send' }
  * One request. What interrupts it (its client leaves, its deadline passes, its body is refused) ends whatever it waits
  * for, so each step looks for an interruption after it has waited. Fields, since closures of a request outlive it.
  */
-class Forwarding implements ExchangeHooks, BodyOwner {
+class Forwarding implements BodyOwner {
   held = 0
-  readonly #shared: Shared
+  readonly #shared: ReturnType<typeof sharedOf>
   readonly #call: Call
   readonly #history: History
   readonly #startedAt: number
@@ -130,7 +119,7 @@ class Forwarding implements ExchangeHooks, BodyOwner {
   #failure: EndedRequest['failure']
   #ending: Ending = NOTHING
 
-  constructor(shared: Shared, call: Call) {
+  constructor(shared: ReturnType<typeof sharedOf>, call: Call) {
     const { clock, config } = shared
     this.#shared = shared
     this.#call = call
@@ -145,8 +134,7 @@ class Forwarding implements ExchangeHooks, BodyOwner {
     const { request, response, validated, requestId } = this.#call
     try {
       if (validated.expectsContinue) response.writeContinue()
-      const coming = this.#shared.bodies.read(request, validated.framing, this)
-      const body = coming instanceof Promise ? await coming : coming
+      const body = await this.#shared.bodies.read(request, validated.framing, this)
       let step = this.#begin()
       while (step.do === 'send') {
         const token = step.token ?? this.#shared.tokens.current() ?? (await this.#waitForToken())
@@ -154,12 +142,10 @@ class Forwarding implements ExchangeHooks, BodyOwner {
         else {
           const exchange = this.#send(token, body)
           const outcome = await exchange.outcome
-          const next =
+          step =
             outcome.type === 'response'
-              ? this.#afterResponse(exchange, token, outcome.head)
-              : this.#afterFailure(exchange, outcome.type === 'withheld')
-          // Most responses are relayed as soon as their head is there.
-          step = next instanceof Promise ? await next : next
+              ? await this.#afterResponse(exchange, token, outcome.head)
+              : await this.#afterFailure(exchange, outcome.type === 'withheld')
         }
       }
       this.#deadline.cancel()
@@ -200,7 +186,9 @@ class Forwarding implements ExchangeHooks, BodyOwner {
       requestId,
       inspected: inspector.inspects(method, validated.path),
     })
-    const exchange = new Exchange({ method, path: validated.target, headers, body }, this)
+    const exchange = new Exchange({ method, path: validated.target, headers, body }, () =>
+      this.#mayStart(),
+    )
     this.#exchange = exchange
     this.#awaited = exchange
     this.#token = token
@@ -209,31 +197,27 @@ class Forwarding implements ExchangeHooks, BodyOwner {
   }
 
   /** While a request waited for a connection its client may have gone, or its token been replaced. */
-  mayStart(): boolean {
+  #mayStart(): boolean {
     this.#sentAt = this.#shared.clock.now()
     if (this.#interruption !== undefined || this.#call.response.headersSent) return false
     return this.#shared.tokens.current()?.generation === this.#token?.generation
   }
 
-  #afterResponse(exchange: Exchange, token: Token, received: ResponseHead): Step | Promise<Step> {
-    const { clock, verdictOf } = this.#shared
+  async #afterResponse(exchange: Exchange, token: Token, received: ResponseHead): Promise<Step> {
+    const { clock, inspector } = this.#shared
     const { validated, requestId } = this.#call
     this.#upstreamMs = clock.now() - this.#sentAt
     const head = relayedHead(received, requestId)
-    const verdict = verdictOf(exchange, head, validated)
-    if (verdict === 'accepted') return this.#afterAcceptance(exchange, token, head)
-    if (verdict === 'rejected') return this.#afterRejection(exchange, token, head)
-    return verdict.then((found) => {
-      if (found === 'cut') return this.#afterFailure(exchange)
-      return found === 'accepted'
-        ? this.#afterAcceptance(exchange, token, head)
-        : this.#afterRejection(exchange, token, head)
-    })
-  }
-
-  #afterAcceptance(exchange: Exchange, token: Token, head: RelayedHead): Ending {
+    const verdict = await inspector.verdictOf(exchange, head, validated)
+    if (verdict === 'cut') return this.#afterFailure(exchange)
     const ended = this.#interruptedWhile('sent')
     if (ended !== undefined) return ended
+    return verdict === 'accepted'
+      ? this.#afterAcceptance(exchange, token, head)
+      : this.#afterRejection(exchange, token, head)
+  }
+
+  #afterAcceptance(exchange: Exchange, token: Token, head: RelayedHead): Relay {
     const page = isPage(head, exchange)
     // A page, or an error, may come from a gateway that has not looked at the token.
     if (head.status < 300 && !page) this.#shared.tokens.accept(token, this.#sentAt, this.#rejected)
@@ -242,8 +226,6 @@ class Forwarding implements ExchangeHooks, BodyOwner {
   }
 
   async #afterRejection(exchange: Exchange, token: Token, head: RelayedHead): Promise<Step> {
-    const before = this.#interruptedWhile('sent')
-    if (before !== undefined) return before
     const replays = this.#replays
     const verdict = await this.#shared.tokens.reject(token, {
       ...this.#limits(),
@@ -349,9 +331,8 @@ class Forwarding implements ExchangeHooks, BodyOwner {
   }
 
   /** Undefined: nothing has interrupted the request. */
-  #interruptedWhile(stage: Stage): Fail | typeof NOTHING | undefined {
-    if (this.#interruption === undefined) return undefined
-    return afterInterruption(this.#history, this.#interruption, stage) ?? NOTHING
+  #interruptedWhile(stage: Stage): Fail | Nothing | undefined {
+    return this.#interruption && afterInterruption(this.#history, this.#interruption, stage)
   }
 
   #closed(): void {
@@ -365,17 +346,17 @@ class Forwarding implements ExchangeHooks, BodyOwner {
   #report(): void {
     const { response, validated, requestId } = this.#call
     const ending = this.#ending
-    const failed = ending.do === 'fail' ? ending : undefined
-    const relayed = ending.do === 'relay' ? ending : undefined
+    const isFailed = ending.do === 'fail'
+    const isRelayed = ending.do === 'relay'
     const end = {
       method: this.#history.method,
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
-      code: failed?.code,
-      failure: failed && this.#failure,
-      refusal: failed?.refusal,
-      rejected: relayed?.rejected === true,
-      page: relayed?.page === true,
+      code: isFailed ? ending.code : undefined,
+      failure: isFailed ? this.#failure : undefined,
+      refusal: isFailed ? ending.refusal : undefined,
+      rejected: isRelayed && ending.rejected,
+      page: isRelayed && ending.page,
       endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,

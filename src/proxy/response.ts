@@ -6,45 +6,6 @@ import type { Exchange } from '../upstream/index.ts'
 import { replacedBodyHeaders, type RelayedHead } from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
-/** What a response says of the token. */
-export type ResponseVerdict = 'accepted' | 'rejected'
-
-/**
- * Makes the function that says of a response: accepted, unless its status or, where that is asked for, its body says that
- * the token is rejected. A body in which URLs of iSales are replaced takes the place of that of the exchange. `cut`: the
- * response ended before it was known.
- */
-export function createVerdict(rejectedStatuses: readonly number[], inspector: Inspector) {
-  const inspected = async (
-    exchange: Exchange,
-    head: RelayedHead,
-    request: ValidRequest,
-  ): Promise<ResponseVerdict | 'cut'> => {
-    const collected = await exchange.collect()
-    if (collected === 'cut') return 'cut'
-    if (collected === 'part') return 'accepted'
-    const found = inspector.inspect(request, exchange.collected())
-    if (found === 'rejected') return 'rejected'
-    if (found !== 'relay') {
-      exchange.replace(found)
-      head.headers = replacedBodyHeaders(head.headers, found.length)
-    }
-    return 'accepted'
-  }
-
-  return (
-    exchange: Exchange,
-    head: RelayedHead,
-    request: ValidRequest,
-  ): ResponseVerdict | Promise<ResponseVerdict | 'cut'> => {
-    const { status } = head
-    if (rejectedStatuses.includes(status)) return 'rejected'
-    if (status === 200 && inspector.inspects(exchange.request.method, request.path))
-      return inspected(exchange, head, request)
-    return 'accepted'
-  }
-}
-
 /** Bytes of a body that tell a web page. */
 const BEGINNING = 64
 
@@ -114,38 +75,64 @@ function reasonBytes({ status, reason }: RelayedHead): string {
     .replaceAll(/[^\t -~\u0080-\u00ff]/g, '')
 }
 
-/** Relayed as it came, taken for a rejection of the token, or relayed with this other body. */
-export type Inspection = 'relay' | 'rejected' | Buffer
-
 export type InspectorConfig = Pick<Config, 'isalesUrl' | 'isalesRejected' | 'isalesInterfacePath'>
 
-export type Inspector = ReturnType<typeof createInspector>
+/** What a response says of the token. `cut`: it ended before that was known. */
+export type ResponseVerdict = 'accepted' | 'rejected' | 'cut'
 
 /**
- * Looks into responses before they are relayed. Never throws: what is not JSON, in a content coding for example, is
+ * Looks at responses before they are relayed. Never throws: what is not JSON, in a content coding for example, is
  * relayed as it came.
  *
  * @param scheme what clients speak to us.
  */
 export function createInspector(config: InspectorConfig, scheme: RequestRules['scheme']) {
   const { isalesInterfacePath } = config
-  const { results: rejected } = config.isalesRejected
-  const rewrites = (path: string): boolean => path === isalesInterfacePath
+  const { statuses, results } = config.isalesRejected
+
+  /** True: a 200 to such a request is inspected when its body is no longer than `MAX_COLLECTED`. */
+  const inspects = (method: string, path: string): boolean =>
+    method !== 'HEAD' && (results.length > 0 || path === isalesInterfacePath)
+
+  /**
+   * @param body all of the response's body.
+   * @returns what is relayed: the body as it came, or with our URLs in it. Or it is a rejection.
+   */
+  const inspect = (
+    { path, authority }: Pick<ValidRequest, 'path' | 'authority'>,
+    body: Buffer,
+  ): Buffer | 'rejected' => {
+    if (results.length > 0 && results.includes(resultOf(body) ?? '')) return 'rejected'
+    if (authority === undefined || path !== isalesInterfacePath) return body
+    return rewriteInterface(body, config.isalesUrl, `${scheme}://${authority}`)
+  }
 
   return {
-    /** True: a 200 to such a request is inspected when its body is no longer than `MAX_COLLECTED`. */
-    inspects: (method: string, path: string): boolean =>
-      method !== 'HEAD' && (rejected.length > 0 || rewrites(path)),
+    inspects,
+    inspect,
 
-    /** @param body all of the response's body. */
-    inspect(
-      { path, authority }: Pick<ValidRequest, 'path' | 'authority'>,
-      body: Buffer,
-    ): Inspection {
-      if (rejected.length > 0 && rejected.includes(resultOf(body) ?? '')) return 'rejected'
-      if (authority === undefined || !rewrites(path)) return 'relay'
-      const rewritten = rewriteInterface(body, config.isalesUrl, `${scheme}://${authority}`)
-      return rewritten.equals(body) ? 'relay' : rewritten
+    /**
+     * Accepted, unless the status of a response or, where that is asked for, its body says that the token is rejected. A
+     * body in which URLs of iSales are replaced takes the place of that of the exchange.
+     */
+    async verdictOf(
+      exchange: Exchange,
+      head: RelayedHead,
+      request: ValidRequest,
+    ): Promise<ResponseVerdict> {
+      if (statuses.includes(head.status)) return 'rejected'
+      if (head.status !== 200 || !inspects(exchange.request.method, request.path)) return 'accepted'
+      const collected = await exchange.collect()
+      if (collected === 'cut') return 'cut'
+      if (collected === 'part') return 'accepted'
+      const body = exchange.collected()
+      const found = inspect(request, body)
+      if (found === 'rejected') return 'rejected'
+      if (!found.equals(body)) {
+        exchange.replace(found)
+        head.headers = replacedBodyHeaders(head.headers, found.length)
+      }
+      return 'accepted'
     },
   }
 }

@@ -38,6 +38,12 @@ export interface Fail {
   readonly refusal?: BodyRefusal
 }
 
+/** The client is gone, or the listener has responded. */
+export interface Nothing {
+  readonly do: 'nothing'
+}
+export const NOTHING: Nothing = { do: 'nothing' }
+
 const MAX_CONNECTS = 3
 const MAX_SENDS = 2
 const PAUSE = 50
@@ -95,13 +101,12 @@ export function withoutToken(
   return { do: 'fail', code: lost > 0 ? 'upstream-broken' : unavailable, retryAfter }
 }
 
-/** Undefined: nobody waits for a response. */
 export function afterInterruption(
   { unwritten, lost }: History,
   by: Interruption,
   stage: Stage,
-): Fail | undefined {
-  if (by === 'client-gone') return undefined
+): Fail | Nothing {
+  if (by === 'client-gone') return NOTHING
   if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by], refusal: by }
   if (lost > 0 || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }

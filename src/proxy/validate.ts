@@ -1,12 +1,11 @@
 import { hostIn, PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
 import type { Refusal } from '../http/index.ts'
-import type { HeaderLines } from './headers.ts'
-import { remembered } from './remembered.ts'
+import { remembered, type HeaderLines } from './headers.ts'
 
 /** What is let in. */
 export interface RequestRules extends PathRules, Pick<Config, 'maxBodySize'> {
-  /** Lower-case `host` names, without port, that are ours; undefined: any. */
-  readonly hosts: ReadonlySet<string> | undefined
+  /** Lower-case `host` names, without port, that are ours. */
+  readonly hosts: ReadonlySet<string>
   /** Of the listener: what an absolute-form target must begin with. */
   readonly scheme: 'http' | 'https'
   /** Received-by of our `Via`; no other proxy has it. */
@@ -16,6 +15,14 @@ export interface RequestRules extends PathRules, Pick<Config, 'maxBodySize'> {
 export interface PathRules extends Pick<Config, 'allowedPaths'> {
   /** Of login and refresh, as CTI-OBS is configured with. */
   readonly localPaths: readonly string[]
+}
+
+export interface RequestHead {
+  readonly method: string
+  readonly target: string
+  /** Major and minor, `1.1` or `1.0`. */
+  readonly httpVersion: string
+  readonly rawHeaders: HeaderLines
 }
 
 /** How the body is framed (RFC 9112 section 6): its length in bytes, 0 for none, or chunked. */
@@ -34,18 +41,6 @@ export interface ValidRequest {
   readonly expectsContinue: boolean
 }
 
-export interface Refused {
-  readonly refused: Refusal
-}
-
-export interface RequestHead {
-  readonly method: string
-  readonly target: string
-  /** Major and minor, `1.1` or `1.0`. */
-  readonly httpVersion: string
-  readonly rawHeaders: HeaderLines
-}
-
 const MAX_HEADERS = 200
 const MAX_HEADER_BYTES = 16 * 1024
 /** RFC 3986 section 3.2.2 host with optional port, to 65535; nothing of userinfo, and no empty name. */
@@ -61,40 +56,43 @@ const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
  */
 const PATH = /^(?:\/(?!\.)[\w.~-]*(?<!\.))+$/
 
-export type Validate = (head: RequestHead) => ValidRequest | Refused
-
 /**
  * Makes the function that judges a request before it costs anything: by the raw header lines, never by a merged view of
  * them.
  */
-export function createValidation(rules: RequestRules): Validate {
-  const judgePath = remembered(createPathJudge(rules))
-  return (head) => validateRequest(head, rules, judgePath)
-}
+export function createValidation(rules: RequestRules) {
+  const verdictOfPath = remembered(createPathJudge(rules))
+  const isOurs = remembered((authority) => rules.hosts.has(hostIn(authority)))
 
-function validateRequest(
-  head: RequestHead,
-  rules: RequestRules,
-  judgePath: (path: string) => PathVerdict,
-): ValidRequest | Refused {
-  // Node's parser lets 0.9 and 2.0 through.
-  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return refusedFor('http-version')
-  if (head.method === 'CONNECT' || head.method === 'TRACE') return refusedFor('method')
-  const seen = readHeaders(head.rawHeaders, rules)
-  if ('refused' in seen) return seen
-  const framing = validateFraming(seen, head, rules)
-  if (typeof framing === 'object') return framing
-  const valid = validateTarget(head, seen, rules, judgePath)
-  if ('refused' in valid) return valid
-  // Member by member: a spread that more members follow costs a request up to 16 µs (docs/benchmarks.md).
-  const { target, path, authority } = valid
-  return {
-    target,
-    path,
-    authority,
-    framing,
-    requestId: seen.requestId,
-    expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
+  return (head: RequestHead): ValidRequest | Refusal => {
+    const { method, httpVersion } = head
+    // Node's parser lets 0.9 and 2.0 through.
+    if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'http-version'
+    if (method === 'CONNECT' || method === 'TRACE') return 'method'
+    const seen = readHeaders(head.rawHeaders, rules.pseudonym)
+    if (typeof seen === 'string') return seen
+    const framing = framingOf(seen, httpVersion)
+    if (typeof framing === 'string' && framing !== 'chunked') return framing
+    if (framing !== 'chunked' && framing > rules.maxBodySize) return 'body-size'
+    // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
+    if (seen.host === undefined && httpVersion !== '1.0') return 'host'
+    const addressed = readTarget(head.target, seen.host, rules.scheme)
+    if (typeof addressed === 'string') return addressed
+    const { target, authority } = addressed
+    if (authority !== undefined && !isOurs(authority)) return 'other-host'
+    const query = target.indexOf('?')
+    const path = query === -1 ? target : target.slice(0, query)
+    const verdict = verdictOfPath(path)
+    if (verdict !== 'local' && verdict !== 'other') return verdict
+    // Member by member: a spread that more members follow costs a request up to 16 µs (docs/benchmarks.md).
+    return {
+      target,
+      path,
+      authority,
+      framing,
+      requestId: seen.requestId,
+      expectsContinue: seen.expectsContinue && httpVersion !== '1.0',
+    }
   }
 }
 
@@ -125,8 +123,8 @@ const roleOf = remembered((name): Role => {
 })
 
 /** One pass over the header lines. */
-function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeaders | Refused {
-  if (lines.length > 2 * MAX_HEADERS) return refusedFor('headers')
+function readHeaders(lines: HeaderLines, pseudonym: string): SeenHeaders | Refusal {
+  if (lines.length > 2 * MAX_HEADERS) return 'headers'
   const seen: SeenHeaders = {
     host: undefined,
     contentLength: undefined,
@@ -135,108 +133,83 @@ function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeade
     expectsContinue: false,
   }
   let bytes = 0
-  let refused: Refused | undefined
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i] as string
     const value = lines[i + 1] as string
     bytes += name.length + value.length + 4
-    const role = roleOf(name)
-    // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.
-    const loops = role === 'via' && value.includes(pseudonym)
-    refused ??= loops ? refusedFor('loop') : readHeader(seen, role, value)
+    const refused = readHeader(seen, roleOf(name), value, pseudonym)
+    if (refused !== undefined) return refused
   }
-  return refused ?? (bytes > MAX_HEADER_BYTES ? refusedFor('headers') : seen)
+  return bytes > MAX_HEADER_BYTES ? 'headers' : seen
 }
 
-function readHeader(seen: SeenHeaders, role: Role, value: string): Refused | undefined {
+function readHeader(
+  seen: SeenHeaders,
+  role: Role,
+  value: string,
+  pseudonym: string,
+): Refusal | undefined {
   switch (role) {
     case 'host':
-      if (seen.host !== undefined || !HOST.test(value)) return refusedFor('host')
+      if (seen.host !== undefined || !HOST.test(value)) return 'host'
       seen.host = value
       return undefined
     case 'content-length':
       // RFC 9112 section 6.3: one length, digits only; a list or a second one may hide a second request.
-      if (seen.contentLength !== undefined || !/^\d+$/.test(value))
-        return refusedFor('content-length')
+      if (seen.contentLength !== undefined || !/^\d+$/.test(value)) return 'content-length'
       seen.contentLength = value
       return undefined
     case 'transfer-encoding':
-      if (seen.transferEncoding !== undefined) return refusedFor('transfer-encoding')
+      if (seen.transferEncoding !== undefined) return 'transfer-encoding'
       seen.transferEncoding = value
       return undefined
     case 'expect':
       // RFC 9110 section 10.1.1: what is not known is said so, or the client waits for its timeout.
-      if (value.toLowerCase() !== '100-continue') return refusedFor('expectation')
+      if (value.toLowerCase() !== '100-continue') return 'expectation'
       seen.expectsContinue = true
       return undefined
     case 'x-request-id':
       if (REQUEST_ID.test(value)) seen.requestId = value
       return undefined
+    case 'via':
+      // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.
+      return value.includes(pseudonym) ? 'loop' : undefined
     // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
     // is not to be able to use the token (cross-site request forgery, DNS rebinding).
     case 'origin':
     case 'browser':
-      return refusedFor('browser')
-    case 'via':
+      return 'browser'
     case 'other':
       return undefined
   }
 }
 
-function validateFraming(
-  seen: SeenHeaders,
-  head: RequestHead,
-  rules: RequestRules,
-): Framing | Refused {
-  if (seen.transferEncoding !== undefined) {
-    // RFC 9112 section 6.1: both, or a coding in HTTP/1.0, is how requests are smuggled.
-    if (seen.contentLength !== undefined || head.httpVersion === '1.0') {
-      return refusedFor('transfer-encoding')
-    }
-    const coding = seen.transferEncoding.toLowerCase()
-    if (coding === 'chunked') return 'chunked'
-    // Node reads an empty one as no body at all, and what follows as the next request.
-    return refusedFor(coding === '' ? 'transfer-encoding' : 'coding')
-  }
-  const length = seen.contentLength === undefined ? 0 : Number(seen.contentLength)
-  return length > rules.maxBodySize ? refusedFor('body-size') : length
+function framingOf(seen: SeenHeaders, httpVersion: string): Framing | Refusal {
+  const { contentLength, transferEncoding } = seen
+  if (transferEncoding === undefined) return Number(contentLength ?? 0)
+  // RFC 9112 section 6.1: both, or a coding in HTTP/1.0, is how requests are smuggled.
+  if (contentLength !== undefined || httpVersion === '1.0') return 'transfer-encoding'
+  if (transferEncoding.toLowerCase() === 'chunked') return 'chunked'
+  // Node reads an empty one as no body at all, and what follows as the next request.
+  return transferEncoding === '' ? 'transfer-encoding' : 'coding'
 }
 
-/** The origin-form of the target and the authority that it is for, or why it is refused. */
-function validateTarget(
-  head: RequestHead,
-  seen: SeenHeaders,
-  rules: RequestRules,
-  judgePath: (path: string) => PathVerdict,
-): Pick<ValidRequest, 'target' | 'path' | 'authority'> | Refused {
-  // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
-  if (seen.host === undefined && head.httpVersion !== '1.0') return refusedFor('host')
-  if (BAD_TARGET.test(head.target)) return refusedFor('target')
-  const origin = head.target.startsWith('/') ? undefined : absoluteForm(head.target)
-  // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
-  const authority = origin?.authority ?? seen.host
+/** The origin-form of a target, and the authority that it is for. */
+function readTarget(
+  target: string,
+  host: string | undefined,
+  scheme: string,
+): Pick<ValidRequest, 'target' | 'authority'> | Refusal {
+  if (BAD_TARGET.test(target)) return 'target'
   // An `obsUrl` that ends with a slash makes `//rest/...`.
-  const target = origin?.target ?? head.target.replace(/^\/{2,}/, '/')
-  if (!target.startsWith('/')) return refusedFor('target')
+  if (target.startsWith('/')) return { target: target.replace(/^\/{2,}/, '/'), authority: host }
+  const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
+  const [, said = '', authority = '', rest = ''] = match ?? []
+  if (!HOST.test(authority)) return 'target'
   // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
-  if (origin !== undefined && origin.scheme !== rules.scheme) return refusedFor('scheme')
-  const { hosts } = rules
-  if (authority !== undefined && hosts?.has(hostIn(authority)) === false)
-    return refusedFor('other-host')
-  const query = target.indexOf('?')
-  const path = query === -1 ? target : target.slice(0, query)
-  const verdict = judgePath(path)
-  if (verdict !== 'local' && verdict !== 'other') return refusedFor(verdict)
-  return { target, path, authority }
-}
-
-/** Its `target` is the origin-form. Undefined: malformed. */
-function absoluteForm(absolute: string) {
-  const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(absolute)
-  const [, scheme = '', authority = '', rest = ''] = match ?? []
-  if (!HOST.test(authority)) return undefined
-  const target = rest.startsWith('/') ? rest : `/${rest}`
-  return { scheme: scheme.toLowerCase(), authority, target }
+  if (said.toLowerCase() !== scheme) return 'scheme'
+  // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
+  return { target: rest.startsWith('/') ? rest : `/${rest}`, authority }
 }
 
 /** Served here, forwarded, or refused. */
@@ -274,8 +247,4 @@ function guardedStart(path: string): string {
 export function isUnder(path: string, prefix: string): boolean {
   if (!path.startsWith(prefix)) return false
   return path.length === prefix.length || prefix.endsWith('/') || path[prefix.length] === '/'
-}
-
-function refusedFor(refused: Refusal): Refused {
-  return { refused }
 }

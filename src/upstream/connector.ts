@@ -1,11 +1,34 @@
-import type { ClientRequest } from 'node:http'
+import { lookup as systemLookup, type LookupAddress, type LookupAllOptions } from 'node:dns'
+import { request as requestHttp, type ClientRequest, type RequestOptions } from 'node:http'
+import { request as requestHttps } from 'node:https'
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls'
-import { causeOfError, CODES, codeOf, type CertificateSeen, type Met } from '../causes.ts'
-import { systemClock } from '../clock.ts'
+import {
+  causeOfError,
+  CODES,
+  codeOf,
+  type Cause,
+  type CertificateSeen,
+  type Met,
+} from '../causes.ts'
+import { MINUTE, type Clock } from '../clock.ts'
 import { endpointOf, secureContextOptions, type TlsFiles } from '../config/index.ts'
-import { createTunnels } from './egress-proxy.ts'
-import { ConnectError } from './errors.ts'
+
+/** No connection was opened. Nothing of a request was written. */
+export class ConnectError extends Error {
+  readonly why: Cause
+  /** Node's or OpenSSL's error code, or one of `CODES`. */
+  readonly code: string
+  /** The certificate that was not accepted, where that is why. */
+  readonly certificate: CertificateSeen | undefined
+
+  constructor(why: Cause, code: string, cause?: unknown, certificate?: CertificateSeen) {
+    super('no connection', { cause })
+    this.why = why
+    this.code = code
+    this.certificate = certificate
+  }
+}
 
 export interface ConnectOptions {
   /** `https://host:port`, without a path. */
@@ -19,13 +42,14 @@ export interface ConnectOptions {
   readonly egress: URL | undefined
   /** Finds the addresses of iSales or of the egress proxy. */
   readonly lookup: LookupFunction
+  readonly clock: Clock
 }
 
 /** Opens one connection. `done` is called once. */
 export type Connect = (done: (outcome: Socket | ConnectError) => void) => void
 
 /** Milliseconds before the first TCP keep-alive probe: without `CLIENT_DEADLINE` nothing else misses a dead iSales. */
-const TCP_KEEP_ALIVE = 60_000
+const TCP_KEEP_ALIVE = MINUTE
 
 /**
  * Opens connections to one origin. Why undici's `buildConnector` is not used: docs/decisions/0012.
@@ -33,7 +57,7 @@ const TCP_KEEP_ALIVE = 60_000
  * @throws {URIError} when the egress proxy's user or password cannot be decoded.
  */
 export function createConnect(options: ConnectOptions): Connect {
-  const { origin, tls, serverName, timeout, egress, lookup } = options
+  const { origin, tls, serverName, timeout, egress, lookup, clock } = options
   const url = new URL(origin)
   const secure = url.protocol === 'https:'
   const { host, port } = endpointOf(url)
@@ -79,7 +103,7 @@ export function createConnect(options: ConnectOptions): Connect {
       const code = codeOf(error)
       settle(new ConnectError(causeOfError(code, { side, stage }), code, error, certificate))
     }
-    const timer = systemClock.setTimer(() => {
+    const timer = clock.setTimer(() => {
       settle(new ConnectError(causeOfError(CODES.timeout, { side, stage }), CODES.timeout))
     }, timeout)
 
@@ -98,25 +122,21 @@ export function createConnect(options: ConnectOptions): Connect {
       // anybody if that judgement were lost. Without the event a sentence lacks name and dates of the certificate.
       socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
     }
+    const useTunnel = (outcome: Socket | Error): void => {
+      if (outcome instanceof Error) return fail(outcome)
+      stage = 'tls'
+      side = 'isales'
+      try {
+        use(connectSecure({ socket: outcome }))
+      } catch (error) {
+        outcome.destroy()
+        fail(error)
+      }
+    }
     try {
       if (!secure) use(connectTcp({ ...finding, host, port }))
       else if (openTunnel === undefined) use(connectSecure({ host }))
-      else {
-        opening = openTunnel(`${url.hostname}:${port}`, (outcome) => {
-          if (outcome instanceof Error) {
-            fail(outcome)
-            return
-          }
-          stage = 'tls'
-          side = 'isales'
-          try {
-            use(connectSecure({ socket: outcome }))
-          } catch (error) {
-            outcome.destroy()
-            fail(error)
-          }
-        })
-      }
+      else opening = openTunnel(`${url.hostname}:${port}`, useTunnel)
     } catch (error) {
       fail(error)
     }
@@ -132,5 +152,85 @@ function certificateOf(socket: TLSSocket): CertificateSeen | undefined {
     name: /^[\w.* -]{1,253}$/.test(name) ? name : '',
     from: Date.parse(from),
     to: Date.parse(to),
+  }
+}
+
+/**
+ * Makes the function that opens a tunnel to `host:port` by CONNECT (RFC 9110 section 9.3.6). It calls `opened` once;
+ * destroy the request to cancel.
+ *
+ * @param finding how the egress proxy's address is found, as options of `net.connect`.
+ * @throws {URIError} when user or password cannot be decoded.
+ */
+function createTunnels(egress: URL, finding: RequestOptions) {
+  const { protocol, username, password } = egress
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const authorization =
+    username === ''
+      ? {}
+      : { 'Proxy-Authorization': `Basic ${Buffer.from(login).toString('base64')}` }
+
+  return (target: string, opened: (outcome: Socket | Error) => void): ClientRequest => {
+    const request = (protocol === 'https:' ? requestHttps : requestHttp)({
+      ...finding,
+      ...endpointOf(egress),
+      method: 'CONNECT',
+      path: target,
+      agent: false,
+      headers: { Host: target, ...authorization },
+    })
+    request.once('connect', ({ statusCode = 0 }, tunnel: Socket) => {
+      if (statusCode >= 200 && statusCode < 300) return opened(tunnel)
+      tunnel.destroy()
+      const code = statusCode === 407 ? CODES.proxyAuth : CODES.proxyRefused
+      const why = causeOfError(code, { side: 'egress', stage: 'connect' })
+      opened(new ConnectError(why, code, `status ${statusCode}`))
+    })
+    request.on('error', opened)
+    return request.end()
+  }
+}
+
+type Found = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void
+
+/** Finds all addresses of a name, like `dns.lookup`. */
+export type Resolve = (name: string, options: LookupAllOptions, found: Found) => void
+
+/**
+ * A `lookup` for `net.connect`, of one name, that never has two queries in progress: each query occupies a thread of
+ * libuv's pool until DNS responds, which may take longer than a request lives. While DNS fails, the addresses that
+ * it gave last are used; while it hangs, they are used after half the timeout.
+ *
+ * @param timeout milliseconds that a connection waits for an address.
+ */
+export function createLookup(
+  timeout: number,
+  clock: Clock,
+  resolve: Resolve = systemLookup,
+): LookupFunction {
+  const waiting = new Set<Found>()
+  let asking = false
+  /** The latest addresses that DNS gave. */
+  let known: LookupAddress[] = []
+
+  return (name, options, callback) => {
+    const found: Found = (error, addresses) => {
+      timer.cancel()
+      waiting.delete(found)
+      const usable = error === null ? addresses : known
+      callback(usable.length === 0 ? error : null, usable)
+    }
+    const timer = clock.setTimer(
+      () => found(Object.assign(new Error('DNS is silent'), { code: 'EAI_AGAIN' }), []),
+      known.length === 0 ? timeout : timeout / 2,
+    )
+    waiting.add(found)
+    if (asking) return
+    asking = true
+    resolve(name, { ...options, all: true }, (error, addresses) => {
+      asking = false
+      if (error === null) known = addresses
+      for (const each of waiting) each(error, addresses)
+    })
   }
 }

@@ -1,5 +1,12 @@
 import type { Dispatcher } from 'undici'
-import type { ConnectError } from './errors.ts'
+import {
+  causeOfError,
+  codeOf,
+  connectFailureOf,
+  type Cause,
+  type CertificateSeen,
+} from '../causes.ts'
+import { ConnectError } from './connector.ts'
 
 /** One request, without the origin, which is the pool's. */
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
@@ -16,11 +23,6 @@ export type ExchangeOutcome =
   | { readonly type: 'failed'; readonly error: unknown }
   /** Nothing was written, because `mayStart` said no. */
   | { readonly type: 'withheld' }
-
-export interface ExchangeHooks {
-  /** Asked when a connection is there and nothing is written yet. Default: yes. */
-  mayStart?(): boolean
-}
 
 /** Who takes the body of a response. */
 export interface Sink {
@@ -49,7 +51,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onDone: ((failed: boolean) => void) | undefined
   /** For the pool: it is aborted before it starts. */
   onAbort: ((exchange: Exchange) => void) | undefined
-  readonly #hooks: ExchangeHooks
+  readonly #mayStart: () => boolean
   #settle: ((outcome: ExchangeOutcome) => void) | undefined
   /** Closes the connection. Undefined: nothing is written. */
   #abort: ((reason?: Error) => void) | undefined
@@ -63,9 +65,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #sink: Sink | undefined
   #onCollected: ((collected: Collected) => void) | undefined
 
-  constructor(request: UpstreamRequest, hooks: ExchangeHooks = {}) {
+  /** @param mayStart asked when a connection is there and nothing is written yet. Default: yes. */
+  constructor(request: UpstreamRequest, mayStart = () => true) {
     this.request = request
-    this.#hooks = hooks
+    this.#mayStart = mayStart
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -81,7 +84,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** A connection is there. Before `onConnect` nothing is written; after `onComplete` or `onError` no more calls follow. */
   onConnect(abort: (reason?: Error) => void): void {
-    if (this.#ended === undefined && this.#hooks.mayStart?.() === false) {
+    if (this.#ended === undefined && !this.#mayStart()) {
       this.#settle?.({ type: 'withheld' })
       this.#end('cut')
     }
@@ -180,10 +183,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   abort(reason: string | Error): void {
     if (this.#ended !== undefined) return
     const error = typeof reason === 'string' ? new Error(reason) : reason
-    if (this.#abort !== undefined) {
-      this.#abort(error)
-      return
-    }
+    if (this.#abort !== undefined) return this.#abort(error)
     this.onAbort?.(this)
     this.#fail(error)
   }
@@ -201,4 +201,36 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#onCollected?.(ended)
     this.#sink?.onEnd(ended === 'whole')
   }
+}
+
+/**
+ * Why a request failed. `unreachable` and `tls`: there was no connection. `broken`: the connection or the response
+ * broke. `invalid`: the request cannot be written as HTTP. `closed`: the pool was shut down.
+ */
+export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
+
+/** What is known of a request that failed. */
+export interface Failed {
+  readonly failure: UpstreamFailure
+  readonly cause: Cause
+  readonly code: string
+  readonly certificate?: CertificateSeen | undefined
+}
+
+/**
+ * Names a failure by its class and code, never by message text.
+ *
+ * @param plain iSales is spoken to without TLS. Default: false.
+ */
+export function classify(error: unknown, plain = false): Failed {
+  const code = codeOf(error)
+  if (error instanceof ConnectError) {
+    const { why, certificate } = error
+    const failure = connectFailureOf(why) === 'tls' ? 'tls' : 'unreachable'
+    return { failure, cause: why, code, certificate }
+  }
+  const cause = causeOfError(code, { side: 'isales', plain })
+  const { code: what } = cause
+  const isNamed = what === 'timeout' || what === 'invalid' || what === 'closed'
+  return { failure: isNamed ? what : 'broken', cause, code }
 }

@@ -1,67 +1,67 @@
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
-import { causeOfError, CODES, codeOf, type ConnectFailure } from '../causes.ts'
-import { systemClock, type Clock } from '../clock.ts'
+import { causeOfError, CODES, codeOf, connectFailureOf, type ConnectFailure } from '../causes.ts'
+import { MINUTE, SECOND, type Clock } from '../clock.ts'
 import type { Config, TlsFiles } from '../config/index.ts'
+import {
+  ConnectError,
+  createConnect,
+  createLookup,
+  type Connect,
+  type Resolve,
+} from './connector.ts'
+import { egressFor } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
-import { createConnect, type Connect } from './connector.ts'
-import { egressFor } from './egress-proxy.ts'
-import { ConnectError } from './errors.ts'
-import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
-
-export interface UpstreamOptions {
-  readonly config: Pick<
-    Config,
-    | 'isalesUrl'
-    | 'isalesTlsServerName'
-    | 'httpsProxy'
-    | 'noProxy'
-    | 'isalesConnectTimeout'
-    | 'isalesMaxConnections'
-  >
-  /** Milliseconds. Default: `LIMITS`. */
-  readonly limits?: Partial<typeof LIMITS> | undefined
-  readonly tls: TlsFiles
-  /** Default: the machine's. */
-  readonly clock?: Pick<Clock, 'now'>
-  /** Default: the system's. */
-  readonly resolve?: Resolve
-  /** Called with each connection that was opened, or the stage at which opening it failed. */
-  readonly onConnect?: (outcome: 'opened' | ConnectFailure) => void
-}
-
-export type Upstream = ReturnType<typeof createUpstream>
 
 /** Milliseconds. */
 export const LIMITS = {
   /** A whole login or refresh. */
-  loginTimeout: 5000,
+  loginTimeout: 5 * SECOND,
   /** An idle connection is kept so long: less than servers and load balancers keep it. */
-  keepAlive: 4000,
+  keepAlive: 4 * SECOND,
   /** The body of a response may stand still so long. */
-  bodyIdleTimeout: 30_000,
+  bodyIdleTimeout: 30 * SECOND,
 }
+
+interface PoolOptions {
+  readonly config: Config
+  readonly clock: Clock
+  /** Milliseconds. Default: `LIMITS`. */
+  readonly limits?: Partial<typeof LIMITS> | undefined
+  /** Called with each connection that was opened, or the stage at which opening it failed. */
+  readonly onConnect?: (outcome: 'opened' | ConnectFailure) => void
+}
+
+export interface UpstreamOptions extends PoolOptions {
+  readonly tls: TlsFiles
+  /** Default: the system's. */
+  readonly resolve?: Resolve
+}
+
+export type Upstream = ReturnType<typeof createUpstream>
 
 /** Logins have connections of their own, so that they never wait for business calls. */
 const AUTH_CONNECTIONS = 2
 /** Milliseconds; a connection is closed this long before iSales' `Keep-Alive: timeout` ends. */
-const KEEP_ALIVE_MARGIN = 1000
-const MAX_KEEP_ALIVE = 600_000
+const KEEP_ALIVE_MARGIN = SECOND
+const MAX_KEEP_ALIVE = 10 * MINUTE
 /** Milliseconds; after a change of DNS or a load balancer the old address is used no longer, under load too. */
-const MAX_AGE = 300_000
+const MAX_AGE = 5 * MINUTE
 
 /** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions) {
-  const { config, resolve = resolveBySystem } = options
-  const origin = config.isalesUrl
-  const timeout = config.isalesConnectTimeout
+  const { config, clock, limits } = options
+  const {
+    isalesUrl: origin,
+    isalesConnectTimeout: timeout,
+    isalesTlsServerName: serverName,
+  } = config
   const egress = egressFor(config)
-  const lookup = createLookup(timeout, resolve)
-  const serverName = config.isalesTlsServerName
+  const lookup = createLookup(timeout, clock, options.resolve)
   const connectWith = (tls: TlsFiles) =>
-    createConnect({ origin, tls, serverName, timeout, egress, lookup })
+    createConnect({ origin, tls, serverName, timeout, egress, lookup, clock })
   const connect = connectWith(options.tls)
   const business = new Pool(options, connect, config.isalesMaxConnections)
   const auth = new Pool(options, connect, AUTH_CONNECTIONS)
@@ -74,16 +74,17 @@ export function createUpstream(options: UpstreamOptions) {
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
     post: createPost(
       (exchange) => auth.dispatch(exchange),
-      options.limits?.loginTimeout ?? LIMITS.loginTimeout,
+      limits?.loginTimeout ?? LIMITS.loginTimeout,
       origin.startsWith('http:'),
+      clock,
     ),
     /** New connections use this from now on; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       const connectAnew = connectWith(tls)
       for (const pool of [business, auth]) pool.reload(connectAnew)
     },
-    /** Connections that are open, and requests that wait for a free one. */
-    stats: () => ({ open: business.open + auth.open, waiting: business.waiting + auth.waiting }),
+    /** Connections that are open. */
+    open: () => business.open + auth.open,
     /** Closes all connections; what is in flight or waiting fails as `closed`. */
     async destroy(): Promise<void> {
       await Promise.all([business.destroy(), auth.destroy()])
@@ -97,9 +98,8 @@ export function createUpstream(options: UpstreamOptions) {
  * A connection is opened for a request, and serves the one that waits longest; a failure to open one is that one's, too.
  */
 class Pool {
-  readonly #options: Omit<UpstreamOptions, 'tls'>
+  readonly #options: PoolOptions
   readonly #max: number
-  readonly #now: () => number
   readonly #connections = new Set<PooledConnection>()
   /** The one that was used last is at the end. One that is closed meanwhile stays until it is found. */
   readonly #idle: PooledConnection[] = []
@@ -110,33 +110,24 @@ class Pool {
   #connect: Connect
   #destroyed = false
 
-  constructor(options: Omit<UpstreamOptions, 'tls'>, connect: Connect, max: number) {
-    const { clock = systemClock } = options
+  constructor(options: PoolOptions, connect: Connect, max: number) {
     this.#options = options
     this.#connect = connect
     this.#max = max
-    this.#now = () => clock.now()
   }
 
   get open(): number {
     return this.#connections.size
   }
 
-  get waiting(): number {
-    return this.#waiting.size
-  }
-
   dispatch(exchange: Exchange): void {
-    if (this.#destroyed) {
-      exchange.abort(closed())
-      return
-    }
+    if (this.#destroyed) return exchange.abort(closed())
+    // Not by way of the set: a set with one addition for each call keeps calls alive.
     const connection = this.#waiting.size === 0 ? this.#free() : undefined
-    if (connection === undefined) {
-      exchange.onAbort = this.#leave
-      this.#waiting.add(exchange)
-      this.#serve()
-    } else this.#send(exchange, connection)
+    if (connection !== undefined) return this.#send(exchange, connection)
+    exchange.onAbort = this.#leave
+    this.#waiting.add(exchange)
+    this.#serve()
   }
 
   reload(connect: Connect): void {
@@ -158,7 +149,7 @@ class Pool {
     for (const exchange of this.#waiting) {
       const connection = this.#free()
       if (connection === undefined) break
-      this.#waiting.delete(exchange)
+      this.#leave(exchange)
       this.#send(exchange, connection)
     }
     while (this.#opening < this.#waiting.size && this.#connections.size + this.#opening < this.#max)
@@ -182,7 +173,7 @@ class Pool {
   }
 
   #isOld({ openedAt }: PooledConnection): boolean {
-    return this.#now() - openedAt >= MAX_AGE
+    return this.#options.clock.now() - openedAt >= MAX_AGE
   }
 
   #open(): void {
@@ -192,7 +183,7 @@ class Pool {
     connect((outcome) => {
       this.#opening -= 1
       if (outcome instanceof Error) {
-        onConnect?.(outcome.reason)
+        onConnect?.(connectFailureOf(outcome.why))
         const [longest] = this.#waiting
         longest?.abort(outcome)
       } else {
@@ -206,7 +197,7 @@ class Pool {
   }
 
   #add(socket: Socket): PooledConnection {
-    const { config, onConnect } = this.#options
+    const { config, clock, onConnect } = this.#options
     const limits = { ...LIMITS, ...this.#options.limits }
     const client = new Client(config.isalesUrl, {
       connect: (_, connected) => {
@@ -228,7 +219,7 @@ class Pool {
     const connection: PooledConnection = {
       client,
       socket,
-      openedAt: this.#now(),
+      openedAt: clock.now(),
       exchange: undefined,
       responded: false,
       closing: false,

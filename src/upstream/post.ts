@@ -1,7 +1,6 @@
 import { cause, CODES } from '../causes.ts'
-import { systemClock } from '../clock.ts'
-import { classify, type Failed } from './errors.ts'
-import { Exchange } from './exchange.ts'
+import type { Clock } from '../clock.ts'
+import { classify, Exchange, type Failed } from './exchange.ts'
 
 /** The result of one POST. A failure is named by its class and code, never by message text. */
 export type PostResult =
@@ -47,6 +46,7 @@ export function createPost(
   dispatch: (exchange: Exchange) => void,
   timeout: number,
   plain: boolean,
+  clock: Clock,
 ): Post {
   return async ({ path, headers: more = [], body, signal }) => {
     if (signal.aborted) return { ...LATE, written: false }
@@ -57,7 +57,7 @@ export function createPost(
       late = true
       exchange.abort('the login timed out or was cancelled')
     }
-    const timer = systemClock.setTimer(abortLate, timeout)
+    const timer = clock.setTimer(abortLate, timeout)
     signal.addEventListener('abort', abortLate)
     dispatch(exchange)
     const result = await resultOf(exchange, plain)

@@ -52,13 +52,7 @@ test.each(FAULTS)(
   'a login that gets %s (%s) is tried again by its back-off, is 503 for the client, and works in the end',
   async (...row) => {
     const [, reason, waits, prepare, env = {}] = row
-    const world = await openTimedWorld({
-      ready: false,
-      prepare,
-      env,
-      // Of real time.
-      limits: { loginTimeout: 1000 },
-    })
+    const world = await openTimedWorld({ ready: false, prepare, env })
 
     await world.pass(waits === UNTOUCHED ? 125_000 : 15 * MINUTE - 1)
     expect(world.exchanges()).toBeLessThanOrEqual(waits === UNTOUCHED ? 20 : 4)

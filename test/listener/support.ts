@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
 import type { Refusal } from '../../src/causes.ts'
 import {
   createListener,
@@ -32,6 +33,7 @@ export async function startListener(
   const requestIds: (string | undefined)[] = []
   const listener = createListener({
     setting: 'LISTEN',
+    clock: systemClock,
     address: { host: '127.0.0.1', port: 0 },
     onRequest,
     onRefused(refusal, requestId) {

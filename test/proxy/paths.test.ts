@@ -89,7 +89,7 @@ test('no path that is forwarded is read as login or refresh by any server', () =
   const segments = ['/rest', '/v1', '/auth', 'uth', '/login', '/refresh', '/x', '/business']
   const part = constantFrom('/', '//', '/..', '/.', ';x', 'a', ...encoded, ...segments)
   const rules = {
-    hosts: undefined,
+    hosts: new Set(['localhost']),
     pseudonym: 'us',
     scheme: 'http' as const,
     allowedPaths: ['/'],
@@ -102,7 +102,7 @@ test('no path that is forwarded is read as login or refresh by any server', () =
       const target = `/rest/v1${parts.join('')}`
       const head = { method: 'POST', target, httpVersion: '1.1', rawHeaders: ['Host', 'localhost'] }
       const valid = validate(head)
-      if ('refused' in valid || LOCAL.includes(valid.path)) return
+      if (typeof valid === 'string' || LOCAL.includes(valid.path)) return
       for (const reading of readings(valid.path))
         expect(reading).not.toMatch(/^\/rest\/v1\/auth\/(?:login|refresh)/)
     }),

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { remembered } from '../../src/proxy/remembered.ts'
+import { remembered } from '../../src/proxy/headers.ts'
 
 /** A function that remembers, and how often it computed. */
 function counting() {

@@ -9,7 +9,7 @@ import {
   type History,
   type Stage,
 } from '../../src/proxy/retry.ts'
-import type { UpstreamFailure } from '../../src/upstream/errors.ts'
+import type { UpstreamFailure } from '../../src/upstream/exchange.ts'
 
 const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'] as const
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
@@ -137,7 +137,7 @@ describe('what the client is told', () => {
         code: 'too-large',
         refusal: 'body-size',
       })
-      expect(interrupted('client-gone')).toBeUndefined()
+      expect(interrupted('client-gone')).toEqual({ do: 'nothing' })
     },
   )
 
@@ -154,7 +154,7 @@ describe('what the client is told', () => {
         ...FAILURES.map((failure) => lost(before, { failure })),
         ...FAILURES.map((failure) => unwritten(before, { failure })),
       ]
-      const sent = told.map((each) => (each?.do === 'fail' ? PROBLEMS[each.code].sent : each?.do))
+      const sent = told.map((each) => (each.do === 'fail' ? PROBLEMS[each.code].sent : each.do))
       expect(sent).toContain('unknown')
       expect(sent).not.toContain('no')
     },

@@ -10,7 +10,7 @@ const RULES: RequestRules = {
   localPaths: ['/rest/isales/v1/openapi/obs/auth/login'],
   maxBodySize: 1000,
 }
-const OPEN: RequestRules = { ...RULES, hosts: undefined, allowedPaths: ['/'] }
+const OPEN: RequestRules = { ...RULES, allowedPaths: ['/'] }
 const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 
 /** The judgement on a good request, but for the changes. */
@@ -78,7 +78,7 @@ describe('the target', () => {
     ['a segment that begins with a dot', '/rest/isales/.well-known', 'ambiguous-path'],
     ['a segment that ends with a dot', '/rest/isales/a./b', 'ambiguous-path'],
   ])('with %s is refused', (_, target, refused) => {
-    expect(judge({ method: 'GET', target })).toEqual({ refused })
+    expect(judge({ method: 'GET', target })).toBe(refused)
   })
 
   it.each([
@@ -99,7 +99,7 @@ describe('the target', () => {
     ['/x//../y', 'double-slash'],
     ['/;x/../y', 'ambiguous-path'],
   ])('%s is refused when every path is open, too', (target, refused) => {
-    expect(judge({ target }, OPEN)).toEqual({ refused })
+    expect(judge({ target }, OPEN)).toBe(refused)
   })
 
   it.each([
@@ -122,14 +122,14 @@ describe('the target', () => {
     [['/a/', '/b/'], '/a/x', true],
     [['/a/', '/b/'], '/b/x', true],
   ])('the prefixes %j open %s: %s', (allowedPaths, target, open) => {
-    expect('refused' in judge({ target }, { ...RULES, allowedPaths })).toBe(!open)
+    expect(typeof judge({ target }, { ...RULES, allowedPaths })).toBe(open ? 'object' : 'string')
   })
 
   it('in absolute form is judged by its own authority and scheme, not by Host', () => {
     const rawHeaders = ['Host', 'evil.example']
     const target = `http://localhost${PATH}`
     expect(judge({ target, rawHeaders })).toMatchObject({ authority: 'localhost' })
-    expect(judge({ target }, { ...RULES, scheme: 'https' })).toEqual({ refused: 'scheme' })
+    expect(judge({ target }, { ...RULES, scheme: 'https' })).toBe('scheme')
   })
 })
 
@@ -151,7 +151,7 @@ describe('Host', () => {
     ['our name as a prefix', ['Host', 'localhost.evil.example'], 'other-host'],
     ['our name in a list', ['Host', 'localhost,evil.example'], 'other-host'],
   ])('%s is refused', (_, rawHeaders, refused) => {
-    expect(judge({ rawHeaders })).toEqual({ refused })
+    expect(judge({ rawHeaders })).toBe(refused)
   })
 
   it.each([
@@ -170,21 +170,20 @@ describe('Host', () => {
     'localhost:65530',
     'localhost:00080',
   ])('%s is ours', (host) => {
-    expect(judge({ rawHeaders: ['Host', host] })).not.toHaveProperty('refused')
+    expect(judge({ rawHeaders: ['Host', host] })).toBeTypeOf('object')
   })
 
-  it('may be any name when none are listed, and none in HTTP/1.0', () => {
-    expect(judge({ rawHeaders: ['Host', 'any.example'] }, OPEN)).not.toHaveProperty('refused')
-    expect(judge({ httpVersion: '1.0', rawHeaders: [] })).not.toHaveProperty('refused')
+  it('may be missing in HTTP/1.0', () => {
+    expect(judge({ httpVersion: '1.0', rawHeaders: [] })).toBeTypeOf('object')
   })
 })
 
 it.each(['0.9', '2.0', '1.2', '3.0', ''])('the version %j is refused', (httpVersion) => {
-  expect(judge({ httpVersion }, OPEN)).toEqual({ refused: 'http-version' })
+  expect(judge({ httpVersion }, OPEN)).toBe('http-version')
 })
 
 it.each(['CONNECT', 'TRACE'])('the method %s is refused', (method) => {
-  expect(judge({ method }, OPEN)).toEqual({ refused: 'method' })
+  expect(judge({ method }, OPEN)).toBe('method')
 })
 
 describe('framing', () => {
@@ -225,12 +224,12 @@ describe('framing', () => {
     ['a vertical tab', ['Transfer-Encoding', '\u000bchunked'], 'coding'],
     ['quotes', ['Transfer-Encoding', '"chunked"'], 'coding'],
   ])('by %s is refused', (_, fields, refused) => {
-    expect(withHeaders(...fields)).toEqual({ refused })
+    expect(withHeaders(...fields)).toBe(refused)
   })
 
   it('by a coding in HTTP/1.0 is refused', () => {
     const rawHeaders = ['Transfer-Encoding', 'chunked']
-    expect(judge({ httpVersion: '1.0', rawHeaders })).toEqual({ refused: 'transfer-encoding' })
+    expect(judge({ httpVersion: '1.0', rawHeaders })).toBe('transfer-encoding')
   })
 })
 
@@ -245,14 +244,14 @@ describe('headers', () => {
     [['Sec-Fetch-Site', 'cross-site'], 'browser'],
     [['sec-fetch-mode', 'navigate'], 'browser'],
   ])('%j are refused: %s', (fields, refused) => {
-    expect(withHeaders(...fields)).toEqual({ refused })
+    expect(withHeaders(...fields)).toBe(refused)
   })
 
   it.each([
     ['Via', '1.1 us-4712'],
     ['X-Via', '1.1 us-4711'],
   ])('%s: %s is admitted', (...field) => {
-    expect(withHeaders(...field)).not.toHaveProperty('refused')
+    expect(withHeaders(...field)).toBeTypeOf('object')
   })
 
   it.each([
@@ -260,8 +259,8 @@ describe('headers', () => {
     // Host line: 4 + 9 + 4 bytes; this one: 1 + n + 4.
     ['16 KiB', ['a', 'x'.repeat(16 * 1024 - 17 - 5)]],
   ])('%s of them are admitted, and no more', (_, fields) => {
-    expect(withHeaders(...fields)).not.toHaveProperty('refused')
-    expect(withHeaders(...fields, 'a', '')).toEqual({ refused: 'headers' })
+    expect(withHeaders(...fields)).toBeTypeOf('object')
+    expect(withHeaders(...fields, 'a', '')).toBe('headers')
   })
 
   it.each(['a', 'Abc-123', 'req:1/2=3+4@x~', 'x'.repeat(128)])('keep the id %s', (requestId) => {
@@ -287,7 +286,7 @@ it('what is valid stays under the prefix, however another server reads its path'
   fc.assert(
     fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
       const valid = judge({ method: 'GET', target: `/rest/isales/${parts.join('')}` })
-      if ('refused' in valid) return
+      if (typeof valid === 'string') return
       const path = decodeURIComponent(valid.target.replace(/\?.*$/, '')).replaceAll('\\', '/')
       const seen = new URL(path.replaceAll(/;[^/]*/g, ''), 'http://x').pathname
       expect(seen.startsWith('/rest/isales/')).toBe(true)

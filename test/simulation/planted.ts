@@ -127,12 +127,12 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'gate: a connection that had a call is never idle again',
     file: 'listener/connections.ts',
-    from: 'this.#boundary = this.#socket.bytesRead\n    this.#place?.idle()',
+    from: 'this.#boundary = this.#socket.bytesRead\n    this.#options.gate.idle(this.#place)',
     to: 'this.#boundary = this.#socket.bytesRead',
   },
   {
     name: 'gate: the newest connection is closed',
-    file: 'listener/gate.ts',
+    file: 'listener/connections.ts',
     from: 'if (place.idleSince < (longest?.[1].idleSince ?? Infinity))',
     to: 'if (place.idleSince < Infinity)',
   },

@@ -1,5 +1,6 @@
 import { Agent } from 'node:http'
 import { onTestFinished } from 'vitest'
+import type { Clock } from '../../src/clock.ts'
 import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/settings.ts'
@@ -15,10 +16,9 @@ import { configOf } from './config.ts'
 import { call, type Calling } from './call.ts'
 import { until } from './until.ts'
 
-export interface WorldOptions extends Pick<
-  AppOptions,
-  'clock' | 'wallClock' | 'random' | 'limits'
-> {
+export interface WorldOptions extends Pick<AppOptions, 'wallClock' | 'random' | 'limits'> {
+  /** Default: the machine's. One that the test moves goes on while the app stops. */
+  readonly clock?: Clock & { readonly advance?: (ms: number) => Promise<void> }
   readonly simulator?: SimulatorOptions
   /** Settings over those of the world: ISALES_URL, user, password and free ports. */
   readonly env?: Environment
@@ -89,9 +89,15 @@ export async function openWorld(options: WorldOptions = {}) {
     metric: (sample: string) => metricOf(admin, sample),
     stop() {
       agent.destroy()
-      stopped ??= app.stop().then(() => sim.close())
+      stopped ??= stop()
       return stopped
     },
+  }
+  async function stop(): Promise<void> {
+    const stopping = app.stop().then(() => true)
+    const step = () => options.clock?.advance?.(10) ?? stopping
+    while ((await Promise.race([stopping, step()])) !== true);
+    await sim.close()
   }
   onTestFinished(() => world.stop())
   if (options.ready !== false) await until(() => events.some(({ type }) => type === 'granted'))

@@ -1,9 +1,8 @@
 import { lookup } from 'node:dns'
 import { Socket } from 'node:net'
 import { afterEach, expect, it, test, vi } from 'vitest'
-import { createConnect } from '../../src/upstream/connector.ts'
-import type { Resolve } from '../../src/upstream/lookup.ts'
-import { ConnectError } from '../../src/upstream/errors.ts'
+import { systemClock } from '../../src/clock.ts'
+import { ConnectError, createConnect, type Resolve } from '../../src/upstream/connector.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
 import { dispatch, openUpstream, plain, portOf } from './support.ts'
@@ -16,6 +15,7 @@ const OPTIONS = {
   timeout: 100,
   egress: undefined,
   lookup,
+  clock: systemClock,
 }
 
 test('a connection that cannot be started fails once, and not again at its timeout', () => {

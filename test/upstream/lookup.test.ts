@@ -1,6 +1,7 @@
 import type { LookupAddress } from 'node:dns'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createLookup, type Resolve } from '../../src/upstream/lookup.ts'
+import { systemClock } from '../../src/clock.ts'
+import { createLookup, type Resolve } from '../../src/upstream/connector.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 
@@ -14,7 +15,11 @@ const SECOND: LookupAddress[] = [
 
 function begin() {
   const queries: { name: string; found: Parameters<Resolve>[2] }[] = []
-  const lookup = createLookup(1000, (name, _, found) => void queries.push({ name, found }))
+  const lookup = createLookup(
+    1000,
+    systemClock,
+    (name, _, found) => void queries.push({ name, found }),
+  )
   const results: unknown[] = []
   const find = (): void =>
     lookup('isales.example', { all: true }, (error, addresses) => {

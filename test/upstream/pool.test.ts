@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
 import { Exchange } from '../../src/upstream/exchange.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
@@ -127,7 +128,7 @@ it.each(['end', 'reset'] as const)(
 
 describe('a connection', () => {
   const aging = (isalesUrl: string) => {
-    const clock = { time: 0, now: () => clock.time }
+    const clock = { ...systemClock, time: 0, now: () => clock.time }
     const options = { isalesUrl, isalesMaxConnections: 1, clock }
     return { clock, upstream: openUpstream(options) }
   }
@@ -144,7 +145,7 @@ describe('a connection', () => {
     const outcomes = await Promise.all(Array.from({ length: 30 }, () => dispatch(upstream)))
     expect(new Set(outcomes.map(({ text }) => text))).toEqual(new Set(['slow']))
     expect(isales.connections()).toBe(3)
-    await until(() => upstream.stats().open <= 1)
+    await until(() => upstream.open() <= 1)
   })
 
   it('that grew too old while it was idle is not used', async () => {
@@ -175,7 +176,7 @@ describe('a connection', () => {
     await until(() => isales.open() === 0)
     leave()
     await until(() => isales.connections() === 2)
-    await until(() => isales.open() === 0 && upstream.stats().open === 0)
+    await until(() => isales.open() === 0 && upstream.open() === 0)
     expect(isales.requests).toHaveLength(1)
   })
 })

@@ -2,10 +2,12 @@ import { connect, type AddressInfo, type Server } from 'node:net'
 import type { TlsOptions } from 'node:tls'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TlsFiles } from '../../src/config/certificates.ts'
-import { Exchange } from '../../src/upstream/exchange.ts'
-import { classify } from '../../src/upstream/errors.ts'
-import type { Resolve } from '../../src/upstream/lookup.ts'
+import { systemClock, type Clock } from '../../src/clock.ts'
+import type { Config } from '../../src/config/settings.ts'
+import { classify, Exchange } from '../../src/upstream/exchange.ts'
+import type { Resolve } from '../../src/upstream/connector.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
+import { configOf } from '../support/config.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import {
   responseBytes,
@@ -18,28 +20,32 @@ import { closing, listen } from '../support/tcp-server.ts'
 export const certificates = makeCertificates()
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
-interface Changes extends Partial<UpstreamOptions['config']> {
+interface Changes extends Partial<Config> {
   readonly tls?: TlsFiles
-  readonly clock?: { now(): number }
+  readonly clock?: Clock
   readonly resolve?: Resolve
   readonly onConnect?: UpstreamOptions['onConnect']
   readonly limits?: UpstreamOptions['limits']
 }
 
-export function openUpstream({ tls, clock, resolve, onConnect, limits, ...changes }: Changes) {
+export function openUpstream({
+  tls,
+  clock = systemClock,
+  resolve,
+  onConnect,
+  limits,
+  ...changes
+}: Changes) {
   const upstream = createUpstream({
     config: {
-      isalesUrl: 'http://127.0.0.1:1',
-      isalesTlsServerName: undefined,
-      httpsProxy: undefined,
-      noProxy: undefined,
+      ...configOf({ ISALES_URL: 'http://127.0.0.1:1', ISALES_USER: 'u', ISALES_PASSWORD: 'p' }),
       isalesConnectTimeout: 500,
       isalesMaxConnections: 4,
       ...changes,
     },
     limits: { bodyIdleTimeout: 2000, loginTimeout: 2000, ...limits },
     tls: tls ?? { ca: certificates.ca.cert },
-    ...(clock === undefined ? {} : { clock }),
+    clock,
     ...(resolve === undefined ? {} : { resolve }),
     ...(onConnect === undefined ? {} : { onConnect }),
   })

@@ -1,0 +1,66 @@
+import { BlockList, isIP } from 'node:net'
+import { endpointOf, originalOf, parseEndpoint, urlHost, type Config } from '../config/index.ts'
+import type { Places } from '../words/index.ts'
+
+/** The egress proxy for this origin, by the rules of curl and Go; undefined: connect directly. */
+export function egressFor({
+  isalesUrl,
+  httpsProxy,
+  noProxy = '',
+}: Pick<Config, 'isalesUrl' | 'httpsProxy' | 'noProxy'>): URL | undefined {
+  const url = new URL(isalesUrl)
+  if (httpsProxy === undefined || url.protocol !== 'https:') return undefined
+  const { host, port } = endpointOf(url)
+  const direct = noProxy
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .some((entry) => entry === '*' || covers(entry, host, port))
+  return direct ? undefined : new URL(httpsProxy.reveal())
+}
+
+/** How many bits of an address name a network, in CIDR notation. */
+const BITS = /\/(\d{1,3})(?=$|:\d+$)/
+
+/** True when one entry of `NO_PROXY` covers the host: an address, a network or a name; then a port, which only Go knows. */
+function covers(entry: string, host: string, port: number): boolean {
+  const [, bits] = BITS.exec(entry) ?? []
+  const { host: name = '', port: only = port } = parseEndpoint(entry.replace(BITS, '')) ?? {}
+  if (only !== port || name === '') return false
+  if (isIP(host) !== 0 && isIP(name) !== 0) return inNetwork(host, name, bits)
+  // A name covers itself and its subdomains, with or without a leading dot (curl); trailing dots do not count.
+  const suffix = `.${name.replaceAll(/^\.|\.$/g, '')}`
+  return `.${host.replace(/\.$/, '')}`.endsWith(suffix) && isIP(host) === 0
+}
+
+function inNetwork(host: string, network: string, bits: string | undefined): boolean {
+  const family = isIP(network) === 6 ? 'ipv6' : 'ipv4'
+  const most = family === 'ipv6' ? 128 : 32
+  const prefix = Number(bits ?? most)
+  if (prefix > most) return false
+  const list = new BlockList()
+  list.addSubnet(network, prefix, family)
+  return list.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** What the facts of failures name. No user and no password of a URL is in it. */
+export function placesOf(config: Config): Places {
+  const hostOf = (url: URL): string => {
+    const { host, port } = endpointOf(url)
+    return `${urlHost(host)}:${port}`
+  }
+  const egress = egressFor(config)
+  const store = config.sessionStoreUrl
+  const fileOf = (path: string | undefined): string => (path === undefined ? '' : originalOf(path))
+  return {
+    hosts: {
+      isales: hostOf(new URL(config.isalesUrl)),
+      egress: egress === undefined ? '' : hostOf(egress),
+      store: store === undefined ? '' : `${urlHost(store.host)}:${store.port}`,
+      client: '',
+      disk: config.stateDir ?? '',
+    },
+    serverName: config.isalesTlsServerName ?? '',
+    userFile: fileOf(config.isalesUserFile),
+    passwordFile: fileOf(config.isalesPasswordFile),
+  }
+}
