@@ -468,7 +468,7 @@ export function codeOfListen(code: string): ListenCode {
 // oxfmt-ignore
 const COMMAND_CODES = [
   'serve', 'check', 'status', 'renew', 'exit-codes', 'unknown-command', 'unknown-flag',
-  'unknown-code', 'no-argument', 'flag-without-value', 'flag-with-value',
+  'unknown-code', 'no-argument', 'flag-value',
   'no-instance', 'any-port', 'not-ready', 'not-responding',
   'other-program', 'odd-response', 'not-here', 'not-signalled', 'check-sound', 'check-works',
   'check-blind', 'check-differs', 'check-store', 'check-calls', 'check-refused',

@@ -1,14 +1,9 @@
-import { constants, existsSync } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { causeOfDisk, codeOf } from '../causes.ts'
 import { loadConfig, type Config, type Loaded } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { ListenError, tryToListen } from '../listener/index.ts'
 import { table } from '../terminal.ts'
-import { placesOf } from '../upstream/index.ts'
-import { explained, factsLine, lineOf, wordsOf, type Words } from '../words/index.ts'
+import { factsLine, lineOf, wordsOf, type Words } from '../words/index.ts'
 import { openAdminClient } from './admin-client.ts'
 import { converse, VERDICTS } from './conversation.ts'
 import { endedBy, EXIT, explainLine, writeProblems, type Command, type Io } from './io.ts'
@@ -21,24 +16,8 @@ export const check: Command = async (flags, io) => {
   if (!loaded.ok) return EXIT.usage
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
   if (flags['live']) return checkLive(loaded.config, io)
-  await warnOfStateDir(loaded.config, io)
   io.stdout.write(`${lineOf(words, { code: 'check-sound', facts: [] })}\n`)
   return EXIT.ok
-}
-
-/** The proxy makes the directory when it is missing. With a login, the book says it. */
-async function warnOfStateDir(config: Config, io: Io): Promise<void> {
-  const { stateDir } = config
-  if (stateDir === undefined) return
-  const { W_OK, X_OK } = constants
-  let there = stateDir
-  while (!existsSync(there)) there = dirname(there)
-  // With a dot at the end a file is no directory.
-  const code = await access(`${there}/.`, W_OK | X_OK).then(() => undefined, codeOf)
-  if (code === undefined) return
-  const failure = { cause: causeOfDisk(code), detail: code }
-  const why = explained(failure, placesOf(config), 'login')
-  io.stderr.write(explainLine(io, 'warning', why, 'STATE_DIR'))
 }
 
 /** Milliseconds after which a port is tried once more: another check has it for less. */
@@ -86,8 +65,6 @@ async function checkLive(config: Config, io: Io): Promise<number> {
   return exit
 }
 
-const NOT_SET = '-'
-
 function settingsTable({ settings, problems }: Loaded, { cli }: Words): string {
   const errors = problems.filter(({ isWarning }) => !isWarning)
   const wrong = errors.map(({ setting }) => setting.toUpperCase())
@@ -97,7 +74,7 @@ function settingsTable({ settings, problems }: Loaded, { cli }: Words): string {
       if (wrong.some((one) => one === name || one === `${name}_FILE`)) return [name, cli.wrong, '']
       const [, path] = /^file (.*)/s.exec(source) ?? []
       const given = path === undefined ? cli.environment : `${cli.file} ${path}`
-      return [name, value || NOT_SET, source === 'default' ? '' : given]
+      return [name, value || '-', source === 'default' ? '' : given]
     }),
   ])
 }

@@ -1,5 +1,5 @@
-import { cause, causeOfStatus, isOfGateway, isRedirect, isWebPage } from '../causes.ts'
-import { systemClock } from '../clock.ts'
+import { cause, causeOfStatus, isOfGateway, isRedirect, isWebPage, type Code } from '../causes.ts'
+import { MINUTE, systemClock } from '../clock.ts'
 import {
   formatRejections,
   formatTokenHeader,
@@ -10,25 +10,30 @@ import {
 } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
 import { isUnder } from '../proxy/index.ts'
+import { logInOnce } from '../sharing/index.ts'
 import {
   askOnce,
   createIsalesClient,
   isGrant,
   isRefusal,
+  openBook,
   withScheme,
   type Grant,
 } from '../token/index.ts'
 import { createUpstream, placesOf, type Post, type PostResult } from '../upstream/index.ts'
-import type { Code } from '../causes.ts'
-import { explained, type Explained, type Fact, type Failure, type Words } from '../words/index.ts'
+import {
+  explained,
+  explainedStore,
+  type Explained,
+  type Fact,
+  type Failure,
+  type Words,
+} from '../words/index.ts'
 import { EXIT, type Io } from './io.ts'
-import { logIn } from './login.ts'
-
-type Topic = keyof Words['cli']['topics']
 
 /** What iSales did at one stage of the conversation. */
 interface Finding {
-  readonly topic: Topic
+  readonly topic: keyof Words['cli']['topics']
   readonly facts: readonly Fact[]
   /** Explains what is wrong; undefined: nothing is. */
   readonly code?: Code | undefined
@@ -45,18 +50,6 @@ export const VERDICTS = {
   'check-store': EXIT.unreachable,
 } as const
 type Verdict = keyof typeof VERDICTS
-
-/** Where a business call carries its token: the English edition, the Chinese one, then everything between. */
-const FIELDS = ['token', 'refreshToken'] as const
-const CARRIERS = ['Bearer', ''].flatMap((scheme) =>
-  FIELDS.flatMap((field) =>
-    ['Authorization', 'Authentication'].map((name): TokenHeader => ({
-      names: [name],
-      scheme,
-      field,
-    })),
-  ),
-)
 
 /** A conversation as far as it has come. */
 interface Run {
@@ -77,84 +70,84 @@ interface Run {
  */
 export async function converse(config: Config, io: Io) {
   const upstream = createUpstream({ config, tls: config.isalesTls, clock: systemClock })
-  const run: Run = {
-    config,
-    io,
-    post: upstream.post,
-    findings: [],
-    settings: {},
-  }
+  const run: Run = { config, io, post: upstream.post, findings: [], settings: {} }
   const verdict = await verdictOf(run)
   await upstream.destroy()
   return { verdict, findings: run.findings, settings: run.settings }
 }
 
-function find(run: Run, topic: Topic, facts: readonly Fact[], code?: Code): void {
-  run.findings.push({ topic, facts, code })
-}
-
-/** What went wrong in a token request, or in a call. */
-function findWhy(run: Run, topic: Topic, { code, facts }: Explained, own: readonly Fact[] = []) {
-  find(run, topic, [...own, ...facts], code)
-}
-
-function clientFor({ post }: Run, config: Config) {
-  return createIsalesClient({ ...config, post, clock: systemClock, wallClock: Date.now })
+/** @param what its facts, or what explains that something is wrong. */
+function find({ findings }: Run, topic: Finding['topic'], what: Explained | readonly Fact[]): void {
+  findings.push('code' in what ? { topic, ...what } : { topic, facts: what })
 }
 
 async function verdictOf(run: Run): Promise<Verdict> {
-  const { config, io } = run
-  const places = placesOf(config)
-  const startedAt = performance.now()
-  const { outcome, store, note, uncounted } = await logIn(config, clientFor(run, config), io)
-  if (uncounted !== undefined) findWhy(run, 'state', explained(uncounted, places, 'login'))
-  if (note !== undefined) findWhy(run, 'store', note)
-  if (store?.why !== undefined) findWhy(run, 'store', store.why)
-  else if (store?.isShared === true) find(run, 'store', [['outcome', 'works']])
+  const { config } = run
+  const { outcome, store } = await logIn(run)
   if ('deferred' in outcome) {
     const code = outcome.deferred === 'guarded' ? 'logins-paused' : 'check-deferred'
-    find(run, 'login', [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]], code)
+    find(run, 'login', { code, facts: [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]] })
     return 'check-no-login'
   }
   if ('failure' in outcome) {
-    findWhy(run, 'login', explained(outcome.failure, places, 'login'))
+    find(run, 'login', explained(outcome.failure, placesOf(config), 'login'))
     return isRefusal(outcome.failure) ? 'check-refused' : 'check-no-login'
   }
-  const took = Math.round(performance.now() - startedAt)
+  const { refreshToken, lifetime, refreshLifetime } = outcome
   find(run, 'login', [
     ['isales', config.isalesUrl],
     ['user', config.isalesUser],
-    ['took', { seconds: took / 1000 }],
-    ...factsOf(outcome),
+    ['lives', { seconds: lifetime.ms / 1000 }],
+    refreshToken === undefined || refreshLifetime === undefined
+      ? ['refreshToken', refreshToken !== undefined]
+      : ['refreshLives', { seconds: refreshLifetime / 1000 }],
   ])
-  const { doubt } = outcome.lifetime
-  if (doubt !== undefined)
-    find(run, 'lifetime', [], doubt === 'missing' ? 'no-lifetime' : 'IsalesProxyLifetimeDoubtful')
-
-  const data = await findCarrier(run, outcome)
-  if (data === undefined || io.signal.aborted) return 'check-calls'
-  const isNoticed = await findRejection(run, outcome)
-  const refreshPath = findPaths(run, data)
-  let grant = outcome
-  if (store?.isShared === true) find(run, 'refresh', [['outcome', 'not-tried']])
-  else grant = (await findRefresh(run, outcome, refreshPath)) ?? outcome
-  const { works, why } = await callInterface(run, grant)
-  if (!works) {
-    findWhy(run, 'conversation', why)
-    return 'check-calls'
+  if (lifetime.doubt !== undefined) {
+    const isMissing = lifetime.doubt === 'missing'
+    const code = isMissing ? 'no-lifetime' : 'IsalesProxyLifetimeDoubtful'
+    find(run, 'lifetime', { code, facts: [] })
   }
-  find(run, 'conversation', [['outcome', 'works']])
-  if (store !== undefined && !store.isShared) return 'check-store'
+
+  const named = await findCarrier(run, outcome)
+  if (named === undefined) return 'check-calls'
+  const isNoticed = await findRejection(run, outcome)
+  const path = findPaths(run, named) ?? config.isalesRefreshPath
+  // Replicas of the store have this refresh token, too.
+  if (store === undefined || store === 'alone') await findRefresh(run, outcome, path)
+  else find(run, 'refresh', [['outcome', 'not-tried']])
+  if (store === 'alone') return 'check-store'
   if (Object.keys(run.settings).length > 0) return 'check-differs'
   return isNoticed ? 'check-works' : 'check-blind'
 }
 
-/** How long the tokens of a grant live. */
-function factsOf({ lifetime, refreshToken, refreshLifetime }: Grant): readonly Fact[] {
-  const lives: Fact = ['lives', { seconds: lifetime.ms / 1000 }]
-  if (refreshToken === undefined) return [lives, ['refreshToken', false]]
-  if (refreshLifetime === undefined) return [lives, ['refreshToken', true]]
-  return [lives, ['refreshLives', { seconds: refreshLifetime / 1000 }]]
+/** One login, which is counted in the book, and waits for the pauses there. Replicas of a shared store take its token. */
+async function logIn(run: Run) {
+  const { config, io } = run
+  const places = placesOf(config)
+  let trouble: Failure | undefined
+  const book = openBook({
+    directory: config.stateDir,
+    clock: systemClock,
+    wallClock: Date.now,
+    onTrouble: (why) => (trouble = why),
+    onExposed() {},
+  })
+  const client = clientFor(run, config)
+  // Timers of the clock keep no process, and the login of another one may be waited for.
+  const alive = setInterval(() => undefined, MINUTE)
+  const { outcome, sharing } = await logInOnce(config, client, book, askOnce(io.signal))
+  clearInterval(alive)
+  if (trouble !== undefined) find(run, 'state', explained(trouble, places, 'login'))
+  // Only in a cluster are several replicas likely.
+  if (sharing === undefined && io.env['KUBERNETES_SERVICE_HOST'] !== undefined)
+    find(run, 'store', { code: 'not-shared', facts: [] })
+  if (sharing?.state === 'alone') find(run, 'store', explainedStore(sharing, places))
+  else if (sharing !== undefined) find(run, 'store', [['outcome', 'works']])
+  return { outcome, store: sharing?.state }
+}
+
+function clientFor({ post }: Run, config: Config) {
+  return createIsalesClient({ ...config, post, clock: systemClock, wallClock: Date.now })
 }
 
 /** The token that goes into the headers. */
@@ -197,31 +190,37 @@ function failureOf(response: PostResult): Failure | undefined {
   return isPage ? { cause: cause('page-refused'), status } : undefined
 }
 
+const FIELDS = ['token', 'refreshToken'] as const
+const NAMES = ['Authorization', 'Authentication']
+
+/** Where a business call carries its token: the English edition, the Chinese one, then everything between. */
+const CARRIERS = ['Bearer', ''].flatMap((scheme) =>
+  FIELDS.flatMap((field) => NAMES.map((name): TokenHeader => ({ names: [name], scheme, field }))),
+)
+
 /** Tries where the token goes until iSales accepts it. Returns what the interface names; undefined: nowhere. */
 async function findCarrier(run: Run, grant: Grant): Promise<object | undefined> {
   const { config: given, io } = run
   const form = formatTokenHeader(given.isalesTokenHeader)
   const others = CARRIERS.filter((one) => formatTokenHeader(one) !== form)
-  const failed: Explained[] = []
+  let first: Explained | undefined
   for (const isalesTokenHeader of [given.isalesTokenHeader, ...others]) {
     run.config = { ...given, isalesTokenHeader }
-    const how = formatTokenHeader(isalesTokenHeader)
-    const { works, isAway, facts, why, data } = await callInterface(run, grant)
+    const text = formatTokenHeader(isalesTokenHeader)
+    const { works, isAway, why, data } = await callInterface(run, grant)
     if (works) {
       find(run, 'call', [
-        ['form', how],
+        ['form', text],
         ['outcome', 'works'],
       ])
-      if (how !== form) run.settings['ISALES_TOKEN_HEADER'] = how
+      if (text !== form) run.settings['ISALES_TOKEN_HEADER'] = text
       return isObject(data) ? data : {}
     }
-    failed.push({ code: why.code, facts: [['form', how], ...why.facts] })
+    first ??= { ...why, facts: [['form', text], ...why.facts] }
     // Another form changes nothing about an iSales that is away.
     if (isAway || io.signal.aborted) break
-    if (how !== form) find(run, 'call', [['form', how], ...facts])
   }
-  const [first] = failed
-  if (first !== undefined) findWhy(run, 'call', first)
+  if (first !== undefined) find(run, 'call', first)
   return undefined
 }
 
@@ -236,84 +235,63 @@ async function findRejection(run: Run, grant: Grant): Promise<boolean> {
   const { status, result, facts, works } = await callInterface(run, grant, invalid)
   const isKnown = given.statuses.includes(status) || given.results.includes(result)
   const isStatus = status >= 400 && status < 500 && !isOfGateway(status)
-  const added = isStatus
-    ? { ...given, statuses: [...given.statuses, status] }
-    : { ...given, results: [...given.results, result] }
-  const setting = formatRejections(added)
+  const setting = formatRejections(
+    isStatus
+      ? { ...given, statuses: [...given.statuses, status] }
+      : { ...given, results: [...given.results, result] },
+  )
   // No setting can hold a result that the format does not take.
   const canBeSet =
     isStatus || (status === 200 && !works && rejectionsFormat.parse(setting) !== null)
   if (!isKnown && canBeSet) run.settings['ISALES_REJECTED'] = setting
   const isNoticed = isKnown || canBeSet
-  find(run, 'invalid', facts, isNoticed ? undefined : 'check-blind')
+  find(run, 'invalid', isNoticed ? facts : { code: 'check-blind', facts })
   return isNoticed
 }
 
-/** Takes over the paths that iSales names. Returns where CTI-OBS refreshes, if iSales names it. */
-function findPaths(run: Run, data: object): string | undefined {
-  const { isalesUrl, allowedPaths: allowed, obsRefreshPath } = run.config
+/** Takes over the origin and the paths that iSales names. Returns where CTI-OBS refreshes, if iSales names it. */
+function findPaths({ config, settings }: Run, data: object): string | undefined {
   const named = Object.entries(data).flatMap(([name, value]) => {
-    const text = String(value)
+    const text = typeof value === 'string' ? value : ''
     const url = /^https?:/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
     const path = pathFormat.parse(url?.pathname ?? text)
-    return path === null ? [] : [{ name, path, origin: url?.origin }]
+    return path === null ? [] : [{ name, path, origin: url?.origin ?? config.isalesUrl }]
   })
-  const origins = new Set(named.flatMap(({ origin = [] }) => origin))
-  const other = [...origins].find((origin) => origin !== isalesUrl)
-  if (other !== undefined) {
-    find(run, 'interface', [['urlsOf', other]])
-    run.settings['ISALES_URL'] = other
-  } else if (origins.size > 0) find(run, 'interface', [['urlsOf', isalesUrl]])
+  const other = named.find(({ origin }) => origin !== config.isalesUrl)
+  if (other !== undefined) settings['ISALES_URL'] = other.origin
+  const { allowedPaths: allowed, obsRefreshPath } = config
   const paths = new Set(named.map(({ path }) => path))
   const closed = [...paths].filter((path) => !allowed.some((open) => isUnder(path, open)))
-  if (closed.length > 0) {
-    find(run, 'interface', [['closedPaths', closed.length]])
-    run.settings['ALLOWED_PATHS'] = [...allowed, ...closed].join(',')
-  }
+  if (closed.length > 0) settings['ALLOWED_PATHS'] = [...allowed, ...closed].join(',')
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
-  if (refresh !== undefined && refresh !== obsRefreshPath) {
-    find(run, 'interface', [['refreshPath', refresh]])
-    run.settings['ISALES_REFRESH_PATH'] = refresh
-  }
+  if (refresh !== undefined && refresh !== obsRefreshPath) settings['ISALES_REFRESH_PATH'] = refresh
   return refresh
 }
 
-/** Tries the refresh call until one form works. Returns what it granted. */
-async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Grant | undefined> {
+/** Tries the refresh until one form of it gives a token that works. */
+async function findRefresh(run: Run, grant: Grant, path: string | undefined): Promise<void> {
   const { config, io } = run
-  const { token, refreshToken } = grant
   const { isalesRefreshPath: given, isalesRefreshHeaderToken: form } = config
-  if (given === undefined || refreshToken === undefined) {
-    find(run, 'refresh', [['outcome', given === undefined ? 'off' : 'not-tried']])
-    return undefined
-  }
-  const path = named ?? given
-  const forms = [...FIELDS, undefined].filter((one) => one !== form)
-  const failed: Explained[] = []
-  for (const isalesRefreshHeaderToken of [form, ...forms]) {
-    const how: Fact = ['form', `Authentication: ${isalesRefreshHeaderToken ?? 'off'}`]
-    const tried = { ...config, isalesRefreshHeaderToken, isalesRefreshPath: path }
-    const outcome = await clientFor(run, tried).refresh({ token, refreshToken }, askOnce(io.signal))
-    if (!isGrant(outcome)) {
-      const { code, facts } = explained(outcome, placesOf(config), 'refresh')
-      failed.push({ code, facts: [how, ...facts] })
-      continue
+  const { token, refreshToken } = grant
+  if (given === undefined || path === undefined || refreshToken === undefined)
+    return find(run, 'refresh', [['outcome', given === undefined ? 'off' : 'not-tried']])
+  const others = [...FIELDS, undefined].filter((one) => one !== form)
+  let first: Explained | undefined
+  for (const isalesRefreshHeaderToken of [form, ...others]) {
+    const text = isalesRefreshHeaderToken ?? 'off'
+    const how: Fact = ['form', `Authentication: ${text}`]
+    const client = clientFor(run, { ...config, isalesRefreshHeaderToken, isalesRefreshPath: path })
+    const outcome = await client.refresh({ token, refreshToken }, askOnce(io.signal))
+    const { works, why } = isGrant(outcome)
+      ? await callInterface(run, { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken })
+      : { works: false, why: explained(outcome, placesOf(config), 'refresh') }
+    if (works) {
+      if (isalesRefreshHeaderToken !== form) run.settings['ISALES_REFRESH_HEADER_TOKEN'] = text
+      return find(run, 'refresh', [how, ['outcome', 'works']])
     }
-    const latest = outcome.refreshToken ?? refreshToken
-    const { works } = await callInterface(run, grant)
-    find(run, 'refresh', [
-      how,
-      ['outcome', 'works'],
-      ['rotates', latest.reveal() !== refreshToken.reveal()],
-      ['oldTokenLives', works],
-    ])
-    if (isalesRefreshHeaderToken !== form)
-      run.settings['ISALES_REFRESH_HEADER_TOKEN'] = isalesRefreshHeaderToken ?? 'off'
-    return { ...outcome, refreshToken: latest }
+    first ??= { ...why, facts: [how, ...why.facts] }
   }
-  const [first] = failed
-  if (first !== undefined) findWhy(run, 'refresh', first)
+  if (first !== undefined) find(run, 'refresh', first)
   // CTI-OBS refreshes at the path that iSales names, and the proxy serves it there: it cannot be off, then.
   if (path === config.obsRefreshPath) run.settings['ISALES_REFRESH_PATH'] = 'off'
-  return undefined
 }

@@ -6,13 +6,13 @@ const NAME = /^[\w-]{1,20}$/
 /** Bytes; no env file is longer. */
 const MAX_FILE = 64 * 1024
 
-interface InstanceError {
-  readonly why: Explained
-}
+type Instance =
+  | { readonly env: Environment; readonly why?: undefined }
+  | { readonly env?: undefined; readonly why: Explained }
 
 /**
- * The environment of a proxy that systemd runs, as far as a command needs it: its env file, its files of user and
- * password, its directory of state. An error says why there is none.
+ * The environment of a proxy that systemd runs, as far as a command needs it: what its unit sets, and its env file. An
+ * error says why there is none.
  *
  * @param name of `isales-auth-proxy@NAME`; `-` is the service without one.
  */
@@ -20,19 +20,19 @@ export function instanceEnvironment(
   name: string,
   env: Environment,
   readFile: ReadFile = readSmallFile,
-): Environment | InstanceError {
+): Instance {
   if (!NAME.test(name)) return { why: { code: 'no-instance', facts: [] } }
   const service = name === '-' ? 'isales-auth-proxy' : `isales-auth-proxy@${name}`
   const directory = `/etc/${service}`
   const file = readFile(`${directory}/env`, MAX_FILE)
   if (!file.ok) return { why: { code: 'no-instance', facts: [['file', `${directory}/env`]] } }
-  return {
-    ...env,
+  const unit = {
     ISALES_USER_FILE: `${directory}/user`,
     ISALES_PASSWORD_FILE: `${directory}/password`,
     STATE_DIR: `/var/lib/${service}`,
-    ...parseEnvironmentFile(file.bytes),
+    MAX_IN_FLIGHT: '256',
   }
+  return { env: { ...env, ...unit, ...parseEnvironmentFile(file.bytes) } }
 }
 
 /** A name, the quoted texts at the beginning of its value, and the rest of it. */

@@ -41,8 +41,13 @@ export interface Io {
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
 }
 
-/** The texts of the flags that were given; of a flag without a value its name. */
-export type FlagValues = Readonly<Record<string, string | undefined>>
+/** The flags that were given, of all commands. */
+export interface FlagValues {
+  readonly live?: boolean
+  readonly quiet?: boolean
+  readonly json?: boolean
+  readonly wait?: string
+}
 
 /** What each file of a command exports. Returns the exit code. */
 export type Command = (flags: FlagValues, io: Io) => Promise<number>

@@ -1,8 +1,8 @@
-import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '../causes.ts'
-import type { Explained } from '../words/index.ts'
+import type { Explained, Fact } from '../words/index.ts'
 import { explainedResponse, openAdminClient, statusIn } from './admin-client.ts'
 import { endedBy, EXIT, explainLine, type Command, type Io } from './io.ts'
 
@@ -34,48 +34,29 @@ export const renew: Command = async (_, io) => {
 }
 
 /** @returns why the signal was not sent; undefined: it was. */
-function hangUp(pid: number | null, io: Io): Explained | undefined {
-  if (pid === null || !runsThis(pid, io.program))
-    return { code: 'not-here', facts: pid === null ? [] : [['process', String(pid)]] }
+function hangUp(pid: number | null, { hangUp: signal, program }: Io): Explained | undefined {
+  const facts: Fact[] = pid === null ? [] : [['process', String(pid)]]
+  if (pid === null || !runsThis(pid, program)) return { code: 'not-here', facts }
   try {
-    io.hangUp(pid)
+    signal(pid)
     return undefined
   } catch (error) {
-    const facts = [
-      ['process', String(pid)],
-      ['detail', codeOf(error)],
-    ] as const
-    return { code: 'not-signalled', facts }
+    return { code: 'not-signalled', facts: [...facts, ['detail', codeOf(error)]] }
   }
 }
 
 /**
- * True when this process runs the same file. Where containers share a network, the number of one is another process in
- * the other.
+ * True when this process is a Node that runs the same file. Where containers share a network, the number of one is another
+ * process in the other.
  */
 function runsThis(pid: number, program: string): boolean {
-  // A log viewer or an editor that shows the file has it among its arguments, too.
-  const [ours, theirs] = ['self', pid].map((id) => valueOf(() => executableOf(id)))
-  if (theirs !== undefined && theirs !== ours) return false
-  const own = valueOf(() => realpathSync(program))
-  // Another user may not read it; most command lines hold the whole path.
-  const from = valueOf(() => readlinkSync(`/proc/${pid}/cwd`)) ?? '/'
-  const args = valueOf(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.split('\0') ?? []
-  const isOwn = (arg: string) =>
-    arg !== '' && valueOf(() => realpathSync(resolve(from, arg))) === own
-  return own !== undefined && args.some(isOwn)
-}
-
-/** Its name: another version of Node may stand elsewhere, or in the place of the one that runs. */
-function executableOf(id: string | number): string {
-  return basename(readlinkSync(`/proc/${id}/exe`).replace(/ \(deleted\)$/, ''))
-}
-
-/** Undefined: it threw. */
-function valueOf(read: () => string): string | undefined {
   try {
-    return read()
+    const own = realpathSync(program)
+    const [node = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    const paths = args.map((arg) => (isAbsolute(arg) ? arg : `/proc/${pid}/cwd/${arg}`))
+    const isNode = /(?:^|\/)node[^/]*$/.test(node)
+    return isNode && paths.some((path) => existsSync(path) && realpathSync(path) === own)
   } catch {
-    return undefined
+    return false
   }
 }

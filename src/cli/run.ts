@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
-import { ALL_CODES, type Code } from '../causes.ts'
+import { ALL_CODES, codeOf, type Code } from '../causes.ts'
 import { nearest } from '../config/index.ts'
 import { indented, fold, printable } from '../terminal.ts'
-import { sectionOf, wordsOf, type Explained, type Fact } from '../words/index.ts'
+import { sectionOf, wordsOf, type Explained } from '../words/index.ts'
 import { instanceEnvironment } from './instance.ts'
 import { EXIT, explainLine, type Command, type FlagValues, type Io, type Output } from './io.ts'
 
@@ -10,26 +10,29 @@ const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80
 
 interface CommandKind {
-  /** What stands after the flag in the help, such as `60s`. Null: the flag takes no value. */
-  readonly flags: Readonly<Record<string, string | null>>
+  /** A flag of text takes a value. */
+  readonly flags: Readonly<Record<string, { readonly type: 'boolean' | 'string' }>>
   /** Loaded only when it is asked for: what serves carries nothing of the others. */
   readonly load: () => Promise<Command>
 }
+
+const SWITCH = { type: 'boolean' } as const
+const TEXT = { type: 'string' } as const
 
 /** docs/commands.md has a section for each. */
 export const COMMANDS = {
   serve: { flags: {}, load: async () => (await import('./serve.ts')).serve },
   check: {
-    flags: { live: null, quiet: null },
+    flags: { live: SWITCH, quiet: SWITCH },
     load: async () => (await import('./check.ts')).check,
   },
   status: {
-    flags: { json: null, wait: '60s' },
+    flags: { json: SWITCH, wait: TEXT },
     load: async () => (await import('./status.ts')).status,
   },
   renew: { flags: {}, load: async () => (await import('./renew.ts')).renew },
 } as const satisfies Readonly<Record<string, CommandKind>>
-export type CommandName = keyof typeof COMMANDS
+type CommandName = keyof typeof COMMANDS
 const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 
 /** Reads the command line and runs what it asks for. Returns the exit code. */
@@ -45,14 +48,14 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
     return EXIT.ok
   }
 
-  const [, inline] = /^--instance(?:=(.*))?$/.exec(argv[0] ?? '') ?? []
-  if (argv[0]?.startsWith('--instance')) {
-    const own = instanceEnvironment(inline ?? argv[1] ?? '', io.env)
-    if ('why' in own && typeof own.why === 'object') return misused(own.why)
-    const surroundings = { ...io, env: own as Io['env'], isUnit: true } as const
-    return runCommand(argv.slice(inline === undefined ? 2 : 1), surroundings)
-  }
   const [first = 'serve', ...rest] = argv
+  if (/^--instance(?:=|$)/.test(first)) {
+    // The name stands behind `=`, or is the next argument.
+    const [instance = '', ...command] = [...first.split('=').slice(1), ...rest]
+    const { env, why } = instanceEnvironment(instance, io.env)
+    if (why !== undefined) return misused(why)
+    return runCommand(command, { ...io, env, isUnit: true })
+  }
   if (/^(?:--version|-v|version)$/.test(first)) return print(`${BUILD_VERSION}\n`)
   if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))
   if (first === 'help') {
@@ -61,94 +64,67 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
     return print(sectionText(code, io))
   }
   // Without a command the arguments are those of serve.
-  const name = first.startsWith('-') ? 'serve' : first
+  const [name, args] = first.startsWith('-') ? ['serve', argv] : [first, rest]
   if (!isCommand(name)) return misused(unknown('unknown-command', name, NAMES))
-  const args = first.startsWith('-') ? argv : rest
   if (args.includes('--help') || args.includes('-h')) return print(sectionText(name, io))
-  const { flags, load }: CommandKind = COMMANDS[name]
-  const { why, values } = parseFlags(flags, args)
-  if (why !== undefined) return misused(why)
+  const { flags: options, load }: CommandKind = COMMANDS[name]
+  let values: FlagValues
+  try {
+    ;({ values } = parseArgs({ args: [...args], options }))
+  } catch (error) {
+    // Never its message: it repeats arguments, and somebody may have put a password there.
+    return misused({ code: MISUSES[codeOf(error)] ?? 'flag-value', facts: [] })
+  }
   const run = await load()
   return run(values, io)
+}
+
+const MISUSES: Readonly<Record<string, Code>> = {
+  ERR_PARSE_ARGS_UNKNOWN_OPTION: 'unknown-flag',
+  ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL: 'no-argument',
 }
 
 function isCommand(name: string): name is CommandName {
   return Object.hasOwn(COMMANDS, name)
 }
 
-/** Reads `--name`, `--name value` and `--name=value`. */
-function parseFlags(
-  flags: CommandKind['flags'],
-  args: readonly string[],
-): { readonly values: FlagValues; readonly why?: Explained } {
-  const options = Object.fromEntries(
-    Object.entries(flags).map(([name, example]) => {
-      return [name, { type: example === null ? 'boolean' : 'string' } as const]
-    }),
-  )
-  // Strict, its errors would repeat arguments, and somebody may have put a password there.
-  const { tokens } = parseArgs({ args: [...args], options, tokens: true, strict: false })
-  const values: Record<string, string> = {}
-  const wrong = (code: Code, ...facts: readonly Fact[]) => ({ values, why: { code, facts } })
-  for (const token of tokens) {
-    if (token.kind !== 'option') return wrong('no-argument')
-    const { name, rawName, value, inlineValue } = token
-    const example = Object.hasOwn(flags, name) ? flags[name] : undefined
-    const known = [...Object.keys(flags), 'help'].map((one) => `--${one}`)
-    if (example === undefined) return { values, why: unknown('unknown-flag', rawName, known) }
-    if (example === null && value !== undefined) return wrong('flag-with-value', ['flag', rawName])
-    const isMissing = !value || (!inlineValue && value.startsWith('-'))
-    if (example !== null && isMissing)
-      return wrong('flag-without-value', ['example', `${rawName} ${example}`])
-    values[name] = value ?? name
-  }
-  return { values }
-}
-
 /** With what was probably meant. */
 function unknown(code: Code, given: string, known: readonly string[]): Explained {
-  const found: Fact = [
-    'found',
-    JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given),
-  ]
+  const found = JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
   const meant = nearest(given, known, 2)
-  return { code, facts: meant === undefined ? [found] : [found, ['meant', meant]] }
+  return { code, facts: [['found', found], ...(meant ? [['meant', meant] as const] : [])] }
 }
 
 function usageOf(name: CommandName): string {
-  const flags: readonly [string, string | null][] = Object.entries(COMMANDS[name].flags)
-  const texts = flags.map(
-    ([flag, example]) => `[--${flag}${example === null ? '' : ` ${example}`}]`,
+  const { flags }: CommandKind = COMMANDS[name]
+  const texts = Object.entries(flags).map(([flag, { type }]) =>
+    type === 'string' ? `[--${flag} T]` : `[--${flag}]`,
   )
   return [name, ...texts].join(' ')
 }
 
 function overview({ env }: Io): string {
   const { cli, labelled, language } = wordsOf(env)
-  const names = Object.keys(COMMANDS) as readonly CommandName[]
   const rows = [
-    ...names.map((name) => [usageOf(name), sectionOf(language, name).title]),
+    ...Object.keys(COMMANDS)
+      .filter(isCommand)
+      .map((name) => [usageOf(name), sectionOf(language, name).title]),
     ['help CODE', cli.help],
     ['version', cli.version],
   ]
   const exitCodes = sectionOf(language, 'exit-codes')
-  return `${labelled(cli.usage, `${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]`)}
-
-${indented(rows, WIDTH)}
-
-${fold(sectionOf(language, 'serve').means, WIDTH).join('\n')}
-
-${exitCodes.title}
-${readable(exitCodes.body)}
-`
+  const usage = labelled(cli.usage, `${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]`)
+  const settings = fold(sectionOf(language, 'serve').means, WIDTH).join('\n')
+  const exits = `${exitCodes.title}\n${readable(exitCodes.body)}`
+  return `${[usage, indented(rows, WIDTH), settings, exits].join('\n\n')}\n`
 }
 
 /** The section of a code, as `help CODE` and `COMMAND --help` print it. */
 function sectionText(code: Code, { env }: Io): string {
   const { cli, labelled, language, sentences } = wordsOf(env)
   const { title, means, todo, body } = sectionOf(language, code)
-  const usage = isCommand(code) ? labelled(cli.usage, `${PROGRAM} ${usageOf(code)}`) : code
-  const paragraphs = [usage, sentences(title, means), todo].map((text) =>
+  const head = isCommand(code) ? labelled(cli.usage, `${PROGRAM} ${usageOf(code)}`) : code
+  const paragraphs = [head, sentences(title, means), todo].map((text) =>
     fold(text, WIDTH).join('\n'),
   )
   return `${[...paragraphs, readable(body)].filter((text) => text !== '').join('\n\n')}\n`
@@ -156,12 +132,14 @@ function sectionText(code: Code, { env }: Io): string {
 
 /** Paragraphs and tables of a section, for a terminal. */
 function readable(body: string): string {
-  const cells = (line: string) => line.slice(2, -2).split(' | ')
   const plain = body.replaceAll('`', '').replaceAll(/\*([^*\n]+)\*/g, '$1')
   const blocks = plain.split('\n\n').map((block) => {
     const lines = block.split('\n')
     return block.startsWith('| ')
-      ? indented(lines.slice(2).map(cells), WIDTH)
+      ? indented(
+          lines.slice(2).map((line) => line.slice(2, -2).split(' | ')),
+          WIDTH,
+        )
       : lines.flatMap((line) => fold(line, WIDTH)).join('\n')
   })
   return blocks.join('\n\n')

@@ -10,7 +10,7 @@ export const status: Command = async ({ json, wait }, io) => {
   const patience = wait === undefined ? undefined : duration('0s', '24h').parse(wait)
   if (patience === null) {
     const facts = [['example', '--wait 60s']] as const
-    io.stderr.write(explainLine(io, 'error', { code: 'flag-without-value', facts }, '--wait'))
+    io.stderr.write(explainLine(io, 'error', { code: 'flag-value', facts }))
     return EXIT.usage
   }
   const ask = openAdminClient(io)

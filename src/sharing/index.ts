@@ -6,6 +6,7 @@ import type { Config } from '../config/index.ts'
 import {
   createToken,
   loginOnce,
+  withBook,
   type BookStore,
   type Deferred,
   type IsalesClient,
@@ -43,10 +44,12 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
 }
 
 /**
- * One login of a command, through the store and published there, so that running replicas take the new token instead of
- * losing theirs. Undefined when no store is configured.
+ * One login of a command: through the store and published there, so that running replicas take the new token instead of
+ * losing theirs; or without one.
+ *
+ * @returns `sharing`: undefined when no store is configured.
  */
-export async function logInShared(
+export async function logInOnce(
   config: Config,
   isales: IsalesClient,
   book: BookStore,
@@ -54,10 +57,10 @@ export async function logInShared(
 ) {
   const logins = { client: isales, book, rules: config, clock: systemClock, random: Math.random }
   const share = await openShare({ ...logins, config, observe() {}, observeCall() {} })
-  if (share === undefined) return undefined
-  const { client } = share
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const ask = loginOnce(credentials, sending)
+  if (share === undefined) return { outcome: await withBook(logins)(ask), sharing: undefined }
+  const { client } = share
   share.start(() => {})
   try {
     let outcome = await client(ask)
@@ -71,7 +74,7 @@ export async function logInShared(
       const current = createToken(outcome, config, 0)
       outcome = await client({ ...ask, current, loginDue: false })
     }
-    return { outcome, store: share.snapshot() }
+    return { outcome, sharing: share.snapshot() }
   } finally {
     await share.stop()
   }
