@@ -1,9 +1,8 @@
 // Writes the licence of every package that the bundle may hold: node scripts/notices.mjs FILE
 // Fails when a licence is not on its list: one for what is delivered, one for the tools.
-import { writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
-import { init } from 'license-checker-rseidelsohn'
 
 const ALLOWED = [
   'MIT',
@@ -20,23 +19,21 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** The text of the notices, one section for each production dependency. */
 export async function notices() {
-  const { name, version } = await import('../package.json', { with: { type: 'json' } }).then(
-    (json) => json.default,
-  )
-  const list = promisify(init)
-  const common = { start: root, excludePackages: `${name}@${version}` }
-  await list({ ...common, onlyAllow: ALLOWED_TOOLS.join(';') })
-  const packages = await list({
-    ...common,
-    production: true,
-    onlyAllow: ALLOWED.join(';'),
-    customFormat: { licenseText: '', copyright: '' },
-  })
-  const sections = Object.entries(packages).map(([id, { licenses, licenseText, licenseFile }]) => {
-    if (!/licen[cs]e/i.test(licenseFile ?? ''))
-      throw new Error(`${id} comes without a licence file`)
-    return `${id} (${String(licenses)})\n\n${licenseText.trim()}\n`
-  })
+  const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'))
+  const sections = []
+  for (const [path, { version, license = 'none', dev }] of Object.entries(packages)) {
+    if (path === '') continue
+    const id = `${path.replace(/.*node_modules\//, '')}@${version}`
+    // An SPDX expression, such as (MIT AND CC-BY-3.0).
+    const licences = license.replaceAll(/[()]/g, '').split(' AND ')
+    if (!licences.every((each) => (dev ? ALLOWED_TOOLS : ALLOWED).includes(each)))
+      throw new Error(`${id}: the licence ${license} is not permitted`)
+    if (dev) continue
+    const file = (await readdir(join(root, path))).find((name) => /^licen[cs]e/i.test(name))
+    if (file === undefined) throw new Error(`${id} comes without a licence file`)
+    const text = await readFile(join(root, path, file), 'utf8')
+    sections.push(`${id} (${license})\n\n${text.trim()}\n`)
+  }
   return `isales-auth-proxy contains the packages below.\n\n${sections.join(`\n${'-'.repeat(80)}\n\n`)}`
 }
 
