@@ -9,7 +9,7 @@ import { changeSwitches, type Switches } from './switches.ts'
 
 export type { SeenRequest, SimulatorTls, Switches }
 export { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from './business.ts'
-export { ECHO_PATH, UPLOAD_PATH } from './streams.ts'
+export { ECHO_PATH } from './streams.ts'
 
 export interface SimulatorOptions {
   readonly switches?: Partial<Switches>

@@ -16,7 +16,7 @@ import {
   spoil,
   type PlainResponse,
 } from './response.ts'
-import { countUpload, echo, ECHO_PATH, UPLOAD_PATH } from './streams.ts'
+import { echo, ECHO_PATH } from './streams.ts'
 import type { Refusal, Switches } from './switches.ts'
 
 /** One request, when its response has ended. It holds no secret. */
@@ -203,11 +203,6 @@ export function createService({
       if (response === undefined) return refused(400)
       record(call, query.get('id') ?? undefined, 0)
       return response
-    }
-    if (path === UPLOAD_PATH) {
-      const resultData = await countUpload(request)
-      record(call, query.get('id') ?? undefined, resultData.bytes)
-      return json(200, { result: 0, resultData }, switches())
     }
     return executeCall(call)
   }

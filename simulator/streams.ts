@@ -1,11 +1,8 @@
-import type { IncomingMessage } from 'node:http'
 import { BASE_PATH } from './business.ts'
 import type { PlainResponse } from './response.ts'
 
 /** `GET echo?bytes=70000&id=x` responds with so many bytes, at most 1 GiB. Not part of iSales: tests need it. */
 export const ECHO_PATH = `${BASE_PATH}/echo`
-/** Counts a body of any size: `upload?id=x`. Not part of iSales: tests need it. */
-export const UPLOAD_PATH = `${BASE_PATH}/upload`
 
 const BLOCK = Buffer.alloc(64 * 1024, 'isales-simulator')
 const MAX_BYTES = 1024 ** 3
@@ -19,13 +16,6 @@ export function echo(query: URLSearchParams): PlainResponse | undefined {
     'content-length': String(bytes),
   }
   return { status: 200, headers, body: blocks(bytes) }
-}
-
-/** Reads the body to its end; returns how many bytes came. */
-export async function countUpload(request: IncomingMessage): Promise<{ readonly bytes: number }> {
-  let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) bytes += chunk.length
-  return { bytes }
 }
 
 function* blocks(bytes: number): Generator<Buffer> {

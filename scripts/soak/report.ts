@@ -1,8 +1,7 @@
 import { cpus, release, totalmem } from 'node:os'
 import type { SimulatorState } from '../../simulator/index.ts'
 import type { Counts } from '../../test/simulation/judge.ts'
-import { nameOf } from '../../test/simulation/acts.ts'
-import type { Plan } from '../../test/simulation/plan.ts'
+import { nameOf, type Plan } from '../../test/simulation/plan.ts'
 import type { Sample } from './world.ts'
 
 export interface Run {

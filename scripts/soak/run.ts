@@ -37,12 +37,11 @@ function optionsOf(args: string[]): Options | undefined {
         minutes: { type: 'string' },
         seed: { type: 'string' },
         replicas: { type: 'string' },
-        store: { type: 'boolean', default: false },
       },
     })
     const minutes = Number(values.minutes ?? 1)
     const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))
-    const replicas = Number(values.replicas ?? (values.store ? 3 : 1))
+    const replicas = Number(values.replicas ?? 1)
     const isValid = minutes >= 0.25 && minutes <= 10_000 && Number.isInteger(seed)
     const isCount = Number.isInteger(replicas) && replicas >= 1 && replicas <= 9
     return isValid && isCount ? { minutes, seed, replicas } : undefined

@@ -11,12 +11,12 @@ import {
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Simulator } from '../../simulator/index.ts'
-import type { Machine } from '../../test/simulation/client.ts'
 import {
   FIRST_PASSWORD,
   PASSWORD_MARK,
   type Replica,
   type World,
+  type Machine,
 } from '../../test/simulation/stage.ts'
 import { freePort } from '../../test/support/free-port.ts'
 

@@ -1,5 +1,5 @@
 // oxlint-disable no-underscore-dangle, unbound-method -- these are names of Node, and functions in the place of its own
-// Virtual time: one heap of tasks. Each task has an owner, the program that scheduled it, so that one program can be
+// Virtual time: tasks in the order in which they are due. Each task has an owner, the program that scheduled it, so that one program can be
 // stopped or killed while the others go on.
 
 /** One simulated process. */
@@ -30,7 +30,8 @@ interface Task {
 /** 2026-01-01, in milliseconds since 1970. */
 const DATE = 1_767_225_600_000
 
-let heap: Task[] = []
+/** The next one is the last. */
+let due: Task[] = []
 let now = 0
 let order = 0
 let onCrash: (owner: Owner, error: unknown) => void = () => undefined
@@ -39,7 +40,7 @@ let current = createOwner('outside')
 
 /** Begins a world: nothing is due, and it is 0. Each owner's numbers come from the seed and its name. */
 export function resetLoop(seed: number, crashed: typeof onCrash): void {
-  heap = []
+  due = []
   now = 0
   order = 0
   onCrash = crashed
@@ -113,12 +114,12 @@ export function runUntil(condition: () => boolean, end = Infinity): boolean {
 function run(condition: () => boolean, end: number): boolean {
   settle(current)
   while (!condition()) {
-    const task = heap[0]
+    const task = due.at(-1)
     if (task === undefined || task.at > end) {
       if (end < Infinity) now = Math.max(now, end)
       return false
     }
-    remove()
+    due.pop()
     if (task.run === undefined) continue
     now = Math.max(now, task.at)
     if (task.owner.state === 'frozen') task.owner.parked.push(task)
@@ -154,37 +155,17 @@ function settle(who: Owner): void {
   }
 }
 
-const isBefore = (one: Task, other: Task): boolean =>
-  one.at < other.at || (one.at === other.at && one.order < other.order)
-
 function insert(task: Task): void {
-  let index = heap.length
-  while (index > 0) {
-    const parent = (index - 1) >> 1
-    const above = heap[parent]
-    if (above === undefined || isBefore(above, task)) break
-    heap[index] = above
-    index = parent
+  let from = 0
+  let to = due.length
+  while (from < to) {
+    const middle = (from + to) >> 1
+    const other = due[middle] as Task
+    const isLater = other.at > task.at || (other.at === task.at && other.order > task.order)
+    if (isLater) from = middle + 1
+    else to = middle
   }
-  heap[index] = task
-}
-
-function remove(): void {
-  const last = heap.pop()
-  if (last === undefined || heap.length === 0) return
-  let index = 0
-  for (;;) {
-    let child = 2 * index + 1
-    const left = heap[child]
-    if (left === undefined) break
-    const right = heap[child + 1]
-    const least = right !== undefined && isBefore(right, left) ? right : left
-    if (least === right) child += 1
-    if (isBefore(last, least)) break
-    heap[index] = least
-    index = child
-  }
-  heap[index] = last
+  due.splice(from, 0, task)
 }
 
 /** sfc32: fast, and good enough for choices. */
@@ -215,14 +196,14 @@ export function hashOf(text: string): number {
 export interface Random {
   /** An integer from `min` to `max`, both included. */
   between(min: number, max: number): number
-  pick<Value>(values: readonly [Value, ...Value[]]): Value
+  pick<const Value>(values: readonly Value[]): Value
   chance(probability: number): boolean
 }
 
 export function randomOf(unit: () => number): Random {
   return {
     between: (min, max) => min + Math.floor(unit() * (max - min + 1)),
-    pick: (values) => values[Math.floor(unit() * values.length)] ?? values[0],
+    pick: (values) => values[Math.floor(unit() * values.length)] as (typeof values)[number],
     chance: (probability) => unit() < probability,
   }
 }

@@ -7,11 +7,10 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { bundle, bundleFile, root } from './build.ts'
-import { actText } from './acts.ts'
+import { actText, type Plan } from './plan.ts'
 import { misfits, plant, PLANTED, type Planted } from './planted.ts'
 import type * as Scenarios from '../token/scenarios.ts'
 import type * as Search from './search.ts'
-import { shrink } from './shrink.ts'
 import type { Result, Task } from './worker.ts'
 
 const PROCESSES = 2
@@ -19,6 +18,14 @@ const PROCESSES = 2
 const TWICE = 10
 /** Findings that are shown. */
 const SHOWN = 8
+/** Runs for a plan that is cut down to what matters. */
+const MAX_SHRINKS = 60
+/** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
+const SEARCHES = [
+  [2, 2, 24],
+  [3, 1, Infinity],
+  [3, 2, 10],
+] as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,171 +40,144 @@ const { values, positionals } = parseArgs({
     search: { type: 'boolean', default: false },
   },
 })
-
 const rate = values.rate === undefined ? undefined : Number(values.rate)
 const given = { minutes: Number(values.minutes), rate }
+const seedsFrom = (first: number): number[] =>
+  Array.from({ length: Number(values.seeds) }, (_, nth) => first + nth)
 
-/** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
-const SEARCHES = [
-  [2, 2, 24],
-  [3, 1, Infinity],
-  [3, 2, 10],
-] as const
+await mkdir(join(root, '.tmp'), { recursive: true })
+const directory = mkdtempSync(join(root, '.tmp', 'simulation-'))
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
+process.exitCode = (await choose()) ? 0 : 1
 
-const directory = await makeDirectory()
-const entry = values.planted || values.search ? '' : await bundle(directory)
-process.exitCode = await choose()
-
-function choose(): Promise<number> {
+async function choose(): Promise<boolean> {
   if (values.search) return searched()
   if (values.planted) return planted()
-  return values.seed === undefined ? many() : one(Number(values.seed))
+  const entry = await bundle(directory)
+  return values.seed === undefined ? many(entry) : one(entry, Number(values.seed))
 }
 
-/** Each planted bug must be found; two are tried at a time. */
-async function planted(): Promise<number> {
+/** Each planted mistake must be found; two are tried at a time. */
+async function planted(): Promise<boolean> {
   const unfit = misfits(root)
   for (const name of unfit) print(`does not fit the program any more: ${name}`)
-  if (unfit.length > 0) return 1
+  if (unfit.length > 0) return false
   // Of a name, such as `budget`, a part will do.
   const chosen = PLANTED.filter(({ name }) => name.includes(positionals[0] ?? ''))
   const waiting = [...chosen]
-  const seeds = Array.from({ length: Number(values.seeds) }, (_, nth) => nth + 1)
   let missed = 0
   const worker = async (): Promise<void> => {
     for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
-      if (bug.by !== undefined) {
-        const find = bug.by === 'search' ? brokenBy : crossedBy
-        const broken = await find(bug, join(directory, String(waiting.length)))
-        if (broken === undefined) missed += 1
-        print(`${bug.name}: ${broken ?? 'NOT FOUND'}`)
-        continue
-      }
-      const built = await bundle(join(directory, String(waiting.length)), [plant(bug, root)])
-      const task = { seeds, ...given, untilFinding: true }
-      const [last] = (await runAll(task, built)).slice(-1)
-      const [finding] = last?.findings ?? []
-      if (finding === undefined) missed += 1
-      const how =
-        finding === undefined
-          ? 'NOT FOUND'
-          : `seed ${last?.seed}, judgement ${finding.judgement}: ${finding.text.slice(0, 80)}`
-      print(`${bug.name}: ${how}`)
+      const find = bug.by === 'search' ? brokenBy : bug.by === 'scenarios' ? crossedBy : failedBy
+      const found = await find(bug, join(directory, String(waiting.length)))
+      if (found === undefined) missed += 1
+      print(`${bug.name}: ${found ?? 'NOT FOUND'}`)
     }
   }
   await Promise.all(Array.from({ length: PROCESSES }, worker))
-  print(`${chosen.length} planted bugs, ${missed} not found`)
-  return missed === 0 ? 0 : 1
+  print(`${chosen.length} planted mistakes, ${missed} not found`)
+  return missed === 0
+}
+
+/** The first seed that fails with it. */
+async function failedBy(bug: Planted, place: string): Promise<string | undefined> {
+  const entry = await bundle(place, [plant(bug, root)])
+  const results = await run(entry, { seeds: seedsFrom(1), ...given, untilFinding: true })
+  const { seed, findings: [finding] = [] } = results.at(-1) ?? {}
+  return finding && `seed ${seed}, judgement ${finding.judgement}: ${finding.text.slice(0, 80)}`
 }
 
 /** What the exhaustive search finds of it. */
 async function brokenBy(bug: Planted, place: string): Promise<string | undefined> {
-  const file = await bundleFile('simulation/search.ts', place, [plant(bug, root)])
-  const built = (await import(pathToFileURL(file).href)) as typeof Search
-  const [what] = built.search(2, 2, Infinity, true).broken.keys()
+  const file = await bundleFile('simulation/search.ts', `${place}.mjs`, [plant(bug, root)])
+  const { search } = (await import(pathToFileURL(file).href)) as typeof Search
+  const [what] = search(2, 2, Infinity, true).broken.keys()
   return what && `the search: ${what}`
 }
 
 /** The first scenario whose bound it crosses. */
 async function crossedBy(bug: Planted, place: string): Promise<string | undefined> {
-  const file = await bundleFile('token/scenarios.ts', place, [plant(bug, root)])
+  const file = await bundleFile('token/scenarios.ts', `${place}.mjs`, [plant(bug, root)])
   const { SCENARIOS, isWithin } = (await import(pathToFileURL(file).href)) as typeof Scenarios
   for (const [name, scenario] of Object.entries(SCENARIOS))
     if (!(await isWithin(scenario))) return `the scenarios: ${name}`
   return undefined
 }
 
-async function searched(): Promise<number> {
+async function searched(): Promise<boolean> {
   const { search } = await import('./search.ts')
   let failed = 0
   for (const [replicas, faults, limit] of SEARCHES) {
     const began = performance.now()
     const { states, depth, whole, broken, deadRecord = [] } = search(replicas, faults, limit)
     const took = ((performance.now() - began) / 1000).toFixed(1)
+    const all = whole ? ', all there are' : ''
     print(
-      `${replicas} replicas, ${faults} faults: ${states} states to depth ${depth}${whole ? ', all there are' : ''}; ${took} s`,
+      `${replicas} replicas, ${faults} faults: ${states} states to depth ${depth}${all}; ${took} s`,
     )
     failed += broken.size
-    for (const [what, path] of broken) print(`  BROKEN: ${what}\n    ${path.join('\n    ')}`)
-    if (deadRecord.length > 0)
-      print(
-        `  known: a record that is dead until a call is rejected\n    ${deadRecord.join('\n    ')}`,
-      )
+    for (const [what, path] of broken) print(`  BROKEN: ${[what, ...path].join('\n    ')}`)
+    const known = 'known: a record that is dead until a call is rejected'
+    if (deadRecord.length > 0) print(`  ${[known, ...deadRecord].join('\n    ')}`)
   }
-  return failed === 0 ? 0 : 1
+  return failed === 0
 }
 
-async function makeDirectory(): Promise<string> {
-  await mkdir(join(root, '.tmp'), { recursive: true })
-  const made = mkdtempSync(join(root, '.tmp', 'simulation-'))
-  process.on('exit', () => rmSync(made, { recursive: true, force: true }))
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
-  return made
-}
-
-/** Runs the task in a process of its own; what it prints beside its results goes to `onLine`. */
-function run(
+/** Runs the task in a process of its own; each line that is no result is printed. */
+async function run(
+  entry: string,
   task: Task,
-  onResult: (result: Result) => void,
-  { program = entry, onLine = ignore }: { program?: string; onLine?: (line: string) => void } = {},
-): Promise<void> {
+  onResult: (result: Result) => void = () => undefined,
+): Promise<Result[]> {
   // Most of what a world makes ends with it. Streams read the stack of each error that ends them, which took a third of the time.
   const stacks = task.trace ? '--enable-source-maps' : '--stack-trace-limit=1'
   const flags = ['--max-semi-space-size=64', stacks]
-  const child = spawn(process.execPath, [...flags, program, JSON.stringify(task)], {
+  const child = spawn(process.execPath, [...flags, entry, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  const results: Result[] = []
   createInterface(child.stdout).on('line', (line) => {
-    if (line.startsWith('RESULT ')) onResult(JSON.parse(line.slice(7)) as Result)
-    else onLine(line)
+    if (!line.startsWith('RESULT ')) return print(line)
+    const result = JSON.parse(line.slice(7)) as Result
+    results.push(result)
+    onResult(result)
   })
   return new Promise((resolve, reject) => {
     child.on('close', (code) => {
-      if (code === 0) resolve()
+      if (code === 0) resolve(results)
       else reject(new Error(`the world ended with ${code}`))
     })
   })
 }
 
-async function runAll(task: Task, program = entry): Promise<Result[]> {
-  const results: Result[] = []
-  await run(task, (result) => results.push(result), { program })
-  return results
+async function one(entry: string, seed: number): Promise<boolean> {
+  const results = await run(entry, { seeds: [seed], ...given, trace: values.trace })
+  for (const result of results) await tell(entry, result)
+  return results.every(({ findings }) => findings.length === 0)
 }
 
-async function one(seed: number): Promise<number> {
-  const found: Result[] = []
-  const task = { seeds: [seed], ...given, trace: values.trace }
-  await run(task, (result) => found.push(result), { onLine: print })
-  for (const result of found) await tell(result)
-  return found.every(({ findings }) => findings.length === 0) ? 0 : 1
-}
-
-async function many(): Promise<number> {
-  const [count, from] = [Number(values.seeds), Number(values.from)]
-  const seeds = Array.from({ length: count }, (_, nth) => from + nth)
+async function many(entry: string): Promise<boolean> {
+  const seeds = seedsFrom(Number(values.from))
   const again = seeds.filter((seed) => seed % TWICE === 0)
   const began = performance.now()
-  const results: Result[] = []
+  const onResult = ({ seed, findings: [finding] }: Result): void => {
+    if (finding !== undefined)
+      print(`seed ${seed}: judgement ${finding.judgement}: ${finding.text}`)
+  }
   // Each runs its share, and then some of the others': other seeds came before them in that process.
   const shares = Array.from({ length: PROCESSES }, (_, nth) => {
     const isOwn = (seed: number): boolean => seed % PROCESSES === nth
-    const mine = seeds.filter(isOwn)
-    return [...mine, ...again.filter((seed) => !isOwn(seed))]
+    return [...seeds.filter(isOwn), ...again.filter((seed) => !isOwn(seed))]
   })
-  const onResult = (result: Result): void => {
-    const [finding] = result.findings
-    results.push(result)
-    if (finding !== undefined)
-      print(`seed ${result.seed}: judgement ${finding.judgement}: ${finding.text}`)
-  }
-  await Promise.all(shares.map((share) => run({ seeds: share, ...given }, onResult)))
+  const runs = shares.map((share) => run(entry, { seeds: share, ...given }, onResult))
+  const results = (await Promise.all(runs)).flat()
   const first = new Map(results.toReversed().map((result) => [result.seed, result]))
   const failed = [...first.values()].filter(({ findings }) => findings.length > 0)
   const unequal = results.filter(({ seed, hash }) => first.get(seed)?.hash !== hash)
   for (const { seed } of unequal) print(`seed ${seed}: two runs, two traces`)
   const took = (performance.now() - began) / 1000
-  for (const result of failed.slice(0, SHOWN)) await tell(result)
+  for (const result of failed.slice(0, SHOWN)) await tell(entry, result)
   const sum = (of: (result: Result) => number): number =>
     [...first.values()].reduce((total, result) => total + of(result), 0)
   print(
@@ -206,35 +186,42 @@ async function many(): Promise<number> {
       `${sum(({ counts }) => counts.succeeded)} succeeded, ${sum(({ counts }) => counts.problems)} problems, ` +
       `${sum(({ counts }) => counts.secondRejections)} second rejections`,
   )
-  return failed.length === 0 && unequal.length === 0 ? 0 : 1
+  return failed.length === 0 && unequal.length === 0
 }
 
 /** What was found, the plan cut down to what matters, and how to see it again. */
-async function tell(result: Result): Promise<void> {
-  const { seed, findings } = result
+async function tell(entry: string, result: Result): Promise<void> {
+  const { seed, findings, counts, hash } = result
   if (findings.length === 0) {
-    print(`seed ${seed}: nothing found, ${JSON.stringify(result.counts)}, trace ${result.hash}`)
+    print(`seed ${seed}: nothing found, ${JSON.stringify(counts)}, trace ${hash}`)
     return
   }
   print(`\nseed ${seed}:`)
   for (const { judgement, at, text } of findings.slice(0, SHOWN))
     print(`  judgement ${judgement} at ${(at / 1000).toFixed(3)} s: ${text}`)
-  const shrunk = await shrink(
-    result,
-    async (plan) => (await runAll({ seeds: [seed], minutes: 0, plan }))[0],
-  )
-  const { replicas, shared, singleSession, switches, env } = shrunk.plan
-  print(
-    `  ${replicas} replicas${shared ? ', shared' : ''}${singleSession ? ', one session' : ''}; ${JSON.stringify(switches)} ${JSON.stringify(env)}`,
-  )
-  for (const act of shrunk.plan.acts) print(`  ${actText(act)}`)
-  print(
-    `  npm run simulate -- --seed ${seed} --minutes ${values.minutes} ${rate === undefined ? '' : `--rate ${rate} `}--trace`,
-  )
+  const { acts, ...plan } = await shrink(entry, result)
+  print(`  ${JSON.stringify(plan)}`)
+  for (const act of acts) print(`  ${actText(act)}`)
+  const more = rate === undefined ? '' : `--rate ${rate} `
+  print(`  npm run simulate -- --seed ${seed} --minutes ${values.minutes} ${more}--trace`)
+}
+
+/** Leaves out acts, half of them first, as long as the first judgement that failed fails. */
+async function shrink(entry: string, { seed, plan, findings: [first] }: Result): Promise<Plan> {
+  let least = plan
+  let runs = 0
+  for (let size = Math.ceil(plan.acts.length / 2); size >= 1; size = Math.floor(size / 2)) {
+    for (let from = 0; from < least.acts.length && runs < MAX_SHRINKS;) {
+      runs += 1
+      const fewer = { ...least, acts: least.acts.toSpliced(from, size) }
+      const [result] = await run(entry, { seeds: [seed], minutes: 0, plan: fewer })
+      if (result?.findings.some(({ judgement }) => judgement === first?.judgement)) least = fewer
+      else from += size
+    }
+  }
+  return least
 }
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
-
-function ignore(): void {}

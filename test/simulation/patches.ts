@@ -1,6 +1,6 @@
 // oxlint-disable no-underscore-dangle, no-useless-call, unbound-method -- these are names of Node, and functions in the place of its own
-// Node's own modules on virtual time, patched before anything else is loaded. Each says what breaks without it. Only
-// what a simulated program can reach is patched; the real event loop stands still while a world runs.
+// Node on virtual time, patched before anything else is loaded: PATCHES names all that is replaced. Only what a simulated
+// program can reach is patched; the real event loop stands still while a world runs.
 import crypto from 'node:crypto'
 import dns from 'node:dns'
 import fs from 'node:fs'
@@ -20,13 +20,9 @@ const require = createRequire(import.meta.url)
 type Run = (...args: readonly unknown[]) => void
 
 /** Node's own, for what runs outside of a world. */
-export const real = {
-  setTimeout,
-  setImmediate,
-  clearInterval,
-}
+export const real = { setTimeout, setImmediate, clearInterval }
 
-/** As Node's `Timeout` and `Immediate`. */
+/** As Node's `Timeout`. */
 class VirtualTimer {
   #task: ReturnType<typeof schedule> | undefined
   readonly #run: () => void
@@ -99,17 +95,7 @@ const timers = {
   clearInterval: clear,
   clearImmediate: (set?: ReturnType<typeof immediate>) => cancel(set?.task),
 }
-// A real timer never fires while a world runs: every wait of the program would be for ever.
-Object.assign(globalThis, timers)
-Object.assign(require('node:timers'), timers)
-Object.assign(timersPromises, {
-  setTimeout: (ms: number, value?: unknown) =>
-    new Promise((resolve) => timers.setTimeout(() => resolve(value), ms)),
-  setImmediate: (value?: unknown) =>
-    new Promise((resolve) => timers.setImmediate(() => resolve(value))),
-})
 
-// Traces differ from run to run with the real date or the real clock.
 const RealDate = Date
 const VirtualDate = function (this: unknown, ...args: readonly unknown[]) {
   if (new.target === undefined) return new RealDate(date()).toString()
@@ -117,13 +103,11 @@ const VirtualDate = function (this: unknown, ...args: readonly unknown[]) {
 }
 VirtualDate.prototype = RealDate.prototype
 Object.assign(VirtualDate, { now: () => date(), parse: RealDate.parse, UTC: RealDate.UTC })
-Object.assign(globalThis, { Date: VirtualDate })
-performance.now = () => time()
 
-// Ids, jitter and tokens differ from run to run with real random numbers. The tokens of iSales begin with a mark, so that
-// one of them is found wherever it must not be.
+/** The tokens of iSales begin with it, so that one of them is found wherever it must not be. */
 export const TOKEN_MARK = 'simulatedTOKEN'.slice(0, 12)
-const randomBytes = (size: number, done?: (error: null, bytes: Buffer) => void): Buffer => {
+
+function randomBytes(size: number, done?: (error: null, bytes: Buffer) => void): Buffer {
   const { random, name } = owner()
   const bytes = Buffer.alloc(size)
   for (let index = 0; index < size; index += 1) bytes[index] = Math.floor(random() * 256)
@@ -131,120 +115,97 @@ const randomBytes = (size: number, done?: (error: null, bytes: Buffer) => void):
   if (done !== undefined) schedule(() => done(null, bytes), 0)
   return bytes
 }
-Math.random = () => owner().random()
-Object.assign(crypto, {
-  randomBytes,
-  randomUUID: () => {
-    const hex = randomBytes(16).toString('hex')
-    return [8, 4, 4, 4, 12]
-      .map((size, nth, sizes) => {
-        const from = sizes.slice(0, nth).reduce((sum, each) => sum + each, 0)
-        return hex.slice(from, from + size)
-      })
-      .join('-')
-  },
-  // 50 ms of CPU each.
-  scryptSync: (password: crypto.BinaryLike, salt: crypto.BinaryLike, size: number) =>
-    Buffer.from(crypto.hkdfSync('sha256', password as Buffer, salt as Buffer, 'scrypt', size)),
-})
 
-// Real sockets would be read on real time. `Server.listen` is also what the simulated iSales calls.
-Object.assign(net, { connect: connectVirtually, createConnection: connectVirtually })
-net.Server.prototype.listen = listenVirtually as typeof net.Server.prototype.listen
 /** What DNS says of the name of iSales; undefined: nothing for 10 s. */
 export const resolver: { found: 'address' | 'error' | undefined } = { found: 'address' }
-Object.assign(dns, {
-  lookup: (_name: string, _options: unknown, done: (...found: readonly unknown[]) => void) => {
-    const { found } = resolver
-    const error = Object.assign(new Error('EAI_AGAIN'), { code: 'EAI_AGAIN' })
-    const reply: readonly unknown[] =
-      found === 'address' ? [null, [{ address: '127.0.0.1', family: 4 }]] : [error]
-    schedule(() => done(...reply), found === undefined ? 10_000 : 1)
-  },
-})
 
-// Two writes within a tick of the kernel's clock look alike to whoever polls; only this process writes.
-const writes = new Map<unknown, number>()
-Object.assign(fs, {
-  // A disk of real time takes milliseconds for each.
-  fsyncSync: () => undefined,
-})
+function lookup(_name: string, _options: unknown, done: (...found: readonly unknown[]) => void) {
+  const { found } = resolver
+  const error = Object.assign(new Error('EAI_AGAIN'), { code: 'EAI_AGAIN' })
+  const reply: readonly unknown[] =
+    found === 'address' ? [null, [{ address: '127.0.0.1', family: 4 }]] : [error]
+  schedule(() => done(...reply), found === undefined ? 10_000 : 1)
+}
+
 /** Paths that begin so cannot be written: the disk is full. */
 export const fullDisks = new Set<string>()
 /** Until when the disk of paths that begin so stands still, as a mount that hangs. */
 export const stalledDisks = new Map<string, number>()
+/** How often a file was changed: two changes within a tick of the kernel's clock look alike. */
+const changes = new Map<string, number>()
 
-/** What a world has left of itself. */
-export function resetMachine(): void {
-  writes.clear()
-  fullDisks.clear()
-  stalledDisks.clear()
-  resolver.found = 'address'
+export function changeFile(path: string, text: string): void {
+  changes.set(path, (changes.get(path) ?? 0) + 1)
+  fs.writeFileSync(path, text)
 }
 
-for (const name of [
-  'openSync',
-  'writeFileSync',
-  'mkdirSync',
-  'linkSync',
-  'unlinkSync',
-  'rmSync',
-] as const) {
-  const original = fs[name] as (...args: readonly unknown[]) => unknown
-  Object.assign(fs, {
-    [name](path: unknown, ...args: readonly unknown[]) {
-      const [flags] = args
-      const reads = flags === 'r' || (typeof flags === 'number' && (flags & 3) === 0)
-      const isWrite = name !== 'openSync' || !reads
-      if (isWrite) writes.set(path, (writes.get(path) ?? 0) + 1)
-      if (isWrite && [...fullDisks].some((disk) => String(path).startsWith(disk))) {
-        throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+/** Each step of the disk takes a millisecond, so that a process can be killed between two. */
+function onDisk<T>(path: string, act: () => T, isWrite = false): Promise<T> {
+  const stalled = [...stalledDisks].filter(([disk]) => path.startsWith(disk))
+  const ms = Math.max(1, ...stalled.map(([, end]) => end - time()))
+  return new Promise((resolve, reject) => {
+    const run = (): void => {
+      try {
+        if (isWrite && [...fullDisks].some((disk) => path.startsWith(disk)))
+          throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+        resolve(act())
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error('thrown'))
       }
-      return original.call(fs, path, ...args)
-    },
+    }
+    schedule(run, ms)
   })
 }
 
-// Node captures its clock for the `Date` of responses.
+async function open(path: string, flags: number, mode: number) {
+  const isWrite = (flags & (fs.constants.O_WRONLY | fs.constants.O_RDWR)) !== 0
+  const file = await onDisk(path, () => fs.openSync(path, flags, mode), isWrite)
+  return {
+    stat: () => onDisk('', () => fs.fstatSync(file)),
+    readFile: () => onDisk(path, () => fs.readFileSync(file, 'utf8')),
+    async writeFile(text: string) {
+      const half = Math.floor(text.length / 2)
+      for (const part of [text.slice(0, half), text.slice(half)])
+        await onDisk('', () => fs.writeSync(file, part))
+    },
+    sync: () => onDisk(path, () => undefined),
+    close: () => onDisk('', () => fs.closeSync(file)),
+  }
+}
+
 interface Outgoing {
   sendDate: boolean
   _storeHeader(firstLine: string, headers: unknown): void
 }
 const outgoing = http.OutgoingMessage.prototype as unknown as Outgoing
 const storeHeader = outgoing._storeHeader
-outgoing._storeHeader = function (firstLine, headers) {
+
+function storeHeaderWithDate(this: Outgoing, firstLine: string, headers: unknown): void {
   const line = this.sendDate ? `${firstLine}Date: ${new Date().toUTCString()}\r\n` : firstLine
   this.sendDate = false
   storeHeader.call(this, line, headers)
 }
 
-// Node's check of slow headers runs on a timer and a clock of its own: a client that never ends its headers would stay.
+/** Of Node's list of the connections of a server. */
 interface Parser {
   readonly socket: net.Socket | undefined
   readonly incoming: { readonly complete: boolean } | null
 }
-interface Connections {
-  all(): Parser[]
-  idle(): Parser[]
-  active(): Parser[]
+type Connections = Record<'all' | 'idle' | 'active', () => Parser[]> & {
   expired(headersTimeout: number): Parser[]
 }
-/** Node keeps connections in the order of the real time of their requests, and closes them in it. */
 const opened = new WeakMap<WeakKey, number>()
 let connectionsOpened = 0
-function inOrder(parsers: readonly Parser[]): Parser[] {
-  const at = ({ socket }: Parser): number => (socket && opened.get(socket)) ?? 0
-  return parsers.toSorted((one, other) => at(one) - at(other))
-}
-
 const emit = net.Server.prototype.emit as (event: string, ...args: unknown[]) => boolean
-net.Server.prototype.emit = function (this: net.Server, event: string, ...args: unknown[]) {
+
+function emitAndTrack(this: net.Server, event: string, ...args: unknown[]): boolean {
   const emitted = emit.call(this, event, ...args)
   if (event === 'listening') checkHeaders(this)
   if (event === 'connection') opened.set(args[0] as net.Socket, (connectionsOpened += 1))
   return emitted
 }
 
+/** Runs Node's check of slow headers on virtual time. */
 function checkHeaders(server: net.Server): void {
   const found = Object.getOwnPropertySymbols(server)
   const byName = (name: string) => found.find(({ description }) => description === name)
@@ -253,25 +214,25 @@ function checkHeaders(server: net.Server): void {
   if (list === undefined || interval === undefined) return
   const fields = server as unknown as Record<symbol, unknown>
   track(fields[list] as Connections)
-  const checked = server as unknown as {
+  const { connectionsCheckingInterval: ms = 1000 } = server as {
     readonly connectionsCheckingInterval?: number
-    readonly _connections: number
   }
-  const { connectionsCheckingInterval: ms = 1000 } = checked
   // A real interval would never fire, and keep the server for ever.
   const check = fields[interval] as { readonly _onTimeout?: () => void }
   const { _onTimeout: run } = check
   real.clearInterval(check as NodeJS.Timeout)
   fields[interval] = timers.setInterval(() => {
-    if (checked._connections > 0) run?.call(server)
+    if ((server as unknown as { readonly _connections: number })._connections > 0) run?.call(server)
   }, ms)
 }
 
 /** Node keeps the list for ever: it must not lead to the server. */
 function track(connections: Connections): void {
+  const at = ({ socket }: Parser): number => (socket && opened.get(socket)) ?? 0
   for (const kind of ['all', 'idle', 'active'] as const) {
     const native = connections[kind].bind(connections)
-    connections[kind] = () => inOrder(native())
+    // Node has them in the order of the real time of their requests.
+    connections[kind] = () => native().toSorted((one, other) => at(one) - at(other))
   }
   const began = new WeakMap<Parser, { readonly socket: unknown; readonly at: number }>()
   connections.expired = (headersTimeout) =>
@@ -286,57 +247,78 @@ function track(connections: Connections): void {
     })
 }
 
-// Threads of libuv come back on real time. Each step takes a millisecond, so that a process can be killed between two.
-const stallOf = (path: string): number => {
-  const stalled = [...stalledDisks].filter(([disk]) => path.startsWith(disk))
-  return Math.max(1, ...stalled.map(([, end]) => end - time()))
-}
-const later = <T>(act: () => T, ms = 1): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const run = (): void => {
-      try {
-        resolve(act())
-      } catch (error) {
-        reject(error instanceof Error ? error : new Error('thrown'))
-      }
-    }
-    schedule(run, ms)
-  })
-const sync = fs as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
-const statSync = (path: string) => Object.assign(fs.statSync(path), { ctimeMs: writes.get(path) })
-for (const name of ['chown', 'link', 'mkdir', 'readdir', 'rm', 'stat']) {
-  Object.assign(fsPromises, {
-    [name]: (path: string, ...args: readonly unknown[]) =>
-      later(
-        () => (name === 'stat' ? statSync(path) : sync[`${name}Sync`]?.(path, ...args)),
-        stallOf(path),
-      ),
-  })
-}
-Object.assign(fsPromises, {
-  async open(path: string, flags: number, mode: number) {
-    const file = await later(() => fs.openSync(path, flags, mode), stallOf(path))
-    return {
-      stat: () => later(() => fs.fstatSync(file)),
-      readFile: () => later(() => fs.readFileSync(file, 'utf8'), stallOf(path)),
-      async writeFile(text: string) {
-        const half = Math.floor(text.length / 2)
-        await later(() => fs.writeSync(file, text.slice(0, half)))
-        await later(() => fs.writeSync(file, text.slice(half)))
-      },
-      sync: () => later(() => undefined, stallOf(path)),
-      close: () => later(() => fs.closeSync(file)),
-    }
-  },
-})
-
+/** Each module, function and object of Node or of a library that is replaced; the comment says what breaks without it. */
+const PATCHES: readonly (readonly [target: object, replaced: object])[] = [
+  // A real timer never fires while a world runs: every wait of the program would be for ever.
+  [globalThis, timers],
+  [require('node:timers') as object, timers],
+  [
+    timersPromises,
+    {
+      setTimeout: (ms: number, value?: unknown) =>
+        new Promise((resolve) => timers.setTimeout(() => resolve(value), ms)),
+      setImmediate: (value?: unknown) =>
+        new Promise((resolve) => timers.setImmediate(() => resolve(value))),
+    },
+  ],
+  // undici's timers count time in steps of their own, in a variable that would outlive a world.
+  [
+    require('undici/lib/util/timers.js') as object,
+    {
+      setTimeout: timers.setTimeout,
+      clearTimeout: clear,
+      setFastTimeout: timers.setTimeout,
+      clearFastTimeout: clear,
+    },
+  ],
+  // Traces differ from run to run with the real date or the real clock.
+  [globalThis, { Date: VirtualDate }],
+  [performance, { now: () => time() }],
+  // Node captures its clock for the `Date` of responses.
+  [outgoing, { _storeHeader: storeHeaderWithDate }],
+  // Ids, jitter and tokens differ from run to run with real random numbers. The real scrypt takes 50 ms of CPU each.
+  [Math, { random: () => owner().random() }],
+  [
+    crypto,
+    {
+      randomBytes,
+      randomUUID: () =>
+        randomBytes(16)
+          .toString('hex')
+          .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+      scryptSync: (password: crypto.BinaryLike, salt: crypto.BinaryLike, size: number) =>
+        Buffer.from(crypto.hkdfSync('sha256', password as Buffer, salt as Buffer, 'scrypt', size)),
+    },
+  ],
+  // Real sockets and names would be read on real time. `Server.listen` is also what the simulated iSales calls. Node's check
+  // of slow headers runs on a timer and a clock of its own: a client that never ends its headers would stay.
+  [net, { connect: connectVirtually, createConnection: connectVirtually }],
+  [net.Server.prototype, { listen: listenVirtually, emit: emitAndTrack }],
+  [dns, { lookup }],
+  // Threads of libuv come back on real time.
+  [
+    fsPromises,
+    {
+      chown: (path: string, uid: number, gid: number) =>
+        onDisk(path, () => fs.chownSync(path, uid, gid)),
+      link: (from: string, to: string) => onDisk(from, () => fs.linkSync(from, to), true),
+      mkdir: (path: string, options: object) =>
+        onDisk(path, () => fs.mkdirSync(path, options), true),
+      open,
+      readdir: (path: string) => onDisk(path, () => fs.readdirSync(path)),
+      rm: (path: string, options: object) => onDisk(path, () => fs.rmSync(path, options)),
+      stat: (path: string) =>
+        onDisk(path, () => Object.assign(fs.statSync(path), { ctimeMs: changes.get(path) })),
+    },
+  ],
+]
+for (const [target, replaced] of PATCHES) Object.assign(target, replaced)
 syncBuiltinESMExports()
 
-// undici's timers count time in steps of their own, in a variable that would outlive a world.
-const undici = require('undici/lib/util/timers.js') as Record<string, unknown>
-Object.assign(undici, {
-  setTimeout: timers.setTimeout,
-  clearTimeout: clear,
-  setFastTimeout: timers.setTimeout,
-  clearFastTimeout: clear,
-})
+/** Forgets what a world has left of itself. */
+export function resetMachine(): void {
+  changes.clear()
+  fullDisks.clear()
+  stalledDisks.clear()
+  resolver.found = 'address'
+}

@@ -1,10 +1,323 @@
 // What a seed decides: the world, what is done to it, and when. Acts, traffic and network draw from generators of their own,
 // so that one act less changes nothing else.
 import type { Config } from '../../src/config/settings.ts'
-import { isOfMachine, lengthOf, type Act } from './acts.ts'
-import { command, KINDS, WRONG_FILE, type Kind } from './kinds.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
-import { FEW_PLACES } from './others.ts'
+
+export type LinkName = 'isales' | 'store' | 'proxy'
+
+/** Connections behind one call each, with half a body, or with heads behind a call that is slow. */
+export type Holding = 'idle' | 'half-sent' | 'ahead'
+
+interface OfReplica {
+  readonly replica: number
+}
+interface Lasts {
+  /** Milliseconds. */
+  readonly ms: number
+}
+interface Command {
+  /** A command of the simulated iSales. */
+  readonly kind: 'command'
+  readonly command: string
+  readonly input: Readonly<Record<string, unknown>>
+}
+
+/** What only a simulated machine can do. */
+type OnMachine =
+  /** The next connection that carries so many more bytes is cut behind them. */
+  | { readonly kind: 'cut'; readonly link: LinkName; readonly bytes: number }
+  /** Nothing is delivered, or nobody is reached. */
+  | (Lasts & { readonly kind: 'stall' | 'unreachable'; readonly link: LinkName })
+  /** Each delivery to and from iSales takes up to `most`: connections overtake each other. */
+  | (Lasts & { readonly kind: 'jitter'; readonly most: number })
+  /** The name of iSales has no address, or nobody says. */
+  | (Lasts & { readonly kind: 'dns'; readonly silent: boolean })
+  /** The date of a replica is wrong from now on, by so many milliseconds. */
+  | (OfReplica & { readonly kind: 'date'; readonly offset: number })
+  /** The disk of a replica is full, or nothing that it is given is there for good. */
+  | (OfReplica & Lasts & { readonly kind: 'disk-full' | 'disk-stalled' })
+  /** The shared store responds with an error. */
+  | (Lasts & { readonly kind: 'store-refuses' })
+  /** It goes back to what it held 5 to 30 s before, or holds rubbish. */
+  | { readonly kind: 'store-rolled-back' | 'store-spoilt' }
+
+/** One thing that is done to the proxy or to its world. */
+type Deed =
+  | OnMachine
+  | Command
+  /** The password changes, at iSales and in the mounted file; `gap` after the other when it is not 0. */
+  | {
+      readonly kind: 'rotate'
+      readonly first: 'isales' | 'file'
+      readonly gap: number
+      /** The change ends all sessions. */
+      readonly ends: boolean
+    }
+  /** The file gets a wrong password. */
+  | (Lasts & { readonly kind: 'wrong-file' })
+  /** iSales rejects every token, however new. */
+  | (Lasts & { readonly kind: 'storm' })
+  /** iSales rejects one path, whatever its token. */
+  | (Lasts & {
+      readonly kind: 'forbid'
+      readonly status: number
+      readonly body: 'json' | 'html' | 'empty'
+    })
+  /** iSales serves most calls without a look at their token, and some of them come each 200 ms. */
+  | (Lasts & { readonly kind: 'public' })
+  /** iSales takes no connection. */
+  | (Lasts & { readonly kind: 'outage' })
+  /** A replica is stopped (SIGSTOP); or it ends by SIGKILL or SIGTERM, and starts again after that. */
+  | (OfReplica & Lasts & { readonly kind: 'freeze' | 'kill' | 'terminate' })
+  /** It is started each second with a wrong password, and killed `ms` after each start. */
+  | (OfReplica & Lasts & { readonly kind: 'crash-loop'; readonly times: number })
+  /** SIGHUP. */
+  | (OfReplica & { readonly kind: 'hang-up' })
+  /** Ten more calls a second, or none. */
+  | (Lasts & { readonly kind: 'rush' | 'quiet' })
+  /** Another client holds connections. */
+  | (OfReplica & Lasts & { readonly kind: 'hold'; readonly holding: Holding })
+  /** The shared store is killed, or stopped (SIGSTOP). */
+  | (Lasts & { readonly kind: 'store-killed' | 'store-frozen' })
+  /** It loses all. */
+  | { readonly kind: 'store-emptied' }
+
+/** `at` in milliseconds from the start. */
+type At<Kind> = Kind & { readonly at: number }
+export type MachineAct = At<OnMachine>
+export type Act = At<Deed>
+
+const MACHINE_ACTS: ReadonlySet<string> = new Set<OnMachine['kind']>([
+  'cut',
+  'stall',
+  'unreachable',
+  'jitter',
+  'dns',
+  'date',
+  'disk-full',
+  'disk-stalled',
+  'store-refuses',
+  'store-rolled-back',
+  'store-spoilt',
+])
+export const isOfMachine = (act: Act): act is MachineAct => MACHINE_ACTS.has(act.kind)
+
+/** Milliseconds between two starts in a loop. */
+export const LOOP = 1000
+
+/** That of the command, where it is one. */
+export const nameOf = (act: Act): string => (act.kind === 'command' ? act.command : act.kind)
+
+/** Milliseconds until it is over. */
+export function lengthOf(act: Act): number {
+  if (act.kind === 'crash-loop') return act.times * LOOP
+  return 'ms' in act ? act.ms : 'gap' in act ? act.gap : 0
+}
+
+/** One line, for a person. */
+export function actText(act: Act): string {
+  const { at, kind: _kind, ...rest } = act
+  const details = 'input' in rest ? rest.input : rest
+  const shown = Object.entries(details).map(([key, value]) => `${key} ${String(value)}`)
+  return `${(at / 1000).toFixed(3).padStart(8)} s  ${nameOf(act)} ${shown.join(', ')}`.trimEnd()
+}
+
+/** `after` in milliseconds; default 0. */
+type Step = Deed & { readonly after?: number }
+/** Draws; `replica` one of those that there are. */
+type Draw = Random & { readonly replica: () => number }
+type Make = (draw: Draw) => Step | readonly Step[]
+
+interface Kind {
+  readonly make: Make
+  /** There must be a shared store. */
+  readonly store?: true
+  /** Not where two processes have one `STATE_DIR`: their tokens end each other, or their dates differ. */
+  readonly single?: true
+  /** Half of a changed secret must not meet the other half of another change. */
+  readonly secret?: true
+}
+
+const command = (name: string, input: Command['input'] = {}, after = 0): Step => ({
+  kind: 'command',
+  command: name,
+  input,
+  after,
+})
+/** Another program logs in as the same user, and iSales allows one session: what is seen of it here. */
+const rival = (after = 0) => [command('revoke', {}, after), command('revokeRefresh', {}, after)]
+const OPERATIONS = ['login', 'refresh', 'business', 'business'] as const
+const LINKS = ['isales', 'isales', 'proxy', 'store'] as const
+const BODIES = ['json', 'html', 'empty'] as const
+
+const cut: Make = (draw) => ({
+  kind: 'cut',
+  link: draw.pick(LINKS),
+  bytes: draw.between(0, draw.pick([40, 400, 4000])),
+})
+
+/** What stands here twice is drawn twice as often. */
+const ANYWHERE: readonly Make[] = [
+  (draw) => command('failLogin', { status: draw.pick([500, 502, 503]), times: draw.between(1, 3) }),
+  (draw) => command('failLogin', { status: 429, retryAfter: draw.between(1, 2), times: 1 }),
+  (draw) =>
+    command('failLogin', {
+      status: 404,
+      contentType: 'text/html',
+      body: 'default backend - 404',
+      seconds: draw.between(2, 6),
+    }),
+  (draw) =>
+    command('failRefresh', { status: draw.pick([500, 503, 401]), times: draw.between(1, 2) }),
+  (draw) => command('html', { operation: draw.pick(OPERATIONS), status: draw.pick([200, 502]) }),
+  (draw) =>
+    command(draw.pick(['hugeBody', 'truncatedJson']), {
+      operation: draw.pick(['login', 'refresh']),
+    }),
+  (draw) =>
+    command('slow', {
+      operation: draw.pick(OPERATIONS),
+      ms: draw.between(200, 1500),
+      times: draw.between(1, 5),
+    }),
+  (draw) => command('hang', { operation: draw.pick(OPERATIONS) }),
+  (draw) => command('blackHole', { seconds: draw.between(1, 5) }),
+  (draw) =>
+    command('reset', {
+      operation: draw.pick(OPERATIONS),
+      at: draw.pick(['before-head', 'after-head', 'mid-body']),
+      times: draw.between(1, 3),
+    }),
+  (draw) =>
+    command('failBusiness', {
+      status: draw.pick([500, 503]),
+      executed: draw.chance(0.5),
+      times: draw.between(1, 3),
+    }),
+  (draw) => ({
+    kind: 'forbid',
+    ms: draw.pick([3000, 8000, 60_000]),
+    status: draw.pick([401, 403]),
+    body: draw.pick(BODIES),
+  }),
+  () => command('disconnect'),
+  (draw) => ({ kind: 'outage', ms: draw.between(200, 3000) }),
+  (draw) => ({ kind: 'outage', ms: draw.between(1000, 25_000) }),
+  () => command('revokeRefresh'),
+  (draw) =>
+    command('set', { tokenLifetime: draw.between(2, 10), refreshLifetime: draw.between(5, 60) }),
+  () => command('revoke'),
+  () => command('revoke'),
+  (draw) => [command('revoke'), command('revoke', {}, draw.between(1, 300))],
+  (draw) => [
+    { kind: 'jitter', ms: draw.between(2000, 8000), most: draw.between(50, 700) },
+    command('revoke', {}, draw.between(500, 1500)),
+  ],
+  () => rival(),
+  (draw) => {
+    const apart = draw.pick([300, 1000, 4000])
+    return [0, 1, 2, 3].flatMap((nth) => rival(nth * apart))
+  },
+  (draw) => ({ kind: 'rush', ms: draw.between(1000, 5000) }),
+  // A refused path puts rejections in doubt; then calls that were sent before a revocation are accepted behind the first one.
+  (draw) => [
+    { kind: 'forbid', ms: 3000, status: 401, body: 'json' },
+    { kind: 'rush', ms: 9000 },
+    { kind: 'jitter', ms: 6000, most: draw.between(500, 1500), after: 3000 },
+    command('revoke', {}, draw.between(4000, 5000)),
+    command('revoke', {}, draw.between(6500, 7500)),
+  ],
+  // Calls that iSales serves without a look at the token speak for one that has ended.
+  () => [
+    command('set', { tokenLifetime: 300 }),
+    command('revoke'),
+    { kind: 'forbid', ms: 4000, status: 401, body: 'json', after: 2000 },
+    { kind: 'rush', ms: 4000, after: 2000 },
+    { kind: 'public', ms: 50_000, after: 2000 },
+    command('revoke', {}, 8000),
+  ],
+  (draw) => ({ kind: 'storm', ms: draw.pick([300, 1000, 4000, 40_000, 40_000]) }),
+  (draw) => command('failBusiness', { status: draw.pick([401, 403]), times: draw.between(1, 5) }),
+  (draw) => command('failLogin', { status: draw.pick([401, 403, 500]), times: draw.between(1, 2) }),
+  (draw) => ({ kind: 'freeze', replica: draw.replica(), ms: draw.between(200, 12_000) }),
+  (draw) => ({ kind: 'kill', replica: draw.replica(), ms: draw.between(0, 4000) }),
+  (draw) => [
+    command('slow', { operation: 'business', ms: draw.between(300, 1500), times: 3 }),
+    { kind: 'terminate', replica: draw.replica(), ms: draw.between(0, 4000), after: 50 },
+  ],
+  (draw) => ({ kind: 'hang-up', replica: draw.replica() }),
+  (draw) => {
+    const act = { kind: 'hang-up', replica: draw.replica() } as const
+    return Array.from({ length: 40 }, (_, nth) => ({ ...act, after: nth * 100 }))
+  },
+  cut,
+  cut,
+  (draw) => ({ kind: 'stall', link: draw.pick(LINKS), ms: draw.between(100, 4000) }),
+  (draw) => {
+    const link = draw.pick(['isales', 'store'] as const)
+    return { kind: 'unreachable', link, ms: draw.between(100, 8000) }
+  },
+  (draw) => ({ kind: 'dns', ms: draw.between(500, 8000), silent: draw.chance(0.5) }),
+  (draw) => ({ kind: 'disk-full', replica: draw.replica(), ms: draw.between(1000, 20_000) }),
+  (draw) => ({ kind: 'disk-stalled', replica: draw.replica(), ms: draw.between(1000, 20_000) }),
+]
+
+const SINGLE: readonly Make[] = [
+  // Our own renewals end the token of calls in flight, which a newer one does not cure.
+  (draw) => [
+    command('set', { singleSession: true, refreshEndsOld: true }),
+    command('slow', { operation: 'business', ms: draw.between(200, 600), times: 200 }),
+    { kind: 'forbid', ms: 40_000, status: 401, body: 'json' },
+    { kind: 'rush', ms: 40_000 },
+  ],
+  (draw) => {
+    const offset = draw.pick([-86_400_000, -30_000, 30_000, 86_400_000])
+    return { kind: 'date', replica: draw.replica(), offset }
+  },
+]
+
+const wrongFile: Make = (draw) => ({ kind: 'wrong-file', ms: draw.between(3000, 25_000) })
+
+const SECRET: readonly Make[] = [
+  (draw) => ({
+    kind: 'rotate',
+    first: draw.pick(['isales', 'file']),
+    gap: draw.between(0, 25_000),
+    ends: draw.chance(0.5),
+  }),
+  wrongFile,
+  // An operator asks again and again, with the wrong password in the file.
+  (draw) => [
+    { kind: 'wrong-file', ms: draw.between(70_000, 130_000) },
+    ...Array.from({ length: 18 }, (_, nth): Step => {
+      return { kind: 'hang-up', replica: draw.replica(), after: 2000 + nth * 7000 }
+    }),
+  ],
+  (draw) => ({
+    kind: 'crash-loop',
+    replica: draw.replica(),
+    ms: draw.between(4, 40),
+    // A login that is open is waited for: a longer loop tries more often.
+    times: draw.chance(0.4) ? draw.between(40, 50) : draw.between(2, 8),
+  }),
+]
+
+const STORE: readonly Make[] = [
+  (draw) => ({ kind: 'store-killed', ms: draw.between(500, 8000) }),
+  (draw) => ({ kind: 'store-frozen', ms: draw.between(500, 8000) }),
+  (draw) => ({ kind: 'store-refuses', ms: draw.between(500, 8000) }),
+  () => ({ kind: 'store-emptied' }),
+  () => ({ kind: 'store-rolled-back' }),
+  () => ({ kind: 'store-spoilt' }),
+]
+
+const WRONG_FILE: Kind = { make: wrongFile, secret: true }
+const KINDS: readonly Kind[] = [
+  ...ANYWHERE.map((make) => ({ make })),
+  ...SINGLE.map((make) => ({ make, single: true as const })),
+  ...SECRET.map((make) => ({ make, secret: true as const })),
+  ...STORE.map((make) => ({ make, store: true as const })),
+]
 
 export interface Plan {
   readonly seed: number
@@ -33,15 +346,19 @@ export function planOf(
   minutes: number,
   given: { readonly rate?: number | undefined; readonly replicas?: number } = {},
 ): Plan {
-  const world = randomOf(seeded(hashOf(`${seed} world`)))
-  const random = randomOf(seeded(hashOf(`${seed} acts`)))
+  const drawing = (what: string): Random => randomOf(seeded(hashOf(`${seed} ${what}`)))
+  const [world, random, idle, others] = ['world', 'acts', 'idle', 'others'].map(drawing) as [
+    Random,
+    Random,
+    Random,
+    Random,
+  ]
   const duration = minutes * 60_000
   const drawn = world.pick([1, 1, 1, 2, 3, 3])
   const { replicas = drawn } = given
   const together = given.replicas === undefined && replicas === 2 && world.chance(0.5)
   const shared = replicas > 1 && !together
   const rejection = world.pick([401, 401, 403, 'result'] as const)
-  const idle = randomOf(seeded(hashOf(`${seed} idle`)))
   const plan = {
     seed,
     duration,
@@ -68,14 +385,14 @@ export function planOf(
     },
     config: {
       ...(world.chance(0.25) && { isalesMaxConnections: 2 }),
-      ...FEW_PLACES,
+      // A few connections are many.
+      listenMaxConnections: 24,
       drainTimeout: 5000,
     },
     // Few calls are cheap to simulate; some mistakes show only among many.
     rate: given.rate ?? world.pick([1, 1, 2, 5]),
   }
   const real = given.replicas !== undefined
-  const others = randomOf(seeded(hashOf(`${seed} others`)))
   const acts = [
     ...actsOf(random, { ...plan, real }),
     ...(real || !others.chance(0.4) ? [] : heldBy(others, plan)),
@@ -86,30 +403,32 @@ export function planOf(
 
 type Scene = Pick<Plan, 'duration' | 'replicas' | 'shared'>
 
+const madeOf = (steps: Step | readonly Step[], at: number): Act[] =>
+  [steps].flat().map(({ after = 0, ...act }) => Object.assign({ at: at + after }, act as Deed))
+
 function actsOf(random: Random, scene: Scene & { readonly real: boolean }): Act[] {
+  const { replicas, shared, real, duration } = scene
+  const draw = { ...random, replica: () => random.between(0, replicas - 1) }
   const acts: Act[] = []
   // Few kinds in one seed, so that the same kind meets itself.
-  const together = scene.replicas > 1 && !scene.shared
+  const together = replicas > 1 && !shared
   const kinds = KINDS.filter(
-    ({ store, single }) => (scene.shared || store !== true) && !(together && single === true),
+    ({ store, single }) => (shared || store !== true) && !(together && single === true),
   )
-  const liked = Array.from({ length: random.between(3, 8) }, () => random.pick(kinds as [Kind]))
+  const liked = Array.from({ length: random.between(3, 8) }, () => random.pick(kinds))
   // Replicas that know nothing of each other would each try as often as if it were alone.
-  if (together || (scene.shared && random.chance(0.4))) liked.push(WRONG_FILE)
+  if (together || (shared && random.chance(0.4))) liked.push(WRONG_FILE)
   let at = random.between(500, 8000)
   let secretUntil = 0
-  while (at < scene.duration) {
-    const kind = random.chance(0.85) ? random.pick(liked as [Kind]) : random.pick(kinds as [Kind])
-    const made = kind
-      .make(random, at, () => random.between(0, scene.replicas - 1))
-      .filter((act) => !(scene.real && isOfMachine(act)))
-    // Half of a changed secret must not meet the other half of another change.
+  while (at < duration) {
+    const kind = random.chance(0.85) ? random.pick(liked) : random.pick(kinds)
+    const made = madeOf(kind.make(draw), at).filter((act) => !(real && isOfMachine(act)))
     if (kind.secret !== true || at > secretUntil) acts.push(...made)
     if (kind.secret === true && at > secretUntil)
       secretUntil = Math.max(at + 60_000, ...made.map((act) => act.at + lengthOf(act)))
     at += random.chance(0.3) ? random.between(50, 800) : random.between(1000, 12_000)
   }
-  return acts.sort((one, other) => one.at - other.at)
+  return acts
 }
 
 /** What a client that misbehaves does. */
@@ -117,10 +436,10 @@ function heldBy(random: Random, { duration, replicas }: Scene): Act[] {
   const at = random.between(5000, duration)
   const holding = random.pick(['idle', 'half-sent', 'ahead', 'ahead'] as const)
   const replica = random.between(0, replicas - 1)
-  const act = { kind: 'hold', holding, replica, ms: random.between(3000, 5000) } as const
-  if (holding !== 'ahead') return [{ at, ...act }]
-  const slow = command(at, 'slow', { operation: 'business', ms: 1500, times: 10 })
-  return [slow, { at: at + 1, ...act }]
+  const ms = random.between(3000, 5000)
+  const act = { kind: 'hold', holding, replica, ms, after: 1 } as const
+  const slow = command('slow', { operation: 'business', ms: 1500, times: 10 })
+  return madeOf(holding === 'ahead' ? [slow, act] : act, at)
 }
 
 /** Long enough that a token is idle. */

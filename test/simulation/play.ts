@@ -1,11 +1,11 @@
 // Plays a plan in a world: the traffic, the acts, the calm after them, and what must hold then. It yields what it waits for.
 import { connect } from 'node:net'
 import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
-import { actText, lengthOf } from './acts.ts'
+import { startTraffic } from './clients.ts'
 import type { Judge } from './judge.ts'
-import type { Plan } from './plan.ts'
-import { createStage, LONG_REFRESH, RIVAL, type Replica, type World } from './stage.ts'
-import { startTraffic, type Traffic } from './traffic.ts'
+import { createStage, LONG } from './perform.ts'
+import { actText, lengthOf, type Plan } from './plan.ts'
+import type { Replica, World } from './stage.ts'
 
 /** Until the condition holds, at most to that instant. */
 export interface Wait {
@@ -18,14 +18,10 @@ type Playing<T = void> = Generator<Wait, T, void>
 const IDLE = 20_000
 /** The time to drain, and more. */
 const DRAIN = 15_000
-/** Seconds: longer than what is left of a run. */
-const LONG_TOKEN = 600
 /** What is closed is gone soon. */
 const END = 100
 /** Gauges that are 0 without a call. */
 const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$)(\S+)$/gm
-
-const never = (): boolean => false
 
 /** Passwords of `stage.ts` that work at no time. */
 const NEVER_RIGHT = /-(?:loop|wrong-\d)$/
@@ -41,8 +37,6 @@ export function judgeRequest(
   { switches }: Plan,
 ): void {
   const { path, callId, status, note, durationMs } = seen
-  // What a rival is granted is no token for us.
-  if (callId === RIVAL) return
   const from = to - durationMs
   if (path === LOGIN_PATH && note.startsWith('token granted')) judge.rightLogin(password)
   const isWrong = note.startsWith('wrong password')
@@ -59,7 +53,7 @@ export function judgeRequest(
     const request = { from, to, granted, login, refused }
     if (login) judge.login(password, request)
     // Whoever has a refresh token that lives needs no password.
-    const isNeeded = Number(switches['refreshLifetime']) < LONG_REFRESH
+    const isNeeded = Number(switches['refreshLifetime']) < LONG
     if (isNeeded || !isWrong) judge.tokenRequest(request)
   } else if (callId !== undefined) {
     const expired = note.startsWith('the token has expired')
@@ -74,8 +68,10 @@ export function judgeRequest(
 
 /** Ends when the last process has ended; what it waits for is yielded. */
 export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Judge): Playing {
-  const { isales, replicas, machine } = world
+  const { isales, replicas, machine, waits } = world
   const { time, later } = machine
+  const find = (text: string): void => judge.find(6, time(), text)
+  const rest = (ms: number): Wait => ({ until: () => false, end: time() + ms })
   isales.set(plan.switches)
   if (Number(plan.switches['tokenLifetime']) < 30) judge.open('short-lives', 0)
   const begin = (replica: R): void => {
@@ -90,96 +86,63 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   }
   replicas.forEach(begin)
   const traffic = startTraffic(plan, world, judge)
-  const stage = createStage(world, judge, begin)
-  let end = plan.duration
+  const stage = createStage(world, judge, { traffic, begin })
   for (const act of plan.acts) {
     later(act.at - time(), () => {
       world.note(`act ${actText(act)}`)
-      if (act.kind === 'rush') traffic.rush(act.ms)
-      else if (act.kind === 'quiet') traffic.quiet(act.ms)
-      else stage.perform(act)
-      if (act.kind === 'public') traffic.poll(act.ms)
+      stage.perform(act)
     })
-    end = Math.max(end, act.at + lengthOf(act))
   }
-  yield { until: never, end: end + 100 }
+  const end = Math.max(plan.duration, ...plan.acts.map((act) => act.at + lengthOf(act)))
+  yield rest(end + 100 - time())
+
+  /** Each replica responds to one more call, and no client waits any more. */
+  function* judgeServed(): Playing {
+    const probes = traffic.probe()
+    yield { until: () => traffic.busy() === 0, end: time() + IDLE }
+    for (const { replica, status } of probes)
+      if (status !== 200) find(`replica ${replica} does not serve: ${status}`)
+    if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`)
+  }
+
   stage.calm()
   traffic.calm()
-  yield { until: never, end: time() + world.waits.calm }
-  yield* judgeCalm(plan, world, judge, traffic)
-  // Its connection is idle when the process ends.
-  yield* judgeServed(world, judge, traffic)
-  yield* judgeEnd(world, judge)
-  judge.finish()
-}
-
-/** Judgement 6, while it runs. */
-function* judgeCalm<R extends Replica>(
-  plan: Plan,
-  world: World<R>,
-  judge: Judge,
-  traffic: Traffic,
-): Playing {
-  const { time } = world.machine
-  const find = (text: string): void => judge.find(6, time(), text)
+  yield rest(waits.calm)
   traffic.stop()
-  yield* judgeServed(world, judge, traffic)
+  yield* judgeServed()
   traffic.close()
   // Only the state is waited for: that tokens are renewed without a call, the calm has shown.
-  world.isales.set({ tokenLifetime: LONG_TOKEN })
-  yield { until: never, end: time() + world.waits.minute }
-  for (const replica of world.replicas) {
+  isales.set({ tokenLifetime: LONG })
+  yield rest(waits.minute)
+  for (const replica of replicas) {
     const { index, phase } = replica
     if (phase !== 'running') find(`replica ${index} is ${phase}`)
     let page = yield* statusOf(world, index)
     // Tokens that live 3 s leave a moment without one.
     for (let tries = 0; tries < 3 && !isSound(page); tries += 1) {
-      yield { until: never, end: time() + 700 }
+      yield rest(700)
       page = yield* statusOf(world, index)
     }
     if (!isSound(page)) find(`replica ${index} is ${page.state}: ${page.reason}`)
     const metrics = yield* get(world, index, '/metrics')
     world.searchSecrets(metrics, 'the metrics')
-    for (const [, name, value] of metrics.matchAll(ZERO)) {
+    for (const [, name, value] of metrics.matchAll(ZERO))
       find(`replica ${index}: ${name} is ${value} without a call`)
-    }
     for (const left of world.left(replica, 'idle')) find(`replica ${index} has ${left}`)
   }
-}
-
-/** Each replica responds to one more call, and no client waits any more. */
-function* judgeServed<R extends Replica>(
-  { machine }: Pick<World<R>, 'machine'>,
-  judge: Judge,
-  traffic: Traffic,
-): Playing {
-  const find = (text: string): void => judge.find(6, machine.time(), text)
-  const probes = traffic.probe()
-  yield { until: () => traffic.busy() === 0, end: machine.time() + IDLE }
-  for (const { replica, status } of probes) {
-    if (status !== 200) find(`replica ${replica} does not serve: ${status}`)
-  }
-  if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`)
-}
-
-/** Judgement 6, of a process that ends. */
-function* judgeEnd<R extends Replica>(world: World<R>, judge: Judge): Playing {
-  const { replicas, machine } = world
-  const { time } = machine
-  const find = (text: string): void => judge.find(6, time(), text)
-  const judgeLeft = (when: 'end' | 'long'): void => {
-    for (const replica of replicas)
-      for (const left of world.left(replica, when))
-        find(`replica ${replica.index} has ended and keeps ${left}`)
-  }
+  // Its connection is idle when the process ends.
+  yield* judgeServed()
   for (const replica of replicas) world.stop(replica)
   yield { until: () => replicas.every(({ phase }) => phase === 'stopped'), end: time() + DRAIN }
   for (const { phase, index } of replicas)
     if (phase !== 'stopped') find(`replica ${index} is ${phase} after its drain`)
-  yield { until: never, end: time() + END }
-  judgeLeft('end')
-  yield { until: never, end: time() + world.waits.afterwards }
-  judgeLeft('long')
+  for (const when of ['end', 'long'] as const) {
+    yield rest(when === 'end' ? END : waits.afterwards)
+    for (const replica of replicas)
+      for (const left of world.left(replica, when))
+        find(`replica ${replica.index} has ended and keeps ${left}`)
+  }
+  judge.finish()
 }
 
 interface StatusPage {

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { planOf, type Plan } from './plan.ts'
 import { real } from './patches.ts'
-import { runPlan, type Outcome } from './run.ts'
+import { runPlan, type Outcome } from './world.ts'
 
 export interface Task {
   readonly seeds: readonly number[]

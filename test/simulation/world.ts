@@ -1,15 +1,15 @@
-// One world: a simulated iSales, a store, and replicas of the whole program, in one process on virtual time.
+// Runs a plan in one world: a simulated iSales, a store, and replicas of the whole program, in one process on virtual time.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createSimulator, type SeenRequest, type Simulator } from '../../simulator/index.ts'
+import { createSimulator, type Simulator } from '../../simulator/index.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import type { Config } from '../../src/config/settings.ts'
 import { createLog } from '../../src/log/logger.ts'
 import { startApp, type App } from '../../src/server.ts'
 import {
   as,
+  changeFile,
   createOwner,
   fullDisks,
   kill,
@@ -28,10 +28,17 @@ import {
   TOKEN_MARK,
   type Owner,
 } from './patches.ts'
-import type { Machine } from './client.ts'
-import type { Judge } from './judge.ts'
-import type { LinkName, MachineAct } from './acts.ts'
-import { FIRST_PASSWORD, PASSWORD_MARK, type Excuse, type Replica, type World } from './stage.ts'
+import { createJudge, type Counts, type Finding, type Judge } from './judge.ts'
+import type { LinkName, MachineAct, Plan } from './plan.ts'
+import { judgeRequest, play } from './play.ts'
+import {
+  FIRST_PASSWORD,
+  PASSWORD_MARK,
+  type Excuse,
+  type Machine,
+  type Replica,
+  type World,
+} from './stage.ts'
 import { openStore, type Store } from './store.ts'
 
 const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
@@ -45,23 +52,37 @@ const LOGIN = 1000
 /** Timers of an idle process. */
 const MAX_TIMERS = 40
 
-export interface WorldOptions {
-  readonly seed: number
-  readonly replicas: number
-  /** The replicas share a token. */
-  readonly shared: boolean
-  readonly singleSession: boolean
-  /** Settings over those of the world. */
-  readonly env: Readonly<Record<string, string>>
-  /** What follows from settings, over that: a few connections are many. */
-  readonly config: Partial<Config>
-  /** Called with each line of the trace. */
-  readonly trace?: ((line: string) => void) | undefined
-  /** With the password of the last login. */
-  readonly onRequest: (seen: SeenRequest, password: string) => void
-  readonly onExecution: (callId: string, at: number) => void
-  /** What must not be: a crash, a secret where it must not be. */
-  readonly onFinding: (judgement: number, text: string) => void
+export interface Outcome {
+  readonly findings: readonly Finding[]
+  /** Of all that was sent and logged. */
+  readonly hash: string
+  readonly counts: Counts
+}
+
+/** CLIENT_DEADLINE, and what the network and a body may add. */
+const DEADLINE = 2800 + 400
+
+/** Runs one plan. `trace`: called with each line of it. */
+export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
+  const findings: Finding[] = []
+  const judge = createJudge({
+    deadline: DEADLINE,
+    replicas: plan.replicas,
+    apart: plan.replicas > 1 && !plan.shared,
+    onFinding(finding) {
+      findings.push(finding)
+      trace?.(`FINDING ${finding.judgement}: ${finding.text} at ${finding.at / 1000}`)
+    },
+  })
+  const simulated = openWorld(plan, judge, trace)
+  try {
+    for (const { until, end } of play(plan, simulated.world, judge)) runUntil(until, end)
+  } catch (error) {
+    judge.find(6, time(), error instanceof Error ? (error.stack ?? '') : String(error))
+  } finally {
+    simulated.close()
+  }
+  return { findings, hash: simulated.digest(), counts: judge.counts }
 }
 
 /** A simulated process. */
@@ -70,22 +91,22 @@ interface Process extends Replica {
   app: App | undefined
 }
 
-export function openWorld(options: WorldOptions) {
-  const { seed, onFinding } = options
+function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
+  const onFinding = (judgement: number, text: string): void => judge.find(judgement, time(), text)
   const hash = createHash('sha1')
   const note = (line: string): void => {
     hash.update(line)
-    options.trace?.(lineOf(line))
+    trace?.(lineOf(line))
   }
   const crashed = (who: Owner, error: unknown): void => {
     onFinding(6, `${who.name} crashed: ${error instanceof Error ? error.stack : String(error)}`)
   }
-  resetLoop(seed, crashed)
+  resetLoop(plan.seed, crashed)
   resetNetwork(({ from, to, bytes }) => {
     // The metrics of the process are real: memory, and the like.
     if (from.port >= PORTS.admin && from.port < PORTS.isales) return
     hash.update(`${from.owner.name} ${from.label} ${bytes.length}`).update(bytes)
-    options.trace?.(
+    trace?.(
       lineOf(
         `${from.owner.name} ${from.label} -> ${to.owner.name}: ${bytes.length} bytes ${headOf(bytes)}`,
       ),
@@ -142,7 +163,7 @@ export function openWorld(options: WorldOptions) {
         switches: {
           user: USER,
           password: FIRST_PASSWORD,
-          singleSession: options.singleSession,
+          singleSession: plan.singleSession,
           lockAfter: 0,
         },
         onRequest(seen) {
@@ -150,7 +171,7 @@ export function openWorld(options: WorldOptions) {
           note(
             `isales: ${method} ${path.split('/').slice(-2).join('/')} ${callId} ${status} ${made}`,
           )
-          options.onRequest(seen, lastPassword)
+          judgeRequest(judge, { seen, to: time(), password: lastPassword }, plan)
         },
         onExecution({ rawHeaders, id }) {
           const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
@@ -158,20 +179,20 @@ export function openWorld(options: WorldOptions) {
           const callId = rawHeaders[index + 1] ?? ''
           // It is in the body, or in the query, too.
           if (id !== callId) onFinding(2, `${callId} was executed with another body`)
-          options.onExecution(callId, time())
+          judge.executed(callId, time())
         },
       }),
     ),
   )
-  const store: Store | undefined = options.shared ? openStore(PORTS.store) : undefined
+  const store: Store | undefined = plan.shared ? openStore(PORTS.store) : undefined
   const directory = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'simulation-'))
   const secretFile = join(directory, 'password')
   writeFileSync(secretFile, FIRST_PASSWORD)
   writeFileSync(join(directory, 'key'), 'k'.repeat(40))
 
   const replicas: Process[] = []
-  const stateDir = (index: number): string => join(directory, `state-${options.shared ? index : 0}`)
-  for (let index = 0; index < options.replicas; index += 1) {
+  const stateDir = (index: number): string => join(directory, `state-${plan.shared ? index : 0}`)
+  for (let index = 0; index < plan.replicas; index += 1) {
     mkdirSync(stateDir(index), { mode: 0o700, recursive: true })
     replicas.push({ index, owner: owner(), app: undefined, phase: 'stopped' })
   }
@@ -195,7 +216,7 @@ export function openWorld(options: WorldOptions) {
         SESSION_STORE_URL: `redis://127.0.0.1:${PORTS.store}`,
         SESSION_STORE_KEY_FILE: join(directory, 'key'),
       }),
-      ...options.env,
+      ...plan.env,
     }
     const run = async (): Promise<void> => {
       const loaded = loadConfig(env)
@@ -208,7 +229,7 @@ export function openWorld(options: WorldOptions) {
       }
       const log = await createLog({ level: 'debug', format: 'json', destination: { write } })
       const app = await startApp({
-        config: { ...loaded.config, ...options.config },
+        config: { ...loaded.config, ...plan.config },
         env,
         limits: { bodyIdleTimeout: 5000 },
         version: 'simulated',
@@ -322,7 +343,7 @@ export function openWorld(options: WorldOptions) {
     isales,
     atIsales: (act) => void begin(isalesOwner, act),
     store,
-    setPassword: (password) => writeFileSync(secretFile, password),
+    setPassword: (password) => changeFile(secretFile, password),
     replicas,
     searchSecrets,
     start,

@@ -1,8 +1,7 @@
 import { assert, integer, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { judgeGrowth } from '../../scripts/soak/report.ts'
-import { isOfMachine, nameOf } from '../simulation/acts.ts'
-import { planOf } from '../simulation/plan.ts'
+import { isOfMachine, nameOf, planOf } from '../simulation/plan.ts'
 
 describe('a soak', () => {
   it('plays what can be done to real processes, decided by its seed', () => {
@@ -18,7 +17,14 @@ describe('a soak', () => {
 
   it('ends tokens, kills replicas and empties the store within some hours', () => {
     const names = new Set(planOf(1, 600, { replicas: 3 }).acts.map(nameOf))
-    for (const name of ['revoke', 'rival', 'kill', 'terminate', 'store-killed', 'store-emptied'])
+    for (const name of [
+      'revoke',
+      'revokeRefresh',
+      'kill',
+      'terminate',
+      'store-killed',
+      'store-emptied',
+    ])
       expect(names).toContain(name)
   })
 
