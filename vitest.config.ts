@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take longest. A fresh checkout would begin others before them, by their size. */
 const LONG = new RegExp(
-  '/(?:3-account|book-file|check|demo|mistakes|program|state-dir.*|stdout' +
+  '/(?:3-account|book-file|check|demo|gate|mistakes|program|reload-files|session-(?:login|renew).*|state-dir.*|stdout' +
     '|image|release|scenes|systemd)[.]test[.]ts$',
 )
 
@@ -21,7 +21,7 @@ export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx' } },
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
-    exclude: ['test/browser/**', 'test/deploy/**', 'test/store/**', 'node_modules/**'],
+    exclude: ['test/browser/**', 'test/deploy/**', 'test/store/**', '**/node_modules/**'],
     globalSetup: ['test/support/global-setup.ts'],
     // A test file leaves nothing behind: what it opens is closed by `onTestFinished`.
     isolate: false,
@@ -29,7 +29,7 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     // Tests over real sockets wait more than they work, and each worker takes a second to begin.
-    maxWorkers: Math.max(6, availableParallelism()),
+    maxWorkers: Math.max(8, availableParallelism()),
     // A test that takes seconds on an idle machine must not fail on a busy one.
     testTimeout: 20_000,
     hookTimeout: 60_000,
