@@ -59,7 +59,8 @@ export interface TokenRequest {
   readonly from: number
   readonly to: number
   readonly granted: boolean
-  readonly login: boolean
+  /** Of a login. */
+  readonly credentials: string | undefined
   /** iSales refused the credentials: the next login may be 15 min later, whatever a refresh gives. */
   readonly refused: boolean
 }
@@ -136,17 +137,17 @@ const DELAY = 3000
 /** After a renewal that cured nothing, the next ones are up to so far apart. */
 const MAX_PACE = 15_000
 
-export interface Counts {
-  calls: number
-  succeeded: number
-  problems: number
-  relayed: number
-  cut: number
-  hungUp: number
+const NO_COUNTS = {
+  calls: 0,
+  succeeded: 0,
+  problems: 0,
+  relayed: 0,
+  cut: 0,
+  hungUp: 0,
   /** Rejected twice, since the token of its replay had ended, too. */
-  secondRejections: number
-  tokenRequests: number
+  secondRejections: 0,
 }
+export type Counts = Readonly<typeof NO_COUNTS>
 
 export type Judge = ReturnType<typeof createJudge>
 
@@ -167,16 +168,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   /** The first failure since the last grant. */
   let failingSince = Infinity
   let budget = MAX_WRONG
-  const counts: Counts = {
-    calls: 0,
-    succeeded: 0,
-    problems: 0,
-    relayed: 0,
-    cut: 0,
-    hungUp: 0,
-    secondRejections: 0,
-    tokenRequests: 0,
-  }
+  const counts = { ...NO_COUNTS }
   const find = (judgement: number, at: number, text: string): void =>
     onFinding({ judgement, at, text })
   const during = (kinds: readonly string[], from: number, to: number): boolean =>
@@ -249,6 +241,24 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     if (!paced && !isLate && !during(['no-login', 'store'], last.from, call.to)) {
       find(3, call.to, `${call.id} got a ${call.status} that a login would have cured`)
     }
+  }
+
+  /** Any request for a token, whatever came of it. */
+  function judgeRate(from: number): void {
+    requestedAt.push(from)
+    const since = from - MINUTE
+    const recent = requestedAt.filter((at) => at > since).length
+    const ends = spans.filter(
+      (span) => span.kind === 'token-ended' && span.to >= since && span.from <= from,
+    )
+    const most = ends.reduce(
+      (sum, end) => sum + RENEWALS_OF_END + (end.to - end.from) / PACE,
+      MAX_RENEWALS +
+        (replicas - 1) * RENEWALS_OF_REPLICA +
+        askedAt.filter((at) => at > since).length,
+    )
+    if (recent > most && !during(['store', 'short-lives'], since, from))
+      find(3, from, `${recent} token requests in a minute`)
   }
 
   /** RFC 9112 section 9.3.2: nothing is begun before the end of the request before it. */
@@ -324,48 +334,29 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       }
     },
 
-    tokenRequest({ from, to, granted, login, refused }: TokenRequest): void {
-      counts.tokenRequests += 1
-      failingSince = granted ? Infinity : Math.min(failingSince, from)
-      for (const span of spans) {
-        const ends = span.endsWith === 'grant' || (login && span.endsWith === 'login')
-        if (granted && ends && !apart) span.to = Math.min(span.to, to)
+    /** A login or a refresh. `isNeeded`: whoever has a refresh token that lives needs no password. */
+    tokenRequest(request: TokenRequest, isNeeded: boolean): void {
+      const { from, to, granted, credentials, refused } = request
+      judgeRate(from)
+      if (credentials !== undefined) {
+        const isLong = to - failingSince > MAX_FAILING
+        if (!granted && (refused || isLong || mayPause(credentials))) doubtedAt.set(credentials, to)
+        if (granted && !during(['cut', 'delayed'], from, to + LOST)) provenAt.set(credentials, from)
       }
+      if (!isNeeded) return
+      failingSince = granted ? Infinity : Math.min(failingSince, from)
       if (!granted) {
-        spans.push({
-          kind: 'no-login',
-          from,
-          to: Infinity,
-          endsWith: refused ? 'login' : 'grant',
-        })
+        const endsWith = refused ? 'login' : 'grant'
+        spans.push({ kind: 'no-login', from, to: Infinity, endsWith })
         return
+      }
+      for (const span of spans) {
+        const ends =
+          span.endsWith === 'grant' || (credentials !== undefined && span.endsWith === 'login')
+        if (ends && !apart) span.to = Math.min(span.to, to)
       }
       spans.push({ kind: 'no-login', from, to })
       grants.push(from)
-    },
-
-    /** Any request for a token, whatever came of it. */
-    requested(from: number): void {
-      requestedAt.push(from)
-      const recent = requestedAt.filter((at) => at > from - MINUTE).length
-      const ends = spans.filter(
-        (span) => span.kind === 'token-ended' && span.to >= from - MINUTE && span.from <= from,
-      )
-      const most = ends.reduce(
-        (sum, end) => sum + RENEWALS_OF_END + (end.to - end.from) / PACE,
-        MAX_RENEWALS +
-          (replicas - 1) * RENEWALS_OF_REPLICA +
-          askedAt.filter((at) => at > from - MINUTE).length,
-      )
-      if (recent > most && !during(['store', 'short-lives'], from - MINUTE, from))
-        find(3, from, `${recent} token requests in a minute`)
-    },
-
-    /** A login as iSales saw it, before its token request. */
-    login(credentials: string, { from, to, granted, refused }: TokenRequest): void {
-      const isLong = to - failingSince > MAX_FAILING
-      if (!granted && (refused || isLong || mayPause(credentials))) doubtedAt.set(credentials, to)
-      if (granted && !during(['cut', 'delayed'], from, to + LOST)) provenAt.set(credentials, from)
     },
 
     /** A login with credentials that do not work; by what names them. */

@@ -45,16 +45,12 @@ export function judgeRequest(
   // A page may come from a gateway: credentials that have worked are tried on.
   if ((isWrong || isUnheard) && switches['rejectionBody'] !== 'html') judge.wrongLogin(password, to)
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
-    judge.requested(from)
-    const login = path === LOGIN_PATH
+    const credentials = path === LOGIN_PATH ? password : undefined
     // What is granted with another fault does not arrive.
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
-    const refused = login && (isWrong || status === 401 || status === 403)
-    const request = { from, to, granted, login, refused }
-    if (login) judge.login(password, request)
-    // Whoever has a refresh token that lives needs no password.
-    const isNeeded = Number(switches['refreshLifetime']) < LONG
-    if (isNeeded || !isWrong) judge.tokenRequest(request)
+    const refused = credentials !== undefined && (isWrong || status === 401 || status === 403)
+    const isNeeded = !isWrong || Number(switches['refreshLifetime']) < LONG
+    judge.tokenRequest({ from, to, granted, credentials, refused }, isNeeded)
   } else if (callId !== undefined) {
     const expired = note.startsWith('the token has expired')
     const cut = note.includes('fault reset')

@@ -1,10 +1,18 @@
 // Searches every interleaving of replicas that share a token. What the store replies, what a replica does next and which
-// token it takes is decided by the program's own script and pure functions; what is between them follows `sharing/share.ts`.
+// token it takes is decided by the program's own pure functions; what is between them follows `sharing/share.ts`.
 // Time has no length here: what may come due may come at any moment.
 import { createHash } from 'node:crypto'
+import { Secret } from '../../src/config/secret.ts'
 import { isBetter, isTaken } from '../../src/sharing/share.ts'
-import type { Account, SharedToken } from '../../src/sharing/seal.ts'
-import { begun, failed, granted as proof, waitOf, type Entry } from '../../src/token/book.ts'
+import { NO_ACCOUNT, type Account, type SharedToken } from '../../src/sharing/seal.ts'
+import {
+  begun,
+  failed,
+  granted as proof,
+  NO_ENTRY,
+  waitOf,
+  type Entry,
+} from '../../src/token/book.ts'
 import type { Outcome } from '../../src/token/client.ts'
 import {
   adopted as taken,
@@ -21,19 +29,66 @@ import {
 import type { Grant, Operation } from '../../src/token/protocol.ts'
 import { authFailure } from '../support/failure.ts'
 import { ATTEMPTS, credentialsOf, RULES } from '../token/support.ts'
-import {
-  entryIn,
-  close,
-  grantOf,
-  LONG,
-  NOW,
-  numberOf,
-  open,
-  sharedToken,
-  swap,
-  tokenIn,
-  withEntry,
-} from './search-cell.ts'
+import { swapped } from './swap.ts'
+
+/** Time has no length here: what is over is as old as the start, and what is not began now. */
+const NOW = 1_000_000_000
+const LONG = 1_000_000_000_000
+/** One fingerprint: all replicas have the same credentials. */
+const BOOK = 'f'
+
+const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
+/**
+ * @param token in the order in which iSales granted them.
+ * @param sentAt in the order in which they were asked for.
+ */
+const grantOf = (token: number, sentAt: number): Grant => {
+  const secret = new Secret(String(token))
+  return { token: secret, refreshToken: secret, sentAt, lifetime: { ms: LONG } }
+}
+const sentAtOf = (token: SharedToken | undefined): number => token?.grant.sentAt ?? 0
+const tokenIn = ({ token }: Account): number => numberOf(token?.grant.token)
+const entryIn = ({ book }: Account): Entry => book.get(BOOK) ?? NO_ENTRY
+const withEntry = (account: Account, entry: Entry): Account => ({
+  ...account,
+  book: new Map([[BOOK, entry]]),
+})
+
+/** The accounts by what the store holds of them: nothing is sealed. */
+const accounts = new Map<string, Account>()
+const open = (value: string): Account => accounts.get(value) ?? NO_ACCOUNT
+
+/** What the rules ask for, and no more. */
+function textOf(account: Account, sentAt: number): string {
+  const { attempts, open: isOpen, at, provenUntil } = entryIn(account)
+  const { who = '', since = 0 } = account.asking ?? {}
+  const entry = [attempts, isOpen, at > 0, provenUntil > NOW]
+  return JSON.stringify([tokenIn(account), sentAt, ...entry, who, since > 0])
+}
+
+function close(account: Account): string {
+  const text = textOf(account, sentAtOf(account.token))
+  if (!accounts.has(text)) accounts.set(text, account)
+  return text
+}
+
+/**
+ * As the swap of `sharing/share.ts`: from what the replica has seen, and again from what is there when that was not it.
+ *
+ * @returns the value in the store after it, what the replica has seen, and whether its change is in it.
+ */
+function swap(value: string, seen: string, rewrite: (account: Account) => Account | undefined) {
+  let view = seen
+  for (let isFresh = false; ; isFresh = true) {
+    const account = open(view)
+    const next = rewrite(account)
+    if (isFresh && next === undefined) return { value, seen: view, account, isChanged: false }
+    const text = next === undefined ? '' : close(next)
+    view = swapped(value, view, text)
+    if (next !== undefined && view === text)
+      return { value: view, seen: view, account: next, isChanged: true }
+  }
+}
 
 /**
  * What goes wrong, or what begins something anew.
@@ -303,7 +358,7 @@ function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move)
     return
   }
   const isGranted = typeof response === 'number'
-  const ours = isGranted ? sharedToken(response, at) : replica.ours
+  const ours = isGranted ? { grant: grantOf(response, at), fingerprint: BOOK } : replica.ours
   const outcome: Outcome = isGranted
     ? grantOf(response, at)
     : { failure: UNCLEAR, pause: LONG, counted: operation === 'login', backoff: BACKOFF }
@@ -336,17 +391,14 @@ function isLoginNext(life: Life): boolean {
 function keyOf(world: World): string {
   const { replicas, value, former, valid, granted, faults } = world
   // Of instants only the order counts.
-  const all = [...new Set([value, former, ...replicas.map(({ seen }) => seen)])]
+  const accountsOf = [value, former, ...replicas.map(({ seen }) => seen)].map(open)
   const times = [
-    ...all.map((text) => open(text).token?.grant.sentAt ?? 0),
-    ...replicas.flatMap(({ ours, asking }) => [ours?.grant.sentAt ?? 0, asking?.at ?? 0]),
+    ...accountsOf.map(({ token }) => sentAtOf(token)),
+    ...replicas.flatMap(({ ours, asking }) => [sentAtOf(ours), asking?.at ?? 0]),
   ]
   const order = [...new Set(times)].sort((one, other) => one - other)
   const rank = (at: number): number => order.indexOf(at)
-  const textOf = (text: string) => {
-    const account = open(text)
-    return text.replace(/"sentAt":\d+/, `"sentAt":${rank(account.token?.grant.sentAt ?? 0)}`)
-  }
+  const texts = accountsOf.map((account) => textOf(account, rank(sentAtOf(account.token))))
   const parts = replicas.map(({ life, process, ours, seen, asking }) => [
     numberOf(life.token?.token),
     isLoginNext(life),
@@ -355,18 +407,10 @@ function keyOf(world: World): string {
     life.loginNotBefore > NOW,
     life.refreshNotBefore > NOW,
     process,
-    textOf(seen),
     ours && [numberOf(ours.grant.token), rank(ours.grant.sentAt)],
-    asking && [
-      asking.operation,
-      asking.alone,
-      asking.sent,
-      rank(asking.at),
-      asking.before.attempts,
-      asking.response,
-    ],
+    asking && { ...asking, at: rank(asking.at), before: asking.before.attempts },
   ])
-  const text = JSON.stringify([parts, textOf(value), textOf(former), valid, granted, faults])
+  const text = JSON.stringify([parts, texts, valid, granted, faults])
   return createHash('sha1').update(text).digest('base64')
 }
 
@@ -440,16 +484,16 @@ export function search(count: number, most: number, depth: number, untilBroken =
           examine(then, place)
           following.push([then, place])
         }
-        const [was, is] = [world, then].map(({ value }) => open(value).token?.grant.sentAt ?? 0)
+        const [was = 0, is = 0] = [world, then].map(({ value }) => sentAtOf(open(value).token))
         const isRolledBack = then.faults.length > world.faults.length && label.includes('rolled')
         must(
-          (is ?? 0) >= (was ?? 0) || isRolledBack,
+          is >= was || isRolledBack,
           'an older token never takes the place of a newer one',
           place,
         )
         const isOlder = then.replicas.some(({ ours, process }, nth) => {
           const { ours: former, process: formerly } = world.replicas[nth] ?? NOTHING
-          return process === formerly && (ours?.grant.sentAt ?? 0) < (former?.grant.sentAt ?? 0)
+          return process === formerly && sentAtOf(ours) < sentAtOf(former)
         })
         must(!isOlder, 'nobody takes an older token', place)
         if (then.faults === world.faults) before[place]?.push(state)
