@@ -101,16 +101,7 @@ function swap(value: string, seen: string, rewrite: (account: Account) => Accoun
  * - `lostReply`: the store does what it is asked, and its reply is lost.
  * - `rollBack`: the store holds the value again that was there before the last token.
  */
-const FAULTS = [
-  'end',
-  'renewal',
-  'freeze',
-  'kill',
-  'lostResponse',
-  'lostReply',
-  'rollBack',
-] as const
-type Fault = (typeof FAULTS)[number]
+type Fault = 'end' | 'renewal' | 'freeze' | 'kill' | 'lostResponse' | 'lostReply' | 'rollBack'
 
 export interface Searched {
   readonly states: number
@@ -399,7 +390,7 @@ function keyOf(world: World): string {
   const order = [...new Set(times)].sort((one, other) => one - other)
   const rank = (at: number): number => order.indexOf(at)
   const texts = accountsOf.map((account) => textOf(account, rank(sentAtOf(account.token))))
-  const parts = replicas.map(({ life, process, ours, seen, asking }) => [
+  const parts = replicas.map(({ life, process, ours, asking }) => [
     numberOf(life.token?.token),
     isLoginNext(life),
     isLoginDue(life),
