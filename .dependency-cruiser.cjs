@@ -13,7 +13,7 @@ const LAYERS = [
   ['upstream/'],
   ['log/'],
   ['outcomes.ts'],
-  ['http/'],
+  ['problem.ts'],
   ['config/'],
   ['words/'],
   ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'terminal.ts'],

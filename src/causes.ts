@@ -383,28 +383,42 @@ interface Problem {
   readonly title: string
 }
 
-/** Why a request was refused before it was forwarded: label of `requests_refused_total`. By the code of the response. */
+/**
+ * Why a request was refused before it was forwarded: label of `requests_refused_total`. For each the code and the `detail` of
+ * the response, which is in English in every language.
+ */
 // oxfmt-ignore
-const REFUSALS_BY_CODE = {
-  'bad-request': [
-    'http-version', 'host', 'content-length', 'transfer-encoding', 'target', 'tls', 'parser',
-  ],
-  'method-not-allowed': ['method'],
-  'not-implemented': ['coding'],
-  'expectation-failed': ['expectation'],
-  'headers-too-large': ['headers'],
-  'too-large': ['body-size', 'chunk-extensions'],
-  'not-allowed': ['browser', 'double-slash', 'ambiguous-path', 'other-path', 'auth-path'],
-  misdirected: ['scheme', 'other-host'],
-  'loop-detected': ['loop'],
-  overloaded: ['connections', 'pipelined', 'in-flight'],
-  'not-logged-in': ['ticket'],
-  'request-timeout': ['timeout'],
-} as const satisfies Partial<Readonly<Record<ProblemCode, readonly string[]>>>
-export type Refusal = (typeof REFUSALS_BY_CODE)[keyof typeof REFUSALS_BY_CODE][number]
-export const REFUSALS = inverted<ProblemCode, Refusal>(REFUSALS_BY_CODE) as Readonly<
-  Record<Refusal, ProblemCode>
->
+const REFUSED = {
+  'http-version': ['bad-request', 'Only HTTP/1.0 and HTTP/1.1 are spoken here'],
+  host: ['bad-request', 'Host is missing, repeated or malformed'],
+  'content-length': ['bad-request', 'Content-Length is repeated, not a number, or beside a Transfer-Encoding'],
+  'transfer-encoding': ['bad-request', 'Transfer-Encoding is repeated, empty, beside a Content-Length, or in a request of HTTP/1.0'],
+  target: ['bad-request', 'The request target is malformed'],
+  tls: ['bad-request', 'The client spoke TLS, and this port speaks plain HTTP: use http there, or set LISTEN_TLS_CERT_FILE'],
+  parser: ['bad-request', 'A line, header, length, coding or chunk is malformed, or the method is not known: the HTTP parser does not accept it'],
+  method: ['method-not-allowed', 'CONNECT and TRACE are not forwarded'],
+  coding: ['not-implemented', 'The only transfer coding known here is chunked'],
+  expectation: ['expectation-failed', 'The only expectation known here is 100-continue'],
+  headers: ['headers-too-large', 'There are too many headers, or they are too long'],
+  'body-size': ['too-large', 'The body is longer than MAX_BODY_SIZE'],
+  'chunk-extensions': ['too-large', 'The chunk extensions are too long'],
+  browser: ['not-allowed', 'Origin and Sec-Fetch headers are of a browser, which must not use the token'],
+  'double-slash': ['not-allowed', 'The path has an empty segment (//) behind its beginning'],
+  'ambiguous-path': ['not-allowed', 'Segments of a path are made of letters, digits and . _ ~ -, and neither begin nor end with a dot'],
+  'other-path': ['not-allowed', 'The path is outside ALLOWED_PATHS'],
+  'auth-path': ['not-allowed', 'The path is like that of login or refresh, whose response would be the real token'],
+  scheme: ['misdirected', 'The request target has another scheme than the listener'],
+  'other-host': ['misdirected', 'Host is not this proxy, nor in ALLOWED_HOSTS'],
+  loop: ['loop-detected', 'Via names this proxy: ISALES_URL leads back to it'],
+  connections: ['overloaded', 'There were too many connections, and this one was idle for longest'],
+  pipelined: ['overloaded', 'More than 16 requests came on one connection before the response to the first'],
+  'in-flight': ['overloaded', 'More requests than MAX_IN_FLIGHT are in flight, or their bodies take more than 32 MiB'],
+  ticket: ['not-logged-in', 'The request has no valid ticket of this proxy'],
+  timeout: ['request-timeout', 'The request did not arrive in time'],
+} as const satisfies Readonly<Record<string, readonly [ProblemCode, string]>>
+export type Refusal = keyof typeof REFUSED
+export const REFUSALS: Readonly<Record<Refusal, readonly [code: ProblemCode, detail: string]>> =
+  REFUSED
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
 /** The refusals with a cure of their own. That of another one is the cure of its problem code. */
@@ -415,7 +429,7 @@ const EXPLAINED_REFUSALS = [
 
 /** The code that explains a refusal. */
 export function codeOfRefusal(refusal: Refusal): (typeof EXPLAINED_REFUSALS)[number] | ProblemCode {
-  return EXPLAINED_REFUSALS.find((each) => each === refusal) ?? REFUSALS[refusal]
+  return EXPLAINED_REFUSALS.find((each) => each === refusal) ?? REFUSALS[refusal][0]
 }
 
 /** The code that explains a failed handshake. */
@@ -440,7 +454,6 @@ const SETTING_CODES = [
   'plain-store', 'same-port', 'open-listener', 'open-allowed', 'plain-listener', 'any-client',
   'weak-secret',
   'long-deadline', 'unused-for-http', 'other-paths', 'insecure-node', 'exposed-directory',
-  'few-descriptors',
 ] as const
 export type SettingCode = (typeof SETTING_CODES)[number]
 

@@ -21,10 +21,17 @@ export interface Timer {
   cancel(): void
 }
 
-/** Resolves after so many milliseconds. */
-export function delay(clock: Clock, ms: number): Promise<void> {
+/** Resolves after so many milliseconds, or as soon as the signal is aborted. */
+export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    clock.setTimer(resolve, ms)
+    if (signal?.aborted === true) return resolve()
+    const end = (): void => {
+      timer.cancel()
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = clock.setTimer(end, ms)
+    signal?.addEventListener('abort', end)
   })
 }
 

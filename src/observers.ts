@@ -13,7 +13,7 @@ import {
   type ObsLoginOutcome,
   type ObsRefreshOutcome,
 } from './outcomes.ts'
-import { DETAILS, PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
+import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './causes.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import { accessFields, type Log, createThrottledLog } from './log/index.ts'
 import { codeOfHandshake } from './causes.ts'
@@ -44,8 +44,8 @@ export function createObservers(
   const logRefused = (refusal: Refusal, requestId?: string, client?: string): void =>
     logThrottled('client-refused', refusal, {
       client: seen(client),
-      code: REFUSALS[refusal],
-      detail: DETAILS[refusal],
+      code: REFUSALS[refusal][0],
+      detail: REFUSALS[refusal][1],
       requestId,
     })
   const doubtful = (problem: SettingProblem) => ({
@@ -106,7 +106,7 @@ export function createObservers(
       return {
         onRefused(refusal: Refusal, requestId?: string, client?: string): void {
           if (listener === 'admin' && refusal !== 'connections') return
-          const code = REFUSALS[refusal]
+          const code = REFUSALS[refusal][0]
           metrics.connectionFailed(code, refusal)
           // Without a request id no request came: the connection was closed to stay under the cap.
           if (listener === 'proxy' && requestId !== undefined) failed(code, requestId)

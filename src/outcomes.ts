@@ -1,6 +1,6 @@
 import type { Failure } from './words/index.ts'
 import type { IncomingMessage } from 'node:http'
-import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
+import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './causes.ts'
 
 /** A request of a client, reported once, at its end. */
 export interface EndedRequest {
@@ -39,7 +39,7 @@ export function refusedRequest(
   refusal: Refusal,
   requestId: string,
 ): EndedRequest {
-  const code = REFUSALS[refusal]
+  const code = REFUSALS[refusal][0]
   const { status } = PROBLEMS[code]
   return { method, target, status, code, refusal, client: socket.remoteAddress, requestId }
 }

@@ -2,13 +2,7 @@ import { hostname } from 'node:os'
 import { openAdmin, openRecords } from './admin/index.ts'
 import { delay, SECOND, systemClock, type Clock } from './clock.ts'
 import { watchFiles, type Config, type Environment } from './config/index.ts'
-import {
-  createListener,
-  descriptorLimit,
-  ownHosts,
-  withinDescriptors,
-  type ListenerLimits,
-} from './listener/index.ts'
+import { createListener, ownHosts, type ListenerLimits } from './listener/index.ts'
 import type { Log } from './log/index.ts'
 import { createObservers } from './observers.ts'
 import { openLocalLogin } from './obs/index.ts'
@@ -87,8 +81,7 @@ const ADMIN_GRACE = SECOND
  * @throws ListenError
  */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { log, clock = systemClock, wallClock = Date.now, random = Math.random } = options
-  const config = withinLimits(options)
+  const { config, log, clock = systemClock, wallClock = Date.now, random = Math.random } = options
 
   // Who counts, remembers and logs what happens.
   const places = placesOf(config)
@@ -145,7 +138,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     config,
     hosts: ownHosts(config.listen, config.allowedHosts),
     tokens,
-    dispatch: upstream.dispatch,
+    upstream,
     clock,
     onEnd: observers.requestEnded,
     onError: (error, requestId) => log('unexpected', { error, requestId }),
@@ -300,22 +293,6 @@ export async function startApp(options: AppOptions): Promise<App> {
       log('stopped', { by, inFlight: running.inFlight })
     },
   }
-}
-
-/** The configuration with limits that the process has descriptors for. */
-function withinLimits({ config, log }: AppOptions): Config {
-  const descriptors = descriptorLimit()
-  const limits = withinDescriptors(config, descriptors)
-  const { maxInFlight: wanted, listenMaxConnections } = config
-  if (limits.listenMaxConnections < listenMaxConnections) {
-    const facts = [
-      ['wanted', wanted],
-      ['descriptors', descriptors ?? 0],
-      ['room', limits.maxInFlight],
-    ] as const
-    doubt(log, 'MAX_IN_FLIGHT', { code: 'few-descriptors', facts })
-  }
-  return { ...config, ...limits }
 }
 
 function doubt(log: Log, setting: string, why: Explained): void {

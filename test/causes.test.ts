@@ -82,7 +82,7 @@ it.each([
   ['CERT_HAS_EXPIRED', 'broken'],
   ['HPE_INVALID_CONSTANT', 'broken'],
 ])('%s on a connection: %s', (code, failure) => {
-  expect(classify(coded(code))).toMatchObject({ failure, code })
+  expect(classify(coded(code), false)).toMatchObject({ failure, code })
 })
 
 it.each([

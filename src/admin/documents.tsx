@@ -2,7 +2,7 @@ import type { Handler } from 'hono'
 import { accepts } from 'hono/accepts'
 import { html, raw } from 'hono/html'
 import { Marked } from 'marked'
-import { DOCUMENTATION } from '../http/index.ts'
+import { DOCUMENTATION } from '../problem.ts'
 import { LANGUAGES, pagesOf } from '../words/index.ts'
 import { PAGE_POLICY, STYLE } from './style.ts'
 

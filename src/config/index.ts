@@ -1,13 +1,6 @@
 // Everything that can be set, once: environment and files in, a `Config` and every problem out; certificates, secrets that
 // cannot print, and files that are read again when they change.
-export {
-  endpointOf,
-  hostIn,
-  isLoopback,
-  parseEndpoint,
-  urlHost,
-  type ListenAddress,
-} from './address.ts'
+export { endpointOf, hostIn, isLoopback, urlHost, type ListenAddress } from './address.ts'
 export { secureContextOptions, type TlsFiles } from './certificates.ts'
 export { originalOf, readSmallFile, type ReadFile } from './files.ts'
 export {

@@ -11,7 +11,7 @@ import {
   type ListenAddress,
   type TlsFiles,
 } from '../config/index.ts'
-import type { Refusal } from '../http/index.ts'
+import type { Refusal } from '../causes.ts'
 import { Connection, Gate } from './connections.ts'
 import { addressText, listen } from './listen.ts'
 

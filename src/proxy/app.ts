@@ -4,13 +4,14 @@ import { Hono, type Context, type Handler, type MiddlewareHandler } from 'hono'
 import type { Config } from '../config/index.ts'
 import { RESPONSE_ALREADY_SENT, type NodeCall } from '../hono.ts'
 import { refusedRequest, type EndedRequest } from '../outcomes.ts'
-import { REFUSALS, writeProblem, type Refusal } from '../http/index.ts'
+import { REFUSALS, type Refusal } from '../causes.ts'
+import { writeProblem } from '../problem.ts'
 import { createForward, type Call, type ForwardOptions } from './forward.ts'
 import { createValidation } from './validate.ts'
 
 export interface ProxyOptions extends Pick<
   ForwardOptions,
-  'tokens' | 'dispatch' | 'clock' | 'onError'
+  'tokens' | 'upstream' | 'clock' | 'onError'
 > {
   readonly onEnd: (end: EndedRequest) => void
   readonly config: Config
@@ -52,16 +53,16 @@ export function openProxy(options: ProxyOptions) {
     },
   })
 
-  const refuse = (response: ServerResponse, refusal: Refusal, requestId: string): void => {
+  const refuse = (response: ServerResponse, refusal: Refusal): void => {
+    const requestId = randomUUID()
     // Whatever follows on this connection may be the rest of what was refused.
     response.shouldKeepAlive = false
-    writeProblem(response, REFUSALS[refusal], { requestId, refusal })
+    writeProblem(response, REFUSALS[refusal][0], { requestId, refusal })
     onEnd(refusedRequest(response.req, refusal, requestId))
   }
 
   const forwardCall = ({ env }: Context<{ Bindings: Call }>): Response => {
-    if (inFlight >= maxInFlight) refuse(env.response, 'in-flight', env.requestId)
-    else forward(env)
+    forward(env)
     return RESPONSE_ALREADY_SENT
   }
 
@@ -96,7 +97,7 @@ export function openProxy(options: ProxyOptions) {
     ): void => {
       const { method = '', url: target = '', httpVersion, rawHeaders } = request
       const validated = validate({ method, target, httpVersion, rawHeaders })
-      if (typeof validated === 'string') return refuse(response, validated, randomUUID())
+      if (typeof validated === 'string') return refuse(response, validated)
       const requestId = validated.requestId ?? randomUUID()
       // Handlers work on Node's own request and response: a web request and its body would cost a business call twenty times
       // as much. Hono reads `method` alone of it.

@@ -1,10 +1,10 @@
-import type { Clock, Timer } from '../clock.ts'
+import { delay, type Clock, type Timer } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import type { NodeCall } from '../hono.ts'
 import type { EndedRequest, ReplayOutcome } from '../outcomes.ts'
-import { writeProblem } from '../http/index.ts'
+import { writeProblem } from '../problem.ts'
 import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
-import { classify, Exchange, type ResponseHead, type Upstream } from '../upstream/index.ts'
+import { Exchange, type ResponseHead, type Upstream } from '../upstream/index.ts'
 import { createBodies, type BodyOwner, type BodyRefusal } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { createInspector, cut, isPage, relay } from './response.ts'
@@ -26,7 +26,7 @@ export interface ForwardOptions {
   readonly config: Config
   readonly rules: Pick<RequestRules, 'pseudonym' | 'scheme'>
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
-  readonly dispatch: Upstream['dispatch']
+  readonly upstream: Pick<Upstream, 'dispatch' | 'classify'>
   readonly clock: Clock
   /** The body of a call is there: it is in flight from now on. False: too many are. */
   readonly begin: (call: Call) => boolean
@@ -173,7 +173,7 @@ class Forwarding implements BodyOwner {
   }
 
   #send(token: Token, body: Buffer | null): Exchange {
-    const { dispatch, requestHeaders, inspector } = this.#shared
+    const { upstream, requestHeaders, inspector } = this.#shared
     const { request, validated, requestId } = this.#call
     // The rest of a rejection is not worth the connection that this exchange may wait for.
     this.#exchange?.abort('sent again')
@@ -192,7 +192,7 @@ class Forwarding implements BodyOwner {
     this.#exchange = exchange
     this.#awaited = exchange
     this.#token = token
-    dispatch(exchange)
+    upstream.dispatch(exchange)
     return exchange
   }
 
@@ -257,32 +257,18 @@ class Forwarding implements BodyOwner {
     if (ended !== undefined) return ended
     // The listener responds by itself when what it reads is garbage.
     if (withheld) return this.#call.response.headersSent ? NOTHING : SEND
-    const { failure, cause, code: detail, certificate } = classify(error)
+    const { failure, cause, code: detail, certificate } = this.#shared.upstream.classify(error)
     this.#failure = { cause, detail, certificate }
     this.#history[written ? 'lost' : 'unwritten'] += 1
     const decision = afterFailure(this.#history, { failure, written })
     if (decision.do === 'fail') return decision
-    await this.#pause(decision.pause)
+    await delay(this.#shared.clock, decision.pause, this.wait())
     return this.#interruptedWhile('connecting') ?? SEND
   }
 
-  #pause(ms: number): Promise<void> {
-    const signal = this.wait()
-    return new Promise((resolve) => {
-      const timer = this.#shared.clock.setTimer(resolve, ms)
-      signal.addEventListener('abort', () => {
-        timer.cancel()
-        resolve()
-      })
-    })
-  }
-
-  /** How long the token source may take: so that a token which comes late can still be sent. */
+  /** How long the token source may take. A token that comes still has a tenth of the deadline to be sent with. */
   #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
-    const { clock, config } = this.#shared
-    const { clientDeadline } = config
-    const longest = clock.now() + clientDeadline * 0.9
-    const deadline = Math.min(longest, this.#startedAt + clientDeadline)
+    const deadline = this.#startedAt + 0.9 * this.#shared.config.clientDeadline
     return { deadline, signal: this.wait() }
   }
 

@@ -169,20 +169,9 @@ export function relayedHead(
   return { status, reason, headers: kept, relayable, contentType }
 }
 
-/** Describe the bytes of a body, and are not true of another one. */
-const OF_THE_BODY: ReadonlySet<string> = new Set([
-  'content-encoding',
-  'etag',
-  'content-md5',
-  'digest',
-  'content-digest',
-  'repr-digest',
-  'accept-ranges',
-])
-
 /** The headers of a response that is relayed with another body of `length` bytes. */
-export function replacedBodyHeaders(headers: HeaderLines, length: number): string[] {
-  const kept = without(headers, (lower) => lower === 'content-length' || OF_THE_BODY.has(lower))
+export function withLength(headers: HeaderLines, length: number): string[] {
+  const kept = without(headers, (lower) => lower === 'content-length')
   kept.push('Content-Length', String(length))
   return kept
 }

@@ -3,7 +3,7 @@ import { isRedirect, isWebPage } from '../causes.ts'
 import { endpointOf, type Config } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import type { Exchange } from '../upstream/index.ts'
-import { replacedBodyHeaders, type RelayedHead } from './headers.ts'
+import { withLength, type RelayedHead } from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
 /** Bytes of a body that tell a web page. */
@@ -89,6 +89,7 @@ export type ResponseVerdict = 'accepted' | 'rejected' | 'cut'
 export function createInspector(config: InspectorConfig, scheme: RequestRules['scheme']) {
   const { isalesInterfacePath } = config
   const { statuses, results } = config.isalesRejected
+  const isalesOrigin = originPattern(config.isalesUrl)
 
   /** True: a 200 to such a request is inspected when its body is no longer than `MAX_COLLECTED`. */
   const inspects = (method: string, path: string): boolean =>
@@ -104,7 +105,7 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
   ): Buffer | 'rejected' => {
     if (results.length > 0 && results.includes(resultOf(body) ?? '')) return 'rejected'
     if (authority === undefined || path !== isalesInterfacePath) return body
-    return rewriteInterface(body, config.isalesUrl, `${scheme}://${authority}`)
+    return withOurOrigin(body, isalesOrigin, `${scheme}://${authority}`)
   }
 
   return {
@@ -130,7 +131,7 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
       if (found === 'rejected') return 'rejected'
       if (!found.equals(body)) {
         exchange.replace(found)
-        head.headers = replacedBodyHeaders(head.headers, found.length)
+        head.headers = withLength(head.headers, found.length)
       }
       return 'accepted'
     },
@@ -150,18 +151,16 @@ const SLASH = String.raw`(?:\\?/|\\u002[fF])`
  * Replaces the origin of each absolute URL that names iSales in the response to `business/interface`, so that the
  * client does not bypass the proxy. Nothing else changes, not a byte; what is not JSON does not change at all.
  *
- * @param isalesOrigin such as `https://service.example`, as `URL.origin` gives it.
- * @param clientOrigin what the client calls us: scheme, host and port.
+ * @param ours what the client calls us: scheme, host and port.
  */
-function rewriteInterface(body: Buffer, isalesOrigin: string, clientOrigin: string): Buffer {
+function withOurOrigin(body: Buffer, isalesOrigin: RegExp, ours: string): Buffer {
   try {
     JSON.parse(body.toString())
   } catch {
     return body
   }
   // As latin1, where a character is a byte: bytes that are no UTF-8 stay what they are.
-  const text = body.toString('latin1').replaceAll(originPattern(isalesOrigin), clientOrigin)
-  return Buffer.from(text, 'latin1')
+  return Buffer.from(body.toString('latin1').replaceAll(isalesOrigin, ours), 'latin1')
 }
 
 function originPattern(origin: string): RegExp {

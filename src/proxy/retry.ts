@@ -1,5 +1,5 @@
 import type { ReplayOutcome } from '../outcomes.ts'
-import { REFUSALS, type ProblemCode } from '../http/index.ts'
+import { REFUSALS, type ProblemCode } from '../causes.ts'
 import type { Verdict } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './body.ts'
@@ -107,7 +107,7 @@ export function afterInterruption(
   stage: Stage,
 ): Fail | Nothing {
   if (by === 'client-gone') return NOTHING
-  if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by], refusal: by }
+  if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by][0], refusal: by }
   if (lost > 0 || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }
   if (stage === 'waiting') return { do: 'fail', code: 'no-token' }

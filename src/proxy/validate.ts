@@ -1,5 +1,5 @@
 import { hostIn, PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
-import type { Refusal } from '../http/index.ts'
+import type { Refusal } from '../causes.ts'
 import { remembered, type HeaderLines } from './headers.ts'
 
 /** What is let in. */
@@ -206,7 +206,7 @@ function readTarget(
   const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
   const [, said = '', authority = '', rest = ''] = match ?? []
   if (!HOST.test(authority)) return 'target'
-  // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
+  // RFC 9110 section 7.4: what was meant for a secured connection must be refused when it comes by another.
   if (said.toLowerCase() !== scheme) return 'scheme'
   // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
   return { target: rest.startsWith('/') ? rest : `/${rest}`, authority }

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import { endpointOf, originalOf, parseEndpoint, urlHost, type Config } from '../config/index.ts'
+import { endpointOf, originalOf, urlHost, type Config } from '../config/index.ts'
 import type { Places } from '../words/index.ts'
 
 /** The egress proxy for this origin, by the rules of curl and Go; undefined: connect directly. */
@@ -10,26 +10,22 @@ export function egressFor({
 }: Pick<Config, 'isalesUrl' | 'httpsProxy' | 'noProxy'>): URL | undefined {
   const url = new URL(isalesUrl)
   if (httpsProxy === undefined || url.protocol !== 'https:') return undefined
-  const { host, port } = endpointOf(url)
+  const { host } = endpointOf(url)
   const direct = noProxy
     .toLowerCase()
     .split(/[\s,]+/)
-    .some((entry) => entry === '*' || covers(entry, host, port))
+    .some((entry) => entry === '*' || covers(entry, host))
   return direct ? undefined : new URL(httpsProxy.reveal())
 }
 
-/** How many bits of an address name a network, in CIDR notation. */
-const BITS = /\/(\d{1,3})(?=$|:\d+$)/
-
-/** True when one entry of `NO_PROXY` covers the host: an address, a network or a name; then a port, which only Go knows. */
-function covers(entry: string, host: string, port: number): boolean {
-  const [, bits] = BITS.exec(entry) ?? []
-  const { host: name = '', port: only = port } = parseEndpoint(entry.replace(BITS, '')) ?? {}
-  if (only !== port || name === '') return false
-  if (isIP(host) !== 0 && isIP(name) !== 0) return inNetwork(host, name, bits)
+/** True when one entry of `NO_PROXY` covers the host: a name, an address, or a network in CIDR notation. */
+function covers(entry: string, host: string): boolean {
+  const [, bare = entry, bits] = /^(.*?)(?:\/(\d{1,3}))?$/.exec(entry) ?? []
+  const name = bare.replaceAll(/^\[|\]$/g, '')
+  if (isIP(host) !== 0) return isIP(name) !== 0 && inNetwork(host, name, bits)
   // A name covers itself and its subdomains, with or without a leading dot (curl); trailing dots do not count.
-  const suffix = `.${name.replaceAll(/^\.|\.$/g, '')}`
-  return `.${host.replace(/\.$/, '')}`.endsWith(suffix) && isIP(host) === 0
+  const plain = name.replaceAll(/^\.|\.$/g, '')
+  return plain !== '' && `.${host.replace(/\.$/, '')}`.endsWith(`.${plain}`)
 }
 
 function inNetwork(host: string, network: string, bits: string | undefined): boolean {

@@ -107,7 +107,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** @returns false: no more before `resume` is called. */
   onData(chunk: Buffer): boolean {
-    // It comes after a resume; undici-workarounds.ts says why it must not pause again.
+    // It comes after a resume; `prepareSocket` says why it must not pause again.
     if (chunk.length === 0) return true
     if (this.#sink !== undefined) {
       if (!this.#sink.onChunk(chunk)) this.#paused = true
@@ -220,9 +220,9 @@ export interface Failed {
 /**
  * Names a failure by its class and code, never by message text.
  *
- * @param plain iSales is spoken to without TLS. Default: false.
+ * @param plain iSales is spoken to without TLS.
  */
-export function classify(error: unknown, plain = false): Failed {
+export function classify(error: unknown, plain: boolean): Failed {
   const code = codeOf(error)
   if (error instanceof ConnectError) {
     const { why, certificate } = error

@@ -4,7 +4,7 @@ import { createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
 import { builtProgram } from '../cli/program.ts'
 import { hold } from '../listener/support.ts'
 import { call } from '../support/call.ts'
-import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
+import { exchangeRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 import { builtEnvironment } from './session-world.ts'
@@ -100,14 +100,3 @@ test('300 bodies of 1 MiB whose ends do not come keep no call out, and take no m
   expect(await held[0]?.readProblem()).toMatchObject(problem)
   expect(await held.at(-1)?.silent(20)).toBe(true)
 }, 60_000)
-
-test('where few descriptors are left, calls and probes have theirs beside more idle connections', async () => {
-  const { program, port, admin } = await startProgram('ulimit -n 640;')
-  const doubts = program.lines().filter(({ setting }) => setting === 'MAX_IN_FLIGHT')
-  const detail = expect.stringContaining('Wanted: 1,000; Descriptors: 640; Room for: 232.')
-  expect(doubts).toMatchObject([{ event: 'setting-doubtful', detail }])
-  await hold(700, port)
-  expect(await statusesOf(20, port)).toEqual(new Set([200]))
-  expect((await call(`${admin}/livez`)).status).toBe(200)
-  expect((await connectRaw({ port })).socket.destroyed).toBe(false)
-}, 30_000)

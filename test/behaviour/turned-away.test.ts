@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import { REFUSALS } from '../../src/causes.ts'
-import { DETAILS } from '../../src/http/index.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -13,7 +12,7 @@ test('a request that is refused is told why, logged and counted, but not timed, 
   const world = await openWorld({ env: { LOG_LEVEL: 'debug' } })
 
   const { status, json } = await world.request('/elsewhere?passwd=canary')
-  const [code, detail] = [REFUSALS['other-path'], DETAILS['other-path']]
+  const [code, detail] = [REFUSALS['other-path'][0], REFUSALS['other-path'][1]]
   expect([status, json]).toMatchObject([403, { code, detail, sent: 'no' }])
 
   const refused = { reason: 'other-path', code, count: 1, requestId: json['requestId'] }
@@ -33,7 +32,7 @@ test('a body in chunks that is too large is refused with its reason, and iSales 
   const body = `Transfer-Encoding: chunked\r\n\r\n401\r\n${'x'.repeat(1025)}\r\n0\r\n\r\n`
   const response = await exchangeRaw(world, head + body)
   expect([response.status, response.header('connection')]).toEqual([413, 'close'])
-  const detail = DETAILS['body-size']
+  const detail = REFUSALS['body-size'][1]
   expect(JSON.parse(response.text)).toMatchObject({ code: 'too-large', detail, sent: 'no' })
   expect(world.sim.requests()).toEqual([])
   expect(linesOf(world, 'client-refused')).toMatchObject([{ reason: 'body-size' }])

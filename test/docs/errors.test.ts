@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { PROBLEM_CODES, REFUSAL_REASONS, REFUSALS } from '../../src/causes.ts'
-import { DETAILS, DOCUMENTATION, PROBLEMS } from '../../src/http/index.ts'
+import { PROBLEM_CODES, REFUSAL_REASONS, REFUSALS, PROBLEMS } from '../../src/causes.ts'
+import { DOCUMENTATION } from '../../src/problem.ts'
 import { sectionOf } from '../../src/words/index.ts'
 import { read } from './pages.ts'
 
@@ -14,7 +14,9 @@ describe.each(['docs/errors.md', 'docs/errors.zh-CN.md'])('%s', (file) => {
   })
 
   test.each(REFUSAL_REASONS)('has the row of the refusal %s', (reason) => {
-    expect(page).toContain(`| \`${reason}\` | \`${REFUSALS[reason]}\` | ${DETAILS[reason]} |\n`)
+    expect(page).toContain(
+      `| \`${reason}\` | \`${REFUSALS[reason][0]}\` | ${REFUSALS[reason][1]} |\n`,
+    )
   })
 })
 

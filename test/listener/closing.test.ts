@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { writeProblem } from '../../src/http/problem.ts'
+import { writeProblem } from '../../src/problem.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { REFUSALS, type Refusal } from '../../src/causes.ts'
-import { DETAILS, PROBLEMS } from '../../src/http/index.ts'
+import { REFUSALS, type Refusal, PROBLEMS } from '../../src/causes.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { GET, POST, respondOk, responsesOf, startListener } from './support.ts'
 
@@ -85,7 +84,7 @@ describe('what the parser refuses gets a response that says why, and the connect
     const client = await connectRaw({ port })
     await client.send(bytes)
     const [response, ...more] = await responsesOf(client)
-    const [code, detail] = [REFUSALS[reason], DETAILS[reason]]
+    const [code, detail] = [REFUSALS[reason][0], REFUSALS[reason][1]]
     expect([response?.status, response?.header('connection')]).toEqual([
       PROBLEMS[code].status,
       'close',

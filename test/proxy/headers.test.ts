@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  createRequestHeaders,
-  relayedHead,
-  replacedBodyHeaders,
-  type OutgoingRequest,
-} from '../../src/proxy/headers.ts'
+import { createRequestHeaders, relayedHead, type OutgoingRequest } from '../../src/proxy/headers.ts'
 
 interface Sent extends Partial<OutgoingRequest> {
   readonly tokenHeaders?: readonly string[]
@@ -169,15 +164,6 @@ describe('the headers of a response', () => {
     for (let n = 0; n < 20; n += 1)
       expect(received(['X', value]).headers[1]).toBe(value.slice(0, -1))
   })
-})
-
-it('the headers of another body say nothing of the former one', () => {
-  const names = ['Content-Encoding', 'ETag', 'Content-MD5', 'Digest', 'Content-Digest']
-  const gone = [...names, 'Repr-Digest', 'Accept-Ranges', 'Content-Length', 'content-length']
-  const former = gone.flatMap((name) => [name, '7'])
-  const kept = ['Content-Type', 'application/json', 'X-empty', '']
-  const headers = replacedBodyHeaders([...former, ...kept, ...former], 12)
-  expect(headers).toEqual([...kept, 'Content-Length', '12'])
 })
 
 it.each([

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { EndedRequest } from '../../src/outcomes.ts'
-import type { Exchange } from '../../src/upstream/exchange.ts'
+import { classify, type Exchange } from '../../src/upstream/exchange.ts'
 import { ConnectError } from '../../src/upstream/connector.ts'
 import { createForward } from '../../src/proxy/forward.ts'
 import type { Token } from '../../src/token/token.ts'
@@ -110,9 +110,12 @@ export async function scene({ newer = true } = {}) {
         return { type: 'relay', why: 'no-newer-token' }
       },
     },
-    dispatch(exchange) {
-      if (state.broken) throw new Error('a defect')
-      exchanges.push(new ScriptedExchange(exchange))
+    upstream: {
+      dispatch(exchange) {
+        if (state.broken) throw new Error('a defect')
+        exchanges.push(new ScriptedExchange(exchange))
+      },
+      classify: (error) => classify(error, false),
     },
     config: configOf({
       ISALES_URL: 'https://isales.example',

@@ -127,8 +127,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'gate: a connection that had a call is never idle again',
     file: 'listener/connections.ts',
-    from: 'this.#boundary = this.#socket.bytesRead\n    this.#options.gate.idle(this.#place)',
-    to: 'this.#boundary = this.#socket.bytesRead',
+    from: 'this.#current = undefined\n    this.#options.gate.idle(this.#place)',
+    to: 'this.#current = undefined',
   },
   {
     name: 'gate: the newest connection is closed',
@@ -139,8 +139,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'gate: a call is in flight with half of its body',
     file: 'proxy/app.ts',
-    from: 'else forward(env)',
-    to: "else {\n inFlight += 1\n env.response.once('close', () => (inFlight -= 1))\n forward(env)\n }",
+    from: '    forward(env)\n',
+    to: "    inFlight += 1\n env.response.once('close', () => (inFlight -= 1))\n forward(env)\n",
   },
   {
     name: 'gate: heads are read ahead of a call in progress',

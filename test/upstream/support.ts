@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { TlsFiles } from '../../src/config/certificates.ts'
 import { systemClock, type Clock } from '../../src/clock.ts'
 import type { Config } from '../../src/config/settings.ts'
-import { classify, Exchange } from '../../src/upstream/exchange.ts'
+import { Exchange } from '../../src/upstream/exchange.ts'
 import type { Resolve } from '../../src/upstream/connector.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
 import { configOf } from '../support/config.ts'
@@ -85,7 +85,7 @@ export async function dispatch(
   const collected = outcome.type === 'response' ? await exchange.collect() : 'cut'
   return {
     status: outcome.type === 'response' ? outcome.head.status : 0,
-    ...(collected === 'cut' ? classify(exchange.error) : {}),
+    ...(collected === 'cut' ? upstream.classify(exchange.error) : {}),
     text: exchange.collected().toString(),
     written: exchange.written,
   }

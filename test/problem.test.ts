@@ -1,14 +1,9 @@
-import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../../src/causes.ts'
+import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../src/causes.ts'
 import { describe, expect, it } from 'vitest'
-import {
-  DOCUMENTATION,
-  problemBytes,
-  writeProblem,
-  type ProblemDetails,
-} from '../../src/http/problem.ts'
-import { responsesOf, POST, startListener } from '../listener/support.ts'
-import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
-import { listen } from '../support/tcp-server.ts'
+import { DOCUMENTATION, problemBytes, writeProblem, type ProblemDetails } from '../src/problem.ts'
+import { responsesOf, POST, startListener } from './listener/support.ts'
+import { connectRaw, exchangeRaw } from './support/raw-client.ts'
+import { listen } from './support/tcp-server.ts'
 
 async function written(code: ProblemCode, details: Partial<ProblemDetails> = {}) {
   const { port } = await startListener((_request, response) =>

@@ -19,7 +19,7 @@ describe('an https iSales', () => {
   })
 })
 
-// The rules of CURLOPT_NOPROXY(3); the port and white space between entries are Go's and wget's.
+// The rules of CURLOPT_NOPROXY(3); white space between entries is wget's.
 describe('NO_PROXY', () => {
   it.each([
     ['*', ORIGIN],
@@ -32,20 +32,15 @@ describe('NO_PROXY', () => {
     ['example.com', 'https://service.example.com.'],
     ['a.example, .example.com', ORIGIN],
     ['a.example\texample.com', ORIGIN],
-    ['service.example.com:8443', ORIGIN],
-    ['service.example.com:443', 'https://service.example.com'],
     ['192.0.2.1', 'https://192.0.2.1'],
-    ['192.0.2.1:443', 'https://192.0.2.1'],
     ['192.168.0.0/16', 'https://192.168.255.255'],
     ['192.168.0.0/16', 'https://192.168.0.0'],
     ['192.168.77.1/16', 'https://192.168.3.4'],
-    ['10.0.0.0/8:8443', 'https://10.1.2.3:8443'],
     ['192.0.2.1/32', 'https://192.0.2.1'],
     ['192.0.2.0/31', 'https://192.0.2.1'],
     ['0.0.0.0/0', 'https://192.0.2.1'],
     ['::1', 'https://[::1]:8443'],
     ['[::1]', 'https://[::1]:8443'],
-    ['[::1]:8443', 'https://[::1]:8443'],
     ['0:0:0:0:0:0:0:1', 'https://[::1]'],
     ['fd00::/8', 'https://[fdff::1]'],
     ['2001:db8::/33', 'https://[2001:db8:7fff::]'],
@@ -65,7 +60,6 @@ describe('NO_PROXY', () => {
     ['10.0.0.0/8', ORIGIN],
     ['192.168.0.0/16', 'https://192.169.0.0'],
     ['192.168.0.0/16', 'https://192.167.255.255'],
-    ['10.0.0.0/8:443', 'https://10.1.2.3:8443'],
     ['192.0.2.0/31', 'https://192.0.2.2'],
     ['192.0.2.1/33', 'https://192.0.2.1'],
     ['192.0.2.1/', 'https://192.0.2.1'],
@@ -75,7 +69,6 @@ describe('NO_PROXY', () => {
     ['2.1', 'https://192.0.2.1'],
     ['.1', 'https://192.0.2.1'],
     ['::2', 'https://[::1]'],
-    ['[::1]:443', 'https://[::1]:8443'],
     ['fd00::/8', 'https://[fe00::1]'],
     ['2001:db8::/33', 'https://[2001:db8:8000::]'],
     ['2001:db8::/129', 'https://[2001:db8::]'],

@@ -1,42 +1,8 @@
 import { METHODS, type ServerResponse } from 'node:http'
-import { PROBLEMS, type ProblemCode, type Refusal } from '../causes.ts'
+import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './causes.ts'
 
 /** The documentation of this project: `type` of a problem and the run-book of a state are pages below it. */
 export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'
-
-/** `detail` of a problem response, for each reason why a request is refused; in English in every language. */
-export const DETAILS: Readonly<Record<Refusal, string>> = {
-  'http-version': 'Only HTTP/1.0 and HTTP/1.1 are spoken here',
-  method: 'CONNECT and TRACE are not forwarded',
-  host: 'Host is missing, repeated or malformed',
-  'content-length': 'Content-Length is repeated, not a number, or beside a Transfer-Encoding',
-  'transfer-encoding':
-    'Transfer-Encoding is repeated, empty, beside a Content-Length, or in a request of HTTP/1.0',
-  coding: 'The only transfer coding known here is chunked',
-  expectation: 'The only expectation known here is 100-continue',
-  headers: 'There are too many headers, or they are too long',
-  'body-size': 'The body is longer than MAX_BODY_SIZE',
-  browser: 'Origin and Sec-Fetch headers are of a browser, which must not use the token',
-  target: 'The request target is malformed',
-  scheme: 'The request target has another scheme than the listener',
-  'other-host': 'Host is not this proxy, nor in ALLOWED_HOSTS',
-  loop: 'Via names this proxy: ISALES_URL leads back to it',
-  'double-slash': 'The path has an empty segment (//) behind its beginning',
-  'ambiguous-path':
-    'Segments of a path are made of letters, digits and . _ ~ -, and neither begin nor end with a dot',
-  'other-path': 'The path is outside ALLOWED_PATHS',
-  'auth-path': 'The path is like that of login or refresh, whose response would be the real token',
-  connections: 'There were too many connections, and this one was idle for longest',
-  pipelined: 'More than 16 requests came on one connection before the response to the first',
-  ticket: 'The request has no valid ticket of this proxy',
-  tls: 'The client spoke TLS, and this port speaks plain HTTP: use http there, or set LISTEN_TLS_CERT_FILE',
-  parser:
-    'A line, header, length, coding or chunk is malformed, or the method is not known: the HTTP parser does not accept it',
-  'chunk-extensions': 'The chunk extensions are too long',
-  timeout: 'The request did not arrive in time',
-  'in-flight':
-    'More requests than MAX_IN_FLIGHT are in flight, or their bodies take more than 32 MiB',
-}
 
 /** What Node's parser knows and the proxy lets in. */
 const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(', ')
@@ -52,7 +18,7 @@ export interface ProblemDetails {
 /** RFC 9457: nothing of iSales' text, no stack, no secret. The headers are name, value, name, value. */
 function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: ProblemDetails) {
   const { status, sent, title } = PROBLEMS[code]
-  const detail = refusal === undefined ? undefined : DETAILS[refusal]
+  const detail = refusal === undefined ? undefined : REFUSALS[refusal][1]
   const type = `${DOCUMENTATION}/errors.md#${code}`
   const body = JSON.stringify({ type, title, status, detail, code, sent, requestId })
   const headers = ['Content-Type', 'application/problem+json', 'Content-Length', `${body.length}`]
