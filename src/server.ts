@@ -90,10 +90,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { metrics, record } = records
   const observers = createObservers(config, { metrics, record, log, clock })
   const logToken = tokenLog(log, places, () => record.calls.takeTally())
-  /** iSales writes numbers as text, as far as this process has seen: CTI-OBS gets them so, too. */
-  let isText = false
   const observeToken = (event: TokenEvent): void => {
-    if (event.type === 'granted' || event.type === 'adopted') ({ isText } = event.token)
     records.onTokenEvent(event)
     logToken(event)
     options.onTokenEvent?.(event)
@@ -130,7 +127,6 @@ export async function startApp(options: AppOptions): Promise<App> {
   const login = openLocalLogin(config, {
     clock,
     wallClock,
-    isText: () => isText,
     ...observers.obsLogin,
   })
   const proxy = openProxy({

@@ -12,7 +12,6 @@ import { isObject, parseObject } from '../json.ts'
 import { isUnder } from '../proxy/index.ts'
 import { logInOnce } from '../sharing/index.ts'
 import {
-  askOnce,
   createIsalesClient,
   isGrant,
   isRefusal,
@@ -135,7 +134,7 @@ async function logIn(run: Run) {
   const client = clientFor(run, config)
   // Timers of the clock keep no process, and the login of another one may be waited for.
   const alive = setInterval(() => undefined, MINUTE)
-  const { outcome, sharing } = await logInOnce(config, client, book, askOnce(io.signal))
+  const { outcome, sharing } = await logInOnce(config, client, book, io.signal)
   clearInterval(alive)
   if (trouble !== undefined) find(run, 'state', explained(trouble, places, 'login'))
   // Only in a cluster are several replicas likely.
@@ -281,7 +280,7 @@ async function findRefresh(run: Run, grant: Grant, path: string | undefined): Pr
     const text = isalesRefreshHeaderToken ?? 'off'
     const how: Fact = ['form', `Authentication: ${text}`]
     const client = clientFor(run, { ...config, isalesRefreshHeaderToken, isalesRefreshPath: path })
-    const outcome = await client.refresh({ token, refreshToken }, askOnce(io.signal))
+    const outcome = await client.refresh({ token, refreshToken }, io)
     const { works, why } = isGrant(outcome)
       ? await callInterface(run, { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken })
       : { works: false, why: explained(outcome, placesOf(config), 'refresh') }

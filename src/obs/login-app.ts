@@ -14,8 +14,6 @@ export interface LocalLoginOptions {
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
-  /** `result` and lifetimes are written as text, as iSales does. */
-  readonly isText: () => boolean
   /** Called for each request of the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome, client?: string) => void
   /** Called for each request of the refresh path. */
@@ -41,10 +39,9 @@ export function createObsApp(
   tickets: Tickets,
   {
     throttle,
-    isText,
     onLogin,
     onRefresh,
-  }: Pick<LocalLoginOptions, 'isText' | 'onLogin' | 'onRefresh'> & { readonly throttle: Throttle },
+  }: Pick<LocalLoginOptions, 'onLogin' | 'onRefresh'> & { readonly throttle: Throttle },
 ) {
   const { isalesLoginPath: loginPath } = config
   const judge = createJudge(config, throttle)
@@ -54,9 +51,9 @@ export function createObsApp(
     return context.body(body, status, { 'Content-Type': RESPONSE_TYPE })
   }
   const grant = (context: ObsContext, pair: ReturnType<Tickets['issue']>) =>
-    respond(context, 200, publishedBody(0, isText(), pair))
+    respond(context, 200, publishedBody(0, pair))
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
-    respond(context, status, publishedBody(status, isText()))
+    respond(context, status, publishedBody(status))
   const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
     if (context.req.path === loginPath) onLogin('malformed', context.env.address)
     else onRefresh('rejected', context.env.address)

@@ -4,19 +4,15 @@ import { RESPONSE_ALREADY_SENT, type NodeCall } from '../hono.ts'
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
 /**
- * A body in the shape that iSales publishes. iSales documents `result` and the lifetimes as strings and shows them as
- * numbers.
+ * A body in the shape that iSales publishes, with numbers as in its examples.
  *
  * @param result 0, or the HTTP status of a refusal.
  */
 export function publishedBody(
   result: number,
-  isText: boolean,
   resultData: Readonly<Record<string, string | number>> = {},
 ): string {
-  const asString = (_key: string, value: unknown): unknown =>
-    typeof value === 'number' ? String(value) : value
-  return JSON.stringify({ result, resultData }, isText ? asString : undefined)
+  return JSON.stringify({ result, resultData })
 }
 
 /** The headers of the two editions of the interface. */
@@ -24,8 +20,6 @@ const TICKET_HEADER = /^auth(?:orization|entication)$/i
 const SCHEME = /^bearer +/i
 
 interface TicketCheckOptions {
-  /** The refusal writes `result` as text. */
-  readonly isText: () => boolean
   readonly onTicketRefused: (call: NodeCall) => void
 }
 
@@ -35,11 +29,11 @@ interface TicketCheckOptions {
  */
 export function createTicketCheck(
   isValid: (ticket: string) => boolean,
-  { isText, onTicketRefused }: TicketCheckOptions,
+  { onTicketRefused }: TicketCheckOptions,
 ): MiddlewareHandler<{ Bindings: NodeCall }> {
   return async ({ env }, next) => {
     if (hasTicket(env.request.rawHeaders, isValid)) return next()
-    refuse(env, publishedBody(401, isText()))
+    refuse(env, publishedBody(401))
     onTicketRefused(env)
     return RESPONSE_ALREADY_SENT
   }

@@ -1,17 +1,15 @@
 // One token, and one book of logins, for all replicas that use the same store, key, iSales and user.
 // It wraps the client of iSales; the token source knows nothing of it but `adopt`. ioredis is loaded when a share opens.
 import { setTimeout as delay } from 'node:timers/promises'
-import { systemClock } from '../clock.ts'
+import { SECOND, systemClock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import {
   createToken,
-  loginOnce,
   withBook,
+  type Ask,
   type BookStore,
-  type Deferred,
   type IsalesClient,
   type Outcome,
-  type Sending,
 } from '../token/index.ts'
 import type { StoreCall } from './sharing-log.ts'
 import { createSeal } from './seal.ts'
@@ -25,7 +23,8 @@ export {
   type StoreCall,
 } from './sharing-log.ts'
 
-const MAX_TRIES = 20
+/** A login of a replica takes 5 s at most, and one that has died is waited for 3 s. */
+const MAX_WAIT = 7 * SECOND
 
 export interface OpenShareOptions extends Omit<ShareOptions, 'cell' | 'seal'> {
   readonly config: Config
@@ -53,33 +52,35 @@ export async function logInOnce(
   config: Config,
   isales: IsalesClient,
   book: BookStore,
-  sending: Sending,
+  signal: AbortSignal,
 ) {
   const logins = { client: isales, book, rules: config, clock: systemClock, random: Math.random }
   const share = await openShare({ ...logins, config, observe() {}, observeCall() {} })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const ask = loginOnce(credentials, sending)
+  const ask: Ask = { operation: 'login', credentials, signal, loginDue: true, failures: 0 }
   if (share === undefined) return { outcome: await withBook(logins)(ask), sharing: undefined }
-  const { client } = share
+
+  /** Waits while a replica asks: its token comes soon. */
+  const inTurn = async (asked: Ask): Promise<Outcome> => {
+    const end = systemClock.now() + MAX_WAIT
+    for (;;) {
+      const outcome = await share.client(asked)
+      const isBusy = 'deferred' in outcome && outcome.deferred === 'busy'
+      if (!isBusy || signal.aborted || systemClock.now() > end) return outcome
+      await delay(outcome.ms, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
   share.start(() => {})
   try {
-    let outcome = await client(ask)
-    // A replica asks just now, and its token comes soon. One that dies meanwhile is waited for 3 s.
-    for (let tries = 0; isBusy(outcome) && tries < MAX_TRIES; tries += 1) {
-      await delay(outcome.ms, undefined, { signal: sending.signal }).catch(() => undefined)
-      outcome = await client(ask)
-    }
+    let outcome = await inTurn(ask)
     if ('token' in outcome && outcome.adopted === true) {
       // The token of the replicas is known now: the next login gives another one, but not without the store.
       const current = createToken(outcome, config, 0)
-      outcome = await client({ ...ask, current, loginDue: false })
+      outcome = await inTurn({ ...ask, current, loginDue: false })
     }
     return { outcome, sharing: share.snapshot() }
   } finally {
     await share.stop()
   }
-}
-
-function isBusy(outcome: Outcome): outcome is Deferred {
-  return 'deferred' in outcome && outcome.deferred === 'busy'
 }

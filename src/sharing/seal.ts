@@ -1,16 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import type { Secret } from '../config/index.ts'
-import { isObject, parseObject, type JsonObject } from '../json.ts'
-import {
-  MAX_LIFETIME,
-  MIN_LIFETIME,
-  parseStored,
-  parseToken,
-  stored,
-  type Credentials,
-  type Entry,
-  type Grant,
-} from '../token/index.ts'
+import { Secret } from '../config/index.ts'
+import { parseStored, stored, type Credentials, type Entry, type Grant } from '../token/index.ts'
 
 /** What the replicas know of one account. Instants are on the monotonic clock of this process. */
 export interface Account {
@@ -89,7 +79,7 @@ export function createSeal(key: Secret, origin: string, user: string) {
         // GCM: the tag does not fit.
         return undefined
       }
-      return parseAccount(parseObject(text.toString('utf8')), offset, now)
+      return read(JSON.parse(text.toString('utf8')) as Written, offset, now)
     },
   }
 }
@@ -102,7 +92,10 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
   return digest.subarray(0, 16).toString('base64url')
 }
 
-// What is sealed, as JSON. Its instants are by the clock of the store.
+// What is sealed, as JSON. Its instants are by the clock of the store. Whoever has sealed it has the key and is of this
+// version, so that its shape is not checked.
+
+type Written = ReturnType<typeof written>
 
 function written({ token, book, asking }: Account, offset: number) {
   const latest = [...book].sort(([, one], [, other]) => other.at - one.at).slice(0, MAX_ENTRIES)
@@ -114,63 +107,38 @@ function written({ token, book, asking }: Account, offset: number) {
 }
 
 function writtenToken({ grant, fingerprint }: SharedToken, offset: number) {
-  const { token, sentAt, lifetime, refreshToken, refreshLifetime, isText } = grant
+  const { token, sentAt, lifetime, refreshToken, refreshLifetime } = grant
   return {
     token: token.reveal(),
     refreshToken: refreshToken?.reveal(),
     sentAt: sentAt + offset,
     lifetime: lifetime.ms,
     refreshLifetime,
-    isText,
     fingerprint,
   }
 }
 
-/** What this version of the program would not have written is left out. */
-export function parseAccount(
-  json: JsonObject | undefined,
-  offset: number,
-  now: number,
-): Account | undefined {
-  if (json === undefined || !isObject(json['book'])) return undefined
-  const entries = Object.entries(json['book']).flatMap(([name, value]) => {
+function read({ token, book, asking }: Written, offset: number, now: number): Account {
+  const entries = Object.entries(book).flatMap(([name, value]) => {
     const entry = parseStored(value, offset, now)
     return entry === undefined ? [] : [[name, entry] as const]
   })
-  const { who, since } = isObject(json['asking']) ? json['asking'] : {}
-  const isAsking = typeof who === 'string' && typeof since === 'number'
   return {
-    token: readToken(json['token'], offset, now),
+    token: token && readToken(token, offset, now),
     book: new Map(entries),
-    asking: isAsking ? { who, since: since - offset } : undefined,
+    asking: asking && { ...asking, since: asking.since - offset },
   }
 }
 
-function readToken(json: unknown, offset: number, now: number): SharedToken | undefined {
-  if (!isObject(json)) return undefined
-  const { sentAt, lifetime, refreshLifetime, fingerprint } = json
-  const token = parseToken(json['token'])
-  const refreshToken = parseToken(json['refreshToken'])
-  const isWhole =
-    typeof sentAt === 'number' &&
-    typeof fingerprint === 'string' &&
-    isLife(lifetime) &&
-    (refreshLifetime === undefined || isLife(refreshLifetime))
-  if (token === undefined || !isWhole) return undefined
-  return {
-    grant: {
-      token,
-      // The clock of the store may have been set back.
-      sentAt: Math.min(now, sentAt - offset),
-      lifetime: { ms: lifetime },
-      refreshToken,
-      refreshLifetime,
-      isText: json['isText'] === true,
-    },
-    fingerprint,
+function readToken(json: NonNullable<Written['token']>, offset: number, now: number): SharedToken {
+  const { token, refreshToken, sentAt, lifetime, refreshLifetime, fingerprint } = json
+  const grant = {
+    token: new Secret(token),
+    // The clock of the store may have been set back.
+    sentAt: Math.min(now, sentAt - offset),
+    lifetime: { ms: lifetime },
+    refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
+    refreshLifetime,
   }
-}
-
-function isLife(value: unknown): value is number {
-  return typeof value === 'number' && value >= MIN_LIFETIME && value <= MAX_LIFETIME
+  return { grant, fingerprint }
 }

@@ -30,16 +30,18 @@ export interface ShareOptions extends BookOptions {
   readonly observe: (event: SharingEvent) => void
 }
 
+type StoreState = Pick<SharingSnapshot, 'reason' | 'code' | 'since'>
+
 /** What follows a look at the account; undefined: it stays as it is. Called again when another replica was quicker. */
 export type Rewrite = (account: Account, now: number) => Account | undefined
 
-/** Who asks iSales says so again and again: when it dies, another one asks. */
+/** Who asks iSales says so at each look: when it dies, another one asks. */
 const ASKING_FOR = 3 * SECOND
-const SAY_EVERY = SECOND
 const LOOK_EVERY = SECOND
 /** While another replica asks iSales, and calls wait. */
 const LOOK_URGENT = 100
-const LOOK_JITTER = 0.2
+/** What one look takes. */
+const LOOK_TAKES = 200
 /** As many replicas may each be quicker once. */
 const MAX_ROUNDS = 20
 /** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
@@ -74,19 +76,12 @@ export function createShare(options: ShareOptions) {
   let credentials: Credentials | undefined
   /** The store does not know of logins with these: it was away. */
   let unshared: Credentials | undefined
-  /** The store has it that this process asks. */
-  let isAsking = false
   /** The token request in flight. */
   let obtaining: Promise<unknown> | undefined
   /** Who takes what the looks find. Undefined: before the start, and after the stop. */
   let take: ((grant: Grant) => void) | undefined
   let looking: Timer | undefined
-  let saying: Timer | undefined
-  let store: Pick<SharingSnapshot, 'reason' | 'code' | 'since'> = {
-    reason: undefined,
-    code: undefined,
-    since: clock.now(),
-  }
+  let store: StoreState = { reason: undefined, code: undefined, since: clock.now() }
 
   // The one swap.
 
@@ -170,14 +165,11 @@ export function createShare(options: ShareOptions) {
   }
 
   const askForAll = async (ask: Ask): Promise<Outcome> => {
-    isAsking = true
-    keepSaying()
     const outcome = await withBook({ ...options, client: keeping(ask), book: shared })(ask)
-    saying?.cancel()
     // The login that follows a refused refresh goes on: another replica would slip in between.
     const isFollowed = ask.operation === 'refresh' && 'failure' in outcome && outcome.pause === 0
-    if (isFollowed || !isAsking) return outcome
-    isAsking = false
+    // Mostly the end of a login has been written with what this process does not do any more.
+    if (isFollowed || opened().asking?.who !== own) return outcome
     const ended = await swap((account, now) => ({
       ...withOurs(account, now),
       asking: released(account),
@@ -204,16 +196,6 @@ export function createShare(options: ShareOptions) {
     }
   }
 
-  /** It lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
-  const keepSaying = (): void => {
-    saying = clock.setTimer(() => {
-      keepSaying()
-      void swap((account, now) =>
-        account.asking?.who === own ? { ...account, asking: { who: own, since: now } } : undefined,
-      )
-    }, SAY_EVERY)
-  }
-
   /** The book of all replicas. What it knows is remembered in that of this process, too: whoever empties the store buys no login. */
   const shared: BookStore = {
     async update(of, change) {
@@ -233,7 +215,6 @@ export function createShare(options: ShareOptions) {
         return local.update(of, change)
       }
       const { entry, isChanged } = updated
-      isAsking &&= !isChanged || entry.open
       if (isChanged || entry !== known) await local.update(of, () => entry)
       return updated
     },
@@ -241,19 +222,22 @@ export function createShare(options: ShareOptions) {
 
   // One look.
 
+  /** It lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
+  const sayAgain: Rewrite = (account, now) =>
+    account.asking?.who === own ? { ...account, asking: { who: own, since: now } } : undefined
+
   /** Takes a newer token out of the store, or puts there what it lacks: ours, and logins that iSales counted meanwhile. */
   const look = async (): Promise<void> => {
     // The token source takes what is obtained first.
-    await obtaining
+    if (obtaining !== undefined) return void (await swap(sayAgain))
     const missed = unshared
     const entry = missed && (await local.update(missed, NO_CHANGE)).entry
     const found = await swap((account, now) => {
-      const name = missed && seal.fingerprint(missed)
-      const isMissing = name !== undefined || isBetter(ours, account.token, now)
-      if (!isMissing) return undefined
-      const both = entry && merged(entry, account.book.get(name ?? '') ?? NO_ENTRY)
-      const book = both && name ? withEntry(account, name, both) : account.book
-      return { ...withOurs(account, now), book }
+      if (missed === undefined || entry === undefined)
+        return isBetter(ours, account.token, now) ? withOurs(account, now) : undefined
+      const name = seal.fingerprint(missed)
+      const both = merged(entry, account.book.get(name) ?? NO_ENTRY)
+      return { ...withOurs(account, now), book: withEntry(account, name, both) }
     })
     if (found !== undefined && unshared === missed) unshared = undefined
     const there = found?.account.token
@@ -263,7 +247,7 @@ export function createShare(options: ShareOptions) {
   const keepLooking = (): void => {
     if (take === undefined) return
     const again = (): void => void look().then(keepLooking)
-    looking = clock.setTimer(again, jittered(LOOK_EVERY, random()))
+    looking = clock.setTimer(again, LOOK_EVERY)
   }
 
   const adopt = (token: SharedToken): Grant => {
@@ -289,7 +273,7 @@ export function createShare(options: ShareOptions) {
     },
 
     /** The longest time, milliseconds, in which a replica learns of the token of another one. */
-    learnsWithin: LOOK_EVERY * (1 + LOOK_JITTER),
+    learnsWithin: LOOK_EVERY + LOOK_TAKES,
 
     /** Connects, and gives the token source what other replicas obtain. */
     start(onToken: (grant: Grant) => void): void {
@@ -334,13 +318,10 @@ export function isBetter(
   other: SharedToken | undefined,
   now: number,
 ): one is SharedToken {
-  return one !== undefined && isUsable(one, now) && isNewer(one, other)
-}
-
-function isNewer({ grant }: SharedToken, other: SharedToken | undefined): boolean {
+  if (one === undefined || !isUsable(one, now)) return false
   if (other === undefined) return true
-  if (grant.token.reveal() === other.grant.token.reveal()) return false
-  return grant.sentAt > other.grant.sentAt
+  if (one.grant.token.reveal() === other.grant.token.reveal()) return false
+  return one.grant.sentAt > other.grant.sentAt
 }
 
 function isUsable({ grant }: SharedToken, now: number): boolean {
@@ -360,7 +341,7 @@ export function turnOf(
   const { now, random, ask } = given
   const { current, rejectedAt } = ask
   const isServing = current !== undefined && rejectedAt === undefined && now < current.usableUntil
-  const look = jittered(isServing ? LOOK_EVERY : LOOK_URGENT, random)
+  const look = isServing ? LOOK_EVERY : LOOK_URGENT
   if (why === 'busy') return { deferred: 'busy', ms: look }
   if (current === undefined) return undefined
   // Scattered: of two that log in at the same time nobody knows whose token is the later one. A login ends the tokens of all
@@ -375,11 +356,6 @@ export function turnOf(
 
 function withEntry({ book }: Account, fingerprint: string, entry: Entry): Account['book'] {
   return new Map([...book, [fingerprint, entry]])
-}
-
-/** Milliseconds, scattered by a fifth. */
-function jittered(ms: number, random: number): number {
-  return ms * (1 + (random * 2 - 1) * LOOK_JITTER)
 }
 
 /** Reads the entry. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import type { Redis, RedisOptions } from 'ioredis'
-import { codeOf, storeFailureOf, type StoreFailureReason } from '../causes.ts'
-import type { Clock, Timer } from '../clock.ts'
+import type { RedisOptions } from 'ioredis'
+import { codeOf, storeFailureOf } from '../causes.ts'
+import type { Clock } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
 import { SWAP, type Cell, type Seen, type StoreFailure } from './cell.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
@@ -21,7 +21,6 @@ export interface ValkeyOptions {
 
 const CONNECT_TIMEOUT = 1000
 const COMMAND_TIMEOUT = 500
-const DEFAULT_USER = 'default'
 const MIN_RETRY = 100
 const MAX_RETRY = 2000
 const RETRY_JITTER = 200
@@ -30,100 +29,72 @@ const SERVER_CODE = /^[A-Z]{2,20}$/
 
 const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
 
-/** The cell on Valkey or Redis: one connection. */
+/** The cell on Valkey or Redis: one connection, opened again by the library whenever it is lost. */
 export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
   const { clock, random, config, address } = options
   const key = `isales-auth-proxy:${VERSION}:{${options.place}}:account`
   const library = await loadLibrary()
-  const redis: Redis = new library.Redis(connectionOptions(address))
+  const redis = new library.Redis(connectionOptions(address, random))
   /** Resolves with the first connection, or when nobody waits for it any more. */
   let connected = Promise.resolve()
   /** Why the last connection is of no use. */
   let broken = UNREACHABLE
-  let attempts = 0
-  let retry: Timer | undefined
   let isStopped = false
 
-  /** The password and the authority are read each time. What cannot be read stays as it was. */
+  /** For the next connection: password and authority may have changed. What cannot be read stays as it was. */
   const readFiles = async (): Promise<void> => {
-    const { options: latest } = redis
     const password = (await textOf(config.sessionStorePasswordFile))?.replace(/[\r\n]{1,2}$/, '')
     const ca = await textOf(config.sessionStoreCaFile)
     // Without a name, a server that wants no password would refuse one.
-    if (password) Object.assign(latest, { username: address.user ?? DEFAULT_USER, password })
-    if (ca && address.tls) latest.tls = { ca }
-  }
-
-  const connect = async (): Promise<void> => {
-    await readFiles()
-    if (isStopped) return
-    try {
-      await redis.connect()
-      attempts = 0
-    } catch (error) {
-      if (codeOf(error) !== 'unknown') broken = failureOf(error, UNREACHABLE)
-    }
-    if (redis.status !== 'ready') again()
-  }
-
-  const again = (): void => {
-    if (isStopped || retry !== undefined) return
-    const wait = Math.min(MAX_RETRY, MIN_RETRY * 2 ** attempts) + random() * RETRY_JITTER
-    attempts += 1
-    retry = clock.setTimer(() => {
-      retry = undefined
-      void connect()
-    }, wait)
+    if (password) Object.assign(redis.options, { username: address.user ?? 'default', password })
+    if (ca && address.tls) redis.options.tls = { ca }
   }
 
   return {
     async swap(seen, next) {
       await connected
       const startedAt = clock.now()
-      let failure: StoreFailure | undefined
-      let reply: Seen | undefined
+      let outcome: Seen | StoreFailure
       try {
         const bytes = [seen, next].map((text) => Buffer.from(text, 'latin1'))
-        reply = parseReply(await redis.callBuffer('EVAL', SWAP, 1, key, ...bytes))
-        failure = reply === undefined ? { reason: 'malformed' } : undefined
+        outcome = parseReply(await redis.callBuffer('EVAL', SWAP, 1, key, ...bytes))
       } catch (error) {
-        const late = clock.now() - startedAt >= COMMAND_TIMEOUT - 1
-        if (late) broken = { reason: 'timeout' }
-        failure = failureOf(error, broken)
+        if (clock.now() - startedAt >= COMMAND_TIMEOUT - 1) broken = { reason: 'timeout' }
+        outcome = failureOf(error, broken)
       }
+      const { reason, code } = 'reason' in outcome ? outcome : {}
       // The next reply may be of another command, or the primary is elsewhere now.
-      if (failure?.reason === 'malformed' || failure?.code === 'READONLY') redis.disconnect()
+      if (reason === 'malformed' || code === 'READONLY') redis.disconnect(true)
       const operation = next === '' ? 'read' : 'swap'
-      options.observe({ operation, durationMs: clock.now() - startedAt, failure: failure?.reason })
-      return reply ?? failure ?? { reason: 'malformed' }
+      options.observe({ operation, durationMs: clock.now() - startedAt, failure: reason })
+      return outcome
     },
 
     start(look) {
       connected = new Promise((resolve) => {
-        const wait = clock.setTimer(resolve, CONNECT_TIMEOUT)
-        redis.once('ready', () => {
-          wait.cancel()
-          resolve()
-        })
+        clock.setTimer(resolve, CONNECT_TIMEOUT)
+        redis.once('ready', resolve)
       })
       redis.on('ready', () => {
         broken = UNREACHABLE
         look()
       })
-      redis.on('end', () => {
-        again()
+      redis.on('close', () => {
+        void readFiles()
         look()
       })
       redis.on('error', (error) => {
         // A connection that is left since nothing came has no code; its command says so.
         if (codeOf(error) !== 'unknown') broken = failureOf(error, UNREACHABLE)
       })
-      void connect()
+      void readFiles().then(async () => {
+        // It says why by an event, too, and is tried again.
+        if (!isStopped) await redis.connect().catch(() => undefined)
+      })
     },
 
     stop() {
       isStopped = true
-      retry?.cancel()
       redis.disconnect()
     },
   }
@@ -133,13 +104,13 @@ async function textOf(path: string | undefined): Promise<string | undefined> {
   return path === undefined ? undefined : readFile(path, 'utf8').catch(() => undefined)
 }
 
-function parseReply(reply: unknown): Seen | undefined {
-  if (!Array.isArray(reply) || reply.length !== 3) return undefined
-  const [value, seconds, micros] = reply.map((part: unknown) =>
-    Buffer.isBuffer(part) ? part.toString('latin1') : undefined,
-  )
+function parseReply(reply: unknown): Seen | StoreFailure {
+  const [value, seconds, micros, ...more] = Array.isArray(reply)
+    ? reply.map((part) => (Buffer.isBuffer(part) ? part.toString('latin1') : undefined))
+    : []
   const at = Number(seconds) * 1000 + Number(micros) / 1000
-  return value !== undefined && Number.isFinite(at) ? { value, at } : undefined
+  const isWhole = value !== undefined && Number.isFinite(at) && more.length === 0
+  return isWhole ? { value, at } : { reason: 'malformed' }
 }
 
 /**
@@ -149,7 +120,7 @@ function parseReply(reply: unknown): Seen | undefined {
  */
 function failureOf(error: unknown, broken: StoreFailure): StoreFailure {
   const code = codeOf(error)
-  const reason: StoreFailureReason = storeFailureOf(code, Object(error).name === 'ReplyError')
+  const reason = storeFailureOf(code, Object(error).name === 'ReplyError')
   if (reason === 'refused') return { reason, code: SERVER_CODE.test(code) ? code : undefined }
   return reason === 'unreachable' ? broken : { reason }
 }
@@ -170,13 +141,14 @@ async function loadLibrary() {
 }
 
 function connectionOptions(
-  address: StoreAddress,
+  { host, port, database, tls }: StoreAddress,
+  random: () => number,
 ): RedisOptions & { readonly replyMapping: 'legacy' } {
   return {
-    host: address.host,
-    port: address.port,
-    db: address.database,
-    ...(address.tls && { tls: {} }),
+    host,
+    port,
+    db: database,
+    ...(tls && { tls: {} }),
     lazyConnect: true,
     enableReadyCheck: false,
     protocol: 2,
@@ -190,6 +162,7 @@ function connectionOptions(
     // A server that takes connections and never replies is left, and found again when it replies.
     socketTimeout: 2 * COMMAND_TIMEOUT,
     disconnectTimeout: CONNECT_TIMEOUT,
-    retryStrategy: () => null,
+    retryStrategy: (times) =>
+      Math.min(MAX_RETRY, MIN_RETRY * 2 ** (times - 1)) + random() * RETRY_JITTER,
   }
 }

@@ -1,6 +1,9 @@
-import { createHmac, randomBytes, scryptSync } from 'node:crypto'
-import { cause, causeOfDisk, codeOf } from '../causes.ts'
-import type { Clock, Timer } from '../clock.ts'
+import { randomBytes, scryptSync } from 'node:crypto'
+import { constants } from 'node:fs'
+import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { cause, causeOfDisk, codeOf, CODES } from '../causes.ts'
+import { SECOND, type Clock, type Timer } from '../clock.ts'
 import { isObject, parseObject } from '../json.ts'
 import type { Failure } from '../words/index.ts'
 import {
@@ -13,8 +16,7 @@ import {
   type Entry,
   type Updated,
 } from './book.ts'
-import type { Credentials } from './client.ts'
-import { ignore, openVersions, type Version } from './versions.ts'
+import type { Credentials } from './protocol.ts'
 
 export interface BookFileOptions {
   /** `STATE_DIR`. Undefined: the book is in memory, and a restart forgets it. */
@@ -28,31 +30,29 @@ export interface BookFileOptions {
   readonly onExposed: () => void
 }
 
-const MAX_ENTRIES = 100
-/** So many times another process may be quicker. */
-const MAX_ROUNDS = 100
-const VERSION = 4
-/** Milliseconds. */
-const MAX_DRIFT = 1000
-const SALT = /^[0-9a-f]{32}$/
-/** A disk that takes longer is not waited for: calls wait for the login, 2.8 s at most. */
-const MAX_DISK_WAIT = 1000
-const RETRY_AFTER = 1000
-
 /** The book as one version of the file has it; entries by the slow hash of their credentials. */
 interface Contents {
+  /** 0: there is no file. */
   readonly number: number
   readonly salt: string
   readonly entries: ReadonlyMap<string, Entry>
 }
 
-/** What the file lacks: the disk did not take it. */
-interface Unwritten {
+/** What counts in memory. */
+interface Kept {
   readonly credentials: Credentials
-  /** The entry in the file when it was changed in memory. */
-  readonly base: Entry
   readonly entry: Entry
+  /** The version of the file that it goes on from. */
+  readonly number: number
 }
+
+const MAX_ENTRIES = 100
+/** So many times another process may be quicker. */
+const MAX_ROUNDS = 100
+const FORMAT = 4
+/** A disk that takes longer is not waited for: calls wait for the login, 2.8 s at most. */
+const MAX_DISK_WAIT = SECOND
+const RETRY_AFTER = SECOND
 
 /**
  * The book of logins in `STATE_DIR`, or in memory. It names credentials by a slow hash with a salt of its own, so that
@@ -63,11 +63,9 @@ interface Unwritten {
  */
 export function openBook(options: BookFileOptions): BookStore {
   const { directory, clock, wallClock, onTrouble } = options
-  const key = randomBytes(32)
-  /** By a quick hash with a key of this process. */
-  const unwritten = new Map<string, Unwritten>()
   let contents: Contents = { number: 0, salt: randomBytes(16).toString('hex'), entries: new Map() }
-  let last: { readonly credentials: Credentials; salt: string; readonly id: string } | undefined
+  let kept: readonly Kept[] = []
+  let hashed: { readonly credentials: Credentials; salt: string; readonly id: string } | undefined
   /** The step of the disk in flight, and whether it takes too long. */
   let step: Promise<unknown> = Promise.resolve()
   let isLate = false
@@ -80,110 +78,109 @@ export function openBook(options: BookFileOptions): BookStore {
     if (!isSame) onTrouble(why)
   }
 
-  const nameOf = ({ user, password }: Credentials): string =>
-    createHmac('sha256', key)
-      .update(JSON.stringify([user, password.reveal()]))
-      .digest('base64')
-
   /** 50 ms of CPU for other credentials, or another salt. */
-  const idOf = (credentials: Credentials, salt: string): string => {
-    if (last?.credentials !== credentials || last.salt !== salt) {
+  const idOf = (credentials: Credentials): string => {
+    const { salt } = contents
+    if (hashed?.credentials !== credentials || hashed.salt !== salt) {
       const text = JSON.stringify([credentials.user, credentials.password.reveal()])
       const id = scryptSync(text, Buffer.from(salt, 'hex'), 32).toString('hex')
-      last = { credentials, salt, id }
+      hashed = { credentials, salt, id }
     }
-    return last.id
+    return hashed.id
   }
 
-  /** In memory alone. */
-  const keep = (credentials: Credentials, base: Entry, change: Change): Updated => {
-    const name = nameOf(credentials)
-    const before = unwritten.get(name)?.entry ?? base
+  const inFile = (credentials: Credentials): Entry => {
+    const { entries } = contents
+    return (entries.size > 0 ? entries.get(idOf(credentials)) : undefined) ?? NO_ENTRY
+  }
+
+  const keptOf = ({ user, password }: Credentials): Kept | undefined =>
+    kept.find(
+      ({ credentials: one }) => one.user === user && one.password.reveal() === password.reveal(),
+    )
+
+  /** Changes it in memory alone. */
+  const keep = (credentials: Credentials, change: Change): Updated => {
+    const former = keptOf(credentials)
+    const before = former?.entry ?? inFile(credentials)
     const entry = change(before, clock.now())
     if (entry === undefined) return { entry: before, isChanged: false }
-    unwritten.set(name, { credentials, base: unwritten.get(name)?.base ?? base, entry })
-    return { entry, isChanged: true, isWritten: false }
+    const { number } = former ?? contents
+    kept = [...kept.filter((one) => one !== former), { credentials, entry, number }]
+    return { entry, isChanged: true, isWritten: directory === undefined }
   }
 
-  /** Changes the file, again and again until no other process is quicker. */
-  const commit = async (
-    versions: ReturnType<typeof openVersions>,
-    credentials: Credentials,
-    change: Change,
-  ): Promise<Updated> => {
-    const name = nameOf(credentials)
-    // Not later: this change itself counts in memory when the disk takes too long.
-    const missed = unwritten.get(name)
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const version = await versions.read(contents.number)
-      if (version !== 'known') load(version)
-      const { number, salt, entries } = contents
-      const id = idOf(credentials, salt)
-      const before = present(entries.get(id) ?? NO_ENTRY, missed)
-      const entry = change(before, clock.now())
-      if (entry === undefined) return { entry: before, isChanged: false }
-      const others = [...entries].filter(([other]) => other !== id).slice(1 - MAX_ENTRIES)
-      const next = { number: number + 1, salt, entries: new Map([...others, [id, entry]]) }
-      if (await versions.write(next.number, formatted(next, wallClock() - clock.now()))) {
-        contents = next
-        const latest = unwritten.get(name)
-        // What was changed in memory while the disk took its time goes on from this.
-        if (latest !== undefined && latest !== missed)
-          unwritten.set(name, { ...latest, base: entry })
-        else unwritten.delete(name)
-        if (unwritten.size === 0) report(undefined)
-        return { entry, isChanged: true }
-      }
-    }
-    throw new Error('other processes were quicker each time')
-  }
+  if (directory === undefined)
+    return { update: async (credentials, change) => keep(credentials, change) }
+  const versions = openVersions(directory, options.onExposed)
 
   /** A file that is none of ours is as good as none: the next version replaces it. */
-  const load = ({ number, text }: Version): void => {
-    const found = number === 0 ? contents : parsed(text, wallClock() - clock.now(), clock.now())
+  const load = async (): Promise<void> => {
+    const { number, text } = await versions.read()
+    // It is read once: an instant in the future, of a date that was set back, is taken as now.
+    if (number === contents.number) return
+    const now = clock.now()
+    const found = number === 0 ? contents : parsed(text, wallClock() - now, now)
     if (found === undefined) report({ cause: cause('disk-foreign', 'disk') })
     contents = { ...(found ?? contents), number }
   }
 
-  const onDisk = async (
-    versions: ReturnType<typeof openVersions>,
-    credentials: Credentials,
-    change: Change,
-  ): Promise<Updated> => {
-    const base = (): Entry => contents.entries.get(idOf(credentials, contents.salt)) ?? NO_ENTRY
-    if (isLate) return keep(credentials, base(), change)
-    let isTooLate = false
-    const committed = step.then(() =>
-      isTooLate ? undefined : commit(versions, credentials, change),
-    )
+  /** Changes the file, again and again until no other process is quicker. */
+  const commit = async (credentials: Credentials, change: Change): Promise<Updated> => {
+    // Not later: this change itself counts in memory when the disk takes too long.
+    const missed = keptOf(credentials)
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      await load()
+      const { number, salt, entries } = contents
+      const before = present(inFile(credentials), missed, number)
+      const entry = change(before, clock.now())
+      if (entry === undefined) return { entry: before, isChanged: false }
+      const id = idOf(credentials)
+      const others = [...entries].filter(([other]) => other !== id).slice(1 - MAX_ENTRIES)
+      const next = { number: number + 1, salt, entries: new Map([...others, [id, entry]]) }
+      if (!(await versions.write(next.number, formatted(next, wallClock() - clock.now())))) continue
+      contents = next
+      const latest = keptOf(credentials)
+      kept = kept.filter((one) => one !== latest)
+      // What was changed in memory while the disk took its time goes on from this.
+      if (latest !== undefined && latest !== missed)
+        kept = [...kept, { ...latest, number: next.number }]
+      if (kept.length === 0) report(undefined)
+      return { entry, isChanged: true }
+    }
+    throw new Error('other processes were quicker each time')
+  }
+
+  const update = async (credentials: Credentials, change: Change): Promise<Updated> => {
+    if (isLate) return keep(credentials, change)
+    // What has waited for a step that took too long counts in memory already.
+    const committed = step.then(() => (isLate ? undefined : commit(credentials, change)))
     const ended = committed.then(ignore, ignore)
     step = ended
     try {
       const updated = await inTime(committed)
       if (updated !== undefined) return updated
+      isLate = true
+      report({ cause: cause('disk-slow', 'disk') })
+      void ended.then(() => {
+        isLate = false
+        planRetry()
+      })
     } catch (error) {
-      report(failureOf(error))
-      planRetry(versions)
-      return keep(credentials, base(), change)
+      const code = codeOf(error)
+      report({ cause: causeOfDisk(code), detail: code })
+      planRetry()
     }
-    isTooLate = true
-    isLate = true
-    report({ cause: cause('disk-slow', 'disk') })
-    const kept = keep(credentials, base(), change)
-    void ended.then(() => {
-      isLate = false
-      planRetry(versions)
-    })
-    return kept
+    return keep(credentials, change)
   }
 
-  const planRetry = (versions: ReturnType<typeof openVersions>): void => {
+  const planRetry = (): void => {
     retry?.cancel()
     retry = clock.setTimer(() => {
-      const [missed] = unwritten.values()
+      const [missed] = kept
       if (missed === undefined) return report(undefined)
-      void onDisk(versions, missed.credentials, unchanged).then(() => {
-        if (unwritten.size > 0) planRetry(versions)
+      void update(missed.credentials, (entry) => entry).then(() => {
+        if (kept.length > 0) planRetry()
       })
     }, RETRY_AFTER)
   }
@@ -195,30 +192,20 @@ export function openBook(options: BookFileOptions): BookStore {
       void work.then(resolve, reject).finally(() => timer.cancel())
     })
 
-  if (directory === undefined) {
-    return {
-      update(credentials, change) {
-        const { entry, isChanged } = keep(credentials, NO_ENTRY, change)
-        return Promise.resolve({ entry, isChanged })
-      },
-    }
-  }
-  const versions = openVersions(directory, options.onExposed)
-  return { update: (credentials, change) => onDisk(versions, credentials, change) }
+  return { update }
 }
 
-/** The entry in the file, with what was changed in memory since. */
-function present(inFile: Entry, missed: Unwritten | undefined): Entry {
+/** The entry in this version of the file, with what was changed in memory since. */
+function present(inFile: Entry, missed: Kept | undefined, number: number): Entry {
   if (missed === undefined) return inFile
   // Where another process has written since, both count.
-  return isSame(inFile, missed.base) ? missed.entry : merged(inFile, missed.entry)
+  return missed.number === number ? missed.entry : merged(inFile, missed.entry)
 }
 
 /** Undefined for what is not a file of ours. */
 function parsed(text = '', offset: number, now: number): Omit<Contents, 'number'> | undefined {
   const { version, salt, entries } = parseObject(text) ?? {}
-  const isOurs = version === VERSION && typeof salt === 'string' && SALT.test(salt)
-  if (!isOurs || !isObject(entries)) return undefined
+  if (version !== FORMAT || typeof salt !== 'string' || !isObject(entries)) return undefined
   const found = new Map<string, Entry>()
   for (const [name, value] of Object.entries(entries)) {
     const entry = parseStored(value, offset, now)
@@ -231,27 +218,128 @@ function parsed(text = '', offset: number, now: number): Omit<Contents, 'number'
 /** @param offset what the date is ahead of our clock, milliseconds. */
 function formatted({ entries, salt }: Contents, offset: number): string {
   const all = [...entries].map(([name, entry]) => [name, stored(entry, offset)] as const)
-  return `${JSON.stringify({ version: VERSION, salt, entries: Object.fromEntries(all) })}\n`
+  return `${JSON.stringify({ version: FORMAT, salt, entries: Object.fromEntries(all) })}\n`
 }
 
-/** The same within what a clock may drift. */
-function isSame(one: Entry, other: Entry): boolean {
-  const isNear = (a: number, b: number): boolean => a === b || Math.abs(a - b) < MAX_DRIFT
-  return (
-    one.attempts === other.attempts &&
-    one.refusals === other.refusals &&
-    one.open === other.open &&
-    isNear(one.at, other.at) &&
-    isNear(one.provenUntil, other.provenUntil)
-  )
+// One text in a directory, changed by compare and swap: `book-8.json` comes after `book-7.json`.
+
+const VERSION = /^book-(\d{1,12})\.(?:json|[0-9a-f]+\.new)$/
+const MAX_FILE = 64 * 1024
+/** So many versions stay, the latest among them: who is less behind finds that its number is taken. */
+const KEPT = 8
+const WRITABLE_BY_ALL = 0o002
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
+const EXISTING_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+/** Another process was quicker, or has swept the scratch file of one that stood still. */
+const TAKEN = new Set(['EEXIST', 'ENOENT'])
+/** Of `link`: there are no hard links on this disk. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+/** `number` is NaN where the name is another. */
+interface VersionFile {
+  readonly name: string
+  readonly number: number
 }
 
-function failureOf(error: unknown): Failure {
-  const code = codeOf(error)
-  return { cause: causeOfDisk(code), detail: code }
+/**
+ * A version is written whole under a scratch name of mode 0600, to the disk, and gets its name by link(2), which only one
+ * process can. So after a crash there is a whole file, the former or the new one. A symbolic link in its place is not
+ * followed.
+ *
+ * All of it rejects with an error of Node where the disk does not take it.
+ */
+export function openVersions(directory: string, onExposed: () => void) {
+  const pathOf = (number: number): string => join(directory, `book-${number}.json`)
+  let isExposed = false
+
+  /** The versions, and what processes write, or have left when they were killed. */
+  const files = async (): Promise<readonly VersionFile[]> => {
+    try {
+      const names = await readdir(directory)
+      return names.map((name) => ({ name, number: Number(VERSION.exec(name)?.[1]) }))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return []
+      throw error
+    }
+  }
+
+  /** @returns who owns the directory: what root writes there, with a command, is for the proxy to read. */
+  const prepare = async () => {
+    await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error
+    })
+    const found = await stat(directory)
+    const isOpenToAll = (found.mode & WRITABLE_BY_ALL) !== 0
+    if (isOpenToAll && !isExposed) onExposed()
+    isExposed ||= isOpenToAll
+    return found
+  }
+
+  /** Undefined: it is too long to be one of ours. */
+  const textOf = async (number: number): Promise<string | undefined> => {
+    const file = await open(pathOf(number), EXISTING_FILE)
+    try {
+      const { size } = await file.stat()
+      return size <= MAX_FILE ? await file.readFile('utf8') : undefined
+    } finally {
+      await file.close()
+    }
+  }
+
+  return {
+    /** The present version; 0: there is none. `text` undefined: it is no file of the kind. */
+    async read(): Promise<{ readonly number: number; readonly text: string | undefined }> {
+      for (;;) {
+        const number = highest(await files())
+        try {
+          return { number, text: number === 0 ? undefined : await textOf(number) }
+        } catch (error) {
+          const code = codeOf(error)
+          // A symbolic link, or a directory.
+          if (code === 'ELOOP' || code === 'EISDIR') return { number, text: undefined }
+          // It was swept meanwhile: there is a newer one.
+          if (code !== 'ENOENT') throw error
+        }
+      }
+    },
+
+    /** Writes the version of this number. @returns false: another process was quicker, and it is to be read again. */
+    async write(number: number, text: string): Promise<boolean> {
+      const { uid, gid } = await prepare()
+      const scratch = join(directory, `book-${number}.${randomBytes(8).toString('hex')}.new`)
+      try {
+        const file = await open(scratch, NEW_FILE, 0o600)
+        try {
+          await file.writeFile(text)
+          await file.sync()
+        } finally {
+          await file.close()
+        }
+        await link(scratch, pathOf(number))
+      } catch (error) {
+        const code = codeOf(error)
+        if (TAKEN.has(code)) return false
+        const isWithoutLinks = Object(error).syscall === 'link' && NO_LINKS.has(code)
+        throw isWithoutLinks ? Object.assign(new Error(code), { code: CODES.noLinks }) : error
+      } finally {
+        await rm(scratch, { force: true }).catch(ignore)
+      }
+      const all = await files()
+      // A process that stood still may link a number that was there before, and was swept.
+      if (highest(all) >= number + KEPT) return false
+      // Only now: without CAP_FOWNER root can link its own files alone. Nobody but root may give one away, or has to.
+      await chown(pathOf(number), uid, gid).catch(ignore)
+      for (const old of all.filter((one) => one.number <= number - KEPT))
+        await rm(join(directory, old.name), { force: true }).catch(ignore)
+      return true
+    },
+  }
 }
 
-/** The entry stays as it is in memory. */
-function unchanged(entry: Entry): Entry {
-  return entry
+function highest(files: readonly VersionFile[]): number {
+  const versions = files.filter(({ name, number }) => number > 0 && name.endsWith('.json'))
+  return Math.max(0, ...versions.map(({ number }) => number))
 }
+
+function ignore(): void {}

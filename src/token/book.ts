@@ -1,25 +1,26 @@
 import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
-import type { Config } from '../config/index.ts'
+import type { Config, Secret } from '../config/index.ts'
 import { isObject } from '../json.ts'
-import type {
-  Ask,
-  Backoff,
-  Credentials,
-  Deferred,
-  IsalesClient,
-  Outcome,
-  RefreshTokens,
-  TokenClient,
-} from './client.ts'
 import {
   isGrant,
   isMissing,
   isRefusal,
   MIN_LIFETIME,
   type AuthFailure,
+  type Credentials,
   type FailureKind,
   type Grant,
+  type IsalesClient,
 } from './protocol.ts'
+import {
+  NO_BACKOFF,
+  type Ask,
+  type Backoff,
+  type Deferred,
+  type Outcome,
+  type Token,
+  type TokenClient,
+} from './token.ts'
 
 /**
  * What is known of logins with some credentials. Instants are milliseconds on the monotonic clock. Credentials are
@@ -109,7 +110,7 @@ export function notBefore(entry: Entry, { loginRejectedAttempts }: BookRules): n
 /** Why a login waits; undefined: it does not. */
 export function waitOf(
   entry: Entry,
-  { forced }: Pick<Ask, 'forced'>,
+  { forced = false }: Pick<Ask, 'forced'>,
   rules: BookRules,
   now: number,
 ): Deferred | undefined {
@@ -269,7 +270,7 @@ export interface BookOptions {
 
 /** Nobody waits for the outcome of an aborted request. */
 const ABORTED: Deferred = { deferred: 'busy', ms: SECOND }
-const NO_BACKOFF: Backoff = { state: 'none', refused: false }
+const TRANSIENT: Backoff = { state: 'transient', refused: false }
 
 /**
  * Wraps the client of iSales: each login is written into the book before it is sent, crossed out by a grant, and taken
@@ -309,58 +310,46 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
     const begins = await begin(ask)
     if ('deferred' in begins) return begins
     const { before, isWritten } = begins
-    const outcome = await client.login(credentials, ask)
-    if (isGrant(outcome)) {
+    const failure = await client.login(credentials, ask)
+    if (isGrant(failure)) {
       await book.update(credentials, (_, now) => granted(now))
-      return outcome
+      return failure
     }
-    const counted = countOf(outcome, before, clock.now()) !== undefined
+    const counted = countOf(failure, before, clock.now()) !== undefined
     const { entry } = await book.update(credentials, (present, now) =>
-      failed(present, before, outcome, { weight, now }),
+      failed(present, before, failure, { weight, now }),
     )
-    const state = backoffOf(entry, rules)
-    if (counted) {
-      // A restart would forget it: the account is spared while this process lives.
-      const least = isWritten ? 0 : UNCLEAR_PAUSE
-      const pause = Math.max(least, notBefore(entry, rules) - clock.now())
-      return { failure: outcome, pause, counted, backoff: state }
-    }
-    const shown = entry.refusals > 0 ? state : ({ state: 'transient', refused: false } as const)
-    const pause = pauseAfter(outcome, failures, random())
-    return { failure: outcome, pause, counted, backoff: shown }
+    // What could not be written a restart would forget: the account is spared while this process lives.
+    const least = isWritten ? 0 : UNCLEAR_PAUSE
+    const pause = counted
+      ? Math.max(least, notBefore(entry, rules) - clock.now())
+      : pauseAfter(failure, failures, random())
+    const backoff = counted || entry.refusals > 0 ? backoffOf(entry, rules) : TRANSIENT
+    return { failure, pause, counted, backoff }
   }
 
-  const refresh = async (ask: Ask, tokens: RefreshTokens): Promise<Outcome> => {
-    const outcome = await client.refresh(tokens, ask)
-    if (isGrant(outcome)) {
+  const refresh = async (ask: Ask, current: Token, refreshToken: Secret): Promise<Outcome> => {
+    const failure = await client.refresh({ token: current.token, refreshToken }, ask)
+    if (isGrant(failure)) {
       // Nobody waits for it.
       void book.update(ask.credentials, prolonged)
-      return withRefreshToken(outcome, tokens)
+      return withRefreshToken(failure, current)
     }
     // It says nothing of the credentials; the login that follows tells more.
-    if (isRefusal(outcome) || isMissing(outcome))
-      return { failure: outcome, pause: 0, counted: false, backoff: NO_BACKOFF }
-    const pause = pauseAfter(outcome, ask.failures, random())
-    return {
-      failure: outcome,
-      pause,
-      counted: false,
-      backoff: { ...NO_BACKOFF, state: 'transient' },
-    }
+    const isOver = isRefusal(failure) || isMissing(failure)
+    const pause = isOver ? 0 : pauseAfter(failure, ask.failures, random())
+    return { failure, pause, counted: false, backoff: isOver ? NO_BACKOFF : TRANSIENT }
   }
 
   return (ask) => {
     const { operation, current } = ask
     if (operation === 'login' || current?.refreshToken === undefined) return login(ask)
-    return refresh(ask, { ...current, refreshToken: current.refreshToken })
+    return refresh(ask, current, current.refreshToken)
   }
 }
 
 /** A refresh that gives no refresh token leaves the former one in force (RFC 6749 section 6). */
-function withRefreshToken(
-  grant: Grant,
-  { refreshToken, refreshExpiresAt: end }: RefreshTokens,
-): Grant {
+function withRefreshToken(grant: Grant, { refreshToken, refreshExpiresAt: end }: Token): Grant {
   if (grant.refreshToken !== undefined) return grant
   const refreshLifetime = end === undefined ? end : Math.max(MIN_LIFETIME, end - grant.sentAt)
   return { ...grant, refreshToken, refreshLifetime }

@@ -1,3 +1,5 @@
+import { MINUTE } from '../clock.ts'
+
 /**
  * What rejections and acceptances of business calls say about the present token. Instants are milliseconds on the
  * monotonic clock. A rejection may be about the token or about its call. Evidence decides: a call that was sent after
@@ -33,8 +35,6 @@ export const NO_EVIDENCE = {
   cured: true,
   /** When the last three that cured did so. One of another replica stands in for the last: it is no conflict. */
   cures: [] as readonly number[],
-  /** iSales refused the refresh token, and has accepted no call since: it may have ended the session of each token. */
-  sessionEnded: false,
 }
 export type Evidence = Readonly<typeof NO_EVIDENCE>
 
@@ -43,7 +43,6 @@ export type AttemptKind = 'first' | 'same-token' | 'newer-token' | 'overtaken'
 /** `replays`: how often the call was sent again. */
 export type Rejection = Readonly<{ kind: AttemptKind; replays: number }>
 
-const MINUTE = 60_000
 /** With the jitter 2.2 s at most: a call that is rejected right after a renewal gets the next one within its 2.8 s. */
 export const MIN_DISTANCE = 1800
 const OVERTAKEN_DISTANCE = 400
@@ -94,7 +93,6 @@ export function accept(
     judged: true,
     everAccepted: true,
     rejectedInRow: 0,
-    sessionEnded: false,
     // Rejections that came after the call was sent are still open.
     openSince: isAnswer ? (sentAt > before.rejectedAt ? Infinity : sentAt) : openSince,
     doubtUntil: isAnswer ? now + DOUBT : before.doubtUntil,
@@ -135,17 +133,9 @@ export function renewalDueAt(state: Evidence): number {
   return Math.max(at, boughtAt + (isOvertaken ? OVERTAKEN_DISTANCE : paced))
 }
 
-/**
- * True when a rejected call may be sent again: once, and twice where a renewal cured within the last minute, or iSales has
- * ended the session.
- */
-export function mayReplay(
-  { cures, sessionEnded }: Evidence,
-  replays: number,
-  now: number,
-): boolean {
-  const endsEarly = sessionEnded || now - (cures.at(-1) ?? -Infinity) < MINUTE
-  return replays < (endsEarly ? 2 : 1)
+/** True when a rejected call may be sent again: once, and twice where a renewal cured within the last minute. */
+export function mayReplay({ cures }: Evidence, replays: number, now: number): boolean {
+  return replays < (now - (cures.at(-1) ?? -Infinity) < MINUTE ? 2 : 1)
 }
 
 /** For people: the last three judged calls or more were rejected. */

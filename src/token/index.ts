@@ -16,31 +16,28 @@ export {
   type Updated,
 } from './book.ts'
 export { openBook } from './book-file.ts'
-export {
-  askOnce,
-  BACKOFFS,
-  createIsalesClient,
-  loginOnce,
-  type Ask,
-  type Credentials,
-  type Deferred,
-  type IsalesClient,
-  type Outcome,
-  type Sending,
-} from './client.ts'
-export type { TokenEvent } from './events.ts'
 export { MIN_DISTANCE } from './evidence.ts'
+export type { TokenSnapshot } from './lifecycle.ts'
 export {
+  createIsalesClient,
   isGrant,
   isRefusal,
-  MAX_LIFETIME,
-  MIN_LIFETIME,
-  parseToken,
+  withScheme,
   type AuthFailure,
+  type Credentials,
   type Grant,
+  type IsalesClient,
   type Operation,
 } from './protocol.ts'
-export type { TokenSnapshot } from './snapshot.ts'
 export { createTokenSource, type RejectedToken, type TokenSource, type Verdict } from './source.ts'
-export { createToken, usableUntil, withScheme, type Token } from './token.ts'
+export {
+  BACKOFFS,
+  createToken,
+  usableUntil,
+  type Ask,
+  type Deferred,
+  type Outcome,
+  type Token,
+  type TokenEvent,
+} from './token.ts'
 export { tokenLog } from './token-log.ts'

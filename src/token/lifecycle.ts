@@ -1,6 +1,5 @@
+import { HOUR, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
-import type { Backoff, Credentials, Deferred, Failed, Outcome } from './client.ts'
-import type { TokenEvent } from './events.ts'
 import {
   accept,
   isConflict,
@@ -13,8 +12,25 @@ import {
   type Evidence,
   type Rejection,
 } from './evidence.ts'
-import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
-import { createToken, refreshable, type Token, type TokenRules } from './token.ts'
+import {
+  isMissing,
+  isRefusal,
+  type AuthFailure,
+  type Credentials,
+  type Grant,
+  type Operation,
+} from './protocol.ts'
+import {
+  createToken,
+  NO_BACKOFF,
+  refreshable,
+  type Deferred,
+  type Failed,
+  type Outcome,
+  type Token,
+  type TokenEvent,
+  type TokenRules,
+} from './token.ts'
 
 /** The share of its life after which a token is renewed. */
 const RENEW_AT = 0.8
@@ -41,8 +57,6 @@ export interface TokenRequest {
  */
 export type State = Readonly<ReturnType<typeof initialState>>
 
-const NO_BACKOFF: Backoff = { state: 'none', refused: false }
-
 export function initialState(credentials: Credentials, now: number) {
   return {
     credentials,
@@ -68,7 +82,6 @@ export function initialState(credentials: Credentials, now: number) {
       | undefined,
     /** When a business call last asked for the token. */
     usedAt: now,
-    lastSuccessAt: undefined as number | undefined,
     lastFailure: undefined as
       | { readonly at: number; readonly operation: Operation; readonly failure: AuthFailure }
       | undefined,
@@ -83,7 +96,7 @@ export interface Circumstances {
   readonly random: number
 }
 
-export interface Transition {
+interface Transition {
   readonly state: State
   readonly event?: TokenEvent
 }
@@ -96,11 +109,11 @@ export type Step<Happening> = (
 ) => Transition
 
 /** A token request cannot be made more often than this for tokens that live shortly. */
-const MIN_RENEWAL = 2000
+const MIN_RENEWAL = 2 * SECOND
 const JITTER = 0.05
-const REFRESH_MISSING_FOR = 3_600_000
+const REFRESH_MISSING_FOR = HOUR
 /** An operator who asks often ends one pause in so many milliseconds. */
-const FORCED_APART = 3000
+const FORCED_APART = 3 * SECOND
 
 // What is asked for next.
 
@@ -154,11 +167,9 @@ export function sendable({ token }: State, now: number): Token | undefined {
 }
 
 /** How long requests would go on working if every login failed from now, milliseconds. */
-export function outageBudget(state: State, now: number): number {
+function outageBudget(state: State, now: number): number {
   const token = sendable(state, now)
-  return token === undefined || isRejected(state.evidence)
-    ? 0
-    : Math.max(0, token.usableUntil - now)
+  return token === undefined || isRejected(state.evidence) ? 0 : token.usableUntil - now
 }
 
 // What happens to the token.
@@ -250,14 +261,14 @@ export const ended: Step<Outcome> = (state, outcome, given) => {
 /** The token of another replica is used. It is as good as a login of ours where its credentials are the present ones. */
 export const adopted: Step<Grant> = (before, grant, given) => {
   const { token: former, evidence, failuresInRow: failuresBefore, credentials } = before
-  const found = newer(before, grant, given)
   const state = grant.foreign === true ? before : { ...before, grantedTo: credentials }
+  const found = createToken(grant, given.rules, former?.generation ?? 0)
   // The token at hand was obtained with credentials that are new here only: what is known of it stays.
-  const atHand = isSameToken(found, former) ? former : undefined
-  const token = atHand ?? found
+  const isAtHand = found.headerValue.reveal() === former?.headerValue.reveal()
+  const token = isAtHand ? former : found
   const next = withToken(state, token, given)
   return {
-    state: atHand ? { ...next, evidence } : next,
+    state: isAtHand ? { ...next, evidence } : next,
     event: { type: 'adopted', at: given.now, token, failuresBefore },
   }
 }
@@ -271,7 +282,7 @@ function granted(
 ): Transition {
   const { token: former, failuresInRow: failuresBefore } = before
   const { now: at } = given
-  const token = newer(before, grant, given)
+  const token = createToken(grant, given.rules, former?.generation ?? 0)
   const grantedTo = operation === 'login' ? credentials : before.grantedTo
   const state = withToken({ ...before, grantedTo }, token, given)
   return {
@@ -290,59 +301,45 @@ function granted(
   }
 }
 
-function newer({ token }: State, grant: Grant, { rules }: Circumstances): Token {
-  return createToken(grant, rules, token?.generation ?? 0)
-}
-
-function isSameToken({ headerValue }: Token, other: Token | undefined): boolean {
-  return headerValue.reveal() === other?.headerValue.reveal()
-}
-
-function withToken(before: State, token: Token, given: Circumstances): State {
-  const { now, random } = given
+function withToken(before: State, token: Token, { now, random }: Circumstances): State {
+  // Not later than the token's last use, whatever the jitter.
+  const renewAfter = token.lifetime * RENEW_AT * (1 + (random * 2 - 1) * JITTER)
   // A login that is still due keeps its pause.
   const isOver = !isLoginDue(before)
   return {
     ...before,
     token,
     request: undefined,
-    renewAt: renewAt(token, given),
+    renewAt: token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter),
     ...(isOver && { loginNotBefore: now, backoff: NO_BACKOFF, forced: false, failuresInRow: 0 }),
     evidence: replace(before.evidence, before.request?.startedAt, random),
-    lastSuccessAt: now,
   }
-}
-
-/** Not later than the token's last use, whatever the jitter. */
-function renewAt(token: Token, { random }: Circumstances): number {
-  const jitter = 1 + (random * 2 - 1) * JITTER
-  return token.obtainedAt + Math.max(MIN_RENEWAL, token.lifetime * RENEW_AT * jitter)
 }
 
 function failed(
   before: State,
-  request: TokenRequest,
+  { operation, startedAt, credentials }: TokenRequest,
   { failure, pause, counted, backoff }: Failed,
   { rules, now: at }: Circumstances,
 ): Transition {
-  const { operation, startedAt } = request
-  // Why logins wait is not news of a refresh.
-  const isKnown = operation === 'refresh' && before.backoff.state !== 'none'
+  const isRefresh = operation === 'refresh'
   const over: State = {
-    ...(operation === 'refresh' ? afterRefresh(before, failure, at) : { ...before, forced: false }),
+    ...(isRefresh ? afterRefresh(before, failure, at) : { ...before, forced: false }),
     request: undefined,
     lastFailure: { at, operation, failure },
   }
   // What fails with the former credentials says nothing of the present ones.
-  const isOutdated = request.credentials !== before.credentials
-  const state: State = isOutdated
-    ? over
-    : {
-        ...over,
-        ...pauses(over, at + pause, counted),
-        failuresInRow: before.failuresInRow + 1,
-        backoff: isKnown ? before.backoff : backoff,
-      }
+  const isOutdated = credentials !== before.credentials
+  // Why logins wait is not news of a refresh.
+  const isKnown = isRefresh && before.backoff.state !== 'none'
+  const state: State = {
+    ...over,
+    ...(!isOutdated && {
+      ...pauses(over, at + pause, counted),
+      failuresInRow: before.failuresInRow + 1,
+      backoff: isKnown ? before.backoff : backoff,
+    }),
+  }
   return {
     state,
     event: {
@@ -361,14 +358,12 @@ function failed(
 
 /** A login follows. A refresh token that iSales refused is of no use any more. */
 function afterRefresh(before: State, failure: AuthFailure, now: number): State {
-  const { token, evidence } = before
-  const isRefused = isRefusal(failure)
+  const { token, refreshNotBefore } = before
   const pause = isMissing(failure) ? REFRESH_MISSING_FOR : 0
   return {
     ...before,
-    token: token && isRefused ? { ...token, refreshToken: undefined } : token,
-    refreshNotBefore: Math.max(before.refreshNotBefore, now + pause),
-    evidence: isRefused ? { ...evidence, sessionEnded: true } : evidence,
+    token: token && isRefusal(failure) ? { ...token, refreshToken: undefined } : token,
+    refreshNotBefore: Math.max(refreshNotBefore, now + pause),
   }
 }
 
@@ -403,3 +398,39 @@ function deferred(
     event: { type: 'deferred', at, because, ms },
   }
 }
+
+// For people, and for Prometheus.
+
+/** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
+export function snapshotOf(state: State, rules: Rules, now: number, waiters: number) {
+  const { token, request, evidence, backoff, failuresInRow, lastFailure } = state
+  const { at } = next(state, rules, now)
+  // The token request that failed is not needed any more.
+  const isOver = backoff.state === 'transient' && request === undefined && at > state.loginNotBefore
+  return {
+    now,
+    token,
+    usable: sendable(state, now) !== undefined,
+    /** The last three judged calls or more were rejected. */
+    rejected: isRejected(evidence),
+    /** Somebody else logs in as this user. */
+    conflict: isConflict(evidence, now),
+    /** The token request in flight. */
+    request: request?.operation,
+    backoff: isOver ? 'none' : backoff.state,
+    /** iSales has refused the credentials since the last grant. False in a guard: nobody knows how its logins ended. */
+    refused: backoff.refused,
+    /** When the next token request begins; undefined while one is in flight or none is planned. */
+    nextRequestAt: at === Infinity ? undefined : at,
+    /** No business call has come for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
+    idle: isIdle(state, rules, now),
+    /** When the request for the token at hand was sent. */
+    lastSuccessAt: token?.obtainedAt,
+    /** How long requests would go on working if every login failed from now, milliseconds. */
+    outageBudget: outageBudget(state, now),
+    waiters,
+    failuresInRow,
+    lastFailure,
+  }
+}
+export type TokenSnapshot = Readonly<ReturnType<typeof snapshotOf>>

@@ -9,11 +9,38 @@ import {
   type CertificateSeen,
   type StatusSeen,
 } from '../causes.ts'
-import { Secret } from '../config/index.ts'
+import type { Clock } from '../clock.ts'
+import { Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
+import type { Post, PostResult } from '../upstream/index.ts'
 
-/** The two token requests: `auth/login` and `auth/refresh`. */
+// The interface of iSales: the two token requests, one HTTP request each, and what their responses mean.
+
 export type Operation = 'login' | 'refresh'
+
+export interface Credentials {
+  readonly user: string
+  readonly password: Secret
+}
+
+export interface RefreshTokens {
+  readonly token: Secret
+  readonly refreshToken: Secret
+}
+
+/** What a token request needs to be sent. */
+export interface Sending {
+  /** Aborted: nobody waits for the outcome any more. */
+  readonly signal: AbortSignal
+  /** Called when it is sent to iSales. */
+  readonly onSent?: () => void
+}
+
+/** Each makes one request, never repeated. They never reject. */
+export interface IsalesClient {
+  readonly login: (credentials: Credentials, sending: Sending) => Promise<Grant | AuthFailure>
+  readonly refresh: (tokens: RefreshTokens, sending: Sending) => Promise<Grant | AuthFailure>
+}
 
 /**
  * What a failed token request says of the credentials, and may have done to the account.
@@ -50,8 +77,6 @@ export interface Grant {
   readonly refreshToken?: Secret | undefined
   /** Undefined: none that can be believed was given, and the refresh token serves until it is refused. */
   readonly refreshLifetime?: number | undefined
-  /** iSales writes `result` or lifetimes as text. Default: as numbers. */
-  readonly isText?: boolean | undefined
   /** Another replica obtained it. Default: this process did. */
   readonly adopted?: boolean | undefined
   /** It was obtained with other credentials than ours. Default: false. */
@@ -70,7 +95,7 @@ export interface Lifetime {
 }
 
 /** Milliseconds. No lifetime that is believed is longer, or shorter than the next. */
-export const MAX_LIFETIME = 24 * 3600 * 1000
+const MAX_LIFETIME = 24 * 3600 * 1000
 /** The interface counts in seconds: less than one is an error of iSales, and obeying it would be a hot loop. */
 export const MIN_LIFETIME = 1000
 /** The published example. */
@@ -81,27 +106,68 @@ const MAX_TOKEN = 8192
 const HEADER_SAFE = /^[\x21-\x7e]+$/
 const DECIMAL = /^\d+(?:\.\d+)?$/
 
-/** The body of `auth/login`, as published. */
-export function loginBody(user: string, password: Secret): string {
-  return JSON.stringify({ user, passwd: password.reveal() })
+export interface IsalesClientOptions extends Pick<
+  Config,
+  | 'isalesUrl'
+  | 'isalesLoginPath'
+  | 'isalesRefreshPath'
+  | 'isalesRefreshHeaderToken'
+  | 'isalesTokenHeader'
+> {
+  readonly post: Post
+  readonly clock: Clock
+  /** Milliseconds since 1970, for a `Retry-After` that is a date. */
+  readonly wallClock: () => number
 }
 
-/** The body of `auth/refresh`, as published. */
-export function refreshBody(refreshToken: Secret): string {
-  return JSON.stringify({ refreshToken: refreshToken.reveal() })
+export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
+  const { isalesLoginPath, isalesRefreshPath = '', isalesTokenHeader, clock, wallClock } = options
+
+  const post = async (
+    request: Omit<Parameters<Post>[0], 'signal'>,
+    { signal, onSent }: Sending,
+  ) => {
+    onSent?.()
+    const sentAt = clock.now()
+    const result = await options.post({ ...request, signal })
+    if (!result.ok) return failureOf(result)
+    const plain = options.isalesUrl.startsWith('http:')
+    return parseResponse({ ...result, plain }, sentAt, wallClock())
+  }
+
+  return {
+    login({ user, password }, sending) {
+      const body = JSON.stringify({ user, passwd: password.reveal() })
+      return post({ path: isalesLoginPath, body }, sending)
+    },
+
+    async refresh(tokens, sending) {
+      const field = options.isalesRefreshHeaderToken
+      const value = field && withScheme(isalesTokenHeader.scheme, tokens[field].reveal())
+      const headers = value === undefined ? [] : ['Authentication', value]
+      const body = JSON.stringify({ refreshToken: tokens.refreshToken.reveal() })
+      const outcome = await post({ path: isalesRefreshPath, headers, body }, sending)
+      const isRefused = !isGrant(outcome) && outcome.cause.stage === 'login'
+      return isRefused ? { ...outcome, cause: cause('refresh-refused') } : outcome
+    },
+  }
 }
 
-/** A response of iSales; a body over 64 KiB is `undefined`. */
-export interface TokenResponse {
-  readonly status: number
-  /** The `Retry-After` header. */
-  readonly retryAfter?: string | undefined
-  /** The `Content-Type` header. */
-  readonly contentType?: string | undefined
-  readonly body: string | undefined
-  /** iSales was spoken to without TLS. Default: false. */
-  readonly plain?: boolean
+/** What a header carries: scheme, space, token; without a scheme the token alone. */
+export function withScheme(scheme: string, token: string): string {
+  return scheme === '' ? token : `${scheme} ${token}`
 }
+
+function failureOf(result: Extract<PostResult, { ok: false }>): AuthFailure {
+  const { failure, cause: why, code, written, certificate } = result
+  const known = { cause: why, reason: authFailureOf(why), detail: code, certificate }
+  if (why.code === 'egress-login') return { kind: 'egress', ...known }
+  // A TLS failure may come after the first bytes were written, and still nothing of them was read.
+  return { kind: written && failure !== 'tls' ? 'unclear' : 'untouched', ...known }
+}
+
+/** `plain`: iSales was spoken to without TLS. */
+type TokenResponse = Omit<Extract<PostResult, { ok: true }>, 'ok'> & { readonly plain?: boolean }
 
 /**
  * Judges the response to a login or a refresh. It never throws: whatever came has a reason.
@@ -128,14 +194,10 @@ function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
   if (json === undefined) return malformed(status, 'no-json')
   const { result, resultData } = json
   if (result === undefined || result === null) return malformed(status, 'no-result')
-  if (isFailure(result)) {
-    return failed('refused', cause('result'), status, resultText(result))
-  }
+  if (isFailure(result)) return failed('refused', cause('result'), status, resultText(result))
   if (!isObject(resultData)) return malformed(status, 'no-resultData')
   const token = parseToken(resultData['token'])
-  if (token === undefined) {
-    return malformed(status, 'no-token')
-  }
+  if (token === undefined) return malformed(status, 'no-token')
   const refresh = parseLifetime(resultData['refreshExpirationTime'], MAX_LIFETIME)
   return {
     token,
@@ -143,7 +205,6 @@ function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
     lifetime: parseLifetime(resultData['tokenExpirationTime'], DEFAULT_LIFETIME),
     refreshToken: parseToken(resultData['refreshToken']),
     refreshLifetime: refresh.doubt === 'missing' ? undefined : refresh.ms,
-    isText: [result, resultData['tokenExpirationTime']].some((one) => typeof one === 'string'),
   }
 }
 
@@ -206,7 +267,7 @@ function resultText(result: unknown): string {
   return /^-?\d{1,9}$/.test(code) ? `result=${code}` : 'result'
 }
 
-export function parseToken(value: unknown): Secret | undefined {
+function parseToken(value: unknown): Secret | undefined {
   if (typeof value !== 'string' || value.length > MAX_TOKEN) return undefined
   return HEADER_SAFE.test(value) ? new Secret(value) : undefined
 }

@@ -1,6 +1,4 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { Ask, Credentials, TokenClient } from './client.ts'
-import type { TokenEvent } from './events.ts'
 import { EVIDENCE_WAIT, isAccepted, mayReplay, type AttemptKind } from './evidence.ts'
 import {
   accepted,
@@ -16,14 +14,14 @@ import {
   rejected,
   renewAsked,
   sendable,
+  snapshotOf,
   started,
   used,
   type Rules,
   type Step,
 } from './lifecycle.ts'
-import type { Grant, Operation } from './protocol.ts'
-import { snapshotOf } from './snapshot.ts'
-import type { Token } from './token.ts'
+import type { Credentials, Grant, Operation } from './protocol.ts'
+import type { Ask, Token, TokenClient, TokenEvent } from './token.ts'
 
 export interface TokenSourceOptions {
   readonly rules: Rules

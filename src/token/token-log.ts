@@ -1,15 +1,14 @@
-import { secondsOf } from '../clock.ts'
+import { MINUTE, secondsOf } from '../clock.ts'
 import type { LogEventName, LogFields, Log } from '../log/index.ts'
-import type { TokenEvent } from './events.ts'
 import { en, explained, lineOf, type Places } from '../words/index.ts'
-import { isMissing, isRefusal, type Lifetime } from './protocol.ts'
+import { isMissing, isRefusal } from './protocol.ts'
+import type { TokenEvent } from './token.ts'
 
-type Obtained = Extract<TokenEvent, { type: 'granted' | 'adopted' }>
-type Failed = Extract<TokenEvent, { type: 'failed' }>
-type Rejected = Extract<TokenEvent, { type: 'token-rejected' | 'rejection-relayed' }>
+type EventOf<Type extends TokenEvent['type']> = Extract<TokenEvent, { readonly type: Type }>
+type Obtained = EventOf<'granted'> | EventOf<'adopted'>
 
 /** A conflict that has not been seen for so many milliseconds is news. */
-const CONFLICT_OVER = 60_000
+const CONFLICT_OVER = MINUTE
 
 /**
  * Writes one line for each change of state. What only repeats the state (the tenth failed login of an outage, a
@@ -26,26 +25,33 @@ export function tokenLog(
 ): (event: TokenEvent) => void {
   /** Failures in a row, whatever secrets they were of. */
   let failures = 0
-  /** What was logged of the present outage; timeouts and resets may take turns all night. */
-  const said = new Set<string>()
-  let refreshRefused = false
-  let lifetimeDoubt: Lifetime['doubt']
+  /** What has been logged and goes on; timeouts and resets may take turns all night. */
+  const goesOn = new Set<string>()
   /** The generation that was last rejected, by what came of it. */
   const rejected = { 'token-rejected': -1, 'rejection-relayed': -1 }
   let conflictAt = -Infinity
 
-  const onChange = (isChange: boolean, event: LogEventName, fields: LogFields): void => {
-    log(event, fields, isChange ? undefined : 'debug')
+  const logNews = (isNews: boolean, event: LogEventName, fields: LogFields): void =>
+    log(event, fields, isNews ? undefined : 'debug')
+
+  /** @param what it is news of, until that is over. */
+  const logOnce = (what: string, event: LogEventName, fields: LogFields): void => {
+    logNews(!goesOn.has(what), event, fields)
+    goesOn.add(what)
+  }
+
+  const isOver = (topic: 'outage' | 'refresh' | 'lifetime'): void => {
+    for (const what of goesOn) if (what.startsWith(topic)) goesOn.delete(what)
   }
 
   /** @param own what only the line of an own token says, or only that of one of another replica. */
-  const obtained = (event: Obtained, name: LogEventName, own: LogFields): void => {
-    // What failed was a login, and it still does.
-    const isOver = event.type === 'adopted' || !event.loginDue
-    const recovered = isOver ? Math.max(failures, event.failuresBefore) : 0
-    if (isOver) {
+  const onObtained = (event: Obtained, name: LogEventName, own: LogFields): void => {
+    // A refresh says nothing of a login that still fails.
+    const isRecovery = event.type === 'adopted' || !event.loginDue
+    const recovered = isRecovery ? Math.max(failures, event.failuresBefore) : 0
+    if (isRecovery) {
       failures = 0
-      said.clear()
+      isOver('outage')
     }
     log(recovered > 0 ? 'recovered' : name, {
       operation: event.type === 'granted' ? event.operation : undefined,
@@ -57,16 +63,26 @@ export function tokenLog(
     })
   }
 
-  const onFailed = (event: Failed): void => {
-    const { failure } = event
-    const { cause } = failure
-    const why = explained(failure, places, event.operation)
+  const onGranted = (event: EventOf<'granted'>): void => {
+    const { operation, token, durationMs, sameToken, lifetimeDoubt } = event
+    if (operation === 'refresh') isOver('refresh')
+    onObtained(event, operation === 'login' ? 'logged-in' : 'renewed', {
+      durationMs: Math.round(durationMs),
+      sameToken: sameToken ? true : undefined,
+    })
+    if (lifetimeDoubt === undefined) return isOver('lifetime')
+    const name = lifetimeDoubt === 'missing' ? 'lifetime-assumed' : 'lifetime-too-long'
+    logOnce(`lifetime ${lifetimeDoubt}`, name, { lifetimeSeconds: token.lifetime / 1000 })
+  }
+
+  const onFailed = (event: EventOf<'failed'>): void => {
+    const { failure, operation } = event
+    const why = explained(failure, places, operation)
     const name = nameOf(event)
-    const outage = `${name} ${cause.code}`
     const isRefresh = name === 'refresh-refused'
-    const isNews = isRefresh ? !refreshRefused : !said.has(outage)
-    onChange(isNews, name, {
-      operation: event.operation,
+    if (!isRefresh) failures += 1
+    logOnce(isRefresh ? 'refresh' : `outage ${name} ${failure.cause.code}`, name, {
+      operation,
       reason: failure.reason,
       status: failure.status,
       cause: why.code,
@@ -77,80 +93,53 @@ export function tokenLog(
       budgetSeconds: secondsOf(event.outageBudget),
       durationMs: Math.round(event.durationMs),
     })
-    if (isRefresh) refreshRefused = true
-    else {
-      failures += 1
-      said.add(outage)
-    }
-  }
-
-  const onRejected = ({ type, generation, status }: Rejected): void => {
-    // The token before met the same: nothing has changed.
-    const isChange = rejected[type] < generation - 1
-    rejected[type] = generation
-    onChange(isChange, type, { generation, status })
   }
 
   return (event) => {
     switch (event.type) {
       case 'request-started':
-        log('exchange-started', { operation: event.operation })
-        break
-      case 'granted': {
-        const { operation, token } = event
-        if (operation === 'refresh') refreshRefused = false
-        obtained(event, operation === 'login' ? 'logged-in' : 'renewed', {
-          durationMs: Math.round(event.durationMs),
-          sameToken: event.sameToken ? true : undefined,
-        })
-        const { lifetimeDoubt: doubt } = event
-        if (doubt !== undefined) {
-          const name = doubt === 'missing' ? 'lifetime-assumed' : 'lifetime-too-long'
-          onChange(doubt !== lifetimeDoubt, name, { lifetimeSeconds: token.lifetime / 1000 })
-        }
-        lifetimeDoubt = doubt
-        break
-      }
+        return log('exchange-started', { operation: event.operation })
+      case 'granted':
+        return onGranted(event)
       case 'adopted':
-        obtained(event, 'token-adopted', {
+        return onObtained(event, 'token-adopted', {
           ageSeconds: secondsOf(event.at - event.token.obtainedAt),
         })
-        break
       case 'failed':
-        onFailed(event)
-        break
+        return onFailed(event)
       case 'token-rejected':
-      case 'rejection-relayed':
-        onRejected(event)
-        break
-      case 'deferred': {
-        const fields = { reason: event.because, retryInSeconds: secondsOf(event.ms) }
-        log('token-request-deferred', fields)
-        break
+      case 'rejection-relayed': {
+        const { type, generation, status } = event
+        // Not where the token before met the same.
+        logNews(rejected[type] < generation - 1, type, { generation, status })
+        rejected[type] = generation
+        return
       }
+      case 'deferred':
+        return log('token-request-deferred', {
+          reason: event.because,
+          retryInSeconds: secondsOf(event.ms),
+        })
       case 'renew-asked':
-        log('renew-asked', {
+        return log('renew-asked', {
           by: 'SIGHUP',
           outcome: event.endsPause ? 'pause-ended' : 'nothing-paused',
         })
-        break
       case 'conflict':
-        onChange(event.at - conflictAt > CONFLICT_OVER, 'conflict', {})
+        logNews(event.at - conflictAt > CONFLICT_OVER, 'conflict', {})
         conflictAt = event.at
-        break
+        return
       case 'credentials-changed':
-        said.clear()
-        log('secret-reloaded')
-        break
+        isOver('outage')
+        return log('secret-reloaded')
     }
   }
 }
 
-function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEventName {
+function nameOf({ operation, failure, backoff, outageBudget }: EventOf<'failed'>): LogEventName {
   const { kind } = failure
-  if (operation === 'refresh' && (isRefusal(failure) || isMissing(failure))) {
-    return 'refresh-refused'
-  }
+  const isOfRefresh = isRefusal(failure) || isMissing(failure)
+  if (operation === 'refresh' && isOfRefresh) return 'refresh-refused'
   // An attempt that did not touch the account leaves it as it was.
   const isCounted = kind !== 'untouched' && kind !== 'egress'
   if (isCounted && backoff === 'guarded') return 'guarded'

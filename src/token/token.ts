@@ -1,5 +1,15 @@
 import { Secret, type Config } from '../config/index.ts'
-import type { Grant } from './protocol.ts'
+import {
+  withScheme,
+  type AuthFailure,
+  type Credentials,
+  type Grant,
+  type Lifetime,
+  type Operation,
+  type Sending,
+} from './protocol.ts'
+
+// A token, what the source asks for to get the next one, what comes of that, and what is reported of it.
 
 /**
  * One token and its lifetime. Instants are milliseconds on the monotonic clock, counted from the moment the
@@ -17,8 +27,6 @@ export interface Token {
   readonly expiresAt: number
   /** Never sent from here on: the end less min(5 s, 10 % of the lifetime). */
   readonly usableUntil: number
-  /** As of a grant. */
-  readonly isText: boolean
   /** Another replica obtained it. */
   readonly adopted: boolean
   readonly refreshToken?: Secret | undefined
@@ -49,16 +57,10 @@ export function createToken(grant: Grant, rules: TokenRules, generation: number)
     lifetime,
     expiresAt: sentAt + lifetime,
     usableUntil: usableUntil(sentAt, lifetime),
-    isText: grant.isText === true,
     adopted: grant.adopted === true,
     refreshToken,
     refreshExpiresAt,
   }
-}
-
-/** What a header carries: scheme, space, token; without a scheme the token alone. */
-export function withScheme(scheme: string, token: string): string {
-  return scheme === '' ? token : `${scheme} ${token}`
 }
 
 /** When a token that was requested at `sentAt` is sent for the last time. */
@@ -70,3 +72,117 @@ export function usableUntil(sentAt: number, lifetime: number): number {
 export function refreshable(token: Token, now: number): boolean {
   return token.refreshToken !== undefined && now < (token.refreshExpiresAt ?? Infinity)
 }
+
+// What the token source asks for, and what it gets.
+
+/** A token request, and what it is made for. */
+export interface Ask extends Sending {
+  readonly operation: Operation
+  readonly credentials: Credentials
+  /** The token at hand; it may have ended. A refresh is of this one. Default: none. */
+  readonly current?: Token | undefined
+  /** Since when business calls find it rejected, on the monotonic clock. Default: they do not. */
+  readonly rejectedAt?: number | undefined
+  /** The credentials have given no token yet. One that they gave to another replica will do. */
+  readonly loginDue: boolean
+  /** An operator ended the pause: the book lets a login pass once, unless it may be the fifth in 15 min. Default: false. */
+  readonly forced?: boolean
+  /** Failed token requests in a row before this one. */
+  readonly failures: number
+  /** As how many refusals one counts, when others may each try as well. Default: 1. */
+  readonly weight?: number | undefined
+}
+
+/**
+ * Why the next token request waits.
+ *
+ * - `none`: nothing; the next token request is an ordinary renewal.
+ * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
+ * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
+ * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts of which nobody knows the outcome; the next ones
+ *   come so rarely that the account is not locked.
+ */
+export const BACKOFFS = ['none', 'transient', 'rejected', 'guarded'] as const
+export type BackoffState = (typeof BACKOFFS)[number]
+
+/** Why the next token request waits, and whether iSales has refused the credentials since the last grant. */
+export interface Backoff {
+  readonly state: BackoffState
+  readonly refused: boolean
+}
+export const NO_BACKOFF: Backoff = { state: 'none', refused: false }
+
+/** iSales was not asked. */
+export interface Deferred {
+  /**
+   * - `busy`: another process or replica asks iSales. Or it may, as the store is away, and there is time to find out.
+   * - `guarded`: the account is spared, logins wait.
+   */
+  readonly deferred: 'busy' | 'guarded'
+  /** Milliseconds until the next look. */
+  readonly ms: number
+  /** Undefined: nothing has changed. */
+  readonly backoff?: Backoff | undefined
+}
+
+/** A token request that gave no token, and what follows. */
+export interface Failed {
+  readonly failure: AuthFailure
+  /** Milliseconds until the next token request. */
+  readonly pause: number
+  /** The login is in the book: the pause spares the account, and a refresh does not wait for it. */
+  readonly counted: boolean
+  readonly backoff: Backoff
+}
+
+export type Outcome = Grant | Failed | Deferred
+
+/** What the token source asks. Wrappers of one another: the book of attempts, then what several replicas share. */
+export type TokenClient = (ask: Ask) => Promise<Outcome>
+
+// What is reported.
+
+/** Each change in the life of the token, in order: what metrics, log and status page count and remember. */
+export type TokenEvent = { readonly at: number } & (
+  | { readonly type: 'request-started'; readonly operation: Operation }
+  | {
+      readonly type: 'granted'
+      readonly operation: Operation
+      readonly durationMs: number
+      readonly token: Token
+      /** How many attempts had failed in a row before this one. */
+      readonly failuresBefore: number
+      /** A login is due all the same: the secret changed, and none with the new one has succeeded yet. */
+      readonly loginDue: boolean
+      readonly sameToken: boolean
+      readonly lifetimeDoubt: Lifetime['doubt']
+    }
+  | {
+      readonly type: 'failed'
+      readonly operation: Operation
+      readonly durationMs: number
+      readonly failure: AuthFailure
+      readonly failuresInRow: number
+      readonly backoff: BackoffState
+      /** Milliseconds until the next attempt. */
+      readonly retryIn: number
+      /** How long requests go on working, milliseconds; 0 when no token is usable. */
+      readonly outageBudget: number
+    }
+  | {
+      /** Rejected calls ask for a newer token. Or: one gets the response of iSales, as no newer token cures it. */
+      readonly type: 'token-rejected' | 'rejection-relayed'
+      readonly generation: number
+      /** Of the latest call. */
+      readonly status: number
+    }
+  /** The token of another replica is used. */
+  | { readonly type: 'adopted'; readonly token: Token; readonly failuresBefore: number }
+  /** iSales is not asked for so many milliseconds. */
+  | { readonly type: 'deferred'; readonly because: Deferred['deferred']; readonly ms: number }
+  /** SIGHUP. `endsPause` false: nothing was paused, and iSales is asked for nothing. */
+  | { readonly type: 'renew-asked'; readonly endsPause: boolean }
+  /** Somebody else logs in as this user: three tokens in a minute ended early, and renewals cured that. */
+  | { readonly type: 'conflict' }
+  | { readonly type: 'credentials-changed' }
+)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { TokenSnapshot } from '../../src/token/snapshot.ts'
+import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { NOW, adminSources, openShown, snapshot } from './token.ts'
 import { authFailure } from '../support/failure.ts'
 

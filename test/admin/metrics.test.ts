@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { TokenSnapshot } from '../../src/token/snapshot.ts'
+import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { CANARY, NOW, WALL, adminSources, granted, openShown, tokenOf, snapshot } from './token.ts'
 
 type Shown = ReturnType<typeof openShown>

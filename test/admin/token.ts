@@ -4,8 +4,8 @@ import { createAdminApp } from '../../src/admin/app.ts'
 import { findingsOf } from '../../src/admin/judge.ts'
 import { seen } from '../../src/admin/status.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { TokenEvent } from '../../src/token/events.ts'
-import type { TokenSnapshot } from '../../src/token/snapshot.ts'
+import type { TokenEvent } from '../../src/token/token.ts'
+import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import type { Token } from '../../src/token/token.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 
@@ -23,7 +23,6 @@ export function tokenOf(changes: Partial<Token> = {}): Token {
     lifetime: 300_000,
     expiresAt: NOW + 240_000,
     usableUntil: NOW + 235_000,
-    isText: false,
     adopted: false,
     refreshToken: new Secret(`${CANARY}-refresh`),
     refreshExpiresAt: NOW + 3_540_000,

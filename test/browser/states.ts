@@ -3,8 +3,8 @@ import type { EndedCall } from '../../src/admin/call-counts.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { SettingProblem } from '../../src/config/problem.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
-import type { TokenEvent } from '../../src/token/events.ts'
-import type { TokenSnapshot } from '../../src/token/snapshot.ts'
+import type { TokenEvent } from '../../src/token/token.ts'
+import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
 import {
   NOW,

@@ -63,7 +63,6 @@ export function token(generation: number): Token {
     lifetimeGiven: 1,
     expiresAt: 1,
     usableUntil: 1,
-    isText: false,
     adopted: false,
   }
   return { generation, headerValue: text, token: text, ...instants }

@@ -1,7 +1,7 @@
-import { assert, boolean, integer, option, property, record, stringMatching } from 'fast-check'
+import { assert, integer, option, property, record, stringMatching } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createSeal, NO_ACCOUNT, parseAccount, type Account } from '../../src/sharing/seal.ts'
+import { createSeal, NO_ACCOUNT, type Account } from '../../src/sharing/seal.ts'
 import { begun, NO_ENTRY } from '../../src/token/book.ts'
 import { credentialsOf, grant } from '../token/support.ts'
 
@@ -41,7 +41,6 @@ describe('sealing', () => {
       lives: seconds,
       refreshToken: option(tokens),
       refreshLives: option(seconds, { nil: undefined }),
-      isText: boolean(),
     })
     assert(
       property(grants, (given) => {
@@ -135,64 +134,5 @@ describe('instants', () => {
     const there = opened(sealed(), seal, OFFSET - 1e9, NOW)
     expect(there?.token?.grant.sentAt).toBe(NOW)
     expect(there?.book.get(FINGERPRINT)).toMatchObject({ at: NOW })
-  })
-})
-
-describe('what another version of the program may have written', () => {
-  const token = {
-    token: 'abc',
-    sentAt: NOW + OFFSET,
-    lifetime: 3_600_000,
-    refreshToken: 'def',
-    refreshLifetime: 7_200_000,
-    fingerprint: FINGERPRINT,
-  }
-  const entry = { attempts: 1, refusals: 0, at: NOW + OFFSET, open: false, provenUntil: null }
-  const parse = (changes: object) =>
-    parseAccount({ token, book: { f: entry }, ...changes }, OFFSET, NOW)
-
-  it('may have fields that this one does not know', () => {
-    const account = parse({ added: 1, token: { ...token, added: 1 } })
-    expect(account?.token?.grant.token.reveal()).toBe('abc')
-    expect(account?.book.get('f')).toEqual({ ...NO_ENTRY, attempts: 1, at: NOW })
-  })
-
-  it.each([
-    { sentAt: undefined },
-    { token: undefined },
-    { token: 'a\r\nX: y' },
-    { lifetime: undefined },
-    { lifetime: 999 },
-    { lifetime: 86_400_001 },
-    { refreshLifetime: '3600000' },
-    { fingerprint: undefined },
-  ])('has no token with %j', (changes) => {
-    expect(parse({ token: { ...token, ...changes } })?.token).toBeUndefined()
-  })
-
-  it('has a token whose lifetime is the longest that is believed', () => {
-    const { lifetime } = parse({ token: { ...token, lifetime: 86_400_000 } })?.token?.grant ?? {}
-    expect(lifetime).toEqual({ ms: 86_400_000 })
-  })
-
-  it('has no refresh token that no header could carry, and none of an end that is not known', () => {
-    const grants = [{ refreshToken: 'a b' }, { refreshLifetime: undefined }].map(
-      (changes) => parse({ token: { ...token, ...changes } })?.token?.grant,
-    )
-    expect(grants).toMatchObject([{ refreshToken: undefined }, { refreshLifetime: undefined }])
-  })
-
-  it.each([[{ book: undefined }], [{ book: [] }], [{ book: 'x' }]])(
-    'is no account with %j',
-    (changes) => {
-      expect(parse(changes)).toBeUndefined()
-      expect(parseAccount(undefined, OFFSET, NOW)).toBeUndefined()
-    },
-  )
-
-  it('has neither an entry nor somebody who asks that it would not have written', () => {
-    const account = parse({ book: { f: { ...entry, attempts: -1 } }, asking: { who: 1, since: 2 } })
-    expect(account).toMatchObject({ book: new Map(), asking: undefined })
-    expect(parse({ asking: { who: 'a', since: '2' } })?.asking).toBeUndefined()
   })
 })

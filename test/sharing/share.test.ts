@@ -4,12 +4,21 @@ import { Secret } from '../../src/config/secret.ts'
 import type { Cell, StoreFailure } from '../../src/sharing/cell.ts'
 import { createSeal, NO_ACCOUNT, type SharedToken } from '../../src/sharing/seal.ts'
 import { createShare, isBetter, isTaken, isTooSoon, turnOf } from '../../src/sharing/share.ts'
-import { askOnce, loginOnce, type Ask, type IsalesClient } from '../../src/token/client.ts'
+import { type IsalesClient } from '../../src/token/protocol.ts'
+import { type Ask } from '../../src/token/token.ts'
 import { createToken } from '../../src/token/token.ts'
 import { swapped } from '../simulation/swap.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { memoryBook } from '../token/source-support.ts'
-import { ATTEMPTS, credentialsOf, grant, REFUSED, RULES, throttled } from '../token/support.ts'
+import {
+  ATTEMPTS,
+  credentialsOf,
+  grant,
+  loginOf,
+  REFUSED,
+  RULES,
+  throttled,
+} from '../token/support.ts'
 
 const NOW = 1_000_000
 type Situation = Parameters<typeof turnOf>[1]
@@ -60,7 +69,6 @@ const looksIn = (ms: number) => ({ deferred: 'busy', ms })
 it.each<[string, 'busy' | 'away', Partial<Situation>, object | undefined]>([
   ['looks again in a second while another asks', 'busy', {}, looksIn(1000)],
   ['looks again sooner while calls wait', 'busy', asks(200, NOW), looksIn(100)],
-  ['scatters looks by a fifth', 'busy', { random: 0 }, looksIn(800)],
   ['serves on without the store', 'away', {}, looksIn(1000)],
   [
     'asks without the store in the last second of the token, at a moment of its own',
@@ -119,7 +127,7 @@ function openStore() {
       rules: ATTEMPTS,
       client: { login: isales, refresh: (_, sending) => isales(credentials, sending) },
     })
-    const ask = loginOnce(credentials, askOnce(new AbortController().signal))
+    const ask = loginOf(credentials)
     return {
       share,
       asked,
@@ -168,7 +176,9 @@ describe('a share', () => {
 
   it('waits while another replica asks, for 3 s when that stands still', async () => {
     const { openReplica, clock } = openStore()
-    void openReplica(() => new Promise(() => undefined)).obtain()
+    const asking = openReplica(() => new Promise(() => undefined))
+    asking.share.start(() => {})
+    void asking.obtain()
     await turn()
     const other = openReplica(() => Promise.resolve(REFUSED))
     expect(await other.obtain()).toMatchObject({ deferred: 'busy' })

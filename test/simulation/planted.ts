@@ -176,7 +176,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'sharing: an older token is taken',
     file: 'sharing/share.ts',
-    from: '  return grant.sentAt > other.grant.sentAt',
+    from: '  return one.grant.sentAt > other.grant.sentAt',
     to: '  return true',
     by: 'search',
   },
@@ -194,7 +194,7 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'book: a process that was quicker is not read again',
-    file: 'token/versions.ts',
+    file: 'token/book-file.ts',
     from: '        if (TAKEN.has(code)) return false',
     to: '        if (TAKEN.has(code)) return true',
   },
@@ -237,8 +237,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'swap: who asks is not said again',
     file: 'sharing/share.ts',
-    from: 'keepSaying()\n    const outcome',
-    to: 'const outcome',
+    from: 'if (obtaining !== undefined) return void (await swap(sayAgain))',
+    to: 'if (obtaining !== undefined) return',
     by: 'scenarios',
   },
   {

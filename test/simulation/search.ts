@@ -13,7 +13,7 @@ import {
   waitOf,
   type Entry,
 } from '../../src/token/book.ts'
-import type { Outcome } from '../../src/token/client.ts'
+import type { Outcome } from '../../src/token/token.ts'
 import {
   adopted as taken,
   ended as over,

@@ -5,7 +5,7 @@ import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/settings.ts'
 import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/log-events.ts'
-import type { TokenEvent } from '../../src/token/events.ts'
+import type { TokenEvent } from '../../src/token/token.ts'
 import {
   createSimulator,
   INTERFACE_PATHS,

@@ -10,7 +10,6 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +21,7 @@ import type { Timer } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { begun, granted, NO_ENTRY, type Entry } from '../../src/token/book.ts'
 import { openBook } from '../../src/token/book-file.ts'
-import { openVersions } from '../../src/token/versions.ts'
+import { openVersions } from '../../src/token/book-file.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
@@ -136,7 +135,7 @@ it.each([
   ['is not JSON', '{'],
   ['is of another kind', '{"version":3}'],
   ['is huge', ' '.repeat(70_000)],
-  ['has another salt', JSON.stringify({ ...OURS, salt: '00', entries: {} })],
+  ['has no salt', JSON.stringify({ ...OURS, salt: 0, entries: {} })],
   ['has an entry of another kind', JSON.stringify({ ...OURS, entries: { id: {} } })],
 ])('says that a file that %s cannot be used, and begins anew', async (_, text) => {
   const directory = temporaryDirectory()
@@ -155,7 +154,7 @@ it('keeps the latest versions: a process that stood still finds that a swept num
   for (let number = 1; number <= 10; number += 1) await latest.write(number, `version ${number}`)
   expect(versions(directory)).toEqual([10, 9, 8, 7, 6, 5, 4, 3])
   expect([await latest.write(10, 'late'), await latest.write(2, 'later')]).toEqual([false, false])
-  expect(await latest.read(0)).toEqual({ number: 10, text: 'version 10' })
+  expect(await latest.read()).toEqual({ number: 10, text: 'version 10' })
   expect(await latest.write(11, 'next')).toBe(true)
 })
 
@@ -168,14 +167,14 @@ it('does not follow a link that stands in its place', async () => {
   expect(readFileSync(target, 'utf8')).toBe('untouched')
 })
 
-it('removes what a process that was killed has left a minute ago, and nothing else', async () => {
+it('removes what a process that was killed has left eight versions ago, and nothing else', async () => {
   const directory = temporaryDirectory()
-  const names = ['book.0a.new', 'book.0b.new', 'book-x.json', 'other']
+  const names = ['book-1.0a.new', 'book-2.0b.new', 'book-x.json', 'other']
   for (const name of names) writeFileSync(join(directory, name), '')
-  const old = Date.now() / 1000 - 61
-  utimesSync(join(directory, 'book.0a.new'), old, old)
-  await start(directory).write(REFUSED)
-  expect(readdirSync(directory).sort()).toEqual(['book-1.json', ...names.slice(1)].sort())
+  const { write } = start(directory)
+  for (let version = 1; version <= 9; version += 1) await write(REFUSED)
+  const left = readdirSync(directory).filter((name) => !/^book-[2-9]\.json$/.test(name))
+  expect(left.sort()).toEqual(names.slice(1).sort())
 })
 
 it.each([

@@ -2,11 +2,11 @@
 import { array, assert, asyncProperty, boolean, constantFrom, integer, record } from 'fast-check'
 import { expect, it } from 'vitest'
 import { withBook } from '../../src/token/book.ts'
-import { askOnce, loginOnce } from '../../src/token/client.ts'
+
 import { authFailure } from '../support/failure.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { memoryBook } from './source-support.ts'
-import { ATTEMPTS, credentialsOf, DOWN, REFUSED, unclear } from './support.ts'
+import { ATTEMPTS, credentialsOf, DOWN, loginOf, REFUSED, unclear } from './support.ts'
 
 const MINUTE = 60_000
 const NOW = 1_000_000
@@ -36,7 +36,7 @@ it('no order of failures, crashes, processes and operators makes a fifth wrong l
       // Each is a process of its own, and without an outcome it is killed in the login.
       const parts = { book, rules: ATTEMPTS, clock, random: () => 0.5 }
       const client = withBook({ ...parts, client: { login, refresh: login } })
-      const ask = loginOnce(credentialsOf('wrong'), askOnce(new AbortController().signal))
+      const ask = loginOf(credentialsOf('wrong'))
       void client({ ...ask, forced })
       await clock.advance(0)
     }

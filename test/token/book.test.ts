@@ -17,7 +17,7 @@ import {
   type BookStore,
   type Entry,
 } from '../../src/token/book.ts'
-import { askOnce, loginOnce, type Ask } from '../../src/token/client.ts'
+import { type Ask } from '../../src/token/token.ts'
 import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
 import { createToken } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
@@ -28,6 +28,7 @@ import {
   credentialsOf,
   DOWN,
   grant,
+  loginOf,
   REFUSED,
   RULES,
   throttled,
@@ -242,7 +243,7 @@ describe('the book', () => {
       clock,
       random: () => 0.5,
     })
-    const ask = loginOnce(credentials, askOnce(new AbortController().signal))
+    const ask = loginOf(credentials)
     const token = createToken(grant({ refreshToken: 'r' }), RULES, 0)
     return {
       clock,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { askOnce, createIsalesClient, type IsalesClientOptions } from '../../src/token/client.ts'
+import { createIsalesClient, type IsalesClientOptions } from '../../src/token/protocol.ts'
 import type { Post, PostResult } from '../../src/upstream/post.ts'
 import { cause } from '../../src/causes.ts'
 
@@ -35,8 +35,8 @@ function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}
   return {
     sent,
     signal,
-    login: () => client.login(CREDENTIALS, askOnce(signal)),
-    refresh: () => client.refresh(TOKENS, askOnce(signal)),
+    login: () => client.login(CREDENTIALS, { signal }),
+    refresh: () => client.refresh(TOKENS, { signal }),
   }
 }
 

@@ -85,11 +85,6 @@ it.each<readonly [string, Partial<Evidence>, number]>([
   ['1.8 s after the one before', {}, 1800],
   ['2.5 s after one that has not cured a call yet', { cured: false }, 2500],
   ['0.4 s after the first that cured nothing, where one had cured', { uncured: 1 }, 400],
-  [
-    '0.4 s after it, where iSales ended the session',
-    { uncured: 1, cures: [], sessionEnded: true },
-    400,
-  ],
   ['3.6 s after it, where none of this is known', { uncured: 1, cures: [] }, 3600],
   ['7.2 s after the second', { uncured: 2 }, 7200],
 ])('a renewal begins %s', (_, before, at) => {

@@ -10,7 +10,7 @@ import {
   sendable,
   used,
 } from '../../src/token/lifecycle.ts'
-import { snapshotOf } from '../../src/token/snapshot.ts'
+import { snapshotOf } from '../../src/token/lifecycle.ts'
 import {
   aged,
   credentialsOf,
@@ -216,7 +216,7 @@ describe('what is reported of a token request', () => {
       sameToken,
       lifetimeDoubt,
     })
-    expect(life.state).toMatchObject({ lastSuccessAt: life.now, token: { generation: 2 } })
+    expect(life.state).toMatchObject({ token: { generation: 2 } })
     expect(life.state).toMatchObject({ backoff: { state: 'none' }, failuresInRow: 0 })
   })
 

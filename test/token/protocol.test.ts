@@ -45,7 +45,6 @@ describe('a response as published', () => {
       lifetime: { ms: 300_000 },
       refreshToken: new Secret('r1'),
       refreshLifetime: 3_600_000,
-      isText: typeof result === 'string',
     })
     expect([outcome.token.reveal(), outcome.refreshToken?.reveal()]).toEqual(['t1', 'r1'])
   })

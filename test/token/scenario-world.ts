@@ -91,9 +91,8 @@ export function openScenario(options: WorldOptions = {}) {
     if (isales.refreshEndsOld) former.isOver = true
     return issue(former.session)
   }
-  const asked = async <T>(replica: number, onSent: () => void, act: () => T): Promise<T> => {
+  const asked = async <T>(replica: number, act: () => T): Promise<T> => {
     requests.push({ at: clock.now(), replica })
-    onSent()
     const takes = isales.loginTakes
     await clock.sleep(takes / 2)
     const outcome = act()
@@ -119,9 +118,8 @@ export function openScenario(options: WorldOptions = {}) {
       clock,
       random: seeded(100 * seed + replica),
       client: {
-        login: (_credentials, { onSent }) => asked(replica, onSent, login),
-        refresh: ({ refreshToken }, { onSent }) =>
-          asked(replica, onSent, () => refresh(refreshToken.reveal())),
+        login: () => asked(replica, login),
+        refresh: ({ refreshToken }) => asked(replica, () => refresh(refreshToken.reveal())),
       },
       store,
       observe: ({ type }) => (conflicts += type === 'conflict' ? 1 : 0),

@@ -1,7 +1,7 @@
 import { withBook } from '../../src/token/book.ts'
 import { openBook } from '../../src/token/book-file.ts'
-import type { Sending } from '../../src/token/client.ts'
-import type { TokenEvent } from '../../src/token/events.ts'
+import type { Sending } from '../../src/token/protocol.ts'
+import type { TokenEvent } from '../../src/token/token.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
 import { isGrant, type AuthFailure, type Grant } from '../../src/token/protocol.ts'
 import { createTokenSource, type RejectedCall, type Wait } from '../../src/token/source.ts'
@@ -25,7 +25,7 @@ export function openSource(rules: Partial<Rules> = {}, learnsWithin = 0) {
   let forced = false
   const request = ({ signal, onSent }: Sending) =>
     new Promise<Grant | AuthFailure>((resolve) => {
-      onSent()
+      onSent?.()
       const sentAt = clock.now()
       const respond = async (outcome: Grant | AuthFailure): Promise<void> => {
         resolve(isGrant(outcome) ? { ...outcome, sentAt } : outcome)
@@ -48,7 +48,7 @@ export function openSource(rules: Partial<Rules> = {}, learnsWithin = 0) {
     clock,
     random: () => 0.5,
     client(ask) {
-      ;({ forced } = ask)
+      ;({ forced = false } = ask)
       return client(ask)
     },
     credentials: credentialsOf('wrong'),

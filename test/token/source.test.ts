@@ -203,34 +203,6 @@ describe('a rejected call', () => {
     expect(await Promise.all([newer, same])).toEqual([relayed, relayed])
   })
 
-  describe('whose refresh token iSales refused, too,', () => {
-    async function openEnded() {
-      const opened = await openFresh(grant())
-      const { source, clock, token, reject, last } = opened
-      await clock.advance(240_000)
-      await last().respond(REFUSED)
-      await last().respond(grant({ token: 't2' }))
-      const second = source.current()
-      if (second === undefined) throw new Error('no second token')
-      const again = () => reject(second, { rejected: rejectedWith(token), replays: 1 })
-      return { ...opened, second, again }
-    }
-
-    it('is sent again a second time: another program may have ended the next token, too', async () => {
-      const { clock, again, last } = await openEnded()
-      const verdict = again()
-      await clock.advance(600)
-      await last().respond(grant({ token: 't3' }))
-      expect(await verdict).toMatchObject({ type: 'replay', token: { generation: 3 } })
-    })
-
-    it('is sent again once where another call was accepted with the next token', async () => {
-      const { second, accept, again } = await openEnded()
-      accept(second)
-      expect(await again()).toEqual({ type: 'relay', why: 'not-curable' })
-    })
-  })
-
   it('is known to people when three in a row were first attempts, until one is accepted', async () => {
     const { source, token, reject, accept } = await openFresh(grant())
     const seen = Array.from({ length: 3 }, () => {

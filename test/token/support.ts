@@ -10,8 +10,9 @@ import {
   pauseAfter,
   type Entry,
 } from '../../src/token/book.ts'
-import type { Credentials, Outcome } from '../../src/token/client.ts'
-import type { TokenEvent } from '../../src/token/events.ts'
+import type { Credentials } from '../../src/token/protocol.ts'
+import type { Ask, Outcome } from '../../src/token/token.ts'
+import type { TokenEvent } from '../../src/token/token.ts'
 import {
   credentialsChanged,
   ended,
@@ -53,7 +54,6 @@ export interface GrantOptions {
   readonly refreshToken?: string | null
   /** Seconds; undefined: not known. */
   readonly refreshLives?: number | undefined
-  readonly isText?: boolean
 }
 
 export function grant(options: GrantOptions = {}): Grant {
@@ -66,7 +66,6 @@ export function grant(options: GrantOptions = {}): Grant {
     lifetime: lives === undefined ? { ms: 300_000, doubt: 'missing' } : { ms: lives * 1000 },
     refreshToken: refreshToken === null ? undefined : new Secret(refreshToken),
     refreshLifetime: refreshLives === undefined ? undefined : refreshLives * 1000,
-    isText: options.isText ?? false,
   }
 }
 
@@ -84,6 +83,12 @@ export function throttled(retryAfter: number): AuthFailure {
 
 export function credentialsOf(password: string): Credentials {
   return { user: 'obs', password: new Secret(password) }
+}
+
+/** A login before which nothing is known. */
+export function loginOf(credentials: Credentials): Ask {
+  const { signal } = new AbortController()
+  return { operation: 'login', credentials, signal, loginDue: true, failures: 0 }
 }
 
 /** Drives the pure rules by hand: time stands still unless `after` moves it. */
