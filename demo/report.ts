@@ -34,7 +34,7 @@ interface ReportOptions {
 const BAR = 20
 const DURATIONS_KEPT = 50_000
 const PROBLEMS: ReadonlySet<LogEventName> = new Set<LogEventName>([
-  'request-failed',
+  'access',
   'unexpected',
   'login-failed',
   'renewal-failed',

@@ -1,11 +1,6 @@
 // oxlint-disable max-lines -- every closed set
-/**
- * Every closed set of codes. A code has one section in docs/ for each language, and nothing else explains it: metrics, log,
- * status page, problem responses and commands name codes, and add facts.
- *
- * What went wrong between two machines, or with the disk, is one of them: an error code, a status or a response goes in, a
- * cause comes out. Nothing is judged by the text of a message.
- */
+// Every closed set of codes, and the rules by which an error code, a status or a response becomes one. A code has one section
+// in docs/ for each language, and nothing else explains it. Nothing is judged by the text of a message.
 
 /** Who is at the other end. `disk`: that of `STATE_DIR`. */
 export type Side = 'isales' | 'egress' | 'store' | 'client' | 'disk'
@@ -13,19 +8,7 @@ export type Side = 'isales' | 'egress' | 'store' | 'client' | 'disk'
 /** How far it came. `connect`: TCP. `request`: nothing of it was written. `response`: something may have been. */
 export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login' | 'write'
 
-/**
- * Every cause, by the stage at which it is met.
- *
- * - `connection-closed`: while TLS was negotiated.
- * - `no-tls`: the other side does not speak it; of a client that spoke HTTP `plain-http`.
- * - `plain-refused`: the other side speaks TLS, or may do so, and we do not.
- * - `own-certificate`: it accepts no certificate of ours, or wants one.
- * - `handshake`: no version or cipher in common, or something else of TLS.
- * - `refresh-refused`: a refresh carries neither user nor password.
- * - `disk-no-links`: another process could not be kept from writing the same version of the book.
- * - `disk-slow`: it takes longer than the proxy waits.
- * - `disk-foreign`: there is a file, and it is none of ours.
- */
+/** Every cause, by the stage at which it is met. */
 // oxfmt-ignore
 const CAUSES = {
   dns: ['name-unknown', 'dns-down'],
@@ -75,8 +58,7 @@ const BY_ASKED = {
 } as const satisfies Partial<Record<CauseCode, Readonly<Record<Asked, string>>>>
 
 type ByAsked = typeof BY_ASKED
-/** The codes that explain causes. */
-export type ExplainedCause = Exclude<CauseCode, keyof ByAsked> | ByAsked[keyof ByAsked][Asked]
+type ExplainedCause = Exclude<CauseCode, keyof ByAsked> | ByAsked[keyof ByAsked][Asked]
 
 /** The code that explains a cause. */
 export function codeOfCause({ code }: Cause, asked: Asked): ExplainedCause {
@@ -102,16 +84,12 @@ export function cause(code: CauseCode, side: Side = 'isales'): Cause {
   return { stage: STAGES[code], code, side }
 }
 
-/** Codes of our own. */
+/** Codes of our own errors. */
 export const CODES = {
   timeout: 'ETIMEDOUT',
-  /** The pool was closed before the request was sent. */
   closed: 'ERR_POOL_CLOSED',
-  /** The egress proxy responded 407 (RFC 9110 section 15.5.8). */
   proxyAuth: 'ERR_EGRESS_PROXY_AUTH',
-  /** The egress proxy responded with another status that is not 2xx. */
   proxyRefused: 'ERR_EGRESS_PROXY_REFUSED',
-  /** `STATE_DIR` is on a disk without hard links. */
   noLinks: 'ERR_NO_HARD_LINKS',
 } as const
 
@@ -246,7 +224,7 @@ export function isRedirect(status: number): boolean {
   return status >= 300 && status < 400 && status !== 304
 }
 
-/** True for a status of gateways and servers, which says nothing about credentials or a token. */
+/** True for a status of a gateway, of a server in trouble or of a wrong path: it says nothing of credentials or a token. */
 export function isOfGateway(status: number): boolean {
   return status in BY_STATUS
 }
@@ -262,16 +240,8 @@ export function connectFailureOf({ stage, code, side }: Cause): ConnectFailure {
 }
 
 /**
- * Why a token request gave no token: label values of `auth_failures_total`.
- *
- * - `rejected`: 401 or 403 that is no page, 400 in the shape of iSales, or a refresh that gave the rejected token again.
- * - `result`: status 200 or 500 with a `result` other than 0.
- * - `throttled`: 429.
- * - `unavailable`: no connection, connection lost, or another 5xx.
- * - `timeout`: no whole response within the limit, or 408.
- * - `tls`: the certificate or the handshake failed.
- * - `malformed`: a response that the interface does not describe (HTML, a redirect, 404, a body over 64 KiB,
- *   a token that cannot be a header value).
+ * Why a token request gave no token: label values of `auth_failures_total`. `malformed` is a response that the interface does
+ * not describe: HTML, a redirect, a body over 64 KiB, a token that cannot be a header value.
  */
 // oxfmt-ignore
 export const AUTH_FAILURES = [
@@ -373,15 +343,9 @@ export const PROBLEMS = {
   'headers-too-large': { status: 431, sent: 'no', title: 'The headers are too large' },
   'loop-detected': { status: 508, sent: 'no', title: 'The request came from this proxy' },
   'not-implemented': { status: 501, sent: 'no', title: 'The transfer coding is not known' },
-} as const satisfies Readonly<Record<string, Problem>>
+} as const
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
-
-interface Problem {
-  readonly status: number
-  readonly sent: 'no' | 'unknown'
-  readonly title: string
-}
 
 /**
  * Why a request was refused before it was forwarded: label of `requests_refused_total`. For each the code and the `detail` of
@@ -421,15 +385,14 @@ export const REFUSALS: Readonly<Record<Refusal, readonly [code: ProblemCode, det
   REFUSED
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
-/** The refusals with a cure of their own. That of another one is the cure of its problem code. */
-// oxfmt-ignore
-const EXPLAINED_REFUSALS = [
-  'browser', 'double-slash', 'ambiguous-path', 'other-path', 'auth-path',
-] as const
+type NotAllowed = {
+  [Each in Refusal]: (typeof REFUSED)[Each][0] extends 'not-allowed' ? Each : never
+}[Refusal]
 
-/** The code that explains a refusal. */
-export function codeOfRefusal(refusal: Refusal): (typeof EXPLAINED_REFUSALS)[number] | ProblemCode {
-  return EXPLAINED_REFUSALS.find((each) => each === refusal) ?? REFUSALS[refusal][0]
+/** The code that explains a refusal: what is not allowed has a cure of its own, another one that of its problem. */
+export function codeOfRefusal(refusal: Refusal): NotAllowed | ProblemCode {
+  const [code] = REFUSALS[refusal]
+  return code === 'not-allowed' ? (refusal as NotAllowed) : code
 }
 
 /** The code that explains a failed handshake. */
@@ -438,84 +401,70 @@ export function codeOfHandshake(failure: HandshakeFailure) {
   return failure === 'timeout' || failure === 'closed' ? ('request-timeout' as const) : failure
 }
 
-/** What calls met that reached iSales, or something before it. */
+/** The codes of no set above. */
 // oxfmt-ignore
-const CALL_CODES = [
-  'call-refused', 'call-declined', 'call-forbidden', 'page-relayed', 'token-rejected',
-] as const
+const OTHERS = {
+  /** What calls met that reached iSales, or something before it. */
+  call: ['call-refused', 'call-declined', 'call-forbidden', 'page-relayed', 'token-rejected'],
+  login: ['obs-login', 'logins-paused'],
+  /** What may be wrong or doubtful with a setting. */
+  setting: [
+    'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
+    'unknown-setting', 'file-unreadable', 'empty-file', 'not-pem', 'encrypted-key', 'other-key',
+    'weak-certificate', 'certificate-dates', 'http-not-allowed', 'http-allowed',
+    'leads-to-itself', 'same-path', 'no-refresh-path', 'incomplete', 'store-without-tls',
+    'plain-store', 'same-port', 'open-listener', 'open-allowed', 'plain-listener', 'any-client',
+    'weak-secret', 'long-deadline', 'unused-for-http', 'other-paths', 'insecure-node',
+    'exposed-directory',
+  ],
+  /** Why a listener cannot be opened. */
+  listen: [
+    'address-in-use', 'port-not-permitted', 'address-not-here', 'cannot-listen',
+    'socket-elsewhere', 'socket-several',
+  ],
+  /** Commands by their names, and how they end. */
+  command: [
+    'serve', 'check', 'status', 'renew', 'exit-codes', 'unknown-command', 'unknown-flag',
+    'unknown-code', 'no-argument', 'flag-value', 'no-instance', 'any-port',
+    'not-ready', 'not-responding', 'other-program', 'odd-response', 'not-here',
+    'not-signalled', 'check-sound', 'check-works', 'check-blind', 'check-differs', 'check-store',
+    'check-calls', 'check-refused', 'check-no-login', 'check-deferred', 'no-lifetime',
+    'not-shared',
+  ],
+  /** The headlines of the status page: states, and alerts by their names. */
+  headline: [
+    'healthy', 'idle', 'logging-in', 'draining', 'client-mistakes',
+    'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
+    'IsalesProxyAuthenticationFailing', 'IsalesProxyAccountRejected',
+    'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',
+    'IsalesProxyErrorRatio', 'IsalesProxyLatency', 'IsalesProxyReloadFailed',
+    'IsalesProxyClockWrong', 'IsalesProxyLifetimeDoubtful', 'IsalesProxyStateUnusable',
+    'IsalesProxyClientLoginsRefused', 'IsalesProxyClientHandshakesRefused',
+  ],
+} as const
+type Others = typeof OTHERS
+export type SettingCode = Others['setting'][number]
+export type Headline = Others['headline'][number]
 
-/** What may be wrong or doubtful with a setting. */
-// oxfmt-ignore
-const SETTING_CODES = [
-  'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
-  'unknown-setting', 'file-unreadable', 'empty-file', 'not-pem', 'encrypted-key', 'other-key',
-  'weak-certificate', 'certificate-dates', 'http-not-allowed', 'http-allowed',
-  'leads-to-itself', 'same-path', 'no-refresh-path', 'incomplete', 'store-without-tls',
-  'plain-store', 'same-port', 'open-listener', 'open-allowed', 'plain-listener', 'any-client',
-  'weak-secret',
-  'long-deadline', 'unused-for-http', 'other-paths', 'insecure-node', 'exposed-directory',
-] as const
-export type SettingCode = (typeof SETTING_CODES)[number]
-
-/** Why a listener cannot be opened. */
-// oxfmt-ignore
-const LISTEN_CODES = [
-  'address-in-use', 'port-not-permitted', 'address-not-here', 'cannot-listen',
-  'socket-elsewhere', 'socket-several',
-] as const
-export type ListenCode = (typeof LISTEN_CODES)[number]
-
-const BY_LISTEN: Readonly<Record<string, ListenCode>> = {
-  EADDRINUSE: 'address-in-use',
-  EACCES: 'port-not-permitted',
-  EADDRNOTAVAIL: 'address-not-here',
-  ENOTFOUND: 'address-not-here',
-}
+const BY_LISTEN = inverted<Others['listen'][number], string>({
+  'address-in-use': ['EADDRINUSE'],
+  'port-not-permitted': ['EACCES'],
+  'address-not-here': ['EADDRNOTAVAIL', 'ENOTFOUND'],
+})
 
 /** Why a listener cannot be opened, by the code of the error. */
-export function codeOfListen(code: string): ListenCode {
+export function codeOfListen(code: string) {
   return BY_LISTEN[code] ?? 'cannot-listen'
 }
 
-/** Commands by their names, and how they end. */
-// oxfmt-ignore
-const COMMAND_CODES = [
-  'serve', 'check', 'status', 'renew', 'exit-codes', 'unknown-command', 'unknown-flag',
-  'unknown-code', 'no-argument', 'flag-value',
-  'no-instance', 'any-port', 'not-ready', 'not-responding',
-  'other-program', 'odd-response', 'not-here', 'not-signalled', 'check-sound', 'check-works',
-  'check-blind', 'check-differs', 'check-store', 'check-calls', 'check-refused',
-  'check-no-login', 'check-deferred', 'no-lifetime', 'not-shared',
-] as const
-export type CommandCode = (typeof COMMAND_CODES)[number]
-
-/** The headlines of the status page: states, and alerts by their names. */
-// oxfmt-ignore
-const HEADLINES = [
-  'healthy', 'idle', 'logging-in', 'recovering', 'draining', 'client-mistakes',
-  'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
-  'IsalesProxyAuthenticationFailing', 'IsalesProxyAccountRejected', 'IsalesProxyRefreshFailing',
-  'IsalesProxySessionConflict', 'IsalesProxySessionAlone', 'IsalesProxyErrorRatio',
-  'IsalesProxyLatency', 'IsalesProxyReloadFailed', 'IsalesProxyClockWrong',
-  'IsalesProxyLifetimeDoubtful', 'IsalesProxyStateUnusable', 'IsalesProxyClientLoginsRefused',
-  'IsalesProxyClientHandshakesRefused',
-] as const
-export type Headline = (typeof HEADLINES)[number]
-
 /** Everything that has a section in docs/. */
 export type Code =
-  | ExplainedCause
+  | ReturnType<typeof codeOfCause>
   | ProblemCode
-  | (typeof EXPLAINED_REFUSALS)[number]
+  | ReturnType<typeof codeOfRefusal>
   | ReturnType<typeof codeOfHandshake>
   | ReturnType<typeof codeOfStore>
-  | (typeof CALL_CODES)[number]
-  | SettingCode
-  | ListenCode
-  | CommandCode
-  | Headline
-  | 'obs-login'
-  | 'logins-paused'
+  | Others[keyof Others][number]
 
 export const ALL_CODES: readonly Code[] = [
   ...new Set<Code>([
@@ -523,15 +472,9 @@ export const ALL_CODES: readonly Code[] = [
       (['login', 'refresh', 'call'] as const).map((asked) => codeOfCause(cause(code), asked)),
     ),
     ...PROBLEM_CODES,
-    ...EXPLAINED_REFUSALS,
+    ...REFUSAL_REASONS.map(codeOfRefusal),
     ...HANDSHAKE_FAILURES.map(codeOfHandshake),
     ...STORE_FAILURES.map(codeOfStore),
-    ...CALL_CODES,
-    ...SETTING_CODES,
-    ...LISTEN_CODES,
-    ...COMMAND_CODES,
-    ...HEADLINES,
-    'obs-login',
-    'logins-paused',
+    ...Object.values(OTHERS).flat(),
   ]),
 ]

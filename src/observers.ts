@@ -31,19 +31,19 @@ export function createObservers(
 ) {
   const { metrics, record, log, clock } = parts
   const logThrottled = createThrottledLog(clock, log)
-  // Whoever shares the loopback is known.
-  const seen = (client?: string) => (isLoopback(config.listen.host) ? undefined : client)
+  // On loopback the address says nothing.
+  const clientToLog = (client?: string) => (isLoopback(config.listen.host) ? undefined : client)
   const logObsLogin = (
     operation: 'login' | 'refresh',
     outcome: ObsLoginOutcome,
     client?: string,
   ): void => {
     if (outcome === 'success') logThrottled('obs-logged-in', outcome, { operation })
-    else logThrottled('obs-login-refused', outcome, { operation, client: seen(client) })
+    else logThrottled('obs-login-refused', outcome, { operation, client: clientToLog(client) })
   }
   const logRefused = (refusal: Refusal, requestId?: string, client?: string): void =>
     logThrottled('client-refused', refusal, {
-      client: seen(client),
+      client: clientToLog(client),
       code: REFUSALS[refusal][0],
       detail: REFUSALS[refusal][1],
       requestId,
@@ -69,13 +69,12 @@ export function createObservers(
 
   const requestEnded = (end: EndedRequest): void => {
     metrics.requestEnded(end)
-    if (end.endedHere !== true) record.calls.ended(end)
-    const { code, refusal, requestId, upstreamMs, attempts, replay } = end
+    if (end.isCountedElsewhere !== true) record.callEnded(end)
+    const { code, refusal, requestId, replay } = end
     if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
-    if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
     if (refusal !== undefined) logRefused(refusal, requestId, end.client)
-    // Built for each request: only for a log that writes it.
-    if (config.logLevel === 'debug') log('access', accessFields(end))
+    // Nothing is built for a line of each request that is not written.
+    if (code !== undefined || config.logLevel === 'debug') log('access', accessFields(end))
   }
 
   return {
@@ -85,7 +84,7 @@ export function createObservers(
     obsLogin: {
       onLogin(outcome: ObsLoginOutcome, client?: string): void {
         metrics.count('obs_logins_total', { outcome })
-        if (outcome !== 'success') record.calls.turnedAway('obs-login')
+        if (outcome !== 'success') record.turnedAway('obs-login')
         logObsLogin('login', outcome, client)
       },
       onRefresh(outcome: ObsRefreshOutcome, client?: string): void {
@@ -101,13 +100,13 @@ export function createObservers(
       /** A failure of which the listener knows the code and nothing else. */
       const failed = (code: ProblemCode, requestId: string): void => {
         const { status } = PROBLEMS[code]
-        record.calls.ended({ method: '', target: '', status, code, requestId })
+        record.callEnded({ method: '', target: '', status, code, requestId })
       }
       return {
         onRefused(refusal: Refusal, requestId?: string, client?: string): void {
           if (listener === 'admin' && refusal !== 'connections') return
           const code = REFUSALS[refusal][0]
-          metrics.connectionFailed(code, refusal)
+          metrics.refused(code, refusal)
           // Without a request id no request came: the connection was closed to stay under the cap.
           if (listener === 'proxy' && requestId !== undefined) failed(code, requestId)
           if (refusal === 'connections')
@@ -116,7 +115,7 @@ export function createObservers(
         },
         onHandshakeFailure(reason) {
           metrics.count('client_handshake_failures_total', { reason })
-          if (listener === 'proxy') record.calls.turnedAway(reason)
+          if (listener === 'proxy') record.turnedAway(reason)
           // A load balancer that probes the port would write a line a minute.
           if (reason !== 'closed')
             logThrottled('client-handshake-failed', reason, {

@@ -21,8 +21,8 @@ export interface EndedRequest {
   readonly rejected?: boolean
   /** What was relayed is a web page, or a redirect to one: something before iSales responded. */
   readonly page?: boolean
-  /** Says nothing of iSales: a response to `OPTIONS *`, or one of the listener, such as 408, that it reports itself. */
-  readonly endedHere?: boolean
+  /** A response to `OPTIONS *`, which says nothing of iSales, or one of the listener, such as 408, that it reports itself. */
+  readonly isCountedElsewhere?: boolean
   /** Undefined: refused before it was forwarded. It is counted and not timed. */
   readonly durationMs?: number
   /** Milliseconds from the last attempt's start to its response's head; undefined: iSales sent no response. */

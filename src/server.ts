@@ -86,10 +86,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Who counts, remembers and logs what happens.
   const places = placesOf(config)
   const { statuses: rejectedStatuses } = config.isalesRejected
-  const records = openRecords({ clock, log, places, rejectedStatuses })
+  const records = openRecords({ clock, places, rejectedStatuses })
   const { metrics, record } = records
   const observers = createObservers(config, { metrics, record, log, clock })
-  const logToken = tokenLog(log, places, () => record.calls.takeTally())
+  const logToken = tokenLog(log, places)
   const observeToken = (event: TokenEvent): void => {
     records.onTokenEvent(event)
     logToken(event)
@@ -171,14 +171,10 @@ export async function startApp(options: AppOptions): Promise<App> {
         ca: tls.isalesTls.caEnd,
       }),
       logLinesDropped: options.logLinesDropped ?? (() => 0),
-      rejectedStatuses,
-      places,
       hosts: ownHosts(config.adminListen, [machine.toLowerCase(), ...config.allowedHosts]),
       instance: machine,
-      host: machine,
       version: options.version,
       pid: options.pid,
-      clock,
       wallClock,
       utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
       log,

@@ -1,9 +1,9 @@
-import { durationText, timeText, type Words } from '../words/index.ts'
-import { readingOf, type Status } from './status.ts'
+import type { Status } from './status-json.ts'
+import type { View } from './status-view.ts'
 
 interface Props {
   readonly status: Status
-  readonly words: Words
+  readonly view: View
 }
 
 /** SVG takes percentages in attributes, where the style policy allows no inline style. */
@@ -12,21 +12,20 @@ function percent(share: number): string {
 }
 
 /** The token's lifetime: what is over, what is left, when it is renewed, and the unused end. */
-export function LifeLine({ status, words }: Props) {
-  const { page } = words
-  const { token, renewal: next, authenticated } = status
+export function LifeLine({ status, view: { words, time, duration } }: Props) {
+  const { page, facts, labelled } = words
+  const { token, renewal, authenticated } = status
   if (token === null) return null
   const { lifetimeSeconds, ageSeconds, usableForSeconds } = token
   const usable = ageSeconds + usableForSeconds
   const now = ageSeconds / lifetimeSeconds
   const end = usable / lifetimeSeconds
-  const nextIn = next.nextInSeconds
-  const renewal = nextIn === null ? Infinity : (ageSeconds + nextIn) / lifetimeSeconds
-  const duration = (seconds: number): string => durationText(words, seconds)
+  const nextIn = renewal.nextInSeconds
+  const next = nextIn === null ? Infinity : (ageSeconds + nextIn) / lifetimeSeconds
   const label = authenticated
-    ? words.labelled(page.usable, words.of(duration(usableForSeconds), duration(lifetimeSeconds)))
+    ? labelled(page.usable, words.of(duration(usableForSeconds), duration(lifetimeSeconds)))
     : page.notUsable
-  const time = (instant: string): string => timeText(Date.parse(instant), readingOf(status))
+  const ends = time(token.expiresAt)
   return (
     <div class="life">
       <svg role="img" aria-label={label}>
@@ -40,12 +39,12 @@ export function LifeLine({ status, words }: Props) {
           )}
           <rect class="margin" x={percent(end)} y="24" width={percent(1 - end)} height="14" />
         </g>
-        {nextIn !== null && renewal <= 1 && (
+        {nextIn !== null && next <= 1 && (
           <>
-            <line class="tick" x1={percent(renewal)} x2={percent(renewal)} y1="19" y2="43" />
-            <text x={percent(renewal)} y="12" text-anchor={renewal < 0.85 ? 'middle' : 'end'}>
-              {words.labelled(
-                words.facts[next.failuresInRow > 0 ? 'nextAttempt' : 'nextRenewal'],
+            <line class="tick" x1={percent(next)} x2={percent(next)} y1="19" y2="43" />
+            <text x={percent(next)} y="12" text-anchor={next < 0.85 ? 'middle' : 'end'}>
+              {labelled(
+                facts[renewal.failuresInRow > 0 ? 'nextAttempt' : 'nextRenewal'],
                 words.in(duration(nextIn)),
               )}
             </text>
@@ -56,50 +55,33 @@ export function LifeLine({ status, words }: Props) {
       <p class="ends">
         <span>{`${page.obtained} ${time(token.obtainedAt)}`}</span>
         <span>
-          {ageSeconds > lifetimeSeconds
-            ? `${page.ended} ${time(token.expiresAt)}`
-            : `${page.ends} ${time(token.expiresAt)} · ${words.labelled(page.unused, duration(lifetimeSeconds - usable))}`}
+          {now > 1
+            ? `${page.ended} ${ends}`
+            : `${page.ends} ${ends} · ${labelled(page.unused, duration(lifetimeSeconds - usable))}`}
         </span>
       </p>
     </div>
   )
 }
 
-const HOUR = 3_600_000
-const TOP = 30
-const BASE = 118
+const TOP = 2
+const BASE = 90
 const OUTCOMES = ['succeeded', 'refused', 'failed'] as const
 
-/** A bar for each minute of the last hour, and a mark for each login and refresh. */
-export function CallStrip({ status, words }: Props) {
-  const { page } = words
-  const { tokenRequests, requests, time } = status
-  const { lastHour } = requests
-  const reading = readingOf(status)
-  const sum = (of: (typeof OUTCOMES)[number]): number =>
-    lastHour.reduce((total, minute) => total + minute[of], 0)
-  const totals = lastHour.map(({ succeeded, refused, failed }) => succeeded + refused + failed)
-  const most = Math.max(...totals, 1)
-  const begin = Date.parse(lastHour[0]?.at ?? time)
-  const marks = tokenRequests.filter(({ at }) => Date.parse(at) >= begin)
-  const counted = (name: (typeof OUTCOMES)[number] | Kind, count: number) =>
-    words.labelled(page[name], count.toLocaleString('en-US'))
-  const label = words.labelled(
-    page.hour,
-    [
-      ...OUTCOMES.map((outcome) => counted(outcome, sum(outcome))),
-      ...KINDS.map((kind) => counted(kind, marks.filter((mark) => kindOf(mark) === kind).length)),
-    ].join(words.between),
-  )
+/** A bar for each minute of the last hour. */
+export function CallStrip({ status, view: { words } }: Props) {
+  const { page, labelled } = words
+  const { lastHour } = status.requests
+  const number = (count: number): string => count.toLocaleString('en-US')
+  const counted = (countOf: (outcome: (typeof OUTCOMES)[number]) => number): string =>
+    OUTCOMES.map((each) => labelled(page[each], number(countOf(each)))).join(words.between)
+  const label = counted((outcome) => lastHour.reduce((sum, one) => sum + one[outcome], 0))
+  const most = Math.max(1, ...lastHour.map((one) => one.succeeded + one.refused + one.failed))
   const bars = lastHour.map((counts, index) => {
     let base = BASE
     return (
       <g>
-        <title>
-          {OUTCOMES.map((outcome) => words.labelled(page[outcome], `${counts[outcome]}`)).join(
-            words.between,
-          )}
-        </title>
+        <title>{counted((outcome) => counts[outcome])}</title>
         {OUTCOMES.filter((outcome) => counts[outcome] > 0).map((outcome) => {
           // One failed call of thousands is seen.
           const height = Math.max(3, Math.round((counts[outcome] * (BASE - TOP)) / most))
@@ -110,31 +92,16 @@ export function CallStrip({ status, words }: Props) {
       </g>
     )
   })
-  const signs = marks.map((mark) => {
-    const { reason, operation, at, durationSeconds } = mark
-    const when = `${page[operation]} ${timeText(Date.parse(at), reading)}`
-    const took = words.labelled(when, durationText(words, durationSeconds))
-    const x = percent((Date.parse(at) - begin) / HOUR)
-    return (
-      <svg class="mark" x={x} y="4" overflow="visible">
-        <title>{reason === null ? took : words.aside(took, reason)}</title>
-        <g transform="translate(-6)">
-          <Sign kind={kindOf(mark)} />
-        </g>
-      </svg>
-    )
-  })
   return (
     <>
-      <svg class="chart" role="img" aria-label={label}>
+      <svg class="chart" role="img" aria-label={labelled(page.hour, label)}>
         <line class="rule" x1="0" x2="100%" y1={BASE} y2={BASE} />
         {bars}
-        {signs}
         <text x="0" y={BASE + 17}>
           {page.hourAgo}
         </text>
         <text x="50%" y={BASE + 17} text-anchor="middle">
-          {words.labelled(page.most, most.toLocaleString('en-US'))}
+          {labelled(page.most, number(most))}
         </text>
         <text x="100%" y={BASE + 17} text-anchor="end">
           {page.now}
@@ -149,27 +116,7 @@ export function CallStrip({ status, words }: Props) {
             {page[outcome]}
           </li>
         ))}
-        {KINDS.map((kind) => (
-          <li>
-            <svg aria-hidden="true">
-              <Sign kind={kind} />
-            </svg>
-            {page[kind]}
-          </li>
-        ))}
       </ul>
     </>
   )
-}
-
-const KINDS = ['login', 'refresh', 'failedLogin'] as const
-type Kind = (typeof KINDS)[number]
-
-function kindOf({ reason, operation }: Status['tokenRequests'][number]): Kind {
-  return reason === null ? operation : 'failedLogin'
-}
-
-function Sign({ kind }: { kind: Kind }) {
-  if (kind === 'failedLogin') return <path class="cross" d="M3 3l6 6m0 -6l-6 6" />
-  return <circle class={kind} cx="6" cy="6" r={kind === 'login' ? 4.5 : 3} />
 }

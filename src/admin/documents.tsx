@@ -1,10 +1,11 @@
 import type { Handler } from 'hono'
 import { accepts } from 'hono/accepts'
-import { html, raw } from 'hono/html'
+import { raw } from 'hono/html'
 import { Marked } from 'marked'
 import { DOCUMENTATION } from '../problem.ts'
 import { LANGUAGES, pagesOf } from '../words/index.ts'
-import { PAGE_POLICY, STYLE } from './style.ts'
+import { renderDocument } from './page.tsx'
+import { PAGE_POLICY } from './style.ts'
 
 // What findings, alerts and errors link to, for where no other network can be reached.
 
@@ -20,20 +21,10 @@ export const serveDocument: Handler = (context, next) => {
   const supports = ['text/plain', 'text/html']
   const type = accepts(context, { header: 'Accept', supports, default: 'text/plain' })
   if (type !== 'text/html') return context.text(text)
-  const body = (
-    <html lang={language === 'zh' ? 'zh-CN' : 'en'}>
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>{`${page} · isales-auth-proxy`}</title>
-        <style>{raw(STYLE)}</style>
-      </head>
-      <body>
-        <main class="page document">{raw(markdown.parse(text, { async: false }))}</main>
-      </body>
-    </html>
-  )
-  return context.html(html`<!doctype html>${body}`, 200, { 'Content-Security-Policy': PAGE_POLICY })
+  const content = raw(markdown.parse(text, { async: false }))
+  const body = <main class="page document">{content}</main>
+  const document = renderDocument(language, `${page} · isales-auth-proxy`, body)
+  return context.html(document, 200, { 'Content-Security-Policy': PAGE_POLICY })
 }
 
 const markdown = new Marked({

@@ -1,4 +1,4 @@
-import { SECOND, type Clock, type Timer } from '../clock.ts'
+import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
 import type { Log } from '../log/index.ts'
 import { en, factsLine, sectionOf } from '../words/index.ts'
 import { STATES, type Finding, type FindingName } from './judge.ts'
@@ -6,45 +6,57 @@ import { STATES, type Finding, type FindingName } from './judge.ts'
 const LEVELS = { bad: 'error', warning: 'warn', quiet: 'info', good: 'info' } as const
 
 /**
- * The log says what the page says: looks each second, and writes a line when a finding begins or ends. One that goes on
- * with another state or cause is written once for each: timeouts and resets may take turns all night.
+ * The log says what the page says: looks each second, and writes a line when a finding begins or ends, or has a state or a
+ * cause that it did not have before. One that it had before is written once a minute: timeouts and resets may take turns all
+ * night. Findings of one name, such as two files that cannot be read, are told apart by their order.
  *
  * @returns what ends the looks.
  */
 export function logFindings(clock: Clock, log: Log, read: () => readonly Finding[]): () => void {
-  const open = new Map<FindingName, { readonly since: number; readonly said: Set<string> }>()
-
+  const open = new Map<string, Open>()
   let next: Timer | undefined
   const look = (): void => {
     const now = clock.now()
-    const findings = read()
-    for (const [finding, { since }] of open) {
-      if (findings.some((each) => each.finding === finding)) continue
-      open.delete(finding)
+    const found = new Map<string, Finding>()
+    for (const each of read()) {
+      let key: string = each.finding
+      while (found.has(key)) key += '+'
+      found.set(key, each)
+    }
+    for (const [key, { finding, since }] of open) {
+      if (found.has(key)) continue
+      open.delete(key)
       log('finding-ended', { finding, durationSeconds: Math.round((now - since) / SECOND) })
     }
-    for (const each of findings) {
+    for (const [key, each] of found) {
       const { finding, state, code, why } = each
-      const { said } = open.get(finding) ?? { said: new Set() }
-      if (said.size === 0) open.set(finding, { since: now, said })
-      const what = [state, code, why?.code].join(' ')
-      if (said.has(what)) continue
-      said.add(what)
+      const of = open.get(key) ?? { finding, since: now, said: new Map(), last: '' }
+      open.set(key, of)
+      const what = [state, code, why?.code, fileOf(each)].join(' ')
+      if (of.last === what || now - (of.said.get(what) ?? -Infinity) < MINUTE) continue
+      of.said.set(what, now)
+      of.last = what
       const section = sectionOf('en', why?.code ?? code).at
-      const fields = {
-        finding,
-        state,
-        code,
-        cause: why?.code,
-        section,
-        detail: lineOfFinding(each),
-      }
+      const detail = lineOfFinding(each)
+      const fields = { finding, state, code, cause: why?.code, section, detail }
       log('finding-began', fields, LEVELS[STATES[state]])
     }
     next = clock.setTimer(look, SECOND)
   }
   look()
   return () => next?.cancel()
+}
+
+interface Open {
+  readonly finding: FindingName
+  readonly since: number
+  /** When each state and cause was last written. */
+  readonly said: Map<string, number>
+  last: string
+}
+
+function fileOf({ facts }: Finding): unknown {
+  return facts.find(([name]) => name === 'setting')?.[1]
 }
 
 /** Headline, cause, cure, and the facts of both. */

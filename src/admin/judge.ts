@@ -1,18 +1,16 @@
-import { codeOfHandshake, type Headline } from '../causes.ts'
-import { SECOND } from '../clock.ts'
-import type { SettingProblem } from '../config/index.ts'
+import { codeOfHandshake, type Code, type Headline } from '../causes.ts'
+import { MINUTE, SECOND } from '../clock.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
-import type { AuthFailure, TokenSnapshot } from '../token/index.ts'
+import type { TokenSnapshot } from '../token/index.ts'
 import {
   explained,
   explainedStore,
   type Explained,
   type Fact,
-  type Failure,
   type Places,
 } from '../words/index.ts'
-import { mostOf, sumOf, totalOf } from './call-counts.ts'
-import { failingOf, type CallsView } from './failing.ts'
+import { failingOf, totalOf, type Counts } from './calls.ts'
+import type { FailedCall, Remembered } from './record.ts'
 
 /**
  * What CTI-OBS gets, in one word; docs/metrics.md explains each. With the tone of the status page: `bad` means that
@@ -34,7 +32,7 @@ export type State = keyof typeof STATES
 // oxfmt-ignore
 export const FINDING_NAMES = [
   'draining', 'conflict', 'waiting', 'login', 'clock', 'rejected', 'calls', 'refusals', 'slow',
-  'refresh', 'lifetime', 'state', 'files', 'store', 'recovering', 'healthy', 'mistakes',
+  'refresh', 'lifetime', 'state', 'files', 'store', 'healthy', 'mistakes',
   'clients',
 ] as const
 export type FindingName = (typeof FINDING_NAMES)[number]
@@ -50,8 +48,8 @@ export interface Finding {
   readonly why: Explained | undefined
 }
 
-/** What was seen, of all that is judged. Instants are on the monotonic clock. */
-export interface Seen {
+/** All that is judged: what is remembered, and what is now. Instants are on the monotonic clock. */
+export interface Seen extends Remembered {
   readonly draining: boolean
   readonly places: Places
   /** Milliseconds since 1970, of the instant `token.now`. */
@@ -59,14 +57,6 @@ export interface Seen {
   readonly token: TokenSnapshot
   /** Undefined: not configured. */
   readonly sharing: SharingSnapshot | undefined
-  readonly calls: CallsView
-  /** `POST /a (5), GET /b (1)`: those that iSales refused last. */
-  readonly refusedPaths: string
-  /** Refreshes that failed since one succeeded. */
-  readonly refreshes: { readonly failed: number; readonly last: AuthFailure | undefined }
-  readonly stateTrouble: Failure | undefined
-  readonly fileErrors: readonly SettingProblem[]
-  readonly isLifetimeDoubtful: boolean
 }
 
 /** What ends all calls stands before what ends some, and that before what is no state. */
@@ -87,7 +77,7 @@ export function findingsOf(seen: Seen): readonly [Finding, ...Finding[]] {
   const rankOf = ({ state }: Finding): number => RANKS[STATES[state]]
   const said = [...judged(seen)].sort((one, other) => rankOf(one) - rankOf(other))
   const isWrong = said[0]?.state !== 'healthy'
-  // One of them is always true.
+  // `judged` always yields `draining`, `healthy` or `idle`.
   return said.filter(({ finding }) => !isWrong || finding !== 'healthy') as [Finding, ...Finding[]]
 }
 
@@ -95,14 +85,18 @@ function say(
   finding: FindingName,
   state: State,
   code: Headline,
-  more: { readonly facts?: readonly Fact[]; readonly why?: Explained | undefined } = {},
+  { facts = [], why }: Partial<Pick<Finding, 'facts' | 'why'>> = {},
 ): Finding {
-  return { finding, state, code, facts: more.facts ?? [], why: more.why }
+  return { finding, state, code, facts, why }
+}
+
+function plainly(code: Code): Explained {
+  return { code, facts: [] }
 }
 
 /** From top to bottom, in the order among findings of one rank. */
 function* judged(seen: Seen): Generator<Finding, void> {
-  const { token, calls, places, sharing } = seen
+  const { token, calls, places, sharing, refreshes } = seen
   const { minute } = calls
   const total = totalOf(minute)
   const isGood = isAuthenticated(token)
@@ -110,7 +104,7 @@ function* judged(seen: Seen): Generator<Finding, void> {
   if (seen.draining) return yield say('draining', 'draining', 'draining')
 
   if (token.conflict) {
-    const facts: readonly Fact[] = token.usable ? [servesFor(token)] : []
+    const facts = token.usable ? [servesFor(token)] : []
     yield say('conflict', 'conflict', 'IsalesProxySessionConflict', { facts })
   }
 
@@ -122,55 +116,47 @@ function* judged(seen: Seen): Generator<Finding, void> {
   if (login !== undefined) yield login
 
   // Without a newer token, failed logins say it.
-  if (token.rejected && login === undefined) {
-    const why = { code: 'token-rejected', facts: [] } as const
-    yield say('rejected', 'failing', 'IsalesProxyCallsRefused', { why })
-  }
+  if (token.rejected && login === undefined)
+    yield say('rejected', 'failing', 'IsalesProxyCallsRefused', { why: plainly('token-rejected') })
 
   const failing = failingOf(calls, token.now)
   // It is said elsewhere why there is no token.
   const isOfLogin = failing?.main === 'no-token' && (!token.usable || token.backoff !== 'none')
-  if (failing !== undefined && !isOfLogin && failing.kind !== 'recovering') {
-    const { kind, main, failed, total: of, ms } = failing
-    const [state, code] =
-      kind === 'some'
-        ? (['degraded', 'IsalesProxyErrorRatio'] as const)
-        : (['failing', 'IsalesProxyCallsFailing'] as const)
-    const within = { seconds: Math.round(ms / SECOND) }
+  if (failing !== undefined && !isOfLogin) {
     const facts: readonly Fact[] = [
-      ['failedCalls', { part: failed, of }],
-      ['within', within],
+      ['failedCalls', { part: failing.failed, of: failing.total }],
+      ['within', roundSeconds(failing.ms)],
     ]
-    yield say('calls', state, code, { facts, why: calls.whyOf(main) })
+    const why = calls.whyOf(failing.main)
+    yield failing.kind === 'some'
+      ? say('calls', 'degraded', 'IsalesProxyErrorRatio', { facts, why })
+      : say('calls', 'failing', 'IsalesProxyCallsFailing', { facts, why })
   }
 
   const blocked = blockedCalls(seen, total)
   if (blocked !== undefined) yield blocked
 
-  for (const [code, count] of [
-    ['call-forbidden', isGood ? minute.refused - minute.pages : 0],
-    ['page-relayed', minute.pages],
-    ['call-declined', isMost(minute.declined, total) ? minute.declined : 0],
-  ] as const) {
-    if (count === 0) continue
+  const refusals = (code: Code, count: number, paths = ''): Finding => {
     const facts: Fact[] = [['refusedCalls', { part: count, of: total }]]
-    if (seen.refusedPaths !== '' && code !== 'call-declined')
-      facts.push(['paths', seen.refusedPaths])
-    const why = { code, facts: [] }
-    yield say('refusals', 'degraded', 'IsalesProxyCallsRefused', { facts, why })
+    if (paths !== '') facts.push(['paths', paths])
+    return say('refusals', 'degraded', 'IsalesProxyCallsRefused', { facts, why: plainly(code) })
+  }
+  const forbidden = minute.refused - minute.pages
+  if (isGood && forbidden > 0) yield refusals('call-forbidden', forbidden, refusedPaths(seen))
+  if (minute.pages > 0) yield refusals('page-relayed', minute.pages, refusedPaths(seen))
+  if (minute.declined >= MIN_DECLINED && minute.declined > total / 2)
+    yield refusals('call-declined', minute.declined)
+
+  if (minute.slow >= Math.max(MIN_SLOW, total * SLOW_SHARE)) {
+    const facts: readonly Fact[] = [['slowCalls', { part: minute.slow, of: total }]]
+    yield say('slow', 'degraded', 'IsalesProxyLatency', { facts })
   }
 
-  if (minute.slow >= Math.max(MIN_SLOW, total * SLOW_SHARE))
-    yield say('slow', 'degraded', 'IsalesProxyLatency', {
-      facts: [['slowCalls', { part: minute.slow, of: total }]],
-    })
-
-  const { failed, last } = seen.refreshes
-  if (failed >= MIN_REFRESHES && last !== undefined && login === undefined)
-    yield say('refresh', 'degraded', 'IsalesProxyRefreshFailing', {
-      facts: [['refreshesFailed', failed]],
-      why: explained(last, places, 'refresh'),
-    })
+  if (refreshes.failed >= MIN_REFRESHES && refreshes.last !== undefined && login === undefined) {
+    const why = explained(refreshes.last, places, 'refresh')
+    const facts: readonly Fact[] = [['refreshesFailed', refreshes.failed]]
+    yield say('refresh', 'degraded', 'IsalesProxyRefreshFailing', { facts, why })
+  }
 
   if (seen.isLifetimeDoubtful) yield say('lifetime', 'degraded', 'IsalesProxyLifetimeDoubtful')
 
@@ -185,20 +171,10 @@ function* judged(seen: Seen): Generator<Finding, void> {
       why,
     })
 
-  if (sharing?.state === 'alone')
-    yield say('store', 'degraded', 'IsalesProxySessionAlone', {
-      why: explainedStore(sharing, places),
-    })
-
-  if (failing?.kind === 'recovering' && !isOfLogin)
-    yield say('recovering', 'degraded', 'recovering', {
-      facts: [
-        ['calmFor', { seconds: Math.round(failing.ms / SECOND) }],
-        ['succeededSince', calls.succeededSince],
-        ['failedBefore', { part: failing.failed, of: failing.total }],
-        ['formerCause', calls.whyOf(failing.main).code],
-      ],
-    })
+  if (sharing?.state === 'alone') {
+    const why = explainedStore(sharing, places)
+    yield say('store', 'degraded', 'IsalesProxySessionAlone', { why })
+  }
 
   yield token.usable
     ? say('healthy', 'healthy', 'healthy', { facts: [['callsInMinute', total]] })
@@ -207,16 +183,15 @@ function* judged(seen: Seen): Generator<Finding, void> {
   // Anybody who reaches the listener sends what follows, so that it is no state of the proxy.
   const logins = minute.blocked['obs-login'] ?? 0
   if (blocked === undefined && logins >= MIN_MISTAKES) {
-    const why = { code: 'obs-login', facts: [] } as const
     const facts: readonly Fact[] = [['turnedAway', logins]]
+    const why = plainly('obs-login')
     yield say('clients', 'healthy', 'IsalesProxyClientLoginsRefused', { facts, why })
   }
   const mistake = mostOf(minute.mistakes)
   const mistakes = sumOf(minute.mistakes)
   if (blocked === undefined && mistake !== undefined && mistakes >= MIN_MISTAKES) {
-    const why = { code: mistake, facts: [] }
     const facts: readonly Fact[] = [['refusedHere', mistakes]]
-    yield say('mistakes', 'healthy', 'client-mistakes', { facts, why })
+    yield say('mistakes', 'healthy', 'client-mistakes', { facts, why: plainly(mistake) })
   }
 
   // A TCP probe or a port scan ends a handshake, too.
@@ -224,7 +199,7 @@ function* judged(seen: Seen): Generator<Finding, void> {
   const most = mostOf(handshakes)
   if (most !== undefined && (handshakes[most] ?? 0) >= MIN_MISTAKES) {
     const facts: readonly Fact[] = [['turnedAway', sumOf(handshakes)]]
-    const why: Explained = { code: codeOfHandshake(most), facts: [] }
+    const why = plainly(codeOfHandshake(most))
     yield say('clients', 'healthy', 'IsalesProxyClientHandshakesRefused', { facts, why })
   }
 }
@@ -241,7 +216,11 @@ function missingToken({ usable, conflict, token, lastFailure, idle, backoff }: T
 }
 
 function servesFor({ outageBudget }: TokenSnapshot): Fact {
-  return ['servesFor', { seconds: Math.round(outageBudget / SECOND) }]
+  return ['servesFor', roundSeconds(outageBudget)]
+}
+
+function roundSeconds(ms: number) {
+  return { seconds: Math.round(ms / SECOND) }
 }
 
 /** Why logins and refreshes fail; undefined: they do not, or others end our sessions. */
@@ -254,7 +233,7 @@ function failedLogin({ token, places, wallNow }: Seen): Finding | undefined {
   const isKnown = lastFailure !== undefined
   const why: Explained = isKnown
     ? explained(lastFailure.failure, places, lastFailure.operation)
-    : { code: 'logins-paused', facts: [] }
+    : plainly('logins-paused')
   // Three logins may have ended without a verdict of iSales, too: then it is not known.
   const isRefused = isPaused && (isKnown ? lastFailure.failure.cause.stage === 'login' : refused)
 
@@ -278,12 +257,20 @@ function failedLogin({ token, places, wallNow }: Seen): Finding | undefined {
     : say('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', { facts, why })
 }
 
+/** `POST /a, GET /b`: those that iSales refused in the last minute. */
+function refusedPaths({ failedCalls, token: { now } }: Seen): string {
+  const isRefused = ({ at, code, status }: FailedCall): boolean =>
+    now - at < MINUTE && code === undefined && status < 500
+  const paths = failedCalls.filter(isRefused).map(({ method, path }) => `${method} ${path}`)
+  return [...paths.slice(0, 3), ...(paths.length > 3 ? ['…'] : [])].join(', ')
+}
+
 /** What only CTI-OBS sends and the proxy refuses: none is forwarded, or more is refused than forwarded. */
 function blockedCalls({ calls: { minute } }: Seen, forwarded: number): Finding | undefined {
   const refused = sumOf(minute.blocked)
   const code = mostOf(minute.blocked)
   if (code === undefined || refused <= forwarded) return undefined
-  const why = { code, facts: [] }
+  const why = plainly(code)
   const facts: readonly Fact[] = [
     ['refusedHere', refused],
     ['forwarded', forwarded],
@@ -294,8 +281,14 @@ function blockedCalls({ calls: { minute } }: Seen, forwarded: number): Finding |
   return say('mistakes', 'failing', 'IsalesProxyCallsFailing', { facts, why })
 }
 
-function isMost(declined: number, total: number): boolean {
-  return declined >= MIN_DECLINED && declined > total / 2
+function sumOf(counts: Counts<string>): number {
+  return Object.values(counts).reduce<number>((sum, count = 0) => sum + count, 0)
+}
+
+/** The most frequent; undefined: there are none. */
+function mostOf<Key extends string>(counts: Counts<Key>): Key | undefined {
+  const entries = Object.entries(counts) as [Key, number][]
+  return entries.sort(([, one], [, other]) => other - one)[0]?.[0]
 }
 
 /**

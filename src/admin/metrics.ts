@@ -10,17 +10,27 @@ import {
   type ProblemCode,
   type Refusal,
 } from '../causes.ts'
-import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../outcomes.ts'
+import {
+  OBS_LOGIN_OUTCOMES,
+  OBS_REFRESH_OUTCOMES,
+  REPLAY_OUTCOMES,
+  type EndedRequest,
+} from '../outcomes.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
-import { helpOf } from './metric-helps.ts'
+import { pagesOf } from '../words/index.ts'
 import { FINDING_NAMES, isAuthenticated, STATES, type Finding } from './judge.ts'
-import { createRequestMetrics } from './metrics-requests.ts'
-import type { AdminSources, RecordOptions } from './sources.ts'
+import type { AdminSources } from './sources.ts'
 
 const PREFIX = 'isales_proxy_'
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
 const OUTCOMES = ['success', 'failure'] as const
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
+const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+/** Seconds. CTI-OBS gives up after 3 s, so the buckets before it are narrow. */
+const REQUEST_BUCKETS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
+]
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** Seconds. An operation ends within 0.5. */
@@ -55,6 +65,7 @@ const counters = (rejectedStatuses: readonly string[]) =>
     replays_total: labelSets({ outcome: REPLAY_OUTCOMES }),
     request_errors_total: labelSets({ code: PROBLEM_CODES }),
     requests_refused_total: labelSets({ reason: REFUSAL_REASONS }),
+    requests_total: labelSets({ method: METHODS, status_class: STATUS_CLASSES }),
     session_conflicts_total: NO_LABELS,
     session_store_failures_total: labelSets({ reason: STORE_FAILURES }),
     session_store_operations_total: labelSets({ operation: STORE_OPERATIONS, outcome: OUTCOMES }),
@@ -84,28 +95,27 @@ function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(v
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** Counts what happens, and shows it to Prometheus. */
-export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) {
+export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
   const registry = new Registry()
   const registries = [registry, processMetrics()]
   const rejectedStatuses = options.rejectedStatuses.map(String)
   const byName = createCounters(registry, rejectedStatuses)
-  const histogram = (name: string, buckets: number[], of: readonly string[]) => {
-    const [labelNames, registers] = [['operation'], [registry]]
-    const metric = new Histogram({
-      name: `${PREFIX}${name}`,
-      help: helpOf(name),
-      labelNames,
-      buckets,
-      registers,
-    })
-    for (const operation of of) metric.zero({ operation })
+  /** Of each operation, where there are several. */
+  const histogram = (name: string, buckets: number[], operations: readonly string[] = []) => {
+    const labelNames = operations.length > 0 ? ['operation'] : []
+    const registers = [registry]
+    const help = helpOf(name)
+    const metric = new Histogram({ name: `${PREFIX}${name}`, help, labelNames, buckets, registers })
+    for (const operation of operations) metric.zero({ operation })
     return metric
   }
   const authDuration = histogram('auth_duration_seconds', AUTH_BUCKETS, OPERATIONS)
   const storeDuration = histogram('session_store_duration_seconds', STORE_BUCKETS, STORE_OPERATIONS)
+  const requestDuration = histogram('request_duration_seconds', REQUEST_BUCKETS)
+  const upstreamDuration = histogram('upstream_duration_seconds', REQUEST_BUCKETS)
   const count = <Name extends CounterName>(name: Name, ...[labels]: Labels<Name>): void =>
     byName.get(name)?.inc(labels ?? {})
-  const countFailed = (code: ProblemCode | undefined, refusal: Refusal | undefined): void => {
+  const refused = (code: ProblemCode | undefined, refusal: Refusal | undefined): void => {
     if (code !== undefined) count('request_errors_total', { code })
     if (refusal !== undefined) count('requests_refused_total', { reason: refusal })
   }
@@ -113,7 +123,7 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
   return {
     count,
 
-    /** Adds what is read when the page is. */
+    /** Adds what is read at each scrape. */
     addGauges: (sources: AdminSources, findings: () => readonly [Finding, ...Finding[]]): void =>
       createGauges(registry, sources, findings),
 
@@ -138,10 +148,17 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
       else if (event.type === 'adopted') count('tokens_adopted_total')
     },
 
-    requestEnded: createRequestMetrics(PREFIX, registry, countFailed),
+    requestEnded(request: Omit<EndedRequest, 'target' | 'requestId'>): void {
+      const { method, status, code, refusal, durationMs, upstreamMs } = request
+      const known = METHODS.find((each) => each === method) ?? 'other'
+      count('requests_total', { method: known, status_class: statusClass(status) })
+      if (durationMs !== undefined) requestDuration.observe(durationMs / 1000)
+      if (upstreamMs !== undefined) upstreamDuration.observe(upstreamMs / 1000)
+      refused(code, refusal)
+    },
 
     /** The listener responded with an error by itself, or closed a connection because there are too many. */
-    connectionFailed: countFailed,
+    refused,
 
     /** A connection to iSales was opened, or could not be. */
     upstreamConnected(outcome: 'opened' | ConnectFailure): void {
@@ -163,6 +180,22 @@ export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) 
   }
 }
 
+/** 0, the client left, is of the class 4xx; a status that HTTP does not know of 5xx. */
+function statusClass(status: number): (typeof STATUS_CLASSES)[number] {
+  if (status === 0) return '4xx'
+  return STATUS_CLASSES[Math.trunc(status / 100) - 1] ?? '5xx'
+}
+
+const ROW = /^\| `isales_proxy_(\w+)` \|[^|]*\|[^|]*\| ([^|]*) \|/gm
+let helps: ReadonlyMap<string, string> | undefined
+
+/** What a metric shows, as Prometheus has it in `# HELP`: the words of its row in docs/metrics.md. */
+function helpOf(name: string): string {
+  const rows = () => (pagesOf('en').get('metrics.md') ?? '').matchAll(ROW)
+  helps ??= new Map(Array.from(rows(), ([, metric = '', help = '']) => [metric, help]))
+  return helps.get(name) ?? name
+}
+
 /** Every label set exists at 0 from the start: `rate()` misses the first of a series that begins with it. */
 function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
   const made = Object.entries(counters(rejectedStatuses)).map(([name, sets]) => {
@@ -181,7 +214,7 @@ function failureStatus({ reason, status }: AuthFailure): string {
   return FAILURE_STATUSES[reason].includes(text) ? text : 'other'
 }
 
-/** Everything that is read when the page is. */
+/** Everything that is read at a scrape. */
 function createGauges(
   registry: Registry,
   sources: AdminSources,

@@ -1,130 +1,113 @@
 import type { Child } from 'hono/jsx'
 import { html, raw } from 'hono/html'
-import {
-  dateText,
-  durationText,
-  timeText,
-  valueText,
-  type Fact,
-  type Words,
-} from '../words/index.ts'
+import type { Words } from '../words/index.ts'
 import { CallStrip, LifeLine } from './charts.tsx'
 import { STATES } from './judge.ts'
-import { failedRows, groupsOf, linksOf, readingOf, type Status } from './status.ts'
+import type { Status } from './status-json.ts'
+import { viewOf, type View } from './status-view.ts'
 import { STYLE } from './style.ts'
-import { renderText } from './text.ts'
 
 /** Seconds between two loads of the page. */
 export const REFRESH = 5
 
-interface PageProps {
-  readonly status: Status
-  readonly words: Words
-  /** Where it is read. */
-  readonly origin: string
-  /** False: the reader has paused the refresh. */
-  readonly refreshing: boolean
-}
-
-/** One document that loads nothing, runs no script, and escapes whatever it shows. */
-export function renderPage(props: PageProps) {
-  return html`<!doctype html>${<StatusPage {...props} />}`
-}
-
-function StatusPage({ status, words, origin, refreshing }: PageProps) {
+/**
+ * One document that loads nothing, runs no script, and escapes whatever it shows.
+ *
+ * @param refreshing false: the reader has paused the refresh.
+ */
+export function renderPage(status: Status, words: Words, refreshing: boolean) {
   const { page, language } = words
-  const reading = readingOf(status)
+  const view = viewOf(status, words)
   const other = language === 'en' ? 'zh' : 'en'
   const address = (lang: string, refresh: boolean): string =>
     `/?lang=${lang}${refresh ? '' : '&refresh=off'}`
-  const failed = failedRows(status, (at) => timeText(Date.parse(at), reading))
-  return (
+  const title = `${status.title} · ${status.instance} · isales-auth-proxy`
+  return renderDocument(
+    language,
+    title,
+    <div class={`page ${STATES[status.state]}`}>
+      <header class="top">
+        <span>
+          <strong>{status.instance}</strong> isales-auth-proxy
+        </span>
+        <span>
+          {view.date} ·{' '}
+          <a href={address(language, !refreshing)}>{refreshing ? page.pause : page.resume}</a> ·{' '}
+          <a href={address(other, refreshing)} lang={other}>
+            {page.otherLanguage}
+          </a>
+        </span>
+      </header>
+      <main>
+        <div class="hero">
+          {view.findings.map((finding, index) => (
+            <Finding finding={finding} more={page.more} first={index === 0} />
+          ))}
+          {!status.local && <p class="note">{page.hidden}</p>}
+          <LifeLine status={status} view={view} />
+        </div>
+        <Card title={page.hour}>
+          <CallStrip status={status} view={view} />
+        </Card>
+        <div class="cards">
+          {view.groups.map(({ title, rows }) => (
+            <Card title={title}>
+              <Facts rows={rows} />
+            </Card>
+          ))}
+        </div>
+        {view.failedCalls.length > 0 && (
+          <Card title={page.failedCalls}>
+            <Table head={page.columns} rows={view.failedCalls} />
+          </Card>
+        )}
+      </main>
+      <footer>
+        <span>{view.version}</span>
+        <span>{view.up}</span>
+        <a href={`/status.txt?lang=${language}`}>{page.copy}</a>
+        <a href="/status.json">status.json</a>
+        <a href="/metrics">metrics</a>
+      </footer>
+    </div>,
+  )
+}
+
+/** What every page of this port is: its one style sheet, and nothing that is loaded. */
+export function renderDocument(language: Words['language'], title: string, body: Child) {
+  const page = (
     <html lang={language === 'zh' ? 'zh-CN' : 'en'}>
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
-        <title>{`${status.title} · ${status.instance} · isales-auth-proxy`}</title>
+        <title>{title}</title>
         <style>{raw(STYLE)}</style>
       </head>
-      <body>
-        <div class={`page ${STATES[status.state]}`}>
-          <header class="top">
-            <span>
-              <strong>{status.instance}</strong> isales-auth-proxy · {status.host}
-            </span>
-            <span>
-              {dateText(reading)} ·{' '}
-              <a href={address(language, !refreshing)}>{refreshing ? page.pause : page.resume}</a> ·{' '}
-              <a href={address(other, refreshing)} lang={other}>
-                {page.otherLanguage}
-              </a>
-            </span>
-          </header>
-          <main>
-            <div class="hero">
-              {status.findings.map((finding, index) => (
-                <Finding finding={finding} words={words} status={status} first={index === 0} />
-              ))}
-              {!status.local && <p class="note">{page.hidden}</p>}
-              <LifeLine status={status} words={words} />
-            </div>
-            <Card title={page.hour}>
-              <CallStrip status={status} words={words} />
-            </Card>
-            <div class="cards">
-              {groupsOf(status, words).map(([title, facts]) => (
-                <Card title={title}>
-                  <Facts facts={facts} words={words} status={status} />
-                </Card>
-              ))}
-            </div>
-            {failed.length > 0 && (
-              <Card title={page.failedCalls}>
-                <Rows head={page.columns} rows={failed} />
-              </Card>
-            )}
-            <Card title={page.copy}>
-              <details>
-                <summary>{page.copyHint}</summary>
-                <pre>{renderText(status, words, origin)}</pre>
-              </details>
-            </Card>
-          </main>
-          <footer>
-            <span>{`${page.version} ${status.version}`}</span>
-            <span>{`${page.up} ${durationText(words, Math.round(status.upSeconds))}`}</span>
-            <a href="/status.json">status.json</a>
-            <a href={`/status.txt?lang=${language}`}>status.txt</a>
-            <a href="/metrics">metrics</a>
-          </footer>
-        </div>
-      </body>
+      <body>{body}</body>
     </html>
   )
+  return html`<!doctype html>${page}`
 }
 
-interface Shown {
-  readonly words: Words
-  readonly status: Status
-}
-interface FindingProps extends Shown {
-  readonly finding: Status['findings'][number]
+interface FindingProps {
+  readonly finding: View['findings'][number]
+  /** Before the links. */
+  readonly more: string
   readonly first: boolean
 }
 
-function Finding({ finding, first, words, status }: FindingProps) {
-  const { title, reason, remedy, facts } = finding
-  const links = linksOf(finding, words)
+function Finding({ finding, more, first }: FindingProps) {
+  const { title, reason, remedy, rows, links } = finding
   return (
     <div class={first ? 'verdict' : 'finding'}>
       {first ? <h1>{title}</h1> : <h2>{title}</h2>}
       {reason !== '' && <p>{reason}</p>}
       {remedy !== '' && <p class="remedy">{remedy}</p>}
-      {facts.length > 0 && <Facts facts={facts} words={words} status={status} />}
+      {rows.length > 0 && <Facts rows={rows} />}
       {links.length > 0 && (
         <p class="note">
-          {words.page.more}
+          {more}
           {links.map(([code, link]) => (
             <>
               {' '}
@@ -146,21 +129,20 @@ function Card({ title, children }: { title: string; children: Child }) {
   )
 }
 
-function Facts({ facts, words, status }: Shown & { readonly facts: readonly Fact[] }) {
-  const reading = readingOf(status)
+function Facts({ rows }: { rows: readonly (readonly [name: string, text: string])[] }) {
   return (
     <dl class="facts">
-      {facts.map(([name, value]) => (
+      {rows.map(([name, text]) => (
         <>
-          <dt>{words.facts[name]}</dt>
-          <dd>{valueText(words, value, reading)}</dd>
+          <dt>{name}</dt>
+          <dd>{text}</dd>
         </>
       ))}
     </dl>
   )
 }
 
-function Rows({ head, rows }: { head: readonly string[]; rows: readonly (readonly string[])[] }) {
+function Table({ head, rows }: { head: readonly string[]; rows: readonly (readonly string[])[] }) {
   return (
     <table>
       <thead>

@@ -1,13 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log/index.ts'
-import type { Places } from '../words/index.ts'
-import type { TokenSnapshot } from '../token/index.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
+import type { TokenSnapshot } from '../token/index.ts'
+import type { Places } from '../words/index.ts'
 
 /** What counting and remembering needs. */
 export interface RecordOptions {
   readonly clock: Clock
-  readonly log: Log
   /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
   readonly rejectedStatuses: readonly number[]
   /** What the facts of failures name. */
@@ -16,6 +15,7 @@ export interface RecordOptions {
 
 /** What metrics, probes and the status page read of the rest of the program. */
 export interface AdminSources extends RecordOptions {
+  readonly log: Log
   readonly token: () => TokenSnapshot
   /** Undefined: not configured. */
   readonly sharing: () => SharingSnapshot | undefined
@@ -42,10 +42,8 @@ export interface AdminSources extends RecordOptions {
   readonly logLinesDropped: () => number
   /** Lower-case names without port that open the status page, beside every address. */
   readonly hosts: ReadonlySet<string>
-  /** The name of the host, in `isales_proxy_info`. */
+  /** The name of the host or pod: what people call this proxy. */
   readonly instance: string
-  /** Name of the host or pod. */
-  readonly host: string
   readonly version: string
   /** Of this process. */
   readonly pid: number | undefined

@@ -7,14 +7,14 @@ export const STYLE = `
   --ground: #f6f6f3; --panel: #fff; --line: #e2e2dc; --track: #e4e4de; --mark: #8d8d85;
   --text: #1c1d1a; --soft: #5c5d57;
   --good: #1d7a4d; --warning: #8a5800; --bad: #b3261e; --quiet: #4a5a78;
-  --login: #1d7a4d; --refresh: #6cae8b; --amber: #d9952b;
+  --served: #1d7a4d; --amber: #d9952b;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --ground: #121412; --panel: #1b1e1b; --line: #2c302c; --track: #323732; --mark: #8b918b;
     --text: #eceee9; --soft: #a3a9a1;
     --good: #62d29b; --warning: #efb04c; --bad: #ff8f85; --quiet: #a5b6d8;
-    --login: #62d29b; --refresh: #35795a; --amber: #c98a2a;
+    --served: #62d29b; --amber: #c98a2a;
   }
 }
 * { box-sizing: border-box; margin: 0; }
@@ -60,22 +60,19 @@ svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-
 .track { fill: var(--track); } .left { fill: var(--good); } .margin { fill: var(--mark); }
 .tick { stroke: var(--text); stroke-width: 2; } .rule { stroke: var(--line); stroke-width: 1; }
 .needle { fill: var(--panel); stroke: var(--text); stroke-width: 2.5; }
-.chart { display: block; width: 100%; height: 138px; overflow: visible; }
-.login { fill: var(--login); } .refresh { fill: var(--refresh); }
-.succeeded { fill: var(--login); } .refused { fill: var(--amber); } .failed { fill: var(--bad); }
-.cross { stroke: var(--bad); stroke-width: 2; stroke-linecap: round; }
+.chart { display: block; width: 100%; height: 110px; overflow: visible; }
+.succeeded { fill: var(--served); } .refused { fill: var(--amber); } .failed { fill: var(--bad); }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-top: .6rem; font-size: .875rem; color: var(--soft); list-style: none; padding: 0; }
 .legend svg { width: 12px; height: 12px; margin-right: .4rem; vertical-align: -1px; overflow: visible; }
 table { width: 100%; border-collapse: collapse; }
 th, td { text-align: left; vertical-align: baseline; padding: .32rem 1rem .32rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 tr:first-child > * { border-top: 0; }
 th { font-weight: 500; } td:last-child, th:last-child { padding-right: 0; }
-pre { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; margin-top: .8rem; }
 thead th { color: var(--soft); font-weight: 500; font-size: .875rem; }
-summary { cursor: pointer; margin-top: 1.1rem; font-size: .875rem; font-weight: 600; color: var(--soft); }
 .document { max-width: 50rem; } .document > * + * { margin-top: .8rem; } .document h2 { font-size: 1.35rem; margin-top: 2rem; }
 .document h3 { font-size: 1.05rem; color: var(--text); margin: 1.6rem 0 .2rem; } .document h1 { color: var(--text); }
 .document code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--track); border-radius: 4px; padding: .1em .3em; }
+pre { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .document pre { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; } .document pre code { background: none; padding: 0; }
 .document ul { padding-left: 1.3rem; } :target { outline: 2px solid var(--amber); outline-offset: 6px; border-radius: 2px; }
 footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
@@ -84,7 +81,7 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
   .page { padding: 1rem .75rem 2rem; }
   .hero { padding: 1.25rem 1.1rem 1.1rem; }
   section { padding: 1.1rem 1.1rem 1.2rem; }
-    thead { display: none; }
+  thead { display: none; }
   tr { display: block; padding: .45rem 0; border-top: 1px solid var(--line); }
   tr:first-child { border-top: 0; }
   th, td { display: block; border: 0; padding: 0; }
@@ -95,7 +92,7 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
   section, .hero { break-inside: avoid; }
 }
 @media (forced-colors: active) {
-  .left, .login, .refresh, .succeeded { fill: CanvasText; } .track { fill: GrayText; }
+  .left, .succeeded { fill: CanvasText; } .track { fill: GrayText; }
 }
 `
 

@@ -97,17 +97,13 @@ export const LOG_EVENTS = {
     audit: true,
     msg: 'A file changed and cannot be used; what it held before stays in use',
   },
-  'finding-began': { level: 'warn', msg: 'The status page says so from now on' },
-  'finding-ended': { level: 'info', msg: 'The status page does not say so any more' },
+  'finding-began': { level: 'warn', msg: 'A finding of the status page begins' },
+  'finding-ended': { level: 'info', msg: 'A finding of the status page ends' },
   'client-refused': { level: 'warn', msg: 'A client was refused' },
   'client-handshake-failed': { level: 'warn', msg: 'The TLS handshake of a client failed' },
   'obs-logged-in': { level: 'info', msg: 'CTI-OBS logged in to the proxy' },
   'connections-full': { level: 'warn', msg: 'Too many connections' },
   'obs-login-refused': { level: 'warn', msg: 'A login of CTI-OBS was refused' },
-  'request-failed': {
-    level: 'debug',
-    msg: 'The proxy responded to a request with an error of its own',
-  },
   access: { level: 'debug', msg: 'Request' },
 } as const satisfies Readonly<Record<string, EventKind>>
 
@@ -152,8 +148,6 @@ export const LOG_FIELDS = {
   method: 'string',
   path: 'string',
   attempts: 'number',
-  requests: 'number',
-  errors: 'number',
   code: 'string',
   count: 'number',
   finding: 'string',

@@ -40,7 +40,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
   return (event, fields = {}, level = LOG_EVENTS[event].level) => {
     if (!logger.isLevelEnabled(level)) return
     const { audit, msg }: EventKind = LOG_EVENTS[event]
-    logger[level](lineOf(event, audit === true ? { ...fields, audit } : fields), msg)
+    logger[level](fieldsOf(event, audit === true ? { ...fields, audit } : fields), msg)
   }
 }
 
@@ -58,7 +58,7 @@ async function prettify({ destination, colors = false }: LogOptions): Promise<De
 }
 
 /** Of what a caller may pass past the compiler, only listed fields with values of their type are written. */
-function lineOf(event: LogEventName, fields: LogFields): Readonly<Record<string, unknown>> {
+function fieldsOf(event: LogEventName, fields: LogFields): Readonly<Record<string, unknown>> {
   const line: Record<string, unknown> = { event }
   for (const [name, value] of Object.entries(fields)) {
     const type = Object.hasOwn(LOG_FIELDS, name) ? LOG_FIELDS[name as LogFieldName] : undefined
@@ -98,13 +98,15 @@ function thrownAt(error: Error): string | undefined {
 
 /** What a line says of a request: no header, no body, no query. */
 export function accessFields(request: EndedRequest): LogFields {
-  const { method, target, status, durationMs = 0, requestId, code } = request
+  const { method, target, status, durationMs = 0, upstreamMs, requestId, code, attempts } = request
   return {
     method,
     path: target.replace(/[?#].*$/s, ''),
     status,
     durationMs: Math.round(durationMs * 10) / 10,
+    upstreamMs,
     requestId,
     code,
+    attempts,
   }
 }

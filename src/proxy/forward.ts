@@ -343,7 +343,7 @@ class Forwarding implements BodyOwner {
       refusal: isFailed ? ending.refusal : undefined,
       rejected: isRelayed && ending.rejected,
       page: isRelayed && ending.page,
-      endedHere: response.headersSent && ending.do === 'nothing',
+      isCountedElsewhere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#exchanges,

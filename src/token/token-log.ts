@@ -15,14 +15,8 @@ const CONFLICT_OVER = MINUTE
  * conflict that goes on) is written at DEBUG.
  *
  * @param places what its sentences name.
- * @param takeTally the business calls since it was last called, and how many of them failed. Default: they are not
- *   logged.
  */
-export function tokenLog(
-  log: Log,
-  places: Places,
-  takeTally?: () => { readonly requests: number; readonly errors: number },
-): (event: TokenEvent) => void {
+export function tokenLog(log: Log, places: Places): (event: TokenEvent) => void {
   /** Failures in a row, whatever secrets they were of. */
   let failures = 0
   /** What has been logged and goes on; timeouts and resets may take turns all night. */
@@ -59,7 +53,6 @@ export function tokenLog(
       lifetimeSeconds: event.token.lifetime / 1000,
       ...own,
       failures: recovered > 0 ? recovered : undefined,
-      ...takeTally?.(),
     })
   }
 

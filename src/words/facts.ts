@@ -46,9 +46,9 @@ export function valueText(words: Words, value: Value, reading?: Reading): string
   if (typeof value === 'number') return value.toLocaleString('en-US')
   if (typeof value === 'boolean') return words.values[value ? 'yes' : 'no']
   if (typeof value === 'string')
-    return (words.values as Readonly<Record<string, string>>)[value] ?? value
+    return Object.hasOwn(words.values, value) ? words.values[value as keyof Words['values']] : value
   if ('seconds' in value) return durationText(words, value.seconds)
-  if ('part' in value) return words.of(value.part.toLocaleString(), value.of.toLocaleString())
+  if ('part' in value) return words.of(valueText(words, value.part), valueText(words, value.of))
   const time = Date.parse(value.at)
   if (reading === undefined) return `${value.at.slice(0, 16).replace('T', ' ')} UTC`
   const seconds = Math.round((time - reading.now) / 1000)

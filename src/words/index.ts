@@ -10,7 +10,6 @@ export {
   valueText,
   type Explained,
   type Fact,
-  type Reading,
   type Value,
 } from './facts.ts'
 export { missingSections, pagesOf, sectionOf } from './sections.ts'

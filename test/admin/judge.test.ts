@@ -6,7 +6,7 @@ import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { lineOf, en } from '../../src/words/index.ts'
-import { SCENES, adminOf, type Calls, type Scene } from '../browser/states.ts'
+import { SCENES, adminOf, calls, type Calls, type Scene } from '../browser/states.ts'
 import { read } from '../docs/pages.ts'
 import { authFailure } from '../support/failure.ts'
 import { failed, granted, NOW } from './token.ts'
@@ -37,10 +37,6 @@ const SLASH = {
   target: '//obs/tasks',
 } as const
 
-/** `count` calls that end alike, `apart` milliseconds apart, the last `ago` milliseconds before now. */
-const calls = (call: Calls['call'], count: number, apart = 100, ago = 0): Calls => {
-  return { call, count, apart, ago }
-}
 /** In the last minute, and not in its last 20 s. */
 const MANY = calls(OK, 600, 50, 21 * SECOND)
 const NONE = { token: undefined, usable: false } as const
@@ -53,8 +49,8 @@ const failure = (...[code, more]: readonly [CauseCode, Partial<AuthFailure>?]) =
 })
 
 const seen = new Set<string>()
-function findingsIn(scene: Partial<Scene>): readonly Finding[] {
-  const findings = adminOf({ snapshot: {}, events: [], ...scene }).findings()
+function findingsIn(scene: Scene): readonly Finding[] {
+  const findings = adminOf(scene).findings()
   for (const { finding } of findings) seen.add(finding)
   return findings
 }
@@ -122,18 +118,13 @@ describe('the calls of the last minute are judged', () => {
     ],
     ['failing calls IsalesProxyCallsFailing call-refused', {}, [calls({ status: 500 }, 9)]],
     [
-      'degraded recovering recovering',
-      {
-        calmFor: { seconds: 8 },
-        succeededSince: 160,
-        failedBefore: { part: 480, of: expect.any(Number) },
-        formerCause: 'connection-refused',
-      },
-      SCENES.recovering.calls,
+      'degraded calls IsalesProxyErrorRatio connection-refused',
+      { within: { seconds: 60 } },
+      SCENES['failing no longer'].calls,
     ],
     [
       'degraded refusals IsalesProxyCallsRefused call-forbidden',
-      { refusedCalls: { part: 6, of: 606 }, paths: 'POST /b (1), POST /obs/records (5)' },
+      { refusedCalls: { part: 6, of: 606 }, paths: 'POST /b, POST /obs/records' },
       [MANY, calls(REFUSED, 5, 100, 1), calls({ ...REFUSED, target: '/b' }, 1)],
     ],
     [
@@ -161,7 +152,7 @@ describe('the calls of the last minute are judged', () => {
 
 describe('what the proxy refuses of CTI-OBS is judged', () => {
   const TICKET = { status: 401, code: 'not-logged-in', refusal: 'ticket' } as const
-  it.each<readonly [string, Partial<Scene>]>([
+  it.each<readonly [string, Scene]>([
     ['failing mistakes IsalesProxyCallsFailing double-slash', { calls: [calls(SLASH, 3)] }],
     [
       'failing mistakes IsalesProxyCallsFailing other-path',
@@ -181,7 +172,7 @@ describe('what the proxy refuses of CTI-OBS is judged', () => {
     expect(findingsIn(scene).map(said)).toEqual([finding])
   })
 
-  it.each<readonly [string, Partial<Scene>]>([
+  it.each<readonly [string, Scene]>([
     // Fewer than are forwarded, or not of CTI-OBS: said beside the state, which stays.
     ['healthy mistakes client-mistakes double-slash', { calls: [calls(OK, 5), calls(SLASH, 5)] }],
     [
@@ -293,7 +284,7 @@ const refreshFailed = (status: number) => {
   return failed({ operation: 'refresh', failure })
 }
 
-it.each<readonly [string, Partial<Scene>]>([
+it.each<readonly [string, Scene]>([
   [
     'degraded lifetime IsalesProxyLifetimeDoubtful',
     { events: [granted({ lifetimeDoubt: 'too-long' })] },
@@ -339,6 +330,11 @@ it('each file that cannot be used is said', () => {
   )
 })
 
+it('the paths of refusals are those of the last minute', () => {
+  const list = [calls({ ...REFUSED, target: '/old' }, 500, 100, 3_600_000), MANY, calls(REFUSED, 1)]
+  expect(factsOf(findingsIn({ calls: list })[0])['paths']).toBe('POST /obs/records')
+})
+
 it('the most important of all that is wrong gives the state', () => {
   const found = findingsIn({
     snapshot: { conflict: true, backoff: 'transient', lastFailure: failure('expired') },
@@ -354,8 +350,8 @@ it('the most important of all that is wrong gives the state', () => {
 
 it.each([
   [SCENES.failing.calls, ['calls', 'clock'], failure('not-yet-valid', EARLY)],
-  [SCENES.recovering.calls, ['login', 'recovering'], failure('connection-refused')],
-] as const)('what ends calls now stands before what will, or is over (row %#)', (...row) => {
+  [SCENES['failing no longer'].calls, ['login', 'calls'], failure('connection-refused')],
+] as const)('what ends calls now stands before what will (row %#)', (...row) => {
   const [list, names, lastFailure] = row
   const found = findingsIn({ snapshot: { backoff: 'transient', lastFailure }, calls: list })
   expect(found.map(({ finding }) => finding)).toEqual(names)

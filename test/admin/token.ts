@@ -1,8 +1,5 @@
 import { Secret } from '../../src/config/secret.ts'
-import { openRecords } from '../../src/admin/index.ts'
-import { createAdminApp } from '../../src/admin/app.ts'
-import { findingsOf } from '../../src/admin/judge.ts'
-import { seen } from '../../src/admin/status.ts'
+import { openAdmin, openRecords } from '../../src/admin/index.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
@@ -67,7 +64,6 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     places: PLACES,
     hosts: new Set(['localhost', 'proxy.example']),
     instance: 'site-a-active',
-    host: 'cti-obs-0',
     version: '1.4.0',
     pid: 4711,
     clock: { now: () => NOW, setTimer: () => ({ cancel: () => undefined }) },
@@ -114,9 +110,7 @@ export function failed(changes: Partial<Failed> = {}): Failed {
 /** Records, and what shows them: to a reader on this machine, unless another address is given. */
 export function openShown(sources: AdminSources, address = '127.0.0.1') {
   const records = openRecords(sources)
-  const findings = () => findingsOf(seen(sources, records.record))
-  records.metrics.addGauges(sources, findings)
-  const app = createAdminApp({ ...records, sources })
+  const { app, findings } = openAdmin(sources, records)
   const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })
   return { ...records, findings, app, request }
 }

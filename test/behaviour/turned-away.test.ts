@@ -68,16 +68,16 @@ test('a failed request is logged with its method, path, durations and attempts, 
   world.sim.failBusiness({ status: 502, times: 'always' })
   await world.tasks()
   // Relayed as iSales sent it: no error of the proxy.
-  expect(linesOf(world, 'request-failed')).toEqual([])
+  expect(linesOf(world, 'access')).toEqual([])
   world.sim.clear()
   world.sim.reset({ operation: 'business' })
 
   const { json } = await world.post(`${INTERFACE_PATHS.getTask}?passwd=canary`, {})
 
-  expect(linesOf(world, 'request-failed')).toEqual([
+  expect(linesOf(world, 'access')).toEqual([
     {
       level: 'debug',
-      event: 'request-failed',
+      event: 'access',
       method: 'POST',
       path: INTERFACE_PATHS.getTask,
       status: 502,

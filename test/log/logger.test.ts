@@ -51,7 +51,7 @@ describe('a log line', () => {
       reason: [CANARY],
       code: new Secret(CANARY),
     })
-    log('request-failed', hostile)
+    log('access', hostile)
     expect(text()).not.toContain(CANARY)
     expect(Object.keys(lines()[0] ?? {})).toEqual([
       'level',

@@ -103,7 +103,7 @@ it.each([
   expect(await client.readProblem()).toMatchObject(problem)
   expect(errors).toHaveLength(1)
   await until(() => ends.length > 0)
-  expect(ends).toMatchObject([{ code: 'internal', status: 500, endedHere: false }])
+  expect(ends).toMatchObject([{ code: 'internal', status: 500, isCountedElsewhere: false }])
 })
 
 describe('the deadline', () => {

@@ -7,7 +7,7 @@ import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
 import type { Log } from '../../src/log/logger.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 
-function linesOf(events: readonly TokenEvent[], takeTally?: Parameters<typeof tokenLog>[2]) {
+function linesOf(events: readonly TokenEvent[]) {
   /** What is seen at LOG_LEVEL=info: level and name. */
   const seen: string[] = []
   const fields: LogFields[] = []
@@ -15,7 +15,7 @@ function linesOf(events: readonly TokenEvent[], takeTally?: Parameters<typeof to
     if (level !== 'debug') seen.push(`${level} ${event}`)
     fields.push(given)
   }
-  const observe = tokenLog(log, PLACES, takeTally)
+  const observe = tokenLog(log, PLACES)
   for (const event of events) observe(event)
   return { seen, fields }
 }
@@ -205,11 +205,6 @@ describe('the log of the token', () => {
     ['a wait for another replica', [deferred], { reason: 'busy', retryInSeconds: 1 }],
   ])('has these fields of %s', (_, events, fields) => {
     expect(linesOf(events).fields.at(-1)).toEqual(fields)
-  })
-
-  it('says with each token how many calls there were since the last one, and how many failed', () => {
-    const tally = { requests: 12, errors: 1 }
-    expect(linesOf([granted(), adoptedAfter(0)], () => tally).fields).toMatchObject([tally, tally])
   })
 
   it('says when sharing ends and begins again, and when a record cannot be read', () => {

@@ -16,7 +16,6 @@ const NOTHING_TO_DO: ReadonlySet<string> = new Set([
   'healthy',
   'idle',
   'logging-in',
-  'recovering',
   'draining',
   'closed',
   'serve',

@@ -3,7 +3,7 @@ import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
 import type { Code } from '../causes.ts'
 import { hostIn } from '../config/index.ts'
-import { serveHono, type RequestOrigin, type Serve } from '../hono.ts'
+import type { RequestOrigin } from '../hono.ts'
 import { LANGUAGES, lineOf, sectionOf, WORDS, type Language } from '../words/index.ts'
 import { serveDocument } from './documents.tsx'
 import { unreadiness } from './judge.ts'
@@ -11,11 +11,11 @@ import type { Metrics } from './metrics.ts'
 import { REFRESH, renderPage } from './page.tsx'
 import type { Recorder } from './record.ts'
 import type { AdminSources } from './sources.ts'
-import { isLocal, readStatus } from './status.ts'
+import { isLocal, readStatus } from './status-json.ts'
+import { renderText } from './status-view.ts'
 import { PAGE_POLICY } from './style.ts'
-import { renderText } from './text.ts'
 
-export interface AppOptions {
+interface AppOptions {
   readonly sources: AdminSources
   readonly metrics: Metrics
   readonly record: Recorder
@@ -31,11 +31,6 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
 } as const
-
-/** Serves a request with the app. */
-export function serveAdminApp(options: AppOptions): Serve {
-  return serveHono(createAdminApp(options))
-}
 
 /** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
 export function createAdminApp({ sources, metrics, record }: AppOptions) {
@@ -96,21 +91,18 @@ export function createAdminApp({ sources, metrics, record }: AppOptions) {
   const read = (context: Context<{ Bindings: RequestOrigin }>) => {
     const language = languageOf(context)
     const local = isLocal(context.env.address)
-    const host = context.req.header('host')
-    const origin = host === undefined ? '' : `http://${host}`
-    const status = readStatus(sources, record, { language, local })
-    return { status, words: WORDS[language], origin }
+    return [readStatus(sources, record, { language, local }), WORDS[language]] as const
   }
   for (const path of ['/', '/status.json', '/status.txt']) app.use(path, byOwnName)
-  app.get('/status.json', (context) => context.json(read(context).status))
+  app.get('/status.json', (context) => context.json(read(context)[0]))
   app.get('/status.txt', (context) => {
-    const { status, words, origin } = read(context)
-    return context.text(renderText(status, words, origin))
+    const host = context.req.header('host')
+    const origin = host === undefined ? '' : `http://${host}`
+    return context.text(renderText(...read(context), origin))
   })
   app.get('/', (context) => {
     const refreshing = context.req.query('refresh') !== 'off'
-    const page = renderPage({ ...read(context), refreshing })
-    return context.html(page, 200, {
+    return context.html(renderPage(...read(context), refreshing), 200, {
       'Content-Security-Policy': PAGE_POLICY,
       // A header and not a <meta>: WCAG 2.2.1 wants a refresh that the reader can pause.
       ...(refreshing ? { Refresh: String(REFRESH) } : {}),

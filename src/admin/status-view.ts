@@ -1,0 +1,134 @@
+import { indented } from '../terminal.ts'
+import {
+  dateText,
+  durationText,
+  sectionOf,
+  timeText,
+  valueText,
+  type Fact,
+  type FactName,
+  type Value,
+  type Words,
+} from '../words/index.ts'
+import type { Status } from './status-json.ts'
+
+/** A status in words: what the page and the text show. It has one instant and one zone. */
+export type View = ReturnType<typeof viewOf>
+
+export function viewOf(status: Status, words: Words) {
+  const { page } = words
+  const reading = { now: Date.parse(status.time), offset: status.utcOffset }
+  const duration = (seconds: number): string => durationText(words, seconds)
+  const time = (instant: string): string => timeText(Date.parse(instant), reading)
+  /** Each with its name. */
+  const rows = (facts: readonly Fact[]) =>
+    facts.map(([name, value]) => [words.facts[name], valueText(words, value, reading)] as const)
+  return {
+    words,
+    duration,
+    time,
+    date: dateText(reading),
+    version: `${page.version} ${status.version}`,
+    up: `${page.up} ${duration(Math.round(status.upSeconds))}`,
+    findings: status.findings.map(({ facts, ...finding }) => ({
+      ...finding,
+      links: linksOf(finding, words),
+      rows: rows(facts),
+    })),
+    groups: groupsOf(status, words).map(([title, facts]) => ({ title, rows: rows(facts) })),
+    failedCalls: status.requests.lastFailed.map(({ method, path, code, ...call }) => [
+      time(call.at),
+      path === null ? method : `${method} ${path}`,
+      String(call.status),
+      code ?? '',
+      String(call.count),
+      call.requestId,
+    ]),
+  }
+}
+
+/** Codes to look up, with their places on the admin port: the headline, and what is behind it. */
+function linksOf(
+  { runbook, code, cause }: Pick<Status, 'runbook' | 'code' | 'cause'>,
+  { language }: Words,
+): readonly (readonly [code: string, link: string])[] {
+  if (runbook === null) return []
+  const behind = cause === null ? [] : [[cause, `/docs/${sectionOf(language, cause).at}`] as const]
+  return [[code, runbook], ...behind]
+}
+
+/** What stands below the findings. What is 0 or never was is left out. */
+function groupsOf(status: Status, { page }: Words) {
+  const { renewal, token, sharing, requests, certificates } = status
+  const at = (date: string | null | undefined) => (date ? { at: date } : null)
+  const groups: readonly [string, Readonly<Partial<Record<FactName, Value | null>>>][] = [
+    [
+      page.renewal,
+      {
+        inProgress: renewal.tokenRequest,
+        [renewal.failuresInRow > 0 ? 'nextAttempt' : 'nextRenewal']:
+          renewal.tokenRequest === null ? at(renewal.nextAt) : null,
+        backoff: renewal.backoff === 'none' ? null : renewal.backoff,
+        failedInRow: renewal.failuresInRow,
+        lastSuccess: at(renewal.lastSuccessAt),
+        budget: status.authenticated ? { seconds: status.outageBudgetSeconds } : null,
+        sharing: sharing?.state ?? null,
+        sharingSince: sharing?.state === 'alone' ? at(sharing.since) : null,
+        adoptedAt: at(sharing?.adoptedAt),
+        generation: token?.generation ?? 0,
+        refreshTokenEnds: at(token?.refreshTokenExpiresAt),
+      },
+    ],
+    [
+      page.calls,
+      {
+        callsInMinute: requests.lastMinute.total,
+        refusedByIsales: requests.lastMinute.refused,
+        failed: requests.lastMinute.failed,
+        lastFailed: at(requests.lastFailedAt),
+        inFlight: requests.inFlight,
+        waitingForToken: requests.waitingForToken,
+      },
+    ],
+    [
+      page.certificates,
+      {
+        listener: at(certificates.listener),
+        client: at(certificates.client),
+        ca: at(certificates.ca),
+      },
+    ],
+  ]
+  return groups.flatMap(([title, all]) => {
+    const facts = (Object.entries(all) as [FactName, Value | null][]).filter(
+      (fact): fact is [FactName, Value] => fact[1] !== null && fact[1] !== 0,
+    )
+    return facts.length === 0 ? [] : [[title, facts] as const]
+  })
+}
+
+/**
+ * The status as plain text: `/status.txt`, the command `status`, and what people send to support.
+ *
+ * @param origin where it is read, for the links.
+ */
+export function renderText(status: Status, words: Words, origin: string): string {
+  const { page } = words
+  const { date, version, up, findings, groups, failedCalls } = viewOf(status, words)
+  const said = findings.map(({ title, reason, remedy, links, rows }) => {
+    const below = [remedy, ...links.map(([, link]) => origin + link)].map((line) => `  ${line}`)
+    return [`[${title}] ${reason}`, ...below, indented(rows)]
+      .filter((line) => line.trim() !== '')
+      .join('\n')
+  })
+  const parts = [
+    `${['isales-auth-proxy', status.instance, version, up].join(' · ')}\n${date}`,
+    ...said,
+    status.local ? '' : page.hidden,
+    ...groups.map(({ title, rows }) => `${title}\n${indented(rows)}`),
+    failedCalls.length > 0
+      ? `${page.failedCalls}\n${indented([page.columns, ...failedCalls])}`
+      : '',
+  ]
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`
+}
