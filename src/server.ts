@@ -276,12 +276,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
     async stop(by) {
       running.draining = true
+      endFindingsLog()
       log('draining', { by, inFlight: running.inFlight })
       listener.drain()
       await delay(clock, config.drainDelay)
       files.close()
       await close(config.drainTimeout, ADMIN_GRACE)
-      endFindingsLog()
       log('stopped', { by, inFlight: running.inFlight })
     },
   }
