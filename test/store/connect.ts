@@ -1,3 +1,4 @@
+import { vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
@@ -40,3 +41,17 @@ export function storeSettings(env: Environment) {
 const STORE_KEY = 'k'.repeat(32)
 /** The key of the account `test`. */
 export const KEY = 'isales-auth-proxy:v4:{test}:account'
+
+/** Collects what the process prints from now on, until the test ends. */
+export function watchOutput(): () => string {
+  const printed: unknown[] = []
+  const collect = (...parts: readonly unknown[]): void => void printed.push(...parts)
+  for (const method of ['error', 'warn', 'log', 'info'] as const) {
+    vi.spyOn(console, method).mockImplementation(collect)
+  }
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    collect(text)
+    return true
+  })
+  return () => printed.map(String).join('\n')
+}

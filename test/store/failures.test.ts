@@ -4,9 +4,8 @@ import type { Cell } from '../../src/sharing/cell.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryFiles } from '../support/temporary.ts'
-import { connect, KEY } from './connect.ts'
-import { watchOutput } from './output.ts'
-import { DOCUMENTED_ACL, ENGINES, startServer } from './servers.ts'
+import { connect, KEY, watchOutput } from './connect.ts'
+import { certificates, DOCUMENTED_ACL, ENGINES, startServer, startTlsServer } from './servers.ts'
 
 const file = temporaryFiles()
 const ACCOUNTS = [
@@ -104,26 +103,6 @@ describe.each(ENGINES)('%s', (engine) => {
     await until(async () => 'value' in (await cell.swap('', 'value')))
   })
 
-  it('asks to look when the connection is lost', async () => {
-    const server = await startServer({ engine })
-    const { cell, looks } = await connect(server.port)
-    await untilReads(cell, undefined)
-    const before = looks()
-    server.signal('SIGKILL')
-    await until(() => looks() > before)
-    expect(await cell.swap('', '')).toEqual({ reason: 'unreachable' })
-  })
-
-  it('says that a script blocks the server, and goes on when it has ended', async () => {
-    const server = await startServer({ engine, directives: ['busy-reply-threshold 10'] })
-    const { cell } = await connect(server.port)
-    const blocked = server.cli('EVAL', 'while true do end', '0').catch(String)
-    await untilReads(cell, 'BUSY')
-    await server.cli('SCRIPT', 'KILL')
-    await blocked
-    expect(await untilReads(cell, undefined)).toBe(true)
-  })
-
   it('says that the server loads its data, and goes on when it has them', async () => {
     const slow = ['key-load-delay 1000', 'loading-process-events-interval-bytes 1024']
     const server = await startServer({ engine, directives: ['enable-debug-command yes', ...slow] })
@@ -154,14 +133,32 @@ describe.each(ENGINES)('%s', (engine) => {
     server.signal('SIGCONT')
     expect(await untilReads(cell, undefined)).toBe(true)
   })
+})
 
-  it('reads and replaces what is no text', async () => {
+/** Settings that trust this authority. */
+const trusting = (port: number, ca: string | undefined) => ({
+  SESSION_STORE_URL: `valkeys://127.0.0.1:${port}`,
+  SESSION_STORE_CA_FILE: ca === undefined ? undefined : file('ca.pem', ca),
+})
+
+describe.each(ENGINES)('%s over TLS', (engine) => {
+  it('reads the authorities at each connection', async () => {
+    const server = await startTlsServer(engine)
+    const { cell } = await connect(server.port, trusting(server.port, certificates.strangerCa.cert))
+    expect(await cell.swap('', '')).toEqual({ reason: 'tls' })
+    trusting(server.port, certificates.ca.cert)
+    await until(async () => 'value' in (await cell.swap('', '')), 10_000)
+  })
+
+  it('says by name that it met no authority that is known', async () => {
+    const server = await startTlsServer(engine)
+    const { cell } = await connect(server.port, trusting(server.port, undefined))
+    expect(await cell.swap('', '')).toEqual({ reason: 'tls' })
+  })
+
+  it('says by name that the server speaks no TLS', async () => {
     const server = await startServer({ engine })
-    const { cell } = await connect(server.port)
-    const bytes = "redis.call('SET', KEYS[1], string.rep(string.char(255, 0, 128), 20))"
-    await server.cli('EVAL', bytes, '1', KEY)
-    const value = '\u00ff\u0000\u0080'.repeat(20)
-    expect(await cell.swap('', '')).toMatchObject({ value })
-    expect(await cell.swap(value, '\u00fe')).toMatchObject({ value: '\u00fe' })
+    const { cell } = await connect(server.port, trusting(server.port, undefined))
+    expect(['tls', 'unreachable']).toContain(Object(await cell.swap('', '')).reason)
   })
 })

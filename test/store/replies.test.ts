@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import type { Socket } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { temporaryFiles } from '../support/temporary.ts'
-
-const file = temporaryFiles()
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import { connect } from './connect.ts'
-import { watchOutput } from './output.ts'
+import { connect, watchOutput } from './connect.ts'
 import { ENGINES, startServer } from './servers.ts'
 
+const file = temporaryFiles()
 let printed: () => string
 const uncaught: unknown[] = []
 const note = (error: unknown): void => void uncaught.push(error)
