@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createSimulator, LOGIN_PATH } from '../../simulator/index.ts'
+import { LOGIN_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -63,21 +63,6 @@ describe('faults', () => {
     expect(sim.state().logins).toBe(1)
   })
 
-  it('are slow by as long as was said, beside the latency of every response', async () => {
-    const { login, sim } = await simulate({ switches: { latency: 50 } })
-    sim.slow({ operation: 'login', ms: 60 })
-    const before = performance.now()
-    await login()
-    expect(performance.now() - before).toBeGreaterThan(105)
-  })
-
-  it('redirect', async () => {
-    const { login, sim } = await simulate()
-    sim.redirect({ operation: 'login', location: '/x' })
-    const { status, header } = await login()
-    expect([status, header('location')]).toEqual([302, '/x'])
-  })
-
   it('ignore calls of every operation until the client leaves', async () => {
     const { granted, sim } = await simulate()
     await granted()
@@ -137,9 +122,4 @@ describe('the control port', () => {
     const { control } = await simulate()
     expect(await control(name, body)).toMatchObject({ status: 400, json: { error } })
   })
-})
-
-it('a simulator does not start with a switch that has none of its values', async () => {
-  const switches = { lockAfter: 'never' } as never
-  await expect(createSimulator({ switches })).rejects.toThrow('lockAfter cannot be "never"')
 })

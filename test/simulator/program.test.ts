@@ -109,12 +109,6 @@ describe('the simulator as a program', () => {
       expect(lines.join()).not.toContain(secret)
   })
 
-  it('runs commands at the start', async () => {
-    const { simulator } = await start('--run', 'failLogin={"status":404,"seconds":20}')
-    const response = await fetch(`${simulator.origin}${LOGIN_PATH}`, { method: 'POST' })
-    expect(response.status).toBe(404)
-  })
-
   it('serves HTTPS with a certificate for the names that were given', async () => {
     const { simulator, lines } = await start('--tls', '--tls-name', 'isales.example')
     const caFile = lines.find((line) => line.startsWith('CA'))?.split(/ +/)[1]

@@ -1,5 +1,7 @@
 import type { Timer } from '../../src/clock.ts'
 
+export type ManualClock = ReturnType<typeof manualClock>
+
 interface Pending {
   readonly at: number
   readonly run: () => void
@@ -35,6 +37,7 @@ export function manualClock(start = 1_000_000) {
     setTimer,
     setTimeout: setTimer,
     clearTimeout: (timer: Timer) => timer.cancel(),
+    sleep: (ms: number) => new Promise<void>((resolve) => setTimer(resolve, ms)),
     /**
      * Goes forward, running each timer at its own time and in order; those that a timer sets run too. Between
      * timers, promises that are ready run.

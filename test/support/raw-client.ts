@@ -112,8 +112,8 @@ function clientOf(socket: Socket, inbox: Inbox) {
     /** How many bytes ever came. */
     received: () => inbox.total,
     /** Stops reading, so that the peer feels back-pressure. */
-    pause: () => inbox.pause(),
-    resume: () => inbox.resume(),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
     /** Half-closes: no more is sent, responses are still read. */
     end: () => socket.end(),
     /** With a RST where the socket can. */

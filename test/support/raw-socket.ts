@@ -31,16 +31,14 @@ export function inboxOf(socket: Socket) {
     total += chunk.length
     changed()
   })
-  socket.once('end', () => {
+  const finish = (): void => {
     end ??= 'fin'
     changed()
-  })
+  }
+  socket.once('end', finish)
+  socket.once('close', finish)
   socket.on('error', (error) => {
     end = error
-    changed()
-  })
-  socket.once('close', () => {
-    end ??= 'fin'
     changed()
   })
   return {
@@ -66,21 +64,13 @@ export function inboxOf(socket: Socket) {
       new Promise<void>((resolve) => {
         wake.push(resolve)
       }),
-    /** Stops and starts reading, so that the peer feels back-pressure. */
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
   }
 }
 
-/** Text is sent as Latin-1: one character, one byte. */
-function toBytes(data: string | Uint8Array): Uint8Array {
-  return typeof data === 'string' ? Buffer.from(data, 'latin1') : data
-}
-
-/** Resolves when the bytes are handed to the kernel; rejects when the socket is gone. */
+/** Text is sent as Latin-1. Resolves when the bytes are handed to the kernel; rejects when the socket is gone. */
 export function write(socket: Socket, data: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.write(toBytes(data), (error) => {
+    socket.write(typeof data === 'string' ? Buffer.from(data, 'latin1') : data, (error) => {
       if (error) reject(error)
       else resolve()
     })

@@ -69,7 +69,7 @@ export function responseBytes(
 export async function startRawUpstream(options: RawUpstreamOptions) {
   const requests: RawRequest[] = []
   const faults: string[] = []
-  const sockets = new Map<Socket, Inbox>()
+  const sockets = new Set<Socket>()
   const inboxes: Inbox[] = []
   let paused = false
   let index = 0
@@ -99,8 +99,8 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
   function accept(socket: Socket): void {
     const inbox = inboxOf(socket)
     const connection = inboxes.push(inbox) - 1
-    sockets.set(socket, inbox)
-    if (paused) inbox.pause()
+    sockets.add(socket)
+    if (paused) socket.pause()
     socket.once('close', () => sockets.delete(socket))
     serve(socket, inbox, connection).catch((error: unknown) => {
       if (error instanceof HttpError) faults.push(`connection ${connection}: ${error.message}`)
@@ -143,16 +143,16 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     /** Stops and starts reading on every connection, so that the proxy feels back-pressure. */
     pause() {
       paused = true
-      for (const inbox of sockets.values()) inbox.pause()
+      for (const socket of sockets) socket.pause()
     },
     resume() {
       paused = false
-      for (const inbox of sockets.values()) inbox.resume()
+      for (const socket of sockets) socket.resume()
     },
     async close() {
       const closed = once(server, 'close')
       server.close()
-      for (const socket of [...sockets.keys(), ...accepted]) socket.destroy()
+      for (const socket of [...sockets, ...accepted]) socket.destroy()
       await closed
     },
   }

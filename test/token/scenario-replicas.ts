@@ -9,13 +9,13 @@ import type { IsalesClient } from '../../src/token/protocol.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import { createTokenSource } from '../../src/token/source.ts'
 import { swapped } from '../simulation/swap.ts'
-import type { VirtualClock } from './scenario-clock.ts'
+import type { ManualClock } from '../support/manual-clock.ts'
 import { ATTEMPTS, RULES } from './support.ts'
 
 /** Milliseconds of one operation of the store. */
 const STORE_LATENCY = 1
 
-export function openStore(clock: VirtualClock) {
+export function openStore(clock: ManualClock) {
   let value = ''
   const connect = (): Cell => ({
     async swap(seen, next) {
@@ -30,7 +30,7 @@ export function openStore(clock: VirtualClock) {
 }
 
 export interface ReplicaOptions {
-  readonly clock: VirtualClock
+  readonly clock: ManualClock
   readonly random: () => number
   readonly client: IsalesClient
   readonly store: ReturnType<typeof openStore> | undefined

@@ -5,7 +5,7 @@ import type { RejectedToken, TokenSource } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { seeded } from '../simulation/loop.ts'
-import { virtualClock } from './scenario-clock.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { openReplica, openStore } from './scenario-replicas.ts'
 
 /** What iSales does beside granting tokens; a scenario changes it while it runs. */
@@ -56,7 +56,7 @@ type Path = 'ordinary' | 'refused' | 'public'
 
 export function openScenario(options: WorldOptions = {}) {
   const { replicas = 1, shared = false, seed = 1, ...given } = options
-  const clock = virtualClock()
+  const clock = manualClock(0)
   const isales = { ...SWITCHES, ...given }
   const random = seeded(seed)
   const tokens = new Map<string, Issued>()
@@ -200,7 +200,7 @@ export function openScenario(options: WorldOptions = {}) {
 
     /** What has come of it, up to an instant. */
     async result(end: number, from = 0) {
-      await clock.runUntil(end)
+      await clock.advance(end)
       const counted = requests.filter(({ at }) => at >= from)
       const most = (replica?: number): number => {
         const mine = counted.filter((one) => replica === undefined || one.replica === replica)
