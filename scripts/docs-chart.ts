@@ -169,7 +169,6 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   'standalone.service.hosts': arrayOf({ type: 'string', pattern: `^${HOST}$` }),
   'prometheusRule.alerts': { type: ['object', 'null'], additionalProperties: { type: 'object' } },
-  extraObjects: arrayOf({ type: ['object', 'string'] }),
 }
 /** Maps whose keys are known; those of Kubernetes are checked by the API server. */
 const KEYS = /^(?:secret\.keys|isalesCa|sessionStore\.(?:keys|ca))$/

@@ -55,9 +55,7 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['docs/kubernetes.md', 'kubectl get pods --all-namespaces --selector i', 'no cluster'],
   ['docs/kubernetes.md', "kubectl get pods --all-namespaces --selector 'i", 'no cluster'],
   ['docs/kubernetes.md', 'LABEL=isales', 'injection.test.ts runs the script'],
-  ['docs/kubernetes.md', '  kubectl scale', 'no cluster; values.test.ts reads it'],
   ['docs/kubernetes.md', 'docker run', 'no Docker; image.test.ts runs it with podman'],
-  ['docs/kubernetes.md', '  helm upgrade isales', 'no cluster'],
   ['SECURITY.md', 'signer=', 'release.test.ts runs it with a signer of its own'],
 ]
 

@@ -1,14 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { IContainer } from 'kubernetes-models/v1/Container'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { admit, type Pod } from './support/admission.ts'
-import { openApiServer } from './support/api-server.ts'
-import { CHART, ciFile, ciValues, NAME, render, renderSidecar } from './support/chart.ts'
+import { ciValues, NAME, render, renderSidecar } from './support/chart.ts'
 import { openCluster } from './support/cluster.ts'
 import { mistakes, ofKind, parseManifests, specOf, type Manifest } from './support/manifests.ts'
 import { configure, environment, podOf, proxyIn } from './support/pod.ts'
 import { ROOT, run } from './support/run.ts'
-import { newest, older } from './support/tools.ts'
 
 const NAMESPACES = {
   telephony: { 'kubernetes.io/metadata.name': 'telephony' },
@@ -104,31 +102,16 @@ describe('the policies of a release', () => {
     }
   })
 
-  it.each([newest, older])(
-    'are those of one release: helm $version refuses a second one that would inject into the same pods',
-    async ({ helm }) => {
-      const { kubeconfig, stop } = await openApiServer()
-      onTestFinished(stop)
-      const env = { KUBECONFIG: kubeconfig }
-      const install = (release: string, namespace: string, ...more: readonly string[]) => {
-        const where = [release, CHART, `--namespace=${namespace}`, '--disable-openapi-validation']
-        const values = [`--values=${ciFile('injection')}`, ...more]
-        return run(helm, ['install', ...where, ...values], { env })
-      }
-      expect(await install('obs', 'telephony')).toMatchObject({ code: 0 })
-      const refused = {
-        code: 1,
-        stderr: expect.stringMatching(
-          /MutatingAdmissionPolicy "isales-auth-proxy\.obs".* exists and cannot be imported/,
-        ),
-      }
-      expect(await install('obs', 'elsewhere')).toMatchObject(refused)
-      expect(await install('other', 'telephony', '--set=injection.label=obs')).toMatchObject(
-        refused,
-      )
-      expect(await install('other', 'telephony')).toMatchObject({ code: 0 })
-    },
-  )
+  it('are those of one release: Helm does not take over an object of another one, and theirs have one name', async () => {
+    const namesOf = async (label: string, release: string) => {
+      const made = await render(injection({ injection: { enabled: true, label } }), { release })
+      return ofKind(made, 'MutatingAdmissionPolicy').map(({ metadata }) => metadata)
+    }
+    expect(await namesOf('obs', 'other')).toMatchObject([{ name: `${NAME}.obs` }])
+    expect(await namesOf('', 'other')).toMatchObject([{ name: `${NAME}.other` }])
+    for (const metadata of await namesOf('obs', 'other'))
+      expect(metadata).not.toHaveProperty('namespace')
+  })
 })
 
 describe('an injected pod', () => {
@@ -262,13 +245,4 @@ it('pods of a release are scraped wherever it serves them', () => {
     selector: { matchLabels: { [NAME]: 'obs' } },
     namespaceSelector: { any: true },
   })
-})
-
-it.each([
-  ['1.36.0', 'v1'],
-  ['1.35.4', 'v1beta1'],
-  ['1.34.0', 'v1beta1'],
-])('the policy is of the version that Kubernetes %s serves', async (kube, served) => {
-  const [policy] = ofKind(await render(injection(), { kube }), 'MutatingAdmissionPolicy')
-  expect(policy?.apiVersion).toBe(`admissionregistration.k8s.io/${served}`)
 })

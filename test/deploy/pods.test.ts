@@ -21,7 +21,6 @@ const made = {
   'standalone-everything': await render(ciValues('standalone-everything')),
   sharing: await render(ciValues('sharing')),
   sidecar: await renderSidecar(),
-  'sidecar-classic': await renderSidecar('sidecar-classic'),
   'docs/kubernetes.md': written,
   'values in other forms': await render(standalone(OTHER_FORMS)),
 }
@@ -81,13 +80,10 @@ describe.each(rows)('the pod of $name', ({ manifests }) => {
 })
 
 it('a sidecar is one more container of the pod of CTI-OBS, and nothing else that runs', () => {
-  for (const name of ['sidecar', 'sidecar-classic'] as const) {
-    const native = podOf(made[name]).initContainers?.find((one) => one.name === NAME)
-    expect(native?.restartPolicy).toBe(name === 'sidecar' ? 'Always' : undefined)
-    expect(native === undefined).toBe(name === 'sidecar-classic')
-    expect(ofKind(made[name], 'Deployment')).toHaveLength(1)
-    expect(ofKind(made[name], 'Service')).toEqual([])
-  }
+  const native = podOf(made.sidecar).initContainers?.find((one) => one.name === NAME)
+  expect(native?.restartPolicy).toBe('Always')
+  expect(ofKind(made.sidecar, 'Deployment')).toHaveLength(1)
+  expect(ofKind(made.sidecar, 'Service')).toEqual([])
   expect(specOf(made.sidecar, 'Deployment')).toMatchObject({
     template: { metadata: { labels: { 'isales-auth-proxy/release': 'obs' } } },
   })
@@ -174,9 +170,7 @@ const SHARING = {
 }
 it.each([
   [{}, '1'],
-  // As many as an autoscaler says.
   [{ standalone: { replicas: null } }, '1'],
-  [{ standalone: { replicas: 1 }, autoscaling: { enabled: true } }, '1'],
   [{ standalone: { replicas: 1 } }, undefined],
   [SHARING, '3'],
   [{ settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, '2'],

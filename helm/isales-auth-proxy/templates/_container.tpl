@@ -5,7 +5,7 @@
 name: isales-auth-proxy
 image: {{ include "isales-auth-proxy.image" . | quote }}
 imagePullPolicy: IfNotPresent
-{{- if and (not $standalone) .Values.sidecar.native }}
+{{- if not $standalone }}
 restartPolicy: Always
 {{- end }}
 env:

@@ -10,17 +10,12 @@ chart gives it below the name of the dependency), and what to say instead.
 {{- $unsafe := eq ($settings.UNSAFE_LISTEN | default "") "true" -}}
 {{- $store := .Values.sessionStore -}}
 {{- if .Values.injection.enabled }}
-{{- if semverCompare "<1.34.0-0" $kubernetes }}
-{{ $at }}injection.enabled needs Kubernetes 1.34 with the beta of MutatingAdmissionPolicy switched on, or 1.36, and this is {{ $kubernetes }}
+{{- if semverCompare "<1.36.0-0" $kubernetes }}
+{{ $at }}injection.enabled needs Kubernetes 1.36, and this is {{ $kubernetes }}
 {{- end }}
 {{- if $standalone }}
 {{ $at }}injection.enabled adds sidecars to pods: say {{ $at }}mode=sidecar
 {{- end }}
-{{- if not .Values.sidecar.native }}
-{{ $at }}injection.enabled adds native sidecars: say {{ $at }}sidecar.native=true
-{{- end }}
-{{- else if and (not $standalone) .Values.sidecar.native (semverCompare "<1.29.0-0" $kubernetes) }}
-{{ $at }}sidecar.native needs Kubernetes 1.29, and this is {{ $kubernetes }}: say {{ $at }}sidecar.native=false
 {{- end }}
 
 {{- /* What is required. */}}
@@ -118,9 +113,6 @@ chart gives it below the name of the dependency), and what to say instead.
 {{- end }}
 {{- end }}
 
-{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
-{{ $at }}autoscaling.minReplicas is more than {{ $at }}autoscaling.maxReplicas
-{{- end }}
 {{- range $name, $_ := .Values.prometheusRule.alerts }}
 {{- if not (contains (printf "\n      - alert: %s\n" $name) ($.Files.Get "files/alerts.yaml")) }}
 {{ $at }}prometheusRule.alerts.{{ $name }}: there is no such alert in config/prometheus/alerts.yaml

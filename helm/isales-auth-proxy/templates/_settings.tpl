@@ -5,7 +5,7 @@
 
 {{/* Whether no more than one proxy ever runs, but for the moments of an update. */}}
 {{- define "isales-auth-proxy.single" -}}
-{{- and (eq (include "isales-auth-proxy.mode" .) "standalone") (not .Values.autoscaling.enabled) (eq (.Values.standalone.replicas | toString) "1") -}}
+{{- and (eq (include "isales-auth-proxy.mode" .) "standalone") (eq (.Values.standalone.replicas | toString) "1") -}}
 {{- end -}}
 
 {{/* Every setting as a YAML map of strings: what the values call for, then what the user says. */}}
@@ -34,9 +34,6 @@ DRAIN_DELAY: 5s
 {{- $names := "%[1]s,%[1]s.%[2]s,%[1]s.%[2]s.svc,%[1]s.%[2]s.svc.cluster.local" }}
 {{- $own := list (printf $names $name .Release.Namespace) (printf $names (printf "%s-admin" $name) .Release.Namespace) }}
 ALLOWED_HOSTS: {{ concat $own (.Values.standalone.service.hosts | default list) | join "," | quote }}
-{{- else if not .Values.sidecar.native }}
-# An ordinary container is stopped together with CTI-OBS, which still has calls to end.
-DRAIN_DELAY: 10s
 {{- end }}
 {{- if .Values.injection.enabled }}
 # An annotation of the pod may replace it.

@@ -1,22 +1,11 @@
 {{/*
 What a chart that has this one as a dependency puts into its own pods, as docs/kubernetes.md shows. `.` is that chart's
-scope, or, where the dependency has an alias, `.Subcharts.<alias>`. Whether `initContainers` or `containers` is empty is
-decided by `sidecar.native`.
+scope, or, where the dependency has an alias, `.Subcharts.<alias>`.
 */}}
 {{- define "isales-auth-proxy.initContainers" -}}
 {{- include "isales-auth-proxy.checkScope" . -}}
 {{- $own := get (.Subcharts | default dict) "isales-auth-proxy" | default . -}}
-{{- if $own.Values.sidecar.native -}}
 - {{ include "isales-auth-proxy.container" $own | nindent 2 | trim }}
-{{- end -}}
-{{- end -}}
-
-{{- define "isales-auth-proxy.containers" -}}
-{{- include "isales-auth-proxy.checkScope" . -}}
-{{- $own := get (.Subcharts | default dict) "isales-auth-proxy" | default . -}}
-{{- if not $own.Values.sidecar.native -}}
-- {{ include "isales-auth-proxy.container" $own | nindent 2 | trim }}
-{{- end -}}
 {{- end -}}
 
 {{- define "isales-auth-proxy.volumes" -}}

@@ -4,7 +4,7 @@ import type { IVariable } from 'kubernetes-models/admissionregistration.k8s.io/v
 import type { IPod } from 'kubernetes-models/v1/Pod'
 
 type Metadata = NonNullable<IPod['metadata']>
-type ApiVersion = `admissionregistration.k8s.io/${'v1' | 'v1beta1'}`
+type ApiVersion = 'admissionregistration.k8s.io/v1'
 
 /** As the API reference of Kubernetes 1.36 has it; the package of models is older. */
 export interface IMutatingAdmissionPolicy {
