@@ -1,27 +1,22 @@
 import { once } from 'node:events'
 import { connect, Socket } from 'node:net'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { Gate } from '../../src/listener/connections.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
+import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { GET, hold, POST, respondOk, startHolding, startListener } from './support.ts'
+import { GET, hold, respondOk, startHolding, startListener } from './support.ts'
 
+// That clients which only hold connections keep nobody out is in test/promises/6-other-clients.test.ts.
 const made = makeCertificates()
 const TLS = { cert: made.server.cert, key: new Secret(made.server.key) }
+const TRUSTING = { tls: { ca: made.ca.cert } }
 const FOUR = { limits: { listenMaxConnections: 4 } }
-const NETWORK = { ...FOUR, address: { host: '0.0.0.0', port: 0 } } as const
 
 async function ask(client: RawClient): Promise<number> {
   await client.send(GET)
   return (await client.read()).status
-}
-
-async function asked(target: RawTarget): Promise<RawClient> {
-  const client = await connectRaw(target)
-  expect(await ask(client)).toBe(200)
-  return client
 }
 
 test('a connection whose peer has left already is closed, and takes no place', () => {
@@ -31,50 +26,32 @@ test('a connection whose peer has left already is closed, and takes no place', (
   expect([gone.destroyed, gate.sockets()]).toEqual([true, []])
 })
 
-describe('those who only hold connections', () => {
-  test.each([
-    ['say nothing', ''],
-    ['send half a head', 'GET / HTTP/1.1\r\nHo'],
-    ['send half a body', `${POST}Content-Length: 9\r\n\r\nhalf`],
-    ['had a call', GET],
-  ])('and %s keep nobody out, and lose the longest idle first', async (_name, bytes) => {
-    const { port, refused, listener } = await startListener((request, response) => {
-      request.resume().on('end', () => respondOk(request, response))
-    }, FOUR)
-    const held = await hold(10, port, { bytes })
-    for (const client of held.slice(0, 6)) await client.closed()
-    expect(listener.connections()).toBe(4)
-    for (let n = 0; n < 3; n += 1) (await asked({ port })).destroy()
-    expect(await held[9]?.silent(0)).toBe(true)
-    expect(refused.every((refusal) => refusal === 'connections')).toBe(true)
-    expect(refused.length).toBeGreaterThanOrEqual(6)
-  })
+test('those who hold connections are closed before one that had a request more lately', async () => {
+  const { port, refused } = await startListener(respondOk, FOUR)
+  const used = await connectRaw({ port })
+  expect(await ask(used)).toBe(200)
+  const held = await hold(3, port)
+  expect(await ask(used)).toBe(200)
+  await hold(3, port)
+  for (const client of held) await client.closed()
+  expect(await ask(used)).toBe(200)
+  expect(refused).toEqual(['connections', 'connections', 'connections'])
+})
 
-  test('are closed before one that had a request more lately', async () => {
-    const { port } = await startListener(respondOk, FOUR)
-    const used = await asked({ port })
-    const held = await hold(3, port)
-    expect(await ask(used)).toBe(200)
-    await hold(3, port)
-    for (const client of held) await client.closed()
-    expect(await ask(used)).toBe(200)
-  })
-
-  test.each([
-    ['with a certificate of its own', { ca: made.ca.cert }, made.client],
-    ['without one', {}, {}],
-  ])('in front of a TLS handshake keep out no client %s', async (_name, ca, client) => {
-    const { port, listener } = await startListener(respondOk, { ...FOUR, tls: { ...TLS, ...ca } })
-    const target = { port, tls: { ca: made.ca.cert, ...client } }
-    await hold(10, port)
-    for (let n = 0; n < 10; n += 1) (await asked(target)).destroy()
-    expect(listener.connections()).toBeLessThanOrEqual(4)
-  })
+test('those in front of a TLS handshake keep nobody out', async () => {
+  const { port, listener } = await startListener(respondOk, { ...FOUR, tls: TLS })
+  await hold(10, port)
+  for (let n = 0; n < 10; n += 1) {
+    const client = await connectRaw({ port, ...TRUSTING })
+    expect(await ask(client)).toBe(200)
+    client.destroy()
+  }
+  expect(listener.connections()).toBeLessThanOrEqual(4)
 })
 
 test.each([
   ['plain HTTP', undefined, {}],
-  ['TLS', TLS, { tls: { ca: made.ca.cert } }],
+  ['TLS', TLS, TRUSTING],
 ])(
   'a call in flight over %s is not closed for others, and is idle again behind it',
   async (_name, tls, by) => {
@@ -100,8 +77,8 @@ test('when every connection has a call in flight, a new one is closed', async ()
 
 test('connections from one port to two addresses of the listener are not taken for each other', async () => {
   const { port, held, client } = await startHolding(
-    { ...NETWORK, tls: TLS },
-    { from: '127.0.0.2', tls: { ca: made.ca.cert } },
+    { ...FOUR, address: { host: '0.0.0.0', port: 0 }, tls: TLS },
+    { from: '127.0.0.2', ...TRUSTING },
   )
   const { localPort = 0 } = client.socket
   const second = connect({ port, host: '127.0.0.9', localAddress: '127.0.0.2', localPort })

@@ -1,5 +1,12 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { connectRaw } from '../support/raw-client.ts'
+import { Secret } from '../../src/config/secret.ts'
+import type { ListenerOptions } from '../../src/listener/listener.ts'
+import { writeProblem } from '../../src/problem.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { connectRaw, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import {
   GET,
@@ -12,45 +19,24 @@ import {
 } from './support.ts'
 
 const CONNECT = 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'
-
-test('garbage behind a Connection: close does not touch the response in progress', async () => {
-  const { held, refused, client } = await startHolding()
-  await client.send(`${POST}Connection: close\r\nContent-Length: 2\r\n\r\nhi\0\x01\x02`)
-  await until(() => held.length === 1)
-  held[0]?.end('ok')
-  expect(await outcomesOf(client)).toEqual([[200, 'close']])
-  expect(refused).toEqual([])
-})
-
-test('CONNECT is refused', async () => {
-  const { refused, client } = await startHolding()
-  await client.send(CONNECT)
-  const [response] = await responsesOf(client)
-  expect(response?.status).toBe(405)
-  expect(response?.header('allow')).toMatch(/\bPOST\b/)
-  expect(response?.header('allow')).not.toMatch(/CONNECT|TRACE/)
-  expect(refused).toEqual(['method'])
-})
+const MIB = 1024 * 1024
+const LARGE = Buffer.alloc(16 * MIB)
 
 test('CONNECT behind a request leaves its response whole, which closes the connection', async () => {
   const { held, refused, client } = await startHolding()
   await client.send(`${GET}${CONNECT}`)
   await until(() => held.length === 1)
   // More than the kernel takes: the rest leaves when there is room.
-  const body = Buffer.alloc(16 * 1024 * 1024)
-  held[0]?.writeHead(200, ['Content-Length', String(body.length)]).end(body)
+  held[0]?.writeHead(200, ['Content-Length', String(LARGE.length)]).end(LARGE)
   const response = await client.read({ limitMs: 20_000 })
-  expect([response.body.length, response.header('connection')]).toEqual([body.length, 'close'])
+  expect([response.body.length, response.header('connection')]).toEqual([LARGE.length, 'close'])
   expect((await client.closed()).left).toHaveLength(0)
   expect(refused).toEqual(['method'])
 })
 
-test.each([
-  ['leaves', ''],
-  ['sends a CONNECT and leaves', CONNECT],
-])('a client that %s is noticed by the request in progress, once', async (_name, more) => {
+test('a client that sends a CONNECT and leaves is noticed by the request in progress, once', async () => {
   const { held, closed, client, listener } = await startHolding()
-  await client.send(`${GET}${more}`)
+  await client.send(`${GET}${CONNECT}`)
   await until(() => held.length === 1)
   client.reset()
   await until(() => listener.connections() === 0 && closed.length > 0)
@@ -59,36 +45,10 @@ test.each([
   expect([held.length, closed]).toEqual([1, held])
 })
 
-test('any expectation is handed on, to be judged with the rest of the request', async () => {
-  const { port, refused } = await startListener((request, response) => {
-    if (request.headers.expect === '100-continue') response.writeContinue()
-    request.resume().on('end', () => response.end(request.headers.expect))
-  })
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`)
-  expect((await client.readInterim()).status).toBe(100)
-  await client.send('hi')
-  expect((await client.read()).text).toBe('100-continue')
-  await client.send(`${POST}Expect: 200-ok\r\nContent-Length: 2\r\n\r\nhi`)
-  expect((await client.read()).text).toBe('200-ok')
-  expect(refused).toEqual([])
-})
-
-// Node notices that nothing moves. Here it is said for it, whatever the time is.
 describe('a connection on which nothing moves', () => {
-  const LONG = { idleTimeout: 60_000 }
-
-  test('gets a 408 while its body is awaited', async () => {
-    const { held, refused, client } = await startHolding({ limits: LONG })
-    await client.send(`${POST}Content-Length: 8\r\n\r\nx`)
-    await until(() => held.length === 1)
-    held[0]?.req.socket.emit('timeout')
-    expect(await outcomesOf(client)).toEqual([[408, 'close']])
-    expect(refused).toEqual(['timeout'])
-  })
-
+  // Node notices it. Here it is said for it, whatever the time is.
   test('is left alone while its response is awaited', async () => {
-    const { held, refused, client } = await startHolding({ limits: LONG })
+    const { held, refused, client } = await startHolding({ limits: { idleTimeout: 60_000 } })
     await client.send(`${POST}Content-Length: 2\r\n\r\nhi`)
     await until(() => held[0]?.req.complete)
     held[0]?.req.socket.emit('timeout')
@@ -96,29 +56,163 @@ describe('a connection on which nothing moves', () => {
     expect((await client.read()).status).toBe(200)
     expect(refused).toEqual([])
   })
-})
 
-test.each([
-  ['half a head', 'GET / HTTP/1.1\r\nHo'],
-  ['nothing', ''],
-])(
-  'a client that sends %s has as long as a head may take, and then a 408',
-  async (_name, bytes) => {
+  test.each([
+    ['half a head', 'GET / HTTP/1.1\r\nHo'],
+    ['nothing', ''],
+  ])('behind %s has as long as a head may take, and then gets a 408', async (_name, bytes) => {
     const limits = { idleTimeout: 50, headerTimeout: 400 }
     const { port, refused } = await startListener(respondOk, { limits })
     const client = await connectRaw({ port })
     await client.send(bytes)
     expect(await outcomesOf(client)).toEqual([[408, 'close']])
     expect(refused).toEqual(['timeout'])
+  })
+
+  test('that had a request is kept for its time, and no longer', async () => {
+    const limits = { idleTimeout: 50, keepAlive: 400 }
+    const { port } = await startListener(respondOk, { limits })
+    const client = await connectRaw({ port })
+    await client.send(GET)
+    const began = performance.now()
+    await client.read()
+    expect((await client.closed()).left).toHaveLength(0)
+    expect(performance.now() - began).toBeGreaterThan(390)
+  })
+})
+
+// RFC 9112 section 9.6. That a 413 reaches one that is still sending is in test/behaviour/early-responses.test.ts.
+describe('a response before the end of its request', () => {
+  test('to one that stalls is a 408, and reaches a client that goes on sending', async () => {
+    const { port, refused, listener } = await startListener(() => undefined, {
+      limits: { idleTimeout: 200 },
+    })
+    const client = await connectRaw({ port })
+    client.pause()
+    await client.send(`${POST}Content-Length: ${8 * MIB}\r\n\r\n`)
+    await until(() => refused.length === 1)
+    await client.send(LARGE.subarray(0, 8 * MIB))
+    client.resume()
+    expect(await outcomesOf(client)).toEqual([[408, 'close']])
+    expect((await client.closed()).reset).toBe(false)
+    await until(() => listener.connections() === 0)
+  })
+
+  test.each([
+    ['sends nothing more', 0],
+    ['never stops sending', 8 * MIB],
+  ])('keeps the connection of a client that %s for 2 s', async (_name, bytes) => {
+    const clock = manualClock()
+    const { port, listener } = await startListener(
+      (_request, response) => writeProblem(response, 'not-allowed', { requestId: 'id-1' }),
+      { clock },
+    )
+    const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    client.on('error', () => undefined)
+    client.write(`${POST}Content-Length: ${1000 * MIB}\r\n\r\n`)
+    await once(client, 'data')
+    const send = (): void => {
+      while (!client.destroyed && client.write(LARGE.subarray(0, 64 * 1024)));
+    }
+    if (bytes > 0) {
+      client.on('drain', send)
+      send()
+      await until(() => client.bytesWritten > bytes)
+    }
+    await clock.advance(1999)
+    expect(listener.connections()).toBe(1)
+    await clock.advance(1)
+    await until(() => listener.connections() === 0)
+    client.destroy()
+  })
+})
+
+const { ca, server } = makeCertificates()
+const TLS = { cert: server.cert, key: new Secret(server.key) }
+
+test.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
+  ['TCP', {}, {}],
+  ['TLS', { tls: TLS }, { tls: { ca: ca.cert } }],
+])(
+  'a client on %s that takes nothing of its response is given up',
+  async (_name, options, target) => {
+    const limits = { idleTimeout: 300 }
+    const { port, listener } = await startListener(
+      (_request, response) =>
+        response.writeHead(200, ['Content-Length', `${LARGE.length}`]).end(LARGE),
+      { ...options, limits },
+    )
+    const client = await connectRaw({ ...target, port })
+    client.pause()
+    await client.send(GET)
+    await until(() => listener.connections() === 1)
+    await until(() => listener.connections() === 0)
+    client.resume()
+    await expect(client.read()).rejects.toThrow('in the body')
   },
 )
 
-test('a connection that had a request is kept for its time, and no longer', async () => {
-  const { port } = await startListener(respondOk, { limits: { idleTimeout: 50, keepAlive: 400 } })
-  const client = await connectRaw({ port })
-  await client.send(GET)
-  const began = performance.now()
-  await client.read()
-  expect((await client.closed()).left).toHaveLength(0)
-  expect(performance.now() - began).toBeGreaterThan(390)
+const LONG = 10_000
+
+describe('a stop', () => {
+  test('closes connections without a request long before the end of the drain', async () => {
+    const { port, listener } = await startListener(respondOk)
+    const used = await connectRaw({ port })
+    await used.send(GET)
+    await used.read()
+    const fresh = await connectRaw({ port })
+    await until(() => listener.connections() === 2)
+    await listener.stop(LONG)
+    for (const client of [used, fresh]) expect((await client.closed()).left).toHaveLength(0)
+  })
+
+  test('serves the first request of a connection that was opened just before it', async () => {
+    const { port, listener } = await startListener(respondOk)
+    const client = await connectRaw({ port })
+    await until(() => listener.connections() === 1)
+    const stop = listener.stop(LONG)
+    await client.send(GET)
+    expect(await outcomesOf(client)).toEqual([[200, 'close']])
+    await stop
+  })
+
+  test('serves a request that arrives on an open connection, as its last', async () => {
+    const { listener, held, client } = await startHolding()
+    await client.send(GET)
+    await until(() => held.length === 1)
+    held[0]?.writeHead(200, ['Content-Length', '4']).write('on')
+    const stop = listener.stop(LONG)
+    held[0]?.end('e1')
+    expect((await client.read()).header('connection')).toBe('keep-alive')
+    await client.send(GET)
+    await until(() => held.length === 2)
+    held[1]?.writeHead(200, ['Content-Length', '4']).end('two2')
+    expect(await outcomesOf(client)).toEqual([[200, 'close']])
+    await stop
+  })
+
+  test('does not cut a response that was handed over but has not left yet', async () => {
+    const { listener, held, client } = await startHolding()
+    client.pause()
+    await client.send(GET)
+    await until(() => held.length === 1)
+    held[0]?.end(LARGE)
+    const stop = listener.stop(LONG)
+    // The drain looks each 50 ms.
+    await client.silent(120)
+    client.resume()
+    expect((await responsesOf(client))[0]?.body.length).toBe(LARGE.length)
+    await stop
+  })
+
+  test('cuts what has not ended when the grace is over, handshakes too', async () => {
+    for (const tls of [undefined, TLS]) {
+      const { port, listener, held } = await startHolding({ tls }, tls && { tls: { ca: ca.cert } })
+      const client = await connectRaw({ port })
+      await client.send(tls === undefined ? GET : '')
+      await until(() => held.length === (tls === undefined ? 1 : 0) && listener.connections() === 2)
+      await listener.stop(100)
+      expect((await client.closed()).left).toHaveLength(0)
+    }
+  })
 })

@@ -101,8 +101,3 @@ export async function outcomesOf(client: RawClient) {
   const responses = await responsesOf(client)
   return responses.map((response) => [response.status, response.header('connection')])
 }
-
-/** What came until the connection ended, when it was not a response. */
-export async function leftOf(client: RawClient): Promise<string> {
-  return (await client.closed()).left.toString('latin1')
-}

@@ -6,7 +6,7 @@ import { handshakeFailureOf, type HandshakeFailure } from '../../src/causes.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { GET, leftOf, respondOk, startListener } from './support.ts'
+import { GET, respondOk, startListener } from './support.ts'
 
 const made = makeCertificates()
 
@@ -84,12 +84,4 @@ test('a withdrawn client CA lets nobody in by an old session', async () => {
   expect(await outcome(port, resumed)).toBe('served')
   listener.replaceTls(tlsOf(made.strangerCa.cert))
   expect(await outcome(port, resumed)).toBe('refused')
-})
-
-test('a stop ends handshakes that never come to an end', async () => {
-  const { port, listener } = await startTls()
-  const silent = await connectRaw({ port })
-  await until(() => listener.connections() === 1)
-  await listener.stop(50)
-  expect(await leftOf(silent)).toBe('')
 })

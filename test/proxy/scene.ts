@@ -2,56 +2,55 @@ import { createServer, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { cause } from '../../src/causes.ts'
+import { delay } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { EndedRequest } from '../../src/outcomes.ts'
-import { classify, type Exchange } from '../../src/upstream/exchange.ts'
-import { ConnectError } from '../../src/upstream/connector.ts'
 import { createForward } from '../../src/proxy/forward.ts'
-import type { Token } from '../../src/token/token.ts'
 import type { Unavailable } from '../../src/token/source.ts'
+import type { Token } from '../../src/token/token.ts'
+import { ConnectError } from '../../src/upstream/connector.ts'
+import { classify, type Exchange } from '../../src/upstream/exchange.ts'
 import { configOf } from '../support/config.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { cause } from '../../src/causes.ts'
 
 /** One exchange, of which the test says what undici would. */
-export class ScriptedExchange {
+class ScriptedExchange {
   aborted = false
   /** undici was told to pause, and not to resume since. */
   paused = false
-  readonly exchange: Exchange
+  readonly #exchange: Exchange
 
   constructor(exchange: Exchange) {
-    this.exchange = exchange
+    this.#exchange = exchange
   }
 
   start(): void {
-    this.exchange.onConnect((reason) => {
+    this.#exchange.onConnect((reason) => {
       this.aborted = true
-      this.exchange.onError(reason)
+      this.#exchange.onError(reason)
     })
   }
 
   head(status: number, ...fields: string[]): void {
     const rawHeaders = fields.map((field) => Buffer.from(field))
-    this.paused = !this.exchange.onHeaders(status, rawHeaders, () => (this.paused = false), '')
+    this.paused = !this.#exchange.onHeaders(status, rawHeaders, () => (this.paused = false), '')
   }
 
   data(text: string): void {
-    this.paused = !this.exchange.onData(Buffer.from(text))
+    this.paused = !this.#exchange.onData(Buffer.from(text))
   }
 
   end(): void {
-    this.exchange.onComplete()
+    this.#exchange.onComplete()
   }
 
   /** Before `start` no connection came. */
   fail(): void {
-    const error = this.exchange.written
-      ? new Error('cut')
-      : new ConnectError(cause('no-route'), 'X')
-    this.exchange.onError(error)
+    const { written } = this.#exchange
+    this.#exchange.onError(written ? new Error('cut') : new ConnectError(cause('no-route'), 'X'))
   }
 }
 
@@ -73,7 +72,7 @@ const UNAVAILABLE = { unavailable: 'no-token', retryAfter: 1000 } as const satis
 /**
  * The forwarding alone, on a real client connection, between a scripted pool and a scripted token source.
  *
- * @param newer a newer token is there when one is waited for; else none comes before the wait is aborted.
+ * @param newer a newer token is there when one is waited for; else none comes within the wait.
  */
 export async function scene({ newer = true } = {}) {
   const clock = manualClock()
@@ -82,38 +81,29 @@ export async function scene({ newer = true } = {}) {
   const replays: string[] = []
   /** Generations of tokens. */
   const accepted: number[] = []
-  const errors: unknown[] = []
   const responses: ServerResponse[] = []
-  const state = { current: token(1) as Token | undefined, newer, inFlight: false, broken: false }
+  const state = { current: token(1) as Token | undefined }
   const forward = createForward({
     tokens: {
       current: () => state.current,
-      waitForToken: async ({ signal, deadline }) => {
-        if (state.current !== undefined) return state.current
-        if (state.newer) return (state.current = token(2))
-        await new Promise((resolve) => {
-          clock.setTimer(() => resolve(undefined), deadline - clock.now())
-          signal?.addEventListener('abort', resolve)
-        })
+      async waitForToken({ signal, deadline }) {
+        if (newer) return (state.current ??= token(2))
+        await delay(clock, deadline - clock.now(), signal)
         return UNAVAILABLE
       },
       accept: ({ generation }) => void accepted.push(generation),
-      async reject({ generation }, { signal }) {
-        if (state.newer) {
+      async reject({ generation }, { signal, deadline }) {
+        if (newer) {
           state.current = token(generation + 1)
           const rejected = { generation, overtaken: false }
           return { type: 'replay', token: state.current, rejected }
         }
-        if (state.inFlight) return { type: 'no-token', retryAfter: 1000 }
-        if (signal !== undefined) await once(signal, 'abort')
+        await delay(clock, deadline - clock.now(), signal)
         return { type: 'relay', why: 'no-newer-token' }
       },
     },
     upstream: {
-      dispatch(exchange) {
-        if (state.broken) throw new Error('a defect')
-        exchanges.push(new ScriptedExchange(exchange))
-      },
+      dispatch: (exchange) => void exchanges.push(new ScriptedExchange(exchange)),
       classify: (error) => classify(error, false),
     },
     config: configOf({
@@ -128,16 +118,17 @@ export async function scene({ newer = true } = {}) {
       ends.push(end)
       if (end.replay !== undefined) replays.push(end.replay)
     },
-    onError: (error) => errors.push(error),
+    onError(error) {
+      throw error
+    },
   })
   const server = createServer((request, response) => {
     responses.push(response)
-    const length = Number(request.headers['content-length'] ?? 0)
+    const { url = '', headers } = request
     const validated = {
-      framing: request.headers['transfer-encoding'] === undefined ? length : ('chunked' as const),
-      target: request.url ?? '',
-      path: request.url ?? '',
-      local: false,
+      framing: Number(headers['content-length'] ?? 0),
+      target: url,
+      path: url,
       authority: undefined,
       requestId: undefined,
       expectsContinue: false,
@@ -151,5 +142,5 @@ export async function scene({ newer = true } = {}) {
   onTestFinished(() => void server.close())
   /** The n-th exchange, once it is there. */
   const exchange = (n: number): Promise<ScriptedExchange> => until(() => exchanges[n - 1])
-  return { clock, state, client, exchanges, exchange, ends, replays, accepted, errors, responses }
+  return { clock, state, client, exchanges, exchange, ends, replays, accepted, responses }
 }

@@ -1,13 +1,17 @@
-import { lookup } from 'node:dns'
+import { lookup, type LookupAddress } from 'node:dns'
 import { Socket } from 'node:net'
-import { afterEach, expect, it, test, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import { ConnectError, createConnect, type Resolve } from '../../src/upstream/connector.ts'
+import {
+  ConnectError,
+  createConnect,
+  createLookup,
+  type Resolve,
+} from '../../src/upstream/connector.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
 import { dispatch, openUpstream, plain, portOf } from './support.ts'
-
-afterEach(() => void vi.useRealTimers())
 
 const OPTIONS = {
   origin: 'https://127.0.0.1:1',
@@ -18,22 +22,22 @@ const OPTIONS = {
   clock: systemClock,
 }
 
-test('a connection that cannot be started fails once, and not again at its timeout', () => {
-  vi.useFakeTimers()
+it('a connection that cannot be started fails once, and not again at its timeout', async () => {
+  const clock = manualClock()
   const outcomes: unknown[] = []
   // A port that Node does not accept throws.
-  const connect = createConnect({ ...OPTIONS, origin: 'http://127.0.0.1:1', lookup: 1 as never })
-  connect((outcome) => outcomes.push(outcome))
-  vi.advanceTimersByTime(1000)
+  const options = { ...OPTIONS, origin: 'http://127.0.0.1:1', lookup: 1 as never, clock }
+  createConnect(options)((outcome) => outcomes.push(outcome))
+  await clock.advance(1000)
   expect(outcomes).toEqual([expect.any(ConnectError)])
 })
 
-test('a login at the egress proxy that cannot be decoded fails at the start', () => {
+it('a login at the egress proxy that cannot be decoded fails at the start', () => {
   const egress = new URL('http://u:100%@127.0.0.1:1')
   expect(() => createConnect({ ...OPTIONS, egress })).toThrow(URIError)
 })
 
-test('a connection that was opened while the process did not run is not too late', async () => {
+it('a connection that was opened while the process did not run is not too late', async () => {
   const server = await listen(() => undefined)
   const connect = createConnect({ ...OPTIONS, origin: `http://127.0.0.1:${portOf(server)}` })
   const outcome = await new Promise<Socket | ConnectError>((resolve) => {
@@ -64,4 +68,72 @@ it('a connection that fails is reported by its stage, and so is one that was ope
   expect(await outcomes({ isalesUrl, resolve: noName })).toEqual(['dns'])
   expect(await outcomes({ isalesUrl, resolve: noResponse })).toEqual(['dns'])
   expect(await outcomes({ isalesUrl: 'http://127.0.0.1:1' })).toEqual(['refused'])
+})
+
+const FIRST: LookupAddress[] = [{ address: '192.0.2.1', family: 4 }]
+const SECOND: LookupAddress[] = [
+  { address: '2001:db8::1', family: 6 },
+  { address: '192.0.2.2', family: 4 },
+]
+
+function begin() {
+  const clock = manualClock()
+  const queries: { name: string; found: Parameters<Resolve>[2] }[] = []
+  const lookup = createLookup(1000, clock, (name, _, found) => void queries.push({ name, found }))
+  const results: unknown[] = []
+  const find = (): void =>
+    lookup('isales.example', { all: true }, (error, addresses) => {
+      results.push(error === null ? addresses : error.message)
+    })
+  return { clock, queries, results, find }
+}
+
+describe('looking up a name', () => {
+  it('asks once for all that wait, and again for those that come later', () => {
+    const { queries, results, find } = begin()
+    for (let i = 0; i < 100; i += 1) find()
+    expect(queries).toHaveLength(1)
+    queries[0]?.found(null, FIRST)
+    expect(results).toEqual(Array.from({ length: 100 }, () => FIRST))
+    find()
+    queries[1]?.found(null, SECOND)
+    expect(results.at(-1)).toEqual(SECOND)
+  })
+
+  it('gives the addresses that DNS gave last while it fails, and its error while none is known', () => {
+    const { queries, results, find } = begin()
+    for (const [n, addresses] of [[], FIRST, SECOND, []].entries()) {
+      find()
+      queries[n]?.found(addresses.length === 0 ? new Error('down') : null, addresses)
+    }
+    expect(results).toEqual(['down', FIRST, SECOND, SECOND])
+  })
+
+  it('gives them after half the timeout while DNS hangs, and uses the response when it comes', async () => {
+    const { clock, queries, results, find } = begin()
+    find()
+    queries[0]?.found(null, FIRST)
+    find()
+    await clock.advance(499)
+    expect(results).toEqual([FIRST])
+    await clock.advance(1)
+    expect(results).toEqual([FIRST, FIRST])
+    find()
+    queries[1]?.found(null, SECOND)
+    expect(results).toEqual([FIRST, FIRST, SECOND])
+    expect(queries).toHaveLength(2)
+  })
+
+  it('fails at the timeout while DNS hangs and no address is known, with one query in progress', async () => {
+    const { clock, queries, results, find } = begin()
+    for (let ms = 0; ms < 5000; ms += 100) {
+      find()
+      await clock.advance(100)
+    }
+    expect(queries).toHaveLength(1)
+    // Those of the last second still wait.
+    expect(results).toEqual(Array.from({ length: 41 }, () => 'DNS is silent'))
+    queries[0]?.found(null, FIRST)
+    expect(results.slice(41)).toEqual(Array.from({ length: 9 }, () => FIRST))
+  })
 })

@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { Exchange } from '../../src/upstream/exchange.ts'
@@ -17,8 +19,6 @@ describe('an idle connection', () => {
     [undefined, 100, 400],
     ['timeout=1', 0, 1],
     ['timeout=2', 900, 1600],
-    ['max=5', 100, 400],
-    ['timeout=soon', 100, 400],
   ])('is closed in time after Keep-Alive: %s', async (hint, atLeast, atMost) => {
     const fields = hint === undefined ? [] : ['Connection: keep-alive', `Keep-Alive: ${hint}`]
     const isales = await plain(() => responseBytes('ok', { fields }))
@@ -46,27 +46,14 @@ describe('an idle connection', () => {
   })
 })
 
-describe('new certificates', () => {
-  const begun = async (released: Promise<unknown>) => {
-    const isales = await plain(() => released.then(() => responseBytes('ok')))
-    const upstream = openUpstream({ isalesUrl: isales.origin })
-    const outcome = dispatch(upstream)
-    await until(() => isales.requests.length === 1)
-    upstream.reload({})
-    return { isales, upstream, outcome }
-  }
-
-  it('let a request in progress finish, and leave nothing open at the end', async () => {
-    const { isales, outcome } = await begun(delay(50))
-    expect(await outcome).toMatchObject({ status: 200 })
-    await until(() => isales.open() === 0)
-  })
-
-  it('do not keep a request that hangs from being ended with the pool', async () => {
-    const { upstream, outcome } = await begun(new Promise(() => undefined))
-    await upstream.destroy()
-    expect(await outcome).toMatchObject({ failure: 'closed', written: true })
-  })
+it('new certificates let a request in progress finish, and leave nothing open at the end', async () => {
+  const isales = await plain(() => delay(50).then(() => responseBytes('ok')))
+  const upstream = openUpstream({ isalesUrl: isales.origin })
+  const outcome = dispatch(upstream)
+  await until(() => isales.requests.length === 1)
+  upstream.reload({})
+  expect(await outcome).toMatchObject({ status: 200 })
+  await until(() => isales.open() === 0)
 })
 
 it.each([
@@ -127,13 +114,8 @@ it.each(['end', 'reset'] as const)(
 )
 
 describe('a connection', () => {
-  const aging = (isalesUrl: string) => {
-    const clock = { ...systemClock, time: 0, now: () => clock.time }
-    const options = { isalesUrl, isalesMaxConnections: 1, clock }
-    return { clock, upstream: openUpstream(options) }
-  }
-
   it('that is older than the maximum age is replaced between two requests, and none is cut', async () => {
+    const clock = { ...systemClock, time: 0, now: () => clock.time }
     // Each takes 30 s by this clock.
     const isales = await plain(() => [
       'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl',
@@ -141,21 +123,15 @@ describe('a connection', () => {
       { waitMs: 5 },
       'ow',
     ])
-    const { clock, upstream } = aging(isales.origin)
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1, clock })
     const outcomes = await Promise.all(Array.from({ length: 30 }, () => dispatch(upstream)))
     expect(new Set(outcomes.map(({ text }) => text))).toEqual(new Set(['slow']))
     expect(isales.connections()).toBe(3)
-    await until(() => upstream.open() <= 1)
-  })
-
-  it('that grew too old while it was idle is not used', async () => {
-    const isales = await plain(() => responseBytes('ok'))
-    const { clock, upstream } = aging(isales.origin)
-    await dispatch(upstream)
+    // Nor is one used that grew too old while it was idle.
     await free()
-    clock.time = 300_000
-    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
-    expect(isales.connections()).toBe(2)
+    clock.time += 300_000
+    expect(await dispatch(upstream)).toMatchObject({ text: 'slow' })
+    expect(isales.connections()).toBe(4)
   })
 
   it('that was opened for a request which has left serves the next one, or is closed in time', async () => {
@@ -178,5 +154,60 @@ describe('a connection', () => {
     await until(() => isales.connections() === 2)
     await until(() => isales.open() === 0 && upstream.open() === 0)
     expect(isales.requests).toHaveLength(1)
+  })
+})
+
+/** Without `--expose-gc` on the command line. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+}
+
+describe('a request that waits for a connection', () => {
+  const BODY = 64 * 1024
+
+  it('leaves nothing behind when it is aborted, and is never sent', async () => {
+    const isales = await plain(() => new Promise(() => undefined))
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+    const first = dispatch(upstream)
+    await until(() => isales.requests.length === 1)
+    const bodies: WeakRef<Buffer>[] = []
+    const begin = (): Exchange => {
+      const body = Buffer.alloc(BODY)
+      bodies.push(new WeakRef(body))
+      const exchange = new Exchange({ method: 'POST', path: '/aborted', headers: [], body })
+      upstream.dispatch(exchange)
+      return exchange
+    }
+    const waiting = Array.from({ length: 100 }, begin)
+    const error = new Error('too late')
+    const failures = waiting.splice(0).map((exchange) => {
+      exchange.abort(error)
+      return exchange.outcome.then((outcome) => [outcome, exchange.written])
+    })
+    expect(await Promise.all(failures)).toEqual(
+      Array.from({ length: 100 }, () => [{ type: 'failed', error }, false]),
+    )
+    await until(() => {
+      collectGarbage()
+      return bodies.every((body) => body.deref() === undefined)
+    })
+    await upstream.destroy()
+    expect(await first).toMatchObject({ failure: 'closed' })
+    expect(isales.requests).toHaveLength(1)
+  })
+
+  it('fails as closed when the pool ends', async () => {
+    const isales = await plain(() => new Promise(() => undefined))
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+    const outcomes = [dispatch(upstream), dispatch(upstream)]
+    await until(() => isales.requests.length === 1)
+    await upstream.destroy()
+    const closed = { failure: 'closed' }
+    expect(await Promise.all(outcomes)).toMatchObject([
+      { ...closed, written: true },
+      { ...closed, written: false },
+    ])
+    expect(await dispatch(upstream)).toMatchObject({ ...closed, written: false })
   })
 })

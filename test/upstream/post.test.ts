@@ -2,8 +2,7 @@ import { cause } from '../../src/causes.ts'
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
 import { responseBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'
-import { listen } from '../support/tcp-server.ts'
-import { openUpstream, plain, portOf } from './support.ts'
+import { openUpstream, plain } from './support.ts'
 
 const LATE = {
   ok: false,
@@ -26,20 +25,7 @@ async function begin(
 const postTo = (upstream: ReturnType<typeof openUpstream>, path = '/login') =>
   upstream.post({ path, headers: [], body: '', signal: new AbortController().signal })
 
-const never = (): Promise<never> => new Promise(() => undefined)
-
 describe('a POST', () => {
-  it('is sent as it is', async () => {
-    const { isales, result } = await begin(() => responseBytes('ok'))
-    await result
-    const [request] = isales.requests
-    expect(request).toMatchObject({ method: 'POST', target: '/login' })
-    expect(request?.header('x-a')).toBe('1')
-    expect(request?.header('content-type')).toBe('application/json')
-    expect(request?.header('accept')).toBe('application/json')
-    expect(request?.body.toString()).toBe('{"é":1}')
-  })
-
   it('has its response read whole, whatever its chunks, after any interim response', async () => {
     const head = 'Retry-After: 7\r\nretry-after: 9\r\nTransfer-Encoding: chunked\r\n\r\n'
     const { result } = await begin(() => [
@@ -67,19 +53,6 @@ describe('a POST', () => {
     if (kept === undefined) await until(() => isales.open() === 0)
   })
 
-  it('that takes too long is cut off, and its connection closed', async () => {
-    const sockets = { opened: 0, closed: 0 }
-    const silent = await listen((socket) => {
-      sockets.opened += 1
-      socket.resume().once('close', () => (sockets.closed += 1))
-    })
-    const isalesUrl = `http://127.0.0.1:${portOf(silent)}`
-    const upstream = openUpstream({ isalesUrl, limits: { loginTimeout: 100 } })
-    expect(await postTo(upstream)).toEqual({ ...LATE, written: true })
-    await until(() => sockets.closed === 1)
-    expect(sockets.opened).toBe(1)
-  })
-
   it('that is cancelled before there is a connection is never sent', async () => {
     const stop = new AbortController()
     const { isales, upstream, result } = await begin(() => responseBytes('ok'), {
@@ -97,12 +70,5 @@ describe('a POST', () => {
     })
     expect(await result).toEqual(LATE)
     expect(isales.connections()).toBe(0)
-  })
-
-  it('fails as closed with the pool', async () => {
-    const { isales, upstream, result } = await begin(never)
-    await until(() => isales.requests.length === 1)
-    await upstream.destroy()
-    expect(await result).toMatchObject({ ok: false, failure: 'closed' })
   })
 })
