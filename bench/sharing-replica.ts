@@ -58,7 +58,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     return grantOf(await ask(index, operation), sentAt)
   }
   const client = { login: request('logins'), refresh: request('refreshes') }
-  const share = createShare({ ...parts, client, cell, seal, observe: () => undefined })
+  const share = createShare({ ...parts, client, cell, seal, onUnreadable: () => undefined })
   const source = createTokenSource({
     ...parts,
     client: share.client,

@@ -7,7 +7,7 @@ import type { Log } from './log/index.ts'
 import { createObservers } from './observers.ts'
 import { openLocalLogin } from './obs/index.ts'
 import { openProxy } from './proxy/index.ts'
-import { openShare, sharingLog } from './sharing/index.ts'
+import { openShare } from './sharing/index.ts'
 import {
   createIsalesClient,
   createTokenSource,
@@ -17,7 +17,7 @@ import {
   type TokenEvent,
 } from './token/index.ts'
 import { createUpstream, placesOf, type LIMITS } from './upstream/index.ts'
-import { en, explained, lineOf, missingSections, type Explained } from './words/index.ts'
+import { en, lineOf, missingSections, type Explained } from './words/index.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -110,7 +110,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const share = await openShare({
     ...logins,
     config,
-    observe: sharingLog(log, places),
+    onUnreadable: () => log('shared-token-unreadable'),
     observeCall: (call) => metrics.storeCalled(call),
   })
   const tokens = createTokenSource({
@@ -237,11 +237,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       wallClock,
       onTrouble(why) {
         record.onStateTrouble(why)
-        if (why === undefined) return log('state-restored')
-        const because = explained(why, places, 'login')
-        const fields = { cause: because.code, detail: lineOf(en, because) }
-        log('state-unusable', { setting: 'STATE_DIR', ...fields })
-        metrics.count('state_failures_total')
+        if (why !== undefined) metrics.count('state_failures_total')
       },
       onExposed: () => doubt(log, 'STATE_DIR', { code: 'exposed-directory', facts: [] }),
     })

@@ -63,7 +63,6 @@ export function report({ plan, counts, state, events, samples, findings }: Run):
     ['logins refused (a wrong password, on purpose)', state.loginsRejected],
     ['tokens taken from another replica', logged('token-adopted')],
     ['tokens found rejected', logged('token-rejected')],
-    ['conflicts', logged('conflict')],
     [`growth of memory, MB (at most ${MAX_GROWTH.rssMb})`, signed(rssMb)],
     [`growth of open handles (at most ${MAX_GROWTH.handles})`, signed(handles)],
     ['**findings**', findings.length],

@@ -49,17 +49,8 @@ export const LOG_EVENTS = {
     level: 'warn',
     msg: 'A call was rejected, and a login would not cure it: the response is relayed to the client',
   },
-  conflict: {
-    level: 'warn',
-    msg: 'Somebody else logs in as this user and ends our sessions: let replicas share one token, give each instance a user of its own, or run only one',
-  },
   'token-adopted': { level: 'info', msg: 'Using a token that another replica obtained' },
   'token-request-deferred': { level: 'debug', msg: 'Not asking iSales for a token now' },
-  'sharing-alone': {
-    level: 'warn',
-    msg: 'The shared store cannot be used; this replica renews its token alone',
-  },
-  'sharing-restored': { level: 'info', msg: 'The shared store can be used; the token is shared' },
   'shared-token-unreadable': {
     level: 'warn',
     msg: 'What is in the shared store cannot be read and is replaced',
@@ -67,10 +58,6 @@ export const LOG_EVENTS = {
   'lifetime-assumed': {
     level: 'warn',
     msg: 'iSales gave no lifetime that can be believed; the default is taken',
-  },
-  'lifetime-too-long': {
-    level: 'warn',
-    msg: 'iSales gave a lifetime over 24 h, probably milliseconds for seconds',
   },
   'secret-reloaded': {
     level: 'info',
@@ -81,11 +68,6 @@ export const LOG_EVENTS = {
     level: 'warn',
     msg: 'STATE_DIR is not set: attempts to log in are counted in memory only, and a restart forgets them',
   },
-  'state-unusable': {
-    level: 'error',
-    msg: 'STATE_DIR cannot be used: attempts to log in are counted in memory, and a restart forgets them',
-  },
-  'state-restored': { level: 'info', msg: 'The book of logins is in STATE_DIR again' },
   'renew-asked': {
     level: 'info',
     audit: true,

@@ -11,17 +11,12 @@ import {
   type IsalesClient,
   type Outcome,
 } from '../token/index.ts'
-import type { StoreCall } from './sharing-log.ts'
+import type { StoreCall } from './sharing-state.ts'
 import { createSeal } from './seal.ts'
 import { createShare, type Share, type ShareOptions } from './share.ts'
 import { createValkeyCell } from './valkey.ts'
 
-export {
-  sharingLog,
-  STORE_OPERATIONS,
-  type SharingSnapshot,
-  type StoreCall,
-} from './sharing-log.ts'
+export { STORE_OPERATIONS, type SharingSnapshot, type StoreCall } from './sharing-state.ts'
 
 /** A login of a replica takes 5 s at most, and one that has died is waited for 3 s. */
 const MAX_WAIT = 7 * SECOND
@@ -55,7 +50,7 @@ export async function logInOnce(
   signal: AbortSignal,
 ) {
   const logins = { client: isales, book, rules: config, clock: systemClock, random: Math.random }
-  const share = await openShare({ ...logins, config, observe() {}, observeCall() {} })
+  const share = await openShare({ ...logins, config, onUnreadable() {}, observeCall() {} })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const ask: Ask = { operation: 'login', credentials, signal, loginDue: true, failures: 0 }
   if (share === undefined) return { outcome: await withBook(logins)(ask), sharing: undefined }

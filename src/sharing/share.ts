@@ -21,13 +21,13 @@ import {
 } from '../token/index.ts'
 import type { Cell, StoreFailure } from './cell.ts'
 import { NO_ACCOUNT, type Account, type Seal, type SharedToken } from './seal.ts'
-import type { SharingEvent, SharingSnapshot } from './sharing-log.ts'
+import type { SharingSnapshot } from './sharing-state.ts'
 
 /** `book` is that of this process: what the others know of logins is remembered there, too. */
 export interface ShareOptions extends BookOptions {
   readonly cell: Cell
   readonly seal: Seal
-  readonly observe: (event: SharingEvent) => void
+  readonly onUnreadable: () => void
 }
 
 type StoreState = Pick<SharingSnapshot, 'reason' | 'code' | 'since'>
@@ -61,7 +61,7 @@ export type Share = ReturnType<typeof createShare>
  *   or A dies at 0.03 s: what it wrote is 3 s old at 3.00 s. Then B asks, and finds one attempt in the book
  */
 export function createShare(options: ShareOptions) {
-  const { cell, seal, book: local, rules, clock, random, observe } = options
+  const { cell, seal, book: local, rules, clock, random, onUnreadable } = options
   const own = randomBytes(12).toString('base64url')
   /** What the store was last seen to hold, and what its clock is ahead of ours. */
   let seen = ''
@@ -113,7 +113,7 @@ export function createShare(options: ShareOptions) {
   const opened = (): Account => {
     if (seen === '' || offset === undefined) return NO_ACCOUNT
     const account = seal.open(seen, offset, clock.now())
-    if (account === undefined && unreadable !== seen) observe({ type: 'unreadable' })
+    if (account === undefined && unreadable !== seen) onUnreadable()
     unreadable = account === undefined ? seen : ''
     return account ?? NO_ACCOUNT
   }
@@ -123,7 +123,6 @@ export function createShare(options: ShareOptions) {
     if (reason === store.reason && code === store.code) return
     const isStillAlone = reason !== undefined && store.reason !== undefined
     store = { reason, code, since: isStillAlone ? store.since : clock.now() }
-    observe(reason === undefined ? { type: 'shared' } : { type: 'alone', reason, code })
   }
 
   /** The account with our token, where that is the newer one. */

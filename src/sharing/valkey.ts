@@ -6,7 +6,7 @@ import type { Config, StoreAddress } from '../config/index.ts'
 import { SWAP, type Cell, type Seen, type StoreFailure } from './cell.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
 import { VERSION } from './seal.ts'
-import type { StoreCall } from './sharing-log.ts'
+import type { StoreCall } from './sharing-state.ts'
 
 export interface ValkeyOptions {
   readonly config: Config

@@ -1,4 +1,4 @@
-import { MINUTE, secondsOf } from '../clock.ts'
+import { secondsOf } from '../clock.ts'
 import type { LogEventName, LogFields, Log } from '../log/index.ts'
 import { en, explained, lineOf, type Places } from '../words/index.ts'
 import { isMissing, isRefusal } from './protocol.ts'
@@ -7,12 +7,8 @@ import type { TokenEvent } from './token.ts'
 type EventOf<Type extends TokenEvent['type']> = Extract<TokenEvent, { readonly type: Type }>
 type Obtained = EventOf<'granted'> | EventOf<'adopted'>
 
-/** A conflict that has not been seen for so many milliseconds is news. */
-const CONFLICT_OVER = MINUTE
-
 /**
- * Writes one line for each change of state. What only repeats the state (the tenth failed login of an outage, a
- * conflict that goes on) is written at DEBUG.
+ * Writes one line for what happens to the token. What only repeats (the tenth failed login of an outage) is written at DEBUG.
  *
  * @param places what its sentences name.
  */
@@ -23,7 +19,6 @@ export function tokenLog(log: Log, places: Places): (event: TokenEvent) => void 
   const goesOn = new Set<string>()
   /** The generation that was last rejected, by what came of it. */
   const rejected = { 'token-rejected': -1, 'rejection-relayed': -1 }
-  let conflictAt = -Infinity
 
   const logNews = (isNews: boolean, event: LogEventName, fields: LogFields): void =>
     log(event, fields, isNews ? undefined : 'debug')
@@ -63,9 +58,9 @@ export function tokenLog(log: Log, places: Places): (event: TokenEvent) => void 
       durationMs: Math.round(durationMs),
       sameToken: sameToken ? true : undefined,
     })
-    if (lifetimeDoubt === undefined) return isOver('lifetime')
-    const name = lifetimeDoubt === 'missing' ? 'lifetime-assumed' : 'lifetime-too-long'
-    logOnce(`lifetime ${lifetimeDoubt}`, name, { lifetimeSeconds: token.lifetime / 1000 })
+    // A finding says that it is too long.
+    if (lifetimeDoubt !== 'missing') return isOver('lifetime')
+    logOnce('lifetime', 'lifetime-assumed', { lifetimeSeconds: token.lifetime / 1000 })
   }
 
   const onFailed = (event: EventOf<'failed'>): void => {
@@ -119,8 +114,7 @@ export function tokenLog(log: Log, places: Places): (event: TokenEvent) => void 
           outcome: event.endsPause ? 'pause-ended' : 'nothing-paused',
         })
       case 'conflict':
-        logNews(event.at - conflictAt > CONFLICT_OVER, 'conflict', {})
-        conflictAt = event.at
+        // A finding says it.
         return
       case 'credentials-changed':
         isOver('outage')

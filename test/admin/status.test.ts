@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Status } from '../../src/admin/index.ts'
-import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
+import type { SharingSnapshot } from '../../src/sharing/sharing-state.ts'
 import { authFailure } from '../support/failure.ts'
 import { SCENES, adminOf, type Scene } from '../browser/states.ts'
 import { CANARY, NOW, tokenOf } from './token.ts'

@@ -59,5 +59,8 @@ test('another login of the same user each 4 s fails no call, and is reported as 
   expect(await drive(world, 20, revoke)).toEqual([200])
   expect(await world.metric('isales_proxy_session_conflicts_total')).toBeGreaterThan(0)
   expect(await world.metric('isales_proxy_state{state="conflict"}')).toBe(1)
-  expect(world.said().filter((line) => line === 'warn conflict')).toHaveLength(1)
+  const began = world.lines.filter(({ event, finding }) => {
+    return event === 'finding-began' && finding === 'conflict'
+  })
+  expect(began).toHaveLength(1)
 })

@@ -105,7 +105,7 @@ function openStore() {
   /** `asked` holds what it asks the store. */
   const openReplica = (isales: IsalesClient['login']) => {
     const asked: string[] = []
-    const events: object[] = []
+    let unreadable = 0
     const book = memoryBook(clock)
     const cell: Cell = {
       swap(seen, next) {
@@ -122,7 +122,7 @@ function openStore() {
       seal,
       clock,
       random: () => 0.5,
-      observe: (event) => events.push(event),
+      onUnreadable: () => (unreadable += 1),
       book,
       rules: ATTEMPTS,
       client: { login: isales, refresh: (_, sending) => isales(credentials, sending) },
@@ -131,7 +131,7 @@ function openStore() {
     return {
       share,
       asked,
-      events,
+      unreadable: () => unreadable,
       known: async () => (await book.update(credentials, () => undefined)).entry,
       obtain: (changes: Partial<Ask> = {}) => share.client({ ...ask, ...changes }),
     }
@@ -258,7 +258,7 @@ describe('a share', () => {
     state.isAway = false
     await clock.advance(2500)
     expect([...account().book.values()]).toMatchObject([{ attempts: 3, refusals: 3 }])
-    expect(replica.events).toMatchObject([{ type: 'alone' }, { type: 'shared' }])
+    expect(replica.share.snapshot()).toMatchObject({ state: 'shared' })
     await replica.share.stop()
   })
 
@@ -275,13 +275,13 @@ describe('a share', () => {
 
   it('offers its token to a store that has lost it, and replaces what it cannot read', async () => {
     const { openReplica, clock, values, account } = openStore()
-    const { obtain, share, events } = openReplica(() => Promise.resolve(grant()))
+    const { obtain, share, unreadable } = openReplica(() => Promise.resolve(grant()))
     share.start(() => {})
     await obtain()
     values.value = 'rubbish'
     await clock.advance(2500)
     expect(account().token?.grant.token.reveal()).toBe('t1')
-    expect(events).toEqual([{ type: 'unreadable' }])
+    expect(unreadable()).toBe(1)
     await share.stop()
   })
 })

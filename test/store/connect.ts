@@ -3,7 +3,7 @@ import { systemClock } from '../../src/clock.ts'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { createValkeyCell } from '../../src/sharing/valkey.ts'
-import type { StoreCall } from '../../src/sharing/sharing-log.ts'
+import type { StoreCall } from '../../src/sharing/sharing-state.ts'
 import { closing } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 

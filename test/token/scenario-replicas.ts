@@ -42,7 +42,7 @@ export function openReplica({ clock, random, client, store, observe }: ReplicaOp
   const book = openBook({ directory: undefined, clock, wallClock: clock.now, ...nothing })
   const logins = { client, book, rules: ATTEMPTS, clock, random }
   const seal = createSeal(new Secret('k'.repeat(40)), 'https://isales.test', 'obs')
-  const share = store && createShare({ ...logins, cell: store.connect(), seal, observe() {} })
+  const share = store && createShare({ ...logins, cell: store.connect(), seal, onUnreadable() {} })
   const source = createTokenSource({
     rules: RULES,
     clock,

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LOG_EVENTS, type LogEventName, type LogFields } from '../../src/log/log-events.ts'
-import { sharingLog } from '../../src/sharing/sharing-log.ts'
+import { LOG_EVENTS, type LogFields } from '../../src/log/log-events.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
@@ -49,9 +48,7 @@ const missing = failed({
 const login = grantedAs(2, { operation: 'login' })
 const recovery = grantedAs(2, { failuresBefore: 1 })
 const changed: TokenEvent = { type: 'credentials-changed', at: NOW }
-const conflictAt = (at: number): TokenEvent => ({ type: 'conflict', at })
 const assumed = grantedAs(2, { lifetimeDoubt: 'missing' })
-const tooLong = grantedAs(2, { lifetimeDoubt: 'too-long' })
 const deferred: TokenEvent = { type: 'deferred', at: NOW, because: 'busy', ms: 1000 }
 const adoptedAfter = (failuresBefore: number): TokenEvent => ({
   type: 'adopted',
@@ -135,16 +132,6 @@ describe('the log of the token', () => {
       ['warn rejection-relayed', 'warn token-rejected'],
     ],
     [
-      'warns of a conflict once while it lasts, and of the next one again',
-      [conflictAt(NOW), conflictAt(NOW + 60_000), conflictAt(NOW + 120_001)],
-      ['warn conflict', 'warn conflict'],
-    ],
-    [
-      'warns of lifetimes that are probably milliseconds',
-      [tooLong, tooLong],
-      ['info renewed', 'warn lifetime-too-long', 'info renewed'],
-    ],
-    [
       'says that a token of another replica is used, and as a recovery after failures',
       [adoptedAfter(0), down, adoptedAfter(1), adoptedAfter(2)],
       ['info token-adopted', 'warn renewal-failed', 'info recovered', 'info recovered'],
@@ -205,25 +192,5 @@ describe('the log of the token', () => {
     ['a wait for another replica', [deferred], { reason: 'busy', retryInSeconds: 1 }],
   ])('has these fields of %s', (_, events, fields) => {
     expect(linesOf(events).fields.at(-1)).toEqual(fields)
-  })
-
-  it('says when sharing ends and begins again, and when a record cannot be read', () => {
-    const lines: (readonly [LogEventName, LogFields])[] = []
-    const log: Log = (event, fields = {}) => void lines.push([event, fields])
-    const observe = sharingLog(log, PLACES)
-    observe({ type: 'alone', reason: 'timeout', code: undefined })
-    observe({ type: 'shared' })
-    observe({ type: 'unreadable' })
-    expect(lines).toMatchObject([
-      [
-        'sharing-alone',
-        {
-          reason: 'timeout',
-          detail: expect.stringContaining('The shared store is too slow. Look'),
-        },
-      ],
-      ['sharing-restored', {}],
-      ['shared-token-unreadable', {}],
-    ])
   })
 })
