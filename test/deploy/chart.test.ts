@@ -1,14 +1,8 @@
-import { once } from 'node:events'
 import { cpSync, readFileSync, rmSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { createServer } from 'node:tls'
-import type { IContainer } from 'kubernetes-models/v1/Container'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { anchorsOf } from '../docs/pages.ts'
-import { makeCertificates } from '../support/certificates.ts'
-import { serveHttp } from '../support/http-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import {
   CHART,
@@ -23,8 +17,8 @@ import {
   template,
   type Rendering,
 } from './support/chart.ts'
-import { mistakes, ofKind, podSpec, specOf } from './support/manifests.ts'
-import { podOf, unrestricted } from './support/pod.ts'
+import { mistakes, specOf } from './support/manifests.ts'
+import { podOf } from './support/pod.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
@@ -181,7 +175,6 @@ describe('the chart', () => {
       'obsUrl = https://isales-proxy.example\n',
       'check --live',
       'podMonitor.enabled=true',
-      'helm test',
       'lets these peers scrape the metrics: [{"namespaceSelector"',
     ])
       expect(text).toContain(part)
@@ -227,47 +220,5 @@ describe('the chart', () => {
       expect.arrayContaining(links.flatMap((link) => link.split('#')[1] ?? [])),
     )
     expect(list.filter((path) => path.includes('/ci/'))).toEqual([])
-  })
-
-  it('has a test that waits until a proxy is ready, and fails when none is', async () => {
-    const manifests = await render(ciValues('standalone'))
-    const [pod] = ofKind(manifests, 'Pod')
-    expect(pod?.metadata.annotations).toMatchObject({ 'helm.sh/hook': 'test' })
-    const spec = podSpec(pod)
-    const [, ...command] = spec.containers[0]?.command ?? []
-    const args = command.slice(0, -2)
-    expect(command.slice(-2)).toEqual([
-      'http://obs-isales-auth-proxy-admin:9090/readyz',
-      'tls://obs-isales-auth-proxy:443',
-    ])
-    expect(unrestricted(spec, spec.containers[0] as IContainer)).toEqual([])
-    // The Service must not send calls to it.
-    const { selector } = specOf(manifests, 'Service')
-    expect(pod?.metadata.labels).not.toMatchObject(selector as object)
-
-    let asked = 0
-    const proxy = await serveHttp((_request, response) => {
-      response.statusCode = (asked += 1) < 2 ? 503 : 200
-      response.end('no token')
-    })
-    const service = createServer(makeCertificates().server).listen(0, '127.0.0.1')
-    await once(service, 'listening')
-    const { port } = service.address() as AddressInfo
-    const places = [`${proxy.url}/readyz`, `tls://127.0.0.1:${port}`]
-    const outcome = await run(process.execPath, [...args, ...places])
-    expect(outcome).toMatchObject({ code: 0, stdout: '503 no token\n' })
-    const impatient = args.map((arg) => arg.replace('60_000', '0'))
-    service.close()
-    const dead = await run(process.execPath, [...impatient, ...places])
-    expect([dead.code, dead.stdout]).toEqual([1, expect.stringContaining(`:${port} ECONNREFUSED`)])
-    proxy.close()
-    const refused = await run(process.execPath, [...impatient, ...places])
-    expect(refused.code).toBe(1)
-    expect(refused.stdout).toMatch(/^ECONNREFUSED: connect ECONNREFUSED 127/)
-    // A name with two addresses: `AggregateError` says nothing.
-    const twice = proxy.url.replace('127.0.0.1', 'localhost')
-    const both = await run(process.execPath, [...impatient, `${twice}/readyz`, ''])
-    expect(both.stdout).toMatch(/^ECONNREFUSED: connect ECONNREFUSED/)
-    expect(both.stdout).not.toContain('AggregateError')
   })
 })

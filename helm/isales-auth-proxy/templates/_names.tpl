@@ -15,12 +15,6 @@ app.kubernetes.io/name: {{ include "isales-auth-proxy.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* The labels of the pod that `helm test` runs. */}}
-{{- define "isales-auth-proxy.testSelector" -}}
-app.kubernetes.io/name: {{ include "isales-auth-proxy.name" . | trunc 58 | trimSuffix "-" }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
-{{- end -}}
-
 {{/*
 Name, namespace, labels and annotations of an object. Takes a dict: `root`, and optionally `name`, `suffix`, `labels`,
 `annotations`, and `cluster` for an object without a namespace. What the chart sets wins over `labels`, which win over `commonLabels`.
