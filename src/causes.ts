@@ -367,7 +367,7 @@ const REFUSED = {
   'body-size': ['too-large', 'The body is longer than MAX_BODY_SIZE'],
   'chunk-extensions': ['too-large', 'The chunk extensions are too long'],
   browser: ['not-allowed', 'Origin and Sec-Fetch headers are of a browser, which must not use the token'],
-  'double-slash': ['not-allowed', 'The path has an empty segment (//) behind its beginning'],
+  'double-slash': ['not-allowed', 'The path has an empty segment (//) after its beginning'],
   'ambiguous-path': ['not-allowed', 'Segments of a path are made of letters, digits and . _ ~ -, and neither begin nor end with a dot'],
   'other-path': ['not-allowed', 'The path is outside ALLOWED_PATHS'],
   'auth-path': ['not-allowed', 'The path is like that of login or refresh, whose response would be the real token'],
