@@ -412,7 +412,7 @@ const OTHERS = {
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
     'unknown-setting', 'file-unreadable', 'empty-file', 'not-pem', 'encrypted-key', 'other-key',
     'weak-certificate', 'certificate-dates', 'http-not-allowed', 'http-allowed',
-    'leads-to-itself', 'same-path', 'no-refresh-path', 'incomplete', 'store-without-tls',
+    'same-path', 'no-refresh-path', 'incomplete', 'store-without-tls',
     'plain-store', 'same-port', 'open-listener', 'open-allowed', 'plain-listener', 'any-client',
     'weak-secret', 'long-deadline', 'unused-for-http', 'other-paths', 'insecure-node',
     'exposed-directory',

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { setDefaultHighWaterMark } from 'node:stream'
 import { EXIT, runCommand } from './cli/index.ts'
@@ -28,6 +29,14 @@ setDefaultHighWaterMark(false, 16 * 1024)
 let hangUp = (): void => undefined
 process.on('SIGHUP', () => hangUp())
 
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return ''
+  }
+}
+
 /** Neither message nor stack: they may quote what must not be shown. */
 let report = (error: unknown): void | Promise<void> => {
   const name = error instanceof Error ? error.name : typeof error
@@ -55,7 +64,7 @@ const code = await runCommand(process.argv.slice(2), {
   stderr: process.stderr,
   env,
   pid: process.pid,
-  program: process.argv[1] ?? '',
+  pidNamespace: pidNamespace(),
   hangUp(pid) {
     process.kill(pid, 'SIGHUP')
   },

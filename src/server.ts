@@ -24,8 +24,8 @@ export interface AppOptions {
   /** Names the files that are read again when they change. Default: none is. */
   readonly env?: Environment
   readonly version: string
-  /** Of this process, for the command `renew`. Default: not known. */
-  readonly pid?: number
+  /** For the command `renew`. Default: not known. */
+  readonly process?: { readonly pid: number; readonly pidNamespace: string }
   readonly log: Log
   /** Lines that the log has dropped since the start. Default: none. */
   readonly logLinesDropped?: () => number
@@ -174,7 +174,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       hosts: ownHosts(config.adminListen, [machine.toLowerCase(), ...config.allowedHosts]),
       instance: machine,
       version: options.version,
-      pid: options.pid,
+      process: options.process,
       wallClock,
       utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
       log,
@@ -210,11 +210,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     env: options.env ?? {},
     config,
     ...observers.reloads,
-    users: {
+    apply: {
       credentials({ isalesUser: user, isalesPassword: password }) {
-        const isNews = tokens.changeCredentials({ user, password })
-        if (isNews) metrics.count('credential_reloads_total', { outcome: 'success' })
-        return isNews
+        tokens.changeCredentials({ user, password })
       },
       obsLogin: login.replaceSecrets,
       isalesTls({ isalesTls }) {

@@ -45,8 +45,8 @@ export interface AdminSources extends RecordOptions {
   /** The name of the host or pod: what people call this proxy. */
   readonly instance: string
   readonly version: string
-  /** Of this process. */
-  readonly pid: number | undefined
+  /** Undefined: not known. */
+  readonly process: { readonly pid: number; readonly pidNamespace: string } | undefined
   /** Milliseconds since 1970; token instants are monotonic and become dates with it. */
   readonly wallClock: () => number
   /** Minutes by which the local time of the machine is ahead of UTC. */

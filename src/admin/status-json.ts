@@ -90,7 +90,9 @@ export function readStatus(
     instance: sources.instance,
     version: sources.version,
     /** Of the process. */
-    pid: sources.pid ?? null,
+    pid: sources.process?.pid ?? null,
+    /** What the number belongs to, such as `pid:[4026531836]`. */
+    pidNamespace: sources.process?.pidNamespace ?? null,
     /** False: hosts, paths and files are left out. */
     local,
     time: dateOf(wallNow),

@@ -72,9 +72,9 @@ function settingsTable({ settings, problems }: Loaded, { cli }: Words): string {
     cli.head,
     ...settings.map(({ name, value, source }) => {
       if (wrong.some((one) => one === name || one === `${name}_FILE`)) return [name, cli.wrong, '']
-      const [, path] = /^file (.*)/s.exec(source) ?? []
-      const given = path === undefined ? cli.environment : `${cli.file} ${path}`
-      return [name, value || '-', source === 'default' ? '' : given]
+      const from = { default: '', environment: cli.environment }
+      const given = typeof source === 'string' ? from[source] : `${cli.file} ${source.file}`
+      return [name, value || '-', given]
     }),
   ])
 }

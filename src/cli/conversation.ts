@@ -64,8 +64,8 @@ interface Run {
 
 /**
  * The conversation of `check --live`: one login, calls that change nothing (`business/interface`), a token that is not
- * valid, a refresh. Each in the form that is configured, then in those that the editions describe. It never sends a
- * second password, and stops at the first refusal.
+ * valid, a refresh. Where the token goes is tried as configured, then in the forms that the editions describe. It never
+ * sends a second password, and stops at the first refusal.
  */
 export async function converse(config: Config, io: Io) {
   const upstream = createUpstream({ config, tls: config.isalesTls, clock: systemClock })
@@ -76,7 +76,11 @@ export async function converse(config: Config, io: Io) {
 }
 
 /** @param what its facts, or what explains that something is wrong. */
-function find({ findings }: Run, topic: Finding['topic'], what: Explained | readonly Fact[]): void {
+function report(
+  { findings }: Run,
+  topic: Finding['topic'],
+  what: Explained | readonly Fact[],
+): void {
   findings.push('code' in what ? { topic, ...what } : { topic, facts: what })
 }
 
@@ -85,15 +89,18 @@ async function verdictOf(run: Run): Promise<Verdict> {
   const { outcome, store } = await logIn(run)
   if ('deferred' in outcome) {
     const code = outcome.deferred === 'guarded' ? 'logins-paused' : 'check-deferred'
-    find(run, 'login', { code, facts: [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]] })
+    report(run, 'login', {
+      code,
+      facts: [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]],
+    })
     return 'check-no-login'
   }
   if ('failure' in outcome) {
-    find(run, 'login', explained(outcome.failure, placesOf(config), 'login'))
+    report(run, 'login', explained(outcome.failure, placesOf(config), 'login'))
     return isRefusal(outcome.failure) ? 'check-refused' : 'check-no-login'
   }
   const { refreshToken, lifetime, refreshLifetime } = outcome
-  find(run, 'login', [
+  report(run, 'login', [
     ['isales', config.isalesUrl],
     ['user', config.isalesUser],
     ['lives', { seconds: lifetime.ms / 1000 }],
@@ -104,7 +111,7 @@ async function verdictOf(run: Run): Promise<Verdict> {
   if (lifetime.doubt !== undefined) {
     const isMissing = lifetime.doubt === 'missing'
     const code = isMissing ? 'no-lifetime' : 'IsalesProxyLifetimeDoubtful'
-    find(run, 'lifetime', { code, facts: [] })
+    report(run, 'lifetime', { code, facts: [] })
   }
 
   const named = await findCarrier(run, outcome)
@@ -112,8 +119,8 @@ async function verdictOf(run: Run): Promise<Verdict> {
   const isNoticed = await findRejection(run, outcome)
   const path = findPaths(run, named) ?? config.isalesRefreshPath
   // Replicas of the store have this refresh token, too.
-  if (store === undefined || store === 'alone') await findRefresh(run, outcome, path)
-  else find(run, 'refresh', [['outcome', 'not-tried']])
+  if (store === undefined || store === 'alone') await checkRefresh(run, outcome, path)
+  else report(run, 'refresh', [['outcome', 'not-tried']])
   if (store === 'alone') return 'check-store'
   if (Object.keys(run.settings).length > 0) return 'check-differs'
   return isNoticed ? 'check-works' : 'check-blind'
@@ -136,12 +143,12 @@ async function logIn(run: Run) {
   const alive = setInterval(() => undefined, MINUTE)
   const { outcome, sharing } = await logInOnce(config, client, book, io.signal)
   clearInterval(alive)
-  if (trouble !== undefined) find(run, 'state', explained(trouble, places, 'login'))
+  if (trouble !== undefined) report(run, 'state', explained(trouble, places, 'login'))
   // Only in a cluster are several replicas likely.
   if (sharing === undefined && io.env['KUBERNETES_SERVICE_HOST'] !== undefined)
-    find(run, 'store', { code: 'not-shared', facts: [] })
-  if (sharing?.state === 'alone') find(run, 'store', explainedStore(sharing, places))
-  else if (sharing !== undefined) find(run, 'store', [['outcome', 'works']])
+    report(run, 'store', { code: 'not-shared', facts: [] })
+  if (sharing?.state === 'alone') report(run, 'store', explainedStore(sharing, places))
+  else if (sharing !== undefined) report(run, 'store', [['outcome', 'works']])
   return { outcome, store: sharing?.state }
 }
 
@@ -208,7 +215,7 @@ async function findCarrier(run: Run, grant: Grant): Promise<object | undefined> 
     const text = formatTokenHeader(isalesTokenHeader)
     const { works, isAway, why, data } = await callInterface(run, grant)
     if (works) {
-      find(run, 'call', [
+      report(run, 'call', [
         ['form', text],
         ['outcome', 'works'],
       ])
@@ -219,7 +226,7 @@ async function findCarrier(run: Run, grant: Grant): Promise<object | undefined> 
     // Another form changes nothing about an iSales that is away.
     if (isAway || io.signal.aborted) break
   }
-  if (first !== undefined) find(run, 'call', first)
+  if (first !== undefined) report(run, 'call', first)
   return undefined
 }
 
@@ -244,7 +251,7 @@ async function findRejection(run: Run, grant: Grant): Promise<boolean> {
     isStatus || (status === 200 && !works && rejectionsFormat.parse(setting) !== null)
   if (!isKnown && canBeSet) run.settings['ISALES_REJECTED'] = setting
   const isNoticed = isKnown || canBeSet
-  find(run, 'invalid', isNoticed ? facts : { code: 'check-blind', facts })
+  report(run, 'invalid', isNoticed ? facts : { code: 'check-blind', facts })
   return isNoticed
 }
 
@@ -267,30 +274,17 @@ function findPaths({ config, settings }: Run, data: object): string | undefined 
   return refresh
 }
 
-/** Tries the refresh until one form of it gives a token that works. */
-async function findRefresh(run: Run, grant: Grant, path: string | undefined): Promise<void> {
+/** Refreshes as configured, and calls with the token that it gives. Where that fails, the proxy logs in. */
+async function checkRefresh(run: Run, grant: Grant, path: string | undefined): Promise<void> {
   const { config, io } = run
-  const { isalesRefreshPath: given, isalesRefreshHeaderToken: form } = config
   const { token, refreshToken } = grant
-  if (given === undefined || path === undefined || refreshToken === undefined)
-    return find(run, 'refresh', [['outcome', given === undefined ? 'off' : 'not-tried']])
-  const others = [...FIELDS, undefined].filter((one) => one !== form)
-  let first: Explained | undefined
-  for (const isalesRefreshHeaderToken of [form, ...others]) {
-    const text = isalesRefreshHeaderToken ?? 'off'
-    const how: Fact = ['form', `Authentication: ${text}`]
-    const client = clientFor(run, { ...config, isalesRefreshHeaderToken, isalesRefreshPath: path })
-    const outcome = await client.refresh({ token, refreshToken }, io)
-    const { works, why } = isGrant(outcome)
-      ? await callInterface(run, { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken })
-      : { works: false, why: explained(outcome, placesOf(config), 'refresh') }
-    if (works) {
-      if (isalesRefreshHeaderToken !== form) run.settings['ISALES_REFRESH_HEADER_TOKEN'] = text
-      return find(run, 'refresh', [how, ['outcome', 'works']])
-    }
-    first ??= { ...why, facts: [how, ...why.facts] }
-  }
-  if (first !== undefined) find(run, 'refresh', first)
-  // CTI-OBS refreshes at the path that iSales names, and the proxy serves it there: it cannot be off, then.
-  if (path === config.obsRefreshPath) run.settings['ISALES_REFRESH_PATH'] = 'off'
+  if (config.isalesRefreshPath === undefined || path === undefined || refreshToken === undefined)
+    return report(run, 'refresh', [['outcome', refreshToken === undefined ? 'not-tried' : 'off']])
+  const client = clientFor(run, { ...config, isalesRefreshPath: path })
+  const outcome = await client.refresh({ token, refreshToken }, io)
+  if (!isGrant(outcome))
+    return report(run, 'refresh', explained(outcome, placesOf(config), 'refresh'))
+  const latest = { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken }
+  const { works, why } = await callInterface(run, latest)
+  report(run, 'refresh', works ? [['outcome', 'works']] : why)
 }

@@ -27,8 +27,8 @@ export interface Io {
   readonly isUnit?: true
   /** Of this process. */
   readonly pid: number
-  /** Path of the file that Node runs. */
-  readonly program: string
+  /** What the number of this process belongs to, such as `pid:[4026531836]`; empty: not known. */
+  readonly pidNamespace: string
   /** Sends SIGHUP. @throws an error with a `code`. */
   readonly hangUp: (pid: number) => void
   /** Stdout is a terminal. */

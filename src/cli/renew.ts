@@ -1,6 +1,5 @@
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { isAbsolute } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Status } from '../admin/index.ts'
 import { codeOf } from '../causes.ts'
 import type { Explained, Fact } from '../words/index.ts'
 import { explainedResponse, openAdminClient, statusIn } from './admin-client.ts'
@@ -14,7 +13,7 @@ export const renew: Command = async (_, io) => {
   if (ask === undefined) return EXIT.usage
   const first = await ask('/status.json')
   const before = statusIn(first)
-  const why = before === undefined ? explainedResponse(first) : hangUp(before.pid, io)
+  const why = before === undefined ? explainedResponse(first) : hangUp(before, io)
   if (io.signal.aborted) return endedBy(io.signal)
   if (why !== undefined) {
     io.stderr.write(explainLine(io, 'error', why))
@@ -34,29 +33,14 @@ export const renew: Command = async (_, io) => {
 }
 
 /** @returns why the signal was not sent; undefined: it was. */
-function hangUp(pid: number | null, { hangUp: signal, program }: Io): Explained | undefined {
+function hangUp({ pid, pidNamespace }: Status, io: Io): Explained | undefined {
   const facts: Fact[] = pid === null ? [] : [['process', String(pid)]]
-  if (pid === null || !runsThis(pid, program)) return { code: 'not-here', facts }
+  // In another container the number is that of another process.
+  if (pid === null || pidNamespace !== io.pidNamespace) return { code: 'not-here', facts }
   try {
-    signal(pid)
+    io.hangUp(pid)
     return undefined
   } catch (error) {
     return { code: 'not-signalled', facts: [...facts, ['detail', codeOf(error)]] }
-  }
-}
-
-/**
- * True when this process is a Node that runs the same file. Where containers share a network, the number of one is another
- * process in the other.
- */
-function runsThis(pid: number, program: string): boolean {
-  try {
-    const own = realpathSync(program)
-    const [node = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-    const paths = args.map((arg) => (isAbsolute(arg) ? arg : `/proc/${pid}/cwd/${arg}`))
-    const isNode = /(?:^|\/)node[^/]*$/.test(node)
-    return isNode && paths.some((path) => existsSync(path) && realpathSync(path) === own)
-  } catch {
-    return false
   }
 }

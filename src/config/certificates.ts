@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { MAX_PEM, readSmallFile, shownPath, type ReadFile } from './files.ts'
-import type { SettingProblem } from './problem.ts'
 import type { Fact } from '../words/index.ts'
 import { Secret } from './secret.ts'
+import type { SettingProblem } from './settings.ts'
 
 /** What TLS needs, as PEM; what is not configured is undefined. It holds nothing else of the files. */
 export interface TlsFiles {

@@ -40,8 +40,7 @@ export function acceptsOf({
   range,
   choices = [],
 }: Omit<Format, 'parse' | 'example'>): string {
-  const unit = kind === 'secret' ? ' B' : ''
-  const limits = range === undefined ? '' : `${range.min}…${range.max}${unit}`
+  const limits = range === undefined ? '' : `${range.min}…${range.max}`
   return [limits, ACCEPTS[kind], ...choices].filter((each) => each !== '').join(', ')
 }
 
@@ -53,7 +52,7 @@ export interface Format<T = unknown> {
   readonly parse: (text: string) => T | null
   /** A text that is accepted, for settings without a default. */
   readonly example: string
-  /** Of a number: its limits as texts, and what each unit counts. */
+  /** Of a number, and of the length of a secret. */
   readonly range?: Range
   /** The closed set of texts, if there is one. */
   readonly choices?: readonly string[]
@@ -86,13 +85,6 @@ function numeric(kind: Kind, min: string, max: string, units: Range['units']): F
 /** Milliseconds, written `250ms`, `2.8s`, `5m` or `1h`; a bare number is seconds. */
 export function duration(min: string, max: string): Format<number> {
   return numeric('duration', min, max, { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 })
-}
-
-/** The shortest text that `duration` reads as the same number of milliseconds. */
-export function formatDuration(ms: number): string {
-  if (ms >= 3_600_000 && ms % 3_600_000 === 0) return `${ms / 3_600_000}h`
-  if (ms >= 60_000 && ms % 60_000 === 0) return `${ms / 60_000}m`
-  return ms === 0 || ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`
 }
 
 /** Bytes, written `64KiB`, `1.5MiB`, `1GiB`, or a bare number of bytes. */
@@ -135,6 +127,9 @@ export function orOff<T>(format: Format<T>): Format<T | typeof OFF> {
 
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]/
+/** Controls; quotes, which an env file of Docker keeps; a full-width comma. */
+// oxlint-disable-next-line no-control-regex
+const UNFIT = /[\u0000-\u001f\u007f"'\u2018-\u201f\uff0c]/
 
 /** A user of iSales: 1 to 49 bytes of UTF-8 without control characters, kept as it is. */
 export const user: Format<string> = {
@@ -148,14 +143,14 @@ export const user: Format<string> = {
 export function secret(minBytes: number): Format<Secret> {
   const parse = (text: string): Secret | null =>
     text.includes('\0') || Buffer.byteLength(text) < minBytes ? null : new Secret(text)
-  const range = { min: String(minBytes), max: '64KiB', units: {} }
+  const range = { min: `${minBytes}B`, max: '64KiB', units: {} }
   return { kind: 'secret', parse, range, example: '…', redact: () => REDACTED, verbatim: true }
 }
 
 /** The path of a file or a directory. */
 export const filePath: Format<string> = {
   kind: 'file',
-  parse: (text) => (CONTROL.test(text) ? null : text),
+  parse: (text) => (UNFIT.test(text) ? null : text),
   example: '/etc/isales/file',
 }
 
@@ -203,7 +198,7 @@ export const hosts = list(host)
 export const clientNames: Format<readonly string[]> = {
   ...list({
     kind: 'client-names',
-    parse: (text: string) => (CONTROL.test(text) || text.length > 253 ? null : text || null),
+    parse: (text: string) => (UNFIT.test(text) || text.length > 253 ? null : text || null),
     example: '',
   }),
   example: 'cti-obs.example',
@@ -220,11 +215,8 @@ export const serverName: Format<string> = {
 export const noProxy: Format<string> = {
   kind: 'hosts',
   parse(text) {
-    const hosts = text
-      .toLowerCase()
-      .split(/[\s,]+/)
-      .filter(Boolean)
-    return /[;\u3001]/.test(text) ? null : hosts.join(',')
+    if (/[;\u3001]/.test(text) || UNFIT.test(text)) return null
+    return (text.toLowerCase().match(/[^\s,]+/g) ?? []).join(',')
   },
   example: '.svc,10.0.0.0/8',
 }

@@ -12,9 +12,8 @@ export {
   type StoreAddress,
   type TokenHeader,
 } from './formats.ts'
-export { loadConfig, type Environment, type Loaded } from './load.ts'
-export type { SettingProblem } from './problem.ts'
+export { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
 export { watchFiles, type Part, type ReloadListener } from './reload.ts'
 export { Secret } from './secret.ts'
-export { PUBLISHED_REFRESH_PATH, SECRET_VARIABLES, type Config } from './settings.ts'
+export { PUBLISHED_REFRESH_PATH, SECRET_VARIABLES, type SettingProblem } from './settings.ts'
 export { nearest } from './unknown-variables.ts'

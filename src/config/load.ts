@@ -1,23 +1,32 @@
+import type { Fact } from '../words/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
 import { readSmallFile, shownPath, type ReadFile } from './files.ts'
 import { acceptsOf, OFF } from './formats.ts'
-import type { SettingProblem } from './problem.ts'
-import type { Fact } from '../words/index.ts'
 import { brokenRules } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
   following,
   nameOf,
   SETTING_LIST,
-  type Config,
   type Given,
   type Setting,
   type SettingKey,
+  type SettingProblem,
 } from './settings.ts'
-import { typingAccident } from './typing.ts'
 import { unknownVariables } from './unknown-variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The whole configuration. Durations are milliseconds, sizes bytes; what is unset and has no default is undefined, and
+ * so is `off`. The key `isalesUrl` is read from the variable `ISALES_URL`.
+ */
+export type Config = Omit<Given, 'allowedPaths'> &
+  ReturnType<typeof following> & {
+    /** The contents of the files that TLS needs, as they are now. */
+    readonly isalesTls: TlsFiles
+    readonly listenTls: TlsFiles
+  }
 
 /** One setting in force, as it may be shown to anybody who may see the status page. */
 export interface EffectiveSetting {
@@ -25,8 +34,7 @@ export interface EffectiveSetting {
   readonly name: string
   /** `[redacted]` for a secret; null when it is not set, or could not be read. */
   readonly value: string | null
-  /** `default`, `environment` or `file /path`. */
-  readonly source: string
+  readonly source: 'default' | 'environment' | { readonly file: string }
 }
 
 export type Loaded = {
@@ -69,20 +77,18 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   if (isWrong) return { ok: false, config: { ...given, isalesTls, listenTls }, problems, settings }
   const whole = given as Given
   const config: Config = Object.freeze({ ...whole, ...following(whole), isalesTls, listenTls })
-  return { ok: true, config, problems, settings: settings.map((one) => withDefault(one, config)) }
+  /** Defaults that follow from other settings. */
+  const followed: Readonly<Record<string, string | undefined>> = {
+    ISALES_REFRESH_PATH: config.isalesRefreshPath,
+    ALLOWED_PATHS: config.allowedPaths.join(','),
+  }
+  const shown = settings.map(({ name, value, source }) => {
+    return { name, value: value ?? followed[name] ?? null, source }
+  })
+  return { ok: true, config, problems, settings: shown }
 }
 
 type FileKey = Extract<SettingKey, `${string}File`>
-
-/** A default that follows from other settings. */
-function withDefault(setting: EffectiveSetting, config: Config): EffectiveSetting {
-  const { isalesRefreshPath, allowedPaths } = config
-  const followed: Readonly<Record<string, string | undefined>> = {
-    ISALES_REFRESH_PATH: isalesRefreshPath,
-    ALLOWED_PATHS: allowedPaths.join(','),
-  }
-  return { ...setting, value: setting.value ?? followed[setting.name] ?? null }
-}
 
 /** The values of the settings. What could not be read has none. */
 function readSettings(env: Environment, readFile: ReadFile) {
@@ -92,14 +98,15 @@ function readSettings(env: Environment, readFile: ReadFile) {
   const settings = SETTING_LIST.map((setting): EffectiveSetting => {
     const { key, name } = setting
     const input = readInput(setting, env, readFile)
-    if (input.text !== undefined || input.problem !== undefined) set.add(key)
-    const { text = setting.default, file, source } = input
-    const { value = null, problem } = input.problem ? input : parse(setting, input, text)
-    if (problem !== undefined) problems.push(problem)
+    const { variable, file, text = setting.default, why } = input
+    if (input.text !== undefined || why !== undefined) set.add(key)
     if (file !== undefined) values[`${key}File`] = file
+    const { value = null, ...wrong } = why ? { problem: why } : parse(setting, input, text)
+    if (wrong.problem) problems.push({ setting: variable, ...wrong.problem })
     if (text === undefined || value === null) return { name, value: null, source: 'default' }
     // Only what is set, or has a default, has a key: `off` is undefined.
     values[key] = value === OFF ? undefined : value
+    const source = input.text === undefined ? 'default' : file ? { file } : 'environment'
     // What takes any text may have been given a URL with a password, such as NO_PROXY.
     return { name, value: setting.redact?.(text) ?? withoutLogin(text), source }
   })
@@ -107,16 +114,17 @@ function readSettings(env: Environment, readFile: ReadFile) {
   return { given: values as Partial<Given>, settings, problems, isSet }
 }
 
-/** Where a value comes from. */
+type Problem = Omit<SettingProblem, 'setting'> & { readonly setting?: string }
+
+/** What a setting is read from. */
 interface Input {
-  /** Undefined when the setting is not set, or its file could not be read. */
-  readonly text?: string | undefined
-  readonly problem?: SettingProblem
-  readonly value?: undefined
-  readonly source: string
-  /** The variable to name when the text is wrong. */
+  /** To be named when the text is wrong. */
   readonly variable: string
+  /** The path of the file that holds the text. */
   readonly file?: string
+  /** Undefined: the setting is not set, or could not be read, and `why` says why. */
+  readonly text?: string
+  readonly why?: Problem
 }
 
 /** What an editor, `echo` or Windows adds is no part of a secret. */
@@ -126,40 +134,28 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   const { name, fileName, verbatim } = setting
   const lower = name.toLowerCase()
   const variable = setting.lowerCaseToo && (env[lower] ?? '') !== '' ? lower : name
-  const path = fileName === undefined ? undefined : env[fileName]?.trim() || undefined
+  const file = fileName === undefined ? undefined : env[fileName]?.trim() || undefined
   const raw = variable === fileName ? undefined : env[variable]
-  const text = verbatim ? raw?.replace(LINE_END, '') : raw?.trim()
-  const isSet = text !== undefined && text !== ''
-  if (isSet && path !== undefined) {
-    const facts = [['otherSetting', fileName ?? '']] as const
-    const problem: SettingProblem = { setting: name, code: 'set-twice', facts }
-    return { problem, variable, source: 'default' }
+  const text = (verbatim ? raw?.replace(LINE_END, '') : raw?.trim()) || undefined
+  if (file === undefined || fileName === undefined) {
+    // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
+    if (text?.includes('\uFFFD')) return { variable, why: { code: 'not-utf8', facts: [] } }
+    return text === undefined ? { variable } : { variable, text }
   }
-  if (path !== undefined && fileName !== undefined) {
-    const found = readText(path, readFile)
-    const source = `file ${path}`
-    if (typeof found === 'string') return { text: found, file: path, variable: fileName, source }
-    return { problem: { setting: fileName, ...found }, file: path, variable: fileName, source }
-  }
-  if (!isSet) return { variable, source: 'default' }
-  // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
-  if (text.includes('\uFFFD'))
-    return {
-      problem: { setting: variable, code: 'not-utf8', facts: [] },
-      variable,
-      source: 'default',
-    }
-  return { text, variable, source: 'environment' }
+  if (text !== undefined)
+    return { variable, why: { code: 'set-twice', facts: [['otherSetting', fileName]] } }
+  const found = readText(file, readFile)
+  const input = { variable: fileName, file }
+  return typeof found === 'string' ? { ...input, text: found } : { ...input, why: found }
 }
 
 /** Bytes; no password is longer. */
 const MAX_SECRET_FILE = 64 * 1024
 
 /** The text of a file without the line end of an editor, or what is wrong with it. */
-function readText(path: string, readFile: ReadFile): string | Omit<SettingProblem, 'setting'> {
+function readText(path: string, readFile: ReadFile): string | Problem {
   const read = readFile(path, MAX_SECRET_FILE)
-  const shown = shownPath(path)
-  const facts: readonly Fact[] = shown === undefined ? [] : [['file', shown]]
+  const facts = fileFacts(path)
   if (!read.ok) return { code: 'file-unreadable', facts: [...facts, ['detail', read.problem]] }
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(read.bytes)
@@ -169,41 +165,51 @@ function readText(path: string, readFile: ReadFile): string | Omit<SettingProble
   }
 }
 
-interface Parsed {
-  readonly value?: unknown
-  readonly problem?: SettingProblem
+function fileFacts(path: string | undefined): readonly Fact[] {
+  const shown = path === undefined ? undefined : shownPath(path)
+  return shown === undefined ? [] : [['file', shown]]
 }
 
 /** The value of a text, what is wrong with it, or both where it is only doubtful. */
-function parse(setting: Setting, { variable, file }: Input, text: string | undefined): Parsed {
+function parse(
+  setting: Setting,
+  { variable, file }: Input,
+  text: string | undefined,
+): { readonly value?: unknown; readonly problem?: Problem | undefined } {
   const { name, kind, redact, verbatim, fileName, required } = setting
-  const example = `${variable}=${setting.default || setting.example}`
+  const example: Fact = ['example', `${variable}=${setting.default || setting.example}`]
   if (text === undefined) {
     if (!required) return {}
-    const facts: Fact[] = [['example', example]]
-    if (fileName !== undefined) facts.unshift(['otherSetting', fileName])
-    return { problem: { setting: variable, code: 'not-set', facts } }
+    const other: readonly Fact[] = fileName === undefined ? [] : [['otherSetting', fileName]]
+    return { problem: { code: 'not-set', facts: [...other, example] } }
   }
   const value = setting.parse(text)
-  const accident = typingAccident(setting, verbatim ? text : (redact?.(text) ?? text))
-  if (value !== null && accident === undefined) return { value }
+  if (value !== null) {
+    const doubt = verbatim && typingAccident(name, text)
+    if (!doubt) return { value }
+    const facts = [...doubt.facts, ...fileFacts(file)]
+    return { value, problem: { ...doubt, setting: name, facts, isWarning: true } }
+  }
   // A URL may hold a password, and what was given for a file may be the secret itself.
   const isSecret = redact !== undefined || verbatim || kind === 'file' || text.includes('@')
-  const facts: Fact[] = isSecret
-    ? []
-    : [['found', JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)]]
-  if (accident === undefined) facts.push(['accepts', acceptsOf(setting)])
-  if (accident === undefined && file === undefined && kind !== 'secret')
-    facts.push(['example', example])
-  const isNamed = accident === 'own-name' || accident === 'is-path'
-  if (accident !== undefined && !isNamed) facts.push(['detail', accident])
-  const shown = file && shownPath(file)
-  if (shown) facts.push(['file', shown])
-  const problem: SettingProblem = {
-    setting: accident ? name : variable,
-    code: accident === undefined ? 'not-accepted' : isNamed ? accident : 'typing',
-    facts,
-    isWarning: verbatim && value !== null ? true : undefined,
-  }
-  return verbatim ? { value, problem } : { problem }
+  const facts: Fact[] = [['accepts', acceptsOf(setting)]]
+  const found = text.length > 60 ? `${text.slice(0, 60)}…` : text
+  if (!isSecret) facts.unshift(['found', JSON.stringify(found)])
+  if (file === undefined && kind !== 'secret') facts.push(example)
+  return { problem: { code: 'not-accepted', facts: [...facts, ...fileFacts(file)] } }
+}
+
+/**
+ * What an env file, a copied line or an input method adds to a user or a password. It may be meant so, and one that is
+ * wrong costs an attempt to log in.
+ */
+function typingAccident(name: string, text: string): Problem | undefined {
+  const typing = (detail: string) => ({ code: 'typing', facts: [['detail', detail]] }) as const
+  if (text.startsWith(`${name}=`)) return { code: 'own-name', facts: [] }
+  if (text !== text.trim()) return typing('spaces')
+  if (/[\r\n]/.test(text)) return typing('lines')
+  if (/^(["'\u2018-\u201f]).*["'\u2018-\u201f]$/su.test(text)) return typing('quotes')
+  // Full-width, or invisible.
+  if (/[\uff01-\uff5e\u3000\p{Cf}]/u.test(text)) return typing('odd-character')
+  return /^(?:\/[\w.-]+){2,}$/.test(text) ? { code: 'is-path', facts: [] } : undefined
 }

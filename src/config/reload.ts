@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
-import { loadConfig, type Environment, type Loaded } from './load.ts'
-import type { SettingProblem } from './problem.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
 import { Secret } from './secret.ts'
-import type { Config } from './settings.ts'
+import { FILE_VARIABLES, type SettingProblem } from './settings.ts'
 
 /** What files hold, in four parts: the settings of each, which may be named with `_FILE`, and what follows from them. */
 const PARTS = {
@@ -40,11 +40,14 @@ interface ReloadOptions extends ReloadListener {
   readonly env: Environment
   /** In force. */
   readonly config: Config
-  /** Each gets the configuration when its part is sound, and other than before. True: it reports that by itself. */
-  readonly users: Readonly<Record<Part, (latest: Config) => boolean | void>>
+  /** Each gets the configuration when its part is sound, and other than before. */
+  readonly apply: Readonly<Record<Part, (latest: Config) => void>>
   /** Milliseconds between two looks at the metadata of the files. Default 500. */
   readonly interval?: number
 }
+
+/** Milliseconds that a reload which somebody asks for waits for files at most. */
+const MAX_WAIT = 1000
 
 /** Looks without another change before files are read: those that belong together are written one after the other. */
 const QUIET_LOOKS = 3
@@ -54,29 +57,42 @@ const QUIET_LOOKS = 3
  * rename over the file or the `..data` swap of a mounted Secret. What is wrong stays in force as it was, and is said once.
  */
 export function watchFiles(options: ReloadOptions) {
-  const { env, config, users, interval = 500, onWarning, onReloaded, onProblems } = options
-  const pathOf = (name: string): string => env[`${name}_FILE`]?.trim() ?? ''
+  const { env, config, apply, interval = 500, onWarning, onReloaded, onProblems } = options
+  const pathOf = (variable: string): string => env[variable]?.trim() ?? ''
   const parts = Object.entries<PartOf>(PARTS).map(([part, { names, keys }]) => ({
     part: part as Part,
     names,
     keys,
-    files: names.filter((name) => pathOf(name) !== ''),
+    files: names.map((name) => `${name}_FILE`).filter((variable) => pathOf(variable) !== ''),
     hash: hashOf(config, keys),
     problems: '[]',
   }))
-  const paths = parts.flatMap(({ files }) => files.map(pathOf))
+  // All that a reload reads, also of the store.
+  const paths = FILE_VARIABLES.map(pathOf).filter((path) => path !== '')
   /** Inode, time of change and size of all files, at the last look and when they were last read. */
   const marks = { seen: '', read: '' }
   let quiet = 0
+  let looking: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
 
-  /** Asynchronous, since a mount that hangs must stop no call. */
-  async function look(): Promise<void> {
-    const found = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)))
-    const mark = found.map((file) => file && `${file.ino} ${file.ctimeMs} ${file.size}`).join()
+  /**
+   * One file after the other: where a mount hangs, that takes one of Node's four threads for files and DNS, and what is
+   * read synchronously after the last of them is never begun.
+   */
+  async function lookAtAll(): Promise<void> {
+    const found: string[] = []
+    for (const path of paths) {
+      const file = await stat(path).catch(() => undefined)
+      found.push(file === undefined ? '' : `${file.ino} ${file.ctimeMs} ${file.size}`)
+    }
+    const mark = found.join()
     quiet = mark === marks.seen ? quiet + 1 : 0
     marks.seen = mark
+  }
+  function look(): Promise<void> {
+    looking ??= lookAtAll().finally(() => (looking = undefined))
+    return looking
   }
 
   function read(): void {
@@ -94,7 +110,8 @@ export function watchFiles(options: ReloadOptions) {
       if (errors.length > 0 || (hash === one.hash && former === '[]')) continue
       one.hash = hash
       own.forEach(onWarning)
-      if (users[part](latest as Config) !== true) onReloaded(files.map((name) => `${name}_FILE`))
+      apply[part](latest as Config)
+      onReloaded(files)
     }
   }
 
@@ -111,8 +128,8 @@ export function watchFiles(options: ReloadOptions) {
   // They may have changed since the configuration was read.
   if (paths.length > 0) void now().then(schedule)
   return {
-    /** Reads the files now. */
-    now,
+    /** Reads the files now. Resolves after a second at the latest. */
+    now: () => Promise.race([now(), delay(MAX_WAIT, undefined, { ref: false })]),
     close(): void {
       isClosed = true
       clearTimeout(timer)

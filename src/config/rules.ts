@@ -1,9 +1,8 @@
 import { endpointOf, isLoopback, type ListenAddress } from './address.ts'
 import type { StoreAddress } from './formats.ts'
 import type { SettingCode } from '../causes.ts'
-import type { SettingProblem } from './problem.ts'
 import type { Secret } from './secret.ts'
-import { nameOf, type Given, type SettingKey } from './settings.ts'
+import { nameOf, type Given, type SettingKey, type SettingProblem } from './settings.ts'
 
 /** The first is of use only together with the second. */
 const USEFUL_ONLY_WITH: readonly (readonly [SettingKey, SettingKey])[] = [
@@ -30,17 +29,12 @@ export function* brokenRules(
   given: Partial<Given>,
   isSet: (key: SettingKey) => boolean,
 ): Generator<SettingProblem> {
-  const error = (setting: string, code: SettingCode, other?: string): SettingProblem => ({
-    setting,
-    code,
-    facts: other === undefined ? [] : [['otherSetting', other]],
-  })
-  const warning = (setting: string, code: SettingCode): SettingProblem => ({
-    setting,
-    code,
-    facts: [],
-    isWarning: true,
-  })
+  const error = (setting: string, code: SettingCode, other?: string): SettingProblem => {
+    return { setting, code, facts: other === undefined ? [] : [['otherSetting', other]] }
+  }
+  const warning = (setting: string, code: SettingCode): SettingProblem => {
+    return { ...error(setting, code), isWarning: true }
+  }
   const { isalesUrl: url, isalesLoginPath: loginPath, sessionStoreUrl: store } = given
   const { listen, adminListen, obsPassword, clientDeadline = 0 } = given
 
@@ -48,8 +42,6 @@ export function* brokenRules(
     if (given.isalesAllowHttp === true) yield warning('ISALES_ALLOW_HTTP', 'http-allowed')
     else yield error('ISALES_URL', 'http-not-allowed')
   }
-  if (url !== undefined && [listen, adminListen].some((own) => leadsTo(url, own)))
-    yield warning('ISALES_URL', 'leads-to-itself')
   for (const key of ['httpsProxy', 'isalesTlsServerName'] as const)
     if (given[key] !== undefined && url?.startsWith('http:') === true)
       yield warning(nameOf(key), 'unused-for-http')
@@ -109,14 +101,6 @@ function isRemote(store: StoreAddress | undefined): boolean {
 }
 
 const ANY: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
-
-/** As far as can be seen without DNS. */
-function leadsTo(url: string, address: ListenAddress | undefined): boolean {
-  if (address === undefined) return false
-  const { host, port } = endpointOf(new URL(url))
-  const own = isLoopback(host) && (isLoopback(address.host) || ANY.has(address.host))
-  return port === address.port && (host === address.host || own)
-}
 
 function collide(one: ListenAddress, other: ListenAddress): boolean {
   if (one.port === 0 || one.port !== other.port) return false

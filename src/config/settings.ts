@@ -1,4 +1,5 @@
-import type { TlsFiles } from './certificates.ts'
+import type { SettingCode } from '../causes.ts'
+import type { Explained } from '../words/index.ts'
 import * as is from './formats.ts'
 
 /** What is known of a setting: how it is written, and what stands in when it is not set. */
@@ -87,18 +88,6 @@ export type Given = { readonly [Key in SettingKey]: ValueOf<Definitions[Key]> } 
   ]?: string | undefined
 }
 
-/**
- * The whole configuration. Durations are milliseconds, sizes bytes; what is unset and has no default is undefined, and
- * so is `off`. The key `isalesUrl` is read from the variable `ISALES_URL`.
- */
-export type Config = Omit<Given, 'allowedPaths'> & ReturnType<typeof following> & Certificates
-
-/** The contents of the files that TLS needs, as they are now. */
-export interface Certificates {
-  readonly isalesTls: TlsFiles
-  readonly listenTls: TlsFiles
-}
-
 const LOGIN = /auth\/login$/
 const PUBLISHED_PREFIX = '/rest/isales/v1/openapi/obs/'
 /** Whatever the configuration says, iSales responds to this path with a real token. */
@@ -129,6 +118,15 @@ export function following(given: Given) {
   }
 }
 
+/** What is wrong or doubtful with a setting. Its facts hold no secret. */
+export interface SettingProblem extends Explained {
+  /** The environment variable. */
+  readonly setting: string
+  readonly code: SettingCode
+  /** A warning does not keep the program from starting. Default: an error. */
+  readonly isWarning?: true | undefined
+}
+
 /** A setting as plain data. */
 export interface Setting extends Definition {
   readonly key: SettingKey
@@ -151,6 +149,11 @@ function settingOf([key, definition]: [string, Definition]): Setting {
   const variables = [...new Set([name, fileName, lower])].filter((one) => one !== undefined)
   return { ...definition, key: key as SettingKey, name, fileName, variables }
 }
+
+/** The variables that may name a file whose content is read. */
+export const FILE_VARIABLES: readonly string[] = SETTING_LIST.flatMap(({ variables }) =>
+  variables.filter((one) => one.endsWith('_FILE')),
+)
 
 /** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
 export const SECRET_VARIABLES = SETTING_LIST.filter(({ redact }) => redact).flatMap(

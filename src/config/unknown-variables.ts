@@ -1,7 +1,6 @@
 import { distance } from 'fastest-levenshtein'
-import type { SettingProblem } from './problem.ts'
 import type { Fact } from '../words/index.ts'
-import { SETTING_LIST } from './settings.ts'
+import { SETTING_LIST, type SettingProblem } from './settings.ts'
 
 /** Every variable that means something to us. */
 export const KNOWN: readonly string[] = SETTING_LIST.flatMap(({ variables }) => variables)

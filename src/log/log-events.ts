@@ -59,11 +59,6 @@ export const LOG_EVENTS = {
     level: 'warn',
     msg: 'iSales gave no lifetime that can be believed; the default is taken',
   },
-  'secret-reloaded': {
-    level: 'info',
-    audit: true,
-    msg: 'The secret changed; logging in with the new one',
-  },
   'state-in-memory': {
     level: 'warn',
     msg: 'STATE_DIR is not set: attempts to log in are counted in memory only, and a restart forgets them',

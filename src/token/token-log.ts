@@ -118,7 +118,7 @@ export function tokenLog(log: Log, places: Places): (event: TokenEvent) => void 
         return
       case 'credentials-changed':
         isOver('outage')
-        return log('secret-reloaded')
+        return
     }
   }
 }

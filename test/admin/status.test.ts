@@ -39,6 +39,7 @@ describe('status.json', () => {
       instance: 'site-a-active',
       version: '1.4.0',
       pid: 4711,
+      pidNamespace: 'pid:[4026531836]',
       local: true,
       time: '2026-03-02T09:41:05.000Z',
       utcOffset: 0,

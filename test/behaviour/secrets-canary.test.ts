@@ -140,7 +140,7 @@ describe('no secret is shown', () => {
     sim.set({ password: CANARIES.rotated })
     writeFileSync(file, CANARIES.rotated)
     await served.renew()
-    await served.logged('secret-reloaded')
+    await served.logged('files-reloaded')
     await until(() => sim.state().logins === 2)
     writeFileSync(file, `${CANARIES.rotated}\u0000${CANARIES.wrongPassword}`.repeat(9000))
     await served.renew()

@@ -182,12 +182,15 @@ describe('check --live', () => {
     },
   )
 
-  test('a refresh that never works is to be turned off, and one that is off is not tried', async () => {
+  test('a refresh that does not work is said, and one that is off is not tried', async () => {
     const { sim } = await openIsales()
-    sim.failRefresh({ status: 404, times: 'always' })
-    expect((await checkAt(sim)).settings).toEqual({ ISALES_REFRESH_PATH: 'off' })
+    sim.failRefresh({ status: 403, times: 'always' })
+    const failing = await checkAt(sim)
+    expect([failing.verdict, failing.settings]).toEqual(['check-works', {}])
+    const said = failing.findings.find(({ topic }) => topic === 'refresh')
+    expect(said?.facts).toContainEqual(['status', 403])
     const off = await checkAt(sim, { ISALES_REFRESH_PATH: 'off' })
-    expect([off.verdict, off.settings]).toEqual(['check-works', {}])
+    expect(off.findings).toContainEqual({ topic: 'refresh', facts: [['outcome', 'off']] })
   })
 
   test.each<readonly [Partial<Switches>, string, string, string]>([

@@ -29,7 +29,7 @@ export function ioOf(
     env,
     isTTY,
     pid: process.pid,
-    program: '',
+    pidNamespace: '',
     hangUp: () => undefined,
     signal,
     onHangUp: () => undefined,

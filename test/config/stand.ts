@@ -1,7 +1,7 @@
 import type { FileRead, ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
-import type { Config } from '../../src/config/settings.ts'
-import type { SettingProblem } from '../../src/config/problem.ts'
+import type { Config } from '../../src/config/index.ts'
+import type { SettingProblem } from '../../src/config/index.ts'
 import { en, lineOf } from '../../src/words/index.ts'
 
 export const PASSWORD = 'pa55word-canary'

@@ -422,14 +422,14 @@ describe.skipIf(without)('on a machine', () => {
   })
 
   it('runs by the unit for an older systemd, and uses a changed password', async () => {
-    const before = await count('secret-reloaded')
+    const before = await count('files-reloaded')
     await runBlock('useradd')
     await until(
       async () => (await machine.run('curl -sS http://127.0.0.1:9090/livez')).code === 0,
       20_000,
     )
     await machine.succeed('printf %s older > /etc/isales-auth-proxy/password')
-    await until(async () => (await count('secret-reloaded')) > before)
+    await until(async () => (await count('files-reloaded')) > before)
     expect(await show('isales-auth-proxy', 'User')).toBe('isales-auth-proxy')
     expect(await show('isales-auth-proxy', 'DynamicUser')).toBe('no')
     for (const unit of ['isales-auth-proxy', 'isales-auth-proxy.socket'])

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
-import type { Config } from '../../src/config/settings.ts'
+import type { Config } from '../../src/config/index.ts'
 import type { LogFields } from '../../src/log/log-events.ts'
 import { configOf } from '../support/config.ts'
 import { connectRaw, exchangeRaw, requestText, type ReadOptions } from '../support/raw-client.ts'

@@ -1,6 +1,6 @@
 // What a seed decides: the world, what is done to it, and when. Acts, traffic and network draw from generators of their own,
 // so that one act less changes nothing else.
-import type { Config } from '../../src/config/settings.ts'
+import type { Config } from '../../src/config/index.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
 
 export type LinkName = 'isales' | 'store' | 'proxy'

@@ -66,7 +66,7 @@ describe('programs that share', () => {
     sim.set({ password: 'new-password' })
     for (const [index, { program }] of replicas.entries()) {
       file(`password-${index + 1}`, 'new-password')
-      await program.line('secret-reloaded')
+      await program.line('files-reloaded')
       await until(() => sim.state().logins === 2)
     }
     await delay(1000)

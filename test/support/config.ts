@@ -1,5 +1,5 @@
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import type { Config } from '../../src/config/settings.ts'
+import type { Config } from '../../src/config/index.ts'
 
 /** @throws with all that is wrong with the settings. */
 export function configOf(env: Environment): Config {

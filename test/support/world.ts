@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
-import type { Config } from '../../src/config/settings.ts'
+import type { Config } from '../../src/config/index.ts'
 import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/log-events.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import {

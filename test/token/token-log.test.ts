@@ -95,9 +95,9 @@ describe('the log of the token', () => {
       ['warn refresh-refused', 'info renewed', 'warn refresh-refused'],
     ],
     [
-      'says that the secret was reloaded, and starts the failures anew',
+      'starts the failures anew when the secret has changed',
       [rejected, changed, rejected],
-      ['error login-rejected', 'info secret-reloaded', 'error login-rejected'],
+      ['error login-rejected', 'error login-rejected'],
     ],
     [
       'says that an operator asks',
@@ -107,7 +107,7 @@ describe('the log of the token', () => {
     [
       'says of no recovery by refreshes while a changed secret is refused',
       [changed, rejected, grantedAs(2, { loginDue: true }), grantedAs(3)],
-      ['info secret-reloaded', 'error login-rejected', 'info renewed', 'info recovered'],
+      ['error login-rejected', 'info renewed', 'info recovered'],
     ],
     [
       'warns once of lifetimes that had to be assumed, and again after a good one',
