@@ -2,13 +2,12 @@
 // another checkout. Two processes of one program differ by 5 %, however long they run: so each figure is the median of
 // several starts, and in each of them the two are measured in turns, in short bursts.
 import { join } from 'node:path'
-import { launch, smallRequests } from './measure.mjs'
+import { burstMs, sideBySide, smallRequests } from './measure.mjs'
 import { median, shuffled } from './report.mjs'
 
 const WARM_MS = 5000
 const BURSTS = 20
 const FEW_BURSTS = 8
-const BURST = { min: 120, max: 200 }
 
 /** Name, upstream, connections. */
 const FIGURES = [
@@ -20,28 +19,23 @@ const FIGURES = [
 ]
 
 /** One start of both: the quotient of each figure with this upstream. */
-const startBoth = async ({ kind, other, urls, ...bench }) => {
-  const upstream = urls[kind]
-  const figures = FIGURES.filter(([, needs]) => needs === kind)
-  const both = []
-  try {
-    for (const built of shuffled([undefined, other]))
-      both.push({ built, ...(await launch({ ...bench, name: 'this proxy', upstream, built })) })
+const startBoth = ({ kind, other, urls, ...bench }) => {
+  const order = { ...bench, name: 'this proxy', upstream: urls[kind] }
+  return sideBySide([order, { ...order, built: other }], async (both) => {
     for (const proxy of both) await smallRequests(proxy, WARM_MS)
     const quotients = []
-    for (const [name, , connections] of figures) {
-      const costs = new Map([undefined, other].map((built) => [built, []]))
+    for (const [name, needs, connections] of FIGURES) {
+      if (needs !== kind) continue
+      const costs = new Map(both.map(({ built }) => [built, []]))
       for (let burst = 0; burst < (connections === 64 ? BURSTS : FEW_BURSTS); burst += 1) {
-        const ms = BURST.min + Math.random() * (BURST.max - BURST.min)
+        const ms = burstMs()
         for (const proxy of shuffled(both))
           costs.get(proxy.built).push((await smallRequests(proxy, ms, connections)).cpuUs)
       }
       quotients.push([name, median(costs.get(undefined)) / median(costs.get(other))])
     }
     return quotients
-  } finally {
-    for (const { running } of both) await running.stop()
-  }
+  })
 }
 
 /** Rows of a table: figure, median of all starts, the least and the most. */

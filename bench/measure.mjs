@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { cpuMs, firstResponse, freePort, rssMb, start } from './process.mjs'
+import { shuffled } from './report.mjs'
 import { AUTHORIZATION, BIG, BIG_MIB, PATHS, SMALL_BODY } from './upstream.mjs'
 
 const run = promisify(execFile)
@@ -66,6 +67,23 @@ export const launch = async ({ name, node, upstream, caFile, dir, built, more = 
   } catch (error) {
     await running.stop()
     throw error
+  }
+}
+
+/** Milliseconds of one load: short, so that the proxies of a comparison meet the same state of the machine. */
+export const burstMs = () => 120 + Math.random() * 80
+
+/**
+ * Starts these proxies beside each other, so that what else the machine does meets them all alike; ends them when
+ * `measure`, which gets them as a list, has ended.
+ */
+export const sideBySide = async (orders, measure) => {
+  const proxies = []
+  try {
+    for (const order of shuffled(orders)) proxies.push({ ...order, ...(await launch(order)) })
+    return await measure(proxies)
+  } finally {
+    for (const { running } of proxies) await running.stop()
   }
 }
 

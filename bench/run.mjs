@@ -13,8 +13,10 @@ import { parseArgs } from 'node:util'
 import {
   allocation,
   bigResponses,
+  burstMs,
   CORES,
   launch,
+  sideBySide,
   smallRequests,
   stopLoad,
   SUBJECTS,
@@ -54,8 +56,6 @@ const QUICK = {
   bodies: 3,
 }
 const IDLE_MS = 500
-/** Milliseconds of load: short, so that the proxies of a comparison meet the same state of the machine. */
-const BURST = { min: 120, max: 200 }
 
 /** Connections, beside the 64 of the other figures. */
 const OTHER_LOADS = [1, 256, 1000]
@@ -129,27 +129,20 @@ const prepare = () => {
 }
 
 /**
- * One cycle, every process started anew. The proxies wait beside each other and are measured in
- * turns, so that what else the machine does meets them all alike.
+ * One cycle, every process started anew.
  */
 const cycle = async ({ plan, record, say, ...bench }) => {
   const names = [OWN, 'floor', FASTIFY]
-  const sideBySide = async (upstream, measure) => {
-    const proxies = []
-    try {
-      for (const name of names) proxies.push([name, await launch({ ...bench, name, upstream })])
-      await measure(async (visit) => {
-        for (const [name, proxy] of shuffled(proxies))
-          await visit(proxy, (figure, value) => record(name, figure, value))
-      })
-    } finally {
-      for (const [, proxy] of proxies) await proxy.running.stop()
-    }
+  const orders = (upstream) => names.map((name) => ({ ...bench, name, upstream }))
+  /** Measures in turns, and records. */
+  const inTurns = (proxies) => async (visit) => {
+    for (const proxy of shuffled(proxies))
+      await visit(proxy, (figure, value) => record(proxy.name, figure, value))
   }
   // What is recorded at the same index was measured within a second.
   const bursts = async (each, count, figure, connections) => {
     for (let burst = 0; burst < count; burst += 1) {
-      const ms = BURST.min + Math.random() * (BURST.max - BURST.min)
+      const ms = burstMs()
       await each(async (proxy, note) => {
         const { cpuUs, perSecond } = await smallRequests(proxy, ms, connections)
         note(figure, cpuUs)
@@ -159,7 +152,8 @@ const cycle = async ({ plan, record, say, ...bench }) => {
   }
 
   say('small requests and bodies')
-  await sideBySide(bench.urls.plain, async (each) => {
+  await sideBySide(orders(bench.urls.plain), async (proxies) => {
+    const each = inTurns(proxies)
     await sleep(IDLE_MS)
     await each((proxy, note) => note('rssIdle', rssMb(proxy.running)))
     await each((proxy) => smallRequests(proxy, plan.warmMs))
@@ -171,7 +165,8 @@ const cycle = async ({ plan, record, say, ...bench }) => {
     for (const count of OTHER_LOADS) await bursts(each, plan.otherBursts, `cpu${count}`, count)
   })
   say('HTTPS')
-  await sideBySide(bench.urls.tls, async (each) => {
+  await sideBySide(orders(bench.urls.tls), async (proxies) => {
+    const each = inTurns(proxies)
     await each((proxy) => smallRequests(proxy, plan.warmMs))
     await bursts(each, plan.tlsBursts, 'cpuTls')
   })

@@ -1,8 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
-import { until } from '../support/until.ts'
 import { openStand, post } from '../proxy/stand.ts'
 
 const GOOD = '{"result":0}'
@@ -14,13 +12,6 @@ const open = (steps: Step | readonly Step[], env: Readonly<Record<string, string
   openStand({ respond: () => steps, env })
 
 describe('a response that is looked into', () => {
-  it('and is good comes as it came', async () => {
-    const stand = await open(responseBytes(GOOD, { fields: ['ETag: "a"'] }))
-    const response = await stand.exchange(post('x'))
-    expect([response.text, response.header('etag')]).toEqual([GOOD, '"a"'])
-    expect(stand.logins()).toBe(1)
-  })
-
   it('is asked for in no coding; one that comes in a coding all the same is relayed as it came', async () => {
     const packed = gzipSync('{"result":7}')
     const head = `${OK}Content-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n\r\n`
@@ -55,27 +46,6 @@ describe('a response that is looked into', () => {
     expect((await stand.exchange(post('x'))).text).toBe('{"result":7}')
     const page = await fetch(`${stand.admin}/status.json`)
     expect(await page.json()).toMatchObject({ finding: 'refusals', state: 'degraded' })
-  })
-
-  it('and turns out too large, in many small chunks, to a client that is slow, comes whole', async () => {
-    const warnings: Error[] = []
-    const note = (warning: Error): void => void warnings.push(warning)
-    process.on('warning', note)
-    const chunk = [`400\r\n${'x'.repeat(1024)}\r\n`, { waitMs: 0 }]
-    const stand = await open([
-      CHUNKED,
-      ...Array.from({ length: 200 }, () => chunk).flat(),
-      '0\r\n\r\n',
-    ])
-    const client = await stand.connect()
-    client.pause()
-    await client.send(post('x'))
-    await until(() => stand.business().length === 1)
-    await delay(300)
-    client.resume()
-    expect((await client.read()).body).toHaveLength(200 * 1024)
-    expect(warnings).toEqual([])
-    process.off('warning', note)
   })
 
   it.each<[string, readonly Step[], number]>([

@@ -23,13 +23,13 @@ async function statusesOf(count: number, port: number): Promise<ReadonlySet<numb
 }
 
 /** The program as it is delivered, before a simulated iSales; and its port. */
-async function startProgram(prefix: string) {
+async function startProgram() {
   const sim = await createSimulator()
-  const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '30s' }), { prefix })
-  const { proxy, admin } = await program.addresses()
+  const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '30s' }))
+  const { proxy } = await program.addresses()
   const port = Number(new URL(proxy).port)
   await program.line('logged-in')
-  return { sim, program, port, admin }
+  return { sim, program, port }
 }
 
 test('probes have a place beside 100 connections on the admin port, silent ones and heads that do not end', async () => {
@@ -76,7 +76,7 @@ function peakOf({ process }: ReturnType<typeof start>): number {
 }
 
 test('16 heads ahead of each of 1,000 slow calls take no memory', async () => {
-  const { sim, program, port } = await startProgram('')
+  const { sim, program, port } = await startProgram()
   sim.hang({ operation: 'business', times: 'always' })
   const clients = await hold(1000, port, { bytes: TASKS })
   const padded = requestText(HEAD, ['Host: localhost', `X-Padding: ${PADDING}`], '')
@@ -90,7 +90,7 @@ test('16 heads ahead of each of 1,000 slow calls take no memory', async () => {
 }, 60_000)
 
 test('300 bodies of 1 MiB whose ends do not come keep no call out, and take no memory', async () => {
-  const { program, port } = await startProgram('')
+  const { program, port } = await startProgram()
   const head = `${HEAD}\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n`
   const held = await hold(300, port, { bytes: head + 'x'.repeat(300_000) })
   expect(await statusesOf(5, port)).toEqual(new Set([200]))

@@ -79,17 +79,6 @@ describe('behind a request that iSales keeps waiting', () => {
   })
 })
 
-it('more than 16 requests behind one in its packet close the connection, and nothing stays in flight', async () => {
-  for (const first of [get(), post('first')]) {
-    stand.serve([{ waitMs: 10_000 }])
-    const client = await stand.connect()
-    await client.send(first + SECOND.repeat(40))
-    expect((await client.closed()).left).toHaveLength(0)
-    await stand.idle()
-    expect(stand.business().length).toBeLessThanOrEqual(1)
-  }
-})
-
 it('behind a response that has begun, the connection closes without a word', async () => {
   const rest = gate()
   stand.serve(['HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nbeg', () => rest.opened, 'ins'])

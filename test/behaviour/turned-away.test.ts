@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { REFUSALS } from '../../src/causes.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
-import { exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { ACCOUNT, REQUIRE } from './cti-obs.ts'
@@ -24,19 +23,6 @@ test('a request that is refused is told why, logged and counted, but not timed, 
   expect(linesOf(world, 'access')).toMatchObject([
     { method: 'GET', path: '/elsewhere', status: 403, code: 'not-allowed' },
   ])
-})
-
-test('a body in chunks that is too large is refused with its reason, and iSales sees nothing of it', async () => {
-  const world = await openWorld({ env: { MAX_BODY_SIZE: '1KiB' } })
-  const head = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\n`
-  const body = `Transfer-Encoding: chunked\r\n\r\n401\r\n${'x'.repeat(1025)}\r\n0\r\n\r\n`
-  const response = await exchangeRaw(world, head + body)
-  expect([response.status, response.header('connection')]).toEqual([413, 'close'])
-  const detail = REFUSALS['body-size'][1]
-  expect(JSON.parse(response.text)).toMatchObject({ code: 'too-large', detail, sent: 'no' })
-  expect(world.sim.requests()).toEqual([])
-  expect(linesOf(world, 'client-refused')).toMatchObject([{ reason: 'body-size' }])
-  expect(await world.metric('isales_proxy_requests_refused_total{reason="body-size"}')).toBe(1)
 })
 
 test('logins and refreshes of CTI-OBS are logged by what came of them', async () => {

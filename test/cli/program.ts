@@ -19,7 +19,6 @@ export type Start = ReturnType<typeof builtProgram>
 interface StartOptions {
   readonly uid?: number
   readonly from?: string
-  readonly prefix?: string
 }
 
 /** The program as it is delivered; what is started is ended with the test. */
@@ -38,12 +37,10 @@ export function builtProgram() {
   const start = (
     args: readonly string[],
     env: Environment,
-    /** `prefix`: of the shell command that becomes the program. */
-    { uid, from = directory(), prefix = '' }: StartOptions = {},
+    { uid, from = directory() }: StartOptions = {},
   ): Program => {
     const node = uid === undefined ? process.execPath : nodeForAll()
-    const command = [node, join(from, 'main.js'), ...args]
-    const child = spawn('/bin/sh', ['-c', `${prefix} exec "$@"`, 'sh', ...command], {
+    const child = spawn(node, [join(from, 'main.js'), ...args], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       uid,

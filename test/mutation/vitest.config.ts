@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: [
       'test/token/{book,client,evidence,lifecycle,protocol,source,token}.test.ts',
-      'test/proxy/{headers,paths,remembered,retry,validate}.test.ts',
+      'test/proxy/{headers,paths,retry,validate}.test.ts',
       'test/obs/tickets.test.ts',
       'test/sharing/seal.test.ts',
     ],
