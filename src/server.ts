@@ -105,7 +105,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
-  const isales = createIsalesClient({ ...config, post: upstream.post, clock, wallClock })
+  const isales = createIsalesClient({ ...config, post: upstream.post, clock })
   const logins = { client: isales, book: openStateDir(), rules: config, clock, random }
   const share = await openShare({
     ...logins,

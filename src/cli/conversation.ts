@@ -153,7 +153,7 @@ async function logIn(run: Run) {
 }
 
 function clientFor({ post }: Run, config: Config) {
-  return createIsalesClient({ ...config, post, clock: systemClock, wallClock: Date.now })
+  return createIsalesClient({ ...config, post, clock: systemClock })
 }
 
 /** The token that goes into the headers. */

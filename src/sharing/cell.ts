@@ -1,4 +1,5 @@
 import type { StoreFailureReason } from '../causes.ts'
+import { HOUR } from '../clock.ts'
 
 // What the store holds of one account: one value, and how it is changed. The store knows no rule of tokens and logins.
 
@@ -32,7 +33,7 @@ export interface Cell {
 }
 
 /** Milliseconds that a value is kept after it was written: longer than any token, pause or proof. */
-const KEPT_FOR = 48 * 3600 * 1000
+const KEPT_FOR = 48 * HOUR
 
 /** KEYS the value; ARGV seen next. Managed services restrict scripts: the key is literally `KEYS[1]`, no global is set. */
 export const SWAP = `

@@ -1,6 +1,12 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { Secret } from '../config/index.ts'
-import { parseStored, stored, type Credentials, type Entry, type Grant } from '../token/index.ts'
+import {
+  parseStoredBook,
+  storedBook,
+  type Credentials,
+  type Entry,
+  type Grant,
+} from '../token/index.ts'
 
 /** What the replicas know of one account. Instants are on the monotonic clock of this process. */
 export interface Account {
@@ -25,7 +31,6 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 /** Bytes; two tokens of 8192 each and the book fit. */
 const MAX_SEALED = 32 * 1024
-const MAX_ENTRIES = 20
 /** In the purposes and in the authenticated data: a breaking change of what is sealed is another place. */
 export const VERSION = 'v4'
 
@@ -98,10 +103,9 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
 type Written = ReturnType<typeof written>
 
 function written({ token, book, asking }: Account, offset: number) {
-  const latest = [...book].sort(([, one], [, other]) => other.at - one.at).slice(0, MAX_ENTRIES)
   return {
     token: token && writtenToken(token, offset),
-    book: Object.fromEntries(latest.map(([name, entry]) => [name, stored(entry, offset)])),
+    book: storedBook(book, offset),
     asking: asking && { ...asking, since: asking.since + offset },
   }
 }
@@ -119,13 +123,9 @@ function writtenToken({ grant, fingerprint }: SharedToken, offset: number) {
 }
 
 function read({ token, book, asking }: Written, offset: number, now: number): Account {
-  const entries = Object.entries(book).flatMap(([name, value]) => {
-    const entry = parseStored(value, offset, now)
-    return entry === undefined ? [] : [[name, entry] as const]
-  })
   return {
     token: token && readToken(token, offset, now),
-    book: new Map(entries),
+    book: parseStoredBook(book, offset, now) ?? new Map(),
     asking: asking && { ...asking, since: asking.since - offset },
   }
 }

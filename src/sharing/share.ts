@@ -67,15 +67,14 @@ export function createShare(options: ShareOptions) {
   let seen = ''
   let offset: number | undefined
   let unreadable = ''
-  /** The last swap. One at a time: an older view must not overwrite a later one. */
-  let swapping: Promise<unknown> = Promise.resolve()
+  let lastLook = Promise.resolve()
   /** The token at hand. */
   let ours: SharedToken | undefined
   let adoptedAt: number | undefined
   /** Those of the last token request. */
   let credentials: Credentials | undefined
   /** The store does not know of logins with these: it was away. */
-  let unshared: Credentials | undefined
+  let loginsTheStoreLacks: Credentials | undefined
   /** The token request in flight. */
   let obtaining: Promise<unknown> | undefined
   /** Who takes what the looks find. Undefined: before the start, and after the stop. */
@@ -85,14 +84,12 @@ export function createShare(options: ShareOptions) {
 
   // The one swap.
 
-  const swap = (rewrite: Rewrite) => {
-    const swapped = swapping.then(() => swapNow(rewrite))
-    swapping = swapped
-    return swapped
-  }
-
-  /** @returns undefined while the store is away. */
-  const swapNow = async (rewrite: Rewrite) => {
+  /**
+   * One connection: replies come in the order of what was asked, so that an older view never replaces a later one.
+   *
+   * @returns undefined while the store is away.
+   */
+  const swap = async (rewrite: Rewrite) => {
     let isFresh = false
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const account = opened()
@@ -158,13 +155,15 @@ export function createShare(options: ShareOptions) {
 
   /** Without the store one refusal counts as `LOGIN_REJECTED_ATTEMPTS`: the others may each try as well. */
   const askAlone = (ask: Ask): Promise<Outcome> => {
-    unshared = ask.credentials
-    const client = withBook({ ...options, client: keeping(ask) })
+    loginsTheStoreLacks = ask.credentials
+    const client = withBook({ ...options, client: rememberingGrants(ask) })
     return client({ ...ask, weight: rules.loginRejectedAttempts })
   }
 
   const askForAll = async (ask: Ask): Promise<Outcome> => {
-    const outcome = await withBook({ ...options, client: keeping(ask), book: shared })(ask)
+    const outcome = await withBook({ ...options, client: rememberingGrants(ask), book: shared })(
+      ask,
+    )
     // The login that follows a refused refresh goes on: another replica would slip in between.
     const isFollowed = ask.operation === 'refresh' && 'failure' in outcome && outcome.pause === 0
     // Mostly the end of a login has been written with what this process does not do any more.
@@ -178,7 +177,7 @@ export function createShare(options: ShareOptions) {
   }
 
   /** iSales, and what it grants is at hand before it is written. */
-  const keeping = ({ operation, credentials: by }: Ask): IsalesClient => {
+  const rememberingGrants = ({ operation, credentials: by }: Ask): IsalesClient => {
     const keep = (outcome: Awaited<ReturnType<IsalesClient['login']>>) => {
       if (!isGrant(outcome)) return outcome
       const fingerprint = seal.fingerprint(by)
@@ -210,7 +209,7 @@ export function createShare(options: ShareOptions) {
         return { ...withOurs(account, now), book: withEntry(account, fingerprint, entry), asking }
       })
       if (swapped === undefined) {
-        unshared = of
+        loginsTheStoreLacks = of
         return local.update(of, change)
       }
       const { entry, isChanged } = updated
@@ -229,7 +228,7 @@ export function createShare(options: ShareOptions) {
   const look = async (): Promise<void> => {
     // The token source takes what is obtained first.
     if (obtaining !== undefined) return void (await swap(sayAgain))
-    const missed = unshared
+    const missed = loginsTheStoreLacks
     const entry = missed && (await local.update(missed, NO_CHANGE)).entry
     const found = await swap((account, now) => {
       if (missed === undefined || entry === undefined)
@@ -238,25 +237,26 @@ export function createShare(options: ShareOptions) {
       const both = merged(entry, account.book.get(name) ?? NO_ENTRY)
       return { ...withOurs(account, now), book: withEntry(account, name, both) }
     })
-    if (found !== undefined && unshared === missed) unshared = undefined
+    if (found !== undefined && loginsTheStoreLacks === missed) loginsTheStoreLacks = undefined
     const there = found?.account.token
     if (obtaining === undefined && isBetter(there, ours, clock.now())) take?.(adopt(there))
   }
 
   const keepLooking = (): void => {
     if (take === undefined) return
-    const again = (): void => void look().then(keepLooking)
-    looking = clock.setTimer(again, LOOK_EVERY)
+    looking = clock.setTimer(() => {
+      lastLook = look().then(keepLooking)
+    }, LOOK_EVERY)
   }
 
   const adopt = (token: SharedToken): Grant => {
     ours = token
     adoptedAt = clock.now()
     const isOwn = credentials !== undefined && token.fingerprint === seal.fingerprint(credentials)
-    // A grant of another replica crosses out the attempts that are known here.
+    // A grant crosses out the attempts before it.
     if (isOwn && credentials !== undefined)
-      void local.update(credentials, ({ attempts, open }) =>
-        attempts > 0 && !open ? NO_ENTRY : undefined,
+      void local.update(credentials, ({ attempts, at }) =>
+        attempts > 0 && token.grant.sentAt > at ? NO_ENTRY : undefined,
       )
     return { ...token.grant, adopted: true, foreign: !isOwn }
   }
@@ -292,7 +292,7 @@ export function createShare(options: ShareOptions) {
       looking?.cancel()
       take = undefined
       await obtaining
-      await swapping
+      await lastLook
       cell.stop()
     },
   }

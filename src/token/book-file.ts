@@ -3,14 +3,14 @@ import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cause, causeOfDisk, codeOf, CODES } from '../causes.ts'
-import { SECOND, type Clock, type Timer } from '../clock.ts'
-import { isObject, parseObject } from '../json.ts'
+import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
+import { parseObject } from '../json.ts'
 import type { Failure } from '../words/index.ts'
 import {
   merged,
   NO_ENTRY,
-  parseStored,
-  stored,
+  parseStoredBook,
+  storedBook,
   type BookStore,
   type Change,
   type Entry,
@@ -46,7 +46,6 @@ interface Kept {
   readonly number: number
 }
 
-const MAX_ENTRIES = 100
 /** So many times another process may be quicker. */
 const MAX_ROUNDS = 100
 const FORMAT = 4
@@ -114,14 +113,22 @@ export function openBook(options: BookFileOptions): BookStore {
     return { update: async (credentials, change) => keep(credentials, change) }
   const versions = openVersions(directory, options.onExposed)
 
-  /** A file that is none of ours is as good as none: the next version replaces it. */
+  /** What it had is lost, which is shown for a while though the next version replaces it. */
+  const reportForeign = (): void => {
+    const why = { cause: cause('disk-foreign', 'disk') }
+    report(why)
+    clock.setTimer(() => {
+      if (trouble === why) report(undefined)
+    }, MINUTE)
+  }
+
   const load = async (): Promise<void> => {
     const { number, text } = await versions.read()
     // It is read once: an instant in the future, of a date that was set back, is taken as now.
     if (number === contents.number) return
     const now = clock.now()
     const found = number === 0 ? contents : parsed(text, wallClock() - now, now)
-    if (found === undefined) report({ cause: cause('disk-foreign', 'disk') })
+    if (found === undefined) reportForeign()
     contents = { ...(found ?? contents), number }
   }
 
@@ -136,8 +143,7 @@ export function openBook(options: BookFileOptions): BookStore {
       const entry = change(before, clock.now())
       if (entry === undefined) return { entry: before, isChanged: false }
       const id = idOf(credentials)
-      const others = [...entries].filter(([other]) => other !== id).slice(1 - MAX_ENTRIES)
-      const next = { number: number + 1, salt, entries: new Map([...others, [id, entry]]) }
+      const next = { number: number + 1, salt, entries: new Map([...entries, [id, entry]]) }
       if (!(await versions.write(next.number, formatted(next, wallClock() - clock.now())))) continue
       contents = next
       const latest = keptOf(credentials)
@@ -145,7 +151,7 @@ export function openBook(options: BookFileOptions): BookStore {
       // What was changed in memory while the disk took its time goes on from this.
       if (latest !== undefined && latest !== missed)
         kept = [...kept, { ...latest, number: next.number }]
-      if (kept.length === 0) report(undefined)
+      if (kept.length === 0 && trouble?.cause.code !== 'disk-foreign') report(undefined)
       return { entry, isChanged: true }
     }
     throw new Error('other processes were quicker each time')
@@ -205,31 +211,23 @@ function present(inFile: Entry, missed: Kept | undefined, number: number): Entry
 /** Undefined for what is not a file of ours. */
 function parsed(text = '', offset: number, now: number): Omit<Contents, 'number'> | undefined {
   const { version, salt, entries } = parseObject(text) ?? {}
-  if (version !== FORMAT || typeof salt !== 'string' || !isObject(entries)) return undefined
-  const found = new Map<string, Entry>()
-  for (const [name, value] of Object.entries(entries)) {
-    const entry = parseStored(value, offset, now)
-    if (entry === undefined) return undefined
-    found.set(name, entry)
-  }
+  const found = parseStoredBook(entries, offset, now)
+  if (version !== FORMAT || typeof salt !== 'string' || found === undefined) return undefined
   return { salt, entries: found }
 }
 
 /** @param offset what the date is ahead of our clock, milliseconds. */
 function formatted({ entries, salt }: Contents, offset: number): string {
-  const all = [...entries].map(([name, entry]) => [name, stored(entry, offset)] as const)
-  return `${JSON.stringify({ version: FORMAT, salt, entries: Object.fromEntries(all) })}\n`
+  return `${JSON.stringify({ version: FORMAT, salt, entries: storedBook(entries, offset) })}\n`
 }
 
 // One text in a directory, changed by compare and swap: `book-8.json` comes after `book-7.json`.
 
 const VERSION = /^book-(\d{1,12})\.(?:json|[0-9a-f]+\.new)$/
-const MAX_FILE = 64 * 1024
 /** So many versions stay, the latest among them: who is less behind finds that its number is taken. */
 const KEPT = 8
 const WRITABLE_BY_ALL = 0o002
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
-const EXISTING_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 /** Another process was quicker, or has swept the scratch file of one that stood still. */
 const TAKEN = new Set(['EEXIST', 'ENOENT'])
@@ -276,12 +274,10 @@ export function openVersions(directory: string, onExposed: () => void) {
     return found
   }
 
-  /** Undefined: it is too long to be one of ours. */
-  const textOf = async (number: number): Promise<string | undefined> => {
-    const file = await open(pathOf(number), EXISTING_FILE)
+  const textOf = async (number: number): Promise<string> => {
+    const file = await open(pathOf(number), O_RDONLY | O_NOFOLLOW)
     try {
-      const { size } = await file.stat()
-      return size <= MAX_FILE ? await file.readFile('utf8') : undefined
+      return await file.readFile('utf8')
     } finally {
       await file.close()
     }
@@ -296,8 +292,8 @@ export function openVersions(directory: string, onExposed: () => void) {
           return { number, text: number === 0 ? undefined : await textOf(number) }
         } catch (error) {
           const code = codeOf(error)
-          // A symbolic link, or a directory.
-          if (code === 'ELOOP' || code === 'EISDIR') return { number, text: undefined }
+          // A symbolic link.
+          if (code === 'ELOOP') return { number, text: undefined }
           // It was swept meanwhile: there is a newer one.
           if (code !== 'ENOENT') throw error
         }

@@ -24,15 +24,14 @@ import {
 
 /**
  * What is known of logins with some credentials. Instants are milliseconds on the monotonic clock. Credentials are
- * proven when iSales has granted them a token within 24 h and has not refused them since. The entry is the lock, too:
- * each change of it is a compare and swap.
+ * proven when iSales has granted them a token within 24 h and has not refused them since.
  */
 export interface Entry {
   /** Logins since the last grant that iSales may have counted as a wrong password, one in flight included. */
   readonly attempts: number
   /** Those of them that it refused. */
   readonly refusals: number
-  /** When the last one began or ended; later where `Retry-After` asked for more, or an operator ended the last pause. */
+  /** When the last one began or ended, or its `Retry-After` ends. Of a fourth one that an operator forced, 7 min later. */
   readonly at: number
   /** A login is in flight. */
   readonly open: boolean
@@ -69,6 +68,8 @@ const PROOF = 24 * HOUR
 /** A refresh that prolongs a proof by less is not written. */
 const PROOF_STEP = HOUR
 const MAX_COUNT = 1e6
+/** What is stored has no more of them. */
+const MAX_ENTRIES = 20
 /** Logins that an operator may have at any time; after them one in 15 min. */
 const MAX_ATTEMPTS = 4
 /** After one attempt, two, and more. So few do not lock an account: at most four in 15 min. */
@@ -117,7 +118,7 @@ export function waitOf(
   if (entry.open && Math.abs(now - entry.at) < OPEN_FOR) return { deferred: 'busy', ms: LOOK_EVERY }
   const full = entry.attempts < MAX_ATTEMPTS ? -Infinity : entry.at + REFUSED_PAUSE
   const from = notBefore(entry, rules)
-  // The end of a login that an operator has forced is looked for.
+  // A login in flight that is dated ahead is looked for, too.
   const most = entry.open && entry.at > now ? OPEN_FOR : Infinity
   const ms = Math.min(most, (forced ? Math.min(from, full) : from) - now)
   return ms > 0 ? { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) } : undefined
@@ -225,10 +226,19 @@ export function merged(entry: Entry, other: Entry): Entry {
   }
 }
 
-// An entry outside of the process: its instants are by another clock, and null where there is none.
+// A book outside of the process: its instants are by another clock, and null where there is none.
 
-/** @param offset what the other clock is ahead of ours, milliseconds. */
-export function stored({ at, provenUntil, ...rest }: Entry, offset: number) {
+/**
+ * The latest entries, as JSON.
+ *
+ * @param offset what the other clock is ahead of ours, milliseconds.
+ */
+export function storedBook(book: ReadonlyMap<string, Entry>, offset: number) {
+  const latest = [...book].sort(([, one], [, other]) => other.at - one.at).slice(0, MAX_ENTRIES)
+  return Object.fromEntries(latest.map(([name, entry]) => [name, stored(entry, offset)]))
+}
+
+function stored({ at, provenUntil, ...rest }: Entry, offset: number) {
   const instant = (time: number): number | null =>
     Number.isFinite(time) ? Math.round(time + offset) : null
   return { ...rest, at: instant(at), provenUntil: instant(provenUntil) }
@@ -238,7 +248,22 @@ export function stored({ at, provenUntil, ...rest }: Entry, offset: number) {
  * Undefined for what this program would not have written. What lies further ahead than anything that it writes was
  * written before the clock was set back, and counts as now.
  */
-export function parseStored(value: unknown, offset: number, now: number): Entry | undefined {
+export function parseStoredBook(
+  value: unknown,
+  offset: number,
+  now: number,
+): ReadonlyMap<string, Entry> | undefined {
+  if (!isObject(value)) return undefined
+  const book = new Map<string, Entry>()
+  for (const [name, each] of Object.entries(value)) {
+    const entry = parseStored(each, offset, now)
+    if (entry === undefined) return undefined
+    book.set(name, entry)
+  }
+  return book
+}
+
+function parseStored(value: unknown, offset: number, now: number): Entry | undefined {
   if (!isObject(value)) return undefined
   const { attempts, refusals, open } = value
   const instant = (time: unknown, most: number): number | undefined => {

@@ -21,7 +21,7 @@ export const NO_EVIDENCE = {
   judged: false,
   /** First attempts that were rejected since the last acceptance. */
   rejectedInRow: 0,
-  /** iSales has accepted a call with these credentials. */
+  /** iSales has accepted a call of this process. */
   everAccepted: false,
   /** Until then a rejection waits for evidence before it asks for a newer token. */
   doubtUntil: -Infinity,

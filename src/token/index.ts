@@ -6,8 +6,8 @@
 export {
   merged,
   NO_ENTRY,
-  parseStored,
-  stored,
+  parseStoredBook,
+  storedBook,
   withBook,
   type BookOptions,
   type BookStore,

@@ -266,9 +266,9 @@ export const adopted: Step<Grant> = (before, grant, given) => {
   // The token at hand was obtained with credentials that are new here only: what is known of it stays.
   const isAtHand = found.headerValue.reveal() === former?.headerValue.reveal()
   const token = isAtHand ? former : found
-  const next = withToken(state, token, given)
+  const after = withToken(state, token, given)
   return {
-    state: isAtHand ? { ...next, evidence } : next,
+    state: isAtHand ? { ...after, evidence } : after,
     event: { type: 'adopted', at: given.now, token, failuresBefore },
   }
 }

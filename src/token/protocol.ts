@@ -9,7 +9,7 @@ import {
   type CertificateSeen,
   type StatusSeen,
 } from '../causes.ts'
-import type { Clock } from '../clock.ts'
+import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
 import { Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
 import type { Post, PostResult } from '../upstream/index.ts'
@@ -95,11 +95,11 @@ export interface Lifetime {
 }
 
 /** Milliseconds. No lifetime that is believed is longer, or shorter than the next. */
-const MAX_LIFETIME = 24 * 3600 * 1000
+const MAX_LIFETIME = 24 * HOUR
 /** The interface counts in seconds: less than one is an error of iSales, and obeying it would be a hot loop. */
-export const MIN_LIFETIME = 1000
+export const MIN_LIFETIME = SECOND
 /** The published example. */
-const DEFAULT_LIFETIME = 300_000
+const DEFAULT_LIFETIME = 5 * MINUTE
 /** A header value over this would not pass iSales' own limits; no token is so long. */
 const MAX_TOKEN = 8192
 /** RFC 9110 section 5.5, VCHAR only: nothing that ends or splits a header value. */
@@ -116,12 +116,10 @@ export interface IsalesClientOptions extends Pick<
 > {
   readonly post: Post
   readonly clock: Clock
-  /** Milliseconds since 1970, for a `Retry-After` that is a date. */
-  readonly wallClock: () => number
 }
 
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
-  const { isalesLoginPath, isalesRefreshPath = '', isalesTokenHeader, clock, wallClock } = options
+  const { isalesLoginPath, isalesRefreshPath = '', isalesTokenHeader, clock } = options
 
   const post = async (
     request: Omit<Parameters<Post>[0], 'signal'>,
@@ -130,9 +128,9 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
     onSent?.()
     const sentAt = clock.now()
     const result = await options.post({ ...request, signal })
-    if (!result.ok) return failureOf(result)
+    if (!result.ok) return failureOfPost(result)
     const plain = options.isalesUrl.startsWith('http:')
-    return parseResponse({ ...result, plain }, sentAt, wallClock())
+    return parseResponse({ ...result, plain }, sentAt)
   }
 
   return {
@@ -158,7 +156,7 @@ export function withScheme(scheme: string, token: string): string {
   return scheme === '' ? token : `${scheme} ${token}`
 }
 
-function failureOf(result: Extract<PostResult, { ok: false }>): AuthFailure {
+function failureOfPost(result: Extract<PostResult, { ok: false }>): AuthFailure {
   const { failure, cause: why, code, written, certificate } = result
   const known = { cause: why, reason: authFailureOf(why), detail: code, certificate }
   if (why.code === 'egress-login') return { kind: 'egress', ...known }
@@ -173,28 +171,24 @@ type TokenResponse = Omit<Extract<PostResult, { ok: true }>, 'ok'> & { readonly 
  * Judges the response to a login or a refresh. It never throws: whatever came has a reason.
  *
  * @param sentAt when the request was sent, on the monotonic clock.
- * @param wallNow milliseconds since 1970, for a `Retry-After` that is a date.
  */
-export function parseResponse(
-  response: TokenResponse,
-  sentAt: number,
-  wallNow: number,
-): Grant | AuthFailure {
+export function parseResponse(response: TokenResponse, sentAt: number): Grant | AuthFailure {
   const { status } = response
   const judged = status >= 200 && status < 300 ? judgeBody(response, sentAt) : judgeStatus(response)
   if (isGrant(judged) || judged.kind === 'refused') return judged
-  return { ...judged, retryAfter: parseRetryAfter(response.retryAfter, wallNow) }
+  return { ...judged, retryAfter: parseRetryAfter(response.retryAfter) }
 }
 
 function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {
   const { status, contentType, body } = response
   if (body === undefined) return malformed(status, 'body-too-long')
-  if (isWebPage(contentType, body)) return failed('untouched', cause('not-isales'), status, 'page')
+  if (isWebPage(contentType, body))
+    return failureOf('untouched', cause('not-isales'), status, 'page')
   const json = parseObject(body)
   if (json === undefined) return malformed(status, 'no-json')
   const { result, resultData } = json
   if (result === undefined || result === null) return malformed(status, 'no-result')
-  if (isFailure(result)) return failed('refused', cause('result'), status, resultText(result))
+  if (isFailure(result)) return failureOf('refused', cause('result'), status, resultText(result))
   if (!isObject(resultData)) return malformed(status, 'no-resultData')
   const token = parseToken(resultData['token'])
   if (token === undefined) return malformed(status, 'no-token')
@@ -223,17 +217,10 @@ export function isMissing({ status }: AuthFailure): boolean {
   return status === 404 || status === 405
 }
 
-/**
- * RFC 9110 section 10.2.3: seconds or an HTTP date. Milliseconds from `wallNow`, never negative;
- * undefined when it is neither.
- */
-export function parseRetryAfter(value: string | undefined, wallNow: number): number | undefined {
-  if (value === undefined) return undefined
+/** Seconds to milliseconds. Undefined for anything else: a date (RFC 9110 section 10.2.3) is not read. */
+function parseRetryAfter(value = ''): number | undefined {
   const text = value.trim()
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
-  // An HTTP date names its month. Date.parse would take `1.5` and `-5` for dates, too.
-  const instant = /[A-Za-z]{3}/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(instant) ? undefined : Math.max(0, instant - wallNow)
+  return /^\d{1,9}$/.test(text) ? Number(text) * SECOND : undefined
 }
 
 /** A status that is no success. 401 and 403 say it themselves; of others the shape of iSales does: `result` is not 0. */
@@ -244,7 +231,7 @@ function judgeStatus(response: TokenResponse): AuthFailure {
   const page = isWebPage(contentType, body)
   const found = causeOfStatus({ status, shaped, page, plain })
   const kind = kindOf(found, { status, shaped, page })
-  return failed(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
+  return failureOf(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
 }
 
 /** What a response says of the credentials. One of a gateway says nothing, whatever its body is. */
@@ -287,10 +274,10 @@ function parseLifetime(value: unknown, tooLong: number): Lifetime {
   return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long' } : { ms }
 }
 
-function failed(kind: FailureKind, why: Cause, status: number, detail: string): AuthFailure {
+function failureOf(kind: FailureKind, why: Cause, status: number, detail: string): AuthFailure {
   return { kind, cause: why, reason: authFailureOf(why), status, detail }
 }
 
 function malformed(status: number, detail: string): AuthFailure {
-  return failed('unclear', cause('not-isales'), status, detail)
+  return failureOf('unclear', cause('not-isales'), status, detail)
 }

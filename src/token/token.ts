@@ -89,7 +89,7 @@ export interface Ask extends Sending {
   readonly forced?: boolean
   /** Failed token requests in a row before this one. */
   readonly failures: number
-  /** As how many refusals one counts, when others may each try as well. Default: 1. */
+  /** As how many refusals one counts: all that are allowed, when other replicas may try the same. Default: 1. */
   readonly weight?: number | undefined
 }
 

@@ -8,10 +8,10 @@ import {
   merged,
   NO_ENTRY,
   notBefore,
-  parseStored,
+  parseStoredBook,
   pauseAfter,
   prolonged,
-  stored,
+  storedBook,
   waitOf,
   withBook,
   type BookStore,
@@ -182,14 +182,22 @@ describe('a login waits', () => {
   })
 })
 
-describe('an entry outside of the process', () => {
+describe('a book outside of the process', () => {
   const entry: Entry = { attempts: 4, refusals: 2, at: NOW, open: true, provenUntil: -Infinity }
   const kept = { attempts: 4, refusals: 2, at: NOW + 7, open: true, provenUntil: null }
+  const parse = (value: unknown) => parseStoredBook({ one: kept, other: value }, 7, NOW)
 
-  it('is by another clock', () => {
-    expect(stored(entry, 7)).toEqual(kept)
-    expect(parseStored({ ...kept, other: 1 }, 7, NOW)).toEqual(entry)
-    expect(parseStored(stored(PROVEN, 7), 7, NOW)).toEqual(PROVEN)
+  it('is by another clock, and has the 20 latest entries', () => {
+    const book = new Map('abcdefghijklmnopqrstu'.split('').map((name) => [name, entry]))
+    book.set('a', { ...entry, at: NOW - 1 }).set('proven', PROVEN)
+    const stored = storedBook(book, 7)
+    expect(Object.keys(stored)).toEqual('bcdefghijklmnopqrstu'.split(''))
+    expect(stored).toMatchObject({ b: kept })
+    const both = new Map([
+      ['one', entry],
+      ['other', PROVEN],
+    ])
+    expect(parseStoredBook(storedBook(both, 7), 7, NOW)).toEqual(both)
   })
 
   it.each([
@@ -198,7 +206,8 @@ describe('an entry outside of the process', () => {
     ['provenUntil', 24 * HOUR, NOW + 24 * HOUR],
     ['provenUntil', 24 * HOUR + 1, NOW],
   ])('that was written before the clock was set back counts as now: %s + %d', (name, ms, at) => {
-    expect(parseStored({ ...kept, [name]: NOW + 7 + ms }, 7, NOW)).toMatchObject({ [name]: at })
+    const found = parse({ ...kept, [name]: NOW + 7 + ms })?.get('other')
+    expect(found).toMatchObject({ [name]: at })
   })
 
   it.each([
@@ -212,12 +221,12 @@ describe('an entry outside of the process', () => {
     [{ at: null }, true],
     [{ open: 1 }, false],
     [{ provenUntil: undefined }, false],
-  ])('with %j is one of ours: %s', (change, isOurs) => {
-    expect(parseStored({ ...kept, ...change }, 7, NOW) !== undefined).toBe(isOurs)
+  ])('with %j in an entry is one of ours: %s', (change, isOurs) => {
+    expect(parse({ ...kept, ...change }) !== undefined).toBe(isOurs)
   })
 
-  it.each([[null], ['text'], [[]]])('is none of ours when it is %j', (value) => {
-    expect(parseStored(value, 7, NOW)).toBeUndefined()
+  it.each([[null], ['text'], [[]]])('is none of ours with %j', (value) => {
+    expect([parse(value), parseStoredBook(value, 7, NOW)]).toEqual([undefined, undefined])
   })
 })
 

@@ -1,19 +1,22 @@
 import { describe, expect, it } from 'vitest'
+import { cause } from '../../src/causes.ts'
 import { Secret } from '../../src/config/secret.ts'
 import {
+  createIsalesClient,
   isGrant,
   parseResponse,
-  parseRetryAfter,
   type AuthFailure,
   type Grant,
+  type IsalesClientOptions,
 } from '../../src/token/protocol.ts'
+import type { Post, PostResult } from '../../src/upstream/post.ts'
+import { credentialsOf } from './support.ts'
 
 const SENT = 5000
 const DAY = 24 * 3600 * 1000
-const WALL = Date.parse('2026-03-01T12:00:00Z')
 
 function judge(body: string | undefined, status = 200, retryAfter?: string): Grant | AuthFailure {
-  return parseResponse({ status, body, retryAfter }, SENT, WALL)
+  return parseResponse({ status, body, retryAfter }, SENT)
 }
 
 function judgeJson(body: unknown, status = 200): Grant | AuthFailure {
@@ -98,7 +101,7 @@ describe('a response that gives no token', () => {
 
   it('is a page by its media type, whatever it begins with, unless it is JSON', () => {
     const judgeHtml = (status: number, body: string) =>
-      parseResponse({ status, contentType: 'Text/HTML; charset=utf-8', body }, SENT, WALL)
+      parseResponse({ status, contentType: 'Text/HTML; charset=utf-8', body }, SENT)
     expect(judgeHtml(403, 'Forbidden')).toMatchObject({ kind: 'unclear', reason: 'malformed' })
     expect(judgeHtml(200, REFUSAL)).toMatchObject(failed)
     expect(judgeHtml(403, REFUSAL)).toMatchObject(refused)
@@ -122,10 +125,14 @@ describe('a response that gives no token', () => {
   })
 
   it.each([
-    [429, '7', 7000],
+    [429, ' 7 ', 7000],
     [503, '0', 0],
-    [503, 'Sun, 01 Mar 2026 12:00:30 GMT', 30_000],
-    [429, 'later', undefined],
+    [503, '999999999', 999_999_999_000],
+    [503, '9999999999', undefined],
+    [503, 'Sun, 01 Mar 2026 12:00:30 GMT', undefined],
+    [503, '', undefined],
+    [429, '1.5', undefined],
+    [429, '7x', undefined],
     [403, '7', undefined],
   ])('with %i and Retry-After %j asks to wait %j ms', (status, header, retryAfter) => {
     expect(judge('', status, header)).toEqual({ ...judge('', status), retryAfter })
@@ -237,25 +244,82 @@ describe('a lifetime', () => {
   )
 })
 
-it.each([
-  ['0', 0],
-  ['120', 120_000],
-  [' 120 ', 120_000],
-  ['999999999', 999_999_999_000],
-  ['Sun, 01 Mar 2026 12:02:00 GMT', 120_000],
-  ['Sunday, 01-Mar-26 12:02:00 GMT', 120_000],
-  ['Sun Mar  1 12:02:00 2026 GMT', 120_000],
-  ['Sun, 01 Mar 2026 11:00:00 GMT', 0],
-  ['', undefined],
-  ['soon', undefined],
-  ['2026-03-01T12:00:05Z', undefined],
-  ['-5', undefined],
-  ['1.5', undefined],
-  ['1e5', undefined],
-  ['9999999999', undefined],
-  ['12:00', undefined],
-  ['7x', undefined],
-  [undefined, undefined],
-])('Retry-After of %j is %j ms', (value, ms) => {
-  expect(parseRetryAfter(value, WALL)).toBe(ms)
+describe('the client', () => {
+  const headerOf = (scheme: string) =>
+    ({ names: ['Authorization'], scheme, field: 'token' }) as const
+  const TOKENS = { token: new Secret('t1'), refreshToken: new Secret('r1') }
+
+  function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}) {
+    const sent: Parameters<Post>[0][] = []
+    const client = createIsalesClient({
+      post(request) {
+        sent.push(request)
+        return Promise.resolve(result)
+      },
+      isalesUrl: 'https://isales.example',
+      isalesLoginPath: '/auth/login',
+      isalesRefreshPath: '/auth/refresh',
+      isalesRefreshHeaderToken: 'token',
+      isalesTokenHeader: headerOf('Bearer'),
+      clock: { now: () => SENT, setTimer: () => ({ cancel() {} }) },
+      ...changes,
+    })
+    const { signal } = new AbortController()
+    return {
+      sent,
+      signal,
+      login: () => client.login(credentialsOf('password-1'), { signal }),
+      refresh: () => client.refresh(TOKENS, { signal }),
+    }
+  }
+  const granting: PostResult = { ok: true, status: 200, body: GRANTING }
+
+  it('logs in by one POST of user and password', async () => {
+    const { sent, signal, login } = clientOf(granting)
+    expect(await login()).toMatchObject({ sentAt: SENT })
+    const body = '{"user":"obs","passwd":"password-1"}'
+    expect(sent).toEqual([{ path: '/auth/login', body, signal }])
+  })
+
+  it.each([
+    ['token', 'Bearer', ['Authentication', 'Bearer t1']],
+    ['refreshToken', 'Bearer', ['Authentication', 'Bearer r1']],
+    ['token', '', ['Authentication', 't1']],
+    [undefined, 'Bearer', []],
+  ] as const)('refreshes with %s in the header, after %j', async (field, scheme, headers) => {
+    const options = { isalesRefreshHeaderToken: field, isalesTokenHeader: headerOf(scheme) }
+    const { sent, signal, refresh } = clientOf(granting, options)
+    await refresh()
+    const body = '{"refreshToken":"r1"}'
+    expect(sent).toEqual([{ path: '/auth/refresh', headers, body, signal }])
+  })
+
+  it.each([
+    ['unreachable', 'connection-refused', false, 'untouched', 'unavailable'],
+    ['unreachable', 'egress-login', false, 'egress', 'unavailable'],
+    ['broken', 'lost', false, 'untouched', 'unavailable'],
+    ['broken', 'lost', true, 'unclear', 'unavailable'],
+    ['tls', 'expired', true, 'untouched', 'tls'],
+    ['timeout', 'timeout', true, 'unclear', 'timeout'],
+  ] as const)('that ends %s (%s, written: %j) is %s with reason %s', async (...row) => {
+    const [failure, code, written, kind, reason] = row
+    const { sent, login } = clientOf({ ok: false, failure, cause: cause(code), code, written })
+    expect(await login()).toMatchObject({ kind, reason })
+    expect(sent).toHaveLength(1)
+  })
+
+  it.each([
+    [401, 'https', 'refresh-refused', 'account'],
+    [403, 'https', 'refresh-refused', 'password'],
+    [500, 'https', 'refresh-refused', 'business'],
+    [503, 'https', 'maintenance', 'maintenance'],
+    [400, 'http', 'plain-refused', 'plain-refused'],
+  ])('of a %i over %s names the cause %s of a refresh, and %s of a login', async (...row) => {
+    const [status, scheme, ...codes] = row
+    const body = scheme === 'http' ? '' : REFUSAL
+    const isalesUrl = `${scheme}://isales.example`
+    const { refresh, login } = clientOf({ ok: true, status, body }, { isalesUrl })
+    const outcomes = [await refresh(), await login()]
+    expect(outcomes).toMatchObject(codes.map((code) => ({ cause: { code }, status })))
+  })
 })
