@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { parse } from 'yaml'
 import { logFindings } from '../../src/admin/findings-log.ts'
-import { STATES, type Finding } from '../../src/admin/judge.ts'
-import type { Status } from '../../src/admin/index.ts'
+import type { Finding } from '../../src/admin/judge.ts'
 import type { LogEventName, LogFields } from '../../src/log/log-events.ts'
-import { LANGUAGES, sectionOf } from '../../src/words/index.ts'
-import { SCENES, adminOf, type Scene } from '../browser/states.ts'
-import { read } from '../docs/pages.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
 type Line = LogFields & { readonly event: LogEventName; readonly level: unknown }
@@ -102,58 +97,3 @@ describe('the log says what the page says', () => {
     expect(details).toEqual(names.map((name) => expect.stringContaining(name)))
   })
 })
-
-interface Rule {
-  readonly alert: string
-  readonly annotations: { readonly runbook_url: string }
-}
-const { groups } = parse(read('config/prometheus/alerts.yaml')) as {
-  readonly groups: readonly { readonly rules: readonly Rule[] }[]
-}
-const RUNBOOKS = new Map(
-  groups.flatMap(({ rules }) =>
-    rules.map(({ alert, annotations }) => [
-      alert,
-      annotations.runbook_url.replace(/^.*(?=\/docs\/)/, ''),
-    ]),
-  ),
-)
-const LEVELS = { bad: 'error', warning: 'warn', quiet: 'info', good: 'info' }
-const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
-
-it.each(Object.entries<Scene>(SCENES))(
-  'page, text, log and alert lead to one section: %s',
-  async (_, scene) => {
-    const admin = adminOf(scene)
-    const { lines } = follow(admin.findings())
-    for (const language of LANGUAGES) {
-      const get = async (path: string) => (await admin.request(`${path}?lang=${language}`)).text()
-      const { findings } = JSON.parse(await get('/status.json')) as Status
-      const [page, text] = [await get('/'), await get('/status.txt')]
-      expect(findings.length).toBe(lines.length)
-      for (const [index, { finding, state, code, cause: why, ...said }] of findings.entries()) {
-        const [headline, behind] = [code, why ?? code].map((each) => sectionOf(language, each))
-        expect(said.title).toBe(headline?.title)
-        expect(said.reason).toContain(why === null ? '' : behind?.title)
-        expect(said.remedy).toBe(behind?.todo || headline?.todo)
-        for (const each of [said.title, said.reason, said.remedy]) {
-          expect(page).toContain(escaped(each))
-          expect(text).toContain(each)
-        }
-        const links = said.runbook === null ? [] : [headline, ...(why === null ? [] : [behind])]
-        for (const section of links) {
-          expect(page).toContain(`href="/docs/${section?.at}"`)
-          expect(text).toContain(`/docs/${section?.at}`)
-        }
-        const line = lines[index]
-        expect(line).toMatchObject({ finding, state, code, level: LEVELS[STATES[state]] })
-        expect([line?.cause ?? null, line?.section]).toEqual([why, sectionOf('en', why ?? code).at])
-        const alert = RUNBOOKS.get(code)
-        expect(alert).toBe(
-          code.startsWith('IsalesProxy') ? `/docs/${sectionOf('en', code).at}` : undefined,
-        )
-      }
-    }
-  },
-)

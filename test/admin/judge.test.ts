@@ -55,9 +55,9 @@ function findingsIn(scene: Scene): readonly Finding[] {
   return findings
 }
 
-/** `degraded login IsalesProxyAuthenticationFailing expired` */
+/** `degraded login AuthenticationFailing expired`: the code without `IsalesProxy`. */
 const said = ({ state, finding, code, why }: Finding): string =>
-  [state, finding, code, ...(why === undefined ? [] : [why.code])].join(' ')
+  [state, finding, code.replace('IsalesProxy', ''), why?.code ?? ''].join(' ').trim()
 const factsOf = (finding: Finding | undefined) => Object.fromEntries(finding?.facts ?? [])
 
 describe('the calls of the last minute are judged', () => {
@@ -67,17 +67,17 @@ describe('the calls of the last minute are judged', () => {
     ['healthy healthy healthy', { callsInMinute: 600 }, [MANY]],
     ['healthy healthy healthy', {}, [calls(DOWN, 480, 50, 61 * SECOND), calls(OK, 1200, 50)]],
     [
-      'degraded calls IsalesProxyErrorRatio no-route',
+      'degraded calls ErrorRatio no-route',
       { failedCalls: { part: 1, of: 601 }, within: { seconds: 60 } },
       [MANY, calls(DOWN, 1, 1, 4 * SECOND)],
     ],
     [
-      'degraded calls IsalesProxyErrorRatio no-route',
+      'degraded calls ErrorRatio no-route',
       { failedCalls: { part: 5, of: 10 } },
       [calls(OK, 5, 2000, SECOND), calls(DOWN, 5, 2000)],
     ],
     [
-      'failing calls IsalesProxyCallsFailing no-route',
+      'failing calls CallsFailing no-route',
       { failedCalls: { part: 6, of: 10 }, within: { seconds: 60 } },
       [
         calls(DOWN, 4, 5 * SECOND, 25 * SECOND),
@@ -86,60 +86,56 @@ describe('the calls of the last minute are judged', () => {
         calls(DOWN, 1),
       ],
     ],
-    ['failing calls IsalesProxyCallsFailing no-route', {}, [calls(DOWN, 1)]],
+    ['failing calls CallsFailing no-route', {}, [calls(DOWN, 1)]],
     [
-      'failing calls IsalesProxyCallsFailing no-route',
+      'failing calls CallsFailing no-route',
       { failedCalls: { part: 4, of: 5 }, within: { seconds: 20 } },
       [MANY, FOUR, calls(OK, 1, 1, 700)],
     ],
     [
-      'degraded calls IsalesProxyErrorRatio no-route',
+      'degraded calls ErrorRatio no-route',
       { failedCalls: { part: 4, of: 608 } },
       [MANY, FOUR, calls(OK, 4, 1500, 700)],
     ],
     [
-      'failing calls IsalesProxyCallsFailing no-route',
+      'failing calls CallsFailing no-route',
       { failedCalls: { part: 100, of: 100 }, within: { seconds: 5 } },
       [MANY, calls(OK, 300, 50, 5 * SECOND), calls(DOWN, 100, 49)],
     ],
     // Calls are few, and each waits for its deadline.
     [
-      'failing calls IsalesProxyCallsFailing upstream-timeout',
+      'failing calls CallsFailing upstream-timeout',
       { failedCalls: { part: 2, of: 2 }, within: { seconds: 3 } },
       [
         calls(OK, 60, SECOND, 4 * SECOND),
         calls({ status: 504, code: 'upstream-timeout' }, 2, 2900, 200),
       ],
     ],
+    ['failing calls CallsFailing maintenance', {}, [calls({ status: 503, page: true }, 9)]],
+    ['failing calls CallsFailing call-refused', {}, [calls({ status: 500 }, 9)]],
     [
-      'failing calls IsalesProxyCallsFailing maintenance',
-      {},
-      [calls({ status: 503, page: true }, 9)],
-    ],
-    ['failing calls IsalesProxyCallsFailing call-refused', {}, [calls({ status: 500 }, 9)]],
-    [
-      'degraded calls IsalesProxyErrorRatio connection-refused',
+      'degraded calls ErrorRatio connection-refused',
       { within: { seconds: 60 } },
       SCENES['failing no longer'].calls,
     ],
     [
-      'degraded refusals IsalesProxyCallsRefused call-forbidden',
+      'degraded refusals CallsRefused call-forbidden',
       { refusedCalls: { part: 6, of: 606 }, paths: 'POST /b, POST /obs/records' },
       [MANY, calls(REFUSED, 5, 100, 1), calls({ ...REFUSED, target: '/b' }, 1)],
     ],
     [
-      'degraded refusals IsalesProxyCallsRefused page-relayed',
+      'degraded refusals CallsRefused page-relayed',
       { refusedCalls: { part: 4, of: 604 } },
       [MANY, calls({ ...REFUSED, page: true }, 2), calls({ status: 404, page: true }, 2)],
     ],
     [
-      'degraded refusals IsalesProxyCallsRefused call-declined',
+      'degraded refusals CallsRefused call-declined',
       { refusedCalls: { part: 6, of: 11 } },
       [calls(OK, 5), calls({ status: 429 }, 6)],
     ],
     ['healthy healthy healthy', {}, [calls(OK, 6), calls({ status: 404 }, 6)]],
     [
-      'degraded slow IsalesProxyLatency',
+      'degraded slow Latency',
       { slowCalls: { part: 20, of: 220 } },
       [calls(OK, 200), calls({ ...OK, upstreamMs: 2390 }, 20)],
     ],
@@ -153,20 +149,17 @@ describe('the calls of the last minute are judged', () => {
 describe('what the proxy refuses of CTI-OBS is judged', () => {
   const TICKET = { status: 401, code: 'not-logged-in', refusal: 'ticket' } as const
   it.each<readonly [string, Scene]>([
-    ['failing mistakes IsalesProxyCallsFailing double-slash', { calls: [calls(SLASH, 3)] }],
+    ['failing mistakes CallsFailing double-slash', { calls: [calls(SLASH, 3)] }],
     [
-      'failing mistakes IsalesProxyCallsFailing other-path',
+      'failing mistakes CallsFailing other-path',
       { calls: [calls({ ...SLASH, refusal: 'other-path' }, 9), calls(SLASH, 2)] },
     ],
-    ['failing mistakes IsalesProxyCallsFailing not-logged-in', { calls: [calls(TICKET, 3)] }],
+    ['failing mistakes CallsFailing not-logged-in', { calls: [calls(TICKET, 3)] }],
     [
-      'failing mistakes IsalesProxyCallsFailing obs-login',
+      'failing mistakes CallsFailing obs-login',
       { turnedAway: ['obs-login', 'obs-login', 'obs-login'] },
     ],
-    [
-      'degraded mistakes IsalesProxyCallsRefused double-slash',
-      { calls: [calls(OK, 4), calls(SLASH, 5)] },
-    ],
+    ['degraded mistakes CallsRefused double-slash', { calls: [calls(OK, 4), calls(SLASH, 5)] }],
     ['healthy healthy healthy', { calls: [calls(SLASH, 2)] }],
   ])('as %s', (finding, scene) => {
     expect(findingsIn(scene).map(said)).toEqual([finding])
@@ -184,11 +177,11 @@ describe('what the proxy refuses of CTI-OBS is judged', () => {
       { calls: [calls({ ...SLASH, refusal: 'browser' }, 50)] },
     ],
     [
-      'healthy clients IsalesProxyClientLoginsRefused obs-login',
+      'healthy clients ClientLoginsRefused obs-login',
       { calls: [MANY], turnedAway: ['obs-login', 'obs-login', 'obs-login'] },
     ],
     [
-      'healthy clients IsalesProxyClientHandshakesRefused plain-http',
+      'healthy clients ClientHandshakesRefused plain-http',
       { turnedAway: ['plain-http', 'plain-http', 'plain-http', 'unknown-ca', 'closed', 'timeout'] },
     ],
   ])('as no state: %s', (finding, scene) => {
@@ -206,7 +199,7 @@ describe('the token is judged', () => {
     ['healthy healthy healthy', {}, { request: 'refresh' }],
     ['healthy healthy idle', {}, { usable: false, idle: true }],
     [
-      'degraded login IsalesProxyAuthenticationFailing connection-refused',
+      'degraded login AuthenticationFailing connection-refused',
       { operation: 'login', servesFor: { seconds: 235 } },
       {
         backoff: 'transient',
@@ -215,23 +208,23 @@ describe('the token is judged', () => {
     ],
     ['starting waiting logging-in', {}, { ...NONE, request: 'login' }],
     [
-      'unauthenticated login IsalesProxyNotAuthenticated connection-refused',
+      'unauthenticated login NotAuthenticated connection-refused',
       { nextAttempt: { at: '2026-03-02T09:44:05.000Z' } },
       { ...NONE, backoff: 'transient', lastFailure: failure('connection-refused') },
     ],
     ['unauthenticated waiting logging-in', {}, { usable: false, request: 'login' }],
     [
-      'refused login IsalesProxyAccountRejected password',
+      'refused login AccountRejected password',
       { servesFor: { seconds: 235 } },
       { backoff: 'rejected', lastFailure: failure('password') },
     ],
     [
-      'refused login IsalesProxyAccountRejected account',
+      'refused login AccountRejected account',
       { rejectedToo: true },
       { backoff: 'rejected', lastFailure: failure('account'), rejected: true, outageBudget: 0 },
     ],
     [
-      'unauthenticated login IsalesProxyNotAuthenticated maintenance',
+      'unauthenticated login NotAuthenticated maintenance',
       { rejectedToo: true },
       {
         backoff: 'transient',
@@ -241,37 +234,33 @@ describe('the token is judged', () => {
       },
     ],
     [
-      'refused login IsalesProxyAccountRejected logins-paused',
+      'refused login AccountRejected logins-paused',
       { pausedUntil: { at: '2026-03-02T09:44:05.000Z' } },
       { ...NONE, backoff: 'guarded', refused: true },
     ],
     [
       // Logins of the process before ended without a verdict of iSales.
-      'unauthenticated login IsalesProxyNotAuthenticated logins-paused',
+      'unauthenticated login NotAuthenticated logins-paused',
       { pausedUntil: { at: '2026-03-02T09:44:05.000Z' } },
       { ...NONE, backoff: 'guarded' },
     ],
     [
-      'degraded login IsalesProxyAuthenticationFailing login-timeout',
+      'degraded login AuthenticationFailing login-timeout',
       { pausedUntil: { at: '2026-03-02T09:44:05.000Z' } },
       { backoff: 'guarded', lastFailure: failure('timeout') },
     ],
+    ['unauthenticated login NotAuthenticated logins-paused', {}, { ...NONE, backoff: 'transient' }],
     [
-      'unauthenticated login IsalesProxyNotAuthenticated logins-paused',
-      {},
-      { ...NONE, backoff: 'transient' },
-    ],
-    [
-      'degraded clock IsalesProxyClockWrong not-yet-valid',
+      'degraded clock ClockWrong not-yet-valid',
       { failedInRow: 4 },
       { backoff: 'transient', failuresInRow: 4, lastFailure: failure('not-yet-valid', EARLY) },
     ],
     [
-      'conflict conflict IsalesProxySessionConflict',
+      'conflict conflict SessionConflict',
       { servesFor: { seconds: 235 } },
       { conflict: true, backoff: 'rejected' },
     ],
-    ['failing rejected IsalesProxyCallsRefused token-rejected', {}, { rejected: true }],
+    ['failing rejected CallsRefused token-rejected', {}, { rejected: true }],
   ])('as %s, with %j', (finding, facts, snapshot) => {
     const found = findingsIn({ snapshot })
     expect(found.map(said)).toEqual([finding])
@@ -285,21 +274,18 @@ const refreshFailed = (status: number) => {
 }
 
 it.each<readonly [string, Scene]>([
+  ['degraded lifetime LifetimeDoubtful', { events: [granted({ lifetimeDoubt: 'too-long' })] }],
   [
-    'degraded lifetime IsalesProxyLifetimeDoubtful',
-    { events: [granted({ lifetimeDoubt: 'too-long' })] },
-  ],
-  [
-    'degraded refresh IsalesProxyRefreshFailing refresh-path-unknown',
+    'degraded refresh RefreshFailing refresh-path-unknown',
     { events: [404, 404, 404].flatMap((status) => [refreshFailed(status), granted()]) },
   ],
-  ['degraded store IsalesProxySessionAlone store-unreachable', { sharing: ALONE }],
+  ['degraded store SessionAlone store-unreachable', { sharing: ALONE }],
   [
-    'degraded store IsalesProxySessionAlone store-refused',
+    'degraded store SessionAlone store-refused',
     { sharing: { ...ALONE, reason: 'refused', code: 'NOAUTH' } },
   ],
   [
-    'degraded state IsalesProxyStateUnusable disk-full',
+    'degraded state StateUnusable disk-full',
     { trouble: { cause: cause('disk-full', 'disk'), detail: 'ENOSPC' } },
   ],
   [
@@ -323,10 +309,7 @@ it('each file that cannot be used is said', () => {
     facts: [],
   }))
   expect(findingsIn({ fileErrors }).map((each) => [said(each), factsOf(each)])).toEqual(
-    fileErrors.map(({ setting }) => [
-      'degraded files IsalesProxyReloadFailed empty-file',
-      { setting },
-    ]),
+    fileErrors.map(({ setting }) => ['degraded files ReloadFailed empty-file', { setting }]),
   )
 })
 
@@ -341,10 +324,10 @@ it('the most important of all that is wrong gives the state', () => {
     calls: [MANY, calls(DOWN, 1), calls(REFUSED, 3), calls({ ...OK, upstreamMs: 2390 }, 40)],
   })
   expect(found.map(said)).toEqual([
-    'conflict conflict IsalesProxySessionConflict',
-    'degraded calls IsalesProxyErrorRatio no-route',
-    'degraded refusals IsalesProxyCallsRefused call-forbidden',
-    'degraded slow IsalesProxyLatency',
+    'conflict conflict SessionConflict',
+    'degraded calls ErrorRatio no-route',
+    'degraded refusals CallsRefused call-forbidden',
+    'degraded slow Latency',
   ])
 })
 
