@@ -102,7 +102,8 @@ it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
     { ...NO_TOKEN, backoff: 'guarded', ...REFUSED },
     {},
   ],
-])('%s responds %i with %j (row %#)', async (path, status, body, token, running) => {
+])('%s responds %i with %j (row %#)', async (...row) => {
+  const [path, status, body, token, running] = row
   const { request } = appWith({
     token: () => snapshot(token),
     running: { ...UP, ...running },

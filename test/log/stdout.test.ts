@@ -102,11 +102,4 @@ describe('a log on stdout', () => {
       expect(text).not.toContain('\u001B')
     })
   })
-
-  it('gets a line when it is logged, though nothing comes after it', async () => {
-    const child = start('json', 1)
-    if (child.stdout === null) throw new Error('no stdout')
-    const [chunk] = (await once(child.stdout, 'data')) as [Buffer]
-    expect(JSON.parse(chunk.toString().split('\n', 1)[0] ?? '')).toHaveProperty('event', 'access')
-  })
 })

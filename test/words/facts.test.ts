@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { cause } from '../../src/causes.ts'
 import {
   dateText,
@@ -8,6 +8,9 @@ import {
   valueText,
   WORDS,
   wordsOf,
+  type Fact,
+  type Failure,
+  type Places,
   type Value,
 } from '../../src/words/index.ts'
 import { PLACES } from '../support/failure.ts'
@@ -22,6 +25,7 @@ it.each<readonly [Value, english: string, chinese: string]>([
   ['isales.example:443', 'isales.example:443', 'isales.example:443'],
   ['guarded', 'guarding the account', '为防锁定，暂缓登录'],
   ['page', 'a web page', '网页'],
+  ['constructor', 'constructor', 'constructor'],
   [{ seconds: 235 }, '3 min 55 s', '3 分 55 秒'],
   [{ part: 145, of: 1200 }, '145 of 1,200', '145 / 1,200'],
   [{ at: '2026-03-02T09:53:05Z' }, '17:53:05 (in 12 min)', '17:53:05（12 分后）'],
@@ -58,60 +62,53 @@ it.each([
   expect(durationText(en, seconds)).toBe(text)
 })
 
-describe('a failure', () => {
-  it('is its code, and the place and the numbers that it was met with', () => {
-    const failure = { cause: cause('maintenance'), status: 503, detail: '' }
-    const why = explained(failure, PLACES, 'login')
-    expect(why).toEqual({
-      code: 'maintenance',
-      facts: [
-        ['isales', 'isales.example:443'],
-        ['status', 503],
-      ],
-    })
-    expect(lineOf(en, why)).toBe(
-      'iSales is in maintenance or overloaded. Ask its operator; nothing is to be done here. iSales (ISALES_URL): isales.example:443; Status: 503.',
-    )
-    expect(lineOf(zh, why)).toBe(
-      'iSales 正在维护或过载。请联系其管理员；这里无须处理。iSales（ISALES_URL）：isales.example:443；状态码：503。',
-    )
-  })
+it('a failure is its code, and the place and the numbers that it was met with', () => {
+  const why = explained({ cause: cause('maintenance'), status: 503, detail: '' }, PLACES, 'login')
+  expect(lineOf(en, why)).toBe(
+    'iSales is in maintenance or overloaded. Ask its operator; nothing is to be done here. iSales (ISALES_URL): isales.example:443; Status: 503.',
+  )
+  expect(lineOf(zh, why)).toBe(
+    'iSales 正在维护或过载。请联系其管理员；这里无须处理。iSales（ISALES_URL）：isales.example:443；状态码：503。',
+  )
+})
 
-  it.each([
-    ['timeout', 'login-timeout', 'login-timeout', 'upstream-timeout'],
-    ['path-unknown', 'login-path-unknown', 'refresh-path-unknown', 'call-declined'],
-    ['page-refused', 'page-refused', 'page-refused', 'page-relayed'],
-    ['expired', 'expired', 'expired', 'expired'],
-  ] as const)('%s has the cure of what was asked', (code, ...codes) => {
-    const asked = (['login', 'refresh', 'call'] as const).map(
-      (each) => explained({ cause: cause(code) }, PLACES, each).code,
-    )
-    expect(asked).toEqual(codes)
-  })
+it.each([
+  ['timeout', 'login-timeout', 'login-timeout', 'upstream-timeout'],
+  ['path-unknown', 'login-path-unknown', 'refresh-path-unknown', 'call-declined'],
+  ['page-refused', 'page-refused', 'page-refused', 'page-relayed'],
+  ['expired', 'expired', 'expired', 'expired'],
+] as const)('%s has the cure of what was asked', (code, ...codes) => {
+  const asked = (['login', 'refresh', 'call'] as const).map(
+    (each) => explained({ cause: cause(code) }, PLACES, each).code,
+  )
+  expect(asked).toEqual(codes)
+})
 
-  it('of a login names the files to correct, and what a restart costs without STATE_DIR', () => {
-    const failure = { cause: cause('password') }
-    const names = (stateDir: string) =>
-      explained(failure, { ...PLACES, hosts: { ...PLACES.hosts, disk: stateDir } }, 'login').facts
-    expect(names('/state')).toEqual([
-      ['isales', 'isales.example:443'],
-      ['userFile', '/run/secrets/user'],
-      ['passwordFile', '/run/secrets/password'],
-    ])
-    expect(names('')).toContainEqual(['restartCosts', true])
-  })
+const NOWHERE = { ...PLACES, hosts: { ...PLACES.hosts, disk: '' }, serverName: 'b' }
+const certificate = { name: 'a.example', from: NOW, to: Number.NaN }
+const ISALES = ['isales', 'isales.example:443'] as const
+const FILES = [
+  ['userFile', '/run/secrets/user'],
+  ['passwordFile', '/run/secrets/password'],
+] as const
 
-  it('of a certificate names it, with the date that is wrong', () => {
-    const certificate = { name: 'a.example', from: NOW, to: Number.NaN }
-    const factsOf = (code: 'not-yet-valid' | 'expired' | 'other-name') =>
-      explained({ cause: cause(code), certificate }, { ...PLACES, serverName: 'b' }, 'login').facts
-    expect(factsOf('not-yet-valid')).toContainEqual([
-      'validFrom',
-      { at: '2026-03-02T09:41:05.000Z' },
-    ])
-    expect(factsOf('expired')).toHaveLength(2)
-    expect(factsOf('other-name')).toContainEqual(['serverName', 'b'])
-  })
+it.each<readonly [Failure, Places, facts: readonly Fact[]]>([
+  // The files to correct, and what a restart costs without STATE_DIR.
+  [{ cause: cause('password') }, PLACES, [ISALES, ...FILES]],
+  [{ cause: cause('password') }, NOWHERE, [ISALES, ...FILES, ['restartCosts', true]]],
+  [
+    { cause: cause('not-yet-valid'), certificate },
+    PLACES,
+    [ISALES, ['certificate', 'a.example'], ['validFrom', { at: '2026-03-02T09:41:05.000Z' }]],
+  ],
+  [{ cause: cause('expired'), certificate }, PLACES, [ISALES, ['certificate', 'a.example']]],
+  [
+    { cause: cause('other-name'), certificate },
+    NOWHERE,
+    [ISALES, ['serverName', 'b'], ['certificate', 'a.example']],
+  ],
+])('a login that failed has its facts (row %#)', (failure, places, facts) => {
+  expect(explained(failure, places, 'login').facts).toEqual(facts)
 })
 
 it('every name and value has Chinese words, with full-width marks', () => {
