@@ -23,6 +23,8 @@ export interface ConnectionOptions {
 const MAX_AHEAD = 16
 /** Milliseconds for which a client may go on sending what nobody wants. */
 const MAX_LINGER = 2000
+/** Bytes of the last chunk of a body, without trailers. */
+const LAST_CHUNK = '0\r\n\r\n'.length
 
 /**
  * One client connection after its TLS handshake. It serves one request at a time: one that comes before the response to
@@ -37,6 +39,8 @@ export class Connection {
   #current: ServerResponse | undefined
   /** Requests that came before the response to the one in progress. */
   #ahead = 0
+  /** Bytes received when the next request begins. */
+  #boundary = 0
   /** Bytes received when a drain last looked; NaN: it has not. */
   #drained = Number.NaN
 
@@ -117,6 +121,7 @@ export class Connection {
     this.#current = response
     this.#options.gate.idle(this.#place)
     if (this.#options.closing()) response.shouldKeepAlive = false
+    if (response.req.headers.upgrade !== undefined) this.#ignoreUpgrade(response)
     response.on('close', () => this.#end(response))
     this.#options.onRequest(response.req, response, this)
   }
@@ -124,6 +129,7 @@ export class Connection {
   #end({ shouldKeepAlive }: ServerResponse): void {
     this.#current = undefined
     this.#options.gate.idle(this.#place)
+    this.#boundary = this.#socket.bytesRead
     // Node has done so, unless its head was sent before that was known.
     if (!shouldKeepAlive) this.#linger()
   }
@@ -174,6 +180,35 @@ export class Connection {
     const timer = this.#options.clock.setTimer(() => socket.destroy(), MAX_LINGER)
     socket.once('close', () => timer.cancel())
   }
+
+  /**
+   * Java's HTTP client asks to upgrade to h2c with each call. Node's parser drops what came in one packet behind such a
+   * request. Then the response must say that nothing behind it was served, by closing the connection. It stays open
+   * when what was received is the request to the byte. That is looked at when the response begins: who reads a body
+   * with one `read()` gets no `end` before.
+   */
+  #ignoreUpgrade(response: ServerResponse): void {
+    const { req } = response
+    const begin = this.#boundary
+    const isChunked = req.headers['transfer-encoding'] !== undefined
+    let lastRead = Number.NaN
+    // `on` would make the body flow.
+    if (isChunked) req.prependListener('data', () => (lastRead = this.#socket.bytesRead))
+    const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse
+    response.writeHead = (...args: unknown[]) => {
+      const end = isChunked ? lastRead + LAST_CHUNK : begin + lengthOf(req)
+      if (this.#socket.bytesRead !== end) response.shouldKeepAlive = false
+      return writeHead(...args)
+    }
+  }
+}
+
+/** The bytes of a request as most clients write one, with a body of known length or none. */
+function lengthOf({ method = '', url = '', rawHeaders, headers }: IncomingMessage): number {
+  let length = `${method} ${url} HTTP/1.1\r\n\r\n`.length
+  for (const part of rawHeaders) length += part.length
+  // A colon and a space, a CR and a LF for each pair.
+  return length + rawHeaders.length * 2 + Number(headers['content-length'] ?? 0)
 }
 
 /** One connection. `idleSince`: of all places, the order in which they became idle; infinite: a call is in flight. */

@@ -97,6 +97,7 @@ it('behind a response that has begun, the connection closes without a word', asy
 it.each([
   ['Connection: close', get(['Connection: close']), 200],
   ['the last request of HTTP/1.0', OLD, 200],
+  ['an upgrade', get(['Connection: Upgrade', 'Upgrade: h2c']), 200],
   ['an empty transfer coding', post('').replace('Content-Length: 0', 'Transfer-Encoding:'), 400],
   ['another host', get().replace('Host: localhost', 'Host: evil.example'), 421],
   ['a path outside', get([], { path: '/x' }), 403],
