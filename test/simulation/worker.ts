@@ -18,8 +18,6 @@ export interface Task {
 export interface Result extends Outcome {
   readonly seed: number
   readonly plan: Plan
-  /** Milliseconds of CPU. */
-  readonly took: number
 }
 
 const task = JSON.parse(process.argv[2] ?? '{}') as Task
@@ -32,9 +30,11 @@ await import('../../src/token/book-file.ts')
 real.setImmediate(() => {
   for (const seed of task.seeds) {
     const plan = task.plan ?? planOf(seed, task.minutes, { rate: task.rate })
-    const before = process.cpuUsage()
-    const outcome = runPlan(plan, task.trace === true ? print : undefined)
-    const result: Result = { seed, plan, took: process.cpuUsage(before).user / 1000, ...outcome }
+    const outcome = runPlan(plan, {
+      trace: task.trace === true ? print : undefined,
+      untilFinding: task.untilFinding,
+    })
+    const result: Result = { seed, plan, ...outcome }
     print(`RESULT ${JSON.stringify(result)}`)
     if (task.untilFinding === true && result.findings.length > 0) break
   }

@@ -62,8 +62,14 @@ export interface Outcome {
 /** CLIENT_DEADLINE, and what the network and a body may add. */
 const DEADLINE = 2800 + 400
 
-/** Runs one plan. `trace`: called with each line of it. */
-export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
+interface RunOptions {
+  /** Called with each line of the trace. */
+  readonly trace?: ((line: string) => void) | undefined
+  /** It ends with the first finding. */
+  readonly untilFinding?: boolean | undefined
+}
+
+export function runPlan(plan: Plan, { trace, untilFinding = false }: RunOptions): Outcome {
   const findings: Finding[] = []
   const judge = createJudge({
     deadline: DEADLINE,
@@ -76,7 +82,11 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
   })
   const simulated = openWorld(plan, judge, trace)
   try {
-    for (const { until, end } of play(plan, simulated.world, judge)) runUntil(until, end)
+    const isOver = (): boolean => untilFinding && findings.length > 0
+    for (const { until, end } of play(plan, simulated.world, judge)) {
+      runUntil(() => until() || isOver(), end)
+      if (isOver()) break
+    }
   } catch (error) {
     judge.find(6, time(), error instanceof Error ? (error.stack ?? '') : String(error))
   } finally {
