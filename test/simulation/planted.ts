@@ -8,7 +8,8 @@ export interface Planted {
   /** Below `src/`. */
   readonly file: string
   readonly from: string
-  readonly to: string
+  /** Default: nothing. */
+  readonly to?: string
   /** What finds it. Default: the seeds. */
   readonly by?: 'search' | 'scenarios'
 }
@@ -36,7 +37,6 @@ export const PLANTED: readonly Planted[] = [
     name: 'a waiter is kept after its wait has ended',
     file: 'token/source.ts',
     from: 'waiters.delete(look)',
-    to: '',
   },
   {
     name: 'a token is used after its end',
@@ -146,7 +146,6 @@ export const PLANTED: readonly Planted[] = [
     name: 'gate: heads are read ahead of a call in progress',
     file: 'listener/connections.ts',
     from: 'if (this.#ahead > 0) this.#socket.pause()',
-    to: '',
   },
   {
     name: "adoption: another replica's token counts as new",
@@ -214,7 +213,6 @@ export const PLANTED: readonly Planted[] = [
     name: 'drain: a connection is kept',
     file: 'server.ts',
     from: 'await upstream.destroy()',
-    to: '',
   },
   {
     name: 'a secret is logged',
@@ -232,7 +230,6 @@ export const PLANTED: readonly Planted[] = [
     name: 'a changed secret is not noticed',
     file: 'token/source.ts',
     from: 'apply(credentialsChanged, { credentials: changed })',
-    to: '',
   },
   {
     name: 'swap: who asks is not said again',
@@ -262,7 +259,7 @@ export function misfits(root: string): string[] {
   return PLANTED.filter((bug) => !fits(bug)).map(({ name, file }) => `${name} (${file})`)
 }
 
-export function plant({ file, from, to }: Planted, root: string): Plugin {
+export function plant({ file, from, to = '' }: Planted, root: string): Plugin {
   const path = join(root, 'src', file)
   return {
     name: 'plant',

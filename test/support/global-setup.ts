@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { createAuthority } from '../../simulator/certificates.ts'
-import type { Certificates } from './certificates.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -37,7 +36,10 @@ const days = (from: number, to: number) => ({
   notAfter: new Date(Date.now() + to * DAY),
 })
 
-async function certificates(): Promise<Certificates> {
+/** Those of a run. */
+export type Certificates = Awaited<ReturnType<typeof certificates>>
+
+async function certificates() {
   const names = ['localhost', '127.0.0.1'] as const
   const client = { names: ['cti-obs'], usage: 'client' } as const
   const ca = await createAuthority('Test CA')
@@ -47,10 +49,13 @@ async function certificates(): Promise<Certificates> {
     server: await ca.issue({ names }),
     renewed: await ca.issue({ names: ['renewed.example', 'localhost'] }),
     client: await ca.issue(client),
+    /** Ended yesterday. */
     expired: await ca.issue({ names, ...days(-2, -1) }),
     expiredClient: await ca.issue({ ...client, ...days(-2, -1) }),
+    /** Begins tomorrow. */
     notYetValid: await ca.issue({ names, ...days(1, 2) }),
     wrongHost: await ca.issue({ names: ['elsewhere.example'] }),
+    /** Of a CA that nobody trusts. */
     strangerCa: { cert: strangerCa.cert, key: strangerCa.key },
     stranger: await strangerCa.issue({ names }),
     strangerClient: await strangerCa.issue(client),
