@@ -30,7 +30,7 @@ export function createObservers(
   parts: ObserversParts,
 ) {
   const { metrics, record, log, clock } = parts
-  const logThrottled = createThrottledLog(clock, log)
+  const { log: logThrottled, end } = createThrottledLog(clock, log)
   // On loopback the address says nothing.
   const clientToLog = (client?: string) => (isLoopback(config.listen.host) ? undefined : client)
   const logObsLogin = (
@@ -78,6 +78,8 @@ export function createObservers(
   }
 
   return {
+    /** Writes what would still have been logged at the end of a minute. */
+    end,
     reloads,
     requestEnded,
 

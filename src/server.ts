@@ -276,6 +276,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       await delay(clock, config.drainDelay)
       files.close()
       await close(config.drainTimeout, ADMIN_GRACE)
+      observers.end()
       log('stopped', { by, inFlight: running.inFlight })
     },
   }

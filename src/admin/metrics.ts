@@ -1,4 +1,11 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import {
+  Counter,
+  Gauge,
+  Histogram,
+  Registry,
+  collectDefaultMetrics,
+  register as processRegistry,
+} from 'prom-client'
 import {
   CONNECT_FAILURES,
   HANDSHAKE_FAILURES,
@@ -97,7 +104,6 @@ export type Metrics = ReturnType<typeof createMetrics>
 /** Counts what happens, and shows it to Prometheus. */
 export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
   const registry = new Registry()
-  const registries = [registry, processMetrics()]
   const rejectedStatuses = options.rejectedStatuses.map(String)
   const byName = createCounters(registry, rejectedStatuses)
   /** Of each operation, where there are several. */
@@ -175,7 +181,7 @@ export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
     },
 
     /** The page in Prometheus' text format. */
-    render: async () => (await Promise.all(registries.map((each) => each.metrics()))).join('\n'),
+    render: async () => `${await registry.metrics()}\n${await processRegistry.metrics()}`,
     contentType: registry.contentType,
   }
 }
@@ -291,19 +297,9 @@ function createGauges(
   })
 }
 
-let processRegistry: Registry | undefined
-
-/** Made once: its timer and its observer of garbage collection cannot be stopped. */
-function processMetrics(): Registry {
-  if (processRegistry !== undefined) return processRegistry
-  const register = new Registry()
-  // A timer samples the lag of the event loop: at the default of 10 ms it alone would wake an idle
-  // process 100 times a second, which doubles what it costs.
-  collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 50 })
-  // Gauges with a counter's suffix, which promtool refuses; each only sums up the metric beside it.
-  for (const kind of ['handles', 'requests', 'resources']) {
-    register.removeSingleMetric(`nodejs_active_${kind}_total`)
-  }
-  processRegistry = register
-  return register
-}
+// Of the process, once: a timer samples the lag of the event loop, and cannot be stopped. At the default of 10 ms it alone
+// would wake an idle process 100 times a second, which doubles what it costs.
+collectDefaultMetrics({ eventLoopMonitoringPrecision: 50 })
+// Gauges with a counter's suffix, which promtool refuses; each only sums up the metric beside it.
+for (const kind of ['handles', 'requests', 'resources'])
+  processRegistry.removeSingleMetric(`nodejs_active_${kind}_total`)

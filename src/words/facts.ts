@@ -1,4 +1,5 @@
 import type { Code } from '../causes.ts'
+import { HOUR, MINUTE } from '../clock.ts'
 import { sectionOf } from './sections.ts'
 import type { FactName, Words } from './words.ts'
 
@@ -64,17 +65,17 @@ function largest(seconds: number): number {
   return Math.round(seconds / unit) * unit
 }
 
-const DAY = 86_400_000
-
 /** `14:47:05` by the clock of the machine; another day with its date and without seconds. */
 export function timeText(time: number, { now, offset }: Reading): string {
-  const local = new Date(time + offset * 60_000).toISOString()
-  return Math.abs(time - now) < DAY / 2 ? local.slice(11, 19) : local.slice(0, 16).replace('T', ' ')
+  const local = new Date(time + offset * MINUTE).toISOString()
+  return Math.abs(time - now) < 12 * HOUR
+    ? local.slice(11, 19)
+    : local.slice(0, 16).replace('T', ' ')
 }
 
 /** `2026-03-02 17:41:05 +08:00`: the one instant and the one zone of a text. */
 export function dateText({ now, offset }: Reading): string {
-  const local = new Date(now + offset * 60_000).toISOString().slice(0, 19).replace('T', ' ')
+  const local = new Date(now + offset * MINUTE).toISOString().slice(0, 19).replace('T', ' ')
   const minutes = Math.abs(offset)
   const two = (part: number): string => String(Math.trunc(part)).padStart(2, '0')
   return `${local} ${offset === 0 ? 'UTC' : `${offset < 0 ? '−' : '+'}${two(minutes / 60)}:${two(minutes % 60)}`}`

@@ -6,8 +6,8 @@ import { manualClock } from '../support/manual-clock.ts'
 function start() {
   const clock = manualClock()
   const lines: LogFields[] = []
-  const log = createThrottledLog(clock, (_, fields = {}) => lines.push(fields))
-  return { clock, lines, log }
+  const { log, end } = createThrottledLog(clock, (_, fields = {}) => lines.push(fields))
+  return { clock, lines, log, end }
 }
 
 test('the first line is written immediately, the rest of the minute as a count with the last fields', async () => {
@@ -26,6 +26,13 @@ test('logins and refreshes with one outcome are counted apart', () => {
   const { lines, log } = start()
   for (const operation of ['login', 'refresh']) log('obs-logged-in', 'success', { operation })
   expect(lines).toMatchObject([{ operation: 'login' }, { operation: 'refresh' }])
+})
+
+test('what came in a minute that has begun is written at the end', () => {
+  const { lines, log, end } = start()
+  for (const requestId of ['a', 'b', 'c']) log('client-refused', 'bad-request', { requestId })
+  end()
+  expect(lines.slice(1)).toEqual([{ reason: 'bad-request', requestId: 'c', count: 2 }])
 })
 
 test('each reason has its own minute, and nothing is left when a minute was quiet', async () => {
