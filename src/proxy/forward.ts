@@ -7,7 +7,7 @@ import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
 import { Exchange, type ResponseHead, type Upstream } from '../upstream/index.ts'
 import { createBodies, type BodyOwner, type BodyRefusal } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
-import { createInspector, cut, isPage, relay } from './response.ts'
+import { createInspector, cut, isPage, relay, type ResponseVerdict } from './response.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -129,12 +129,16 @@ class Forwarding implements BodyOwner {
     call.response.on('close', () => this.#closed())
   }
 
-  /** From the body to what the client gets. Each turn of the loop is one exchange. Never rejects. */
+  /**
+   * From the body to what the client gets. Each turn of the loop is one exchange. Never rejects. What is there is not
+   * awaited: that would cost 2 % of a call.
+   */
   async run(): Promise<void> {
     const { request, response, validated, requestId } = this.#call
     try {
       if (validated.expectsContinue) response.writeContinue()
-      const body = await this.#shared.bodies.read(request, validated.framing, this)
+      const coming = this.#shared.bodies.read(request, validated.framing, this)
+      const body = coming instanceof Promise ? await coming : coming
       let step = this.#begin()
       while (step.do === 'send') {
         const token = step.token ?? this.#shared.tokens.current() ?? (await this.#waitForToken())
@@ -142,10 +146,11 @@ class Forwarding implements BodyOwner {
         else {
           const exchange = this.#send(token, body)
           const outcome = await exchange.outcome
-          step =
+          const next =
             outcome.type === 'response'
-              ? await this.#afterResponse(exchange, token, outcome.head)
-              : await this.#afterFailure(exchange, outcome.type === 'withheld')
+              ? this.#afterResponse(exchange, token, outcome.head)
+              : this.#afterFailure(exchange, outcome.type === 'withheld')
+          step = next instanceof Promise ? await next : next
         }
       }
       this.#deadline.cancel()
@@ -203,18 +208,21 @@ class Forwarding implements BodyOwner {
     return this.#shared.tokens.current()?.generation === this.#token?.generation
   }
 
-  async #afterResponse(exchange: Exchange, token: Token, received: ResponseHead): Promise<Step> {
+  #afterResponse(exchange: Exchange, token: Token, received: ResponseHead): Step | Promise<Step> {
     const { clock, inspector } = this.#shared
     const { validated, requestId } = this.#call
     this.#upstreamMs = clock.now() - this.#sentAt
     const head = relayedHead(received, requestId)
-    const verdict = await inspector.verdictOf(exchange, head, validated)
-    if (verdict === 'cut') return this.#afterFailure(exchange)
-    const ended = this.#interruptedWhile('sent')
-    if (ended !== undefined) return ended
-    return verdict === 'accepted'
-      ? this.#afterAcceptance(exchange, token, head)
-      : this.#afterRejection(exchange, token, head)
+    const verdict = inspector.verdictOf(exchange, head, validated)
+    const after = (found: ResponseVerdict): Step | Promise<Step> => {
+      if (found === 'cut') return this.#afterFailure(exchange)
+      const ended = this.#interruptedWhile('sent')
+      if (ended !== undefined) return ended
+      return found === 'accepted'
+        ? this.#afterAcceptance(exchange, token, head)
+        : this.#afterRejection(exchange, token, head)
+    }
+    return verdict instanceof Promise ? verdict.then(after) : after(verdict)
   }
 
   #afterAcceptance(exchange: Exchange, token: Token, head: RelayedHead): Relay {

@@ -108,32 +108,38 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
     return withOurOrigin(body, isalesOrigin, `${scheme}://${authority}`)
   }
 
+  /** A body in which URLs of iSales are replaced takes the place of that of the exchange. */
+  const inspected = async (
+    exchange: Exchange,
+    head: RelayedHead,
+    request: ValidRequest,
+  ): Promise<ResponseVerdict> => {
+    const collected = await exchange.collect()
+    if (collected === 'cut') return 'cut'
+    if (collected === 'part') return 'accepted'
+    const body = exchange.collected()
+    const found = inspect(request, body)
+    if (found === 'rejected') return 'rejected'
+    if (!found.equals(body)) {
+      exchange.replace(found)
+      head.headers = withLength(head.headers, found.length)
+    }
+    return 'accepted'
+  }
+
   return {
     inspects,
     inspect,
 
-    /**
-     * Accepted, unless the status of a response or, where that is asked for, its body says that the token is rejected. A
-     * body in which URLs of iSales are replaced takes the place of that of the exchange.
-     */
-    async verdictOf(
+    /** Accepted, unless its status or, where that is asked for, its body says that the token is rejected. */
+    verdictOf(
       exchange: Exchange,
       head: RelayedHead,
       request: ValidRequest,
-    ): Promise<ResponseVerdict> {
+    ): ResponseVerdict | Promise<ResponseVerdict> {
       if (statuses.includes(head.status)) return 'rejected'
       if (head.status !== 200 || !inspects(exchange.request.method, request.path)) return 'accepted'
-      const collected = await exchange.collect()
-      if (collected === 'cut') return 'cut'
-      if (collected === 'part') return 'accepted'
-      const body = exchange.collected()
-      const found = inspect(request, body)
-      if (found === 'rejected') return 'rejected'
-      if (!found.equals(body)) {
-        exchange.replace(found)
-        head.headers = withLength(head.headers, found.length)
-      }
-      return 'accepted'
+      return inspected(exchange, head, request)
     },
   }
 }

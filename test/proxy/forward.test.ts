@@ -17,24 +17,6 @@ async function sent(options: Parameters<typeof scene>[0] = {}) {
   return { ...all, first }
 }
 
-it.each([false, true])(
-  'exchanges that fail after a rejection count as one failed replay, written: %s',
-  async (written) => {
-    const { client, clock, exchange, first, replays } = await sent()
-    first.head(401)
-    for (let n = 2; n <= (written ? 2 : 4); n += 1) {
-      const replay = await exchange(n)
-      if (written) replay.start()
-      replay.fail()
-      await clock.advance(150)
-    }
-    // iSales has not executed what it rejected.
-    const problem = { status: 502, sent: written ? 'unknown' : 'no' }
-    expect(await client.readProblem()).toMatchObject(problem)
-    expect(replays).toEqual(['failed'])
-  },
-)
-
 it.each([
   ['text/html', 200, ['{"result":0}'], [1], false],
   ['text/html', 200, ['<html>{"result":0}'], [], true],
@@ -132,14 +114,6 @@ describe('a rejection', () => {
       expect(replays).toEqual(['no-token'])
     },
   )
-
-  it('whose end has not come is given up when the client leaves', async () => {
-    const { client, first } = await sent({ newer: false })
-    first.head(401)
-    expect(first.aborted).toBe(false)
-    client.destroy()
-    await until(() => first.aborted)
-  })
 })
 
 it('a token that was replaced while a connection was awaited is not sent, but the newer one', async () => {
