@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 
 /** A request of a client on Node's own request and response, as the app of the port has it in `c.env`. */
@@ -39,22 +39,23 @@ export type Serve = (request: IncomingMessage, response: ServerResponse, target:
 
 /** Makes a request listener of a Hono app. The global `Request` and `Response` stay Node's own. */
 export function serveHono(app: FetchApp): Serve {
+  const respond = async (webRequest: Request, env: unknown): Promise<Response> => {
+    const { incoming, outgoing } = env as HttpBindings
+    const { remoteAddress: address } = incoming.socket
+    const webResponse = await app.fetch(webRequest, { address })
+    // Who is refused has to connect again.
+    if (webResponse.status >= 400) outgoing.shouldKeepAlive = false
+    // The listener has responded to a request that broke off; a second response would throw.
+    return outgoing.headersSent || outgoing.destroyed ? RESPONSE_ALREADY_SENT : webResponse
+  }
+  const serve = getRequestListener(respond, {
+    overrideGlobalObjects: false,
+    // A request whose body nobody wants is dropped by Node, and its connection lingers.
+    autoCleanupIncoming: false,
+  })
   return (request, response, target) => {
-    const respond = async (webRequest: Request): Promise<Response> => {
-      const { remoteAddress: address } = request.socket
-      const webResponse = await app.fetch(webRequest, { address })
-      // Who is refused has to connect again.
-      if (webResponse.status >= 400) response.shouldKeepAlive = false
-      // The listener has responded to a request that broke off; a second response would throw.
-      return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : webResponse
-    }
     // node-server makes a URL of Host, and refuses an HTTP/1.0 request without one and an empty port.
     request.url = `http://localhost${target}`
-    const serve = getRequestListener(respond, {
-      overrideGlobalObjects: false,
-      // A request whose body nobody wants is dropped by Node, and its connection lingers.
-      autoCleanupIncoming: false,
-    })
     serve(request, response).catch(() => {
       // A whole response may not have reached the client yet.
       if (!response.writableEnded) response.destroy()

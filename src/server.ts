@@ -17,7 +17,7 @@ import {
   type TokenEvent,
 } from './token/index.ts'
 import { createUpstream, placesOf, type LIMITS } from './upstream/index.ts'
-import { en, lineOf, missingSections, type Explained } from './words/index.ts'
+import { en, LANGUAGES, lineOf, pagesOf } from './words/index.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -124,11 +124,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   })
 
   // CTI-OBS: its login, its calls, and the listener.
-  const login = openLocalLogin(config, {
-    clock,
-    wallClock,
-    ...observers.obsLogin,
-  })
+  const login = openLocalLogin(config, { clock, wallClock, ...observers.obsLogin })
   const proxy = openProxy({
     ...login,
     config,
@@ -192,8 +188,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
   adminListener.drain()
 
-  const missing = missingSections()
-  if (missing.length > 0) log('documents-missing', { detail: missing.join(', ') })
+  // Read now: an upgrade in place takes the files away.
+  LANGUAGES.forEach(pagesOf)
 
   // Both listeners open, or neither. The first login begins only then: a second proxy that is started on taken ports would
   // end the session of the first one. No request has been read yet.
@@ -237,7 +233,10 @@ export async function startApp(options: AppOptions): Promise<App> {
         record.onStateTrouble(why)
         if (why !== undefined) metrics.count('state_failures_total')
       },
-      onExposed: () => doubt(log, 'STATE_DIR', { code: 'exposed-directory', facts: [] }),
+      onExposed() {
+        const detail = lineOf(en, { code: 'exposed-directory', facts: [] })
+        log('setting-doubtful', { setting: 'STATE_DIR', detail })
+      },
     })
   }
 
@@ -280,8 +279,4 @@ export async function startApp(options: AppOptions): Promise<App> {
       log('stopped', { by, inFlight: running.inFlight })
     },
   }
-}
-
-function doubt(log: Log, setting: string, why: Explained): void {
-  log('setting-doubtful', { setting, detail: lineOf(en, why) })
 }

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
-import { MAX_PEM, readSmallFile, shownPath, type ReadFile } from './files.ts'
+import { fileFacts, MAX_PEM, readSmallFile, type ReadFile } from './files.ts'
+import type { SettingCode } from '../causes.ts'
 import type { Fact } from '../words/index.ts'
 import { Secret } from './secret.ts'
 import type { SettingProblem } from './settings.ts'
@@ -35,6 +36,8 @@ export function readTls(
   readFile: ReadFile = readSmallFile,
 ): { readonly tls: TlsFiles; readonly problems: readonly SettingProblem[] } {
   const problems: SettingProblem[] = []
+  const report = (setting: string, code: SettingCode, ...facts: readonly Fact[]) =>
+    problems.push({ setting, code, facts })
   const read = <T extends object>(
     { name, path }: TlsFile,
     parse: (pem: string) => T | CertificateProblem,
@@ -43,12 +46,11 @@ export function readTls(
     const file = readFile(path, MAX_PEM)
     const parsed = file.ok ? parse(Buffer.from(file.bytes).toString('latin1')) : file.problem
     if (typeof parsed !== 'string') return parsed
-    const isKeyLocked = parsed === 'encrypted-key'
-    const code = !file.ok ? 'file-unreadable' : isKeyLocked ? 'encrypted-key' : 'not-pem'
-    const detail: readonly Fact[] = isKeyLocked ? [] : [['detail', parsed]]
-    const shown = shownPath(path)
-    const facts: readonly Fact[] = shown === undefined ? detail : [['file', shown], ...detail]
-    problems.push({ setting: name, code, facts })
+    if (parsed === 'encrypted-key') report(name, parsed, ...fileFacts(path))
+    else {
+      const code = file.ok ? 'not-pem' : 'file-unreadable'
+      report(name, code, ...fileFacts(path), ['detail', parsed])
+    }
     return undefined
   }
   const ca = read(files.ca, parseCertificates)
@@ -57,18 +59,9 @@ export function readTls(
   const key = files.cert.path === undefined ? undefined : read(files.key, parseKey)
   const pem = key?.export({ type: 'pkcs8', format: 'pem' }).toString()
   if (key !== undefined && cert?.[0]?.checkPrivateKey(key) === false)
-    problems.push({
-      setting: files.key.name,
-      code: 'other-key',
-      facts: [['otherSetting', files.cert.name]],
-    })
+    report(files.key.name, 'other-key', ['otherSetting', files.cert.name])
   const refusal = problems.length === 0 && pem !== undefined && refusalOf(cert?.join(''), pem)
-  if (refusal)
-    problems.push({
-      setting: files.cert.name,
-      code: 'weak-certificate',
-      facts: [['detail', refusal]],
-    })
+  if (refusal) report(files.cert.name, 'weak-certificate', ['detail', refusal])
   // A bundle is of use as long as one authority in it is.
   problems.push(...datesOf(files.cert.name, cert?.slice(0, 1)), ...datesOf(files.ca.name, ca))
   const tls = {

@@ -1,6 +1,7 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { codeOf } from '../causes.ts'
+import type { Fact } from '../words/index.ts'
 
 /** Bytes; the bundle of all public authorities is a fifth of it, and a file with a password is smaller. */
 export const MAX_PEM = 1024 * 1024
@@ -21,14 +22,15 @@ export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
 /**
  * The path as an error may show it, in the name of the file that a person corrects: the units of config/systemd give the
- * service copies. Undefined unless it is in an existing directory other than `/`: a password that was given where its
- * file was asked for is not repeated.
+ * service copies. Nothing unless it is in an existing directory other than `/`: a password that was given where its file
+ * was asked for is not repeated.
  */
-export function shownPath(path: string): string | undefined {
+export function fileFacts(path: string | undefined): readonly Fact[] {
+  if (path === undefined) return []
   // Also of `//name`.
   const directory = dirname(resolve(path))
-  if (!isAbsolute(path) || directory === '/' || !existsSync(directory)) return undefined
-  return originalOf(path)
+  const isShown = isAbsolute(path) && directory !== '/' && existsSync(directory)
+  return isShown ? [['file', originalOf(path)]] : []
 }
 
 /** Which file a person corrects. */

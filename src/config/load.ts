@@ -1,6 +1,6 @@
 import type { Fact } from '../words/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
-import { readSmallFile, shownPath, type ReadFile } from './files.ts'
+import { fileFacts, readSmallFile, type ReadFile } from './files.ts'
 import { acceptsOf, OFF } from './formats.ts'
 import { brokenRules } from './rules.ts'
 import { withoutLogin } from './secret.ts'
@@ -163,11 +163,6 @@ function readText(path: string, readFile: ReadFile): string | Problem {
   } catch {
     return { code: 'not-utf8', facts }
   }
-}
-
-function fileFacts(path: string | undefined): readonly Fact[] {
-  const shown = path === undefined ? undefined : shownPath(path)
-  return shown === undefined ? [] : [['file', shown]]
 }
 
 /** The value of a text, what is wrong with it, or both where it is only doubtful. */

@@ -19,10 +19,6 @@ export const LOG_EVENTS = {
   'setting-wrong': { level: 'fatal', msg: 'A setting is wrong: nothing was started' },
   'cannot-listen': { level: 'fatal', msg: 'A listener cannot be opened: nothing was started' },
   'setting-doubtful': { level: 'warn', msg: 'Check this setting' },
-  'documents-missing': {
-    level: 'warn',
-    msg: 'Sections of docs/ are missing beside the program; it shows codes and facts alone',
-  },
   draining: { level: 'info', audit: true, msg: 'Shutting down: requests in flight are finished' },
   stopped: { level: 'info', audit: true, msg: 'Stopped' },
   unexpected: { level: 'error', msg: 'An error that was not foreseen' },

@@ -1,15 +1,18 @@
 // What CTI-OBS logs in to. A local login gives it a ticket of this proxy in the shape that iSales publishes, so that the
 // real token stays here; the ticket is asked for before a call is forwarded, where OBS_USER is set. Wrong passwords
 // are slowed by address.
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
-import { RESPONSE_ALREADY_SENT, type NodeCall } from '../hono.ts'
-import { serveObsApp, type LocalLoginOptions } from './login-app.ts'
+import { RESPONSE_ALREADY_SENT, serveHono, type NodeCall } from '../hono.ts'
+import { createObsApp, publishedBody, RESPONSE_TYPE, type ObsAppOptions } from './login-app.ts'
 import { createThrottle } from './login-throttle.ts'
-import { createTicketCheck } from './ticket-check.ts'
-import { createTickets } from './tickets.ts'
+import { createTickets, hasTicket } from './tickets.ts'
 
-export interface ObsOptions extends LocalLoginOptions {
+interface ObsOptions extends Omit<ObsAppOptions, 'throttle'> {
+  readonly clock: Clock
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
   /** A business call had no valid ticket. */
   readonly onTicketRefused: (call: NodeCall) => void
 }
@@ -21,10 +24,15 @@ export function openLocalLogin(config: Config, options: ObsOptions) {
   const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword'>) => {
     const changed = { ...config, ...secrets }
     const tickets = createTickets(changed.obsPassword, options.wallClock)
-    return { tickets, serve: serveObsApp(changed, tickets, { ...options, throttle }) }
+    return { tickets, serve: serveHono(createObsApp(changed, tickets, { ...options, throttle })) }
   }
   let current = open(config)
-  const askForTicket = createTicketCheck((ticket) => current.tickets.isValid(ticket), options)
+  const askForTicket: MiddlewareHandler<{ Bindings: NodeCall }> = async ({ env }, next) => {
+    if (hasTicket(env.request.rawHeaders, current.tickets)) return next()
+    refuse(env)
+    options.onTicketRefused(env)
+    return RESPONSE_ALREADY_SENT
+  }
   return {
     serveLogin({ env }: Context<{ Bindings: NodeCall }>): Response {
       const { request, response, validated } = env
@@ -39,4 +47,18 @@ export function openLocalLogin(config: Config, options: ObsOptions) {
       current = open(secrets)
     },
   }
+}
+
+/** In the shape that iSales publishes. It closes the connection: that is for those with a ticket. */
+function refuse({ response, requestId }: NodeCall): void {
+  const body = publishedBody(401)
+  response.shouldKeepAlive = false
+  response.writeHead(401, {
+    'Content-Type': RESPONSE_TYPE,
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    'WWW-Authenticate': 'Bearer',
+    'X-Request-Id': requestId,
+  })
+  response.end(body)
 }

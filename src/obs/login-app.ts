@@ -1,19 +1,15 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import type { ObsLoginOutcome, ObsRefreshOutcome } from '../outcomes.ts'
-import { serveHono, type RequestOrigin, type Serve } from '../hono.ts'
+import type { RequestOrigin } from '../hono.ts'
 import { parseObject, type JsonObject } from '../json.ts'
-import { publishedBody, RESPONSE_TYPE, ticketIn } from './ticket-check.ts'
 import type { Throttle } from './login-throttle.ts'
-import type { Tickets } from './tickets.ts'
+import { ticketIn, type Tickets } from './tickets.ts'
 
-export interface LocalLoginOptions {
-  readonly clock: Clock
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number
+export interface ObsAppOptions {
+  readonly throttle: Throttle
   /** Called for each request of the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome, client?: string) => void
   /** Called for each request of the refresh path. */
@@ -25,9 +21,18 @@ type LoginConfig = Pick<Config, 'obsUser' | 'obsPassword' | 'isalesLoginPath' | 
 
 const REFUSED = { rejected: 403, throttled: 429, malformed: 400 } as const
 
-/** Serves a request with the app. */
-export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
-  return serveHono(createObsApp(...parts))
+export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
+
+/**
+ * A body in the shape that iSales publishes, with numbers as in its examples.
+ *
+ * @param result 0, or the HTTP status of a refusal.
+ */
+export function publishedBody(
+  result: number,
+  resultData: Readonly<Record<string, string | number>> = {},
+): string {
+  return JSON.stringify({ result, resultData })
 }
 
 /**
@@ -37,11 +42,7 @@ export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
 export function createObsApp(
   config: LoginConfig,
   tickets: Tickets,
-  {
-    throttle,
-    onLogin,
-    onRefresh,
-  }: Pick<LocalLoginOptions, 'onLogin' | 'onRefresh'> & { readonly throttle: Throttle },
+  { throttle, onLogin, onRefresh }: ObsAppOptions,
 ) {
   const { isalesLoginPath: loginPath } = config
   const judge = createJudge(config, throttle)

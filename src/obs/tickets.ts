@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
 import type { Secret } from '../config/index.ts'
 
 export type Tickets = ReturnType<typeof createTickets>
@@ -73,8 +73,7 @@ export function createTickets(password: Secret | undefined, now: () => number) {
   /** The ticket's bytes when its HMAC is right and it has not ended. */
   function read(ticket: string): Buffer | undefined {
     const bytes = Buffer.from(ticket, 'base64url')
-    // Node skips what is not base64url, and a ticket has one text.
-    if (bytes.length !== LENGTH || bytes.toString('base64url') !== ticket) return undefined
+    if (bytes.length !== LENGTH) return undefined
     if (!timingSafeEqual(macOf(key, bytes), bytes.subarray(MAC_AT))) return undefined
     const left = bytes.readUIntBE(END_AT, INSTANT) * 1000 - now()
     return left > 0 && left <= (MAX_SESSION + CLOCK_SKEW) * 1000 ? bytes : undefined
@@ -95,10 +94,35 @@ export function createTickets(password: Secret | undefined, now: () => number) {
 }
 
 function deriveKey(password: Secret): Buffer {
-  const stretched = scryptSync(password.reveal(), KEY_PURPOSE, KEY_BYTES, SCRYPT)
-  return Buffer.from(hkdfSync('sha256', stretched, '', KEY_PURPOSE, KEY_BYTES))
+  return scryptSync(password.reveal(), KEY_PURPOSE, KEY_BYTES, SCRYPT)
 }
 
 function macOf(key: Buffer, bytes: Buffer): Buffer {
   return createHmac('sha256', key).update(bytes.subarray(0, MAC_AT)).digest()
+}
+
+/** The headers of the two editions of the interface. */
+const TICKET_HEADER = /^auth(?:orization|entication)$/i
+const SCHEME = /^bearer +/i
+
+/**
+ * One in either header is enough: the other may hold whatever that edition's client puts there.
+ *
+ * @param rawHeaders name, value, name, value.
+ */
+export function hasTicket(
+  rawHeaders: readonly string[],
+  tickets: Pick<Tickets, 'isValid'>,
+): boolean {
+  return rawHeaders.some(
+    (value, index) =>
+      index % 2 === 1 &&
+      TICKET_HEADER.test(rawHeaders[index - 1] ?? '') &&
+      tickets.isValid(ticketIn(value)),
+  )
+}
+
+/** The ticket of a header value: after `Bearer`, or bare. */
+export function ticketIn(value: string): string {
+  return value.replace(SCHEME, '')
 }

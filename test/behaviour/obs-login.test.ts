@@ -75,6 +75,7 @@ test('no ticket, a forged and a foreign one get 401 in the published shape, and 
     const refused = await tasks(world, value)
     expect(refused).toMatchObject({ status: 401, json: { result: 401, resultData: {} } })
     expect(refused.header('www-authenticate')).toBe('Bearer')
+    expect(refused.header('connection')).toBe('close')
     expect(refused.header('x-request-id')).toEqual(expect.any(String))
   }
   expect(world.sim.requests()).toEqual([])
