@@ -1,12 +1,18 @@
 // iSales, its callers and replicas of the token source in virtual time: what calls get, and what iSales is asked for.
 import { Secret } from '../../src/config/secret.ts'
-import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
-import type { RejectedToken, TokenSource } from '../../src/token/source.ts'
-import type { Token } from '../../src/token/token.ts'
-import { authFailure } from '../support/failure.ts'
+import type { Cell } from '../../src/sharing/cell.ts'
+import { createSeal } from '../../src/sharing/seal.ts'
+import { createShare } from '../../src/sharing/share.ts'
+import { withBook } from '../../src/token/book.ts'
+import type { AuthFailure, Grant, IsalesClient } from '../../src/token/protocol.ts'
+import { createTokenSource, type RejectedToken, type TokenSource } from '../../src/token/source.ts'
+import type { Token, TokenEvent } from '../../src/token/token.ts'
 import { seeded } from '../simulation/loop.ts'
-import { manualClock } from '../support/manual-clock.ts'
-import { openReplica, openStore } from './scenario-replicas.ts'
+import { swapped } from '../simulation/swap.ts'
+import { authFailure } from '../support/failure.ts'
+import { manualClock, type ManualClock } from '../support/manual-clock.ts'
+import { memoryBook } from './source-support.ts'
+import { ATTEMPTS, RULES } from './support.ts'
 
 /** What iSales does beside granting tokens; a scenario changes it while it runs. */
 const SWITCHES = {
@@ -229,4 +235,49 @@ export function openScenario(options: WorldOptions = {}) {
       }
     },
   }
+}
+
+// Replicas of the token source with what stands behind it: the book in memory, and the cell of a store in memory.
+
+/** Milliseconds of one operation of the store. */
+const STORE_LATENCY = 1
+
+function openStore(clock: ManualClock) {
+  let value = ''
+  const connect = (): Cell => ({
+    async swap(seen, next) {
+      await clock.sleep(STORE_LATENCY)
+      value = swapped(value, seen, next)
+      return { value, at: clock.now() + 1e12 }
+    },
+    start: (look) => look(),
+    stop() {},
+  })
+  return { connect }
+}
+
+interface ReplicaOptions {
+  readonly clock: ManualClock
+  readonly random: () => number
+  readonly client: IsalesClient
+  readonly store: ReturnType<typeof openStore> | undefined
+  readonly observe: (event: TokenEvent) => void
+}
+
+function openReplica({ clock, random, client, store, observe }: ReplicaOptions) {
+  const logins = { client, book: memoryBook(clock), rules: ATTEMPTS, clock, random }
+  const seal = createSeal(new Secret('k'.repeat(40)), 'https://isales.test', 'obs')
+  const share = store && createShare({ ...logins, cell: store.connect(), seal, onUnreadable() {} })
+  const source = createTokenSource({
+    rules: RULES,
+    clock,
+    random,
+    client: share?.client ?? withBook(logins),
+    learnsWithin: share?.learnsWithin,
+    credentials: { user: 'obs', password: new Secret('right') },
+    observe,
+  })
+  share?.start(source.adopt)
+  source.start()
+  return source
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
 import { openFresh, openSource } from './source-support.ts'
-import type { RejectedToken } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
 import { credentialsOf, grant, REFUSED } from './support.ts'
 
@@ -87,13 +86,6 @@ describe('a request that waits', () => {
     expect(source.current()).toBeUndefined()
     expect(events).toHaveLength(1)
   })
-
-  it('ends without a token when its client is gone already', async () => {
-    const { source, wait } = openSource()
-    source.start()
-    const gone = { signal: AbortSignal.abort() }
-    expect(await wait(gone)).toMatchObject({ unavailable: 'no-token' })
-  })
 })
 
 describe('a rejected call', () => {
@@ -144,17 +136,6 @@ describe('a rejected call', () => {
     expect(await verdict).toMatchObject({ type })
   })
 
-  it.each([
-    [
-      'it was sent again twice',
-      { rejected: { generation: 0, overtaken: false }, replays: 2 },
-      'not-curable',
-    ],
-  ])('is relayed when %s', async (_, call, why) => {
-    const { token, reject } = await openFresh(grant())
-    expect(await reject(token, call)).toEqual({ type: 'relay', why })
-  })
-
   it('is not relayed while a renewal is in flight when its client leaves or the source stops', async () => {
     const { source, clock, token, reject } = await openFresh(grant())
     const left = new AbortController()
@@ -165,14 +146,6 @@ describe('a rejected call', () => {
     const types = (await Promise.all(waits)).map(({ type }) => type)
     expect(types).toEqual(['no-token', 'no-token'])
     expect(source.snapshot().waiters).toBe(0)
-  })
-
-  it('ends immediately when its client is gone already, and when the source has stopped', async () => {
-    const { source, token, reject } = await openFresh(grant())
-    const gone = { signal: AbortSignal.abort() }
-    expect(await reject(token, gone)).toMatchObject({ type: 'no-token' })
-    void source.stop()
-    expect(await reject(token)).toMatchObject({ type: 'no-token' })
   })
 
   it('of a token that has ended meanwhile waits for the next', async () => {
@@ -201,111 +174,6 @@ describe('a rejected call', () => {
     const same = reject(second, { rejected: rejectedWith(second), replays: 1 })
     const relayed = { type: 'relay', why: 'not-curable' }
     expect(await Promise.all([newer, same])).toEqual([relayed, relayed])
-  })
-
-  it('is known to people when three in a row were first attempts, until one is accepted', async () => {
-    const { source, token, reject, accept } = await openFresh(grant())
-    const seen = Array.from({ length: 3 }, () => {
-      void reject(token)
-      return source.snapshot().rejected
-    })
-    expect(seen).toEqual([false, false, true])
-    expect(source.snapshot()).toMatchObject({ usable: true, outageBudget: 0 })
-    accept(token)
-    expect(source.snapshot().rejected).toBe(false)
-  })
-})
-
-describe('against evidence, pace and places', () => {
-  const MINUTE = 60_000
-  /** An iSales that accepts one generation, the latest. */
-  async function openIsales() {
-    const opened = await openFresh(grant())
-    const { source, clock, asked } = opened
-    let valid = 1
-    let logins = 0
-    /** The login that has begun, if any, is granted at the end of the time. */
-    const pass = async (ms: number): Promise<void> => {
-      await clock.advance(ms)
-      const request = asked[logins + 1]
-      if (request === undefined) return
-      logins += 1
-      valid = logins + 1
-      await request.respond(grant({ token: `t${valid}`, refreshToken: null }))
-    }
-    /** A call from its first exchange to its end: true when iSales accepts it. */
-    const call = async (
-      accepts: (token: Token) => boolean = ({ generation }) => generation === valid,
-      sent = source.current(),
-    ): Promise<boolean> => {
-      let rejected: RejectedToken | undefined
-      let token = sent
-      for (let replays = 0; token !== undefined; replays += 1) {
-        if (accepts(token)) {
-          source.accept(token, clock.now(), rejected)
-          return true
-        }
-        const verdict = await opened.reject(token, { rejected, replays })
-        if (verdict.type !== 'replay') return false
-        ;({ rejected, token } = verdict)
-      }
-      return false
-    }
-    return {
-      ...opened,
-      pass,
-      call,
-      logins: () => logins,
-      revoke: () => {
-        valid = 0
-      },
-    }
-  }
-
-  it('calls are rejected for 30 s at most while iSales answers others without a look', async () => {
-    const { clock, pass, call, revoke } = await openIsales()
-    await call()
-    // A call that is refused for what it is, twice: from now on evidence is waited for.
-    void call(() => false)
-    await pass(3000)
-    void call(() => false)
-    await pass(3000)
-    revoke()
-    const failed: number[] = []
-    for (let ms = 0; ms < 2 * MINUTE; ms += 150) {
-      const at = clock.now()
-      if (ms % 450 === 0) void call(() => true)
-      void call().then((good) => good || failed.push(at))
-      await pass(150)
-    }
-    expect(Math.max(...failed) - Math.min(...failed)).toBeLessThan(30_000)
-  })
-
-  it('a path that is refused for a minute costs no other call, and 4 renewals at most', async () => {
-    const { pass, call, logins } = await openIsales()
-    const good: Promise<boolean>[] = []
-    for (let ms = 0; ms < MINUTE; ms += 100) {
-      void call(() => false)
-      good.push(call())
-      await pass(100)
-    }
-    await pass(3000)
-    expect(new Set(await Promise.all(good))).toEqual(new Set([true]))
-    expect(logins()).toBeLessThanOrEqual(4)
-  })
-
-  it('one client that is refused, with calls in flight that each renewal ends, provokes 25 logins a minute', async () => {
-    const { source, clock, pass, call, logins } = await openIsales()
-    for (let count = 0; count < 600; count += 1) {
-      void call(() => false)
-      const sent = source.current()
-      // iSales judges it half a second after it was sent; only one that a renewal has overtaken is told of.
-      clock.setTimer(() => {
-        if (source.current() !== sent) void call(undefined, sent)
-      }, 500)
-      await pass(100)
-    }
-    expect(logins()).toBeLessThanOrEqual(25)
   })
 
   it('1,000 calls that are rejected cost no look at each other', async () => {
@@ -344,36 +212,6 @@ describe('new credentials', () => {
     await clock.advance(0)
     expect(asked).toHaveLength(3)
   })
-})
-
-it('an idle token that still serves is renewed by the call that uses it, when it is due', async () => {
-  const { source, clock, asked } = await openFresh(grant({ lives: 3600 }), {
-    tokenIdleAfter: 300_000,
-  })
-  await clock.advance(400_000)
-  expect(source.current()).toMatchObject({ generation: 1 })
-  await clock.advance(2_600_000)
-  expect(source.snapshot()).toMatchObject({ idle: true, nextRequestAt: undefined })
-  expect(asked).toHaveLength(1)
-  expect(source.current()).toMatchObject({ generation: 1 })
-  // The book is read first.
-  await clock.advance(0)
-  expect(asked).toHaveLength(2)
-})
-
-it('an operator ends the pause of a guarded account once', async () => {
-  const { source, clock, asked, last } = openSource()
-  source.start()
-  await clock.advance(0)
-  await last().respond(REFUSED)
-  await clock.advance(3000)
-  source.renew()
-  await clock.advance(0)
-  await last().respond(REFUSED)
-  await clock.advance(9999)
-  expect(asked.map(({ forced }) => forced)).toEqual([false, true])
-  await clock.advance(1)
-  expect(asked.map(({ forced }) => forced)).toEqual([false, true, false])
 })
 
 it('a call that is rejected while logins are paused waits for the token of another replica', async () => {
