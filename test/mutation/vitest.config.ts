@@ -5,7 +5,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: [
-      'test/token/{book,evidence,lifecycle,protocol,source,token}.test.ts',
+      'test/token/{book,evidence,lifecycle,protocol,token}.test.ts',
       'test/proxy/{headers,paths,retry,validate}.test.ts',
       'test/obs/tickets.test.ts',
       'test/sharing/seal.test.ts',

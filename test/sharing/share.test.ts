@@ -9,7 +9,6 @@ import { type Ask } from '../../src/token/token.ts'
 import { createToken } from '../../src/token/token.ts'
 import { swapped } from '../simulation/swap.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { memoryBook } from '../token/source-support.ts'
 import {
   ATTEMPTS,
   credentialsOf,
@@ -17,7 +16,7 @@ import {
   loginOf,
   REFUSED,
   RULES,
-  throttled,
+  memoryBook,
 } from '../token/support.ts'
 
 const NOW = 1_000_000
@@ -209,14 +208,6 @@ describe('a share', () => {
     expect(await other.obtain()).toMatchObject({ pause: 10_000 })
   })
 
-  it('leaves a failure that says nothing of the account to whoever met it', async () => {
-    const { openReplica } = openStore()
-    const one = openReplica(() => Promise.resolve(throttled(60_000)))
-    const other = openReplica(() => Promise.resolve(grant()))
-    expect(await one.obtain()).toMatchObject({ pause: 60_000, counted: false })
-    expect(await other.obtain()).toMatchObject({ sentAt: NOW })
-  })
-
   it.each([
     ['with the same password', new Secret('p')],
     ['with another password', new Secret('other')],
@@ -262,16 +253,23 @@ describe('a share', () => {
     await replica.share.stop()
   })
 
-  it('forgets its attempts when another replica is granted a token for the same credentials', async () => {
-    const { openReplica, clock } = openStore()
-    const refused = openReplica(() => Promise.resolve(REFUSED))
-    await refused.obtain()
-    await clock.advance(5000)
-    await openReplica(() => Promise.resolve(grant({ sentAt: clock.now() }))).obtain()
-    expect(await refused.obtain()).toMatchObject({ adopted: true })
-    await turn()
-    expect(await refused.known()).toMatchObject({ attempts: 0 })
-  })
+  it.each([
+    ['after', 5000, 0],
+    ['before', -1, 1],
+  ])(
+    'adopts a token that was requested %s its refused login: %d ms, %i attempts',
+    async (...row) => {
+      const [, ms, attempts] = row
+      const { openReplica, clock } = openStore()
+      const refused = openReplica(() => Promise.resolve(REFUSED))
+      await refused.obtain()
+      await clock.advance(5000)
+      await openReplica(() => Promise.resolve(grant({ sentAt: NOW + ms }))).obtain()
+      expect(await refused.obtain()).toMatchObject({ adopted: true })
+      await turn()
+      expect(await refused.known()).toMatchObject({ attempts })
+    },
+  )
 
   it('offers its token to a store that has lost it, and replaces what it cannot read', async () => {
     const { openReplica, clock, values, account } = openStore()

@@ -6,21 +6,18 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { expect, it, vi } from 'vitest'
 import type * as Files from 'node:fs/promises'
-import type { Timer } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
-import { begun, granted, NO_ENTRY, type Entry } from '../../src/token/book.ts'
+import { begun, NO_ENTRY, type Entry } from '../../src/token/book.ts'
 import { openBook } from '../../src/token/book-file.ts'
 import { openVersions } from '../../src/token/book-file.ts'
 import { manualClock } from '../support/manual-clock.ts'
@@ -49,15 +46,9 @@ vi.mock('node:fs/promises', async (importOriginal) => {
 function start(directory: string, wall = WALL) {
   const clock = manualClock(NOW)
   const problems: string[] = []
-  /** No step of the disk takes less than a second. */
-  const steps = { areSlow: false }
-  const setTimer = (run: () => void, ms: number): Timer => {
-    if (steps.areSlow) queueMicrotask(run)
-    return clock.setTimer(run, ms)
-  }
   const { update } = openBook({
     directory,
-    clock: { ...clock, setTimer },
+    clock,
     wallClock: () => wall + clock.now() - NOW,
     onTrouble: (why) =>
       problems.push(why === undefined ? 'well' : `${why.cause.code} ${why.detail ?? ''}`.trim()),
@@ -66,7 +57,6 @@ function start(directory: string, wall = WALL) {
   return {
     update,
     clock,
-    steps,
     problems,
     read: async (of = credentials) => (await update(of, () => undefined)).entry,
     write: async (entry: Entry, of = credentials) =>
@@ -190,7 +180,6 @@ it('removes what a process that was killed has left eight versions ago, and noth
 })
 
 it.each([
-  [0o777, 'exposed'],
   [0o1777, 'exposed'],
   // What the kubelet makes of a directory on a volume, for the group of a pod.
   [0o2770, undefined],
@@ -206,7 +195,6 @@ it.each([
 
 it.each<[string, string, (path: string) => string | void]>([
   ['is a file', 'ENOTDIR', (path) => writeFileSync(path, '')],
-  ['is a link that leads nowhere', 'ENOENT', (path) => symlinkSync('/nowhere/at/all', path)],
   ['is where none can be made', 'ENOENT', () => '/proc/nowhere'],
 ])('counts in memory where the directory %s', async (_, code, make) => {
   const path = join(temporaryDirectory(), 'state')
@@ -222,8 +210,6 @@ it('is written when the directory can be used again, a second later', async () =
   const { write, clock, problems } = start(directory)
   expect(await write(REFUSED)).toBe(false)
   expect(await write({ ...REFUSED, refusals: 3 })).toBe(false)
-  // It is said once, however often it is tried.
-  await clock.advance(1000)
   unlinkSync(directory)
   await clock.advance(1000)
   await until(() => problems.at(-1) === 'well')
@@ -250,24 +236,6 @@ it('keeps what another process has written while the disk did not take ours', as
   await until(() => problems.at(-1) === 'well')
   expect(await start(directory).read()).toMatchObject({ attempts: 7, refusals: 2, open: true })
   expect(await start(directory).read(other)).toMatchObject({ attempts: 2 })
-})
-
-it('waits for no disk that takes longer than a second, says so, and is well when it goes on', async () => {
-  const directory = temporaryDirectory()
-  const { write, problems, read, steps, clock } = start(directory)
-  await write(REFUSED)
-  steps.areSlow = true
-  expect(await write({ ...REFUSED, refusals: 3 })).toBe(false)
-  expect(await write({ ...REFUSED, refusals: 4 })).toBe(false)
-  expect(problems).toEqual(['disk-slow'])
-  expect(await read()).toMatchObject({ refusals: 4 })
-  steps.areSlow = false
-  await until(async () => {
-    await delay(20)
-    await clock.advance(1000)
-    return problems.at(-1) === 'well'
-  })
-  expect(await start(directory).read()).toMatchObject({ refusals: 4 })
 })
 
 it('says that the disk has no hard links, counts in memory, and leaves nothing there', async () => {

@@ -5,8 +5,7 @@ import { withBook } from '../../src/token/book.ts'
 
 import { authFailure } from '../support/failure.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { memoryBook } from './source-support.ts'
-import { ATTEMPTS, credentialsOf, DOWN, loginOf, REFUSED, unclear } from './support.ts'
+import { ATTEMPTS, credentialsOf, DOWN, loginOf, REFUSED, unclear, memoryBook } from './support.ts'
 
 const MINUTE = 60_000
 const NOW = 1_000_000

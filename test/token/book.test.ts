@@ -22,7 +22,6 @@ import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
 import { createToken } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { memoryBook } from './source-support.ts'
 import {
   ATTEMPTS,
   credentialsOf,
@@ -33,6 +32,7 @@ import {
   RULES,
   throttled,
   unclear,
+  memoryBook,
 } from './support.ts'
 
 const S = 1000
@@ -282,6 +282,15 @@ describe('the book', () => {
     await clock.advance(2 * S)
     expect(await login({ forced: true })).toMatchObject({ pause: 10 * S, backoff })
     expect(seen).toHaveLength(2)
+  })
+
+  it('gives two wrong secrets that take turns each 20 s three logins each in 15 min', async () => {
+    const { login, clock, sent } = open(Array.from({ length: 100 }, () => REFUSED))
+    for (let second = 0; second < 900; second += 1) {
+      await login({ credentials: credentialsOf(second % 40 < 20 ? 'wrong' : 'wrong, too') })
+      await clock.advance(S)
+    }
+    expect(sent).toHaveLength(6)
   })
 
   it('looks each 50 ms for the end of the login of another process', async () => {

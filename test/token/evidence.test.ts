@@ -131,6 +131,7 @@ it.each<readonly [string, Partial<Evidence>, number | undefined, number, boolean
   ['that evidence has answered meanwhile', {}, 100, 0, true],
   ['that a timer had asked for when the rejection came', { openSince: 101 }, 100, 0, true],
   ['that another replica gave unasked', { openSince: 100 }, undefined, 0, true],
+  ['the same, against the evidence', { overruled: true }, undefined, 0, true],
 ])('a newer token %s', (...row) => {
   const [, before, requestedAt, uncured, cured] = row
   const state = replace({ ...GOOD, ...before }, requestedAt, 0.5)

@@ -11,8 +11,7 @@ import { seeded } from '../simulation/loop.ts'
 import { swapped } from '../simulation/swap.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
-import { memoryBook } from './source-support.ts'
-import { ATTEMPTS, RULES } from './support.ts'
+import { ATTEMPTS, RULES, memoryBook } from './support.ts'
 
 /** What iSales does beside granting tokens; a scenario changes it while it runs. */
 const SWITCHES = {

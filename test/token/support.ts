@@ -1,4 +1,6 @@
+import type { Clock } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
+import { openBook } from '../../src/token/book-file.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
 import type { AuthFailure, Credentials, Grant } from '../../src/token/protocol.ts'
 import type { Ask } from '../../src/token/token.ts'
@@ -60,4 +62,10 @@ export function credentialsOf(password: string): Credentials {
 export function loginOf(credentials: Credentials): Ask {
   const { signal } = new AbortController()
   return { operation: 'login', credentials, signal, loginDue: true, failures: 0 }
+}
+
+/** The book of one process without a `STATE_DIR`. */
+export function memoryBook(clock: Clock) {
+  const nothing = { onTrouble() {}, onExposed() {} }
+  return openBook({ directory: undefined, clock, wallClock: () => clock.now(), ...nothing })
 }

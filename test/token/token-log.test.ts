@@ -1,22 +1,19 @@
-import { describe, expect, it } from 'vitest'
-import { LOG_EVENTS, type LogFields } from '../../src/log/log-events.ts'
+import { expect, it } from 'vitest'
+import { LOG_EVENTS } from '../../src/log/log-events.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
 import type { Log } from '../../src/log/logger.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 
-function linesOf(events: readonly TokenEvent[]) {
-  /** What is seen at LOG_LEVEL=info: level and name. */
+function seenOf(events: readonly TokenEvent[]): readonly string[] {
   const seen: string[] = []
-  const fields: LogFields[] = []
-  const log: Log = (event, given = {}, level = LOG_EVENTS[event].level) => {
+  const log: Log = (event, _, level = LOG_EVENTS[event].level) => {
     if (level !== 'debug') seen.push(`${level} ${event}`)
-    fields.push(given)
   }
   const observe = tokenLog(log, PLACES)
   for (const event of events) observe(event)
-  return { seen, fields }
+  return seen
 }
 
 const grantedAs = (generation: number, changes: Parameters<typeof granted>[0] = {}) =>
@@ -48,8 +45,7 @@ const missing = failed({
 const login = grantedAs(2, { operation: 'login' })
 const recovery = grantedAs(2, { failuresBefore: 1 })
 const changed: TokenEvent = { type: 'credentials-changed', at: NOW }
-const assumed = grantedAs(2, { lifetimeDoubt: 'missing' })
-const deferred: TokenEvent = { type: 'deferred', at: NOW, because: 'busy', ms: 1000 }
+const assumed = grantedAs(2, { operation: 'login', lifetimeDoubt: 'missing' })
 const adoptedAfter = (failuresBefore: number): TokenEvent => ({
   type: 'adopted',
   at: NOW,
@@ -57,140 +53,64 @@ const adoptedAfter = (failuresBefore: number): TokenEvent => ({
   failuresBefore,
 })
 
-describe('the log of the token', () => {
-  it.each<readonly [string, readonly TokenEvent[], readonly string[]]>([
+// Each case is what is seen at LOG_LEVEL=info. What only repeats the state is there at DEBUG.
+it.each<readonly [string, readonly TokenEvent[], readonly string[]]>([
+  [
+    'an outage is news once, and so is its end',
+    [down, down, recovery, down],
+    ['warn renewal-failed', 'info recovered', 'warn renewal-failed'],
+  ],
+  [
+    'an outage is news again when the token ends',
+    [down, ended, ended],
+    ['warn renewal-failed', 'error login-failed'],
+  ],
+  [
+    'two reasons of an outage that take turns are news once each',
+    [down, slow, down, slow],
+    ['warn renewal-failed', 'warn renewal-failed'],
+  ],
+  [
+    'refused credentials are news, and then the guard, until the secret changes',
+    [rejected, rejected, guarded, guarded, changed, rejected],
+    ['error login-rejected', 'error guarded', 'error login-rejected'],
+  ],
+  [
+    'a refresh that is refused is news until one has worked',
+    [refusal, login, missing, login, grantedAs(2), refusal],
+    ['refresh-refused', 'logged-in', 'logged-in', 'renewed', 'refresh-refused'].map((event) =>
+      event === 'refresh-refused' ? `warn ${event}` : `info ${event}`,
+    ),
+  ],
+  [
+    'refreshes recover nothing while a changed secret is refused',
+    [changed, rejected, grantedAs(2, { loginDue: true }), grantedAs(3)],
+    ['error login-rejected', 'info renewed', 'info recovered'],
+  ],
+  [
+    'lifetimes that were assumed are news again after a good one',
+    [assumed, assumed, login, assumed],
     [
-      'has one line for a login and one for each renewal',
-      [{ type: 'request-started', operation: 'login', at: NOW }, login, grantedAs(3), grantedAs(4)],
-      ['info logged-in', 'info renewed', 'info renewed'],
-    ],
-    [
-      'has one WARN for an outage, and one line at its end',
-      [down, down, down, recovery, down],
-      ['warn renewal-failed', 'info recovered', 'warn renewal-failed'],
-    ],
-    [
-      'turns to ERROR, once, when the token ends during the outage',
-      [down, down, ended, ended],
-      ['warn renewal-failed', 'error login-failed'],
-    ],
-    [
-      'has each reason of an outage once, however often they take turns',
-      [down, slow, down, slow],
-      ['warn renewal-failed', 'warn renewal-failed'],
-    ],
-    [
-      'says that credentials were refused, then that the account is guarded, each once',
-      [rejected, rejected, guarded, guarded],
-      ['error login-rejected', 'error guarded'],
-    ],
-    [
-      'says once that refreshing is refused while logins succeed',
-      [refusal, login, refusal, login, missing, login],
-      ['warn refresh-refused', 'info logged-in', 'info logged-in', 'info logged-in'],
-    ],
-    [
-      'says it again after a refresh has worked in between',
-      [refusal, grantedAs(2), refusal],
-      ['warn refresh-refused', 'info renewed', 'warn refresh-refused'],
-    ],
-    [
-      'starts the failures anew when the secret has changed',
-      [rejected, changed, rejected],
-      ['error login-rejected', 'error login-rejected'],
-    ],
-    [
-      'says that an operator asks',
-      [{ type: 'renew-asked', at: NOW, endsPause: true }, login],
-      ['info renew-asked', 'info logged-in'],
-    ],
-    [
-      'says of no recovery by refreshes while a changed secret is refused',
-      [changed, rejected, grantedAs(2, { loginDue: true }), grantedAs(3)],
-      ['error login-rejected', 'info renewed', 'info recovered'],
-    ],
-    [
-      'warns once of lifetimes that had to be assumed, and again after a good one',
-      [assumed, assumed, grantedAs(3), assumed],
-      [
-        'info renewed',
-        'warn lifetime-assumed',
-        'info renewed',
-        'info renewed',
-        'info renewed',
-        'warn lifetime-assumed',
-      ],
-    ],
-    [
-      'warns of a rejected token, and not again for each token after it that is rejected too',
-      [rejectedAs(1), rejectedAs(2), rejectedAs(3), rejectedAs(9)],
-      ['warn token-rejected', 'warn token-rejected'],
-    ],
-    [
-      'warns once of rejections that are passed on, though tokens are replaced in between',
-      [1, 2, 3, 4].flatMap((n) => [rejectedAs(n, 'rejection-relayed'), rejectedAs(n)]),
-      ['warn rejection-relayed', 'warn token-rejected'],
-    ],
-    [
-      'says that a token of another replica is used, and as a recovery after failures',
-      [adoptedAfter(0), down, adoptedAfter(1), adoptedAfter(2)],
-      ['info token-adopted', 'warn renewal-failed', 'info recovered', 'info recovered'],
-    ],
-  ])('%s', (_, events, lines) => {
-    const written = linesOf(events)
-    expect(written.seen).toEqual(lines)
-    // What only repeats is there at DEBUG.
-    expect(written.fields.length).toBeGreaterThanOrEqual(events.length)
-  })
-
-  it.each<readonly [string, readonly TokenEvent[], LogFields]>([
-    [
-      'the same token',
-      [grantedAs(2, { sameToken: true })],
-      {
-        operation: 'refresh',
-        generation: 2,
-        lifetimeSeconds: 300,
-        durationMs: 42,
-        sameToken: true,
-      },
-    ],
-    [
-      'a recovery',
-      [rejected, rejected, changed, granted()],
-      { operation: 'login', generation: 1, lifetimeSeconds: 300, durationMs: 42, failures: 2 },
-    ],
-    [
-      'an adopted token',
-      [adoptedAfter(0)],
-      { generation: 4, lifetimeSeconds: 300, ageSeconds: 60 },
-    ],
-    [
-      'a failure',
-      [failed({ failure: REFUSED })],
-      {
-        operation: 'login',
-        reason: 'rejected',
-        cause: 'password',
-        status: 403,
-        detail: expect.stringMatching(
-          /^iSales refuses the user or the password\. Correct .* Status: 403/,
-        ),
-        failures: 1,
-        backoff: 'transient',
-        retryInSeconds: 0.5,
-        budgetSeconds: 235,
-        durationMs: 42,
-      },
-    ],
-    [
-      'an operator who asks while a token serves',
-      [{ type: 'renew-asked', at: NOW, endsPause: false }],
-      { by: 'SIGHUP', outcome: 'nothing-paused' },
-    ],
-    ['a rejection', [rejectedAs(3)], { generation: 3, status: 401 }],
-    ['a wait for another replica', [deferred], { reason: 'busy', retryInSeconds: 1 }],
-  ])('has these fields of %s', (_, events, fields) => {
-    expect(linesOf(events).fields.at(-1)).toEqual(fields)
-  })
+      'logged-in',
+      'lifetime-assumed',
+      'logged-in',
+      'logged-in',
+      'logged-in',
+      'lifetime-assumed',
+    ].map((event) => (event === 'logged-in' ? `info ${event}` : `warn ${event}`)),
+  ],
+  [
+    'a rejected token is news, not each one after it, nor what is relayed meanwhile',
+    [1, 2, 3, 9].flatMap((n) => [rejectedAs(n, 'rejection-relayed'), rejectedAs(n)]),
+    ['rejection-relayed', 'token-rejected', 'rejection-relayed', 'token-rejected'].map(
+      (event) => `warn ${event}`,
+    ),
+  ],
+  [
+    'a token of another replica is a recovery after failures',
+    [adoptedAfter(0), down, adoptedAfter(1), adoptedAfter(2)],
+    ['info token-adopted', 'warn renewal-failed', 'info recovered', 'info recovered'],
+  ],
+])('%s', (_, events, lines) => {
+  expect(seenOf(events)).toEqual(lines)
 })
