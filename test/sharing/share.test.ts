@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import type { Cell, StoreFailure } from '../../src/sharing/cell.ts'
+import type { Cell } from '../../src/sharing/cell.ts'
 import { createSeal, NO_ACCOUNT, type SharedToken } from '../../src/sharing/seal.ts'
 import { createShare, isBetter, isTaken, isTooSoon, turnOf } from '../../src/sharing/share.ts'
 import { type IsalesClient } from '../../src/token/protocol.ts'
@@ -92,24 +92,20 @@ it.each<[string, 'busy' | 'away', Partial<Situation>, object | undefined]>([
 })
 
 const credentials = credentialsOf('p')
-const AWAY: StoreFailure = { reason: 'unreachable' }
 
 /** A store in memory, and replicas on it. */
 function openStore() {
   const clock = manualClock(NOW)
   const values = { value: '' }
-  const state = { isAway: false }
   const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
 
   /** `asked` holds what it asks the store. */
   const openReplica = (isales: IsalesClient['login']) => {
     const asked: string[] = []
-    let unreadable = 0
     const book = memoryBook(clock)
     const cell: Cell = {
       swap(seen, next) {
         asked.push(next === '' ? 'read' : 'swap')
-        if (state.isAway) return Promise.resolve(AWAY)
         values.value = swapped(values.value, seen, next)
         return Promise.resolve({ value: values.value, at: 1e12 + clock.now() })
       },
@@ -121,24 +117,20 @@ function openStore() {
       seal,
       clock,
       random: () => 0.5,
-      onUnreadable: () => (unreadable += 1),
+      onUnreadable() {},
       book,
       rules: ATTEMPTS,
       client: { login: isales, refresh: (_, sending) => isales(credentials, sending) },
     })
     const ask = loginOf(credentials)
     return {
-      share,
       asked,
-      unreadable: () => unreadable,
       known: async () => (await book.update(credentials, () => undefined)).entry,
       obtain: (changes: Partial<Ask> = {}) => share.client({ ...ask, ...changes }),
     }
   }
   return {
     clock,
-    values,
-    state,
     openReplica,
     account: () => seal.open(values.value, 1e12, clock.now()) ?? NO_ACCOUNT,
   }
@@ -158,60 +150,8 @@ describe('a share', () => {
     expect(asked).toEqual(['swap', 'read', 'swap'])
   })
 
-  it('gives the token of another replica, and asks iSales only for a newer one', async () => {
-    const { openReplica, clock } = openStore()
-    await openReplica(() => Promise.resolve(grant({ sentAt: clock.now() }))).obtain()
-    let logins = 0
-    const other = openReplica(() => {
-      logins += 1
-      return Promise.resolve(grant({ token: 't2', sentAt: clock.now() }))
-    })
-    const adopted = await other.obtain()
-    expect(adopted).toMatchObject({ adopted: true, foreign: false })
-    await clock.advance(5000)
-    expect(await other.obtain({ loginDue: false })).toMatchObject({ sentAt: NOW + 5000 })
-    expect(logins).toBe(1)
-  })
-
-  it('waits while another replica asks, for 3 s when that stands still', async () => {
-    const { openReplica, clock } = openStore()
-    const asking = openReplica(() => new Promise(() => undefined))
-    asking.share.start(() => {})
-    void asking.obtain()
-    await turn()
-    const other = openReplica(() => Promise.resolve(REFUSED))
-    expect(await other.obtain()).toMatchObject({ deferred: 'busy' })
-    // It says so each second while it runs.
-    await clock.advance(10_000)
-    expect(await other.obtain()).toMatchObject({ deferred: 'busy' })
-  })
-
-  it('keeps a refusal in the book whose replica stood still while another one asked', async () => {
-    const { openReplica, clock, values } = openStore()
-    let refuse = (): void => undefined
-    const frozen = openReplica(() => new Promise((resolve) => (refuse = () => resolve(REFUSED))))
-    const refused = frozen.obtain()
-    await turn()
-    const stolen = values.value
-    await clock.advance(100)
-    values.value = stolen
-    const other = openReplica(() => Promise.resolve(REFUSED))
-    // Its login counts although nobody knows how it ends.
-    expect(await other.obtain()).toMatchObject({ deferred: 'busy' })
-    refuse()
-    await refused
-    expect(await other.obtain()).toMatchObject({
-      deferred: 'guarded',
-      backoff: { state: 'rejected', refused: true },
-    })
-    await clock.advance(5000)
-    expect(await other.obtain()).toMatchObject({ pause: 10_000 })
-  })
-
-  it.each([
-    ['with the same password', new Secret('p')],
-    ['with another password', new Secret('other')],
-  ])('logs in with a changed user %s', async (_, password) => {
+  it('logs in with a changed user, though the password is the same', async () => {
+    const { password } = credentials
     const { openReplica } = openStore()
     const users: string[] = []
     const replica = openReplica(({ user }) => {
@@ -221,36 +161,8 @@ describe('a share', () => {
     await replica.obtain({ credentials: { user: 'mistyped', password } })
     await replica.obtain()
     expect(users).toEqual(['mistyped', 'obs'])
-    await replica.obtain({ credentials: { user: 'renamed', password: credentials.password } })
+    await replica.obtain({ credentials: { user: 'renamed', password } })
     expect(users).toEqual(['mistyped', 'obs', 'renamed'])
-  })
-
-  it('keeps what it knows of refused logins when somebody puts an earlier value into the store, or none', async () => {
-    const { openReplica, clock, values } = openStore()
-    const replica = openReplica(() => Promise.resolve(REFUSED))
-    await replica.obtain()
-    const { value } = values
-    await clock.advance(5000)
-    expect(await replica.obtain()).toMatchObject({ pause: 10_000 })
-    values.value = value
-    expect(await replica.obtain()).toMatchObject({ deferred: 'guarded', ms: 10_000 })
-    values.value = ''
-    await clock.advance(9000)
-    expect(await replica.obtain()).toMatchObject({ deferred: 'guarded', ms: 1000 })
-  })
-
-  it('alone counts one refusal as all, and tells the others when the store is back', async () => {
-    const { openReplica, clock, state, account } = openStore()
-    const replica = openReplica(() => Promise.resolve(REFUSED))
-    replica.share.start(() => {})
-    state.isAway = true
-    expect(await replica.obtain()).toMatchObject({ pause: 15 * 60_000 })
-    expect(replica.share.snapshot()).toMatchObject({ state: 'alone', reason: 'unreachable' })
-    state.isAway = false
-    await clock.advance(2500)
-    expect([...account().book.values()]).toMatchObject([{ attempts: 3, refusals: 3 }])
-    expect(replica.share.snapshot()).toMatchObject({ state: 'shared' })
-    await replica.share.stop()
   })
 
   it.each([
@@ -270,16 +182,4 @@ describe('a share', () => {
       expect(await refused.known()).toMatchObject({ attempts })
     },
   )
-
-  it('offers its token to a store that has lost it, and replaces what it cannot read', async () => {
-    const { openReplica, clock, values, account } = openStore()
-    const { obtain, share, unreadable } = openReplica(() => Promise.resolve(grant()))
-    share.start(() => {})
-    await obtain()
-    values.value = 'rubbish'
-    await clock.advance(2500)
-    expect(account().token?.grant.token.reveal()).toBe('t1')
-    expect(unreadable()).toBe(1)
-    await share.stop()
-  })
 })

@@ -204,19 +204,6 @@ it.each<[string, string, (path: string) => string | void]>([
   expect(await read()).toMatchObject({ refusals: 2 })
 })
 
-it('is written when the directory can be used again, a second later', async () => {
-  const directory = join(temporaryDirectory(), 'state')
-  writeFileSync(directory, '')
-  const { write, clock, problems } = start(directory)
-  expect(await write(REFUSED)).toBe(false)
-  expect(await write({ ...REFUSED, refusals: 3 })).toBe(false)
-  unlinkSync(directory)
-  await clock.advance(1000)
-  await until(() => problems.at(-1) === 'well')
-  expect(await start(directory).read()).toMatchObject({ refusals: 3 })
-  expect(problems).toEqual(['disk-failed ENOTDIR', 'well'])
-})
-
 it('keeps what another process has written while the disk did not take ours', async () => {
   const directory = join(temporaryDirectory(), 'state')
   const { update, write, clock, problems } = start(directory)

@@ -26,13 +26,6 @@ it.each([
   expect(acceptedAt(rejectedAt(NO_EVIDENCE, 100), sentAt, 200).openSince).toBe(openSince)
 })
 
-it('rejections that came after the accepted call was sent are still open', () => {
-  const state = rejectedAt(rejectedAt(NO_EVIDENCE, 100), 200)
-  const answered = acceptedAt(state, 150, 300)
-  expect(answered.openSince).toBe(150)
-  expect(acceptedAt(answered, 201, 400).openSince).toBe(Infinity)
-})
-
 const MINUTE = 60_000
 const DOUBT = 10 * MINUTE
 /** A call with the token was accepted, and nothing is doubtful. */
@@ -72,13 +65,6 @@ it.each<readonly [string, Partial<Evidence>, AttemptKind, Partial<Evidence>]>([
 ])('an acceptance: %s', (_, before, kind, expected) => {
   const call = { kind, sentAt: 99 }
   expect(accept({ ...GOOD, ...before }, call, { adopted: false }, 200)).toMatchObject(expected)
-})
-
-it('the cure of another replica stands in for the last one', () => {
-  const before = { ...GOOD, cured: false, cures: [1, 2, 3] }
-  const call = { kind: 'newer-token', sentAt: 99 } as const
-  const { cures } = accept(before, call, { adopted: true }, 200)
-  expect(cures).toEqual([1, 2, 200])
 })
 
 it.each<readonly [string, Partial<Evidence>, number]>([
@@ -140,20 +126,6 @@ it.each<readonly [string, Partial<Evidence>, number | undefined, number, boolean
   expect(state.boughtAt).toBe(cured ? -Infinity : 100)
 })
 
-it('a rejection waits 500 ms for evidence, within ten minutes of one that evidence answered', () => {
-  expect(renewalDueAt(rejectedAt(NO_EVIDENCE, 100))).toBe(100)
-  const answered = acceptedAt(rejectedAt(NO_EVIDENCE, 100), 101, 200)
-  expect(renewalDueAt(rejectedAt(answered, 300))).toBe(800)
-  expect(renewalDueAt(rejectedAt(answered, 600_200))).toBe(600_200)
-})
-
-it('a replay that is rejected asks for another token only where renewals cure', () => {
-  const replay = { kind: 'newer-token', replays: 1 } as const
-  expect(renewalDueAt(reject(NO_EVIDENCE, replay, 100))).toBe(Infinity)
-  const cured = { ...NO_EVIDENCE, cures: [0] }
-  expect(reject(cured, replay, 100)).toMatchObject({ openSince: 100, rejectedInRow: 0 })
-})
-
 it('evidence that is overruled keeps no renewal waiting but for the pace', () => {
   expect(renewalDueAt({ ...GOOD, overruled: true })).toBe(-Infinity)
   expect(renewalDueAt({ ...GOOD, overruled: true, boughtAt: 100 })).toBe(1900)
@@ -182,12 +154,6 @@ it.each([
   expect(distances).toEqual(expected)
   const cured = acceptedAt(renewed(state, next).state, next + 1, next + 1)
   expect(renewalDueAt(rejectedAt(cured, next + 2)) - next).toBe(2500)
-})
-
-it('where renewals cure, the first that does not is followed by another when evidence was waited for', () => {
-  const cured = { ...NO_EVIDENCE, cures: [0] }
-  expect(renewed(cured, 10_000).next).toBe(10_501)
-  expect(renewed(cured, 60_000).next).toBe(63_600)
 })
 
 it('replicas whose tokens cure count as renewals that cure, but not as a conflict', () => {
