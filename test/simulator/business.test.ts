@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS } from '../../simulator/index.ts'
+import { BASE_PATH, INTERFACE_PATHS } from '../../simulator/index.ts'
 import { loggedIn } from './caller.ts'
 
 const RESULT = { subCCNo: 1, vdnId: 1, serviceId: 12_345, uniqueId: 'u1' }
@@ -36,21 +36,6 @@ describe('business calls', () => {
       ieData: '',
     })
     expect([...sim.handedOut().values()]).toEqual(Array.from({ length: 100 }, () => 1))
-  })
-
-  it.each([
-    ['a batch of none', INTERFACE_PATHS.getUserData, { batchCount: 0 }, 400],
-    ['a batch that is no number', INTERFACE_PATHS.getUserData, { batchCount: 'many' }, 400],
-    ['a batch over 1,000', INTERFACE_PATHS.getUserData, { batchCount: 1001 }, 400],
-    ['a result without uniqueId', INTERFACE_PATHS.pushCallOutRlt, {}, 400],
-    ['a list', INTERFACE_PATHS.getTask, [], 400],
-    ['a body over 1 MiB', INTERFACE_PATHS.getTask, { padding: 'x'.repeat(1024 * 1024) }, 400],
-    ['an echo of less than nothing', `${ECHO_PATH}?bytes=-1`, {}, 400],
-    ['a call that is none', `${BASE_PATH}/business/nothing`, {}, 404],
-    ['another path', '/elsewhere', {}, 404],
-  ])('%s is refused', async (_, path, body, status) => {
-    const { business, token } = await loggedIn()
-    expect((await business(path, token, body)).status).toBe(status)
   })
 
   it('are served without a look at the token under the public path, and under no other', async () => {
