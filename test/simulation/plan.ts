@@ -246,9 +246,11 @@ const ANYWHERE: readonly Make[] = [
     { kind: 'terminate', replica: draw.replica(), ms: draw.between(0, 4000), after: 50 },
   ],
   (draw) => ({ kind: 'hang-up', replica: draw.replica() }),
+  // An operator asks again and again while no login succeeds.
   (draw) => {
     const act = { kind: 'hang-up', replica: draw.replica() } as const
-    return Array.from({ length: 40 }, (_, nth) => ({ ...act, after: nth * 100 }))
+    const asks = Array.from({ length: 40 }, (_, nth) => ({ ...act, after: nth * 100 }))
+    return [...rival(), command('failLogin', { status: 503, seconds: 6 }), ...asks]
   },
   cut,
   cut,

@@ -81,6 +81,7 @@ export const PLANTED: readonly Planted[] = [
     file: 'token/book.ts',
     from: 'provenUntil: now + PROOF }',
     to: 'provenUntil: now }',
+    by: 'scenarios',
   },
   {
     name: 'budget: a refused login is tried again at once',
@@ -207,7 +208,7 @@ export const PLANTED: readonly Planted[] = [
     name: 'budget: an operator ends pauses as often as he asks',
     file: 'token/lifecycle.ts',
     from: 'const from = Math.max(at, (lastFailure?.at ?? -Infinity) + FORCED_APART)',
-    to: 'const from = Math.max(at, (lastFailure?.at ?? -Infinity) * 0)',
+    to: 'const from = at',
   },
   {
     name: 'drain: a connection is kept',
@@ -249,6 +250,7 @@ export const PLANTED: readonly Planted[] = [
     file: 'token/lifecycle.ts',
     from: 'loginNotBefore: Math.max(loginNotBefore, until),',
     to: 'loginNotBefore,',
+    by: 'scenarios',
   },
 ]
 

@@ -21,6 +21,8 @@ const SWITCHES = {
   refreshEndsOld: false,
   /** All calls are rejected, whatever their token. */
   refusesAll: false,
+  /** No login has a response that says yes or no. */
+  failsLogins: false,
   /** Milliseconds until the second of two nodes knows a new token. Calls take turns. */
   nodeLag: 0,
   /** Milliseconds of a call, and of a token request. */
@@ -55,6 +57,7 @@ export type ScenarioWorld = ReturnType<typeof openScenario>
 const DEADLINE = 2800
 const MINUTE = 60_000
 const REFUSED = authFailure('refused', 'account', { status: 401 })
+const UNCLEAR = authFailure('unclear', 'timeout')
 
 /** @param path `refused` is rejected whatever its token, `public` is answered without a look at it. */
 type Path = 'ordinary' | 'refused' | 'public'
@@ -123,7 +126,7 @@ export function openScenario(options: WorldOptions = {}) {
       clock,
       random: seeded(100 * seed + replica),
       client: {
-        login: () => asked(replica, login),
+        login: () => asked(replica, () => (isales.failsLogins ? UNCLEAR : login())),
         refresh: ({ refreshToken }) => asked(replica, () => refresh(refreshToken.reveal())),
       },
       store,

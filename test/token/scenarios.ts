@@ -89,6 +89,16 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
     most: { badFor: MINUTE, perMinute: 8 },
   },
+  'iSales ends the session, and fails each login for a minute': {
+    play(world) {
+      world.traffic('ordinary', 500, 5 * MINUTE)
+      world.at(MINUTE, world.endSessions)
+      world.at(MINUTE, () => (world.isales.failsLogins = true))
+      world.at(2 * MINUTE, () => (world.isales.failsLogins = false))
+      return 5 * MINUTE
+    },
+    most: { badFor: 90 * SECOND, perMinute: 10 },
+  },
   'an edition without the interface refuses each call from the start, for ten minutes': {
     world: { refusesAll: true },
     play(world) {
