@@ -55,20 +55,6 @@ describe('the dashboard', () => {
   const targets = panels.flatMap((panel) => panel.targets ?? [])
   const [source, ...variables] = dashboard.templating.list.map(({ name }) => name)
 
-  it('shows of each replica whether it shares, and of the store what it did not do', () => {
-    const row = dashboard.panels.findIndex(({ title }) => title.startsWith('Do replicas share'))
-    const shown = dashboard.panels
-      .slice(row)
-      .flatMap((panel) => panel.targets ?? [])
-      .map(({ expr, legendFormat }) => [metricNames(expr).join(), legendFormat])
-    expect(Object.fromEntries(shown)).toEqual({
-      isales_proxy_session_sharing_state: '{{pod}} {{instance}} {{state}}',
-      isales_proxy_tokens_adopted_total: '{{pod}} {{instance}}',
-      isales_proxy_session_store_failures_total: '{{reason}}',
-      isales_proxy_session_store_duration_seconds_bucket: '{{operation}} p95',
-    })
-  })
-
   it.each(panels)('explains the panel $title, which can be narrowed by each variable', (panel) => {
     expect([source, ...variables].join()).toBe(
       'datasource,cluster,namespace,job,pod,instance_name,instance',
@@ -80,22 +66,6 @@ describe('the dashboard', () => {
     for (const { expr } of panel.targets ?? [])
       for (const name of variables.filter((each) => each !== 'instance_name'))
         expect(expr).toContain(`${name}=~"$${name}"`)
-  })
-
-  it('begins with a cell for each instance, with its state, its budget and its failing share', () => {
-    const [cell] = panels
-    expect(cell).toMatchObject({ title: '$instance_name', repeat: 'instance_name', maxPerRow: 8 })
-    const named = 'instance_name=~"$instance_name"'
-    expect(cell?.targets?.map(({ expr }) => [metricNames(expr)[0], expr.includes(named)])).toEqual([
-      ['isales_proxy_state', true],
-      ['isales_proxy_outage_budget_seconds', true],
-      ['isales_proxy_requests_total', true],
-    ])
-    // Forty of them, eight in a row, fit a screen of 1080 lines: Grafana's unit is 38 pixels.
-    expect((40 / 8) * (cell?.gridPos.h ?? 0) * 38).toBeLessThan(1080)
-    // The other panels follow the name by their variable `instance`.
-    const { definition } = dashboard.templating.list.find(({ name }) => name === 'instance') ?? {}
-    expect(definition).toContain(named)
   })
 
   it('names the pod wherever it shows one line a proxy', () => {
@@ -118,16 +88,5 @@ describe('the dashboard', () => {
     const urls = [dashboard, ...panels].flatMap(({ links = [] }) => links.map(({ url }) => url))
     expect(urls.length).toBeGreaterThan(10)
     expect(urls.filter((url) => !anchors.some((anchor) => url === page + anchor))).toEqual([])
-  })
-
-  it('has no two panels with one id or on one place, and none over the edge', () => {
-    const ids = dashboard.panels.map((panel) => panel.id)
-    expect(ids).toEqual([...new Set(ids)])
-    const places = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
-      Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`),
-    )
-    expect(places).toEqual([...new Set(places)])
-    for (const { x, w } of dashboard.panels.map((panel) => panel.gridPos))
-      expect(x + w).toBeLessThanOrEqual(24)
   })
 })

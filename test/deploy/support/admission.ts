@@ -69,7 +69,7 @@ export const admit = (
       for (const patch of evaluate(jsonPatch.expression, scope) as readonly Patch[])
         apply(object, patch)
   })
-  checkPod(object, namespaces[object.metadata.namespace ?? ''])
+  checkPod(object)
   scopeOf('ValidatingAdmissionPolicy', ({ validations = [] }, scope) => {
     for (const { expression, message, messageExpression } of validations)
       if (evaluate(expression, scope) !== true)
@@ -92,10 +92,8 @@ const matches = (selector: IMatchResources['objectSelector'], labels: Labels = {
   )
 }
 
-/** What the API server and Pod Security check, before the validating policies are asked. */
-const checkPod = ({ spec }: Pod, namespace: Labels = {}): void => {
-  if (spec.hostNetwork && namespace['pod-security.kubernetes.io/enforce'] === 'restricted')
-    throw new Error('violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)')
+/** What the API server checks, before the validating policies are asked. */
+const checkPod = ({ spec }: Pod): void => {
   const { containers, initContainers = [], volumes = [] } = spec
   for (const all of [[...containers, ...initContainers], volumes])
     if (new Set(all.map(({ name }) => name)).size < all.length) throw new Error('Duplicate value')
