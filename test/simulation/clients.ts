@@ -388,11 +388,8 @@ function mannerOf(random: Random, alone: boolean): Manner {
     patience: random.pick([1, 5, 20, 100, 700, 2500]),
     pause: random.chance(0.05) ? random.pick([1, 50, 600]) : 0,
   }
-  if (alone) return manner
-  // What stands between two others neither ends early nor pauses: its parts would come between theirs. Node's parser drops
-  // what comes in one packet behind a request with `Upgrade`; no client is known that sends such a one ahead.
-  const kind = manner.kind === 'unusual' ? 'json' : manner.kind
-  return { ...manner, kind, pause: 0, hangUp: undefined }
+  // What stands between two others neither ends early nor pauses: its parts would come between theirs.
+  return alone ? manner : { ...manner, pause: 0, hangUp: undefined }
 }
 
 /** Milliseconds between two connections: the first 40, and those that follow. */
