@@ -106,10 +106,8 @@ export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
   const registry = new Registry()
   const rejectedStatuses = options.rejectedStatuses.map(String)
   const byName = createCounters(registry, rejectedStatuses)
-  /** Of each operation, where there are several. */
-  const histogram = (name: string, buckets: number[], operations: readonly string[] = []) => {
-    const labelNames = operations.length > 0 ? ['operation'] : []
-    const registers = [registry]
+  const histogram = (name: string, buckets: number[], operations: readonly string[]) => {
+    const [labelNames, registers] = [['operation'], [registry]]
     const help = helpOf(name)
     const metric = new Histogram({ name: `${PREFIX}${name}`, help, labelNames, buckets, registers })
     for (const operation of operations) metric.zero({ operation })
@@ -117,8 +115,8 @@ export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
   }
   const authDuration = histogram('auth_duration_seconds', AUTH_BUCKETS, OPERATIONS)
   const storeDuration = histogram('session_store_duration_seconds', STORE_BUCKETS, STORE_OPERATIONS)
-  const requestDuration = histogram('request_duration_seconds', REQUEST_BUCKETS)
-  const upstreamDuration = histogram('upstream_duration_seconds', REQUEST_BUCKETS)
+  const observeRequest = requestHistogram(registry, 'request_duration_seconds')
+  const observeUpstream = requestHistogram(registry, 'upstream_duration_seconds')
   const count = <Name extends CounterName>(name: Name, ...[labels]: Labels<Name>): void =>
     byName.get(name)?.inc(labels ?? {})
   const refused = (code: ProblemCode | undefined, refusal: Refusal | undefined): void => {
@@ -158,8 +156,8 @@ export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
       const { method, status, code, refusal, durationMs, upstreamMs } = request
       const known = METHODS.find((each) => each === method) ?? 'other'
       count('requests_total', { method: known, status_class: statusClass(status) })
-      if (durationMs !== undefined) requestDuration.observe(durationMs / 1000)
-      if (upstreamMs !== undefined) upstreamDuration.observe(upstreamMs / 1000)
+      if (durationMs !== undefined) observeRequest(durationMs / 1000)
+      if (upstreamMs !== undefined) observeUpstream(upstreamMs / 1000)
       refused(code, refusal)
     },
 
@@ -213,6 +211,38 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     return [name, metric] as const
   })
   return new Map<string, Counter>(made)
+}
+
+/**
+ * A histogram without labels, which the registry reads by `get` as it reads its own. Each request is counted in a plain array:
+ * prom-client's histogram makes closures for each value, and two of them take a tenth of a request's CPU.
+ *
+ * @returns observes seconds.
+ */
+function requestHistogram(registry: Registry, of: string) {
+  const [name, help] = [`${PREFIX}${of}`, helpOf(of)]
+  /** One for each bucket, not cumulative; the last has no bound. */
+  const counts = [...REQUEST_BUCKETS, Infinity].map(() => 0)
+  let sum = 0
+  const valueOf = (part: string, value: number, labels: { le?: number | string } = {}) => {
+    return { metricName: `${name}_${part}`, labels, value }
+  }
+  const get = () => {
+    let total = 0
+    const values = counts.map((count, index) => {
+      total += count
+      return valueOf('bucket', total, { le: REQUEST_BUCKETS[index] ?? '+Inf' })
+    })
+    values.push(valueOf('sum', sum), valueOf('count', total))
+    return { name, help, type: 'histogram', aggregator: 'sum', values }
+  }
+  registry.registerMetric({ name, get } as unknown as Histogram)
+  return (seconds: number): void => {
+    let bucket = 0
+    while (seconds > (REQUEST_BUCKETS[bucket] ?? Infinity)) bucket += 1
+    counts[bucket] = (counts[bucket] ?? 0) + 1
+    sum += seconds
+  }
 }
 
 function failureStatus({ reason, status }: AuthFailure): string {

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { Histogram, Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
@@ -109,6 +110,25 @@ describe('the counters', () => {
       upstream_duration_seconds_sum: 0.01,
     })
   })
+})
+
+it('a duration is counted as a histogram of prom-client counts it, byte for byte', async () => {
+  const admin = open()
+  const [registry, name] = [new Registry(), 'isales_proxy_request_duration_seconds']
+  const page = await admin.metrics.render()
+  const bounds = Array.from(page.matchAll(/^isales_proxy_request_duration\S+le="([\d.]+)/gm))
+  const [, help = ''] = new RegExp(`# HELP ${name} (.*)`).exec(page) ?? []
+  const buckets = bounds.map(([, bound]) => Number(bound))
+  const theirs = new Histogram({ name, help, buckets, registers: [registry] })
+  const durations = [...buckets, 0, 0.0004, 0.7, 1.9999, 29.9, 31].flatMap((each) => [
+    each,
+    each / 3,
+  ])
+  for (const seconds of durations) {
+    admin.metrics.requestEnded({ method: 'GET', status: 200, durationMs: seconds * 1000 })
+    theirs.observe((seconds * 1000) / 1000)
+  }
+  expect(await admin.metrics.render()).toContain((await registry.metrics()).trim())
 })
 
 const SHARED = { reason: undefined, code: undefined, since: NOW, adoptedAt: undefined } as const
