@@ -18,7 +18,7 @@ import {
   type Entry,
 } from '../../src/token/book.ts'
 import { type Ask } from '../../src/token/token.ts'
-import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
+import type { AuthFailure, Grant, Operation, RefreshTokens } from '../../src/token/protocol.ts'
 import { createToken } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock } from '../support/manual-clock.ts'
@@ -123,7 +123,9 @@ describe('the entry', () => {
     const first = begun(NO_ENTRY, NOW)
     const both = begun(first, NOW + 4 * S)
     const given = { weight: 1, now: NOW + 5 * S }
-    expect(failed(both, NO_ENTRY, DOWN, given)).toMatchObject({ attempts: 1, at: NOW + 4 * S })
+    const others = { attempts: 1, at: NOW + 4 * S, open: false }
+    expect(failed(both, NO_ENTRY, DOWN, given)).toMatchObject(others)
+    expect(begun(PROVEN, NOW).provenUntil).toBe(-Infinity)
     expect(failed(both, first, DOWN, given)).toEqual({ ...first, open: false })
     expect(failed(granted(NOW), first, REFUSED, given)).toMatchObject({ attempts: 1, refusals: 1 })
   })
@@ -132,7 +134,7 @@ describe('the entry', () => {
     [{ attempts: 1 }, 'transient', false],
     [{ attempts: 3 }, 'guarded', false],
     [{ attempts: 1, refusals: 1 }, 'rejected', true],
-    [{ attempts: 3, refusals: 3 }, 'guarded', true],
+    [{ attempts: 1, refusals: 3 }, 'guarded', true],
   ])('with %j is shown as %s, refused: %s', (change, state, refused) => {
     expect(backoffOf({ ...NO_ENTRY, ...change }, ATTEMPTS)).toEqual({ state, refused })
   })
@@ -163,6 +165,13 @@ describe('a login waits', () => {
     ['for the pause after the third', { attempts: 3 }, 8 * MINUTE, undefined],
     ['for the pause after the fourth', { attempts: 4 }, 8 * MINUTE, 8 * MINUTE],
     ['for no more than that', { attempts: 5, refusals: 5 }, 4 * HOUR, 15 * MINUTE],
+    ['for its Retry-After', { attempts: 1, at: NOW + 5 * MINUTE }, 5 * MINUTE + 5 * S, undefined],
+    [
+      'for one that is open too long',
+      { attempts: 3, at: NOW - 3 * S, open: true },
+      477 * S,
+      undefined,
+    ],
   ])('%s, and for an operator', (_, change, ms, forced) => {
     const entry = { ...NO_ENTRY, at: NOW, ...change }
     const waits = [false, true].map((isForced) => {
@@ -239,6 +248,7 @@ describe('the book', () => {
     const left = [...outcomes]
     const seen: Entry[] = []
     const sent: Operation[] = []
+    const refreshed: RefreshTokens[] = []
     const entry = async () => (await book.update(credentials, () => undefined)).entry
     const next = async (operation: Operation) => {
       sent.push(operation)
@@ -246,7 +256,13 @@ describe('the book', () => {
       return left.shift() ?? new Promise<never>(() => undefined)
     }
     const client = withBook({
-      client: { login: () => next('login'), refresh: () => next('refresh') },
+      client: {
+        login: () => next('login'),
+        refresh(tokens) {
+          refreshed.push(tokens)
+          return next('refresh')
+        },
+      },
       book,
       rules: ATTEMPTS,
       clock,
@@ -258,6 +274,7 @@ describe('the book', () => {
       clock,
       seen,
       sent,
+      refreshed,
       entry,
       login: (changes: Partial<Ask> = {}) => client({ ...ask, ...changes }),
       refresh: (refreshExpiresAt?: number) =>
@@ -267,7 +284,8 @@ describe('the book', () => {
 
   it('has the login before it is sent, crosses it out by a grant, and takes it back when nothing was touched', async () => {
     const { login, entry, seen } = open([DOWN, grant()])
-    await login()
+    const backoff = { state: 'transient', refused: false }
+    expect(await login()).toEqual({ failure: DOWN, pause: 250, counted: false, backoff })
     expect(await entry()).toEqual(NO_ENTRY)
     await login()
     expect(seen).toEqual([begun(NO_ENTRY, NOW), begun(NO_ENTRY, NOW)])
@@ -294,14 +312,33 @@ describe('the book', () => {
   })
 
   it('looks each 50 ms for the end of the login of another process', async () => {
-    const clock = manualClock(NOW)
-    const book = memoryBook(clock)
+    const book = memoryBook(manualClock(NOW))
     await book.update(credentials, begun)
-    const { login, seen } = open([grant()], book)
+    const { login, seen, clock } = open([grant()], book)
     void login()
+    await clock.advance(100)
     expect(seen).toEqual([])
     await book.update(credentials, () => granted(NOW))
-    expect((await book.update(credentials, () => undefined)).entry).toEqual(PROVEN)
+    await clock.advance(50)
+    expect(seen).toHaveLength(1)
+  })
+
+  it('says after each login what the account is spared by', async () => {
+    const { login, clock } = open([REFUSED, DOWN, unclear(200), unclear(200)])
+    const states: unknown[] = []
+    for (let nth = 0; nth < 4; nth += 1) {
+      states.push(Object(await login()).backoff)
+      await clock.advance(10 * S)
+    }
+    const rejected = { state: 'rejected', refused: true }
+    expect(states).toEqual([rejected, rejected, rejected, { state: 'guarded', refused: true }])
+    const other = open([unclear(200), unclear(200), unclear(200)])
+    for (const ms of [5 * S, 10 * S]) {
+      await other.login()
+      await other.clock.advance(ms)
+    }
+    const guarded = { counted: true, backoff: { state: 'guarded', refused: false } }
+    expect(await other.login()).toMatchObject(guarded)
   })
 
   it('makes one login in 8 min while it cannot be written and nothing is proven', async () => {
@@ -327,12 +364,14 @@ describe('the book', () => {
   })
 
   it('logs in when that is asked for, whatever refresh token there is, and when there is none', async () => {
-    const { login, refresh, sent } = open([grant(), grant(), grant()])
+    const { login, refresh, sent, refreshed } = open([grant(), grant(), grant(), grant()])
     const current = createToken(grant({ refreshToken: 'r' }), RULES, 0)
     await login({ current })
     await login({ operation: 'refresh', current: { ...current, refreshToken: undefined } })
+    await login({ operation: 'refresh' })
     await refresh()
-    expect(sent).toEqual(['login', 'login', 'refresh'])
+    expect(sent).toEqual(['login', 'login', 'login', 'refresh'])
+    expect(refreshed[0]?.refreshToken.reveal()).toBe('r')
   })
 
   it('prolongs a proof by a refresh, and proves nothing by it', async () => {

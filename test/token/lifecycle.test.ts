@@ -78,8 +78,14 @@ function live(rules: Partial<Rules> = {}, random = 0.5) {
   return life
 }
 
+/** A token that is so old; and logins that were refused, and pause. */
+const granted = (ms = 0) => live().login(grant()).after(ms)
+const refused = (ms = 0) =>
+  live()
+    .login(refusedFor(5 * S))
+    .after(ms)
 /** A token that is due for renewal. */
-const aged = () => live().login(grant()).after(240_000)
+const aged = () => granted(240_000)
 const reject = (life: ReturnType<typeof live>, generation = 1) =>
   life.does(rejected, { ...REJECTED, generation })
 
@@ -111,8 +117,14 @@ describe('a token is renewed', () => {
     [294_999, 1, 1],
     [295_000, undefined, 0],
   ])('when it is %d ms old, generation %j is sent, for %d ms more', (ms, generation, left) => {
-    const life = live().login(grant()).after(ms)
-    expect([life.sent(), life.snapshot().outageBudget]).toEqual([generation, left])
+    const life = granted(ms)
+    expect(life.sent()).toBe(generation)
+    expect(life.snapshot()).toMatchObject({
+      outageBudget: left,
+      usable: left > 0,
+      nextRequestAt: START + 240_000,
+      lastSuccessAt: START,
+    })
   })
 })
 
@@ -162,10 +174,7 @@ describe('changed credentials', () => {
 
 describe('a changed secret that iSales refuses', () => {
   const wrong = () => {
-    const life = live()
-      .login(grant())
-      .after(60 * S)
-      .does(credentialsChanged, OTHER)
+    const life = granted(60 * S).does(credentialsChanged, OTHER)
     return life.login(refusedFor(900 * S, 'guarded'))
   }
 
@@ -200,17 +209,18 @@ describe('a changed secret that iSales refuses', () => {
   })
 })
 
-it('a failure is not shown any more when the token request is not needed any more', () => {
-  const life = reject(
-    live()
-      .login(grant())
-      .after(60 * S),
-  )
-    .refresh(LOST)
-    .after(1)
-  expect(life.snapshot().backoff).toBe('transient')
+it.each([
+  [LOST, 'transient', 'none'],
+  [refusedFor(5 * S), 'rejected', 'rejected'],
+])('a failure that is not needed any more: %j is shown as %s, then as %s', (...row) => {
+  const [outcome, before, after] = row
+  const life = reject(granted(60 * S)).login(outcome)
+  life.after(1)
+  expect(life.snapshot().backoff).toBe(before)
   life.does(accepted, { generation: 1, kind: 'first', sentAt: life.now() })
-  expect(life.snapshot().backoff).toBe('none')
+  expect(life.snapshot().backoff).toBe(after)
+  // The next one shows how it ends.
+  expect(life.begins('refresh').snapshot().backoff).toBe(before)
 })
 
 describe('a token that no business call has asked for', () => {
@@ -242,6 +252,7 @@ describe('what is reported of a token request', () => {
     for (let nth = 0; nth < failuresBefore; nth += 1) life.login(LOST)
     expect(life.after(S).begins('login').event()).toBeUndefined()
     expect(life.snapshot()).toMatchObject({ request: 'login', nextRequestAt: undefined })
+    expect(life.wait()).toBe(Infinity)
     expect(life.after(70).ends(outcome).event()).toEqual({
       type: 'granted',
       operation: 'login',
@@ -284,7 +295,7 @@ describe('what is reported of a token request', () => {
 })
 
 it('a token request that rejections ask for says so once for each token', () => {
-  const life = reject(live().login(grant()))
+  const life = reject(granted())
   life.does(rejected, { ...REJECTED, generation: 0, status: 403 })
   expect(life.due()).toBe('login')
   const event = { type: 'token-rejected', at: START, generation: 1, status: 401 }
@@ -308,6 +319,7 @@ it('what comes before the first token request changes nothing', () => {
   const life = reject(live(), 0).does(ended, { deferred: 'busy', ms: 0 })
   life.does(accepted, { generation: 0, kind: 'first', sentAt: START })
   expect([life.state(), life.event()]).toEqual([live().state(), undefined])
+  expect([life.state().forced, life.snapshot().lastSuccessAt]).toEqual([false, undefined])
 })
 
 describe('a token request that is deferred', () => {
@@ -329,32 +341,28 @@ describe('a token request that is deferred', () => {
   ] as const)('%s lets a %s begin, and stays forced: %s', (reason, expected, forced) => {
     const life = aged().begins('login').ends(deferred(reason, HOUR))
     expect(life.due()).toBe(expected)
-    const other = live()
-      .login(refusedFor(5 * S))
-      .after(3 * S)
-      .does(renewAsked, undefined)
+    const other = refused(3 * S).does(renewAsked, undefined)
     expect(other.begins('login').ends(deferred(reason, 50)).state().forced).toBe(forced)
   })
 })
 
 describe('an operator who asks', () => {
   it('ends a pause once, and the login that follows may pass the book', () => {
-    const life = live()
-      .login(refusedFor(5 * S))
-      .after(4 * S)
+    const life = refused(4 * S)
     expect([life.wait(), life.due()]).toEqual([S, undefined])
     const event = { type: 'renew-asked', at: life.now(), endsPause: true }
     expect(life.does(renewAsked, undefined).event()).toEqual(event)
     expect([life.due(), life.state().forced]).toEqual(['login', true])
     expect(life.login(refusedFor(10 * S)).state().forced).toBe(false)
+    expect(life.does(renewAsked, undefined).login(grant()).state().forced).toBe(false)
   })
 
   it('ends a pause 3 s after the last failure at the earliest, that of a refresh, too', () => {
-    const life = live()
-      .login(refusedFor(5 * S))
-      .after(100)
-      .does(renewAsked, undefined)
+    const life = refused(100).does(renewAsked, undefined)
     expect(life.wait()).toBe(2900)
+    const guarded = { state: 'guarded', refused: false } as const
+    const other = live().begins('login').ends({ deferred: 'guarded', ms: HOUR, backoff: guarded })
+    expect([other.wait(), other.does(renewAsked, undefined).wait()]).toEqual([HOUR, 0])
     const refreshing = aged()
       .refresh({ ...LOST, pause: 30 * S })
       .after(100)
@@ -363,19 +371,10 @@ describe('an operator who asks', () => {
   })
 
   it.each([
-    ['a token serves', live().login(grant())],
-    [
-      'a login is in flight',
-      live()
-        .login(refusedFor(5 * S))
-        .begins('login'),
-    ],
-    [
-      'the pause is over',
-      live()
-        .login(refusedFor(5 * S))
-        .after(5 * S),
-    ],
+    ['a token serves', granted()],
+    ['a login is in flight', refused().begins('login')],
+    ['the pause is over', refused(5 * S)],
+    ['another replica asks', live().begins('login').ends({ deferred: 'busy', ms: S })],
   ])('asks iSales for nothing while %s', (_, life) => {
     const before = life.state()
     expect(life.does(renewAsked, undefined).state()).toBe(before)
@@ -388,7 +387,7 @@ it.each([
   ['another replica', true, [undefined, undefined, undefined]],
 ])('the third token in a minute that ended early and was replaced by %s: %j', (...row) => {
   const [, isAdopted, expected] = row
-  const life = live().login(grant())
+  const life = granted()
   const events = [2, 3, 4].map((generation) => {
     reject(life, generation - 1).after(life.wait())
     const given = { ...grant({ token: `t${generation}` }), adopted: isAdopted }
