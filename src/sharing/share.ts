@@ -78,7 +78,7 @@ export function createShare(options: ShareOptions) {
   /** The token request in flight. */
   let obtaining: Promise<unknown> | undefined
   /** Who takes what the looks find. Undefined: before the start, and after the stop. */
-  let take: ((grant: Grant) => void) | undefined
+  let giveToken: ((grant: Grant) => void) | undefined
   let looking: Timer | undefined
   let store: StoreState = { reason: undefined, code: undefined, since: clock.now() }
 
@@ -147,8 +147,8 @@ export function createShare(options: ShareOptions) {
         : { ...withOurs(account, now), asking: { who: own, since: now } },
     )
     if (claimed?.isChanged === true) return askForAll(ask)
-    const there = claimed?.account.token
-    if (isBetter(there, ours, clock.now())) return adopt(there)
+    const storedToken = claimed?.account.token
+    if (isBetter(storedToken, ours, clock.now())) return adopt(storedToken)
     const given = { now: clock.now(), random: random(), ask }
     return turnOf(claimed === undefined ? 'away' : 'busy', given) ?? askAlone(ask)
   }
@@ -172,8 +172,8 @@ export function createShare(options: ShareOptions) {
       ...withOurs(account, now),
       asking: released(account),
     }))
-    const there = ended?.account.token
-    return isBetter(there, ours, clock.now()) ? adopt(there) : outcome
+    const storedToken = ended?.account.token
+    return isBetter(storedToken, ours, clock.now()) ? adopt(storedToken) : outcome
   }
 
   /** iSales, and what it grants is at hand before it is written. */
@@ -238,12 +238,13 @@ export function createShare(options: ShareOptions) {
       return { ...withOurs(account, now), book: withEntry(account, name, both) }
     })
     if (found !== undefined && loginsTheStoreLacks === missed) loginsTheStoreLacks = undefined
-    const there = found?.account.token
-    if (obtaining === undefined && isBetter(there, ours, clock.now())) take?.(adopt(there))
+    const storedToken = found?.account.token
+    if (obtaining === undefined && isBetter(storedToken, ours, clock.now()))
+      giveToken?.(adopt(storedToken))
   }
 
   const keepLooking = (): void => {
-    if (take === undefined) return
+    if (giveToken === undefined) return
     looking = clock.setTimer(() => {
       lastLook = look().then(keepLooking)
     }, LOOK_EVERY)
@@ -276,7 +277,7 @@ export function createShare(options: ShareOptions) {
 
     /** Connects, and gives the token source what other replicas obtain. */
     start(onToken: (grant: Grant) => void): void {
-      take = onToken
+      giveToken = onToken
       keepLooking()
       cell.start(() => void look())
     },
@@ -290,7 +291,7 @@ export function createShare(options: ShareOptions) {
     /** Writes the end of an aborted request, and disconnects. */
     async stop(): Promise<void> {
       looking?.cancel()
-      take = undefined
+      giveToken = undefined
       await obtaining
       await lastLook
       cell.stop()

@@ -84,21 +84,6 @@ it('outlives the process, which reads the same entry later', async () => {
   expect([...first.problems, ...second.problems]).toEqual([])
 })
 
-it('is changed by compare and swap: what another process has written since is kept', async () => {
-  const directory = temporaryDirectory()
-  const [proxy, command] = [start(directory), start(directory)]
-  const { password } = credentials
-  const others = ['a', 'b', 'c'].map((user) => ({ user, password }))
-  await Promise.all(others.map((other) => proxy.write(REFUSED, other)))
-  await Promise.all([
-    ...others.map((other) => command.update(other, begun)),
-    ...others.map((other) => proxy.update(other, begun)),
-  ])
-  for (const other of others)
-    expect(await start(directory).read(other)).toMatchObject({ attempts: 4, open: true })
-  expect(versions(directory)).toEqual([9, 8, 7, 6, 5, 4, 3, 2])
-})
-
 it.runIf(process.getuid?.() === 0)('of root belongs to who owns the directory', async () => {
   const directory = temporaryDirectory()
   chownSync(directory, 65_534, 65_534)
@@ -193,17 +178,6 @@ it.each([
   expect(problems).toEqual(problem === undefined ? [] : [problem])
 })
 
-it.each<[string, string, (path: string) => string | void]>([
-  ['is a file', 'ENOTDIR', (path) => writeFileSync(path, '')],
-  ['is where none can be made', 'ENOENT', () => '/proc/nowhere'],
-])('counts in memory where the directory %s', async (_, code, make) => {
-  const path = join(temporaryDirectory(), 'state')
-  const { write, read, problems } = start(make(path) ?? path)
-  expect(await write(REFUSED)).toBe(false)
-  expect(problems).toEqual([`disk-failed ${code}`])
-  expect(await read()).toMatchObject({ refusals: 2 })
-})
-
 it('keeps what another process has written while the disk did not take ours', async () => {
   const directory = join(temporaryDirectory(), 'state')
   const { update, write, clock, problems } = start(directory)
@@ -212,7 +186,7 @@ it('keeps what another process has written while the disk did not take ours', as
   const hidden = `${directory}-hidden`
   spawnSync('mv', [directory, hidden])
   writeFileSync(directory, '')
-  await update(credentials, begun)
+  expect(await update(credentials, begun)).toMatchObject({ isWritten: false })
   unlinkSync(directory)
   spawnSync('mv', [hidden, directory])
   const other = { ...credentials, user: 'another' }
@@ -221,6 +195,7 @@ it('keeps what another process has written while the disk did not take ours', as
   await process.write({ ...REFUSED, attempts: 7 })
   await clock.advance(1000)
   await until(() => problems.at(-1) === 'well')
+  expect(problems).toEqual(['disk-failed ENOTDIR', 'well'])
   expect(await start(directory).read()).toMatchObject({ attempts: 7, refusals: 2, open: true })
   expect(await start(directory).read(other)).toMatchObject({ attempts: 2 })
 })
