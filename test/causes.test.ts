@@ -3,6 +3,7 @@ import {
   causeOfError,
   causeOfStatus,
   codeOf,
+  handshakeFailureOf,
   isWebPage,
   storeFailureOf,
   type Met,
@@ -111,4 +112,12 @@ it.each([
   [undefined, undefined, false],
 ])('%s with %j is a web page: %s', (contentType, body, page) => {
   expect(isWebPage(contentType, body)).toBe(page)
+})
+
+it.each([
+  'TLSV1_ALERT_UNKNOWN_CA',
+  'SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+  'SSLV3_ALERT_BAD_CERTIFICATE',
+])('an alert of a client about our certificate is not-trusted: %s', (alert) => {
+  expect(handshakeFailureOf(`ERR_SSL_${alert}`)).toBe('not-trusted')
 })

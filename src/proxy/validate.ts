@@ -71,9 +71,8 @@ export function createValidation(rules: RequestRules) {
     if (method === 'CONNECT' || method === 'TRACE') return 'method'
     const seen = readHeaders(head.rawHeaders, rules.pseudonym)
     if (typeof seen === 'string') return seen
-    const framing = framingOf(seen, httpVersion)
+    const framing = framingOf(seen, httpVersion, rules.maxBodySize)
     if (typeof framing === 'string' && framing !== 'chunked') return framing
-    if (framing !== 'chunked' && framing > rules.maxBodySize) return 'body-size'
     // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
     if (seen.host === undefined && httpVersion !== '1.0') return 'host'
     const addressed = readTarget(head.target, seen.host, rules.scheme)
@@ -184,9 +183,12 @@ function readHeader(
   }
 }
 
-function framingOf(seen: SeenHeaders, httpVersion: string): Framing | Refusal {
+function framingOf(seen: SeenHeaders, httpVersion: string, maxSize: number): Framing | Refusal {
   const { contentLength, transferEncoding } = seen
-  if (transferEncoding === undefined) return Number(contentLength ?? 0)
+  if (transferEncoding === undefined) {
+    const length = Number(contentLength ?? 0)
+    return length > maxSize ? 'body-size' : length
+  }
   // RFC 9112 section 6.1: both, or a coding in HTTP/1.0, is how requests are smuggled.
   if (contentLength !== undefined || httpVersion === '1.0') return 'transfer-encoding'
   if (transferEncoding.toLowerCase() === 'chunked') return 'chunked'
@@ -203,8 +205,9 @@ function readTarget(
   if (BAD_TARGET.test(target)) return 'target'
   // An `obsUrl` that ends with a slash makes `//rest/...`.
   if (target.startsWith('/')) return { target: target.replace(/^\/{2,}/, '/'), authority: host }
-  const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
-  const [, said = '', authority = '', rest = ''] = match ?? []
+  const match = /^(https?):\/\/([^/?]*)(.*)/i.exec(target)
+  if (match === null) return 'target'
+  const [said, authority, rest] = match.slice(1) as [string, string, string]
   if (!HOST.test(authority)) return 'target'
   // RFC 9110 section 7.4: what was meant for a secured connection must be refused when it comes by another.
   if (said.toLowerCase() !== scheme) return 'scheme'

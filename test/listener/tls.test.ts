@@ -1,8 +1,8 @@
 import type { ConnectionOptions } from 'node:tls'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { TlsFiles } from '../../src/config/certificates.ts'
 import { Secret } from '../../src/config/secret.ts'
-import { handshakeFailureOf, type HandshakeFailure } from '../../src/causes.ts'
+import type { HandshakeFailure } from '../../src/causes.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -41,34 +41,15 @@ async function outcome(port: number, options: ConnectionOptions): Promise<string
   }
 }
 
-describe('a handshake that fails is reported with its reason', () => {
+// Other reasons, and what is logged of them, are in test/behaviour/obs-listener.test.ts.
+test('a handshake that fails is reported with its reason: an old protocol, or a client that does not go on', async () => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
-
-  test.each<readonly [HandshakeFailure, string, ConnectionOptions]>([
-    ['no-certificate', 'no certificate, by TLS 1.2', { maxVersion: 'TLSv1.2' }],
-    ['protocol', 'TLS 1.1', { ...old, ...made.client }],
-  ])('%s: %s', async (reason, _name, options) => {
-    const { port, failures } = await startTls({ clientCa: made.ca.cert })
-    expect(await outcome(port, options)).toBe('refused')
-    await until(() => failures.length > 0)
-    expect(failures).toEqual([reason])
-    expect(await outcome(port, made.client)).toBe('served')
-    expect(failures).toEqual([reason])
-  })
-
-  test('timeout: a client that does not go on', async () => {
-    const { port, failures } = await startTls({ headerTimeout: 100 })
-    await (await connectRaw({ port })).closed()
-    expect(failures).toEqual(['timeout'])
-  })
-
-  test.each([
-    'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
-    'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
-    'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
-  ])('not-trusted: an alert of the client about our certificate, %s', (code) => {
-    expect(handshakeFailureOf(code)).toBe('not-trusted')
-  })
+  const { port, failures } = await startTls({ headerTimeout: 100 })
+  expect(await outcome(port, old)).toBe('refused')
+  await until(() => failures.length === 1)
+  expect(await outcome(port, {})).toBe('served')
+  await (await connectRaw({ port })).closed()
+  expect(failures).toEqual(['protocol', 'timeout'])
 })
 
 test('a withdrawn client CA lets nobody in by an old session', async () => {

@@ -69,6 +69,7 @@ describe('the target', () => {
     ['HTTP://OBS.example:443/rest/isales/', '/rest/isales/'],
     ['http://[::1]:8080/rest/isales/', '/rest/isales/'],
     ['/rest/isales/a.b', undefined],
+    ['/rest/isales/v1/openapi/obs/auth/login', undefined],
     // An `obsUrl` that ends with a slash makes it.
     ['//rest/isales/x?//', '/rest/isales/x?//'],
     ['///rest/isales/x', '/rest/isales/x'],
