@@ -223,15 +223,6 @@ describe('an injected pod', () => {
     expect(proxyIn(inject(pod).spec).name).toBe(NAME)
   })
 
-  it('has the resources that its annotations say, also where the chart has none', async () => {
-    const annotations = { [`${NAME}/cpu-limit`]: '200m', [`${NAME}/memory-request`]: '128Mi' }
-    const none = await render(injection({ resources: { limits: null, requests: null } }))
-    expect(proxyIn(inject(podWith({}, annotations), none).spec).resources).toEqual({
-      limits: { cpu: '200m' },
-      requests: { memory: '128Mi' },
-    })
-  })
-
   it('can be updated by controllers whatever was wrong with it before the policies were there', () => {
     const old = podWith({}, { [`${NAME}/typo`]: 'x' })
     const update = (more: object) => {

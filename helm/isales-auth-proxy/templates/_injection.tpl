@@ -13,14 +13,12 @@
 {{- printf "%s.%s" .Release.Name (sha256sum $what | trunc 8) -}}
 {{- end -}}
 
-{{/* The container of the chart as an expression. Annotations of the pod say its log level, its Secret and its resources. */}}
+{{/* The container of the chart as an expression. Annotations of the pod say its log level and its Secret. */}}
 {{- define "isales-auth-proxy.injectedContainer" -}}
 {{- $container := include "isales-auth-proxy.container" . | fromYaml -}}
 {{- range $container.env -}}
   {{- if eq .name "LOG_LEVEL" -}}{{- $_ := set . "value" "@cel:variables.level" -}}{{- end -}}
 {{- end -}}
-{{- /* Annotations add to these maps. */ -}}
-{{- $_ := set $container "resources" (merge (dict) ($container.resources | default dict) (dict "limits" dict "requests" dict)) -}}
 {{- include "isales-auth-proxy.cel" (dict "type" "Object.spec.initContainers" "value" $container) -}}
 {{- end -}}
 

@@ -5,7 +5,7 @@ import type {
   IMutatingAdmissionPolicy,
   IMutatingAdmissionPolicyBinding,
 } from './admission-policy.ts'
-import { evaluate, quantity } from './cel.ts'
+import { evaluate } from './cel.ts'
 import { ofKind, type Manifest } from './manifests.ts'
 
 export interface Pod {
@@ -97,12 +97,6 @@ const checkPod = ({ spec }: Pod): void => {
   const { containers, initContainers = [], volumes = [] } = spec
   for (const all of [[...containers, ...initContainers], volumes])
     if (new Set(all.map(({ name }) => name)).size < all.length) throw new Error('Duplicate value')
-  for (const { resources = {} } of initContainers) {
-    const [request = 0, limit = Infinity] = [resources.requests, resources.limits].map((one) =>
-      quantity(String(one?.['memory'])),
-    )
-    if (request > limit) throw new Error('must be less than or equal to memory limit')
-  }
 }
 
 const apply = (object: object, { op, path, value }: Patch): void => {

@@ -1,40 +1,9 @@
-import {
-  celEnv,
-  celFunc,
-  celMethod,
-  CelScalar,
-  isCelError,
-  isCelList,
-  isCelMap,
-  parse,
-  plan,
-  type CelInput,
-} from '@bufbuild/cel'
+import { celEnv, isCelError, isCelList, isCelMap, parse, plan, type CelInput } from '@bufbuild/cel'
 import { strings } from '@bufbuild/cel/ext'
 
 type Expression = NonNullable<ReturnType<typeof parse>['expr']>
 
-const { STRING, BOOL, DOUBLE, INT } = CelScalar
-const SCALES: Readonly<Record<string, number>> = { m: 1e-3, '': 1, k: 1e3, M: 1e6, G: 1e9 }
-const BINARY: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 }
-
-/** A quantity of Kubernetes, such as `128Mi`; undefined when it is none. */
-export const quantity = (text: string): number | undefined => {
-  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([a-zA-Z]*)$/.exec(text) ?? []
-  const factor = SCALES[unit] ?? BINARY[unit]
-  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor
-}
-
-/** The part of Kubernetes' own library that policies here use; a quantity is a number. */
-const LIBRARY = [
-  celFunc('isQuantity', [STRING], BOOL, (text) => quantity(text) !== undefined),
-  celFunc('quantity', [STRING], DOUBLE, (text) => quantity(text) ?? Number.NaN),
-  celMethod('compareTo', DOUBLE, [DOUBLE], INT, function (other) {
-    return BigInt(Math.sign(this - other))
-  }),
-]
-
-const ENVIRONMENT = celEnv({ funcs: [...strings, ...LIBRARY] })
+const ENVIRONMENT = celEnv({ funcs: strings })
 const PLANNED = new Map<string, ReturnType<typeof plan>>()
 
 /**
