@@ -76,12 +76,8 @@ export async function converse(config: Config, io: Io) {
 }
 
 /** @param what its facts, or what explains that something is wrong. */
-function report(
-  { findings }: Run,
-  topic: Finding['topic'],
-  what: Explained | readonly Fact[],
-): void {
-  findings.push('code' in what ? { topic, ...what } : { topic, facts: what })
+function report(run: Run, topic: Finding['topic'], what: Explained | readonly Fact[]): void {
+  run.findings.push('code' in what ? { topic, ...what } : { topic, facts: what })
 }
 
 async function verdictOf(run: Run): Promise<Verdict> {
@@ -89,10 +85,8 @@ async function verdictOf(run: Run): Promise<Verdict> {
   const { outcome, store } = await logIn(run)
   if ('deferred' in outcome) {
     const code = outcome.deferred === 'guarded' ? 'logins-paused' : 'check-deferred'
-    report(run, 'login', {
-      code,
-      facts: [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]],
-    })
+    const facts = [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]] as const
+    report(run, 'login', { code, facts })
     return 'check-no-login'
   }
   if ('failure' in outcome) {
@@ -108,11 +102,9 @@ async function verdictOf(run: Run): Promise<Verdict> {
       ? ['refreshToken', refreshToken !== undefined]
       : ['refreshLives', { seconds: refreshLifetime / 1000 }],
   ])
-  if (lifetime.doubt !== undefined) {
-    const isMissing = lifetime.doubt === 'missing'
-    const code = isMissing ? 'no-lifetime' : 'IsalesProxyLifetimeDoubtful'
-    report(run, 'lifetime', { code, facts: [] })
-  }
+  const doubts = { missing: 'no-lifetime', 'too-long': 'IsalesProxyLifetimeDoubtful' } as const
+  const { doubt } = lifetime
+  if (doubt !== undefined) report(run, 'lifetime', { code: doubts[doubt], facts: [] })
 
   const named = await findCarrier(run, outcome)
   if (named === undefined) return 'check-calls'
@@ -196,12 +188,13 @@ function failureOf(response: PostResult): Failure | undefined {
   return isPage ? { cause: cause('page-refused'), status } : undefined
 }
 
-const FIELDS = ['token', 'refreshToken'] as const
 const NAMES = ['Authorization', 'Authentication']
 
 /** Where a business call carries its token: the English edition, the Chinese one, then everything between. */
 const CARRIERS = ['Bearer', ''].flatMap((scheme) =>
-  FIELDS.flatMap((field) => NAMES.map((name): TokenHeader => ({ names: [name], scheme, field }))),
+  (['token', 'refreshToken'] as const).flatMap((field) =>
+    NAMES.map((name): TokenHeader => ({ names: [name], scheme, field })),
+  ),
 )
 
 /** Tries where the token goes until iSales accepts it. Returns what the interface names; undefined: nowhere. */

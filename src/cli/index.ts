@@ -1,3 +1,149 @@
 // The command line: one file a command, each loaded only when it is asked for.
+import { parseArgs } from 'node:util'
+import { ALL_CODES, codeOf, type Code } from '../causes.ts'
+import { nearest } from '../config/index.ts'
+import { indented, fold, printable } from '../terminal.ts'
+import { sectionOf, wordsOf, type Explained } from '../words/index.ts'
+import { instanceEnvironment } from './instance.ts'
+import { EXIT, explainLine, type Command, type FlagValues, type Io, type Output } from './io.ts'
+
 export { EXIT } from './io.ts'
-export { runCommand } from './run.ts'
+
+const PROGRAM = 'isales-auth-proxy'
+const WIDTH = 80
+
+interface CommandKind {
+  /** A flag of text takes a value. */
+  readonly flags: Readonly<Record<string, { readonly type: 'boolean' | 'string' }>>
+  /** Loaded only when it is asked for: what serves carries nothing of the others. */
+  readonly load: () => Promise<Command>
+}
+
+const SWITCH = { type: 'boolean' } as const
+const TEXT = { type: 'string' } as const
+
+/** docs/commands.md has a section for each. */
+export const COMMANDS = {
+  serve: { flags: {}, load: async () => (await import('./serve.ts')).serve },
+  check: {
+    flags: { live: SWITCH, quiet: SWITCH },
+    load: async () => (await import('./check.ts')).check,
+  },
+  status: {
+    flags: { json: SWITCH, wait: TEXT },
+    load: async () => (await import('./status.ts')).status,
+  },
+  renew: { flags: {}, load: async () => (await import('./renew.ts')).renew },
+} as const satisfies Readonly<Record<string, CommandKind>>
+type CommandName = keyof typeof COMMANDS
+const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
+
+/** Reads the command line and runs what it asks for. Returns the exit code. */
+export async function runCommand(argv: readonly string[], process: Io): Promise<number> {
+  const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text, '\n')) })
+  const io = { ...process, stdout: safe(process.stdout), stderr: safe(process.stderr) }
+  const misused = (why: Explained): number => {
+    io.stderr.write(explainLine(io, 'error', why))
+    return EXIT.usage
+  }
+  const print = (text: string): number => {
+    io.stdout.write(text)
+    return EXIT.ok
+  }
+
+  const [first = 'serve', ...rest] = argv
+  if (/^--instance(?:=|$)/.test(first)) {
+    // The name stands behind `=`, or is the next argument.
+    const [instance = '', ...command] = [...first.split('=').slice(1), ...rest]
+    const { env, why } = instanceEnvironment(instance, io.env)
+    if (why !== undefined) return misused(why)
+    return runCommand(command, { ...io, env, isUnit: true })
+  }
+  if (/^(?:--version|-v|version)$/.test(first)) return print(`${BUILD_VERSION}\n`)
+  if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))
+  if (first === 'help') {
+    const code = ALL_CODES.find((each) => each.toLowerCase() === rest[0]?.toLowerCase())
+    if (code === undefined) return misused(unknown('unknown-code', rest[0] ?? '', ALL_CODES))
+    return print(sectionText(code, io))
+  }
+  // Without a command the arguments are those of serve.
+  const [name, args] = first.startsWith('-') ? ['serve', argv] : [first, rest]
+  if (!isCommand(name)) return misused(unknown('unknown-command', name, NAMES))
+  if (args.includes('--help') || args.includes('-h')) return print(sectionText(name, io))
+  const { flags: options, load }: CommandKind = COMMANDS[name]
+  let values: FlagValues
+  try {
+    ;({ values } = parseArgs({ args: [...args], options }))
+  } catch (error) {
+    // Never its message: it repeats arguments, and somebody may have put a password there.
+    return misused({ code: MISUSES[codeOf(error)] ?? 'flag-value', facts: [] })
+  }
+  const run = await load()
+  return run(values, io)
+}
+
+const MISUSES: Readonly<Record<string, Code>> = {
+  ERR_PARSE_ARGS_UNKNOWN_OPTION: 'unknown-flag',
+  ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL: 'no-argument',
+}
+
+function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(COMMANDS, name)
+}
+
+/** With what was probably meant. */
+function unknown(code: Code, given: string, known: readonly string[]): Explained {
+  const found = JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
+  const meant = nearest(given, known, 2)
+  return { code, facts: [['found', found], ...(meant ? [['meant', meant] as const] : [])] }
+}
+
+function usageOf(name: CommandName): string {
+  const { flags }: CommandKind = COMMANDS[name]
+  const texts = Object.entries(flags).map(([flag, { type }]) =>
+    type === 'string' ? `[--${flag} T]` : `[--${flag}]`,
+  )
+  return [name, ...texts].join(' ')
+}
+
+function overview({ env }: Io): string {
+  const { cli, labelled, language } = wordsOf(env)
+  const rows = [
+    ...Object.keys(COMMANDS)
+      .filter(isCommand)
+      .map((name) => [usageOf(name), sectionOf(language, name).title]),
+    ['help CODE', cli.help],
+    ['version', cli.version],
+  ]
+  const exitCodes = sectionOf(language, 'exit-codes')
+  const usage = labelled(cli.usage, `${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]`)
+  const settings = fold(sectionOf(language, 'serve').means, WIDTH).join('\n')
+  const exits = `${exitCodes.title}\n${readable(exitCodes.body)}`
+  return `${[usage, indented(rows, WIDTH), settings, exits].join('\n\n')}\n`
+}
+
+/** The section of a code, as `help CODE` and `COMMAND --help` print it. */
+function sectionText(code: Code, { env }: Io): string {
+  const { cli, labelled, language, sentences } = wordsOf(env)
+  const { title, means, todo, body } = sectionOf(language, code)
+  const head = isCommand(code) ? labelled(cli.usage, `${PROGRAM} ${usageOf(code)}`) : code
+  const paragraphs = [head, sentences(title, means), todo].map((text) =>
+    fold(text, WIDTH).join('\n'),
+  )
+  return `${[...paragraphs, readable(body)].filter((text) => text !== '').join('\n\n')}\n`
+}
+
+/** Paragraphs and tables of a section, for a terminal. */
+function readable(body: string): string {
+  const plain = body.replaceAll('`', '').replaceAll(/\*([^*\n]+)\*/g, '$1')
+  const blocks = plain.split('\n\n').map((block) => {
+    const lines = block.split('\n')
+    return block.startsWith('| ')
+      ? indented(
+          lines.slice(2).map((line) => line.slice(2, -2).split(' | ')),
+          WIDTH,
+        )
+      : lines.flatMap((line) => fold(line, WIDTH)).join('\n')
+  })
+  return blocks.join('\n\n')
+}

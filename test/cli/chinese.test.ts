@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { COMMANDS } from '../../src/cli/run.ts'
+import { COMMANDS } from '../../src/cli/index.ts'
 import { SETTING_LIST } from '../../src/config/settings.ts'
 import { foreign } from '../words/foreign.ts'
 import { runHere } from './stand.ts'

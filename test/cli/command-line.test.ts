@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { EXIT } from '../../src/cli/io.ts'
-import { COMMANDS } from '../../src/cli/run.ts'
+import { COMMANDS } from '../../src/cli/index.ts'
 import { sectionOf } from '../../src/words/index.ts'
 import { runHere } from './stand.ts'
 

@@ -112,30 +112,17 @@ describe('the program', () => {
   })
 
   it('names everything that is wrong with the configuration, starts nothing, and ends with 2', async () => {
-    const program = start(['serve'], {
-      ...env(),
-      ISALES_URL: undefined,
-      LOG_LEVEL: 'loud',
-    })
+    const program = start(['serve'], { ...env(), ISALES_URL: undefined, LOG_LEVEL: 'loud' })
     expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stderr()).toBe('')
-    expect(program.lines()).toMatchObject([
-      {
-        level: 'fatal',
-        event: 'setting-wrong',
-        setting: 'ISALES_URL',
-        code: 'not-set',
-        detail: expect.stringContaining('For example: ISALES_URL=https://service.besclouds.com.'),
-      },
-      {
-        event: 'setting-wrong',
-        setting: 'LOG_LEVEL',
-        code: 'not-accepted',
-        detail: expect.stringContaining(
-          'Found: "loud"; Accepted: debug, info, warn, error, fatal;',
-        ),
-      },
+    const said = program
+      .lines()
+      .map(({ level, event, setting, code }) => [level, event, setting, code])
+    expect(said).toEqual([
+      ['fatal', 'setting-wrong', 'ISALES_URL', 'not-set'],
+      ['fatal', 'setting-wrong', 'LOG_LEVEL', 'not-accepted'],
     ])
+    expect(program.stdout()).toContain('For example: ISALES_URL=https://service.besclouds.com.')
   })
 
   // Nothing is closed to root, so the program runs as somebody else.
@@ -187,20 +174,17 @@ describe('the program', () => {
   it.each([
     ['an exception', 'throw new Error(process.env.CANARY)'],
     ['a rejection with something that is no error', 'Promise.reject(process.env.CANARY)'],
-  ])(
-    'ends with 1 at %s that nobody caught, with one line that repeats nothing of it',
-    async (name, script) => {
-      const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGALRM', () => { ${script} })`)
-      const program = start([], env({ ...hook, CANARY }))
-      await program.line('logged-in')
-      program.process.kill('SIGALRM')
-      expect(await ended(program)).toEqual({ code: 1, signal: null })
-      expect(program.stderr()).toBe('')
-      expect(program.lines().at(-1)).toMatchObject({ level: 'fatal', event: 'unexpected' })
-      expect(program.lines().filter(({ event }) => event === 'unexpected')).toHaveLength(1)
-      expect(program.stdout()).not.toContain(CANARY)
-    },
-  )
+  ])('ends with 1 at %s that nobody caught, and repeats nothing of it', async (name, script) => {
+    const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGALRM', () => { ${script} })`)
+    const program = start([], env({ ...hook, CANARY }))
+    await program.line('logged-in')
+    program.process.kill('SIGALRM')
+    expect(await ended(program)).toEqual({ code: 1, signal: null })
+    expect(program.stderr()).toBe('')
+    const last = program.lines().filter(({ event }) => event === 'unexpected')
+    expect(last).toEqual([expect.objectContaining({ level: 'fatal' })])
+    expect(program.stdout()).not.toContain(CANARY)
+  })
 
   it('starts although SIGHUP comes before its configuration is read', async () => {
     const program = start([], env(early('hang-up', `process.kill(process.pid, 'SIGHUP')`)))

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { createSimulator, type Simulator, type SimulatorOptions } from '../../simulator/index.ts'
 import type { Io } from '../../src/cli/io.ts'
-import { runCommand } from '../../src/cli/run.ts'
+import { runCommand } from '../../src/cli/index.ts'
 import type { Environment } from '../../src/config/load.ts'
 
 /** What a command left behind. */
