@@ -60,7 +60,10 @@ function openNonBlocking(): number {
   const { fd } = process.stdout
   if (!isatty(fd)) return fd
   try {
-    return openSync('/dev/tty', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+    return openSync(
+      `/proc/self/fd/${fd}`,
+      constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
+    )
   } catch {
     return fd
   }

@@ -1,11 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { generate } from 'selfsigned'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { readTls } from '../../src/config/certificates.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { nameOf } from '../../src/config/settings.ts'
-import { disk } from './stand.ts'
-import { codeOf } from './stand.ts'
+import { codeOf, disk } from './stand.ts'
 
 let made: Certificates
 let files: ReturnType<typeof disk>
@@ -41,22 +40,23 @@ beforeAll(async () => {
   })
 })
 
-const USES = {
-  isales: ['isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile'],
-  listen: ['listenClientCaFile', 'listenTlsCertFile', 'listenTlsKeyFile'],
-} as const
+const USES = [
+  ['isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile'],
+  ['listenClientCaFile', 'listenTlsCertFile', 'listenTlsKeyFile'],
+] as const
 type Paths = Readonly<Record<string, string>>
 
-function readFor(use: keyof typeof USES, config: Paths) {
-  const [ca, cert, key] = USES[use].map((one) => ({ name: nameOf(one), path: config[one] }))
-  if (ca === undefined || cert === undefined || key === undefined) throw new Error('three files')
-  return readTls({ ca, cert, key }, files)
-}
+const read = (config: Paths) =>
+  USES.map((use) => {
+    const [ca, cert, key] = use.map((one) => ({ name: nameOf(one), path: config[one] }))
+    if (ca === undefined || cert === undefined || key === undefined) throw new Error('three files')
+    return readTls({ ca, cert, key }, files)
+  })
 
 /** `SETTING code`, and what was found; a warning is marked. */
 const check = (config: Paths): readonly string[] =>
-  (['isales', 'listen'] as const).flatMap((use) =>
-    readFor(use, config).problems.map((problem) => {
+  read(config).flatMap(({ problems }) =>
+    problems.map((problem) => {
       const { validFrom, validTo } = Object.fromEntries(problem.facts)
       const date = (value: unknown): string => JSON.stringify(value)?.slice(7, 17) ?? ''
       return `${codeOf(problem)} ${date(validFrom)}${date(validTo)}`.trim()
@@ -72,46 +72,36 @@ const client = (key: string) => ({ isalesClientCertFile: '/cert', isalesClientKe
 /** As the certificates were made: some days from now. */
 const day = (days: number): string =>
   new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
-describe('certificates and keys at the start', () => {
-  it.each<readonly [Paths]>([
-    [{}],
-    [{ isalesCaFile: '/ca' }],
-    [client('/key')],
-    [{ ...listen('/chain', '/key'), listenClientCaFile: '/ca' }],
-  ])('are sound: %j', (config) => {
-    expect(check(config)).toEqual([])
-  })
-
-  it.each<readonly [Paths, string]>([
-    [{ isalesCaFile: '/gone' }, 'ISALES_CA_FILE missing'],
-    [{ isalesCaFile: '/text' }, 'ISALES_CA_FILE no-certificate'],
-    [{ isalesCaFile: '/half' }, 'ISALES_CA_FILE no-certificate'],
-    [{ isalesCaFile: '/huge' }, 'ISALES_CA_FILE too-large'],
-    [{ listenClientCaFile: '/key' }, 'LISTEN_CLIENT_CA_FILE no-certificate'],
-    [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE no-certificate'],
-    [listen('/cert', '/cert'), 'LISTEN_TLS_KEY_FILE no-key'],
-    [listen('/cert', '/bad-key'), 'LISTEN_TLS_KEY_FILE no-key'],
-    [client('/encrypted'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
-    [client('/encrypted-old'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
-    [client('/other-key'), 'ISALES_CLIENT_KEY_FILE other-key'],
-    [listen('/short', '/short-key'), 'LISTEN_TLS_CERT_FILE ERR_SSL_EE_KEY_TOO_SMALL'],
-    [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(-1)}`],
-    [listen('/early', '/early-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(1)}`],
-    [{ isalesCaFile: '/expired' }, `ISALES_CA_FILE certificate-dates? ${day(-1)}`],
-  ])('are not: %j', (config, problem) => {
-    expect(check(config)).toEqual([problem])
-  })
+it.each<readonly [Paths, string | undefined]>([
+  [{}, undefined],
+  [{ isalesCaFile: '/ca' }, undefined],
+  [client('/key'), undefined],
+  [{ ...listen('/chain', '/key'), listenClientCaFile: '/ca' }, undefined],
+  [{ isalesCaFile: '/gone' }, 'ISALES_CA_FILE missing'],
+  [{ isalesCaFile: '/text' }, 'ISALES_CA_FILE no-certificate'],
+  [{ isalesCaFile: '/half' }, 'ISALES_CA_FILE no-certificate'],
+  [{ isalesCaFile: '/huge' }, 'ISALES_CA_FILE too-large'],
+  [{ listenClientCaFile: '/key' }, 'LISTEN_CLIENT_CA_FILE no-certificate'],
+  [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE no-certificate'],
+  [listen('/cert', '/cert'), 'LISTEN_TLS_KEY_FILE no-key'],
+  [listen('/cert', '/bad-key'), 'LISTEN_TLS_KEY_FILE no-key'],
+  [client('/encrypted'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
+  [client('/encrypted-old'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
+  [client('/other-key'), 'ISALES_CLIENT_KEY_FILE other-key'],
+  [listen('/short', '/short-key'), 'LISTEN_TLS_CERT_FILE ERR_SSL_EE_KEY_TOO_SMALL'],
+  [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(-1)}`],
+  [listen('/early', '/early-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(1)}`],
+  [{ isalesCaFile: '/expired' }, `ISALES_CA_FILE certificate-dates? ${day(-1)}`],
+])('certificates and keys: %j has the problem %s', (config, problem) => {
+  expect(check(config)).toEqual(problem === undefined ? [] : [problem])
 })
 
-describe('TLS files that are read', () => {
+it('the certificates are read, the own one first, a key that never prints, and nothing else', () => {
   const linesOf = (...pems: readonly string[]) =>
     pems.flatMap((pem) => pem.split('\n').filter(Boolean))
-
-  it('give the certificates, the own one first, a key that never prints, and nothing else', () => {
-    const { ca } = readFor('isales', { isalesCaFile: '/ca' }).tls
-    expect(linesOf(ca ?? '')).toEqual(linesOf(made.ca.cert, made.strangerCa.cert))
-    const { cert, key } = readFor('listen', listen('/chain', '/key')).tls
-    expect(linesOf(cert ?? '')).toEqual(linesOf(made.server.cert, made.ca.cert))
-    expect([key?.reveal(), String(key)]).toEqual([made.server.key, '[redacted]'])
-  })
+  const [isales, own] = read({ isalesCaFile: '/ca', ...listen('/chain', '/key') })
+  expect(linesOf(isales?.tls.ca ?? '')).toEqual(linesOf(made.ca.cert, made.strangerCa.cert))
+  expect(linesOf(own?.tls.cert ?? '')).toEqual(linesOf(made.server.cert, made.ca.cert))
+  const { key } = own?.tls ?? {}
+  expect([key?.reveal(), String(key)]).toEqual([made.server.key, '[redacted]'])
 })
