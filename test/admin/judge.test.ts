@@ -1,13 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { parse } from 'yaml'
 import { cause, type CauseCode } from '../../src/causes.ts'
 import { FINDING_NAMES, type Finding } from '../../src/admin/judge.ts'
 import type { SharingSnapshot } from '../../src/sharing/sharing-state.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
-import { lineOf, en } from '../../src/words/index.ts'
 import { SCENES, adminOf, calls, type Calls, type Scene } from '../browser/states.ts'
-import { read } from '../docs/pages.ts'
 import { authFailure } from '../support/failure.ts'
 import { failed, granted, NOW } from './token.ts'
 
@@ -340,33 +337,6 @@ it.each([
   expect(found.map(({ finding }) => finding)).toEqual(names)
 })
 
-it.each([
-  ['password', 403, /ISALES_PASSWORD.*restart.*\/run\/secrets\/password/],
-  ['values', 400, /ISALES_LOGIN_PATH.*Status: 400/],
-  ['business', 500, /expired or the account is locked/],
-  ['account', 401, /unlock or re-enable the account, then run isales-auth-proxy renew/],
-] as const)('a login refused with %s has a cure of its own', (code, status, text) => {
-  const lastFailure = failure(code, { status })
-  const [found] = findingsIn({ snapshot: { backoff: 'guarded', lastFailure } })
-  expect(lineOf(en, found?.why ?? { code: 'internal', facts: [] })).toMatch(text)
-})
-
 it('every finding was among them', () => {
   expect(FINDING_NAMES.filter((name) => !seen.has(name))).toEqual([])
-})
-
-it('each headline that is the name of an alert is one, and leads to the section of the page', () => {
-  interface Rules {
-    readonly groups: readonly {
-      readonly rules: readonly {
-        readonly alert: string
-        readonly annotations: { readonly runbook_url: string }
-      }[]
-    }[]
-  }
-  const { groups } = parse(read('config/prometheus/alerts.yaml')) as Rules
-  for (const { alert, annotations } of groups.flatMap(({ rules }) => rules))
-    expect(annotations.runbook_url).toMatch(
-      new RegExp(`/docs/operations\\.md#${alert.toLowerCase()}$`),
-    )
 })
