@@ -66,8 +66,8 @@ export function createSeal(key: Secret, origin: string, user: string) {
     close(account: Account, offset: number): string {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv(CIPHER, sealKey, nonce).setAAD(additionalData)
-      const text = [cipher.update(JSON.stringify(written(account, offset)), 'utf8'), cipher.final()]
-      return Buffer.concat([nonce, ...text, cipher.getAuthTag()]).toString('latin1')
+      const text = cipher.update(Buffer.from(JSON.stringify(written(account, offset))))
+      return Buffer.concat([nonce, text, cipher.final(), cipher.getAuthTag()]).toString('latin1')
     },
 
     /** Undefined for what was not sealed with this key for this place. */
@@ -75,7 +75,7 @@ export function createSeal(key: Secret, origin: string, user: string) {
       if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
       const bytes = Buffer.from(sealed, 'latin1')
       const nonce = bytes.subarray(0, NONCE_BYTES)
-      const decipher = createDecipheriv(CIPHER, sealKey, nonce, { authTagLength: TAG_BYTES })
+      const decipher = createDecipheriv(CIPHER, sealKey, nonce)
       decipher.setAAD(additionalData).setAuthTag(bytes.subarray(-TAG_BYTES))
       const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES))
       try {
