@@ -1,8 +1,8 @@
 import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../src/causes.ts'
 import { describe, expect, it } from 'vitest'
 import { DOCUMENTATION, problemBytes, writeProblem, type ProblemDetails } from '../src/problem.ts'
-import { responsesOf, POST, startListener } from './listener/support.ts'
-import { connectRaw, exchangeRaw } from './support/raw-client.ts'
+import { startListener } from './listener/support.ts'
+import { exchangeRaw } from './support/raw-client.ts'
 import { listen } from './support/tcp-server.ts'
 
 async function written(code: ProblemCode, details: Partial<ProblemDetails> = {}) {
@@ -41,16 +41,6 @@ describe.each(PROBLEM_CODES)('%s', (code) => {
 it('says that it is not known whether a request was sent only where it may have been', () => {
   const unknown = PROBLEM_CODES.filter((code) => PROBLEMS[code].sent === 'unknown')
   expect(unknown).toEqual(['upstream-broken', 'upstream-timeout', 'internal'])
-})
-
-it("a problem before the request's end closes the connection", async () => {
-  const { port } = await startListener((_request, response) =>
-    writeProblem(response, 'too-large', { requestId: 'id-1' }),
-  )
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: 5\r\n\r\nhi`)
-  const [response] = await responsesOf(client)
-  expect(response?.header('connection')).toBe('close')
 })
 
 it.each([

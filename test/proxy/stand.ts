@@ -14,13 +14,9 @@ import {
 import { until } from '../support/until.ts'
 import { metricOf } from '../support/world.ts'
 
-interface LogLine extends LogFields {
-  readonly event: string
-}
-
-export interface StandOptions extends Partial<
-  Pick<RawUpstreamOptions, 'respond' | 'onHead' | 'tls'>
-> {
+export interface StandOptions {
+  /** Default: 200 with `ok`. */
+  readonly respond?: RawUpstreamOptions['respond']
   readonly env?: Environment
   /** What follows from settings, over that. */
   readonly config?: Partial<Config>
@@ -79,8 +75,6 @@ export async function openStand(options: StandOptions = {}) {
   let served = 0
   let logins = 0
   const upstream = await startRawUpstream({
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
-    ...(options.onHead === undefined ? {} : { onHead: options.onHead }),
     respond(request) {
       if (request.target === loginPath) {
         logins += 1
@@ -92,7 +86,7 @@ export async function openStand(options: StandOptions = {}) {
       return token > revoked() ? respond(request) : responseBytes('no', { status: '401 No' })
     },
   })
-  const log: LogLine[] = []
+  const log: (LogFields & { readonly event: string })[] = []
   let granted = false
   const app = await startApp({
     limits: options.limits,
@@ -134,7 +128,7 @@ export async function openStand(options: StandOptions = {}) {
       served = upstream.requests.length
     },
     logins: () => logins,
-    log: log as readonly LogLine[],
+    log,
     connect: () => connectRaw({ port, ...tls }),
     exchange: (request: string | Uint8Array, reading?: ReadOptions) =>
       exchangeRaw({ port, ...tls }, request, reading),

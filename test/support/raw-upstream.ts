@@ -49,8 +49,6 @@ export interface RawUpstreamOptions {
   readonly respond: (
     request: RawRequest,
   ) => Step | readonly Step[] | Promise<Step | readonly Step[]>
-  /** Asked when the head is whole; what it gives is done before the body is read (100 Continue, early responses). */
-  readonly onHead?: (head: Omit<RawRequest, 'bytes' | 'body' | 'trailers'>) => readonly Step[]
   readonly tls?: TlsOptions
 }
 
@@ -71,7 +69,6 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
   const faults: string[] = []
   const sockets = new Set<Socket>()
   const inboxes: Inbox[] = []
-  let paused = false
   let index = 0
   let cut = 0
 
@@ -81,7 +78,6 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
       if (head === undefined) return void socket.end()
       const { framing, ...about } = judge(head)
       const started = { index: index++, connection, framing: framing.kind, ...about }
-      if (!(await perform(socket, options.onHead?.(started) ?? []))) return
       const body = await readWhole(inbox, () => bodyAfter(inbox, head, framing))
       if (body === undefined) return
       const request = {
@@ -100,7 +96,6 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     const inbox = inboxOf(socket)
     const connection = inboxes.push(inbox) - 1
     sockets.add(socket)
-    if (paused) socket.pause()
     socket.once('close', () => sockets.delete(socket))
     serve(socket, inbox, connection).catch((error: unknown) => {
       if (error instanceof HttpError) faults.push(`connection ${connection}: ${error.message}`)
@@ -140,15 +135,6 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     cut: () => cut,
     /** Bytes that came, all in all, those of a request in progress too. */
     received: () => inboxes.reduce((sum, { total }) => sum + total, 0),
-    /** Stops and starts reading on every connection, so that the proxy feels back-pressure. */
-    pause() {
-      paused = true
-      for (const socket of sockets) socket.pause()
-    },
-    resume() {
-      paused = false
-      for (const socket of sockets) socket.resume()
-    },
     async close() {
       const closed = once(server, 'close')
       server.close()
