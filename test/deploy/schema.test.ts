@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { isMap, parse, parseDocument } from 'yaml'
+import { isMap, parseDocument } from 'yaml'
 import { SETTING_LIST, type Setting } from '../../src/config/settings.ts'
 import { CHART, ciValues, render, standalone, template } from './support/chart.ts'
 import { run } from './support/run.ts'
@@ -121,14 +121,4 @@ const merge = (target: object, more: object): object => ({
       return [key, isBoth ? merge(own as object, value as object) : value]
     }),
   ),
-})
-
-it('the page of the chart has one row for each value, and about 60 in all', () => {
-  const page = readFileSync(`${CHART}/README.md`, 'utf8')
-  const documented = [...page.matchAll(/^\| `([\w.]+)` \|/gm)].map(([, name = '']) => name)
-  expect(new Set(documented).size).toBe(documented.length)
-  expect(documented.length).toBeLessThanOrEqual(66)
-  const known = parse(values) as object
-  for (const name of documented)
-    expect(name.split('.').reduce<unknown>((at, key) => (at as never)?.[key], known)).toBeDefined()
 })
