@@ -25,22 +25,13 @@ const PROBE_TIMEOUT = 2000
 /** A probe needs one address, and no secret. */
 const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
 
-/** All interfaces are reached by the loopback one. */
-const REACHABLE: Readonly<Record<string, string>> = {
-  '': '127.0.0.1',
-  '0.0.0.0': '127.0.0.1',
-  '::': '::1',
-}
-
 /** Asks the proxy that runs with this environment; undefined after saying why there is none. */
 export function openAdminClient(io: Io): AskAdmin | undefined {
   const { config, problems } = loadConfig(io.env, readNothing)
   const { adminListen: address } = config
   if (address === undefined) {
-    writeProblems(
-      io,
-      problems.filter(({ setting }) => setting === 'ADMIN_LISTEN'),
-    )
+    const own = problems.filter(({ setting }) => setting === 'ADMIN_LISTEN')
+    writeProblems(io, own)
     return undefined
   }
   const { port } = address
@@ -48,7 +39,8 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
     io.stderr.write(explainLine(io, 'error', { code: 'any-port', facts: [] }, 'ADMIN_LISTEN'))
     return undefined
   }
-  const host = REACHABLE[address.host] ?? address.host
+  // All interfaces are reached by the loopback one.
+  const host = address.host.replace(/^(?:0\.0\.0\.0)?$/, '127.0.0.1').replace(/^::$/, '::1')
   const at = `${urlHost(host)}:${port}`
   const headers = { 'Accept-Language': wordsOf(io.env).language }
   return async (path) => {

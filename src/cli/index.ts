@@ -136,13 +136,11 @@ function sectionText(code: Code, { env }: Io): string {
 /** Paragraphs and tables of a section, for a terminal. */
 function readable(body: string): string {
   const plain = body.replaceAll('`', '').replaceAll(/\*([^*\n]+)\*/g, '$1')
+  const cells = (line: string) => line.slice(2, -2).split(' | ')
   const blocks = plain.split('\n\n').map((block) => {
     const lines = block.split('\n')
     return block.startsWith('| ')
-      ? indented(
-          lines.slice(2).map((line) => line.slice(2, -2).split(' | ')),
-          WIDTH,
-        )
+      ? indented(lines.slice(2).map(cells), WIDTH)
       : lines.flatMap((line) => fold(line, WIDTH)).join('\n')
   })
   return blocks.join('\n\n')

@@ -218,14 +218,6 @@ describe('check --live', () => {
     expect(again).toMatchObject({ code: 0, stderr: '' })
   })
 
-  it('tries each form of a call, and says when none works', async () => {
-    const { sim, env } = await openIsales({ switches: { acceptHeaders: ['X-Token'] } })
-    const ran = await runHere(['check', '--live', '--quiet'], { env })
-    expect(ran.code).toBe(4)
-    expect(ran.stderr).toMatch(/\[token-rejected\]\nThe login works, but business calls do not\./)
-    expect(sim.state().loginAttempts).toBe(1)
-  })
-
   it('names an egress proxy that refuses by its host alone', async () => {
     const { sim, env } = await openIsales()
     const HTTPS_PROXY = sim.origin.replace('http://', `http://user:${CANARY}@`)
