@@ -349,8 +349,7 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
     const pause = counted
       ? Math.max(least, notBefore(entry, rules) - clock.now())
       : pauseAfter(failure, failures, random())
-    const backoff = counted || entry.refusals > 0 ? backoffOf(entry, rules) : TRANSIENT
-    return { failure, pause, counted, backoff }
+    return { failure, pause, counted, backoff: backoffOf(entry, rules) }
   }
 
   const refresh = async (ask: Ask, current: Token, refreshToken: Secret): Promise<Outcome> => {

@@ -55,6 +55,16 @@ describe('sealing', () => {
     expect(opened(sealed(NO_ACCOUNT))).toEqual(NO_ACCOUNT)
   })
 
+  it('is the same for each replica of this version', () => {
+    const { place, fingerprint } = sealOf()
+    expect([place, fingerprint(credentials)]).toEqual([
+      'n2VlGPHPAB2-H-s1GLxs7w',
+      'vw4s_bA-tzm2vpq3zGT9EA',
+    ])
+    const value = 'iJRIXxuck5m6julY3rHVPekYhuv/mgxbrNX9c6YV/q4hhON20a8g'
+    expect(opened(Buffer.from(value, 'base64').toString('latin1'))).toEqual(NO_ACCOUNT)
+  })
+
   it('shows nothing of the token, and looks different each time', () => {
     const [one, other] = [sealed(), sealed()]
     expect(one).not.toBe(other)
