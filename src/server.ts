@@ -2,7 +2,12 @@ import { hostname } from 'node:os'
 import { openAdmin, openRecords } from './admin/index.ts'
 import { delay, SECOND, systemClock, type Clock } from './clock.ts'
 import { watchFiles, type Config, type Environment } from './config/index.ts'
-import { createListener, ownHosts, type ListenerLimits } from './listener/index.ts'
+import {
+  connectionsWithin,
+  createListener,
+  ownHosts,
+  type ListenerLimits,
+} from './listener/index.ts'
 import type { Log } from './log/index.ts'
 import { createObservers } from './observers.ts'
 import { openLocalLogin } from './obs/index.ts'
@@ -141,7 +146,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     address: config.listen,
     tls: config.listenTlsCertFile === undefined ? undefined : tls.listenTls,
     clientNames: config.listenClientNames,
-    limits: { ...config, ...CLIENT_LIMITS },
+    limits: { ...CLIENT_LIMITS, listenMaxConnections: connectionsWithin(config) },
     clock,
     onRequest: proxy.serve,
   })

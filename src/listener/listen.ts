@@ -1,7 +1,8 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { isLoopback, urlHost, type ListenAddress } from '../config/index.ts'
+import { isLoopback, urlHost, type Config, type ListenAddress } from '../config/index.ts'
 import { codeOfListen } from '../causes.ts'
 import type { Explained } from '../words/index.ts'
 
@@ -102,4 +103,31 @@ export function ownHosts({ host }: ListenAddress, others: readonly string[]): Re
 
 function whereOf({ host, port }: ListenAddress): string {
   return `${host}:${port}`
+}
+
+/** Descriptors for everything but clients of `LISTEN` and iSales: the admin listener, files, the store, the log. */
+const RESERVED = 128
+/** Connections that are served however few descriptors there are. */
+const MIN_CONNECTIONS = 16
+
+/**
+ * The limit of the configuration, or a lower one that the process has descriptors for: with none left nobody could
+ * connect, and no call could reach iSales.
+ */
+export function connectionsWithin({
+  listenMaxConnections,
+  isalesMaxConnections,
+}: Pick<Config, 'listenMaxConnections' | 'isalesMaxConnections'>): number {
+  const free = descriptors() - RESERVED - isalesMaxConnections
+  return Math.min(listenMaxConnections, Math.max(MIN_CONNECTIONS, free))
+}
+
+/** Infinite: there is no limit, or one that only Linux would tell. */
+function descriptors(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8')
+    return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity)
+  } catch {
+    return Infinity
+  }
 }

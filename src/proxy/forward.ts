@@ -274,9 +274,9 @@ class Forwarding implements BodyOwner {
     return this.#interruptedWhile('connecting') ?? SEND
   }
 
-  /** How long the token source may take. A token that comes still has a tenth of the deadline to be sent with. */
+  /** How long the token source may take. A token that comes still has a twentieth of the deadline to be sent with. */
   #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
-    const deadline = this.#startedAt + 0.9 * this.#shared.config.clientDeadline
+    const deadline = this.#startedAt + 0.95 * this.#shared.config.clientDeadline
     return { deadline, signal: this.wait() }
   }
 
@@ -338,7 +338,7 @@ class Forwarding implements BodyOwner {
   }
 
   #report(): void {
-    const { response, validated, requestId } = this.#call
+    const { request, response, validated, requestId } = this.#call
     const ending = this.#ending
     const isFailed = ending.do === 'fail'
     const isRelayed = ending.do === 'relay'
@@ -349,6 +349,7 @@ class Forwarding implements BodyOwner {
       code: isFailed ? ending.code : undefined,
       failure: isFailed ? this.#failure : undefined,
       refusal: isFailed ? ending.refusal : undefined,
+      client: isFailed && ending.refusal ? request.socket.remoteAddress : undefined,
       rejected: isRelayed && ending.rejected,
       page: isRelayed && ending.page,
       isCountedElsewhere: response.headersSent && ending.do === 'nothing',

@@ -23,13 +23,15 @@ async function statusesOf(count: number, port: number): Promise<ReadonlySet<numb
 }
 
 /** The program as it is delivered, before a simulated iSales; and its port. */
-async function startProgram() {
+async function startProgram(descriptors?: number) {
   const sim = await createSimulator()
-  const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '30s' }))
-  const { proxy } = await program.addresses()
+  const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '30s' }), {
+    ...(descriptors && { descriptors }),
+  })
+  const { proxy, admin } = await program.addresses()
   const port = Number(new URL(proxy).port)
   await program.line('logged-in')
-  return { sim, program, port }
+  return { sim, program, port, admin }
 }
 
 test('probes have a place beside 100 connections on the admin port, silent ones and heads that do not end', async () => {
@@ -100,3 +102,10 @@ test('300 bodies of 1 MiB whose ends do not come keep no call out, and take no m
   expect(await held[0]?.readProblem()).toMatchObject(problem)
   expect(await held.at(-1)?.silent(20)).toBe(true)
 }, 60_000)
+
+test('where few descriptors are left, calls and probes have theirs beside more idle connections', async () => {
+  const { port, admin } = await startProgram(640)
+  await hold(700, port)
+  expect(await statusesOf(20, port)).toEqual(new Set([200]))
+  expect((await call(`${admin}/livez`)).status).toBe(200)
+}, 30_000)

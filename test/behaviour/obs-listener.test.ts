@@ -144,6 +144,15 @@ test('beyond loopback a login is required by default, and nothing is served to e
       }),
     )
   await expect(openWorld({ env: network })).rejects.toThrow('"setting":"LISTEN"')
-  const unsafe = await openWorld({ env: { ...network, UNSAFE_LISTEN: 'true' } })
+  const env = { ...network, UNSAFE_LISTEN: 'true', MAX_BODY_SIZE: '1KiB' }
+  const unsafe = await openWorld({ env })
   expect((await exchangeRaw(unsafe, tasks())).status).toBe(200)
+  // So is who is refused only when the body comes.
+  const chunks = tasks().replace(/Content-Length: .*/s, 'Transfer-Encoding: chunked\r\n\r\n')
+  const large = `${chunks}401\r\n${'x'.repeat(1025)}\r\n0\r\n\r\n`
+  expect((await exchangeRaw(unsafe, large)).status).toBe(413)
+  expect(unsafe.lines.find(({ event }) => event === 'client-refused')).toMatchObject({
+    reason: 'body-size',
+    client: expect.stringContaining('127.0.0.1'),
+  })
 })

@@ -19,6 +19,8 @@ export type Start = ReturnType<typeof builtProgram>
 interface StartOptions {
   readonly uid?: number
   readonly from?: string
+  /** Limit of descriptors. Default: that of the tests. */
+  readonly descriptors?: number
 }
 
 /** The program as it is delivered; what is started is ended with the test. */
@@ -37,10 +39,12 @@ export function builtProgram() {
   const start = (
     args: readonly string[],
     env: Environment,
-    { uid, from = directory() }: StartOptions = {},
+    { uid, from = directory(), descriptors }: StartOptions = {},
   ): Program => {
     const node = uid === undefined ? process.execPath : nodeForAll()
-    const child = spawn(node, [join(from, 'main.js'), ...args], {
+    const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors};`
+    const command = [node, join(from, 'main.js'), ...args]
+    const child = spawn('/bin/sh', ['-c', `${limit} exec "$@"`, 'sh', ...command], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       uid,

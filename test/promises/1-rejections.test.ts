@@ -6,6 +6,8 @@ import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
 const HEAD = '{"subCCNo":1,"vdnId":1,"padding":"'
+/** Milliseconds until the rejection is there. */
+const ROUND_TRIP = 100
 /** 1 MiB to the byte. */
 const LARGEST = `${HEAD.padEnd(1024 * 1024 - 2, 'x')}"}`
 
@@ -15,13 +17,18 @@ async function callWhileLoginTakes(ms: number, headers: Readonly<Record<string, 
   await world.tasks()
   world.sim.revoke()
   world.sim.revokeRefresh()
+  world.sim.hang({ operation: 'business' })
   world.sim.hang({ operation: 'login' })
   const response = world.request(INTERFACE_PATHS.getTask, {
     method: 'POST',
     body: LARGEST,
     headers,
   })
+  await until(() => world.sim.state().hanging === 1)
+  await world.clock.advance(ROUND_TRIP)
+  world.sim.release()
   await world.waiting(1)
+  await until(() => world.sim.state().hanging === 1)
   await world.clock.advance(ms)
   world.sim.release()
   return response
