@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { setDefaultHighWaterMark } from 'node:stream'
 import { EXIT, runCommand } from './cli/index.ts'
@@ -29,9 +29,11 @@ setDefaultHighWaterMark(false, 16 * 1024)
 let hangUp = (): void => undefined
 process.on('SIGHUP', () => hangUp())
 
+/** Where a process number means the same process: this machine since its start, and this namespace. Empty: not known. */
 function pidNamespace(): string {
   try {
-    return readlinkSync('/proc/self/ns/pid')
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`
   } catch {
     return ''
   }

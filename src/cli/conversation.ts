@@ -267,16 +267,27 @@ function findPaths({ config, settings }: Run, data: object): string | undefined 
   return refresh
 }
 
-/** Refreshes as configured, and calls with the token that it gives. Where that fails, the proxy logs in. */
+/** Refreshes as configured, else with the other token in the header, and calls with what was granted. */
 async function checkRefresh(run: Run, grant: Grant, path: string | undefined): Promise<void> {
   const { config, io } = run
   const { token, refreshToken } = grant
   if (config.isalesRefreshPath === undefined || path === undefined || refreshToken === undefined)
     return report(run, 'refresh', [['outcome', refreshToken === undefined ? 'not-tried' : 'off']])
-  const client = clientFor(run, { ...config, isalesRefreshPath: path })
-  const outcome = await client.refresh({ token, refreshToken }, io)
-  if (!isGrant(outcome))
-    return report(run, 'refresh', explained(outcome, placesOf(config), 'refresh'))
+  const refresh = (header: Config['isalesRefreshHeaderToken']) =>
+    clientFor(run, {
+      ...config,
+      isalesRefreshPath: path,
+      isalesRefreshHeaderToken: header,
+    }).refresh({ token, refreshToken }, io)
+  const given = config.isalesRefreshHeaderToken
+  const other = given === 'refreshToken' ? 'token' : 'refreshToken'
+  const first = await refresh(given)
+  const outcome = isGrant(first) ? first : await refresh(other)
+  if (!isGrant(outcome)) {
+    if (!isGrant(first)) report(run, 'refresh', explained(first, placesOf(config), 'refresh'))
+    return
+  }
+  if (outcome !== first) run.settings['ISALES_REFRESH_HEADER_TOKEN'] = other
   const latest = { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken }
   const { works, why } = await callInterface(run, latest)
   report(run, 'refresh', works ? [['outcome', 'works']] : why)

@@ -35,8 +35,9 @@ export const renew: Command = async (_, io) => {
 /** @returns why the signal was not sent; undefined: it was. */
 function hangUp({ pid, pidNamespace }: Status, io: Io): Explained | undefined {
   const facts: Fact[] = pid === null ? [] : [['process', String(pid)]]
-  // In another container the number is that of another process.
-  if (pid === null || pidNamespace !== io.pidNamespace) return { code: 'not-here', facts }
+  // In another container, or on another machine, the number is that of another process.
+  if (pid === null || !pidNamespace || pidNamespace !== io.pidNamespace)
+    return { code: 'not-here', facts }
   try {
     io.hangUp(pid)
     return undefined

@@ -132,6 +132,7 @@ describe('check --live', () => {
   test.each<readonly [Partial<Switches>, Readonly<Record<string, string>>]>([
     [{}, {}],
     [{ edition: 'chinese' }, { ISALES_TOKEN_HEADER: 'Authentication: Bearer {refreshToken}' }],
+    [{ refreshBody: false }, { ISALES_REFRESH_HEADER_TOKEN: 'refreshToken' }],
     [{ scheme: '' }, { ISALES_TOKEN_HEADER: 'Authorization: {token}' }],
     [{ refreshHeader: false }, {}],
     [{ rejection: 400 }, { ISALES_REJECTED: '401,403,400' }],
