@@ -143,10 +143,10 @@ it('what is wrong stays as it was and is said once; other parts are used', async
 })
 
 it('a mount that hangs holds nobody longer than a second, and nothing is read from it', async () => {
-  const files = watch()
-  await files.now()
-  hung.add(paths.OBS_PASSWORD_FILE)
-  file('password', 'new')
+  const files = watch(() => {
+    hung.add(paths.OBS_PASSWORD_FILE)
+    file('password', 'new')
+  })
   await within(Promise.all([files.now(), files.now()]), 'two reloads')
   expect(happened).toEqual([])
 })
