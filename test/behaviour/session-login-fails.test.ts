@@ -56,7 +56,7 @@ test.each(FAULTS)(
 
     await world.pass(waits === UNTOUCHED ? 125_000 : 15 * MINUTE - 1)
     expect(world.exchanges()).toBeLessThanOrEqual(waits === UNTOUCHED ? 20 : 4)
-    await world.pass(waits === REFUSED ? 9 * HOUR : 0)
+    await world.pass(waits === REFUSED ? 5 * HOUR : 0)
 
     expect(world.waits().slice(0, waits.length)).toEqual(waits)
     expect(Math.max(...world.waits())).toBe(waits.at(-1))
