@@ -131,9 +131,9 @@ it('a duration is counted as a histogram of prom-client counts it, byte for byte
   expect(await admin.metrics.render()).toContain((await registry.metrics()).trim())
 })
 
-const SHARED = { reason: undefined, code: undefined, since: NOW, adoptedAt: undefined } as const
 const { refreshExpiresAt: _, ...NO_REFRESH_END } = tokenOf()
 const NOTHING = {
+  token: undefined,
   usable: false,
   nextRequestAt: undefined,
   lastSuccessAt: undefined,
@@ -146,57 +146,40 @@ const datesOf = (renewal: number, expiry: number, refreshExpiry: number) => ({
   refresh_token_expiry_timestamp_seconds: refreshExpiry,
 })
 const [EXPIRY, REFRESH_EXPIRY] = [NOW_SECONDS + 240, NOW_SECONDS + 3540]
+const sharing = { reason: undefined, code: undefined, since: NOW, adoptedAt: undefined } as const
+const certificate = (name: string) => `certificate_expiry_timestamp_seconds{certificate="${name}"}`
+const token = (changes: Partial<TokenSnapshot>) => ({ token: () => snapshot(changes) })
 
-const NO_CERTIFICATE = { listener: undefined, client: undefined, ca: undefined }
-const certificateEnds = (...ends: readonly number[]) =>
-  Object.fromEntries(
-    ['listener', 'client', 'ca'].map((name, index) => [
-      `certificate_expiry_timestamp_seconds{certificate="${name}"}`,
-      ends[index] ?? 0,
-    ]),
-  )
-
-describe('the gauges', () => {
-  it.each<[Readonly<Record<string, number>>, Partial<TokenSnapshot>]>([
-    [datesOf(NOW_SECONDS + 180, EXPIRY, REFRESH_EXPIRY), {}],
-    [{ authenticated: 1, outage_budget_seconds: 235 }, {}],
-    [{ token_last_success_timestamp_seconds: NOW_SECONDS - 60 }, {}],
-    [datesOf(0, 0, 0), { ...NOTHING, token: undefined }],
-    [{ authenticated: 0, outage_budget_seconds: 0 }, NOTHING],
-    [{ token_last_success_timestamp_seconds: 0 }, NOTHING],
-    // A renewal that is never due, and a refresh token whose end is not known.
-    [datesOf(0, EXPIRY, 0), { nextRequestAt: Infinity, token: NO_REFRESH_END }],
-    // A renewal that is in flight.
-    [datesOf(NOW_SECONDS, EXPIRY, REFRESH_EXPIRY), { request: 'login' }],
-    [{ 'auth_backoff_state{state="transient"}': 1 }, { backoff: 'transient' }],
-    [{ 'auth_backoff_state{state="none"}': 0 }, { backoff: 'transient' }],
-    [{ 'state{state="degraded"}': 1, 'state{state="healthy"}': 0 }, { backoff: 'transient' }],
-  ])('show %j for the token %j', async (expected, changes) => {
-    expect(await seriesOf(open({ token: () => snapshot(changes) }))).toMatchObject(expected)
-  })
-
-  it.each<[Readonly<Record<string, number>>, Partial<AdminSources>]>([
-    [{ requests_in_flight: 7 }, { running: { listening: true, draining: false, inFlight: 7 } }],
-    [{ log_lines_dropped_total: 5 }, { logLinesDropped: () => 5 }],
-    [{ upstream_connections: 3, 'build_info{version="1.4.0"}': 1 }, {}],
-    [
-      certificateEnds(NOW_SECONDS, 0, 0),
-      { certificates: () => ({ ...NO_CERTIFICATE, listener: WALL }) },
-    ],
-    [certificateEnds(0, 0, NOW_SECONDS), { certificates: () => ({ ...NO_CERTIFICATE, ca: WALL }) }],
-    [{ 'session_sharing_state{state="off"}': 1 }, {}],
-    [
-      { 'session_sharing_state{state="shared"}': 1 },
-      { sharing: () => ({ ...SHARED, state: 'shared' }) },
-    ],
-    [
-      {
-        'session_sharing_state{state="alone"}': 1,
-        'session_sharing_state{state="shared"}': 0,
-      },
-      { sharing: () => ({ ...SHARED, state: 'alone' }) },
-    ],
-  ])('show %j', async (expected, changes) => {
-    expect(await seriesOf(open(changes))).toMatchObject(expected)
-  })
+it.each<[Readonly<Record<string, number>>, Partial<AdminSources>]>([
+  [datesOf(NOW_SECONDS + 180, EXPIRY, REFRESH_EXPIRY), {}],
+  [{ authenticated: 1, outage_budget_seconds: 235, upstream_connections: 3 }, {}],
+  [
+    { token_last_success_timestamp_seconds: NOW_SECONDS - 60, 'build_info{version="1.4.0"}': 1 },
+    {},
+  ],
+  [datesOf(0, 0, 0), token(NOTHING)],
+  [{ authenticated: 0, outage_budget_seconds: 0 }, token(NOTHING)],
+  [{ token_last_success_timestamp_seconds: 0 }, token(NOTHING)],
+  // A renewal that is never due, and a refresh token whose end is not known.
+  [datesOf(0, EXPIRY, 0), token({ nextRequestAt: Infinity, token: NO_REFRESH_END })],
+  // A renewal that is in flight.
+  [datesOf(NOW_SECONDS, EXPIRY, REFRESH_EXPIRY), token({ request: 'login' })],
+  [
+    { 'auth_backoff_state{state="transient"}': 1, 'auth_backoff_state{state="none"}': 0 },
+    token({ backoff: 'transient' }),
+  ],
+  [{ 'state{state="degraded"}': 1, 'state{state="healthy"}': 0 }, token({ backoff: 'transient' })],
+  [{ requests_in_flight: 7 }, { running: { listening: true, draining: false, inFlight: 7 } }],
+  [{ log_lines_dropped_total: 5 }, { logLinesDropped: () => 5 }],
+  [
+    { [certificate('listener')]: NOW_SECONDS, [certificate('client')]: 0 },
+    { certificates: () => ({ listener: WALL, client: undefined, ca: undefined }) },
+  ],
+  [{ 'session_sharing_state{state="off"}': 1 }, {}],
+  [
+    { 'session_sharing_state{state="alone"}': 1, 'session_sharing_state{state="shared"}': 0 },
+    { sharing: () => ({ ...sharing, state: 'alone' }) },
+  ],
+])('the gauges show %j (row %#)', async (expected, changes) => {
+  expect(await seriesOf(open(changes))).toMatchObject(expected)
 })
