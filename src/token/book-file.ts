@@ -227,7 +227,11 @@ const VERSION = /^book-(\d{1,12})\.(?:json|[0-9a-f]+\.new)$/
 /** So many versions stay, the latest among them: who is less behind finds that its number is taken. */
 const KEPT = 8
 const WRITABLE_BY_ALL = 0o002
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+/** Bytes; twenty entries are a tenth of it. */
+const MAX_FILE = 64 * 1024
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
+/** A pipe of that name is not waited for. */
+const EXISTING_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 /** Another process was quicker, or has swept the scratch file of one that stood still. */
 const TAKEN = new Set(['EEXIST', 'ENOENT'])
@@ -264,9 +268,7 @@ export function openVersions(directory: string, onExposed: () => void) {
 
   /** @returns who owns the directory: what root writes there, with a command, is for the proxy to read. */
   const prepare = async () => {
-    await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error
-    })
+    await mkdir(directory, { recursive: true, mode: 0o700 })
     const found = await stat(directory)
     const isOpenToAll = (found.mode & WRITABLE_BY_ALL) !== 0
     if (isOpenToAll && !isExposed) onExposed()
@@ -274,10 +276,11 @@ export function openVersions(directory: string, onExposed: () => void) {
     return found
   }
 
-  const textOf = async (number: number): Promise<string> => {
-    const file = await open(pathOf(number), O_RDONLY | O_NOFOLLOW)
+  const textOf = async (number: number): Promise<string | undefined> => {
+    const file = await open(pathOf(number), EXISTING_FILE)
     try {
-      return await file.readFile('utf8')
+      const found = await file.stat()
+      return found.isFile() && found.size <= MAX_FILE ? await file.readFile('utf8') : undefined
     } finally {
       await file.close()
     }

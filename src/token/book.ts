@@ -91,7 +91,7 @@ const MANY_FAILURES = 10
 const MAX_UNCLEAR = 5 * MINUTE
 const EGRESS = 30 * SECOND
 const MAX_EGRESS = 5 * MINUTE
-/** `Retry-After: 0`, or a date that is past, would be a hot loop. */
+/** `Retry-After: 0` would be a hot loop. */
 const MIN_RETRY_AFTER = SECOND
 const MAX_RETRY_AFTER = 5 * MINUTE
 /** From so many on logins come so rarely that the account is not locked. */
@@ -234,8 +234,11 @@ export function merged(entry: Entry, other: Entry): Entry {
  * @param offset what the other clock is ahead of ours, milliseconds.
  */
 export function storedBook(book: ReadonlyMap<string, Entry>, offset: number) {
-  const latest = [...book].sort(([, one], [, other]) => other.at - one.at).slice(0, MAX_ENTRIES)
-  return Object.fromEntries(latest.map(([name, entry]) => [name, stored(entry, offset)]))
+  // A grant leaves no other instant than that of its proof.
+  const last = ({ at, provenUntil }: Entry): number => Math.max(at, provenUntil - PROOF)
+  const latest = [...book].sort(([, one], [, other]) => last(other) - last(one))
+  const kept = latest.slice(0, MAX_ENTRIES)
+  return Object.fromEntries(kept.map(([name, entry]) => [name, stored(entry, offset)]))
 }
 
 function stored({ at, provenUntil, ...rest }: Entry, offset: number) {

@@ -18,8 +18,7 @@ import { expect, it, vi } from 'vitest'
 import type * as Files from 'node:fs/promises'
 import { Secret } from '../../src/config/secret.ts'
 import { begun, NO_ENTRY, type Entry } from '../../src/token/book.ts'
-import { openBook } from '../../src/token/book-file.ts'
-import { openVersions } from '../../src/token/book-file.ts'
+import { openBook, openVersions } from '../../src/token/book-file.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
@@ -72,7 +71,7 @@ const versions = (directory: string) =>
     .sort((one, other) => other - one)
 
 it('outlives the process, which reads the same entry later', async () => {
-  const directory = join(temporaryDirectory(), 'state')
+  const directory = join(temporaryDirectory(), 'of/state')
   const first = start(directory)
   expect(await first.write(REFUSED)).toBe(true)
   expect(statSync(directory).mode & 0o777).toBe(0o700)
@@ -122,9 +121,13 @@ it.each([
   ['is of another kind', '{"version":3}'],
   ['has no salt', JSON.stringify({ ...OURS, salt: 0, entries: {} })],
   ['has an entry of another kind', JSON.stringify({ ...OURS, entries: { id: {} } })],
+  ['is longer than 64 KiB', JSON.stringify({ ...OURS, entries: {} }).padEnd(64 * 1024 + 1)],
+  ['is a directory', undefined],
 ])('says that a file that %s cannot be used, and begins anew', async (_, text) => {
   const directory = temporaryDirectory()
-  writeFileSync(join(directory, 'book-7.json'), text)
+  const path = join(directory, 'book-7.json')
+  if (text === undefined) mkdirSync(path)
+  else writeFileSync(path, text)
   const { read, write, problems, clock } = start(directory)
   expect(await read()).toEqual(NO_ENTRY)
   expect(await write(REFUSED)).toBe(true)

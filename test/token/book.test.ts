@@ -202,6 +202,15 @@ describe('a book outside of the process', () => {
     const stored = storedBook(book, 7)
     expect(Object.keys(stored)).toEqual('bcdefghijklmnopqrstu'.split(''))
     expect(stored).toMatchObject({ b: kept })
+    const proofs = Array.from({ length: 21 }, (_, hours) => {
+      return [`${hours}h`, { ...PROVEN, provenUntil: NOW + hours * HOUR }] as const
+    })
+    expect(Object.keys(storedBook(new Map(proofs), 0)).toSorted()).toEqual(
+      proofs
+        .map(([name]) => name)
+        .filter((name) => name !== '0h')
+        .toSorted(),
+    )
     const both = new Map([
       ['one', entry],
       ['other', PROVEN],
