@@ -1,4 +1,4 @@
-// npm run simulate -- [--seeds N] [--from N] [--minutes N] [--rate N] | --seed N [--trace] | --planted [NAME] | --search
+// npm run simulate -- [--seeds N] [--from N] [--minutes N] | --seed N [--trace] | --planted [NAME] | --search
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { bundle, bundleFile, root } from './build.ts'
-import { actText, type Plan } from './plan.ts'
+import { actText } from './plan.ts'
 import { misfits, plant, PLANTED, type Planted } from './planted.ts'
 import type * as Scenarios from '../token/scenarios.ts'
 import type * as Search from './search.ts'
@@ -18,8 +18,6 @@ const PROCESSES = 2
 const TWICE = 10
 /** Findings that are shown. */
 const SHOWN = 8
-/** Runs for a plan that is cut down to what matters. */
-const MAX_SHRINKS = 60
 /** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
 const SEARCHES = [
   [2, 2, 24],
@@ -34,14 +32,12 @@ const { values, positionals } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     minutes: { type: 'string', default: '3' },
-    rate: { type: 'string' },
     trace: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: false },
     search: { type: 'boolean', default: false },
   },
 })
-const rate = values.rate === undefined ? undefined : Number(values.rate)
-const given = { minutes: Number(values.minutes), rate }
+const minutes = Number(values.minutes)
 const seedsFrom = (first: number): number[] =>
   Array.from({ length: Number(values.seeds) }, (_, nth) => first + nth)
 
@@ -83,7 +79,7 @@ async function planted(): Promise<boolean> {
 /** The first seed that fails with it. */
 async function failedBy(bug: Planted, place: string): Promise<string | undefined> {
   const entry = await bundle(place, [plant(bug, root)])
-  const results = await run(entry, { seeds: seedsFrom(1), ...given, untilFinding: true })
+  const results = await run(entry, { seeds: seedsFrom(1), minutes, untilFinding: true })
   const { seed, findings: [finding] = [] } = results.at(-1) ?? {}
   return finding && `seed ${seed}, judgement ${finding.judgement}: ${finding.text.slice(0, 80)}`
 }
@@ -110,7 +106,7 @@ async function searched(): Promise<boolean> {
   let failed = 0
   for (const [replicas, faults, limit] of SEARCHES) {
     const began = performance.now()
-    const { states, depth, whole, broken, deadRecord = [] } = search(replicas, faults, limit)
+    const { states, depth, whole, broken } = search(replicas, faults, limit)
     const took = ((performance.now() - began) / 1000).toFixed(1)
     const all = whole ? ', all there are' : ''
     print(
@@ -118,8 +114,6 @@ async function searched(): Promise<boolean> {
     )
     failed += broken.size
     for (const [what, path] of broken) print(`  BROKEN: ${[what, ...path].join('\n    ')}`)
-    const known = 'known: a record that is dead until a call is rejected'
-    if (deadRecord.length > 0) print(`  ${[known, ...deadRecord].join('\n    ')}`)
   }
   return failed === 0
 }
@@ -152,8 +146,8 @@ async function run(
 }
 
 async function one(entry: string, seed: number): Promise<boolean> {
-  const results = await run(entry, { seeds: [seed], ...given, trace: values.trace })
-  for (const result of results) await tell(entry, result)
+  const results = await run(entry, { seeds: [seed], minutes, trace: values.trace })
+  results.forEach(tell)
   return results.every(({ findings }) => findings.length === 0)
 }
 
@@ -170,14 +164,14 @@ async function many(entry: string): Promise<boolean> {
     const isOwn = (seed: number): boolean => seed % PROCESSES === nth
     return [...seeds.filter(isOwn), ...again.filter((seed) => !isOwn(seed))]
   })
-  const runs = shares.map((share) => run(entry, { seeds: share, ...given }, onResult))
+  const runs = shares.map((share) => run(entry, { seeds: share, minutes }, onResult))
   const results = (await Promise.all(runs)).flat()
   const first = new Map(results.toReversed().map((result) => [result.seed, result]))
   const failed = [...first.values()].filter(({ findings }) => findings.length > 0)
   const unequal = results.filter(({ seed, hash }) => first.get(seed)?.hash !== hash)
   for (const { seed } of unequal) print(`seed ${seed}: two runs, two traces`)
   const took = (performance.now() - began) / 1000
-  for (const result of failed.slice(0, SHOWN)) await tell(entry, result)
+  failed.slice(0, SHOWN).forEach(tell)
   const sum = (of: (result: Result) => number): number =>
     [...first.values()].reduce((total, result) => total + of(result), 0)
   print(
@@ -189,9 +183,8 @@ async function many(entry: string): Promise<boolean> {
   return failed.length === 0 && unequal.length === 0
 }
 
-/** What was found, the plan cut down to what matters, and how to see it again. */
-async function tell(entry: string, result: Result): Promise<void> {
-  const { seed, findings, counts, hash } = result
+/** What was found, the plan, and how to see it again. */
+function tell({ seed, findings, counts, hash, plan: { acts, ...plan } }: Result): void {
   if (findings.length === 0) {
     print(`seed ${seed}: nothing found, ${JSON.stringify(counts)}, trace ${hash}`)
     return
@@ -199,27 +192,9 @@ async function tell(entry: string, result: Result): Promise<void> {
   print(`\nseed ${seed}:`)
   for (const { judgement, at, text } of findings.slice(0, SHOWN))
     print(`  judgement ${judgement} at ${(at / 1000).toFixed(3)} s: ${text}`)
-  const { acts, ...plan } = await shrink(entry, result)
   print(`  ${JSON.stringify(plan)}`)
   for (const act of acts) print(`  ${actText(act)}`)
-  const more = rate === undefined ? '' : `--rate ${rate} `
-  print(`  npm run simulate -- --seed ${seed} --minutes ${values.minutes} ${more}--trace`)
-}
-
-/** Leaves out acts, half of them first, as long as the first judgement that failed fails. */
-async function shrink(entry: string, { seed, plan, findings: [first] }: Result): Promise<Plan> {
-  let least = plan
-  let runs = 0
-  for (let size = Math.ceil(plan.acts.length / 2); size >= 1; size = Math.floor(size / 2)) {
-    for (let from = 0; from < least.acts.length && runs < MAX_SHRINKS;) {
-      runs += 1
-      const fewer = { ...least, acts: least.acts.toSpliced(from, size) }
-      const [result] = await run(entry, { seeds: [seed], minutes: 0, plan: fewer })
-      if (result?.findings.some(({ judgement }) => judgement === first?.judgement)) least = fewer
-      else from += size
-    }
-  }
-  return least
+  print(`  npm run simulate -- --seed ${seed} --minutes ${minutes} --trace`)
 }
 
 function print(line: string): void {

@@ -94,24 +94,17 @@ export class VirtualSocket extends Socket {
   #timeout: ReturnType<typeof schedule> | undefined
   #timeoutMs = 0
   #read = 0
-  #written = 0
   #resetting = false
   #forgotten = false
 
   // Node counts by the handle.
   static {
-    Object.defineProperties(VirtualSocket.prototype, {
-      bytesRead: {
-        get(this: VirtualSocket) {
-          return this.#read
-        },
+    const bytesRead = {
+      get(this: VirtualSocket) {
+        return this.#read
       },
-      bytesWritten: {
-        get(this: VirtualSocket) {
-          return this.#written + this.writableLength
-        },
-      },
-    })
+    }
+    Object.defineProperties(VirtualSocket.prototype, { bytesRead })
   }
 
   constructor(label: string, port: number, allowHalfOpen: boolean) {
@@ -234,7 +227,6 @@ export class VirtualSocket extends Socket {
     )
     this.#whenConnected(() => {
       this.#touch()
-      this.#written += bytes.length
       this.#onTheWay += bytes.length
       this.#transmit(bytes)
       if (this.#onTheWay < WINDOW) done()
@@ -290,22 +282,6 @@ export class VirtualSocket extends Socket {
     this.#timeout = undefined
     if (this.#timeoutMs === 0 || this.destroyed) return
     this.#timeout = schedule(() => this.emit('timeout'), this.#timeoutMs, 'timer', this.owner)
-  }
-
-  override setNoDelay(): this {
-    return this
-  }
-
-  override setKeepAlive(): this {
-    return this
-  }
-
-  override ref(): this {
-    return this
-  }
-
-  override unref(): this {
-    return this
   }
 
   /** Opens the connection, as `net.connect` does. */

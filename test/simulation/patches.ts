@@ -70,10 +70,6 @@ class VirtualTimer {
   unref(): this {
     return this
   }
-
-  hasRef(): boolean {
-    return true
-  }
 }
 
 const timer =
@@ -84,8 +80,7 @@ const clear = (set: unknown): void => {
   if (set instanceof VirtualTimer) set.close()
 }
 const immediate = (run: Run, ...args: readonly unknown[]) => {
-  const task = schedule(() => run(...args), 0)
-  return { task, ref: () => undefined, unref: () => undefined, hasRef: () => true }
+  return { task: schedule(() => run(...args), 0) }
 }
 const timers = {
   setTimeout: timer(false),
@@ -257,8 +252,6 @@ const PATCHES: readonly (readonly [target: object, replaced: object])[] = [
     {
       setTimeout: (ms: number, value?: unknown) =>
         new Promise((resolve) => timers.setTimeout(() => resolve(value), ms)),
-      setImmediate: (value?: unknown) =>
-        new Promise((resolve) => timers.setImmediate(() => resolve(value))),
     },
   ],
   // undici's timers count time in steps of their own, in a variable that would outlive a world.

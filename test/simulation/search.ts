@@ -111,8 +111,6 @@ export interface Searched {
   readonly whole: boolean
   /** What must not be, with a shortest path to it. */
   readonly broken: ReadonlyMap<string, readonly string[]>
-  /** A shortest path to a dead token in the store, by nothing but a process that stands still. */
-  readonly deadRecord: readonly string[] | undefined
 }
 
 /** A token request of one replica. */
@@ -433,7 +431,6 @@ export function search(count: number, most: number, depth: number, untilBroken =
   const before: number[][] = [[]]
   const good: number[] = []
   const broken = new Map<string, readonly string[]>()
-  let deadRecord: readonly string[] | undefined
   const pathTo = (state: number): readonly string[] => {
     const path: string[] = []
     for (let at = state; at > 0; at = from[at]?.[0] ?? 0) path.unshift(from[at]?.[1] ?? '')
@@ -444,7 +441,7 @@ export function search(count: number, most: number, depth: number, untilBroken =
   }
 
   const examine = (world: World, state: number): void => {
-    const { replicas, value, valid, granted, faults } = world
+    const { replicas, granted, faults } = world
     const met = (...names: readonly Fault[]): number =>
       faults.filter((fault) => names.includes(fault)).length
     const asking = replicas.filter((replica) => replica.asking?.sent === true).length
@@ -453,9 +450,6 @@ export function search(count: number, most: number, depth: number, untilBroken =
     if (met('freeze', 'lostReply', 'kill', 'lostResponse', 'rollBack') === 0)
       must(granted <= 1 + met('end', 'renewal'), 'one token for each that ended', state)
     if (isGood(world)) good.push(state)
-    const record = tokenIn(open(value))
-    const isDead = asking === 0 && valid !== 0 && record !== 0 && record !== valid
-    if (isDead && met('freeze') === faults.length) deadRecord ??= pathTo(state)
   }
 
   let level: [World, number][] = [[first, 0]]
@@ -500,5 +494,5 @@ export function search(count: number, most: number, depth: number, untilBroken =
     for (let state = 0; state < from.length; state += 1)
       must(healed.has(state), 'without another fault all get one good token', state)
   }
-  return { states: from.length, depth: steps, whole, broken, deadRecord }
+  return { states: from.length, depth: steps, whole, broken }
 }

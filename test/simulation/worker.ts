@@ -7,9 +7,6 @@ import { runPlan, type Outcome } from './world.ts'
 export interface Task {
   readonly seeds: readonly number[]
   readonly minutes: number
-  readonly rate?: number | undefined
-  /** Instead of the plan of the seed. */
-  readonly plan?: Plan
   readonly trace?: boolean
   /** Ends with the first seed that has a finding. */
   readonly untilFinding?: boolean
@@ -29,7 +26,7 @@ for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(nam
 await import('../../src/token/book-file.ts')
 real.setImmediate(() => {
   for (const seed of task.seeds) {
-    const plan = task.plan ?? planOf(seed, task.minutes, { rate: task.rate })
+    const plan = planOf(seed, task.minutes)
     const outcome = runPlan(plan, {
       trace: task.trace === true ? print : undefined,
       untilFinding: task.untilFinding,
