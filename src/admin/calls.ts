@@ -1,4 +1,10 @@
-import { causeOfStatus, codeOfRefusal, type Code, type HandshakeFailure } from '../causes.ts'
+import {
+  causeOfStatus,
+  codeOfRefusal,
+  PROBLEMS,
+  type Code,
+  type HandshakeFailure,
+} from '../causes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { EndedRequest } from '../outcomes.ts'
 import { explained, type Explained, type Places } from '../words/index.ts'
@@ -106,6 +112,7 @@ export function countCall(counts: CallCounts, call: EndedRequest, outcome: CallO
 export function whyOf(outcome: CallFailure, call: EndedRequest, places: Places): Explained {
   const { status, failure } = call
   if (outcome === 'isales-error') return { code: 'call-refused', facts: [] }
+  if (status === PROBLEMS['loop-detected'].status) return { code: 'loop-detected', facts: [] }
   if (outcome === 'isales-unavailable')
     return explained({ cause: causeOfStatus(call), status }, places, 'call')
   // `upstream-timeout` is its own cause.
@@ -139,7 +146,7 @@ const SUCCESSES = 3
 
 /** Calls that fail, of how many, in which time, and most of them why. */
 export interface Failing {
-  readonly kind: 'outage' | 'most' | 'some'
+  readonly kind: 'outage' | 'most' | 'some' | 'over'
   readonly main: CallFailure
   readonly failed: number
   readonly total: number
@@ -150,7 +157,7 @@ export interface Failing {
  * How badly calls fail. Undefined: none failed in the last minute. The first that fits:
  *
  * - `outage`: none has succeeded for 3 s, and at least two failed. Counts since the last success.
- * - `some`: none has failed for 5 s, and three have succeeded. Counts of the minute.
+ * - `over`: none has failed for 5 s, and three have succeeded. Counts of the minute.
  * - `most`: more than half failed in the last 20 s, two at least, or in the last minute. Counts of that time.
  * - `some`: all else. Counts of the minute.
  *
@@ -158,7 +165,7 @@ export interface Failing {
  *    0 s  `some`: 1 of 60 calls of the minute
  *    3 s  `outage`: all 4 since 0 s
  *   12 s  `most`: 12 of the 20 calls since -7 s; the one of now succeeded
- *   16 s  `some`: 12 of the 60 calls of the minute
+ *   16 s  `over`: 12 of the 60 calls of the minute
  *   71 s  undefined
  */
 export function failingOf(calls: Calls, now: number): Failing | undefined {
@@ -172,7 +179,7 @@ export function failingOf(calls: Calls, now: number): Failing | undefined {
   if (outage.failed > 1 && since >= OUTAGE)
     return { kind: 'outage', main, failed: outage.failed, total: outage.failed, ms: since }
   const isOver = now - lastFailedAt >= CALM && succeededSince >= SUCCESSES
-  if (isOver) return failing('some', minute, MINUTE)
+  if (isOver) return failing('over', minute, MINUTE)
   // A single failed call is no outage.
   if (recent.failed > 1 && doMostFail(recent)) return failing('most', recent, RECENT)
   return failing(doMostFail(minute) ? 'most' : 'some', minute, MINUTE)

@@ -127,8 +127,9 @@ function* judged(seen: Seen): Generator<Finding, void> {
       ['failedCalls', { part: failing.failed, of: failing.total }],
       ['within', roundSeconds(failing.ms)],
     ]
-    const why = calls.whyOf(failing.main)
-    yield failing.kind === 'some'
+    // What is over needs no cure.
+    const why = failing.kind === 'over' ? undefined : calls.whyOf(failing.main)
+    yield failing.kind === 'some' || failing.kind === 'over'
       ? say('calls', 'degraded', 'IsalesProxyErrorRatio', { facts, why })
       : say('calls', 'failing', 'IsalesProxyCallsFailing', { facts, why })
   }

@@ -152,8 +152,8 @@ describe('how badly calls fail', () => {
       3: ['outage', 4, 4],
       11: ['outage', 12, 12],
       12: ['most', 12, 20],
-      16: ['some', 12, 60],
-      70: ['some', 1, 60],
+      16: ['over', 12, 60],
+      70: ['over', 1, 60],
       71: undefined,
     })
   })

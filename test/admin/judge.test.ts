@@ -110,11 +110,7 @@ describe('the calls of the last minute are judged', () => {
     ],
     ['failing calls CallsFailing maintenance', {}, [calls({ status: 503, page: true }, 9)]],
     ['failing calls CallsFailing call-refused', {}, [calls({ status: 500 }, 9)]],
-    [
-      'degraded calls ErrorRatio connection-refused',
-      { within: { seconds: 60 } },
-      SCENES['failing no longer'].calls,
-    ],
+    ['degraded calls ErrorRatio', { within: { seconds: 60 } }, SCENES['failing no longer'].calls],
     [
       'degraded refusals CallsRefused call-forbidden',
       { refusedCalls: { part: 6, of: 606 }, paths: 'POST /b, POST /obs/records' },

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import type { Status } from '../../src/admin/index.ts'
+import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
 import { openWorld } from '../support/world.ts'
 
@@ -11,6 +13,8 @@ test('a proxy whose ISALES_URL leads back to it says so after one turn', async (
   expect(response.json).toMatchObject({ code: 'loop-detected', sent: 'no' })
   const failed = 'isales_proxy_requests_total{method="POST",status_class="5xx"}'
   expect(await world.metric(failed)).toBe(2)
+  const status = (await call(`${world.admin}/status.json`)).json as unknown as Status
+  expect(status.findings[0].cause).toBe('loop-detected')
 })
 
 test('one proxy may be in front of another', async () => {

@@ -169,7 +169,7 @@ test.each(Object.entries(HAPPENINGS))(
   },
 )
 
-test('a failure is over for people 5 s after calls succeed again', async () => {
+test('a failure is over for people 5 s after calls succeed again, and its cure is not shown any more', async () => {
   const world = await openTimedWorld()
   await world.tasks()
   await world.sim.down()
@@ -180,6 +180,11 @@ test('a failure is over for people 5 s after calls succeed again', async () => {
   for (let times = 0; times < 3; times += 1) await world.tasks()
   await world.pass(5000)
 
-  expect((await call(`${world.admin}/status.json`)).json).toMatchObject({ state: 'degraded' })
+  const status = (await call(`${world.admin}/status.json`)).json as unknown as Status
+  expect([status.state, status.findings[0].code, status.findings[0].cause]).toEqual([
+    'degraded',
+    'IsalesProxyErrorRatio',
+    null,
+  ])
   expect(await world.metric('isales_proxy_state{state="failing"}')).toBe(0)
 })
