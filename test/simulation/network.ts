@@ -284,6 +284,15 @@ export class VirtualSocket extends Socket {
     this.#timeout = schedule(() => this.emit('timeout'), this.#timeoutMs, 'timer', this.owner)
   }
 
+  // Node's own wait for a handle.
+  override ref(): this {
+    return this
+  }
+
+  override unref(): this {
+    return this
+  }
+
   /** Opens the connection, as `net.connect` does. */
   open(host: string, lookup: LookupFunction | undefined): void {
     this.#setConnecting(true)

@@ -4,8 +4,10 @@ import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { createValkeyCell } from '../../src/sharing/valkey.ts'
 import type { StoreCall } from '../../src/sharing/sharing-state.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 import { closing } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
+import { DOCUMENTED_ACL } from './servers.ts'
 
 /** A cell on this server, connected, or given up after a second. */
 export async function connect(port: number, env: Environment = {}) {
@@ -41,6 +43,21 @@ export function storeSettings(env: Environment) {
 const STORE_KEY = 'k'.repeat(32)
 /** The key of the account `test`. */
 export const KEY = 'isales-auth-proxy:v4:{test}:account'
+
+/** Directives of a server whose user `proxy` has the documented permissions. */
+export const ACCOUNTS = [
+  `user proxy on >pw ${DOCUMENTED_ACL}`,
+  'user nobody on >pw -@all +ping +info',
+  'user other on >pw ~other:* +@all',
+  'user default off',
+]
+const file = temporaryFiles()
+export const account =
+  (user: string, password = 'pw') =>
+  (port: number): Environment => ({
+    SESSION_STORE_URL: `valkey://${user}@127.0.0.1:${port}`,
+    SESSION_STORE_PASSWORD_FILE: file(password, password),
+  })
 
 /** Collects what the process prints from now on, until the test ends. */
 export function watchOutput(): () => string {

@@ -1,25 +1,17 @@
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import type { Cell } from '../../src/sharing/cell.ts'
+import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryFiles } from '../support/temporary.ts'
-import { connect, KEY, watchOutput } from './connect.ts'
-import { certificates, DOCUMENTED_ACL, ENGINES, startServer, startTlsServer } from './servers.ts'
+import { account, ACCOUNTS, connect, KEY, watchOutput } from './connect.ts'
+import { certificates, ENGINES, startServer, startTlsServer } from './servers.ts'
 
 const file = temporaryFiles()
-const ACCOUNTS = [
-  `user proxy on >pw ${DOCUMENTED_ACL}`,
-  'user nobody on >pw -@all +ping +info',
-  'user other on >pw ~other:* +@all',
-  'user default off',
-]
-const account =
-  (user: string, password = 'pw') =>
-  (port: number): Environment => ({
-    SESSION_STORE_URL: `valkey://${user}@127.0.0.1:${port}`,
-    SESSION_STORE_PASSWORD_FILE: file(password, password),
-  })
 const nobody = (): Environment => ({})
 
 /** Until there is a value, or it fails for this reason, with this code. */
@@ -31,32 +23,24 @@ const untilReads = (cell: Cell, expected: string | undefined) =>
   }, 10_000)
 
 let printed: () => string
+const uncaught: unknown[] = []
+const note = (error: unknown): void => void uncaught.push(error)
 beforeEach(() => {
   printed = watchOutput()
+  process.on('uncaughtException', note)
 })
 afterEach(() => {
-  // oxlint-disable-next-line vitest/no-standalone-expect -- whatever the test did, the library printed nothing
-  expect(printed()).toBe('')
+  process.off('uncaughtException', note)
+  // oxlint-disable-next-line vitest/no-standalone-expect -- whatever the test did
+  expect([printed(), uncaught.splice(0)]).toEqual(['', []])
 })
 
 describe.each(ENGINES)('%s', (engine) => {
-  it('does all that is asked with the documented permissions', async () => {
-    const server = await startServer({ engine, directives: ACCOUNTS })
-    const { cell, calls } = await connect(server.port, account('proxy')(server.port))
-    const other = await connect(server.port, account('proxy')(server.port))
-    expect(await cell.swap('', '')).toMatchObject({ value: '' })
-    expect(await cell.swap('', 'one')).toMatchObject({ value: 'one' })
-    expect(await other.cell.swap('', 'two')).toMatchObject({ value: 'one' })
-    expect(await other.cell.swap('one', 'two')).toMatchObject({ value: 'two' })
-    const { at } = (await cell.swap('one', '')) as { at: number }
-    expect(Math.abs(at - Date.now())).toBeLessThan(1000)
-    const operations = [...calls, ...other.calls].map(({ operation, failure }) => [
-      operation,
-      failure,
-    ])
-    expect(operations).toEqual(
-      ['read', 'swap', 'read', 'swap', 'swap'].map((name) => [name, undefined]),
-    )
+  it('that wants no password takes one', async () => {
+    const server = await startServer({ engine })
+    const password = { SESSION_STORE_PASSWORD_FILE: file('random', randomUUID()) }
+    const { cell } = await connect(server.port, password)
+    expect(await cell.swap('', 'value')).toMatchObject({ value: 'value' })
   })
 
   it.each<
@@ -142,23 +126,80 @@ const trusting = (port: number, ca: string | undefined) => ({
 })
 
 describe.each(ENGINES)('%s over TLS', (engine) => {
-  it('reads the authorities at each connection', async () => {
-    const server = await startTlsServer(engine)
-    const { cell } = await connect(server.port, trusting(server.port, certificates.strangerCa.cert))
-    expect(await cell.swap('', '')).toEqual({ reason: 'tls' })
-    trusting(server.port, certificates.ca.cert)
-    await until(async () => 'value' in (await cell.swap('', '')), 10_000)
-  })
-
-  it('says by name that it met no authority that is known', async () => {
-    const server = await startTlsServer(engine)
-    const { cell } = await connect(server.port, trusting(server.port, undefined))
-    expect(await cell.swap('', '')).toEqual({ reason: 'tls' })
-  })
+  it.each([certificates.strangerCa.cert, undefined])(
+    'reads the authorities at each connection, and says by name that it knows none (%#)',
+    async (ca) => {
+      const server = await startTlsServer(engine)
+      const { cell } = await connect(server.port, trusting(server.port, ca))
+      expect(await cell.swap('', '')).toEqual({ reason: 'tls' })
+      if (ca === undefined) return
+      trusting(server.port, certificates.ca.cert)
+      await untilReads(cell, undefined)
+    },
+  )
 
   it('says by name that the server speaks no TLS', async () => {
     const server = await startServer({ engine })
     const { cell } = await connect(server.port, trusting(server.port, undefined))
     expect(['tls', 'unreachable']).toContain(Object(await cell.swap('', '')).reason)
   })
+})
+
+/** A cell that takes the handshake, and then sends what it likes. */
+async function startRude(hello = '') {
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const server = await listen((socket) => {
+    connections += 1
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+    if (hello !== '') return void socket.end(hello)
+    socket.resume()
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    say: (reply: string) => sockets.forEach((socket) => socket.write(reply)),
+  }
+}
+
+describe('a reply that nobody asked for', () => {
+  it.each(['$-5\r\n', '*-5\r\n', '$-1\r\n', '*0\r\n', '*1\r\n$-1\r\n', '+OK\r\n', ':1\r\n'])(
+    '%j ends the connection, not the process, and prints nothing',
+    async (reply) => {
+      const rude = await startRude()
+      const { cell, looks } = await connect(rude.port)
+      await until(() => looks() >= 1)
+      const before = rude.connections()
+      rude.say(reply)
+      expect(await until(() => rude.connections() > before)).toBe(true)
+      // What is thrown out of an event handler comes a little later.
+      await delay(50)
+      cell.stop()
+    },
+  )
+
+  it('is not taken for that of the command in flight', async () => {
+    const rude = await startRude()
+    const { cell } = await connect(rude.port)
+    const before = rude.connections()
+    const reply = cell.swap('', '')
+    rude.say('*3\r\n$4\r\nlate\r\n$1\r\n1\r\n+x\r\n')
+    expect(await reply).toEqual({ reason: 'malformed' })
+    await until(() => rude.connections() > before)
+  })
+})
+
+describe('protected mode', () => {
+  it.each([{}, { SESSION_STORE_PASSWORD_FILE: file('pw', 'pw') }])(
+    'is named, with nothing printed (%j)',
+    async (settings) => {
+      const text = 'Redis is running in protected mode and no password is set for the default user.'
+      const rude = await startRude(`-DENIED ${text}\r\n`)
+      const { cell } = await connect(rude.port, settings)
+      await until(() => rude.connections() > 4)
+      expect(await cell.swap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
+    },
+  )
 })

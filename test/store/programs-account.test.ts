@@ -6,7 +6,6 @@ import type { Simulator } from '../../simulator/index.ts'
 import {
   accountIn,
   authenticated,
-  inState,
   keyOf,
   PASSWORD,
   sharingPrograms,
@@ -72,31 +71,6 @@ describe('programs that share', () => {
     await delay(1000)
     await authenticated(replicas)
     expect(sim.state()).toMatchObject({ logins: 2, loginsRejected: 0 })
-  })
-
-  it('each obey what iSales says of when to try again, and one at a time asks', async () => {
-    const sim = await openIsales(60)
-    const server = await startServer()
-    sim.failLogin({ status: 429, retryAfter: 2, times: 'always' })
-    await startReplicas(3, server.port)
-    await until(() => sim.state().loginAttempts > 0)
-    await delay(5000)
-    // Each at 0, 2 and 4 s at the earliest.
-    expect(sim.state().loginAttempts).toBeGreaterThanOrEqual(2)
-    expect(sim.state().loginAttempts).toBeLessThanOrEqual(9)
-  })
-
-  it('are two groups when they have two keys', async () => {
-    const sim = await openIsales(60)
-    sim.set({ singleSession: false })
-    const server = await startServer()
-    const key = { SESSION_STORE_KEY_FILE: file('other-key', 'x'.repeat(32)) }
-    const replicas = await startReplicas(2, server.port)
-    const other = await startReplica(server.port, key)
-    await authenticated([...replicas, other])
-    await inState([...replicas, other], { state: 'shared' })
-    expect(sim.state().logins).toBe(2)
-    expect((await server.cli('DBSIZE')).trim()).toBe('2')
   })
 })
 

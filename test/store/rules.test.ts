@@ -1,15 +1,18 @@
 import { array, assert, asyncProperty, constantFrom, record } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { swapped } from '../simulation/swap.ts'
-import { connect, KEY } from './connect.ts'
+import { account, ACCOUNTS, connect, KEY } from './connect.ts'
 import { ENGINES, startServer } from './servers.ts'
 
 const values = constantFrom('', 'a', 'b', '\u0000\u00ff', 'x'.repeat(32 * 1024))
 
 describe.each(ENGINES)('%s', (engine) => {
-  it('does what the simulation takes the script to do, whatever is asked in whatever order', async () => {
-    const server = await startServer({ engine })
-    const cells = [await connect(server.port), await connect(server.port)]
+  it('does what the simulation takes the script to do, whatever is asked in whatever order, with the documented permissions', async () => {
+    const cli = ['--user', 'admin', '--pass', 'pw', '--no-auth-warning']
+    const directives = ['user admin on >pw ~* +@all', ...ACCOUNTS]
+    const server = await startServer({ engine, directives, cli })
+    const settings = account('proxy')(server.port)
+    const cells = [await connect(server.port, settings), await connect(server.port, settings)]
     const step = record({ by: constantFrom(0, 1), seen: values, next: values })
     await assert(
       asyncProperty(array(step, { maxLength: 25, size: 'max' }), async (sequence) => {
@@ -17,7 +20,10 @@ describe.each(ENGINES)('%s', (engine) => {
         let value = ''
         for (const { by, seen, next } of sequence) {
           value = swapped(value, seen, next)
-          const reply = await cells[by]?.cell.swap(seen, next)
+          const { cell, calls = [] } = cells[by] ?? {}
+          const reply = await cell?.swap(seen, next)
+          const { operation, failure } = calls.at(-1) ?? {}
+          expect([operation, failure]).toEqual([next === '' ? 'read' : 'swap', undefined])
           expect(reply).toMatchObject({ value })
           expect(Math.abs(Number(Object(reply).at) - Date.now())).toBeLessThan(1000)
         }
