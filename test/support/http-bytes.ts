@@ -24,8 +24,6 @@ export type Framing =
 export interface Body {
   readonly content: Buffer
   readonly trailers: readonly Field[]
-  /** Sizes of the chunks as they came; empty unless chunked. */
-  readonly chunks: readonly number[]
   /** Bytes on the wire. */
   readonly length: number
 }
@@ -49,12 +47,7 @@ export function readHead(bytes: Buffer): Head | undefined {
 
 /** The body at the start of the bytes; undefined when it is not whole yet. `ended`: nothing more comes. */
 export function readBody(bytes: Buffer, framing: Framing, ended: boolean): Body | undefined {
-  const plain = (content: Buffer): Body => ({
-    content,
-    trailers: [],
-    chunks: [],
-    length: content.length,
-  })
+  const plain = (content: Buffer): Body => ({ content, trailers: [], length: content.length })
   switch (framing.kind) {
     case 'none':
       return plain(Buffer.alloc(0))
@@ -126,10 +119,7 @@ function readTrailers(bytes: Buffer, start: number, contents: readonly Buffer[])
     if (end === -1) return undefined
     const line = bytes.toString('latin1', offset, end)
     offset = end + 2
-    if (line === '') {
-      const content = Buffer.concat(contents)
-      return { content, trailers, chunks: contents.map(({ length }) => length), length: offset }
-    }
+    if (line === '') return { content: Buffer.concat(contents), trailers, length: offset }
     trailers.push(readField(line))
   }
 }

@@ -8,11 +8,10 @@ import {
   readBody,
   readHead,
   valueOf,
-  type Body,
   type Field,
   type Framing,
 } from './http-bytes.ts'
-import { inboxOf, write, type Inbox } from './raw-socket.ts'
+import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 import { closing } from './tcp-server.ts'
 import { within } from './until.ts'
 
@@ -125,15 +124,19 @@ function clientOf(socket: Socket, inbox: Inbox) {
 async function readResponse(inbox: Inbox, method: string) {
   const interim: { status: number; fields: readonly Field[] }[] = []
   for (;;) {
-    const { version, status, reason, fields } = await readResponseHead(inbox)
+    const { status, reason, fields } = await readResponseHead(inbox)
     if (status < 200 && status !== 101) {
       interim.push({ status, fields })
       continue
     }
     const framing = responseFraming(fields, status, method)
-    const { content, trailers, chunks } = await readBodyOf(inbox, framing)
+    const found = await whole(inbox, 'body', () =>
+      readBody(inbox.bytes, framing, inbox.end === 'fin'),
+    )
+    // The content is a view on bytes that the inbox is about to overwrite.
+    const content = Buffer.from(found.content)
+    inbox.take(found.length)
     return {
-      version,
       status,
       reason,
       fields,
@@ -141,9 +144,8 @@ async function readResponse(inbox: Inbox, method: string) {
       header: (name: string) => valueOf(fields, name),
       body: content,
       text: content.toString(),
-      trailers,
+      trailers: found.trailers,
       framing: framing.kind,
-      chunks,
       /** The 1xx responses before it. */
       interim,
     }
@@ -151,31 +153,12 @@ async function readResponse(inbox: Inbox, method: string) {
 }
 
 async function readResponseHead(inbox: Inbox) {
-  for (;;) {
-    const head = readHead(inbox.bytes)
-    if (head !== undefined) {
-      inbox.take(head.length)
-      const line = /^(HTTP\/1\.[01]) (\d{3}) ([\t\x20-\x7e\x80-\xff]*)$/.exec(head.startLine)
-      const [, version, status, reason] = line ?? []
-      if (version === undefined || status === undefined || reason === undefined)
-        throw new HttpError(`status line ${JSON.stringify(head.startLine)}`)
-      return { version, status: Number(status), reason, fields: head.fields }
-    }
-    await more(inbox, 'in the head')
-  }
-}
-
-async function readBodyOf(inbox: Inbox, framing: Framing): Promise<Body> {
-  for (;;) {
-    const body = readBody(inbox.bytes, framing, inbox.end === 'fin')
-    if (body !== undefined) {
-      // The content is a view on bytes that the inbox is about to overwrite.
-      const content = Buffer.from(body.content)
-      inbox.take(body.length)
-      return { ...body, content }
-    }
-    await more(inbox, 'in the body')
-  }
+  const { startLine, fields, length } = await whole(inbox, 'head', () => readHead(inbox.bytes))
+  inbox.take(length)
+  const line = /^HTTP\/1\.[01] (\d{3}) ([\t\x20-\x7e\x80-\xff]*)$/.exec(startLine)
+  const [, status, reason] = line ?? []
+  if (status === undefined) throw new HttpError(`status line ${JSON.stringify(startLine)}`)
+  return { status: Number(status), reason, fields }
 }
 
 /** RFC 9112 section 6.3. */
@@ -183,11 +166,4 @@ function responseFraming(fields: readonly Field[], status: number, method: strin
   const framing = framingOf(fields, 'close')
   const bodiless = method === 'HEAD' || status === 204 || status === 304 || status < 200
   return bodiless || (method === 'CONNECT' && status < 300) ? { kind: 'none' } : framing
-}
-
-async function more(inbox: Inbox, where: string): Promise<void> {
-  if (inbox.end instanceof Error)
-    throw new Error(`the connection broke ${where}`, { cause: inbox.end })
-  if (inbox.end === 'fin') throw new Error(`the connection ended ${where}`)
-  await inbox.change()
 }

@@ -67,6 +67,22 @@ export function inboxOf(socket: Socket) {
   }
 }
 
+/** What `parse` finds at the start of the bytes. @throws {Error} when the connection ends before that. */
+export async function whole<Part>(
+  inbox: Inbox,
+  where: string,
+  parse: () => Part | undefined,
+): Promise<Part> {
+  for (;;) {
+    const part = parse()
+    if (part !== undefined) return part
+    const { end } = inbox
+    if (end !== undefined)
+      throw new Error(`the connection ${end === 'fin' ? 'ended' : 'broke'} in the ${where}`)
+    await inbox.change()
+  }
+}
+
 /** Text is sent as Latin-1. Resolves when the bytes are handed to the kernel; rejects when the socket is gone. */
 export function write(socket: Socket, data: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {

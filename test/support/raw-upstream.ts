@@ -9,12 +9,11 @@ import {
   readHead,
   valueOf,
   valuesOf,
-  type Body,
   type Field,
   type Framing,
   type Head,
 } from './http-bytes.ts'
-import { inboxOf, write, type Inbox } from './raw-socket.ts'
+import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 
 /** One request as its bytes say. */
 export interface RawRequest {
@@ -30,18 +29,17 @@ export interface RawRequest {
   /** Every byte, as it came. */
   readonly bytes: Buffer
   readonly body: Buffer
-  readonly trailers: readonly Field[]
 }
 
 /**
  * What is done next on the connection: bytes are sent (text as Latin-1); a function runs, and what it gives is done;
- * `close` ends the connection with a FIN once all is sent (`end`), with a RST (`reset`), or immediately (`destroy`).
+ * `close` ends the connection with a FIN once all is sent (`end`), or with a RST (`reset`).
  */
 export type Step =
   | string
   | Uint8Array
   | { readonly waitMs: number }
-  | { readonly close: 'end' | 'reset' | 'destroy' }
+  | { readonly close: 'end' | 'reset' }
   | (() => unknown)
 
 export interface RawUpstreamOptions {
@@ -70,25 +68,22 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
   const sockets = new Set<Socket>()
   const inboxes: Inbox[] = []
   let index = 0
-  let cut = 0
 
   async function serve(socket: Socket, inbox: Inbox, connection: number): Promise<void> {
     for (;;) {
-      const head = await readWhole(inbox, () => readHead(inbox.bytes))
-      if (head === undefined) return void socket.end()
+      const head = await whole(inbox, 'head', () => readHead(inbox.bytes))
       const { framing, ...about } = judge(head)
       const started = { index: index++, connection, framing: framing.kind, ...about }
-      const body = await readWhole(inbox, () => bodyAfter(inbox, head, framing))
-      if (body === undefined) return
+      const body = await whole(inbox, 'body', () =>
+        readBody(inbox.bytes.subarray(head.length), framing, false),
+      )
       const request = {
         ...started,
         bytes: inbox.take(head.length + body.length),
         body: Buffer.from(body.content),
-        trailers: body.trailers,
       }
       requests.push(request)
-      const steps = await options.respond(request)
-      if (!(await perform(socket, toSteps(steps)))) return
+      if (!(await perform(socket, await options.respond(request)))) return
     }
   }
 
@@ -99,8 +94,9 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     socket.once('close', () => sockets.delete(socket))
     serve(socket, inbox, connection).catch((error: unknown) => {
       if (error instanceof HttpError) faults.push(`connection ${connection}: ${error.message}`)
-      else cut += 1
-      socket.destroy()
+      // A client that has sent all, and said so.
+      if (inbox.end === 'fin' && inbox.bytes.length === 0) socket.end()
+      else socket.destroy()
     })
   }
 
@@ -131,8 +127,6 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     connections: () => inboxes.length,
     /** Connections open now. */
     open: () => sockets.size,
-    /** Requests that began and did not end. */
-    cut: () => cut,
     /** Bytes that came, all in all, those of a request in progress too. */
     received: () => inboxes.reduce((sum, { total }) => sum + total, 0),
     async close() {
@@ -142,26 +136,6 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
       await closed
     },
   }
-}
-
-/** What `parse` finds at the start of the bytes; undefined when the connection ended before the first byte. */
-async function readWhole<Part>(
-  inbox: Inbox,
-  parse: () => Part | undefined,
-): Promise<Part | undefined> {
-  for (;;) {
-    const part = parse()
-    if (part !== undefined) return part
-    if (inbox.end !== undefined) {
-      if (inbox.bytes.length > 0) throw new Error('the request was cut')
-      return undefined
-    }
-    await inbox.change()
-  }
-}
-
-function bodyAfter(inbox: Inbox, head: Head, framing: Framing): Body | undefined {
-  return readBody(inbox.bytes.subarray(head.length), framing, false)
 }
 
 /** RFC 9112 section 3. */
@@ -176,29 +150,17 @@ function judge({ startLine, fields }: Head) {
   return { method, target, fields, header, framing: framingOf(fields, 'none') }
 }
 
-function toSteps(steps: Step | readonly Step[]): readonly Step[] {
-  return Array.isArray(steps) ? (steps as readonly Step[]) : [steps as Step]
-}
-
 /** Does the steps in order; false when one of them ended the connection. */
-async function perform(socket: Socket, steps: readonly Step[]): Promise<boolean> {
-  for (const step of steps) {
+async function perform(socket: Socket, steps: Step | readonly Step[]): Promise<boolean> {
+  for (const step of [steps].flat()) {
     const done: unknown = typeof step === 'function' ? await step() : step
     if (typeof done === 'string' || done instanceof Uint8Array) await write(socket, done)
-    else if (isStep(done, 'waitMs')) await delay(done.waitMs)
-    else if (isStep(done, 'close')) {
-      if (done.close === 'end') socket.end()
-      else if (done.close === 'reset') socket.resetAndDestroy()
-      else socket.destroy()
-      return false
-    }
+    const { waitMs, close } = Object(done) as { waitMs?: number; close?: 'end' | 'reset' }
+    if (waitMs !== undefined) await delay(waitMs)
+    if (close === undefined) continue
+    if (close === 'end') socket.end()
+    else socket.resetAndDestroy()
+    return false
   }
   return true
-}
-
-function isStep<Name extends 'waitMs' | 'close'>(
-  value: unknown,
-  name: Name,
-): value is Extract<Step, Readonly<Record<Name, unknown>>> {
-  return typeof value === 'object' && value !== null && name in value
 }
