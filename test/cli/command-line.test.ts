@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { EXIT } from '../../src/cli/io.ts'
 import { COMMANDS } from '../../src/cli/index.ts'
 import { sectionOf } from '../../src/words/index.ts'
+import { foreign } from '../words/foreign.ts'
 import { runHere } from './stand.ts'
+
+// Where the locale is Chinese, a command speaks Chinese. test/cli/wrong-settings.test.ts has what is wrong with settings.
+
+const CHINESE = { env: { LANG: 'zh_CN.UTF-8' } }
+const columns = (line: string): number => line.length + (line.match(/[⺀-￯]/g)?.length ?? 0)
+/** Usage, flags and what stands before the explanation of a row. */
+const NOT_WORDS =
+  /^.*isales-auth-proxy \[--instance.*$|\[[^\]]*\]|^ {2}\S+(?: [A-Z]+\b| \[\S+\])*(?= )/gm
 
 describe('help', () => {
   it.each(['help', '--help', '-h'])(
@@ -27,20 +36,33 @@ describe('help', () => {
     expect(await runHere([name, '--nonsense', '-h'])).toEqual(asked)
   })
 
+  it.each([[], ...Object.keys(COMMANDS).map((name) => [name])])(
+    'explains it in Chinese within 80 columns: %s',
+    async (...names) => {
+      const { code, stdout } = await runHere(['help', ...names], CHINESE)
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/\p{Script=Han}/u)
+      expect(foreign(stdout.replaceAll(NOT_WORDS, ''))).toEqual([])
+      expect(stdout.split('\n').filter((line) => columns(line) > 80)).toEqual([])
+    },
+  )
+
   it('explains a code, as docs/ does', async () => {
     const { code, stdout } = await runHere(['help', 'connection-REFUSED'])
     const { title, todo } = sectionOf('en', 'connection-refused')
     const said = stdout.replaceAll(/\s+/g, ' ').trim()
     expect([code, said]).toEqual([0, `connection-refused ${title}. ${todo}`])
-    const env = { LANG: 'zh_CN.UTF-8' }
-    const { stdout: chinese } = await runHere(['help', 'IsalesProxyCallsFailing'], { env })
-    expect(chinese).toContain('调用失败。')
+    const chinese = await runHere(['help', 'IsalesProxyCallsFailing'], CHINESE)
+    expect(chinese.stdout).toContain('调用失败。')
   })
 })
 
 it.each(['version', '--version', '-v'])('%s prints the version', async (word) => {
   expect(await runHere([word])).toEqual({ code: 0, stdout: `${BUILD_VERSION}\n`, stderr: '' })
 })
+
+/** What was typed, a path, a code. */
+const GIVEN = /"[^"]*"|(?:ls -d )?\/etc\/isales-auth-proxy\S*|\[[a-z-]+\]/g
 
 describe('a wrong command line', () => {
   it.each([
@@ -64,11 +86,14 @@ describe('a wrong command line', () => {
     [['--instance=../north', 'status'], '[no-instance]'],
     [['--instance=nowhere', 'status'], 'File: /etc/isales-auth-proxy@nowhere/env. [no-instance]'],
     [['--instance', 'nowhere', 'status'], '@nowhere/env. [no-instance]'],
-  ])('%j is refused, and nothing is done', async (argv, said) => {
+  ])('%j is refused in both languages, and nothing is done', async (argv, said) => {
     const { code, stdout, stderr } = await runHere(argv)
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(/^Error: /)
     expect(stderr).toContain(said)
+    const chinese = (await runHere(argv, CHINESE)).stderr
+    expect(chinese).toMatch(/\p{Script=Han}/u)
+    expect(foreign(chinese.replaceAll(GIVEN, ''))).toEqual([])
   })
 
   it('is not repeated: it may hold a password', async () => {

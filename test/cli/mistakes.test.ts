@@ -1,9 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { once } from 'node:events'
-import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import type { AddressInfo } from 'node:net'
+import { expect, it, onTestFinished } from 'vitest'
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
 import type { FindingName } from '../../src/admin/judge.ts'
 import type { Status } from '../../src/admin/index.ts'
@@ -22,7 +20,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { sectionOf } from '../../src/words/index.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { runHere } from './stand.ts'
 
@@ -35,22 +33,16 @@ const LANGUAGES = [
 
 const { ca, server, expired, notYetValid, wrongHost, stranger } = makeCertificates()
 
-const inFile = (text: string): string => {
-  const file = join(temporaryDirectory(), 'file')
-  writeFileSync(file, text)
-  return file
-}
+const inFile = (text: string): string => temporaryFiles()('file', text)
 const trusting = { ISALES_CA_FILE: inFile(ca.cert) }
 
-/** An egress proxy that responds 407 to everything. */
-async function greedyProxy(): Promise<string> {
-  const proxy = createServer()
-  proxy.on('connect', (_request, socket) => socket.end('HTTP/1.1 407 Login\r\n\r\n'))
-  await once(proxy.listen(0, '127.0.0.1'), 'listening')
-  onTestFinished(() => void proxy.close())
-  const address = proxy.address()
-  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+/** The port of a server that says this to everything. */
+async function saying(text: string): Promise<number> {
+  const responder = await listen((socket) => socket.on('data', () => socket.write(text)))
+  return (responder.address() as AddressInfo).port
 }
+const greedyProxy = async () =>
+  `http://user:password@127.0.0.1:${await saying('HTTP/1.1 407 Login\r\n\r\n')}`
 
 /** Spoils the simulated iSales, or gives settings that are wrong for it. */
 type Make = (sim: Simulator) => Environment | Promise<Environment> | void
@@ -62,76 +54,107 @@ const responding =
     sim.answerLogin({ status, ...(body && { body }), times: 1e9 })
 
 type Mistake = readonly [string, Code, Make, SimulatorOptions['tls']?]
-const MISTAKES: readonly Mistake[] = [
-  ['a wrong port', 'connection-refused', async () => ({ ISALES_URL: await closedPort() })],
-  ['an unknown name', 'name-unknown', () => ({ ISALES_URL: 'https://isales.invalid' })],
-  ['an unknown authority', 'untrusted', trust, stranger],
-  ['a certificate that has expired', 'expired', trust, expired],
-  ['a certificate that is not valid yet', 'not-yet-valid', trust, notYetValid],
-  ['a certificate for another name', 'other-name', trust, wrongHost],
-  ['https for http', 'no-tls', (sim) => ({ ISALES_URL: sim.origin.replace('http:', 'https:') })],
-  [
-    'http for https',
-    'plain-refused',
-    (sim) => ({ ISALES_URL: sim.origin.replace('https:', 'http:') }),
-    server,
+const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
+  'an address that is wrong': [
+    ['a wrong port', 'connection-refused', async () => ({ ISALES_URL: await closedPort() })],
+    ['an unknown name', 'name-unknown', () => ({ ISALES_URL: 'https://isales.invalid' })],
   ],
-  [
-    'an egress proxy that is dead',
-    'connection-refused',
-    async () => ({ ...trusting, HTTPS_PROXY: await closedPort() }),
-    server,
+  'a certificate': [
+    ['an unknown authority', 'untrusted', trust, stranger],
+    ['a certificate that has expired', 'expired', trust, expired],
+    ['a certificate that is not valid yet', 'not-yet-valid', trust, notYetValid],
+    ['a certificate for another name', 'other-name', trust, wrongHost],
   ],
-  [
-    'an egress proxy that wants a password',
-    'egress-login',
-    async () => ({ ...trusting, HTTPS_PROXY: await greedyProxy() }),
-    server,
+  'a scheme or an egress proxy': [
+    ['https for http', 'no-tls', (sim) => ({ ISALES_URL: sim.origin.replace('http:', 'https:') })],
+    [
+      'http for https',
+      'plain-refused',
+      (sim) => ({ ISALES_URL: sim.origin.replace('https:', 'http:') }),
+      server,
+    ],
+    [
+      'an egress proxy that is dead',
+      'connection-refused',
+      async () => ({ ...trusting, HTTPS_PROXY: await closedPort() }),
+      server,
+    ],
+    [
+      'an egress proxy that wants a password',
+      'egress-login',
+      async () => ({ ...trusting, HTTPS_PROXY: await greedyProxy() }),
+      server,
+    ],
   ],
-  ['a 404', 'login-path-unknown', responding(404)],
-  ['a 401', 'account', responding(401)],
-  ['a 403', 'password', responding(403)],
-  ['a 500', 'business', responding(500)],
-  ['a 503 page', 'maintenance', (sim) => sim.html({ operation: 'login', status: 503, times: 1e9 })],
-  ['a password that has expired, with 200', 'result', responding(200, { result: 107_003 })],
-]
+  'a login that iSales refuses': [
+    ['a 404', 'login-path-unknown', responding(404)],
+    ['a 401', 'account', responding(401)],
+    ['a 403', 'password', responding(403)],
+    ['a 429', 'throttled', responding(429)],
+    ['a 500', 'business', responding(500)],
+    [
+      'a 503 page',
+      'maintenance',
+      (sim) => sim.html({ operation: 'login', status: 503, times: 1e9 }),
+    ],
+    ['a password that has expired, with 200', 'result', responding(200, { result: 107_003 })],
+  ],
+}
 
-describe('page and check say the same of', () => {
-  it.each(MISTAKES)('%s (%s)', async (...row) => {
-    const [, code, make, tls] = row as unknown as Mistake
-    const sim = await openIsales(tls === undefined ? {} : { tls })
-    const given: Environment = { ...environment(sim.origin), ...(await make(sim)) }
-    const served = await serve(given, 0.5)
+/** Begins all rows before it judges the first, since most of the time is waiting. A failure names its row. */
+async function judged<Row extends readonly [string, ...unknown[]]>(
+  rows: readonly Row[],
+  begin: (row: Row) => Promise<() => Promise<void>>,
+) {
+  const begun: (readonly [string, () => Promise<void>])[] = []
+  for (const row of rows) begun.push([row[0], await begin(row)])
+  for (const [name, judge] of begun)
+    await judge().catch((cause: unknown) => {
+      throw new Error(name, { cause })
+    })
+}
+
+async function open(make: Make, options: SimulatorOptions = {}, random?: number) {
+  const sim = await openIsales(options)
+  const given: Environment = { ...environment(sim.origin), ...(await make(sim)) }
+  return { sim, given, served: await serve(given, random) }
+}
+
+it.each(Object.entries(MISTAKES))('page, log and check say the same of %s', async (_, rows) => {
+  await judged(rows, async ([, code, make, tls]) => {
+    const { given, served } = await open(make, tls === undefined ? {} : { tls }, 0.5)
     const line = await served.logged('login-failed', 'login-rejected', 'guarded')
-    const began = await until(() => beganIn(served, code))
     expect(line['cause']).toBe(code)
-    const saysSo = async ([language, LANG]: (typeof LANGUAGES)[number]) => {
-      const { title, todo } = sectionOf(language, code)
-      const { headline } = await pageOf(served, language)
-      expect(headline).toMatchObject({ cause: code, remedy: todo })
-      expect(headline.reason).toContain(title)
-      const { stderr } = await checked(given, LANG)
-      expect(stderr).toContain(title)
-      expect(stderr).toContain(todo)
-      const env = { ADMIN_LISTEN: new URL(served.admin).host, LANG }
-      const { stdout } = await runHere(['status', '--wait', '0s'], { env })
-      expect(stdout).toContain(title)
-      expect(stdout.replaceAll(/\s+/g, '')).toContain(todo.replaceAll(/\s+/g, ''))
-      expect(stderr).not.toMatch(language === 'zh' ? /Error:|Login was/ : /[^ -~\n]/)
-    }
-    await Promise.all(LANGUAGES.map(saysSo))
-    const { title, todo } = sectionOf('en', code)
-    for (const { detail } of [line, began]) {
-      expect(detail).toContain(title)
-      expect(detail).toContain(todo)
+    return async () => {
+      const began = await until(() => beganIn(served, code))
+      for (const [language, LANG] of LANGUAGES) {
+        const { title, todo } = sectionOf(language, code)
+        const [headline] = await findingsOf(served, language)
+        expect(headline).toMatchObject({ cause: code, remedy: todo })
+        expect(headline.reason).toContain(title)
+        const { stderr } = await checked(given, LANG)
+        expect(stderr).toContain(title)
+        expect(stderr).toContain(todo)
+        // Of the egress proxy without its login.
+        expect(stderr).toContain(new URL(given['HTTPS_PROXY'] ?? given['ISALES_URL'] ?? '').host)
+        const env = { ADMIN_LISTEN: new URL(served.admin).host, LANG }
+        const { stdout } = await runHere(['status', '--wait', '0s'], { env })
+        expect(stdout).toContain(title)
+        expect(stdout.replaceAll(/\s+/g, '')).toContain(todo.replaceAll(/\s+/g, ''))
+        expect(stderr).not.toMatch(language === 'zh' ? /Error:|Login was/ : /[^ -~\n]/)
+      }
+      const { title, todo } = sectionOf('en', code)
+      for (const { detail } of [line, began]) {
+        expect(detail).toContain(title)
+        expect(detail).toContain(todo)
+      }
     }
   })
 })
 
-async function pageOf({ admin }: Served, language: string) {
+async function findingsOf({ admin }: Served, language: string): Promise<Status['findings']> {
   const page = await fetch(`${admin}/status.json?lang=${language}`)
-  const { findings } = (await page.json()) as Status
-  return { findings, headline: findings[0] }
+  return ((await page.json()) as Status).findings
 }
 
 const checked = (env: Environment, LANG: string) =>
@@ -144,9 +167,9 @@ function beganIn({ output }: Pick<Served, 'output'>, code: Code): LogLine | unde
   return line === null ? undefined : (JSON.parse(line[0]) as LogLine)
 }
 
-const firstOf = (text: string): string => text.split(/\. |[.。]$|。/)[0] ?? ''
+const firstOf = (text: string): string => text.split(/\. |[.。]$|。|[;；]/)[0] ?? ''
 
-/** A store with this address, for which everything else is right. */
+/** A store with this port, for which everything else is right. */
 const sharedBy = (port: number): Environment => {
   const SESSION_STORE_KEY_FILE = inFile('k'.repeat(32))
   return { SESSION_STORE_URL: `redis://127.0.0.1:${port}`, SESSION_STORE_KEY_FILE }
@@ -163,97 +186,84 @@ function fullDirectory(): string | undefined {
   return directory
 }
 
+const emptied: Make = ({ switches: { password } }) => ({
+  ISALES_PASSWORD: undefined,
+  ISALES_PASSWORD_FILE: inFile(password),
+})
 const BUSINESS = { operation: 'business', times: 'always' } as const
-const CALL_MISTAKES: readonly (readonly [string, FindingName, (sim: Simulator) => void])[] = [
-  ['a 503 to calls', 'calls', (sim) => sim.failBusiness({ status: 503, times: 'always' })],
-  [
-    'a gateway that responds 502',
-    'calls',
-    (sim) => sim.failBusiness({ status: 502, times: 'always' }),
-  ],
-  ['a web page with 200', 'refusals', (sim) => sim.html(BUSINESS)],
-  ['a redirect to a page', 'refusals', (sim) => sim.redirect(BUSINESS)],
+const sound: Make = () => undefined
+type Working = readonly [
+  string,
+  FindingName,
+  exit: number,
+  make: Make,
+  /** What happens once a login has succeeded. */
+  spoil?: (sim: Simulator, given: Environment) => void,
 ]
 
-describe('page and check have the same cure, while logins work, of', () => {
-  it.each(CALL_MISTAKES)('%s', async (_, finding, spoil) => {
-    const sim = await openIsales({})
-    const given = environment(sim.origin)
-    const served = await serve(given)
-    await served.logged('logged-in')
-    const token = await ticket(served)
-    spoil(sim)
-    await tasks(served, token)
-    for (const [language, LANG] of LANGUAGES) {
-      const { headline } = await pageOf(served, language)
-      expect(headline).toMatchObject({ finding })
-      const { code, stderr } = await checked(given, LANG)
-      expect(code).toBe(4)
-      expect(stderr).toContain(firstOf(headline.remedy).split(/[;；]/)[0])
-    }
-  })
-})
-
-/** A store that refuses the password. */
-async function lockedStore(): Promise<Environment> {
-  const store = await listen((socket) =>
-    socket.on('data', () => socket.write('-WRONGPASS invalid\r\n')),
-  )
-  const address = store.address()
-  return sharedBy(typeof address === 'object' ? (address?.port ?? 0) : 0)
+const WORKING: Readonly<Record<string, readonly Working[]>> = {
+  'calls that fail': [
+    ['a 503', 'calls', 4, sound, (sim) => sim.failBusiness({ status: 503, times: 'always' })],
+    ['a 502', 'calls', 4, sound, (sim) => sim.failBusiness({ status: 502, times: 'always' })],
+    ['a web page with 200', 'refusals', 4, sound, (sim) => sim.html(BUSINESS)],
+    ['a redirect to a page', 'refusals', 4, sound, (sim) => sim.redirect(BUSINESS)],
+  ],
+  'doubts while calls succeed': [
+    ['ms for s', 'lifetime', 0, (sim) => sim.set({ tokenLifetime: 300_000_000 })],
+    ['a full disk', 'state', 0, () => ({ STATE_DIR: fullDirectory() ?? '/proc/nowhere' })],
+    [
+      'a password file that is emptied',
+      'files',
+      2,
+      emptied,
+      (_, { ISALES_PASSWORD_FILE = '' }) => writeFileSync(ISALES_PASSWORD_FILE, ''),
+    ],
+    ['a shared store that is down', 'store', 4, async () => sharedBy(await freePort())],
+    [
+      'a shared store with another password',
+      'store',
+      4,
+      async () => sharedBy(await saying('-WRONGPASS invalid\r\n')),
+    ],
+  ],
 }
 
-const DOUBTS: readonly (readonly [string, FindingName, Make])[] = [
-  ['a lifetime in milliseconds', 'lifetime', () => undefined],
-  ['a full disk', 'state', () => ({ STATE_DIR: fullDirectory() ?? '/proc/nowhere' })],
-  [
-    'a password file that is emptied',
-    'files',
-    ({ switches: { password } }) => ({
-      ISALES_PASSWORD: undefined,
-      ISALES_PASSWORD_FILE: inFile(password),
-    }),
-  ],
-  ['a shared store that is down', 'store', async () => sharedBy(await freePort())],
-  ['a shared store with another password', 'store', lockedStore],
-]
-
-describe('page and check say the same, while calls go on, of', () => {
-  it.each(DOUBTS)('%s', async (_, finding, make) => {
-    const switches = finding === 'lifetime' ? { tokenLifetime: 300_000_000 } : {}
-    const sim = await openIsales({ switches })
-    const given: Environment = { ...environment(sim.origin), ...(await make(sim)) }
-    const served = await serve(given)
+it.each(Object.entries(WORKING))('page and check have the same cure of %s', async (_, rows) => {
+  await judged(rows, async ([, finding, exit, make, spoil]) => {
+    const { sim, given, served } = await open(make)
     await served.logged('logged-in')
-    if (finding === 'files') writeFileSync(given['ISALES_PASSWORD_FILE'] ?? '', '')
-    for (const [language, LANG] of LANGUAGES) {
-      const said = await until(async () =>
-        (await pageOf(served, language)).findings.find((each) => each.finding === finding),
-      )
-      const { stderr } = await checked(given, LANG)
-      const [[fact, setting] = []] = said.facts
-      const named = said.cause === null ? said.title : said.remedy
-      expect(stderr).toContain(fact === 'setting' ? setting : firstOf(named))
+    const token = await ticket(served)
+    spoil?.(sim, given)
+    await tasks(served, token)
+    return async () => {
+      for (const [language, LANG] of LANGUAGES) {
+        const said = await until(async () =>
+          (await findingsOf(served, language)).find((each) => each.finding === finding),
+        )
+        const { code, stderr } = await checked(given, LANG)
+        const [[fact, setting] = []] = said.facts
+        const named = said.cause === null ? said.title : said.remedy
+        expect(stderr).toContain(fact === 'setting' ? setting : firstOf(named))
+        expect(code).toBe(exit)
+      }
     }
   })
 })
 
-describe('of a proxy that is dead', () => {
-  it.each([['status'], ['status', '--wait', '0s'], ['renew']])(
-    '%s says where it was asked, and what to look at next',
-    async (...args) => {
-      const ADMIN_LISTEN = `127.0.0.1:${await freePort()}`
-      const saidIn = async (LANG: string) => {
-        const { stdout, stderr, code } = await runHere(args, { env: { ADMIN_LISTEN, LANG } })
-        expect(code).toBe(5)
-        return stdout + stderr
-      }
-      expect(await saidIn('C')).toMatch(
+it.each([['status'], ['status', '--wait', '0s'], ['renew']])(
+  'of a proxy that is dead %s says where it was asked, and what to look at next',
+  async (...args) => {
+    const ADMIN_LISTEN = `127.0.0.1:${await freePort()}`
+    for (const [LANG, words] of [
+      [
+        'C',
         /does not respond\. Check that it runs \(systemctl status.*Address: 127\..* Detail: ECONNREFUSED\. \[not-responding\]\n/,
-      )
-      expect(await saidIn('zh_CN.UTF-8')).toMatch(
-        /没有响应。.*（systemctl.*ECONNREFUSED。 \[not-responding\]\n/,
-      )
-    },
-  )
-})
+      ],
+      ['zh_CN.UTF-8', /没有响应。.*（systemctl.*ECONNREFUSED。 \[not-responding\]\n/],
+    ] as const) {
+      const { stdout, stderr, code } = await runHere(args, { env: { ADMIN_LISTEN, LANG } })
+      expect(code).toBe(5)
+      expect(stdout + stderr).toMatch(words)
+    }
+  },
+)

@@ -1,8 +1,8 @@
-import { onTestFinished } from 'vitest'
-import { createSimulator, type Simulator, type SimulatorOptions } from '../../simulator/index.ts'
+import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { runCommand } from '../../src/cli/index.ts'
 import type { Environment } from '../../src/config/load.ts'
+import { simulate } from '../simulator/caller.ts'
 
 /** What a command left behind. */
 export interface Ran {
@@ -44,14 +44,12 @@ export async function runHere(argv: readonly string[], surroundings?: Surroundin
   return { code, ...written }
 }
 
-/** A simulated iSales that is closed when the test ends, and the settings for its account. */
+/** A simulated iSales, and the settings for its account. */
 export async function openIsales(options?: SimulatorOptions) {
-  const sim = await createSimulator(options)
-  onTestFinished(() => sim.close())
+  const { sim } = await simulate(options)
   return { sim, env: accountOf(sim) }
 }
 
-export function accountOf({ origin, switches }: Simulator) {
-  const { user, password } = switches
+export function accountOf({ origin, switches: { user, password } }: Simulator) {
   return { ISALES_URL: origin, ISALES_USER: user, ISALES_PASSWORD: password }
 }

@@ -31,13 +31,8 @@ describe('status', () => {
     const json = await runHere(['status', '--json'], { env: shell })
     const status = JSON.parse(json.stdout) as Status
     expect(text.stdout).toContain(`[${status.title}]`)
-    for (const [locale, words] of [
-      [{ LANG: 'zh_CN.UTF-8' }, '版本 test'],
-      [{ LANG: 'zh_CN.UTF-8', LC_ALL: 'C' }, 'Version test'],
-      [{ LC_MESSAGES: 'zh_TW.UTF-8' }, '版本 test'],
-      [{ LANG: 'zh_CN.GB18030' }, 'Version test'],
-    ] as const)
-      expect((await runHere(['status'], { env: { ...shell, ...locale } })).stdout).toContain(words)
+    const chinese = await runHere(['status'], { env: { ...shell, LC_MESSAGES: 'zh_TW.UTF-8' } })
+    expect(chinese.stdout).toContain('版本 test')
   })
 
   it('is 0 when the process responds, whatever its state is; --wait tells', async () => {
@@ -78,31 +73,15 @@ describe('status', () => {
   })
 })
 
-describe('status --wait', () => {
-  it('waits while it is not ready, or is not there yet', async () => {
-    let asked = 0
-    const env = await adminThat((request, response) => {
-      if (request.url !== '/readyz') return response.writeHead(200).end('the page')
-      asked++
-      return response.writeHead(asked < 3 ? 503 : 200).end()
-    })
-    expect(await runHere(['status', '--wait', '10s'], { env })).toMatchObject({
-      code: 0,
-      stdout: 'the page\n',
-    })
-    expect(asked).toBe(3)
+it('status --wait waits while it is not ready, and ends at the first signal', async () => {
+  let asked = 0
+  const env = await adminThat((_, response) => {
+    asked++
+    response.writeHead(503).end()
   })
-
-  it.each(['SIGINT', 'SIGTERM'])('ends at the first %s', async (name) => {
-    let asked = 0
-    const env = await adminThat((_, response) => {
-      asked++
-      response.writeHead(503).end()
-    })
-    const signal = new AbortController()
-    const running = runHere(['status', '--wait', '60s'], { env, signal: signal.signal })
-    await until(() => asked > 0)
-    signal.abort(name)
-    expect((await within(running, 'a signal')).code).toBe(name === 'SIGINT' ? 130 : 143)
-  })
+  const signal = new AbortController()
+  const running = runHere(['status', '--wait', '60s'], { env, signal: signal.signal })
+  await until(() => asked > 1)
+  signal.abort('SIGTERM')
+  expect((await within(running, 'a signal')).code).toBe(143)
 })

@@ -1,19 +1,13 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { environment } from '../behaviour/secrets-stand.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 import { foreign } from '../words/foreign.ts'
 import { runHere } from './stand.ts'
 
 // The start and `check` say the same of a wrong configuration, in both languages; test/config has a row for each mistake.
 
-const inFile = (text: string): string => {
-  const file = join(temporaryDirectory(), 'file')
-  writeFileSync(file, text)
-  return file
-}
+const inFile = (text: string): string => temporaryFiles()('file', text)
 
 /** What is written, and on stderr: setting, title or facts, code. */
 const WRONG: readonly (readonly [string, Environment, RegExp])[] = [
@@ -72,8 +66,9 @@ it.each(WRONG)('the start and check say the same of %s', async (_, wrong, words)
   const saidIn = async (LANG: string): Promise<string> => {
     const env = { ...environment('http://127.0.0.1:1'), ...wrong, LANG }
     const { stderr, code } = await runHere(['serve'], { env, isTTY: true })
-    const check = await runHere(['check', '--live', '--quiet'], { env })
+    const check = await runHere(['check', '--live'], { env })
     expect([code, check.code]).toEqual([2, 2])
+    expect(check.stdout).toMatch(/^LOG_LEVEL +debug /m)
     expect(stderr).toContain(check.stderr)
     return check.stderr
   }

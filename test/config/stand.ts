@@ -1,4 +1,4 @@
-import type { FileRead, ReadFile } from '../../src/config/files.ts'
+import type { ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/index.ts'
 import type { SettingProblem } from '../../src/config/index.ts'
@@ -13,14 +13,13 @@ const MINIMAL: Environment = {
 /** What is required, but for the password. */
 export const PASSWORDLESS: Environment = { ...MINIMAL, ISALES_PASSWORD: undefined }
 
-type Files = Readonly<Record<string, string | Uint8Array | FileRead>>
+type Files = Readonly<Record<string, string | Uint8Array>>
 
 /** A disk that holds these and nothing else. */
 export function disk(files: Files): ReadFile {
   return (path, limit) => {
     const file = Object.hasOwn(files, path) ? files[path] : undefined
     if (file === undefined) return { ok: false, problem: 'missing' }
-    if (typeof file === 'object' && 'ok' in file) return file
     const bytes = Buffer.from(file)
     return bytes.length > limit ? { ok: false, problem: 'too-large' } : { ok: true, bytes }
   }
