@@ -33,7 +33,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** They decide and do nothing else: no I/O, no clock, no random number. */
-const PURE = ['causes', 'admin/judge', 'admin/calls', 'words/explain', 'words/words', 'token/protocol', 'token/lifecycle', 'token/evidence', 'token/book', 'token/token', 'sharing/sharing-state', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['causes', 'admin/judge', 'admin/calls', 'words/explain', 'words/words', 'token/protocol', 'token/lifecycle', 'token/evidence', 'token/book', 'token/token', 'sharing/cell', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 for (const file of PURE) if (!existsSync(`src/${file}.ts`)) throw new Error(`There is no src/${file}.ts`)
 
 /** Folders with an entry: nobody outside imports past it. */

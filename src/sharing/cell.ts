@@ -2,6 +2,7 @@ import type { StoreFailureReason } from '../causes.ts'
 import { HOUR } from '../clock.ts'
 
 // What the store holds of one account: one value, and how it is changed. The store knows no rule of tokens and logins.
+// Metrics and status page know no more of `sharing/`, whose other code is loaded only when it is configured.
 
 export interface Seen {
   /** '' where there is none. Bytes as latin1. */
@@ -44,3 +45,25 @@ if value == ARGV[1] and ARGV[2] ~= '' then
   redis.call('SET', KEYS[1], value, 'PX', ${KEPT_FOR})
 end
 return {value, time[1], time[2]}`
+
+export const STORE_OPERATIONS = ['swap', 'read'] as const
+
+/** One call of the store; metrics are fed by nothing else. */
+export interface StoreCall {
+  readonly operation: (typeof STORE_OPERATIONS)[number]
+  readonly durationMs: number
+  /** Undefined: it was done. */
+  readonly failure: StoreFailureReason | undefined
+}
+
+export interface SharingSnapshot {
+  readonly state: 'shared' | 'alone'
+  /** Why it is alone. */
+  readonly reason: StoreFailureReason | undefined
+  /** The store's own code, such as `NOAUTH`, where it refused. */
+  readonly code: string | undefined
+  /** When the state was entered, on the monotonic clock. */
+  readonly since: number
+  /** When the token at hand came from another replica, on the monotonic clock; undefined: it did not. */
+  readonly adoptedAt: number | undefined
+}

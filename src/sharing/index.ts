@@ -11,12 +11,12 @@ import {
   type IsalesClient,
   type Outcome,
 } from '../token/index.ts'
-import type { StoreCall } from './sharing-state.ts'
+import type { StoreCall } from './cell.ts'
 import { createSeal } from './seal.ts'
 import { createShare, type Share, type ShareOptions } from './share.ts'
 import { createValkeyCell } from './valkey.ts'
 
-export { STORE_OPERATIONS, type SharingSnapshot, type StoreCall } from './sharing-state.ts'
+export { STORE_OPERATIONS, type SharingSnapshot, type StoreCall } from './cell.ts'
 
 /** A login of a replica takes 5 s at most, and one that has died is waited for 3 s. */
 const MAX_WAIT = 7 * SECOND

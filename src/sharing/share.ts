@@ -19,9 +19,8 @@ import {
   type Outcome,
   type Updated,
 } from '../token/index.ts'
-import type { Cell, StoreFailure } from './cell.ts'
+import type { Cell, SharingSnapshot, StoreFailure } from './cell.ts'
 import { NO_ACCOUNT, type Account, type Seal, type SharedToken } from './seal.ts'
-import type { SharingSnapshot } from './sharing-state.ts'
 
 /** `book` is that of this process: what the others know of logins is remembered there, too. */
 export interface ShareOptions extends BookOptions {

@@ -3,10 +3,9 @@ import type { RedisOptions } from 'ioredis'
 import { codeOf, storeFailureOf } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
-import { SWAP, type Cell, type Seen, type StoreFailure } from './cell.ts'
+import { SWAP, type Cell, type Seen, type StoreCall, type StoreFailure } from './cell.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
 import { VERSION } from './seal.ts'
-import type { StoreCall } from './sharing-state.ts'
 
 export interface ValkeyOptions {
   readonly config: Config

@@ -1,7 +1,7 @@
 import { randomBytes, scryptSync } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { cause, causeOfDisk, codeOf, CODES } from '../causes.ts'
 import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
 import { parseObject } from '../json.ts'
@@ -230,19 +230,11 @@ const WRITABLE_BY_ALL = 0o002
 /** Bytes; twenty entries are a tenth of it. */
 const MAX_FILE = 64 * 1024
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
-/** A pipe of that name is not waited for. */
-const EXISTING_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 /** Another process was quicker, or has swept the scratch file of one that stood still. */
 const TAKEN = new Set(['EEXIST', 'ENOENT'])
 /** Of `link`: there are no hard links on this disk. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
-
-/** `number` is NaN where the name is another. */
-interface VersionFile {
-  readonly name: string
-  readonly number: number
-}
 
 /**
  * A version is written whole under a scratch name of mode 0600, to the disk, and gets its name by link(2), which only one
@@ -255,20 +247,18 @@ export function openVersions(directory: string, onExposed: () => void) {
   const pathOf = (number: number): string => join(directory, `book-${number}.json`)
   let isExposed = false
 
-  /** The versions, and what processes write, or have left when they were killed. */
-  const files = async (): Promise<readonly VersionFile[]> => {
-    try {
-      const names = await readdir(directory)
-      return names.map((name) => ({ name, number: Number(VERSION.exec(name)?.[1]) }))
-    } catch (error) {
+  /** What is there, with its version: NaN where the name is no such one. Processes that are killed leave files, too. */
+  const files = async () => {
+    const names = await readdir(directory).catch((error: unknown) => {
       if (codeOf(error) === 'ENOENT') return []
       throw error
-    }
+    })
+    return names.map((name) => ({ name, number: Number(VERSION.exec(name)?.[1]) }))
   }
 
   /** @returns who owns the directory: what root writes there, with a command, is for the proxy to read. */
   const prepare = async () => {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory)
     const found = await stat(directory)
     const isOpenToAll = (found.mode & WRITABLE_BY_ALL) !== 0
     if (isOpenToAll && !isExposed) onExposed()
@@ -277,7 +267,8 @@ export function openVersions(directory: string, onExposed: () => void) {
   }
 
   const textOf = async (number: number): Promise<string | undefined> => {
-    const file = await open(pathOf(number), EXISTING_FILE)
+    // A pipe of that name is not waited for.
+    const file = await open(pathOf(number), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     try {
       const found = await file.stat()
       return found.isFile() && found.size <= MAX_FILE ? await file.readFile('utf8') : undefined
@@ -336,7 +327,20 @@ export function openVersions(directory: string, onExposed: () => void) {
   }
 }
 
-function highest(files: readonly VersionFile[]): number {
+/** By hand: with `recursive`, Node tries for ever below /proc. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT') throw error
+    await makeDirectory(dirname(path))
+    await mkdir(path, { mode: 0o700 })
+  }
+}
+
+function highest(files: readonly { readonly name: string; readonly number: number }[]): number {
   const versions = files.filter(({ name, number }) => number > 0 && name.endsWith('.json'))
   return Math.max(0, ...versions.map(({ number }) => number))
 }

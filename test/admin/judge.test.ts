@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { cause, type CauseCode } from '../../src/causes.ts'
 import { FINDING_NAMES, type Finding } from '../../src/admin/judge.ts'
-import type { SharingSnapshot } from '../../src/sharing/sharing-state.ts'
+import type { SharingSnapshot } from '../../src/sharing/cell.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { SCENES, adminOf, calls, type Calls, type Scene } from '../browser/states.ts'

@@ -1,20 +1,14 @@
 import { renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
-import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
+import fs from 'node:fs/promises'
+import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { watchFiles } from '../../src/config/reload.ts'
+import { replaceOfFs } from '../support/replace-fs.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { until, within } from '../support/until.ts'
 import { configOf, PASSWORDLESS } from './stand.ts'
 
 // What a change does, sound or wrong, is in test/behaviour/reload-files.test.ts.
-
-/** Paths on a mount that hangs. */
-const hung = vi.hoisted(() => new Set<unknown>())
-vi.mock('node:fs/promises', async (original) => {
-  const real = await original<{ readonly stat: (path: string) => unknown }>()
-  const stat = (path: string) => (hung.has(path) ? new Promise(() => undefined) : real.stat(path))
-  return { ...real, stat }
-})
 
 let file: ReturnType<typeof temporaryFiles>
 let path: string
@@ -22,7 +16,6 @@ let env: Environment
 let happened: string[]
 
 beforeEach(() => {
-  hung.clear()
   file = temporaryFiles()
   path = file('password', 'old')
   env = {
@@ -102,10 +95,11 @@ it('a file that is written again as it was is no change, and what stays wrong is
 })
 
 it('a mount that hangs holds nobody longer than a second, and nothing is read from it', async () => {
-  const files = watch(() => {
-    hung.add(env['OBS_PASSWORD_FILE'])
-    file('password', 'new')
-  })
+  const real = fs.stat
+  const stat = (one: string) =>
+    one === env['OBS_PASSWORD_FILE'] ? new Promise(() => undefined) : real(one)
+  replaceOfFs({ stat })
+  const files = watch(() => file('password', 'new'))
   await within(Promise.all([files.now(), files.now()]), 'two reloads')
   expect(happened).toEqual([])
 })

@@ -14,12 +14,12 @@ import {
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { expect, it, vi } from 'vitest'
-import type * as Files from 'node:fs/promises'
+import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { begun, NO_ENTRY, type Entry } from '../../src/token/book.ts'
 import { openBook, openVersions } from '../../src/token/book-file.ts'
 import { manualClock } from '../support/manual-clock.ts'
+import { replaceOfFs } from '../support/replace-fs.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 
@@ -30,16 +30,6 @@ const WALL = Date.parse('2026-03-01T12:00:00Z')
 const NOW = 1_000_000
 const credentials = { user: 'obs', password: new Secret('p1-canary') }
 const REFUSED: Entry = { ...NO_ENTRY, attempts: 2, refusals: 2, at: NOW }
-
-/** Its file system has no hard links, as VFAT. */
-const disk = vi.hoisted(() => ({ hasLinks: true }))
-vi.mock('node:fs/promises', async (importOriginal) => {
-  const files = await importOriginal<typeof Files>()
-  const refused = Object.assign(new Error('EPERM'), { code: 'EPERM', syscall: 'link' })
-  const link: typeof files.link = (...given) =>
-    disk.hasLinks ? files.link(...given) : Promise.reject(refused)
-  return { ...files, link }
-})
 
 /** The book as a process has it that starts at this date. */
 function start(directory: string, wall = WALL) {
@@ -206,9 +196,10 @@ it('keeps what another process has written while the disk did not take ours', as
 it('says that the disk has no hard links, counts in memory, and leaves nothing there', async () => {
   const directory = temporaryDirectory()
   const { write, read, problems } = start(directory)
-  disk.hasLinks = false
+  // As on VFAT.
+  const refused = Object.assign(new Error('EPERM'), { code: 'EPERM', syscall: 'link' })
+  replaceOfFs({ link: () => Promise.reject(refused) })
   expect(await write(REFUSED)).toBe(false)
-  disk.hasLinks = true
   expect([await read(), problems]).toEqual([REFUSED, ['disk-no-links ERR_NO_HARD_LINKS']])
   expect(readdirSync(directory)).toEqual([])
 })
