@@ -337,12 +337,11 @@ export function startTraffic(
   }
 
   /** A client of each replica. */
-  const pollers = new Map<number, Client>()
+  const pollers: Client[] = []
   function poll(until: number): void {
     if (stopped || time() >= until) return
     for (let replica = 0; replica < plan.replicas; replica += 1) {
-      const client = pollers.get(replica) ?? add(`${replica}p`, replica)
-      pollers.set(replica, client)
+      const client = (pollers[replica] ??= add(`${replica}p`, replica))
       if (!client.busy()) client.send([PLAIN])
     }
     later(POLL_GAP, () => poll(until))
@@ -442,7 +441,7 @@ export function hold(
     }
     later(HEAD_GAP, () => send(HEADS))
   }
-  judge.note('held', time(), end)
+  judge.open('held', time(), end)
   enter(() => (holding === 'ahead' ? sendAhead() : openMany()))
   later(ms, () => enter(() => sockets.forEach((socket) => socket.destroy())))
 }

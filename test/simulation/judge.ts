@@ -184,9 +184,9 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     return during(['store', 'unproven'], proven, Infinity)
   }
 
-  /** Opens a span that lasts until it is ended. */
-  function open(kind: string, from: number): Span {
-    const span = { kind, from, to: Infinity }
+  /** Without `to` it lasts until it is ended. */
+  function open(kind: string, from: number, to = Infinity): Span {
+    const span = { kind, from, to }
     spans.push(span)
     return span
   }
@@ -313,11 +313,6 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       spans.push({ kind: 'no-login', from, to: from + MAX_BACKOFF, endsWith: 'grant' })
     },
 
-    /** It lasts so long. */
-    note(kind: string, from: number, to: number): void {
-      spans.push({ kind, from, to })
-    },
-
     executed(callId: string, at: number): void {
       executions.set(callId, (executions.get(callId) ?? 0) + 1)
       const call = ended.get(callId)
@@ -359,7 +354,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
           span.endsWith === 'grant' || (credentials !== undefined && span.endsWith === 'login')
         if (ends && !apart) span.to = Math.min(span.to, to)
       }
-      spans.push({ kind: 'no-login', from, to })
+      open('no-login', from, to)
       grants.push(from)
     },
 

@@ -172,13 +172,13 @@ async function many(entry: string): Promise<boolean> {
   for (const { seed } of unequal) print(`seed ${seed}: two runs, two traces`)
   const took = (performance.now() - began) / 1000
   failed.slice(0, SHOWN).forEach(tell)
-  const sum = (of: (result: Result) => number): number =>
-    [...first.values()].reduce((total, result) => total + of(result), 0)
+  const sums = { acts: 0, calls: 0, succeeded: 0, problems: 0, secondRejections: 0 }
+  for (const { counts, plan } of first.values())
+    for (const [name, sum] of Object.entries({ ...counts, acts: plan.acts.length }))
+      if (name in sums) sums[name as keyof typeof sums] += sum
   print(
-    `${first.size} seeds, ${failed.length} with a finding; ${again.length} ran twice, ${unequal.length} differ; ${took.toFixed(0)} s, ` +
-      `${sum(({ counts }) => counts.calls)} calls, ${sum(({ plan }) => plan.acts.length)} acts, ` +
-      `${sum(({ counts }) => counts.succeeded)} succeeded, ${sum(({ counts }) => counts.problems)} problems, ` +
-      `${sum(({ counts }) => counts.secondRejections)} second rejections`,
+    `${first.size} seeds, ${failed.length} with a finding; ${again.length} ran twice, ${unequal.length} differ; ` +
+      `${took.toFixed(0)} s, ${JSON.stringify(sums)}`,
   )
   return failed.length === 0 && unequal.length === 0
 }

@@ -31,11 +31,7 @@ export function createStage<R extends Replica>(
   let password = FIRST_PASSWORD
   /** Until when the disks of replicas take nothing. */
   const fullUntil = new Map<number, number>()
-  const until = (kind: string, ms: number): Span => {
-    const span = judge.open(kind, time())
-    span.to = time() + ms
-    return span
-  }
+  const until = (kind: string, ms: number): Span => judge.open(kind, time(), time() + ms)
   const unreached = (ms: number): void => {
     until('no-login', ms)
     judge.unreached(time() + ms)
@@ -62,11 +58,10 @@ export function createStage<R extends Replica>(
 
   function perform(act: Act): void {
     const replica = 'replica' in act ? replicas[act.replica] : undefined
-    if (ENDS_TOKEN.has(nameOf(act)))
-      judge.note('token-ended', time(), time() + ('ms' in act ? act.ms : 0))
+    if (ENDS_TOKEN.has(nameOf(act))) until('token-ended', lengthOf(act))
     // iSales sends no more of a response that is longer than what the network holds.
-    if (['outage', 'disconnect'].includes(nameOf(act))) judge.note('cut', time(), time() + 100)
-    if (UNPROVES.has(act.kind)) judge.note('unproven', time(), time() + lengthOf(act))
+    if (['outage', 'disconnect'].includes(nameOf(act))) until('cut', 100)
+    if (UNPROVES.has(act.kind)) until('unproven', lengthOf(act))
     if (act.kind === 'disk-full' || act.kind === 'disk-stalled') {
       fullUntil.set(act.replica, time() + act.ms)
       // Of two processes with one STATE_DIR each counts in memory alone.
@@ -88,7 +83,7 @@ export function createStage<R extends Replica>(
         const there = (): void => {
           isales.set({ password })
           if (!act.ends) return
-          judge.note('token-ended', time(), time())
+          until('token-ended', 0)
           tell('revoke', {})
           tell('revokeRefresh', {})
         }

@@ -103,16 +103,6 @@ function swap(value: string, seen: string, rewrite: (account: Account) => Accoun
  */
 type Fault = 'end' | 'renewal' | 'freeze' | 'kill' | 'lostResponse' | 'lostReply' | 'rollBack'
 
-export interface Searched {
-  readonly states: number
-  /** Steps of the longest path. */
-  readonly depth: number
-  /** False: there are more states, further than the depth. */
-  readonly whole: boolean
-  /** What must not be, with a shortest path to it. */
-  readonly broken: ReadonlyMap<string, readonly string[]>
-}
-
 /** A token request of one replica. */
 interface Asking {
   readonly operation: Operation
@@ -414,8 +404,9 @@ function isGood({ replicas, value, valid }: World): boolean {
  * @param most faults on one path.
  * @param depth steps of the longest path that is followed.
  * @param untilBroken it ends soon after something that must not be.
+ * @returns how many states, steps of the longest path, whether that was all, and a shortest path to what must not be.
  */
-export function search(count: number, most: number, depth: number, untilBroken = false): Searched {
+export function search(count: number, most: number, depth: number, untilBroken = false) {
   const first: World = {
     replicas: Array.from({ length: count }, () => NOTHING),
     value: '',

@@ -25,16 +25,15 @@ const unreadable = ({ program }: Replica): number =>
 describe('programs that share lose no call', () => {
   it('while a network slows, stalls and cuts every connection to the store', async () => {
     const { sim, network, replicas, calls } = await serve({ seconds: 120, isSlow: true })
-    network.delay(400)
+    network.set(400)
     await inState(replicas, { state: 'alone', reason: 'timeout' })
-    network.stall(true)
+    network.set('stall')
     await delay(2000)
-    network.stall(false)
-    network.delay(0)
-    network.cut()
+    network.set(0)
+    network.set('cut')
     // It looks each second now.
     await inState(replicas, { state: 'alone', reason: 'unreachable' })
-    network.restore()
+    network.set(0)
     await inState(replicas, { state: 'shared' })
     sim.revoke()
     await delay(1000)
