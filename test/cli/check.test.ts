@@ -83,19 +83,13 @@ describe('check', () => {
     onTestFinished(() => void other.close())
     const taken = `127.0.0.1:${(other.address() as AddressInfo).port}`
     const free = `127.0.0.1:${await freePort()}`
-    const checked = (LISTEN: string, ADMIN_LISTEN: string) =>
-      runHere(['check', '--quiet'], { env: { ...SOUND, LISTEN, ADMIN_LISTEN } })
-    for (const [name, listen, admin] of [
-      ['LISTEN', taken, free],
-      ['ADMIN_LISTEN', free, taken],
-    ] as const) {
-      const { code, stderr } = await checked(listen, admin)
-      expect(code).toBe(2)
-      const end = `Address: ${taken}; Detail: EADDRINUSE. [address-in-use]\n`
-      expect([stderr.startsWith(`Error: ${name}: `), stderr.endsWith(end)]).toEqual([true, true])
-    }
+    const checked = (more: object) => runHere(['check', '--quiet'], { env: { ...SOUND, ...more } })
+    const { code, stderr } = await checked({ LISTEN: taken, ADMIN_LISTEN: free })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^Error: LISTEN: .* Detail: EADDRINUSE\. \[address-in-use\]\n$/)
+    expect(stderr).toContain(`Address: ${taken};`)
     answer = '{"status":"live"}'
-    expect(await checked(free, taken)).toMatchObject({ code: 0 })
+    expect(await checked({ LISTEN: free, ADMIN_LISTEN: taken })).toMatchObject({ code: 0 })
   })
 })
 
@@ -116,30 +110,22 @@ describe('check --live', () => {
     expect(sim.state().loginAttempts).toBe(1)
   })
 
-  it.each([false, true])(
-    'counts its login in STATE_DIR, and spares the account (with a store that is away: %s)',
-    async (isStored) => {
-      const { sim, env } = await openIsales()
-      const spared = {
-        ...(isStored && {
-          SESSION_STORE_URL: `valkey://127.0.0.1:${await freePort()}`,
-          SESSION_STORE_KEY_FILE: temporaryFiles()('key', 'k'.repeat(32)),
-        }),
-        STATE_DIR: join(temporaryDirectory(), 'state'),
-        LOGIN_REJECTED_ATTEMPTS: '1',
-      }
-      const run = (password: string) =>
-        runHere(['check', '--live'], { env: { ...env, ...spared, ISALES_PASSWORD: password } })
-      const refused = await run('wrong')
-      expect(refused.code).toBe(3)
-      expect(refused.stderr).toMatch(/\[password\]\niSales refused the login\. Do what .*\n$/)
-      const { code, stdout, stderr } = await run('wrong')
-      expect(code).toBe(4)
-      expect(stdout + stderr).toMatch(/Next attempt in: 1[45] min.*\[logins-paused\]/)
-      expect(sim.state().loginAttempts).toBe(1)
-      expect((await run(sim.switches.password)).code).toBe(isStored ? 4 : 0)
-    },
-  )
+  it('counts its login in STATE_DIR, and spares the account', async () => {
+    const { sim, env } = await openIsales()
+    const STATE_DIR = join(temporaryDirectory(), 'state')
+    const run = (ISALES_PASSWORD: string) => {
+      const spared = { STATE_DIR, LOGIN_REJECTED_ATTEMPTS: '1', ISALES_PASSWORD }
+      return runHere(['check', '--live'], { env: { ...env, ...spared } })
+    }
+    const refused = await run('wrong')
+    expect(refused.code).toBe(3)
+    expect(refused.stderr).toMatch(/\[password\]\niSales refused the login\. Do what .*\n$/)
+    const { code, stdout, stderr } = await run('wrong')
+    expect(code).toBe(4)
+    expect(stdout + stderr).toMatch(/Next attempt in: 1[45] min.*\[logins-paused\]/)
+    expect(sim.state().loginAttempts).toBe(1)
+    expect((await run(sim.switches.password)).code).toBe(0)
+  })
 
   it.each([
     [{ STATE_DIR: '/proc/sys/new/state' }, /^Warning: STATE_DIR: .*\[disk-[a-z]+\]\n$/],

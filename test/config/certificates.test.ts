@@ -1,87 +1,64 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { generate } from 'selfsigned'
-import { beforeAll, expect, it } from 'vitest'
-import { readTls } from '../../src/config/certificates.ts'
-import { makeCertificates, type Certificates } from '../support/certificates.ts'
-import { nameOf } from '../../src/config/settings.ts'
-import { codeOf, disk } from './stand.ts'
+import { expect, it } from 'vitest'
+import type { Environment } from '../../src/config/load.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { codeOf, configOf, loadWith } from './stand.ts'
 
-let made: Certificates
-let files: ReturnType<typeof disk>
+const made = makeCertificates()
+const short = await generate([{ name: 'commonName', value: 'x' }], { keySize: 512 })
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
+const encrypted = (type: 'pkcs1' | 'pkcs8') =>
+  privateKey.export({ type, format: 'pem', cipher: 'aes-128-cbc', passphrase: 'x' }).toString()
 
-beforeAll(async () => {
-  const short = await generate([{ name: 'commonName', value: 'x' }], { keySize: 512 })
-  made = makeCertificates()
-  const damaged = made.server.cert.replace(/^([^-].{20}).{20}/m, '$1')
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
-  files = disk({
-    '/ca': `# comment\n${made.ca.cert}\n${made.strangerCa.cert}`,
-    '/cert': made.server.cert,
-    '/chain': `${made.server.cert}${made.ca.cert}`,
-    '/key': made.server.key,
-    '/expired': made.expired.cert,
-    '/expired-key': made.expired.key,
-    '/early': made.notYetValid.cert,
-    '/early-key': made.notYetValid.key,
-    '/other-key': made.stranger.key,
-    '/short': short.cert,
-    '/short-key': short.private,
-    '/text': 'hello',
-    '/damaged': damaged,
-    '/half': `${made.ca.cert}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
-    '/bad-key': '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n',
-    '/huge': 'x'.repeat(1024 * 1024 + 1),
-    '/encrypted': privateKey
-      .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-128-cbc', passphrase: 'x' })
-      .toString(),
-    '/encrypted-old': privateKey
-      .export({ type: 'pkcs1', format: 'pem', cipher: 'aes-128-cbc', passphrase: 'x' })
-      .toString(),
-  })
+const FILES = {
+  '/ca': `# comment\n${made.ca.cert}\n${made.strangerCa.cert}`,
+  '/cert': made.server.cert,
+  '/chain': `${made.server.cert}${made.ca.cert}`,
+  '/key': made.server.key,
+  '/expired': made.expired.cert,
+  '/expired-key': made.expired.key,
+  '/early': made.notYetValid.cert,
+  '/early-key': made.notYetValid.key,
+  '/other-key': made.stranger.key,
+  '/short': short.cert,
+  '/short-key': short.private,
+  '/text': 'hello',
+  '/damaged': made.server.cert.replace(/^([^-].{20}).{20}/m, '$1'),
+  '/half': `${made.ca.cert}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
+  '/bad-key': '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n',
+  '/huge': 'x'.repeat(1024 * 1024 + 1),
+  '/encrypted': encrypted('pkcs8'),
+  '/encrypted-old': encrypted('pkcs1'),
+}
+
+const ca = (path: string): Environment => ({ ISALES_CA_FILE: path })
+const client = (key: string): Environment => ({
+  ISALES_CLIENT_CERT_FILE: '/cert',
+  ISALES_CLIENT_KEY_FILE: key,
 })
-
-const USES = [
-  ['isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile'],
-  ['listenClientCaFile', 'listenTlsCertFile', 'listenTlsKeyFile'],
-] as const
-type Paths = Readonly<Record<string, string>>
-
-const read = (config: Paths) =>
-  USES.map((use) => {
-    const [ca, cert, key] = use.map((one) => ({ name: nameOf(one), path: config[one] }))
-    if (ca === undefined || cert === undefined || key === undefined) throw new Error('three files')
-    return readTls({ ca, cert, key }, files)
-  })
-
-/** `SETTING code`, and what was found; a warning is marked. */
-const check = (config: Paths): readonly string[] =>
-  read(config).flatMap(({ problems }) =>
-    problems.map((problem) => {
-      const { validFrom, validTo } = Object.fromEntries(problem.facts)
-      const date = (value: unknown): string => JSON.stringify(value)?.slice(7, 17) ?? ''
-      return `${codeOf(problem)} ${date(validFrom)}${date(validTo)}`.trim()
-    }),
-  )
-
-const listen = (listenTlsCertFile: string, listenTlsKeyFile: string) => ({
-  listenTlsCertFile,
-  listenTlsKeyFile,
+const listen = (cert: string, key: string): Environment => ({
+  LISTEN_TLS_CERT_FILE: cert,
+  LISTEN_TLS_KEY_FILE: key,
 })
-const client = (key: string) => ({ isalesClientCertFile: '/cert', isalesClientKeyFile: key })
-
+const clients = (path: string): Environment => ({
+  ...listen('/chain', '/key'),
+  LISTEN_CLIENT_CA_FILE: path,
+  LISTEN_CLIENT_NAMES: 'a',
+})
 /** As the certificates were made: some days from now. */
 const day = (days: number): string =>
   new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
-it.each<readonly [Paths, string | undefined]>([
-  [{}, undefined],
-  [{ isalesCaFile: '/ca' }, undefined],
-  [client('/key'), undefined],
-  [{ ...listen('/chain', '/key'), listenClientCaFile: '/ca' }, undefined],
-  [{ isalesCaFile: '/gone' }, 'ISALES_CA_FILE missing'],
-  [{ isalesCaFile: '/text' }, 'ISALES_CA_FILE no-certificate'],
-  [{ isalesCaFile: '/half' }, 'ISALES_CA_FILE no-certificate'],
-  [{ isalesCaFile: '/huge' }, 'ISALES_CA_FILE too-large'],
-  [{ listenClientCaFile: '/key' }, 'LISTEN_CLIENT_CA_FILE no-certificate'],
+
+it.each<[Environment, ...string[]]>([
+  [ca('/ca')],
+  [client('/key')],
+  [clients('/ca')],
+  [ca('/gone'), 'ISALES_CA_FILE missing'],
+  [ca('/text'), 'ISALES_CA_FILE no-certificate'],
+  [ca('/half'), 'ISALES_CA_FILE no-certificate'],
+  [ca('/huge'), 'ISALES_CA_FILE too-large'],
+  [clients('/key'), 'LISTEN_CLIENT_CA_FILE no-certificate'],
   [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE no-certificate'],
   [listen('/cert', '/cert'), 'LISTEN_TLS_KEY_FILE no-key'],
   [listen('/cert', '/bad-key'), 'LISTEN_TLS_KEY_FILE no-key'],
@@ -91,17 +68,23 @@ it.each<readonly [Paths, string | undefined]>([
   [listen('/short', '/short-key'), 'LISTEN_TLS_CERT_FILE ERR_SSL_EE_KEY_TOO_SMALL'],
   [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(-1)}`],
   [listen('/early', '/early-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(1)}`],
-  [{ isalesCaFile: '/expired' }, `ISALES_CA_FILE certificate-dates? ${day(-1)}`],
-])('certificates and keys: %j has the problem %s', (config, problem) => {
-  expect(check(config)).toEqual(problem === undefined ? [] : [problem])
+  [ca('/expired'), `ISALES_CA_FILE certificate-dates? ${day(-1)}`],
+])('certificates and keys: %j has the problem %s', (env, ...expected) => {
+  const found = loadWith(env, FILES).problems.map((problem) => {
+    const { validFrom, validTo } = Object.fromEntries(problem.facts)
+    const date = (value: unknown): string => JSON.stringify(value)?.slice(7, 17) ?? ''
+    return `${codeOf(problem)} ${date(validFrom)}${date(validTo)}`.trim()
+  })
+  expect(found).toEqual(expected)
 })
 
 it('the certificates are read, the own one first, a key that never prints, and nothing else', () => {
   const linesOf = (...pems: readonly string[]) =>
     pems.flatMap((pem) => pem.split('\n').filter(Boolean))
-  const [isales, own] = read({ isalesCaFile: '/ca', ...listen('/chain', '/key') })
-  expect(linesOf(isales?.tls.ca ?? '')).toEqual(linesOf(made.ca.cert, made.strangerCa.cert))
-  expect(linesOf(own?.tls.cert ?? '')).toEqual(linesOf(made.server.cert, made.ca.cert))
-  const { key } = own?.tls ?? {}
+  const env = { ...ca('/ca'), ...listen('/chain', '/key') }
+  const { isalesTls, listenTls } = configOf(loadWith(env, FILES))
+  expect(linesOf(isalesTls.ca ?? '')).toEqual(linesOf(made.ca.cert, made.strangerCa.cert))
+  expect(linesOf(listenTls.cert ?? '')).toEqual(linesOf(made.server.cert, made.ca.cert))
+  const { key } = listenTls
   expect([key?.reveal(), String(key)]).toEqual([made.server.key, '[redacted]'])
 })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { SECRET_VARIABLES, SETTING_LIST, type Setting } from '../../src/config/settings.ts'
 import { codesOf, loadWith } from './stand.ts'
 
@@ -25,61 +25,42 @@ const ANY_TEXT: unknown = expect.stringMatching(/./)
 const WITH_NAMES: unknown = expect.stringContaining('`')
 // oxlint-enable vitest/no-standalone-expect
 
-interface Language {
-  readonly page: string
-  readonly to: string
-  readonly required: string
-  readonly empty: string
-}
+/** What the pages say of the limits, and of a default that there is not. */
+const LANGUAGES = [
+  ['docs/configuration.md', ' to ', 'required', 'empty'],
+  ['docs/configuration.zh-CN.md', ' 到 ', '必填', '空'],
+] as const
 
-/** What the page says of the default. Of one that follows from other settings it says how. */
-function standardOf(setting: Setting, { required, empty }: Language): unknown {
-  if (setting.required) return required
-  if (setting.default === '') return empty
-  if (setting.default !== undefined) return `\`${setting.default}\``
-  return /PATH/.test(setting.name) ? WITH_NAMES : ''
-}
-
-/** What the page says of the limits; of a format that is no number and no choice it says it in words. */
-function limitsOf({ kind, range, choices = [] }: Setting, { to }: Language): unknown {
-  const isNumber = range !== undefined && kind !== 'secret'
-  const limits = [...(isNumber ? [`${range.min}${to}${range.max}`] : []), ...choices]
-  return limits.length > 0 && kind !== 'path' ? limits.join(', ') : ANY_TEXT
-}
-
-const LANGUAGES: readonly Language[] = [
-  { page: 'docs/configuration.md', to: ' to ', required: 'required', empty: 'empty' },
-  { page: 'docs/configuration.zh-CN.md', to: ' 到 ', required: '必填', empty: '空' },
-]
-
-describe.each(LANGUAGES)('$page', (language) => {
-  const rows = rowsOf(language.page)
-
-  it('has one row a setting, in order, with each variable', () => {
-    expect(rows.map(({ names }) => names)).toEqual(
-      SETTING_LIST.map(({ variables }) => [...variables]),
+it.each(LANGUAGES)(
+  '%s has one row a setting, in order, with each variable, its default and its limits, and says what it does',
+  (page, to, required, empty) => {
+    /** Of one that follows from other settings it says how. */
+    const standardOf = (setting: Setting): unknown => {
+      if (setting.required) return required
+      if (setting.default === undefined) return /PATH/.test(setting.name) ? WITH_NAMES : ''
+      return setting.default === '' ? empty : `\`${setting.default}\``
+    }
+    /** Of a format that is no number and no choice it says it in words. */
+    const limitsOf = ({ kind, range, choices = [] }: Setting): unknown => {
+      const isNumber = range !== undefined && kind !== 'secret'
+      const limits = [...(isNumber ? [`${range.min}${to}${range.max}`] : []), ...choices]
+      return limits.length > 0 && kind !== 'path' ? limits.join(', ') : ANY_TEXT
+    }
+    expect(rowsOf(page)).toEqual(
+      SETTING_LIST.map((setting) => ({
+        names: [...setting.variables],
+        standard: standardOf(setting),
+        limits: limitsOf(setting),
+        doc: expect.stringMatching(/.{8}/) as unknown,
+      })),
     )
-  })
-
-  it.each(SETTING_LIST.map((one, index) => [one.name, one, index] as const))(
-    'has the default and the limits of %s, and says what it does',
-    (_, setting, index) => {
-      expect(rows[index]).toMatchObject({
-        standard: standardOf(setting, language),
-        limits: limitsOf(setting, language),
-        doc: expect.stringMatching(/.{8}/),
-      })
-    },
-  )
-})
+  },
+)
 
 it.each(SETTING_LIST.filter(({ kind }) => kind !== 'secret'))(
   'the default and the example of $name are accepted',
   ({ default: standard, example, parse }) => {
-    expect([example, standard ?? example].map((text) => parse(text) === null)).toEqual([
-      false,
-      false,
-    ])
+    expect([example, standard ?? example].map((text) => parse(text))).not.toContain(null)
   },
 )
 

@@ -15,19 +15,9 @@ async function start(...args: string[]) {
 }
 
 describe('the command line of the simulator', () => {
-  it('is iSales as published when it is empty', () => {
-    expect(parseInvocation([])).toMatchObject({
-      help: false,
-      host: '127.0.0.1',
-      port: 9400,
-      controlPort: 9401,
-      tls: false,
-      switches: SWITCHES.parse({}),
-      commands: [],
-    })
-  })
-
-  it.each([
+  it.each<[string[], object]>([
+    // iSales as published.
+    [[], SWITCHES.parse({})],
     [['--lifetime', '300'], { tokenLifetime: 300 }],
     [['--lifetime=soon'], { tokenLifetime: 'soon' }],
     [['--lifetime="300"'], { tokenLifetime: '300' }],
