@@ -76,6 +76,7 @@ function createClient(options: ClientOptions) {
     // It is served when it is its turn.
     if (next !== undefined) next.sentAt = Math.max(next.sentAt, time())
     options.onCall({
+      ...problemOf(body),
       ...rest,
       replica,
       safe: kind === 'get',
@@ -87,7 +88,6 @@ function createClient(options: ClientOptions) {
       heard: leaves === 'half' && heard === 'cut' ? 'hung-up' : heard,
       status,
       body,
-      ...problemOf(body),
     })
   }
 
@@ -258,11 +258,9 @@ function garbageOf(common: string): readonly string[] {
   ]
 }
 
-function problemOf(body: string): { readonly code?: string; readonly sent?: string } {
-  if (!body.startsWith('{"type"')) return {}
-  const { code, sent } = JSON.parse(body) as { readonly code?: string; readonly sent?: string }
-  return { ...(code !== undefined && { code }), ...(sent !== undefined && { sent }) }
-}
+/** The members of a problem of the proxy. */
+const problemOf = (body: string): Pick<Call, 'code' | 'sent'> =>
+  body.startsWith('{"type"') ? (JSON.parse(body) as Pick<Call, 'code' | 'sent'>) : {}
 
 const MIN_CLIENTS = 4
 /** Of one client: it may be waiting, or stall. */

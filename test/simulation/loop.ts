@@ -102,22 +102,14 @@ const rank = ({ kind }: Task): number => (kind === 'timer' ? 0 : 1)
 const drain = (process as unknown as { _tickCallback(): void })._tickCallback
 
 /** Runs what is due, in order, until the condition holds or nothing is left before `end`. */
-export function runUntil(condition: () => boolean, end = Infinity): boolean {
+export function runUntil(condition: () => boolean, end = Infinity): void {
   const caller = current
-  try {
-    return run(condition, end)
-  } finally {
-    current = caller
-  }
-}
-
-function run(condition: () => boolean, end: number): boolean {
-  settle(current)
+  settle(caller)
   while (!condition()) {
     const task = due.at(-1)
     if (task === undefined || task.at > end) {
       if (end < Infinity) now = Math.max(now, end)
-      return false
+      break
     }
     due.pop()
     if (task.run === undefined) continue
@@ -125,7 +117,7 @@ function run(condition: () => boolean, end: number): boolean {
     if (task.owner.state === 'frozen') task.owner.parked.push(task)
     else if (task.owner.state === 'running') perform(task)
   }
-  return true
+  current = caller
 }
 
 function perform(task: Task): void {

@@ -151,49 +151,36 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
       schedule(() => void act().then(resolve, reject), 0, 'io', who)
     })
 
-  /** Runs the world until the promise has settled. */
-  function settled<T>(promise: Promise<T>): T {
-    let outcome: { readonly value: T } | { readonly error: unknown } | undefined
-    promise.then(
-      (value) => (outcome = { value }),
-      (error: unknown) => (outcome = { error }),
-    )
-    runUntil(() => outcome !== undefined)
-    if (outcome === undefined) throw new Error('nothing is left to do, and the promise waits')
-    if ('error' in outcome) throw outcome.error
-    return outcome.value
-  }
-
   linkTo(PORTS.isales).latency = LATENCY
   const isalesOwner = createOwner('isales')
-  const isales: Simulator = settled(
-    begin(isalesOwner, () =>
-      createSimulator({
-        port: PORTS.isales,
-        switches: {
-          user: USER,
-          password: FIRST_PASSWORD,
-          singleSession: plan.singleSession,
-          lockAfter: 0,
-        },
-        onRequest(seen) {
-          const { method, path, status, note: made, callId = '' } = seen
-          note(
-            `isales: ${method} ${path.split('/').slice(-2).join('/')} ${callId} ${status} ${made}`,
-          )
-          judgeRequest(judge, { seen, to: time(), password: lastPassword }, plan)
-        },
-        onExecution({ rawHeaders, id }) {
-          const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
-          if (index === -1) return
-          const callId = rawHeaders[index + 1] ?? ''
-          // It is in the body, or in the query, too.
-          if (id !== callId) onFinding(2, `${callId} was executed with another body`)
-          judge.executed(callId, time())
-        },
-      }),
-    ),
-  )
+  let started: Simulator | undefined
+  void begin(isalesOwner, () =>
+    createSimulator({
+      port: PORTS.isales,
+      switches: {
+        user: USER,
+        password: FIRST_PASSWORD,
+        singleSession: plan.singleSession,
+        lockAfter: 0,
+      },
+      onRequest(seen) {
+        const { method, path, status, note: made, callId = '' } = seen
+        note(`isales: ${method} ${path.split('/').slice(-2).join('/')} ${callId} ${status} ${made}`)
+        judgeRequest(judge, { seen, to: time(), password: lastPassword }, plan)
+      },
+      onExecution({ rawHeaders, id }) {
+        const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
+        if (index === -1) return
+        const callId = rawHeaders[index + 1] ?? ''
+        // It is in the body, or in the query, too.
+        if (id !== callId) onFinding(2, `${callId} was executed with another body`)
+        judge.executed(callId, time())
+      },
+    }),
+  ).then((simulator) => (started = simulator))
+  runUntil(() => started !== undefined)
+  if (started === undefined) throw new Error('the simulated iSales does not start')
+  const isales: Simulator = started
   const store: Store | undefined = plan.shared ? openStore(PORTS.store) : undefined
   const directory = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'simulation-'))
   const secretFile = join(directory, 'password')
