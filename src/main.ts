@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { readFileSync, readlinkSync } from 'node:fs'
-import { constants } from 'node:os'
+import { readlinkSync } from 'node:fs'
+import { constants, hostname } from 'node:os'
 import { setDefaultHighWaterMark } from 'node:stream'
 import { EXIT, runCommand } from './cli/index.ts'
 import { SECRET_VARIABLES } from './config/index.ts'
@@ -29,11 +29,10 @@ setDefaultHighWaterMark(false, 16 * 1024)
 let hangUp = (): void => undefined
 process.on('SIGHUP', () => hangUp())
 
-/** Where a process number means the same process: this machine since its start, and this namespace. Empty: not known. */
+/** Where a process number means the same process. The first namespace has one name on all machines. Empty: not known. */
 function pidNamespace(): string {
   try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`
+    return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`
   } catch {
     return ''
   }

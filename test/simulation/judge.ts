@@ -235,7 +235,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       return
     }
     const isSoon = ({ kind, from, to }: Span): boolean =>
-      kind === 'token-ended' && from < call.to && to > last.from - OVERTAKEN
+      ['token-ended', 'no-login'].includes(kind) && from < call.to && to > last.from - OVERTAKEN
     const paced =
       uncured.some((at) => at > last.from - MAX_PACE && at < call.to) ||
       // Whoever got a token that had ended, too, does not ask again at once.
