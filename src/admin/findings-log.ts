@@ -8,7 +8,7 @@ const LEVELS = { bad: 'error', warning: 'warn', quiet: 'info', good: 'info' } as
 /**
  * The log says what the page says: looks each second, and writes a line when a finding begins or ends, or has a state or a
  * cause that it did not have before. One that it had before is written once a minute: timeouts and resets may take turns all
- * night. Findings of one name, such as two files that cannot be read, are told apart by their order.
+ * night. Findings of one name, such as two files that cannot be read, are distinguished by their order.
  *
  * @returns what ends the looks.
  */

@@ -44,7 +44,7 @@ export interface Finding {
   /** The section that is its headline; that of an alert has its name. */
   readonly code: Headline
   readonly facts: readonly Fact[]
-  /** What is behind it; its section has the cure. Undefined: `code` says it all. */
+  /** The cause; its section has the cure. Undefined: `code` says it all. */
   readonly why: Explained | undefined
 }
 

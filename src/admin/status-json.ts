@@ -67,7 +67,7 @@ export function readStatus(
       finding,
       state,
       code,
-      /** What is behind it, a code of its own; null: `code` says it all. */
+      /** The cause, a code of its own; null: `code` says it all. */
       cause: why?.code ?? null,
       title: headline.title,
       reason: words.sentences(cause?.title ?? '', cause?.means ?? '', headline.means),

@@ -47,7 +47,7 @@ export function viewOf(status: Status, words: Words) {
   }
 }
 
-/** Codes to look up, with their places on the admin port: the headline, and what is behind it. */
+/** Codes to look up, with their places on the admin port: the headline, and its cause. */
 function linksOf(
   { runbook, code, cause }: Pick<Status, 'runbook' | 'code' | 'cause'>,
   { language }: Words,

@@ -152,7 +152,7 @@ export class Connection {
     if (this.#ahead > 0) this.#socket.pause()
   }
 
-  /** Responds to a request; the connection is closed behind it. */
+  /** Responds to a request, and closes the connection. */
   #refuse(response: ServerResponse, refusal: Refusal): void {
     const requestId = randomUUID()
     this.#options.onRefused(refusal, requestId, this.#socket.remoteAddress)
@@ -183,7 +183,7 @@ export class Connection {
 
   /**
    * Java's HTTP client asks to upgrade to h2c with each call. Node's parser drops what came in one packet behind such a
-   * request. Then the response must say that nothing behind it was served, by closing the connection. It stays open
+   * request. Then the response must say that nothing after it was served, by closing the connection. It stays open
    * when what was received is the request to the byte. That is looked at when the response begins: who reads a body
    * with one `read()` gets no `end` before.
    */

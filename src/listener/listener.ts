@@ -128,7 +128,7 @@ export function createListener(options: ListenerOptions) {
      * @example
      * stop(25_000) at 0 s:
      * - idle connections: closed at 0.05 s, when nothing has come since the look at 0 s
-     * - a request in progress whose response comes at 3 s: whole, and the connection closes behind it
+     * - a request in progress whose response comes at 3 s: whole, and then the connection closes
      * - a response that is still being sent at 25 s: cut
      */
     async stop(grace: number): Promise<void> {

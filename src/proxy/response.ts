@@ -48,7 +48,7 @@ export function relay(
       else onCut()
     },
   })
-  // A head without a body behind it yet does not wait for one.
+  // A head whose body has not come yet does not wait for it.
   if (!begun && response.writable) response.flushHeaders()
 }
 

@@ -152,7 +152,7 @@ export function createShare(options: ShareOptions) {
     return turnOf(claimed === undefined ? 'away' : 'busy', given) ?? askAlone(ask)
   }
 
-  /** Without the store one refusal counts as `LOGIN_REJECTED_ATTEMPTS`: the others may each try as well. */
+  /** While the store is away, one refusal counts like `LOGIN_REJECTED_ATTEMPTS` of them: the others may each try as well. */
   const askAlone = (ask: Ask): Promise<Outcome> => {
     loginsTheStoreLacks = ask.credentials
     const client = withBook({ ...options, client: rememberingGrants(ask) })

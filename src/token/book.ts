@@ -80,7 +80,7 @@ const REFUSED_PAUSE = 15 * MINUTE
 const FORCED_AHEAD = REFUSED_PAUSE - UNCLEAR_PAUSE
 /** The same credentials were refused after that: nobody has corrected them yet. */
 const LONG_PAUSE = 4 * HOUR
-/** A login in flight is waited for so long, then it counts as one that failed: its process may have been killed. */
+/** A login in flight is waited for so long, then it is taken as one that failed: its process may have been killed. */
 const OPEN_FOR = 3 * SECOND
 /** Between two looks at it. */
 const LOOK_EVERY = 50
@@ -249,7 +249,7 @@ function stored({ at, provenUntil, ...rest }: Entry, offset: number) {
 
 /**
  * Undefined for what this program would not have written. What lies further ahead than anything that it writes was
- * written before the clock was set back, and counts as now.
+ * written before the clock was set back, and is taken as now.
  */
 export function parseStoredBook(
   value: unknown,
