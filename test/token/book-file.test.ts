@@ -11,6 +11,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
+import fs from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -202,6 +203,49 @@ it('says that the disk has no hard links, counts in memory, and leaves nothing t
   expect(await write(REFUSED)).toBe(false)
   expect([await read(), problems]).toEqual([REFUSED, ['disk-no-links ERR_NO_HARD_LINKS']])
   expect(readdirSync(directory)).toEqual([])
+})
+
+it('on a full disk counts in memory, and writes again when there is room', async () => {
+  const directory = temporaryDirectory()
+  const { write, problems, clock } = start(directory)
+  const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' })
+  const { link } = fs
+  let tries = 0
+  replaceOfFs({
+    link: (from: string, to: string) => ((tries += 1) > 2 ? link(from, to) : Promise.reject(full)),
+  })
+  expect(await write(REFUSED)).toBe(false)
+  await until(async () => {
+    await clock.advance(1000)
+    return problems.at(-1) === 'well'
+  })
+  expect(problems[0]).toBe('disk-full ENOSPC')
+  expect(await start(directory).read()).toMatchObject({ refusals: 2 })
+})
+
+it('waits for no disk that takes longer than a second, says so, and is well when it goes on', async () => {
+  const directory = temporaryDirectory()
+  const { write, problems, read, clock } = start(directory)
+  const { link } = fs
+  const goOn = new AbortController()
+  replaceOfFs({
+    link: async (from: string, to: string) => {
+      if (!goOn.signal.aborted) await once(goOn.signal, 'abort')
+      return link(from, to)
+    },
+  })
+  const late = write(REFUSED)
+  await clock.advance(1000)
+  expect(await late).toBe(false)
+  expect(await write({ ...REFUSED, refusals: 4 })).toBe(false)
+  expect(problems).toEqual(['disk-slow'])
+  expect(await read()).toMatchObject({ refusals: 4 })
+  goOn.abort()
+  await until(async () => {
+    await clock.advance(1000)
+    return problems.at(-1) === 'well'
+  })
+  expect(await start(directory).read()).toMatchObject({ refusals: 4 })
 })
 
 it('of processes that are killed at any moment loses no change that it has taken', async () => {
