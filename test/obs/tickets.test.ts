@@ -35,6 +35,24 @@ test('a refresh ticket renews, lives twelve times as long, and is valid for call
   expect(tickets.renew(refresh)).toBeUndefined()
 })
 
+test('refreshes end 24 h after the login, however often one renews', () => {
+  let now = START
+  const tickets = open(() => now)
+  let pair = tickets.issue()
+  for (const hours of [11, 22]) {
+    now = START + hours * HOUR
+    pair = tickets.renew(pair.refreshToken) ?? pair
+  }
+  expect(pair.refreshExpirationTime).toBe(2 * 3600)
+  now = START + 23.5 * HOUR
+  expect(tickets.renew(pair.refreshToken)).toMatchObject({
+    tokenExpirationTime: 1800,
+    refreshExpirationTime: 1800,
+  })
+  now = START + 24 * HOUR
+  expect(tickets.isValid(pair.refreshToken)).toBe(false)
+})
+
 test.each([
   ['the same clock', 0, true],
   ['a clock that is 5 min behind', 300, true],
