@@ -30,7 +30,7 @@ let hangUp = (): void => undefined
 process.on('SIGHUP', () => hangUp())
 
 /** Where a process number means the same process. The first namespace has one name on all machines. Empty: not known. */
-function pidNamespace(): string {
+function processScope(): string {
   try {
     return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`
   } catch {
@@ -65,7 +65,7 @@ const code = await runCommand(process.argv.slice(2), {
   stderr: process.stderr,
   env,
   pid: process.pid,
-  pidNamespace: pidNamespace(),
+  processScope: processScope(),
   hangUp(pid) {
     process.kill(pid, 'SIGHUP')
   },

@@ -30,7 +30,7 @@ export interface AppOptions {
   readonly env?: Environment
   readonly version: string
   /** For the command `renew`. Default: not known. */
-  readonly process?: { readonly pid: number; readonly pidNamespace: string }
+  readonly process?: { readonly pid: number; readonly processScope: string }
   readonly log: Log
   /** Lines that the log has dropped since the start. Default: none. */
   readonly logLinesDropped?: () => number

@@ -46,7 +46,7 @@ export interface AdminSources extends RecordOptions {
   readonly instance: string
   readonly version: string
   /** Undefined: not known. */
-  readonly process: { readonly pid: number; readonly pidNamespace: string } | undefined
+  readonly process: { readonly pid: number; readonly processScope: string } | undefined
   /** Milliseconds since 1970; token instants are monotonic and become dates with it. */
   readonly wallClock: () => number
   /** Minutes by which the local time of the machine is ahead of UTC. */

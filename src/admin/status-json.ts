@@ -92,7 +92,7 @@ export function readStatus(
     /** Of the process. */
     pid: sources.process?.pid ?? null,
     /** What the number belongs to, such as `pid:[4026531836]`. */
-    pidNamespace: sources.process?.pidNamespace ?? null,
+    processScope: sources.process?.processScope ?? null,
     /** False: hosts, paths and files are left out. */
     local,
     time: dateOf(wallNow),

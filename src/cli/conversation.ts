@@ -281,13 +281,13 @@ async function checkRefresh(run: Run, grant: Grant, path: string | undefined): P
     }).refresh({ token, refreshToken }, io)
   const given = config.isalesRefreshHeaderToken
   const other = given === 'refreshToken' ? 'token' : 'refreshToken'
-  const first = await refresh(given)
-  const outcome = isGrant(first) ? first : await refresh(other)
+  let outcome = await refresh(given)
   if (!isGrant(outcome)) {
-    if (!isGrant(first)) report(run, 'refresh', explained(first, placesOf(config), 'refresh'))
-    return
+    const why = explained(outcome, placesOf(config), 'refresh')
+    outcome = await refresh(other)
+    if (!isGrant(outcome)) return report(run, 'refresh', why)
+    run.settings['ISALES_REFRESH_HEADER_TOKEN'] = other
   }
-  if (outcome !== first) run.settings['ISALES_REFRESH_HEADER_TOKEN'] = other
   const latest = { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken }
   const { works, why } = await callInterface(run, latest)
   report(run, 'refresh', works ? [['outcome', 'works']] : why)

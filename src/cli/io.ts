@@ -28,7 +28,7 @@ export interface Io {
   /** Of this process. */
   readonly pid: number
   /** What the number of this process belongs to, such as `pid:[4026531836]`; empty: not known. */
-  readonly pidNamespace: string
+  readonly processScope: string
   /** Sends SIGHUP. @throws an error with a `code`. */
   readonly hangUp: (pid: number) => void
   /** Stdout is a terminal. */

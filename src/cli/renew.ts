@@ -33,10 +33,10 @@ export const renew: Command = async (_, io) => {
 }
 
 /** @returns why the signal was not sent; undefined: it was. */
-function hangUp({ pid, pidNamespace }: Status, io: Io): Explained | undefined {
+function hangUp({ pid, processScope }: Status, io: Io): Explained | undefined {
   const facts: Fact[] = pid === null ? [] : [['process', String(pid)]]
   // In another container, or on another machine, the number is that of another process.
-  if (pid === null || !pidNamespace || pidNamespace !== io.pidNamespace)
+  if (pid === null || !processScope || processScope !== io.processScope)
     return { code: 'not-here', facts }
   try {
     io.hangUp(pid)

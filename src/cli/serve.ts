@@ -52,7 +52,7 @@ export const serve: Command = async (_, io) => {
       config: fd === undefined ? config : { ...config, listen: { ...config.listen, fd } },
       env: io.env,
       version: BUILD_VERSION,
-      process: { pid: io.pid, pidNamespace: io.pidNamespace },
+      process: { pid: io.pid, processScope: io.processScope },
       log,
       logLinesDropped: stdout.dropped,
     })

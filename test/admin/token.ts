@@ -65,7 +65,7 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     hosts: new Set(['localhost', 'proxy.example']),
     instance: 'site-a-active',
     version: '1.4.0',
-    process: { pid: 4711, pidNamespace: 'pid:[4026531836]' },
+    process: { pid: 4711, processScope: 'pid:[4026531836]' },
     clock: { now: () => NOW, setTimer: () => ({ cancel: () => undefined }) },
     wallClock: () => WALL,
     utcOffset: () => 0,

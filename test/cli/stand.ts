@@ -29,7 +29,7 @@ export function ioOf(
     env,
     isTTY,
     pid: process.pid,
-    pidNamespace: '',
+    processScope: '',
     hangUp: () => undefined,
     signal,
     onHangUp: () => undefined,
