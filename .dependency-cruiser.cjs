@@ -1,4 +1,4 @@
-// The import rules of docs/architecture.md. `npm run check:architecture` checks them.
+// The import rules of docs/dev/architecture.md. `npm run check:architecture` checks them.
 
 const { existsSync, readdirSync } = require('node:fs')
 

@@ -2,7 +2,7 @@
 // npm run bench -- --sharing [--seconds 120]: replicas that share a token, and what that costs one of them.
 // npm run bench -- --against DIR: this build beside that of another checkout; see against.mjs.
 // npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
-// docs/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
+// docs/dev/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
 // response was wrong, never for being slow.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -212,7 +212,7 @@ const figureTable = (samplesOf) =>
 
 /** Replaces the results of this Node's major version in the document. */
 const writeDocument = (version, text) => {
-  const file = join(root, 'docs/benchmarks.md')
+  const file = join(root, 'docs/dev/benchmarks.md')
   const [begin, end] = ['begin', 'end'].map((mark) => `<!-- ${mark}: Node ${version} -->`)
   const page = readFileSync(file, 'utf8')
   if (!page.includes(begin) || !page.includes(end)) return

@@ -1,5 +1,5 @@
 // Of `npm run bench -- --sharing [--seconds 120]`: a hundred replicas that share one token through a real server, with
-// tokens of 10 s. docs/benchmarks.md says what is measured.
+// tokens of 10 s. docs/dev/benchmarks.md says what is measured.
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'

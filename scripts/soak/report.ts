@@ -45,7 +45,7 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 
-/** Markdown: read as it is in a terminal, and put into docs/reliability.md. */
+/** Markdown: read as it is in a terminal, and put into docs/dev/reliability.md. */
 export function report({ plan, counts, state, events, samples, findings }: Run): string {
   const logged = (event: string): number => events.get(event) ?? 0
   const signed = (value: number): string => `${value >= 0 ? '+' : ''}${value.toFixed(1)}`

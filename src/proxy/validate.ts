@@ -83,7 +83,7 @@ export function createValidation(rules: RequestRules) {
     const path = query === -1 ? target : target.slice(0, query)
     const verdict = verdictOfPath(path)
     if (verdict !== 'local' && verdict !== 'other') return verdict
-    // Member by member: a spread that more members follow costs a request up to 16 µs (docs/benchmarks.md).
+    // Member by member: a spread that more members follow costs a request up to 16 µs (docs/dev/benchmarks.md).
     return {
       target,
       path,

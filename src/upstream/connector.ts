@@ -52,7 +52,7 @@ export type Connect = (done: (outcome: Socket | ConnectError) => void) => void
 const TCP_KEEP_ALIVE = MINUTE
 
 /**
- * Opens connections to one origin. Why undici's `buildConnector` is not used: docs/decisions/0012.
+ * Opens connections to one origin. Why undici's `buildConnector` is not used: docs/dev/decisions/0012.
  *
  * @throws {URIError} when the egress proxy's user or password cannot be decoded.
  */

@@ -96,7 +96,7 @@ export function createUpstream(options: UpstreamOptions) {
 
 /**
  * A client of undici is one connection that carries one request at a time. Requests wait here for a free one and not
- * in undici's `Pool`, where a request that nobody waits for any more stays queued with its body (docs/decisions/0012).
+ * in undici's `Pool`, where a request that nobody waits for any more stays queued with its body (docs/dev/decisions/0012).
  * A connection is opened for a request, and serves the one that waits longest; a failure to open one is that one's, too.
  */
 class Pool {

@@ -1,4 +1,4 @@
-// The figures of docs/benchmarks.md rest on one login and on connections that are used again.
+// The figures of docs/dev/benchmarks.md rest on one login and on connections that are used again.
 import { expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'

@@ -40,7 +40,7 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['README.zh-CN.md', 'read -rsp', 'as in English: test/docs/translations.test.ts'],
   ['CONTRIBUTING.md', 'npm ci', 'ci'],
   ['docs/get-started.md', 'npm ci', 'ci'],
-  ['docs/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
+  ['docs/dev/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
   ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
   ['docs/get-started.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
   ['docs/cti-obs.zh-CN.md', 'curl', 'as in English: test/docs/translations.test.ts'],
@@ -182,8 +182,8 @@ describe('the shell blocks of the documentation', () => {
   })
 
   it('simulator: its start, and its control port', async () => {
-    await startBlock(block('docs/simulator.md', 'npm ci').replace('npm ci\n', ''), SIMULATING)
-    const [control = '', start = ''] = block('docs/simulator.md', 'curl').split(/(?=npm run)/)
+    await startBlock(block('docs/dev/simulator.md', 'npm ci').replace('npm ci\n', ''), SIMULATING)
+    const [control = '', start = ''] = block('docs/dev/simulator.md', 'curl').split(/(?=npm run)/)
     expect(await run(control)).toContain('{')
     await startBlock(start, SIMULATING)
     await stopAll()

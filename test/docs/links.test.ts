@@ -31,7 +31,7 @@ const FILES = ['src', 'test', 'docs', 'config', 'scripts', 'helm'].flatMap((dire
 )
 
 /** They also speak of files that were there when something was decided, changed or measured. */
-const HISTORY = /^(?:CHANGELOG\.md|docs\/decisions\/.*|docs\/reliability\.md)$/
+const HISTORY = /^(?:CHANGELOG\.md|docs\/dev\/decisions\/.*|docs\/dev\/reliability\.md)$/
 
 test.each(PAGES.filter((page) => !HISTORY.test(page)))(
   'every file and directory that %s names in backquotes exists',

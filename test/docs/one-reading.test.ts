@@ -20,9 +20,9 @@ test('no file is named after what it might do some day', () => {
   expect(CODE.filter((file) => /manager|helper|util/i.test(file))).toEqual([])
 })
 
-const architecture = read('docs/architecture.md')
+const architecture = read('docs/dev/architecture.md')
 
-test('docs/architecture.md names every module of src/, and no file that there is not', () => {
+test('docs/dev/architecture.md names every module of src/, and no file that there is not', () => {
   const modules = readdirSync(`${root}src`, { withFileTypes: true })
     .filter(({ name }) => !name.endsWith('.d.ts'))
     .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
@@ -35,7 +35,7 @@ test('docs/architecture.md names every module of src/, and no file that there is
   ).toEqual([])
 })
 
-test('docs/architecture.md has the layers that the imports are checked by', () => {
+test('docs/dev/architecture.md has the layers that the imports are checked by', () => {
   const [, table = ''] = /const LAYERS = \[\n(.*?)\n\]/s.exec(read('.dependency-cruiser.cjs')) ?? []
   const layers = table.split('\n').map((line) =>
     line

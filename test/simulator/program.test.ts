@@ -57,8 +57,8 @@ describe('the command line of the simulator', () => {
     expect(usage()).not.toMatch(/^ {6}\s*(\(|$)/m)
   })
 
-  it('is described in docs/simulator.md: every flag, every command, and only what it understands', async () => {
-    const page = await readFile(new URL('../../docs/simulator.md', import.meta.url), 'utf8')
+  it('is described in docs/dev/simulator.md: every flag, every command, and only what it understands', async () => {
+    const page = await readFile(new URL('../../docs/dev/simulator.md', import.meta.url), 'utf8')
     const flags = [...usage().matchAll(/^ {2}--(?:\[no-\])?([a-z-]+)/gm)].map(([, flag]) => flag)
     expect(flags.filter((flag) => !page.includes(`--${flag}`))).toEqual([])
     const commands = Object.keys(COMMANDS)
