@@ -1,8 +1,11 @@
-// What is measured of one proxy, with loads that run on the other core.
+// Figures of one proxy, under loads that run on the other core.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { NATIVE_PEERS } from './native-peers.mjs'
 import { cpuMs, firstResponse, freePort, rssMb, start } from './process.mjs'
 import { shuffled } from './report.mjs'
 import { AUTHORIZATION, BIG, BIG_MIB, PATHS, SMALL_BODY } from './upstream.mjs'
@@ -11,13 +14,16 @@ const run = promisify(execFile)
 const here = new URL('./', import.meta.url).pathname
 const REQUEST_BYTES = 700
 const CONNECTIONS = 64
-/** The cores of client and iSales, and of what is measured. */
+/** One core for client and iSales, one for the measured proxy. */
 export const CORES = { load: 0, proxy: 1 }
 
-/** The proxies by name: what runs, with which environment before an upstream. */
+/**
+ * Everything that is measured, by name: its command, its environment, and its `config` file if it needs one. Each is given
+ * `node`, `port`, `adminPort`, `upstream` (an origin) and `caFile`.
+ */
 export const SUBJECTS = {
   'this proxy': {
-    program: `${here}../dist/main.js`,
+    command: ({ node, built = `${here}../dist/main.js` }) => [node, built].flat(),
     env: ({ port, adminPort, upstream, caFile }) => ({
       ISALES_URL: upstream,
       ISALES_USER: 'bench',
@@ -27,36 +33,41 @@ export const SUBJECTS = {
       ...(upstream.startsWith('https:') && { ISALES_CA_FILE: caFile }),
     }),
   },
-  floor: { program: `${here}floor.mjs`, env: peerEnv },
-  '@fastify/http-proxy': { program: `${here}fastify.mjs`, env: peerEnv },
-  'bare node:http': { program: `${here}bare.mjs`, env: peerEnv },
+  floor: nodePeer('floor.mjs'),
+  '@fastify/http-proxy': nodePeer('fastify.mjs'),
+  'bare node:http': nodePeer('bare.mjs'),
+  ...NATIVE_PEERS,
 }
 
-function peerEnv({ port, upstream, caFile }) {
+function nodePeer(file) {
   return {
-    PORT: String(port),
-    UPSTREAM: upstream,
-    AUTHORIZATION,
-    BODY: SMALL_BODY,
-    ...(upstream.startsWith('https:') && { CA_FILE: caFile, NODE_EXTRA_CA_CERTS: caFile }),
+    command: ({ node }) => [node, here + file].flat(),
+    env: ({ port, upstream, caFile }) => ({
+      PORT: String(port),
+      UPSTREAM: upstream,
+      AUTHORIZATION,
+      BODY: SMALL_BODY,
+      ...(upstream.startsWith('https:') && { CA_FILE: caFile, NODE_EXTRA_CA_CERTS: caFile }),
+    }),
   }
 }
 
 /**
- * Starts a proxy with `node`, a command or its words, and `more` environment variables; resolves when it has forwarded
- * its first response, with the ms that it took.
- *
- * `built` is another build of a proxy, which is started in its place.
+ * Starts a subject with `node`, a command or its words, and `more` environment variables; resolves when it has forwarded
+ * its first response, with the ms from its start to that response. `built` is another build of this proxy to run instead.
  */
 export const launch = async ({ name, node, upstream, caFile, dir, built, more = {} }) => {
   const port = await freePort()
-  const { program, env } = SUBJECTS[name]
-  const place = { port, adminPort: await freePort(), upstream, caFile }
+  const { command, env = () => ({}), config } = SUBJECTS[name]
+  const options = { node, built, port, adminPort: await freePort(), upstream, caFile, dir }
+  const label = `${name} ${port}`.replaceAll(/\W+/g, '-')
+  const file = join(dir, `${label}.conf`)
+  if (config !== undefined) writeFileSync(file, config(options))
   const begin = performance.now()
   const running = start({
-    name: `${name} ${port}`.replaceAll(/\W+/g, '-'),
-    command: [node, built ?? program].flat(),
-    env: { ...env(place), ...more },
+    name: label,
+    command: command({ ...options, file }),
+    env: { ...env(options), ...more },
     dir,
     core: CORES.proxy,
   })
@@ -70,12 +81,12 @@ export const launch = async ({ name, node, upstream, caFile, dir, built, more = 
   }
 }
 
-/** Milliseconds of one load: short, so that the proxies of a comparison meet the same state of the machine. */
+/** Milliseconds of one burst: short, so that the proxies of a comparison meet the same state of the machine. */
 export const burstMs = () => 120 + Math.random() * 80
 
 /**
- * Starts these proxies beside each other, so that what else the machine does meets them all alike; ends them when
- * `measure`, which gets them as a list, has ended.
+ * Starts these proxies next to each other, so that other work of the machine meets them all alike, and stops them when
+ * `measure` has ended, which gets them as a list.
  */
 export const sideBySide = async (orders, measure) => {
   const proxies = []
@@ -103,7 +114,7 @@ const burst = async (order) => {
   return JSON.parse(line)
 }
 
-/** Ends the load, so that nothing keeps this process. */
+/** Ends the load process, which would keep this one alive. */
 export const stopLoad = () => {
   load?.stdin.end()
   load = undefined
@@ -118,7 +129,7 @@ export const smallRequests = async ({ running, port }, milliseconds, connections
   return { cpuUs, requests, perSecond: (requests * 1000) / ms, rss: rssMb(running) }
 }
 
-/** What V8 allocates for a request, in kB, by its own trace. */
+/** Kilobytes that V8 allocates for a request, by its own trace. */
 export const allocation = async (bench) => {
   const { running, port } = await launch({ ...bench, node: [bench.node, '--trace-gc-nvp'] })
   try {

@@ -25,10 +25,3 @@ export const shuffled = (items) =>
     .map((item) => [Math.random(), item])
     .toSorted(([a], [b]) => a - b)
     .map(([, item]) => item)
-
-/** The mean, and its standard error. */
-export const estimate = (numbers) => {
-  const value = numbers.reduce((sum, number) => sum + number, 0) / numbers.length
-  const squares = numbers.reduce((sum, number) => sum + (number - value) ** 2, 0)
-  return { value, error: Math.sqrt(squares / Math.max(1, numbers.length - 1) / numbers.length) }
-}

@@ -1,91 +1,57 @@
-// npm run bench [-- --quick] [--node PATH]: this proxy beside the floor and a peer, in one run.
+// npm run bench [-- --quick] [--node PATH]: this proxy next to the floor and its peers, in one run.
 // npm run bench -- --sharing [--seconds 120]: replicas that share a token, and what that costs one of them.
-// npm run bench -- --against DIR: this build beside that of another checkout; see against.mjs.
+// npm run bench -- --against DIR: this build next to another checkout's; see pairs.mjs.
 // npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
-// docs/dev/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
-// response was wrong, never for being slow.
+// docs/dev/benchmarks.md says what is measured and how. It exits 1 if a figure is
+// missing or a response was wrong, never because a bar is missed.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import {
-  allocation,
-  bigResponses,
-  burstMs,
-  CORES,
-  launch,
-  sideBySide,
-  smallRequests,
-  stopLoad,
-  SUBJECTS,
-} from './measure.mjs'
-import { rssMb } from './process.mjs'
-import { compare } from './against.mjs'
-import { estimate, machine, median, shuffled, table } from './report.mjs'
+import { allocation, CORES, launch, stopLoad } from './measure.mjs'
+import { NATIVE_PEERS } from './native-peers.mjs'
+import { LOADS, measurePairs, ratio } from './pairs.mjs'
+import { machine, median, shuffled, table } from './report.mjs'
 import { measureCost } from './sharing-cost.mjs'
 import { startUpstream } from './upstream.mjs'
 
 const root = new URL('../', import.meta.url).pathname
 
 const OWN = 'this proxy'
+const FLOOR = 'floor'
 const FASTIFY = '@fastify/http-proxy'
 const BARE = 'bare node:http'
 const BUSY = 0.5
 const print = (text) => process.stdout.write(`${text}\n`)
 const say = (text) => process.stderr.write(`${text}\n`)
 
-// V8 compiles the code of a proxy, on other threads, for its first five or six seconds under load.
-const FULL = {
-  cycles: 3,
-  warmMs: 6000,
-  bursts: 60,
-  otherBursts: 20,
-  tlsBursts: 40,
-  bodies: 6,
-  coldStarts: 5,
-}
-const QUICK = {
-  ...FULL,
-  cycles: 1,
-  warmMs: 3000,
-  bursts: 30,
-  otherBursts: 8,
-  tlsBursts: 20,
-  bodies: 3,
-}
-const IDLE_MS = 500
+const FULL = { starts: 10, bursts: 12, coldStarts: 10, nativePeers: true }
+const QUICK = { starts: 2, bursts: 10, coldStarts: 5, nativePeers: false }
 
-/** Connections, beside the 64 of the other figures. */
-const OTHER_LOADS = [1, 256, 1000]
-
-/** Name, subject, figure, the peer that it is divided by or none, the bar, and what it is in. */
+/** A figure of this proxy, the peer that it is divided by, and the bar. */
 const BARS = [
-  ['CPU per request, to the floor', 'cpu', 'floor', 1.3],
-  ['CPU per request with HTTPS, to the floor', 'cpuTls', 'floor', 1.3],
-  ...OTHER_LOADS.map((count) => [
-    `CPU per request at ${count} connection${count === 1 ? '' : 's'}, to the floor`,
-    `cpu${count}`,
-    'floor',
-    1.35,
-  ]),
-  ['allocated per request, kB', 'allocated', undefined, 23],
-  [`CPU per request, to ${FASTIFY}`, 'cpu', FASTIFY, 0.62],
-  [`CPU per request with HTTPS, to ${FASTIFY}`, 'cpuTls', FASTIFY, 0.62],
-  [`50 MiB down, CPU per MiB, to ${FASTIFY}`, 'down', FASTIFY, 1],
-  ['RSS idle, MB', 'rssIdle', undefined, 80],
-  ['RSS at 64 connections, MB', 'rss', undefined, 120],
-  ['cold start to the first forwarded response, to bare node:http', 'cold', BARE, 4.5],
+  ['1 connection', FLOOR, 1.18],
+  ['64 connections', FLOOR, 1.17],
+  ['256 connections', FLOOR, 1.26],
+  ['1,000 connections', FLOOR, 1.32],
+  ['HTTPS', FLOOR, 1.2],
+  ['50 MiB, plain', FLOOR, 1.35],
+  ['RSS idle, plain', FLOOR, 1.15],
+  ['RSS, plain', FLOOR, 1.3],
+  ['allocated', FLOOR, 1.6],
+  ['cold start', FLOOR, 1.6],
+  ['64 connections', FASTIFY, 0.62],
+  ['HTTPS', FASTIFY, 0.62],
 ]
+/** Figure, title and digits of the table of medians. */
 const COLUMNS = [
-  ['CPU per request, µs', 'cpu', 1],
-  ['req/s', 'perSecond', 0],
-  ['CPU, HTTPS', 'cpuTls', 1],
-  ['50 MiB down, ms/MiB', 'down', 2],
-  ['RSS idle, MB', 'rssIdle', 0],
-  ['at 64 connections', 'rss', 0],
-  ['cold start, ms', 'cold', 0],
+  ...LOADS.map(([figure]) => [figure, `${figure}, µs`, 1]),
+  ['50 MiB, plain', '50 MiB, ms/MiB', 2],
+  ['allocated', 'allocated, kB', 0],
+  ['RSS idle, plain', 'RSS idle, MB', 0],
+  ['RSS, plain', 'under load, MB', 0],
+  ['cold start', 'cold start, ms', 0],
 ]
 
 const stop = (message) => {
@@ -115,10 +81,7 @@ const optionsOf = (args) => {
 }
 
 const prepare = () => {
-  const missing = ['nginx', 'openssl', 'taskset'].filter((tool) => {
-    const dirs = `${process.env.PATH}:/usr/sbin`.split(':')
-    return !dirs.some((dir) => existsSync(join(dir, tool)))
-  })
+  const missing = ['nginx', 'openssl', 'taskset'].filter((tool) => !isInstalled(tool))
   if (missing.length > 0) stop(`missing: ${missing.join(', ')}`)
   if (availableParallelism() < 2) stop('two cores are needed: one is for the proxy alone')
   const npm = (args, cwd) =>
@@ -128,87 +91,86 @@ const prepare = () => {
   execFileSync('taskset', ['-cp', String(CORES.load), String(process.pid)], { stdio: 'ignore' })
 }
 
-/**
- * One cycle, every process started anew.
- */
-const cycle = async ({ plan, record, say, ...bench }) => {
-  const names = [OWN, 'floor', FASTIFY]
-  const orders = (upstream) => names.map((name) => ({ ...bench, name, upstream }))
-  /** Measures in turns, and records. */
-  const inTurns = (proxies) => async (visit) => {
-    for (const proxy of shuffled(proxies))
-      await visit(proxy, (figure, value) => record(proxy.name, figure, value))
-  }
-  // What is recorded at the same index was measured within a second.
-  const bursts = async (each, count, figure, connections) => {
-    for (let burst = 0; burst < count; burst += 1) {
-      const ms = burstMs()
-      await each(async (proxy, note) => {
-        const { cpuUs, perSecond } = await smallRequests(proxy, ms, connections)
-        note(figure, cpuUs)
-        if (figure === 'cpu') note('perSecond', perSecond)
-      })
-    }
-  }
+const isInstalled = (tool) =>
+  `${process.env.PATH}:/usr/sbin`.split(':').some((dir) => existsSync(join(dir, tool)))
 
-  say('small requests and bodies')
-  await sideBySide(orders(bench.urls.plain), async (proxies) => {
-    const each = inTurns(proxies)
-    await sleep(IDLE_MS)
-    await each((proxy, note) => note('rssIdle', rssMb(proxy.running)))
-    await each((proxy) => smallRequests(proxy, plan.warmMs))
-    await bursts(each, plan.bursts, 'cpu')
-    await each((proxy, note) => note('rss', rssMb(proxy.running)))
-    await each((proxy) => bigResponses(proxy, 1))
-    for (let body = 0; body < plan.bodies; body += 1)
-      await each(async (proxy, note) => note('down', await bigResponses(proxy, 1)))
-    for (const count of OTHER_LOADS) await bursts(each, plan.otherBursts, `cpu${count}`, count)
-  })
-  say('HTTPS')
-  await sideBySide(orders(bench.urls.tls), async (proxies) => {
-    const each = inTurns(proxies)
-    await each((proxy) => smallRequests(proxy, plan.warmMs))
-    await bursts(each, plan.tlsBursts, 'cpuTls')
-  })
-  say('allocation and cold starts')
-  for (const name of [OWN, 'floor']) {
-    const upstream = bench.urls.plain
-    record(name, 'allocated', await allocation({ ...bench, name, upstream }))
+/** All figures of this proxy and its peers. */
+const measureAll = async ({ plan, ...bench }) => {
+  const native = plan.nativePeers ? Object.keys(NATIVE_PEERS).filter(isInstalled) : []
+  const [onlyNode, all] = [
+    [OWN, FLOOR, FASTIFY],
+    [OWN, FLOOR, FASTIFY, ...native],
+  ].map((names) => names.map((name) => ({ name, label: name })))
+  // Peers are compared with 64 connections alone; the other loads show the distance to the floor.
+  const subjects = (kind, figure) => {
+    if (kind === 'tls') return onlyNode
+    if (figure === undefined || figure === '64 connections') return all
+    return onlyNode.slice(0, 2)
   }
-  for (let start = 0; start < plan.coldStarts; start += 1) {
-    for (const name of shuffled([BARE, ...names])) {
-      const { running, coldMs } = await launch({ ...bench, name, upstream: bench.urls.plain })
+  const samples = await measurePairs({ ...bench, ...plan, subjects })
+  const upstream = bench.urls.plain
+  for (const name of [OWN, FLOOR]) {
+    const value = await allocation({ ...bench, name, upstream })
+    samples.push({ figure: 'allocated', label: name, start: 1, round: 0, value })
+  }
+  for (let start = 1; start <= plan.coldStarts; start += 1) {
+    for (const name of shuffled([BARE, OWN, FLOOR, FASTIFY])) {
+      const { running, coldMs } = await launch({ ...bench, name, upstream })
       await running.stop()
-      record(name, 'cold', coldMs)
+      samples.push({ figure: 'cold start', label: name, start, round: 0, value: coldMs })
     }
   }
+  return samples
 }
 
-const barTable = (samplesOf) =>
+/** This build next to the one of another checkout: each figure's ratio. */
+const compareBuilds = async ({ directory, starts, ...bench }) => {
+  const built = join(directory, 'dist/main.js')
+  const subjects = () => [
+    { name: OWN, label: 'this build' },
+    { name: OWN, label: 'the other', built },
+  ]
+  const samples = await measurePairs({ ...bench, bursts: FULL.bursts, starts, subjects })
+  const rows = LOADS.map(([figure]) => {
+    const { value, least, most } = ratio(samples, figure, 'this build', 'the other')
+    return [figure].concat([value, least, most].map((number) => number.toFixed(3)))
+  })
+  return table([['CPU for a call', 'median', 'least', 'most'], ...rows])
+}
+
+const barTable = (samples) =>
   table([
-    ['bar', 'at most', 'measured', ''],
-    ...BARS.map(([name, figure, peer, bar]) => {
-      const own = samplesOf(OWN, figure)
-      const peers = peer === undefined ? own.map(() => 1) : samplesOf(peer, figure)
-      const { value, error } = estimate(own.map((sample, index) => sample / peers[index]))
-      const digits = peer === undefined ? 0 : 2
-      const measured = `${value.toFixed(digits)} ± ${error.toFixed(digits)}`
-      return [name, bar.toFixed(digits), measured, value <= bar ? 'pass' : 'FAIL']
+    ['figure', 'divided by', 'at most', 'median', 'starts', ''],
+    ...BARS.map(([figure, peer, bar]) => {
+      const { value, least, most } = ratio(samples, figure, OWN, peer)
+      const range = `${least.toFixed(2)} to ${most.toFixed(2)}`
+      return [
+        figure,
+        peer,
+        bar.toFixed(2),
+        value.toFixed(2),
+        range,
+        value <= bar ? 'met' : 'MISSED',
+      ]
     }),
   ])
 
-const figureTable = (samplesOf) =>
-  table([
-    ['', ...COLUMNS.map(([title]) => title)],
-    ...Object.keys(SUBJECTS).map((name) =>
-      [name].concat(
-        COLUMNS.map(([, figure, digits]) => {
-          const samples = samplesOf(name, figure)
-          return samples.length === 0 ? '' : median(samples).toFixed(digits)
+const figureTable = (samples) => {
+  const labels = [...new Set(samples.map(({ label }) => label))]
+  return table([
+    ['', ...COLUMNS.map(([, title]) => title)],
+    ...labels.map((label) =>
+      [label].concat(
+        COLUMNS.map(([figure, , digits]) => {
+          const some = samples.filter(
+            (sample) => sample.figure === figure && sample.label === label,
+          )
+          return some.length === 0 ? '' : median(some.map(({ value }) => value)).toFixed(digits)
         }),
       ),
     ),
   ])
+}
 
 /** Replaces the results of this Node's major version in the document. */
 const writeDocument = (version, text) => {
@@ -243,23 +205,16 @@ const main = async () => {
   const plan = quick ? QUICK : FULL
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
   const dir = mkdtempSync(join(tmpdir(), 'isales-bench-'))
-  const samples = new Map()
-  const record = (name, figure, value) => {
-    const key = `${name} ${figure}`
-    samples.set(key, [...(samples.get(key) ?? []), value])
-  }
-  const samplesOf = (name, figure) => samples.get(`${name} ${figure}`) ?? []
   const upstream = await startUpstream({ dir, core: CORES.load })
   const urls = { plain: upstream.url, tls: upstream.tlsUrl }
-  const bench = { plan, record, node, dir, urls, caFile: upstream.caFile }
+  const bench = { say, node, dir, urls, caFile: upstream.caFile }
+  let samples
   try {
     if (against !== undefined) {
-      const rows = await compare({ ...bench, say, directory: against, starts: Number(starts) })
-      print(table([['CPU for each call', 'median', 'least', 'most'], ...rows]))
+      print(await compareBuilds({ ...bench, directory: against, starts: Number(starts) }))
       return
     }
-    for (let nth = 1; nth <= plan.cycles; nth += 1)
-      await cycle({ ...bench, say: (text) => say(`cycle ${nth}/${plan.cycles}: ${text}`) })
+    samples = await measureAll({ ...bench, plan })
   } finally {
     stopLoad()
     await upstream.stop()
@@ -267,8 +222,8 @@ const main = async () => {
   }
   const date = new Date().toISOString().slice(0, 10)
   const busy = load > BUSY ? ` The machine had other work (load ${load.toFixed(1)}).` : ''
-  const heading = `${date}, Node ${version}, ${machine()}, ${plan.cycles} cycles.${busy}`
-  const text = [heading, barTable(samplesOf), figureTable(samplesOf)].join('\n\n')
+  const heading = `${date}, Node ${version}, ${machine()}, ${plan.starts} starts.${busy}`
+  const text = [heading, barTable(samples), figureTable(samples)].join('\n\n')
   print(text)
   if (!quick) writeDocument(version.split('.')[0].slice(1), text)
 }

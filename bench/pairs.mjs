@@ -1,0 +1,86 @@
+// The figures of several proxies, side by side, in paired bursts. Two processes of one program differ by up to 5 %, however
+// long they run, and other work of the machine comes and goes. So every ratio is taken between bursts that follow each
+// other within a second, a start's ratio is the median of its rounds, and a figure is the median of several starts, shown
+// with the least and the most of them.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { bigResponses, burstMs, sideBySide, smallRequests } from './measure.mjs'
+import { rssMb } from './process.mjs'
+import { median, shuffled } from './report.mjs'
+
+/** V8 compiles the code of a proxy, on other threads, for its first five seconds under load. */
+const WARM_MS = 5000
+/** The first burst with more connections also opens them, and is not counted. */
+const SETTLE_MS = 400
+const IDLE_MS = 500
+const DOWNLOADS = 3
+
+/** Figure, upstream, connections; each is CPU in µs for a call. */
+export const LOADS = [
+  ['64 connections', 'plain', 64],
+  ['1 connection', 'plain', 1],
+  ['256 connections', 'plain', 256],
+  ['1,000 connections', 'plain', 1000],
+  ['HTTPS', 'tls', 64],
+]
+
+/**
+ * Samples `{ figure, label, start, round, value }`. `subjects(kind, figure)` says what is measured with an upstream, or
+ * with one of its figures: `label`, `name`, and `built` for another build of this proxy.
+ */
+export const measurePairs = async ({ subjects, starts, bursts, say, ...bench }) => {
+  const samples = []
+  for (let start = 1; start <= starts; start += 1) {
+    for (const kind of ['plain', 'tls']) {
+      const record = ({ label }, figure, round, value) =>
+        samples.push({ figure, label, start, round, value })
+      const order = { ...bench, upstream: bench.urls[kind] }
+      const orders = subjects(kind).map((subject) => Object.assign({}, order, subject))
+      const measured = (proxies, figure) => {
+        const labels = new Set(subjects(kind, figure).map(({ label }) => label))
+        return proxies.filter(({ label }) => labels.has(label))
+      }
+      await sideBySide(orders, async (proxies) => {
+        await sleep(IDLE_MS)
+        for (const proxy of proxies) record(proxy, `RSS idle, ${kind}`, 0, rssMb(proxy.running))
+        for (const proxy of proxies) await smallRequests(proxy, WARM_MS)
+        for (const [figure, , connections] of LOADS.filter(([, needs]) => needs === kind)) {
+          const some = measured(proxies, figure)
+          for (const proxy of some) await smallRequests(proxy, SETTLE_MS, connections)
+          await inRounds(some, bursts, async (proxy, round, ms) => {
+            const { cpuUs } = await smallRequests(proxy, ms, connections)
+            record(proxy, figure, round, cpuUs)
+          })
+        }
+        for (const proxy of proxies) record(proxy, `RSS, ${kind}`, 0, rssMb(proxy.running))
+        const some = measured(proxies, `50 MiB, ${kind}`)
+        await inRounds(some, DOWNLOADS, async (proxy, round) =>
+          record(proxy, `50 MiB, ${kind}`, round, await bigResponses(proxy, 1)),
+        )
+      })
+    }
+    say(`start ${start} of ${starts}`)
+  }
+  return samples
+}
+
+const inRounds = async (proxies, count, visit) => {
+  for (let round = 0; round < count; round += 1) {
+    const ms = burstMs()
+    for (const proxy of shuffled(proxies)) await visit(proxy, round, ms)
+  }
+}
+
+/** A figure of `own` divided by that figure of `peer`: the median of the starts, and their bounds. */
+export const ratio = (samples, figure, own, peer) => {
+  const chosen = samples.filter((sample) => sample.figure === figure)
+  const valuesOf = (label, start) =>
+    chosen
+      .filter((sample) => sample.label === label && sample.start === start)
+      .toSorted((a, b) => a.round - b.round)
+      .map(({ value }) => value)
+  const ratios = Array.from(new Set(chosen.map(({ start }) => start)), (start) => {
+    const peers = valuesOf(peer, start)
+    return median(valuesOf(own, start).map((value, round) => value / peers[round]))
+  })
+  return { value: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) }
+}
