@@ -7,6 +7,8 @@ export interface NodeCall {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly requestId: string
+  /** `begin`: the request is one that others wait for. `refused`: its body could not be read, and the listener has responded. */
+  readonly connection: { begin(): void; readonly refused: boolean }
   readonly validated: {
     /** The origin-form. */
     readonly target: string

@@ -13,7 +13,7 @@ import {
   type ObsLoginOutcome,
   type ObsRefreshOutcome,
 } from './outcomes.ts'
-import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './causes.ts'
+import { REFUSALS, type Refusal } from './causes.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import { accessFields, type Log, createThrottledLog } from './log/index.ts'
 import { codeOfHandshake } from './causes.ts'
@@ -99,21 +99,14 @@ export function createObservers(
 
     /** Of the listener itself. Requests of the admin listener are counted only where they were too many. */
     of(listener: 'proxy' | 'admin') {
-      /** A failure of which the listener knows the code and nothing else. */
-      const failed = (code: ProblemCode, requestId: string): void => {
-        const { status } = PROBLEMS[code]
-        record.callEnded({ method: '', target: '', status, code, requestId })
-      }
       return {
-        onRefused(refusal: Refusal, requestId?: string, client?: string): void {
+        onRefused(end: EndedRequest): void {
+          const { refusal = 'parser', code, requestId, client } = end
           if (listener === 'admin' && refusal !== 'connections') return
-          const code = REFUSALS[refusal][0]
           metrics.refused(code, refusal)
-          // Without a request id no request came: the connection was closed to stay under the cap.
-          if (listener === 'proxy' && requestId !== undefined) failed(code, requestId)
-          if (refusal === 'connections')
-            logThrottled('connections-full', refusal, { listener, requestId })
-          else logRefused(refusal, requestId, client)
+          if (listener === 'proxy' && requestId !== '') record.callEnded(end)
+          if (refusal === 'connections') logThrottled('connections-full', refusal, { listener })
+          else logRefused(refusal, requestId === '' ? undefined : requestId, client)
         },
         onHandshakeFailure(reason) {
           metrics.count('client_handshake_failures_total', { reason })

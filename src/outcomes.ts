@@ -33,14 +33,23 @@ export interface EndedRequest {
   readonly replay?: ReplayOutcome | undefined
 }
 
-/** A request that was refused before it was forwarded. */
+/**
+ * A request that was refused before it was forwarded.
+ *
+ * @param request as far as it could be read.
+ * @param requestId of the response. Default: none was sent.
+ */
 export function refusedRequest(
-  { method = '', url: target = '', socket }: Pick<IncomingMessage, 'method' | 'url' | 'socket'>,
+  request: Pick<IncomingMessage, 'socket'> & {
+    readonly method?: string | undefined
+    readonly url?: string | undefined
+  },
   refusal: Refusal,
-  requestId: string,
+  requestId = '',
 ): EndedRequest {
+  const { method = '', url: target = '', socket } = request
   const code = REFUSALS[refusal][0]
-  const { status } = PROBLEMS[code]
+  const status = requestId === '' ? 0 : PROBLEMS[code].status
   return { method, target, status, code, refusal, client: socket.remoteAddress, requestId }
 }
 

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { REFUSALS, type Refusal } from '../causes.ts'
+import { refusedRequest, type EndedRequest } from '../outcomes.ts'
 import { problemBytes, writeProblem } from '../problem.ts'
 
 export interface ConnectionOptions {
@@ -15,14 +16,17 @@ export interface ConnectionOptions {
     response: ServerResponse,
     connection: Connection,
   ) => void
-  /** Each response that was made here, with the request id in it; without one, the connection was closed. */
-  readonly onRefused: (refusal: Refusal, requestId?: string, client?: string) => void
+  /** Each request that was refused here. Without a request id it got no response: the connection was closed. */
+  readonly onRefused: (request: EndedRequest) => void
 }
 
 /** Requests that may come before the response to the one in progress. They are parsed, which takes memory. */
 const MAX_AHEAD = 16
 /** Milliseconds for which a client may go on sending what nobody wants. */
 const MAX_LINGER = 2000
+/** What can be said of a request whose head is malformed, if it began with the packet. */
+const REQUEST_LINE = /^([A-Z]+) (\/[^ \r\n]*)/
+const MAX_LINE = 2048
 /** Bytes of the last chunk of a body, without trailers. */
 const LAST_CHUNK = '0\r\n\r\n'.length
 
@@ -37,6 +41,8 @@ export class Connection {
   readonly #place: Place | undefined
   /** Until the kernel has the last byte of it. */
   #current: ServerResponse | undefined
+  /** The request in progress was refused and reported here. */
+  refused = false
   /** Requests that came before the response to the one in progress. */
   #ahead = 0
   /** Bytes received when the next request begins. */
@@ -69,17 +75,19 @@ export class Connection {
   /**
    * What came could not be read. When it is in the body of the request in progress, the response to that one says so.
    * Behind that request, the connection closes after the response.
+   *
+   * @param packet in which the error was found.
    */
-  fail(refusal: Refusal): void {
+  fail(refusal: Refusal, packet?: Buffer): void {
     const current = this.#current
     if (current === undefined) {
-      if (this.#socket.writable) this.#refuseUnread(refusal)
+      if (this.#socket.writable) this.#refuseUnread(refusal, packet)
     } else if (!current.req.complete && !current.headersSent) this.#refuse(current, refusal)
     // The client has left.
     else if (this.#socket.readableEnded) this.#socket.destroy()
     else if (current.shouldKeepAlive) {
       current.shouldKeepAlive = false
-      this.#options.onRefused(refusal)
+      this.#options.onRefused(refusedRequest({ socket: this.#socket }, refusal))
     }
   }
 
@@ -119,6 +127,7 @@ export class Connection {
 
   #begin(response: ServerResponse): void {
     this.#current = response
+    this.refused = false
     this.#options.gate.idle(this.#place)
     if (this.#options.closing()) response.shouldKeepAlive = false
     if (response.req.headers.upgrade !== undefined) this.#ignoreUpgrade(response)
@@ -134,13 +143,13 @@ export class Connection {
     if (!shouldKeepAlive) this.#linger()
   }
 
-  #refuseAhead({ rawHeaders }: IncomingMessage): void {
+  #refuseAhead(request: IncomingMessage): void {
     this.#ahead += 1
     // Node keeps the request until the connection is closed.
-    rawHeaders.length = 0
+    request.rawHeaders.length = 0
     if (this.#ahead > MAX_AHEAD) {
       this.#socket.destroy()
-      this.#options.onRefused('pipelined')
+      this.#options.onRefused(refusedRequest(request, 'pipelined'))
       return
     }
     if (this.#current !== undefined) this.#current.shouldKeepAlive = false
@@ -155,15 +164,18 @@ export class Connection {
   /** Responds to a request, and closes the connection. */
   #refuse(response: ServerResponse, refusal: Refusal): void {
     const requestId = randomUUID()
-    this.#options.onRefused(refusal, requestId, this.#socket.remoteAddress)
+    this.refused = true
+    this.#options.onRefused(refusedRequest(response.req, refusal, requestId))
     response.shouldKeepAlive = false
     writeProblem(response, REFUSALS[refusal][0], { requestId, refusal })
   }
 
   /** Closes the connection with a response to what could not be read. */
-  #refuseUnread(refusal: Refusal): void {
+  #refuseUnread(refusal: Refusal, packet?: Buffer): void {
     const requestId = randomUUID()
-    this.#options.onRefused(refusal, requestId, this.#socket.remoteAddress)
+    const socket = this.#socket
+    const [, method, url] = REQUEST_LINE.exec(packet?.toString('latin1', 0, MAX_LINE) ?? '') ?? []
+    this.#options.onRefused(refusedRequest({ method, url, socket }, refusal, requestId))
     this.#socket.write(problemBytes(REFUSALS[refusal][0], { requestId, refusal }))
     this.#linger()
   }
@@ -225,11 +237,11 @@ interface Place {
 export class Gate {
   readonly #max: number
   /** A connection was closed in favor of a new one. */
-  readonly #onClosed: () => void
+  readonly #onClosed: (socket: Socket) => void
   readonly #places = new Map<string, Place>()
   #turns = 0
 
-  constructor(max: number, onClosed: () => void) {
+  constructor(max: number, onClosed: (socket: Socket) => void) {
     this.#max = max
     this.#onClosed = onClosed
   }
@@ -276,8 +288,8 @@ export class Gate {
     if (longest === undefined) return
     // `close` comes in a later turn, and more connections in this one.
     this.#places.delete(longest[0])
+    this.#onClosed(longest[1].socket)
     longest[1].socket.destroy()
-    this.#onClosed()
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type TlsFiles,
 } from '../config/index.ts'
 import type { Refusal } from '../causes.ts'
+import { refusedRequest, type EndedRequest } from '../outcomes.ts'
 import { Connection, Gate } from './connections.ts'
 import { addressText, listen } from './listen.ts'
 
@@ -24,6 +25,9 @@ export interface ListenerLimits extends Pick<Config, 'listenMaxConnections'> {
   readonly keepAlive: number
 }
 
+/** What the one that serves a request may know and tell of its connection. */
+type ConnectionOfRequest = Pick<Connection, 'begin' | 'refused'>
+
 export interface ListenerOptions {
   /** Gives the address. */
   readonly setting: string
@@ -35,17 +39,18 @@ export interface ListenerOptions {
   /**
    * Each request that is served, one with `Expect` included: write 100 with `response.writeContinue()` before reading the
    * body of one that expects `100-continue`. It must not throw. Call `begin` when the request is one that others wait
-   * for: from then to the end of the response its connection is not closed.
+   * for: from then to the end of the response its connection is not closed. A request whose body cannot be read is refused
+   * and reported here: `refused` says so when its response has closed.
    */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
-    connection: { begin(): void },
+    connection: ConnectionOfRequest,
   ) => void
   readonly limits: ListenerLimits
   readonly clock: Clock
-  /** Each request that was refused here, with the request id of its response; without one, a connection that was closed. */
-  readonly onRefused: (refusal: Refusal, requestId?: string, client?: string) => void
+  /** Each request that was refused here. Without a request id it got no response: the connection was closed. */
+  readonly onRefused: (request: EndedRequest) => void
   /** Each TLS handshake of a client that failed. */
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
@@ -67,7 +72,9 @@ export function createListener(options: ListenerOptions) {
   const connections = new Map<Socket, Connection>()
   let draining = false
   const server = createServer(options)
-  const gate = new Gate(limits.listenMaxConnections, () => onRefused('connections'))
+  const gate = new Gate(limits.listenMaxConnections, (socket) =>
+    onRefused(refusedRequest({ socket }, 'connections')),
+  )
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => gate.enter(socket))
@@ -94,7 +101,7 @@ export function createListener(options: ListenerOptions) {
   server.on('clientError', (error: ParserError, socket: Socket) => {
     const refusal = refusalOf(error)
     if (refusal === undefined) socket.destroy()
-    else connections.get(socket)?.fail(refusal)
+    else connections.get(socket)?.fail(refusal, error.rawPacket)
   })
   // Node gives it to `clientError`, too, which closes the connection.
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {

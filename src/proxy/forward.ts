@@ -38,7 +38,6 @@ export interface ForwardOptions {
 
 /** A request of the port for clients. */
 export interface Call extends NodeCall {
-  readonly connection: { begin(): void }
   readonly validated: ValidRequest
 }
 
@@ -338,7 +337,7 @@ class Forwarding implements BodyOwner {
   }
 
   #report(): void {
-    const { request, response, validated, requestId } = this.#call
+    const { request, response, validated, requestId, connection } = this.#call
     const ending = this.#ending
     const isFailed = ending.do === 'fail'
     const isRelayed = ending.do === 'relay'
@@ -352,7 +351,7 @@ class Forwarding implements BodyOwner {
       client: isFailed && ending.refusal ? request.socket.remoteAddress : undefined,
       rejected: isRelayed && ending.rejected,
       page: isRelayed && ending.page,
-      isCountedElsewhere: response.headersSent && ending.do === 'nothing',
+      isCountedElsewhere: connection.refused,
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#exchanges,

@@ -36,9 +36,9 @@ export async function startListener(
     clock: systemClock,
     address: { host: '127.0.0.1', port: 0 },
     onRequest,
-    onRefused(refusal, requestId) {
-      refused.push(refusal)
-      requestIds.push(requestId)
+    onRefused({ refusal, requestId }) {
+      if (refusal !== undefined) refused.push(refusal)
+      requestIds.push(requestId === '' ? undefined : requestId)
     },
     ...options,
     limits: { ...LIMITS, ...options.limits },

@@ -133,7 +133,7 @@ export async function scene({ newer = true } = {}) {
       requestId: undefined,
       expectsContinue: false,
     }
-    const connection = { begin: () => undefined }
+    const connection = { begin: () => undefined, refused: false }
     forward({ request, response, connection, validated, requestId: 'id-1' })
   })
   server.listen(0, '127.0.0.1')
