@@ -2,16 +2,16 @@ export const SECOND = 1000
 export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 
-/** Of milliseconds, to the millisecond. */
+/** Converts milliseconds to seconds, rounded to a millisecond. */
 export function secondsOf(ms: number): number {
   return Math.round(ms) / SECOND
 }
 
-/** The monotonic clock and its timers. Tests pass in one of their own. */
+/** A monotonic clock and its timers. Tests pass in a clock of their own. */
 export interface Clock {
-  /** Milliseconds. Never goes back, whatever happens to the date. */
+  /** Milliseconds. Never goes back, even if the date changes. */
   now(): number
-  /** A time over 24 days is taken as 24 days. The timer does not keep the process alive. */
+  /** Times are capped at 24 days. The timer does not keep the process alive. */
   setTimer(run: () => void, ms: number): Timer
 }
 
@@ -19,7 +19,7 @@ export interface Timer {
   cancel(): void
 }
 
-/** Resolves after so many milliseconds, or as soon as the signal is aborted. */
+/** Resolves after `ms` milliseconds, or as soon as the signal is aborted. */
 export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve()
@@ -33,13 +33,13 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
-/** Node fires a timer immediately when its delay is over this. */
+/** Node fires a timer immediately if its delay exceeds this value. */
 const MAX_TIMER = 2 ** 31 - 1
 
 /**
- * CLOCK_MONOTONIC: a changed date does not move it, and it runs while the process is stopped. Node fires timers before
- * it reads: a response that came while the process did not run would be too late. So what a timer does is done after
- * the reads.
+ * Uses CLOCK_MONOTONIC, which a changed date does not move and which runs while the process is stopped. Node fires
+ * timers before it reads from sockets, so a response that arrived while the process was stopped would be too late. The
+ * actions of timers therefore run after the reads.
  */
 export const systemClock: Clock = {
   now: () => performance.now(),

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 
-/** A request of a client on Node's own request and response, as the app of the port has it in `c.env`. */
+/** A client's request on Node's own request and response, as the port's app has it in `c.env`. */
 export interface NodeCall {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -10,7 +10,7 @@ export interface NodeCall {
   /** `begin`: the request is one that others wait for. `refused`: its body could not be read, and the listener has responded. */
   readonly connection: { begin(): void; readonly refused: boolean }
   readonly validated: {
-    /** The origin-form. */
+    /** Request target in origin-form. */
     readonly target: string
     /** The target without its query. */
     readonly path: string
@@ -18,9 +18,9 @@ export interface NodeCall {
   }
 }
 
-/** What an app gets beside the request. */
+/** Data that an app gets next to the request. */
 export interface RequestOrigin {
-  /** Of the client; undefined: it has left. */
+  /** Address of the client; undefined if it has disconnected. */
   readonly address: string | undefined
 }
 
@@ -29,7 +29,7 @@ interface FetchApp {
   readonly fetch: (request: Request, env: RequestOrigin) => Response | Promise<Response>
 }
 
-/** What a handler returns that responds by `c.env.response`, now or later. */
+/** Returned by a handler that responds through `c.env.response`, now or later. */
 export { RESPONSE_ALREADY_SENT }
 
 /**
@@ -39,27 +39,27 @@ export { RESPONSE_ALREADY_SENT }
  */
 export type Serve = (request: IncomingMessage, response: ServerResponse, target: string) => void
 
-/** Makes a request listener of a Hono app. The global `Request` and `Response` stay Node's own. */
+/** Turns a Hono app into a request listener. The global `Request` and `Response` stay Node's own. */
 export function serveHono(app: FetchApp): Serve {
   const respond = async (webRequest: Request, env: unknown): Promise<Response> => {
     const { incoming, outgoing } = env as HttpBindings
     const { remoteAddress: address } = incoming.socket
     const webResponse = await app.fetch(webRequest, { address })
-    // Who is refused has to connect again.
+    // A refused client has to connect again.
     if (webResponse.status >= 400) outgoing.shouldKeepAlive = false
     // The listener has responded to a request that broke off; a second response would throw.
     return outgoing.headersSent || outgoing.destroyed ? RESPONSE_ALREADY_SENT : webResponse
   }
   const serve = getRequestListener(respond, {
     overrideGlobalObjects: false,
-    // A request whose body nobody wants is dropped by Node, and its connection lingers.
+    // Not needed: Node itself drops an unread body, and the listener closes the connection after a linger.
     autoCleanupIncoming: false,
   })
   return (request, response, target) => {
-    // node-server makes a URL of Host, and refuses an HTTP/1.0 request without one and an empty port.
+    // node-server builds a URL from Host, and would refuse an HTTP/1.0 request without Host, and an empty port.
     request.url = `http://localhost${target}`
     serve(request, response).catch(() => {
-      // A whole response may not have reached the client yet.
+      // A complete response may not have reached the client yet.
       if (!response.writableEnded) response.destroy()
     })
   }

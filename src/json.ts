@@ -1,7 +1,7 @@
-/** A JSON object whose members nobody has checked yet. */
+/** A JSON object whose members are not validated yet. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
-/** The object that a text holds; undefined when it is not JSON, or something else than an object. */
+/** Parses a JSON object; undefined if the text is not JSON or not an object. */
 export function parseObject(text: string): JsonObject | undefined {
   try {
     const json: unknown = JSON.parse(text)

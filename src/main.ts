@@ -6,12 +6,12 @@ import { EXIT, runCommand } from './cli/index.ts'
 import { SECRET_VARIABLES } from './config/index.ts'
 import { lineOf, wordsOf } from './words/index.ts'
 
-/** What supervisors and images send to stop a program. By itself, Node would end on each with calls cut. */
+/** Signals with which supervisors and images stop a program. Node's default would cut calls. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const
 
 const env = { ...process.env }
-// They are gone before anything runs: no child process, dump of `process.env` or library finds them. /proc/PID/environ
-// keeps what the process was started with, for its own user and root; files keep secrets out of that, too.
+// Deletes secrets before anything runs, so that no child process, dump of `process.env` or library finds them.
+// /proc/PID/environ still shows the initial environment to the same user and root; files avoid that as well.
 for (const name of SECRET_VARIABLES) delete process.env[name]
 
 const stopping = new AbortController()
@@ -21,15 +21,15 @@ for (const signal of STOP_SIGNALS) {
     stopping.abort(signal)
   })
 }
-// Without a listener Node opens the inspector, on a loopback that all containers of a pod share. It shows every secret.
+// Without a listener, Node opens the inspector on a loopback that all containers of a pod share: secrets would leak.
 process.on('SIGUSR1', () => undefined)
-// From Node 22 on, each end of a connection buffers 64 KiB: 1,024 clients that do not read took 170 MiB, now some 110.
-// It costs a tenth more CPU for each MiB of a large body.
+// From Node 22 on, each end of a connection buffers 64 KiB: 1,024 clients that did not read took 170 MiB, now about
+// 110. The smaller buffer costs a tenth more CPU per MiB of a large body.
 setDefaultHighWaterMark(false, 16 * 1024)
 let hangUp = (): void => undefined
 process.on('SIGHUP', () => hangUp())
 
-/** Where a process number means the same process. The first namespace has one name on all machines. Empty: not known. */
+/** Returns where a process number is unique; empty if unknown. The first namespace has one name on all machines. */
 function processScope(): string {
   try {
     return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`
@@ -38,7 +38,7 @@ function processScope(): string {
   }
 }
 
-/** Neither message nor stack: they may quote what must not be shown. */
+/** Prints neither message nor stack, because they may quote a secret. */
 let report = (error: unknown): void | Promise<void> => {
   const name = error instanceof Error ? error.name : typeof error
   process.stderr.write(
@@ -54,10 +54,10 @@ const die = async (error: unknown): Promise<void> => {
 }
 process.on('uncaughtException', (error) => void die(error))
 process.on('unhandledRejection', (error) => void die(error))
-// Whoever reads our output may go before us (`check | head`): that is no reason to fail.
+// A reader may close the pipe early (`check | head`), which is not a failure.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
-// Ends by `process.exit` alone: when nothing keeps the process before that, something has been forgotten.
+// Only `process.exit` ends the program; an empty event loop before that means a forgotten promise.
 process.exitCode = EXIT.failed
 
 const code = await runCommand(process.argv.slice(2), {
@@ -78,7 +78,7 @@ const code = await runCommand(process.argv.slice(2), {
     report = how
   },
 })
-// All that was written must have left, and what may still be open must not keep the process.
+// Waits until all output is written; open handles must not keep the process alive.
 await Promise.all(
   [process.stdout, process.stderr].map(
     (stream) => new Promise<void>((resolve) => stream.write('', () => resolve())),

@@ -1,21 +1,21 @@
 import { METHODS, type ServerResponse } from 'node:http'
 import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './causes.ts'
 
-/** The documentation of this project: `type` of a problem and the run-book of a state are pages below it. */
+/** URL of the documentation. The `type` of a problem and the run-book of a state are pages below it. */
 export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'
 
-/** What Node's parser knows and the proxy lets in. */
+/** Methods that Node's parser knows and the proxy admits. */
 const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(', ')
 
 export interface ProblemDetails {
   readonly requestId: string
-  /** Milliseconds, for a 503; default and least 1 s. */
+  /** Milliseconds, for a 503; default and minimum 1 s. */
   readonly retryAfter?: number | undefined
-  /** Of a request that was refused; gives the `detail`. */
+  /** Reason of a refused request, which determines `detail`. */
   readonly refusal?: Refusal | undefined
 }
 
-/** RFC 9457: nothing of iSales' text, no stack, no secret. The headers are name, value, name, value. */
+/** Builds a problem (RFC 9457) without iSales's text, a stack or a secret. The headers are name, value, name, value. */
 function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: ProblemDetails) {
   const { status, sent, title } = PROBLEMS[code]
   const detail = refusal === undefined ? undefined : REFUSALS[refusal][1]
@@ -29,7 +29,7 @@ function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: P
   return { status, headers, body }
 }
 
-/** Responds with a problem. Before the end of the request it closes the connection: the rest is not the next request. */
+/** Responds with a problem. Closes the connection if the request has not ended: the rest is not the next request. */
 export function writeProblem(
   response: ServerResponse,
   code: ProblemCode,
@@ -40,14 +40,14 @@ export function writeProblem(
   response.writeHead(status, headers).end(body)
 }
 
-/** The same as bytes, for a connection whose request could not be read. It is to be closed behind them. */
+/** Returns a problem as bytes for a connection whose request is unreadable; the caller then closes the connection. */
 export function problemBytes(code: ProblemCode, details: ProblemDetails): string {
   const { status, headers, body } = problem(code, details)
   headers.push('Date', new Date().toUTCString(), 'Connection', 'close')
   return `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n${headerText(headers)}\r\n${body}`
 }
 
-/** Headers (name, value, name, value) as they are written on the wire, each with its line end. */
+/** Serializes headers (name, value, name, value) for the wire, each with its line end. */
 function headerText(headers: readonly string[]): string {
   return headers.map((part, index) => part + (index % 2 === 0 ? ': ' : '\r\n')).join('')
 }

@@ -1,7 +1,7 @@
 /**
- * Controls, bidirectional overrides and line separators, which a terminal would obey, as `\\x0d`.
+ * Escapes controls, bidirectional overrides and line separators, which a terminal would obey, as `\\x0d`.
  *
- * @param kept stays as it is, such as the line end of a text of several lines.
+ * @param kept characters that stay, such as the line end in a text of several lines.
  */
 export function printable(text: string, kept = ''): string {
   return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
@@ -11,7 +11,7 @@ export function printable(text: string, kept = ''): string {
   )
 }
 
-/** Spaces; a word or a Chinese character, with the punctuation that must stay beside it. */
+/** Spaces, or a word or a Chinese character with the punctuation that must stay next to it. */
 const PART = /\s+|（*(?:[^\s⺀-￯]+|[⺀-￯])[，。、；：？！）]*/g
 
 /** Breaks a text into lines of at most `width` columns; a longer word has a line of its own. */
@@ -30,7 +30,7 @@ export function fold(text: string, width: number): readonly string[] {
 
 type Rows = readonly (readonly string[])[]
 
-/** Aligned columns, two spaces apart; the last is not padded, and folded where the lines have a width. */
+/** Aligns columns, two spaces apart; the last is not padded, and folded if the lines have a width. */
 export function table(rows: Rows, width = Infinity): string {
   const widths: number[] = []
   for (const row of rows) {
@@ -47,7 +47,7 @@ export function table(rows: Rows, width = Infinity): string {
   return lines.map((line) => `${line.trimEnd()}\n`).join('')
 }
 
-/** The same, indented by two spaces and without the last line break. */
+/** Returns the same table, indented by two spaces and without the last line break. */
 export function indented(rows: Rows, width?: number): string {
   return table(
     rows.map((row) => ['', ...row]),
@@ -55,7 +55,7 @@ export function indented(rows: Rows, width?: number): string {
   ).trimEnd()
 }
 
-/** Chinese characters are two wide on a terminal. */
+/** Returns a text's width on a terminal, where a Chinese character is two columns wide. */
 function wide(text: string): number {
   return text.length + (text.match(/[⺀-￯]/g)?.length ?? 0)
 }

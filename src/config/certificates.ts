@@ -6,31 +6,31 @@ import type { Fact } from '../words/index.ts'
 import { Secret } from './secret.ts'
 import type { SettingProblem } from './settings.ts'
 
-/** What TLS needs, as PEM; what is not configured is undefined. It holds nothing else of the files. */
+/** PEM texts for one TLS context, without other contents of the files; undefined if not configured. */
 export interface TlsFiles {
-  /** The authorities that the other side is checked with. */
+  /** Authorities that verify the peer. */
   readonly ca?: string | undefined
-  /** The own certificate, and its chain. */
+  /** Own certificate and its chain. */
   readonly cert?: string | undefined
   readonly key?: Secret | undefined
-  /** When the own certificate ends, milliseconds since 1970. */
+  /** Expiry of the own certificate, in milliseconds since 1970. */
   readonly certEnd?: number | undefined
-  /** The earliest end of the authorities: which of them is needed is not known. */
+  /** Earliest expiry among the authorities, because any of them may be the one that the peer needs. */
   readonly caEnd?: number | undefined
 }
 
-/** One file of TLS: the variable that names it, and its path. */
+/** A TLS file: its path, and the variable that names it. */
 interface TlsFile {
   readonly name: string
   readonly path: string | undefined
 }
 
-/** Options of `tls.createSecureContext`. */
+/** Returns options for `tls.createSecureContext`. */
 export function secureContextOptions({ ca, cert, key }: TlsFiles): SecureContextOptions {
   return { ca, cert, key: key?.reveal() }
 }
 
-/** Reads the files that TLS for one use needs, and says what is wrong with them. Never throws. */
+/** Reads the files for one TLS context and reports their problems. Never throws. */
 export function readTls(
   files: Readonly<Record<'ca' | 'cert' | 'key', TlsFile>>,
   readFile: ReadFile = readSmallFile,
@@ -55,14 +55,14 @@ export function readTls(
   }
   const ca = read(files.ca, parseCertificates)
   const cert = read(files.cert, parseCertificates)
-  // A key alone is the business of the rules.
+  // A key without a certificate is reported by the rules between settings.
   const key = files.cert.path === undefined ? undefined : read(files.key, parseKey)
   const pem = key?.export({ type: 'pkcs8', format: 'pem' }).toString()
   if (key !== undefined && cert?.[0]?.checkPrivateKey(key) === false)
     report(files.key.name, 'other-key', ['otherSetting', files.cert.name])
   const refusal = problems.length === 0 && pem !== undefined && refusalOf(cert?.join(''), pem)
   if (refusal) report(files.cert.name, 'weak-certificate', ['detail', refusal])
-  // A bundle is of use as long as one authority in it is.
+  // A bundle needs only one valid authority.
   problems.push(...datesOf(files.cert.name, cert?.slice(0, 1)), ...datesOf(files.ca.name, ca))
   const tls = {
     ca: ca?.join(''),
@@ -74,7 +74,7 @@ export function readTls(
   return { tls, problems }
 }
 
-/** OpenSSL's code for a pair that is of no use for TLS, such as a key that is too short. Undefined: it takes the pair. */
+/** Returns OpenSSL's error code for a pair that TLS cannot use, such as one with a short key; otherwise undefined. */
 function refusalOf(cert: string | undefined, key: string): string | undefined {
   try {
     createSecureContext({ cert, key })
@@ -88,7 +88,7 @@ function endOf({ validTo }: X509Certificate): number {
   return Date.parse(validTo)
 }
 
-/** When none of them is valid now: when the last ended, or the first begins. */
+/** Reports when the last certificate expired, or when the first becomes valid, if none is valid now. */
 function datesOf(setting: string, certificates: readonly X509Certificate[] = []): SettingProblem[] {
   const last = Math.max(...certificates.map(endOf))
   const first = Math.min(...certificates.map(({ validFrom }) => Date.parse(validFrom)))
@@ -113,7 +113,7 @@ function parseCertificates(pem: string): readonly X509Certificate[] | Certificat
 
 function parseKey(pem: string): KeyObject | CertificateProblem {
   if (!/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(pem)) return 'no-key'
-  // Checked before OpenSSL sees it, which would ask for a passphrase at the terminal.
+  // Must precede OpenSSL, which would ask for a passphrase on the terminal.
   if (/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)) return 'encrypted-key'
   try {
     return createPrivateKey(pem)

@@ -3,10 +3,10 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { codeOf } from '../causes.ts'
 import type { Fact } from '../words/index.ts'
 
-/** Bytes; the bundle of all public authorities is a fifth of it, and a file with a password is smaller. */
+/** Maximum size in bytes: five times the bundle of all public authorities. */
 export const MAX_PEM = 1024 * 1024
 
-/** Why a file gave nothing. */
+/** Reason why a file could not be read. */
 export type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large'
 
 export type FileRead =
@@ -16,24 +16,23 @@ export type FileRead =
 /**
  * Reads a regular file of at most `limit` bytes. Never throws.
  *
- * @param flags more of `open(2)`. Default: none.
+ * @param flags additional flags of `open(2)`. Default: none.
  */
 export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
 /**
- * The path as an error may show it, in the name of the file that a person corrects: the units of config/systemd give the
- * service copies. Nothing unless it is in an existing directory other than `/`: a password that was given where its file
- * was asked for is not repeated.
+ * Returns the path of the original file for an error message; nothing unless its directory exists and is not `/`, so
+ * that a password that was set instead of a path is not repeated. The units of config/systemd give the service copies.
  */
 export function fileFacts(path: string | undefined): readonly Fact[] {
   if (path === undefined) return []
-  // Also of `//name`.
+  // `//name` also resolves to `/`.
   const directory = dirname(resolve(path))
   const isShown = isAbsolute(path) && directory !== '/' && existsSync(directory)
   return isShown ? [['file', originalOf(path)]] : []
 }
 
-/** Which file a person corrects. */
+/** Returns the original of a copied file. */
 export function originalOf(path: string): string {
   return path.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
 }
@@ -48,11 +47,11 @@ const PROBLEMS: Readonly<Record<string, FileProblem>> = {
 export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
   let file: number | undefined
   try {
-    // Without O_NONBLOCK the opening of a FIFO would wait for a writer for ever.
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer forever.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags)
     const stat = fstatSync(file)
     if (!stat.isFile()) return { ok: false, problem: 'no-file' }
-    // To the end, or until it is over the limit: the size that `stat` gives is 0 in procfs, and may be out of date.
+    // Reads to the end or past the limit, because the size from `stat` is 0 in procfs and may be outdated elsewhere.
     const bytes = Buffer.alloc(limit + 1)
     let length = 0
     for (let read = 1; read > 0 && length <= limit; length += read)

@@ -2,15 +2,15 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { parseEndpoint, urlHost, type ListenAddress } from './address.ts'
 import { REDACTED, Secret, withoutLogin } from './secret.ts'
 
-/** The limits of a number, as texts, and what each unit counts. */
+/** Limits of a number, as texts, and its units. */
 export interface Range {
   readonly min: string
   readonly max: string
-  /** From the smallest to the largest. A number without a unit counts in the one named ''. */
+  /** Multipliers from the smallest to the largest unit. The unit '' applies to a number without a unit. */
   readonly units: Readonly<Record<string, number>>
 }
 
-/** What each kind of value accepts, beside limits and choices: the same in every language. */
+/** Syntax of every kind of value, apart from limits and choices; the same in both languages. */
 const ACCEPTS = {
   address: 'HOST:PORT',
   choice: '',
@@ -34,7 +34,7 @@ const ACCEPTS = {
 }
 export type Kind = keyof typeof ACCEPTS
 
-/** `100ms…1h, off`, `HOST:PORT`. */
+/** Returns the accepted syntax, such as `100ms…1h, off` or `HOST:PORT`. */
 export function acceptsOf({
   kind,
   range,
@@ -44,34 +44,34 @@ export function acceptsOf({
   return [limits, ACCEPTS[kind], ...choices].filter((each) => each !== '').join(', ')
 }
 
-/** How a value is written in the environment. */
+/** Format of a value in the environment. */
 export interface Format<T = unknown> {
-  /** Names the phrase that says what is accepted; `words` has one for each kind. */
+  /** Key of the syntax in `ACCEPTS`. */
   readonly kind: Kind
-  /** Null: the text is no such value. */
+  /** Returns null for an invalid text. */
   readonly parse: (text: string) => T | null
-  /** A text that is accepted, for settings without a default. */
+  /** An accepted text, for settings without a default. */
   readonly example: string
-  /** Of a number, and of the length of a secret. */
+  /** Limits of a number, or of a secret's length. */
   readonly range?: Range
-  /** The closed set of texts, if there is one. */
+  /** Closed set of accepted texts, if any. */
   readonly choices?: readonly string[]
-  /** Spaces around the text belong to it. */
+  /** Keeps spaces around the text. */
   readonly verbatim?: true
-  /** The value is, or may hold, a secret: what may be shown of its text. */
+  /** Returns the part of the text that may be shown; set if the value is or may contain a secret. */
   readonly redact?: (text: string) => string
 }
 
 // Numbers.
 
-/** A number of a smallest unit, written with larger ones. */
+/** A number in the smallest unit, which may be written in larger units. */
 function numeric(kind: Kind, min: string, max: string, units: Range['units']): Format<number> {
   const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`)
   const read = (text: string): number => {
     const [, digits, unit = ''] = pattern.exec(text) ?? []
     const exact = Number(digits) * (units[unit] ?? 1)
     const value = Math.round(exact)
-    // 1.1 s is 1100.0000000000001 ms: binary fractions are not a finer unit.
+    // 1.1 s is 1100.0000000000001 ms: a binary rounding error does not count as a finer unit.
     return Math.abs(exact - value) <= 1e-6 * Math.max(1, value) ? value : Number.NaN
   }
   const [least, most] = [read(min), read(max)]
@@ -82,12 +82,12 @@ function numeric(kind: Kind, min: string, max: string, units: Range['units']): F
   return { kind, parse, example: max, range: { min, max, units } }
 }
 
-/** Milliseconds, written `250ms`, `2.8s`, `5m` or `1h`; a bare number is seconds. */
+/** Milliseconds, written `250ms`, `2.8s`, `5m` or `1h`; a bare number means seconds. */
 export function duration(min: string, max: string): Format<number> {
   return numeric('duration', min, max, { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 })
 }
 
-/** Bytes, written `64KiB`, `1.5MiB`, `1GiB`, or a bare number of bytes. */
+/** Bytes, written `64KiB`, `1.5MiB`, `1GiB`, or as a bare number of bytes. */
 export function size(min: string, max: string): Format<number> {
   return numeric('size', min, max, { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 })
 }
@@ -99,7 +99,7 @@ export function count(min: string, max: string): Format<number> {
 
 // Words and texts.
 
-/** One of a closed set of words. */
+/** A word from a closed set. */
 export function choice<const Words extends readonly string[]>(
   ...choices: Words
 ): Format<Words[number]> {
@@ -112,10 +112,10 @@ export const boolean: Format<boolean> = {
   parse: (text) => (text === 'true' ? true : text === 'false' ? false : null),
 }
 
-/** The value of `off`; in a `Config` it is undefined. */
+/** Parsed value of `off`, which becomes undefined in a `Config`. */
 export const OFF = Symbol('off')
 
-/** What the format accepts, or `off`. */
+/** Extends a format by `off`. */
 export function orOff<T>(format: Format<T>): Format<T | typeof OFF> {
   const { choices = [] } = format
   return {
@@ -127,11 +127,11 @@ export function orOff<T>(format: Format<T>): Format<T | typeof OFF> {
 
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]/
-/** Controls; quotes, which an env file of Docker keeps; a full-width comma. */
+/** Control characters, full-width commas, and quotes, which Docker keeps when it reads an env file. */
 // oxlint-disable-next-line no-control-regex
 const UNFIT = /[\u0000-\u001f\u007f"'\u2018-\u201f\uff0c]/
 
-/** A user of iSales: 1 to 49 bytes of UTF-8 without control characters, kept as it is. */
+/** A user of iSales: 1 to 49 bytes of UTF-8 without control characters, kept unchanged. */
 export const user: Format<string> = {
   kind: 'user',
   parse: (text) => (CONTROL.test(text) || Buffer.byteLength(text) > 49 ? null : text),
@@ -139,7 +139,7 @@ export const user: Format<string> = {
   verbatim: true,
 }
 
-/** Any text of so many bytes but NUL; it never prints. */
+/** Any text of at least `minBytes` bytes without NUL, which never prints. */
 export function secret(minBytes: number): Format<Secret> {
   const parse = (text: string): Secret | null =>
     text.includes('\0') || Buffer.byteLength(text) < minBytes ? null : new Secret(text)
@@ -147,14 +147,14 @@ export function secret(minBytes: number): Format<Secret> {
   return { kind: 'secret', parse, range, example: '…', redact: () => REDACTED, verbatim: true }
 }
 
-/** The path of a file or a directory. */
+/** Path of a file or a directory. */
 export const filePath: Format<string> = {
   kind: 'file',
   parse: (text) => (UNFIT.test(text) ? null : text),
   example: '/etc/isales/file',
 }
 
-/** Entries separated by commas; spaces around an entry are dropped. No entry may occur twice. */
+/** Entries separated by commas, without the spaces around them. No entry may occur twice. */
 function list<T extends string | number>(entry: Format<T>): Format<readonly T[]> {
   const parse = (whole: string): readonly T[] | null => {
     const texts = whole === '' ? [] : whole.split(',').map((one) => one.trim())
@@ -182,7 +182,7 @@ export const address: Format<ListenAddress> = {
   example: '127.0.0.1:8080',
 }
 
-/** A host name or address without port, in lower case; IPv6 in brackets, as a `Host` header has it. */
+/** A host name or address without a port, in lower case; IPv6 in brackets, as in a `Host` header. */
 const host: Format<string> = {
   kind: 'host-names',
   parse(text) {
@@ -194,7 +194,7 @@ const host: Format<string> = {
 }
 export const hosts = list(host)
 
-/** Common names or DNS names of client certificates, which are compared without regard to case. */
+/** Common names or DNS names of client certificates, compared case-insensitively. */
 export const clientNames: Format<readonly string[]> = {
   ...list({
     kind: 'client-names',
@@ -204,14 +204,14 @@ export const clientNames: Format<readonly string[]> = {
   example: 'cti-obs.example',
 }
 
-/** A name as TLS has it: without port, and no address (RFC 6066 section 3). */
+/** A TLS server name: no port and no address (RFC 6066 section 3). */
 export const serverName: Format<string> = {
   kind: 'server-name',
   parse: (text) => (HOST_NAME.test(text) && !isIPv4(text) ? text.toLowerCase() : null),
   example: 'service.besclouds.com',
 }
 
-/** The hosts that are reached without the egress proxy, in lower case and separated by commas. */
+/** Hosts that are reached without the egress proxy, in lower case and separated by commas. */
 export const noProxy: Format<string> = {
   kind: 'hosts',
   parse(text) {
@@ -221,7 +221,7 @@ export const noProxy: Format<string> = {
   example: '.svc,10.0.0.0/8',
 }
 
-/** The URL parser forgives what an operator should see: backslashes, tabs, a missing slash, other scripts. */
+/** Rejects what the URL parser silently repairs: backslashes, tabs, a missing slash, other scripts. */
 const HTTP_URL = /^https?:\/\/[\x21-\x5b\x5d-\x7e]+$/i
 
 function parseHttpUrl(text: string): URL | null {
@@ -230,14 +230,14 @@ function parseHttpUrl(text: string): URL | null {
   return url.pathname === '/' ? url : null
 }
 
-/** Scheme, host and port of a server, and nothing else. */
+/** Scheme, host and port of a server only. */
 export const origin: Format<string> = {
   kind: 'origin',
   parse: (text) => (text.includes('@') ? null : (parseHttpUrl(text)?.origin ?? null)),
   example: 'https://service.besclouds.com',
 }
 
-/** Null: the % in it escapes nothing, which the URL parser accepts. */
+/** Returns null if a % does not begin an escape, which the URL parser accepts. */
 function decode(text: string): string | null {
   try {
     return decodeURIComponent(text)
@@ -246,7 +246,7 @@ function decode(text: string): string | null {
   }
 }
 
-/** The egress proxy; a secret, for it may hold a password. `http://` is understood. */
+/** URL of the egress proxy, by `http://`; a secret, because it may contain a password. */
 export const proxyUrl: Format<Secret> = {
   kind: 'proxy-url',
   parse(text) {
@@ -259,7 +259,7 @@ export const proxyUrl: Format<Secret> = {
   redact: (url) => (url.includes('://') ? withoutLogin(url) : withoutLogin(`//${url}`).slice(2)),
 }
 
-/** Where the shared store is. */
+/** Address of the shared store. */
 export interface StoreAddress {
   readonly tls: boolean
   /** IPv6 without brackets. */
@@ -285,13 +285,13 @@ export const storeUrl: Format<StoreAddress> = {
     return { tls: s === 's', host, port, database: Number(database), user: known }
   },
   example: 'valkeys://isales-auth-proxy@valkey.example:6379',
-  // A password is not accepted, and still not shown.
+  // A password is invalid here, and must not be shown even so.
   redact: withoutLogin,
 }
 
 const MAX_PATH = 1024
 
-/** An absolute path without query, as the paths of calls have to be: another would never be forwarded. */
+/** An absolute path without a query, in the form that validation demands of calls; no call could match another form. */
 export const path: Format<string> = {
   kind: 'path',
   parse(text) {
@@ -304,17 +304,17 @@ export const paths: Format<readonly string[]> = { ...list(path), kind: 'paths' }
 
 // The token.
 
-/** Which headers of a business call carry which token. */
+/** Headers of a business call that carry a token, and the token that they carry. */
 export interface TokenHeader {
   readonly names: readonly string[]
-  /** Stands before the token (RFC 9110 section 11.1); empty: the token alone. */
+  /** Prefix of the token (RFC 9110 section 11.1); empty for a bare token. */
   readonly scheme: string
   readonly field: 'token' | 'refreshToken'
 }
 
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/
-/** Headers that frame or route a message, or end at the next hop: a token in one would break every call. */
+/** Headers that frame or route a message, or end at the next hop. A token in one of these would break every call. */
 const NOT_FOR_TOKENS = new RegExp(
   `^(?:${[
     'connection|date|expect|host|http2-settings|keep-alive|max-forwards|te|trailer',
@@ -331,7 +331,7 @@ const headerName: Format<string> = {
 }
 const headerNames = list(headerName)
 
-/** `NAME[,NAME]: [SCHEME ]{token}`, or with `{refreshToken}`. */
+/** `NAME[,NAME]: [SCHEME ]{token}`, or the same with `{refreshToken}`. */
 export const tokenHeader: Format<TokenHeader> = {
   kind: 'token-header',
   parse(text) {
@@ -345,16 +345,16 @@ export const tokenHeader: Format<TokenHeader> = {
   example: 'Authentication: Bearer {refreshToken}',
 }
 
-/** As `ISALES_TOKEN_HEADER` has it. */
+/** Formats a token header as `ISALES_TOKEN_HEADER` is written. */
 export function formatTokenHeader({ names, scheme, field }: TokenHeader): string {
   return `${names.join(',')}: ${scheme === '' ? '' : `${scheme} `}{${field}}`
 }
 
-/** How iSales says that a token is bad. */
+/** Responses with which iSales rejects a token. */
 export interface Rejections {
   /** From 400 to 499. */
   readonly statuses: readonly number[]
-  /** Values of `result` in a 200. */
+  /** Values of `result` in a response with status 200. */
   readonly results: readonly string[]
 }
 
@@ -373,7 +373,7 @@ export const rejections: Format<Rejections> = {
   example: '401,403,result=100401',
 }
 
-/** As `ISALES_REJECTED` has it. */
+/** Formats rejections as `ISALES_REJECTED` is written. */
 export function formatRejections({ statuses, results }: Rejections): string {
   return [...statuses, ...results.map((one) => `result=${one}`)].join(',')
 }

@@ -1,5 +1,5 @@
-// Everything that can be set, once: environment and files in, a `Config` and every problem out; certificates, secrets that
-// cannot print, and files that are read again when they change.
+// Reads every setting from environment and files into a `Config`, or reports all problems. Also certificates, secrets
+// that cannot print, and the reload of changed files.
 export { endpointOf, hostIn, isLoopback, urlHost, type ListenAddress } from './address.ts'
 export { secureContextOptions, type TlsFiles } from './certificates.ts'
 export { originalOf, readSmallFile, type ReadFile } from './files.ts'

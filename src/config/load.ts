@@ -18,39 +18,39 @@ import { unknownVariables } from './unknown-variables.ts'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * The whole configuration. Durations are milliseconds, sizes bytes; what is unset and has no default is undefined, and
- * so is `off`. The key `isalesUrl` is read from the variable `ISALES_URL`.
+ * The complete configuration. Durations are in milliseconds, sizes in bytes. A setting that is `off`, or unset without
+ * a default, is undefined. The key `isalesUrl` belongs to the variable `ISALES_URL`.
  */
 export type Config = Omit<Given, 'allowedPaths'> &
   ReturnType<typeof following> & {
-    /** The contents of the files that TLS needs, as they are now. */
+    /** Current contents of the TLS files. */
     readonly isalesTls: TlsFiles
     readonly listenTls: TlsFiles
   }
 
-/** One setting in force, as it may be shown to anybody who may see the status page. */
+/** A setting in force, without secrets, so that every reader of the status page may see it. */
 export interface EffectiveSetting {
   /** The environment variable. */
   readonly name: string
-  /** `[redacted]` for a secret; null when it is not set, or could not be read. */
+  /** `[redacted]` for a secret; null if it is unset or unreadable. */
   readonly value: string | null
   readonly source: 'default' | 'environment' | { readonly file: string }
 }
 
 export type Loaded = {
-  /** In the order of the documentation. */
+  /** In the documentation's order. */
   readonly settings: readonly EffectiveSetting[]
   /** Errors and warnings. */
   readonly problems: readonly SettingProblem[]
 } & (
   | { readonly ok: true; readonly config: Config }
-  /** `config`: what could be read all the same. */
+  /** `config` has the settings that could be read. */
   | { readonly ok: false; readonly config: PartialConfig }
 )
 
 type PartialConfig = { readonly [Key in keyof Config]?: Config[Key] | undefined }
 
-/** Reads everything that can be set, or says everything that is wrong. Never throws. */
+/** Reads every setting, and reports all problems at once. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
   const { given, settings, problems, isSet } = readSettings(env, readFile)
   problems.push(...brokenRules(given, isSet))
@@ -62,13 +62,13 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   }
   const isalesTls = tls('isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile')
   const listenTls = tls('listenClientCaFile', 'listenTlsCertFile', 'listenTlsKeyFile')
-  // What holds for the store is read at each connection; here it is only checked.
+  // The store's files are read at every connection; here they are only checked.
   tls('sessionStoreCaFile')
   const { sessionStorePasswordFile: password } = given
   const found = password === undefined ? '' : readText(password, readFile)
   if (typeof found === 'object')
     problems.push({ ...found, setting: nameOf('sessionStorePasswordFile') })
-  // Node itself obeys this variable, for iSales too.
+  // Node itself obeys this variable, also for iSales.
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
     problems.push({ setting: 'NODE_TLS_REJECT_UNAUTHORIZED', code: 'insecure-node', facts: [] })
   problems.push(...unknownVariables(env))
@@ -90,7 +90,7 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
 
 type FileKey = Extract<SettingKey, `${string}File`>
 
-/** The values of the settings. What could not be read has none. */
+/** Reads the values of all settings. A setting that could not be read has no value. */
 function readSettings(env: Environment, readFile: ReadFile) {
   const values: Record<string, unknown> = {}
   const problems: SettingProblem[] = []
@@ -104,10 +104,10 @@ function readSettings(env: Environment, readFile: ReadFile) {
     const { value = null, ...wrong } = why ? { problem: why } : parse(setting, input, text)
     if (wrong.problem) problems.push({ setting: variable, ...wrong.problem })
     if (text === undefined || value === null) return { name, value: null, source: 'default' }
-    // Only what is set, or has a default, has a key: `off` is undefined.
+    // `off` is a key with the value undefined; an unset setting without a default has no key.
     values[key] = value === OFF ? undefined : value
     const source = input.text === undefined ? 'default' : file ? { file } : 'environment'
-    // What takes any text may have been given a URL with a password, such as NO_PROXY.
+    // A setting that accepts any text, such as NO_PROXY, may contain a URL with a password.
     return { name, value: setting.redact?.(text) ?? withoutLogin(text), source }
   })
   const isSet = (key: SettingKey): boolean => set.has(key)
@@ -116,18 +116,18 @@ function readSettings(env: Environment, readFile: ReadFile) {
 
 type Problem = Omit<SettingProblem, 'setting'> & { readonly setting?: string }
 
-/** What a setting is read from. */
+/** Source of a setting's value. */
 interface Input {
-  /** To be named when the text is wrong. */
+  /** Variable to name if the text is invalid. */
   readonly variable: string
-  /** The path of the file that holds the text. */
+  /** Path of the file that contains the text. */
   readonly file?: string
-  /** Undefined: the setting is not set, or could not be read, and `why` says why. */
+  /** Undefined if the setting is unset, or could not be read for the reason in `why`. */
   readonly text?: string
   readonly why?: Problem
 }
 
-/** What an editor, `echo` or Windows adds is no part of a secret. */
+/** Line end that an editor, `echo` or Windows adds to a secret. */
 const LINE_END = /[\r\n]{1,2}$/
 
 function readInput(setting: Setting, env: Environment, readFile: ReadFile): Input {
@@ -138,7 +138,7 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   const raw = variable === fileName ? undefined : env[variable]
   const text = (verbatim ? raw?.replace(LINE_END, '') : raw?.trim()) || undefined
   if (file === undefined || fileName === undefined) {
-    // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
+    // Node replaces bytes that are not UTF-8 by U+FFFD. A login with such a password could only lock the account.
     if (text?.includes('\uFFFD')) return { variable, why: { code: 'not-utf8', facts: [] } }
     return text === undefined ? { variable } : { variable, text }
   }
@@ -149,10 +149,10 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   return typeof found === 'string' ? { ...input, text: found } : { ...input, why: found }
 }
 
-/** Bytes; no password is longer. */
+/** Maximum size in bytes; no password is longer. */
 const MAX_SECRET_FILE = 64 * 1024
 
-/** The text of a file without the line end of an editor, or what is wrong with it. */
+/** Returns a file's text without an editor's line end, or the problem with the file. */
 function readText(path: string, readFile: ReadFile): string | Problem {
   const read = readFile(path, MAX_SECRET_FILE)
   const facts = fileFacts(path)
@@ -165,7 +165,7 @@ function readText(path: string, readFile: ReadFile): string | Problem {
   }
 }
 
-/** The value of a text, what is wrong with it, or both where it is only doubtful. */
+/** Returns the value of a text, its problem, or both if the problem is only a warning. */
 function parse(
   setting: Setting,
   { variable, file }: Input,
@@ -185,7 +185,7 @@ function parse(
     const facts = [...doubt.facts, ...fileFacts(file)]
     return { value, problem: { ...doubt, setting: name, facts, isWarning: true } }
   }
-  // A URL may hold a password, and what was given for a file may be the secret itself.
+  // A URL may contain a password, and the text given as a path may be the secret itself.
   const isSecret = redact !== undefined || verbatim || kind === 'file' || text.includes('@')
   const facts: Fact[] = [['accepts', acceptsOf(setting)]]
   const found = text.length > 60 ? `${text.slice(0, 60)}…` : text
@@ -195,8 +195,8 @@ function parse(
 }
 
 /**
- * What an env file, a copied line or an input method adds to a user or a password. It may be meant so, and one that is
- * wrong costs an attempt to log in.
+ * Detects characters that an env file, a pasted line or an input method adds to a user or a password. They may be
+ * intended, but a wrong password costs a login attempt.
  */
 function typingAccident(name: string, text: string): Problem | undefined {
   const typing = (detail: string) => ({ code: 'typing', facts: [['detail', detail]] }) as const
@@ -204,7 +204,7 @@ function typingAccident(name: string, text: string): Problem | undefined {
   if (text !== text.trim()) return typing('spaces')
   if (/[\r\n]/.test(text)) return typing('lines')
   if (/^(["'\u2018-\u201f]).*["'\u2018-\u201f]$/su.test(text)) return typing('quotes')
-  // Full-width, or invisible.
+  // Full-width or invisible characters.
   if (/[\uff01-\uff5e\u3000\p{Cf}]/u.test(text)) return typing('odd-character')
   return /^(?:\/[\w.-]+){2,}$/.test(text) ? { code: 'is-path', facts: [] } : undefined
 }

@@ -5,7 +5,7 @@ import { loadConfig, type Config, type Environment, type Loaded } from './load.t
 import { Secret } from './secret.ts'
 import { FILE_VARIABLES, type SettingProblem } from './settings.ts'
 
-/** What files hold, in four parts: the settings of each, which may be named with `_FILE`, and what follows from them. */
+/** Groups of settings that `_FILE` may name, and the members of `Config` that follow from each group. */
 const PARTS = {
   credentials: {
     names: ['ISALES_USER', 'ISALES_PASSWORD'],
@@ -28,33 +28,34 @@ interface PartOf {
 export type Part = keyof typeof PARTS
 
 export interface ReloadListener {
-  /** A doubt about a part, before it is used. */
+  /** Reports a warning about a group, before the group is used. */
   readonly onWarning: (warning: SettingProblem) => void
-  /** `settings`: the variables that name the files of a part that is in use now. */
+  /** Reports that a group is now in use; `settings` are the variables that name its files. */
   readonly onReloaded: (settings: readonly string[]) => void
-  /** What is wrong with a part; what it held before stays in use. Called only when that has changed. */
+  /** Reports the problems of a group whose previous values stay in use. Called only if the problems changed. */
   readonly onProblems: (part: Part, problems: readonly SettingProblem[]) => void
 }
 
 interface ReloadOptions extends ReloadListener {
   readonly env: Environment
-  /** In force. */
+  /** The configuration in force at the start. */
   readonly config: Config
-  /** Each gets the configuration when its part is sound, and other than before. */
+  /** Each member receives the configuration if its group is valid and has changed. */
   readonly apply: Readonly<Record<Part, (latest: Config) => void>>
-  /** Milliseconds between two looks at the metadata of the files. Default 500. */
+  /** Milliseconds between two checks of the files' metadata. Default: 500. */
   readonly interval?: number
 }
 
-/** Milliseconds that a reload which somebody asks for waits for files at most. */
+/** Maximum milliseconds that a requested reload waits for files. */
 const MAX_WAIT = 1000
 
-/** Looks without another change before files are read: those that belong together are written one after the other. */
+/** Unchanged checks before files are read: files that belong together are written one after another. */
 const QUIET_LOOKS = 3
 
 /**
- * Reads the configuration again when one of its files has changed, which polling sees on every file system, be it a
- * rename over the file or the `..data` swap of a mounted Secret. What is wrong stays in force as it was, and is said once.
+ * Reads the configuration again when a file has changed. Polling works on every file system, for a rename over the file
+ * and for a mounted Secret's `..data` swap. A group with problems keeps its previous values; a problem is reported
+ * once.
  */
 export function watchFiles(options: ReloadOptions) {
   const { env, config, apply, interval = 500, onWarning, onReloaded, onProblems } = options
@@ -67,9 +68,9 @@ export function watchFiles(options: ReloadOptions) {
     hash: hashOf(config, keys),
     problems: '[]',
   }))
-  // All that a reload reads, also of the store.
+  // All files that a reload reads, also the store's.
   const paths = FILE_VARIABLES.map(pathOf).filter((path) => path !== '')
-  /** Inode, time of change and size of all files, at the last look and when they were last read. */
+  /** Inode, change time and size of all files, at the last check and at the last read. */
   const marks = { seen: '', read: '' }
   let quiet = 0
   let looking: Promise<void> | undefined
@@ -77,8 +78,8 @@ export function watchFiles(options: ReloadOptions) {
   let isClosed = false
 
   /**
-   * One file after the other: where a mount hangs, that takes one of Node's four threads for files and DNS, and what is
-   * read synchronously after the last of them is never begun.
+   * Checks one file after another: a mount that hangs then takes only one of Node's four threads for files and DNS, and
+   * the synchronous reads after the last check never begin.
    */
   async function lookAtAll(): Promise<void> {
     const found: string[] = []
@@ -106,7 +107,7 @@ export function watchFiles(options: ReloadOptions) {
       one.problems = JSON.stringify(errors)
       if (one.problems !== former) onProblems(part, errors)
       const hash = hashOf(latest, keys)
-      // What is back as it was is reported, too.
+      // Also reports a file that was restored to its previous contents.
       if (errors.length > 0 || (hash === one.hash && former === '[]')) continue
       one.hash = hash
       own.forEach(onWarning)
@@ -125,10 +126,10 @@ export function watchFiles(options: ReloadOptions) {
   }
 
   const now = (): Promise<void> => look().then(read)
-  // They may have changed since the configuration was read.
+  // The files may have changed since the configuration was read.
   if (paths.length > 0) void now().then(schedule)
   return {
-    /** Reads the files now. Resolves after a second at the latest. */
+    /** Reads the files now. Resolves within 1 s. */
     now: () => Promise.race([now(), delay(MAX_WAIT, undefined, { ref: false })]),
     close(): void {
       isClosed = true
@@ -137,7 +138,7 @@ export function watchFiles(options: ReloadOptions) {
   }
 }
 
-/** Differs when what these keys hold differs. */
+/** Returns a hash of the values of these keys, secrets included. */
 function hashOf(config: Loaded['config'], keys: readonly (keyof Config)[]): string {
   const revealed = (value: unknown): unknown => {
     if (value instanceof Secret) return { secret: value.reveal() }

@@ -4,7 +4,7 @@ import type { SettingCode } from '../causes.ts'
 import type { Secret } from './secret.ts'
 import { nameOf, type Given, type SettingKey, type SettingProblem } from './settings.ts'
 
-/** The first is of use only together with the second. */
+/** Pairs of settings of which the first requires the second. */
 const USEFUL_ONLY_WITH: readonly (readonly [SettingKey, SettingKey])[] = [
   ['isalesClientCertFile', 'isalesClientKeyFile'],
   ['isalesClientKeyFile', 'isalesClientCertFile'],
@@ -21,9 +21,9 @@ const USEFUL_ONLY_WITH: readonly (readonly [SettingKey, SettingKey])[] = [
 ]
 
 /**
- * What is wrong or doubtful between settings, from top to bottom. What could not be read is undefined, and its own problem.
+ * Reports problems between settings, in order. A setting that could not be read is undefined, and has its own problem.
  *
- * @param isSet also true for what is set and could not be read.
+ * @param isSet also true for a setting that is set but could not be read.
  */
 export function* brokenRules(
   given: Partial<Given>,
@@ -77,21 +77,21 @@ export function* brokenRules(
   if (clientDeadline >= 3000) yield warning('CLIENT_DEADLINE', 'long-deadline')
 }
 
-/** The variable to name: of a value that only a file holds, the one of the file. */
+/** Returns the variable to name in a problem, which is the file's variable if only a file can hold the value. */
 function variableOf(key: SettingKey): string {
   return key === 'sessionStoreKey' ? 'SESSION_STORE_KEY_FILE' : nameOf(key)
 }
 
 const WEAK = { characters: 12, different: 4 }
 
-/** Tickets can be tried against it at leisure, by whoever has one. */
+/** A weak secret can be guessed offline by anyone who has a ticket or a sealed value. */
 function isWeak(secret: Secret | undefined): boolean {
   if (secret === undefined) return false
   const characters = Array.from(secret.reveal())
   return characters.length < WEAK.characters || new Set(characters).size < WEAK.different
 }
 
-/** The password would cross a network in the clear. */
+/** Returns true if the password would cross a network in clear text. */
 function isPlainHttp(url: string): boolean {
   return url.startsWith('http:') && !isLoopback(endpointOf(new URL(url)).host)
 }

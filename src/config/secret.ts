@@ -2,15 +2,14 @@ import { inspect } from 'node:util'
 
 export const REDACTED = '[redacted]'
 
-/** Without user and password of each URL in it. A password may hold any character, so the last `@` counts. */
+/** Removes user and password from every URL in a text. A password may contain any character, so the last `@` counts. */
 export function withoutLogin(text: string): string {
   return text.replace(/\/\/.*@/s, `//${REDACTED}@`)
 }
 
 /**
- * A string that cannot print. Every conversion (template, JSON, inspect, concatenation, error cause)
- * yields `[redacted]`; only `reveal()` gives the text, so each place that lets a secret out can be found
- * by searching for that one word.
+ * A string that cannot print. Every conversion (template, JSON, inspect, concatenation, error cause) yields
+ * `[redacted]`. Only `reveal()` returns the text, so a search for this word finds every place that lets a secret out.
  */
 export class Secret {
   readonly #text: string
@@ -19,7 +18,7 @@ export class Secret {
     this.#text = text
   }
 
-  /** The text itself. Call it only where the secret is put on the wire or compared. */
+  /** Returns the text. Call it only to put the secret on the wire, to compare it, or to derive a hash or a key. */
   reveal(): string {
     return this.#text
   }

@@ -2,18 +2,18 @@ import type { SettingCode } from '../causes.ts'
 import type { Explained } from '../words/index.ts'
 import * as is from './formats.ts'
 
-/** What is known of a setting: how it is written, and what stands in when it is not set. */
+/** Definition of a setting: its format and its default. */
 interface Definition<T = unknown> extends is.Format<T> {
-  /** The text that stands in for an unset variable. */
+  /** Text to use for an unset variable. */
   readonly default?: string
   readonly required?: true
-  /** `NAME_FILE` may name a file that holds the value, or is the only way to give it. */
+  /** `NAME_FILE` may name a file that contains the value (`too`), or is the only way to set it (`only`). */
   readonly inFile?: 'too' | 'only'
-  /** The lower-case variable is read too, and wins, as with curl. */
+  /** The lower-case variable is also read, and takes precedence, as with curl. */
   readonly lowerCaseToo?: true
 }
 
-/** `off` is undefined, and so is what is not set and has no default. */
+/** `off` is undefined, as is an unset setting without a default. */
 type ValueOf<D> =
   D extends is.Format<infer T>
     ? D extends { readonly default: string } | { readonly required: true }
@@ -29,7 +29,7 @@ function preset<T>(text: string, format: is.Format<T>) {
   return { ...format, default: text }
 }
 
-/** Every setting, in the order of docs/configuration.md. One without a default is optional. */
+/** Every setting, in the order of docs/configuration.md. A setting without a default is optional. */
 const SETTINGS = {
   isalesUrl: { ...is.origin, ...required },
   isalesAllowHttp: preset('false', is.boolean),
@@ -80,9 +80,9 @@ type Definitions = typeof SETTINGS
 
 export type SettingKey = keyof Definitions
 
-/** What is set, or stands in by default. */
+/** Values that are set or have a default. */
 export type Given = { readonly [Key in SettingKey]: ValueOf<Definitions[Key]> } & {
-  /** Where a value came from a file, its path. */
+  /** Path of the file that a value was read from. */
   readonly [
     Key in SettingKey as Definitions[Key] extends { readonly inFile: string } ? `${Key}File` : never
   ]?: string | undefined
@@ -90,35 +90,35 @@ export type Given = { readonly [Key in SettingKey]: ValueOf<Definitions[Key]> } 
 
 const LOGIN = /auth\/login$/
 const PUBLISHED_PREFIX = '/rest/isales/v1/openapi/obs/'
-/** Whatever the configuration says, iSales responds to this path with a real token. */
+/** iSales responds to this path with a real token, independent of the configuration. */
 export const PUBLISHED_REFRESH_PATH = `${PUBLISHED_PREFIX}auth/refresh`
 
-/** What follows from the settings. Durations in milliseconds. */
+/** Derives values from the settings. Durations are in milliseconds. */
 export function following(given: Given) {
   const { isalesLoginPath, clientDeadline, maxInFlight } = given
-  // A gateway's prefix stands before both; rules demand the refresh path where nothing follows from the login path.
+  // A gateway's prefix precedes both paths. The rules demand a refresh path if none follows from the login path.
   const isPublished = LOGIN.test(isalesLoginPath)
   const prefix = isPublished ? isalesLoginPath.replace(LOGIN, '') : PUBLISHED_PREFIX
   const refreshPath = `${prefix}auth/refresh`
-  // With `off` the key is there, and undefined.
+  // With `off`, the key exists and its value is undefined.
   const isalesRefreshPath = 'isalesRefreshPath' in given ? given.isalesRefreshPath : refreshPath
   return {
     isalesRefreshPath,
-    /** Where CTI-OBS refreshes, even when the proxy does not refresh with iSales. */
+    /** Path of CTI-OBS's refreshes, even if the proxy does not refresh with iSales. */
     obsRefreshPath: isalesRefreshPath ?? refreshPath,
     isalesInterfacePath: `${prefix}business/interface`,
     allowedPaths: given.allowedPaths ?? [prefix],
-    /** How long connecting may take, TLS included: so short that it can be tried again before the deadline. */
+    /** Timeout for connecting, TLS included, short enough for a second attempt before the deadline. */
     isalesConnectTimeout: Math.ceil(clientDeadline / 3),
     isalesMaxConnections: Math.min(maxInFlight, 256),
     listenMaxConnections: Math.max(1024, maxInFlight + 24),
     drainTimeout: Math.max(25_000, clientDeadline + 5000),
-    /** CTI-OBS must log in, and each call needs a ticket. */
+    /** CTI-OBS must log in, and every call needs a ticket. */
     isObsLoginRequired: given.obsUser !== undefined,
   }
 }
 
-/** What is wrong or doubtful with a setting. Its facts hold no secret. */
+/** An error or a warning about a setting. Its facts contain no secret. */
 export interface SettingProblem extends Explained {
   /** The environment variable. */
   readonly setting: string
@@ -130,15 +130,15 @@ export interface SettingProblem extends Explained {
 /** A setting as plain data. */
 export interface Setting extends Definition {
   readonly key: SettingKey
-  /** The environment variable; of a value that only a file holds, the one that names the file. */
+  /** The environment variable, or the file's variable if only a file can hold the value. */
   readonly name: string
   /** `NAME_FILE`, if it may name a file that holds the value. */
   readonly fileName: string | undefined
-  /** What it is read from: `NAME`, `NAME_FILE`, `name`. */
+  /** Variables that it is read from: `NAME`, `NAME_FILE`, `name`. */
   readonly variables: readonly string[]
 }
 
-/** Every setting, once, in the order of the documentation. */
+/** Every setting once, in the documentation's order. */
 export const SETTING_LIST: readonly Setting[] = Object.entries<Definition>(SETTINGS).map(settingOf)
 
 function settingOf([key, definition]: [string, Definition]): Setting {
@@ -150,17 +150,17 @@ function settingOf([key, definition]: [string, Definition]): Setting {
   return { ...definition, key: key as SettingKey, name, fileName, variables }
 }
 
-/** The variables that may name a file whose content is read. */
+/** Variables that may name a file whose contents are read. */
 export const FILE_VARIABLES: readonly string[] = SETTING_LIST.flatMap(({ variables }) =>
   variables.filter((one) => one.endsWith('_FILE')),
 )
 
-/** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
+/** Variables that contain or may contain a secret. `main.ts` deletes them from the process's environment. */
 export const SECRET_VARIABLES = SETTING_LIST.filter(({ redact }) => redact).flatMap(
   ({ variables, fileName }) => variables.filter((one) => one !== fileName),
 )
 
-/** `ISALES_URL` of `isalesUrl`. */
+/** Returns the variable of a key: `ISALES_URL` for `isalesUrl`. */
 export function nameOf(key: string): string {
   return key.replaceAll(/[A-Z]/g, '_$&').toUpperCase()
 }

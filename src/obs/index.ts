@@ -1,6 +1,5 @@
-// What CTI-OBS logs in to. A local login gives it a ticket of this proxy in the shape that iSales publishes, so that the
-// real token stays here; the ticket is asked for before a call is forwarded, where OBS_USER is set. Wrong passwords
-// are slowed by address.
+// Login of CTI-OBS to this proxy. CTI-OBS receives a ticket in the shape that iSales publishes, so that the real token
+// stays here. If OBS_USER is set, every forwarded call needs a ticket. Wrong passwords are throttled by address.
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
@@ -13,13 +12,13 @@ interface ObsOptions extends Omit<ObsAppOptions, 'throttle'> {
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
-  /** A business call had no valid ticket. */
+  /** Called for a business call without a valid ticket. */
   readonly onTicketRefused: (call: NodeCall) => void
 }
 
-/** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
+/** Opens the login that replaces iSales's login, and the check of its tickets. */
 export function openLocalLogin(config: Config, options: ObsOptions) {
-  // What it has counted outlives a change of the secrets.
+  // The throttle's counts outlive a change of the secrets.
   const throttle = createThrottle(() => options.clock.now())
   const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword'>) => {
     const changed = { ...config, ...secrets }
@@ -40,16 +39,16 @@ export function openLocalLogin(config: Config, options: ObsOptions) {
       current.serve(request, response, validated.target)
       return RESPONSE_ALREADY_SENT
     },
-    /** Undefined: calls need no ticket. */
+    /** Undefined if calls need no ticket. */
     askForTicket: config.isObsLoginRequired ? askForTicket : undefined,
-    /** Tickets of another password are not valid any more. */
+    /** Invalidates the tickets of a previous password. */
     replaceSecrets: (secrets: Parameters<typeof open>[0]): void => {
       current = open(secrets)
     },
   }
 }
 
-/** In the shape that iSales publishes. It closes the connection: that is for those with a ticket. */
+/** Refuses in the shape that iSales publishes, and closes the connection: only clients with a ticket keep one open. */
 function refuse({ response, requestId }: NodeCall): void {
   const body = publishedBody(401)
   response.shouldKeepAlive = false

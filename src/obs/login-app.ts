@@ -10,9 +10,9 @@ import { ticketIn, type Tickets } from './tickets.ts'
 
 export interface ObsAppOptions {
   readonly throttle: Throttle
-  /** Called for each request of the login path. */
+  /** Called for every request to the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome, client?: string) => void
-  /** Called for each request of the refresh path. */
+  /** Called for every request to the refresh path. */
   readonly onRefresh: (outcome: ObsRefreshOutcome, client?: string) => void
 }
 
@@ -24,7 +24,7 @@ const REFUSED = { rejected: 403, throttled: 429, malformed: 400 } as const
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
 /**
- * A body in the shape that iSales publishes, with numbers as in its examples.
+ * Returns a body in the shape that iSales publishes, with the numbers of its examples.
  *
  * @param result 0, or the HTTP status of a refusal.
  */
@@ -36,8 +36,8 @@ export function publishedBody(
 }
 
 /**
- * Serves CTI-OBS's own login and refresh in the shape that iSales publishes; iSales is not asked, because
- * its response holds the real token. Without `OBS_USER` each login succeeds.
+ * Serves login and refresh of CTI-OBS in the shape that iSales publishes. Requests never reach iSales, because its
+ * response contains the real token. Without `OBS_USER`, every login succeeds.
  */
 export function createObsApp(
   config: LoginConfig,
@@ -62,7 +62,7 @@ export function createObsApp(
   }
 
   const renew = (context: ObsContext, body: JsonObject | undefined) => {
-    // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
+    // If every login succeeds, a ticket of an earlier process must not be demanded.
     return config.obsUser === undefined
       ? tickets.issue()
       : tickets.renew(refreshTicket(context, body))
@@ -70,7 +70,7 @@ export function createObsApp(
 
   const app = new Hono<{ Bindings: RequestOrigin }>()
   app.use(async (context, next) => {
-    // Each chunk costs as much as a whole request, and its client proves nothing before they are read.
+    // Every chunk costs as much as a whole request, and must be read before the client proves anything.
     if (context.req.header('Transfer-Encoding') !== undefined) return refuseUnread(context, 411)
     if (context.req.method === 'POST') return next()
     context.header('Allow', 'POST')
@@ -88,20 +88,20 @@ export function createObsApp(
     onRefresh(renewed === undefined ? 'rejected' : 'success', context.env.address)
     return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
   })
-  // The only error is a body that broke off.
+  // The only possible error is an incomplete body.
   app.onError((_error, context) => refuseUnread(context, 400))
   return app
 }
 
 function createJudge(config: LoginConfig, throttle: Throttle) {
   const { obsUser, obsPassword } = config
-  // Hashed with a random key, the comparison takes a time that reveals nothing of either value, nor of its length.
+  // Comparing hashes with a random key takes a time that reveals neither a value nor its length.
   const key = randomBytes(32)
   const digest = (user: string, password: string): Buffer =>
     createHmac('sha256', key)
       .update(JSON.stringify([user, password]))
       .digest()
-  // Nobody gets in without both, which the rules of the configuration exclude.
+  // No login succeeds unless both are set; the rules of the configuration exclude one alone.
   const expected =
     obsUser === undefined || obsPassword === undefined
       ? randomBytes(32)
@@ -111,7 +111,7 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
     const { user, passwd } = body
     if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
     if (obsUser === undefined) return 'success'
-    // Not even compared: a 429 reveals nothing of the password.
+    // Refused before the comparison, so that a 429 reveals nothing about the password.
     if (!throttle.open(address)) return 'throttled'
     if (timingSafeEqual(digest(user, passwd), expected)) return 'success'
     throttle.spend(address)
@@ -119,19 +119,19 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
   }
 }
 
-/** In the body, as both editions' examples show; or in a header alone, as the Chinese text says. */
+/** Reads the ticket from the body, as in both editions' examples, or from a header alone, as in the Chinese text. */
 function refreshTicket({ req }: ObsContext, { refreshToken }: JsonObject = {}): string {
   if (typeof refreshToken === 'string') return refreshToken
   return ticketIn(req.header('Authentication') ?? req.header('Authorization') ?? '')
 }
 
-/** Bytes; a login as published has about a hundred. */
+/** Maximum size in bytes; a published login has about 100. */
 const MAX_BODY = 2048
 
 /**
- * The body as an object; undefined when it is none or too long. Its length is known: chunks were refused. Hono's
- * `bodyLimit` does not work here: it wraps a body without a length in a new Request, and undici's does not accept that
- * of node-server.
+ * Returns the body as an object; undefined if it is not an object or too long. Its length is known, because chunks were
+ * refused. Hono's `bodyLimit` does not work here: it wraps a body without a length in a new Request, and undici's
+ * Request does not accept node-server's.
  */
 async function readObject({ req }: ObsContext): Promise<JsonObject | undefined> {
   if (Number(req.header('Content-Length') ?? 0) > MAX_BODY) return undefined

@@ -4,8 +4,8 @@ import type { Secret } from '../config/index.ts'
 export type Tickets = ReturnType<typeof createTickets>
 
 /**
- * The bytes of a ticket: kind (1), end in seconds since 1970 (5), end of the session (5), random (5), HMAC-SHA-256 of
- * those (32). It holds nothing of a user, and base64url makes it safe in a header and in JSON.
+ * Layout of a ticket in bytes: kind (1), expiry in seconds since 1970 (5), end of the session (5), random (5),
+ * HMAC-SHA-256 of those (32). A ticket contains nothing about a user; base64url suits headers and JSON.
  */
 const END_AT = 1
 const SESSION_AT = 6
@@ -15,32 +15,33 @@ const MAC_AT = 16
 const LENGTH = 48
 
 /**
- * `access` goes with business calls, `refresh` renews. iSales' Chinese edition puts the refresh token into the header of
- * business calls, so both are valid there.
+ * `access` authorizes business calls, `refresh` renews. iSales's Chinese edition puts the refresh token into the header
+ * of business calls, so both are valid there.
  */
 const KIND_BYTES = { access: 1, refresh: 2 } as const
 const REFRESH_FACTOR = 12
-/** CTI-OBS refreshes a ticket or logs in again, which costs nothing here; a stolen one ends within the hour. */
+/** Seconds; a renewal costs nothing here, and a stolen ticket expires within the hour. */
 const ACCESS_SECONDS = 3600
 /**
- * Seconds that a session lasts: a changed user logs in once a day. No ticket that ends later is believed, so that whoever
- * finds out the key forges nothing that lasts.
+ * Seconds of a session, so that a changed user must log in within a day. Tickets that expire later are invalid, so that
+ * a leaked key cannot forge lasting ones.
  */
 const MAX_SESSION = 24 * 3600
-/** Seconds that the clocks of two proxies may differ: a ticket of 24 h ends later by the clock that is behind. */
+/** Seconds by which two proxies' clocks may differ: a ticket of 24 h expires later by the clock that is behind. */
 const CLOCK_SKEW = 5 * 60
-/** Changes with the format, so that an old ticket cannot be read as a new one. */
+/** Changes with the format, so that a ticket of another format is never misread. */
 const KEY_PURPOSE = 'isales-auth-proxy ticket 2'
 const KEY_BYTES = 32
-/** Some 50 ms and 16 MiB for each password that somebody tries against a ticket, and once here. */
+/** About 50 ms and 16 MiB for every password that an attacker tries against a ticket, and once here. */
 const SCRYPT = { N: 16_384, r: 8, p: 1 }
 
 /**
- * Tickets that need no store: each carries its end, and an HMAC that only this key can make. Proxies with the same
- * password accept each other's tickets; without one, tickets end with this process. Tickets end when the password changes. A refresh ticket lives twelve times as long as an access ticket, as in
- * iSales' example, and both 24 h at most.
+ * Creates tickets that need no store: a ticket carries its expiry, and an HMAC that only this key can make. Proxies
+ * with the same password accept each other's tickets; without a password, tickets end with this process. Tickets become
+ * invalid when the password changes. A refresh ticket lives twelve times as long as an access ticket, as in iSales's
+ * example, and both live 24 h at most.
  *
- * @param now milliseconds since 1970: a ticket carries its end across restarts and machines.
+ * @param now milliseconds since 1970, because tickets outlive restarts and cross machines.
  */
 export function createTickets(password: Secret | undefined, now: () => number) {
   const key = password === undefined ? randomBytes(KEY_BYTES) : deriveKey(password)
@@ -70,7 +71,7 @@ export function createTickets(password: Secret | undefined, now: () => number) {
     }
   }
 
-  /** The ticket's bytes when its HMAC is right and it has not ended. */
+  /** Returns the ticket's bytes if its HMAC is right and it has not expired. */
   function read(ticket: string): Buffer | undefined {
     const bytes = Buffer.from(ticket, 'base64url')
     if (bytes.length !== LENGTH) return undefined
@@ -80,11 +81,11 @@ export function createTickets(password: Secret | undefined, now: () => number) {
   }
 
   return {
-    /** A pair, with lifetimes in seconds, as iSales names them in `resultData`. */
+    /** Issues a pair with lifetimes in seconds, with the members of iSales's `resultData`. */
     issue: () => issue(seconds() + MAX_SESSION),
-    /** A business call may carry either kind. */
+    /** Accepts either kind, because a business call may carry either. */
     isValid: (ticket: string): boolean => read(ticket) !== undefined,
-    /** A new pair of the same session for a valid refresh ticket; undefined for an access ticket, too. */
+    /** Issues a new pair of the same session for a valid refresh ticket; undefined for any other ticket. */
     renew(ticket: string) {
       const bytes = read(ticket)
       if (bytes?.[0] !== KIND_BYTES.refresh) return undefined
@@ -101,12 +102,12 @@ function macOf(key: Buffer, bytes: Buffer): Buffer {
   return createHmac('sha256', key).update(bytes.subarray(0, MAC_AT)).digest()
 }
 
-/** The headers of the two editions of the interface. */
+/** Headers of the interface's two editions. */
 const TICKET_HEADER = /^auth(?:orization|entication)$/i
 const SCHEME = /^bearer +/i
 
 /**
- * One in either header is enough: the other may hold whatever that edition's client puts there.
+ * Returns true for a ticket in either header, because clients of one edition may send anything in the other's header.
  *
  * @param rawHeaders name, value, name, value.
  */
@@ -122,7 +123,7 @@ export function hasTicket(
   )
 }
 
-/** The ticket of a header value: after `Bearer`, or bare. */
+/** Returns the ticket in a header value: after `Bearer`, or bare. */
 export function ticketIn(value: string): string {
   return value.replace(SCHEME, '')
 }

@@ -10,29 +10,29 @@ import {
 import type { Explained, Fact, Value } from './facts.ts'
 import type { FactName } from './words.ts'
 
-/** Where this proxy connects to, and where its credentials come from. */
+/** Facts of this installation that texts name: the proxy's peers, and the files of its credentials. */
 export interface Places {
-  /** Host and port; the directory of the disk, empty without one. */
+  /** Host and port of every peer; for the disk its directory, which is empty without one. */
   readonly hosts: Readonly<Record<Side, string>>
-  /** What the certificate of iSales is checked for instead of its host; empty: its host. */
+  /** Name that iSales's certificate must have instead of its host; empty for its host. */
   readonly serverName: string
-  /** Empty: the environment. */
+  /** Empty if the user is set in the environment. */
   readonly userFile: string
   readonly passwordFile: string
 }
 
-/** What is known of a failure besides its cause. */
+/** A failure: its cause, and details about it. */
 export interface Failure {
   readonly cause: Cause
   readonly status?: number | undefined
-  /** An error code, or what is odd about the response. */
+  /** An error code, or the odd part of the response. */
   readonly detail?: string
   readonly certificate?: CertificateSeen | undefined
 }
 
 const PLACES = { isales: 'isales', egress: 'egress', store: 'store', disk: 'stateDir' } as const
 
-/** The code that explains a failure, where it was met, and what else is known of it. */
+/** Returns a failure's code with its facts: the peer, and the details. */
 export function explained(failure: Failure, places: Places, asked: Asked): Explained {
   const { cause, status, detail, certificate } = failure
   const side = cause.side === 'client' ? 'isales' : cause.side
@@ -50,7 +50,7 @@ export function explained(failure: Failure, places: Places, asked: Asked): Expla
   if (cause.stage === 'login' && asked === 'login') {
     add('userFile', places.userFile)
     add('passwordFile', places.passwordFile)
-    // Without a directory for the book of logins nothing survives the process.
+    // Without a directory for login attempts, no count survives the process.
     if (places.hosts.disk === '') add('restartCosts', true)
   }
   return { code: codeOfCause(cause, asked), facts }
@@ -61,7 +61,7 @@ interface StoreTrouble {
   readonly code?: string | undefined
 }
 
-/** Why the shared store cannot be used. */
+/** Returns the reason why the shared store is unavailable. */
 export function explainedStore({ reason, code }: StoreTrouble, { hosts }: Places): Explained {
   const facts: Fact[] = [['store', hosts.store]]
   if (code !== undefined) facts.push(['storeCode', code])

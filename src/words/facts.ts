@@ -3,7 +3,7 @@ import { HOUR, MINUTE } from '../clock.ts'
 import { sectionOf } from './sections.ts'
 import type { FactName, Words } from './words.ts'
 
-/** `at`: a date in ISO 8601, UTC. */
+/** `at` is a date in ISO 8601, UTC. */
 export type Value =
   | string
   | number
@@ -12,37 +12,37 @@ export type Value =
   | { readonly seconds: number }
   | { readonly part: number; readonly of: number }
 
-/** What is known beside a code. */
+/** A detail that differs from case to case, shown next to a code. */
 export type Fact = readonly [name: FactName, value: Value]
 
-/** What happened: the section of the code explains it. */
+/** A code, whose section explains the event, and the details of this case. */
 export interface Explained {
   readonly code: Code
   readonly facts: readonly Fact[]
 }
 
-/** Where and when a text is read. */
+/** Time and time zone of a text's reader. */
 export interface Reading {
   /** Milliseconds since 1970. */
   readonly now: number
-  /** Minutes by which its clock is ahead of UTC. */
+  /** Minutes by which the machine's clock is ahead of UTC. */
   readonly offset: number
 }
 
-/** The title, what to do, and the facts, on one line: for log and commands. The facts are last, since a log line is cut. */
+/** Returns title, remedy and facts on one line, for log and commands. The facts are last, because a log line is cut. */
 export function lineOf(words: Words, { code, facts }: Explained): string {
   const { title, todo } = sectionOf(words.language, code)
   return words.sentences(title, todo, factsLine(words, facts))
 }
 
-/** `iSales (ISALES_URL): isales.example:443; Status: 503`. */
+/** Formats facts, as `iSales (ISALES_URL): isales.example:443; Status: 503`. */
 export function factsLine(words: Words, facts: readonly Fact[], reading?: Reading): string {
   return facts
     .map(([name, value]) => words.labelled(words.facts[name], valueText(words, value, reading)))
     .join(words.between)
 }
 
-/** @param reading undefined: dates are whole, in UTC. */
+/** @param reading if undefined, dates are complete and in UTC. */
 export function valueText(words: Words, value: Value, reading?: Reading): string {
   if (typeof value === 'number') return value.toLocaleString('en-US')
   if (typeof value === 'boolean') return words.values[value ? 'yes' : 'no']
@@ -59,13 +59,13 @@ export function valueText(words: Words, value: Value, reading?: Reading): string
   return words.aside(text, words[seconds < 0 ? 'ago' : 'in'](distance))
 }
 
-/** An hour or more without its seconds, a day or more without its minutes. */
+/** Drops the seconds from an hour on, and the minutes from a day on. */
 function largest(seconds: number): number {
   const unit = seconds >= 86_400 ? 3600 : seconds >= 3600 ? 60 : 1
   return Math.round(seconds / unit) * unit
 }
 
-/** `14:47:05` by the clock of the machine; another day with its date and without seconds. */
+/** Formats a time as `14:47:05` by the machine's clock; on another day with its date and without seconds. */
 export function timeText(time: number, { now, offset }: Reading): string {
   const local = new Date(time + offset * MINUTE).toISOString()
   return Math.abs(time - now) < 12 * HOUR
@@ -73,7 +73,7 @@ export function timeText(time: number, { now, offset }: Reading): string {
     : local.slice(0, 16).replace('T', ' ')
 }
 
-/** `2026-03-02 17:41:05 +08:00`: the one instant and the one zone of a text. */
+/** Formats a date as `2026-03-02 17:41:05 +08:00`. */
 export function dateText({ now, offset }: Reading): string {
   const local = new Date(now + offset * MINUTE).toISOString().slice(0, 19).replace('T', ' ')
   const minutes = Math.abs(offset)
@@ -81,7 +81,7 @@ export function dateText({ now, offset }: Reading): string {
   return `${local} ${offset === 0 ? 'UTC' : `${offset < 0 ? '−' : '+'}${two(minutes / 60)}:${two(minutes % 60)}`}`
 }
 
-/** Seconds. */
+/** Length of every unit in seconds. */
 const UNITS = [
   [86_400, 'day'],
   [3600, 'hour'],
@@ -89,7 +89,7 @@ const UNITS = [
   [1, 'second'],
 ] as const
 
-/** The two largest units: `3 min 55 s`, `2 d 4 h`; below 10 s with a decimal, below 1 s in ms. */
+/** Formats the two largest units: `3 min 55 s`, `2 d 4 h`; below 10 s with a decimal, below 1 s in ms. */
 export function durationText({ units }: Words, seconds: number): string {
   if (seconds > 0 && seconds < 0.9995) return `${Math.round(seconds * 1000)} ${units.millisecond}`
   if (seconds < 9.95) return `${Math.round(Math.max(0, seconds) * 10) / 10} ${units.second}`

@@ -1,5 +1,5 @@
-// What people read: the sections of docs/ by their codes, and names of facts and headings in English and in Chinese. No
-// sentence is made of parts: a section says what happened, facts stand beside it.
+// Texts that people read: the sections of docs/ by their codes, and names of facts and headings, in English and
+// Chinese. Sentences are never assembled: a section explains the event, and facts follow it.
 export { explained, explainedStore, type Failure, type Places } from './explain.ts'
 export {
   dateText,

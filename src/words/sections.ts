@@ -2,17 +2,17 @@ import { existsSync, readFileSync } from 'node:fs'
 import { ALL_CODES, type Code } from '../causes.ts'
 import { LANGUAGES, type Language } from './words.ts'
 
-/** What docs/ says of one code, in one language. Texts are plain, without marks of Markdown. */
+/** Section of docs/ for one code, in one language. Texts are plain, without Markdown. */
 export interface Section {
   /** Page and anchor, such as `errors.md#lost`. */
   readonly at: string
   /** Without a full stop. */
   readonly title: string
-  /** One sentence or more; empty: the title says it. */
+  /** Sentences, or empty if the title says it. */
   readonly means: string
-  /** What to do; empty: nothing. */
+  /** Remedy; empty if no action is needed. */
   readonly todo: string
-  /** What follows for readers of the page, in Markdown. */
+  /** Rest of the section for readers of the page, in Markdown. */
   readonly body: string
 }
 
@@ -20,7 +20,7 @@ export interface Section {
 const NAMES = ['errors', 'operations', 'configuration', 'commands', 'metrics'] as const
 const SUFFIX: Readonly<Record<Language, string>> = { en: '.md', zh: '.zh-CN.md' }
 
-/** Beside the built program, or, from the source, where the pages are written. */
+/** Next to the built program, or, when run from source, where the pages are written. */
 const DIRECTORY =
   [new URL('docs/', import.meta.url), new URL('../../docs/', import.meta.url)].find((directory) =>
     existsSync(directory),
@@ -31,14 +31,14 @@ type Pages = ReadonlyMap<string, string>
 const pages = new Map<Language, Pages>()
 const sections = new Map<Language, ReadonlyMap<string, Section>>()
 
-/** The pages of a language by file name. They are read once: an upgrade in place takes the files away. */
+/** Returns the pages of a language by file name. Read once, because an upgrade in place removes the files. */
 export function pagesOf(language: Language): Pages {
   const known = pages.get(language) ?? readPages(language, DIRECTORY)
   pages.set(language, known)
   return known
 }
 
-/** The section of a code. Where it is missing, the code stands for it. */
+/** Returns the section of a code; if it is missing, the code is the title. */
 export function sectionOf(language: Language, code: Code): Section {
   const known = sections.get(language) ?? sectionsIn(pagesOf(language))
   sections.set(language, known)
@@ -46,7 +46,7 @@ export function sectionOf(language: Language, code: Code): Section {
   return known.get(code) ?? { ...empty, title: code }
 }
 
-/** The codes without a section in one of the languages, as `zh: lost`. */
+/** Returns the codes without a section in one of the languages, as `zh: lost`. */
 export function missingSections(directory?: URL): readonly string[] {
   return LANGUAGES.flatMap((language) => {
     const found = directory === undefined ? pagesOf(language) : readPages(language, directory)
@@ -65,7 +65,7 @@ function readPages(language: Language, directory: URL): Pages {
   )
 }
 
-/** Sections by their headings. A heading without a bold title below it is a chapter. */
+/** Finds sections by their headings. A heading without a bold title below it is a chapter. */
 export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
   const found = [...from].flatMap(([file, text]) =>
     text.split(/^(?=#+ )/m).flatMap((part) => {
@@ -89,7 +89,7 @@ export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
 
 const CURE = /^\*\*(?:Do\.|处理。)\*\* /
 
-/** On one line, without backquotes and the addresses of links. A line break between Chinese characters is no space. */
+/** Returns one line without backquotes and link targets. A line break between Chinese characters is not a space. */
 function plain(markdown: string): string {
   return markdown
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')

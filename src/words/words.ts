@@ -1,11 +1,11 @@
-/** Of pages, of `?lang=`, and of `Accept-Language`, where `zh-CN` is `zh`. */
+/** Languages of pages and of `?lang=`; in `Accept-Language`, `zh-CN` is `zh`. */
 export const LANGUAGES = ['en', 'zh'] as const
 export type Language = (typeof LANGUAGES)[number]
 
 type Pair = readonly [en: string, zh: string]
 type Pairs = Readonly<Record<string, Pair>>
 
-/** Names of facts. What stands in parentheses is the setting to look at. */
+/** Names of facts, with the relevant setting in parentheses. */
 const FACTS = {
   isales: ['iSales (ISALES_URL)', 'iSales（ISALES_URL）'],
   egress: ['Egress proxy (HTTPS_PROXY)', '出口代理（HTTPS_PROXY）'],
@@ -47,7 +47,7 @@ const FACTS = {
   nextAttempt: ['Next attempt', '下次尝试'],
   pausedUntil: ['Logins are paused until', '登录暂停到'],
   servesFor: ['The current token serves for', '当前令牌还能使用'],
-  rejectedToo: ['iSales rejects the current token, too', 'iSales 也拒绝当前令牌'],
+  rejectedToo: ['iSales also rejects the current token', 'iSales 也拒绝当前令牌'],
   failedCalls: ['Failed calls', '失败的调用'],
   refusedCalls: ['Refused calls', '被拒绝的调用'],
   slowCalls: ['Slow calls', '缓慢的调用'],
@@ -80,7 +80,7 @@ const FACTS = {
 
 export type FactName = keyof typeof FACTS
 
-/** Values of facts that are codes. */
+/** Texts for values that are codes. */
 const VALUES = {
   login: ['login', '登录'],
   refresh: ['refresh', '刷新'],
@@ -152,7 +152,7 @@ const PAGE = {
   most: ['most in a minute', '每分钟最多'],
 } as const satisfies Pairs
 
-/** Heads of the table of failed calls. */
+/** Headings of the table of failed calls. */
 const COLUMNS: readonly Pair[] = [
   ['Time', '时间'],
   ['Call', '调用'],
@@ -162,7 +162,7 @@ const COLUMNS: readonly Pair[] = [
   ['Request id', '请求 ID'],
 ]
 
-/** What commands print beside codes and facts. */
+/** Texts that commands print next to codes and facts. */
 const CLI = {
   usage: ['Usage', '用法'],
   help: ['Explain a code or a command', '说明一个代码或命令'],
@@ -175,14 +175,14 @@ const CLI = {
   set: ['Set', '设置'],
 } as const satisfies Pairs
 
-/** Heads of the table of settings. */
+/** Headings of the table of settings. */
 const HEAD: readonly Pair[] = [
   ['SETTING', '设置'],
   ['VALUE', '值'],
   ['FROM', '来源'],
 ]
 
-/** What `check --live` looks at. */
+/** Steps of `check --live`. */
 const TOPICS = {
   login: ['login', '登录'],
   store: ['store', '存储'],
@@ -224,7 +224,7 @@ function wordsIn(language: Language) {
     aside: (text: string, more: string) => (isChinese ? `${text}（${more}）` : `${text} (${more})`),
     labelled: (label: string, text: string) => `${label}${isChinese ? '：' : ': '}${text}`,
     between: isChinese ? '；' : '; ',
-    /** One sentence after the other; empty ones are left out. */
+    /** Joins sentences, without the empty ones. */
     sentences: (...parts: readonly string[]) =>
       parts
         .filter((part) => part !== '')
@@ -238,7 +238,7 @@ export const { en } = WORDS
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** In the locale of a process: `zh_CN.UTF-8` is Chinese. A terminal of another encoding cannot show it. */
+/** Returns the texts for a process's locale. `zh_CN.UTF-8` is Chinese, which other encodings cannot show. */
 export function wordsOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): Words {
   const isChinese = /^zh[_.@-].*utf-?8/i.test(LC_ALL || LC_MESSAGES || LANG || '')
   return WORDS[isChinese ? 'zh' : 'en']
