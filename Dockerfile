@@ -1,4 +1,4 @@
-# The base images, by tag. docs/kubernetes.md says how to pin them by digest, and how to renew the pins.
+# The base images, by tag. docs/kubernetes-sidecar.md says how to pin them by digest, and how to renew the pins.
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
 ARG RUN_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 

@@ -17,7 +17,9 @@ import { newest } from './support/tools.ts'
 
 const PAGES = [
   ...fs.readdirSync(ROOT),
-  ...fs.readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+  ...fs
+    .readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .map((name) => `docs/${name}`),
   'helm/isales-auth-proxy/README.md',
 ].filter((name) => name.endsWith('.md'))
 const read = (page: string): string => fs.readFileSync(join(ROOT, page), 'utf8')
@@ -37,6 +39,8 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['README.md', 'npm ci', 'ci'],
   ['README.zh-CN.md', 'npm ci', 'ci'],
   ['README.md', 'read -rsp', 'no Docker; image.test.ts runs it with podman'],
+  ['README.md', 'docker run', 'no Docker; image.test.ts runs it with podman'],
+  ['README.zh-CN.md', 'docker run', 'as in English: test/docs/translations.test.ts'],
   ['README.zh-CN.md', 'read -rsp', 'as in English: test/docs/translations.test.ts'],
   ['CONTRIBUTING.md', 'npm ci', 'ci'],
   ['docs/get-started.md', 'npm ci', 'ci'],
@@ -45,17 +49,26 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['docs/get-started.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
   ['docs/cti-obs.zh-CN.md', 'curl', 'as in English: test/docs/translations.test.ts'],
   ['docs/vm.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
-  ['docs/kubernetes.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
+  ['docs/kubernetes-sidecar.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
+  ['docs/kubernetes-injection.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
+  ['docs/kubernetes-standalone.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
+  ['docs/kubernetes-operating.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
   ['docs/vm.md', '', 'systemd.test.ts runs them on a machine with systemd'],
-  ['docs/kubernetes.md', 'docker buildx', 'no Docker; image.test.ts builds the image with buildah'],
-  ['docs/kubernetes.md', 'digest()', 'no Docker and no registry'],
+  [
+    'docs/kubernetes-sidecar.md',
+    'docker buildx',
+    'no Docker; image.test.ts builds it with buildah',
+  ],
+  ['docs/kubernetes-sidecar.md', 'digest()', 'no Docker and no registry'],
   ['docs/sharing.md', 'kubectl create secret', 'no cluster'],
   ['docs/sharing.md', 'get()', 'no cluster'],
-  ['docs/kubernetes.md', 'kubectl apply -f config/kubernetes/guard', 'injection.test.ts reads it'],
-  ['docs/kubernetes.md', 'kubectl get pods --all-namespaces --selector i', 'no cluster'],
-  ['docs/kubernetes.md', "kubectl get pods --all-namespaces --selector 'i", 'no cluster'],
-  ['docs/kubernetes.md', 'kubectl run try', 'no cluster'],
-  ['docs/kubernetes.md', 'docker run', 'no Docker; image.test.ts runs it with podman'],
+  [
+    'docs/kubernetes-injection.md',
+    'kubectl apply -f config/kubernetes/guard',
+    'injection.test.ts reads it',
+  ],
+  ['docs/kubernetes-injection.md', 'kubectl get pods', 'no cluster'],
+  ['docs/kubernetes-injection.md', 'kubectl create', 'injection.test.ts admits its pod'],
   ['SECURITY.md', 'signer=', 'release.test.ts runs it with a signer of its own'],
 ]
 
@@ -194,10 +207,12 @@ describe('the shell blocks of the documentation', () => {
     const values = fs.readFileSync(ciFile('standalone'), 'utf8')
     const files = { 'tls.crt': cert, 'tls.key': key, 'values.yaml': values }
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(join(checkout, name), text)
-    const stubs = `kubectl() { ${newest.kubectl} "$@" --dry-run=client --output yaml; }
+    const stubs = `kubectl() {
+        if [ "$1" = replace ]; then cat; else ${newest.kubectl} "$@" --dry-run=client --output yaml; fi
+      }
       helm() { ${newest.helm} "$@"; }\n`
-    const made = (start: string) =>
-      run(stubs + block('docs/kubernetes.md', start), 'the password\n')
+    const made = (page: string, start: string) =>
+      run(stubs + block(`docs/kubernetes-${page}.md`, start), 'the password\n')
     /** Of the last Secret that was made; kubectl puts nothing between two. */
     const dataOf = (made: string) => {
       const secret = parse(made.slice(made.lastIndexOf('apiVersion:'))) as Secret
@@ -206,13 +221,14 @@ describe('the shell blocks of the documentation', () => {
     }
     type Secret = { readonly data: Readonly<Record<string, string>> }
     const credentials = { user: 'obs', password: 'the password' }
-    expect(dataOf(await made("read -rsp 'Password: '"))).toEqual(credentials)
-    const standalone = dataOf(await made('kubectl create secret tls'))
+    expect(dataOf(await made('sidecar', "read -rsp 'Password: '"))).toEqual(credentials)
+    expect(dataOf(await made('operating', "read -rsp 'New"))).toEqual(credentials)
+    const standalone = dataOf(await made('standalone', 'kubectl create secret tls'))
     expect(standalone).toMatchObject({ ...credentials, 'obs-user': 'cti' })
     expect(standalone['obs-password']).toMatch(/^[\w+/]{24}$/)
     expect(fs.statSync(join(checkout, 'obs-password')).mode & 0o777).toBe(0o600)
-    expect(await made('helm install isales')).toContain('kind: Deployment')
-    const store = dataOf(await made("read -rsp 'Password of the store"))
+    expect(await made('standalone', 'helm install isales')).toContain('kind: Deployment')
+    const store = dataOf(await made('operating', "read -rsp 'Password of the store"))
     expect(store).toMatchObject({ password: 'the password' })
     expect(store['key']).toMatch(/^[\w+/]{43}=\n$/)
   })

@@ -43,12 +43,18 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   })
 
   /**
-   * The shell block of a page that runs the image. Addresses, ports and the image are those of this test; `flags` are for
+   * The shell block of a page that runs the image and has `part`. Addresses, ports and the image are those of this test; `flags` are for
    * podman alone.
    */
-  const runBlock = async (page: string, adminPort: number, flags = '', typed = '') => {
+  const runBlock = async (
+    [page, part]: readonly [string, string],
+    adminPort: number,
+    flags = '',
+    typed = '',
+  ) => {
     const blocks = readFileSync(ROOT + page, 'utf8').matchAll(/^```sh\n([^]*?)^```/gm)
-    const [, block = ''] = Array.from(blocks).find(([text]) => text.includes('docker run ')) ?? []
+    const [, block = ''] =
+      Array.from(blocks).find(([text]) => text.includes('docker run ') && text.includes(part)) ?? []
     const script = Object.entries({
       'docker run ': `podman run --replace --pull=never --env=LISTEN=127.0.0.1:0 ${flags} `,
       'docker ': 'podman ',
@@ -122,7 +128,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   it('starts hardened, in 192 MiB, and is healthy', async () => {
     const adminPort = await freePort()
     const flags = '--read-only-tmpfs=false --memory-swap=192m'
-    await runBlock('docs/kubernetes.md', adminPort, flags)
+    await runBlock(['README.md', '--read-only'], adminPort, flags)
     const found = await until(async () => listening('proxy').exec(await logs()), 10_000)
     proxy = found[1] ?? ''
     admin = `http://127.0.0.1:${adminPort}`
@@ -201,7 +207,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const before = simulator.state().loginAttempts
     const starts = ['README.md', 'README.zh-CN.md', 'README.md', 'README.md', 'README.md']
     for (const page of starts) {
-      await runBlock(page, 0, '', 'wrong\n')
+      await runBlock([page, 'read -rsp'], 0, '', 'wrong\n')
       // The first login begins before this line.
       await until(async () => listening('proxy').test(await logs()), 10_000)
       await containers.podman('stop', '--time=5', NAME)

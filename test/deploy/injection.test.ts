@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml'
 import { admit, type Pod } from './support/admission.ts'
 import { ciValues, NAME, render, renderSidecar } from './support/chart.ts'
 import { mistakes, ofKind, parseManifests, specOf, type Manifest } from './support/manifests.ts'
-import { configure, environment, podOf, proxyIn } from './support/pod.ts'
+import { configure, environment, podOf, proxyIn, unrestricted } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
 
 const NAMESPACES = {
@@ -119,6 +119,19 @@ describe('the policies of a release', () => {
     for (const metadata of await namesOf('obs', 'other'))
       expect(metadata).not.toHaveProperty('namespace')
   })
+})
+
+it('the pod with which docs/kubernetes-injection.md verifies an installation is admitted and restricted', () => {
+  const page = readFileSync(`${ROOT}docs/kubernetes-injection.md`, 'utf8')
+  const [, written = ''] = /--dry-run=server .*<<'EOF'\n([^]*?)^EOF/m.exec(page) ?? []
+  const pod = parse(written) as Pod
+  const labels = { [NAME]: 'obs' }
+  const { spec } = inject({ ...pod, metadata: { ...pod.metadata, namespace: 'telephony', labels } })
+  expect(pod.metadata.labels).toEqual({ [NAME]: 'isales' })
+  for (const one of [proxyIn(spec), ...spec.containers])
+    expect(unrestricted(spec, one).filter((breach) => breach !== 'may write to its root')).toEqual(
+      [],
+    )
 })
 
 describe('an injected pod', () => {

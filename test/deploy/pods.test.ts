@@ -5,7 +5,7 @@ import { mistakes, ofKind, parseManifests, specOf } from './support/manifests.ts
 import { configure, podOf, environment, proxyIn, unrestricted } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
 
-const page = readFileSync(`${ROOT}docs/kubernetes.md`, 'utf8')
+const page = readFileSync(`${ROOT}docs/kubernetes-sidecar.md`, 'utf8')
 const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(page) ?? []
 const written = parseManifests(yaml)
 
@@ -21,7 +21,7 @@ const made = {
   'standalone-everything': await render(ciValues('standalone-everything')),
   sharing: await render(ciValues('sharing')),
   sidecar: await renderSidecar(),
-  'docs/kubernetes.md': written,
+  'docs/kubernetes-sidecar.md': written,
   'values in other forms': await render(standalone(OTHER_FORMS)),
 }
 const rows = Object.entries(made).map(([name, manifests]) => ({ name, manifests }))
@@ -195,7 +195,7 @@ it('the state lies in a directory that a restart of the container keeps', async 
   expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')
 })
 
-it('the pod of docs/kubernetes.md keeps its in-flight bodies within its memory, and CTI-OBS restricted', () => {
+it('the pod of docs/kubernetes-sidecar.md keeps its in-flight bodies within its memory, and CTI-OBS restricted', () => {
   const { initContainers, containers } = podOf(written)
   const resources = { limits: { memory: '192Mi' } }
   expect(initContainers).toMatchObject([{ name: NAME, restartPolicy: 'Always', resources }])
@@ -203,7 +203,7 @@ it('the pod of docs/kubernetes.md keeps its in-flight bodies within its memory, 
   for (const container of containers) expect(unrestricted(podOf(written), container)).toEqual([])
 })
 
-it('the pod of docs/kubernetes.md mounts the Secret that the first command of the page makes', () => {
+it('the pod of docs/kubernetes-sidecar.md mounts the Secret that the first command of the page makes', () => {
   const [, name, keys = ''] = /kubectl create secret generic (\S+) (.*)/.exec(page) ?? []
   const secret = podOf(written).volumes?.find((volume) => volume.secret !== undefined)
   expect(secret?.secret?.secretName).toBe(name)

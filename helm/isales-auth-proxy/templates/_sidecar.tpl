@@ -1,5 +1,5 @@
 {{/*
-What a chart that has this one as a dependency puts into its own pods, as docs/kubernetes.md shows. `.` is that chart's
+What a chart that has this one as a dependency puts into its own pods, as docs/kubernetes-sidecar.md shows. `.` is that chart's
 scope, or, where the dependency has an alias, `.Subcharts.<alias>`.
 */}}
 {{- define "isales-auth-proxy.initContainers" -}}
