@@ -164,6 +164,8 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   const askedAt: number[] = []
   const lastAsk = new Map<number, number>()
   const wrongAt = new Map<string, number[]>()
+  /** Credentials that iSales has granted a token, and not refused since. */
+  const knownGood = new Set<string>()
   const uncured: number[] = []
   /** By credentials: the last login that was granted, and the last that may have made the program pause for long. */
   const provenAt = new Map<string, number>()
@@ -358,8 +360,13 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       grants.push(from)
     },
 
-    /** A login with credentials that do not work; by what names them. */
-    wrongLogin(credentials: string, at: number): void {
+    /** A login with credentials that do not work; `status` 0 if iSales left it unanswered. */
+    wrongLogin(credentials: string, from: number, at: number, status: number): void {
+      const isAnswered = status !== 0 && !during(['cut', 'delayed'], from, at + LOST)
+      // README names it: a login left unanswered is not counted while the credentials are known good.
+      if (!isAnswered && knownGood.has(credentials)) return
+      // The published 500 may also be an iSales that is ill.
+      if (isAnswered && status !== 500) knownGood.delete(credentials)
       const away = spans.find(({ spare = 0, from, to }) => spare > 0 && from <= at && at <= to)
       if (away?.spare !== undefined) {
         away.spare -= 1
@@ -381,6 +388,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
 
     /** iSales counts from the start again. */
     rightLogin(credentials: string): void {
+      knownGood.add(credentials)
       wrongAt.delete(credentials)
     },
 

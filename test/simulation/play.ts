@@ -42,13 +42,13 @@ export function judgeRequest(
   const isWrong = note.startsWith('wrong password')
   // Whoever is killed before iSales responds has tried, too.
   const isUnheard = path === LOGIN_PATH && status === 0 && note === '' && NEVER_RIGHT.test(password)
-  // A page may come from a gateway: credentials that have worked are tried on.
-  if ((isWrong || isUnheard) && switches['rejectionBody'] !== 'html') judge.wrongLogin(password, to)
+  const isUnanswered = /fault (?:reset|hang)/.test(note)
+  if (isWrong || isUnheard) judge.wrongLogin(password, from, to, isUnanswered ? 0 : status)
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
     const credentials = path === LOGIN_PATH ? password : undefined
     // What is granted with another fault does not arrive.
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
-    const refused = credentials !== undefined && (isWrong || status === 401 || status === 403)
+    const refused = credentials !== undefined && (isWrong || [401, 403, 500].includes(status))
     const isNeeded = !isWrong || Number(switches['refreshLifetime']) < LONG
     judge.tokenRequest({ from, to, granted, credentials, refused }, isNeeded)
   } else if (callId !== undefined) {
