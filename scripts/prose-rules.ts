@@ -60,5 +60,5 @@ export function problemsOfSection(
 }
 
 function sentencesOf(text: string): readonly string[] {
-  return text.split(/(?<=[.?!:][)"”]?) (?=[A-Z`"“(])/)
+  return text.split(/(?<=[.?!:][)"”]?) (?=[A-Z`"“(*])/)
 }

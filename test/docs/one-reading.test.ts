@@ -47,6 +47,8 @@ test('docs/dev/architecture.md has the layers that the imports are checked by', 
   expect(architecture.replaceAll('\n', ' ')).toContain(`\`${layers.join(' > ')}\``)
 })
 
-test('the README is read in five minutes', () => {
-  expect(read('README.md').split('\n').length).toBeLessThan(200)
+test('the README has at most 110 lines of at most 100 columns', () => {
+  const lines = read('README.md').trimEnd().split('\n')
+  expect(lines.length).toBeLessThanOrEqual(110)
+  expect(lines.filter((line) => line.length > 100)).toEqual([])
 })

@@ -26,6 +26,9 @@ test('the Chinese README has commands and metrics of the English one, and no oth
 /** Pages of docs/ that are in both languages, in whole. */
 const TRANSLATED = [
   'get-started',
+  'how-it-works',
+  'reliability',
+  'glossary',
   'cti-obs',
   'kubernetes-sidecar',
   'kubernetes-injection',
