@@ -10,7 +10,7 @@ import { createObsClient } from './obs-client.ts'
 import { createReport, type Report } from './report.ts'
 import { createScreen, type Screen, type Terminal } from './screen.ts'
 
-/** What the demo knows of its process. */
+/** The parts of its process that the demo uses. */
 export interface DemoIo extends Terminal {
   readonly stderr: { write(text: string): unknown }
   /** Ends the run when it is aborted. */
@@ -39,7 +39,7 @@ const LIVE_INTERVAL = 100
 const PLAIN_INTERVAL = 5000
 
 const ISALES = { user: 'tenant-4711', password: 'known-to-the-proxy-only' }
-/** What CTI-OBS logs in with, at the proxy; iSales does not know it. */
+/** The credentials of CTI-OBS at the proxy; iSales does not know them. */
 const OBS = { user: 'cti-obs', password: 'known-to-cti-obs-only' }
 
 /**
@@ -85,7 +85,7 @@ export function parseDemoArgs(args: readonly string[]): DemoOptions | string {
 interface Surroundings {
   readonly screen: Screen
   readonly signal: AbortSignal
-  /** What must be undone at the end, last first. */
+  /** Steps that undo the start; the last one runs first. */
   readonly undo: (() => unknown)[]
 }
 

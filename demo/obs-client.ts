@@ -1,12 +1,12 @@
 import { Agent, request as httpRequest } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** One call as CTI-OBS saw it. */
+/** A call as CTI-OBS saw it. */
 export interface Call {
   readonly name: string
   readonly ok: boolean
   readonly durationMs: number
-  /** Why it is no success: a status, a result, or an error code. */
+  /** The status, result or error code of a call that failed. */
   readonly problem?: string
 }
 
@@ -108,7 +108,7 @@ export function createObsClient(options: ObsClientOptions) {
     return { token: String(token), refreshToken: String(refreshToken), lifetime, since }
   }
 
-  /** The current ticket; renewed beside the calls. */
+  /** The current ticket; renewed next to the calls. */
   async function current(): Promise<Ticket> {
     ticket ??= obtain('login').catch((error: unknown) => {
       ticket = undefined
@@ -151,7 +151,7 @@ export function createObsClient(options: ObsClientOptions) {
     }
   }
 
-  /** One round of work: ask, call the customers (which takes no time here), write the results. */
+  /** A round of work: ask, call the customers (which takes no time here), write the results. */
   async function round(stop: AbortSignal): Promise<void> {
     const business = (name: string, body: object) =>
       call(name, String(paths[name]), { ...WHO, ...body })

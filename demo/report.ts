@@ -3,9 +3,9 @@ import type { SimulatorState } from '../simulator/index.ts'
 import type { Call } from './obs-client.ts'
 import type { Screen, Style } from './screen.ts'
 
-/** What happens, printed line by line, and counted for the summary. */
+/** Prints events line by line, and counts them for the summary. */
 export interface Report {
-  /** What the proxy logs. */
+  /** Takes a log line of the proxy. */
   readonly onLog: (event: LogEventName, fields?: LogFields) => void
   readonly onTicket: (operation: 'login' | 'refresh', lifetime: number) => void
   readonly onCall: (call: Call) => void
@@ -132,7 +132,7 @@ export function createReport({ screen, now, rejected }: ReportOptions): Report {
   return {
     onLog(event, fields = {}) {
       if (event === 'logged-in' || event === 'renewed' || event === 'recovered') onGranted(fields)
-      // Somebody used the control port; what the demo itself revokes is printed before.
+      // An operator used the control port: the demo prints its own revocations before.
       if (event === 'token-rejected' && revoked === undefined)
         onRevoked('iSales rejected the token', rejected() - 1)
       if (PROBLEMS.has(event))

@@ -17,7 +17,7 @@ export interface Screen {
 
 /** Where the demo writes. */
 export interface Terminal {
-  /** `columns` is that of the window, and changes with it. */
+  /** `columns` is the width of the window, and changes with it. */
   readonly stdout: { readonly columns?: number; write(text: string): unknown }
   readonly env: Readonly<Record<string, string | undefined>>
   readonly isTTY: boolean

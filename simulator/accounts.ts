@@ -65,7 +65,7 @@ interface AccountsOptions {
 const ISSUED_KEPT = 10_000
 const SESSIONS_KEPT = 5000
 
-/** Who may log in, and which tokens are good. */
+/** Decides who may log in, and which tokens are good. */
 export function createAccounts({ switches, now }: AccountsOptions): Accounts {
   /** Ends of what is good now, by text; two maps because each can be revoked without the other. */
   const tokens = new NewestMap<string, number>(SESSIONS_KEPT)
@@ -193,7 +193,7 @@ export function createAccounts({ switches, now }: AccountsOptions): Accounts {
       const wanted = businessToken ?? (edition === 'chinese' ? 'refreshToken' : 'token')
       if (wanted === 'token') return isGood(token)
       const session = refreshTokens.get(token)
-      // A revocation of tokens ends the session for business calls, whichever token they carry.
+      // A revocation of tokens ends the session for business calls, also if they carry the refresh token.
       return session !== undefined && isGoodRefresh(token) && tokens.has(session.token)
     },
     expired: (token) => tokens.has(token) && !isGood(token),

@@ -81,7 +81,7 @@ export function createBusiness({
   ])
 }
 
-/** One record to call; `seviceId` is spelt as the interface spells it. */
+/** A record to call; `seviceId` is spelled as in the interface. */
 function customer(number: number, serviceId: unknown) {
   const digits = String(number).padStart(8, '0')
   return {

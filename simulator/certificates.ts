@@ -8,7 +8,7 @@ export interface Certificate {
 }
 
 export interface CertificateRequest {
-  /** DNS names and IP addresses; the first is the common name, too. */
+  /** DNS names and IP addresses; the first is also the common name. */
   readonly names: readonly [string, ...(readonly string[])]
   /** Default `server`. */
   readonly usage?: 'server' | 'client'
@@ -64,7 +64,7 @@ async function certify(
   return { cert, key }
 }
 
-/** The numbers are those of RFC 5280's GeneralName: 2 a DNS name, 7 an IP address. */
+/** The numbers are tags of RFC 5280's GeneralName: 2 a DNS name, 7 an IP address. */
 function alternativeName(name: string) {
   return isIP(name) === 0 ? { type: 2 as const, value: name } : { type: 7 as const, ip: name }
 }

@@ -10,7 +10,7 @@ import {
 import { HTML_PAGE } from './response.ts'
 import type { Switches } from './switches.ts'
 
-/** Tokens that cannot stand in a header, or are none. */
+/** Values that are not tokens, or not allowed in a header. */
 const BAD_TOKENS = {
   crlf: 'good\r\nX-Injected: yes',
   'non-ascii': 'täuschung',
@@ -40,7 +40,7 @@ const failure = {
 }
 const nothing = z.strictObject({})
 
-/** What each command takes. */
+/** The argument of each command. */
 export const COMMANDS = {
   /** Changed switches. */
   set: z.looseObject({}),

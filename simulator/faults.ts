@@ -1,4 +1,4 @@
-/** What a fault is about. `business` is every call that needs a token. */
+/** The requests that a fault spoils. `business` is every call that needs a token. */
 export const OPERATIONS = ['login', 'refresh', 'business'] as const
 export type SimulatedOperation = (typeof OPERATIONS)[number]
 

@@ -1,6 +1,6 @@
 import { NewestMap } from './newest-map.ts'
 
-/** One business call that was executed. */
+/** A business call that was executed. */
 export interface BusinessRecord {
   /** 1 for the first that was executed. */
   readonly number: number
@@ -13,7 +13,7 @@ export interface BusinessRecord {
   readonly bodyBytes: number
 }
 
-/** What was written back for one number. */
+/** Counts the results that were written back for one number. */
 export interface ResultCount {
   readonly results: number
   readonly midResults: number
@@ -50,7 +50,7 @@ export interface LedgerCounts {
 const REQUESTS_KEPT = 10_000
 const IDS_KEPT = 100_000
 
-/** What iSales executed: the proof that nothing was lost and nothing done twice. */
+/** Records the calls that iSales executed: the proof that nothing was lost and nothing done twice. */
 export function createLedger(
   onExecution: (record: BusinessRecord) => void = () => undefined,
 ): Ledger {

@@ -195,7 +195,7 @@ export async function runSimulator(
 
 const MAX_PATH = 200
 
-/** Made of closed sets, numbers and the path; what a client may have put into that is no control character. */
+/** A line of closed sets, numbers and the path, in which control characters are replaced. */
 function lineOf({ method, path, status, note, durationMs }: SeenRequest, at: Date): string {
   const time = at.toISOString().slice(11, 23)
   const shown = path.slice(0, MAX_PATH).replace(/[^!-~]/g, '?')

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import type { Fault, ResetPoint } from './faults.ts'
 import type { Switches } from './switches.ts'
 
-/** A response before it is sent. A body that is no Buffer is streamed at the pace of the client. */
+/** A response before it is sent. A body that is not a Buffer is streamed at the pace of the client. */
 export interface PlainResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -81,6 +81,21 @@ export function encode(
   return { ...response, headers, body: gzipSync(body) }
 }
 
+/** Puts secrets where a transcript could show them: into headers, keys and paths. */
+export function repeat(response: PlainResponse, secrets: readonly string[]): PlainResponse {
+  const { headers } = response
+  if (headers['content-type']?.includes('json') !== true) return response
+  const texts = secrets.map((secret) => encodeURIComponent(secret))
+  const members = Object.fromEntries(secrets.map((secret) => [secret, `/${secret}`]))
+  const spoilt = changeJson(response, ({ resultData, ...others }) => ({
+    ...others,
+    ...members,
+    ...(resultData === undefined ? {} : { resultData: { ...resultData, ...members } }),
+  }))
+  const more = Object.fromEntries(texts.map((text) => [`x-${text}`, text]))
+  return { ...spoilt, headers: { ...headers, server: texts.join(' '), ...more } }
+}
+
 /** The response as the fault leaves it. */
 export function spoil(response: PlainResponse, fault: Fault | undefined): PlainResponse {
   switch (fault?.kind) {
@@ -131,7 +146,7 @@ export async function cut(
     return
   }
   const body = wholeBody(response)
-  // One byte more than comes, so that the client knows that the response is cut.
+  // Announces a byte more than is sent, so that the client knows that the response is cut.
   const length = String(body.length + 1)
   out.writeHead(response.status, { ...response.headers, 'content-length': length })
   await new Promise<void>((resolve) => {

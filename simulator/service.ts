@@ -12,6 +12,7 @@ import {
   parseObject,
   readBody,
   refusal,
+  repeat,
   send,
   spoil,
   type PlainResponse,
@@ -19,18 +20,18 @@ import {
 import { echo, ECHO_PATH } from './streams.ts'
 import type { Refusal, Switches } from './switches.ts'
 
-/** One request, when its response has ended. It holds no secret. */
+/** A request, when its response has ended. It holds no secret. */
 export interface SeenRequest {
   readonly method: string
   /** Without the query. */
   readonly path: string
-  /** What its header `X-Call-Id` says: tests follow a call by it. */
+  /** The value of `X-Call-Id`, by which tests follow a call. */
   readonly callId: string | undefined
   /** The header that carries the token. */
   readonly authorization: string | undefined
   /** 0 when none was sent. */
   readonly status: number
-  /** What was made of it, in a few words. */
+  /** The result, in a few words. */
   readonly note: string
   readonly durationMs: number
 }
@@ -44,7 +45,7 @@ interface ServiceOptions {
   readonly onRequest: (seen: SeenRequest) => void
 }
 
-/** Login and refresh requests that arrived, whatever became of them, and requests that broke. */
+/** Counts login and refresh requests that arrived, and requests that broke. */
 export interface ServiceState {
   readonly loginAttempts: number
   readonly refreshAttempts: number
@@ -63,7 +64,7 @@ interface Call {
   note: string
 }
 
-/** Handles one request of the interface: judge it, execute it, spoil the response by a fault. */
+/** Handles one request of the interface: checks and executes it, and spoils its response by a fault. */
 export function createService({
   switches,
   accounts,
@@ -96,7 +97,7 @@ export function createService({
         durationMs: performance.now() - startedAt,
       })
     })
-    // Only a client that went away causes an error here.
+    // Only a client that has left causes an error here.
     respond(call, out).catch(() => out.destroy())
   }
 
@@ -148,7 +149,11 @@ export function createService({
     const executed =
       operation === 'business' ? await executeBusiness(call) : await authenticate(call, operation)
     if (fault !== undefined) call.note += `, fault ${fault.kind}`
-    await deliver(out, encode(spoil(executed, fault), call.request, switches()), fault)
+    const { password, omit, repeatSecrets } = switches()
+    const [token = '', refreshToken = ''] = accounts.issued.slice(-2)
+    const granted = omit.includes('refreshToken') ? [token] : [token, refreshToken]
+    const said = repeatSecrets ? repeat(executed, [password, ...granted]) : executed
+    await deliver(out, encode(spoil(said, fault), call.request, switches()), fault)
   }
 
   async function deliver(

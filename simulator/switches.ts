@@ -102,13 +102,17 @@ export const SWITCHES = z.strictObject({
     .nullable()
     .default(null)
     .describe('a path under which business/interface names all other calls; null: as published'),
+  repeatSecrets: z
+    .boolean()
+    .default(false)
+    .describe('responses repeat password and token in headers, keys and a path'),
   latency: z.number().min(0).default(0).describe('milliseconds before each response'),
   gzip: z.enum(['off', 'accepted', 'always']).default('off').describe('when responses are packed'),
 })
 
 export type Switches = Readonly<z.infer<typeof SWITCHES>>
 
-/** @throws {TypeError} when a name is not a switch or a value is none of its values. */
+/** @throws {TypeError} when a name is not a switch, or a switch does not take the value. */
 export function changeSwitches(current: Partial<Switches>, changes: object): Switches {
   return check(SWITCHES, { ...current, ...changes })
 }

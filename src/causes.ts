@@ -428,7 +428,8 @@ const OTHERS = {
     'unknown-code', 'no-argument', 'flag-value', 'no-instance', 'any-port',
     'not-ready', 'not-responding', 'other-program', 'odd-response', 'not-here',
     'not-signalled', 'check-sound', 'check-works', 'check-blind', 'check-differs', 'check-store',
-    'check-calls', 'check-refused', 'check-no-login', 'check-deferred', 'no-lifetime',
+    'check-calls', 'check-refused', 'check-no-login', 'check-deferred', 'check-doubts',
+    'no-lifetime', 'short-lifetime', 'no-refresh', 'rejected-by-result', 'single-session',
     'not-shared',
   ],
   /** The headlines of the status page: states, and alerts by their names. */

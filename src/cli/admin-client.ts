@@ -58,7 +58,7 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
   }
 }
 
-/** What `/status.json` says; undefined: no proxy responded that says it. */
+/** Returns the body of `/status.json`; undefined if no proxy responded with one. */
 export function statusIn({ status, body }: AdminResponse): Status | undefined {
   const json = status === 200 ? parseObject(body) : undefined
   const isOurs = json !== undefined && 'pid' in json && 'renewal' in json

@@ -5,7 +5,7 @@ import { ListenError, tryToListen } from '../listener/index.ts'
 import { table } from '../terminal.ts'
 import { factsLine, lineOf, wordsOf, type Words } from '../words/index.ts'
 import { openAdminClient } from './admin-client.ts'
-import { converse, VERDICTS } from './conversation.ts'
+import { runLiveCheck, VERDICTS } from './live-check.ts'
 import { endedBy, EXIT, explainLine, writeProblems, type Command, type Io } from './io.ts'
 
 export const check: Command = async (flags, io) => {
@@ -15,7 +15,7 @@ export const check: Command = async (flags, io) => {
   writeProblems(io, loaded.problems)
   if (!loaded.ok) return EXIT.usage
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
-  if (flags['live']) return checkLive(loaded.config, io)
+  if (flags['live']) return checkLive(loaded.config, io, flags['trace'])
   io.stdout.write(`${lineOf(words, { code: 'check-sound', facts: [] })}\n`)
   return EXIT.ok
 }
@@ -44,22 +44,29 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
 }
 
 /** The conversation with iSales. Returns the exit code. */
-async function checkLive(config: Config, io: Io): Promise<number> {
+async function checkLive(config: Config, io: Io, trace?: boolean): Promise<number> {
   const words = wordsOf(io.env)
   const { cli } = words
-  const { verdict, findings, settings } = await converse(config, io)
+  const { verdict, results, settings } = await runLiveCheck(config, io, trace)
   if (io.signal.aborted) return endedBy(io.signal)
   const exit = VERDICTS[verdict]
-  const good = findings.filter(({ code }) => code === undefined)
+  const good = results.filter(({ code }) => code === undefined)
   io.stdout.write(
     table(good.map(({ topic, facts }) => [cli.topics[topic], factsLine(words, facts)])),
   )
-  const label = exit === EXIT.ok ? 'warning' : 'error'
-  for (const { topic, code, facts } of findings)
+  for (const { topic, code, facts, isError } of results) {
+    const label = isError ? 'error' : 'warning'
     if (code !== undefined)
       io.stderr.write(explainLine(io, label, { code, facts }, cli.topics[topic]))
-  for (const [name, text] of Object.entries(settings))
-    io.stdout.write(`${cli.set} ${name}=${text}\n`)
+  }
+  const differ = Object.entries(settings)
+  // systemd takes a backslash for the beginning of an escape.
+  const inFile = differ.map(([name, text]) => `${cli.set} ${name}=${text.replaceAll('\\', '$&$&')}`)
+  const quoted = (text: string) => `='${text.replaceAll("'", String.raw`'\''`)}'`
+  const inShell = differ.map(([name, text]) =>
+    text ? `export ${name}${quoted(text)}` : `unset ${name}`,
+  )
+  if (differ.length > 0) io.stdout.write(`${[...inFile, cli.shell, ...inShell].join('\n')}\n`)
   const to = exit === EXIT.ok ? io.stdout : io.stderr
   to.write(`${lineOf(words, { code: verdict, facts: [] })}\n`)
   return exit

@@ -5,7 +5,7 @@ import { nearest } from '../config/index.ts'
 import { indented, fold, printable } from '../terminal.ts'
 import { sectionOf, wordsOf, type Explained } from '../words/index.ts'
 import { instanceEnvironment } from './instance.ts'
-import { EXIT, explainLine, type Command, type FlagValues, type Io, type Output } from './io.ts'
+import { EXIT, fail, type Command, type FlagValues, type Io, type Output } from './io.ts'
 
 export { EXIT } from './io.ts'
 
@@ -26,7 +26,7 @@ const TEXT = { type: 'string' } as const
 export const COMMANDS = {
   serve: { flags: {}, load: async () => (await import('./serve.ts')).serve },
   check: {
-    flags: { live: SWITCH, quiet: SWITCH },
+    flags: { live: SWITCH, trace: SWITCH, quiet: SWITCH },
     load: async () => (await import('./check.ts')).check,
   },
   status: {
@@ -42,10 +42,7 @@ const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 export async function runCommand(argv: readonly string[], process: Io): Promise<number> {
   const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text, '\n')) })
   const io = { ...process, stdout: safe(process.stdout), stderr: safe(process.stderr) }
-  const misused = (why: Explained): number => {
-    io.stderr.write(explainLine(io, 'error', why))
-    return EXIT.usage
-  }
+  const misused = (why: Explained) => fail(io, EXIT.usage, why)
   const print = (text: string): number => {
     io.stdout.write(text)
     return EXIT.ok
@@ -53,7 +50,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
 
   const [first = 'serve', ...rest] = argv
   if (/^--instance(?:=|$)/.test(first)) {
-    // The name stands behind `=`, or is the next argument.
+    // The name follows `=`, or is the next argument.
     const [instance = '', ...command] = [...first.split('=').slice(1), ...rest]
     const { env, why } = instanceEnvironment(instance, io.env)
     if (why !== undefined) return misused(why)
@@ -66,7 +63,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
     if (code === undefined) return misused(unknown('unknown-code', rest[0] ?? '', ALL_CODES))
     return print(sectionText(code, io))
   }
-  // Without a command the arguments are those of serve.
+  // Without a command, the arguments belong to serve.
   const [name, args] = first.startsWith('-') ? ['serve', argv] : [first, rest]
   if (!isCommand(name)) return misused(unknown('unknown-command', name, NAMES))
   if (args.includes('--help') || args.includes('-h')) return print(sectionText(name, io))
@@ -75,7 +72,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   try {
     ;({ values } = parseArgs({ args: [...args], options }))
   } catch (error) {
-    // Never its message: it repeats arguments, and somebody may have put a password there.
+    // Never its message: it repeats arguments, and an operator may have put a password there.
     return misused({ code: MISUSES[codeOf(error)] ?? 'flag-value', facts: [] })
   }
   const run = await load()

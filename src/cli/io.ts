@@ -23,11 +23,11 @@ export interface Io {
   readonly stderr: Output
   /** The environment, secrets included; it is a copy. */
   readonly env: Environment
-  /** `env` is that of a unit of systemd, whose socket unit has the port of LISTEN. */
+  /** `env` belongs to a unit of systemd, whose socket unit has the port of LISTEN. */
   readonly isUnit?: true
   /** Of this process. */
   readonly pid: number
-  /** What the number of this process belongs to, such as `pid:[4026531836]`; empty: not known. */
+  /** The scope of process numbers, such as `pid:[4026531836]`; empty: not known. */
   readonly processScope: string
   /** Sends SIGHUP. @throws an error with a `code`. */
   readonly hangUp: (pid: number) => void
@@ -37,25 +37,22 @@ export interface Io {
   readonly signal: AbortSignal
   /** From now on SIGHUP does this. Before, it does nothing. */
   readonly onHangUp: (run: () => void) => void
-  /** From now on an error that nobody caught is given to `report`; the process ends when that is done. */
+  /** From now on an error that was not caught is given to `report`; the process ends when that is done. */
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
 }
 
 /** The flags that were given, of all commands. */
-export interface FlagValues {
-  readonly live?: boolean
-  readonly quiet?: boolean
-  readonly json?: boolean
+export type FlagValues = Readonly<Partial<Record<'live' | 'trace' | 'quiet' | 'json', boolean>>> & {
   readonly wait?: string
 }
 
-/** What each file of a command exports. Returns the exit code. */
+/** A command; each has a file of its own. Returns the exit code. */
 export type Command = (flags: FlagValues, io: Io) => Promise<number>
 
 /**
  * `Error: ISALES_URL: The value is not accepted. … [not-accepted]`: the code is what `help` explains.
  *
- * @param about a setting or a topic; default: nothing stands before the title.
+ * @param about a setting or a topic; default: nothing precedes the title.
  */
 export function explainLine(
   { env }: Pick<Io, 'env'>,
@@ -67,6 +64,12 @@ export function explainLine(
   const line = `${lineOf(words, why)} [${why.code}]`
   const whole = about === '' ? line : words.labelled(about, line)
   return `${words.labelled(words.cli[label], whole)}\n`
+}
+
+/** Writes an error. Returns the exit code that it was given. */
+export function fail(io: Io, exit: number, why: Explained): number {
+  io.stderr.write(explainLine(io, 'error', why))
+  return exit
 }
 
 /** Writes what is wrong and what is doubtful, one line each. */

@@ -11,7 +11,6 @@ import { en, lineOf, wordsOf } from '../words/index.ts'
 export const serve: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
   const words = wordsOf(io.env)
-  const errors = loaded.problems.filter(({ isWarning }) => !isWarning)
   const pretty = io.isTTY
   if (!loaded.ok && pretty) {
     writeProblems(io, loaded.problems)
@@ -34,9 +33,9 @@ export const serve: Command = async (_, io) => {
     log(event, { setting, code, detail: lineOf(en, problem) })
   }
   if (!loaded.ok) {
-    await systemd.failed(
-      errors.map((error) => words.labelled(error.setting, lineOf(words, error))).join(' | '),
-    )
+    const errors = loaded.problems.filter(({ isWarning }) => !isWarning)
+    const sentences = errors.map((error) => words.labelled(error.setting, lineOf(words, error)))
+    await systemd.failed(sentences.join(' | '))
     await stdout.flush()
     return EXIT.usage
   }

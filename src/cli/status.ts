@@ -1,18 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { duration } from '../config/index.ts'
 import { explainedResponse, openAdminClient } from './admin-client.ts'
-import { endedBy, EXIT, explainLine, type Command } from './io.ts'
+import { endedBy, EXIT, fail, type Command } from './io.ts'
 
 /** Milliseconds between two probes. */
 const INTERVAL = 250
 
 export const status: Command = async ({ json, wait }, io) => {
   const patience = wait === undefined ? undefined : duration('0s', '24h').parse(wait)
-  if (patience === null) {
-    const facts = [['example', '--wait 60s']] as const
-    io.stderr.write(explainLine(io, 'error', { code: 'flag-value', facts }))
-    return EXIT.usage
-  }
+  if (patience === null)
+    return fail(io, EXIT.usage, { code: 'flag-value', facts: [['example', '--wait 60s']] })
   const ask = openAdminClient(io)
   if (ask === undefined) return EXIT.usage
   const deadline = performance.now() + (patience ?? 0)
@@ -25,13 +22,8 @@ export const status: Command = async ({ json, wait }, io) => {
     await delay(Math.min(INTERVAL, left), undefined, { signal: io.signal }).catch(() => undefined)
   }
   const response = await ask(json ? '/status.json' : '/status.txt')
-  if (response.status !== 200) {
-    io.stderr.write(explainLine(io, 'error', explainedResponse(response)))
-    return EXIT.notRunning
-  }
+  if (response.status !== 200) return fail(io, EXIT.notRunning, explainedResponse(response))
   io.stdout.write(response.body.replace(/\n?$/, '\n'))
   if (isReady) return EXIT.ok
-  const facts = [['within', wait ?? '']] as const
-  io.stderr.write(explainLine(io, 'error', { code: 'not-ready', facts }))
-  return EXIT.notRunning
+  return fail(io, EXIT.notRunning, { code: 'not-ready', facts: [['within', wait ?? '']] })
 }

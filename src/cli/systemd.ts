@@ -6,7 +6,7 @@ import type { Io } from './io.ts'
 /**
  * Tells systemd how the service is doing, see sd_notify(3). Node has no Unix datagram sockets, so each message is sent by
  * `systemd-notify`, which comes with systemd and ends when systemd has read it. The unit needs `NotifyAccess=all`. A
- * message that cannot be sent is no reason to fail.
+ * message that cannot be sent is not an error.
  *
  * @param env `NOTIFY_SOCKET` and `WATCHDOG_USEC` come from systemd. Without the first, nothing is sent.
  */
@@ -24,7 +24,7 @@ export function createNotifier({ NOTIFY_SOCKET, PATH, WATCHDOG_USEC }: Environme
       const interval = Number(WATCHDOG_USEC) / 2000
       if (interval > 0) watchdog = setInterval(() => void send('WATCHDOG=1'), interval).unref()
     },
-    /** Ends the watchdog messages, too. */
+    /** Also ends the watchdog messages. */
     stopping(): void {
       clearInterval(watchdog)
       void send('STOPPING=1')

@@ -10,7 +10,6 @@ export {
   path as pathFormat,
   rejections as rejectionsFormat,
   type StoreAddress,
-  type TokenHeader,
 } from './formats.ts'
 export { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
 export { watchFiles, type Part, type ReloadListener } from './reload.ts'

@@ -10,6 +10,8 @@ export type PostResult =
       /** The first `Retry-After` header. */
       readonly retryAfter?: string | undefined
       readonly contentType?: string | undefined
+      /** Names and values, as received. Default: none. */
+      readonly headers?: readonly (readonly [name: string, value: string])[]
       /** Undefined: it was longer than 64 KiB. */
       readonly body: string | undefined
     }
@@ -37,6 +39,8 @@ const LATE = {
 } as const
 
 const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
+/** The names of the headers that each POST has, including the headers of undici. */
+export const SENT_HEADERS = ['Host', 'Connection', 'Content-Type', 'Accept', 'Content-Length']
 
 /**
  * @param timeout milliseconds for all of it.
@@ -55,7 +59,7 @@ export function createPost(
     let late = false
     const abortLate = (): void => {
       late = true
-      exchange.abort('the login timed out or was cancelled')
+      exchange.abort('the login timed out or was canceled')
     }
     const timer = clock.setTimer(abortLate, timeout)
     signal.addEventListener('abort', abortLate)
@@ -73,18 +77,14 @@ async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult>
   if (outcome.type !== 'response' || collected === 'cut')
     return { ok: false, ...classify(exchange.error, plain), written: exchange.written }
   const { status, rawHeaders } = outcome.head
-  const retryAfter = valueOf(rawHeaders, 'retry-after')
-  const contentType = valueOf(rawHeaders, 'content-type')
+  const texts = rawHeaders.map((raw) => raw.toString('latin1'))
+  const headers = texts.flatMap((name, i) => (i % 2 ? [] : [[name, texts[i + 1] ?? ''] as const]))
+  /** The value of the first one. */
+  const valueOf = (lowerName: string) =>
+    headers.find(([name]) => name.toLowerCase() === lowerName)?.[1]
+  const retryAfter = valueOf('retry-after')
+  const contentType = valueOf('content-type')
   const body = collected === 'whole' ? exchange.collected().toString() : undefined
   if (body === undefined) exchange.abort('the response is too long')
-  return { ok: true, status, retryAfter, contentType, body }
-}
-
-/** The first one's value. */
-function valueOf(rawHeaders: readonly Buffer[], lowerName: string): string | undefined {
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.toString('latin1').toLowerCase() === lowerName)
-      return rawHeaders[i + 1]?.toString('latin1')
-  }
-  return undefined
+  return { ok: true, status, retryAfter, contentType, headers, body }
 }

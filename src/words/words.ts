@@ -41,6 +41,7 @@ const FACTS = {
   refreshLives: ['The refresh token lives for', '刷新令牌有效期'],
   pausedFor: ['Next attempt in', '距下次尝试'],
   form: ['Form', '形式'],
+  previousWorks: ['The previous token still works', '上一个令牌仍可使用'],
   outcome: ['Outcome', '结果'],
   operation: ['What failed', '失败的是'],
   failedInRow: ['Failed in a row', '连续失败'],
@@ -173,6 +174,7 @@ const CLI = {
   environment: ['environment', '环境变量'],
   file: ['file', '文件'],
   set: ['Set', '设置'],
+  shell: ['The same for a shell:', '用于命令行：'],
 } as const satisfies Pairs
 
 /** Headings of the table of settings. */
@@ -189,6 +191,7 @@ const TOPICS = {
   call: ['business call', '业务调用'],
   invalid: ['an invalid token', '无效令牌'],
   refresh: ['refresh', '刷新'],
+  session: ['a second session', '第二个会话'],
   lifetime: ['lifetime', '有效期'],
   state: ['STATE_DIR', 'STATE_DIR'],
 } as const satisfies Pairs

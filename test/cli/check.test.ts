@@ -11,7 +11,7 @@ import { until, within } from '../support/until.ts'
 import { foreign } from '../words/foreign.ts'
 import { openIsales, runHere, type Ran } from './stand.ts'
 
-// What it says of a login that fails is in test/cli/mistakes.test.ts, of wrong settings in test/cli/wrong-settings.test.ts.
+// Failed logins are in test/cli/mistakes.test.ts, wrong settings in test/cli/wrong-settings.test.ts.
 
 const CANARY = 'canary-password'
 const SOUND = {
@@ -40,7 +40,7 @@ describe('check', () => {
     const ran = await runHere(['check'], { env })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
     for (const { name } of SETTING_LIST) expect(row(ran, name)).toBeDefined()
-    // It cannot be set.
+    // Only a file can hold the key.
     expect(row(ran, 'SESSION_STORE_KEY')).toBeUndefined()
     const rows = [
       'ISALES_USER  obs  environment',
@@ -94,20 +94,21 @@ describe('check', () => {
 })
 
 describe('check --live', () => {
-  it('logs in once and says how long the token lives', async () => {
+  it('logs in, says how long the token lives, and logs in again to see whether that one ends', async () => {
     const { sim, env } = await openIsales()
     const ran = await runHere(['check', '--live'], { env })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
     const lines = ran.stdout.replaceAll(/ {2,}/g, ' ').split('\n')
-    expect(lines.slice(lines.indexOf('') + 1).slice(-6)).toEqual([
+    expect(lines.slice(lines.indexOf('') + 1).slice(-7)).toEqual([
       `login iSales (ISALES_URL): ${sim.origin}; User (ISALES_USER): obs; The token lives for: 5 min; The refresh token lives for: 1 h`,
       'business call Form: Authorization: Bearer {token}; Outcome: works',
       'an invalid token Status: 401; Detail: result=401',
-      'refresh Outcome: works',
+      'refresh Outcome: works; The previous token still works: yes',
+      'a second session Outcome: works',
       'It works.',
       '',
     ])
-    expect(sim.state().loginAttempts).toBe(1)
+    expect(sim.state().loginAttempts).toBe(2)
   })
 
   it('counts its login in STATE_DIR, and spares the account', async () => {
@@ -129,7 +130,7 @@ describe('check --live', () => {
 
   it.each([
     [{ STATE_DIR: '/proc/sys/new/state' }, /^Warning: STATE_DIR: .*\[disk-[a-z]+\]\n$/],
-    // Elsewhere nobody speaks of replicas.
+    // Outside of a cluster no replicas are likely.
     [{ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, /^Warning: .*\[not-shared\]\n$/],
   ])('warns once of what %j costs', async (more, warning) => {
     const { env } = await openIsales()

@@ -9,7 +9,7 @@ import { runHere } from './stand.ts'
 
 const CHINESE = { env: { LANG: 'zh_CN.UTF-8' } }
 const columns = (line: string): number => line.length + (line.match(/[⺀-￯]/g)?.length ?? 0)
-/** Usage, flags and what stands before the explanation of a row. */
+/** Usage, flags and the first column of a row. */
 const NOT_WORDS =
   /^.*isales-auth-proxy \[--instance.*$|\[[^\]]*\]|^ {2}\S+(?: [A-Z]+\b| \[\S+\])*(?= )/gm
 
@@ -61,7 +61,7 @@ it.each(['version', '--version', '-v'])('%s prints the version', async (word) =>
   expect(await runHere([word])).toEqual({ code: 0, stdout: `${BUILD_VERSION}\n`, stderr: '' })
 })
 
-/** What was typed, a path, a code. */
+/** A typed text, a path, a code. */
 const GIVEN = /"[^"]*"|(?:ls -d )?\/etc\/isales-auth-proxy\S*|\[[a-z-]+\]/g
 
 describe('a wrong command line', () => {

@@ -30,14 +30,14 @@ afterEach(() => sim.close())
 
 const env = (more?: Environment): Environment => builtEnvironment(sim, more)
 
-/** What Node runs before the program. */
+/** Modules that Node runs before the program. */
 function preload(name: string, script: string): Environment {
   const path = join(scratch, `${name}.cjs`)
   writeFileSync(path, script)
   return { NODE_OPTIONS: `--require ${path}` }
 }
 
-/** Does this as soon as the program handles what nobody caught. */
+/** Does this as soon as the program handles errors that were not caught. */
 const early = (name: string, act: string): Environment =>
   preload(
     name,
@@ -119,7 +119,7 @@ describe('the program', () => {
     ])
   })
 
-  // Nothing is closed to root, so the program runs as somebody else.
+  // Nothing is closed to root, so the program runs as another user.
   it.runIf(process.getuid?.() === 0)(
     'names the file and the port that it may not have',
     async () => {

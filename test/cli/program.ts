@@ -19,7 +19,7 @@ export type Start = ReturnType<typeof builtProgram>
 interface StartOptions {
   readonly uid?: number
   readonly from?: string
-  /** Limit of descriptors. Default: that of the tests. */
+  /** Limit of descriptors. Default: the limit of the tests. */
   readonly descriptors?: number
 }
 
@@ -85,7 +85,7 @@ function follow(child: ChildProcess) {
       try {
         return await until(() => lines().find((line) => line.event === event), 20_000)
       } catch (error) {
-        // What it did instead.
+        // Shows its output instead.
         throw new Error(`no ${event}: ${written.stdout}${written.stderr}`, { cause: error })
       }
     },

@@ -4,7 +4,7 @@ import { runCommand } from '../../src/cli/index.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { simulate } from '../simulator/caller.ts'
 
-/** What a command left behind. */
+/** The exit code and output of a command. */
 export interface Ran {
   readonly code: number
   readonly stdout: string
@@ -19,7 +19,7 @@ export interface Surroundings {
 }
 
 /** Of a command that runs in this process. */
-export function ioOf(
+function ioOf(
   { env = {}, isTTY = false, signal = new AbortController().signal }: Surroundings = {},
   written = { stdout: '', stderr: '' },
 ): Io {

@@ -9,7 +9,7 @@ import { runHere } from './stand.ts'
 
 const inFile = (text: string): string => temporaryFiles()('file', text)
 
-/** What is written, and on stderr: setting, title or facts, code. */
+/** The input, and stderr: setting, title or facts, code. */
 const WRONG: readonly (readonly [string, Environment, RegExp])[] = [
   [
     'nothing',

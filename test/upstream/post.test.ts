@@ -38,7 +38,8 @@ describe('a POST', () => {
       Buffer.from([0x31, 13, 10, 0xa9, 13, 10]),
       '0\r\n\r\n',
     ])
-    expect(await result).toEqual({ ok: true, status: 503, retryAfter: '7', body: '"token": é' })
+    const expected = { ok: true, status: 503, retryAfter: '7', body: '"token": é' }
+    expect(await result).toMatchObject(expected)
   })
 
   it.each([

@@ -1,0 +1,336 @@
+import { cause, causeOfStatus, isOfGateway, isRedirect, isWebPage, type Code } from '../causes.ts'
+import { MINUTE, SECOND, systemClock } from '../clock.ts'
+import {
+  formatRejections,
+  formatTokenHeader,
+  pathFormat,
+  rejectionsFormat,
+  type Config,
+} from '../config/index.ts'
+import { isObject, parseObject } from '../json.ts'
+import { isUnder } from '../proxy/index.ts'
+import { logInOnce } from '../sharing/index.ts'
+import {
+  createIsalesClient,
+  isGrant,
+  isRefusal,
+  openBook,
+  withScheme,
+  type Grant,
+  type Outcome,
+} from '../token/index.ts'
+import {
+  createUpstream,
+  holds,
+  placesOf,
+  tracePost,
+  type Post,
+  type PostResult,
+} from '../upstream/index.ts'
+import {
+  explained,
+  explainedStore,
+  type Explained,
+  type Fact,
+  type Failure,
+  type Words,
+} from '../words/index.ts'
+import { EXIT, type Io } from './io.ts'
+
+/** The result of one stage of the live check. */
+export interface CheckResult {
+  readonly topic: keyof Words['cli']['topics']
+  readonly facts: readonly Fact[]
+  /** Explains what is wrong or doubtful; undefined if nothing is. */
+  readonly code?: Code | undefined
+  /** Whether the code ends the check, or is a doubt. Default: a doubt. */
+  readonly isError?: boolean
+}
+
+/** The exit code for each end of the live check; docs/commands.md explains them. */
+export const VERDICTS = {
+  'check-works': EXIT.ok,
+  'check-doubts': EXIT.ok,
+  'check-differs': EXIT.usage,
+  'check-refused': EXIT.refused,
+  'check-no-login': EXIT.unreachable,
+  'check-calls': EXIT.unreachable,
+  'check-store': EXIT.unreachable,
+} as const
+type CheckVerdict = keyof typeof VERDICTS
+const WORKS: readonly Fact[] = [['outcome', 'works']]
+
+/** A live check in progress. */
+interface LiveCheck {
+  /** As given, except for the values that suit iSales better. */
+  config: Config
+  readonly io: Io
+  /** Sends one POST and never repeats it. */
+  readonly post: Post
+  readonly results: CheckResult[]
+  /** The settings that have to differ, by name, as text; an empty one has to be unset. */
+  readonly settings: Record<string, string>
+}
+
+/**
+ * Runs the conversation of `check --live`: a login, calls that change nothing (`business/interface`), a token that is
+ * not valid, a refresh, a second login. The token is sent as configured, then in the forms that the editions describe.
+ * The password is never varied, and nothing follows a login that failed.
+ *
+ * @param trace writes each exchange to stderr.
+ */
+export async function runLiveCheck(config: Config, io: Io, trace = false) {
+  const upstream = createUpstream({ config, tls: config.isalesTls, clock: systemClock })
+  const post = trace ? tracePost(upstream.post, config, io.stderr) : upstream.post
+  const check: LiveCheck = { config, io, post, results: [], settings: {} }
+  const verdict = await findVerdict(check)
+  await upstream.destroy()
+  return { ...check, verdict }
+}
+
+/** @param what the facts, or the explanation of a doubt or an error. */
+function report(
+  { results }: LiveCheck,
+  topic: CheckResult['topic'],
+  what: Explained | readonly Fact[],
+  isError = false,
+): void {
+  results.push('code' in what ? { topic, ...what, isError } : { topic, facts: what })
+}
+
+async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
+  const { config, io, settings } = check
+  const places = placesOf(config)
+  const { outcome, sharing, trouble } = await logIn(check)
+  if (trouble !== undefined) report(check, 'state', explained(trouble, places, 'login'))
+  // Several replicas are likely only in a cluster.
+  if (sharing === undefined && io.env['KUBERNETES_SERVICE_HOST'] !== undefined)
+    report(check, 'store', { code: 'not-shared', facts: [] })
+  const isAlone = sharing?.state === 'alone'
+  if (isAlone) report(check, 'store', explainedStore(sharing, places), true)
+  else if (sharing !== undefined) report(check, 'store', WORKS)
+  if (!('token' in outcome)) {
+    report(check, 'login', explainLogin(config, outcome), true)
+    const isRefused = 'failure' in outcome && isRefusal(outcome.failure)
+    return isRefused ? 'check-refused' : 'check-no-login'
+  }
+  reportGrant(check, outcome)
+
+  const named = await detectTokenHeader(check, outcome)
+  if (named === undefined) return 'check-calls'
+  await detectRejection(check, outcome)
+  const path = findPaths(check, named, outcome) ?? config.isalesRefreshPath
+  // Replicas that share the token have this refresh token, too, and would lose the token to a login past the store.
+  if (sharing === undefined || isAlone) {
+    const latest = await checkRefresh(check, outcome, path)
+    if (!isAlone) await checkSessions(check, latest)
+  } else report(check, 'refresh', [['outcome', 'not-tried']])
+  if (isAlone) return 'check-store'
+  if (Object.keys(settings).length > 0) return 'check-differs'
+  return check.results.some(({ code }) => code !== undefined) ? 'check-doubts' : 'check-works'
+}
+
+/** Logs in once, as the login-attempt record allows. Replicas that share the token take the new one. */
+async function logIn(check: LiveCheck) {
+  const { config, io } = check
+  let trouble: Failure | undefined
+  const book = openBook({
+    directory: config.stateDir,
+    clock: systemClock,
+    wallClock: Date.now,
+    onTrouble: (why) => (trouble = why),
+    onExposed() {},
+  })
+  // The clock's timers do not keep the process alive while it waits for another replica's login.
+  const alive = setInterval(() => undefined, MINUTE)
+  const done = await logInOnce(config, clientFor(check, config), book, io.signal)
+  clearInterval(alive)
+  return { ...done, trouble }
+}
+
+function explainLogin(config: Config, outcome: Exclude<Outcome, Grant>): Explained {
+  if ('failure' in outcome) return explained(outcome.failure, placesOf(config), 'login')
+  const code = outcome.deferred === 'guarded' ? 'logins-paused' : 'check-deferred'
+  return { code, facts: [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]] }
+}
+
+function reportGrant(check: LiveCheck, { lifetime, refreshToken, refreshLifetime }: Grant): void {
+  const { isalesUrl, isalesUser } = check.config
+  report(check, 'login', [
+    ['isales', isalesUrl],
+    ['user', isalesUser],
+    ['lives', { seconds: lifetime.ms / 1000 }],
+    refreshToken === undefined || refreshLifetime === undefined
+      ? ['refreshToken', refreshToken !== undefined]
+      : ['refreshLives', { seconds: refreshLifetime / 1000 }],
+  ])
+  const doubts = { missing: 'no-lifetime', 'too-long': 'IsalesProxyLifetimeDoubtful' } as const
+  const { doubt, ms } = lifetime
+  if (doubt) report(check, 'lifetime', { code: doubts[doubt], facts: [] })
+  else if (ms < 20 * SECOND) report(check, 'lifetime', { code: 'short-lifetime', facts: [] })
+}
+
+function clientFor({ post }: LiveCheck, config: Config) {
+  return createIsalesClient({ ...config, post, clock: systemClock })
+}
+
+/** Calls `business/interface` once, which changes nothing: it proves header, scheme, token and path. */
+async function callInterface({ config, post, io }: LiveCheck, grant: Grant, other?: string) {
+  const { names, scheme, field } = config.isalesTokenHeader
+  const token = other ?? (grant[field] ?? grant.token).reveal()
+  const headers = names.flatMap((name) => [name, withScheme(scheme, token)])
+  const path = config.isalesInterfacePath
+  const response = await post({ path, headers, body: '{"version":311}', signal: io.signal })
+  const { status, body = '' } = response.ok ? response : { status: 0 }
+  const { result: given, resultData: data } = parseObject(body) ?? {}
+  const text = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
+  // A result is printed, and so is the setting that lists it.
+  const result = [token, ...secretsOf(config, grant)].some((one) => holds(text, one)) ? '' : text
+  const facts: Fact[] = [['status', status]]
+  // Never the body: it may hold a token.
+  if (/^-?\w{1,9}$/.test(result)) facts.push(['detail', `result=${result}`])
+  else if (status === 200) facts.push(['detail', 'no-result'])
+  const failure = failureOf(response)
+  const rejected: Explained = { code: 'token-rejected', facts }
+  const why = failure ? explained(failure, placesOf(config), 'call') : rejected
+  const works = status === 200 && result === '0'
+  const isAway = failure !== undefined && failure.cause.code !== 'page-refused'
+  return { status, result, data, facts, why, works, isAway }
+}
+
+/** Why a call says nothing of its token: iSales did not respond to it. Undefined if it did. */
+function failureOf(response: PostResult): Failure | undefined {
+  if (!response.ok) return { ...response, detail: response.code }
+  const { status, contentType, body } = response
+  const isPage = isRedirect(status) || isWebPage(contentType, body)
+  if (isOfGateway(status) || status > 500) return { cause: causeOfStatus({ status }), status }
+  return isPage ? { cause: cause('page-refused'), status } : undefined
+}
+
+/** Where a business call carries its token: the English edition, the Chinese one, then everything between. */
+const TOKEN_HEADERS = ['Bearer', ''].flatMap((scheme) =>
+  (['token', 'refreshToken'] as const).flatMap((field) =>
+    ['Authorization', 'Authentication'].map((name) => ({ names: [name], scheme, field })),
+  ),
+)
+
+/** Tries where the token goes until iSales accepts it. Returns what the interface names; undefined if nothing works. */
+async function detectTokenHeader(check: LiveCheck, grant: Grant): Promise<object | undefined> {
+  const { config: given, io } = check
+  const form = formatTokenHeader(given.isalesTokenHeader)
+  const others = TOKEN_HEADERS.filter((one) => formatTokenHeader(one) !== form)
+  let first: Explained | undefined
+  for (const isalesTokenHeader of [given.isalesTokenHeader, ...others]) {
+    check.config = { ...given, isalesTokenHeader }
+    const text = formatTokenHeader(isalesTokenHeader)
+    const { works, isAway, why, data } = await callInterface(check, grant)
+    if (works) {
+      report(check, 'call', [['form', text], ...WORKS])
+      if (text !== form) check.settings['ISALES_TOKEN_HEADER'] = text
+      return isObject(data) ? data : {}
+    }
+    first ??= { ...why, facts: [['form', text], ...why.facts] }
+    // Another form changes nothing about an iSales that is away.
+    if (isAway || io.signal.aborted) break
+  }
+  if (first !== undefined) report(check, 'call', first, true)
+  return undefined
+}
+
+/** Finds how iSales rejects a token: with a status, or with a `result` in a 200. */
+async function detectRejection(check: LiveCheck, grant: Grant): Promise<void> {
+  const { isalesTokenHeader, isalesRejected: given } = check.config
+  const token = (grant[isalesTokenHeader.field] ?? grant.token).reveal()
+  // In the middle: the last character of base64 may hold unused bits.
+  const middle = Math.floor(token.length / 2)
+  const other = token[middle] === 'x' ? 'y' : 'x'
+  const invalid = `${token.slice(0, middle)}${other}${token.slice(middle + 1)}`
+  const { status, result, facts, works } = await callInterface(check, grant, invalid)
+  const isStatus = status >= 400 && status < 500 && !isOfGateway(status)
+  const entry = isStatus ? String(status) : `result=${result}`
+  const setting = [formatRejections(given), entry].filter(Boolean).join(',')
+  // No setting can hold a result that the format does not take.
+  const canBeSet = (isStatus || (status === 200 && !works)) && rejectionsFormat.parse(setting)
+  const isKnown = given.statuses.includes(status) || given.results.includes(result)
+  if (!isKnown && canBeSet) check.settings['ISALES_REJECTED'] = setting
+  if (!isKnown && !canBeSet) report(check, 'invalid', { code: 'check-blind', facts })
+  else report(check, 'invalid', status === 200 ? { code: 'rejected-by-result', facts } : facts)
+}
+
+/** Returns the secrets that iSales knows, which no output may repeat. */
+function secretsOf({ isalesPassword }: Config, { token, refreshToken = token }: Grant) {
+  return [isalesPassword, token, refreshToken].map((secret) => secret.reveal())
+}
+
+/** Takes over the origin and the paths that iSales names. Returns where CTI-OBS refreshes, if iSales names it. */
+function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) {
+  const secrets = secretsOf(config, grant)
+  const named = Object.entries(data).flatMap(([name, value]) => {
+    const text = typeof value === 'string' ? value : ''
+    const url = /^https?:/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
+    const path = pathFormat.parse(url?.pathname ?? text)
+    if (path === null || secrets.some((one) => holds(text, one))) return []
+    return [{ name, path, origin: url?.origin ?? config.isalesUrl }]
+  })
+  const other = named.find(({ origin }) => origin !== config.isalesUrl)
+  if (other !== undefined) settings['ISALES_URL'] = other.origin
+  const { allowedPaths: allowed, obsRefreshPath, isalesInterfacePath } = config
+  const paths = new Set(named.map(({ path }) => path))
+  const closed = [...paths].filter((path) => !allowed.some((open) => isUnder(path, open)))
+  const preset = isalesInterfacePath.replace(/business\/interface$/, '')
+  if (closed.every((path) => isUnder(path, preset))) {
+    if (closed.length > 0) settings['ALLOWED_PATHS'] = ''
+  } else {
+    let [directory = ''] = closed
+    while (!closed.every((path) => path.startsWith(directory)))
+      directory = directory.replace(/[^/]+\/?$/, '')
+    const added = directory === '/' ? closed : [directory]
+    settings['ALLOWED_PATHS'] = [...allowed, ...added].join(',')
+  }
+  const refresh = named.find(({ name }) => name === 'refreshToken')?.path
+  if (refresh !== undefined && refresh !== obsRefreshPath) settings['ISALES_REFRESH_PATH'] = refresh
+  return refresh
+}
+
+/** Refreshes as configured, else with the other token in the header. Returns the latest grant. */
+async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Promise<Grant> {
+  const { config, io } = check
+  const { token, refreshToken } = grant
+  if (config.isalesRefreshPath === undefined || path === undefined || refreshToken === undefined) {
+    const isOff = config.isalesRefreshPath === undefined
+    report(check, 'refresh', isOff ? [['outcome', 'off']] : { code: 'no-refresh', facts: [] })
+    return grant
+  }
+  const refresh = (isalesRefreshHeaderToken: Config['isalesRefreshHeaderToken']) => {
+    const tried = { ...config, isalesRefreshPath: path, isalesRefreshHeaderToken }
+    return clientFor(check, tried).refresh({ token, refreshToken }, io)
+  }
+  const given = config.isalesRefreshHeaderToken
+  const other = given === 'refreshToken' ? 'token' : 'refreshToken'
+  let outcome = await refresh(given)
+  if (!isGrant(outcome)) {
+    const why = explained(outcome, placesOf(config), 'refresh')
+    outcome = await refresh(other)
+    if (!isGrant(outcome)) {
+      report(check, 'refresh', why)
+      return grant
+    }
+    check.settings['ISALES_REFRESH_HEADER_TOKEN'] = other
+  }
+  const latest = { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken }
+  const { works, why } = await callInterface(check, latest)
+  const previousWorks = works && (await callInterface(check, grant)).works
+  report(check, 'refresh', works ? [...WORKS, ['previousWorks', previousWorks]] : why)
+  return latest
+}
+
+/** Logs in a second time, which cannot lock the account: the password is known to be good. Does the first token live on? */
+async function checkSessions(check: LiveCheck, grant: Grant): Promise<void> {
+  // The end of its lifetime would look the same.
+  if (systemClock.now() - grant.sentAt > grant.lifetime.ms / 2) return
+  const { outcome } = await logIn(check)
+  if (!('token' in outcome)) return report(check, 'session', explainLogin(check.config, outcome))
+  const { works, isAway, why, facts } = await callInterface(check, grant)
+  const ended: Explained = isAway ? why : { code: 'single-session', facts }
+  report(check, 'session', works ? WORKS : ended)
+}

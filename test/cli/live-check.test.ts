@@ -1,0 +1,363 @@
+import { execFileSync } from 'node:child_process'
+import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  BASE_PATH,
+  createSimulator,
+  INTERFACE_PATHS,
+  type Simulator,
+  type Switches,
+} from '../../simulator/index.ts'
+import { SWITCHES } from '../../simulator/switches.ts'
+import { parseEnvironmentFile } from '../../src/cli/instance.ts'
+import type { Environment } from '../../src/config/load.ts'
+import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
+import { leaks } from '../support/canaries.ts'
+import { openWorld } from '../support/world.ts'
+import { accountOf, openIsales, runHere } from './stand.ts'
+
+// `check --live` finds the settings that suit an iSales with any switches; its transcript shows how that iSales behaves.
+
+const INTERFACE_PATH = `${BASE_PATH}/business/interface`
+const ALLOWED = `${BASE_PATH}/`
+
+/** Runs `check --live --trace`. `settings`: the `Set` lines, as an env file has them. */
+async function checkAt(sim: Simulator, env: Environment = {}) {
+  const args = ['check', '--live', '--trace', '--quiet']
+  const { code, stdout, stderr } = await runHere(args, { env: { ...accountOf(sim), ...env } })
+  const lines = stdout.match(/(?<=^Set ).*$/gm) ?? []
+  return {
+    code,
+    stdout,
+    stderr,
+    settings: parseEnvironmentFile(Buffer.from(lines.join('\n'))),
+    codes: Array.from(stderr.matchAll(/^(?:Warning|Error): .*\[([\w-]+)\]$/gm), ([, one]) => one),
+    transcript: stderr.match(/^[*<>] .*\n/gm)?.join('') ?? '',
+    verdict: (stdout + stderr).match(/^(?:It works|The login|iSales refused|No login).*$/m)?.[0],
+  }
+}
+
+/** How often the conversation is drawn. */
+const CONVERSATIONS = Number(process.env['CONVERSATIONS'] ?? 12)
+
+/** Values of the switches that a setting may have to meet, that are a doubt, and some that must not matter. */
+const VALUES = {
+  user: ['agent-4711', '坐席'],
+  password: ['simulated-password', '密 码"'],
+  tokenLifetime: [300, '300', 'soon', null, -5, 0, 10, 300_000],
+  refreshLifetime: [3600, '3600', null],
+  omit: [[], ['refreshToken'], ['tokenExpirationTime', 'refreshExpirationTime']],
+  resultAs: ['number', 'string'],
+  rejection: [401, 403, 400, 410, 500, 'result'],
+  rejectionResult: [7, '100401', '1\\2 "\'$x'],
+  rejectionBody: ['json', 'empty', 'html'],
+  refreshRejection: [401, 404, 500, 'result'],
+  edition: ['english', 'chinese'],
+  acceptHeaders: [null, ['Authorization'], ['Authentication'], ['Authorization', 'Authentication']],
+  businessToken: [null, 'token', 'refreshToken'],
+  scheme: ['Bearer', ''],
+  refreshHeader: [true, false],
+  refreshBody: [true, false],
+  rotate: [true, false],
+  refreshEndsOld: [true, false],
+  singleSession: [true, false],
+  sameToken: ['off', 'extended', 'remaining', 'unextended'],
+  absoluteUrls: [true, false],
+  callsUnder: [null, '/rest/isales/v2/openapi/obs', '/obs'],
+  repeatSecrets: [true, false],
+  // A login that is packed without being asked for is not understood.
+  gzip: ['off', 'accepted'],
+} as const satisfies Partial<Record<keyof Switches, readonly unknown[]>>
+
+const switches: Arbitrary<Switches> = record(
+  Object.fromEntries(
+    Object.entries(VALUES).map(([name, values]) => [name, constantFrom<unknown[]>(...values)]),
+  ),
+)
+  .map((drawn) => SWITCHES.parse(drawn))
+  .filter(({ edition, businessToken, omit }) => {
+    const carried = businessToken ?? (edition === 'chinese' ? 'refreshToken' : 'token')
+    // No client can send a refresh token that was never granted.
+    return carried === 'token' || !omit.includes('refreshToken')
+  })
+
+/** The codes of what is doubtful about an iSales with these switches. */
+function doubtsOf(given: Switches): readonly string[] {
+  const { tokenLifetime: stated, omit, rejection, singleSession, sameToken } = given
+  const lifetime = omit.includes('tokenExpirationTime') ? Number.NaN : Number(stated)
+  const doubts: Readonly<Record<string, boolean>> = {
+    'no-lifetime': !(lifetime > 0),
+    'short-lifetime': lifetime > 0 && lifetime < 20,
+    IsalesProxyLifetimeDoubtful: lifetime > 86_400,
+    'check-blind': rejection === 500,
+    'rejected-by-result': rejection === 'result',
+    'no-refresh': omit.includes('refreshToken'),
+    'single-session': singleSession && sameToken === 'off',
+  }
+  return Object.keys(doubts).filter((code) => doubts[code])
+}
+
+/** True if the proxy learns of a revoked token from such a rejection: a 500 is a failed call. */
+function isTold({ rejection }: Switches): boolean {
+  return rejection !== 500
+}
+
+/** All that a CTI-OBS does, through a proxy with these settings and nothing else. */
+async function conversation(changes: Switches, env: Environment, edition: Edition) {
+  const world = await openWorld({
+    simulator: { switches: changes },
+    env: {
+      ISALES_USER: changes.user,
+      ISALES_PASSWORD: changes.password,
+      ALLOWED_PATHS: ALLOWED,
+      ...env,
+    },
+  })
+  const { sim } = world
+  const obs = await openCtiObs(world, edition)
+  const works = async (response: Promise<{ status: number; result: unknown; data: object }>) => {
+    const { status, result, data } = await response
+    expect([status, String(result)]).toEqual([200, '0'])
+    return data as Readonly<Record<string, unknown>>
+  }
+  await works(obs.login())
+  const named = await works(obs.readInterface(INTERFACE_PATH))
+  expect(JSON.stringify(named)).not.toContain(sim.origin)
+  await works(obs.call('getTask', {}))
+  // Where iSales names no such path, CTI-OBS cannot refresh.
+  if (named['refreshToken'] !== undefined) await works(obs.refresh())
+  if (isTold(changes)) sim.revoke()
+  const { userData } = await works(obs.call('getUserData', { serviceId: 1, batchCount: 1 }))
+  const [{ uniqueId = '' } = {}] = userData as readonly { readonly uniqueId?: string }[]
+  await works(obs.call('pushMidRlt', { uniqueId, serviceId: '1' }))
+  await works(obs.call('pushCallOutRlt', { uniqueId, serviceId: '1' }))
+  await works(obs.call('pushTaskStatus', { serviceId: '1', status: 1 }))
+  await works(obs.call('getHoliDay', { holidayId: '1' }))
+  expect([...sim.results().values()]).toEqual([{ results: 1, midResults: 1 }])
+  expect(sim.state()).toMatchObject({ wrongPasswords: 0, locked: false })
+  obs.close()
+  await world.stop()
+}
+
+describe('check --live', () => {
+  test('names settings with which CTI-OBS works, and all doubts, with any switches of iSales', async () => {
+    const editions = constantFrom<Edition>('english', 'chinese')
+    let drawn = 0
+    await assert(
+      asyncProperty(switches, editions, async (changes, edition) => {
+        const sim = await createSimulator({ switches: changes })
+        const first = await checkAt(sim)
+        const isDifferent = Object.keys(first.settings).length > 0
+        expect([first.code, sim.state().loginsRejected]).toEqual([isDifferent ? 2 : 0, 0])
+        // The session of the first check must not be what the second one gets.
+        sim.revoke()
+        const again = await checkAt(sim, first.settings)
+        const doubts = doubtsOf(changes)
+        const works = doubts.length === 0 ? 'It works.' : 'It works, with warnings.'
+        expect([again.settings, again.codes, again.code]).toEqual([{}, doubts, 0])
+        expect(again.verdict).toMatch(new RegExp(`^${works}`))
+        for (const { stdout, stderr, transcript } of [first, again]) {
+          expect(leaks(stdout + stderr, [...sim.issued(), changes.password])).toEqual([])
+          expect(transcript).not.toContain(changes.user)
+        }
+        await sim.close()
+        drawn += 1
+        if (drawn <= 12) await conversation(changes, first.settings, edition)
+      }),
+      { numRuns: CONVERSATIONS },
+    )
+  }, 600_000)
+
+  test.each<readonly [Partial<Switches>, Readonly<Record<string, string>>]>([
+    [{}, {}],
+    [
+      // A wrong header that gets 401 with a web page is not a reason to stop.
+      { edition: 'chinese', rejectionBody: 'html' },
+      { ISALES_TOKEN_HEADER: 'Authentication: Bearer {refreshToken}' },
+    ],
+    [{ refreshBody: false }, { ISALES_REFRESH_HEADER_TOKEN: 'refreshToken' }],
+    [{ scheme: '' }, { ISALES_TOKEN_HEADER: 'Authorization: {token}' }],
+    [{ refreshHeader: false }, {}],
+    [{ rejection: 400 }, { ISALES_REJECTED: '401,403,400' }],
+    [
+      { rejection: 'result', rejectionResult: '100401' },
+      { ISALES_REJECTED: '401,403,result=100401' },
+    ],
+    [
+      // CTI-OBS refreshes at that path, at the proxy.
+      { callsUnder: '/obs' },
+      { ALLOWED_PATHS: `${ALLOWED},/obs/`, ISALES_REFRESH_PATH: '/obs/auth/refresh' },
+    ],
+  ])('with %j it says %j', async (changes, settings) => {
+    const { sim } = await openIsales({ switches: changes })
+    expect((await checkAt(sim)).settings).toEqual(settings)
+  })
+
+  test('paths that the default allows are not listed: the setting has to be removed', async () => {
+    const { sim } = await openIsales()
+    const given = { ALLOWED_PATHS: `${ALLOWED}auth/,${INTERFACE_PATHS.getTask}` }
+    const { settings, stdout } = await checkAt(sim, given)
+    expect(settings).toEqual({ ALLOWED_PATHS: '' })
+    expect(stdout).toContain('\nunset ALLOWED_PATHS\n')
+    expect(await checkAt(sim, { ...given, ...settings })).toMatchObject({ code: 0, settings: {} })
+  })
+
+  test('what is printed for a shell sets the same, also with quotes and backslashes', async () => {
+    const switches = { scheme: '', rejection: 'result', rejectionResult: VALUES.rejectionResult[2] }
+    const { sim } = await openIsales({ switches: { ...switches, rejection: 'result' } })
+    const { stdout, settings } = await checkAt(sim)
+    const script = `${stdout.match(/^export .*\n/gm)?.join('')}env`
+    const env = execFileSync('sh', ['-c', script], { env: {}, encoding: 'utf8' })
+    for (const [name, text] of Object.entries(settings)) expect(env).toContain(`${name}=${text}\n`)
+    expect(Object.keys(settings)).toEqual(['ISALES_TOKEN_HEADER', 'ISALES_REJECTED'])
+  })
+
+  test.each<readonly [Partial<Switches>, number, readonly string[], Environment]>([
+    [{ rejection: 'result', rejectionResult: 0 }, 0, ['check-blind'], {}],
+    // No setting can hold it.
+    [{ rejection: 'result', rejectionResult: 'a,b' }, 0, ['check-blind'], {}],
+    // The proxy would print the password.
+    [{ rejection: 'result', rejectionResult: 'simulated-password' }, 0, ['check-blind'], {}],
+    [{ acceptHeaders: ['X-Token'] }, 4, ['token-rejected'], {}],
+    [
+      { acceptHeaders: ['X-Token'], tokenLifetime: 10 },
+      4,
+      ['short-lifetime', 'token-rejected'],
+      {},
+    ],
+    // Packed without being asked for.
+    [{ gzip: 'always' }, 4, ['not-isales'], {}],
+    // A gateway that slows the calls down does not reject the token.
+    [{ rejection: 429 }, 0, ['check-blind'], {}],
+    // Whether a token ended before its time cannot be seen when its time is over.
+    [{ tokenLifetime: 1, latency: 120 }, 0, ['short-lifetime'], {}],
+    [{}, 0, [], { ISALES_REFRESH_PATH: 'off' }],
+  ])('with %j it exits %j and says %j', async (switches, code, codes, env) => {
+    const { sim } = await openIsales({ switches })
+    const ran = await checkAt(sim, env)
+    expect([ran.code, ran.codes, ran.settings]).toEqual([code, codes, {}])
+  })
+
+  test('a refresh that fails is a warning, and so is a second login that is refused', async () => {
+    const { sim } = await openIsales()
+    sim.failRefresh({ status: 403, times: 'always' })
+    const { code, codes, verdict } = await checkAt(sim)
+    expect([code, codes]).toEqual([0, ['refresh-refused']])
+    expect(verdict).toMatch(/^It works, with warnings\./)
+    sim.clear()
+    sim.slow({ operation: 'login', ms: 0 })
+    sim.failLogin({ status: 400 })
+    expect(await checkAt(sim)).toMatchObject({ code: 0, codes: ['values'] })
+  })
+
+  test('an iSales whose URLs name another host is to be called there', async () => {
+    const { sim } = await openIsales({ switches: { absoluteUrls: true } })
+    const { port } = new URL(sim.origin)
+    const given = { ISALES_URL: `http://localhost:${port}` }
+    const { code, settings } = await checkAt(sim, given)
+    expect([code, settings]).toEqual([2, { ISALES_URL: sim.origin }])
+  })
+})
+
+describe('check --live --trace', () => {
+  /** Without the names of headers that are alike in all responses, and with one instant and one duration. */
+  const plain = (transcript: string) =>
+    transcript
+      .replaceAll(/^\* \d{4}-\d\d-\d\dT[\d:.]+Z$/gm, '* TIME')
+      .replaceAll(/^< Date: \w{3}, [\w :]+ GMT\n/gm, '')
+      .replaceAll(/^< content-length, Connection, Keep-Alive\n/gm, '')
+      .replaceAll(/\b\d+ ms/g, '1 ms')
+
+  test('prints each exchange: names, standard reasons, shapes and lengths', async () => {
+    const { sim } = await openIsales()
+    sim.failRefresh({ status: 503, retryAfter: 7, body: '<html>', contentType: 'text/html' })
+    const { transcript } = await checkAt(sim)
+    const [login, call, invalid, refresh] = plain(transcript).split('* TIME\n').slice(1)
+    const names = '> Host, Connection, Content-Type, Accept, Content-Length'
+    const json = '< content-type: application/json;charset=UTF-8'
+    expect([login, invalid, refresh].map((text) => text?.trimEnd().split('\n'))).toEqual([
+      [
+        `> POST ${ALLOWED}auth/login`,
+        names,
+        '> {"user":<user>,"passwd":<password>}',
+        '< 200 OK',
+        json,
+        '< {"result":0,"resultData":{"token":string(35),"tokenExpirationTime":300,"refreshToken":string(35),"refreshExpirationTime":3600}}',
+        '* 1 ms, <token>, <refreshToken>',
+      ],
+      [
+        `> POST ${INTERFACE_PATH}`,
+        '> Authorization: Bearer <invalid token>',
+        names,
+        '> {"version":311}',
+        '< 401 Unauthorized',
+        json,
+        '< {"result":401}',
+        '* 1 ms',
+      ],
+      [
+        `> POST ${ALLOWED}auth/refresh`,
+        '> Authentication: Bearer <token>',
+        names,
+        '> {"refreshToken":<refreshToken>}',
+        '< 503 Service Unavailable',
+        '< content-type: text/html',
+        '< retry-after: 7',
+        '< text/html(6)',
+        '* 1 ms',
+      ],
+    ])
+    expect(call).toContain('> Authorization: Bearer <token>\n')
+    expect(call).toContain('"version":310,"refreshToken":string(40),')
+  })
+
+  test('names all headers that iSales receives', async () => {
+    const { sim } = await openIsales()
+    const { transcript } = await checkAt(sim)
+    const [first] = sim.requests()
+    const received = first?.rawHeaders
+      .filter((_, i) => i % 2 === 0)
+      .map((name) => name.toLowerCase())
+    const [, carrier = '', others = ''] = /^> (Auth\w+): .*\n> (.*)$/m.exec(transcript) ?? []
+    expect([carrier, ...others.split(', ')].map((name) => name.toLowerCase()).sort()).toEqual(
+      received?.sort(),
+    )
+  })
+
+  test.each<readonly [string, (sim: Simulator) => unknown, RegExp]>([
+    [
+      'a lost connection',
+      (sim) => sim.reset({ operation: 'login' }),
+      /\* plain-refused, ECONNABORTED, sent, 1 ms$/,
+    ],
+    ['an iSales that is down', (sim) => sim.down(), /\* \S+, ECONNREFUSED, not sent, 1 ms$/],
+    [
+      'a token that is a number',
+      (sim) => sim.badToken({ kind: 'number' }),
+      /"resultData":\{"token":number,"tokenExp/,
+    ],
+    [
+      'a long body',
+      (sim) => sim.hugeBody({ operation: 'login' }),
+      /< application\/json\(over 64 KiB\)/,
+    ],
+    [
+      'a text as result',
+      (sim) =>
+        sim.failLogin({
+          status: 200,
+          body: { result: 'ERR 7', list: [{ a: 'b' }, 1], none: null },
+        }),
+      /< \{"result":"ERR 7","list":array\(2\),"none":null\}/,
+    ],
+    [
+      'an empty body without a type',
+      (sim) => sim.failLogin({ status: 499, body: '', contentType: '' }),
+      /< 499\n[^]*< no type\(0\)/,
+    ],
+  ])('shows %s', async (_, spoil, expected) => {
+    const { sim } = await openIsales()
+    await spoil(sim)
+    expect(plain((await checkAt(sim)).transcript).trimEnd()).toMatch(expected)
+  })
+})
