@@ -139,13 +139,35 @@ const textOf = (pattern: string): Schema => ({
 })
 const arrayOf = (items: Schema): Schema => ({ type: ['array', 'null'], items })
 const objects = arrayOf({ type: 'object' })
-const pullSecrets = arrayOf({ type: ['string', 'object'], minLength: 1, required: ['name'] })
+const mapOf = (names: string, additionalProperties: Schema): Schema => ({
+  type: ['object', 'null'],
+  propertyNames: { pattern: `^${names}$` },
+  additionalProperties,
+})
 const REGISTRY = '[0-9A-Za-z.-]+(:[0-9]{1,5})?(/[0-9a-z._-]+)*/?'
-const NAME = '[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?'
+const LABEL = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?'
+/** The name of an object of Kubernetes, and of what is named as it. */
+const NAME = String.raw`[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*`
+const nameOf = (): Schema => ({ ...textOf(NAME), maxLength: 253 })
+/** A key of a Secret or a ConfigMap. */
+const KEY = '[-._0-9A-Za-z]{1,253}'
+const LABEL_VALUE = '([0-9A-Za-z]([-._0-9A-Za-z]{0,61}[0-9A-Za-z])?)?'
+/** The name of a label or an annotation of Kubernetes, with an optional domain. */
+const QUALIFIED = `(${NAME}/)?[0-9A-Za-z]([-._0-9A-Za-z]{0,61}[0-9A-Za-z])?`
+
+const pullSecrets = arrayOf({
+  type: ['string', 'object'],
+  pattern: `^${NAME}$`,
+  maxLength: 253,
+  required: ['name'],
+  properties: { name: { type: 'string', pattern: `^${NAME}$`, maxLength: 253 } },
+})
 
 /** What a default does not say of a value. */
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   mode: { enum: ['auto', 'standalone', 'sidecar'] },
+  // A Service has this name.
+  fullnameOverride: textOf('[a-z]([-a-z0-9]{0,51}[a-z0-9])?'),
   'global.imageRegistry': textOf(REGISTRY),
   'global.imagePullSecrets': pullSecrets,
   'image.registry': textOf(REGISTRY),
@@ -154,9 +176,22 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   'image.digest': textOf('sha256:[0-9a-f]{64}'),
   imagePullSecrets: pullSecrets,
   settings: { type: ['object', 'null'], additionalProperties: false, properties: settingSchemas() },
-  extraEnv: arrayOf({ type: 'object', required: ['name'] }),
-  'injection.label': textOf(NAME),
-  'injection.namespaces': arrayOf({ type: 'string', pattern: `^${NAME}$` }),
+  extraEnv: arrayOf({
+    type: 'object',
+    required: ['name'],
+    properties: {
+      name: { type: 'string', pattern: '^[-._A-Za-z][-._0-9A-Za-z]*$' },
+      value: { type: ['string', 'null'] },
+    },
+  }),
+  'secret.name': nameOf(),
+  'tls.secretName': nameOf(),
+  'isalesClientCert.secretName': nameOf(),
+  'sessionStore.secretName': nameOf(),
+  'standalone.priorityClassName': nameOf(),
+  // A name of a policy, too.
+  'injection.label': textOf(LABEL),
+  'injection.namespaces': arrayOf({ type: 'string', pattern: `^${LABEL}$` }),
   'standalone.replicas': { type: ['integer', 'null'], minimum: 0 },
   'standalone.strategy': { enum: ['RollingUpdate', 'Recreate'] },
   'standalone.service.type': { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
@@ -179,7 +214,8 @@ function valueSchema({ path, default: found }: Row): Schema {
   if (KEYS.test(path)) {
     const entries = Object.keys(found as object).map((key) => {
       const isFree = path !== 'secret.keys' || key === 'obsPassword' ? MAY_BE_EMPTY.has(key) : false
-      return [key, isFree ? { type: ['string', 'null'] } : { type: 'string', minLength: 1 }]
+      if (key === 'configMapName') return [key, nameOf()]
+      return [key, isFree ? textOf(KEY) : { type: 'string', pattern: `^${KEY}$` }]
     })
     return closed(Object.fromEntries(entries) as Readonly<Record<string, Schema>>)
   }
@@ -187,8 +223,11 @@ function valueSchema({ path, default: found }: Row): Schema {
   if (typeof found === 'boolean') return { type: 'boolean' }
   if (typeof found === 'number') return { type: 'integer', minimum: 1 }
   if (typeof found !== 'object') return { type: ['string', 'null'] }
-  return /(?:labels|annotations|nodeSelector)$/i.test(path)
-    ? { type: ['object', 'null'], additionalProperties: { type: 'string' } }
+  if (path === 'prometheusRule.additionalLabels')
+    return mapOf('[A-Za-z_][0-9A-Za-z_]*', { type: 'string' })
+  if (/annotations$/i.test(path)) return mapOf(QUALIFIED, { type: 'string' })
+  return /(?:labels|nodeSelector)$/i.test(path)
+    ? mapOf(QUALIFIED, { type: 'string', pattern: `^${LABEL_VALUE}$` })
     : { type: ['object', 'null'] }
 }
 

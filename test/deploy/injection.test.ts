@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import { describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { admit, type Pod } from './support/admission.ts'
+import { admit, complaints, type Pod } from './support/admission.ts'
 import { ciValues, NAME, render, renderSidecar } from './support/chart.ts'
+import { renderMany } from './support/many.ts'
+import { changesOf } from './support/values.ts'
 import { mistakes, ofKind, parseManifests, specOf, type Manifest } from './support/manifests.ts'
 import { configure, environment, podOf, proxyIn, unrestricted } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
@@ -134,6 +136,30 @@ it('the pod with which docs/kubernetes-injection.md verifies an installation is 
     )
 })
 
+it.each([
+  ['Job', 'Never', { [NAME]: 'obs' }, 1],
+  ['CronJob', 'Never', { [NAME]: 'obs' }, 1],
+  ['Job', 'OnFailure', { [NAME]: 'obs' }, 0],
+  ['CronJob', 'OnFailure', { [NAME]: 'obs' }, 0],
+  ['Job', 'Never', { app: 'other' }, 0],
+  ['Job', 'Never', undefined, 0],
+])(
+  'the guard warns of a %s with restartPolicy %s and labels %j: %i',
+  (kind, restartPolicy, labels, count) => {
+    const template = { metadata: { labels }, spec: { restartPolicy, containers: [container('x')] } }
+    const job = { template: labels === undefined ? { spec: template.spec } : template }
+    const spec = kind === 'Job' ? job : { schedule: '* * * * *', jobTemplate: { spec: job } }
+    const object = { kind, metadata: { namespace: 'telephony' }, spec }
+    const resource = `${kind.toLowerCase()}s`
+    const said = complaints({ manifests, namespaces: NAMESPACES, resource, object })
+    expect(said.filter((text) => text.includes('use OnFailure'))).toHaveLength(count)
+    const binding = ofKind(guard, 'ValidatingAdmissionPolicyBinding').find(({ metadata }) =>
+      metadata.name.endsWith('-jobs'),
+    )
+    expect(binding?.spec).toMatchObject({ validationActions: ['Warn'] })
+  },
+)
+
 describe('an injected pod', () => {
   const injected = inject()
   const proxy = proxyIn(injected.spec)
@@ -153,19 +179,51 @@ describe('an injected pod', () => {
     const { spec } = inject(podWith({ initContainers: [container('prepare')], volumes }))
     expect(spec.initContainers?.map(({ name }) => name)).toEqual([NAME, 'prepare'])
     const names = spec.volumes?.map(({ name }) => name)
-    expect(names).toEqual(['data', 'isales-state', 'isales-credentials'])
+    expect(names).toEqual(['data', 'isales-state', 'isales-credentials', 'isales-no-token'])
     expect(spec.containers).toEqual([container('cti-obs')])
     expect(inject(injected)).toEqual(injected)
   })
 
-  it('is marked with the release and a hash that changes with what is injected', async () => {
+  it('is marked with the release and a hash, which changes with every value that the pod is made of, and with no other', async () => {
     const markOf = (pod: Pod) => pod.metadata.labels?.[`${NAME}/injected`] ?? ''
-    const mark = markOf(injected)
-    expect(mark).toMatch(/^obs\.[0-9a-f]{8}$/)
-    const again = await render(injection({ podMonitor: { enabled: false } }))
-    expect(markOf(inject(podWith(), again))).toBe(mark)
-    for (const more of [{ image: { tag: '2' } }, { settings: { ISALES_URL: 'https://b.example' } }])
-      expect(markOf(inject(podWith(), await render(injection(more))))).not.toBe(mark)
+    expect(markOf(injected)).toMatch(/^obs\.[0-9a-f]{8}$/)
+    const base = injection({
+      sessionStore: { secretName: 'store' },
+      settings: { ISALES_URL: 'https://isales.example', SESSION_STORE_URL: 'valkeys://one' },
+      tls: { secretName: 'tls' },
+    })
+    const changes = changesOf(base)
+    const [before, ...made] = await renderMany([base, ...changes.map(({ values }) => values)])
+    const podOfRelease = ({ yaml = '' }: { readonly yaml?: string } = {}) => {
+      const label = { [NAME]: /isales-auth-proxy: "(\w+)"/.exec(yaml)?.[1] ?? 'obs' }
+      const { metadata, spec } = admit(
+        parseManifests(yaml),
+        { n: label },
+        {
+          metadata: { namespace: 'n', labels: label },
+          spec: podWith().spec,
+        },
+      )
+      return { mark: markOf({ metadata, spec }), spec }
+    }
+    const own = podOfRelease(before)
+    const wrong: string[] = []
+    const changing: string[] = []
+    for (const [index, { path }] of changes.entries()) {
+      if (made[index]?.yaml === '') continue
+      const { mark, spec } = podOfRelease(made[index])
+      const isOther = JSON.stringify(spec) !== JSON.stringify(own.spec)
+      if (isOther) changing.push(path)
+      if (isOther !== (mark !== own.mark)) wrong.push(path)
+    }
+    expect(wrong).toEqual([])
+    expect(changing).toEqual(
+      expect.arrayContaining(['secret.name', 'settings.LOG_LEVEL', 'global.imagePullSecrets']),
+    )
+    expect(changing.length).toBeGreaterThanOrEqual(60)
+    expect(changes.filter((_, index) => made[index]?.yaml === '').map(({ path }) => path)).toEqual(
+      [],
+    )
     const release = 'r'.repeat(53)
     const long = await render(injection(), { release })
     expect(markOf(inject(podWith({}, {}, release), long))).toHaveLength(62)
@@ -196,7 +254,7 @@ describe('an injected pod', () => {
     const { spec } = inject(podWith(), await render(injection(more)))
     expect(proxyIn(spec).env?.at(-1)).toEqual(env[0])
     expect(environment(proxyIn(spec))).toMatchObject(settings)
-    expect(spec.volumes?.at(-1)).toMatchObject({ configMap: { name: 'ca' } })
+    expect(spec.volumes).toContainEqual({ name: 'isales-ca', configMap: { name: 'ca' } })
   })
 
   it('has the secrets for pulling the image, beside its own', async () => {

@@ -34,15 +34,16 @@ startupProbe:
 # A proxy that hangs ends no calls: it is not given the grace of its pod.
 livenessProbe:
   httpGet: { path: /livez, port: isales-admin }
-  periodSeconds: 10
+  # A sidecar that hangs stops its whole pod; another replica takes the calls of a stand-alone proxy.
+  periodSeconds: {{ ternary 10 5 $standalone }}
   timeoutSeconds: 3
   failureThreshold: 3
   terminationGracePeriodSeconds: 5
 {{- if or $standalone .Values.sidecar.readiness }}
 readinessProbe:
   httpGet: { path: /readyz, port: isales-admin }
-  periodSeconds: 5
-  timeoutSeconds: 2
+  periodSeconds: 2
+  timeoutSeconds: 1
   failureThreshold: 2
 {{- end }}
 {{- include "isales-auth-proxy.fields" (dict "resources" .Values.resources "securityContext" .Values.containerSecurityContext) }}
@@ -62,6 +63,12 @@ volumeMounts:
   readOnly: true
   {{- end }}
 {{- end }}
+{{- if ne (include "isales-auth-proxy.mode" .) "standalone" }}
+# An empty directory in place of the pod's service account token, which is for the containers of CTI-OBS.
+- name: isales-no-token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -70,6 +77,11 @@ volumeMounts:
 {{/* Every volume that those mounts need. */}}
 {{- define "isales-auth-proxy.podVolumes" -}}
 {{- include "isales-auth-proxy.ownVolumes" . -}}
+{{- if ne (include "isales-auth-proxy.mode" .) "standalone" }}
+- name: isales-no-token
+  emptyDir:
+    sizeLimit: 1Mi
+{{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -93,12 +105,12 @@ volumeMounts:
 {{- if $secret }}
 - name: isales-{{ $volume }}
   secret:
-    secretName: {{ $secret }}
+    secretName: {{ $secret | quote }}
     defaultMode: {{ $fileMode }}
     items:
       {{- range $file, $key := $files }}
       {{- if and (hasPrefix $volume $file) (has (printf "/run/isales/%s" $file) (values $settings)) }}
-      - { key: {{ $key }}, path: {{ base $file }} }
+      - { key: {{ $key | quote }}, path: {{ base $file }} }
       {{- end }}
       {{- end }}
 {{- end }}
@@ -107,7 +119,7 @@ volumeMounts:
 {{- if $from.secretName }}
 - name: isales-{{ $volume }}
   secret:
-    secretName: {{ $from.secretName }}
+    secretName: {{ $from.secretName | quote }}
     defaultMode: {{ $fileMode }}
 {{- end }}
 {{- end }}
@@ -115,7 +127,7 @@ volumeMounts:
 {{- if $from.configMapName }}
 - name: isales-{{ $volume }}
   configMap:
-    name: {{ $from.configMapName }}
+    name: {{ $from.configMapName | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}

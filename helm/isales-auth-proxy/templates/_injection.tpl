@@ -7,17 +7,52 @@
 {{- .Values.injection.label | default .Release.Name -}}
 {{- end -}}
 
-{{/* What pods are marked with: the release, and a hash of what it injects. At most 63 characters. */}}
+{{/* The mark of a pod: the release, and a hash of the rules that made the pod. At most 63 characters. */}}
 {{- define "isales-auth-proxy.injectionMark" -}}
-{{- $what := printf "%s%s" (include "isales-auth-proxy.injectedContainer" .) (include "isales-auth-proxy.injectedVolumes" .) -}}
-{{- printf "%s.%s" .Release.Name (sha256sum $what | trunc 8) -}}
+{{- printf "%s.%s" .Release.Name (include "isales-auth-proxy.injectionRules" (dict "root" . "mark" "") | sha256sum | trunc 8) -}}
+{{- end -}}
+
+{{/* Everything that the policy does with a pod. Takes a dict: `root`, and `mark`, which is empty while the rules are hashed. */}}
+{{- define "isales-auth-proxy.injectionRules" -}}
+{{- $root := .root -}}
+variables:
+  - name: given
+    expression: 'has(object.metadata.annotations) ? object.metadata.annotations : {}'
+  # The API server checks the pod before the guard explains what is wrong with an annotation: it must be valid until then.
+  - name: stated
+    expression: variables.given.filter(key, variables.given[key] != '')
+  - name: secret
+    expression: >-
+      'isales-auth-proxy/secret' in variables.stated ? string(variables.given['isales-auth-proxy/secret']) : {{ toJson $root.Values.secret.name }}
+  - name: level
+    expression: >-
+      'isales-auth-proxy/log-level' in variables.stated ? string(variables.given['isales-auth-proxy/log-level']) : {{ (include "isales-auth-proxy.settings" $root | fromYaml).LOG_LEVEL | toJson }}
+mutations:
+  # First of the init containers, so that those after it may already call iSales. A JSON patch, since an apply
+  # configuration may not hold atomic lists (`capabilities.drop`).
+  - patchType: JSONPatch
+    jsonPatch:
+      expression: >-
+        (has(object.spec.initContainers) ? [] : [JSONPatch{op: "add", path: "/spec/initContainers", value: []}])
+        + (has(object.spec.volumes) ? [] : [JSONPatch{op: "add", path: "/spec/volumes", value: []}])
+        + [JSONPatch{op: "add", path: "/metadata/labels/isales-auth-proxy~1injected", value: {{ toJson .mark }}}]
+        + [JSONPatch{op: "add", path: "/spec/initContainers/0", value: {{ include "isales-auth-proxy.injectedContainer" $root }}}]
+        {{- range include "isales-auth-proxy.injectedVolumes" $root | fromJsonArray }}
+        + [JSONPatch{op: "add", path: "/spec/volumes/-", value: {{ . }}}]
+        {{- end }}
+        {{- with include "isales-auth-proxy.imagePullSecrets" $root | fromYamlArray }}
+        + (has(object.spec.imagePullSecrets) ? [] : [JSONPatch{op: "add", path: "/spec/imagePullSecrets", value: []}])
+        {{- range . }}
+        + (has(object.spec.imagePullSecrets) && object.spec.imagePullSecrets.exists(s, has(s.name) && s.name == {{ toJson .name }}) ? [] : [JSONPatch{op: "add", path: "/spec/imagePullSecrets/-", value: Object.spec.imagePullSecrets{name: {{ toJson .name }}}}])
+        {{- end }}
+        {{- end }}
 {{- end -}}
 
 {{/* The container of the chart as an expression. Annotations of the pod say its log level and its Secret. */}}
 {{- define "isales-auth-proxy.injectedContainer" -}}
 {{- $container := include "isales-auth-proxy.container" . | fromYaml -}}
 {{- range $container.env -}}
-  {{- if eq .name "LOG_LEVEL" -}}{{- $_ := set . "value" "@cel:variables.level" -}}{{- end -}}
+  {{- if eq .name "LOG_LEVEL" -}}{{- $_ := set . "value" (dict "@cel" "variables.level") -}}{{- end -}}
 {{- end -}}
 {{- include "isales-auth-proxy.cel" (dict "type" "Object.spec.initContainers" "value" $container) -}}
 {{- end -}}
@@ -27,7 +62,7 @@
 {{- $volumes := list -}}
 {{- range include "isales-auth-proxy.podVolumes" . | fromYamlArray -}}
   {{- if eq .name "isales-credentials" -}}
-    {{- $_ := set .secret "secretName" "@cel:variables.secret" -}}
+    {{- $_ := set .secret "secretName" (dict "@cel" "variables.secret") -}}
   {{- end -}}
   {{- $volumes = append $volumes (include "isales-auth-proxy.cel" (dict "type" "Object.spec.volumes" "value" .)) -}}
 {{- end -}}
@@ -37,12 +72,14 @@
 {{/*
 A value as an expression of the Common Expression Language. Takes a dict: `type`, the CEL type of an object at this
 place, and `value`. Maps whose keys anybody may choose are maps in CEL, too, and their values texts, as quantities are
-everywhere: YAML may hold a number there, which an API server does not compile. A text that begins with "@cel:" is an expression already.
+everywhere: YAML may hold a number there, which an API server does not compile. A map with the key "@cel" holds an expression.
 */}}
 {{- define "isales-auth-proxy.cel" -}}
 {{- $type := .type -}}
 {{- $free := has (base (replace "." "/" $type)) (list "annotations" "labels" "limits" "matchLabels" "requests" "volumeAttributes") -}}
-{{- if kindIs "map" .value -}}
+{{- if and (kindIs "map" .value) (hasKey .value "@cel") -}}
+  {{- index .value "@cel" -}}
+{{- else if kindIs "map" .value -}}
   {{- $fields := list -}}
   {{- range $key, $value := .value -}}
     {{- $isText := and (or $free (has $key (list "divisor" "sizeLimit"))) (not (kindIs "map" $value)) -}}
@@ -57,8 +94,6 @@ everywhere: YAML may hold a number there, which an API server does not compile. 
     {{- $items = append $items (include "isales-auth-proxy.cel" (dict "type" $type "value" .)) -}}
   {{- end -}}
   {{- printf "[%s]" (join ", " $items) -}}
-{{- else if and (kindIs "string" .value) (hasPrefix "@cel:" .value) -}}
-  {{- trimPrefix "@cel:" .value -}}
 {{- else -}}
   {{- toJson .value -}}
 {{- end -}}

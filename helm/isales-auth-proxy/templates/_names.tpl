@@ -11,8 +11,8 @@
 {{- end -}}
 
 {{- define "isales-auth-proxy.selector" -}}
-app.kubernetes.io/name: {{ include "isales-auth-proxy.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "isales-auth-proxy.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/*
@@ -21,9 +21,9 @@ Name, namespace, labels and annotations of an object. Takes a dict: `root`, and 
 */}}
 {{- define "isales-auth-proxy.metadata" -}}
 {{- $root := .root -}}
-name: {{ .name | default (printf "%s%s" (include "isales-auth-proxy.fullname" $root) (.suffix | default "")) }}
+name: {{ .name | default (printf "%s%s" (include "isales-auth-proxy.fullname" $root) (.suffix | default "")) | quote }}
 {{- if not .cluster }}
-namespace: {{ $root.Release.Namespace }}
+namespace: {{ $root.Release.Namespace | quote }}
 {{- end }}
 labels:
   {{- $own := include "isales-auth-proxy.selector" $root | fromYaml }}
@@ -54,7 +54,7 @@ annotations:
 {{/* As a pod wants them; a name alone is as good as `name: …`. */}}
 {{- define "isales-auth-proxy.imagePullSecrets" -}}
 {{- range concat (.Values.global.imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
-- name: {{ ternary . (get (ternary dict . (kindIs "string" .)) "name") (kindIs "string" .) }}
+- name: {{ ternary . (get (ternary dict . (kindIs "string" .)) "name") (kindIs "string" .) | quote }}
 {{- end -}}
 {{- end -}}
 

@@ -11,7 +11,7 @@ chart gives it below the name of the dependency), and what to say instead.
 {{- $store := .Values.sessionStore -}}
 {{- if .Values.injection.enabled }}
 {{- if semverCompare "<1.36.0-0" $kubernetes }}
-{{ $at }}injection.enabled needs Kubernetes 1.36, and this is {{ $kubernetes }}
+{{ $at }}injection.enabled needs Kubernetes 1.36, and this is {{ $kubernetes }}; without a cluster, name its version with --kube-version
 {{- end }}
 {{- if $standalone }}
 {{ $at }}injection.enabled adds sidecars to pods: say {{ $at }}mode=sidecar

@@ -50,7 +50,7 @@ SESSION_STORE_PASSWORD_FILE: /run/isales/store/password
 LOGIN_REJECTED_ATTEMPTS: '1'
 {{- end }}
 {{- if $store.ca.configMapName }}
-SESSION_STORE_CA_FILE: /run/isales/store-ca/{{ $store.ca.key }}
+SESSION_STORE_CA_FILE: {{ printf "/run/isales/store-ca/%s" $store.ca.key | quote }}
 {{- end }}
 {{- if .Values.secret.name }}
 {{- if not $given.ISALES_USER }}
@@ -74,7 +74,7 @@ LISTEN_CLIENT_CA_FILE: /run/isales/tls/ca.crt
 {{- end }}
 {{- end }}
 {{- if .Values.isalesCa.configMapName }}
-ISALES_CA_FILE: /run/isales/ca/{{ .Values.isalesCa.key }}
+ISALES_CA_FILE: {{ printf "/run/isales/ca/%s" .Values.isalesCa.key | quote }}
 {{- end }}
 {{- if .Values.isalesClientCert.secretName }}
 ISALES_CLIENT_CERT_FILE: /run/isales/client/tls.crt

@@ -41,44 +41,61 @@ export const admit = (
   old?: Pod,
 ): Pod => {
   let object = structuredClone(pod)
-  const scopeOf = (kind: string, decide: (policy: Policy, scope: Scope) => void): void => {
-    const operation = old === undefined ? 'CREATE' : 'UPDATE'
-    for (const { metadata, spec } of ofKind(manifests, kind)) {
-      const policy = spec as Policy
-      const { objectSelector, resourceRules } = policy.matchConstraints
-      const serves = ofKind(manifests, `${kind}Binding`).some((binding) => {
-        const { policyName, matchResources } =
-          binding.spec as IMutatingAdmissionPolicyBinding['spec']
-        const labels = namespaces[object.metadata.namespace ?? '']
-        return policyName === metadata.name && matches(matchResources?.namespaceSelector, labels)
-      })
-      const sides = [object, old].some((one) => matches(objectSelector, one?.metadata.labels))
-      const variables: Record<string, unknown> = {}
-      const scope = { object, oldObject: old ?? null, variables }
-      if (!serves || !sides || !resourceRules?.[0]?.operations?.includes(operation)) continue
-      const conditions = policy.matchConditions ?? []
-      if (!conditions.every(({ expression }) => evaluate(expression, scope) === true)) continue
-      for (const { name, expression } of policy.variables ?? [])
-        variables[name] = evaluate(expression, scope)
-      decide(policy, scope)
-    }
-  }
-  scopeOf('MutatingAdmissionPolicy', ({ mutations = [] }, scope) => {
+  const request = () => ({ manifests, namespaces, resource: 'pods', object, old })
+  for (const { mutations = [], scope } of policiesFor('MutatingAdmissionPolicy', request())) {
     object = structuredClone(object)
     for (const { jsonPatch } of mutations)
       for (const patch of evaluate(jsonPatch.expression, scope) as readonly Patch[])
         apply(object, patch)
-  })
+  }
   checkPod(object)
-  scopeOf('ValidatingAdmissionPolicy', ({ validations = [] }, scope) => {
-    for (const { expression, message, messageExpression } of validations)
-      if (evaluate(expression, scope) !== true)
-        throw new Error(String(messageExpression ? evaluate(messageExpression, scope) : message))
-  })
+  const [refusal] = complaints(request())
+  if (refusal !== undefined) throw new Error(refusal)
   return object
 }
-interface Scope extends Record<string, unknown> {
-  readonly object: Pod
+
+interface Request {
+  readonly manifests: readonly Manifest[]
+  readonly namespaces: Readonly<Record<string, Labels>>
+  /** Such as `pods`. */
+  readonly resource: string
+  readonly object: Pick<Pod, 'metadata'>
+  readonly old?: Pick<Pod, 'metadata'> | undefined
+}
+
+/** The messages of the validating policies that an object breaks. */
+export function complaints(request: Request): readonly string[] {
+  return policiesFor('ValidatingAdmissionPolicy', request).flatMap(({ validations = [], scope }) =>
+    validations
+      .filter(({ expression }) => evaluate(expression, scope) !== true)
+      .map(({ message, messageExpression }) =>
+        String(messageExpression ? evaluate(messageExpression, scope) : message),
+      ),
+  )
+}
+
+/** The policies of a kind that apply to a request, each with the names that its expressions may use. */
+function policiesFor(kind: string, { manifests, namespaces, resource, object, old }: Request) {
+  const operation = old === undefined ? 'CREATE' : 'UPDATE'
+  return ofKind(manifests, kind).flatMap(({ metadata, spec }) => {
+    const policy = spec as Policy
+    const { objectSelector, resourceRules: [rule] = [] } = policy.matchConstraints
+    const serves = ofKind(manifests, `${kind}Binding`).some((binding) => {
+      const { policyName, matchResources } = binding.spec as IMutatingAdmissionPolicyBinding['spec']
+      const labels = namespaces[object.metadata.namespace ?? '']
+      return policyName === metadata.name && matches(matchResources?.namespaceSelector, labels)
+    })
+    const sides = [object, old].some((one) => matches(objectSelector, one?.metadata.labels))
+    const isFor = rule?.operations?.includes(operation) && rule.resources?.includes(resource)
+    const variables: Record<string, unknown> = {}
+    const scope = { object, oldObject: old ?? null, variables }
+    const conditions = policy.matchConditions ?? []
+    if (!serves || !sides || !isFor) return []
+    if (!conditions.every(({ expression }) => evaluate(expression, scope) === true)) return []
+    for (const { name, expression } of policy.variables ?? [])
+      variables[name] = evaluate(expression, scope)
+    return [{ ...policy, scope }]
+  })
 }
 
 const matches = (selector: IMatchResources['objectSelector'], labels: Labels = {}): boolean => {

@@ -1,0 +1,82 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { temporaryDirectory } from '../../support/temporary.ts'
+import { CHART, NAME } from './chart.ts'
+import { run } from './run.ts'
+import { newest } from './tools.ts'
+
+/** What helm makes of one of many values. One of the three is not empty. */
+export interface Made {
+  readonly yaml: string
+  /** The sentence of the schema, or of the templates. */
+  readonly refusal: string
+  /** An error of Go: a template failed, other than by `fail`. */
+  readonly trace: string
+}
+
+/** A copy of the chart that prints its problems, and nothing else then: `fail` would end the run for all values. */
+const REPORTING = temporaryDirectory()
+cpSync(CHART, REPORTING, { recursive: true })
+const PROBLEMS = 'include "isales-auth-proxy.problems" . | trim'
+for (const file of readdirSync(join(REPORTING, 'templates'))) {
+  const path = join(REPORTING, 'templates', file)
+  const text = readFileSync(path, 'utf8')
+  if (file === 'NOTES.txt') rmSync(path)
+  else if (file === 'validate.yaml') writeFileSync(path, `problems: {{ ${PROBLEMS} | toJson }}\n`)
+  else if (file.endsWith('.yaml'))
+    writeFileSync(path, `{{- if not (${PROBLEMS}) }}\n${text}\n{{- end }}\n`)
+}
+
+/** So many are dependencies of one chart at a time. */
+const AT_A_TIME = 100
+
+/** What a helm makes of each of these values, in order, by few runs: each is a dependency with an alias. */
+export async function renderMany(
+  all: readonly object[],
+  { helm } = newest,
+): Promise<readonly Made[]> {
+  const made: Made[] = []
+  for (let at = 0; at < all.length; at += AT_A_TIME)
+    made.push(...(await renderSome(all.slice(at, at + AT_A_TIME), helm)))
+  return made
+}
+
+async function renderSome(all: readonly object[], helm: string): Promise<readonly Made[]> {
+  const chart = temporaryDirectory()
+  mkdirSync(join(chart, 'charts'))
+  cpSync(REPORTING, join(chart, 'charts', NAME), { recursive: true })
+  const made = all.map(() => ({ yaml: '', refusal: '', trace: '' }))
+  const left = new Map(all.map((values, index) => [`a${index}`, { index, values }]))
+  const settle = (alias: string, what: 'yaml' | 'refusal' | 'trace', text: string) => {
+    const one = made[left.get(alias)?.index ?? -1]
+    // As if it were rendered alone.
+    const own = text.replaceAll(`${alias}.`, '').replaceAll(new RegExp(`\\b${alias}\\b`, 'g'), NAME)
+    if (one !== undefined) one[what] += own
+  }
+  while (left.size > 0) {
+    const dependencies = [...left.keys()].map((alias) => ({ name: NAME, version: '*', alias }))
+    const about = { apiVersion: 'v2', name: 'many', version: '0.1.0', dependencies }
+    writeFileSync(join(chart, 'Chart.yaml'), JSON.stringify(about))
+    const args = ['template', 'obs', chart, '--namespace=telephony', '--kube-version=1.36.0']
+    const input = JSON.stringify(
+      Object.fromEntries([...left].map(([alias, { values }]) => [alias, values])),
+    )
+    const { code, stdout, stderr } = await run(helm, [...args, '--values=-'], { input })
+    if (code === 0) {
+      for (const [, alias = '', file, text = ''] of stdout.matchAll(
+        /^---\n# Source: many\/charts\/(\w+)\/templates\/(\S+)\n([^]*?)(?=^---\n# Source: |$(?![^]))/gm,
+      ))
+        if (file !== 'validate.yaml') settle(alias, 'yaml', `---\n${text}`)
+        else settle(alias, 'refusal', JSON.parse(text.replace('problems: ', '')) as string)
+      return made
+    }
+    // The schema speaks of all that it refuses, a template of the first.
+    const refused = [...stderr.matchAll(/^(a\d+):\n((?:- .*\n?)+)/gm)]
+    for (const [, alias = '', text = ''] of refused) settle(alias, 'refusal', text)
+    const [, failed = ''] = /many\/charts\/(a\d+)\//.exec(stderr) ?? []
+    if (refused.length === 0) settle(failed, 'trace', stderr)
+    const settled = refused.length > 0 ? refused.map(([, alias = '']) => alias) : [failed]
+    if (!settled.every((alias) => left.delete(alias))) throw new Error(stderr)
+  }
+  return made
+}
