@@ -58,7 +58,7 @@ describe('the admin app', () => {
   })
 
   it.each([
-    ['GET', '/', 'elsewhere.example', 421, /^请求的主机名不是本代理。.*ALLOWED_HOSTS/],
+    ['GET', '/', 'elsewhere.example', 421, /^请求的主机名不属于本代理。.*ALLOWED_HOSTS/],
     ['GET', '/nowhere', 'localhost', 404, /^未找到/],
     ['POST', '/', 'localhost', 405, /^不允许该方法/],
   ])('%s %s of %s is refused in the language of the reader: %i', async (...row) => {

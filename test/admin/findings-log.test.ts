@@ -58,7 +58,7 @@ describe('the log says what the page says', () => {
         cause: 'no-route',
         section: 'errors.md#no-route',
         detail:
-          'Calls fail. There is no route to the address. Check the network, the firewall and the address in ISALES_URL (of the egress proxy: HTTPS_PROXY). iSales (ISALES_URL): isales.example:443; Failed calls: 4 of 60.',
+          'Calls fail. There is no route to the address. Check the network, the firewall and the address in ISALES_URL (egress proxy: HTTPS_PROXY). iSales (ISALES_URL): isales.example:443; Failed calls: 4 of 60.',
       },
     ])
     expect(await change([calls('failing', 'no-route')])).toEqual([])

@@ -69,7 +69,7 @@ describe('hosts, paths and files', () => {
       for (const text of await textsFor(address)) {
         expect(text).not.toMatch(PRIVATE)
         expect(text).toMatch(/IsalesProxy|#isalesproxy/)
-        expect(text).toMatch(/Correct |Set /)
+        expect(text).toMatch(/Fix |Set /)
       }
     },
   )

@@ -83,7 +83,7 @@ describe('HTTPS', () => {
       ['warn', 'bad-certificate', 1],
       ['warn', 'plain-http', 1],
     ])
-    expect(logged.at(-1)?.['detail']).toContain('Clients speak plain HTTP')
+    expect(logged.at(-1)?.['detail']).toContain('Clients send plain HTTP')
     expect(world.sim.requests()).toHaveLength(1)
   })
 

@@ -100,7 +100,7 @@ test('files that are emptied, removed or not readable are on the page until they
     const line = world.lines.find((each) => each.setting === `${setting}_FILE`)
     expect(line?.detail).toMatch(/\. /)
   }
-  expect(remedy).toContain('Give the path of a file that the user of the proxy may read')
+  expect(remedy).toContain("Set the path of a file that the proxy's user may read")
   expect(runbook).toBe('/docs/operations.md#isalesproxyreloadfailed')
   expect(await isSaid()).toBe(1)
   // With the password that its file held.

@@ -117,5 +117,5 @@ test('https in ISALES_URL to a port of plain HTTP: the log names it', async () =
   const world = await openTimedWorld({ ready: false, env })
   await world.pass(1000)
   const failed = world.lines.find(({ event }) => event === 'login-failed')
-  expect(failed?.['detail']).toContain('speaks no TLS')
+  expect(failed?.['detail']).toContain('does not use TLS')
 })

@@ -59,7 +59,7 @@ test('the command renew ends a pause, and shows the status three seconds later',
 
 test.each([
   ['right', undefined, 0, /^\[Healthy\]/m],
-  ['wrong, too', 'wrong too', 3, /iSales refuses the user .*\n +Correct ISALES_USER or/],
+  ['wrong, too', 'wrong too', 3, /iSales rejected the user .*\n +Fix ISALES_USER or/],
 ])('after a password file was corrected, and is %s, one login is made', async (...row) => {
   const [, password, code, stdout] = row
   const { sim, proxy, admin, file } = await startWithFile()

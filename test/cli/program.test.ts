@@ -146,7 +146,7 @@ describe('the program', () => {
 
   it('ends with 1 when an address is taken, and says which', async () => {
     const address = new URL(sim.origin).host
-    const detail = `Another process has the address. Stop it (ss -ltnp names it), or take another address. Address: ${address}; Detail: EADDRINUSE.`
+    const detail = `Another process uses the address. Stop that process (ss -ltnp names it), or use another address. Address: ${address}; Detail: EADDRINUSE.`
     const program = start([], env({ ADMIN_LISTEN: address }))
     expect(await ended(program)).toEqual({ code: 1, signal: null })
     const line = { event: 'cannot-listen', level: 'fatal', setting: 'ADMIN_LISTEN', detail }
@@ -178,7 +178,7 @@ describe('the program', () => {
     [
       'a failure before there is a log',
       early('throw', 'throw new TypeError(process.env.CANARY)'),
-      'isales-auth-proxy: TypeError: The proxy failed. Report it, with the line unexpected of the log.\n',
+      'isales-auth-proxy: TypeError: The proxy failed. Report the defect, with the log line unexpected.\n',
     ],
     [
       'a wait that nothing keeps',

@@ -65,7 +65,7 @@ describe('status', () => {
 
   it.each([
     ['127.0.0.1:0', '[any-port]'],
-    ['nonsense', 'ADMIN_LISTEN: The value is not accepted'],
+    ['nonsense', 'ADMIN_LISTEN: The value is invalid'],
   ])('cannot be asked at %s', async (ADMIN_LISTEN, problem) => {
     const { code, stderr } = await runHere(['status'], { env: { ADMIN_LISTEN } })
     expect(code).toBe(2)

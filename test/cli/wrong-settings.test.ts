@@ -14,7 +14,7 @@ const WRONG: readonly (readonly [string, Environment, RegExp])[] = [
   [
     'nothing',
     { ISALES_URL: undefined, ISALES_PASSWORD: undefined },
-    /ISALES_URL: .* required and not set.* example: ISALES_URL=https:[^]*ISALES_PASSWORD: .*_FILE.*not-set/,
+    /ISALES_URL: A required setting is missing.* example: ISALES_URL=https:[^]*ISALES_PASSWORD: .*_FILE.*not-set/,
   ],
   [
     'an ISALES_URL without a scheme',
@@ -29,7 +29,7 @@ const WRONG: readonly (readonly [string, Environment, RegExp])[] = [
   [
     'LISTEN on all interfaces without a login',
     { LISTEN: '0.0.0.0:8080', OBS_USER: undefined, OBS_PASSWORD: undefined },
-    /LISTEN: Anybody who reaches LISTEN .* Set OBS_USER and OBS_PASSWORD, or.*\[open-listener\]/,
+    /LISTEN: Other machines could call iSales through LISTEN\. Set OBS_USER and OBS_PASSWORD, or.*\[open-listener\]/,
   ],
   [
     'half a login',
@@ -44,7 +44,7 @@ const WRONG: readonly (readonly [string, Environment, RegExp])[] = [
   [
     'an empty file',
     { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: inFile('') },
-    /A file is empty\. Put the value into it\. File: \/.* \[empty-file\]/,
+    /A file is empty\. Write the value into the file\. File: \/.* \[empty-file\]/,
   ],
   [
     'a certificate in DER',

@@ -96,7 +96,7 @@ describe('the configuration', () => {
   it.each([
     [{ LISTEN: '8080' }, 'Found: "8080"; Accepted: HOST:PORT; For example: LISTEN=127.0.0.1:8080'],
     [{ ALLOWED_HOSTS: 'a:1' }, 'For example: ALLOWED_HOSTS=isales-auth-proxy.telephony.svc'],
-    [{ ISALES_PASSWORD: 'x\0' }, 'Write it in the accepted form. Accepted: 1B…64KiB'],
+    [{ ISALES_PASSWORD: 'x\0' }, 'Write the value in the accepted form. Accepted: 1B…64KiB'],
     [{ ISALES_TOKEN_HEADER: 'A' }, 'Accepted: NAME[,NAME]: [SCHEME ]{token}, {refreshToken};'],
     [{ ISALES_REJECTED: '500' }, 'Accepted: 400…499, result=TEXT, …;'],
   ])('says of %j what is accepted: %s', (env, said) => {

@@ -56,7 +56,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
         `systemctl show --property=${properties} isales-auth-proxy`,
       )
       expect(shown).toMatch(
-        /^StatusText=ISALES_URL: The setting is required and not set\..*\nNRestarts=0\nActiveState=failed$/m,
+        /^StatusText=ISALES_URL: A required setting is missing\..*\nNRestarts=0\nActiveState=failed$/m,
       )
 
       await machine.succeed(

@@ -334,7 +334,7 @@ describe.skipIf(without)('on a machine', () => {
     const { stdout } = await machine.run('systemctl status --no-pager isales-auth-proxy')
     expect(stdout).toContain('failed (Result: exit-code)')
     expect(stdout).toMatch(
-      /Status: "LOG_LEVEL: The value is not accepted\. .*Found: "loud"; .*LOG_LEVEL=\w+\."/,
+      /Status: "LOG_LEVEL: The value is invalid\. .*Found: "loud"; .*LOG_LEVEL=\w+\."/,
     )
 
     // A call does not start it again and again.
@@ -366,7 +366,7 @@ describe.skipIf(without)('on a machine', () => {
   it('another address stands in the socket and in LISTEN', async () => {
     const restore = await withSetting('LISTEN=127.0.0.1:8086')
     expect(await show('isales-auth-proxy', 'StatusText')).toBe(
-      'LISTEN: The socket unit listens on another address. Give the socket unit and LISTEN the same address. Address: 127.0.0.1:8086; Address of the socket unit: 127.0.0.1:8080.',
+      'LISTEN: The socket unit listens on another address. Set the same address in the socket unit and in LISTEN. Address: 127.0.0.1:8086; Address of the socket unit: 127.0.0.1:8080.',
     )
     await restore()
     const directory = '/run/systemd/system/isales-auth-proxy.socket.d'
@@ -376,7 +376,7 @@ describe.skipIf(without)('on a machine', () => {
     )
     await machine.run('systemctl restart isales-auth-proxy')
     expect(await show('isales-auth-proxy', 'StatusText')).toBe(
-      'LISTEN: The socket unit has several addresses. Leave one in the socket unit. Addresses of the socket unit: 2.',
+      'LISTEN: The socket unit has several addresses. LISTEN takes one. Keep one address in the socket unit. Addresses of the socket unit: 2.',
     )
     await machine.succeed(`rm -r ${directory}`)
     await runBlock('mkdir -p /etc/systemd/system/isales-auth-proxy.socket.d')

@@ -24,9 +24,13 @@ const runbooks = rules.groups.flatMap((group) =>
   group.rules.map(({ annotations }) => annotations['runbook_url']?.replace(/^.*(?=\/docs\/)/, '')),
 )
 
-/** As HTML has it. */
+/** Returns the text as HTML has it. */
 const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;')
 
 interface Happening {
   readonly options?: WorldOptions
@@ -44,7 +48,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     options: { ready: false, env: { ISALES_PASSWORD: 'out-of-date' } },
     state: 'refused',
     codes: ['IsalesProxyAccountRejected', 'password'],
-    words: /refuses the user or the password.* Correct ISALES_USER or ISALES_PASSWORD/,
+    words: /rejected the user or the password.* Fix ISALES_USER or ISALES_PASSWORD/,
   },
   'an iSales that is gone at the start': {
     options: { ready: false, prepare: (sim) => sim.down() },
@@ -84,7 +88,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     },
     state: 'degraded',
     codes: ['IsalesProxyCallsRefused', 'call-declined'],
-    words: /does not accept what calls ask for.* Compare the path and the parameters/,
+    words: /declined calls.* Compare the path and the parameters/,
   },
   'the page of a gateway, with 200': {
     act: async (world) => {
@@ -93,7 +97,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     },
     state: 'degraded',
     codes: ['IsalesProxyCallsRefused', 'page-relayed'],
-    words: /Calls get a web page.* Ask who runs the gateway/,
+    words: /Calls get a web page.* Contact the operator of the gateway/,
   },
   'a header that iSales does not read the token from': {
     options: { env: { ISALES_TOKEN_HEADER: 'X-Other: {token}' } },
@@ -106,7 +110,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     },
     state: 'failing',
     codes: ['IsalesProxyCallsRefused', 'token-rejected'],
-    words: /rejects every call with the token.* Check that ISALES_TOKEN_HEADER suits this iSales/,
+    words: /rejects every call with the token.* Check ISALES_TOKEN_HEADER with/,
   },
   'an obsUrl that ends with a slash in its path': {
     act: async (world) => {
@@ -115,7 +119,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     },
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'double-slash'],
-    words: /path has an empty segment.* Take the slash off the end of obsUrl/,
+    words: /path has an empty segment.* Remove the slash at the end of obsUrl/,
   },
   'a wrong password of CTI-OBS': {
     options: { env: REQUIRE },
@@ -125,7 +129,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     },
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'obs-login'],
-    words: /CTI-OBS cannot log in.* the same as OBS_USER and OBS_PASSWORD/,
+    words: /CTI-OBS cannot log in.* to OBS_USER and OBS_PASSWORD/,
   },
 }
 

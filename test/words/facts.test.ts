@@ -65,10 +65,10 @@ it.each([
 it('a failure is its code, and the place and the numbers that it was met with', () => {
   const why = explained({ cause: cause('maintenance'), status: 503, detail: '' }, PLACES, 'login')
   expect(lineOf(en, why)).toBe(
-    'iSales is in maintenance or overloaded. Ask its operator; nothing is to be done here. iSales (ISALES_URL): isales.example:443; Status: 503.',
+    'iSales is in maintenance or overloaded. Contact the operator of iSales. The proxy recovers by itself. iSales (ISALES_URL): isales.example:443; Status: 503.',
   )
   expect(lineOf(zh, why)).toBe(
-    'iSales 正在维护或过载。请联系其管理员；这里无须处理。iSales（ISALES_URL）：isales.example:443；状态码：503。',
+    'iSales 正在维护或过载。请联系 iSales 的管理员。代理会自行恢复。iSales（ISALES_URL）：isales.example:443；状态码：503。',
   )
 })
 

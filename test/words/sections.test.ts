@@ -17,7 +17,6 @@ const NOTHING_TO_DO: ReadonlySet<string> = new Set([
   'idle',
   'logging-in',
   'draining',
-  'closed',
   'serve',
   'check',
   'status',
