@@ -51,7 +51,7 @@ export function explained(failure: Failure, places: Places, asked: Asked): Expla
     add('userFile', places.userFile)
     add('passwordFile', places.passwordFile)
     // Without a directory for login attempts, no count survives the process.
-    if (places.hosts.disk === '') add('restartCosts', true)
+    if (places.hosts.disk === '') add('restart', 'costs-attempt')
   }
   return { code: codeOfCause(cause, asked), facts }
 }

@@ -60,7 +60,7 @@ const WRONG: readonly (readonly [string, Environment, RegExp])[] = [
 
 /** Values, what is accepted, examples, files, names of settings and codes. */
 const GIVEN =
-  /可接受：.*?(?=[；。])|例如：.*?(?=[；。] ?\[|$)|"(?:\\.|[^"\n])*"|[A-Z][A-Z_]+(?:=[\w.:/-]+)?|文件：[^；。]+|\[[a-z-]+\]|openssl [a-z\d -]+|docs\/configuration\.zh-CN\.md/gm
+  /允许的格式：.*?(?=[；。])|例如：.*?(?=[；。] ?\[|$)|"(?:\\.|[^"\n])*"|[A-Z][A-Z_]+(?:=[\w.:/-]+)?|文件：[^；。]+|\[[a-z-]+\]|openssl [a-z\d -]+|docs\/configuration\.zh-CN\.md/gm
 
 it.each(WRONG)('the start and check say the same of %s', async (_, wrong, words) => {
   const saidIn = async (LANG: string): Promise<string> => {

@@ -23,12 +23,12 @@ it.each<readonly [Value, english: string, chinese: string]>([
   [true, 'yes', '是'],
   [false, 'no', '否'],
   ['isales.example:443', 'isales.example:443', 'isales.example:443'],
-  ['guarded', 'guarding the account', '为防锁定，暂缓登录'],
+  ['guarded', 'login pause', '登录暂停，以防账号被锁定'],
   ['page', 'a web page', '网页'],
   ['constructor', 'constructor', 'constructor'],
-  [{ seconds: 235 }, '3 min 55 s', '3 分 55 秒'],
+  [{ seconds: 235 }, '3 min 55 s', '3 分钟 55 秒'],
   [{ part: 145, of: 1200 }, '145 of 1,200', '145 / 1,200'],
-  [{ at: '2026-03-02T09:53:05Z' }, '17:53:05 (in 12 min)', '17:53:05（12 分后）'],
+  [{ at: '2026-03-02T09:53:05Z' }, '17:53:05 (in 12 min)', '17:53:05（12 分钟后）'],
   [{ at: '2026-03-02T07:41:00Z' }, '15:41:00 (2 h ago)', '15:41:00（2 小时前）'],
   [{ at: '2026-03-14T09:41:05Z' }, '2026-03-14 17:41 (in 12 d)', '2026-03-14 17:41（12 天后）'],
 ])('%j is read as %s and %s', (value, english, chinese) => {
@@ -95,7 +95,7 @@ const FILES = [
 it.each<readonly [Failure, Places, facts: readonly Fact[]]>([
   // The files to correct, and what a restart costs without STATE_DIR.
   [{ cause: cause('password') }, PLACES, [ISALES, ...FILES]],
-  [{ cause: cause('password') }, NOWHERE, [ISALES, ...FILES, ['restartCosts', true]]],
+  [{ cause: cause('password') }, NOWHERE, [ISALES, ...FILES, ['restart', 'costs-attempt']]],
   [
     { cause: cause('not-yet-valid'), certificate },
     PLACES,
