@@ -32,11 +32,11 @@ const layerRules = LAYERS.flatMap((layer, index) =>
     to: { path: anyOf(above), pathNot: '^src/sharing/index\\.ts$' },
   }))
 
-/** They decide and do nothing else: no I/O, no clock, no random number. */
+/** Files that only decide: no I/O, no clock, no random number. */
 const PURE = ['causes', 'admin/judge', 'admin/calls', 'words/explain', 'words/words', 'token/protocol', 'token/lifecycle', 'token/evidence', 'token/book', 'token/token', 'sharing/cell', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 for (const file of PURE) if (!existsSync(`src/${file}.ts`)) throw new Error(`There is no src/${file}.ts`)
 
-/** Folders with an entry: nobody outside imports past it. */
+/** Folders with an entry; other folders must not import past it. */
 const ENTRIES = readdirSync('src').filter((folder) => existsSync(`src/${folder}/index.ts`))
 
 const entryRules = ENTRIES.map((folder) => ({

@@ -1,4 +1,4 @@
-// What a cold start is measured against: node:http that responds by itself.
+// Baseline of a cold start: node:http that responds by itself.
 import { createServer } from 'node:http'
 
 const { PORT, BODY } = process.env

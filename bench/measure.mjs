@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const here = new URL('./', import.meta.url).pathname
 const REQUEST_BYTES = 700
 const CONNECTIONS = 64
-/** One core for client and iSales, one for the measured proxy. */
+/** Core numbers: client and iSales share one, and the measured proxy has the other. */
 export const CORES = { load: 0, proxy: 1 }
 
 /**
@@ -100,7 +100,7 @@ export const sideBySide = async (orders, measure) => {
 
 let load
 
-/** One burst of the load, which is a process of its own on the other core. */
+/** Runs a burst of the load in a separate process on the other core. */
 const burst = async (order) => {
   if (load === undefined) {
     const args = [PATHS.small, REQUEST_BYTES, SMALL_BODY.length].map(String)

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Milliseconds. */
 const START_LIMIT = 10_000
 
-/** A port of 127.0.0.1 that nobody listens on at this moment, and that no connection is given. */
+/** Returns a port of 127.0.0.1 that is neither in use now nor assigned to outgoing connections. */
 export const freePort = async () => {
   const port = 10_000 + Math.floor(Math.random() * 22_000)
   const server = createServer().listen(port, '127.0.0.1')
@@ -54,8 +54,8 @@ export const start = ({ name, command, env = {}, dir, core }) => {
 }
 
 /**
- * Posts again and again until the response is a 200 with this body; resolves to the milliseconds
- * since `begin`. Throws when the process ends first or takes over 10 s.
+ * Repeats a POST until the response is a 200 with this body, and resolves to the milliseconds since `begin`. Throws if
+ * the process ends first or 10 s pass.
  */
 export const firstResponse = async ({
   running,

@@ -1,4 +1,4 @@
-// What the benchmarks print.
+// Output of the benchmarks.
 import { cpus, release } from 'node:os'
 
 /** A table of Markdown; the first row is its head. */

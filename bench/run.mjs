@@ -123,7 +123,7 @@ const measureAll = async ({ plan, ...bench }) => {
   return samples
 }
 
-/** This build next to the one of another checkout: each figure's ratio. */
+/** Compares this build with another checkout's: the ratio of every figure. */
 const compareBuilds = async ({ directory, starts, ...bench }) => {
   const built = join(directory, 'dist/main.js')
   const subjects = () => [

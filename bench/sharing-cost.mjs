@@ -1,4 +1,5 @@
-// What sharing costs one proxy, beside the same proxy without a store: CPU of a request, CPU and memory while idle.
+// Cost of sharing for one proxy, compared with the same proxy without a store: CPU per request, CPU and memory while
+// idle.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,7 +65,7 @@ export const measureCost = async (node) => {
   }
 }
 
-/** Means of the proxies without a store, and of those with one; each first one and each second one. */
+/** Returns means of the proxies without a store and with one, pairwise. */
 const measureIdle = async (proxies) => {
   await sleep(SETTLE_SECONDS * 1000)
   const before = proxies.map(({ running }) => cpuMs(running))

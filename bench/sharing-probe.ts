@@ -1,5 +1,5 @@
-// One replica of `sharing.ts` in a process of its own, as a pod has one. It says when it has adopted a token, and
-// tries to swap what is not there, ten times a second, to see how long a swap takes.
+// A replica of `sharing.ts` in its own process, as in a pod. Reports adopted tokens, and every 100 ms tries to swap a
+// value that does not exist, to measure the duration of a swap.
 import { setInterval } from 'node:timers/promises'
 import { monotonic, openReplica, type Granted } from './sharing-replica.ts'
 
@@ -40,6 +40,6 @@ replica.source.start()
 send({ ready: true })
 
 for await (const _ of setInterval(SWAP_EVERY, undefined, { ref: false })) {
-  // Nobody has seen this value, so that nothing is changed.
+  // No replica wrote this value, so that nothing changes.
   await replica.cell.swap('x'.repeat(500), 'y'.repeat(500))
 }

@@ -1,4 +1,4 @@
-// One replica of `sharing.ts`: a token source with connections of its own to the real store.
+// A replica of `sharing.ts`: a token source with its own connections to the real store.
 import { systemClock, type Clock } from '../src/clock.ts'
 import { Secret } from '../src/config/secret.ts'
 import { createSeal } from '../src/sharing/seal.ts'
@@ -12,7 +12,7 @@ import { storeSettings } from '../test/store/connect.ts'
 
 const LIFETIME = 10_000
 
-/** What iSales gives; `count` names the token. */
+/** Grant of iSales; `count` names the token. */
 export interface Granted {
   readonly count: number
 }
@@ -28,7 +28,7 @@ export interface ReplicaOptions {
 export interface Replica {
   readonly source: TokenSource
   readonly cell: Cell
-  /** As when its process is killed: nothing of it happens any more. */
+  /** Simulates a killed process: the replica does nothing more. */
   readonly kill: () => void
   readonly stop: () => Promise<void>
 }

@@ -24,7 +24,7 @@ const seconds = Number(values.seconds)
 const FIRST_TOKEN = tokenOf({ count: 1 })
 const isales = { logins: 0, refreshes: 0, inFlight: 0, overlaps: 0, count: 0 }
 const grantedAt = new Map<string, number>()
-/** Called when a token request begins; true: whoever asks dies now. */
+/** Called when a token request begins; if it returns true, the requesting replica dies. */
 let dies: ((index: number) => boolean) | undefined
 
 async function ask(index: number, operation: 'logins' | 'refreshes'): Promise<Granted> {
@@ -80,7 +80,7 @@ function percentile(all: readonly number[], share: number): string {
   return (value ?? Number.NaN).toFixed(1)
 }
 
-/** Whoever asks next is killed, ten times; the most seconds until all others have the next token. */
+/** Kills the next requesting replica, ten times. Returns the maximum seconds until all others have the next token. */
 async function killAskers(all: readonly Replica[]): Promise<number> {
   const recoveries: number[] = []
   const alive = [...all]

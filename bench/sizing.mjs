@@ -1,6 +1,6 @@
-// npm run bench -- --sizing [--node PATH]: CPU and memory of the proxy, as docs/sizing.md has them.
-// Client and iSales are this process, on one core; the proxy has the other one, and the memory limit
-// of the chart, by which V8 sizes its heap: as root, on cgroup v1 or v2. TLS towards iSales.
+// npm run bench -- --sizing [--node PATH]: CPU and memory of the proxy, for docs/sizing.md. Client and iSales run in
+// this process, on one core. The proxy has the other core and the chart's memory limit, by which V8 sizes its heap;
+// this requires root and cgroup v1 or v2. The upstream uses TLS.
 import { execFileSync } from 'node:child_process'
 import {
   existsSync,
@@ -95,7 +95,7 @@ const post = (port, { agent, body = '{"subCCNo":1,"vdnId":1}' }) =>
     sent.end(body)
   })
 
-/** So many calls a second, whether or not the former ones have their response; counts those without a 200. */
+/** Sends `rate` calls per second, independent of earlier responses, and counts responses other than 200. */
 const atRate = async (port, rate, seconds) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const calls = []

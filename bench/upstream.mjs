@@ -1,5 +1,5 @@
-// The upstream: one nginx that stands for iSales. It responds 401 to a business call without the
-// header that each proxy has to add, so that a proxy that forgets it shows as an error.
+// The upstream: an nginx instead of iSales. It responds 401 to a business call without the header that every proxy must
+// add, so that a proxy that omits it causes an error.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

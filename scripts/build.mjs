@@ -37,7 +37,7 @@ await writeFile(
   join(outdir, 'package.json'),
   `${JSON.stringify({ name, version, type: 'module' })}\n`,
 )
-// What the program shows of the documentation: src/words/sections.ts. Each code has its section there.
+// Pages whose sections the program shows: src/words/sections.ts. Every code must have its section there.
 const pages = ['errors', 'operations', 'configuration', 'commands']
 for (const page of [...pages, ...pages.map((each) => `${each}.zh-CN`), 'metrics'])
   await cp(join(root, `docs/${page}.md`), join(outdir, `docs/${page}.md`))

@@ -5,7 +5,7 @@ import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 const CHART = 'helm/isales-auth-proxy'
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
-/** What the chart repeats or makes of values.yaml, by the name of the file: Helm reads nothing outside of a chart. */
+/** Files that the chart copies or derives from values.yaml, by name, because Helm reads nothing outside of a chart. */
 export function chartFiles(): readonly (readonly [string, string])[] {
   const rows = rowsOf(read(`${CHART}/values.yaml`))
   return [
@@ -33,7 +33,7 @@ function rowsOf(yaml: string): readonly Row[] {
     path: readonly string[],
   ): readonly Row[] =>
     map.items.flatMap(({ key, value }, index) => {
-      // The comment before the first key of a map hangs on the map.
+      // yaml attaches the comment before a map's first key to the map.
       const before = key.commentBefore ?? (index === 0 ? comment : '')
       const [, text] = /(?:^|\n) -- ([\s\S]*)$/.exec(before) ?? []
       const name = [...path, key.value]
@@ -43,11 +43,11 @@ function rowsOf(yaml: string): readonly Row[] {
       const found = name.reduce((at, each) => (at as never)[each], document.toJS() as unknown)
       return [{ path: name.join('.'), default: found, text: text.replaceAll(/\s+/g, ' ').trim() }]
     })
-  // The comment of the first key of all hangs on the document, after the heading.
+  // yaml attaches the comment before the very first key to the document, after the heading.
   return document.contents === null ? [] : walk(document.contents, document.commentBefore ?? '', [])
 }
 
-/** README.md of the chart, with its table of values. */
+/** Returns the chart's README.md with its table of values. */
 function readme(rows: readonly Row[]): string {
   const lines = rows.map(
     (row) => `| \`${row.path}\` | \`${JSON.stringify(row.default)}\` | ${row.text} |`,
@@ -74,7 +74,7 @@ const FILE = String.raw`(/[^\x00-\x1f\x7f]*)?`
 const PATH = '/[0-9A-Za-z._~/-]*'
 const listOf = (entry: string): string => `${entry}( *, *${entry})*`
 
-/** How a setting of each kind is written, in the syntax of RE2, which Helm reads. The program knows the rest. */
+/** Syntax of every kind of setting as RE2 patterns for Helm; the program checks the rest. */
 const PATTERNS: Readonly<Record<Exclude<Setting['kind'], 'choice' | 'secret'>, string>> = {
   address: String.raw`(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):[0-9]{1,5}`,
   'client-names': String.raw`[^\x00-\x1f\x7f]+`,
@@ -82,12 +82,12 @@ const PATTERNS: Readonly<Record<Exclude<Setting['kind'], 'choice' | 'secret'>, s
   duration: `${NUMBER}(ms|s|m|h)?`,
   file: FILE,
   'host-names': `(${listOf(HOST)})?`,
-  // Suffixes, networks and ports are hosts, too.
+  // Suffixes, networks and ports also count as hosts.
   hosts: String.raw`[0-9A-Za-z_.:/*\[\], -]*`,
   origin: `https?://${SERVER}/?`,
   path: PATH,
   paths: listOf(PATH),
-  // A password would be in the manifest for all to read: `extraEnv` takes such an address from a Secret.
+  // A password would be readable in the manifest; `extraEnv` takes such an address from a Secret.
   'proxy-url': `(https?://)?${SERVER}/?`,
   rejections: listOf('(4[0-9]{2}|result=[^,]{1,64})'),
   'server-name': '[0-9A-Za-z_.-]{1,253}',
@@ -97,7 +97,10 @@ const PATTERNS: Readonly<Record<Exclude<Setting['kind'], 'choice' | 'secret'>, s
   user: String.raw`[^\x00-\x1f\x7f]{1,49}`,
 }
 
-/** What YAML may hold for a setting; null takes one of another values file away. The templates say where a secret belongs. */
+/**
+ * YAML values that are allowed for a setting; null removes a value of another values file. The templates refuse
+ * secrets.
+ */
 function settingSchema({ kind, choices = [], range }: Setting): Schema {
   if (kind === 'secret') return {}
   if (kind === 'choice')
@@ -109,7 +112,7 @@ function settingSchema({ kind, choices = [], range }: Setting): Schema {
   return { type: ['string', 'null'], pattern }
 }
 
-/** Each setting by the name of its variable; a secret only as the name of a file. */
+/** Every setting by its variable; a secret only as the name of a file. */
 function settingSchemas(): Readonly<Record<string, Schema>> {
   const file: Schema = { type: ['string', 'null'], pattern: `^${FILE}$` }
   const entries = SETTING_LIST.flatMap((setting) => {
@@ -120,7 +123,7 @@ function settingSchemas(): Readonly<Record<string, Schema>> {
   return Object.fromEntries(entries) as Readonly<Record<string, Schema>>
 }
 
-/** The limits of the settings that have some, as numbers, with the units, and in words: the templates compare them. */
+/** Limits of settings, as numbers, with units, and in words, for the templates. */
 function settingRanges(): object {
   const ranges = SETTING_LIST.flatMap(({ name, range, kind }) => {
     if (range === undefined || kind === 'secret') return []
@@ -163,7 +166,7 @@ const pullSecrets = arrayOf({
   properties: { name: { type: 'string', pattern: `^${NAME}$`, maxLength: 253 } },
 })
 
-/** What a default does not say of a value. */
+/** Constraints that do not follow from a default. */
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   mode: { enum: ['auto', 'standalone', 'sidecar'] },
   // A Service has this name.
@@ -205,9 +208,9 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   'standalone.service.hosts': arrayOf({ type: 'string', pattern: `^${HOST}$` }),
   'prometheusRule.alerts': { type: ['object', 'null'], additionalProperties: { type: 'object' } },
 }
-/** Maps whose keys are known; those of Kubernetes are checked by the API server. */
+/** Maps with known keys. The API server checks Kubernetes's own maps. */
 const KEYS = /^(?:secret\.keys|isalesCa|sessionStore\.(?:keys|ca))$/
-/** Keys of a Secret that may be left out. */
+/** Keys of a Secret that may be missing. */
 const MAY_BE_EMPTY = new Set(['obsPassword', 'password', 'configMapName'])
 
 function valueSchema({ path, default: found }: Row): Schema {
@@ -231,7 +234,7 @@ function valueSchema({ path, default: found }: Row): Schema {
     : { type: ['object', 'null'] }
 }
 
-/** Null takes away what may be null; without the rest, which has a default, the templates would not know what to do. */
+/** Null removes an optional value. The templates require the others, which have a default. */
 function closed(properties: Readonly<Record<string, Schema>>): Schema {
   const required = Object.keys(properties).filter((name) => {
     const { type, enum: choices } = properties[name] ?? {}
@@ -252,7 +255,7 @@ function valuesSchema(rows: readonly Row[]): Schema {
     return closed(Object.fromEntries(entries) as Readonly<Record<string, Schema>>)
   }
   const whole = build('')
-  // A parent chart has values of its own there.
+  // A parent chart puts values of its own there.
   const { global = {}, ...properties } = whole.properties ?? {}
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
@@ -261,7 +264,7 @@ function valuesSchema(rows: readonly Row[]): Schema {
   }
 }
 
-/** What fits into 100 columns stands on one line. */
+/** Formats JSON, with values that fit into 100 columns on one line. */
 function json(value: unknown): string {
   const print = (one: unknown, indent: string): string => {
     const line = JSON.stringify(one, null, 1).replaceAll(/\n */g, ' ')

@@ -9,7 +9,7 @@ const NAMES = [
   'isales-auth-proxy-changed.service',
 ]
 
-/** The same units for several proxies on one machine: `isales-auth-proxy@north.service`. */
+/** Returns the units for several proxies on one machine: `isales-auth-proxy@north.service`. */
 export function unitFiles(): readonly (readonly [file: string, text: string])[] {
   return NAMES.map((name) => {
     const unit = readFileSync(new URL(`../${DIRECTORY}/${name}`, import.meta.url), 'utf8')
@@ -17,7 +17,7 @@ export function unitFiles(): readonly (readonly [file: string, text: string])[] 
   })
 }
 
-/** Each unit, user and directory has the name of the instance; the program is the same. */
+/** Adds the instance's name to every unit, user and directory; the program is the same. */
 function templateOf(unit: string): string {
   return unit
     .replace('User=isales-auth-proxy', 'User=isales-%i')

@@ -1,5 +1,5 @@
-// Writes the pages of docs/ and config/ that the program describes itself, and what the chart repeats. `--check` changes
-// nothing and fails when one is stale.
+// Writes generated files: what the chart repeats, and systemd units. `--check` changes nothing, and fails if a file is
+// stale.
 import { readFile, writeFile } from 'node:fs/promises'
 import { chartFiles } from './docs-chart.ts'
 import { unitFiles } from './docs-units.ts'

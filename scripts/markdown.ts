@@ -1,4 +1,4 @@
-/** A table, whose cells may hold a |. */
+/** Returns a Markdown table; cells may contain a |. */
 export function markdownTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],

@@ -1,5 +1,5 @@
-// Writes the licence of every package that the bundle may hold: node scripts/notices.mjs FILE
-// Fails when a licence is not on its list: one for what is delivered, one for the tools.
+// Writes the license of every package that the bundle may contain: node scripts/notices.mjs FILE
+// Fails if a license is not on its list; there is a list for delivered packages and a list for tools.
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -13,11 +13,11 @@ const ALLOWED = [
   '0BSD',
   'BlueOak-1.0.0',
 ]
-/** Packages that build and test, and are no part of what is delivered. */
+/** Licenses of packages that only build and test. */
 const ALLOWED_TOOLS = [...ALLOWED, 'MPL-2.0', 'CC0-1.0', 'CC-BY-3.0', 'CC-BY-4.0']
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** The text of the notices, one section for each production dependency. */
+/** Returns the notices, with one section per production dependency. */
 export async function notices() {
   const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'))
   const sections = []

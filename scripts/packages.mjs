@@ -1,4 +1,5 @@
-// The .deb and the .rpm of a release. Both hold the program, its units and a man page, and need a Node of the machine.
+// Builds the .deb and the .rpm of a release. Both contain the program, its units and a man page, and require Node on
+// the machine.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chmod, cp, mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,27 +12,28 @@ ends, and puts it on every request of CTI-OBS.`
 const NODE = '20.19.2'
 const SYSTEMD = '250'
 
-/** What runs is replaced; systemd holds the ports meanwhile. */
+/** Restarts running instances; systemd keeps the ports open meanwhile. */
 const RESTART = `systemctl daemon-reload
   systemctl try-restart ${NAME}.service '${NAME}@*.service'`
 const STOP = `systemctl disable --now ${NAME}.socket ${NAME}.service
   systemctl stop '${NAME}-credentials*.path' '${NAME}@*.socket' '${NAME}@*.service'`
-/** What was made for the package or for one of its instances, by it or by who follows docs/vm.md. */
+/** Files of the package and its instances, including files that an administrator created by docs/vm.md. */
 const PURGE = `rm -rf ${['/etc', '/var/lib/private', '/var/lib', '/run']
   .flatMap((directory) => [`${directory}/${NAME}`, `${directory}/${NAME}@*`])
   .join(' ')} \\
   /etc/systemd/system/${NAME}*.d /etc/systemd/system/*.wants/${NAME}*`
-/** The units are gone, and so is what systemd remembers of how they ended. */
+/** The units are removed, so systemd must forget their last results. */
 const FORGET = `systemctl daemon-reload
   systemctl reset-failed '${NAME}*'`
 const whenBooted = (commands) => `if [ -d /run/systemd/system ]; then\n  ${commands}\nfi`
 
 /**
- * Writes both packages into `out`. The same bytes come from the same files and date.
+ * Writes both packages into `out`. The same files and date give the same bytes. A package whose tool is missing is
+ * skipped: ask `missingTools` first.
  *
- * @param {{ readonly root: string, readonly scratch: string, readonly out: string, readonly version: string, readonly date: Date }} options
- *   `root`: a checkout with `dist/`. `scratch`: a directory that is made anew.
- * A package whose tool this machine lacks is left out: ask `missingTools` first.
+ * @param {{ readonly root: string, readonly scratch: string, readonly out: string, readonly version: string, readonly
+ * date: Date }} options
+ *   `root`: a checkout with `dist/`. `scratch`: a directory that is recreated.
  */
 export async function buildPackages({ root, scratch, out, version, date }) {
   const seconds = String(date.getTime() / 1000)
@@ -49,7 +51,7 @@ export async function buildPackages({ root, scratch, out, version, date }) {
   if (!missing.includes('rpmbuild')) await buildRpm(parts)
 }
 
-/** Which of the programs that make packages this machine lacks. */
+/** Returns the packaging programs that this machine lacks. */
 export function missingTools() {
   return ['dpkg-deb', 'rpmbuild'].filter((tool) => {
     const { error } = spawnSync(tool, ['--version'], { stdio: 'ignore' })
@@ -57,7 +59,7 @@ export function missingTools() {
   })
 }
 
-/** The files as they are installed. */
+/** Lays out the files as they are installed. */
 async function lay(root, files, { version, date }) {
   const library = join(files, 'usr/lib', NAME)
   const units = join(files, 'usr/lib/systemd/system')
@@ -66,7 +68,7 @@ async function lay(root, files, { version, date }) {
   const settings = join(files, 'etc', NAME)
   for (const directory of [join(files, 'usr/bin'), units, docs, manual, settings])
     await mkdir(directory, { recursive: true })
-  // Source maps are for those who have the source.
+  // Source maps are useless without the source.
   await cp(join(root, 'dist'), library, {
     recursive: true,
     filter: (name) => !name.endsWith('.map'),
@@ -77,7 +79,7 @@ async function lay(root, files, { version, date }) {
     const moved = unit.replace(`/opt/${NAME}/dist`, `/usr/lib/${NAME}`)
     await writeFile(join(units, name), moved)
   }
-  // What the archive has, so that links lead to the same files.
+  // Same files as in the archive, so that links work.
   const { files: packed } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   for (const name of ['README.md', 'README.zh-CN.md', ...packed.filter((each) => each !== 'dist')])
     await cp(join(root, name), join(docs, name), { recursive: true })
@@ -87,7 +89,7 @@ async function lay(root, files, { version, date }) {
   await normalise(files)
 }
 
-/** Modes do not depend on the umask of who builds. */
+/** Sets modes that do not depend on the builder's umask. */
 async function normalise(directory) {
   await chmod(directory, 0o755)
   for (const entry of await readdir(directory, { withFileTypes: true })) {
@@ -97,7 +99,7 @@ async function normalise(directory) {
   }
 }
 
-/** From the help of the program itself. */
+/** Builds the man page from the program's own help. */
 function manPage(program, { version, date }) {
   const help = (...args) =>
     execFileSync(process.execPath, [program, ...args], { encoding: 'utf8' }).trimEnd()
@@ -133,7 +135,7 @@ ${roff('vm.md: how to set it up. configuration.md: every setting. operations.md:
 `
 }
 
-/** No line is taken for a request, and no hyphen for one at which a line may end. */
+/** Escapes lines that roff would read as requests, and hyphens at which it would break lines. */
 function roff(text) {
   return text
     .replaceAll('\\', '\\e')
@@ -215,10 +217,10 @@ ${whenBooted(FORGET)}
     _rpmdir: out,
     _build_name_fmt: `${NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm`,
     _buildhost: 'reproducible',
-    // One that every rpm reads, in one thread: the same bytes on each machine.
+    // A compression that every rpm reads, in one thread: the same bytes on every machine.
     _binary_payload: 'w9.gzdio',
     use_source_date_epoch_as_buildtime: '1',
-    // What is built is what was laid out.
+    // Keeps the files exactly as laid out.
     __os_install_post: '%{nil}',
   }
   const flags = Object.entries(defines).flatMap(([name, value]) => ['--define', `${name} ${value}`])

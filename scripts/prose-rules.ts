@@ -8,7 +8,7 @@ export interface Prose {
   readonly text: string
 }
 
-/** What docs/ says of one code, as far as its shape is checked. */
+/** Section of docs/ for one code, as far as its shape is checked. */
 interface Section {
   readonly at: string
   readonly title: string

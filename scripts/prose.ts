@@ -92,7 +92,7 @@ function blocksOf(token: Token): readonly string[] {
     : []
 }
 
-/** Returns one line without marks, addresses of links, and what stands in backquotes. */
+/** Returns one line without Markdown, link targets and words in backquotes. */
 function plain(marked: string): string {
   return marked
     .replaceAll(/`[^`]*`/g, '`')

@@ -1,5 +1,5 @@
-// Makes what a release consists of in .tmp/release/: npm run release -- --dry-run
-// The archive runs with Node alone. Signing and publishing are the release workflow's.
+// Builds the files of a release in .tmp/release/: npm run release -- --dry-run
+// The archive requires only Node. The release workflow signs and publishes.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
@@ -36,7 +36,10 @@ const notes = sections.find((section) => section.startsWith(`${manifest.version}
 if (notes === undefined) throw new Error(`CHANGELOG.md has no section ${manifest.version}`)
 const date = new Date(notes.slice(manifest.version.length + ' - '.length).split('\n', 1)[0])
 
-/** Makes something twice. @returns where the first is, which is the same as the second. */
+/**
+ * Builds something twice.
+ * @returns the path of the first result, which equals the second.
+ */
 async function twice(what, make) {
   const directories = ['first', 'second'].map((name) => join(root, '.tmp', what, name))
   const sums = []
@@ -50,7 +53,7 @@ async function twice(what, make) {
   return directories[0]
 }
 
-/** SHA-256 of each file, by its name. */
+/** Returns the SHA-256 of every file, by name. */
 async function hashes(directory) {
   const all = await readdir(directory, { recursive: true, withFileTypes: true })
   const files = all.filter((entry) => entry.isFile())
@@ -78,8 +81,8 @@ const packages = await twice('packages', (directory) =>
   buildPackages({ root, scratch, out: directory, version: manifest.version, date }),
 )
 await cp(packages, out, { recursive: true })
-// `npm sbom --omit=dev` leaves out what a development package asks for as well, so it is asked
-// about an installation without development packages.
+// `npm sbom --omit=dev` omits packages that a development package also requires. It therefore runs on an installation
+// without development packages.
 const production = join(root, '.tmp', manifest.name)
 await rm(production, { recursive: true, force: true })
 await mkdir(production, { recursive: true })

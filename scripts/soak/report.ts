@@ -8,27 +8,27 @@ export interface Run {
   readonly plan: Plan
   readonly counts: Counts
   readonly state: SimulatorState
-  /** How often the proxies logged each event. */
+  /** Number of log lines of every event. */
   readonly events: ReadonlyMap<string, number>
   readonly samples: readonly Sample[]
-  /** None: passed. */
+  /** Empty if the run passed. */
   readonly findings: readonly string[]
 }
 
-/** Of processes that are restarted now and then: a young one is smaller. */
+/** Limits for processes that are restarted occasionally: a young process is smaller. */
 const MAX_GROWTH: Sample = { rssMb: 64, handles: 24 }
 
-/** What is wrong with memory and open files, one sentence each. */
+/** Returns the problems with memory and open files, as one sentence each. */
 export function judgeGrowth(samples: readonly Sample[]): string[] {
   const { rssMb, handles } = growthOf(samples)
-  // Whatever is not a number fails, too.
+  // A value that is not a number also fails.
   return [
     ...(rssMb <= MAX_GROWTH.rssMb ? [] : ['memory grows']),
     ...(handles <= MAX_GROWTH.handles ? [] : ['open handles grow']),
   ]
 }
 
-/** The median of the last fifth over that of the second fifth, which is past the start. */
+/** Returns the median of the last fifth minus the median of the second fifth, which is past the start. */
 function growthOf(samples: readonly Sample[]): Sample {
   const fifth = Math.floor(samples.length / 5)
   const grown = (of: keyof Sample): number =>
@@ -37,7 +37,7 @@ function growthOf(samples: readonly Sample[]): Sample {
   return { rssMb: grown('rssMb'), handles: grown('handles') }
 }
 
-/** NaN of nothing. */
+/** NaN for an empty list. */
 function median(values: readonly number[]): number {
   const sorted = values
     .filter((value) => !Number.isNaN(value))
@@ -45,7 +45,7 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 
-/** Markdown: read as it is in a terminal, and put into docs/dev/reliability.md. */
+/** Formats the report as Markdown for a terminal and docs/dev/reliability.md. */
 export function report({ plan, counts, state, events, samples, findings }: Run): string {
   const logged = (event: string): number => events.get(event) ?? 0
   const signed = (value: number): string => `${value >= 0 ? '+' : ''}${value.toFixed(1)}`

@@ -14,9 +14,9 @@ import { FIRST_PASSWORD } from '../../test/simulation/stage.ts'
 import { judgeGrowth, report } from './report.ts'
 import { openWorld, type Sample } from './world.ts'
 
-/** Calls a second, all in all. */
+/** Total calls per second. */
 const RATE = 40
-/** CLIENT_DEADLINE, and what a busy machine may add, in milliseconds. */
+/** CLIENT_DEADLINE plus a margin for a busy machine, in milliseconds. */
 const DEADLINE = 2800 + 2200
 const SAMPLE_INTERVAL = 1000
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -24,11 +24,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 interface Options {
   readonly minutes: number
   readonly seed: number
-  /** More than one share a token through a real valkey-server. */
+  /** If more than one, the replicas share a token through a real valkey-server. */
   readonly replicas: number
 }
 
-/** What the command line asks for; undefined when it asks for what cannot be. */
+/** Parses the command line; undefined if an option is invalid. */
 function optionsOf(args: string[]): Options | undefined {
   try {
     const { values } = parseArgs({
@@ -50,7 +50,7 @@ function optionsOf(args: string[]): Options | undefined {
   }
 }
 
-/** A directory that is removed when the process ends, with the built proxy in it. */
+/** Builds the proxy in a directory that is removed when the process ends. */
 async function build(): Promise<string> {
   await mkdir(join(root, '.tmp'), { recursive: true })
   const dir = await mkdtemp(join(root, '.tmp', 'soak-'))
@@ -62,7 +62,7 @@ async function build(): Promise<string> {
   return dir
 }
 
-/** Plays the plan of the seed and prints what came of it; returns the exit code. */
+/** Plays the seed's plan, prints the results, and returns the exit code. */
 async function soak({ minutes, seed, replicas }: Options): Promise<number> {
   const directory = await build()
   const plan = planOf(seed, minutes, { rate: RATE, replicas })

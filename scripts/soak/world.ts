@@ -20,7 +20,7 @@ import {
 } from '../../test/simulation/stage.ts'
 import { freePort } from '../../test/support/free-port.ts'
 
-/** Of the memory and the open files of a process. */
+/** Memory and open files of a process. */
 export interface Sample {
   readonly rssMb: number
   readonly handles: number
@@ -33,7 +33,7 @@ interface Process extends Replica {
 }
 
 interface WorldOptions {
-  /** Of the secret, and of the state of each replica. */
+  /** Directory of the secret and of every replica's state. */
   readonly directory: string
   readonly program: string
   readonly replicas: number
@@ -43,7 +43,7 @@ interface WorldOptions {
   readonly onFinding: (judgement: number, text: string) => void
 }
 
-/** @throws {Error} when replicas are to share and valkey-server is not installed. */
+/** @throws {Error} if replicas are to share and valkey-server is not installed. */
 export async function openWorld(options: WorldOptions) {
   const { directory, program, isales, machine, onFinding } = options
   const secret = mountSecret(directory)
@@ -134,7 +134,7 @@ export async function openWorld(options: WorldOptions) {
     world,
     events,
     passwordInFile: secret.read,
-    /** The mean of the replicas that run; NaN while none does. */
+    /** Returns the mean of the running replicas, or NaN if none runs. */
     sample(): Sample {
       const all = replicas
         .map(({ child }) => sampleOf(child?.pid ?? 0))
@@ -150,7 +150,7 @@ export async function openWorld(options: WorldOptions) {
   }
 }
 
-/** A real valkey-server, on one port from start to start. */
+/** Runs a real valkey-server, which keeps its port over restarts. */
 function startStore(port: number) {
   let child: ChildProcess | undefined
   const up = (): void => {
@@ -172,7 +172,7 @@ function startStore(port: number) {
   }
 }
 
-/** From /proc (proc(5)); NaN while there is no process. */
+/** Reads a sample from /proc (proc(5)); NaN if the process does not exist. */
 function sampleOf(pid: number): Sample {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -183,7 +183,7 @@ function sampleOf(pid: number): Sample {
   }
 }
 
-/** A file as Kubernetes mounts a Secret: behind `..data`, a link that is swapped in one step. */
+/** Mounts a file like a Kubernetes Secret: behind the link `..data`, which is swapped in one step. */
 function mountSecret(directory: string) {
   const file = join(directory, 'password')
   let version = 0

@@ -13,7 +13,7 @@ const address = Object.values(networkInterfaces())
 const USER = 'obs-user-7'
 const PATHS = ['/', '/?lang=zh', '/status.json', '/status.txt', '/status.txt?lang=zh', '/metrics']
 
-// Whoever knows the user and the address can lock the account.
+// Anyone who knows the user and the address can lock the account.
 test.skipIf(address === undefined).each<[string, { readonly [name: string]: string }, string]>([
   ['calls work', {}, 'granted'],
   ['iSales refuses the password', { ISALES_PASSWORD: 'wrong' }, 'failed'],

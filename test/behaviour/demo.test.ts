@@ -23,7 +23,7 @@ async function perform(args: readonly string[], { isTTY = false, signal }: Surro
 
 describe.concurrent('the demo', () => {
   it('ends by itself with a renewal and a healed revocation, in plain lines', async () => {
-    // So long that a machine which stands still for a second renews before the revocation, too.
+    // Long enough that a machine that stalls for a second still renews before the revocation.
     const { code, out, err } = await perform(['--seconds', '10'])
     expect(out).toMatch(/● logged in token 1, good for 6 s/)
     expect(out).toMatch(/◆ CTI-OBS {3}logged in at the proxy, good for 3600 s/)

@@ -39,7 +39,7 @@ it.each<[string, Step | readonly Step[]]>([
   ['half a head', [`${OK}X: y\r\n`, { close: 'end' }]],
   ['half a head, reset', [`${OK}X: y\r\n`, { close: 'reset' }]],
   ['an interim response only', ['HTTP/1.1 103 Early Hints\r\n\r\n', { close: 'end' }]],
-  // undici has no use for it, and nobody asked for it: Expect never goes on.
+  // undici does not support Expect, and the request never continues.
   ['a 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${responseBytes('ok')}`],
   ['nothing', [{ close: 'end' }]],
 ])('a response that is none: 502, and it may have been executed: %s', async (_, steps) => {
@@ -72,7 +72,7 @@ describe('a response that is cut: the connection of the client is destroyed', ()
     expect(stand.business()).toHaveLength(1)
     await until(async () => (await broken()) === before + 1)
     if (other === undefined) return
-    // To a 1.0 client the end of the connection is that of the response, so it is reset.
+    // For an HTTP/1.0 client, the connection's end is also the response's end, so it is reset.
     const old = await stand.connect()
     await old.send(get().replace('HTTP/1.1', 'HTTP/1.0'))
     await expect(old.closed()).resolves.toMatchObject({ reset: true })
@@ -83,7 +83,7 @@ it.each<[string, (first: string, poison: string) => readonly Step[]]>([
   ['in the packet of a response', (first, poison) => [first + poison]],
   ['while the connection is idle', (first, poison) => [first, { waitMs: 20 }, poison]],
 ])('bytes that come %s are not taken for the next response', async (_, steps) => {
-  // One of its own: connections of the tests above may still be closing.
+  // A separate server, because connections of the tests above may still be closing.
   const own = await openStand()
   const poison = responseBytes('poison', { status: '200 Evil' })
   own.serve(({ method }) =>

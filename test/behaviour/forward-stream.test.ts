@@ -9,7 +9,7 @@ const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
 const MIB = 1024 * 1024
 const PIECE = Buffer.alloc(64 * 1024, 'x')
-/** What the kernel may hold on two connections, and then some. */
+/** More than the kernel can buffer on two connections. */
 const KERNEL = 24 * MIB
 const LARGE = 32 * MIB
 

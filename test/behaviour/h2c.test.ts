@@ -26,7 +26,7 @@ test.each([
   for (let n = 0; n < 200; n += 1) {
     for (const packet of packets) {
       await client.send(packet)
-      // The proxy is in this process: it has read this packet, once the event loop has looked for what came.
+      // The proxy runs in this process: it has read the packet after one turn of the event loop.
       await turn()
       await turn()
     }

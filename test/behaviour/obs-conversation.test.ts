@@ -31,7 +31,7 @@ async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs 
   return { world, obs: await openCtiObs(target, edition) }
 }
 
-/** The account's token ends under our hands, in whichever of the two the edition sends. */
+/** The account's token ends meanwhile, for either edition. */
 function revoke(world: World): void {
   world.sim.revoke()
   if (world.sim.switches.edition === 'chinese') world.sim.revokeRefresh()
@@ -71,7 +71,7 @@ test.each<Edition>(['english', 'chinese'])(
     )
     expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(2)
 
-    // What iSales gave and what CTI-OBS got have nothing in common, wherever it stands.
+    // The secrets of iSales and the data that CTI-OBS received have nothing in common.
     const real = world.sim.issued()
     expect(real.length).toBeGreaterThanOrEqual(4)
     const { text: metrics } = await call(`${world.admin}/metrics`)

@@ -70,7 +70,7 @@ describe('HTTPS', () => {
       await expect(exchangeRaw(target(options), tasks())).rejects.toThrow(/broke|ended|ECONNRESET/)
     for (let n = 0; n < 3; n += 1)
       await expect(exchangeRaw(world, tasks())).rejects.toThrow(/broke|ended/)
-    // A probe of the port is no client that was turned away.
+    // A port probe does not count as a refused client.
     const probe = await connectRaw(world)
     probe.destroy()
     const failures = 'isales_proxy_client_handshake_failures_total'
@@ -93,7 +93,7 @@ describe('HTTPS', () => {
     const session = new Promise<Buffer>((resolve) => first.socket.once('session', resolve))
     await first.send(tasks())
     expect((await first.read()).status).toBe(200)
-    // A session that is resumed has the certificate, too.
+    // A resumed session also has the certificate.
     const resumed = named.target({ ...made.client, session: await session })
     expect((await exchangeRaw(resumed, tasks())).status).toBe(200)
 
@@ -131,7 +131,7 @@ test('beyond loopback a login is required by default, and nothing is served to e
   const world = await openWorld({ env: { ...network, ...credentials } })
   expect((await exchangeRaw(world, tasks())).status).toBe(401)
   expect(world.sim.requests()).toEqual([])
-  // Who tries passwords is in the log.
+  // The log shows the address that tries passwords.
   const body = '{"user":"cti","passwd":"wrong"}'
   const login = requestText(`POST ${LOGIN_PATH} HTTP/1.1`, ['Host: localhost'], body)
   expect((await exchangeRaw(world, login)).status).toBe(403)

@@ -131,7 +131,7 @@ test('a changed OBS_PASSWORD_FILE is what CTI-OBS must log in with', async () =>
     const headers = { Authorization: `Bearer ${String(ticket)}` }
     return (await world.post(path, {}, headers)).status
   }
-  // Who had the former password has no more of its tickets.
+  // Tickets of the previous password are invalid.
   expect(await tasks(token)).toBe(401)
   const renewed = (await login(world, 'new')).json.resultData?.['token']
   expect(await tasks(renewed)).toBe(200)

@@ -35,7 +35,7 @@ function framed({ kind, body, chunks }: Message): string {
   return `Transfer-Encoding: chunked\r\n\r\n${coded.join('')}0\r\n\r\n`
 }
 
-/** Parts of these sizes, again and again; what is left after 40 of them is the last. */
+/** Repeats parts of these sizes; the remainder after 40 parts is the last. */
 function cut(bytes: string, sizes: readonly number[]): string[] {
   const parts: string[] = []
   for (let at = 0; at < bytes.length;) {

@@ -17,7 +17,7 @@ afterAll(async () => {
   await stand.stop()
 })
 
-// What `validateRequest` and the parser refuse has tables beside them; here is what takes both.
+// Other tables cover what `validateRequest` or the parser refuse; this one covers requests that need both.
 it.each([
   ['HTTP/0.9', `GET ${PATH}\r\n\r\n`, 400],
   ['201 headers', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],

@@ -45,7 +45,7 @@ const MISPLACED = {
 export interface Served {
   readonly proxy: string
   readonly admin: string
-  /** Its outputs so far; of a process its command line, too. */
+  /** Outputs of a process so far, and its command line. */
   output(): string
   /** Waits for one of these events in the log. */
   logged(...events: readonly string[]): Promise<LogLine>
@@ -102,7 +102,7 @@ export async function serveBuilt(start: Start, env: Environment): Promise<Served
 const ADMIN_PAGES =
   '/ /?lang=zh /status.json /status.txt /metrics /livez /readyz /startupz /nowhere'.split(' ')
 
-/** All that it shows to anybody but iSales and CTI-OBS. */
+/** Everything that the program shows, except to iSales and CTI-OBS. */
 export async function shown(served: Served): Promise<string> {
   const pages = await Promise.all(ADMIN_PAGES.map((page) => call(`${served.admin}${page}`)))
   return [served.output(), ...pages.map(whole)].join('\n')

@@ -7,7 +7,7 @@ test('a blocked event loop makes calls slow and shows as a metric', async () => 
   const world = await openWorld()
   const lag = 'nodejs_eventloop_lag_max_seconds'
   await world.metric(lag)
-  // A scrape begins the measurement anew, and its first sample, due every 50 ms, only sets where to count from.
+  // A scrape restarts the measurement, and its first sample, due every 50 ms, only sets the start.
   await delay(200)
 
   const response = world.tasks()

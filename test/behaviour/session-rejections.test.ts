@@ -3,16 +3,17 @@ import { expect, test, vi } from 'vitest'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
-// What rejections do to calls is judged in the simulation. Here is what people see of them, and what becomes of a call
-// that cannot be sent again.
+// The simulation checks what rejections do to calls. Here is what people see, and what becomes of a call that cannot be
+// sent again.
 vi.setConfig({ testTimeout: 60_000 })
 
 const STEP = 250
 
 /**
- * Four calls a second, by the clock of the world: each step ends when every call has its response or waits for a token.
+ * Sends four calls per second by the world's clock: every step ends when each call has its response or waits for a
+ * token.
  *
- * @returns the statuses that came.
+ * @returns the statuses received.
  */
 async function drive(world: TimedWorld, seconds: number, act?: (step: number) => unknown) {
   const statuses = new Set<number>()

@@ -9,12 +9,12 @@ import { openWorld, type WorldOptions } from '../support/world.ts'
 /** A world whose time stands still until the test moves it: tokens, renewals, back-offs and deadlines go by it. */
 export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 
-/** What a program in a process of its own needs to serve before this iSales. */
+/** Settings of a program in its own process in front of this iSales. */
 export function builtEnvironment(sim: Simulator, env: Environment = {}): Environment {
   return { ...accountOf(sim), LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', ...env }
 }
 
-/** Lines that are written whatever becomes of the token, and those of the status page. */
+/** Log lines that do not depend on the token, and the status page's lines. */
 const UNRELATED: ReadonlySet<string> = new Set([
   'listening',
   'state-in-memory',
@@ -37,11 +37,11 @@ export async function openTimedWorld(options: WorldOptions = {}) {
   const count = (...types: readonly string[]): number =>
     world.events.filter(({ type }) => types.includes(type)).length
   const settled = async (): Promise<void> => {
-    // Before iSales is asked the login is written into the book.
+    // The login is recorded before iSales is asked.
     await clock.advance(0)
     await until(async () => {
       if (count('request-started') === count('granted', 'failed')) return true
-      // One that hangs ends by its timeout.
+      // A login that hangs ends by its timeout.
       if (world.sim.state().hanging > 0) await clock.advance(clock.waiting()[0] ?? 0)
       return false
     })
@@ -67,7 +67,7 @@ export async function openTimedWorld(options: WorldOptions = {}) {
     exchanges: () => count('request-started'),
     /** Milliseconds that each failure so far said it would wait. */
     waits: () => world.events.flatMap((event) => (event.type === 'failed' ? [event.retryIn] : [])),
-    /** What an operator reads of the session at the default LOG_LEVEL: level and name. */
+    /** Log lines about the session at the default LOG_LEVEL: level and name. */
     said: () =>
       world.lines
         .filter(({ event, level }) => level !== 'debug' && !UNRELATED.has(event))

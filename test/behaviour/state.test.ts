@@ -32,7 +32,7 @@ test('iSales is gone while the token lives: the state follows the calls, and so 
   await world.clock.advance(3000)
   for (const ended of calls) expect((await ended).json).toMatchObject({ sent: 'no' })
 
-  // The token is still good: a pod that leaves its Service would heal nothing.
+  // The token is still valid: removing the pod from its Service would fix nothing.
   expect(await stateOf(world)).toMatchObject({ state: 'failing', authenticated: 1, ready: 200 })
   const began = eventsOf(world, 'finding-began').filter(({ finding }) => finding === 'calls')
   expect(began.at(-1)).toMatchObject({

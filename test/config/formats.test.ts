@@ -95,7 +95,7 @@ const FORMATS: readonly Row[] = [
         user: 'u@',
       }),
       'rediss://[::1]/': storeAt('::1', { tls: true }),
-      // It ends with s, too.
+      // The name also ends with s.
       'redis://b': storeAt('b'),
     },
     ['http://a', 'redis://', 'redis://u:p@a', 'redis://:p@a', 'redis://a,b', 'redis://a:0', 'a:1'],

@@ -56,7 +56,7 @@ describe('the configuration', () => {
     ],
     [{ TOKEN_IDLE_AFTER: 'off' }, { tokenIdleAfter: undefined }],
     [{ ISALES_REFRESH_HEADER_TOKEN: 'off' }, { isalesRefreshHeaderToken: undefined }],
-    // What follows from others.
+    // Values that follow from other settings.
     [{}, { isalesMaxConnections: 256, listenMaxConnections: 1024, drainTimeout: 25_000 }],
     [{ MAX_IN_FLIGHT: '16' }, { isalesMaxConnections: 16, listenMaxConnections: 1024 }],
     [{ MAX_IN_FLIGHT: '5000' }, { isalesMaxConnections: 256, listenMaxConnections: 5024 }],

@@ -8,7 +8,7 @@ import { temporaryFiles } from '../support/temporary.ts'
 import { until, within } from '../support/until.ts'
 import { configOf, PASSWORDLESS } from './stand.ts'
 
-// What a change does, sound or wrong, is in test/behaviour/reload-files.test.ts.
+// Effects of valid and invalid changes are in test/behaviour/reload-files.test.ts.
 
 let file: ReturnType<typeof temporaryFiles>
 let path: string

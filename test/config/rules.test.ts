@@ -73,7 +73,7 @@ const KEPT: readonly Environment[] = [
   { ISALES_URL: 'http://[::1]:1' },
   { ISALES_LOGIN_PATH: '/a/signin', ISALES_REFRESH_PATH: 'off', ALLOWED_PATHS: '/a' },
   STORE,
-  // It ends with s, and is without TLS.
+  // The scheme ends with s, but has no TLS.
   { ...STORE, SESSION_STORE_URL: 'redis://127.0.0.1' },
   { ...STORE, SESSION_STORE_URL: 'valkeys://v.example', SESSION_STORE_CA_FILE: '/c' },
   LOGIN,

@@ -25,7 +25,7 @@ const ANY_TEXT: unknown = expect.stringMatching(/./)
 const WITH_NAMES: unknown = expect.stringContaining('`')
 // oxlint-enable vitest/no-standalone-expect
 
-/** What the pages say of the limits, and of a default that there is not. */
+/** Limits and missing defaults in the pages' words. */
 const LANGUAGES = [
   ['docs/configuration.md', ' to ', 'required', 'empty'],
   ['docs/configuration.zh-CN.md', ' 到 ', '必填', '空'],
@@ -40,7 +40,7 @@ it.each(LANGUAGES)(
       if (setting.default === undefined) return /PATH/.test(setting.name) ? WITH_NAMES : ''
       return setting.default === '' ? empty : `\`${setting.default}\``
     }
-    /** Of a format that is no number and no choice it says it in words. */
+    /** A format that is neither a number nor a choice is described in words. */
     const limitsOf = ({ kind, range, choices = [] }: Setting): unknown => {
       const isNumber = range !== undefined && kind !== 'secret'
       const limits = [...(isNumber ? [`${range.min}${to}${range.max}`] : []), ...choices]

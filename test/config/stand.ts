@@ -10,7 +10,7 @@ const MINIMAL: Environment = {
   ISALES_USER: 'obs',
   ISALES_PASSWORD: PASSWORD,
 }
-/** What is required, but for the password. */
+/** Required settings except the password. */
 export const PASSWORDLESS: Environment = { ...MINIMAL, ISALES_PASSWORD: undefined }
 
 type Files = Readonly<Record<string, string | Uint8Array>>
@@ -25,7 +25,7 @@ export function disk(files: Files): ReadFile {
   }
 }
 
-/** What is required, these variables, and these files. */
+/** Required settings, with these variables and these files. */
 export const loadWith = (env: Environment, files: Files = {}): Loaded =>
   loadConfig({ ...MINIMAL, ...env }, disk(files))
 

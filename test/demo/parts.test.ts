@@ -1,4 +1,4 @@
-// test/behaviour/demo.test.ts runs the whole of it.
+// The whole demo runs in test/behaviour/demo.test.ts.
 import { describe, expect, it } from 'vitest'
 import { parseDemoArgs } from '../../demo/demo.ts'
 import { createReport, succeeded } from '../../demo/report.ts'

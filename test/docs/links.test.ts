@@ -30,7 +30,7 @@ const FILES = ['src', 'test', 'docs', 'config', 'scripts', 'helm'].flatMap((dire
   ),
 )
 
-/** They also speak of files that were there when something was decided, changed or measured. */
+/** Decisions also mention files that existed when something was decided, changed or measured. */
 const HISTORY = /^(?:CHANGELOG\.md|docs\/dev\/decisions\/.*|docs\/dev\/reliability\.md)$/
 
 test.each(PAGES.filter((page) => !HISTORY.test(page)))(

@@ -1,4 +1,4 @@
-// What stands in the way of a reader, as far as it can be measured.
+// Obstacles for a reader, as far as they can be measured.
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 

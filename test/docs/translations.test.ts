@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { anchorsOf, read } from './pages.ts'
 
-/** What stands in backquotes: settings, metrics, paths, values. */
+/** Words in backquotes: settings, metrics, paths, values. */
 const terms = (text: string): ReadonlySet<string> =>
   new Set(Array.from(text.matchAll(/`([^`\n]+)`/g), ([, term = '']) => term))
 
@@ -9,7 +9,7 @@ const terms = (text: string): ReadonlySet<string> =>
 const codeBlocks = (text: string): readonly string[] =>
   Array.from(text.matchAll(/^```[^]*?^```/gm), ([block]) => block.replaceAll(/ +# .*$/gm, ''))
 
-/** Terms of one page that do not stand in the other. */
+/** Terms of one page that are missing from the other. */
 const termsBeyond = (page: string, other: string): readonly string[] => {
   const known = terms(other)
   return [...terms(page)].filter((term) => !known.has(term))

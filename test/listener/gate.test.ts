@@ -8,7 +8,7 @@ import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { GET, hold, respondOk, startHolding, startListener } from './support.ts'
 
-// That clients which only hold connections keep nobody out is in test/promises/6-other-clients.test.ts.
+// Clients that only hold connections are in test/promises/6-other-clients.test.ts.
 const made = makeCertificates()
 const TLS = { cert: made.server.cert, key: new Secret(made.server.key) }
 const TRUSTING = { tls: { ca: made.ca.cert } }

@@ -40,13 +40,13 @@ test('a client that sends a CONNECT and leaves is noticed by the request in prog
   await until(() => held.length === 1)
   client.reset()
   await until(() => listener.connections() === 0 && closed.length > 0)
-  // One that came twice, or the next request, would come a turn later.
+  // A repeated event, or the next request, would arrive a turn later.
   await new Promise(setImmediate)
   expect([held.length, closed]).toEqual([1, held])
 })
 
 describe('a connection on which nothing moves', () => {
-  // Node notices it. Here it is said for it, whatever the time is.
+  // Simulates Node's timeout, independent of the time.
   test('is left alone while its response is awaited', async () => {
     const { held, refused, client } = await startHolding({ limits: { idleTimeout: 60_000 } })
     await client.send(`${POST}Content-Length: 2\r\n\r\nhi`)
@@ -81,7 +81,7 @@ describe('a connection on which nothing moves', () => {
   })
 })
 
-// RFC 9112 section 9.6. That a 413 reaches one that is still sending is in test/behaviour/early-responses.test.ts.
+// RFC 9112 section 9.6. A 413 to a client that is still sending is in test/behaviour/early-responses.test.ts.
 describe('a response before the end of its request', () => {
   test('to one that stalls is a 408, and reaches a client that goes on sending', async () => {
     const { port, refused, listener } = await startListener(() => undefined, {
@@ -198,7 +198,7 @@ describe('a stop', () => {
     await until(() => held.length === 1)
     held[0]?.end(LARGE)
     const stop = listener.stop(LONG)
-    // The drain looks each 50 ms.
+    // The drain polls every 50 ms.
     await client.silent(120)
     client.resume()
     expect((await responsesOf(client))[0]?.body.length).toBe(LARGE.length)

@@ -3,7 +3,7 @@ import { PROBLEMS, REFUSALS, type Refusal } from '../../src/causes.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { POST, responsesOf, startListener } from './support.ts'
 
-/** What Node's strict parser refuses by itself. When another version of Node parses otherwise, this table says so. */
+/** Requests that Node's strict parser refuses. If another version of Node parses differently, this table shows it. */
 const CHUNKED = `${POST}Transfer-Encoding: chunked\r\n\r\n`
 const OPEN = CHUNKED.slice(0, -2)
 

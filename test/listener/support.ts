@@ -28,7 +28,7 @@ export async function startListener(
     readonly limits?: Partial<ListenerLimits>
   } = {},
 ) {
-  /** What it refused by itself, and the request id of each. */
+  /** Requests that the listener refused by itself, and the request id of each. */
   const refused: Refusal[] = []
   const requestIds: (string | undefined)[] = []
   const listener = createListener({
@@ -88,7 +88,7 @@ export async function hold(count: number, port: number, { bytes = '', from = '12
   return held
 }
 
-/** Every response up to the end of the connection; bytes that are no response are an error. */
+/** Reads every response up to the end of the connection; other bytes are an error. */
 export async function responsesOf(client: RawClient): Promise<RawResponse[]> {
   await client.closed()
   const responses: RawResponse[] = []

@@ -41,7 +41,7 @@ async function outcome(port: number, options: ConnectionOptions): Promise<string
   }
 }
 
-// Other reasons, and what is logged of them, are in test/behaviour/obs-listener.test.ts.
+// Other reasons, and their log lines, are in test/behaviour/obs-listener.test.ts.
 test('a handshake that fails is reported with its reason: an old protocol, or a client that does not go on', async () => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
   const { port, failures } = await startTls({ headerTimeout: 100 })

@@ -1,5 +1,5 @@
-// The tests that npm run test:mutation runs against each mutant: those of pure code, which are quick.
-// Random tests are left out: a mutant that only some of their runs find would count as found.
+// Tests that npm run test:mutation runs against every mutant: the tests of pure code, which are fast. Random tests are
+// excluded, because a mutant that only some runs find would count as found.
 import { configDefaults, defineConfig } from 'vitest/config'
 
 export default defineConfig({

@@ -85,7 +85,7 @@ test.each([
 })
 
 test.each([
-  // Anybody may log in, so a ticket of an earlier process is renewed, too.
+  // Every user may log in, so a ticket of an earlier process is also renewed.
   ['answer', ['success', 'success']],
   ['require', ['success', 'rejected']],
 ] as const)('with %s a good and a bad refresh end with %s', async (mode, expected) => {

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import { expect, it } from 'vitest'
 import { createBodies, type BodyRefusal } from '../../src/proxy/body.ts'
 
-// That bodies come whole however they are cut is in test/behaviour/rfc-fragmentation.test.ts, that those which are too large are
-// refused in early-responses.test.ts.
+// Bodies in any fragmentation are in test/behaviour/rfc-fragmentation.test.ts, bodies that are too large in
+// early-responses.test.ts.
 const MIB = 1024 * 1024
 
 /** Begins to read a body of so many bytes, of which so many have come. */
@@ -37,7 +37,7 @@ it('beyond 32 MiB those make way that have been coming for longest', async () =>
   const all = [1, 2, 3, 4].map(() => begin(bodies, 9 * MIB, 8.5 * MIB))
   expect(await all[0]?.body).toBeNull()
   expect(all.map(({ refusals }) => refusals)).toEqual([['in-flight'], [], [], []])
-  // One that comes whole does, too.
+  // A body that arrives whole also counts.
   expect(await begin(bodies, 9 * MIB, 9 * MIB).body).toHaveLength(9 * MIB)
   expect(await all[1]?.body).toBeNull()
   expect(all[2]?.refusals).toEqual([])

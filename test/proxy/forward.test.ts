@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
 import { scene, token } from './scene.ts'
 
-// When things happen, by a clock that the test moves. What becomes of calls over real connections is in test/behaviour.
+// Times of events, by a clock that the test moves. Calls over real connections are in test/behaviour.
 const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
 const DEADLINE = 2800
-/** Nobody waits longer for a token: it still has to be sent. */
+/** Maximum wait for a token, because the call must still be sent. */
 const TOKEN_DEADLINE = 0.95 * DEADLINE
 
 /** A request whose first exchange has begun. */
@@ -110,7 +110,7 @@ it.each(['fails', 'gets a response', 'is past its deadline'])(
   'a request that the listener responds to by itself gets no second response when it then %s',
   async (what) => {
     const { client, clock, first, responses, ends } = await sent()
-    // It stays in progress.
+    // The call stays in progress.
     responses[0]?.writeHead(400, ['Content-Length', '3'])
     responses[0]?.write('b')
     if (what === 'fails') first.fail()

@@ -16,7 +16,7 @@ import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 
-/** One exchange, of which the test says what undici would. */
+/** An exchange whose events the test sends instead of undici. */
 class ScriptedExchange {
   aborted = false
   /** undici was told to pause, and not to resume since. */

@@ -18,10 +18,10 @@ export interface StandOptions {
   /** Default: 200 with `ok`. */
   readonly respond?: RawUpstreamOptions['respond']
   readonly env?: Environment
-  /** What follows from settings, over that. */
+  /** Values that override those derived from settings. */
   readonly config?: Partial<Config>
   readonly limits?: AppOptions['limits']
-  /** True: iSales refuses every token but that of the latest login, and that of a revoked one. */
+  /** If true, iSales rejects every token except the latest login's, and rejects it if it was revoked. */
   readonly revoked?: () => number
   /** True: for all tests of a file, which stops it in `afterAll`. */
   readonly shared?: boolean
@@ -31,7 +31,7 @@ export interface StandOptions {
   readonly login?: (n: number) => ReturnType<RawUpstreamOptions['respond']>
 }
 
-/** The whole app in front of an iSales whose every byte the test decides, and that judges every byte it is sent. */
+/** The whole app in front of an iSales whose bytes the test decides, and which checks every byte that it receives. */
 export type Stand = Awaited<ReturnType<typeof openStand>>
 
 export const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
@@ -122,7 +122,7 @@ export async function openStand(options: StandOptions = {}) {
     upstream,
     /** Business requests that came whole to iSales since the last `serve`, in the order of their ends. */
     business: () => upstream.requests.slice(served).filter(({ target }) => target !== loginPath),
-    /** What iSales responds from now on: for a stand that several tests share. */
+    /** Response of iSales from now on, for a stand that several tests share. */
     serve(next: RawUpstreamOptions['respond'] | Step | readonly Step[]) {
       respond = typeof next === 'function' ? (next as typeof respond) : () => next
       served = upstream.requests.length

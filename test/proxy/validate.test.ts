@@ -12,14 +12,14 @@ const RULES: RequestRules = {
 const OPEN: RequestRules = { ...RULES, allowedPaths: ['/'] }
 const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 
-/** The judgement on a good request, but for the changes. */
+/** Result for a valid request with these changes. */
 function judge(changes: Partial<RequestHead> = {}, rules = RULES) {
   const rawHeaders = ['Host', 'localhost']
   const good = { method: 'POST', target: PATH, httpVersion: '1.1', rawHeaders }
   return createValidation(rules)({ ...good, ...changes })
 }
 
-/** The judgement on a good request with these headers besides Host. */
+/** Result for a valid request with these headers besides Host. */
 const withHeaders = (...fields: string[]) => judge({ rawHeaders: ['Host', 'localhost', ...fields] })
 
 /** Each of these, by the refusal that it gets. */

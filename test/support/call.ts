@@ -17,7 +17,7 @@ export interface Calling {
   readonly agent?: Agent
 }
 
-/** One HTTP request by Node's own client, which adds nothing that a CTI-OBS would not send. */
+/** Sends an HTTP request by Node's own client, which adds no header that a CTI-OBS would not send. */
 export function call(url: string, { method = 'GET', headers, body, agent }: Calling = {}) {
   return new Promise<CallResponse>((resolve, reject) => {
     // As it is written: a URL takes dot segments away.

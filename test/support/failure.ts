@@ -12,7 +12,7 @@ export function authFailure(
   return { kind, cause: why, reason: authFailureOf(why), detail: '', ...more }
 }
 
-/** What the sentences of tests name. */
+/** Values that the expected sentences of tests name. */
 export const PLACES: Places = {
   hosts: {
     disk: '/var/lib/state',

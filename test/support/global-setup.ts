@@ -16,8 +16,8 @@ declare module 'vitest' {
 const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
 
 /**
- * Before the test files of a run: makes one directory for all temporary files, those of child processes included, makes
- * the certificates, and builds the program as it is delivered. Afterwards the directory is removed.
+ * Runs before the test files: makes one directory for all temporary files, including those of child processes, makes
+ * the certificates, and builds the program. Afterwards removes the directory.
  */
 export default async function setUp({ provide }: TestProject): Promise<() => void> {
   const scratch = mkdtempSync(join(tmpdir(), 'isales-test-'))
@@ -36,7 +36,7 @@ const days = (from: number, to: number) => ({
   notAfter: new Date(Date.now() + to * DAY),
 })
 
-/** Those of a run. */
+/** Files of a run. */
 export type Certificates = Awaited<ReturnType<typeof certificates>>
 
 async function certificates() {
@@ -55,7 +55,7 @@ async function certificates() {
     /** Begins tomorrow. */
     notYetValid: await ca.issue({ names, ...days(1, 2) }),
     wrongHost: await ca.issue({ names: ['elsewhere.example'] }),
-    /** Of a CA that nobody trusts. */
+    /** Certificate of an untrusted CA. */
     strangerCa: { cert: strangerCa.cert, key: strangerCa.key },
     stranger: await strangerCa.issue({ names }),
     strangerClient: await strangerCa.issue(client),

@@ -59,7 +59,7 @@ async function open(target: RawTarget): Promise<RawClient> {
   return clientOf(socket, inbox)
 }
 
-/** One request on a connection of its own. */
+/** Sends a request on its own connection. */
 export async function exchangeRaw(
   target: RawTarget,
   request: string | Uint8Array,

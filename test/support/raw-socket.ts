@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 
 export type Inbox = ReturnType<typeof inboxOf>
 
-/** The bytes that a socket brought and that nobody has taken yet; reading waits for more. */
+/** Bytes that a socket received and no reader has taken yet; reading waits for more. */
 export function inboxOf(socket: Socket) {
   // Grows by doubling: joining at each read would cost the square of a large body.
   let store = Buffer.alloc(4096)
@@ -67,7 +67,11 @@ export function inboxOf(socket: Socket) {
   }
 }
 
-/** What `parse` finds at the start of the bytes. @throws {Error} when the connection ends before that. */
+/**
+ * Returns what `parse` finds at the start of the bytes.
+ *
+ * @throws {Error} if the connection ends before that.
+ */
 export async function whole<Part>(
   inbox: Inbox,
   where: string,

@@ -15,7 +15,7 @@ import {
 } from './http-bytes.ts'
 import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 
-/** One request as its bytes say. */
+/** A request as parsed from its bytes. */
 export interface RawRequest {
   /** 0 for the first that any connection brought. */
   readonly index: number
@@ -26,14 +26,14 @@ export interface RawRequest {
   readonly fields: readonly Field[]
   header(name: string): string | undefined
   readonly framing: Framing['kind']
-  /** Every byte, as it came. */
+  /** Every byte, unchanged. */
   readonly bytes: Buffer
   readonly body: Buffer
 }
 
 /**
- * What is done next on the connection: bytes are sent (text as Latin-1); a function runs, and what it gives is done;
- * `close` ends the connection with a FIN once all is sent (`end`), or with a RST (`reset`).
+ * Next action on the connection: send bytes (text as Latin-1); run a function and perform its result; `close` ends the
+ * connection with a FIN once all is sent (`end`), or with a RST (`reset`).
  */
 export type Step =
   | string
@@ -121,13 +121,13 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     origin: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     /** Requests that came whole, in the order of their ends. */
     requests: requests as readonly RawRequest[],
-    /** Every violation of HTTP/1.1 in what came. A test ends with expecting none. */
+    /** Every violation of HTTP/1.1 in the received bytes. A test ends by expecting none. */
     faults: faults as readonly string[],
     /** Accepted since the start. */
     connections: () => inboxes.length,
     /** Connections open now. */
     open: () => sockets.size,
-    /** Bytes that came, all in all, those of a request in progress too. */
+    /** Total bytes received, including a request in progress. */
     received: () => inboxes.reduce((sum, { total }) => sum + total, 0),
     async close() {
       const closed = once(server, 'close')

@@ -3,7 +3,7 @@ import { framingOf, HttpError, readBody, readHead } from './http-bytes.ts'
 import { connectRaw } from './raw-client.ts'
 import { responseBytes, startRawUpstream } from './raw-upstream.ts'
 
-// What it lets pass is seen by every test on the wire.
+// Bytes that it accepts are seen by every test on the wire.
 describe('the strict reader', () => {
   const chunked = 'Host: x\r\nTransfer-Encoding: chunked\r\n\r\n'
   it.each([

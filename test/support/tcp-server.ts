@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** What must be closed when the test has finished; the newest is closed first. */
+/** Resources to close when the test has finished, newest first. */
 export const closing = {
   push(close: () => unknown): void {
     onTestFinished(async () => {

@@ -17,7 +17,7 @@ export async function until<Value>(
     if (value !== undefined && value !== false && value !== null) return value
     const waited = performance.now() - start
     if (waited > limitMs) throw new Error(`not within ${limitMs} ms: ${condition.toString()}`)
-    // What takes long is asked for less often: rendering all metrics, for one, costs milliseconds.
+    // Slow conditions are polled less often: rendering all metrics, for example, costs milliseconds.
     await delay(2 + waited / 20)
   }
 }

@@ -17,12 +17,12 @@ import { call, type Calling } from './call.ts'
 import { until } from './until.ts'
 
 export interface WorldOptions extends Pick<AppOptions, 'wallClock' | 'random' | 'limits'> {
-  /** Default: the machine's. One that the test moves goes on while the app stops. */
+  /** Default: the machine's clock. A clock that the test moves continues while the app stops. */
   readonly clock?: Clock & { readonly advance?: (ms: number) => Promise<void> }
   readonly simulator?: SimulatorOptions
-  /** Settings over those of the world: ISALES_URL, user, password and free ports. */
+  /** Settings that override the world's: ISALES_URL, user, password and free ports. */
   readonly env?: Environment
-  /** What follows from settings, over that. */
+  /** Values that override those derived from settings. */
   readonly config?: Partial<Config>
   /** Runs before the app starts: for faults that meet its first login. */
   readonly prepare?: (sim: Simulator) => unknown
@@ -68,9 +68,9 @@ export async function openWorld(options: WorldOptions = {}) {
     admin,
     events: events as readonly TokenEvent[],
     lines: lines as readonly LogLine[],
-    /** One request through the proxy. */
+    /** Sends a request through the proxy. */
     request: (path: string, calling?: Calling) => call(`${proxy}${path}`, calling),
-    /** One POST of this value as JSON. */
+    /** Sends a POST of this value as JSON. */
     post: (path: string, value: unknown, headers: Calling['headers'] = {}) =>
       call(`${proxy}${path}`, {
         method: 'POST',
@@ -125,7 +125,7 @@ function worldEnv(sim: Simulator): Environment {
     ISALES_PASSWORD: sim.switches.password,
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
-    // Tests send whatever path they like below it.
+    // Prefix of the tests' paths.
     ALLOWED_PATHS: '/rest/isales/',
   }
 }

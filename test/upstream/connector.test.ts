@@ -131,7 +131,7 @@ describe('looking up a name', () => {
       await clock.advance(100)
     }
     expect(queries).toHaveLength(1)
-    // Those of the last second still wait.
+    // Connections of the last second still wait.
     expect(results).toEqual(Array.from({ length: 41 }, () => 'DNS is silent'))
     queries[0]?.found(null, FIRST)
     expect(results.slice(41)).toEqual(Array.from({ length: 9 }, () => FIRST))

@@ -83,7 +83,7 @@ it.each([
 it.each(['end', 'reset'] as const)(
   'a paused response whose connection ends by %s does not crash the process',
   async (close) => {
-    // The rest and the end of the connection are there when the response goes on.
+    // The rest and the connection's end have arrived when the response continues.
     const steps = [
       'HTTP/1.1 200 OK\r\n\r\nfirst',
       { waitMs: 50 },

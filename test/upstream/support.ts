@@ -72,7 +72,7 @@ export async function egress(reply: string, to?: number) {
 /** The pool reuses a connection one turn of the event loop after the end of its response. */
 export const free = (): Promise<void> => delay(20)
 
-/** One POST, by the pool alone. */
+/** Sends a POST through the pool only. */
 export async function dispatch(
   upstream: ReturnType<typeof openUpstream>,
   headers: readonly string[] = [],
@@ -101,7 +101,7 @@ export async function plain(
   return upstream
 }
 
-/** One with TLS. Default: with a certificate that is right. */
+/** A server with TLS. Default: with a valid certificate. */
 export function secured(
   respond: RawUpstreamOptions['respond'] = () => responseBytes('ok'),
   tls: TlsOptions = certificates.server,

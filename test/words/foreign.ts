@@ -1,7 +1,7 @@
 import { AUTH_FAILURES, PROBLEM_CODES, STORE_FAILURES } from '../../src/causes.ts'
 import { KNOWN } from '../../src/config/unknown-variables.ts'
 
-// What is in Chinese has no English word but these, and full-width punctuation.
+// Chinese texts contain only these English words, and full-width punctuation.
 
 const CODES = [...PROBLEM_CODES, ...AUTH_FAILURES, ...STORE_FAILURES, 'isales-error', 'unexpected']
 /** Of programs, protocols, iSales' interface, and what is written into a file or at a prompt. */
@@ -21,17 +21,17 @@ const ALLOWED: ReadonlySet<string> = new Set([...KNOWN, ...CODES, ...NAMES])
 /** Codes of Node and OpenSSL, a setting with a value, a signal, a capability, a locale, a duration or a size, a flag. */
 const FORMS =
   /^(?:E[A-Z]{4,}|CERT_[A-Z_]+|[A-Z][A-Z_]+=[a-z]+|\dxx|SIG[A-Z0-9]+|CAP_[A-Z_]+|LC_[A-Z]+|LANG|[\d.]+(?:ms|s|m|h|KiB|MiB)|3F)$/
-/** What somebody types or reads as it stands, and lists of single characters. */
+/** Literal input and output, and lists of single characters. */
 const LITERAL = /`[^`]*`|--[a-z-]+|\. _ ~ -|@ \/ \? #|\? 或 #/g
 
-/** English words that are no names, and half-width punctuation. */
+/** English words that are not names, and half-width punctuation. */
 export const foreign = (whole: string): readonly string[] => {
   const text = whole.replaceAll(LITERAL, '')
   return [
     ...(text.match(/[\w/][\w./:@=-]*/g) ?? [])
       .map((word) => word.replace(/[.:]$/, ''))
       .filter((word) => /[a-z]/i.test(word) && !ALLOWED.has(word) && !FORMS.test(word)),
-    // A comma and a colon may be those of a number, a time or a URL.
+    // A comma or a colon may belong to a number, a time or a URL.
     ...(text.match(/[;!?()]|,(?!\d{3})|:(?!\d|\/\/|password|port)|\.(?=\s|$)/g) ?? []),
   ]
 }

@@ -54,7 +54,7 @@ describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
     expect(means).toMatch(/^$|[.。]$/)
     expect(todo === '').toBe(NOTHING_TO_DO.has(code))
     expect(todo).toMatch(/^$|[.。]$/)
-    // It is read without Markdown, and serves whoever has no Prometheus.
+    // Shown without Markdown, also to readers without Prometheus.
     expect(title + means + todo).not.toMatch(/`|\*\*|\]\(|isales_proxy_/)
     for (const text of [title, means, todo].filter((each) => each !== ''))
       expect(HAN.test(text)).toBe(language === 'zh')
