@@ -1,14 +1,14 @@
 // oxlint-disable max-lines -- every closed set
-// Every closed set of codes, and the rules by which an error code, a status or a response becomes one. A code has one section
-// in docs/ for each language, and nothing else explains it. Nothing is judged by the text of a message.
+// Every closed set of codes, and the rules that classify an error code, a status or a response. Every code has one
+// section in docs/ per language, and no other explanation. Classification never uses the text of a message.
 
-/** Who is at the other end. `disk`: that of `STATE_DIR`. */
+/** Peer of an exchange. `disk` is the disk of `STATE_DIR`. */
 export type Side = 'isales' | 'egress' | 'store' | 'client' | 'disk'
 
-/** How far it came. `connect`: TCP. `request`: nothing of it was written. `response`: something may have been. */
+/** Progress at the failure. `request`: no byte was written. `response`: a byte may have been written. */
 export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login' | 'write'
 
-/** Every cause, by the stage at which it is met. */
+/** Every cause, by the stage at which it occurs. */
 // oxfmt-ignore
 const CAUSES = {
   dns: ['name-unknown', 'dns-down'],
@@ -37,7 +37,7 @@ const CAUSES = {
 export type CauseCode = (typeof CAUSES)[Stage][number]
 const STAGES = inverted<Stage, CauseCode>(CAUSES) as Readonly<Record<CauseCode, Stage>>
 
-/** From each member of the lists to the key of its list. */
+/** Maps every member of the lists to the key of its list. */
 function inverted<Key extends string, Member extends string>(
   lists: Readonly<Partial<Record<Key, readonly Member[]>>>,
 ): Readonly<Partial<Record<Member, Key>>> {
@@ -46,10 +46,10 @@ function inverted<Key extends string, Member extends string>(
   return Object.fromEntries(pairs) as Partial<Record<Member, Key>>
 }
 
-/** What was asked of iSales. */
+/** Kind of request to iSales. */
 export type Asked = 'login' | 'refresh' | 'call'
 
-/** The causes whose cure depends on what was asked. */
+/** Causes whose remedy depends on the kind of request. */
 const BY_ASKED = {
   timeout: { login: 'login-timeout', refresh: 'login-timeout', call: 'upstream-timeout' },
   // oxfmt-ignore
@@ -60,7 +60,7 @@ const BY_ASKED = {
 type ByAsked = typeof BY_ASKED
 type ExplainedCause = Exclude<CauseCode, keyof ByAsked> | ByAsked[keyof ByAsked][Asked]
 
-/** The code that explains a cause. */
+/** Returns the code that explains a cause. */
 export function codeOfCause({ code }: Cause, asked: Asked): ExplainedCause {
   if (code in BY_ASKED) return BY_ASKED[code as keyof ByAsked][asked]
   return code as ExplainedCause
@@ -72,9 +72,9 @@ export interface Cause {
   readonly side: Side
 }
 
-/** The certificate that was not accepted: whose it is, and its dates, in milliseconds since 1970. */
+/** A certificate that was not accepted: its name, and its dates in milliseconds since 1970. */
 export interface CertificateSeen {
-  /** The common name; empty when it is not one that can be shown. */
+  /** The common name; empty if it cannot be shown. */
   readonly name: string
   readonly from: number
   readonly to: number
@@ -84,7 +84,7 @@ export function cause(code: CauseCode, side: Side = 'isales'): Cause {
   return { stage: STAGES[code], code, side }
 }
 
-/** Codes of our own errors. */
+/** Codes of errors that the program itself creates. */
 export const CODES = {
   timeout: 'ETIMEDOUT',
   closed: 'ERR_POOL_CLOSED',
@@ -93,7 +93,7 @@ export const CODES = {
   noLinks: 'ERR_NO_HARD_LINKS',
 } as const
 
-/** Of Node, OpenSSL and undici. */
+/** Codes of Node, OpenSSL and undici. */
 // oxfmt-ignore
 const BY_CODE: Readonly<Record<string, CauseCode>> = inverted<CauseCode, string>({
   'name-unknown': ['ENOTFOUND'],
@@ -115,12 +115,11 @@ const BY_CODE: Readonly<Record<string, CauseCode>> = inverted<CauseCode, string>
   closed: ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', CODES.closed],
 }) as Readonly<Record<string, CauseCode>>
 
-/** Families of codes, the first that fits. */
+/** Families of codes; the first match wins. */
 const BY_FAMILY: readonly (readonly [RegExp, CauseCode])[] = [
-  // X.509 verification results of a chain that ends at no authority that is known.
+  // X.509 verification results of a chain that does not end at a known authority.
   [/^(?:UNABLE_TO_(?:GET_ISSUER|VERIFY)|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED)/, 'untrusted'],
-  // Alerts of RFC 8446 section 6.2 about a certificate, as OpenSSL names them; the words before them differ between its
-  // versions.
+  // Alerts about a certificate (RFC 8446 section 6.2), by OpenSSL's names, whose beginnings differ by version.
   [
     /^ERR_SSL_.*_ALERT_(?:(?:BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA)$/,
     'own-certificate',
@@ -131,27 +130,27 @@ const BY_FAMILY: readonly (readonly [RegExp, CauseCode])[] = [
   ],
 ]
 
-/** Alerts of a server that are about our certificate, too, when we connect to it. */
+/** Alerts of a server that also concern our certificate if we are the client. */
 const REFUSED_BY_ALERT = /^ERR_SSL_.*_ALERT_(?:ACCESS_DENIED|DECRYPT_ERROR|HANDSHAKE_FAILURE)$/
 
-/** Where the error was met. `plain`: plain HTTP was spoken. */
+/** Context of an error. `plain`: the connection used plain HTTP. */
 export interface Met {
   readonly side: Side
-  /** How far it had come. Default: the request was written. */
+  /** Progress at the error. Default: the request was written. */
   readonly stage?: 'dns' | 'connect' | 'tls' | undefined
   readonly plain?: boolean | undefined
 }
 
-/** What a code means that is not known, or says no more than that the connection is gone. */
+/** Causes of unknown codes, and of codes that only mean that the connection is gone. */
 const AT_STAGE = { dns: 'dns-down', connect: 'no-route', tls: 'handshake' } as const
 
-/** The cause behind an error code. A code that is not known says at least how far it had come. */
+/** Classifies an error code. An unknown code is classified by the progress. */
 export function causeOfError(code: string, { side, stage, plain = false }: Met): Cause {
   if (side !== 'client' && REFUSED_BY_ALERT.test(code)) return cause('own-certificate', side)
   const known = BY_CODE[code] ?? BY_FAMILY.find(([family]) => family.test(code))?.[1]
   if (stage === undefined) {
     const isLost = known === undefined || STAGES[known] === 'connect' || known === 'lost'
-    // To plain HTTP a server that speaks TLS sends an alert, or closes the connection.
+    // A TLS server answers plain HTTP by an alert, or closes the connection.
     return cause(isLost ? (plain ? 'plain-refused' : 'lost') : known, side)
   }
   if (stage === 'dns' && known === 'connect-timeout') return cause('dns-down', side)
@@ -166,15 +165,15 @@ const BY_DISK = inverted<CauseCode, string>({
   'disk-no-links': [CODES.noLinks],
 })
 
-/** Why `STATE_DIR` cannot be used, by the code of the error. */
+/** Returns the cause of an unusable `STATE_DIR` by the error's code. */
 export function causeOfDisk(code: string): Cause {
   return cause(BY_DISK[code] ?? 'disk-failed', 'disk')
 }
 
-/** What is wrong with a response, apart from its body. */
+/** Features of a response that decide its cause. */
 export interface StatusSeen {
   readonly status: number
-  /** The body has the shape of iSales, with a `result` other than 0. */
+  /** The body has iSales's shape, with a `result` other than 0. */
   readonly shaped?: boolean
   /** The body is a web page. */
   readonly page?: boolean
@@ -190,13 +189,13 @@ const BY_STATUS = inverted<CauseCode, `${number}`>({
   gateway: ['502', '504'],
 })
 
-/** What iSales refuses with, by its published list. */
+/** Statuses with which iSales rejects a login, by its published list. */
 // oxfmt-ignore
 const BY_REFUSED_STATUS: Readonly<Record<number, CauseCode>> = {
   200: 'result', 400: 'values', 401: 'account', 403: 'password', 500: 'business',
 }
 
-/** The cause behind a response that is no success. */
+/** Classifies a response that is not a success. */
 export function causeOfStatus({ status, shaped, page, plain }: StatusSeen): Cause {
   const known = BY_STATUS[`${status}`]
   if (known !== undefined) return cause(known)
@@ -206,30 +205,30 @@ export function causeOfStatus({ status, shaped, page, plain }: StatusSeen): Caus
     if (isUnauthorized) return cause('page-refused')
   } else if (refused !== undefined && (shaped === true || isUnauthorized)) return cause(refused)
   if (status >= 500) return cause('server-error')
-  // nginx responds so to plain HTTP on a port that speaks TLS.
+  // nginx answers plain HTTP on a TLS port by 400.
   return cause(status === 400 && plain === true ? 'plain-refused' : 'not-isales')
 }
 
 /**
- * True for a web page of something before iSales, as far as its body has come: by the character that it begins with, else
- * by its media type. Some servers call their JSON HTML, and some give a page no type.
+ * Returns true for a web page from a gateway in front of iSales, as far as the body has arrived: by its first
+ * character, otherwise by its media type. Some servers label JSON as HTML, and some pages have no type.
  */
 export function isWebPage(contentType = '', body = ''): boolean {
   const [first] = body.trimStart()
   return first === '<' || (first !== '{' && /^\s*text\/html\b/i.test(contentType))
 }
 
-/** True for a status that sends a client elsewhere. A 304 is what a client with a copy asks for. */
+/** Returns true for a redirect. A 304 is the answer to a client that has a copy. */
 export function isRedirect(status: number): boolean {
   return status >= 300 && status < 400 && status !== 304
 }
 
-/** True for a status of a gateway, of a server in trouble or of a wrong path: it says nothing of credentials or a token. */
+/** Returns true for a status of a gateway, a failing server or a wrong path: it says nothing about a token. */
 export function isOfGateway(status: number): boolean {
   return status in BY_STATUS
 }
 
-/** Why no connection came about: label values of `upstream_connect_failures_total`. `proxy`: anything of the egress proxy. */
+/** Reasons for a failed connection: label values of `upstream_connect_failures_total`. `proxy`: the egress proxy. */
 export const CONNECT_FAILURES = ['dns', 'refused', 'timeout', 'tls', 'proxy'] as const
 export type ConnectFailure = (typeof CONNECT_FAILURES)[number]
 
@@ -240,8 +239,8 @@ export function connectFailureOf({ stage, code, side }: Cause): ConnectFailure {
 }
 
 /**
- * Why a token request gave no token: label values of `auth_failures_total`. `malformed` is a response that the interface does
- * not describe: HTML, a redirect, a body over 64 KiB, a token that cannot be a header value.
+ * Reasons for a failed token request: label values of `auth_failures_total`. `malformed` is a response that the
+ * interface does not describe: HTML, a redirect, a body over 64 KiB, a token that cannot be a header value.
  */
 // oxfmt-ignore
 export const AUTH_FAILURES = [
@@ -262,25 +261,25 @@ export function authFailureOf({ stage, code, side }: Cause): AuthFailureReason {
 }
 
 /**
- * Why the store did not do what it was asked to: label values of `session_store_failures_total`. After `timeout` the
- * operation may have been executed. `refused`: the store said so, with a code of its own.
+ * Reasons for a failed store operation: label values of `session_store_failures_total`. After `timeout`, the operation
+ * may have been executed. `refused`: the store returned an error code of its own.
  */
 export const STORE_FAILURES = ['unreachable', 'timeout', 'tls', 'malformed', 'refused'] as const
 export type StoreFailureReason = (typeof STORE_FAILURES)[number]
 
-/** @param isReply the store itself said so. */
+/** @param isReply the error is a reply of the store. */
 export function storeFailureOf(code: string, isReply: boolean): StoreFailureReason {
   if (isReply) return 'refused'
   const { stage } = causeOfError(code, { side: 'store', stage: 'connect' })
   return stage === 'tls' ? 'tls' : 'unreachable'
 }
 
-/** The code that explains why the store cannot be used. */
+/** Returns the code that explains an unavailable store. */
 export function codeOfStore(reason: StoreFailureReason) {
   return `store-${reason}` as const
 }
 
-/** Why the TLS handshake of a client failed: label values of `client_handshake_failures_total`. */
+/** Reasons for a client's failed TLS handshake: label values of `client_handshake_failures_total`. */
 // oxfmt-ignore
 export const HANDSHAKE_FAILURES = [
   'plain-http', 'no-certificate', 'unknown-ca', 'bad-certificate', 'other-name', 'not-trusted',
@@ -297,8 +296,8 @@ const HANDSHAKES: Partial<Readonly<Record<CauseCode, HandshakeFailure>>> = {
 }
 
 /**
- * @param code of the error, of Node or OpenSSL.
- * @param certificate what is wrong with the client's certificate, as OpenSSL names it; undefined: nothing.
+ * @param code of the error, by Node or OpenSSL.
+ * @param certificate OpenSSL's verdict on the client's certificate; undefined if it is valid.
  */
 export function handshakeFailureOf(code = '', certificate?: string): HandshakeFailure {
   const met = causeOfError(certificate ?? code, { side: 'client', stage: 'tls' })
@@ -306,7 +305,7 @@ export function handshakeFailureOf(code = '', certificate?: string): HandshakeFa
   return HANDSHAKES[met.code] ?? 'protocol'
 }
 
-/** The code of an error, of the first address, or of its cause; `unknown` without one. */
+/** Returns the code of an error, of the first address's error, or of its cause; otherwise `unknown`. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   if ('code' in error && typeof error.code === 'string') return error.code
@@ -315,8 +314,8 @@ export function codeOf(error: unknown): string {
 }
 
 /**
- * The errors that the proxy itself responds with: `code` of a problem response, label of `request_errors_total`. `sent`:
- * whether iSales may have executed the request. Programs search for the titles, which are in English in every language.
+ * Errors that the proxy itself responds with: `code` of a problem response, label of `request_errors_total`. `sent` is
+ * whether iSales may have executed the request. Titles are in English only, because programs search for them.
  */
 export const PROBLEMS = {
   'no-token': { status: 503, sent: 'no', title: 'Cannot log in to iSales' },
@@ -348,8 +347,8 @@ export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 
 /**
- * Why a request was refused before it was forwarded: label of `requests_refused_total`. For each the code and the `detail` of
- * the response, which is in English in every language.
+ * Reasons for refusing a request before forwarding it: label of `requests_refused_total`, each with its code and the
+ * response's `detail`, which is in English only.
  */
 // oxfmt-ignore
 const REFUSED = {
@@ -389,25 +388,25 @@ type NotAllowed = {
   [Each in Refusal]: (typeof REFUSED)[Each][0] extends 'not-allowed' ? Each : never
 }[Refusal]
 
-/** The code that explains a refusal: what is not allowed has a cure of its own, another one that of its problem. */
+/** Returns the code that explains a refusal. Each reason of `not-allowed` has its own remedy. */
 export function codeOfRefusal(refusal: Refusal): NotAllowed | ProblemCode {
   const [code] = REFUSALS[refusal]
   return code === 'not-allowed' ? (refusal as NotAllowed) : code
 }
 
-/** The code that explains a failed handshake. */
+/** Returns the code that explains a failed handshake. */
 export function codeOfHandshake(failure: HandshakeFailure) {
   if (failure === 'other-name') return 'client-name' as const
   return failure === 'timeout' || failure === 'closed' ? ('request-timeout' as const) : failure
 }
 
-/** The codes of no set above. */
+/** Codes outside of the sets above. */
 // oxfmt-ignore
 const OTHERS = {
-  /** What calls met that reached iSales, or something before it. */
+  /** Results of calls that reached iSales, or a gateway in front of it. */
   call: ['call-refused', 'call-declined', 'call-forbidden', 'page-relayed', 'token-rejected'],
   login: ['obs-login', 'logins-paused'],
-  /** What may be wrong or doubtful with a setting. */
+  /** Errors and warnings about settings. */
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
     'unknown-setting', 'file-unreadable', 'empty-file', 'not-pem', 'encrypted-key', 'other-key',
@@ -417,12 +416,12 @@ const OTHERS = {
     'weak-secret', 'long-deadline', 'unused-for-http', 'other-paths', 'insecure-node',
     'exposed-directory',
   ],
-  /** Why a listener cannot be opened. */
+  /** Reasons why a listener cannot open. */
   listen: [
     'address-in-use', 'port-not-permitted', 'address-not-here', 'cannot-listen',
     'socket-elsewhere', 'socket-several',
   ],
-  /** Commands by their names, and how they end. */
+  /** Commands by name, and their results. */
   command: [
     'serve', 'check', 'status', 'renew', 'exit-codes', 'unknown-command', 'unknown-flag',
     'unknown-code', 'no-argument', 'flag-value', 'no-instance', 'any-port',
@@ -432,7 +431,7 @@ const OTHERS = {
     'no-lifetime', 'short-lifetime', 'no-refresh', 'rejected-by-result', 'single-session',
     'not-shared',
   ],
-  /** The headlines of the status page: states, and alerts by their names. */
+  /** Headlines of the status page: states, and alerts by name. */
   headline: [
     'healthy', 'idle', 'logging-in', 'draining', 'client-mistakes',
     'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
@@ -453,12 +452,12 @@ const BY_LISTEN = inverted<Others['listen'][number], string>({
   'address-not-here': ['EADDRNOTAVAIL', 'ENOTFOUND'],
 })
 
-/** Why a listener cannot be opened, by the code of the error. */
+/** Returns the reason why a listener cannot open, by the error's code. */
 export function codeOfListen(code: string) {
   return BY_LISTEN[code] ?? 'cannot-listen'
 }
 
-/** Everything that has a section in docs/. */
+/** Every code with a section in docs/. */
 export type Code =
   | ReturnType<typeof codeOfCause>
   | ProblemCode

@@ -26,13 +26,13 @@ import { en, LANGUAGES, lineOf, pagesOf } from './words/index.ts'
 
 export interface AppOptions {
   readonly config: Config
-  /** Names the files that are read again when they change. Default: none is. */
+  /** Environment that names the files to read again when they change. Default: none. */
   readonly env?: Environment
   readonly version: string
-  /** For the command `renew`. Default: not known. */
+  /** Process id for the command `renew`. Default: unknown. */
   readonly process?: { readonly pid: number; readonly processScope: string }
   readonly log: Log
-  /** Lines that the log has dropped since the start. Default: none. */
+  /** Number of log lines dropped since the start. Default: none. */
   readonly logLinesDropped?: () => number
   /** Default: the monotonic clock of the machine. */
   readonly clock?: Clock
@@ -40,26 +40,26 @@ export interface AppOptions {
   readonly wallClock?: () => number
   /** In [0, 1). Default: `Math.random`. */
   readonly random?: () => number
-  /** Milliseconds. Default: those of `upstream/`. */
+  /** Milliseconds. Default: the limits of `upstream/`. */
   readonly limits?: Partial<typeof LIMITS> | undefined
-  /** Called with every change of the token, after metrics and log. */
+  /** Called after metrics and log for every change of the token. */
   readonly onTokenEvent?: (event: TokenEvent) => void
 }
 
 export interface App {
   /** URL of the listener for clients. */
   readonly proxy: string
-  /** The same of the admin listener. */
+  /** URL of the admin listener. */
   readonly admin: string
-  /** An operator asks, by SIGHUP: reads files again, and ends a pause of logins once. */
+  /** Reads files again, and ends a login pause once, for an operator (SIGHUP). */
   renew(): Promise<void>
-  /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
+  /** Ends readiness, stops accepting, finishes requests in flight within the drain time, and closes everything. */
   stop(by?: string): Promise<void>
 }
 
 /**
- * Milliseconds. 15 s for a head is what a slow network needs, and what one slow client costs at most; load balancers keep
- * idle connections for 60 s, and the side that sends requests must be the one that closes first.
+ * Milliseconds. A head may take 15 s on a slow network, the most that one slow client costs. Load balancers keep idle
+ * connections for 60 s, and the side that sends requests must close first.
  */
 const CLIENT_LIMITS = {
   headerTimeout: 15 * SECOND,
@@ -80,15 +80,15 @@ const ADMIN_LIMITS = {
 const ADMIN_GRACE = SECOND
 
 /**
- * The composition root and the map of the program: the only place that knows all modules. Each gets functions, never
- * another module. Opens both listeners, and then begins the first login without waiting for it.
+ * The composition root and the map of the program: the only place that knows all modules. Each module receives
+ * functions, never another module. Opens both listeners, then begins the first login without waiting for it.
  *
  * @throws ListenError
  */
 export async function startApp(options: AppOptions): Promise<App> {
   const { config, log, clock = systemClock, wallClock = Date.now, random = Math.random } = options
 
-  // Who counts, remembers and logs what happens.
+  // Counters, memory and log.
   const places = placesOf(config)
   const { statuses: rejectedStatuses } = config.isalesRejected
   const records = openRecords({ clock, places, rejectedStatuses })
@@ -101,7 +101,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     options.onTokenEvent?.(event)
   }
 
-  // iSales: connections, the two token requests, the account, and the token.
+  // iSales: connections, the two token requests, the account and the token.
   const tls = { isalesTls: config.isalesTls, listenTls: config.listenTls }
   const upstream = createUpstream({
     config,
@@ -190,14 +190,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     onRequest: (request, response) => admin.serve(request, response),
   })
-  // Each response closes its connection, so that probes need not wait for those who keep theirs.
+  // Every response closes its connection, so that probes need not wait for clients that keep theirs.
   adminListener.drain()
 
-  // Read now: an upgrade in place takes the files away.
+  // Read now, because an upgrade in place removes the files.
   LANGUAGES.forEach(pagesOf)
 
-  // Both listeners open, or neither. The first login begins only then: a second proxy that is started on taken ports would
-  // end the session of the first one. No request has been read yet.
+  // Both listeners open, or neither. The first login begins only then: a second proxy on occupied ports would end the
+  // session of the first one. No request has been read yet.
   const addresses = await openBoth()
   share?.start(tokens.adopt)
   tokens.start()
@@ -206,7 +206,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
 
-  // New secrets and certificates are used while the former ones still serve.
+  // New secrets and certificates are used for new work while previous ones still finish.
   const files = watchFiles({
     env: options.env ?? {},
     config,
@@ -254,9 +254,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     }
   }
 
-  /** Milliseconds that requests in flight have. Renewal goes on until the last of them has its response. */
+  /** Lets requests in flight finish within `drainTimeout` ms. Renewal continues until the last response. */
   async function close(drainTimeout: number, adminGrace: number): Promise<void> {
-    // Those that still wait for a token near the end of the drain get a response instead of being cut.
+    // Requests that still wait for a token near the end of the drain get a response instead of a cut connection.
     const ending = clock.setTimer(() => void tokens.stop(), drainTimeout * 0.9)
     await listener.stop(drainTimeout)
     ending.cancel()
