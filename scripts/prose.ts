@@ -87,6 +87,8 @@ function blocksOf(token: Token): readonly string[] {
   if (['list', 'blockquote'].includes(token.type)) {
     return inner.flatMap((item) => ('tokens' in item ? (item.tokens ?? []) : [])).flatMap(blocksOf)
   }
+  // The heading of a section is its code.
+  if (token.type === 'heading' && !token.text.includes(' ')) return []
   return ['paragraph', 'heading', 'text'].includes(token.type) && 'text' in token
     ? [token.text as string]
     : []

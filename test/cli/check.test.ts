@@ -120,7 +120,9 @@ describe('check --live', () => {
     }
     const refused = await run('wrong')
     expect(refused.code).toBe(3)
-    expect(refused.stderr).toMatch(/\[password\]\niSales refused the login\. Do what .*\n$/)
+    expect(refused.stderr).toMatch(
+      /\[password\]\niSales rejected the login\. Fix the problem .*\n$/,
+    )
     const { code, stdout, stderr } = await run('wrong')
     expect(code).toBe(4)
     expect(stdout + stderr).toMatch(/Next attempt in: 1[45] min.*\[logins-paused\]/)
@@ -145,7 +147,7 @@ describe('check --live', () => {
     const ran = await runHere(['check', '--live', '--quiet'], { env: elsewhere })
     expect([ran.code, ran.stderr, ran.stdout.match(/^Set .*$/gm)]).toEqual([
       2,
-      'The login works, but settings have to differ. Set what is listed, then check again.\n',
+      'The login works, but settings have to differ. Set the listed values, then check again.\n',
       [
         'Set ISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}',
         'Set ISALES_REFRESH_PATH=/rest/isales/v1/openapi/obs/auth/refresh',
