@@ -192,7 +192,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   'isalesClientCert.secretName': nameOf(),
   'sessionStore.secretName': nameOf(),
   'standalone.priorityClassName': nameOf(),
-  // A name of a policy, too.
+  // Also the name of a policy.
   'injection.label': textOf(LABEL),
   'injection.namespaces': arrayOf({ type: 'string', pattern: `^${LABEL}$` }),
   'standalone.replicas': { type: ['integer', 'null'], minimum: 0 },

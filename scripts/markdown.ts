@@ -1,4 +1,4 @@
-/** Returns a Markdown table; cells may contain a |. */
+/** Returns a Markdown table, whose fields may contain a |. */
 export function markdownTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],

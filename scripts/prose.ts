@@ -99,7 +99,7 @@ function plain(marked: string): string {
   return marked
     .replaceAll(/`[^`]*`/g, '`')
     .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replaceAll(/\*\*|<[^>]+>/g, '')
+    .replaceAll(/\*\*|<[^>]+>|\S+\/\S+/g, '')
     .replaceAll(/\s+/g, ' ')
     .trim()
 }

@@ -30,7 +30,7 @@ const UNREACHABLE = {
   failure: { cause: cause('connection-refused'), detail: 'ECONNREFUSED' },
 } as const
 
-/** Some calls a second for the hour before the last minute. */
+/** A few calls per second for the hour before the last minute. */
 const HOUR = calls(OK, 4500, 786, MINUTE)
 const QUIET = calls(OK, 78, 760)
 
@@ -52,7 +52,7 @@ export interface Scene {
   readonly sharing?: SharingSnapshot
   /** Why `STATE_DIR` cannot be used. */
   readonly trouble?: Failure
-  /** What is wrong with files that cannot be used any more. */
+  /** Problems of files that became unusable. */
   readonly fileErrors?: readonly SettingProblem[]
   readonly turnedAway?: readonly ('obs-login' | HandshakeFailure)[]
 }

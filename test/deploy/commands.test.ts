@@ -1,5 +1,5 @@
-// Every shell block of the documentation is run here, or says why it cannot be. Addresses, ports and
-// system directories are replaced by those of a scratch directory; nothing else is.
+// Runs every shell block of the documentation, or gives the reason why it cannot run. Addresses, ports and system
+// directories are replaced by a scratch directory's; nothing else is.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -107,11 +107,11 @@ const run = (script: string, input = '') =>
   succeed('bash', ['-c', script], { cwd: checkout, env: environment, input })
 const runBlock = (page: string, start: string, input = '') => run(block(page, start), input)
 
-/** What the simulator prints when it listens, and the program when it serves. */
+/** Output of the simulator when it listens, and of the program when it is ready. */
 const SIMULATING = /^control +http/m
 const SERVING = /"event":"logged-in"/
 
-/** Starts a block whose last command goes on, and waits for a line of it. */
+/** Starts a block whose last command keeps running, and waits for a line of its output. */
 async function startBlock(script: string, line: RegExp): Promise<void> {
   const child = spawn('bash', ['-c', script], { cwd: checkout, env: environment, detached: true })
   running.push(child)

@@ -43,8 +43,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   })
 
   /**
-   * The shell block of a page that runs the image and has `part`. Addresses, ports and the image are those of this test; `flags` are for
-   * podman alone.
+   * Runs the shell block of a page that runs the image and has `part`. Addresses, ports and the image are this test's;
+   * `flags` are for podman only.
    */
   const runBlock = async (
     [page, part]: readonly [string, string],

@@ -23,7 +23,7 @@ const podWith = (spec: object = {}, annotations = {}, label = 'obs'): Pod => ({
   spec: { containers: [container('cti-obs')], ...spec },
 })
 const injection = (more: object = {}) => ({ ...ciValues('injection'), ...more })
-/** One for the cluster, which is no object of a release. */
+/** A cluster-wide object that does not belong to a release. */
 const guard = parseManifests(readFileSync(`${ROOT}config/kubernetes/guard.yaml`, 'utf8'))
 const released = await render(injection())
 const manifests = [...guard, ...released]

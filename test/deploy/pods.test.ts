@@ -70,7 +70,7 @@ describe.each(rows)('the pod of $name', ({ manifests }) => {
     const port = 'isales-admin'
     expect(proxy).toMatchObject({
       startupProbe: { httpGet: { path: '/startupz', port }, periodSeconds: 1 },
-      // One that hangs is replaced by then, whatever grace its pod has.
+      // A hanging proxy is replaced by then, independent of its pod's grace period.
       livenessProbe: { httpGet: { path: '/livez', port }, terminationGracePeriodSeconds: 5 },
       readinessProbe: { httpGet: { path: '/readyz', port } },
     })
@@ -141,7 +141,7 @@ it('a stand-alone proxy is replaced without a moment when none serves, and sprea
   expect(specOf(made.standalone, 'Deployment')).toMatchObject({
     strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
   })
-  // One over hosts and zones puts all of them on one node where nodes have no label of a zone.
+  // A constraint over hosts and zones puts all pods on one node if nodes have no zone label.
   expect(podOf(made.standalone)).not.toHaveProperty('topologySpreadConstraints')
   expect(podOf(made['standalone-everything']).topologySpreadConstraints).toHaveLength(1)
   expect(configOf('standalone').drainDelay).toBeGreaterThanOrEqual(5000)
@@ -157,7 +157,7 @@ it('the user is left to a cluster that chooses one, and the pod stays restricted
   expect(JSON.stringify(pod)).not.toMatch(/65532|null/)
   expect(unrestricted(pod, proxyIn(pod))).toEqual([])
   expect(pod.securityContext).toMatchObject({ runAsNonRoot: true })
-  // Without a group of its own the files have to be readable by whoever the cluster chose.
+  // Without a group of their own, the files must be readable by the user that the cluster chose.
   expect(pod.volumes?.find(({ secret }) => secret)?.secret?.defaultMode).toBe(0o444)
   const none = await make({ containerSecurityContext: null, podSecurityContext: null })
   expect(none).not.toHaveProperty('securityContext')
@@ -190,7 +190,7 @@ it('the state lies in a directory that a restart of the container keeps', async 
   )
   expect(mount?.readOnly).not.toBe(true)
   expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
-  // Somebody else's directory comes with its own volume.
+  // A foreign directory comes with its own volume.
   const own = await make({ settings: { STATE_DIR: '/state' } })
   expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')
 })

@@ -1,4 +1,4 @@
-// What a release consists of: built twice to the same bytes, with notices, SBOMs and checksums.
+// Files of a release: built twice to the same bytes, with notices, SBOMs and checksums.
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -217,7 +217,7 @@ describe.skipIf(await lacks('cosign', 'openssl'))('the signature', () => {
   const directory = temporaryDirectory()
   const [block = ''] =
     /(?<=^```sh\n)[^]*?(?=^```)/m.exec(readFileSync(join(ROOT, 'SECURITY.md'), 'utf8')) ?? []
-  // What stands in for the authority of the public good instance, and its log.
+  // Replacement for the public-good instance's authority and its log.
   const local = '--ca-roots ca.pem --insecure-ignore-sct --insecure-ignore-tlog'
   const verify = () =>
     run('bash', ['-euc', block.replace('cosign verify-blob', `$& ${local}`)], { cwd: directory })

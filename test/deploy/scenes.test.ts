@@ -49,7 +49,7 @@ const start = async ({ onTestFinished }: Context) => {
   onTestFinished(() => prometheus.stop())
   // An increase is seen from the first scrape on.
   await until(async () => (await prometheus.query('isales_proxy_build_info')).length > 0, WAIT)
-  /** One business call. */
+  /** Sends a business call. */
   const ask = async () => {
     const headers = { 'content-type': 'application/json' }
     const body = '{"subCCNo":1,"vdnId":1}'
@@ -64,7 +64,7 @@ const start = async ({ onTestFinished }: Context) => {
 }
 type Watched = Awaited<ReturnType<typeof start>>
 
-/** What an operator and a program see, wherever they look. */
+/** State for an operator and for a program, on every output. */
 const seenBy = async ({ admin }: Watched) => {
   const [json, page, metrics, ready] = await Promise.all(
     ['/status.json', '', '/metrics', '/readyz'].map((path) => call(admin + path)),
@@ -93,7 +93,7 @@ const shows = (watched: Watched, state: string, title: string, more: object = {}
 const SERVING = { ready: true, authenticated: true, hasBudget: true }
 const STOPPED = { ready: false, authenticated: false, hasBudget: false }
 
-/** The alerts that pages have come for, once this alert fires, too. */
+/** Alerts that have paged when this alert also fires. */
 const pagedFor = async ({ fires, alertmanager }: Watched, alert: string) => {
   await fires(alert)
   await until(() => alertmanager.pages.length > 0, WAIT)
@@ -102,7 +102,7 @@ const pagedFor = async ({ fires, alertmanager }: Watched, alert: string) => {
   return [...new Set(alertmanager.pages.flat())]
 }
 
-/** Does something again and again, as CTI-OBS and other programs do, until the test ends. */
+/** Repeats an action, as CTI-OBS and other programs do, until the test ends. */
 const keep = ({ onTestFinished }: Context, everyMs: number, act: () => Promise<unknown>): void => {
   const ending = new AbortController()
   const acting = (async () => {
@@ -237,7 +237,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       }
       const found = await until(async () => {
         const { activeTargets, droppedTargets } = await prometheus.ask<Targets>('targets')
-        // Each pod is either a target or dropped, beside the one that is Prometheus itself.
+        // Each pod is either a target or dropped, apart from Prometheus itself.
         if (activeTargets.length + droppedTargets.length <= items.length) return undefined
         return activeTargets.map(({ labels }) => labels).filter(({ pod }) => pod !== undefined)
       }, WAIT)

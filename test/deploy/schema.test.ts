@@ -33,7 +33,7 @@ const LIMITED = SETTINGS.flatMap(({ name, range }) => (range ? [{ name, ...range
 const from = (value: (setting: Setting) => unknown) =>
   Object.fromEntries(SETTINGS.map((one) => [one.name, value(one)]))
 
-/** What both helms say of these settings. */
+/** Messages of both helm versions about these settings. */
 const complaints = async (settings: Readonly<Record<string, unknown>>) =>
   (await template(standalone({ settings }))).map(({ code, stderr }) => {
     expect(code).not.toBe(0)
@@ -58,7 +58,7 @@ it.each([
     ADMIN_LISTEN: ':9191',
     LISTEN: '127.0.0.1:8081',
   }
-  // The mode that takes all of them, whatever they are.
+  // The mode that accepts any of them.
   expect(await render({ ...ciValues('injection'), settings })).not.toEqual([])
 })
 

@@ -65,14 +65,17 @@ describe.skipIf(without)('on a machine', () => {
   const count = async (event: string) => (await journal()).split(`"event":"${event}"`).length - 1
   const show = async (unit: string, property: string) =>
     (await machine.succeed(`systemctl show --value --property=${property} ${unit}`)).trim()
-  /** Restarts it with one more line of settings, whatever comes of that; gives what takes the line away again. */
+  /**
+   * Restarts the service with an additional line of settings, with any result; returns a function that removes the
+   * line.
+   */
   const withSetting = async (line: string) => {
     const env = '/etc/isales-auth-proxy/env'
     const restart = 'systemctl restart isales-auth-proxy'
     await machine.run(`cp ${env} /srv/env; echo ${line} >> ${env}; ${restart}`)
     return () => machine.succeed(`cp /srv/env ${env}; ${restart}`)
   }
-  /** It ends when /srv/stop exists. */
+  /** The loop ends when /srv/stop exists. */
   const traffic = async () => {
     const script = `cd ${ROOT} && node --import tsx test/deploy/support/traffic.ts`
     const said = await machine.succeed(`${script} http://127.0.0.1:8080 /srv/stop`)
@@ -328,7 +331,7 @@ describe.skipIf(without)('on a machine', () => {
 
   it('a wrong setting ends it for good, and systemctl status shows the sentence', async () => {
     const restore = await withSetting('LOG_LEVEL=loud')
-    // It would be activating while it waits for another start.
+    // The unit would be activating while it waits for another start.
     expect(await show('isales-auth-proxy', 'ActiveState')).toBe('failed')
     expect(await show('isales-auth-proxy', 'NRestarts')).toBe('0')
     const { stdout } = await machine.run('systemctl status --no-pager isales-auth-proxy')
@@ -337,7 +340,7 @@ describe.skipIf(without)('on a machine', () => {
       /Status: "LOG_LEVEL: The value is invalid\. .*Found: "loud"; .*LOG_LEVEL=\w+\."/,
     )
 
-    // A call does not start it again and again.
+    // A call does not start the service repeatedly.
     await machine.run('curl -sS --max-time 10 http://127.0.0.1:8080/')
     const refused = await machine.run('curl -sS http://127.0.0.1:8080/')
     expect(refused.stderr).toContain('Could not connect')

@@ -154,7 +154,7 @@ describe('the NetworkPolicy', () => {
     sessionStore: { secretName: 'store' },
   })
 
-  // What is let out beside iSales: the proxy to it, the store, name servers on two ports.
+  // Allowed egress besides iSales: the proxy to it, the store, name servers on two ports.
   it.each([
     [{}, [DNS, [443]]],
     [{ settings: proxied }, [DNS, [8443, 3128]]],

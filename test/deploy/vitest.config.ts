@@ -1,10 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import shared from '../../vitest.config.ts'
 
-/**
- * What is deployed, checked with the programs that it is deployed to. Only release.test.ts writes
- * into `dist/`.
- */
+/** Deployed files, checked with the programs that they are deployed to. Only release.test.ts writes into `dist/`. */
 export default defineConfig({
   ...shared,
   test: {

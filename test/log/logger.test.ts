@@ -25,7 +25,7 @@ beforeEach(() => {
 
 it('a line is one JSON object with time, level, event and a fixed sentence, which no field changes', async () => {
   const { log, text } = await openLog()
-  // What a caller might pass by mistake, past the compiler.
+  // Values that a caller might pass by mistake, past the compiler.
   const fields: object = { version: '%s', time: 'x', level: 'x', event: 'x', msg: 'x' }
   log('starting', fields)
   expect(text()).toBe(

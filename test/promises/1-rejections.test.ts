@@ -1,4 +1,6 @@
-// Promise 1: when iSales ends a token early, no call sees it if a login succeeds within 2.5 s; the call's deadline is 2.8 s. A wrong judgement costs 30 s of rejections. What no login can cure comes as iSales sent it.
+// Guarantee 1: if iSales ends a token early, no call notices, provided that a login succeeds within 2.5 s; the call's
+// deadline is 2.8 s. A wrong decision costs at most 30 s of rejections. A rejection that no login can fix is relayed
+// unchanged.
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { openTimedWorld } from '../behaviour/session-world.ts'
@@ -100,7 +102,7 @@ test('a token that ends is replaced ahead of its end, and no call waits', async 
 
 test('a dead token that public calls of iSales make look good is replaced within 30 s', async () => {
   const world = await openTimedWorld({ simulator: { switches: { forbiddenPath: 'refused' } } })
-  // From now on evidence is waited for.
+  // From now on, a rejection waits for confirmation.
   for (let refused = 0; refused < 2; refused += 1) {
     const relayed = world.request('/rest/isales/v1/openapi/obs/refused')
     await world.respondedOrWaiting(relayed)

@@ -1,5 +1,5 @@
-// Promise 2: no request is lost without an error, and none that iSales may have executed is sent twice. Connections that
-// break at each moment are in test/behaviour/forward-broken.test.ts, stops in test/listener/listener.test.ts.
+// Guarantee 2: no request is lost without an error, and none that iSales may have executed is sent twice. Connections
+// that break at every moment are in `test/behaviour/forward-broken.test.ts`, stops in `test/listener/listener.test.ts`.
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'

@@ -1,5 +1,5 @@
-// Promise 4: our secrets are in no log, metric, error, page, dump or argv. Each output by itself is in
-// test/behaviour/secrets-canary.test.ts, the process in test/behaviour/secrets-process.test.ts.
+// Guarantee 4: our secrets are in no log, metric, error, page, dump or argv. Every output by itself is in
+// `test/behaviour/secrets-canary.test.ts`, the process in `test/behaviour/secrets-process.test.ts`.
 import { expect, test } from 'vitest'
 import {
   environment,

@@ -1,5 +1,5 @@
-// Promise 5: state, cause and cure are right within 5 s. Page, terminal, log and alert lead to one section, in both
-// languages. `check --live` names the same code and cure as the page of each mistake in test/cli/mistakes.test.ts.
+// Guarantee 5: state, cause and remedy are right within 5 s. Page, terminal, log and alert lead to one section, in both
+// languages. `test/cli/mistakes.test.ts` compares `check --live` with the page for every mistake.
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -34,12 +34,12 @@ const escaped = (text: string): string =>
 
 interface Happening {
   readonly options?: WorldOptions
-  /** What happens to a proxy that serves. */
+  /** Events that a running proxy meets. */
   readonly act?: (world: TimedWorld) => Promise<unknown>
   readonly state: Status['state']
   /** The headline, and what is behind it. */
   readonly codes: readonly [code: string, cause: string | null]
-  /** Of cause and cure, in English. */
+  /** Words of cause and remedy, in English. */
   readonly words: RegExp
 }
 

@@ -21,7 +21,7 @@ const { openIsales, serve, startReplica } = sharingPrograms()
 const unreadable = ({ program }: Replica): number =>
   program.lines().filter(({ event }) => event === 'shared-token-unreadable').length
 
-// What a server replies is the same with each engine: rules.test.ts and failures.test.ts compare them.
+// Both servers reply alike: rules.test.ts and failures.test.ts compare them.
 describe('programs that share lose no call', () => {
   it('while a network slows, stalls and cuts every connection to the store', async () => {
     const { sim, network, replicas, calls } = await serve({ seconds: 120, isSlow: true })
@@ -31,7 +31,7 @@ describe('programs that share lose no call', () => {
     await delay(2000)
     network.set(0)
     network.set('cut')
-    // It looks each second now.
+    // The replica polls every second now.
     await inState(replicas, { state: 'alone', reason: 'unreachable' })
     network.set(0)
     await inState(replicas, { state: 'shared' })

@@ -67,7 +67,7 @@ export async function startServer(settings: ServerSettings = {}) {
   await ready()
   return {
     port,
-    /** What `valkey-cli` prints. */
+    /** Returns the output of `valkey-cli`. */
     cli,
     signal: (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM') => void child.kill(signal),
     /** Starts it again on the same port, empty, after it was killed. */
@@ -82,7 +82,7 @@ export async function startServer(settings: ServerSettings = {}) {
   }
 }
 
-/** What the user of the store may do, as docs/sharing.md gives it. */
+/** Rights of the store's user, as in docs/sharing.md. */
 export const DOCUMENTED_ACL = ((): string => {
   const page = readFileSync(new URL('../../docs/sharing.md', import.meta.url), 'utf8')
   const [, rules] = /ACL SETUSER \S+ on >PASSWORD (.*)/.exec(page) ?? []

@@ -17,7 +17,7 @@ env:
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-# Both, although that of a sidecar is on loopback: the guard of injection compares them with those of the other containers.
+# Both ports, although a sidecar's is on loopback: the guard of injection compares them with other containers' ports.
 ports:
   - name: isales-proxy
     containerPort: {{ include "isales-auth-proxy.port" ($settings.LISTEN | default "127.0.0.1:8080") }}
@@ -64,7 +64,7 @@ volumeMounts:
   {{- end }}
 {{- end }}
 {{- if ne (include "isales-auth-proxy.mode" .) "standalone" }}
-# An empty directory in place of the pod's service account token, which is for the containers of CTI-OBS.
+# An empty directory instead of the pod's service account token, which is for the containers of CTI-OBS.
 - name: isales-no-token
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true

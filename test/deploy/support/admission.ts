@@ -109,7 +109,7 @@ const matches = (selector: IMatchResources['objectSelector'], labels: Labels = {
   )
 }
 
-/** What the API server checks, before the validating policies are asked. */
+/** Checks of the API server before the validating policies. */
 const checkPod = ({ spec }: Pod): void => {
   const { containers, initContainers = [], volumes = [] } = spec
   for (const all of [[...containers, ...initContainers], volumes])

@@ -45,7 +45,7 @@ export interface Rendering {
 /** By arguments and values: several files look at what the same values make. */
 const outcomes = new Map<string, Promise<readonly Outcome[]>>()
 
-/** What `helm template` says to these values: helm 4, and helm 3. */
+/** Returns the output of `helm template` for these values: helm 4, and helm 3. */
 export const template = (
   values: object,
   { release = 'obs', chart = CHART, kube = '1.36.0' }: Rendering = {},

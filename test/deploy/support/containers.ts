@@ -39,7 +39,7 @@ export const createContainers = async () => {
     /** Runs a script in which `podman` is this one. */
     bash: (script: string, input: string) =>
       succeed('bash', ['-c', script], { ...options, env, input }),
-    /** Like `podman`, whatever it ends with. */
+    /** Like `podman`, for any exit code. */
     attempt: (...args: readonly string[]) => run('podman', args, options),
     /** Removes every container and image. */
     async remove() {

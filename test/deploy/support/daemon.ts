@@ -32,6 +32,6 @@ export const startDaemon = (
   }
 }
 
-/** What can be waited for in the log of the program. */
+/** Texts to wait for in the program's log. */
 export const listening = (listener: 'proxy' | 'admin'): RegExp =>
   new RegExp(`"event":"listening".*"listener":"${listener}".*"address":"([^"]+)"`)

@@ -42,7 +42,7 @@ ip link set lo up
 pivot_root . mnt
 cd /
 umount --lazy /mnt
-# What systemd mounts for a service, its credentials among it, is to be seen by the service.
+# Makes mounts of systemd for a service, such as its credentials, visible to the service.
 mount --make-rshared /
 exec env -i container=test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   /usr/lib/systemd/systemd --system --unit=basic.target --log-level=notice

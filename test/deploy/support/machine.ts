@@ -35,7 +35,7 @@ export async function bootMachine() {
   const bash = (script: string) => [...enter, 'bash', '-c', `set -euo pipefail\n${script}`]
 
   const machine = {
-    /** What it sees as /srv. */
+    /** Directory that the machine sees as /srv. */
     shared,
     /** Runs a bash script as root to its end; it stops at the first command that fails. */
     run: (script: string, input = '') => run('nsenter', bash(script), { cwd: '/', input }),
@@ -59,6 +59,6 @@ function commandOf(pid: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
   } catch {
-    return undefined // It has ended.
+    return undefined // The process has ended.
   }
 }

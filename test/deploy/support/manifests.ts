@@ -39,7 +39,7 @@ export const podSpec = (workload: Manifest | undefined): IPodSpec => {
   return spec.template?.spec ?? spec
 }
 
-/** What declares the type of a kind; the package of models lacks that of admission policies. */
+/** Source of a kind's type; the package of models lacks admission policies. */
 const modulePath = ({ apiVersion, kind }: Manifest): string => {
   if (kind.startsWith('MutatingAdmissionPolicy'))
     return join(ROOT, 'test/deploy/support/admission-policy.ts')
@@ -63,9 +63,8 @@ const FILE = join(ROOT, 'test/deploy/support/generated-manifests.ts')
 let program: ts.Program | undefined
 
 /**
- * What the API server would refuse or ignore in the manifests: fields that are missing, of another type, or unknown.
- * Schemas and helm let an unknown one pass; the compiler does not, when a manifest is written as a literal of the type
- * of its kind.
+ * Returns what the API server would reject or ignore in the manifests: missing, mistyped or unknown fields. Schemas and
+ * helm accept unknown fields. The compiler does not, if a manifest is written as a literal of its kind's type.
  */
 export const mistakes = (manifests: readonly Manifest[]): readonly string[] => {
   const source = manifests.map(

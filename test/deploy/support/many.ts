@@ -5,7 +5,7 @@ import { CHART, NAME } from './chart.ts'
 import { run } from './run.ts'
 import { newest } from './tools.ts'
 
-/** What helm makes of one of many values. One of the three is not empty. */
+/** Result of helm for one of many values. Exactly one of the three is not empty. */
 export interface Made {
   readonly yaml: string
   /** The sentence of the schema, or of the templates. */
@@ -30,7 +30,7 @@ for (const file of readdirSync(join(REPORTING, 'templates'))) {
 /** So many are dependencies of one chart at a time. */
 const AT_A_TIME = 100
 
-/** What a helm makes of each of these values, in order, by few runs: each is a dependency with an alias. */
+/** Returns a helm's results for these values, in order, with few runs: each is a dependency with an alias. */
 export async function renderMany(
   all: readonly object[],
   { helm } = newest,

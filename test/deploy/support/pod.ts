@@ -21,7 +21,7 @@ export const environment = ({ env = [] }: IContainer): Record<string, string | u
   Object.fromEntries(env.map(({ name, value }) => [name, value?.replaceAll('$$', '$')]))
 
 const { server, ca } = makeCertificates()
-/** What is mounted; every other file of a mount is a secret. */
+/** Mounted files; every other file of a mount is a secret. */
 const MOUNTED: Readonly<Record<string, string>> = {
   'tls.crt': server.cert,
   'tls.key': server.key,
@@ -29,7 +29,7 @@ const MOUNTED: Readonly<Record<string, string>> = {
   'ca.pem': ca.cert,
 }
 
-/** What the program says to an environment, with files in the places of the mounts. */
+/** Returns the program's output for an environment, with files at the mounts' places. */
 export const configure = (env: Readonly<Record<string, string | undefined>>): Loaded =>
   loadConfig(env, (path) =>
     path.startsWith('/run/isales/')
@@ -40,7 +40,7 @@ export const configure = (env: Readonly<Record<string, string | undefined>>): Lo
       : { ok: false, problem: 'missing' },
   )
 
-/** What keeps a pod out of a namespace that enforces the restricted Pod Security Standard. */
+/** Returns the reasons that keep a pod out of a namespace with the restricted Pod Security Standard. */
 export const unrestricted = (pod: IPodSpec, container: IContainer): readonly string[] => {
   const own = container.securityContext ?? {}
   const wanted: readonly (readonly [string, boolean])[] = [

@@ -54,7 +54,9 @@ const quickened = async (): Promise<string> => {
     .replaceAll(/^( +interval:) \w+$/gm, '$1 1s')
 }
 
-/** A real Prometheus with the example's configuration, changed by `edit`, scraping and evaluating each second. */
+/**
+ * Runs a real Prometheus with the example's configuration, changed by `edit`, which scrapes and evaluates every second.
+ */
 export const startPrometheus = async (port: number, edit: (config: Configuration) => void) => {
   const home = temporaryDirectory()
   const config = parse(await read('prometheus.example.yaml')) as Configuration

