@@ -149,6 +149,12 @@ const mapOf = (names: string, additionalProperties: Schema): Schema => ({
 })
 const REGISTRY = '[0-9A-Za-z.-]+(:[0-9]{1,5})?(/[0-9a-z._-]+)*/?'
 const LABEL = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?'
+/** Volumes, and mounts of them. */
+const named = arrayOf({
+  type: 'object',
+  required: ['name'],
+  properties: { name: { type: 'string', pattern: `^${LABEL}$` } },
+})
 /** The name of an object of Kubernetes, and of what is named as it. */
 const NAME = String.raw`[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*`
 const nameOf = (): Schema => ({ ...textOf(NAME), maxLength: 253 })
@@ -187,6 +193,8 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       value: { type: ['string', 'null'] },
     },
   }),
+  extraVolumes: named,
+  extraVolumeMounts: named,
   'secret.name': nameOf(),
   'tls.secretName': nameOf(),
   'isalesClientCert.secretName': nameOf(),

@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { isMap, parseDocument } from 'yaml'
 import { SETTING_LIST, type Setting } from '../../src/config/settings.ts'
-import { CHART, ciValues, render, standalone, template } from './support/chart.ts'
-import { run } from './support/run.ts'
-import { newest } from './support/tools.ts'
+import { ciValues, render, standalone, template } from './support/chart.ts'
 
 /** Values that are wrong for a kind of setting. */
 const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
@@ -83,42 +79,4 @@ it('the chart refuses values beyond each limit, by name and with the limits', as
     for (const said of await complaints(settings))
       for (const [name, text] of Object.entries(settings))
         expect(said).toMatch(new RegExp(`settings\\.${name} is ${text}: it has to be \\d`))
-})
-
-const values = readFileSync(`${CHART}/values.yaml`, 'utf8')
-/** The path of each value, and of each group of them. */
-const PATHS = (function walk(node: unknown, path: readonly string[]): readonly string[][] {
-  if (!isMap<{ value: string }>(node)) return []
-  return node.items.flatMap(({ key, value }) => {
-    const name = [...path, key.value]
-    return [name, ...walk(value, name)]
-  })
-})(parseDocument(values).contents, [])
-
-it('a value that is left blank is taken for none, or refused by its name, never with a trace of Go', async () => {
-  expect(PATHS.length).toBeGreaterThan(60)
-  // Two of them at a time, by the newest helm alone: each takes a tenth of a second of a core.
-  for (const path of PATHS) {
-    const blank = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), null) as object
-    const said = [standalone(), ciValues('injection')].map(async (mode) => {
-      const input = JSON.stringify(merge(mode, blank))
-      const args = ['template', 'obs', CHART, '--kube-version=1.36.0', '--values=-']
-      const { code, stderr } = await run(newest.helm, args, { input })
-      // Helm's own words on a template that failed, other than by `fail`.
-      expect(stderr).not.toMatch(/nil pointer|error calling|can't evaluate|incompatible types/)
-      return code === 0 || new RegExp(`\\b${path.at(-1)}\\b`).test(stderr) ? [] : [stderr]
-    })
-    expect([path.join('.'), (await Promise.all(said)).flat()]).toEqual([path.join('.'), []])
-  }
-}, 300_000)
-
-const merge = (target: object, more: object): object => ({
-  ...target,
-  ...Object.fromEntries(
-    Object.entries(more).map(([key, value]: [string, unknown]) => {
-      const own: unknown = (target as Readonly<Record<string, unknown>>)[key]
-      const isBoth = [own, value].every((one) => typeof one === 'object' && one !== null)
-      return [key, isBoth ? merge(own as object, value as object) : value]
-    }),
-  ),
 })

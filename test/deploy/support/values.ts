@@ -16,7 +16,7 @@ const DEFAULTS: unknown = parse(TEXT)
 const SCHEMA = JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8')) as Schema
 
 /** The path of each value of the chart, and of each group of them, such as `image.tag`. */
-const PATHS = (function walk(node: unknown, path: readonly string[]): readonly string[] {
+export const PATHS = (function walk(node: unknown, path: readonly string[]): readonly string[] {
   if (!isMap<{ value: string }>(node)) return []
   return node.items.flatMap(({ key, value }) => {
     const name = [...path, key.value]
@@ -25,7 +25,7 @@ const PATHS = (function walk(node: unknown, path: readonly string[]): readonly s
 })(parseDocument(TEXT).contents, [])
 
 /** A copy of `target` with a value at this path; a list gets it as its only member. */
-const withValue = (target: unknown, path: string, value: unknown): object => {
+export const withValue = (target: unknown, path: string, value: unknown): object => {
   const [key = '', ...rest] = path.split('.')
   const inner = (target as Readonly<Record<string, unknown>> | undefined)?.[key]
   const next = rest.length === 0 ? value : withValue(inner, rest.join('.'), value)

@@ -1,0 +1,114 @@
+// Odd values in every place of values.yaml: what becomes of them is generated, and no case is written out.
+import { expect, it } from 'vitest'
+import { admit, type Pod } from './support/admission.ts'
+import { ciValues, NAME, standalone } from './support/chart.ts'
+import { renderMany, type Made } from './support/many.ts'
+import { ofKind, parseManifests } from './support/manifests.ts'
+import { PATHS, withValue } from './support/values.ts'
+
+/** Places within values that are lists or maps. */
+// oxfmt-ignore
+const DEEPER = [
+  'global.imagePullSecrets.0', 'imagePullSecrets.0', 'imagePullSecrets.0.name', 'extraEnv.0', 'extraEnv.0.name',
+  'injection.namespaces.0', 'settings.ISALES_URL', 'commonLabels.label', 'podMonitor.labels.label',
+  'prometheusRule.labels.label', 'prometheusRule.additionalLabels.label', 'dashboard.labels.label',
+  'standalone.service.hosts.0', 'standalone.service.loadBalancerSourceRanges.0', 'standalone.service.annotations.note',
+  'standalone.podAnnotations.note', 'standalone.nodeSelector.label', 'prometheusRule.alerts.IsalesProxyDown',
+  'prometheusRule.alerts.IsalesProxyDown.for', 'prometheusRule.alerts.IsalesProxyDown.enabled',
+]
+
+// oxfmt-ignore
+const ODD: readonly unknown[] = [
+  null, true, 0, 1, -1, 1.5, 1e21, [], {}, [null], ['x'], [{}], [{ name: 1 }], { a: 1 },
+  '', ' ', '1', '01', '1e3', '0x1f', 'null', '~', 'no', '2026-11-30', '- x', 'a: b', 'a #b',
+  '*a', '!a', '%a', '{a', '"', "'", '\\', 'a\nb', 'A_B', '-a', '外呼', '$(HOME)', '{{ fail "x" }}', 'x'.repeat(300),
+]
+
+/** Fields of Kubernetes' own objects, which the API server checks. */
+const NOT_OURS =
+  /^(?:resources|containerSecurityContext|podSecurityContext|extraVolume|extraEnv|networkPolicy\.\w+$|standalone\.(?:tolerations|affinity|topology))/
+
+const everything = {
+  podMonitor: { enabled: true },
+  prometheusRule: { enabled: true },
+  dashboard: { enabled: true },
+}
+const MODES = {
+  standalone: standalone({ mode: 'standalone', ...everything }),
+  injection: { ...ciValues('injection'), ...everything },
+}
+
+const NAME_OF_OBJECT =
+  /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
+const LABEL = /^(?=.{0,63}$)([0-9A-Za-z]([-._0-9A-Za-z]*[0-9A-Za-z])?)?$/
+/** What the API server demands of each text that the chart writes, by the end of its path. */
+const DEMANDS: readonly (readonly [RegExp, RegExp])[] = [
+  [
+    /(?:metadata|configMap|imagePullSecrets\.\d+)\.name$|(?:secretName|policyName|priorityClassName|namespace)$/,
+    NAME_OF_OBJECT,
+  ],
+  [/rules\.\d+\.labels\.\w+$/, /^/],
+  [/(?:[lL]abels|nodeSelector|namespaces)\.[^.]+(?:\.[^.]+)*$/, LABEL],
+  [/env\.\d+\.name$/, /^[-._A-Za-z][-._0-9A-Za-z]*$/],
+  [/items\.\d+\.key$/, /^[-._0-9A-Za-z]{1,253}$/],
+  [/image$/, /^\S+$/],
+  [/(?:env\.\d+\.value|annotations\.[^.]+)$/, /^/],
+]
+
+/** Texts that are not as the API server demands. */
+const unfit = (node: unknown, path = ''): readonly string[] => {
+  if (typeof node === 'object' && node !== null)
+    return Object.entries(node).flatMap(([key, value]) =>
+      unfit(value, path === '' ? key : `${path}.${key}`),
+    )
+  const [, demand] = DEMANDS.find(([end]) => end.test(path)) ?? []
+  if (demand === undefined || (typeof node === 'string' && demand.test(node))) return []
+  return [`${path}: ${JSON.stringify(node)}`]
+}
+
+/** The objects of a release, and, of injection, a pod that it has injected. */
+const objectsOf = ({ yaml }: Made): readonly unknown[] => {
+  const manifests = parseManifests(yaml)
+  const [policy] = ofKind(manifests, 'MutatingAdmissionPolicy')
+  if (policy === undefined) return manifests
+  const label = policy.metadata.name.replace(`${NAME}.`, '')
+  const pod: Pod = {
+    metadata: { namespace: 'n', labels: { [NAME]: label } },
+    spec: { containers: [{ name: 'cti-obs', image: 'x' }] },
+  }
+  return [...manifests, admit(manifests, { n: { [NAME]: label } }, pod)]
+}
+
+/** Each place has every odd value, in one mode or the other. */
+const CASES = [...PATHS, ...DEEPER].flatMap((path, index) =>
+  ODD.map((odd, at) => ({ path, odd, mode: (index + at) % 2 === 0 ? 'standalone' : 'injection' })),
+)
+
+it('there are as many odd values as a reviewer tried by hand', () => {
+  expect(CASES.length).toBeGreaterThanOrEqual(5_049)
+})
+
+it.each(Object.entries(MODES))(
+  'an odd value is refused by its name, or makes what an API server takes: %s',
+  async (mode, base) => {
+    const cases = CASES.filter((one) => one.mode === mode)
+    const all = await renderMany(cases.map(({ path, odd }) => withValue(base, path, odd)))
+    const wrong = all.flatMap((made, index) => {
+      const { path = '', odd } = cases[index] ?? {}
+      const what = `${path} = ${JSON.stringify(odd)}`
+      if (made.trace !== '') return [`${what}: ${made.trace}`]
+      if (made.refusal !== '') {
+        const names = path
+          .split('.')
+          .slice(-2)
+          .filter((name) => name !== '0')
+        const isNamed = names.some((name) => new RegExp(`\\b${name}\\b`).test(made.refusal))
+        return isNamed ? [] : [`${what}: ${made.refusal}`]
+      }
+      if (NOT_OURS.test(path)) return []
+      return objectsOf(made).flatMap((object) => unfit(object).map((text) => `${what}: ${text}`))
+    })
+    expect(wrong).toEqual([])
+  },
+  300_000,
+)
