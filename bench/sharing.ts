@@ -151,12 +151,12 @@ const rows: readonly (readonly [string, string, string])[] = [
   ['p50', percentile(probed.swaps, 0.5), ''],
   [`swap of ${size} in one process, p99, ms`, percentile(crowded.swaps, 0.99), ''],
   [
-    'CPU of a replica that renews each 8 s, %',
+    'CPU of a replica that renews every 8 s, %',
     (((cpu.user + cpu.system) / 1e6 / seconds / size) * 100).toFixed(3),
     '',
   ],
   [
-    `the one that asks killed ${KILLS} times: all have the next token, most, s`,
+    `requesting replica killed ${KILLS} times: maximum until all have the next token, s`,
     recovery.toFixed(2),
     '≤ 4',
   ],
