@@ -8,24 +8,24 @@ import { parseObject } from '../json.ts'
 import { wordsOf, type Explained } from '../words/index.ts'
 import { explainLine, writeProblems, type Io } from './io.ts'
 
-/** A response of the admin listener; undefined status: none came, and `body` is the code of the error, or `late`. */
+/** A response of the admin listener. Without `status`, none arrived: `body` is the error's code, or `late`. */
 export interface AdminResponse {
-  /** Host and port that were asked. */
+  /** Host and port of the request. */
   readonly at: string
   readonly status: number | undefined
   readonly body: string
 }
 
-/** Asks one path of the running proxy, in the language of the locale. Never rejects. */
+/** Requests a path from the running proxy, in the locale's language. Never rejects. */
 export type AskAdmin = (path: string) => Promise<AdminResponse>
 
 /** Milliseconds; a process that does not respond in this time counts as dead. */
 const PROBE_TIMEOUT = 2000
 
-/** A probe needs one address, and no secret. */
+/** Prevents reading files: a probe needs an address, but no secret. */
 const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
 
-/** Asks the proxy that runs with this environment; undefined after saying why there is none. */
+/** Opens a client for the proxy with this environment; undefined, with the reason printed, without an address. */
 export function openAdminClient(io: Io): AskAdmin | undefined {
   const { config, problems } = loadConfig(io.env, readNothing)
   const { adminListen: address } = config
@@ -39,7 +39,7 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
     io.stderr.write(explainLine(io, 'error', { code: 'any-port', facts: [] }, 'ADMIN_LISTEN'))
     return undefined
   }
-  // All interfaces are reached by the loopback one.
+  // Loopback reaches a listener on all interfaces.
   const host = address.host.replace(/^(?:0\.0\.0\.0)?$/, '127.0.0.1').replace(/^::$/, '::1')
   const at = `${urlHost(host)}:${port}`
   const headers = { 'Accept-Language': wordsOf(io.env).language }
@@ -47,7 +47,7 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
     const late = AbortSignal.timeout(PROBE_TIMEOUT)
     const signal = AbortSignal.any([io.signal, late])
     const request = get({ host, port, path, headers, agent: false, signal })
-    // Also after the response has begun, where nothing else listens.
+    // Also catches errors after the response has begun, when no other listener exists.
     request.on('error', () => undefined)
     try {
       const [response] = (await once(request, 'response')) as [IncomingMessage]
@@ -65,7 +65,7 @@ export function statusIn({ status, body }: AdminResponse): Status | undefined {
   return isOurs ? (json as unknown as Status) : undefined
 }
 
-/** Why its response says nothing, or that there was none. */
+/** Explains a response that is missing or unexpected. */
 export function explainedResponse({ at, status, body }: AdminResponse): Explained {
   const address = ['address', at] as const
   if (status === undefined) return { code: 'not-responding', facts: [address, ['detail', body]] }

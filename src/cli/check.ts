@@ -20,10 +20,10 @@ export const check: Command = async (flags, io) => {
   return EXIT.ok
 }
 
-/** Milliseconds after which a port is tried once more: another check has it for less. */
+/** Milliseconds before a port is tried again, because another check may use it for a moment. */
 const PATIENCE = 250
 
-/** Whether a proxy with these settings could not listen, after saying why. The ports of one that runs are its own. */
+/** Returns true, with the reason printed, if these ports cannot be opened and no such proxy runs. */
 async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<boolean> {
   const ask = adminListen.port === 0 ? undefined : openAdminClient(io)
   const response = await ask?.('/livez')
@@ -43,7 +43,7 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
   return isTaken
 }
 
-/** The conversation with iSales. Returns the exit code. */
+/** Runs the live check. Returns the exit code. */
 async function checkLive(config: Config, io: Io, trace?: boolean): Promise<number> {
   const words = wordsOf(io.env)
   const { cli } = words
@@ -60,7 +60,7 @@ async function checkLive(config: Config, io: Io, trace?: boolean): Promise<numbe
       io.stderr.write(explainLine(io, label, { code, facts }, cli.topics[topic]))
   }
   const differ = Object.entries(settings)
-  // systemd takes a backslash for the beginning of an escape.
+  // systemd treats a backslash as the beginning of an escape.
   const inFile = differ.map(([name, text]) => `${cli.set} ${name}=${text.replaceAll('\\', '$&$&')}`)
   const quoted = (text: string) => `='${text.replaceAll("'", String.raw`'\''`)}'`
   const inShell = differ.map(([name, text]) =>

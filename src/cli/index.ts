@@ -1,4 +1,4 @@
-// The command line: one file a command, each loaded only when it is asked for.
+// The command line. Every command is a file that is loaded only when it is called.
 import { parseArgs } from 'node:util'
 import { ALL_CODES, codeOf, type Code } from '../causes.ts'
 import { nearest } from '../config/index.ts'
@@ -15,14 +15,14 @@ const WIDTH = 80
 interface CommandKind {
   /** A flag of text takes a value. */
   readonly flags: Readonly<Record<string, { readonly type: 'boolean' | 'string' }>>
-  /** Loaded only when it is asked for: what serves carries nothing of the others. */
+  /** Loads the command, so that `serve` does not carry the other commands. */
   readonly load: () => Promise<Command>
 }
 
 const SWITCH = { type: 'boolean' } as const
 const TEXT = { type: 'string' } as const
 
-/** docs/commands.md has a section for each. */
+/** Commands, each with a section in docs/commands.md. */
 export const COMMANDS = {
   serve: { flags: {}, load: async () => (await import('./serve.ts')).serve },
   check: {
@@ -38,7 +38,7 @@ export const COMMANDS = {
 type CommandName = keyof typeof COMMANDS
 const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 
-/** Reads the command line and runs what it asks for. Returns the exit code. */
+/** Parses the command line and runs its command. Returns the exit code. */
 export async function runCommand(argv: readonly string[], process: Io): Promise<number> {
   const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text, '\n')) })
   const io = { ...process, stdout: safe(process.stdout), stderr: safe(process.stderr) }
@@ -72,7 +72,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   try {
     ;({ values } = parseArgs({ args: [...args], options }))
   } catch (error) {
-    // Never its message: it repeats arguments, and an operator may have put a password there.
+    // Never prints the message, because it repeats arguments, and an operator may have typed a password.
     return misused({ code: MISUSES[codeOf(error)] ?? 'flag-value', facts: [] })
   }
   const run = await load()
@@ -88,7 +88,7 @@ function isCommand(name: string): name is CommandName {
   return Object.hasOwn(COMMANDS, name)
 }
 
-/** With what was probably meant. */
+/** Adds what was probably meant. */
 function unknown(code: Code, given: string, known: readonly string[]): Explained {
   const found = JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
   const meant = nearest(given, known, 2)
@@ -119,7 +119,7 @@ function overview({ env }: Io): string {
   return `${[usage, indented(rows, WIDTH), settings, exits].join('\n\n')}\n`
 }
 
-/** The section of a code, as `help CODE` and `COMMAND --help` print it. */
+/** Formats the section of a code for `help CODE` and `COMMAND --help`. */
 function sectionText(code: Code, { env }: Io): string {
   const { cli, labelled, language, sentences } = wordsOf(env)
   const { title, means, todo, body } = sectionOf(language, code)
@@ -130,7 +130,7 @@ function sectionText(code: Code, { env }: Io): string {
   return `${[...paragraphs, readable(body)].filter((text) => text !== '').join('\n\n')}\n`
 }
 
-/** Paragraphs and tables of a section, for a terminal. */
+/** Formats paragraphs and tables of a section for a terminal. */
 function readable(body: string): string {
   const plain = body.replaceAll('`', '').replaceAll(/\*([^*\n]+)\*/g, '$1')
   const cells = (line: string) => line.slice(2, -2).split(' | ')

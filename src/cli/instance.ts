@@ -1,9 +1,9 @@
 import { readSmallFile, type Environment, type ReadFile } from '../config/index.ts'
 import type { Explained } from '../words/index.ts'
 
-/** As docs/vm.md says; no name leads out of /etc. */
+/** Names as in docs/vm.md; no name can leave /etc. */
 const NAME = /^[\w-]{1,20}$/
-/** Bytes; no env file is longer. */
+/** Maximum size in bytes; no env file is longer. */
 const MAX_FILE = 64 * 1024
 
 type Instance =
@@ -11,8 +11,8 @@ type Instance =
   | { readonly env?: undefined; readonly why: Explained }
 
 /**
- * The environment of a proxy that systemd runs, as far as a command needs it: what its unit sets, and its env file. An
- * error says why there is none.
+ * Returns the environment of a proxy that systemd runs, as far as commands need it: settings of its unit, and its env
+ * file; or the reason why it is missing.
  *
  * @param name of `isales-auth-proxy@NAME`; `-` is the service without one.
  */
@@ -41,8 +41,8 @@ const ASSIGNMENT =
 const QUOTED = /[ \t]*(?:'([^']*)'?|"((?:\\[^]?|[^"\\])*)"?)/g
 
 /**
- * Reads what `EnvironmentFile=-` of systemd.exec(5) reads: comments only at the beginning of a line, quotes only at the
- * beginning of a value, a backslash that joins lines, no `export`; and nothing of a file with values that are not UTF-8.
+ * Parses a file as `EnvironmentFile=-` of systemd.exec(5) does: comments only at a line's beginning, quotes only at a
+ * value's beginning, a backslash that joins lines, no `export`; nothing from a file with values that are not UTF-8.
  */
 export function parseEnvironmentFile(file: Uint8Array): Environment {
   const environment: Record<string, string> = {}

@@ -12,12 +12,12 @@ export const EXIT = {
   notRunning: 5,
 } as const
 
-/** Where a command writes text. */
+/** Output of a command. */
 export interface Output {
   write(text: string): unknown
 }
 
-/** All that a command knows of the process; `main.ts` makes it from the real one, tests make their own. */
+/** The process as commands see it; `main.ts` passes the real one, and tests pass their own. */
 export interface Io {
   readonly stdout: Output
   readonly stderr: Output
@@ -25,28 +25,28 @@ export interface Io {
   readonly env: Environment
   /** `env` belongs to a unit of systemd, whose socket unit has the port of LISTEN. */
   readonly isUnit?: true
-  /** Of this process. */
+  /** Id of this process. */
   readonly pid: number
-  /** The scope of process numbers, such as `pid:[4026531836]`; empty: not known. */
+  /** Scope of process ids, such as `pid:[4026531836]`; empty if unknown. */
   readonly processScope: string
   /** Sends SIGHUP. @throws an error with a `code`. */
   readonly hangUp: (pid: number) => void
-  /** Stdout is a terminal. */
+  /** True if stdout is a terminal. */
   readonly isTTY: boolean
   /** Aborted by the first SIGTERM, SIGINT, SIGQUIT or SIGUSR2; the reason is the signal's name. */
   readonly signal: AbortSignal
-  /** From now on SIGHUP does this. Before, it does nothing. */
+  /** Sets the action of SIGHUP, which does nothing before. */
   readonly onHangUp: (run: () => void) => void
-  /** From now on an error that was not caught is given to `report`; the process ends when that is done. */
+  /** Sets the reporter of uncaught errors; the process ends when the reporter is done. */
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
 }
 
-/** The flags that were given, of all commands. */
+/** Flags of all commands. */
 export type FlagValues = Readonly<Partial<Record<'live' | 'trace' | 'quiet' | 'json', boolean>>> & {
   readonly wait?: string
 }
 
-/** A command; each has a file of its own. Returns the exit code. */
+/** A command. Returns the exit code. */
 export type Command = (flags: FlagValues, io: Io) => Promise<number>
 
 /**
@@ -66,13 +66,13 @@ export function explainLine(
   return `${words.labelled(words.cli[label], whole)}\n`
 }
 
-/** Writes an error. Returns the exit code that it was given. */
+/** Writes an error. Returns `exit`. */
 export function fail(io: Io, exit: number, why: Explained): number {
   io.stderr.write(explainLine(io, 'error', why))
   return exit
 }
 
-/** Writes what is wrong and what is doubtful, one line each. */
+/** Writes errors and warnings, one line each. */
 export function writeProblems(io: Io, problems: Loaded['problems']): void {
   for (const problem of problems) {
     const label = problem.isWarning ? 'warning' : 'error'
@@ -82,7 +82,7 @@ export function writeProblems(io: Io, problems: Loaded['problems']): void {
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals
 
-/** The exit code of a command that a signal ended, as a shell gives it: 128 and the signal's number. */
+/** Returns the exit code of a command that a signal ended, as in a shell: 128 plus the signal's number. */
 export function endedBy(signal: AbortSignal): number {
   return 128 + (SIGNAL_NUMBERS[String(signal.reason)] ?? 0)
 }

@@ -35,7 +35,7 @@ export const renew: Command = async (_, io) => {
 /** @returns why the signal was not sent; undefined: it was. */
 function hangUp({ pid, processScope }: Status, io: Io): Explained | undefined {
   const facts: Fact[] = pid === null ? [] : [['process', String(pid)]]
-  // In another container, or on another machine, the number is that of another process.
+  // In another container or on another machine, the number belongs to another process.
   if (pid === null || !processScope || processScope !== io.processScope)
     return { code: 'not-here', facts }
   try {

@@ -7,7 +7,7 @@ import { EXIT, explainLine, writeProblems, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
 import { en, lineOf, wordsOf } from '../words/index.ts'
 
-/** The proxy itself, until a signal comes. */
+/** Runs the proxy until a signal arrives. */
 export const serve: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
   const words = wordsOf(io.env)
@@ -18,7 +18,7 @@ export const serve: Command = async (_, io) => {
   }
   const stdout = openStdout()
   const log = await createLog({
-    // When it could not be read, its default counts.
+    // Uses the default if the setting could not be read.
     level: loaded.config.logLevel ?? 'info',
     format: pretty ? 'pretty' : 'json',
     destination: stdout,
@@ -26,7 +26,7 @@ export const serve: Command = async (_, io) => {
   })
   const systemd = createNotifier(io.env)
   if (loaded.ok) log('starting', { version: BUILD_VERSION })
-  // A misspelt name is often why another one is not set.
+  // A misspelled name is often the reason why another one is not set.
   for (const problem of loaded.problems) {
     const event = problem.isWarning ? 'setting-doubtful' : 'setting-wrong'
     const { setting, code } = problem

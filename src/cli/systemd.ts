@@ -4,8 +4,8 @@ import { ListenError } from '../listener/index.ts'
 import type { Io } from './io.ts'
 
 /**
- * Tells systemd how the service is doing, see sd_notify(3). Node has no Unix datagram sockets, so each message is sent by
- * `systemd-notify`, which comes with systemd and ends when systemd has read it. The unit needs `NotifyAccess=all`. A
+ * Reports the service's state to systemd, see sd_notify(3). Node has no Unix datagram sockets, so `systemd-notify`,
+ * which is part of systemd, sends each message and ends when systemd has read it. The unit needs `NotifyAccess=all`. A
  * message that cannot be sent is not an error.
  *
  * @param env `NOTIFY_SOCKET` and `WATCHDOG_USEC` come from systemd. Without the first, nothing is sent.
@@ -29,21 +29,21 @@ export function createNotifier({ NOTIFY_SOCKET, PATH, WATCHDOG_USEC }: Environme
       clearInterval(watchdog)
       void send('STOPPING=1')
     },
-    /** `systemctl status` shows the sentence. Resolves when systemd has it. */
+    /** Shows the sentence in `systemctl status`. Resolves when systemd has received it. */
     failed: (sentence: string): Promise<void> => send(`STATUS=${sentence}`),
   }
 }
 
-/** The first descriptor that systemd passes. */
+/** First descriptor that systemd passes. */
 const FIRST_SOCKET = 3
 
 /**
- * The socket of LISTEN that systemd has opened, see sd_listen_fds(3); a socket unit of the service names one.
+ * Returns the socket for LISTEN that systemd opened, see sd_listen_fds(3).
  *
- * @throws ListenError when there are several.
+ * @throws ListenError if there are several.
  */
 export function passedSocket({ env, pid }: Pick<Io, 'env' | 'pid'>): number | undefined {
-  // Variables of another process may have been inherited.
+  // Variables may be inherited from another process.
   const count = env['LISTEN_PID'] === String(pid) ? Number(env['LISTEN_FDS']) : 0
   if (count > 1) {
     const why = { code: 'socket-several', facts: [['sockets', count]] } as const

@@ -1,20 +1,19 @@
 import type { ResponseHead } from '../upstream/index.ts'
 
 /**
- * The headers of a message as flat lists of name, value, name, value: the form in which Node gives and takes them, so
- * that order, case and repetition stay as they came. They are read by index: an iterator, or an object for each of them,
- * costs a request 4 µs.
+ * Headers of a message as a flat list of name, value, name, value, as in Node, so that order, case and repetition are
+ * preserved. They are read by index, because iterators or objects would cost 4 µs per request.
  */
 export type HeaderLines = readonly string[]
 
-/** Beyond so many all are forgotten, so that texts of one client cannot stay in the way of those of others. */
+/** Beyond this number of texts, all are forgotten, so that one client's texts cannot displace others' for long. */
 const MAX_TEXTS = 256
-/** Characters; a longer text is computed each time. */
+/** Maximum characters; a longer text is computed every time. */
 const MAX_LENGTH = 256
 
 /**
- * A pure function of a text that remembers its results: clients and iSales send the same names and paths with each call.
- * It keeps 256 texts of 256 characters at most.
+ * Memoizes a pure function of a text, because clients and iSales send the same names and paths with every call. Keeps
+ * at most 256 texts of 256 characters.
  */
 export function remembered<Result>(compute: (text: string) => Result): (text: string) => Result {
   const results = new Map<string, Result>()
@@ -28,7 +27,7 @@ export function remembered<Result>(compute: (text: string) => Result): (text: st
   }
 }
 
-/** RFC 9110 section 7.6.1, and those that RFC 9112 and older proxies treat so. They end at the next hop. */
+/** Headers that end at the next hop: RFC 9110 section 7.6.1, RFC 9112, and older proxies. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -43,32 +42,32 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
 ])
 
-/** Made anew for the next hop: framing, addressing, and what we say ourselves. */
+/** Rebuilt for the next hop: framing, addressing, and the request id. */
 const REBUILT = ['host', 'content-length', 'expect', 'x-request-id']
 
-/** Where iSales may look for a token, in either edition of its interface, and what a server may prefer to it. */
+/** Headers in which iSales may look for a token, in either edition, or that a server may prefer to it. */
 const CREDENTIALS = ['authorization', 'authentication', 'cookie', 'cookie2']
 
 export interface OutgoingRequest {
   readonly rawHeaders: HeaderLines
-  /** Of the client's request, such as `1.1`. */
+  /** HTTP version of the client's request, such as `1.1`. */
   readonly httpVersion: string
-  /** The value of each token header. */
+  /** Value of every token header. */
   readonly credential: string
   readonly requestId: string
-  /** Its response is inspected, so it must come in no content coding. */
+  /** The response is inspected, so it must not have a content coding. */
   readonly inspected: boolean
 }
 
-/** What becomes of a header of a request by its name. */
+/** Treatment of a request header by its name. */
 type RequestRole = 'passes' | 'dropped' | 'connection' | 'coding'
 
 /**
- * Makes the function that turns a client's headers into those for iSales. Hop-by-hop and `Connection`-nominated headers
- * go first, then every inbound credential. So does each name that differs from one of those in punctuation only: some
- * servers take `_` for `-`, or cut it off. Ours are put on last, so that no client can nominate them away.
+ * Returns a function that converts a client's headers for iSales. It removes hop-by-hop and `Connection`-nominated
+ * headers, then every inbound credential, including names that differ only in punctuation, because some servers treat
+ * `_` as `-`, or cut it off. Our headers are added last, so that no client can nominate them away.
  *
- * @param carriers the headers that carry the token, as they are written.
+ * @param carriers names of the headers that carry the token.
  * @param pseudonym received-by of our `Via` (RFC 9110 section 7.6.3).
  */
 export function createRequestHeaders(
@@ -107,18 +106,18 @@ function withoutPunctuation(lowerName: string): string {
   return lowerName.replaceAll(/[^a-z0-9]/g, '')
 }
 
-/** The head of a response as the client is to get it. */
+/** The head of a response for the client. */
 export interface RelayedHead {
   readonly status: number
   readonly reason: string
   headers: string[]
-  /** False: in a framing that cannot be rebuilt here, such as a transfer coding that was not asked for. */
+  /** False for a framing that cannot be rebuilt here, such as an unsolicited transfer coding. */
   readonly relayable: boolean
   /** The first `Content-Type`. */
   readonly contentType: string | undefined
 }
 
-/** What becomes of a header of a response by its name. */
+/** Treatment of a response header by its name. */
 type ResponseRole = 'passes' | 'dropped' | 'connection' | 'transfer-encoding' | 'length' | 'type'
 
 const responseRoleOf = remembered((name): ResponseRole => {
@@ -131,7 +130,7 @@ const responseRoleOf = remembered((name): ResponseRole => {
       return 'length'
     case 'content-type':
       return 'type'
-    // A session of iSales is a credential of our user, as the token is.
+    // An iSales session is a credential of our user, like the token.
     case 'set-cookie':
     case 'set-cookie2':
     case 'x-request-id':
@@ -141,7 +140,7 @@ const responseRoleOf = remembered((name): ResponseRole => {
   }
 })
 
-/** A response with its end-to-end headers, in their order. */
+/** Returns a response's head with its end-to-end headers, in order. */
 export function relayedHead(
   { status, reason, rawHeaders }: ResponseHead,
   requestId: string,
@@ -164,31 +163,31 @@ export function relayedHead(
   }
   const kept = withoutNominated(headers, connection)
   kept.push('X-Request-Id', requestId)
-  // What is left of `gzip, chunked` once the chunks are off would be passed off as the plain body.
+  // After removing the chunks from `gzip, chunked`, the rest would look like a plain body.
   const relayable = codings === undefined || codings.toLowerCase() === 'chunked'
   return { status, reason, headers: kept, relayable, contentType }
 }
 
-/** The headers of a response that is relayed with another body of `length` bytes. */
+/** Returns headers for a response with another body of `length` bytes. */
 export function withLength(headers: HeaderLines, length: number): string[] {
   const kept = without(headers, (lower) => lower === 'content-length')
   kept.push('Content-Length', String(length))
   return kept
 }
 
-/** RFC 9110 section 5.3. */
+/** Joins values of one header (RFC 9110 section 5.3). */
 function joined(before: string | undefined, value: string): string {
   return before === undefined ? value : `${before}, ${value}`
 }
 
-/** Without the headers that `Connection` names (RFC 9110 section 7.6.1). */
+/** Removes the headers that `Connection` names (RFC 9110 section 7.6.1). */
 function withoutNominated(headers: string[], connection: string | undefined): string[] {
   if (connection === undefined) return headers
   const nominated = nominatedBy(connection)
   return nominated.size === 0 ? headers : without(headers, (lower) => nominated.has(lower))
 }
 
-/** Those that are not dropped anyhow: none in `keep-alive` and `close`, which nearly every message has. */
+/** Returns nominated headers that are not dropped anyway; none for `keep-alive` and `close`, the usual values. */
 const nominatedBy = remembered((connection): ReadonlySet<string> => {
   const names = connection.split(',').map((name) => name.trim().toLowerCase())
   return new Set(names.filter((name) => name !== 'close' && !HOP_BY_HOP.has(name)))
@@ -205,8 +204,8 @@ function without(headers: HeaderLines, isDropped: (lowerName: string) => boolean
 }
 
 /**
- * A name or a value, without the spaces behind it, which are no part of it (RFC 9110 section 5.5). A tab stays: undici's
- * parser does not see the framing behind one, so that nothing here may see it either.
+ * Returns a name or a value without trailing spaces, which do not belong to it (RFC 9110 section 5.5). A trailing tab
+ * stays, because undici's parser does not recognize framing before a tab, so this code must not either.
  */
 function textOf(bytes: Buffer): string {
   const text = bytes.toString('latin1')

@@ -14,12 +14,12 @@ import {
 import { MINUTE, type Clock } from '../clock.ts'
 import { endpointOf, secureContextOptions, type TlsFiles } from '../config/index.ts'
 
-/** No connection was opened. Nothing of a request was written. */
+/** The connection failed to open. No byte of a request was written. */
 export class ConnectError extends Error {
   readonly why: Cause
   /** Node's or OpenSSL's error code, or one of `CODES`. */
   readonly code: string
-  /** The certificate that was not accepted, where that is why. */
+  /** The certificate, if the connection failed because of it. */
   readonly certificate: CertificateSeen | undefined
 
   constructor(why: Cause, code: string, cause?: unknown, certificate?: CertificateSeen) {
@@ -34,27 +34,27 @@ export interface ConnectOptions {
   /** `https://host:port`, without a path. */
   readonly origin: string
   readonly tls: TlsFiles
-  /** What SNI says and the certificate is checked for. Default: the host of `origin`. */
+  /** Name for SNI and for checking the certificate. Default: the host of `origin`. */
   readonly serverName?: string | undefined
   /** Milliseconds for DNS, TCP, the tunnel and TLS together. */
   readonly timeout: number
   /** The egress proxy, with user and password if it needs them. */
   readonly egress: URL | undefined
-  /** Finds the addresses of iSales or of the egress proxy. */
+  /** Resolves the address of iSales or of the egress proxy. */
   readonly lookup: LookupFunction
   readonly clock: Clock
 }
 
-/** Opens one connection. `done` is called once. */
+/** Opens a connection. Calls `done` once. */
 export type Connect = (done: (outcome: Socket | ConnectError) => void) => void
 
-/** Milliseconds before the first TCP keep-alive probe: without `CLIENT_DEADLINE` nothing else misses a dead iSales. */
+/** Milliseconds before the first TCP keep-alive probe: without a deadline, nothing else notices a dead iSales. */
 const TCP_KEEP_ALIVE = MINUTE
 
 /**
- * Opens connections to one origin. Why undici's `buildConnector` is not used: docs/dev/decisions/0012.
+ * Opens connections to one origin. docs/dev/decisions/0012 explains why undici's `buildConnector` is not used.
  *
- * @throws {URIError} when the egress proxy's user or password cannot be decoded.
+ * @throws {URIError} if the egress proxy's user or password cannot be decoded.
  */
 export function createConnect(options: ConnectOptions): Connect {
   const { origin, tls, serverName, timeout, egress, lookup, clock } = options
@@ -63,10 +63,10 @@ export function createConnect(options: ConnectOptions): Connect {
   const { host, port } = endpointOf(url)
   const finding = {
     lookup,
-    // With it Node asks `lookup` for all addresses, whatever its flags are.
+    // Makes Node ask `lookup` for all addresses, independent of its flags.
     autoSelectFamily: true,
-    // Node tries a name's addresses one after the other and gives up one after 250 ms. An address with a longer
-    // round-trip time must be reached, and so must the second one if the first one is dead.
+    // Node tries a name's addresses in order and abandons one after 250 ms. An address with a longer round-trip time
+    // must be reachable, and so must the second address if the first one is dead.
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
   }
   const openTunnel = egress === undefined ? undefined : createTunnels(egress, finding)
@@ -117,9 +117,9 @@ export function createConnect(options: ConnectOptions): Connect {
       })
       if (!(socket instanceof TLSSocket)) return
       socket.once('connect', () => (stage = 'tls'))
-      // This runs before Node judges the certificate and closes the socket, which alone knows it. Node does not document
-      // the event. What it documents, `rejectUnauthorized: false` with a judgement of our own, would give the password to
-      // anybody if that judgement were lost. Without the event a sentence lacks name and dates of the certificate.
+      // Runs before Node verifies the certificate and closes the socket, the only place with it. Node does not document
+      // this event. The documented alternative, `rejectUnauthorized: false` with our own verification, would send the
+      // password to anyone if that broke. Without the event, an error only lacks name and dates of the certificate.
       socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
     }
     const useTunnel = (outcome: Socket | Error): void => {
@@ -143,7 +143,7 @@ export function createConnect(options: ConnectOptions): Connect {
   }
 }
 
-/** What iSales wrote is shown only where it is a name. */
+/** Returns the certificate's name, which iSales wrote, only if it looks like a name. */
 function certificateOf(socket: TLSSocket): CertificateSeen | undefined {
   const { subject, valid_from: from, valid_to: to } = socket.getPeerCertificate()
   const name = String(subject?.CN)
@@ -156,11 +156,11 @@ function certificateOf(socket: TLSSocket): CertificateSeen | undefined {
 }
 
 /**
- * Makes the function that opens a tunnel to `host:port` by CONNECT (RFC 9110 section 9.3.6). It calls `opened` once;
- * destroy the request to cancel.
+ * Returns a function that opens a tunnel to `host:port` by CONNECT (RFC 9110 section 9.3.6). The function calls
+ * `opened` once; destroy the request to cancel.
  *
- * @param finding how the egress proxy's address is found, as options of `net.connect`.
- * @throws {URIError} when user or password cannot be decoded.
+ * @param finding how to find the egress proxy's address, as options of `net.connect`.
+ * @throws {URIError} if user or password cannot be decoded.
  */
 function createTunnels(egress: URL, finding: RequestOptions) {
   const { protocol, username, password } = egress
@@ -197,9 +197,9 @@ type Found = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) =
 export type Resolve = (name: string, options: LookupAllOptions, found: Found) => void
 
 /**
- * A `lookup` for `net.connect`, of one name, that never has two queries in progress: each query occupies a thread of
- * libuv's pool until DNS responds, which may take longer than a request lives. While DNS fails, the addresses that
- * it gave last are used; while it hangs, they are used after half the timeout.
+ * Creates a `lookup` of one name for `net.connect` with at most one query in progress: a query occupies a thread of
+ * libuv's pool until DNS responds, which may outlast a request. If DNS fails, the latest addresses are used; if it
+ * hangs, they are used after half the timeout.
  *
  * @param timeout milliseconds that a connection waits for an address.
  */
@@ -210,7 +210,7 @@ export function createLookup(
 ): LookupFunction {
   const waiting = new Set<Found>()
   let asking = false
-  /** The latest addresses that DNS gave. */
+  /** The latest addresses from DNS. */
   let known: LookupAddress[] = []
 
   return (name, options, callback) => {

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import { endpointOf, originalOf, urlHost, type Config } from '../config/index.ts'
 import type { Places } from '../words/index.ts'
 
-/** The egress proxy for this origin, by the rules of curl and Go; undefined: connect directly. */
+/** Returns the egress proxy for this origin, by the rules of curl and Go; undefined for a direct connection. */
 export function egressFor({
   isalesUrl,
   httpsProxy,
@@ -18,7 +18,7 @@ export function egressFor({
   return direct ? undefined : new URL(httpsProxy.reveal())
 }
 
-/** True when one entry of `NO_PROXY` covers the host: a name, an address, or a network in CIDR notation. */
+/** Returns true if an entry of `NO_PROXY` covers the host: a name, an address, or a network in CIDR notation. */
 function covers(entry: string, host: string): boolean {
   const [, bare = entry, bits] = /^(.*?)(?:\/(\d{1,3}))?$/.exec(entry) ?? []
   const name = bare.replaceAll(/^\[|\]$/g, '')
@@ -38,7 +38,7 @@ function inNetwork(host: string, network: string, bits: string | undefined): boo
   return list.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** What the facts of failures name. No user and no password of a URL is in it. */
+/** Returns the details that facts of failures name, without user and password of a URL. */
 export function placesOf(config: Config): Places {
   const hostOf = (url: URL): string => {
     const { host, port } = endpointOf(url)

@@ -8,10 +8,10 @@ import {
 } from '../causes.ts'
 import { ConnectError } from './connector.ts'
 
-/** One request, without the origin, which is the pool's. */
+/** A request without the origin, which is the pool's. */
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
 
-/** The head of a response as undici gives it: the reason is read as UTF-8, the headers are name, value, name, value. */
+/** The head of a response as from undici: the reason is read as UTF-8, the headers are name, value, name, value. */
 export interface ResponseHead {
   readonly status: number
   readonly reason: string
@@ -21,39 +21,39 @@ export interface ResponseHead {
 export type ExchangeOutcome =
   | { readonly type: 'response'; readonly head: ResponseHead }
   | { readonly type: 'failed'; readonly error: unknown }
-  /** Nothing was written, because `mayStart` said no. */
+  /** Nothing was written, because `mayStart` returned false. */
   | { readonly type: 'withheld' }
 
-/** Who takes the body of a response. */
+/** Consumer of a response's body. */
 export interface Sink {
-  /** False: no more before `resume` is called. */
+  /** Returns false to pause until `resume` is called. */
   readonly onChunk: (chunk: Buffer) => boolean
-  /** `whole` false: the response was cut. */
+  /** `whole` is false if the response was cut. */
   readonly onEnd: (whole: boolean) => void
 }
 
-/** What was collected of a response's body: all of it, all of one that was cut, or no more than the first part. */
+/** Extent of the collected body: all, all of a cut response, or only the first part. */
 export type Collected = 'whole' | 'cut' | 'part'
 
-/** Bytes of a response that are collected until somebody takes them. With more of them, iSales is paused. */
+/** Bytes of a response that are collected before a consumer takes them. Beyond this, iSales is paused. */
 const MAX_COLLECTED = 64 * 1024
 
-/** One try to send a request: undici's callbacks on one side, a promise of the response and a body to take on the other. */
+/** An attempt to send a request: undici's callbacks on one side, a promise of the response and a body on the other. */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly request: UpstreamRequest
   /** Settles once and never rejects. */
   readonly outcome: Promise<ExchangeOutcome>
   /** Bytes of the request may have reached iSales. */
   written = false
-  /** Why the response was cut. */
+  /** Error that cut the response. */
   error: unknown
-  /** For the pool: undici is done with the exchange. `failed`: it failed after `onConnect`. */
+  /** For the pool: undici has finished the exchange. `failed`: it failed after `onConnect`. */
   onDone: ((failed: boolean) => void) | undefined
-  /** For the pool: it is aborted before it starts. */
+  /** For the pool: the exchange is aborted before it starts. */
   onAbort: ((exchange: Exchange) => void) | undefined
   readonly #mayStart: () => boolean
   #settle: ((outcome: ExchangeOutcome) => void) | undefined
-  /** Closes the connection. Undefined: nothing is written. */
+  /** Closes the connection; undefined if nothing is written. */
   #abort: ((reason?: Error) => void) | undefined
   #resume: (() => void) | undefined
   /** iSales is paused until `resume`. */
@@ -65,7 +65,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #sink: Sink | undefined
   #onCollected: ((collected: Collected) => void) | undefined
 
-  /** @param mayStart asked when a connection is there and nothing is written yet. Default: yes. */
+  /** @param mayStart called when a connection is available and nothing is written yet. Default: true. */
   constructor(request: UpstreamRequest, mayStart = () => true) {
     this.request = request
     this.#mayStart = mayStart
@@ -74,40 +74,40 @@ export class Exchange implements Dispatcher.DispatchHandler {
     })
   }
 
-  /** All of the response has come. */
+  /** True if the complete response has arrived. */
   get whole(): boolean {
     return this.#ended === 'whole'
   }
 
-  // undici calls these handlers, those of version 7 and before. It wraps the newer kind in one that parses all headers
-  // into an object; nobody here reads that object, and it costs a request 5 µs. undici 8 has the newer kind alone.
+  // undici calls these handlers, the kind of version 7 and before. It wraps the newer kind in one that parses all
+  // headers into an object that is unused here, which costs 5 µs per request. undici 8 has only the newer kind.
 
-  /** A connection is there. Before `onConnect` nothing is written; after `onComplete` or `onError` no more calls follow. */
+  /** Called with a connection. Nothing is written before it; no calls follow `onComplete` or `onError`. */
   onConnect(abort: (reason?: Error) => void): void {
     if (this.#ended === undefined && !this.#mayStart()) {
       this.#settle?.({ type: 'withheld' })
       this.#end('cut')
     }
-    // An abort would close the connection, on which nothing was written yet; an error leaves it open.
+    // An abort would close the connection, on which nothing is written yet; an error leaves it open.
     if (this.#ended !== undefined) throw new Error('the request is not to be sent any more')
     this.#abort = abort
     this.written = true
   }
 
-  /** @returns false: the body is paused before its first byte. */
+  /** @returns false to pause the body before its first byte. */
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
     this.#responded = true
     this.#resume = resume
-    // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP. Other 1xx
+    // RFC 9110 section 15.2.2: no upgrade was requested, and the bytes after a 101 would not be HTTP. Other 1xx
     // responses are dropped.
     if (status < 100 || status === 101) this.abort('no final response')
     if (status >= 200) this.#settle?.({ type: 'response', head: { status, reason, rawHeaders } })
     return !this.#paused
   }
 
-  /** @returns false: no more before `resume` is called. */
+  /** @returns false to pause until `resume` is called. */
   onData(chunk: Buffer): boolean {
-    // It comes after a resume; `prepareSocket` says why it must not pause again.
+    // An empty chunk follows a resume; `prepareSocket` explains why it must not pause again.
     if (chunk.length === 0) return true
     if (this.#sink !== undefined) {
       if (!this.#sink.onChunk(chunk)) this.#paused = true
@@ -131,8 +131,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * For the pool: iSales refused the handshake. With TLS 1.3 it does so after our side is through and the request is
-   * written, but it has read nothing of it (RFC 8446 section 4.4.2.4).
+   * For the pool: iSales refused the handshake. With TLS 1.3, this happens after our side has finished and the request
+   * is written, but iSales has read nothing of it (RFC 8446 section 4.4.2.4).
    */
   refused(error: ConnectError): void {
     if (this.#responded) return
@@ -149,20 +149,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
     })
   }
 
-  /** What has come of the body. */
+  /** Returns the body as far as it has arrived. */
   collected(): Buffer {
     const [first] = this.#chunks
     if (this.#chunks.length === 1 && first !== undefined) return first
     return Buffer.concat(this.#chunks, this.#size)
   }
 
-  /** Puts another body in the place of a whole one. */
+  /** Replaces a complete body by another one. */
   replace(body: Buffer): void {
     this.#chunks = [body]
     this.#size = body.length
   }
 
-  /** Takes the body: what was collected as one chunk, then whatever comes. */
+  /** Takes the body: the collected part as one chunk, then all that follows. */
   take(sink: Sink): void {
     const collected = this.collected()
     this.#chunks = []
@@ -204,12 +204,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 }
 
 /**
- * Why a request failed. `unreachable` and `tls`: there was no connection. `broken`: the connection or the response
- * broke. `invalid`: the request cannot be written as HTTP. `closed`: the pool was shut down.
+ * Reason of a failed request. `unreachable`, `tls`: no connection. `broken`: the connection or the response broke.
+ * `invalid`: the request cannot be written as HTTP. `closed`: the pool was shut down.
  */
 export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
 
-/** What is known of a request that failed. */
+/** A failed request. */
 export interface Failed {
   readonly failure: UpstreamFailure
   readonly cause: Cause
@@ -218,9 +218,9 @@ export interface Failed {
 }
 
 /**
- * Names a failure by its class and code, never by message text.
+ * Classifies a failure by its class and code, never by message text.
  *
- * @param plain iSales is spoken to without TLS.
+ * @param plain the connection to iSales does not use TLS.
  */
 export function classify(error: unknown, plain: boolean): Failed {
   const code = codeOf(error)

@@ -16,11 +16,11 @@ import { createPost } from './post.ts'
 
 /** Milliseconds. */
 export const LIMITS = {
-  /** A whole login or refresh. */
+  /** Timeout for a complete login or refresh. */
   loginTimeout: 5 * SECOND,
-  /** An idle connection is kept so long: less than servers and load balancers keep it. */
+  /** Lifetime of an idle connection, shorter than servers and load balancers keep it. */
   keepAlive: 4 * SECOND,
-  /** The body of a response may stand still so long. */
+  /** Maximum pause within a response's body. */
   bodyIdleTimeout: 30 * SECOND,
 }
 
@@ -29,27 +29,27 @@ interface PoolOptions {
   readonly clock: Clock
   /** Milliseconds. Default: `LIMITS`. */
   readonly limits?: Partial<typeof LIMITS> | undefined
-  /** Called with each connection that was opened, or the stage at which opening it failed. */
+  /** Called for every opened connection, or with the stage at which opening failed. */
   readonly onConnect?: (outcome: 'opened' | ConnectFailure) => void
 }
 
 export interface UpstreamOptions extends PoolOptions {
   readonly tls: TlsFiles
-  /** Default: the system's. */
+  /** Default: the system's resolver. */
   readonly resolve?: Resolve
 }
 
 export type Upstream = ReturnType<typeof createUpstream>
 
-/** Logins have connections of their own, so that they never wait for business calls. */
+/** Logins have their own connections, so that they never wait for business calls. */
 const AUTH_CONNECTIONS = 2
-/** Milliseconds; a connection is closed this long before iSales' `Keep-Alive: timeout` ends. */
+/** Milliseconds; a connection is closed this long before iSales's `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = SECOND
 const MAX_KEEP_ALIVE = 10 * MINUTE
-/** Milliseconds; after a change of DNS or a load balancer the old address is used no longer, under load too. */
+/** Milliseconds; bounds the use of an old address after a change of DNS or a load balancer, also under load. */
 const MAX_AGE = 5 * MINUTE
 
-/** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
+/** @throws {URIError} if the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions) {
   const { config, clock, limits } = options
   const {
@@ -68,11 +68,11 @@ export function createUpstream(options: UpstreamOptions) {
 
   return {
     /**
-     * Sends a business call as soon as a connection is free. It waits without a limit of its own: the caller bounds the
-     * number of its exchanges and aborts one that has waited too long.
+     * Sends a business call as soon as a connection is free. The wait has no limit here: the caller bounds the number
+     * of its exchanges and aborts those that wait too long.
      */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
-    /** Why an exchange failed. */
+    /** Classifies the failure of an exchange. */
     classify: (error: unknown): Failed => classify(error, plain),
     post: createPost(
       (exchange) => auth.dispatch(exchange),
@@ -80,14 +80,14 @@ export function createUpstream(options: UpstreamOptions) {
       plain,
       clock,
     ),
-    /** New connections use this from now on; requests in flight finish on their old connections. */
+    /** Uses these files for new connections; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       const connectAnew = connectWith(tls)
       for (const pool of [business, auth]) pool.reload(connectAnew)
     },
-    /** Connections that are open. */
+    /** Returns the number of open connections. */
     open: () => business.open + auth.open,
-    /** Closes all connections; what is in flight or waiting fails as `closed`. */
+    /** Closes all connections; exchanges that are waiting or in flight fail as `closed`. */
     async destroy(): Promise<void> {
       await Promise.all([business.destroy(), auth.destroy()])
     },
@@ -95,19 +95,19 @@ export function createUpstream(options: UpstreamOptions) {
 }
 
 /**
- * A client of undici is one connection that carries one request at a time. Requests wait here for a free one and not
- * in undici's `Pool`, where a request that nobody waits for any more stays queued with its body (docs/dev/decisions/0012).
- * A connection is opened for a request, and serves the one that waits longest; a failure to open one is that one's, too.
+ * An undici client is one connection with one request at a time. Requests wait here for a free one, not in undici's
+ * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions/0012). A connection is opened
+ * for a request, but serves the one that waits longest, which also gets a failure to open.
  */
 class Pool {
   readonly #options: PoolOptions
   readonly #max: number
   readonly #connections = new Set<PooledConnection>()
-  /** The one that was used last is at the end. One that is closed meanwhile stays until it is found. */
+  /** Sorted by last use, latest at the end. A connection that closes meanwhile stays until it is found. */
   readonly #idle: PooledConnection[] = []
   readonly #waiting = new Set<Exchange>()
   readonly #leave = (exchange: Exchange): void => void this.#waiting.delete(exchange)
-  /** Connections that are being opened. */
+  /** Number of connections that are opening. */
   #opening = 0
   #connect: Connect
   #destroyed = false
@@ -124,7 +124,7 @@ class Pool {
 
   dispatch(exchange: Exchange): void {
     if (this.#destroyed) return exchange.abort(closed())
-    // Not by way of the set: a set with one addition for each call keeps calls alive.
+    // Avoids the set: adding every call to a set would keep calls alive.
     const connection = this.#waiting.size === 0 ? this.#free() : undefined
     if (connection !== undefined) return this.#send(exchange, connection)
     exchange.onAbort = this.#leave
@@ -146,7 +146,7 @@ class Pool {
     await Promise.all(Array.from(this.#connections, (connection) => destroy(connection)))
   }
 
-  /** Gives free connections to those who wait longest, and opens one for each of the others. */
+  /** Gives free connections to the requests that wait longest, and opens one for each of the others. */
   #serve(): void {
     for (const exchange of this.#waiting) {
       const connection = this.#free()
@@ -190,7 +190,7 @@ class Pool {
         longest?.abort(outcome)
       } else {
         onConnect?.('opened')
-        // Meanwhile the pool was closed, or its certificates were replaced.
+        // The pool was closed meanwhile, or its certificates were replaced.
         if (this.#destroyed || connect !== this.#connect) outcome.destroy()
         else this.#idle.push(this.#add(outcome))
       }
@@ -204,17 +204,17 @@ class Pool {
     const client = new Client(config.isalesUrl, {
       connect: (_, connected) => {
         socket.setTimeout(0)
-        // Not in the turn in which undici asks for it. Asked once more, it has lost the connection, and wrote nothing.
+        // Deferred to a later turn than undici's request. After a second request, undici lost it and wrote nothing.
         queueMicrotask(() => (socket.destroyed ? connected(lost(), null) : connected(null, socket)))
       },
       pipelining: 1,
       keepAliveTimeout: limits.keepAlive,
       keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE,
-      // The client's deadline ends a request without a response.
+      // Disabled, because the client's deadline ends a request without a response.
       headersTimeout: 0,
       bodyTimeout: limits.bodyIdleTimeout,
-      // A response may have more headers than a request, which may have 16 KiB of them.
+      // A response may have larger headers than a request, whose limit is 16 KiB.
       maxHeaderSize: 64 * 1024,
       allowH2: false,
     })
@@ -226,8 +226,8 @@ class Pool {
       responded: false,
       closing: false,
       onDone(failed) {
-        // undici knows a turn later whether the connection goes on. After a failure it ends, and the client must be closed
-        // before its socket is, or it opens another one for the request that was aborted.
+        // undici knows one turn later whether the connection continues. After a failure it ends, and the client must be
+        // closed before its socket is; otherwise undici would open another connection for the aborted request.
         if (failed) connection.closing = true
         else connection.responded = true
         const later = failed ? queueMicrotask : setImmediate
@@ -235,18 +235,18 @@ class Pool {
       },
     }
     const release = (): void => this.#release(connection)
-    // undici closes one that it has used.
+    // Closes an unused connection; undici closes one that it has used.
     socket.setTimeout(limits.keepAlive, () => socket.destroy())
     prepareSocket(socket, () => connection.exchange?.resume())
     socket.on('error', (error) => {
       const code = codeOf(error)
       const why = causeOfError(code, { side: 'isales', stage: 'tls' })
-      // iSales judges our certificate when its side of the handshake is over.
+      // iSales verifies our certificate after our side of the handshake is over.
       if (connection.responded || why.code !== 'own-certificate') return
       onConnect?.('tls')
       connection.exchange?.refused(new ConnectError(why, code, error))
     })
-    // undici, which listens behind us, must know of it before its client is closed.
+    // undici, whose listener runs later, must learn of it before its client is closed.
     socket.once('close', () =>
       queueMicrotask(() => {
         if (connection.exchange === undefined) this.#close(connection)
@@ -268,7 +268,7 @@ class Pool {
 
   #close(connection: PooledConnection): void {
     connection.closing = true
-    // It counts until its socket is closed, so that there are never more than `max`.
+    // The connection counts until its socket is closed, so that there are never more than `max`.
     void destroy(connection).then(() => {
       this.#connections.delete(connection)
       if (!this.#destroyed) this.#serve()
@@ -281,17 +281,17 @@ interface PooledConnection {
   readonly socket: Socket
   /** On the pool's clock. */
   readonly openedAt: number
-  /** Undefined: it is idle. */
+  /** Undefined if idle. */
   exchange: Exchange | undefined
-  /** A response came on it, so that its handshake is over for iSales, too. */
+  /** A response has arrived, so that the handshake is also over for iSales. */
   responded: boolean
-  /** It takes no more requests. */
+  /** Takes no more requests. */
   closing: boolean
-  /** Its exchange is over; as `Exchange.onDone`. */
+  /** Called when its exchange is over, like `Exchange.onDone`. */
   readonly onDone: (failed: boolean) => void
 }
 
-/** A client that has sent nothing does not know its socket. */
+/** Closes client and socket, because an unused client does not know its socket. */
 async function destroy({ client, socket }: PooledConnection): Promise<void> {
   await client.destroy()
   socket.destroy()
@@ -306,15 +306,15 @@ function lost(): ConnectError {
   return new ConnectError(causeOfError(code, { side: 'isales', stage: 'connect' }), code)
 }
 
-// What undici 7.30 gets wrong for this program. Try to delete each when undici is updated; the named test fails if
-// it is still needed.
+// Workarounds for undici 7.30. Try to delete each one when undici is updated; the named test fails if it is still
+// needed.
 
 /**
  * Prepares a connected socket. Call it before undici has the socket, so that these listeners run first.
  *
  * undici asserts that no response is paused when its connection ends, and the process would crash. So `resume` resumes
- * the response in progress at its end. undici hands over an empty chunk then, and a handler that pauses again at that
- * chunk brings the assertion back: `Exchange` drops it (pool.test: "does not crash the process"). Delete both when
+ * the response in progress at its end. undici then passes an empty chunk, and a handler that pauses again at that chunk
+ * would trigger the assertion again: `Exchange` drops it (pool.test: "does not crash the process"). Delete both when
  * `Parser.finish` in undici's client-h1.js no longer asserts `!this.paused`.
  */
 function prepareSocket(socket: Socket, resume: () => void): void {
@@ -323,11 +323,11 @@ function prepareSocket(socket: Socket, resume: () => void): void {
 }
 
 /**
- * Without the new code undici takes a reset during a response that ends with its connection for the regular end, so
+ * Without the new code, undici treats a reset during a response that ends with its connection as the regular end, so
  * that a truncated response looks complete (forward-broken.test: "by a reset").
  *
- * Without `destroy`, a TLS error leaves the request waiting, because Node emits no `close` after it and undici acts
- * on `close` (tls.test: "that breaks after the request").
+ * Without `destroy`, a TLS error leaves the request waiting, because Node emits no `close` after it and undici acts on
+ * `close` (tls.test: "that breaks after the request").
  *
  * Delete it when undici reports any error of a socket as an error of the response.
  */

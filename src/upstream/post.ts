@@ -17,14 +17,14 @@ export type PostResult =
     }
   | (Failed & {
       readonly ok: false
-      /** True when bytes of the request may have reached iSales. */
+      /** True if bytes of the request may have reached iSales. */
       readonly written: boolean
     })
 
 /** Sends one POST of JSON to iSales, on connections that business calls do not use. */
 export type Post = (request: {
   readonly path: string
-  /** Besides those that say JSON. Default: none. */
+  /** Additional to those for JSON. Default: none. */
   readonly headers?: readonly string[]
   readonly body: string
   /** Aborting ends the POST with a result of no interest. */
@@ -39,12 +39,12 @@ const LATE = {
 } as const
 
 const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
-/** The names of the headers that each POST has, including the headers of undici. */
+/** Names of the headers of every POST, including undici's. */
 export const SENT_HEADERS = ['Host', 'Connection', 'Content-Type', 'Accept', 'Content-Length']
 
 /**
- * @param timeout milliseconds for all of it.
- * @param plain iSales is spoken to without TLS.
+ * @param timeout milliseconds for the complete POST.
+ * @param plain the connection to iSales does not use TLS.
  */
 export function createPost(
   dispatch: (exchange: Exchange) => void,
@@ -79,7 +79,7 @@ async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult>
   const { status, rawHeaders } = outcome.head
   const texts = rawHeaders.map((raw) => raw.toString('latin1'))
   const headers = texts.flatMap((name, i) => (i % 2 ? [] : [[name, texts[i + 1] ?? ''] as const]))
-  /** The value of the first one. */
+  /** Returns the first header's value. */
   const valueOf = (lowerName: string) =>
     headers.find(([name]) => name.toLowerCase() === lowerName)?.[1]
   const retryAfter = valueOf('retry-after')
