@@ -204,7 +204,7 @@ class Pool {
     const client = new Client(config.isalesUrl, {
       connect: (_, connected) => {
         socket.setTimeout(0)
-        // Deferred to a later turn than undici's request. After a second request, undici lost it and wrote nothing.
+        // Not in the turn of undici's request. If undici asks again, it lost the connection and wrote nothing.
         queueMicrotask(() => (socket.destroyed ? connected(lost(), null) : connected(null, socket)))
       },
       pipelining: 1,

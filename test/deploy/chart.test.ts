@@ -31,7 +31,7 @@ const injection = ciValues('injection')
 /** Problem | values on top of the minimum for a stand-alone proxy | helm's message, a regular expression. */
 const REFUSED = `
 a misspelt setting | settings: {ISALES_URI: x} | ISALES_URI
-plain http | settings: {ISALES_URL: http://isales} | say https, or settings.ISALES_ALLOW_HTTP
+plain http | settings: {ISALES_URL: http://isales} | use https, or set settings.ISALES_ALLOW_HTTP
 a password in the settings | settings: {ISALES_PASSWORD: x} | the key that secret.keys.password names
 that of CTI-OBS | settings: {OBS_PASSWORD: x} | the key that secret.keys.obsPassword names
 calls on loopback | settings: {LISTEN: '127.0.0.1:8443'} | settings.LISTEN is 127.0.0.1:8443: the Ser
@@ -49,7 +49,7 @@ a store without its URL | sessionStore: {secretName: s} | SESSION_STORE_URL
 an authority of a store without TLS | {sessionStore: {secretName: s, ca: {configMapName: c}}, settings: {SESSION_STORE_URL: 'valkey://store'}} | sessionStore.ca is for a store with TLS
 an authority of clients without a certificate | {tls: {clientCa: true}, settings: {UNSAFE_LISTEN: true}} | tls.clientCa needs tls.secretName
 no login on a network | secret: {name: s, keys: {obsPassword: ''}} | settings.LISTEN is :8443, and CTI-OBS need not log in
-a setting in extraEnv | extraEnv: [{name: MAX_IN_FLIGHT, value: x}] | say settings.MAX_IN
+a setting in extraEnv | extraEnv: [{name: MAX_IN_FLIGHT, value: x}] | set settings.MAX_IN
 a password in extraEnv | extraEnv: [{name: ISALES_PASSWORD, value: x}] | ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set
 a variable twice | extraEnv: [{name: A, value: x}, {name: A, value: x}] | extraEnv names A twice
 injection | injection: {enabled: true} | injection\\.enabled adds.*mode=sidecar
@@ -180,15 +180,15 @@ describe('the chart', () => {
   it('says after the installation what to do next', async () => {
     const text = await notes('standalone')
     for (const part of [
-      'See it start, and log in',
+      'Watch it start and log in',
       'obsUrl = https://isales-proxy.example\n',
       'check --live',
       'podMonitor.enabled=true',
       'lets these peers scrape the metrics: [{"namespaceSelector"',
     ])
       expect(text).toContain(part)
-    const nobody = await notes('standalone', '--set-json', 'networkPolicy.prometheus=[]')
-    expect(nobody).toContain('nobody scrape the metrics')
+    const closed = await notes('standalone', '--set-json', 'networkPolicy.prometheus=[]')
+    expect(closed).toContain('no peer scrape the metrics')
     const injected = await notes('injection')
     expect(injected).toContain('`isales-auth-proxy: obs` in telephony, vendor, and in namespaces')
     expect(injected).toMatch(/secret generic isales-credentials --namespace vendor --from-lit/)

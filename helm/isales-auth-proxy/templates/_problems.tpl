@@ -1,6 +1,6 @@
 {{/*
-What the schema cannot say, a line for each problem. A line names the value by the path that the user knows it by (a parent
-chart gives it below the name of the dependency), and what to say instead.
+Problems that the schema cannot express, one line each. A line names the value by the user's path (in a parent chart, below
+the name of the dependency), and the value to set instead.
 */}}
 {{- define "isales-auth-proxy.problems" -}}
 {{- $at := ternary "" (printf "%s." .Chart.Name) .Chart.IsRoot -}}
@@ -14,19 +14,19 @@ chart gives it below the name of the dependency), and what to say instead.
 {{ $at }}injection.enabled needs Kubernetes 1.36, and this is {{ $kubernetes }}; without a cluster, name its version with --kube-version
 {{- end }}
 {{- if $standalone }}
-{{ $at }}injection.enabled adds sidecars to pods: say {{ $at }}mode=sidecar
+{{ $at }}injection.enabled adds sidecars to pods: set {{ $at }}mode=sidecar
 {{- end }}
 {{- end }}
 
-{{- /* What is required. */}}
+{{- /* Required values. */}}
 {{- if not $settings.ISALES_URL }}
-{{ $at }}settings.ISALES_URL is required: where iSales is, for example https://isales.example
+{{ $at }}settings.ISALES_URL is required: the address of iSales, for example https://isales.example
 {{- end }}
 {{- if not (or .Values.secret.name $settings.ISALES_PASSWORD_FILE) }}
 {{ $at }}secret.name is required: the Secret with the iSales user and password
 {{- end }}
 {{- if and $standalone (not $settings.LISTEN_TLS_CERT_FILE) (not $unsafe) }}
-{{ $at }}tls.secretName is required: CTI-OBS sends its password over the network (or say {{ $at }}settings.UNSAFE_LISTEN: true)
+{{ $at }}tls.secretName is required: CTI-OBS sends its password over the network (or set {{ $at }}settings.UNSAFE_LISTEN: true)
 {{- end }}
 {{- if and .Values.tls.clientCa (not .Values.tls.secretName) }}
 {{ $at }}tls.clientCa needs {{ $at }}tls.secretName: the Secret whose key ca.crt has signed the certificates of clients
@@ -36,18 +36,18 @@ chart gives it below the name of the dependency), and what to say instead.
 {{- with $settings.ISALES_URL }}
 {{- $isLocal := regexMatch "(?i)^http://(127[.]|localhost[:/]|localhost$|\\[::1\\])" . }}
 {{- if and (regexMatch "(?i)^http:" .) (not $isLocal) (ne ($settings.ISALES_ALLOW_HTTP | default "") "true") }}
-{{ $at }}settings.ISALES_URL is {{ . }}: the password would cross the network in the clear; say https, or {{ $at }}settings.ISALES_ALLOW_HTTP: true on a network where nobody listens
+{{ $at }}settings.ISALES_URL is {{ . }}: the password would cross the network in clear text; use https, or set {{ $at }}settings.ISALES_ALLOW_HTTP: true on a network without eavesdroppers
 {{- end }}
 {{- end }}
 
 {{- /* The store. */}}
 {{- if and $store.secretName (not $settings.SESSION_STORE_URL) }}
-{{ $at }}settings.SESSION_STORE_URL is required with {{ $at }}sessionStore.secretName: where the shared store is
+{{ $at }}settings.SESSION_STORE_URL is required with {{ $at }}sessionStore.secretName: the address of the shared store
 {{- else if and $settings.SESSION_STORE_URL (not $settings.SESSION_STORE_KEY_FILE) }}
-{{ $at }}sessionStore.secretName is required with {{ $at }}settings.SESSION_STORE_URL: the Secret with the key that seals the token
+{{ $at }}sessionStore.secretName is required with {{ $at }}settings.SESSION_STORE_URL: the Secret with the key that encrypts the token
 {{- end }}
 {{- if and $store.ca.configMapName (not (regexMatch "^(valkeys|rediss):" ($settings.SESSION_STORE_URL | default ""))) }}
-{{ $at }}sessionStore.ca is for a store with TLS: {{ $at }}settings.SESSION_STORE_URL has to begin with valkeys: or rediss:
+{{ $at }}sessionStore.ca is for a store with TLS: {{ $at }}settings.SESSION_STORE_URL must begin with valkeys: or rediss:
 {{- end }}
 
 {{- /* The listeners. */}}
@@ -55,14 +55,14 @@ chart gives it below the name of the dependency), and what to say instead.
 {{- $admin := $settings.ADMIN_LISTEN }}
 {{- $loopback := "^(127[.]|localhost:|\\[::1\\]:)" }}
 {{- if regexMatch $loopback $admin }}
-{{ $at }}settings.ADMIN_LISTEN is {{ $admin }}: neither kubelet's probes nor Prometheus reach the loopback of a pod; say ":9090"
+{{ $at }}settings.ADMIN_LISTEN is {{ $admin }}: neither kubelet's probes nor Prometheus reach a pod's loopback; set ":9090"
 {{- end }}
 {{- if regexMatch $loopback $listen }}
 {{- if $standalone }}
-{{ $at }}settings.LISTEN is {{ $listen }}: the Service does not reach the loopback of a pod; say ":8443"
+{{ $at }}settings.LISTEN is {{ $listen }}: the Service does not reach a pod's loopback; set ":8443"
 {{- end }}
 {{- else if and $settings.ISALES_PASSWORD_FILE (not (or $settings.OBS_PASSWORD_FILE $settings.LISTEN_CLIENT_CA_FILE $unsafe)) }}
-{{ $at }}settings.LISTEN is {{ $listen }}, and CTI-OBS need not log in: whoever reaches it would call iSales; say {{ $at }}settings.OBS_USER (and {{ $at }}secret.keys.obsPassword), {{ $at }}tls.clientCa: true or {{ $at }}settings.UNSAFE_LISTEN: true
+{{ $at }}settings.LISTEN is {{ $listen }}, and CTI-OBS need not log in: every client could call iSales; set {{ $at }}settings.OBS_USER (and {{ $at }}secret.keys.obsPassword), {{ $at }}tls.clientCa: true or {{ $at }}settings.UNSAFE_LISTEN: true
 {{- end }}
 {{- $ports := dict "LISTEN" (include "isales-auth-proxy.port" $listen) "ADMIN_LISTEN" (include "isales-auth-proxy.port" $admin) }}
 {{- range $name := list "ISALES_URL" "HTTPS_PROXY" "SESSION_STORE_URL" }}
@@ -74,42 +74,42 @@ chart gives it below the name of the dependency), and what to say instead.
 {{- end }}
 {{- end }}
 {{- if eq $ports.LISTEN $ports.ADMIN_LISTEN }}
-{{ $at }}settings.LISTEN ({{ $listen }}) and {{ $at }}settings.ADMIN_LISTEN ({{ $admin }}) have one port: give them different ones
+{{ $at }}settings.LISTEN ({{ $listen }}) and {{ $at }}settings.ADMIN_LISTEN ({{ $admin }}) use the same port: set different ones
 {{- end }}
 
-{{- /* Numbers with a unit: the schema checks how they are written. */}}
+{{- /* Numbers with a unit: the schema checks their syntax. */}}
 {{- range $name, $range := .Files.Get "files/settings.json" | fromJson }}
 {{- $text := get $settings $name }}
 {{- if regexMatch "^-?[0-9.]+[A-Za-z]*$" $text }}
 {{- $unit := regexFind "[A-Za-z]*$" $text }}
 {{- $number := mulf (trimSuffix $unit $text | float64) (get $range.units $unit) }}
 {{- if or (lt $number $range.min) (gt $number $range.max) }}
-{{ $at }}settings.{{ $name }} is {{ $text }}: it has to be {{ $range.limits }}
+{{ $at }}settings.{{ $name }} is {{ $text }}: it must be {{ $range.limits }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{- /* Where secrets belong, and what extraEnv is for. */}}
+{{- /* Secrets and extraEnv. */}}
 {{- range $name := list "ISALES_PASSWORD" "OBS_PASSWORD" }}
 {{- if hasKey ($.Values.settings | default dict) $name }}
-{{ $at }}settings.{{ $name }} is a secret, which everybody would read in the manifest: put it into the Secret, under the key that {{ $at }}secret.keys.{{ ternary "obsPassword" "password" (eq $name "OBS_PASSWORD") }} names
+{{ $at }}settings.{{ $name }} is a secret, which would be readable in the manifest: put it into the Secret, under the key that {{ $at }}secret.keys.{{ ternary "obsPassword" "password" (eq $name "OBS_PASSWORD") }} names
 {{- end }}
 {{- end }}
 {{- $seen := dict }}
 {{- range .Values.extraEnv }}
 {{- if hasKey $settings .name }}
-{{ $at }}extraEnv names {{ .name }}, which the chart sets: say {{ $at }}settings.{{ .name }} instead
+{{ $at }}extraEnv names {{ .name }}, which the chart sets: set {{ $at }}settings.{{ .name }} instead
 {{- else if hasKey $seen .name }}
 {{ $at }}extraEnv names {{ .name }} twice
 {{- end }}
 {{- if and (eq (lower .name) "https_proxy") $standalone $.Values.networkPolicy.enabled (not $.Values.networkPolicy.extraEgress) }}
-{{ $at }}networkPolicy.extraEgress is required: let the pods out to the proxy whose address {{ $at }}extraEnv takes from a Secret
+{{ $at }}networkPolicy.extraEgress is required: allow traffic to the proxy whose address {{ $at }}extraEnv takes from a Secret
 {{- end }}
 {{- $_ := set $seen .name true }}
 {{- end }}
 {{- range $name := concat (keys $settings) (keys $seen) | uniq | sortAlpha }}
 {{- if hasKey $settings (printf "%s_FILE" $name) }}
-{{ $at }}{{ $name }} and {{ $name }}_FILE are both set, and the program takes one: leave {{ $name }} out, and put its value into the Secret
+{{ $at }}{{ $name }} and {{ $name }}_FILE are both set, but the program accepts one: remove {{ $name }}, and put its value into the Secret
 {{- end }}
 {{- end }}
 
