@@ -73,8 +73,8 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
     deadline: DEADLINE,
     replicas: plan.replicas,
     apart: plan.replicas > 1 && !plan.shared,
-    onFinding({ judgement, at, text }) {
-      findings.push(`judgement ${judgement} at ${(at / 1000).toFixed(3)} s: ${text}`)
+    onFinding({ judgment, at, text }) {
+      findings.push(`judgment ${judgment} at ${(at / 1000).toFixed(3)} s: ${text}`)
     },
   })
   const isales = await createSimulator({
@@ -103,7 +103,7 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
       later: (ms, run) => void setTimeout(run, ms),
       enter: (act) => act(),
     },
-    onFinding: (judgement, text) => judge.find(judgement, time(), text),
+    onFinding: (judgment, text) => judge.find(judgment, time(), text),
   })
   const samples: Sample[] = []
   const sampling = setInterval(() => {

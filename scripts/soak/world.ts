@@ -40,7 +40,7 @@ interface WorldOptions {
   readonly env: Readonly<Record<string, string>>
   readonly isales: Simulator
   readonly machine: Machine
-  readonly onFinding: (judgement: number, text: string) => void
+  readonly onFinding: (judgment: number, text: string) => void
 }
 
 /** @throws {Error} if replicas are to share and valkey-server is not installed. */
@@ -126,7 +126,12 @@ export async function openWorld(options: WorldOptions) {
     hangUp: ({ child }) => void child?.kill('SIGHUP'),
     freeze: ({ child }) => void child?.kill('SIGSTOP'),
     thaw: ({ child }) => void child?.kill('SIGCONT'),
-    disturb: ({ kind }) => onFinding(6, `${kind} is for a simulated machine`),
+    faults: {
+      links: () => [],
+      resolve: () => undefined,
+      shiftDate: () => undefined,
+      breakDisk: () => undefined,
+    },
     mend: () => undefined,
     left: () => [],
   }

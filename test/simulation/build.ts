@@ -7,7 +7,7 @@ import { build, type Plugin } from 'esbuild'
 const test = fileURLToPath(new URL('..', import.meta.url))
 export const root = join(test, '..')
 
-/** What patches.ts holds is in one file that is loaded first; everybody else imports that. */
+/** Everything of patches.ts is in one file that is loaded first; all other files import it. */
 const patchesFirst: Plugin = {
   name: 'patches-first',
   setup(builder) {

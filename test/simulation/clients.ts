@@ -1,37 +1,17 @@
-// Clients of the proxy: some behave as CTI-OBS does, others hang up, stall, send ahead, hold connections or send what is no
-// HTTP. What they do is drawn from generators of their own.
+// Clients of the proxy: some behave as CTI-OBS does, others hang up, stall, send ahead, hold connections or send bytes
+// that are not HTTP. Their acts are drawn from generators of their own.
 import { connect, type Socket } from 'node:net'
 import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { framingOf, readBody, readHead, valueOf } from '../support/http-bytes.ts'
-import type { Call, Heard, Judge } from './judge.ts'
+import type { Call, Heard, Judge, Request } from './judge.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
-import type { Holding, Plan } from './plan.ts'
+import { CALLS, type Holding, type Manner, type Plan, type PlainClient } from './plan.ts'
 import type { Machine, World } from './stage.ts'
 
-/** The path that iSales refuses now and then, whatever the token. */
+/** The path that iSales rejects now and then, with any token. */
 export const PROBED_PATH = INTERFACE_PATHS.getHoliDay
 /** The path of most calls. Now and then iSales serves it without a look at the token. */
 export const COMMON_PATH = INTERFACE_PATHS.getTask
-
-/** What stands here twice is drawn twice as often. */
-const KINDS = [
-  ...Array.from({ length: 7 }, () => 'json' as const),
-  ...(['probe', 'probe', 'probe', 'chunked', 'chunked', 'get', 'get'] as const),
-  ...(['large', 'expect', 'unusual', 'garbage'] as const),
-] as const
-
-/** How a call is sent, and where its client hangs up. */
-interface Manner {
-  readonly kind: (typeof KINDS)[number]
-  /** Of what makes a body large, or of the response. */
-  readonly bytes: number
-  /** Milliseconds between two parts of the request; 0: it is sent whole. */
-  readonly pause: number
-  /** Undefined: the client stays. `stall`: it stays, and sends no more. */
-  readonly hangUp: 'in-request' | 'stall' | 'waiting' | 'in-response' | 'half' | undefined
-  /** Milliseconds until it hangs up, when it waits. */
-  readonly patience: number
-}
 
 type Client = ReturnType<typeof createClient>
 
@@ -45,23 +25,12 @@ interface ClientOptions {
   readonly onExtra: (id: string, bytes: string) => void
 }
 
-interface Pending {
-  readonly id: string
-  readonly manner: Manner
-  readonly from: number
-  /** When the last byte was written. */
-  sentAt: number
-  readonly after: string | undefined
-  /** The connection was opened for it. */
-  readonly fresh: boolean
-}
-
-/** One client of one replica: a connection that is kept, and opened again when it is needed. */
+/** Opens a client of one replica: a connection that is kept, and opened again when a call needs it. */
 function createClient(options: ClientOptions) {
   const { name, port, replica, machine } = options
   const { time, later, enter } = machine
   let socket: Socket | undefined
-  const pending: Pending[] = []
+  const pending: Request[] = []
   let received = Buffer.alloc(0)
   let count = 0
   let last = ''
@@ -69,23 +38,17 @@ function createClient(options: ClientOptions) {
   function end(heard: Heard, status = 0, body = ''): void {
     const one = pending.shift()
     if (one === undefined) return
-    const { manner, fresh, ...rest } = one
-    const { kind, pause, hangUp: leaves } = manner
     last = one.id
     const [next] = pending
-    // It is served when it is its turn.
+    // The next call is served when its turn comes.
     if (next !== undefined) next.sentAt = Math.max(next.sentAt, time())
     options.onCall({
       ...problemOf(body),
-      ...rest,
+      ...one,
       replica,
-      safe: kind === 'get',
-      garbage: kind === 'garbage',
-      stalls: leaves === 'stall',
-      fresh: fresh && pause === 0 && leaves === undefined,
       to: time(),
       // A client that closes its side is taken as gone.
-      heard: leaves === 'half' && heard === 'cut' ? 'hung-up' : heard,
+      heard: one.manner.hangUp === 'half' && heard === 'cut' ? 'hung-up' : heard,
       status,
       body,
     })
@@ -152,7 +115,7 @@ function createClient(options: ClientOptions) {
     of.resetAndDestroy()
   }
 
-  function write(one: Pending, on: Socket, [part, ...rest]: readonly Buffer[]): void {
+  function write(one: Request, on: Socket, [part, ...rest]: readonly Buffer[]): void {
     const { hangUp: leaves, pause, patience } = one.manner
     if (socket !== on || part === undefined) return
     on.write(part)
@@ -178,7 +141,8 @@ function createClient(options: ClientOptions) {
           count += 1
           const id = `${name}-${count}`
           const after = pending.at(-1)?.id
-          const fresh = !isOpen && after === undefined
+          const isWhole = manner.pause === 0 && manner.hangUp === undefined
+          const fresh = !isOpen && after === undefined && isWhole
           const one = { id, manner, from: time(), sentAt: time(), after, fresh }
           pending.push(one)
           write(one, on, partsOf(id, manner, port))
@@ -233,6 +197,12 @@ function textOf(id: string, { kind, bytes }: Manner, port: number): string {
       const target = `http://127.0.0.1:${port}${BASE_PATH}/business/interface`
       return post(target, 'Connection: Upgrade\r\nUpgrade: h2c\r\n')
     }
+    case 'foreign-host':
+      return post(COMMON_PATH).replace('127.0.0.1', 'elsewhere.example')
+    case 'other-path':
+      return post('/rest/isales/v1/elsewhere')
+    case 'too-large':
+      return post(COMMON_PATH).replace(/(?<=Length: )\d+/, String(2 ** 21))
     case 'garbage': {
       const all = garbageOf(common)
       return all[bytes % all.length] ?? ''
@@ -240,7 +210,7 @@ function textOf(id: string, { kind, bytes }: Manner, port: number): string {
   }
 }
 
-/** What is no HTTP, or is not for iSales. */
+/** Requests that are not HTTP, or not for iSales. */
 function garbageOf(common: string): readonly string[] {
   const path = `${BASE_PATH}/business/tasks`
   const start = `POST ${path} HTTP/1.1\r\n`
@@ -267,10 +237,14 @@ const MIN_CLIENTS = 4
 const MAX_CALLS_A_SECOND = 2
 /** Milliseconds between two calls of a rush. */
 const RUSH_GAP = 100
-/** Milliseconds between two calls of a client that polls. */
-const POLL_GAP = 200
-/** What CTI-OBS sends. */
+/** Milliseconds between two calls of a plain client; of a good one, and of others. */
+const PLAIN_GAPS = [200, 500] as const
+/** So often that a minute shows whether a replica has recovered, however many calls were lost before. */
+const CALM_GAP = 1500
+/** A call as CTI-OBS sends it. */
 const PLAIN: Manner = { kind: 'json', bytes: 0, pause: 0, hangUp: undefined, patience: 0 }
+
+const IMPATIENT: Manner = { ...PLAIN, hangUp: 'waiting', patience: 700 }
 
 export type Traffic = ReturnType<typeof startTraffic>
 
@@ -316,8 +290,8 @@ export function startTraffic(
     const name = (10 + Math.floor(nth / plan.replicas)).toString(36)
     const client = add(`${replica}${name}`, replica)
     const next = (): void => {
-      if (stopped || (calm && nth >= plan.replicas)) return
-      // The numbers are drawn in any case: what the proxy does must not change the traffic.
+      if (stopped || calm) return
+      // The numbers are drawn in any case: an act of the proxy must not change the traffic.
       const manners = mannersOf(random)
       if (!client.busy() && time() >= quietUntil) client.send(manners)
       later(gap * (0.5 + random.between(0, 1000) / 1000), next)
@@ -334,29 +308,37 @@ export function startTraffic(
     later(RUSH_GAP, () => rush(until, nth + 1))
   }
 
-  /** A client of each replica. */
-  const pollers: Client[] = []
-  function poll(until: number): void {
+  /** A client of each replica for each manner. */
+  const repeaters = new Map<string, Client>()
+  function repeat(manner: Manner, gap: number, until: number): void {
     if (stopped || time() >= until) return
     for (let replica = 0; replica < plan.replicas; replica += 1) {
-      const client = (pollers[replica] ??= add(`${replica}p`, replica))
-      if (!client.busy()) client.send([PLAIN])
+      const name = `${replica}${manner.kind}${manner.hangUp ?? ''}`
+      const client = repeaters.get(name) ?? add(name, replica)
+      repeaters.set(name, client)
+      if (!client.busy()) client.send([manner])
     }
-    later(POLL_GAP, () => poll(until))
+    later(gap, () => repeat(manner, gap, until))
   }
 
   return {
-    /** Calls of the path that is public meanwhile. */
-    poll: (ms: number) => poll(time() + ms),
+    /** Repeats one call of each replica's client for so many milliseconds. */
+    plain(as: PlainClient, ms: number): void {
+      const manner = as === 'impatient' ? IMPATIENT : { ...PLAIN, kind: as }
+      repeat(manner, PLAIN_GAPS[as === 'json' ? 0 : 1], time() + ms)
+    },
     /** More calls for so many milliseconds. */
     rush: (ms: number) => rush(time() + ms),
-    /** No calls for so many milliseconds, but those of a rush. */
+    /** No calls for so many milliseconds, except in a rush. */
     quiet: (ms: number) => void (quietUntil = time() + ms),
-    /** One client of each replica goes on: enough to show whether it has recovered. */
-    calm: () => void (calm = true),
+    /** Only plain calls from now on. */
+    calm(): void {
+      calm = true
+      repeat(PLAIN, CALM_GAP, Infinity)
+    },
     stop: () => void (stopped = true),
     busy: () => clients.filter((client) => client.busy()).length,
-    /** One plain call for each replica. */
+    /** Sends a plain call to each replica. */
     probe: () => {
       const first = clients.length
       return Array.from({ length: plan.replicas }, (_, replica) => {
@@ -369,7 +351,7 @@ export function startTraffic(
   }
 }
 
-/** What a client sends next: mostly one call, as CTI-OBS does. */
+/** Draws the next calls of a client: mostly one, as of CTI-OBS. */
 function mannersOf(random: Random): readonly Manner[] {
   const count = random.chance(0.1) ? random.between(2, 4) : 1
   return Array.from({ length: count }, () => mannerOf(random, count === 1))
@@ -379,31 +361,41 @@ const HANG_UPS = ['in-request', 'stall', 'waiting', 'waiting', 'in-response', 'h
 
 function mannerOf(random: Random, alone: boolean): Manner {
   const manner = {
-    kind: random.pick(KINDS),
+    kind: random.pick(CALLS),
     bytes: random.between(1, random.pick([100, 10_000, 70_000, 200_000])),
     hangUp: random.chance(0.08) ? random.pick(HANG_UPS) : undefined,
     patience: random.pick([1, 5, 20, 100, 700, 2500]),
     pause: random.chance(0.05) ? random.pick([1, 50, 600]) : 0,
   }
-  // What stands between two others neither ends early nor pauses: its parts would come between theirs.
+  // A call between two others neither ends early nor pauses: its parts would get between theirs.
   return alone ? manner : { ...manner, pause: 0, hangUp: undefined }
 }
 
-/** Milliseconds between two connections: the first 40, and those that follow. */
-const HOLD_GAP = 10
-const HOLD_LATER = 100
+/** Milliseconds between two connections that are held: the first 40, and those that follow. */
+const HOLD_GAPS = [10, 100] as const
 const HELD = 40
+/** Heads behind a call that is slow, and milliseconds between two: each arrives by itself. */
 const HEADS = 12
-/** Milliseconds between two heads: each comes by itself. */
 const HEAD_GAP = 20
+/** Connections that do not read: fewer than may be in flight. */
+const NOT_READING = 8
+/** Milliseconds: their silence, and in how many they must read on. */
+const SILENCE = 7000
+const READS_WITHIN = 6500
+/** More than this is on its way only of a long response. */
+const LONG_RESPONSE = 32 * 1024
 
-const heldCall = (fields: string, body: string): string =>
-  `POST ${COMMON_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}\r\n${body}`
-const WHOLE = heldCall('Content-Length: 2\r\n', '{}')
-const HALF = heldCall('Content-Length: 9\r\n', 'half')
-const HEAD = heldCall(`X-Padding: ${'x'.repeat(15 * 1024)}\r\nContent-Length: 0\r\n`, '')
+const held = (start: string, rest: string): string =>
+  `${start} HTTP/1.1\r\nHost: 127.0.0.1\r\n${rest}`
+const WHOLE = held(`POST ${COMMON_PATH}`, 'Content-Length: 2\r\n\r\n{}')
+const HALF = held(`POST ${COMMON_PATH}`, 'Content-Length: 9\r\n\r\nhalf')
+const HEAD = held(
+  `POST ${COMMON_PATH}`,
+  `X-Padding: ${'x'.repeat(15 * 1024)}\r\nContent-Length: 0\r\n\r\n`,
+)
+const LONG_GET = held(`GET ${ECHO_PATH}?id=held&bytes=4000000`, '\r\n')
 
-/** Misbehaves for `ms`: what it holds keeps nobody out, and what it sends ahead takes no memory. */
+/** Misbehaves for `ms`: connections that it holds keep no other client out, and heads that it sends ahead take no memory. */
 export function hold(
   holding: Holding,
   ms: number,
@@ -411,35 +403,47 @@ export function hold(
   { judge, replica }: { readonly judge: Judge; readonly replica: number },
 ): void {
   const { time, later, enter } = clients
-  const end = time() + ms
+  const from = time()
   const sockets: Socket[] = []
-  const open = (bytes: string): Socket => {
+  const open = (): Socket => {
     const socket = connect({ host: '127.0.0.1', port: ports.proxy(replica) })
     socket.on('error', () => undefined)
-    socket.resume().write(bytes)
+    socket.on('close', () => judge.held(replica, time()))
     sockets.push(socket)
     return socket
   }
-  const openMany = (nth = 0): void => {
-    if (time() >= end) return
-    enter(() => open(holding === 'idle' ? WHOLE : HALF))
-    later(nth < HELD ? HOLD_GAP : HOLD_LATER, () => openMany(nth + 1))
+  const write = (socket: Socket, bytes: string): void => void enter(() => socket.write(bytes))
+  const openMany = (bytes: string, nth = 0): void => {
+    if (time() >= from + ms) return
+    enter(() => open().resume().write(bytes))
+    later(HOLD_GAPS[nth < HELD ? 0 : 1], () => openMany(bytes, nth + 1))
   }
-  const sendAhead = (): void => {
-    const socket = open(WHOLE)
+  const sendAhead = (socket: Socket): void => {
     let responded = false
-    socket.once('data', () => (responded = true))
-    const from = time()
-    const send = (left: number): void => {
-      if (responded) return
-      if (left > 0) {
-        enter(() => socket.write(HEAD))
-        later(HEAD_GAP, () => send(left - 1))
-      } else if (socket.destroyed || socket.writableLength === 0) judge.readAhead(replica, from)
-    }
-    later(HEAD_GAP, () => send(HEADS))
+    socket.once('data', () => (responded = true)).write(WHOLE)
+    for (let nth = 1; nth <= HEADS; nth += 1)
+      later(nth * HEAD_GAP, () => {
+        if (!responded) write(socket, HEAD)
+      })
+    later((HEADS + 1) * HEAD_GAP, () => {
+      const isRead = socket.destroyed || socket.writableLength === 0
+      if (!responded && isRead) judge.readAhead(replica, from)
+    })
   }
-  judge.open('held', time(), end)
-  enter(() => (holding === 'ahead' ? sendAhead() : openMany()))
+  const doNotRead = (socket: Socket): void => {
+    later(SILENCE, () => write(socket, LONG_GET))
+    // A connection that is closed is reset by another byte.
+    later(SILENCE + READS_WITHIN, () => write(socket, 'x'))
+    later(SILENCE + READS_WITHIN + 100, () => {
+      if (!socket.destroyed && socket.bytesRead > LONG_RESPONSE) judge.keptPlace(replica, from)
+    })
+  }
+  judge.open('held', from, from + ms)
+  enter(() => {
+    if (holding === 'ahead') sendAhead(open())
+    else if (holding === 'idle') openMany(WHOLE)
+    else if (holding === 'half-sent') openMany(HALF)
+    else for (let nth = 0; nth < NOT_READING; nth += 1) doNotRead(open())
+  })
   later(ms, () => enter(() => sockets.forEach((socket) => socket.destroy())))
 }

@@ -1,8 +1,10 @@
-// What must hold, whatever happens: one description for the simulation and for the soak. It trusts what clients heard and
-// what iSales saw, never what the proxy says of itself.
+// Everything that must be true at any time: one description for the simulation and for the soak. Its sources are what
+// clients heard and what iSales saw, never what the proxy says of itself.
+import { REFUSED, type Manner } from './plan.ts'
+import { createTruth, type Fate, type StatusPage } from './truth.ts'
 
 /**
- * What a client heard.
+ * The end of a call as its client heard it.
  *
  * - `response`: one that is whole.
  * - `cut`: the connection ended before that.
@@ -10,21 +12,22 @@
  */
 export type Heard = 'response' | 'cut' | 'hung-up'
 
-/** One call of a client, when it has ended; instants in milliseconds. */
-export interface Call {
+/** A call of a client; instants in milliseconds. */
+export interface Request {
   readonly id: string
-  readonly replica: number
-  /** GET: it may be sent twice. */
-  readonly safe: boolean
-  /** No HTTP, or not for iSales: it must not reach iSales. */
-  readonly garbage: boolean
-  /** Its client sent a part of it and no more. */
-  readonly stalls: boolean
+  readonly manner: Manner
+  readonly from: number
+  /** When its last byte was sent, or its turn came behind another one. */
+  sentAt: number
+  /** The call before it on the connection, which had no response yet. */
+  readonly after: string | undefined
   /** Sent whole, on a connection that was opened for it. */
   readonly fresh: boolean
-  readonly from: number
-  /** When its last byte was sent. */
-  readonly sentAt: number
+}
+
+/** A call that has ended. */
+export interface Call extends Request {
+  readonly replica: number
   readonly to: number
   readonly heard: Heard
   /** 0 without a response. */
@@ -33,9 +36,15 @@ export interface Call {
   /** Of a problem of the proxy. */
   readonly code?: string
   readonly sent?: string
-  /** The call before it on the connection, which had no response yet. */
-  readonly after: string | undefined
 }
+
+/** True if the call may be sent twice. */
+const isSafe = ({ manner }: Call): boolean => manner.kind === 'get'
+/** A POST that the proxy must refuse. */
+const isRefusable = ({ manner }: Call): boolean =>
+  (REFUSED as readonly string[]).includes(manner.kind)
+/** True if the call must not reach iSales. */
+const isUnwanted = (call: Call): boolean => call.manner.kind === 'garbage' || isRefusable(call)
 
 /** A business call as iSales saw it, when its response has ended. */
 export interface Arrival {
@@ -46,7 +55,7 @@ export interface Arrival {
   readonly status: number
   /** Its response was cut on purpose. */
   readonly cut: boolean
-  /** `token`: its token was not good. `call`: iSales rejected it whatever its token. */
+  /** `token`: its token was not good. `call`: iSales rejected it with any token. */
   readonly rejected: 'token' | 'call' | undefined
   /** The token was sent after its end. */
   readonly expired: boolean
@@ -61,14 +70,14 @@ export interface TokenRequest {
   readonly granted: boolean
   /** Of a login. */
   readonly credentials: string | undefined
-  /** iSales refused the credentials: the next login may be 15 min later, whatever a refresh gives. */
+  /** iSales rejected the credentials: the next login may be 15 min later, even if a refresh succeeds. */
   readonly refused: boolean
 }
 
 /**
- * What excuses something, from one instant to another.
+ * A reason that excuses something, from one instant to another.
  *
- * - `no-login`: no token can be had of iSales.
+ * - `no-login`: no token is available from iSales.
  * - `token-ended`: a token ended early.
  * - `cut`: connections are cut.
  * - `delayed`: what was sent arrives later.
@@ -86,12 +95,12 @@ export interface Span {
   to: number
   /** The next token that iSales grants ends it, or the next that it grants to a login. */
   readonly endsWith?: 'grant' | 'login'
-  /** Logins with a wrong password that count for nothing while it lasts. */
-  spare?: number
+  /** Logins with a wrong password that are not counted while it lasts. */
+  uncounted?: number
 }
 
 export interface Finding {
-  readonly judgement: number
+  readonly judgment: number
   readonly at: number
   readonly text: string
 }
@@ -101,7 +110,7 @@ export interface JudgeOptions {
   readonly deadline: number
   /** More than one share a token. */
   readonly replicas: number
-  /** They share no token: what one is granted helps no other. */
+  /** The replicas share no token: a grant to one helps no other. */
   readonly apart: boolean
   readonly onFinding: (finding: Finding) => void
 }
@@ -113,31 +122,38 @@ const MINUTE = 60_000
 const MAX_BACKOFF = 30_000
 /** Ten failures in a row take longer, mostly. After them the next login is minutes later. */
 const MAX_FAILING = 20_000
-/** What iSales sent may be lost for so long. */
+/** A response of iSales may be lost for so long. */
 const LOST = 1000
-/** A call that is rejected later is at its deadline before a login can cure it. */
+/** A call that is rejected later is at its deadline before a login can help. */
 const LATE = 1500
 /** Two tokens that end within so long. */
 const OVERTAKEN = 4000
 const SLOW = 200
 const LONG_RENEWAL = 500
-/** A wrong judgement, by calls that iSales answers without a look at the token, costs no more, the next login included. */
+/** A wrong conclusion, from calls that iSales answers without a look at the token, costs no more, the next login included. */
 const MAX_BLIND = 32_000
 /** An operator who asks more often gets no more logins. */
 const ASKS_APART = 3000
 /** A head that does not end is refused after so long, and a body sooner. */
 const STALL = 17_000
-/** In a minute: those that are due, and those that rejected calls buy; more for each end of a token, by how long it lasts. */
+/** In a minute: those that are due, and those that rejected calls ask for; more for each end of a token, by how long it lasts. */
 const MAX_RENEWALS = 20
 /** Of each further replica, whose clients hear of other refused calls. */
 const RENEWALS_OF_REPLICA = 7
 const RENEWALS_OF_END = 3
-/** Of each replica, however short tokens live, and whatever the store does. */
+/** Of each replica, however short tokens live, and in any state of the store. */
 const MAX_EVER = 60
 const PACE = 5000
 const DELAY = 3000
-/** After a renewal that cured nothing, the next ones are up to so far apart. */
+/** After a renewal that did not help, the next ones are up to so far apart. */
 const MAX_PACE = 15_000
+
+/** After a process was away, so long nothing is said of its page. */
+const AFTER_ABSENCE = 8000
+/** From the first byte of a client that is silent and does not read. */
+const PLACE_FREE = 14_000
+/** A client that leaves later has been read whole. */
+const READ_WITHIN = 50
 
 const NO_COUNTS = {
   calls: 0,
@@ -146,7 +162,7 @@ const NO_COUNTS = {
   relayed: 0,
   cut: 0,
   hungUp: 0,
-  /** Rejected twice, since the token of its replay had ended, too. */
+  /** Rejected twice, since the token of its replay had also ended. */
   secondRejections: 0,
 }
 export type Counts = Readonly<typeof NO_COUNTS>
@@ -166,7 +182,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   const wrongAt = new Map<string, number[]>()
   /** Credentials that iSales has granted a token, and not refused since. */
   const knownGood = new Set<string>()
-  const uncured: number[] = []
+  const ineffective: number[] = []
   /** By credentials: the last login that was granted, and the last that may have made the program pause for long. */
   const provenAt = new Map<string, number>()
   const doubtedAt = new Map<string, number>()
@@ -174,10 +190,15 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   let failingSince = Infinity
   let budget = MAX_WRONG
   const counts = { ...NO_COUNTS }
-  const find = (judgement: number, at: number, text: string): void =>
-    onFinding({ judgement, at, text })
+  const find = (judgment: number, at: number, text: string): void =>
+    onFinding({ judgment, at, text })
   const during = (kinds: readonly string[], from: number, to: number): boolean =>
     spans.some((span) => kinds.includes(span.kind) && span.from <= to && span.to >= from)
+
+  const absences = (replica: number) => [`replica-${replica}`, `stopping-${replica}`]
+  /** Something else than the proxy may have ended a connection, or kept it. */
+  const isDisturbed = (replica: number, from: number, to: number): boolean =>
+    during(['cut', 'delayed', ...absences(replica)], from - 100, to)
 
   /** After a failed login the next one may be minutes later, since iSales has not accepted these credentials. */
   function mayPause(credentials: string): boolean {
@@ -193,14 +214,34 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     return span
   }
 
-  /** Judgements that need what comes later: when all has ended. */
+  const truths = Array.from({ length: replicas }, (_, replica) =>
+    createTruth((text, at) => find(5, at, `replica ${replica}: ${text}`)),
+  )
+
+  /** Returns the class that the proxy must count the call in. */
+  function fateOf(call: Call): Fate {
+    const { heard, manner, code, status, body, sentAt, to } = call
+    const seen = arrivals.get(call.id) ?? []
+    if (heard === 'hung-up') {
+      const isWhole = manner.hangUp === 'waiting' && manner.pause === 0
+      return isWhole && to - sentAt > READ_WITHIN && seen.length === 0 ? 'lost' : 'unknown'
+    }
+    if (heard === 'cut') return 'unknown'
+    if (code !== undefined && status < 500) return isRefusable(call) ? 'refused' : 'unknown'
+    const last = seen.at(-1)
+    const isRejected = last?.rejected !== undefined && last.status === status
+    const isLost = status >= 500 || [401, 403, 429].includes(status) || body.startsWith('<')
+    return isRejected || isLost ? 'lost' : 'answered'
+  }
+
+  /** Looks at a rejection when all has ended: later events matter. */
   function judgeRejection(call: Call): void {
     const seen = arrivals.get(call.id) ?? []
     const last = seen.at(-1)
     const rejections = seen.filter(({ rejected }) => rejected === 'token')
     const isRejection =
       call.code === undefined && last?.rejected !== undefined && call.status === last.status
-    if (!call.garbage && (call.status === 401 || call.status === 403)) {
+    if (!isUnwanted(call) && (call.status === 401 || call.status === 403)) {
       if (seen.length === 0)
         find(3, call.to, `${call.id} got a ${call.status} that iSales did not send`)
     }
@@ -225,7 +266,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       const [one, other] = rejections.slice(-2).map(({ token }) => token)
       // A GET whose response was lost is sent again as it was.
       const isLost =
-        call.safe && (rejections.at(-2)?.cut === true || during(['cut'], call.from, call.to))
+        isSafe(call) && (rejections.at(-2)?.cut === true || during(['cut'], call.from, call.to))
       if (one !== undefined && one === other && !isLost)
         find(3, call.to, `${call.id} was sent twice with a token that had ended`)
       // The newer token may have ended before the first rejection: no call had shown it.
@@ -239,16 +280,16 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     const isSoon = ({ kind, from, to }: Span): boolean =>
       ['token-ended', 'no-login'].includes(kind) && from < call.to && to > last.from - OVERTAKEN
     const paced =
-      uncured.some((at) => at > last.from - MAX_PACE && at < call.to) ||
-      // Whoever got a token that had ended, too, does not ask again at once.
+      ineffective.some((at) => at > last.from - MAX_PACE && at < call.to) ||
+      // A process that got another token that had ended does not ask again at once.
       spans.filter(isSoon).length > 1
     const isLate = last.from > call.sentAt + LATE
     if (!paced && !isLate && !during(['no-login', 'store'], last.from, call.to)) {
-      find(3, call.to, `${call.id} got a ${call.status} that a login would have cured`)
+      find(3, call.to, `${call.id} got a ${call.status} that a login would have fixed`)
     }
   }
 
-  /** Any request for a token, whatever came of it. */
+  /** Any request for a token, granted or not. */
   function judgeRate(from: number): void {
     const since = from - MINUTE
     requestedAt = [...requestedAt.filter((at) => at > since), from]
@@ -272,32 +313,32 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     const [first] = arrivals.get(id) ?? []
     const last = arrivals.get(after)?.at(-1)
     if (first === undefined || last === undefined || last.status === 0) return
-    // iSales may go on with a call whose client has heard that it took too long.
+    // iSales may continue a call whose client has heard that it took too long.
     const heardAt = ended.get(after)?.to ?? Infinity
     if (first.from < Math.min(last.to - 1, heardAt)) {
       find(2, first.from, `${id} was begun before the end of ${after}`)
     }
   }
 
-  /** Promise 6: whoever opens a connection for a call keeps it, whatever others do with theirs. */
-  function judgePlace({ id, replica, heard, code, from, to, fresh, garbage }: Call): void {
-    // Calls that wait keep theirs, whoever they are of. For the token of an ordinary renewal none waits.
+  /** Guarantee 6: a client that opens a connection for a call keeps it, in spite of other clients. */
+  function judgePlace(call: Call): void {
+    const { id, replica, heard, code, from, to, fresh } = call
+    // Calls of any client that wait keep theirs. For the token of an ordinary renewal none waits.
     const keepsCalls = (span: Span): boolean =>
       ['no-login', 'store', 'token-ended', 'slow'].includes(span.kind) &&
       (span.kind === 'token-ended' || span.to > span.from + LONG_RENEWAL) &&
       span.from <= to &&
       span.to >= from - deadline
     if (code === 'overloaded' && !spans.some(keepsCalls)) find(6, to, `${id} had no place`)
-    if (heard !== 'cut' || !fresh || garbage || !during(['held'], from, to)) return
-    const elsewhere = ['cut', 'delayed', `replica-${replica}`, `stopping-${replica}`]
-    if (arrivals.has(id) || during(elsewhere, from - 100, to)) return
+    if (heard !== 'cut' || !fresh || isUnwanted(call) || !during(['held'], from, to)) return
+    if (arrivals.has(id) || isDisturbed(replica, from, to)) return
     find(6, to, `${id} lost its new connection to others`)
   }
 
   /** iSales responded, and the client has stayed. */
-  function judgeLoss({ id, replica, heard, from, to, stalls }: Call): void {
+  function judgeLoss({ id, replica, heard, from, to, manner }: Call): void {
     const last = arrivals.get(id)?.at(-1)
-    if (heard !== 'cut' || stalls || last === undefined || last.cut) return
+    if (heard !== 'cut' || manner.hangUp === 'stall' || last === undefined || last.cut) return
     if (during(['cut', `replica-${replica}`], from, to)) return
     if (last.status > 0 && last.to < to) find(1, to, `${id} lost the response of iSales`)
     else find(1, to, `${id} was cut while iSales was at it`)
@@ -319,23 +360,24 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       executions.set(callId, (executions.get(callId) ?? 0) + 1)
       const call = ended.get(callId)
       if (call?.sent === 'no') find(2, at, `${callId} was executed after its client heard sent: no`)
-      if (call?.garbage === true) find(2, at, `${callId} is no HTTP and was executed`)
+      if (call !== undefined && isUnwanted(call))
+        find(2, at, `${callId} is not for iSales and was executed`)
     },
 
     arrived(arrival: Arrival): void {
       const before = arrivals.get(arrival.callId) ?? []
       arrivals.set(arrival.callId, [...before, arrival])
       const { callId, from, to, rejected, expired } = arrival
-      // A renewal cures neither a call that is rejected for itself, nor one whose replay meets another ended token.
+      // A renewal helps neither a call that is rejected for itself, nor one whose replay meets another ended token.
       const isReplay = before.some((former) => former.rejected === 'token')
-      if (rejected === 'call' || (rejected === 'token' && isReplay)) uncured.push(from)
+      if (rejected === 'call' || (rejected === 'token' && isReplay)) ineffective.push(from)
       // A slow iSales looks at the token late.
       if (expired && to - from < SLOW && !during(['delayed'], from - 100, from)) {
         find(3, from, `${callId} was sent with a token after its end`)
       }
     },
 
-    /** A login or a refresh. `isNeeded`: whoever has a refresh token that lives needs no password. */
+    /** A login or a refresh. `isNeeded`: a process with a valid refresh token needs no password. */
     tokenRequest(request: TokenRequest, isNeeded: boolean): void {
       const { from, to, granted, credentials, refused } = request
       judgeRate(from)
@@ -367,9 +409,11 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       if (!isAnswered && knownGood.has(credentials)) return
       // The published 500 may also be an iSales that is ill.
       if (isAnswered && status !== 500) knownGood.delete(credentials)
-      const away = spans.find(({ spare = 0, from, to }) => spare > 0 && from <= at && at <= to)
-      if (away?.spare !== undefined) {
-        away.spare -= 1
+      const away = spans.find(
+        ({ uncounted = 0, from, to }) => uncounted > 0 && from <= at && at <= to,
+      )
+      if (away?.uncounted !== undefined) {
+        away.uncounted -= 1
         return
       }
       const all = [...(wrongAt.get(credentials) ?? []), at]
@@ -392,17 +436,18 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       wrongAt.delete(credentials)
     },
 
-    /** What is written of logins from now on may be lost, of so many. */
-    bookLost(logins = MAX_WRONG): void {
+    /** Records of so many logins from now on may be lost. */
+    attemptsUnrecorded(logins = MAX_WRONG): void {
       budget += logins
     },
 
-    /** What all replicas knew of logins is lost. */
-    bookForgotten(): void {
+    /** All replicas have lost their records of logins. */
+    attemptsForgotten(): void {
       wrongAt.clear()
     },
 
     called(call: Call): void {
+      truths[call.replica]?.ended(call.to, fateOf(call))
       counts.calls += 1
       ended.set(call.id, call)
       if (call.heard === 'hung-up') counts.hungUp += 1
@@ -417,8 +462,11 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       const excused = during([`replica-${call.replica}`], call.sentAt - 100, call.to)
       // Its head came in time; what follows it on a slow network may come later.
       const isDelayed = call.heard === 'response' && during(['delayed'], call.sentAt, call.to)
-      // Node's parser reports no error behind a request with `Upgrade`: what is no HTTP waits for the rest of its head.
-      const most = call.stalls || call.garbage ? STALL : deadline + (isDelayed ? DELAY : 0)
+      // Node's parser reports no error behind a request with `Upgrade`: bytes that are not HTTP wait for the rest of a head.
+      const most =
+        call.manner.hangUp === 'stall' || call.manner.kind === 'garbage'
+          ? STALL
+          : deadline + (isDelayed ? DELAY : 0)
       if (call.heard !== 'hung-up' && took > most && !excused) {
         find(1, call.to, `${call.id} was ${call.heard} after ${Math.round(took)} ms`)
       }
@@ -427,24 +475,48 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
         call.status === 200 &&
         call.body.startsWith('{"result":0') &&
         times === 0 &&
-        !call.safe
+        !isSafe(call)
       ) {
         find(2, call.to, `${call.id} succeeded and was not executed`)
       }
     },
 
+    /** The end of a connection of a client that misbehaves: the proxy may have counted a request of it. */
+    held(replica: number, at: number): void {
+      truths[replica]?.ended(at, 'unknown')
+    },
+
+    /** A process begins. */
+    began(replica: number): void {
+      truths[replica]?.pause(true)
+    },
+
+    /** Called every second for each replica. @returns whether its page is to be read now. */
+    look(replica: number, now: number): boolean {
+      const isAway = during(absences(replica), now - AFTER_ABSENCE, now)
+      if (!isAway) return truths[replica]?.look(now) === true
+      truths[replica]?.pause(false)
+      return false
+    },
+    shows: (replica: number, page: StatusPage) => truths[replica]?.shows(page),
+
+    /** A client that does not read still has its connection. */
+    keptPlace(replica: number, from: number): void {
+      if (!isDisturbed(replica, from, from + PLACE_FREE))
+        find(6, from, 'a client that was silent and then did not read keeps its place')
+    },
+
     /** More than one head was taken of a connection whose call has no response. */
     readAhead(replica: number, from: number): void {
-      const now = from + LATE
-      if (during(['cut', 'delayed', `replica-${replica}`], from - 100, now)) return
-      find(6, from, `heads were read ahead of a call that is in progress`)
+      if (!isDisturbed(replica, from, from + LATE))
+        find(6, from, 'heads were read ahead of a call that is in progress')
     },
 
     /** When all has ended. */
     finish(): void {
       for (const [id, seen] of arrivals) {
         const call = ended.get(id)
-        if (call === undefined || call.safe) continue
+        if (call === undefined || isSafe(call)) continue
         const again = seen.toSorted((one, other) => one.from - other.from).slice(0, -1)
         const executable = again.find(({ rejected }) => rejected === undefined)
         if (executable !== undefined)

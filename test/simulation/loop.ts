@@ -1,17 +1,17 @@
 // oxlint-disable no-underscore-dangle, unbound-method -- these are names of Node, and functions in the place of its own
 // Virtual time: tasks in the order in which they are due. Each task has an owner, the program that scheduled it, so that one program can be
-// stopped or killed while the others go on.
+// stopped or killed while the others continue.
 
-/** One simulated process. */
+/** A simulated process. */
 export interface Owner {
   readonly name: string
   /** `frozen`: what is due waits until it is thawed, as after SIGSTOP. `dead`: it is dropped. */
   state: 'running' | 'frozen' | 'dead'
-  /** In [0, 1); a generator for each owner, so that what one draws does not change the others. */
+  /** In [0, 1); a generator for each owner, so that the numbers of one do not change the others. */
   readonly random: () => number
   /** Milliseconds that its date is wrong. */
   dateOffset: number
-  /** What came due while it was frozen. */
+  /** Tasks that came due while it was frozen. */
   parked: Task[]
   /** Timers that are set. */
   timers: number

@@ -81,10 +81,10 @@ async function failedBy(bug: Planted, place: string): Promise<string | undefined
   const entry = await bundle(place, [plant(bug, root)])
   const results = await run(entry, { seeds: seedsFrom(1), minutes, untilFinding: true })
   const { seed, findings: [finding] = [] } = results.at(-1) ?? {}
-  return finding && `seed ${seed}, judgement ${finding.judgement}: ${finding.text.slice(0, 80)}`
+  return finding && `seed ${seed}, judgment ${finding.judgment}: ${finding.text.slice(0, 80)}`
 }
 
-/** What the exhaustive search finds of it. */
+/** Returns the first invariant that the exhaustive search finds broken. */
 async function brokenBy(bug: Planted, place: string): Promise<string | undefined> {
   const file = await bundleFile('simulation/search.ts', `${place}.mjs`, [plant(bug, root)])
   const { search } = (await import(pathToFileURL(file).href)) as typeof Search
@@ -118,7 +118,7 @@ async function searched(): Promise<boolean> {
   return failed === 0
 }
 
-/** Runs the task in a process of its own; each line that is no result is printed. */
+/** Runs the task in a process of its own; any line that is not a result is printed. */
 async function run(
   entry: string,
   task: Task,
@@ -156,8 +156,7 @@ async function many(entry: string): Promise<boolean> {
   const again = seeds.filter((seed) => seed % TWICE === 0)
   const began = performance.now()
   const onResult = ({ seed, findings: [finding] }: Result): void => {
-    if (finding !== undefined)
-      print(`seed ${seed}: judgement ${finding.judgement}: ${finding.text}`)
+    if (finding !== undefined) print(`seed ${seed}: judgment ${finding.judgment}: ${finding.text}`)
   }
   // Each runs its share, and then some of the others': other seeds came before them in that process.
   const shares = Array.from({ length: PROCESSES }, (_, nth) => {
@@ -183,15 +182,15 @@ async function many(entry: string): Promise<boolean> {
   return failed.length === 0 && unequal.length === 0
 }
 
-/** What was found, the plan, and how to see it again. */
+/** Prints findings, the plan, and how to see it again. */
 function tell({ seed, findings, counts, hash, plan: { acts, ...plan } }: Result): void {
   if (findings.length === 0) {
     print(`seed ${seed}: nothing found, ${JSON.stringify(counts)}, trace ${hash}`)
     return
   }
   print(`\nseed ${seed}:`)
-  for (const { judgement, at, text } of findings.slice(0, SHOWN))
-    print(`  judgement ${judgement} at ${(at / 1000).toFixed(3)} s: ${text}`)
+  for (const { judgment, at, text } of findings.slice(0, SHOWN))
+    print(`  judgment ${judgment} at ${(at / 1000).toFixed(3)} s: ${text}`)
   print(`  ${JSON.stringify(plan)}`)
   for (const act of acts) print(`  ${actText(act)}`)
   print(`  npm run simulate -- --seed ${seed} --minutes ${minutes} --trace`)

@@ -3,9 +3,9 @@
 import { isIP, Socket, type LookupFunction, type Server } from 'node:net'
 import { as, cancel, createOwner, owner, schedule, time, type Owner } from './loop.ts'
 
-/** What happens on the way between two programs; by the port that is connected to. */
+/** The way between two programs; by the port that is connected to. */
 export interface Link {
-  /** `refuse`: nobody listens there. `ignore`: nothing comes back. */
+  /** `refuse`: no process listens there. `ignore`: nothing comes back. */
   mode: 'open' | 'refuse' | 'ignore'
   /** Nothing is delivered before this. */
   stalledUntil: number
@@ -13,7 +13,12 @@ export interface Link {
   cutAfter: number | undefined
   /** Least and most milliseconds of one delivery. */
   latency: readonly [number, number]
+  /** Its own numbers: what is sent on one link does not change the others. */
+  readonly random: () => number
 }
+
+const delayOf = ({ latency: [least, most], random }: Link): number =>
+  least + random() * (most - least)
 
 export interface Delivery {
   readonly from: VirtualSocket
@@ -50,7 +55,8 @@ export function resetNetwork(delivered: typeof onDeliver): void {
 export function linkTo(port: number): Link {
   let link = links.get(port)
   if (link === undefined) {
-    link = { mode: 'open', stalledUntil: 0, cutAfter: undefined, latency: [0.2, 3] }
+    const { random } = createOwner(`network ${port}`)
+    link = { mode: 'open', stalledUntil: 0, cutAfter: undefined, latency: [0.2, 3], random }
     links.set(port, link)
   }
   return link
@@ -84,7 +90,7 @@ export class VirtualSocket extends Socket {
   readonly owner: Owner
   peer: VirtualSocket | undefined
   readonly #link: Link
-  /** What has come and that nobody has read. */
+  /** Bytes that have arrived and are not read. */
   #inbox: (Buffer | null)[] = []
   #wanted = false
   /** When the last segment to the peer arrives: first in, first out. */
@@ -121,7 +127,7 @@ export class VirtualSocket extends Socket {
     opened.push(this)
   }
 
-  /** What the network brings, in `ms`. */
+  /** Receives it in `ms`. */
   receive(segment: Segment, ms = 0): void {
     schedule(() => this.#take(segment), ms, 'io', this.owner)
   }
@@ -172,8 +178,7 @@ export class VirtualSocket extends Socket {
   #send(segment: Segment): void {
     const { peer } = this
     if (peer === undefined) return
-    const [least, most] = this.#link.latency
-    const delay = least + network.random() * (most - least)
+    const delay = delayOf(this.#link)
     const arrives = Math.max(time() + delay, this.#link.stalledUntil + delay)
     // A reset overtakes nothing either: the bytes before it were on the way.
     this.#arrival = Math.max(this.#arrival, arrives)
@@ -182,7 +187,7 @@ export class VirtualSocket extends Socket {
 
   /** Now and then in several segments; up to the byte at which the link cuts the connection. */
   #transmit(bytes: Buffer): void {
-    const { cutAfter } = this.#link
+    const { cutAfter, random } = this.#link
     if (cutAfter !== undefined && bytes.length > cutAfter) {
       this.#link.cutAfter = undefined
       if (cutAfter > 0) this.#send({ type: 'bytes', bytes: bytes.subarray(0, cutAfter) })
@@ -191,8 +196,8 @@ export class VirtualSocket extends Socket {
       return
     }
     if (cutAfter !== undefined) this.#link.cutAfter = cutAfter - bytes.length
-    const splits = bytes.length > 1 && network.random() < 0.1
-    const at = splits ? 1 + Math.floor(network.random() * (bytes.length - 1)) : bytes.length
+    const splits = bytes.length > 1 && random() < 0.1
+    const at = splits ? 1 + Math.floor(random() * (bytes.length - 1)) : bytes.length
     this.#send({ type: 'bytes', bytes: bytes.subarray(0, at) })
     if (splits) this.#send({ type: 'bytes', bytes: bytes.subarray(at) })
   }
@@ -301,14 +306,13 @@ export class VirtualSocket extends Socket {
       this.#forgotten = true
       this.destroy(Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' }))
     }
-    const [least, most] = this.#link.latency
-    const trip = (): number => least + network.random() * (most - least)
+    const trip = (): number => delayOf(this.#link)
     const accepted = (): void => {
       if (this.destroyed) return
       this.#setConnecting(false)
       this.emit('connect')
       this.emit('ready')
-      // What came while nobody could read.
+      // Bytes that arrived before anything could read.
       this._read()
     }
     const reach = (): void => {
@@ -355,7 +359,7 @@ export class VirtualSocket extends Socket {
   }
 }
 
-/** What Node's server keeps of its connections. */
+/** Members in which Node's server counts its connections. */
 interface Accounting {
   _connections: number
   _handle: unknown

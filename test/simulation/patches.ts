@@ -31,7 +31,7 @@ class VirtualTimer {
 
   constructor(run: () => void, ms: number, repeats: boolean) {
     this.#run = run
-    // Node takes 0, and what is no number, as 1.
+    // Node takes 0, and everything that is not a number, as 1.
     this.#ms = ms >= 1 ? Math.floor(ms) : 1
     this.#repeats = repeats
     this.refresh()
@@ -111,7 +111,7 @@ function randomBytes(size: number, done?: (error: null, bytes: Buffer) => void):
   return bytes
 }
 
-/** What DNS says of the name of iSales; undefined: nothing for 10 s. */
+/** The answer of DNS about the name of iSales; undefined: none for 10 s. */
 export const resolver: { found: 'address' | 'error' | undefined } = { found: 'address' }
 
 function lookup(_name: string, _options: unknown, done: (...found: readonly unknown[]) => void) {

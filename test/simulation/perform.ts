@@ -1,31 +1,41 @@
-// Does to a world what a plan says, and tells the judge what excuses what.
+// Does to a world what a plan says, and reports what excuses what.
 import { isCommand, runCommand } from '../../simulator/server.ts'
 import { COMMON_PATH, hold, PROBED_PATH, type Traffic } from './clients.ts'
 import type { Judge, Span } from './judge.ts'
-import { isOfMachine, lengthOf, LOOP, nameOf, type Act } from './plan.ts'
-import { FIRST_PASSWORD, PASSWORD_MARK, type Replica, type World } from './stage.ts'
+import {
+  lengthOf,
+  LOOP,
+  nameOf,
+  type Act,
+  type Kind,
+  type LinkName,
+  type StoreFault,
+} from './plan.ts'
+import {
+  FIRST_PASSWORD,
+  ISALES_LATENCY,
+  PASSWORD_MARK,
+  type Replica,
+  type Store,
+  type World,
+} from './stage.ts'
 
 /** Seconds: longer than a run, or what is left of it. */
 export const LONG = 600
 
 /** Acts that end a token before its time. */
 const ENDS_TOKEN: ReadonlySet<string> = new Set(['revoke', 'storm'])
-/** A login in flight may count as one that failed, and the book may not be what it was. */
-const UNPROVES: ReadonlySet<string> = new Set([
-  'kill',
-  'terminate',
-  'crash-loop',
-  'disk-full',
-  'disk-stalled',
-  'date',
-])
+/** iSales sends no more of a response that is longer than what the network holds. */
+const CUTS: ReadonlySet<string> = new Set(['outage', 'disconnect'])
+/** A login in flight may count as one that failed, and the record of attempts may not be what it was. */
+const UNPROVES: ReadonlySet<string> = new Set(['kill', 'terminate', 'crash-loop', 'disk', 'date'])
 
 export function createStage<R extends Replica>(
   world: World<R>,
   judge: Judge,
   { traffic, begin }: { readonly traffic: Traffic; readonly begin: (replica: R) => void },
 ) {
-  const { isales, store, replicas, machine } = world
+  const { isales, store, replicas, machine, faults } = world
   const { time, later } = machine
   let changes = 1
   let password = FIRST_PASSWORD
@@ -38,12 +48,23 @@ export function createStage<R extends Replica>(
   }
   const storeAway = (ms: number): void => {
     // Each replica alone may try once.
-    until('store', ms + 5000).spare = replicas.length
+    until('store', ms + 5000).uncounted = replicas.length
+  }
+  const storeForgets = (forget: () => void): void => {
+    until('store', 5000)
+    judge.attemptsForgotten()
+    forget()
   }
   const away = (replica: R, ms: number): Span => until(`replica-${replica.index}`, ms)
   const tell = (name: string, input: object): void => {
     if (isCommand(name)) world.atIsales(() => runCommand(isales, name, input))
   }
+  /** Changes something now, and back after that. */
+  const forSome = (ms: number, change: (isOver: boolean) => void): void => {
+    change(false)
+    later(ms, () => change(true))
+  }
+  const setFile = (suffix: string): void => world.setPassword(`${PASSWORD_MARK}-${suffix}`)
 
   function newPassword(): void {
     changes += 1
@@ -51,125 +72,140 @@ export function createStage<R extends Replica>(
   }
 
   function restart(replica: R): void {
-    // Its last login is in no book.
-    if (time() < (fullUntil.get(replica.index) ?? 0)) judge.bookLost(1)
+    // Its last login is not recorded.
+    if (time() < (fullUntil.get(replica.index) ?? 0)) judge.attemptsUnrecorded(1)
     begin(replica)
   }
 
-  function perform(act: Act): void {
-    const replica = 'replica' in act ? replicas[act.replica] : undefined
-    if (ENDS_TOKEN.has(nameOf(act))) until('token-ended', lengthOf(act))
-    // iSales sends no more of a response that is longer than what the network holds.
-    if (['outage', 'disconnect'].includes(nameOf(act))) until('cut', 100)
-    if (UNPROVES.has(act.kind)) until('unproven', lengthOf(act))
-    if (act.kind === 'disk-full' || act.kind === 'disk-stalled') {
-      fullUntil.set(act.replica, time() + act.ms)
-      // Of two processes with one STATE_DIR each counts in memory alone.
-      if (store === undefined && replicas.length > 1) judge.bookLost()
+  /** Does it to a replica, if it is so. */
+  const to =
+    <Input extends { readonly replica: number }>(
+      run: (replica: R, input: Input) => void,
+      phases: readonly R['phase'][] = ['starting', 'running', 'stopping'],
+    ) =>
+    (input: Input): void => {
+      const replica = replicas[input.replica]
+      if (replica !== undefined && phases.includes(replica.phase)) run(replica, input)
     }
-    if (isOfMachine(act)) {
-      world.disturb(act, { judge, until, unreached, storeAway })
-      return
+
+  /** If the link is the store's: what a replica was writing is lost, and its lease lasts on. */
+  function untilCut(link: LinkName): void {
+    const isStore = link === 'store'
+    const span = judge.open(isStore ? 'store' : 'cut', time())
+    const look = (): void => {
+      const isWaiting = faults.links(link).some(({ cutAfter }) => cutAfter !== undefined)
+      if (isWaiting) later(100, look)
+      else span.to = time() + (isStore ? 5000 : 1000)
     }
-    switch (act.kind) {
-      case 'command':
-        tell(act.command, act.input)
-        if (act.command === 'slow') judge.open('slow', time())
-        if (Number(act.input['tokenLifetime'] ?? 60) < 30) judge.open('short-lives', time())
-        if (act.command === 'blackHole') until('no-login', Number(act.input['seconds']) * 1000)
-        break
-      case 'rotate': {
-        newPassword()
-        const there = (): void => {
-          isales.set({ password })
-          if (!act.ends) return
-          until('token-ended', 0)
-          tell('revoke', {})
-          tell('revokeRefresh', {})
-        }
-        const here = (): void => world.setPassword(password)
-        const [first, second] = act.first === 'isales' ? [there, here] : [here, there]
-        first()
-        if (act.gap === 0) second()
-        else later(act.gap, second)
-        until('no-login', act.gap + 5000)
-        break
+    look()
+  }
+
+  const storeFaults: Readonly<Record<StoreFault, (shared: Store, ms: number) => void>> = {
+    killed(shared, ms) {
+      storeAway(ms)
+      if (!shared.isUp()) return
+      judge.attemptsForgotten()
+      forSome(ms, (isOver) => (isOver ? shared.up() : shared.down()))
+    },
+    frozen(shared, ms) {
+      storeAway(ms)
+      forSome(ms, (isOver) => (isOver ? shared.thaw() : shared.freeze()))
+    },
+    refuses(_, ms) {
+      storeAway(ms)
+      const reply = ms % 2 === 0 ? 'LOADING the data' : 'OOM no memory'
+      forSome(ms, (isOver) => faults.store?.fail(isOver ? undefined : reply))
+    },
+    emptied: (shared) => storeForgets(() => shared.flush()),
+    'rolled-back': () => storeForgets(() => faults.store?.rollBack()),
+    spoilt: () => storeForgets(() => faults.store?.spoil()),
+  }
+  const acts: { readonly [One in Kind]: (act: Act<One>) => void } = {
+    command({ command, input }) {
+      tell(command, input)
+      if (command === 'slow') judge.open('slow', time())
+      if (Number(input['tokenLifetime'] ?? 60) < 30) judge.open('short-lives', time())
+      if (command === 'blackHole') until('no-login', Number(input['seconds']) * 1000)
+    },
+    rotate({ first, gap, ends }) {
+      newPassword()
+      const there = (): void => {
+        isales.set({ password })
+        if (!ends) return
+        until('token-ended', 0)
+        tell('revoke', {})
+        tell('revokeRefresh', {})
       }
-      case 'wrong-file':
-        // A refresh token may have ended, and what iSales refused before is not tried again soon.
-        if (Number(isales.switches.refreshLifetime) < LONG) until('no-login', act.ms)
-        world.setPassword(`${PASSWORD_MARK}-wrong-${act.ms % 2}`)
-        later(act.ms, () => {
-          world.setPassword(password)
-          // Until it is noticed.
-          until('no-login', 3000)
-        })
-        break
-      case 'crash-loop':
-        if (replica === undefined || replica.phase === 'stopped') break
-        world.setPassword(`${PASSWORD_MARK}-loop`)
-        until('no-login', lengthOf(act) + 5000)
-        away(replica, lengthOf(act) + 2000)
-        for (let nth = 0; nth < act.times; nth += 1) {
-          later(nth * LOOP, () => {
-            world.kill(replica)
-            restart(replica)
-          })
-          later(nth * LOOP + act.ms, () => world.kill(replica))
-        }
-        later(lengthOf(act), () => {
-          world.setPassword(password)
-          world.kill(replica)
-          restart(replica)
-        })
-        break
-      case 'hold':
-        hold(act.holding, act.ms, world, { judge, replica: act.replica })
-        break
-      case 'rush':
-        traffic.rush(act.ms)
-        break
-      case 'quiet':
-        traffic.quiet(act.ms)
-        break
-      case 'storm':
-        isales.failBusiness({ status: 401, seconds: act.ms / 1000 })
-        break
-      case 'forbid':
-        isales.set({
-          forbiddenPath: PROBED_PATH,
-          forbiddenStatus: act.status,
-          forbiddenBody: act.body,
-        })
-        later(act.ms, () => isales.set({ forbiddenPath: null }))
-        break
-      case 'public':
-        isales.set({ publicPath: COMMON_PATH })
-        until('public', act.ms)
-        traffic.poll(act.ms)
-        later(act.ms, () => isales.set({ publicPath: null }))
-        break
-      case 'outage':
-        world.atIsales(() => isales.down())
-        unreached(act.ms)
-        later(act.ms, () => world.atIsales(() => isales.up()))
-        break
-      case 'freeze':
-        if (replica === undefined || replica.phase !== 'running') break
-        away(replica, act.ms + 1000)
-        until('no-login', act.ms)
-        until('delayed', act.ms + 1000)
-        world.freeze(replica)
-        later(act.ms, () => world.thaw(replica))
-        break
-      case 'kill':
-        if (replica === undefined || replica.phase === 'stopped') break
-        away(replica, act.ms + 1000)
+      const here = (): void => world.setPassword(password)
+      const [one, other] = first === 'isales' ? [there, here] : [here, there]
+      one()
+      if (gap === 0) other()
+      else later(gap, other)
+      until('no-login', gap + 5000)
+    },
+    'wrong-file'({ ms }) {
+      // A refresh token may have ended, and what iSales refused before is not tried again soon.
+      if (Number(isales.switches.refreshLifetime) < LONG) until('no-login', ms)
+      setFile(`wrong-${ms % 2}`)
+      later(ms, () => {
+        world.setPassword(password)
+        // Until it is noticed.
+        until('no-login', 3000)
+      })
+    },
+    'crash-loop': to((replica, { ms, times }) => {
+      const length = times * LOOP
+      setFile('loop')
+      until('no-login', length + 5000)
+      away(replica, length + 2000)
+      const again = (): void => {
         world.kill(replica)
-        later(act.ms, () => restart(replica))
-        break
-      case 'terminate': {
-        if (replica?.phase !== 'running') break
+        restart(replica)
+      }
+      for (let nth = 0; nth < times; nth += 1) {
+        later(nth * LOOP, again)
+        later(nth * LOOP + ms, () => world.kill(replica))
+      }
+      later(length, () => {
+        world.setPassword(password)
+        again()
+      })
+    }),
+    hold: ({ holding, ms, replica }) => hold(holding, ms, world, { judge, replica }),
+    plain: ({ as, ms }) => traffic.plain(as, ms),
+    rush: ({ ms }) => traffic.rush(ms),
+    quiet: ({ ms }) => traffic.quiet(ms),
+    storm: ({ ms }) => isales.failBusiness({ status: 401, seconds: ms / 1000 }),
+    forbid({ ms, status, body }) {
+      const forbidden = { forbiddenStatus: status, forbiddenBody: body }
+      forSome(ms, (isOver) =>
+        isales.set(isOver ? { forbiddenPath: null } : { ...forbidden, forbiddenPath: PROBED_PATH }),
+      )
+    },
+    public({ ms }) {
+      until('public', ms)
+      traffic.plain('json', ms)
+      forSome(ms, (isOver) => isales.set({ publicPath: isOver ? null : COMMON_PATH }))
+    },
+    outage({ ms }) {
+      unreached(ms)
+      forSome(ms, (isOver) => world.atIsales(() => (isOver ? isales.up() : isales.down())))
+    },
+    freeze: to(
+      (replica, { ms }) => {
+        away(replica, ms + 1000)
+        until('no-login', ms)
+        until('delayed', ms + 1000)
+        forSome(ms, (isOver) => (isOver ? world.thaw(replica) : world.freeze(replica)))
+      },
+      ['running'],
+    ),
+    kill: to((replica, { ms }) => {
+      away(replica, ms + 1000)
+      forSome(ms, (isOver) => (isOver ? restart(replica) : world.kill(replica)))
+    }),
+    terminate: to(
+      (replica, { ms }) => {
         world.stop(replica)
         const stopping = judge.open(`stopping-${replica.index}`, time())
         const again = (): void => {
@@ -177,35 +213,66 @@ export function createStage<R extends Replica>(
           stopping.to = time()
           if (replica.phase === 'stopped') restart(replica)
         }
-        later(act.ms, again)
-        break
-      }
-      case 'hang-up':
-        if (replica === undefined) break
-        judge.asked(act.replica, time())
+        later(ms, again)
+      },
+      ['running'],
+    ),
+    'hang-up': to(
+      (replica) => {
+        judge.asked(replica.index, time())
         world.hangUp(replica)
-        break
-      case 'store-killed':
-        storeAway(act.ms)
-        if (store?.isUp() !== true) break
-        judge.bookForgotten()
-        store.down()
-        later(act.ms, () => store.up())
-        break
-      case 'store-frozen':
-        storeAway(act.ms)
-        store?.freeze()
-        later(act.ms, () => store?.thaw())
-        break
-      case 'store-emptied':
-        until('store', 5000)
-        judge.bookForgotten()
-        store?.flush()
-        break
-    }
+      },
+      ['starting', 'running', 'stopping', 'stopped'],
+    ),
+    store: ({ how, ms }) => store && storeFaults[how](store, ms),
+    cut({ link, bytes }) {
+      for (const one of faults.links(link)) one.cutAfter = bytes
+      untilCut(link)
+    },
+    stall({ link, ms }) {
+      for (const one of faults.links(link)) one.stalledUntil = time() + ms
+      until('delayed', ms + 1000)
+      if (link === 'store') storeAway(ms)
+      if (link === 'isales') until('no-login', ms)
+      if (link === 'proxy') for (const replica of replicas) away(replica, ms)
+    },
+    unreachable({ link, ms }) {
+      const mode = ms % 2 === 0 ? 'refuse' : 'ignore'
+      forSome(ms, (isOver) => {
+        for (const one of faults.links(link)) one.mode = isOver ? 'open' : mode
+      })
+      if (link === 'isales') unreached(ms)
+      if (link === 'store') storeAway(ms)
+    },
+    jitter({ ms, most }) {
+      until('delayed', ms + 1000)
+      until('no-login', ms)
+      forSome(ms, (isOver) => {
+        for (const link of faults.links('isales'))
+          link.latency = isOver ? ISALES_LATENCY : [ISALES_LATENCY[0], most]
+      })
+    },
+    dns({ ms, silent }) {
+      unreached(ms)
+      forSome(ms, (isOver) => faults.resolve(isOver ? 'address' : silent ? undefined : 'error'))
+    },
+    date: ({ replica, offset }) => faults.shiftDate(replica, offset),
+    disk({ replica, how, ms }) {
+      fullUntil.set(replica, time() + ms)
+      // Of two processes with one STATE_DIR each counts in memory alone.
+      if (store === undefined && replicas.length > 1) judge.attemptsUnrecorded()
+      faults.breakDisk(replica, how, ms)
+    },
   }
+
   return {
-    perform,
+    perform(act: Act): void {
+      if (ENDS_TOKEN.has(nameOf(act))) until('token-ended', lengthOf(act))
+      if (CUTS.has(nameOf(act))) until('cut', 100)
+      if (UNPROVES.has(act.kind)) until('unproven', lengthOf(act))
+      const run = acts[act.kind] as (act: Act) => void
+      run(act)
+    },
     /** Nothing is wrong from now on. Where the program may pause for long, the account gets a new password. */
     calm(): void {
       isales.clear()

@@ -1,12 +1,59 @@
-// What a seed decides: the world, what is done to it, and when. Acts, traffic and network draw from generators of their own,
+// Everything that a seed decides: the world, what is done to it, and when. Acts, traffic and network draw from generators of their own,
 // so that one act less changes nothing else.
 import type { Config } from '../../src/config/index.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
 
 export type LinkName = 'isales' | 'store' | 'proxy'
 
-/** Connections behind one call each, with half a body, or with heads behind a call that is slow. */
-export type Holding = 'idle' | 'half-sent' | 'ahead'
+/**
+ * How a client holds its connections.
+ *
+ * - `idle`: nothing, after one call each.
+ * - `half-sent`: each has half of a body.
+ * - `ahead`: it sends heads behind a call that is slow.
+ * - `not-reading`: each is silent for 7 s, and then asks for a long response and does not read it.
+ */
+export type Holding = 'idle' | 'half-sent' | 'ahead' | 'not-reading'
+
+/** POSTs that the proxy must refuse: for their host, their path, their size. */
+export const REFUSED = ['foreign-host', 'other-path', 'too-large'] as const
+export type Refused = (typeof REFUSED)[number]
+/** The call that a client repeats: a good one, a mistaken one, or one that is not waited for. */
+export type PlainClient = 'json' | Refused | 'impatient'
+
+/** A kind that is listed twice is drawn twice as often. */
+export const CALLS = [
+  ...Array.from({ length: 7 }, () => 'json' as const),
+  ...(['probe', 'probe', 'probe', 'chunked', 'chunked', 'get', 'get'] as const),
+  ...(['large', 'expect', 'unusual', 'garbage'] as const),
+] as const
+
+/** How a call is sent, and where its client hangs up. */
+export interface Manner {
+  readonly kind: (typeof CALLS)[number] | Refused
+  /** Of what makes a body large, or of the response. */
+  readonly bytes: number
+  /** Milliseconds between two parts of the request; 0: it is sent whole. */
+  readonly pause: number
+  /** Undefined: the client stays. `stall`: it stays, and sends no more. */
+  readonly hangUp: 'in-request' | 'stall' | 'waiting' | 'in-response' | 'half' | undefined
+  /** Milliseconds until it hangs up, when it waits. */
+  readonly patience: number
+}
+
+/**
+ * A fault of the shared store. Some of them last.
+ *
+ * - `killed`: it ends, and loses all.
+ * - `frozen`: it is stopped (SIGSTOP).
+ * - `refuses`: it responds with an error.
+ * - `emptied`: it loses all.
+ * - `rolled-back`: it goes back to what it held 5 to 30 s before.
+ * - `spoilt`: it holds rubbish.
+ */
+export type StoreFault = (typeof STORE_FAULTS)[number]
+// oxfmt-ignore
+const STORE_FAULTS = ['killed', 'frozen', 'refuses', 'emptied', 'rolled-back', 'spoilt'] as const
 
 interface OfReplica {
   readonly replica: number
@@ -15,98 +62,88 @@ interface Lasts {
   /** Milliseconds. */
   readonly ms: number
 }
-interface Command {
+
+/** Members of an act, by its kind. */
+interface Inputs {
   /** A command of the simulated iSales. */
-  readonly kind: 'command'
-  readonly command: string
-  readonly input: Readonly<Record<string, unknown>>
-}
-
-/** What only a simulated machine can do. */
-type OnMachine =
-  /** The next connection that carries so many more bytes is cut behind them. */
-  | { readonly kind: 'cut'; readonly link: LinkName; readonly bytes: number }
-  /** Nothing is delivered, or nobody is reached. */
-  | (Lasts & { readonly kind: 'stall' | 'unreachable'; readonly link: LinkName })
-  /** Each delivery to and from iSales takes up to `most`: connections overtake each other. */
-  | (Lasts & { readonly kind: 'jitter'; readonly most: number })
-  /** The name of iSales has no address, or nobody says. */
-  | (Lasts & { readonly kind: 'dns'; readonly silent: boolean })
-  /** The date of a replica is wrong from now on, by so many milliseconds. */
-  | (OfReplica & { readonly kind: 'date'; readonly offset: number })
-  /** The disk of a replica is full, or nothing that it is given is there for good. */
-  | (OfReplica & Lasts & { readonly kind: 'disk-full' | 'disk-stalled' })
-  /** The shared store responds with an error. */
-  | (Lasts & { readonly kind: 'store-refuses' })
-  /** It goes back to what it held 5 to 30 s before, or holds rubbish. */
-  | { readonly kind: 'store-rolled-back' | 'store-spoilt' }
-
-/** One thing that is done to the proxy or to its world. */
-type Deed =
-  | OnMachine
-  | Command
-  /** The password changes, at iSales and in the mounted file; `gap` after the other when it is not 0. */
-  | {
-      readonly kind: 'rotate'
-      readonly first: 'isales' | 'file'
-      readonly gap: number
-      /** The change ends all sessions. */
-      readonly ends: boolean
-    }
+  readonly command: {
+    readonly command: string
+    readonly input: Readonly<Record<string, unknown>>
+  }
+  /**
+   * The password changes, at iSales and in the mounted file; `gap` after the other if it is not 0. `ends`: the change ends
+   * all sessions.
+   */
+  readonly rotate: {
+    readonly first: 'isales' | 'file'
+    readonly gap: number
+    readonly ends: boolean
+  }
   /** The file gets a wrong password. */
-  | (Lasts & { readonly kind: 'wrong-file' })
+  readonly 'wrong-file': Lasts
+  /** A replica is started every second with a wrong password, and killed `ms` after each start. */
+  readonly 'crash-loop': OfReplica & Lasts & { readonly times: number }
   /** iSales rejects every token, however new. */
-  | (Lasts & { readonly kind: 'storm' })
-  /** iSales rejects one path, whatever its token. */
-  | (Lasts & {
-      readonly kind: 'forbid'
-      readonly status: number
-      readonly body: 'json' | 'html' | 'empty'
-    })
-  /** iSales serves most calls without a look at their token, and some of them come each 200 ms. */
-  | (Lasts & { readonly kind: 'public' })
-  /** iSales takes no connection. */
-  | (Lasts & { readonly kind: 'outage' })
+  readonly storm: Lasts
+  /** iSales rejects one path, with any token. */
+  readonly forbid: Lasts & {
+    readonly status: number
+    readonly body: 'json' | 'html' | 'empty'
+  }
+  /** iSales serves most calls without a look at their token; one of them is sent every 200 ms. */
+  readonly public: Lasts
+  /** iSales accepts no connection. */
+  readonly outage: Lasts
   /** A replica is stopped (SIGSTOP); or it ends by SIGKILL or SIGTERM, and starts again after that. */
-  | (OfReplica & Lasts & { readonly kind: 'freeze' | 'kill' | 'terminate' })
-  /** It is started each second with a wrong password, and killed `ms` after each start. */
-  | (OfReplica & Lasts & { readonly kind: 'crash-loop'; readonly times: number })
+  readonly freeze: OfReplica & Lasts
+  readonly kill: OfReplica & Lasts
+  readonly terminate: OfReplica & Lasts
   /** SIGHUP. */
-  | (OfReplica & { readonly kind: 'hang-up' })
-  /** Ten more calls a second, or none. */
-  | (Lasts & { readonly kind: 'rush' | 'quiet' })
+  readonly 'hang-up': OfReplica
+  /** Ten more calls per second, or none. */
+  readonly rush: Lasts
+  readonly quiet: Lasts
+  /** A client of each replica repeats one call. */
+  readonly plain: Lasts & { readonly as: PlainClient }
   /** Another client holds connections. */
-  | (OfReplica & Lasts & { readonly kind: 'hold'; readonly holding: Holding })
-  /** The shared store is killed, or stopped (SIGSTOP). */
-  | (Lasts & { readonly kind: 'store-killed' | 'store-frozen' })
-  /** It loses all. */
-  | { readonly kind: 'store-emptied' }
-
-/** `at` in milliseconds from the start. */
-type At<Kind> = Kind & { readonly at: number }
-export type MachineAct = At<OnMachine>
-export type Act = At<Deed>
-
-const MACHINE_ACTS: ReadonlySet<string> = new Set<OnMachine['kind']>([
-  'cut',
-  'stall',
-  'unreachable',
-  'jitter',
-  'dns',
-  'date',
-  'disk-full',
-  'disk-stalled',
-  'store-refuses',
-  'store-rolled-back',
-  'store-spoilt',
+  readonly hold: OfReplica & Lasts & { readonly holding: Holding }
+  readonly store: Lasts & { readonly how: StoreFault }
+  // The following is done to a simulated machine only.
+  /** The next connection that carries so many more bytes is cut behind them. */
+  readonly cut: { readonly link: LinkName; readonly bytes: number }
+  /** Nothing is delivered, or no program is reached. */
+  readonly stall: Lasts & { readonly link: LinkName }
+  readonly unreachable: Lasts & { readonly link: LinkName }
+  /** Each delivery to and from iSales takes up to `most`: connections overtake each other. */
+  readonly jitter: Lasts & { readonly most: number }
+  /** The name of iSales has no address, or DNS does not answer. */
+  readonly dns: Lasts & { readonly silent: boolean }
+  /** The date of a replica is wrong from now on, by so many milliseconds. */
+  readonly date: OfReplica & { readonly offset: number }
+  /** The disk of a replica is full, or it stands still. */
+  readonly disk: OfReplica & Lasts & { readonly how: 'full' | 'stalled' }
+}
+export type Kind = keyof Inputs
+// oxfmt-ignore
+const ON_MACHINE: ReadonlySet<string> = new Set([
+  'cut', 'stall', 'unreachable', 'jitter', 'dns', 'date', 'disk',
+  'store-refuses', 'store-rolled-back', 'store-spoilt',
 ])
-export const isOfMachine = (act: Act): act is MachineAct => MACHINE_ACTS.has(act.kind)
+export const isOfMachine = (act: Act): boolean => ON_MACHINE.has(nameOf(act))
+
+/** An act without its time. */
+type Deed<One extends Kind = Kind> = { [K in One]: Inputs[K] & { readonly kind: K } }[One]
+/** `at` in milliseconds from the start. */
+export type Act<One extends Kind = Kind> = Deed<One> & { readonly at: number }
 
 /** Milliseconds between two starts in a loop. */
 export const LOOP = 1000
 
-/** That of the command, where it is one. */
-export const nameOf = (act: Act): string => (act.kind === 'command' ? act.command : act.kind)
+/** A command has its own name. */
+export function nameOf(act: Act): string {
+  if (act.kind === 'command') return act.command
+  return act.kind === 'store' ? `store-${act.how}` : act.kind
+}
 
 /** Milliseconds until it is over. */
 export function lengthOf(act: Act): number {
@@ -114,7 +151,7 @@ export function lengthOf(act: Act): number {
   return 'ms' in act ? act.ms : 'gap' in act ? act.gap : 0
 }
 
-/** One line, for a person. */
+/** Formats an act as a line for a person. */
 export function actText(act: Act): string {
   const { at, kind: _kind, ...rest } = act
   const details = 'input' in rest ? rest.input : rest
@@ -128,7 +165,7 @@ type Step = Deed & { readonly after?: number }
 type Draw = Random & { readonly replica: () => number }
 type Make = (draw: Draw) => Step | readonly Step[]
 
-interface Kind {
+interface Drawn {
   readonly make: Make
   /** There must be a shared store. */
   readonly store?: true
@@ -138,13 +175,13 @@ interface Kind {
   readonly secret?: true
 }
 
-const command = (name: string, input: Command['input'] = {}, after = 0): Step => ({
+const command = (name: string, input: Inputs['command']['input'] = {}, after = 0): Step => ({
   kind: 'command',
   command: name,
   input,
   after,
 })
-/** Another program logs in as the same user, and iSales allows one session: what is seen of it here. */
+/** Another program logs in as the same user, and iSales allows one session. */
 const rival = (after = 0) => [command('revoke', {}, after), command('revokeRefresh', {}, after)]
 const OPERATIONS = ['login', 'refresh', 'business', 'business'] as const
 const LINKS = ['isales', 'isales', 'proxy', 'store'] as const
@@ -156,7 +193,7 @@ const cut: Make = (draw) => ({
   bytes: draw.between(0, draw.pick([40, 400, 4000])),
 })
 
-/** What stands here twice is drawn twice as often. */
+/** An entry that is listed twice is drawn twice as often. */
 const ANYWHERE: readonly Make[] = [
   (draw) => command('failLogin', { status: draw.pick([500, 502, 503]), times: draw.between(1, 3) }),
   (draw) => command('failLogin', { status: 429, retryAfter: draw.between(1, 2), times: 1 }),
@@ -246,7 +283,7 @@ const ANYWHERE: readonly Make[] = [
     { kind: 'terminate', replica: draw.replica(), ms: draw.between(0, 4000), after: 50 },
   ],
   (draw) => ({ kind: 'hang-up', replica: draw.replica() }),
-  // An operator asks again and again while no login succeeds.
+  // An operator asks repeatedly while no login succeeds.
   (draw) => {
     const act = { kind: 'hang-up', replica: draw.replica() } as const
     const asks = Array.from({ length: 40 }, (_, nth) => ({ ...act, after: nth * 100 }))
@@ -260,12 +297,13 @@ const ANYWHERE: readonly Make[] = [
     return { kind: 'unreachable', link, ms: draw.between(100, 8000) }
   },
   (draw) => ({ kind: 'dns', ms: draw.between(500, 8000), silent: draw.chance(0.5) }),
-  (draw) => ({ kind: 'disk-full', replica: draw.replica(), ms: draw.between(1000, 20_000) }),
-  (draw) => ({ kind: 'disk-stalled', replica: draw.replica(), ms: draw.between(1000, 20_000) }),
+  ...(['full', 'stalled'] as const).map((how): Make => (draw) => {
+    return { kind: 'disk', how, replica: draw.replica(), ms: draw.between(1000, 20_000) }
+  }),
 ]
 
 const SINGLE: readonly Make[] = [
-  // Our own renewals end the token of calls in flight, which a newer one does not cure.
+  // Our own renewals end the token of calls in flight, which a newer one does not help.
   (draw) => [
     command('set', { singleSession: true, refreshEndsOld: true }),
     command('slow', { operation: 'business', ms: draw.between(200, 600), times: 200 }),
@@ -288,7 +326,7 @@ const SECRET: readonly Make[] = [
     ends: draw.chance(0.5),
   }),
   wrongFile,
-  // An operator asks again and again, with the wrong password in the file.
+  // An operator asks repeatedly, with the wrong password in the file.
   (draw) => [
     { kind: 'wrong-file', ms: draw.between(70_000, 130_000) },
     ...Array.from({ length: 18 }, (_, nth): Step => {
@@ -304,17 +342,12 @@ const SECRET: readonly Make[] = [
   }),
 ]
 
-const STORE: readonly Make[] = [
-  (draw) => ({ kind: 'store-killed', ms: draw.between(500, 8000) }),
-  (draw) => ({ kind: 'store-frozen', ms: draw.between(500, 8000) }),
-  (draw) => ({ kind: 'store-refuses', ms: draw.between(500, 8000) }),
-  () => ({ kind: 'store-emptied' }),
-  () => ({ kind: 'store-rolled-back' }),
-  () => ({ kind: 'store-spoilt' }),
-]
+const STORE = STORE_FAULTS.map((how): Make => (draw) => {
+  return { kind: 'store', how, ms: draw.between(500, 8000) }
+})
 
-const WRONG_FILE: Kind = { make: wrongFile, secret: true }
-const KINDS: readonly Kind[] = [
+const WRONG_FILE: Drawn = { make: wrongFile, secret: true }
+const KINDS: readonly Drawn[] = [
   ...ANYWHERE.map((make) => ({ make })),
   ...SINGLE.map((make) => ({ make, single: true as const })),
   ...SECRET.map((make) => ({ make, secret: true as const })),
@@ -326,7 +359,7 @@ export interface Plan {
   /** Milliseconds until the last act has ended. */
   readonly duration: number
   readonly replicas: number
-  /** They share a token. Those that do not have one `STATE_DIR`. */
+  /** The replicas share a token. If not, they have one `STATE_DIR`. */
   readonly shared: boolean
   readonly singleSession: boolean
   /** Switches of the simulated iSales from the start. */
@@ -334,7 +367,7 @@ export interface Plan {
   /** Settings of the proxy. */
   readonly env: Readonly<Record<string, string>>
   readonly config: Partial<Config>
-  /** Calls a second, all in all. */
+  /** Calls per second, all in all. */
   readonly rate: number
   readonly acts: readonly Act[]
 }
@@ -349,8 +382,9 @@ export function planOf(
   given: { readonly rate?: number | undefined; readonly replicas?: number } = {},
 ): Plan {
   const drawing = (what: string): Random => randomOf(seeded(hashOf(`${seed} ${what}`)))
-  const streams = ['world', 'acts', 'idle', 'others', 'login'] as const
-  const [world, random, idle, others, login] = streams.map(drawing) as [
+  const streams = ['world', 'acts', 'idle', 'others', 'login', 'plain'] as const
+  const [world, random, idle, others, login, plain] = streams.map(drawing) as [
+    Random,
     Random,
     Random,
     Random,
@@ -404,6 +438,7 @@ export function planOf(
     ...actsOf(random, { ...plan, real }),
     ...(real || !others.chance(0.4) ? [] : heldBy(others, plan)),
     ...('TOKEN_IDLE_AFTER' in plan.env ? quietBy(idle, plan) : []),
+    ...plainBy(plain, plan),
   ]
   // A 500 whose body is not whole does not say that the password is wrong.
   const isSpoiled = (act: Act): boolean =>
@@ -442,12 +477,12 @@ function actsOf(random: Random, scene: Scene & { readonly real: boolean }): Act[
   return acts
 }
 
-/** What a client that misbehaves does. */
+/** Draws how a client misbehaves. */
 function heldBy(random: Random, { duration, replicas }: Scene): Act[] {
   const at = random.between(5000, duration)
-  const holding = random.pick(['idle', 'half-sent', 'ahead', 'ahead'] as const)
+  const holding = random.pick(['idle', 'half-sent', 'ahead', 'ahead', 'not-reading'] as const)
   const replica = random.between(0, replicas - 1)
-  const ms = random.between(3000, 5000)
+  const ms = random.between(3000, 5000) + (holding === 'not-reading' ? 12_000 : 0)
   const act = { kind: 'hold', holding, replica, ms, after: 1 } as const
   const slow = command('slow', { operation: 'business', ms: 1500, times: 10 })
   return madeOf(holding === 'ahead' ? [slow, act] : act, at)
@@ -458,5 +493,40 @@ function quietBy(random: Random, { duration }: Scene): Act[] {
   return [1, 2].map(() => {
     const at = random.between(5000, duration)
     return { at, kind: 'quiet', ms: random.between(15_000, 60_000) }
+  })
+}
+
+/** Effects of a wrong setting, on either side, on all calls or on the calls of one client. */
+const PLAIN: readonly Make[] = [
+  (draw) => ({
+    kind: 'plain',
+    as: draw.pick([...REFUSED, 'impatient']),
+    ms: draw.between(8000, 20_000),
+  }),
+  (draw) => {
+    const ms = draw.between(8000, 20_000)
+    const slow = command('slow', { operation: 'business', ms: 1500, seconds: ms / 1000 })
+    return [slow, { kind: 'plain', as: 'impatient', ms }]
+  },
+  (draw) => {
+    const seconds = draw.between(6, 15)
+    const [status, result] = draw.pick([
+      [429, 429],
+      [404, 404],
+      [200, 3],
+    ])
+    return command('failBusiness', { status, body: { result }, executed: false, seconds })
+  },
+  (draw) => {
+    const status = draw.pick([200, 403, 502])
+    return command('html', { operation: 'business', status, seconds: draw.between(6, 15) })
+  },
+]
+
+function plainBy(random: Random, { duration }: Scene): Act[] {
+  const draw = { ...random, replica: () => 0 }
+  return [1, 2].flatMap(() => {
+    const at = random.between(5000, duration)
+    return random.chance(0.5) ? madeOf(random.pick(PLAIN)(draw), at) : []
   })
 }

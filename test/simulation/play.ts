@@ -6,6 +6,7 @@ import type { Judge } from './judge.ts'
 import { createStage, LONG } from './perform.ts'
 import { actText, lengthOf, type Plan } from './plan.ts'
 import type { Replica, World } from './stage.ts'
+import type { StatusPage } from './truth.ts'
 
 /** Until the condition holds, at most to that instant. */
 export interface Wait {
@@ -14,11 +15,11 @@ export interface Wait {
 }
 type Playing<T = void> = Generator<Wait, T, void>
 
-/** Until nobody is waited for, nor a client that sends no more. */
+/** Until no call is waited for, nor a client that sends no more. */
 const IDLE = 20_000
 /** The time to drain, and more. */
 const DRAIN = 15_000
-/** What is closed is gone soon. */
+/** A connection that is closed is gone soon. */
 const END = 100
 /** Gauges that are 0 without a call. */
 const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$)(\S+)$/gm
@@ -27,9 +28,9 @@ const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$
 const NEVER_RIGHT = /-(?:loop|wrong-\d)$/
 
 /**
- * What iSales saw, in the judge's words.
+ * Reports a request as iSales saw it.
  *
- * `password`: that of a login.
+ * `password`: of a login.
  */
 export function judgeRequest(
   judge: Judge,
@@ -40,13 +41,13 @@ export function judgeRequest(
   const from = to - durationMs
   if (path === LOGIN_PATH && note.startsWith('token granted')) judge.rightLogin(password)
   const isWrong = note.startsWith('wrong password')
-  // Whoever is killed before iSales responds has tried, too.
+  // A process that is killed before iSales responds has also tried.
   const isUnheard = path === LOGIN_PATH && status === 0 && note === '' && NEVER_RIGHT.test(password)
   const isUnanswered = /fault (?:reset|hang)/.test(note)
   if (isWrong || isUnheard) judge.wrongLogin(password, from, to, isUnanswered ? 0 : status)
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
     const credentials = path === LOGIN_PATH ? password : undefined
-    // What is granted with another fault does not arrive.
+    // A token that is granted with another fault does not arrive.
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
     const refused = credentials !== undefined && (isWrong || [401, 403, 500].includes(status))
     const isNeeded = !isWrong || Number(switches['refreshLifetime']) < LONG
@@ -72,6 +73,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   if (Number(plan.switches['tokenLifetime']) < 30) judge.open('short-lives', 0)
   const begin = (replica: R): void => {
     const span = judge.open(`replica-${replica.index}`, time())
+    judge.began(replica.index)
     world.start(replica)
     const check = (): void => {
       if (replica.phase === 'starting') later(10, check)
@@ -89,6 +91,16 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
       stage.perform(act)
     })
   }
+  let watched = true
+  /** Looks at the page of each replica every second. */
+  const watch = (): void => {
+    if (!watched) return
+    later(1000, watch)
+    for (const { index, phase } of replicas)
+      if (judge.look(index, time()) && phase === 'running')
+        readPage(world, index, (page) => judge.shows(index, page))
+  }
+  later(1000, watch)
   const end = Math.max(plan.duration, ...plan.acts.map((act) => act.at + lengthOf(act)))
   yield rest(end + 100 - time())
 
@@ -105,6 +117,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   traffic.calm()
   yield rest(waits.calm)
   traffic.stop()
+  watched = false
   yield* judgeServed()
   traffic.close()
   // Only the state is waited for: that tokens are renewed without a call, the calm has shown.
@@ -141,12 +154,6 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   judge.finish()
 }
 
-interface StatusPage {
-  readonly state?: string
-  readonly reason?: string
-  readonly findings?: readonly { readonly finding: string; readonly state: string }[]
-}
-
 /** Healthy, or in nothing else but that the last refreshes failed: no token has been due since. */
 function isSound({ findings = [] }: StatusPage): boolean {
   const isFine = ({ finding, state }: (typeof findings)[number]): boolean =>
@@ -155,23 +162,44 @@ function isSound({ findings = [] }: StatusPage): boolean {
 }
 
 function* statusOf(world: Pick<World, 'ports' | 'machine'>, replica: number): Playing<StatusPage> {
-  const text = yield* get(world, replica, '/status.json')
-  return JSON.parse(text || '{}') as StatusPage
+  return pageOf(yield* get(world, replica, '/status.json'))
+}
+
+const pageOf = (text: string): StatusPage => JSON.parse(text || '{}') as StatusPage
+
+function readPage(
+  world: Pick<World, 'ports'>,
+  replica: number,
+  onPage: (page: StatusPage) => void,
+): void {
+  request(world, replica, '/status.json', (text) => {
+    if (text !== '') onPage(pageOf(text))
+  })
 }
 
 /** A page of a replica's admin listener; '' when it does not respond. */
 function* get(
-  { ports, machine }: Pick<World, 'ports' | 'machine'>,
+  world: Pick<World, 'ports' | 'machine'>,
   replica: number,
   path: string,
 ): Playing<string> {
+  let received: string | undefined
+  request(world, replica, path, (text) => (received = text))
+  yield { until: () => received !== undefined, end: world.machine.time() + 5000 }
+  return received ?? ''
+}
+
+/** Calls back with the body, or with '' when the connection has ended without one. */
+function request(
+  { ports }: Pick<World, 'ports'>,
+  replica: number,
+  path: string,
+  onBody: (body: string) => void,
+): void {
   let received = ''
-  let closed = false
   const socket = connect({ host: '127.0.0.1', port: ports.admin(replica) })
   socket.on('data', (bytes: Buffer) => (received += bytes.toString('latin1')))
   socket.on('error', () => undefined)
-  socket.on('close', () => (closed = true))
+  socket.on('close', () => onBody(received.split('\r\n\r\n').slice(1).join('\r\n\r\n')))
   socket.write(`GET ${path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n`)
-  yield { until: () => closed, end: machine.time() + 5000 }
-  return received.slice(received.indexOf('\r\n\r\n') + 4)
 }

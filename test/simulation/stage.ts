@@ -1,7 +1,8 @@
-// What a plan is played in.
+// The world that a plan is played in, as an interface.
 import type { Simulator } from '../../simulator/index.ts'
-import type { Judge, Span } from './judge.ts'
-import type { MachineAct } from './plan.ts'
+import type { Link } from './network.ts'
+import type { LinkName } from './plan.ts'
+import type { Store as SimulatedStore } from './store.ts'
 
 /** Time, and on whose behalf something is done. */
 export interface Machine {
@@ -12,19 +13,33 @@ export interface Machine {
 
 /** In every password, so that one of them is found wherever it must not be. */
 export const PASSWORD_MARK = 'SECRETpassword'
+/** Least and most milliseconds to and from iSales. */
+export const ISALES_LATENCY = [1, 8] as const
 export const FIRST_PASSWORD = `${PASSWORD_MARK}-1`
 
-/** One process of the proxy, from its start to its end. */
+/** A process of the proxy, from its start to its end. */
 export interface Replica {
   readonly index: number
   phase: 'starting' | 'running' | 'stopping' | 'stopped'
 }
 
-/** What a plan is played in: simulated, or of real processes and sockets. */
+/** The shared store, a process of its own. */
+export interface Store {
+  /** Ends it with its connections; it loses its contents. */
+  down(): void
+  up(): void
+  isUp(): boolean
+  /** SIGSTOP, SIGCONT. */
+  freeze(): void
+  thaw(): void
+  flush(): void
+}
+
+/** A world: simulated, or of real processes and sockets. */
 export interface World<R extends Replica = Replica> {
-  /** That of nobody in particular. */
+  /** Acts on behalf of no program. */
   readonly machine: Machine
-  /** That of the clients. */
+  /** Acts on behalf of the clients. */
   readonly clients: Machine
   readonly note: (line: string) => void
   /** Milliseconds. */
@@ -44,18 +59,7 @@ export interface World<R extends Replica = Replica> {
   readonly isales: Simulator
   /** Does it as iSales. */
   readonly atIsales: (act: () => Promise<unknown>) => void
-  readonly store:
-    | {
-        /** It ends with its connections, and loses what it held. */
-        down(): void
-        up(): void
-        isUp(): boolean
-        /** SIGSTOP, SIGCONT. */
-        freeze(): void
-        thaw(): void
-        flush(): void
-      }
-    | undefined
+  readonly store: Store | undefined
   readonly replicas: readonly R[]
   /** Writes the mounted file. */
   readonly setPassword: (password: string) => void
@@ -66,21 +70,21 @@ export interface World<R extends Replica = Replica> {
   readonly hangUp: (replica: R) => void
   readonly freeze: (replica: R) => void
   readonly thaw: (replica: R) => void
-  /** Does what only a simulated machine can. */
-  readonly disturb: (act: MachineAct, excuse: Excuse) => void
+  readonly faults: Faults
   /** Nothing is wrong with the machine from now on. */
   readonly mend: () => void
-  /** What a replica has left of itself that it should not have: `idle`, at its `end`, or `long` after that. */
+  /** Everything that a replica should not have left of itself: `idle`, at its `end`, or `long` after that. */
   readonly left: (replica: R, when: 'idle' | 'end' | 'long') => readonly string[]
   readonly searchSecrets: (text: string, where: string) => void
 }
 
-/** Tells the judge for how long, from now, in milliseconds. */
-export interface Excuse {
-  readonly judge: Judge
-  readonly until: (kind: string, ms: number) => Span
-  /** iSales cannot be reached. */
-  readonly unreached: (ms: number) => void
-  /** The shared store cannot be used. */
-  readonly storeAway: (ms: number) => void
+/** Faults that only a simulated machine has; a real one is never asked for them. */
+export interface Faults {
+  readonly links: (name: LinkName) => readonly Link[]
+  /** Resolves the name of iSales so; undefined: never. */
+  readonly resolve: (found: 'address' | 'error' | undefined) => void
+  /** Moves the date of a replica by so many milliseconds. */
+  readonly shiftDate: (replica: number, offset: number) => void
+  readonly breakDisk: (replica: number, how: 'full' | 'stalled', ms: number) => void
+  readonly store?: Pick<SimulatedStore, 'fail' | 'rollBack' | 'spoil'> | undefined
 }

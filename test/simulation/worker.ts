@@ -19,9 +19,9 @@ export interface Result extends Outcome {
 
 const task = JSON.parse(process.argv[2] ?? '{}') as Task
 const print = (line: string): void => void writeSync(1, `${line}\n`)
-// What libraries compile in the background is there before time stops: a wait for it would be for ever.
+// Code that libraries compile in the background is there before time stops: a wait for it would never end.
 await new Promise((resolve) => real.setTimeout(resolve, 300))
-// What the program imports when it needs it would be read from the disk on real time.
+// Modules that the program imports when it needs them would be read from the disk on real time.
 for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(name)
 await import('../../src/token/book-file.ts')
 real.setImmediate(() => {
@@ -35,6 +35,6 @@ real.setImmediate(() => {
     print(`RESULT ${JSON.stringify(result)}`)
     if (task.untilFinding === true && result.findings.length > 0) break
   }
-  // An error that a program threw in a microtask leaves Node with a stack that it would not go on with.
+  // An error that a program threw in a microtask leaves Node with a stack that it would not continue with.
   process.exit(0)
 })

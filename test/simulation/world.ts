@@ -29,12 +29,12 @@ import {
   type Owner,
 } from './patches.ts'
 import { createJudge, type Counts, type Finding, type Judge } from './judge.ts'
-import type { LinkName, MachineAct, Plan } from './plan.ts'
+import type { LinkName, Plan } from './plan.ts'
 import { judgeRequest, play } from './play.ts'
 import {
   FIRST_PASSWORD,
+  ISALES_LATENCY,
   PASSWORD_MARK,
-  type Excuse,
   type Machine,
   type Replica,
   type World,
@@ -44,8 +44,6 @@ import { openStore, type Store } from './store.ts'
 const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
 /** Where it exists, files are in memory: a disk is waited for at each rename. */
 const MEMORY = '/dev/shm'
-/** Milliseconds to and from iSales. */
-const LATENCY = [1, 8] as const
 const USER = 'obs'
 /** The most bytes of a login with its head. */
 const LOGIN = 1000
@@ -65,7 +63,7 @@ const DEADLINE = 2800 + 400
 interface RunOptions {
   /** Called with each line of the trace. */
   readonly trace?: ((line: string) => void) | undefined
-  /** It ends with the first finding. */
+  /** The run ends with the first finding. */
   readonly untilFinding?: boolean | undefined
 }
 
@@ -77,7 +75,7 @@ export function runPlan(plan: Plan, { trace, untilFinding = false }: RunOptions)
     apart: plan.replicas > 1 && !plan.shared,
     onFinding(finding) {
       findings.push(finding)
-      trace?.(`FINDING ${finding.judgement}: ${finding.text} at ${finding.at / 1000}`)
+      trace?.(`FINDING ${finding.judgment}: ${finding.text} at ${finding.at / 1000}`)
     },
   })
   const simulated = openWorld(plan, judge, trace)
@@ -102,7 +100,7 @@ interface Process extends Replica {
 }
 
 function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
-  const onFinding = (judgement: number, text: string): void => judge.find(judgement, time(), text)
+  const onFinding = (judgment: number, text: string): void => judge.find(judgment, time(), text)
   const hash = createHash('sha1')
   const note = (line: string): void => {
     hash.update(line)
@@ -151,7 +149,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
       schedule(() => void act().then(resolve, reject), 0, 'io', who)
     })
 
-  linkTo(PORTS.isales).latency = LATENCY
+  linkTo(PORTS.isales).latency = ISALES_LATENCY
   const isalesOwner = createOwner('isales')
   let started: Simulator | undefined
   void begin(isalesOwner, () =>
@@ -172,7 +170,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
         const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
         if (index === -1) return
         const callId = rawHeaders[index + 1] ?? ''
-        // It is in the body, or in the query, too.
+        // The id is also in the body, or in the query.
         if (id !== callId) onFinding(2, `${callId} was executed with another body`)
         judge.executed(callId, time())
       },
@@ -253,79 +251,8 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
   }
   later(5000, keep)
 
-  const proxyPorts = replicas.map(({ index }) => PORTS.proxy + index)
-  const portsOf = (link: LinkName): number[] => (link === 'proxy' ? proxyPorts : [PORTS[link]])
-
-  function disturb(act: MachineAct, { judge, until, unreached, storeAway }: Excuse): void {
-    const replica = 'replica' in act ? replicas[act.replica] : undefined
-    switch (act.kind) {
-      case 'cut':
-        for (const port of portsOf(act.link)) linkTo(port).cutAfter = act.bytes
-        untilCut(act.link, judge)
-        break
-      case 'stall':
-        for (const port of portsOf(act.link)) linkTo(port).stalledUntil = time() + act.ms
-        until('delayed', act.ms + 1000)
-        if (act.link === 'store') storeAway(act.ms)
-        if (act.link === 'isales') until('no-login', act.ms)
-        if (act.link === 'proxy')
-          for (const { index } of replicas) until(`replica-${index}`, act.ms)
-        break
-      case 'unreachable':
-        for (const port of portsOf(act.link)) {
-          linkTo(port).mode = act.ms % 2 === 0 ? 'refuse' : 'ignore'
-          later(act.ms, () => (linkTo(port).mode = 'open'))
-        }
-        if (act.link === 'isales') unreached(act.ms)
-        if (act.link === 'store') storeAway(act.ms)
-        break
-      case 'jitter':
-        linkTo(PORTS.isales).latency = [LATENCY[0], act.most]
-        until('delayed', act.ms + 1000)
-        until('no-login', act.ms)
-        later(act.ms, () => (linkTo(PORTS.isales).latency = LATENCY))
-        break
-      case 'dns':
-        resolver.found = act.silent ? undefined : 'error'
-        unreached(act.ms)
-        later(act.ms, () => (resolver.found = 'address'))
-        break
-      case 'date':
-        if (replica !== undefined) replica.owner.dateOffset += act.offset
-        break
-      case 'disk-full':
-        fullDisks.add(stateDir(act.replica))
-        later(act.ms, () => fullDisks.delete(stateDir(act.replica)))
-        break
-      case 'disk-stalled':
-        stalledDisks.set(stateDir(act.replica), time() + act.ms)
-        break
-      case 'store-refuses':
-        storeAway(act.ms)
-        store?.fail(act.ms % 2 === 0 ? 'LOADING the data' : 'OOM no memory')
-        later(act.ms, () => store?.fail(undefined))
-        break
-      case 'store-rolled-back':
-      case 'store-spoilt':
-        until('store', 5000)
-        judge.bookForgotten()
-        if (act.kind === 'store-spoilt') store?.spoil()
-        else store?.rollBack()
-        break
-    }
-  }
-
-  /** Of a store, what a replica was writing is lost, and its lease lasts on. */
-  function untilCut(link: LinkName, judge: Judge): void {
-    const isStore = link === 'store'
-    const span = judge.open(isStore ? 'store' : 'cut', time())
-    const look = (): void => {
-      const isWaiting = portsOf(link).some((port) => linkTo(port).cutAfter !== undefined)
-      if (isWaiting) later(100, look)
-      else span.to = time() + (isStore ? 5000 : 1000)
-    }
-    look()
-  }
+  const portsOf = (link: LinkName): number[] =>
+    link === 'proxy' ? replicas.map(({ index }) => PORTS.proxy + index) : [PORTS[link]]
 
   const world: World<Process> = {
     machine,
@@ -372,11 +299,25 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
       thaw(own)
     },
 
-    disturb,
+    faults: {
+      links: (name) => portsOf(name).map(linkTo),
+      resolve: (found) => void (resolver.found = found),
+      shiftDate(index, offset) {
+        const own = replicas[index]?.owner
+        if (own !== undefined) own.dateOffset += offset
+      },
+      breakDisk(index, how, ms) {
+        const disk = stateDir(index)
+        if (how === 'stalled') stalledDisks.set(disk, time() + ms)
+        else fullDisks.add(disk)
+        if (how === 'full') later(ms, () => fullDisks.delete(disk))
+      },
+      store,
+    },
 
     mend() {
-      for (const port of [PORTS.isales, PORTS.store, ...proxyPorts])
-        Object.assign(linkTo(port), { mode: 'open', cutAfter: undefined, stalledUntil: 0 })
+      for (const link of (['isales', 'store', 'proxy'] as const).flatMap(world.faults.links))
+        Object.assign(link, { mode: 'open', cutAfter: undefined, stalledUntil: 0 })
       resolver.found = 'address'
       for (const replica of replicas) replica.owner.dateOffset = 0
     },
@@ -399,10 +340,10 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
   }
 }
 
-/** One line of the trace. */
+/** Formats a line of the trace. */
 const lineOf = (event: string): string => `${(time() / 1000).toFixed(4).padStart(9)} ${event}`
 
-/** What a person reads of a message. */
+/** Returns the part of a message that a person reads. */
 function headOf(bytes: Buffer): string {
   const [first = ''] = bytes.toString('latin1').split('\r\n', 1)
   return /^[\x20-\x7e]{1,120}$/.test(first) ? `| ${first}` : ''
