@@ -43,7 +43,16 @@ describe('each alert', () => {
       const fires = own.map(({ exp_alerts: alerts }) => alerts.length > 0)
       expect(new Set(fires)).toEqual(new Set([true, false]))
       expect(labels['severity']).toMatch(/^(critical|warning)$/)
-      expect(annotations['summary']).toBeTruthy()
+      for (const name of ['summary', 'description']) {
+        const [english = '', chinese = ''] = [name, `${name}_zh`].map((each) => annotations[each])
+        expect([english, chinese].map((text) => /\p{Script=Han}/u.test(text))).toEqual([
+          false,
+          true,
+        ])
+        // The same value, in the same unit.
+        const values = (text: string) => text.match(/\$value[^}]*/g) ?? []
+        expect(values(chinese)).toEqual(values(english))
+      }
       expect(annotations['runbook_url']).toBe(page + alert.toLowerCase())
       expect(headings).toContain(alert)
     },
