@@ -7,12 +7,12 @@ const LAYERS = [
   ['main.ts'],
   ['cli/'],
   ['server.ts'],
-  ['observers.ts'],
+  ['telemetry.ts'],
   ['obs/', 'admin/', 'proxy/', 'listener/', 'sharing/'],
   ['token/'],
   ['upstream/'],
   ['log/'],
-  ['outcomes.ts'],
+  ['request-summary.ts'],
   ['problem.ts'],
   ['config/'],
   ['words/'],
@@ -33,7 +33,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** Files that only decide: no I/O, no clock, no random number. */
-const PURE = ['causes', 'admin/judge', 'admin/calls', 'words/explain', 'words/words', 'token/protocol', 'token/lifecycle', 'token/evidence', 'token/book', 'token/token', 'sharing/cell', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['causes', 'request-summary', 'admin/diagnosis', 'admin/accounting', 'words/explain', 'words/words', 'token/protocol', 'token/lifecycle', 'token/evidence', 'token/book', 'token/token', 'sharing/cell', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 for (const file of PURE) if (!existsSync(`src/${file}.ts`)) throw new Error(`There is no src/${file}.ts`)
 
 /** Folders with an entry; other folders must not import past it. */

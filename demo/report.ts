@@ -36,9 +36,7 @@ const DURATIONS_KEPT = 50_000
 const PROBLEMS: ReadonlySet<LogEventName> = new Set<LogEventName>([
   'access',
   'unexpected',
-  'login-failed',
-  'renewal-failed',
-  'login-rejected',
+  'finding-began',
 ])
 
 /** True when every call succeeded, none was lost or executed twice, and no token got out. */
@@ -131,12 +129,12 @@ export function createReport({ screen, now, rejected }: ReportOptions): Report {
 
   return {
     onLog(event, fields = {}) {
-      if (event === 'logged-in' || event === 'renewed' || event === 'recovered') onGranted(fields)
+      if (event === 'logged-in' || event === 'renewed') onGranted(fields)
       // An operator used the control port: the demo prints its own revocations before.
       if (event === 'token-rejected' && revoked === undefined)
         onRevoked('iSales rejected the token', rejected() - 1)
       if (PROBLEMS.has(event))
-        line('red', '✘', 'proxy', [event, fields['code'] ?? fields['reason']].join(' '))
+        line('red', '✘', 'proxy', [event, fields['cause'] ?? fields['code']].join(' '))
     },
     onTicket(operation, lifetime) {
       tickets[operation] += 1

@@ -13,8 +13,8 @@ export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login'
 const CAUSES = {
   dns: ['name-unknown', 'dns-down'],
   connect: [
-    'connection-refused', 'no-route', 'connect-timeout', 'connection-closed', 'egress-login',
-    'egress-refused',
+    'connection-refused', 'no-route', 'no-descriptors', 'no-ports', 'connect-timeout',
+    'connection-closed', 'egress-login', 'egress-refused',
   ],
   tls: [
     'untrusted', 'expired', 'not-yet-valid', 'other-name', 'no-tls', 'plain-http',
@@ -100,6 +100,8 @@ const BY_CODE: Readonly<Record<string, CauseCode>> = inverted<CauseCode, string>
   'dns-down': ['EAI_AGAIN'],
   'connection-refused': ['ECONNREFUSED'],
   'no-route': ['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'EACCES', 'EPERM'],
+  'no-descriptors': ['EMFILE', 'ENFILE'],
+  'no-ports': ['EADDRNOTAVAIL'],
   'connect-timeout': ['ETIMEDOUT'],
   'egress-login': [CODES.proxyAuth],
   'egress-refused': [CODES.proxyRefused],
@@ -279,7 +281,7 @@ export function codeOfStore(reason: StoreFailureReason) {
   return `store-${reason}` as const
 }
 
-/** Reasons for a client's failed TLS handshake: label values of `client_handshake_failures_total`. */
+/** Reasons for a client's failed TLS handshake. */
 // oxfmt-ignore
 export const HANDSHAKE_FAILURES = [
   'plain-http', 'no-certificate', 'unknown-ca', 'bad-certificate', 'other-name', 'not-trusted',
@@ -314,11 +316,11 @@ export function codeOf(error: unknown): string {
 }
 
 /**
- * Errors that the proxy itself responds with: `code` of a problem response, label of `request_errors_total`. `sent` is
- * whether iSales may have executed the request. Titles are in English only, because programs search for them.
+ * Errors that the proxy itself responds with: `code` of a problem response. `sent` is whether iSales may have executed the
+ * request. Titles are in English only, because programs search for them.
  */
 export const PROBLEMS = {
-  'no-token': { status: 503, sent: 'no', title: 'Cannot log in to iSales' },
+  'no-token': { status: 503, sent: 'no', title: 'No token arrived in time' },
   overloaded: { status: 503, sent: 'no', title: 'Too many requests in flight' },
   'shutting-down': { status: 503, sent: 'no', title: 'The proxy is shutting down' },
   'out-of-time': { status: 503, sent: 'no', title: 'No time was left to send the request' },
@@ -346,10 +348,7 @@ export const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 
-/**
- * Reasons for refusing a request before forwarding it: label of `requests_refused_total`, each with its code and the
- * response's `detail`, which is in English only.
- */
+/** Reasons for refusing a request before forwarding it, with the code and the English `detail` of the response. */
 // oxfmt-ignore
 const REFUSED = {
   'http-version': ['bad-request', 'Only HTTP/1.0 and HTTP/1.1 are supported'],
@@ -357,8 +356,9 @@ const REFUSED = {
   'content-length': ['bad-request', 'Content-Length is repeated, not a number, or next to a Transfer-Encoding'],
   'transfer-encoding': ['bad-request', 'Transfer-Encoding is repeated, empty, next to a Content-Length, or in an HTTP/1.0 request'],
   target: ['bad-request', 'The request target is malformed'],
-  tls: ['bad-request', 'The client sent TLS to a plain HTTP port: use http, or set LISTEN_TLS_CERT_FILE'],
+  'tls-to-http': ['bad-request', 'The client sent TLS to a plain HTTP port: use http, or set LISTEN_TLS_CERT_FILE'],
   parser: ['bad-request', 'The HTTP parser rejected the request: a line, header, length, coding or chunk is malformed, or the method is unknown'],
+  'half-sent': ['bad-request', 'The client left before all of the request arrived'],
   method: ['method-not-allowed', 'CONNECT and TRACE are not forwarded'],
   coding: ['not-implemented', 'The only supported transfer coding is chunked'],
   expectation: ['expectation-failed', 'The only supported expectation is 100-continue'],
@@ -388,23 +388,32 @@ type NotAllowed = {
   [Each in Refusal]: (typeof REFUSED)[Each][0] extends 'not-allowed' ? Each : never
 }[Refusal]
 
-/** Returns the code that explains a refusal. Each reason of `not-allowed` has its own remedy. */
-export function codeOfRefusal(refusal: Refusal): NotAllowed | ProblemCode {
+/** Refusals with a remedy of their own, besides those that are not allowed. */
+const EXPLAINED_REFUSALS = ['tls-to-http', 'other-host', 'pipelined', 'half-sent'] as const
+type ExplainedRefusal = NotAllowed | (typeof EXPLAINED_REFUSALS)[number]
+
+/** Returns the code that explains a refusal: its own, or the code of its problem. */
+export function codeOfRefusal(refusal: Refusal): ExplainedRefusal | ProblemCode {
   const [code] = REFUSALS[refusal]
-  return code === 'not-allowed' ? (refusal as NotAllowed) : code
+  const hasOwn = code === 'not-allowed' || EXPLAINED_REFUSALS.some((each) => each === refusal)
+  return hasOwn ? (refusal as ExplainedRefusal) : code
 }
 
 /** Returns the code that explains a failed handshake. */
 export function codeOfHandshake(failure: HandshakeFailure) {
   if (failure === 'other-name') return 'client-name' as const
-  return failure === 'timeout' || failure === 'closed' ? ('request-timeout' as const) : failure
+  if (failure === 'closed') return 'half-sent' as const
+  return failure === 'timeout' ? ('request-timeout' as const) : failure
 }
 
 /** Codes outside of the sets above. */
 // oxfmt-ignore
 const OTHERS = {
   /** Results of calls that reached iSales, or a gateway in front of it. */
-  call: ['call-refused', 'call-declined', 'call-forbidden', 'page-relayed', 'token-rejected'],
+  call: [
+    'call-refused', 'call-declined', 'call-result', 'call-throttled', 'call-forbidden',
+    'page-relayed', 'token-rejected', 'gave-up',
+  ],
   login: ['obs-login', 'logins-paused'],
   /** Errors and warnings about settings. */
   setting: [
@@ -433,13 +442,14 @@ const OTHERS = {
   ],
   /** Headlines of the status page: states, and alerts by name. */
   headline: [
-    'healthy', 'idle', 'logging-in', 'draining', 'client-mistakes',
+    'healthy', 'no-calls-yet', 'idle', 'logging-in', 'draining', 'certificate-expired',
     'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
     'IsalesProxyAuthenticationFailing', 'IsalesProxyAccountRejected',
     'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',
     'IsalesProxyErrorRatio', 'IsalesProxyLatency', 'IsalesProxyReloadFailed',
     'IsalesProxyClockWrong', 'IsalesProxyLifetimeDoubtful', 'IsalesProxyStateUnusable',
     'IsalesProxyClientLoginsRefused', 'IsalesProxyClientHandshakesRefused',
+    'IsalesProxyCertificateExpiresSoon',
   ],
 } as const
 type Others = typeof OTHERS

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { openAdmin, openRecords } from './admin/index.ts'
+import { openAdmin, openTelemetry } from './admin/index.ts'
 import { delay, SECOND, systemClock, type Clock } from './clock.ts'
 import { watchFiles, type Config, type Environment } from './config/index.ts'
 import {
@@ -8,11 +8,11 @@ import {
   ownHosts,
   type ListenerLimits,
 } from './listener/index.ts'
-import type { Log } from './log/index.ts'
-import { createObservers } from './observers.ts'
+import { createNews, type Log } from './log/index.ts'
 import { openLocalLogin } from './obs/index.ts'
 import { openProxy } from './proxy/index.ts'
 import { openShare } from './sharing/index.ts'
+import { createObservers } from './telemetry.ts'
 import {
   createIsalesClient,
   createTokenSource,
@@ -91,13 +91,17 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Counters, memory and log.
   const places = placesOf(config)
   const { statuses: rejectedStatuses } = config.isalesRejected
-  const records = openRecords({ clock, places, rejectedStatuses })
-  const { metrics, record } = records
-  const observers = createObservers(config, { metrics, record, log, clock })
-  const logToken = tokenLog(log, places)
+  const news = createNews(() => clock.now())
+  const telemetry = openTelemetry({ clock, places, rejectedStatuses })
+  const { metrics, activity } = telemetry
+  const observers = createObservers(config, { ...telemetry, log, news })
+  const logToken = tokenLog(log, news, places)
+  let look = (): void => undefined
   const observeToken = (event: TokenEvent): void => {
-    records.onTokenEvent(event)
+    telemetry.onTokenEvent(event)
     logToken(event)
+    // A failure that ends within a second has its line, too.
+    if (event.type === 'granted' || event.type === 'failed') look()
     options.onTokenEvent?.(event)
   }
 
@@ -129,7 +133,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   })
 
   // CTI-OBS: its login, its calls, and the listener.
-  const login = openLocalLogin(config, { clock, wallClock, ...observers.obsLogin })
+  const { requestEnded } = observers
+  const login = openLocalLogin(config, { clock, wallClock, onEnd: requestEnded })
   const proxy = openProxy({
     ...login,
     config,
@@ -137,11 +142,11 @@ export async function startApp(options: AppOptions): Promise<App> {
     tokens,
     upstream,
     clock,
-    onEnd: observers.requestEnded,
+    onEnd: requestEnded,
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
   const listener = createListener({
-    ...observers.of('proxy'),
+    ...observers.ofProxyListener,
     setting: 'LISTEN',
     address: config.listen,
     tls: config.listenTlsCertFile === undefined ? undefined : tls.listenTls,
@@ -179,11 +184,12 @@ export async function startApp(options: AppOptions): Promise<App> {
       wallClock,
       utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
       log,
+      news,
     },
-    records,
+    telemetry,
   )
   const adminListener = createListener({
-    ...observers.of('admin'),
+    ...observers.ofAdminListener,
     setting: 'ADMIN_LISTEN',
     address: config.adminListen,
     limits: ADMIN_LIMITS,
@@ -202,7 +208,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   share?.start(tokens.adopt)
   tokens.start()
   running.listening = true
-  const endFindingsLog = admin.log()
+  const findings = admin.watch()
+  look = findings.look
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
 
@@ -235,7 +242,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       wallClock,
       onTrouble(why) {
-        record.onStateTrouble(why)
+        activity.onStorageError(why)
         if (why !== undefined) metrics.count('state_failures_total')
       },
       onExposed() {
@@ -274,13 +281,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
     async stop(by) {
       running.draining = true
-      endFindingsLog()
+      findings.end()
       log('draining', { by, inFlight: running.inFlight })
       listener.drain()
       await delay(clock, config.drainDelay)
       files.close()
       await close(config.drainTimeout, ADMIN_GRACE)
-      observers.end()
       log('stopped', { by, inFlight: running.inFlight })
     },
   }

@@ -6,10 +6,10 @@ import { hostIn } from '../config/index.ts'
 import type { RequestOrigin } from '../hono.ts'
 import { LANGUAGES, lineOf, sectionOf, WORDS, type Language } from '../words/index.ts'
 import { serveDocument } from './documents.tsx'
-import { unreadiness } from './judge.ts'
+import { unreadiness } from './diagnosis.ts'
 import type { Metrics } from './metrics.ts'
 import { REFRESH, renderPage } from './page.tsx'
-import type { Recorder } from './record.ts'
+import type { ActivityRecorder } from './activity.ts'
 import type { AdminSources } from './sources.ts'
 import { isLocal, readStatus } from './status-json.ts'
 import { renderText } from './status-view.ts'
@@ -18,7 +18,7 @@ import { PAGE_POLICY } from './style.ts'
 interface AppOptions {
   readonly sources: AdminSources
   readonly metrics: Metrics
-  readonly record: Recorder
+  readonly activity: ActivityRecorder
 }
 
 /** What every response forbids the browser; the status page adds its own style sheet. */
@@ -33,7 +33,7 @@ const HEADERS = {
 } as const
 
 /** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
-export function createAdminApp({ sources, metrics, record }: AppOptions) {
+export function createAdminApp({ sources, metrics, activity }: AppOptions) {
   const { running, hosts } = sources
   const app = new Hono<{ Bindings: RequestOrigin }>()
 
@@ -91,7 +91,7 @@ export function createAdminApp({ sources, metrics, record }: AppOptions) {
   const read = (context: Context<{ Bindings: RequestOrigin }>) => {
     const language = languageOf(context)
     const local = isLocal(context.env.address)
-    return [readStatus(sources, record, { language, local }), WORDS[language]] as const
+    return [readStatus(sources, activity, { language, local }), WORDS[language]] as const
   }
   for (const path of ['/', '/status.json', '/status.txt']) app.use(path, byOwnName)
   app.get('/status.json', (context) => context.json(read(context)[0]))

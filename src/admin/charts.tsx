@@ -66,28 +66,35 @@ export function LifeLine({ status, view: { words, time, duration } }: Props) {
 
 const TOP = 2
 const BASE = 90
-const OUTCOMES = ['succeeded', 'refused', 'failed'] as const
+const PARTS = ['answered', 'rejected', 'refused', 'abandoned', 'failed'] as const
+type Minute = Status['requests']['lastHour'][number]
+
+/** Of a minute. What iSales declined or was slow with, it has answered. */
+function countOf(minute: Minute, part: (typeof PARTS)[number]): number {
+  return minute[part] + (part === 'answered' ? minute.declined + minute.slow : 0)
+}
 
 /** A bar for each minute of the last hour. */
 export function CallStrip({ status, view: { words } }: Props) {
   const { page, labelled } = words
   const { lastHour } = status.requests
   const number = (count: number): string => count.toLocaleString('en-US')
-  const counted = (countOf: (outcome: (typeof OUTCOMES)[number]) => number): string =>
-    OUTCOMES.map((each) => labelled(page[each], number(countOf(each)))).join(words.between)
-  const label = counted((outcome) => lastHour.reduce((sum, one) => sum + one[outcome], 0))
-  const most = Math.max(1, ...lastHour.map((one) => one.succeeded + one.refused + one.failed))
-  const bars = lastHour.map((counts, index) => {
+  const counted = (count: (part: (typeof PARTS)[number]) => number): string =>
+    PARTS.map((each) => labelled(page[each], number(count(each)))).join(words.between)
+  const label = counted((part) => lastHour.reduce((sum, one) => sum + countOf(one, part), 0))
+  const totals = lastHour.map((one) => PARTS.reduce((sum, part) => sum + countOf(one, part), 0))
+  const most = Math.max(...totals)
+  const bars = lastHour.map((minute, index) => {
     let base = BASE
     return (
       <g>
-        <title>{counted((outcome) => counts[outcome])}</title>
-        {OUTCOMES.filter((outcome) => counts[outcome] > 0).map((outcome) => {
+        <title>{counted((part) => countOf(minute, part))}</title>
+        {PARTS.filter((part) => countOf(minute, part) > 0).map((part) => {
           // One failed call of thousands is seen.
-          const height = Math.max(3, Math.round((counts[outcome] * (BASE - TOP)) / most))
+          const height = Math.max(3, Math.round((countOf(minute, part) * (BASE - TOP)) / most))
           base -= height
           const x = percent((index + 0.1) / 60)
-          return <rect class={outcome} x={x} y={base} width={percent(0.8 / 60)} height={height} />
+          return <rect class={part} x={x} y={base} width={percent(0.8 / 60)} height={height} />
         })}
       </g>
     )
@@ -100,20 +107,22 @@ export function CallStrip({ status, view: { words } }: Props) {
         <text x="0" y={BASE + 17}>
           {page.hourAgo}
         </text>
-        <text x="50%" y={BASE + 17} text-anchor="middle">
-          {labelled(page.most, number(most))}
-        </text>
+        {most > 0 && (
+          <text x="50%" y={BASE + 17} text-anchor="middle">
+            {labelled(page.most, number(most))}
+          </text>
+        )}
         <text x="100%" y={BASE + 17} text-anchor="end">
           {page.now}
         </text>
       </svg>
       <ul class="legend">
-        {OUTCOMES.map((outcome) => (
+        {PARTS.map((part) => (
           <li>
             <svg aria-hidden="true">
-              <rect class={outcome} x="1" y="1" width="10" height="10" rx="2" />
+              <rect class={part} x="1" y="1" width="10" height="10" rx="2" />
             </svg>
-            {page[outcome]}
+            {page[part]}
           </li>
         ))}
       </ul>

@@ -1,68 +1,96 @@
-import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
-import type { Log } from '../log/index.ts'
+import { SECOND, secondsOf, type Timer } from '../clock.ts'
 import { en, factsLine, sectionOf } from '../words/index.ts'
-import { STATES, type Finding, type FindingName } from './judge.ts'
+import { STATES, type Finding, type State } from './diagnosis.ts'
+import type { AdminSources } from './sources.ts'
 
-const LEVELS = { bad: 'error', warning: 'warn', quiet: 'info', good: 'info' } as const
-
-/**
- * The log says what the page says: looks each second, and writes a line when a finding begins or ends, or has a state or a
- * cause that it did not have before. One that it had before is written once a minute: timeouts and resets may take turns all
- * night. Findings of one name, such as two files that cannot be read, are distinguished by their order.
- *
- * @returns what ends the looks.
- */
-export function logFindings(clock: Clock, log: Log, read: () => readonly Finding[]): () => void {
-  const open = new Map<string, Open>()
-  let next: Timer | undefined
-  const look = (): void => {
-    const now = clock.now()
-    const found = new Map<string, Finding>()
-    for (const each of read()) {
-      let key: string = each.finding
-      while (found.has(key)) key += '+'
-      found.set(key, each)
-    }
-    for (const [key, { finding, since }] of open) {
-      if (found.has(key)) continue
-      open.delete(key)
-      log('finding-ended', { finding, durationSeconds: Math.round((now - since) / SECOND) })
-    }
-    for (const [key, each] of found) {
-      const { finding, state, code, why } = each
-      const of = open.get(key) ?? { finding, since: now, said: new Map(), last: '' }
-      open.set(key, of)
-      const what = [state, code, why?.code, fileOf(each)].join(' ')
-      if (of.last === what || now - (of.said.get(what) ?? -Infinity) < MINUTE) continue
-      of.said.set(what, now)
-      of.last = what
-      const section = sectionOf('en', why?.code ?? code).at
-      const detail = lineOfFinding(each)
-      const fields = { finding, state, code, cause: why?.code, section, detail }
-      log('finding-began', fields, LEVELS[STATES[state]])
-    }
-    next = clock.setTimer(look, SECOND)
-  }
-  look()
-  return () => next?.cancel()
-}
+const LEVELS = { bad: 'error', warning: 'warn' } as const
+/** Milliseconds in which some lost calls become most of the calls, if all calls are lost. */
+const SETTLES = 3 * SECOND
 
 interface Open {
-  readonly finding: FindingName
+  readonly first: Finding
   readonly since: number
-  /** When each state and cause was last written. */
-  readonly said: Map<string, number>
-  last: string
+  /** State and cause of the last line that was written. Empty: none was. */
+  written: string
+  /** Of the calls that were lost at the last look. */
+  share: number
 }
 
-function fileOf({ facts }: Finding): unknown {
-  return facts.find(([name]) => name === 'setting')?.[1]
+interface WatchOptions extends Pick<AdminSources, 'clock' | 'log' | 'news'> {
+  readonly onState: (state: State) => void
 }
 
-/** Headline, cause, cure, and the facts of both. */
-function lineOfFinding({ code, facts, why }: Finding): string {
-  const headline = sectionOf('en', code)
-  const cause = why && sectionOf('en', why.code)
-  const all = factsLine(en, [...(why?.facts ?? []), ...facts])
-  return en.sentences(headline.title, cause?.title ?? '', cause?.todo || headline.todo, all)
+/**
+ * The log says what the page says: one line when a finding begins, and one when it ends, with its title and remedy as the
+ * message. Looks every second and when asked to. Another state or cause is another line; `news` keeps causes that take turns
+ * all night, and a finding that ends and begins within a minute, from writing a line each time. What is over, or is not a
+ * state, has ended. Findings of one name, such as two files that cannot be read, are distinguished by their order.
+ */
+export function watchFindings(
+  { clock, log, news, onState }: WatchOptions,
+  read: () => readonly [Finding, ...Finding[]],
+) {
+  const open = new Map<string, Open>()
+  /** With a line that the next one may repeat. */
+  const said = new Set<string>()
+  let next: Timer | undefined
+
+  const begin = (key: string, each: Finding): void => {
+    const { finding, state, code, cause, facts } = each
+    const now = clock.now()
+    const of = open.get(key) ?? { first: each, since: now, written: '', share: 0 }
+    open.set(key, of)
+    const [, file = ''] = facts.find(([name]) => name === 'setting') ?? []
+    const contentOf = (as: State): string => `${as} ${cause?.code} ${JSON.stringify(file)}`
+    const share = lostShare(each)
+    const worsens = state === 'degraded' && share > of.share && now - of.since < SETTLES
+    of.share = share
+    if (of.written === contentOf(state) || worsens) return
+    said.add(key)
+    if (news(key, contentOf(state)) === 0) return
+    of.written = contentOf(state)
+    // An outage that ends is `degraded` for some seconds, which needs no line.
+    if (state === 'failing') news(key, contentOf('degraded'))
+    const headline = sectionOf('en', code)
+    const section = cause && sectionOf('en', cause.code)
+    const { at } = section ?? headline
+    const detail = factsLine(en, [...(cause?.facts ?? []), ...facts])
+    const fields = { finding, state, code, cause: cause?.code, section: at, detail }
+    const remedy = section?.todo || headline.todo
+    const message = en.sentences(headline.title, section?.title ?? '', remedy)
+    log('finding-began', fields, LEVELS[STATES[state] as keyof typeof LEVELS], message)
+  }
+
+  const look = (): void => {
+    const all = read()
+    onState(all[0].state)
+    const present = new Map<string, Finding>()
+    for (const each of all) {
+      let key = `finding ${each.finding}`
+      while (present.has(key)) key += '+'
+      if (STATES[each.state] in LEVELS) present.set(key, each)
+    }
+    for (const [key, { first, since, written }] of open) {
+      if (present.get(key)?.isOver === false) continue
+      open.delete(key)
+      const durationSeconds = Math.round(secondsOf(clock.now() - since))
+      const message = `${sectionOf('en', first.code).title}; ended after ${durationSeconds} s`
+      const fields = { finding: first.finding, durationSeconds }
+      if (written !== '') log('finding-ended', fields, 'info', message)
+    }
+    for (const key of said) if (!present.has(key) && said.delete(key)) news.over(key)
+    for (const [key, each] of present) if (!each.isOver) begin(key, each)
+  }
+
+  const lookAndWait = (): void => {
+    look()
+    next = clock.setTimer(lookAndWait, SECOND)
+  }
+  lookAndWait()
+  return { look, end: () => next?.cancel() }
+}
+
+function lostShare({ facts }: Finding): number {
+  const value = facts.find(([name]) => name === 'lostCalls')?.[1]
+  return typeof value === 'object' && 'part' in value ? value.part / value.of : 0
 }

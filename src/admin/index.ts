@@ -1,48 +1,54 @@
-// What operators, probes and Prometheus read. It remembers what happens to the token and to calls, judges it once, and shows
-// it as metrics, as a page, as text and as JSON, and in the log. Nothing can be changed through it.
+// What operators, probes and Prometheus read. It counts requests by their class, remembers what happens to the token, judges
+// both once, and shows that as metrics, as a page, as text and as JSON, and in the log. Nothing can be changed through it.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { serveHono } from '../hono.ts'
+import type { RequestSummary, RequestClass } from '../request-summary.ts'
 import type { TokenEvent } from '../token/index.ts'
+import { recordActivity } from './activity.ts'
 import { createAdminApp } from './admin-app.ts'
-import { logFindings } from './findings-log.ts'
-import { findingsOf } from './judge.ts'
+import { diagnose } from './diagnosis.ts'
+import { watchFindings } from './findings-log.ts'
 import { createMetrics } from './metrics.ts'
-import { createRecord } from './record.ts'
 import type { AdminSources, RecordOptions } from './sources.ts'
-import { seen } from './status-json.ts'
+import { diagnosisInput } from './status-json.ts'
 
-export type Records = ReturnType<typeof openRecords>
+export type Telemetry = ReturnType<typeof openTelemetry>
 
 /** Counts and remembers what happens. The process counts as started now. */
-export function openRecords(options: RecordOptions) {
-  const record = createRecord(options)
-  const metrics = createMetrics(options)
+export function openTelemetry(options: RecordOptions) {
+  const activity = recordActivity(options)
+  const metrics = createMetrics(options, activity.totals)
   return {
     options,
     metrics,
-    record,
+    activity,
+    requestEnded(summary: RequestSummary, of: RequestClass): void {
+      metrics.requestEnded(summary)
+      activity.requestEnded(summary, of)
+    },
     onTokenEvent(event: TokenEvent): void {
       metrics.onTokenEvent(event)
-      record.onTokenEvent(event)
+      activity.onTokenEvent(event)
     },
   }
 }
 
-/** Judges and serves what the records hold and what the sources say now. */
+/** Judges and serves what the telemetry holds and what the sources say now. */
 export function openAdmin(
   given: Omit<AdminSources, keyof RecordOptions>,
-  { options, metrics, record }: Records,
+  { options, metrics, activity }: Telemetry,
 ) {
   const sources = { ...options, ...given }
-  const findings = () => findingsOf(seen(sources, record))
+  const findings = () => diagnose(diagnosisInput(sources, activity))
   metrics.addGauges(sources, findings)
-  const app = createAdminApp({ sources, metrics, record })
+  const app = createAdminApp({ sources, metrics, activity })
   const serve = serveHono(app)
   return {
     app,
     findings,
-    /** Writes what the page says to the log, from now on. @returns what ends it. */
-    log: () => logFindings(sources.clock, sources.log, findings),
+    /** Writes what the page says to the log, from now on. */
+    watch: () =>
+      watchFindings({ ...sources, onState: (state) => activity.onState(state) }, findings),
     serve(request: IncomingMessage, response: ServerResponse): void {
       const { headers, httpVersion, url = '' } = request
       const target = url.replace(/^https?:\/\/[^/]*/i, '')

@@ -1,6 +1,5 @@
 import {
   Counter,
-  Gauge,
   Histogram,
   Registry,
   collectDefaultMetrics,
@@ -8,32 +7,20 @@ import {
 } from 'prom-client'
 import {
   CONNECT_FAILURES,
-  HANDSHAKE_FAILURES,
-  PROBLEM_CODES,
-  REFUSAL_REASONS,
   STORE_FAILURES,
   type AuthFailureReason,
   type ConnectFailure,
-  type ProblemCode,
-  type Refusal,
 } from '../causes.ts'
-import {
-  OBS_LOGIN_OUTCOMES,
-  OBS_REFRESH_OUTCOMES,
-  REPLAY_OUTCOMES,
-  type EndedRequest,
-} from '../outcomes.ts'
+import { REPLAY_OUTCOMES, REQUEST_CLASSES, type RequestSummary } from '../request-summary.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
 import { pagesOf } from '../words/index.ts'
-import { FINDING_NAMES, isAuthenticated, STATES, type Finding } from './judge.ts'
+import { FINDING_NAMES, isAuthenticated, STATES, type Finding } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
 const PREFIX = 'isales_proxy_'
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
 const OUTCOMES = ['success', 'failure'] as const
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
-const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 /** Seconds. CTI-OBS gives up after 3 s, so the buckets before it are narrow. */
 const REQUEST_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
@@ -65,14 +52,8 @@ const counters = (rejectedStatuses: readonly string[]) =>
       labelSets({ operation: OPERATIONS, reason: [reason], status }),
     ),
     auth_lifetime_assumed_total: NO_LABELS,
-    client_handshake_failures_total: labelSets({ reason: HANDSHAKE_FAILURES }),
     credential_reloads_total: labelSets({ outcome: OUTCOMES }),
-    obs_logins_total: labelSets({ outcome: OBS_LOGIN_OUTCOMES }),
-    obs_refreshes_total: labelSets({ outcome: OBS_REFRESH_OUTCOMES }),
     replays_total: labelSets({ outcome: REPLAY_OUTCOMES }),
-    request_errors_total: labelSets({ code: PROBLEM_CODES }),
-    requests_refused_total: labelSets({ reason: REFUSAL_REASONS }),
-    requests_total: labelSets({ method: METHODS, status_class: STATUS_CLASSES }),
     session_conflicts_total: NO_LABELS,
     session_store_failures_total: labelSets({ reason: STORE_FAILURES }),
     session_store_operations_total: labelSets({ operation: STORE_OPERATIONS, outcome: OUTCOMES }),
@@ -101,8 +82,15 @@ function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(v
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** Counts what happens, and shows it to Prometheus. */
-export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
+/**
+ * Counts what happens, and shows it to Prometheus.
+ *
+ * @param requests of each class since the start, by its place in `REQUEST_CLASSES`.
+ */
+export function createMetrics(
+  options: Pick<AdminSources, 'rejectedStatuses'>,
+  requests: readonly number[],
+) {
   const registry = new Registry()
   const rejectedStatuses = options.rejectedStatuses.map(String)
   const byName = createCounters(registry, rejectedStatuses)
@@ -119,10 +107,11 @@ export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
   const observeUpstream = requestHistogram(registry, 'upstream_duration_seconds')
   const count = <Name extends CounterName>(name: Name, ...[labels]: Labels<Name>): void =>
     byName.get(name)?.inc(labels ?? {})
-  const refused = (code: ProblemCode | undefined, refusal: Refusal | undefined): void => {
-    if (code !== undefined) count('request_errors_total', { code })
-    if (refusal !== undefined) count('requests_refused_total', { reason: refusal })
-  }
+  addMetric(registry, 'requests_total', 'counter', () =>
+    REQUEST_CLASSES.map(({ outcome, cause, index }) => {
+      return { labels: { outcome, cause }, value: requests[index] ?? 0 }
+    }),
+  )
 
   return {
     count,
@@ -152,17 +141,14 @@ export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
       else if (event.type === 'adopted') count('tokens_adopted_total')
     },
 
-    requestEnded(request: Omit<EndedRequest, 'target' | 'requestId'>): void {
-      const { method, status, code, refusal, durationMs, upstreamMs } = request
-      const known = METHODS.find((each) => each === method) ?? 'other'
-      count('requests_total', { method: known, status_class: statusClass(status) })
+    /** How long a forwarded request took. */
+    requestEnded({
+      durationMs,
+      upstreamMs,
+    }: Pick<RequestSummary, 'durationMs' | 'upstreamMs'>): void {
       if (durationMs !== undefined) observeRequest(durationMs / 1000)
       if (upstreamMs !== undefined) observeUpstream(upstreamMs / 1000)
-      refused(code, refusal)
     },
-
-    /** The listener responded with an error by itself, or closed a connection because there are too many. */
-    refused,
 
     /** A connection to iSales was opened, or could not be. */
     upstreamConnected(outcome: 'opened' | ConnectFailure): void {
@@ -182,12 +168,6 @@ export function createMetrics(options: Pick<AdminSources, 'rejectedStatuses'>) {
     render: async () => `${await registry.metrics()}\n${await processRegistry.metrics()}`,
     contentType: registry.contentType,
   }
-}
-
-/** 0, the client left, is of the class 4xx; a status that HTTP does not know of 5xx. */
-function statusClass(status: number): (typeof STATUS_CLASSES)[number] {
-  if (status === 0) return '4xx'
-  return STATUS_CLASSES[Math.trunc(status / 100) - 1] ?? '5xx'
 }
 
 const ROW = /^\| `isales_proxy_(\w+)` \|[^|]*\|[^|]*\| ([^|]*) \|/gm
@@ -213,30 +193,41 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
   return new Map<string, Counter>(made)
 }
 
+interface Sample {
+  readonly labels: Readonly<Record<string, string | number>>
+  readonly value: number
+  /** Default: the metric's. */
+  readonly metricName?: string
+}
+
+/** A metric that the registry reads by `get`, as it reads its own. */
+function addMetric(registry: Registry, of: string, type: string, read: () => readonly Sample[]) {
+  const [name, help] = [`${PREFIX}${of}`, helpOf(of)]
+  const get = () => ({ name, help, type, aggregator: 'sum', values: read() })
+  registry.registerMetric({ name, get } as unknown as Counter)
+}
+
 /**
- * A histogram without labels, which the registry reads by `get` as it reads its own. Each request is counted in a plain array:
- * prom-client's histogram makes closures for each value, and two of them take a tenth of a request's CPU.
+ * A histogram without labels. Each request is counted in a plain array: prom-client's histogram makes closures for each value,
+ * and two of them take a tenth of a request's CPU.
  *
  * @returns observes seconds.
  */
 function requestHistogram(registry: Registry, of: string) {
-  const [name, help] = [`${PREFIX}${of}`, helpOf(of)]
   /** One for each bucket, not cumulative; the last has no bound. */
   const counts = [...REQUEST_BUCKETS, Infinity].map(() => 0)
   let sum = 0
-  const valueOf = (part: string, value: number, labels: { le?: number | string } = {}) => {
-    return { metricName: `${name}_${part}`, labels, value }
+  const sample = (part: string, value: number, labels: Sample['labels'] = {}): Sample => {
+    return { metricName: `${PREFIX}${of}_${part}`, labels, value }
   }
-  const get = () => {
+  addMetric(registry, of, 'histogram', () => {
     let total = 0
     const values = counts.map((count, index) => {
       total += count
-      return valueOf('bucket', total, { le: REQUEST_BUCKETS[index] ?? '+Inf' })
+      return sample('bucket', total, { le: REQUEST_BUCKETS[index] ?? '+Inf' })
     })
-    values.push(valueOf('sum', sum), valueOf('count', total))
-    return { name, help, type: 'histogram', aggregator: 'sum', values }
-  }
-  registry.registerMetric({ name, get } as unknown as Histogram)
+    return [...values, sample('sum', sum), sample('count', total)]
+  })
   return (seconds: number): void => {
     let bucket = 0
     while (seconds > (REQUEST_BUCKETS[bucket] ?? Infinity)) bucket += 1
@@ -257,25 +248,22 @@ function createGauges(
   findings: () => readonly [Finding, ...Finding[]],
 ): void {
   const { token, sharing, running, clock } = sources
-  const registers = [registry]
   /** @param read gives a number, or one for each value of the label. */
   const gauge = (name: string, read: () => number | Readonly<Record<string, number>>, label = '') =>
-    new Gauge({
-      name: `${PREFIX}${name}`,
-      help: helpOf(name),
-      labelNames: label === '' ? [] : [label],
-      registers,
-      collect() {
-        const numbers = read()
-        if (typeof numbers === 'number') return this.set(numbers)
-        for (const [value, number] of Object.entries(numbers)) this.set({ [label]: value }, number)
-      },
+    addMetric(registry, name, 'gauge', () => {
+      const numbers = read()
+      if (typeof numbers === 'number') return [{ labels: {}, value: numbers }]
+      return Object.entries(numbers).map(([each, value]) => ({ labels: { [label]: each }, value }))
     })
-  const stateGauge = (name: string, states: readonly string[], read: () => string) =>
+  /** 1 for each value of the label that is said, else 0. */
+  const flags = (name: string, all: readonly string[], say: () => unknown[], label = 'state') =>
     gauge(
       name,
-      () => ({ ...Object.fromEntries(states.map((each) => [each, 0])), [read()]: 1 }),
-      'state',
+      () => {
+        const said = say()
+        return Object.fromEntries(all.map((each) => [each, Number(said.includes(each))]))
+      },
+      label,
     )
   /** Seconds since 1970; 0 for what is not there or not known. */
   const date = (instant = Infinity): number => {
@@ -294,17 +282,10 @@ function createGauges(
   gauge('token_waiters', () => token().waiters)
   gauge('requests_in_flight', () => running.inFlight)
   gauge('upstream_connections', sources.upstreamConnections)
-  stateGauge('state', Object.keys(STATES), () => findings()[0].state)
-  gauge(
-    'finding',
-    () => {
-      const said = new Set<string>(findings().map(({ finding }) => finding))
-      return Object.fromEntries(FINDING_NAMES.map((name) => [name, Number(said.has(name))]))
-    },
-    'finding',
-  )
-  stateGauge('auth_backoff_state', BACKOFFS, () => token().backoff)
-  stateGauge('session_sharing_state', ['off', 'shared', 'alone'], () => sharing()?.state ?? 'off')
+  flags('state', Object.keys(STATES), () => [findings()[0].state])
+  flags('finding', FINDING_NAMES, () => findings().map(({ finding }) => finding), 'finding')
+  flags('auth_backoff_state', BACKOFFS, () => [token().backoff])
+  flags('session_sharing_state', ['off', 'shared', 'alone'], () => [sharing()?.state ?? 'off'])
   gauge(
     'certificate_expiry_timestamp_seconds',
     () => {
@@ -316,15 +297,9 @@ function createGauges(
   const always = (instance: string) => () => ({ [instance]: 1 })
   gauge('info', always(sources.instance), 'instance_name')
   gauge('build_info', always(sources.version), 'version')
-  const dropped = new Counter({
-    name: `${PREFIX}log_lines_dropped_total`,
-    help: helpOf('log_lines_dropped_total'),
-    registers,
-    collect() {
-      dropped.reset()
-      dropped.inc(sources.logLinesDropped())
-    },
-  })
+  addMetric(registry, 'log_lines_dropped_total', 'counter', () => [
+    { labels: {}, value: sources.logLinesDropped() },
+  ])
 }
 
 // Of the process, once: a timer samples the lag of the event loop, and cannot be stopped. At the default of 10 ms it alone

@@ -2,7 +2,7 @@ import type { Child } from 'hono/jsx'
 import { html, raw } from 'hono/html'
 import type { Words } from '../words/index.ts'
 import { CallStrip, LifeLine } from './charts.tsx'
-import { STATES } from './judge.ts'
+import { STATES } from './diagnosis.ts'
 import type { Status } from './status-json.ts'
 import { viewOf, type View } from './status-view.ts'
 import { STYLE } from './style.ts'
@@ -50,11 +50,16 @@ export function renderPage(status: Status, words: Words, refreshing: boolean) {
           <CallStrip status={status} view={view} />
         </Card>
         <div class="cards">
-          {view.groups.map(({ title, rows }) => (
+          {view.groups.map(({ title, rows, tones }) => (
             <Card title={title}>
-              <Facts rows={rows} />
+              <Facts rows={rows} tones={tones} />
             </Card>
           ))}
+          {view.changes.length > 0 && (
+            <Card title={page.changes}>
+              <Facts rows={view.changes} />
+            </Card>
+          )}
         </div>
         {view.failedCalls.length > 0 && (
           <Card title={page.failedCalls}>
@@ -73,6 +78,10 @@ export function renderPage(status: Status, words: Words, refreshing: boolean) {
   )
 }
 
+/** A link of a chain. */
+const ICON =
+  "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' stroke='%231d7a4d' stroke-width='2.4'><rect x='1.5' y='5' width='8' height='6' rx='3'/><rect x='6.5' y='5' width='8' height='6' rx='3'/></svg>"
+
 /** What every page of this port is: its one style sheet, and nothing that is loaded. */
 export function renderDocument(language: Words['language'], title: string, body: Child) {
   const page = (
@@ -82,6 +91,7 @@ export function renderDocument(language: Words['language'], title: string, body:
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <title>{title}</title>
+        <link rel="icon" href={ICON} />
         <style>{raw(STYLE)}</style>
       </head>
       <body>{body}</body>
@@ -129,13 +139,19 @@ function Card({ title, children }: { title: string; children: Child }) {
   )
 }
 
-function Facts({ rows }: { rows: readonly (readonly [name: string, text: string])[] }) {
+interface FactsProps {
+  readonly rows: readonly (readonly [name: string, text: string])[]
+  /** Of each row. Default: none. */
+  readonly tones?: readonly string[]
+}
+
+function Facts({ rows, tones }: FactsProps) {
   return (
     <dl class="facts">
-      {rows.map(([name, text]) => (
+      {rows.map(([name, text], index) => (
         <>
           <dt>{name}</dt>
-          <dd>{text}</dd>
+          <dd class={tones?.[index]}>{text}</dd>
         </>
       ))}
     </dl>

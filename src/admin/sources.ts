@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Log } from '../log/index.ts'
+import type { Log, News } from '../log/index.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import type { Places } from '../words/index.ts'
@@ -16,6 +16,7 @@ export interface RecordOptions {
 /** What metrics, probes and the status page read of the rest of the program. */
 export interface AdminSources extends RecordOptions {
   readonly log: Log
+  readonly news: News
   readonly token: () => TokenSnapshot
   /** Undefined: not configured. */
   readonly sharing: () => SharingSnapshot | undefined

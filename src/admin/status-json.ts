@@ -8,22 +8,24 @@ import {
   type FactName,
   type Language,
 } from '../words/index.ts'
-import { findingsOf, isAuthenticated, type Finding, type Seen } from './judge.ts'
-import type { Recorder } from './record.ts'
+import { CALLS, totalOf, type CallOutcome } from './accounting.ts'
+import type { ActivityRecorder } from './activity.ts'
+import { diagnose, isAuthenticated, type DiagnosisInput, type Finding } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
 /** The body of `/status.json`; page, text and the command `status` show it. */
 export type Status = ReturnType<typeof readStatus>
 
-/** What is seen when somebody looks. */
-export function seen(sources: AdminSources, record: Recorder): Seen {
+/** What is judged when somebody looks. */
+export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder): DiagnosisInput {
   return {
-    ...record.view(),
+    ...activity.view(),
     draining: sources.running.draining,
     places: sources.places,
     wallNow: sources.wallClock(),
     token: sources.token(),
     sharing: sources.sharing(),
+    certificates: sources.certificates(),
   }
 }
 
@@ -31,7 +33,7 @@ export function seen(sources: AdminSources, record: Recorder): Seen {
 // oxfmt-ignore
 const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
   'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'userFile',
-  'passwordFile', 'file', 'paths',
+  'passwordFile', 'file', 'path', 'host',
 ])
 
 /** True for a peer on this machine. IPv4 may be mapped into IPv6. */
@@ -47,30 +49,31 @@ export function isLocal(address = ''): boolean {
  */
 export function readStatus(
   sources: AdminSources,
-  record: Recorder,
+  activity: ActivityRecorder,
   { language, local }: { readonly language: Language; readonly local: boolean },
 ) {
-  const now = seen(sources, record)
-  const { token: snapshot, wallNow, sharing, calls } = now
+  const now = diagnosisInput(sources, activity)
+  const { token: snapshot, wallNow, sharing, calls, certificates } = now
   const { token, lastFailure, nextRequestAt = Infinity } = snapshot
-  const { minute } = calls
   const date = (instant: number): string => dateOf(wallNow + instant - snapshot.now)
   const optionalDate = (instant = Infinity): string | null =>
     Number.isFinite(instant) ? date(instant) : null
   const words = WORDS[language]
-  const shown = ({ finding, state, code, facts, why }: Finding) => {
+  const shown = ({ finding, state, code, facts, cause, isOver }: Finding) => {
     const headline = sectionOf(language, code)
-    const cause = why && sectionOf(language, why.code)
-    const all = [...(why?.facts ?? []), ...facts]
-    const remedy = cause?.todo || headline.todo
+    const explanation = cause && sectionOf(language, cause.code)
+    const all = [...(cause?.facts ?? []), ...facts]
+    const remedy = isOver ? '' : explanation?.todo || headline.todo
     return {
       finding,
       state,
       code,
       /** The cause, a code of its own; null: `code` says it all. */
-      cause: why?.code ?? null,
+      cause: cause?.code ?? null,
       title: headline.title,
-      reason: words.sentences(cause?.title ?? '', cause?.means ?? '', headline.means),
+      reason: words.sentences(explanation?.title ?? '', explanation?.means ?? '', headline.means),
+      /** It is over; a fact says since when. */
+      isOver,
       /** What to do; empty: nothing. */
       remedy,
       /** What to do in detail, on the admin port. */
@@ -78,9 +81,9 @@ export function readStatus(
       facts: (local ? all : all.filter(([name]) => !PRIVATE.has(name))) as readonly Fact[],
     }
   }
-  const [headline, ...others] = findingsOf(now)
+  const [headline, ...others] = diagnose(now)
   const first = shown(headline)
-  const { listener, client, ca } = sources.certificates()
+  const { listener, client, ca } = certificates
 
   return {
     ...first,
@@ -98,7 +101,7 @@ export function readStatus(
     time: dateOf(wallNow),
     /** Minutes by which the local time of the machine is ahead of UTC. */
     utcOffset: sources.utcOffset(),
-    upSeconds: secondsOf(snapshot.now - record.startedAt),
+    upSeconds: secondsOf(snapshot.now - activity.startedAt),
     authenticated: isAuthenticated(snapshot),
     /** How long requests would go on working if every login failed from now. */
     outageBudgetSeconds: secondsOf(snapshot.outageBudget),
@@ -156,20 +159,25 @@ export function readStatus(
     requests: {
       inFlight: sources.running.inFlight,
       waitingForToken: snapshot.waiters,
-      /** Calls of the last 60 s; what the client did wrong, or gave up, is not among them. */
-      lastMinute: { total: minute.succeeded + minute.refused + minute.failed, ...minute },
-      lastFailedAt: optionalDate(calls.lastFailedAt),
-      /** By minute, the newest last. */
-      lastHour: record.hour().map(({ at, succeeded, refused, failed }) => {
-        return { at: date(at), succeeded, refused, failed }
+      /** Requests of the last 60 s by `outcome`, as in the metric; `calls` are those of CTI-OBS. */
+      lastMinute: { calls: totalOf(calls.minute), ...calls.minute },
+      lastAnsweredAt: optionalDate(calls.answeredAt),
+      /** Calls by minute and outcome, the newest last. */
+      lastHour: activity.hour().map(({ at, counts }) => {
+        const byOutcome = CALLS.map((each) => [each, counts[each]])
+        const calls = Object.fromEntries(byOutcome) as Record<CallOutcome, number>
+        return Object.assign(calls, { at: date(at) })
       }),
-      /** The last ten that did not succeed, those that are alike as one, the newest first. */
+      /** The last ten that iSales did not answer, those that are alike as one, the newest first. */
       lastFailed: now.failedCalls.map((call) => {
-        const { count, method, path, status, code = null, requestId } = call
-        const at = date(call.at)
-        return { count, at, method, path: local ? path : null, status, code, requestId }
+        const { count, method, status, of, requestId } = call
+        const { outcome, cause } = of
+        const path = local ? call.path : null
+        return { count, at: date(call.at), method, path, status, outcome, cause, requestId }
       }),
     },
+    /** The last changes of the state, the newest first. */
+    changes: activity.changes().map(({ at, state }) => ({ at: date(at), state })),
     /** When each certificate ends; null: none is configured, or it cannot be read. */
     certificates: {
       listener: listener === undefined ? null : dateOf(listener),

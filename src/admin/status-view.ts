@@ -10,6 +10,7 @@ import {
   type Value,
   type Words,
 } from '../words/index.ts'
+import { endsSoon } from './diagnosis.ts'
 import type { Status } from './status-json.ts'
 
 /** A status in words: what the page and the text show. It has one instant and one zone. */
@@ -35,16 +36,28 @@ export function viewOf(status: Status, words: Words) {
       links: linksOf(finding, words),
       rows: rows(facts),
     })),
-    groups: groupsOf(status, words).map(([title, facts]) => ({ title, rows: rows(facts) })),
-    failedCalls: status.requests.lastFailed.map(({ method, path, code, ...call }) => [
+    groups: groupsOf(status, words).map(([title, facts]) => ({
+      title,
+      rows: rows(facts),
+      tones: facts.map(([, value]) => toneOf(title === page.certificates, value, reading.now)),
+    })),
+    changes: status.changes.map(({ at, state }) => [time(at), state] as const),
+    failedCalls: status.requests.lastFailed.map(({ method, path, cause, ...call }) => [
       time(call.at),
       path === null ? method : `${method} ${path}`,
-      String(call.status),
-      code ?? '',
+      call.status === 0 ? '–' : String(call.status),
+      cause,
       String(call.count),
       call.requestId,
     ]),
   }
+}
+
+/** Of a row: a certificate that has ended, or ends soon. */
+function toneOf(isCertificate: boolean, value: Value, now: number): '' | 'bad' | 'warning' {
+  if (!isCertificate || typeof value !== 'object' || !('at' in value)) return ''
+  const end = Date.parse(value.at)
+  return end <= now ? 'bad' : endsSoon(end, now) ? 'warning' : ''
 }
 
 /** Codes to look up, with their places on the admin port: the headline, and its cause. */
@@ -60,6 +73,7 @@ function linksOf(
 /** What stands below the findings. What is 0 or never was is left out. */
 function groupsOf(status: Status, { page }: Words) {
   const { renewal, token, sharing, requests, certificates } = status
+  const { lastMinute: minute } = requests
   const at = (date: string | null | undefined) => (date ? { at: date } : null)
   const groups: readonly [string, Readonly<Partial<Record<FactName, Value | null>>>][] = [
     [
@@ -82,10 +96,18 @@ function groupsOf(status: Status, { page }: Words) {
     [
       page.calls,
       {
-        callsInMinute: requests.lastMinute.total,
-        refusedByIsales: requests.lastMinute.refused,
-        failed: requests.lastMinute.failed,
-        lastFailed: at(requests.lastFailedAt),
+        callsInMinute: minute.calls,
+        answered: minute.answered,
+        slow: minute.slow,
+        declined: minute.declined,
+        rejectedByIsales: minute.rejected,
+        refusedHere: minute.refused,
+        abandoned: minute.abandoned,
+        failed: minute.failed,
+        lastAnswered: at(requests.lastAnsweredAt),
+        stray: minute.stray,
+        handshakes: minute.handshake,
+        obsLogins: minute.granted,
         inFlight: requests.inFlight,
         waitingForToken: requests.waitingForToken,
       },
@@ -114,7 +136,7 @@ function groupsOf(status: Status, { page }: Words) {
  */
 export function renderText(status: Status, words: Words, origin: string): string {
   const { page } = words
-  const { date, version, up, findings, groups, failedCalls } = viewOf(status, words)
+  const { date, version, up, findings, groups, changes, failedCalls } = viewOf(status, words)
   const said = findings.map(({ title, reason, remedy, links, rows }) => {
     const below = [remedy, ...links.map(([, link]) => origin + link)].map((line) => `  ${line}`)
     return [`[${title}] ${reason}`, ...below, indented(rows)]
@@ -129,6 +151,7 @@ export function renderText(status: Status, words: Words, origin: string): string
     failedCalls.length > 0
       ? `${page.failedCalls}\n${indented([page.columns, ...failedCalls])}`
       : '',
+    changes.length > 0 ? `${page.changes}\n${indented(changes)}` : '',
   ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }

@@ -7,14 +7,14 @@ export const STYLE = `
   --ground: #f6f6f3; --panel: #fff; --line: #e2e2dc; --track: #e4e4de; --mark: #8d8d85;
   --text: #1c1d1a; --soft: #5c5d57;
   --good: #1d7a4d; --warning: #8a5800; --bad: #b3261e; --quiet: #4a5a78;
-  --served: #1d7a4d; --amber: #d9952b;
+  --served: #1d7a4d; --amber: #d9952b; --violet: #8450a8;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --ground: #121412; --panel: #1b1e1b; --line: #2c302c; --track: #323732; --mark: #8b918b;
     --text: #eceee9; --soft: #a3a9a1;
     --good: #62d29b; --warning: #efb04c; --bad: #ff8f85; --quiet: #a5b6d8;
-    --served: #62d29b; --amber: #c98a2a;
+    --served: #62d29b; --amber: #c98a2a; --violet: #c39be0;
   }
 }
 * { box-sizing: border-box; margin: 0; }
@@ -54,14 +54,16 @@ h3 { font-size: .875rem; font-weight: 600; color: var(--soft); margin: 1.1rem 0 
 .note { color: var(--soft); font-size: .875rem; }
 .facts { display: grid; grid-template-columns: fit-content(60%) 1fr; gap: .3rem 1.25rem; }
 .facts dt { color: var(--soft); }
-.facts dd { text-align: right; overflow-wrap: anywhere; }
+.facts dd { text-align: right; overflow-wrap: break-word; }
+.facts dd.bad, .facts dd.warning { color: var(--tone); font-weight: 600; }
 
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
-.track { fill: var(--track); } .left { fill: var(--good); } .margin { fill: var(--mark); }
+.track { fill: var(--track); } .left { fill: var(--good); } .bad .left { fill: var(--quiet); } .margin { fill: var(--mark); }
 .tick { stroke: var(--text); stroke-width: 2; } .rule { stroke: var(--line); stroke-width: 1; }
 .needle { fill: var(--panel); stroke: var(--text); stroke-width: 2.5; }
 .chart { display: block; width: 100%; height: 110px; overflow: visible; }
-.succeeded { fill: var(--served); } .refused { fill: var(--amber); } .failed { fill: var(--bad); }
+.answered { fill: var(--served); } .rejected { fill: var(--amber); } .refused { fill: var(--violet); }
+.abandoned { fill: var(--quiet); } .failed { fill: var(--bad); }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-top: .6rem; font-size: .875rem; color: var(--soft); list-style: none; padding: 0; }
 .legend svg { width: 12px; height: 12px; margin-right: .4rem; vertical-align: -1px; overflow: visible; }
 table { width: 100%; border-collapse: collapse; }
@@ -92,11 +94,11 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
   section, .hero { break-inside: avoid; }
 }
 @media (forced-colors: active) {
-  .left, .succeeded { fill: CanvasText; } .track { fill: GrayText; }
+  .left, .answered { fill: CanvasText; } .track { fill: GrayText; }
 }
 `
 
 const HASH = createHash('sha256').update(STYLE).digest('base64')
 
-/** Allows this style sheet and nothing else. */
-export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
+/** Allows this style sheet and the icon in the page, and nothing else. */
+export const PAGE_POLICY = `default-src 'none'; img-src data:; style-src 'sha256-${HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`

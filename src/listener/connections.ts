@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { REFUSALS, type Refusal } from '../causes.ts'
-import { refusedRequest, type EndedRequest } from '../outcomes.ts'
+import { refusedRequest, type RequestSummary } from '../request-summary.ts'
 import { problemBytes, writeProblem } from '../problem.ts'
 
 export interface ConnectionOptions {
@@ -17,16 +17,16 @@ export interface ConnectionOptions {
     connection: Connection,
   ) => void
   /** Each request that was refused here. Without a request id it got no response: the connection was closed. */
-  readonly onRefused: (request: EndedRequest) => void
+  readonly onRefused: (request: RequestSummary) => void
 }
 
 /** Requests that may come before the response to the one in progress. They are parsed, which takes memory. */
 const MAX_AHEAD = 16
 /** Milliseconds for which a client may go on sending what nobody wants. */
 const MAX_LINGER = 2000
-/** What can be said of a request whose head is malformed, if it began with the packet. */
-const REQUEST_LINE = /^([A-Z]+) (\/[^ \r\n]*)/
-const MAX_LINE = 2048
+/** The method of a request whose head is malformed, if it began with the packet. */
+const METHOD = /^([A-Z]{1,16}) \//
+const MAX_METHOD = 20
 /** Bytes of the last chunk of a body, without trailers. */
 const LAST_CHUNK = '0\r\n\r\n'.length
 
@@ -147,9 +147,9 @@ export class Connection {
     this.#ahead += 1
     // Node keeps the request until the connection is closed.
     request.rawHeaders.length = 0
+    this.#options.onRefused(refusedRequest(request, 'pipelined'))
     if (this.#ahead > MAX_AHEAD) {
       this.#socket.destroy()
-      this.#options.onRefused(refusedRequest(request, 'pipelined'))
       return
     }
     if (this.#current !== undefined) this.#current.shouldKeepAlive = false
@@ -174,8 +174,8 @@ export class Connection {
   #refuseUnread(refusal: Refusal, packet?: Buffer): void {
     const requestId = randomUUID()
     const socket = this.#socket
-    const [, method, url] = REQUEST_LINE.exec(packet?.toString('latin1', 0, MAX_LINE) ?? '') ?? []
-    this.#options.onRefused(refusedRequest({ method, url, socket }, refusal, requestId))
+    const [, method] = METHOD.exec(packet?.toString('latin1', 0, MAX_METHOD) ?? '') ?? []
+    this.#options.onRefused(refusedRequest({ method, socket }, refusal, requestId))
     this.#socket.write(problemBytes(REFUSALS[refusal][0], { requestId, refusal }))
     this.#linger()
   }

@@ -12,7 +12,7 @@ import {
   type TlsFiles,
 } from '../config/index.ts'
 import type { Refusal } from '../causes.ts'
-import { refusedRequest, type EndedRequest } from '../outcomes.ts'
+import { refusedRequest, type RequestSummary } from '../request-summary.ts'
 import { Connection, Gate } from './connections.ts'
 import { addressText, listen } from './listen.ts'
 
@@ -50,7 +50,7 @@ export interface ListenerOptions {
   readonly limits: ListenerLimits
   readonly clock: Clock
   /** Each request that was refused here. Without a request id it got no response: the connection was closed. */
-  readonly onRefused: (request: EndedRequest) => void
+  readonly onRefused: (request: RequestSummary) => void
   /** Each TLS handshake of a client that failed. */
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
@@ -235,7 +235,9 @@ function refusalOf({ code = '', rawPacket }: ParserError): Refusal | undefined {
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return 'chunk-extensions'
     case 'HPE_INVALID_METHOD':
-      return rawPacket?.[0] === TLS_HANDSHAKE ? 'tls' : 'parser'
+      return rawPacket?.[0] === TLS_HANDSHAKE ? 'tls-to-http' : 'parser'
+    case 'HPE_INVALID_EOF_STATE':
+      return 'half-sent'
     default:
       return code.startsWith('HPE_') ? 'parser' : undefined
   }

@@ -4,7 +4,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export interface EventKind {
   readonly level: LogLevel
-  /** It never varies, so that it can be searched for; in English in every language. */
+  /** In English in every language. It never varies, but for a finding, whose title and remedy are the message. */
   readonly msg: string
   /** Somebody did something to the proxy: its lines have `audit: true`, with `by` and `outcome` where they are known. */
   readonly audit?: true
@@ -13,6 +13,7 @@ export interface EventKind {
 /**
  * Every line has one of these names in `event`. Names are stable: alerts are built on them. docs/log.md explains each.
  */
+// oxfmt-ignore
 export const LOG_EVENTS = {
   starting: { level: 'info', msg: 'Starting' },
   listening: { level: 'info', msg: 'Listening' },
@@ -25,53 +26,18 @@ export const LOG_EVENTS = {
   'exchange-started': { level: 'debug', msg: 'Asking iSales for a token' },
   'logged-in': { level: 'info', msg: 'Logged in' },
   renewed: { level: 'info', msg: 'Token renewed' },
-  recovered: { level: 'info', msg: 'Logged in again after failures' },
-  'renewal-failed': {
-    level: 'warn',
-    msg: 'The token could not be renewed; the current one is still used',
-  },
-  'login-failed': { level: 'error', msg: 'No usable token: requests get 503' },
-  'refresh-refused': { level: 'warn', msg: 'iSales refused to refresh; logging in instead' },
-  'login-rejected': { level: 'error', msg: 'iSales refused the login' },
-  guarded: {
-    level: 'error',
-    msg: 'Logins failed again and again; attempts are rare now so that the account is not locked',
-  },
-  'token-rejected': {
-    level: 'warn',
-    msg: 'A business call found the token rejected before its end; replacing it',
-  },
-  'rejection-relayed': {
-    level: 'warn',
-    msg: 'A call was rejected, and a login would not cure it: the response is relayed to the client',
-  },
+  'token-request-failed': { level: 'debug', msg: 'iSales granted no token' },
+  'token-rejected': { level: 'warn', msg: 'A business call found the token rejected before its end; replacing it' },
+  'rejection-relayed': { level: 'warn', msg: 'A call was rejected, and a login would not cure it: the response is relayed to the client' },
   'token-adopted': { level: 'info', msg: 'Using a token that another replica obtained' },
   'token-request-deferred': { level: 'debug', msg: 'Not asking iSales for a token now' },
-  'shared-token-unreadable': {
-    level: 'warn',
-    msg: 'What is in the shared store cannot be read and is replaced',
-  },
-  'lifetime-assumed': {
-    level: 'warn',
-    msg: 'iSales gave no lifetime that can be believed; the default is taken',
-  },
-  'state-in-memory': {
-    level: 'warn',
-    msg: 'STATE_DIR is not set: attempts to log in are counted in memory only, and a restart forgets them',
-  },
-  'renew-asked': {
-    level: 'info',
-    audit: true,
-    msg: 'SIGHUP: files are read again, and a pause of logins ends once',
-  },
+  'shared-token-unreadable': { level: 'warn', msg: 'What is in the shared store cannot be read and is replaced' },
+  'state-in-memory': { level: 'warn', msg: 'STATE_DIR is not set: attempts to log in are counted in memory only, and a restart forgets them' },
+  'renew-asked': { level: 'info', audit: true, msg: 'SIGHUP: files are read again, and a pause of logins ends once' },
   'files-reloaded': { level: 'info', audit: true, msg: 'Changed files are in use' },
-  'secret-unreadable': {
-    level: 'error',
-    audit: true,
-    msg: 'A file changed and cannot be used; what it held before stays in use',
-  },
-  'finding-began': { level: 'warn', msg: 'A finding of the status page begins' },
-  'finding-ended': { level: 'info', msg: 'A finding of the status page ends' },
+  'secret-unreadable': { level: 'error', audit: true, msg: 'A file changed and cannot be used; what it held before stays in use' },
+  'finding-began': { level: 'warn', msg: 'A finding begins' },
+  'finding-ended': { level: 'info', msg: 'A finding ends' },
   'client-refused': { level: 'warn', msg: 'A client was refused' },
   'client-handshake-failed': { level: 'warn', msg: 'The TLS handshake of a client failed' },
   'obs-logged-in': { level: 'info', msg: 'CTI-OBS logged in to the proxy' },
@@ -82,56 +48,37 @@ export const LOG_EVENTS = {
 
 export type LogEventName = keyof typeof LOG_EVENTS
 
-/** What a field holds; a value of another type is dropped. */
+/** What a field holds; a value of another type is dropped. An error is reduced before it is written. */
 interface FieldValues {
   readonly string: string
   readonly number: number
   readonly boolean: boolean
-  /** Whatever was thrown; it is reduced before it is written. */
   readonly error: unknown
 }
 
-/** All that a line may hold besides time, level, event and its sentence. */
-export const LOG_FIELDS = {
-  audit: 'boolean',
-  by: 'string',
-  outcome: 'string',
-  version: 'string',
-  listener: 'string',
-  address: 'string',
-  client: 'string',
-  setting: 'string',
-  inFlight: 'number',
-  operation: 'string',
-  generation: 'number',
-  lifetimeSeconds: 'number',
-  ageSeconds: 'number',
-  durationMs: 'number',
-  upstreamMs: 'number',
-  sameToken: 'boolean',
-  reason: 'string',
-  cause: 'string',
-  status: 'number',
-  detail: 'string',
-  failures: 'number',
-  backoff: 'string',
-  retryInSeconds: 'number',
-  budgetSeconds: 'number',
-  requestId: 'string',
-  method: 'string',
-  path: 'string',
-  attempts: 'number',
-  code: 'string',
-  count: 'number',
-  finding: 'string',
-  state: 'string',
-  section: 'string',
-  durationSeconds: 'number',
-  error: 'error',
-} as const satisfies Record<string, keyof FieldValues>
+/** All that a line may hold besides time, level, event and its sentence, by what it holds. */
+// oxfmt-ignore
+const FIELDS = {
+  string: [
+    'by', 'outcome', 'version', 'listener', 'address', 'client', 'setting', 'operation',
+    'reason', 'cause', 'detail', 'backoff', 'requestId', 'method', 'path', 'code', 'finding',
+    'state', 'section',
+  ],
+  number: [
+    'inFlight', 'generation', 'lifetimeSeconds', 'ageSeconds', 'durationMs', 'upstreamMs',
+    'status', 'failures', 'retryInSeconds', 'budgetSeconds', 'attempts', 'count',
+    'durationSeconds',
+  ],
+  boolean: ['audit', 'sameToken'],
+  error: ['error'],
+} as const satisfies Readonly<Record<keyof FieldValues, readonly string[]>>
 
-export type LogFieldName = keyof typeof LOG_FIELDS
+type Kind = keyof typeof FIELDS
+export type LogFieldName = (typeof FIELDS)[Kind][number]
+export const LOG_FIELDS = Object.fromEntries(
+  Object.entries(FIELDS).flatMap(([kind, names]) => names.map((name) => [name, kind])),
+) as Readonly<Record<LogFieldName, Kind>>
 
 export type LogFields = {
-  readonly [Name in LogFieldName]?: FieldValues[(typeof LOG_FIELDS)[Name]] | undefined
+  readonly [Of in Kind as (typeof FIELDS)[Of][number]]?: FieldValues[Of] | undefined
 }

@@ -1,6 +1,6 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/index.ts'
-import type { EndedRequest } from '../outcomes.ts'
+import { classifyRequest, type RequestSummary } from '../request-summary.ts'
 import { printable } from '../terminal.ts'
 import {
   LOG_EVENTS,
@@ -25,7 +25,13 @@ export interface LogOptions {
 }
 
 /** Writes one line, at the event's own level unless another is given. Never throws, never waits. */
-export type Log = (event: LogEventName, fields?: LogFields, level?: LogLevel) => void
+export type Log = (
+  event: LogEventName,
+  fields?: LogFields,
+  level?: LogLevel,
+  /** Of `finding-began` and `finding-ended`, whose message varies. Default: the event's own. */
+  message?: string,
+) => void
 
 export async function createLog(options: LogOptions): Promise<Log> {
   const logger = pino(
@@ -37,10 +43,13 @@ export async function createLog(options: LogOptions): Promise<Log> {
     },
     options.format === 'json' ? options.destination : await prettify(options),
   )
-  return (event, fields = {}, level = LOG_EVENTS[event].level) => {
+  return (event, fields = {}, level = LOG_EVENTS[event].level, message) => {
     if (!logger.isLevelEnabled(level)) return
     const { audit, msg }: EventKind = LOG_EVENTS[event]
-    logger[level](fieldsOf(event, audit === true ? { ...fields, audit } : fields), msg)
+    logger[level](
+      fieldsOf(event, audit === true ? { ...fields, audit } : fields),
+      message === undefined ? msg : shown(message),
+    )
   }
 }
 
@@ -97,12 +106,15 @@ function thrownAt(error: Error): string | undefined {
 }
 
 /** What a line says of a request: no header, no body, no query. */
-export function accessFields(request: EndedRequest): LogFields {
+export function accessFields(request: RequestSummary): LogFields {
   const { method, target, status, durationMs = 0, upstreamMs, requestId, code, attempts } = request
+  const { outcome, cause } = classifyRequest(request)
   return {
     method,
     path: target.replace(/[?#].*$/s, ''),
     status,
+    outcome,
+    cause,
     durationMs: Math.round(durationMs * 10) / 10,
     upstreamMs,
     requestId,

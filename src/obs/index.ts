@@ -4,16 +4,17 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { RESPONSE_ALREADY_SENT, serveHono, type NodeCall } from '../hono.ts'
-import { createObsApp, publishedBody, RESPONSE_TYPE, type ObsAppOptions } from './login-app.ts'
+import { createObsApp, publishedBody, RESPONSE_TYPE } from './login-app.ts'
+import { refusedRequest, type RequestSummary } from '../request-summary.ts'
 import { createThrottle } from './login-throttle.ts'
 import { createTickets, hasTicket } from './tickets.ts'
 
-interface ObsOptions extends Omit<ObsAppOptions, 'throttle'> {
+interface ObsOptions {
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
-  /** Called for a business call without a valid ticket. */
-  readonly onTicketRefused: (call: NodeCall) => void
+  /** A login or refresh, or a business call without a valid ticket. */
+  readonly onEnd: (request: RequestSummary) => void
 }
 
 /** Opens the login that replaces iSales's login, and the check of its tickets. */
@@ -23,18 +24,31 @@ export function openLocalLogin(config: Config, options: ObsOptions) {
   const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword'>) => {
     const changed = { ...config, ...secrets }
     const tickets = createTickets(changed.obsPassword, options.wallClock)
-    return { tickets, serve: serveHono(createObsApp(changed, tickets, { ...options, throttle })) }
+    return { tickets, serve: serveHono(createObsApp(changed, tickets, throttle)) }
   }
   let current = open(config)
   const askForTicket: MiddlewareHandler<{ Bindings: NodeCall }> = async ({ env }, next) => {
     if (hasTicket(env.request.rawHeaders, current.tickets)) return next()
     refuse(env)
-    options.onTicketRefused(env)
+    options.onEnd(refusedRequest(env.request, 'ticket', env.requestId))
     return RESPONSE_ALREADY_SENT
   }
   return {
     serveLogin({ env }: Context<{ Bindings: NodeCall }>): Response {
       const { request, response, validated } = env
+      const summary = {
+        method: request.method ?? '',
+        target: validated.target,
+        requestId: '',
+        client: request.socket.remoteAddress,
+        login: validated.path === config.isalesLoginPath ? 'login' : 'refresh',
+      } as const
+      response.on('close', () => {
+        if (env.connection.refused) return
+        const status = response.headersSent ? response.statusCode : 0
+        const left = request.complete ? 'response' : 'request'
+        options.onEnd({ ...summary, status, left: status === 0 ? left : undefined })
+      })
       if (validated.expectsContinue) response.writeContinue()
       current.serve(request, response, validated.target)
       return RESPONSE_ALREADY_SENT

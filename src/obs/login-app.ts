@@ -2,19 +2,12 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Config } from '../config/index.ts'
-import type { ObsLoginOutcome, ObsRefreshOutcome } from '../outcomes.ts'
 import type { RequestOrigin } from '../hono.ts'
 import { parseObject, type JsonObject } from '../json.ts'
 import type { Throttle } from './login-throttle.ts'
 import { ticketIn, type Tickets } from './tickets.ts'
 
-export interface ObsAppOptions {
-  readonly throttle: Throttle
-  /** Called for every request to the login path. */
-  readonly onLogin: (outcome: ObsLoginOutcome, client?: string) => void
-  /** Called for every request to the refresh path. */
-  readonly onRefresh: (outcome: ObsRefreshOutcome, client?: string) => void
-}
+type LoginVerdict = 'success' | keyof typeof REFUSED
 
 type ObsContext = Context<{ readonly Bindings: RequestOrigin }>
 type LoginConfig = Pick<Config, 'obsUser' | 'obsPassword' | 'isalesLoginPath' | 'obsRefreshPath'>
@@ -39,12 +32,7 @@ export function publishedBody(
  * Serves login and refresh of CTI-OBS in the shape that iSales publishes. Requests never reach iSales, because its
  * response contains the real token. Without `OBS_USER`, every login succeeds.
  */
-export function createObsApp(
-  config: LoginConfig,
-  tickets: Tickets,
-  { throttle, onLogin, onRefresh }: ObsAppOptions,
-) {
-  const { isalesLoginPath: loginPath } = config
+export function createObsApp(config: LoginConfig, tickets: Tickets, throttle: Throttle) {
   const judge = createJudge(config, throttle)
 
   const respond = (context: ObsContext, status: ContentfulStatusCode, body: string) => {
@@ -55,12 +43,6 @@ export function createObsApp(
     respond(context, 200, publishedBody(0, pair))
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
     respond(context, status, publishedBody(status))
-  const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
-    if (context.req.path === loginPath) onLogin('malformed', context.env.address)
-    else onRefresh('rejected', context.env.address)
-    return refuse(context, status)
-  }
-
   const renew = (context: ObsContext, body: JsonObject | undefined) => {
     // If every login succeeds, a ticket of an earlier process must not be demanded.
     return config.obsUser === undefined
@@ -71,25 +53,23 @@ export function createObsApp(
   const app = new Hono<{ Bindings: RequestOrigin }>()
   app.use(async (context, next) => {
     // Every chunk costs as much as a whole request, and must be read before the client proves anything.
-    if (context.req.header('Transfer-Encoding') !== undefined) return refuseUnread(context, 411)
+    if (context.req.header('Transfer-Encoding') !== undefined) return refuse(context, 411)
     if (context.req.method === 'POST') return next()
     context.header('Allow', 'POST')
-    return refuseUnread(context, 405)
+    return refuse(context, 405)
   })
-  app.post(loginPath, async (context) => {
+  app.post(config.isalesLoginPath, async (context) => {
     const outcome = judge(context.env.address, await readObject(context))
-    onLogin(outcome, context.env.address)
     if (outcome === 'success') return grant(context, tickets.issue())
     if (outcome === 'throttled') context.header('Retry-After', '1')
     return refuse(context, REFUSED[outcome])
   })
   app.post(config.obsRefreshPath, async (context) => {
     const renewed = renew(context, await readObject(context))
-    onRefresh(renewed === undefined ? 'rejected' : 'success', context.env.address)
     return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
   })
   // The only possible error is an incomplete body.
-  app.onError((_error, context) => refuseUnread(context, 400))
+  app.onError((_error, context) => refuse(context, 400))
   return app
 }
 
@@ -107,7 +87,7 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
       ? randomBytes(32)
       : digest(obsUser, obsPassword.reveal())
 
-  return (address: string | undefined, body: JsonObject = {}): ObsLoginOutcome => {
+  return (address: string | undefined, body: JsonObject = {}): LoginVerdict => {
     const { user, passwd } = body
     if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
     if (obsUser === undefined) return 'success'

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono, type Context, type Handler, type MiddlewareHandler } from 'hono'
 import type { Config } from '../config/index.ts'
 import { RESPONSE_ALREADY_SENT, type NodeCall } from '../hono.ts'
-import { refusedRequest, type EndedRequest } from '../outcomes.ts'
+import { refusedRequest, type RequestSummary } from '../request-summary.ts'
 import { REFUSALS, type Refusal } from '../causes.ts'
 import { writeProblem } from '../problem.ts'
 import { createForward, type Call, type ForwardOptions } from './forward.ts'
@@ -13,7 +13,7 @@ export interface ProxyOptions extends Pick<
   ForwardOptions,
   'tokens' | 'upstream' | 'clock' | 'onError'
 > {
-  readonly onEnd: (end: EndedRequest) => void
+  readonly onEnd: (end: RequestSummary) => void
   readonly config: Config
   /** Lower-case `host` names, without port, that are ours. */
   readonly hosts: ReadonlySet<string>
@@ -49,7 +49,7 @@ export function openProxy(options: ProxyOptions) {
     },
     onEnd(end, begun) {
       if (begun) inFlight -= 1
-      onEnd(end)
+      if (end !== undefined) onEnd(end)
     },
   })
 

@@ -1,7 +1,7 @@
 import { delay, type Clock, type Timer } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import type { NodeCall } from '../hono.ts'
-import type { EndedRequest, ReplayOutcome } from '../outcomes.ts'
+import type { RequestSummary, ReplayOutcome } from '../request-summary.ts'
 import { writeProblem } from '../problem.ts'
 import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
 import { Exchange, type ResponseHead, type Upstream } from '../upstream/index.ts'
@@ -30,8 +30,8 @@ export interface ForwardOptions {
   readonly clock: Clock
   /** The body of a call is there: it is in flight from now on. False: too many are. */
   readonly begin: (call: Call) => boolean
-  /** `begun`: the call was in flight. */
-  readonly onEnd: (end: EndedRequest, begun: boolean) => void
+  /** `end` undefined: the listener has reported it. `begun`: the call was in flight. */
+  readonly onEnd: (end: RequestSummary | undefined, begun: boolean) => void
   /** An exception of our own: the client got `internal`, or its response was cut. */
   readonly onError: (error: unknown, requestId: string) => void
 }
@@ -115,7 +115,11 @@ class Forwarding implements BodyOwner {
   /** What has become of the request since it was rejected. Undefined: it was not, or no login could have helped. */
   #replay: ReplayOutcome | undefined
   /** Why the last exchange that failed got no response. */
-  #failure: EndedRequest['failure']
+  #failure: RequestSummary['failure']
+  /** Milliseconds from the head of the request to the head of the relayed response. */
+  #headMs: number | undefined
+  /** Of the relayed response, if it is not 0. */
+  #result: string | undefined
   #ending: Ending = NOTHING
 
   constructor(shared: ReturnType<typeof sharedOf>, call: Call) {
@@ -294,10 +298,16 @@ class Forwarding implements BodyOwner {
       return
     }
     this.#ending = ending
-    relay(response, head, exchange, () => {
-      if (response.destroyed) return
-      this.#ending = { do: 'fail', code: 'upstream-broken' }
-      cut(response)
+    this.#headMs = this.#shared.clock.now() - this.#startedAt
+    relay(response, head, exchange, {
+      onResult: (result) => {
+        this.#result = result
+      },
+      onCut: () => {
+        if (response.destroyed) return
+        this.#ending = { do: 'fail', code: 'upstream-broken' }
+        cut(response)
+      },
     })
   }
 
@@ -341,6 +351,8 @@ class Forwarding implements BodyOwner {
     const ending = this.#ending
     const isFailed = ending.do === 'fail'
     const isRelayed = ending.do === 'relay'
+    // A failed response that has not ended was cut here.
+    const hasLeft = !response.writableFinished && !(isFailed && !response.writableEnded)
     const end = {
       method: this.#history.method,
       target: validated.target,
@@ -349,15 +361,18 @@ class Forwarding implements BodyOwner {
       failure: isFailed ? this.#failure : undefined,
       refusal: isFailed ? ending.refusal : undefined,
       client: isFailed && ending.refusal ? request.socket.remoteAddress : undefined,
+      left: hasLeft ? (request.complete ? 'response' : 'request') : undefined,
       rejected: isRelayed && ending.rejected,
       page: isRelayed && ending.page,
-      isCountedElsewhere: connection.refused,
+      result: this.#result,
+      headMs: this.#headMs,
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#exchanges,
       replay: ending.do === 'nothing' ? undefined : this.#replay,
       requestId,
-    }
-    this.#shared.onEnd(end, this.#begun)
+    } as const
+    // What could not be read was refused and reported by the listener.
+    this.#shared.onEnd(connection.refused ? undefined : end, this.#begun)
   }
 }

@@ -15,17 +15,34 @@ export function isPage({ status, contentType }: RelayedHead, exchange: Exchange)
   return isRedirect(status) || isWebPage(contentType, beginning)
 }
 
+/** Bytes of a body in which `result` is looked for. */
+const RESULT_WITHIN = 256
+/** Bodies of iSales are small JSON with `result` first, so that they need not be parsed. */
+const RESULT = /"result"\s*:\s*(?:"([^"]{1,64})"|(-?\d{1,20}))/
+
+/** The `result` at the beginning of a body; undefined: it is 0, or there is none. */
+function failedResult(body: Buffer): string | undefined {
+  const [, text, number = text] = RESULT.exec(body.toString('latin1', 0, RESULT_WITHIN)) ?? []
+  return number === '0' ? undefined : number
+}
+
+interface RelayObserver {
+  /** Called once for a 200 whose `result` is not 0, in what is collected or in the first part of the body. */
+  readonly onResult: (result: string) => void
+  /** Called when the response does not come to its end. */
+  readonly onCut: () => void
+}
+
 /**
  * Relays a response with back-pressure: iSales is paused while the client has not taken what there is.
  *
- * @param onCut called when the response does not come to its end.
  * @throws when Node would not send these headers; nothing is sent then.
  */
 export function relay(
   response: ServerResponse,
   head: RelayedHead,
   exchange: Exchange,
-  onCut: () => void,
+  { onResult, onCut }: RelayObserver,
 ): void {
   response.writeHead(head.status, reasonBytes(head), head.headers)
   // RFC 9110 section 6.4.1. Not left to undici: it takes the length in a 304 for a promise of bytes.
@@ -34,7 +51,15 @@ export function relay(
     return
   }
   // Most responses are whole when their head is looked at: one write for all.
+  let isBegun = head.status !== 200
+  const look = (part: Buffer): void => {
+    if (isBegun) return
+    isBegun = true
+    const result = failedResult(part)
+    if (result !== undefined) onResult(result)
+  }
   if (exchange.whole) {
+    look(exchange.collected())
     response.end(exchange.collected())
     return
   }
@@ -42,7 +67,10 @@ export function relay(
   response.on('drain', () => exchange.resume())
   exchange.take({
     // What the kernel has taken whole needs no pause, however large it was.
-    onChunk: (chunk) => response.write(chunk) || response.writableLength === 0,
+    onChunk(chunk) {
+      look(chunk)
+      return response.write(chunk) || response.writableLength === 0
+    },
     onEnd(whole) {
       if (whole) response.end()
       else onCut()

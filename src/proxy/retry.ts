@@ -1,4 +1,4 @@
-import type { ReplayOutcome } from '../outcomes.ts'
+import type { ReplayOutcome } from '../request-summary.ts'
 import { REFUSALS, type ProblemCode } from '../causes.ts'
 import type { Verdict } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'

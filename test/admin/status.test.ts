@@ -15,7 +15,7 @@ const SHARED: SharingSnapshot = {
 const PATHS = ['/', '/status.txt', '/status.json']
 
 it.each(PATHS)('%s shows no token, and no query', async (path) => {
-  for (const scene of [SCENES.failing, SCENES['some refused']]) {
+  for (const scene of [SCENES.failing, SCENES['some rejected']]) {
     const text = await (await adminOf(scene).request(`${path}?x=<b>y`)).text()
     expect(text).not.toMatch(new RegExp(`${CANARY}|batch=7|<b>|%3Cb|&lt;b`))
   }
@@ -24,7 +24,7 @@ it.each(PATHS)('%s shows no token, and no query', async (path) => {
 it.each<[Scene, object]>([
   [SCENES.starting, { token: null, renewal: { nextAt: null, nextInSeconds: null } }],
   [
-    SCENES.refused,
+    SCENES['login-rejected'],
     { renewal: { lastFailure: { at: '2026-03-02T09:38:07.000Z', httpStatus: 403 } } },
   ],
   [SCENES.failing, { requests: { lastFailed: [{ count: 145, status: 502 }] } }],
@@ -39,7 +39,7 @@ describe('hosts, paths and files', () => {
   const failure = authFailure('untouched', 'other-name', { certificate })
   const other: Scene = {
     snapshot: {
-      ...SCENES.refused.snapshot,
+      ...SCENES['login-rejected'].snapshot,
       lastFailure: { at: NOW, operation: 'login', failure },
     },
     calls: [calls({ status: 403 }, 3)],
@@ -51,7 +51,7 @@ describe('hosts, paths and files', () => {
   const PRIVATE =
     /(?:isales|egress|store)\.example|besclouds|openapi|\/etc|\/run\/secrets|\/var\/lib/
   const textsFor = async (address: string) => {
-    const admins = [other, SCENES.refused].map((scene) => adminOf(scene, {}, address))
+    const admins = [other, SCENES['login-rejected']].map((scene) => adminOf(scene, {}, address))
     const responses = PATHS.flatMap((path) => admins.map(({ request }) => request(path)))
     return Promise.all(responses.map(async (response) => (await response).text()))
   }

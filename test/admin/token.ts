@@ -1,5 +1,7 @@
 import { Secret } from '../../src/config/secret.ts'
-import { openAdmin, openRecords } from '../../src/admin/index.ts'
+import { openAdmin, openTelemetry } from '../../src/admin/index.ts'
+import { createNews } from '../../src/log/news.ts'
+import { classifyRequest, type RequestSummary } from '../../src/request-summary.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
@@ -70,6 +72,7 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     wallClock: () => WALL,
     utcOffset: () => 0,
     log: () => undefined,
+    news: createNews(() => NOW),
     ...changes,
   }
 }
@@ -109,8 +112,11 @@ export function failed(changes: Partial<Failed> = {}): Failed {
 
 /** Records, and what shows them: to a reader on this machine, unless another address is given. */
 export function openShown(sources: AdminSources, address = '127.0.0.1') {
-  const records = openRecords(sources)
-  const { app, findings } = openAdmin(sources, records)
+  const telemetry = openTelemetry(sources)
+  const { app, findings, watch } = openAdmin(sources, telemetry)
   const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })
-  return { ...records, findings, app, request }
+  /** Reports a request as the program does. */
+  const end = (summary: RequestSummary): void =>
+    telemetry.requestEnded(summary, classifyRequest(summary))
+  return { ...telemetry, end, findings, watch, app, request }
 }

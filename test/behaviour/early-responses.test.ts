@@ -13,8 +13,7 @@ test.each([
   expect(await client.readProblem()).toMatchObject({ status: 413, code: 'too-large', sent: 'no' })
   expect(await client.closed()).toMatchObject({ reset: false })
   expect(stand.business()).toHaveLength(0)
-  expect(await stand.metric('request_errors_total{code="too-large"}')).toBe(1)
-  expect(await stand.metric('requests_refused_total{reason="body-size"}')).toBe(1)
+  expect(await stand.metric('requests_total{outcome="refused",cause="too-large"}')).toBe(1)
 })
 
 test('a rejection whose body stalls does not keep the replay from the only connection', async () => {

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => stand.stop())
 
-const broken = () => stand.metric('request_errors_total{code="upstream-broken"}')
+const broken = () => stand.metric('requests_total{outcome="failed"}')
 
 it.each<[string, Step | readonly Step[]]>([
   ['garbage', 'GARBAGE\r\n\r\n'],

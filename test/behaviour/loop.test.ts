@@ -11,8 +11,10 @@ test('a proxy whose ISALES_URL leads back to it says so after one turn', async (
   const response = await world.tasks()
   expect(response.status).toBe(508)
   expect(response.json).toMatchObject({ code: 'loop-detected', sent: 'no' })
-  const failed = 'isales_proxy_requests_total{method="POST",status_class="5xx"}'
-  expect(await world.metric(failed)).toBe(2)
+  for (const outcome of ['refused', 'failed']) {
+    const ended = `isales_proxy_requests_total{outcome="${outcome}",cause="loop-detected"}`
+    expect(await world.metric(ended)).toBe(1)
+  }
   const status = (await call(`${world.admin}/status.json`)).json as unknown as Status
   expect(status.findings[0].cause).toBe('loop-detected')
 })

@@ -73,9 +73,11 @@ describe('HTTPS', () => {
     // A port probe does not count as a refused client.
     const probe = await connectRaw(world)
     probe.destroy()
-    const failures = 'isales_proxy_client_handshake_failures_total'
-    await until(async () => (await world.metric(`${failures}{reason="closed"}`)) === 1)
-    expect(await world.metric(`${failures}{reason="plain-http"}`)).toBe(3)
+    const failures = 'isales_proxy_requests_total'
+    await until(
+      async () => (await world.metric(`${failures}{outcome="handshake",cause="half-sent"}`)) === 1,
+    )
+    expect(await world.metric(`${failures}{outcome="handshake",cause="plain-http"}`)).toBe(3)
     const logged = world.lines.filter(({ event }) => event === 'client-handshake-failed')
     expect(logged.map(({ level, reason, count }) => [level, reason, count])).toEqual([
       ['warn', 'no-certificate', 1],
@@ -102,8 +104,8 @@ describe('HTTPS', () => {
       await expect(exchangeRaw(target(made.client), tasks())).rejects.toThrow(
         /broke|ended|ECONNRESET/,
       )
-      const failures = 'isales_proxy_client_handshake_failures_total'
-      expect(await world.metric(`${failures}{reason="other-name"}`)).toBe(1)
+      const failures = 'isales_proxy_requests_total'
+      expect(await world.metric(`${failures}{outcome="handshake",cause="client-name"}`)).toBe(1)
       expect(world.lines).toContainEqual(
         expect.objectContaining({ event: 'client-handshake-failed', reason: 'other-name' }),
       )

@@ -31,9 +31,14 @@ test.each([
 
     const unexpected = world.lines.filter(({ event }) => event === 'unexpected')
     expect(unexpected).toMatchObject([{ requestId: json['requestId'] }])
-    expect(await world.metric('isales_proxy_request_errors_total{code="internal"}')).toBe(1)
+    expect(
+      await world.metric('isales_proxy_requests_total{outcome="failed",cause="internal"}'),
+    ).toBe(1)
     const { requests } = (await call(`${world.admin}/status.json`)).json
-    expect(requests).toMatchObject({ lastMinute: { failed: 1, byFailure: { internal: 1 } } })
+    expect(requests).toMatchObject({
+      lastMinute: { calls: 1, failed: 1 },
+      lastFailed: [{ cause: 'internal' }],
+    })
     await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 0)
   },
 )

@@ -41,7 +41,7 @@ describe('behind a request that iSales keeps waiting', () => {
       [behind, ''],
       ['', behind],
     ] as const) {
-      const logins = await stand.metric('obs_logins_total')
+      const logins = await stand.metric('requests_total{outcome="granted"}')
       const { client, first } = await waiting(inOnePacket, apart)
       expect(await client.silent(20)).toBe(true)
       first.open()
@@ -50,7 +50,7 @@ describe('behind a request that iSales keeps waiting', () => {
       expect(await client.closed()).toMatchObject({ reset: false, left: Buffer.alloc(0) })
       await stand.idle()
       expect(stand.business()).toHaveLength(1)
-      expect(await stand.metric('obs_logins_total')).toBe(logins)
+      expect(await stand.metric('requests_total{outcome="granted"}')).toBe(logins)
     }
   })
 
@@ -66,13 +66,13 @@ describe('behind a request that iSales keeps waiting', () => {
   })
 
   it('more than 16 requests close the connection', async () => {
-    const before = await stand.metric('requests_refused_total{reason="pipelined"}')
+    const before = await stand.metric('requests_total{cause="pipelined"}')
     const { client, first } = await waiting('', SECOND.repeat(17))
     expect((await client.closed()).left).toHaveLength(0)
     first.open()
     await stand.idle()
     expect(stand.business()).toHaveLength(1)
-    expect(await stand.metric('requests_refused_total{reason="pipelined"}')).toBe(before + 1)
+    expect(await stand.metric('requests_total{cause="pipelined"}')).toBe(before + 17)
     expect(stand.log).toContainEqual(
       expect.objectContaining({ event: 'client-refused', reason: 'pipelined' }),
     )

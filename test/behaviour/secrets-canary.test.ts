@@ -68,7 +68,7 @@ describe('no secret is shown', () => {
     const sim = await openIsales()
     spoil(sim)
     const served = await serve(environment(sim.origin))
-    await served.logged('login-failed', 'login-rejected', 'logged-in', 'recovered')
+    await served.logged('finding-began', 'logged-in')
     const token = await ticket(served)
     const response = await tasks(served, token)
     const secrets = [...sim.issued(), token]
@@ -89,7 +89,7 @@ describe('no secret is shown', () => {
     writeFileSync(file, ca.cert)
     const env = { ...environment(sim.origin), ISALES_CA_FILE: file }
     const served = await serve(env)
-    expect((await served.logged('login-failed'))['reason']).toBe('tls')
+    expect((await served.logged('finding-began'))['cause']).toBe('untrusted')
     const response = await tasks(served, await ticket(served))
     expect(response.json.code).toBe('no-token')
     expect(leaks(whole(response))).toEqual([])

@@ -65,9 +65,10 @@ test.each(FAULTS)(
     const response = await world.tasks()
     expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
     expect(response.header('Retry-After')).toBe('5')
-    const first = waits === REFUSED ? 'error login-rejected' : 'error login-failed'
-    const guarded = waits === UNTOUCHED ? [] : ['error guarded']
-    expect(world.said()).toEqual([first, ...guarded])
+    expect(world.said()).toEqual([])
+    const began = world.lines.filter(({ event }) => event === 'finding-began')
+    const state = waits === REFUSED ? 'login-rejected' : 'unauthenticated'
+    expect(began).toMatchObject([{ level: 'error', finding: 'login', state }])
     world.sim.clear()
     if (env === WRONG) world.sim.set({ password: WRONG.ISALES_PASSWORD })
     await world.pass(waits.at(-1) ?? 0)
@@ -102,8 +103,8 @@ test.each<readonly [string, string, (from: Certificates) => SimulatorTls]>([
     expect(await world.metric(failures)).toBe(world.exchanges())
     expect(world.exchanges()).toBeGreaterThan(8)
     const errors = world.lines.filter(({ level }) => level === 'error')
-    expect(errors.filter(({ event }) => event !== 'finding-began')).toMatchObject([
-      { event: 'login-failed', reason: 'tls', detail: expect.stringContaining(detail) },
+    expect(errors).toMatchObject([
+      { event: 'finding-began', finding: 'login', detail: expect.stringContaining(detail) },
     ])
     expect(world.sim.state()).toMatchObject({ loginAttempts: 0, business: 0 })
     expect((await world.probe('/livez')).status).toBe(200)
@@ -116,6 +117,6 @@ test('https in ISALES_URL to a port of plain HTTP: the log names it', async () =
   const env = { ISALES_URL: plain.origin.replace('http:', 'https:') }
   const world = await openTimedWorld({ ready: false, env })
   await world.pass(1000)
-  const failed = world.lines.find(({ event }) => event === 'login-failed')
-  expect(failed?.['detail']).toContain('does not use TLS')
+  const began = world.lines.find(({ event }) => event === 'finding-began')
+  expect(began?.['msg']).toContain('does not use TLS')
 })

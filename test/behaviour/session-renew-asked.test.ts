@@ -25,9 +25,9 @@ const asked = (proxy: Program) => proxy.lines().filter(({ event }) => event === 
 /** A proxy with a wrong password, which gets one attempt by itself. */
 async function startRefused(env: Environment = {}) {
   const { sim } = await simulate()
-  const guarded = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_ATTEMPTS: '1' }
+  const guarded = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_ATTEMPTS: '1', LOG_LEVEL: 'debug' }
   const proxy = start([], builtEnvironment(sim, { ...guarded, ...env }))
-  await proxy.line('guarded')
+  await proxy.line('finding-began')
   const { admin } = await proxy.addresses()
   return { sim, proxy, admin }
 }
@@ -45,7 +45,7 @@ test('the command renew ends a pause, and shows the status three seconds later',
   sim.set({ password: 'wrong' })
   const granted = await renew(admin)
   expect(granted.code).toBe(0)
-  expect(granted.stdout).toMatch(/^\[Healthy\]/m)
+  expect(granted.stdout).toMatch(/^\[No call has arrived yet\]/m)
   expect(sim.state().loginAttempts).toBe(2)
 
   // Where a token serves it asks iSales for nothing.
@@ -58,7 +58,7 @@ test('the command renew ends a pause, and shows the status three seconds later',
 })
 
 test.each([
-  ['right', undefined, 0, /^\[Healthy\]/m],
+  ['right', undefined, 0, /^\[No call has arrived yet\]/m],
   ['wrong, too', 'wrong too', 3, /iSales rejected the user .*\n +Fix ISALES_USER or/],
 ])('after a password file was corrected, and is %s, one login is made', async (...row) => {
   const [, password, code, stdout] = row
@@ -69,7 +69,7 @@ test.each([
   // A command that starts slowly comes when the watch of the files has tried the password already.
   const events = proxy.lines().map(({ event }) => event)
   const before = events.slice(0, events.indexOf('renew-asked'))
-  const failed = before.filter((event) => event === 'guarded').length
+  const failed = before.filter((event) => event === 'token-request-failed').length
   expect(failed).toBeLessThanOrEqual(2)
   expect(sim.state().loginAttempts).toBe(failed + 1)
 })

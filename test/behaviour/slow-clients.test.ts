@@ -10,10 +10,11 @@ function head(path: string, framing: string): string {
 const SIZE = 100_000
 
 test.each([
-  ['stops', 408, 'length', 'request-timeout'],
-  ['breaks off', 400, 'length', 'bad-request'],
-  ['has a broken chunk', 400, 'chunks', 'bad-request'],
-])('a body that %s gets a %s, and iSales never has it', async (what, status, framing, code) => {
+  ['stops', 408, 'length', 'request-timeout', 'refused'],
+  ['breaks off', 400, 'length', 'bad-request', 'stray'],
+  ['has a broken chunk', 400, 'chunks', 'bad-request', 'refused'],
+])('a body that %s gets a %s, and iSales never has it', async (...row) => {
+  const [what, status, framing, code, outcome] = row
   const world = await openWorld({ env: { CLIENT_DEADLINE: '300ms' } })
   const client = await connectRaw(world)
   if (framing === 'length')
@@ -31,7 +32,7 @@ test.each([
   // The rest comes too late.
   if (what === 'stops') await client.send('x'.repeat(SIZE - 70_000))
   expect((await client.closed()).left.length).toBe(0)
-  expect(await world.metric(`isales_proxy_request_errors_total{code="${code}"}`)).toBe(1)
+  expect(await world.metric(`isales_proxy_requests_total{outcome="${outcome}"}`)).toBe(1)
   expect((await world.tasks()).status).toBe(200)
   expect(world.sim.requests()).toHaveLength(1)
 })

@@ -44,7 +44,7 @@ test('a disk whose fsync stalls fails no call, is logged and found, and holds th
   const line = program
     .lines()
     .find(({ event, finding }) => event === 'finding-began' && finding === 'state')
-  expect(line).toMatchObject({ cause: 'disk-slow', detail: expect.stringContaining('is too slow') })
+  expect(line).toMatchObject({ cause: 'disk-slow', msg: expect.stringContaining('is too slow') })
   expect((await call(`${admin}/status.json`)).text).toContain('STATE_DIR cannot be used')
   const { text } = await call(`${admin}/metrics`)
   expect(text).toContain('isales_proxy_state_failures_total 1')

@@ -16,12 +16,18 @@ test('a request that is refused is told why, logged and counted, but not timed, 
 
   const refused = { reason: 'other-path', code, count: 1, requestId: json['requestId'] }
   expect(linesOf(world, 'client-refused')).toMatchObject([refused])
-  expect(await world.metric('isales_proxy_requests_refused_total{reason="other-path"}')).toBe(1)
-  expect(await world.metric('isales_proxy_requests_total{method="GET",status_class="4xx"}')).toBe(1)
-  expect(await world.metric('isales_proxy_request_errors_total{code="not-allowed"}')).toBe(1)
+  const stray = 'isales_proxy_requests_total{outcome="stray",cause="other-path"}'
+  expect(await world.metric(stray)).toBe(1)
   expect(await world.metric('isales_proxy_request_duration_seconds_count')).toBe(0)
   expect(linesOf(world, 'access')).toMatchObject([
-    { method: 'GET', path: '/elsewhere', status: 403, code: 'not-allowed' },
+    {
+      method: 'GET',
+      path: '/elsewhere',
+      status: 403,
+      code: 'not-allowed',
+      outcome: 'stray',
+      cause: 'other-path',
+    },
   ])
 })
 
@@ -45,8 +51,10 @@ test('logins and refreshes of CTI-OBS are logged by what came of them', async ()
     ['info', 'obs-logged-in', 'refresh', 'success'],
     ['warn', 'obs-login-refused', 'refresh', 'rejected'],
   ])
-  expect(await world.metric('isales_proxy_obs_logins_total{outcome="rejected"}')).toBe(1)
-  expect(await world.metric('isales_proxy_obs_refreshes_total{outcome="rejected"}')).toBe(1)
+  const requests = 'isales_proxy_requests_total'
+  expect(await world.metric(`${requests}{outcome="granted"}`)).toBe(2)
+  expect(await world.metric(`${requests}{outcome="refused",cause="obs-login"}`)).toBe(2)
+  expect(await world.metric(`${requests}{outcome="refused",cause="not-logged-in"}`)).toBe(1)
 })
 
 test('a failed request is logged with its method, path, durations and attempts, and never its query', async () => {
@@ -67,6 +75,8 @@ test('a failed request is logged with its method, path, durations and attempts, 
       method: 'POST',
       path: INTERFACE_PATHS.getTask,
       status: 502,
+      outcome: 'failed',
+      cause: 'plain-refused',
       code: 'upstream-broken',
       requestId: json['requestId'],
       durationMs: expect.any(Number),

@@ -1,8 +1,9 @@
-import { cause, type HandshakeFailure } from '../../src/causes.ts'
+import { cause } from '../../src/causes.ts'
 import { MINUTE, SECOND } from '../../src/clock.ts'
+import type { Certificates } from '../../src/admin/diagnosis.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { SettingProblem } from '../../src/config/index.ts'
-import type { EndedRequest } from '../../src/outcomes.ts'
+import type { RequestSummary } from '../../src/request-summary.ts'
 import type { SharingSnapshot } from '../../src/sharing/index.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/index.ts'
 import type { Failure } from '../../src/words/index.ts'
@@ -16,14 +17,14 @@ export interface Calls {
   readonly count: number
   readonly apart: number
   readonly ago?: number
-  readonly call: Partial<EndedRequest> & Pick<EndedRequest, 'status'>
+  readonly call: Partial<RequestSummary> & Pick<RequestSummary, 'status'>
 }
 
 export const calls = (call: Calls['call'], count: number, apart = 100, ago = 0): Calls => {
   return { call, count, apart, ago }
 }
 
-const OK = { status: 200, upstreamMs: 40 } as const
+const OK = { status: 200, headMs: 40 } as const
 const UNREACHABLE = {
   status: 502,
   code: 'upstream-unreachable',
@@ -46,17 +47,17 @@ export interface Scene {
   readonly events?: readonly TokenEvent[]
   readonly calls?: readonly Calls[]
   readonly draining?: boolean
-  /** Of the listener, milliseconds since 1970. */
-  readonly certificateEnd?: number
+  /** Milliseconds since 1970. */
+  readonly certificates?: Partial<Certificates>
   /** Undefined: no store is configured. */
   readonly sharing?: SharingSnapshot
   /** Why `STATE_DIR` cannot be used. */
-  readonly trouble?: Failure
-  /** Problems of files that became unusable. */
+  readonly storageError?: Failure
+  /** What is wrong with files that cannot be used any more. */
   readonly fileErrors?: readonly SettingProblem[]
-  readonly turnedAway?: readonly ('obs-login' | HandshakeFailure)[]
 }
 
+const NO_CERTIFICATES = { listener: undefined, client: undefined, ca: undefined } as const
 const NO_TOKEN = {
   token: undefined,
   usable: false,
@@ -81,10 +82,10 @@ export const SCENES = {
       lastFailure: { at: NOW - 3200, operation: 'login', failure: DOWN },
       lastSuccessAt: NOW - 256_600,
     },
-    certificateEnd: WALL + 12 * 24 * 60 * MINUTE,
+    certificates: { listener: WALL + 12 * 24 * 60 * MINUTE },
     calls: [HOUR, QUIET],
   },
-  refused: {
+  'login-rejected': {
     snapshot: {
       ...NO_TOKEN,
       backoff: 'guarded',
@@ -103,7 +104,7 @@ export const SCENES = {
     calls: [calls(OK, 2, 1000, 12_000), calls({ status: 503, code: 'no-token' }, 10, 800)],
   },
   starting: { snapshot: { ...NO_TOKEN, request: 'login', nextRequestAt: undefined } },
-  'some refused': {
+  'some rejected': {
     calls: [
       HOUR,
       QUIET,
@@ -134,7 +135,7 @@ export const SCENES = {
       failuresInRow: 2,
       lastFailure: { at: NOW - 3200, operation: 'login', failure: EARLY },
     },
-    calls: [HOUR, calls({ status: 200, upstreamMs: 2350 }, 100, 590)],
+    calls: [HOUR, calls({ status: 200, headMs: 2350 }, 100, 590)],
   },
 } as const satisfies Record<string, Scene>
 
@@ -147,7 +148,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}, addre
     token: () => snapshot(scene.snapshot),
     sharing: () => scene.sharing,
     running: { listening: true, draining: scene.draining ?? false, inFlight: 3 },
-    certificates: () => ({ listener: scene.certificateEnd, client: undefined, ca: undefined }),
+    certificates: () => ({ ...NO_CERTIFICATES, ...scene.certificates }),
     clock: { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
     ...changes,
   })
@@ -158,12 +159,11 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}, addre
   for (const { at, call } of happened.toSorted((one, other) => one.at - other.at)) {
     now = at
     const requestId = `8c1f5ab0c3d2-${(at - NOW + 4e6).toString(36)}`
-    admin.record.callEnded({ method: 'POST', target: TASKS, requestId, ...call })
+    admin.end({ method: 'POST', target: TASKS, requestId, ...call })
   }
   now = NOW
-  admin.record.onStateTrouble(scene.trouble)
-  admin.record.filesRead('credentials', scene.fileErrors ?? [])
-  for (const why of scene.turnedAway ?? []) admin.record.turnedAway(why)
+  admin.activity.onStorageError(scene.storageError)
+  admin.activity.filesRead('credentials', scene.fileErrors ?? [])
   for (const event of scene.events ?? []) admin.onTokenEvent(event)
   return admin
 }

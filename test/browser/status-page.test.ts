@@ -14,7 +14,7 @@ const NAMES = Object.keys(SCENES) as readonly SceneName[]
 const IMAGES = 'docs/images'
 const PICTURES: readonly (readonly [SceneName, string, BrowserContextOptions])[] = [
   ['healthy', 'status-healthy', {}],
-  ['refused', 'status-refused', {}],
+  ['login-rejected', 'status-refused', {}],
   ['failing', 'status-failing-chinese', { locale: 'zh-CN' }],
 ]
 const EXECUTABLE = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
@@ -143,7 +143,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
   })
 
   it('opens the section of a code, with its anchor, links that work, and a dark mode', async () => {
-    const { page, url, complaints } = await openScene('refused', 'zh')
+    const { page, url, complaints } = await openScene('login-rejected', 'zh')
     await page.click('.hero a >> nth=1')
     expect(page.url()).toBe(`${url}/docs/errors.zh-CN.md#password`)
     expect(await page.innerText(':target')).toBe('password')

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
-import type { FindingName } from '../../src/admin/judge.ts'
+import type { FindingName } from '../../src/admin/diagnosis.ts'
 import type { Status } from '../../src/admin/index.ts'
 import type { Code } from '../../src/causes.ts'
 import type { Environment } from '../../src/config/load.ts'
@@ -123,8 +123,6 @@ async function open(make: Make, options: SimulatorOptions = {}, random?: number)
 it.each(Object.entries(MISTAKES))('page, log and check say the same of %s', async (_, rows) => {
   await judged(rows, async ([, code, make, tls]) => {
     const { given, served } = await open(make, tls === undefined ? {} : { tls }, 0.5)
-    const line = await served.logged('login-failed', 'login-rejected', 'guarded')
-    expect(line['cause']).toBe(code)
     return async () => {
       const began = await until(() => beganIn(served, code))
       for (const [language, LANG] of LANGUAGES) {
@@ -144,10 +142,8 @@ it.each(Object.entries(MISTAKES))('page, log and check say the same of %s', asyn
         expect(stderr).not.toMatch(language === 'zh' ? /Error:|Login was/ : /[^ -~\n]/)
       }
       const { title, todo } = sectionOf('en', code)
-      for (const { detail } of [line, began]) {
-        expect(detail).toContain(title)
-        expect(detail).toContain(todo)
-      }
+      expect(began['msg']).toContain(title)
+      expect(began['msg']).toContain(todo)
     }
   })
 })
@@ -203,10 +199,10 @@ type Working = readonly [
 
 const WORKING: Readonly<Record<string, readonly Working[]>> = {
   'calls that fail': [
-    ['a 503', 'calls', 4, sound, (sim) => sim.failBusiness({ status: 503, times: 'always' })],
-    ['a 502', 'calls', 4, sound, (sim) => sim.failBusiness({ status: 502, times: 'always' })],
-    ['a web page with 200', 'refusals', 4, sound, (sim) => sim.html(BUSINESS)],
-    ['a redirect to a page', 'refusals', 4, sound, (sim) => sim.redirect(BUSINESS)],
+    ['a 503', 'failed', 4, sound, (sim) => sim.failBusiness({ status: 503, times: 'always' })],
+    ['a 502', 'failed', 4, sound, (sim) => sim.failBusiness({ status: 502, times: 'always' })],
+    ['a web page with 200', 'rejected', 4, sound, (sim) => sim.html(BUSINESS)],
+    ['a redirect to a page', 'rejected', 4, sound, (sim) => sim.redirect(BUSINESS)],
   ],
   'doubts while calls succeed': [
     ['ms for s', 'lifetime', 0, (sim) => sim.set({ tokenLifetime: 300_000_000 })],
@@ -234,7 +230,7 @@ it.each(Object.entries(WORKING))('page and check have the same cure of %s', asyn
     await served.logged('logged-in')
     const token = await ticket(served)
     spoil?.(sim, given)
-    await tasks(served, token)
+    for (let times = 0; times < 2; times += 1) await tasks(served, token)
     return async () => {
       for (const [language, LANG] of LANGUAGES) {
         const said = await until(async () =>

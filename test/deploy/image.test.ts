@@ -154,7 +154,9 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const response = await ask()
     expect(response.status).toBe(200)
     expect(response.json.resultData).toHaveProperty('taskData')
-    expect(await page()).toMatch(/^isales_proxy_requests_total\{method="POST",.*="2xx"\} 1$/m)
+    expect(await page()).toMatch(
+      /^isales_proxy_requests_total\{outcome="answered",cause="answered"\} 1$/m,
+    )
     const live = await inside('check', '--live')
     expect(live).toMatchObject({ code: 0, stdout: expect.stringContaining('It works.') })
   })

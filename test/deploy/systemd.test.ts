@@ -220,7 +220,7 @@ describe.skipIf(without)('on a machine', () => {
       machine.succeed(
         `cd /etc/isales-auth-proxy; umask 077; printf %s ${PASSWORD} > new; mv new password`,
       )
-    const times = [await change(spoil, 'login-rejected'), await change(cure, 'recovered')]
+    const times = [await change(spoil, 'finding-began'), await change(cure, 'finding-ended')]
     expect(Math.min(...times)).toBeGreaterThan(0)
     expect(Math.max(...times)).toBeLessThan(3000)
     expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
@@ -251,9 +251,9 @@ describe.skipIf(without)('on a machine', () => {
     await machine.succeed('isales-auth-proxy --instance - status --wait 20s')
     expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
     const encrypt = page.match(/`(systemd-creds encrypt [^`]* - [^`]+)`/)?.[1] ?? ''
-    const before = await count('login-rejected')
+    const before = await count('finding-began')
     await machine.succeed(encrypt, 'another')
-    await until(async () => (await count('login-rejected')) > before, 20_000)
+    await until(async () => (await count('finding-began')) > before, 20_000)
     await machine.succeed(encrypt, PASSWORD)
     await until(
       async () => (await machine.run('isales-auth-proxy --instance - status --wait 1s')).code === 0,
@@ -413,7 +413,7 @@ describe.skipIf(without)('on a machine', () => {
 
     const north = 'isales-auth-proxy@north'
     await machine.succeed(`printf %s wrong > /etc/${north}/password`)
-    await until(async () => (await journal(north)).includes('"event":"login-rejected"'))
+    await until(async () => (await journal(north)).includes('"state":"login-rejected"'))
     expect(await journal('isales-auth-proxy@south')).not.toContain('login-rejected')
   })
 

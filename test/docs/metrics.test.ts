@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { STATES } from '../../src/admin/judge.ts'
+import { STATES } from '../../src/admin/diagnosis.ts'
 import { adminSources, openShown } from '../admin/token.ts'
 import { read } from './pages.ts'
 
@@ -34,6 +34,6 @@ test('docs/metrics.md has no other metric, in order, and each says what to do wi
 
 test('docs/metrics.md has each state', () => {
   const [, states = ''] = page.split('## States\n')
-  const rows = Array.from(states.matchAll(/^\| `(\w+)` \| .+ \|$/gm), ([, name]) => name)
+  const rows = Array.from(states.matchAll(/^\| `([\w-]+)` \| .+ \|$/gm), ([, name]) => name)
   expect(rows).toEqual(Object.keys(STATES))
 })

@@ -45,7 +45,7 @@ test.each<readonly [Refusal, boolean, string]>([
   ['headers', false, `${POST}X: ${'a'.repeat(16_384)}\r\n\r\n`],
   ['headers', false, `GET /${'a'.repeat(16_384)} HTTP/1.1\r\nHost: x\r\n\r\n`],
   ['chunk-extensions', true, `${CHUNKED}2;${'x'.repeat(17_000)}\r\nhi\r\n`],
-  ['tls', false, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+  ['tls-to-http', false, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
 ])('what is refused as %s, announced: %s, says why, and closes: %j', async (...row) => {
   const [reason, isAnnounced, bytes] = row
   const ends: string[] = []

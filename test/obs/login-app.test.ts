@@ -15,7 +15,6 @@ const saidBy = async (response: Response) => [response.status, await response.js
 
 function start(mode: 'answer' | 'require' = 'require') {
   const clock = manualClock()
-  const outcomes: string[] = []
   const isOpen = mode === 'answer'
   const config = {
     obsUser: isOpen ? undefined : 'cti',
@@ -24,11 +23,11 @@ function start(mode: 'answer' | 'require' = 'require') {
     obsRefreshPath: REFRESH,
   }
   const tickets = createTickets(undefined, () => clock.now())
-  const app = createObsApp(config, tickets, {
-    throttle: createThrottle(() => clock.now()),
-    onLogin: (outcome) => outcomes.push(`login ${outcome}`),
-    onRefresh: (outcome) => outcomes.push(`refresh ${outcome}`),
-  })
+  const app = createObsApp(
+    config,
+    tickets,
+    createThrottle(() => clock.now()),
+  )
   const post = (
     path: string,
     body: unknown,
@@ -38,11 +37,11 @@ function start(mode: 'answer' | 'require' = 'require') {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     return app.request(path, { method: 'POST', body: text, headers }, { address })
   }
-  return { app, post, tickets, outcomes, clock }
+  return { app, post, tickets, clock }
 }
 
 test('answer: every login gets tickets in the published shape', async () => {
-  const { post, tickets, outcomes } = start('answer')
+  const { post, tickets } = start('answer')
   const response = await post(LOGIN, { user: 'anyone', passwd: 'anything' })
   expect(response.status).toBe(200)
   expect(response.headers.get('content-type')).toBe('application/json;charset=UTF-8')
@@ -58,30 +57,28 @@ test('answer: every login gets tickets in the published shape', async () => {
     },
   })
   expect(tickets.isValid(body.resultData.token)).toBe(true)
-  expect(outcomes).toEqual(['login success'])
 })
 
 test.each([
-  [RIGHT, 200, 'success'],
-  [WRONG, 403, 'rejected'],
-  [{ ...RIGHT, user: 'other' }, 403, 'rejected'],
-  [{ user: '', passwd: '' }, 403, 'rejected'],
-  ['nonsense', 400, 'malformed'],
-  ['', 400, 'malformed'],
-  ['null', 400, 'malformed'],
-  ['[]', 400, 'malformed'],
-  [{ user: 'cti' }, 400, 'malformed'],
-  [{ user: 1, passwd: 'x' }, 400, 'malformed'],
-  [{ user: 'cti', passwd: {} }, 400, 'malformed'],
-])('require: a login with %j gets %s', async (body, status, outcome) => {
-  const { post, outcomes } = start()
+  [RIGHT, 200],
+  [WRONG, 403],
+  [{ ...RIGHT, user: 'other' }, 403],
+  [{ user: '', passwd: '' }, 403],
+  ['nonsense', 400],
+  ['', 400],
+  ['null', 400],
+  ['[]', 400],
+  [{ user: 'cti' }, 400],
+  [{ user: 1, passwd: 'x' }, 400],
+  [{ user: 'cti', passwd: {} }, 400],
+])('require: a login with %j gets %s', async (body, status) => {
+  const { post } = start()
   const response = await post(LOGIN, body)
   const [said, written] = await saidBy(response)
   expect([said, status === 200 ? {} : written]).toEqual([
     status,
     status === 200 ? {} : refusal(status)[1],
   ])
-  expect(outcomes).toEqual([`login ${outcome}`])
 })
 
 test.each([
@@ -89,25 +86,23 @@ test.each([
   ['answer', ['success', 'success']],
   ['require', ['success', 'rejected']],
 ] as const)('with %s a good and a bad refresh end with %s', async (mode, expected) => {
-  const { post, tickets, outcomes } = start(mode)
+  const { post, tickets } = start(mode)
   const good = await post(REFRESH, { refreshToken: tickets.issue().refreshToken })
   const bad = await post(REFRESH, { refreshToken: 'of an earlier process' })
   const ends = [good, bad].map(({ status }) => (status === 200 ? 'success' : 'rejected'))
   expect(ends).toEqual(expected)
-  expect(outcomes).toEqual(expected.map((outcome) => `refresh ${outcome}`))
 })
 
-test('another method gets 405, and leaves a trace, too', async () => {
-  const { app, outcomes } = start('answer')
+test('another method gets 405', async () => {
+  const { app } = start('answer')
   for (const path of [LOGIN, REFRESH]) {
     const response = await app.request(path, {}, {})
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
   }
-  expect(outcomes).toEqual(['login malformed', 'refresh rejected'])
 })
 
 test('after five wrong passwords in a second even the right one of that address must wait, and no other', async () => {
-  const { post, outcomes, clock } = start()
+  const { post, clock } = start()
   // A long pause allows no more.
   await clock.advance(3_600_000)
   for (let n = 0; n < 5; n += 1) expect((await post(LOGIN, WRONG)).status).toBe(403)
@@ -119,7 +114,6 @@ test('after five wrong passwords in a second even the right one of that address 
   expect((await post(LOGIN, RIGHT)).status).toBe(429)
   await clock.advance(1)
   for (let n = 0; n < 50; n += 1) expect((await post(LOGIN, RIGHT)).status).toBe(200)
-  expect(outcomes.filter((outcome) => outcome === 'login throttled')).toHaveLength(2)
 })
 
 test.each<readonly [string, (refresh: string) => [body: unknown, Record<string, string>]]>([

@@ -12,6 +12,8 @@ import { openTimedWorld, type TimedWorld } from '../behaviour/session-world.ts'
 import { runHere } from '../cli/stand.ts'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import type { WorldOptions } from '../support/world.ts'
 
 interface Rules {
@@ -41,12 +43,14 @@ interface Happening {
   readonly codes: readonly [code: string, cause: string | null]
   /** Words of cause and remedy, in English. */
   readonly words: RegExp
+  /** The value of a fact. */
+  readonly fact?: string
 }
 
 const HAPPENINGS: Readonly<Record<string, Happening>> = {
   'a wrong password': {
     options: { ready: false, env: { ISALES_PASSWORD: 'out-of-date' } },
-    state: 'refused',
+    state: 'login-rejected',
     codes: ['IsalesProxyAccountRejected', 'password'],
     words: /rejected the user or the password.* Fix ISALES_USER or ISALES_PASSWORD/,
   },
@@ -88,15 +92,15 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     },
     state: 'degraded',
     codes: ['IsalesProxyCallsRefused', 'call-declined'],
-    words: /declined calls.* Compare the path and the parameters/,
+    words: /iSales declined a call.* Compare the path and the parameters/,
   },
   'the page of a gateway, with 200': {
     act: async (world) => {
       world.sim.html({ operation: 'business', times: 'always' })
-      await world.tasks()
+      await Promise.all([world.tasks(), world.tasks()])
     },
-    state: 'degraded',
-    codes: ['IsalesProxyCallsRefused', 'page-relayed'],
+    state: 'failing',
+    codes: ['IsalesProxyCallsFailing', 'page-relayed'],
     words: /Calls get a web page.* Contact the operator of the gateway/,
   },
   'a header that iSales does not read the token from': {
@@ -131,11 +135,102 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     codes: ['IsalesProxyCallsFailing', 'obs-login'],
     words: /CTI-OBS cannot log in.* to OBS_USER and OBS_PASSWORD/,
   },
+  'a Host that is not allowed': {
+    act: async (world) => {
+      const headers = { Host: 'isales-proxy.example' }
+      for (let times = 0; times < 2; times += 1)
+        await world.post(INTERFACE_PATHS.getTask, {}, headers)
+    },
+    state: 'failing',
+    codes: ['IsalesProxyCallsFailing', 'other-host'],
+    words: /Host of a request is not allowed.* Add the host of the request to ALLOWED_HOSTS/,
+    fact: 'isales-proxy.example',
+  },
+  'a path outside ALLOWED_PATHS': {
+    options: { env: { ALLOWED_PATHS: INTERFACE_PATHS.getTask } },
+    act: async (world) => {
+      await world.tasks()
+      for (let times = 0; times < 2; times += 1) await world.post(INTERFACE_PATHS.getUserData, {})
+    },
+    state: 'degraded',
+    codes: ['IsalesProxyCallsRefused', 'other-path'],
+    words: /path is outside ALLOWED_PATHS.* ALLOWED_PATHS/,
+    fact: INTERFACE_PATHS.getUserData.slice(0, 50),
+  },
+  'bodies that are too large': {
+    options: { env: { MAX_BODY_SIZE: '1KiB' } },
+    act: async (world) => {
+      const body = { padding: 'x'.repeat(2000) }
+      for (let times = 0; times < 2; times += 1) await world.post(INTERFACE_PATHS.getTask, body)
+    },
+    state: 'failing',
+    codes: ['IsalesProxyCallsFailing', 'too-large'],
+    words: /body is too large.* raise MAX_BODY_SIZE/,
+  },
+  'a 429 for half of the calls': {
+    act: async (world) => {
+      for (let times = 0; times < 4; times += 1) {
+        if (times % 2 === 1) world.sim.failBusiness({ status: 429 })
+        await world.tasks()
+        world.sim.clear()
+      }
+    },
+    state: 'degraded',
+    codes: ['IsalesProxyCallsRefused', 'call-throttled'],
+    words: /too many.* call less often/,
+    fact: '429',
+  },
+  'a result that is not 0 for every call': {
+    act: async (world) => {
+      world.sim.failBusiness({ status: 200, body: { result: 7 }, times: 'always' })
+      for (let times = 0; times < 3; times += 1) await world.tasks()
+    },
+    state: 'degraded',
+    codes: ['IsalesProxyCallsRefused', 'call-result'],
+    words: /result that is not 0.* check --live/,
+    fact: '7',
+  },
+  'callers that give up before the response': {
+    act: async (world) => {
+      world.sim.hang({ operation: 'business', times: 'always' })
+      for (let times = 0; times < 3; times += 1) await giveUp(world)
+      world.sim.release()
+    },
+    state: 'failing',
+    codes: ['IsalesProxyCallsFailing', 'gave-up'],
+    words: /left before the response.* timeout of CTI-OBS/,
+  },
+  'TLS spoken to the port for HTTP': {
+    act: async ({ port }) => {
+      for (let times = 0; times < 2; times += 1) {
+        const client = await connectRaw({ port })
+        await client.send('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03')
+        await client.closed()
+      }
+    },
+    state: 'degraded',
+    codes: ['IsalesProxyClientHandshakesRefused', 'tls-to-http'],
+    words: /used TLS on the port for plain HTTP.* Write http:\/\/ in obsUrl/,
+  },
+}
+
+/** A call whose client leaves when iSales has it. */
+async function giveUp(world: TimedWorld): Promise<void> {
+  const client = await connectRaw({ port: world.port })
+  const before = world.sim.state().hanging
+  await client.send(
+    `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}`,
+  )
+  await until(() => world.sim.state().hanging > before)
+  client.reset()
+  const abandoned = 'isales_proxy_requests_total{outcome="abandoned"}'
+  const ended = await world.metric(abandoned)
+  await until(async () => (await world.metric(abandoned)) > ended).catch(() => undefined)
 }
 
 test.each(Object.entries(HAPPENINGS))(
   '%s is said within 5 s, and leads to one section everywhere',
-  async (_, { options = {}, act, state, codes, words }) => {
+  async (_, { options = {}, act, state, codes, words, fact = '' }) => {
     const admin = `127.0.0.1:${await freePort()}`
     const env = { ...options.env, ADMIN_LISTEN: admin }
     const world = await openTimedWorld({ ...options, env })
@@ -160,20 +255,20 @@ test.each(Object.entries(HAPPENINGS))(
         expect(page).toContain(escaped(sentence))
         expect(terminal).toContain(sentence)
       }
+      for (const text of [page, terminal]) expect(text).toContain(escaped(fact))
       expect(runbooks).toContain(runbook?.replace('.zh-CN', ''))
     }
     const said = (await call(`http://${admin}/status.json`)).json as unknown as Status
-    const line = world.lines.findLast(({ event, code }) => {
-      return event === 'finding-began' && code === codes[0]
-    })
+    const line = world.lines.findLast(({ event }) => event === 'finding-began')
     expect([line?.code, line?.cause ?? null]).toEqual(codes)
-    expect(line?.detail).toContain(said.title)
-    expect(line?.detail).toContain(said.remedy)
+    expect(line?.msg).toContain(said.title)
+    expect(line?.msg).toContain(said.remedy)
+    expect(line?.detail).toContain(fact)
     expect(line?.section).toBe(sectionOf('en', (codes[1] ?? codes[0]) as Code).at)
   },
 )
 
-test('a failure is over for people 5 s after calls succeed again, and its cure is not shown any more', async () => {
+test('a failure is over for people 5 s after calls succeed again: it says when it ended, and asks for nothing', async () => {
   const world = await openTimedWorld()
   await world.tasks()
   await world.sim.down()
@@ -185,10 +280,18 @@ test('a failure is over for people 5 s after calls succeed again, and its cure i
   await world.pass(5000)
 
   const status = (await call(`${world.admin}/status.json`)).json as unknown as Status
-  expect([status.state, status.findings[0].code, status.findings[0].cause]).toEqual([
+  const [{ code, cause, remedy, facts }] = status.findings
+  expect([status.state, code, cause, remedy]).toEqual([
     'degraded',
     'IsalesProxyErrorRatio',
     null,
+    '',
+  ])
+  expect(facts.map(([name]) => name)).toContain('endedAt')
+  const found = world.lines.filter(({ event }) => event.startsWith('finding-'))
+  expect(found.map(({ event, finding }) => [event, finding])).toEqual([
+    ['finding-began', 'failed'],
+    ['finding-ended', 'failed'],
   ])
   expect(await world.metric('isales_proxy_state{state="failing"}')).toBe(0)
 })

@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest'
 import { cause } from '../../src/causes.ts'
 import { delay } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
-import type { EndedRequest } from '../../src/outcomes.ts'
+import type { RequestSummary } from '../../src/request-summary.ts'
 import { createForward } from '../../src/proxy/forward.ts'
 import type { Unavailable } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
@@ -77,7 +77,7 @@ const UNAVAILABLE = { unavailable: 'no-token', retryAfter: 1000 } as const satis
 export async function scene({ newer = true } = {}) {
   const clock = manualClock()
   const exchanges: ScriptedExchange[] = []
-  const ends: EndedRequest[] = []
+  const ends: RequestSummary[] = []
   const replays: string[] = []
   /** Generations of tokens. */
   const accepted: number[] = []
@@ -115,6 +115,7 @@ export async function scene({ newer = true } = {}) {
     clock,
     begin: () => true,
     onEnd(end) {
+      if (end === undefined) return
       ends.push(end)
       if (end.replay !== undefined) replays.push(end.replay)
     },

@@ -33,6 +33,8 @@ export interface WorldOptions extends Pick<AppOptions, 'wallClock' | 'random' | 
 export interface LogLine extends LogFields {
   readonly event: string
   readonly level: LogLevel
+  /** Of a finding. */
+  readonly msg?: string
 }
 
 /** A simulated iSales and the whole app in front of it, over real sockets. */
@@ -51,8 +53,8 @@ export async function openWorld(options: WorldOptions = {}) {
     config: { ...configOf(env), drainTimeout: 1000, ...options.config },
     env,
     version: 'test',
-    log: (event, fields = {}, level = LOG_EVENTS[event].level) =>
-      lines.push({ event, level, ...fields }),
+    log: (event, fields = {}, level = LOG_EVENTS[event].level, msg?: string) =>
+      lines.push({ event, level, ...fields, ...(msg !== undefined && { msg }) }),
     onTokenEvent: (event) => events.push(event),
   })
   const { proxy, admin } = app

@@ -1,0 +1,112 @@
+import type { Telemetry } from './admin/index.ts'
+import {
+  isLoopback,
+  type Config,
+  type ReloadListener,
+  type SettingProblem,
+} from './config/index.ts'
+import { codeOfHandshake, REFUSALS, type HandshakeFailure } from './causes.ts'
+import type { ListenerOptions } from './listener/index.ts'
+import {
+  accessFields,
+  type Log,
+  type LogEventName,
+  type LogFields,
+  type News,
+} from './log/index.ts'
+import { classifyRequest, type RequestSummary } from './request-summary.ts'
+import { en, lineOf } from './words/index.ts'
+
+interface ObserverParts extends Telemetry {
+  readonly log: Log
+  readonly news: News
+}
+
+/** What became of a login of CTI-OBS, by the status of the response. */
+const LOGINS: Readonly<Record<number, string>> = {
+  200: 'success',
+  403: 'rejected',
+  429: 'throttled',
+}
+
+/** Counts, remembers and logs what happens to requests and files: the one place that says which of the three. */
+export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, parts: ObserverParts) {
+  const { metrics, activity, log, news } = parts
+
+  /** At most once a minute for each `reason`, which is of a closed set. */
+  const logNews = (event: LogEventName, reason: string, fields: LogFields): void => {
+    const count = news(`${event} ${reason} ${fields.operation ?? fields.listener ?? ''}`)
+    if (count > 0) log(event, { reason, ...fields, count })
+  }
+
+  const doubtful = (problem: SettingProblem) => ({
+    setting: problem.setting,
+    detail: lineOf(en, problem),
+  })
+
+  const reloads: ReloadListener = {
+    onWarning: (warning) => log('setting-doubtful', doubtful(warning)),
+    onReloaded(settings) {
+      metrics.count('credential_reloads_total', { outcome: 'success' })
+      log('files-reloaded', { setting: settings.join(', '), outcome: 'in use' })
+    },
+    onProblems(part, problems) {
+      activity.filesRead(part, problems)
+      if (problems.length > 0) metrics.count('credential_reloads_total', { outcome: 'failure' })
+      for (const problem of problems)
+        log('secret-unreadable', { ...doubtful(problem), outcome: 'not used' })
+    },
+  }
+
+  const logRefused = (summary: RequestSummary): void => {
+    const { handshake, login, refusal, status, requestId } = summary
+    // On loopback the address says nothing.
+    const client = isLoopback(config.listen.host) ? undefined : summary.client
+    if (login !== undefined && status > 0) {
+      const fields = { operation: login, client: status === 200 ? undefined : client }
+      const reason = LOGINS[status] ?? 'malformed'
+      logNews(status === 200 ? 'obs-logged-in' : 'obs-login-refused', reason, fields)
+    } else if (refusal === 'connections') {
+      logNews('connections-full', refusal, { listener: 'proxy' })
+    } else if (refusal !== undefined) {
+      const [code, detail] = REFUSALS[refusal]
+      logNews('client-refused', refusal, {
+        client,
+        code,
+        detail,
+        requestId: requestId || undefined,
+      })
+      // A load balancer that probes the port would write a line a minute.
+    } else if (handshake !== undefined && handshake !== 'closed') {
+      const code = codeOfHandshake(handshake)
+      logNews('client-handshake-failed', handshake, { detail: lineOf(en, { code, facts: [] }) })
+    }
+  }
+
+  const requestEnded = (summary: RequestSummary): void => {
+    const { code, refusal, login, handshake, replay } = summary
+    parts.requestEnded(summary, classifyRequest(summary))
+    if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
+    if ((refusal ?? login ?? handshake) !== undefined) logRefused(summary)
+    // Nothing is built for a line of each request that is not written.
+    if (code !== undefined || config.logLevel === 'debug') log('access', accessFields(summary))
+  }
+
+  return {
+    reloads,
+    requestEnded,
+
+    ofProxyListener: {
+      onRefused: requestEnded,
+      onHandshakeFailure: (handshake: HandshakeFailure): void =>
+        requestEnded({ method: '', target: '', status: 0, requestId: '', handshake }),
+    } satisfies Partial<ListenerOptions>,
+
+    /** Requests of the admin listener are not counted. */
+    ofAdminListener: {
+      onRefused({ refusal }: RequestSummary): void {
+        if (refusal === 'connections') logNews('connections-full', refusal, { listener: 'admin' })
+      },
+    } satisfies Partial<ListenerOptions>,
+  }
+}

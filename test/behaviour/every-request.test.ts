@@ -1,0 +1,295 @@
+// Every request that the listener reads, and every failed handshake, is counted once and by what became of it: over raw
+// sockets, in the forms in which clients go wrong.
+import { beforeAll, describe, expect, test } from 'vitest'
+import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import type { Status } from '../../src/admin/index.ts'
+import { call } from '../support/call.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw, requestText, type RawClient } from '../support/raw-client.ts'
+import { temporaryFiles } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
+import { openWorld, type World, type WorldOptions } from '../support/world.ts'
+import { ACCOUNT, REQUIRE } from './cti-obs.ts'
+
+const TASKS = INTERFACE_PATHS.getTask
+const post = (path: string = TASKS, fields: readonly string[] = [], body = '{}'): string =>
+  requestText(`POST ${path} HTTP/1.1`, ['Host: localhost', ...fields], body)
+const get = (path: string = TASKS): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+const head = (...fields: readonly string[]): string =>
+  [`POST ${TASKS} HTTP/1.1`, 'Host: localhost', ...fields, '', ''].join('\r\n')
+const CHUNKED = head('Transfer-Encoding: chunked')
+
+/** What has been counted: `answered answered` by how many. */
+async function counted({ admin }: World): Promise<Readonly<Record<string, number>>> {
+  const { text } = await call(`${admin}/metrics`)
+  const series = text.matchAll(
+    /^isales_proxy_requests_total\{outcome="([\w-]+)",cause="([\w-]+)"\} (\d+)$/gm,
+  )
+  const all = Array.from(series, ([, outcome, cause, count]) => [
+    `${outcome} ${cause}`,
+    Number(count),
+  ])
+  return Object.fromEntries(all.filter(([, count]) => count !== 0)) as Record<string, number>
+}
+
+interface Traffic {
+  readonly options?: WorldOptions
+  readonly send: (client: RawClient, world: World) => Promise<unknown>
+  /** What is counted, and no more. */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+/** iSales holds the call until all of it has been sent. */
+async function whileWaiting(world: World, client: RawClient, act: () => unknown): Promise<void> {
+  world.sim.hang({ operation: 'business' })
+  await client.send(post())
+  await until(() => world.sim.state().hanging === 1)
+  await act()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  world.sim.release()
+}
+
+const read = async (client: RawClient, bytes: string): Promise<void> => {
+  await client.send(bytes)
+  await client.read()
+}
+
+const TRAFFIC: Readonly<Record<string, Traffic>> = {
+  'two calls on one connection': {
+    send: async (client) => {
+      await read(client, post())
+      await read(client, post())
+    },
+    counts: { 'answered answered': 2 },
+  },
+  'a call in chunks, and one with Expect': {
+    send: async (client) => {
+      await read(client, `${CHUNKED}2\r\n{}\r\n0\r\n\r\n`)
+      await client.send(head('Expect: 100-continue', 'Content-Length: 2'))
+      await client.readInterim()
+      await read(client, '{}')
+    },
+    counts: { 'answered answered': 2 },
+  },
+  'a GET that is forwarded': {
+    send: (client) => read(client, get()),
+    counts: { 'declined call-declined': 1 },
+  },
+  'a POST and a GET outside ALLOWED_PATHS': {
+    send: async (client, world) => {
+      await read(client, post('/elsewhere'))
+      await read(await connectRaw(world), get('/elsewhere'))
+    },
+    counts: { 'refused other-path': 1, 'stray other-path': 1 },
+  },
+  'a Host that is not allowed': {
+    send: (client) => read(client, post().replace('localhost', 'other.example')),
+    counts: { 'refused other-host': 1 },
+  },
+  'a browser': {
+    send: (client) => read(client, post(TASKS, ['Origin: null'])),
+    counts: { 'stray browser': 1 },
+  },
+  'a body that is too large, by its length and in chunks': {
+    options: { env: { MAX_BODY_SIZE: '1KiB' } },
+    send: async (client, world) => {
+      await read(client, post(TASKS, [], 'x'.repeat(2000)))
+      const chunk = `800\r\n${'x'.repeat(2048)}\r\n`
+      await read(await connectRaw(world), `${CHUNKED}${chunk}0\r\n\r\n`)
+    },
+    counts: { 'refused too-large': 2 },
+  },
+  'a broken chunk': {
+    send: (client) => read(client, `${CHUNKED}2\r\n{}\r\nzz\r\n`),
+    counts: { 'refused bad-request': 1 },
+  },
+  'a body that stops': {
+    options: { env: { CLIENT_DEADLINE: '200ms' } },
+    send: (client) => read(client, `${head('Content-Length: 100')}{`),
+    counts: { 'refused request-timeout': 1 },
+  },
+  'bytes that are not HTTP, and a method that is none': {
+    send: async (client, world) => {
+      await read(client, 'garbage\r\n\r\n')
+      await read(await connectRaw(world), post().replace('POST', 'BREW'))
+    },
+    counts: { 'stray bad-request': 2 },
+  },
+  'a POST whose head is malformed': {
+    send: (client) => read(client, head('Content-Length: x')),
+    counts: { 'refused bad-request': 1 },
+  },
+  'a tunnel': {
+    send: (client) => client.send('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'),
+    counts: { 'stray method-not-allowed': 1 },
+  },
+  TLS: {
+    send: (client) => read(client, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'),
+    counts: { 'stray tls-to-http': 1 },
+  },
+  'a client that vanishes behind half a body, with a FIN and with a RST': {
+    send: async (client, world) => {
+      await client.send(`${head('Content-Length: 100')}{`)
+      client.end()
+      await client.closed()
+      const other = await connectRaw(world)
+      await other.send(`${head('Content-Length: 100')}{`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      other.reset()
+    },
+    counts: { 'stray half-sent': 2 },
+  },
+  'a client that vanishes before the response': {
+    send: async (client, world) => {
+      world.sim.hang({ operation: 'business' })
+      await client.send(post())
+      await until(() => world.sim.state().hanging === 1)
+      client.reset()
+    },
+    counts: { 'abandoned gave-up': 1 },
+  },
+  'garbage behind a call': {
+    send: async (client, world) => {
+      await whileWaiting(world, client, () => client.send('garbage\r\n\r\n'))
+      await client.read()
+    },
+    counts: { 'answered answered': 1, 'stray bad-request': 1 },
+  },
+  'two calls ahead of a response': {
+    send: async (client, world) => {
+      await whileWaiting(world, client, () => client.send(post() + post()))
+      await client.read()
+    },
+    counts: { 'answered answered': 1, 'refused pipelined': 2 },
+  },
+  'calls that iSales fails, rejects, throttles, declines, or answers with a page or another result':
+    {
+      send: async (client, world) => {
+        for (const status of [500, 503, 403, 429, 404] as const) {
+          world.sim.failBusiness({ status })
+          await read(client, post())
+        }
+        world.sim.html({ operation: 'business' })
+        await read(client, post())
+        world.sim.failBusiness({ status: 200, body: { result: 7 } })
+        await read(client, post())
+      },
+      counts: {
+        'failed call-refused': 1,
+        'failed maintenance': 1,
+        'rejected call-throttled': 1,
+        'declined call-declined': 1,
+        'rejected page-relayed': 1,
+        'declined call-result': 1,
+        // The 403 was replayed with a newer token.
+        'answered answered': 1,
+      },
+    },
+  'a response that breaks off': {
+    send: async (client, world) => {
+      world.sim.reset({ operation: 'business', at: 'mid-body' })
+      await client.send(post())
+      await client.closed().catch(() => undefined)
+    },
+    counts: { 'failed upstream-broken': 1 },
+  },
+  'no connection to iSales': {
+    send: async (client, world) => {
+      await world.sim.down()
+      await read(client, post())
+    },
+    counts: { 'failed connection-refused': 1 },
+  },
+  'too many in flight': {
+    options: { env: { MAX_IN_FLIGHT: '1' } },
+    send: async (client, world) => {
+      await whileWaiting(world, client, async () => read(await connectRaw(world), post()))
+      await client.read()
+    },
+    counts: { 'answered answered': 1, 'failed overloaded': 1 },
+  },
+  'logins, refreshes and tickets of CTI-OBS': {
+    options: { env: REQUIRE },
+    send: async (_, world) => {
+      const send = async (bytes: string) => read(await connectRaw(world), bytes)
+      await send(post(LOGIN_PATH, [], JSON.stringify(ACCOUNT)))
+      await send(post(LOGIN_PATH, [], JSON.stringify({ ...ACCOUNT, passwd: 'wrong' })))
+      await send(post(LOGIN_PATH, [], 'x'.repeat(3000)))
+      await send(post(REFRESH_PATH, [], '{"refreshToken":"old"}'))
+      await send(get(LOGIN_PATH))
+      await send(post())
+      await send(get())
+    },
+    counts: {
+      'granted login': 1,
+      'refused obs-login': 2,
+      'refused not-logged-in': 2,
+      'stray method-not-allowed': 1,
+      'stray not-logged-in': 1,
+    },
+  },
+  'a login whose body breaks off, and one that vanishes': {
+    options: { env: REQUIRE },
+    send: async (client, world) => {
+      const begun = post(LOGIN_PATH, [], '{"user":"cti"}').slice(0, -5)
+      await client.send(begun)
+      client.end()
+      await client.closed()
+      const other = await connectRaw(world)
+      await other.send(begun)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      other.reset()
+    },
+    counts: { 'stray half-sent': 2 },
+  },
+}
+
+test.each(Object.entries(TRAFFIC))(
+  '%s: counted once',
+  async (_, { options = {}, send, counts }) => {
+    const world = await openWorld(options)
+    await send(await connectRaw(world), world)
+    const sum = (all: Readonly<Record<string, number>>) =>
+      Object.values(all).reduce((total, count) => total + count, 0)
+    await until(async () => sum(await counted(world)) >= sum(counts))
+    await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 0)
+    expect(await counted(world)).toEqual(counts)
+    // The page reads the same account.
+    const { requests } = (await call(`${world.admin}/status.json`)).json as unknown as Status
+    const { calls: _calls, ...minute } = requests.lastMinute
+    expect(sum(minute)).toBe(sum(counts))
+  },
+)
+
+describe('clients that connect by TLS', () => {
+  let certificates: ReturnType<typeof makeCertificates>
+  beforeAll(() => {
+    certificates = makeCertificates()
+  })
+
+  test('a failed handshake is counted once, and so is plain HTTP', async () => {
+    const { server, ca } = certificates
+    const file = temporaryFiles()
+    const world = await openWorld({
+      env: {
+        LISTEN_TLS_KEY_FILE: file('tls.key', server.key),
+        LISTEN_TLS_CERT_FILE: file('tls.crt', server.cert),
+        LISTEN_CLIENT_CA_FILE: file('ca.crt', ca.cert),
+      },
+    })
+    const bare = await connectRaw({ port: world.port, tls: { ca: ca.cert } })
+    await bare.closed().catch(() => undefined)
+    const plain = await connectRaw(world)
+    await plain.send(post())
+    await plain.closed().catch(() => undefined)
+    const probe = await connectRaw(world)
+    probe.destroy()
+    const expected = {
+      'handshake no-certificate': 1,
+      'handshake plain-http': 1,
+      'handshake half-sent': 1,
+    }
+    await until(async () => Object.keys(await counted(world)).length === 3)
+    expect(await counted(world)).toEqual(expected)
+  })
+})

@@ -1,0 +1,88 @@
+import { assert, property } from 'fast-check'
+import { expect, it, test } from 'vitest'
+import { ALL_CODES, cause, type CauseCode } from '../src/causes.ts'
+import { classifyRequest, REQUEST_CLASSES, type RequestSummary } from '../src/request-summary.ts'
+import { summaries } from './support/summaries.ts'
+
+const POST = { method: 'POST', target: '/tasks', requestId: 'a-1', status: 200 } as const
+const GET = { ...POST, method: 'GET' } as const
+const failed = (code: CauseCode) => ({ failure: { cause: cause(code) } })
+
+it.each<readonly [string, Partial<RequestSummary>]>([
+  ['handshake plain-http', { handshake: 'plain-http', status: 0 }],
+  ['handshake client-name', { handshake: 'other-name', status: 0 }],
+  ['handshake half-sent', { handshake: 'closed', status: 0 }],
+  ['granted login', { login: 'login' }],
+  ['granted refresh', { login: 'refresh', left: 'response' }],
+  ['refused obs-login', { login: 'login', status: 403 }],
+  ['refused not-logged-in', { login: 'refresh', status: 403 }],
+  ['stray method-not-allowed', { ...GET, login: 'login', status: 405 }],
+  ['stray half-sent', { login: 'login', status: 0, left: 'request' }],
+  ['refused not-logged-in', { status: 401, code: 'not-logged-in', refusal: 'ticket' }],
+  ['refused other-host', { status: 421, code: 'misdirected', refusal: 'other-host' }],
+  ['refused misdirected', { status: 421, code: 'misdirected', refusal: 'scheme' }],
+  ['refused other-path', { status: 403, code: 'not-allowed', refusal: 'other-path' }],
+  ['refused too-large', { status: 413, code: 'too-large', refusal: 'body-size' }],
+  ['refused bad-request', { status: 400, code: 'bad-request', refusal: 'parser' }],
+  ['refused loop-detected', { status: 508, code: 'loop-detected', refusal: 'loop' }],
+  // The deadline passed while the body came, and the client left before it read the response.
+  ['refused request-timeout', { status: 408, code: 'request-timeout', left: 'response' }],
+  ['refused pipelined', { ...GET, status: 0, code: 'overloaded', refusal: 'pipelined' }],
+  ['stray other-path', { ...GET, status: 403, code: 'not-allowed', refusal: 'other-path' }],
+  ['stray not-logged-in', { ...GET, status: 401, code: 'not-logged-in', refusal: 'ticket' }],
+  ['stray browser', { status: 403, code: 'not-allowed', refusal: 'browser' }],
+  ['stray tls-to-http', { method: '', status: 400, code: 'bad-request', refusal: 'tls-to-http' }],
+  ['stray half-sent', { status: 400, code: 'bad-request', refusal: 'half-sent' }],
+  ['stray overloaded', { method: '', status: 0, code: 'overloaded', refusal: 'connections' }],
+  ['stray half-sent', { status: 0, left: 'request' }],
+  ['abandoned gave-up', { status: 0, left: 'response' }],
+  ['abandoned gave-up', { status: 200, left: 'response', page: true }],
+  ['failed overloaded', { status: 503, code: 'overloaded', refusal: 'in-flight' }],
+  ['failed no-token', { status: 503, code: 'no-token' }],
+  ['failed shutting-down', { status: 503, code: 'shutting-down' }],
+  ['failed no-route', { status: 502, code: 'upstream-unreachable', ...failed('no-route') }],
+  ['failed no-ports', { status: 502, code: 'upstream-unreachable', ...failed('no-ports') }],
+  ['failed expired', { status: 502, code: 'upstream-tls', ...failed('expired') }],
+  ['failed upstream-timeout', { status: 504, code: 'upstream-timeout', ...failed('no-route') }],
+  // It broke off after its head.
+  ['failed upstream-broken', { status: 200, code: 'upstream-broken' }],
+  ['failed internal', { status: 500, code: 'internal' }],
+  ['failed call-refused', { status: 500 }],
+  ['failed maintenance', { status: 503, page: true }],
+  ['failed gateway', { status: 504 }],
+  ['failed server-error', { status: 501 }],
+  ['failed loop-detected', { status: 508 }],
+  ['rejected page-relayed', { page: true }],
+  ['rejected page-relayed', { status: 403, page: true }],
+  ['rejected page-relayed', { status: 302, page: true }],
+  ['rejected call-forbidden', { status: 401 }],
+  ['rejected call-forbidden', { status: 403 }],
+  ['rejected call-forbidden', { status: 419, rejected: true }],
+  ['rejected call-forbidden', { status: 200, rejected: true, result: '7' }],
+  ['rejected call-throttled', { status: 429 }],
+  ['declined call-declined', { status: 404 }],
+  ['declined call-result', { result: '7', headMs: 2500 }],
+  ['slow slow', { headMs: 2001, upstreamMs: 40 }],
+  ['answered answered', { headMs: 2000 }],
+  ['answered answered', { status: 304 }],
+])('%s is what %j counts as', (expected, summary) => {
+  const { outcome, cause: code } = classifyRequest({ ...POST, ...summary })
+  expect(`${outcome} ${code}`).toBe(expected)
+})
+
+test('every summary has exactly one class, which is in the closed set', () => {
+  assert(
+    property(summaries, (summary) => {
+      expect(REQUEST_CLASSES.filter((each) => each === classifyRequest(summary))).toHaveLength(1)
+    }),
+  )
+})
+
+test('each class is there once, and its code has a section but for what succeeds', () => {
+  const names = REQUEST_CLASSES.map(({ outcome, cause: code }) => `${outcome} ${code}`)
+  expect(names).toEqual([...new Set(names)])
+  expect(REQUEST_CLASSES.map(({ index }) => index)).toEqual(names.map((_, index) => index))
+  const fine = new Set(['granted', 'slow', 'answered'])
+  const lost = REQUEST_CLASSES.filter(({ outcome }) => !fine.has(outcome))
+  expect(lost.filter(({ cause: code }) => !ALL_CODES.some((each) => each === code))).toEqual([])
+})

@@ -1,0 +1,23 @@
+import { boolean, constantFrom, nat, option, record, type Arbitrary } from 'fast-check'
+import { HANDSHAKE_FAILURES, PROBLEM_CODES, REFUSAL_REASONS } from '../../src/causes.ts'
+import type { RequestSummary } from '../../src/request-summary.ts'
+
+/** Any combination, whatever a program may report. */
+export const summaries: Arbitrary<RequestSummary> = record(
+  {
+    method: constantFrom('POST', 'POST', 'GET', 'HEAD', ''),
+    target: constantFrom('/tasks', '/other?x=1', ''),
+    requestId: constantFrom('', 'a-1'),
+    status: constantFrom(0, 200, 200, 200, 204, 302, 400, 401, 403, 404, 429, 500, 502, 503, 599),
+    handshake: option(constantFrom(...HANDSHAKE_FAILURES), { nil: undefined, freq: 9 }),
+    login: constantFrom('login', 'refresh'),
+    code: constantFrom(...PROBLEM_CODES),
+    refusal: constantFrom(...REFUSAL_REASONS),
+    left: constantFrom('request', 'response'),
+    rejected: boolean(),
+    page: boolean(),
+    result: constantFrom('7', '107003'),
+    headMs: nat(4000),
+  },
+  { requiredKeys: ['method', 'target', 'requestId', 'status'] },
+)
