@@ -283,7 +283,8 @@ describe.skipIf(without)('on a machine', () => {
     const someCalls = async () => {
       const ended = async () => {
         const metrics = await machine.succeed('curl -fsS http://127.0.0.1:9090/metrics')
-        return Number(/^isales_proxy_requests_total.* ([1-9]\d*)$/m.exec(metrics)?.[1] ?? 0) > 20
+        const answered = /^isales_proxy_requests_total\{outcome="answered",.*\} (\d+)$/m
+        return Number(answered.exec(metrics)?.[1] ?? 0) > 20
       }
       await until(ended, 20_000)
     }
