@@ -38,8 +38,8 @@ await writeFile(
   `${JSON.stringify({ name, version, type: 'module' })}\n`,
 )
 // Pages whose sections the program shows: src/words/sections.ts. Every code must have its section there.
-const pages = ['errors', 'operations', 'configuration', 'commands']
-for (const page of [...pages, ...pages.map((each) => `${each}.zh-CN`), 'metrics'])
+const pages = ['errors', 'operations', 'configuration', 'commands', 'metrics']
+for (const page of [...pages, ...pages.map((each) => `${each}.zh-CN`)])
   await cp(join(root, `docs/${page}.md`), join(outdir, `docs/${page}.md`))
 const { outputFiles } = await build({
   absWorkingDir: root,

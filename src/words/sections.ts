@@ -16,7 +16,7 @@ export interface Section {
   readonly body: string
 }
 
-/** Metrics are in English alone. */
+/** Pages that the admin port serves. */
 const NAMES = ['errors', 'operations', 'configuration', 'commands', 'metrics'] as const
 const SUFFIX: Readonly<Record<Language, string>> = { en: '.md', zh: '.zh-CN.md' }
 

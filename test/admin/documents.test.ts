@@ -4,7 +4,7 @@ import { adminSources, openShown } from './token.ts'
 
 const { request } = openShown(adminSources())
 const BROWSER = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
-const PAGES = ['errors', 'operations', 'configuration', 'commands'].flatMap((page) => [
+const PAGES = ['errors', 'operations', 'configuration', 'commands', 'metrics'].flatMap((page) => [
   `${page}.md`,
   `${page}.zh-CN.md`,
 ])

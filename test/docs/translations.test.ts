@@ -39,6 +39,8 @@ const TRANSLATED = [
   'errors',
   'configuration',
   'commands',
+  'metrics',
+  'log',
 ] as const
 
 const isTranslated = (path: string): boolean => TRANSLATED.some((page) => path === `${page}.md`)
@@ -93,6 +95,22 @@ describe.each(TRANSLATED)('docs/%s.zh-CN.md has', (page) => {
     expect(termsBeyond(chinese, english)).toEqual([])
     expect(termsBeyond(english, chinese)).toEqual([])
   })
+})
+
+/** The first cells of each row of each table. */
+const cells = (page: string, count: number): readonly string[] =>
+  Array.from(read(page).matchAll(/^\| `.*$/gm), ([row]) =>
+    row.split(' | ').slice(0, count).join(' | '),
+  )
+
+test.each([
+  ['metrics', 3],
+  ['log', 1],
+])('docs/%s.zh-CN.md has the first %i cells of each row of the English page', (page, count) => {
+  const of = (file: string) =>
+    cells(file, count).filter((row) => page === 'log' || row.startsWith('| `isales'))
+  expect(of(`docs/${page}.zh-CN.md`)).toEqual(of(`docs/${page}.md`))
+  expect(of(`docs/${page}.md`).length).toBeGreaterThan(30)
 })
 
 test.each([
