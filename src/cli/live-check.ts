@@ -149,7 +149,11 @@ async function logIn(check: LiveCheck) {
 }
 
 function explainLogin(config: Config, outcome: Exclude<Outcome, Grant>): Explained {
-  if ('failure' in outcome) return explained(outcome.failure, placesOf(config), 'login')
+  const places = placesOf(config)
+  if ('failure' in outcome) {
+    const { code, facts } = explained(outcome.failure, places, 'login')
+    return { code, facts: isRefusal(outcome.failure) ? [...facts, ...places.credentials] : facts }
+  }
   const code = outcome.deferred === 'guarded' ? 'logins-paused' : 'check-deferred'
   return { code, facts: [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]] }
 }

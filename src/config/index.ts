@@ -11,7 +11,7 @@ export {
   rejections as rejectionsFormat,
   type StoreAddress,
 } from './formats.ts'
-export { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
+export { loadConfig, typingAccident, type Config, type Environment, type Loaded } from './load.ts'
 export { watchFiles, type Part, type ReloadListener } from './reload.ts'
 export { Secret } from './secret.ts'
 export { PUBLISHED_REFRESH_PATH, SECRET_VARIABLES, type SettingProblem } from './settings.ts'

@@ -198,7 +198,7 @@ function parse(
  * Detects characters that an env file, a pasted line or an input method adds to a user or a password. They may be
  * intended, but a wrong password costs a login attempt.
  */
-function typingAccident(name: string, text: string): Problem | undefined {
+export function typingAccident(name: string, text: string): Problem | undefined {
   const typing = (detail: string) => ({ code: 'typing', facts: [['detail', detail]] }) as const
   if (text.startsWith(`${name}=`)) return { code: 'own-name', facts: [] }
   if (text !== text.trim()) return typing('spaces')

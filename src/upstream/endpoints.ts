@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
-import { endpointOf, originalOf, urlHost, type Config } from '../config/index.ts'
-import type { Places } from '../words/index.ts'
+import { endpointOf, originalOf, typingAccident, urlHost, type Config } from '../config/index.ts'
+import type { Fact, Places } from '../words/index.ts'
 
 /** Returns the egress proxy for this origin, by the rules of curl and Go; undefined for a direct connection. */
 export function egressFor({
@@ -56,7 +56,21 @@ export function placesOf(config: Config): Places {
       disk: config.stateDir ?? '',
     },
     serverName: config.isalesTlsServerName ?? '',
+    credentials: credentialsOf(config),
     userFile: fileOf(config.isalesUserFile),
     passwordFile: fileOf(config.isalesPasswordFile),
   }
+}
+
+/** The facts to look at when iSales rejects the credentials. */
+function credentialsOf({ isalesUser: user, isalesPassword: password }: Config): readonly Fact[] {
+  const accidentIn = (fact: 'userHas' | 'passwordHas', name: string, text: string): Fact[] => {
+    const doubt = typingAccident(name, text)
+    return doubt === undefined ? [] : [[fact, doubt.facts[0]?.[1] ?? doubt.code]]
+  }
+  return [
+    ['user', user],
+    ...accidentIn('userHas', 'ISALES_USER', user),
+    ...accidentIn('passwordHas', 'ISALES_PASSWORD', password.reveal()),
+  ]
 }

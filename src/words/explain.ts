@@ -16,6 +16,8 @@ export interface Places {
   readonly hosts: Readonly<Record<Side, string>>
   /** Name that iSales's certificate must have instead of its host; empty for its host. */
   readonly serverName: string
+  /** The user, and the likely typing accidents in user and password. Replaced when files are read again. */
+  credentials: readonly Fact[]
   /** Empty if the user is set in the environment. */
   readonly userFile: string
   readonly passwordFile: string

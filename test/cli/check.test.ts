@@ -118,12 +118,13 @@ describe('check --live', () => {
       const spared = { STATE_DIR, LOGIN_REJECTED_ATTEMPTS: '1', ISALES_PASSWORD }
       return runHere(['check', '--live'], { env: { ...env, ...spared } })
     }
-    const refused = await run('wrong')
+    const refused = await run('"wrong"')
     expect(refused.code).toBe(3)
     expect(refused.stderr).toMatch(
       /\[password\]\niSales rejected the login\. Fix the problem .*\n$/,
     )
-    const { code, stdout, stderr } = await run('wrong')
+    expect(refused.stderr).toContain('User (ISALES_USER): obs; ISALES_PASSWORD has: quotes')
+    const { code, stdout, stderr } = await run('"wrong"')
     expect(code).toBe(4)
     expect(stdout + stderr).toMatch(/Next attempt in: 1[45] min.*\[logins-paused\]/)
     expect(sim.state().loginAttempts).toBe(1)

@@ -22,6 +22,7 @@ export const PLACES: Places = {
     client: '',
   },
   serverName: '',
+  credentials: [['user', 'obs-proxy']],
   userFile: '/run/secrets/user',
   passwordFile: '/run/secrets/password',
 }
