@@ -414,7 +414,7 @@ const OTHERS = {
     'call-refused', 'call-declined', 'call-result', 'call-throttled', 'call-forbidden',
     'page-relayed', 'token-rejected', 'gave-up',
   ],
-  login: ['obs-login', 'logins-paused'],
+  login: ['obs-login', 'logins-paused', 'business-later'],
   /** Errors and warnings about settings. */
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
@@ -437,7 +437,7 @@ const OTHERS = {
     'not-ready', 'not-responding', 'other-program', 'odd-response', 'not-here',
     'not-signalled', 'check-sound', 'check-works', 'check-blind', 'check-differs', 'check-store',
     'check-calls', 'check-refused', 'check-no-login', 'check-deferred', 'check-doubts',
-    'no-lifetime', 'short-lifetime', 'no-refresh', 'rejected-by-result', 'single-session',
+    'no-lifetime', 'long-lifetime', 'short-lifetime', 'no-refresh', 'rejected-by-result', 'single-session',
     'not-shared',
   ],
   /** Headlines of the status page: states, and alerts by name. */

@@ -168,7 +168,7 @@ function reportGrant(check: LiveCheck, { lifetime, refreshToken, refreshLifetime
       ? ['refreshToken', refreshToken !== undefined]
       : ['refreshLives', { seconds: refreshLifetime / 1000 }],
   ])
-  const doubts = { missing: 'no-lifetime', 'too-long': 'IsalesProxyLifetimeDoubtful' } as const
+  const doubts = { missing: 'no-lifetime', 'too-long': 'long-lifetime' } as const
   const { doubt, ms } = lifetime
   if (doubt) report(check, 'lifetime', { code: doubts[doubt], facts: [] })
   else if (ms < 20 * SECOND) report(check, 'lifetime', { code: 'short-lifetime', facts: [] })

@@ -88,7 +88,7 @@ function doubtsOf(given: Switches): readonly string[] {
   const doubts: Readonly<Record<string, boolean>> = {
     'no-lifetime': !(lifetime > 0),
     'short-lifetime': lifetime > 0 && lifetime < 20,
-    IsalesProxyLifetimeDoubtful: lifetime > 86_400,
+    'long-lifetime': lifetime > 86_400,
     'check-blind': rejection === 500,
     'rejected-by-result': rejection === 'result',
     'no-refresh': omit.includes('refreshToken'),
