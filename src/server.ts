@@ -219,7 +219,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     config,
     ...observers.reloads,
     apply: {
-      credentials({ isalesUser: user, isalesPassword: password }) {
+      credentials(latest) {
+        places.credentials = placesOf(latest).credentials
+        const { isalesUser: user, isalesPassword: password } = latest
         tokens.changeCredentials({ user, password })
       },
       obsLogin: login.replaceSecrets,

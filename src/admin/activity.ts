@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { SECOND, type Clock } from '../clock.ts'
 import type { Part, SettingProblem } from '../config/index.ts'
 import type { Outcome, RequestClass, RequestSummary } from '../request-summary.ts'
 import { printable } from '../terminal.ts'
@@ -19,8 +19,8 @@ export interface Activity {
   readonly storageError: Failure | undefined
   /** What is wrong with files that are watched: their previous contents stay in use. */
   readonly fileErrors: readonly SettingProblem[]
-  /** The lifetime of the token is longer than can be believed. */
-  readonly isLifetimeDoubtful: boolean
+  /** Why the lifetime of the token is not plausible. */
+  readonly lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
 }
 
 export interface FailedCall {
@@ -54,7 +54,8 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
   const changes: { readonly at: number; readonly state: string }[] = []
   const lastOf = new Map<RequestClass, RequestSummary>()
   let refreshes: Activity['refreshes'] = { failed: 0, last: undefined }
-  let isLifetimeDoubtful = false
+  let lifetimeDoubt: Activity['lifetimeDoubt']
+  let shortInRow = 0
   const fileErrors = new Map<Part, readonly SettingProblem[]>()
   let storageError: Failure | undefined
 
@@ -81,7 +82,7 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
       refreshes,
       storageError,
       fileErrors: [...fileErrors.values()].flat(),
-      isLifetimeDoubtful,
+      lifetimeDoubt,
     }),
     hour: () => accounting.hour(clock.now()),
     /** The last changes of the state, the newest first. */
@@ -101,7 +102,13 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
     },
 
     onTokenEvent(event: TokenEvent): void {
-      if (event.type === 'granted') isLifetimeDoubtful = event.lifetimeDoubt === 'too-long'
+      if (event.type === 'granted') {
+        // A login may return the rest of the current token, so one short lifetime proves nothing.
+        const isShort = event.token.lifetime < 20 * SECOND && !event.sameToken
+        shortInRow = isShort ? shortInRow + 1 : 0
+        const isLong = event.lifetimeDoubt === 'too-long'
+        lifetimeDoubt = isLong ? 'long-lifetime' : shortInRow > 1 ? 'short-lifetime' : undefined
+      }
       if (event.type !== 'granted' && event.type !== 'failed') return
       if (event.operation !== 'refresh') return
       const last = event.type === 'failed' ? event.failure : undefined

@@ -113,8 +113,13 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
       !isAuthenticated(token) || cause?.cause === 'no-token' || cause?.cause === 'call-forbidden'
     )
   }
-  for (const finding of judgeCalls(calls, token.now))
-    if (!isOfToken(finding)) yield callFinding(finding, input)
+  for (const finding of judgeCalls(calls, token.now)) {
+    if (isOfToken(finding)) continue
+    // As long as no call was answered, a rejection is about the token.
+    const isToken = finding.state === 'failing' && calls.answeredAt === -Infinity
+    const isRejected = isToken && finding.cause?.cause === 'call-forbidden'
+    yield isRejected ? tokenRejected(input) : callFinding(finding, input)
+  }
 
   const { failed, last } = refreshes
   const isUnknown = last?.cause.code === 'path-unknown'
@@ -125,7 +130,10 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     yield say('refresh', 'degraded', 'IsalesProxyRefreshFailing', { facts, cause })
   }
 
-  if (input.isLifetimeDoubtful) yield say('lifetime', 'degraded', 'IsalesProxyLifetimeDoubtful')
+  if (input.lifetimeDoubt !== undefined)
+    yield say('lifetime', 'degraded', 'IsalesProxyLifetimeDoubtful', {
+      cause: plainly(input.lifetimeDoubt),
+    })
 
   if (input.storageError !== undefined) {
     const cause = explained(input.storageError, places, 'login')
@@ -165,15 +173,23 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   }
   const missing = missingToken(token)
   if (missing === 'first') yield say('waiting', 'starting', 'logging-in')
-  else if (missing === 'next') yield say('waiting', 'unauthenticated', 'logging-in')
+  // A token that lives for a second is missing in half of them.
+  else if (missing === 'next' && input.lifetimeDoubt !== 'short-lifetime')
+    yield say('waiting', 'unauthenticated', 'logging-in')
 
   const login = failedLogin(input)
   if (login !== undefined) yield login
   // Without a newer token, failed logins say it.
-  else if (token.rejected) {
-    const cause = plainly('token-rejected')
-    yield say('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
-  }
+  else if (token.rejected) yield tokenRejected(input)
+}
+
+/** iSales rejects every call, although logins succeed: with which header, and how. */
+function tokenRejected({ calls, places, factsOf }: DiagnosisInput): Finding {
+  const rejected = [...calls.latestCauses.keys()].find((of) => of.cause === 'call-forbidden')
+  const facts: Fact[] = [['tokenHeader', places.tokenHeader]]
+  if (rejected !== undefined) facts.push(...factsOf(rejected))
+  const cause = { code: 'token-rejected', facts } as const
+  return say('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
 }
 
 /** The headline of each, if it is not `failing`, and what is counted. */
@@ -260,9 +276,12 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   const isPaused = backoff === 'rejected' || backoff === 'guarded'
   // After a restart the book alone knows of the attempts, or another replica.
   const isKnown = lastFailure !== undefined
-  const cause: Explained = isKnown
+  const met = isKnown
     ? explained(lastFailure.failure, places, lastFailure.operation)
     : plainly('logins-paused')
+  // The same 500 is another question to another person.
+  const isLater = met.code === 'business' && token.lastSuccessAt !== undefined
+  const cause: Explained = isLater ? { ...met, code: 'business-later' } : met
   // Three logins may have ended without a verdict of iSales, too: then it is not known.
   const isRefused = isPaused && (isKnown ? lastFailure.failure.cause.stage === 'login' : refused)
 

@@ -33,7 +33,7 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
 // oxfmt-ignore
 const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
   'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'userFile',
-  'passwordFile', 'file', 'path', 'host',
+  'passwordFile', 'file', 'path', 'host', 'user', 'userHas', 'passwordHas',
 ])
 
 /** True for a peer on this machine. IPv4 may be mapped into IPv6. */
@@ -62,7 +62,9 @@ export function readStatus(
   const shown = ({ finding, state, code, facts, cause, isOver }: Finding) => {
     const headline = sectionOf(language, code)
     const explanation = cause && sectionOf(language, cause.code)
-    const all = [...(cause?.facts ?? []), ...facts]
+    const isRejected = code === 'IsalesProxyAccountRejected'
+    const credentials = isRejected ? now.places.credentials : []
+    const all = [...(cause?.facts ?? []), ...facts, ...credentials]
     const remedy = isOver ? '' : explanation?.todo || headline.todo
     return {
       finding,

@@ -1,5 +1,12 @@
 import { BlockList, isIP } from 'node:net'
-import { endpointOf, originalOf, typingAccident, urlHost, type Config } from '../config/index.ts'
+import {
+  endpointOf,
+  formatTokenHeader,
+  originalOf,
+  typingAccident,
+  urlHost,
+  type Config,
+} from '../config/index.ts'
 import type { Fact, Places } from '../words/index.ts'
 
 /** Returns the egress proxy for this origin, by the rules of curl and Go; undefined for a direct connection. */
@@ -57,6 +64,7 @@ export function placesOf(config: Config): Places {
     },
     serverName: config.isalesTlsServerName ?? '',
     credentials: credentialsOf(config),
+    tokenHeader: formatTokenHeader(config.isalesTokenHeader),
     userFile: fileOf(config.isalesUserFile),
     passwordFile: fileOf(config.isalesPasswordFile),
   }

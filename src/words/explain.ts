@@ -18,6 +18,8 @@ export interface Places {
   readonly serverName: string
   /** The user, and the likely typing accidents in user and password. Replaced when files are read again. */
   credentials: readonly Fact[]
+  /** As `ISALES_TOKEN_HEADER` has it. */
+  readonly tokenHeader: string
   /** Empty if the user is set in the environment. */
   readonly userFile: string
   readonly passwordFile: string

@@ -40,6 +40,7 @@ const FACTS = {
   refreshLives: ['The refresh token lives for', '刷新令牌有效期'],
   pausedFor: ['Next attempt in', '距下次尝试'],
   form: ['Form', '形式'],
+  tokenHeader: ['Header in force (ISALES_TOKEN_HEADER)', '当前的请求头（ISALES_TOKEN_HEADER）'],
   previousWorks: ['The previous token still works', '上一个令牌仍可使用'],
   outcome: ['Outcome', '结果'],
   operation: ['Failed operation', '失败环节'],
@@ -140,8 +141,8 @@ const PAGE = {
   more: ['Look up:', '查阅：'],
   copy: ['Text to copy for support', '供技术支持使用的文本'],
   hidden: [
-    'Hosts, paths and files are shown to readers on this machine only.',
-    '主机、路径和文件只在本机上显示。',
+    'Hosts, users, paths and files are shown to readers on this machine only.',
+    '主机、用户、路径和文件只在本机上显示。',
   ],
   notUsable: ['The token is not usable.', '令牌不可用。'],
   renewal: ['Renewal', '续期'],

@@ -6,7 +6,7 @@ import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { adminOf, calls, type Calls, type Scene } from '../browser/states.ts'
 import { authFailure } from '../support/failure.ts'
-import { failed, granted, NOW, WALL } from './token.ts'
+import { failed, granted, NOW, tokenOf, WALL } from './token.ts'
 
 const SECOND = 1000
 const EARLY = {
@@ -239,13 +239,35 @@ describe('the token is judged', () => {
       { servesFor: { seconds: 235 } },
       { conflict: true, backoff: 'rejected' },
     ],
-    ['failing token-rejected CallsRefused token-rejected', {}, { rejected: true }],
+    [
+      'failing token-rejected CallsRefused token-rejected',
+      { tokenHeader: 'Authorization: Bearer {token}' },
+      { rejected: true },
+    ],
+    [
+      // After logins that worked, the 500 is a question to the operator of iSales first.
+      'login-rejected login AccountRejected business-later',
+      { status: 500 },
+      { ...NONE, backoff: 'rejected', lastFailure: failure('business', { status: 500 }) },
+    ],
+    [
+      'login-rejected login AccountRejected business',
+      {},
+      {
+        ...NONE,
+        backoff: 'rejected',
+        lastFailure: failure('business'),
+        lastSuccessAt: undefined,
+      },
+    ],
   ])('as %s, with %j', (finding, facts, snapshot) => {
     const found = findingsIn({ snapshot })
     expect(found.map(said)).toEqual([finding])
     expect(factsOf(found[0])).toMatchObject(facts)
   })
 })
+
+const SHORT = { token: tokenOf({ lifetime: 1000 }) }
 
 const refreshFailed = (status: number) => {
   const failure = authFailure('untouched', 'path-unknown', { status })
@@ -259,7 +281,15 @@ const refreshRefused = () =>
   })
 
 it.each<readonly [string, Scene]>([
-  ['degraded lifetime LifetimeDoubtful', { events: [granted({ lifetimeDoubt: 'too-long' })] }],
+  [
+    'degraded lifetime LifetimeDoubtful long-lifetime',
+    { events: [granted({ lifetimeDoubt: 'too-long' })] },
+  ],
+  [
+    // Missing in half of the seconds, and no login takes long.
+    'degraded lifetime LifetimeDoubtful short-lifetime',
+    { events: [granted(SHORT), granted(SHORT)], snapshot: { usable: false, request: 'login' } },
+  ],
   [
     'degraded refresh RefreshFailing refresh-path-unknown',
     { events: [refreshFailed(404), granted()] },
@@ -287,6 +317,22 @@ it.each<readonly [string, Scene]>([
   ],
 ])('is said whatever else there is: %s', (finding, scene) => {
   expect(findingsIn(scene).map(said)).toEqual([finding])
+})
+
+it.each<readonly [string, readonly Calls[]]>([
+  // Three are needed to take a token for rejected; two of two say the same, if no call was ever answered.
+  ['failing token-rejected CallsRefused token-rejected', [calls(REFUSED, 2)]],
+  ['failing rejected CallsFailing call-forbidden', [calls(OK, 1, 100, 6000), calls(REFUSED, 9)]],
+])('of calls that are rejected from the first one on: %s', (finding, scene) => {
+  const [found] = findingsIn({ calls: scene })
+  expect(found && said(found)).toBe(finding)
+  expect(factsOf(found)).toMatchObject({ status: 403, path: 'POST /obs/records' })
+})
+
+it('one short lifetime may be the rest of a long one', () => {
+  const rest = granted({ ...SHORT, sameToken: true })
+  for (const events of [[granted(SHORT)], [granted(SHORT), rest, rest]])
+    expect(findingsIn({ events }).map(said)).toEqual(['healthy healthy no-calls-yet'])
 })
 
 it('a refresh that works again, or was refused twice, is not spoken of', () => {

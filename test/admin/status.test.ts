@@ -50,6 +50,7 @@ describe('hosts, paths and files', () => {
   }
   const PRIVATE =
     /(?:isales|egress|store)\.example|besclouds|openapi|\/etc|\/run\/secrets|\/var\/lib/
+  const USER = /obs-proxy[^]*ISALES_PASSWORD has/
   const textsFor = async (address: string) => {
     const admins = [other, SCENES['login-rejected']].map((scene) => adminOf(scene, {}, address))
     const responses = PATHS.flatMap((path) => admins.map(({ request }) => request(path)))
@@ -59,7 +60,9 @@ describe('hosts, paths and files', () => {
   it.each(['127.0.0.1', '127.8.0.1', '::1', '::ffff:127.0.0.1'])(
     'are shown to a reader on this machine: %s',
     async (address) => {
-      for (const text of await textsFor(address)) expect(text).toMatch(PRIVATE)
+      const texts = await textsFor(address)
+      for (const text of texts) expect(text).toMatch(PRIVATE)
+      expect(texts.filter((text) => USER.test(text))).toHaveLength(2)
     },
   )
 
@@ -68,6 +71,7 @@ describe('hosts, paths and files', () => {
     async (address) => {
       for (const text of await textsFor(address)) {
         expect(text).not.toMatch(PRIVATE)
+        expect(text).not.toMatch(USER)
         expect(text).toMatch(/IsalesProxy|#isalesproxy/)
         expect(text).toMatch(/Fix |Set /)
       }

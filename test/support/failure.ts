@@ -22,7 +22,11 @@ export const PLACES: Places = {
     client: '',
   },
   serverName: '',
-  credentials: [['user', 'obs-proxy']],
+  credentials: [
+    ['user', 'obs-proxy'],
+    ['passwordHas', 'quotes'],
+  ],
+  tokenHeader: 'Authorization: Bearer {token}',
   userFile: '/run/secrets/user',
   passwordFile: '/run/secrets/password',
 }
