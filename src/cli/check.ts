@@ -62,9 +62,8 @@ async function checkLive(config: Config, io: Io, trace?: boolean): Promise<numbe
   const differ = Object.entries(settings)
   // systemd treats a backslash as the beginning of an escape.
   const inFile = differ.map(([name, text]) => `${cli.set} ${name}=${text.replaceAll('\\', '$&$&')}`)
-  const quoted = (text: string) => `='${text.replaceAll("'", String.raw`'\''`)}'`
   const inShell = differ.map(([name, text]) =>
-    text ? `export ${name}${quoted(text)}` : `unset ${name}`,
+    text ? `export ${name}='${text.replaceAll("'", String.raw`'\''`)}'` : `unset ${name}`,
   )
   if (differ.length > 0) io.stdout.write(`${[...inFile, cli.shell, ...inShell].join('\n')}\n`)
   const to = exit === EXIT.ok ? io.stdout : io.stderr

@@ -1,4 +1,4 @@
-import { cause, causeOfStatus, isOfGateway, isRedirect, isWebPage, type Code } from '../causes.ts'
+import { cause, causeOfStatus, isOfGateway, isRedirect, isWebPage } from '../causes.ts'
 import { MINUTE, SECOND, systemClock } from '../clock.ts'
 import {
   formatRejections,
@@ -37,13 +37,10 @@ import {
 } from '../words/index.ts'
 import { EXIT, type Io } from './io.ts'
 
-/** The result of one stage of the live check. */
-export interface CheckResult {
+/** The result of one stage of the live check. `code` explains an error or, by default, a doubt; undefined: all is well. */
+export interface CheckResult extends Partial<Explained> {
   readonly topic: keyof Words['cli']['topics']
   readonly facts: readonly Fact[]
-  /** Explains what is wrong or doubtful; undefined if nothing is. */
-  readonly code?: Code | undefined
-  /** Whether the code ends the check, or is a doubt. Default: a doubt. */
   readonly isError?: boolean
 }
 
