@@ -103,8 +103,8 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted') {
-        // A login may return the rest of the current token, so one short lifetime proves nothing.
-        const isShort = event.token.lifetime < 20 * SECOND && !event.sameToken
+        // Shorter than the proxy renews. A login may return the rest of the current token: one proves nothing.
+        const isShort = event.token.lifetime < 3 * SECOND && !event.sameToken
         shortInRow = isShort ? shortInRow + 1 : 0
         const isLong = event.lifetimeDoubt === 'too-long'
         lifetimeDoubt = isLong ? 'long-lifetime' : shortInRow > 1 ? 'short-lifetime' : undefined
