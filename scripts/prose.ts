@@ -81,7 +81,10 @@ function inMarkdown(file: string, text: string): readonly Prose[] {
 /** Returns paragraphs, headings, items of lists and fields of tables. */
 function blocksOf(token: Token): readonly string[] {
   if (token.type === 'table') {
-    return [token.header, ...token.rows].flat().map(({ text }: { text: string }) => text)
+    const [head, ...rows] = [token.header, ...token.rows] as { readonly text: string }[][]
+    // Labels are values and no sentences.
+    const labels = head?.findIndex(({ text }) => text === 'labels')
+    return rows.flatMap((row) => row.filter((_, i) => i !== labels).map(({ text }) => text))
   }
   const inner = (token.type === 'list' ? token.items : [token]) as readonly Token[]
   if (['list', 'blockquote'].includes(token.type)) {

@@ -1,5 +1,5 @@
-// The structured log: each line is one of a closed set of events with a closed set of fields. `news` is the one rule for
-// repeated lines. Nothing that is logged holds a secret.
+// The structured log: every line is one of a closed set of events with a closed set of fields. `news` is the only rule
+// for repeated lines. No line contains a secret.
 export type { LogEventName, LogFields } from './log-events.ts'
 export { accessFields, createLog, type Log } from './logger.ts'
 export { openStdout } from './stdout.ts'

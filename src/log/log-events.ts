@@ -1,54 +1,54 @@
-/** From the least to the most severe; `LOG_LEVEL` sets the least that is written. */
+/** From the least to the most severe; `LOG_LEVEL` sets the least severe one to write. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export interface EventKind {
   readonly level: LogLevel
-  /** In English in every language. It never varies, but for a finding, whose title and remedy are the message. */
+  /** In English in every language. Constant, except for findings, whose message is title and remedy. */
   readonly msg: string
-  /** Somebody did something to the proxy: its lines have `audit: true`, with `by` and `outcome` where they are known. */
+  /** An operator acted on the proxy: the line has `audit: true`, and `by` and `outcome` if known. */
   readonly audit?: true
 }
 
 /**
- * Every line has one of these names in `event`. Names are stable: alerts are built on them. docs/log.md explains each.
+ * Names in `event`, one per line. Names are stable, because alerts are built on them. docs/log.md explains each name.
  */
 // oxfmt-ignore
 export const LOG_EVENTS = {
   starting: { level: 'info', msg: 'Starting' },
   listening: { level: 'info', msg: 'Listening' },
-  'setting-wrong': { level: 'fatal', msg: 'A setting is wrong: nothing was started' },
-  'cannot-listen': { level: 'fatal', msg: 'A listener cannot be opened: nothing was started' },
-  'setting-doubtful': { level: 'warn', msg: 'Check this setting' },
-  draining: { level: 'info', audit: true, msg: 'Shutting down: requests in flight are finished' },
+  'setting-wrong': { level: 'fatal', msg: 'Invalid setting; not starting' },
+  'cannot-listen': { level: 'fatal', msg: 'Cannot open a listener; not starting' },
+  'setting-doubtful': { level: 'warn', msg: 'Questionable setting' },
+  draining: { level: 'info', audit: true, msg: 'Shutting down; finishing requests in flight' },
   stopped: { level: 'info', audit: true, msg: 'Stopped' },
-  unexpected: { level: 'error', msg: 'An error that was not foreseen' },
-  'exchange-started': { level: 'debug', msg: 'Asking iSales for a token' },
+  unexpected: { level: 'error', msg: 'Unexpected error' },
+  'exchange-started': { level: 'debug', msg: 'Requesting a token from iSales' },
   'logged-in': { level: 'info', msg: 'Logged in' },
   renewed: { level: 'info', msg: 'Token renewed' },
-  'token-request-failed': { level: 'debug', msg: 'iSales granted no token' },
-  'token-rejected': { level: 'warn', msg: 'A business call found the token rejected before its end; replacing it' },
-  'rejection-relayed': { level: 'warn', msg: 'A call was rejected, and a login would not cure it: the response is relayed to the client' },
-  'token-adopted': { level: 'info', msg: 'Using a token that another replica obtained' },
-  'token-request-deferred': { level: 'debug', msg: 'Not asking iSales for a token now' },
-  'shared-token-unreadable': { level: 'warn', msg: 'What is in the shared store cannot be read and is replaced' },
-  'state-in-memory': { level: 'warn', msg: 'STATE_DIR is not set: attempts to log in are counted in memory only, and a restart forgets them' },
-  'renew-asked': { level: 'info', audit: true, msg: 'SIGHUP: files are read again, and a pause of logins ends once' },
+  'token-request-failed': { level: 'debug', msg: 'Token request failed' },
+  'token-rejected': { level: 'warn', msg: 'iSales rejected the token before it expired; replacing it' },
+  'rejection-relayed': { level: 'warn', msg: 'iSales rejected a call that no login can fix; relaying the response' },
+  'token-adopted': { level: 'info', msg: 'Adopted a token from another replica' },
+  'token-request-deferred': { level: 'debug', msg: 'Postponed a token request' },
+  'shared-token-unreadable': { level: 'warn', msg: 'Shared store contents are unreadable; replacing them' },
+  'state-in-memory': { level: 'warn', msg: 'STATE_DIR is not set; login attempts are forgotten at a restart' },
+  'renew-asked': { level: 'info', audit: true, msg: 'Received SIGHUP; reading files again and ending a login pause' },
   'files-reloaded': { level: 'info', audit: true, msg: 'Changed files are in use' },
-  'secret-unreadable': { level: 'error', audit: true, msg: 'A file changed and cannot be used; what it held before stays in use' },
+  'secret-unreadable': { level: 'error', audit: true, msg: 'Cannot use a changed file; keeping the previous values' },
   'finding-began': { level: 'warn', msg: 'A finding begins' },
   'finding-ended': { level: 'info', msg: 'A finding ends' },
-  'client-refused': { level: 'warn', msg: 'A client was refused' },
-  'client-handshake-failed': { level: 'warn', msg: 'The TLS handshake of a client failed' },
+  'client-refused': { level: 'warn', msg: 'Refused a request' },
+  'client-handshake-failed': { level: 'warn', msg: 'TLS handshake with a client failed' },
   'obs-logged-in': { level: 'info', msg: 'CTI-OBS logged in to the proxy' },
-  'connections-full': { level: 'warn', msg: 'Too many connections' },
-  'obs-login-refused': { level: 'warn', msg: 'A login of CTI-OBS was refused' },
+  'connections-full': { level: 'warn', msg: 'Too many connections; closing the longest-idle one' },
+  'obs-login-refused': { level: 'warn', msg: 'Refused a login of CTI-OBS' },
   access: { level: 'debug', msg: 'Request' },
 } as const satisfies Readonly<Record<string, EventKind>>
 
 export type LogEventName = keyof typeof LOG_EVENTS
 
-/** What a field holds; a value of another type is dropped. An error is reduced before it is written. */
+/** Types of field values; a value of another type is dropped. An error is reduced before it is written. */
 interface FieldValues {
   readonly string: string
   readonly number: number
@@ -56,7 +56,7 @@ interface FieldValues {
   readonly error: unknown
 }
 
-/** All that a line may hold besides time, level, event and its sentence, by what it holds. */
+/** Fields that a line may have besides time, level, event and message, by type. */
 // oxfmt-ignore
 const FIELDS = {
   string: [

@@ -17,19 +17,19 @@ const CODE = /^[A-Za-z0-9_-]{1,64}$/
 
 export interface LogOptions {
   readonly level: LogLevel
-  /** `json`: one object a line. `pretty`: for a person at a terminal. */
+  /** `json`: one object per line. `pretty`: for a terminal. */
   readonly format: 'json' | 'pretty'
   readonly destination: DestinationStream
-  /** Colours of the pretty format. Default: false. */
+  /** Colors in the pretty format. Default: false. */
   readonly colors?: boolean
 }
 
-/** Writes one line, at the event's own level unless another is given. Never throws, never waits. */
+/** Writes a line at the event's own level, unless another is given. Never throws, never waits. */
 export type Log = (
   event: LogEventName,
   fields?: LogFields,
   level?: LogLevel,
-  /** Of `finding-began` and `finding-ended`, whose message varies. Default: the event's own. */
+  /** Message of `finding-began` and `finding-ended`, which varies. Default: the event's own. */
   message?: string,
 ) => void
 
@@ -53,7 +53,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
   }
 }
 
-/** Line by line in this process: a stream of pino-pretty would queue without a limit when nobody reads. */
+/** Formats line by line in this process, because a stream of pino-pretty would queue without limit. */
 async function prettify({ destination, colors = false }: LogOptions): Promise<DestinationStream> {
   // In the bundle a CommonJS package has no named exports.
   const { default: pinoPretty } = await import('pino-pretty')
@@ -66,7 +66,7 @@ async function prettify({ destination, colors = false }: LogOptions): Promise<De
   return { write: (line) => destination.write(pretty(line)) }
 }
 
-/** Of what a caller may pass past the compiler, only listed fields with values of their type are written. */
+/** Filters fields that passed the compiler: only listed fields with values of their type are written. */
 function fieldsOf(event: LogEventName, fields: LogFields): Readonly<Record<string, unknown>> {
   const line: Record<string, unknown> = { event }
   for (const [name, value] of Object.entries(fields)) {
@@ -78,7 +78,7 @@ function fieldsOf(event: LogEventName, fields: LogFields): Readonly<Record<strin
   return line
 }
 
-/** A terminal must not obey what a client wrote. */
+/** Escapes text from clients, which a terminal must not obey. */
 function shown(text: string): string {
   return printable(text.slice(0, MAX_TEXT)).slice(0, MAX_TEXT)
 }
@@ -97,7 +97,7 @@ function shownCode(error: unknown): string | undefined {
   return typeof error.code === 'string' && CODE.test(error.code) ? error.code : undefined
 }
 
-/** The first frame of the stack. The message precedes the frames, and may look like one itself. */
+/** Returns the first frame of the stack. The message precedes the frames, and may look like one itself. */
 function thrownAt(error: Error): string | undefined {
   const head = `${error.name}: ${error.message}\n`
   if (error.stack?.startsWith(head) !== true) return undefined
@@ -105,7 +105,7 @@ function thrownAt(error: Error): string | undefined {
   return shown(frame.trim().replace(/^at /, ''))
 }
 
-/** What a line says of a request: no header, no body, no query. */
+/** Returns the fields of a request, without headers, body and query. */
 export function accessFields(request: RequestSummary): LogFields {
   const { method, target, status, durationMs = 0, upstreamMs, requestId, code, attempts } = request
   const { outcome, cause } = classifyRequest(request)

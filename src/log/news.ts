@@ -2,15 +2,15 @@ import { MINUTE } from '../clock.ts'
 
 interface Repeated {
   writtenAt: number
-  /** Since the line was written. */
+  /** Events since the line was written. */
   count: number
 }
 
 export type News = ReturnType<typeof createNews>
 
 /**
- * The one rule for repeated lines: a line is a repetition if it was written within the last minute. Keys and contents are of
- * closed sets.
+ * The only rule for repeated lines: a line is a repetition if it was written within the last minute. Keys and contents
+ * are from closed sets.
  *
  * @param now monotonic milliseconds.
  */
@@ -20,7 +20,7 @@ export function createNews(now: () => number) {
   /**
    * Returns how often the event has happened since its line was last written, or 0 if the line is a repetition.
    *
-   * @param content what the line says; another content is another line.
+   * @param content content of the line; another content is another line.
    */
   const news = (key: string, content = ''): number => {
     const contents = known.get(key) ?? new Map<string, Repeated>()

@@ -2,25 +2,25 @@ import { constants, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import sonic from 'sonic-boom'
 
-/** Where lines go. Writing neither throws nor waits: what cannot be written is dropped and counted. */
+/** Destination of lines. Writing neither throws nor waits: lines that cannot be written are dropped and counted. */
 export interface Stdout {
   readonly write: (line: string) => void
-  /** It is a terminal with colours, and NO_COLOR is not set. */
+  /** True for a terminal with colors, unless NO_COLOR is set. */
   readonly colors: boolean
   /** Lines dropped since the start. */
   readonly dropped: () => number
-  /** Resolves when everything is written, or cannot be; after 1 s at the latest. Never rejects. */
+  /** Resolves when everything is written, or cannot be; within 1 s. Never rejects. */
   readonly flush: () => Promise<void>
 }
 
-/** Bytes that wait for a reader that is slow or a disk that is full; more are dropped. */
+/** Bytes that wait for a slow reader or a full disk; more are dropped. */
 const MAX_QUEUE = 1024 * 1024
-/** Milliseconds. */
+/** Milliseconds that a flush may take. */
 const MAX_FLUSH = 1000
 
 /**
- * pino's own destination, without `pino.destination`, which adds an exit hook: its `flushSync` retries
- * for ever when the disk is full, and the process never ends.
+ * Opens pino's own destination without `pino.destination`, which adds an exit hook: its `flushSync` retries forever if
+ * the disk is full, and the process never ends.
  */
 export function openStdout(): Stdout {
   const stream = new sonic.SonicBoom({
@@ -34,7 +34,7 @@ export function openStdout(): Stdout {
   stream.on('drop', () => {
     dropped += 1
   })
-  // A full disk, a closed pipe. The queue stays, and each further line tries again to write it.
+  // Full disk or closed pipe: the queue stays, and every further line tries again to write it.
   stream.on('error', () => undefined)
 
   return {
@@ -52,9 +52,8 @@ export function openStdout(): Stdout {
 }
 
 /**
- * A blocking write to a reader that does not read would hold a thread, and Node waits for its threads
- * when it exits. Node makes a pipe or socket non-blocking when `process.stdout` is first read; a
- * terminal has to be opened once more.
+ * Opens a terminal in non-blocking mode. A blocking write to a slow reader would hold a thread, and Node waits for its
+ * threads when it exits. Node itself makes pipes and sockets non-blocking when `process.stdout` is first read.
  */
 function openNonBlocking(): number {
   const { fd } = process.stdout

@@ -22,7 +22,7 @@ async function perform(args: readonly string[], { isTTY = false, signal }: Surro
 }
 
 describe.concurrent('the demo', () => {
-  it('ends by itself with a renewal and a healed revocation, in plain lines', async () => {
+  it('ends by itself with a renewal and a replaced revoked token, in plain lines', async () => {
     // Long enough that a machine that stalls for a second still renews before the revocation.
     const { code, out, err } = await perform(['--seconds', '10'])
     expect(out).toMatch(/● logged in token 1, good for 6 s/)
@@ -39,7 +39,7 @@ describe.concurrent('the demo', () => {
     expect([code, err]).toEqual([0, ''])
   }, 20_000)
 
-  it('shows a live line and colours on a terminal, over TLS too', async () => {
+  it('shows a live line and colors on a terminal, also over TLS', async () => {
     const { code, out } = await perform(['--seconds', '5', '--tls'], { isTTY: true })
     expect(out).toContain('https://127.0.0.1:')
     expect(out).toMatch(/━+.*token 1.*requests.*failed/)

@@ -12,7 +12,7 @@ const open = (steps: Step | readonly Step[], env: Readonly<Record<string, string
   openStand({ respond: () => steps, env })
 
 describe('a response that is looked into', () => {
-  it('is asked for in no coding; one that comes in a coding all the same is relayed as it came', async () => {
+  it('is requested without a coding; a response with a coding is relayed unchanged', async () => {
     const packed = gzipSync('{"result":7}')
     const head = `${OK}Content-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n\r\n`
     const stand = await open(Buffer.concat([Buffer.from(head), packed]))
@@ -26,7 +26,7 @@ describe('a response that is looked into', () => {
     [64 * 1024, true],
     [64 * 1024 + 1, false],
     [1024 * 1024, false],
-  ])('comes whole in %i bytes, healed: %s', async (size, healed) => {
+  ])('arrives whole in %i bytes, replayed: %s', async (size, healed) => {
     const body = `{"result":7,"padding":"${'x'.repeat(size - 25)}"}`
     const stand = await openStand({
       // The first token is rejected.
@@ -41,7 +41,7 @@ describe('a response that is looked into', () => {
     expect(framing).toBe(healed ? 'length' : 'chunked')
   })
 
-  it('and rejects every token is relayed, and is no success on the status page', async () => {
+  it('and rejects every token is relayed, and is not a success on the status page', async () => {
     const stand = await open(responseBytes('{"result":7}'))
     for (let times = 0; times < 2; times += 1)
       expect((await stand.exchange(post('x'))).text).toBe('{"result":7}')

@@ -158,7 +158,7 @@ describe('the framing of a response is rebuilt', () => {
     expect(response.header('connection')).toBe(version === '1.0' ? 'close' : 'keep-alive')
   })
 
-  it('keep-alive of HTTP/1.0 is honoured where the length is known', async () => {
+  it('keep-alive of HTTP/1.0 is obeyed if the length is known', async () => {
     stand.serve(responseBytes('ok'))
     const client = await stand.connect()
     for (let n = 0; n < 2; n += 1) {

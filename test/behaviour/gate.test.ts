@@ -34,7 +34,7 @@ async function startProgram(descriptors?: number) {
   return { sim, program, port, admin }
 }
 
-test('probes have a place beside 100 connections on the admin port, silent ones and heads that do not end', async () => {
+test('probes get a connection next to 100 others on the admin port, silent ones and unfinished heads', async () => {
   const world = await openWorld()
   const port = Number(new URL(world.admin).port)
   await hold(50, port)
@@ -103,7 +103,7 @@ test('300 bodies of 1 MiB whose ends do not come keep no call out, and take no m
   expect(await held.at(-1)?.silent(20)).toBe(true)
 }, 60_000)
 
-test('where few descriptors are left, calls and probes have theirs beside more idle connections', async () => {
+test('with few descriptors left, calls and probes get theirs next to more idle connections', async () => {
   const { port, admin } = await startProgram(640)
   await hold(700, port)
   expect(await statusesOf(20, port)).toEqual(new Set([200]))

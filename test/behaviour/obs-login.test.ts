@@ -28,7 +28,7 @@ function attemptsAtIsales(world: World): number {
   return loginAttempts + refreshAttempts
 }
 
-test('answer, the default on loopback: whoever logs in gets a ticket and not the token, and calls need none', async () => {
+test('the default on loopback: every login gets a ticket and not the token, and calls need none', async () => {
   const world = await openWorld()
   const login = await world.post(LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
   expect(login).toMatchObject({ status: 200, json: { result: 0 } })

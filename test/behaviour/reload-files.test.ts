@@ -38,7 +38,7 @@ const login = (world: World, passwd: string) => world.post(LOGIN_PATH, { user: '
 const logged = (world: World, event: string) =>
   until(() => world.lines.find((line) => line.event === event), NOTICED)
 
-test('a CA file without a certificate leaves the former in force, and a good one is logged', async () => {
+test('a CA file without a certificate leaves the previous one in force, and a valid one is logged', async () => {
   const { ca, server } = makeCertificates()
   const file = write('ca.pem', ca.cert)
   const world = await openWorld({ simulator: { tls: server }, env: { ISALES_CA_FILE: file } })
@@ -195,7 +195,7 @@ const openWithPassword = (password: string): Promise<World> =>
     ready: false,
   })
 
-test('a file that is emptied before it is written leaves the former password in force', async () => {
+test('a file that is emptied before it is written leaves the previous password in force', async () => {
   const world = await openWithPassword('right')
   await until(() => world.events.some(({ type }) => type === 'granted'))
 

@@ -54,7 +54,7 @@ test('calls that are all refused are relayed with few renewals, and people see t
   expect((await world.probe('/readyz')).status).toBe(200)
 })
 
-test('another login of the same user each 4 s fails no call, and is reported as a conflict', async () => {
+test('another login of the same user every 4 s fails no call, and is reported as a conflict', async () => {
   const world = await openTimedWorld()
   const revoke = (step: number): unknown => step % 16 === 8 && world.sim.revoke()
   expect(await drive(world, 20, revoke)).toEqual([200])

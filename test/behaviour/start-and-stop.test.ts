@@ -41,7 +41,7 @@ test('requests that wait for a token that does not come get a 503 before the dra
   await stopped
 })
 
-test('a rejection during the drain is healed, and the response closes the connection', async () => {
+test('a call rejected during the drain is replayed, and the response closes the connection', async () => {
   const first = gate()
   const rejection = first.opened.then(() => responseBytes('no', { status: '401 No' }))
   let calls = 0

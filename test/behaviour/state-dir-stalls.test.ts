@@ -12,7 +12,7 @@ import { INTERFACE_PATHS } from '../../simulator/index.ts'
 
 const start = builtProgram()
 
-test('a disk whose fsync stalls fails no call, is logged and found, and holds the book when it goes on', async (context) => {
+test('a disk whose fsync stalls fails no call, is logged and found, and keeps the record when it continues', async (context) => {
   const directory = temporaryDirectory()
   const library = join(directory, 'stall.so')
   const stalling = join(directory, 'stalling')
@@ -45,7 +45,7 @@ test('a disk whose fsync stalls fails no call, is logged and found, and holds th
     .lines()
     .find(({ event, finding }) => event === 'finding-began' && finding === 'state')
   expect(line).toMatchObject({ cause: 'disk-slow', msg: expect.stringContaining('is too slow') })
-  expect((await call(`${admin}/status.json`)).text).toContain('STATE_DIR cannot be used')
+  expect((await call(`${admin}/status.json`)).text).toContain('STATE_DIR is unusable')
   const { text } = await call(`${admin}/metrics`)
   expect(text).toContain('isales_proxy_state_failures_total 1')
   const check = start(['check', '--live', '--quiet'], env)
@@ -54,7 +54,9 @@ test('a disk whose fsync stalls fails no call, is logged and found, and holds th
   spawnSync('rm', [stalling])
   expect((await check.ended).code).toBe(0)
   expect(readdirSync(state).filter((name) => name.endsWith('.json'))).not.toEqual([])
-  await until(async () => !(await call(`${admin}/status.json`)).text.includes('STATE_DIR cannot'))
+  await until(
+    async () => !(await call(`${admin}/status.json`)).text.includes('STATE_DIR is unusable'),
+  )
 }, 60_000)
 
 /** While the file that STALLING names is there, fsync does not return. */

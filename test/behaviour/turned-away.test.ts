@@ -31,7 +31,7 @@ test('a request that is refused is told why, logged and counted, but not timed, 
   ])
 })
 
-test('logins and refreshes of CTI-OBS are logged by what came of them', async () => {
+test('logins and refreshes of CTI-OBS are logged by their outcome', async () => {
   const world = await openWorld({ env: REQUIRE })
   const { post } = world
   const login = await post(LOGIN_PATH, ACCOUNT)

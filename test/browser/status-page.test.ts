@@ -133,7 +133,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
     expect(complaints).toEqual([])
   })
 
-  it('loads itself anew without JavaScript', async () => {
+  it('reloads itself without JavaScript', async () => {
     const { page, requested } = await open(adminOf(SCENES.healthy), { javaScriptEnabled: false })
     await expect
       .poll(() => requested.filter((path) => path === '/').length, { timeout: 15_000 })

@@ -57,7 +57,7 @@ describe('check', () => {
     expect(ran.stdout).not.toContain(CANARY)
   })
 
-  it('shows them in Chinese, too', async () => {
+  it('also shows them in Chinese', async () => {
     const { stdout } = await runHere(['check'], { env: { ...SOUND, LANG: 'zh_CN.UTF-8' } })
     expect(stdout).toContain('配置没有问题。')
     const values = SETTING_LIST.flatMap(({ name, default: text = '' }) => [name, text])
@@ -76,7 +76,7 @@ describe('check', () => {
     for (const obeyed of ['\r', '\u001b', '\u202e']) expect(stderr).not.toContain(obeyed)
   })
 
-  it('names a port that another program has, not those of the proxy that runs with the same settings', async () => {
+  it('names a port that another program uses, not the ports of a running proxy with the same settings', async () => {
     let answer = 'another'
     const other = createServer((_request, response) => response.end(answer))
     await once(other.listen(0, '127.0.0.1'), 'listening')

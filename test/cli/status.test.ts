@@ -35,7 +35,7 @@ describe('status', () => {
     expect(chinese.stdout).toContain('版本 test')
   })
 
-  it('is 0 when the process responds, whatever its state is; --wait tells', async () => {
+  it('is 0 if the process responds, in any state; --wait shows readiness', async () => {
     const world = await openWorld({ prepare: (sim) => sim.down(), ready: false })
     const env = { ADMIN_LISTEN: new URL(world.admin).host }
     expect((await call(`${world.admin}/readyz`)).status).toBe(503)

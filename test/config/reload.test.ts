@@ -82,7 +82,7 @@ it.each<readonly [string, () => void]>([
   expect(await next()).toMatch(/^(?:new|two)$/)
 })
 
-it('a file that is written again as it was is no change, and what stays wrong is said once', async () => {
+it('a file that is rewritten unchanged is not a change, and a lasting problem is reported once', async () => {
   const files = watch()
   file('password', 'old')
   await files.now()
@@ -94,7 +94,7 @@ it('a file that is written again as it was is no change, and what stays wrong is
   expect(happened).toEqual([])
 })
 
-it('a mount that hangs holds nobody longer than a second, and nothing is read from it', async () => {
+it('a mount that hangs delays a reload by at most a second, and nothing is read from it', async () => {
   const real = fs.stat
   const stat = (one: string) =>
     one === env['OBS_PASSWORD_FILE'] ? new Promise(() => undefined) : real(one)

@@ -96,7 +96,7 @@ describe('rules between settings', () => {
     expect(broken(env)).toEqual([])
   })
 
-  it('judge only what could be read', () => {
+  it('check only settings that could be read', () => {
     const env = {
       ISALES_URL: 'nonsense',
       LISTEN: 'nonsense',

@@ -221,7 +221,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(attempts).toBeLessThanOrEqual(4)
   })
 
-  it('has a second one beside it, a simulated iSales that hands out tokens', async () => {
+  it('has a second image, a simulated iSales that grants tokens', async () => {
     const [port, control] = [await freePort(), await freePort()]
     const flags = [`--port=${port}`, `--control-port=${control}`]
     await containers.podman('run', ...HARDENED, '--name=simulator', SIMULATOR, ...flags)

@@ -111,7 +111,7 @@ describe('the policies of a release', () => {
     }
   })
 
-  it('are those of one release: Helm does not take over an object of another one, and theirs have one name', async () => {
+  it('belong to one release: Helm does not take over the object of another release, and both have one name', async () => {
     const namesOf = async (label: string, release: string) => {
       const made = await render(injection({ injection: { enabled: true, label } }), { release })
       return ofKind(made, 'MutatingAdmissionPolicy').map(({ metadata }) => metadata)
@@ -257,7 +257,7 @@ describe('an injected pod', () => {
     expect(spec.volumes).toContainEqual({ name: 'isales-ca', configMap: { name: 'ca' } })
   })
 
-  it('has the secrets for pulling the image, beside its own', async () => {
+  it('has the secrets for pulling the image, besides its own', async () => {
     const more = { imagePullSecrets: ['registry'], global: { imagePullSecrets: [{ name: 'all' }] } }
     const made = await render(injection(more))
     expect(inject(podWith(), made).spec.imagePullSecrets).toEqual([
@@ -294,7 +294,7 @@ describe('an injected pod', () => {
     expect(proxyIn(inject(pod).spec).name).toBe(NAME)
   })
 
-  it('can be updated by controllers whatever was wrong with it before the policies were there', () => {
+  it('can be updated by controllers even if it was invalid before the policies existed', () => {
     const old = podWith({}, { [`${NAME}/typo`]: 'x' })
     const update = (more: object) => {
       const annotations = { ...old.metadata.annotations, ...more }

@@ -28,7 +28,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
     const DEB = 'isales-auth-proxy_0.1.0_all.deb'
     const RPM = 'isales-auth-proxy-0.1.0-1.noarch.rpm'
 
-    it('the .deb runs as a service, goes on when it is installed again, and is purged', async () => {
+    it('the .deb runs as a service, continues after a reinstallation, and is purged', async () => {
       const machine = await bootMachine()
       onTestFinished(() => machine.stop())
       copyFileSync(join(RELEASE, DEB), join(machine.shared, DEB))
@@ -152,7 +152,7 @@ it('every link of a page in the archive leads to a file in it', async () => {
   expect(broken).toEqual([])
 })
 
-it('the notices hold the licence of every package in the bundle', async () => {
+it('the notices contain the license of every package in the bundle', async () => {
   const directory = join(archive, 'dist')
   const maps = (await readdir(directory)).filter((name) => name.endsWith('.map'))
   const bundled = new Set<string>()
@@ -170,7 +170,7 @@ it('the notices hold the licence of every package in the bundle', async () => {
   expect([...bundled].filter((name) => !notices.includes(`\n${name}@`))).toEqual([])
 })
 
-it('a licence that is not on its list ends the release, that of a tool as well', async () => {
+it('a license that is not on its list ends the release, also for a tool', async () => {
   const script = await readFile(join(ROOT, 'scripts/notices.mjs'), 'utf8')
   const refuse = async (licence: string, name: string): Promise<void> => {
     const stricter = join(ROOT, 'scripts', name)
@@ -208,7 +208,7 @@ it('the CycloneDX SBOM keeps to its schema, and both SBOMs list the runtime pack
   expect(missing).toEqual([])
 })
 
-it('the checksums are those of the files', async () => {
+it('the checksums match the files', async () => {
   const check = await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: RELEASE })
   expect(check).toMatchObject({ code: 0 })
 })
@@ -243,7 +243,7 @@ describe.skipIf(await lacks('cosign', 'openssl'))('the signature', () => {
   const workflow =
     'https://github.com/isales-auth-proxy/isales-auth-proxy/.github/workflows/release.yml'
 
-  it('is verified as SECURITY.md says: of the release workflow, at a tag, for files that nobody changed', async () => {
+  it('is verified by SECURITY.md: from the release workflow, at a tag, for unchanged files', async () => {
     const names = await readdir(RELEASE)
     for (const name of names) copyFileSync(join(RELEASE, name), join(directory, name))
     await sign(`${workflow}@refs/tags/v0.1.0`)

@@ -227,7 +227,7 @@ describe.skipIf(without)('on a machine', () => {
     expect(await show('isales-auth-proxy', 'MainPID')).toBe(pid)
   })
 
-  it('files that are written while others are copied are copied, too', async () => {
+  it('files that are written while others are copied are also copied', async () => {
     const pauses = ['0', '0.02', '0.05', '0.1', '0.2', '0.4']
     const copied = () => machine.succeed('cd /run/isales-auth-proxy; cat isales_one isales_two')
     const copies: string[] = []
@@ -330,7 +330,7 @@ describe.skipIf(without)('on a machine', () => {
     )
   })
 
-  it('a wrong setting ends it for good, and systemctl status shows the sentence', async () => {
+  it('an invalid setting ends it permanently, and systemctl status shows the sentence', async () => {
     const restore = await withSetting('LOG_LEVEL=loud')
     // The unit would be activating while it waits for another start.
     expect(await show('isales-auth-proxy', 'ActiveState')).toBe('failed')
@@ -367,7 +367,7 @@ describe.skipIf(without)('on a machine', () => {
     )
   })
 
-  it('another address stands in the socket and in LISTEN', async () => {
+  it('another address in the socket and in LISTEN', async () => {
     const restore = await withSetting('LISTEN=127.0.0.1:8086')
     expect(await show('isales-auth-proxy', 'StatusText')).toBe(
       'LISTEN: The socket unit listens on another address. Set the same address in the socket unit and in LISTEN. Address: 127.0.0.1:8086; Address of the socket unit: 127.0.0.1:8080.',

@@ -97,7 +97,7 @@ it('the number of pods is left to an autoscaler where the values say none', asyn
   expect(await replicas(0)).toMatchObject({ replicas: 0 })
 })
 
-it('the alerts and the dashboard are those of config/', () => {
+it('the alerts and the dashboard equal config/', () => {
   const read = (path: string) => readFileSync(`${ROOT}config/${path}`, 'utf8')
   expect(specOf(beside, 'PrometheusRule')).toEqual(parse(read('prometheus/alerts.yaml')))
   const [map] = ofKind(beside, 'ConfigMap')
@@ -106,7 +106,7 @@ it('the alerts and the dashboard are those of config/', () => {
   )
 })
 
-it('the alerts are tuned, switched off, labelled and documented as the values say', () => {
+it('the values tune, disable, label and document the alerts', () => {
   const rulesOf = (manifests: typeof beside) => {
     const { groups } = specOf(manifests, 'PrometheusRule') as {
       groups: readonly { rules: readonly Alert[] }[]
@@ -177,7 +177,7 @@ describe('the NetworkPolicy', () => {
     },
   )
 
-  it('takes an empty list for nobody, never for everybody', async () => {
+  it('treats an empty list as no peer, never as every peer', async () => {
     const lists = { prometheus: [], clients: [], isales: [], store: [] }
     const { ingress, egress } = await rules({ networkPolicy: lists })
     // Name servers are left.

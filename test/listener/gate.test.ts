@@ -38,7 +38,7 @@ test('those who hold connections are closed before one that had a request more l
   expect(refused).toEqual(['connections', 'connections', 'connections'])
 })
 
-test('those in front of a TLS handshake keep nobody out', async () => {
+test('connections before their TLS handshake keep no client out', async () => {
   const { port, listener } = await startListener(respondOk, { ...FOUR, tls: TLS })
   await hold(10, port)
   for (let n = 0; n < 10; n += 1) {

@@ -83,7 +83,7 @@ describe('a connection on which nothing moves', () => {
 
 // RFC 9112 section 9.6. A 413 to a client that is still sending is in test/behaviour/early-responses.test.ts.
 describe('a response before the end of its request', () => {
-  test('to one that stalls is a 408, and reaches a client that goes on sending', async () => {
+  test('to one that stalls is a 408, and reaches a client that continues to send', async () => {
     const { port, refused, listener } = await startListener(() => undefined, {
       limits: { idleTimeout: 200 },
     })

@@ -42,7 +42,7 @@ async function outcome(port: number, options: ConnectionOptions): Promise<string
 }
 
 // Other reasons, and their log lines, are in test/behaviour/obs-listener.test.ts.
-test('a handshake that fails is reported with its reason: an old protocol, or a client that does not go on', async () => {
+test('a failed handshake is reported with its reason: an old protocol, or a client that stops', async () => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
   const { port, failures } = await startTls({ headerTimeout: 100 })
   expect(await outcome(port, old)).toBe('refused')
@@ -52,7 +52,7 @@ test('a handshake that fails is reported with its reason: an old protocol, or a 
   expect(failures).toEqual(['protocol', 'timeout'])
 })
 
-test('a withdrawn client CA lets nobody in by an old session', async () => {
+test('a withdrawn client CA admits no client by an old session', async () => {
   const { port, listener } = await startTls({ clientCa: made.ca.cert })
   const before = await connectRaw({ port, tls: { ca: made.ca.cert, ...made.client } })
   const session = new Promise<Buffer>((resolve) => {

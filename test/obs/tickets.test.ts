@@ -23,7 +23,7 @@ test('a ticket is valid until its end', () => {
   expect(tickets.isValid(access)).toBe(false)
 })
 
-test('a refresh ticket renews, lives twelve times as long, and is valid for calls, too', () => {
+test('a refresh ticket renews, lives twelve times as long, and is also valid for calls', () => {
   let now = START
   const tickets = open(() => now)
   const { refreshToken: refresh, refreshExpirationTime } = tickets.issue()
@@ -68,7 +68,7 @@ test.each([
   },
 )
 
-test('a ticket that was believed is judged anew by a clock that was put back', () => {
+test('a ticket that was valid is checked again by a clock that was set back', () => {
   let now = START + 12 * HOUR
   const tickets = open(() => now)
   const { refreshToken: refresh } = tickets.issue()
@@ -97,7 +97,7 @@ test('each is unique, safe in a header, and holds nothing in clear text', () => 
   expect(Buffer.from(first.token, 'base64url').toString('latin1')).not.toContain('s3cret')
 })
 
-test('no other bytes than those of the ticket are valid', () => {
+test('no bytes other than the ticket are valid', () => {
   const tickets = open(atStart)
   const { token: access } = tickets.issue()
   const edits = tuple(nat(access.length - 1), string({ minLength: 0, maxLength: 3 }))

@@ -129,7 +129,7 @@ test('a dead token that public calls of iSales make look good is replaced within
   expect(seconds()).toBeLessThan(30)
 })
 
-test('a rejection that a new token does not cure reaches the client as iSales sent it', async () => {
+test('a rejection that a new token does not fix reaches the client unchanged', async () => {
   const world = await openWorld()
   await world.tasks()
   world.sim.failBusiness({

@@ -28,7 +28,7 @@ test('a wrong password does not lock an account that five wrong passwords in a r
   expect(world.sim.state()).toMatchObject({ loginsRejected: 4, locks: 0 })
 })
 
-test('a restart and renew each minute, and check --live in three of them, make 4 logins in 15 min', async () => {
+test('a restart and renew every minute, and check --live in three of them, make 4 logins in 15 min', async () => {
   const env = { STATE_DIR: temporaryDirectory(), ISALES_PASSWORD: 'out-of-date' }
   // Commands have the date of the machine, which the book takes for one that was set back.
   let date = Date.now()
@@ -78,7 +78,7 @@ test('the right password is tried when it comes, and calls work again', async ()
   expect(world.sim.state().locks).toBe(0)
 })
 
-test('the right password makes 25 token requests in a minute at most, whatever a client has refused and in flight', async () => {
+test('the right password makes at most 25 token requests per minute, for any rejected calls and calls in flight', async () => {
   const world = await openTimedWorld({
     simulator: { switches: { forbiddenPath: 'refused', refreshEndsOld: true } },
   })

@@ -83,7 +83,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     state: 'conflict',
     codes: ['IsalesProxySessionConflict', null],
     words:
-      /rejects our tokens early.* Let replicas share one token .*give each instance a user of its own/,
+      /repeatedly rejects the proxy's tokens early.* Let replicas share one token .*give every instance its own user/,
   },
   'calls that all get 404': {
     act: async (world) => {
@@ -210,7 +210,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     },
     state: 'degraded',
     codes: ['IsalesProxyClientHandshakesRefused', 'tls-to-http'],
-    words: /used TLS on the port for plain HTTP.* Write http:\/\/ in obsUrl/,
+    words: /sent TLS to the plain HTTP port.* Write http:\/\/ in obsUrl/,
   },
 }
 

@@ -60,7 +60,7 @@ describe('the headers of a request', () => {
     expect(sent(fields)).toEqual(['X-Stays', '3', ...ADDED])
   })
 
-  it('of ours cannot be nominated away', () => {
+  it('added by the proxy cannot be nominated away', () => {
     const connection = ['Connection', 'Authorization, Via, X-Request-Id, Content-Length, Host']
     expect(sent(['Via', '1.0 them', ...connection])).toEqual(ADDED)
   })
@@ -108,7 +108,7 @@ describe('the headers of a response', () => {
     expect(received(fields)).toMatchObject({ headers, relayable: true })
   })
 
-  it('are nominated away, and ours stands for theirs', () => {
+  it('are nominated away, and ours replaces theirs', () => {
     const fields = ['Connection', 'X-Gone', 'x-gone', '1', 'X-Request-Id', 'theirs', 'A', 'b']
     expect(received(fields).headers).toEqual(['A', 'b', 'X-Request-Id', 'id-1'])
   })
@@ -153,7 +153,7 @@ describe('the headers of a response', () => {
     expect(received(fields)).toMatchObject({ relayable, headers: ['X-Request-Id', 'id-1'] })
   })
 
-  it('are read in time that grows with their length, whatever they hold', () => {
+  it('are read in time that grows with their length, for any content', () => {
     const value = `x${' '.repeat(60_000)}y `
     // In quadratic time it would be past the limit of a test.
     for (let n = 0; n < 20; n += 1)

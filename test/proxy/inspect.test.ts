@@ -119,7 +119,7 @@ describe('the response that names iSales', () => {
     expect(inspect(body, options)).toBe('relay')
   })
 
-  it('may be a rejection, too', () => {
+  it('may also be a rejection', () => {
     const inspector = inspectorOf()
     const body = `{"result":7,"url":"${ISALES}"}`
     expect(inspect(body, { inspector, path: INTERFACE })).toBe('rejected')

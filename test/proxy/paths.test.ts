@@ -25,7 +25,7 @@ test.each([
   ['a shorter path', '/auth /auth/ /auth/log'],
   ['a longer path', '/auth/refresh/ /auth/login2 /auth/refreshment /auth/refresh/more'],
   ['a suffix', '/auth/refresh.json /auth/login~'],
-])('what differs in %s is like one: %s', (_, paths) => {
+])('a path that differs in %s resembles one: %s', (_, paths) => {
   const different = (path: string): boolean => judge(`/rest/v1${path}`) !== 'auth-path'
   expect(paths.split(' ').filter(different)).toEqual([])
 })
@@ -42,7 +42,7 @@ test.each([
   expect(judging([login])(path)).toBe('auth-path')
 })
 
-test('where login stands beside the calls, they are not like it', () => {
+test('calls next to the login path do not resemble it', () => {
   expect(judging(['/login'])('/tasks')).toBe('other')
 })
 

@@ -26,7 +26,7 @@ const withHeaders = (...fields: string[]) => judge({ rawHeaders: ['Host', 'local
 const rowsOf = <Case>(table: Readonly<Record<string, readonly Case[]>>) =>
   Object.entries(table).flatMap(([refused, cases]) => cases.map((each) => [refused, each] as const))
 
-it('a good request is valid with its target as it came', () => {
+it('a good request is valid with its target unchanged', () => {
   const target = `${PATH}?a=%2F..&b=//~`
   expect(judge({ target, rawHeaders: ['Host', 'localhost:8080'] })).toEqual({
     framing: 0,
@@ -74,7 +74,7 @@ describe('the target', () => {
     ['//rest/isales/x?//', '/rest/isales/x?//'],
     ['///rest/isales/x', '/rest/isales/x'],
     ['/rest/isales/a..b/_/~/-/', undefined],
-  ])('%s goes on', (target, originForm = target) => {
+  ])('%s continues', (target, originForm = target) => {
     for (const method of ['GET', 'OPTIONS'])
       expect(judge({ method, target })).toMatchObject({ target: originForm })
   })
@@ -103,7 +103,7 @@ describe('the target', () => {
     expect(typeof judge({ target }, { ...RULES, allowedPaths })).toBe(open ? 'object' : 'string')
   })
 
-  it('in absolute form is judged by its own authority and scheme, not by Host', () => {
+  it('in absolute form is checked by its own authority and scheme, not by Host', () => {
     const rawHeaders = ['Host', 'evil.example']
     const target = `http://localhost${PATH}`
     expect(judge({ target, rawHeaders })).toMatchObject({ authority: 'localhost' })

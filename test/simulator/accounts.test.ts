@@ -54,7 +54,7 @@ it.each<[Parameters<typeof changeSwitches>[0], Logins, object]>([
 })
 
 describe('a token', () => {
-  it('is good until its life ends, by the clock that was passed in', async () => {
+  it('is valid until it expires, by the clock that was passed in', async () => {
     let now = 0
     const switches = { tokenLifetime: 20, refreshLifetime: 60 }
     const client = await loggedIn({ switches, now: () => now })
@@ -95,7 +95,7 @@ describe('a token', () => {
     expect((await tasks(first.token)).status).toBe(401)
   })
 
-  it('lives on beside one of a refresh, and the refresh token with it, unless switched otherwise', async () => {
+  it('stays valid next to a refreshed token, as does the refresh token, unless switched otherwise', async () => {
     const { refresh, tasks, sim, token, refreshToken } = await loggedIn()
     const next = grantOf(await refresh(refreshToken))
     expect([next.token === token, next.refreshToken]).toEqual([false, refreshToken])

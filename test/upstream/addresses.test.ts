@@ -32,7 +32,7 @@ const reached = (port: number, timeout: number, addresses: readonly (typeof V4)[
   })
 
 // The kernel sends a SYN again after one second: that is the round-trip time here.
-it('a name whose address needs a second to connect is reached, beside one that refuses', async () => {
+it('a name whose address needs a second to connect is reached, next to one that refuses', async () => {
   const { port } = await plain(() => responseBytes('ok'))
   const slow = await slowTcp('127.0.0.1', port)
   const outcome = dispatch(reached(slow.port, 8000, [V4, V6]))

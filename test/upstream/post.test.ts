@@ -26,7 +26,7 @@ const postTo = (upstream: ReturnType<typeof openUpstream>, path = '/login') =>
   upstream.post({ path, headers: [], body: '', signal: new AbortController().signal })
 
 describe('a POST', () => {
-  it('has its response read whole, whatever its chunks, after any interim response', async () => {
+  it('has its response read whole, in any chunks, after any interim response', async () => {
     const head = 'Retry-After: 7\r\nretry-after: 9\r\nTransfer-Encoding: chunked\r\n\r\n'
     const { result } = await begin(() => [
       'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n',
@@ -54,7 +54,7 @@ describe('a POST', () => {
     if (kept === undefined) await until(() => isales.open() === 0)
   })
 
-  it('that is cancelled before there is a connection is never sent', async () => {
+  it('that is canceled before there is a connection is never sent', async () => {
     const stop = new AbortController()
     const { isales, upstream, result } = await begin(() => responseBytes('ok'), {
       signal: stop.signal,
@@ -65,7 +65,7 @@ describe('a POST', () => {
     expect(isales.requests.map(({ target }) => target)).toEqual(['/next'])
   })
 
-  it('that was cancelled before it began is not begun', async () => {
+  it('that was canceled before it began is not begun', async () => {
     const { isales, result } = await begin(() => responseBytes('ok'), {
       signal: AbortSignal.abort(),
     })

@@ -77,7 +77,7 @@ it.each([
   ['path-unknown', 'login-path-unknown', 'refresh-path-unknown', 'call-declined'],
   ['page-refused', 'page-refused', 'page-refused', 'page-relayed'],
   ['expired', 'expired', 'expired', 'expired'],
-] as const)('%s has the cure of what was asked', (code, ...codes) => {
+] as const)('%s has the remedy of the kind of request', (code, ...codes) => {
   const asked = (['login', 'refresh', 'call'] as const).map(
     (each) => explained({ cause: cause(code) }, PLACES, each).code,
   )

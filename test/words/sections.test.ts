@@ -32,7 +32,7 @@ const HAN = /\p{Script=Han}/u
 describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
   const codes = [...sectionsIn(pagesOf(language)).keys()]
 
-  it('are those of every code and every alert, each once', () => {
+  it('exist for every code and every alert, once', () => {
     const written = [...pagesOf(language).values()].flatMap((text) =>
       Array.from(text.matchAll(/^#+ (.+)\n\*\*/gm), ([, heading = '']) => heading),
     )
@@ -66,7 +66,7 @@ it('none is missing, and one that is would be named', () => {
   expect(missingSections(new URL('../../src/', import.meta.url))).toContain('zh: lost')
 })
 
-it('a code without a section stands for itself', () => {
+it('a code without a section is its own title', () => {
   const code = 'none-of-ours' as Code
   expect(sectionOf('zh', code)).toMatchObject({ title: code, means: '', todo: '' })
 })
