@@ -183,6 +183,10 @@ describe('the shell blocks of the documentation', () => {
       ISALES_USER: 'obs',
       ISALES_PASSWORD_FILE: join(home, 'isales-password'),
     })
+    const traced = block('docs/get-started.md', 'node dist/main.js check').replace(/\n$/, '')
+    await run(`${traced} || [ $? = 2 ]\n`)
+    const transcript = fs.readFileSync(join(home, 'transcript.txt'), 'utf8')
+    expect(transcript).toContain('> Authentication: Bearer <refreshToken>\n')
     await startBlock(block('docs/get-started.md', 'export ISALES_TOKEN'), SERVING)
   })
 
