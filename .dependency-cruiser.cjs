@@ -16,7 +16,7 @@ const LAYERS = [
   ['problem.ts'],
   ['config/'],
   ['words/'],
-  ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'terminal.ts'],
+  ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'remembered.ts', 'terminal.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')

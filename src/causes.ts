@@ -317,7 +317,7 @@ export function codeOf(error: unknown): string {
 
 /**
  * Errors that the proxy itself responds with: `code` of a problem response. `sent` is whether iSales may have executed the
- * request. Titles are in English only, because programs search for them.
+ * request. Titles are in English only and may change; codes do not.
  */
 export const PROBLEMS = {
   'no-token': { status: 503, sent: 'no', title: 'No token arrived in time' },
@@ -365,7 +365,7 @@ const REFUSED = {
   headers: ['headers-too-large', 'There are too many headers, or they are too long'],
   'body-size': ['too-large', 'The body is longer than MAX_BODY_SIZE'],
   'chunk-extensions': ['too-large', 'The chunk extensions are too long'],
-  browser: ['not-allowed', 'Origin and Sec-Fetch headers come from a browser, which must not use the token'],
+  browser: ['not-allowed', 'Origin and Sec-Fetch-Site come from a browser, which must not use the token'],
   'double-slash': ['not-allowed', 'The path has an empty segment (//) after its beginning'],
   'ambiguous-path': ['not-allowed', 'A path segment has letters, digits and . _ ~ - only, and neither begins nor ends with a dot'],
   'other-path': ['not-allowed', 'The path is outside ALLOWED_PATHS'],

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 
@@ -22,6 +23,8 @@ export interface NodeCall {
 export interface RequestOrigin {
   /** Address of the client; undefined if it has disconnected. */
   readonly address: string | undefined
+  /** The body. A web request's stream cannot be left half read without closing the connection. */
+  readonly incoming: Readable
 }
 
 /** The part of a Hono app that is used here. */
@@ -44,7 +47,7 @@ export function serveHono(app: FetchApp): Serve {
   const respond = async (webRequest: Request, env: unknown): Promise<Response> => {
     const { incoming, outgoing } = env as HttpBindings
     const { remoteAddress: address } = incoming.socket
-    const webResponse = await app.fetch(webRequest, { address })
+    const webResponse = await app.fetch(webRequest, { address, incoming })
     // A refused client has to connect again.
     if (webResponse.status >= 400) outgoing.shouldKeepAlive = false
     // The listener has responded to a request that broke off; a second response would throw.

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { constants, hostname } from 'node:os'
+import { resolve } from 'node:path'
 import { setDefaultHighWaterMark } from 'node:stream'
 import { EXIT, runCommand } from './cli/index.ts'
 import { SECRET_VARIABLES } from './config/index.ts'
@@ -38,6 +39,19 @@ function processScope(): string {
   }
 }
 
+/** Whether a process runs this program, by its executable and its script. @throws an error with a `code`. */
+function runsThisProgram(pid: number): boolean {
+  const [, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  const script = args.find((arg) => !arg.startsWith('-')) ?? ''
+  // An upgrade replaces the file of a process that goes on running.
+  const executable = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '')
+  if (executable !== process.execPath) return false
+  const path = resolve(readlinkSync(`/proc/${pid}/cwd`), script)
+  const file = statSync(path, { throwIfNoEntry: false })
+  const own = statSync(process.argv[1] ?? '')
+  return file?.ino === own.ino && file.dev === own.dev
+}
+
 /** Prints neither message nor stack, because they may quote a secret. */
 let report = (error: unknown): void | Promise<void> => {
   const name = error instanceof Error ? error.name : typeof error
@@ -67,7 +81,8 @@ const code = await runCommand(process.argv.slice(2), {
   pid: process.pid,
   processScope: processScope(),
   hangUp(pid) {
-    process.kill(pid, 'SIGHUP')
+    if (!runsThisProgram(pid)) return false
+    return process.kill(pid, 'SIGHUP')
   },
   isTTY: process.stdout.isTTY,
   signal: stopping.signal,

@@ -1,13 +1,15 @@
 import { hostname } from 'node:os'
 import { openAdmin, openTelemetry } from './admin/index.ts'
 import { delay, SECOND, systemClock, type Clock } from './clock.ts'
-import { watchFiles, type Config, type Environment } from './config/index.ts'
 import {
   connectionsWithin,
-  createListener,
-  ownHosts,
-  type ListenerLimits,
-} from './listener/index.ts'
+  createHostRule,
+  placesOf,
+  watchFiles,
+  type Config,
+  type Environment,
+} from './config/index.ts'
+import { createListener, type ListenerLimits } from './listener/index.ts'
 import { createNews, type Log } from './log/index.ts'
 import { openLocalLogin } from './obs/index.ts'
 import { openProxy } from './proxy/index.ts'
@@ -21,7 +23,7 @@ import {
   withBook,
   type TokenEvent,
 } from './token/index.ts'
-import { createUpstream, placesOf, type LIMITS } from './upstream/index.ts'
+import { createUpstream, type LIMITS } from './upstream/index.ts'
 import { en, LANGUAGES, lineOf, pagesOf } from './words/index.ts'
 
 export interface AppOptions {
@@ -138,7 +140,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const proxy = openProxy({
     ...login,
     config,
-    hosts: ownHosts(config.listen, config.allowedHosts),
+    isOwnHost: createHostRule(config.listen, config.allowedHosts),
     tokens,
     upstream,
     clock,
@@ -177,7 +179,10 @@ export async function startApp(options: AppOptions): Promise<App> {
         ca: tls.isalesTls.caEnd,
       }),
       logLinesDropped: options.logLinesDropped ?? (() => 0),
-      hosts: ownHosts(config.adminListen, [machine.toLowerCase(), ...config.allowedHosts]),
+      isOwnHost: createHostRule(config.adminListen, [
+        machine.toLowerCase(),
+        ...config.allowedHosts,
+      ]),
       instance: machine,
       version: options.version,
       process: options.process,

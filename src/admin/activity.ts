@@ -1,5 +1,5 @@
 import { SECOND, type Clock } from '../clock.ts'
-import type { Part, SettingProblem } from '../config/index.ts'
+import type { ReloadGroup, SettingProblem } from '../config/index.ts'
 import type { Outcome, RequestClass, RequestSummary } from '../request-summary.ts'
 import { printable } from '../terminal.ts'
 import type { AuthFailure, TokenEvent } from '../token/index.ts'
@@ -56,7 +56,7 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
   let refreshes: Activity['refreshes'] = { failed: 0, last: undefined }
   let lifetimeDoubt: Activity['lifetimeDoubt']
   let shortInRow = 0
-  const fileErrors = new Map<Part, readonly SettingProblem[]>()
+  const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
   let storageError: Failure | undefined
 
   const keep = ({ method, target, status, requestId }: RequestSummary, of: RequestClass): void => {
@@ -120,7 +120,7 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
     },
 
     /** What is wrong with one part of the files now. */
-    filesRead(part: Part, errors: readonly SettingProblem[]): void {
+    filesRead(part: ReloadGroup, errors: readonly SettingProblem[]): void {
       fileErrors.set(part, errors)
     },
   }

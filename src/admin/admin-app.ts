@@ -1,8 +1,6 @@
-import { isIP } from 'node:net'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
 import type { Code } from '../causes.ts'
-import { hostIn } from '../config/index.ts'
 import type { RequestOrigin } from '../hono.ts'
 import { LANGUAGES, lineOf, sectionOf, WORDS, type Language } from '../words/index.ts'
 import { serveDocument } from './documents.tsx'
@@ -34,7 +32,7 @@ const HEADERS = {
 
 /** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
 export function createAdminApp({ sources, metrics, activity }: AppOptions) {
-  const { running, hosts } = sources
+  const { running, isOwnHost } = sources
   const app = new Hono<{ Bindings: RequestOrigin }>()
 
   app.use(
@@ -82,7 +80,7 @@ export function createAdminApp({ sources, metrics, activity }: AppOptions) {
   // A page that rebinds its own name to this address (DNS rebinding) must not read who logs in where.
   const byOwnName: MiddlewareHandler = async (context, next) => {
     const host = context.req.header('host')
-    if (host === undefined || isOurs(host, hosts)) await next()
+    if (host === undefined || isOwnHost(host)) await next()
     else {
       const why = lineOf(WORDS[languageOf(context)], { code: 'misdirected', facts: [] })
       context.res = context.text(`${why}\n`, 421)
@@ -114,9 +112,4 @@ export function createAdminApp({ sources, metrics, activity }: AppOptions) {
   app.notFound((context) => context.text(`${WORDS[languageOf(context)].page.missing}\n`, 404))
   app.onError((_error, context) => context.text(titleOf(context, 'internal'), 500))
   return app
-}
-
-function isOurs(host: string, hosts: ReadonlySet<string>): boolean {
-  const name = hostIn(host)
-  return hosts.has(name) || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
 }

@@ -41,8 +41,8 @@ export interface AdminSources extends RecordOptions {
   }
   /** Lines of the log that could not be written, since the start. */
   readonly logLinesDropped: () => number
-  /** Lower-case names without port that open the status page, beside every address. */
-  readonly hosts: ReadonlySet<string>
+  /** Whether `Host` means this proxy: only then the status page opens. */
+  readonly isOwnHost: (authority: string) => boolean
   /** The name of the host or pod: what people call this proxy. */
   readonly instance: string
   readonly version: string

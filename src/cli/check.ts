@@ -3,7 +3,7 @@ import { loadConfig, type Config, type Loaded } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { ListenError, tryToListen } from '../listener/index.ts'
 import { table } from '../terminal.ts'
-import { factsLine, lineOf, wordsOf, type Words } from '../words/index.ts'
+import { factsLine, lineOf, wordsOf, type Explained, type Words } from '../words/index.ts'
 import { openAdminClient } from './admin-client.ts'
 import { runLiveCheck, VERDICTS } from './live-check.ts'
 import { endedBy, EXIT, explainLine, writeProblems, type Command, type Io } from './io.ts'
@@ -15,8 +15,8 @@ export const check: Command = async (flags, io) => {
   writeProblems(io, loaded.problems)
   if (!loaded.ok) return EXIT.usage
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
-  if (flags['live']) return checkLive(loaded.config, io, flags['trace'])
-  io.stdout.write(`${lineOf(words, { code: 'check-sound', facts: [] })}\n`)
+  if (flags['live']) return checkLive(loaded, io, flags['trace'])
+  io.stdout.write(verdictLine(words, 'check-sound', loaded))
   return EXIT.ok
 }
 
@@ -44,10 +44,14 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
 }
 
 /** Runs the live check. Returns the exit code. */
-async function checkLive(config: Config, io: Io, trace?: boolean): Promise<number> {
+async function checkLive(
+  loaded: Loaded & { readonly ok: true },
+  io: Io,
+  trace?: boolean,
+): Promise<number> {
   const words = wordsOf(io.env)
   const { cli } = words
-  const { verdict, results, settings } = await runLiveCheck(config, io, trace)
+  const { verdict, results, settings } = await runLiveCheck(loaded.config, io, trace)
   if (io.signal.aborted) return endedBy(io.signal)
   const exit = VERDICTS[verdict]
   const good = results.filter(({ code }) => code === undefined)
@@ -67,8 +71,15 @@ async function checkLive(config: Config, io: Io, trace?: boolean): Promise<numbe
   )
   if (differ.length > 0) io.stdout.write(`${[...inFile, cli.shell, ...inShell].join('\n')}\n`)
   const to = exit === EXIT.ok ? io.stdout : io.stderr
-  to.write(`${lineOf(words, { code: verdict, facts: [] })}\n`)
+  to.write(verdictLine(words, verdict, loaded))
   return exit
+}
+
+/** The verdict, which names variables that look like settings and are not. */
+function verdictLine(words: Words, code: Explained['code'], { problems }: Loaded): string {
+  const unknown = problems.filter((problem) => problem.code === 'unknown-setting')
+  const names = unknown.map(({ setting }) => setting).join(', ')
+  return `${lineOf(words, { code, facts: names === '' ? [] : [['unknown', names]] })}\n`
 }
 
 function settingsTable({ settings, problems }: Loaded, { cli }: Words): string {

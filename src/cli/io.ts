@@ -29,8 +29,8 @@ export interface Io {
   readonly pid: number
   /** Scope of process ids, such as `pid:[4026531836]`; empty if unknown. */
   readonly processScope: string
-  /** Sends SIGHUP. @throws an error with a `code`. */
-  readonly hangUp: (pid: number) => void
+  /** Sends SIGHUP to a process that runs this program; returns false for any other process. @throws an error with a `code`. */
+  readonly hangUp: (pid: number) => boolean
   /** True if stdout is a terminal. */
   readonly isTTY: boolean
   /** Aborted by the first SIGTERM, SIGINT, SIGQUIT or SIGUSR2; the reason is the signal's name. */

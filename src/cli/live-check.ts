@@ -4,6 +4,7 @@ import {
   formatRejections,
   formatTokenHeader,
   pathFormat,
+  placesOf,
   rejectionsFormat,
   type Config,
 } from '../config/index.ts'
@@ -19,14 +20,7 @@ import {
   type Grant,
   type Outcome,
 } from '../token/index.ts'
-import {
-  createUpstream,
-  holds,
-  placesOf,
-  tracePost,
-  type Post,
-  type PostResult,
-} from '../upstream/index.ts'
+import { createUpstream, holds, tracePost, type Post, type PostResult } from '../upstream/index.ts'
 import {
   explained,
   explainedStore,

@@ -13,7 +13,7 @@ export const renew: Command = async (_, io) => {
   if (ask === undefined) return EXIT.usage
   const first = await ask('/status.json')
   const before = statusIn(first)
-  const why = before === undefined ? explainedResponse(first) : hangUp(before, io)
+  const why = before === undefined ? explainedResponse(first) : hangUp(before, io, first.at)
   if (io.signal.aborted) return endedBy(io.signal)
   if (why !== undefined) {
     io.stderr.write(explainLine(io, 'error', why))
@@ -32,15 +32,16 @@ export const renew: Command = async (_, io) => {
   return now.renewal.refused ? EXIT.refused : EXIT.unreachable
 }
 
-/** @returns why the signal was not sent; undefined: it was. */
-function hangUp({ pid, processScope }: Status, io: Io): Explained | undefined {
+/** Returns why the signal was not sent; undefined if it was. */
+function hangUp({ pid, processScope }: Status, io: Io, address: string): Explained | undefined {
   const facts: Fact[] = pid === null ? [] : [['process', String(pid)]]
   // In another container or on another machine, the number belongs to another process.
   if (pid === null || !processScope || processScope !== io.processScope)
     return { code: 'not-here', facts }
   try {
-    io.hangUp(pid)
-    return undefined
+    // A local user who listens on the port while the proxy is down can name any process, and root would signal it.
+    if (io.hangUp(pid)) return undefined
+    return { code: 'other-program', facts: [['address', address], ...facts] }
   } catch (error) {
     return { code: 'not-signalled', facts: [...facts, ['detail', codeOf(error)]] }
   }

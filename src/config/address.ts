@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 
 /** Address and port of a listener. */
 export interface ListenAddress {
@@ -41,11 +41,18 @@ export function endpointOf({ protocol, host: text }: URL): Required<Endpoint> & 
 }
 
 /**
- * Returns the host of a `Host` header or a request target, in lower case. The port is ignored: a port mapping between
- * client and proxy may change it.
+ * Makes the rule for `Host` of both ports: the listener's own name, names that stand for it, and every address. A page that
+ * rebinds its own name to this machine (DNS rebinding) gives that name. A port is ignored, because it may be mapped to
+ * another between the client and us.
+ *
+ * @param others lower-case names without port.
  */
-export function hostIn(authority: string): string {
-  return authority.replace(/:\d*$/, '').toLowerCase()
+export function createHostRule({ host }: ListenAddress, others: readonly string[]) {
+  const names = new Set(['localhost', host.toLowerCase() || 'localhost', ...others])
+  return (authority: string): boolean => {
+    const name = authority.replace(/:\d*$/, '').toLowerCase()
+    return names.has(name) || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
+  }
 }
 
 /** Formats a host for a URL or a `Host` header: IPv6 in brackets. */

@@ -1,8 +1,10 @@
 // Reads every setting from environment and files into a `Config`, or reports all problems. Also certificates, secrets
 // that cannot print, and the reload of changed files.
-export { endpointOf, hostIn, isLoopback, urlHost, type ListenAddress } from './address.ts'
+export { createHostRule, endpointOf, isLoopback, urlHost, type ListenAddress } from './address.ts'
 export { secureContextOptions, type TlsFiles } from './certificates.ts'
-export { originalOf, readSmallFile, type ReadFile } from './files.ts'
+export { connectionsWithin } from './descriptors.ts'
+export { egressFor, placesOf } from './endpoints.ts'
+export { readSmallFile, type ReadFile } from './files.ts'
 export {
   duration,
   formatRejections,
@@ -11,8 +13,13 @@ export {
   rejections as rejectionsFormat,
   type StoreAddress,
 } from './formats.ts'
-export { loadConfig, typingAccident, type Config, type Environment, type Loaded } from './load.ts'
-export { watchFiles, type Part, type ReloadListener } from './reload.ts'
+export { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
+export { watchFiles, type ReloadListener } from './reload.ts'
 export { Secret } from './secret.ts'
-export { PUBLISHED_REFRESH_PATH, SECRET_VARIABLES, type SettingProblem } from './settings.ts'
+export {
+  PUBLISHED_REFRESH_PATH,
+  SECRET_VARIABLES,
+  type ReloadGroup,
+  type SettingProblem,
+} from './settings.ts'
 export { nearest } from './unknown-variables.ts'

@@ -2,13 +2,13 @@ import type { Fact } from '../words/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
 import { fileFacts, readSmallFile, type ReadFile } from './files.ts'
 import { acceptsOf, OFF } from './formats.ts'
-import { brokenRules } from './rules.ts'
+import { ruleViolations } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
-  following,
+  derivedSettings,
   nameOf,
   SETTING_LIST,
-  type Given,
+  type ParsedSettings,
   type Setting,
   type SettingKey,
   type SettingProblem,
@@ -21,8 +21,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
  * The complete configuration. Durations are in milliseconds, sizes in bytes. A setting that is `off`, or unset without
  * a default, is undefined. The key `isalesUrl` belongs to the variable `ISALES_URL`.
  */
-export type Config = Omit<Given, 'allowedPaths'> &
-  ReturnType<typeof following> & {
+export type Config = Omit<ParsedSettings, 'allowedPaths'> &
+  ReturnType<typeof derivedSettings> & {
     /** Current contents of the TLS files. */
     readonly isalesTls: TlsFiles
     readonly listenTls: TlsFiles
@@ -53,7 +53,7 @@ type PartialConfig = { readonly [Key in keyof Config]?: Config[Key] | undefined 
 /** Reads every setting, and reports all problems at once. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
   const { given, settings, problems, isSet } = readSettings(env, readFile)
-  problems.push(...brokenRules(given, isSet))
+  problems.push(...ruleViolations(given, isSet))
   const tls = (ca: FileKey, cert?: FileKey, key?: FileKey): TlsFiles => {
     const file = (one?: FileKey) => ({ name: nameOf(one ?? ''), path: one && given[one] })
     const read = readTls({ ca: file(ca), cert: file(cert), key: file(key) }, readFile)
@@ -75,8 +75,13 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
 
   const isWrong = problems.some(({ isWarning }) => isWarning !== true)
   if (isWrong) return { ok: false, config: { ...given, isalesTls, listenTls }, problems, settings }
-  const whole = given as Given
-  const config: Config = Object.freeze({ ...whole, ...following(whole), isalesTls, listenTls })
+  const whole = given as ParsedSettings
+  const config: Config = Object.freeze({
+    ...whole,
+    ...derivedSettings(whole),
+    isalesTls,
+    listenTls,
+  })
   /** Defaults that follow from other settings. */
   const followed: Readonly<Record<string, string | undefined>> = {
     ISALES_REFRESH_PATH: config.isalesRefreshPath,
@@ -111,7 +116,7 @@ function readSettings(env: Environment, readFile: ReadFile) {
     return { name, value: setting.redact?.(text) ?? withoutLogin(text), source }
   })
   const isSet = (key: SettingKey): boolean => set.has(key)
-  return { given: values as Partial<Given>, settings, problems, isSet }
+  return { given: values as Partial<ParsedSettings>, settings, problems, isSet }
 }
 
 type Problem = Omit<SettingProblem, 'setting'> & { readonly setting?: string }
@@ -180,7 +185,7 @@ function parse(
   }
   const value = setting.parse(text)
   if (value !== null) {
-    const doubt = verbatim && typingAccident(name, text)
+    const doubt = verbatim && detectPasteError(name, text)
     if (!doubt) return { value }
     const facts = [...doubt.facts, ...fileFacts(file)]
     return { value, problem: { ...doubt, setting: name, facts, isWarning: true } }
@@ -198,7 +203,7 @@ function parse(
  * Detects characters that an env file, a pasted line or an input method adds to a user or a password. They may be
  * intended, but a wrong password costs a login attempt.
  */
-export function typingAccident(name: string, text: string): Problem | undefined {
+export function detectPasteError(name: string, text: string): Problem | undefined {
   const typing = (detail: string) => ({ code: 'typing', facts: [['detail', detail]] }) as const
   if (text.startsWith(`${name}=`)) return { code: 'own-name', facts: [] }
   if (text !== text.trim()) return typing('spaces')

@@ -3,29 +3,13 @@ import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
 import { Secret } from './secret.ts'
-import { FILE_VARIABLES, type SettingProblem } from './settings.ts'
-
-/** Groups of settings that `_FILE` may name, and the members of `Config` that follow from each group. */
-const PARTS = {
-  credentials: {
-    names: ['ISALES_USER', 'ISALES_PASSWORD'],
-    keys: ['isalesUser', 'isalesPassword'],
-  },
-  obsLogin: { names: ['OBS_USER', 'OBS_PASSWORD'], keys: ['obsUser', 'obsPassword'] },
-  isalesTls: {
-    names: ['ISALES_CA', 'ISALES_CLIENT_CERT', 'ISALES_CLIENT_KEY'],
-    keys: ['isalesTls'],
-  },
-  listenTls: {
-    names: ['LISTEN_CLIENT_CA', 'LISTEN_TLS_CERT', 'LISTEN_TLS_KEY'],
-    keys: ['listenTls'],
-  },
-} as const satisfies Readonly<Record<string, PartOf>>
-interface PartOf {
-  readonly names: readonly string[]
-  readonly keys: readonly (keyof Config)[]
-}
-export type Part = keyof typeof PARTS
+import {
+  FILE_VARIABLES,
+  RELOAD_GROUPS,
+  SETTING_LIST,
+  type ReloadGroup,
+  type SettingProblem,
+} from './settings.ts'
 
 export interface ReloadListener {
   /** Reports a warning about a group, before the group is used. */
@@ -33,7 +17,7 @@ export interface ReloadListener {
   /** Reports that a group is now in use; `settings` are the variables that name its files. */
   readonly onReloaded: (settings: readonly string[]) => void
   /** Reports the problems of a group whose previous values stay in use. Called only if the problems changed. */
-  readonly onProblems: (part: Part, problems: readonly SettingProblem[]) => void
+  readonly onProblems: (group: ReloadGroup, problems: readonly SettingProblem[]) => void
 }
 
 interface ReloadOptions extends ReloadListener {
@@ -41,7 +25,7 @@ interface ReloadOptions extends ReloadListener {
   /** The configuration in force at the start. */
   readonly config: Config
   /** Each member receives the configuration if its group is valid and has changed. */
-  readonly apply: Readonly<Record<Part, (latest: Config) => void>>
+  readonly apply: Readonly<Record<ReloadGroup, (latest: Config) => void>>
   /** Milliseconds between two checks of the files' metadata. Default: 500. */
   readonly interval?: number
 }
@@ -60,14 +44,15 @@ const QUIET_LOOKS = 3
 export function watchFiles(options: ReloadOptions) {
   const { env, config, apply, interval = 500, onWarning, onReloaded, onProblems } = options
   const pathOf = (variable: string): string => env[variable]?.trim() ?? ''
-  const parts = Object.entries<PartOf>(PARTS).map(([part, { names, keys }]) => ({
-    part: part as Part,
-    names,
-    keys,
-    files: names.map((name) => `${name}_FILE`).filter((variable) => pathOf(variable) !== ''),
-    hash: hashOf(config, keys),
-    problems: '[]',
-  }))
+  const groups = RELOAD_GROUPS.map((group) => {
+    const settings = SETTING_LIST.filter(({ reload }) => reload === group)
+    const variables = settings.flatMap((setting) => setting.variables)
+    const values = settings.flatMap(({ key, inFile }) => (inFile ? [key] : []))
+    // The files of TLS are read into one value.
+    const keys = values.length > 0 ? values : [group as keyof Config]
+    const files = variables.filter((name) => name.endsWith('_FILE') && pathOf(name) !== '')
+    return { group, variables, keys, files, hash: hashOf(config, keys), problems: '[]' }
+  })
   // All files that a reload reads, also the store's.
   const paths = FILE_VARIABLES.map(pathOf).filter((path) => path !== '')
   /** Inode, change time and size of all files, at the last check and at the last read. */
@@ -100,18 +85,18 @@ export function watchFiles(options: ReloadOptions) {
     if (isClosed) return
     marks.read = marks.seen
     const { config: latest, problems } = loadConfig(env)
-    for (const one of parts) {
-      const { part, names, files, keys, problems: former } = one
-      const own = problems.filter(({ setting }) => names.includes(setting.replace(/_FILE$/, '')))
+    for (const one of groups) {
+      const { group, variables, files, keys, problems: former } = one
+      const own = problems.filter(({ setting }) => variables.includes(setting))
       const errors = own.filter(({ isWarning }) => isWarning !== true)
       one.problems = JSON.stringify(errors)
-      if (one.problems !== former) onProblems(part, errors)
+      if (one.problems !== former) onProblems(group, errors)
       const hash = hashOf(latest, keys)
       // Also reports a file that was restored to its previous contents.
       if (errors.length > 0 || (hash === one.hash && former === '[]')) continue
       one.hash = hash
       own.forEach(onWarning)
-      apply[part](latest as Config)
+      apply[group](latest as Config)
       onReloaded(files)
     }
   }

@@ -2,7 +2,7 @@ import { endpointOf, isLoopback, type ListenAddress } from './address.ts'
 import type { StoreAddress } from './formats.ts'
 import type { SettingCode } from '../causes.ts'
 import type { Secret } from './secret.ts'
-import { nameOf, type Given, type SettingKey, type SettingProblem } from './settings.ts'
+import { nameOf, type ParsedSettings, type SettingKey, type SettingProblem } from './settings.ts'
 
 /** Pairs of settings of which the first requires the second. */
 const USEFUL_ONLY_WITH: readonly (readonly [SettingKey, SettingKey])[] = [
@@ -25,8 +25,8 @@ const USEFUL_ONLY_WITH: readonly (readonly [SettingKey, SettingKey])[] = [
  *
  * @param isSet also true for a setting that is set but could not be read.
  */
-export function* brokenRules(
-  given: Partial<Given>,
+export function* ruleViolations(
+  given: Partial<ParsedSettings>,
   isSet: (key: SettingKey) => boolean,
 ): Generator<SettingProblem> {
   const error = (setting: string, code: SettingCode, other?: string): SettingProblem => {

@@ -11,7 +11,13 @@ interface Definition<T = unknown> extends is.Format<T> {
   readonly inFile?: 'too' | 'only'
   /** The lower-case variable is also read, and takes precedence, as with curl. */
   readonly lowerCaseToo?: true
+  /** When its file is read again: with a group that is watched, whenever the value is used, or never. */
+  readonly reload?: ReloadGroup | 'each-use' | 'never'
 }
+
+/** Settings that are watched, and handed over together. */
+export const RELOAD_GROUPS = ['credentials', 'obsLogin', 'isalesTls', 'listenTls'] as const
+export type ReloadGroup = (typeof RELOAD_GROUPS)[number]
 
 /** `off` is undefined, as is an unset setting without a default. */
 type ValueOf<D> =
@@ -33,17 +39,17 @@ function preset<T>(text: string, format: is.Format<T>) {
 const SETTINGS = {
   isalesUrl: { ...is.origin, ...required },
   isalesAllowHttp: preset('false', is.boolean),
-  isalesUser: { ...is.user, ...required, inFile: 'too' },
-  isalesPassword: { ...is.secret(1), ...required, inFile: 'too' },
+  isalesUser: { ...is.user, ...required, inFile: 'too', reload: 'credentials' },
+  isalesPassword: { ...is.secret(1), ...required, inFile: 'too', reload: 'credentials' },
   isalesLoginPath: preset('/rest/isales/v1/openapi/obs/auth/login', is.path),
   isalesRefreshPath: is.orOff(is.path),
   isalesTokenHeader: preset('Authorization: Bearer {token}', is.tokenHeader),
   isalesRefreshHeaderToken: preset('token', is.orOff(is.choice('token', 'refreshToken'))),
   isalesRejected: preset('401,403', is.rejections),
-  isalesCaFile: is.filePath,
+  isalesCaFile: { ...is.filePath, reload: 'isalesTls' },
   isalesTlsServerName: is.serverName,
-  isalesClientCertFile: is.filePath,
-  isalesClientKeyFile: is.filePath,
+  isalesClientCertFile: { ...is.filePath, reload: 'isalesTls' },
+  isalesClientKeyFile: { ...is.filePath, reload: 'isalesTls' },
   httpsProxy: { ...is.proxyUrl, lowerCaseToo: true },
   noProxy: { ...is.noProxy, lowerCaseToo: true },
 
@@ -52,14 +58,14 @@ const SETTINGS = {
   loginRejectedAttempts: preset('3', is.count('1', '5')),
 
   sessionStoreUrl: is.storeUrl,
-  sessionStoreKey: { ...is.secret(32), inFile: 'only' },
-  sessionStorePasswordFile: is.filePath,
-  sessionStoreCaFile: is.filePath,
+  sessionStoreKey: { ...is.secret(32), inFile: 'only', reload: 'never' },
+  sessionStorePasswordFile: { ...is.filePath, reload: 'each-use' },
+  sessionStoreCaFile: { ...is.filePath, reload: 'each-use' },
 
   listen: preset('127.0.0.1:8080', is.address),
-  listenTlsCertFile: is.filePath,
-  listenTlsKeyFile: is.filePath,
-  listenClientCaFile: is.filePath,
+  listenTlsCertFile: { ...is.filePath, reload: 'listenTls' },
+  listenTlsKeyFile: { ...is.filePath, reload: 'listenTls' },
+  listenClientCaFile: { ...is.filePath, reload: 'listenTls' },
   listenClientNames: is.clientNames,
   unsafeListen: preset('false', is.boolean),
   allowedHosts: preset('', is.hosts),
@@ -69,8 +75,8 @@ const SETTINGS = {
   clientDeadline: preset('2.8s', is.duration('100ms', '30s')),
   drainDelay: preset('0s', is.duration('0s', '10m')),
 
-  obsUser: { ...is.user, inFile: 'too' },
-  obsPassword: { ...is.secret(1), inFile: 'too' },
+  obsUser: { ...is.user, inFile: 'too', reload: 'obsLogin' },
+  obsPassword: { ...is.secret(1), inFile: 'too', reload: 'obsLogin' },
 
   adminListen: preset(':9090', is.address),
   logLevel: preset('info', is.choice('debug', 'info', 'warn', 'error', 'fatal')),
@@ -81,7 +87,7 @@ type Definitions = typeof SETTINGS
 export type SettingKey = keyof Definitions
 
 /** Values that are set or have a default. */
-export type Given = { readonly [Key in SettingKey]: ValueOf<Definitions[Key]> } & {
+export type ParsedSettings = { readonly [Key in SettingKey]: ValueOf<Definitions[Key]> } & {
   /** Path of the file that a value was read from. */
   readonly [
     Key in SettingKey as Definitions[Key] extends { readonly inFile: string } ? `${Key}File` : never
@@ -94,7 +100,7 @@ const PUBLISHED_PREFIX = '/rest/isales/v1/openapi/obs/'
 export const PUBLISHED_REFRESH_PATH = `${PUBLISHED_PREFIX}auth/refresh`
 
 /** Derives values from the settings. Durations are in milliseconds. */
-export function following(given: Given) {
+export function derivedSettings(given: ParsedSettings) {
   const { isalesLoginPath, clientDeadline, maxInFlight } = given
   // A gateway's prefix precedes both paths. The rules demand a refresh path if none follows from the login path.
   const isPublished = LOGIN.test(isalesLoginPath)

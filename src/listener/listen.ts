@@ -1,8 +1,7 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { isLoopback, urlHost, type Config, type ListenAddress } from '../config/index.ts'
+import { isLoopback, urlHost, type ListenAddress } from '../config/index.ts'
 import { codeOfListen } from '../causes.ts'
 import type { Explained } from '../words/index.ts'
 
@@ -91,43 +90,6 @@ export function addressText({ host }: ListenAddress, server: Server): string {
   return `${scheme}://${host === '' ? '0.0.0.0' : urlHost(host)}:${port}`
 }
 
-/**
- * The names that a `Host` header may give us: a page that rebinds its own name to this machine gives another.
- *
- * @param others lower-case names that stand for us, too.
- */
-export function ownHosts({ host }: ListenAddress, others: readonly string[]): ReadonlySet<string> {
-  const own = host === '' ? [] : [urlHost(host)]
-  return new Set(['localhost', '127.0.0.1', '[::1]', ...own, ...others])
-}
-
 function whereOf({ host, port }: ListenAddress): string {
   return `${host}:${port}`
-}
-
-/** Descriptors for everything but clients of `LISTEN` and iSales: the admin listener, files, the store, the log. */
-const RESERVED = 128
-/** Connections that are served however few descriptors there are. */
-const MIN_CONNECTIONS = 16
-
-/**
- * The limit of the configuration, or a lower one that the process has descriptors for: with none left nobody could
- * connect, and no call could reach iSales.
- */
-export function connectionsWithin({
-  listenMaxConnections,
-  isalesMaxConnections,
-}: Pick<Config, 'listenMaxConnections' | 'isalesMaxConnections'>): number {
-  const free = descriptors() - RESERVED - isalesMaxConnections
-  return Math.min(listenMaxConnections, Math.max(MIN_CONNECTIONS, free))
-}
-
-/** Infinite: there is no limit, or one that only Linux would tell. */
-function descriptors(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'utf8')
-    return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity)
-  } catch {
-    return Infinity
-  }
 }

@@ -13,7 +13,8 @@ import {
 } from '../config/index.ts'
 import type { Refusal } from '../causes.ts'
 import { refusedRequest, type RequestSummary } from '../request-summary.ts'
-import { Connection, Gate } from './connections.ts'
+import { Connection } from './connection.ts'
+import { ConnectionLimiter } from './connection-limiter.ts'
 import { addressText, listen } from './listen.ts'
 
 export interface ListenerLimits extends Pick<Config, 'listenMaxConnections'> {
@@ -72,12 +73,12 @@ export function createListener(options: ListenerOptions) {
   const connections = new Map<Socket, Connection>()
   let draining = false
   const server = createServer(options)
-  const gate = new Gate(limits.listenMaxConnections, (socket) =>
+  const limiter = new ConnectionLimiter(limits.listenMaxConnections, (socket) =>
     onRefused(refusedRequest({ socket }, 'connections')),
   )
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
-  server.on('connection', (socket: Socket) => gate.enter(socket))
+  server.on('connection', (socket: Socket) => limiter.admit(socket))
   // Before Node's own listener, which reads requests.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     if (hasName(socket, options.clientNames)) return
@@ -89,7 +90,7 @@ export function createListener(options: ListenerOptions) {
     socket.once('close', () => connections.delete(socket))
   })
 
-  const parts = { gate, clock, closing: () => draining, onRequest, onRefused }
+  const parts = { limiter, clock, closing: () => draining, onRequest, onRefused }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
     server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
       // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
@@ -151,7 +152,7 @@ export function createListener(options: ListenerOptions) {
       }
       drainAll()
       const cut = clock.setTimer(() => {
-        for (const socket of gate.sockets()) socket.destroy()
+        for (const socket of limiter.sockets()) socket.destroy()
       }, grace)
       await closed
       next?.cancel()
@@ -168,7 +169,7 @@ export function createListener(options: ListenerOptions) {
       if (server instanceof TlsServer) server.setSecureContext(contextOf(tls))
     },
 
-    connections: () => gate.sockets().length,
+    connections: () => limiter.sockets().length,
   }
 }
 

@@ -4,7 +4,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export interface EventKind {
   readonly level: LogLevel
-  /** In English in every language. Constant, except for findings, whose message is title and remedy. */
+  /**
+   * English in every language. Fixed, except for a finding, whose title and remedy are the message. Messages may change with
+   * a version, unlike the names of events.
+   */
   readonly msg: string
   /** An operator acted on the proxy: the line has `audit: true`, and `by` and `outcome` if known. */
   readonly audit?: true

@@ -52,8 +52,6 @@ export function createObsApp(config: LoginConfig, tickets: Tickets, throttle: Th
 
   const app = new Hono<{ Bindings: RequestOrigin }>()
   app.use(async (context, next) => {
-    // Every chunk costs as much as a whole request, and must be read before the client proves anything.
-    if (context.req.header('Transfer-Encoding') !== undefined) return refuse(context, 411)
     if (context.req.method === 'POST') return next()
     context.header('Allow', 'POST')
     return refuse(context, 405)
@@ -109,11 +107,21 @@ function refreshTicket({ req }: ObsContext, { refreshToken }: JsonObject = {}): 
 const MAX_BODY = 2048
 
 /**
- * Returns the body as an object; undefined if it is not an object or too long. Its length is known, because chunks were
- * refused. Hono's `bodyLimit` does not work here: it wraps a body without a length in a new Request, and undici's
- * Request does not accept node-server's.
+ * Reads a body as an object; undefined if it is not one, or is longer than 2 KiB. Then the rest is dropped, while the
+ * response leaves. Hono's `bodyLimit` does not work on node-server: it wraps a body without a length in a new Request,
+ * which undici does not accept.
+ *
+ * @throws if the body breaks off.
  */
-async function readObject({ req }: ObsContext): Promise<JsonObject | undefined> {
+async function readObject({ req, env }: ObsContext): Promise<JsonObject | undefined> {
   if (Number(req.header('Content-Length') ?? 0) > MAX_BODY) return undefined
-  return parseObject(await req.text())
+  let body = Buffer.alloc(0)
+  await new Promise<void>((resolve, reject) => {
+    env.incoming.on('data', (chunk: Buffer) => {
+      if (body.length <= MAX_BODY) body = Buffer.concat([body, chunk])
+      if (body.length > MAX_BODY) resolve()
+    })
+    env.incoming.on('end', resolve).on('error', reject)
+  })
+  return body.length > MAX_BODY ? undefined : parseObject(body.toString())
 }

@@ -15,8 +15,8 @@ export interface ProxyOptions extends Pick<
 > {
   readonly onEnd: (end: RequestSummary) => void
   readonly config: Config
-  /** Lower-case `host` names, without port, that are ours. */
-  readonly hosts: ReadonlySet<string>
+  /** Whether an authority, such as `Host`, means this proxy. */
+  readonly isOwnHost: (authority: string) => boolean
   /** Login and refresh of CTI-OBS. */
   readonly serveLogin: Handler<{ Bindings: NodeCall }>
   /** Refuses a business call without a valid ticket. Undefined: none is demanded. */
@@ -25,12 +25,12 @@ export interface ProxyOptions extends Pick<
 
 /** The port for clients: a request is refused before it costs anything, or goes to its route. */
 export function openProxy(options: ProxyOptions) {
-  const { config, hosts, serveLogin, askForTicket, onEnd, onError } = options
+  const { config, isOwnHost, serveLogin, askForTicket, onEnd, onError } = options
   const { maxInFlight } = config
   const localPaths = [config.isalesLoginPath, config.obsRefreshPath]
   const rules = {
     ...config,
-    hosts,
+    isOwnHost,
     localPaths,
     scheme: config.listenTlsCertFile === undefined ? 'http' : 'https',
     // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.

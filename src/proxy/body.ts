@@ -65,32 +65,32 @@ export function createBodies(maxSize: number) {
   ): Promise<Buffer | null> =>
     new Promise((resolve) => {
       const signal = call.wait()
-      let buffer = Buffer.alloc(0)
+      // Grows in place and is freed at once: with copies, stalled bodies leave as much garbage as they hold.
+      const store = new ArrayBuffer(0, { maxByteLength: length === 'chunked' ? maxSize : length })
+      const bytes = new Uint8Array(store)
       let size = 0
       const stop = (body: Buffer | null): void => {
         awaited.delete(call)
         signal.removeEventListener('abort', abort)
         request.off('data', take).off('end', end)
-        // What still comes is dropped.
+        // The rest is dropped.
         request.resume()
-        buffer = Buffer.alloc(0)
+        if (body === null) store.resize(0)
         resolve(body)
       }
       const abort = (): void => stop(null)
-      const end = (): void => stop(buffer.subarray(0, size))
+      const end = (): void => stop(Buffer.from(store, 0, size))
       const grow = (needed: number): boolean => {
-        const wanted = Math.max(needed, 2 * buffer.length, MIN_BUFFER)
-        const capacity = Math.min(wanted, length === 'chunked' ? maxSize : length)
-        if (!hold(call, capacity - buffer.length)) return false
-        const larger = Buffer.allocUnsafeSlow(capacity)
-        buffer.copy(larger, 0, 0, size)
-        buffer = larger
+        const wanted = Math.max(needed, 2 * store.byteLength, MIN_BUFFER)
+        const capacity = Math.min(wanted, store.maxByteLength)
+        if (!hold(call, capacity - store.byteLength)) return false
+        store.resize(capacity)
         return true
       }
       const take = (chunk: Buffer): void => {
         const needed = size + chunk.length
         if (needed > maxSize) call.refuse('body-size')
-        else if (needed <= buffer.length || grow(needed)) size += chunk.copy(buffer, size)
+        else if (needed <= store.byteLength || grow(needed)) size += chunk.copy(bytes, size)
       }
       signal.addEventListener('abort', abort)
       awaited.add(call)

@@ -7,7 +7,8 @@ import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
 import { Exchange, type ResponseHead, type Upstream } from '../upstream/index.ts'
 import { createBodies, type BodyOwner, type BodyRefusal } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
-import { createInspector, cut, isPage, relay, type ResponseVerdict } from './response.ts'
+import { createRelay, cut } from './relay.ts'
+import { createInspector, isPage, type ResponseVerdict } from './response.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -61,6 +62,7 @@ function sharedOf(options: ForwardOptions) {
   return {
     ...options,
     bodies: createBodies(config.maxBodySize),
+    relays: createRelay(options.clock),
     inspector: createInspector(config, rules.scheme),
     requestHeaders: createRequestHeaders(config.isalesTokenHeader.names, rules.pseudonym),
   }
@@ -142,7 +144,8 @@ class Forwarding implements BodyOwner {
       if (validated.expectsContinue) response.writeContinue()
       const coming = this.#shared.bodies.read(request, validated.framing, this)
       const body = coming instanceof Promise ? await coming : coming
-      let step = this.#begin()
+      const begun = this.#begin()
+      let step = begun instanceof Promise ? await begun : begun
       while (step.do === 'send') {
         const token = step.token ?? this.#shared.tokens.current() ?? (await this.#waitForToken())
         if ('do' in token) step = token
@@ -166,11 +169,15 @@ class Forwarding implements BodyOwner {
     }
   }
 
-  #begin(): Step {
-    const ended = this.#interruptedWhile('reading')
+  /** Takes a place of those in flight. When there is none, a client that does not read its response makes way. */
+  #begin(stage: Stage = 'reading'): Step | Promise<Step> {
+    const ended = this.#interruptedWhile(stage)
     if (ended !== undefined) return ended
     this.#begun = this.#shared.begin(this.#call)
-    return this.#begun ? SEND : { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
+    if (this.#begun) return SEND
+    const pause = this.#shared.relays.makeWay()
+    if (pause === undefined) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
+    return delay(this.#shared.clock, pause, this.wait()).then(() => this.#begin('connecting'))
   }
 
   async #waitForToken(): Promise<Token | Ending> {
@@ -299,7 +306,7 @@ class Forwarding implements BodyOwner {
     }
     this.#ending = ending
     this.#headMs = this.#shared.clock.now() - this.#startedAt
-    relay(response, head, exchange, {
+    this.#shared.relays.relay(response, head, exchange, {
       onResult: (result) => {
         this.#result = result
       },

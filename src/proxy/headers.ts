@@ -1,3 +1,4 @@
+import { remembered } from '../remembered.ts'
 import type { ResponseHead } from '../upstream/index.ts'
 
 /**
@@ -5,27 +6,6 @@ import type { ResponseHead } from '../upstream/index.ts'
  * preserved. They are read by index, because iterators or objects would cost 4 µs per request.
  */
 export type HeaderLines = readonly string[]
-
-/** Beyond this number of texts, all are forgotten, so that one client's texts cannot displace others' for long. */
-const MAX_TEXTS = 256
-/** Maximum characters; a longer text is computed every time. */
-const MAX_LENGTH = 256
-
-/**
- * Memoizes a pure function of a text, because clients and iSales send the same names and paths with every call. Keeps
- * at most 256 texts of 256 characters.
- */
-export function remembered<Result>(compute: (text: string) => Result): (text: string) => Result {
-  const results = new Map<string, Result>()
-  return (text) => {
-    const known = results.get(text)
-    if (known !== undefined) return known
-    const result = compute(text)
-    if (results.size >= MAX_TEXTS) results.clear()
-    if (text.length <= MAX_LENGTH) results.set(text, result)
-    return result
-  }
-}
 
 /** Headers that end at the next hop: RFC 9110 section 7.6.1, RFC 9112, and older proxies. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([

@@ -1,4 +1,3 @@
-import { STATUS_CODES, type ServerResponse } from 'node:http'
 import { isRedirect, isWebPage } from '../causes.ts'
 import { endpointOf, type Config } from '../config/index.ts'
 import { parseObject } from '../json.ts'
@@ -13,94 +12,6 @@ const BEGINNING = 64
 export function isPage({ status, contentType }: RelayedHead, exchange: Exchange): boolean {
   const beginning = exchange.collected().toString('utf8', 0, BEGINNING)
   return isRedirect(status) || isWebPage(contentType, beginning)
-}
-
-/** Bytes of a body in which `result` is looked for. */
-const RESULT_WITHIN = 256
-/** Bodies of iSales are small JSON with `result` first, so that they need not be parsed. */
-const RESULT = /"result"\s*:\s*(?:"([^"]{1,64})"|(-?\d{1,20}))/
-
-/** The `result` at the beginning of a body; undefined: it is 0, or there is none. */
-function failedResult(body: Buffer): string | undefined {
-  const [, text, number = text] = RESULT.exec(body.toString('latin1', 0, RESULT_WITHIN)) ?? []
-  return number === '0' ? undefined : number
-}
-
-interface RelayObserver {
-  /** Called once for a 200 whose `result` is not 0, in what is collected or in the first part of the body. */
-  readonly onResult: (result: string) => void
-  /** Called when the response does not come to its end. */
-  readonly onCut: () => void
-}
-
-/**
- * Relays a response with back-pressure: iSales is paused while the client has not taken what there is.
- *
- * @throws when Node would not send these headers; nothing is sent then.
- */
-export function relay(
-  response: ServerResponse,
-  head: RelayedHead,
-  exchange: Exchange,
-  { onResult, onCut }: RelayObserver,
-): void {
-  response.writeHead(head.status, reasonBytes(head), head.headers)
-  // RFC 9110 section 6.4.1. Not left to undici: it takes the length in a 304 for a promise of bytes.
-  if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304) {
-    response.end()
-    return
-  }
-  // Most responses are whole when their head is looked at: one write for all.
-  let isBegun = head.status !== 200
-  const look = (part: Buffer): void => {
-    if (isBegun) return
-    isBegun = true
-    const result = failedResult(part)
-    if (result !== undefined) onResult(result)
-  }
-  if (exchange.whole) {
-    look(exchange.collected())
-    response.end(exchange.collected())
-    return
-  }
-  const begun = exchange.collected().length > 0
-  response.on('drain', () => exchange.resume())
-  exchange.take({
-    // What the kernel has taken whole needs no pause, however large it was.
-    onChunk(chunk) {
-      look(chunk)
-      return response.write(chunk) || response.writableLength === 0
-    },
-    onEnd(whole) {
-      if (whole) response.end()
-      else onCut()
-    },
-  })
-  // A head whose body has not come yet does not wait for it.
-  if (!begun && response.writable) response.flushHeaders()
-}
-
-/**
- * Ends a response that has begun so that it never looks complete. To a 1.0 client the end of the connection may be the
- * end of the response, so it is reset where that can be: TLS has its own alert for a regular end.
- */
-export function cut(response: ServerResponse): void {
-  const { socket } = response
-  const tcp = socket !== null && !('encrypted' in socket)
-  if (tcp && response.req.httpVersion === '1.0') socket.resetAndDestroy()
-  response.destroy()
-}
-
-/**
- * One character a byte, and none that Node would refuse: a phrase in Chinese is no reason to lose the response. Of a
- * phrase that came in several parts undici gives the last one only.
- */
-function reasonBytes({ status, reason }: RelayedHead): string {
-  const usual = STATUS_CODES[status]
-  if (usual?.endsWith(reason) === true) return usual
-  return Buffer.from(reason)
-    .toString('latin1')
-    .replaceAll(/[^\t -~\u0080-\u00ff]/g, '')
 }
 
 export type InspectorConfig = Pick<Config, 'isalesUrl' | 'isalesRejected' | 'isalesInterfacePath'>
@@ -189,7 +100,8 @@ const SLASH = String.raw`(?:\\?/|\\u002[fF])`
  */
 function withOurOrigin(body: Buffer, isalesOrigin: RegExp, ours: string): Buffer {
   try {
-    JSON.parse(body.toString())
+    // RFC 8259 section 8.1: a byte order mark may be ignored.
+    JSON.parse(body.toString().replace(/^\uFEFF/, ''))
   } catch {
     return body
   }

@@ -1,11 +1,12 @@
-import { hostIn, PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
 import type { Refusal } from '../causes.ts'
-import { remembered, type HeaderLines } from './headers.ts'
+import { remembered } from '../remembered.ts'
+import type { HeaderLines } from './headers.ts'
 
 /** What is let in. */
 export interface RequestRules extends PathRules, Pick<Config, 'maxBodySize'> {
-  /** Lower-case `host` names, without port, that are ours. */
-  readonly hosts: ReadonlySet<string>
+  /** Whether an authority, such as `Host`, means this proxy. */
+  readonly isOwnHost: (authority: string) => boolean
   /** Of the listener: what an absolute-form target must begin with. */
   readonly scheme: 'http' | 'https'
   /** Received-by of our `Via`; no other proxy has it. */
@@ -62,7 +63,7 @@ const PATH = /^(?:\/(?!\.)[\w.~-]*(?<!\.))+$/
  */
 export function createValidation(rules: RequestRules) {
   const verdictOfPath = remembered(createPathJudge(rules))
-  const isOurs = remembered((authority) => rules.hosts.has(hostIn(authority)))
+  const isOurs = remembered(rules.isOwnHost)
 
   return (head: RequestHead): ValidRequest | Refusal => {
     const { method, httpVersion } = head
@@ -112,12 +113,12 @@ const ROLES = [
   'x-request-id',
   'via',
   'origin',
+  'sec-fetch-site',
 ] as const
-type Role = (typeof ROLES)[number] | 'browser' | 'other'
+type Role = (typeof ROLES)[number] | 'other'
 
 const roleOf = remembered((name): Role => {
   const lower = name.toLowerCase()
-  if (lower.startsWith('sec-fetch-')) return 'browser'
   return ROLES.find((role) => role === lower) ?? 'other'
 })
 
@@ -173,10 +174,10 @@ function readHeader(
     case 'via':
       // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.
       return value.includes(pseudonym) ? 'loop' : undefined
-    // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
-    // is not to be able to use the token (cross-site request forgery, DNS rebinding).
+    // Every browser sends one of these on its own, and CTI-OBS neither: a page in a browser on this machine must not use
+    // the token (cross-site request forgery, DNS rebinding). Node's `fetch` sends other `Sec-Fetch-*`.
     case 'origin':
-    case 'browser':
+    case 'sec-fetch-site':
       return 'browser'
     case 'other':
       return undefined

@@ -1,6 +1,5 @@
 // Connections to iSales. `createUpstream` opens a pool for business calls and one for logins; an `Exchange` is an
 // attempt to send a business call. undici is imported only here.
-export { placesOf } from './endpoints.ts'
 export { Exchange, type ResponseHead, type UpstreamFailure } from './exchange.ts'
 export { createUpstream, type LIMITS, type Upstream } from './pool.ts'
 export type { Post, PostResult } from './post.ts'

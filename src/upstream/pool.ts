@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Client } from 'undici'
 import { causeOfError, CODES, codeOf, connectFailureOf, type ConnectFailure } from '../causes.ts'
 import { MINUTE, SECOND, type Clock } from '../clock.ts'
-import type { Config, TlsFiles } from '../config/index.ts'
+import { egressFor, type Config, type TlsFiles } from '../config/index.ts'
 import {
   ConnectError,
   createConnect,
@@ -10,7 +10,6 @@ import {
   type Connect,
   type Resolve,
 } from './connector.ts'
-import { egressFor } from './endpoints.ts'
 import { classify, type Exchange, type Failed } from './exchange.ts'
 import { createPost } from './post.ts'
 

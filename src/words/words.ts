@@ -27,6 +27,7 @@ const FACTS = {
   example: ['For example', '例如'],
   otherSetting: ['The other setting', '另一个设置'],
   meant: ['Probably meant', '您是否想写'],
+  unknown: ['Unknown settings', '未知的设置'],
   file: ['File', '文件'],
   address: ['Address', '地址'],
   socketAddress: ['Address of the socket unit', '套接字单元的地址'],

@@ -2,6 +2,7 @@ import { Secret } from '../../src/config/secret.ts'
 import { openAdmin, openTelemetry } from '../../src/admin/index.ts'
 import { createNews } from '../../src/log/news.ts'
 import { classifyRequest, type RequestSummary } from '../../src/request-summary.ts'
+import { createHostRule } from '../../src/config/address.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
@@ -64,7 +65,7 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     logLinesDropped: () => 0,
     rejectedStatuses: [401, 403],
     places: PLACES,
-    hosts: new Set(['localhost', 'proxy.example']),
+    isOwnHost: createHostRule({ host: '', port: 0 }, ['proxy.example']),
     instance: 'site-a-active',
     version: '1.4.0',
     process: { pid: 4711, processScope: 'pid:[4026531836]' },

@@ -114,17 +114,24 @@ describe('HTTPS', () => {
   })
 })
 
-test('a browser on the same machine is not let in, nor a page that has bound its name to it', async () => {
+test('a browser on the same machine is not let in, nor a page that has bound its name to it, and other clients are', async () => {
   const world = await openWorld({ env: { ALLOWED_HOSTS: 'Proxy.example' } })
   // More of them are in test/proxy/validate.test.ts.
   for (const [status, ...fields] of [
     [403, 'Host: localhost', 'Origin: null'],
-    [421, 'Host: 10.0.0.1'],
+    [403, 'Host: localhost', 'Sec-Fetch-Site: same-origin'],
+    [421, 'Host: rebound.example'],
+    [421, 'Host: 10.0.0.1.rebound.example'],
+    // A name is what a page can bind to this machine, and an address is none.
+    [200, 'Host: 10.0.0.1:8080'],
     [200, 'Host: [::1]:8080'],
     [200, 'Host: proxy.example:8443'],
   ] as const)
     expect([fields, (await exchangeRaw(world, tasks(fields))).status]).toEqual([fields, status])
-  expect(world.sim.requests()).toHaveLength(2)
+  // Node's own sends `Sec-Fetch-Mode`.
+  const url = `${world.proxy}${INTERFACE_PATHS.getTask}`
+  expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(200)
+  expect(world.sim.requests()).toHaveLength(4)
 })
 
 test('beyond loopback a login is required by default, and nothing is served to everybody unless that was said', async () => {

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
+import { SETTING_LIST } from '../../src/config/settings.ts'
 import { builtProgram } from '../cli/program.ts'
 import { runHere } from '../cli/stand.ts'
 import { CANARIES, leaks } from '../support/canaries.ts'
@@ -22,8 +23,16 @@ const FAULTS: readonly Environment[] = [
   { SESSION_STORE_KEY: CANARIES.password, SESSION_STORE_KEY_FILE: '/nowhere' },
   { HTTPS_PROXY: `ftp://${EGRESS}@127.0.0.1:9` },
   { HTTPS_PROXY: `http://${EGRESS}@[127.0.0.1` },
+  { SESSION_STORE_URL: `valkey://${EGRESS}@127.0.0.1:9` },
   { ISALES_PASWORD: CANARIES.password, LOG_LEVEL: 'loud' },
 ]
+
+test('every setting that is a secret is planted in one of the environments', () => {
+  const planted = new Set([SOUND, ...FAULTS].flatMap((env) => Object.keys(env)))
+  const secrets = SETTING_LIST.filter(({ redact }) => redact !== undefined)
+  expect(secrets.length).toBeGreaterThan(4)
+  expect(secrets.filter(({ name }) => !planted.has(name))).toEqual([])
+})
 
 test.each(FAULTS)('no secret is in what `check` says of wrong setting %#', async (fault) => {
   const { stdout, stderr } = await runHere(['check'], { env: { ...SOUND, ...fault } })

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readlinkSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -87,13 +88,28 @@ test('however often SIGHUP comes, a wrong password gets four logins', async () =
   expect(proxy.lines().filter(({ event }) => event === 'files-reloaded')).toEqual([])
 }, 30_000)
 
+const HERE = `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`
+
 test.each([
-  ['is not of the program', () => spawn('sleep', ['60'])],
-  ['shows its file', () => spawn('tail', ['-f', join(start.directory(), 'main.js')])],
-])('the command renew sends no signal to a process that %s', async (_, run) => {
+  ['is another program', HERE, () => spawn('sleep', ['60']), 'other-program'],
+  [
+    'is another program that shows its file',
+    HERE,
+    () => spawn('tail', ['-f', join(start.directory(), 'main.js')]),
+    'other-program',
+  ],
+  [
+    'is another script of Node',
+    HERE,
+    () =>
+      spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e4)', `${start.directory()}/main.js`]),
+    'other-program',
+  ],
+  ['runs elsewhere', 'another-machine', () => spawn('sleep', ['60']), 'not-here'],
+])('the command renew sends no signal to a process that %s', async (_, processScope, run, code) => {
   const other = run()
-  const { url, close } = await serveHttp((_, response) => {
-    response.end(JSON.stringify({ pid: other.pid, renewal: {} }))
+  const { url, close } = await serveHttp((_request, response) => {
+    response.end(JSON.stringify({ pid: other.pid, processScope, renewal: {} }))
   })
   onTestFinished(() => {
     other.kill()
@@ -101,7 +117,7 @@ test.each([
   })
   expect(await renew(url)).toMatchObject({
     code: 5,
-    stderr: expect.stringContaining(`: ${other.pid}. [not-here]`) as string,
+    stderr: expect.stringMatching(new RegExp(`${other.pid}.*\\[${code}\\]`)) as string,
   })
   expect(other.signalCode).toBeNull()
 })

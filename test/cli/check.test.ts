@@ -57,6 +57,15 @@ describe('check', () => {
     expect(ran.stdout).not.toContain(CANARY)
   })
 
+  it('names settings that mean nothing in its verdict, and ends with 0', async () => {
+    const typos = { ISALES_USR: 'x', LISTEN_TLS_CERTFILE: 'x', OBS_TICKETS: 'x' }
+    const ran = await runHere(['check'], { env: { ...SOUND, ...typos } })
+    expect([ran.code, ran.stdout.split('\n').at(-2)]).toEqual([
+      0,
+      `The configuration is sound. Unknown settings: ${Object.keys(typos).join(', ')}.`,
+    ])
+  })
+
   it('also shows them in Chinese', async () => {
     const { stdout } = await runHere(['check'], { env: { ...SOUND, LANG: 'zh_CN.UTF-8' } })
     expect(stdout).toContain('配置没有问题。')

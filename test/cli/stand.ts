@@ -30,7 +30,7 @@ function ioOf(
     isTTY,
     pid: process.pid,
     processScope: '',
-    hangUp: () => undefined,
+    hangUp: () => true,
     signal,
     onHangUp: () => undefined,
     onFatal: () => undefined,

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
+import { Ajv, type AnySchemaObject } from 'ajv'
 import { expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { SECRET_VARIABLES, SETTING_LIST, type Setting } from '../../src/config/settings.ts'
-import { codesOf, loadWith } from './stand.ts'
+import { codesOf, configOf, loadWith } from './stand.ts'
 
 const read = (path: string): string =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
@@ -67,6 +69,53 @@ it.each(SETTING_LIST.filter(({ kind }) => kind !== 'secret'))(
 it('there are no more variables than anybody sets', () => {
   const names = SETTING_LIST.flatMap(({ variables }) => variables)
   expect(names.filter((name) => name === name.toUpperCase()).length).toBeLessThanOrEqual(42)
+})
+
+const CHART = 'helm/isales-auth-proxy'
+const SECRETS = SETTING_LIST.filter(({ redact }) => redact !== undefined)
+
+it('every file that a setting names is watched, or read at each use, or read once on purpose', () => {
+  const named = SETTING_LIST.filter(({ name, fileName }) => fileName ?? name.endsWith('_FILE'))
+  expect(named.filter(({ reload }) => reload === undefined)).toEqual([])
+  expect(SETTING_LIST.filter((setting) => setting.reload && !named.includes(setting))).toEqual([])
+  // A proxy with another key could not read the token of the others.
+  expect(named.filter(({ reload }) => reload === 'never').map(({ name }) => name)).toEqual([
+    'SESSION_STORE_KEY_FILE',
+  ])
+})
+
+it('the chart refuses every secret among its settings, and takes it from a Secret', () => {
+  const schema = JSON.parse(read(`${CHART}/values.schema.json`)) as AnySchemaObject
+  const validate = new Ajv({ strict: false, allErrors: true }).compile(schema)
+  const template = read(`${CHART}/templates/_problems.tpl`)
+  const [, names = ''] = /list ([^}]+) \}\}[^}]+\}\}\n[^\n]+ is a secret/.exec(template) ?? []
+  const open = SECRETS.filter(({ name }) => {
+    if (names.includes(`"${name}"`)) return false
+    void validate({ settings: { [name]: 'redis://user:secret@host' } })
+    return !validate.errors?.some(({ instancePath }) => instancePath === `/settings/${name}`)
+  })
+  expect(open.map(({ name }) => name)).toEqual([])
+  const { secret } = parse(read(`${CHART}/values.yaml`)) as { secret: { keys: object } }
+  const inSecret = SETTING_LIST.filter(({ inFile }) => inFile === 'too')
+  const keys = inSecret.map(({ key }) =>
+    key.replace(/^isales(.)/, (_, first: string) => first.toLowerCase()),
+  )
+  expect(Object.keys(secret.keys)).toEqual(keys)
+})
+
+it('every value of the configuration is read by the program', () => {
+  const files = readdirSync(new URL('../../src', import.meta.url), {
+    recursive: true,
+    encoding: 'utf8',
+  })
+  const source = files
+    .filter((file) => /\.tsx?$/.test(file) && !file.startsWith('config/'))
+    .map((file) => read(`src/${file}`))
+    .join('\n')
+  const config = configOf(loadWith({}))
+  const unread = Object.keys(config).filter((key) => !new RegExp(`\\b${key}\\b`).test(source))
+  // The rules between settings read these.
+  expect(unread).toEqual(['isalesAllowHttp', 'unsafeListen'])
 })
 
 it('variables with a secret are deleted from the environment of the process', () => {

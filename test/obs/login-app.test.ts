@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createObsApp } from '../../src/obs/login-app.ts'
@@ -35,7 +36,8 @@ function start(mode: 'answer' | 'require' = 'require') {
     address = '192.0.2.1',
   ) => {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
-    return app.request(path, { method: 'POST', body: text, headers }, { address })
+    const incoming = Readable.from([Buffer.from(text)])
+    return app.request(path, { method: 'POST', headers }, { address, incoming })
   }
   return { app, post, tickets, clock }
 }

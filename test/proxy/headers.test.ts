@@ -3,9 +3,9 @@ import {
   createRequestHeaders,
   relayedHead,
   type OutgoingRequest,
-  remembered,
   withLength,
 } from '../../src/proxy/headers.ts'
+import { remembered } from '../../src/remembered.ts'
 
 interface Sent extends Partial<OutgoingRequest> {
   readonly tokenHeaders?: readonly string[]

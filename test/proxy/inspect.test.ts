@@ -81,6 +81,7 @@ describe('the response that names iSales', () => {
   it.each([
     [String.raw`"https:\/\/service.example.com\/x"`, String.raw`"${CLIENT}\/x"`],
     [String.raw`"https:\u002f\u002Fservice.example.com/x"`, `"${CLIENT}/x"`],
+    [`\xef\xbb\xbf"${ISALES}/x"`, `\xef\xbb\xbf"${CLIENT}/x"`],
     // Bytes that are not UTF-8, white space and order stay unchanged.
     [`{ "b" :\n"\xff${ISALES}/x" , "a":1.50}`, `{ "b" :\n"\xff${CLIENT}/x" , "a":1.50}`],
   ])('may write it in other ways: %s', (before, after) => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { createHostRule } from '../../src/config/address.ts'
 import { createValidation, type RequestHead, type RequestRules } from '../../src/proxy/validate.ts'
 
 const RULES: RequestRules = {
-  hosts: new Set(['localhost', '127.0.0.1', '[::1]', 'obs.example']),
+  isOwnHost: createHostRule({ host: '', port: 0 }, ['obs.example']),
   pseudonym: 'us-4711',
   scheme: 'http',
   allowedPaths: ['/rest/isales/'],
@@ -213,7 +214,7 @@ describe('headers', () => {
     browser: [
       ['Origin', 'https://evil.example'],
       ['Sec-Fetch-Site', 'cross-site'],
-      ['sec-fetch-mode', 'navigate'],
+      ['sec-fetch-site', 'none'],
     ],
   }
 

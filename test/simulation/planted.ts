@@ -100,8 +100,8 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
   },
   'proxy/body.ts': {
     'replay: the body is sent without its beginning': [
-      'buffer.copy(larger, 0, 0, size)',
-      'buffer.copy(larger, 0, 0, 0 * size)',
+      'size += chunk.copy(bytes, size)',
+      'size += chunk.copy(bytes, 0)',
     ],
   },
   'upstream/exchange.ts': {
@@ -110,25 +110,27 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
       'this.#sink?.onEnd(true)',
     ],
   },
-  'listener/connections.ts': {
+  'listener/connection.ts': {
     'drain: what is in flight is cut': [
-      'if (this.#current !== undefined) return\n    const { bytesRead }',
-      'const { bytesRead }',
+      'if (this.#current !== undefined) return\n    if (this.#was',
+      'if (this.#was',
     ],
     'order: a request is begun before the end of the one before it': [
       'if (this.#current === undefined && this.#socket.writable) this.#begin(response)',
       'if (this.#socket.writable) this.#begin(response)',
     ],
     'gate: a connection that had a call is never idle again': [
-      'this.#current = undefined\n    this.#options.gate.idle(this.#place)',
+      'this.#current = undefined\n    this.#options.limiter.markIdle(this.#slot)',
       'this.#current = undefined',
-    ],
-    'gate: the newest connection is closed': [
-      'if (place.idleSince < (longest?.[1].idleSince ?? Infinity))',
-      'if (place.idleSince < Infinity)',
     ],
     'gate: heads are read ahead of a call in progress': [
       'if (this.#ahead > 0) this.#socket.pause()',
+    ],
+  },
+  'listener/connection-limiter.ts': {
+    'gate: the newest connection is closed': [
+      'if (slot.idleSince < (longest?.[1].idleSince ?? Infinity))',
+      'if (slot.idleSince < Infinity)',
     ],
   },
   'proxy/app.ts': {

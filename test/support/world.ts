@@ -16,7 +16,10 @@ import { configOf } from './config.ts'
 import { call, type Calling } from './call.ts'
 import { until } from './until.ts'
 
-export interface WorldOptions extends Pick<AppOptions, 'wallClock' | 'random' | 'limits'> {
+export interface WorldOptions extends Pick<
+  AppOptions,
+  'wallClock' | 'random' | 'limits' | 'logLinesDropped'
+> {
   /** Default: the machine's clock. A clock that the test moves continues while the app stops. */
   readonly clock?: Clock & { readonly advance?: (ms: number) => Promise<void> }
   readonly simulator?: SimulatorOptions

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { Gate } from '../../src/listener/connections.ts'
+import { ConnectionLimiter } from '../../src/listener/connection-limiter.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -20,10 +20,10 @@ async function ask(client: RawClient): Promise<number> {
 }
 
 test('a connection whose peer has left already is closed, and takes no place', () => {
-  const gate = new Gate(4, () => undefined)
+  const limiter = new ConnectionLimiter(4, () => undefined)
   const gone = new Socket()
-  gate.enter(gone)
-  expect([gone.destroyed, gate.sockets()]).toEqual([true, []])
+  limiter.admit(gone)
+  expect([gone.destroyed, limiter.sockets()]).toEqual([true, []])
 })
 
 test('those who hold connections are closed before one that had a request more lately', async () => {

@@ -1,12 +1,8 @@
 import { BlockList, isIP } from 'node:net'
-import {
-  endpointOf,
-  formatTokenHeader,
-  originalOf,
-  typingAccident,
-  urlHost,
-  type Config,
-} from '../config/index.ts'
+import { endpointOf, urlHost } from './address.ts'
+import { originalOf } from './files.ts'
+import { formatTokenHeader } from './formats.ts'
+import { detectPasteError, type Config } from './load.ts'
 import type { Fact, Places } from '../words/index.ts'
 
 /** Returns the egress proxy for this origin, by the rules of curl and Go; undefined for a direct connection. */
@@ -73,7 +69,7 @@ export function placesOf(config: Config): Places {
 /** The facts to look at when iSales rejects the credentials. */
 function credentialsOf({ isalesUser: user, isalesPassword: password }: Config): readonly Fact[] {
   const accidentIn = (fact: 'userHas' | 'passwordHas', name: string, text: string): Fact[] => {
-    const doubt = typingAccident(name, text)
+    const doubt = detectPasteError(name, text)
     return doubt === undefined ? [] : [[fact, doubt.facts[0]?.[1] ?? doubt.code]]
   }
   return [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { egressFor } from '../../src/upstream/endpoints.ts'
+import { egressFor } from '../../src/config/endpoints.ts'
 
 const httpsProxy = new Secret('http://user:word@egress.example:3128')
 const ORIGIN = 'https://service.example.com:8443'

@@ -1,0 +1,77 @@
+import type { Socket } from 'node:net'
+
+/** A connection. `idleSince` orders slots by the turn in which they became idle; infinite if a call is in flight. */
+export interface Slot {
+  readonly socket: Socket
+  idleSince: number
+}
+
+/**
+ * Above `max` connections, closes the longest-idle one. Idle means no call in flight: in the TLS handshake, between
+ * requests, or behind half a request. So a client that only holds connections loses them to clients that use theirs,
+ * whatever address it has.
+ */
+export class ConnectionLimiter {
+  readonly #max: number
+  /** A connection is closed in favor of a new one. */
+  readonly #onClosed: (socket: Socket) => void
+  readonly #slots = new Map<string, Slot>()
+  #turns = 0
+
+  constructor(max: number, onClosed: (socket: Socket) => void) {
+    this.#max = max
+    this.#onClosed = onClosed
+  }
+
+  /** Admits a connection, before its TLS handshake. */
+  admit(socket: Socket): void {
+    // The peer has left already. Without its address, all such connections would have one key.
+    if (socket.remoteAddress === undefined) return void socket.destroy()
+    const key = keyOf(socket)
+    const slot = { socket, idleSince: this.#turns++ }
+    this.#slots.set(key, slot)
+    socket.once('close', () => {
+      // Another connection may arrive from the same port before this one emits `close`.
+      if (this.#slots.get(key) === slot) this.#slots.delete(key)
+    })
+    if (this.#slots.size > this.#max) this.#closeLongestIdle()
+  }
+
+  /** The slot of a connection, or of its TLS socket; undefined if it has been closed. */
+  slotOf(socket: Socket): Slot | undefined {
+    return this.#slots.get(keyOf(socket))
+  }
+
+  /** A call is in flight: the connection is not closed until it is idle again. */
+  markActive(slot: Slot | undefined): void {
+    if (slot !== undefined) slot.idleSince = Infinity
+  }
+
+  /** A head arrived, or its response ended: the connection is the last one to be closed. */
+  markIdle(slot: Slot | undefined): void {
+    if (slot !== undefined) slot.idleSince = this.#turns++
+  }
+
+  /** Every connection that has not been closed. */
+  sockets(): readonly Socket[] {
+    return Array.from(this.#slots.values(), ({ socket }) => socket)
+  }
+
+  /** Scans every slot, which takes microseconds, but only for a new connection beyond the limit. */
+  #closeLongestIdle(): void {
+    let longest: [key: string, Slot] | undefined
+    for (const [key, slot] of this.#slots)
+      if (slot.idleSince < (longest?.[1].idleSince ?? Infinity)) longest = [key, slot]
+    if (longest === undefined) return
+    // More connections may arrive before `close` is emitted.
+    this.#slots.delete(longest[0])
+    this.#onClosed(longest[1].socket)
+    longest[1].socket.destroy()
+  }
+}
+
+/** A TCP socket and the TLS socket on it have one key: they are two objects with the same two ends. */
+function keyOf(socket: Socket): string {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
+}

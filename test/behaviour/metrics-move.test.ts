@@ -1,0 +1,115 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { call } from '../support/call.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { freePort } from '../support/free-port.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
+import { openWorld, type World } from '../support/world.ts'
+import { ACCOUNT } from './cti-obs.ts'
+
+/** Constant, or moved by tests that need more than one program: test/store, session-rejections.test.ts. */
+const ELSEWHERE = ['build_info', 'info', 'session_conflicts_total', 'tokens_adopted_total']
+
+/** All samples of each metric, as one text, at every look. */
+const seen = new Map<string, Set<string>>()
+
+async function look({ admin }: Pick<World, 'admin'>): Promise<void> {
+  const { text } = await call(`${admin}/metrics`)
+  const samples = new Map<string, string>()
+  let name = ''
+  for (const line of text.split('\n')) {
+    name = /^# TYPE isales_proxy_(\w+)/.exec(line)?.[1] ?? (line.startsWith('# TYPE') ? '' : name)
+    if (name !== '' && !line.startsWith('#'))
+      samples.set(name, `${samples.get(name) ?? ''}${line}\n`)
+  }
+  for (const [metric, value] of samples)
+    seen.set(metric, (seen.get(metric) ?? new Set()).add(value))
+}
+
+async function tokensAndCalls(): Promise<void> {
+  const directory = join(temporaryDirectory(), 'state')
+  const password = temporaryFiles()('password', 'isales-password')
+  const env = { STATE_DIR: directory, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: password }
+  const world = await openWorld({
+    env,
+    ready: false,
+    simulator: { switches: { password: 'isales-password' } },
+    prepare: (sim) => sim.hang({ operation: 'login' }),
+  })
+  const { sim } = world
+  const early = world.tasks()
+  await until(async () => (await world.metric('isales_proxy_token_waiters')) === 1)
+  await look(world)
+  sim.release()
+  await early
+  await look(world)
+  sim.hang({ operation: 'business' })
+  const slow = world.tasks()
+  await until(() => sim.state().hanging === 1)
+  await look(world)
+  sim.release()
+  await slow
+  // A rejected token, and the login that cures it.
+  sim.revoke()
+  await world.tasks()
+  // A login of CTI-OBS, its refresh, and a request that is not allowed.
+  const { json } = await world.post(LOGIN_PATH, ACCOUNT)
+  await world.post(REFRESH_PATH, { refreshToken: json.resultData?.['refreshToken'] })
+  await world.request('/elsewhere')
+  writeFileSync(password, 'another')
+  await world.app.renew()
+  await look(world)
+  // iSales fails, tells no lifetime, and is gone; so is the disk.
+  rmSync(directory, { recursive: true })
+  writeFileSync(directory, 'not a directory')
+  sim.failLogin({ status: 403 })
+  sim.failLogin({ status: 500 })
+  sim.revoke()
+  await world.tasks()
+  await look(world)
+  await sim.down()
+  await world.tasks()
+  await look(world)
+}
+
+async function withoutLifetime(): Promise<void> {
+  const body = { result: 0, resultData: { token: 'a-token' } }
+  const world = await openWorld({
+    logLinesDropped: () => 3,
+    prepare: (sim) => sim.answerLogin({ body }),
+  })
+  await look(world)
+}
+
+async function withStoreAndTls(): Promise<void> {
+  const { server } = makeCertificates()
+  const file = temporaryFiles()
+  const world = await openWorld({
+    ready: false,
+    env: {
+      LISTEN_TLS_CERT_FILE: file('tls.crt', server.cert),
+      LISTEN_TLS_KEY_FILE: file('tls.key', server.key),
+      SESSION_STORE_URL: `valkey://127.0.0.1:${await freePort()}`,
+      SESSION_STORE_KEY_FILE: file('key', 'a-key-of-more-than-32-characters-1234'),
+    },
+  })
+  await look(world)
+  const plain = await connectRaw({ port: world.port })
+  await plain.send('GET / HTTP/1.1\r\n\r\n')
+  await plain.closed()
+  await until(() => world.events.some(({ type }) => type === 'granted'), 10_000)
+  await look(world)
+}
+
+test('every metric moves', async () => {
+  await tokensAndCalls()
+  await withoutLifetime()
+  await withStoreAndTls()
+  const still = [...seen].filter(([, values]) => values.size < 2).map(([name]) => name)
+  expect(still.filter((name) => !ELSEWHERE.includes(name))).toEqual([])
+  expect(seen.size).toBeGreaterThan(ELSEWHERE.length)
+}, 60_000)

@@ -1,0 +1,61 @@
+import { EventEmitter } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { createRelay } from '../../src/proxy/relay.ts'
+import { manualClock } from '../support/manual-clock.ts'
+
+const MIB = 1024 * 1024
+
+function follow() {
+  const clock = manualClock()
+  const relays = createRelay(clock)
+  const socket = { bytesWritten: 0, encrypted: true }
+  const response = Object.assign(new EventEmitter(), {
+    socket,
+    cut: false,
+    destroy() {
+      response.cut = true
+      response.emit('close')
+    },
+  })
+  const wait = relays.follow(response as unknown as ServerResponse)
+  /** The client keeps the response waiting for so many milliseconds, and then takes so many bytes of it. */
+  const take = async (ms: number, bytes = 0): Promise<boolean> => {
+    wait()
+    await clock.advance(ms)
+    socket.bytesWritten += bytes
+    response.emit('drain')
+    return response.cut
+  }
+  return { clock, relays, response, wait, take }
+}
+
+test('a client that takes 4 MiB within 4 s of waiting for it keeps its response, however long iSales takes', async () => {
+  const { clock, take } = follow()
+  for (let n = 0; n < 10; n += 1) {
+    expect([await take(1000, MIB), await take(2999, 3 * MIB)]).toEqual([false, false])
+    await clock.advance(60_000)
+  }
+})
+
+test.each([
+  ['nothing', 0],
+  ['too little', 4 * MIB - 1],
+])('a client that takes %s within 4 s is cut', async (_name, bytes) => {
+  const { clock, take } = follow()
+  expect(await take(1000, bytes)).toBe(false)
+  await clock.advance(60_000)
+  expect([await take(2999), await take(1)]).toEqual([false, true])
+})
+
+test('while every place is taken, the client that is waited for longest makes way after 0.5 s', async () => {
+  const { clock, relays, response, wait, take } = follow()
+  expect(relays.makeWay()).toBe(500)
+  await take(200)
+  await clock.advance(60_000)
+  wait()
+  expect(relays.makeWay()).toBe(300)
+  await clock.advance(300)
+  expect([response.cut, relays.makeWay(), response.cut]).toEqual([false, 0, true])
+  expect(relays.makeWay()).toBeUndefined()
+})
