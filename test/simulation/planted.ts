@@ -197,6 +197,18 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
       'headersTimeout: 0',
     ],
   },
+  'request-summary.ts': {
+    'accounting: a client that gives up is excused': [
+      "  if (left === 'response') return classOf('abandoned', 'gave-up')",
+      "  if (left === 'response') return ANSWERED",
+    ],
+  },
+  'admin/accounting.ts': {
+    'accounting: calls of the last minute stay for an hour': [
+      'window: slidingCounts(MINUTE)',
+      'window: slidingCounts(60 * MINUTE)',
+    ],
+  },
 }
 
 export const PLANTED = Object.entries(MISTAKES).flatMap(([file, mistakes]) =>
