@@ -41,5 +41,5 @@ send({ ready: true })
 
 for await (const _ of setInterval(SWAP_EVERY, undefined, { ref: false })) {
   // No replica wrote this value, so that nothing changes.
-  await replica.cell.swap('x'.repeat(500), 'y'.repeat(500))
+  await replica.store.compareAndSwap('x'.repeat(500), 'y'.repeat(500))
 }

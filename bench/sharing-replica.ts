@@ -1,18 +1,19 @@
-// A replica of `sharing.ts`: a token source with its own connections to the real store.
+// One replica of `sharing.ts`: a token source with connections of its own to the real store.
 import { systemClock, type Clock } from '../src/clock.ts'
 import { Secret } from '../src/config/secret.ts'
-import { createSeal } from '../src/sharing/seal.ts'
+import { createSealer } from '../src/sharing/sealer.ts'
 import { createShare } from '../src/sharing/share.ts'
-import type { Cell } from '../src/sharing/cell.ts'
-import { createValkeyCell } from '../src/sharing/valkey.ts'
-import { openBook } from '../src/token/book-file.ts'
-import type { Grant } from '../src/token/protocol.ts'
-import { createTokenSource, type TokenSource } from '../src/token/source.ts'
+import type { Store } from '../src/sharing/store.ts'
+import { createValkeyStore } from '../src/sharing/valkey.ts'
+import type { Grant } from '../src/token/isales-client.ts'
+import { createRegister } from '../src/token/register.ts'
+import { createTokenRequests } from '../src/token/request-token.ts'
+import { createTokenSource, type TokenSource } from '../src/token/token-source.ts'
 import { storeSettings } from '../test/store/connect.ts'
 
 const LIFETIME = 10_000
 
-/** Grant of iSales; `count` names the token. */
+/** What iSales gives; `count` names the token. */
 export interface Granted {
   readonly count: number
 }
@@ -27,7 +28,7 @@ export interface ReplicaOptions {
 
 export interface Replica {
   readonly source: TokenSource
-  readonly cell: Cell
+  readonly store: Store
   /** Simulates a killed process: the replica does nothing more. */
   readonly kill: () => void
   readonly stop: () => Promise<void>
@@ -40,15 +41,13 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     now: () => systemClock.now(),
     setTimer: (run, ms) => systemClock.setTimer(() => (dead ? undefined : run()), ms),
   }
-  const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
+  const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   const settings = storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` })
-  const nothing = { onTrouble() {}, onExposed() {} }
-  const book = openBook({ directory: undefined, clock, wallClock: Date.now, ...nothing })
-  const parts = { rules: settings.config, book, clock, random: Math.random }
-  const cell = await createValkeyCell({
+  const parts = { rules: settings.config, clock, random: Math.random }
+  const store = await createValkeyStore({
     ...settings,
     ...parts,
-    place: seal.place,
+    storeKey: sealer.storeKey,
     observe({ operation, durationMs }) {
       if (operation === 'swap') options.onSwap?.(durationMs)
     },
@@ -58,23 +57,28 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     return grantOf(await ask(index, operation), sentAt)
   }
   const client = { login: request('logins'), refresh: request('refreshes') }
-  const share = createShare({ ...parts, client, cell, seal, onUnreadable: () => undefined })
+  const share = createShare({ clock, store, sealer, onUnreadable: () => undefined })
+  const register = createRegister({ home: share.home, clock })
+  const requests = createTokenRequests({ ...parts, client, register })
   const source = createTokenSource({
     ...parts,
-    client: share.client,
-    learnsWithin: share.learnsWithin,
+    requestToken: requests.requestToken,
+    propagationDelay: register.propagationDelay,
     credentials: { user: 'obs', password: new Secret('p') },
     observe(event) {
       if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())
     },
   })
-  share.start(source.adopt)
+  share.start(async () => {
+    const found = await requests.poll()
+    if (found !== undefined) source.adopt(found)
+  })
   return {
     source,
-    cell,
+    store,
     kill() {
       dead = true
-      cell.stop()
+      store.stop()
     },
     async stop() {
       await source.stop()

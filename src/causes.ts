@@ -37,6 +37,11 @@ const CAUSES = {
 export type CauseCode = (typeof CAUSES)[Stage][number]
 const STAGES = inverted<Stage, CauseCode>(CAUSES) as Readonly<Record<CauseCode, Stage>>
 
+/** True for the code of a cause, as a file or a store has it. */
+export function isCauseCode(value: unknown): value is CauseCode {
+  return typeof value === 'string' && Object.hasOwn(STAGES, value)
+}
+
 /** Maps every member of the lists to the key of its list. */
 function inverted<Key extends string, Member extends string>(
   lists: Readonly<Partial<Record<Key, readonly Member[]>>>,

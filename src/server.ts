@@ -17,10 +17,11 @@ import { openShare } from './sharing/index.ts'
 import { createObservers } from './telemetry.ts'
 import {
   createIsalesClient,
+  createRegister,
+  createTokenRequests,
   createTokenSource,
-  openBook,
+  openAttemptFile,
   tokenLog,
-  withBook,
   type TokenEvent,
 } from './token/index.ts'
 import { createUpstream, type LIMITS } from './upstream/index.ts'
@@ -117,19 +118,24 @@ export async function startApp(options: AppOptions): Promise<App> {
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
   const isales = createIsalesClient({ ...config, post: upstream.post, clock })
-  const logins = { client: isales, book: openStateDir(), rules: config, clock, random }
   const share = await openShare({
-    ...logins,
     config,
+    clock,
+    random,
     onUnreadable: () => log('shared-token-unreadable'),
     observeCall: (call) => metrics.storeCalled(call),
   })
+  const register = createRegister({
+    home: share === undefined ? openStateDir() : share.home,
+    clock,
+  })
+  const requests = createTokenRequests({ client: isales, register, rules: config, clock, random })
   const tokens = createTokenSource({
     rules: config,
     clock,
     random,
-    client: share?.client ?? withBook(logins),
-    learnsWithin: share?.learnsWithin,
+    requestToken: requests.requestToken,
+    propagationDelay: register.propagationDelay,
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe: observeToken,
   })
@@ -170,7 +176,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const admin = openAdmin(
     {
       token: tokens.snapshot,
-      sharing: () => share?.snapshot(),
+      sharing: () => share?.snapshot(requests.adoptedAt()),
       running,
       upstreamConnections: upstream.open,
       certificates: () => ({
@@ -210,7 +216,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Both listeners open, or neither. The first login begins only then: a second proxy on occupied ports would end the
   // session of the first one. No request has been read yet.
   const addresses = await openBoth()
-  share?.start(tokens.adopt)
+  share?.start(async () => {
+    const found = await requests.poll()
+    if (found !== undefined) tokens.adopt(found)
+  })
   tokens.start()
   running.listening = true
   const findings = admin.watch()
@@ -244,11 +253,12 @@ export async function startApp(options: AppOptions): Promise<App> {
   function openStateDir() {
     const { stateDir: directory } = config
     if (directory === undefined) log('state-in-memory')
-    return openBook({
+    if (directory === undefined) return undefined
+    return openAttemptFile({
       directory,
       clock,
       wallClock,
-      onTrouble(why) {
+      onStorageError(why) {
         activity.onStorageError(why)
         if (why !== undefined) metrics.count('state_failures_total')
       },
@@ -275,6 +285,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     await listener.stop(drainTimeout)
     ending.cancel()
     await tokens.stop()
+    await register.stop()
     await share?.stop()
     await upstream.destroy()
     await adminListener.stop(adminGrace)

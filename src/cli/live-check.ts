@@ -15,10 +15,11 @@ import {
   createIsalesClient,
   isGrant,
   isRefusal,
-  openBook,
+  openAttemptFile,
   withScheme,
   type Grant,
-  type Outcome,
+  type Granted,
+  type TokenResult,
 } from '../token/index.ts'
 import { createUpstream, holds, tracePost, type Post, type PostResult } from '../upstream/index.ts'
 import {
@@ -92,28 +93,29 @@ function report(
 async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   const { config, io, settings } = check
   const places = placesOf(config)
-  const { outcome, sharing, trouble } = await logIn(check)
-  if (trouble !== undefined) report(check, 'state', explained(trouble, places, 'login'))
+  const { result, sharing, storageError } = await logIn(check)
+  if (storageError !== undefined) report(check, 'state', explained(storageError, places, 'login'))
   // Several replicas are likely only in a cluster.
   if (sharing === undefined && io.env['KUBERNETES_SERVICE_HOST'] !== undefined)
     report(check, 'store', { code: 'not-shared', facts: [] })
   const isAlone = sharing?.state === 'alone'
   if (isAlone) report(check, 'store', explainedStore(sharing, places), true)
   else if (sharing !== undefined) report(check, 'store', WORKS)
-  if (!('token' in outcome)) {
-    report(check, 'login', explainLogin(config, outcome), true)
-    const isRefused = 'failure' in outcome && isRefusal(outcome.failure)
+  if (!('grant' in result)) {
+    report(check, 'login', explainLogin(config, result), true)
+    const isRefused = 'failure' in result && isRefusal(result.failure)
     return isRefused ? 'check-refused' : 'check-no-login'
   }
-  reportGrant(check, outcome)
+  const { grant } = result
+  reportGrant(check, grant)
 
-  const named = await detectTokenHeader(check, outcome)
+  const named = await detectTokenHeader(check, grant)
   if (named === undefined) return 'check-calls'
-  await detectRejection(check, outcome)
-  const path = findPaths(check, named, outcome) ?? config.isalesRefreshPath
+  await detectRejection(check, grant)
+  const path = findPaths(check, named, grant) ?? config.isalesRefreshPath
   // Replicas that share the token have this refresh token, too, and would lose the token to a login past the store.
   if (sharing === undefined || isAlone) {
-    const latest = await checkRefresh(check, outcome, path)
+    const latest = await checkRefresh(check, grant, path)
     if (!isAlone) await checkSessions(check, latest)
   } else report(check, 'refresh', [['outcome', 'not-tried']])
   if (isAlone) return 'check-store'
@@ -124,29 +126,27 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
 /** Logs in once, as the login-attempt record allows. Replicas that share the token take the new one. */
 async function logIn(check: LiveCheck) {
   const { config, io } = check
-  let trouble: Failure | undefined
-  const book = openBook({
-    directory: config.stateDir,
-    clock: systemClock,
-    wallClock: Date.now,
-    onTrouble: (why) => (trouble = why),
-    onExposed() {},
-  })
+  let storageError: Failure | undefined
+  const { stateDir: directory } = config
+  const parts = { clock: systemClock, wallClock: Date.now, onExposed() {} }
+  const onStorageError = (why: Failure | undefined): void => void (storageError = why)
+  const openStateDir = () =>
+    directory === undefined ? undefined : openAttemptFile({ ...parts, directory, onStorageError })
   // The clock's timers do not keep the process alive while it waits for another replica's login.
   const alive = setInterval(() => undefined, MINUTE)
-  const done = await logInOnce(config, clientFor(check, config), book, io.signal)
+  const done = await logInOnce(config, clientFor(check, config), openStateDir, io.signal)
   clearInterval(alive)
-  return { ...done, trouble }
+  return { ...done, storageError }
 }
 
-function explainLogin(config: Config, outcome: Exclude<Outcome, Grant>): Explained {
+function explainLogin(config: Config, result: Exclude<TokenResult, Granted>): Explained {
   const places = placesOf(config)
-  if ('failure' in outcome) {
-    const { code, facts } = explained(outcome.failure, places, 'login')
-    return { code, facts: isRefusal(outcome.failure) ? [...facts, ...places.credentials] : facts }
+  if ('failure' in result) {
+    const { code, facts } = explained(result.failure, places, 'login')
+    return { code, facts: isRefusal(result.failure) ? [...facts, ...places.credentials] : facts }
   }
-  const code = outcome.deferred === 'guarded' ? 'logins-paused' : 'check-deferred'
-  return { code, facts: [['pausedFor', { seconds: Math.ceil(outcome.ms / 1000) }]] }
+  const code = result.postponed === 'guarded' ? 'logins-paused' : 'check-deferred'
+  return { code, facts: [['pausedFor', { seconds: Math.ceil(result.ms / 1000) }]] }
 }
 
 function reportGrant(check: LiveCheck, { lifetime, refreshToken, refreshLifetime }: Grant): void {
@@ -323,8 +323,8 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
 async function checkSessions(check: LiveCheck, grant: Grant): Promise<void> {
   // The end of its lifetime would look the same.
   if (systemClock.now() - grant.sentAt > grant.lifetime.ms / 2) return
-  const { outcome } = await logIn(check)
-  if (!('token' in outcome)) return report(check, 'session', explainLogin(check.config, outcome))
+  const { result } = await logIn(check)
+  if (!('grant' in result)) return report(check, 'session', explainLogin(check.config, result))
   const { works, isAway, why, facts } = await callInterface(check, grant)
   const ended: Explained = isAway ? why : { code: 'single-session', facts }
   report(check, 'session', works ? WORKS : ended)

@@ -1,6 +1,6 @@
 import type { ReplayOutcome } from '../request-summary.ts'
 import { REFUSALS, type ProblemCode } from '../causes.ts'
-import type { Verdict } from '../token/index.ts'
+import type { RejectionDecision } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './body.ts'
 
@@ -115,7 +115,10 @@ export function afterInterruption(
 }
 
 /** What is reported of a rejected request whose response is relayed after all. Undefined: it was not to be replayed. */
-export function outcomeOfRejection(verdict: Verdict, replays: number): ReplayOutcome | undefined {
+export function outcomeOfRejection(
+  verdict: RejectionDecision,
+  replays: number,
+): ReplayOutcome | undefined {
   if (replays > 0) return 'rejected'
   return verdict.type === 'relay' && verdict.why === 'not-curable' ? undefined : 'no-token'
 }

@@ -1,28 +1,33 @@
-// One token, and one book of logins, for all replicas that use the same store, key, iSales and user.
-// It wraps the client of iSales; the token source knows nothing of it but `adopt`. ioredis is loaded when a share opens.
+// One account for all replicas that use the same store, key, iSales and user: the home of the register on Valkey or Redis, its
+// sealer, and polling. `token/` knows nothing of it. ioredis is loaded when a share opens.
 import { setTimeout as delay } from 'node:timers/promises'
-import { SECOND, systemClock } from '../clock.ts'
+import { SECOND, systemClock, type Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import {
+  createRegister,
   createToken,
-  withBook,
-  type Ask,
-  type BookStore,
+  createTokenRequests,
+  type Home,
   type IsalesClient,
-  type Outcome,
+  type TokenRequest,
+  type TokenResult,
 } from '../token/index.ts'
-import type { StoreCall } from './cell.ts'
-import { createSeal } from './seal.ts'
-import { createShare, type Share, type ShareOptions } from './share.ts'
-import { createValkeyCell } from './valkey.ts'
+import { createSealer } from './sealer.ts'
+import { createShare, type Share } from './share.ts'
+import type { StoreCall } from './store.ts'
+import { createValkeyStore } from './valkey.ts'
 
-export { STORE_OPERATIONS, type SharingSnapshot, type StoreCall } from './cell.ts'
+export { STORE_OPERATIONS, type SharingSnapshot, type StoreCall } from './store.ts'
 
-/** A login of a replica takes 5 s at most, and one that has died is waited for 3 s. */
+/** A login of a replica takes 5 s at most, and the lease of one that has died expires after 3 s. */
 const MAX_WAIT = 7 * SECOND
 
-export interface OpenShareOptions extends Omit<ShareOptions, 'cell' | 'seal'> {
+export interface OpenShareOptions {
   readonly config: Config
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly onUnreadable: () => void
   readonly observeCall: (call: StoreCall) => void
 }
 
@@ -31,51 +36,58 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
   const { config, observeCall } = options
   const { sessionStoreUrl: address, sessionStoreKey: key } = config
   if (address === undefined || key === undefined) return undefined
-  const seal = createSeal(key, config.isalesUrl, config.isalesUser)
-  const { place } = seal
-  const cell = await createValkeyCell({ ...options, address, place, observe: observeCall })
-  return createShare({ ...options, cell, seal })
+  const sealer = createSealer(key, config.isalesUrl, config.isalesUser)
+  const { storeKey } = sealer
+  const store = await createValkeyStore({ ...options, address, storeKey, observe: observeCall })
+  return createShare({ ...options, store, sealer })
 }
 
 /**
  * One login of a command: through the store and published there, so that running replicas take the new token instead of
- * losing theirs; or without one.
+ * losing theirs; or without a store.
  *
- * @returns `sharing`: undefined when no store is configured.
+ * @param openStateDir opens the home of login attempts that is used without a store. Undefined: memory.
+ * @returns `sharing`: undefined if no store is configured.
  */
 export async function logInOnce(
   config: Config,
-  isales: IsalesClient,
-  book: BookStore,
+  client: IsalesClient,
+  openStateDir: () => Home | undefined,
   signal: AbortSignal,
 ) {
-  const logins = { client: isales, book, rules: config, clock: systemClock, random: Math.random }
-  const share = await openShare({ ...logins, config, onUnreadable() {}, observeCall() {} })
+  const clock = systemClock
+  const { random } = Math
+  const share = await openShare({ config, clock, random, onUnreadable() {}, observeCall() {} })
+  const register = createRegister({
+    home: share === undefined ? openStateDir() : share.home,
+    clock,
+  })
+  const requests = createTokenRequests({ client, register, rules: config, clock, random })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const ask: Ask = { operation: 'login', credentials, signal, loginDue: true, failures: 0 }
-  if (share === undefined) return { outcome: await withBook(logins)(ask), sharing: undefined }
+  const login = { operation: 'login', credentials, signal, loginDue: true, failures: 0 } as const
 
-  /** Waits while a replica asks: its token comes soon. */
-  const inTurn = async (asked: Ask): Promise<Outcome> => {
-    const end = systemClock.now() + MAX_WAIT
+  /** Waits while another process asks: its token or its end comes soon. */
+  const inTurn = async (request: TokenRequest): Promise<TokenResult> => {
+    const end = clock.now() + MAX_WAIT
     for (;;) {
-      const outcome = await share.client(asked)
-      const isBusy = 'deferred' in outcome && outcome.deferred === 'busy'
-      if (!isBusy || signal.aborted || systemClock.now() > end) return outcome
-      await delay(outcome.ms, undefined, { signal }).catch(() => undefined)
+      const result = await requests.requestToken(request)
+      const isBusy = 'postponed' in result && result.postponed === 'busy'
+      if (!isBusy || signal.aborted || clock.now() > end) return result
+      await delay(result.ms, undefined, { signal }).catch(() => undefined)
     }
   }
 
-  share.start(() => {})
+  share?.start(async () => void (await requests.poll()))
   try {
-    let outcome = await inTurn(ask)
-    if ('token' in outcome && outcome.adopted === true) {
+    let result = await inTurn(login)
+    if ('grant' in result && result.grant.adopted === true) {
       // The token of the replicas is known now: the next login gives another one, but not without the store.
-      const current = createToken(outcome, config, 0)
-      outcome = await inTurn({ ...ask, current, loginDue: false })
+      const current = createToken(result.grant, config, 0)
+      result = await inTurn({ ...login, current, loginDue: false })
     }
-    return { outcome, sharing: share.snapshot() }
+    return { result, sharing: share?.snapshot(undefined) }
   } finally {
-    await share.stop()
+    await register.stop()
+    await share?.stop()
   }
 }

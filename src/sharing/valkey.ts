@@ -3,16 +3,17 @@ import type { RedisOptions } from 'ioredis'
 import { codeOf, storeFailureOf } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
-import { SWAP, type Cell, type Seen, type StoreCall, type StoreFailure } from './cell.ts'
+import type { StoredValue } from '../token/index.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
-import { VERSION } from './seal.ts'
+import { VERSION } from './sealer.ts'
+import { SCRIPT, type Store, type StoreCall, type StoreFailure } from './store.ts'
 
 export interface ValkeyOptions {
   readonly config: Config
   /** `SESSION_STORE_URL`. */
   readonly address: StoreAddress
-  /** Names the account: the key is `isales-auth-proxy:v4:{<place>}:account`. */
-  readonly place: string
+  /** Names the account: the key is `isales-auth-proxy:v5:{<storeKey>}:account`. */
+  readonly storeKey: string
   readonly clock: Clock
   readonly random: () => number
   readonly observe: (call: StoreCall) => void
@@ -28,38 +29,38 @@ const SERVER_CODE = /^[A-Z]{2,20}$/
 
 const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
 
-/** The cell on Valkey or Redis: one connection, opened again by the library whenever it is lost. */
-export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
+/** Valkey or Redis: one connection, opened again by the library whenever it is lost. */
+export async function createValkeyStore(options: ValkeyOptions): Promise<Store> {
   const { clock, random, config, address } = options
-  const key = `isales-auth-proxy:${VERSION}:{${options.place}}:account`
+  const key = `isales-auth-proxy:${VERSION}:{${options.storeKey}}:account`
   const library = await loadLibrary()
   const redis = new library.Redis(connectionOptions(address, random))
-  /** Resolves with the first connection, or when nobody waits for it any more. */
+  /** Resolves with the first connection, or after the longest wait for it. */
   let connected = Promise.resolve()
-  /** Why the last connection is of no use. */
+  /** Why the last connection cannot be used. */
   let broken = UNREACHABLE
   let isStopped = false
 
-  /** For the next connection: password and authority may have changed. What cannot be read stays as it was. */
+  /** For the next connection: password and authority may have changed. A file that cannot be read changes nothing. */
   const readFiles = async (): Promise<void> => {
     const password = (await textOf(config.sessionStorePasswordFile))?.replace(/[\r\n]{1,2}$/, '')
     const ca = await textOf(config.sessionStoreCaFile)
-    // Without a name, a server that wants no password would refuse one.
+    // Without a user, a server without a password would refuse one.
     if (password) Object.assign(redis.options, { username: address.user ?? 'default', password })
     if (ca && address.tls) redis.options.tls = { ca }
   }
 
   return {
-    async swap(seen, next) {
+    async compareAndSwap(seen, next) {
       await connected
       const startedAt = clock.now()
-      let outcome: Seen | StoreFailure
+      let outcome: StoredValue | StoreFailure
       try {
         const bytes = [seen, next].map((text) => Buffer.from(text, 'latin1'))
-        outcome = parseReply(await redis.callBuffer('EVAL', SWAP, 1, key, ...bytes))
+        outcome = parseReply(await redis.callBuffer('EVAL', SCRIPT, 1, key, ...bytes))
       } catch (error) {
         if (clock.now() - startedAt >= COMMAND_TIMEOUT - 1) broken = { reason: 'timeout' }
-        outcome = failureOf(error, broken)
+        outcome = toStoreFailure(error, broken)
       }
       const { reason, code } = 'reason' in outcome ? outcome : {}
       // The next reply may be of another command, or the primary is elsewhere now.
@@ -69,25 +70,25 @@ export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
       return outcome
     },
 
-    start(look) {
+    start(onConnection) {
       connected = new Promise((resolve) => {
         clock.setTimer(resolve, CONNECT_TIMEOUT)
         redis.once('ready', resolve)
       })
       redis.on('ready', () => {
         broken = UNREACHABLE
-        look()
+        onConnection()
       })
       redis.on('close', () => {
         void readFiles()
-        look()
+        onConnection()
       })
       redis.on('error', (error) => {
-        // A connection that is left since nothing came has no code; its command says so.
-        if (codeOf(error) !== 'unknown') broken = failureOf(error, UNREACHABLE)
+        // A connection that was left because it was silent has no code; its command has.
+        if (codeOf(error) !== 'unknown') broken = toStoreFailure(error, UNREACHABLE)
       })
       void readFiles().then(async () => {
-        // It says why by an event, too, and is tried again.
+        // An event also says why, and the library tries again.
         if (!isStopped) await redis.connect().catch(() => undefined)
       })
     },
@@ -103,7 +104,7 @@ async function textOf(path: string | undefined): Promise<string | undefined> {
   return path === undefined ? undefined : readFile(path, 'utf8').catch(() => undefined)
 }
 
-function parseReply(reply: unknown): Seen | StoreFailure {
+function parseReply(reply: unknown): StoredValue | StoreFailure {
   const [value, seconds, micros, ...more] = Array.isArray(reply)
     ? reply.map((part) => (Buffer.isBuffer(part) ? part.toString('latin1') : undefined))
     : []
@@ -117,7 +118,7 @@ function parseReply(reply: unknown): Seen | StoreFailure {
  *
  * @param broken why there is no connection.
  */
-function failureOf(error: unknown, broken: StoreFailure): StoreFailure {
+function toStoreFailure(error: unknown, broken: StoreFailure): StoreFailure {
   const code = codeOf(error)
   const reason = storeFailureOf(code, Object(error).name === 'ReplyError')
   if (reason === 'refused') return { reason, code: SERVER_CODE.test(code) ? code : undefined }
@@ -158,7 +159,7 @@ function connectionOptions(
     disableClientInfo: true,
     commandTimeout: COMMAND_TIMEOUT,
     connectTimeout: CONNECT_TIMEOUT,
-    // A server that takes connections and never replies is left, and found again when it replies.
+    // Leaves a server that accepts connections and never replies, until it replies.
     socketTimeout: 2 * COMMAND_TIMEOUT,
     disconnectTimeout: CONNECT_TIMEOUT,
     retryStrategy: (times) =>

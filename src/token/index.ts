@@ -1,23 +1,10 @@
 // The life of one token: who asks for the next one and when, what a response means, what is known of the password, and
 // what becomes of a call that iSales rejected. The only judge of token and credentials; it knows nothing of HTTP servers,
-// of pages, or of other replicas but the tokens that it is given.
-// Used: `createTokenSource` keeps the token, `tokenLog` and `TokenEvent` say what happens to it, `withBook` and its homes
-// spare the account, and the client of iSales makes one request each.
-export {
-  merged,
-  NO_ENTRY,
-  parseStoredBook,
-  storedBook,
-  withBook,
-  type BookOptions,
-  type BookStore,
-  type Change,
-  type Entry,
-  type Updated,
-} from './book.ts'
-export { openBook } from './book-file.ts'
-export { MIN_DISTANCE } from './evidence.ts'
-export type { TokenSnapshot } from './lifecycle.ts'
+// of pages, or of other replicas but the value that a home keeps for them.
+// Used: `createTokenSource` keeps the token, `createTokenRequests` asks for it, `createRegister` and its homes know the
+// account, `tokenLog` and `TokenEvent` say what happens, and the client of iSales makes one request each.
+export { POLL_INTERVAL } from './account.ts'
+export { openAttemptFile } from './attempt-file.ts'
 export {
   createIsalesClient,
   isGrant,
@@ -28,16 +15,23 @@ export {
   type Grant,
   type IsalesClient,
   type Operation,
-} from './protocol.ts'
-export { createTokenSource, type RejectedToken, type TokenSource, type Verdict } from './source.ts'
+} from './isales-client.ts'
+export type { TokenSnapshot } from './lifecycle.ts'
+export { BACKOFFS, parseRecords, storedRecords } from './login-guard.ts'
+export { createRegister, type Home, type SharedState, type StoredValue } from './register.ts'
+export { createTokenRequests } from './request-token.ts'
 export {
-  BACKOFFS,
   createToken,
-  usableUntil,
-  type Ask,
-  type Deferred,
-  type Outcome,
+  type Granted,
   type Token,
   type TokenEvent,
+  type TokenRequest,
+  type TokenResult,
 } from './token.ts'
 export { tokenLog } from './token-log.ts'
+export {
+  createTokenSource,
+  type RejectedToken,
+  type RejectionDecision,
+  type TokenSource,
+} from './token-source.ts'

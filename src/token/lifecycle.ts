@@ -1,34 +1,37 @@
+import { cause } from '../causes.ts'
 import { HOUR, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
+import { isFollowedByLogin } from './account.ts'
+import { isMissing, type AuthFailure, type Credentials, type Operation } from './isales-client.ts'
+import {
+  guardState,
+  loginFrom,
+  NO_ATTEMPTS,
+  NO_BACKOFF,
+  type Backoff,
+  type GuardRules,
+} from './login-guard.ts'
 import {
   accept,
   isConflict,
   isRejected,
-  NO_EVIDENCE,
+  NO_REJECTIONS,
   reject,
   renewalDueAt,
   replace,
   type AttemptKind,
-  type Evidence,
   type Rejection,
-} from './evidence.ts'
-import {
-  isMissing,
-  isRefusal,
-  type AuthFailure,
-  type Credentials,
-  type Grant,
-  type Operation,
-} from './protocol.ts'
+  type RejectionState,
+} from './rejection-tracker.ts'
 import {
   createToken,
-  NO_BACKOFF,
   refreshable,
-  type Deferred,
-  type Failed,
-  type Outcome,
+  type FailedTokenRequest,
+  type Granted,
+  type Postponed,
   type Token,
   type TokenEvent,
+  type TokenResult,
   type TokenRules,
 } from './token.ts'
 
@@ -36,13 +39,12 @@ import {
 const RENEW_AT = 0.8
 
 /** The settings that decide when a token is renewed. Milliseconds. */
-export type Rules = TokenRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAfter'>
+export type Rules = TokenRules & GuardRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAfter'>
 
-/** A token request in flight. */
-export interface TokenRequest {
+export interface InFlightTokenRequest {
   readonly operation: Operation
   readonly startedAt: number
-  /** Those of the state when it began. When they change, its failure says nothing of the new ones. */
+  /** The credentials when it began. If they change, its failure says nothing of the new ones. */
   readonly credentials: Credentials
 }
 
@@ -50,33 +52,38 @@ export interface TokenRequest {
  * All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock.
  *
  * @example a refresh that fails, and a token that iSales ends early
- *   0.0 s  a login is `started`, and `ended` by a grant for 300 s: generation 1 is renewed at 240, and sent until 295
- * 240.0 s  a refresh is `started`, and `ended` without a connection: a login is due within 0.5 s, generation 1 serves
- * 240.5 s  a login is `started`, and `ended` by a grant: generation 2 is renewed at 480.5
- * 300.0 s  a call with generation 1 is `rejected`: nothing changes. One with generation 2 is: a login is due now
+ *   0.0 s  a login starts, and ends with a grant for 300 s: generation 1 is renewed at 240, and sent until 295
+ * 240.0 s  a refresh starts, and ends without a connection: a login is due within 0.5 s, and generation 1 is still sent
+ * 240.5 s  a login starts, and ends with a grant: generation 2 is renewed at 480.5
+ * 300.0 s  a call with generation 1 is rejected: nothing changes. A call with generation 2 is: a login is due now
  */
-export type State = Readonly<ReturnType<typeof initialState>>
+export type TokenState = Readonly<ReturnType<typeof initialState>>
 
 export function initialState(credentials: Credentials, now: number) {
   return {
     credentials,
-    /** Those that the latest login gave a token to. While they are others, a login is due whatever the token is like. */
+    /** The credentials that the latest login gave a token to. If they differ, a login is due, whatever the token is like. */
     grantedTo: undefined as Credentials | undefined,
     token: undefined as Token | undefined,
-    request: undefined as TokenRequest | undefined,
+    request: undefined as InFlightTokenRequest | undefined,
     /** When the token is renewed if nothing else happens; before the first token, the start. */
     renewAt: now,
-    /** The back-off of a login, and that of a refresh. A login that spares the account does not keep a refresh waiting. */
-    loginNotBefore: now,
+    /** What is known of logins with the credentials: the pauses of logins. */
+    record: NO_ATTEMPTS,
+    /** The back-off of a token request after failures that the record does not count. */
+    notBefore: now,
+    /** The back-off of a refresh alone. */
     refreshNotBefore: now,
-    /** Why the login waits. */
-    backoff: NO_BACKOFF,
+    /** Until then another process asks iSales, or may. */
+    busyUntil: now,
+    /** The last token request that the back-off is about failed, or was too early. */
+    isFailing: false,
     /** An operator has ended the pause, and the login that follows has not ended. */
     forced: false,
     /** Failed token requests in a row. */
     failuresInRow: 0,
-    evidence: NO_EVIDENCE as Evidence,
-    /** The latest one of a token that was at hand. `said`: that a newer one is asked for. */
+    rejections: NO_REJECTIONS as RejectionState,
+    /** The latest rejection of a token in use. `said`: an event reports that a newer token is asked for. */
     rejection: undefined as
       | { readonly generation: number; readonly status: number; readonly said: boolean }
       | undefined,
@@ -88,8 +95,8 @@ export function initialState(credentials: Credentials, now: number) {
   }
 }
 
-/** What a step depends on beside the state; passed in, so that the rules are pure. */
-export interface Circumstances {
+/** What a reducer depends on besides the state; passed in, so that the rules are pure. */
+export interface Context {
   readonly rules: Rules
   readonly now: number
   /** In [0, 1). */
@@ -97,16 +104,12 @@ export interface Circumstances {
 }
 
 interface Transition {
-  readonly state: State
+  readonly state: TokenState
   readonly event?: TokenEvent
 }
 
-/** What follows when something happens to the token. Each is a function below. */
-export type Step<Happening> = (
-  state: State,
-  happening: Happening,
-  given: Circumstances,
-) => Transition
+/** What follows when something happens to the token. */
+export type Reducer<Input> = (state: TokenState, input: Input, context: Context) => Transition
 
 /** A token request cannot be made more often than this for tokens that live shortly. */
 const MIN_RENEWAL = 2 * SECOND
@@ -117,25 +120,25 @@ const FORCED_APART = 3 * SECOND
 
 // What is asked for next.
 
-/** What comes next, and when: `at` is Infinity while a token request is in flight or the token is idle. */
-export function next(state: State, rules: Rules, now: number) {
+/** What is next, and when: `at` is Infinity while a token request is in flight or the token is idle. */
+export function next(state: TokenState, rules: Rules, now: number) {
   const planned = plan(state, rules, now)
   const waits = state.request !== undefined || isIdle(state, rules, now)
   return waits ? { ...planned, at: Infinity } : planned
 }
 
 /**
- * Refresh token first; login when there is none, it has expired, it failed, it has to wait longer, or the token was
- * rejected: whatever ended it may have ended the session.
+ * Refresh token first; login if there is none, it has expired, it failed, it has to wait longer, or the token was rejected:
+ * whatever ended it may have ended the session.
  */
-export function plan(state: State, rules: Rules, now: number) {
-  const { token, failuresInRow } = state
-  const wanted = Math.min(state.renewAt, renewalDueAt(state.evidence))
-  const canRefresh =
-    rules.isalesRefreshPath !== undefined && token !== undefined && refreshable(token, now)
-  const refreshAt = canRefresh ? Math.max(wanted, state.refreshNotBefore) : Infinity
+export function plan(state: TokenState, rules: Rules, now: number) {
+  const { token, failuresInRow, busyUntil } = state
+  const wanted = Math.min(state.renewAt, renewalDueAt(state.rejections))
+  const canRefresh = rules.isalesRefreshPath !== undefined && token && refreshable(token, now)
+  const from = Math.max(state.notBefore, state.refreshNotBefore, busyUntil)
+  const refreshAt = canRefresh === true ? Math.max(wanted, from) : Infinity
   const isDue = isLoginDue(state)
-  const loginAt = Math.max(isDue ? -Infinity : wanted, state.loginNotBefore)
+  const loginAt = Math.max(isDue ? -Infinity : wanted, pausedUntil(state, rules), busyUntil)
   // What could begin now is equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
   const prefersLogin = isDue || failuresInRow > 0 || isSuspect(state)
@@ -144,55 +147,66 @@ export function plan(state: State, rules: Rules, now: number) {
     : { at: loginAt, operation: 'login' as const }
 }
 
-/** True when the present credentials have given no token yet. */
-export function isLoginDue({ credentials, grantedTo }: State): boolean {
+/** When the pause of logins ends. */
+function pausedUntil({ notBefore, record, forced }: TokenState, rules: Rules): number {
+  return Math.max(notBefore, loginFrom(record, rules, forced))
+}
+
+/** True if the current credentials have given no token yet. */
+export function isLoginDue({ credentials, grantedTo }: TokenState): boolean {
   return credentials !== grantedTo
 }
 
-/** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
-export function isIdle(state: State, { tokenIdleAfter = Infinity }: Rules, now: number): boolean {
-  return !isLoginDue(state) && now - state.usedAt >= tokenIdleAfter
+/** True if no business call has been made for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
+export function isIdle(state: TokenState, rules: Rules, now: number): boolean {
+  return !isLoginDue(state) && now - state.usedAt >= (rules.tokenIdleAfter ?? Infinity)
 }
 
 // What is known of the token.
 
 /** True while nobody knows whether a rejection is about the token. */
-export function isSuspect({ evidence }: State): boolean {
-  return evidence.openSince < Infinity
+export function isSuspect({ rejections }: Pick<TokenState, 'rejections'>): boolean {
+  return rejections.unresolvedSince < Infinity
 }
 
-/** The token to send, or undefined when none may be sent. */
-export function sendable({ token }: State, now: number): Token | undefined {
+/** The token to send, or undefined if none may be sent. */
+export function sendable({ token }: TokenState, now: number): Token | undefined {
   return token !== undefined && now < token.usableUntil ? token : undefined
 }
 
 /** How long requests would go on working if every login failed from now, milliseconds. */
-function outageBudget(state: State, now: number): number {
+function outageBudget(state: TokenState, now: number): number {
   const token = sendable(state, now)
-  return token === undefined || isRejected(state.evidence) ? 0 : token.usableUntil - now
+  return token === undefined || isRejected(state.rejections) ? 0 : token.usableUntil - now
+}
+
+/** Why the next token request waits. */
+function backoffOf({ isFailing, record }: TokenState, rules: Rules): Backoff {
+  if (!isFailing) return NO_BACKOFF
+  return record.attempts > 0 ? guardState(record, rules) : { state: 'transient', refused: false }
 }
 
 // What happens to the token.
 
 /** A business call asks for it. */
-export const used: Step<undefined> = (state, _, { now }) => ({ state: { ...state, usedAt: now } })
+export const onUsed: Reducer<undefined> = (state, _, { now: usedAt }) => ({
+  state: { ...state, usedAt },
+})
 
-/** An operator asks, by SIGHUP: a pause of logins ends once. Where there is none, iSales is asked for nothing. */
-export const renewAsked: Step<undefined> = (state, _, { now: at }) => {
-  const { backoff, request, loginNotBefore, refreshNotBefore, lastFailure } = state
-  const endsPause = backoff.state !== 'none' && request === undefined && loginNotBefore > at
+/** An operator asks, by SIGHUP: a pause of logins ends once. If there is none, iSales is asked for nothing. */
+export const onRenewAsked: Reducer<undefined> = (state, _, { rules, now: at }) => {
+  const { request, record, refreshNotBefore, lastFailure, isFailing } = state
+  const until = pausedUntil(state, rules)
+  const from = Math.max(at, (lastFailure?.at ?? -Infinity) + FORCED_APART)
+  const endsPause = isFailing && request === undefined && until > at
   const event = { type: 'renew-asked', at, endsPause } as const
   if (!endsPause) return { state, event }
-  const from = Math.max(at, (lastFailure?.at ?? -Infinity) + FORCED_APART)
-  const ended = {
-    forced: true,
-    loginNotBefore: Math.min(loginNotBefore, from),
-    refreshNotBefore: Math.min(refreshNotBefore, from),
-  }
+  const notBefore = Math.min(until, Math.max(from, loginFrom(record, rules, true)))
+  const ended = { forced: true, notBefore, refreshNotBefore: Math.min(refreshNotBefore, from) }
   return { state: { ...state, ...ended }, event }
 }
 
-export const credentialsChanged: Step<{ readonly credentials: Credentials }> = (
+export const onCredentialsChanged: Reducer<{ readonly credentials: Credentials }> = (
   state,
   { credentials },
   { now: at },
@@ -200,46 +214,52 @@ export const credentialsChanged: Step<{ readonly credentials: Credentials }> = (
   state: {
     ...state,
     credentials,
+    record: NO_ATTEMPTS,
     failuresInRow: 0,
-    loginNotBefore: at,
-    backoff: NO_BACKOFF,
+    notBefore: at,
+    busyUntil: at,
+    isFailing: false,
     forced: false,
   },
   event: { type: 'credentials-changed', at },
 })
 
 /** A business call was rejected. */
-export const rejected: Step<
+export const onRejected: Reducer<
   Rejection & { readonly generation: number; readonly status: number }
 > = (state, call, { now }) => {
   const { generation, status } = call
   if (state.token?.generation !== generation) return { state }
   const said = state.rejection?.generation === generation && state.rejection.said
-  const evidence = reject(state.evidence, call, now)
-  return { state: { ...state, rejection: { generation, status, said }, evidence } }
+  const rejections = reject(state.rejections, call, now)
+  // While the token worked, a replica that found another one asking looked away for longer than calls wait.
+  const isNews = isSuspect({ rejections }) && !isSuspect(state)
+  const busyUntil = isNews ? now : state.busyUntil
+  return { state: { ...state, busyUntil, rejection: { generation, status, said }, rejections } }
 }
 
 /** A business call was accepted. */
-export const accepted: Step<{
+export const onAccepted: Reducer<{
   readonly generation: number
   readonly kind: AttemptKind
   readonly sentAt: number
 }> = (state, call, { now }) => {
   const { token } = state
   if (token?.generation !== call.generation) return { state }
-  const evidence = accept(state.evidence, call, token, now)
-  const isOwnCure = !token.adopted && evidence.cures !== state.evidence.cures
+  const rejections = accept(state.rejections, call, token, now)
+  const isEffective = rejections.effectiveRenewals !== state.rejections.effectiveRenewals
+  const isNews = isEffective && !token.adopted && isConflict(rejections, now)
   return {
-    state: { ...state, evidence },
-    ...(isOwnCure && isConflict(evidence, now) && { event: { type: 'conflict', at: now } }),
+    state: { ...state, rejections },
+    ...(isNews && { event: { type: 'conflict', at: now } }),
   }
 }
 
 /** A token request begins. */
-export const started: Step<Operation> = (before, operation, { now: at }) => {
-  const { rejection, credentials, evidence } = before
+export const onRequestStarted: Reducer<Operation> = (before, operation, { now: at }) => {
+  const { rejection, credentials, rejections } = before
   const state = { ...before, request: { operation, startedAt: at, credentials } }
-  if (rejection === undefined || rejection.said || renewalDueAt(evidence) > at) return { state }
+  if (rejection === undefined || rejection.said || renewalDueAt(rejections) > at) return { state }
   const { generation, status } = rejection
   return {
     state: { ...state, rejection: { ...rejection, said: true } },
@@ -248,43 +268,48 @@ export const started: Step<Operation> = (before, operation, { now: at }) => {
 }
 
 /** A token request ends. */
-export const ended: Step<Outcome> = (state, outcome, given) => {
-  const { request } = state
-  if (request === undefined) return { state }
-  if ('deferred' in outcome) return deferred(state, request, outcome, given.now)
-  if ('failure' in outcome) return failed(state, request, outcome, given)
-  return outcome.adopted === true
-    ? adopted(state, outcome, given)
-    : granted(state, request, outcome, given)
+export const onRequestEnded: Reducer<TokenResult> = (before, result, context) => {
+  const { request } = before
+  if (request === undefined) return { state: before }
+  // The record is of other credentials than the current ones.
+  const isOutdated = request.credentials !== before.credentials
+  const { record = before.record } = isOutdated ? before : result
+  const state = { ...before, record }
+  if ('postponed' in result) return onPostponed(state, request, result, context)
+  if ('failure' in result) return onFailed(state, request, result, context)
+  return result.grant.adopted === true
+    ? onAdopted(state, result, context)
+    : onGranted(state, request, result, context)
 }
 
-/** The token of another replica is used. It is as good as a login of ours where its credentials are the present ones. */
-export const adopted: Step<Grant> = (before, grant, given) => {
-  const { token: former, evidence, failuresInRow: failuresBefore, credentials } = before
-  const state = grant.foreign === true ? before : { ...before, grantedTo: credentials }
-  const found = createToken(grant, given.rules, former?.generation ?? 0)
-  // The token at hand was obtained with credentials that are new here only: what is known of it stays.
-  const isAtHand = found.headerValue.reveal() === former?.headerValue.reveal()
-  const token = isAtHand ? former : found
-  const after = withToken(state, token, given)
+/** The token of another replica is used. It is as good as our own login if its credentials are the current ones. */
+export const onAdopted: Reducer<Granted> = (before, { grant, record = before.record }, context) => {
+  const { token: previous, rejections, failuresInRow: failuresBefore, credentials } = before
+  const isOurs = grant.otherCredentials !== true
+  const state = isOurs ? { ...before, grantedTo: credentials, record } : before
+  const found = createToken(grant, context.rules, previous?.generation ?? 0)
+  // The token in use was obtained with credentials that are new here only: what is known of it stays.
+  const isInUse = found.headerValue.reveal() === previous?.headerValue.reveal()
+  const token = isInUse ? previous : found
+  const after = withToken(state, token, context)
   return {
-    state: isAtHand ? { ...after, evidence } : after,
-    event: { type: 'adopted', at: given.now, token, failuresBefore },
+    state: isInUse ? { ...after, rejections } : after,
+    event: { type: 'adopted', at: context.now, token, failuresBefore },
   }
 }
 
 /** A token request of this process gives a token. */
-function granted(
-  before: State,
-  { operation, credentials }: TokenRequest,
-  grant: Grant,
-  given: Circumstances,
+function onGranted(
+  before: TokenState,
+  { operation, credentials }: InFlightTokenRequest,
+  { grant }: Granted,
+  context: Context,
 ): Transition {
-  const { token: former, failuresInRow: failuresBefore } = before
-  const { now: at } = given
-  const token = createToken(grant, given.rules, former?.generation ?? 0)
+  const { token: previous, failuresInRow: failuresBefore } = before
+  const { now: at } = context
+  const token = createToken(grant, context.rules, previous?.generation ?? 0)
   const grantedTo = operation === 'login' ? credentials : before.grantedTo
-  const state = withToken({ ...before, grantedTo }, token, given)
+  const state = withToken({ ...before, grantedTo }, token, context)
   return {
     state,
     event: {
@@ -295,13 +320,13 @@ function granted(
       token,
       failuresBefore,
       loginDue: isLoginDue(state),
-      sameToken: former?.token.reveal() === grant.token.reveal(),
+      sameToken: previous?.token.reveal() === grant.token.reveal(),
       lifetimeDoubt: grant.lifetime.doubt,
     },
   }
 }
 
-function withToken(before: State, token: Token, { now, random }: Circumstances): State {
+function withToken(before: TokenState, token: Token, { now, random }: Context): TokenState {
   // Not later than the token's last use, whatever the jitter.
   const renewAfter = token.lifetime * RENEW_AT * (1 + (random * 2 - 1) * JITTER)
   // A login that is still due keeps its pause.
@@ -311,33 +336,36 @@ function withToken(before: State, token: Token, { now, random }: Circumstances):
     token,
     request: undefined,
     renewAt: token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter),
-    ...(isOver && { loginNotBefore: now, backoff: NO_BACKOFF, forced: false, failuresInRow: 0 }),
-    evidence: replace(before.evidence, before.request?.startedAt, random),
+    ...(isOver && { notBefore: now, isFailing: false, forced: false, failuresInRow: 0 }),
+    rejections: replace(before.rejections, before.request?.startedAt, random),
   }
 }
 
-function failed(
-  before: State,
-  { operation, startedAt, credentials }: TokenRequest,
-  { failure, pause, counted, backoff }: Failed,
-  { rules, now: at }: Circumstances,
+function onFailed(
+  before: TokenState,
+  { operation, startedAt, credentials }: InFlightTokenRequest,
+  { failure, pause }: FailedTokenRequest,
+  { rules, now: at }: Context,
 ): Transition {
+  const { token, notBefore, refreshNotBefore } = before
   const isRefresh = operation === 'refresh'
-  const over: State = {
-    ...(isRefresh ? afterRefresh(before, failure, at) : { ...before, forced: false }),
-    request: undefined,
-    lastFailure: { at, operation, failure },
-  }
-  // What fails with the former credentials says nothing of the present ones.
+  // A login follows, which tells more. After the published 500 the refresh is also tried again.
+  const isFollowed = isRefresh && isFollowedByLogin(failure)
+  const isRefused = isRefresh && failure.kind === 'refused'
+  const refreshPause = isMissing(failure) ? REFRESH_MISSING_FOR : pause
+  // A failure with the previous credentials says nothing of the current ones.
   const isOutdated = credentials !== before.credentials
-  // Why logins wait is not news of a refresh.
-  const isKnown = isRefresh && before.backoff.state !== 'none'
-  const state: State = {
-    ...over,
+  const state: TokenState = {
+    ...before,
+    request: undefined,
+    forced: isRefresh && before.forced,
+    lastFailure: { at, operation, failure },
+    token: token && isRefused ? { ...token, refreshToken: undefined } : token,
+    refreshNotBefore: isFollowed ? Math.max(refreshNotBefore, at + refreshPause) : refreshNotBefore,
     ...(!isOutdated && {
-      ...pauses(over, at + pause, counted),
+      notBefore: isFollowed ? notBefore : Math.max(notBefore, at + pause),
       failuresInRow: before.failuresInRow + 1,
-      backoff: isKnown ? before.backoff : backoff,
+      isFailing: before.isFailing || !isFollowed,
     }),
   }
   return {
@@ -349,52 +377,24 @@ function failed(
       durationMs: at - startedAt,
       failure,
       failuresInRow: state.failuresInRow,
-      backoff: state.backoff.state,
+      backoff: backoffOf(state, rules).state,
       retryIn: Math.max(0, plan(state, rules, at).at - at),
       outageBudget: outageBudget(state, at),
     },
   }
 }
 
-/** A login follows. A refresh token that iSales refused is of no use any more. */
-function afterRefresh(before: State, failure: AuthFailure, now: number): State {
-  const { token, refreshNotBefore } = before
-  const pause = isMissing(failure) ? REFRESH_MISSING_FOR : 0
-  return {
-    ...before,
-    token: token && isRefusal(failure) ? { ...token, refreshToken: undefined } : token,
-    refreshNotBefore: Math.max(refreshNotBefore, now + pause),
-  }
-}
-
-/** @param sparing the wait spares the account: a refresh does not wait for it. */
-function pauses(
-  { loginNotBefore, refreshNotBefore }: State,
-  until: number,
-  sparing: boolean,
-): Pick<State, 'loginNotBefore' | 'refreshNotBefore'> {
-  return {
-    loginNotBefore: Math.max(loginNotBefore, until),
-    refreshNotBefore: sparing ? refreshNotBefore : Math.max(refreshNotBefore, until),
-  }
-}
-
-function deferred(
-  before: State,
-  request: TokenRequest,
-  { deferred: because, ms, backoff = before.backoff }: Deferred,
-  at: number,
+function onPostponed(
+  before: TokenState,
+  { credentials }: InFlightTokenRequest,
+  { postponed: because, ms }: Postponed,
+  { now: at }: Context,
 ): Transition {
   const over = { ...before, request: undefined }
-  if (request.credentials !== before.credentials) return { state: over }
-  const isSparing = because === 'guarded'
+  if (credentials !== before.credentials) return { state: over }
+  const guarded = { isFailing: true, forced: false }
   return {
-    state: {
-      ...over,
-      ...pauses(before, at + ms, isSparing),
-      backoff,
-      forced: before.forced && !isSparing,
-    },
+    state: { ...over, ...(because === 'guarded' ? guarded : { busyUntil: at + ms }) },
     event: { type: 'deferred', at, because, ms },
   }
 }
@@ -402,29 +402,34 @@ function deferred(
 // For people, and for Prometheus.
 
 /** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
-export function snapshotOf(state: State, rules: Rules, now: number, waiters: number) {
-  const { token, request, evidence, backoff, failuresInRow, lastFailure } = state
+export function snapshotOf(state: TokenState, rules: Rules, now: number, waiters: number) {
+  const { token, request, rejections, record, failuresInRow, lastFailure } = state
   const { at } = next(state, rules, now)
+  const backoff = backoffOf(state, rules)
   // The token request that failed is not needed any more.
-  const isOver = backoff.state === 'transient' && request === undefined && at > state.loginNotBefore
+  const isOver =
+    backoff.state === 'transient' && request === undefined && at > pausedUntil(state, rules)
   return {
     now,
     token,
     usable: sendable(state, now) !== undefined,
     /** The last three judged calls or more were rejected. */
-    rejected: isRejected(evidence),
+    rejected: isRejected(rejections),
     /** Somebody else logs in as this user. */
-    conflict: isConflict(evidence, now),
+    conflict: isConflict(rejections, now),
     /** The token request in flight. */
     request: request?.operation,
     backoff: isOver ? 'none' : backoff.state,
     /** iSales has refused the credentials since the last grant. False in a guard: nobody knows how its logins ended. */
     refused: backoff.refused,
+    /** The cause of the last failed login that the record counts: known after a restart, too. Undefined after a grant. */
+    lastCode: record.lastCode,
+    passwordRejected: passwordRejected(state, now),
     /** When the next token request begins; undefined while one is in flight or none is planned. */
     nextRequestAt: at === Infinity ? undefined : at,
-    /** No business call has come for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
+    /** No business call has been made for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
     idle: isIdle(state, rules, now),
-    /** When the request for the token at hand was sent. */
+    /** When the request for the token in use was sent. */
     lastSuccessAt: token?.obtainedAt,
     /** How long requests would go on working if every login failed from now, milliseconds. */
     outageBudget: outageBudget(state, now),
@@ -434,3 +439,16 @@ export function snapshotOf(state: State, rules: Rules, now: number, waiters: num
   }
 }
 export type TokenSnapshot = Readonly<ReturnType<typeof snapshotOf>>
+
+/**
+ * iSales rejected the last login, and refreshes keep the token alive: until when, as far as it is known. Undefined: it did
+ * not, or they do not.
+ */
+function passwordRejected(state: TokenState, now: number) {
+  const { lastCode: code } = state.record
+  const token = sendable(state, now)
+  if (code === undefined || cause(code).stage !== 'login') return undefined
+  return token && refreshable(token, now)
+    ? { code, refreshEndsAt: token.refreshExpiresAt }
+    : undefined
+}

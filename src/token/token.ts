@@ -7,7 +7,8 @@ import {
   type Lifetime,
   type Operation,
   type Sending,
-} from './protocol.ts'
+} from './isales-client.ts'
+import type { AttemptRecord, BackoffState } from './login-guard.ts'
 
 // A token, what the source asks for to get the next one, what comes of that, and what is reported of it.
 
@@ -76,69 +77,49 @@ export function refreshable(token: Token, now: number): boolean {
 // What the token source asks for, and what it gets.
 
 /** A token request, and what it is made for. */
-export interface Ask extends Sending {
+export interface TokenRequest extends Sending {
   readonly operation: Operation
   readonly credentials: Credentials
-  /** The token at hand; it may have ended. A refresh is of this one. Default: none. */
+  /** The token in use; it may have expired. A refresh is of this one. Default: none. */
   readonly current?: Token | undefined
-  /** Since when business calls find it rejected, on the monotonic clock. Default: they do not. */
+  /** Since when business calls are rejected with it, on the monotonic clock. Default: they are not. */
   readonly rejectedAt?: number | undefined
-  /** The credentials have given no token yet. One that they gave to another replica will do. */
+  /** The credentials have given no token yet. A token that they gave to another replica will do. */
   readonly loginDue: boolean
-  /** An operator ended the pause: the book lets a login pass once, unless it may be the fifth in 15 min. Default: false. */
+  /** An operator ended the pause: one login may pass the guard, unless it may be the fifth in 15 min. Default: false. */
   readonly forced?: boolean
   /** Failed token requests in a row before this one. */
   readonly failures: number
-  /** As how many refusals one counts: all that are allowed, when other replicas may try the same. Default: 1. */
-  readonly weight?: number | undefined
 }
 
-/**
- * Why the next token request waits.
- *
- * - `none`: nothing; the next token request is an ordinary renewal.
- * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
- * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
- * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts of which nobody knows the outcome; the next ones
- *   come so rarely that the account is not locked.
- */
-export const BACKOFFS = ['none', 'transient', 'rejected', 'guarded'] as const
-export type BackoffState = (typeof BACKOFFS)[number]
-
-/** Why the next token request waits, and whether iSales has refused the credentials since the last grant. */
-export interface Backoff {
-  readonly state: BackoffState
-  readonly refused: boolean
+interface WithRecord {
+  /** What is known of logins with the credentials. Undefined: another process is changing it. */
+  readonly record: AttemptRecord | undefined
 }
-export const NO_BACKOFF: Backoff = { state: 'none', refused: false }
+
+export interface Granted extends WithRecord {
+  readonly grant: Grant
+}
 
 /** iSales was not asked. */
-export interface Deferred {
+export interface Postponed extends WithRecord {
   /**
-   * - `busy`: another process or replica asks iSales. Or it may, as the store is away, and there is time to find out.
-   * - `guarded`: the account is spared, logins wait.
+   * - `busy`: another process asks iSales. Or it may, since the store is unavailable, and there is time to find out.
+   * - `guarded`: a login would be too early.
    */
-  readonly deferred: 'busy' | 'guarded'
+  readonly postponed: 'busy' | 'guarded'
   /** Milliseconds until the next look. */
   readonly ms: number
-  /** Undefined: nothing has changed. */
-  readonly backoff?: Backoff | undefined
 }
 
-/** A token request that gave no token, and what follows. */
-export interface Failed {
+/** A token request that gave no token. */
+export interface FailedTokenRequest extends WithRecord {
   readonly failure: AuthFailure
-  /** Milliseconds until the next token request. */
+  /** Milliseconds until the next token request; of a refresh that iSales refused, until the next refresh. 0: the record says. */
   readonly pause: number
-  /** The login is in the book: the pause spares the account, and a refresh does not wait for it. */
-  readonly counted: boolean
-  readonly backoff: Backoff
 }
 
-export type Outcome = Grant | Failed | Deferred
-
-/** What the token source asks. Wrappers of one another: the book of attempts, then what several replicas share. */
-export type TokenClient = (ask: Ask) => Promise<Outcome>
+export type TokenResult = Granted | FailedTokenRequest | Postponed
 
 // What is reported.
 
@@ -179,7 +160,7 @@ export type TokenEvent = { readonly at: number } & (
   /** The token of another replica is used. */
   | { readonly type: 'adopted'; readonly token: Token; readonly failuresBefore: number }
   /** iSales is not asked for so many milliseconds. */
-  | { readonly type: 'deferred'; readonly because: Deferred['deferred']; readonly ms: number }
+  | { readonly type: 'deferred'; readonly because: Postponed['postponed']; readonly ms: number }
   /** SIGHUP. `endsPause` false: nothing was paused, and iSales is asked for nothing. */
   | { readonly type: 'renew-asked'; readonly endsPause: boolean }
   /** Somebody else logs in as this user: three tokens in a minute ended early, and renewals cured that. */

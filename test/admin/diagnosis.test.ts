@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { cause, type CauseCode } from '../../src/causes.ts'
 import { FINDING_NAMES, type Finding } from '../../src/admin/diagnosis.ts'
-import type { SharingSnapshot } from '../../src/sharing/cell.ts'
-import type { AuthFailure } from '../../src/token/protocol.ts'
+import type { SharingSnapshot } from '../../src/sharing/store.ts'
+import type { AuthFailure } from '../../src/token/isales-client.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { adminOf, calls, type Calls, type Scene } from '../browser/states.ts'
 import { authFailure } from '../support/failure.ts'
@@ -42,7 +42,7 @@ const NONE = { token: undefined, usable: false } as const
 const failure = (...[code, more]: readonly [CauseCode, Partial<AuthFailure>?]) => ({
   at: NOW,
   operation: 'login' as const,
-  failure: authFailure('untouched', code, more),
+  failure: authFailure('not-processed', code, more),
 })
 
 const seen = new Set<string>()
@@ -270,7 +270,7 @@ describe('the token is judged', () => {
 const SHORT = { token: tokenOf({ lifetime: 1000 }) }
 
 const refreshFailed = (status: number) => {
-  const failure = authFailure('untouched', 'path-unknown', { status })
+  const failure = authFailure('not-processed', 'path-unknown', { status })
   return failed({ operation: 'refresh', failure })
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SharingSnapshot } from '../../src/sharing/cell.ts'
+import type { SharingSnapshot } from '../../src/sharing/store.ts'
 import { authFailure } from '../support/failure.ts'
 import { SCENES, adminOf, calls, type Scene } from '../browser/states.ts'
 import { CANARY, NOW, tokenOf } from './token.ts'
@@ -36,7 +36,7 @@ it.each<[Scene, object]>([
 
 describe('hosts, paths and files', () => {
   const certificate = { name: 'service.besclouds.com', from: NOW, to: NOW }
-  const failure = authFailure('untouched', 'other-name', { certificate })
+  const failure = authFailure('not-processed', 'other-name', { certificate })
   const other: Scene = {
     snapshot: {
       ...SCENES['login-rejected'].snapshot,

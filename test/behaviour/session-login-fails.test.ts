@@ -23,7 +23,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 /** Milliseconds between the attempts. Of those that may lock the account, 4 begin in 15 min. */
 const REFUSED = [5000, 10_000, 15 * MINUTE, 4 * HOUR]
-const UNCLEAR = [5000, 10_000, 8 * MINUTE]
+const UNCLEAR = [5000, 10_000, 2.5 * MINUTE, 12.5 * MINUTE]
 const UNTOUCHED = [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000]
 const WRONG = { ISALES_PASSWORD: 'out-of-date' }
 const GATEWAY = '{"timestamp":"2026-03-01T12:00:00Z","status":403,"error":"Forbidden"}'

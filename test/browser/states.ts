@@ -35,8 +35,8 @@ const UNREACHABLE = {
 const HOUR = calls(OK, 4500, 786, MINUTE)
 const QUIET = calls(OK, 78, 760)
 
-const DOWN = authFailure('untouched', 'connection-refused', { detail: 'ECONNREFUSED' })
-const EARLY = authFailure('untouched', 'not-yet-valid', {
+const DOWN = authFailure('not-processed', 'connection-refused', { detail: 'ECONNREFUSED' })
+const EARLY = authFailure('not-processed', 'not-yet-valid', {
   detail: 'CERT_NOT_YET_VALID',
   certificate: { name: 'service.besclouds.com', from: WALL + 90_000_000, to: WALL + 9e9 },
 })

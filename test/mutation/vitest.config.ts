@@ -5,10 +5,10 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: [
-      'test/token/{book,evidence,lifecycle,protocol,token}.test.ts',
+      'test/token/{account,isales-client,lifecycle,login-guard,rejection-tracker,token}.test.ts',
       'test/proxy/{headers,paths,retry,validate}.test.ts',
       'test/obs/tickets.test.ts',
-      'test/sharing/seal.test.ts',
+      'test/sharing/sealer.test.ts',
     ],
     exclude: [...configDefaults.exclude, '**/*.property.test.ts'],
     isolate: false,

@@ -7,7 +7,7 @@ import { delay } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { RequestSummary } from '../../src/request-summary.ts'
 import { createForward } from '../../src/proxy/forward.ts'
-import type { Unavailable } from '../../src/token/source.ts'
+import type { Unavailable } from '../../src/token/token-source.ts'
 import type { Token } from '../../src/token/token.ts'
 import { ConnectError } from '../../src/upstream/connector.ts'
 import { classify, type Exchange } from '../../src/upstream/exchange.ts'
@@ -95,7 +95,7 @@ export async function scene({ newer = true } = {}) {
       async reject({ generation }, { signal, deadline }) {
         if (newer) {
           state.current = token(generation + 1)
-          const rejected = { generation, overtaken: false }
+          const rejected = { generation, superseded: false }
           return { type: 'replay', token: state.current, rejected }
         }
         await delay(clock, deadline - clock.now(), signal)

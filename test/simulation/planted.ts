@@ -27,23 +27,24 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
       "response.on('close', () => this.#closed())",
       "response.on('finish', () => this.#closed())",
     ],
-    'evidence: a call that was sent before the rejection came counts': [
+    'rejections: a call that was sent before the rejection counts': [
       'accept(token, this.#sentAt, this.#rejected)',
       'accept(token, performance.now(), this.#rejected)',
     ],
   },
-  'token/source.ts': {
+  'token/token-source.ts': {
     'a waiter is kept after its wait has ended': ['waiters.delete(look)'],
-    'evidence: a call that was in flight when a renewal ended its token is cured by it': [
-      "return before.overtaken ? 'overtaken' : 'newer-token'",
-      "return 'newer-token'",
-      'scenarios',
-    ],
+    'rejections: a call that was in flight when a renewal ended its token makes that renewal effective':
+      [
+        "return before.superseded ? 'superseded' : 'newer-token'",
+        "return 'newer-token'",
+        'scenarios',
+      ],
     'replay: a rejected call is answered with a problem': [
-      "const NOT_CURABLE: Verdict = { type: 'relay', why: 'not-curable' }",
-      "const NOT_CURABLE: Verdict = { type: 'no-token', retryAfter: 1000 }",
+      "const NOT_CURABLE: RejectionDecision = { type: 'relay', why: 'not-curable' }",
+      "const NOT_CURABLE: RejectionDecision = { type: 'no-token', retryAfter: 1000 }",
     ],
-    'a changed secret is not noticed': ['apply(credentialsChanged, { credentials: changed })'],
+    'a changed secret is not noticed': ['apply(onCredentialsChanged, { credentials: changed })'],
   },
   'token/lifecycle.ts': {
     'a token is used after its end': [
@@ -55,47 +56,67 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
       'const from = at',
     ],
     'pace: a login that failed is tried again without a pause': [
-      'loginNotBefore: Math.max(loginNotBefore, until),',
-      'loginNotBefore,',
+      'return Math.max(notBefore, loginFrom(record, rules, forced))',
+      'return Math.min(notBefore, loginFrom(record, rules, forced))',
       'scenarios',
     ],
   },
-  'token/evidence.ts': {
-    'evidence: a rejection is always about its call': [
-      'openSince + (openSince < doubtUntil ? EVIDENCE_WAIT : 0)',
-      'Infinity',
+  'token/rejection-tracker.ts': {
+    'rejections: each is about its call': [
+      'const at = state.forceRenewal ? -Infinity : unresolvedSince + wait',
+      'const at = state.forceRenewal ? -Infinity : Infinity',
     ],
-    'evidence: it forbids a renewal for ever': [
-      '(isAgain && now - before.boughtAt >= MAX_PREVAIL)',
-      '(isAgain && 0 * now >= MAX_PREVAIL)',
+    'rejections: accepted calls forbid a renewal for ever': [
+      'forceRenewal: before.forceRenewal || (isAgain && !isSuppressed),',
+      'forceRenewal: before.forceRenewal,',
     ],
-    'pace: renewals that cure nothing follow each other': [
-      'const paced = Math.max(cured',
-      'const paced = Math.min(1, cured',
+    'pace: renewals that help nothing follow each other': [
+      'return Math.max(at, lastReactiveRenewalAt + Math.max(least, doubled))',
+      'return Math.max(at, lastReactiveRenewalAt + Math.min(1, least, doubled))',
       'scenarios',
     ],
   },
-  'token/book.ts': {
-    'proof: a grant proves nothing': [
-      'provenUntil: now + PROOF }',
-      'provenUntil: now }',
+  'token/login-guard.ts': {
+    'guard: a 500 on credentials that are known good is free': [
+      "if (kind === 'ambiguous') return isKnownGood ? 'attempt' : 'refusal'",
+      "if (kind === 'ambiguous') return isKnownGood ? undefined : 'refusal'",
+    ],
+    'guard: a grant makes nothing known good': [
+      'knownGoodUntil: now + KNOWN_GOOD_FOR }',
+      'knownGoodUntil: now }',
       'scenarios',
     ],
-    'budget: a refused login is tried again at once': [
-      'return at + Math.max(longest, PAUSES',
-      'return at + Math.min(0, longest, PAUSES',
+    'guard: a refused login is tried again at once': [
+      'const pause = Math.max(longest, pauseOf(record))',
+      'const pause = Math.min(0, longest, pauseOf(record))',
     ],
-    'budget: the book is written after the login': [
-      '          ? begun(present, now, ask.forced)',
-      '          ? present',
+    'guard: an operator gets a fifth login in 15 min': [
+      '(forced && attempts < MAX_ATTEMPTS)',
+      'forced',
     ],
-    'budget: an operator gets a fifth login in 15 min': [
-      'const full = entry.attempts < MAX_ATTEMPTS ? -Infinity : entry.at + REFUSED_PAUSE',
-      'const full = -Infinity',
+  },
+  'token/account.ts': {
+    'guard: the attempt is written after the login': [
+      'const started = { ...account, record: recordStart(record, now, forced) }',
+      'const started = account',
     ],
-    'book: a login that is open stays so for ever': [
-      'if (entry.open && Math.abs(now - entry.at) < OPEN_FOR)',
-      'if (entry.open)',
+    'lease: it never expires': [
+      'return Math.abs(now - lease.renewedAt) < LEASE_DURATION',
+      'return now > -LEASE_DURATION',
+    ],
+    "adoption: nobody waits for another replica's token": [
+      'if (isTaken && !alone)',
+      'if (isTaken && now < 0)',
+    ],
+    'lease: nobody looks who has it': [
+      'if (lease === undefined || lease.holder === holder) return false',
+      'if (lease !== null) return false',
+      'search',
+    ],
+    'sharing: an older token is taken': [
+      '  return one.grant.sentAt > other.grant.sentAt',
+      '  return true',
+      'search',
     ],
   },
   'proxy/body.ts': {
@@ -139,47 +160,35 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
       "    inFlight += 1\n env.response.once('close', () => (inFlight -= 1))\n forward(env)\n",
     ],
   },
-  'sharing/seal.ts': {
+  'sharing/sealer.ts': {
     "adoption: another replica's token counts as new": [
       'sentAt: Math.min(now, sentAt - offset),',
       'sentAt: now,',
     ],
   },
-  'sharing/share.ts': {
-    "adoption: nobody waits for another replica's token": [
-      "if (why === 'busy') return { deferred: 'busy', ms: look }",
-      "if (why === 'busy') return undefined",
+  'token/register.ts': {
+    'update: a change that lost the race is not made again': [
+      'if (target === undefined || seen !== value) continue',
+      'if (target === undefined) continue',
     ],
-    'swap: nobody looks who asks': [
-      '  if (asking === undefined || asking.who === own) return false',
-      '  if (asking !== null) return false',
-      'search',
+    'sharing: the record is not written': [
+      'if (account.record !== NO_ATTEMPTS) records.set(to.nameOf(credentials), account.record)',
+      '',
     ],
-    'swap: what was lost is not applied anew': [
-      '      if (next !== undefined && seen === value) return { account: next, isChanged: true }',
-      '      if (next !== undefined) return { account: next, isChanged: true }',
+    'sharing: the stored record is not read': [
+      'record: mine === undefined ? stored : mergeRecords(stored, mine.record),',
+      'record: mine?.record ?? NO_ATTEMPTS,',
     ],
-    'sharing: an older token is taken': [
-      '  return one.grant.sentAt > other.grant.sentAt',
-      '  return true',
-      'search',
-    ],
-    'sharing: the shared book is not written': [
-      'return { ...withOurs(account, now), book: withEntry(account, fingerprint, entry), asking }',
-      'return { ...withOurs(account, now), asking }',
-    ],
-    'sharing: the shared book is not read': [
-      'const before = merged(known, account.book.get(fingerprint) ?? NO_ENTRY)',
-      'const before = known',
-    ],
-    'swap: who asks is not said again': [
-      'if (obtaining !== undefined) return void (await swap(sayAgain))',
-      'if (obtaining !== undefined) return',
+  },
+  'token/request-token.ts': {
+    'lease: it is not renewed': [
+      'isInFlight && !alone ? renewLease(found, holder, now) : undefined',
+      'isInFlight && alone ? renewLease(found, holder, now) : undefined',
       'scenarios',
     ],
   },
-  'token/book-file.ts': {
-    'book: a process that was quicker is not read again': [
+  'token/attempt-file.ts': {
+    'file: a process that was quicker is not read again': [
       '        if (TAKEN.has(code)) return false',
       '        if (TAKEN.has(code)) return true',
     ],

@@ -1,41 +1,40 @@
 // Searches every interleaving of replicas that share a token. What the store replies, what a replica does next and which
-// token it takes is decided by the program's own pure functions; what is between them follows `sharing/share.ts`.
+// token it takes is decided by the program's own pure functions; what is between them follows
+// `token/register.ts` and `token/request-token.ts`.
 // Time has no length here: what may come due may come at any moment.
 import { createHash } from 'node:crypto'
 import { Secret } from '../../src/config/secret.ts'
-import { isBetter, isTaken } from '../../src/sharing/share.ts'
-import { NO_ACCOUNT, type Account, type SharedToken } from '../../src/sharing/seal.ts'
 import {
-  begun,
-  failed,
-  granted as proof,
-  NO_ENTRY,
-  waitOf,
-  type Entry,
-} from '../../src/token/book.ts'
-import type { Outcome } from '../../src/token/token.ts'
+  decideTurn,
+  isNewer,
+  recordOutcome,
+  type Account,
+  type Asker,
+  type SharedToken,
+} from '../../src/token/account.ts'
+import type { Grant, Operation } from '../../src/token/isales-client.ts'
 import {
-  adopted as taken,
-  ended as over,
   initialState,
   isLoginDue,
   isSuspect,
   next,
-  rejected,
-  started,
-  type State as Life,
-  type Step,
+  onAdopted,
+  onRejected,
+  onRequestEnded,
+  onRequestStarted,
+  type Reducer,
+  type TokenState,
 } from '../../src/token/lifecycle.ts'
-import type { Grant, Operation } from '../../src/token/protocol.ts'
+import { loginFrom, NO_ATTEMPTS, type AttemptRecord } from '../../src/token/login-guard.ts'
+import type { TokenResult } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
-import { ATTEMPTS, credentialsOf, RULES } from '../token/support.ts'
-import { swapped } from './swap.ts'
+import { credentialsOf, RULES } from '../token/support.ts'
+import { compareAndSwap } from './swap.ts'
 
 /** Time has no length here: what is over is as old as the start, and what is not began now. */
 const NOW = 1_000_000_000
 const LONG = 1_000_000_000_000
-/** One fingerprint: all replicas have the same credentials. */
-const BOOK = 'f'
+const NOTHING_KNOWN: Account = { record: NO_ATTEMPTS, lease: undefined, token: undefined }
 
 const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
 /**
@@ -48,22 +47,17 @@ const grantOf = (token: number, sentAt: number): Grant => {
 }
 const sentAtOf = (token: SharedToken | undefined): number => token?.grant.sentAt ?? 0
 const tokenIn = ({ token }: Account): number => numberOf(token?.grant.token)
-const entryIn = ({ book }: Account): Entry => book.get(BOOK) ?? NO_ENTRY
-const withEntry = (account: Account, entry: Entry): Account => ({
-  ...account,
-  book: new Map([[BOOK, entry]]),
-})
 
-/** The accounts by what the store holds of them: nothing is sealed. */
+/** The accounts by what the store has of them: nothing is sealed, and all replicas have the same credentials. */
 const accounts = new Map<string, Account>()
-const open = (value: string): Account => accounts.get(value) ?? NO_ACCOUNT
+const open = (value: string): Account => accounts.get(value) ?? NOTHING_KNOWN
 
 /** What the rules ask for, and no more. */
-function textOf(account: Account, sentAt: number): string {
-  const { attempts, open: isOpen, at, provenUntil } = entryIn(account)
-  const { who = '', since = 0 } = account.asking ?? {}
-  const entry = [attempts, isOpen, at > 0, provenUntil > NOW]
-  return JSON.stringify([tokenIn(account), sentAt, ...entry, who, since > 0])
+function textOf({ record, lease, token }: Account, sentAt: number): string {
+  const { attempts, at, knownGoodUntil } = record
+  const { holder = '', renewedAt = 0 } = lease ?? {}
+  const known = [attempts, at > 0, knownGoodUntil > NOW]
+  return JSON.stringify([numberOf(token?.grant.token), sentAt, known, holder, renewedAt > 0])
 }
 
 function close(account: Account): string {
@@ -73,18 +67,18 @@ function close(account: Account): string {
 }
 
 /**
- * As the swap of `sharing/share.ts`: from what the replica has seen, and again from what is there when that was not it.
+ * As the update of `token/register.ts`: from what the replica has seen, and again from what is there when that was not it.
  *
  * @returns the value in the store after it, what the replica has seen, and whether its change is in it.
  */
-function swap(value: string, seen: string, rewrite: (account: Account) => Account | undefined) {
+function update(value: string, seen: string, rewrite: (account: Account) => Account | undefined) {
   let view = seen
   for (let isFresh = false; ; isFresh = true) {
     const account = open(view)
     const next = rewrite(account)
     if (isFresh && next === undefined) return { value, seen: view, account, isChanged: false }
     const text = next === undefined ? '' : close(next)
-    view = swapped(value, view, text)
+    view = compareAndSwap(value, view, text)
     if (next !== undefined && view === text)
       return { value: view, seen: view, account: next, isChanged: true }
   }
@@ -108,12 +102,11 @@ interface Asking {
   readonly operation: Operation
   /** Without the store. */
   readonly alone: boolean
-  /** It is in the book, and sent. */
   readonly sent: boolean
   /** In the order in which they are sent. */
   readonly at: number
-  /** What the book said before. */
-  readonly before: Entry
+  /** The record before it. */
+  readonly before: AttemptRecord
   /** The token that iSales granted; 0: it refused. Undefined: it has not looked at it. */
   readonly response: number | 'lost' | undefined
 }
@@ -121,7 +114,7 @@ interface Asking {
 /** One process. */
 interface Replica {
   readonly process: number
-  readonly life: Life
+  readonly life: TokenState
   readonly ours: SharedToken | undefined
   /** What it last saw in the store. */
   readonly seen: string
@@ -152,22 +145,30 @@ const NOTHING: Replica = {
   asking: undefined,
 }
 const REFUSED = authFailure('refused', 'account', { status: 401 })
-const UNCLEAR = authFailure('unclear', 'timeout')
+const LOST = authFailure('unknown', 'timeout')
 const REJECTION = { status: 401, kind: 'first', replays: 0 } as const
-const BACKOFF = { state: 'transient', refused: false } as const
 
 const nameOf = ({ process }: Replica, index: number): string => `${index + 1}.${process}`
-const after = <Happening>(life: Life, step: Step<Happening>, happening: Happening): Life =>
-  step(life, happening, { rules: RULES, now: NOW, random: 0.5 }).state
-const ended = (life: Life, outcome: Outcome): Partial<Replica> => ({
-  life: after(life, over, outcome),
+const after = <Input>(life: TokenState, reducer: Reducer<Input>, input: Input): TokenState =>
+  reducer(life, input, { rules: RULES, now: NOW, random: 0.5 }).state
+const ended = (life: TokenState, result: TokenResult): Partial<Replica> => ({
+  life: after(life, onRequestEnded, result),
   asking: undefined,
 })
-const adoptable = ({ grant }: SharedToken): Grant => ({ ...grant, adopted: true })
+const adopted = ({ grant }: SharedToken, record?: AttemptRecord) => ({
+  grant: { ...grant, adopted: true },
+  record,
+})
+const asker = (holder: string, held: SharedToken | undefined): Asker => ({
+  holder,
+  shared: true,
+  held,
+  rules: RULES,
+})
+const CONTEXT = { now: NOW, alone: false, random: 0.5 }
+/** The account as the register has it: a token that this process knows counts, if it is the later one. */
 const withOurs = (account: Account, ours: SharedToken | undefined): Account =>
-  isBetter(ours, account.token, NOW) ? { ...account, token: ours } : account
-const released = (account: Account, own: string): Account =>
-  account.asking?.who === own ? { ...account, asking: undefined } : account
+  isNewer(ours, account.token, NOW) ? { ...account, token: ours } : account
 
 /** Calls `add` with each world that may follow, with at most so many faults. */
 function follow(world: World, most: number, add: (label: string, world: World) => void): void {
@@ -179,19 +180,18 @@ function follow(world: World, most: number, add: (label: string, world: World) =
 
   if (valid !== 0) happen('iSales ends the session', { valid: 0 }, 'end')
   const account = open(value)
-  const { asking } = account
-  if (asking !== undefined && asking.since > 0) {
-    const old = close({ ...account, asking: { ...asking, since: -LONG } })
+  const { lease, record } = account
+  if (lease !== undefined && lease.renewedAt > 0) {
+    const old = close({ ...account, lease: { ...lease, renewedAt: -LONG } })
     const asks = replicas.some(
-      (replica, index) => nameOf(replica, index) === asking.who && replica.asking !== undefined,
+      (replica, index) => nameOf(replica, index) === lease.holder && replica.asking !== undefined,
     )
     const label = asks ? 'who asks stands still for 3 s' : 'who asked is gone for 3 s'
     happen(label, { value: old }, asks ? 'freeze' : undefined)
   }
-  const entry = entryIn(account)
-  if (entry.at > 0) {
-    const passed = { ...entry, at: -LONG }
-    happen('the pause ends', { value: close(withEntry(account, passed)) })
+  if (record.at > 0) {
+    const passed = { ...record, at: -LONG }
+    happen('the pause ends', { value: close({ ...account, record: passed }) })
   }
   if (former !== '' && former !== value)
     happen('the store is rolled back', { value: former }, 'rollBack')
@@ -209,14 +209,14 @@ function follow(world: World, most: number, add: (label: string, world: World) =
     move('is killed', { ...NOTHING, process: replica.process + 1 }, {}, 'kill')
     const { token } = replica.life
     if (token !== undefined && numberOf(token.token) !== valid && !isSuspect(replica.life)) {
-      const life = after(replica.life, rejected, { ...REJECTION, generation: token.generation })
+      const life = after(replica.life, onRejected, { ...REJECTION, generation: token.generation })
       move('hears that a call was rejected', { life })
     }
     const own = nameOf(replica, index)
     if (replica.asking === undefined) {
       look(world, replica, move)
       claim(world, { replica, own }, move)
-    } else if (!replica.asking.sent) begin(world, { replica, own }, replica.asking, move)
+    } else if (!replica.asking.sent) begin(world, replica.asking, move)
     else if (replica.asking.response === undefined) beAsked(world, replica, replica.asking, move)
     else hear(world, { replica, own }, replica.asking, move)
   }
@@ -229,18 +229,19 @@ interface Actor {
 
 function look({ value }: World, replica: Replica, move: Move): void {
   const { ours } = replica
-  const looked = swap(value, replica.seen, (account) =>
-    isBetter(ours, account.token, NOW) ? withOurs(account, ours) : undefined,
+  const looked = update(value, replica.seen, (account) =>
+    isNewer(ours, account.token, NOW) ? withOurs(account, ours) : undefined,
   )
   const there = looked.account.token
   const change = { value: looked.value }
-  if (isBetter(there, ours, NOW)) {
-    const life = after(replica.life, taken, adoptable(there))
+  if (there !== undefined && isNewer(there, ours, NOW)) {
+    const life = after(replica.life, onAdopted, adopted(there))
     move('looks and adopts', { ours: there, life, seen: looked.seen }, change)
   } else if (looked.isChanged) move('looks and offers its token', { seen: looked.seen }, change)
   else if (looked.seen !== replica.seen) move('looks', { seen: looked.seen })
 }
 
+/** Decides whose turn it is, and writes lease and login in one change. */
 function claim(world: World, { replica, own }: Actor, move: Move): void {
   const { ours } = replica
   // While a login waits, a refresh is tried; when all pauses are over, it may be the other way round.
@@ -249,63 +250,45 @@ function claim(world: World, { replica, own }: Actor, move: Move): void {
     const isDue =
       replica.life.token === undefined || isSuspect(replica.life) || isLoginNext(replica.life)
     const fault = isDue ? undefined : 'renewal'
-    const life = after(replica.life, started, operation)
-    const claimed = swap(world.value, replica.seen, (account) =>
-      isBetter(account.token, ours, NOW) || isTaken(account, own, NOW)
-        ? undefined
-        : { ...withOurs(account, ours), asking: { who: own, since: NOW } },
-    )
-    const { seen } = claimed
-    const asking = {
-      operation,
-      alone: false,
-      sent: false,
-      at: 0,
-      before: entryIn(claimed.account),
-      response: undefined,
-    }
-    const there = claimed.account.token
-    if (claimed.isChanged)
-      move(`asks for a ${operation}`, { life, asking, seen }, { value: claimed.value }, fault)
-    else if (isBetter(there, ours, NOW)) {
-      const become = { ours: there, ...ended(life, adoptable(there)) }
-      move('wants to ask, and adopts', { ...become, seen }, {}, fault)
+    const life = after(replica.life, onRequestStarted, operation)
+    const request = { operation, loginDue: isLoginDue(life), failures: 0 }
+    let before = NO_ATTEMPTS
+    let turn = 'busy'
+    const claimed = update(world.value, replica.seen, (account) => {
+      before = account.record
+      const decided = decideTurn(withOurs(account, ours), request, asker(own, ours), CONTEXT)
+      turn = decided.type
+      return decided.next
+    })
+    const { seen, value, account } = claimed
+    const asking = { operation, alone: false, sent: false, at: 0, before, response: undefined }
+    const there = account.token
+    if (turn === 'begun') move(`asks for a ${operation}`, { life, asking, seen }, { value }, fault)
+    else if (turn === 'adopt' && there !== undefined)
+      move(
+        'wants to ask, and adopts',
+        { ours: there, ...ended(life, adopted(there)), seen },
+        {},
+        fault,
+      )
+    else if (turn === 'guarded') {
+      const wait = { postponed: 'guarded', ms: LONG, record: account.record } as const
+      move('waits for a pause', { ...ended(life, wait), seen }, { value }, fault)
     } else if (seen !== replica.seen) move('wants to ask, and waits', { seen }, {}, fault)
     // In the end, when its token has ended or was rejected.
     if (isDue)
       move(
         `wants to ask, hears nothing, and asks alone for a ${operation}`,
         { life, asking: { ...asking, alone: true } },
-        { value: claimed.value },
+        { value },
         'lostReply',
       )
   }
 }
 
-/** The login is in the book before it is sent. */
-function begin(world: World, { replica, own }: Actor, asking: Asking, move: Move): void {
-  const { life, ours } = replica
-  const sent = { ...asking, sent: true, at: world.sent + 1 }
-  if (asking.operation === 'refresh' || asking.alone) {
-    move('sends its request', { asking: sent }, { sent: world.sent + 1 })
-    return
-  }
-  let before = asking.before
-  const written = swap(world.value, replica.seen, (account) => {
-    before = entryIn(account)
-    if (waitOf(before, { forced: false }, ATTEMPTS, NOW) !== undefined) return undefined
-    const asks = { ...withOurs(account, ours), asking: { who: own, since: NOW } }
-    return withEntry(asks, begun(before, NOW))
-  })
-  const { seen, value } = written
-  if (written.isChanged) {
-    const change = { value, sent: world.sent + 1 }
-    move('writes its login, and sends it', { asking: { ...sent, before }, seen }, change)
-    return
-  }
-  const freed = swap(value, seen, (account) => released(withOurs(account, ours), own))
-  const wait = { deferred: 'guarded', ms: LONG, backoff: BACKOFF } as const
-  move('waits for a pause', { ...ended(life, wait), seen: freed.seen }, { value: freed.value })
+function begin(world: World, asking: Asking, move: Move): void {
+  const at = world.sent + 1
+  move('sends its request', { asking: { ...asking, sent: true, at } }, { sent: at })
 }
 
 /** iSales looks at the request. A refresh token serves as long as its session. */
@@ -330,39 +313,44 @@ function beAsked(world: World, { life }: Replica, asking: Asking, move: Move): v
 function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move): void {
   const { life } = replica
   const { operation, alone, before, response, at } = asking
-  // Who is refused a refresh goes on as the one who asks, for the login that follows.
+  // After a refresh that was refused the lease stays, for the login that follows.
   if (response === 0) {
-    const refused = { failure: REFUSED, pause: 0, counted: false, backoff: BACKOFF } as const
+    const refused = { failure: REFUSED, pause: 0, record: undefined }
     move('is to log in instead', ended(life, refused))
     return
   }
   const isGranted = typeof response === 'number'
-  const ours = isGranted ? { grant: grantOf(response, at), fingerprint: BOOK } : replica.ours
-  const outcome: Outcome = isGranted
-    ? grantOf(response, at)
-    : { failure: UNCLEAR, pause: LONG, counted: operation === 'login', backoff: BACKOFF }
+  const result = isGranted ? grantOf(response, at) : LOST
+  const told = update(world.value, replica.seen, (account) =>
+    alone
+      ? undefined
+      : recordOutcome(
+          withOurs(account, replica.ours),
+          { operation, result, before },
+          asker(own, replica.ours),
+          CONTEXT,
+        ),
+  )
+  const { value, seen } = told
+  const { record } = told.account
+  const ours = isGranted ? { grant: grantOf(response, at), own: true } : replica.ours
+  const outcome: TokenResult = isGranted
+    ? { grant: grantOf(response, at), record }
+    : { failure: LOST, pause: LONG, record }
   if (alone) {
     move(isGranted ? `has token ${response}` : 'has no token', { ...ended(life, outcome), ours })
     return
   }
-  const told = swap(world.value, replica.seen, (account) => {
-    const kept = released(withOurs(account, ours), own)
-    if (operation === 'refresh') return kept
-    const entry = entryIn(account)
-    const given = { weight: 1, now: NOW }
-    return withEntry(kept, isGranted ? proof(NOW) : failed(entry, before, UNCLEAR, given))
-  })
-  const { value, seen } = told
   const there = told.account.token
   const label = isGranted ? `publishes token ${response}` : 'ends its request without a token'
-  if (isBetter(there, ours, NOW)) {
-    const become = { ours: there, ...ended(life, adoptable(there)), seen }
+  if (there !== undefined && isNewer(there, ours, NOW)) {
+    const become = { ours: there, ...ended(life, adopted(there, record)), seen }
     move(`${label}, too late, and adopts`, become, { value })
   } else move(label, { ...ended(life, outcome), ours, seen }, { value })
   move(`${label}, and hears nothing`, { ...ended(life, outcome), ours }, { value }, 'lostReply')
 }
 
-function isLoginNext(life: Life): boolean {
+function isLoginNext(life: TokenState): boolean {
   return isLoginDue(life) || life.failuresInRow > 0
 }
 
@@ -383,8 +371,8 @@ function keyOf(world: World): string {
     isLoginNext(life),
     isLoginDue(life),
     isSuspect(life),
-    life.loginNotBefore > NOW,
-    life.refreshNotBefore > NOW,
+    Math.max(life.notBefore, loginFrom(life.record, RULES)) > NOW,
+    Math.max(life.notBefore, life.refreshNotBefore) > NOW,
     process,
     ours && [numberOf(ours.grant.token), rank(ours.grant.sentAt)],
     asking && { ...asking, at: rank(asking.at), before: asking.before.attempts },

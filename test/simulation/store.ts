@@ -1,8 +1,8 @@
 // A Valkey in memory that real clients speak to: its protocol, and the one script of the program.
 import { createServer, type Socket } from 'node:net'
-import { SWAP } from '../../src/sharing/cell.ts'
+import { SCRIPT } from '../../src/sharing/store.ts'
 import { as, createOwner, date, thaw, type Owner } from './patches.ts'
-import { swapped } from './swap.ts'
+import { compareAndSwap } from './swap.ts'
 
 export type Store = ReturnType<typeof openStore>
 
@@ -19,8 +19,8 @@ export function openStore(port: number) {
   function execute([command = '', source, , key = '', seen = '', next = '']: string[]): string {
     if (failing !== undefined) return `-${failing}\r\n`
     if (/^(?:AUTH|SELECT)$/i.test(command)) return '+OK\r\n'
-    if (!/^EVAL$/i.test(command) || source !== SWAP) return `-NOPERM ${command}\r\n`
-    const value = swapped(values.get(key) ?? '', seen, next)
+    if (!/^EVAL$/i.test(command) || source !== SCRIPT) return `-NOPERM ${command}\r\n`
+    const value = compareAndSwap(values.get(key) ?? '', seen, next)
     if (value !== '') values.set(key, value)
     const micros = Math.round((date() % 1000) * 1000)
     const parts = [value, String(Math.floor(date() / 1000)), String(micros)]

@@ -3,5 +3,5 @@
  *
  * @param next '' for a read.
  */
-export const swapped = (value: string, seen: string, next: string): string =>
+export const compareAndSwap = (value: string, seen: string, next: string): string =>
   value === seen && next !== '' ? next : value

@@ -23,7 +23,7 @@ const print = (line: string): void => void writeSync(1, `${line}\n`)
 await new Promise((resolve) => real.setTimeout(resolve, 300))
 // Modules that the program imports when it needs them would be read from the disk on real time.
 for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(name)
-await import('../../src/token/book-file.ts')
+await import('../../src/token/attempt-file.ts')
 real.setImmediate(() => {
   for (const seed of task.seeds) {
     const plan = planOf(seed, task.minutes)

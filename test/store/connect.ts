@@ -2,31 +2,31 @@ import { vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import { createValkeyCell } from '../../src/sharing/valkey.ts'
-import type { StoreCall } from '../../src/sharing/cell.ts'
+import type { StoreCall } from '../../src/sharing/store.ts'
+import { createValkeyStore } from '../../src/sharing/valkey.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { closing } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { DOCUMENTED_ACL } from './servers.ts'
 
-/** A cell on this server, connected, or given up after a second. */
+/** A connection to this server, or the end of a second without one. */
 export async function connect(port: number, env: Environment = {}) {
   const calls: StoreCall[] = []
   let looks = 0
-  const cell = await createValkeyCell({
+  const store = await createValkeyStore({
     ...storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}`, ...env }),
-    place: 'test',
+    storeKey: 'test',
     clock: systemClock,
     random: Math.random,
     observe: (call) => calls.push(call),
   })
-  closing.push(() => cell.stop())
-  cell.start(() => {
+  closing.push(() => store.stop())
+  store.start(() => {
     looks += 1
   })
   await until(() => looks >= 1)
   /** `looks`: how often the connection came or went. */
-  return { cell, calls, looks: () => looks }
+  return { store, calls, looks: () => looks }
 }
 
 /** The settings that these variables give, with a user, a key and an iSales. */
@@ -42,7 +42,7 @@ export function storeSettings(env: Environment) {
 
 const STORE_KEY = 'k'.repeat(32)
 /** The key of the account `test`. */
-export const KEY = 'isales-auth-proxy:v4:{test}:account'
+export const KEY = 'isales-auth-proxy:v5:{test}:account'
 
 /** Directives of a server whose user `proxy` has the documented permissions. */
 export const ACCOUNTS = [

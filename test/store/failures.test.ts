@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import type { Cell } from '../../src/sharing/cell.ts'
+import type { Store } from '../../src/sharing/store.ts'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
@@ -15,9 +15,9 @@ const file = temporaryFiles()
 const nobody = (): Environment => ({})
 
 /** Until there is a value, or it fails for this reason, with this code. */
-const untilReads = (cell: Cell, expected: string | undefined) =>
+const untilReads = (store: Store, expected: string | undefined) =>
   until(async () => {
-    const reply = await cell.swap('', '')
+    const reply = await store.compareAndSwap('', '')
     const found = 'reason' in reply ? (reply.code ?? reply.reason) : undefined
     return expected === found
   }, 10_000)
@@ -39,8 +39,8 @@ describe.each(ENGINES)('%s', (engine) => {
   it('that wants no password takes one', async () => {
     const server = await startServer({ engine })
     const password = { SESSION_STORE_PASSWORD_FILE: file('random', randomUUID()) }
-    const { cell } = await connect(server.port, password)
-    expect(await cell.swap('', 'value')).toMatchObject({ value: 'value' })
+    const { store } = await connect(server.port, password)
+    expect(await store.compareAndSwap('', 'value')).toMatchObject({ value: 'value' })
   })
 
   it.each<
@@ -57,34 +57,34 @@ describe.each(ENGINES)('%s', (engine) => {
   ])('says that it is refused, with the code for %s', async (_, code, settings, given) => {
     const { directives = [], command } = given
     const server = await startServer({ engine, directives })
-    const { cell } = await connect(server.port, settings(server.port))
+    const { store } = await connect(server.port, settings(server.port))
     if (command !== undefined) await server.cli(...command)
-    expect(await cell.swap('', 'value')).toEqual({ reason: 'refused', code })
+    expect(await store.compareAndSwap('', 'value')).toEqual({ reason: 'refused', code })
   })
 
   it('reads its password at each connection: a corrected file cures', async () => {
     const server = await startServer({ engine, directives: ACCOUNTS })
     const { port } = server
     const env = { ...account('proxy')(port), SESSION_STORE_PASSWORD_FILE: file('pass', 'former') }
-    const { cell } = await connect(port, env)
-    expect(await cell.swap('', '')).toEqual({ reason: 'refused', code: 'WRONGPASS' })
+    const { store } = await connect(port, env)
+    expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'WRONGPASS' })
     file('pass', 'pw\n')
-    await untilReads(cell, undefined)
+    await untilReads(store, undefined)
     // What cannot be read stays as it was.
     file('pass', '')
     await server.cli('CLIENT', 'KILL', 'TYPE', 'normal').catch(String)
-    await untilReads(cell, undefined)
+    await untilReads(store, undefined)
   })
 
   it('says that the server is a replica, and connects again to find the primary', async () => {
     const server = await startServer({ engine })
-    const { cell, looks } = await connect(server.port)
+    const { store, looks } = await connect(server.port)
     await server.cli('REPLICAOF', '127.0.0.1', String(await freePort()))
     const before = looks()
-    expect(await cell.swap('', 'value')).toEqual({ reason: 'refused', code: 'READONLY' })
+    expect(await store.compareAndSwap('', 'value')).toEqual({ reason: 'refused', code: 'READONLY' })
     await until(() => looks() > before)
     await server.cli('REPLICAOF', 'NO', 'ONE')
-    await until(async () => 'value' in (await cell.swap('', 'value')))
+    await until(async () => 'value' in (await store.compareAndSwap('', 'value')))
   })
 
   it('says that the server loads its data, and goes on when it has them', async () => {
@@ -95,27 +95,27 @@ describe.each(ENGINES)('%s', (engine) => {
     server.signal('SIGKILL')
     await server.ended()
     const loaded = server.restart()
-    const { cell } = await connect(server.port)
-    await untilReads(cell, 'LOADING')
+    const { store } = await connect(server.port)
+    await untilReads(store, 'LOADING')
     await loaded
-    expect(await untilReads(cell, undefined)).toBe(true)
+    expect(await untilReads(store, undefined)).toBe(true)
   })
 
   it('waits no longer for a server that stands still than it may, leaves it, and finds it when it goes on', async () => {
     const server = await startServer({ engine })
-    const { cell } = await connect(server.port)
+    const { store } = await connect(server.port)
     server.signal('SIGSTOP')
     const readFor = async (): Promise<number> => {
       const startedAt = performance.now()
       // Between two connections, too, the reason is that the last one did not reply.
-      expect(await cell.swap('', '')).toEqual({ reason: 'timeout' })
+      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'timeout' })
       return performance.now() - startedAt
     }
     expect(await readFor()).toBeLessThan(900)
     await until(async () => (await readFor()) < 100, 10_000)
     expect(await readFor()).toBeLessThan(900)
     server.signal('SIGCONT')
-    expect(await untilReads(cell, undefined)).toBe(true)
+    expect(await untilReads(store, undefined)).toBe(true)
   })
 })
 
@@ -130,22 +130,22 @@ describe.each(ENGINES)('%s over TLS', (engine) => {
     'reads the authorities at each connection, and says by name that it knows none (%#)',
     async (ca) => {
       const server = await startTlsServer(engine)
-      const { cell } = await connect(server.port, trusting(server.port, ca))
-      expect(await cell.swap('', '')).toEqual({ reason: 'tls' })
+      const { store } = await connect(server.port, trusting(server.port, ca))
+      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'tls' })
       if (ca === undefined) return
       trusting(server.port, certificates.ca.cert)
-      await untilReads(cell, undefined)
+      await untilReads(store, undefined)
     },
   )
 
   it('says by name that the server speaks no TLS', async () => {
     const server = await startServer({ engine })
-    const { cell } = await connect(server.port, trusting(server.port, undefined))
-    expect(['tls', 'unreachable']).toContain(Object(await cell.swap('', '')).reason)
+    const { store } = await connect(server.port, trusting(server.port, undefined))
+    expect(['tls', 'unreachable']).toContain(Object(await store.compareAndSwap('', '')).reason)
   })
 })
 
-/** A cell that takes the handshake, and then sends what it likes. */
+/** A server that takes the handshake, and then sends what it likes. */
 async function startRude(hello = '') {
   const sockets = new Set<Socket>()
   let connections = 0
@@ -169,22 +169,22 @@ describe('a reply that nobody asked for', () => {
     '%j ends the connection, not the process, and prints nothing',
     async (reply) => {
       const rude = await startRude()
-      const { cell, looks } = await connect(rude.port)
+      const { store, looks } = await connect(rude.port)
       await until(() => looks() >= 1)
       const before = rude.connections()
       rude.say(reply)
       expect(await until(() => rude.connections() > before)).toBe(true)
       // What is thrown out of an event handler comes a little later.
       await delay(50)
-      cell.stop()
+      store.stop()
     },
   )
 
   it('is not taken for that of the command in flight', async () => {
     const rude = await startRude()
-    const { cell } = await connect(rude.port)
+    const { store } = await connect(rude.port)
     const before = rude.connections()
-    const reply = cell.swap('', '')
+    const reply = store.compareAndSwap('', '')
     rude.say('*3\r\n$4\r\nlate\r\n$1\r\n1\r\n+x\r\n')
     expect(await reply).toEqual({ reason: 'malformed' })
     await until(() => rude.connections() > before)
@@ -197,9 +197,9 @@ describe('protected mode', () => {
     async (settings) => {
       const text = 'Redis is running in protected mode and no password is set for the default user.'
       const rude = await startRude(`-DENIED ${text}\r\n`)
-      const { cell } = await connect(rude.port, settings)
+      const { store } = await connect(rude.port, settings)
       await until(() => rude.connections() > 4)
-      expect(await cell.swap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
+      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
     },
   )
 })

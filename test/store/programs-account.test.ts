@@ -19,8 +19,8 @@ const { environment, file, openIsales, serve, start, startReplica, startReplicas
   sharingPrograms()
 
 async function refusalsOf(server: StoreServer, sim: Simulator): Promise<number> {
-  const [entry] = (await accountIn(server, sim))?.book.values() ?? []
-  return entry?.refusals ?? 0
+  const [record] = (await accountIn(server, sim))?.records.values() ?? []
+  return record?.refusals ?? 0
 }
 
 describe('programs that share', () => {

@@ -37,7 +37,7 @@ describe('three programs that share', () => {
       const replicas = await startReplicas(3, server.port)
       const asking = await until(() => replicas.find(isAsking), 10_000)
       expect(await accountIn(server, sim)).toMatchObject({
-        asking: { who: expect.any(String) as unknown },
+        lease: { holder: expect.any(String) as unknown },
       })
       const { process, ended } = asking.program
       process.kill(signal)
@@ -45,7 +45,7 @@ describe('three programs that share', () => {
       sim.set({ latency: 0 })
       const others = replicas.filter((replica) => replica !== asking)
       await authenticated(others)
-      // It counts as asking for 3 s, and the login in the book spares the account for 5 s; the rest is for a busy machine.
+      // Its lease lasts for 3 s, and its attempt pauses logins for 5 s; the rest is for a busy machine.
       expect(performance.now() - at).toBeLessThan(10_000)
       process.kill('SIGCONT')
       const alive = signal === 'SIGSTOP' ? replicas : others
@@ -62,9 +62,9 @@ describe('three programs that share', () => {
     const server = await startServer()
     sim.set({ latency: 4500 })
     const { program } = await startReplica(server.port)
-    await until(async () => (await accountIn(server, sim))?.asking, 10_000)
+    await until(async () => (await accountIn(server, sim))?.lease, 10_000)
     program.process.kill('SIGTERM')
-    await until(async () => (await accountIn(server, sim))?.asking === undefined, 2500)
+    await until(async () => (await accountIn(server, sim))?.lease === undefined, 2500)
     expect(await within(program.ended, 'the end of the program', 20_000)).toMatchObject({ code: 0 })
   })
 

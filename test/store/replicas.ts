@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { Secret } from '../../src/config/secret.ts'
-import { createSeal, type Account } from '../../src/sharing/seal.ts'
+import { createSealer } from '../../src/sharing/sealer.ts'
+import type { SharedState } from '../../src/token/register.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
@@ -189,9 +190,9 @@ export async function valueOf(server: StoreServer, key: string): Promise<string>
 export async function accountIn(
   server: StoreServer,
   { origin, switches }: Simulator,
-): Promise<Account | undefined> {
+): Promise<SharedState | undefined> {
   const key = await keyOf(server)
   if (key === undefined) return undefined
-  const seal = createSeal(new Secret(KEY), origin, switches.user)
-  return seal.open(await valueOf(server, key), 0, Date.now())
+  const sealer = createSealer(new Secret(KEY), origin, switches.user)
+  return sealer.open(await valueOf(server, key), 0, Date.now())
 }

@@ -1,6 +1,6 @@
 import { array, assert, asyncProperty, constantFrom, record } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { swapped } from '../simulation/swap.ts'
+import { compareAndSwap } from '../simulation/swap.ts'
 import { account, ACCOUNTS, connect, KEY } from './connect.ts'
 import { ENGINES, startServer } from './servers.ts'
 
@@ -12,16 +12,16 @@ describe.each(ENGINES)('%s', (engine) => {
     const directives = ['user admin on >pw ~* +@all', ...ACCOUNTS]
     const server = await startServer({ engine, directives, cli })
     const settings = account('proxy')(server.port)
-    const cells = [await connect(server.port, settings), await connect(server.port, settings)]
+    const stores = [await connect(server.port, settings), await connect(server.port, settings)]
     const step = record({ by: constantFrom(0, 1), seen: values, next: values })
     await assert(
       asyncProperty(array(step, { maxLength: 25, size: 'max' }), async (sequence) => {
         await server.cli('FLUSHALL')
         let value = ''
         for (const { by, seen, next } of sequence) {
-          value = swapped(value, seen, next)
-          const { cell, calls = [] } = cells[by] ?? {}
-          const reply = await cell?.swap(seen, next)
+          value = compareAndSwap(value, seen, next)
+          const { store, calls = [] } = stores[by] ?? {}
+          const reply = await store?.compareAndSwap(seen, next)
           const { operation, failure } = calls.at(-1) ?? {}
           expect([operation, failure]).toEqual([next === '' ? 'read' : 'swap', undefined])
           expect(reply).toMatchObject({ value })
@@ -31,7 +31,7 @@ describe.each(ENGINES)('%s', (engine) => {
       { numRuns: process.env['CI'] === 'true' ? 150 : 60 },
     )
     await server.cli('SET', KEY, 'rubbish')
-    await cells[0]?.cell.swap('rubbish', 'value')
+    await stores[0]?.store.compareAndSwap('rubbish', 'value')
     expect(Math.ceil(Number(await server.cli('PTTL', KEY)) / 3_600_000)).toBe(48)
   })
 })

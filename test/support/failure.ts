@@ -1,5 +1,5 @@
 import { authFailureOf, cause, type CauseCode } from '../../src/causes.ts'
-import type { AuthFailure, FailureKind } from '../../src/token/protocol.ts'
+import type { AuthFailure, FailureKind } from '../../src/token/isales-client.ts'
 import type { Places } from '../../src/words/index.ts'
 
 /** A token request that failed for this cause. */

@@ -1,93 +1,34 @@
 import { describe, expect, it } from 'vitest'
+import type { Operation } from '../../src/token/isales-client.ts'
 import {
-  accepted,
-  adopted,
-  credentialsChanged,
-  ended,
-  initialState,
   isLoginDue,
-  next,
-  rejected,
-  renewAsked,
-  sendable,
-  snapshotOf,
-  started,
-  used,
+  onAccepted,
+  onAdopted,
+  onCredentialsChanged,
+  onRejected,
+  onRenewAsked,
+  onRequestEnded,
+  onUsed,
   type Rules,
-  type Step,
 } from '../../src/token/lifecycle.ts'
-import type { Grant, Operation } from '../../src/token/protocol.ts'
-import { NO_BACKOFF, type Failed, type Outcome, type TokenEvent } from '../../src/token/token.ts'
-import { credentialsOf, DOWN, grant, REFUSED, RULES, START, unclear } from './support.ts'
+import { NO_ATTEMPTS } from '../../src/token/login-guard.ts'
+import type { TokenResult } from '../../src/token/token.ts'
+import { authFailure } from '../support/failure.ts'
+import { adopt, grant, live, LOST, NOT_REFRESHED, refusals, refusedAs } from './life.ts'
+import { credentialsOf, grant as grantOf, START, unknown } from './support.ts'
 
 const S = 1000
 const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
 const OTHER = { credentials: credentialsOf('another') }
 const REJECTED = { status: 401, kind: 'first', replays: 0 } as const
-/** Of a login: what the book makes of it. */
-const refusedFor = (pause: number, state: 'rejected' | 'guarded' = 'rejected'): Failed => ({
-  failure: REFUSED,
-  pause,
-  counted: true,
-  backoff: { state, refused: true },
-})
-const TRANSIENT = { state: 'transient', refused: false } as const
-const LOST: Failed = { failure: DOWN, pause: 250, counted: false, backoff: TRANSIENT }
-/** Of a refresh. */
-const NOT_REFRESHED: Failed = { failure: REFUSED, pause: 0, counted: false, backoff: NO_BACKOFF }
-
-/** Drives the rules by hand: time stands still unless `after` moves it. */
-function live(rules: Partial<Rules> = {}, random = 0.5) {
-  const all = { ...RULES, ...rules }
-  let now = START
-  let event: TokenEvent | undefined
-  let state = initialState(credentialsOf('wrong'), now)
-  const life = {
-    now: () => now,
-    state: () => state,
-    /** What the last step reported. */
-    event: () => event,
-    after(ms: number) {
-      now += ms
-      return life
-    },
-    does<Happening>(step: Step<Happening>, happening: Happening) {
-      ;({ state, event } = {
-        event: undefined,
-        ...step(state, happening, { rules: all, now, random }),
-      })
-      return life
-    },
-    begins: (operation: Operation) => life.does(started, operation),
-    /** A grant is of when it was requested. */
-    ends: (outcome: Outcome) =>
-      life.does(
-        ended,
-        'token' in outcome ? { ...outcome, sentAt: state.request?.startedAt ?? now } : outcome,
-      ),
-    login: (outcome: Outcome) => life.begins('login').ends(outcome),
-    refresh: (outcome: Outcome) => life.begins('refresh').ends(outcome),
-    wait: () => Math.max(0, next(state, all, now).at - now),
-    /** What is asked for now; undefined: nothing. */
-    due: () => (next(state, all, now).at <= now ? next(state, all, now).operation : undefined),
-    /** The generation that is sent. */
-    sent: () => sendable(state, now)?.generation,
-    snapshot: () => snapshotOf(state, all, now, 0),
-  }
-  return life
-}
-
 /** A token that is so old; and logins that were refused, and pause. */
 const granted = (ms = 0) => live().login(grant()).after(ms)
-const refused = (ms = 0) =>
-  live()
-    .login(refusedFor(5 * S))
-    .after(ms)
+const refused = (ms = 0) => live().login(refusedAs(1)).after(ms)
 /** A token that is due for renewal. */
 const aged = () => granted(240_000)
 const reject = (life: ReturnType<typeof live>, generation = 1) =>
-  life.does(rejected, { ...REJECTED, generation })
+  life.does(onRejected, { ...REJECTED, generation })
 
 describe('a token is renewed', () => {
   it.each([
@@ -100,7 +41,7 @@ describe('a token is renewed', () => {
     expect(live({}, random).login(grant({ lives })).wait()).toBeCloseTo(ms, 6)
   })
 
-  it.each<readonly [string, Grant, Partial<Rules>, Operation]>([
+  it.each<readonly [string, ReturnType<typeof grant>, Partial<Rules>, Operation]>([
     ['a refresh while there is a refresh token', grant(), {}, 'refresh'],
     ['a refresh when its lifetime is not known', grant({ refreshLives: undefined }), {}, 'refresh'],
     ['a login without a refresh token', grant({ refreshToken: null }), {}, 'login'],
@@ -131,13 +72,13 @@ describe('a token is renewed', () => {
 describe('a failed refresh', () => {
   it('that was refused is followed by a login, which brings a refresh token of its own', () => {
     const life = aged().refresh(NOT_REFRESHED)
-    expect([life.due(), life.state().backoff]).toEqual(['login', NO_BACKOFF])
+    expect([life.due(), life.backoff()]).toEqual(['login', 'none'])
     life.login(grant({ token: 't2', refreshToken: 'r2' }))
     expect(life.after(240_000).due()).toBe('refresh')
   })
 
   it.each([404, 405])('with %i is followed by logins for an hour, then tried again', (status) => {
-    const life = aged().refresh({ ...NOT_REFRESHED, failure: unclear(status) })
+    const life = aged().refresh({ ...NOT_REFRESHED, failure: unknown(status) })
     expect(life.due()).toBe('login')
     life.login(grant({ token: 't2', lives: 3599 / 0.8, refreshLives: undefined }))
     expect(life.after(HOUR - 1).due()).toBe('login')
@@ -146,36 +87,39 @@ describe('a failed refresh', () => {
 
   it('for another reason is followed by a login after the back-off', () => {
     const life = aged().refresh(LOST)
-    expect([life.state().backoff, life.wait()]).toEqual([TRANSIENT, 250])
+    expect([life.backoff(), life.wait()]).toEqual(['transient', 250])
     expect(life.after(250).due()).toBe('login')
   })
 })
 
 describe('changed credentials', () => {
   it('end a back-off and forget what the former ones met', () => {
-    const life = live()
-      .login(refusedFor(900 * S))
-      .does(credentialsChanged, OTHER)
+    const life = live().login(refusedAs(3)).does(onCredentialsChanged, OTHER)
     expect(life.event()).toEqual({ type: 'credentials-changed', at: START })
-    expect(life.state()).toMatchObject({ backoff: NO_BACKOFF, failuresInRow: 0, forced: false })
+    expect(life.state()).toMatchObject({
+      record: NO_ATTEMPTS,
+      isFailing: false,
+      failuresInRow: 0,
+      forced: false,
+    })
     expect(life.wait()).toBe(0)
   })
 
-  it.each<readonly [string, Outcome]>([
-    ['refused', refusedFor(5 * S)],
+  it.each<readonly [string, TokenResult]>([
+    ['refused', refusedAs(1)],
     ['granted', grant()],
-    ['deferred', { deferred: 'guarded', ms: HOUR }],
+    ['postponed', { postponed: 'guarded', ms: HOUR, record: refusals(3) }],
   ])('are tried although a login with the former ones was %s', (_, outcome) => {
-    const life = live().begins('login').does(credentialsChanged, OTHER).after(500).ends(outcome)
-    expect(life.state()).toMatchObject({ backoff: NO_BACKOFF, failuresInRow: 0 })
+    const life = live().begins('login').does(onCredentialsChanged, OTHER).after(500).ends(outcome)
+    expect(life.state()).toMatchObject({ record: NO_ATTEMPTS, isFailing: false, failuresInRow: 0 })
     expect(life.due()).toBe('login')
   })
 })
 
 describe('a changed secret that iSales refuses', () => {
   const wrong = () => {
-    const life = granted(60 * S).does(credentialsChanged, OTHER)
-    return life.login(refusedFor(900 * S, 'guarded'))
+    const life = granted(60 * S).does(onCredentialsChanged, OTHER)
+    return life.login(refusedAs(3))
   }
 
   it('does not keep a rejected token from being renewed with the refresh token', () => {
@@ -189,7 +133,7 @@ describe('a changed secret that iSales refuses', () => {
     expect(life.wait()).toBe(180 * S)
     for (const token of ['t2', 't3', 't4']) life.after(life.wait()).refresh(grant({ token }))
     expect(life.event()).toMatchObject({ type: 'granted', loginDue: true })
-    expect(life.state()).toMatchObject({ backoff: { state: 'guarded' }, failuresInRow: 1 })
+    expect([life.backoff(), life.state().failuresInRow]).toEqual(['guarded', 1])
     expect(life.wait()).toBe(900 * S - 180 * S - 2 * 240 * S)
     expect(life.after(life.wait()).due()).toBe('login')
   })
@@ -198,7 +142,7 @@ describe('a changed secret that iSales refuses', () => {
     const life = wrong()
       .after(180 * S)
       .refresh(NOT_REFRESHED)
-    expect([life.due(), life.state().backoff.state]).toEqual([undefined, 'guarded'])
+    expect([life.due(), life.backoff()]).toEqual([undefined, 'guarded'])
   })
 
   it('waits together with the refresh when iSales is down', () => {
@@ -211,13 +155,13 @@ describe('a changed secret that iSales refuses', () => {
 
 it.each([
   [LOST, 'transient', 'none'],
-  [refusedFor(5 * S), 'rejected', 'rejected'],
+  [refusedAs(1), 'rejected', 'rejected'],
 ])('a failure that is not needed any more: %j is shown as %s, then as %s', (...row) => {
   const [outcome, before, after] = row
   const life = reject(granted(60 * S)).login(outcome)
   life.after(1)
   expect(life.snapshot().backoff).toBe(before)
-  life.does(accepted, { generation: 1, kind: 'first', sentAt: life.now() })
+  life.does(onAccepted, { generation: 1, kind: 'first', sentAt: life.now() })
   expect(life.snapshot().backoff).toBe(after)
   // The next one shows how it ends.
   expect(life.begins('refresh').snapshot().backoff).toBe(before)
@@ -231,13 +175,13 @@ describe('a token that no business call has asked for', () => {
   ])('%s', (_, tokenIdleAfter, ms, expected) => {
     const life = live({ tokenIdleAfter }).login(grant()).after(ms)
     expect([life.due(), life.snapshot().idle]).toEqual([expected, expected === undefined])
-    expect(life.does(used, undefined).due()).toBe('refresh')
+    expect(life.does(onUsed, undefined).due()).toBe('refresh')
   })
 
   it('is fetched all the same until the first login has succeeded, and when a login is due', () => {
     const life = live({ tokenIdleAfter: 300_000 }).login(LOST).after(HOUR)
     expect(life.due()).toBe('login')
-    life.login(grant()).after(HOUR).does(credentialsChanged, OTHER)
+    life.login(grant()).after(HOUR).does(onCredentialsChanged, OTHER)
     expect(life.due()).toBe('login')
   })
 })
@@ -264,12 +208,12 @@ describe('what is reported of a token request', () => {
       sameToken,
       lifetimeDoubt,
     })
-    expect(life.state()).toMatchObject({ token: { generation: 2 }, backoff: NO_BACKOFF })
+    expect(life.state()).toMatchObject({ token: { generation: 2 }, isFailing: false })
     expect(life.state().failuresInRow).toBe(0)
   })
 
   it.each([
-    [refusedFor(5 * S), 'rejected', 5 * S],
+    [refusedAs(1), 'rejected', 5 * S],
     [LOST, 'transient', 250],
   ])('is why it failed, and when the next one comes: %j', (outcome, backoff, retryIn) => {
     const life = live().begins('login').after(70).ends(outcome)
@@ -296,7 +240,7 @@ describe('what is reported of a token request', () => {
 
 it('a token request that rejections ask for says so once for each token', () => {
   const life = reject(granted())
-  life.does(rejected, { ...REJECTED, generation: 0, status: 403 })
+  life.does(onRejected, { ...REJECTED, generation: 0, status: 403 })
   expect(life.due()).toBe('login')
   const event = { type: 'token-rejected', at: START, generation: 1, status: 401 }
   expect(life.begins('login').event()).toEqual(event)
@@ -309,75 +253,128 @@ it('a token request that rejections ask for says so once for each token', () => 
   ).toBeUndefined()
 })
 
-it('a rejection that waits for evidence is said by no request of the timer', () => {
+it('a rejection that waits for confirmation is said by no request of the timer', () => {
   const life = aged()
-  life.does(rejected, { ...REJECTED, generation: 1, kind: 'newer-token', replays: 1 })
+  life.does(onRejected, { ...REJECTED, generation: 1, kind: 'newer-token', replays: 1 })
   expect([reject(life).due(), life.begins('refresh').event()]).toEqual(['login', undefined])
 })
 
 it('what comes before the first token request changes nothing', () => {
-  const life = reject(live(), 0).does(ended, { deferred: 'busy', ms: 0 })
-  life.does(accepted, { generation: 0, kind: 'first', sentAt: START })
+  const life = reject(live(), 0).does(onRequestEnded, {
+    postponed: 'busy',
+    ms: 0,
+    record: undefined,
+  })
+  life.does(onAccepted, { generation: 0, kind: 'first', sentAt: START })
   expect([life.state(), life.event()]).toEqual([live().state(), undefined])
   expect([life.state().forced, life.snapshot().lastSuccessAt]).toEqual([false, undefined])
 })
 
-describe('a token request that is deferred', () => {
-  const deferred = (reason: 'busy' | 'guarded', ms: number) =>
-    ({ deferred: reason, ms, backoff: { state: 'guarded', refused: false } }) as const
+describe('a token request that is postponed', () => {
+  const busy = (ms: number) => ({ postponed: 'busy', ms, record: undefined }) as const
+  const guarded = { postponed: 'guarded', ms: 15 * MINUTE, record: refusals(3) } as const
 
-  it('waits for as long as it says', () => {
-    const life = aged().begins('refresh').ends(deferred('busy', MINUTE))
+  it('since another process asks, waits for as long as it says, and plans nothing else', () => {
+    const life = aged().begins('refresh').ends(busy(MINUTE))
     expect(life.event()).toEqual({ type: 'deferred', at: life.now(), because: 'busy', ms: MINUTE })
-    expect([life.wait(), life.state().backoff.state]).toEqual([MINUTE, 'guarded'])
-    expect(life.begins('login').ends({ deferred: 'busy', ms: 0 }).state().backoff.state).toBe(
-      'guarded',
-    )
+    expect([life.wait(), life.backoff(), life.state().record]).toEqual([
+      MINUTE,
+      'none',
+      NO_ATTEMPTS,
+    ])
+  })
+
+  it('since another process asks, looks at once when a call is rejected', () => {
+    const life = reject(granted().begins('login').ends(busy(S)))
+    expect(life.due()).toBe('login')
+    // Many rejections make it look no more often.
+    life.begins('login').ends(busy(100))
+    expect(reject(life).wait()).toBe(100)
+  })
+
+  it('by the guard, knows the pause, and lets a refresh begin', () => {
+    const life = aged().begins('login').ends(guarded)
+    expect([life.due(), life.backoff()]).toEqual(['refresh', 'guarded'])
+    expect(live().begins('login').ends(guarded).wait()).toBe(15 * MINUTE)
   })
 
   it.each([
-    ['guarded', 'refresh', false],
-    ['busy', undefined, true],
-  ] as const)('%s lets a %s begin, and stays forced: %s', (reason, expected, forced) => {
-    const life = aged().begins('login').ends(deferred(reason, HOUR))
-    expect(life.due()).toBe(expected)
-    const other = refused(3 * S).does(renewAsked, undefined)
-    expect(other.begins('login').ends(deferred(reason, 50)).state().forced).toBe(forced)
+    ['guarded', guarded, false],
+    ['busy', busy(50), true],
+  ] as const)('is still forced after it was %s: %#', (_, result, forced) => {
+    const other = refused(3 * S).does(onRenewAsked, undefined)
+    expect(other.begins('login').ends(result).state().forced).toBe(forced)
   })
 })
 
+describe('iSales answers with its published 500', () => {
+  const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
+
+  it('a refresh, which keeps its refresh token and is tried again next to the logins', () => {
+    const life = aged().refresh({ failure: AMBIGUOUS, pause: 400, record: undefined })
+    expect([life.due(), life.backoff()]).toEqual(['login', 'none'])
+    life.login({ failure: AMBIGUOUS, pause: 0, record: { ...refusals(1), lastCode: 'business' } })
+    expect([life.wait(), life.after(400).due()]).toEqual([400, 'refresh'])
+    life.refresh(grant({ token: 't2' }))
+    expect([life.backoff(), life.sent()]).toEqual(['none', 2])
+  })
+})
+
+it('a password that iSales rejected is shown while refreshes keep the token alive', () => {
+  const life = reject(granted(60 * S)).login(refusedAs(1))
+  const refreshEndsAt = START + 3_600_000
+  const expected = { lastCode: 'password', passwordRejected: { code: 'password', refreshEndsAt } }
+  expect(life.snapshot()).toMatchObject(expected)
+  life.refresh({ grant: grantOf({ token: 't2', refreshLives: undefined }), record: undefined })
+  expect(life.snapshot()).toMatchObject({
+    backoff: 'none',
+    passwordRejected: { code: 'password', refreshEndsAt: undefined },
+  })
+  expect(life.after(295 * S).snapshot().passwordRejected).toBeUndefined()
+  const timeout = { ...LOST, record: { ...refusals(1), lastCode: 'timeout' as const } }
+  expect(granted().login(timeout).snapshot().passwordRejected).toBeUndefined()
+  expect(granted().login(grant()).snapshot().lastCode).toBeUndefined()
+})
+
 describe('an operator who asks', () => {
-  it('ends a pause once, and the login that follows may pass the book', () => {
+  it('ends a pause once, and the login that follows may pass the guard', () => {
     const life = refused(4 * S)
     expect([life.wait(), life.due()]).toEqual([S, undefined])
     const event = { type: 'renew-asked', at: life.now(), endsPause: true }
-    expect(life.does(renewAsked, undefined).event()).toEqual(event)
+    expect(life.does(onRenewAsked, undefined).event()).toEqual(event)
     expect([life.due(), life.state().forced]).toEqual(['login', true])
-    expect(life.login(refusedFor(10 * S)).state().forced).toBe(false)
-    expect(life.does(renewAsked, undefined).login(grant()).state().forced).toBe(false)
+    expect(life.login(refusedAs(2)).state().forced).toBe(false)
+    expect(life.does(onRenewAsked, undefined).login(grant()).state().forced).toBe(false)
   })
 
   it('ends a pause 3 s after the last failure at the earliest, that of a refresh, too', () => {
-    const life = refused(100).does(renewAsked, undefined)
+    const life = refused(100).does(onRenewAsked, undefined)
     expect(life.wait()).toBe(2900)
-    const guarded = { state: 'guarded', refused: false } as const
-    const other = live().begins('login').ends({ deferred: 'guarded', ms: HOUR, backoff: guarded })
-    expect([other.wait(), other.does(renewAsked, undefined).wait()]).toEqual([HOUR, 0])
+    const guarded = { postponed: 'guarded', ms: 15 * MINUTE, record: refusals(3) } as const
+    const other = live().begins('login').ends(guarded)
+    expect([other.wait(), other.does(onRenewAsked, undefined).wait()]).toEqual([15 * MINUTE, 0])
+    const fourth = live()
+      .begins('login')
+      .ends({ ...guarded, record: refusals(4) })
+    expect(fourth.does(onRenewAsked, undefined).wait()).toBe(15 * MINUTE)
     const refreshing = aged()
       .refresh({ ...LOST, pause: 30 * S })
       .after(100)
-    expect(refreshing.does(renewAsked, undefined).wait()).toBe(2900)
-    expect(refreshing.state()).toMatchObject({ refreshNotBefore: refreshing.now() + 2900 })
+    expect(refreshing.does(onRenewAsked, undefined).wait()).toBe(2900)
+    expect(refreshing.state()).toMatchObject({ notBefore: refreshing.now() + 2900 })
   })
 
   it.each([
     ['a token serves', granted()],
     ['a login is in flight', refused().begins('login')],
     ['the pause is over', refused(5 * S)],
-    ['another replica asks', live().begins('login').ends({ deferred: 'busy', ms: S })],
+    [
+      'another replica asks',
+      live().begins('login').ends({ postponed: 'busy', ms: S, record: undefined }),
+    ],
   ])('asks iSales for nothing while %s', (_, life) => {
     const before = life.state()
-    expect(life.does(renewAsked, undefined).state()).toBe(before)
+    expect(life.does(onRenewAsked, undefined).state()).toBe(before)
     expect(life.event()).toMatchObject({ type: 'renew-asked', endsPause: false })
   })
 })
@@ -390,21 +387,21 @@ it.each([
   const life = granted()
   const events = [2, 3, 4].map((generation) => {
     reject(life, generation - 1).after(life.wait())
-    const given = { ...grant({ token: `t${generation}` }), adopted: isAdopted }
-    life.login(given).after(1)
-    life.does(accepted, { generation, kind: 'newer-token', sentAt: life.now() })
+    const given = { ...grantOf({ token: `t${generation}` }), adopted: isAdopted }
+    life.login({ grant: given, record: NO_ATTEMPTS }).after(1)
+    life.does(onAccepted, { generation, kind: 'newer-token', sentAt: life.now() })
     return life.event()?.type
   })
   expect([events, life.snapshot().conflict]).toEqual([expected, !isAdopted])
   // It is said once.
-  life.does(accepted, { generation: 4, kind: 'first', sentAt: life.now() })
+  life.does(onAccepted, { generation: 4, kind: 'first', sentAt: life.now() })
   expect(life.event()).toBeUndefined()
 })
 
 describe('the token of another replica', () => {
   it('is used as if it had been obtained here, and counts from when it was requested', () => {
-    const given = { ...grant({ token: 't2' }), sentAt: START - 10 * S, adopted: true }
-    const life = live().login(LOST).does(adopted, given)
+    const given = adopt({ token: 't2', sentAt: START - 10 * S })
+    const life = live().login(LOST).does(onAdopted, given)
     const { token } = life.state()
     const event = { type: 'adopted', at: START, token, failuresBefore: 1 }
     expect([life.event(), token?.adopted]).toEqual([event, true])
@@ -412,21 +409,22 @@ describe('the token of another replica', () => {
   })
 
   it('that came from other credentials serves, and a login with ours is due until it is granted', () => {
-    const given = { ...grant({ token: 't2' }), adopted: true, foreign: true }
-    const life = live().does(adopted, given)
+    const { grant: found, record } = adopt({ token: 't2' })
+    const given = { grant: { ...found, otherCredentials: true }, record }
+    const life = live().does(onAdopted, given)
     expect([life.sent(), life.due()]).toEqual([1, 'login'])
-    life.login(refusedFor(5 * S)).does(adopted, given)
-    expect([isLoginDue(life.state()), life.state().backoff.state]).toEqual([true, 'rejected'])
+    life.login(refusedAs(1)).does(onAdopted, given)
+    expect([isLoginDue(life.state()), life.backoff()]).toEqual([true, 'rejected'])
     expect(isLoginDue(life.login(grant()).state())).toBe(false)
   })
 
   it('is no newer one when it is at hand: what is known of it stays', () => {
-    const given = { ...grant(), adopted: true }
+    const given = adopt()
     const life = live()
-      .does(adopted, given)
+      .does(onAdopted, given)
       .after(60 * S)
-    reject(life.does(credentialsChanged, OTHER).begins('login'))
-    life.does(ended, given)
+    reject(life.does(onCredentialsChanged, OTHER).begins('login'))
+    life.does(onRequestEnded, given)
     expect([life.sent(), life.due()]).toEqual([1, 'login'])
     expect(life.begins('login').event()).toMatchObject({ type: 'token-rejected', generation: 1 })
   })

@@ -1,17 +1,22 @@
 // iSales, its callers and replicas of the token source in virtual time: what calls get, and what iSales is asked for.
 import { Secret } from '../../src/config/secret.ts'
-import type { Cell } from '../../src/sharing/cell.ts'
-import { createSeal } from '../../src/sharing/seal.ts'
+import { createSealer } from '../../src/sharing/sealer.ts'
 import { createShare } from '../../src/sharing/share.ts'
-import { withBook } from '../../src/token/book.ts'
-import type { AuthFailure, Grant, IsalesClient } from '../../src/token/protocol.ts'
-import { createTokenSource, type RejectedToken, type TokenSource } from '../../src/token/source.ts'
+import type { Store } from '../../src/sharing/store.ts'
+import type { AuthFailure, Grant, IsalesClient } from '../../src/token/isales-client.ts'
+import { createRegister } from '../../src/token/register.ts'
+import { createTokenRequests } from '../../src/token/request-token.ts'
+import {
+  createTokenSource,
+  type RejectedToken,
+  type TokenSource,
+} from '../../src/token/token-source.ts'
 import type { Token, TokenEvent } from '../../src/token/token.ts'
 import { seeded } from '../simulation/loop.ts'
-import { swapped } from '../simulation/swap.ts'
+import { compareAndSwap } from '../simulation/swap.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
-import { ATTEMPTS, RULES, memoryBook } from './support.ts'
+import { RULES } from './support.ts'
 
 /** What iSales does beside granting tokens; a scenario changes it while it runs. */
 const SWITCHES = {
@@ -57,7 +62,7 @@ export type ScenarioWorld = ReturnType<typeof openScenario>
 const DEADLINE = 2800
 const MINUTE = 60_000
 const REFUSED = authFailure('refused', 'account', { status: 401 })
-const UNCLEAR = authFailure('unclear', 'timeout')
+const UNCLEAR = authFailure('unknown', 'timeout')
 
 /** @param path `refused` is rejected whatever its token, `public` is answered without a look at it. */
 type Path = 'ordinary' | 'refused' | 'public'
@@ -239,20 +244,20 @@ export function openScenario(options: WorldOptions = {}) {
   }
 }
 
-// Replicas of the token source with what stands behind it: the book in memory, and the cell of a store in memory.
+// Replicas of the token source with the register behind it: in memory, or on a store in memory.
 
 /** Milliseconds of one operation of the store. */
 const STORE_LATENCY = 1
 
 function openStore(clock: ManualClock) {
   let value = ''
-  const connect = (): Cell => ({
-    async swap(seen, next) {
+  const connect = (): Store => ({
+    async compareAndSwap(seen, next) {
       await clock.sleep(STORE_LATENCY)
-      value = swapped(value, seen, next)
+      value = compareAndSwap(value, seen, next)
       return { value, at: clock.now() + 1e12 }
     },
-    start: (look) => look(),
+    start: (onConnection) => onConnection(),
     stop() {},
   })
   return { connect }
@@ -267,19 +272,19 @@ interface ReplicaOptions {
 }
 
 function openReplica({ clock, random, client, store, observe }: ReplicaOptions) {
-  const logins = { client, book: memoryBook(clock), rules: ATTEMPTS, clock, random }
-  const seal = createSeal(new Secret('k'.repeat(40)), 'https://isales.test', 'obs')
-  const share = store && createShare({ ...logins, cell: store.connect(), seal, onUnreadable() {} })
-  const source = createTokenSource({
-    rules: RULES,
-    clock,
-    random,
-    client: share?.client ?? withBook(logins),
-    learnsWithin: share?.learnsWithin,
-    credentials: { user: 'obs', password: new Secret('right') },
-    observe,
+  const sealer = createSealer(new Secret('k'.repeat(40)), 'https://isales.test', 'obs')
+  const share = store && createShare({ clock, store: store.connect(), sealer, onUnreadable() {} })
+  const register = createRegister({ home: share?.home, clock })
+  const { propagationDelay } = register
+  const requests = createTokenRequests({ client, register, rules: RULES, clock, random })
+  const credentials = { user: 'obs', password: new Secret('right') }
+  const { requestToken } = requests
+  const parts = { rules: RULES, clock, random, requestToken, propagationDelay, credentials }
+  const source = createTokenSource({ ...parts, observe })
+  share?.start(async () => {
+    const found = await requests.poll()
+    if (found !== undefined) source.adopt(found)
   })
-  share?.start(source.adopt)
   source.start()
   return source
 }

@@ -105,7 +105,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       world.traffic('ordinary', SECOND, 10 * MINUTE)
       return 10 * MINUTE
     },
-    most: { requests: 9 },
+    most: { requests: 26 },
   },
   'iSales refuses all for ten minutes, after it has accepted calls': {
     play(world) {
@@ -141,6 +141,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       return 10 * MINUTE
     },
     most: { bad: 0, perMinute: 8 },
+  },
+  'iSales refuses one path for a minute beside good calls': {
+    play(world) {
+      world.traffic('ordinary', 250, 3 * MINUTE)
+      world.at(MINUTE, () => world.traffic('refused', SECOND, 2 * MINUTE))
+      return 3 * MINUTE
+    },
+    from: MINUTE,
+    most: { bad: 0, requests: 3 },
   },
   'iSales refuses paths of 20 calls a second, and few others come': {
     play(world) {

@@ -1,9 +1,6 @@
-import type { Clock } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
-import { openBook } from '../../src/token/book-file.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
-import type { AuthFailure, Credentials, Grant } from '../../src/token/protocol.ts'
-import type { Ask } from '../../src/token/token.ts'
+import type { AuthFailure, Credentials, Grant } from '../../src/token/isales-client.ts'
 import { authFailure } from '../support/failure.ts'
 
 /** The defaults of the settings. */
@@ -11,9 +8,8 @@ export const RULES: Rules = {
   isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
   isalesRefreshPath: '/auth/refresh',
   tokenIdleAfter: undefined,
+  loginRejectedAttempts: 3,
 }
-
-export const ATTEMPTS = { loginRejectedAttempts: 3 }
 
 export const START = 1_000_000
 
@@ -43,29 +39,17 @@ export function grant(options: GrantOptions = {}): Grant {
 }
 
 export const REFUSED = authFailure('refused', 'password', { status: 403 })
-export const DOWN = authFailure('untouched', 'connection-refused', { detail: 'ECONNREFUSED' })
+export const DOWN = authFailure('not-processed', 'connection-refused', { detail: 'ECONNREFUSED' })
 
 /** A response that says nothing about the credentials, such as a page of a gateway. */
-export function unclear(status: number): AuthFailure {
-  return authFailure('unclear', 'not-isales', { status })
+export function unknown(status: number): AuthFailure {
+  return authFailure('unknown', 'not-isales', { status })
 }
 
 export function throttled(retryAfter: number): AuthFailure {
-  return authFailure('untouched', 'throttled', { status: 429, retryAfter })
+  return authFailure('not-processed', 'throttled', { status: 429, retryAfter })
 }
 
 export function credentialsOf(password: string): Credentials {
   return { user: 'obs', password: new Secret(password) }
-}
-
-/** A login before which nothing is known. */
-export function loginOf(credentials: Credentials): Ask {
-  const { signal } = new AbortController()
-  return { operation: 'login', credentials, signal, loginDue: true, failures: 0 }
-}
-
-/** The book of one process without a `STATE_DIR`. */
-export function memoryBook(clock: Clock) {
-  const nothing = { onTrouble() {}, onExposed() {} }
-  return openBook({ directory: undefined, clock, wallClock: () => clock.now(), ...nothing })
 }

@@ -10,7 +10,7 @@ const NAMES = `
   Authentication GET HEAD POST result timeout obsUrl tokenExpirationTime x
   isales-auth-proxy check discover renew status timedatectl chrony systemctl kubectl get pod
   http://user:password@host:port http:// https:// redis:// rediss:// /etc/resolv.conf docs/errors.zh-CN.md
-  docs/sharing.md book- .json NOAUTH WRONGPASS root maxmemory min-replicas-to-write protected-mode no
+  docs/sharing.md attempts- .json NOAUTH WRONGPASS root maxmemory min-replicas-to-write protected-mode no
   CC-iSales OpenSSL Windows Unix Kubernetes Service Pod IPv4 IPv6 HTTPS SNI JSON PEM NUL NFC Bearer
   help serve wait version text json default north auto off full require true false redis rediss valkey valkeys
   host:port v6 port suffixes uid gid KiB business/interface docs/configuration.zh-CN.md docs/sizing.md example.env

@@ -47,11 +47,11 @@ export interface IsalesClient {
  *
  * - `refused`: iSales judged the credentials and refused them.
  * - `ambiguous`: refused, or iSales is ill: its published 500. Whether the credentials are proven decides.
- * - `unclear`: the request was written, and nothing says how iSales judged it.
- * - `untouched`: nothing of the account was touched.
+ * - `unknown`: the request was written, and nothing says how iSales judged it.
+ * - `not-processed`: nothing of the account was touched.
  * - `egress`: the egress proxy refused its own user and password (407). iSales was not reached.
  */
-export type FailureKind = 'refused' | 'ambiguous' | 'unclear' | 'untouched' | 'egress'
+export type FailureKind = 'refused' | 'ambiguous' | 'unknown' | 'not-processed' | 'egress'
 
 export interface AuthFailure {
   readonly kind: FailureKind
@@ -80,7 +80,7 @@ export interface Grant {
   /** Another replica obtained it. Default: this process did. */
   readonly adopted?: boolean | undefined
   /** It was obtained with other credentials than ours. Default: false. */
-  readonly foreign?: boolean | undefined
+  readonly otherCredentials?: boolean | undefined
 }
 
 export interface Lifetime {
@@ -161,7 +161,7 @@ function failureOfPost(result: Extract<PostResult, { ok: false }>): AuthFailure 
   const known = { cause: why, reason: authFailureOf(why), detail: code, certificate }
   if (why.code === 'egress-login') return { kind: 'egress', ...known }
   // A TLS failure may come after the first bytes were written, and still nothing of them was read.
-  return { kind: written && failure !== 'tls' ? 'unclear' : 'untouched', ...known }
+  return { kind: written && failure !== 'tls' ? 'unknown' : 'not-processed', ...known }
 }
 
 /** `plain`: iSales was spoken to without TLS. */
@@ -183,12 +183,13 @@ function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
   const { status, contentType, body } = response
   if (body === undefined) return malformed(status, 'body-too-long')
   if (isWebPage(contentType, body))
-    return failureOf('untouched', cause('not-isales'), status, 'page')
+    return responseFailure('not-processed', cause('not-isales'), status, 'page')
   const json = parseObject(body)
   if (json === undefined) return malformed(status, 'no-json')
   const { result, resultData } = json
   if (result === undefined || result === null) return malformed(status, 'no-result')
-  if (isFailure(result)) return failureOf('refused', cause('result'), status, resultText(result))
+  if (isFailure(result))
+    return responseFailure('refused', cause('result'), status, resultText(result))
   if (!isObject(resultData)) return malformed(status, 'no-resultData')
   const token = parseToken(resultData['token'])
   if (token === undefined) return malformed(status, 'no-token')
@@ -230,19 +231,19 @@ function judgeStatus(response: TokenResponse): AuthFailure {
   const shaped = result !== undefined && result !== null && isFailure(result)
   const page = isWebPage(contentType, body)
   const found = causeOfStatus({ status, shaped, page, plain })
-  const kind = kindOf(found, { status, shaped, page })
-  return failureOf(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
+  const kind = classifyFailure(found, { status, shaped, page })
+  return responseFailure(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
 }
 
 /** What a response says of the credentials. One of a gateway says nothing, whatever its body is. */
-function kindOf(
+function classifyFailure(
   { stage, code }: Cause,
   { status, shaped, page }: Pick<StatusSeen, 'status' | 'shaped' | 'page'>,
 ): FailureKind {
   if (stage === 'login') return code === 'business' ? 'ambiguous' : 'refused'
-  if (code === 'timeout' || code === 'page-refused') return 'unclear'
-  if (isOfGateway(status) || status < 400 || page === true) return 'untouched'
-  return status >= 500 && shaped !== true ? 'untouched' : 'unclear'
+  if (code === 'timeout' || code === 'page-refused') return 'unknown'
+  if (isOfGateway(status) || status < 400 || page === true) return 'not-processed'
+  return status >= 500 && shaped !== true ? 'not-processed' : 'unknown'
 }
 
 function isFailure(result: unknown): boolean {
@@ -274,10 +275,15 @@ function parseLifetime(value: unknown, tooLong: number): Lifetime {
   return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long' } : { ms }
 }
 
-function failureOf(kind: FailureKind, why: Cause, status: number, detail: string): AuthFailure {
+function responseFailure(
+  kind: FailureKind,
+  why: Cause,
+  status: number,
+  detail: string,
+): AuthFailure {
   return { kind, cause: why, reason: authFailureOf(why), status, detail }
 }
 
 function malformed(status: number, detail: string): AuthFailure {
-  return failureOf('unclear', cause('not-isales'), status, detail)
+  return responseFailure('unknown', cause('not-isales'), status, detail)
 }

@@ -8,7 +8,7 @@ import {
   type AuthFailure,
   type Grant,
   type IsalesClientOptions,
-} from '../../src/token/protocol.ts'
+} from '../../src/token/isales-client.ts'
 import type { Post, PostResult } from '../../src/upstream/post.ts'
 import { credentialsOf } from './support.ts'
 
@@ -59,9 +59,9 @@ describe('a response as published', () => {
 })
 
 describe('a response that gives no token', () => {
-  const unclear = { kind: 'unclear', reason: 'malformed' }
-  const page = { kind: 'untouched', reason: 'malformed' }
-  const ill = { kind: 'untouched', reason: 'unavailable' }
+  const unclear = { kind: 'unknown', reason: 'malformed' }
+  const page = { kind: 'not-processed', reason: 'malformed' }
+  const ill = { kind: 'not-processed', reason: 'unavailable' }
   const refused = { kind: 'refused', reason: 'rejected' }
   const failed = { kind: 'refused', reason: 'result' }
   const ambiguous = { kind: 'ambiguous', reason: 'result' }
@@ -94,7 +94,7 @@ describe('a response that gives no token', () => {
     [500, HTML, ill, 'page'],
     [500, GRANTING, ill, ''],
     [501, '', ill, ''],
-    [501, REFUSAL, { ...ill, kind: 'unclear' }, 'result=7'],
+    [501, REFUSAL, { ...ill, kind: 'unknown' }, 'result=7'],
   ])('is judged by status and shape: %i with %j: %j, %s', (status, body, verdict, detail) => {
     expect(judge(body, status)).toMatchObject({ ...verdict, status, detail })
   })
@@ -102,21 +102,21 @@ describe('a response that gives no token', () => {
   it('is a page by its media type, whatever it begins with, unless it is JSON', () => {
     const judgeHtml = (status: number, body: string) =>
       parseResponse({ status, contentType: 'Text/HTML; charset=utf-8', body }, SENT)
-    expect(judgeHtml(403, 'Forbidden')).toMatchObject({ kind: 'unclear', reason: 'malformed' })
+    expect(judgeHtml(403, 'Forbidden')).toMatchObject({ kind: 'unknown', reason: 'malformed' })
     expect(judgeHtml(200, REFUSAL)).toMatchObject(failed)
     expect(judgeHtml(403, REFUSAL)).toMatchObject(refused)
     expect(isGrant(judgeHtml(200, GRANTING))).toBe(true)
   })
 
   it.each([
-    [404, 'untouched', 'malformed'],
-    [405, 'untouched', 'malformed'],
-    [407, 'untouched', 'malformed'],
-    [408, 'unclear', 'timeout'],
-    [429, 'untouched', 'throttled'],
-    [502, 'untouched', 'unavailable'],
-    [503, 'untouched', 'unavailable'],
-    [504, 'untouched', 'unavailable'],
+    [404, 'not-processed', 'malformed'],
+    [405, 'not-processed', 'malformed'],
+    [407, 'not-processed', 'malformed'],
+    [408, 'unknown', 'timeout'],
+    [429, 'not-processed', 'throttled'],
+    [502, 'not-processed', 'unavailable'],
+    [503, 'not-processed', 'unavailable'],
+    [504, 'not-processed', 'unavailable'],
   ] as const)('is, with %i, %s, reason %s, whatever the body says', (...row) => {
     const [status, kind, reason] = row
     for (const body of [GRANTING, REFUSAL, HTML, '', undefined]) {
@@ -189,7 +189,7 @@ describe('a token', () => {
     ['of 8,193 characters', 'x'.repeat(8193)],
   ])('that is %s makes the response malformed; as a refresh token it is left out', (_, token) => {
     expect(judgeJson({ result: 0, resultData: { token } })).toMatchObject({
-      kind: 'unclear',
+      kind: 'unknown',
       reason: 'malformed',
       status: 200,
       detail: 'no-token',
@@ -295,12 +295,12 @@ describe('the client', () => {
   })
 
   it.each([
-    ['unreachable', 'connection-refused', false, 'untouched', 'unavailable'],
+    ['unreachable', 'connection-refused', false, 'not-processed', 'unavailable'],
     ['unreachable', 'egress-login', false, 'egress', 'unavailable'],
-    ['broken', 'lost', false, 'untouched', 'unavailable'],
-    ['broken', 'lost', true, 'unclear', 'unavailable'],
-    ['tls', 'expired', true, 'untouched', 'tls'],
-    ['timeout', 'timeout', true, 'unclear', 'timeout'],
+    ['broken', 'lost', false, 'not-processed', 'unavailable'],
+    ['broken', 'lost', true, 'unknown', 'unavailable'],
+    ['tls', 'expired', true, 'not-processed', 'tls'],
+    ['timeout', 'timeout', true, 'unknown', 'timeout'],
   ] as const)('that ends %s (%s, written: %j) is %s with reason %s', async (...row) => {
     const [failure, code, written, kind, reason] = row
     const { sent, login } = clientOf({ ok: false, failure, cause: cause(code), code, written })

@@ -1,61 +1,38 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { Secret } from '../config/index.ts'
-import {
-  parseStoredBook,
-  storedBook,
-  type Credentials,
-  type Entry,
-  type Grant,
-} from '../token/index.ts'
-
-/** What the replicas know of one account. Instants are on the monotonic clock of this process. */
-export interface Account {
-  readonly token: SharedToken | undefined
-  /** By the fingerprint of the credentials. */
-  readonly book: ReadonlyMap<string, Entry>
-  /** Who asks iSales for a token. */
-  readonly asking: { readonly who: string; readonly since: number } | undefined
-}
-
-export interface SharedToken {
-  readonly grant: Grant
-  /** Of the credentials that the token, or the one that was refreshed, was obtained with. */
-  readonly fingerprint: string
-}
-
-export const NO_ACCOUNT: Account = { token: undefined, book: new Map(), asking: undefined }
+import { parseRecords, storedRecords, type Credentials, type SharedState } from '../token/index.ts'
 
 const CIPHER = 'aes-256-gcm'
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-/** Bytes; two tokens of 8192 each and the book fit. */
+/** Bytes; two tokens of 8192 each and the records fit. */
 const MAX_SEALED = 32 * 1024
-/** In the purposes and in the authenticated data: a breaking change of what is sealed is another place. */
-export const VERSION = 'v4'
+/** In the purposes and in the authenticated data: a breaking change of the sealed value gets another store key. */
+export const VERSION = 'v5'
 
 /**
- * Seals what is stored, and names its place. Whoever can read and write the store learns no token and no password, and
- * cannot make a replica send a token that none of them obtained: a value is bound to its place.
+ * Seals the stored value, and names its key. A reader of the store learns no token and no password, and a writer cannot make
+ * a replica send a token that none of them obtained: a value is bound to its key.
  *
  * @param origin of iSales, as `https://host:port`.
  */
-export function createSeal(key: Secret, origin: string, user: string) {
+export function createSealer(key: Secret, origin: string, user: string) {
   const derive = (purpose: string): Buffer => {
     const info = `isales-auth-proxy ${VERSION} ${purpose}`
     return Buffer.from(hkdfSync('sha256', key.reveal(), '', info, KEY_BYTES))
   }
   const sealKey = derive('seal')
   const secretKey = derive('secret')
-  const place = mac(derive('place'), origin, user)
-  const additionalData = Buffer.from(`${VERSION}\n${place}`)
+  const storeKey = mac(derive('place'), origin, user)
+  const additionalData = Buffer.from(`${VERSION}\n${storeKey}`)
 
   return {
-    /** Names the account in the store: another user, another iSales or another key is another place. */
-    place,
+    /** Names the account in the store: another user, another iSales or another sealing key is another store key. */
+    storeKey,
 
     /** Names the credentials without revealing them. Unlike a hash it cannot be guessed at without the key. */
-    fingerprint: ({ user, password }: Credentials): string =>
+    nameOf: ({ user, password }: Credentials): string =>
       mac(secretKey, origin, user, password.reveal()),
 
     /**
@@ -63,15 +40,15 @@ export function createSeal(key: Secret, origin: string, user: string) {
      *
      * @param offset what the clock of the store is ahead of ours, milliseconds.
      */
-    close(account: Account, offset: number): string {
+    seal: (state: SharedState, offset: number): string => {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv(CIPHER, sealKey, nonce).setAAD(additionalData)
-      const text = cipher.update(Buffer.from(JSON.stringify(written(account, offset))))
+      const text = cipher.update(Buffer.from(JSON.stringify(written(state, offset))))
       return Buffer.concat([nonce, text, cipher.final(), cipher.getAuthTag()]).toString('latin1')
     },
 
-    /** Undefined for what was not sealed with this key for this place. */
-    open(sealed: string, offset: number, now: number): Account | undefined {
+    /** Undefined for a value that was not sealed with this key for this store key. */
+    open: (sealed: string, offset: number, now: number): SharedState | undefined => {
       if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
       const bytes = Buffer.from(sealed, 'latin1')
       const nonce = bytes.subarray(0, NONCE_BYTES)
@@ -89,7 +66,7 @@ export function createSeal(key: Secret, origin: string, user: string) {
   }
 }
 
-export type Seal = ReturnType<typeof createSeal>
+export type Sealer = ReturnType<typeof createSealer>
 
 /** 22 characters. JSON keeps the parts apart, whatever they hold. */
 function mac(key: Buffer, ...parts: readonly string[]): string {
@@ -97,20 +74,20 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
   return digest.subarray(0, 16).toString('base64url')
 }
 
-// What is sealed, as JSON. Its instants are by the clock of the store. Whoever has sealed it has the key and is of this
-// version, so that its shape is not checked.
+// The sealed value as JSON. Its instants are by the clock of the store. Only a holder of the key who runs this version has
+// sealed it, so that its shape is not checked.
 
 type Written = ReturnType<typeof written>
 
-function written({ token, book, asking }: Account, offset: number) {
+function written({ token, records, lease }: SharedState, offset: number) {
   return {
     token: token && writtenToken(token, offset),
-    book: storedBook(book, offset),
-    asking: asking && { ...asking, since: asking.since + offset },
+    records: storedRecords(records, offset),
+    lease: lease && { ...lease, renewedAt: lease.renewedAt + offset },
   }
 }
 
-function writtenToken({ grant, fingerprint }: SharedToken, offset: number) {
+function writtenToken({ grant, name }: NonNullable<SharedState['token']>, offset: number) {
   const { token, sentAt, lifetime, refreshToken, refreshLifetime } = grant
   return {
     token: token.reveal(),
@@ -118,20 +95,20 @@ function writtenToken({ grant, fingerprint }: SharedToken, offset: number) {
     sentAt: sentAt + offset,
     lifetime: lifetime.ms,
     refreshLifetime,
-    fingerprint,
+    name,
   }
 }
 
-function read({ token, book, asking }: Written, offset: number, now: number): Account {
+function read({ token, records, lease }: Written, offset: number, now: number): SharedState {
   return {
     token: token && readToken(token, offset, now),
-    book: parseStoredBook(book, offset, now) ?? new Map(),
-    asking: asking && { ...asking, since: asking.since - offset },
+    records: parseRecords(records, offset, now) ?? new Map(),
+    lease: lease && { ...lease, renewedAt: lease.renewedAt - offset },
   }
 }
 
-function readToken(json: NonNullable<Written['token']>, offset: number, now: number): SharedToken {
-  const { token, refreshToken, sentAt, lifetime, refreshLifetime, fingerprint } = json
+function readToken(json: NonNullable<Written['token']>, offset: number, now: number) {
+  const { token, refreshToken, sentAt, lifetime, refreshLifetime, name } = json
   const grant = {
     token: new Secret(token),
     // The clock of the store may have been set back.
@@ -140,5 +117,5 @@ function readToken(json: NonNullable<Written['token']>, offset: number, now: num
     refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
     refreshLifetime,
   }
-  return { grant, fingerprint }
+  return { grant, name }
 }

@@ -1,43 +1,37 @@
 import type { StoreFailureReason } from '../causes.ts'
 import { HOUR } from '../clock.ts'
+import type { StoredValue } from '../token/index.ts'
 
-// What the store holds of one account: one value, and how it is changed. The store knows no rule of tokens and logins.
+// What the store has of one account: one value, and how it is changed. The store knows no rule of tokens and logins.
 // Metrics and status page know no more of `sharing/`, whose other code is loaded only when it is configured.
-
-export interface Seen {
-  /** '' where there is none. Bytes as latin1. */
-  readonly value: string
-  /** The time of the store, milliseconds since 1970. */
-  readonly at: number
-}
 
 export interface StoreFailure {
   readonly reason: StoreFailureReason
-  /** The store's own code, such as `NOAUTH`, where it refused. */
+  /** The store's own code, such as `NOAUTH`, if it refused. */
   readonly code?: string | undefined
 }
 
-export interface Cell {
+export interface Store {
   /**
-   * Compare and swap: where the value is `seen`, it is `next` from now on. Never rejects, and ends within half a second.
+   * If the value is `seen`, replaces it by `next`. Values are bytes as latin1. Never rejects, and ends within half a second.
    *
-   * @param next '' for a read.
-   * @returns the value after that.
+   * @param next empty: only read.
+   * @returns the value afterwards.
    */
-  swap(seen: string, next: string): Promise<Seen | StoreFailure>
+  compareAndSwap(seen: string, next: string): Promise<StoredValue | StoreFailure>
   /**
-   * Connects, and calls `look` after each connection and each loss of one. What is asked before waits for the first
+   * Connects, and calls `onConnection` after each connection and each loss of one. Earlier requests wait for the first
    * connection, a second at most.
    */
-  start(look: () => void): void
+  start(onConnection: () => void): void
   stop(): void
 }
 
-/** Milliseconds that a value is kept after it was written: longer than any token, pause or proof. */
+/** Milliseconds that a value is kept after it was written: longer than any token or pause. */
 const KEPT_FOR = 48 * HOUR
 
 /** KEYS the value; ARGV seen next. Managed services restrict scripts: the key is literally `KEYS[1]`, no global is set. */
-export const SWAP = `
+export const SCRIPT = `
 local time = redis.call('TIME')
 local value = redis.call('GET', KEYS[1]) or ''
 if value == ARGV[1] and ARGV[2] ~= '' then
@@ -52,18 +46,18 @@ export const STORE_OPERATIONS = ['swap', 'read'] as const
 export interface StoreCall {
   readonly operation: (typeof STORE_OPERATIONS)[number]
   readonly durationMs: number
-  /** Undefined: it was done. */
+  /** Undefined: it succeeded. */
   readonly failure: StoreFailureReason | undefined
 }
 
 export interface SharingSnapshot {
   readonly state: 'shared' | 'alone'
-  /** Why it is alone. */
+  /** Why the process is alone. */
   readonly reason: StoreFailureReason | undefined
-  /** The store's own code, such as `NOAUTH`, where it refused. */
+  /** The store's own code, such as `NOAUTH`, if it refused. */
   readonly code: string | undefined
   /** When the state was entered, on the monotonic clock. */
   readonly since: number
-  /** When the token at hand came from another replica, on the monotonic clock; undefined: it did not. */
+  /** When the token in use was adopted from another replica, on the monotonic clock; undefined: it was not. */
   readonly adoptedAt: number | undefined
 }

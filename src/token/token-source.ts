@@ -1,38 +1,38 @@
 import type { Clock, Timer } from '../clock.ts'
-import { EVIDENCE_WAIT, isAccepted, mayReplay, type AttemptKind } from './evidence.ts'
+import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
+import type { Credentials, Operation } from './isales-client.ts'
 import {
-  accepted,
-  adopted,
-  credentialsChanged,
-  ended,
   initialState,
   isIdle,
   isLoginDue,
   isSuspect,
   next,
+  onAccepted,
+  onAdopted,
+  onCredentialsChanged,
+  onRejected,
+  onRenewAsked,
+  onRequestEnded,
+  onRequestStarted,
+  onUsed,
   plan,
-  rejected,
-  renewAsked,
   sendable,
   snapshotOf,
-  started,
-  used,
+  type Reducer,
   type Rules,
-  type Step,
 } from './lifecycle.ts'
-import type { Credentials, Grant, Operation } from './protocol.ts'
-import type { Ask, Token, TokenClient, TokenEvent } from './token.ts'
+import type { Granted, Token, TokenEvent, TokenRequest, TokenResult } from './token.ts'
 
 export interface TokenSourceOptions {
   readonly rules: Rules
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
-  readonly client: TokenClient
+  readonly requestToken: (request: TokenRequest) => Promise<TokenResult>
   readonly credentials: Credentials
   readonly observe: (event: TokenEvent) => void
-  /** Milliseconds in which the token of another replica comes. Default: 0, there is none. */
-  readonly learnsWithin?: number | undefined
+  /** Milliseconds until this process learns of the token of another replica. 0: there is none. */
+  readonly propagationDelay: number
 }
 
 /** What a request waits for. */
@@ -63,7 +63,7 @@ export interface RejectedCall extends Wait {
 export interface RejectedToken {
   readonly generation: number
   /** Our own renewal may have ended it while the call was in flight. */
-  readonly overtaken: boolean
+  readonly superseded: boolean
 }
 
 /**
@@ -73,20 +73,20 @@ export interface RejectedToken {
  * - `relay`: the client gets the response of iSales.
  * - `no-token`: a renewal that may cure it comes, and there is no time or no place to wait. iSales has not executed it.
  */
-export type Verdict =
+export type RejectionDecision =
   | { readonly type: 'replay'; readonly token: Token; readonly rejected: RejectedToken }
   | { readonly type: 'relay'; readonly why: 'not-curable' | 'no-newer-token' }
   | { readonly type: 'no-token'; readonly retryAfter: number }
 
 const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1000 }
-const NOT_CURABLE: Verdict = { type: 'relay', why: 'not-curable' }
-const NO_NEWER_TOKEN: Verdict = { type: 'relay', why: 'no-newer-token' }
+const NOT_CURABLE: RejectionDecision = { type: 'relay', why: 'not-curable' }
+const NO_NEWER_TOKEN: RejectionDecision = { type: 'relay', why: 'no-newer-token' }
 
 export type TokenSource = ReturnType<typeof createTokenSource>
 
 /** Keeps one token fresh: one token request in flight, one timer. `lifecycle.ts` decides. */
 export function createTokenSource(options: TokenSourceOptions) {
-  const { rules, clock, client, observe, learnsWithin = 0 } = options
+  const { rules, clock, requestToken, observe, propagationDelay } = options
   /** Of the calls that wait: each is called once, after the next change that may end its wait. */
   const waiters = new Set<() => void>()
   let state = initialState(options.credentials, clock.now())
@@ -95,9 +95,9 @@ export function createTokenSource(options: TokenSourceOptions) {
   let running = false
   let pending: Promise<void> = Promise.resolve()
 
-  const apply = <Happening>(step: Step<Happening>, happening: Happening): void => {
-    const given = { rules, now: clock.now(), random: options.random() }
-    const transition = step(state, happening, given)
+  const apply = <Input>(reducer: Reducer<Input>, input: Input): void => {
+    const context = { rules, now: clock.now(), random: options.random() }
+    const transition = reducer(state, input, context)
     state = transition.state
     if (transition.event !== undefined) observe(transition.event)
   }
@@ -139,7 +139,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   const use = (): void => {
     if (rules.tokenIdleAfter === undefined) return
     const idle = isIdle(state, rules, clock.now())
-    apply(used, undefined)
+    apply(onUsed, undefined)
     if (idle) proceed()
   }
 
@@ -147,12 +147,12 @@ export function createTokenSource(options: TokenSourceOptions) {
     const { token, credentials, forced, failuresInRow: failures } = state
     abort = new AbortController()
     const { signal } = abort
-    const ask: Ask = {
+    const asked: TokenRequest = {
       operation,
       credentials,
       signal,
       current: token,
-      rejectedAt: isSuspect(state) ? state.evidence.openSince : undefined,
+      rejectedAt: isSuspect(state) ? state.rejections.unresolvedSince : undefined,
       loginDue: isLoginDue(state),
       forced,
       failures,
@@ -160,10 +160,10 @@ export function createTokenSource(options: TokenSourceOptions) {
         if (!signal.aborted) observe({ type: 'request-started', operation, at: clock.now() })
       },
     }
-    apply(started, operation)
-    const outcome = await client(ask)
+    apply(onRequestStarted, operation)
+    const result = await requestToken(asked)
     if (signal.aborted) return
-    apply(ended, outcome)
+    apply(onRequestEnded, result)
     settle()
   }
 
@@ -195,36 +195,36 @@ export function createTokenSource(options: TokenSourceOptions) {
     }
   }
 
-  const judge = async (token: Token, call: RejectedCall): Promise<Verdict> => {
+  const judge = async (token: Token, call: RejectedCall): Promise<RejectionDecision> => {
     const { generation } = token
     const { status, replays, deadline } = call
-    const kind = kindOf(generation, call.rejected)
-    const overtaken = state.request !== undefined || state.token?.generation !== generation
-    apply(rejected, { generation, status, kind, replays })
+    const kind = attemptKind(generation, call.rejected)
+    const superseded = state.request !== undefined || state.token?.generation !== generation
+    apply(onRejected, { generation, status, kind, replays })
     // Not earlier: the rejection is open from the moment that it was applied.
     const cameAt = clock.now()
     proceed()
-    const replay = (by: Token): Verdict => ({
+    const replay = (by: Token): RejectionDecision => ({
       type: 'replay',
       token: by,
-      rejected: { generation, overtaken },
+      rejected: { generation, superseded },
     })
     /** Until then evidence may come, or the token of another replica, although no renewal does. */
-    const patience = Math.min(deadline, cameAt + Math.max(EVIDENCE_WAIT, learnsWithin))
+    const patience = Math.min(deadline, cameAt + Math.max(CONFIRMATION_WAIT, propagationDelay))
     for (;;) {
       const by = present()
       if (by !== undefined && by.generation > generation) return replay(by)
-      if (!mayReplay(state.evidence, replays, cameAt)) return NOT_CURABLE
+      if (!mayReplay(state.rejections, replays, cameAt)) return NOT_CURABLE
       // It was sent again with a token that works: it is refused for what it is.
       if (by !== undefined && kind === 'same-token') return NOT_CURABLE
-      const isProven = by !== undefined && state.evidence.openSince > cameAt
+      const isProven = by !== undefined && state.rejections.unresolvedSince > cameAt
       if (isProven) return replays === 0 ? replay(by) : NOT_CURABLE
       const isHopeless = comesAfter(deadline)
       const isPatient = clock.now() < patience
       if (isHopeless && !isPatient) return NO_NEWER_TOKEN
       // The response of iSales, unless a renewal that may well cure it is in flight or comes in time.
       if (isOver(call))
-        return isHopeless || state.evidence.uncured > 0
+        return isHopeless || state.rejections.ineffectiveRenewals > 0
           ? NO_NEWER_TOKEN
           : { type: 'no-token', retryAfter: untilDue() }
       await change(isPatient ? patience : deadline, call)
@@ -238,7 +238,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       proceed()
     },
 
-    /** Aborts the token request in flight and ends every wait. Resolves when its outcome is in the book. */
+    /** Aborts the token request in flight and ends every wait. Resolves when its end is recorded. */
     stop(): Promise<void> {
       running = false
       timer?.cancel()
@@ -262,18 +262,18 @@ export function createTokenSource(options: TokenSourceOptions) {
      * @param before what an earlier exchange of the call was rejected with. Default: none was.
      */
     accept({ generation }: Token, sentAt: number, before?: RejectedToken): void {
-      const { evidence } = state
+      const { rejections } = state
       // Nothing new, as with almost all calls.
-      if (before === undefined && isAccepted(evidence) && !isSuspect(state)) return
-      apply(accepted, { generation, kind: kindOf(generation, before), sentAt })
-      if (state.evidence !== evidence) settle()
+      if (before === undefined && isAccepted(rejections) && !isSuspect(state)) return
+      apply(onAccepted, { generation, kind: attemptKind(generation, before), sentAt })
+      if (state.rejections !== rejections) settle()
     },
 
     /**
      * iSales rejected a business call with this token. Resolves when it is known what becomes of the call: with the
      * evidence that the token works, with a newer token, or as soon as neither can come before the deadline.
      */
-    async reject(token: Token, call: RejectedCall): Promise<Verdict> {
+    async reject(token: Token, call: RejectedCall): Promise<RejectionDecision> {
       const verdict = await judge(token, call)
       if (verdict.type === 'relay') {
         const { generation } = token
@@ -292,20 +292,20 @@ export function createTokenSource(options: TokenSourceOptions) {
     changeCredentials(changed: Credentials): boolean {
       const { user, password } = state.credentials
       if (changed.user === user && changed.password.reveal() === password.reveal()) return false
-      apply(credentialsChanged, { credentials: changed })
+      apply(onCredentialsChanged, { credentials: changed })
       settle()
       return true
     },
 
     /** An operator asks: a pause of logins ends once. */
     renew(): void {
-      apply(renewAsked, undefined)
+      apply(onRenewAsked, undefined)
       settle()
     },
 
     /** Another replica has obtained a token. */
-    adopt: (grant: Grant): void => {
-      apply(adopted, grant)
+    adopt: (granted: Granted): void => {
+      apply(onAdopted, granted)
       settle()
     },
 
@@ -313,8 +313,8 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 }
 
-function kindOf(generation: number, before: RejectedToken | undefined): AttemptKind {
+function attemptKind(generation: number, before: RejectedToken | undefined): AttemptKind {
   if (before === undefined) return 'first'
   if (before.generation === generation) return 'same-token'
-  return before.overtaken ? 'overtaken' : 'newer-token'
+  return before.superseded ? 'superseded' : 'newer-token'
 }

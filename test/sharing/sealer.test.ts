@@ -1,8 +1,9 @@
 import { assert, integer, option, property, record, stringMatching } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createSeal, NO_ACCOUNT, type Account } from '../../src/sharing/seal.ts'
-import { begun, NO_ENTRY } from '../../src/token/book.ts'
+import { createSealer } from '../../src/sharing/sealer.ts'
+import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
+import { NO_STATE, type SharedState } from '../../src/token/register.ts'
 import { credentialsOf, grant } from '../token/support.ts'
 
 const KEY = new Secret('k'.repeat(32))
@@ -10,33 +11,33 @@ const ORIGIN = 'https://isales.example:443'
 const NOW = 1_020_000
 /** What the clock of the store is ahead of ours. */
 const OFFSET = 1e12
-const FINGERPRINT = 'f'.repeat(22)
-const ACCOUNT: Account = {
+const NAME = 'f'.repeat(22)
+const STATE: SharedState = {
   token: {
     grant: grant({ token: 'canary-token', refreshToken: 'canary-refresh' }),
-    fingerprint: FINGERPRINT,
+    name: NAME,
   },
-  book: new Map([[FINGERPRINT, begun(NO_ENTRY, NOW)]]),
-  asking: { who: 'a', since: NOW },
+  records: new Map([[NAME, recordStart(NO_ATTEMPTS, NOW)]]),
+  lease: { holder: 'a', renewedAt: NOW },
 }
 /** Made anew in each test. */
-const sealOf = (key = KEY, origin = ORIGIN, user = 'obs') => createSeal(key, origin, user)
-const sealed = (account = ACCOUNT) => sealOf().close(account, OFFSET)
-const opened = (value: string, by = sealOf(), offset = OFFSET, now = NOW) =>
+const sealerOf = (key = KEY, origin = ORIGIN, user = 'obs') => createSealer(key, origin, user)
+const sealed = (state = STATE) => sealerOf().seal(state, OFFSET)
+const opened = (value: string, by = sealerOf(), offset = OFFSET, now = NOW) =>
   by.open(value, offset, now)
 const OTHER_KEY = new Secret('x'.repeat(32))
 const credentials = credentialsOf('pw')
 
 /** What it holds, with secrets that can be compared. */
-const revealed = (account: Account | undefined): unknown =>
+const revealed = (state: SharedState | undefined): unknown =>
   JSON.parse(
-    JSON.stringify({ ...account, book: [...(account?.book ?? [])] }, (_, value: unknown) =>
+    JSON.stringify({ ...state, records: [...(state?.records ?? [])] }, (_, value: unknown) =>
       value instanceof Secret ? value.reveal() : value,
     ),
   )
 
 describe('sealing', () => {
-  it('gives the account again to whoever has the key, the origin and the user', () => {
+  it('gives the state again to whoever has the key, the origin and the user', () => {
     const tokens = stringMatching(/^[\x21-\x7e]{1,200}$/)
     const seconds = integer({ min: 1, max: 86_400 })
     const grants = record({
@@ -47,22 +48,22 @@ describe('sealing', () => {
     })
     assert(
       property(grants, (given) => {
-        const token = { grant: grant({ ...given, sentAt: NOW - 500 }), fingerprint: FINGERPRINT }
-        const account = { ...ACCOUNT, token }
+        const token = { grant: grant({ ...given, sentAt: NOW - 500 }), name: NAME }
+        const account = { ...STATE, token }
         expect(revealed(opened(sealed(account)))).toEqual(revealed(account))
       }),
     )
-    expect(opened(sealed(NO_ACCOUNT))).toEqual(NO_ACCOUNT)
+    expect(opened(sealed(NO_STATE))).toEqual(NO_STATE)
   })
 
   it('is the same for each replica of this version', () => {
-    const { place, fingerprint } = sealOf()
-    expect([place, fingerprint(credentials)]).toEqual([
-      'n2VlGPHPAB2-H-s1GLxs7w',
-      'vw4s_bA-tzm2vpq3zGT9EA',
+    const { storeKey, nameOf } = sealerOf()
+    expect([storeKey, nameOf(credentials)]).toEqual([
+      'AH4mmYrNb1iSPcvVK5kklw',
+      'twnh0emIAguZkrTnpt0JTw',
     ])
-    const value = 'iJRIXxuck5m6julY3rHVPekYhuv/mgxbrNX9c6YV/q4hhON20a8g'
-    expect(opened(Buffer.from(value, 'base64').toString('latin1'))).toEqual(NO_ACCOUNT)
+    const value = 'q//qNaoWEchX9tyvqdLoK6JDy4QT9t13xO9g223nbYB0rguhgf88D6vx'
+    expect(opened(Buffer.from(value, 'base64').toString('latin1'))).toEqual(NO_STATE)
   })
 
   it('shows nothing of the token, and looks different each time', () => {
@@ -76,9 +77,9 @@ describe('sealing', () => {
     ['another user', KEY, ORIGIN, 'other'],
     ['another iSales', KEY, 'https://other.example', 'obs'],
     ['parts that join to the same text', KEY, `${ORIGIN}","o`, 'bs'],
-  ])('is another place, and opens nothing, with %s', (_, ...parts) => {
-    const other = sealOf(...parts)
-    expect(other.place).not.toBe(sealOf().place)
+  ])('is another store key, and opens nothing, with %s', (_, ...parts) => {
+    const other = sealerOf(...parts)
+    expect(other.storeKey).not.toBe(sealerOf().storeKey)
     expect(opened(sealed(), other)).toBeUndefined()
   })
 
@@ -91,9 +92,9 @@ describe('sealing', () => {
     ['another iSales', {}, [KEY, 'https://other.example'], false],
   ] as const)('names credentials by what does not reveal them: %s', (...row) => {
     const [, changes, [key, origin], isSame] = row
-    const name = sealOf().fingerprint(credentials)
+    const name = sealerOf().nameOf(credentials)
     expect(name).toMatch(/^[\w-]{22}$/)
-    expect(sealOf(key, origin).fingerprint({ ...credentials, ...changes }) === name).toBe(isSame)
+    expect(sealerOf(key, origin).nameOf({ ...credentials, ...changes }) === name).toBe(isSame)
   })
 
   it('opens nothing in which one byte was changed, or that was cut off', () => {
@@ -111,30 +112,30 @@ describe('sealing', () => {
   it.each([
     ['bytes of somebody else', 'A'.repeat(200)],
     ['nothing', ''],
-  ])('opens no account that is %s', (_, text) => {
+  ])('opens no value that is %s', (_, text) => {
     expect(opened(text)).toBeUndefined()
   })
 
   it('opens the longest token that can be granted, and nothing that is longer than 32 KiB', () => {
     const long = 't'.repeat(8192)
-    const token = { grant: grant({ token: long, refreshToken: long }), fingerprint: FINGERPRINT }
-    expect(opened(sealed({ ...ACCOUNT, token }))?.token?.grant.token.reveal()).toHaveLength(8192)
-    const longer = { ...token, fingerprint: 'f'.repeat(32 * 1024) }
-    expect(opened(sealed({ ...ACCOUNT, token: longer }))).toBeUndefined()
+    const token = { grant: grant({ token: long, refreshToken: long }), name: NAME }
+    expect(opened(sealed({ ...STATE, token }))?.token?.grant.token.reveal()).toHaveLength(8192)
+    const longer = { ...token, name: 'f'.repeat(32 * 1024) }
+    expect(opened(sealed({ ...STATE, token: longer }))).toBeUndefined()
   })
 })
 
 describe('instants', () => {
   it('are by the clock of the store: another process with another clock reads the same ages', () => {
-    const there = opened(sealed(), sealOf(), OFFSET - 5000, NOW + 5000)
+    const there = opened(sealed(), sealerOf(), OFFSET - 5000, NOW + 5000)
     expect(there?.token?.grant.sentAt).toBe(1_005_000)
-    expect(there?.asking).toEqual({ who: 'a', since: NOW + 5000 })
-    expect(there?.book.get(FINGERPRINT)).toMatchObject({ at: NOW + 5000 })
+    expect(there?.lease).toEqual({ holder: 'a', renewedAt: NOW + 5000 })
+    expect(there?.records.get(NAME)).toMatchObject({ at: NOW + 5000 })
   })
 
   it('of a store whose clock was set back since are now at the latest', () => {
-    const there = opened(sealed(), sealOf(), OFFSET - 1e9, NOW)
+    const there = opened(sealed(), sealerOf(), OFFSET - 1e9, NOW)
     expect(there?.token?.grant.sentAt).toBe(NOW)
-    expect(there?.book.get(FINGERPRINT)).toMatchObject({ at: NOW })
+    expect(there?.records.get(NAME)).toMatchObject({ at: NOW })
   })
 })

@@ -13,51 +13,56 @@ import {
 } from 'node:fs'
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { begun, NO_ENTRY, type Entry } from '../../src/token/book.ts'
-import { openBook, openVersions } from '../../src/token/book-file.ts'
+import { openAttemptFile, openVersions } from '../../src/token/attempt-file.ts'
+import { NO_ATTEMPTS, recordStart, type AttemptRecord } from '../../src/token/login-guard.ts'
+import { createRegister } from '../../src/token/register.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { replaceOfFs } from '../support/replace-fs.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 
-/** `BOOK_ROUNDS=10000 npx vitest run test/token/book-file.test.ts` takes minutes. */
-const ROUNDS = Number(process.env['BOOK_ROUNDS'] ?? 200)
+/** `ATTEMPT_ROUNDS=10000 npx vitest run test/token/attempt-file.test.ts` takes minutes. */
+const ROUNDS = Number(process.env['ATTEMPT_ROUNDS'] ?? 200)
 const HOUR = 3_600_000
 const WALL = Date.parse('2026-03-01T12:00:00Z')
 const NOW = 1_000_000
 const credentials = { user: 'obs', password: new Secret('p1-canary') }
-const REFUSED: Entry = { ...NO_ENTRY, attempts: 2, refusals: 2, at: NOW }
+const REFUSED: AttemptRecord = { ...NO_ATTEMPTS, attempts: 2, refusals: 2, at: NOW }
 
-/** The book as a process has it that starts at this date. */
+/** The register as a process has it that starts at this date. */
 function start(directory: string, wall = WALL) {
   const clock = manualClock(NOW)
   const problems: string[] = []
-  const { update } = openBook({
+  const home = openAttemptFile({
     directory,
     clock,
     wallClock: () => wall + clock.now() - NOW,
-    onTrouble: (why) =>
+    onStorageError: (why) =>
       problems.push(why === undefined ? 'well' : `${why.cause.code} ${why.detail ?? ''}`.trim()),
     onExposed: () => problems.push('exposed'),
   })
+  const { update, stop } = createRegister({ home, clock })
   return {
     update,
+    stop,
     clock,
     problems,
-    read: async (of = credentials) => (await update(of, () => undefined)).entry,
-    write: async (entry: Entry, of = credentials) =>
-      (await update(of, () => entry)).isWritten !== false,
+    read: async (of = credentials) => (await update(of, () => undefined)).account.record,
+    /** @returns whether it is on the disk. */
+    write: async (record: AttemptRecord, of = credentials) =>
+      !(await update(of, (account) => ({ ...account, record }))).alone,
   }
 }
 
 /** The latest first; eight of them stay. */
 const versions = (directory: string) =>
   readdirSync(directory)
-    .flatMap((name) => /^book-(\d+)\.json$/.exec(name)?.[1] ?? [])
+    .flatMap((name) => /^attempts-(\d+)\.json$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((one, other) => other - one)
 
@@ -67,10 +72,10 @@ it('outlives the process, which reads the same entry later', async () => {
   expect(await first.write(REFUSED)).toBe(true)
   expect(statSync(directory).mode & 0o777).toBe(0o700)
   expect(versions(directory)).toEqual([1])
-  expect(statSync(join(directory, 'book-1.json')).mode & 0o777).toBe(0o600)
+  expect(statSync(join(directory, 'attempts-1.json')).mode & 0o777).toBe(0o600)
   const second = start(directory, WALL + 4000)
   expect(await second.read()).toEqual({ ...REFUSED, at: NOW - 4000 })
-  expect(await second.read({ ...credentials, user: 'another' })).toEqual(NO_ENTRY)
+  expect(await second.read({ ...credentials, user: 'another' })).toEqual(NO_ATTEMPTS)
   expect([...first.problems, ...second.problems]).toEqual([])
 })
 
@@ -78,7 +83,7 @@ it.runIf(process.getuid?.() === 0)('of root belongs to who owns the directory', 
   const directory = temporaryDirectory()
   chownSync(directory, 65_534, 65_534)
   await start(directory).write(REFUSED)
-  expect(statSync(join(directory, 'book-1.json'))).toMatchObject({ uid: 65_534, gid: 65_534 })
+  expect(statSync(join(directory, 'attempts-1.json'))).toMatchObject({ uid: 65_534, gid: 65_534 })
 })
 
 it('takes a date in the future, of a clock that was set back, as now', async () => {
@@ -94,7 +99,7 @@ it('names credentials by a slow hash with a salt, never by themselves', async ()
   const texts = await Promise.all(
     [temporaryDirectory(), temporaryDirectory()].map(async (directory) => {
       await start(directory).write(REFUSED)
-      return readFileSync(join(directory, 'book-1.json'), 'utf8')
+      return readFileSync(join(directory, 'attempts-1.json'), 'utf8')
     }),
   )
   expect(texts.join('')).not.toContain('canary')
@@ -105,22 +110,22 @@ it('names credentials by a slow hash with a salt, never by themselves', async ()
   expect(one).not.toEqual(other)
 })
 
-const OURS = { version: 4, salt: '0'.repeat(32) }
+const OURS = { version: 5, salt: '0'.repeat(32) }
 
 it.each([
   ['is not JSON', '{'],
   ['is of another kind', '{"version":3}'],
   ['has no salt', JSON.stringify({ ...OURS, salt: 0, entries: {} })],
-  ['has an entry of another kind', JSON.stringify({ ...OURS, entries: { id: {} } })],
+  ['has a record of another kind', JSON.stringify({ ...OURS, entries: { id: {} } })],
   ['is longer than 64 KiB', JSON.stringify({ ...OURS, entries: {} }).padEnd(64 * 1024 + 1)],
   ['is a directory', undefined],
 ])('says that a file that %s cannot be used, and begins anew', async (_, text) => {
   const directory = temporaryDirectory()
-  const path = join(directory, 'book-7.json')
+  const path = join(directory, 'attempts-7.json')
   if (text === undefined) mkdirSync(path)
   else writeFileSync(path, text)
   const { read, write, problems, clock } = start(directory)
-  expect(await read()).toEqual(NO_ENTRY)
+  expect(await read()).toEqual(NO_ATTEMPTS)
   expect(await write(REFUSED)).toBe(true)
   expect(problems).toEqual(['disk-foreign'])
   await clock.advance(60_000)
@@ -142,19 +147,19 @@ it('keeps the latest versions: a process that stood still finds that a swept num
 it('does not follow a link that stands in its place', async () => {
   const directory = temporaryDirectory()
   const target = join(temporaryDirectory(), 'target')
-  writeFileSync(target, 'untouched')
-  symlinkSync(target, join(directory, 'book-7.json'))
+  writeFileSync(target, 'not-processed')
+  symlinkSync(target, join(directory, 'attempts-7.json'))
   expect(await start(directory).write(REFUSED)).toBe(true)
-  expect(readFileSync(target, 'utf8')).toBe('untouched')
+  expect(readFileSync(target, 'utf8')).toBe('not-processed')
 })
 
 it('removes what a process that was killed has left eight versions ago, and nothing else', async () => {
   const directory = temporaryDirectory()
-  const names = ['book-1.0a.new', 'book-2.0b.new', 'book-x.json', 'other']
+  const names = ['attempts-1.0a.new', 'attempts-2.0b.new', 'attempts-x.json', 'other']
   for (const name of names) writeFileSync(join(directory, name), '')
   const { write } = start(directory)
   for (let version = 1; version <= 9; version += 1) await write(REFUSED)
-  const left = readdirSync(directory).filter((name) => !/^book-[2-9]\.json$/.test(name))
+  const left = readdirSync(directory).filter((name) => !/^attempts-[2-9]\.json$/.test(name))
   expect(left.sort()).toEqual(names.slice(1).sort())
 })
 
@@ -180,7 +185,11 @@ it('keeps what another process has written while the disk did not take ours', as
   const hidden = `${directory}-hidden`
   spawnSync('mv', [directory, hidden])
   writeFileSync(directory, '')
-  expect(await update(credentials, begun)).toMatchObject({ isWritten: false })
+  const begin = await update(credentials, (account) => ({
+    ...account,
+    record: recordStart(account.record, NOW),
+  }))
+  expect(begin.alone).toBe(true)
   unlinkSync(directory)
   spawnSync('mv', [hidden, directory])
   const other = { ...credentials, user: 'another' }
@@ -190,7 +199,7 @@ it('keeps what another process has written while the disk did not take ours', as
   await clock.advance(1000)
   await until(() => problems.at(-1) === 'well')
   expect(problems).toEqual(['disk-failed ENOTDIR', 'well'])
-  expect(await start(directory).read()).toMatchObject({ attempts: 7, refusals: 2, open: true })
+  expect(await start(directory).read()).toMatchObject({ attempts: 7, refusals: 2 })
   expect(await start(directory).read(other)).toMatchObject({ attempts: 2 })
 })
 
@@ -243,6 +252,8 @@ it('waits for no disk that takes longer than a second, says so, and is well when
   goOn.abort()
   await until(async () => {
     await clock.advance(1000)
+    // The disk has its time.
+    await delay(20)
     return problems.at(-1) === 'well'
   })
   expect(await start(directory).read()).toMatchObject({ refusals: 4 })
@@ -252,7 +263,7 @@ it('of processes that are killed at any moment loses no change that it has taken
   const directory = temporaryDirectory()
   const program = join(temporaryDirectory(), 'process.cjs')
   await build({
-    entryPoints: [fileURLToPath(new URL('book-process.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL('attempt-process.ts', import.meta.url))],
     outfile: program,
     bundle: true,
     platform: 'node',
@@ -260,7 +271,7 @@ it('of processes that are killed at any moment loses no change that it has taken
   })
   let written = 0
   let kills = 0
-  const troubles: string[] = []
+  const errors: string[] = []
   const run = async (rounds: number, lives: number | undefined): Promise<void> => {
     const child = spawn(process.execPath, [program, directory, String(rounds)])
     if (lives !== undefined) setTimeout(() => child.kill('SIGKILL'), lives)
@@ -269,7 +280,7 @@ it('of processes that are killed at any moment loses no change that it has taken
     await once(child, 'close')
     const lines = printed.split('\n').filter((line) => line !== '')
     written += lines.filter((line) => line === 'written').length
-    troubles.push(...lines.filter((line) => line !== 'written'))
+    errors.push(...lines.filter((line) => line !== 'written'))
     kills += lives === undefined ? 0 : 1
   }
   // The third one of each has the time that it needs.
@@ -279,7 +290,7 @@ it('of processes that are killed at any moment loses no change that it has taken
   await Promise.all([one(200), one(300)])
 
   const { attempts } = await start(directory).read({ user: 'obs', password: new Secret('p') })
-  expect(troubles).toEqual([])
+  expect(errors).toEqual([])
   // What a killed process had written it may not have said.
   expect(attempts).toBeGreaterThanOrEqual(written)
   expect(attempts).toBeLessThanOrEqual(written + kills)

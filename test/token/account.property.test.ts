@@ -1,0 +1,239 @@
+// Random histories of several processes, operators, kills and passwords, wherever the account lives.
+// `ACCOUNT_RUNS=3000 npx vitest run test/token/account.property.test.ts`: as many in memory, a tenth in each other home.
+import {
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  constantFrom,
+  integer,
+  oneof,
+  option,
+  record,
+} from 'fast-check'
+import { expect, it, vi } from 'vitest'
+import { createSealer } from '../../src/sharing/sealer.ts'
+import { createShare } from '../../src/sharing/share.ts'
+import { Secret } from '../../src/config/secret.ts'
+import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
+import { openAttemptFile } from '../../src/token/attempt-file.ts'
+import { createRegister, type Home, type Register } from '../../src/token/register.ts'
+import { createTokenRequests } from '../../src/token/request-token.ts'
+import { createToken } from '../../src/token/token.ts'
+import { compareAndSwap } from '../simulation/swap.ts'
+import { authFailure } from '../support/failure.ts'
+import { manualClock, type ManualClock } from '../support/manual-clock.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { credentialsOf, DOWN, grant, REFUSED, RULES, unknown } from './support.ts'
+
+vi.mock(import('node:crypto'), async (original) => {
+  const crypto = await original()
+  /** The real one takes 50 ms of CPU. */
+  const scryptSync: typeof crypto.scryptSync = (password, salt, size) =>
+    Buffer.from(crypto.hkdfSync('sha256', password, salt, 'scrypt', size))
+  return { ...crypto, scryptSync }
+})
+
+const MINUTE = 60_000
+const RUNS = Number(process.env['ACCOUNT_RUNS'] ?? 200)
+
+/** What iSales says to a wrong password. Nothing at all only if the credentials have never been good. */
+const ANSWERS: Readonly<Record<string, AuthFailure>> = {
+  403: REFUSED,
+  result: authFailure('refused', 'result', { status: 200 }),
+  500: authFailure('ambiguous', 'business', { status: 500 }),
+  page: authFailure('unknown', 'page-refused', { status: 403 }),
+  shape: unknown(200),
+  down: DOWN,
+  nothing: authFailure('unknown', 'timeout'),
+}
+
+const act = record({
+  /** Milliseconds until then. */
+  wait: constantFrom(
+    0,
+    100,
+    1000,
+    3000,
+    5000,
+    10_000,
+    30_000,
+    2.5 * MINUTE,
+    5 * MINUTE,
+    13 * MINUTE,
+  ),
+  process: integer({ min: 0, max: 2 }),
+  /** What the process is, or iSales becomes. */
+  what: oneof(
+    { weight: 12, arbitrary: constantFrom('login') },
+    { weight: 4, arbitrary: constantFrom('forced', 'refresh') },
+    { weight: 2, arbitrary: constantFrom('restart', 'password') },
+  ),
+  /** The password that the process has, or iSales gets. */
+  password: constantFrom('p', 'p', 'p', 'p', 'p', 'q'),
+  /** Undefined: as usual in this history. */
+  answer: option(constantFrom(...Object.keys(ANSWERS)), { nil: undefined }),
+  /** Milliseconds until iSales answers. */
+  takes: integer({ min: 0, max: 6000 }),
+  /** The process is killed before. */
+  isKilled: constantFrom(false, false, false, false, true),
+})
+const histories = record({
+  /** The password was right at first, and iSales has another one since. */
+  wasGood: boolean(),
+  usual: constantFrom(...Object.keys(ANSWERS)),
+  acts: array(act, { minLength: 10, maxLength: 40 }),
+})
+type Act = ReturnType<(typeof act)['generate']>['value']
+type History = ReturnType<(typeof histories)['generate']>['value']
+
+const WALL = Date.parse('2026-03-01T12:00:00Z')
+
+/** Gives every process a register; processes of one world have one home. */
+const HOMES: Readonly<Record<string, (clock: ManualClock) => () => Home | undefined>> = {
+  memory: () => () => undefined,
+  files(clock) {
+    const directory = temporaryDirectory()
+    const nothing = { onStorageError() {}, onExposed() {} }
+    const wallClock = (): number => WALL + clock.now()
+    return () => openAttemptFile({ directory, clock, wallClock, ...nothing })
+  },
+  store(clock) {
+    let value = ''
+    const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')
+    const store = {
+      compareAndSwap: async (seen: string, next: string) => {
+        value = compareAndSwap(value, seen, next)
+        return { value, at: WALL + clock.now() }
+      },
+      start() {},
+      stop() {},
+    }
+    return () => createShare({ store, sealer, clock, onUnreadable() {} }).home
+  },
+}
+
+/** @returns for each password the instants of the logins with it while it was wrong, since it was last granted. */
+async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeof HOMES)[string]) {
+  const clock = manualClock(1_000_000)
+  const homeOf = open(clock)
+  const inMemory = createRegister({ clock })
+  /** Requests in flight, of the disk and of iSales. */
+  const pending = new Set<Promise<unknown>>()
+  const track = <T>(work: Promise<T>): Promise<T> => {
+    pending.add(work)
+    void work.finally(() => pending.delete(work))
+    return work
+  }
+  const register = (): Register => {
+    const home = homeOf()
+    if (home === undefined) return inMemory
+    const tracked: Home['compareAndSwap'] = (...given) => track(home.compareAndSwap(...given))
+    return createRegister({ clock, home: { ...home, compareAndSwap: tracked } })
+  }
+  let right = 'p'
+  const wasGood = new Set<string>()
+  const wrong: Record<string, number[]> = { p: [], q: [] }
+  let inFlight = 0
+
+  const start = () => {
+    let isKilled = false
+    let answer = usual
+    let takes = 0
+    const end = async <T>(result: T): Promise<T> => {
+      inFlight += 1
+      const isOver = isKilled
+      await clock.sleep(takes)
+      inFlight -= 1
+      return isOver ? new Promise<never>(() => undefined) : result
+    }
+    const granted = (): Grant => grant({ token: `t${clock.now()}`, sentAt: clock.now() })
+    const requests = createTokenRequests({
+      register: register(),
+      rules: RULES,
+      clock,
+      random: () => 0.5,
+      client: {
+        login({ password }) {
+          const text = password.reveal()
+          const isUnclear = answer === 'nothing' && wasGood.has(text)
+          if (right !== text) {
+            // Nobody has looked at it.
+            if (answer !== 'down') wrong[text]?.push(clock.now())
+            return end(ANSWERS[isUnclear ? '500' : answer] ?? REFUSED)
+          }
+          wasGood.add(text)
+          wrong[text] = []
+          return end(granted())
+        },
+        refresh: () => end(answer === 'down' ? granted() : (ANSWERS[answer] ?? REFUSED)),
+      },
+    })
+    let isBusy = false
+    return {
+      ask({ what, password, ...given }: Act): void {
+        if (isBusy) return
+        isBusy = true
+        ;({ answer = usual, takes, isKilled } = given)
+        const current = createToken(granted(), RULES, 0)
+        const asked = {
+          operation: what === 'refresh' ? 'refresh' : 'login',
+          credentials: credentialsOf(password),
+          signal: new AbortController().signal,
+          current: what === 'refresh' ? current : undefined,
+          // Tokens of other replicas work for none of them any more.
+          loginDue: false,
+          rejectedAt: clock.now() - 5000,
+          forced: what === 'forced',
+          failures: 0,
+        } as const
+        void requests.requestToken(asked).then(() => (isBusy = false))
+      },
+    }
+  }
+  // A memory is of one process.
+  const processes = Array.from({ length: homeOf() === undefined ? 1 : 3 }, start)
+
+  /** No time passes while the disk works, but iSales may take its own. */
+  const idle = async (): Promise<void> => {
+    while (pending.size > 0) await Promise.all(pending)
+    await clock.advance(0)
+    if (pending.size > 0) await idle()
+  }
+  const pass = async (ms: number): Promise<void> => {
+    const step = inFlight > 0 ? Math.min(ms, 500) : ms
+    await clock.advance(step)
+    await idle()
+    if (ms > step) await pass(ms - step)
+  }
+
+  const first = { what: 'login', password: 'p', answer: usual, isKilled: false } as const
+  if (isGoodFirst) processes[0]?.ask({ ...first, wait: 0, process: 0, takes: 0 })
+  await idle()
+  await pass(MINUTE)
+  if (isGoodFirst) right = 'another'
+  for (const each of acts) {
+    await pass(each.wait)
+    if (each.what === 'password') right = each.password
+    else {
+      const nth = each.process % processes.length
+      if (each.what !== 'restart') processes[nth]?.ask(each)
+      if (each.what === 'restart' || each.isKilled) processes[nth] = start()
+    }
+    await idle()
+  }
+  return wrong
+}
+
+it.each(Object.entries(HOMES))(
+  'no history makes a fifth login with one wrong password in 15 min: %s',
+  async (name, open) => {
+    const property = asyncProperty(histories, async (history) => {
+      for (const times of Object.values(await play(history, open)))
+        for (const at of times)
+          expect(times.filter((one) => at <= one && one < at + 15 * MINUTE).length).toBeLessThan(5)
+    })
+    await assert(property, { numRuns: Math.ceil(name === 'memory' ? RUNS : RUNS / 10) })
+  },
+  3_600_000,
+)

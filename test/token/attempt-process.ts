@@ -1,0 +1,36 @@
+// A process that adds one to the attempts of a record again and again, and prints a line after each time that it is written.
+import { writeSync } from 'node:fs'
+import { systemClock, type Clock } from '../../src/clock.ts'
+import { Secret } from '../../src/config/secret.ts'
+import { openAttemptFile } from '../../src/token/attempt-file.ts'
+import { createRegister } from '../../src/token/register.ts'
+
+const [directory = '', rounds = '0'] = process.argv.slice(2)
+// A disk that others use as well is waited for.
+const clock: Clock = {
+  ...systemClock,
+  setTimer: (run, ms) => systemClock.setTimer(run, 60 * ms),
+}
+const home = openAttemptFile({
+  directory,
+  clock,
+  wallClock: Date.now,
+  onStorageError: (why) => void (why && writeSync(1, `error ${why.cause.code} ${why.detail}\n`)),
+  onExposed() {},
+})
+const { update } = createRegister({ home, clock })
+const credentials = { user: 'obs', password: new Secret('p') }
+
+async function run(): Promise<void> {
+  const alive = setInterval(() => undefined, 1000)
+  for (let round = 0; round < Number(rounds); round += 1) {
+    const { alone } = await update(credentials, (account) => {
+      const { record } = account
+      return { ...account, record: { ...record, attempts: record.attempts + 1, at: clock.now() } }
+    })
+    writeSync(1, alone ? 'in memory\n' : 'written\n')
+  }
+  clearInterval(alive)
+}
+
+void run()
