@@ -3,7 +3,7 @@ import type { Status } from '../admin/index.ts'
 import { codeOf } from '../causes.ts'
 import type { Explained, Fact } from '../words/index.ts'
 import { explainedResponse, openAdminClient, statusIn } from './admin-client.ts'
-import { endedBy, EXIT, explainLine, type Command, type Io } from './io.ts'
+import { endedBy, EXIT, fail, type Command, type Io } from './io.ts'
 
 /** Milliseconds: a login that the signal allows has mostly ended. */
 const SETTLES = 3000
@@ -15,18 +15,13 @@ export const renew: Command = async (_, io) => {
   const before = statusIn(first)
   const why = before === undefined ? explainedResponse(first) : hangUp(before, io, first.at)
   if (io.signal.aborted) return endedBy(io.signal)
-  if (why !== undefined) {
-    io.stderr.write(explainLine(io, 'error', why))
-    return EXIT.notRunning
-  }
+  if (why !== undefined) return fail(io, EXIT.notRunning, why)
   await delay(SETTLES, undefined, { signal: io.signal }).catch(() => undefined)
   const [page, response] = [await ask('/status.txt'), await ask('/status.json')]
   if (io.signal.aborted) return endedBy(io.signal)
   const now = statusIn(response)
-  if (now === undefined || page.status !== 200) {
-    io.stderr.write(explainLine(io, 'error', explainedResponse(response)))
-    return EXIT.unreachable
-  }
+  if (now === undefined || page.status !== 200)
+    return fail(io, EXIT.unreachable, explainedResponse(response))
   io.stdout.write(page.body.replace(/\n?$/, '\n'))
   if (now.authenticated) return EXIT.ok
   return now.renewal.refused ? EXIT.refused : EXIT.unreachable
