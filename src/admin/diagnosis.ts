@@ -1,4 +1,4 @@
-import type { Code, Headline } from '../causes.ts'
+import { cause as causeOf, type Code, type Headline } from '../causes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { RequestClass } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
@@ -274,19 +274,22 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   const { conflict, backoff, refused, lastFailure, nextRequestAt, failuresInRow, usable } = token
   if (conflict || backoff === 'none') return undefined
   const isPaused = backoff === 'rejected' || backoff === 'guarded'
-  // After a restart the book alone knows of the attempts, or another replica.
-  const isKnown = lastFailure !== undefined
-  const met = isKnown
-    ? explained(lastFailure.failure, places, lastFailure.operation)
-    : plainly('logins-paused')
+  // After a restart, and of logins of another replica, the record alone keeps the cause.
+  const { lastCode } = token
+  const recorded = lastCode && {
+    operation: 'login' as const,
+    failure: { cause: causeOf(lastCode) },
+  }
+  const last = lastFailure ?? recorded
+  const met = last ? explained(last.failure, places, last.operation) : plainly('logins-paused')
   // The same 500 is another question to another person.
   const isLater = met.code === 'business' && token.lastSuccessAt !== undefined
   const cause: Explained = isLater ? { ...met, code: 'business-later' } : met
   // Three logins may have ended without a verdict of iSales, too: then it is not known.
-  const isRefused = isPaused && (isKnown ? lastFailure.failure.cause.stage === 'login' : refused)
+  const isRefused = isPaused && (last ? last.failure.cause.stage === 'login' : refused)
 
   const facts: Fact[] = []
-  if (isKnown) facts.push(['operation', lastFailure.operation])
+  if (last) facts.push(['operation', last.operation])
   if (failuresInRow > 0) facts.push(['failedInRow', failuresInRow])
   if (nextRequestAt !== undefined) {
     const name = backoff === 'guarded' ? 'pausedUntil' : 'nextAttempt'

@@ -218,6 +218,17 @@ describe('the token is judged', () => {
       { ...NONE, backoff: 'guarded', refused: true },
     ],
     [
+      // The process before was rejected, and the record says why.
+      'login-rejected login AccountRejected password',
+      { operation: 'login', userFile: '/run/secrets/user' },
+      { ...NONE, backoff: 'guarded', refused: true, lastCode: 'password' },
+    ],
+    [
+      'unauthenticated login NotAuthenticated login-timeout',
+      {},
+      { ...NONE, backoff: 'guarded', lastCode: 'timeout' },
+    ],
+    [
       // Logins of the process before ended without a verdict of iSales.
       'unauthenticated login NotAuthenticated logins-paused',
       { pausedUntil: { at: '2026-03-02T09:44:05.000Z' } },
