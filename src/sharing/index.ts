@@ -22,14 +22,13 @@ export { STORE_OPERATIONS, type SharingSnapshot, type StoreCall } from './store.
 /** A login of a replica takes 5 s at most, and the lease of one that has died expires after 3 s. */
 const MAX_WAIT = 7 * SECOND
 
-export interface OpenShareOptions {
-  readonly config: Config
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  readonly onUnreadable: () => void
-  readonly observeCall: (call: StoreCall) => void
-}
+export type OpenShareOptions = Readonly<{
+  config: Config
+  clock: Clock
+  random: () => number
+  onUnreadable: () => void
+  observeCall: (call: StoreCall) => void
+}>
 
 /** Sharing as it is configured; undefined without `SESSION_STORE_URL` and its key. Connects when it is started. */
 export async function openShare(options: OpenShareOptions): Promise<Share | undefined> {

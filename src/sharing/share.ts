@@ -3,25 +3,21 @@ import { POLL_INTERVAL, type Home } from '../token/index.ts'
 import type { Sealer } from './sealer.ts'
 import type { SharingSnapshot, Store } from './store.ts'
 
-export interface ShareOptions {
-  readonly store: Store
-  readonly sealer: Sealer
-  readonly clock: Clock
-  readonly onUnreadable: () => void
-}
+type ShareOptions = Readonly<{
+  store: Store
+  sealer: Sealer
+  clock: Clock
+  onUnreadable: () => void
+}>
 
-/** What one poll takes. */
 const POLL_TAKES = SECOND / 5
 
 export type Share = ReturnType<typeof createShare>
 
 /** The account in a store, for all replicas that use the same store, key, iSales and user. */
 export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions) {
-  let state: Pick<SharingSnapshot, 'reason' | 'code' | 'since'> = {
-    reason: undefined,
-    code: undefined,
-    since: clock.now(),
-  }
+  type State = Pick<SharingSnapshot, 'reason' | 'code' | 'since'>
+  let state: State = { reason: undefined, code: undefined, since: clock.now() }
   let timer: Timer | undefined
   let lastPoll = Promise.resolve()
   let isStopped = false

@@ -29,10 +29,7 @@ export interface Account {
 }
 
 /** As the Lease of Kubernetes: a holder that does not renew it has died, and another process may ask. */
-export interface Lease {
-  readonly holder: string
-  readonly renewedAt: number
-}
+export type Lease = Readonly<{ holder: string; renewedAt: number }>
 
 export interface SharedToken {
   readonly grant: Grant
@@ -40,25 +37,19 @@ export interface SharedToken {
   readonly own: boolean
 }
 
-/** Where the account is at an update. */
-export interface UpdateContext {
-  readonly now: number
-  /** The account could not be read or written where other processes see it; the change is in memory only. */
-  readonly alone: boolean
-}
+/** `alone`: the account could not be read or written where other processes see it; the change is in memory only. */
+export type UpdateContext = Readonly<{ now: number; alone: boolean }>
 
 /** Returns the next account; undefined, it stays as it is. Called again if another process was quicker. */
 export type StateUpdate = (account: Account, context: UpdateContext) => Account | undefined
 
 /** How long a holder that does not renew its lease keeps it. */
 const LEASE_DURATION = 3 * SECOND
-/** Milliseconds between two looks at the account, of every process that shares a token. */
 export const POLL_INTERVAL = SECOND
 /** While another process asks iSales, and calls wait. */
 const URGENT_POLL_INTERVAL = 100
 /** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
-const MIN_WAIT_REJECTED = 750
-const MAX_WAIT_REJECTED = 1500
+const [MIN_WAIT_REJECTED, MAX_WAIT_REJECTED] = [750, 1500]
 
 /** The process that asks, and its token. */
 export interface Asker {
@@ -127,11 +118,7 @@ export function decideTurn(
  */
 export function recordOutcome(
   account: Account,
-  ended: {
-    readonly operation: Operation
-    readonly result: Grant | AuthFailure
-    readonly before: AttemptRecord
-  },
+  ended: Readonly<{ operation: Operation; result: Grant | AuthFailure; before: AttemptRecord }>,
   { holder, shared, held, rules }: Asker,
   { now, alone }: UpdateContext,
 ): Account | undefined {

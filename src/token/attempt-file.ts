@@ -49,17 +49,14 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
     if (!isSame) onStorageError(why)
   }
 
-  const read = async () => {
+  const swap = async (seen: string, next: string): Promise<StoredValue> => {
     const { number, text } = await versions.read()
     // A version without a readable text is replaced by the next one.
-    return { number, value: number === 0 ? '' : (text ?? `version ${number}`) }
-  }
-
-  const swap = async (seen: string, next: string): Promise<StoredValue> => {
-    const { number, value } = await read()
-    const isWritten = next !== '' && value === seen && (await versions.write(number + 1, next))
-    const isLost = next !== '' && value === seen && !isWritten
-    return { value: isWritten ? next : isLost ? (await read()).value : value, at: wallClock() }
+    const value = number === 0 ? '' : (text ?? `version ${number}`)
+    if (next === '' || value !== seen) return { value, at: wallClock() }
+    return (await versions.write(number + 1, next))
+      ? { value: next, at: wallClock() }
+      : swap(seen, '')
   }
 
   /** @returns undefined if the disk takes too long. */

@@ -1,8 +1,6 @@
 // The life of one token: who asks for the next one and when, what a response means, what is known of the password, and
 // what becomes of a call that iSales rejected. The only judge of token and credentials; it knows nothing of HTTP servers,
 // of pages, or of other replicas but the value that a home keeps for them.
-// Used: `createTokenSource` keeps the token, `createTokenRequests` asks for it, `createRegister` and its homes know the
-// account, `tokenLog` and `TokenEvent` say what happens, and the client of iSales makes one request each.
 export { POLL_INTERVAL } from './account.ts'
 export { openAttemptFile } from './attempt-file.ts'
 export {

@@ -41,12 +41,12 @@ const RENEW_AT = 0.8
 /** The settings that decide when a token is renewed. Milliseconds. */
 export type Rules = TokenRules & GuardRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAfter'>
 
-export interface InFlightTokenRequest {
-  readonly operation: Operation
-  readonly startedAt: number
-  /** The credentials when it began. If they change, its failure says nothing of the new ones. */
-  readonly credentials: Credentials
-}
+/** With the credentials when it began: if they change, its failure says nothing of the new ones. */
+type InFlightTokenRequest = Readonly<{
+  operation: Operation
+  startedAt: number
+  credentials: Credentials
+}>
 
 /**
  * All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock.
@@ -95,18 +95,10 @@ export function initialState(credentials: Credentials, now: number) {
   }
 }
 
-/** What a reducer depends on besides the state; passed in, so that the rules are pure. */
-export interface Context {
-  readonly rules: Rules
-  readonly now: number
-  /** In [0, 1). */
-  readonly random: number
-}
+/** What a reducer depends on besides the state; passed in, so that the rules are pure. `random` in [0, 1). */
+export type Context = Readonly<{ rules: Rules; now: number; random: number }>
 
-interface Transition {
-  readonly state: TokenState
-  readonly event?: TokenEvent
-}
+type Transition = Readonly<{ state: TokenState; event?: TokenEvent }>
 
 /** What follows when something happens to the token. */
 export type Reducer<Input> = (state: TokenState, input: Input, context: Context) => Transition

@@ -43,20 +43,18 @@ export const NO_BACKOFF: Backoff = { state: 'none', refused: false }
 
 export type GuardRules = Pick<Config, 'loginRejectedAttempts'>
 
+const NEVER = { at: -Infinity, grantedAt: -Infinity, knownGoodUntil: -Infinity }
 export const NO_ATTEMPTS: AttemptRecord = {
   attempts: 0,
   refusals: 0,
-  at: -Infinity,
-  grantedAt: -Infinity,
-  knownGoodUntil: -Infinity,
   lastCode: undefined,
+  ...NEVER,
 }
 
 const KNOWN_GOOD_FOR = 24 * HOUR
-/** Minimum by which a refresh extends it; less is not worth a write. */
+/** A refresh that extends it by less is not worth a write. */
 const KNOWN_GOOD_STEP = HOUR
 const MAX_COUNT = 1e6
-/** Maximum number of stored records. */
 const MAX_RECORDS = 20
 /** An operator may end the pauses before these; later ones keep their length. */
 const MAX_ATTEMPTS = 4
@@ -71,7 +69,6 @@ const REFUSED_PAUSE = 15 * MINUTE
 const LONG_PAUSE = 4 * HOUR
 /** After a fourth login that an operator forced, or a login that only this process knows. */
 const FULL_PAUSE = 15.5 * MINUTE
-/** Maximum time that `at` is in the future. */
 const MAX_AHEAD = FULL_PAUSE - LATER_PAUSE
 const MIN_BACKOFF = 500
 const MAX_BACKOFF = 30 * SECOND
@@ -257,14 +254,13 @@ export function storedRecords(records: Records, offset: number) {
   const instant = (time: number): number | null =>
     Number.isFinite(time) ? Math.round(time + offset) : null
   const last = ({ at, grantedAt }: AttemptRecord): number => Math.max(at, grantedAt)
+  const stored = ({ at, grantedAt, knownGoodUntil, ...rest }: AttemptRecord) => {
+    const [begun, granted, until] = [at, grantedAt, knownGoodUntil].map(instant)
+    return { ...rest, at: begun, grantedAt: granted, knownGoodUntil: until }
+  }
   const latest = [...records].sort(([, one], [, other]) => last(other) - last(one))
-  const stored = latest.slice(0, MAX_RECORDS).map(([name, record]) => {
-    const { at, grantedAt, knownGoodUntil, ...rest } = record
-    const instants = { at, grantedAt, knownGoodUntil }
-    const written = Object.entries(instants).map(([field, time]) => [field, instant(time)] as const)
-    return [name, { ...rest, ...Object.fromEntries(written) }] as const
-  })
-  return Object.fromEntries(stored)
+  const kept = latest.slice(0, MAX_RECORDS)
+  return Object.fromEntries(kept.map(([name, record]) => [name, stored(record)]))
 }
 
 /**

@@ -59,12 +59,6 @@ export interface Register {
   readonly stop: () => Promise<void>
 }
 
-export interface RegisterOptions {
-  /** Undefined: the value is in memory, and a restart forgets it. */
-  readonly home?: Home | undefined
-  readonly clock: Clock
-}
-
 /** What this process knows of some credentials. `isAhead`: the home does not have it yet. */
 interface Known {
   readonly credentials: Credentials
@@ -79,7 +73,12 @@ const MAX_ROUNDS = 100
  * What this process knows is merged with what its home has: an older value in the home takes nothing back. While the home is
  * unavailable, changes are made in memory, and written later.
  */
-export function createRegister({ home, clock }: RegisterOptions): Register {
+export function createRegister(options: {
+  /** Undefined: the value is in memory, and a restart forgets it. */
+  readonly home?: Home | undefined
+  readonly clock: Clock
+}): Register {
+  const { home, clock } = options
   const holder = randomBytes(12).toString('base64url')
   const shared = home !== undefined && home.propagationDelay > 0
   let known: readonly Known[] = []
@@ -93,8 +92,7 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
 
   const knownOf = ({ user, password }: Credentials): Known | undefined =>
     known.find(
-      ({ credentials: { user: name, password: word } }) =>
-        name === user && word.reveal() === password.reveal(),
+      ({ credentials: of }) => of.user === user && of.password.reveal() === password.reveal(),
     )
 
   const remember = (credentials: Credentials, record: AttemptRecord, isAhead: boolean): void => {
@@ -119,10 +117,8 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
     return (records.size > 0 && home && records.get(home.nameOf(credentials))) || NO_ATTEMPTS
   }
 
-  const token = (): SharedState['token'] => {
-    const stored = state().token
-    return isNewer(localToken, stored, clock.now()) ? localToken : stored
-  }
+  const token = (): SharedState['token'] =>
+    isNewer(localToken, state().token, clock.now()) ? localToken : state().token
 
   const view = (credentials: Credentials): Account => {
     const mine = knownOf(credentials)
@@ -218,8 +214,8 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
 
   const planRetry = ({ retryAfter }: Home, credentials: Credentials): void => {
     retry?.cancel()
-    if (retryAfter === undefined || isStopped) return
-    retry = clock.setTimer(() => void update(credentials, () => undefined), retryAfter)
+    if (retryAfter !== undefined && !isStopped)
+      retry = clock.setTimer(() => void update(credentials, () => undefined), retryAfter)
   }
 
   return {

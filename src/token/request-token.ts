@@ -17,35 +17,23 @@ import {
   type Grant,
   type IsalesClient,
 } from './isales-client.ts'
-import {
-  backoffAfter,
-  countAs,
-  NO_ATTEMPTS,
-  type AttemptRecord,
-  type GuardRules,
-} from './login-guard.ts'
+import { backoffAfter, countAs, NO_ATTEMPTS } from './login-guard.ts'
+import type { AttemptRecord, GuardRules } from './login-guard.ts'
 import type { Register } from './register.ts'
 import type { Granted, Token, TokenRequest, TokenResult } from './token.ts'
 
-export interface TokenRequestOptions {
-  readonly client: IsalesClient
-  readonly register: Register
-  readonly rules: GuardRules
-  readonly clock: Clock
+export type TokenRequestOptions = Readonly<{
+  client: IsalesClient
+  register: Register
+  rules: GuardRules
+  clock: Clock
   /** In [0, 1). */
-  readonly random: () => number
-}
+  random: () => number
+}>
 
 /**
  * Asks iSales for tokens, wherever the account lives. A login is an attempt before it is sent, so that a crash at any moment
  * counts; a grant crosses it out, and it is taken back if nothing of the account was touched.
- *
- * @example a wrong password, and a process that is killed
- *  0.0 s  written: 1 attempt. iSales refuses it: 1 refusal, and no login before 5.0 s
- *  5.0 s  written: 2 attempts. The process is killed before iSales responds
- *  7.0 s  the process starts again, and is busy until the lease expires at 8.0 s: the login is guarded until 15.0 s
- * 15.0 s  written: 3 attempts. iSales refuses it: 2 refusals, and as the third attempt the next one is in 2.5 min
- *  3 min  the corrected password has another record: it is granted, and known good for 24 h
  */
 export function createTokenRequests(options: TokenRequestOptions) {
   const { client, register, rules, clock, random } = options
@@ -124,11 +112,8 @@ export function createTokenRequests(options: TokenRequestOptions) {
     const isLogin = operation === 'login'
     if (!isGrant(result)) {
       const isCounted = isLogin && countAs(result, before, endedAt) !== undefined
-      return {
-        failure: result,
-        pause: isCounted ? 0 : backoffAfter(result, failures, random()),
-        record,
-      }
+      const pause = isCounted ? 0 : backoffAfter(result, failures, random())
+      return { failure: result, pause, record }
     }
     held = { grant: result, own: isLogin || held?.own !== false }
     // Another process has asked at the same time, and has the later token.

@@ -92,14 +92,10 @@ export interface TokenRequest extends Sending {
   readonly failures: number
 }
 
-interface WithRecord {
-  /** What is known of logins with the credentials. Undefined: another process is changing it. */
-  readonly record: AttemptRecord | undefined
-}
+/** `record`: what is known of logins with the credentials. Undefined: another process is changing it. */
+type WithRecord = Readonly<{ record: AttemptRecord | undefined }>
 
-export interface Granted extends WithRecord {
-  readonly grant: Grant
-}
+export type Granted = WithRecord & Readonly<{ grant: Grant }>
 
 /** iSales was not asked. */
 export interface Postponed extends WithRecord {
