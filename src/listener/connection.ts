@@ -12,10 +12,16 @@ export interface ConnectionOptions {
   readonly clock: Clock
   /** True from a drain on: every response closes its connection. */
   readonly closing: () => boolean
+  /**
+   * Every request that is served, including one with `Expect`: write 100 with `response.writeContinue()` before reading
+   * the body of one that expects `100-continue`. It must not throw. Call `begin` when the request is one that others wait
+   * for: until the end of the response its connection is not closed. A request whose body cannot be read is refused and
+   * reported here: `refused` is true when its response has closed.
+   */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
-    connection: Connection,
+    connection: Pick<Connection, 'begin' | 'refused'>,
   ) => void
   /** Every request that was refused here. Without a request id it got no response: the connection was closed. */
   readonly onRefused: (request: RequestSummary) => void

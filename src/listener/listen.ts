@@ -34,6 +34,7 @@ export async function listen(
   address: ListenAddress,
 ): Promise<void> {
   const { host, port, fd } = address
+  const configured = ['address', `${host}:${port}`] as const
   const listening = once(server, 'listening')
   if (fd !== undefined) server.listen({ fd })
   else server.listen(host === '' ? { port } : { host, port })
@@ -41,10 +42,7 @@ export async function listen(
     await listening
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException
-    const facts = [
-      ['address', whereOf(address)],
-      ['detail', code],
-    ] as const
+    const facts = [configured, ['detail', code]] as const
     throw new ListenError(setting, { code: codeOfListen(code), facts }, false, error)
   }
   const bound = server.address()
@@ -52,10 +50,7 @@ export async function listen(
   server.close()
   const where =
     typeof bound === 'object' && bound !== null ? `${urlHost(bound.address)}:${bound.port}` : bound
-  const facts = [
-    ['address', whereOf(address)],
-    ['socketAddress', `${where}`],
-  ] as const
+  const facts = [configured, ['socketAddress', `${where}`]] as const
   throw new ListenError(setting, { code: 'socket-elsewhere', facts }, true)
 }
 
@@ -72,14 +67,10 @@ export async function tryToListen(setting: string, address: ListenAddress): Prom
 
 /** What is allowed depends on the address in the configuration: a socket that listens elsewhere may be open to a network. */
 function isAt({ host, port }: ListenAddress, bound: ReturnType<Server['address']>): boolean {
-  if (typeof bound === 'string' || bound === null) return false
-  return bound.port === port && isHost(host, bound.address)
-}
-
-/** @param bound an address, which a name stands for. */
-function isHost(host: string, bound: string): boolean {
-  if (host === '') return bound === '::' || bound === '0.0.0.0'
-  return host === bound || (host.toLowerCase() === 'localhost' && isLoopback(bound))
+  if (typeof bound === 'string' || bound === null || bound.port !== port) return false
+  const { address } = bound
+  if (host === '') return address === '::' || address === '0.0.0.0'
+  return host === address || (host.toLowerCase() === 'localhost' && isLoopback(address))
 }
 
 /** What a client calls: `http://127.0.0.1:8080`, `https://[::1]:8443`. */
@@ -88,8 +79,4 @@ export function addressText({ host }: ListenAddress, server: Server): string {
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0
   const scheme = server instanceof TlsServer ? 'https' : 'http'
   return `${scheme}://${host === '' ? '0.0.0.0' : urlHost(host)}:${port}`
-}
-
-function whereOf({ host, port }: ListenAddress): string {
-  return `${host}:${port}`
 }

@@ -1,19 +1,21 @@
-import { createServer as createHttpServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import { handshakeFailureOf, type HandshakeFailure } from '../causes.ts'
-import { SECOND, type Clock, type Timer } from '../clock.ts'
+import { handshakeFailureOf, type HandshakeFailure, type Refusal } from '../causes.ts'
+import { SECOND, type Timer } from '../clock.ts'
 import {
   secureContextOptions,
   type Config,
   type ListenAddress,
   type TlsFiles,
 } from '../config/index.ts'
-import type { Refusal } from '../causes.ts'
-import { refusedRequest, type RequestSummary } from '../request-summary.ts'
-import { Connection } from './connection.ts'
+import { refusedRequest } from '../request-summary.ts'
+import { Connection, type ConnectionOptions } from './connection.ts'
 import { ConnectionLimiter } from './connection-limiter.ts'
 import { addressText, listen } from './listen.ts'
 
@@ -26,10 +28,10 @@ export interface ListenerLimits extends Pick<Config, 'listenMaxConnections'> {
   readonly keepAlive: number
 }
 
-/** What the one that serves a request may know and tell of its connection. */
-type ConnectionOfRequest = Pick<Connection, 'begin' | 'refused'>
-
-export interface ListenerOptions {
+export interface ListenerOptions extends Pick<
+  ConnectionOptions,
+  'clock' | 'onRequest' | 'onRefused'
+> {
   /** Gives the address. */
   readonly setting: string
   readonly address: ListenAddress
@@ -37,21 +39,7 @@ export interface ListenerOptions {
   readonly tls?: TlsFiles | undefined
   /** Of client certificates: a client whose certificate has none of them is refused. Default: any name. */
   readonly clientNames?: readonly string[] | undefined
-  /**
-   * Each request that is served, one with `Expect` included: write 100 with `response.writeContinue()` before reading the
-   * body of one that expects `100-continue`. It must not throw. Call `begin` when the request is one that others wait
-   * for: from then to the end of the response its connection is not closed. A request whose body cannot be read is refused
-   * and reported here: `refused` says so when its response has closed.
-   */
-  readonly onRequest: (
-    request: IncomingMessage,
-    response: ServerResponse,
-    connection: ConnectionOfRequest,
-  ) => void
   readonly limits: ListenerLimits
-  readonly clock: Clock
-  /** Each request that was refused here. Without a request id it got no response: the connection was closed. */
-  readonly onRefused: (request: RequestSummary) => void
   /** Each TLS handshake of a client that failed. */
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
@@ -181,7 +169,8 @@ function createServer({ limits, tls }: ListenerOptions) {
     // The deadline of a call ends a body that comes slowly.
     requestTimeout: 0,
     keepAliveTimeout: keepAlive,
-    connectionsCheckingInterval: checkInterval(headerTimeout),
+    // A timeout is late by a fifth at most, and no check follows another within 50 ms.
+    connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(headerTimeout / 10))),
     insecureHTTPParser: false,
     // The proxy validates Host, and refuses it in our own words.
     requireHostHeader: false,
@@ -211,11 +200,6 @@ function hasName(socket: TLSSocket, names: readonly string[] | undefined): boole
 /** RFC 9325 section 3.1.1: nothing below TLS 1.2. */
 function contextOf(tls: TlsFiles): SecureContextOptions {
   return { ...secureContextOptions(tls), minVersion: 'TLSv1.2' }
-}
-
-/** Often enough that a timeout is late by a fifth at most, and never more than once in 50 ms. */
-function checkInterval(timeout: number): number {
-  return Math.min(1000, Math.max(50, Math.floor(timeout / 10)))
 }
 
 /** As Node hands it to `clientError`. */

@@ -1,22 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Hono, type Context, type Handler, type MiddlewareHandler } from 'hono'
-import type { Config } from '../config/index.ts'
+import { Hono, type Handler, type MiddlewareHandler } from 'hono'
 import { RESPONSE_ALREADY_SENT, type NodeCall } from '../hono.ts'
 import { refusedRequest, type RequestSummary } from '../request-summary.ts'
 import { REFUSALS, type Refusal } from '../causes.ts'
 import { writeProblem } from '../problem.ts'
 import { createForward, type Call, type ForwardOptions } from './forward.ts'
-import { createValidation } from './validate.ts'
+import { createValidation, type RequestRules } from './validate.ts'
 
-export interface ProxyOptions extends Pick<
-  ForwardOptions,
-  'tokens' | 'upstream' | 'clock' | 'onError'
-> {
+export interface ProxyOptions
+  extends
+    Pick<ForwardOptions, 'config' | 'tokens' | 'upstream' | 'clock' | 'onError'>,
+    Pick<RequestRules, 'isOwnHost'> {
   readonly onEnd: (end: RequestSummary) => void
-  readonly config: Config
-  /** Whether an authority, such as `Host`, means this proxy. */
-  readonly isOwnHost: (authority: string) => boolean
   /** Login and refresh of CTI-OBS. */
   readonly serveLogin: Handler<{ Bindings: NodeCall }>
   /** Refuses a business call without a valid ticket. Undefined: none is demanded. */
@@ -61,13 +57,18 @@ export function openProxy(options: ProxyOptions) {
     onEnd(refusedRequest(response.req, refusal, requestId))
   }
 
-  const forwardCall = ({ env }: Context<{ Bindings: Call }>): Response => {
+  // The path that was validated, so that no second parser decides what is a login.
+  const app = new Hono<{ Bindings: Call }>({
+    getPath: (_request, { env } = {}) => (env as Call).validated.path,
+  })
+  app.on('ALL', localPaths, serveLogin)
+  if (askForTicket !== undefined) app.use(askForTicket)
+  app.all('*', ({ env }) => {
     forward(env)
     return RESPONSE_ALREADY_SENT
-  }
-
-  /** A defect of our own. */
-  const fail = (error: Error, { env }: Context<{ Bindings: Call }>): Response => {
+  })
+  // A defect of our own.
+  app.onError((error, { env }) => {
     const { request, response, requestId } = env
     onError(error, requestId)
     if (response.headersSent) response.destroy()
@@ -75,16 +76,7 @@ export function openProxy(options: ProxyOptions) {
     const { method = '', url: target = '' } = request
     onEnd({ method, target, status: 500, code: 'internal', requestId })
     return RESPONSE_ALREADY_SENT
-  }
-
-  // The path that was validated, so that no second parser decides what is a login.
-  const app = new Hono<{ Bindings: Call }>({
-    getPath: (_request, { env } = {}) => (env as Call).validated.path,
   })
-  app.on('ALL', localPaths, serveLogin)
-  if (askForTicket !== undefined) app.use(askForTicket)
-  app.all('*', forwardCall)
-  app.onError(fail)
 
   return {
     /** Business calls whose body has come, and whose response has not ended. */

@@ -300,16 +300,11 @@ class Forwarding implements BodyOwner {
     const { head, exchange } = ending
     const { response } = this.#call
     if (response.headersSent) return
-    if (!head.relayable) {
-      this.#fail({ do: 'fail', code: 'upstream-broken' })
-      return
-    }
+    if (!head.relayable) return this.#fail({ do: 'fail', code: 'upstream-broken' })
     this.#ending = ending
     this.#headMs = this.#shared.clock.now() - this.#startedAt
     this.#shared.relays.relay(response, head, exchange, {
-      onResult: (result) => {
-        this.#result = result
-      },
+      onResult: (result) => (this.#result = result),
       onCut: () => {
         if (response.destroyed) return
         this.#ending = { do: 'fail', code: 'upstream-broken' }

@@ -39,9 +39,6 @@ export interface OutgoingRequest {
   readonly inspected: boolean
 }
 
-/** Treatment of a request header by its name. */
-type RequestRole = 'passes' | 'dropped' | 'connection' | 'coding'
-
 /**
  * Returns a function that converts a client's headers for iSales. It removes hop-by-hop and `Connection`-nominated
  * headers, then every inbound credential, including names that differ only in punctuation, because some servers treat
@@ -57,7 +54,7 @@ export function createRequestHeaders(
   const tokenHeaders = [...new Map(carriers.map((name) => [name.toLowerCase(), name])).values()]
   const names = [...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS, ...tokenHeaders]
   const dropped = new Set(names.map((name) => withoutPunctuation(name.toLowerCase())))
-  const roleOf = remembered((name): RequestRole => {
+  const roleOf = remembered((name): 'passes' | 'dropped' | 'connection' | 'coding' => {
     const lower = name.toLowerCase()
     if (lower === 'connection') return 'connection'
     if (lower === 'accept-encoding') return 'coding'
@@ -97,19 +94,15 @@ export interface RelayedHead {
   readonly contentType: string | undefined
 }
 
-/** Treatment of a response header by its name. */
-type ResponseRole = 'passes' | 'dropped' | 'connection' | 'transfer-encoding' | 'length' | 'type'
-
-const responseRoleOf = remembered((name): ResponseRole => {
+/** Treatment of a response header by its name: the lower-case name if it matters here. */
+const responseRoleOf = remembered((name) => {
   const lower = name.toLowerCase()
   switch (lower) {
     case 'connection':
     case 'transfer-encoding':
-      return lower
     case 'content-length':
-      return 'length'
     case 'content-type':
-      return 'type'
+      return lower
     // An iSales session is a credential of our user, like the token.
     case 'set-cookie':
     case 'set-cookie2':
@@ -137,9 +130,9 @@ export function relayedHead(
     if (role === 'connection') connection = joined(connection, value)
     else if (role === 'transfer-encoding') codings = joined(codings, value)
     // RFC 9110 section 8.6.
-    else if (role === 'length' && (status < 200 || status === 204)) continue
+    else if (role === 'content-length' && (status < 200 || status === 204)) continue
     else if (role !== 'dropped') headers.push(name, value)
-    if (role === 'type') contentType ??= value
+    if (role === 'content-type') contentType ??= value
   }
   const kept = withoutNominated(headers, connection)
   kept.push('X-Request-Id', requestId)

@@ -83,10 +83,8 @@ export function createRelay(clock: Clock) {
     ): void {
       response.writeHead(head.status, reasonBytes(head), head.headers)
       // RFC 9110 section 6.4.1. Not left to undici: it takes the length in a 304 for a promise of bytes.
-      if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304) {
-        response.end()
-        return
-      }
+      if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304)
+        return void response.end()
       let isBegun = head.status !== 200
       const look = (part: Buffer): void => {
         if (isBegun) return
@@ -128,12 +126,9 @@ export function createRelay(clock: Clock) {
      */
     makeWay(): number | undefined {
       if (waits.size === 0) return undefined
-      let longest: readonly [response: ServerResponse | undefined, since: number] = [
-        undefined,
-        Infinity,
-      ]
-      for (const each of waits) if (each[1] < longest[1]) longest = each
-      const [response, since] = longest
+      let [response, since]: [ServerResponse | undefined, number] = [undefined, Infinity]
+      for (const [each, waitsSince] of waits)
+        if (waitsSince < since) [response, since] = [each, waitsSince]
       const left = Math.min(since + MAX_WAIT_WHEN_FULL - clock.now(), MAX_WAIT_WHEN_FULL)
       if (response === undefined || left > 0) return left
       waits.delete(response)

@@ -23,12 +23,6 @@ export type Stage = 'reading' | 'waiting' | 'connecting' | 'sent'
 /** What ends a request before a response has begun. */
 export type Interruption = 'client-gone' | 'deadline' | BodyRefusal
 
-/** `pause` in milliseconds: a restarting iSales needs a moment. */
-export interface Resend {
-  readonly do: 'resend'
-  readonly pause: number
-}
-
 /** The client gets an error of the proxy. */
 export interface Fail {
   readonly do: 'fail'
@@ -39,14 +33,23 @@ export interface Fail {
 }
 
 /** The client is gone, or the listener has responded. */
-export interface Nothing {
-  readonly do: 'nothing'
-}
-export const NOTHING: Nothing = { do: 'nothing' }
+export const NOTHING = { do: 'nothing' } as const
+export type Nothing = typeof NOTHING
 
 const MAX_CONNECTS = 3
 const MAX_SENDS = 2
+/** Milliseconds: a restarting iSales needs a moment. */
 const PAUSE = 50
+
+/** The client's error after a failure, if no exchange was written. */
+const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
+  timeout: 'upstream-timeout',
+  tls: 'upstream-tls',
+  invalid: 'bad-request',
+  closed: 'shutting-down',
+  unreachable: 'upstream-unreachable',
+  broken: 'upstream-unreachable',
+}
 
 /** An exchange got no response. */
 export interface Failure {
@@ -62,35 +65,19 @@ export interface Failure {
  * a GET:
  * 50 ms   the same: sent again in 100 ms, since it may be executed twice
  * 150 ms  written, and broken again: 502, since it was written twice
- *
- * @param history with the failed exchange counted.
  */
-export function afterFailure(history: History, failed: Failure): Resend | Fail {
-  const { method, unwritten, lost } = history
-  const { failure, written } = failed
+export function afterFailure(
+  { method, unwritten, lost }: History,
+  { failure, written }: Failure,
+): Fail | { readonly do: 'resend'; readonly pause: number } {
   const maySend = written
     ? // OPTIONS is safe, too (RFC 9110 section 9.2.1), but nobody needs it twice.
       (method === 'GET' || method === 'HEAD') && lost < MAX_SENDS
     : // A certificate or a header does not get better within the deadline.
       failure !== 'tls' && failure !== 'invalid' && unwritten < MAX_CONNECTS
   if (maySend) return { do: 'resend', pause: PAUSE * (unwritten + lost) }
-  return { do: 'fail', code: codeOfFailure(failure, lost > 0) }
-}
-
-function codeOfFailure(failure: UpstreamFailure, written: boolean): ProblemCode {
-  if (failure === 'timeout') return 'upstream-timeout'
-  if (written) return 'upstream-broken'
-  switch (failure) {
-    case 'tls':
-      return 'upstream-tls'
-    case 'invalid':
-      return 'bad-request'
-    case 'closed':
-      return 'shutting-down'
-    case 'unreachable':
-    case 'broken':
-      return 'upstream-unreachable'
-  }
+  const code = lost > 0 && failure !== 'timeout' ? 'upstream-broken' : UNWRITTEN[failure]
+  return { do: 'fail', code }
 }
 
 /** No token will come in time. */

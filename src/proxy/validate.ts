@@ -4,18 +4,15 @@ import { remembered } from '../remembered.ts'
 import type { HeaderLines } from './headers.ts'
 
 /** What is let in. */
-export interface RequestRules extends PathRules, Pick<Config, 'maxBodySize'> {
+export interface RequestRules extends Pick<Config, 'allowedPaths' | 'maxBodySize'> {
+  /** Of login and refresh, as CTI-OBS is configured with. */
+  readonly localPaths: readonly string[]
   /** Whether an authority, such as `Host`, means this proxy. */
   readonly isOwnHost: (authority: string) => boolean
   /** Of the listener: what an absolute-form target must begin with. */
   readonly scheme: 'http' | 'https'
   /** Received-by of our `Via`; no other proxy has it. */
   readonly pseudonym: string
-}
-
-export interface PathRules extends Pick<Config, 'allowedPaths'> {
-  /** Of login and refresh, as CTI-OBS is configured with. */
-  readonly localPaths: readonly string[]
 }
 
 export interface RequestHead {
@@ -96,48 +93,26 @@ export function createValidation(rules: RequestRules) {
   }
 }
 
-interface SeenHeaders {
+class SeenHeaders {
   host: string | undefined
   contentLength: string | undefined
   transferEncoding: string | undefined
   requestId: string | undefined
-  expectsContinue: boolean
+  expectsContinue = false
 }
 
-/** The names that matter here, in lower case. */
-const ROLES = [
-  'host',
-  'content-length',
-  'transfer-encoding',
-  'expect',
-  'x-request-id',
-  'via',
-  'origin',
-  'sec-fetch-site',
-] as const
-type Role = (typeof ROLES)[number] | 'other'
-
-const roleOf = remembered((name): Role => {
-  const lower = name.toLowerCase()
-  return ROLES.find((role) => role === lower) ?? 'other'
-})
+const lowerCase = remembered((name) => name.toLowerCase())
 
 /** One pass over the header lines. */
 function readHeaders(lines: HeaderLines, pseudonym: string): SeenHeaders | Refusal {
   if (lines.length > 2 * MAX_HEADERS) return 'headers'
-  const seen: SeenHeaders = {
-    host: undefined,
-    contentLength: undefined,
-    transferEncoding: undefined,
-    requestId: undefined,
-    expectsContinue: false,
-  }
+  const seen = new SeenHeaders()
   let bytes = 0
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i] as string
     const value = lines[i + 1] as string
     bytes += name.length + value.length + 4
-    const refused = readHeader(seen, roleOf(name), value, pseudonym)
+    const refused = readHeader(seen, lowerCase(name), value, pseudonym)
     if (refused !== undefined) return refused
   }
   return bytes > MAX_HEADER_BYTES ? 'headers' : seen
@@ -145,11 +120,11 @@ function readHeaders(lines: HeaderLines, pseudonym: string): SeenHeaders | Refus
 
 function readHeader(
   seen: SeenHeaders,
-  role: Role,
+  lowerName: string,
   value: string,
   pseudonym: string,
 ): Refusal | undefined {
-  switch (role) {
+  switch (lowerName) {
     case 'host':
       if (seen.host !== undefined || !HOST.test(value)) return 'host'
       seen.host = value
@@ -179,7 +154,7 @@ function readHeader(
     case 'origin':
     case 'sec-fetch-site':
       return 'browser'
-    case 'other':
+    default:
       return undefined
   }
 }
@@ -228,7 +203,10 @@ type PathVerdict =
  * case of letters: nothing else below their directory `auth` is forwarded, and nothing that begins as they do. Nor is
  * what iSales publishes, where they are configured elsewhere: it may serve both.
  */
-export function createPathJudge({ allowedPaths, localPaths }: PathRules) {
+export function createPathJudge({
+  allowedPaths,
+  localPaths,
+}: Pick<RequestRules, 'allowedPaths' | 'localPaths'>) {
   const guarded = [...localPaths, PUBLISHED_REFRESH_PATH].map(guardedStart)
   return (path: string): PathVerdict => {
     if (path.includes('//')) return 'double-slash'

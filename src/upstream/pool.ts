@@ -23,17 +23,14 @@ export const LIMITS = {
   bodyIdleTimeout: 30 * SECOND,
 }
 
-interface PoolOptions {
+export interface UpstreamOptions {
   readonly config: Config
+  readonly tls: TlsFiles
   readonly clock: Clock
   /** Milliseconds. Default: `LIMITS`. */
   readonly limits?: Partial<typeof LIMITS> | undefined
   /** Called for every opened connection, or with the stage at which opening failed. */
   readonly onConnect?: (outcome: 'opened' | ConnectFailure) => void
-}
-
-export interface UpstreamOptions extends PoolOptions {
-  readonly tls: TlsFiles
   /** Default: the system's resolver. */
   readonly resolve?: Resolve
 }
@@ -99,7 +96,7 @@ export function createUpstream(options: UpstreamOptions) {
  * for a request, but serves the one that waits longest, which also gets a failure to open.
  */
 class Pool {
-  readonly #options: PoolOptions
+  readonly #options: UpstreamOptions
   readonly #max: number
   readonly #connections = new Set<PooledConnection>()
   /** Sorted by last use, latest at the end. A connection that closes meanwhile stays until it is found. */
@@ -111,7 +108,7 @@ class Pool {
   #connect: Connect
   #destroyed = false
 
-  constructor(options: PoolOptions, connect: Connect, max: number) {
+  constructor(options: UpstreamOptions, connect: Connect, max: number) {
     this.#options = options
     this.#connect = connect
     this.#max = max
