@@ -16,15 +16,11 @@ export function isLoopback(host: string): boolean {
   return host === '::1' || host.toLowerCase() === 'localhost'
 }
 
-export interface Endpoint {
-  /** IPv6 without brackets; a name is not validated. */
-  readonly host: string
-  /** At most 99999. */
-  readonly port: number | undefined
-}
-
-/** Parses `host`, `host:port`, `:port`, `[v6]`, `[v6]:port`, or IPv6 without brackets; undefined if invalid. */
-export function parseEndpoint(text: string): Endpoint | undefined {
+/**
+ * Parses `host`, `host:port`, `:port`, `[v6]`, `[v6]:port`, or IPv6 without brackets; undefined if invalid. IPv6 loses
+ * its brackets. A name is not validated, and a port is at most 99999.
+ */
+export function parseEndpoint(text: string) {
   if (isIPv6(text)) return { host: text, port: undefined }
   const [, v6, name = '', digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(text) ?? []
   const port = digits === undefined ? undefined : Number(digits)
@@ -35,7 +31,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /** Returns host and port of an http or https URL, with the scheme's default port if the URL has none. */
-export function endpointOf({ protocol, host: text }: URL): Required<Endpoint> & { port: number } {
+export function endpointOf({ protocol, host: text }: URL) {
   const { host = '', port } = parseEndpoint(text) ?? {}
   return { host, port: port ?? PORTS[protocol] ?? 0 }
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readSmallFile } from './files.ts'
 import type { Config } from './load.ts'
 
 /** Descriptors for everything but clients of `LISTEN` and iSales: the admin listener, files, the store, the log. */
@@ -7,23 +7,14 @@ const RESERVED = 128
 const MIN_CONNECTIONS = 16
 
 /**
- * The limit of the configuration, or a lower one that the process has descriptors for: with none left nobody could
- * connect, and no call could reach iSales.
+ * Returns the limit of the configuration, or a lower one that the process has descriptors for: with none left, no
+ * client could connect, and no call could reach iSales.
  */
-export function connectionsWithin({
-  listenMaxConnections,
-  isalesMaxConnections,
-}: Pick<Config, 'listenMaxConnections' | 'isalesMaxConnections'>): number {
-  const free = descriptors() - RESERVED - isalesMaxConnections
+export function connectionsWithin({ listenMaxConnections, isalesMaxConnections }: Config): number {
+  const limits = readSmallFile('/proc/self/limits', 4096)
+  const text = limits.ok ? Buffer.from(limits.bytes).toString() : ''
+  // Infinite if there is no limit, or if the system is not Linux.
+  const descriptors = Number(/^Max open files +(\d+)/m.exec(text)?.[1] ?? Infinity)
+  const free = descriptors - RESERVED - isalesMaxConnections
   return Math.min(listenMaxConnections, Math.max(MIN_CONNECTIONS, free))
-}
-
-/** Infinite: there is no limit, or one that only Linux would tell. */
-function descriptors(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'utf8')
-    return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity)
-  } catch {
-    return Infinity
-  }
 }

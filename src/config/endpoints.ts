@@ -43,18 +43,15 @@ function inNetwork(host: string, network: string, bits: string | undefined): boo
 
 /** Returns the details that facts of failures name, without user and password of a URL. */
 export function placesOf(config: Config): Places {
-  const hostOf = (url: URL): string => {
-    const { host, port } = endpointOf(url)
-    return `${urlHost(host)}:${port}`
-  }
+  const hostOf = ({ host, port }: { host: string; port: number }) => `${urlHost(host)}:${port}`
   const egress = egressFor(config)
   const store = config.sessionStoreUrl
   const fileOf = (path: string | undefined): string => (path === undefined ? '' : originalOf(path))
   return {
     hosts: {
-      isales: hostOf(new URL(config.isalesUrl)),
-      egress: egress === undefined ? '' : hostOf(egress),
-      store: store === undefined ? '' : `${urlHost(store.host)}:${store.port}`,
+      isales: hostOf(endpointOf(new URL(config.isalesUrl))),
+      egress: egress === undefined ? '' : hostOf(endpointOf(egress)),
+      store: store === undefined ? '' : hostOf(store),
       client: '',
       disk: config.stateDir ?? '',
     },

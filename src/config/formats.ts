@@ -155,11 +155,11 @@ export const filePath: Format<string> = {
 }
 
 /** Entries separated by commas, without the spaces around them. No entry may occur twice. */
-function list<T extends string | number>(entry: Format<T>): Format<readonly T[]> {
-  const parse = (whole: string): readonly T[] | null => {
+function list(entry: Format<string>): Format<readonly string[]> {
+  const parse = (whole: string): readonly string[] | null => {
     const texts = whole === '' ? [] : whole.split(',').map((one) => one.trim())
     const entries = texts.flatMap((one) => entry.parse(one) ?? [])
-    const distinct = new Set(entries.map((one) => String(one).toLowerCase()))
+    const distinct = new Set(entries.map((one) => one.toLowerCase()))
     return distinct.size === texts.length ? entries : null
   }
   return { ...entry, parse }
@@ -182,8 +182,8 @@ export const address: Format<ListenAddress> = {
   example: '127.0.0.1:8080',
 }
 
-/** A host name or address without a port, in lower case; IPv6 in brackets, as in a `Host` header. */
-const host: Format<string> = {
+/** Host names or addresses without a port, in lower case; IPv6 in brackets, as in a `Host` header. */
+export const hosts = list({
   kind: 'host-names',
   parse(text) {
     const { host = '', port } = parseEndpoint(text) ?? {}
@@ -191,18 +191,14 @@ const host: Format<string> = {
     return isHost ? urlHost(host).toLowerCase() : null
   },
   example: 'isales-auth-proxy.telephony.svc',
-}
-export const hosts = list(host)
+})
 
 /** Common names or DNS names of client certificates, compared case-insensitively. */
-export const clientNames: Format<readonly string[]> = {
-  ...list({
-    kind: 'client-names',
-    parse: (text: string) => (UNFIT.test(text) || text.length > 253 ? null : text || null),
-    example: '',
-  }),
+export const clientNames = list({
+  kind: 'client-names',
+  parse: (text) => (UNFIT.test(text) || text.length > 253 ? null : text || null),
   example: 'cti-obs.example',
-}
+})
 
 /** A TLS server name: no port and no address (RFC 6066 section 3). */
 export const serverName: Format<string> = {
@@ -324,12 +320,11 @@ const NOT_FOR_TOKENS = new RegExp(
   ].join('|')})$`,
   'i',
 )
-const headerName: Format<string> = {
+const headerNames = list({
   kind: 'token-header',
   parse: (text) => (TOKEN.test(text) && !NOT_FOR_TOKENS.test(text) ? text : null),
   example: 'Authorization',
-}
-const headerNames = list(headerName)
+})
 
 /** `NAME[,NAME]: [SCHEME ]{token}`, or the same with `{refreshToken}`. */
 export const tokenHeader: Format<TokenHeader> = {

@@ -3,13 +3,7 @@ import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
 import { Secret } from './secret.ts'
-import {
-  FILE_VARIABLES,
-  RELOAD_GROUPS,
-  SETTING_LIST,
-  type ReloadGroup,
-  type SettingProblem,
-} from './settings.ts'
+import { RELOAD_GROUPS, SETTING_LIST, type ReloadGroup, type SettingProblem } from './settings.ts'
 
 export interface ReloadListener {
   /** Reports a warning about a group, before the group is used. */
@@ -44,17 +38,18 @@ const QUIET_LOOKS = 3
 export function watchFiles(options: ReloadOptions) {
   const { env, config, apply, interval = 500, onWarning, onReloaded, onProblems } = options
   const pathOf = (variable: string): string => env[variable]?.trim() ?? ''
+  const namesFile = (name: string): boolean => name.endsWith('_FILE') && pathOf(name) !== ''
   const groups = RELOAD_GROUPS.map((group) => {
     const settings = SETTING_LIST.filter(({ reload }) => reload === group)
     const variables = settings.flatMap((setting) => setting.variables)
     const values = settings.flatMap(({ key, inFile }) => (inFile ? [key] : []))
     // The files of TLS are read into one value.
     const keys = values.length > 0 ? values : [group as keyof Config]
-    const files = variables.filter((name) => name.endsWith('_FILE') && pathOf(name) !== '')
+    const files = variables.filter(namesFile)
     return { group, variables, keys, files, hash: hashOf(config, keys), problems: '[]' }
   })
   // All files that a reload reads, also the store's.
-  const paths = FILE_VARIABLES.map(pathOf).filter((path) => path !== '')
+  const paths = SETTING_LIST.flatMap(({ variables }) => variables.filter(namesFile).map(pathOf))
   /** Inode, change time and size of all files, at the last check and at the last read. */
   const marks = { seen: '', read: '' }
   let quiet = 0

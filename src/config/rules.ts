@@ -1,5 +1,4 @@
 import { endpointOf, isLoopback, type ListenAddress } from './address.ts'
-import type { StoreAddress } from './formats.ts'
 import type { SettingCode } from '../causes.ts'
 import type { Secret } from './secret.ts'
 import { nameOf, type ParsedSettings, type SettingKey, type SettingProblem } from './settings.ts'
@@ -38,13 +37,14 @@ export function* ruleViolations(
   const { isalesUrl: url, isalesLoginPath: loginPath, sessionStoreUrl: store } = given
   const { listen, adminListen, obsPassword, clientDeadline = 0 } = given
 
-  if (url !== undefined && isPlainHttp(url)) {
+  const isHttp = url?.startsWith('http:') === true
+  // The password would cross a network in clear text.
+  if (isHttp && !isLoopback(endpointOf(new URL(url)).host)) {
     if (given.isalesAllowHttp === true) yield warning('ISALES_ALLOW_HTTP', 'http-allowed')
     else yield error('ISALES_URL', 'http-not-allowed')
   }
   for (const key of ['httpsProxy', 'isalesTlsServerName'] as const)
-    if (given[key] !== undefined && url?.startsWith('http:') === true)
-      yield warning(nameOf(key), 'unused-for-http')
+    if (isHttp && given[key] !== undefined) yield warning(nameOf(key), 'unused-for-http')
 
   if (loginPath !== undefined && loginPath === given.isalesRefreshPath)
     yield error('ISALES_REFRESH_PATH', 'same-path')
@@ -56,11 +56,12 @@ export function* ruleViolations(
   for (const [key, other] of USEFUL_ONLY_WITH)
     if (isSet(key) && !isSet(other)) yield error(variableOf(key), 'incomplete', variableOf(other))
 
+  const isRemote = store !== undefined && !isLoopback(store.host)
   if (store?.tls === false) {
     if (isSet('sessionStoreCaFile')) yield error('SESSION_STORE_CA_FILE', 'store-without-tls')
-    if (isRemote(store)) yield warning('SESSION_STORE_URL', 'plain-store')
+    if (isRemote) yield warning('SESSION_STORE_URL', 'plain-store')
   }
-  if (isRemote(store) && isWeak(given.sessionStoreKey))
+  if (isRemote && isWeak(given.sessionStoreKey))
     yield error('SESSION_STORE_KEY_FILE', 'weak-secret')
 
   if (listen !== undefined && adminListen !== undefined && collide(listen, adminListen))
@@ -82,22 +83,11 @@ function variableOf(key: SettingKey): string {
   return key === 'sessionStoreKey' ? 'SESSION_STORE_KEY_FILE' : nameOf(key)
 }
 
-const WEAK = { characters: 12, different: 4 }
-
 /** A weak secret can be guessed offline by anyone who has a ticket or a sealed value. */
 function isWeak(secret: Secret | undefined): boolean {
   if (secret === undefined) return false
   const characters = Array.from(secret.reveal())
-  return characters.length < WEAK.characters || new Set(characters).size < WEAK.different
-}
-
-/** Returns true if the password would cross a network in clear text. */
-function isPlainHttp(url: string): boolean {
-  return url.startsWith('http:') && !isLoopback(endpointOf(new URL(url)).host)
-}
-
-function isRemote(store: StoreAddress | undefined): boolean {
-  return store !== undefined && !isLoopback(store.host)
+  return characters.length < 12 || new Set(characters).size < 4
 }
 
 const ANY: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])

@@ -83,7 +83,6 @@ const SETTINGS = {
 } as const
 
 type Definitions = typeof SETTINGS
-
 export type SettingKey = keyof Definitions
 
 /** Values that are set or have a default. */
@@ -155,11 +154,6 @@ function settingOf([key, definition]: [string, Definition]): Setting {
   const variables = [...new Set([name, fileName, lower])].filter((one) => one !== undefined)
   return { ...definition, key: key as SettingKey, name, fileName, variables }
 }
-
-/** Variables that may name a file whose contents are read. */
-export const FILE_VARIABLES: readonly string[] = SETTING_LIST.flatMap(({ variables }) =>
-  variables.filter((one) => one.endsWith('_FILE')),
-)
 
 /** Variables that contain or may contain a secret. `main.ts` deletes them from the process's environment. */
 export const SECRET_VARIABLES = SETTING_LIST.filter(({ redact }) => redact).flatMap(
