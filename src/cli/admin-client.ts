@@ -6,7 +6,7 @@ import { codeOf } from '../causes.ts'
 import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { wordsOf, type Explained } from '../words/index.ts'
-import { explainLine, writeProblems, type Io } from './io.ts'
+import { writeMessage, type Io } from './io.ts'
 
 /** A response of the admin listener. Without `status`, none arrived: `body` is the error's code, or `late`. */
 export interface AdminResponse {
@@ -16,34 +16,34 @@ export interface AdminResponse {
   readonly body: string
 }
 
-/** Requests a path from the running proxy, in the locale's language. Never rejects. */
-export type AskAdmin = (path: string) => Promise<AdminResponse>
-
 /** Milliseconds; a process that does not respond in this time counts as dead. */
 const PROBE_TIMEOUT = 2000
 
 /** Prevents reading files: a probe needs an address, but no secret. */
 const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
 
-/** Opens a client for the proxy with this environment; undefined, with the reason printed, without an address. */
-export function openAdminClient(io: Io): AskAdmin | undefined {
+/**
+ * Returns a function that requests a path from the running proxy, in the locale's language, and never rejects;
+ * undefined, with the reason printed, without an address.
+ */
+export function openAdminClient(io: Io) {
   const { config, problems } = loadConfig(io.env, readNothing)
   const { adminListen: address } = config
   if (address === undefined) {
     const own = problems.filter(({ setting }) => setting === 'ADMIN_LISTEN')
-    writeProblems(io, own)
+    for (const problem of own) writeMessage(io, problem)
     return undefined
   }
   const { port } = address
   if (port === 0) {
-    io.stderr.write(explainLine(io, 'error', { code: 'any-port', facts: [] }, 'ADMIN_LISTEN'))
+    writeMessage(io, { code: 'any-port', facts: [], setting: 'ADMIN_LISTEN' })
     return undefined
   }
   // Loopback reaches a listener on all interfaces.
   const host = address.host.replace(/^(?:0\.0\.0\.0)?$/, '127.0.0.1').replace(/^::$/, '::1')
   const at = `${urlHost(host)}:${port}`
   const headers = { 'Accept-Language': wordsOf(io.env).language }
-  return async (path) => {
+  return async (path: string): Promise<AdminResponse> => {
     const late = AbortSignal.timeout(PROBE_TIMEOUT)
     const signal = AbortSignal.any([io.signal, late])
     const request = get({ host, port, path, headers, agent: false, signal })

@@ -6,13 +6,13 @@ import { table } from '../terminal.ts'
 import { factsLine, lineOf, wordsOf, type Explained, type Words } from '../words/index.ts'
 import { openAdminClient } from './admin-client.ts'
 import { runLiveCheck, VERDICTS } from './live-check.ts'
-import { endedBy, EXIT, explainLine, writeProblems, type Command, type Io } from './io.ts'
+import { endedBy, EXIT, writeMessage, type Command, type Io } from './io.ts'
 
 export const check: Command = async (flags, io) => {
   const loaded = loadConfig(io.env)
   const words = wordsOf(io.env)
   if (!flags['quiet']) io.stdout.write(`${settingsTable(loaded, words)}\n`)
-  writeProblems(io, loaded.problems)
+  for (const problem of loaded.problems) writeMessage(io, problem)
   if (!loaded.ok) return EXIT.usage
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
   if (flags['live']) return checkLive(loaded, io, flags['trace'])
@@ -36,7 +36,7 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
       await attempt().catch(() => delay(PATIENCE).then(attempt))
     } catch (error) {
       if (!(error instanceof ListenError)) throw error
-      io.stderr.write(explainLine(io, 'error', error.why, setting))
+      writeMessage(io, { ...error.why, setting })
       isTaken = true
     }
   }
@@ -58,11 +58,9 @@ async function checkLive(
   io.stdout.write(
     table(good.map(({ topic, facts }) => [cli.topics[topic], factsLine(words, facts)])),
   )
-  for (const { topic, code, facts, isError } of results) {
-    const label = isError ? 'error' : 'warning'
+  for (const { topic, code, facts, isError } of results)
     if (code !== undefined)
-      io.stderr.write(explainLine(io, label, { code, facts }, cli.topics[topic]))
-  }
+      writeMessage(io, { code, facts, setting: cli.topics[topic], isWarning: !isError })
   const differ = Object.entries(settings)
   // systemd treats a backslash as the beginning of an escape.
   const inFile = differ.map(([name, text]) => `${cli.set} ${name}=${text.replaceAll('\\', '$&$&')}`)

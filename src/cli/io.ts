@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { Environment, Loaded } from '../config/index.ts'
+import type { Environment } from '../config/index.ts'
 import { lineOf, wordsOf, type Explained } from '../words/index.ts'
 
 /** Exit codes; part of the interface, for scripts and probes. docs/commands.md explains each. */
@@ -49,35 +49,24 @@ export type FlagValues = Readonly<Partial<Record<'live' | 'trace' | 'quiet' | 'j
 /** A command. Returns the exit code. */
 export type Command = (flags: FlagValues, io: Io) => Promise<number>
 
-/**
- * `Error: ISALES_URL: The value is not accepted. … [not-accepted]`: the code is what `help` explains.
- *
- * @param about a setting or a topic; default: nothing precedes the title.
- */
-export function explainLine(
-  { env }: Pick<Io, 'env'>,
-  label: 'error' | 'warning',
-  why: Explained,
-  about = '',
-): string {
+/** An error or a warning, about a setting or a topic if one is named. */
+interface Message extends Explained {
+  readonly setting?: string
+  readonly isWarning?: boolean | undefined
+}
+
+/** Writes `Error: ISALES_URL: The value is not accepted. … [not-accepted]`: the code is what `help` explains. */
+export function writeMessage({ env, stderr }: Io, why: Message): void {
   const words = wordsOf(env)
   const line = `${lineOf(words, why)} [${why.code}]`
-  const whole = about === '' ? line : words.labelled(about, line)
-  return `${words.labelled(words.cli[label], whole)}\n`
+  const whole = why.setting === undefined ? line : words.labelled(why.setting, line)
+  stderr.write(`${words.labelled(words.cli[why.isWarning ? 'warning' : 'error'], whole)}\n`)
 }
 
 /** Writes an error. Returns `exit`. */
 export function fail(io: Io, exit: number, why: Explained): number {
-  io.stderr.write(explainLine(io, 'error', why))
+  writeMessage(io, why)
   return exit
-}
-
-/** Writes errors and warnings, one line each. */
-export function writeProblems(io: Io, problems: Loaded['problems']): void {
-  for (const problem of problems) {
-    const label = problem.isWarning ? 'warning' : 'error'
-    io.stderr.write(explainLine(io, label, problem, problem.setting))
-  }
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals

@@ -3,7 +3,7 @@ import { startApp } from '../server.ts'
 import { loadConfig } from '../config/index.ts'
 import { createLog, openStdout } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
-import { EXIT, explainLine, writeProblems, type Command } from './io.ts'
+import { EXIT, writeMessage, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
 import { en, lineOf, wordsOf } from '../words/index.ts'
 
@@ -13,7 +13,7 @@ export const serve: Command = async (_, io) => {
   const words = wordsOf(io.env)
   const pretty = io.isTTY
   if (!loaded.ok && pretty) {
-    writeProblems(io, loaded.problems)
+    for (const problem of loaded.problems) writeMessage(io, problem)
     return EXIT.usage
   }
   const stdout = openStdout()
@@ -67,7 +67,7 @@ export const serve: Command = async (_, io) => {
       return EXIT.failed
     }
     const { setting, why } = error
-    if (pretty) io.stderr.write(explainLine(io, 'error', why, setting))
+    if (pretty) writeMessage(io, { ...why, setting })
     else log('cannot-listen', { setting, code: why.code, detail: lineOf(en, why) })
     await systemd.failed(words.labelled(setting, lineOf(words, why)))
     return error.lasting ? EXIT.usage : EXIT.failed

@@ -34,9 +34,6 @@ export function createNotifier({ NOTIFY_SOCKET, PATH, WATCHDOG_USEC }: Environme
   }
 }
 
-/** First descriptor that systemd passes. */
-const FIRST_SOCKET = 3
-
 /**
  * Returns the socket for LISTEN that systemd opened, see sd_listen_fds(3).
  *
@@ -49,5 +46,6 @@ export function passedSocket({ env, pid }: Pick<Io, 'env' | 'pid'>): number | un
     const why = { code: 'socket-several', facts: [['sockets', count]] } as const
     throw new ListenError('LISTEN', why, true)
   }
-  return count === 1 ? FIRST_SOCKET : undefined
+  // The first descriptor that systemd passes.
+  return count === 1 ? 3 : undefined
 }

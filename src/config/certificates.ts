@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
-import { fileFacts, MAX_PEM, readSmallFile, type ReadFile } from './files.ts'
+import { fileFacts, MAX_PEM, type ReadFile } from './files.ts'
 import type { SettingCode } from '../causes.ts'
 import type { Fact } from '../words/index.ts'
 import { Secret } from './secret.ts'
@@ -33,7 +33,7 @@ export function secureContextOptions({ ca, cert, key }: TlsFiles): SecureContext
 /** Reads the files for one TLS context and reports their problems. Never throws. */
 export function readTls(
   files: Readonly<Record<'ca' | 'cert' | 'key', TlsFile>>,
-  readFile: ReadFile = readSmallFile,
+  readFile: ReadFile,
 ): { readonly tls: TlsFiles; readonly problems: readonly SettingProblem[] } {
   const problems: SettingProblem[] = []
   const report = (setting: string, code: SettingCode, ...facts: readonly Fact[]) =>

@@ -6,11 +6,8 @@ import { detectPasteError, type Config } from './load.ts'
 import type { Fact, Places } from '../words/index.ts'
 
 /** Returns the egress proxy for this origin, by the rules of curl and Go; undefined for a direct connection. */
-export function egressFor({
-  isalesUrl,
-  httpsProxy,
-  noProxy = '',
-}: Pick<Config, 'isalesUrl' | 'httpsProxy' | 'noProxy'>): URL | undefined {
+export function egressFor(config: Pick<Config, 'isalesUrl' | 'httpsProxy' | 'noProxy'>) {
+  const { isalesUrl, httpsProxy, noProxy = '' } = config
   const url = new URL(isalesUrl)
   if (httpsProxy === undefined || url.protocol !== 'https:') return undefined
   const { host } = endpointOf(url)

@@ -32,11 +32,7 @@ export function unknownVariables(
 }
 
 /** Returns the nearest candidate within `limit` edits, or undefined. */
-export function nearest(
-  word: string,
-  candidates: readonly string[],
-  limit: number,
-): string | undefined {
+export function nearest(word: string, candidates: readonly string[], limit: number) {
   const [best] = candidates
     // Skips the edit distance for candidates that are too long or too short.
     .filter(({ length }) => Math.abs(length - word.length) <= limit)
