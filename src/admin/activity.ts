@@ -36,6 +36,8 @@ export interface FailedCall {
   readonly requestId: string
 }
 
+/** Milliseconds. Tokens that end sooner than the proxy renews them. */
+const SHORT_LIFETIME = 3 * SECOND
 const MAX_FAILED = 10
 const MAX_CHANGES = 6
 const MAX_PATH = 200
@@ -103,11 +105,15 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted') {
-        // Shorter than the proxy renews. A login may return the rest of the current token: one proves nothing.
-        const isShort = event.token.lifetime < 3 * SECOND && !event.sameToken
+        // A login may return the rest of the current token: one proves nothing.
+        const isShort = event.token.lifetime < SHORT_LIFETIME && !event.sameToken
         shortInRow = isShort ? shortInRow + 1 : 0
         const isLong = event.lifetimeDoubt === 'too-long'
         lifetimeDoubt = isLong ? 'long-lifetime' : shortInRow > 1 ? 'short-lifetime' : undefined
+      }
+      if (event.type === 'adopted' && event.token.lifetime >= SHORT_LIFETIME) {
+        shortInRow = 0
+        if (lifetimeDoubt === 'short-lifetime') lifetimeDoubt = undefined
       }
       if (event.type !== 'granted' && event.type !== 'failed') return
       if (event.operation !== 'refresh') return

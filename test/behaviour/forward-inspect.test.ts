@@ -46,7 +46,7 @@ describe('a response that is looked into', () => {
     for (let times = 0; times < 2; times += 1)
       expect((await stand.exchange(post('x'))).text).toBe('{"result":7}')
     const page = await fetch(`${stand.admin}/status.json`)
-    expect(await page.json()).toMatchObject({ finding: 'rejected', state: 'failing' })
+    expect(await page.json()).toMatchObject({ finding: 'token-rejected', state: 'failing' })
   })
 
   it.each<[string, readonly Step[], number]>([
