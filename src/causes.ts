@@ -447,7 +447,7 @@ const OTHERS = {
   ],
   /** Headlines of the status page: states, and alerts by name. */
   headline: [
-    'healthy', 'no-calls-yet', 'idle', 'logging-in', 'draining', 'certificate-expired',
+    'healthy', 'no-calls-yet', 'idle', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only',
     'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
     'IsalesProxyAuthenticationFailing', 'IsalesProxyAccountRejected',
     'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',

@@ -1,4 +1,4 @@
-import { cause as causeOf, type Code, type Headline } from '../causes.ts'
+import { codeOfCause, cause as causeOf, type Code, type Headline } from '../causes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { RequestClass } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
@@ -179,8 +179,16 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
 
   const login = failedLogin(input)
   if (login !== undefined) yield login
+  else if (token.passwordRejected !== undefined) {
+    const { code, refreshEndsAt } = token.passwordRejected
+    const facts: Fact[] = []
+    if (refreshEndsAt !== undefined)
+      facts.push(['refreshTokenEnds', dateFact(input, refreshEndsAt)])
+    const cause = plainly(codeOfCause(causeOf(code), 'login'))
+    yield say('login', 'degraded', 'refreshes-only', { facts, cause })
+  }
   // Without a newer token, failed logins say it.
-  else if (token.rejected) yield tokenRejected(input)
+  if (token.rejected && login === undefined) yield tokenRejected(input)
 }
 
 /** iSales rejects every call, although logins succeed: with which header, and how. */

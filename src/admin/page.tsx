@@ -139,6 +139,9 @@ function Card({ title, children }: { title: string; children: Child }) {
   )
 }
 
+/** Where a value must not wrap: between a number and its unit. */
+const BEHIND_NUMBER = /(?<=\d) (?=\S)/g
+
 interface FactsProps {
   readonly rows: readonly (readonly [name: string, text: string])[]
   /** Of each row. Default: none. */
@@ -151,7 +154,7 @@ function Facts({ rows, tones }: FactsProps) {
       {rows.map(([name, text], index) => (
         <>
           <dt>{name}</dt>
-          <dd class={tones?.[index]}>{text}</dd>
+          <dd class={tones?.[index]}>{text.replaceAll(BEHIND_NUMBER, '\u00a0')}</dd>
         </>
       ))}
     </dl>

@@ -271,6 +271,11 @@ describe('the token is judged', () => {
         lastSuccessAt: undefined,
       },
     ],
+    [
+      'degraded login refreshes-only password',
+      { refreshTokenEnds: { at: '2026-03-02T10:40:05.000Z' } },
+      { passwordRejected: { code: 'password', refreshEndsAt: NOW + 3_540_000 } },
+    ],
   ])('as %s, with %j', (finding, facts, snapshot) => {
     const found = findingsIn({ snapshot })
     expect(found.map(said)).toEqual([finding])
