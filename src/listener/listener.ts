@@ -203,27 +203,21 @@ function contextOf(tls: TlsFiles): SecureContextOptions {
 }
 
 /** As Node hands it to `clientError`. */
-interface ParserError extends NodeJS.ErrnoException {
-  readonly rawPacket?: Buffer
-}
+type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer }
 
 /** RFC 8446 section 5.1: the first byte of a handshake. */
 const TLS_HANDSHAKE = 0x16
 
-/** What the parser's error means to the client; undefined when it is gone and nothing can be said. */
+/** Meaning of the parser's errors to the client; every other one is `parser`. */
+const PARSER_ERRORS: Readonly<Record<string, Refusal>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'timeout',
+  HPE_HEADER_OVERFLOW: 'headers',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'chunk-extensions',
+  HPE_INVALID_EOF_STATE: 'half-sent',
+}
+
+/** Returns undefined if the client is gone and cannot be told. */
 function refusalOf({ code = '', rawPacket }: ParserError): Refusal | undefined {
-  switch (code) {
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return 'timeout'
-    case 'HPE_HEADER_OVERFLOW':
-      return 'headers'
-    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return 'chunk-extensions'
-    case 'HPE_INVALID_METHOD':
-      return rawPacket?.[0] === TLS_HANDSHAKE ? 'tls-to-http' : 'parser'
-    case 'HPE_INVALID_EOF_STATE':
-      return 'half-sent'
-    default:
-      return code.startsWith('HPE_') ? 'parser' : undefined
-  }
+  if (code === 'HPE_INVALID_METHOD' && rawPacket?.[0] === TLS_HANDSHAKE) return 'tls-to-http'
+  return PARSER_ERRORS[code] ?? (code.startsWith('HPE_') ? 'parser' : undefined)
 }

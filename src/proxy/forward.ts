@@ -345,10 +345,6 @@ class Forwarding implements BodyOwner {
     this.#interrupt('client-gone')
     this.#exchange?.abort('the client is gone')
     this.#shared.bodies.free(this)
-    this.#report()
-  }
-
-  #report(): void {
     const { request, response, validated, requestId, connection } = this.#call
     const ending = this.#ending
     const isFailed = ending.do === 'fail'

@@ -191,24 +191,19 @@ function readTarget(
   return { target: rest.startsWith('/') ? rest : `/${rest}`, authority }
 }
 
-/** Served here, forwarded, or refused. */
-type PathVerdict =
-  | 'local'
-  | 'other'
-  | Extract<Refusal, 'double-slash' | 'ambiguous-path' | 'other-path' | 'auth-path'>
-
 /**
- * Makes the function that judges a path, which holds for `ALLOWED_PATHS=/`, too. iSales might take what is like login
- * or refresh for one of them, and its response would be the next token. A server may match them by prefix, and in any
- * case of letters: nothing else below their directory `auth` is forwarded, and nothing that begins as they do. Nor is
- * what iSales publishes, where they are configured elsewhere: it may serve both.
+ * Makes the function that judges a path: `local` is served here, `other` is forwarded, and the rest is refused, also with
+ * `ALLOWED_PATHS=/`. iSales might take what is like login or refresh for one of them, and its response would be the next
+ * token. A server may match them by prefix, and in any case of letters: nothing else below their directory `auth` is
+ * forwarded, and nothing that begins as they do. Nor is what iSales publishes, where they are configured elsewhere: it
+ * may serve both.
  */
 export function createPathJudge({
   allowedPaths,
   localPaths,
 }: Pick<RequestRules, 'allowedPaths' | 'localPaths'>) {
   const guarded = [...localPaths, PUBLISHED_REFRESH_PATH].map(guardedStart)
-  return (path: string): PathVerdict => {
+  return (path: string) => {
     if (path.includes('//')) return 'double-slash'
     if (!PATH.test(path)) return 'ambiguous-path'
     // Whatever is allowed besides: a refresh path of another tree is ours.

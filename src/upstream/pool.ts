@@ -47,12 +47,10 @@ const MAX_AGE = 5 * MINUTE
 
 /** @throws {URIError} if the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions) {
-  const { config, clock, limits } = options
-  const {
-    isalesUrl: origin,
-    isalesConnectTimeout: timeout,
-    isalesTlsServerName: serverName,
-  } = config
+  const { config, clock } = options
+  const { isalesUrl: origin, isalesConnectTimeout: timeout } = config
+  const serverName = config.isalesTlsServerName
+  const { loginTimeout } = { ...LIMITS, ...options.limits }
   const egress = egressFor(config)
   const lookup = createLookup(timeout, clock, options.resolve)
   const connectWith = (tls: TlsFiles) =>
@@ -70,12 +68,7 @@ export function createUpstream(options: UpstreamOptions) {
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
     /** Classifies the failure of an exchange. */
     classify: (error: unknown): Failed => classify(error, plain),
-    post: createPost(
-      (exchange) => auth.dispatch(exchange),
-      limits?.loginTimeout ?? LIMITS.loginTimeout,
-      plain,
-      clock,
-    ),
+    post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, plain, clock),
     /** Uses these files for new connections; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       const connectAnew = connectWith(tls)
