@@ -145,8 +145,8 @@ const RENEWALS_OF_END = 3
 const MAX_EVER = 60
 const PACE = 5000
 const DELAY = 3000
-/** After a renewal that did not help, the next ones are up to so far apart. */
-const MAX_PACE = 15_000
+/** Maximum distance of rejection-triggered renewals after one that did not help. */
+const MAX_PACE = 28_000
 
 /** After a process was away, so long nothing is said of its page. */
 const AFTER_ABSENCE = 8000
