@@ -77,6 +77,24 @@ describe('programs that share lose no call', () => {
 })
 
 it.each(ENGINES)(
+  'programs on %s refresh with the token that another one had, although refreshes repeat no refresh token',
+  async (engine) => {
+    const { sim, replicas, calls } = await serve({ engine, seconds: 10, count: 2 })
+    sim.set({ omit: ['refreshToken'], rotate: false })
+    const isRenewed = ({ program }: Replica): boolean =>
+      program.lines().some(({ event }) => event === 'renewed')
+    const renewed = await until(() => replicas.find(isRenewed), 20_000)
+    await calls.stop()
+    // The other one needs a moment to adopt the token.
+    await delay(2500)
+    renewed.program.process.kill('SIGKILL')
+    const { refreshes } = sim.state()
+    await until(() => sim.state().refreshes > refreshes, 20_000)
+    expect(sim.state().logins).toBe(1)
+  },
+)
+
+it.each(ENGINES)(
   'whatever is written into %s, programs lose no call, and put their token back',
   async (engine) => {
     const { sim, server, replicas, calls } = await serve({ engine, count: 2 })
