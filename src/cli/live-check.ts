@@ -128,8 +128,7 @@ async function logIn(check: LiveCheck) {
   const { config, io } = check
   let storageError: Failure | undefined
   const { stateDir: directory } = config
-  // No call waits for this login, so that a slow disk also keeps its attempt.
-  const parts = { clock: systemClock, wallClock: Date.now, diskWait: 5 * SECOND, onExposed() {} }
+  const parts = { clock: systemClock, wallClock: Date.now, onExposed() {} }
   const onStorageError = (why: Failure | undefined): void => void (storageError = why)
   const openStateDir = () =>
     directory === undefined ? undefined : openAttemptFile({ ...parts, directory, onStorageError })

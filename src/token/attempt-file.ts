@@ -21,19 +21,19 @@ export interface AttemptFileOptions {
   readonly onStorageError: (why: Failure | undefined) => void
   /** Any user of the machine may write to the directory. */
   readonly onExposed: () => void
-  /** Milliseconds that a step of the disk is waited for. Default: 1 s, since calls wait for a login at most 2.8 s. */
-  readonly diskWait?: number
 }
 
 const FORMAT = 5
+/** Calls wait for a login at most 2.8 s: a slower disk is not waited for. */
+const MAX_DISK_WAIT = SECOND
 const RETRY_AFTER = SECOND
 
 /**
  * The home of login attempts in `STATE_DIR`. It names credentials by a slow hash with a salt of its own, so that passwords
- * cannot be tried quickly with the file. One step of the disk at a time.
+ * cannot be tried quickly with the file. One step of the disk at a time, each waited for 1 s.
  */
 export function openAttemptFile(options: AttemptFileOptions): Home {
-  const { clock, wallClock, onStorageError, diskWait = SECOND } = options
+  const { clock, wallClock, onStorageError } = options
   const versions = openVersions(options.directory, options.onExposed)
   let salt = randomBytes(16).toString('hex')
   let hashed: { readonly credentials: Credentials; salt: string; readonly name: string } | undefined
@@ -62,7 +62,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
   /** @returns undefined if the disk takes too long. */
   const inTime = <T>(work: Promise<T>): Promise<T | undefined> =>
     new Promise((resolve, reject) => {
-      const timer = clock.setTimer(() => resolve(undefined), diskWait)
+      const timer = clock.setTimer(() => resolve(undefined), MAX_DISK_WAIT)
       void work.then(resolve, reject).finally(() => timer.cancel())
     })
 
@@ -88,6 +88,8 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       }
       return undefined
     },
+
+    settle: () => inTime(step),
 
     /** 50 ms of CPU for other credentials, or another salt. */
     nameOf(credentials) {

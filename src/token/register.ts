@@ -42,6 +42,8 @@ export interface Home {
   readonly close: (state: SharedState, offset: number) => string
   /** Undefined for a value that this program has not closed. */
   readonly open: (value: string, offset: number, now: number) => SharedState | undefined
+  /** Waits for a change that took too long, so that the end of a process can write what it knows. */
+  readonly settle?: () => Promise<unknown>
   readonly onUnreadable: () => void
   /** The home has all that this process knows. */
   readonly onWritten?: () => void
@@ -226,6 +228,7 @@ export function createRegister(options: {
       isStopped = true
       retry?.cancel()
       const [one] = known
+      await home?.settle?.()
       if (home !== undefined && one !== undefined && isAhead())
         await updateHome(home, one.credentials, () => undefined)
     },

@@ -237,13 +237,16 @@ it('waits for no disk that takes longer than a second, says so, and is well when
   const { write, problems, read, clock } = start(directory)
   const { link } = fs
   const goOn = new AbortController()
+  let isLinking = false
   replaceOfFs({
     link: async (from: string, to: string) => {
+      isLinking = true
       if (!goOn.signal.aborted) await once(goOn.signal, 'abort')
       return link(from, to)
     },
   })
   const late = write(REFUSED)
+  await until(() => isLinking)
   await clock.advance(1000)
   expect(await late).toBe(false)
   expect(await write({ ...REFUSED, refusals: 4 })).toBe(false)
