@@ -212,8 +212,9 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const starts = ['README.md', 'README.zh-CN.md', 'README.md', 'README.md', 'README.md']
     for (const page of starts) {
       await runBlock([page, 'read -rsp'], 0, '', 'wrong\n')
-      // The first login begins before this line.
       await until(async () => listening('proxy').test(await logs()), 10_000)
+      // The first login follows once its attempt is written.
+      await until(() => simulator.state().loginAttempts > before, 10_000)
       await containers.podman('stop', '--time=5', NAME)
     }
     expect(await inspect('{{.HostConfig.RestartPolicy.Name}}')).toBe('unless-stopped')

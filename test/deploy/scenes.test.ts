@@ -163,7 +163,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
         reason: expect.stringMatching(/^Nothing listens/),
         runbook: 'isalesproxycallsfailing',
       })
-      await watched.proxy.find(/"event":"finding-began".*"finding":"calls"/)
+      await watched.proxy.find(/"event":"finding-began".*"finding":"failed"/)
       await until(() => watched.alertmanager.pages.length > 0, WAIT)
       await shows(watched, 'unauthenticated', 'Cannot log in to iSales', STOPPED)
       expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([FAILING])

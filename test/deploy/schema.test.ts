@@ -78,5 +78,5 @@ it('the chart refuses values beyond each limit, by name and with the limits', as
   ])
     for (const said of await complaints(settings))
       for (const [name, text] of Object.entries(settings))
-        expect(said).toMatch(new RegExp(`settings\\.${name} is ${text}: it has to be \\d`))
+        expect(said).toMatch(new RegExp(`settings\\.${name} is ${text}: it must be \\d`))
 })
