@@ -45,7 +45,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       expect(await machine.succeed('isales-auth-proxy version')).toBe('0.1.0\n')
       const page = await machine.succeed('MANWIDTH=100 man --warnings isales-auth-proxy 2>&1')
       expect(page).toMatch(/^NAME\n +isales-auth-proxy - .*CTI-OBS\n[^]*--live logs in[^]*FILES/m)
-      expect(page).not.toContain('warning')
+      expect(page).not.toContain('warning:')
 
       // Started before it is configured, it says what is missing, and is not started again.
       expect((await machine.run('systemctl start isales-auth-proxy')).code).not.toBe(0)
