@@ -76,20 +76,30 @@ function openStore() {
   return { clock, openReplica, lose: (lost: boolean) => void (isLost = lost) }
 }
 
-it('a refresh without a refresh token publishes the previous one, and the other replica can refresh', async () => {
-  const { clock, openReplica } = openStore()
-  const first = grant({ token: 't1', refreshToken: 'r1', refreshLives: 3600 })
-  const one = openReplica(first, grant({ token: 't2', sentAt: NOW + 5000, refreshToken: null }))
-  const other = openReplica()
-  await one.login()
-  expect(await other.login()).toMatchObject({ grant: { adopted: true } })
-  await clock.advance(6000)
-  await one.refresh(first)
-  const found = await other.poll()
-  expect(found?.grant.token.reveal()).toBe('t2')
-  expect(found?.grant.refreshToken?.reveal()).toBe('r1')
-  expect(found?.grant.refreshLifetime).toBe(3_595_000)
-  expect([one.asked, other.asked]).toEqual([['login', 'refresh'], []])
+it.each([
+  [3600, 3_595_000],
+  [undefined, undefined],
+])(
+  'a refresh without a refresh token publishes the previous one with its life of %s s',
+  async (refreshLives, left) => {
+    const { clock, openReplica } = openStore()
+    const first = grant({ token: 't1', refreshToken: 'r1', refreshLives })
+    const one = openReplica(first, grant({ token: 't2', sentAt: NOW + 5000, refreshToken: null }))
+    const other = openReplica()
+    await one.login()
+    expect(await other.login()).toMatchObject({ grant: { adopted: true } })
+    await clock.advance(6000)
+    await one.refresh(first)
+    const found = await other.poll()
+    expect(found?.grant.token.reveal()).toBe('t2')
+    expect(found?.grant.refreshToken?.reveal()).toBe('r1')
+    expect(found?.grant.refreshLifetime).toBe(left)
+    expect([one.asked, other.asked]).toEqual([['login', 'refresh'], []])
+  },
+)
+
+it('a replica that has asked for nothing finds nothing', async () => {
+  expect(await openStore().openReplica().poll()).toBeUndefined()
 })
 
 it('a login takes two writes, and a refresh two', async () => {

@@ -7,6 +7,21 @@ import type { TokenEvent } from '../../src/token/token.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 
+it('says that iSales granted the current token again', () => {
+  const lines: unknown[] = []
+  const log: Log = (event, fields) => void lines.push([event, fields?.sameToken])
+  const observe = tokenLog(
+    log,
+    createNews(() => 0),
+    PLACES,
+  )
+  for (const sameToken of [false, true]) observe(granted({ sameToken }))
+  expect(lines).toEqual([
+    ['logged-in', undefined],
+    ['logged-in', true],
+  ])
+})
+
 /** Each event comes half a minute after the one before. */
 function seenOf(events: readonly TokenEvent[]): readonly string[] {
   const seen: string[] = []
