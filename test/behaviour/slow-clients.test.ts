@@ -80,7 +80,9 @@ async function misbehave(what: string, silentFor: number) {
   const others: number[] = []
   // Each within the deadline, or it is an error.
   for (let n = 0; n < PLACES; n += 1) others.push((await world.tasks()).status)
-  const isFreeInTime = await until(async () => (await inFlight()) === 0, 6000).then(
+  // The kernel may take a second piece of 4 MiB for a slow reader, which then has another 4 s.
+  const limit = what === 'reads slowly' ? 10_000 : 6000
+  const isFreeInTime = await until(async () => (await inFlight()) === 0, limit).then(
     () => true,
     () => false,
   )
@@ -99,4 +101,4 @@ test('whatever a client does, at once or after a silence, others are served and 
   expect(Object.fromEntries(found)).toEqual(
     Object.fromEntries(found.map(([name]) => [name, expected])),
   )
-}, 40_000)
+}, 50_000)
