@@ -11,15 +11,19 @@ export const closing = {
   },
 }
 
-/** A TCP server on a port of its own. */
-export async function listen(accept: (socket: Socket) => void, port = 0): Promise<Server> {
+/** Starts a TCP server, by default on a port of its own. */
+export async function listen(
+  accept: (socket: Socket) => void,
+  port = 0,
+  host = '127.0.0.1',
+): Promise<Server> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => undefined)
     accept(socket)
   })
-  server.listen(port, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   closing.push(() => {
     server.close()

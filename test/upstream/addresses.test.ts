@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
@@ -21,6 +21,8 @@ async function slowTcp(host: string, to: number) {
 }
 
 const V4 = { address: '127.0.0.1', family: 4 }
+// Port numbers of 127.0.0.1 are given out to every test that runs meanwhile; those of 127.0.0.2 only here.
+const OTHER_V4 = { address: '127.0.0.2', family: 4 }
 const V6 = { address: '::1', family: 6 }
 
 /** An upstream whose name has these addresses. */
@@ -44,9 +46,9 @@ it('a name whose address needs a second to connect is reached, next to one that 
 it('a name whose first address is dead is reached at the second within the timeout', async () => {
   const dead = await slowTcp('::1', 1)
   // The same port, on IPv4.
-  const alive = await listen((socket) => {
+  const accept = (socket: Socket) =>
     socket.once('data', () => socket.end(responseBytes('ok', { fields: ['Connection: close'] })))
-  }, dead.port)
-  const upstream = reached(portOf(alive), 1000, [V6, V4])
+  const alive = await listen(accept, dead.port, OTHER_V4.address)
+  const upstream = reached(portOf(alive), 1000, [V6, OTHER_V4])
   expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
 })
