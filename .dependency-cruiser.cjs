@@ -8,15 +8,15 @@ const LAYERS = [
   ['cli/'],
   ['server.ts'],
   ['telemetry.ts'],
-  ['obs/', 'admin/', 'proxy/', 'listener/', 'sharing/'],
+  ['client-auth/', 'admin/', 'proxy/', 'listener/', 'sharing/'],
   ['token/'],
   ['upstream/'],
   ['log/'],
   ['request-summary.ts'],
   ['problem.ts'],
   ['config/'],
-  ['words/'],
-  ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'remembered.ts', 'terminal.ts'],
+  ['messages/'],
+  ['codes.ts', 'clock.ts', 'hono-adapter.ts', 'json.ts', 'remembered.ts', 'terminal.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')
@@ -33,7 +33,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** Files that only decide: no I/O, no clock, no random number. */
-const PURE = ['causes', 'request-summary', 'admin/diagnosis', 'admin/accounting', 'words/explain', 'words/words', 'token/isales-client', 'token/lifecycle', 'token/rejection-tracker', 'token/account', 'token/login-guard', 'token/token', 'sharing/store', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['codes', 'request-summary', 'admin/diagnosis', 'admin/accounting', 'messages/explain', 'messages/messages', 'token/isales-client', 'token/lifecycle', 'token/rejection-tracker', 'token/account', 'token/login-guard', 'token/token', 'sharing/store', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 for (const file of PURE) if (!existsSync(`src/${file}.ts`)) throw new Error(`There is no src/${file}.ts`)
 
 /** Folders with an entry; other folders must not import past it. */
@@ -73,8 +73,8 @@ module.exports = {
     oneHome('prom-client', 'admin/metrics'),
     oneHome('marked', 'admin/documents'),
     oneHome('ioredis', 'sharing/(?:valkey|ioredis-workarounds)'),
-    oneHome('lru-cache', 'obs/'),
-    oneHome('@hono/node-server', 'hono'),
+    oneHome('lru-cache', 'client-auth/'),
+    oneHome('@hono/node-server', 'hono-adapter'),
     oneHome('pino', 'log/'),
     ...layerRules,
     ...entryRules,

@@ -37,13 +37,13 @@ await writeFile(
   join(outdir, 'package.json'),
   `${JSON.stringify({ name, version, type: 'module' })}\n`,
 )
-// Pages whose sections the program shows: src/words/sections.ts. Every code must have its section there.
+// Pages whose sections the program shows: src/messages/doc-sections.ts. Every code must have its section there.
 const pages = ['errors', 'operations', 'configuration', 'commands', 'metrics']
 for (const page of [...pages, ...pages.map((each) => `${each}.zh-CN`)])
   await cp(join(root, `docs/${page}.md`), join(outdir, `docs/${page}.md`))
 const { outputFiles } = await build({
   absWorkingDir: root,
-  entryPoints: ['src/words/sections.ts'],
+  entryPoints: ['src/messages/doc-sections.ts'],
   bundle: true,
   format: 'esm',
   platform: 'node',

@@ -12,8 +12,8 @@ export interface Prose {
 interface Section {
   readonly at: string
   readonly title: string
-  readonly means: string
-  readonly todo: string
+  readonly meaning: string
+  readonly remedy: string
 }
 
 const MAX_SENTENCE = 30
@@ -47,15 +47,15 @@ export function problemsIn({ file, line, kind, text }: Prose): readonly string[]
 
 /** Returns how a section differs from title, meaning and remedy, as `errors.md#lost: …`. */
 export function problemsOfSection(
-  { at, title, means, todo }: Section,
+  { at, title, meaning, remedy }: Section,
   withoutAction: boolean,
 ): readonly string[] {
   const found: string[] = []
   const words = title.split(' ').length
   if (words > MAX_TITLE) found.push(`a title of ${words} words, of at most ${MAX_TITLE}`)
-  const sentences = sentencesOf(means).length
+  const sentences = sentencesOf(meaning).length
   if (sentences > MAX_MEANING) found.push(`${sentences} sentences of meaning, of ${MAX_MEANING}`)
-  if (todo === '' && !withoutAction) found.push('no paragraph “Do”')
+  if (remedy === '' && !withoutAction) found.push('no paragraph “Do”')
   return found.map((problem) => `docs/${at}: ${problem}`)
 }
 

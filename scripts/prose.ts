@@ -1,8 +1,8 @@
 // Holds the English texts to the rules of prose-rules.ts: pages, comments, and the sentences in the program.
 import { readdirSync, readFileSync } from 'node:fs'
 import { Lexer, type Token } from 'marked'
-import { ALL_CODES, type Code } from '../src/causes.ts'
-import { sectionOf } from '../src/words/sections.ts'
+import { ALL_CODES, type Code } from '../src/codes.ts'
+import { findSection } from '../src/messages/doc-sections.ts'
 import { problemsIn, problemsOfSection, type Prose } from './prose-rules.ts'
 
 const root = new URL('..', import.meta.url)
@@ -21,7 +21,7 @@ const WITHOUT_ACTION: ReadonlySet<Code> = new Set([
 const problems = [
   ...[...TOP, ...FOLDERS.flatMap(filesIn)].flatMap(proseOf).flatMap(problemsIn),
   ...ALL_CODES.flatMap((code) =>
-    problemsOfSection(sectionOf('en', code), WITHOUT_ACTION.has(code)),
+    problemsOfSection(findSection('en', code), WITHOUT_ACTION.has(code)),
   ),
 ]
 for (const problem of problems) process.stdout.write(`${problem}\n`)

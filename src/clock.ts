@@ -3,7 +3,7 @@ export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 
 /** Converts milliseconds to seconds, rounded to a millisecond. */
-export function secondsOf(ms: number): number {
+export function toSeconds(ms: number): number {
   return Math.round(ms) / SECOND
 }
 

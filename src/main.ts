@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { setDefaultHighWaterMark } from 'node:stream'
 import { EXIT, runCommand } from './cli/index.ts'
 import { SECRET_VARIABLES } from './config/index.ts'
-import { lineOf, wordsOf } from './words/index.ts'
+import { formatLine, messagesFor } from './messages/index.ts'
 
 /** Signals with which supervisors and images stop a program. Node's default would cut calls. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const
@@ -56,7 +56,7 @@ function runsThisProgram(pid: number): boolean {
 let report = (error: unknown): void | Promise<void> => {
   const name = error instanceof Error ? error.name : typeof error
   process.stderr.write(
-    `isales-auth-proxy: ${name}: ${lineOf(wordsOf(env), { code: 'internal', facts: [] })}\n`,
+    `isales-auth-proxy: ${name}: ${formatLine(messagesFor(env), { code: 'internal', facts: [] })}\n`,
   )
 }
 const die = async (error: unknown): Promise<void> => {

@@ -1,5 +1,5 @@
 import { METHODS, type ServerResponse } from 'node:http'
-import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './causes.ts'
+import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './codes.ts'
 
 /** URL of the documentation. The `type` of a problem and the run-book of a state are pages below it. */
 export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'

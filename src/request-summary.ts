@@ -2,10 +2,10 @@
 // logs requests reads those two.
 import type { IncomingMessage } from 'node:http'
 import {
-  causeOfStatus,
-  codeOfCause,
-  codeOfHandshake,
-  codeOfRefusal,
+  classifyStatus,
+  toCauseCode,
+  toHandshakeCode,
+  toRefusalCode,
   HANDSHAKE_FAILURES,
   PROBLEMS,
   REFUSAL_REASONS,
@@ -13,8 +13,8 @@ import {
   type HandshakeFailure,
   type ProblemCode,
   type Refusal,
-} from './causes.ts'
-import type { Failure } from './words/index.ts'
+} from './codes.ts'
+import type { FailureDetails } from './messages/index.ts'
 
 /** A request of a client, or its failed TLS handshake, reported once, at its end. */
 export interface RequestSummary {
@@ -31,7 +31,7 @@ export interface RequestSummary {
   /** The error that the proxy responded with. */
   readonly code?: ProblemCode | undefined
   /** What iSales, or the route to it, did wrong, if that is the reason. */
-  readonly failure?: Failure | undefined
+  readonly failure?: FailureDetails | undefined
   /** Why it was refused before it was forwarded, or while its body arrived. */
   readonly refusal?: Refusal | undefined
   /** Address of the client of a refused request or login, and `Host` if it is another one. */
@@ -58,12 +58,12 @@ export interface RequestSummary {
 }
 
 const unique = <Each>(all: readonly Each[]): readonly Each[] => [...new Set(all)]
-const REFUSED = unique(REFUSAL_REASONS.map(codeOfRefusal))
+const REFUSED = unique(REFUSAL_REASONS.map(toRefusalCode))
 
 /** Every class, with its codes; docs/metrics.md explains the classes. A request has the first one that fits. */
 // oxfmt-ignore
 const CODES = {
-  handshake: unique(HANDSHAKE_FAILURES.map(codeOfHandshake)),
+  handshake: unique(HANDSHAKE_FAILURES.map(toHandshakeCode)),
   granted: ['login', 'refresh'],
   refused: [...REFUSED.filter((code) => !['browser', 'half-sent', 'overloaded'].includes(code)), 'obs-login'],
   stray: REFUSED.filter((code) => code !== 'pipelined'),
@@ -120,7 +120,7 @@ const MAX_HEAD = 2000
  */
 export function classifyRequest(summary: RequestSummary): RequestClass {
   const { status, handshake, login, left, code, page, rejected, result, headMs = 0 } = summary
-  if (handshake !== undefined) return classOf('handshake', codeOfHandshake(handshake))
+  if (handshake !== undefined) return classOf('handshake', toHandshakeCode(handshake))
   if (login !== undefined && status === 200) return classOf('granted', login)
   const refused = codeOfRefused(summary)
   if (refused !== undefined)
@@ -140,7 +140,7 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
 
 /** Why the proxy refused a request. Too many in flight is a failure of its own, as any 503. */
 function codeOfRefused({ status, login, method, code, refusal }: RequestSummary) {
-  if (refusal !== undefined) return refusal === 'in-flight' ? undefined : codeOfRefusal(refusal)
+  if (refusal !== undefined) return refusal === 'in-flight' ? undefined : toRefusalCode(refusal)
   if (login !== undefined && status > 0) {
     if (method !== 'POST') return 'method-not-allowed'
     return login === 'login' ? 'obs-login' : 'not-logged-in'
@@ -159,11 +159,11 @@ function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
   if (code !== undefined)
     return failure === undefined || code === 'upstream-timeout'
       ? code
-      : codeOfCause(failure.cause, 'call')
+      : toCauseCode(failure.cause, 'call')
   // By its documents iSales responds with 500 to a business failure.
   if (status === 500) return 'call-refused'
   if (status === PROBLEMS['loop-detected'].status) return 'loop-detected'
-  return codeOfCause(causeOfStatus({ status, page: page === true }), 'call')
+  return toCauseCode(classifyStatus({ status, page: page === true }), 'call')
 }
 
 interface Refused extends Partial<Pick<IncomingMessage, 'headers'>> {

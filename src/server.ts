@@ -4,14 +4,14 @@ import { delay, SECOND, systemClock, type Clock } from './clock.ts'
 import {
   connectionsWithin,
   createHostRule,
-  placesOf,
+  diagnosticContext,
   watchFiles,
   type Config,
   type Environment,
 } from './config/index.ts'
 import { createListener, type ListenerLimits } from './listener/index.ts'
 import { createNews, type Log } from './log/index.ts'
-import { openLocalLogin } from './obs/index.ts'
+import { openClientAuth } from './client-auth/index.ts'
 import { openProxy } from './proxy/index.ts'
 import { openShare } from './sharing/index.ts'
 import { createObservers } from './telemetry.ts'
@@ -25,7 +25,7 @@ import {
   type TokenEvent,
 } from './token/index.ts'
 import { createUpstream, type LIMITS } from './upstream/index.ts'
-import { en, LANGUAGES, lineOf, pagesOf } from './words/index.ts'
+import { en, LANGUAGES, formatLine, loadPages } from './messages/index.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -92,13 +92,13 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { config, log, clock = systemClock, wallClock = Date.now, random = Math.random } = options
 
   // Counters, memory and log.
-  const places = placesOf(config)
+  const diagnostics = diagnosticContext(config)
   const { statuses: rejectedStatuses } = config.isalesRejected
   const news = createNews(() => clock.now())
-  const telemetry = openTelemetry({ clock, places, rejectedStatuses })
+  const telemetry = openTelemetry({ clock, diagnostics, rejectedStatuses })
   const { metrics, activity } = telemetry
   const observers = createObservers(config, { ...telemetry, log, news })
-  const logToken = tokenLog(log, news, places)
+  const logToken = tokenLog(log, news, diagnostics)
   let look = (): void => undefined
   const observeToken = (event: TokenEvent): void => {
     telemetry.onTokenEvent(event)
@@ -142,7 +142,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   // CTI-OBS: its login, its calls, and the listener.
   const { requestEnded } = observers
-  const login = openLocalLogin(config, { clock, wallClock, onEnd: requestEnded })
+  const login = openClientAuth(config, { clock, wallClock, onEnd: requestEnded })
   const proxy = openProxy({
     ...login,
     config,
@@ -211,7 +211,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   adminListener.drain()
 
   // Read now, because an upgrade in place removes the files.
-  LANGUAGES.forEach(pagesOf)
+  LANGUAGES.forEach(loadPages)
 
   // Both listeners open, or neither. The first login begins only then: a second proxy on occupied ports would end the
   // session of the first one. No request has been read yet.
@@ -234,7 +234,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ...observers.reloads,
     apply: {
       credentials(latest) {
-        places.credentials = placesOf(latest).credentials
+        diagnostics.credentials = diagnosticContext(latest).credentials
         const { isalesUser: user, isalesPassword: password } = latest
         tokens.changeCredentials({ user, password })
       },
@@ -263,7 +263,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         if (why !== undefined) metrics.count('state_failures_total')
       },
       onExposed() {
-        const detail = lineOf(en, { code: 'exposed-directory', facts: [] })
+        const detail = formatLine(en, { code: 'exposed-directory', facts: [] })
         log('setting-doubtful', { setting: 'STATE_DIR', detail })
       },
     })

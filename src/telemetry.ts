@@ -5,7 +5,7 @@ import {
   type ReloadListener,
   type SettingProblem,
 } from './config/index.ts'
-import { codeOfHandshake, REFUSALS, type HandshakeFailure } from './causes.ts'
+import { toHandshakeCode, REFUSALS, type HandshakeFailure } from './codes.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import {
   accessFields,
@@ -15,7 +15,7 @@ import {
   type News,
 } from './log/index.ts'
 import { classifyRequest, type RequestSummary } from './request-summary.ts'
-import { en, lineOf } from './words/index.ts'
+import { en, formatLine } from './messages/index.ts'
 
 interface ObserverParts extends Telemetry {
   readonly log: Log
@@ -41,7 +41,7 @@ export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, par
 
   const doubtful = (problem: SettingProblem) => ({
     setting: problem.setting,
-    detail: lineOf(en, problem),
+    detail: formatLine(en, problem),
   })
 
   const reloads: ReloadListener = {
@@ -78,8 +78,8 @@ export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, par
       })
       // A load balancer that probes the port would write a line a minute.
     } else if (handshake !== undefined && handshake !== 'closed') {
-      const code = codeOfHandshake(handshake)
-      logNews('client-handshake-failed', handshake, { detail: lineOf(en, { code, facts: [] }) })
+      const code = toHandshakeCode(handshake)
+      logNews('client-handshake-failed', handshake, { detail: formatLine(en, { code, facts: [] }) })
     }
   }
 

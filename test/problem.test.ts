@@ -1,4 +1,4 @@
-import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../src/causes.ts'
+import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../src/codes.ts'
 import { describe, expect, it } from 'vitest'
 import { DOCUMENTATION, problemBytes, writeProblem, type ProblemDetails } from '../src/problem.ts'
 import { startListener } from './listener/support.ts'

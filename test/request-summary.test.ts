@@ -1,6 +1,6 @@
 import { assert, property } from 'fast-check'
 import { expect, it, test } from 'vitest'
-import { ALL_CODES, cause, type CauseCode } from '../src/causes.ts'
+import { ALL_CODES, cause, type CauseCode } from '../src/codes.ts'
 import { classifyRequest, REQUEST_CLASSES, type RequestSummary } from '../src/request-summary.ts'
 import { summaries } from './support/summaries.ts'
 

@@ -39,7 +39,7 @@ export type Counts = Record<Outcome, number>
 const NO_COUNTS = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
 export const noCounts = (): Counts => ({ ...NO_COUNTS })
 
-export function totalOf(counts: Counts): number {
+export function addUp(counts: Counts): number {
   return CALLS.reduce((sum, each) => sum + counts[each], 0)
 }
 
@@ -155,7 +155,7 @@ function mostOf(causes: CallsSeen['latestCauses'], outcome: Outcome): RequestCla
 
 function periodOf(counts: Counts, span: number, filled: boolean): Period {
   const lost = LOST.reduce((sum, each) => sum + counts[each], 0)
-  return { counts, total: totalOf(counts), lost, span, filled }
+  return { counts, total: addUp(counts), lost, span, filled }
 }
 
 /** Milliseconds. */

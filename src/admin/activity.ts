@@ -3,7 +3,12 @@ import type { ReloadGroup, SettingProblem } from '../config/index.ts'
 import type { Outcome, RequestClass, RequestSummary } from '../request-summary.ts'
 import { printable } from '../terminal.ts'
 import type { AuthFailure, TokenEvent } from '../token/index.ts'
-import { explained, type Fact, type Failure, type Places } from '../words/index.ts'
+import {
+  explained,
+  type Fact,
+  type FailureDetails,
+  type DiagnosticContext,
+} from '../messages/index.ts'
 import { createAccounting, LOST, type CallsSeen } from './accounting.ts'
 
 /** What is remembered of what happened, as far as it is judged. */
@@ -16,7 +21,7 @@ export interface Activity {
   /** Refreshes that failed since one succeeded. */
   readonly refreshes: { readonly failed: number; readonly last: AuthFailure | undefined }
   /** Why the login-attempt record is not in `STATE_DIR`. Undefined: it is. */
-  readonly storageError: Failure | undefined
+  readonly storageError: FailureDetails | undefined
   /** What is wrong with files that are watched: their previous contents stay in use. */
   readonly fileErrors: readonly SettingProblem[]
   /** Why the lifetime of the token is not plausible. */
@@ -49,7 +54,13 @@ const FAILED: ReadonlySet<Outcome> = new Set<Outcome>([...LOST, 'declined'])
 export type ActivityRecorder = ReturnType<typeof recordActivity>
 
 /** Remembers what happens to requests, token and files. Bounded in memory, whatever happens. */
-export function recordActivity({ clock, places }: { clock: Clock; places: Places }) {
+export function recordActivity({
+  clock,
+  diagnostics,
+}: {
+  clock: Clock
+  diagnostics: DiagnosticContext
+}) {
   const startedAt = clock.now()
   const accounting = createAccounting()
   const failedCalls: FailedCall[] = []
@@ -59,7 +70,7 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
   let lifetimeDoubt: Activity['lifetimeDoubt']
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
-  let storageError: Failure | undefined
+  let storageError: FailureDetails | undefined
 
   const keep = ({ method, target, status, requestId }: RequestSummary, of: RequestClass): void => {
     const path = pathOf(target).slice(0, MAX_PATH)
@@ -79,7 +90,7 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
     totals: accounting.totals,
     view: (): Activity => ({
       calls: accounting.view(clock.now()),
-      factsOf: (of) => factsOf(lastOf.get(of), of, places),
+      factsOf: (of) => factsOf(lastOf.get(of), of, diagnostics),
       failedCalls: failedCalls.toReversed(),
       refreshes,
       storageError,
@@ -121,7 +132,7 @@ export function recordActivity({ clock, places }: { clock: Clock; places: Places
       refreshes = { failed: last === undefined ? 0 : refreshes.failed + 1, last }
     },
 
-    onStorageError(error: Failure | undefined): void {
+    onStorageError(error: FailureDetails | undefined): void {
       storageError = error
     },
 
@@ -140,11 +151,11 @@ function pathOf(target: string): string {
 function factsOf(
   summary: RequestSummary | undefined,
   { outcome }: RequestClass,
-  places: Places,
+  diagnostics: DiagnosticContext,
 ): readonly Fact[] {
   if (summary === undefined) return []
   const { failure, status, result, host, method, target, login } = summary
-  if (failure !== undefined) return explained(failure, places, 'call').facts
+  if (failure !== undefined) return explained(failure, diagnostics, 'call').facts
   const facts: Fact[] = []
   if (host !== undefined) facts.push(['host', shown(host)])
   // Of iSales's text no more than a number, so that it can be no secret.

@@ -1,8 +1,8 @@
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
-import type { Code } from '../causes.ts'
-import type { RequestOrigin } from '../hono.ts'
-import { LANGUAGES, lineOf, sectionOf, WORDS, type Language } from '../words/index.ts'
+import type { Code } from '../codes.ts'
+import type { RequestOrigin } from '../hono-adapter.ts'
+import { LANGUAGES, formatLine, findSection, MESSAGES, type Language } from '../messages/index.ts'
 import { serveDocument } from './documents.tsx'
 import { unreadiness } from './diagnosis.ts'
 import type { Metrics } from './metrics.ts'
@@ -45,7 +45,7 @@ export function createAdminApp({ sources, metrics, activity }: AppOptions) {
   )
   const languageOf = (context: Context): Language => context.get('language') as Language
   const titleOf = (context: Context, code: Code): string =>
-    `${sectionOf(languageOf(context), code).title}\n`
+    `${findSection(languageOf(context), code).title}\n`
 
   app.use(async (context, next) => {
     const { method } = context.req
@@ -82,14 +82,14 @@ export function createAdminApp({ sources, metrics, activity }: AppOptions) {
     const host = context.req.header('host')
     if (host === undefined || isOwnHost(host)) await next()
     else {
-      const why = lineOf(WORDS[languageOf(context)], { code: 'misdirected', facts: [] })
+      const why = formatLine(MESSAGES[languageOf(context)], { code: 'misdirected', facts: [] })
       context.res = context.text(`${why}\n`, 421)
     }
   }
   const read = (context: Context<{ Bindings: RequestOrigin }>) => {
     const language = languageOf(context)
     const local = isLocal(context.env.address)
-    return [readStatus(sources, activity, { language, local }), WORDS[language]] as const
+    return [readStatus(sources, activity, { language, local }), MESSAGES[language]] as const
   }
   for (const path of ['/', '/status.json', '/status.txt']) app.use(path, byOwnName)
   app.get('/status.json', (context) => context.json(read(context)[0]))
@@ -109,7 +109,7 @@ export function createAdminApp({ sources, metrics, activity }: AppOptions) {
 
   app.get('/docs/:page', serveDocument)
 
-  app.notFound((context) => context.text(`${WORDS[languageOf(context)].page.missing}\n`, 404))
+  app.notFound((context) => context.text(`${MESSAGES[languageOf(context)].page.missing}\n`, 404))
   app.onError((_error, context) => context.text(titleOf(context, 'internal'), 500))
   return app
 }

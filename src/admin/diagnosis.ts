@@ -1,4 +1,4 @@
-import { codeOfCause, cause as causeOf, type Code, type Headline } from '../causes.ts'
+import { toCauseCode, cause as causeOf, type Code, type Headline } from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { RequestClass } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
@@ -8,9 +8,9 @@ import {
   explainedStore,
   type Explained,
   type Fact,
-  type Places,
-} from '../words/index.ts'
-import { judgeCalls, totalOf, type CallFinding } from './accounting.ts'
+  type DiagnosticContext,
+} from '../messages/index.ts'
+import { judgeCalls, addUp, type CallFinding } from './accounting.ts'
 import type { Activity } from './activity.ts'
 
 /**
@@ -27,7 +27,7 @@ export const STATES = {
   conflict: 'bad',
   draining: 'quiet',
 } as const
-export type State = keyof typeof STATES
+export type ProxyState = keyof typeof STATES
 
 /** Label values of `finding`. A finding about calls has the name of their class. */
 // oxfmt-ignore
@@ -41,7 +41,7 @@ export type FindingName = (typeof FINDING_NAMES)[number]
 /** One thing to be said. */
 export interface Finding {
   readonly finding: FindingName
-  readonly state: State
+  readonly state: ProxyState
   /** The section that is its headline; a finding with an alert has the alert's name. */
   readonly code: Headline
   readonly facts: readonly Fact[]
@@ -56,7 +56,7 @@ export type Certificates = Readonly<Record<'listener' | 'client' | 'ca', number 
 /** All that is judged: what is remembered, and what is now. Instants are on the monotonic clock. */
 export interface DiagnosisInput extends Activity {
   readonly draining: boolean
-  readonly places: Places
+  readonly diagnostics: DiagnosticContext
   /** Milliseconds since 1970, of the instant `token.now`. */
   readonly wallNow: number
   readonly token: TokenSnapshot
@@ -85,7 +85,7 @@ export function diagnose(input: DiagnosisInput): readonly [Finding, ...Finding[]
 
 function say(
   finding: FindingName,
-  state: State,
+  state: ProxyState,
   code: Headline,
   { facts = [], cause, isOver = false }: Partial<Pick<Finding, 'facts' | 'cause' | 'isOver'>> = {},
 ): Finding {
@@ -98,7 +98,7 @@ function plainly(code: Code): Explained {
 
 /** From top to bottom, in the order among findings of one rank. */
 function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
-  const { token, calls, places, sharing, refreshes } = input
+  const { token, calls, diagnostics, sharing, refreshes } = input
 
   if (input.draining) return yield say('draining', 'draining', 'draining')
 
@@ -125,7 +125,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const isUnknown = last?.cause.code === 'path-unknown'
   const saysLogin = ofToken.some(({ finding }) => finding === 'login' || finding === 'clock')
   if (last !== undefined && failed >= (isUnknown ? 1 : MIN_REFRESHES) && !saysLogin) {
-    const cause = explained(last, places, 'refresh')
+    const cause = explained(last, diagnostics, 'refresh')
     const facts: readonly Fact[] = [['refreshesFailed', failed]]
     yield say('refresh', 'degraded', 'IsalesProxyRefreshFailing', { facts, cause })
   }
@@ -136,7 +136,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     })
 
   if (input.storageError !== undefined) {
-    const cause = explained(input.storageError, places, 'login')
+    const cause = explained(input.storageError, diagnostics, 'login')
     yield say('state', 'degraded', 'IsalesProxyStateUnusable', { cause })
   }
 
@@ -147,7 +147,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     })
 
   if (sharing?.state === 'alone') {
-    const cause = explainedStore(sharing, places)
+    const cause = explainedStore(sharing, diagnostics)
     yield say('store', 'degraded', 'IsalesProxySessionAlone', { cause })
   }
 
@@ -157,7 +157,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   if (!token.usable) yield say('healthy', 'healthy', 'idle')
   else if (calls.total === 0) yield say('healthy', 'healthy', 'no-calls-yet')
   else {
-    const facts: Fact[] = [['callsInMinute', totalOf(calls.minute)]]
+    const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
       facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
     yield say('healthy', 'healthy', 'healthy', { facts })
@@ -184,7 +184,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
     const facts: Fact[] = []
     if (refreshEndsAt !== undefined)
       facts.push(['refreshTokenEnds', dateFact(input, refreshEndsAt)])
-    const cause = plainly(codeOfCause(causeOf(code), 'login'))
+    const cause = plainly(toCauseCode(causeOf(code), 'login'))
     yield say('login', 'degraded', 'refreshes-only', { facts, cause })
   }
   // Without a newer token, failed logins say it.
@@ -192,9 +192,9 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
 }
 
 /** iSales rejects every call, although logins succeed: with which header, and how. */
-function tokenRejected({ calls, places, factsOf }: DiagnosisInput): Finding {
+function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding {
   const rejected = [...calls.latestCauses.keys()].find((of) => of.cause === 'call-forbidden')
-  const facts: Fact[] = [['tokenHeader', places.tokenHeader]]
+  const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
   if (rejected !== undefined) facts.push(...factsOf(rejected))
   const cause = { code: 'token-rejected', facts } as const
   return say('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
@@ -278,7 +278,7 @@ function roundSeconds(ms: number) {
 
 /** Why logins and refreshes fail; undefined: they do not, or others end our sessions. */
 function failedLogin(input: DiagnosisInput): Finding | undefined {
-  const { token, places } = input
+  const { token, diagnostics } = input
   const { conflict, backoff, refused, lastFailure, nextRequestAt, failuresInRow, usable } = token
   if (conflict || backoff === 'none') return undefined
   const isPaused = backoff === 'rejected' || backoff === 'guarded'
@@ -289,7 +289,7 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
     failure: { cause: causeOf(lastCode) },
   }
   const last = lastFailure ?? recorded
-  const met = last ? explained(last.failure, places, last.operation) : plainly('logins-paused')
+  const met = last ? explained(last.failure, diagnostics, last.operation) : plainly('logins-paused')
   // The same 500 is another question to another person.
   const isLater = met.code === 'business' && token.lastSuccessAt !== undefined
   const cause: Explained = isLater ? { ...met, code: 'business-later' } : met

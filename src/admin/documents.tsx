@@ -3,7 +3,7 @@ import { accepts } from 'hono/accepts'
 import { raw } from 'hono/html'
 import { Marked } from 'marked'
 import { DOCUMENTATION } from '../problem.ts'
-import { LANGUAGES, pagesOf } from '../words/index.ts'
+import { LANGUAGES, loadPages } from '../messages/index.ts'
 import { renderDocument } from './page.tsx'
 import { PAGE_POLICY } from './style.ts'
 
@@ -15,9 +15,9 @@ import { PAGE_POLICY } from './style.ts'
  */
 export const serveDocument: Handler = (context, next) => {
   const page = context.req.param('page') ?? ''
-  const language = LANGUAGES.find((each) => pagesOf(each).has(page))
+  const language = LANGUAGES.find((each) => loadPages(each).has(page))
   if (language === undefined) return next()
-  const text = pagesOf(language).get(page) ?? ''
+  const text = loadPages(language).get(page) ?? ''
   const supports = ['text/plain', 'text/html']
   const type = accepts(context, { header: 'Accept', supports, default: 'text/plain' })
   if (type !== 'text/html') return context.text(text)
@@ -41,7 +41,7 @@ const markdown = new Marked({
 
 function targetOf(href: string): string {
   const [file = ''] = href.split('#')
-  const isServed = file === '' || LANGUAGES.some((language) => pagesOf(language).has(file))
+  const isServed = file === '' || LANGUAGES.some((language) => loadPages(language).has(file))
   if (isServed || URL.canParse(href)) return encodeURI(decodeURI(href))
   return new URL(href, `${DOCUMENTATION}/`).href
 }

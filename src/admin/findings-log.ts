@@ -1,6 +1,6 @@
-import { SECOND, secondsOf, type Timer } from '../clock.ts'
-import { en, factsLine, sectionOf } from '../words/index.ts'
-import { STATES, type Finding, type State } from './diagnosis.ts'
+import { SECOND, toSeconds, type Timer } from '../clock.ts'
+import { en, factsLine, findSection } from '../messages/index.ts'
+import { STATES, type Finding, type ProxyState } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
 const LEVELS = { bad: 'error', warning: 'warn' } as const
@@ -17,7 +17,7 @@ interface Open {
 }
 
 interface WatchOptions extends Pick<AdminSources, 'clock' | 'log' | 'news'> {
-  readonly onState: (state: State) => void
+  readonly onState: (state: ProxyState) => void
 }
 
 /**
@@ -41,7 +41,7 @@ export function watchFindings(
     const of = open.get(key) ?? { first: each, since: now, written: '', share: 0 }
     open.set(key, of)
     const [, file = ''] = facts.find(([name]) => name === 'setting') ?? []
-    const contentOf = (as: State): string => `${as} ${cause?.code} ${JSON.stringify(file)}`
+    const contentOf = (as: ProxyState): string => `${as} ${cause?.code} ${JSON.stringify(file)}`
     const share = lostShare(each)
     const worsens = state === 'degraded' && share > of.share && now - of.since < SETTLES
     of.share = share
@@ -51,12 +51,12 @@ export function watchFindings(
     of.written = contentOf(state)
     // An outage that ends is `degraded` for some seconds, which needs no line.
     if (state === 'failing') news(key, contentOf('degraded'))
-    const headline = sectionOf('en', code)
-    const section = cause && sectionOf('en', cause.code)
+    const headline = findSection('en', code)
+    const section = cause && findSection('en', cause.code)
     const { at } = section ?? headline
     const detail = factsLine(en, [...(cause?.facts ?? []), ...facts])
     const fields = { finding, state, code, cause: cause?.code, section: at, detail }
-    const remedy = section?.todo || headline.todo
+    const remedy = section?.remedy || headline.remedy
     const message = en.sentences(headline.title, section?.title ?? '', remedy)
     log('finding-began', fields, LEVELS[STATES[state] as keyof typeof LEVELS], message)
   }
@@ -73,8 +73,8 @@ export function watchFindings(
     for (const [key, { first, since, written }] of open) {
       if (present.get(key)?.isOver === false) continue
       open.delete(key)
-      const durationSeconds = Math.round(secondsOf(clock.now() - since))
-      const message = `${sectionOf('en', first.code).title}; ended after ${durationSeconds} s`
+      const durationSeconds = Math.round(toSeconds(clock.now() - since))
+      const message = `${findSection('en', first.code).title}; ended after ${durationSeconds} s`
       const fields = { finding: first.finding, durationSeconds }
       if (written !== '') log('finding-ended', fields, 'info', message)
     }

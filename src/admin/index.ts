@@ -1,7 +1,7 @@
 // What operators, probes and Prometheus read. It counts requests by their class, remembers what happens to the token, judges
 // both once, and shows that as metrics, as a page, as text and as JSON, and in the log. Nothing can be changed through it.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { serveHono } from '../hono.ts'
+import { serveHono } from '../hono-adapter.ts'
 import type { RequestSummary, RequestClass } from '../request-summary.ts'
 import type { TokenEvent } from '../token/index.ts'
 import { recordActivity } from './activity.ts'

@@ -10,11 +10,11 @@ import {
   STORE_FAILURES,
   type AuthFailureReason,
   type ConnectFailure,
-} from '../causes.ts'
+} from '../codes.ts'
 import { REPLAY_OUTCOMES, REQUEST_CLASSES, type RequestSummary } from '../request-summary.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
-import { pagesOf } from '../words/index.ts'
+import { loadPages } from '../messages/index.ts'
 import { FINDING_NAMES, isAuthenticated, STATES, type Finding } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
@@ -175,7 +175,7 @@ let helps: ReadonlyMap<string, string> | undefined
 
 /** What a metric shows, as Prometheus has it in `# HELP`: the words of its row in docs/metrics.md. */
 function helpOf(name: string): string {
-  const rows = () => (pagesOf('en').get('metrics.md') ?? '').matchAll(ROW)
+  const rows = () => (loadPages('en').get('metrics.md') ?? '').matchAll(ROW)
   helps ??= new Map(Array.from(rows(), ([, metric = '', help = '']) => [metric, help]))
   return helps.get(name) ?? name
 }

@@ -1,10 +1,10 @@
 import type { Child } from 'hono/jsx'
 import { html, raw } from 'hono/html'
-import type { Words } from '../words/index.ts'
+import type { Messages } from '../messages/index.ts'
 import { CallStrip, LifeLine } from './charts.tsx'
 import { STATES } from './diagnosis.ts'
 import type { Status } from './status-json.ts'
-import { viewOf, type View } from './status-view.ts'
+import { toView, type View } from './status-view.ts'
 import { STYLE } from './style.ts'
 
 /** Seconds between two loads of the page. */
@@ -15,9 +15,9 @@ export const REFRESH = 5
  *
  * @param refreshing false: the reader has paused the refresh.
  */
-export function renderPage(status: Status, words: Words, refreshing: boolean) {
-  const { page, language } = words
-  const view = viewOf(status, words)
+export function renderPage(status: Status, messages: Messages, refreshing: boolean) {
+  const { page, language } = messages
+  const view = toView(status, messages)
   const other = language === 'en' ? 'zh' : 'en'
   const address = (lang: string, refresh: boolean): string =>
     `/?lang=${lang}${refresh ? '' : '&refresh=off'}`
@@ -83,7 +83,7 @@ const ICON =
   "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' stroke='%231d7a4d' stroke-width='2.4'><rect x='1.5' y='5' width='8' height='6' rx='3'/><rect x='6.5' y='5' width='8' height='6' rx='3'/></svg>"
 
 /** What every page of this port is: its one style sheet, and nothing that is loaded. */
-export function renderDocument(language: Words['language'], title: string, body: Child) {
+export function renderDocument(language: Messages['language'], title: string, body: Child) {
   const page = (
     <html lang={language === 'zh' ? 'zh-CN' : 'en'}>
       <head>

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Log, News } from '../log/index.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
-import type { Places } from '../words/index.ts'
+import type { DiagnosticContext } from '../messages/index.ts'
 
 /** What counting and remembering needs. */
 export interface RecordOptions {
@@ -10,7 +10,7 @@ export interface RecordOptions {
   /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
   readonly rejectedStatuses: readonly number[]
   /** What the facts of failures name. */
-  readonly places: Places
+  readonly diagnostics: DiagnosticContext
 }
 
 /** What metrics, probes and the status page read of the rest of the program. */

@@ -1,14 +1,14 @@
 import { isLoopback } from '../config/index.ts'
-import { secondsOf } from '../clock.ts'
+import { toSeconds } from '../clock.ts'
 import {
   explained,
-  sectionOf,
-  WORDS,
+  findSection,
+  MESSAGES,
   type Fact,
   type FactName,
   type Language,
-} from '../words/index.ts'
-import { CALLS, totalOf, type CallOutcome } from './accounting.ts'
+} from '../messages/index.ts'
+import { CALLS, addUp, type CallOutcome } from './accounting.ts'
 import type { ActivityRecorder } from './activity.ts'
 import { diagnose, isAuthenticated, type DiagnosisInput, type Finding } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
@@ -21,7 +21,7 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
   return {
     ...activity.view(),
     draining: sources.running.draining,
-    places: sources.places,
+    diagnostics: sources.diagnostics,
     wallNow: sources.wallClock(),
     token: sources.token(),
     sharing: sources.sharing(),
@@ -58,14 +58,14 @@ export function readStatus(
   const date = (instant: number): string => dateOf(wallNow + instant - snapshot.now)
   const optionalDate = (instant = Infinity): string | null =>
     Number.isFinite(instant) ? date(instant) : null
-  const words = WORDS[language]
+  const messages = MESSAGES[language]
   const shown = ({ finding, state, code, facts, cause, isOver }: Finding) => {
-    const headline = sectionOf(language, code)
-    const explanation = cause && sectionOf(language, cause.code)
+    const headline = findSection(language, code)
+    const explanation = cause && findSection(language, cause.code)
     const isRejected = code === 'IsalesProxyAccountRejected'
-    const credentials = isRejected ? now.places.credentials : []
+    const credentials = isRejected ? now.diagnostics.credentials : []
     const all = [...(cause?.facts ?? []), ...facts, ...credentials]
-    const remedy = isOver ? '' : explanation?.todo || headline.todo
+    const remedy = isOver ? '' : explanation?.remedy || headline.remedy
     return {
       finding,
       state,
@@ -73,7 +73,11 @@ export function readStatus(
       /** The cause, a code of its own; null: `code` says it all. */
       cause: cause?.code ?? null,
       title: headline.title,
-      reason: words.sentences(explanation?.title ?? '', explanation?.means ?? '', headline.means),
+      reason: messages.sentences(
+        explanation?.title ?? '',
+        explanation?.meaning ?? '',
+        headline.meaning,
+      ),
       /** It is over; a fact says since when. */
       isOver,
       /** What to do; empty: nothing. */
@@ -103,10 +107,10 @@ export function readStatus(
     time: dateOf(wallNow),
     /** Minutes by which the local time of the machine is ahead of UTC. */
     utcOffset: sources.utcOffset(),
-    upSeconds: secondsOf(snapshot.now - activity.startedAt),
+    upSeconds: toSeconds(snapshot.now - activity.startedAt),
     authenticated: isAuthenticated(snapshot),
     /** How long requests would go on working if every login failed from now. */
-    outageBudgetSeconds: secondsOf(snapshot.outageBudget),
+    outageBudgetSeconds: toSeconds(snapshot.outageBudget),
     token:
       token === undefined
         ? null
@@ -114,10 +118,10 @@ export function readStatus(
             generation: token.generation,
             obtainedAt: date(token.obtainedAt),
             expiresAt: date(token.expiresAt),
-            lifetimeSeconds: secondsOf(token.lifetime),
-            ageSeconds: secondsOf(snapshot.now - token.obtainedAt),
+            lifetimeSeconds: toSeconds(token.lifetime),
+            ageSeconds: toSeconds(snapshot.now - token.obtainedAt),
             /** Until it is no longer sent, which is a little before its end; counts down below 0. */
-            usableForSeconds: secondsOf(token.usableUntil - snapshot.now),
+            usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
             refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
           },
     renewal: {
@@ -128,7 +132,7 @@ export function readStatus(
       refused: snapshot.refused,
       nextAt: optionalDate(nextRequestAt),
       nextInSeconds: Number.isFinite(nextRequestAt)
-        ? secondsOf(Math.max(0, nextRequestAt - snapshot.now))
+        ? toSeconds(Math.max(0, nextRequestAt - snapshot.now))
         : null,
       lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
       failuresInRow: snapshot.failuresInRow,
@@ -139,7 +143,8 @@ export function readStatus(
               at: date(lastFailure.at),
               operation: lastFailure.operation,
               reason: lastFailure.failure.reason,
-              cause: explained(lastFailure.failure, sources.places, lastFailure.operation).code,
+              cause: explained(lastFailure.failure, sources.diagnostics, lastFailure.operation)
+                .code,
               httpStatus: lastFailure.failure.status ?? null,
               detail: lastFailure.failure.detail,
             },
@@ -162,7 +167,7 @@ export function readStatus(
       inFlight: sources.running.inFlight,
       waitingForToken: snapshot.waiters,
       /** Requests of the last 60 s by `outcome`, as in the metric; `calls` are those of CTI-OBS. */
-      lastMinute: { calls: totalOf(calls.minute), ...calls.minute },
+      lastMinute: { calls: addUp(calls.minute), ...calls.minute },
       lastAnsweredAt: optionalDate(calls.answeredAt),
       /** Calls by minute and outcome, the newest last. */
       lastHour: activity.hour().map(({ at, counts }) => {

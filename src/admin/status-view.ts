@@ -2,30 +2,32 @@ import { indented } from '../terminal.ts'
 import {
   dateText,
   durationText,
-  sectionOf,
+  findSection,
   timeText,
   valueText,
   type Fact,
   type FactName,
   type Value,
-  type Words,
-} from '../words/index.ts'
+  type Messages,
+} from '../messages/index.ts'
 import { endsSoon } from './diagnosis.ts'
 import type { Status } from './status-json.ts'
 
 /** A status in words: what the page and the text show. It has one instant and one zone. */
-export type View = ReturnType<typeof viewOf>
+export type View = ReturnType<typeof toView>
 
-export function viewOf(status: Status, words: Words) {
-  const { page } = words
+export function toView(status: Status, messages: Messages) {
+  const { page } = messages
   const reading = { now: Date.parse(status.time), offset: status.utcOffset }
-  const duration = (seconds: number): string => durationText(words, seconds)
+  const duration = (seconds: number): string => durationText(messages, seconds)
   const time = (instant: string): string => timeText(Date.parse(instant), reading)
   /** Each with its name. */
   const rows = (facts: readonly Fact[]) =>
-    facts.map(([name, value]) => [words.facts[name], valueText(words, value, reading)] as const)
+    facts.map(
+      ([name, value]) => [messages.facts[name], valueText(messages, value, reading)] as const,
+    )
   return {
-    words,
+    words: messages,
     duration,
     time,
     date: dateText(reading),
@@ -33,10 +35,10 @@ export function viewOf(status: Status, words: Words) {
     up: `${page.up} ${duration(Math.round(status.upSeconds))}`,
     findings: status.findings.map(({ facts, ...finding }) => ({
       ...finding,
-      links: linksOf(finding, words),
+      links: linksOf(finding, messages),
       rows: rows(facts),
     })),
-    groups: groupsOf(status, words).map(([title, facts]) => ({
+    groups: groupsOf(status, messages).map(([title, facts]) => ({
       title,
       rows: rows(facts),
       tones: facts.map(([, value]) => toneOf(title === page.certificates, value, reading.now)),
@@ -63,15 +65,16 @@ function toneOf(isCertificate: boolean, value: Value, now: number): '' | 'bad' |
 /** Codes to look up, with their places on the admin port: the headline, and its cause. */
 function linksOf(
   { runbook, code, cause }: Pick<Status, 'runbook' | 'code' | 'cause'>,
-  { language }: Words,
+  { language }: Messages,
 ): readonly (readonly [code: string, link: string])[] {
   if (runbook === null) return []
-  const behind = cause === null ? [] : [[cause, `/docs/${sectionOf(language, cause).at}`] as const]
+  const behind =
+    cause === null ? [] : [[cause, `/docs/${findSection(language, cause).at}`] as const]
   return [[code, runbook], ...behind]
 }
 
 /** What stands below the findings. What is 0 or never was is left out. */
-function groupsOf(status: Status, { page }: Words) {
+function groupsOf(status: Status, { page }: Messages) {
   const { renewal, token, sharing, requests, certificates } = status
   const { lastMinute: minute } = requests
   const at = (date: string | null | undefined) => (date ? { at: date } : null)
@@ -134,9 +137,9 @@ function groupsOf(status: Status, { page }: Words) {
  *
  * @param origin where it is read, for the links.
  */
-export function renderText(status: Status, words: Words, origin: string): string {
-  const { page } = words
-  const { date, version, up, findings, groups, changes, failedCalls } = viewOf(status, words)
+export function renderText(status: Status, messages: Messages, origin: string): string {
+  const { page } = messages
+  const { date, version, up, findings, groups, changes, failedCalls } = toView(status, messages)
   const said = findings.map(({ title, reason, remedy, links, rows }) => {
     const below = [remedy, ...links.map(([, link]) => origin + link)].map((line) => `  ${line}`)
     return [`[${title}] ${reason}`, ...below, indented(rows)]

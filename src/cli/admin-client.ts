@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { Status } from '../admin/index.ts'
-import { codeOf } from '../causes.ts'
+import { readErrorCode } from '../codes.ts'
 import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
-import { wordsOf, type Explained } from '../words/index.ts'
+import { messagesFor, type Explained } from '../messages/index.ts'
 import { writeMessage, type Io } from './io.ts'
 
 /** A response of the admin listener. Without `status`, none arrived: `body` is the error's code, or `late`. */
@@ -42,7 +42,7 @@ export function openAdminClient(io: Io) {
   // Loopback reaches a listener on all interfaces.
   const host = address.host.replace(/^(?:0\.0\.0\.0)?$/, '127.0.0.1').replace(/^::$/, '::1')
   const at = `${urlHost(host)}:${port}`
-  const headers = { 'Accept-Language': wordsOf(io.env).language }
+  const headers = { 'Accept-Language': messagesFor(io.env).language }
   return async (path: string): Promise<AdminResponse> => {
     const late = AbortSignal.timeout(PROBE_TIMEOUT)
     const signal = AbortSignal.any([io.signal, late])
@@ -53,7 +53,7 @@ export function openAdminClient(io: Io) {
       const [response] = (await once(request, 'response')) as [IncomingMessage]
       return { at, status: response.statusCode, body: await text(response) }
     } catch (error) {
-      return { at, status: undefined, body: late.aborted ? 'late' : codeOf(error) }
+      return { at, status: undefined, body: late.aborted ? 'late' : readErrorCode(error) }
     }
   }
 }

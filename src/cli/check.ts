@@ -3,20 +3,26 @@ import { loadConfig, type Config, type Loaded } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { ListenError, tryToListen } from '../listener/index.ts'
 import { table } from '../terminal.ts'
-import { factsLine, lineOf, wordsOf, type Explained, type Words } from '../words/index.ts'
+import {
+  factsLine,
+  formatLine,
+  messagesFor,
+  type Explained,
+  type Messages,
+} from '../messages/index.ts'
 import { openAdminClient } from './admin-client.ts'
 import { runLiveCheck, VERDICTS } from './live-check.ts'
 import { endedBy, EXIT, writeMessage, type Command, type Io } from './io.ts'
 
 export const check: Command = async (flags, io) => {
   const loaded = loadConfig(io.env)
-  const words = wordsOf(io.env)
-  if (!flags['quiet']) io.stdout.write(`${settingsTable(loaded, words)}\n`)
+  const messages = messagesFor(io.env)
+  if (!flags['quiet']) io.stdout.write(`${settingsTable(loaded, messages)}\n`)
   for (const problem of loaded.problems) writeMessage(io, problem)
   if (!loaded.ok) return EXIT.usage
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
   if (flags['live']) return checkLive(loaded, io, flags['trace'])
-  io.stdout.write(verdictLine(words, 'check-sound', loaded))
+  io.stdout.write(verdictLine(messages, 'check-sound', loaded))
   return EXIT.ok
 }
 
@@ -49,7 +55,7 @@ async function checkLive(
   io: Io,
   trace?: boolean,
 ): Promise<number> {
-  const words = wordsOf(io.env)
+  const words = messagesFor(io.env)
   const { cli } = words
   const { verdict, results, settings } = await runLiveCheck(loaded.config, io, trace)
   if (io.signal.aborted) return endedBy(io.signal)
@@ -74,13 +80,13 @@ async function checkLive(
 }
 
 /** The verdict, which names variables that look like settings and are not. */
-function verdictLine(words: Words, code: Explained['code'], { problems }: Loaded): string {
+function verdictLine(messages: Messages, code: Explained['code'], { problems }: Loaded): string {
   const unknown = problems.filter((problem) => problem.code === 'unknown-setting')
   const names = unknown.map(({ setting }) => setting).join(', ')
-  return `${lineOf(words, { code, facts: names === '' ? [] : [['unknown', names]] })}\n`
+  return `${formatLine(messages, { code, facts: names === '' ? [] : [['unknown', names]] })}\n`
 }
 
-function settingsTable({ settings, problems }: Loaded, { cli }: Words): string {
+function settingsTable({ settings, problems }: Loaded, { cli }: Messages): string {
   const errors = problems.filter(({ isWarning }) => !isWarning)
   const wrong = errors.map(({ setting }) => setting.toUpperCase())
   return table([

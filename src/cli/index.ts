@@ -1,9 +1,9 @@
 // The command line. Every command is a file that is loaded only when it is called.
 import { parseArgs } from 'node:util'
-import { ALL_CODES, codeOf, type Code } from '../causes.ts'
+import { ALL_CODES, readErrorCode, type Code } from '../codes.ts'
 import { nearest } from '../config/index.ts'
 import { indented, fold, printable } from '../terminal.ts'
-import { sectionOf, wordsOf, type Explained } from '../words/index.ts'
+import { findSection, messagesFor, type Explained } from '../messages/index.ts'
 import { instanceEnvironment } from './instance.ts'
 import { EXIT, fail, type Command, type FlagValues, type Io, type Output } from './io.ts'
 
@@ -73,7 +73,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
     ;({ values } = parseArgs({ args: [...args], options }))
   } catch (error) {
     // Never prints the message, because it repeats arguments, and an operator may have typed a password.
-    return misused({ code: MISUSES[codeOf(error)] ?? 'flag-value', facts: [] })
+    return misused({ code: MISUSES[readErrorCode(error)] ?? 'flag-value', facts: [] })
   }
   const run = await load()
   return run(values, io)
@@ -104,27 +104,27 @@ function usageOf(name: CommandName): string {
 }
 
 function overview({ env }: Io): string {
-  const { cli, labelled, language } = wordsOf(env)
+  const { cli, labelled, language } = messagesFor(env)
   const rows = [
     ...Object.keys(COMMANDS)
       .filter(isCommand)
-      .map((name) => [usageOf(name), sectionOf(language, name).title]),
+      .map((name) => [usageOf(name), findSection(language, name).title]),
     ['help CODE', cli.help],
     ['version', cli.version],
   ]
-  const exitCodes = sectionOf(language, 'exit-codes')
+  const exitCodes = findSection(language, 'exit-codes')
   const usage = labelled(cli.usage, `${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]`)
-  const settings = fold(sectionOf(language, 'serve').means, WIDTH).join('\n')
+  const settings = fold(findSection(language, 'serve').meaning, WIDTH).join('\n')
   const exits = `${exitCodes.title}\n${readable(exitCodes.body)}`
   return `${[usage, indented(rows, WIDTH), settings, exits].join('\n\n')}\n`
 }
 
 /** Formats the section of a code for `help CODE` and `COMMAND --help`. */
 function sectionText(code: Code, { env }: Io): string {
-  const { cli, labelled, language, sentences } = wordsOf(env)
-  const { title, means, todo, body } = sectionOf(language, code)
+  const { cli, labelled, language, sentences } = messagesFor(env)
+  const { title, meaning, remedy, body } = findSection(language, code)
   const head = isCommand(code) ? labelled(cli.usage, `${PROGRAM} ${usageOf(code)}`) : code
-  const paragraphs = [head, sentences(title, means), todo].map((text) =>
+  const paragraphs = [head, sentences(title, meaning), remedy].map((text) =>
     fold(text, WIDTH).join('\n'),
   )
   return `${[...paragraphs, readable(body)].filter((text) => text !== '').join('\n\n')}\n`

@@ -1,5 +1,5 @@
 import { readSmallFile, type Environment, type ReadFile } from '../config/index.ts'
-import type { Explained } from '../words/index.ts'
+import type { Explained } from '../messages/index.ts'
 
 /** Names as in docs/vm.md; no name can leave /etc. */
 const NAME = /^[\w-]{1,20}$/

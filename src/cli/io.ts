@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import type { Environment } from '../config/index.ts'
-import { lineOf, wordsOf, type Explained } from '../words/index.ts'
+import { formatLine, messagesFor, type Explained } from '../messages/index.ts'
 
 /** Exit codes; part of the interface, for scripts and probes. docs/commands.md explains each. */
 export const EXIT = {
@@ -57,10 +57,10 @@ interface Message extends Explained {
 
 /** Writes `Error: ISALES_URL: The value is not accepted. … [not-accepted]`: the code is what `help` explains. */
 export function writeMessage({ env, stderr }: Io, why: Message): void {
-  const words = wordsOf(env)
-  const line = `${lineOf(words, why)} [${why.code}]`
-  const whole = why.setting === undefined ? line : words.labelled(why.setting, line)
-  stderr.write(`${words.labelled(words.cli[why.isWarning ? 'warning' : 'error'], whole)}\n`)
+  const messages = messagesFor(env)
+  const line = `${formatLine(messages, why)} [${why.code}]`
+  const whole = why.setting === undefined ? line : messages.labelled(why.setting, line)
+  stderr.write(`${messages.labelled(messages.cli[why.isWarning ? 'warning' : 'error'], whole)}\n`)
 }
 
 /** Writes an error. Returns `exit`. */

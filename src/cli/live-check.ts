@@ -1,10 +1,10 @@
-import { cause, causeOfStatus, isOfGateway, isRedirect, isWebPage } from '../causes.ts'
+import { cause, classifyStatus, isOfGateway, isRedirect, isWebPage } from '../codes.ts'
 import { MINUTE, SECOND, systemClock } from '../clock.ts'
 import {
   formatRejections,
   formatTokenHeader,
   pathFormat,
-  placesOf,
+  diagnosticContext,
   rejectionsFormat,
   type Config,
 } from '../config/index.ts'
@@ -27,14 +27,14 @@ import {
   explainedStore,
   type Explained,
   type Fact,
-  type Failure,
-  type Words,
-} from '../words/index.ts'
+  type FailureDetails,
+  type Messages,
+} from '../messages/index.ts'
 import { EXIT, type Io } from './io.ts'
 
 /** The result of one stage of the live check. `code` explains an error or, by default, a doubt; undefined: all is well. */
 export interface CheckResult extends Partial<Explained> {
-  readonly topic: keyof Words['cli']['topics']
+  readonly topic: keyof Messages['cli']['topics']
   readonly facts: readonly Fact[]
   readonly isError?: boolean
 }
@@ -92,14 +92,15 @@ function report(
 
 async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   const { config, io, settings } = check
-  const places = placesOf(config)
+  const diagnostics = diagnosticContext(config)
   const { result, sharing, storageError } = await logIn(check)
-  if (storageError !== undefined) report(check, 'state', explained(storageError, places, 'login'))
+  if (storageError !== undefined)
+    report(check, 'state', explained(storageError, diagnostics, 'login'))
   // Several replicas are likely only in a cluster.
   if (sharing === undefined && io.env['KUBERNETES_SERVICE_HOST'] !== undefined)
     report(check, 'store', { code: 'not-shared', facts: [] })
   const isAlone = sharing?.state === 'alone'
-  if (isAlone) report(check, 'store', explainedStore(sharing, places), true)
+  if (isAlone) report(check, 'store', explainedStore(sharing, diagnostics), true)
   else if (sharing !== undefined) report(check, 'store', WORKS)
   if (!('grant' in result)) {
     report(check, 'login', explainLogin(config, result), true)
@@ -126,10 +127,10 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
 /** Logs in once, as the login-attempt record allows. Replicas that share the token take the new one. */
 async function logIn(check: LiveCheck) {
   const { config, io } = check
-  let storageError: Failure | undefined
+  let storageError: FailureDetails | undefined
   const { stateDir: directory } = config
   const parts = { clock: systemClock, wallClock: Date.now, onExposed() {} }
-  const onStorageError = (why: Failure | undefined): void => void (storageError = why)
+  const onStorageError = (why: FailureDetails | undefined): void => void (storageError = why)
   const openStateDir = () =>
     directory === undefined ? undefined : openAttemptFile({ ...parts, directory, onStorageError })
   // The clock's timers do not keep the process alive while it waits for another replica's login.
@@ -140,10 +141,10 @@ async function logIn(check: LiveCheck) {
 }
 
 function explainLogin(config: Config, result: Exclude<TokenResult, Granted>): Explained {
-  const places = placesOf(config)
+  const context = diagnosticContext(config)
   if ('failure' in result) {
-    const { code, facts } = explained(result.failure, places, 'login')
-    return { code, facts: isRefusal(result.failure) ? [...facts, ...places.credentials] : facts }
+    const { code, facts } = explained(result.failure, context, 'login')
+    return { code, facts: isRefusal(result.failure) ? [...facts, ...context.credentials] : facts }
   }
   const code = result.postponed === 'guarded' ? 'logins-paused' : 'check-deferred'
   return { code, facts: [['pausedFor', { seconds: Math.ceil(result.ms / 1000) }]] }
@@ -185,20 +186,20 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
   // Never the body: it may hold a token.
   if (/^-?\w{1,9}$/.test(result)) facts.push(['detail', `result=${result}`])
   else if (status === 200) facts.push(['detail', 'no-result'])
-  const failure = failureOf(response)
+  const failure = responseFailure(response)
   const rejected: Explained = { code: 'token-rejected', facts }
-  const why = failure ? explained(failure, placesOf(config), 'call') : rejected
+  const why = failure ? explained(failure, diagnosticContext(config), 'call') : rejected
   const works = status === 200 && result === '0'
   const isAway = failure !== undefined && failure.cause.code !== 'page-refused'
   return { status, result, data, facts, why, works, isAway }
 }
 
 /** Why a call says nothing of its token: iSales did not respond to it. Undefined if it did. */
-function failureOf(response: PostResult): Failure | undefined {
+function responseFailure(response: PostResult): FailureDetails | undefined {
   if (!response.ok) return { ...response, detail: response.code }
   const { status, contentType, body } = response
   const isPage = isRedirect(status) || isWebPage(contentType, body)
-  if (isOfGateway(status) || status > 500) return { cause: causeOfStatus({ status }), status }
+  if (isOfGateway(status) || status > 500) return { cause: classifyStatus({ status }), status }
   return isPage ? { cause: cause('page-refused'), status } : undefined
 }
 
@@ -304,7 +305,7 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
   const other = given === 'refreshToken' ? 'token' : 'refreshToken'
   let outcome = await refresh(given)
   if (!isGrant(outcome)) {
-    const why = explained(outcome, placesOf(config), 'refresh')
+    const why = explained(outcome, diagnosticContext(config), 'refresh')
     outcome = await refresh(other)
     if (!isGrant(outcome)) {
       report(check, 'refresh', why)

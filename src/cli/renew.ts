@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Status } from '../admin/index.ts'
-import { codeOf } from '../causes.ts'
-import type { Explained, Fact } from '../words/index.ts'
+import { readErrorCode } from '../codes.ts'
+import type { Explained, Fact } from '../messages/index.ts'
 import { explainedResponse, openAdminClient, statusIn } from './admin-client.ts'
 import { endedBy, EXIT, fail, type Command, type Io } from './io.ts'
 
@@ -38,6 +38,6 @@ function hangUp({ pid, processScope }: Status, io: Io, address: string): Explain
     if (io.hangUp(pid)) return undefined
     return { code: 'other-program', facts: [['address', address], ...facts] }
   } catch (error) {
-    return { code: 'not-signalled', facts: [...facts, ['detail', codeOf(error)]] }
+    return { code: 'not-signalled', facts: [...facts, ['detail', readErrorCode(error)]] }
   }
 }

@@ -5,12 +5,12 @@ import { createLog, openStdout } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
 import { EXIT, writeMessage, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
-import { en, lineOf, wordsOf } from '../words/index.ts'
+import { en, formatLine, messagesFor } from '../messages/index.ts'
 
 /** Runs the proxy until a signal arrives. */
 export const serve: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
-  const words = wordsOf(io.env)
+  const messages = messagesFor(io.env)
   const pretty = io.isTTY
   if (!loaded.ok && pretty) {
     for (const problem of loaded.problems) writeMessage(io, problem)
@@ -30,11 +30,13 @@ export const serve: Command = async (_, io) => {
   for (const problem of loaded.problems) {
     const event = problem.isWarning ? 'setting-doubtful' : 'setting-wrong'
     const { setting, code } = problem
-    log(event, { setting, code, detail: lineOf(en, problem) })
+    log(event, { setting, code, detail: formatLine(en, problem) })
   }
   if (!loaded.ok) {
     const errors = loaded.problems.filter(({ isWarning }) => !isWarning)
-    const sentences = errors.map((error) => words.labelled(error.setting, lineOf(words, error)))
+    const sentences = errors.map((error) =>
+      messages.labelled(error.setting, formatLine(messages, error)),
+    )
     await systemd.failed(sentences.join(' | '))
     await stdout.flush()
     return EXIT.usage
@@ -68,8 +70,8 @@ export const serve: Command = async (_, io) => {
     }
     const { setting, why } = error
     if (pretty) writeMessage(io, { ...why, setting })
-    else log('cannot-listen', { setting, code: why.code, detail: lineOf(en, why) })
-    await systemd.failed(words.labelled(setting, lineOf(words, why)))
+    else log('cannot-listen', { setting, code: why.code, detail: formatLine(en, why) })
+    await systemd.failed(messages.labelled(setting, formatLine(messages, why)))
     return error.lasting ? EXIT.usage : EXIT.failed
   } finally {
     await stdout.flush()

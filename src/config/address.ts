@@ -31,7 +31,7 @@ export function parseEndpoint(text: string) {
 const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /** Returns host and port of an http or https URL, with the scheme's default port if the URL has none. */
-export function endpointOf({ protocol, host: text }: URL) {
+export function toEndpoint({ protocol, host: text }: URL) {
   const { host = '', port } = parseEndpoint(text) ?? {}
   return { host, port: port ?? PORTS[protocol] ?? 0 }
 }

@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { fileFacts, MAX_PEM, type ReadFile } from './files.ts'
-import type { SettingCode } from '../causes.ts'
-import type { Fact } from '../words/index.ts'
+import type { SettingCode } from '../codes.ts'
+import type { Fact } from '../messages/index.ts'
 import { Secret } from './secret.ts'
 import type { SettingProblem } from './settings.ts'
 

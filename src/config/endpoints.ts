@@ -1,16 +1,16 @@
 import { BlockList, isIP } from 'node:net'
-import { endpointOf, urlHost } from './address.ts'
-import { originalOf } from './files.ts'
+import { toEndpoint, urlHost } from './address.ts'
+import { findOriginal } from './files.ts'
 import { formatTokenHeader } from './formats.ts'
 import { detectPasteError, type Config } from './load.ts'
-import type { Fact, Places } from '../words/index.ts'
+import type { Fact, DiagnosticContext } from '../messages/index.ts'
 
 /** Returns the egress proxy for this origin, by the rules of curl and Go; undefined for a direct connection. */
 export function egressFor(config: Pick<Config, 'isalesUrl' | 'httpsProxy' | 'noProxy'>) {
   const { isalesUrl, httpsProxy, noProxy = '' } = config
   const url = new URL(isalesUrl)
   if (httpsProxy === undefined || url.protocol !== 'https:') return undefined
-  const { host } = endpointOf(url)
+  const { host } = toEndpoint(url)
   const direct = noProxy
     .toLowerCase()
     .split(/[\s,]+/)
@@ -39,15 +39,16 @@ function inNetwork(host: string, network: string, bits: string | undefined): boo
 }
 
 /** Returns the details that facts of failures name, without user and password of a URL. */
-export function placesOf(config: Config): Places {
+export function diagnosticContext(config: Config): DiagnosticContext {
   const hostOf = ({ host, port }: { host: string; port: number }) => `${urlHost(host)}:${port}`
   const egress = egressFor(config)
   const store = config.sessionStoreUrl
-  const fileOf = (path: string | undefined): string => (path === undefined ? '' : originalOf(path))
+  const fileOf = (path: string | undefined): string =>
+    path === undefined ? '' : findOriginal(path)
   return {
     hosts: {
-      isales: hostOf(endpointOf(new URL(config.isalesUrl))),
-      egress: egress === undefined ? '' : hostOf(endpointOf(egress)),
+      isales: hostOf(toEndpoint(new URL(config.isalesUrl))),
+      egress: egress === undefined ? '' : hostOf(toEndpoint(egress)),
       store: store === undefined ? '' : hostOf(store),
       client: '',
       disk: config.stateDir ?? '',

@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
-import { codeOf } from '../causes.ts'
-import type { Fact } from '../words/index.ts'
+import { readErrorCode } from '../codes.ts'
+import type { Fact } from '../messages/index.ts'
 
 /** Maximum size in bytes: five times the bundle of all public authorities. */
 export const MAX_PEM = 1024 * 1024
@@ -29,11 +29,11 @@ export function fileFacts(path: string | undefined): readonly Fact[] {
   // `//name` also resolves to `/`.
   const directory = dirname(resolve(path))
   const isShown = isAbsolute(path) && directory !== '/' && existsSync(directory)
-  return isShown ? [['file', originalOf(path)]] : []
+  return isShown ? [['file', findOriginal(path)]] : []
 }
 
 /** Returns the original of a copied file. */
-export function originalOf(path: string): string {
+export function findOriginal(path: string): string {
   return path.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
 }
 
@@ -60,7 +60,7 @@ export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
       ? { ok: false, problem: 'too-large' }
       : { ok: true, bytes: bytes.subarray(0, length) }
   } catch (error) {
-    return { ok: false, problem: PROBLEMS[codeOf(error)] ?? 'unreadable' }
+    return { ok: false, problem: PROBLEMS[readErrorCode(error)] ?? 'unreadable' }
   } finally {
     if (file !== undefined) closeSync(file)
   }

@@ -35,7 +35,7 @@ const ACCEPTS = {
 export type Kind = keyof typeof ACCEPTS
 
 /** Returns the accepted syntax, such as `100ms…1h, off` or `HOST:PORT`. */
-export function acceptsOf({
+export function formatAccepted({
   kind,
   range,
   choices = [],

@@ -1,9 +1,9 @@
 // Reads every setting from environment and files into a `Config`, or reports all problems. Also certificates, secrets
 // that cannot print, and the reload of changed files.
-export { createHostRule, endpointOf, isLoopback, urlHost, type ListenAddress } from './address.ts'
+export { createHostRule, toEndpoint, isLoopback, urlHost, type ListenAddress } from './address.ts'
 export { secureContextOptions, type TlsFiles } from './certificates.ts'
 export { connectionsWithin } from './descriptors.ts'
-export { egressFor, placesOf } from './endpoints.ts'
+export { egressFor, diagnosticContext } from './endpoints.ts'
 export { readSmallFile, type ReadFile } from './files.ts'
 export {
   duration,

@@ -1,12 +1,12 @@
-import type { Fact } from '../words/index.ts'
+import type { Fact } from '../messages/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
 import { fileFacts, readSmallFile, type ReadFile } from './files.ts'
-import { acceptsOf, OFF } from './formats.ts'
+import { formatAccepted, OFF } from './formats.ts'
 import { ruleViolations } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
   derivedSettings,
-  nameOf,
+  toVariable,
   SETTING_LIST,
   type ParsedSettings,
   type Setting,
@@ -55,7 +55,7 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   const { given, settings, problems, isSet } = readSettings(env, readFile)
   problems.push(...ruleViolations(given, isSet))
   const tls = (ca: FileKey, cert?: FileKey, key?: FileKey): TlsFiles => {
-    const file = (one?: FileKey) => ({ name: nameOf(one ?? ''), path: one && given[one] })
+    const file = (one?: FileKey) => ({ name: toVariable(one ?? ''), path: one && given[one] })
     const read = readTls({ ca: file(ca), cert: file(cert), key: file(key) }, readFile)
     problems.push(...read.problems)
     return read.tls
@@ -67,7 +67,7 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   const { sessionStorePasswordFile: password } = given
   const found = password === undefined ? '' : readText(password, readFile)
   if (typeof found === 'object')
-    problems.push({ ...found, setting: nameOf('sessionStorePasswordFile') })
+    problems.push({ ...found, setting: toVariable('sessionStorePasswordFile') })
   // Node itself obeys this variable, also for iSales.
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
     problems.push({ setting: 'NODE_TLS_REJECT_UNAUTHORIZED', code: 'insecure-node', facts: [] })
@@ -103,10 +103,10 @@ function readSettings(env: Environment, readFile: ReadFile) {
   const settings = SETTING_LIST.map((setting): EffectiveSetting => {
     const { key, name } = setting
     const input = readInput(setting, env, readFile)
-    const { variable, file, text = setting.default, why } = input
-    if (input.text !== undefined || why !== undefined) set.add(key)
+    const { variable, file, text = setting.default, problem } = input
+    if (input.text !== undefined || problem !== undefined) set.add(key)
     if (file !== undefined) values[`${key}File`] = file
-    const { value = null, ...wrong } = why ? { problem: why } : parse(setting, input, text)
+    const { value = null, ...wrong } = problem ? { problem } : parse(setting, input, text)
     if (wrong.problem) problems.push({ setting: variable, ...wrong.problem })
     if (text === undefined || value === null) return { name, value: null, source: 'default' }
     // `off` is a key with the value undefined; an unset setting without a default has no key.
@@ -129,7 +129,7 @@ interface Input {
   readonly file?: string
   /** Undefined if the setting is unset, or could not be read for the reason in `why`. */
   readonly text?: string
-  readonly why?: Problem
+  readonly problem?: Problem
 }
 
 /** Line end that an editor, `echo` or Windows adds to a secret. */
@@ -144,14 +144,14 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   const text = (verbatim ? raw?.replace(LINE_END, '') : raw?.trim()) || undefined
   if (file === undefined || fileName === undefined) {
     // Node replaces bytes that are not UTF-8 by U+FFFD. A login with such a password could only lock the account.
-    if (text?.includes('\uFFFD')) return { variable, why: { code: 'not-utf8', facts: [] } }
+    if (text?.includes('\uFFFD')) return { variable, problem: { code: 'not-utf8', facts: [] } }
     return text === undefined ? { variable } : { variable, text }
   }
   if (text !== undefined)
-    return { variable, why: { code: 'set-twice', facts: [['otherSetting', fileName]] } }
+    return { variable, problem: { code: 'set-twice', facts: [['otherSetting', fileName]] } }
   const found = readText(file, readFile)
   const input = { variable: fileName, file }
-  return typeof found === 'string' ? { ...input, text: found } : { ...input, why: found }
+  return typeof found === 'string' ? { ...input, text: found } : { ...input, problem: found }
 }
 
 /** Maximum size in bytes; no password is longer. */
@@ -192,7 +192,7 @@ function parse(
   }
   // A URL may contain a password, and the text given as a path may be the secret itself.
   const isSecret = redact !== undefined || verbatim || kind === 'file' || text.includes('@')
-  const facts: Fact[] = [['accepts', acceptsOf(setting)]]
+  const facts: Fact[] = [['accepts', formatAccepted(setting)]]
   const found = text.length > 60 ? `${text.slice(0, 60)}…` : text
   if (!isSecret) facts.unshift(['found', JSON.stringify(found)])
   if (file === undefined && kind !== 'secret') facts.push(example)

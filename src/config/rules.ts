@@ -1,7 +1,12 @@
-import { endpointOf, isLoopback, type ListenAddress } from './address.ts'
-import type { SettingCode } from '../causes.ts'
+import { toEndpoint, isLoopback, type ListenAddress } from './address.ts'
+import type { SettingCode } from '../codes.ts'
 import type { Secret } from './secret.ts'
-import { nameOf, type ParsedSettings, type SettingKey, type SettingProblem } from './settings.ts'
+import {
+  toVariable,
+  type ParsedSettings,
+  type SettingKey,
+  type SettingProblem,
+} from './settings.ts'
 
 /** Pairs of settings of which the first requires the second. */
 const USEFUL_ONLY_WITH: readonly (readonly [SettingKey, SettingKey])[] = [
@@ -39,12 +44,12 @@ export function* ruleViolations(
 
   const isHttp = url?.startsWith('http:') === true
   // The password would cross a network in clear text.
-  if (isHttp && !isLoopback(endpointOf(new URL(url)).host)) {
+  if (isHttp && !isLoopback(toEndpoint(new URL(url)).host)) {
     if (given.isalesAllowHttp === true) yield warning('ISALES_ALLOW_HTTP', 'http-allowed')
     else yield error('ISALES_URL', 'http-not-allowed')
   }
   for (const key of ['httpsProxy', 'isalesTlsServerName'] as const)
-    if (isHttp && given[key] !== undefined) yield warning(nameOf(key), 'unused-for-http')
+    if (isHttp && given[key] !== undefined) yield warning(toVariable(key), 'unused-for-http')
 
   if (loginPath !== undefined && loginPath === given.isalesRefreshPath)
     yield error('ISALES_REFRESH_PATH', 'same-path')
@@ -80,7 +85,7 @@ export function* ruleViolations(
 
 /** Returns the variable to name in a problem, which is the file's variable if only a file can hold the value. */
 function variableOf(key: SettingKey): string {
-  return key === 'sessionStoreKey' ? 'SESSION_STORE_KEY_FILE' : nameOf(key)
+  return key === 'sessionStoreKey' ? 'SESSION_STORE_KEY_FILE' : toVariable(key)
 }
 
 /** A weak secret can be guessed offline by anyone who has a ticket or a sealed value. */

@@ -1,5 +1,5 @@
-import type { SettingCode } from '../causes.ts'
-import type { Explained } from '../words/index.ts'
+import type { SettingCode } from '../codes.ts'
+import type { Explained } from '../messages/index.ts'
 import * as is from './formats.ts'
 
 /** Definition of a setting: its format and its default. */
@@ -147,7 +147,7 @@ export interface Setting extends Definition {
 export const SETTING_LIST: readonly Setting[] = Object.entries<Definition>(SETTINGS).map(settingOf)
 
 function settingOf([key, definition]: [string, Definition]): Setting {
-  const base = nameOf(key)
+  const base = toVariable(key)
   const fileName = definition.inFile && `${base}_FILE`
   const name = definition.inFile === 'only' ? `${base}_FILE` : base
   const lower = definition.lowerCaseToo && name.toLowerCase()
@@ -161,6 +161,6 @@ export const SECRET_VARIABLES = SETTING_LIST.filter(({ redact }) => redact).flat
 )
 
 /** Returns the variable of a key: `ISALES_URL` for `isalesUrl`. */
-export function nameOf(key: string): string {
+export function toVariable(key: string): string {
   return key.replaceAll(/[A-Z]/g, '_$&').toUpperCase()
 }

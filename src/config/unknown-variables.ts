@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein'
-import type { Fact } from '../words/index.ts'
+import type { Fact } from '../messages/index.ts'
 import { SETTING_LIST, type SettingProblem } from './settings.ts'
 
 /** Every variable that the proxy reads. */

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { isLoopback, urlHost, type ListenAddress } from '../config/index.ts'
-import { codeOfListen } from '../causes.ts'
-import type { Explained } from '../words/index.ts'
+import { toListenCode } from '../codes.ts'
+import type { Explained } from '../messages/index.ts'
 
 /** Why a listener could not start. */
 export class ListenError extends Error {
@@ -43,7 +43,7 @@ export async function listen(
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException
     const facts = [configured, ['detail', code]] as const
-    throw new ListenError(setting, { code: codeOfListen(code), facts }, false, error)
+    throw new ListenError(setting, { code: toListenCode(code), facts }, false, error)
   }
   const bound = server.address()
   if (fd === undefined || isAt(address, bound)) return

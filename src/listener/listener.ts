@@ -6,7 +6,7 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import { handshakeFailureOf, type HandshakeFailure, type Refusal } from '../causes.ts'
+import { classifyHandshakeError, type HandshakeFailure, type Refusal } from '../codes.ts'
 import { SECOND, type Timer } from '../clock.ts'
 import {
   secureContextOptions,
@@ -96,7 +96,7 @@ export function createListener(options: ListenerOptions) {
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     // Node declares an Error, and sets the name of OpenSSL's result, or null.
     const certificate = socket.authorizationError as unknown as string | null
-    options.onHandshakeFailure?.(handshakeFailureOf(error.code, certificate ?? undefined))
+    options.onHandshakeFailure?.(classifyHandshakeError(error.code, certificate ?? undefined))
   })
 
   return {

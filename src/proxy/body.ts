@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Refusal } from '../causes.ts'
+import type { Refusal } from '../codes.ts'
 import type { Framing } from './validate.ts'
 
 /** Why a body is refused when it comes: it is too long, or all bodies together are. */

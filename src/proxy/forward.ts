@@ -1,6 +1,6 @@
 import { delay, type Clock, type Timer } from '../clock.ts'
 import type { Config } from '../config/index.ts'
-import type { NodeCall } from '../hono.ts'
+import type { NodeCall } from '../hono-adapter.ts'
 import type { RequestSummary, ReplayOutcome } from '../request-summary.ts'
 import { writeProblem } from '../problem.ts'
 import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
@@ -12,14 +12,14 @@ import { createInspector, isPage, type ResponseVerdict } from './response.ts'
 import {
   afterFailure,
   afterInterruption,
-  NOTHING,
+  NO_RESPONSE,
   outcomeOfRejection,
   withoutToken,
   type Fail,
-  type History,
-  type Interruption,
-  type Nothing,
-  type Stage,
+  type AttemptCounts,
+  type AbortReason,
+  type NoResponse,
+  type RequestPhase,
 } from './retry.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
@@ -49,7 +49,7 @@ const MAX_CLIENT_WAIT = 5000
 export function createForward(options: ForwardOptions): (call: Call) => void {
   const shared = sharedOf(options)
   return (call) => {
-    const forwarding = new Forwarding(shared, call)
+    const forwarding = new ForwardedCall(shared, call)
     // In the turn of its head Node has not read the body of the same packet.
     if (call.validated.framing === 0) void forwarding.run()
     else process.nextTick(() => void forwarding.run())
@@ -79,28 +79,28 @@ interface Relay {
 }
 
 /** What the client gets. */
-type Ending = Relay | Fail | Nothing
+type CallResult = Relay | Fail | NoResponse
 
 /** What is done next. */
-type Step = Ending | { readonly do: 'send'; readonly token?: Token }
+type Action = CallResult | { readonly do: 'send'; readonly token?: Token }
 
 /** With the token that is there, or comes. */
-const SEND: Step = { do: 'send' }
+const SEND: Action = { do: 'send' }
 
 /**
  * One request. What interrupts it (its client leaves, its deadline passes, its body is refused) ends whatever it waits
  * for, so each step looks for an interruption after it has waited. Fields, since closures of a request outlive it.
  */
-class Forwarding implements BodyOwner {
+class ForwardedCall implements BodyOwner {
   held = 0
   readonly #shared: ReturnType<typeof sharedOf>
   readonly #call: Call
-  readonly #history: History
+  readonly #history: AttemptCounts
   readonly #startedAt: number
   readonly #deadline: Timer
-  #interruption: Interruption | undefined
+  #interruption: AbortReason | undefined
   /** What an interruption ends: the exchange, or what waits for something else. */
-  #awaited: { abort(reason: Interruption): void } | undefined
+  #awaited: { abort(reason: AbortReason): void } | undefined
   /** Of what waits for something else. Made where it is first needed: it costs a request 4 µs. */
   #waits: AbortController | undefined
   #begun = false
@@ -122,7 +122,7 @@ class Forwarding implements BodyOwner {
   #headMs: number | undefined
   /** Of the relayed response, if it is not 0. */
   #result: string | undefined
-  #ending: Ending = NOTHING
+  #ending: CallResult = NO_RESPONSE
 
   constructor(shared: ReturnType<typeof sharedOf>, call: Call) {
     const { clock, config } = shared
@@ -170,7 +170,7 @@ class Forwarding implements BodyOwner {
   }
 
   /** Takes a place of those in flight. When there is none, a client that does not read its response makes way. */
-  #begin(stage: Stage = 'reading'): Step | Promise<Step> {
+  #begin(stage: RequestPhase = 'reading'): Action | Promise<Action> {
     const ended = this.#interruptedWhile(stage)
     if (ended !== undefined) return ended
     this.#begun = this.#shared.begin(this.#call)
@@ -180,7 +180,7 @@ class Forwarding implements BodyOwner {
     return delay(this.#shared.clock, pause, this.wait()).then(() => this.#begin('connecting'))
   }
 
-  async #waitForToken(): Promise<Token | Ending> {
+  async #waitForToken(): Promise<Token | CallResult> {
     const taken = await this.#shared.tokens.waitForToken(this.#limits())
     const ended = this.#interruptedWhile('waiting')
     if (ended !== undefined) return ended
@@ -218,13 +218,17 @@ class Forwarding implements BodyOwner {
     return this.#shared.tokens.current()?.generation === this.#token?.generation
   }
 
-  #afterResponse(exchange: Exchange, token: Token, received: ResponseHead): Step | Promise<Step> {
+  #afterResponse(
+    exchange: Exchange,
+    token: Token,
+    received: ResponseHead,
+  ): Action | Promise<Action> {
     const { clock, inspector } = this.#shared
     const { validated, requestId } = this.#call
     this.#upstreamMs = clock.now() - this.#sentAt
     const head = relayedHead(received, requestId)
     const verdict = inspector.verdictOf(exchange, head, validated)
-    const after = (found: ResponseVerdict): Step | Promise<Step> => {
+    const after = (found: ResponseVerdict): Action | Promise<Action> => {
       if (found === 'cut') return this.#afterFailure(exchange)
       const ended = this.#interruptedWhile('sent')
       if (ended !== undefined) return ended
@@ -243,7 +247,7 @@ class Forwarding implements BodyOwner {
     return { do: 'relay', head, exchange, rejected: false, page }
   }
 
-  async #afterRejection(exchange: Exchange, token: Token, head: RelayedHead): Promise<Step> {
+  async #afterRejection(exchange: Exchange, token: Token, head: RelayedHead): Promise<Action> {
     const replays = this.#replays
     const verdict = await this.#shared.tokens.reject(token, {
       ...this.#limits(),
@@ -270,11 +274,11 @@ class Forwarding implements BodyOwner {
   }
 
   /** @param withheld nothing was written, because `mayStart` said no. */
-  async #afterFailure({ written, error }: Exchange, withheld = false): Promise<Step> {
+  async #afterFailure({ written, error }: Exchange, withheld = false): Promise<Action> {
     const ended = this.#interruptedWhile(written ? 'sent' : 'connecting')
     if (ended !== undefined) return ended
     // The listener responds by itself when what it reads is garbage.
-    if (withheld) return this.#call.response.headersSent ? NOTHING : SEND
+    if (withheld) return this.#call.response.headersSent ? NO_RESPONSE : SEND
     const { failure, cause, code: detail, certificate } = this.#shared.upstream.classify(error)
     this.#failure = { cause, detail, certificate }
     this.#history[written ? 'lost' : 'unwritten'] += 1
@@ -330,13 +334,13 @@ class Forwarding implements BodyOwner {
     this.#interrupt(refusal)
   }
 
-  #interrupt(interruption: Interruption): void {
+  #interrupt(interruption: AbortReason): void {
     this.#interruption ??= interruption
     this.#awaited?.abort(interruption)
   }
 
   /** Undefined: nothing has interrupted the request. */
-  #interruptedWhile(stage: Stage): Fail | Nothing | undefined {
+  #interruptedWhile(stage: RequestPhase): Fail | NoResponse | undefined {
     return this.#interruption && afterInterruption(this.#history, this.#interruption, stage)
   }
 

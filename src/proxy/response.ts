@@ -1,5 +1,5 @@
-import { isRedirect, isWebPage } from '../causes.ts'
-import { endpointOf, type Config } from '../config/index.ts'
+import { isRedirect, isWebPage } from '../codes.ts'
+import { toEndpoint, type Config } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import type { Exchange } from '../upstream/index.ts'
 import { withLength, type RelayedHead } from './headers.ts'
@@ -111,7 +111,7 @@ function withOurOrigin(body: Buffer, isalesOrigin: RegExp, ours: string): Buffer
 
 function originPattern(origin: string): RegExp {
   const url = new URL(origin)
-  const { port } = endpointOf(url)
+  const { port } = toEndpoint(url)
   const ports = url.port === '' ? `(?::${port})?` : `:${port}`
   // Neither the tail of another scheme, nor the head of a longer host, another port, or a user's name.
   const before = '(?<![a-z0-9+.-])'

@@ -1,5 +1,5 @@
 import type { ReplayOutcome } from '../request-summary.ts'
-import { REFUSALS, type ProblemCode } from '../causes.ts'
+import { REFUSALS, type ProblemCode } from '../codes.ts'
 import type { RejectionDecision } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './body.ts'
@@ -9,7 +9,7 @@ import type { BodyRefusal } from './body.ts'
 // token source decides. The client gets `sent: "no"` only when every exchange was rejected or never written.
 
 /** What has happened to one request so far, the latest exchange included. */
-export interface History {
+export interface AttemptCounts {
   readonly method: string
   /** Exchanges that failed before anything was written. */
   unwritten: number
@@ -18,10 +18,10 @@ export interface History {
 }
 
 /** Where a request is when its deadline passes. A response that has begun has no deadline. */
-export type Stage = 'reading' | 'waiting' | 'connecting' | 'sent'
+export type RequestPhase = 'reading' | 'waiting' | 'connecting' | 'sent'
 
 /** What ends a request before a response has begun. */
-export type Interruption = 'client-gone' | 'deadline' | BodyRefusal
+export type AbortReason = 'client-gone' | 'deadline' | BodyRefusal
 
 /** The client gets an error of the proxy. */
 export interface Fail {
@@ -33,8 +33,8 @@ export interface Fail {
 }
 
 /** The client is gone, or the listener has responded. */
-export const NOTHING = { do: 'nothing' } as const
-export type Nothing = typeof NOTHING
+export const NO_RESPONSE = { do: 'nothing' } as const
+export type NoResponse = typeof NO_RESPONSE
 
 const MAX_CONNECTS = 3
 const MAX_SENDS = 2
@@ -52,7 +52,7 @@ const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
 }
 
 /** An exchange got no response. */
-export interface Failure {
+export interface FailedExchange {
   readonly failure: UpstreamFailure
   readonly written: boolean
 }
@@ -67,8 +67,8 @@ export interface Failure {
  * 150 ms  written, and broken again: 502, since it was written twice
  */
 export function afterFailure(
-  { method, unwritten, lost }: History,
-  { failure, written }: Failure,
+  { method, unwritten, lost }: AttemptCounts,
+  { failure, written }: FailedExchange,
 ): Fail | { readonly do: 'resend'; readonly pause: number } {
   const maySend = written
     ? // OPTIONS is safe, too (RFC 9110 section 9.2.1), but nobody needs it twice.
@@ -82,18 +82,18 @@ export function afterFailure(
 
 /** No token will come in time. */
 export function withoutToken(
-  { lost }: History,
+  { lost }: AttemptCounts,
   { unavailable, retryAfter }: { readonly unavailable: ProblemCode; readonly retryAfter: number },
 ): Fail {
   return { do: 'fail', code: lost > 0 ? 'upstream-broken' : unavailable, retryAfter }
 }
 
 export function afterInterruption(
-  { unwritten, lost }: History,
-  by: Interruption,
-  stage: Stage,
-): Fail | Nothing {
-  if (by === 'client-gone') return NOTHING
+  { unwritten, lost }: AttemptCounts,
+  by: AbortReason,
+  stage: RequestPhase,
+): Fail | NoResponse {
+  if (by === 'client-gone') return NO_RESPONSE
   if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by][0], refusal: by }
   if (lost > 0 || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }

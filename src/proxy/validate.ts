@@ -1,5 +1,5 @@
 import { PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
-import type { Refusal } from '../causes.ts'
+import type { Refusal } from '../codes.ts'
 import { remembered } from '../remembered.ts'
 import type { HeaderLines } from './headers.ts'
 

@@ -16,8 +16,8 @@ export type Share = ReturnType<typeof createShare>
 
 /** The account in a store, for all replicas that use the same store, key, iSales and user. */
 export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions) {
-  type State = Pick<SharingSnapshot, 'reason' | 'code' | 'since'>
-  let state: State = { reason: undefined, code: undefined, since: clock.now() }
+  type SharingState = Pick<SharingSnapshot, 'reason' | 'code' | 'since'>
+  let state: SharingState = { reason: undefined, code: undefined, since: clock.now() }
   let timer: Timer | undefined
   let lastPoll = Promise.resolve()
   let isStopped = false

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { RedisOptions } from 'ioredis'
-import { codeOf, storeFailureOf } from '../causes.ts'
+import { readErrorCode, classifyStoreError } from '../codes.ts'
 import type { Clock } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
 import type { StoredValue } from '../token/index.ts'
@@ -85,7 +85,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
       })
       redis.on('error', (error) => {
         // A connection that was left because it was silent has no code; its command has.
-        if (codeOf(error) !== 'unknown') broken = toStoreFailure(error, UNREACHABLE)
+        if (readErrorCode(error) !== 'unknown') broken = toStoreFailure(error, UNREACHABLE)
       })
       void readFiles().then(async () => {
         // An event also says why, and the library tries again.
@@ -119,8 +119,8 @@ function parseReply(reply: unknown): StoredValue | StoreFailure {
  * @param broken why there is no connection.
  */
 function toStoreFailure(error: unknown, broken: StoreFailure): StoreFailure {
-  const code = codeOf(error)
-  const reason = storeFailureOf(code, Object(error).name === 'ReplyError')
+  const code = readErrorCode(error)
+  const reason = classifyStoreError(code, Object(error).name === 'ReplyError')
   if (reason === 'refused') return { reason, code: SERVER_CODE.test(code) ? code : undefined }
   return reason === 'unreachable' ? broken : { reason }
 }

@@ -2,10 +2,10 @@ import { randomBytes, scryptSync } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { cause, causeOfDisk, codeOf, CODES } from '../causes.ts'
+import { cause, classifyDiskError, readErrorCode, CODES } from '../codes.ts'
 import { MINUTE, SECOND, type Clock } from '../clock.ts'
 import { parseObject } from '../json.ts'
-import type { Failure } from '../words/index.ts'
+import type { FailureDetails } from '../messages/index.ts'
 import type { Lease } from './account.ts'
 import type { Credentials } from './isales-client.ts'
 import { parseRecords, storedRecords } from './login-guard.ts'
@@ -18,7 +18,7 @@ export interface AttemptFileOptions {
   /** Milliseconds since 1970: a file outlives the monotonic clock. */
   readonly wallClock: () => number
   /** Why login attempts are in memory only. Undefined: they are on the disk again. */
-  readonly onStorageError: (why: Failure | undefined) => void
+  readonly onStorageError: (why: FailureDetails | undefined) => void
   /** Any user of the machine may write to the directory. */
   readonly onExposed: () => void
 }
@@ -40,9 +40,9 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
   /** The step of the disk in flight, and whether it takes too long. */
   let step: Promise<unknown> = Promise.resolve()
   let isLate = false
-  let storageError: Failure | undefined
+  let storageError: FailureDetails | undefined
 
-  const report = (why: Failure | undefined): void => {
+  const report = (why: FailureDetails | undefined): void => {
     const isSame =
       why?.cause.code === storageError?.cause.code && why?.detail === storageError?.detail
     storageError = why
@@ -83,8 +83,8 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
         report({ cause: cause('disk-slow', 'disk') })
         void ended.then(() => (isLate = false))
       } catch (error) {
-        const code = codeOf(error)
-        report({ cause: causeOfDisk(code), detail: code })
+        const code = readErrorCode(error)
+        report({ cause: classifyDiskError(code), detail: code })
       }
       return undefined
     },
@@ -171,7 +171,7 @@ export function openVersions(directory: string, onExposed: () => void) {
   /** What is there, with its version: NaN where the name is no such one. Processes that are killed leave files, too. */
   const files = async () => {
     const names = await readdir(directory).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return []
+      if (readErrorCode(error) === 'ENOENT') return []
       throw error
     })
     return names.map((name) => ({ name, number: Number(VERSION.exec(name)?.[1]) }))
@@ -206,7 +206,7 @@ export function openVersions(directory: string, onExposed: () => void) {
         try {
           return { number, text: number === 0 ? undefined : await textOf(number) }
         } catch (error) {
-          const code = codeOf(error)
+          const code = readErrorCode(error)
           // A symbolic link.
           if (code === 'ELOOP') return { number, text: undefined }
           // It was swept meanwhile: there is a newer one.
@@ -229,7 +229,7 @@ export function openVersions(directory: string, onExposed: () => void) {
         }
         await link(scratch, pathOf(number))
       } catch (error) {
-        const code = codeOf(error)
+        const code = readErrorCode(error)
         if (TAKEN.has(code)) return false
         const isWithoutLinks = Object(error).syscall === 'link' && NO_LINKS.has(code)
         throw isWithoutLinks ? Object.assign(new Error(code), { code: CODES.noLinks }) : error
@@ -253,7 +253,7 @@ async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 })
   } catch (error) {
-    const code = codeOf(error)
+    const code = readErrorCode(error)
     if (code === 'EEXIST') return
     if (code !== 'ENOENT') throw error
     await makeDirectory(dirname(path))

@@ -1,14 +1,14 @@
 import {
-  authFailureOf,
+  toAuthFailure,
   cause,
-  causeOfStatus,
+  classifyStatus,
   isOfGateway,
   isWebPage,
   type AuthFailureReason,
   type Cause,
-  type CertificateSeen,
-  type StatusSeen,
-} from '../causes.ts'
+  type PeerCertificate,
+  type ResponseInfo,
+} from '../codes.ts'
 import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
 import { Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
@@ -65,7 +65,7 @@ export interface AuthFailure {
   /** An error code, `result=7`, or what is odd about the response; empty: nothing. Never text of the response. */
   readonly detail: string
   /** The certificate of iSales, where it was not accepted. */
-  readonly certificate?: CertificateSeen | undefined
+  readonly certificate?: PeerCertificate | undefined
 }
 
 /** What a successful login or refresh gives. Lifetimes are in milliseconds. */
@@ -128,7 +128,7 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
     onSent?.()
     const sentAt = clock.now()
     const result = await options.post({ ...request, signal })
-    if (!result.ok) return failureOfPost(result)
+    if (!result.ok) return transportFailure(result)
     const plain = options.isalesUrl.startsWith('http:')
     return parseResponse({ ...result, plain }, sentAt)
   }
@@ -156,9 +156,9 @@ export function withScheme(scheme: string, token: string): string {
   return scheme === '' ? token : `${scheme} ${token}`
 }
 
-function failureOfPost(result: Extract<PostResult, { ok: false }>): AuthFailure {
+function transportFailure(result: Extract<PostResult, { ok: false }>): AuthFailure {
   const { failure, cause: why, code, written, certificate } = result
-  const known = { cause: why, reason: authFailureOf(why), detail: code, certificate }
+  const known = { cause: why, reason: toAuthFailure(why), detail: code, certificate }
   if (why.code === 'egress-login') return { kind: 'egress', ...known }
   // A TLS failure may come after the first bytes were written, and still nothing of them was read.
   return { kind: written && failure !== 'tls' ? 'unknown' : 'not-processed', ...known }
@@ -230,7 +230,7 @@ function judgeStatus(response: TokenResponse): AuthFailure {
   const result = parseObject(body ?? '')?.['result']
   const shaped = result !== undefined && result !== null && isFailure(result)
   const page = isWebPage(contentType, body)
-  const found = causeOfStatus({ status, shaped, page, plain })
+  const found = classifyStatus({ status, shaped, page, plain })
   const kind = classifyFailure(found, { status, shaped, page })
   return responseFailure(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
 }
@@ -238,7 +238,7 @@ function judgeStatus(response: TokenResponse): AuthFailure {
 /** What a response says of the credentials. One of a gateway says nothing, whatever its body is. */
 function classifyFailure(
   { stage, code }: Cause,
-  { status, shaped, page }: Pick<StatusSeen, 'status' | 'shaped' | 'page'>,
+  { status, shaped, page }: Pick<ResponseInfo, 'status' | 'shaped' | 'page'>,
 ): FailureKind {
   if (stage === 'login') return code === 'business' ? 'ambiguous' : 'refused'
   if (code === 'timeout' || code === 'page-refused') return 'unknown'
@@ -281,7 +281,7 @@ function responseFailure(
   status: number,
   detail: string,
 ): AuthFailure {
-  return { kind, cause: why, reason: authFailureOf(why), status, detail }
+  return { kind, cause: why, reason: toAuthFailure(why), status, detail }
 }
 
 function malformed(status: number, detail: string): AuthFailure {

@@ -1,4 +1,4 @@
-import { cause } from '../causes.ts'
+import { cause } from '../codes.ts'
 import { HOUR, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { isFollowedByLogin } from './account.ts'
@@ -173,7 +173,7 @@ function outageBudget(state: TokenState, now: number): number {
 }
 
 /** Why the next token request waits. */
-function backoffOf({ isFailing, record }: TokenState, rules: Rules): Backoff {
+function toBackoff({ isFailing, record }: TokenState, rules: Rules): Backoff {
   if (!isFailing) return NO_BACKOFF
   return record.attempts > 0 ? guardState(record, rules) : { state: 'transient', refused: false }
 }
@@ -369,7 +369,7 @@ function onFailed(
       durationMs: at - startedAt,
       failure,
       failuresInRow: state.failuresInRow,
-      backoff: backoffOf(state, rules).state,
+      backoff: toBackoff(state, rules).state,
       retryIn: Math.max(0, plan(state, rules, at).at - at),
       outageBudget: outageBudget(state, at),
     },
@@ -394,10 +394,10 @@ function onPostponed(
 // For people, and for Prometheus.
 
 /** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
-export function snapshotOf(state: TokenState, rules: Rules, now: number, waiters: number) {
+export function takeSnapshot(state: TokenState, rules: Rules, now: number, waiters: number) {
   const { token, request, rejections, record, failuresInRow, lastFailure } = state
   const { at } = next(state, rules, now)
-  const backoff = backoffOf(state, rules)
+  const backoff = toBackoff(state, rules)
   // The token request that failed is not needed any more.
   const isOver =
     backoff.state === 'transient' && request === undefined && at > pausedUntil(state, rules)
@@ -430,7 +430,7 @@ export function snapshotOf(state: TokenState, rules: Rules, now: number, waiters
     lastFailure,
   }
 }
-export type TokenSnapshot = Readonly<ReturnType<typeof snapshotOf>>
+export type TokenSnapshot = Readonly<ReturnType<typeof takeSnapshot>>
 
 /**
  * iSales rejected the last login, and refreshes keep the token alive: until when, as far as it is known. Undefined: it did

@@ -1,15 +1,19 @@
-import { secondsOf } from '../clock.ts'
+import { toSeconds } from '../clock.ts'
 import type { Log, News } from '../log/index.ts'
-import { en, explained, lineOf, type Places } from '../words/index.ts'
+import { en, explained, formatLine, type DiagnosticContext } from '../messages/index.ts'
 import type { TokenEvent } from './token.ts'
 
 /**
  * Writes one line for what happens to the token. A failed request is a line at DEBUG: a finding says that requests fail, why,
  * and what to do.
  *
- * @param places what its sentences name.
+ * @param diagnostics what its sentences name.
  */
-export function tokenLog(log: Log, news: News, places: Places): (event: TokenEvent) => void {
+export function tokenLog(
+  log: Log,
+  news: News,
+  diagnostics: DiagnosticContext,
+): (event: TokenEvent) => void {
   return (event) => {
     switch (event.type) {
       case 'request-started':
@@ -19,7 +23,7 @@ export function tokenLog(log: Log, news: News, places: Places): (event: TokenEve
         return log(operation === 'login' ? 'logged-in' : 'renewed', {
           operation,
           generation: token.generation,
-          lifetimeSeconds: secondsOf(token.lifetime),
+          lifetimeSeconds: toSeconds(token.lifetime),
           durationMs: Math.round(durationMs),
           sameToken: sameToken ? true : undefined,
           failures: event.failuresBefore > 0 ? event.failuresBefore : undefined,
@@ -28,22 +32,22 @@ export function tokenLog(log: Log, news: News, places: Places): (event: TokenEve
       case 'adopted':
         return log('token-adopted', {
           generation: event.token.generation,
-          lifetimeSeconds: secondsOf(event.token.lifetime),
-          ageSeconds: secondsOf(event.at - event.token.obtainedAt),
+          lifetimeSeconds: toSeconds(event.token.lifetime),
+          ageSeconds: toSeconds(event.at - event.token.obtainedAt),
         })
       case 'failed': {
         const { operation, failure } = event
-        const cause = explained(failure, places, operation)
+        const cause = explained(failure, diagnostics, operation)
         return log('token-request-failed', {
           operation,
           reason: failure.reason,
           status: failure.status,
           cause: cause.code,
-          detail: lineOf(en, cause),
+          detail: formatLine(en, cause),
           failures: event.failuresInRow,
           backoff: event.backoff,
-          retryInSeconds: secondsOf(event.retryIn),
-          budgetSeconds: secondsOf(event.outageBudget),
+          retryInSeconds: toSeconds(event.retryIn),
+          budgetSeconds: toSeconds(event.outageBudget),
           durationMs: Math.round(event.durationMs),
         })
       }
@@ -56,7 +60,7 @@ export function tokenLog(log: Log, news: News, places: Places): (event: TokenEve
       case 'deferred':
         return log('token-request-deferred', {
           reason: event.because,
-          retryInSeconds: secondsOf(event.ms),
+          retryInSeconds: toSeconds(event.ms),
         })
       case 'renew-asked':
         return log('renew-asked', {

@@ -17,7 +17,7 @@ import {
   onUsed,
   plan,
   sendable,
-  snapshotOf,
+  takeSnapshot,
   type Reducer,
   type Rules,
 } from './lifecycle.ts'
@@ -309,7 +309,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       settle()
     },
 
-    snapshot: () => snapshotOf(state, rules, clock.now(), waiters.size),
+    snapshot: () => takeSnapshot(state, rules, clock.now(), waiters.size),
   }
 }
 

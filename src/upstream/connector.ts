@@ -4,15 +4,15 @@ import { request as requestHttps } from 'node:https'
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls'
 import {
-  causeOfError,
+  classifyError,
   CODES,
-  codeOf,
+  readErrorCode,
   type Cause,
-  type CertificateSeen,
-  type Met,
-} from '../causes.ts'
+  type PeerCertificate,
+  type ErrorContext,
+} from '../codes.ts'
 import { MINUTE, type Clock } from '../clock.ts'
-import { endpointOf, secureContextOptions, type TlsFiles } from '../config/index.ts'
+import { toEndpoint, secureContextOptions, type TlsFiles } from '../config/index.ts'
 
 /** The connection failed to open. No byte of a request was written. */
 export class ConnectError extends Error {
@@ -20,9 +20,9 @@ export class ConnectError extends Error {
   /** Node's or OpenSSL's error code, or one of `CODES`. */
   readonly code: string
   /** The certificate, if the connection failed because of it. */
-  readonly certificate: CertificateSeen | undefined
+  readonly certificate: PeerCertificate | undefined
 
-  constructor(why: Cause, code: string, cause?: unknown, certificate?: CertificateSeen) {
+  constructor(why: Cause, code: string, cause?: unknown, certificate?: PeerCertificate) {
     super('no connection', { cause })
     this.why = why
     this.code = code
@@ -60,7 +60,7 @@ export function createConnect(options: ConnectOptions): Connect {
   const { origin, tls, serverName, timeout, egress, lookup, clock } = options
   const url = new URL(origin)
   const secure = url.protocol === 'https:'
-  const { host, port } = endpointOf(url)
+  const { host, port } = toEndpoint(url)
   const finding = {
     lookup,
     // Makes Node ask `lookup` for all addresses, independent of its flags.
@@ -86,9 +86,9 @@ export function createConnect(options: ConnectOptions): Connect {
 
   return (done) => {
     let opening: Socket | ClientRequest | undefined
-    let side: Met['side'] = openTunnel === undefined ? 'isales' : 'egress'
-    let stage: Met['stage'] = side === 'isales' && isIP(host) === 0 ? 'dns' : 'connect'
-    let certificate: CertificateSeen | undefined
+    let side: ErrorContext['side'] = openTunnel === undefined ? 'isales' : 'egress'
+    let stage: ErrorContext['stage'] = side === 'isales' && isIP(host) === 0 ? 'dns' : 'connect'
+    let certificate: PeerCertificate | undefined
     let settled = false
 
     const settle = (outcome: Socket | ConnectError): void => {
@@ -100,11 +100,11 @@ export function createConnect(options: ConnectOptions): Connect {
     }
     const fail = (error: unknown): void => {
       if (error instanceof ConnectError) return settle(error)
-      const code = codeOf(error)
-      settle(new ConnectError(causeOfError(code, { side, stage }), code, error, certificate))
+      const code = readErrorCode(error)
+      settle(new ConnectError(classifyError(code, { side, stage }), code, error, certificate))
     }
     const timer = clock.setTimer(() => {
-      settle(new ConnectError(causeOfError(CODES.timeout, { side, stage }), CODES.timeout))
+      settle(new ConnectError(classifyError(CODES.timeout, { side, stage }), CODES.timeout))
     }, timeout)
 
     const use = (socket: Socket): void => {
@@ -144,7 +144,7 @@ export function createConnect(options: ConnectOptions): Connect {
 }
 
 /** Returns the certificate's name, which iSales wrote, only if it looks like a name. */
-function certificateOf(socket: TLSSocket): CertificateSeen | undefined {
+function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
   const { subject, valid_from: from, valid_to: to } = socket.getPeerCertificate()
   const name = String(subject?.CN)
   if (from === undefined || to === undefined) return undefined
@@ -173,7 +173,7 @@ function createTunnels(egress: URL, finding: RequestOptions) {
   return (target: string, opened: (outcome: Socket | Error) => void): ClientRequest => {
     const request = (protocol === 'https:' ? requestHttps : requestHttp)({
       ...finding,
-      ...endpointOf(egress),
+      ...toEndpoint(egress),
       method: 'CONNECT',
       path: target,
       agent: false,
@@ -183,7 +183,7 @@ function createTunnels(egress: URL, finding: RequestOptions) {
       if (statusCode >= 200 && statusCode < 300) return opened(tunnel)
       tunnel.destroy()
       const code = statusCode === 407 ? CODES.proxyAuth : CODES.proxyRefused
-      const why = causeOfError(code, { side: 'egress', stage: 'connect' })
+      const why = classifyError(code, { side: 'egress', stage: 'connect' })
       opened(new ConnectError(why, code, `status ${statusCode}`))
     })
     request.on('error', opened)

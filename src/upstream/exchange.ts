@@ -1,11 +1,11 @@
 import type { Dispatcher } from 'undici'
 import {
-  causeOfError,
-  codeOf,
-  connectFailureOf,
+  classifyError,
+  readErrorCode,
+  toConnectFailure,
   type Cause,
-  type CertificateSeen,
-} from '../causes.ts'
+  type PeerCertificate,
+} from '../codes.ts'
 import { ConnectError } from './connector.ts'
 
 /** A request without the origin, which is the pool's. */
@@ -210,11 +210,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
 
 /** A failed request. */
-export interface Failed {
+export interface UpstreamError {
   readonly failure: UpstreamFailure
   readonly cause: Cause
   readonly code: string
-  readonly certificate?: CertificateSeen | undefined
+  readonly certificate?: PeerCertificate | undefined
 }
 
 /**
@@ -222,14 +222,14 @@ export interface Failed {
  *
  * @param plain the connection to iSales does not use TLS.
  */
-export function classify(error: unknown, plain: boolean): Failed {
-  const code = codeOf(error)
+export function classify(error: unknown, plain: boolean): UpstreamError {
+  const code = readErrorCode(error)
   if (error instanceof ConnectError) {
     const { why, certificate } = error
-    const failure = connectFailureOf(why) === 'tls' ? 'tls' : 'unreachable'
+    const failure = toConnectFailure(why) === 'tls' ? 'tls' : 'unreachable'
     return { failure, cause: why, code, certificate }
   }
-  const cause = causeOfError(code, { side: 'isales', plain })
+  const cause = classifyError(code, { side: 'isales', plain })
   const { code: what } = cause
   const isNamed = what === 'timeout' || what === 'invalid' || what === 'closed'
   return { failure: isNamed ? what : 'broken', cause, code }

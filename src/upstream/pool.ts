@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
-import { causeOfError, CODES, codeOf, connectFailureOf, type ConnectFailure } from '../causes.ts'
+import {
+  classifyError,
+  CODES,
+  readErrorCode,
+  toConnectFailure,
+  type ConnectFailure,
+} from '../codes.ts'
 import { MINUTE, SECOND, type Clock } from '../clock.ts'
 import { egressFor, type Config, type TlsFiles } from '../config/index.ts'
 import {
@@ -10,7 +16,7 @@ import {
   type Connect,
   type Resolve,
 } from './connector.ts'
-import { classify, type Exchange, type Failed } from './exchange.ts'
+import { classify, type Exchange, type UpstreamError } from './exchange.ts'
 import { createPost } from './post.ts'
 
 /** Milliseconds. */
@@ -67,7 +73,7 @@ export function createUpstream(options: UpstreamOptions) {
      */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
     /** Classifies the failure of an exchange. */
-    classify: (error: unknown): Failed => classify(error, plain),
+    classify: (error: unknown): UpstreamError => classify(error, plain),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, plain, clock),
     /** Uses these files for new connections; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
@@ -174,7 +180,7 @@ class Pool {
     connect((outcome) => {
       this.#opening -= 1
       if (outcome instanceof Error) {
-        onConnect?.(connectFailureOf(outcome.why))
+        onConnect?.(toConnectFailure(outcome.why))
         const [longest] = this.#waiting
         longest?.abort(outcome)
       } else {
@@ -228,8 +234,8 @@ class Pool {
     socket.setTimeout(limits.keepAlive, () => socket.destroy())
     prepareSocket(socket, () => connection.exchange?.resume())
     socket.on('error', (error) => {
-      const code = codeOf(error)
-      const why = causeOfError(code, { side: 'isales', stage: 'tls' })
+      const code = readErrorCode(error)
+      const why = classifyError(code, { side: 'isales', stage: 'tls' })
       // iSales verifies our certificate after our side of the handshake is over.
       if (connection.responded || why.code !== 'own-certificate') return
       onConnect?.('tls')
@@ -292,7 +298,7 @@ function closed(): Error {
 
 function lost(): ConnectError {
   const code = 'ECONNRESET'
-  return new ConnectError(causeOfError(code, { side: 'isales', stage: 'connect' }), code)
+  return new ConnectError(classifyError(code, { side: 'isales', stage: 'connect' }), code)
 }
 
 // Workarounds for undici 7.30. Try to delete each one when undici is updated; the named test fails if it is still

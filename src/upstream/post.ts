@@ -1,6 +1,6 @@
-import { cause, CODES } from '../causes.ts'
+import { cause, CODES } from '../codes.ts'
 import type { Clock } from '../clock.ts'
-import { classify, Exchange, type Failed } from './exchange.ts'
+import { classify, Exchange, type UpstreamError } from './exchange.ts'
 
 /** The result of one POST. A failure is named by its class and code, never by message text. */
 export type PostResult =
@@ -15,7 +15,7 @@ export type PostResult =
       /** Undefined: it was longer than 64 KiB. */
       readonly body: string | undefined
     }
-  | (Failed & {
+  | (UpstreamError & {
       readonly ok: false
       /** True if bytes of the request may have reached iSales. */
       readonly written: boolean

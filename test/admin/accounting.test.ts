@@ -1,12 +1,6 @@
 import { array, assert, constantFrom, nat, oneof, property, tuple } from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import {
-  createAccounting,
-  judgeCalls,
-  LOST,
-  noCounts,
-  totalOf,
-} from '../../src/admin/accounting.ts'
+import { createAccounting, judgeCalls, LOST, noCounts, addUp } from '../../src/admin/accounting.ts'
 import {
   classifyRequest,
   REQUEST_CLASSES,
@@ -266,7 +260,7 @@ it('names a new cause within 5 s, however long the former one has lasted', () =>
 
 it('requests are forgotten after a minute, and kept by minute for an hour', () => {
   const { count, hour, pass, view } = start()
-  const totals = () => hour().map(({ counts }) => totalOf(counts))
+  const totals = () => hour().map(({ counts }) => addUp(counts))
   count('answered', 2)
   count('stray browser')
   pass(59 * SECOND)

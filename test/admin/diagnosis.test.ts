@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cause, type CauseCode } from '../../src/causes.ts'
+import { cause, type CauseCode } from '../../src/codes.ts'
 import { FINDING_NAMES, type Finding } from '../../src/admin/diagnosis.ts'
 import type { SharingSnapshot } from '../../src/sharing/store.ts'
 import type { AuthFailure } from '../../src/token/isales-client.ts'

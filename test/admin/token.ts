@@ -66,7 +66,7 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
     logLinesDropped: () => 0,
     rejectedStatuses: [401, 403],
-    places: PLACES,
+    diagnostics: PLACES,
     isOwnHost: createHostRule({ host: '', port: 0 }, ['proxy.example']),
     instance: 'site-a-active',
     version: '1.4.0',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { REFUSALS } from '../../src/causes.ts'
+import { REFUSALS } from '../../src/codes.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'

@@ -1,4 +1,4 @@
-import { cause } from '../../src/causes.ts'
+import { cause } from '../../src/codes.ts'
 import { MINUTE, SECOND } from '../../src/clock.ts'
 import type { Certificates } from '../../src/admin/diagnosis.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
@@ -6,7 +6,7 @@ import type { SettingProblem } from '../../src/config/index.ts'
 import type { RequestSummary } from '../../src/request-summary.ts'
 import type { SharingSnapshot } from '../../src/sharing/index.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/index.ts'
-import type { Failure } from '../../src/words/index.ts'
+import type { FailureDetails } from '../../src/messages/index.ts'
 import { NOW, WALL, adminSources, openShown, tokenOf, snapshot } from '../admin/token.ts'
 import { authFailure } from '../support/failure.ts'
 
@@ -52,7 +52,7 @@ export interface Scene {
   /** Undefined: no store is configured. */
   readonly sharing?: SharingSnapshot
   /** Why `STATE_DIR` cannot be used. */
-  readonly storageError?: Failure
+  readonly storageError?: FailureDetails
   /** What is wrong with files that cannot be used any more. */
   readonly fileErrors?: readonly SettingProblem[]
 }

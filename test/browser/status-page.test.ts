@@ -4,9 +4,9 @@ import axe from 'axe-core'
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Status } from '../../src/admin/index.ts'
-import { viewOf } from '../../src/admin/status-view.ts'
-import { LANGUAGES, WORDS, type Language } from '../../src/words/index.ts'
-import { serveHono } from '../../src/hono.ts'
+import { toView } from '../../src/admin/status-view.ts'
+import { LANGUAGES, MESSAGES, type Language } from '../../src/messages/index.ts'
+import { serveHono } from '../../src/hono-adapter.ts'
 import { serveHttp } from '../support/http-server.ts'
 import { SCENES, adminOf, type SceneName } from './states.ts'
 
@@ -67,7 +67,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
       const { page, url } = await openScene(name, language)
       const response = await fetch(`${url}/status.json?lang=${language}`)
       const status = (await response.json()) as Status
-      const words = WORDS[language]
+      const messages = MESSAGES[language]
       const text = await page.innerText('body')
       expect(await page.innerText('h1')).toBe(status.title)
       expect(await page.title()).toContain(`${status.title} · ${status.instance}`)
@@ -80,7 +80,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
         runbook === null ? [] : [code, ...(cause === null ? [] : [cause])],
       )
       expect(await page.locator('.hero a').allInnerTexts()).toEqual(links)
-      for (const { title, rows } of viewOf(status, words).groups) {
+      for (const { title, rows } of toView(status, messages).groups) {
         expect(text).toContain(title)
         for (const [name] of rows) expect(text).toContain(name)
       }

@@ -8,7 +8,7 @@ import { SETTING_LIST } from '../../src/config/settings.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 import { until, within } from '../support/until.ts'
-import { foreign } from '../words/foreign.ts'
+import { foreign } from '../messages/foreign.ts'
 import { openIsales, runHere, type Ran } from './stand.ts'
 
 // Failed logins are in test/cli/mistakes.test.ts, wrong settings in test/cli/wrong-settings.test.ts.

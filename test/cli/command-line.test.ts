@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { EXIT } from '../../src/cli/io.ts'
 import { COMMANDS } from '../../src/cli/index.ts'
-import { sectionOf } from '../../src/words/index.ts'
-import { foreign } from '../words/foreign.ts'
+import { findSection } from '../../src/messages/index.ts'
+import { foreign } from '../messages/foreign.ts'
 import { runHere } from './stand.ts'
 
 // Where the locale is Chinese, a command speaks Chinese. test/cli/wrong-settings.test.ts has what is wrong with settings.
@@ -49,9 +49,9 @@ describe('help', () => {
 
   it('explains a code, as docs/ does', async () => {
     const { code, stdout } = await runHere(['help', 'connection-REFUSED'])
-    const { title, todo } = sectionOf('en', 'connection-refused')
+    const { title, remedy } = findSection('en', 'connection-refused')
     const said = stdout.replaceAll(/\s+/g, ' ').trim()
-    expect([code, said]).toEqual([0, `connection-refused ${title}. ${todo}`])
+    expect([code, said]).toEqual([0, `connection-refused ${title}. ${remedy}`])
     const chinese = await runHere(['help', 'IsalesProxyCallsFailing'], CHINESE)
     expect(chinese.stdout).toContain('调用失败。')
   })

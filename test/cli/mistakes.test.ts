@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
 import type { FindingName } from '../../src/admin/diagnosis.ts'
 import type { Status } from '../../src/admin/index.ts'
-import type { Code } from '../../src/causes.ts'
+import type { Code } from '../../src/codes.ts'
 import type { Environment } from '../../src/config/load.ts'
 import {
   environment,
@@ -17,7 +17,7 @@ import {
 } from '../behaviour/secrets-stand.ts'
 import type { LogLine } from './program.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { sectionOf } from '../../src/words/index.ts'
+import { findSection } from '../../src/messages/index.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
 import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
@@ -130,24 +130,24 @@ it.each(Object.entries(MISTAKES))('page, log and check say the same of %s', asyn
     return async () => {
       const began = await until(() => beganIn(served, code))
       for (const [language, LANG] of LANGUAGES) {
-        const { title, todo } = sectionOf(language, code)
+        const { title, remedy } = findSection(language, code)
         const [headline] = await findingsOf(served, language)
-        expect(headline).toMatchObject({ cause: code, remedy: todo })
+        expect(headline).toMatchObject({ cause: code, remedy })
         expect(headline.reason).toContain(title)
         const { stderr } = await checked(given, LANG)
         expect(stderr).toContain(title)
-        expect(stderr).toContain(todo)
+        expect(stderr).toContain(remedy)
         // Of the egress proxy without its login.
         expect(stderr).toContain(new URL(given['HTTPS_PROXY'] ?? given['ISALES_URL'] ?? '').host)
         const env = { ADMIN_LISTEN: new URL(served.admin).host, LANG }
         const { stdout } = await runHere(['status', '--wait', '0s'], { env })
         expect(stdout).toContain(title)
-        expect(stdout.replaceAll(/\s+/g, '')).toContain(todo.replaceAll(/\s+/g, ''))
+        expect(stdout.replaceAll(/\s+/g, '')).toContain(remedy.replaceAll(/\s+/g, ''))
         expect(stderr).not.toMatch(language === 'zh' ? /Error:|Login was/ : /[^ -~\n]/)
       }
-      const { title, todo } = sectionOf('en', code)
+      const { title, remedy } = findSection('en', code)
       expect(began['msg']).toContain(title)
-      expect(began['msg']).toContain(todo)
+      expect(began['msg']).toContain(remedy)
     }
   })
 })

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { environment } from '../behaviour/secrets-stand.ts'
 import { temporaryFiles } from '../support/temporary.ts'
-import { foreign } from '../words/foreign.ts'
+import { foreign } from '../messages/foreign.ts'
 import { runHere } from './stand.ts'
 
 // The start and `check` say the same of a wrong configuration, in both languages; test/config has a row for each mistake.

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it, test } from 'vitest'
-import { originalOf, readSmallFile } from '../../src/config/files.ts'
+import { findOriginal, readSmallFile } from '../../src/config/files.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const LIMIT = 64 * 1024
@@ -49,5 +49,5 @@ test.each([
   ['/run/isales-auth-proxy@north/isales_user', '/etc/isales-auth-proxy@north/user'],
   ['/run/isales/credentials/password', '/run/isales/credentials/password'],
 ])('a person corrects, for %s, the file %s', (copy, original) => {
-  expect(originalOf(copy)).toBe(original)
+  expect(findOriginal(copy)).toBe(original)
 })

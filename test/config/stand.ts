@@ -2,7 +2,7 @@ import type { ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/index.ts'
 import type { SettingProblem } from '../../src/config/index.ts'
-import { en, lineOf } from '../../src/words/index.ts'
+import { en, formatLine } from '../../src/messages/index.ts'
 
 export const PASSWORD = 'pa55word-canary'
 const MINIMAL: Environment = {
@@ -31,7 +31,7 @@ export const loadWith = (env: Environment, files: Files = {}): Loaded =>
 
 /** Each problem as a person reads it. */
 export const linesOf = ({ problems }: Loaded): readonly string[] =>
-  problems.map((problem) => `${problem.setting}: ${lineOf(en, problem)}`)
+  problems.map((problem) => `${problem.setting}: ${formatLine(en, problem)}`)
 
 /** `SETTING code`, or what is more exact than the code; a warning is marked. */
 export const codeOf = ({ setting, code, facts, isWarning }: SettingProblem): string => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { PROBLEM_CODES, REFUSAL_REASONS, REFUSALS, PROBLEMS } from '../../src/causes.ts'
+import { PROBLEM_CODES, REFUSAL_REASONS, REFUSALS, PROBLEMS } from '../../src/codes.ts'
 import { DOCUMENTATION } from '../../src/problem.ts'
-import { sectionOf } from '../../src/words/index.ts'
+import { findSection } from '../../src/messages/index.ts'
 import { read } from './pages.ts'
 
 describe.each(['docs/errors.md', 'docs/errors.zh-CN.md'])('%s', (file) => {
@@ -21,7 +21,7 @@ describe.each(['docs/errors.md', 'docs/errors.zh-CN.md'])('%s', (file) => {
 })
 
 test.each(PROBLEM_CODES)('a problem response and docs/errors.md give %s one title', (code) => {
-  expect(sectionOf('en', code).title).toBe(PROBLEMS[code].title)
+  expect(findSection('en', code).title).toBe(PROBLEMS[code].title)
 })
 
 test('the program, the chart and the image name one project', () => {

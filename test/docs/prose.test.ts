@@ -18,7 +18,12 @@ describe('the check of prose finds', () => {
   })
 
   test('a section that has a long title, a long meaning, and no remedy', () => {
-    const section = { at: 'errors.md#a', title: 'a '.repeat(9), means: 'A b. C d. E f.', todo: '' }
+    const section = {
+      at: 'errors.md#a',
+      title: 'a '.repeat(9),
+      meaning: 'A b. C d. E f.',
+      remedy: '',
+    }
     expect(problemsOfSection(section, false)).toHaveLength(3)
     expect(problemsOfSection(section, true)).toHaveLength(2)
   })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { PROBLEMS, REFUSALS, type Refusal } from '../../src/causes.ts'
+import { PROBLEMS, REFUSALS, type Refusal } from '../../src/codes.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { POST, responsesOf, startListener } from './support.ts'
 

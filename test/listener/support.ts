@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import type { Refusal } from '../../src/causes.ts'
+import type { Refusal } from '../../src/codes.ts'
 import {
   createListener,
   type ListenerLimits,

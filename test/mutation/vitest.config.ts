@@ -7,7 +7,7 @@ export default defineConfig({
     include: [
       'test/token/{account,isales-client,lifecycle,login-guard,rejection-tracker,token}.test.ts',
       'test/proxy/{headers,paths,retry,validate}.test.ts',
-      'test/obs/tickets.test.ts',
+      'test/client-auth/tickets.test.ts',
       'test/sharing/sealer.test.ts',
     ],
     exclude: [...configDefaults.exclude, '**/*.property.test.ts'],

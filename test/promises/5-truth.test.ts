@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import type { Status } from '../../src/admin/index.ts'
-import type { Code } from '../../src/causes.ts'
-import { sectionOf } from '../../src/words/index.ts'
+import type { Code } from '../../src/codes.ts'
+import { findSection } from '../../src/messages/index.ts'
 import { ACCOUNT, REQUIRE } from '../behaviour/cti-obs.ts'
 import { openTimedWorld, type TimedWorld } from '../behaviour/session-world.ts'
 import { runHere } from '../cli/stand.ts'
@@ -264,7 +264,7 @@ test.each(Object.entries(HAPPENINGS))(
     expect(line?.msg).toContain(said.title)
     expect(line?.msg).toContain(said.remedy)
     expect(line?.detail).toContain(fact)
-    expect(line?.section).toBe(sectionOf('en', (codes[1] ?? codes[0]) as Code).at)
+    expect(line?.section).toBe(findSection('en', (codes[1] ?? codes[0]) as Code).at)
   },
 )
 

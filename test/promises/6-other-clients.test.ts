@@ -1,5 +1,5 @@
 // Guarantee 6: one client that misbehaves displaces no well-behaved client, and takes no memory beyond the unit's
-// limit. 1,024 connections and their memory are in `test/behaviour/gate.test.ts`, clients that do not read in
+// limit. 1,024 connections and their memory are in `test/behaviour/connection-limiter.test.ts`, clients that do not read in
 // `test/behaviour/slow-clients.test.ts`.
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'

@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { PROBLEMS } from '../../src/causes.ts'
+import { PROBLEMS } from '../../src/codes.ts'
 import {
   afterFailure,
   afterInterruption,
   outcomeOfRejection,
   withoutToken,
-  type Failure,
-  type History,
-  type Stage,
+  type FailedExchange,
+  type AttemptCounts,
+  type RequestPhase,
 } from '../../src/proxy/retry.ts'
 
 const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'] as const
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
 
 /** Of a POST, but for the changes. */
-const history = (changes: Partial<History>): History => ({
+const history = (changes: Partial<AttemptCounts>): AttemptCounts => ({
   method: 'POST',
   unwritten: 0,
   lost: 0,
@@ -22,17 +22,19 @@ const history = (changes: Partial<History>): History => ({
 })
 
 /** After an exchange that failed before anything was written. */
-const unwritten = (before: Partial<History>, failure: Failure['failure'] = 'unreachable') =>
-  afterFailure(history(before), { failure, written: false })
+const unwritten = (
+  before: Partial<AttemptCounts>,
+  failure: FailedExchange['failure'] = 'unreachable',
+) => afterFailure(history(before), { failure, written: false })
 
 /** After one that was written and got no response. */
-const lost = (before: Partial<History>, failure: Failure['failure'] = 'broken') =>
+const lost = (before: Partial<AttemptCounts>, failure: FailedExchange['failure'] = 'broken') =>
   afterFailure(history(before), { failure, written: true })
 
-const noToken = (before: Partial<History>) =>
+const noToken = (before: Partial<AttemptCounts>) =>
   withoutToken(history(before), { unavailable: 'overloaded', retryAfter: 7 })
 
-const deadline = (before: Partial<History>, stage: Stage) =>
+const deadline = (before: Partial<AttemptCounts>, stage: RequestPhase) =>
   afterInterruption(history(before), 'deadline', stage)
 
 const again = (pause: number) => ({ do: 'resend', pause })
@@ -90,7 +92,7 @@ it.each([
 })
 
 describe('what the client is told', () => {
-  it.each<[Stage, Partial<History>, string]>([
+  it.each<[RequestPhase, Partial<AttemptCounts>, string]>([
     ['reading', {}, 'request-timeout'],
     ['waiting', {}, 'no-token'],
     ['connecting', {}, 'out-of-time'],

@@ -16,7 +16,7 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
       "method !== '' && lost",
     ],
   },
-  'causes.ts': {
+  'codes.ts': {
     'a call that may have been executed is said to be not sent': [
       "'upstream-timeout': { status: 504, sent: 'unknown',",
       "'upstream-timeout': { status: 504, sent: 'no',",

@@ -1,6 +1,6 @@
-import { authFailureOf, cause, type CauseCode } from '../../src/causes.ts'
+import { toAuthFailure, cause, type CauseCode } from '../../src/codes.ts'
 import type { AuthFailure, FailureKind } from '../../src/token/isales-client.ts'
-import type { Places } from '../../src/words/index.ts'
+import type { DiagnosticContext } from '../../src/messages/index.ts'
 
 /** A token request that failed for this cause. */
 export function authFailure(
@@ -9,11 +9,11 @@ export function authFailure(
   more: Partial<Pick<AuthFailure, 'status' | 'detail' | 'retryAfter' | 'certificate'>> = {},
 ): AuthFailure {
   const why = cause(code)
-  return { kind, cause: why, reason: authFailureOf(why), detail: '', ...more }
+  return { kind, cause: why, reason: toAuthFailure(why), detail: '', ...more }
 }
 
 /** Values that the expected sentences of tests name. */
-export const PLACES: Places = {
+export const PLACES: DiagnosticContext = {
   hosts: {
     disk: '/var/lib/state',
     isales: 'isales.example:443',

@@ -1,5 +1,5 @@
 import { boolean, constantFrom, nat, option, record, type Arbitrary } from 'fast-check'
-import { HANDSHAKE_FAILURES, PROBLEM_CODES, REFUSAL_REASONS } from '../../src/causes.ts'
+import { HANDSHAKE_FAILURES, PROBLEM_CODES, REFUSAL_REASONS } from '../../src/codes.ts'
 import type { RequestSummary } from '../../src/request-summary.ts'
 
 /** Any combination, whatever a program may report. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cause } from '../../src/causes.ts'
+import { cause } from '../../src/codes.ts'
 import { Secret } from '../../src/config/secret.ts'
 import {
   createIsalesClient,

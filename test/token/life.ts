@@ -6,7 +6,7 @@ import {
   onRequestEnded,
   onRequestStarted,
   sendable,
-  snapshotOf,
+  takeSnapshot,
   type Reducer,
   type Rules,
 } from '../../src/token/lifecycle.ts'
@@ -78,8 +78,8 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
     due: () => (next(state, all, now).at <= now ? next(state, all, now).operation : undefined),
     /** The generation that is sent. */
     sent: () => sendable(state, now)?.generation,
-    snapshot: () => snapshotOf(state, all, now, 0),
-    backoff: () => snapshotOf(state, all, now, 0).backoff,
+    snapshot: () => takeSnapshot(state, all, now, 0),
+    backoff: () => takeSnapshot(state, all, now, 0).backoff,
   }
   return life
 }

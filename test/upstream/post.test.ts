@@ -1,4 +1,4 @@
-import { cause } from '../../src/causes.ts'
+import { cause } from '../../src/codes.ts'
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
 import { responseBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'

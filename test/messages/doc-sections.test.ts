@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { ALL_CODES, type Code } from '../../src/causes.ts'
-import { LANGUAGES, missingSections, pagesOf, sectionOf } from '../../src/words/index.ts'
-import { sectionsIn } from '../../src/words/sections.ts'
+import { ALL_CODES, type Code } from '../../src/codes.ts'
+import { LANGUAGES, missingSections, loadPages, findSection } from '../../src/messages/index.ts'
+import { sectionsIn } from '../../src/messages/doc-sections.ts'
 
 interface Rules {
   readonly groups: readonly { readonly rules: readonly { readonly alert: string }[] }[]
@@ -30,10 +30,10 @@ const NOTHING_TO_DO: ReadonlySet<string> = new Set([
 const HAN = /\p{Script=Han}/u
 
 describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
-  const codes = [...sectionsIn(pagesOf(language)).keys()]
+  const codes = [...sectionsIn(loadPages(language)).keys()]
 
   it('exist for every code and every alert, once', () => {
-    const written = [...pagesOf(language).values()].flatMap((text) =>
+    const written = [...loadPages(language).values()].flatMap((text) =>
       Array.from(text.matchAll(/^#+ (.+)\n\*\*/gm), ([, heading = '']) => heading),
     )
     expect(written.toSorted()).toEqual([...new Set(written)].toSorted())
@@ -41,22 +41,22 @@ describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
   })
 
   it('have no chapter whose heading is a code', () => {
-    const chapters = [...pagesOf(language).values()].flatMap((text) =>
+    const chapters = [...loadPages(language).values()].flatMap((text) =>
       Array.from(text.matchAll(/^#+ (.+)\n(?!\*\*)/gm), ([, heading = '']) => heading),
     )
     expect(chapters.filter((heading) => ALL_CODES.includes(heading as Code))).toEqual([])
   })
 
   it.each(ALL_CODES)('%s has a title, and says what is to be done', (code) => {
-    const { title, means, todo } = sectionOf(language, code)
+    const { title, meaning, remedy } = findSection(language, code)
     expect(title).not.toBe(code)
     expect(title).not.toMatch(/[.。]$/)
-    expect(means).toMatch(/^$|[.。]$/)
-    expect(todo === '').toBe(NOTHING_TO_DO.has(code))
-    expect(todo).toMatch(/^$|[.。]$/)
+    expect(meaning).toMatch(/^$|[.。]$/)
+    expect(remedy === '').toBe(NOTHING_TO_DO.has(code))
+    expect(remedy).toMatch(/^$|[.。]$/)
     // Shown without Markdown, also to readers without Prometheus.
-    expect(title + means + todo).not.toMatch(/`|\*\*|\]\(|isales_proxy_/)
-    for (const text of [title, means, todo].filter((each) => each !== ''))
+    expect(title + meaning + remedy).not.toMatch(/`|\*\*|\]\(|isales_proxy_/)
+    for (const text of [title, meaning, remedy].filter((each) => each !== ''))
       expect(HAN.test(text)).toBe(language === 'zh')
   })
 })
@@ -68,7 +68,7 @@ it('none is missing, and one that is would be named', () => {
 
 it('a code without a section is its own title', () => {
   const code = 'none-of-ours' as Code
-  expect(sectionOf('zh', code)).toMatchObject({ title: code, means: '', todo: '' })
+  expect(findSection('zh', code)).toMatchObject({ title: code, meaning: '', remedy: '' })
 })
 
 it('a paragraph of several lines is read on one, without a space between Chinese characters', () => {
@@ -77,8 +77,8 @@ it('a paragraph of several lines is read on one, without a space between Chinese
   expect(sectionsIn(new Map([['errors.zh-CN.md', page]])).get('a')).toEqual({
     at: 'errors.zh-CN.md#a',
     title: '一个标题',
-    means: '说明见此处。',
-    todo: '做这个 X 那个。',
+    meaning: '说明见此处。',
+    remedy: '做这个 X 那个。',
     body: '其余。',
   })
 })

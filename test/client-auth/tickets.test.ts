@@ -1,7 +1,7 @@
 import { assert, nat, property, string, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createTickets, hasTicket, type Tickets } from '../../src/obs/tickets.ts'
+import { createTickets, hasTicket, type Tickets } from '../../src/client-auth/tickets.ts'
 
 const HOUR = 3_600_000
 const START = 1_764_000_000_000

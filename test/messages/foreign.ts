@@ -1,4 +1,4 @@
-import { AUTH_FAILURES, PROBLEM_CODES, STORE_FAILURES } from '../../src/causes.ts'
+import { AUTH_FAILURES, PROBLEM_CODES, STORE_FAILURES } from '../../src/codes.ts'
 import { KNOWN } from '../../src/config/unknown-variables.ts'
 
 // Chinese texts contain only these English words, and full-width punctuation.

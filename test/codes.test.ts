@@ -1,21 +1,21 @@
 import { expect, it } from 'vitest'
 import {
-  causeOfError,
-  causeOfStatus,
-  codeOf,
-  handshakeFailureOf,
+  classifyError,
+  classifyStatus,
+  readErrorCode,
+  classifyHandshakeError,
   isWebPage,
-  storeFailureOf,
-  type Met,
-  type StatusSeen,
-} from '../src/causes.ts'
+  classifyStoreError,
+  type ErrorContext,
+  type ResponseInfo,
+} from '../src/codes.ts'
 import { classify } from '../src/upstream/exchange.ts'
 
 /** The text must not matter. */
 const coded = (code: string) =>
   Object.assign(new Error('ECONNREFUSED CERT_HAS_EXPIRED timeout'), { code })
 
-it.each<readonly [code: string, met: Omit<Met, 'side'>, expected: string]>([
+it.each<readonly [code: string, met: Omit<ErrorContext, 'side'>, expected: string]>([
   ['ENOTFOUND', { stage: 'dns' }, 'dns name-unknown'],
   ['ETIMEDOUT', { stage: 'dns' }, 'dns dns-down'],
   ['unknown', { stage: 'dns' }, 'dns dns-down'],
@@ -39,11 +39,11 @@ it.each<readonly [code: string, met: Omit<Met, 'side'>, expected: string]>([
   ['ECONNRESET', { plain: true }, 'tls plain-refused'],
   ['HPE_INVALID_CONSTANT', { plain: true }, 'tls plain-refused'],
 ])('%s met at %j is %s', (code, met, expected) => {
-  const { stage, code: what, side } = causeOfError(code, { side: 'isales', ...met })
+  const { stage, code: what, side } = classifyError(code, { side: 'isales', ...met })
   expect([`${stage} ${what}`, side]).toEqual([expected, 'isales'])
 })
 
-it.each<readonly [StatusSeen, string]>([
+it.each<readonly [ResponseInfo, string]>([
   [{ status: 503 }, 'maintenance'],
   [{ status: 502, page: true }, 'gateway'],
   [{ status: 500, shaped: true }, 'business'],
@@ -58,7 +58,7 @@ it.each<readonly [StatusSeen, string]>([
   [{ status: 404 }, 'path-unknown'],
   [{ status: 302 }, 'not-isales'],
 ])('a response with %j is %s', (seen, code) => {
-  expect(causeOfStatus(seen).code).toBe(code)
+  expect(classifyStatus(seen).code).toBe(code)
 })
 
 it.each([
@@ -68,7 +68,7 @@ it.each([
   ['ECONNREFUSED', false, 'unreachable'],
   ['unknown', false, 'unreachable'],
 ] as const)('%s of a store (in a reply: %j) is %s', (code, isReply, reason) => {
-  expect(storeFailureOf(code, isReply)).toBe(reason)
+  expect(classifyStoreError(code, isReply)).toBe(reason)
 })
 
 it.each([
@@ -97,7 +97,7 @@ it.each([
 ])(
   'the code of an error is its own, or of the first address, or of its cause (%#): %s',
   (error, code) => {
-    expect(codeOf(error)).toBe(code)
+    expect(readErrorCode(error)).toBe(code)
   },
 )
 
@@ -119,5 +119,5 @@ it.each([
   'SSLV3_ALERT_CERTIFICATE_UNKNOWN',
   'SSLV3_ALERT_BAD_CERTIFICATE',
 ])('an alert of a client about our certificate is not-trusted: %s', (alert) => {
-  expect(handshakeFailureOf(`ERR_SSL_${alert}`)).toBe('not-trusted')
+  expect(classifyHandshakeError(`ERR_SSL_${alert}`)).toBe('not-trusted')
 })

@@ -220,9 +220,9 @@ const UNITS = {
   millisecond: ['ms', '毫秒'],
 } as const satisfies Pairs
 
-export type Words = ReturnType<typeof wordsIn>
+export type Messages = ReturnType<typeof messagesIn>
 
-function wordsIn(language: Language) {
+function messagesIn(language: Language) {
   const isChinese = language === 'zh'
   const one = ([english, chinese]: Pair): string => (isChinese ? chinese : english)
   const all = <Name extends string>(pairs: Readonly<Record<Name, Pair>>) => {
@@ -252,13 +252,16 @@ function wordsIn(language: Language) {
   }
 }
 
-export const WORDS: Readonly<Record<Language, Words>> = { en: wordsIn('en'), zh: wordsIn('zh') }
-export const { en } = WORDS
+export const MESSAGES: Readonly<Record<Language, Messages>> = {
+  en: messagesIn('en'),
+  zh: messagesIn('zh'),
+}
+export const { en } = MESSAGES
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** Returns the texts for a process's locale. `zh_CN.UTF-8` is Chinese, which other encodings cannot show. */
-export function wordsOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): Words {
+export function messagesFor({ LC_ALL, LC_MESSAGES, LANG }: Environment): Messages {
   const isChinese = /^zh[_.@-].*utf-?8/i.test(LC_ALL || LC_MESSAGES || LANG || '')
-  return WORDS[isChinese ? 'zh' : 'en']
+  return MESSAGES[isChinese ? 'zh' : 'en']
 }

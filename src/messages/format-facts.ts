@@ -1,7 +1,7 @@
-import type { Code } from '../causes.ts'
+import type { Code } from '../codes.ts'
 import { HOUR, MINUTE } from '../clock.ts'
-import { sectionOf } from './sections.ts'
-import type { FactName, Words } from './words.ts'
+import { findSection } from './doc-sections.ts'
+import type { FactName, Messages } from './messages.ts'
 
 /** `at` is a date in ISO 8601, UTC. */
 export type Value =
@@ -30,33 +30,38 @@ export interface Reading {
 }
 
 /** Returns title, remedy and facts on one line, for log and commands. The facts are last, because a log line is cut. */
-export function lineOf(words: Words, { code, facts }: Explained): string {
-  const { title, todo } = sectionOf(words.language, code)
-  return words.sentences(title, todo, factsLine(words, facts))
+export function formatLine(messages: Messages, { code, facts }: Explained): string {
+  const { title, remedy } = findSection(messages.language, code)
+  return messages.sentences(title, remedy, factsLine(messages, facts))
 }
 
 /** Formats facts, as `iSales (ISALES_URL): isales.example:443; Status: 503`. */
-export function factsLine(words: Words, facts: readonly Fact[], reading?: Reading): string {
+export function factsLine(messages: Messages, facts: readonly Fact[], reading?: Reading): string {
   return facts
-    .map(([name, value]) => words.labelled(words.facts[name], valueText(words, value, reading)))
-    .join(words.between)
+    .map(([name, value]) =>
+      messages.labelled(messages.facts[name], valueText(messages, value, reading)),
+    )
+    .join(messages.between)
 }
 
 /** @param reading if undefined, dates are complete and in UTC. */
-export function valueText(words: Words, value: Value, reading?: Reading): string {
+export function valueText(messages: Messages, value: Value, reading?: Reading): string {
   if (typeof value === 'number') return value.toLocaleString('en-US')
-  if (typeof value === 'boolean') return words.values[value ? 'yes' : 'no']
+  if (typeof value === 'boolean') return messages.values[value ? 'yes' : 'no']
   if (typeof value === 'string')
-    return Object.hasOwn(words.values, value) ? words.values[value as keyof Words['values']] : value
-  if ('seconds' in value) return durationText(words, value.seconds)
-  if ('part' in value) return words.of(valueText(words, value.part), valueText(words, value.of))
+    return Object.hasOwn(messages.values, value)
+      ? messages.values[value as keyof Messages['values']]
+      : value
+  if ('seconds' in value) return durationText(messages, value.seconds)
+  if ('part' in value)
+    return messages.of(valueText(messages, value.part), valueText(messages, value.of))
   const time = Date.parse(value.at)
   if (reading === undefined) return `${value.at.slice(0, 16).replace('T', ' ')} UTC`
   const seconds = Math.round((time - reading.now) / 1000)
   const text = timeText(time, reading)
   if (seconds === 0) return text
-  const distance = durationText(words, largest(Math.abs(seconds)))
-  return words.aside(text, words[seconds < 0 ? 'ago' : 'in'](distance))
+  const distance = durationText(messages, largest(Math.abs(seconds)))
+  return messages.aside(text, messages[seconds < 0 ? 'ago' : 'in'](distance))
 }
 
 /** Drops the seconds from an hour on, and the minutes from a day on. */
@@ -90,7 +95,7 @@ const UNITS = [
 ] as const
 
 /** Formats the two largest units: `3 min 55 s`, `2 d 4 h`; below 10 s with a decimal, below 1 s in ms. */
-export function durationText({ units }: Words, seconds: number): string {
+export function durationText({ units }: Messages, seconds: number): string {
   if (seconds > 0 && seconds < 0.9995) return `${Math.round(seconds * 1000)} ${units.millisecond}`
   if (seconds < 9.95) return `${Math.round(Math.max(0, seconds) * 10) / 10} ${units.second}`
   const whole = Math.round(seconds)

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createObsApp } from '../../src/obs/login-app.ts'
-import { createThrottle } from '../../src/obs/login-throttle.ts'
-import { createTickets } from '../../src/obs/tickets.ts'
+import { createObsApp } from '../../src/client-auth/login-app.ts'
+import { createThrottle } from '../../src/client-auth/login-throttle.ts'
+import { createTickets } from '../../src/client-auth/tickets.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
 const LOGIN = '/obs/auth/login'

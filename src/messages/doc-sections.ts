@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { ALL_CODES, type Code } from '../causes.ts'
-import { LANGUAGES, type Language } from './words.ts'
+import { ALL_CODES, type Code } from '../codes.ts'
+import { LANGUAGES, type Language } from './messages.ts'
 
 /** Section of docs/ for one code, in one language. Texts are plain, without Markdown. */
 export interface Section {
@@ -9,9 +9,9 @@ export interface Section {
   /** Without a full stop. */
   readonly title: string
   /** Sentences, or empty if the title says it. */
-  readonly means: string
+  readonly meaning: string
   /** Remedy; empty if no action is needed. */
-  readonly todo: string
+  readonly remedy: string
   /** Rest of the section for readers of the page, in Markdown. */
   readonly body: string
 }
@@ -32,24 +32,24 @@ const pages = new Map<Language, Pages>()
 const sections = new Map<Language, ReadonlyMap<string, Section>>()
 
 /** Returns the pages of a language by file name. Read once, because an upgrade in place removes the files. */
-export function pagesOf(language: Language): Pages {
+export function loadPages(language: Language): Pages {
   const known = pages.get(language) ?? readPages(language, DIRECTORY)
   pages.set(language, known)
   return known
 }
 
 /** Returns the section of a code; if it is missing, the code is the title. */
-export function sectionOf(language: Language, code: Code): Section {
-  const known = sections.get(language) ?? sectionsIn(pagesOf(language))
+export function findSection(language: Language, code: Code): Section {
+  const known = sections.get(language) ?? sectionsIn(loadPages(language))
   sections.set(language, known)
-  const empty = { at: `errors${SUFFIX[language]}#${code}`, means: '', todo: '', body: '' }
+  const empty = { at: `errors${SUFFIX[language]}#${code}`, meaning: '', remedy: '', body: '' }
   return known.get(code) ?? { ...empty, title: code }
 }
 
 /** Returns the codes without a section in one of the languages, as `zh: lost`. */
 export function missingSections(directory?: URL): readonly string[] {
   return LANGUAGES.flatMap((language) => {
-    const found = directory === undefined ? pagesOf(language) : readPages(language, directory)
+    const found = directory === undefined ? loadPages(language) : readPages(language, directory)
     const known = sectionsIn(found)
     return ALL_CODES.filter((code) => !known.has(code)).map((code) => `${language}: ${code}`)
   })
@@ -71,15 +71,15 @@ export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
     text.split(/^(?=#+ )/m).flatMap((part) => {
       const [, code, rest = ''] = /^#+ ([\w-]+)\n([^]*)$/.exec(part) ?? []
       const [first = '', ...others] = rest.trim().split(/\n{2,}/)
-      const [, title, means = ''] = /^\*\*([^]+?)[.。]\*\*([^]*)$/.exec(first) ?? []
+      const [, title, meaning = ''] = /^\*\*([^]+?)[.。]\*\*([^]*)$/.exec(first) ?? []
       if (code === undefined || title === undefined) return []
-      const isCure = (paragraph: string): boolean => CURE.test(paragraph)
+      const isRemedy = (paragraph: string): boolean => REMEDY.test(paragraph)
       const section = {
         at: `${file}#${code.toLowerCase()}`,
         title: plain(title),
-        means: plain(means),
-        todo: plain(others.find(isCure)?.replace(CURE, '') ?? ''),
-        body: others.filter((paragraph) => !isCure(paragraph)).join('\n\n'),
+        meaning: plain(meaning),
+        remedy: plain(others.find(isRemedy)?.replace(REMEDY, '') ?? ''),
+        body: others.filter((paragraph) => !isRemedy(paragraph)).join('\n\n'),
       }
       return [[code, section] as const]
     }),
@@ -87,7 +87,7 @@ export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
   return new Map(found)
 }
 
-const CURE = /^\*\*(?:Do\.|处理。)\*\* /
+const REMEDY = /^\*\*(?:Do\.|处理。)\*\* /
 
 /** Returns one line without backquotes and link targets. A line break between Chinese characters is not a space. */
 function plain(markdown: string): string {

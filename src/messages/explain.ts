@@ -1,19 +1,19 @@
 import {
-  codeOfCause,
-  codeOfStore,
-  type Asked,
+  toCauseCode,
+  toStoreCode,
+  type RequestKind,
   type Cause,
-  type CertificateSeen,
-  type Side,
+  type PeerCertificate,
+  type Peer,
   type StoreFailureReason,
-} from '../causes.ts'
-import type { Explained, Fact, Value } from './facts.ts'
-import type { FactName } from './words.ts'
+} from '../codes.ts'
+import type { Explained, Fact, Value } from './format-facts.ts'
+import type { FactName } from './messages.ts'
 
 /** Facts of this installation that texts name: the proxy's peers, and the files of its credentials. */
-export interface Places {
+export interface DiagnosticContext {
   /** Host and port of every peer; for the disk its directory, which is empty without one. */
-  readonly hosts: Readonly<Record<Side, string>>
+  readonly hosts: Readonly<Record<Peer, string>>
   /** Name that iSales's certificate must have instead of its host; empty for its host. */
   readonly serverName: string
   /** The user, and the likely typing accidents in user and password. Replaced when files are read again. */
@@ -26,50 +26,57 @@ export interface Places {
 }
 
 /** A failure: its cause, and details about it. */
-export interface Failure {
+export interface FailureDetails {
   readonly cause: Cause
   readonly status?: number | undefined
   /** An error code, or the odd part of the response. */
   readonly detail?: string
-  readonly certificate?: CertificateSeen | undefined
+  readonly certificate?: PeerCertificate | undefined
 }
 
 const PLACES = { isales: 'isales', egress: 'egress', store: 'store', disk: 'stateDir' } as const
 
 /** Returns a failure's code with its facts: the peer, and the details. */
-export function explained(failure: Failure, places: Places, asked: Asked): Explained {
+export function explained(
+  failure: FailureDetails,
+  diagnostics: DiagnosticContext,
+  requestKind: RequestKind,
+): Explained {
   const { cause, status, detail, certificate } = failure
   const side = cause.side === 'client' ? 'isales' : cause.side
   const facts: Fact[] = []
   const add = (name: FactName, value: Value | undefined): void => {
     if (value !== undefined && value !== '') facts.push([name, value])
   }
-  add(PLACES[side], places.hosts[side])
-  if (cause.code === 'other-name' && side === 'isales') add('serverName', places.serverName)
+  add(PLACES[side], diagnostics.hosts[side])
+  if (cause.code === 'other-name' && side === 'isales') add('serverName', diagnostics.serverName)
   add('certificate', certificate?.name)
   if (cause.code === 'not-yet-valid') add('validFrom', dateOf(certificate?.from))
   if (cause.code === 'expired') add('validTo', dateOf(certificate?.to))
   add('status', status === 0 ? undefined : status)
   add('detail', detail)
-  if (cause.stage === 'login' && asked === 'login') {
-    add('userFile', places.userFile)
-    add('passwordFile', places.passwordFile)
+  if (cause.stage === 'login' && requestKind === 'login') {
+    add('userFile', diagnostics.userFile)
+    add('passwordFile', diagnostics.passwordFile)
     // Without a directory for login attempts, no count survives the process.
-    if (places.hosts.disk === '') add('restart', 'costs-attempt')
+    if (diagnostics.hosts.disk === '') add('restart', 'costs-attempt')
   }
-  return { code: codeOfCause(cause, asked), facts }
+  return { code: toCauseCode(cause, requestKind), facts }
 }
 
-interface StoreTrouble {
+interface StoreError {
   readonly reason: StoreFailureReason | undefined
   readonly code?: string | undefined
 }
 
 /** Returns the reason why the shared store is unavailable. */
-export function explainedStore({ reason, code }: StoreTrouble, { hosts }: Places): Explained {
+export function explainedStore(
+  { reason, code }: StoreError,
+  { hosts }: DiagnosticContext,
+): Explained {
   const facts: Fact[] = [['store', hosts.store]]
   if (code !== undefined) facts.push(['storeCode', code])
-  return { code: codeOfStore(reason ?? 'unreachable'), facts }
+  return { code: toStoreCode(reason ?? 'unreachable'), facts }
 }
 
 function dateOf(time = Number.NaN): Value | undefined {

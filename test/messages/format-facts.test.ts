@@ -1,21 +1,21 @@
 import { expect, it } from 'vitest'
-import { cause } from '../../src/causes.ts'
+import { cause } from '../../src/codes.ts'
 import {
   dateText,
   durationText,
   explained,
-  lineOf,
+  formatLine,
   valueText,
-  WORDS,
-  wordsOf,
+  MESSAGES,
+  messagesFor,
   type Fact,
-  type Failure,
-  type Places,
+  type FailureDetails,
+  type DiagnosticContext,
   type Value,
-} from '../../src/words/index.ts'
+} from '../../src/messages/index.ts'
 import { PLACES } from '../support/failure.ts'
 
-const { en, zh } = WORDS
+const { en, zh } = MESSAGES
 const NOW = Date.parse('2026-03-02T09:41:05Z')
 
 it.each<readonly [Value, english: string, chinese: string]>([
@@ -64,10 +64,10 @@ it.each([
 
 it('a failure is its code, and the place and the numbers that it was met with', () => {
   const why = explained({ cause: cause('maintenance'), status: 503, detail: '' }, PLACES, 'login')
-  expect(lineOf(en, why)).toBe(
+  expect(formatLine(en, why)).toBe(
     'iSales is in maintenance or overloaded. Contact the operator of iSales. The proxy recovers by itself. iSales (ISALES_URL): isales.example:443; Status: 503.',
   )
-  expect(lineOf(zh, why)).toBe(
+  expect(formatLine(zh, why)).toBe(
     'iSales 正在维护或过载。请联系 iSales 的管理员。代理会自行恢复。iSales（ISALES_URL）：isales.example:443；状态码：503。',
   )
 })
@@ -92,7 +92,7 @@ const FILES = [
   ['passwordFile', '/run/secrets/password'],
 ] as const
 
-it.each<readonly [Failure, Places, facts: readonly Fact[]]>([
+it.each<readonly [FailureDetails, DiagnosticContext, facts: readonly Fact[]]>([
   // The files to correct, and what a restart costs without STATE_DIR.
   [{ cause: cause('password') }, PLACES, [ISALES, ...FILES]],
   [{ cause: cause('password') }, NOWHERE, [ISALES, ...FILES, ['restart', 'costs-attempt']]],
@@ -107,8 +107,8 @@ it.each<readonly [Failure, Places, facts: readonly Fact[]]>([
     NOWHERE,
     [ISALES, ['serverName', 'b'], ['certificate', 'a.example']],
   ],
-])('a login that failed has its facts (row %#)', (failure, places, facts) => {
-  expect(explained(failure, places, 'login').facts).toEqual(facts)
+])('a login that failed has its facts (row %#)', (failure, diagnostics, facts) => {
+  expect(explained(failure, diagnostics, 'login').facts).toEqual(facts)
 })
 
 it('every name and value has Chinese words, with full-width marks', () => {
@@ -126,5 +126,5 @@ it.each([
   [{ LANG: 'en_US.UTF-8' }, 'en'],
   [{}, 'en'],
 ])('the language of %j is %s', (env, language) => {
-  expect(wordsOf(env).language).toBe(language)
+  expect(messagesFor(env).language).toBe(language)
 })

@@ -3,13 +3,13 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
-import { RESPONSE_ALREADY_SENT, serveHono, type NodeCall } from '../hono.ts'
+import { RESPONSE_ALREADY_SENT, serveHono, type NodeCall } from '../hono-adapter.ts'
 import { createObsApp, publishedBody, RESPONSE_TYPE } from './login-app.ts'
 import { refusedRequest, type RequestSummary } from '../request-summary.ts'
 import { createThrottle } from './login-throttle.ts'
 import { createTickets, hasTicket } from './tickets.ts'
 
-interface ObsOptions {
+interface ClientAuthOptions {
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
@@ -18,7 +18,7 @@ interface ObsOptions {
 }
 
 /** Opens the login that replaces iSales's login, and the check of its tickets. */
-export function openLocalLogin(config: Config, options: ObsOptions) {
+export function openClientAuth(config: Config, options: ClientAuthOptions) {
   // The throttle's counts outlive a change of the secrets.
   const throttle = createThrottle(() => options.clock.now())
   const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword'>) => {

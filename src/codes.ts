@@ -3,10 +3,10 @@
 // section in docs/ per language, and no other explanation. Classification never uses the text of a message.
 
 /** Peer of an exchange. `disk` is the disk of `STATE_DIR`. */
-export type Side = 'isales' | 'egress' | 'store' | 'client' | 'disk'
+export type Peer = 'isales' | 'egress' | 'store' | 'client' | 'disk'
 
 /** Progress at the failure. `request`: no byte was written. `response`: a byte may have been written. */
-export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login' | 'write'
+export type FailureStage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login' | 'write'
 
 /** Every cause, by the stage at which it occurs. */
 // oxfmt-ignore
@@ -32,10 +32,12 @@ const CAUSES = {
     'disk-full', 'disk-denied', 'disk-readonly', 'disk-no-links', 'disk-slow', 'disk-foreign',
     'disk-failed',
   ],
-} as const satisfies Readonly<Record<Stage, readonly string[]>>
+} as const satisfies Readonly<Record<FailureStage, readonly string[]>>
 
-export type CauseCode = (typeof CAUSES)[Stage][number]
-const STAGES = inverted<Stage, CauseCode>(CAUSES) as Readonly<Record<CauseCode, Stage>>
+export type CauseCode = (typeof CAUSES)[FailureStage][number]
+const STAGES = inverted<FailureStage, CauseCode>(CAUSES) as Readonly<
+  Record<CauseCode, FailureStage>
+>
 
 /** True for the code of a cause, as a file or a store has it. */
 export function isCauseCode(value: unknown): value is CauseCode {
@@ -52,40 +54,42 @@ function inverted<Key extends string, Member extends string>(
 }
 
 /** Kind of request to iSales. */
-export type Asked = 'login' | 'refresh' | 'call'
+export type RequestKind = 'login' | 'refresh' | 'call'
 
 /** Causes whose remedy depends on the kind of request. */
-const BY_ASKED = {
+const BY_REQUEST_KIND = {
   timeout: { login: 'login-timeout', refresh: 'login-timeout', call: 'upstream-timeout' },
   // oxfmt-ignore
   'path-unknown': { login: 'login-path-unknown', refresh: 'refresh-path-unknown', call: 'call-declined' },
   'page-refused': { login: 'page-refused', refresh: 'page-refused', call: 'page-relayed' },
-} as const satisfies Partial<Record<CauseCode, Readonly<Record<Asked, string>>>>
+} as const satisfies Partial<Record<CauseCode, Readonly<Record<RequestKind, string>>>>
 
-type ByAsked = typeof BY_ASKED
-type ExplainedCause = Exclude<CauseCode, keyof ByAsked> | ByAsked[keyof ByAsked][Asked]
+type ByRequestKind = typeof BY_REQUEST_KIND
+type ExplainedCause =
+  | Exclude<CauseCode, keyof ByRequestKind>
+  | ByRequestKind[keyof ByRequestKind][RequestKind]
 
 /** Returns the code that explains a cause. */
-export function codeOfCause({ code }: Cause, asked: Asked): ExplainedCause {
-  if (code in BY_ASKED) return BY_ASKED[code as keyof ByAsked][asked]
+export function toCauseCode({ code }: Cause, requestKind: RequestKind): ExplainedCause {
+  if (code in BY_REQUEST_KIND) return BY_REQUEST_KIND[code as keyof ByRequestKind][requestKind]
   return code as ExplainedCause
 }
 
 export interface Cause {
-  readonly stage: Stage
+  readonly stage: FailureStage
   readonly code: CauseCode
-  readonly side: Side
+  readonly side: Peer
 }
 
 /** A certificate that was not accepted: its name, and its dates in milliseconds since 1970. */
-export interface CertificateSeen {
+export interface PeerCertificate {
   /** The common name; empty if it cannot be shown. */
   readonly name: string
   readonly from: number
   readonly to: number
 }
 
-export function cause(code: CauseCode, side: Side = 'isales'): Cause {
+export function cause(code: CauseCode, side: Peer = 'isales'): Cause {
   return { stage: STAGES[code], code, side }
 }
 
@@ -141,8 +145,8 @@ const BY_FAMILY: readonly (readonly [RegExp, CauseCode])[] = [
 const REFUSED_BY_ALERT = /^ERR_SSL_.*_ALERT_(?:ACCESS_DENIED|DECRYPT_ERROR|HANDSHAKE_FAILURE)$/
 
 /** Context of an error. `plain`: the connection used plain HTTP. */
-export interface Met {
-  readonly side: Side
+export interface ErrorContext {
+  readonly side: Peer
   /** Progress at the error. Default: the request was written. */
   readonly stage?: 'dns' | 'connect' | 'tls' | undefined
   readonly plain?: boolean | undefined
@@ -152,7 +156,7 @@ export interface Met {
 const AT_STAGE = { dns: 'dns-down', connect: 'no-route', tls: 'handshake' } as const
 
 /** Classifies an error code. An unknown code is classified by the progress. */
-export function causeOfError(code: string, { side, stage, plain = false }: Met): Cause {
+export function classifyError(code: string, { side, stage, plain = false }: ErrorContext): Cause {
   if (side !== 'client' && REFUSED_BY_ALERT.test(code)) return cause('own-certificate', side)
   const known = BY_CODE[code] ?? BY_FAMILY.find(([family]) => family.test(code))?.[1]
   if (stage === undefined) {
@@ -173,12 +177,12 @@ const BY_DISK = inverted<CauseCode, string>({
 })
 
 /** Returns the cause of an unusable `STATE_DIR` by the error's code. */
-export function causeOfDisk(code: string): Cause {
+export function classifyDiskError(code: string): Cause {
   return cause(BY_DISK[code] ?? 'disk-failed', 'disk')
 }
 
 /** Features of a response that decide its cause. */
-export interface StatusSeen {
+export interface ResponseInfo {
   readonly status: number
   /** The body has iSales's shape, with a `result` other than 0. */
   readonly shaped?: boolean
@@ -203,7 +207,7 @@ const BY_REFUSED_STATUS: Readonly<Record<number, CauseCode>> = {
 }
 
 /** Classifies a response that is not a success. */
-export function causeOfStatus({ status, shaped, page, plain }: StatusSeen): Cause {
+export function classifyStatus({ status, shaped, page, plain }: ResponseInfo): Cause {
   const known = BY_STATUS[`${status}`]
   if (known !== undefined) return cause(known)
   const refused = BY_REFUSED_STATUS[status]
@@ -239,7 +243,7 @@ export function isOfGateway(status: number): boolean {
 export const CONNECT_FAILURES = ['dns', 'refused', 'timeout', 'tls', 'proxy'] as const
 export type ConnectFailure = (typeof CONNECT_FAILURES)[number]
 
-export function connectFailureOf({ stage, code, side }: Cause): ConnectFailure {
+export function toConnectFailure({ stage, code, side }: Cause): ConnectFailure {
   if (side === 'egress') return 'proxy'
   if (stage === 'dns' || stage === 'tls') return stage
   return code === 'connect-timeout' ? 'timeout' : 'refused'
@@ -260,7 +264,7 @@ const MALFORMED: ReadonlySet<CauseCode> = new Set([
   'path-unknown', 'proxy-login', 'page-refused', 'not-isales',
 ])
 
-export function authFailureOf({ stage, code, side }: Cause): AuthFailureReason {
+export function toAuthFailure({ stage, code, side }: Cause): AuthFailureReason {
   if (stage === 'login') return code === 'business' || code === 'result' ? 'result' : 'rejected'
   if (code === 'timeout' || code === 'throttled') return code
   if (MALFORMED.has(code)) return 'malformed'
@@ -275,14 +279,14 @@ export const STORE_FAILURES = ['unreachable', 'timeout', 'tls', 'malformed', 're
 export type StoreFailureReason = (typeof STORE_FAILURES)[number]
 
 /** @param isReply the error is a reply of the store. */
-export function storeFailureOf(code: string, isReply: boolean): StoreFailureReason {
+export function classifyStoreError(code: string, isReply: boolean): StoreFailureReason {
   if (isReply) return 'refused'
-  const { stage } = causeOfError(code, { side: 'store', stage: 'connect' })
+  const { stage } = classifyError(code, { side: 'store', stage: 'connect' })
   return stage === 'tls' ? 'tls' : 'unreachable'
 }
 
 /** Returns the code that explains an unavailable store. */
-export function codeOfStore(reason: StoreFailureReason) {
+export function toStoreCode(reason: StoreFailureReason) {
   return `store-${reason}` as const
 }
 
@@ -306,18 +310,18 @@ const HANDSHAKES: Partial<Readonly<Record<CauseCode, HandshakeFailure>>> = {
  * @param code of the error, by Node or OpenSSL.
  * @param certificate OpenSSL's verdict on the client's certificate; undefined if it is valid.
  */
-export function handshakeFailureOf(code = '', certificate?: string): HandshakeFailure {
-  const met = causeOfError(certificate ?? code, { side: 'client', stage: 'tls' })
+export function classifyHandshakeError(code = '', certificate?: string): HandshakeFailure {
+  const met = classifyError(certificate ?? code, { side: 'client', stage: 'tls' })
   if (certificate !== undefined) return met.code === 'untrusted' ? 'unknown-ca' : 'bad-certificate'
   return HANDSHAKES[met.code] ?? 'protocol'
 }
 
 /** Returns the code of an error, of the first address's error, or of its cause; otherwise `unknown`. */
-export function codeOf(error: unknown): string {
+export function readErrorCode(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   if ('code' in error && typeof error.code === 'string') return error.code
   // Happy Eyeballs fails with one error for all addresses.
-  return codeOf(error instanceof AggregateError ? error.errors[0] : error.cause)
+  return readErrorCode(error instanceof AggregateError ? error.errors[0] : error.cause)
 }
 
 /**
@@ -398,14 +402,14 @@ const EXPLAINED_REFUSALS = ['tls-to-http', 'other-host', 'pipelined', 'half-sent
 type ExplainedRefusal = NotAllowed | (typeof EXPLAINED_REFUSALS)[number]
 
 /** Returns the code that explains a refusal: its own, or the code of its problem. */
-export function codeOfRefusal(refusal: Refusal): ExplainedRefusal | ProblemCode {
+export function toRefusalCode(refusal: Refusal): ExplainedRefusal | ProblemCode {
   const [code] = REFUSALS[refusal]
   const hasOwn = code === 'not-allowed' || EXPLAINED_REFUSALS.some((each) => each === refusal)
   return hasOwn ? (refusal as ExplainedRefusal) : code
 }
 
 /** Returns the code that explains a failed handshake. */
-export function codeOfHandshake(failure: HandshakeFailure) {
+export function toHandshakeCode(failure: HandshakeFailure) {
   if (failure === 'other-name') return 'client-name' as const
   if (failure === 'closed') return 'half-sent' as const
   return failure === 'timeout' ? ('request-timeout' as const) : failure
@@ -468,28 +472,28 @@ const BY_LISTEN = inverted<Others['listen'][number], string>({
 })
 
 /** Returns the reason why a listener cannot open, by the error's code. */
-export function codeOfListen(code: string) {
+export function toListenCode(code: string) {
   return BY_LISTEN[code] ?? 'cannot-listen'
 }
 
 /** Every code with a section in docs/. */
 export type Code =
-  | ReturnType<typeof codeOfCause>
+  | ReturnType<typeof toCauseCode>
   | ProblemCode
-  | ReturnType<typeof codeOfRefusal>
-  | ReturnType<typeof codeOfHandshake>
-  | ReturnType<typeof codeOfStore>
+  | ReturnType<typeof toRefusalCode>
+  | ReturnType<typeof toHandshakeCode>
+  | ReturnType<typeof toStoreCode>
   | Others[keyof Others][number]
 
 export const ALL_CODES: readonly Code[] = [
   ...new Set<Code>([
     ...(Object.keys(STAGES) as CauseCode[]).flatMap((code) =>
-      (['login', 'refresh', 'call'] as const).map((asked) => codeOfCause(cause(code), asked)),
+      (['login', 'refresh', 'call'] as const).map((asked) => toCauseCode(cause(code), asked)),
     ),
     ...PROBLEM_CODES,
-    ...REFUSAL_REASONS.map(codeOfRefusal),
-    ...HANDSHAKE_FAILURES.map(codeOfHandshake),
-    ...STORE_FAILURES.map(codeOfStore),
+    ...REFUSAL_REASONS.map(toRefusalCode),
+    ...HANDSHAKE_FAILURES.map(toHandshakeCode),
+    ...STORE_FAILURES.map(toStoreCode),
     ...Object.values(OTHERS).flat(),
   ]),
 ]

@@ -1,0 +1,29 @@
+// Texts that people read: the sections of docs/ by their codes, and names of facts and headings, in English and
+// Chinese. Sentences are never assembled: a section explains the event, and facts follow it.
+export {
+  explained,
+  explainedStore,
+  type FailureDetails,
+  type DiagnosticContext,
+} from './explain.ts'
+export {
+  dateText,
+  durationText,
+  factsLine,
+  formatLine,
+  timeText,
+  valueText,
+  type Explained,
+  type Fact,
+  type Value,
+} from './format-facts.ts'
+export { missingSections, loadPages, findSection } from './doc-sections.ts'
+export {
+  en,
+  LANGUAGES,
+  MESSAGES,
+  messagesFor,
+  type FactName,
+  type Language,
+  type Messages,
+} from './messages.ts'
