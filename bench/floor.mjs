@@ -1,5 +1,5 @@
-// The floor: what Node and undici cost when a proxy does nothing but put one header on. It checks
-// nothing, counts nothing and survives no failure; the distance to it is what the promises cost.
+// The floor: the cost of Node and undici for a proxy that only adds one header. The floor checks
+// nothing, counts nothing and handles no failure; the difference to it is the cost of the guarantees.
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 // The project's own undici, so that both sides of the ratio run the same one.

@@ -120,7 +120,7 @@ export const stopLoad = () => {
   load = undefined
 }
 
-/** Small requests for some milliseconds: CPU of the proxy in µs a request, and its memory. */
+/** Small requests for some milliseconds: CPU of the proxy in µs per request, and its memory. */
 export const smallRequests = async ({ running, port }, milliseconds, connections = CONNECTIONS) => {
   const before = cpuMs(running)
   const { requests, wrong, ms } = await burst({ port, ms: milliseconds, connections })

@@ -19,7 +19,7 @@ export const median = (numbers) => {
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
 }
 
-/** In random order: what happens in each third second must not always meet the same proxy. */
+/** Returns the list in random order, so that a periodic disturbance does not always affect the same proxy. */
 export const shuffled = (items) =>
   items
     .map((item) => [Math.random(), item])

@@ -2,7 +2,7 @@
 // npm run bench -- --sharing [--seconds 120]: replicas that share a token, and what that costs one of them.
 // npm run bench -- --against DIR: this build next to another checkout's; see pairs.mjs.
 // npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
-// docs/dev/benchmarks.md says what is measured and how. It exits 1 if a figure is
+// docs/dev/benchmarks.md explains the measurements. The command exits 1 if a figure is
 // missing or a response was wrong, never because a bar is missed.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

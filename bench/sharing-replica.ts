@@ -1,4 +1,4 @@
-// One replica of `sharing.ts`: a token source with connections of its own to the real store.
+// Replica of `sharing.ts`: a token source with connections of its own to the real store.
 import { systemClock, type Clock } from '../src/clock.ts'
 import { Secret } from '../src/config/secret.ts'
 import { createSealer } from '../src/sharing/sealer.ts'
@@ -13,7 +13,7 @@ import { storeSettings } from '../test/store/connect.ts'
 
 const LIFETIME = 10_000
 
-/** What iSales gives; `count` names the token. */
+/** iSales's grant; `count` names the token. */
 export interface Granted {
   readonly count: number
 }

@@ -157,7 +157,7 @@ describe('check --live', () => {
     const ran = await runHere(['check', '--live', '--quiet'], { env: elsewhere })
     expect([ran.code, ran.stderr, ran.stdout.match(/^Set .*$/gm)]).toEqual([
       2,
-      'The login works, but settings have to differ. Set the listed values, then check again.\n',
+      'The login works, but settings have to change. Set the listed values, then check again.\n',
       [
         'Set ISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}',
         'Set ISALES_REFRESH_PATH=/rest/isales/v1/openapi/obs/auth/refresh',
