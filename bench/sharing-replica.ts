@@ -48,7 +48,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     ...settings,
     ...parts,
     storeKey: sealer.storeKey,
-    observe({ operation, durationMs }) {
+    observeCall({ operation, durationMs }) {
       if (operation === 'swap') options.onSwap?.(durationMs)
     },
   })

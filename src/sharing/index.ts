@@ -1,7 +1,6 @@
-// One account for all replicas that use the same store, key, iSales and user: the home of the register on Valkey or Redis, its
-// sealer, and polling. `token/` knows nothing of it. ioredis is loaded when a share opens.
-import { setTimeout as delay } from 'node:timers/promises'
-import { SECOND, systemClock, type Clock } from '../clock.ts'
+// Shares one account among all replicas with the same store, key, iSales and user: the register's home on Valkey or Redis, its
+// sealer, and polling. `token/` does not know this folder. ioredis is loaded when a share opens.
+import { delay, SECOND, systemClock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import {
   createRegister,
@@ -14,39 +13,31 @@ import {
 } from '../token/index.ts'
 import { createSealer } from './sealer.ts'
 import { createShare, type Share } from './share.ts'
-import type { StoreCall } from './store.ts'
-import { createValkeyStore } from './valkey.ts'
+import { createValkeyStore, type ValkeyOptions } from './valkey.ts'
 
-export { STORE_OPERATIONS, type SharingSnapshot, type StoreCall } from './store.ts'
+export type { SharingSnapshot } from './share.ts'
+export { STORE_OPERATIONS, type StoreCall } from './store.ts'
 
-/** A login of a replica takes 5 s at most, and the lease of one that has died expires after 3 s. */
+/** Another replica's login takes at most 5 s, and a dead replica's lease expires after 3 s. */
 const MAX_WAIT = 7 * SECOND
 
-export type OpenShareOptions = Readonly<{
-  config: Config
-  clock: Clock
-  random: () => number
-  onUnreadable: () => void
-  observeCall: (call: StoreCall) => void
-}>
+type OpenShareOptions = Omit<ValkeyOptions, 'address' | 'storeKey'> &
+  Readonly<{ onUnreadable: () => void }>
 
-/** Sharing as it is configured; undefined without `SESSION_STORE_URL` and its key. Connects when it is started. */
+/** Opens the configured share; undefined without `SESSION_STORE_URL` and its key. `start` connects. */
 export async function openShare(options: OpenShareOptions): Promise<Share | undefined> {
-  const { config, observeCall } = options
-  const { sessionStoreUrl: address, sessionStoreKey: key } = config
+  const { isalesUrl, isalesUser, sessionStoreUrl: address, sessionStoreKey: key } = options.config
   if (address === undefined || key === undefined) return undefined
-  const sealer = createSealer(key, config.isalesUrl, config.isalesUser)
-  const { storeKey } = sealer
-  const store = await createValkeyStore({ ...options, address, storeKey, observe: observeCall })
+  const sealer = createSealer(key, isalesUrl, isalesUser)
+  const store = await createValkeyStore({ ...options, address, storeKey: sealer.storeKey })
   return createShare({ ...options, store, sealer })
 }
 
 /**
- * One login of a command: through the store and published there, so that running replicas take the new token instead of
- * losing theirs; or without a store.
+ * Logs in once for a command. With a store, publishes the token there, so that running replicas adopt it instead of losing
+ * theirs. `sharing` is undefined without a store.
  *
- * @param openStateDir opens the home of login attempts that is used without a store. Undefined: memory.
- * @returns `sharing`: undefined if no store is configured.
+ * @param openStateDir opens the home of login attempts that is used without a store; undefined for memory.
  */
 export async function logInOnce(
   config: Config,
@@ -65,14 +56,14 @@ export async function logInOnce(
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const login = { operation: 'login', credentials, signal, loginDue: true, failures: 0 } as const
 
-  /** Waits while another process asks: its token or its end comes soon. */
+  /** Waits while another process asks iSales. */
   const inTurn = async (request: TokenRequest): Promise<TokenResult> => {
     const end = clock.now() + MAX_WAIT
     for (;;) {
       const result = await requests.requestToken(request)
       const isBusy = 'postponed' in result && result.postponed === 'busy'
       if (!isBusy || signal.aborted || clock.now() > end) return result
-      await delay(result.ms, undefined, { signal }).catch(() => undefined)
+      await delay(clock, result.ms, signal)
     }
   }
 
@@ -80,7 +71,7 @@ export async function logInOnce(
   try {
     let result = await inTurn(login)
     if ('grant' in result && result.grant.adopted === true) {
-      // The token of the replicas is known now: the next login gives another one, but not without the store.
+      // The replicas' token is known now, so the next request logs in, unless the store fails.
       const current = createToken(result.grant, config, 0)
       result = await inTurn({ ...login, current, loginDue: false })
     }

@@ -1,5 +1,5 @@
-// What ioredis 6.0 gets wrong for this program, on its class `DataHandler`, which it does not export. Try to delete
-// this when ioredis is updated; test/store/replies.test.ts fails if it is still needed.
+// Corrects ioredis 6.0 on its class `DataHandler`, which it does not export. After an update of ioredis, try to delete this
+// file; test/store/failures.test.ts fails while it is needed.
 
 interface DataHandler {
   readonly redis: { readonly commandQueue: { shift(): unknown } }
@@ -10,13 +10,13 @@ interface DataHandler {
 }
 
 /**
- * - A reply that nobody asked for, or that is none of its command (`$-1`, `*-5`), is thrown out of an event handler and
- *   ends the process. It ends the connection here: what follows would be taken for the replies of other commands.
- * - The texts of some errors are printed, and searched for words: protected mode is taken for a server that wants no
- *   password. An error is its code here, and nothing is printed.
+ * - ioredis throws an unrequested or malformed reply (`$-1`, `*-5`) out of an event handler, which ends the process. Here it
+ *   ends the connection, so that the next reply is not taken for another command's.
+ * - ioredis prints the texts of some errors, and takes protected mode for a server that needs no password. Here an error is
+ *   reduced to its code, and nothing is printed.
  */
 export function fixReplies(module: object): void {
-  // How a CommonJS module is imported depends on who loads it.
+  // The shape of an imported CommonJS module depends on the loader.
   const { prototype } = ('default' in module ? module.default : module) as {
     prototype: DataHandler
   }

@@ -6,14 +6,14 @@ const CIPHER = 'aes-256-gcm'
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-/** Bytes; two tokens of 8192 each and the records fit. */
+/** Bytes; enough for two tokens of 8192 and the records. */
 const MAX_SEALED = 32 * 1024
-/** In the purposes and in the authenticated data: a breaking change of the sealed value gets another store key. */
+/** Part of all derived keys, so that a breaking change of the sealed value gets another store key. */
 export const VERSION = 'v5'
 
 /**
- * Seals the stored value, and names its key. A reader of the store learns no token and no password, and a writer cannot make
- * a replica send a token that none of them obtained: a value is bound to its key.
+ * Seals the stored value and names its key. Readers of the store learn no token and no password. Writers cannot make a replica
+ * send a token that no replica obtained, because a value is bound to its key.
  *
  * @param origin of iSales, as `https://host:port`.
  */
@@ -28,18 +28,14 @@ export function createSealer(key: Secret, origin: string, user: string) {
   const additionalData = Buffer.from(`${VERSION}\n${storeKey}`)
 
   return {
-    /** Names the account in the store: another user, another iSales or another sealing key is another store key. */
+    /** Name of the account in the store. Differs for another user, iSales or sealing key. */
     storeKey,
 
-    /** Names the credentials without revealing them. Unlike a hash it cannot be guessed at without the key. */
+    /** Names the credentials without revealing them. Unlike a hash, a name cannot be guessed without the key. */
     nameOf: ({ user, password }: Credentials): string =>
       mac(secretKey, origin, user, password.reveal()),
 
-    /**
-     * Another text each time, of bytes as latin1.
-     *
-     * @param offset what the clock of the store is ahead of ours, milliseconds.
-     */
+    /** Returns bytes as latin1, different every time. `offset`: milliseconds that the store's clock is ahead. */
     seal: (state: SharedState, offset: number): string => {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv(CIPHER, sealKey, nonce).setAAD(additionalData)
@@ -47,7 +43,7 @@ export function createSealer(key: Secret, origin: string, user: string) {
       return Buffer.concat([nonce, text, cipher.final(), cipher.getAuthTag()]).toString('latin1')
     },
 
-    /** Undefined for a value that was not sealed with this key for this store key. */
+    /** Returns undefined for a value that was not sealed with this key for this store key. */
     open: (sealed: string, offset: number, now: number): SharedState | undefined => {
       if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
       const bytes = Buffer.from(sealed, 'latin1')
@@ -58,7 +54,7 @@ export function createSealer(key: Secret, origin: string, user: string) {
       try {
         decipher.final()
       } catch {
-        // GCM: the tag does not fit.
+        // The GCM tag is wrong.
         return undefined
       }
       return read(JSON.parse(text.toString('utf8')) as Written, offset, now)
@@ -68,54 +64,47 @@ export function createSealer(key: Secret, origin: string, user: string) {
 
 export type Sealer = ReturnType<typeof createSealer>
 
-/** 22 characters. JSON keeps the parts apart, whatever they hold. */
+/** Returns 22 characters. JSON separates the parts unambiguously. */
 function mac(key: Buffer, ...parts: readonly string[]): string {
   const digest = createHmac('sha256', key).update(JSON.stringify(parts)).digest()
   return digest.subarray(0, 16).toString('base64url')
 }
 
-// The sealed value as JSON. Its instants are by the clock of the store. Only a holder of the key who runs this version has
-// sealed it, so that its shape is not checked.
+// The sealed value as JSON, with instants of the store's clock. Only a holder of the key that runs this version writes it, so
+// its shape is not validated.
 
 type Written = ReturnType<typeof written>
 
 function written({ token, records, lease }: SharedState, offset: number) {
   return {
-    token: token && writtenToken(token, offset),
+    token: token && {
+      name: token.name,
+      token: token.grant.token.reveal(),
+      refreshToken: token.grant.refreshToken?.reveal(),
+      sentAt: token.grant.sentAt + offset,
+      lifetime: token.grant.lifetime.ms,
+      refreshLifetime: token.grant.refreshLifetime,
+    },
     records: storedRecords(records, offset),
     lease: lease && { ...lease, renewedAt: lease.renewedAt + offset },
   }
 }
 
-function writtenToken({ grant, name }: NonNullable<SharedState['token']>, offset: number) {
-  const { token, sentAt, lifetime, refreshToken, refreshLifetime } = grant
-  return {
-    token: token.reveal(),
-    refreshToken: refreshToken?.reveal(),
-    sentAt: sentAt + offset,
-    lifetime: lifetime.ms,
-    refreshLifetime,
-    name,
-  }
-}
-
 function read({ token, records, lease }: Written, offset: number, now: number): SharedState {
+  const refreshToken = token?.refreshToken
   return {
-    token: token && readToken(token, offset, now),
+    token: token && {
+      name: token.name,
+      grant: {
+        token: new Secret(token.token),
+        refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
+        // The store's clock may have been set back.
+        sentAt: Math.min(now, token.sentAt - offset),
+        lifetime: { ms: token.lifetime },
+        refreshLifetime: token.refreshLifetime,
+      },
+    },
     records: parseRecords(records, offset, now) ?? new Map(),
     lease: lease && { ...lease, renewedAt: lease.renewedAt - offset },
   }
-}
-
-function readToken(json: NonNullable<Written['token']>, offset: number, now: number) {
-  const { token, refreshToken, sentAt, lifetime, refreshLifetime, name } = json
-  const grant = {
-    token: new Secret(token),
-    // The clock of the store may have been set back.
-    sentAt: Math.min(now, sentAt - offset),
-    lifetime: { ms: lifetime },
-    refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
-    refreshLifetime,
-  }
-  return { grant, name }
 }

@@ -1,7 +1,7 @@
 import { SECOND, type Clock, type Timer } from '../clock.ts'
 import { POLL_INTERVAL, type Home } from '../token/index.ts'
 import type { Sealer } from './sealer.ts'
-import type { SharingSnapshot, Store } from './store.ts'
+import type { Store, StoreFailure } from './store.ts'
 
 type ShareOptions = Readonly<{
   store: Store
@@ -10,29 +10,26 @@ type ShareOptions = Readonly<{
   onUnreadable: () => void
 }>
 
-const POLL_TAKES = SECOND / 5
+const MAX_POLL_DURATION = SECOND / 5
 
 export type Share = ReturnType<typeof createShare>
+export type SharingSnapshot = Readonly<ReturnType<Share['snapshot']>>
 
-/** The account in a store, for all replicas that use the same store, key, iSales and user. */
+/** Keeps the account in a store, for all replicas that use the same store, key, iSales and user. */
 export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions) {
-  type SharingState = Pick<SharingSnapshot, 'reason' | 'code' | 'since'>
-  let state: SharingState = { reason: undefined, code: undefined, since: clock.now() }
+  let failure: StoreFailure | undefined
+  let since = clock.now()
   let timer: Timer | undefined
   let lastPoll = Promise.resolve()
   let isStopped = false
 
-  const note = ({ reason, code }: Partial<Pick<SharingSnapshot, 'reason' | 'code'>>): void => {
-    if (reason === state.reason && code === state.code) return
-    const isStillAlone = reason !== undefined && state.reason !== undefined
-    state = { reason, code, since: isStillAlone ? state.since : clock.now() }
-  }
-
   const home: Home = {
-    propagationDelay: POLL_INTERVAL + POLL_TAKES,
+    propagationDelay: POLL_INTERVAL + MAX_POLL_DURATION,
     async compareAndSwap(seen, next) {
       const reply = await store.compareAndSwap(seen, next)
-      note('reason' in reply ? reply : {})
+      const wasAlone = failure !== undefined
+      failure = 'reason' in reply ? reply : undefined
+      if (wasAlone !== (failure !== undefined)) since = clock.now()
       return 'reason' in reply ? undefined : reply
     },
     nameOf: sealer.nameOf,
@@ -44,7 +41,7 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
   return {
     home,
 
-    /** Connects, and polls every second, and with each connection. */
+    /** Connects, and polls every second and after every connection. */
     start(poll: () => Promise<void>): void {
       const keepPolling = (): void => {
         if (isStopped) return
@@ -56,10 +53,14 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
       store.start(() => void (isStopped || poll()))
     },
 
-    /** @param adoptedAt when the token in use was adopted, on the monotonic clock. */
-    snapshot: (adoptedAt: number | undefined): SharingSnapshot => ({
-      ...state,
-      state: state.reason === undefined ? 'shared' : 'alone',
+    /** @param adoptedAt when the current token was adopted, on the monotonic clock. Undefined if it was not. */
+    snapshot: (adoptedAt: number | undefined) => ({
+      state: failure === undefined ? ('shared' as const) : ('alone' as const),
+      /** Why the process is alone. */
+      reason: failure?.reason,
+      code: failure?.code,
+      /** When the state began, on the monotonic clock. */
+      since,
       adoptedAt,
     }),
 

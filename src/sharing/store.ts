@@ -2,8 +2,8 @@ import type { StoreFailureReason } from '../codes.ts'
 import { HOUR } from '../clock.ts'
 import type { StoredValue } from '../token/index.ts'
 
-// What the store has of one account: one value, and how it is changed. The store knows no rule of tokens and logins.
-// Metrics and status page know no more of `sharing/`, whose other code is loaded only when it is configured.
+// The store's one value for an account, and its only operation. The store knows no rule of tokens and logins. Metrics load only
+// this file, because the rest of `sharing/` is loaded only if sharing is configured.
 
 export interface StoreFailure {
   readonly reason: StoreFailureReason
@@ -13,24 +13,21 @@ export interface StoreFailure {
 
 export interface Store {
   /**
-   * If the value is `seen`, replaces it by `next`. Values are bytes as latin1. Never rejects, and ends within half a second.
+   * Replaces the value by `next` if it is `seen`, and returns the value afterwards. Values are bytes as latin1. Never rejects,
+   * and ends within half a second.
    *
-   * @param next empty: only read.
-   * @returns the value afterwards.
+   * @param next empty to read only.
    */
   compareAndSwap(seen: string, next: string): Promise<StoredValue | StoreFailure>
-  /**
-   * Connects, and calls `onConnection` after each connection and each loss of one. Earlier requests wait for the first
-   * connection, a second at most.
-   */
+  /** Connects; calls `onConnection` after every connection and every loss. Earlier requests wait at most 1 s for the first. */
   start(onConnection: () => void): void
   stop(): void
 }
 
-/** Milliseconds that a value is kept after it was written: longer than any token or pause. */
+/** Milliseconds from the last write until the store deletes a value; longer than any token or pause. */
 const KEPT_FOR = 48 * HOUR
 
-/** KEYS the value; ARGV seen next. Managed services restrict scripts: the key is literally `KEYS[1]`, no global is set. */
+/** KEYS the value; ARGV seen, next. Managed services restrict scripts: the key is literally `KEYS[1]`, and no global is set. */
 export const SCRIPT = `
 local time = redis.call('TIME')
 local value = redis.call('GET', KEYS[1]) or ''
@@ -42,22 +39,9 @@ return {value, time[1], time[2]}`
 
 export const STORE_OPERATIONS = ['swap', 'read'] as const
 
-/** One call of the store; metrics are fed by nothing else. */
-export interface StoreCall {
-  readonly operation: (typeof STORE_OPERATIONS)[number]
-  readonly durationMs: number
-  /** Undefined: it succeeded. */
-  readonly failure: StoreFailureReason | undefined
-}
-
-export interface SharingSnapshot {
-  readonly state: 'shared' | 'alone'
-  /** Why the process is alone. */
-  readonly reason: StoreFailureReason | undefined
-  /** The store's own code, such as `NOAUTH`, if it refused. */
-  readonly code: string | undefined
-  /** When the state was entered, on the monotonic clock. */
-  readonly since: number
-  /** When the token in use was adopted from another replica, on the monotonic clock; undefined: it was not. */
-  readonly adoptedAt: number | undefined
-}
+/** Describes a call of the store, for metrics. `failure` is undefined if it succeeded. */
+export type StoreCall = Readonly<{
+  operation: (typeof STORE_OPERATIONS)[number]
+  durationMs: number
+  failure: StoreFailureReason | undefined
+}>

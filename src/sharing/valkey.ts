@@ -8,44 +8,44 @@ import { fixReplies } from './ioredis-workarounds.ts'
 import { VERSION } from './sealer.ts'
 import { SCRIPT, type Store, type StoreCall, type StoreFailure } from './store.ts'
 
-export interface ValkeyOptions {
-  readonly config: Config
+export type ValkeyOptions = Readonly<{
+  config: Config
   /** `SESSION_STORE_URL`. */
-  readonly address: StoreAddress
-  /** Names the account: the key is `isales-auth-proxy:v5:{<storeKey>}:account`. */
-  readonly storeKey: string
-  readonly clock: Clock
-  readonly random: () => number
-  readonly observe: (call: StoreCall) => void
-}
+  address: StoreAddress
+  /** The account's key is `isales-auth-proxy:v5:{<storeKey>}:account`. */
+  storeKey: string
+  clock: Clock
+  random: () => number
+  observeCall: (call: StoreCall) => void
+}>
 
 const CONNECT_TIMEOUT = 1000
 const COMMAND_TIMEOUT = 500
 const MIN_RETRY = 100
 const MAX_RETRY = 2000
 const RETRY_JITTER = 200
-/** What Valkey and Redis write at the beginning of an error. */
+/** First word of Valkey's and Redis's errors. */
 const SERVER_CODE = /^[A-Z]{2,20}$/
 
 const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
 
-/** Valkey or Redis: one connection, opened again by the library whenever it is lost. */
+/** Opens the store in Valkey or Redis, over one connection, which the library reopens whenever it is lost. */
 export async function createValkeyStore(options: ValkeyOptions): Promise<Store> {
   const { clock, random, config, address } = options
   const key = `isales-auth-proxy:${VERSION}:{${options.storeKey}}:account`
   const library = await loadLibrary()
   const redis = new library.Redis(connectionOptions(address, random))
-  /** Resolves with the first connection, or after the longest wait for it. */
+  /** Resolves with the first connection, or after `CONNECT_TIMEOUT`. */
   let connected = Promise.resolve()
-  /** Why the last connection cannot be used. */
+  /** Why the last connection failed. */
   let broken = UNREACHABLE
   let isStopped = false
 
-  /** For the next connection: password and authority may have changed. A file that cannot be read changes nothing. */
+  /** Reads password and CA again for the next connection. An unreadable file changes nothing. */
   const readFiles = async (): Promise<void> => {
     const password = (await textOf(config.sessionStorePasswordFile))?.replace(/[\r\n]{1,2}$/, '')
     const ca = await textOf(config.sessionStoreCaFile)
-    // Without a user, a server without a password would refuse one.
+    // A server without passwords accepts one only for a named user.
     if (password) Object.assign(redis.options, { username: address.user ?? 'default', password })
     if (ca && address.tls) redis.options.tls = { ca }
   }
@@ -63,10 +63,10 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
         outcome = toStoreFailure(error, broken)
       }
       const { reason, code } = 'reason' in outcome ? outcome : {}
-      // The next reply may be of another command, or the primary is elsewhere now.
+      // The next reply may belong to another command, or the primary has moved.
       if (reason === 'malformed' || code === 'READONLY') redis.disconnect(true)
       const operation = next === '' ? 'read' : 'swap'
-      options.observe({ operation, durationMs: clock.now() - startedAt, failure: reason })
+      options.observeCall({ operation, durationMs: clock.now() - startedAt, failure: reason })
       return outcome
     },
 
@@ -84,11 +84,11 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
         onConnection()
       })
       redis.on('error', (error) => {
-        // A connection that was left because it was silent has no code; its command has.
+        // A silent connection that was closed has no code, but its command has.
         if (readErrorCode(error) !== 'unknown') broken = toStoreFailure(error, UNREACHABLE)
       })
       void readFiles().then(async () => {
-        // An event also says why, and the library tries again.
+        // The `error` event reports failures, and the library retries.
         if (!isStopped) await redis.connect().catch(() => undefined)
       })
     },
@@ -113,11 +113,7 @@ function parseReply(reply: unknown): StoredValue | StoreFailure {
   return isWhole ? { value, at } : { reason: 'malformed' }
 }
 
-/**
- * Errors of the library carry the arguments of their command, the password of AUTH too: only a name leaves.
- *
- * @param broken why there is no connection.
- */
+/** Keeps only a code: the library's errors contain the arguments of their command, such as AUTH's password. */
 function toStoreFailure(error: unknown, broken: StoreFailure): StoreFailure {
   const code = readErrorCode(error)
   const reason = classifyStoreError(code, Object(error).name === 'ReplyError')
@@ -125,12 +121,12 @@ function toStoreFailure(error: unknown, broken: StoreFailure): StoreFailure {
   return reason === 'unreachable' ? broken : { reason }
 }
 
-/** With `DEBUG=ioredis:*` in its environment the library prints the arguments of AUTH when it is loaded. */
+/** Hides `DEBUG`: if ioredis finds `DEBUG=ioredis:*` when it is loaded, it prints the arguments of AUTH. */
 async function loadLibrary() {
   const { DEBUG } = process.env
   delete process.env['DEBUG']
   try {
-    // Bundled CommonJS modules have no other export.
+    // Bundled CommonJS modules have only this export.
     const { default: library } = await import('ioredis')
     const { default: handler } = await import('ioredis/built/DataHandler.js')
     fixReplies(handler)
@@ -159,7 +155,7 @@ function connectionOptions(
     disableClientInfo: true,
     commandTimeout: COMMAND_TIMEOUT,
     connectTimeout: CONNECT_TIMEOUT,
-    // Leaves a server that accepts connections and never replies, until it replies.
+    // Closes the connection to a server that does not reply.
     socketTimeout: 2 * COMMAND_TIMEOUT,
     disconnectTimeout: CONNECT_TIMEOUT,
     retryStrategy: (times) =>

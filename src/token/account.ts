@@ -19,52 +19,49 @@ import {
 import { MIN_RENEWAL_INTERVAL } from './rejection-tracker.ts'
 import { usableUntil, type TokenRequest } from './token.ts'
 
-/** What is known of the account of one user, as one value. Instants are milliseconds on the monotonic clock. */
+/** State of one user's account, as one value. Instants are milliseconds on the monotonic clock. */
 export interface Account {
-  /** Of the credentials that are asked for. */
+  /** Record of the requested credentials. */
   readonly record: AttemptRecord
-  /** The process that asks iSales for a token. */
   readonly lease: Lease | undefined
   readonly token: SharedToken | undefined
 }
 
-/** As the Lease of Kubernetes: a holder that does not renew it has died, and another process may ask. */
+/** Held by the process that asks iSales. As in Kubernetes, another process may ask if `holder` stops renewing it. */
 export type Lease = Readonly<{ holder: string; renewedAt: number }>
 
 export interface SharedToken {
   readonly grant: Grant
-  /** The login that the token goes back to had the credentials that are asked for. */
+  /** The token's original login used the requested credentials. */
   readonly own: boolean
 }
 
-/** `alone`: the account could not be read or written where other processes see it; the change is in memory only. */
+/** `alone`: the account's home is unavailable, so the change is in memory only. */
 export type UpdateContext = Readonly<{ now: number; alone: boolean }>
 
-/** Returns the next account; undefined, it stays as it is. Called again if another process was quicker. */
+/** Returns the next account, or undefined for no change. Called again after a lost race. */
 export type StateUpdate = (account: Account, context: UpdateContext) => Account | undefined
 
-/** How long a holder that does not renew its lease keeps it. */
 const LEASE_DURATION = 3 * SECOND
 export const POLL_INTERVAL = SECOND
-/** While another process asks iSales, and calls wait. */
+/** Used while calls wait for another process's token. */
 const URGENT_POLL_INTERVAL = 100
-/** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
+/** Probably another replica logged in and ended the token. Calls wait 2.5 s, including a login. */
 const [MIN_WAIT_REJECTED, MAX_WAIT_REJECTED] = [750, 1500]
 
 /** The process that asks, and its token. */
 export interface Asker {
   readonly holder: string
-  /** Processes see the tokens of each other. */
+  /** Processes share tokens. */
   readonly shared: boolean
-  /** The token in use. */
   readonly held: SharedToken | undefined
   readonly rules: GuardRules
 }
 
-/** What a process does next; `next` is the account that follows, if it changes. */
+/** The next action of a process; `next` is the changed account. */
 export type Turn = { readonly next?: Account | undefined } & (
   | { readonly type: 'adopt'; readonly token: SharedToken }
-  /** iSales is not asked. `ms`: until the next look. */
+  /** Sends no request; `ms` until the next attempt. */
   | { readonly type: 'busy' | 'guarded'; readonly ms: number }
   | { readonly type: 'begun' }
 )
@@ -75,10 +72,10 @@ export type Turn = { readonly next?: Account | undefined } & (
  * @param random in [0, 1).
  *
  * @example two replicas, and a token that iSales ends
- *   0.00 s  A writes its lease and its login as an attempt: one value. B finds the lease, and looks again in 100 ms
- *   0.05 s  A is granted a token. It writes the token, and the end of its login and of its lease: one value
- *   0.10 s  B finds a newer token, and adopts it
- *   or A is killed at 0.03 s: at 3.00 s its lease has expired. Then B asks, and the attempt of A counts
+ *   0.00 s  A writes its lease and its login attempt in one update. B finds the lease, and polls again in 100 ms
+ *   0.05 s  A is granted a token, writes it, and releases the lease in one update
+ *   0.10 s  B finds the newer token and adopts it
+ *   If A is killed at 0.03 s, its lease expires at 3.00 s. B then asks, and A's attempt counts
  */
 export function decideTurn(
   account: Account,
@@ -88,20 +85,20 @@ export function decideTurn(
 ): Turn {
   const { token, record } = account
   const { operation, current, rejectedAt, loginDue, forced } = request
-  // Another replica obtained it with the credentials that are new here only: no login is needed.
+  // Another replica already logged in with the credentials that are new here.
   const isOurs = loginDue && rejectedAt === undefined && token?.own && isUsable(token.grant, now)
   if (shared && token && (isOurs || isNewer(token, held, now))) return { type: 'adopt', token }
   const isLogin = operation === 'login'
-  // A rejected token may be so new that the account would be asked for too many: all replicas have one pace.
+  // All replicas share one pace of replacing rejected tokens.
   const isTooSoon =
     rejectedAt !== undefined && now < (token?.grant.sentAt ?? -Infinity) + MIN_RENEWAL_INTERVAL
   const isTaken =
     (shared && isTooSoon) || ((shared || isLogin) && isLeasedByOther(account, holder, now))
   const isServing = rejectedAt === undefined && current && now < current.usableUntil
-  const look = isServing ? POLL_INTERVAL : URGENT_POLL_INTERVAL
-  if (isTaken && !alone) return { type: 'busy', ms: look }
+  const interval = isServing ? POLL_INTERVAL : URGENT_POLL_INTERVAL
+  if (isTaken && !alone) return { type: 'busy', ms: interval }
   const wait = shared && alone ? waitForStore(request, now, random) : 0
-  if (wait > 0) return { type: 'busy', ms: Math.min(look, wait) }
+  if (wait > 0) return { type: 'busy', ms: Math.min(interval, wait) }
   if (!isLogin) return { type: 'begun', next: shared ? withLease(account, holder, now) : undefined }
   const from = loginFrom(record, rules, forced)
   if (now < from) return { type: 'guarded', ms: from - now, next: releaseLease(account, holder) }
@@ -110,11 +107,10 @@ export function decideTurn(
 }
 
 /**
- * Records how a token request ended, in one write: the end of the login, the token, and the end of the lease. After a
- * refresh that iSales refused, the lease stays for the login that follows: another replica would slip in between.
+ * Records in one update how a token request ended: the login's result, the token, and the lease's release. After a refused
+ * refresh the lease stays for the login that follows, so that no other replica intervenes. Undefined if nothing changes.
  *
  * @param before the record before the request began.
- * @returns undefined if nothing changes.
  */
 export function recordOutcome(
   account: Account,
@@ -135,18 +131,18 @@ export function recordOutcome(
     ? recordGrant(record, before, { sentAt: result.sentAt, now })
     : extendKnownGood(record, now)
   if (!shared && !isLogin && granted === record) return undefined
-  // A refresh goes back to the login of the token before it.
+  // A refreshed token inherits the login of the previous token.
   const token = { grant: result, own: isLogin || held?.own !== false }
   const isOlder = (account.token?.grant.sentAt ?? -Infinity) > result.sentAt
   return { ...(released ?? account), record: granted, token: isOlder ? account.token : token }
 }
 
-/** True if iSales refused the refresh token or has no such path: a login follows at once. */
+/** True if a login follows a failed refresh at once: iSales refused the token, or has no refresh path. */
 export function isFollowedByLogin(failure: AuthFailure): boolean {
   return isRefusal(failure) || isMissing(failure)
 }
 
-/** True while another process asks iSales. A lease that was dated by a clock that was set back does not block. */
+/** True while another process asks iSales. A lease dated before the clock was set back does not block. */
 export function isLeasedByOther({ lease }: Account, holder: string, now: number): boolean {
   if (lease === undefined || lease.holder === holder) return false
   return Math.abs(now - lease.renewedAt) < LEASE_DURATION
@@ -156,7 +152,7 @@ function withLease(account: Account, holder: string, now: number): Account {
   return { ...account, lease: { holder, renewedAt: now } }
 }
 
-/** Renews the lease of a request in flight; undefined if another process has it. */
+/** Renews the lease of a request in flight; undefined if another process holds the lease. */
 export function renewLease(account: Account, holder: string, now: number): Account | undefined {
   return account.lease?.holder === holder ? withLease(account, holder, now) : undefined
 }
@@ -165,7 +161,7 @@ function releaseLease(account: Account, holder: string): Account | undefined {
   return account.lease?.holder === holder ? { ...account, lease: undefined } : undefined
 }
 
-/** True if one token is to take the place of the other: it is usable, not the same, and was requested later. */
+/** True if `one` replaces `other`: a different token that is usable and was requested later. */
 export function isNewer<Held extends Pick<SharedToken, 'grant'>>(
   one: Held | undefined,
   other: Held | undefined,
@@ -182,8 +178,8 @@ function isUsable({ sentAt, lifetime }: Grant, now: number): boolean {
 }
 
 /**
- * Returns how long a replica waits for the store before it asks without it, in milliseconds. Jittered: nobody knows which of
- * two simultaneous logins gives the later token, and one login ends the tokens of all other replicas in one moment.
+ * Returns how many milliseconds a replica waits for the store before it asks alone. Jittered: one login ends every replica's
+ * token at the same moment, and of two simultaneous logins either may give the later token.
  */
 function waitForStore(
   { current, rejectedAt }: Pick<TokenRequest, 'current' | 'rejectedAt'>,

@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { cause, classifyDiskError, readErrorCode, CODES } from '../codes.ts'
-import { MINUTE, SECOND, type Clock } from '../clock.ts'
+import { delay, MINUTE, SECOND, type Clock } from '../clock.ts'
 import { parseObject } from '../json.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import type { Lease } from './account.ts'
@@ -11,47 +11,46 @@ import type { Credentials } from './isales-client.ts'
 import { parseRecords, storedRecords } from './login-guard.ts'
 import type { Home, StoredValue } from './register.ts'
 
-export interface AttemptFileOptions {
+interface AttemptFileOptions {
   /** `STATE_DIR`. */
   readonly directory: string
   readonly clock: Clock
   /** Milliseconds since 1970: a file outlives the monotonic clock. */
   readonly wallClock: () => number
-  /** Why login attempts are in memory only. Undefined: they are on the disk again. */
-  readonly onStorageError: (why: FailureDetails | undefined) => void
+  /** Receives why login attempts are in memory only, or undefined once they are on the disk again. */
+  readonly onStorageError: (error: FailureDetails | undefined) => void
   /** Any user of the machine may write to the directory. */
   readonly onExposed: () => void
 }
 
 const FORMAT = 5
-/** Calls wait for a login at most 2.8 s: a slower disk is not waited for. */
+/** Calls wait at most 2.8 s for a login, so a slower disk must not delay it. */
 const MAX_DISK_WAIT = SECOND
 const RETRY_AFTER = SECOND
 
 /**
- * The home of login attempts in `STATE_DIR`. It names credentials by a slow hash with a salt of its own, so that passwords
- * cannot be tried quickly with the file. One step of the disk at a time, each waited for 1 s.
+ * Keeps login attempts in `STATE_DIR`. Credentials are named by a slow, salted hash, so that the file does not help to guess
+ * passwords. Disk operations run one at a time; each is awaited for 1 s.
  */
 export function openAttemptFile(options: AttemptFileOptions): Home {
   const { clock, wallClock, onStorageError } = options
   const versions = openVersions(options.directory, options.onExposed)
   let salt = randomBytes(16).toString('hex')
   let hashed: { readonly credentials: Credentials; salt: string; readonly name: string } | undefined
-  /** The step of the disk in flight, and whether it takes too long. */
-  let step: Promise<unknown> = Promise.resolve()
+  /** The disk operation in flight, and whether it takes too long. */
+  let operation: Promise<unknown> = Promise.resolve()
   let isLate = false
-  let storageError: FailureDetails | undefined
+  let reported: FailureDetails | undefined
 
-  const report = (why: FailureDetails | undefined): void => {
-    const isSame =
-      why?.cause.code === storageError?.cause.code && why?.detail === storageError?.detail
-    storageError = why
-    if (!isSame) onStorageError(why)
+  const report = (error: FailureDetails | undefined): void => {
+    const isSame = error?.cause.code === reported?.cause.code && error?.detail === reported?.detail
+    reported = error
+    if (!isSame) onStorageError(error)
   }
 
   const swap = async (seen: string, next: string): Promise<StoredValue> => {
     const { number, text } = await versions.read()
-    // A version without a readable text is replaced by the next one.
+    // An unreadable version is replaced by the next one.
     const value = number === 0 ? '' : (text ?? `version ${number}`)
     if (next === '' || value !== seen) return { value, at: wallClock() }
     return (await versions.write(number + 1, next))
@@ -59,12 +58,9 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       : swap(seen, '')
   }
 
-  /** @returns undefined if the disk takes too long. */
+  /** Resolves with undefined if the disk takes too long. */
   const inTime = <T>(work: Promise<T>): Promise<T | undefined> =>
-    new Promise((resolve, reject) => {
-      const timer = clock.setTimer(() => resolve(undefined), MAX_DISK_WAIT)
-      void work.then(resolve, reject).finally(() => timer.cancel())
-    })
+    Promise.race([work, delay(clock, MAX_DISK_WAIT).then(() => undefined)])
 
   return {
     propagationDelay: 0,
@@ -72,10 +68,10 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
 
     async compareAndSwap(seen, next) {
       if (isLate) return undefined
-      // A change that has waited for a step that took too long is in memory already.
-      const swapped = step.then(() => (isLate ? undefined : swap(seen, next)))
+      // A change that waited behind a late operation is already in memory.
+      const swapped = operation.then(() => (isLate ? undefined : swap(seen, next)))
       const ended = swapped.then(ignore, ignore)
-      step = ended
+      operation = ended
       try {
         const reply = await inTime(swapped)
         if (reply !== undefined || isLate) return reply
@@ -89,9 +85,9 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       return undefined
     },
 
-    settle: () => inTime(step),
+    settle: () => inTime(operation),
 
-    /** 50 ms of CPU for other credentials, or another salt. */
+    /** Costs 50 ms of CPU if the credentials or the salt changed. */
     nameOf(credentials) {
       if (hashed?.credentials !== credentials || hashed.salt !== salt) {
         const text = JSON.stringify([credentials.user, credentials.password.reveal()])
@@ -101,7 +97,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       return hashed.name
     },
 
-    /** With a nonce: two processes must not write the same text, and each take the other's file for its own. */
+    /** Includes a nonce: if two processes wrote the same text, each would take the other's file for its own. */
     close({ records, lease }, offset) {
       const content = {
         version: FORMAT,
@@ -121,17 +117,17 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       return { records, lease: parseLease(lease, offset), token: undefined }
     },
 
-    /** The contents are lost, which is shown for a while though the next version replaces them. */
+    /** Reports the lost contents for a minute, although the next version replaces them. */
     onUnreadable() {
-      const why = { cause: cause('disk-foreign', 'disk') }
-      report(why)
+      const error = { cause: cause('disk-foreign', 'disk') }
+      report(error)
       clock.setTimer(() => {
-        if (storageError === why) report(undefined)
+        if (reported === error) report(undefined)
       }, MINUTE)
     },
 
     onWritten() {
-      if (storageError?.cause.code !== 'disk-foreign') report(undefined)
+      if (reported?.cause.code !== 'disk-foreign') report(undefined)
     },
   }
 }
@@ -142,33 +138,31 @@ function parseLease(value: unknown, offset: number): Lease | undefined {
   return { holder, renewedAt: renewedAt - offset }
 }
 
-// One text in a directory, changed by compare and swap: `attempts-8.json` follows `attempts-7.json`.
+// Versions of one text in a directory, changed by compare and swap: `attempts-8.json` follows `attempts-7.json`.
 
 const VERSION = /^attempts-(\d{1,12})\.(?:json|[0-9a-f]+\.new)$/
-/** So many versions stay, the latest among them: who is less behind finds that its number is taken. */
+/** Versions that stay, so that a process that missed fewer finds its number taken. */
 const KEPT = 8
 const WRITABLE_BY_ALL = 0o002
-/** Bytes; twenty records are a tenth of it. */
+/** Bytes; 20 records take a tenth. */
 const MAX_FILE = 64 * 1024
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
-/** Another process was quicker, or has swept the scratch file of one that stood still. */
+/** Another process was quicker, or removed the scratch file of a process that was stopped. */
 const TAKEN = new Set(['EEXIST', 'ENOENT'])
-/** Of `link`: there are no hard links on this disk. */
+/** Errors of `link` on a disk without hard links. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /**
- * A version is written whole under a scratch name of mode 0600, to the disk, and gets its name by link(2), which only one
- * process can. So after a crash there is a whole file, the former or the new one. A symbolic link in its place is not
- * followed.
- *
- * All of it rejects with an error of Node where the disk does not take it.
+ * Opens the versions in a directory. Each is synced to a scratch file of mode 0600 and named by link(2), which succeeds for
+ * only one process. After a crash a complete file is therefore left, the previous or the new one. Symbolic links are not
+ * followed. Both methods reject with Node's error if the disk fails.
  */
 export function openVersions(directory: string, onExposed: () => void) {
   const pathOf = (number: number): string => join(directory, `attempts-${number}.json`)
   let isExposed = false
 
-  /** What is there, with its version: NaN where the name is no such one. Processes that are killed leave files, too. */
+  /** Returns all files with their versions, NaN for foreign names. Killed processes also leave scratch files. */
   const files = async () => {
     const names = await readdir(directory).catch((error: unknown) => {
       if (readErrorCode(error) === 'ENOENT') return []
@@ -177,18 +171,8 @@ export function openVersions(directory: string, onExposed: () => void) {
     return names.map((name) => ({ name, number: Number(VERSION.exec(name)?.[1]) }))
   }
 
-  /** @returns who owns the directory: what root writes there, with a command, is for the proxy to read. */
-  const prepare = async () => {
-    await makeDirectory(directory)
-    const found = await stat(directory)
-    const isOpenToAll = (found.mode & WRITABLE_BY_ALL) !== 0
-    if (isOpenToAll && !isExposed) onExposed()
-    isExposed ||= isOpenToAll
-    return found
-  }
-
   const textOf = async (number: number): Promise<string | undefined> => {
-    // A pipe of that name is not waited for.
+    // Non-blocking: a pipe of that name must not block.
     const file = await open(pathOf(number), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     try {
       const found = await file.stat()
@@ -199,7 +183,7 @@ export function openVersions(directory: string, onExposed: () => void) {
   }
 
   return {
-    /** The present version; 0: there is none. `text` undefined: it is no file of the kind. */
+    /** Returns the current version, or 0. `text` is undefined if it is not a readable file. */
     async read(): Promise<{ readonly number: number; readonly text: string | undefined }> {
       for (;;) {
         const number = highest(await files())
@@ -209,15 +193,19 @@ export function openVersions(directory: string, onExposed: () => void) {
           const code = readErrorCode(error)
           // A symbolic link.
           if (code === 'ELOOP') return { number, text: undefined }
-          // It was swept meanwhile: there is a newer one.
+          // A newer version exists if this one was removed meanwhile.
           if (code !== 'ENOENT') throw error
         }
       }
     },
 
-    /** Writes the version of this number. @returns false: another process was quicker, and it is to be read again. */
+    /** Writes the version of this number; false if another process was quicker. */
     async write(number: number, text: string): Promise<boolean> {
-      const { uid, gid } = await prepare()
+      await makeDirectory(directory)
+      const { uid, gid, mode } = await stat(directory)
+      const wasExposed = isExposed
+      isExposed ||= (mode & WRITABLE_BY_ALL) !== 0
+      if (isExposed && !wasExposed) onExposed()
       const scratch = join(directory, `attempts-${number}.${randomBytes(8).toString('hex')}.new`)
       try {
         const file = await open(scratch, NEW_FILE, 0o600)
@@ -237,9 +225,9 @@ export function openVersions(directory: string, onExposed: () => void) {
         await rm(scratch, { force: true }).catch(ignore)
       }
       const all = await files()
-      // A process that stood still may link a number that was there before, and was swept.
+      // A process that was stopped may link a number that existed before and was removed.
       if (highest(all) >= number + KEPT) return false
-      // Only now: without CAP_FOWNER root can link its own files alone. Nobody but root may give one away, or has to.
+      // For a command that root runs. Not before `link`: without CAP_FOWNER root can link only its own files.
       await chown(pathOf(number), uid, gid).catch(ignore)
       for (const old of all.filter((one) => one.number <= number - KEPT))
         await rm(join(directory, old.name), { force: true }).catch(ignore)
@@ -248,17 +236,15 @@ export function openVersions(directory: string, onExposed: () => void) {
   }
 }
 
-/** By hand: with `recursive`, Node tries for ever below /proc. */
+/** Creates parents by hand: with `recursive`, Node loops endlessly below /proc. */
 async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 })
-  } catch (error) {
+  await mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
     const code = readErrorCode(error)
     if (code === 'EEXIST') return
     if (code !== 'ENOENT') throw error
     await makeDirectory(dirname(path))
     await mkdir(path, { mode: 0o700 })
-  }
+  })
 }
 
 function highest(files: readonly { readonly name: string; readonly number: number }[]): number {

@@ -14,7 +14,7 @@ import { Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
 import type { Post, PostResult } from '../upstream/index.ts'
 
-// The interface of iSales: the two token requests, one HTTP request each, and what their responses mean.
+// The login and the refresh of iSales, one HTTP request each, and the meaning of their responses.
 
 export type Operation = 'login' | 'refresh'
 
@@ -23,86 +23,74 @@ export interface Credentials {
   readonly password: Secret
 }
 
-export interface RefreshTokens {
-  readonly token: Secret
-  readonly refreshToken: Secret
-}
+type RefreshTokens = Readonly<{ token: Secret; refreshToken: Secret }>
 
-/** What a token request needs to be sent. */
 export interface Sending {
-  /** Aborted: nobody waits for the outcome any more. */
   readonly signal: AbortSignal
-  /** Called when it is sent to iSales. */
+  /** Called when the request is sent to iSales. */
   readonly onSent?: () => void
 }
 
-/** Each makes one request, never repeated. They never reject. */
+/** Each method makes one request, is never repeated, and never rejects. */
 export interface IsalesClient {
   readonly login: (credentials: Credentials, sending: Sending) => Promise<Grant | AuthFailure>
   readonly refresh: (tokens: RefreshTokens, sending: Sending) => Promise<Grant | AuthFailure>
 }
 
 /**
- * What a failed token request says of the credentials, and may have done to the account.
+ * Effect of a failed token request on the account.
  *
- * - `refused`: iSales judged the credentials and refused them.
- * - `ambiguous`: refused, or iSales is ill: its published 500. Whether the credentials are proven decides.
- * - `unknown`: the request was written, and nothing says how iSales judged it.
- * - `not-processed`: nothing of the account was touched.
- * - `egress`: the egress proxy refused its own user and password (407). iSales was not reached.
+ * - `refused`: iSales checked the credentials and refused them.
+ * - `ambiguous`: iSales's published 500. It means a refusal unless the credentials are known good.
+ * - `unknown`: the request was written, and the response does not tell whether iSales refused it.
+ * - `not-processed`: iSales did not check the credentials.
+ * - `egress`: the egress proxy refused its own user and password (407), so that iSales was not reached.
  */
 export type FailureKind = 'refused' | 'ambiguous' | 'unknown' | 'not-processed' | 'egress'
 
 export interface AuthFailure {
   readonly kind: FailureKind
   readonly cause: Cause
-  /** Follows from the cause. */
   readonly reason: AuthFailureReason
-  /** The HTTP status; undefined: there was no response. */
+  /** HTTP status; undefined without a response. */
   readonly status?: number
-  /** What `Retry-After` asked for, milliseconds from the response. Never with `refused`. */
+  /** From `Retry-After`, milliseconds from the response. Never with `refused`. */
   readonly retryAfter?: number | undefined
-  /** An error code, `result=7`, or what is odd about the response; empty: nothing. Never text of the response. */
+  /** Error code, `result=7`, or a defect of the response. Possibly empty. Never contains text of the response. */
   readonly detail: string
-  /** The certificate of iSales, where it was not accepted. */
+  /** iSales's certificate, if it was not accepted. */
   readonly certificate?: PeerCertificate | undefined
 }
 
-/** What a successful login or refresh gives. Lifetimes are in milliseconds. */
+/** Result of a successful login or refresh. Lifetimes are in milliseconds. */
 export interface Grant {
   readonly token: Secret
-  /** When the request that gave it was sent, on the monotonic clock: iSales cannot have counted earlier. */
+  /** When the request was sent, on the monotonic clock: iSales cannot have counted earlier. */
   readonly sentAt: number
   readonly lifetime: Lifetime
   readonly refreshToken?: Secret | undefined
-  /** Undefined: none that can be believed was given, and the refresh token serves until it is refused. */
+  /** Undefined if no valid one was given; the refresh token is then used until iSales refuses it. */
   readonly refreshLifetime?: number | undefined
-  /** Another replica obtained it. Default: this process did. */
+  /** Another replica obtained the token. Default: false. */
   readonly adopted?: boolean | undefined
-  /** It was obtained with other credentials than ours. Default: false. */
+  /** The token was obtained with credentials other than the current ones. Default: false. */
   readonly otherCredentials?: boolean | undefined
 }
 
 export interface Lifetime {
   readonly ms: number
-  /**
-   * What is wrong with what iSales gave.
-   *
-   * - `missing`: none that can be believed; `DEFAULT_LIFETIME` stands in.
-   * - `too-long`: over 24 h, probably milliseconds. It counts as `DEFAULT_LIFETIME`.
-   */
+  /** Why `DEFAULT_LIFETIME` is used: no valid lifetime, or over 24 h, probably because iSales meant milliseconds. */
   readonly doubt?: 'missing' | 'too-long' | undefined
 }
 
-/** Milliseconds. No lifetime that is believed is longer, or shorter than the next. */
 const MAX_LIFETIME = 24 * HOUR
-/** The interface counts in seconds: less than one is an error of iSales, and obeying it would be a hot loop. */
+/** iSales counts in seconds: less than one is an error, and would cause a hot loop. */
 export const MIN_LIFETIME = SECOND
 /** The published example. */
 const DEFAULT_LIFETIME = 5 * MINUTE
-/** A header value over this would not pass iSales' own limits; no token is so long. */
+/** Characters; a longer header value would exceed iSales's own limits. */
 const MAX_TOKEN = 8192
-/** RFC 9110 section 5.5, VCHAR only: nothing that ends or splits a header value. */
+/** RFC 9110 section 5.5, VCHAR only, so that a token cannot end or split a header value. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/
 const DECIMAL = /^\d+(?:\.\d+)?$/
 
@@ -151,35 +139,36 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
   }
 }
 
-/** What a header carries: scheme, space, token; without a scheme the token alone. */
+/** Returns a header value: scheme, space, token; without a scheme, only the token. */
 export function withScheme(scheme: string, token: string): string {
   return scheme === '' ? token : `${scheme} ${token}`
 }
 
 function transportFailure(result: Extract<PostResult, { ok: false }>): AuthFailure {
-  const { failure, cause: why, code, written, certificate } = result
-  const known = { cause: why, reason: toAuthFailure(why), detail: code, certificate }
-  if (why.code === 'egress-login') return { kind: 'egress', ...known }
-  // A TLS failure may come after the first bytes were written, and still nothing of them was read.
+  const { failure, cause: found, code, written, certificate } = result
+  const known = { cause: found, reason: toAuthFailure(found), detail: code, certificate }
+  if (found.code === 'egress-login') return { kind: 'egress', ...known }
+  // If TLS fails after bytes were written, iSales has read none of them.
   return { kind: written && failure !== 'tls' ? 'unknown' : 'not-processed', ...known }
 }
 
-/** `plain`: iSales was spoken to without TLS. */
+/** `plain`: over a connection without TLS. */
 type TokenResponse = Omit<Extract<PostResult, { ok: true }>, 'ok'> & { readonly plain?: boolean }
 
 /**
- * Judges the response to a login or a refresh. It never throws: whatever came has a reason.
+ * Parses the response to a login or a refresh. Never throws.
  *
  * @param sentAt when the request was sent, on the monotonic clock.
  */
 export function parseResponse(response: TokenResponse, sentAt: number): Grant | AuthFailure {
   const { status } = response
-  const judged = status >= 200 && status < 300 ? judgeBody(response, sentAt) : judgeStatus(response)
-  if (isGrant(judged) || judged.kind === 'refused') return judged
-  return { ...judged, retryAfter: parseRetryAfter(response.retryAfter) }
+  const isSuccess = status >= 200 && status < 300
+  const parsed = isSuccess ? parseBody(response, sentAt) : toStatusFailure(response)
+  if (isGrant(parsed) || parsed.kind === 'refused') return parsed
+  return { ...parsed, retryAfter: parseRetryAfter(response.retryAfter) }
 }
 
-function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {
+function parseBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {
   const { status, contentType, body } = response
   if (body === undefined) return malformed(status, 'body-too-long')
   if (isWebPage(contentType, body))
@@ -203,29 +192,28 @@ function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
   }
 }
 
-/** True for a grant. */
 export function isGrant(outcome: Grant | AuthFailure): outcome is Grant {
   return 'token' in outcome
 }
 
-/** True when iSales refused, as far as its response alone says. */
+/** True if iSales refused, or possibly refused, the credentials. */
 export function isRefusal({ kind }: AuthFailure): boolean {
   return kind === 'refused' || kind === 'ambiguous'
 }
 
-/** True when there is no such path: an iSales without refresh. */
+/** True if iSales has no such path. */
 export function isMissing({ status }: AuthFailure): boolean {
   return status === 404 || status === 405
 }
 
-/** Seconds to milliseconds. Undefined for anything else: a date (RFC 9110 section 10.2.3) is not read. */
+/** Converts seconds to milliseconds; undefined for other values, such as a date (RFC 9110 section 10.2.3). */
 function parseRetryAfter(value = ''): number | undefined {
   const text = value.trim()
   return /^\d{1,9}$/.test(text) ? Number(text) * SECOND : undefined
 }
 
-/** A status that is no success. 401 and 403 say it themselves; of others the shape of iSales does: `result` is not 0. */
-function judgeStatus(response: TokenResponse): AuthFailure {
+/** `shaped`: the body has iSales's format, with a `result` other than 0. */
+function toStatusFailure(response: TokenResponse): AuthFailure {
   const { status, contentType, body, plain } = response
   const result = parseObject(body ?? '')?.['result']
   const shaped = result !== undefined && result !== null && isFailure(result)
@@ -235,7 +223,7 @@ function judgeStatus(response: TokenResponse): AuthFailure {
   return responseFailure(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
 }
 
-/** What a response says of the credentials. One of a gateway says nothing, whatever its body is. */
+/** A gateway's response says nothing about the credentials, even with iSales's format. */
 function classifyFailure(
   { stage, code }: Cause,
   { status, shaped, page }: Pick<ResponseInfo, 'status' | 'shaped' | 'page'>,
@@ -260,11 +248,7 @@ function parseToken(value: unknown): Secret | undefined {
   return HEADER_SAFE.test(value) ? new Secret(value) : undefined
 }
 
-/**
- * From seconds as a number or a decimal string: 1 s to 24 h is believed.
- *
- * @param tooLong as what one over 24 h counts.
- */
+/** Accepts seconds from 1 to 24 h, as a number or a decimal string. `tooLong`: milliseconds that replace a longer one. */
 function parseLifetime(value: unknown, tooLong: number): Lifetime {
   const text = typeof value === 'string' ? value.trim() : undefined
   const seconds = text !== undefined && DECIMAL.test(text) ? Number(text) : value
@@ -277,11 +261,11 @@ function parseLifetime(value: unknown, tooLong: number): Lifetime {
 
 function responseFailure(
   kind: FailureKind,
-  why: Cause,
+  found: Cause,
   status: number,
   detail: string,
 ): AuthFailure {
-  return { kind, cause: why, reason: toAuthFailure(why), status, detail }
+  return { kind, cause: found, reason: toAuthFailure(found), status, detail }
 }
 
 function malformed(status: number, detail: string): AuthFailure {

@@ -3,14 +3,7 @@ import { HOUR, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { isFollowedByLogin } from './account.ts'
 import { isMissing, type AuthFailure, type Credentials, type Operation } from './isales-client.ts'
-import {
-  guardState,
-  loginFrom,
-  NO_ATTEMPTS,
-  NO_BACKOFF,
-  type Backoff,
-  type GuardRules,
-} from './login-guard.ts'
+import { guardState, loginFrom, NO_ATTEMPTS, type Backoff, type GuardRules } from './login-guard.ts'
 import {
   accept,
   isConflict,
@@ -38,10 +31,10 @@ import {
 /** The share of its life after which a token is renewed. */
 const RENEW_AT = 0.8
 
-/** The settings that decide when a token is renewed. Milliseconds. */
+/** Settings that decide when a token is renewed. Milliseconds. */
 export type Rules = TokenRules & GuardRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAfter'>
 
-/** With the credentials when it began: if they change, its failure says nothing of the new ones. */
+/** Keeps the credentials that it uses: if they change, its failure says nothing about the new ones. */
 type InFlightTokenRequest = Readonly<{
   operation: Operation
   startedAt: number
@@ -49,70 +42,68 @@ type InFlightTokenRequest = Readonly<{
 }>
 
 /**
- * All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock.
+ * State of the token and of its renewal. Instants are on the monotonic clock.
  *
  * @example a refresh that fails, and a token that iSales ends early
  *   0.0 s  a login starts, and ends with a grant for 300 s: generation 1 is renewed at 240, and sent until 295
  * 240.0 s  a refresh starts, and ends without a connection: a login is due within 0.5 s, and generation 1 is still sent
  * 240.5 s  a login starts, and ends with a grant: generation 2 is renewed at 480.5
- * 300.0 s  a call with generation 1 is rejected: nothing changes. A call with generation 2 is: a login is due now
+ * 300.0 s  a call with generation 1 is rejected: nothing changes. A call with generation 2 is rejected: a login is due now
  */
 export type TokenState = Readonly<ReturnType<typeof initialState>>
 
 export function initialState(credentials: Credentials, now: number) {
   return {
     credentials,
-    /** The credentials that the latest login gave a token to. If they differ, a login is due, whatever the token is like. */
+    /** Credentials of the latest granted login. If the current ones differ, a login is due, even with a usable token. */
     grantedTo: undefined as Credentials | undefined,
     token: undefined as Token | undefined,
     request: undefined as InFlightTokenRequest | undefined,
-    /** When the token is renewed if nothing else happens; before the first token, the start. */
+    /** Planned renewal, or the start before the first token. */
     renewAt: now,
-    /** What is known of logins with the credentials: the pauses of logins. */
+    /** Login-attempt record of the credentials, which decides the login pauses. */
     record: NO_ATTEMPTS,
-    /** The back-off of a token request after failures that the record does not count. */
+    /** Back-off after failures that the record does not count. */
     notBefore: now,
-    /** The back-off of a refresh alone. */
+    /** Back-off for refreshes only. */
     refreshNotBefore: now,
-    /** Until then another process asks iSales, or may. */
+    /** Until then another process asks, or might ask, iSales. */
     busyUntil: now,
-    /** The last token request that the back-off is about failed, or was too early. */
+    /** The last token request failed or was too early, so that the next one waits. */
     isFailing: false,
-    /** An operator has ended the pause, and the login that follows has not ended. */
+    /** An operator ended the login pause, and the login that follows has not ended. */
     forced: false,
     /** Failed token requests in a row. */
     failuresInRow: 0,
     rejections: NO_REJECTIONS as RejectionState,
-    /** The latest rejection of a token in use. `said`: an event reports that a newer token is asked for. */
+    /** Latest rejection of the current token. `said`: an event has reported the renewal that it triggered. */
     rejection: undefined as
-      | { readonly generation: number; readonly status: number; readonly said: boolean }
+      | Readonly<{ generation: number; status: number; said: boolean }>
       | undefined,
     /** When a business call last asked for the token. */
     usedAt: now,
     lastFailure: undefined as
-      | { readonly at: number; readonly operation: Operation; readonly failure: AuthFailure }
+      | Readonly<{ at: number; operation: Operation; failure: AuthFailure }>
       | undefined,
   }
 }
 
-/** What a reducer depends on besides the state; passed in, so that the rules are pure. `random` in [0, 1). */
+/** `random` in [0, 1). */
 export type Context = Readonly<{ rules: Rules; now: number; random: number }>
 
 type Transition = Readonly<{ state: TokenState; event?: TokenEvent }>
 
-/** What follows when something happens to the token. */
+/** Returns the next state, and the event that the input causes. */
 export type Reducer<Input> = (state: TokenState, input: Input, context: Context) => Transition
 
-/** A token request cannot be made more often than this for tokens that live shortly. */
+/** Minimum interval between renewals of short-lived tokens. */
 const MIN_RENEWAL = 2 * SECOND
 const JITTER = 0.05
 const REFRESH_MISSING_FOR = HOUR
-/** An operator who asks often ends one pause in so many milliseconds. */
+/** Minimum time from a failure until an operator can end the pause. */
 const FORCED_APART = 3 * SECOND
 
-// What is asked for next.
-
-/** What is next, and when: `at` is Infinity while a token request is in flight or the token is idle. */
+/** Returns the next token request; `at` is Infinity while one is in flight or the token is idle. */
 export function next(state: TokenState, rules: Rules, now: number) {
   const planned = plan(state, rules, now)
   const waits = state.request !== undefined || isIdle(state, rules, now)
@@ -120,8 +111,8 @@ export function next(state: TokenState, rules: Rules, now: number) {
 }
 
 /**
- * Refresh token first; login if there is none, it has expired, it failed, it has to wait longer, or the token was rejected:
- * whatever ended it may have ended the session.
+ * Prefers a refresh. Plans a login if there is no refresh token, it expired, it failed, it has to wait longer, or iSales
+ * rejected the token, because the session may have ended as well.
  */
 export function plan(state: TokenState, rules: Rules, now: number) {
   const { token, failuresInRow, busyUntil } = state
@@ -131,7 +122,7 @@ export function plan(state: TokenState, rules: Rules, now: number) {
   const refreshAt = canRefresh === true ? Math.max(wanted, from) : Infinity
   const isDue = isLoginDue(state)
   const loginAt = Math.max(isDue ? -Infinity : wanted, pausedUntil(state, rules), busyUntil)
-  // What could begin now is equally early.
+  // Requests that are already due are equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
   const prefersLogin = isDue || failuresInRow > 0 || isSuspect(state)
   return lead < 0 || (lead === 0 && !prefersLogin)
@@ -139,7 +130,7 @@ export function plan(state: TokenState, rules: Rules, now: number) {
     : { at: loginAt, operation: 'login' as const }
 }
 
-/** When the pause of logins ends. */
+/** Returns when the login pause ends. */
 function pausedUntil({ notBefore, record, forced }: TokenState, rules: Rules): number {
   return Math.max(notBefore, loginFrom(record, rules, forced))
 }
@@ -149,43 +140,41 @@ export function isLoginDue({ credentials, grantedTo }: TokenState): boolean {
   return credentials !== grantedTo
 }
 
-/** True if no business call has been made for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
+/** True if no business call was made for `TOKEN_IDLE_AFTER`: the next call triggers the renewal, not the clock. */
 export function isIdle(state: TokenState, rules: Rules, now: number): boolean {
   return !isLoginDue(state) && now - state.usedAt >= (rules.tokenIdleAfter ?? Infinity)
 }
 
-// What is known of the token.
+// The current token.
 
-/** True while nobody knows whether a rejection is about the token. */
+/** True while it is undecided whether a rejection is about the token. */
 export function isSuspect({ rejections }: Pick<TokenState, 'rejections'>): boolean {
   return rejections.unresolvedSince < Infinity
 }
 
-/** The token to send, or undefined if none may be sent. */
+/** Returns the token to send; undefined if no token may be sent. */
 export function sendable({ token }: TokenState, now: number): Token | undefined {
   return token !== undefined && now < token.usableUntil ? token : undefined
 }
 
-/** How long requests would go on working if every login failed from now, milliseconds. */
+/** Returns how many milliseconds calls would continue to succeed if every login failed from now. */
 function outageBudget(state: TokenState, now: number): number {
   const token = sendable(state, now)
   return token === undefined || isRejected(state.rejections) ? 0 : token.usableUntil - now
 }
 
-/** Why the next token request waits. */
+/** Returns why the next token request waits. */
 function toBackoff({ isFailing, record }: TokenState, rules: Rules): Backoff {
-  if (!isFailing) return NO_BACKOFF
+  if (!isFailing) return { state: 'none', refused: false }
   return record.attempts > 0 ? guardState(record, rules) : { state: 'transient', refused: false }
 }
 
-// What happens to the token.
-
-/** A business call asks for it. */
+/** A business call asks for the token. */
 export const onUsed: Reducer<undefined> = (state, _, { now: usedAt }) => ({
   state: { ...state, usedAt },
 })
 
-/** An operator asks, by SIGHUP: a pause of logins ends once. If there is none, iSales is asked for nothing. */
+/** SIGHUP ends a login pause once. Without a pause, no request is sent. */
 export const onRenewAsked: Reducer<undefined> = (state, _, { rules, now: at }) => {
   const { request, record, refreshNotBefore, lastFailure, isFailing } = state
   const until = pausedUntil(state, rules)
@@ -198,11 +187,7 @@ export const onRenewAsked: Reducer<undefined> = (state, _, { rules, now: at }) =
   return { state: { ...state, ...ended }, event }
 }
 
-export const onCredentialsChanged: Reducer<{ readonly credentials: Credentials }> = (
-  state,
-  { credentials },
-  { now: at },
-) => ({
+export const onCredentialsChanged: Reducer<Credentials> = (state, credentials, { now: at }) => ({
   state: {
     ...state,
     credentials,
@@ -216,7 +201,7 @@ export const onCredentialsChanged: Reducer<{ readonly credentials: Credentials }
   event: { type: 'credentials-changed', at },
 })
 
-/** A business call was rejected. */
+/** iSales rejected a business call. */
 export const onRejected: Reducer<
   Rejection & { readonly generation: number; readonly status: number }
 > = (state, call, { now }) => {
@@ -224,13 +209,13 @@ export const onRejected: Reducer<
   if (state.token?.generation !== generation) return { state }
   const said = state.rejection?.generation === generation && state.rejection.said
   const rejections = reject(state.rejections, call, now)
-  // While the token worked, a replica that found another one asking looked away for longer than calls wait.
+  // While the token worked, a replica that found another one asking may poll less often than calls can wait.
   const isNews = isSuspect({ rejections }) && !isSuspect(state)
   const busyUntil = isNews ? now : state.busyUntil
   return { state: { ...state, busyUntil, rejection: { generation, status, said }, rejections } }
 }
 
-/** A business call was accepted. */
+/** iSales accepted a business call. */
 export const onAccepted: Reducer<{
   readonly generation: number
   readonly kind: AttemptKind
@@ -263,7 +248,7 @@ export const onRequestStarted: Reducer<Operation> = (before, operation, { now: a
 export const onRequestEnded: Reducer<TokenResult> = (before, result, context) => {
   const { request } = before
   if (request === undefined) return { state: before }
-  // The record is of other credentials than the current ones.
+  // The result's record belongs to the previous credentials.
   const isOutdated = request.credentials !== before.credentials
   const { record = before.record } = isOutdated ? before : result
   const state = { ...before, record }
@@ -274,13 +259,13 @@ export const onRequestEnded: Reducer<TokenResult> = (before, result, context) =>
     : onGranted(state, request, result, context)
 }
 
-/** The token of another replica is used. It is as good as our own login if its credentials are the current ones. */
+/** Adopts another replica's token. With the current credentials it counts as a login of this process. */
 export const onAdopted: Reducer<Granted> = (before, { grant, record = before.record }, context) => {
   const { token: previous, rejections, failuresInRow: failuresBefore, credentials } = before
   const isOurs = grant.otherCredentials !== true
   const state = isOurs ? { ...before, grantedTo: credentials, record } : before
   const found = createToken(grant, context.rules, previous?.generation ?? 0)
-  // The token in use was obtained with credentials that are new here only: what is known of it stays.
+  // The current token was obtained with credentials that are new only here: keep what is known of the token.
   const isInUse = found.headerValue.reveal() === previous?.headerValue.reveal()
   const token = isInUse ? previous : found
   const after = withToken(state, token, context)
@@ -290,7 +275,6 @@ export const onAdopted: Reducer<Granted> = (before, { grant, record = before.rec
   }
 }
 
-/** A token request of this process gives a token. */
 function onGranted(
   before: TokenState,
   { operation, credentials }: InFlightTokenRequest,
@@ -319,9 +303,8 @@ function onGranted(
 }
 
 function withToken(before: TokenState, token: Token, { now, random }: Context): TokenState {
-  // Not later than the token's last use, whatever the jitter.
   const renewAfter = token.lifetime * RENEW_AT * (1 + (random * 2 - 1) * JITTER)
-  // A login that is still due keeps its pause.
+  // A due login keeps its pause.
   const isOver = !isLoginDue(before)
   return {
     ...before,
@@ -341,11 +324,11 @@ function onFailed(
 ): Transition {
   const { token, notBefore, refreshNotBefore } = before
   const isRefresh = operation === 'refresh'
-  // A login follows, which tells more. After the published 500 the refresh is also tried again.
+  // The login that follows decides. After the published 500 the refresh is also repeated.
   const isFollowed = isRefresh && isFollowedByLogin(failure)
   const isRefused = isRefresh && failure.kind === 'refused'
   const refreshPause = isMissing(failure) ? REFRESH_MISSING_FOR : pause
-  // A failure with the previous credentials says nothing of the current ones.
+  // A failure with the previous credentials says nothing about the current ones.
   const isOutdated = credentials !== before.credentials
   const state: TokenState = {
     ...before,
@@ -391,39 +374,35 @@ function onPostponed(
   }
 }
 
-// For people, and for Prometheus.
-
-/** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
+/** Summarizes the token and its renewal for the status page and Prometheus. Instants are on the monotonic clock. */
 export function takeSnapshot(state: TokenState, rules: Rules, now: number, waiters: number) {
   const { token, request, rejections, record, failuresInRow, lastFailure } = state
   const { at } = next(state, rules, now)
   const backoff = toBackoff(state, rules)
-  // The token request that failed is not needed any more.
+  // The failed token request is no longer needed.
   const isOver =
     backoff.state === 'transient' && request === undefined && at > pausedUntil(state, rules)
   return {
     now,
     token,
     usable: sendable(state, now) !== undefined,
-    /** The last three judged calls or more were rejected. */
+    /** At least the last three first attempts were rejected. */
     rejected: isRejected(rejections),
-    /** Somebody else logs in as this user. */
+    /** Another client logs in as this user. */
     conflict: isConflict(rejections, now),
     /** The token request in flight. */
     request: request?.operation,
     backoff: isOver ? 'none' : backoff.state,
-    /** iSales has refused the credentials since the last grant. False in a guard: nobody knows how its logins ended. */
+    /** iSales has refused the credentials since the last grant. */
     refused: backoff.refused,
-    /** The cause of the last failed login that the record counts: known after a restart, too. Undefined after a grant. */
+    /** Cause of the last failed login that the record counts, also after a restart. Undefined after a grant. */
     lastCode: record.lastCode,
     passwordRejected: passwordRejected(state, now),
-    /** When the next token request begins; undefined while one is in flight or none is planned. */
+    /** Undefined while a token request is in flight or none is planned. */
     nextRequestAt: at === Infinity ? undefined : at,
-    /** No business call has been made for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
     idle: isIdle(state, rules, now),
-    /** When the request for the token in use was sent. */
+    /** When the request for the current token was sent. */
     lastSuccessAt: token?.obtainedAt,
-    /** How long requests would go on working if every login failed from now, milliseconds. */
     outageBudget: outageBudget(state, now),
     waiters,
     failuresInRow,
@@ -432,15 +411,10 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
 }
 export type TokenSnapshot = Readonly<ReturnType<typeof takeSnapshot>>
 
-/**
- * iSales rejected the last login, and refreshes keep the token alive: until when, as far as it is known. Undefined: it did
- * not, or they do not.
- */
+/** Returns the cause if iSales refused the last login while refreshes keep the token alive, and until when, if known. */
 function passwordRejected(state: TokenState, now: number) {
   const { lastCode: code } = state.record
   const token = sendable(state, now)
-  if (code === undefined || cause(code).stage !== 'login') return undefined
-  return token && refreshable(token, now)
-    ? { code, refreshEndsAt: token.refreshExpiresAt }
-    : undefined
+  if (code === undefined || cause(code).stage !== 'login' || !token) return undefined
+  return refreshable(token, now) ? { code, refreshEndsAt: token.refreshExpiresAt } : undefined
 }

@@ -4,85 +4,82 @@ import type { Config } from '../config/index.ts'
 import { isObject } from '../json.ts'
 import type { AuthFailure, FailureKind } from './isales-client.ts'
 
-// How often iSales is asked to log in: at most four times in 15 min with one wrong password, however it answers.
+// Limits logins to at most four within 15 min with one wrong password, however iSales answers.
 
-/** What is known of logins with some credentials. Instants are milliseconds on the monotonic clock. */
+/** Logins with some credentials. Instants are milliseconds on the monotonic clock. */
 export interface AttemptRecord {
-  /** Logins since the last grant that iSales may have counted as a wrong password, one in flight included. */
+  /** Logins since the last grant that iSales may have counted as a wrong password, including one in flight. */
   readonly attempts: number
-  /** The attempts that iSales refused. */
+  /** Attempts that iSales refused. */
   readonly refusals: number
   /** Start or end of the last attempt, or the end of its `Retry-After`; later if the next login must wait for 15.5 min. */
   readonly at: number
   /** When the last granted login was sent. Attempts before it are over. */
   readonly grantedAt: number
-  /** iSales granted a token within 24 h before, and has not refused the credentials since. */
+  /** 24 h after the last granted token, unless iSales has refused the credentials since. */
   readonly knownGoodUntil: number
-  /** The cause of the last failed login that counted. Undefined after a grant. */
+  /** Cause of the last failed login that counted. Undefined after a grant. */
   readonly lastCode: CauseCode | undefined
 }
 
 /**
  * Why the next token request waits.
  *
- * - `none`: nothing; the next token request is an ordinary renewal.
+ * - `none`: it is an ordinary renewal.
  * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
  * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
- * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts that iSales may have refused; the next logins are
- *   so rare that the account is not locked.
+ * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts that iSales may have refused. Long pauses
+ *   keep the account unlocked.
  */
 export const BACKOFFS = ['none', 'transient', 'rejected', 'guarded'] as const
 export type BackoffState = (typeof BACKOFFS)[number]
 
-/** Why the next token request waits, and whether iSales has refused the credentials since the last grant. */
-export interface Backoff {
-  readonly state: BackoffState
-  readonly refused: boolean
-}
-export const NO_BACKOFF: Backoff = { state: 'none', refused: false }
+/** `refused`: iSales has refused the credentials since the last grant. */
+export type Backoff = Readonly<{ state: BackoffState; refused: boolean }>
 
 export type GuardRules = Pick<Config, 'loginRejectedAttempts'>
 
-const NEVER = { at: -Infinity, grantedAt: -Infinity, knownGoodUntil: -Infinity }
 export const NO_ATTEMPTS: AttemptRecord = {
   attempts: 0,
   refusals: 0,
+  at: -Infinity,
+  grantedAt: -Infinity,
+  knownGoodUntil: -Infinity,
   lastCode: undefined,
-  ...NEVER,
 }
 
 const KNOWN_GOOD_FOR = 24 * HOUR
-/** A refresh that extends it by less is not worth a write. */
+/** Avoids a write for a shorter extension. */
 const KNOWN_GOOD_STEP = HOUR
 const MAX_COUNT = 1e6
 const MAX_RECORDS = 20
-/** An operator may end the pauses before these; later ones keep their length. */
+/** An operator can end the pause after fewer attempts. */
 const MAX_ATTEMPTS = 4
-/** After one attempt, two, three and four. With the fifth attempt, 15 min have passed since the first. */
+/** After one, two, three and four attempts, so that the fifth follows at least 15 min after the first. */
 const PAUSES = [5 * SECOND, 10 * SECOND, 2.5 * MINUTE, 12.5 * MINUTE] as const
 const LATER_PAUSE = 5 * MINUTE
-/** After two attempts of credentials that are known good: iSales is probably ill, and recovers within half a minute. */
+/** After two attempts with known good credentials: iSales probably has an outage. */
 const KNOWN_GOOD_PAUSE = 30 * SECOND
 /** After `LOGIN_REJECTED_ATTEMPTS` refusals. */
 const REFUSED_PAUSE = 15 * MINUTE
-/** After more refusals: nobody has corrected the credentials. */
+/** After more refusals. */
 const LONG_PAUSE = 4 * HOUR
 /** After a fourth login that an operator forced, or a login that only this process knows. */
 const FULL_PAUSE = 15.5 * MINUTE
 const MAX_AHEAD = FULL_PAUSE - LATER_PAUSE
 const MIN_BACKOFF = 500
 const MAX_BACKOFF = 30 * SECOND
-/** A refresh that iSales answered with its 500 touches no password. */
+/** For a refresh that got iSales's published 500: it uses no password. */
 const MAX_REFRESH_BACKOFF = 15 * SECOND
-/** An iSales that has not responded clearly ten times in a row is asked less often. */
+/** Number of `unknown` failures in a row from which on iSales is asked less often. */
 const MANY_FAILURES = 10
 const MAX_UNKNOWN = 5 * MINUTE
 const EGRESS = 30 * SECOND
 const MAX_EGRESS = 5 * MINUTE
-/** `Retry-After: 0` would be a hot loop. */
+/** `Retry-After: 0` would cause a hot loop. */
 const MIN_RETRY_AFTER = SECOND
 const MAX_RETRY_AFTER = 5 * MINUTE
-/** From so many attempts on, people see a guard. */
+/** Attempts from which on `guarded` is shown. */
 const GUARDED = 3
 
 function pauseOf({ attempts, knownGoodUntil, at }: AttemptRecord): number {
@@ -104,18 +101,18 @@ export function loginFrom(record: AttemptRecord, rules: GuardRules, forced = fal
   return at + (forced ? Math.min(pause, REFUSED_PAUSE) : pause)
 }
 
-/** Dates the record so that the next login is 15.5 min away. */
+/** Dates the record so that the next login waits for 15.5 min. */
 function ahead(record: AttemptRecord, now: number): AttemptRecord {
   return { ...record, at: now + FULL_PAUSE - pauseOf({ ...record, at: now }) }
 }
 
-/** Returns the record while a login is in flight: what a process that is killed now leaves. */
+/** Returns the record while a login is in flight, and after the process is killed. */
 export function recordStart(record: AttemptRecord, now: number, forced = false): AttemptRecord {
   const started = { ...record, attempts: record.attempts + 1, at: now }
   return forced && started.attempts >= MAX_ATTEMPTS ? ahead(started, now) : started
 }
 
-/** Returns the record after a granted login. Attempts that others began after it stay. */
+/** Returns the record after a granted login. Keeps attempts that other processes began later. */
 export function recordGrant(
   record: AttemptRecord,
   before: AttemptRecord,
@@ -129,7 +126,7 @@ export function recordGrant(
   return { ...record, attempts: later, refusals, at, grantedAt: sentAt, knownGoodUntil }
 }
 
-/** Returns the record after a refresh. A refresh makes nothing known good by itself. */
+/** Returns the record after a refresh, which extends `knownGoodUntil` but does not begin it. */
 export function extendKnownGood(record: AttemptRecord, now: number): AttemptRecord {
   const { knownGoodUntil } = record
   const until = now + KNOWN_GOOD_FOR
@@ -137,10 +134,7 @@ export function extendKnownGood(record: AttemptRecord, now: number): AttemptReco
   return isDue ? { ...record, knownGoodUntil: until } : record
 }
 
-/**
- * Returns what a failed login counts as. Undefined, it does not count: nothing of the account was touched, or
- * credentials that are known good got no answer.
- */
+/** Returns undefined if a failed login does not count: iSales did not process it, or did not answer known good credentials. */
 export function countAs(
   { kind, status }: AuthFailure,
   before: AttemptRecord,
@@ -152,21 +146,19 @@ export function countAs(
   return kind === 'unknown' && (status !== undefined || !isKnownGood) ? 'attempt' : undefined
 }
 
+/** `alone`: other processes do not see the record and may also log in, so one login counts as four. */
+type FailureContext = Readonly<{ rules: GuardRules; now: number; alone: boolean }>
+
 /**
  * Returns the record after a failed login. A login that does not count is taken back.
  *
  * @param before the record before the login began.
- * @param alone other processes cannot see the record, and may each try as well: one login counts as four. Default: false.
  */
 export function recordFailure(
   record: AttemptRecord,
   before: AttemptRecord,
   failure: AuthFailure,
-  {
-    rules,
-    now,
-    alone,
-  }: { readonly rules: GuardRules; readonly now: number; readonly alone: boolean },
+  { rules, now, alone }: FailureContext,
 ): AttemptRecord {
   const counted = countAs(failure, before, now)
   const others = Math.max(0, record.attempts - 1)
@@ -186,9 +178,9 @@ export function recordFailure(
 }
 
 /**
- * Returns the pause after a failure that does not count, in milliseconds: 0.5 s doubling to 30 s, after ten unknown ones to
- * 5 min. The egress proxy's refusal: 30 s doubling to 5 min. A refresh that was answered with 500: to 15 s. Jittered, and
- * prolonged by `Retry-After` (1 s to 5 min).
+ * Returns the pause in milliseconds after a failure that does not count: 0.5 s doubling to 30 s, or to 5 min after ten
+ * `unknown` ones, or to 15 s for a refresh that got a 500. For the egress proxy's refusal, 30 s doubling to 5 min. Jittered,
+ * and prolonged by `Retry-After` (1 s to 5 min).
  *
  * @param failures in a row before this one.
  * @param random in [0, 1).
@@ -201,7 +193,7 @@ function backoff(kind: FailureKind, failures: number, random: number): number {
   const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
   if (kind === 'egress') return doubled(EGRESS, MAX_EGRESS)
   if (kind === 'not-processed') return doubled(MIN_BACKOFF, MAX_BACKOFF) * random
-  // In the upper half: iSales has seen it.
+  // iSales received the request: jitter only the upper half.
   const most = failures < MANY_FAILURES ? MAX_BACKOFF : MAX_UNKNOWN
   const max = kind === 'ambiguous' ? MAX_REFRESH_BACKOFF : most
   return (doubled(MIN_BACKOFF, max) * (1 + random)) / 2
@@ -212,18 +204,14 @@ function retryAfterOf({ retryAfter }: AuthFailure): number {
   return Math.min(Math.max(retryAfter, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
 }
 
-/** Returns why logins wait, as people see it. */
+/** Returns why logins wait, for display. */
 export function guardState({ attempts, refusals }: AttemptRecord, rules: GuardRules): Backoff {
   const refused = refusals > 0
-  if (refusals >= rules.loginRejectedAttempts || attempts >= GUARDED)
-    return { state: 'guarded', refused }
-  return { state: refused ? 'rejected' : 'transient', refused }
+  const isGuarded = refusals >= rules.loginRejectedAttempts || attempts >= GUARDED
+  return { state: isGuarded ? 'guarded' : refused ? 'rejected' : 'transient', refused }
 }
 
-/**
- * Returns what two places know of the same credentials: the larger of each field. A later grant crosses out the attempts
- * before it.
- */
+/** Merges two records of the same credentials: the larger of each field. A later grant deletes the attempts before it. */
 export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptRecord {
   const grantedAt = Math.max(one.grantedAt, other.grantedAt)
   const valid = [one, other].filter((side) => side.at > grantedAt || side.grantedAt === grantedAt)
@@ -241,31 +229,28 @@ export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptR
   }
 }
 
-// Records outside of the process: their instants are by another clock, and null for none.
+// Stored records, whose instants use another clock. JSON turns -Infinity into null.
 
 export type Records = ReadonlyMap<string, AttemptRecord>
 
-/**
- * Returns the latest records as JSON.
- *
- * @param offset by how much the other clock is ahead of ours, in milliseconds.
- */
+/** Returns the latest records. `offset`: milliseconds that the other clock is ahead. */
 export function storedRecords(records: Records, offset: number) {
-  const instant = (time: number): number | null =>
-    Number.isFinite(time) ? Math.round(time + offset) : null
+  const instant = (time: number): number => Math.round(time + offset)
+  const stored = ({ at, grantedAt, knownGoodUntil, ...rest }: AttemptRecord) => ({
+    ...rest,
+    at: instant(at),
+    grantedAt: instant(grantedAt),
+    knownGoodUntil: instant(knownGoodUntil),
+  })
   const last = ({ at, grantedAt }: AttemptRecord): number => Math.max(at, grantedAt)
-  const stored = ({ at, grantedAt, knownGoodUntil, ...rest }: AttemptRecord) => {
-    const [begun, granted, until] = [at, grantedAt, knownGoodUntil].map(instant)
-    return { ...rest, at: begun, grantedAt: granted, knownGoodUntil: until }
-  }
   const latest = [...records].sort(([, one], [, other]) => last(other) - last(one))
   const kept = latest.slice(0, MAX_RECORDS)
   return Object.fromEntries(kept.map(([name, record]) => [name, stored(record)]))
 }
 
 /**
- * Returns undefined for anything that this program would not have written. An instant further ahead than anything that it
- * writes is from before the other clock was set back, and is taken as now.
+ * Returns undefined for a value that this program does not write. An instant further ahead than any that it writes dates from
+ * before the other clock was set back, and is replaced by `now`.
  */
 export function parseRecords(value: unknown, offset: number, now: number): Records | undefined {
   if (!isObject(value)) return undefined
@@ -290,8 +275,8 @@ function parseRecord(value: unknown, offset: number, now: number): AttemptRecord
   const at = instant('at', MAX_AHEAD)
   const grantedAt = instant('grantedAt', 0)
   const knownGoodUntil = instant('knownGoodUntil', KNOWN_GOOD_FOR)
-  const isWhole = isCount(attempts) && isCount(refusals) && !Number.isNaN(at + grantedAt)
-  if (!isWhole || Number.isNaN(knownGoodUntil)) return undefined
+  const isWhole = !Number.isNaN(at + grantedAt + knownGoodUntil)
+  if (!isWhole || !isCount(attempts) || !isCount(refusals)) return undefined
   if (lastCode !== undefined && !isCauseCode(lastCode)) return undefined
   return { attempts, refusals, at, grantedAt, knownGoodUntil, lastCode }
 }

@@ -6,87 +6,84 @@ import { mergeRecords, NO_ATTEMPTS, type AttemptRecord, type Records } from './l
 
 // The account as one value, changed by compare and swap: in memory, in a file, or in a store.
 
-/** The whole value, as its home has it: records of all credentials by name. Instants are on our monotonic clock. */
+/** The whole value, with the records of all credentials by name. Instants are on this process's monotonic clock. */
 export interface SharedState {
   readonly records: Records
   readonly lease: Lease | undefined
-  /** `name`: of the credentials that the token, or the one that was refreshed, was obtained with. */
+  /** `name`: of the credentials of the token's original login. */
   readonly token: { readonly grant: Grant; readonly name: string } | undefined
 }
 
 export const NO_STATE: SharedState = { records: new Map(), lease: undefined, token: undefined }
 
 export interface StoredValue {
-  /** Empty: there is none. */
+  /** Empty if nothing is stored. */
   readonly value: string
-  /** The time of the home, milliseconds since 1970. */
+  /** Time of the home's clock, milliseconds since 1970. */
   readonly at: number
 }
 
-/** Where the value lives. No two values that are closed are the same text. */
+/** Where the value lives. `offset`: milliseconds that the home's clock is ahead. */
 export interface Home {
-  /** Milliseconds until other processes see what one of them writes. 0: the home keeps no token. */
+  /** Milliseconds until other processes see a change. 0 if the home keeps no token. */
   readonly propagationDelay: number
-  /** Milliseconds after which a value that the home did not take is written again. Undefined: it is polled. */
+  /** Milliseconds until a failed write is repeated. Undefined if the home is polled. */
   readonly retryAfter?: number
   /**
-   * If the value is `seen`, replaces it by `next`. Never rejects, and ends within about a second.
+   * Replaces the value by `next` if it is `seen`, and returns the value afterwards; undefined if the home is unavailable.
+   * Never rejects, and ends within about a second.
    *
-   * @param next empty: only read.
-   * @returns the value afterwards; undefined, the home is unavailable.
+   * @param next empty to read only.
    */
   readonly compareAndSwap: (seen: string, next: string) => Promise<StoredValue | undefined>
   /** Names credentials without revealing them. */
   readonly nameOf: (credentials: Credentials) => string
-  /** @param offset by how much the clock of the home is ahead of ours, in milliseconds. */
+  /** Returns a text that is unique to this call. */
   readonly close: (state: SharedState, offset: number) => string
-  /** Undefined for a value that this program has not closed. */
+  /** Returns undefined for a value that this program did not write. */
   readonly open: (value: string, offset: number, now: number) => SharedState | undefined
-  /** Waits for a change that took too long, so that the end of a process can write what it knows. */
+  /** Waits for a late write before the process ends. */
   readonly settle?: () => Promise<unknown>
   readonly onUnreadable: () => void
-  /** The home has all that this process knows. */
+  /** The home has everything that this process knows. */
   readonly onWritten?: () => void
 }
 
 type Updated = Readonly<{ account: Account; alone: boolean }>
 
 export interface Register {
-  /** Names this process. */
+  /** Name of this process. */
   readonly holder: string
   readonly propagationDelay: number
   /** Changes the account of these credentials. Never rejects. */
   readonly update: (credentials: Credentials, rewrite: StateUpdate) => Promise<Updated>
-  /** Writes what the home lacks, if it can be written at once. */
+  /** Writes changes that the home lacks, if the home is available. */
   readonly stop: () => Promise<void>
 }
 
-/** What this process knows of some credentials. `isAhead`: the home does not have it yet. */
+/** A record that this process knows. `isAhead`: the home does not have it yet. */
 interface Known {
   readonly credentials: Credentials
   readonly record: AttemptRecord
   readonly isAhead: boolean
 }
 
+type RegisterOptions = Readonly<{ home?: Home | undefined; clock: Clock }>
+
 /** Maximum retries after losing a compare-and-swap race. */
 const MAX_ROUNDS = 100
 
 /**
- * What this process knows is merged with what its home has: an older value in the home takes nothing back. While the home is
- * unavailable, changes are made in memory, and written later.
+ * Merges the home's value with what this process knows, so that an older value in the home takes nothing back. While the home
+ * is unavailable, changes are made in memory and written later. Without a home, the value is only in memory.
  */
-export function createRegister(options: {
-  /** Undefined: the value is in memory, and a restart forgets it. */
-  readonly home?: Home | undefined
-  readonly clock: Clock
-}): Register {
-  const { home, clock } = options
+export function createRegister({ home, clock }: RegisterOptions): Register {
   const holder = randomBytes(12).toString('base64url')
   const shared = home !== undefined && home.propagationDelay > 0
   let known: readonly Known[] = []
   let localToken: SharedState['token']
   let seen = ''
-  /** Undefined: the home has not been read. */
+  /** Undefined until the home is read. */
   let offset: number | undefined
   let opened = { value: '', state: NO_STATE }
   let retry: Timer | undefined
@@ -104,7 +101,7 @@ export function createRegister(options: {
 
   const aheads = (): readonly Known[] => known.filter((one) => one.isAhead)
 
-  /** Opens each value once, so that a clock of the home that is set back later moves no instant. */
+  /** Opens each value once, so that a later step back of the home's clock moves no instant. */
   const state = (): SharedState => {
     if (home === undefined || offset === undefined || seen === opened.value) return opened.state
     const found = home.open(seen, offset, clock.now())
@@ -115,7 +112,7 @@ export function createRegister(options: {
 
   const storedRecord = (credentials: Credentials): AttemptRecord => {
     const { records } = state()
-    // A name may cost 50 ms of CPU.
+    // Naming may take 50 ms of CPU.
     return (records.size > 0 && home && records.get(home.nameOf(credentials))) || NO_ATTEMPTS
   }
 
@@ -140,7 +137,7 @@ export function createRegister(options: {
     return { grant: next.grant, name: next.own ? home.nameOf(credentials) : (before?.name ?? '') }
   }
 
-  /** The state with this account, and with what the home lacks. */
+  /** Returns the state with this account, and with all records that the home lacks. */
   const stateWith = (credentials: Credentials, account: Account, to: Home): SharedState => {
     const records = new Map(state().records)
     for (const { credentials: of, record } of aheads())
@@ -152,16 +149,16 @@ export function createRegister(options: {
   const isAhead = (): boolean =>
     aheads().length > 0 || (shared && isNewer(localToken, state().token, clock.now()))
 
-  /** @param isOurs this process has written it. Attempts in flight elsewhere may be taken back: they are not remembered. */
+  /** Remembers an account, but no attempts in flight elsewhere: they may be taken back. `isOurs`: this process wrote it. */
   const learn = (credentials: Credentials, account: Account, isOurs: boolean): void => {
     localToken = tokenOf(credentials, account) ?? localToken
-    // A change that was made in memory meanwhile is merged when it is written.
+    // A change made in memory meanwhile is merged when it is written.
     if (knownOf(credentials)?.isAhead === true) return
     if (isOurs || !isLeasedByOther(account, holder, clock.now()))
       remember(credentials, account.record, false)
   }
 
-  /** Undefined: the home is unavailable. */
+  /** Returns undefined if the home is unavailable. */
   const updateHome = async (
     to: Home,
     credentials: Credentials,
@@ -195,7 +192,12 @@ export function createRegister(options: {
     return undefined
   }
 
-  const updateMemory = (credentials: Credentials, rewrite: StateUpdate): Updated => {
+  const update = async (credentials: Credentials, rewrite: StateUpdate): Promise<Updated> => {
+    const written = home && (await updateHome(home, credentials, rewrite))
+    if (written !== undefined) return { account: written, alone: false }
+    retry?.cancel()
+    if (home?.retryAfter !== undefined && !isStopped)
+      retry = clock.setTimer(() => void update(credentials, () => undefined), home.retryAfter)
     const alone = home !== undefined
     const account = view(credentials)
     const next = rewrite(account, { now: clock.now(), alone })
@@ -203,21 +205,6 @@ export function createRegister(options: {
     localToken = tokenOf(credentials, next) ?? localToken
     remember(credentials, next.record, alone)
     return { account: next, alone }
-  }
-
-  const update = async (credentials: Credentials, rewrite: StateUpdate): Promise<Updated> => {
-    if (home === undefined) return updateMemory(credentials, rewrite)
-    const account = await updateHome(home, credentials, rewrite)
-    if (account !== undefined) return { account, alone: false }
-    const updated = updateMemory(credentials, rewrite)
-    planRetry(home, credentials)
-    return updated
-  }
-
-  const planRetry = ({ retryAfter }: Home, credentials: Credentials): void => {
-    retry?.cancel()
-    if (retryAfter !== undefined && !isStopped)
-      retry = clock.setTimer(() => void update(credentials, () => undefined), retryAfter)
   }
 
   return {

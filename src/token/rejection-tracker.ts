@@ -1,19 +1,19 @@
 import { MINUTE } from '../clock.ts'
 
 /**
- * What rejections and acceptances of business calls say about the current token. Instants are milliseconds on the monotonic
- * clock. A rejection may be about the token or about its call. A call that was sent after the rejection arrived, with the
- * same token, tells: if iSales accepts it, the token works. The pace of renewals bounds the cost of the doubt.
+ * State of rejected and accepted business calls with the current token. Instants are milliseconds on the monotonic clock. A
+ * rejection may be about the token or only about its call. If iSales accepts a call that was sent with the same token after
+ * the rejection arrived, the token works. The pace of renewals bounds the cost of a wrong decision.
  *
  * @example one call is refused for what it is, others are accepted
  *   0.0 s  the call is rejected: a login begins. The replay is also rejected: `ineffectiveRenewals` 1
  *   0.3 s  another call is accepted with the newer token: `ineffectiveRenewals` 0
  *   5.0 s  the call is rejected: the login waits for confirmation until 5.5
- *   5.1 s  a call that was sent at 5.05 is accepted: no login. The refused call is sent once more, and relayed
- *  30.0 s  the call is rejected twice with one token: a login begins all the same, the first since 0.0
+ *   5.1 s  a call that was sent at 5.05 is accepted: no login. The rejected call is replayed once, and its response relayed
+ *  30.0 s  the call is rejected twice with one token: a login begins nevertheless, the first since 0.0
  */
 export const NO_REJECTIONS = {
-  /** Arrival of the oldest rejection that no acceptance has followed. Infinity: there is none. */
+  /** Arrival of the oldest rejection that no acceptance has resolved; Infinity if there is none. */
   unresolvedSince: Infinity,
   /** Arrival of the latest rejection. */
   rejectedAt: -Infinity,
@@ -21,42 +21,39 @@ export const NO_REJECTIONS = {
   hasResult: false,
   /** First attempts that were rejected since the last acceptance. */
   consecutiveRejections: 0,
-  /** Until then a rejection waits for confirmation before it asks for a newer token. */
+  /** Until then a rejection waits for confirmation before it triggers a renewal. */
   confirmUntil: -Infinity,
-  /** Accepted calls have suppressed a renewal for long: a newer token is wanted all the same. */
+  /** Accepted calls have suppressed a renewal for too long; renew nevertheless. */
   forceRenewal: false,
   /** Start of the last rejection-triggered renewal, jittered so that two proxies do not stay in lockstep. */
   lastReactiveRenewalAt: -Infinity,
-  /** Rejection-triggered renewals since a call was accepted with a token of theirs. */
+  /** Rejection-triggered renewals since a call was accepted with a token from one of them. */
   ineffectiveRenewals: 0,
-  /** False: a rejection-triggered renewal gave the current token, and no rejected call has been accepted with it yet. */
+  /** False while a token from a rejection-triggered renewal has not yet fixed a rejected call. */
   lastRenewalHelped: true,
-  /** When the last three renewals helped. A token of another replica replaces the last of them: it is not a conflict. */
+  /** When the last three renewals helped. Another replica's token replaces the last one, since it is not a conflict. */
   effectiveRenewals: [] as readonly number[],
 }
 export type RejectionState = Readonly<typeof NO_REJECTIONS>
 
-/** The first, or sent again: with the same token, a newer one, or one whose renewal may have ended the older one. */
+/** First attempt, or a replay. `superseded`: with a newer token, whose renewal may have ended the older one. */
 export type AttemptKind = 'first' | 'same-token' | 'newer-token' | 'superseded'
-/** `replays`: how often the call was sent again. */
+/** `replays`: how often the call was already replayed. */
 export type Rejection = Readonly<{ kind: AttemptKind; replays: number }>
 
-/** With the jitter 2.2 s at most: a call that is rejected right after a renewal gets the next token within its 2.8 s. */
+/** At most 2.2 s with jitter, so that a call rejected right after a renewal gets the next token within its 2.8 s. */
 export const MIN_RENEWAL_INTERVAL = 1800
 const SUPERSEDED_RENEWAL_INTERVAL = 400
-/** While the latest renewal has helped no call, though others may be accepted: 24 renewals a minute. */
+/** Limits renewals to 24 per minute while the latest one has helped no call, although other calls may be accepted. */
 const INEFFECTIVE_RENEWAL_INTERVAL = 2500
-/**
- * The longest distance of renewals that rejections ask for, whether calls are rejected or others are accepted: iSales may
- * answer the accepted ones without looking at the token. Within 30 s, with jitter and login.
- */
+/** Keeps 30 s with jitter and login. Also bounds suppression: iSales may accept calls without checking their token. */
 const MAX_RENEWAL_INTERVAL = 28_000
 const JITTER = 400
 const CONFIRM_FOR = 10 * MINUTE
-/** A rejected call waits so long for confirmation. Steady traffic gives it within some milliseconds. */
+/** How long a rejected call waits for confirmation. Steady traffic confirms within milliseconds. */
 export const CONFIRMATION_WAIT = 500
 
-/** Records a rejection. A call that is rejected again with the same token is rejected for what it is. */
+/** Records a rejection. If a call is rejected again with the same token, the rejection is about the call. */
 export function reject(
   before: RejectionState,
   { kind, replays }: Rejection,
@@ -80,12 +77,12 @@ export function reject(
   }
 }
 
-/** True if the last call that says something of the current token was accepted. */
+/** True if the last call with a result for the current token was accepted. */
 export function isAccepted({ hasResult, consecutiveRejections }: RejectionState): boolean {
   return hasResult && consecutiveRejections === 0
 }
 
-/** Records that iSales accepted a call with the current token; the same object if that is not news. */
+/** Records that iSales accepted a call with the current token. Returns the same object if nothing changes. */
 export function accept(
   before: RejectionState,
   { kind, sentAt }: { readonly kind: AttemptKind; readonly sentAt: number },
@@ -111,9 +108,9 @@ export function accept(
 }
 
 /**
- * Records a newer token, ours or another replica's.
+ * Records a newer token.
  *
- * @param requestedAt when the request that gave it began here; undefined: another replica gave it unasked.
+ * @param requestedAt start of this process's request; undefined if another replica's token arrived unrequested.
  * @param random in [0, 1).
  */
 export function replace(
@@ -122,7 +119,7 @@ export function replace(
   random: number,
 ): RejectionState {
   const { unresolvedSince, forceRenewal, ineffectiveRenewals } = state
-  // A rejection that arrived while a timer's request was in flight asked for nothing: that request ended the token.
+  // A rejection that arrived during a scheduled renewal triggered nothing: that renewal ended the token.
   const isReactive = requestedAt !== undefined && (forceRenewal || unresolvedSince <= requestedAt)
   return {
     ...state,
@@ -137,12 +134,12 @@ export function replace(
   }
 }
 
-/** When rejections want a newer token. Infinity: they do not. */
+/** Returns when rejections trigger a renewal; Infinity if they do not. */
 export function renewalDueAt(state: RejectionState): number {
   const { unresolvedSince, confirmUntil, lastReactiveRenewalAt, ineffectiveRenewals } = state
   const wait = unresolvedSince < confirmUntil ? CONFIRMATION_WAIT : 0
   const at = state.forceRenewal ? -Infinity : unresolvedSince + wait
-  // While renewals help, a token that did not was ended before its first call: the next one is asked for soon.
+  // While renewals help, a token that did not help was ended before its first call; renew again soon.
   const isSuperseded = ineffectiveRenewals === 1 && mayReplay(state, 1, lastReactiveRenewalAt)
   if (isSuperseded) return Math.max(at, lastReactiveRenewalAt + SUPERSEDED_RENEWAL_INTERVAL)
   const doubled = Math.min(MAX_RENEWAL_INTERVAL, MIN_RENEWAL_INTERVAL * 2 ** ineffectiveRenewals)
@@ -150,7 +147,7 @@ export function renewalDueAt(state: RejectionState): number {
   return Math.max(at, lastReactiveRenewalAt + Math.max(least, doubled))
 }
 
-/** True if a rejected call may be sent again: once, and twice if a renewal helped within the last minute. */
+/** True if a rejected call may be replayed: once, or twice if a renewal helped within the last minute. */
 export function mayReplay(
   { effectiveRenewals }: RejectionState,
   replays: number,
@@ -159,12 +156,12 @@ export function mayReplay(
   return replays < (now - (effectiveRenewals.at(-1) ?? -Infinity) < MINUTE ? 2 : 1)
 }
 
-/** For people: the last three first attempts or more were rejected. */
+/** True if at least the last three first attempts were rejected. For display only. */
 export function isRejected({ consecutiveRejections }: RejectionState): boolean {
   return consecutiveRejections >= 3
 }
 
-/** For people: somebody else logs in as this user. Three rejection-triggered renewals in a minute helped. */
+/** True if three rejection-triggered renewals helped within a minute: another client logs in as this user. For display only. */
 export function isConflict({ effectiveRenewals }: RejectionState, now: number): boolean {
   return now - (effectiveRenewals.at(-3) ?? -Infinity) < MINUTE
 }

@@ -22,7 +22,7 @@ import type { AttemptRecord, GuardRules } from './login-guard.ts'
 import type { Register } from './register.ts'
 import type { Granted, Token, TokenRequest, TokenResult } from './token.ts'
 
-export type TokenRequestOptions = Readonly<{
+type TokenRequestOptions = Readonly<{
   client: IsalesClient
   register: Register
   rules: GuardRules
@@ -32,25 +32,25 @@ export type TokenRequestOptions = Readonly<{
 }>
 
 /**
- * Asks iSales for tokens, wherever the account lives. A login is an attempt before it is sent, so that a crash at any moment
- * counts; a grant crosses it out, and it is taken back if nothing of the account was touched.
+ * Requests tokens, wherever the account lives. A login counts as an attempt before it is sent, so that a crash counts. A grant
+ * deletes the attempt; if iSales did not process the login, the attempt is taken back.
  */
 export function createTokenRequests(options: TokenRequestOptions) {
   const { client, register, rules, clock, random } = options
-  const { holder } = register
+  const { holder, update } = register
   const shared = register.propagationDelay > 0
-  /** The token that the token source has from here. */
+  /** The latest result, which the token source has. */
   let held: SharedToken | undefined
   let adoptedAt: number | undefined
-  /** Of the last token request. */
+  /** Credentials of the last token request. */
   let credentials: Credentials | undefined
   let isInFlight = false
-  /** The record before an attempt that was perhaps written, and not sent. */
+  /** The record before an attempt that was possibly written, but not sent. */
   let unsent: AttemptRecord | undefined
 
   const asker = () => ({ holder, shared, held, rules })
 
-  /** The record during the login of another process looks like a failure: it plans nothing here. */
+  /** Hides a record that includes another process's login in flight, which looks like a failure. */
   const recordIn = (account: Account): AttemptRecord | undefined =>
     isLeasedByOther(account, holder, clock.now()) ? undefined : account.record
 
@@ -61,32 +61,11 @@ export function createTokenRequests(options: TokenRequestOptions) {
     return { grant, record: recordIn(account) }
   }
 
-  /** Takes an attempt back that the home has, although its reply was lost and no login was sent. */
+  /** Takes back an attempt whose write succeeded but whose reply was lost, so that no login was sent. */
   const withoutUnsent = (account: Account): Account => {
     if (unsent === undefined || account.lease?.holder !== holder) return account
     const isThere = account.record.attempts === unsent.attempts + 1
     return isThere ? { ...account, record: unsent } : account
-  }
-
-  const requestToken = async (request: TokenRequest): Promise<TokenResult> => {
-    const jitter = random()
-    const decided = { turn: { type: 'busy', ms: 0 } as Turn, before: NO_ATTEMPTS }
-    credentials = request.credentials
-    const { account } = await register.update(credentials, (found, context) => {
-      const before = withoutUnsent(found)
-      decided.turn = decideTurn(before, request, asker(), { ...context, random: jitter })
-      decided.before = before.record
-      if (decided.turn.type === 'begun') unsent = before.record
-      return decided.turn.next
-    })
-    const { turn, before } = decided
-    if (turn.type === 'adopt') return adopt(turn.token, account)
-    if (turn.type !== 'begun') {
-      const record = turn.type === 'busy' ? undefined : account.record
-      return { postponed: turn.type, ms: turn.ms, record }
-    }
-    unsent = undefined
-    return finish(request, before, await ask(request))
   }
 
   const ask = async (request: TokenRequest): Promise<Grant | AuthFailure> => {
@@ -98,13 +77,30 @@ export function createTokenRequests(options: TokenRequestOptions) {
     return isGrant(result) ? withRefreshToken(result, current) : result
   }
 
-  const finish = async (
-    { operation, credentials: by, failures }: TokenRequest,
-    before: AttemptRecord,
-    result: Grant | AuthFailure,
-  ): Promise<TokenResult> => {
+  /** Decides whose turn it is, asks iSales, and records the outcome. */
+  const requestToken = async (request: TokenRequest): Promise<TokenResult> => {
+    const { operation, failures } = request
+    const jitter = random()
+    let turn = { type: 'busy', ms: 0 } as Turn
+    let before = NO_ATTEMPTS
+    credentials = request.credentials
+    const decided = await update(credentials, (found, context) => {
+      const attempted = withoutUnsent(found)
+      before = attempted.record
+      turn = decideTurn(attempted, request, asker(), { ...context, random: jitter })
+      if (turn.type === 'begun') unsent = before
+      return turn.next
+    })
+    if (turn.type === 'adopt') return adopt(turn.token, decided.account)
+    if (turn.type !== 'begun') {
+      const record = turn.type === 'busy' ? undefined : decided.account.record
+      return { postponed: turn.type, ms: turn.ms, record }
+    }
+    unsent = undefined
+
+    const result = await ask(request)
     const endedAt = clock.now()
-    const { account } = await register.update(by, (found, context) =>
+    const { account } = await update(request.credentials, (found, context) =>
       recordOutcome(found, { operation, result, before }, asker(), context),
     )
     const { token } = account
@@ -116,38 +112,36 @@ export function createTokenRequests(options: TokenRequestOptions) {
       return { failure: result, pause, record }
     }
     held = { grant: result, own: isLogin || held?.own !== false }
-    // Another process has asked at the same time, and has the later token.
+    // Another process asked at the same time and got the later token.
     if (isNewer(token, held, clock.now())) return adopt(token, account)
     adoptedAt = undefined
     return { grant: result, record }
   }
 
   return {
-    /** One token request, or what it gives way to. Never rejects. */
-    requestToken: async (request: TokenRequest): Promise<TokenResult> => {
+    /** Makes one token request, or postpones it, or adopts a token. Never rejects. */
+    requestToken: (request: TokenRequest): Promise<TokenResult> => {
       isInFlight = true
-      const result = await requestToken(request)
-      isInFlight = false
-      return result
+      return requestToken(request).finally(() => (isInFlight = false))
     },
 
-    /** One look at a shared account: renews the lease of a request in flight, or gives the newer token of another process. */
+    /** Reads a shared account: renews the lease of a request in flight, or returns a newer token of another process. */
     poll: async (): Promise<Granted | undefined> => {
       if (credentials === undefined) return undefined
-      const { account } = await register.update(credentials, (found, { now, alone }) =>
+      const { account } = await update(credentials, (found, { now, alone }) =>
         isInFlight && !alone ? renewLease(found, holder, now) : undefined,
       )
       const { token } = account
-      // The result of the request in flight comes first.
+      // The result of a request in flight takes precedence.
       return !isInFlight && isNewer(token, held, clock.now()) ? adopt(token, account) : undefined
     },
 
-    /** When the token in use was adopted, on the monotonic clock. Undefined: this process obtained it. */
+    /** When the current token was adopted, on the monotonic clock. Undefined if this process obtained it. */
     adoptedAt: () => adoptedAt,
   }
 }
 
-/** A refresh that gives no refresh token leaves the previous one in force (RFC 6749 section 6). */
+/** Keeps the previous refresh token if a refresh returns none (RFC 6749 section 6). */
 function withRefreshToken(grant: Grant, { refreshToken, refreshExpiresAt: end }: Token): Grant {
   if (grant.refreshToken !== undefined) return grant
   const refreshLifetime = end === undefined ? end : Math.max(MIN_LIFETIME, end - grant.sentAt)

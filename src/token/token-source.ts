@@ -23,7 +23,7 @@ import {
 } from './lifecycle.ts'
 import type { Granted, Token, TokenEvent, TokenRequest, TokenResult } from './token.ts'
 
-export interface TokenSourceOptions {
+interface TokenSourceOptions {
   readonly rules: Rules
   readonly clock: Clock
   /** In [0, 1). */
@@ -31,47 +31,42 @@ export interface TokenSourceOptions {
   readonly requestToken: (request: TokenRequest) => Promise<TokenResult>
   readonly credentials: Credentials
   readonly observe: (event: TokenEvent) => void
-  /** Milliseconds until this process learns of the token of another replica. 0: there is none. */
+  /** Milliseconds until this process sees another replica's token. 0 without other replicas. */
   readonly propagationDelay: number
 }
 
-/** What a request waits for. */
-export interface Wait {
-  /** On the monotonic clock; past it the wait ends. */
+interface Wait {
+  /** On the monotonic clock. */
   readonly deadline: number
   /** Aborted when the client is gone. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Why no token came; `retryAfter` in milliseconds. `no-token`: none can come before the deadline. */
+/** `no-token`: no token can arrive before the deadline. `retryAfter` in milliseconds. */
 export interface Unavailable {
   readonly unavailable: 'no-token' | 'shutting-down'
   readonly retryAfter: number
 }
 
-/** A business call that iSales rejected. */
-export interface RejectedCall extends Wait {
-  /** Of the response. */
+interface RejectedCall extends Wait {
+  /** HTTP status. */
   readonly status: number
-  /** Of the exchange before, as its verdict gave it. Undefined: this was the first. */
+  /** From the decision about the previous attempt; undefined after the first. */
   readonly rejected: RejectedToken | undefined
-  /** How often it was sent again. */
+  /** How often the call was already replayed. */
   readonly replays: number
 }
 
-/** The token that a call was rejected with. */
 export interface RejectedToken {
   readonly generation: number
-  /** Our own renewal may have ended it while the call was in flight. */
+  /** A renewal of this process may have ended the token while the call was in flight. */
   readonly superseded: boolean
 }
 
 /**
- * What becomes of a rejected call.
- *
- * - `replay`: send it again, with a newer token, or once with the same.
- * - `relay`: the client gets the response of iSales.
- * - `no-token`: a renewal that may cure it comes, and there is no time or no place to wait. iSales has not executed it.
+ * - `replay`: send the call again, with a newer token, or once with the same.
+ * - `relay`: the client gets iSales's response.
+ * - `no-token`: a renewal that may help is expected, but the call cannot wait for it. iSales has not executed the call.
  */
 export type RejectionDecision =
   | { readonly type: 'replay'; readonly token: Token; readonly rejected: RejectedToken }
@@ -84,10 +79,10 @@ const NO_NEWER_TOKEN: RejectionDecision = { type: 'relay', why: 'no-newer-token'
 
 export type TokenSource = ReturnType<typeof createTokenSource>
 
-/** Keeps one token fresh: one token request in flight, one timer. `lifecycle.ts` decides. */
+/** Keeps one token fresh, with one token request in flight and one timer. `lifecycle.ts` decides. */
 export function createTokenSource(options: TokenSourceOptions) {
   const { rules, clock, requestToken, observe, propagationDelay } = options
-  /** Of the calls that wait: each is called once, after the next change that may end its wait. */
+  /** Wakes each waiting call once, after the next change that may end its wait. */
   const waiters = new Set<() => void>()
   let state = initialState(options.credentials, clock.now())
   let timer: Timer | undefined
@@ -114,10 +109,9 @@ export function createTokenSource(options: TokenSourceOptions) {
   const comesAfter = (deadline: number): boolean =>
     state.request === undefined && dueAt() > deadline
 
-  /** Does what is next, and sets the one timer for what comes after. */
+  /** Starts the next token request if it is due, or sets the one timer for it. */
   const proceed = (): void => {
     timer?.cancel()
-    timer = undefined
     if (!running) return
     const now = clock.now()
     const { at, operation } = next(state, rules, now)
@@ -129,13 +123,13 @@ export function createTokenSource(options: TokenSourceOptions) {
     for (const look of waiters) look()
   }
 
-  /** What has changed may end waits. A rejection ends none, so that many of them cost no look at each waiter. */
+  /** Follows every change that may end waits. A rejection ends none, so many rejections do not check every waiter. */
   const settle = (): void => {
     wake()
     proceed()
   }
 
-  /** A business call needs the token: an idle one is renewed. */
+  /** Renews an idle token that a business call needs. */
   const use = (): void => {
     if (rules.tokenIdleAfter === undefined) return
     const idle = isIdle(state, rules, clock.now())
@@ -167,7 +161,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     settle()
   }
 
-  /** Resolves after the next change, at that instant, or when the client is gone. */
+  /** Resolves after the next change, at `until`, or when the client is gone. */
   const change = (until: number, { signal }: Wait): Promise<void> =>
     new Promise((resolve) => {
       const look = (): void => {
@@ -184,7 +178,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   const isOver = ({ deadline, signal }: Wait): boolean =>
     !running || signal?.aborted === true || clock.now() >= deadline
 
-  /** Resolves with a token, or as soon as none can come before the deadline. */
+  /** Resolves with a token, or as soon as no token can arrive before the deadline. */
   async function waitForToken(call: Wait): Promise<Token | Unavailable> {
     use()
     for (;;) {
@@ -195,34 +189,33 @@ export function createTokenSource(options: TokenSourceOptions) {
     }
   }
 
-  const judge = async (token: Token, call: RejectedCall): Promise<RejectionDecision> => {
-    const { generation } = token
+  const decide = async ({ generation }: Token, call: RejectedCall): Promise<RejectionDecision> => {
     const { status, replays, deadline } = call
     const kind = attemptKind(generation, call.rejected)
     const superseded = state.request !== undefined || state.token?.generation !== generation
     apply(onRejected, { generation, status, kind, replays })
-    // Not earlier: the rejection is open from the moment that it was applied.
-    const cameAt = clock.now()
+    // Not earlier: the rejection is unresolved from the moment that it is applied.
+    const rejectedAt = clock.now()
     proceed()
     const replay = (by: Token): RejectionDecision => ({
       type: 'replay',
       token: by,
       rejected: { generation, superseded },
     })
-    /** Until then evidence may come, or the token of another replica, although no renewal does. */
-    const patience = Math.min(deadline, cameAt + Math.max(CONFIRMATION_WAIT, propagationDelay))
+    /** Until then a confirmation, or another replica's token, may arrive even without a renewal. */
+    const patience = Math.min(deadline, rejectedAt + Math.max(CONFIRMATION_WAIT, propagationDelay))
     for (;;) {
       const by = present()
       if (by !== undefined && by.generation > generation) return replay(by)
-      if (!mayReplay(state.rejections, replays, cameAt)) return NOT_CURABLE
-      // It was sent again with a token that works: it is refused for what it is.
+      if (!mayReplay(state.rejections, replays, rejectedAt)) return NOT_CURABLE
+      // The rejection is about the call: the replay had a token that works.
       if (by !== undefined && kind === 'same-token') return NOT_CURABLE
-      const isProven = by !== undefined && state.rejections.unresolvedSince > cameAt
+      const isProven = by !== undefined && state.rejections.unresolvedSince > rejectedAt
       if (isProven) return replays === 0 ? replay(by) : NOT_CURABLE
       const isHopeless = comesAfter(deadline)
       const isPatient = clock.now() < patience
       if (isHopeless && !isPatient) return NO_NEWER_TOKEN
-      // The response of iSales, unless a renewal that may well cure it is in flight or comes in time.
+      // Relay iSales's response, unless a renewal that may help is in flight or due in time.
       if (isOver(call))
         return isHopeless || state.rejections.ineffectiveRenewals > 0
           ? NO_NEWER_TOKEN
@@ -232,13 +225,13 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 
   return {
-    /** Begins the first login. */
+    /** Starts the first login. */
     start(): void {
       running = true
       proceed()
     },
 
-    /** Aborts the token request in flight and ends every wait. Resolves when its end is recorded. */
+    /** Aborts the token request in flight, ends every wait, and resolves when the request's end is recorded. */
     stop(): Promise<void> {
       running = false
       timer?.cancel()
@@ -247,7 +240,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       return pending
     },
 
-    /** The token to send now; undefined when none may be sent. */
+    /** Returns the token to send now; undefined if no token may be sent. */
     current(): Token | undefined {
       use()
       return present()
@@ -256,54 +249,53 @@ export function createTokenSource(options: TokenSourceOptions) {
     waitForToken,
 
     /**
-     * iSales accepted this token for a business call: a success, and no page.
+     * Records that iSales accepted this token for a business call: a success that is not a web page.
      *
      * @param sentAt when the call was sent, on the monotonic clock.
-     * @param before what an earlier exchange of the call was rejected with. Default: none was.
+     * @param before the token that iSales rejected this call with earlier. Default: none.
      */
     accept({ generation }: Token, sentAt: number, before?: RejectedToken): void {
       const { rejections } = state
-      // Nothing new, as with almost all calls.
+      // Fast path of almost all calls.
       if (before === undefined && isAccepted(rejections) && !isSuspect(state)) return
       apply(onAccepted, { generation, kind: attemptKind(generation, before), sentAt })
       if (state.rejections !== rejections) settle()
     },
 
     /**
-     * iSales rejected a business call with this token. Resolves when it is known what becomes of the call: with the
-     * evidence that the token works, with a newer token, or as soon as neither can come before the deadline.
+     * Records that iSales rejected a business call with this token. Resolves when the token is confirmed, with a newer token,
+     * or as soon as neither can happen before the deadline.
      */
     async reject(token: Token, call: RejectedCall): Promise<RejectionDecision> {
-      const verdict = await judge(token, call)
-      if (verdict.type === 'relay') {
+      const decision = await decide(token, call)
+      if (decision.type === 'relay') {
         const { generation } = token
         const { status } = call
         observe({ type: 'rejection-relayed', at: clock.now(), generation, status })
       }
-      return verdict
+      return decision
     },
 
     /**
-     * The secret was read again. Changed credentials are logged in with; the present token serves until that has
-     * succeeded. Those that were tried before wait for their back-off.
+     * Logs in with changed credentials, after their pause; the current token is used until the login succeeds.
      *
-     * @returns false when they are the present ones: nothing is done.
+     * @returns false if the credentials did not change.
      */
     changeCredentials(changed: Credentials): boolean {
       const { user, password } = state.credentials
       if (changed.user === user && changed.password.reveal() === password.reveal()) return false
-      apply(onCredentialsChanged, { credentials: changed })
+      apply(onCredentialsChanged, changed)
       settle()
       return true
     },
 
-    /** An operator asks: a pause of logins ends once. */
+    /** Ends a login pause once, for an operator. */
     renew(): void {
       apply(onRenewAsked, undefined)
       settle()
     },
 
-    /** Another replica has obtained a token. */
+    /** Uses a token that another replica obtained. */
     adopt: (granted: Granted): void => {
       apply(onAdopted, granted)
       settle()

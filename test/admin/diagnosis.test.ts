@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { cause, type CauseCode } from '../../src/codes.ts'
 import { FINDING_NAMES, type Finding } from '../../src/admin/diagnosis.ts'
-import type { SharingSnapshot } from '../../src/sharing/store.ts'
+import type { SharingSnapshot } from '../../src/sharing/share.ts'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { adminOf, calls, type Calls, type Scene } from '../browser/states.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SharingSnapshot } from '../../src/sharing/store.ts'
+import type { SharingSnapshot } from '../../src/sharing/share.ts'
 import { authFailure } from '../support/failure.ts'
 import { SCENES, adminOf, calls, type Scene } from '../browser/states.ts'
 import { CANARY, NOW, tokenOf } from './token.ts'

@@ -44,7 +44,7 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
       "const NOT_CURABLE: RejectionDecision = { type: 'relay', why: 'not-curable' }",
       "const NOT_CURABLE: RejectionDecision = { type: 'no-token', retryAfter: 1000 }",
     ],
-    'a changed secret is not noticed': ['apply(onCredentialsChanged, { credentials: changed })'],
+    'a changed secret is not noticed': ['apply(onCredentialsChanged, changed)'],
   },
   'token/lifecycle.ts': {
     'a token is used after its end': [
@@ -162,7 +162,7 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
   },
   'sharing/sealer.ts': {
     "adoption: another replica's token counts as new": [
-      'sentAt: Math.min(now, sentAt - offset),',
+      'sentAt: Math.min(now, token.sentAt - offset),',
       'sentAt: now,',
     ],
   },

@@ -18,7 +18,7 @@ export async function connect(port: number, env: Environment = {}) {
     storeKey: 'test',
     clock: systemClock,
     random: Math.random,
-    observe: (call) => calls.push(call),
+    observeCall: (call) => calls.push(call),
   })
   closing.push(() => store.stop())
   store.start(() => {

@@ -20,7 +20,7 @@ import { credentialsOf, grant as grantOf, START, unknown } from './support.ts'
 const S = 1000
 const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
-const OTHER = { credentials: credentialsOf('another') }
+const OTHER = credentialsOf('another')
 const REJECTED = { status: 401, kind: 'first', replays: 0 } as const
 /** A token that is so old; and logins that were refused, and pause. */
 const granted = (ms = 0) => live().login(grant()).after(ms)
