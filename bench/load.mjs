@@ -10,7 +10,7 @@ const request = Buffer.from(
   `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
 )
 
-/** The connections to a port, opened once, and again where the server has closed one that was idle. */
+/** The connections to a port, opened once, and again if the server has closed an idle one. */
 const clients = new Map()
 let burst
 

@@ -18,7 +18,7 @@ const CONNECTIONS = 64
 export const CORES = { load: 0, proxy: 1 }
 
 /**
- * Everything that is measured, by name: its command, its environment, and its `config` file if it needs one. Each is given
+ * All measured programs by name: command, environment, and `config` file if one is needed. Each function gets
  * `node`, `port`, `adminPort`, `upstream` (an origin) and `caFile`.
  */
 export const SUBJECTS = {
@@ -85,8 +85,8 @@ export const launch = async ({ name, node, upstream, caFile, dir, built, more = 
 export const burstMs = () => 120 + Math.random() * 80
 
 /**
- * Starts these proxies next to each other, so that other work of the machine meets them all alike, and stops them when
- * `measure` has ended, which gets them as a list.
+ * Starts these proxies next to each other, so that other work of the machine affects them equally. Passes them to
+ * `measure` as a list, and stops them when it has ended.
  */
 export const sideBySide = async (orders, measure) => {
   const proxies = []
@@ -114,7 +114,7 @@ const burst = async (order) => {
   return JSON.parse(line)
 }
 
-/** Ends the load process, which would keep this one alive. */
+/** Ends the load process, which would keep this process alive. */
 export const stopLoad = () => {
   load?.stdin.end()
   load = undefined

@@ -1,5 +1,5 @@
-// The peers that are not Node, each measured if it is installed: a proxy in front of the plain upstream that puts the same
-// header on, with one thread, as its own documentation shows it.
+// Peers other than Node, each measured if it is installed: a proxy in front of the plain upstream that adds the same
+// header, with one thread, as in its own documentation.
 import { AUTHORIZATION } from './upstream.mjs'
 
 const hostOf = (upstream) => new URL(upstream).host

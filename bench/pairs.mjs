@@ -1,7 +1,7 @@
-// The figures of several proxies, side by side, in paired bursts. Two processes of one program differ by up to 5 %, however
-// long they run, and other work of the machine comes and goes. So every ratio is taken between bursts that follow each
+// Measures several proxies side by side, in paired bursts. Two processes of one program differ by up to 5 %, however
+// long they run, and other work of the machine varies. Therefore every ratio compares bursts that follow each
 // other within a second, a start's ratio is the median of its rounds, and a figure is the median of several starts, shown
-// with the least and the most of them.
+// with the minimum and the maximum.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bigResponses, burstMs, sideBySide, smallRequests } from './measure.mjs'
 import { rssMb } from './process.mjs'
@@ -70,7 +70,7 @@ const inRounds = async (proxies, count, visit) => {
   }
 }
 
-/** A figure of `own` divided by that figure of `peer`: the median of the starts, and their bounds. */
+/** Returns the ratio of a figure between `own` and `peer`: the median of the starts, and their bounds. */
 export const ratio = (samples, figure, own, peer) => {
   const chosen = samples.filter((sample) => sample.figure === figure)
   const valuesOf = (label, start) =>

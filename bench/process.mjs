@@ -1,4 +1,4 @@
-// Starting and stopping what is measured, and reading what it cost from /proc (proc(5)).
+// Starts and stops measured processes, and reads their cost from /proc (proc(5)).
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'

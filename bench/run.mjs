@@ -1,5 +1,5 @@
 // npm run bench [-- --quick] [--node PATH]: this proxy next to the floor and its peers, in one run.
-// npm run bench -- --sharing [--seconds 120]: replicas that share a token, and what that costs one of them.
+// npm run bench -- --sharing [--seconds 120]: replicas that share a token, and the cost for one of them.
 // npm run bench -- --against DIR: this build next to another checkout's; see pairs.mjs.
 // npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
 // docs/dev/benchmarks.md explains the measurements. The command exits 1 if a figure is
@@ -181,7 +181,7 @@ const writeDocument = (version, text) => {
   writeFileSync(file, `${page.split(begin)[0]}${begin}\n${text}\n${end}${page.split(end)[1]}`)
 }
 
-/** A hundred replicas in `sharing.ts`, then what sharing costs one of them. */
+/** Measures a hundred replicas in `sharing.ts`, then the cost of sharing for one of them. */
 const benchSharing = async ({ node, seconds }) => {
   const command = [join(root, 'node_modules/tsx/dist/cli.mjs'), join(root, 'bench/sharing.ts')]
   const flags = ['--seconds', seconds]

@@ -19,7 +19,7 @@ const PAIRS = 5
 
 const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length
 
-/** The rows of a table: what is measured, without a store, with one, the difference and its bar. */
+/** The rows of a table: the figure, without a store, with a store, the difference and its bar. */
 export const measureCost = async (node) => {
   const dir = mkdtempSync(join(tmpdir(), 'isales-bench-'))
   const upstream = await startUpstream({ dir, core: CORES.load })

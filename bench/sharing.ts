@@ -1,5 +1,5 @@
-// Of `npm run bench -- --sharing [--seconds 120]`: a hundred replicas that share one token through a real server, with
-// tokens of 10 s. docs/dev/benchmarks.md says what is measured.
+// Part of `npm run bench -- --sharing [--seconds 120]`: a hundred replicas that share one token through a real server, with
+// tokens of 10 s. docs/dev/benchmarks.md explains the figures.
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,7 +10,7 @@ import { monotonic, openReplica, tokenOf, type Granted, type Replica } from './s
 import type { FromProbe, ToProbe } from './sharing-probe.ts'
 
 const REPLICAS = 100
-/** Of these, in processes of their own: the others share one, whose turns they wait for. */
+/** Number of replicas in separate processes; the others share one process. */
 const PROBES = 4
 const LIFETIME_SECONDS = 10
 const KILLS = 10
@@ -44,7 +44,7 @@ async function ask(index: number, operation: 'logins' | 'refreshes'): Promise<Gr
 const crowd = { adoptions: [] as number[], swaps: [] as number[] }
 const probed = { adoptions: [] as number[], swaps: [] as number[] }
 
-/** Milliseconds since iSales granted it. The first token is left out: some that take it do not listen yet. */
+/** Milliseconds since iSales granted the token. Omits the first token, because some replicas are not ready for it. */
 function noteAdoption(list: number[], token: string, at: number): void {
   const granted = grantedAt.get(token)
   if (granted !== undefined && token !== FIRST_TOKEN) list.push(at - granted)

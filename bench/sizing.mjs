@@ -45,7 +45,7 @@ const isales = async (dir) => {
   return { server, state, caFile: certFile, url: `https://localhost:${port}` }
 }
 
-/** A directory; what is written to its `cgroup.procs` has the memory limit. */
+/** A cgroup directory: processes in its `cgroup.procs` have the memory limit. */
 const limitedGroup = () => {
   const isV1 = existsSync('/sys/fs/cgroup/memory')
   const group = `/sys/fs/cgroup/${isV1 ? 'memory/' : ''}isales-sizing-${process.pid}`
@@ -71,7 +71,7 @@ const start = async ({ node, dir, upstream, group }, env = {}) => {
   return proxy
 }
 
-/** MiB of a process that cannot be paged out again, and all of it; 0 of one that was killed. */
+/** Returns a process's MiB that cannot be paged out, and its total; 0 if it was killed. */
 const memory = ({ pid }) => {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const of = (name) =>

@@ -26,12 +26,12 @@ ports:
     containerPort: {{ include "isales-auth-proxy.port" $settings.ADMIN_LISTEN }}
     protocol: TCP
 # The probes ask the admin port: a sidecar listens for CTI-OBS on the pod's loopback, which kubelet cannot reach.
-# A native sidecar delays the containers after it by up to a period of the first.
+# A native sidecar delays the following containers by up to one period of the startup probe.
 startupProbe:
   httpGet: { path: /startupz, port: isales-admin }
   periodSeconds: 1
   failureThreshold: 60
-# A proxy that hangs ends no calls: it is not given the grace of its pod.
+# A proxy that hangs cannot finish its calls, so it does not get the pod's grace period.
 livenessProbe:
   httpGet: { path: /livez, port: isales-admin }
   # A sidecar that hangs stops its whole pod; another replica takes the calls of a stand-alone proxy.
@@ -54,7 +54,7 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* Each volume of the chart's own, at the place of its name: `isales-tls` at /run/isales/tls. */}}
+{{/* Mounts of the chart's own volumes, at paths that follow from their names: `isales-tls` at /run/isales/tls. */}}
 {{- define "isales-auth-proxy.mounts" -}}
 {{- range include "isales-auth-proxy.ownVolumes" . | fromYamlArray }}
 - name: {{ .name }}
@@ -64,7 +64,7 @@ volumeMounts:
   {{- end }}
 {{- end }}
 {{- if ne (include "isales-auth-proxy.mode" .) "standalone" }}
-# An empty directory instead of the pod's service account token, which is for the containers of CTI-OBS.
+# An empty directory instead of the pod's service account token, which only the containers of CTI-OBS need.
 - name: isales-no-token
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true
@@ -74,7 +74,7 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* Every volume that those mounts need. */}}
+{{/* All volumes for these mounts. */}}
 {{- define "isales-auth-proxy.podVolumes" -}}
 {{- include "isales-auth-proxy.ownVolumes" . -}}
 {{- if ne (include "isales-auth-proxy.mode" .) "standalone" }}

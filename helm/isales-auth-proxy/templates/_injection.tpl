@@ -12,13 +12,13 @@
 {{- printf "%s.%s" .Release.Name (include "isales-auth-proxy.injectionRules" (dict "root" . "mark" "") | sha256sum | trunc 8) -}}
 {{- end -}}
 
-{{/* Everything that the policy does with a pod. Takes a dict: `root`, and `mark`, which is empty while the rules are hashed. */}}
+{{/* All changes that the policy makes to a pod. Takes a dict: `root`, and `mark`, which is empty while the rules are hashed. */}}
 {{- define "isales-auth-proxy.injectionRules" -}}
 {{- $root := .root -}}
 variables:
   - name: given
     expression: 'has(object.metadata.annotations) ? object.metadata.annotations : {}'
-  # The API server checks the pod before the guard explains what is wrong with an annotation: it must be valid until then.
+  # The API server validates the pod before the guard explains a wrong annotation: until then, the pod must be valid.
   - name: stated
     expression: variables.given.filter(key, variables.given[key] != '')
   - name: secret
@@ -28,8 +28,8 @@ variables:
     expression: >-
       'isales-auth-proxy/log-level' in variables.stated ? string(variables.given['isales-auth-proxy/log-level']) : {{ (include "isales-auth-proxy.settings" $root | fromYaml).LOG_LEVEL | toJson }}
 mutations:
-  # First of the init containers, so that those after it may already call iSales. A JSON patch, since an apply
-  # configuration may not hold atomic lists (`capabilities.drop`).
+  # First of the init containers, so that the others can already call iSales. A JSON patch, because an apply
+  # configuration cannot contain atomic lists (`capabilities.drop`).
   - patchType: JSONPatch
     jsonPatch:
       expression: >-
@@ -48,7 +48,7 @@ mutations:
         {{- end }}
 {{- end -}}
 
-{{/* The container of the chart as an expression. Annotations of the pod say its log level and its Secret. */}}
+{{/* The chart's container as an expression. Annotations of the pod set its log level and its Secret. */}}
 {{- define "isales-auth-proxy.injectedContainer" -}}
 {{- $container := include "isales-auth-proxy.container" . | fromYaml -}}
 {{- range $container.env -}}
@@ -70,9 +70,9 @@ mutations:
 {{- end -}}
 
 {{/*
-A value as an expression of the Common Expression Language. Takes a dict: `type`, the CEL type of an object at this
-place, and `value`. Maps whose keys anybody may choose are maps in CEL, too, and their values texts, as quantities are
-everywhere: YAML may hold a number there, which an API server does not compile. A map with the key "@cel" holds an expression.
+A value as an expression of the Common Expression Language. Takes a dict: `type`, the CEL type of the object, and `value`.
+Maps with free keys, such as labels, are also maps in CEL. Their values are strings, as are all quantities: YAML allows numbers
+there, which an API server does not compile. A map with the key "@cel" contains an expression.
 */}}
 {{- define "isales-auth-proxy.cel" -}}
 {{- $type := .type -}}

@@ -1,4 +1,4 @@
-{{/* Under an alias the name of the chart is the alias, so that two of them in one release have objects of their own. */}}
+{{/* The alias if there is one, so that two dependencies in one release have different objects. */}}
 {{- define "isales-auth-proxy.name" -}}
 {{- .Chart.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
@@ -17,7 +17,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 
 {{/*
 Name, namespace, labels and annotations of an object. Takes a dict: `root`, and optionally `name`, `suffix`, `labels`,
-`annotations`, and `cluster` for an object without a namespace. What the chart sets wins over `labels`, which win over `commonLabels`.
+`annotations`, and `cluster` for an object without a namespace. The chart's own labels take precedence over `labels`, and these over `commonLabels`.
 */}}
 {{- define "isales-auth-proxy.metadata" -}}
 {{- $root := .root -}}
@@ -51,7 +51,7 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* As a pod wants them; a name alone is as good as `name: …`. */}}
+{{/* In the form of a pod; a plain name means `name: …`. */}}
 {{- define "isales-auth-proxy.imagePullSecrets" -}}
 {{- range concat (.Values.global.imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
 - name: {{ ternary . (get (ternary dict . (kindIs "string" .)) "name") (kindIs "string" .) | quote }}

@@ -3,12 +3,12 @@
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . | toString }}{{- end -}}
 {{- end -}}
 
-{{/* Whether no more than one proxy ever runs, but for the moments of an update. */}}
+{{/* True if at most one proxy runs, except during an update. */}}
 {{- define "isales-auth-proxy.single" -}}
 {{- and (eq (include "isales-auth-proxy.mode" .) "standalone") (eq (.Values.standalone.replicas | toString) "1") -}}
 {{- end -}}
 
-{{/* Every setting as a YAML map of strings: what the values call for, then what the user says. */}}
+{{/* Every setting as a YAML map of strings: first the values' own settings, then the user's. */}}
 {{- define "isales-auth-proxy.settings" -}}
 {{- $env := include "isales-auth-proxy.defaults" . | fromYaml -}}
 {{- range $name, $value := .Values.settings -}}
@@ -23,13 +23,13 @@
 {{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
 {{- $store := .Values.sessionStore -}}
 ADMIN_LISTEN: ':9090'
-# So many calls, each with its 64 KiB, fit into the default memory limit; the default of the program does not.
+# Calls with 64 KiB each that fit into the default memory limit; the program's default does not.
 MAX_IN_FLIGHT: '256'
 STATE_DIR: /run/isales/state/proxy
 {{- if $standalone }}
 LISTEN: ':8443'
 DRAIN_DELAY: 5s
-# Each Service by each of its names.
+# All names of all Services.
 {{- $name := include "isales-auth-proxy.fullname" . }}
 {{- $names := "%[1]s,%[1]s.%[2]s,%[1]s.%[2]s.svc,%[1]s.%[2]s.svc.cluster.local" }}
 {{- $own := list (printf $names $name .Release.Namespace) (printf $names (printf "%s-admin" $name) .Release.Namespace) }}
@@ -46,7 +46,7 @@ SESSION_STORE_KEY_FILE: /run/isales/store/key
 SESSION_STORE_PASSWORD_FILE: /run/isales/store/password
 {{- end }}
 {{- else if ne (include "isales-auth-proxy.single" .) "true" }}
-# Replicas that do not share do not know of each other's attempts with a wrong password.
+# Replicas that do not share a token do not know of each other's attempts with a wrong password.
 LOGIN_REJECTED_ATTEMPTS: '1'
 {{- end }}
 {{- if $store.ca.configMapName }}

@@ -1,6 +1,6 @@
 {{/*
-What a chart that has this one as a dependency puts into its own pods, as docs/kubernetes-sidecar.md shows. `.` is that chart's
-scope, or, where the dependency has an alias, `.Subcharts.<alias>`.
+Templates for the pods of a chart that has this chart as a dependency, as docs/kubernetes-sidecar.md shows. `.` is the other chart's
+scope, or `.Subcharts.<alias>` if the dependency has an alias.
 */}}
 {{- define "isales-auth-proxy.initContainers" -}}
 {{- include "isales-auth-proxy.checkScope" . -}}
