@@ -236,7 +236,9 @@ describe('an injected pod', () => {
     const environmentOf = (pod: Pod) => environment(proxyIn(inject(pod, both).spec))
     expect(environmentOf(podWith({}, {}, 'south'))).toMatchObject(settings)
     expect(environmentOf(podWith())['ISALES_URL']).toBe('https://isales.example')
-    expect(() => inject(podWith({}, {}, 'inject'), both)).toThrow('a release must have this label value')
+    expect(() => inject(podWith({}, {}, 'inject'), both)).toThrow(
+      'a release must have this label value',
+    )
     const named = await render(injection({ injection: { enabled: true, label: 'inject' } }))
     expect(proxyIn(inject(podWith({}, {}, 'inject'), [...guard, ...named]).spec)).toEqual(proxy)
   })
