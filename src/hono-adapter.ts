@@ -36,7 +36,7 @@ interface FetchApp {
 export { RESPONSE_ALREADY_SENT }
 
 /**
- * Serves one request with a Hono app. It never rejects.
+ * Serves one request with a Hono app. Never rejects.
  *
  * @param target the origin-form; Host and target were validated before.
  */

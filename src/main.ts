@@ -43,7 +43,7 @@ function processScope(): string {
 function runsThisProgram(pid: number): boolean {
   const [, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
   const script = args.find((arg) => !arg.startsWith('-')) ?? ''
-  // An upgrade replaces the file of a process that goes on running.
+  // An upgrade replaces the file of a running process.
   const executable = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '')
   if (executable !== process.execPath) return false
   const path = resolve(readlinkSync(`/proc/${pid}/cwd`), script)

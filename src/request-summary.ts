@@ -1,5 +1,4 @@
-// What is reported of a request at its end, and the one class and code that it counts as. Whatever counts, judges, shows or
-// logs requests reads those two.
+// The summary of a request at its end, and its one class and code. Every count, finding, page and log line uses those two.
 import type { IncomingMessage } from 'node:http'
 import {
   classifyStatus,
@@ -16,51 +15,56 @@ import {
 } from './codes.ts'
 import type { FailureDetails } from './messages/index.ts'
 
-/** A request of a client, or its failed TLS handshake, reported once, at its end. */
+/** A client's request or failed TLS handshake, reported once, at its end. */
 export interface RequestSummary {
-  /** Empty if it could not be read, as the target. */
+  /** Method and target are empty if they could not be read. */
   readonly method: string
   readonly target: string
-  /** 0: the client got no response. Without a response the request id is empty. */
+  /** 0 without a response to the client; the request id is then empty. */
   readonly status: number
   readonly requestId: string
-  /** Why the TLS handshake failed; no request arrived. */
+  /** Why the TLS handshake failed, so that no request arrived. */
   readonly handshake?: HandshakeFailure | undefined
-  /** The proxy itself served this request of CTI-OBS. */
+  /** Set if CTI-OBS logs in to the proxy or refreshes there. */
   readonly login?: 'login' | 'refresh'
-  /** The error that the proxy responded with. */
+  /** Code of the proxy's own error response. */
   readonly code?: ProblemCode | undefined
-  /** What iSales, or the route to it, did wrong, if that is the reason. */
+  /** Failure of iSales, or of the route to it. */
   readonly failure?: FailureDetails | undefined
-  /** Why it was refused before it was forwarded, or while its body arrived. */
+  /** Why the proxy refused the request before forwarding it. */
   readonly refusal?: Refusal | undefined
-  /** Address of the client of a refused request or login, and `Host` if it is another one. */
+  /** For a refused request or a login: the client's address, and an unknown `Host`. */
   readonly client?: string | undefined
   readonly host?: string | undefined
-  /** The client left before the end of its `request`, or of the `response`. */
+  /** Set if the client disconnected before the end of its `request`, or of the `response`. */
   readonly left?: 'request' | 'response' | undefined
-  /** The relayed response rejects the token, by its status or its `result`. */
+  /** True if the relayed response rejects the token, by its status or its `result`. */
   readonly rejected?: boolean
-  /** The relayed response is a web page, or a redirect to one, of something in front of iSales. */
+  /** True if the relayed response is a web page, or a redirect to one, of a gateway in front of iSales. */
   readonly page?: boolean
   /** `result` of the relayed response, if it is not 0. */
   readonly result?: string | undefined
   /** Milliseconds from the head of the request to the head of the relayed response. */
   readonly headMs?: number | undefined
-  /** Milliseconds to the end of the response. Undefined: the request was not forwarded. */
+  /** Milliseconds to the end of the response; undefined if the request was not forwarded. */
   readonly durationMs?: number
-  /** Milliseconds from the last attempt's start to its response's head; undefined: iSales sent no response. */
+  /** Milliseconds from the start of the last attempt to its response's head; undefined without a response of iSales. */
   readonly upstreamMs?: number | undefined
-  /** How often it was sent, or was to be sent when no connection came about. */
+  /** Number of attempts to send it, those without a connection included. */
   readonly attempts?: number
-  /** Undefined: it was not rejected, or no login could have helped. */
+  /** Undefined if it was not rejected, or no login could fix the rejection. */
   readonly replay?: ReplayOutcome | undefined
+}
+
+/** Returns the path of a target, without its query. */
+export function pathOf({ target }: Pick<RequestSummary, 'target'>): string {
+  return target.replace(/[?#].*$/s, '')
 }
 
 const unique = <Each>(all: readonly Each[]): readonly Each[] => [...new Set(all)]
 const REFUSED = unique(REFUSAL_REASONS.map(toRefusalCode))
 
-/** Every class, with its codes; docs/metrics.md explains the classes. A request has the first one that fits. */
+/** Every class with its codes; docs/metrics.md explains the classes. A request has the first class that fits. */
 // oxfmt-ignore
 const CODES = {
   handshake: unique(HANDSHAKE_FAILURES.map(toHandshakeCode)),
@@ -85,11 +89,11 @@ const CODES = {
 export type Outcome = keyof typeof CODES
 export const OUTCOMES = Object.keys(CODES) as readonly Outcome[]
 
-/** One class with one code: `outcome` and `cause` in the metric and in `/status.json`. There is one object for each pair. */
+/** A class with a code: `outcome` and `cause` in the metric and in `/status.json`. Every pair has one object. */
 export interface RequestClass {
   readonly outcome: Outcome
   readonly cause: (typeof CODES)[Outcome][number]
-  /** Its place in `REQUEST_CLASSES`. */
+  /** Position in `REQUEST_CLASSES`. */
   readonly index: number
 }
 
@@ -99,7 +103,7 @@ export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap((outcom
 
 const BY_NAME = new Map(REQUEST_CLASSES.map((each) => [`${each.outcome} ${each.cause}`, each]))
 
-/** The class with the first of the codes that it has. */
+/** Returns the class with the first of these codes that it has. */
 function classOf(outcome: Outcome, ...codes: readonly string[]): RequestClass {
   const found = codes.map((code) => BY_NAME.get(`${outcome} ${code}`))
   return found.find((each) => each !== undefined) ?? ANSWERED
@@ -107,7 +111,7 @@ function classOf(outcome: Outcome, ...codes: readonly string[]): RequestClass {
 
 const ANSWERED = REQUEST_CLASSES.at(-1) as RequestClass
 
-/** Milliseconds. CTI-OBS gives up after 3 s. */
+/** Milliseconds after which a call is slow. CTI-OBS gives up after 3 s. */
 const MAX_HEAD = 2000
 
 /**
@@ -115,7 +119,7 @@ const MAX_HEAD = 2000
  *
  * @example
  * - a POST with a body over `MAX_BODY_SIZE`: refused, `too-large`; a GET outside `ALLOWED_PATHS`: stray, `other-path`
- * - a 503 of the proxy, since no connection came about: failed, with the cause of that, such as `no-route`
+ * - a 503 of the proxy without a connection to iSales: failed, with the cause of that, such as `no-route`
  * - a 200 with `{"result":7}`: declined, `call-result`
  */
 export function classifyRequest(summary: RequestSummary): RequestClass {
@@ -138,7 +142,7 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
   return headMs > MAX_HEAD ? classOf('slow', 'slow') : ANSWERED
 }
 
-/** Why the proxy refused a request. Too many in flight is a failure of its own, as any 503. */
+/** Returns why the proxy refused a request. Too many in flight is a failure, as is every 503. */
 function codeOfRefused({ status, login, method, code, refusal }: RequestSummary) {
   if (refusal !== undefined) return refusal === 'in-flight' ? undefined : toRefusalCode(refusal)
   if (login !== undefined && status > 0) {
@@ -148,19 +152,19 @@ function codeOfRefused({ status, login, method, code, refusal }: RequestSummary)
   return code !== undefined && PROBLEMS[code].status < 500 ? code : undefined
 }
 
-/** Anybody sends a GET, has a browser, leaves, or opens connections. */
+/** Returns true for a request that only CTI-OBS sends. Other clients send GETs, use browsers, leave early, or only connect. */
 function isOfCtiObs({ method, refusal = 'parser' }: RequestSummary): boolean {
   if (refusal === 'pipelined') return true
   return method === 'POST' && !['browser', 'half-sent', 'connections'].includes(refusal)
 }
 
-/** Of an error of the proxy, whose `upstream-timeout` is its own cause, or of a 5xx of iSales. */
+/** Returns the code of the proxy's own error, or of a 5xx of iSales. `upstream-timeout` is its own cause. */
 function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
   if (code !== undefined)
     return failure === undefined || code === 'upstream-timeout'
       ? code
       : toCauseCode(failure.cause, 'call')
-  // By its documents iSales responds with 500 to a business failure.
+  // iSales documents 500 as a business failure.
   if (status === 500) return 'call-refused'
   if (status === PROBLEMS['loop-detected'].status) return 'loop-detected'
   return toCauseCode(classifyStatus({ status, page: page === true }), 'call')
@@ -175,8 +179,8 @@ interface Refused extends Partial<Pick<IncomingMessage, 'headers'>> {
 /**
  * Returns the summary of a request that was refused before it was forwarded.
  *
- * @param request as far as it could be read.
- * @param requestId of the response. Default: none was sent.
+ * @param request with the parts that could be read.
+ * @param requestId id of the response. Default: none was sent.
  */
 export function refusedRequest(request: Refused, refusal: Refusal, requestId = ''): RequestSummary {
   const { method = '', url: target = '', socket, headers } = request
@@ -187,12 +191,12 @@ export function refusedRequest(request: Refused, refusal: Refusal, requestId = '
 }
 
 /**
- * What became of a request whose first response was a rejection.
+ * Results of the replay of a rejected request.
  *
- * - `healed`: sent again with a newer token, and not rejected this time.
- * - `rejected`: sent again, and rejected again.
- * - `failed`: sent again, and no response arrived.
- * - `no-token`: not sent again, since no newer token arrived in time.
+ * - `healed`: not rejected with a newer token.
+ * - `rejected`: rejected again.
+ * - `failed`: no response arrived.
+ * - `no-token`: not replayed, because no newer token arrived in time.
  */
 export const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token'] as const
 export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]

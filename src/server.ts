@@ -103,7 +103,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const observeToken = (event: TokenEvent): void => {
     telemetry.onTokenEvent(event)
     logToken(event)
-    // A failure that ends within a second has its line, too.
+    // A failure that ends within a second must also have its line.
     if (event.type === 'granted' || event.type === 'failed') look()
     options.onTokenEvent?.(event)
   }

@@ -22,18 +22,18 @@ interface ObserverParts extends Telemetry {
   readonly news: News
 }
 
-/** What became of a login of CTI-OBS, by the status of the response. */
+/** Results of a login of CTI-OBS, by the response's status. */
 const LOGINS: Readonly<Record<number, string>> = {
   200: 'success',
   403: 'rejected',
   429: 'throttled',
 }
 
-/** Counts, remembers and logs what happens to requests and files: the one place that says which of the three. */
+/** Counts, records and logs the events of requests and files. Only this file decides which of the three an event needs. */
 export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, parts: ObserverParts) {
   const { metrics, activity, log, news } = parts
 
-  /** At most once a minute for each `reason`, which is of a closed set. */
+  /** Logs at most once per minute and `reason`, which is from a closed set. */
   const logNews = (event: LogEventName, reason: string, fields: LogFields): void => {
     const count = news(`${event} ${reason} ${fields.operation ?? fields.listener ?? ''}`)
     if (count > 0) log(event, { reason, ...fields, count })
@@ -60,7 +60,7 @@ export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, par
 
   const logRefused = (summary: RequestSummary): void => {
     const { handshake, login, refusal, status, requestId } = summary
-    // On loopback the address says nothing.
+    // Every client on loopback has the same address.
     const client = isLoopback(config.listen.host) ? undefined : summary.client
     if (login !== undefined && status > 0) {
       const fields = { operation: login, client: status === 200 ? undefined : client }
@@ -76,7 +76,7 @@ export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, par
         detail,
         requestId: requestId || undefined,
       })
-      // A load balancer that probes the port would write a line a minute.
+      // A load balancer's probe closes the connection, and must not cause a line per minute.
     } else if (handshake !== undefined && handshake !== 'closed') {
       const code = toHandshakeCode(handshake)
       logNews('client-handshake-failed', handshake, { detail: formatLine(en, { code, facts: [] }) })
@@ -88,7 +88,7 @@ export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, par
     parts.requestEnded(summary, classifyRequest(summary))
     if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
     if ((refusal ?? login ?? handshake) !== undefined) logRefused(summary)
-    // Nothing is built for a line of each request that is not written.
+    // Avoids building the fields of a line that is not written.
     if (code !== undefined || config.logLevel === 'debug') log('access', accessFields(summary))
   }
 

@@ -11,6 +11,11 @@ export function printable(text: string, kept = ''): string {
   )
 }
 
+/** Returns at most `max` printable characters of a text. */
+export function excerpt(text: string, max: number): string {
+  return printable(text.slice(0, max)).slice(0, max)
+}
+
 /** Spaces, or a word or a Chinese character with the punctuation that must stay next to it. */
 const PART = /\s+|（*(?:[^\s⺀-￯]+|[⺀-￯])[，。、；：？！）]*/g
 

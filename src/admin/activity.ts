@@ -1,7 +1,7 @@
 import { SECOND, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
-import type { Outcome, RequestClass, RequestSummary } from '../request-summary.ts'
-import { printable } from '../terminal.ts'
+import { pathOf, type Outcome, type RequestClass, type RequestSummary } from '../request-summary.ts'
+import { excerpt } from '../terminal.ts'
 import type { AuthFailure, TokenEvent } from '../token/index.ts'
 import {
   explained,
@@ -9,27 +9,10 @@ import {
   type FailureDetails,
   type DiagnosticContext,
 } from '../messages/index.ts'
-import { createAccounting, LOST, type CallsSeen } from './accounting.ts'
+import { createAccounting, LOST } from './accounting.ts'
 
-/** What is remembered of what happened, as far as it is judged. */
-export interface Activity {
-  readonly calls: CallsSeen
-  /** What is known of the last request of a class. */
-  readonly factsOf: (of: RequestClass) => readonly Fact[]
-  /** The last ten kinds of calls that iSales did not answer; the newest first. */
-  readonly failedCalls: readonly FailedCall[]
-  /** Refreshes that failed since one succeeded. */
-  readonly refreshes: { readonly failed: number; readonly last: AuthFailure | undefined }
-  /** Why the login-attempt record is not in `STATE_DIR`. Undefined: it is. */
-  readonly storageError: FailureDetails | undefined
-  /** What is wrong with files that are watched: their previous contents stay in use. */
-  readonly fileErrors: readonly SettingProblem[]
-  /** Why the lifetime of the token is not plausible. */
-  readonly lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
-}
-
+/** Calls of the same kind to which iSales did not respond; `at` and `requestId` belong to the last. */
 export interface FailedCall {
-  /** How many of the same ended so; `at` and `requestId` are of the last. */
   readonly count: number
   /** On the monotonic clock. */
   readonly at: number
@@ -41,19 +24,23 @@ export interface FailedCall {
   readonly requestId: string
 }
 
-/** Milliseconds. Tokens that end sooner than the proxy renews them. */
+/** Milliseconds. A token with a shorter life ends before the proxy renews it. */
 const SHORT_LIFETIME = 3 * SECOND
 const MAX_FAILED = 10
 const MAX_CHANGES = 6
+/** Characters. */
 const MAX_PATH = 200
-/** Characters of what a client sent. */
+/** Characters of a text from a client. */
 const MAX_FACT = 64
 const RESULT = /^[\d-]{1,16}$/
 const FAILED: ReadonlySet<Outcome> = new Set<Outcome>([...LOST, 'declined'])
 
 export type ActivityRecorder = ReturnType<typeof recordActivity>
 
-/** Remembers what happens to requests, token and files. Bounded in memory, whatever happens. */
+/** The part of the past that the diagnosis reads. */
+export type Activity = ReturnType<ActivityRecorder['view']>
+
+/** Records what happens to requests, token and files. Bounded in memory, independent of its events. */
 export function recordActivity({
   clock,
   diagnostics,
@@ -66,14 +53,18 @@ export function recordActivity({
   const failedCalls: FailedCall[] = []
   const changes: { readonly at: number; readonly state: string }[] = []
   const lastOf = new Map<RequestClass, RequestSummary>()
-  let refreshes: Activity['refreshes'] = { failed: 0, last: undefined }
-  let lifetimeDoubt: Activity['lifetimeDoubt']
+  let refreshes: { readonly failed: number; readonly last: AuthFailure | undefined } = {
+    failed: 0,
+    last: undefined,
+  }
+  let lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
   let storageError: FailureDetails | undefined
 
-  const keep = ({ method, target, status, requestId }: RequestSummary, of: RequestClass): void => {
-    const path = pathOf(target).slice(0, MAX_PATH)
+  const keep = (summary: RequestSummary, of: RequestClass): void => {
+    const { method, status, requestId } = summary
+    const path = pathOf(summary).slice(0, MAX_PATH)
     const same = failedCalls.findIndex(
       (one) => one.of === of && one.method === method && one.path === path && one.status === status,
     )
@@ -86,14 +77,19 @@ export function recordActivity({
   return {
     /** On the monotonic clock. */
     startedAt,
-    /** Requests since the start, by the place of their class in `REQUEST_CLASSES`. */
+    /** Requests of each class since the start, by the class's `index`. */
     totals: accounting.totals,
-    view: (): Activity => ({
+    view: () => ({
       calls: accounting.view(clock.now()),
-      factsOf: (of) => factsOf(lastOf.get(of), of, diagnostics),
+      /** Returns what is known of the last request of a class. */
+      factsOf: (of: RequestClass) => factsOf(lastOf.get(of), of, diagnostics),
+      /** The newest first. */
       failedCalls: failedCalls.toReversed(),
+      /** Refreshes that failed since the last success. */
       refreshes,
+      /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
       storageError,
+      /** Problems of watched files, whose previous contents stay in use. */
       fileErrors: [...fileErrors.values()].flat(),
       lifetimeDoubt,
     }),
@@ -116,7 +112,7 @@ export function recordActivity({
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted') {
-        // A login may return the rest of the current token: one proves nothing.
+        // A login may return the rest of the current token, so a single short lifetime proves nothing.
         const isShort = event.token.lifetime < SHORT_LIFETIME && !event.sameToken
         shortInRow = isShort ? shortInRow + 1 : 0
         const isLong = event.lifetimeDoubt === 'too-long'
@@ -136,16 +132,11 @@ export function recordActivity({
       storageError = error
     },
 
-    /** What is wrong with one part of the files now. */
-    filesRead(part: ReloadGroup, errors: readonly SettingProblem[]): void {
-      fileErrors.set(part, errors)
+    /** Replaces the problems of one group of files. */
+    filesRead(group: ReloadGroup, errors: readonly SettingProblem[]): void {
+      fileErrors.set(group, errors)
     },
   }
-}
-
-/** The path of a target, without its query. */
-function pathOf(target: string): string {
-  return target.replace(/[?#].*$/s, '')
 }
 
 function factsOf(
@@ -157,17 +148,13 @@ function factsOf(
   const { failure, status, result, host, method, target, login } = summary
   if (failure !== undefined) return explained(failure, diagnostics, 'call').facts
   const facts: Fact[] = []
-  if (host !== undefined) facts.push(['host', shown(host)])
-  // Of iSales's text no more than a number, so that it can be no secret.
+  if (host !== undefined) facts.push(['host', excerpt(host, MAX_FACT)])
+  // A number is the only part of iSales's text that cannot be a secret.
   if (result !== undefined && RESULT.test(result)) facts.push(['result', result])
-  // A status of the proxy's own says no more than the code.
+  // A status of the proxy itself adds nothing to the code.
   if (summary.code === undefined && login === undefined && status > 0)
     facts.push(['status', status])
   if (target !== '' && outcome !== 'failed')
-    facts.push(['path', shown(`${method} ${pathOf(target)}`)])
+    facts.push(['path', excerpt(`${method} ${pathOf(summary)}`, MAX_FACT)])
   return facts
-}
-
-function shown(text: string): string {
-  return printable(text.slice(0, MAX_FACT)).slice(0, MAX_FACT)
 }

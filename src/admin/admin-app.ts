@@ -19,7 +19,7 @@ interface AppOptions {
   readonly activity: ActivityRecorder
 }
 
-/** What every response forbids the browser; the status page adds its own style sheet. */
+/** Headers that restrict the browser, in every response; the status page allows its own style sheet. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
@@ -30,7 +30,7 @@ const HEADERS = {
   'X-Frame-Options': 'DENY',
 } as const
 
-/** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
+/** Creates the app of the admin port. No request changes anything. */
 export function createAdminApp({ sources, metrics, activity }: AppOptions) {
   const { running, isOwnHost } = sources
   const app = new Hono<{ Bindings: RequestOrigin }>()
@@ -65,9 +65,9 @@ export function createAdminApp({ sources, metrics, activity }: AppOptions) {
     problem === undefined
       ? Response.json({ status })
       : Response.json({ status: 'not ready', ...problem }, { status: 503 })
-  // Depends on nothing but this process, so that an outage of iSales restarts no container.
+  // Independent of iSales, so that an outage restarts no container.
   app.get('/livez', () => probe('live'))
-  // Whether a login succeeds is a matter of readiness.
+  // Independent of logins, which only readiness needs.
   app.get('/startupz', () =>
     probe('started', running.listening ? undefined : { reason: 'starting' }),
   )
@@ -77,13 +77,13 @@ export function createAdminApp({ sources, metrics, activity }: AppOptions) {
     context.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
   )
 
-  // A page that rebinds its own name to this address (DNS rebinding) must not read who logs in where.
+  // A page that rebinds its own name to this address (DNS rebinding) must not read users and hosts.
   const byOwnName: MiddlewareHandler = async (context, next) => {
     const host = context.req.header('host')
     if (host === undefined || isOwnHost(host)) await next()
     else {
-      const why = formatLine(MESSAGES[languageOf(context)], { code: 'misdirected', facts: [] })
-      context.res = context.text(`${why}\n`, 421)
+      const line = formatLine(MESSAGES[languageOf(context)], { code: 'misdirected', facts: [] })
+      context.res = context.text(`${line}\n`, 421)
     }
   }
   const read = (context: Context<{ Bindings: RequestOrigin }>) => {
@@ -102,7 +102,7 @@ export function createAdminApp({ sources, metrics, activity }: AppOptions) {
     const refreshing = context.req.query('refresh') !== 'off'
     return context.html(renderPage(...read(context), refreshing), 200, {
       'Content-Security-Policy': PAGE_POLICY,
-      // A header and not a <meta>: WCAG 2.2.1 wants a refresh that the reader can pause.
+      // A header instead of a <meta>, because the reader must be able to pause it (WCAG 2.2.1).
       ...(refreshing ? { Refresh: String(REFRESH) } : {}),
     })
   })

@@ -6,12 +6,12 @@ interface Props {
   readonly view: View
 }
 
-/** SVG takes percentages in attributes, where the style policy allows no inline style. */
+/** Formats a share of 0 to 1 for an SVG attribute, because the style policy forbids inline styles. */
 function percent(share: number): string {
   return `${Math.round(Math.min(1, Math.max(0, share)) * 10_000) / 100}%`
 }
 
-/** The token's lifetime: what is over, what is left, when it is renewed, and the unused end. */
+/** Bar of the token's lifetime: elapsed and remaining time, next renewal, and the unused end. */
 export function LifeLine({ status, view: { words, time, duration } }: Props) {
   const { page, facts, labelled } = words
   const { token, renewal, authenticated } = status
@@ -69,12 +69,12 @@ const BASE = 90
 const PARTS = ['answered', 'rejected', 'refused', 'abandoned', 'failed'] as const
 type Minute = Status['requests']['lastHour'][number]
 
-/** Of a minute. What iSales declined or was slow with, it has answered. */
+/** Returns the calls of a part; declined and slow calls are answered ones. */
 function countOf(minute: Minute, part: (typeof PARTS)[number]): number {
   return minute[part] + (part === 'answered' ? minute.declined + minute.slow : 0)
 }
 
-/** A bar for each minute of the last hour. */
+/** Chart of the last hour, with one bar per minute. */
 export function CallStrip({ status, view: { words } }: Props) {
   const { page, labelled } = words
   const { lastHour } = status.requests
@@ -90,7 +90,7 @@ export function CallStrip({ status, view: { words } }: Props) {
       <g>
         <title>{counted((part) => countOf(minute, part))}</title>
         {PARTS.filter((part) => countOf(minute, part) > 0).map((part) => {
-          // One failed call of thousands is seen.
+          // A single failed call among thousands must be visible.
           const height = Math.max(3, Math.round((countOf(minute, part) * (BASE - TOP)) / most))
           base -= height
           const x = percent((index + 0.1) / 60)

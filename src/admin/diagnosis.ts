@@ -10,12 +10,12 @@ import {
   type Fact,
   type DiagnosticContext,
 } from '../messages/index.ts'
-import { judgeCalls, addUp, type CallFinding } from './accounting.ts'
+import { addUp, checkCalls, mostFrequent, type CallFinding } from './accounting.ts'
 import type { Activity } from './activity.ts'
 
 /**
- * What CTI-OBS gets, in one word; docs/metrics.md explains each. With the tone of the status page: `bad` means that an
- * operator has to act, `quiet` that there is nothing to judge yet.
+ * States of the proxy, with their tone on the status page; docs/metrics.md explains the states. `bad` needs an operator,
+ * `quiet` is neither good nor bad.
  */
 export const STATES = {
   starting: 'quiet',
@@ -38,52 +38,59 @@ export const FINDING_NAMES = [
 ] as const
 export type FindingName = (typeof FINDING_NAMES)[number]
 
-/** One thing to be said. */
+/** A statement about the proxy, with its effect on the state. */
 export interface Finding {
   readonly finding: FindingName
   readonly state: ProxyState
-  /** The section that is its headline; a finding with an alert has the alert's name. */
+  /** Section with the headline: the name of the alert, if there is one. */
   readonly code: Headline
   readonly facts: readonly Fact[]
-  /** Its section has the remedy. Undefined: `code` says it all. */
+  /** Its section has the remedy. Undefined if the headline needs no cause. */
   readonly cause: Explained | undefined
-  /** It is over, and nothing is left to do. */
+  /** The problem has ended, and no action is left. */
   readonly isOver: boolean
 }
 
-export type Certificates = Readonly<Record<'listener' | 'client' | 'ca', number | undefined>>
+/** Expiry of certificates in use, in milliseconds since 1970; undefined if none is configured. */
+export interface Certificates {
+  /** Of this proxy. */
+  readonly listener: number | undefined
+  /** For mutual TLS with iSales. */
+  readonly client: number | undefined
+  /** Earliest expiry among the authorities that verify iSales. */
+  readonly ca: number | undefined
+}
 
-/** All that is judged: what is remembered, and what is now. Instants are on the monotonic clock. */
+/** Input of the diagnosis: past activity and the current state. Instants are on the monotonic clock. */
 export interface DiagnosisInput extends Activity {
   readonly draining: boolean
   readonly diagnostics: DiagnosticContext
-  /** Milliseconds since 1970, of the instant `token.now`. */
+  /** `token.now` in milliseconds since 1970. */
   readonly wallNow: number
   readonly token: TokenSnapshot
-  /** Undefined: not configured. */
+  /** Undefined if no store is configured. */
   readonly sharing: SharingSnapshot | undefined
-  /** When each ends, milliseconds since 1970. */
   readonly certificates: Certificates
 }
 
-/** Findings that end all calls come before findings that end some, and those before what is not a state. */
+/** Order of findings: first those that end all calls, then those that end some, then those without an effect. */
 const RANKS = { bad: 0, quiet: 0, warning: 1, good: 2 } as const
 
-/** Two may fail during an outage of iSales. A path that does not exist is certain at once. */
+/** Failed refreshes that make a finding: one or two may fail during an outage of iSales. */
 const MIN_REFRESHES = 3
 /** Milliseconds. */
 const CERTIFICATE_ENDS_SOON = 14 * 24 * 60 * MINUTE
 
-/** All that is to be said, the most important first: it gives the state. */
+/** Returns all findings, the most important first; the first one determines the state. */
 export function diagnose(input: DiagnosisInput): readonly [Finding, ...Finding[]] {
   const rankOf = ({ state }: Finding): number => RANKS[STATES[state]]
-  const said = [...runChecks(input)].sort((one, other) => rankOf(one) - rankOf(other))
-  const isWrong = said[0]?.state !== 'healthy'
+  const found = [...runChecks(input)].sort((one, other) => rankOf(one) - rankOf(other))
+  const isWrong = found[0]?.state !== 'healthy'
   // `runChecks` always yields `draining` or `healthy`.
-  return said.filter(({ finding }) => !isWrong || finding !== 'healthy') as [Finding, ...Finding[]]
+  return found.filter((one) => !isWrong || one.finding !== 'healthy') as [Finding, ...Finding[]]
 }
 
-function say(
+function toFinding(
   finding: FindingName,
   state: ProxyState,
   code: Headline,
@@ -92,20 +99,20 @@ function say(
   return { finding, state, code, facts, cause, isOver }
 }
 
-function plainly(code: Code): Explained {
+function withoutFacts(code: Code): Explained {
   return { code, facts: [] }
 }
 
-/** From top to bottom, in the order among findings of one rank. */
+/** Yields the findings; within a rank, this is their order. */
 function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const { token, calls, diagnostics, sharing, refreshes } = input
 
-  if (input.draining) return yield say('draining', 'draining', 'draining')
+  if (input.draining) return yield toFinding('draining', 'draining', 'draining')
 
   const ofToken = [...tokenFindings(input)]
   yield* ofToken
 
-  // Calls that are lost for the token are said above.
+  // Calls that are lost because of the token add no finding of their own.
   const isOfToken = ({ outcome, cause }: CallFinding): boolean => {
     if (ofToken.every(({ state }) => state === 'degraded')) return false
     if (outcome === 'declined' || outcome === 'slow' || outcome === 'refused') return false
@@ -113,9 +120,9 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
       !isAuthenticated(token) || cause?.cause === 'no-token' || cause?.cause === 'call-forbidden'
     )
   }
-  for (const finding of judgeCalls(calls, token.now)) {
+  for (const finding of checkCalls(calls, token.now)) {
     if (isOfToken(finding)) continue
-    // As long as no call was answered, a rejection is about the token.
+    // Until the first call is answered, a rejection concerns the token.
     const isToken = finding.state === 'failing' && calls.answeredAt === -Infinity
     const isRejected = isToken && finding.cause?.cause === 'call-forbidden'
     yield isRejected ? tokenRejected(input) : callFinding(finding, input)
@@ -123,59 +130,59 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
 
   const { failed, last } = refreshes
   const isUnknown = last?.cause.code === 'path-unknown'
-  const saysLogin = ofToken.some(({ finding }) => finding === 'login' || finding === 'clock')
-  if (last !== undefined && failed >= (isUnknown ? 1 : MIN_REFRESHES) && !saysLogin) {
+  const hasLoginFinding = ofToken.some(({ finding }) => finding === 'login' || finding === 'clock')
+  if (last !== undefined && failed >= (isUnknown ? 1 : MIN_REFRESHES) && !hasLoginFinding) {
     const cause = explained(last, diagnostics, 'refresh')
     const facts: readonly Fact[] = [['refreshesFailed', failed]]
-    yield say('refresh', 'degraded', 'IsalesProxyRefreshFailing', { facts, cause })
+    yield toFinding('refresh', 'degraded', 'IsalesProxyRefreshFailing', { facts, cause })
   }
 
   if (input.lifetimeDoubt !== undefined)
-    yield say('lifetime', 'degraded', 'IsalesProxyLifetimeDoubtful', {
-      cause: plainly(input.lifetimeDoubt),
+    yield toFinding('lifetime', 'degraded', 'IsalesProxyLifetimeDoubtful', {
+      cause: withoutFacts(input.lifetimeDoubt),
     })
 
   if (input.storageError !== undefined) {
     const cause = explained(input.storageError, diagnostics, 'login')
-    yield say('state', 'degraded', 'IsalesProxyStateUnusable', { cause })
+    yield toFinding('state', 'degraded', 'IsalesProxyStateUnusable', { cause })
   }
 
   for (const cause of input.fileErrors)
-    yield say('files', 'degraded', 'IsalesProxyReloadFailed', {
+    yield toFinding('files', 'degraded', 'IsalesProxyReloadFailed', {
       facts: [['setting', cause.setting]],
       cause,
     })
 
   if (sharing?.state === 'alone') {
     const cause = explainedStore(sharing, diagnostics)
-    yield say('store', 'degraded', 'IsalesProxySessionAlone', { cause })
+    yield toFinding('store', 'degraded', 'IsalesProxySessionAlone', { cause })
   }
 
   const certificate = endingCertificate(input)
   if (certificate !== undefined) yield certificate
 
-  if (!token.usable) yield say('healthy', 'healthy', 'idle')
-  else if (calls.total === 0) yield say('healthy', 'healthy', 'no-calls-yet')
+  if (!token.usable) yield toFinding('healthy', 'healthy', 'idle')
+  else if (calls.total === 0) yield toFinding('healthy', 'healthy', 'no-calls-yet')
   else {
     const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
       facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
-    yield say('healthy', 'healthy', 'healthy', { facts })
+    yield toFinding('healthy', 'healthy', 'healthy', { facts })
   }
 }
 
-/** Why there is no token that works, or soon will be none. */
+/** Yields reasons why there is no working token, or will soon be none. */
 function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
-    yield say('conflict', 'conflict', 'IsalesProxySessionConflict', { facts })
+    yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts })
   }
   const missing = missingToken(token)
-  if (missing === 'first') yield say('waiting', 'starting', 'logging-in')
-  // A token that lives for a second is missing in half of them.
+  if (missing === 'first') yield toFinding('waiting', 'starting', 'logging-in')
+  // A token with a lifetime of 1 s is missing half of the time.
   else if (missing === 'next' && input.lifetimeDoubt !== 'short-lifetime')
-    yield say('waiting', 'unauthenticated', 'logging-in')
+    yield toFinding('waiting', 'unauthenticated', 'logging-in')
 
   const login = failedLogin(input)
   if (login !== undefined) yield login
@@ -184,23 +191,23 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
     const facts: Fact[] = []
     if (refreshEndsAt !== undefined)
       facts.push(['refreshTokenEnds', dateFact(input, refreshEndsAt)])
-    const cause = plainly(toCauseCode(causeOf(code), 'login'))
-    yield say('login', 'degraded', 'refreshes-only', { facts, cause })
+    const cause = withoutFacts(toCauseCode(causeOf(code), 'login'))
+    yield toFinding('login', 'degraded', 'refreshes-only', { facts, cause })
   }
-  // Without a newer token, failed logins say it.
+  // Failed logins explain why no newer token replaces a rejected one.
   if (token.rejected && login === undefined) yield tokenRejected(input)
 }
 
-/** iSales rejects every call, although logins succeed: with which header, and how. */
+/** iSales rejects every call, although logins succeed. */
 function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding {
-  const rejected = [...calls.latestCauses.keys()].find((of) => of.cause === 'call-forbidden')
+  const rejected = mostFrequent(calls.latest, 'rejected')
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
-  if (rejected !== undefined) facts.push(...factsOf(rejected))
+  if (rejected?.cause === 'call-forbidden') facts.push(...factsOf(rejected))
   const cause = { code: 'token-rejected', facts } as const
-  return say('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
+  return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
 }
 
-/** The headline of each, if it is not `failing`, and what is counted. */
+/** Headline of a finding that is not `failing`, and name of the fact with its count. */
 // oxfmt-ignore
 const OF_CALLS = {
   abandoned: ['IsalesProxyErrorRatio', 'lostCalls'],
@@ -222,9 +229,9 @@ function callFinding(
   const facts: Fact[] = [[counted, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
-  return say(outcome, state, state === 'failing' ? 'IsalesProxyCallsFailing' : headline, {
+  return toFinding(outcome, state, state === 'failing' ? 'IsalesProxyCallsFailing' : headline, {
     facts,
-    // `slow` is its own cause.
+    // A slow call needs no cause.
     cause:
       cause && isCode(cause.cause) ? { code: cause.cause, facts: input.factsOf(cause) } : undefined,
     isOver: endedAt !== undefined,
@@ -235,12 +242,12 @@ function isCode(code: RequestClass['cause']): code is Extract<RequestClass['caus
   return code !== 'slow' && code !== 'answered'
 }
 
-/** True if the certificate that ends then needs an operator. */
+/** Returns true for an expiry (milliseconds since 1970) that needs an operator. */
 export function endsSoon(end: number | undefined, wallNow: number): end is number {
   return end !== undefined && end - wallNow < CERTIFICATE_ENDS_SOON
 }
 
-/** A certificate of this proxy, or the authority of iSales, has expired or ends within 14 days. */
+/** Returns a finding if a certificate has expired or expires within 14 days. */
 function endingCertificate({ certificates, wallNow }: DiagnosisInput): Finding | undefined {
   const names = ['listener', 'client', 'ca'] as const
   const facts = names.flatMap((name): readonly Fact[] => {
@@ -249,16 +256,16 @@ function endingCertificate({ certificates, wallNow }: DiagnosisInput): Finding |
   })
   if (facts.length === 0) return undefined
   return names.some((name) => (certificates[name] ?? Infinity) <= wallNow)
-    ? say('certificate', 'degraded', 'certificate-expired', { facts })
-    : say('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', { facts })
+    ? toFinding('certificate', 'degraded', 'certificate-expired', { facts })
+    : toFinding('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', { facts })
 }
 
-/** There is a usable token that iSales is not known to reject. */
+/** Returns true for a usable token that iSales is not known to reject. */
 export function isAuthenticated({ usable, rejected }: TokenSnapshot): boolean {
   return usable && !rejected
 }
 
-/** Which token is missing; undefined: none is needed now, or another finding says why. */
+/** Returns which token is missing; undefined if none is needed now, or another finding explains it. */
 function missingToken({ usable, conflict, token, lastFailure, idle, backoff }: TokenSnapshot) {
   if (usable || conflict || backoff !== 'none' || idle) return undefined
   return token === undefined && lastFailure === undefined ? 'first' : 'next'
@@ -276,24 +283,26 @@ function roundSeconds(ms: number) {
   return { seconds: Math.round(ms / SECOND) }
 }
 
-/** Why logins and refreshes fail; undefined: they do not, or others end our sessions. */
+/** Returns why logins and refreshes fail; undefined if they do not, or another client ends our sessions. */
 function failedLogin(input: DiagnosisInput): Finding | undefined {
   const { token, diagnostics } = input
   const { conflict, backoff, refused, lastFailure, nextRequestAt, failuresInRow, usable } = token
   if (conflict || backoff === 'none') return undefined
   const isPaused = backoff === 'rejected' || backoff === 'guarded'
-  // After a restart, and of logins of another replica, the record alone keeps the cause.
+  // After a restart, or a login of another replica, only the login-attempt record has the cause.
   const { lastCode } = token
   const recorded = lastCode && {
     operation: 'login' as const,
     failure: { cause: causeOf(lastCode) },
   }
   const last = lastFailure ?? recorded
-  const met = last ? explained(last.failure, diagnostics, last.operation) : plainly('logins-paused')
-  // The same 500 is another question to another person.
-  const isLater = met.code === 'business' && token.lastSuccessAt !== undefined
-  const cause: Explained = isLater ? { ...met, code: 'business-later' } : met
-  // Three logins may have ended without a verdict of iSales, too: then it is not known.
+  const known = last
+    ? explained(last.failure, diagnostics, last.operation)
+    : withoutFacts('logins-paused')
+  // After a success, the same 500 needs another remedy.
+  const isLater = known.code === 'business' && token.lastSuccessAt !== undefined
+  const cause: Explained = isLater ? { ...known, code: 'business-later' } : known
+  // Logins without a response of iSales also cause a pause, but no rejection is known then.
   const isRefused = isPaused && (last ? last.failure.cause.stage === 'login' : refused)
 
   const facts: Fact[] = []
@@ -308,18 +317,18 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
 
   if (cause.code === 'not-yet-valid') {
     const state = isAuthenticated(token) ? 'degraded' : 'unauthenticated'
-    return say('clock', state, 'IsalesProxyClockWrong', { facts, cause })
+    return toFinding('clock', state, 'IsalesProxyClockWrong', { facts, cause })
   }
   if (isRefused)
-    return say('login', 'login-rejected', 'IsalesProxyAccountRejected', { facts, cause })
+    return toFinding('login', 'login-rejected', 'IsalesProxyAccountRejected', { facts, cause })
   return isAuthenticated(token)
-    ? say('login', 'degraded', 'IsalesProxyAuthenticationFailing', { facts, cause })
-    : say('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', { facts, cause })
+    ? toFinding('login', 'degraded', 'IsalesProxyAuthenticationFailing', { facts, cause })
+    : toFinding('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', { facts, cause })
 }
 
 /**
- * Why the pod gets no calls, for the body of `/readyz`; undefined: it is ready. Failing calls do not end readiness: a pod
- * that leaves its Service heals nothing.
+ * Returns why the proxy is not ready, for the body of `/readyz`; undefined if it is ready. Failing calls do not end
+ * readiness, because a pod that leaves its Service fixes nothing.
  */
 export function unreadiness(
   { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
@@ -329,7 +338,7 @@ export function unreadiness(
   if (!listening) return { reason: 'starting' }
   if (usable) return undefined
   if (rejected) return { reason: 'token-rejected', backoff }
-  // The next call logs in first, as the last login did.
+  // The next call will log in first.
   if (idle && backoff === 'none') return undefined
   if (lastFailure === undefined) return { reason: 'no-token' }
   return { reason: 'no-token', backoff, lastFailure: lastFailure.failure.reason }

@@ -7,11 +7,9 @@ import { LANGUAGES, loadPages } from '../messages/index.ts'
 import { renderDocument } from './page.tsx'
 import { PAGE_POLICY } from './style.ts'
 
-// What findings, alerts and errors link to, for where no other network can be reached.
-
 /**
- * Serves `/docs/:page`: to a browser with the anchors that links have, to others as it is written. A link to a page that
- * is not served here leads to the project.
+ * Serves `/docs/:page`, to which findings, alerts and errors link, for networks without access to the project: to a
+ * browser as HTML with anchors, to other clients as Markdown. A link to a page that is not served leads to the project.
  */
 export const serveDocument: Handler = (context, next) => {
   const page = context.req.param('page') ?? ''
@@ -46,7 +44,7 @@ function targetOf(href: string): string {
   return new URL(href, `${DOCUMENTATION}/`).href
 }
 
-/** As GitHub makes it. */
+/** Returns the anchor that GitHub makes for a heading. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()

@@ -4,15 +4,15 @@ import { STATES, type Finding, type ProxyState } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
 const LEVELS = { bad: 'error', warning: 'warn' } as const
-/** Milliseconds in which some lost calls become most of the calls, if all calls are lost. */
+/** Milliseconds after which an outage of all calls is `failing`, so that it needs no line as `degraded`. */
 const SETTLES = 3 * SECOND
 
 interface Open {
   readonly first: Finding
   readonly since: number
-  /** State and cause of the last line that was written. Empty: none was. */
+  /** State and cause of the last line that was written; empty if none was. */
   written: string
-  /** Of the calls that were lost at the last look. */
+  /** Share of the calls that were lost, at the last look. */
   share: number
 }
 
@@ -21,18 +21,17 @@ interface WatchOptions extends Pick<AdminSources, 'clock' | 'log' | 'news'> {
 }
 
 /**
- * The log says what the page says: one line when a finding begins, and one when it ends, with its title and remedy as the
- * message. Looks every second and when asked to. Another state or cause is another line; `news` keeps causes that take turns
- * all night, and a finding that ends and begins within a minute, from writing a line each time. What is over, or is not a
- * state, has ended. Findings of one name, such as two files that cannot be read, are distinguished by their order.
+ * Logs the findings of the status page: one line when a finding begins, or its state or cause changes, and one when it
+ * ends. Looks every second, and when asked to. `news` suppresses lines of alternating causes, and of a finding that
+ * begins again within a minute. A finding that is over, or has no effect on the state, has ended. Findings with the same
+ * name, such as two unreadable files, are distinguished by their order.
  */
 export function watchFindings(
   { clock, log, news, onState }: WatchOptions,
   read: () => readonly [Finding, ...Finding[]],
 ) {
-  const open = new Map<string, Open>()
-  /** With a line that the next one may repeat. */
-  const said = new Set<string>()
+  /** Undefined for a finding that has ended and is still on the page. */
+  const open = new Map<string, Open | undefined>()
   let next: Timer | undefined
 
   const begin = (key: string, each: Finding): void => {
@@ -46,10 +45,9 @@ export function watchFindings(
     const worsens = state === 'degraded' && share > of.share && now - of.since < SETTLES
     of.share = share
     if (of.written === contentOf(state) || worsens) return
-    said.add(key)
     if (news(key, contentOf(state)) === 0) return
     of.written = contentOf(state)
-    // An outage that ends is `degraded` for some seconds, which needs no line.
+    // An ending outage is `degraded` for some seconds, which needs no line.
     if (state === 'failing') news(key, contentOf('degraded'))
     const headline = findSection('en', code)
     const section = cause && findSection('en', cause.code)
@@ -61,6 +59,12 @@ export function watchFindings(
     log('finding-began', fields, LEVELS[STATES[state] as keyof typeof LEVELS], message)
   }
 
+  const logEnd = ({ first: { finding, code }, since }: Open): void => {
+    const durationSeconds = Math.round(toSeconds(clock.now() - since))
+    const message = `${findSection('en', code).title}; ended after ${durationSeconds} s`
+    log('finding-ended', { finding, durationSeconds }, 'info', message)
+  }
+
   const look = (): void => {
     const all = read()
     onState(all[0].state)
@@ -70,15 +74,12 @@ export function watchFindings(
       while (present.has(key)) key += '+'
       if (STATES[each.state] in LEVELS) present.set(key, each)
     }
-    for (const [key, { first, since, written }] of open) {
+    for (const [key, ended] of open) {
       if (present.get(key)?.isOver === false) continue
-      open.delete(key)
-      const durationSeconds = Math.round(toSeconds(clock.now() - since))
-      const message = `${findSection('en', first.code).title}; ended after ${durationSeconds} s`
-      const fields = { finding: first.finding, durationSeconds }
-      if (written !== '') log('finding-ended', fields, 'info', message)
+      if (ended !== undefined && ended.written !== '') logEnd(ended)
+      open.set(key, undefined)
+      if (!present.has(key) && open.delete(key)) news.over(key)
     }
-    for (const key of said) if (!present.has(key) && said.delete(key)) news.over(key)
     for (const [key, each] of present) if (!each.isOver) begin(key, each)
   }
 

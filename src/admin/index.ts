@@ -1,5 +1,5 @@
-// What operators, probes and Prometheus read. It counts requests by their class, remembers what happens to the token, judges
-// both once, and shows that as metrics, as a page, as text and as JSON, and in the log. Nothing can be changed through it.
+// The admin port and its data, for operators, probes and Prometheus. Requests are counted by their class, and token events
+// are recorded; one diagnosis of both is shown as metrics, page, text, JSON and log. The port changes nothing.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { serveHono } from '../hono-adapter.ts'
 import type { RequestSummary, RequestClass } from '../request-summary.ts'
@@ -14,7 +14,7 @@ import { diagnosisInput } from './status-json.ts'
 
 export type Telemetry = ReturnType<typeof openTelemetry>
 
-/** Counts and remembers what happens. The process counts as started now. */
+/** Opens counters and records. The process counts as started now. */
 export function openTelemetry(options: RecordOptions) {
   const activity = recordActivity(options)
   const metrics = createMetrics(options, activity.totals)
@@ -33,7 +33,7 @@ export function openTelemetry(options: RecordOptions) {
   }
 }
 
-/** Judges and serves what the telemetry holds and what the sources say now. */
+/** Diagnoses telemetry and current state, and serves the result. */
 export function openAdmin(
   given: Omit<AdminSources, keyof RecordOptions>,
   { options, metrics, activity }: Telemetry,
@@ -46,13 +46,13 @@ export function openAdmin(
   return {
     app,
     findings,
-    /** Writes what the page says to the log, from now on. */
+    /** Begins to log the findings of the page. */
     watch: () =>
       watchFindings({ ...sources, onState: (state) => activity.onState(state) }, findings),
     serve(request: IncomingMessage, response: ServerResponse): void {
       const { headers, httpVersion, url = '' } = request
       const target = url.replace(/^https?:\/\/[^/]*/i, '')
-      // RFC 9112 section 3.2. Probes of load balancers are of HTTP/1.0 and have no Host.
+      // RFC 9112 section 3.2. Probes of load balancers use HTTP/1.0, without Host.
       const hostMissing = headers.host === undefined && httpVersion !== '1.0'
       if (hostMissing || !target.startsWith('/')) response.writeHead(400).end()
       else serve(request, response, target)

@@ -30,7 +30,7 @@ const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** Seconds. An operation ends within 0.5. */
 const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 
-/** Which statuses a failure of each reason may have; `none`: there was no response. */
+/** Statuses that a failure with a reason may have; `none` without a response. */
 const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> = {
   rejected: ['400', '401', '403', 'none'],
   result: ['200', '500', 'other'],
@@ -44,7 +44,7 @@ const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> =
 /** A counter without labels has one set, which is empty. */
 const NO_LABELS = labelSets({})
 
-/** All label sets of each. Label values come from closed sets, never from a client. */
+/** All label sets of every counter. Label values come from closed sets, never from a client. */
 const counters = (rejectedStatuses: readonly string[]) =>
   ({
     auth_attempts_total: labelSets({ operation: OPERATIONS, outcome: OUTCOMES }),
@@ -66,12 +66,12 @@ const counters = (rejectedStatuses: readonly string[]) =>
 
 type Counters = ReturnType<typeof counters>
 type CounterName = keyof Counters
-/** The label set of a counter; nothing for one without labels. */
+/** Arguments that follow a counter's name: its label set, if it has labels. */
 type Labels<Name extends CounterName> = [keyof Counters[Name][number]] extends [never]
   ? [labels?: undefined]
   : [labels: Counters[Name][number]]
 
-/** Every combination of the values. */
+/** Returns every combination of the values. */
 function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(values: Values) {
   let sets: Readonly<Record<string, string>>[] = [{}]
   for (const [label, each] of Object.entries(values)) {
@@ -83,9 +83,9 @@ function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(v
 export type Metrics = ReturnType<typeof createMetrics>
 
 /**
- * Counts what happens, and shows it to Prometheus.
+ * Creates the metrics for Prometheus.
  *
- * @param requests of each class since the start, by its place in `REQUEST_CLASSES`.
+ * @param requests numbers of requests since the start, by the `index` of their class.
  */
 export function createMetrics(
   options: Pick<AdminSources, 'rejectedStatuses'>,
@@ -116,7 +116,7 @@ export function createMetrics(
   return {
     count,
 
-    /** Adds what is read at each scrape. */
+    /** Adds the metrics that are read at every scrape. */
     addGauges: (sources: AdminSources, findings: () => readonly [Finding, ...Finding[]]): void =>
       createGauges(registry, sources, findings),
 
@@ -141,7 +141,7 @@ export function createMetrics(
       else if (event.type === 'adopted') count('tokens_adopted_total')
     },
 
-    /** How long a forwarded request took. */
+    /** Observes the durations of a forwarded request. */
     requestEnded({
       durationMs,
       upstreamMs,
@@ -150,13 +150,13 @@ export function createMetrics(
       if (upstreamMs !== undefined) observeUpstream(upstreamMs / 1000)
     },
 
-    /** A connection to iSales was opened, or could not be. */
+    /** Counts an attempt to open a connection to iSales. */
     upstreamConnected(outcome: 'opened' | ConnectFailure): void {
       if (outcome === 'opened') count('upstream_connections_opened_total')
       else count('upstream_connect_failures_total', { reason: outcome })
     },
 
-    /** An operation of the shared store ended. */
+    /** Counts a completed operation of the shared store. */
     storeCalled({ operation, durationMs, failure }: StoreCall): void {
       const outcome = failure === undefined ? 'success' : 'failure'
       count('session_store_operations_total', { operation, outcome })
@@ -164,7 +164,7 @@ export function createMetrics(
       if (failure !== undefined) count('session_store_failures_total', { reason: failure })
     },
 
-    /** The page in Prometheus' text format. */
+    /** Returns the page in Prometheus's text format. */
     render: async () => `${await registry.metrics()}\n${await processRegistry.metrics()}`,
     contentType: registry.contentType,
   }
@@ -173,14 +173,14 @@ export function createMetrics(
 const ROW = /^\| `isales_proxy_(\w+)` \|[^|]*\|[^|]*\| ([^|]*) \|/gm
 let helps: ReadonlyMap<string, string> | undefined
 
-/** What a metric shows, as Prometheus has it in `# HELP`: the words of its row in docs/metrics.md. */
+/** Returns the `# HELP` of a metric: the text of its row in docs/metrics.md. */
 function helpOf(name: string): string {
   const rows = () => (loadPages('en').get('metrics.md') ?? '').matchAll(ROW)
   helps ??= new Map(Array.from(rows(), ([, metric = '', help = '']) => [metric, help]))
   return helps.get(name) ?? name
 }
 
-/** Every label set exists at 0 from the start: `rate()` misses the first of a series that begins with it. */
+/** Creates every label set at 0, because `rate()` misses the first increment of a new series. */
 function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
   const made = Object.entries(counters(rejectedStatuses)).map(([name, sets]) => {
     const help = helpOf(name)
@@ -196,11 +196,11 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
 interface Sample {
   readonly labels: Readonly<Record<string, string | number>>
   readonly value: number
-  /** Default: the metric's. */
+  /** Default: the metric's name. */
   readonly metricName?: string
 }
 
-/** A metric that the registry reads by `get`, as it reads its own. */
+/** Registers a metric whose values are read at every scrape. */
 function addMetric(registry: Registry, of: string, type: string, read: () => readonly Sample[]) {
   const [name, help] = [`${PREFIX}${of}`, helpOf(of)]
   const get = () => ({ name, help, type, aggregator: 'sum', values: read() })
@@ -208,13 +208,11 @@ function addMetric(registry: Registry, of: string, type: string, read: () => rea
 }
 
 /**
- * A histogram without labels. Each request is counted in a plain array: prom-client's histogram makes closures for each value,
- * and two of them take a tenth of a request's CPU.
- *
- * @returns observes seconds.
+ * Creates a histogram without labels that counts in a plain array. prom-client's own creates closures for every value,
+ * and two of them take a tenth of a request's CPU. Returns a function that observes seconds.
  */
 function requestHistogram(registry: Registry, of: string) {
-  /** One for each bucket, not cumulative; the last has no bound. */
+  /** Not cumulative; the last bucket has no bound. */
   const counts = [...REQUEST_BUCKETS, Infinity].map(() => 0)
   let sum = 0
   const sample = (part: string, value: number, labels: Sample['labels'] = {}): Sample => {
@@ -241,31 +239,26 @@ function failureStatus({ reason, status }: AuthFailure): string {
   return FAILURE_STATUSES[reason].includes(text) ? text : 'other'
 }
 
-/** Everything that is read at a scrape. */
+/** Creates the metrics that are read at every scrape. */
 function createGauges(
   registry: Registry,
   sources: AdminSources,
   findings: () => readonly [Finding, ...Finding[]],
 ): void {
   const { token, sharing, running, clock } = sources
-  /** @param read gives a number, or one for each value of the label. */
+  /** @param read returns a number, or one for every value of the label. */
   const gauge = (name: string, read: () => number | Readonly<Record<string, number>>, label = '') =>
     addMetric(registry, name, 'gauge', () => {
       const numbers = read()
       if (typeof numbers === 'number') return [{ labels: {}, value: numbers }]
       return Object.entries(numbers).map(([each, value]) => ({ labels: { [label]: each }, value }))
     })
-  /** 1 for each value of the label that is said, else 0. */
-  const flags = (name: string, all: readonly string[], say: () => unknown[], label = 'state') =>
-    gauge(
-      name,
-      () => {
-        const said = say()
-        return Object.fromEntries(all.map((each) => [each, Number(said.includes(each))]))
-      },
-      label,
-    )
-  /** Seconds since 1970; 0 for what is not there or not known. */
+  /** Shows 1 for every value of the label that `read` returns, and 0 for the others. */
+  const flags = (name: string, all: readonly string[], read: () => unknown[], label = 'state') => {
+    const numbers = (set: unknown[]) => all.map((each) => [each, Number(set.includes(each))])
+    gauge(name, () => Object.fromEntries(numbers(read())), label)
+  }
+  /** Returns seconds since 1970; 0 if there is no such instant. */
   const date = (instant = Infinity): number => {
     if (!Number.isFinite(instant)) return 0
     return Math.round(sources.wallClock() + instant - clock.now()) / 1000
@@ -302,9 +295,9 @@ function createGauges(
   ])
 }
 
-// Of the process, once: a timer samples the lag of the event loop, and cannot be stopped. At the default of 10 ms it alone
-// would wake an idle process 100 times a second, which doubles what it costs.
+// Once per process, because the timer that samples the lag of the event loop cannot be stopped. Its default of 10 ms would
+// wake an idle process 100 times per second and double its CPU.
 collectDefaultMetrics({ eventLoopMonitoringPrecision: 50 })
-// Gauges with a counter's suffix, which promtool refuses; each only sums up the metric beside it.
+// promtool rejects these gauges with a counter's suffix; each is only the sum of another metric.
 for (const kind of ['handles', 'requests', 'resources'])
   processRegistry.removeSingleMetric(`nodejs_active_${kind}_total`)

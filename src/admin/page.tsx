@@ -7,13 +7,13 @@ import type { Status } from './status-json.ts'
 import { toView, type View } from './status-view.ts'
 import { STYLE } from './style.ts'
 
-/** Seconds between two loads of the page. */
+/** Seconds between two refreshes of the page. */
 export const REFRESH = 5
 
 /**
- * One document that loads nothing, runs no script, and escapes whatever it shows.
+ * Renders a document that loads nothing, runs no script, and escapes every text.
  *
- * @param refreshing false: the reader has paused the refresh.
+ * @param refreshing false if the reader has paused the refresh.
  */
 export function renderPage(status: Status, messages: Messages, refreshing: boolean) {
   const { page, language } = messages
@@ -78,11 +78,11 @@ export function renderPage(status: Status, messages: Messages, refreshing: boole
   )
 }
 
-/** A link of a chain. */
+/** Icon of a chain. */
 const ICON =
   "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' stroke='%231d7a4d' stroke-width='2.4'><rect x='1.5' y='5' width='8' height='6' rx='3'/><rect x='6.5' y='5' width='8' height='6' rx='3'/></svg>"
 
-/** What every page of this port is: its one style sheet, and nothing that is loaded. */
+/** Renders a page of this port, with the style sheet. It loads nothing. */
 export function renderDocument(language: Messages['language'], title: string, body: Child) {
   const page = (
     <html lang={language === 'zh' ? 'zh-CN' : 'en'}>
@@ -102,7 +102,7 @@ export function renderDocument(language: Messages['language'], title: string, bo
 
 interface FindingProps {
   readonly finding: View['findings'][number]
-  /** Before the links. */
+  /** Text in front of the links. */
   readonly more: string
   readonly first: boolean
 }
@@ -139,12 +139,12 @@ function Card({ title, children }: { title: string; children: Child }) {
   )
 }
 
-/** Where a value must not wrap: between a number and its unit. */
+/** The space between a number and its unit, which must not wrap. */
 const BEHIND_NUMBER = /(?<=\d) (?=\S)/g
 
 interface FactsProps {
   readonly rows: readonly (readonly [name: string, text: string])[]
-  /** Of each row. Default: none. */
+  /** Class of each row. Default: none. */
   readonly tones?: readonly string[]
 }
 

@@ -3,53 +3,46 @@ import type { Log, News } from '../log/index.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import type { DiagnosticContext } from '../messages/index.ts'
+import type { Certificates } from './diagnosis.ts'
 
-/** What counting and remembering needs. */
+/** Options for counting and recording. */
 export interface RecordOptions {
   readonly clock: Clock
-  /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
+  /** Label values of `token_rejections_total`; another status counts as `other`. */
   readonly rejectedStatuses: readonly number[]
-  /** What the facts of failures name. */
+  /** Details for the facts of failures. */
   readonly diagnostics: DiagnosticContext
 }
 
-/** What metrics, probes and the status page read of the rest of the program. */
+/** Everything that metrics, probes and the status page read from the rest of the program. */
 export interface AdminSources extends RecordOptions {
   readonly log: Log
   readonly news: News
   readonly token: () => TokenSnapshot
-  /** Undefined: not configured. */
+  /** Undefined if no store is configured. */
   readonly sharing: () => SharingSnapshot | undefined
   readonly running: {
     /** Every listener accepts connections. */
     readonly listening: boolean
-    /** A signal has come. */
+    /** A stop signal has arrived. */
     readonly draining: boolean
     /** Requests in flight. */
     readonly inFlight: number
   }
-  /** Connections to iSales that are open now. */
+  /** Open connections to iSales. */
   readonly upstreamConnections: () => number
-  /** When each certificate in use ends, milliseconds since 1970; undefined: none is configured. */
-  readonly certificates: () => {
-    /** Of this proxy. */
-    readonly listener: number | undefined
-    /** For mutual TLS with iSales. */
-    readonly client: number | undefined
-    /** The earliest end of the authorities that iSales is checked with. */
-    readonly ca: number | undefined
-  }
-  /** Lines of the log that could not be written, since the start. */
+  readonly certificates: () => Certificates
+  /** Log lines dropped since the start. */
   readonly logLinesDropped: () => number
-  /** Whether `Host` means this proxy: only then the status page opens. */
+  /** Returns whether `Host` names this proxy, which the status page requires. */
   readonly isOwnHost: (authority: string) => boolean
-  /** The name of the host or pod: what people call this proxy. */
+  /** Name of the host or pod. */
   readonly instance: string
   readonly version: string
-  /** Undefined: not known. */
+  /** Undefined if unknown. */
   readonly process: { readonly pid: number; readonly processScope: string } | undefined
-  /** Milliseconds since 1970; token instants are monotonic and become dates with it. */
+  /** Milliseconds since 1970; converts the token's monotonic instants to dates. */
   readonly wallClock: () => number
-  /** Minutes by which the local time of the machine is ahead of UTC. */
+  /** Minutes by which the machine's local time is ahead of UTC. */
   readonly utcOffset: () => number
 }

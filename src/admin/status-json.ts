@@ -13,10 +13,10 @@ import type { ActivityRecorder } from './activity.ts'
 import { diagnose, isAuthenticated, type DiagnosisInput, type Finding } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
-/** The body of `/status.json`; page, text and the command `status` show it. */
+/** Body of `/status.json`, which page, text and the command `status` show. */
 export type Status = ReturnType<typeof readStatus>
 
-/** What is judged when somebody looks. */
+/** Collects the input of the diagnosis. */
 export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder): DiagnosisInput {
   return {
     ...activity.view(),
@@ -29,23 +29,23 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
   }
 }
 
-/** Facts for readers on this machine: they say who logs in where, and which files hold it. */
+/** Facts for readers on this machine only: users, hosts, paths and files. */
 // oxfmt-ignore
 const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
   'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'userFile',
   'passwordFile', 'file', 'path', 'host', 'user', 'userHas', 'passwordHas',
 ])
 
-/** True for a peer on this machine. IPv4 may be mapped into IPv6. */
+/** Returns true for a peer on this machine, also if its IPv4 address is mapped into IPv6. */
 export function isLocal(address = ''): boolean {
   return isLoopback(address.replace(/^::ffff:/i, ''))
 }
 
 /**
- * Durations are seconds, dates in ISO 8601 and UTC. Null: there is none, or it is not known. Titles and cures are those of
- * the sections in one language.
+ * Returns the status, with titles and remedies in one language. Durations are in seconds, dates in ISO 8601 and UTC. Null
+ * is a value that does not exist or is unknown.
  *
- * @param local the reader is on this machine.
+ * @param local true if the reader is on this machine.
  */
 export function readStatus(
   sources: AdminSources,
@@ -70,7 +70,7 @@ export function readStatus(
       finding,
       state,
       code,
-      /** The cause, a code of its own; null: `code` says it all. */
+      /** Code of the cause; null if the headline needs none. */
       cause: cause?.code ?? null,
       title: headline.title,
       reason: messages.sentences(
@@ -78,11 +78,11 @@ export function readStatus(
         explanation?.meaning ?? '',
         headline.meaning,
       ),
-      /** It is over; a fact says since when. */
+      /** The finding has ended, at the time that a fact shows. */
       isOver,
-      /** What to do; empty: nothing. */
+      /** Empty if no action is needed. */
       remedy,
-      /** What to do in detail, on the admin port. */
+      /** Path of the section on the admin port. */
       runbook: remedy === '' ? null : `/docs/${headline.at}`,
       facts: (local ? all : all.filter(([name]) => !PRIVATE.has(name))) as readonly Fact[],
     }
@@ -93,23 +93,22 @@ export function readStatus(
 
   return {
     ...first,
-    /** The first is the headline above. */
+    /** The first is the headline. */
     findings: [first, ...others.map(shown)] as const,
-    /** What people call this proxy. */
+    /** Name of the host or pod. */
     instance: sources.instance,
     version: sources.version,
-    /** Of the process. */
     pid: sources.process?.pid ?? null,
-    /** What the number belongs to, such as `pid:[4026531836]`. */
+    /** Scope in which `pid` is unique, such as `pid:[4026531836]`. */
     processScope: sources.process?.processScope ?? null,
-    /** False: hosts, paths and files are left out. */
+    /** False if hosts, users, paths and files are left out. */
     local,
     time: dateOf(wallNow),
-    /** Minutes by which the local time of the machine is ahead of UTC. */
+    /** Minutes by which the machine's local time is ahead of UTC. */
     utcOffset: sources.utcOffset(),
     upSeconds: toSeconds(snapshot.now - activity.startedAt),
     authenticated: isAuthenticated(snapshot),
-    /** How long requests would go on working if every login failed from now. */
+    /** Time that calls would continue to work if every login failed from now. */
     outageBudgetSeconds: toSeconds(snapshot.outageBudget),
     token:
       token === undefined
@@ -120,15 +119,15 @@ export function readStatus(
             expiresAt: date(token.expiresAt),
             lifetimeSeconds: toSeconds(token.lifetime),
             ageSeconds: toSeconds(snapshot.now - token.obtainedAt),
-            /** Until it is no longer sent, which is a little before its end; counts down below 0. */
+            /** Time until it is no longer sent, a little before its end; negative after that. */
             usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
             refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
           },
     renewal: {
-      /** The login or refresh in flight now. */
+      /** Login or refresh in flight. */
       tokenRequest: snapshot.request ?? null,
       backoff: snapshot.backoff,
-      /** iSales has refused user and password since the last grant. */
+      /** iSales has rejected user and password since the last grant. */
       refused: snapshot.refused,
       nextAt: optionalDate(nextRequestAt),
       nextInSeconds: Number.isFinite(nextRequestAt)
@@ -149,33 +148,33 @@ export function readStatus(
               detail: lastFailure.failure.detail,
             },
     },
-    /** Null: each replica has a token of its own. */
+    /** Null if every replica has a token of its own. */
     sharing:
       sharing === undefined
         ? null
         : {
-            /** `alone`: the shared store cannot be used. */
+            /** `alone` if the shared store is unavailable. */
             state: sharing.state,
             reason: sharing.reason ?? null,
-            /** The store's own code, where it refused. */
+            /** The store's own error code, if it returned one. */
             code: sharing.code ?? null,
             since: date(sharing.since),
-            /** When the present token came from another replica. */
+            /** When the current token was adopted from another replica. */
             adoptedAt: optionalDate(sharing.adoptedAt),
           },
     requests: {
       inFlight: sources.running.inFlight,
       waitingForToken: snapshot.waiters,
-      /** Requests of the last 60 s by `outcome`, as in the metric; `calls` are those of CTI-OBS. */
+      /** Requests of the last 60 s by `outcome`, as in the metric; `calls` is the number of calls among them. */
       lastMinute: { calls: addUp(calls.minute), ...calls.minute },
       lastAnsweredAt: optionalDate(calls.answeredAt),
-      /** Calls by minute and outcome, the newest last. */
+      /** Calls by minute and outcome, the newest minute last. */
       lastHour: activity.hour().map(({ at, counts }) => {
         const byOutcome = CALLS.map((each) => [each, counts[each]])
         const calls = Object.fromEntries(byOutcome) as Record<CallOutcome, number>
         return Object.assign(calls, { at: date(at) })
       }),
-      /** The last ten that iSales did not answer, those that are alike as one, the newest first. */
+      /** The last ten kinds of calls to which iSales did not respond, the newest first. */
       lastFailed: now.failedCalls.map((call) => {
         const { count, method, status, of, requestId } = call
         const { outcome, cause } = of
@@ -185,7 +184,7 @@ export function readStatus(
     },
     /** The last changes of the state, the newest first. */
     changes: activity.changes().map(({ at, state }) => ({ at: date(at), state })),
-    /** When each certificate ends; null: none is configured, or it cannot be read. */
+    /** Expiry of every certificate; null if none is configured, or if it is unreadable. */
     certificates: {
       listener: listener === undefined ? null : dateOf(listener),
       client: client === undefined ? null : dateOf(client),

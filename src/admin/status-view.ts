@@ -13,7 +13,7 @@ import {
 import { endsSoon } from './diagnosis.ts'
 import type { Status } from './status-json.ts'
 
-/** A status in words: what the page and the text show. It has one instant and one zone. */
+/** Texts of a status for page and text, at one instant and in one time zone. */
 export type View = ReturnType<typeof toView>
 
 export function toView(status: Status, messages: Messages) {
@@ -21,7 +21,6 @@ export function toView(status: Status, messages: Messages) {
   const reading = { now: Date.parse(status.time), offset: status.utcOffset }
   const duration = (seconds: number): string => durationText(messages, seconds)
   const time = (instant: string): string => timeText(Date.parse(instant), reading)
-  /** Each with its name. */
   const rows = (facts: readonly Fact[]) =>
     facts.map(
       ([name, value]) => [messages.facts[name], valueText(messages, value, reading)] as const,
@@ -55,25 +54,27 @@ export function toView(status: Status, messages: Messages) {
   }
 }
 
-/** Of a row: a certificate that has ended, or ends soon. */
+/** Returns `bad` for an expired certificate, and `warning` for one that expires soon. */
 function toneOf(isCertificate: boolean, value: Value, now: number): '' | 'bad' | 'warning' {
   if (!isCertificate || typeof value !== 'object' || !('at' in value)) return ''
   const end = Date.parse(value.at)
   return end <= now ? 'bad' : endsSoon(end, now) ? 'warning' : ''
 }
 
-/** Codes to look up, with their places on the admin port: the headline, and its cause. */
+/** Returns the codes of headline and cause with their paths on the admin port. */
 function linksOf(
   { runbook, code, cause }: Pick<Status, 'runbook' | 'code' | 'cause'>,
   { language }: Messages,
 ): readonly (readonly [code: string, link: string])[] {
   if (runbook === null) return []
-  const behind =
-    cause === null ? [] : [[cause, `/docs/${findSection(language, cause).at}`] as const]
-  return [[code, runbook], ...behind]
+  if (cause === null) return [[code, runbook]]
+  return [
+    [code, runbook],
+    [cause, `/docs/${findSection(language, cause).at}`],
+  ]
 }
 
-/** What stands below the findings. What is 0 or never was is left out. */
+/** Returns the groups below the findings. Values that are 0 or null are left out. */
 function groupsOf(status: Status, { page }: Messages) {
   const { renewal, token, sharing, requests, certificates } = status
   const { lastMinute: minute } = requests
@@ -133,9 +134,9 @@ function groupsOf(status: Status, { page }: Messages) {
 }
 
 /**
- * The status as plain text: `/status.txt`, the command `status`, and what people send to support.
+ * Renders the status as plain text for `/status.txt`, the command `status`, and messages to support.
  *
- * @param origin where it is read, for the links.
+ * @param origin origin of the links.
  */
 export function renderText(status: Status, messages: Messages, origin: string): string {
   const { page } = messages

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** Of the status page and of the pages of docs/. Two palettes of the same roles; text has a contrast of at least 4.5 (WCAG 1.4.3). */
+/** Style sheet of all pages. Both palettes give text a contrast of at least 4.5 (WCAG 1.4.3). */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -100,5 +100,5 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
 
 const HASH = createHash('sha256').update(STYLE).digest('base64')
 
-/** Allows this style sheet and the icon in the page, and nothing else. */
+/** Allows only this style sheet and the icon. */
 export const PAGE_POLICY = `default-src 'none'; img-src data:; style-src 'sha256-${HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`

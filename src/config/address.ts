@@ -37,9 +37,9 @@ export function toEndpoint({ protocol, host: text }: URL) {
 }
 
 /**
- * Makes the rule for `Host` of both ports: the listener's own name, names that stand for it, and every address. A page that
- * rebinds its own name to this machine (DNS rebinding) gives that name. A port is ignored, because it may be mapped to
- * another between the client and us.
+ * Creates the rule for `Host` of both ports: the listener's own name, its aliases, and every address. A page that rebinds
+ * its own name to this machine (DNS rebinding) sends that name. The port is ignored, because it may be mapped to another
+ * one between client and proxy.
  *
  * @param others lower-case names without port.
  */

@@ -1,7 +1,7 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/index.ts'
-import { classifyRequest, type RequestSummary } from '../request-summary.ts'
-import { printable } from '../terminal.ts'
+import { classifyRequest, pathOf, type RequestSummary } from '../request-summary.ts'
+import { excerpt } from '../terminal.ts'
 import {
   LOG_EVENTS,
   LOG_FIELDS,
@@ -48,7 +48,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
     const { audit, msg }: EventKind = LOG_EVENTS[event]
     logger[level](
       fieldsOf(event, audit === true ? { ...fields, audit } : fields),
-      message === undefined ? msg : shown(message),
+      message === undefined ? msg : excerpt(message, MAX_TEXT),
     )
   }
 }
@@ -73,20 +73,16 @@ function fieldsOf(event: LogEventName, fields: LogFields): Readonly<Record<strin
     const type = Object.hasOwn(LOG_FIELDS, name) ? LOG_FIELDS[name as LogFieldName] : undefined
     if (type === 'error') line[name] = reduceError(value)
     else if (type !== undefined && value instanceof Secret) line[name] = String(value)
-    else if (typeof value === type) line[name] = typeof value === 'string' ? shown(value) : value
+    else if (typeof value === type)
+      line[name] = typeof value === 'string' ? excerpt(value, MAX_TEXT) : value
   }
   return line
-}
-
-/** Escapes text from clients, which a terminal must not obey. */
-function shown(text: string): string {
-  return printable(text.slice(0, MAX_TEXT)).slice(0, MAX_TEXT)
 }
 
 function reduceError(error: unknown): Readonly<Record<string, string | undefined>> | undefined {
   if (!(error instanceof Error)) return error === undefined ? undefined : { name: typeof error }
   return {
-    name: shown(error.name).slice(0, 64),
+    name: excerpt(error.name, 64),
     code: shownCode(error) ?? shownCode(error.cause),
     at: thrownAt(error),
   }
@@ -102,16 +98,16 @@ function thrownAt(error: Error): string | undefined {
   const head = `${error.name}: ${error.message}\n`
   if (error.stack?.startsWith(head) !== true) return undefined
   const frame = error.stack.slice(head.length).split('\n', 1)[0] ?? ''
-  return shown(frame.trim().replace(/^at /, ''))
+  return excerpt(frame.trim().replace(/^at /, ''), MAX_TEXT)
 }
 
 /** Returns the fields of a request, without headers, body and query. */
 export function accessFields(request: RequestSummary): LogFields {
-  const { method, target, status, durationMs = 0, upstreamMs, requestId, code, attempts } = request
+  const { method, status, durationMs = 0, upstreamMs, requestId, code, attempts } = request
   const { outcome, cause } = classifyRequest(request)
   return {
     method,
-    path: target.replace(/[?#].*$/s, ''),
+    path: pathOf(request),
     status,
     outcome,
     cause,

@@ -3,12 +3,7 @@ import type { Log, News } from '../log/index.ts'
 import { en, explained, formatLine, type DiagnosticContext } from '../messages/index.ts'
 import type { TokenEvent } from './token.ts'
 
-/**
- * Writes one line for what happens to the token. A failed request is a line at DEBUG: a finding says that requests fail, why,
- * and what to do.
- *
- * @param diagnostics what its sentences name.
- */
+/** Logs token events. A failed request is logged at `debug`, because a finding reports the failures with cause and remedy. */
 export function tokenLog(
   log: Log,
   news: News,
@@ -69,7 +64,7 @@ export function tokenLog(
         })
       case 'conflict':
       case 'credentials-changed':
-        // A finding says it, or a line of the reload.
+        // A finding or the reload logs these.
         return
     }
   }

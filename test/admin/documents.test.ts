@@ -9,7 +9,7 @@ const PAGES = ['errors', 'operations', 'configuration', 'commands', 'metrics'].f
   `${page}.zh-CN.md`,
 ])
 
-it.each(PAGES)('the admin port serves %s, with the anchor of each heading', async (page) => {
+it.each(PAGES)('the admin port serves %s, with the anchors of all headings', async (page) => {
   const written = read(`docs/${page}`)
   const plain = await request(`/docs/${page}`)
   expect(plain.headers.get('content-type')).toMatch(/^text\/plain; *charset=utf-8$/i)
@@ -20,11 +20,11 @@ it.each(PAGES)('the admin port serves %s, with the anchor of each heading', asyn
   expect(ids).toEqual(anchorsOf(written))
   expect(html).toContain(`lang="${page.includes('zh') ? 'zh-CN' : 'en'}"`)
   expect(response.headers.get('content-security-policy')).toMatch(/style-src 'sha256-/)
-  // Nothing of Markdown is left but in code, and a table is one.
+  // Outside of code, no Markdown is left.
   expect(html.replaceAll(/<code>[^]*?<\/code>/g, '')).not.toMatch(/\*\*|\]\(|^#|^\| ---/m)
 })
 
-it('a link to a page that is not served here leads to the project', async () => {
+it('a link to a page that is not served leads to the project', async () => {
   const html = await (await request('/docs/operations.md', { headers: BROWSER })).text()
   const project = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main'
   expect(html).toContain(`href="${project}/docs/sharing.md"`)

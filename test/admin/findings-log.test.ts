@@ -2,15 +2,41 @@ import { describe, expect, it } from 'vitest'
 import { watchFindings } from '../../src/admin/findings-log.ts'
 import type { Finding } from '../../src/admin/diagnosis.ts'
 import { createNews } from '../../src/log/news.ts'
-import type { LogEventName, LogFields } from '../../src/log/log-events.ts'
+import type { LogFields } from '../../src/log/log-events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
-type Line = LogFields & { event: LogEventName; level: unknown; message: unknown }
+const SECOND = 1000
 type Findings = readonly [Finding, ...Finding[]]
+
+const HEALTHY: Finding = {
+  finding: 'healthy',
+  state: 'healthy',
+  code: 'healthy',
+  facts: [],
+  cause: undefined,
+  isOver: false,
+}
+const FAILING: Finding = {
+  ...HEALTHY,
+  finding: 'failed',
+  state: 'failing',
+  code: 'IsalesProxyCallsFailing',
+  facts: [['lostCalls', { part: 40, of: 60 }]],
+  cause: { code: 'no-route', facts: [['isales', 'isales.example:443']] },
+}
+const DEGRADED = { ...FAILING, state: 'degraded', code: 'IsalesProxyErrorRatio' } as const
+const FINDINGS: Readonly<Record<string, Finding>> = {
+  healthy: HEALTHY,
+  failing: FAILING,
+  lost: { ...FAILING, cause: { code: 'lost', facts: [] } },
+  few: { ...DEGRADED, facts: [['lostCalls', { part: 10, of: 60 }]] },
+  more: { ...DEGRADED, facts: [['lostCalls', { part: 20, of: 60 }]] },
+  over: { ...DEGRADED, cause: undefined, isOver: true },
+}
 
 function follow(...findings: Findings) {
   const clock = manualClock()
-  const lines: Line[] = []
+  const lines: (LogFields & Readonly<Record<'event' | 'level' | 'message', unknown>>)[] = []
   const states: string[] = []
   let now: Findings = findings
   const { look } = watchFindings(
@@ -26,9 +52,9 @@ function follow(...findings: Findings) {
     lines,
     states,
     look,
-    /** Says these for so long. */
-    during: async (ms: number, ...next: Findings): Promise<readonly Line[]> => {
-      now = next
+    /** Returns the lines of the next `ms` milliseconds, with this finding on the page. */
+    async during(ms: number, finding: Finding) {
+      now = [finding]
       lines.length = 0
       await clock.advance(ms)
       return [...lines]
@@ -36,36 +62,11 @@ function follow(...findings: Findings) {
   }
 }
 
-const SECOND = 1000
-const calls = (
-  state: 'degraded' | 'failing',
-  code: 'no-route' | 'lost' | undefined = 'no-route',
-  part = 4,
-): Finding => ({
-  finding: 'failed',
-  state,
-  code: state === 'failing' ? 'IsalesProxyCallsFailing' : 'IsalesProxyErrorRatio',
-  facts: [['lostCalls', { part, of: 60 }]],
-  cause: code && { code, facts: [['isales', 'isales.example:443']] },
-  isOver: code === undefined,
-})
-const over = (): Finding => ({ ...calls('degraded'), cause: undefined, isOver: true })
-const HEALTHY: Finding = {
-  finding: 'healthy',
-  state: 'healthy',
-  code: 'healthy',
-  facts: [],
-  cause: undefined,
-  isOver: false,
-}
-const names = (lines: readonly Line[]) =>
-  lines.map(({ event, level, cause }) => [event, level, cause].filter(Boolean).join(' '))
-
-describe('the log says what the page says', () => {
-  it('in one line when a finding begins, and in one when it ends, with title and remedy as the message', async () => {
+describe('the log', () => {
+  it('has one line when a finding begins, and one when it ends, with title and remedy as the message', async () => {
     const { lines, during, states } = follow(HEALTHY)
     expect(lines).toEqual([])
-    expect(await during(SECOND, calls('failing'))).toEqual([
+    expect(await during(SECOND, FAILING)).toEqual([
       {
         event: 'finding-began',
         level: 'error',
@@ -76,13 +77,13 @@ describe('the log says what the page says', () => {
         code: 'IsalesProxyCallsFailing',
         cause: 'no-route',
         section: 'errors.md#no-route',
-        detail: 'iSales (ISALES_URL): isales.example:443; Lost calls: 4 of 60',
+        detail: 'iSales (ISALES_URL): isales.example:443; Lost calls: 40 of 60',
       },
     ])
-    expect(await during(10 * SECOND, calls('failing'))).toEqual([])
-    // It fades, is over, and is forgotten.
-    expect(await during(3 * SECOND, calls('degraded'))).toEqual([])
-    expect(await during(5 * SECOND, over())).toEqual([
+    expect(await during(10 * SECOND, FAILING)).toEqual([])
+    // An ending outage is degraded, then over, then off the page.
+    expect(await during(3 * SECOND, DEGRADED)).toEqual([])
+    expect(await during(5 * SECOND, { ...DEGRADED, isOver: true })).toEqual([
       {
         event: 'finding-ended',
         level: 'info',
@@ -95,59 +96,42 @@ describe('the log says what the page says', () => {
     expect([...new Set(states)]).toEqual(['healthy', 'failing', 'degraded'])
   })
 
-  it('in one line for an outage that begins with some calls', async () => {
+  it.each([
+    ['an outage that begins with some calls', 'few, more, failing = error no-route'],
+    [
+      'a worse state at once, and alternating causes once a minute',
+      'few*2 = warn no-route, failing = error no-route, lost = error lost, failing, lost, few*61 = warn no-route',
+    ],
+    [
+      'a finding that begins again: once a minute while it is on the page, and at once after that',
+      'failing = error no-route, over = ended, failing, over, healthy, failing = error no-route, healthy = ended',
+    ],
+  ])('has few lines of %s', async (_, steps) => {
     const { during } = follow(HEALTHY)
-    for (const part of [10, 20])
-      expect(await during(SECOND, calls('degraded', 'no-route', part))).toEqual([])
-    expect(names(await during(SECOND, calls('failing')))).toEqual(['finding-began error no-route'])
-  })
-
-  it('of some calls as soon as they do not become more, of their worse state at once, and of causes that take turns once a minute', async () => {
-    const { during } = follow(HEALTHY)
-    expect(names(await during(2 * SECOND, calls('degraded')))).toEqual([
-      'finding-began warn no-route',
-    ])
-    expect(names(await during(SECOND, calls('failing')))).toEqual(['finding-began error no-route'])
-    expect(names(await during(SECOND, calls('failing', 'lost')))).toEqual([
-      'finding-began error lost',
-    ])
-    expect(await during(SECOND, calls('failing'))).toEqual([])
-    expect(await during(SECOND, calls('failing', 'lost'))).toEqual([])
-    // What lasts is what the last line says, a minute later at most.
-    expect(names(await during(61 * SECOND, calls('degraded')))).toEqual([
-      'finding-began warn no-route',
-    ])
-  })
-
-  it('once a minute if it comes and goes while the page still says it, and anew if the page did not', async () => {
-    const { during } = follow(calls('failing'))
-    expect(names(await during(SECOND, over()))).toEqual(['finding-ended info'])
-    expect(await during(SECOND, calls('failing'))).toEqual([])
-    expect(await during(SECOND, over())).toEqual([])
-    await during(SECOND, HEALTHY)
-    expect(names(await during(SECOND, calls('failing')))).toEqual(['finding-began error no-route'])
-    expect(names(await during(SECOND, HEALTHY))).toEqual(['finding-ended info'])
-  })
-
-  it('as soon as it is asked to look', async () => {
-    const { lines, look, during } = follow(HEALTHY)
-    await during(100, calls('failing'))
-    look()
-    expect(names(lines)).toEqual(['finding-began error no-route'])
-  })
-
-  it('of each file that cannot be read', () => {
-    const of = (setting: string): Finding => {
-      const cause = { code: 'empty-file', facts: [] } as const
-      return {
-        ...HEALTHY,
-        finding: 'files',
-        state: 'degraded',
-        facts: [['setting', setting]],
-        cause,
-      }
+    for (const step of steps.split(', ')) {
+      const [, name = '', seconds = 1, expected = ''] =
+        /^(\w+)(?:\*(\d+))?(?: = (.*))?$/.exec(step) ?? []
+      const lines = await during(Number(seconds) * SECOND, FINDINGS[name] ?? HEALTHY)
+      const texts = lines.map(({ level, cause }) => (cause ? `${String(level)} ${cause}` : 'ended'))
+      expect([step, texts.join()]).toEqual([step, expected])
     }
-    const { lines } = follow(of('ISALES_USER_FILE'), of('ISALES_PASSWORD_FILE'))
+  })
+
+  it('has a line as soon as it is asked to look', async () => {
+    const { lines, look, during } = follow(HEALTHY)
+    expect(await during(100, FAILING)).toEqual([])
+    look()
+    expect(lines).toHaveLength(1)
+  })
+
+  it('has a line for each of two findings with the same name', () => {
+    const file = (setting: string): Finding => ({
+      ...HEALTHY,
+      finding: 'files',
+      state: 'degraded',
+      facts: [['setting', setting]],
+    })
+    const { lines } = follow(file('ISALES_USER_FILE'), file('ISALES_PASSWORD_FILE'))
     const details = lines.map(({ detail }) => detail)
     expect(details).toEqual(['Setting: ISALES_USER_FILE', 'Setting: ISALES_PASSWORD_FILE'])
   })

@@ -11,7 +11,7 @@ type Shown = ReturnType<typeof openShown>
 
 const NOW_SECONDS = WALL / 1000
 
-/** The counters and histograms of docs/metrics.md, with their labels: `operation`: login, refresh; ... */
+/** Counters and histograms of docs/metrics.md, with labels such as `operation`: login, refresh. */
 const DOCUMENTED = Array.from(
   readFileSync('docs/metrics.md', 'utf8').matchAll(
     /^\| `isales_proxy_(\w+)` \| (counter|histogram) \| (.*?) \|/gm,
@@ -22,7 +22,7 @@ const DOCUMENTED = Array.from(
   ],
 )
 
-/** The value of each series on the page, without the prefix. */
+/** Returns the value of every series on the page, without the prefix. */
 async function seriesOf(admin: Shown): Promise<Readonly<Record<string, number>>> {
   const page = await admin.metrics.render()
   const lines = page.matchAll(/^isales_proxy_(\S+(?:\{.*\})?) (\S+)$/gm)
@@ -33,7 +33,7 @@ function open(changes?: Partial<AdminSources>): Shown {
   return openShown(adminSources(changes))
 }
 
-/** A status belongs to some reasons only, and a cause to some outcomes. */
+/** Label sets of metrics with pairs that cannot occur. */
 const PAIRED: Readonly<Record<string, number>> = {
   auth_failures_total: 48,
   requests_total: REQUEST_CLASSES.length,
@@ -65,7 +65,7 @@ describe('the metrics page', () => {
 })
 
 describe('the counters', () => {
-  it('count a refresh with its duration, a token of another replica, and what the store did or not', async () => {
+  it('count a refresh with its duration, an adopted token, and a failed store operation', async () => {
     const admin = open()
     admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
     admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf(), failuresBefore: 0 })
@@ -95,7 +95,7 @@ describe('the counters', () => {
     })
   })
 
-  it('count each request once, by its class and code, and those that were forwarded by their time', async () => {
+  it('count every request once by its class and code, and forwarded ones by their duration', async () => {
     const admin = open()
     const request = { method: 'POST', target: '/', requestId: '' }
     admin.end({ ...request, status: 200, durationMs: 20, upstreamMs: 10 })
@@ -114,74 +114,76 @@ describe('the counters', () => {
   })
 })
 
-it('a duration is counted as a histogram of prom-client counts it, byte for byte', async () => {
+it("the request histogram is equal to prom-client's own, byte for byte", async () => {
   const admin = open()
   const [registry, name] = [new Registry(), 'isales_proxy_request_duration_seconds']
   const page = await admin.metrics.render()
   const bounds = Array.from(page.matchAll(/^isales_proxy_request_duration\S+le="([\d.]+)/gm))
   const [, help = ''] = new RegExp(`# HELP ${name} (.*)`).exec(page) ?? []
   const buckets = bounds.map(([, bound]) => Number(bound))
-  const theirs = new Histogram({ name, help, buckets, registers: [registry] })
+  const expected = new Histogram({ name, help, buckets, registers: [registry] })
   const durations = [...buckets, 0, 0.0004, 0.7, 1.9999, 29.9, 31].flatMap((each) => [
     each,
     each / 3,
   ])
   for (const seconds of durations) {
     admin.metrics.requestEnded({ durationMs: seconds * 1000 })
-    theirs.observe((seconds * 1000) / 1000)
+    expected.observe((seconds * 1000) / 1000)
   }
   expect(await admin.metrics.render()).toContain((await registry.metrics()).trim())
 })
 
-const { refreshExpiresAt: _, ...NO_REFRESH_END } = tokenOf()
+const { refreshExpiresAt: _, ...ENDLESS } = tokenOf()
 const NOTHING = {
   token: undefined,
   usable: false,
   nextRequestAt: undefined,
   lastSuccessAt: undefined,
   outageBudget: 0,
+}
+const ALONE = {
+  state: 'alone',
+  reason: undefined,
+  code: undefined,
+  since: NOW,
+  adoptedAt: undefined,
 } as const
-/** Instants are dates in seconds since 1970, 0 for none. */
-const datesOf = (renewal: number, expiry: number, refreshExpiry: number) => ({
-  token_next_renewal_timestamp_seconds: renewal,
-  token_expiry_timestamp_seconds: expiry,
-  refresh_token_expiry_timestamp_seconds: refreshExpiry,
-})
-const [EXPIRY, REFRESH_EXPIRY] = [NOW_SECONDS + 240, NOW_SECONDS + 3540]
-const sharing = { reason: undefined, code: undefined, since: NOW, adoptedAt: undefined } as const
-const certificate = (name: string) => `certificate_expiry_timestamp_seconds{certificate="${name}"}`
+const RUNNING = { listening: true, draining: false, inFlight: 7 }
 const token = (changes: Partial<TokenSnapshot>) => ({ token: () => snapshot(changes) })
 
-it.each<[Readonly<Record<string, number>>, Partial<AdminSources>]>([
-  [datesOf(NOW_SECONDS + 180, EXPIRY, REFRESH_EXPIRY), {}],
-  [{ authenticated: 1, outage_budget_seconds: 235, upstream_connections: 3 }, {}],
+/** Dates are in seconds since 1970; 0 if there is none. */
+it.each<[string, number, Partial<AdminSources>?]>([
+  ['token_next_renewal_timestamp_seconds', NOW_SECONDS + 180],
+  ['token_next_renewal_timestamp_seconds', 0, token(NOTHING)],
+  ['token_next_renewal_timestamp_seconds', 0, token({ nextRequestAt: Infinity })],
+  ['token_next_renewal_timestamp_seconds', NOW_SECONDS, token({ request: 'login' })],
+  ['token_expiry_timestamp_seconds', NOW_SECONDS + 240],
+  ['token_expiry_timestamp_seconds', 0, token(NOTHING)],
+  ['refresh_token_expiry_timestamp_seconds', NOW_SECONDS + 3540],
+  ['refresh_token_expiry_timestamp_seconds', 0, token({ token: ENDLESS })],
+  ['token_last_success_timestamp_seconds', NOW_SECONDS - 60],
+  ['token_last_success_timestamp_seconds', 0, token(NOTHING)],
+  ['authenticated', 1],
+  ['authenticated', 0, token(NOTHING)],
+  ['outage_budget_seconds', 235],
+  ['outage_budget_seconds', 0, token(NOTHING)],
+  ['upstream_connections', 3],
+  ['build_info{version="1.4.0"}', 1],
+  ['auth_backoff_state{state="transient"}', 1, token({ backoff: 'transient' })],
+  ['auth_backoff_state{state="none"}', 0, token({ backoff: 'transient' })],
+  ['state{state="degraded"}', 1, token({ backoff: 'transient' })],
+  ['state{state="healthy"}', 0, token({ backoff: 'transient' })],
+  ['requests_in_flight', 7, { running: RUNNING }],
+  ['log_lines_dropped_total', 5, { logLinesDropped: () => 5 }],
   [
-    { token_last_success_timestamp_seconds: NOW_SECONDS - 60, 'build_info{version="1.4.0"}': 1 },
-    {},
-  ],
-  [datesOf(0, 0, 0), token(NOTHING)],
-  [{ authenticated: 0, outage_budget_seconds: 0 }, token(NOTHING)],
-  [{ token_last_success_timestamp_seconds: 0 }, token(NOTHING)],
-  // A renewal that is never due, and a refresh token whose end is not known.
-  [datesOf(0, EXPIRY, 0), token({ nextRequestAt: Infinity, token: NO_REFRESH_END })],
-  // A renewal that is in flight.
-  [datesOf(NOW_SECONDS, EXPIRY, REFRESH_EXPIRY), token({ request: 'login' })],
-  [
-    { 'auth_backoff_state{state="transient"}': 1, 'auth_backoff_state{state="none"}': 0 },
-    token({ backoff: 'transient' }),
-  ],
-  [{ 'state{state="degraded"}': 1, 'state{state="healthy"}': 0 }, token({ backoff: 'transient' })],
-  [{ requests_in_flight: 7 }, { running: { listening: true, draining: false, inFlight: 7 } }],
-  [{ log_lines_dropped_total: 5 }, { logLinesDropped: () => 5 }],
-  [
-    { [certificate('listener')]: NOW_SECONDS, [certificate('client')]: 0 },
+    'certificate_expiry_timestamp_seconds{certificate="listener"}',
+    NOW_SECONDS,
     { certificates: () => ({ listener: WALL, client: undefined, ca: undefined }) },
   ],
-  [{ 'session_sharing_state{state="off"}': 1 }, {}],
-  [
-    { 'session_sharing_state{state="alone"}': 1, 'session_sharing_state{state="shared"}': 0 },
-    { sharing: () => ({ ...sharing, state: 'alone' }) },
-  ],
-])('the gauges show %j (row %#)', async (expected, changes) => {
-  expect(await seriesOf(open(changes))).toMatchObject(expected)
+  ['certificate_expiry_timestamp_seconds{certificate="client"}', 0],
+  ['session_sharing_state{state="off"}', 1],
+  ['session_sharing_state{state="alone"}', 1, { sharing: () => ALONE }],
+  ['session_sharing_state{state="shared"}', 0, { sharing: () => ALONE }],
+])('%s is %j (row %#)', async (name, expected, changes) => {
+  expect(await seriesOf(open(changes))).toMatchObject({ [name]: expected })
 })

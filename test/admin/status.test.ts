@@ -14,7 +14,7 @@ const SHARED: SharingSnapshot = {
 
 const PATHS = ['/', '/status.txt', '/status.json']
 
-it.each(PATHS)('%s shows no token, and no query', async (path) => {
+it.each(PATHS)('%s shows neither a token nor a query', async (path) => {
   for (const scene of [SCENES.failing, SCENES['some rejected']]) {
     const text = await (await adminOf(scene).request(`${path}?x=<b>y`)).text()
     expect(text).not.toMatch(new RegExp(`${CANARY}|batch=7|<b>|%3Cb|&lt;b`))
@@ -30,7 +30,7 @@ it.each<[Scene, object]>([
   [SCENES.failing, { requests: { lastFailed: [{ count: 145, status: 502 }] } }],
   [{ sharing: SHARED }, { sharing: { code: null, adoptedAt: '2026-03-02T09:39:05.000Z' } }],
   [SCENES.degraded, { certificates: { listener: '2026-03-14T09:41:05.000Z', client: null } }],
-])('status.json has dates, and null for what is not there (row %#)', async (scene, expected) => {
+])('status.json has dates, and null for missing values (row %#)', async (scene, expected) => {
   expect(await (await adminOf(scene).request('/status.json')).json()).toMatchObject(expected)
 })
 
@@ -67,7 +67,7 @@ describe('hosts, paths and files', () => {
   )
 
   it.each(['10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', ''])(
-    'are hidden from another one, who sees state, code and cure: %s',
+    'are hidden from other readers, who see state, code and remedy: %s',
     async (address) => {
       for (const text of await textsFor(address)) {
         expect(text).not.toMatch(PRIVATE)

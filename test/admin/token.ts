@@ -9,7 +9,7 @@ import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import type { Token } from '../../src/token/token.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 
-/** The monotonic instant that all these tests take as now. */
+/** The current monotonic instant in these tests. */
 export const NOW = 1_000_000
 
 export const CANARY = 'canary-token-5f1e'
@@ -113,12 +113,12 @@ export function failed(changes: Partial<Failed> = {}): Failed {
   }
 }
 
-/** Records, and what shows them: to a reader on this machine, unless another address is given. */
+/** Opens telemetry and admin app. Default reader: on this machine. */
 export function openShown(sources: AdminSources, address = '127.0.0.1') {
   const telemetry = openTelemetry(sources)
   const { app, findings, watch } = openAdmin(sources, telemetry)
   const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })
-  /** Reports a request as the program does. */
+  /** Reports the end of a request. */
   const end = (summary: RequestSummary): void =>
     telemetry.requestEnded(summary, classifyRequest(summary))
   return { ...telemetry, end, findings, watch, app, request }

@@ -214,8 +214,8 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
   },
   'admin/accounting.ts': {
     'accounting: calls of the last minute stay for an hour': [
-      'window: slidingCounts(MINUTE)',
-      'window: slidingCounts(60 * MINUTE)',
+      'window: slidingTally(MINUTE)',
+      'window: slidingTally(60 * MINUTE)',
     ],
   },
 }
