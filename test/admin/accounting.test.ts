@@ -27,7 +27,7 @@ function start() {
     view: () => accounting.view(now),
     totals: () => accounting.hour(now).map(({ counts }) => addUp(counts)),
     /** `2 lost/1000, 5000 ms`: two requests, 1 s before each of them; then 5 s without a request. */
-    play(script: string): void {
+    play: (script: string): void => {
       for (const [, times, name, after] of script.matchAll(/(\d+) ([a-z -]+)(?:\/(\d+))?/g)) {
         if (name === 'ms') now += Number(times)
         else

@@ -240,7 +240,7 @@ const SAME = granted({ token: tokenOf({ lifetime: 1000 }), sameToken: true })
 const refresh = (code: CauseCode, status: number) =>
   failed({ operation: 'refresh', failure: authFailure('refused', code, { status }) })
 const [NOT_FOUND, NOT_ACCEPTED] = [refresh('path-unknown', 404), refresh('refresh-refused', 403)]
-const UNREADABLE = { code: 'empty-file', facts: [] } as const
+const unreadable = (setting: string) => ({ setting, code: 'empty-file', facts: [] }) as const
 const NO_CALLS = 'healthy healthy no-calls-yet'
 const DISK = { cause: cause('disk-full', 'disk'), detail: 'ENOSPC' }
 
@@ -280,12 +280,7 @@ it.each<readonly [expected: string, Scene]>([
   ['degraded state StateUnusable disk-full', { storageError: DISK }],
   [
     'degraded files ReloadFailed empty-file, degraded files ReloadFailed empty-file',
-    {
-      fileErrors: ['ISALES_PASSWORD_FILE', 'OBS_USER_FILE'].map((setting) => ({
-        setting,
-        ...UNREADABLE,
-      })),
-    },
+    { fileErrors: [unreadable('ISALES_PASSWORD_FILE'), unreadable('OBS_USER_FILE')] },
   ],
   [
     'draining draining draining',
@@ -319,7 +314,7 @@ it.each<readonly [expected: string, Scene]>([
 })
 
 it('the finding of a file names its setting', () => {
-  const fileErrors = [{ setting: 'OBS_USER_FILE', ...UNREADABLE }]
+  const fileErrors = [unreadable('OBS_USER_FILE')]
   expect(factsOf(findingsIn({ fileErrors })[0])).toEqual({ setting: 'OBS_USER_FILE' })
 })
 

@@ -53,7 +53,7 @@ function follow(...findings: Findings) {
     states,
     look,
     /** Returns the lines of the next `ms` milliseconds, with this finding on the page. */
-    async during(ms: number, finding: Finding) {
+    during: async (ms: number, finding: Finding) => {
       now = [finding]
       lines.length = 0
       await clock.advance(ms)

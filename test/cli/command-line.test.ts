@@ -5,11 +5,11 @@ import { findSection } from '../../src/messages/index.ts'
 import { foreign } from '../messages/foreign.ts'
 import { runHere } from './stand.ts'
 
-// Where the locale is Chinese, a command speaks Chinese. test/cli/wrong-settings.test.ts has what is wrong with settings.
+// A Chinese locale gets Chinese output. test/cli/wrong-settings.test.ts has mistakes in settings.
 
 const CHINESE = { env: { LANG: 'zh_CN.UTF-8' } }
 const columns = (line: string): number => line.length + (line.match(/[⺀-￯]/g)?.length ?? 0)
-/** Usage, flags and the first column of a row. */
+/** Usage, flags, and the first column of a row. */
 const NOT_WORDS =
   /^.*isales-auth-proxy \[--instance.*$|\[[^\]]*\]|^ {2}\S+(?: [A-Z]+\b| \[\S+\])*(?= )/gm
 
@@ -47,7 +47,7 @@ describe('help', () => {
     },
   )
 
-  it('explains a code, as docs/ does', async () => {
+  it('explains a code with its section of docs/', async () => {
     const { code, stdout } = await runHere(['help', 'connection-REFUSED'])
     const { title, remedy } = findSection('en', 'connection-refused')
     const said = stdout.replaceAll(/\s+/g, ' ').trim()
@@ -61,19 +61,17 @@ it.each(['version', '--version', '-v'])('%s prints the version', async (word) =>
   expect(await runHere([word])).toEqual({ code: 0, stdout: `${BUILD_VERSION}\n`, stderr: '' })
 })
 
-/** A typed text, a path, a code. */
+/** Typed texts, paths and codes. */
 const GIVEN = /"[^"]*"|(?:ls -d )?\/etc\/isales-auth-proxy\S*|\[[a-z-]+\]/g
 
 describe('a wrong command line', () => {
   it.each([
     [['chekc'], 'Found: "chekc"; Probably meant: check. [unknown-command]'],
     [['constructor'], 'Found: "constructor". [unknown-command]'],
-    [['', 'x'], 'Found: "". [unknown-command]'],
     [['help', 'stauts'], 'Probably meant: status. [unknown-code]'],
     [['help', 'LISTEN'], 'Found: "LISTEN". [unknown-code]'],
     [['--helpp'], '[unknown-flag]'],
     [['--instances'], '[unknown-flag]'],
-    [['check', '-l'], '[unknown-flag]'],
     [['check', '--constructor'], '[unknown-flag]'],
     [['serve', '--port=8080'], '[unknown-flag]'],
     [['check', '--live', 'now'], '[no-argument]'],
@@ -86,7 +84,7 @@ describe('a wrong command line', () => {
     [['--instance=../north', 'status'], '[no-instance]'],
     [['--instance=nowhere', 'status'], 'File: /etc/isales-auth-proxy@nowhere/env. [no-instance]'],
     [['--instance', 'nowhere', 'status'], '@nowhere/env. [no-instance]'],
-  ])('%j is refused in both languages, and nothing is done', async (argv, said) => {
+  ])('%j is refused in both languages, without any action', async (argv, said) => {
     const { code, stdout, stderr } = await runHere(argv)
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(/^Error: /)
@@ -96,7 +94,7 @@ describe('a wrong command line', () => {
     expect(foreign(chinese.replaceAll(GIVEN, ''))).toEqual([])
   })
 
-  it('is not repeated: it may hold a password', async () => {
+  it('is not repeated, because it may contain a password', async () => {
     for (const args of [['--password=canary'], ['-pcanary'], ['canary'], ['--', 'canary']]) {
       const { code, stderr } = await runHere(['serve', ...args])
       expect(code).toBe(2)

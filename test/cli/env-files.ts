@@ -1,4 +1,4 @@
-/** Env files, and what systemd 257 reads in them: test/deploy/systemd.test.ts asks it. */
+/** Env files, and the variables that systemd 257 reads from them; test/deploy/systemd.test.ts compares. */
 export const ENV_FILES: readonly (readonly [
   string | Uint8Array,
   Readonly<Record<string, string>>,
@@ -42,7 +42,7 @@ export const ENV_FILES: readonly (readonly [
   ['A="one"\\\n"two"', { A: 'one"two"' }],
   ['A=中文', { A: '中文' }],
   ['\uFEFFA=1\nB=2', { B: '2' }],
-  // GBK, in a comment and in a value, and UTF-16.
+  // GBK in a comment and in a value, and UTF-16.
   [Buffer.from('# \xD6\xD0\nA=1', 'latin1'), { A: '1' }],
   [Buffer.from('A=\xD6\xD0\nB=2', 'latin1'), {}],
   [Buffer.from('\uFEFFA=1\nB=2', 'utf16le'), {}],

@@ -14,7 +14,7 @@ import { until, within } from '../support/until.ts'
 import { builtProgram, type Program } from './program.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
-// A start takes a second on a busy machine.
+// On a busy machine, a start takes a second.
 vi.setConfig({ testTimeout: 30_000 })
 
 const CANARY = 'canary-password-4711'
@@ -30,14 +30,14 @@ afterEach(() => sim.close())
 
 const env = (more?: Environment): Environment => builtEnvironment(sim, more)
 
-/** Modules that Node runs before the program. */
+/** Returns options with which Node runs a script before the program. */
 function preload(name: string, script: string): Environment {
   const path = join(scratch, `${name}.cjs`)
   writeFileSync(path, script)
   return { NODE_OPTIONS: `--require ${path}` }
 }
 
-/** Does this as soon as the program handles errors that were not caught. */
+/** Runs code as soon as the program handles uncaught errors. */
 const early = (name: string, act: string): Environment =>
   preload(
     name,
@@ -55,13 +55,13 @@ const ended = (program: Program): Promise<{ code: number | null; signal: string 
   within(program.ended, 'the end of the program', 20_000)
 
 describe('the program', () => {
-  it('serves without a command, lets others wait, opens no inspector, and ends with 0 at SIGTERM', async () => {
+  it('serves without a command, lets `status` wait, opens no inspector, and exits with 0 after SIGTERM', async () => {
     const program = start([], env({ ISALES_FOO: '1' }))
     const { proxy, admin } = await program.addresses()
     const where = { ADMIN_LISTEN: new URL(admin).host }
     expect(await ended(start(['status', '--wait', '20s'], where))).toMatchObject({ code: 0 })
     expect(await ended(start(['status'], where))).toMatchObject({ code: 0 })
-    // By itself Node opens the inspector, and says so on stderr.
+    // Without a handler, Node opens the inspector and prints that.
     program.process.kill('SIGUSR1')
     expect((await tasks(proxy)).json.result).toBe(0)
     program.process.kill('SIGTERM')
@@ -79,7 +79,7 @@ describe('the program', () => {
     ['SIGQUIT', 131],
     ['SIGUSR2', 140],
   ] as const)(
-    'lets requests finish at %s, and ends immediately at a second one',
+    'lets requests finish after %s, and exits immediately after a second one',
     async (signal, code) => {
       const program = start([], env({ CLIENT_DEADLINE: '30s' }))
       const { proxy } = await program.addresses()
@@ -96,7 +96,7 @@ describe('the program', () => {
     },
   )
 
-  it('serves its first login and status page after an upgrade in place took its files away', async () => {
+  it('serves its first login and status page after an upgrade in place removed its files', async () => {
     const installed = join(scratch, 'installed')
     cpSync(start.directory(), installed, { recursive: true })
     const program = start([], env(), { from: installed })
@@ -108,7 +108,7 @@ describe('the program', () => {
       expect([path, (await call(`${admin}${path}`)).status]).toEqual([path, 200])
   })
 
-  it('names everything that is wrong with the configuration, starts nothing, and ends with 2', async () => {
+  it('names all errors of the configuration, and exits with 2', async () => {
     const program = start(['serve'], { ...env(), ISALES_URL: undefined, LOG_LEVEL: 'loud' })
     expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stderr()).toBe('')
@@ -119,32 +119,29 @@ describe('the program', () => {
     ])
   })
 
-  // Nothing is closed to root, so the program runs as another user.
-  it.runIf(process.getuid?.() === 0)(
-    'names the file and the port that it may not have',
-    async () => {
-      const closed = join(scratch, 'closed')
-      mkdirSync(closed, { mode: 0o700 })
-      const file = join(closed, 'password')
-      writeFileSync(file, 'x', { mode: 0o644 })
-      for (const open of [scratch, dirname(scratch)]) chmodSync(open, 0o755)
-      const wrong = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
-      const check = start(['check', '--quiet'], { ...env(), ...wrong }, { uid: 65_534 })
-      const program = start([], env({ LISTEN: '127.0.0.1:80' }), { uid: 65_534 })
-      expect(await ended(check)).toEqual({ code: 2, signal: null })
-      expect(check.stderr()).toMatch(
-        `File: ${file}; Detail: this user may not read it. [file-unreadable]\n`,
-      )
-      expect(await program.line('cannot-listen')).toMatchObject({
-        setting: 'LISTEN',
-        detail: expect.stringMatching(
-          / higher port, .*CAP_NET_BIND_SERVICE.* Address: 127\.0\.0\.1:80/,
-        ),
-      })
-    },
-  )
+  // Root has access to everything, so the program runs as another user.
+  it.runIf(process.getuid?.() === 0)('names a file and a port without permission', async () => {
+    const closed = join(scratch, 'closed')
+    mkdirSync(closed, { mode: 0o700 })
+    const file = join(closed, 'password')
+    writeFileSync(file, 'x', { mode: 0o644 })
+    for (const open of [scratch, dirname(scratch)]) chmodSync(open, 0o755)
+    const wrong = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+    const check = start(['check', '--quiet'], { ...env(), ...wrong }, { uid: 65_534 })
+    const program = start([], env({ LISTEN: '127.0.0.1:80' }), { uid: 65_534 })
+    expect(await ended(check)).toEqual({ code: 2, signal: null })
+    expect(check.stderr()).toMatch(
+      `File: ${file}; Detail: this user may not read it. [file-unreadable]\n`,
+    )
+    expect(await program.line('cannot-listen')).toMatchObject({
+      setting: 'LISTEN',
+      detail: expect.stringMatching(
+        / higher port, .*CAP_NET_BIND_SERVICE.* Address: 127\.0\.0\.1:80/,
+      ),
+    })
+  })
 
-  it('ends with 1 when an address is taken, and says which', async () => {
+  it('exits with 1 if an address is in use, and names it', async () => {
     const address = new URL(sim.origin).host
     const detail = `Another process uses the address. Stop that process (ss -ltnp names it), or use another address. Address: ${address}; Detail: EADDRINUSE.`
     const program = start([], env({ ADMIN_LISTEN: address }))
@@ -155,20 +152,23 @@ describe('the program', () => {
 
   it.each([
     ['an exception', 'throw new Error(process.env.CANARY)'],
-    ['a rejection with something that is no error', 'Promise.reject(process.env.CANARY)'],
-  ])('ends with 1 at %s that nobody caught, and repeats nothing of it', async (name, script) => {
-    const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGALRM', () => { ${script} })`)
-    const program = start([], env({ ...hook, CANARY }))
-    await program.line('logged-in')
-    program.process.kill('SIGALRM')
-    expect(await ended(program)).toEqual({ code: 1, signal: null })
-    expect(program.stderr()).toBe('')
-    const last = program.lines().filter(({ event }) => event === 'unexpected')
-    expect(last).toEqual([expect.objectContaining({ level: 'fatal' })])
-    expect(program.stdout()).not.toContain(CANARY)
-  })
+    ['a rejection without an error', 'Promise.reject(process.env.CANARY)'],
+  ])(
+    'exits with 1 after %s that was not caught, and does not repeat its text',
+    async (name, script) => {
+      const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGALRM', () => { ${script} })`)
+      const program = start([], env({ ...hook, CANARY }))
+      await program.line('logged-in')
+      program.process.kill('SIGALRM')
+      expect(await ended(program)).toEqual({ code: 1, signal: null })
+      expect(program.stderr()).toBe('')
+      const last = program.lines().filter(({ event }) => event === 'unexpected')
+      expect(last).toEqual([expect.objectContaining({ level: 'fatal' })])
+      expect(program.stdout()).not.toContain(CANARY)
+    },
+  )
 
-  it('starts although SIGHUP comes before its configuration is read', async () => {
+  it('starts although SIGHUP arrives before the configuration is read', async () => {
     const program = start([], env(early('hang-up', `process.kill(process.pid, 'SIGHUP')`)))
     const { proxy } = await program.addresses()
     expect((await tasks(proxy)).status).toBe(200)
@@ -176,26 +176,26 @@ describe('the program', () => {
 
   it.each([
     [
-      'a failure before there is a log',
+      'a failure before the log is open',
       early('throw', 'throw new TypeError(process.env.CANARY)'),
       'isales-auth-proxy: TypeError: The proxy failed. Report the defect, with the log line unexpected.\n',
     ],
     [
-      'a wait that nothing keeps',
+      'a forgotten promise',
       preload(
         'forgotten',
         `require('node:timers/promises').setTimeout = () => new Promise(() => {})`,
       ),
       '',
     ],
-  ])('ends with 1 at %s', async (_, hook, said) => {
+  ])('exits with 1 after %s', async (_, hook, said) => {
     const where = { CANARY, ADMIN_LISTEN: '127.0.0.1:1' }
     const program = start(['status', '--wait', '60s'], { ...hook, ...where })
     expect(await ended(program)).toEqual({ code: 1, signal: null })
     expect(program.stderr()).toBe(said)
   })
 
-  it('does not fail if its output is not read to the end', async () => {
+  it('does not fail if its output is not read', async () => {
     const program = start(['check'], env())
     program.process.stdout?.destroy()
     expect(await ended(program)).toEqual({ code: 0, signal: null })

@@ -23,7 +23,7 @@ interface StartOptions {
   readonly descriptors?: number
 }
 
-/** The program as it is delivered; what is started is ended with the test. */
+/** Returns a function that starts the built program. Every process ends with its test. */
 export function builtProgram() {
   const running: ChildProcess[] = []
   const directory = (): string => inject('program')
@@ -52,11 +52,11 @@ export function builtProgram() {
     running.push(child)
     return follow(child)
   }
-  /** `directory`: where it has been built. */
+  /** `directory` contains the built program. */
   return Object.assign(start, { directory })
 }
 
-/** A copy of Node: the original may lie in a directory that another user may not enter. */
+/** Copies Node, because other users may not have access to its directory. */
 function nodeForAll(): string {
   const directory = temporaryDirectory()
   chmodSync(directory, 0o755)
@@ -78,24 +78,23 @@ function follow(child: ChildProcess) {
     process: child,
     stdout: () => written.stdout,
     stderr: () => written.stderr,
-    /** The lines of the log so far. */
+    /** Log lines so far. */
     lines,
-    /** Waits for a line of the log with this event. */
+    /** Waits for a log line with this event. */
     async line(event: string) {
       try {
         return await until(() => lines().find((line) => line.event === event), 20_000)
       } catch (error) {
-        // Shows its output instead.
         throw new Error(`no ${event}: ${written.stdout}${written.stderr}`, { cause: error })
       }
     },
-    /** Waits until it listens on both ports. */
+    /** Waits until both ports are open. */
     addresses: () =>
       until(() => {
         const [proxy, admin] = lines().filter((line) => line.event === 'listening')
         return admin && { proxy: String(proxy?.['address']), admin: String(admin['address']) }
       }, 20_000),
-    // `close` comes when the output has been read to its end, unlike `exit`.
+    // Unlike `exit`, `close` follows the end of the output.
     ended: once(child, 'close').then(([code, signal]) => ({
       code: code as number | null,
       signal: signal as string | null,

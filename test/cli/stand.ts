@@ -18,7 +18,7 @@ export interface Surroundings {
   readonly signal?: AbortSignal
 }
 
-/** Of a command that runs in this process. */
+/** Creates the surroundings of a command in this process. */
 function ioOf(
   { env = {}, isTTY = false, signal = new AbortController().signal }: Surroundings = {},
   written = { stdout: '', stderr: '' },

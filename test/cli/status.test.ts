@@ -8,22 +8,22 @@ import { until, within } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 import { runHere } from './stand.ts'
 
-/** An admin listener that responds so. Returns the environment that names it. */
+/** Starts an admin listener with these responses. Returns the environment that names it. */
 async function adminThat(responses: RequestListener): Promise<{ readonly ADMIN_LISTEN: string }> {
   const server = await serveHttp(responses)
   onTestFinished(server.close)
   return { ADMIN_LISTEN: `127.0.0.1:${server.port}` }
 }
-const saying =
+const responding =
   (status: number, body = ''): RequestListener =>
   (_, response) =>
     response.writeHead(status).end(body)
 
 describe('status', () => {
-  it('prints what the page shows, or its JSON, in the language of the locale', async () => {
+  it('prints the page or its JSON, in the language of the locale', async () => {
     const world = await openWorld({ env: { ADMIN_LISTEN: '0.0.0.0:0' } })
     const { port } = new URL(world.admin)
-    // Without the rest of its configuration.
+    // The command needs no other setting.
     const shell = { ADMIN_LISTEN: `:${port}` }
     const text = await runHere(['status'], { env: shell })
     expect(text).toMatchObject({ code: 0, stderr: '' })
@@ -35,7 +35,7 @@ describe('status', () => {
     expect(chinese.stdout).toContain('版本 test')
   })
 
-  it('is 0 if the process responds, in any state; --wait shows readiness', async () => {
+  it('exits with 0 if the process responds, in any state; --wait requires readiness', async () => {
     const world = await openWorld({ prepare: (sim) => sim.down(), ready: false })
     const env = { ADMIN_LISTEN: new URL(world.admin).host }
     expect((await call(`${world.admin}/readyz`)).status).toBe(503)
@@ -46,16 +46,16 @@ describe('status', () => {
   })
 
   it.each<[string, RequestListener, string]>([
-    ['another program', saying(404, '<html>'), '[other-program]'],
-    ['an error', saying(500, '\u001B[31m'), 'Status: 500. [odd-response]'],
-    ['a flood', saying(503, 'x'.repeat(5_000_000)), 'Status: 503. [odd-response]'],
+    ['another program', responding(404, '<html>'), '[other-program]'],
+    ['an error', responding(500, '\u001B[31m'), 'Status: 500. [odd-response]'],
+    ['a flood', responding(503, 'x'.repeat(5_000_000)), 'Status: 503. [odd-response]'],
     [
       'a cut response',
       (_, response) => response.writeHead(200, { 'Content-Length': 9 }).destroy(),
       'Detail: ECONNRESET. [not-responding]',
     ],
     ['no response in time', () => undefined, 'Detail: no response in time. [not-responding]'],
-  ])('is 5 at %s', async (_, responses, text) => {
+  ])('exits with 5 for %s', async (_, responses, text) => {
     const env = await adminThat(responses)
     const { code, stderr } = await within(runHere(['status'], { env }), 'status')
     expect(code).toBe(5)
@@ -66,7 +66,7 @@ describe('status', () => {
   it.each([
     ['127.0.0.1:0', '[any-port]'],
     ['nonsense', 'ADMIN_LISTEN: The value is invalid'],
-  ])('cannot be asked at %s', async (ADMIN_LISTEN, problem) => {
+  ])('exits with 2 for the address %s', async (ADMIN_LISTEN, problem) => {
     const { code, stderr } = await runHere(['status'], { env: { ADMIN_LISTEN } })
     expect(code).toBe(2)
     expect(stderr).toContain(problem)

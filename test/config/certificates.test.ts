@@ -46,7 +46,7 @@ const clients = (path: string): Environment => ({
   LISTEN_CLIENT_CA_FILE: path,
   LISTEN_CLIENT_NAMES: 'a',
 })
-/** As the certificates were made: some days from now. */
+/** Returns the date some days from now, as in the certificates. */
 const day = (days: number): string =>
   new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
 
@@ -78,7 +78,7 @@ it.each<[Environment, ...string[]]>([
   expect(found).toEqual(expected)
 })
 
-it('the certificates are read, the own one first, a key that never prints, and nothing else', () => {
+it('certificates and a redacted key are read, without other contents of the files', () => {
   const linesOf = (...pems: readonly string[]) =>
     pems.flatMap((pem) => pem.split('\n').filter(Boolean))
   const env = { ...ca('/ca'), ...listen('/chain', '/key') }

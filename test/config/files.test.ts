@@ -39,7 +39,7 @@ it.each<[string, string | number]>([
   expect(read.ok ? read.bytes.length : read.problem).toBe(expected)
 })
 
-it('a file whose size the kernel does not know is read', () => {
+it('a file of unknown size is read', () => {
   const read = readSmallFile('/proc/self/status', LIMIT)
   expect(read.ok && read.bytes.length).toBeGreaterThan(100)
 })
@@ -48,6 +48,6 @@ test.each([
   ['/run/isales-auth-proxy/isales_password', '/etc/isales-auth-proxy/password'],
   ['/run/isales-auth-proxy@north/isales_user', '/etc/isales-auth-proxy@north/user'],
   ['/run/isales/credentials/password', '/run/isales/credentials/password'],
-])('a person corrects, for %s, the file %s', (copy, original) => {
+])('the original of %s is %s', (copy, original) => {
   expect(findOriginal(copy)).toBe(original)
 })

@@ -31,29 +31,19 @@ describe('the configuration', () => {
   const LOOPBACK = { host: '127.0.0.1', port: 8080 }
   const [upper, lower] = ['http://upper:1', 'http://lower:2']
   it.each<readonly [Environment, Partial<Record<keyof Config, unknown>>]>([
-    // An empty variable is an unset one.
-    [
-      { ISALES_CA_FILE: '', LISTEN: '' },
-      { isalesCaFile: undefined, listen: LOOPBACK },
-    ],
-    // Spaces around a value are dropped, and the CR of an env file from Windows.
-    [
-      { LISTEN: ' 127.0.0.1:8080\r', LOG_LEVEL: 'warn ' },
-      { listen: LOOPBACK, logLevel: 'warn' },
-    ],
-    // Those around a user or password are kept, without one line end.
+    // An empty variable is unset.
+    [{ ISALES_CA_FILE: '' }, { isalesCaFile: undefined }],
+    [{ LISTEN: '' }, { listen: LOOPBACK }],
+    // Spaces and the CR of an env file from Windows are removed.
+    [{ LISTEN: ' 127.0.0.1:8080\r' }, { listen: LOOPBACK }],
+    // In a user or a password, only the line end is removed.
     [{ ISALES_USER: ' obs ' }, { isalesUser: ' obs ' }],
     [{ ISALES_PASSWORD: ' p \n' }, { isalesPassword: ' p ' }],
-    // Proxy variables are read in lower case, too, which wins unless it is empty.
-    [
-      { HTTPS_PROXY: upper, https_proxy: lower, no_proxy: 'A, b' },
-      { httpsProxy: lower, noProxy: 'a,b' },
-    ],
+    // The lower-case variable takes precedence unless it is empty.
+    [{ HTTPS_PROXY: upper, https_proxy: lower }, { httpsProxy: lower }],
+    [{ no_proxy: 'A, b' }, { noProxy: 'a,b' }],
     [{ HTTPS_PROXY: upper, https_proxy: '' }, { httpsProxy: upper }],
-    [
-      { ISALES_PASSWORD: '', ISALES_PASSWORD_FILE: '/pw\r' },
-      { isalesPasswordFile: '/pw', isalesPassword: 'in a file' },
-    ],
+    [{ ISALES_PASSWORD: '', ISALES_PASSWORD_FILE: '/pw\r' }, { isalesPassword: 'in a file' }],
     [{ TOKEN_IDLE_AFTER: 'off' }, { tokenIdleAfter: undefined }],
     [{ ISALES_REFRESH_HEADER_TOKEN: 'off' }, { isalesRefreshHeaderToken: undefined }],
     // Values that follow from other settings.
@@ -80,7 +70,7 @@ describe('the configuration', () => {
     ['/auth/login', undefined, '/', '/auth/refresh', '/auth/refresh'],
     ['/auth/login/auth/login', '/renew', '/auth/login/', '/renew', '/renew'],
     ['/gw/signin', '/gw/renew', OBS, '/gw/renew', '/gw/renew'],
-  ])('from login path %s and refresh path %s follows what is beside them', (...row) => {
+  ])('login path %s and refresh path %s determine the other paths', (...row) => {
     const [login, given, allowed, refresh, local] = row
     const loaded = loadWith({ ISALES_LOGIN_PATH: login, ISALES_REFRESH_PATH: given })
     expect(configOf(loaded)).toMatchObject({
@@ -99,8 +89,8 @@ describe('the configuration', () => {
     [{ ISALES_PASSWORD: 'x\0' }, 'Write the value in the accepted form. Accepted: 1B…64KiB'],
     [{ ISALES_TOKEN_HEADER: 'A' }, 'Accepted: NAME[,NAME]: [SCHEME ]{token}, {refreshToken};'],
     [{ ISALES_REJECTED: '500' }, 'Accepted: 400…499, result=TEXT, …;'],
-  ])('says of %j what is accepted: %s', (env, said) => {
-    expect(linesOf(loadWith(env)).join()).toContain(said)
+  ])('reports for %j the accepted form: %s', (env, text) => {
+    expect(linesOf(loadWith(env)).join()).toContain(text)
   })
 })
 
@@ -117,7 +107,7 @@ it.each([
   ['a"b', undefined],
   ['correct horse', undefined],
   ['a/ä', undefined],
-])('a typing accident in a password is a doubt, and nothing of it is shown: %j', (text, code) => {
+])('a probable paste error in a password is a warning that does not show it: %j', (text, code) => {
   const loaded = loadWith({ ISALES_PASSWORD: text })
   const codes = code === undefined ? [] : [`ISALES_PASSWORD ${code}?`]
   expect([loaded.ok, codesOf(loaded)]).toEqual([true, codes])
@@ -126,7 +116,7 @@ it.each([
 })
 
 it.each(SETTING_LIST.map(({ name }) => name))(
-  'what is shown of %s, and a problem with it, repeats no password of a URL',
+  'neither the value of %s nor a problem with it shows the password of a URL',
   (name) => {
     const { settings, problems } = loadWith({ [name]: `http://user:${PASSWORD}@h/ ` })
     expect(JSON.stringify([settings, problems])).not.toContain(PASSWORD)
@@ -161,12 +151,12 @@ describe('a secret in a file', () => {
   it.each<readonly [Environment, string]>([
     [{ ISALES_USER: undefined, ISALES_USER_FILE: '/long' }, 'ISALES_USER_FILE not-accepted'],
     [{ ISALES_PASSWORD_FILE: '/key' }, 'ISALES_PASSWORD set-twice'],
-    // The only way to give key and password of the store.
+    // Key and password of the store must be in files.
     [{ SESSION_STORE_KEY_FILE: '/short' }, 'SESSION_STORE_KEY_FILE not-accepted'],
     [{ SESSION_STORE_KEY: 'k' }, 'SESSION_STORE_KEY unknown-setting?'],
     [{ SESSION_STORE_PASSWORD_FILE: '/empty' }, 'SESSION_STORE_PASSWORD_FILE empty-file'],
     [{ SESSION_STORE_PASSWORD: 'p' }, 'SESSION_STORE_PASSWORD unknown-setting?'],
-    // Not UTF-8: a login with it could only lock the account.
+    // A login with a password that is not UTF-8 could only lock the account.
     [{ ISALES_PASSWORD: 'p\uFFFD' }, 'ISALES_PASSWORD not-utf8'],
   ])('keeps its limits: %j', (env, code) => {
     const store = { SESSION_STORE_URL: 'redis://127.0.0.1', SESSION_STORE_KEY_FILE: '/key' }
@@ -192,7 +182,7 @@ const SECRET_PLACES: readonly ((secret: string) => Environment)[] = [
   (secret) => ({ ISALES_USER: `${secret}\n${secret}`, ISALES_CA_FILE: secret }),
 ]
 
-it('a secret is never repeated by an error or a warning, wherever it was put', () => {
+it('no error or warning shows a secret, in whichever variable it is', () => {
   const secret = fc.stringMatching(/^[!-~]{12,40}$/)
   fc.assert(
     fc.property(secret, fc.constantFrom(...SECRET_PLACES), (secret, place) => {

@@ -27,7 +27,7 @@ beforeEach(() => {
   happened = []
 })
 
-/** Watches with the configuration as it was before `change`. Each look is 20 ms after the one before. */
+/** Watches with the configuration from before `change`, with a check every 20 ms. */
 function watch(change = (): void => undefined) {
   const config = configOf(loadConfig(env))
   change()
@@ -53,7 +53,7 @@ function watch(change = (): void => undefined) {
 
 const next = () => until(() => happened.length > 0 && happened.splice(0).join())
 
-it('what changes between the reading of the configuration and the watch is used, and no other part', async () => {
+it('only the group that changed between loading and watching is applied', async () => {
   await watch(() => file('password', 'new')).now()
   expect(await next()).toBe('new')
 })
@@ -68,21 +68,21 @@ it.each<readonly [string, () => void]>([
     },
   ],
   [
-    'written with the former size and time',
+    'written with the previous size and time',
     () => {
       const { atime, mtime } = statSync(path)
       writeFileSync(path, 'two')
       utimesSync(path, atime, mtime)
     },
   ],
-])('a file that is %s is noticed by itself, when it rests', async (_, change) => {
-  // After the first look.
+])('a file that is %s is read without a signal', async (_, change) => {
+  // After the first check.
   await watch().now()
   change()
   expect(await next()).toMatch(/^(?:new|two)$/)
 })
 
-it('a file that is rewritten unchanged is not a change, and a lasting problem is reported once', async () => {
+it('an unchanged file is not applied again, and a lasting problem is reported once', async () => {
   const files = watch()
   file('password', 'old')
   await files.now()
@@ -94,7 +94,7 @@ it('a file that is rewritten unchanged is not a change, and a lasting problem is
   expect(happened).toEqual([])
 })
 
-it('a mount that hangs delays a reload by at most a second, and nothing is read from it', async () => {
+it('a mount that hangs delays a reload by at most a second, and no file is read', async () => {
   const real = fs.stat
   const stat = (one: string) =>
     one === env['OBS_PASSWORD_FILE'] ? new Promise(() => undefined) : real(one)

@@ -6,7 +6,7 @@ const LOGIN: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'correct horse' }
 const STORE = { SESSION_STORE_URL: 'valkey://127.0.0.1', SESSION_STORE_KEY_FILE: '/store-key' }
 const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
 const OPEN = { UNSAFE_LISTEN: 'true' }
-/** Reachable from other machines. */
+/** Open to other machines. */
 const BEYOND = { LISTEN: ':8443', ...TLS, ...LOGIN }
 const UNSAFE = 'UNSAFE_LISTEN open-allowed?'
 const HTTP = { ISALES_URL: 'http://127.0.0.1:1' }
@@ -16,13 +16,13 @@ const paths = (ALLOWED_PATHS: string, login: string): Environment => ({
   ISALES_LOGIN_PATH: `${login}/auth/login`,
 })
 
-/** Whether files exist is another matter. */
+/** Returns broken rules; missing files are ignored. */
 const broken = (env: Environment): readonly string[] =>
   codesOf(loadWith({ ISALES_PASSWORD: 'x', ...env }, FILES)).filter(
     (code) => !code.endsWith(' missing'),
   )
 
-/** Settings, and what they break. */
+/** Settings, and the rules that they break. */
 const BROKEN: [Environment, ...string[]][] = [
   [{ ISALES_URL: 'http://isales.example' }, 'ISALES_URL http-not-allowed'],
   [{ ISALES_URL: 'http://127.0.0.1.example' }, 'ISALES_URL http-not-allowed'],
@@ -42,13 +42,11 @@ const BROKEN: [Environment, ...string[]][] = [
     'SESSION_STORE_KEY_FILE weak-secret',
   ],
   [{ LISTEN: ':8080' }, 'LISTEN open-listener'],
-  [{ LISTEN: '10.0.0.1:8080' }, 'LISTEN open-listener'],
   [{ LISTEN: '[::]:8080', ...OPEN }, UNSAFE],
   [{ LISTEN: '127.0.0.1:9090' }, 'ADMIN_LISTEN same-port'],
   [{ LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.1:1' }, 'ADMIN_LISTEN same-port'],
   [{ OBS_USER: 'cti' }, 'OBS_USER incomplete'],
   [{ OBS_PASSWORD: 'correct horse' }, 'OBS_PASSWORD incomplete'],
-  [{ LISTEN: ':8443', ...TLS, OBS_USER: 'cti' }, 'OBS_USER incomplete'],
   [{ ...BEYOND, OBS_PASSWORD: 'correcthors' }, 'OBS_PASSWORD weak-secret'],
   [{ ...BEYOND, OBS_PASSWORD: 'abc'.repeat(9) }, 'OBS_PASSWORD weak-secret'],
   [{ ...LOGIN, LISTEN: ':8443' }, 'LISTEN plain-listener?'],
@@ -66,14 +64,14 @@ const BROKEN: [Environment, ...string[]][] = [
   [paths('/a/auth/log', '/a'), 'ALLOWED_PATHS other-paths?'],
 ]
 
-/** Settings that break none. */
+/** Settings that break no rule. */
 const KEPT: readonly Environment[] = [
   {},
   { ISALES_URL: 'http://127.0.0.1:1' },
   { ISALES_URL: 'http://[::1]:1' },
   { ISALES_LOGIN_PATH: '/a/signin', ISALES_REFRESH_PATH: 'off', ALLOWED_PATHS: '/a' },
   STORE,
-  // The scheme ends with s, but has no TLS.
+  // The scheme `redis` without TLS, although `redis:` ends with `s:`.
   { ...STORE, SESSION_STORE_URL: 'redis://127.0.0.1' },
   { ...STORE, SESSION_STORE_URL: 'valkeys://v.example', SESSION_STORE_CA_FILE: '/c' },
   LOGIN,
@@ -97,12 +95,10 @@ describe('rules between settings', () => {
   })
 
   it('check only settings that could be read', () => {
-    const env = {
-      ISALES_URL: 'nonsense',
-      LISTEN: 'nonsense',
-      OBS_USER: 'cti',
-      OBS_PASSWORD_FILE: '/x',
-    }
-    expect(broken(env)).toEqual(['ISALES_URL not-accepted', 'LISTEN not-accepted'])
+    const wrong = { ISALES_URL: 'nonsense', LISTEN: 'nonsense' }
+    expect(broken({ ...wrong, OBS_USER: 'cti', OBS_PASSWORD_FILE: '/x' })).toEqual([
+      'ISALES_URL not-accepted',
+      'LISTEN not-accepted',
+    ])
   })
 })

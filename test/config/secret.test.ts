@@ -4,7 +4,7 @@ import { Secret, withoutLogin } from '../../src/config/secret.ts'
 
 const CANARY = 'canary-secret'
 const secret = new Secret(CANARY)
-/** Past the compiler. */
+/** Deceives the compiler. */
 const mistaken = secret as unknown as string
 
 it.each<[string, boolean, () => string]>([

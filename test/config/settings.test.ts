@@ -9,7 +9,7 @@ import { codesOf, configOf, loadWith } from './stand.ts'
 const read = (path: string): string =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
-/** The rows of the tables of settings: names, default, limits. */
+/** Returns the rows of the tables of settings: names, default, limits. */
 const rowsOf = (page: string) =>
   read(page)
     .split('\n')
@@ -27,16 +27,16 @@ const ANY_TEXT: unknown = expect.stringMatching(/./)
 const WITH_NAMES: unknown = expect.stringContaining('`')
 // oxlint-enable vitest/no-standalone-expect
 
-/** Limits and missing defaults in the pages' words. */
+/** Words of the pages for limits and missing defaults. */
 const LANGUAGES = [
   ['docs/configuration.md', ' to ', 'required', 'empty'],
   ['docs/configuration.zh-CN.md', ' 到 ', '必填', '空'],
 ] as const
 
 it.each(LANGUAGES)(
-  '%s has one row a setting, in order, with each variable, its default and its limits, and says what it does',
+  '%s has one row per setting, in order, with variables, default, limits and an explanation',
   (page, to, required, empty) => {
-    /** Of one that follows from other settings it says how. */
+    /** A default that follows from other settings is explained. */
     const standardOf = (setting: Setting): unknown => {
       if (setting.required) return required
       if (setting.default === undefined) return /PATH/.test(setting.name) ? WITH_NAMES : ''
@@ -66,7 +66,7 @@ it.each(SETTING_LIST.filter(({ kind }) => kind !== 'secret'))(
   },
 )
 
-it('there are no more variables than anybody sets', () => {
+it('there are at most 42 variables', () => {
   const names = SETTING_LIST.flatMap(({ variables }) => variables)
   expect(names.filter((name) => name === name.toUpperCase()).length).toBeLessThanOrEqual(42)
 })
@@ -74,7 +74,7 @@ it('there are no more variables than anybody sets', () => {
 const CHART = 'helm/isales-auth-proxy'
 const SECRETS = SETTING_LIST.filter(({ redact }) => redact !== undefined)
 
-it('every file that a setting names is watched, or read at each use, or read once on purpose', () => {
+it('every file of a setting is watched, or read at each use, or deliberately read once', () => {
   const named = SETTING_LIST.filter(({ name, fileName }) => fileName ?? name.endsWith('_FILE'))
   expect(named.filter(({ reload }) => reload === undefined)).toEqual([])
   expect(SETTING_LIST.filter((setting) => setting.reload && !named.includes(setting))).toEqual([])
@@ -84,7 +84,7 @@ it('every file that a setting names is watched, or read at each use, or read onc
   ])
 })
 
-it('the chart refuses every secret among its settings, and takes it from a Secret', () => {
+it('the chart refuses every secret in its settings, and accepts it from a Secret', () => {
   const schema = JSON.parse(read(`${CHART}/values.schema.json`)) as AnySchemaObject
   const validate = new Ajv({ strict: false, allErrors: true }).compile(schema)
   const template = read(`${CHART}/templates/_problems.tpl`)
@@ -114,7 +114,7 @@ it('every value of the configuration is read by the program', () => {
     .join('\n')
   const config = configOf(loadWith({}))
   const unread = Object.keys(config).filter((key) => !new RegExp(`\\b${key}\\b`).test(source))
-  // The rules between settings read these.
+  // Only the rules between settings read these.
   expect(unread).toEqual(['isalesAllowHttp', 'unsafeListen'])
 })
 
@@ -128,7 +128,7 @@ it('variables with a secret are deleted from the environment of the process', ()
   ])
 })
 
-it('config/example.env is sound, and so is each line with a # before it', () => {
+it('config/example.env is valid, with and without its commented lines', () => {
   const text = read('config/example.env')
   expect(codesOf(loadWith(parseEnv(text)))).toEqual([])
   const whole = text.replaceAll(/^#(?=[A-Z_]+=)/gm, '')

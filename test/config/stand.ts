@@ -15,7 +15,7 @@ export const PASSWORDLESS: Environment = { ...MINIMAL, ISALES_PASSWORD: undefine
 
 type Files = Readonly<Record<string, string | Uint8Array>>
 
-/** A disk that holds these and nothing else. */
+/** Returns a disk with only these files. */
 export function disk(files: Files): ReadFile {
   return (path, limit) => {
     const file = Object.hasOwn(files, path) ? files[path] : undefined
@@ -25,15 +25,15 @@ export function disk(files: Files): ReadFile {
   }
 }
 
-/** Required settings, with these variables and these files. */
+/** Loads the required settings with these variables and files. */
 export const loadWith = (env: Environment, files: Files = {}): Loaded =>
   loadConfig({ ...MINIMAL, ...env }, disk(files))
 
-/** Each problem as a person reads it. */
+/** Returns the problems as lines. */
 export const linesOf = ({ problems }: Loaded): readonly string[] =>
   problems.map((problem) => `${problem.setting}: ${formatLine(en, problem)}`)
 
-/** `SETTING code`, or what is more exact than the code; a warning is marked. */
+/** Returns `SETTING code`, with a detail instead of the code if there is one, and `?` for a warning. */
 export const codeOf = ({ setting, code, facts, isWarning }: SettingProblem): string => {
   const [, detail] = facts.find(([name]) => name === 'detail') ?? []
   return `${setting} ${typeof detail === 'string' ? detail : code}${isWarning ? '?' : ''}`

@@ -15,7 +15,7 @@ it.each([
   ['LOGLEVEL', 'LOG_LEVEL'],
   ['OBS_PASWORD_FILE', 'OBS_PASSWORD_FILE'],
   ['LISTN', 'LISTEN'],
-  // Only we could mean it.
+  // Only this program uses these prefixes.
   ['ISALES_TIMEOUT', undefined],
   ['OBS_TICKET_KEY_FILE', undefined],
   ['LISTEN_BACKLOG', undefined],
@@ -26,13 +26,13 @@ it.each([
 
 const SERVICE = ['', '_443_TCP', '_443_TCP_PROTO', '_443_TCP_PORT', '_443_TCP_ADDR']
 it.each([
-  ['ours', KNOWN],
+  ['of this program', KNOWN],
   ['of the system', ['PATH', 'HOME', 'HOSTNAME', 'PWD', 'LANG', 'TERM', 'USER', 'NODE_ENV']],
   ['of systemd', ['LISTEN_FDS', 'LISTEN_PID', 'INVOCATION_ID', 'NOTIFY_SOCKET']],
-  ['of a neighbour', ['DB_USER', 'HTTP_PROXY', 'http_proxy', 'JAVA_TOOL_OPTIONS']],
+  ['of a neighbor', ['DB_USER', 'HTTP_PROXY', 'http_proxy', 'JAVA_TOOL_OPTIONS']],
   ['of a Service called isales', SERVICE.map((more) => `ISALES_PORT${more}`)],
   ['of a Service', ['ISALES_SERVICE_HOST', 'ISALES_SERVICE_PORT_HTTPS', 'OBS_USER_SERVICE_HOST']],
   ['of Kubernetes', ['KUBERNETES_SERVICE_HOST', 'KUBERNETES_PORT']],
-])('no variable %s is doubted', (_, names) => {
+])('no variable %s causes a warning', (_, names) => {
   expect(meantBy(...names)).toEqual([])
 })
