@@ -28,9 +28,20 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
   }
   let current = open(config)
   const askForTicket: MiddlewareHandler<{ Bindings: NodeCall }> = async ({ env }, next) => {
-    if (hasTicket(env.request.rawHeaders, current.tickets)) return next()
-    refuse(env)
-    options.onEnd(refusedRequest(env.request, 'ticket', env.requestId))
+    const { request, response, requestId } = env
+    if (hasTicket(request.rawHeaders, current.tickets)) return next()
+    const body = publishedBody(401)
+    // Only clients with a ticket keep a connection.
+    response.shouldKeepAlive = false
+    response.writeHead(401, {
+      'Content-Type': RESPONSE_TYPE,
+      'Content-Length': body.length,
+      'Cache-Control': 'no-store',
+      'WWW-Authenticate': 'Bearer',
+      'X-Request-Id': requestId,
+    })
+    response.end(body)
+    options.onEnd(refusedRequest(request, 'ticket', requestId))
     return RESPONSE_ALREADY_SENT
   }
   return {
@@ -60,18 +71,4 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
       current = open(secrets)
     },
   }
-}
-
-/** Refuses in the shape that iSales publishes, and closes the connection: only clients with a ticket keep one open. */
-function refuse({ response, requestId }: NodeCall): void {
-  const body = publishedBody(401)
-  response.shouldKeepAlive = false
-  response.writeHead(401, {
-    'Content-Type': RESPONSE_TYPE,
-    'Content-Length': body.length,
-    'Cache-Control': 'no-store',
-    'WWW-Authenticate': 'Bearer',
-    'X-Request-Id': requestId,
-  })
-  response.end(body)
 }

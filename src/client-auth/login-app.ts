@@ -7,12 +7,8 @@ import { parseObject, type JsonObject } from '../json.ts'
 import type { Throttle } from './login-throttle.ts'
 import { ticketIn, type Tickets } from './tickets.ts'
 
-type LoginVerdict = 'success' | keyof typeof REFUSED
-
 type ObsContext = Context<{ readonly Bindings: RequestOrigin }>
 type LoginConfig = Pick<Config, 'obsUser' | 'obsPassword' | 'isalesLoginPath' | 'obsRefreshPath'>
-
-const REFUSED = { rejected: 403, throttled: 429, malformed: 400 } as const
 
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
@@ -33,8 +29,7 @@ export function publishedBody(
  * response contains the real token. Without `OBS_USER`, every login succeeds.
  */
 export function createObsApp(config: LoginConfig, tickets: Tickets, throttle: Throttle) {
-  const judge = createJudge(config, throttle)
-
+  const statusOf = createLoginCheck(config, throttle)
   const respond = (context: ObsContext, status: ContentfulStatusCode, body: string) => {
     context.header('Cache-Control', 'no-store')
     return context.body(body, status, { 'Content-Type': RESPONSE_TYPE })
@@ -43,12 +38,6 @@ export function createObsApp(config: LoginConfig, tickets: Tickets, throttle: Th
     respond(context, 200, publishedBody(0, pair))
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
     respond(context, status, publishedBody(status))
-  const renew = (context: ObsContext, body: JsonObject | undefined) => {
-    // If every login succeeds, a ticket of an earlier process must not be demanded.
-    return config.obsUser === undefined
-      ? tickets.issue()
-      : tickets.renew(refreshTicket(context, body))
-  }
 
   const app = new Hono<{ Bindings: RequestOrigin }>()
   app.use(async (context, next) => {
@@ -57,21 +46,25 @@ export function createObsApp(config: LoginConfig, tickets: Tickets, throttle: Th
     return refuse(context, 405)
   })
   app.post(config.isalesLoginPath, async (context) => {
-    const outcome = judge(context.env.address, await readObject(context))
-    if (outcome === 'success') return grant(context, tickets.issue())
-    if (outcome === 'throttled') context.header('Retry-After', '1')
-    return refuse(context, REFUSED[outcome])
+    const status = statusOf(context.env.address, await readObject(context))
+    if (status === 200) return grant(context, tickets.issue())
+    if (status === 429) context.header('Retry-After', '1')
+    return refuse(context, status)
   })
   app.post(config.obsRefreshPath, async (context) => {
-    const renewed = renew(context, await readObject(context))
-    return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
+    const body = await readObject(context)
+    // If every login succeeds, tickets of an earlier process must also be renewed.
+    const pair =
+      config.obsUser === undefined ? tickets.issue() : tickets.renew(refreshTicket(context, body))
+    return pair === undefined ? refuse(context, 403) : grant(context, pair)
   })
   // The only possible error is an incomplete body.
   app.onError((_error, context) => refuse(context, 400))
   return app
 }
 
-function createJudge(config: LoginConfig, throttle: Throttle) {
+/** Returns a function that returns the status of a login. */
+function createLoginCheck(config: LoginConfig, throttle: Throttle) {
   const { obsUser, obsPassword } = config
   // Comparing hashes with a random key takes a time that reveals neither a value nor its length.
   const key = randomBytes(32)
@@ -85,15 +78,14 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
       ? randomBytes(32)
       : digest(obsUser, obsPassword.reveal())
 
-  return (address: string | undefined, body: JsonObject = {}): LoginVerdict => {
-    const { user, passwd } = body
-    if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
-    if (obsUser === undefined) return 'success'
+  return (address: string | undefined, { user, passwd }: JsonObject = {}) => {
+    if (typeof user !== 'string' || typeof passwd !== 'string') return 400
+    if (obsUser === undefined) return 200
     // Refused before the comparison, so that a 429 reveals nothing about the password.
-    if (!throttle.open(address)) return 'throttled'
-    if (timingSafeEqual(digest(user, passwd), expected)) return 'success'
+    if (!throttle.open(address)) return 429
+    if (timingSafeEqual(digest(user, passwd), expected)) return 200
     throttle.spend(address)
-    return 'rejected'
+    return 403
   }
 }
 
@@ -107,9 +99,8 @@ function refreshTicket({ req }: ObsContext, { refreshToken }: JsonObject = {}): 
 const MAX_BODY = 2048
 
 /**
- * Reads a body as an object; undefined if it is not one, or is longer than 2 KiB. Then the rest is dropped, while the
- * response leaves. Hono's `bodyLimit` does not work on node-server: it wraps a body without a length in a new Request,
- * which undici does not accept.
+ * Reads a body as an object; undefined if it is not an object or is longer than 2 KiB, in which case the rest is dropped.
+ * Hono's `bodyLimit` does not work on node-server, because undici does not accept its new Request.
  *
  * @throws if the body breaks off.
  */

@@ -9,10 +9,8 @@ const MAX_PEERS = 10_000
 export type Throttle = ReturnType<typeof createThrottle>
 
 /**
- * Limits password guessing: every address may send 5 wrong passwords per second, independent of other addresses.
- * Clients behind one address cannot be distinguished.
- *
- * A bucket is the time at which it is full again; its capacity is one second's worth of attempts.
+ * Limits password guessing: every address may send 5 wrong passwords per second, independent of other addresses. A
+ * bucket is the time at which it is full again; its capacity is one second's worth of attempts.
  *
  * @param now monotonic milliseconds.
  */

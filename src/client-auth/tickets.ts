@@ -27,7 +27,7 @@ const ACCESS_SECONDS = 3600
  * a leaked key cannot forge lasting ones.
  */
 const MAX_SESSION = 24 * 3600
-/** Seconds by which two proxies' clocks may differ: a ticket of 24 h expires later by the clock that is behind. */
+/** Seconds by which two proxies' clocks may differ. */
 const CLOCK_SKEW = 5 * 60
 /** Changes with the format, so that a ticket of another format is never misread. */
 const KEY_PURPOSE = 'isales-auth-proxy ticket 2'
@@ -44,7 +44,10 @@ const SCRYPT = { N: 16_384, r: 8, p: 1 }
  * @param now milliseconds since 1970, because tickets outlive restarts and cross machines.
  */
 export function createTickets(password: Secret | undefined, now: () => number) {
-  const key = password === undefined ? randomBytes(KEY_BYTES) : deriveKey(password)
+  const key =
+    password === undefined
+      ? randomBytes(KEY_BYTES)
+      : scryptSync(password.reveal(), KEY_PURPOSE, KEY_BYTES, SCRYPT)
   const seconds = (): number => Math.floor(now() / 1000)
 
   /** @param session the end of the session, in seconds since 1970. */
@@ -92,10 +95,6 @@ export function createTickets(password: Secret | undefined, now: () => number) {
       return issue(bytes.readUIntBE(SESSION_AT, INSTANT))
     },
   }
-}
-
-function deriveKey(password: Secret): Buffer {
-  return scryptSync(password.reveal(), KEY_PURPOSE, KEY_BYTES, SCRYPT)
 }
 
 function macOf(key: Buffer, bytes: Buffer): Buffer {

@@ -9,11 +9,11 @@ export interface Slot {
 /**
  * Above `max` connections, closes the longest-idle one. Idle means no call in flight: in the TLS handshake, between
  * requests, or behind half a request. So a client that only holds connections loses them to clients that use theirs,
- * whatever address it has.
+ * independent of its address.
  */
 export class ConnectionLimiter {
   readonly #max: number
-  /** A connection is closed in favor of a new one. */
+  /** Called when a connection is closed in favor of a new one. */
   readonly #onClosed: (socket: Socket) => void
   readonly #slots = new Map<string, Slot>()
   #turns = 0
@@ -25,7 +25,7 @@ export class ConnectionLimiter {
 
   /** Admits a connection, before its TLS handshake. */
   admit(socket: Socket): void {
-    // The peer has left already. Without its address, all such connections would have one key.
+    // The peer has left. Without an address, all such connections would have one key.
     if (socket.remoteAddress === undefined) return void socket.destroy()
     const key = keyOf(socket)
     const slot = { socket, idleSince: this.#turns++ }
@@ -42,17 +42,17 @@ export class ConnectionLimiter {
     return this.#slots.get(keyOf(socket))
   }
 
-  /** A call is in flight: the connection is not closed until it is idle again. */
+  /** Protects the connection of a call in flight until it is idle again. */
   markActive(slot: Slot | undefined): void {
     if (slot !== undefined) slot.idleSince = Infinity
   }
 
-  /** A head arrived, or its response ended: the connection is the last one to be closed. */
+  /** Call it when a head arrived or its response ended: the connection becomes the last one to be closed. */
   markIdle(slot: Slot | undefined): void {
     if (slot !== undefined) slot.idleSince = this.#turns++
   }
 
-  /** Every connection that has not been closed. */
+  /** Returns every connection that has not been closed. */
   sockets(): readonly Socket[] {
     return Array.from(this.#slots.values(), ({ socket }) => socket)
   }

@@ -10,20 +10,19 @@ import type { ConnectionLimiter, Slot } from './connection-limiter.ts'
 export interface ConnectionOptions {
   readonly limiter: ConnectionLimiter
   readonly clock: Clock
-  /** True from a drain on: every response closes its connection. */
+  /** Returns true during a drain, when every response closes its connection. */
   readonly closing: () => boolean
   /**
-   * Every request that is served, including one with `Expect`: write 100 with `response.writeContinue()` before reading
-   * the body of one that expects `100-continue`. It must not throw. Call `begin` when the request is one that others wait
-   * for: until the end of the response its connection is not closed. A request whose body cannot be read is refused and
-   * reported here: `refused` is true when its response has closed.
+   * Serves a request; must not throw. If the request expects `100-continue`, call `response.writeContinue()` before
+   * reading its body. Call `begin` when the body has arrived, or `refuse`. `refused` is also true if the body could not be
+   * read.
    */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
-    connection: Pick<Connection, 'begin' | 'refused'>,
+    connection: Pick<Connection, 'begin' | 'refuse' | 'refused'>,
   ) => void
-  /** Every request that was refused here. Without a request id it got no response: the connection was closed. */
+  /** Called for every request that the listener refuses. It has a request id only if it got a response. */
   readonly onRefused: (request: RequestSummary) => void
 }
 
@@ -38,31 +37,31 @@ const MAX_METHOD = 20
 const LAST_CHUNK = '0\r\n\r\n'.length
 
 /**
- * One client connection after its TLS handshake. It serves one request at a time. A request ahead, which arrives before
- * the response in progress has ended, is not served, and the connection closes behind that response (RFC 9112 section
+ * A client's connection after its TLS handshake. It serves one request at a time. A request ahead, which arrives before
+ * the response in progress has ended, is not served, and the connection closes after that response (RFC 9112 section
  * 9.3.2: the client may repeat the request).
  *
- * Four parts look as if Node had something plainer, and each was tried:
- * - `#linger`: `Socket.destroySoon` is the only hook behind a response that closes the connection.
+ * Simpler ways were tried and failed:
+ * - `#linger`: only `Socket.destroySoon` is called after a response that closes the connection.
  * - `#pauseAhead`: `maxRequestsPerSocket` responds to requests ahead, and `pause` alone ends with the next `resume`.
- * - `#endOf`: after an offer to upgrade Node's parser drops the rest of the packet, and tells nobody how much that is.
- * - `drain`: `Server.closeIdleConnections` cuts a response that Node has been given but the kernel has not.
+ * - `#endOf`: after an offer to upgrade, Node's parser drops the rest of the packet without reporting its length.
+ * - `drain`: `Server.closeIdleConnections` cuts a response that Node has but the kernel has not.
  */
 export class Connection {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   readonly #slot: Slot | undefined
-  /** The response in progress, until the kernel has the last byte of it. */
+  /** The response in progress, until the kernel has its last byte. */
   #current: ServerResponse | undefined
-  /** The request in progress was refused and reported here. */
+  /** True if the listener refused and reported the request in progress. */
   refused = false
   /** Requests ahead of the response in progress. */
   #ahead = 0
-  /** `bytesRead` at the beginning of the request in progress, and at the latest part of its body if that is watched. */
+  /** `bytesRead` at the beginning of the request in progress, and at the latest part of its body if it is chunked. */
   readonly #read = { begin: 0, body: Number.NaN }
-  /** The request offers an upgrade, and requests behind it may have been dropped. */
+  /** The request offers an upgrade, so Node may have dropped requests after it. */
   #mayHaveDropped = false
-  /** A drain has found the connection without a request. */
+  /** The drain has found the connection without a request. */
   #wasIdle = false
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -70,18 +69,18 @@ export class Connection {
     this.#options = options
     this.#slot = options.limiter.slotOf(socket)
     socket.destroySoon = () => this.#linger()
-    // Node resumes a socket on its own, such as at the end of every request.
+    // Node itself resumes a socket, for example at the end of every request.
     socket.on('resume', () => this.#pauseAhead())
   }
 
   /** The head of a request arrived. */
   announce(response: ServerResponse): void {
-    // RFC 9112 section 9.6: nothing is served behind a response that closes the connection.
+    // RFC 9112 section 9.6: no request is served after a response that closes the connection.
     if (this.#current === undefined && this.#socket.writable) this.#begin(response)
     else this.#refuseAhead(response.req)
   }
 
-  /** The request is whole, and its call is in flight: the connection is not closed for others until its response ends. */
+  /** Protects the connection until the response ends; call it when the request is complete. */
   begin(): void {
     this.#options.limiter.markActive(this.#slot)
     const response = this.#current
@@ -90,17 +89,28 @@ export class Connection {
     if (this.#mayHaveDropped) response.shouldKeepAlive = false
   }
 
+  /** Refuses and reports the request in progress, and closes the connection: its next bytes may belong to the request. */
+  refuse(refusal: Refusal): void {
+    const response = this.#current
+    if (response === undefined) return
+    const requestId = randomUUID()
+    this.refused = true
+    this.#options.onRefused(refusedRequest(response.req, refusal, requestId))
+    response.shouldKeepAlive = false
+    writeProblem(response, REFUSALS[refusal][0], { requestId, refusal })
+  }
+
   /**
-   * The parser failed. If it failed in the body of the request in progress, the response to that request says so. If it
-   * failed behind that request, the connection closes after the response.
+   * Handles an error of the parser. In the body of the request in progress, the error becomes the response. After that
+   * request, it closes the connection behind the response.
    *
-   * @param packet in which the error was found.
+   * @param packet that contains the error.
    */
   fail(refusal: Refusal, packet?: Buffer): void {
     const current = this.#current
     if (current === undefined) {
       if (this.#socket.writable) this.#refuseUnread(refusal, packet)
-    } else if (!current.req.complete && !current.headersSent) this.#refuse(current, refusal)
+    } else if (!current.req.complete && !current.headersSent) this.refuse(refusal)
     // The client has left.
     else if (this.#socket.readableEnded) this.#socket.destroy()
     else if (current.shouldKeepAlive) {
@@ -109,7 +119,7 @@ export class Connection {
     }
   }
 
-  /** Refuses CONNECT. Node has taken its own listeners off the connection, on which a response may be in progress. */
+  /** Refuses CONNECT. Node has removed its own listeners from the connection, but a response may be in progress. */
   refuseTunnel(): void {
     const destroy = (): void => void this.#socket.destroy()
     this.#socket.on('error', destroy).on('end', destroy).resume()
@@ -117,22 +127,22 @@ export class Connection {
     this.fail('method')
   }
 
-  /** Nothing was received or sent for `limit` milliseconds, or between two requests for the keep-alive time. */
+  /** Handles `limit` milliseconds without a byte, or the end of the keep-alive time between two requests. */
   idle(limit: number): void {
     const socket = this.#socket
     const current = this.#current
-    // Node's own timers end a head that is late. The next byte starts this timer again.
+    // Node's own timers end a late head. The next byte restarts this timer.
     if (current === undefined && socket.timeout === limit) return
     // The keep-alive time is over, or the client does not read the response.
     if (current === undefined || socket.writableLength > 0) socket.destroy()
-    else if (!current.req.complete && !current.headersSent) this.#refuse(current, 'timeout')
+    else if (!current.req.complete && !current.headersSent) this.refuse('timeout')
     // iSales is slow.
     else socket.setTimeout(limit)
   }
 
   /**
-   * Makes the response in progress the last one. A connection without a request is closed at the second look: at the first
-   * one a request may be on its way, which a reset would lose.
+   * Makes the response in progress the last one. The second call without a request closes the connection; at the first
+   * one, a request may be on its way, which a reset would lose.
    */
   drain(): void {
     if (this.#current?.headersSent === false) this.#current.shouldKeepAlive = false
@@ -160,13 +170,13 @@ export class Connection {
     this.#current = undefined
     this.#options.limiter.markIdle(this.#slot)
     this.#read.begin = this.#socket.bytesRead
-    // Node has closed it, unless the head of the response was sent before that was known.
+    // Node has closed the connection, unless it sent the response's head before this was decided.
     if (!shouldKeepAlive || this.#mayHaveDropped) this.#linger()
   }
 
   #refuseAhead(request: IncomingMessage): void {
     this.#ahead += 1
-    // Node keeps the request until the connection is closed, with both forms of its headers.
+    // Node keeps the request, with both forms of its headers, until the connection closes.
     request.rawHeaders.length = 0
     request.headers = {}
     this.#options.onRefused(refusedRequest(request, 'pipelined'))
@@ -175,21 +185,12 @@ export class Connection {
     this.#pauseAhead()
   }
 
-  /** Leaves further requests ahead to TCP: here they would only take memory. */
+  /** Leaves further requests ahead in TCP's buffers, because here they would take memory. */
   #pauseAhead(): void {
     if (this.#ahead > 0) this.#socket.pause()
   }
 
-  /** Responds to a request, and closes the connection. */
-  #refuse(response: ServerResponse, refusal: Refusal): void {
-    const requestId = randomUUID()
-    this.refused = true
-    this.#options.onRefused(refusedRequest(response.req, refusal, requestId))
-    response.shouldKeepAlive = false
-    writeProblem(response, REFUSALS[refusal][0], { requestId, refusal })
-  }
-
-  /** Responds to a request that could not be read, and closes the connection. */
+  /** Responds to an unreadable request, and closes the connection. */
   #refuseUnread(refusal: Refusal, packet?: Buffer): void {
     const requestId = randomUUID()
     const socket = this.#socket
@@ -200,9 +201,9 @@ export class Connection {
   }
 
   /**
-   * Closes our side of the connection alone. If all of it was closed with bytes of the client unread, TCP would reset it,
-   * and the client could lose the response (RFC 9112 section 9.6). Bytes that still arrive are dropped, until the client
-   * closes its side, and for 2 s at most.
+   * Closes only our side of the connection, and drops the client's bytes until it closes its side, for at most 2 s. If
+   * everything were closed with bytes unread, TCP would reset the connection, and the client could lose the response
+   * (RFC 9112 section 9.6).
    */
   #linger(): void {
     const socket = this.#socket
@@ -214,10 +215,9 @@ export class Connection {
   }
 
   /**
-   * Returns what `bytesRead` is at the end of a request that offers an upgrade, which Java's HTTP client does with every
-   * call. If more bytes were read, Node's parser may have dropped requests behind it, and only closing the connection
-   * tells the client. The head's length is the usual one, with `: ` in every line; any other head just costs its
-   * connection. So does a chunked body whose last chunk has no packet of its own.
+   * Returns the value of `bytesRead` at the end of a request that offers an upgrade, as every call of Java's HTTP client
+   * does. If more was read, Node may have dropped requests, and only closing the connection tells the client. A head with
+   * another layout than `Name: value` only costs its connection, like a chunked body whose last chunk shares its packet.
    */
   #endOf({ method = '', url = '', rawHeaders, headers }: IncomingMessage): number {
     const { begin, body } = this.#read

@@ -1,4 +1,4 @@
-// Connections of clients: TCP and TLS, the one gate that says which of them stay, one request at a time on each, limits
-// of time and size, clients that read slowly, and the drain. Who serves a request is passed in.
+// Client connections: TCP and TLS, the connection limiter, one request at a time per connection, limits of time and size,
+// and the drain. The caller passes in the function that serves a request.
 export { ListenError, tryToListen } from './listen.ts'
 export { createListener, type ListenerLimits, type ListenerOptions } from './listener.ts'

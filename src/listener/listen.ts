@@ -5,10 +5,10 @@ import { isLoopback, urlHost, type ListenAddress } from '../config/index.ts'
 import { toListenCode } from '../codes.ts'
 import type { Explained } from '../messages/index.ts'
 
-/** Why a listener could not start. */
+/** Reports why a listener could not start. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
-  /** Gave the address. */
+  /** The setting that contains the address. */
   readonly setting: string
   readonly why: Explained
   /** The configuration is wrong: no later start would succeed. */
@@ -25,7 +25,7 @@ export class ListenError extends Error {
 /**
  * Binds and listens.
  *
- * @param setting gave the address.
+ * @param setting name of the setting that contains the address.
  * @throws ListenError
  */
 export async function listen(
@@ -48,16 +48,15 @@ export async function listen(
   const bound = server.address()
   if (fd === undefined || isAt(address, bound)) return
   server.close()
-  const where =
-    typeof bound === 'object' && bound !== null ? `${urlHost(bound.address)}:${bound.port}` : bound
-  const facts = [configured, ['socketAddress', `${where}`]] as const
+  const elsewhere = bound instanceof Object ? `${urlHost(bound.address)}:${bound.port}` : `${bound}`
+  const facts = [configured, ['socketAddress', elsewhere]] as const
   throw new ListenError(setting, { code: 'socket-elsewhere', facts }, true)
 }
 
 /**
- * Binds, listens and closes: whether a listener could start.
+ * Binds, listens and closes.
  *
- * @throws ListenError
+ * @throws ListenError if a listener could not start.
  */
 export async function tryToListen(setting: string, address: ListenAddress): Promise<void> {
   const server = createServer()
@@ -65,7 +64,7 @@ export async function tryToListen(setting: string, address: ListenAddress): Prom
   server.close()
 }
 
-/** What is allowed depends on the address in the configuration: a socket that listens elsewhere may be open to a network. */
+/** Returns true if an inherited socket has the configured address, on which the rules for network access depend. */
 function isAt({ host, port }: ListenAddress, bound: ReturnType<Server['address']>): boolean {
   if (typeof bound === 'string' || bound === null || bound.port !== port) return false
   const { address } = bound
@@ -73,7 +72,7 @@ function isAt({ host, port }: ListenAddress, bound: ReturnType<Server['address']
   return host === address || (host.toLowerCase() === 'localhost' && isLoopback(address))
 }
 
-/** What a client calls: `http://127.0.0.1:8080`, `https://[::1]:8443`. */
+/** Returns the URL for clients, such as `http://127.0.0.1:8080` or `https://[::1]:8443`. */
 export function addressText({ host }: ListenAddress, server: Server): string {
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0

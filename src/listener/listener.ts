@@ -20,7 +20,7 @@ import { ConnectionLimiter } from './connection-limiter.ts'
 import { addressText, listen } from './listen.ts'
 
 export interface ListenerLimits extends Pick<Config, 'listenMaxConnections'> {
-  /** Milliseconds without a byte: of a body that is awaited, 408; of a response that is not taken, closed. */
+  /** Milliseconds without a byte before a body gets a 408, or an unread response is closed. */
   readonly idleTimeout: number
   /** Milliseconds for the head of a request. */
   readonly headerTimeout: number
@@ -32,39 +32,39 @@ export interface ListenerOptions extends Pick<
   ConnectionOptions,
   'clock' | 'onRequest' | 'onRefused'
 > {
-  /** Gives the address. */
+  /** Name of the setting that contains the address. */
   readonly setting: string
   readonly address: ListenAddress
-  /** With `ca`, a client without a certificate of that CA is refused. Default: plain HTTP. */
+  /** If it has a `ca`, clients need a certificate of that CA. Default: plain HTTP. */
   readonly tls?: TlsFiles | undefined
-  /** Of client certificates: a client whose certificate has none of them is refused. Default: any name. */
+  /** Names, of which a client's certificate must have one. Default: any name. */
   readonly clientNames?: readonly string[] | undefined
   readonly limits: ListenerLimits
-  /** Each TLS handshake of a client that failed. */
+  /** Called for every failed TLS handshake of a client. */
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
 
-/** Request line and headers together, bytes. */
+/** Bytes of the request line and all headers together. */
 const MAX_HEADER_SIZE = 16 * 1024
-/** Milliseconds. */
+/** Milliseconds between two looks for idle connections in a drain. */
 const DRAIN_STEP = 50
-/** Milliseconds; a client far away needs less than a second. */
+/** Milliseconds; a distant client needs less than a second. */
 const MAX_HANDSHAKE = 5 * SECOND
 
 /**
- * HTTP/1.1 over TCP or TLS, on Node's own server. A client that closes its side of the connection is
- * taken as gone, as nginx and Go's net/http do.
+ * Serves HTTP/1.1 over TCP or TLS, on Node's own server. A client that closes its side of the connection counts as gone,
+ * as in nginx and Go's net/http.
  */
 export function createListener(options: ListenerOptions) {
   const { clock, limits, onRequest, onRefused } = options
-  /** On which HTTP is spoken. */
+  /** Connections after their TLS handshake. */
   const connections = new Map<Socket, Connection>()
   let draining = false
   const server = createServer(options)
   const limiter = new ConnectionLimiter(limits.listenMaxConnections, (socket) =>
     onRefused(refusedRequest({ socket }, 'connections')),
   )
-  // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
+  // If the machine is out of descriptors or memory (ENFILE, ENOBUFS), only the new connection is lost.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => limiter.admit(socket))
   // Before Node's own listener, which reads requests.
@@ -81,7 +81,7 @@ export function createListener(options: ListenerOptions) {
   const parts = { limiter, clock, closing: () => draining, onRequest, onRefused }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
     server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
-      // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
+      // RFC 9112 section 6.1: never send chunks to HTTP/1.0. Node would if the client sends TE.
       if (httpVersion === '1.0') response.useChunkedEncodingByDefault = false
       connections.get(socket)?.announce(response)
     })
@@ -92,16 +92,16 @@ export function createListener(options: ListenerOptions) {
     if (refusal === undefined) socket.destroy()
     else connections.get(socket)?.fail(refusal, error.rawPacket)
   })
-  // Node gives it to `clientError`, too, which closes the connection.
+  // Node also emits `clientError`, which closes the connection.
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-    // Node declares an Error, and sets the name of OpenSSL's result, or null.
+    // Node declares an Error, but sets the name of OpenSSL's result, or null.
     const certificate = socket.authorizationError as unknown as string | null
     options.onHandshakeFailure?.(classifyHandshakeError(error.code, certificate ?? undefined))
   })
 
   return {
     /**
-     * @returns `http://127.0.0.1:8080` or `https://[::1]:8443`, with the port that was bound.
+     * @returns the URL for clients, with the bound port.
      * @throws ListenError
      */
     async start(): Promise<string> {
@@ -110,26 +110,26 @@ export function createListener(options: ListenerOptions) {
     },
 
     /**
-     * Serves on, and every response closes its connection: behind a load balancer, clients move to another proxy
-     * between two requests. A connection that is closed when it is idle may be sent a request just then, which is lost.
+     * Continues to serve, but every response closes its connection, so that clients of a load balancer move to another
+     * proxy between two requests. Closing an idle connection could lose a request that is on its way.
      */
     drain(): void {
       draining = true
     },
 
     /**
-     * Accepts no more, closes idle connections, lets requests in progress end; after `grace` milliseconds what is left
-     * is cut.
+     * Stops accepting, closes idle connections, lets requests in progress end, and cuts the rest after `grace`
+     * milliseconds.
      *
      * @example
      * stop(25_000) at 0 s:
-     * - idle connections: closed at 0.05 s, when nothing has come since the look at 0 s
-     * - a request in progress whose response comes at 3 s: whole, and then the connection closes
+     * - idle connections: closed at 0.05 s, unless a request has arrived since
+     * - a request whose response arrives at 3 s: the response is whole, and then the connection closes
      * - a response that is still being sent at 25 s: cut
      */
     async stop(grace: number): Promise<void> {
       draining = true
-      // Not http's close: it cuts responses that have been handed over but have not left yet.
+      // http's own `close` would cut responses that Node has but the kernel has not.
       const closed = new Promise<void>((resolve) => {
         NetServer.prototype.close.call(server, () => resolve())
       })
@@ -145,13 +145,13 @@ export function createListener(options: ListenerOptions) {
       await closed
       next?.cancel()
       cut.cancel()
-      // Nothing is left to close: this ends Node's own check of connections.
+      // Ends Node's own check of connections.
       server.close()
     },
 
     /**
-     * For connections to come; those that are open go on. Node makes new session ticket keys with it, so that no
-     * session of a client CA that has been withdrawn is resumed: OpenSSL would not verify its certificate again.
+     * Uses these files for new connections. Node then also creates new session ticket keys. Otherwise, a client could
+     * resume a session of a withdrawn client CA, for which OpenSSL does not verify the certificate again.
      */
     replaceTls(tls: TlsFiles): void {
       if (server instanceof TlsServer) server.setSecureContext(contextOf(tls))
@@ -166,13 +166,13 @@ function createServer({ limits, tls }: ListenerOptions) {
   const http = {
     maxHeaderSize: MAX_HEADER_SIZE,
     headersTimeout: headerTimeout,
-    // The deadline of a call ends a body that comes slowly.
+    // The call's deadline ends a slow body.
     requestTimeout: 0,
     keepAliveTimeout: keepAlive,
-    // A timeout is late by a fifth at most, and no check follows another within 50 ms.
+    // A timeout is late by at most a fifth; checks are at least 50 ms apart.
     connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(headerTimeout / 10))),
     insecureHTTPParser: false,
-    // The proxy validates Host, and refuses it in our own words.
+    // The proxy itself validates Host.
     requireHostHeader: false,
     noDelay: true,
   }
@@ -190,7 +190,7 @@ function createServer({ limits, tls }: ListenerOptions) {
   return server
 }
 
-/** By the rules of RFC 9525 without wildcards; the common name counts beside DNS names. */
+/** Checks a client's name by RFC 9525, without wildcards, and with the common name next to DNS names. */
 function hasName(socket: TLSSocket, names: readonly string[] | undefined): boolean {
   const certificate = names && socket.getPeerX509Certificate()
   const how = { subject: 'always', wildcards: false } as const
@@ -202,7 +202,7 @@ function contextOf(tls: TlsFiles): SecureContextOptions {
   return { ...secureContextOptions(tls), minVersion: 'TLSv1.2' }
 }
 
-/** As Node hands it to `clientError`. */
+/** Error of Node's `clientError`. */
 type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer }
 
 /** RFC 8446 section 5.1: the first byte of a handshake. */

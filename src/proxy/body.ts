@@ -2,54 +2,54 @@ import type { IncomingMessage } from 'node:http'
 import type { Refusal } from '../codes.ts'
 import type { Framing } from './validate.ts'
 
-/** Why a body is refused when it comes: it is too long, or all bodies together are. */
+/** Reason to refuse a body while it arrives: the body is too long, or all bodies together are. */
 export type BodyRefusal = Extract<Refusal, 'body-size' | 'in-flight'>
 
 /** A call whose body is read. */
 export interface BodyOwner {
-  /** Bytes that its body takes. A number here, since an entry of a map would keep calls alive until a full collection. */
+  /** Bytes reserved for its body. Kept here, because a map's entries would keep calls alive until a full collection. */
   held: number
-  /** The call waits: what is aborted when the body is not wanted any more, such as by `refuse`. */
+  /** Returns a signal that is aborted when the body is no longer needed, for example by `interrupt`. */
   wait(): AbortSignal
-  refuse(refusal: BodyRefusal): void
+  interrupt(refusal: BodyRefusal): void
 }
 
-/** Bytes of the bodies of all calls together. */
+/** Maximum bytes of all bodies together. */
 const MAX_HELD = 32 * 1024 * 1024
-/** Bytes of the first buffer of a body that is awaited. */
+/** Bytes of an incomplete body's first buffer. */
 const MIN_BUFFER = 16 * 1024
 
 /**
- * Reads bodies whole, and bounds what they take together. Beyond 32 MiB the body is refused that has been coming for
- * longest, so that clients which send half a body lock nobody out; where all are complete, the newcomer is.
+ * Reads complete bodies and limits their total size. Beyond 32 MiB, the incomplete body that began first is refused, so
+ * that clients with half-sent bodies keep no other client out. If every body is complete, the newest is refused.
  *
- * @param maxSize bytes of one body.
+ * @param maxSize maximum bytes of one body.
  */
 export function createBodies(maxSize: number) {
   let total = 0
-  /** Whose bodies are awaited, in the order of their beginning. */
-  const awaited = new Set<BodyOwner>()
+  /** Calls with an incomplete body, in the order in which the bodies began. */
+  const incomplete = new Set<BodyOwner>()
 
   const free = (call: BodyOwner): void => {
     total -= call.held
     call.held = 0
   }
 
-  const makeWay = (call: BodyOwner): void => {
-    awaited.delete(call)
+  const evict = (call: BodyOwner): void => {
+    incomplete.delete(call)
     free(call)
-    call.refuse('in-flight')
+    call.interrupt('in-flight')
   }
 
-  /** True: the call may hold so many bytes more. Else it is refused. */
-  const hold = (call: BodyOwner, bytes: number): boolean => {
-    for (const longest of awaited) {
+  /** Reserves more bytes for a call; returns false if the call was refused instead. */
+  const reserve = (call: BodyOwner, bytes: number): boolean => {
+    for (const oldest of incomplete) {
       if (total + bytes <= MAX_HELD) break
-      makeWay(longest)
-      if (longest === call) return false
+      evict(oldest)
+      if (oldest === call) return false
     }
     if (total + bytes > MAX_HELD) {
-      makeWay(call)
+      evict(call)
       return false
     }
     total += bytes
@@ -65,12 +65,12 @@ export function createBodies(maxSize: number) {
   ): Promise<Buffer | null> =>
     new Promise((resolve) => {
       const signal = call.wait()
-      // Grows in place and is freed at once: with copies, stalled bodies leave as much garbage as they hold.
+      // Grows in place and is freed immediately. Copies of stalled bodies would leave as much garbage as they hold.
       const store = new ArrayBuffer(0, { maxByteLength: length === 'chunked' ? maxSize : length })
       const bytes = new Uint8Array(store)
       let size = 0
       const stop = (body: Buffer | null): void => {
-        awaited.delete(call)
+        incomplete.delete(call)
         signal.removeEventListener('abort', abort)
         request.off('data', take).off('end', end)
         // The rest is dropped.
@@ -83,25 +83,25 @@ export function createBodies(maxSize: number) {
       const grow = (needed: number): boolean => {
         const wanted = Math.max(needed, 2 * store.byteLength, MIN_BUFFER)
         const capacity = Math.min(wanted, store.maxByteLength)
-        if (!hold(call, capacity - store.byteLength)) return false
+        if (!reserve(call, capacity - store.byteLength)) return false
         store.resize(capacity)
         return true
       }
       const take = (chunk: Buffer): void => {
         const needed = size + chunk.length
-        if (needed > maxSize) call.refuse('body-size')
+        if (needed > maxSize) call.interrupt('body-size')
         else if (needed <= store.byteLength || grow(needed)) size += chunk.copy(bytes, size)
       }
       signal.addEventListener('abort', abort)
-      awaited.add(call)
+      incomplete.add(call)
       if (first !== null) take(first)
       if (!signal.aborted) request.on('data', take).on('end', end)
     })
 
   return {
     /**
-     * Reads a body, in the turn after that of its head: one that came in the packet of its head is there then. Null:
-     * there is none, or it is not wanted any more.
+     * Reads a body. Call it in the turn after the head's event, when Node has parsed the rest of the head's packet.
+     * Returns null if there is no body or it is no longer needed.
      */
     read(
       request: IncomingMessage,
@@ -110,16 +110,16 @@ export function createBodies(maxSize: number) {
     ): Buffer | null | Promise<Buffer | null> {
       if (length === 0) return null
       const first = request.read() as Buffer | null
-      // Node says that it is complete a turn later.
+      // Node sets `complete` a turn later.
       const isWhole = request.complete || first?.length === length
       if (!isWhole) return awaitRest(request, length, first, call)
       if (first === null) return Buffer.alloc(0)
-      if (first.length > maxSize) call.refuse('body-size')
-      else if (hold(call, first.length)) return first
+      if (first.length > maxSize) call.interrupt('body-size')
+      else if (reserve(call, first.length)) return first
       return null
     },
 
-    /** At the end of the call. */
+    /** Frees the bytes of a call that has ended. */
     free,
   }
 }

@@ -3,45 +3,45 @@ import { SECOND, type Clock, type Timer } from '../clock.ts'
 import type { Exchange } from '../upstream/index.ts'
 import type { RelayedHead } from './headers.ts'
 
-/** Bytes of a response that a client takes before it has kept the proxy waiting for too long. */
+/** Bytes of a response that a client must take within `MAX_WAIT`. */
 const PIECE = 4 * 1024 * 1024
-/** Milliseconds of waiting for one piece. */
+/** Milliseconds for which the proxy waits for a client to take one piece. */
 const MAX_WAIT = 4 * SECOND
-/** The same while as many calls are in flight as may be. A lost packet that is sent again takes less. */
+/** The same while too many calls are in flight; longer than TCP needs to repeat a lost packet. */
 const MAX_WAIT_WHEN_FULL = SECOND / 2
 
-/** Bytes of a body in which `result` is looked for. */
+/** Bytes of a body that are searched for `result`. */
 const RESULT_WITHIN = 256
-/** Bodies of iSales are small JSON with `result` first, so that they need not be parsed. */
+/** iSales's bodies are small JSON that begins with `result`, so they need not be parsed. */
 const RESULT = /"result"\s*:\s*(?:"([^"]{1,64})"|(-?\d{1,20}))/
 
-/** The `result` at the beginning of a body; undefined: it is 0, or there is none. */
+/** Returns the `result` at the beginning of a body; undefined if it is 0 or missing. */
 function failedResult(body: Buffer): string | undefined {
   const [, text, number = text] = RESULT.exec(body.toString('latin1', 0, RESULT_WITHIN)) ?? []
   return number === '0' ? undefined : number
 }
 
-interface RelayObserver {
-  /** Called once for a 200 whose `result` is not 0, in what is collected or in the first part of the body. */
-  readonly onResult: (result: string) => void
-  /** Called when the response does not come to its end. */
-  readonly onCut: () => void
+export interface RelayObserver {
+  /** Set if a 200 has a `result` that is not 0 at the beginning of its body. */
+  result: string | undefined
+  /** Called when iSales's response breaks off. */
+  onCut(): void
 }
 
 /**
- * Relays responses with back-pressure: iSales is paused while the client has not taken what there is. A client that does
- * not read, or reads slowly, loses its response. Only the time counts in which bytes wait for the client, so that a slow
- * iSales costs it nothing.
+ * Relays responses with back-pressure: iSales is paused until the client has taken the previous bytes. A client that does
+ * not read, or reads slowly, loses its response. Only the time for which bytes wait for the client counts, so that a
+ * client can read as slowly as iSales writes.
  */
 export function createRelay(clock: Clock) {
-  /** Responses in progress, and the instant since which their client keeps the current piece waiting; infinite: it does not. */
+  /** Responses in progress, and since when the current piece waits for the client; infinite if it does not wait. */
   const waits = new Map<ServerResponse, number>()
 
   /**
-   * Follows how a client takes its response.
+   * Limits how slowly a client reads.
    *
-   * @param resume called whenever the client has taken everything.
-   * @returns the function to call when it has not.
+   * @param resume called when the client has taken all bytes.
+   * @returns a function to call when bytes wait for the client.
    */
   const follow = (response: ServerResponse, resume = (): void => undefined): (() => void) => {
     let waited = 0
@@ -70,61 +70,55 @@ export function createRelay(clock: Clock) {
   return {
     follow,
 
-    /**
-     * Relays a response.
-     *
-     * @throws if Node would not send these headers; nothing is sent then.
-     */
+    /** @throws if Node does not send these headers; nothing is sent then. */
     relay(
       response: ServerResponse,
       head: RelayedHead,
       exchange: Exchange,
-      { onResult, onCut }: RelayObserver,
+      observer: RelayObserver,
     ): void {
       response.writeHead(head.status, reasonBytes(head), head.headers)
-      // RFC 9110 section 6.4.1. Not left to undici: it takes the length in a 304 for a promise of bytes.
+      // RFC 9110 section 6.4.1. undici would wait for the body of a 304 that has a length.
       if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304)
         return void response.end()
-      let isBegun = head.status !== 200
-      const look = (part: Buffer): void => {
-        if (isBegun) return
-        isBegun = true
-        const result = failedResult(part)
-        if (result !== undefined) onResult(result)
+      const collected = exchange.collected()
+      let mayHaveResult = head.status === 200
+      const inspect = (part: Buffer): void => {
+        if (mayHaveResult) observer.result = failedResult(part)
+        mayHaveResult = false
       }
-      // Most responses are whole when their head is looked at: one write for all.
+      // Most responses have arrived completely with their head, and need one write.
       if (exchange.whole) {
-        look(exchange.collected())
-        response.end(exchange.collected())
+        inspect(collected)
+        response.end(collected)
         if (response.writableLength > 0) follow(response)()
         return
       }
-      const begun = exchange.collected().length > 0
       const wait = follow(response, () => exchange.resume())
       exchange.take({
         onChunk(chunk) {
-          look(chunk)
-          // What the kernel has taken whole needs no pause, however large it was.
+          inspect(chunk)
+          // If the kernel has taken all of it, no pause is needed, however large the chunk is.
           if (response.write(chunk) || response.writableLength === 0) return true
           wait()
           return false
         },
         onEnd(whole) {
-          if (!whole) return onCut()
+          if (!whole) return observer.onCut()
           response.end()
           if (response.writableLength > 0) wait()
         },
       })
-      // A head whose body has not come yet does not wait for it.
-      if (!begun && response.writable) response.flushHeaders()
+      // Sends a head whose body has not begun.
+      if (collected.length === 0 && response.writable) response.flushHeaders()
     },
 
     /**
-     * Cuts the response that waits for its client for longest, in favor of another call.
+     * Cuts the response that has waited longest for its client, in favor of another call.
      *
-     * @returns milliseconds after which a call in flight may have ended; undefined: no response is being relayed.
+     * @returns milliseconds after which a call in flight may have ended; undefined if no response is being relayed.
      */
-    makeWay(): number | undefined {
+    evictSlowest(): number | undefined {
       if (waits.size === 0) return undefined
       let [response, since]: [ServerResponse | undefined, number] = [undefined, Infinity]
       for (const [each, waitsSince] of waits)
@@ -139,8 +133,8 @@ export function createRelay(clock: Clock) {
 }
 
 /**
- * Ends a response that has begun so that it never looks complete. To a 1.0 client the end of the connection may be the
- * end of the response, so it is reset where that can be: TLS has its own alert for a regular end.
+ * Ends a response that has begun so that it never looks complete. An HTTP/1.0 client may take the connection's end as the
+ * response's end, so a TCP connection is reset; TLS has its own alert for a regular end.
  */
 export function cut(response: ServerResponse): void {
   const { socket } = response
@@ -150,8 +144,8 @@ export function cut(response: ServerResponse): void {
 }
 
 /**
- * One character a byte, and none that Node would refuse: a phrase in Chinese is no reason to lose the response. Of a
- * phrase that came in several parts undici gives the last one only.
+ * Returns the reason phrase with one character for every byte, without those that Node refuses, so that a Chinese phrase
+ * does not fail the response. If a phrase arrives in parts, undici returns only the last one.
  */
 function reasonBytes({ status, reason }: RelayedHead): string {
   const usual = STATUS_CODES[status]

@@ -5,10 +5,10 @@ import type { Exchange } from '../upstream/index.ts'
 import { withLength, type RelayedHead } from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
-/** Bytes of a body that tell a web page. */
+/** Bytes of a body that identify a web page. */
 const BEGINNING = 64
 
-/** True for a web page, or a redirect to one, of something before iSales. */
+/** Returns true for a web page, or a redirect to one, from a gateway in front of iSales. */
 export function isPage({ status, contentType }: RelayedHead, exchange: Exchange): boolean {
   const beginning = exchange.collected().toString('utf8', 0, BEGINNING)
   return isRedirect(status) || isWebPage(contentType, beginning)
@@ -16,28 +16,25 @@ export function isPage({ status, contentType }: RelayedHead, exchange: Exchange)
 
 export type InspectorConfig = Pick<Config, 'isalesUrl' | 'isalesRejected' | 'isalesInterfacePath'>
 
-/** What a response says of the token. `cut`: it ended before that was known. */
+/** Verdict on the token. `cut`: the response broke off before the verdict was known. */
 export type ResponseVerdict = 'accepted' | 'rejected' | 'cut'
 
 /**
- * Looks at responses before they are relayed. Never throws: what is not JSON, in a content coding for example, is
- * relayed as it came.
+ * Inspects responses before they are relayed. A body that is not JSON, for example because of a content coding, is relayed
+ * unchanged.
  *
- * @param scheme what clients speak to us.
+ * @param scheme of the URLs that clients use for the proxy.
  */
 export function createInspector(config: InspectorConfig, scheme: RequestRules['scheme']) {
   const { isalesInterfacePath } = config
   const { statuses, results } = config.isalesRejected
   const isalesOrigin = originPattern(config.isalesUrl)
 
-  /** True: a 200 to such a request is inspected when its body is no longer than `MAX_COLLECTED`. */
+  /** Returns true if a 200 to such a request is inspected, unless its body is longer than 64 KiB. */
   const inspects = (method: string, path: string): boolean =>
     method !== 'HEAD' && (results.length > 0 || path === isalesInterfacePath)
 
-  /**
-   * @param body all of the response's body.
-   * @returns what is relayed: the body as it came, or with our URLs in it. Or it is a rejection.
-   */
+  /** Returns the body to relay, perhaps with URLs of the proxy, unless the body rejects the token. */
   const inspect = (
     { path, authority }: Pick<ValidRequest, 'path' | 'authority'>,
     body: Buffer,
@@ -47,7 +44,7 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
     return withOurOrigin(body, isalesOrigin, `${scheme}://${authority}`)
   }
 
-  /** A body in which URLs of iSales are replaced takes the place of that of the exchange. */
+  /** Inspects a response whose body may be replaced. */
   const inspected = async (
     exchange: Exchange,
     head: RelayedHead,
@@ -70,7 +67,7 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
     inspects,
     inspect,
 
-    /** Accepted, unless its status or, where that is asked for, its body says that the token is rejected. */
+    /** Accepts a response, unless its status or its inspected body rejects the token. */
     verdictOf(
       exchange: Exchange,
       head: RelayedHead,
@@ -83,20 +80,19 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
   }
 }
 
-/** `result` of a response as text, a number as JSON writes it; undefined when there is none. */
+/** Returns the `result` of a body as text, a number as JSON writes it; undefined if there is none. */
 function resultOf(body: Buffer): string | undefined {
   const result = parseObject(body.toString())?.['result']
   return typeof result === 'string' || typeof result === 'number' ? String(result) : undefined
 }
 
-/** A solidus as JSON may write it. */
+/** A slash as JSON may write it. */
 const SLASH = String.raw`(?:\\?/|\\u002[fF])`
 
 /**
- * Replaces the origin of each absolute URL that names iSales in the response to `business/interface`, so that the
- * client does not bypass the proxy. Nothing else changes, not a byte; what is not JSON does not change at all.
+ * Replaces iSales's origin in the URLs of a JSON body, so that the client does not bypass the proxy. No other byte changes.
  *
- * @param ours what the client calls us: scheme, host and port.
+ * @param ours the proxy's origin as the client writes it.
  */
 function withOurOrigin(body: Buffer, isalesOrigin: RegExp, ours: string): Buffer {
   try {
@@ -105,7 +101,7 @@ function withOurOrigin(body: Buffer, isalesOrigin: RegExp, ours: string): Buffer
   } catch {
     return body
   }
-  // As latin1, where a character is a byte: bytes that are no UTF-8 stay what they are.
+  // In Latin-1 every character is one byte, so that bytes which are not UTF-8 stay unchanged.
   return Buffer.from(body.toString('latin1').replaceAll(isalesOrigin, ours), 'latin1')
 }
 
@@ -113,7 +109,7 @@ function originPattern(origin: string): RegExp {
   const url = new URL(origin)
   const { port } = toEndpoint(url)
   const ports = url.port === '' ? `(?::${port})?` : `:${port}`
-  // Neither the tail of another scheme, nor the head of a longer host, another port, or a user's name.
+  // Excludes the end of another scheme, and the beginning of a longer host, another port, or a user's name.
   const before = '(?<![a-z0-9+.-])'
   const after = String.raw`(?![a-z0-9.:@_~%-])`
   const host = url.hostname.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)

@@ -4,11 +4,11 @@ import type { RejectionDecision } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './body.ts'
 
-// The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed
-// it, so that only GET and HEAD are sent again, once. A rejected request was not executed, and what becomes of it the
-// token source decides. The client gets `sent: "no"` only when every exchange was rejected or never written.
+// The complete retry policy. A request of which nothing was written may be sent again. Afterwards iSales may have executed
+// it, so only GET and HEAD are sent again, once. iSales has not executed a rejected request; the token source decides on
+// its replay. The client gets `sent: "no"` only if every exchange was rejected or never written.
 
-/** What has happened to one request so far, the latest exchange included. */
+/** Failed exchanges of a request, including the latest one. */
 export interface AttemptCounts {
   readonly method: string
   /** Exchanges that failed before anything was written. */
@@ -17,10 +17,10 @@ export interface AttemptCounts {
   lost: number
 }
 
-/** Where a request is when its deadline passes. A response that has begun has no deadline. */
+/** Phase of a request when its deadline passes. A response that has begun has no deadline. */
 export type RequestPhase = 'reading' | 'waiting' | 'connecting' | 'sent'
 
-/** What ends a request before a response has begun. */
+/** Reason to end a request whose response has not begun. */
 export type AbortReason = 'client-gone' | 'deadline' | BodyRefusal
 
 /** The client gets an error of the proxy. */
@@ -38,10 +38,10 @@ export type NoResponse = typeof NO_RESPONSE
 
 const MAX_CONNECTS = 3
 const MAX_SENDS = 2
-/** Milliseconds: a restarting iSales needs a moment. */
+/** Milliseconds; multiplied by the number of failures. A restarting iSales needs a moment. */
 const PAUSE = 50
 
-/** The client's error after a failure, if no exchange was written. */
+/** The client's error if no exchange was written. */
 const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
   timeout: 'upstream-timeout',
   tls: 'upstream-tls',
@@ -51,36 +51,32 @@ const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
   broken: 'upstream-unreachable',
 }
 
-/** An exchange got no response. */
-export interface FailedExchange {
-  readonly failure: UpstreamFailure
-  readonly written: boolean
-}
-
 /**
+ * Decides what follows an exchange without a response.
+ *
  * @example
- * a POST, whose client waits for 2.8 s:
- * 0 ms    no connection comes, nothing is written: sent again in 50 ms
+ * a POST:
+ * 0 ms    the connection fails before anything is written: sent again after 50 ms
  * 50 ms   written; the connection breaks before a response: 502 `upstream-broken`, `sent: "unknown"`
  * a GET:
- * 50 ms   the same: sent again in 100 ms, since it may be executed twice
- * 150 ms  written, and broken again: 502, since it was written twice
+ * 50 ms   the same: sent again after 100 ms, because a GET may be executed twice
+ * 150 ms  written and broken again: 502, because it was written twice
  */
 export function afterFailure(
   { method, unwritten, lost }: AttemptCounts,
-  { failure, written }: FailedExchange,
+  { failure, written }: { readonly failure: UpstreamFailure; readonly written: boolean },
 ): Fail | { readonly do: 'resend'; readonly pause: number } {
   const maySend = written
-    ? // OPTIONS is safe, too (RFC 9110 section 9.2.1), but nobody needs it twice.
+    ? // OPTIONS is also safe (RFC 9110 section 9.2.1), but no client needs it twice.
       (method === 'GET' || method === 'HEAD') && lost < MAX_SENDS
-    : // A certificate or a header does not get better within the deadline.
+    : // A certificate or a header does not change within the deadline.
       failure !== 'tls' && failure !== 'invalid' && unwritten < MAX_CONNECTS
   if (maySend) return { do: 'resend', pause: PAUSE * (unwritten + lost) }
   const code = lost > 0 && failure !== 'timeout' ? 'upstream-broken' : UNWRITTEN[failure]
   return { do: 'fail', code }
 }
 
-/** No token will come in time. */
+/** Decides when no token arrives in time. */
 export function withoutToken(
   { lost }: AttemptCounts,
   { unavailable, retryAfter }: { readonly unavailable: ProblemCode; readonly retryAfter: number },
@@ -101,7 +97,7 @@ export function afterInterruption(
   return { do: 'fail', code: unwritten > 0 ? 'upstream-unreachable' : 'out-of-time' }
 }
 
-/** What is reported of a rejected request whose response is relayed after all. Undefined: it was not to be replayed. */
+/** Returns the reported outcome of a rejection that is relayed; undefined if no login could have helped. */
 export function outcomeOfRejection(
   verdict: RejectionDecision,
   replays: number,

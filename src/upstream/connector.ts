@@ -16,15 +16,15 @@ import { toEndpoint, secureContextOptions, type TlsFiles } from '../config/index
 
 /** The connection failed to open. No byte of a request was written. */
 export class ConnectError extends Error {
-  readonly why: Cause
+  readonly reason: Cause
   /** Node's or OpenSSL's error code, or one of `CODES`. */
   readonly code: string
   /** The certificate, if the connection failed because of it. */
   readonly certificate: PeerCertificate | undefined
 
-  constructor(why: Cause, code: string, cause?: unknown, certificate?: PeerCertificate) {
+  constructor(reason: Cause, code: string, cause?: unknown, certificate?: PeerCertificate) {
     super('no connection', { cause })
-    this.why = why
+    this.reason = reason
     this.code = code
     this.certificate = certificate
   }
@@ -183,8 +183,8 @@ function createTunnels(egress: URL, finding: RequestOptions) {
       if (statusCode >= 200 && statusCode < 300) return opened(tunnel)
       tunnel.destroy()
       const code = statusCode === 407 ? CODES.proxyAuth : CODES.proxyRefused
-      const why = classifyError(code, { side: 'egress', stage: 'connect' })
-      opened(new ConnectError(why, code, `status ${statusCode}`))
+      const reason = classifyError(code, { side: 'egress', stage: 'connect' })
+      opened(new ConnectError(reason, code, `status ${statusCode}`))
     })
     request.on('error', opened)
     return request.end()

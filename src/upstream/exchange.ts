@@ -18,11 +18,13 @@ export interface ResponseHead {
   readonly rawHeaders: readonly Buffer[]
 }
 
-export type ExchangeOutcome =
-  | { readonly type: 'response'; readonly head: ResponseHead }
-  | { readonly type: 'failed'; readonly error: unknown }
-  /** Nothing was written, because `mayStart` returned false. */
-  | { readonly type: 'withheld' }
+/** `withheld`: nothing was written, because `mayStart` returned false. */
+export type ExchangeOutcome = ResponseHead | 'failed' | 'withheld'
+
+export interface ExchangeStarter {
+  /** Called when a connection is available; returns false to write nothing. */
+  mayStart(): boolean
+}
 
 /** Consumer of a response's body. */
 export interface Sink {
@@ -45,13 +47,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly outcome: Promise<ExchangeOutcome>
   /** Bytes of the request may have reached iSales. */
   written = false
-  /** Error that cut the response. */
+  /** Error that failed the exchange or cut the response. */
   error: unknown
   /** For the pool: undici has finished the exchange. `failed`: it failed after `onConnect`. */
   onDone: ((failed: boolean) => void) | undefined
   /** For the pool: the exchange is aborted before it starts. */
   onAbort: ((exchange: Exchange) => void) | undefined
-  readonly #mayStart: () => boolean
+  readonly #starter: ExchangeStarter | undefined
   #settle: ((outcome: ExchangeOutcome) => void) | undefined
   /** Closes the connection; undefined if nothing is written. */
   #abort: ((reason?: Error) => void) | undefined
@@ -65,10 +67,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #sink: Sink | undefined
   #onCollected: ((collected: Collected) => void) | undefined
 
-  /** @param mayStart called when a connection is available and nothing is written yet. Default: true. */
-  constructor(request: UpstreamRequest, mayStart = () => true) {
+  constructor(request: UpstreamRequest, starter?: ExchangeStarter) {
     this.request = request
-    this.#mayStart = mayStart
+    this.#starter = starter
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -84,8 +85,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Called with a connection. Nothing is written before it; no calls follow `onComplete` or `onError`. */
   onConnect(abort: (reason?: Error) => void): void {
-    if (this.#ended === undefined && !this.#mayStart()) {
-      this.#settle?.({ type: 'withheld' })
+    if (this.#ended === undefined && this.#starter?.mayStart() === false) {
+      this.#settle?.('withheld')
       this.#end('cut')
     }
     // An abort would close the connection, on which nothing is written yet; an error leaves it open.
@@ -101,7 +102,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // RFC 9110 section 15.2.2: no upgrade was requested, and the bytes after a 101 would not be HTTP. Other 1xx
     // responses are dropped.
     if (status < 100 || status === 101) this.abort('no final response')
-    if (status >= 200) this.#settle?.({ type: 'response', head: { status, reason, rawHeaders } })
+    if (status >= 200) this.#settle?.({ status, reason, rawHeaders })
     return !this.#paused
   }
 
@@ -191,7 +192,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #fail(error: unknown): void {
     if (this.#ended !== undefined) return
     this.error = error
-    this.#settle?.({ type: 'failed', error })
+    this.#settle?.('failed')
     this.#end('cut')
   }
 
@@ -225,9 +226,9 @@ export interface UpstreamError {
 export function classify(error: unknown, plain: boolean): UpstreamError {
   const code = readErrorCode(error)
   if (error instanceof ConnectError) {
-    const { why, certificate } = error
-    const failure = toConnectFailure(why) === 'tls' ? 'tls' : 'unreachable'
-    return { failure, cause: why, code, certificate }
+    const { reason, certificate } = error
+    const failure = toConnectFailure(reason) === 'tls' ? 'tls' : 'unreachable'
+    return { failure, cause: reason, code, certificate }
   }
   const cause = classifyError(code, { side: 'isales', plain })
   const { code: what } = cause

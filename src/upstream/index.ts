@@ -1,6 +1,11 @@
 // Connections to iSales. `createUpstream` opens a pool for business calls and one for logins; an `Exchange` is an
 // attempt to send a business call. undici is imported only here.
-export { Exchange, type ResponseHead, type UpstreamFailure } from './exchange.ts'
+export {
+  Exchange,
+  type ExchangeStarter,
+  type ResponseHead,
+  type UpstreamFailure,
+} from './exchange.ts'
 export { createUpstream, type LIMITS, type Upstream } from './pool.ts'
 export type { Post, PostResult } from './post.ts'
 export { holds, tracePost } from './trace.ts'

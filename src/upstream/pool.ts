@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
 import {
+  cause,
   classifyError,
   CODES,
   readErrorCode,
@@ -164,13 +165,9 @@ class Pool {
       const connection = this.#idle.pop()
       if (connection === undefined) return undefined
       if (connection.closing) continue
-      if (!this.#isOld(connection)) return connection
+      if (this.#options.clock.now() - connection.openedAt < MAX_AGE) return connection
       this.#close(connection)
     }
-  }
-
-  #isOld({ openedAt }: PooledConnection): boolean {
-    return this.#options.clock.now() - openedAt >= MAX_AGE
   }
 
   #open(): void {
@@ -180,7 +177,7 @@ class Pool {
     connect((outcome) => {
       this.#opening -= 1
       if (outcome instanceof Error) {
-        onConnect?.(toConnectFailure(outcome.why))
+        onConnect?.(toConnectFailure(outcome.reason))
         const [longest] = this.#waiting
         longest?.abort(outcome)
       } else {
@@ -200,7 +197,10 @@ class Pool {
       connect: (_, connected) => {
         socket.setTimeout(0)
         // Not in the turn of undici's request. If undici asks again, it lost the connection and wrote nothing.
-        queueMicrotask(() => (socket.destroyed ? connected(lost(), null) : connected(null, socket)))
+        queueMicrotask(() => {
+          if (!socket.destroyed) return connected(null, socket)
+          connected(new ConnectError(cause('connection-closed'), 'ECONNRESET'), null)
+        })
       },
       pipelining: 1,
       keepAliveTimeout: limits.keepAlive,
@@ -235,11 +235,11 @@ class Pool {
     prepareSocket(socket, () => connection.exchange?.resume())
     socket.on('error', (error) => {
       const code = readErrorCode(error)
-      const why = classifyError(code, { side: 'isales', stage: 'tls' })
+      const reason = classifyError(code, { side: 'isales', stage: 'tls' })
       // iSales verifies our certificate after our side of the handshake is over.
-      if (connection.responded || why.code !== 'own-certificate') return
+      if (connection.responded || reason.code !== 'own-certificate') return
       onConnect?.('tls')
-      connection.exchange?.refused(new ConnectError(why, code, error))
+      connection.exchange?.refused(new ConnectError(reason, code, error))
     })
     // undici, whose listener runs later, must learn of it before its client is closed.
     socket.once('close', () =>
@@ -253,8 +253,7 @@ class Pool {
 
   #release(connection: PooledConnection): void {
     connection.exchange = undefined
-    const { socket, closing } = connection
-    if (closing || socket.destroyed || this.#isOld(connection)) this.#close(connection)
+    if (connection.closing || connection.socket.destroyed) this.#close(connection)
     else {
       this.#idle.push(connection)
       this.#serve()
@@ -294,11 +293,6 @@ async function destroy({ client, socket }: PooledConnection): Promise<void> {
 
 function closed(): Error {
   return Object.assign(new Error('the pool was closed'), { code: CODES.closed })
-}
-
-function lost(): ConnectError {
-  const code = 'ECONNRESET'
-  return new ConnectError(classifyError(code, { side: 'isales', stage: 'connect' }), code)
 }
 
 // Workarounds for undici 7.30. Try to delete each one when undici is updated; the named test fails if it is still

@@ -73,10 +73,10 @@ export function createPost(
 
 async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult> {
   const outcome = await exchange.outcome
-  const collected = outcome.type === 'response' ? await exchange.collect() : 'cut'
-  if (outcome.type !== 'response' || collected === 'cut')
+  const collected = typeof outcome === 'string' ? 'cut' : await exchange.collect()
+  if (typeof outcome === 'string' || collected === 'cut')
     return { ok: false, ...classify(exchange.error, plain), written: exchange.written }
-  const { status, rawHeaders } = outcome.head
+  const { status, rawHeaders } = outcome
   const texts = rawHeaders.map((raw) => raw.toString('latin1'))
   const headers = texts.flatMap((name, i) => (i % 2 ? [] : [[name, texts[i + 1] ?? ''] as const]))
   /** Returns the first header's value. */

@@ -15,7 +15,7 @@ function begin(bodies: ReturnType<typeof createBodies>, length: number, sent: nu
   const call = {
     held: 0,
     wait: () => stop.signal,
-    refuse(refusal: BodyRefusal) {
+    interrupt(refusal: BodyRefusal) {
       refusals.push(refusal)
       stop.abort()
     },

@@ -1,10 +1,10 @@
 import { array, assert, constantFrom, property } from 'fast-check'
 import { expect, test } from 'vitest'
-import { createPathJudge, createValidation } from '../../src/proxy/validate.ts'
+import { createPathClassifier, createValidation } from '../../src/proxy/validate.ts'
 
 const LOCAL = ['/rest/v1/auth/login', '/rest/v1/auth/refresh']
 const judging = (localPaths: readonly string[]) =>
-  createPathJudge({ allowedPaths: ['/'], localPaths })
+  createPathClassifier({ allowedPaths: ['/'], localPaths })
 const judge = judging(LOCAL)
 
 test.each(LOCAL)('%s is local', (path) => {
@@ -12,7 +12,7 @@ test.each(LOCAL)('%s is local', (path) => {
 })
 
 test('a refresh path is local, also in a tree from which nothing is forwarded', () => {
-  const narrow = createPathJudge({
+  const narrow = createPathClassifier({
     allowedPaths: ['/rest/v1/'],
     localPaths: [...LOCAL, '/sso/refresh'],
   })

@@ -50,12 +50,12 @@ test.each([
 
 test('while every place is taken, the client that is waited for longest makes way after 0.5 s', async () => {
   const { clock, relays, response, wait, take } = follow()
-  expect(relays.makeWay()).toBe(500)
+  expect(relays.evictSlowest()).toBe(500)
   await take(200)
   await clock.advance(60_000)
   wait()
-  expect(relays.makeWay()).toBe(300)
+  expect(relays.evictSlowest()).toBe(300)
   await clock.advance(300)
-  expect([response.cut, relays.makeWay(), response.cut]).toEqual([false, 0, true])
-  expect(relays.makeWay()).toBeUndefined()
+  expect([response.cut, relays.evictSlowest(), response.cut]).toEqual([false, 0, true])
+  expect(relays.evictSlowest()).toBeUndefined()
 })

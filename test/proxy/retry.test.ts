@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { PROBLEMS } from '../../src/codes.ts'
+import type { UpstreamFailure } from '../../src/upstream/index.ts'
 import {
   afterFailure,
   afterInterruption,
   outcomeOfRejection,
   withoutToken,
-  type FailedExchange,
   type AttemptCounts,
   type RequestPhase,
 } from '../../src/proxy/retry.ts'
@@ -22,13 +22,11 @@ const history = (changes: Partial<AttemptCounts>): AttemptCounts => ({
 })
 
 /** After an exchange that failed before anything was written. */
-const unwritten = (
-  before: Partial<AttemptCounts>,
-  failure: FailedExchange['failure'] = 'unreachable',
-) => afterFailure(history(before), { failure, written: false })
+const unwritten = (before: Partial<AttemptCounts>, failure: UpstreamFailure = 'unreachable') =>
+  afterFailure(history(before), { failure, written: false })
 
 /** After one that was written and got no response. */
-const lost = (before: Partial<AttemptCounts>, failure: FailedExchange['failure'] = 'broken') =>
+const lost = (before: Partial<AttemptCounts>, failure: UpstreamFailure = 'broken') =>
   afterFailure(history(before), { failure, written: true })
 
 const noToken = (before: Partial<AttemptCounts>) =>

@@ -83,7 +83,7 @@ export async function scene({ newer = true } = {}) {
   const accepted: number[] = []
   const responses: ServerResponse[] = []
   const state = { current: token(1) as Token | undefined }
-  const forward = createForward({
+  const { forward } = createForward({
     tokens: {
       current: () => state.current,
       async waitForToken({ signal, deadline }) {
@@ -113,9 +113,7 @@ export async function scene({ newer = true } = {}) {
     }),
     rules: { pseudonym: 'us', scheme: 'http' },
     clock,
-    begin: () => true,
     onEnd(end) {
-      if (end === undefined) return
       ends.push(end)
       if (end.replay !== undefined) replays.push(end.replay)
     },

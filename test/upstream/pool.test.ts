@@ -183,10 +183,10 @@ describe('a request that waits for a connection', () => {
     const error = new Error('too late')
     const failures = waiting.splice(0).map((exchange) => {
       exchange.abort(error)
-      return exchange.outcome.then((outcome) => [outcome, exchange.written])
+      return exchange.outcome.then((outcome) => [outcome, exchange.error, exchange.written])
     })
     expect(await Promise.all(failures)).toEqual(
-      Array.from({ length: 100 }, () => [{ type: 'failed', error }, false]),
+      Array.from({ length: 100 }, () => ['failed', error, false]),
     )
     await until(() => {
       collectGarbage()

@@ -82,9 +82,9 @@ export async function dispatch(
   const exchange = new Exchange({ method, path: '/x', headers: [...headers], body })
   upstream.dispatch(exchange)
   const outcome = await exchange.outcome
-  const collected = outcome.type === 'response' ? await exchange.collect() : 'cut'
+  const collected = typeof outcome === 'string' ? 'cut' : await exchange.collect()
   return {
-    status: outcome.type === 'response' ? outcome.head.status : 0,
+    status: typeof outcome === 'string' ? 0 : outcome.status,
     ...(collected === 'cut' ? upstream.classify(exchange.error) : {}),
     text: exchange.collected().toString(),
     written: exchange.written,
