@@ -1,6 +1,6 @@
-// Every request that the listener reads, and every failed handshake, is counted once and by what became of it: over raw
-// sockets, in the forms in which clients go wrong.
-import { beforeAll, describe, expect, test } from 'vitest'
+// Every request and every failed handshake is counted once, by its result: over raw sockets, in every form in which
+// clients go wrong.
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import type { Status } from '../../src/admin/index.ts'
 import { call } from '../support/call.ts'
@@ -19,7 +19,7 @@ const head = (...fields: readonly string[]): string =>
   [`POST ${TASKS} HTTP/1.1`, 'Host: localhost', ...fields, '', ''].join('\r\n')
 const CHUNKED = head('Transfer-Encoding: chunked')
 
-/** What has been counted: `answered answered` by how many. */
+/** Returns the counts of outcomes and causes, such as `answered answered`. */
 async function counted({ admin }: World): Promise<Readonly<Record<string, number>>> {
   const { text } = await call(`${admin}/metrics`)
   const series = text.matchAll(
@@ -35,11 +35,15 @@ async function counted({ admin }: World): Promise<Readonly<Record<string, number
 interface Traffic {
   readonly options?: WorldOptions
   readonly send: (client: RawClient, world: World) => Promise<unknown>
-  /** What is counted, and no more. */
+  /** Of the responses that are read, in order. Default: none. */
+  readonly statuses?: readonly number[]
+  /** Number of calls that iSales executes. Default: 0. */
+  readonly executed?: number
+  /** All counts. */
   readonly counts: Readonly<Record<string, number>>
 }
 
-/** iSales holds the call until all of it has been sent. */
+/** Acts while iSales holds a call. */
 async function whileWaiting(world: World, client: RawClient, act: () => unknown): Promise<void> {
   world.sim.hang({ operation: 'business' })
   await client.send(post())
@@ -49,10 +53,19 @@ async function whileWaiting(world: World, client: RawClient, act: () => unknown)
   world.sim.release()
 }
 
-const read = async (client: RawClient, bytes: string): Promise<void> => {
-  await client.send(bytes)
-  await client.read()
+/** Statuses that the current test has read. */
+let statuses: number[] = []
+
+/** Sends and reads. An error of the proxy says that the request was not sent. */
+const read = async (client: RawClient, bytes = ''): Promise<void> => {
+  if (bytes !== '') await client.send(bytes)
+  const { status, text, header } = await client.read()
+  statuses.push(status)
+  if (header('content-type') === 'application/problem+json')
+    expect(JSON.parse(text)).toMatchObject({ status, sent: 'no' })
 }
+const waiters = ({ metric }: World, count: number) =>
+  until(async () => (await metric('isales_proxy_token_waiters')) === count)
 
 const TRAFFIC: Readonly<Record<string, Traffic>> = {
   'two calls on one connection': {
@@ -60,6 +73,8 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await read(client, post())
       await read(client, post())
     },
+    statuses: [200, 200],
+    executed: 2,
     counts: { 'answered answered': 2 },
   },
   'a call in chunks, and one with Expect': {
@@ -69,10 +84,14 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await client.readInterim()
       await read(client, '{}')
     },
+    statuses: [200, 200],
+    executed: 2,
     counts: { 'answered answered': 2 },
   },
   'a GET that is forwarded': {
     send: (client) => read(client, get()),
+    statuses: [404],
+    executed: 1,
     counts: { 'declined call-declined': 1 },
   },
   'a POST and a GET outside ALLOWED_PATHS': {
@@ -80,15 +99,27 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await read(client, post('/elsewhere'))
       await read(await connectRaw(world), get('/elsewhere'))
     },
+    statuses: [403, 403],
     counts: { 'refused other-path': 1, 'stray other-path': 1 },
   },
   'a Host that is not allowed': {
     send: (client) => read(client, post().replace('localhost', 'other.example')),
+    statuses: [421],
     counts: { 'refused other-host': 1 },
   },
   'a browser': {
     send: (client) => read(client, post(TASKS, ['Origin: null'])),
+    statuses: [403],
     counts: { 'stray browser': 1 },
+  },
+  'HTTP/0.9, and 201 headers': {
+    send: async (client, world) => {
+      await read(client, `GET ${TASKS}\r\n\r\n`)
+      const more = Array.from({ length: 199 }, () => 'a: b')
+      await read(await connectRaw(world), head(...more, 'Content-Length: 0'))
+    },
+    statuses: [400, 431],
+    counts: { 'stray bad-request': 1, 'refused headers-too-large': 1 },
   },
   'a body that is too large, by its length and in chunks': {
     options: { env: { MAX_BODY_SIZE: '1KiB' } },
@@ -97,15 +128,18 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       const chunk = `800\r\n${'x'.repeat(2048)}\r\n`
       await read(await connectRaw(world), `${CHUNKED}${chunk}0\r\n\r\n`)
     },
+    statuses: [413, 413],
     counts: { 'refused too-large': 2 },
   },
   'a broken chunk': {
     send: (client) => read(client, `${CHUNKED}2\r\n{}\r\nzz\r\n`),
+    statuses: [400],
     counts: { 'refused bad-request': 1 },
   },
   'a body that stops': {
     options: { env: { CLIENT_DEADLINE: '200ms' } },
     send: (client) => read(client, `${head('Content-Length: 100')}{`),
+    statuses: [408],
     counts: { 'refused request-timeout': 1 },
   },
   'bytes that are not HTTP, and a method that is none': {
@@ -113,10 +147,12 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await read(client, 'garbage\r\n\r\n')
       await read(await connectRaw(world), post().replace('POST', 'BREW'))
     },
+    statuses: [400, 400],
     counts: { 'stray bad-request': 2 },
   },
   'a POST whose head is malformed': {
     send: (client) => read(client, head('Content-Length: x')),
+    statuses: [400],
     counts: { 'refused bad-request': 1 },
   },
   'a tunnel': {
@@ -125,19 +161,38 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
   },
   TLS: {
     send: (client) => read(client, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'),
+    statuses: [400],
     counts: { 'stray tls-to-http': 1 },
   },
   'a client that vanishes behind half a body, with a FIN and with a RST': {
     send: async (client, world) => {
       await client.send(`${head('Content-Length: 100')}{`)
       client.end()
-      await client.closed()
+      await read(client)
       const other = await connectRaw(world)
-      await other.send(`${head('Content-Length: 100')}{`)
+      await other.send(`${CHUNKED}64\r\n{`)
       await new Promise((resolve) => setTimeout(resolve, 50))
       other.reset()
     },
+    statuses: [400],
     counts: { 'stray half-sent': 2 },
+  },
+  'a client that vanishes while its call waits for the first token, with a FIN and with a RST': {
+    options: {
+      ready: false,
+      prepare: (sim) => sim.hang({ operation: 'login' }),
+      env: { CLIENT_DEADLINE: '30s' },
+    },
+    send: async (client, world) => {
+      const other = await connectRaw(world)
+      for (const each of [client, other]) await each.send(post())
+      await waiters(world, 2)
+      client.end()
+      other.reset()
+      await waiters(world, 0)
+      world.sim.release()
+    },
+    counts: { 'abandoned gave-up': 2 },
   },
   'a client that vanishes before the response': {
     send: async (client, world) => {
@@ -146,20 +201,25 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await until(() => world.sim.state().hanging === 1)
       client.reset()
     },
+    executed: 1,
     counts: { 'abandoned gave-up': 1 },
   },
   'garbage behind a call': {
     send: async (client, world) => {
       await whileWaiting(world, client, () => client.send('garbage\r\n\r\n'))
-      await client.read()
+      await read(client)
     },
+    statuses: [200],
+    executed: 1,
     counts: { 'answered answered': 1, 'stray bad-request': 1 },
   },
   'two calls ahead of a response': {
     send: async (client, world) => {
       await whileWaiting(world, client, () => client.send(post() + post()))
-      await client.read()
+      await read(client)
     },
+    statuses: [200],
+    executed: 1,
     counts: { 'answered answered': 1, 'refused pipelined': 2 },
   },
   'calls that iSales fails, rejects, throttles, declines, or answers with a page or another result':
@@ -174,6 +234,8 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
         world.sim.failBusiness({ status: 200, body: { result: 7 } })
         await read(client, post())
       },
+      statuses: [500, 503, 200, 429, 404, 200, 200],
+      executed: 6,
       counts: {
         'failed call-refused': 1,
         'failed maintenance': 1,
@@ -191,6 +253,7 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await client.send(post())
       await client.closed().catch(() => undefined)
     },
+    executed: 1,
     counts: { 'failed upstream-broken': 1 },
   },
   'no connection to iSales': {
@@ -198,14 +261,17 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await world.sim.down()
       await read(client, post())
     },
+    statuses: [502],
     counts: { 'failed connection-refused': 1 },
   },
   'too many in flight': {
     options: { env: { MAX_IN_FLIGHT: '1' } },
     send: async (client, world) => {
       await whileWaiting(world, client, async () => read(await connectRaw(world), post()))
-      await client.read()
+      await read(client)
     },
+    statuses: [503, 200],
+    executed: 1,
     counts: { 'answered answered': 1, 'failed overloaded': 1 },
   },
   'logins, refreshes and tickets of CTI-OBS': {
@@ -220,6 +286,7 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await send(post())
       await send(get())
     },
+    statuses: [200, 403, 400, 403, 405, 401, 401],
     counts: {
       'granted login': 1,
       'refused obs-login': 2,
@@ -234,27 +301,33 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       const begun = post(LOGIN_PATH, [], '{"user":"cti"}').slice(0, -5)
       await client.send(begun)
       client.end()
-      await client.closed()
+      await read(client)
       const other = await connectRaw(world)
       await other.send(begun)
       await new Promise((resolve) => setTimeout(resolve, 50))
       other.reset()
     },
+    statuses: [400],
     counts: { 'stray half-sent': 2 },
   },
 }
 
 test.each(Object.entries(TRAFFIC))(
   '%s: counted once',
-  async (_, { options = {}, send, counts }) => {
+  async (_, { options = {}, send, counts, executed = 0, ...expected }) => {
+    const printed = vi.spyOn(console, 'error')
+    statuses = []
     const world = await openWorld(options)
     await send(await connectRaw(world), world)
+    expect(statuses).toEqual(expected.statuses ?? [])
     const sum = (all: Readonly<Record<string, number>>) =>
       Object.values(all).reduce((total, count) => total + count, 0)
     await until(async () => sum(await counted(world)) >= sum(counts))
     await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 0)
     expect(await counted(world)).toEqual(counts)
-    // The page reads the same account.
+    expect(world.sim.requests()).toHaveLength(executed)
+    expect(printed).not.toHaveBeenCalled()
+    // The page has the same counts.
     const { requests } = (await call(`${world.admin}/status.json`)).json as unknown as Status
     const { calls: _calls, ...minute } = requests.lastMinute
     expect(sum(minute)).toBe(sum(counts))

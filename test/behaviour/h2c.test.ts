@@ -1,5 +1,5 @@
-// Java's default HTTP client asks to upgrade to h2c with each call over plain HTTP. A response with `Connection: close`
-// makes it open a connection for each call.
+// Java's default HTTP client asks to upgrade to h2c with every call over plain HTTP. A response with `Connection: close`
+// would make it open a connection for every call.
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
@@ -20,22 +20,35 @@ test.each([
   ['a body in chunks, the last one apart', [POST + CHUNK, '0\r\n\r\n']],
   ['a body in chunks, each apart', [POST + CHUNKED, CHUNK.slice(CHUNKED.length), '0\r\n\r\n']],
   ['no body', [`GET ${INTERFACE_PATHS.getTask} HTTP/1.1\r\n${UPGRADE}\r\n`]],
-])('200 calls that ask to upgrade, with %s, share a connection', async (_name, packets) => {
-  const world = await openWorld()
-  const client = await connectRaw({ port: world.port })
-  for (let n = 0; n < 200; n += 1) {
-    for (const packet of packets) {
-      await client.send(packet)
-      // The proxy runs in this process: it has read the packet after one turn of the event loop.
-      await turn()
-      await turn()
+])(
+  '200 calls that ask to upgrade, with %s, share two connections and leave nothing behind',
+  async (_, packets) => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    const world = await openWorld()
+    const client = await connectRaw({ port: world.port })
+    for (let n = 0; n < 200; n += 1) {
+      for (const packet of packets) {
+        await client.send(packet)
+        // The proxy runs in this process, and reads the packet within two turns of the event loop.
+        await turn()
+        await turn()
+      }
+      const response = await client.read({ method: 'POST' })
+      expect([response.status < 500, response.header('connection')]).toEqual([true, 'keep-alive'])
     }
-    const response = await client.read({ method: 'POST' })
-    expect([response.status < 500, response.header('connection')]).toEqual([true, 'keep-alive'])
-  }
-})
+    // One more is for the login.
+    expect(await world.metric('isales_proxy_upstream_connections_opened_total')).toBe(2)
+    expect(world.sim.state().loginAttempts).toBe(1)
+    client.destroy()
+    // Node warns of a listener that every call leaves behind.
+    expect(warnings).toEqual([])
+    process.off('warning', note)
+  },
+)
 
-test('a call without an upgrade does not cost those behind it their connection', async () => {
+test('calls with and without an upgrade share a connection', async () => {
   const world = await openWorld()
   const client = await connectRaw({ port: world.port })
   const plain = POST.replace(UPGRADE, 'Host: localhost\r\n')

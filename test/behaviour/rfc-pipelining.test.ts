@@ -73,7 +73,7 @@ describe('behind a request that iSales keeps waiting', () => {
     await stand.idle()
     expect(stand.business()).toHaveLength(1)
     expect(await stand.metric('requests_total{cause="pipelined"}')).toBe(before + 17)
-    expect(stand.log).toContainEqual(
+    expect(stand.lines).toContainEqual(
       expect.objectContaining({ event: 'client-refused', reason: 'pipelined' }),
     )
   })

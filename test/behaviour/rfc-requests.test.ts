@@ -13,27 +13,9 @@ let stand: Stand
 beforeAll(async () => {
   stand = await openStand({ shared: true, env: { MAX_BODY_SIZE: '1MiB' } })
 })
-afterAll(async () => {
-  await stand.stop()
-})
+afterAll(() => stand.stop())
 
-// Other tables cover what `validateRequest` or the parser refuse; this one covers requests that need both.
-it.each([
-  ['HTTP/0.9', `GET ${PATH}\r\n\r\n`, 400],
-  ['201 headers', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
-])(
-  '%s: refused, the connection closed, and nothing of it reaches iSales',
-  async (_, bytes, status) => {
-    const before = stand.business().length
-    const client = await stand.connect()
-    await client.send(bytes)
-    expect(await client.readProblem()).toMatchObject({ status, sent: 'no' })
-    await client.closed()
-    expect(stand.business().length).toBe(before)
-  },
-)
-
-describe('let through as HTTP allows', () => {
+describe('forwarded, as HTTP allows', () => {
   it.each([
     ['empty lines before the request line', `\r\n\r\nGET ${PATH} HTTP/1.1\r\n${H}${END}`],
     ['spaces around a value', `GET ${PATH} HTTP/1.1\r\n${H}X:\t a \t\r\n${END}`],
@@ -43,15 +25,10 @@ describe('let through as HTTP allows', () => {
     ['trailers', `${LINE}${H}${CHUNKED}Trailer: X\r\n${END}2\r\nab\r\n0\r\nX: 1\r\n\r\n`],
     ['a GET with chunks', `GET ${PATH} HTTP/1.1\r\n${H}${CHUNKED}${END}2\r\nab\r\n${NOTHING}`],
     ['200 fields', `${LINE}${H}${'a: b\r\n'.repeat(199)}${END}`],
-    ['Upgrade, which is dropped', `${LINE}${H}Connection: Upgrade\r\nUpgrade: h2c\r\n${END}`],
   ])('%s', async (_, bytes) => {
     const before = stand.business().length
     expect(await stand.exchange(bytes)).toMatchObject({ status: 200, text: 'ok' })
-    const [request, ...others] = stand.business().slice(before)
-    expect(request).toMatchObject({ target: PATH })
-    expect(request?.header('upgrade')).toBeUndefined()
-    expect(request?.header('trailer')).toBeUndefined()
-    expect(others).toEqual([])
+    expect(stand.business().slice(before)).toMatchObject([{ target: PATH }])
   })
 
   it.each([`/rest/isales/a?b=c&d=%2F%2e//..~"<>[]^\`{|}`, `/rest/isales/A..z-0_~/?%zz`])(

@@ -4,7 +4,6 @@ import { afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { SimulatorTls } from '../../simulator/server.ts'
-import { simulate } from '../simulator/caller.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { openTimedWorld } from './session-world.ts'
@@ -21,7 +20,7 @@ afterEach(() => vi.unstubAllEnvs())
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-/** Milliseconds between the attempts. Of those that may lock the account, 4 begin in 15 min. */
+/** Milliseconds between attempts. At most 4 attempts that may lock the account begin within 15 min. */
 const REFUSED = [5000, 10_000, 15 * MINUTE, 4 * HOUR]
 const UNCLEAR = [5000, 10_000, 2.5 * MINUTE, 12.5 * MINUTE]
 const UNTOUCHED = [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000]
@@ -86,7 +85,7 @@ test.each<readonly [string, string, (from: Certificates) => SimulatorTls]>([
 ])(
   'an iSales that %s is 503 for the client, is logged once as %s, and never gets the password',
   async (_, detail, choose) => {
-    // In a running process it turns nothing off.
+    // Node reads it when a connection opens.
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     const world = await openTimedWorld({
       ready: false,
@@ -111,12 +110,3 @@ test.each<readonly [string, string, (from: Certificates) => SimulatorTls]>([
     expect((await world.probe('/readyz')).status).toBe(503)
   },
 )
-
-test('https in ISALES_URL to a port of plain HTTP: the log names it', async () => {
-  const { sim: plain } = await simulate()
-  const env = { ISALES_URL: plain.origin.replace('http:', 'https:') }
-  const world = await openTimedWorld({ ready: false, env })
-  await world.pass(1000)
-  const began = world.lines.find(({ event }) => event === 'finding-began')
-  expect(began?.['msg']).toContain('does not use TLS')
-})

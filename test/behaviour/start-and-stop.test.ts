@@ -17,14 +17,14 @@ async function stopping(options: StandOptions, gauge = 'token_waiters') {
   await client.send(post('x'))
   await until(async () => (await stand.metric(gauge)) === 1)
   const stopped = stand.stop()
-  await until(() => stand.log.some(({ event }) => event === 'draining'))
+  await until(() => stand.lines.some(({ event }) => event === 'draining'))
   return { stand, client, stopped }
 }
 
 test('a request that waits for the first login when the stop begins gets its response', async () => {
   const first = gate()
   const login = (n: number) => first.opened.then(() => loginResponse(n))
-  const { client, stopped } = await stopping({ login, authenticated: false })
+  const { client, stopped } = await stopping({ login, ready: false })
   first.open()
   expect(await client.read()).toMatchObject({ status: 200, text: 'ok' })
   await stopped
@@ -34,7 +34,7 @@ test('requests that wait for a token that does not come get a 503 before the dra
   const login = () => new Promise<never>(() => undefined)
   const env = { CLIENT_DEADLINE: '30s' }
   const config = { drainTimeout: 1000 }
-  const { client, stopped } = await stopping({ login, authenticated: false, env, config })
+  const { client, stopped } = await stopping({ login, ready: false, env, config })
   const response = await client.read()
   expect([response.status, response.header('retry-after')]).toEqual([503, '1'])
   expect(JSON.parse(response.text)).toMatchObject({ code: 'shutting-down', sent: 'no' })

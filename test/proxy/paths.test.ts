@@ -38,6 +38,8 @@ test.each([
   ['/rest/v1/auth/refresh', '/Rest/V1/Auth/Refresh'],
   ['/auth/login', '/auth/other'],
   ['/signin', '/rest/isales/v1/openapi/obs/auth/login'],
+  ['/signin', '/rest/isales/v1/openapi/obs/auth/refresh'],
+  ['/signin', '/REST/isales/v1/openapi/obs/auth/refresh/x'],
 ])('where login is %s, %s is like it', (login, path) => {
   expect(judging([login])(path)).toBe('auth-path')
 })

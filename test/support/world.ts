@@ -31,6 +31,8 @@ export interface WorldOptions extends Pick<
   readonly prepare?: (sim: Simulator) => unknown
   /** False: the test waits for the first token itself. Default true. */
   readonly ready?: boolean
+  /** True: all tests of a file use the world, and `afterAll` stops it. */
+  readonly shared?: boolean
 }
 
 export interface LogLine extends LogFields {
@@ -104,7 +106,7 @@ export async function openWorld(options: WorldOptions = {}) {
     while ((await Promise.race([stopping, step()])) !== true);
     await sim.close()
   }
-  onTestFinished(() => world.stop())
+  if (options.shared !== true) onTestFinished(() => world.stop())
   if (options.ready !== false) await until(() => events.some(({ type }) => type === 'granted'))
   return world
 }

@@ -2,10 +2,11 @@ import { networkInterfaces } from 'node:os'
 import { expect, test } from 'vitest'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
+import { exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
-/** Where a reader on the network reaches this machine; undefined: it is on none. */
+/** Address of this machine on a network; undefined if it has none. */
 const address = Object.values(networkInterfaces())
   .flat()
   .find((one) => one?.family === 'IPv4' && !one.internal)?.address
@@ -13,7 +14,7 @@ const address = Object.values(networkInterfaces())
 const USER = 'obs-user-7'
 const PATHS = ['/', '/?lang=zh', '/status.json', '/status.txt', '/status.txt?lang=zh', '/metrics']
 
-// Anyone who knows the user and the address can lock the account.
+// A person who knows user and address can lock the account.
 test.skipIf(address === undefined).each<[string, { readonly [name: string]: string }, string]>([
   ['calls work', {}, 'granted'],
   ['iSales refuses the password', { ISALES_PASSWORD: 'wrong' }, 'failed'],
@@ -36,8 +37,26 @@ test.skipIf(address === undefined).each<[string, { readonly [name: string]: stri
       for (const known of [USER, isales.host, `:${isales.port}`, 'auth/login', 'business/tasks'])
         expect([path, text]).not.toEqual([path, expect.stringContaining(known)])
     }
-    // A reader on the machine is helped by it.
+    // A reader on the machine needs it.
     const { text } = await call(`http://127.0.0.1:${port}/status.json`)
     expect(text.includes(isales.host)).toBe(event === 'failed')
   },
 )
+
+const get = (path: string, ...headers: string[]): string =>
+  [`GET ${path} HTTP/1.1`, ...headers, 'Connection: close', '', ''].join('\r\n')
+
+test('a probe needs no Host in HTTP/1.0, but a valid one in HTTP/1.1', async () => {
+  const { admin } = await openWorld()
+  const statusOf = async (request: string) =>
+    (await exchangeRaw({ port: Number(new URL(admin).port) }, request)).status
+  for (const path of ['/readyz', '/livez', '/metrics', '/'])
+    expect(await statusOf(`GET ${path} HTTP/1.0\r\n\r\n`)).toBe(200)
+  expect(await statusOf('OPTIONS / HTTP/1.0\r\n\r\n')).toBe(405)
+  for (const bytes of [
+    get('/livez'),
+    get('*', 'Host: localhost'),
+    get('ftp://localhost/', 'Host: localhost'),
+  ])
+    expect(await statusOf(bytes)).toBe(400)
+})
