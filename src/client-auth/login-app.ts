@@ -12,11 +12,7 @@ type LoginConfig = Pick<Config, 'obsUser' | 'obsPassword' | 'isalesLoginPath' | 
 
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
-/**
- * Returns a body in the shape that iSales publishes, with the numbers of its examples.
- *
- * @param result 0, or the HTTP status of a refusal.
- */
+/** Returns a body in the shape that iSales publishes. `result`: 0, or the HTTP status of a refusal. */
 export function publishedBody(
   result: number,
   resultData: Readonly<Record<string, string | number>> = {},

@@ -53,11 +53,7 @@ export async function listen(
   throw new ListenError(setting, { code: 'socket-elsewhere', facts }, true)
 }
 
-/**
- * Binds, listens and closes.
- *
- * @throws ListenError if a listener could not start.
- */
+/** Binds, listens and closes. Throws a ListenError if a listener could not start. */
 export async function tryToListen(setting: string, address: ListenAddress): Promise<void> {
   const server = createServer()
   await listen(server, setting, address)

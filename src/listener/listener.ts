@@ -117,16 +117,7 @@ export function createListener(options: ListenerOptions) {
       draining = true
     },
 
-    /**
-     * Stops accepting, closes idle connections, lets requests in progress end, and cuts the rest after `grace`
-     * milliseconds.
-     *
-     * @example
-     * stop(25_000) at 0 s:
-     * - idle connections: closed at 0.05 s, unless a request has arrived since
-     * - a request whose response arrives at 3 s: the response is whole, and then the connection closes
-     * - a response that is still being sent at 25 s: cut
-     */
+    /** Accepts no more, closes idle connections, lets requests end, and cuts the rest after `grace` milliseconds. */
     async stop(grace: number): Promise<void> {
       draining = true
       // http's own `close` would cut responses that Node has but the kernel has not.

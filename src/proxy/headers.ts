@@ -63,12 +63,12 @@ export function createRequestHeaders(
 
   return ({ rawHeaders, httpVersion, credential, requestId, inspected }) => {
     const headers: string[] = []
-    let connection: string | undefined
+    let connection = ''
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i] as string
       const value = rawHeaders[i + 1] as string
       const role = roleOf(name)
-      if (role === 'connection') connection = joined(connection, value)
+      if (role === 'connection') connection += `,${value}`
       else if (role === 'passes' || (role === 'coding' && !inspected)) headers.push(name, value)
     }
     const kept = withoutNominated(headers, connection)
@@ -119,16 +119,16 @@ export function relayedHead(
   requestId: string,
 ): RelayedHead {
   const headers: string[] = []
-  let connection: string | undefined
+  let connection = ''
+  let codings = ''
   let contentType: string | undefined
-  let codings: string | undefined
   const lines = rawHeaders.map(textOf)
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i] as string
     const value = lines[i + 1] as string
     const role = responseRoleOf(name)
-    if (role === 'connection') connection = joined(connection, value)
-    else if (role === 'transfer-encoding') codings = joined(codings, value)
+    if (role === 'connection') connection += `,${value}`
+    else if (role === 'transfer-encoding') codings += `,${value}`
     // RFC 9110 section 8.6.
     else if (role === 'content-length' && (status < 200 || status === 204)) continue
     else if (role !== 'dropped') headers.push(name, value)
@@ -137,7 +137,7 @@ export function relayedHead(
   const kept = withoutNominated(headers, connection)
   kept.push('X-Request-Id', requestId)
   // After removing the chunks from `gzip, chunked`, the rest would look like a plain body.
-  const relayable = codings === undefined || codings.toLowerCase() === 'chunked'
+  const relayable = codings === '' || codings.toLowerCase() === ',chunked'
   return { status, reason, headers: kept, relayable, contentType }
 }
 
@@ -148,14 +148,8 @@ export function withLength(headers: HeaderLines, length: number): string[] {
   return kept
 }
 
-/** Joins values of one header (RFC 9110 section 5.3). */
-function joined(before: string | undefined, value: string): string {
-  return before === undefined ? value : `${before}, ${value}`
-}
-
-/** Removes the headers that `Connection` names (RFC 9110 section 7.6.1). */
-function withoutNominated(headers: string[], connection: string | undefined): string[] {
-  if (connection === undefined) return headers
+/** Removes the headers that the lines of `Connection` name (RFC 9110 sections 5.3 and 7.6.1). */
+function withoutNominated(headers: string[], connection: string): string[] {
   const nominated = nominatedBy(connection)
   return nominated.size === 0 ? headers : without(headers, (lower) => nominated.has(lower))
 }
@@ -163,7 +157,7 @@ function withoutNominated(headers: string[], connection: string | undefined): st
 /** Returns nominated headers that are not dropped anyway; none for `keep-alive` and `close`, the usual values. */
 const nominatedBy = remembered((connection): ReadonlySet<string> => {
   const names = connection.split(',').map((name) => name.trim().toLowerCase())
-  return new Set(names.filter((name) => name !== 'close' && !HOP_BY_HOP.has(name)))
+  return new Set(names.filter((name) => name !== '' && name !== 'close' && !HOP_BY_HOP.has(name)))
 })
 
 function without(headers: HeaderLines, isDropped: (lowerName: string) => boolean): string[] {

@@ -189,10 +189,8 @@ function readTarget(
  * other path below their directory `auth`. The published paths count as well, because iSales may serve them next to
  * configured ones.
  */
-export function createPathClassifier({
-  allowedPaths,
-  localPaths,
-}: Pick<RequestRules, 'allowedPaths' | 'localPaths'>) {
+export function createPathClassifier(rules: Pick<RequestRules, 'allowedPaths' | 'localPaths'>) {
+  const { allowedPaths, localPaths } = rules
   const guarded = [...localPaths, PUBLISHED_REFRESH_PATH].map(guardedStart)
   return (path: string) => {
     if (path.includes('//')) return 'double-slash'

@@ -218,11 +218,7 @@ export interface UpstreamError {
   readonly certificate?: PeerCertificate | undefined
 }
 
-/**
- * Classifies a failure by its class and code, never by message text.
- *
- * @param plain the connection to iSales does not use TLS.
- */
+/** Classifies a failure by its class and code, never by message text. `plain`: the connection does not use TLS. */
 export function classify(error: unknown, plain: boolean): UpstreamError {
   const code = readErrorCode(error)
   if (error instanceof ConnectError) {

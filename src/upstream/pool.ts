@@ -68,10 +68,7 @@ export function createUpstream(options: UpstreamOptions) {
   const auth = new Pool(options, connect, AUTH_CONNECTIONS)
 
   return {
-    /**
-     * Sends a business call as soon as a connection is free. The wait has no limit here: the caller bounds the number
-     * of its exchanges and aborts those that wait too long.
-     */
+    /** Sends a business call when a connection is free. The wait has no limit: the caller must abort the exchange. */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
     /** Classifies the failure of an exchange. */
     classify: (error: unknown): UpstreamError => classify(error, plain),
@@ -295,32 +292,18 @@ function closed(): Error {
   return Object.assign(new Error('the pool was closed'), { code: CODES.closed })
 }
 
-// Workarounds for undici 7.30. Try to delete each one when undici is updated; the named test fails if it is still
-// needed.
-
 /**
- * Prepares a connected socket. Call it before undici has the socket, so that these listeners run first.
- *
- * undici asserts that no response is paused when its connection ends, and the process would crash. So `resume` resumes
- * the response in progress at its end. undici then passes an empty chunk, and a handler that pauses again at that chunk
- * would trigger the assertion again: `Exchange` drops it (pool.test: "does not crash the process"). Delete both when
- * `Parser.finish` in undici's client-h1.js no longer asserts `!this.paused`.
+ * Works around defects of undici 7.30. Call it before undici has the socket, so that these listeners run first. Try to
+ * delete each part when undici is updated; the named test fails if it is still needed.
  */
 function prepareSocket(socket: Socket, resume: () => void): void {
-  socket.on('error', failVisibly)
+  // `Parser.finish` asserts that no response is paused when its connection ends, and would crash the process. It then
+  // passes an empty chunk, at which `Exchange` does not pause again (pool.test: "does not crash the process").
   socket.on('end', resume)
-}
-
-/**
- * Without the new code, undici treats a reset during a response that ends with its connection as the regular end, so
- * that a truncated response looks complete (forward-broken.test: "by a reset").
- *
- * Without `destroy`, a TLS error leaves the request waiting, because Node emits no `close` after it and undici acts on
- * `close` (tls.test: "that breaks after the request").
- *
- * Delete it when undici reports any error of a socket as an error of the response.
- */
-function failVisibly(this: Socket, error: NodeJS.ErrnoException): void {
-  if (error.code === 'ECONNRESET') error.code = 'ECONNABORTED'
-  this.destroy()
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    // Otherwise a response that ends with its connection looks complete after a reset (forward-broken.test: "by a reset").
+    if (error.code === 'ECONNRESET') error.code = 'ECONNABORTED'
+    // undici acts on `close`, which Node does not emit after a TLS error (tls.test: "that breaks after the request").
+    socket.destroy()
+  })
 }
