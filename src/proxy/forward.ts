@@ -47,7 +47,7 @@ export function createForward(options: ForwardOptions) {
   const shared = createShared(options)
   return {
     /** Forwards a call. Every failure becomes a response or a closed connection. */
-    forward(call: Call): void {
+    forward: (call: Call): void => {
       const forwarding = new ForwardedCall(shared, call)
       // In the turn of the head's event, Node has not read the body of the same packet.
       if (call.validated.framing === 0) void forwarding.run()
@@ -206,7 +206,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   #send(token: Token, body: Buffer | null): Exchange {
     const { upstream, requestHeaders, inspector } = this.#shared
     const { request, validated, requestId } = this.#call
-    // This exchange may need the connection on which the rest of a rejection arrives.
+    // The rest of a rejection occupies a connection that the next exchange may need.
     this.#exchange?.abort('sent again')
     this.#exchanges += 1
     const { method } = this.#attempts

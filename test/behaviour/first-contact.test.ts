@@ -4,7 +4,7 @@ import { call } from '../support/call.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
-// What a site sees of an iSales that is not as expected, from the first call on.
+// The page's findings for an unexpected iSales, from the first call on.
 
 const findingsOf = async ({ admin }: TimedWorld) =>
   ((await call(`${admin}/status.json`)).json as unknown as Status).findings
@@ -13,7 +13,7 @@ const findingsOf = async ({ admin }: TimedWorld) =>
 async function codesDuring(world: TimedWorld, seconds: number): Promise<readonly string[]> {
   const codes = new Set<string>()
   for (let times = 0; times < seconds * 4; times += 1) {
-    // Some are still waiting for their token when the world ends.
+    // Some calls still wait for their token when the world ends.
     world.tasks().catch(() => undefined)
     await world.pass(250)
     for (const { code, cause } of await findingsOf(world)) codes.add(cause ?? code)

@@ -38,7 +38,7 @@ test.each([
       const response = await client.read({ method: 'POST' })
       expect([response.status < 500, response.header('connection')]).toEqual([true, 'keep-alive'])
     }
-    // One more is for the login.
+    // The other connection is for the login.
     expect(await world.metric('isales_proxy_upstream_connections_opened_total')).toBe(2)
     expect(world.sim.state().loginAttempts).toBe(1)
     client.destroy()

@@ -53,7 +53,7 @@ async function tokensAndCalls(): Promise<void> {
   await look(world)
   sim.release()
   await slow
-  // A rejected token, and the login that cures it.
+  // A rejected token, and the login that replaces it.
   sim.revoke()
   await world.tasks()
   // A login of CTI-OBS, its refresh, and a request that is not allowed.

@@ -83,22 +83,21 @@ const CHUNKED = 'Transfer-Encoding: chunked'
 const ONE = ' '
 const chunkOf = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
 
-test('login and refresh may arrive in chunks, and a login may expect 100', async () => {
+test('login and refresh may arrive in chunks, and may expect 100', async () => {
   const world = await openWorld({ env: REQUIRE })
   const client = await connectRaw(world)
-  const send = async (path: string, body: string, expectation = '') => {
-    await client.send(
-      `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${expectation}${CHUNKED}\r\n\r\n`,
-    )
-    if (expectation !== '') expect((await client.readInterim()).status).toBe(100)
+  const send = async (path: string, body: string) => {
+    const fields = `Host: localhost\r\nExpect: 100-continue\r\n${CHUNKED}`
+    await client.send(`POST ${path} HTTP/1.1\r\n${fields}\r\n\r\n`)
+    expect((await client.readInterim()).status).toBe(100)
     const parts = body.split('').map(chunkOf)
-    await client.send(`${parts.slice(0, 5).join('')}`)
+    await client.send(parts.slice(0, 5).join(''))
     await client.send(`${parts.slice(5).join('')}0\r\n\r\n`)
     const { status, text } = await client.read()
     expect(status).toBe(200)
-    return JSON.parse(text) as { resultData: { refreshToken: string } }
+    return (JSON.parse(text) as { resultData: { refreshToken: string } }).resultData
   }
-  const { refreshToken } = (await send(LOGIN_PATH, BODY, 'Expect: 100-continue\r\n')).resultData
+  const { refreshToken } = await send(LOGIN_PATH, BODY)
   await send(REFRESH_PATH, JSON.stringify({ refreshToken }))
 })
 

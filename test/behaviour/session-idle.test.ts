@@ -18,13 +18,3 @@ test('an idle standby makes no token requests, stays ready, and its next call lo
   expect((await world.tasks()).status).toBe(200)
   expect(world.exchanges()).toBe(3)
 })
-
-test('an idle standby whose login fails is not ready', async () => {
-  const world = await openTimedWorld({ env: { TOKEN_IDLE_AFTER: '5m' } })
-  await world.pass(10 * HOUR)
-  world.sim.wrongPassword()
-
-  expect((await world.tasks()).status).toBe(503)
-
-  expect((await world.probe('/readyz')).status).toBe(503)
-})

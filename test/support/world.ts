@@ -112,7 +112,7 @@ export async function openWorld(options: WorldOptions = {}) {
 }
 
 /** The value of a sample of the metrics page; the sum of those that carry the given labels, and perhaps others. */
-export async function metricOf(admin: string, sample: string): Promise<number> {
+async function metricOf(admin: string, sample: string): Promise<number> {
   const { text } = await call(`${admin}/metrics`)
   const [name = '', labels = ''] = sample.replace('}', '').split('{')
   const wanted = labels === '' ? [] : labels.split(',')

@@ -21,7 +21,7 @@ async function slowTcp(host: string, to: number) {
 }
 
 const V4 = { address: '127.0.0.1', family: 4 }
-// Port numbers of 127.0.0.1 are given out to every test that runs meanwhile; those of 127.0.0.2 only here.
+// Other tests use any port of 127.0.0.1, but only this one uses 127.0.0.2.
 const OTHER_V4 = { address: '127.0.0.2', family: 4 }
 const V6 = { address: '::1', family: 6 }
 
