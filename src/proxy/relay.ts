@@ -82,22 +82,19 @@ export function createRelay(clock: Clock) {
       if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304)
         return void response.end()
       const collected = exchange.collected()
-      let mayHaveResult = head.status === 200
-      const inspect = (part: Buffer): void => {
-        if (mayHaveResult) observer.result = failedResult(part)
-        mayHaveResult = false
-      }
       // Most responses have arrived completely with their head, and need one write.
       if (exchange.whole) {
-        inspect(collected)
+        if (head.status === 200) observer.result = failedResult(collected)
         response.end(collected)
         if (response.writableLength > 0) follow(response)()
         return
       }
       const wait = follow(response, () => exchange.resume())
+      let mayHaveResult = head.status === 200
       exchange.take({
         onChunk(chunk) {
-          inspect(chunk)
+          if (mayHaveResult) observer.result = failedResult(chunk)
+          mayHaveResult = false
           // If the kernel has taken all of it, no pause is needed, however large the chunk is.
           if (response.write(chunk) || response.writableLength === 0) return true
           wait()

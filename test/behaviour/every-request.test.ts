@@ -66,6 +66,32 @@ const read = async (client: RawClient, bytes = ''): Promise<void> => {
 const waiters = ({ metric }: World, count: number) =>
   until(async () => (await metric('isales_proxy_token_waiters')) === count)
 
+/** One request on a connection of its own, the status of its response, and what it counts as. */
+const REFUSED: Readonly<Record<string, readonly [bytes: string, status: number, as: string]>> = {
+  'a POST outside ALLOWED_PATHS': [post('/elsewhere'), 403, 'refused other-path'],
+  'a GET outside ALLOWED_PATHS': [get('/elsewhere'), 403, 'stray other-path'],
+  'another Host': [post().replace('localhost', 'other.example'), 421, 'refused other-host'],
+  'a browser': [post(TASKS, ['Origin: null']), 403, 'stray browser'],
+  'HTTP/0.9': [`GET ${TASKS}\r\n\r\n`, 400, 'stray bad-request'],
+  '201 headers': [
+    head(...Array.from({ length: 200 }, () => 'a: b')),
+    431,
+    'refused headers-too-large',
+  ],
+  'a body that is too large': [post(TASKS, [], 'x'.repeat(2000)), 413, 'refused too-large'],
+  'chunks that are too large': [
+    `${CHUNKED}800\r\n${'x'.repeat(2048)}\r\n`,
+    413,
+    'refused too-large',
+  ],
+  'a broken chunk': [`${CHUNKED}2\r\n{}\r\nzz\r\n`, 400, 'refused bad-request'],
+  'a body that stops': [`${head('Content-Length: 100')}{`, 408, 'refused request-timeout'],
+  'bytes that are not HTTP': ['garbage\r\n\r\n', 400, 'stray bad-request'],
+  'an unknown method': [post().replace('POST', 'BREW'), 400, 'stray bad-request'],
+  'a POST with a malformed head': [head('Content-Length: x'), 400, 'refused bad-request'],
+  TLS: ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'stray tls-to-http'],
+}
+
 const TRAFFIC: Readonly<Record<string, Traffic>> = {
   'two calls on one connection': {
     send: async (client) => {
@@ -93,75 +119,9 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     executed: 1,
     counts: { 'declined call-declined': 1 },
   },
-  'a POST and a GET outside ALLOWED_PATHS': {
-    send: async (client, world) => {
-      await read(client, post('/elsewhere'))
-      await read(await connectRaw(world), get('/elsewhere'))
-    },
-    statuses: [403, 403],
-    counts: { 'refused other-path': 1, 'stray other-path': 1 },
-  },
-  'a Host that is not allowed': {
-    send: (client) => read(client, post().replace('localhost', 'other.example')),
-    statuses: [421],
-    counts: { 'refused other-host': 1 },
-  },
-  'a browser': {
-    send: (client) => read(client, post(TASKS, ['Origin: null'])),
-    statuses: [403],
-    counts: { 'stray browser': 1 },
-  },
-  'HTTP/0.9, and 201 headers': {
-    send: async (client, world) => {
-      await read(client, `GET ${TASKS}\r\n\r\n`)
-      const more = Array.from({ length: 199 }, () => 'a: b')
-      await read(await connectRaw(world), head(...more, 'Content-Length: 0'))
-    },
-    statuses: [400, 431],
-    counts: { 'stray bad-request': 1, 'refused headers-too-large': 1 },
-  },
-  'a body that is too large, by its length and in chunks': {
-    options: { env: { MAX_BODY_SIZE: '1KiB' } },
-    send: async (client, world) => {
-      await read(client, post(TASKS, [], 'x'.repeat(2000)))
-      const chunk = `800\r\n${'x'.repeat(2048)}\r\n`
-      await read(await connectRaw(world), `${CHUNKED}${chunk}0\r\n\r\n`)
-    },
-    statuses: [413, 413],
-    counts: { 'refused too-large': 2 },
-  },
-  'a broken chunk': {
-    send: (client) => read(client, `${CHUNKED}2\r\n{}\r\nzz\r\n`),
-    statuses: [400],
-    counts: { 'refused bad-request': 1 },
-  },
-  'a body that stops': {
-    options: { env: { CLIENT_DEADLINE: '200ms' } },
-    send: (client) => read(client, `${head('Content-Length: 100')}{`),
-    statuses: [408],
-    counts: { 'refused request-timeout': 1 },
-  },
-  'bytes that are not HTTP, and a method that is none': {
-    send: async (client, world) => {
-      await read(client, 'garbage\r\n\r\n')
-      await read(await connectRaw(world), post().replace('POST', 'BREW'))
-    },
-    statuses: [400, 400],
-    counts: { 'stray bad-request': 2 },
-  },
-  'a POST whose head is malformed': {
-    send: (client) => read(client, head('Content-Length: x')),
-    statuses: [400],
-    counts: { 'refused bad-request': 1 },
-  },
   'a tunnel': {
     send: (client) => client.send('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'),
     counts: { 'stray method-not-allowed': 1 },
-  },
-  TLS: {
-    send: (client) => read(client, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'),
-    statuses: [400],
-    counts: { 'stray tls-to-http': 1 },
   },
   'a client that vanishes behind half a body, with a FIN and with a RST': {
     send: async (client, world) => {
@@ -311,7 +271,17 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
   },
 }
 
-test.each(Object.entries(TRAFFIC))(
+const SINGLE = Object.entries(REFUSED).map(([name, [bytes, status, as]]): [string, Traffic] => [
+  name,
+  {
+    options: { env: { MAX_BODY_SIZE: '1KiB', CLIENT_DEADLINE: '200ms' } },
+    send: (client) => read(client, bytes),
+    statuses: [status],
+    counts: { [as]: 1 },
+  },
+])
+
+test.each([...SINGLE, ...Object.entries(TRAFFIC)])(
   '%s: counted once',
   async (_, { options = {}, send, counts, executed = 0, ...expected }) => {
     const printed = vi.spyOn(console, 'error')

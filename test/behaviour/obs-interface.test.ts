@@ -20,7 +20,7 @@ test.each(['gzip', 'identity'])('URLs of iSales in %s name the proxy instead', a
   expect(text).not.toContain(world.sim.origin)
 })
 
-test('the address of an absolute form counts, not an unchecked Host', async () => {
+test('the authority of an absolute form counts, not Host', async () => {
   const world = await openWorld({
     simulator: { switches: { absoluteUrls: true } },
   })

@@ -3,57 +3,34 @@ import { expect, test } from 'vitest'
 import { createPathClassifier, createValidation } from '../../src/proxy/validate.ts'
 
 const LOCAL = ['/rest/v1/auth/login', '/rest/v1/auth/refresh']
-const judging = (localPaths: readonly string[]) =>
-  createPathClassifier({ allowedPaths: ['/'], localPaths })
-const judge = judging(LOCAL)
-
-test.each(LOCAL)('%s is local', (path) => {
-  expect(judge(path)).toBe('local')
-})
-
-test('a refresh path is local, also in a tree from which nothing is forwarded', () => {
-  const narrow = createPathClassifier({
-    allowedPaths: ['/rest/v1/'],
-    localPaths: [...LOCAL, '/sso/refresh'],
-  })
-  expect(narrow('/sso/refresh')).toBe('local')
-  expect(narrow('/sso/other')).toBe('other-path')
-})
+const PUBLISHED = '/rest/isales/v1/openapi/obs/auth'
 
 test.each([
-  ['case', '/auth/REFRESH /Auth/refresh'],
-  ['a shorter path', '/auth /auth/ /auth/log'],
-  ['a longer path', '/auth/refresh/ /auth/login2 /auth/refreshment /auth/refresh/more'],
-  ['a suffix', '/auth/refresh.json /auth/login~'],
-])('a path that differs in %s resembles one: %s', (_, paths) => {
-  const different = (path: string): boolean => judge(`/rest/v1${path}`) !== 'auth-path'
-  expect(paths.split(' ').filter(different)).toEqual([])
+  // The same path, and paths that resemble it: in case, shorter, longer, or with a suffix.
+  [LOCAL, LOCAL.join(' '), 'local'],
+  [LOCAL, '/rest/v1/auth/REFRESH /rest/v1/Auth/refresh', 'auth-path'],
+  [LOCAL, '/rest/v1/auth /rest/v1/auth/ /rest/v1/auth/log', 'auth-path'],
+  [LOCAL, '/rest/v1/auth/refresh/ /rest/v1/auth/login2 /rest/v1/auth/refresh/more', 'auth-path'],
+  [LOCAL, '/rest/v1/auth/refresh.json /rest/v1/auth/login~', 'auth-path'],
+  [LOCAL, '/ /rest/v1/author /rest/v1/business/tasks /other/rest/v1/auth/refresh', 'other'],
+  [['/login.do'], '/login.json /login', 'auth-path'],
+  [['/obs/login'], '/obs/login~ /OBS/LOGIN/x', 'auth-path'],
+  [['/login'], '/tasks', 'other'],
+  [
+    ['/signin'],
+    `${PUBLISHED}/login ${PUBLISHED}/refresh ${PUBLISHED.toUpperCase()}/x`,
+    'auth-path',
+  ],
+])('with login and refresh at %j, %s: %s', (localPaths, paths, expected) => {
+  const classify = createPathClassifier({ allowedPaths: ['/'], localPaths })
+  for (const path of paths.split(' ')) expect([path, classify(path)]).toEqual([path, expected])
 })
 
-test.each([
-  ['/login.do', '/login.json'],
-  ['/login.do', '/login'],
-  ['/obs/login', '/obs/login~'],
-  ['/obs/login', '/OBS/LOGIN/x'],
-  ['/rest/v1/auth/refresh', '/Rest/V1/Auth/Refresh'],
-  ['/auth/login', '/auth/other'],
-  ['/signin', '/rest/isales/v1/openapi/obs/auth/login'],
-  ['/signin', '/rest/isales/v1/openapi/obs/auth/refresh'],
-  ['/signin', '/REST/isales/v1/openapi/obs/auth/refresh/x'],
-])('where login is %s, %s is like it', (login, path) => {
-  expect(judging([login])(path)).toBe('auth-path')
+test('a refresh path outside ALLOWED_PATHS is local, but no other path of its tree', () => {
+  const localPaths = [...LOCAL, '/sso/refresh']
+  const classify = createPathClassifier({ allowedPaths: ['/rest/v1/'], localPaths })
+  expect(['/sso/refresh', '/sso/other'].map(classify)).toEqual(['local', 'other-path'])
 })
-
-test('calls next to the login path do not resemble it', () => {
-  expect(judging(['/login'])('/tasks')).toBe('other')
-})
-
-test.each(['/', '/rest/v1/author', '/rest/v1/business/tasks', '/other/rest/v1/auth/refresh'])(
-  '%s is not',
-  (path) => {
-    expect(judge(path)).toBe('other')
-  },
-)
 
 /** How servers read a path: with or without empty segments and parameters, decoded never to three times. */
 function readings(path: string): string[] {

@@ -27,6 +27,10 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
       "response.on('close', () => this.#closed())",
       "response.on('finish', () => this.#closed())",
     ],
+    'gate: a call is in flight with half of its body': [
+      'const forwarding = new ForwardedCall(shared, call)',
+      "const forwarding = new ForwardedCall(shared, call)\n shared.inFlight += 1\n call.response.once('close', () => (shared.inFlight -= 1))",
+    ],
     'rejections: a call that was sent before the rejection counts': [
       'accept(token, this.#sentAt, this.#rejected)',
       'accept(token, performance.now(), this.#rejected)',
@@ -152,12 +156,6 @@ const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
     'gate: the newest connection is closed': [
       'if (slot.idleSince < (longest?.[1].idleSince ?? Infinity))',
       'if (slot.idleSince < Infinity)',
-    ],
-  },
-  'proxy/app.ts': {
-    'gate: a call is in flight with half of its body': [
-      '    forward(env)\n',
-      "    inFlight += 1\n env.response.once('close', () => (inFlight -= 1))\n forward(env)\n",
     ],
   },
   'sharing/sealer.ts': {
