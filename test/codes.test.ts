@@ -11,11 +11,11 @@ import {
 } from '../src/codes.ts'
 import { classify } from '../src/upstream/exchange.ts'
 
-/** The text must not matter. */
+/** An error whose text must not matter. */
 const coded = (code: string) =>
   Object.assign(new Error('ECONNREFUSED CERT_HAS_EXPIRED timeout'), { code })
 
-it.each<readonly [code: string, met: Omit<ErrorContext, 'side'>, expected: string]>([
+it.each<readonly [code: string, context: Omit<ErrorContext, 'side'>, expected: string]>([
   ['ENOTFOUND', { stage: 'dns' }, 'dns name-unknown'],
   ['ETIMEDOUT', { stage: 'dns' }, 'dns dns-down'],
   ['unknown', { stage: 'dns' }, 'dns dns-down'],
@@ -23,7 +23,7 @@ it.each<readonly [code: string, met: Omit<ErrorContext, 'side'>, expected: strin
   ['ETIMEDOUT', { stage: 'connect' }, 'connect connect-timeout'],
   ['ETIMEDOUT', { stage: 'tls' }, 'connect connect-timeout'],
   ['ENETDOWN', { stage: 'connect' }, 'connect no-route'],
-  // Nothing is wrong with a certificate then.
+  // Not a problem of the certificate.
   ['ECONNRESET', { stage: 'tls' }, 'connect connection-closed'],
   ['CERT_HAS_EXPIRED', { stage: 'tls' }, 'tls expired'],
   ['CERT_NOT_YET_VALID', { stage: 'tls' }, 'tls not-yet-valid'],
@@ -38,9 +38,9 @@ it.each<readonly [code: string, met: Omit<ErrorContext, 'side'>, expected: strin
   ['UND_ERR_SOCKET', {}, 'response lost'],
   ['ECONNRESET', { plain: true }, 'tls plain-refused'],
   ['HPE_INVALID_CONSTANT', { plain: true }, 'tls plain-refused'],
-])('%s met at %j is %s', (code, met, expected) => {
-  const { stage, code: what, side } = classifyError(code, { side: 'isales', ...met })
-  expect([`${stage} ${what}`, side]).toEqual([expected, 'isales'])
+])('%s in the context %j is %s', (code, context, expected) => {
+  const { stage, code: found, side } = classifyError(code, { side: 'isales', ...context })
+  expect([`${stage} ${found}`, side]).toEqual([expected, 'isales'])
 })
 
 it.each<readonly [ResponseInfo, string]>([
@@ -95,7 +95,7 @@ it.each([
   [new Error('no code'), 'unknown'],
   [new AggregateError([]), 'unknown'],
 ])(
-  'the code of an error is its own, or of the first address, or of its cause (%#): %s',
+  "the code of an error is its own, its first address's, or its cause's (%#): %s",
   (error, code) => {
     expect(readErrorCode(error)).toBe(code)
   },

@@ -13,7 +13,7 @@ async function written(code: ProblemCode, details: Partial<ProblemDetails> = {})
 }
 
 describe.each(PROBLEM_CODES)('%s', (code) => {
-  it('says what, which and whether it was sent, and nothing else', async () => {
+  it('has type, title, status, code, sent and request id only', async () => {
     const response = await written(code)
     const { status, sent, title } = PROBLEMS[code]
     const type = `${DOCUMENTATION}/errors.md#${code}`
@@ -38,7 +38,7 @@ describe.each(PROBLEM_CODES)('%s', (code) => {
   })
 })
 
-it('says that it is not known whether a request was sent only where it may have been', () => {
+it('`sent` is unknown only if iSales may have executed the request', () => {
   const unknown = PROBLEM_CODES.filter((code) => PROBLEMS[code].sent === 'unknown')
   expect(unknown).toEqual(['upstream-broken', 'upstream-timeout', 'internal'])
 })

@@ -25,7 +25,7 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['refused too-large', { status: 413, code: 'too-large', refusal: 'body-size' }],
   ['refused bad-request', { status: 400, code: 'bad-request', refusal: 'parser' }],
   ['refused loop-detected', { status: 508, code: 'loop-detected', refusal: 'loop' }],
-  // The deadline passed while the body came, and the client left before it read the response.
+  // The deadline passed while the body arrived, and the client left before it read the response.
   ['refused request-timeout', { status: 408, code: 'request-timeout', left: 'response' }],
   ['refused pipelined', { ...GET, status: 0, code: 'overloaded', refusal: 'pipelined' }],
   ['stray other-path', { ...GET, status: 403, code: 'not-allowed', refusal: 'other-path' }],
@@ -44,7 +44,7 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['failed no-ports', { status: 502, code: 'upstream-unreachable', ...failed('no-ports') }],
   ['failed expired', { status: 502, code: 'upstream-tls', ...failed('expired') }],
   ['failed upstream-timeout', { status: 504, code: 'upstream-timeout', ...failed('no-route') }],
-  // It broke off after its head.
+  // The response broke off after its head.
   ['failed upstream-broken', { status: 200, code: 'upstream-broken' }],
   ['failed internal', { status: 500, code: 'internal' }],
   ['failed call-refused', { status: 500 }],
@@ -65,7 +65,7 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['slow slow', { headMs: 2001, upstreamMs: 40 }],
   ['answered answered', { headMs: 2000 }],
   ['answered answered', { status: 304 }],
-])('%s is what %j counts as', (expected, summary) => {
+])('the class %s belongs to %j', (expected, summary) => {
   const { outcome, cause: code } = classifyRequest({ ...POST, ...summary })
   expect(`${outcome} ${code}`).toBe(expected)
 })
@@ -78,7 +78,7 @@ test('every summary has exactly one class, which is in the closed set', () => {
   )
 })
 
-test('each class is there once, and its code has a section but for what succeeds', () => {
+test('every class occurs once, and its code has a section unless the request succeeded', () => {
   const names = REQUEST_CLASSES.map(({ outcome, cause: code }) => `${outcome} ${code}`)
   expect(names).toEqual([...new Set(names)])
   expect(REQUEST_CLASSES.map(({ index }) => index)).toEqual(names.map((_, index) => index))

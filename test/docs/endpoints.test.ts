@@ -10,7 +10,7 @@ const rows = Array.from(schema.matchAll(/^\| (`.*?) \| (.*) \|$/gm), ([row, memb
   all: named(row),
 }))
 
-/** The paths of all members, such as `renewal.nextAt`; the members of a list's entries without a number. */
+/** Returns the paths of all members, such as `renewal.nextAt`; entries of a list have no number. */
 const membersOf = (node: unknown, path: string): readonly string[] => {
   if (Array.isArray(node)) return node.flatMap((one) => membersOf(one, path))
   if (typeof node !== 'object' || node === null) return []
@@ -40,7 +40,7 @@ test('docs/endpoints.md has every member of /status.json', () => {
   expect(missing).toEqual([])
 })
 
-/** Members of findings are those of the headline; counts have the names of outcomes. */
+/** Findings have the members of the headline; counts have the names of outcomes. */
 const isNamed = (path: string, names: readonly string[]): boolean =>
   /^(?:findings|requests\.last(?:Minute|Hour))\./.test(path) ||
   names.includes(path.replace(/^.*\./, ''))

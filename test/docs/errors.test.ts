@@ -20,11 +20,14 @@ describe.each(['docs/errors.md', 'docs/errors.zh-CN.md'])('%s', (file) => {
   })
 })
 
-test.each(PROBLEM_CODES)('a problem response and docs/errors.md give %s one title', (code) => {
-  expect(findSection('en', code).title).toBe(PROBLEMS[code].title)
-})
+test.each(PROBLEM_CODES)(
+  'a problem response and docs/errors.md have the same title for %s',
+  (code) => {
+    expect(findSection('en', code).title).toBe(PROBLEMS[code].title)
+  },
+)
 
-test('the program, the chart and the image name one project', () => {
+test('program, chart and image name the same project', () => {
   const home = DOCUMENTATION.replace(/\/blob\/main\/docs$/, '')
   expect(read('helm/isales-auth-proxy/Chart.yaml')).toContain(`home: ${home}\n`)
   expect(read('Dockerfile')).toContain(`SOURCE=${home}\n`)

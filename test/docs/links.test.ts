@@ -11,7 +11,7 @@ const PAGES = [
   'helm/isales-auth-proxy/README.md',
 ].filter((name) => name.endsWith('.md'))
 
-test.each(PAGES)('every link of %s within the repository leads somewhere', (page) => {
+test.each(PAGES)('every link of %s within the repository has a target', (page) => {
   const broken = linksOf(read(page)).filter((link) => {
     if (/^[a-z]+:/.test(link)) return false
     const [path = '', anchor] = link.split('#')
@@ -30,7 +30,7 @@ const FILES = ['src', 'test', 'docs', 'config', 'scripts', 'helm'].flatMap((dire
   ),
 )
 
-/** Decisions also mention files that existed when something was decided, changed or measured. */
+/** Pages that also name files of earlier versions. */
 const HISTORY = /^(?:CHANGELOG\.md|docs\/dev\/decisions\/.*|docs\/dev\/reliability\.md)$/
 
 test.each(PAGES.filter((page) => !HISTORY.test(page)))(

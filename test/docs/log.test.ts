@@ -12,7 +12,7 @@ const rows = (heading: string): readonly (readonly string[])[] => {
   return lines.map((line) => line.slice(2, -2).split(' | '))
 }
 
-test('docs/log.md has each event with its level and its message, and no other', () => {
+test('docs/log.md has exactly the events, with level and message', () => {
   const written = rows('Events')
   const events = Object.entries(LOG_EVENTS).map(([name, { level }]) => [`\`${name}\``, level])
   expect(written.map(([name, level]) => [name, level])).toEqual(events)
@@ -22,7 +22,7 @@ test('docs/log.md has each event with its level and its message, and no other', 
   }
 })
 
-test('docs/log.md has each field with its kind, and no other', () => {
+test('docs/log.md has exactly the fields, with their type', () => {
   const kinds = { string: 'text', number: 'number', boolean: 'flag', error: 'error' }
   const written = rows('Fields').map(([name, kind]) => `${name} ${kind}`)
   const fields = Object.entries(LOG_FIELDS).map(([name, type]) => `\`${name}\` ${kinds[type]}`)

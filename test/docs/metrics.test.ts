@@ -7,7 +7,7 @@ const page = read('docs/metrics.md')
 const scrape = await openShown(adminSources()).metrics.render()
 const names = Array.from(scrape.matchAll(/^# HELP (isales_proxy_\S+) /gm), ([, name = '']) => name)
 
-/** Name and values of each label; those that differ from one instance to the next have a name alone. */
+/** Returns labels with their values; a label whose value depends on the instance has none. */
 function labelsOf(metric: string): string {
   const labels = new Map<string, Set<string>>()
   const series = scrape.matchAll(new RegExp(`^${metric}(?:_count)?\\{(.*)\\}`, 'gm'))
@@ -27,12 +27,12 @@ test.each(names)('docs/metrics.md has %s with its type, labels and help', (name)
   expect(page).toContain(`| \`${name}\` | ${type} | ${labelsOf(name)} | ${help} | `)
 })
 
-test('docs/metrics.md has no other metric, in order, and each says what to do with it', () => {
+test('docs/metrics.md has no other metric, is sorted, and explains every row', () => {
   const rows = Array.from(page.matchAll(/^\| `(isales_proxy_\w+)` \|.*\| (.+) \|$/gm))
   expect(rows.map(([, name]) => name)).toEqual(names.toSorted((a, b) => a.localeCompare(b)))
 })
 
-test('docs/metrics.md has each state', () => {
+test('docs/metrics.md has every state', () => {
   const [, states = ''] = page.split('## States\n')
   const rows = Array.from(states.matchAll(/^\| `([\w-]+)` \| .+ \|$/gm), ([, name]) => name)
   expect(rows).toEqual(Object.keys(STATES))

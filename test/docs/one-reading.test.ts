@@ -1,4 +1,4 @@
-// Obstacles for a reader, as far as they can be measured.
+// Measurable obstacles for a reader.
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
@@ -11,18 +11,18 @@ const CODE = ['src', 'simulator', 'demo'].flatMap((directory) =>
     .map((file) => `${directory}/${file}`),
 )
 
-test('no file has more than 460 lines, the closed sets apart', () => {
+test('no file has more than 460 lines, except for the closed sets', () => {
   const long = CODE.filter((file) => read(file).split('\n').length > 460)
   expect(long.filter((file) => file !== 'src/codes.ts')).toEqual([])
 })
 
-test('no file is named after what it might do some day', () => {
+test('no file has a name without a meaning', () => {
   expect(CODE.filter((file) => /manager|helper|util/i.test(file))).toEqual([])
 })
 
 const architecture = read('docs/dev/architecture.md')
 
-test('docs/dev/architecture.md names every module of src/, and no file that there is not', () => {
+test('docs/dev/architecture.md names every module of src/, and no missing file', () => {
   const modules = readdirSync(`${root}src`, { withFileTypes: true })
     .filter(({ name }) => !name.endsWith('.d.ts'))
     .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
@@ -35,7 +35,7 @@ test('docs/dev/architecture.md names every module of src/, and no file that ther
   ).toEqual([])
 })
 
-test('docs/dev/architecture.md has the layers that the imports are checked by', () => {
+test('docs/dev/architecture.md has the layers of .dependency-cruiser.cjs', () => {
   const [, table = ''] = /const LAYERS = \[\n(.*?)\n\]/s.exec(read('.dependency-cruiser.cjs')) ?? []
   const layers = table.split('\n').map((line) =>
     line

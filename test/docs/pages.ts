@@ -5,11 +5,11 @@ export const root = new URL('../../', import.meta.url).pathname
 
 export const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
 
-/** Where the links and pictures of a page lead. */
+/** Returns the targets of links and pictures of a page. */
 export const linksOf = (text: string): readonly string[] =>
   Array.from(text.matchAll(/(?:\]\(|src=")([^)"\s]+)[)"]/g), ([, to = '']) => to)
 
-/** The anchors of a page, as GitHub makes them from its headings, in order. */
+/** Returns the anchors that GitHub makes for the headings of a page, in order. */
 export const anchorsOf = (text: string): readonly string[] =>
   Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading = '']) =>
     heading

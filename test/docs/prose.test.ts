@@ -17,13 +17,9 @@ describe('the check of prose finds', () => {
     for (const start of starts) expect(found.some((each) => each.startsWith(start))).toBe(true)
   })
 
-  test('a section that has a long title, a long meaning, and no remedy', () => {
-    const section = {
-      at: 'errors.md#a',
-      title: 'a '.repeat(9),
-      meaning: 'A b. C d. E f.',
-      remedy: '',
-    }
+  test('a long title, a long meaning, and a missing remedy', () => {
+    const [title, meaning] = ['a '.repeat(9), 'A b. C d. E f.']
+    const section = { at: 'errors.md#a', title, meaning, remedy: '' }
     expect(problemsOfSection(section, false)).toHaveLength(3)
     expect(problemsOfSection(section, true)).toHaveLength(2)
   })

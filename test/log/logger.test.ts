@@ -23,9 +23,9 @@ beforeEach(() => {
   return () => void vi.useRealTimers()
 })
 
-it('a line is one JSON object with time, level, event and a fixed sentence, which no field changes', async () => {
+it('a line is one JSON object with time, level, event and message, which no field can change', async () => {
   const { log, text } = await openLog()
-  // Values that a caller might pass by mistake, past the compiler.
+  // Deceives the compiler.
   const fields: object = { version: '%s', time: 'x', level: 'x', event: 'x', msg: 'x' }
   log('starting', fields)
   expect(text()).toBe(
@@ -33,7 +33,7 @@ it('a line is one JSON object with time, level, event and a fixed sentence, whic
   )
 })
 
-it('drops what is not on the list of fields, and objects in one that is; a secret is redacted', async () => {
+it('drops unknown fields and objects, and redacts secrets', async () => {
   const { log, text, lines } = await openLog()
   const hostile: object = {
     password: CANARY,
@@ -51,7 +51,7 @@ it('drops what is not on the list of fields, and objects in one that is; a secre
   expect(lines()).toEqual([{ ...fixed, status: 500, code: '[redacted]' }])
 })
 
-it('cuts long text, and disarms line breaks, escape sequences and bidirectional overrides', async () => {
+it('cuts long text, and escapes line breaks, escape sequences and bidirectional overrides', async () => {
   const { log, lines, text } = await openLog()
   log('listening', { address: `/a\u001B[2J\r\n\u009B\u2028\u202Eb${'x'.repeat(100_000)}` })
   const address = String(lines()[0]?.['address'])
@@ -61,7 +61,7 @@ it('cuts long text, and disarms line breaks, escape sequences and bidirectional 
   expect(text().trimEnd()).not.toContain('\n')
 })
 
-it('is not written below the level that is set', async () => {
+it('does not write lines below the level', async () => {
   const { log, lines } = await openLog({ level: 'warn' })
   log('starting')
   log('token-rejected')
@@ -81,19 +81,19 @@ it.each<readonly [string, unknown, object]>([
     new Error('outer', { cause: withCode('ECONNREFUSED') }),
     { name: 'Error', code: 'ECONNREFUSED', at: HERE },
   ],
-  ['no code that is a sentence', withCode(`was ${CANARY}`), { name: 'TypeError', at: HERE }],
-  ['no place when the stack was tampered with', tampered, { name: 'Error' }],
+  ['no code with spaces', withCode(`was ${CANARY}`), { name: 'TypeError', at: HERE }],
+  ['no place if the stack was changed', tampered, { name: 'Error' }],
   ['the type of a string', CANARY, { name: 'string' }],
   ['the type of an object', { message: CANARY }, { name: 'object' }],
   ['the type of null', null, { name: 'object' }],
-])('of an error %s is written', async (_, error, written) => {
+])('writes, for an error, %s', async (_, error, written) => {
   const { log, lines, text } = await openLog()
   log('unexpected', { error })
   expect(lines()[0]?.['error']).toEqual(written)
   expect(text()).not.toContain(CANARY)
 })
 
-it('in the pretty format is one readable line without colour when not on a terminal', async () => {
+it('the pretty format is one readable line, without color by default', async () => {
   const { log, text } = await openLog({ format: 'pretty' })
   log('logged-in', { operation: 'login', lifetimeSeconds: 300 })
   expect(text()).toMatch(
@@ -107,7 +107,7 @@ it.each([
   ['*', '*'],
   ['http://canary@host/x?y', 'http://canary@host/x'],
   ['#canary', ''],
-])('the line of a request to %j has the path %j, and no query', (target, path) => {
+])('the line of a request to %j has the path %j without a query', (target, path) => {
   const request = { method: 'POST', status: 200, requestId: 'r-1' }
   const fields: LogFields = accessFields({ ...request, target, durationMs: 12.345 })
   const counted = { outcome: 'answered', cause: 'answered' }

@@ -7,7 +7,7 @@ function start() {
   return { news, pass: (ms: number) => void (now += ms) }
 }
 
-test('a line is a repetition for a minute, and the next one says how often it has happened', () => {
+test('a line is a repetition for a minute, and the next line has the count', () => {
   const { news, pass } = start()
   expect([news('a'), news('a'), news('a')]).toEqual([1, 0, 0])
   pass(59_999)
@@ -16,7 +16,7 @@ test('a line is a repetition for a minute, and the next one says how often it ha
   expect([news('a'), news('a')]).toEqual([4, 0])
 })
 
-test('keys and contents are told apart, and contents that take turns are news once a minute each', () => {
+test('keys and contents are distinguished, and alternating contents are news once per minute each', () => {
   const { news, pass } = start()
   const [timeout, reset] = ['timeout', 'reset']
   expect([news('a', timeout), news('b', timeout), news('a', reset)]).toEqual([1, 1, 1])
@@ -25,7 +25,7 @@ test('keys and contents are told apart, and contents that take turns are news on
   expect([news('a', timeout), news('a', reset)]).toEqual([3, 2])
 })
 
-test('what is over is news again at once, with all of its contents', () => {
+test('after its end, a key is news again, with all of its contents', () => {
   const { news } = start()
   news('a', 'x')
   news('a', 'y')

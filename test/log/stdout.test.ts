@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.ts'
 
-/** More than a pipe and the queue hold. */
+/** Lines for which pipe and queue are too small. */
 const MANY = 5000
 
 describe('a log on stdout', () => {
@@ -55,14 +55,14 @@ describe('a log on stdout', () => {
     return child
   }
 
-  /** The number of lines that were dropped, told when all have been given to the log. */
+  /** Waits until all lines are logged. Returns the number of dropped ones. */
   async function droppedBy(child: ChildProcess): Promise<number> {
     if (child.stderr === null) throw new Error('no stderr')
     const [text] = await once(child.stderr, 'data')
     return Number(text)
   }
 
-  /** The exit code after SIGTERM. */
+  /** Returns the exit code after SIGTERM. */
   async function terminate(child: ChildProcess): Promise<unknown> {
     child.kill('SIGTERM')
     const [code] = await once(child, 'exit')
@@ -70,8 +70,8 @@ describe('a log on stdout', () => {
   }
 
   describe.each(['json', 'pretty'])('as %s', (format) => {
-    it.each(['that nobody reads', 'on a full disk'])(
-      '%s blocks nothing, drops and counts lines, and ends on SIGTERM',
+    it.each(['without a reader', 'on a full disk'])(
+      '%s never blocks, drops and counts lines, and exits on SIGTERM',
       async (place) => {
         const full = openSync('/dev/full', 'w')
         const child = start(format, MANY, place === 'on a full disk' ? full : 'pipe')
@@ -83,14 +83,14 @@ describe('a log on stdout', () => {
       },
     )
 
-    it('that was closed ends on SIGTERM', async () => {
+    it('with a closed reader exits on SIGTERM', async () => {
       const child = start(format, MANY)
       child.stdout?.destroy()
       await droppedBy(child)
       expect(await terminate(child)).toBe(7)
     })
 
-    it('is written whole, to the last line, when the program ends', async () => {
+    it('is complete when the program exits', async () => {
       const child = start(format, 500)
       let text = ''
       child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))

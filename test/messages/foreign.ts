@@ -1,10 +1,10 @@
 import { AUTH_FAILURES, PROBLEM_CODES, STORE_FAILURES } from '../../src/codes.ts'
 import { KNOWN } from '../../src/config/unknown-variables.ts'
 
-// Chinese texts contain only these English words, and full-width punctuation.
+// Chinese texts contain only these English words, and only full-width punctuation.
 
 const CODES = [...PROBLEM_CODES, ...AUTH_FAILURES, ...STORE_FAILURES, 'isales-error', 'unexpected']
-/** Of programs, protocols, iSales' interface, and what is written into a file or at a prompt. */
+/** Names of programs and protocols, iSales's interface, and texts to type. */
 const NAMES = `
   iSales CTI-OBS OBS UTC DNS TLS HTTP http https URL CA PEM TCP CPU ID UTF-8 Valkey Redis Host Expect
   Authentication GET HEAD POST result timeout obsUrl tokenExpirationTime x
@@ -18,13 +18,13 @@ const NAMES = `
   DER pfx p12 p7b AmbientCapabilities= HEALTHCHECK /livez /readyz systemd
 `.split(/\s+/)
 const ALLOWED: ReadonlySet<string> = new Set([...KNOWN, ...CODES, ...NAMES])
-/** Codes of Node and OpenSSL, a setting with a value, a signal, a capability, a locale, a duration or a size, a flag. */
+/** Codes of Node and OpenSSL, settings with a value, signals, capabilities, locales, durations, sizes and flags. */
 const FORMS =
   /^(?:E[A-Z]{4,}|CERT_[A-Z_]+|[A-Z][A-Z_]+=[a-z]+|\dxx|SIG[A-Z0-9]+|CAP_[A-Z_]+|LC_[A-Z]+|LANG|[\d.]+(?:ms|s|m|h|KiB|MiB)|3F)$/
 /** Literal input and output, and lists of single characters. */
 const LITERAL = /`[^`]*`|--[a-z-]+|\. _ ~ -|@ \/ \? #|\? 或 #/g
 
-/** English words that are not names, and half-width punctuation. */
+/** Returns English words that are not names, and half-width punctuation. */
 export const foreign = (whole: string): readonly string[] => {
   const text = whole.replaceAll(LITERAL, '')
   return [

@@ -31,13 +31,13 @@ it.each<readonly [Value, english: string, chinese: string]>([
   [{ at: '2026-03-02T09:53:05Z' }, '17:53:05 (in 12 min)', '17:53:05（12 分钟后）'],
   [{ at: '2026-03-02T07:41:00Z' }, '15:41:00 (2 h ago)', '15:41:00（2 小时前）'],
   [{ at: '2026-03-14T09:41:05Z' }, '2026-03-14 17:41 (in 12 d)', '2026-03-14 17:41（12 天后）'],
-])('%j is read as %s and %s', (value, english, chinese) => {
+])('%j is formatted as %s and %s', (value, english, chinese) => {
   const reading = { now: NOW, offset: 480 }
   expect(valueText(en, value, reading)).toBe(english)
   expect(valueText(zh, value, reading)).toBe(chinese)
 })
 
-it('a date without a reader is whole, in UTC', () => {
+it('a date without a reader is complete and in UTC', () => {
   expect(valueText(en, { at: '2026-03-14T09:41:05Z' })).toBe('2026-03-14 09:41 UTC')
 })
 
@@ -45,9 +45,12 @@ it.each([
   [0, '2026-03-02 09:41:05 UTC'],
   [480, '2026-03-02 17:41:05 +08:00'],
   [-210, '2026-03-02 06:11:05 −03:30'],
-])('the zone of a text that is %i minutes ahead of UTC', (offset, text) => {
-  expect(dateText({ now: NOW, offset })).toBe(text)
-})
+])(
+  'the time zone of a clock that is %i minutes ahead of UTC is formatted as %s',
+  (offset, text) => {
+    expect(dateText({ now: NOW, offset })).toBe(text)
+  },
+)
 
 it.each([
   [0, '0 s'],
@@ -62,12 +65,16 @@ it.each([
   expect(durationText(en, seconds)).toBe(text)
 })
 
-it('a failure is its code, and the place and the numbers that it was met with', () => {
-  const why = explained({ cause: cause('maintenance'), status: 503, detail: '' }, PLACES, 'login')
-  expect(formatLine(en, why)).toBe(
+it('a failure is formatted with its code, peer and numbers', () => {
+  const failed = explained(
+    { cause: cause('maintenance'), status: 503, detail: '' },
+    PLACES,
+    'login',
+  )
+  expect(formatLine(en, failed)).toBe(
     'iSales is in maintenance or overloaded. Contact the operator of iSales. The proxy recovers by itself. iSales (ISALES_URL): isales.example:443; Status: 503.',
   )
-  expect(formatLine(zh, why)).toBe(
+  expect(formatLine(zh, failed)).toBe(
     'iSales 正在维护或过载。请联系 iSales 的管理员。代理会自行恢复。iSales（ISALES_URL）：isales.example:443；状态码：503。',
   )
 })
@@ -78,10 +85,10 @@ it.each([
   ['page-refused', 'page-refused', 'page-refused', 'page-relayed'],
   ['expired', 'expired', 'expired', 'expired'],
 ] as const)('%s has the remedy of the kind of request', (code, ...codes) => {
-  const asked = (['login', 'refresh', 'call'] as const).map(
+  const codesOf = (['login', 'refresh', 'call'] as const).map(
     (each) => explained({ cause: cause(code) }, PLACES, each).code,
   )
-  expect(asked).toEqual(codes)
+  expect(codesOf).toEqual(codes)
 })
 
 const NOWHERE = { ...PLACES, hosts: { ...PLACES.hosts, disk: '' }, serverName: 'b' }
@@ -93,7 +100,7 @@ const FILES = [
 ] as const
 
 it.each<readonly [FailureDetails, DiagnosticContext, facts: readonly Fact[]]>([
-  // The files to correct, and what a restart costs without STATE_DIR.
+  // The files with user and password, and the cost of a restart without STATE_DIR.
   [{ cause: cause('password') }, PLACES, [ISALES, ...FILES]],
   [{ cause: cause('password') }, NOWHERE, [ISALES, ...FILES, ['restart', 'costs-attempt']]],
   [
@@ -107,11 +114,11 @@ it.each<readonly [FailureDetails, DiagnosticContext, facts: readonly Fact[]]>([
     NOWHERE,
     [ISALES, ['serverName', 'b'], ['certificate', 'a.example']],
   ],
-])('a login that failed has its facts (row %#)', (failure, diagnostics, facts) => {
+])('a failed login has these facts (row %#)', (failure, diagnostics, facts) => {
   expect(explained(failure, diagnostics, 'login').facts).toEqual(facts)
 })
 
-it('every name and value has Chinese words, with full-width marks', () => {
+it('every name and value has Chinese words and full-width punctuation', () => {
   const texts = [...Object.values(zh.facts), ...Object.values(zh.values)]
   expect(texts.filter((text) => !/\p{Script=Han}|^iSales（/u.test(text))).toEqual([])
   expect(texts.filter((text) => /[(),;:!?]|\.$/.test(text))).toEqual([])

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { changeSwitches } from '../../simulator/switches.ts'
 import { grantOf, loggedIn, simulate } from './caller.ts'
 
-// Where a token stands, and what a refresh needs, is in test/cli/conversation.test.ts.
+// Forms of the token and of refreshes are in test/cli/live-check.test.ts.
 
 type Logins = readonly (readonly [second: number, password: 'right' | 'wrong', status: number])[]
 const ROW: Logins = [
@@ -18,7 +18,7 @@ const WINDOW: Logins = [
   [899.999, 'wrong', 401],
   [959.998, 'right', 401],
   [959.999, 'right', 200],
-  // The window is over.
+  // The window has ended.
   [1799.999, 'wrong', 403],
 ]
 const EITHER: Logins = [
@@ -37,10 +37,10 @@ it.each<[Parameters<typeof changeSwitches>[0], Logins, object]>([
     WINDOW,
     { locks: 1, locked: false },
   ],
-  // By either policy unless one is chosen.
+  // Without a policy, either of them locks.
   [{ lockAfter: 2 }, EITHER, { locked: true }],
   [{ lockAfter: 0 }, NEVER, { locks: 0, wrongPasswords: 9 }],
-])('the account is locked as %j says', async (switches, logins, state) => {
+])('the account is locked by %j', async (switches, logins, state) => {
   let now = 0
   const { login, sim } = await simulate({ switches, now: () => now })
   for (const [second, password, status] of logins) {
@@ -54,7 +54,7 @@ it.each<[Parameters<typeof changeSwitches>[0], Logins, object]>([
 })
 
 describe('a token', () => {
-  it('is valid until it expires, by the clock that was passed in', async () => {
+  it('is valid until it expires, by the given clock', async () => {
     let now = 0
     const switches = { tokenLifetime: 20, refreshLifetime: 60 }
     const client = await loggedIn({ switches, now: () => now })
@@ -80,7 +80,7 @@ describe('a token', () => {
     ['extended', 20, 30_000],
     ['remaining', 10, 20_000],
     ['unextended', 20, 20_000],
-  ] as const)('comes back %s from a second login', async (sameToken, said, end) => {
+  ] as const)('is %s by a second login', async (sameToken, stated, end) => {
     let now = 0
     const switches = { sameToken, tokenLifetime: 20 }
     const { login, granted, tasks } = await simulate({ switches, now: () => now })
@@ -88,14 +88,14 @@ describe('a token', () => {
     now = 10_000
     const second = await login()
     expect(grantOf(second)).toEqual(first)
-    expect(second.json.resultData?.['tokenExpirationTime']).toBe(said)
+    expect(second.json.resultData?.['tokenExpirationTime']).toBe(stated)
     now = end - 1
     expect((await tasks(first.token)).status).toBe(200)
     now = end
     expect((await tasks(first.token)).status).toBe(401)
   })
 
-  it('stays valid next to a refreshed token, as does the refresh token, unless switched otherwise', async () => {
+  it('stays valid after a refresh, as does the refresh token, unless switches change that', async () => {
     const { refresh, tasks, sim, token, refreshToken } = await loggedIn()
     const next = grantOf(await refresh(refreshToken))
     expect([next.token === token, next.refreshToken]).toEqual([false, refreshToken])

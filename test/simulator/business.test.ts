@@ -20,7 +20,7 @@ describe('business calls', () => {
     expect(json).toEqual(resultData === undefined ? { result: 0 } : { result: 0, resultData })
   })
 
-  it('callnos hands out each number once', async () => {
+  it('callnos returns every number once', async () => {
     const { business, sim, token } = await loggedIn()
     const ask = { subCCNo: 1, vdnId: 1, serviceId: 12_345, batchCount: 50 }
     const { json } = await business(INTERFACE_PATHS.getUserData, token, ask)
@@ -37,7 +37,7 @@ describe('business calls', () => {
     expect([...sim.handedOut().values()]).toEqual(Array.from({ length: 100 }, () => 1))
   })
 
-  it('are recorded when they are executed, and counted when they are executed twice', async () => {
+  it('are recorded when they are executed, and counted if they are executed twice', async () => {
     const { business, sim, token } = await loggedIn()
     await business(INTERFACE_PATHS.pushCallOutRlt, 'bad', RESULT)
     for (const name of ['pushCallOutRlt', 'pushMidRlt', 'pushCallOutRlt'] as const)

@@ -8,7 +8,7 @@ import {
 } from '../../simulator/index.ts'
 import { call, type CallResponse } from '../support/call.ts'
 
-/** A simulator that is closed when the test ends, and what a client of it does. */
+/** Starts a simulator until the test ends, with requests of a client. */
 export async function simulate(options: SimulatorOptions = {}) {
   const sim = await createSimulator(options)
   onTestFinished(() => sim.close())
@@ -38,7 +38,7 @@ export async function simulate(options: SimulatorOptions = {}) {
   }
 }
 
-/** The same with both tokens of a first login. */
+/** The same, with both tokens of a first login. */
 export async function loggedIn(options: SimulatorOptions = {}) {
   const client = await simulate(options)
   return { ...client, ...(await client.granted()) }

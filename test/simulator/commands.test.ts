@@ -9,7 +9,7 @@ const CREDENTIALS = JSON.stringify({ user: 'obs', passwd: 'simulated-password' }
 const LOGIN = `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: ${CREDENTIALS.length}\r\n\r\n${CREDENTIALS}`
 
 describe('faults', () => {
-  it('last as often as `times` says, in the order given, until cleared', async () => {
+  it('occur `times` times, in order, until they are cleared', async () => {
     const { login, sim } = await simulate()
     sim.failLogin({ status: 500, times: 2 })
     sim.failLogin({ status: 503, retryAfter: 7 })
@@ -23,7 +23,7 @@ describe('faults', () => {
     expect((await login()).status).toBe(200)
   })
 
-  it('end after so many seconds, by the clock that was passed in', async () => {
+  it('end after `seconds`, by the given clock', async () => {
     let now = 0
     const { login, sim } = await simulate({ now: () => now })
     sim.failLogin({ status: 404, seconds: 16 })
@@ -35,7 +35,7 @@ describe('faults', () => {
     expect([(await login()).status, (await login()).status]).toEqual([404, 200])
   })
 
-  // Tests of the proxy count what was executed, and believe it.
+  // Tests of the proxy rely on the number of executed calls.
   it.each([
     [{ status: 500 }, 1],
     [{ status: 500, executed: false }, 0],
@@ -52,7 +52,7 @@ describe('faults', () => {
     ['before-head', true, 'in the head'],
     ['after-head', false, 'in the body'],
     ['mid-body', false, 'in the body'],
-  ] as const)('lose the connection %s, of a login that was executed', async (at, reset, where) => {
+  ] as const)('lose the connection %s of an executed login', async (at, reset, where) => {
     const { sim } = await simulate()
     sim.reset({ operation: 'login', at })
     const client = await connectRaw(sim)
@@ -73,7 +73,7 @@ describe('faults', () => {
 })
 
 describe('the control port', () => {
-  it('does what the object does, and shows it', async () => {
+  it('runs the commands of the object, and shows its state', async () => {
     const { control, granted, login, tasks, sim } = await simulate()
     expect((await control('failLogin', { status: 503, times: 1 })).json).toEqual({
       done: 'failLogin',

@@ -16,7 +16,7 @@ async function start(...args: string[]) {
 
 describe('the command line of the simulator', () => {
   it.each<[string[], object]>([
-    // iSales as published.
+    // The published iSales.
     [[], SWITCHES.parse({})],
     [['--lifetime', '300'], { tokenLifetime: 300 }],
     [['--lifetime=soon'], { tokenLifetime: 'soon' }],
@@ -50,14 +50,14 @@ describe('the command line of the simulator', () => {
     expect(() => parseInvocation(args)).toThrow(problem)
   })
 
-  it('has a flag for every switch, and the usage says what each is', () => {
+  it('has a flag for every switch, with an explanation', () => {
     const flags = usage().match(/^ {2}--/gm)
     expect(flags).toHaveLength(8 + Object.keys(SWITCHES.shape).length)
     expect(usage()).toContain('  --lifetime VALUE\n      tokenExpirationTime as sent')
     expect(usage()).not.toMatch(/^ {6}\s*(\(|$)/m)
   })
 
-  it('is described in docs/dev/simulator.md: every flag, every command, and only what it understands', async () => {
+  it('is described in docs/dev/simulator.md: every flag and command, and only valid ones', async () => {
     const page = await readFile(new URL('../../docs/dev/simulator.md', import.meta.url), 'utf8')
     const flags = [...usage().matchAll(/^ {2}--(?:\[no-\])?([a-z-]+)/gm)].map(([, flag]) => flag)
     expect(flags.filter((flag) => !page.includes(`--${flag}`))).toEqual([])
@@ -74,7 +74,7 @@ describe('the command line of the simulator', () => {
 })
 
 describe('the simulator as a program', () => {
-  it('prints a line for each request, and no secret', async () => {
+  it('prints a line per request, without secrets', async () => {
     const { simulator, lines } = await start('--password', 'canary-password')
     const login = (passwd: string) =>
       fetch(`${simulator.origin}${LOGIN_PATH}?canary-query`, {

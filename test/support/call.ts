@@ -17,10 +17,10 @@ export interface Calling {
   readonly agent?: Agent
 }
 
-/** Sends an HTTP request by Node's own client, which adds no header that a CTI-OBS would not send. */
+/** Sends an HTTP request with Node's own client, which adds no header that CTI-OBS would not send. */
 export function call(url: string, { method = 'GET', headers, body, agent }: Calling = {}) {
   return new Promise<CallResponse>((resolve, reject) => {
-    // As it is written: a URL takes dot segments away.
+    // Unlike a URL, this keeps dot segments.
     const path = url.slice(new URL(url).origin.length) || '/'
     const options = { path, method, headers: { ...headers }, agent: agent ?? false }
     const request = httpRequest(url, options)
@@ -39,9 +39,9 @@ async function read(response: IncomingMessage) {
   const { rawHeaders, statusCode = 0 } = response
   return {
     status: statusCode,
-    /** Name, value, name, value, as they came. */
+    /** Name, value, name, value, unchanged. */
     rawHeaders,
-    /** The value of a field, several joined with a comma. */
+    /** Returns a field's value; several are joined with a comma. */
     header: (name: string) => {
       const values = rawHeaders.filter(
         (_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name.toLowerCase(),

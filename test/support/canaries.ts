@@ -1,4 +1,4 @@
-/** Secrets that are planted, and the search for them. Quotes, `%` and `/` so that an encoded one differs from the plain one. */
+/** Planted secrets. Because of quotes, `%` and `/`, their encoded forms differ from the plain ones. */
 export const CANARIES = {
   password: 'canary-"pass/1%word',
   rotated: 'canary-"rotated/2%word',
@@ -10,7 +10,7 @@ export const CANARIES = {
   egressPassword: 'canary-egress-8',
 } as const
 
-/** The names or texts of the secrets found in `text`, plain or as JSON, base64, hex or percent-encoding writes them. */
+/** Returns the names or texts of secrets in `text`, plain or in JSON, base64, hex or percent-encoding. */
 export function leaks(text: string, more: readonly string[] = []): readonly string[] {
   const planted = [...Object.entries(CANARIES), ...more.map((secret) => [secret, secret] as const)]
   return planted.flatMap(([name, secret]) =>
@@ -23,7 +23,7 @@ function spellings(secret: string): readonly string[] {
   return [
     secret,
     JSON.stringify(secret).slice(1, -1),
-    // The last characters of base64 depend on what follows.
+    // The last characters of base64 depend on the next bytes.
     bytes.toString('base64').slice(0, Math.floor(bytes.length / 3) * 4),
     bytes.toString('hex'),
     encodeURIComponent(secret),

@@ -3,5 +3,5 @@ import type { Certificates } from './global-setup.ts'
 
 export type { Certificates }
 
-/** The same for every test of a run. */
+/** Returns the certificates of the run. */
 export const makeCertificates = (): Certificates => inject('certificates')

@@ -1,7 +1,7 @@
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/index.ts'
 
-/** @throws with all that is wrong with the settings. */
+/** @throws an error with all problems of the settings. */
 export function configOf(env: Environment): Config {
   const loaded = loadConfig(env)
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))

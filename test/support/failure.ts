@@ -2,17 +2,17 @@ import { toAuthFailure, cause, type CauseCode } from '../../src/codes.ts'
 import type { AuthFailure, FailureKind } from '../../src/token/isales-client.ts'
 import type { DiagnosticContext } from '../../src/messages/index.ts'
 
-/** A token request that failed for this cause. */
+/** Creates the failure of a token request. */
 export function authFailure(
   kind: FailureKind,
   code: CauseCode,
   more: Partial<Pick<AuthFailure, 'status' | 'detail' | 'retryAfter' | 'certificate'>> = {},
 ): AuthFailure {
-  const why = cause(code)
-  return { kind, cause: why, reason: toAuthFailure(why), detail: '', ...more }
+  const known = cause(code)
+  return { kind, cause: known, reason: toAuthFailure(known), detail: '', ...more }
 }
 
-/** Values that the expected sentences of tests name. */
+/** Details in the expected texts of tests. */
 export const PLACES: DiagnosticContext = {
   hosts: {
     disk: '/var/lib/state',

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** Below those that Linux gives to connections (net.ipv4.ip_local_port_range), so that none takes it meanwhile. */
+/** Below the ports that Linux assigns to connections (net.ipv4.ip_local_port_range), so that no connection takes it. */
 const FIRST = 10_000
 const COUNT = 22_000
 
-/** A port of the loopback interface that nothing listens on, for a program that cannot choose one itself. */
+/** Returns a free port of the loopback interface, for a program that cannot choose one itself. */
 export async function freePort(): Promise<number> {
   const port = FIRST + Math.floor(Math.random() * COUNT)
   const server = createServer().listen(port, '127.0.0.1')

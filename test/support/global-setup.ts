@@ -7,7 +7,7 @@ import { createAuthority } from '../../simulator/certificates.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The directory of the built program. */
+    /** Directory of the built program. */
     readonly program: string
     readonly certificates: Certificates
   }
@@ -16,12 +16,12 @@ declare module 'vitest' {
 const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
 
 /**
- * Runs before the test files: makes one directory for all temporary files, including those of child processes, makes
- * the certificates, and builds the program. Afterwards removes the directory.
+ * Prepares a run: creates a directory for all temporary files, also of child processes, creates the certificates, and
+ * builds the program. Removes the directory at the end.
  */
 export default async function setUp({ provide }: TestProject): Promise<() => void> {
   const scratch = mkdtempSync(join(tmpdir(), 'isales-test-'))
-  // The workers start later and take it over.
+  // Workers start later and inherit the variable.
   process.env['TMPDIR'] = scratch
   const program = join(scratch, 'dist')
   execFileSync(process.execPath, [BUILD_SCRIPT, program])
@@ -36,7 +36,6 @@ const days = (from: number, to: number) => ({
   notAfter: new Date(Date.now() + to * DAY),
 })
 
-/** Files of a run. */
 export type Certificates = Awaited<ReturnType<typeof certificates>>
 
 async function certificates() {
@@ -49,10 +48,10 @@ async function certificates() {
     server: await ca.issue({ names }),
     renewed: await ca.issue({ names: ['renewed.example', 'localhost'] }),
     client: await ca.issue(client),
-    /** Ended yesterday. */
+    /** Expired yesterday. */
     expired: await ca.issue({ names, ...days(-2, -1) }),
     expiredClient: await ca.issue({ ...client, ...days(-2, -1) }),
-    /** Begins tomorrow. */
+    /** Valid from tomorrow. */
     notYetValid: await ca.issue({ names, ...days(1, 2) }),
     wrongHost: await ca.issue({ names: ['elsewhere.example'] }),
     /** Certificate of an untrusted CA. */

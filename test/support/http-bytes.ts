@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 read byte by byte and strictly (RFC 9112): what the grammar does not allow is an error, never a
- * guess. It shares no code with Node's parser, which would forgive what a peer does not.
+ * A strict reader of HTTP/1.1 (RFC 9112): every violation of the grammar is an error. It shares no code with Node's
+ * parser, which tolerates some of them.
  */
 
 /** A violation of the grammar. */
@@ -11,7 +11,7 @@ export type Field = readonly [name: string, value: string]
 export interface Head {
   readonly startLine: string
   readonly fields: readonly Field[]
-  /** Bytes up to and with the empty line. */
+  /** Number of bytes, including the empty line. */
   readonly length: number
 }
 
@@ -35,17 +35,17 @@ const CHUNK_LINE = /^([0-9A-Fa-f]{1,8})((?:;[^\r\n]*)?)$/
 const CRLF = Buffer.from('\r\n')
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
 
-/** The head at the start of the bytes; undefined when it is not whole yet. */
+/** Returns the head at the start of the bytes; undefined if it is incomplete. */
 export function readHead(bytes: Buffer): Head | undefined {
   const end = bytes.indexOf(END_OF_HEAD)
-  judgeLineEnds(end === -1 ? bytes : bytes.subarray(0, end))
+  checkLineEnds(end === -1 ? bytes : bytes.subarray(0, end))
   if (end === -1) return undefined
   const [startLine = '', ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n')
   if (startLine === '') throw new HttpError('an empty line before the start line')
   return { startLine, fields: lines.map(readField), length: end + END_OF_HEAD.length }
 }
 
-/** The body at the start of the bytes; undefined when it is not whole yet. `ended`: nothing more comes. */
+/** Returns the body at the start of the bytes; undefined if it is incomplete. `ended`: the connection has ended. */
 export function readBody(bytes: Buffer, framing: Framing, ended: boolean): Body | undefined {
   const plain = (content: Buffer): Body => ({ content, trailers: [], length: content.length })
   switch (framing.kind) {
@@ -60,7 +60,7 @@ export function readBody(bytes: Buffer, framing: Framing, ended: boolean): Body 
   }
 }
 
-/** How the body is framed by its fields (RFC 9112 section 6); `otherwise` when they say nothing. */
+/** Returns the framing of the body (RFC 9112 section 6); `otherwise` if no field determines it. */
 export function framingOf(fields: readonly Field[], otherwise: 'none' | 'close'): Framing {
   const codings = valuesOf(fields, 'transfer-encoding')
   const lengths = valuesOf(fields, 'content-length')
@@ -82,7 +82,7 @@ export function valuesOf(fields: readonly Field[], name: string): readonly strin
   return fields.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value)
 }
 
-/** The value of a field, several joined with a comma; undefined when there is none. */
+/** Returns a field's value, several joined with a comma; undefined if there is none. */
 export function valueOf(fields: readonly Field[], name: string): string | undefined {
   const values = valuesOf(fields, name.toLowerCase())
   return values.length === 0 ? undefined : values.join(', ')
@@ -133,8 +133,8 @@ function readField(line: string): Field {
   return [name, value]
 }
 
-/** RFC 9112 section 2.2: a bare CR or LF is where two parsers disagree. */
-function judgeLineEnds(head: Buffer): void {
+/** RFC 9112 section 2.2: parsers disagree about a bare CR or LF. */
+function checkLineEnds(head: Buffer): void {
   const text = head.toString('latin1')
   if (/[^\r]\n|^\n/.test(text)) throw new HttpError('a bare LF in the head')
   if (/\r(?!\n|$)/.test(text)) throw new HttpError('a bare CR in the head')

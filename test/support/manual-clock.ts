@@ -7,12 +7,12 @@ interface Pending {
   readonly run: () => void
 }
 
-/** Time that stands still until the test moves it. */
+/** Creates a clock that only the test moves. */
 export function manualClock(start = 1_000_000) {
   const pending = new Set<Pending>()
   let now = start
 
-  /** Of those for the same time the one that was set first: a set keeps that order. */
+  /** Returns the earliest timer; among equal times, the one that was set first. */
   const next = (): Pending | undefined => {
     let first: Pending | undefined
     for (const entry of pending) if (first === undefined || entry.at < first.at) first = entry
@@ -35,13 +35,8 @@ export function manualClock(start = 1_000_000) {
   return {
     now: () => now,
     setTimer,
-    setTimeout: setTimer,
-    clearTimeout: (timer: Timer) => timer.cancel(),
     sleep: (ms: number) => new Promise<void>((resolve) => setTimer(resolve, ms)),
-    /**
-     * Goes forward, running each timer at its own time and in order; those that a timer sets run too. Between
-     * timers, promises that are ready run.
-     */
+    /** Moves the clock and runs every due timer at its own time, also timers that a timer sets. Promises settle in between. */
     async advance(ms: number) {
       const end = now + ms
       await settle()
@@ -50,12 +45,12 @@ export function manualClock(start = 1_000_000) {
       now = end
       await settle()
     },
-    /** Milliseconds until each timer that waits, the next first. */
+    /** Milliseconds until every pending timer, the next first. */
     waiting: (): readonly number[] => [...pending].map(({ at }) => at - now).sort((a, b) => a - b),
   }
 }
 
-/** After two turns of the event loop every chain of promises that needs no I/O has run. */
+/** Waits two turns of the event loop, after which promises without I/O have settled. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 2; turn += 1)
     await new Promise<void>((resolve) => {

@@ -19,27 +19,27 @@ export interface RawTarget {
   readonly port?: number
   /** Default 127.0.0.1. */
   readonly host?: string
-  /** The address of loopback that it connects from. Default: the system's choice. */
+  /** Loopback address of the client. Default: the system's choice. */
   readonly from?: string
-  /** Speaks TLS with these options. */
+  /** Options for TLS. Default: plain TCP. */
   readonly tls?: ConnectionOptions
 }
 
 export type RawResponse = Awaited<ReturnType<typeof readResponse>>
 
 export interface ReadOptions {
-  /** Of the request that is responded to; HEAD and CONNECT responses have no body. Default GET. */
+  /** Method of the request; responses to HEAD and CONNECT have no body. Default: GET. */
   readonly method?: string
   readonly limitMs?: number
 }
 
-/** A request whose body has a known length. */
+/** Returns a request with a Content-Length. */
 export const requestText = (startLine: string, fields: readonly string[], body: string): string =>
   [startLine, ...fields, `Content-Length: ${body.length}`, '', body].join('\r\n')
 
 export type RawClient = ReturnType<typeof clientOf>
 
-/** Connects, until the test ends; rejects when that fails, the TLS handshake included. */
+/** Connects until the test ends. Rejects if the connection or its TLS handshake fails. */
 export async function connectRaw(target: RawTarget): Promise<RawClient> {
   const client = await open(target)
   closing.push(() => client.destroy())
@@ -78,21 +78,22 @@ function clientOf(socket: Socket, inbox: Inbox) {
   return {
     socket,
     send: (data: string | Uint8Array) => write(socket, data),
-    /** @throws {HttpError} when the bytes are not an HTTP response; {Error} when they are cut or late. */
+    /** @throws {HttpError} if the bytes are not an HTTP response; {Error} if they are cut or late. */
     read: ({ method = 'GET', limitMs = 5000 }: ReadOptions = {}) =>
       within(readResponse(inbox, method), 'a response', limitMs),
-    /** The members of the next response, which is a problem, with the status of the response itself. */
+    /** Returns the members of a problem response, with the status of the response itself. */
     async readProblem() {
       const { status, text } = await within(readResponse(inbox, 'POST'), 'a response')
       return { ...(JSON.parse(text) as object), status }
     },
-    /** The next 1xx response, when it is there before a final one. */
+    /** Returns the next 1xx response. */
     readInterim: async (limitMs = 5000) => {
       const { status, fields } = await within(readResponseHead(inbox), 'a 1xx response', limitMs)
-      if (status >= 200) throw new HttpError(`a final response (${status}) where a 1xx was due`)
+      if (status >= 200)
+        throw new HttpError(`a final response (${status}) instead of a 1xx response`)
       return { status, fields }
     },
-    /** Waits until the peer ends the connection. `left`: bytes that no `read` took. */
+    /** Waits until the peer ends the connection. `left`: unread bytes. */
     async closed(limitMs = 5000) {
       const ended = async (): Promise<void> => {
         while (inbox.end === undefined) await inbox.change()
@@ -100,22 +101,22 @@ function clientOf(socket: Socket, inbox: Inbox) {
       await within(ended(), 'the end of the connection', limitMs)
       return { reset: inbox.end instanceof Error, left: Buffer.from(inbox.bytes) }
     },
-    /** True when the peer sends nothing and stays connected for that long. */
+    /** Returns true if the peer sends no byte and stays connected for this time. */
     async silent(ms: number) {
       const before = inbox.total
       await delay(ms)
       return inbox.total === before && inbox.end === undefined
     },
-    /** Bytes that came and that no `read` took. */
+    /** Unread bytes. */
     left: () => Buffer.from(inbox.bytes),
-    /** How many bytes ever came. */
+    /** Number of bytes received. */
     received: () => inbox.total,
-    /** Stops reading, so that the peer feels back-pressure. */
+    /** Stops reading, which causes back-pressure. */
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
-    /** Half-closes: no more is sent, responses are still read. */
+    /** Half-closes; responses are still read. */
     end: () => socket.end(),
-    /** With a RST where the socket can. */
+    /** Sends a RST if the socket supports that. */
     reset: () => void socket.resetAndDestroy(),
     destroy: () => void socket.destroy(),
   }
@@ -133,20 +134,20 @@ async function readResponse(inbox: Inbox, method: string) {
     const found = await whole(inbox, 'body', () =>
       readBody(inbox.bytes, framing, inbox.end === 'fin'),
     )
-    // The content is a view on bytes that the inbox is about to overwrite.
+    // The inbox will overwrite these bytes.
     const content = Buffer.from(found.content)
     inbox.take(found.length)
     return {
       status,
       reason,
       fields,
-      /** The value of a field, several joined with a comma. */
+      /** Returns a field's value; several are joined with a comma. */
       header: (name: string) => valueOf(fields, name),
       body: content,
       text: content.toString(),
       trailers: found.trailers,
       framing: framing.kind,
-      /** The 1xx responses before it. */
+      /** The 1xx responses before the final one. */
       interim,
     }
   }

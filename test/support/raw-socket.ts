@@ -2,9 +2,9 @@ import type { Socket } from 'node:net'
 
 export type Inbox = ReturnType<typeof inboxOf>
 
-/** Bytes that a socket received and no reader has taken yet; reading waits for more. */
+/** Collects a socket's unread bytes; reading waits for more. */
 export function inboxOf(socket: Socket) {
-  // Grows by doubling: joining at each read would cost the square of a large body.
+  // Grows by doubling, because joining at every read would take quadratic time for a large body.
   let store = Buffer.alloc(4096)
   let start = 0
   let stop = 0
@@ -42,15 +42,15 @@ export function inboxOf(socket: Socket) {
     changed()
   })
   return {
-    /** A view, good until the next bytes come; what `take` gives is a copy. */
+    /** A view that is valid until the next bytes arrive; `take` returns a copy. */
     get bytes() {
       return store.subarray(start, stop)
     },
-    /** Everything that ever came. */
+    /** Number of bytes received. */
     get total() {
       return total
     },
-    /** How the peer ended: with a FIN, with a RST or another error, or not yet. */
+    /** How the peer ended the connection: a FIN, or an error such as a RST; undefined if it has not. */
     get end() {
       return end
     },
@@ -68,9 +68,9 @@ export function inboxOf(socket: Socket) {
 }
 
 /**
- * Returns what `parse` finds at the start of the bytes.
+ * Waits until `parse` returns a part, and returns that.
  *
- * @throws {Error} if the connection ends before that.
+ * @throws {Error} if the connection ends first.
  */
 export async function whole<Part>(
   inbox: Inbox,
@@ -87,7 +87,7 @@ export async function whole<Part>(
   }
 }
 
-/** Text is sent as Latin-1. Resolves when the bytes are handed to the kernel; rejects when the socket is gone. */
+/** Sends text as Latin-1. Resolves when the kernel has the bytes; rejects if the socket is closed. */
 export function write(socket: Socket, data: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.write(typeof data === 'string' ? Buffer.from(data, 'latin1') : data, (error) => {

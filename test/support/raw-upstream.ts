@@ -17,7 +17,7 @@ import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 
 /** A request as parsed from its bytes. */
 export interface RawRequest {
-  /** 0 for the first that any connection brought. */
+  /** 0 for the first request of all connections. */
   readonly index: number
   /** 0 for the first connection. */
   readonly connection: number
@@ -43,7 +43,7 @@ export type Step =
   | (() => unknown)
 
 export interface RawUpstreamOptions {
-  /** The response; asked when the request is whole. */
+  /** Returns the response to a complete request. */
   readonly respond: (
     request: RawRequest,
   ) => Step | readonly Step[] | Promise<Step | readonly Step[]>
@@ -52,7 +52,7 @@ export interface RawUpstreamOptions {
 
 export type RawUpstream = Awaited<ReturnType<typeof startRawUpstream>>
 
-/** A response with a body of known length; fields as given. */
+/** Returns a response with a Content-Length and these fields. */
 export function responseBytes(
   body: string,
   { status = '200 OK', fields = [] }: { status?: string; fields?: readonly string[] } = {},
@@ -61,7 +61,7 @@ export function responseBytes(
   return [`HTTP/1.1 ${status}`, ...fields, length, '', body].join('\r\n')
 }
 
-/** A server that reads strictly, keeps every byte, and responds with exactly the bytes that it is given. */
+/** Starts a server that reads strictly, keeps every byte, and responds with exactly the given bytes. */
 export async function startRawUpstream(options: RawUpstreamOptions) {
   const requests: RawRequest[] = []
   const faults: string[] = []
@@ -72,7 +72,7 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
   async function serve(socket: Socket, inbox: Inbox, connection: number): Promise<void> {
     for (;;) {
       const head = await whole(inbox, 'head', () => readHead(inbox.bytes))
-      const { framing, ...about } = judge(head)
+      const { framing, ...about } = parseRequest(head)
       const started = { index: index++, connection, framing: framing.kind, ...about }
       const body = await whole(inbox, 'body', () =>
         readBody(inbox.bytes.subarray(head.length), framing, false),
@@ -94,18 +94,18 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     socket.once('close', () => sockets.delete(socket))
     serve(socket, inbox, connection).catch((error: unknown) => {
       if (error instanceof HttpError) faults.push(`connection ${connection}: ${error.message}`)
-      // A client that has sent all, and said so.
+      // The client has half-closed after its last request.
       if (inbox.end === 'fin' && inbox.bytes.length === 0) socket.end()
       else socket.destroy()
     })
   }
 
-  // Half-open, so that a client that has sent all and said so still gets its response.
+  // Half-open, so that a client that half-closes still gets its response.
   const server =
     options.tls === undefined
       ? createServer({ allowHalfOpen: true }, accept)
       : createTlsServer({ allowHalfOpen: true, ...options.tls }, accept)
-  // A handshake that fails is the client's matter, and shows there; its socket, half open, would stay for ever.
+  // The client reports a failed handshake; without a listener, the half-open socket would stay open.
   server.on('tlsClientError', () => undefined)
   const accepted = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
@@ -119,13 +119,13 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
   return {
     port,
     origin: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
-    /** Requests that came whole, in the order of their ends. */
+    /** Complete requests, in the order of their ends. */
     requests: requests as readonly RawRequest[],
     /** Every violation of HTTP/1.1 in the received bytes. A test ends by expecting none. */
     faults: faults as readonly string[],
-    /** Accepted since the start. */
+    /** Connections accepted since the start. */
     connections: () => inboxes.length,
-    /** Connections open now. */
+    /** Open connections. */
     open: () => sockets.size,
     /** Total bytes received, including a request in progress. */
     received: () => inboxes.reduce((sum, { total }) => sum + total, 0),
@@ -139,7 +139,7 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
 }
 
 /** RFC 9112 section 3. */
-function judge({ startLine, fields }: Head) {
+function parseRequest({ startLine, fields }: Head) {
   const line = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP\/1\.1$/.exec(startLine)
   const [, method, target] = line ?? []
   if (method === undefined || target === undefined)
@@ -150,7 +150,7 @@ function judge({ startLine, fields }: Head) {
   return { method, target, fields, header, framing: framingOf(fields, 'none') }
 }
 
-/** Does the steps in order; false when one of them ended the connection. */
+/** Performs the steps in order. Returns false if one of them ended the connection. */
 async function perform(socket: Socket, steps: Step | readonly Step[]): Promise<boolean> {
   for (const step of [steps].flat()) {
     const done: unknown = typeof step === 'function' ? await step() : step

@@ -3,7 +3,7 @@ import { framingOf, HttpError, readBody, readHead } from './http-bytes.ts'
 import { connectRaw } from './raw-client.ts'
 import { responseBytes, startRawUpstream } from './raw-upstream.ts'
 
-// Bytes that it accepts are seen by every test on the wire.
+// Every test over raw sockets shows what the reader accepts.
 describe('the strict reader', () => {
   const chunked = 'Host: x\r\nTransfer-Encoding: chunked\r\n\r\n'
   it.each([
@@ -17,8 +17,8 @@ describe('the strict reader', () => {
     ['a length and a coding', 'Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
     ['another coding', 'Transfer-Encoding: gzip, chunked\r\n\r\n'],
     ['a signed length', 'Content-Length: +1\r\n\r\n'],
-    ['a chunk whose length is none', `${chunked}x\r\n`],
-    ['a chunk that is longer than it says', `${chunked}1\r\nab\r\n`],
+    ['a chunk without a length', `${chunked}x\r\n`],
+    ['a chunk longer than its length', `${chunked}1\r\nab\r\n`],
     ['a chunk with a prefix', `${chunked}0x1\r\na\r\n`],
   ])('refuses %s', (_, text) => {
     const bytes = Buffer.from(`POST / HTTP/1.1\r\n${text}`, 'latin1')

@@ -2,7 +2,7 @@ import { boolean, constantFrom, nat, option, record, type Arbitrary } from 'fast
 import { HANDSHAKE_FAILURES, PROBLEM_CODES, REFUSAL_REASONS } from '../../src/codes.ts'
 import type { RequestSummary } from '../../src/request-summary.ts'
 
-/** Any combination, whatever a program may report. */
+/** Every combination of members, also impossible ones. */
 export const summaries: Arbitrary<RequestSummary> = record(
   {
     method: constantFrom('POST', 'POST', 'GET', 'HEAD', ''),

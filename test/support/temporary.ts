@@ -2,12 +2,12 @@ import { mkdtempSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A new directory. It lies in the one of the run, which is removed with all that is in it when the run ends. */
+/** Creates a directory that is removed at the end of the run. */
 export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'test-'))
 }
 
-/** Writes files into a new directory and gives their paths; one that is there is replaced by a rename, as a Secret is. */
+/** Returns a function that writes files into a new directory and returns their paths. It replaces by a rename, as a Secret does. */
 export function temporaryFiles() {
   const directory = temporaryDirectory()
   return (name: string, text: string): string => {

@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 type Polled<Value> = Value | undefined | false | null
 
 /**
- * Polls until the condition gives something true, and returns that.
+ * Polls until the condition returns a value, and returns that.
  *
- * @throws {Error} with the condition's text when it gave nothing within `limitMs`.
+ * @throws {Error} with the condition's text if there is no value within `limitMs`.
  */
 export async function until<Value>(
   condition: () => Polled<Value> | Promise<Polled<Value>>,
@@ -22,9 +22,7 @@ export async function until<Value>(
   }
 }
 
-/**
- * The promise's value; a failure that names what was waited for when it takes longer.
- */
+/** Returns the promise's value. @throws {Error} that names `what` if it takes longer. */
 export async function within<Value>(
   promise: Promise<Value>,
   what: string,

@@ -20,16 +20,16 @@ export interface WorldOptions extends Pick<
   AppOptions,
   'wallClock' | 'random' | 'limits' | 'logLinesDropped'
 > {
-  /** Default: the machine's clock. A clock that the test moves continues while the app stops. */
+  /** Default: the machine's clock. A manual clock continues while the app stops. */
   readonly clock?: Clock & { readonly advance?: (ms: number) => Promise<void> }
   readonly simulator?: SimulatorOptions
   /** Settings that override the world's: ISALES_URL, user, password and free ports. */
   readonly env?: Environment
   /** Values that override those derived from settings. */
   readonly config?: Partial<Config>
-  /** Runs before the app starts: for faults that meet its first login. */
+  /** Runs before the app starts, for faults of its first login. */
   readonly prepare?: (sim: Simulator) => unknown
-  /** False: the test waits for the first token itself. Default true. */
+  /** False if the test waits for the first token itself. Default: true. */
   readonly ready?: boolean
   /** True: all tests of a file use the world, and `afterAll` stops it. */
   readonly shared?: boolean
@@ -38,7 +38,7 @@ export interface WorldOptions extends Pick<
 export interface LogLine extends LogFields {
   readonly event: string
   readonly level: LogLevel
-  /** Of a finding. */
+  /** Set for a finding. */
   readonly msg?: string
 }
 
@@ -54,7 +54,7 @@ export async function openWorld(options: WorldOptions = {}) {
   const env = { ...worldEnv(sim), ...options.env }
   const app = await startApp({
     ...options,
-    // Nothing of a test takes long to drain.
+    // No test has requests that take long to drain.
     config: { ...configOf(env), drainTimeout: 1000, ...options.config },
     env,
     version: 'test',
@@ -70,7 +70,7 @@ export async function openWorld(options: WorldOptions = {}) {
     app,
     /** `http://127.0.0.1:<port>` */
     proxy,
-    /** Of `proxy`. */
+    /** Port of `proxy`. */
     port: Number(new URL(proxy).port),
     admin,
     events: events as readonly TokenEvent[],
@@ -84,7 +84,7 @@ export async function openWorld(options: WorldOptions = {}) {
         headers: { 'Content-Type': 'application/json', ...headers },
         body: JSON.stringify(value),
       }),
-    /** `POST business/tasks`, the call without side effects, on a connection that is kept. */
+    /** Sends `POST business/tasks`, which has no side effects, on a kept connection. */
     tasks: () =>
       call(`${proxy}${INTERFACE_PATHS.getTask}`, {
         method: 'POST',
@@ -92,7 +92,7 @@ export async function openWorld(options: WorldOptions = {}) {
         agent,
         body: JSON.stringify({ subCCNo: 1, vdnId: 1 }),
       }),
-    /** The value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
+    /** Returns the value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
     metric: (sample: string) => metricOf(admin, sample),
     stop() {
       agent.destroy()
@@ -111,7 +111,7 @@ export async function openWorld(options: WorldOptions = {}) {
   return world
 }
 
-/** The value of a sample of the metrics page; the sum of those that carry the given labels, and perhaps others. */
+/** Returns the sum of all samples with these labels, and possibly others. */
 async function metricOf(admin: string, sample: string): Promise<number> {
   const { text } = await call(`${admin}/metrics`)
   const [name = '', labels = ''] = sample.replace('}', '').split('{')
