@@ -258,9 +258,9 @@ export async function startApp(options: AppOptions): Promise<App> {
       directory,
       clock,
       wallClock,
-      onStorageError(why) {
-        activity.onStorageError(why)
-        if (why !== undefined) metrics.count('state_failures_total')
+      onStorageError(error) {
+        activity.onStorageError(error)
+        if (error !== undefined) metrics.count('state_failures_total', {})
       },
       onExposed() {
         const detail = formatLine(en, { code: 'exposed-directory', facts: [] })

@@ -76,11 +76,11 @@ function countOf(minute: Minute, part: (typeof PARTS)[number]): number {
 
 /** Chart of the last hour, with one bar per minute. */
 export function CallStrip({ status, view: { words } }: Props) {
-  const { page, labelled } = words
+  const { page, facts, labelled } = words
   const { lastHour } = status.requests
   const number = (count: number): string => count.toLocaleString('en-US')
   const counted = (count: (part: (typeof PARTS)[number]) => number): string =>
-    PARTS.map((each) => labelled(page[each], number(count(each)))).join(words.between)
+    PARTS.map((each) => labelled(facts[each], number(count(each)))).join(words.between)
   const label = counted((part) => lastHour.reduce((sum, one) => sum + countOf(one, part), 0))
   const totals = lastHour.map((one) => PARTS.reduce((sum, part) => sum + countOf(one, part), 0))
   const most = Math.max(...totals)
@@ -122,7 +122,7 @@ export function CallStrip({ status, view: { words } }: Props) {
             <svg aria-hidden="true">
               <rect class={part} x="1" y="1" width="10" height="10" rx="2" />
             </svg>
-            {page[part]}
+            {facts[part]}
           </li>
         ))}
       </ul>

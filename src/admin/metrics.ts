@@ -41,9 +41,6 @@ const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> =
   malformed: ['200', '401', '403', '404', '405', '407', 'other'],
 }
 
-/** A counter without labels has one set, which is empty. */
-const NO_LABELS = labelSets({})
-
 /** All label sets of every counter. Label values come from closed sets, never from a client. */
 const counters = (rejectedStatuses: readonly string[]) =>
   ({
@@ -51,25 +48,20 @@ const counters = (rejectedStatuses: readonly string[]) =>
     auth_failures_total: Object.entries(FAILURE_STATUSES).flatMap(([reason, status]) =>
       labelSets({ operation: OPERATIONS, reason: [reason], status }),
     ),
-    auth_lifetime_assumed_total: NO_LABELS,
+    auth_lifetime_assumed_total: [{}],
     credential_reloads_total: labelSets({ outcome: OUTCOMES }),
     replays_total: labelSets({ outcome: REPLAY_OUTCOMES }),
-    session_conflicts_total: NO_LABELS,
+    session_conflicts_total: [{}],
     session_store_failures_total: labelSets({ reason: STORE_FAILURES }),
     session_store_operations_total: labelSets({ operation: STORE_OPERATIONS, outcome: OUTCOMES }),
-    state_failures_total: NO_LABELS,
+    state_failures_total: [{}],
     token_rejections_total: labelSets({ status: [...rejectedStatuses, 'other'] }),
-    tokens_adopted_total: NO_LABELS,
+    tokens_adopted_total: [{}],
     upstream_connect_failures_total: labelSets({ reason: CONNECT_FAILURES }),
-    upstream_connections_opened_total: NO_LABELS,
+    upstream_connections_opened_total: [{}],
   }) as const
 
 type Counters = ReturnType<typeof counters>
-type CounterName = keyof Counters
-/** Arguments that follow a counter's name: its label set, if it has labels. */
-type Labels<Name extends CounterName> = [keyof Counters[Name][number]] extends [never]
-  ? [labels?: undefined]
-  : [labels: Counters[Name][number]]
 
 /** Returns every combination of the values. */
 function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(values: Values) {
@@ -105,8 +97,8 @@ export function createMetrics(
   const storeDuration = histogram('session_store_duration_seconds', STORE_BUCKETS, STORE_OPERATIONS)
   const observeRequest = requestHistogram(registry, 'request_duration_seconds')
   const observeUpstream = requestHistogram(registry, 'upstream_duration_seconds')
-  const count = <Name extends CounterName>(name: Name, ...[labels]: Labels<Name>): void =>
-    byName.get(name)?.inc(labels ?? {})
+  const count = <Name extends keyof Counters>(name: Name, labels: Counters[Name][number]): void =>
+    byName.get(name)?.inc(labels)
   addMetric(registry, 'requests_total', 'counter', () =>
     REQUEST_CLASSES.map(({ outcome, cause, index }) => {
       return { labels: { outcome, cause }, value: requests[index] ?? 0 }
@@ -132,27 +124,25 @@ export function createMetrics(
         const status = failureStatus(failure)
         count('auth_failures_total', { operation, reason: failure.reason, status })
       } else if (event.type === 'granted' && event.lifetimeDoubt === 'missing') {
-        count('auth_lifetime_assumed_total')
+        count('auth_lifetime_assumed_total', {})
       } else if (event.type === 'token-rejected') {
         const status = String(event.status)
         const known = rejectedStatuses.includes(status)
         count('token_rejections_total', { status: known ? status : 'other' })
-      } else if (event.type === 'conflict') count('session_conflicts_total')
-      else if (event.type === 'adopted') count('tokens_adopted_total')
+      } else if (event.type === 'conflict') count('session_conflicts_total', {})
+      else if (event.type === 'adopted') count('tokens_adopted_total', {})
     },
 
     /** Observes the durations of a forwarded request. */
-    requestEnded({
-      durationMs,
-      upstreamMs,
-    }: Pick<RequestSummary, 'durationMs' | 'upstreamMs'>): void {
+    requestEnded(summary: Pick<RequestSummary, 'durationMs' | 'upstreamMs'>): void {
+      const { durationMs, upstreamMs } = summary
       if (durationMs !== undefined) observeRequest(durationMs / 1000)
       if (upstreamMs !== undefined) observeUpstream(upstreamMs / 1000)
     },
 
     /** Counts an attempt to open a connection to iSales. */
     upstreamConnected(outcome: 'opened' | ConnectFailure): void {
-      if (outcome === 'opened') count('upstream_connections_opened_total')
+      if (outcome === 'opened') count('upstream_connections_opened_total', {})
       else count('upstream_connect_failures_total', { reason: outcome })
     },
 

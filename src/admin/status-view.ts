@@ -10,6 +10,7 @@ import {
   type Value,
   type Messages,
 } from '../messages/index.ts'
+import { CALLS } from './accounting.ts'
 import { endsSoon } from './diagnosis.ts'
 import type { Status } from './status-json.ts'
 
@@ -101,17 +102,11 @@ function groupsOf(status: Status, { page }: Messages) {
       page.calls,
       {
         callsInMinute: minute.calls,
-        answered: minute.answered,
-        slow: minute.slow,
-        declined: minute.declined,
-        rejectedByIsales: minute.rejected,
-        refusedHere: minute.refused,
-        abandoned: minute.abandoned,
-        failed: minute.failed,
+        ...Object.fromEntries(CALLS.toReversed().map((outcome) => [outcome, minute[outcome]])),
         lastAnswered: at(requests.lastAnsweredAt),
         stray: minute.stray,
-        handshakes: minute.handshake,
-        obsLogins: minute.granted,
+        handshake: minute.handshake,
+        granted: minute.granted,
         inFlight: requests.inFlight,
         waitingForToken: requests.waitingForToken,
       },

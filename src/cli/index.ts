@@ -42,7 +42,7 @@ const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 export async function runCommand(argv: readonly string[], process: Io): Promise<number> {
   const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text, '\n')) })
   const io = { ...process, stdout: safe(process.stdout), stderr: safe(process.stderr) }
-  const misused = (why: Explained) => fail(io, EXIT.usage, why)
+  const misused = (error: Explained) => fail(io, EXIT.usage, error)
   const print = (text: string): number => {
     io.stdout.write(text)
     return EXIT.ok
@@ -52,9 +52,9 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   if (/^--instance(?:=|$)/.test(first)) {
     // The name follows `=`, or is the next argument.
     const [instance = '', ...command] = [...first.split('=').slice(1), ...rest]
-    const { env, why } = instanceEnvironment(instance, io.env)
-    if (why !== undefined) return misused(why)
-    return runCommand(command, { ...io, env, isUnit: true })
+    const found = instanceEnvironment(instance, io.env)
+    if ('error' in found) return misused(found.error)
+    return runCommand(command, { ...io, env: found.env, isUnit: true })
   }
   if (/^(?:--version|-v|version)$/.test(first)) return print(`${BUILD_VERSION}\n`)
   if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))

@@ -6,13 +6,9 @@ const NAME = /^[\w-]{1,20}$/
 /** Maximum size in bytes; no env file is longer. */
 const MAX_FILE = 64 * 1024
 
-type Instance =
-  | { readonly env: Environment; readonly why?: undefined }
-  | { readonly env?: undefined; readonly why: Explained }
-
 /**
  * Returns the environment of a proxy that systemd runs, as far as commands need it: settings of its unit, and its env
- * file; or the reason why it is missing.
+ * file; or an error if there is no such proxy.
  *
  * @param name of `isales-auth-proxy@NAME`; `-` is the service without one.
  */
@@ -20,12 +16,12 @@ export function instanceEnvironment(
   name: string,
   env: Environment,
   readFile: ReadFile = readSmallFile,
-): Instance {
-  if (!NAME.test(name)) return { why: { code: 'no-instance', facts: [] } }
+): { readonly env: Environment } | { readonly error: Explained } {
+  if (!NAME.test(name)) return { error: { code: 'no-instance', facts: [] } }
   const service = name === '-' ? 'isales-auth-proxy' : `isales-auth-proxy@${name}`
   const directory = `/etc/${service}`
   const file = readFile(`${directory}/env`, MAX_FILE)
-  if (!file.ok) return { why: { code: 'no-instance', facts: [['file', `${directory}/env`]] } }
+  if (!file.ok) return { error: { code: 'no-instance', facts: [['file', `${directory}/env`]] } }
   const unit = {
     ISALES_USER_FILE: `${directory}/user`,
     ISALES_PASSWORD_FILE: `${directory}/password`,

@@ -56,16 +56,18 @@ interface Message extends Explained {
 }
 
 /** Writes `Error: ISALES_URL: The value is not accepted. … [not-accepted]`: the code is what `help` explains. */
-export function writeMessage({ env, stderr }: Io, why: Message): void {
+export function writeMessage({ env, stderr }: Io, message: Message): void {
   const messages = messagesFor(env)
-  const line = `${formatLine(messages, why)} [${why.code}]`
-  const whole = why.setting === undefined ? line : messages.labelled(why.setting, line)
-  stderr.write(`${messages.labelled(messages.cli[why.isWarning ? 'warning' : 'error'], whole)}\n`)
+  const line = `${formatLine(messages, message)} [${message.code}]`
+  const whole = message.setting === undefined ? line : messages.labelled(message.setting, line)
+  stderr.write(
+    `${messages.labelled(messages.cli[message.isWarning ? 'warning' : 'error'], whole)}\n`,
+  )
 }
 
 /** Writes an error. Returns `exit`. */
-export function fail(io: Io, exit: number, why: Explained): number {
-  writeMessage(io, why)
+export function fail(io: Io, exit: number, error: Explained): number {
+  writeMessage(io, error)
   return exit
 }
 

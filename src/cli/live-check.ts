@@ -130,7 +130,7 @@ async function logIn(check: LiveCheck) {
   let storageError: FailureDetails | undefined
   const { stateDir: directory } = config
   const parts = { clock: systemClock, wallClock: Date.now, onExposed() {} }
-  const onStorageError = (why: FailureDetails | undefined): void => void (storageError = why)
+  const onStorageError = (error: FailureDetails | undefined): void => void (storageError = error)
   const openStateDir = () =>
     directory === undefined ? undefined : openAttemptFile({ ...parts, directory, onStorageError })
   // The clock's timers do not keep the process alive while it waits for another replica's login.
@@ -188,10 +188,10 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
   else if (status === 200) facts.push(['detail', 'no-result'])
   const failure = responseFailure(response)
   const rejected: Explained = { code: 'token-rejected', facts }
-  const why = failure ? explained(failure, diagnosticContext(config), 'call') : rejected
+  const reason = failure ? explained(failure, diagnosticContext(config), 'call') : rejected
   const works = status === 200 && result === '0'
   const isAway = failure !== undefined && failure.cause.code !== 'page-refused'
-  return { status, result, data, facts, why, works, isAway }
+  return { status, result, data, facts, reason, works, isAway }
 }
 
 /** Why a call says nothing of its token: iSales did not respond to it. Undefined if it did. */
@@ -219,13 +219,13 @@ async function detectTokenHeader(check: LiveCheck, grant: Grant): Promise<object
   for (const isalesTokenHeader of [given.isalesTokenHeader, ...others]) {
     check.config = { ...given, isalesTokenHeader }
     const text = formatTokenHeader(isalesTokenHeader)
-    const { works, isAway, why, data } = await callInterface(check, grant)
+    const { works, isAway, reason, data } = await callInterface(check, grant)
     if (works) {
       report(check, 'call', [['form', text], ...WORKS])
       if (text !== form) check.settings['ISALES_TOKEN_HEADER'] = text
       return isObject(data) ? data : {}
     }
-    first ??= { ...why, facts: [['form', text], ...why.facts] }
+    first ??= { ...reason, facts: [['form', text], ...reason.facts] }
     // Another form changes nothing about an iSales that is away.
     if (isAway || io.signal.aborted) break
   }
@@ -305,18 +305,18 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
   const other = given === 'refreshToken' ? 'token' : 'refreshToken'
   let outcome = await refresh(given)
   if (!isGrant(outcome)) {
-    const why = explained(outcome, diagnosticContext(config), 'refresh')
+    const reason = explained(outcome, diagnosticContext(config), 'refresh')
     outcome = await refresh(other)
     if (!isGrant(outcome)) {
-      report(check, 'refresh', why)
+      report(check, 'refresh', reason)
       return grant
     }
     check.settings['ISALES_REFRESH_HEADER_TOKEN'] = other
   }
   const latest = { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken }
-  const { works, why } = await callInterface(check, latest)
+  const { works, reason } = await callInterface(check, latest)
   const previousWorks = works && (await callInterface(check, grant)).works
-  report(check, 'refresh', works ? [...WORKS, ['previousWorks', previousWorks]] : why)
+  report(check, 'refresh', works ? [...WORKS, ['previousWorks', previousWorks]] : reason)
   return latest
 }
 
@@ -326,7 +326,7 @@ async function checkSessions(check: LiveCheck, grant: Grant): Promise<void> {
   if (systemClock.now() - grant.sentAt > grant.lifetime.ms / 2) return
   const { result } = await logIn(check)
   if (!('grant' in result)) return report(check, 'session', explainLogin(check.config, result))
-  const { works, isAway, why, facts } = await callInterface(check, grant)
-  const ended: Explained = isAway ? why : { code: 'single-session', facts }
+  const { works, isAway, reason, facts } = await callInterface(check, grant)
+  const ended: Explained = isAway ? reason : { code: 'single-session', facts }
   report(check, 'session', works ? WORKS : ended)
 }

@@ -13,9 +13,9 @@ export const renew: Command = async (_, io) => {
   if (ask === undefined) return EXIT.usage
   const first = await ask('/status.json')
   const before = statusIn(first)
-  const why = before === undefined ? explainedResponse(first) : hangUp(before, io, first.at)
+  const reason = before === undefined ? explainedResponse(first) : hangUp(before, io, first.at)
   if (io.signal.aborted) return endedBy(io.signal)
-  if (why !== undefined) return fail(io, EXIT.notRunning, why)
+  if (reason !== undefined) return fail(io, EXIT.notRunning, reason)
   await delay(SETTLES, undefined, { signal: io.signal }).catch(() => undefined)
   const [page, response] = [await ask('/status.txt'), await ask('/status.json')]
   if (io.signal.aborted) return endedBy(io.signal)

@@ -68,10 +68,10 @@ export const serve: Command = async (_, io) => {
       await fatal(error)
       return EXIT.failed
     }
-    const { setting, why } = error
-    if (pretty) writeMessage(io, { ...why, setting })
-    else log('cannot-listen', { setting, code: why.code, detail: formatLine(en, why) })
-    await systemd.failed(messages.labelled(setting, formatLine(messages, why)))
+    const { setting, why: cause } = error
+    if (pretty) writeMessage(io, { ...cause, setting })
+    else log('cannot-listen', { setting, code: cause.code, detail: formatLine(en, cause) })
+    await systemd.failed(messages.labelled(setting, formatLine(messages, cause)))
     return error.lasting ? EXIT.usage : EXIT.failed
   } finally {
     await stdout.flush()

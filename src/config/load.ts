@@ -28,7 +28,7 @@ export type Config = Omit<ParsedSettings, 'allowedPaths'> &
     readonly listenTls: TlsFiles
   }
 
-/** A setting in force, without secrets, so that every reader of the status page may see it. */
+/** A setting in force. Its value contains no secret. */
 export interface EffectiveSetting {
   /** The environment variable. */
   readonly name: string
@@ -127,7 +127,7 @@ interface Input {
   readonly variable: string
   /** Path of the file that contains the text. */
   readonly file?: string
-  /** Undefined if the setting is unset, or could not be read for the reason in `why`. */
+  /** Undefined if the setting is unset, or could not be read because of `problem`. */
   readonly text?: string
   readonly problem?: Problem
 }

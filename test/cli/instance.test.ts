@@ -12,7 +12,12 @@ it.each([
   (name, service) => {
     const env = 'ADMIN_LISTEN=:9091\nISALES_USER_FILE=/run/user\n'
     const files = disk({ [`/etc/${service}/env`]: env })
-    expect(instanceEnvironment(name, { PATH: '/bin', ADMIN_LISTEN: ':1' }, files).env).toEqual({
+    const { env: found } = instanceEnvironment(
+      name,
+      { PATH: '/bin', ADMIN_LISTEN: ':1' },
+      files,
+    ) as { env: object }
+    expect(found).toEqual({
       PATH: '/bin',
       ADMIN_LISTEN: ':9091',
       ISALES_USER_FILE: '/run/user',
