@@ -44,10 +44,6 @@ export function writeProblem(
 export function problemBytes(code: ProblemCode, details: ProblemDetails): string {
   const { status, headers, body } = problem(code, details)
   headers.push('Date', new Date().toUTCString(), 'Connection', 'close')
-  return `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n${headerText(headers)}\r\n${body}`
-}
-
-/** Serializes headers (name, value, name, value) for the wire, each with its line end. */
-function headerText(headers: readonly string[]): string {
-  return headers.map((part, index) => part + (index % 2 === 0 ? ': ' : '\r\n')).join('')
+  const lines = headers.map((part, index) => part + (index % 2 === 0 ? ': ' : '\r\n'))
+  return `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n${lines.join('')}\r\n${body}`
 }

@@ -101,7 +101,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const logToken = tokenLog(log, news, diagnostics)
   let look = (): void => undefined
   const observeToken = (event: TokenEvent): void => {
-    telemetry.onTokenEvent(event)
+    metrics.onTokenEvent(event)
+    activity.onTokenEvent(event)
     logToken(event)
     // A failure that ends within a second must also have its line.
     if (event.type === 'granted' || event.type === 'failed') look()
@@ -252,8 +253,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   function openStateDir() {
     const { stateDir: directory } = config
-    if (directory === undefined) log('state-in-memory')
-    if (directory === undefined) return undefined
+    if (directory === undefined) return void log('state-in-memory')
     return openAttemptFile({
       directory,
       clock,

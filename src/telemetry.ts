@@ -85,7 +85,8 @@ export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, par
 
   const requestEnded = (summary: RequestSummary): void => {
     const { code, refusal, login, handshake, replay } = summary
-    parts.requestEnded(summary, classifyRequest(summary))
+    metrics.requestEnded(summary)
+    activity.requestEnded(summary, classifyRequest(summary))
     if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
     if ((refusal ?? login ?? handshake) !== undefined) logRefused(summary)
     // Avoids building the fields of a line that is not written.

@@ -41,22 +41,13 @@ export type ActivityRecorder = ReturnType<typeof recordActivity>
 export type Activity = ReturnType<ActivityRecorder['view']>
 
 /** Records what happens to requests, token and files. Bounded in memory, independent of its events. */
-export function recordActivity({
-  clock,
-  diagnostics,
-}: {
-  clock: Clock
-  diagnostics: DiagnosticContext
-}) {
+export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   const startedAt = clock.now()
   const accounting = createAccounting()
   const failedCalls: FailedCall[] = []
   const changes: { readonly at: number; readonly state: string }[] = []
   const lastOf = new Map<RequestClass, RequestSummary>()
-  let refreshes: { readonly failed: number; readonly last: AuthFailure | undefined } = {
-    failed: 0,
-    last: undefined,
-  }
+  let refreshes: { failed: number; last: AuthFailure | undefined } = { failed: 0, last: undefined }
   let lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
@@ -104,7 +95,7 @@ export function recordActivity({
       if (FAILED.has(of.outcome)) keep(summary, of)
     },
 
-    onState(state: string): void {
+    onState: (state: string): void => {
       if (changes.at(-1)?.state === state) return
       changes.push({ at: clock.now(), state })
       if (changes.length > MAX_CHANGES) changes.shift()

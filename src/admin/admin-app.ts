@@ -13,12 +13,6 @@ import { isLocal, readStatus } from './status-json.ts'
 import { renderText } from './status-view.ts'
 import { PAGE_POLICY } from './style.ts'
 
-interface AppOptions {
-  readonly sources: AdminSources
-  readonly metrics: Metrics
-  readonly activity: ActivityRecorder
-}
-
 /** Headers that restrict the browser, in every response; the status page allows its own style sheet. */
 const HEADERS = {
   'Cache-Control': 'no-store',
@@ -31,7 +25,11 @@ const HEADERS = {
 } as const
 
 /** Creates the app of the admin port. No request changes anything. */
-export function createAdminApp({ sources, metrics, activity }: AppOptions) {
+export function createAdminApp(
+  sources: AdminSources,
+  metrics: Metrics,
+  activity: ActivityRecorder,
+) {
   const { running, isOwnHost } = sources
   const app = new Hono<{ Bindings: RequestOrigin }>()
 

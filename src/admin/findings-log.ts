@@ -16,10 +16,6 @@ interface Open {
   share: number
 }
 
-interface WatchOptions extends Pick<AdminSources, 'clock' | 'log' | 'news'> {
-  readonly onState: (state: ProxyState) => void
-}
-
 /**
  * Logs the findings of the status page: one line when a finding begins, or its state or cause changes, and one when it
  * ends. Looks every second, and when asked to. `news` suppresses lines of alternating causes, and of a finding that
@@ -27,8 +23,9 @@ interface WatchOptions extends Pick<AdminSources, 'clock' | 'log' | 'news'> {
  * name, such as two unreadable files, are distinguished by their order.
  */
 export function watchFindings(
-  { clock, log, news, onState }: WatchOptions,
+  { clock, log, news }: Pick<AdminSources, 'clock' | 'log' | 'news'>,
   read: () => readonly [Finding, ...Finding[]],
+  onState: (state: ProxyState) => void,
 ) {
   /** Undefined for a finding that has ended and is still on the page. */
   const open = new Map<string, Open | undefined>()

@@ -2,8 +2,6 @@
 // are recorded; one diagnosis of both is shown as metrics, page, text, JSON and log. The port changes nothing.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { serveHono } from '../hono-adapter.ts'
-import type { RequestSummary, RequestClass } from '../request-summary.ts'
-import type { TokenEvent } from '../token/index.ts'
 import { recordActivity } from './activity.ts'
 import { createAdminApp } from './admin-app.ts'
 import { diagnose } from './diagnosis.ts'
@@ -16,21 +14,9 @@ export type Telemetry = ReturnType<typeof openTelemetry>
 
 /** Opens counters and records. The process counts as started now. */
 export function openTelemetry(options: RecordOptions) {
-  const activity = recordActivity(options)
-  const metrics = createMetrics(options, activity.totals)
-  return {
-    options,
-    metrics,
-    activity,
-    requestEnded(summary: RequestSummary, of: RequestClass): void {
-      metrics.requestEnded(summary)
-      activity.requestEnded(summary, of)
-    },
-    onTokenEvent(event: TokenEvent): void {
-      metrics.onTokenEvent(event)
-      activity.onTokenEvent(event)
-    },
-  }
+  const activity = recordActivity(options.clock, options.diagnostics)
+  const metrics = createMetrics(options.rejectedStatuses, activity.totals)
+  return { options, metrics, activity }
 }
 
 /** Diagnoses telemetry and current state, and serves the result. */
@@ -41,14 +27,13 @@ export function openAdmin(
   const sources = { ...options, ...given }
   const findings = () => diagnose(diagnosisInput(sources, activity))
   metrics.addGauges(sources, findings)
-  const app = createAdminApp({ sources, metrics, activity })
+  const app = createAdminApp(sources, metrics, activity)
   const serve = serveHono(app)
   return {
     app,
     findings,
     /** Begins to log the findings of the page. */
-    watch: () =>
-      watchFindings({ ...sources, onState: (state) => activity.onState(state) }, findings),
+    watch: () => watchFindings(sources, findings, activity.onState),
     serve(request: IncomingMessage, response: ServerResponse): void {
       const { headers, httpVersion, url = '' } = request
       const target = url.replace(/^https?:\/\/[^/]*/i, '')

@@ -77,14 +77,12 @@ export type Metrics = ReturnType<typeof createMetrics>
 /**
  * Creates the metrics for Prometheus.
  *
+ * @param rejected statuses with which iSales rejects a token.
  * @param requests numbers of requests since the start, by the `index` of their class.
  */
-export function createMetrics(
-  options: Pick<AdminSources, 'rejectedStatuses'>,
-  requests: readonly number[],
-) {
+export function createMetrics(rejected: readonly number[], requests: readonly number[]) {
   const registry = new Registry()
-  const rejectedStatuses = options.rejectedStatuses.map(String)
+  const rejectedStatuses = rejected.map(String)
   const byName = createCounters(registry, rejectedStatuses)
   const histogram = (name: string, buckets: number[], operations: readonly string[]) => {
     const [labelNames, registers] = [['operation'], [registry]]

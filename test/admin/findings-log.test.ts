@@ -44,9 +44,9 @@ function follow(...findings: Findings) {
       clock,
       news: createNews(() => clock.now()),
       log: (event, fields, level, message) => lines.push({ event, level, message, ...fields }),
-      onState: (state) => states.push(state),
     },
     () => now,
+    (state) => states.push(state),
   )
   return {
     lines,

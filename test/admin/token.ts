@@ -116,10 +116,17 @@ export function failed(changes: Partial<Failed> = {}): Failed {
 /** Opens telemetry and admin app. Default reader: on this machine. */
 export function openShown(sources: AdminSources, address = '127.0.0.1') {
   const telemetry = openTelemetry(sources)
+  const { metrics, activity } = telemetry
   const { app, findings, watch } = openAdmin(sources, telemetry)
   const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })
   /** Reports the end of a request. */
-  const end = (summary: RequestSummary): void =>
-    telemetry.requestEnded(summary, classifyRequest(summary))
-  return { ...telemetry, end, findings, watch, app, request }
+  const end = (summary: RequestSummary): void => {
+    metrics.requestEnded(summary)
+    activity.requestEnded(summary, classifyRequest(summary))
+  }
+  const onTokenEvent = (event: TokenEvent): void => {
+    metrics.onTokenEvent(event)
+    activity.onTokenEvent(event)
+  }
+  return { ...telemetry, end, onTokenEvent, findings, watch, app, request }
 }
