@@ -88,7 +88,7 @@ function isCommand(name: string): name is CommandName {
   return Object.hasOwn(COMMANDS, name)
 }
 
-/** Adds what was probably meant. */
+/** Explains an unknown word, with the nearest known one. */
 function unknown(code: Code, given: string, known: readonly string[]): Explained {
   const found = JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
   const meant = nearest(given, known, 2)

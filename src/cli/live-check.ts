@@ -54,13 +54,13 @@ const WORKS: readonly Fact[] = [['outcome', 'works']]
 
 /** A live check in progress. */
 interface LiveCheck {
-  /** As given, except for the values that suit iSales better. */
+  /** The given configuration, with values that suit iSales. */
   config: Config
   readonly io: Io
   /** Sends one POST and never repeats it. */
   readonly post: Post
   readonly results: CheckResult[]
-  /** The settings that have to differ, by name, as text; an empty one has to be unset. */
+  /** Texts of settings that must change, by name; an empty text means unset. */
   readonly settings: Record<string, string>
 }
 
@@ -80,7 +80,7 @@ export async function runLiveCheck(config: Config, io: Io, trace = false) {
   return { ...check, verdict }
 }
 
-/** @param what the facts, or the explanation of a doubt or an error. */
+/** @param what facts, or the explanation of a warning or an error. */
 function report(
   { results }: LiveCheck,
   topic: CheckResult['topic'],
@@ -114,7 +114,7 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   if (named === undefined) return 'check-calls'
   await detectRejection(check, grant)
   const path = findPaths(check, named, grant) ?? config.isalesRefreshPath
-  // Replicas that share the token have this refresh token, too, and would lose the token to a login past the store.
+  // Replicas that share the token also use this refresh token, and a login outside of the store would end their token.
   if (sharing === undefined || isAlone) {
     const latest = await checkRefresh(check, grant, path)
     if (!isAlone) await checkSessions(check, latest)
@@ -170,7 +170,7 @@ function clientFor({ post }: LiveCheck, config: Config) {
   return createIsalesClient({ ...config, post, clock: systemClock })
 }
 
-/** Calls `business/interface` once, which changes nothing: it proves header, scheme, token and path. */
+/** Calls `business/interface` once, which changes nothing and proves header, scheme, token and path. */
 async function callInterface({ config, post, io }: LiveCheck, grant: Grant, other?: string) {
   const { names, scheme, field } = config.isalesTokenHeader
   const token = other ?? (grant[field] ?? grant.token).reveal()
@@ -180,10 +180,10 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
   const { status, body = '' } = response.ok ? response : { status: 0 }
   const { result: given, resultData: data } = parseObject(body) ?? {}
   const text = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
-  // A result is printed, and so is the setting that lists it.
+  // Output contains the result and its setting, so it must not be a secret.
   const result = [token, ...secretsOf(config, grant)].some((one) => holds(text, one)) ? '' : text
   const facts: Fact[] = [['status', status]]
-  // Never the body: it may hold a token.
+  // Never the body, which may contain a token.
   if (/^-?\w{1,9}$/.test(result)) facts.push(['detail', `result=${result}`])
   else if (status === 200) facts.push(['detail', 'no-result'])
   const failure = responseFailure(response)
@@ -194,7 +194,7 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
   return { status, result, data, facts, reason, works, isAway }
 }
 
-/** Why a call says nothing of its token: iSales did not respond to it. Undefined if it did. */
+/** Returns why a response proves nothing about the token; undefined if it is from iSales. */
 function responseFailure(response: PostResult): FailureDetails | undefined {
   if (!response.ok) return { ...response, detail: response.code }
   const { status, contentType, body } = response
@@ -203,14 +203,14 @@ function responseFailure(response: PostResult): FailureDetails | undefined {
   return isPage ? { cause: cause('page-refused'), status } : undefined
 }
 
-/** Where a business call carries its token: the English edition, the Chinese one, then everything between. */
+/** Ways to send the token: the English edition's, the Chinese edition's, and all others. */
 const TOKEN_HEADERS = ['Bearer', ''].flatMap((scheme) =>
   (['token', 'refreshToken'] as const).flatMap((field) =>
     ['Authorization', 'Authentication'].map((name) => ({ names: [name], scheme, field })),
   ),
 )
 
-/** Tries where the token goes until iSales accepts it. Returns what the interface names; undefined if nothing works. */
+/** Tries ways to send the token until iSales accepts one. Returns the interface's data; undefined if none works. */
 async function detectTokenHeader(check: LiveCheck, grant: Grant): Promise<object | undefined> {
   const { config: given, io } = check
   const form = formatTokenHeader(given.isalesTokenHeader)
@@ -226,7 +226,7 @@ async function detectTokenHeader(check: LiveCheck, grant: Grant): Promise<object
       return isObject(data) ? data : {}
     }
     first ??= { ...reason, facts: [['form', text], ...reason.facts] }
-    // Another form changes nothing about an iSales that is away.
+    // No other form helps if iSales is unavailable.
     if (isAway || io.signal.aborted) break
   }
   if (first !== undefined) report(check, 'call', first, true)
@@ -237,7 +237,7 @@ async function detectTokenHeader(check: LiveCheck, grant: Grant): Promise<object
 async function detectRejection(check: LiveCheck, grant: Grant): Promise<void> {
   const { isalesTokenHeader, isalesRejected: given } = check.config
   const token = (grant[isalesTokenHeader.field] ?? grant.token).reveal()
-  // In the middle: the last character of base64 may hold unused bits.
+  // Changes the middle, because the last character of base64 may have unused bits.
   const middle = Math.floor(token.length / 2)
   const other = token[middle] === 'x' ? 'y' : 'x'
   const invalid = `${token.slice(0, middle)}${other}${token.slice(middle + 1)}`
@@ -245,7 +245,7 @@ async function detectRejection(check: LiveCheck, grant: Grant): Promise<void> {
   const isStatus = status >= 400 && status < 500 && !isOfGateway(status)
   const entry = isStatus ? String(status) : `result=${result}`
   const setting = [formatRejections(given), entry].filter(Boolean).join(',')
-  // No setting can hold a result that the format does not take.
+  // The setting cannot contain a result that its format does not accept.
   const canBeSet = (isStatus || (status === 200 && !works)) && rejectionsFormat.parse(setting)
   const isKnown = given.statuses.includes(status) || given.results.includes(result)
   if (!isKnown && canBeSet) check.settings['ISALES_REJECTED'] = setting
@@ -258,7 +258,7 @@ function secretsOf({ isalesPassword }: Config, { token, refreshToken = token }: 
   return [isalesPassword, token, refreshToken].map((secret) => secret.reveal())
 }
 
-/** Takes over the origin and the paths that iSales names. Returns where CTI-OBS refreshes, if iSales names it. */
+/** Adopts origin and paths from iSales. Returns CTI-OBS's refresh path if iSales names it. */
 function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) {
   const secrets = secretsOf(config, grant)
   const named = Object.entries(data).flatMap(([name, value]) => {
@@ -288,7 +288,7 @@ function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) 
   return refresh
 }
 
-/** Refreshes as configured, else with the other token in the header. Returns the latest grant. */
+/** Refreshes as configured; if that fails, with the other token in the header. Returns the latest grant. */
 async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Promise<Grant> {
   const { config, io } = check
   const { token, refreshToken } = grant
@@ -320,9 +320,9 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
   return latest
 }
 
-/** Logs in a second time, which cannot lock the account: the password is known to be good. Does the first token live on? */
+/** Logs in again, and checks whether the first token stays valid. The password is right, so this cannot lock the account. */
 async function checkSessions(check: LiveCheck, grant: Grant): Promise<void> {
-  // The end of its lifetime would look the same.
+  // An expired token would look the same.
   if (systemClock.now() - grant.sentAt > grant.lifetime.ms / 2) return
   const { result } = await logIn(check)
   if (!('grant' in result)) return report(check, 'session', explainLogin(check.config, result))

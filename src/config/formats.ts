@@ -217,7 +217,7 @@ export const noProxy: Format<string> = {
   example: '.svc,10.0.0.0/8',
 }
 
-/** Rejects what the URL parser silently repairs: backslashes, tabs, a missing slash, other scripts. */
+/** Excludes texts that the URL parser silently repairs: backslashes, tabs, a missing slash, other scripts. */
 const HTTP_URL = /^https?:\/\/[\x21-\x5b\x5d-\x7e]+$/i
 
 function parseHttpUrl(text: string): URL | null {

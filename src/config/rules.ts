@@ -88,7 +88,7 @@ function variableOf(key: SettingKey): string {
   return key === 'sessionStoreKey' ? 'SESSION_STORE_KEY_FILE' : toVariable(key)
 }
 
-/** A weak secret can be guessed offline by anyone who has a ticket or a sealed value. */
+/** Returns true for a secret that can be guessed offline with a ticket or a sealed value. */
 function isWeak(secret: Secret | undefined): boolean {
   if (secret === undefined) return false
   const characters = Array.from(secret.reveal())

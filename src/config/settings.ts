@@ -137,7 +137,7 @@ export interface Setting extends Definition {
   readonly key: SettingKey
   /** The environment variable, or the file's variable if only a file can hold the value. */
   readonly name: string
-  /** `NAME_FILE`, if it may name a file that holds the value. */
+  /** `NAME_FILE`, if it may name a file with the value. */
   readonly fileName: string | undefined
   /** Variables that it is read from: `NAME`, `NAME_FILE`, `name`. */
   readonly variables: readonly string[]

@@ -4,49 +4,43 @@ import { grantOf, loggedIn, simulate } from './caller.ts'
 
 // Forms of the token and of refreshes are in test/cli/live-check.test.ts.
 
-type Logins = readonly (readonly [second: number, password: 'right' | 'wrong', status: number])[]
-const ROW: Logins = [
-  [0, 'wrong', 403],
-  [1, 'right', 200],
-  [2, 'wrong', 403],
-  [3, 'wrong', 401],
-  [90_000, 'right', 401],
-]
-const WINDOW: Logins = [
-  [0, 'wrong', 403],
-  [899.999, 'right', 200],
-  [899.999, 'wrong', 401],
-  [959.998, 'right', 401],
-  [959.999, 'right', 200],
-  // The window has ended.
-  [1799.999, 'wrong', 403],
-]
-const EITHER: Logins = [
-  [0, 'wrong', 403],
-  [1, 'right', 200],
-  [2, 'wrong', 401],
-  [902, 'wrong', 401],
-  [2000, 'right', 401],
-]
-const NEVER = Array.from({ length: 9 }, (_, second) => [second, 'wrong', 403] as const)
+/** Logins as `SECOND PASSWORD STATUS`. */
+const NEVER = Array.from({ length: 9 }, (_, second) => `${second} wrong 403`)
 
-it.each<[Parameters<typeof changeSwitches>[0], Logins, object]>([
-  [{ lockAfter: 2, lockPolicy: 'row' }, ROW, { locks: 1, locked: true }],
+it.each<[Parameters<typeof changeSwitches>[0], logins: readonly string[], state: object]>([
+  [
+    { lockAfter: 2, lockPolicy: 'row' },
+    ['0 wrong 403', '1 right 200', '2 wrong 403', '3 wrong 401', '90000 right 401'],
+    { locks: 1, locked: true },
+  ],
   [
     { lockAfter: 2, lockPolicy: 'window', lockWindow: 900, lockLasts: 60 },
-    WINDOW,
+    // The last login is after the window.
+    [
+      '0 wrong 403',
+      '899.999 right 200',
+      '899.999 wrong 401',
+      '959.998 right 401',
+      '959.999 right 200',
+      '1799.999 wrong 403',
+    ],
     { locks: 1, locked: false },
   ],
   // Without a policy, either of them locks.
-  [{ lockAfter: 2 }, EITHER, { locked: true }],
+  [
+    { lockAfter: 2 },
+    ['0 wrong 403', '1 right 200', '2 wrong 401', '902 wrong 401', '2000 right 401'],
+    { locked: true },
+  ],
   [{ lockAfter: 0 }, NEVER, { locks: 0, wrongPasswords: 9 }],
 ])('the account is locked by %j', async (switches, logins, state) => {
   let now = 0
   const { login, sim } = await simulate({ switches, now: () => now })
-  for (const [second, password, status] of logins) {
-    now = second * 1000
-    const given = password === 'right' ? sim.switches.password : password
-    expect([second, (await login(given)).status]).toEqual([second, status])
+  for (const each of logins) {
+    const [second, password = ''] = each.split(' ')
+    now = Number(second) * 1000
+    const { status } = await login(password === 'right' ? sim.switches.password : password)
+    expect(`${second} ${password} ${status}`).toBe(each)
   }
   expect(sim.state()).toMatchObject(state)
   sim.unlock()
