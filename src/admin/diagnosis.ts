@@ -94,9 +94,19 @@ function toFinding(
   finding: FindingName,
   state: ProxyState,
   code: Headline,
-  { facts = [], cause, isOver = false }: Partial<Pick<Finding, 'facts' | 'cause' | 'isOver'>> = {},
+  facts: readonly Fact[] = [],
+  cause?: Explained,
 ): Finding {
-  return { finding, state, code, facts, cause, isOver }
+  return { finding, state, code, facts, cause, isOver: false }
+}
+
+function degraded(
+  finding: FindingName,
+  code: Headline,
+  cause: Explained,
+  facts?: readonly Fact[],
+): Finding {
+  return toFinding(finding, 'degraded', code, facts, cause)
 }
 
 function withoutFacts(code: Code): Explained {
@@ -106,6 +116,7 @@ function withoutFacts(code: Code): Explained {
 /** Yields the findings; within a rank, this is their order. */
 function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const { token, calls, diagnostics, sharing, refreshes } = input
+  const { lifetimeDoubt, storageError, fileErrors } = input
 
   if (input.draining) return yield toFinding('draining', 'draining', 'draining')
 
@@ -133,31 +144,18 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const hasLoginFinding = ofToken.some(({ finding }) => finding === 'login' || finding === 'clock')
   if (last !== undefined && failed >= (isUnknown ? 1 : MIN_REFRESHES) && !hasLoginFinding) {
     const cause = explained(last, diagnostics, 'refresh')
-    const facts: readonly Fact[] = [['refreshesFailed', failed]]
-    yield toFinding('refresh', 'degraded', 'IsalesProxyRefreshFailing', { facts, cause })
+    yield degraded('refresh', 'IsalesProxyRefreshFailing', cause, [['refreshesFailed', failed]])
   }
-
-  if (input.lifetimeDoubt !== undefined)
-    yield toFinding('lifetime', 'degraded', 'IsalesProxyLifetimeDoubtful', {
-      cause: withoutFacts(input.lifetimeDoubt),
-    })
-
-  if (input.storageError !== undefined) {
-    const cause = explained(input.storageError, diagnostics, 'login')
-    yield toFinding('state', 'degraded', 'IsalesProxyStateUnusable', { cause })
+  if (lifetimeDoubt !== undefined)
+    yield degraded('lifetime', 'IsalesProxyLifetimeDoubtful', withoutFacts(lifetimeDoubt))
+  if (storageError !== undefined) {
+    const cause = explained(storageError, diagnostics, 'login')
+    yield degraded('state', 'IsalesProxyStateUnusable', cause)
   }
-
-  for (const cause of input.fileErrors)
-    yield toFinding('files', 'degraded', 'IsalesProxyReloadFailed', {
-      facts: [['setting', cause.setting]],
-      cause,
-    })
-
-  if (sharing?.state === 'alone') {
-    const cause = explainedStore(sharing, diagnostics)
-    yield toFinding('store', 'degraded', 'IsalesProxySessionAlone', { cause })
-  }
-
+  for (const cause of fileErrors)
+    yield degraded('files', 'IsalesProxyReloadFailed', cause, [['setting', cause.setting]])
+  if (sharing?.state === 'alone')
+    yield degraded('store', 'IsalesProxySessionAlone', explainedStore(sharing, diagnostics))
   const certificate = endingCertificate(input)
   if (certificate !== undefined) yield certificate
 
@@ -167,7 +165,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
       facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
-    yield toFinding('healthy', 'healthy', 'healthy', { facts })
+    yield toFinding('healthy', 'healthy', 'healthy', facts)
   }
 }
 
@@ -176,7 +174,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
-    yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts })
+    yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', facts)
   }
   const missing = missingToken(token)
   if (missing === 'first') yield toFinding('waiting', 'starting', 'logging-in')
@@ -192,7 +190,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
     if (refreshEndsAt !== undefined)
       facts.push(['refreshTokenEnds', dateFact(input, refreshEndsAt)])
     const cause = withoutFacts(toCauseCode(causeOf(code), 'login'))
-    yield toFinding('login', 'degraded', 'refreshes-only', { facts, cause })
+    yield degraded('login', 'refreshes-only', cause, facts)
   }
   // Failed logins explain why no newer token replaces a rejected one.
   if (token.rejected && login === undefined) yield tokenRejected(input)
@@ -204,7 +202,7 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
   if (rejected?.cause === 'call-forbidden') facts.push(...factsOf(rejected))
   const cause = { code: 'token-rejected', facts } as const
-  return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
+  return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRefused', [], cause)
 }
 
 /** Headline of a finding that is not `failing`, and name of the fact with its count. */
@@ -229,13 +227,11 @@ function callFinding(
   const facts: Fact[] = [[counted, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
-  return toFinding(outcome, state, state === 'failing' ? 'IsalesProxyCallsFailing' : headline, {
-    facts,
-    // A slow call needs no cause.
-    cause:
-      cause && isCode(cause.cause) ? { code: cause.cause, facts: input.factsOf(cause) } : undefined,
-    isOver: endedAt !== undefined,
-  })
+  const code = state === 'failing' ? 'IsalesProxyCallsFailing' : headline
+  const isExplained = cause !== undefined && isCode(cause.cause)
+  // A slow call needs no cause.
+  const explanation = isExplained ? { code: cause.cause, facts: input.factsOf(cause) } : undefined
+  return { ...toFinding(outcome, state, code, facts, explanation), isOver: endedAt !== undefined }
 }
 
 function isCode(code: RequestClass['cause']): code is Extract<RequestClass['cause'], Code> {
@@ -256,8 +252,8 @@ function endingCertificate({ certificates, wallNow }: DiagnosisInput): Finding |
   })
   if (facts.length === 0) return undefined
   return names.some((name) => (certificates[name] ?? Infinity) <= wallNow)
-    ? toFinding('certificate', 'degraded', 'certificate-expired', { facts })
-    : toFinding('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', { facts })
+    ? toFinding('certificate', 'degraded', 'certificate-expired', facts)
+    : toFinding('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', facts)
 }
 
 /** Returns true for a usable token that iSales is not known to reject. */
@@ -317,13 +313,13 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
 
   if (cause.code === 'not-yet-valid') {
     const state = isAuthenticated(token) ? 'degraded' : 'unauthenticated'
-    return toFinding('clock', state, 'IsalesProxyClockWrong', { facts, cause })
+    return toFinding('clock', state, 'IsalesProxyClockWrong', facts, cause)
   }
   if (isRefused)
-    return toFinding('login', 'login-rejected', 'IsalesProxyAccountRejected', { facts, cause })
+    return toFinding('login', 'login-rejected', 'IsalesProxyAccountRejected', facts, cause)
   return isAuthenticated(token)
-    ? toFinding('login', 'degraded', 'IsalesProxyAuthenticationFailing', { facts, cause })
-    : toFinding('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', { facts, cause })
+    ? degraded('login', 'IsalesProxyAuthenticationFailing', cause, facts)
+    : toFinding('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', facts, cause)
 }
 
 /**
