@@ -97,7 +97,7 @@ test.each([
 ])('every setting that %s names exists', (page) => {
   const reference = read('docs/configuration.md')
   const unknown = [...terms(read(page))]
-    .filter((term) => SETTING.test(term) && !/^(?:NODE_|UPDATE_|CAP_|HTTP_PROXY)/.test(term))
+    .filter((term) => SETTING.test(term) && !/^(?:NODE_|UPDATE_|CAP_|LC_|HTTP_PROXY)/.test(term))
     .map((term) => term.replace(/=.*$/, '').replace(/_FILE$/, ''))
     .filter((name) => !reference.includes(name))
   expect(unknown).toEqual([])
