@@ -9,7 +9,7 @@ import { closing } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { DOCUMENTED_ACL } from './servers.ts'
 
-/** A connection to this server, or the end of a second without one. */
+/** Connects to this server, or loses the first connection. `looks` counts connections and losses. */
 export async function connect(port: number, env: Environment = {}) {
   const calls: StoreCall[] = []
   let looks = 0
@@ -21,15 +21,12 @@ export async function connect(port: number, env: Environment = {}) {
     observeCall: (call) => calls.push(call),
   })
   closing.push(() => store.stop())
-  store.start(() => {
-    looks += 1
-  })
+  store.start(() => void (looks += 1))
   await until(() => looks >= 1)
-  /** `looks`: how often the connection came or went. */
   return { store, calls, looks: () => looks }
 }
 
-/** The settings that these variables give, with a user, a key and an iSales. */
+/** Loads the settings of these variables, with a user, a key and an iSales. */
 export function storeSettings(env: Environment) {
   const ends = { ISALES_URL: 'https://isales', ISALES_USER: 'obs', ISALES_PASSWORD: 'p' }
   const readFile: ReadFile = (path, limit) =>
@@ -41,10 +38,10 @@ export function storeSettings(env: Environment) {
 }
 
 const STORE_KEY = 'k'.repeat(32)
-/** The key of the account `test`. */
+/** The store's key of the account `test`. */
 export const KEY = 'isales-auth-proxy:v5:{test}:account'
 
-/** Directives of a server whose user `proxy` has the documented permissions. */
+/** Users of a server; `proxy` has the documented permissions. */
 export const ACCOUNTS = [
   `user proxy on >pw ${DOCUMENTED_ACL}`,
   'user nobody on >pw -@all +ping +info',
@@ -63,12 +60,8 @@ export const account =
 export function watchOutput(): () => string {
   const printed: unknown[] = []
   const collect = (...parts: readonly unknown[]): void => void printed.push(...parts)
-  for (const method of ['error', 'warn', 'log', 'info'] as const) {
+  for (const method of ['error', 'warn', 'log', 'info'] as const)
     vi.spyOn(console, method).mockImplementation(collect)
-  }
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    collect(text)
-    return true
-  })
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => printed.push(text) > 0)
   return () => printed.map(String).join('\n')
 }

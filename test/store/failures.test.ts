@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Environment } from '../../src/config/load.ts'
 import type { Store } from '../../src/sharing/store.ts'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
@@ -12,14 +11,13 @@ import { account, ACCOUNTS, connect, KEY, watchOutput } from './connect.ts'
 import { certificates, ENGINES, startServer, startTlsServer } from './servers.ts'
 
 const file = temporaryFiles()
-const nobody = (): Environment => ({})
+const FROZEN = { reason: 'timeout' }
 
-/** Until there is a value, or it fails for this reason, with this code. */
+/** Polls until a value can be read, or reading fails with this code or reason. */
 const untilReads = (store: Store, expected: string | undefined) =>
   until(async () => {
     const reply = await store.compareAndSwap('', '')
-    const found = 'reason' in reply ? (reply.code ?? reply.reason) : undefined
-    return expected === found
+    return expected === ('reason' in reply ? (reply.code ?? reply.reason) : undefined)
   }, 10_000)
 
 let printed: () => string
@@ -31,52 +29,54 @@ beforeEach(() => {
 })
 afterEach(() => {
   process.off('uncaughtException', note)
-  // oxlint-disable-next-line vitest/no-standalone-expect -- whatever the test did
+  // oxlint-disable-next-line vitest/no-standalone-expect -- holds for every test
   expect([printed(), uncaught.splice(0)]).toEqual(['', []])
 })
 
 describe.each(ENGINES)('%s', (engine) => {
-  it('that wants no password takes one', async () => {
+  it('takes a password that it does not need', async () => {
     const server = await startServer({ engine })
     const password = { SESSION_STORE_PASSWORD_FILE: file('random', randomUUID()) }
     const { store } = await connect(server.port, password)
     expect(await store.compareAndSwap('', 'value')).toMatchObject({ value: 'value' })
   })
 
-  it.each<
-    [string, string, (port: number) => Environment, { directives?: string[]; command?: string[] }]
-  >([
-    ['a wrong password', 'WRONGPASS', account('proxy', 'canary-wrong'), { directives: ACCOUNTS }],
-    ['no password', 'NOAUTH', nobody, { directives: ACCOUNTS }],
-    ['a user that may nothing', 'NOPERM', account('nobody'), { directives: ACCOUNTS }],
-    ['a user of other keys', 'NOPERM', account('other'), { directives: ACCOUNTS }],
-    ['a memory that is full', 'OOM', nobody, { command: ['CONFIG', 'SET', 'maxmemory', '1'] }],
-    ['what something else wrote', 'WRONGTYPE', nobody, { command: ['LPUSH', KEY, 'x'] }],
-    ['too few replicas', 'NOREPLICAS', nobody, { directives: ['min-replicas-to-write 1'] }],
-    ['a cluster', 'CLUSTERDOWN', nobody, { directives: ['cluster-enabled yes'] }],
-  ])('says that it is refused, with the code for %s', async (_, code, settings, given) => {
-    const { directives = [], command } = given
+  const users = { directives: ACCOUNTS }
+  it.each([
+    ['a wrong password', 'WRONGPASS', users, account('proxy', 'canary-wrong')],
+    ['no password', 'NOAUTH', users, undefined],
+    ['a user without permissions', 'NOPERM', users, account('nobody')],
+    ['a user of other keys', 'NOPERM', users, account('other')],
+    ['a full memory', 'OOM', { command: 'CONFIG SET maxmemory 1' }, undefined],
+    ["another program's value", 'WRONGTYPE', { command: `LPUSH ${KEY} x` }, undefined],
+    ['too few replicas', 'NOREPLICAS', { directives: ['min-replicas-to-write 1'] }, undefined],
+    ['a cluster', 'CLUSTERDOWN', { directives: ['cluster-enabled yes'] }, undefined],
+  ] as const)('refuses %s with the code %s', async (_, code, given, settings) => {
+    const { directives = [], command = 'PING' } = {
+      directives: undefined,
+      command: undefined,
+      ...given,
+    }
     const server = await startServer({ engine, directives })
-    const { store } = await connect(server.port, settings(server.port))
-    if (command !== undefined) await server.cli(...command)
+    const { store } = await connect(server.port, settings?.(server.port))
+    await server.cli(...command.split(' '))
     expect(await store.compareAndSwap('', 'value')).toEqual({ reason: 'refused', code })
   })
 
-  it('reads its password at each connection: a corrected file cures', async () => {
+  it('gets a corrected password at the next connection', async () => {
     const server = await startServer({ engine, directives: ACCOUNTS })
-    const { port } = server
-    const env = { ...account('proxy')(port), SESSION_STORE_PASSWORD_FILE: file('pass', 'former') }
-    const { store } = await connect(port, env)
+    const password = { SESSION_STORE_PASSWORD_FILE: file('pass', 'wrong') }
+    const { store } = await connect(server.port, { ...account('proxy')(server.port), ...password })
     expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'WRONGPASS' })
     file('pass', 'pw\n')
     await untilReads(store, undefined)
-    // What cannot be read stays as it was.
+    // An empty file keeps the previous password.
     file('pass', '')
     await server.cli('CLIENT', 'KILL', 'TYPE', 'normal').catch(String)
     await untilReads(store, undefined)
   })
 
-  it('says that the server is a replica, and connects again to find the primary', async () => {
+  it('that becomes a replica is left, to find the primary', async () => {
     const server = await startServer({ engine })
     const { store, looks } = await connect(server.port)
     await server.cli('REPLICAOF', '127.0.0.1', String(await freePort()))
@@ -87,28 +87,14 @@ describe.each(ENGINES)('%s', (engine) => {
     await until(async () => 'value' in (await store.compareAndSwap('', 'value')))
   })
 
-  it('says that the server loads its data, and goes on when it has them', async () => {
-    const slow = ['key-load-delay 1000', 'loading-process-events-interval-bytes 1024']
-    const server = await startServer({ engine, directives: ['enable-debug-command yes', ...slow] })
-    await server.cli('DEBUG', 'POPULATE', '2000')
-    await server.cli('SAVE')
-    server.signal('SIGKILL')
-    await server.ended()
-    const loaded = server.restart()
-    const { store } = await connect(server.port)
-    await untilReads(store, 'LOADING')
-    await loaded
-    expect(await untilReads(store, undefined)).toBe(true)
-  })
-
-  it('waits no longer for a server that stands still than it may, leaves it, and finds it when it goes on', async () => {
+  it('that stands still is waited for 0.5 s, left, and found when it continues', async () => {
     const server = await startServer({ engine })
     const { store } = await connect(server.port)
     server.signal('SIGSTOP')
     const readFor = async (): Promise<number> => {
       const startedAt = performance.now()
-      // Between two connections, too, the reason is that the last one did not reply.
-      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'timeout' })
+      // Also between two connections.
+      expect(await store.compareAndSwap('', '')).toEqual(FROZEN)
       return performance.now() - startedAt
     }
     expect(await readFor()).toBeLessThan(900)
@@ -117,17 +103,15 @@ describe.each(ENGINES)('%s', (engine) => {
     server.signal('SIGCONT')
     expect(await untilReads(store, undefined)).toBe(true)
   })
-})
 
-/** Settings that trust this authority. */
-const trusting = (port: number, ca: string | undefined) => ({
-  SESSION_STORE_URL: `valkeys://127.0.0.1:${port}`,
-  SESSION_STORE_CA_FILE: ca === undefined ? undefined : file('ca.pem', ca),
-})
+  /** Settings that trust this authority. */
+  const trusting = (port: number, ca: string | undefined) => ({
+    SESSION_STORE_URL: `valkeys://127.0.0.1:${port}`,
+    SESSION_STORE_CA_FILE: ca === undefined ? undefined : file('ca.pem', ca),
+  })
 
-describe.each(ENGINES)('%s over TLS', (engine) => {
   it.each([certificates.strangerCa.cert, undefined])(
-    'reads the authorities at each connection, and says by name that it knows none (%#)',
+    'with an unknown certificate is refused, until the next connection with a corrected file (%#)',
     async (ca) => {
       const server = await startTlsServer(engine)
       const { store } = await connect(server.port, trusting(server.port, ca))
@@ -138,21 +122,20 @@ describe.each(ENGINES)('%s over TLS', (engine) => {
     },
   )
 
-  it('says by name that the server speaks no TLS', async () => {
+  it('without TLS is reported', async () => {
     const server = await startServer({ engine })
     const { store } = await connect(server.port, trusting(server.port, undefined))
     expect(['tls', 'unreachable']).toContain(Object(await store.compareAndSwap('', '')).reason)
   })
 })
 
-/** A server that takes the handshake, and then sends what it likes. */
+/** A server that accepts connections, and sends any reply at any time. */
 async function startRude(hello = '') {
   const sockets = new Set<Socket>()
   let connections = 0
   const server = await listen((socket) => {
     connections += 1
     sockets.add(socket)
-    socket.on('error', () => undefined)
     socket.on('close', () => sockets.delete(socket))
     if (hello !== '') return void socket.end(hello)
     socket.resume()
@@ -164,42 +147,38 @@ async function startRude(hello = '') {
   }
 }
 
-describe('a reply that nobody asked for', () => {
-  it.each(['$-5\r\n', '*-5\r\n', '$-1\r\n', '*0\r\n', '*1\r\n$-1\r\n', '+OK\r\n', ':1\r\n'])(
-    '%j ends the connection, not the process, and prints nothing',
-    async (reply) => {
-      const rude = await startRude()
-      const { store, looks } = await connect(rude.port)
-      await until(() => looks() >= 1)
-      const before = rude.connections()
-      rude.say(reply)
-      expect(await until(() => rude.connections() > before)).toBe(true)
-      // What is thrown out of an event handler comes a little later.
-      await delay(50)
-      store.stop()
-    },
-  )
-
-  it('is not taken for that of the command in flight', async () => {
+it.each(['$-5\r\n', '*-5\r\n', '$-1\r\n', '*0\r\n', '*1\r\n$-1\r\n', '+OK\r\n', ':1\r\n'])(
+  'the unrequested reply %j ends the connection, not the process, and prints nothing',
+  async (reply) => {
     const rude = await startRude()
-    const { store } = await connect(rude.port)
+    const { store, looks } = await connect(rude.port)
+    await until(() => looks() >= 1)
     const before = rude.connections()
-    const reply = store.compareAndSwap('', '')
-    rude.say('*3\r\n$4\r\nlate\r\n$1\r\n1\r\n+x\r\n')
-    expect(await reply).toEqual({ reason: 'malformed' })
-    await until(() => rude.connections() > before)
-  })
+    rude.say(reply)
+    expect(await until(() => rude.connections() > before)).toBe(true)
+    // An error that an event handler throws surfaces later.
+    await delay(50)
+    store.stop()
+  },
+)
+
+it("an unrequested reply is not taken for the current command's", async () => {
+  const rude = await startRude()
+  const { store } = await connect(rude.port)
+  const before = rude.connections()
+  const reply = store.compareAndSwap('', '')
+  rude.say('*3\r\n$4\r\nlate\r\n$1\r\n1\r\n+x\r\n')
+  expect(await reply).toEqual({ reason: 'malformed' })
+  await until(() => rude.connections() > before)
 })
 
-describe('protected mode', () => {
-  it.each([{}, { SESSION_STORE_PASSWORD_FILE: file('pw', 'pw') }])(
-    'is named, with nothing printed (%j)',
-    async (settings) => {
-      const text = 'Redis is running in protected mode and no password is set for the default user.'
-      const rude = await startRude(`-DENIED ${text}\r\n`)
-      const { store } = await connect(rude.port, settings)
-      await until(() => rude.connections() > 4)
-      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
-    },
-  )
-})
+it.each([{}, { SESSION_STORE_PASSWORD_FILE: file('pw', 'pw') }])(
+  'protected mode is reported by its code, and nothing is printed (%j)',
+  async (settings) => {
+    const text = 'Redis is running in protected mode and no password is set for the default user.'
+    const rude = await startRude(`-DENIED ${text}\r\n`)
+    const { store } = await connect(rude.port, settings)
+    await until(() => rude.connections() > 4)
+    expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
+  },
+)

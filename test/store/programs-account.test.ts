@@ -3,20 +3,12 @@ import { describe, expect, it, vi } from 'vitest'
 import { until, within } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
 import type { Simulator } from '../../simulator/index.ts'
-import {
-  accountIn,
-  authenticated,
-  keyOf,
-  PASSWORD,
-  sharingPrograms,
-  type Replica,
-} from './replicas.ts'
+import { accountIn, authenticated, keyOf, sharingPrograms, type Replica } from './replicas.ts'
 import { startServer, type StoreServer } from './servers.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-const { environment, file, openIsales, serve, start, startReplica, startReplicas } =
-  sharingPrograms()
+const { environment, openIsales, serve, start, startReplica, startReplicas } = sharingPrograms()
 
 async function refusalsOf(server: StoreServer, sim: Simulator): Promise<number> {
   const [record] = (await accountIn(server, sim))?.records.values() ?? []
@@ -24,20 +16,20 @@ async function refusalsOf(server: StoreServer, sim: Simulator): Promise<number> 
 }
 
 describe('programs that share', () => {
-  it('make 3 logins with a wrong password, five of them together, although all start again and the account is deleted in the store', async () => {
+  it('make 3 logins with a wrong password, although all restart and the stored account is deleted', async () => {
     const sim = await openIsales(60)
     const server = await startServer()
     const wrong = { ISALES_PASSWORD: 'wrong' }
-    const former = await startReplicas(5, server.port, wrong)
-    // Counted by the store, too: what a replica does not live to write down is lost.
+    const first = await startReplicas(5, server.port, wrong)
+    // Counted in the store: a killed replica's last refusal is lost.
     await until(async () => (await refusalsOf(server, sim)) === 2, 15_000)
-    for (const { program } of former) program.process.kill('SIGKILL')
+    for (const { program } of first) program.process.kill('SIGKILL')
     const replicas = await startReplicas(5, server.port, wrong)
-    // Who has read what came of the third knows that the next one is minutes away.
+    // After the third refusal, the next login is minutes away.
     const isPaused = ({ program }: Replica): boolean =>
       program.lines().some(({ retryInSeconds }) => Number(retryInSeconds) > 60)
     await until(() => replicas.every(isPaused), 40_000)
-    // Whoever deletes the account then buys no further login.
+    // A deleted account permits no further login.
     for (let second = 0; second < 3; second += 1) {
       await server.cli('DEL', (await keyOf(server)) ?? '')
       await delay(1000)
@@ -45,7 +37,7 @@ describe('programs that share', () => {
     expect(sim.state()).toMatchObject({ loginAttempts: 3, loginsRejected: 3 })
   })
 
-  it('serve with the token of the others where one has a wrong password, which it tries', async () => {
+  it('use the token of the others if one has a wrong password, which it tries', async () => {
     const { sim, server, calls } = await serve({ count: 2 })
     const third = await startReplica(server.port, { ISALES_PASSWORD: 'wrong' })
     await authenticated([third])
@@ -53,28 +45,9 @@ describe('programs that share', () => {
     expect(await calls.stop()).toEqual([])
     expect(sim.state().logins).toBe(1)
   })
-
-  it('need one login for a password that is changed in all of them, one after the other', async () => {
-    const sim = await openIsales(60)
-    const server = await startServer()
-    const files = [1, 2, 3].map((nth) => file(`password-${nth}`, PASSWORD))
-    const startWith = (ISALES_PASSWORD_FILE: string) =>
-      startReplica(server.port, { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE })
-    const replicas = await Promise.all(files.map(startWith))
-    await authenticated(replicas)
-    sim.set({ password: 'new-password' })
-    for (const [index, { program }] of replicas.entries()) {
-      file(`password-${index + 1}`, 'new-password')
-      await program.line('files-reloaded')
-      await until(() => sim.state().logins === 2)
-    }
-    await delay(1000)
-    await authenticated(replicas)
-    expect(sim.state()).toMatchObject({ logins: 2, loginsRejected: 0 })
-  })
 })
 
-it('programs make one refused login each while no store is there, and the store hears of them when it comes', async () => {
+it('programs make one refused login each without a store, and record it in the store later', async () => {
   const sim = await openIsales(60)
   const port = await freePort()
   const wrong = { ISALES_PASSWORD: 'wrong' }

@@ -1,57 +1,77 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, it, vi } from 'vitest'
-import { inState, sharingPrograms, type Replica } from './replicas.ts'
+import { expect, it, vi } from 'vitest'
+import { until } from '../support/until.ts'
+import { accountIn, inState, keyOf, sharingPrograms } from './replicas.ts'
+import { ENGINES } from './servers.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
 const { serve } = sharingPrograms()
 
-/** Milliseconds since the one login of the replicas. */
-function sinceLogin(replicas: readonly Replica[]): number {
-  const lines = replicas.flatMap(({ program }) => program.lines())
-  const at = lines.find(({ event }) => event === 'logged-in')?.['time']
-  return Date.now() - Date.parse(String(at))
-}
-
-describe('programs that share lose no call', () => {
-  it('while the store is killed, stopped and emptied', async () => {
-    const { sim, server, replicas, calls } = await serve()
-    server.signal('SIGKILL')
-    await server.ended()
-    await inState(replicas, { state: 'alone', reason: 'unreachable' })
-    await delay(2000)
-    await server.restart()
-    await inState(replicas, { state: 'shared' })
-    server.signal('SIGSTOP')
-    await delay(4000)
-    server.signal('SIGCONT')
-    await delay(1000)
-    await server.cli('FLUSHALL')
-    await delay(2000)
-    expect(await calls.stop()).toEqual([])
-    expect(sim.state().logins).toBe(1)
-  })
-
-  it('while it is killed across a renewal of tokens that live 20 s, and is empty afterwards', async () => {
-    const { sim, server, replicas, calls } = await serve({ seconds: 20 })
-    await delay(Math.max(0, 14_500 - sinceLogin(replicas)))
-    server.signal('SIGKILL')
-    await server.ended()
-    await delay(5000)
-    await server.restart()
-    await delay(8000)
-    expect(await calls.stop()).toEqual([])
-    expect(sim.state().logins).toBeLessThanOrEqual(6)
-  })
-
-  it('but at most 2 % of them while it is away for 40 s, with tokens that live 30 s', async () => {
-    const { server, replicas, calls } = await serve({ seconds: 30 })
-    server.signal('SIGKILL')
-    await delay(40_000)
-    await server.restart()
-    await inState(replicas, { state: 'shared' })
-    const count = calls.count()
-    const failed = await calls.stop()
-    expect(failed.length / count).toBeLessThanOrEqual(0.02)
-  })
+it('programs lose no call while the store is killed, stopped and emptied', async () => {
+  const { sim, server, replicas, calls } = await serve()
+  server.signal('SIGKILL')
+  await server.ended()
+  await inState(replicas, { state: 'alone', reason: 'unreachable' })
+  await delay(2000)
+  await server.restart()
+  await inState(replicas, { state: 'shared' })
+  server.signal('SIGSTOP')
+  await inState(replicas, { state: 'alone', reason: 'timeout' })
+  server.signal('SIGCONT')
+  await inState(replicas, { state: 'shared' })
+  await server.cli('FLUSHALL')
+  await delay(2000)
+  expect(await calls.stop()).toEqual([])
+  expect(sim.state().logins).toBe(1)
 })
+
+it('programs lose at most 2 % of calls while the store is away for 40 s, with tokens of 30 s', async () => {
+  const { server, replicas, calls } = await serve({ seconds: 30 })
+  server.signal('SIGKILL')
+  await delay(40_000)
+  await server.restart()
+  await inState(replicas, { state: 'shared' })
+  const count = calls.count()
+  const failed = await calls.stop()
+  expect(failed.length / count).toBeLessThanOrEqual(0.02)
+})
+
+it.each(ENGINES)(
+  'programs lose no call whatever is written into %s, and restore their token',
+  async (engine) => {
+    const { sim, server, replicas, calls } = await serve({ engine, count: 2 })
+    const key = (await keyOf(server)) ?? ''
+    const unreadable = (): number =>
+      replicas
+        .flatMap(({ program }) => program.lines())
+        .filter(({ event }) => event === 'shared-token-unreadable').length
+    const isRestored = async () => (await accountIn(server, sim))?.token !== undefined
+    for (const [index, command] of [
+      ['SETRANGE', key, '20', 'other'],
+      ['APPEND', key, 'more'],
+      ['SET', key, 'hello'],
+      ['EVAL', "redis.call('SET', KEYS[1], string.rep('x', 1024 * 1024))", '1', key],
+    ].entries()) {
+      await server.cli(...command)
+      await until(() => unreadable() > index)
+      await until(isRestored)
+    }
+    await server.cli(
+      'EVAL',
+      "redis.call('DEL', KEYS[1]) redis.call('LPUSH', KEYS[1], 'x')",
+      '1',
+      key,
+    )
+    await inState(replicas, { state: 'alone', reason: 'refused', code: 'WRONGTYPE' })
+    await server.cli('DEL', key)
+    await inState(replicas, { state: 'shared' })
+    await until(isRestored)
+    await server.cli('ACL', 'SETUSER', 'default', '-eval')
+    await inState(replicas, { state: 'alone', reason: 'refused', code: 'NOPERM' })
+    await server.cli('ACL', 'SETUSER', 'default', '+eval')
+    await inState(replicas, { state: 'shared' })
+    expect(await calls.stop()).toEqual([])
+    expect(sim.state()).toMatchObject({ logins: 1, refreshes: 0 })
+  },
+)

@@ -21,6 +21,7 @@ import { ENGINES, startServer } from './servers.ts'
 vi.setConfig({ testTimeout: 120_000 })
 
 const STORE_PASSWORD = 'canary-store-password'
+const WRONG_PASSWORD = 'canary-wrong-store-password'
 
 const { start, environment, openIsales, startReplica, startReplicas, file } = sharingPrograms()
 
@@ -29,23 +30,21 @@ const isAsking = ({ program }: Replica): boolean =>
 
 describe('three programs that share', () => {
   it.each(['SIGSTOP', 'SIGKILL'] as const)(
-    'go on when the one that asks gets %s and has not said so for 3 s, and when it is gone',
+    'continue when the one that asks gets %s and does not renew its lease for 3 s',
     async (signal) => {
       const sim = await openIsales(60)
       const server = await startServer()
       sim.set({ latency: 2000 })
       const replicas = await startReplicas(3, server.port)
       const asking = await until(() => replicas.find(isAsking), 10_000)
-      expect(await accountIn(server, sim)).toMatchObject({
-        lease: { holder: expect.any(String) as unknown },
-      })
+      expect((await accountIn(server, sim))?.lease?.holder).toEqual(expect.any(String))
       const { process, ended } = asking.program
       process.kill(signal)
       const at = performance.now()
       sim.set({ latency: 0 })
       const others = replicas.filter((replica) => replica !== asking)
       await authenticated(others)
-      // Its lease lasts for 3 s, and its attempt pauses logins for 5 s; the rest is for a busy machine.
+      // The lease lasts 3 s, and the attempt pauses logins for 5 s; the rest is for a busy machine.
       expect(performance.now() - at).toBeLessThan(10_000)
       process.kill('SIGCONT')
       const alive = signal === 'SIGSTOP' ? replicas : others
@@ -57,7 +56,7 @@ describe('three programs that share', () => {
     },
   )
 
-  it('ask no more when they are ended while they ask', async () => {
+  it('release their lease when they end during a login', async () => {
     const sim = await openIsales(60)
     const server = await startServer()
     sim.set({ latency: 4500 })
@@ -68,26 +67,24 @@ describe('three programs that share', () => {
     expect(await within(program.ended, 'the end of the program', 20_000)).toMatchObject({ code: 0 })
   })
 
-  it('take the token of `check --live`, which logs in through their store', async () => {
+  it('adopt the token of `check --live`, which logs in through their store', async () => {
     const sim = await openIsales(60)
     const server = await startServer()
-    const env = environment(server.port)
-    const alone = start(['check', '--live', '--quiet'], env)
-    expect(await within(alone.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
-    expect(alone.stdout()).toContain('Outcome: works')
+    const check = async () => {
+      const program = start(['check', '--live', '--quiet'], environment(server.port))
+      const { code } = await within(program.ended, 'the end of check', 20_000)
+      return [code, program.stdout() + program.stderr()]
+    }
+    const works = [0, expect.stringContaining('Outcome: works')]
+    expect(await check()).toEqual(works)
     const replicas = await startReplicas(2, server.port)
     await authenticated(replicas)
     expect(sim.state().logins).toBe(1)
     const calls = traffic(replicas, 4000)
-    const check = start(['check', '--live', '--quiet'], env)
-    expect(await within(check.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
-    expect(check.stdout()).toContain('Outcome: works')
-    expect(await calls).toEqual([])
-    expect(sim.state().logins).toBe(2)
+    expect([await check(), await calls, sim.state().logins]).toEqual([works, [], 2])
     server.signal('SIGSTOP')
-    const cut = start(['check', '--live', '--quiet'], env)
-    expect(await within(cut.ended, 'the end of check', 20_000)).toMatchObject({ code: 4 })
-    expect(cut.stderr()).toContain('The login works, but the shared store does not')
+    const cut = expect.stringContaining('The login works, but the shared store does not')
+    expect(await check()).toEqual([4, cut])
   })
 })
 
@@ -95,66 +92,54 @@ it.each(ENGINES)(
   'programs show no secret: not in %s, to MONITOR, nor on stderr under DEBUG',
   async (engine) => {
     const sim = await openIsales(3)
-    const server = await startServer({
-      engine,
-      directives: [`requirepass ${STORE_PASSWORD}`],
-      cli: ['-a', STORE_PASSWORD, '--no-auth-warning'],
-    })
-    const monitor = spawn('valkey-cli', [
-      '-p',
-      String(server.port),
-      '-a',
-      STORE_PASSWORD,
-      '--no-auth-warning',
-      'MONITOR',
-    ])
+    const cli = ['-a', STORE_PASSWORD, '--no-auth-warning']
+    const directives = [`requirepass ${STORE_PASSWORD}`]
+    const server = await startServer({ engine, directives, cli })
+    const monitor = spawn('valkey-cli', ['-p', String(server.port), ...cli, 'MONITOR'])
     closing.push(() => monitor.kill())
     let seen = ''
     monitor.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
-    const more = {
-      DEBUG: '*',
-      LOG_LEVEL: 'debug',
-      SESSION_STORE_PASSWORD_FILE: file('store-password', STORE_PASSWORD),
-    }
-    const replicas = await Promise.all([1, 2].map(() => startReplica(server.port, more)))
+    const startWith = (password: string) =>
+      startReplica(server.port, {
+        DEBUG: '*',
+        SESSION_STORE_PASSWORD_FILE: file(password, password),
+      })
+    const replicas = await Promise.all([STORE_PASSWORD, STORE_PASSWORD].map(startWith))
     await authenticated(replicas)
     await traffic(replicas, 4000)
-    const wrong = await startReplica(server.port, {
-      ...more,
-      SESSION_STORE_PASSWORD_FILE: file('wrong-password', 'canary-wrong-store-password'),
-    })
-    await authenticated([wrong])
+    replicas.push(await startWith(WRONG_PASSWORD))
+    await authenticated(replicas)
     const key = (await keyOf(server)) ?? ''
     const dump = await valueOf(server, key)
-    // What is searched is what the store holds and was sent, and what was printed.
+    // The search covers the store's contents and commands, and everything printed.
     expect(dump.length).toBeGreaterThan(100)
     expect(await server.cli('DBSIZE')).toMatch(/^1$/)
     expect(seen).toMatch(/"auth".*\n[^]*"eval".*\n/i)
     expect(seen).toContain(key)
     const pages = await Promise.all(
-      [...replicas, wrong].flatMap(({ admin }) =>
+      replicas.flatMap(({ admin }) =>
         ['', '/status.json', '/metrics'].map(async (path) => (await call(`${admin}${path}`)).text),
       ),
     )
-    const printed = [...replicas, wrong].map(({ program }) => program.stderr() + program.stdout())
+    const printed = replicas.map(({ program }) => program.stderr() + program.stdout())
     expect(printed.join('\n')).toContain('token-adopted')
-    // MONITOR itself shows what AUTH is given as redacted.
+    // MONITOR redacts the arguments of AUTH by itself.
     const all = [dump, seen, ...pages, ...printed].join('\n')
-    const secrets = [...sim.issued(), PASSWORD, STORE_PASSWORD, KEY, 'canary-wrong-store-password']
+    const secrets = [...sim.issued(), PASSWORD, STORE_PASSWORD, WRONG_PASSWORD, KEY]
     expect(secrets.length).toBeGreaterThan(5)
     for (const secret of secrets) {
       expect(all.includes(secret)).toBe(false)
       expect(all.includes(Buffer.from(secret).toString('base64url'))).toBe(false)
     }
-    expect([...replicas, wrong].map(({ program }) => program.stderr())).toEqual(['', '', ''])
+    expect(replicas.map(({ program }) => program.stderr())).toEqual(['', '', ''])
   },
 )
 
-it('loads nothing of the store unless it is configured', () => {
+it('the program loads no store client unless a store is configured', () => {
   const textOf = (file: string): string => readFileSync(join(start.directory(), file), 'utf8')
   const loaded = new Set(['main.js'])
   const imports = /^(?:import|export)[^'"(]*["']\.\/([\w.-]+\.js)["']/gm
-  // A set gives what is added meanwhile, too.
+  // Iterating over a set includes members that are added meanwhile.
   for (const file of loaded)
     for (const [, name = ''] of textOf(file).matchAll(imports)) loaded.add(name)
   const files = readdirSync(start.directory()).filter((file) => file.endsWith('.js'))

@@ -10,7 +10,6 @@ import { call } from '../support/call.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
-import { startProxy } from './tcp-proxy.ts'
 
 export const PASSWORD = 'canary-isales-password'
 export const KEY = 'canary-key-of-the-store-0123456789'
@@ -22,7 +21,7 @@ export interface Replica {
   readonly admin: string
 }
 
-/** Built programs that share a token, and the iSales that they use; all of it ends with the test. */
+/** Built programs that share a token, and their iSales, all of which end with the test. */
 export function sharingPrograms() {
   const start = builtProgram()
   const file = temporaryFiles()
@@ -33,7 +32,7 @@ export function sharingPrograms() {
     sim = undefined
   })
 
-  /** What every command needs to know, for the store on this port. */
+  /** Returns what every command needs, for the store on this port. */
   const environment = (port: number): Environment => ({
     ISALES_URL: sim?.origin,
     ISALES_USER: sim?.switches.user,
@@ -43,69 +42,39 @@ export function sharingPrograms() {
   })
 
   const startReplica = async (port: number, more: Environment = {}): Promise<Replica> => {
-    const program = start([], {
-      ...environment(port),
-      LISTEN: '127.0.0.1:0',
-      ADMIN_LISTEN: '127.0.0.1:0',
-      LOG_LEVEL: 'debug',
-      ...more,
-    })
+    const listen = { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', LOG_LEVEL: 'debug' }
+    const program = start([], { ...environment(port), ...listen, ...more })
     return { program, ...(await program.addresses()) }
   }
 
   const startReplicas = (count: number, port: number, more: Environment = {}) =>
     Promise.all(Array.from({ length: count }, () => startReplica(port, more)))
 
-  /** An account that allows one session, whose tokens end when they are refreshed. */
+  /** Opens an iSales that allows one session, and whose tokens end when they are refreshed. */
   const openIsales = async (seconds: number): Promise<Simulator> => {
-    sim = await createSimulator({
-      switches: {
-        password: PASSWORD,
-        singleSession: true,
-        refreshEndsOld: true,
-        rotate: true,
-        tokenLifetime: seconds,
-        refreshLifetime: 3600,
-        lockAfter: 0,
-      },
-    })
+    const session = { singleSession: true, refreshEndsOld: true, rotate: true, lockAfter: 0 }
+    const lifetimes = { tokenLifetime: seconds, refreshLifetime: 3600 }
+    sim = await createSimulator({ switches: { password: PASSWORD, ...session, ...lifetimes } })
     return sim
   }
 
-  return {
-    start,
-    environment,
-    startReplica,
-    /** Writes a file and gives its path. */
-    file,
-
-    startReplicas,
-    openIsales,
-
-    /** Programs that share through a real server, and calls on each of them. */
-    serve: async ({
-      engine = ENGINES[0] ?? 'valkey',
-      /** That a token lives. */
-      seconds = 60,
-      count = 3,
-      /** They reach the server through `network`. */
-      isSlow = false,
-    } = {}) => {
-      const isales = await openIsales(seconds)
-      const server = await startServer({ engine })
-      const network = await startProxy(server.port)
-      const replicas = await startReplicas(count, isSlow ? network.port : server.port)
-      await authenticated(replicas)
-      await inState(replicas, { state: 'shared' })
-      return { sim: isales, server, network, replicas, calls: startTraffic(replicas) }
-    },
+  /** Starts programs that share through a real server, and calls on each of them. Tokens live `seconds`. */
+  const serve = async ({ engine = ENGINES[0] ?? 'valkey', seconds = 60, count = 3 } = {}) => {
+    const isales = await openIsales(seconds)
+    const server = await startServer({ engine })
+    const replicas = await startReplicas(count, server.port)
+    await authenticated(replicas)
+    await inState(replicas, { state: 'shared' })
+    return { sim: isales, server, replicas, calls: startTraffic(replicas) }
   }
+
+  return { start, environment, startReplica, startReplicas, openIsales, file, serve }
 }
 
 const tasks = ({ proxy }: Replica) =>
   call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
-/** Calls on each replica, ten a second. */
+/** Makes ten calls per second on each replica. */
 function startTraffic(replicas: readonly Replica[]) {
   const failed: number[] = []
   let calls = 0
@@ -119,12 +88,12 @@ function startTraffic(replicas: readonly Replica[]) {
     }
   }
   const sending = Promise.all(replicas.map(send))
-  // A test that fails before it ends the traffic says why by itself.
+  // Not unhandled if a test fails before it ends the traffic.
   sending.catch(() => undefined)
   return {
-    /** Calls so far. */
+    /** Returns the number of calls so far. */
     count: () => calls,
-    /** Ends it; the statuses that were no success. @throws {Error} when there was no call. */
+    /** Ends the traffic, and returns the statuses of failed calls. @throws {Error} without a call. */
     async stop(): Promise<readonly number[]> {
       over.abort()
       await sending
@@ -134,7 +103,7 @@ function startTraffic(replicas: readonly Replica[]) {
   }
 }
 
-/** The same for so many milliseconds. */
+/** Makes calls for some milliseconds, and returns the statuses of failed calls. */
 export async function traffic(
   replicas: readonly Replica[],
   ms: number,
@@ -144,34 +113,25 @@ export async function traffic(
   return running.stop()
 }
 
-/** Until a call on each replica succeeds. */
+/** Waits until a call on each replica succeeds. */
 export async function authenticated(replicas: readonly Replica[]): Promise<void> {
-  for (const replica of replicas) {
+  for (const replica of replicas)
     await until(async () => (await tasks(replica)).status === 200, 20_000)
-  }
 }
 
-/** What a replica says of sharing. */
-export async function sharingOf({ admin }: Replica): Promise<Readonly<Record<string, unknown>>> {
-  const { sharing } = (await call(`${admin}/status.json`)).json
-  return Object(sharing)
-}
-
-/** Until each replica says so; it looks at the store each second. */
+/** Waits until each replica, which polls the store every second, reports this about sharing. */
 export async function inState(
   replicas: readonly Replica[],
   state: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const wanted = Object.entries(state)
-  for (const replica of replicas) {
+  for (const { admin } of replicas)
     await until(async () => {
-      const sharing = await sharingOf(replica)
-      return wanted.every(([name, value]) => sharing[name] === value)
+      const { sharing } = (await call(`${admin}/status.json`)).json
+      return Object.entries(state).every(([name, value]) => Object(sharing)[name] === value)
     }, 20_000)
-  }
 }
 
-/** The key of the account in the store. */
+/** Returns the account's key in the store. */
 export async function keyOf(server: StoreServer): Promise<string | undefined> {
   const [key] = (await server.cli('KEYS', '*:account')).split('\n')
   return key === '' ? undefined : key
@@ -180,13 +140,13 @@ export async function keyOf(server: StoreServer): Promise<string | undefined> {
 const HEX = `local value = redis.call('GET', KEYS[1]) or ''
 return (string.gsub(value, '.', function(byte) return string.format('%02x', string.byte(byte)) end))`
 
-/** What is in a key, as latin1. */
+/** Returns the value of a key, as latin1. */
 export async function valueOf(server: StoreServer, key: string): Promise<string> {
   const hex = await server.cli('EVAL', HEX, '1', key)
   return Buffer.from(hex, 'hex').toString('latin1')
 }
 
-/** What the replicas know of the account; undefined: nothing is there. */
+/** Returns the stored account, if there is one. */
 export async function accountIn(
   server: StoreServer,
   { origin, switches }: Simulator,

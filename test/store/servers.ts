@@ -13,7 +13,7 @@ export type Engine = 'valkey' | 'redis'
 
 const PROGRAMS = { valkey: 'valkey-server', redis: 'redis-server' } as const
 
-/** The engines that are installed. In CI each one has to be. */
+/** Installed engines. In CI, both must be installed. */
 export const ENGINES: readonly Engine[] = (['valkey', 'redis'] as const).filter((engine) => {
   const program = PROGRAMS[engine]
   if (spawnSync(program, ['--version']).status === 0) return true
@@ -22,15 +22,15 @@ export const ENGINES: readonly Engine[] = (['valkey', 'redis'] as const).filter(
   return false
 })
 
-/** A real server on a port of its own, ended with the test. */
+/** A real server on its own port, which ends with the test. */
 export type StoreServer = Awaited<ReturnType<typeof startServer>>
 
 interface ServerSettings {
   readonly engine?: Engine
-  /** As in the configuration file, one directive a line. */
+  /** Lines of the configuration file. */
   readonly directives?: readonly string[]
   readonly port?: number
-  /** Arguments of `valkey-cli`, for a server with a password or TLS. */
+  /** Further arguments of `valkey-cli`. */
   readonly cli?: readonly string[]
 }
 
@@ -46,23 +46,20 @@ export async function startServer(settings: ServerSettings = {}) {
   const run = (): ChildProcess => spawn(PROGRAMS[engine], [file], { stdio: 'ignore' })
   const cli = async (...args: readonly string[]): Promise<string> => {
     const options = ['-p', String(port), ...(settings.cli ?? [])]
-    // A record of 1 MiB is among what the tests write.
+    // Tests write a value of 1 MiB.
     const limits = { maxBuffer: 4 * 1024 * 1024 }
     const { stdout } = await promisify(execFile)('valkey-cli', [...options, ...args], limits)
     return stdout.trim()
   }
   const ready = (): Promise<true> =>
-    until(async () => {
-      const reply = await cli('PING').catch(() => '')
-      return reply !== '' && !reply.startsWith('LOADING') && !reply.includes('refused')
-    }, 10_000)
+    until(async () => !/^$|refused/.test(await cli('PING').catch(() => '')), 10_000)
   let child = run()
-  closing.push(async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const exit = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exit
-    }
+  const ended = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  }
+  closing.push(() => {
+    child.kill('SIGKILL')
+    return ended()
   })
   await ready()
   return {
@@ -70,19 +67,16 @@ export async function startServer(settings: ServerSettings = {}) {
     /** Returns the output of `valkey-cli`. */
     cli,
     signal: (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM') => void child.kill(signal),
-    /** Starts it again on the same port, empty, after it was killed. */
+    /** Starts a killed server again, empty, on the same port. */
     async restart() {
       child = run()
       await ready()
     },
-    ended: (): Promise<unknown> =>
-      child.exitCode === null && child.signalCode === null
-        ? once(child, 'exit')
-        : Promise.resolve(),
+    ended,
   }
 }
 
-/** Rights of the store's user, as in docs/sharing.md. */
+/** Permissions of the store's user, from docs/sharing.md. */
 export const DOCUMENTED_ACL = ((): string => {
   const page = readFileSync(new URL('../../docs/sharing.md', import.meta.url), 'utf8')
   const [, rules] = /ACL SETUSER \S+ on >PASSWORD (.*)/.exec(page) ?? []
@@ -92,23 +86,17 @@ export const DOCUMENTED_ACL = ((): string => {
 
 export const certificates = makeCertificates()
 
-/** A server that speaks TLS alone. */
+/** Starts a server that accepts only TLS. */
 export async function startTlsServer(engine: Engine) {
   const file = temporaryFiles()
-  const cert = file('server.pem', certificates.server.cert)
-  const key = file('server-key.pem', certificates.server.key)
   const ca = file('ca.pem', certificates.ca.cert)
   const port = await freePort()
-  return startServer({
-    engine,
-    port,
-    directives: [
-      `tls-port ${port}`,
-      `tls-cert-file ${cert}`,
-      `tls-key-file ${key}`,
-      `tls-ca-cert-file ${ca}`,
-      'tls-auth-clients no',
-    ],
-    cli: ['--tls', '--cacert', ca],
-  })
+  const directives = [
+    `tls-port ${port}`,
+    `tls-cert-file ${file('server.pem', certificates.server.cert)}`,
+    `tls-key-file ${file('server-key.pem', certificates.server.key)}`,
+    `tls-ca-cert-file ${ca}`,
+    'tls-auth-clients no',
+  ]
+  return startServer({ engine, port, directives, cli: ['--tls', '--cacert', ca] })
 }
