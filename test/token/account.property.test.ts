@@ -1,34 +1,22 @@
-// Random histories of several processes, operators, kills and passwords, wherever the account lives.
-// `ACCOUNT_RUNS=3000 npx vitest run test/token/account.property.test.ts`: as many in memory, a tenth in each other home.
-import {
-  array,
-  assert,
-  asyncProperty,
-  boolean,
-  constantFrom,
-  integer,
-  oneof,
-  option,
-  record,
-} from 'fast-check'
+// Random histories of several processes, operators, kills and passwords, with each home of the account.
+// `ACCOUNT_RUNS=3000 npx vitest run test/token/account.property.test.ts`: 3,000 in memory, a tenth in each other home.
+import { array, assert, asyncProperty, boolean, constantFrom } from 'fast-check'
+import { integer, oneof, option, record } from 'fast-check'
 import { expect, it, vi } from 'vitest'
-import { createSealer } from '../../src/sharing/sealer.ts'
-import { createShare } from '../../src/sharing/share.ts'
-import { Secret } from '../../src/config/secret.ts'
 import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
 import { openAttemptFile } from '../../src/token/attempt-file.ts'
 import { createRegister, type Home, type Register } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
 import { createToken } from '../../src/token/token.ts'
-import { compareAndSwap } from '../simulation/swap.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
+import { openMemoryStore } from './memory-store.ts'
 import { credentialsOf, DOWN, grant, REFUSED, RULES, unknown } from './support.ts'
 
 vi.mock(import('node:crypto'), async (original) => {
   const crypto = await original()
-  /** The real one takes 50 ms of CPU. */
+  /** The real scrypt takes 50 ms of CPU. */
   const scryptSync: typeof crypto.scryptSync = (password, salt, size) =>
     Buffer.from(crypto.hkdfSync('sha256', password, salt, 'scrypt', size))
   return { ...crypto, scryptSync }
@@ -37,7 +25,7 @@ vi.mock(import('node:crypto'), async (original) => {
 const MINUTE = 60_000
 const RUNS = Number(process.env['ACCOUNT_RUNS'] ?? 200)
 
-/** What iSales says to a wrong password. Nothing at all only if the credentials have never been good. */
+/** Responses to a wrong password. `nothing` only if the credentials have never been good. */
 const ANSWERS: Readonly<Record<string, AuthFailure>> = {
   403: REFUSED,
   result: authFailure('refused', 'result', { status: 200 }),
@@ -49,37 +37,25 @@ const ANSWERS: Readonly<Record<string, AuthFailure>> = {
 }
 
 const act = record({
-  /** Milliseconds until then. */
-  wait: constantFrom(
-    0,
-    100,
-    1000,
-    3000,
-    5000,
-    10_000,
-    30_000,
-    2.5 * MINUTE,
-    5 * MINUTE,
-    13 * MINUTE,
-  ),
+  /** Seconds until the act. */
+  wait: constantFrom(0, 0.1, 1, 3, 5, 10, 30, 150, 300, 780),
   process: integer({ min: 0, max: 2 }),
-  /** What the process is, or iSales becomes. */
   what: oneof(
     { weight: 12, arbitrary: constantFrom('login') },
     { weight: 4, arbitrary: constantFrom('forced', 'refresh') },
     { weight: 2, arbitrary: constantFrom('restart', 'password') },
   ),
-  /** The password that the process has, or iSales gets. */
+  /** Password that the process uses, or that iSales gets. */
   password: constantFrom('p', 'p', 'p', 'p', 'p', 'q'),
-  /** Undefined: as usual in this history. */
+  /** Default: the history's usual answer. */
   answer: option(constantFrom(...Object.keys(ANSWERS)), { nil: undefined }),
   /** Milliseconds until iSales answers. */
   takes: integer({ min: 0, max: 6000 }),
-  /** The process is killed before. */
+  /** The process is killed before the answer. */
   isKilled: constantFrom(false, false, false, false, true),
 })
 const histories = record({
-  /** The password was right at first, and iSales has another one since. */
+  /** The first password was right, and was changed at iSales. */
   wasGood: boolean(),
   usual: constantFrom(...Object.keys(ANSWERS)),
   acts: array(act, { minLength: 10, maxLength: 40 }),
@@ -89,7 +65,7 @@ type History = ReturnType<(typeof histories)['generate']>['value']
 
 const WALL = Date.parse('2026-03-01T12:00:00Z')
 
-/** Gives every process a register; processes of one world have one home. */
+/** Homes; all processes of one world share one. */
 const HOMES: Readonly<Record<string, (clock: ManualClock) => () => Home | undefined>> = {
   memory: () => () => undefined,
   files(clock) {
@@ -99,26 +75,17 @@ const HOMES: Readonly<Record<string, (clock: ManualClock) => () => Home | undefi
     return () => openAttemptFile({ directory, clock, wallClock, ...nothing })
   },
   store(clock) {
-    let value = ''
-    const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')
-    const store = {
-      compareAndSwap: async (seen: string, next: string) => {
-        value = compareAndSwap(value, seen, next)
-        return { value, at: WALL + clock.now() }
-      },
-      start() {},
-      stop() {},
-    }
-    return () => createShare({ store, sealer, clock, onUnreadable() {} }).home
+    const openShare = openMemoryStore(clock)
+    return () => openShare().home
   },
 }
 
-/** @returns for each password the instants of the logins with it while it was wrong, since it was last granted. */
+/** Returns, for each password, the logins with it while it was wrong, since its last grant. */
 async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeof HOMES)[string]) {
   const clock = manualClock(1_000_000)
   const homeOf = open(clock)
   const inMemory = createRegister({ clock })
-  /** Requests in flight, of the disk and of iSales. */
+  /** Operations of the home in flight. */
   const pending = new Set<Promise<unknown>>()
   const track = <T>(work: Promise<T>): Promise<T> => {
     pending.add(work)
@@ -158,7 +125,7 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
           const text = password.reveal()
           const isUnclear = answer === 'nothing' && wasGood.has(text)
           if (right !== text) {
-            // Nobody has looked at it.
+            // iSales did not check it.
             if (answer !== 'down') wrong[text]?.push(clock.now())
             return end(ANSWERS[isUnclear ? '500' : answer] ?? REFUSED)
           }
@@ -181,7 +148,7 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
           credentials: credentialsOf(password),
           signal: new AbortController().signal,
           current: what === 'refresh' ? current : undefined,
-          // Tokens of other replicas work for none of them any more.
+          // No replica's token is adopted.
           loginDue: false,
           rejectedAt: clock.now() - 5000,
           forced: what === 'forced',
@@ -191,10 +158,10 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
       },
     }
   }
-  // A memory is of one process.
+  // Memory belongs to one process.
   const processes = Array.from({ length: homeOf() === undefined ? 1 : 3 }, start)
 
-  /** No time passes while the disk works, but iSales may take its own. */
+  /** Lets the home's operations end without passing time. */
   const idle = async (): Promise<void> => {
     while (pending.size > 0) await Promise.all(pending)
     await clock.advance(0)
@@ -213,7 +180,7 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
   await pass(MINUTE)
   if (isGoodFirst) right = 'another'
   for (const each of acts) {
-    await pass(each.wait)
+    await pass(each.wait * 1000)
     if (each.what === 'password') right = each.password
     else {
       const nth = each.process % processes.length

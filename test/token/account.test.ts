@@ -8,30 +8,22 @@ import {
   type Account,
   type Asker,
   type SharedToken,
+  type Turn,
 } from '../../src/token/account.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
-import { createToken } from '../../src/token/token.ts'
-import { DOWN, grant, REFUSED, RULES } from './support.ts'
+import { createToken, type TokenRequest } from '../../src/token/token.ts'
+import { DOWN, grant, REFUSED, RULES, START as NOW } from './support.ts'
 
-const NOW = 1_000_000
-/** A token of 300 s that was requested so many seconds ago; it is sent for 295 s. */
+/** A token of 300 s that was requested some seconds ago; its use ends after 295 s. */
 const aged = (seconds: number, token = 't1') =>
   grant({ token, sentAt: NOW - seconds * 1000, refreshToken: null })
-const found = (seconds: number, token = 't1', own = true): SharedToken => ({
-  grant: aged(seconds, token),
-  own,
-})
+const found = (seconds: number, token = 't1', own = true) => ({ grant: aged(seconds, token), own })
 const current = (seconds: number) => createToken(aged(seconds), RULES, 0)
-const account = (changes: Partial<Account> = {}): Account => ({
-  record: NO_ATTEMPTS,
-  lease: undefined,
-  token: undefined,
-  ...changes,
-})
-const leased = (holder: string, ago = 0) => account({ lease: { holder, renewedAt: NOW - ago } })
+const held = (holder: string, ago = 0) => ({ lease: { holder, renewedAt: NOW - ago } })
+const NOTHING: Account = { record: NO_ATTEMPTS, lease: undefined, token: undefined }
 const ASKER: Asker = { holder: 'own', shared: true, held: undefined, rules: RULES }
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
-const LOGIN = { operation: 'login', loginDue: false, failures: 0 } as const
+const [own, other] = [held('own'), held('other')]
 
 it.each<readonly [string, SharedToken | undefined, SharedToken | undefined, boolean]>([
   ['newer', found(1, 't2'), found(200), true],
@@ -41,224 +33,153 @@ it.each<readonly [string, SharedToken | undefined, SharedToken | undefined, bool
   ['the same', found(199), found(200), false],
   ['expired', found(295, 't2'), found(296), false],
   ['absent', undefined, found(200), false],
-])('a token is adopted if it is newer: %s', (_, one, other, expected) => {
-  expect(isNewer(one, other, NOW)).toBe(expected)
+])('a token that is %s replaces the other one or not', (_, one, another, expected) => {
+  expect(isNewer(one, another, NOW)).toBe(expected)
 })
 
 it.each([
-  ['nobody', account(), false],
-  ['this process', leased('own'), false],
-  ['another process', leased('other', 2999), true],
-  ['a process that has not renewed it for 3 s', leased('other', 3000), false],
-  ['a process before the clock was set back', leased('other', -3000), false],
+  ['no process', {}, false],
+  ['this process', own, false],
+  ['another process', held('other', 2999), true],
+  ['a process that has not renewed it for 3 s', held('other', 3000), false],
+  ['a process before the clock was set back', held('other', -3000), false],
 ])('the lease is held by %s', (_, given, expected) => {
-  expect(isLeasedByOther(given, 'own', NOW)).toBe(expected)
+  expect(isLeasedByOther({ ...NOTHING, ...given }, 'own', NOW)).toBe(expected)
 })
 
-describe('who may ask', () => {
-  const turn = (
-    given: Account,
-    request: Partial<Parameters<typeof decideTurn>[1]> = {},
-    asker: Partial<Asker> = {},
-    context: Partial<typeof CONTEXT> = {},
-  ) =>
-    decideTurn(given, { ...LOGIN, ...request }, { ...ASKER, ...asker }, { ...CONTEXT, ...context })
+describe('a turn', () => {
+  type Given = Partial<Account & TokenRequest & Asker & typeof CONTEXT>
+  const turn = (given: Given): Turn => {
+    const { record, lease, token, ...rest } = { ...NOTHING, ...given }
+    const all = { operation: 'login', loginDue: false, failures: 0, ...ASKER, ...CONTEXT } as const
+    const other = { ...all, ...rest }
+    return decideTurn({ record, lease, token }, other, other, other)
+  }
   const rejected = { current: current(200), rejectedAt: NOW - 700 }
-  const busy = (ms: number) => ({ type: 'busy', ms })
 
-  it('begins a login with one write: the attempt and the lease', () => {
-    const record = recordStart(NO_ATTEMPTS, NOW)
-    const next = { record, lease: { holder: 'own', renewedAt: NOW }, token: undefined }
-    expect(turn(account())).toEqual({ type: 'begun', next })
-    expect(turn(leased('own', 1000))).toMatchObject({ type: 'begun' })
+  it('begins a login with one update: the attempt and the lease', () => {
+    const next = { ...NOTHING, record: recordStart(NO_ATTEMPTS, NOW), ...own }
+    expect(turn({})).toEqual({ type: 'begun', next })
   })
 
-  it('begins a refresh with the lease alone, and with no write if nobody sees the token', () => {
+  it('begins a refresh with the lease alone, and with no update if no process shares the token', () => {
     const refresh = { operation: 'refresh', current: current(240) } as const
-    const next = leased('own')
-    expect(turn(account(), refresh)).toEqual({ type: 'begun', next })
-    expect(turn(leased('other'), refresh, { shared: false })).toEqual({ type: 'begun' })
+    expect(turn(refresh)).toEqual({ type: 'begun', next: { ...NOTHING, ...own } })
+    expect(turn({ ...refresh, ...other, shared: false })).toEqual({ type: 'begun' })
   })
 
-  it.each<readonly [string, ReturnType<typeof turn>, object]>([
-    [
-      'a newer token',
-      turn(account({ token: found(1, 't2') }), {}, { held: found(200) }),
-      found(1, 't2'),
-    ],
-    [
-      'its own token, if only the secret is new',
-      turn(account({ token: found(9) }), { loginDue: true }, { held: found(9) }),
-      found(9),
-    ],
-  ])('adopts %s', (_, decided, token) => {
-    expect(decided).toEqual({ type: 'adopt', token })
+  it.each<readonly [string, Given, SharedToken]>([
+    ['newer', { token: found(1, 't2'), held: found(200) }, found(1, 't2')],
+    ['its own, if only the secret is new', { ...own, token: found(9), loginDue: true }, found(9)],
+  ])('adopts a token that is %s', (_, given, token) => {
+    expect(turn({ held: found(9), ...given })).toEqual({ type: 'adopt', token })
   })
 
-  it.each<readonly [string, ReturnType<typeof turn>]>([
+  it.each<readonly [string, Given, number]>([
+    ['another process asks', { ...other, current: current(200) }, 1000],
+    ['another process asks, and calls wait', { ...other, ...rejected }, 100],
+    ['another process asks, and there is no token', other, 100],
+    ['another process asks, and the token has expired', { ...other, current: current(295) }, 100],
+    ['the rejected token is new', { ...rejected, token: found(1.799), held: found(1.799) }, 100],
+    ['the store is unavailable', { current: current(200), alone: true }, 1000],
     [
-      'of other credentials',
-      turn(account({ token: found(9, 't1', false) }), { loginDue: true }, { held: found(9) }),
+      'the store is unavailable until the last second',
+      { current: current(294.4), alone: true },
+      100,
     ],
+    ['the store is unavailable, and calls wait', { ...rejected, alone: true }, 100],
     [
-      'that was rejected',
-      turn(account({ token: found(9) }), { loginDue: true, rejectedAt: NOW }, { held: found(9) }),
+      'the wait for the store ends',
+      { ...rejected, rejectedAt: NOW - 740, alone: true, random: 0 },
+      10,
     ],
-    [
-      'that has expired',
-      turn(account({ token: found(295) }), { loginDue: true }, { held: found(295) }),
-    ],
-    ['that nobody shares', turn(account({ token: found(1) }), {}, { shared: false })],
-  ])('does not adopt a token %s', (_, decided) => {
-    expect(decided.type).toBe('begun')
+  ])('is postponed while %s', (_, given, ms) => {
+    expect(turn(given)).toEqual({ type: 'busy', ms })
   })
 
-  it.each<readonly [string, ReturnType<typeof turn>, object]>([
+  it.each<readonly [string, Given]>([
+    ['while this process has the lease', held('own', 1000)],
+    ['although other credentials have a token', { token: found(9, 't1', false), loginDue: true }],
     [
-      'looks again in a second while another process asks',
-      turn(leased('other'), { current: current(200) }),
-      busy(1000),
+      'although the shared token was rejected',
+      { token: found(9), loginDue: true, rejectedAt: NOW },
     ],
-    ['looks sooner while calls wait', turn(leased('other'), rejected), busy(100)],
-    ['looks sooner without a token', turn(leased('other')), busy(100)],
-    [
-      'looks sooner with an expired token',
-      turn(leased('other'), { current: current(295) }),
-      busy(100),
-    ],
-    [
-      'waits 1.8 s between rejected tokens',
-      turn(account({ token: found(1.799) }), rejected, { held: found(1.799) }),
-      busy(100),
-    ],
-    [
-      'waits for the store while the token works',
-      turn(account(), { current: current(200) }, {}, { alone: true }),
-      busy(1000),
-    ],
-    [
-      'waits until the last second of the token',
-      turn(account(), { current: current(294.4) }, {}, { alone: true }),
-      busy(100),
-    ],
-    [
-      'waits for the store with a rejected token',
-      turn(account(), rejected, {}, { alone: true }),
-      busy(100),
-    ],
-    [
-      'waits no longer than that',
-      turn(account(), { ...rejected, rejectedAt: NOW - 740 }, {}, { alone: true, random: 0 }),
-      busy(10),
-    ],
-  ])('%s', (_, decided, expected) => {
-    expect(decided).toEqual(expected)
+    ['although the shared token has expired', { token: found(295), loginDue: true }],
+    ['although a token is there that is not shared', { token: found(1), shared: false }],
+    ['1.8 s after the last token', { ...rejected, token: found(1.8), held: found(1.8) }],
+    ['without the store and without a token', { ...other, alone: true }],
+    ['without the store in the last second', { current: current(294.5), alone: true }],
+    ['without the store after a rejection', { ...rejected, rejectedAt: NOW - 1125, alone: true }],
+    ['after 0.75 s at least', { ...rejected, rejectedAt: NOW - 750, alone: true, random: 0 }],
+    ['if the disk fails', { ...other, ...rejected, shared: false, alone: true }],
+  ])('begins %s', (_, given) => {
+    expect(turn({ held: found(9), ...given }).type).toBe('begun')
   })
 
-  it.each<readonly [string, ReturnType<typeof turn>]>([
-    [
-      '1.8 s after the last token',
-      turn(account({ token: found(1.8) }), rejected, { held: found(1.8) }),
-    ],
-    ['without the store and without a token', turn(leased('other'), {}, {}, { alone: true })],
-    [
-      'without the store in the last second of the token',
-      turn(account(), { current: current(294.5) }, {}, { alone: true }),
-    ],
-    [
-      'without the store 0.75 to 1.5 s after a rejection',
-      turn(account(), { ...rejected, rejectedAt: NOW - 1125 }, {}, { alone: true }),
-    ],
-    [
-      'without the store after 0.75 s at the earliest',
-      turn(account(), { ...rejected, rejectedAt: NOW - 750 }, {}, { alone: true, random: 0 }),
-    ],
-    [
-      'at once if the disk does not work',
-      turn(leased('other'), rejected, { shared: false }, { alone: true }),
-    ],
-  ])('asks %s', (_, decided) => {
-    expect(decided.type).toBe('begun')
-  })
-
-  it('is guarded until the pause is over, and gives the lease back', () => {
+  it('is guarded until the pause is over, and releases the lease', () => {
     const record = { ...recordStart(NO_ATTEMPTS, NOW - 1000), refusals: 1 }
-    expect(turn({ ...leased('own'), record })).toEqual({
-      type: 'guarded',
-      ms: 4000,
-      next: account({ record }),
-    })
-    expect(turn(account({ record }))).toEqual({ type: 'guarded', ms: 4000 })
-    expect(turn(account({ record }), { forced: true })).toMatchObject({ type: 'begun' })
-    expect(turn(account({ record }), {}, {}, { now: NOW + 4000 })).toMatchObject({ type: 'begun' })
+    const next = { ...NOTHING, record }
+    expect(turn({ ...own, record })).toEqual({ type: 'guarded', ms: 4000, next })
+    expect(turn({ record })).toEqual({ type: 'guarded', ms: 4000 })
+    expect(turn({ record, forced: true })).toMatchObject({ type: 'begun' })
+    expect(turn({ record, now: NOW + 4000 })).toMatchObject({ type: 'begun' })
   })
 })
 
 describe('the end of a token request', () => {
-  const before = NO_ATTEMPTS
-  const started = { ...leased('own'), record: recordStart(before, NOW) }
+  const login = { operation: 'login', before: NO_ATTEMPTS } as const
+  const refresh = { operation: 'refresh', before: NO_ATTEMPTS } as const
+  const result = aged(0, 't2')
   const end = (
-    given: Account,
-    ended: Omit<Parameters<typeof recordOutcome>[1], 'before'>,
+    given: Partial<Account>,
+    ended: Parameters<typeof recordOutcome>[1],
     asker: Partial<Asker> = {},
-  ) => recordOutcome(given, { ...ended, before }, { ...ASKER, ...asker }, CONTEXT)
+  ) => recordOutcome({ ...NOTHING, ...given }, ended, { ...ASKER, ...asker }, CONTEXT)
 
-  it('is one write: the token, the record, the lease', () => {
-    const result = aged(0, 't2')
-    expect(end(started, { operation: 'login', result })).toMatchObject({
+  it('is one update: the token, the record, the lease', () => {
+    const started = { ...own, record: recordStart(NO_ATTEMPTS, NOW) }
+    expect(end(started, { ...login, result })).toMatchObject({
       record: { attempts: 0, grantedAt: NOW },
       lease: undefined,
       token: { grant: result, own: true },
     })
-    expect(end(started, { operation: 'login', result: REFUSED })).toMatchObject({
+    expect(end(started, { ...login, result: REFUSED })).toMatchObject({
       record: { attempts: 1, refusals: 1, lastCode: 'password' },
       lease: undefined,
     })
-    expect(end(started, { operation: 'login', result: DOWN })).toEqual(account())
+    expect(end(started, { ...login, result: DOWN })).toEqual(NOTHING)
   })
 
-  it('leaves a later token, and the lease of another process', () => {
-    const later = { ...leased('other'), token: found(-1, 't3') }
-    expect(end(later, { operation: 'login', result: aged(0, 't2') })).toMatchObject({
-      token: later.token,
-      lease: later.lease,
-    })
+  it("keeps a later token, and another process's lease", () => {
+    const later = { ...other, token: found(-1, 't3') }
+    expect(end(later, { ...login, result })).toMatchObject(later)
   })
 
-  it('of a refresh goes on with the login of the token before it', () => {
-    const result = aged(0, 't2')
-    const refreshed = (held?: SharedToken) =>
-      end(leased('own'), { operation: 'refresh', result }, { ...(held && { held }) })?.token?.own
-    expect([refreshed(), refreshed(found(9)), refreshed(found(9, 't1', false))]).toEqual([
-      true,
-      true,
-      false,
-    ])
+  it.each([
+    [undefined, true],
+    [found(9), true],
+    [found(9, 't1', false), false],
+  ])('of a refresh of %j inherits the login of the previous token', (before, expected) => {
+    expect(end(own, { ...refresh, result }, { held: before })?.token?.own).toBe(expected)
   })
 
   it('of a refused refresh keeps the lease for the login that follows', () => {
-    const refused = { operation: 'refresh', result: REFUSED } as const
-    const missing = { ...DOWN, status: 404 }
-    expect(end(leased('own'), refused)).toBeUndefined()
-    expect(end(leased('own'), { ...refused, result: missing })).toBeUndefined()
-    expect(end(leased('own'), { ...refused, result: DOWN })).toEqual(account())
+    const failures = [REFUSED, { ...DOWN, status: 404 }, DOWN]
+    const ends = failures.map((failure) => end(own, { ...refresh, result: failure }))
+    expect(ends).toEqual([undefined, undefined, NOTHING])
   })
 
-  it('of a refresh writes nothing if nobody sees it, but that the credentials are still good', () => {
-    const result = aged(0, 't2')
-    const refresh = { operation: 'refresh', result } as const
-    expect(end(account(), refresh, { shared: false })).toBeUndefined()
-    const record = { ...before, knownGoodUntil: NOW + 1 }
-    expect(end(account({ record }), refresh, { shared: false })?.record.knownGoodUntil).toBe(
-      NOW + 86_400_000,
-    )
+  it('of a refresh that is not shared updates only known good credentials', () => {
+    expect(end({}, { ...refresh, result }, { shared: false })).toBeUndefined()
+    const record = { ...NO_ATTEMPTS, knownGoodUntil: NOW + 1 }
+    const after = end({ record }, { ...refresh, result }, { shared: false })
+    expect(after?.record.knownGoodUntil).toBe(NOW + 86_400_000)
   })
 })
 
-it('a lease is renewed by its holder alone', () => {
-  expect(renewLease(leased('own', 2000), 'own', NOW)).toEqual(leased('own'))
-  expect([renewLease(leased('other'), 'own', NOW), renewLease(account(), 'own', NOW)]).toEqual([
-    undefined,
-    undefined,
-  ])
+it('a lease is renewed only by its holder', () => {
+  const renewed = [held('own', 2000), other, {}].map((given) =>
+    renewLease({ ...NOTHING, ...given }, 'own', NOW),
+  )
+  expect(renewed).toEqual([{ ...NOTHING, ...own }, undefined, undefined])
 })

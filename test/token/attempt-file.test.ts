@@ -1,16 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -25,16 +16,16 @@ import { manualClock } from '../support/manual-clock.ts'
 import { replaceOfFs } from '../support/replace-fs.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
+import { START as NOW } from './support.ts'
 
 /** `ATTEMPT_ROUNDS=10000 npx vitest run test/token/attempt-file.test.ts` takes minutes. */
 const ROUNDS = Number(process.env['ATTEMPT_ROUNDS'] ?? 200)
-const HOUR = 3_600_000
 const WALL = Date.parse('2026-03-01T12:00:00Z')
-const NOW = 1_000_000
 const credentials = { user: 'obs', password: new Secret('p1-canary') }
+const other = { ...credentials, user: 'another' }
 const REFUSED: AttemptRecord = { ...NO_ATTEMPTS, attempts: 2, refusals: 2, at: NOW }
 
-/** The register as a process has it that starts at this date. */
+/** The register of a process that starts at this date. */
 function start(directory: string, wall = WALL) {
   const clock = manualClock(NOW)
   const problems: string[] = []
@@ -42,72 +33,77 @@ function start(directory: string, wall = WALL) {
     directory,
     clock,
     wallClock: () => wall + clock.now() - NOW,
-    onStorageError: (why) =>
-      problems.push(why === undefined ? 'well' : `${why.cause.code} ${why.detail ?? ''}`.trim()),
+    onStorageError: (error) =>
+      problems.push(
+        error === undefined ? 'well' : [error.cause.code, error.detail ?? ''].join(' ').trim(),
+      ),
     onExposed: () => problems.push('exposed'),
   })
-  const { update, stop } = createRegister({ home, clock })
+  const { update } = createRegister({ home, clock })
+  /** Passes seconds until the record is on the disk again, and gives the disk its time. */
+  const recover = () =>
+    until(async () => {
+      await clock.advance(1000)
+      await delay(20)
+      return problems.at(-1) === 'well'
+    })
   return {
     update,
-    stop,
     clock,
     problems,
+    recover,
     read: async (of = credentials) => (await update(of, () => undefined)).account.record,
-    /** @returns whether it is on the disk. */
+    /** Returns whether the record is on the disk. */
     write: async (record: AttemptRecord, of = credentials) =>
       !(await update(of, (account) => ({ ...account, record }))).alone,
   }
 }
 
-/** The latest first; eight of them stay. */
+/** Returns the versions, the latest first. */
 const versions = (directory: string) =>
   readdirSync(directory)
     .flatMap((name) => /^attempts-(\d+)\.json$/.exec(name)?.[1] ?? [])
     .map(Number)
-    .sort((one, other) => other - one)
+    .sort((one, next) => next - one)
 
-it('outlives the process, which reads the same entry later', async () => {
+it('a record outlives its process', async () => {
   const directory = join(temporaryDirectory(), 'of/state')
   const first = start(directory)
   expect(await first.write(REFUSED)).toBe(true)
-  expect(statSync(directory).mode & 0o777).toBe(0o700)
   expect(versions(directory)).toEqual([1])
-  expect(statSync(join(directory, 'attempts-1.json')).mode & 0o777).toBe(0o600)
+  const modes = [directory, join(directory, 'attempts-1.json')].map((path) => statSync(path).mode)
+  expect(modes.map((mode) => mode & 0o777)).toEqual([0o700, 0o600])
   const second = start(directory, WALL + 4000)
   expect(await second.read()).toEqual({ ...REFUSED, at: NOW - 4000 })
-  expect(await second.read({ ...credentials, user: 'another' })).toEqual(NO_ATTEMPTS)
+  expect(await second.read(other)).toEqual(NO_ATTEMPTS)
   expect([...first.problems, ...second.problems]).toEqual([])
 })
 
-it.runIf(process.getuid?.() === 0)('of root belongs to who owns the directory', async () => {
+it.runIf(process.getuid?.() === 0)("root's file belongs to the directory's owner", async () => {
   const directory = temporaryDirectory()
   chownSync(directory, 65_534, 65_534)
   await start(directory).write(REFUSED)
   expect(statSync(join(directory, 'attempts-1.json'))).toMatchObject({ uid: 65_534, gid: 65_534 })
 })
 
-it('takes a date in the future, of a clock that was set back, as now', async () => {
+it('a date in the future, from before the clock was set back, is taken as now, once', async () => {
   const directory = temporaryDirectory()
-  await start(directory, WALL + 1000 * HOUR).write(REFUSED)
+  await start(directory, WALL + 1e9).write(REFUSED)
   const { read, clock } = start(directory)
   expect(await read()).toEqual(REFUSED)
   await clock.advance(8000)
   expect(await read()).toEqual(REFUSED)
 })
 
-it('names credentials by a slow hash with a salt, never by themselves', async () => {
-  const texts = await Promise.all(
-    [temporaryDirectory(), temporaryDirectory()].map(async (directory) => {
-      await start(directory).write(REFUSED)
-      return readFileSync(join(directory, 'attempts-1.json'), 'utf8')
-    }),
-  )
-  expect(texts.join('')).not.toContain('canary')
-  expect(texts.join('')).not.toContain('"obs"')
-  const [one, other] = texts.map((text) =>
-    Object.keys((JSON.parse(text) as { entries: object }).entries),
-  )
-  expect(one).not.toEqual(other)
+it('a file names credentials by a salted hash, never by themselves', async () => {
+  const writes = [temporaryDirectory(), temporaryDirectory()].map(async (directory) => {
+    await start(directory).write(REFUSED)
+    return readFileSync(join(directory, 'attempts-1.json'), 'utf8')
+  })
+  const texts = await Promise.all(writes)
+  expect(texts.join('')).not.toMatch(/canary|"obs"/)
+  const entries = texts.map((text) => (JSON.parse(text) as { entries: object }).entries)
+  expect(Object.keys(entries[0] ?? {})).not.toEqual(Object.keys(entries[1] ?? {}))
 })
 
 const OURS = { version: 5, salt: '0'.repeat(32) }
@@ -119,7 +115,7 @@ it.each([
   ['has a record of another kind', JSON.stringify({ ...OURS, entries: { id: {} } })],
   ['is longer than 64 KiB', JSON.stringify({ ...OURS, entries: {} }).padEnd(64 * 1024 + 1)],
   ['is a directory', undefined],
-])('says that a file that %s cannot be used, and begins anew', async (_, text) => {
+])('a file that %s is reported, and replaced', async (_, text) => {
   const directory = temporaryDirectory()
   const path = join(directory, 'attempts-7.json')
   if (text === undefined) mkdirSync(path)
@@ -134,7 +130,7 @@ it.each([
   expect(versions(directory)).toEqual([8, 7])
 })
 
-it('keeps the latest versions: a process that stood still finds that a swept number is taken', async () => {
+it('a process that was stopped finds the number of a removed version taken', async () => {
   const directory = temporaryDirectory()
   const latest = openVersions(directory, () => undefined)
   for (let number = 1; number <= 10; number += 1) await latest.write(number, `version ${number}`)
@@ -144,16 +140,16 @@ it('keeps the latest versions: a process that stood still finds that a swept num
   expect(await latest.write(11, 'next')).toBe(true)
 })
 
-it('does not follow a link that stands in its place', async () => {
+it('a symbolic link in place of a version is not followed', async () => {
   const directory = temporaryDirectory()
   const target = join(temporaryDirectory(), 'target')
-  writeFileSync(target, 'not-processed')
+  writeFileSync(target, 'untouched')
   symlinkSync(target, join(directory, 'attempts-7.json'))
   expect(await start(directory).write(REFUSED)).toBe(true)
-  expect(readFileSync(target, 'utf8')).toBe('not-processed')
+  expect(readFileSync(target, 'utf8')).toBe('untouched')
 })
 
-it('removes what a process that was killed has left eight versions ago, and nothing else', async () => {
+it("a killed process's files are removed after eight versions, and no others", async () => {
   const directory = temporaryDirectory()
   const names = ['attempts-1.0a.new', 'attempts-2.0b.new', 'attempts-x.json', 'other']
   for (const name of names) writeFileSync(join(directory, name), '')
@@ -164,105 +160,87 @@ it('removes what a process that was killed has left eight versions ago, and noth
 })
 
 it.each([
-  [0o1777, 'exposed'],
-  // What the kubelet makes of a directory on a volume, for the group of a pod.
-  [0o2770, undefined],
-])('a directory of mode %o: %s, once', async (mode, problem) => {
-  const directory = join(temporaryDirectory(), 'state')
-  mkdirSync(directory)
+  [0o1777, ['exposed']],
+  // The kubelet gives a volume's directory this mode, for a pod's group.
+  [0o2770, []],
+])('a directory of mode %o is reported once, or not: %j', async (mode, expected) => {
+  const directory = temporaryDirectory()
   chmodSync(directory, mode)
   const { write, problems } = start(directory)
   await write(REFUSED)
   await write(REFUSED)
-  expect(problems).toEqual(problem === undefined ? [] : [problem])
+  expect(problems).toEqual(expected)
 })
 
-it('keeps what another process has written while the disk did not take ours', async () => {
+it('a record in memory is merged with records that another process wrote meanwhile', async () => {
   const directory = join(temporaryDirectory(), 'state')
-  const { update, write, clock, problems } = start(directory)
+  const { update, write, recover, problems } = start(directory)
   await write(REFUSED)
-  chmodSync(directory, 0o700)
   const hidden = `${directory}-hidden`
-  spawnSync('mv', [directory, hidden])
+  renameSync(directory, hidden)
   writeFileSync(directory, '')
-  const begin = await update(credentials, (account) => ({
+  const begun = await update(credentials, (account) => ({
     ...account,
     record: recordStart(account.record, NOW),
   }))
-  expect(begin.alone).toBe(true)
+  expect(begun.alone).toBe(true)
   unlinkSync(directory)
-  spawnSync('mv', [hidden, directory])
-  const other = { ...credentials, user: 'another' }
-  const process = start(directory)
-  await process.write(REFUSED, other)
-  await process.write({ ...REFUSED, attempts: 7 })
-  await clock.advance(1000)
-  await until(() => problems.at(-1) === 'well')
+  renameSync(hidden, directory)
+  const another = start(directory)
+  await another.write(REFUSED, other)
+  await another.write({ ...REFUSED, attempts: 7 })
+  await recover()
   expect(problems).toEqual(['disk-failed ENOTDIR', 'well'])
-  expect(await start(directory).read()).toMatchObject({ attempts: 7, refusals: 2 })
-  expect(await start(directory).read(other)).toMatchObject({ attempts: 2 })
+  const { read } = start(directory)
+  expect(await read()).toMatchObject({ attempts: 7, refusals: 2 })
+  expect(await read(other)).toMatchObject({ attempts: 2 })
 })
 
-it('says that the disk has no hard links, counts in memory, and leaves nothing there', async () => {
-  const directory = temporaryDirectory()
-  const { write, read, problems } = start(directory)
+it.each([
   // As on VFAT.
-  const refused = Object.assign(new Error('EPERM'), { code: 'EPERM', syscall: 'link' })
-  replaceOfFs({ link: () => Promise.reject(refused) })
-  expect(await write(REFUSED)).toBe(false)
-  expect([await read(), problems]).toEqual([REFUSED, ['disk-no-links ERR_NO_HARD_LINKS']])
-  expect(readdirSync(directory)).toEqual([])
-})
-
-it('on a full disk counts in memory, and writes again when there is room', async () => {
+  ['has no hard links', 'EPERM', 'disk-no-links ERR_NO_HARD_LINKS'],
+  ['is full', 'ENOSPC', 'disk-full ENOSPC'],
+])('while the disk %s, attempts are in memory', async (_, code, problem) => {
   const directory = temporaryDirectory()
-  const { write, problems, clock } = start(directory)
-  const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' })
+  const { write, read, recover, problems } = start(directory)
+  const failed = Object.assign(new Error(code), { code, syscall: 'link' })
   const { link } = fs
   let tries = 0
   replaceOfFs({
-    link: (from: string, to: string) => ((tries += 1) > 2 ? link(from, to) : Promise.reject(full)),
+    link: (from: string, to: string) =>
+      (tries += 1) > 2 ? link(from, to) : Promise.reject(failed),
   })
   expect(await write(REFUSED)).toBe(false)
-  await until(async () => {
-    await clock.advance(1000)
-    return problems.at(-1) === 'well'
-  })
-  expect(problems[0]).toBe('disk-full ENOSPC')
+  expect([await read(), problems, readdirSync(directory)]).toEqual([REFUSED, [problem], []])
+  await recover()
   expect(await start(directory).read()).toMatchObject({ refusals: 2 })
 })
 
-it('waits for no disk that takes longer than a second, says so, and is well when it goes on', async () => {
+it('while the disk takes longer than a second, attempts are in memory', async () => {
   const directory = temporaryDirectory()
-  const { write, problems, read, clock } = start(directory)
+  const { write, problems, read, recover, clock } = start(directory)
   const { link } = fs
-  const goOn = new AbortController()
+  const stall = new AbortController()
   let isLinking = false
   replaceOfFs({
     link: async (from: string, to: string) => {
       isLinking = true
-      if (!goOn.signal.aborted) await once(goOn.signal, 'abort')
+      if (!stall.signal.aborted) await once(stall.signal, 'abort')
       return link(from, to)
     },
   })
   const late = write(REFUSED)
   await until(() => isLinking)
   await clock.advance(1000)
-  expect(await late).toBe(false)
-  expect(await write({ ...REFUSED, refusals: 4 })).toBe(false)
+  expect([await late, await write({ ...REFUSED, refusals: 4 })]).toEqual([false, false])
   expect(problems).toEqual(['disk-slow'])
   expect(await read()).toMatchObject({ refusals: 4 })
-  goOn.abort()
-  await until(async () => {
-    await clock.advance(1000)
-    // The disk has its time.
-    await delay(20)
-    return problems.at(-1) === 'well'
-  })
+  stall.abort()
+  await recover()
   expect(await start(directory).read()).toMatchObject({ refusals: 4 })
 })
 
-it('of processes that are killed at any moment loses no change that it has taken', async () => {
+it('processes that are killed at any moment lose no change that the disk took', async () => {
   const directory = temporaryDirectory()
   const program = join(temporaryDirectory(), 'process.cjs')
   await build({
@@ -272,30 +250,29 @@ it('of processes that are killed at any moment loses no change that it has taken
     platform: 'node',
     format: 'cjs',
   })
-  let written = 0
+  const lines: string[] = []
   let kills = 0
-  const errors: string[] = []
-  const run = async (rounds: number, lives: number | undefined): Promise<void> => {
-    const child = spawn(process.execPath, [program, directory, String(rounds)])
-    if (lives !== undefined) setTimeout(() => child.kill('SIGKILL'), lives)
+  const run = async (killAfter: number | undefined): Promise<void> => {
+    const child = spawn(process.execPath, [program, directory, String(ROUNDS)])
+    if (killAfter !== undefined) {
+      kills += 1
+      setTimeout(() => child.kill('SIGKILL'), killAfter)
+    }
     let printed = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
     await once(child, 'close')
-    const lines = printed.split('\n').filter((line) => line !== '')
-    written += lines.filter((line) => line === 'written').length
-    errors.push(...lines.filter((line) => line !== 'written'))
-    kills += lives === undefined ? 0 : 1
+    lines.push(...printed.split('\n').filter((line) => line !== ''))
   }
-  // The third one of each has the time that it needs.
-  const one = async (first: number): Promise<void> => {
-    for (const lives of [first, 600 - first, undefined]) await run(ROUNDS, lives)
+  // The third process of each chain ends by itself.
+  const chain = async (first: number): Promise<void> => {
+    for (const killAfter of [first, 600 - first, undefined]) await run(killAfter)
   }
-  await Promise.all([one(200), one(300)])
+  await Promise.all([chain(200), chain(300)])
 
+  expect(new Set(lines)).toEqual(new Set(['written']))
   const { attempts } = await start(directory).read({ user: 'obs', password: new Secret('p') })
-  expect(errors).toEqual([])
-  // What a killed process had written it may not have said.
-  expect(attempts).toBeGreaterThanOrEqual(written)
-  expect(attempts).toBeLessThanOrEqual(written + kills)
-  expect(written).toBeGreaterThanOrEqual(2 * ROUNDS)
+  // A killed process may not have reported its last write.
+  expect(attempts).toBeGreaterThanOrEqual(lines.length)
+  expect(attempts).toBeLessThanOrEqual(lines.length + kills)
+  expect(lines.length).toBeGreaterThanOrEqual(2 * ROUNDS)
 }, 600_000)

@@ -1,4 +1,4 @@
-// A process that adds one to the attempts of a record again and again, and prints a line after each time that it is written.
+// Repeatedly adds one to the attempts of a record, and prints a line after every write.
 import { writeSync } from 'node:fs'
 import { systemClock, type Clock } from '../../src/clock.ts'
 import { Secret } from '../../src/config/secret.ts'
@@ -6,16 +6,14 @@ import { openAttemptFile } from '../../src/token/attempt-file.ts'
 import { createRegister } from '../../src/token/register.ts'
 
 const [directory = '', rounds = '0'] = process.argv.slice(2)
-// A disk that others use as well is waited for.
-const clock: Clock = {
-  ...systemClock,
-  setTimer: (run, ms) => systemClock.setTimer(run, 60 * ms),
-}
+// Waits longer for a disk that other tests use as well.
+const setTimer: Clock['setTimer'] = (run, ms) => systemClock.setTimer(run, 60 * ms)
+const clock = { ...systemClock, setTimer }
 const home = openAttemptFile({
   directory,
   clock,
   wallClock: Date.now,
-  onStorageError: (why) => void (why && writeSync(1, `error ${why.cause.code} ${why.detail}\n`)),
+  onStorageError: (error) => void (error && writeSync(1, `${error.cause.code} ${error.detail}\n`)),
   onExposed() {},
 })
 const { update } = createRegister({ home, clock })

@@ -15,16 +15,16 @@ import { credentialsOf } from './support.ts'
 const SENT = 5000
 const DAY = 24 * 3600 * 1000
 
-function judge(body: string | undefined, status = 200, retryAfter?: string): Grant | AuthFailure {
+function parse(body: string | undefined, status = 200, retryAfter?: string): Grant | AuthFailure {
   return parseResponse({ status, body, retryAfter }, SENT)
 }
 
-function judgeJson(body: unknown, status = 200): Grant | AuthFailure {
-  return judge(JSON.stringify(body), status)
+function parseJson(body: unknown, status = 200): Grant | AuthFailure {
+  return parse(JSON.stringify(body), status)
 }
 
 function grantOf(resultData: Readonly<Record<string, unknown>>): Grant {
-  const outcome = judgeJson({ result: 0, resultData })
+  const outcome = parseJson({ result: 0, resultData })
   if (!isGrant(outcome)) throw new Error(`no grant: ${JSON.stringify(outcome)}`)
   return outcome
 }
@@ -33,79 +33,78 @@ const REFUSAL = '{"result":7}'
 const HTML = '<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>'
 const GRANTING = '{"result":0,"resultData":{"token":"t1"}}'
 
-describe('a response as published', () => {
-  it.each([0, '0'])('is a grant when the result is %j', (result) => {
-    const resultData = {
-      token: 't1',
-      tokenExpirationTime: 300,
-      refreshToken: 'r1',
-      refreshExpirationTime: 3600,
-    }
-    const outcome = judgeJson({ result, resultData }) as Grant
-    expect(outcome).toEqual({
-      token: new Secret('t1'),
-      sentAt: SENT,
-      lifetime: { ms: 300_000 },
-      refreshToken: new Secret('r1'),
-      refreshLifetime: 3_600_000,
-    })
-    expect([outcome.token.reveal(), outcome.refreshToken?.reveal()]).toEqual(['t1', 'r1'])
-  })
-
-  it('is a grant with any status of success, and whatever else it holds', () => {
-    const body = { result: 0, resultData: { token: 't1', extra: [1] }, extra: null }
-    expect(isGrant(judgeJson(body, 201))).toBe(true)
-  })
+it.each([0, '0'])('a response as published is a grant, with the result %j', (result) => {
+  const lifetimes = { tokenExpirationTime: 300, refreshExpirationTime: 3600 }
+  const resultData = { token: 't1', refreshToken: 'r1', ...lifetimes, extra: [1] }
+  const outcome = parseJson({ result, resultData, extra: null }, 201) as Grant
+  const rest = { sentAt: SENT, lifetime: { ms: 300_000 }, refreshLifetime: 3_600_000 }
+  const [token, refreshToken] = [new Secret('t1'), new Secret('r1')]
+  expect(outcome).toEqual({ token, refreshToken, ...rest })
+  expect([outcome.token.reveal(), outcome.refreshToken?.reveal()]).toEqual(['t1', 'r1'])
 })
 
 describe('a response that gives no token', () => {
-  const unclear = { kind: 'unknown', reason: 'malformed' }
+  const malformed = { kind: 'unknown', reason: 'malformed' }
   const page = { kind: 'not-processed', reason: 'malformed' }
-  const ill = { kind: 'not-processed', reason: 'unavailable' }
+  const down = { kind: 'not-processed', reason: 'unavailable' }
   const refused = { kind: 'refused', reason: 'rejected' }
   const failed = { kind: 'refused', reason: 'result' }
   const ambiguous = { kind: 'ambiguous', reason: 'result' }
 
   it.each<readonly [number, string | undefined, object, string]>([
     [199, '', page, ''],
-    [200, undefined, unclear, 'body-too-long'],
+    [200, undefined, malformed, 'body-too-long'],
     [200, HTML, page, 'page'],
-    [200, GRANTING.slice(0, -3), unclear, 'no-json'],
-    [200, '{}', unclear, 'no-result'],
-    [200, '{"result":null}', unclear, 'no-result'],
-    [200, '{"result":0}', unclear, 'no-resultData'],
+    [200, GRANTING.slice(0, -3), malformed, 'no-json'],
+    [200, '{}', malformed, 'no-result'],
+    [200, '{"result":null}', malformed, 'no-result'],
+    [200, '', malformed, 'no-json'],
+    [200, 'null', malformed, 'no-json'],
+    [200, '[{"result":0}]', malformed, 'no-json'],
+    [200, `\uFEFF${GRANTING}`, malformed, 'no-json'],
+    [200, '{"result":0}', malformed, 'no-resultData'],
+    [200, '{"result":0,"resultData":null}', malformed, 'no-resultData'],
+    [200, '{"result":0,"resultData":["t1"]}', malformed, 'no-resultData'],
+    [200, '{"result":0,"resultData":{"__proto__":{"token":"t1"}}}', malformed, 'no-token'],
     [200, REFUSAL, failed, 'result=7'],
+    [200, '{"result":-1}', failed, 'result=-1'],
+    [200, '{"result":"7"}', failed, 'result=7'],
+    [200, '{"result":"-1x"}', failed, 'result'],
+    [200, '{"result":1234567890}', failed, 'result'],
+    [200, '{"result":0.5}', failed, 'result'],
+    [200, '{"result":false}', failed, 'result'],
+    [200, '{"result":{}}', failed, 'result'],
     [299, REFUSAL, failed, 'result=7'],
     [300, GRANTING, page, ''],
     [399, '', page, ''],
     [400, REFUSAL, refused, 'result=7'],
     [400, HTML, page, 'page'],
-    [400, '', unclear, ''],
-    [400, '{"result":null}', unclear, ''],
+    [400, '', malformed, ''],
+    [400, '{"result":null}', malformed, ''],
     [401, '', refused, ''],
     [401, undefined, refused, ''],
-    [401, HTML, unclear, 'page'],
+    [401, HTML, malformed, 'page'],
     [403, REFUSAL, refused, 'result=7'],
     [403, GRANTING, refused, ''],
-    [403, '{"timestamp":"2026-03-01","error":"Forbidden"}', refused, ''],
-    [403, ' \n<html>', unclear, 'page'],
-    [499, REFUSAL, unclear, 'result=7'],
+    [403, ' \n<html>', malformed, 'page'],
+    [499, REFUSAL, malformed, 'result=7'],
     [500, REFUSAL, ambiguous, 'result=7'],
-    [500, HTML, ill, 'page'],
-    [500, GRANTING, ill, ''],
-    [501, '', ill, ''],
-    [501, REFUSAL, { ...ill, kind: 'unknown' }, 'result=7'],
-  ])('is judged by status and shape: %i with %j: %j, %s', (status, body, verdict, detail) => {
-    expect(judge(body, status)).toMatchObject({ ...verdict, status, detail })
+    [500, HTML, down, 'page'],
+    [500, GRANTING, down, ''],
+    [501, '', down, ''],
+    [501, REFUSAL, { ...down, kind: 'unknown' }, 'result=7'],
+  ])('is classified by status and format: %i with %j: %j, %s', (status, body, kind, detail) => {
+    expect(parse(body, status)).toMatchObject({ ...kind, status, detail })
   })
 
-  it('is a page by its media type, whatever it begins with, unless it is JSON', () => {
-    const judgeHtml = (status: number, body: string) =>
-      parseResponse({ status, contentType: 'Text/HTML; charset=utf-8', body }, SENT)
-    expect(judgeHtml(403, 'Forbidden')).toMatchObject({ kind: 'unknown', reason: 'malformed' })
-    expect(judgeHtml(200, REFUSAL)).toMatchObject(failed)
-    expect(judgeHtml(403, REFUSAL)).toMatchObject(refused)
-    expect(isGrant(judgeHtml(200, GRANTING))).toBe(true)
+  it.each([
+    [403, 'Forbidden', { kind: 'unknown', reason: 'malformed' }],
+    [200, REFUSAL, failed],
+    [403, REFUSAL, refused],
+    [200, GRANTING, { sentAt: SENT }],
+  ])('is a page if its media type is HTML, unless it is JSON: %i with %s', (status, body, kind) => {
+    const html = { status, contentType: 'Text/HTML; charset=utf-8', body }
+    expect(parseResponse(html, SENT)).toMatchObject(kind)
   })
 
   it.each([
@@ -120,7 +119,7 @@ describe('a response that gives no token', () => {
   ] as const)('is, with %i, %s, reason %s, whatever the body says', (...row) => {
     const [status, kind, reason] = row
     for (const body of [GRANTING, REFUSAL, HTML, '', undefined]) {
-      expect(judge(body, status)).toMatchObject({ kind, reason, status })
+      expect(parse(body, status)).toMatchObject({ kind, reason, status })
     }
   })
 
@@ -132,68 +131,28 @@ describe('a response that gives no token', () => {
     [503, 'Sun, 01 Mar 2026 12:00:30 GMT', undefined],
     [503, '', undefined],
     [429, '1.5', undefined],
-    [429, '7x', undefined],
     [403, '7', undefined],
   ])('with %i and Retry-After %j asks to wait %j ms', (status, header, retryAfter) => {
-    expect(judge('', status, header)).toEqual({ ...judge('', status), retryAfter })
-  })
-
-  it.each([
-    [-1, 'result=-1'],
-    ['7', 'result=7'],
-    ['000', 'result=000'],
-    ['-1x', 'result'],
-    [1234567890, 'result'],
-    ['failed', 'result'],
-    ['', 'result'],
-    [0.5, 'result'],
-    [false, 'result'],
-    [{}, 'result'],
-    [[0], 'result'],
-  ])('refuses the credentials with a result of %j', (result, detail) => {
-    const outcome = judgeJson({ result, resultData: { token: 't1' } })
-    expect(outcome).toMatchObject({ ...failed, status: 200, detail })
-  })
-
-  it.each([
-    ['no body (204)', ''],
-    ['a JSON text', '"token"'],
-    ['a JSON list', '[{"result":0}]'],
-    ['null', 'null'],
-    ['JSON behind a byte order mark', `\uFEFF${GRANTING}`],
-    ['JSON and more', `${GRANTING}${GRANTING}`],
-    ['lists within lists', '['.repeat(60_000)],
-    ['a resultData of null', '{"result":0,"resultData":null}'],
-    ['a list as resultData', '{"result":0,"resultData":["t1"]}'],
-    ['a token hidden in the prototype', '{"result":0,"resultData":{"__proto__":{"token":"t1"}}}'],
-  ])('is malformed: %s', (_, body) => {
-    expect(judge(body)).toMatchObject({ ...unclear, status: 200 })
+    expect(parse('', status, header)).toEqual({ ...parse('', status), retryAfter })
   })
 })
 
 describe('a token', () => {
+  const failure = { kind: 'unknown', reason: 'malformed' }
+
   it.each([
     ['missing', undefined],
-    ['null', null],
     ['a number', 12_345],
-    ['a list', ['t1']],
     ['empty', ''],
     ['with a space', 'two words'],
     ['with a line break', 'good\r\nX-Injected: yes'],
-    ['with a line feed', '\ngood'],
-    ['with a tab', 'a\tb'],
-    ['with NUL', 'a\u0000b'],
     ['with DEL', 'a\u007Fb'],
     ['with ISO 8859-1', 'täuschung'],
-    ['with what UTF-16 truncates to a line break', 'a\u010A\u010Db'],
+    ['with characters that truncate to a line break', 'a\u010A\u010Db'],
     ['of 8,193 characters', 'x'.repeat(8193)],
   ])('that is %s makes the response malformed; as a refresh token it is left out', (_, token) => {
-    expect(judgeJson({ result: 0, resultData: { token } })).toMatchObject({
-      kind: 'unknown',
-      reason: 'malformed',
-      status: 200,
-      detail: 'no-token',
-    })
+    const outcome = { ...failure, status: 200, detail: 'no-token' }
+    expect(parseJson({ result: 0, resultData: { token } })).toMatchObject(outcome)
     expect(grantOf({ token: 't', refreshToken: token }).refreshToken).toBeUndefined()
   })
 
@@ -212,28 +171,23 @@ describe('a lifetime', () => {
     [1, 1000],
     ['1.25', 1250],
     [86_400, DAY],
-  ])('of %j is believed, for a refresh token as well', (life, ms) => {
+  ])('of %j is valid, also for a refresh token', (life, ms) => {
     const data = { token: 't', refreshToken: 'r' }
     const grant = grantOf({ ...data, tokenExpirationTime: life, refreshExpirationTime: life })
     expect(grant).toMatchObject({ lifetime: { ms }, refreshLifetime: ms })
     expect(grant.lifetime.doubt).toBeUndefined()
   })
 
-  it.each([86_401, 300_000, '300000', 1e12, '9'.repeat(400)])(
-    'of %j counts as 300 s, and is doubted: milliseconds, probably',
+  it.each(['86401', '300000', '"300000"', '1e12', '1e999', `"${'9'.repeat(400)}"`])(
+    'of %s counts as 300 s, and is doubted: probably milliseconds',
     (life) => {
-      const { lifetime } = grantOf({ token: 't', tokenExpirationTime: life })
-      expect(lifetime).toEqual({ ms: 300_000, doubt: 'too-long' })
+      const outcome = parse(`{"result":0,"resultData":{"token":"t","tokenExpirationTime":${life}}}`)
+      expect(outcome).toMatchObject({ lifetime: { ms: 300_000, doubt: 'too-long' } })
     },
   )
 
-  it('of 1e999, which JSON lets through as Infinity, counts as 300 s', () => {
-    const outcome = judge('{"result":0,"resultData":{"token":"t","tokenExpirationTime":1e999}}')
-    expect(outcome).toMatchObject({ lifetime: { ms: 300_000, doubt: 'too-long' } })
-  })
-
   it.each([0, '0', -5, 0.4, '0.999', 'soon', '', '1e3', '0x10', '3,5', null, undefined, true, {}])(
-    'of %j cannot be believed: the default stands in, and a refresh token has no known end',
+    'of %j is invalid: the default is used, and the end of a refresh token is unknown',
     (life) => {
       const data = { token: 't', refreshToken: 'r' }
       const grant = grantOf({ ...data, tokenExpirationTime: life, refreshExpirationTime: life })
@@ -301,7 +255,7 @@ describe('the client', () => {
     ['broken', 'lost', true, 'unknown', 'unavailable'],
     ['tls', 'expired', true, 'not-processed', 'tls'],
     ['timeout', 'timeout', true, 'unknown', 'timeout'],
-  ] as const)('that ends %s (%s, written: %j) is %s with reason %s', async (...row) => {
+  ] as const)('after %s (%s, written: %j) returns %s with reason %s', async (...row) => {
     const [failure, code, written, kind, reason] = row
     const { sent, login } = clientOf({ ok: false, failure, cause: cause(code), code, written })
     expect(await login()).toMatchObject({ kind, reason })
@@ -314,7 +268,7 @@ describe('the client', () => {
     [500, 'https', 'refresh-refused', 'business'],
     [503, 'https', 'maintenance', 'maintenance'],
     [400, 'http', 'plain-refused', 'plain-refused'],
-  ])('of a %i over %s names the cause %s of a refresh, and %s of a login', async (...row) => {
+  ])('after a %i over %s returns the cause %s of a refresh, and %s of a login', async (...row) => {
     const [status, scheme, ...codes] = row
     const body = scheme === 'http' ? '' : REFUSAL
     const isalesUrl = `${scheme}://isales.example`

@@ -1,4 +1,4 @@
-// Drives the rules of a token's life by hand.
+// Drives the reducers of a token's life by hand; time stands still unless `after` moves it.
 import type { Operation } from '../../src/token/isales-client.ts'
 import {
   initialState,
@@ -14,15 +14,16 @@ import { NO_ATTEMPTS, type AttemptRecord } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenEvent, TokenResult } from '../../src/token/token.ts'
 import { credentialsOf, DOWN, grant as grantOf, REFUSED, RULES, START } from './support.ts'
 
-export const grant = (...given: Parameters<typeof grantOf>) => ({
+type GrantArguments = Parameters<typeof grantOf>
+export const grant = (...given: GrantArguments) => ({
   grant: grantOf(...given),
   record: NO_ATTEMPTS as AttemptRecord | undefined,
 })
-export const adopt = (...given: Parameters<typeof grantOf>) => ({
+export const adopt = (...given: GrantArguments) => ({
   grant: { ...grantOf(...given), adopted: true },
   record: NO_ATTEMPTS,
 })
-/** The record after so many logins that iSales refused just now. */
+/** The record after logins that iSales refused just now. */
 export const refusals = (count: number): AttemptRecord => ({
   ...NO_ATTEMPTS,
   attempts: count,
@@ -30,17 +31,19 @@ export const refusals = (count: number): AttemptRecord => ({
   at: START,
   lastCode: 'password',
 })
-/** A login that iSales refuses, as so many in a row: the next one is in 5 s, 10 s, 15 min. */
+/** The last of several refused logins in a row; the next one is due in 5 s, 10 s, 15 min. */
 export const refusedAs = (count: number): FailedTokenRequest => ({
   failure: REFUSED,
   pause: 0,
   record: refusals(count),
 })
 export const LOST: FailedTokenRequest = { failure: DOWN, pause: 250, record: NO_ATTEMPTS }
-/** Of a refresh. */
-export const NOT_REFRESHED: FailedTokenRequest = { failure: REFUSED, pause: 0, record: undefined }
+export const busy = (ms: number) => ({ postponed: 'busy', ms, record: undefined }) as const
+export const guarded = (count = 3) =>
+  ({ postponed: 'guarded', ms: 900_000, record: refusals(count) }) as const
 
-/** Drives the rules by hand: time stands still unless `after` moves it. */
+export type Life = ReturnType<typeof live>
+
 export function live(rules: Partial<Rules> = {}, random = 0.5) {
   const all = { ...RULES, ...rules }
   let now = START
@@ -49,21 +52,19 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
   const life = {
     now: () => now,
     state: () => state,
-    /** What the last reducer reported. */
+    /** The event of the last reducer. */
     event: () => event,
     after(ms: number) {
       now += ms
       return life
     },
     does<Input>(reducer: Reducer<Input>, input: Input) {
-      ;({ state, event } = {
-        event: undefined,
-        ...reducer(state, input, { rules: all, now, random }),
-      })
+      const transition = reducer(state, input, { rules: all, now, random })
+      ;({ state, event } = { event: undefined, ...transition })
       return life
     },
     begins: (operation: Operation) => life.does(onRequestStarted, operation),
-    /** A grant is of when it was requested, an attempt of now. */
+    /** Dates a grant from its request, and an attempt from now. */
     ends: ({ record, ...result }: TokenResult) => {
       const dated = record && { ...record, at: record.attempts > 0 ? now : record.at }
       const sentAt = state.request?.startedAt ?? now
@@ -71,10 +72,9 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
       return life.does(onRequestEnded, { ...given, record: dated })
     },
     login: (result: TokenResult) => life.begins('login').ends(result),
-    /** A refresh tells nothing of logins. */
     refresh: (result: TokenResult) => life.begins('refresh').ends({ ...result, record: undefined }),
     wait: () => Math.max(0, next(state, all, now).at - now),
-    /** What is asked for now; undefined: nothing. */
+    /** The token request that is due now. */
     due: () => (next(state, all, now).at <= now ? next(state, all, now).operation : undefined),
     /** The generation that is sent. */
     sent: () => sendable(state, now)?.generation,

@@ -15,32 +15,29 @@ import {
   type AttemptRecord,
 } from '../../src/token/login-guard.ts'
 import { authFailure } from '../support/failure.ts'
-import { DOWN, REFUSED, RULES, throttled, unknown } from './support.ts'
+import { DOWN, REFUSED, RULES, START as NOW, throttled, unknown } from './support.ts'
 
 const S = 1000
 const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
-const NOW = 1_000_000
 const GOOD = recordGrant(NO_ATTEMPTS, NO_ATTEMPTS, { sentAt: NOW, now: NOW })
 const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
 const TIMEOUT = authFailure('unknown', 'timeout')
 const EGRESS = authFailure('egress', 'egress-login')
 const CONTEXT = { now: NOW, alone: false, rules: RULES }
 
-/** A login that begins and fails at the same instant. */
+/** A login that fails at once. */
 const after = (before: AttemptRecord, failure: AuthFailure, now = NOW, alone = false) =>
   recordFailure(recordStart(before, now), before, failure, { ...CONTEXT, now, alone })
 
-/** The pauses after so many of these failures, each login as early as it may be; seconds. */
+/** Seconds of pause after each of several failures; each login is sent as early as possible. */
 function pauses(failure: AuthFailure, count: number, first = NO_ATTEMPTS, alone = false) {
-  let record = first
-  let now = NOW
+  let [record, now] = [first, NOW]
   return Array.from({ length: count }, () => {
     record = after(record, failure, now, alone)
-    const from = Math.max(now, loginFrom(record, RULES))
-    const pause = from - now
-    now = from
-    return pause / S
+    const before = now
+    now = Math.max(now, loginFrom(record, RULES))
+    return (now - before) / S
   })
 }
 
@@ -80,14 +77,14 @@ describe('the pause after failed logins', () => {
   })
 
   it.each([
-    [1, undefined, -Infinity],
-    [3, undefined, -Infinity],
+    [1, 0, -Infinity],
+    [3, 0, -Infinity],
     [4, 0, 12.5 * MINUTE],
     [5, 0, 5 * MINUTE],
-    // An operator shortens four hours to what may be the fifth login in 15 min.
+    // Four hours become 15 min, after which a fifth login is allowed.
     [4, 4, 15 * MINUTE],
-  ])('of %i attempts is ended by an operator', (attempts, refusals, ms) => {
-    const record = { ...NO_ATTEMPTS, attempts, refusals: refusals ?? 0, at: NOW }
+  ])('of %i attempts and %i refusals is ended by an operator', (attempts, refusals, ms) => {
+    const record = { ...NO_ATTEMPTS, attempts, refusals, at: NOW }
     expect(loginFrom(record, RULES, true) - NOW).toBe(ms)
   })
 
@@ -102,20 +99,16 @@ describe('the pause after failed logins', () => {
   })
 })
 
-describe('the back-off after a failure that does not count', () => {
-  const backoffs = (failure: AuthFailure, random: number, count: number) =>
-    Array.from({ length: count }, (_, failures) => backoffAfter(failure, failures, random) / S)
-
-  it.each<readonly [string, AuthFailure, number, readonly number[]]>([
-    ['not processed', DOWN, 1, [0.5, 1, 2, 4, 8, 16, 30, 30]],
-    ['not processed, jittered', DOWN, 0.5, [0.25, 0.5, 1, 2, 4, 8, 15]],
-    ['unknown', TIMEOUT, 1, [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30, 300]],
-    ['unknown, jittered', TIMEOUT, 0, [0.25, 0.5, 1, 2, 4, 8, 15]],
-    ['a refresh with 500', AMBIGUOUS, 1, [0.5, 1, 2, 4, 8, 15, 15]],
-    ['the egress proxy', EGRESS, 0, [30, 60, 120, 240, 300, 300]],
-  ])('%s', (_, failure, random, expected) => {
-    expect(backoffs(failure, random, expected.length)).toEqual(expected)
-  })
+it.each<readonly [string, AuthFailure, number, readonly number[]]>([
+  ['not processed', DOWN, 1, [0.5, 1, 2, 4, 8, 16, 30, 30]],
+  ['not processed, jittered', DOWN, 0.5, [0.25, 0.5, 1, 2, 4, 8, 15]],
+  ['unknown', TIMEOUT, 1, [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30, 300]],
+  ['unknown, jittered', TIMEOUT, 0, [0.25, 0.5, 1, 2, 4, 8, 15]],
+  ['a refresh with 500', AMBIGUOUS, 1, [0.5, 1, 2, 4, 8, 15, 15]],
+  ['the egress proxy', EGRESS, 0, [30, 60, 120, 240, 300, 300]],
+])('the back-off after a failure that does not count: %s', (_, failure, random, expected) => {
+  const backoffs = expected.map((__, failures) => backoffAfter(failure, failures, random) / S)
+  expect(backoffs).toEqual(expected)
 })
 
 describe('the record', () => {
@@ -125,7 +118,7 @@ describe('the record', () => {
     ['500', NO_ATTEMPTS, AMBIGUOUS, { refusals: 1, lastCode: 'business' }],
     ['an unknown answer', GOOD, unknown(200), { attempts: 1, refusals: 0 }],
     ['no answer, known good', GOOD, TIMEOUT, GOOD],
-    ['nothing that was touched', after(GOOD, REFUSED), DOWN, after(GOOD, REFUSED)],
+    ['a login that was not processed', after(GOOD, REFUSED), DOWN, after(GOOD, REFUSED)],
   ])('after %s', (_, before, failure, expected) => {
     expect(after(before, failure)).toMatchObject(expected)
   })
@@ -136,20 +129,17 @@ describe('the record', () => {
     expect([last.refusals, first.refusals]).toEqual([0, 1])
   })
 
-  it('keeps the attempts of other processes that began at the same time', () => {
+  it('keeps attempts that other processes began at the same time', () => {
     const first = recordStart(NO_ATTEMPTS, NOW)
     const both = recordStart(first, NOW + S)
     expect(recordFailure(both, NO_ATTEMPTS, DOWN, CONTEXT)).toMatchObject({ attempts: 1 })
     expect(recordFailure(both, first, DOWN, CONTEXT)).toEqual(first)
     const sent = { sentAt: NOW, now: NOW + 2 * S }
-    expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject({
-      attempts: 1,
-      at: NOW + S,
-      grantedAt: NOW,
-    })
+    const granted = { attempts: 1, at: NOW + S, grantedAt: NOW }
+    expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject(granted)
     const refused = recordFailure(both, first, REFUSED, CONTEXT)
-    const late = recordGrant(refused, NO_ATTEMPTS, sent)
-    expect(late).toMatchObject({ attempts: 1, refusals: 1, knownGoodUntil: -Infinity })
+    const late = { attempts: 1, refusals: 1, knownGoodUntil: -Infinity }
+    expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
     expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, at: -Infinity })
   })
 
@@ -163,11 +153,12 @@ describe('the record', () => {
   })
 
   it.each([
-    ['extended an hour and 1 ms ago', NOW + 23 * HOUR - 1, true],
-    ['extended an hour ago', NOW + 23 * HOUR, false],
-    ['that is nearly over', NOW + 1, true],
-    ['that is over', NOW, false],
-  ])('a refresh extends a time of known good credentials %s', (_, knownGoodUntil, isDue) => {
+    [23 * HOUR - 1, true],
+    [23 * HOUR, false],
+    [1, true],
+    [0, false],
+  ])('that is known good for %d ms is extended by a refresh: %s', (ms, isDue) => {
+    const knownGoodUntil = NOW + ms
     const before = { ...after(GOOD, AMBIGUOUS), knownGoodUntil }
     const extended = { ...before, knownGoodUntil: NOW + 24 * HOUR }
     expect(extendKnownGood(before, NOW)).toEqual(isDue ? extended : before)
@@ -191,48 +182,35 @@ describe('two records of the same credentials', () => {
     expect([mergeRecords(one, other), mergeRecords(other, one)]).toEqual([expected, expected])
   })
 
-  it('count what neither grant crosses out', () => {
+  it('count attempts after both grants', () => {
     const elsewhere = { ...twice, at: NOW + 25 * S, lastCode: 'timeout' as const }
-    const expected = { attempts: 2, refusals: 1, at: again.at, lastCode: 'business' }
-    expect(mergeRecords(elsewhere, again)).toMatchObject({
-      ...expected,
-      grantedAt: later.grantedAt,
-      knownGoodUntil: -Infinity,
-    })
+    const counts = { attempts: 2, refusals: 1, at: again.at, lastCode: 'business' }
+    const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
+    expect(mergeRecords(elsewhere, again)).toMatchObject({ ...counts, ...instants })
   })
 })
 
-describe('records outside of the process', () => {
-  const record: AttemptRecord = {
-    ...NO_ATTEMPTS,
-    attempts: 4,
-    refusals: 2,
-    at: NOW,
-    lastCode: 'password',
-  }
-  const instants = { at: NOW + 7, grantedAt: null, knownGoodUntil: null }
-  const stored = { attempts: 4, refusals: 2, lastCode: 'password', ...instants }
+describe('stored records', () => {
+  const counts = { attempts: 4, refusals: 2, lastCode: 'password' } as const
+  const record: AttemptRecord = { ...NO_ATTEMPTS, ...counts, at: NOW }
+  const stored = { ...counts, at: NOW + 7, grantedAt: null, knownGoodUntil: null }
   const parse = (value: unknown) => parseRecords({ one: stored, other: value }, 7, NOW)
 
-  it('are by another clock, and the 20 latest', () => {
-    const many = Array.from({ length: 21 }, (_, hours) => {
-      const later = { ...GOOD, grantedAt: NOW + hours * HOUR }
-      return [`${hours}h`, hours % 2 === 0 ? later : { ...record, at: later.grantedAt }] as const
-    })
-    const all = storedRecords(new Map([...many].reverse()), 7)
-    expect(Object.keys(all).toSorted()).toEqual(
-      many
-        .slice(1)
-        .map(([name]) => name)
-        .toSorted(),
-    )
-    const both = new Map([
-      ['one', record],
-      ['other', GOOD],
-    ])
+  it('use another clock', () => {
+    const both = new Map(Object.entries({ one: record, other: GOOD }))
     const json: unknown = JSON.parse(JSON.stringify(storedRecords(both, 7)))
     expect(json).toMatchObject({ one: stored })
     expect(parseRecords(json, 7, NOW)).toEqual(both)
+  })
+
+  it('are the 20 latest', () => {
+    const names = Array.from({ length: 21 }, (_, hours) => `${hours}h`)
+    const records = names.map((name, hours) => {
+      const at = NOW + hours * HOUR
+      return [name, hours % 2 === 0 ? { ...GOOD, grantedAt: at } : { ...record, at }] as const
+    })
+    const kept = Object.keys(storedRecords(new Map(records.toReversed()), 7))
+    expect(kept.toSorted()).toEqual(names.slice(1).toSorted())
   })
 
   it.each([
@@ -243,8 +221,8 @@ describe('records outside of the process', () => {
     ['knownGoodUntil', 24 * HOUR, NOW + 24 * HOUR],
     ['knownGoodUntil', 24 * HOUR + 1, NOW],
   ])('from before the clock was set back count as now: %s + %d', (name, ms, at) => {
-    const found = parse({ ...stored, [name]: NOW + 7 + ms })?.get('other')
-    expect(found).toMatchObject({ [name]: at })
+    const parsed = parse({ ...stored, [name]: NOW + 7 + ms })?.get('other')
+    expect(parsed).toMatchObject({ [name]: at })
   })
 
   it.each([
@@ -261,11 +239,11 @@ describe('records outside of the process', () => {
     [{ lastCode: undefined }, true],
     [{ lastCode: 'toString' }, false],
     [{ lastCode: 1 }, false],
-  ])('with %j in a record are ours: %s', (change, isOurs) => {
-    expect(parse({ ...stored, ...change }) !== undefined).toBe(isOurs)
+  ])('with %j in a record are readable: %s', (change, isReadable) => {
+    expect(parse({ ...stored, ...change }) !== undefined).toBe(isReadable)
   })
 
-  it.each([[null], ['text'], [[]]])('are not ours with %j', (value) => {
+  it.each([[null], ['text'], [[]]])('are unreadable with %j', (value) => {
     expect([parse(value), parseRecords(value, 7, NOW)]).toEqual([undefined, undefined])
   })
 })

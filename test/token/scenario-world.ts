@@ -1,8 +1,5 @@
-// iSales, its callers and replicas of the token source in virtual time: what calls get, and what iSales is asked for.
+// Simulates iSales, its callers, and replicas of the token source in virtual time. Counts failed calls and token requests.
 import { Secret } from '../../src/config/secret.ts'
-import { createSealer } from '../../src/sharing/sealer.ts'
-import { createShare } from '../../src/sharing/share.ts'
-import type { Store } from '../../src/sharing/store.ts'
 import type { AuthFailure, Grant, IsalesClient } from '../../src/token/isales-client.ts'
 import { createRegister } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
@@ -13,24 +10,24 @@ import {
 } from '../../src/token/token-source.ts'
 import type { Token, TokenEvent } from '../../src/token/token.ts'
 import { seeded } from '../simulation/loop.ts'
-import { compareAndSwap } from '../simulation/swap.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
+import { openMemoryStore } from './memory-store.ts'
 import { RULES } from './support.ts'
 
-/** What iSales does beside granting tokens; a scenario changes it while it runs. */
+/** Behavior of iSales, which a scenario may change while it runs. */
 const SWITCHES = {
-  /** A login ends all sessions before it. */
+  /** A login ends all earlier sessions. */
   singleSession: false,
-  /** A refresh ends the token that it is of. */
+  /** A refresh ends the previous token. */
   refreshEndsOld: false,
-  /** All calls are rejected, whatever their token. */
+  /** iSales rejects all calls, with any token. */
   refusesAll: false,
-  /** No login has a response that says yes or no. */
+  /** Logins time out. */
   failsLogins: false,
-  /** Milliseconds until the second of two nodes knows a new token. Calls take turns. */
+  /** Milliseconds until the second of two nodes, which take turns, knows a new token. */
   nodeLag: 0,
-  /** Milliseconds of a call, and of a token request. */
+  /** Duration in milliseconds. */
   callTakes: 10,
   loginTakes: 30,
   /** Seconds. */
@@ -48,11 +45,14 @@ interface Issued {
 }
 
 export interface WorldOptions extends Partial<typeof SWITCHES> {
+  readonly minutes: number
+  /** Mean milliseconds between two ordinary calls of a replica. */
+  readonly calls: number
   /** Default: 1. */
   readonly replicas?: number
-  /** They share a token. Default: false. */
+  /** Replicas share a token. Default: false. */
   readonly shared?: boolean
-  /** Of all random numbers. Default: 1. */
+  /** Seed of all random numbers. Default: 1. */
   readonly seed?: number
 }
 
@@ -64,17 +64,19 @@ const MINUTE = 60_000
 const REFUSED = authFailure('refused', 'account', { status: 401 })
 const UNCLEAR = authFailure('unknown', 'timeout')
 
-/** @param path `refused` is rejected whatever its token, `public` is answered without a look at it. */
+/** iSales rejects `refused` with any token, and accepts `public` without checking its token. */
 type Path = 'ordinary' | 'refused' | 'public'
 
-export function openScenario(options: WorldOptions = {}) {
-  const { replicas = 1, shared = false, seed = 1, ...given } = options
+export function openScenario(options: WorldOptions) {
+  const { minutes, calls: interval, replicas = 1, shared = false, seed = 1, ...given } = options
+  const end = minutes * MINUTE
   const clock = manualClock(0)
   const isales = { ...SWITCHES, ...given }
   const random = seeded(seed)
   const tokens = new Map<string, Issued>()
   const requests: { readonly at: number; readonly replica: number }[] = []
-  const bad: { readonly at: number; readonly status: number }[] = []
+  /** Starts of failed calls. */
+  const bad: number[] = []
   let calls = 0
   let conflicts = 0
   let turn = 0
@@ -91,18 +93,19 @@ export function openScenario(options: WorldOptions = {}) {
       refreshLifetime: 3_600_000,
     }
   }
-  const endAll = (): void => {
+  /** Ends all sessions, with their tokens and refresh tokens. */
+  const endSessions = (): void => {
     for (const token of tokens.values()) token.session.isOver = true
   }
   const login = (): Grant => {
-    if (isales.singleSession) endAll()
+    if (isales.singleSession) endSessions()
     return issue({ isOver: false })
   }
   const refresh = (name: string): Grant | AuthFailure => {
-    const former = tokens.get(name)
-    if (former === undefined || former.session.isOver) return REFUSED
-    if (isales.refreshEndsOld) former.isOver = true
-    return issue(former.session)
+    const previous = tokens.get(name)
+    if (previous === undefined || previous.session.isOver) return REFUSED
+    if (isales.refreshEndsOld) previous.isOver = true
+    return issue(previous.session)
   }
   const asked = async <T>(replica: number, act: () => T): Promise<T> => {
     requests.push({ at: clock.now(), replica })
@@ -125,7 +128,7 @@ export function openScenario(options: WorldOptions = {}) {
     return accepts ? 200 : 401
   }
 
-  const store = shared ? openStore(clock) : undefined
+  const openShare = shared ? openMemoryStore(clock) : undefined
   const sources: readonly TokenSource[] = Array.from({ length: replicas }, (_, replica) =>
     openReplica({
       clock,
@@ -134,12 +137,12 @@ export function openScenario(options: WorldOptions = {}) {
         login: () => asked(replica, () => (isales.failsLogins ? UNCLEAR : login())),
         refresh: ({ refreshToken }) => asked(replica, () => refresh(refreshToken.reveal())),
       },
-      store,
+      openShare,
       observe: ({ type }) => (conflicts += type === 'conflict' ? 1 : 0),
     }),
   )
 
-  /** One call as the proxy makes it: sent, judged, and sent again. @returns its status; 503: it got no token. */
+  /** Makes one call as the proxy does, with its replays. Returns the status, 503 without a token, or 504 if late. */
   async function send(source: TokenSource, path: Path, signal?: AbortSignal): Promise<number> {
     const deadline = clock.now() + DEADLINE
     const first = source.current() ?? (await source.waitForToken({ deadline, signal }))
@@ -153,136 +156,114 @@ export function openScenario(options: WorldOptions = {}) {
         source.accept(token, sentAt, rejected)
         return clock.now() <= deadline ? status : 504
       }
-      const verdict = await source.reject(token, { status, rejected, replays, deadline, signal })
-      if (verdict.type === 'relay') return status
-      if (verdict.type === 'no-token') return 503
-      ;({ token, rejected } = verdict)
+      const decision = await source.reject(token, { status, rejected, replays, deadline, signal })
+      if (decision.type === 'relay') return status
+      if (decision.type === 'no-token') return 503
+      ;({ token, rejected } = decision)
     }
   }
 
+  /**
+   * Lets every replica make calls until `until`, with mean intervals of `every` milliseconds.
+   *
+   * @param patience the client hangs up after at most this many milliseconds. Default: it waits.
+   */
+  const traffic = (path: Path, every: number, until = end, patience?: number): void => {
+    for (const source of sources) {
+      const call = async (): Promise<void> => {
+        const hangUp = new AbortController()
+        if (patience !== undefined) clock.setTimer(() => hangUp.abort(), patience * random())
+        const at = clock.now()
+        const status = await send(source, path, hangUp.signal)
+        if (path !== 'ordinary' || patience !== undefined) return
+        calls += 1
+        if (status !== 200) bad.push(at)
+      }
+      const next = (): void => {
+        if (clock.now() >= until) return
+        void call()
+        clock.setTimer(next, every * (0.5 + random()))
+      }
+      clock.setTimer(next, every * random())
+    }
+  }
+  traffic('ordinary', interval)
+
+  /** Acts now and every `every` milliseconds. */
+  const repeat = (every: number, act: () => void): void => {
+    if (clock.now() >= end) return
+    act()
+    clock.setTimer(() => repeat(every, act), every)
+  }
+
   return {
-    clock,
     isales,
     login,
+    endSessions,
+    traffic,
+    repeat,
 
-    /** iSales ends all sessions: neither a token nor its refresh token serves any more. */
-    endSessions: endAll,
-
-    /** iSales ends the tokens alone: a refresh token still serves. */
+    /** Ends all tokens, but no refresh tokens. */
     endTokens: (): void => {
       for (const token of tokens.values()) token.isOver = true
     },
 
-    /**
-     * Calls of each replica from now until an instant.
-     *
-     * @param every milliseconds between two of one replica, on average.
-     * @param patience the client hangs up after so many milliseconds. Default: it waits.
-     */
-    traffic(path: Path, every: number, until: number, patience?: number): void {
-      for (const source of sources) {
-        const call = async (): Promise<void> => {
-          const hangUp = new AbortController()
-          if (patience !== undefined) clock.setTimer(() => hangUp.abort(), patience * random())
-          const at = clock.now()
-          const status = await send(source, path, hangUp.signal)
-          if (path !== 'ordinary' || patience !== undefined) return
-          calls += 1
-          if (status !== 200) bad.push({ at, status })
-        }
-        const next = (): void => {
-          if (clock.now() >= until) return
-          void call()
-          clock.setTimer(next, every * (0.5 + random()))
-        }
-        clock.setTimer(next, every * random())
-      }
-    },
-
-    /** Does it at once, and again after each `every` milliseconds until an instant. */
-    repeat(every: number, until: number, act: () => void): void {
-      const next = (): void => {
-        if (clock.now() >= until) return
-        act()
-        clock.setTimer(next, every)
-      }
-      next()
-    },
-
     at: (when: number, act: () => void) => void clock.setTimer(act, when - clock.now()),
 
-    /** What has come of it, up to an instant. */
-    async result(end: number, from = 0) {
+    /** Runs to the end, and counts the token requests since `from`. */
+    async result(from = 0) {
       await clock.advance(end)
       const counted = requests.filter(({ at }) => at >= from)
-      const most = (replica?: number): number => {
-        const mine = counted.filter((one) => replica === undefined || one.replica === replica)
-        return Math.max(
+      /** Returns the most token requests in any minute. */
+      const most = (mine: typeof requests): number =>
+        Math.max(
           0,
           ...mine.map(
             ({ at }) => mine.filter((one) => one.at >= at && one.at < at + MINUTE).length,
           ),
         )
-      }
-      const perReplica = Math.max(...sources.map((_, replica) => most(replica)))
+      const ofReplica = sources.map((_, nth) => counted.filter(({ replica }) => replica === nth))
       for (const source of sources) void source.stop()
       return {
         calls,
         /** Ordinary calls that did not succeed. */
         bad: bad.length,
-        /** Milliseconds from the first of them to the last. */
-        badFor:
-          bad.length === 0
-            ? 0
-            : Math.max(...bad.map(({ at }) => at)) - Math.min(...bad.map(({ at }) => at)),
+        /** Milliseconds from the first failed call to the last. */
+        badFor: bad.length === 0 ? 0 : Math.max(...bad) - Math.min(...bad),
         requests: counted.length,
         /** The most token requests in a minute: of the account with a shared store, else of one replica. */
-        perMinute: shared ? most() : perReplica,
+        perMinute: shared ? most(counted) : Math.max(...ofReplica.map(most)),
         conflicts,
       }
     },
   }
 }
 
-// Replicas of the token source with the register behind it: in memory, or on a store in memory.
-
-/** Milliseconds of one operation of the store. */
-const STORE_LATENCY = 1
-
-function openStore(clock: ManualClock) {
-  let value = ''
-  const connect = (): Store => ({
-    async compareAndSwap(seen, next) {
-      await clock.sleep(STORE_LATENCY)
-      value = compareAndSwap(value, seen, next)
-      return { value, at: clock.now() + 1e12 }
-    },
-    start: (onConnection) => onConnection(),
-    stop() {},
-  })
-  return { connect }
-}
-
 interface ReplicaOptions {
   readonly clock: ManualClock
   readonly random: () => number
   readonly client: IsalesClient
-  readonly store: ReturnType<typeof openStore> | undefined
+  readonly openShare: ReturnType<typeof openMemoryStore> | undefined
   readonly observe: (event: TokenEvent) => void
 }
 
-function openReplica({ clock, random, client, store, observe }: ReplicaOptions) {
-  const sealer = createSealer(new Secret('k'.repeat(40)), 'https://isales.test', 'obs')
-  const share = store && createShare({ clock, store: store.connect(), sealer, onUnreadable() {} })
+/** Opens a token source and its register, in memory or on a store, whose operations take 1 ms. */
+function openReplica({ clock, random, client, openShare, observe }: ReplicaOptions) {
+  const share = openShare?.((swap) => clock.sleep(1).then(swap))
   const register = createRegister({ home: share?.home, clock })
   const { propagationDelay } = register
-  const requests = createTokenRequests({ client, register, rules: RULES, clock, random })
+  const { requestToken, poll } = createTokenRequests({
+    client,
+    register,
+    rules: RULES,
+    clock,
+    random,
+  })
   const credentials = { user: 'obs', password: new Secret('right') }
-  const { requestToken } = requests
   const parts = { rules: RULES, clock, random, requestToken, propagationDelay, credentials }
   const source = createTokenSource({ ...parts, observe })
   share?.start(async () => {
-    const found = await requests.poll()
+    const found = await poll()
     if (found !== undefined) source.adopt(found)
   })
   source.start()

@@ -5,75 +5,39 @@ import type { Log } from '../../src/log/logger.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
-import { authFailure, PLACES } from '../support/failure.ts'
+import { PLACES } from '../support/failure.ts'
 
-it('says that iSales granted the current token again', () => {
-  const lines: unknown[] = []
-  const log: Log = (event, fields) => void lines.push([event, fields?.sameToken])
-  const observe = tokenLog(
-    log,
-    createNews(() => 0),
-    PLACES,
-  )
-  for (const sameToken of [false, true]) observe(granted({ sameToken }))
-  expect(lines).toEqual([
-    ['logged-in', undefined],
-    ['logged-in', true],
-  ])
+const rejected = (type: 'token-rejected' | 'rejection-relayed'): TokenEvent => ({
+  type,
+  at: NOW,
+  generation: 1,
+  status: 401,
 })
+const token = tokenOf({ generation: 4 })
+const adopted: TokenEvent = { type: 'adopted', at: NOW, token, failuresBefore: 0 }
 
-/** Each event comes half a minute after the one before. */
-function seenOf(events: readonly TokenEvent[]): readonly string[] {
-  const seen: string[] = []
+/** The same event is repeated every half minute. */
+it.each<readonly [string, TokenEvent]>([
+  ['info logged-in', granted()],
+  ['info logged-in same', granted({ sameToken: true })],
+  // A finding reports failures.
+  ['debug token-request-failed', failed()],
+  ['info renewed', granted({ operation: 'refresh', failuresBefore: 1 })],
+  ['info token-adopted', adopted],
+  ['warn token-rejected 1, debug token-rejected 0', rejected('token-rejected')],
+  ['warn rejection-relayed 1, debug rejection-relayed 0', rejected('rejection-relayed')],
+])('logs %s', (expected, event) => {
+  const lines: string[] = []
   let now = 0
-  const log: Log = (event, { count } = {}, level = LOG_EVENTS[event].level) => {
-    seen.push([level, event, count].join(' ').trim())
+  const log: Log = (name, { count, sameToken } = {}, level = LOG_EVENTS[name].level) => {
+    lines.push([level, name, count, sameToken === true ? 'same' : ''].join(' ').trim())
   }
   const observe = tokenLog(
     log,
     createNews(() => now),
     PLACES,
   )
-  for (const event of events) {
-    observe(event)
-    now += 30_000
-  }
-  return seen
-}
-
-const rejectedAs = (
-  generation: number,
-  type: 'token-rejected' | 'rejection-relayed' = 'token-rejected',
-): TokenEvent => ({ type, at: NOW, generation, status: 401 })
-
-const adopted: TokenEvent = {
-  type: 'adopted',
-  at: NOW,
-  token: tokenOf({ generation: 4 }),
-  failuresBefore: 0,
-}
-
-it.each<readonly [string, readonly TokenEvent[], readonly string[]]>([
-  [
-    'each token is a line, and failures between are lines at DEBUG: a finding says them',
-    [
-      granted(),
-      failed({ failure: authFailure('refused', 'password', { status: 403 }) }),
-      granted({ operation: 'refresh', failuresBefore: 1 }),
-      adopted,
-    ],
-    ['info logged-in', 'debug token-request-failed', 'info renewed', 'info token-adopted'],
-  ],
-  [
-    'a rejected token is news once a minute, and what is relayed is news of its own',
-    [rejectedAs(1), rejectedAs(2), rejectedAs(2, 'rejection-relayed'), rejectedAs(3)],
-    [
-      'warn token-rejected 1',
-      'debug token-rejected 0',
-      'warn rejection-relayed 1',
-      'warn token-rejected 2',
-    ],
-  ],
-])('%s', (_, events, lines) => {
-  expect(seenOf(events)).toEqual(lines)
+  const wanted = expected.split(', ')
+  for (; lines.length < wanted.length; now += 30_000) observe(event)
+  expect(lines.map((line) => line.replace('  ', ' '))).toEqual(wanted)
 })

@@ -1,0 +1,29 @@
+import { Secret } from '../../src/config/secret.ts'
+import { createSealer } from '../../src/sharing/sealer.ts'
+import { createShare } from '../../src/sharing/share.ts'
+import type { StoreFailure } from '../../src/sharing/store.ts'
+import type { StoredValue } from '../../src/token/register.ts'
+import { compareAndSwap } from '../simulation/swap.ts'
+import type { ManualClock } from '../support/manual-clock.ts'
+
+type Reply = (swap: () => StoredValue, next: string) => Promise<StoredValue | StoreFailure>
+
+/** Opens a store in memory; every call of the result opens a replica's share on it. Default reply: at once. */
+export function openMemoryStore(clock: ManualClock) {
+  let value = ''
+  const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')
+  return (reply: Reply = async (swap) => swap()) => {
+    const store = {
+      compareAndSwap(seen: string, next: string) {
+        const swap = (): StoredValue => {
+          value = compareAndSwap(value, seen, next)
+          return { value, at: clock.now() + 1e12 }
+        }
+        return reply(swap, next)
+      },
+      start: (onConnection: () => void) => onConnection(),
+      stop() {},
+    }
+    return createShare({ store, sealer, clock, onUnreadable() {} })
+  }
+}
