@@ -32,10 +32,11 @@ const VIA = ['Via', '1.1 us', 'X-Request-Id', 'id-1']
 const ADDED = [...VIA, 'Authorization', 'Bearer good']
 
 describe('the headers of a request', () => {
-  it('keep their order, case, repetition and values', () => {
+  it('keep their order, case, repetition and values, also if the proxy does not know them', () => {
     const trace = ['traceparent', '00-4bf92f3577b34da6-00f067aa-01', 'TraceState', 'obs=1,other=2']
     const lines = ['x-B', '1', 'Link', 'a=b', 'X-b', '', 'Accept-Encoding', 'br', 'link', 'c=d']
-    const fields = [...lines, ...trace]
+    const site = ['X-Forwarded-For', '10.0.0.1', 'X-Session-Id', '7', 'Token', 'x']
+    const fields = [...lines, ...trace, ...site]
     expect(sent(fields)).toEqual([...fields, ...ADDED])
   })
 
@@ -66,31 +67,22 @@ describe('the headers of a request', () => {
   })
 
   it.each([
-    [['X-Token'], ['Authorization', 'Authentication', 'X-Token']],
-    [['X-Auth-Token'], ['X_Auth_Token', 'X-Auth_Token', 'x_auth-token', 'x-auth-token']],
-    [['x_auth_token'], ['X-Auth-Token', 'x_auth-token', 'X_AUTH_TOKEN']],
-  ])('carry the token in %j only as we put it there', (tokenHeaders, names) => {
+    [['X-Token'], ['Authorization', 'Authentication', 'X-Token'], ['X-Token']],
+    [['X-Auth-Token'], ['X_Auth_Token', 'X-Auth_Token', 'x-auth-token'], ['X-Auth-Token']],
+    [['x_auth_token'], ['X-Auth-Token', 'x_auth-token', 'X_AUTH_TOKEN'], ['x_auth_token']],
+    [['Authorization', 'Authentication', 'authorization'], [], ['authorization', 'Authentication']],
+  ])('in %j carry only our token, once', (tokenHeaders, names, carriers) => {
     const inbound = names.flatMap((name) => [name, 'evil'])
-    expect(sent(inbound, { tokenHeaders })).toEqual([...VIA, tokenHeaders[0], 'Bearer good'])
+    const carried = carriers.flatMap((name) => [name, 'Bearer good'])
+    expect(sent(inbound, { tokenHeaders })).toEqual([...VIA, ...carried])
   })
 
-  it('carry the token once in each token header, as it is written last', () => {
-    const tokenHeaders = ['Authorization', 'Authentication', 'authorization']
-    const tokens = ['authorization', 'Bearer good', 'Authentication', 'Bearer good']
-    expect(sent([], { tokenHeaders })).toEqual([...VIA, ...tokens])
-  })
-
-  it('say the version that the client spoke', () => {
+  it('have the HTTP version of the client in Via', () => {
     expect(sent(['A', 'b'], { httpVersion: '1.0' })).toContain('1.0 us')
-  })
-
-  it('of gateways and of a site pass: a proxy forwards what it does not know', () => {
-    const fields = ['X-Forwarded-For', '10.0.0.1', 'X-Session-Id', '7', 'Token', 'x', 'X-Site', 'a']
-    expect(sent(fields)).toEqual([...fields, ...ADDED])
   })
 })
 
-it('a response that is inspected may come in no coding that the client accepts', () => {
+it('an inspected response is requested without the codings that the client accepts', () => {
   const fields = ['Accept-Encoding', 'gzip', 'A', 'b', 'ACCEPT-ENCODING', 'br']
   const own = [...VIA, 'Accept-Encoding', 'identity', 'Authorization', 'Bearer good']
   expect(sent(fields, { inspected: true })).toEqual(['A', 'b', ...own])
@@ -113,16 +105,16 @@ describe('the headers of a response', () => {
     expect(received(fields).headers).toEqual(['A', 'b', 'X-Request-Id', 'id-1'])
   })
 
-  it.each(['Keep-Alive', 'Proxy-Authenticate', 'TE', 'Trailer', 'UPGRADE'])(
-    'end here: %s',
-    (name) => {
-      expect(received([name, 'x', 'A', 'b']).headers).toEqual(['A', 'b', 'X-Request-Id', 'id-1'])
-    },
-  )
-
-  it('that give the client a session of iSales are dropped', () => {
-    const fields = ['Set-Cookie', 'JSESSIONID=1; HttpOnly', 'set-cookie', 'b=2', 'Set-Cookie2', 'c']
-    expect(received([...fields, 'A', 'b']).headers.slice(0, 2)).toEqual(['A', 'b'])
+  it.each([
+    'Keep-Alive',
+    'Proxy-Authenticate',
+    'TE',
+    'Trailer',
+    'UPGRADE',
+    'set-cookie',
+    'Set-Cookie2',
+  ])('without %s', (name) => {
+    expect(received([name, 'x', 'A', 'b']).headers).toEqual(['A', 'b', 'X-Request-Id', 'id-1'])
   })
 
   it.each([
@@ -174,7 +166,7 @@ it('the headers of another body have its length', () => {
   expect(withLength(former, 12)).toEqual(['A', '', 'Content-Length', '12'])
 })
 
-it('a result is remembered: 256 texts of 256 characters at most, however many a client sends', () => {
+it('results are remembered for at most 256 texts of 256 characters', () => {
   let computed = 0
   const lengthOf = remembered((text) => {
     computed += 1

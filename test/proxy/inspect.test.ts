@@ -60,7 +60,7 @@ describe('a result', () => {
   })
 })
 
-describe('the response that names iSales', () => {
+describe('a response with URLs of iSales', () => {
   const rewrite = (body: string | Uint8Array, isalesUrl = ISALES) => {
     const verdict = inspect(body, { inspector: rewriting(isalesUrl), path: INTERFACE })
     return Buffer.isBuffer(verdict) ? verdict.toString('latin1') : verdict
@@ -74,7 +74,7 @@ describe('the response that names iSales', () => {
     ['any case', 'HTTPS://Service.EXAMPLE.com/x', `${CLIENT}/x`],
     ['the default port', `${ISALES}:443/x`, `${CLIENT}/x`],
     ['text around it', `see ${ISALES}/a or <${ISALES}/b>`, `see ${CLIENT}/a or <${CLIENT}/b>`],
-  ])('gets what the client calls us in each URL, with %s', (_, before, after) => {
+  ])('gets the authority of the request in a URL with %s', (_, before, after) => {
     expect(rewrite(quoted(before))).toBe(quoted(after))
   })
 
@@ -92,11 +92,11 @@ describe('the response that names iSales', () => {
     ['another port', `${ISALES}:8443/x`],
     ['a longer port', `${ISALES}:4430/x`],
     ['a longer host', `${ISALES}.evil.example/x`],
-    ['a host that only ends so', 'https://myservice.example.com/x'],
+    ['a host with this end', 'https://myservice.example.com/x'],
     ['a host that fits a dot as a wildcard', 'https://serviceXexample.com/x'],
     ['a user of that name', `${ISALES}@evil.example/x`],
     ['another scheme', 'http://service.example.com/x'],
-    ['a scheme that only ends so', 'xhttps://service.example.com/x'],
+    ['a scheme with this end', 'xhttps://service.example.com/x'],
     ['a path', '/rest/isales/v1'],
     ['the bare host', 'service.example.com/x'],
   ])('keeps %s', (_, text) => {
@@ -112,10 +112,10 @@ describe('the response that names iSales', () => {
   )
 
   it.each([
-    ['it is no JSON', `<a href="${ISALES}/x">`, {}],
+    ['it is not JSON', `<a href="${ISALES}/x">`, {}],
     ['it is another response', quoted(ISALES), { path: '/tasks' }],
-    ['the client did not say what it calls us', quoted(ISALES), { authority: '' }],
-  ])('is relayed as it came when %s', (_, body, changes) => {
+    ['the client sent no authority', quoted(ISALES), { authority: '' }],
+  ])('is relayed unchanged if %s', (_, body, changes) => {
     const options = { inspector: rewriting(), path: INTERFACE, ...changes }
     expect(inspect(body, options)).toBe('relay')
   })
