@@ -1,12 +1,10 @@
-// Every request and every failed handshake is counted once, by its result: over raw sockets, in every form in which
-// clients go wrong.
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+// Every request is counted once, by its result: over raw sockets, in every form in which clients go wrong. Failed TLS
+// handshakes are in obs-listener.test.ts.
+import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import type { Status } from '../../src/admin/index.ts'
 import { call } from '../support/call.ts'
-import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, requestText, type RawClient } from '../support/raw-client.ts'
-import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World, type WorldOptions } from '../support/world.ts'
 import { ACCOUNT, REQUIRE } from './cti-obs.ts'
@@ -304,36 +302,3 @@ test.each([...SINGLE, ...Object.entries(TRAFFIC)])(
     expect(sum(minute)).toBe(sum(counts))
   },
 )
-
-describe('clients that connect by TLS', () => {
-  let certificates: ReturnType<typeof makeCertificates>
-  beforeAll(() => {
-    certificates = makeCertificates()
-  })
-
-  test('a failed handshake is counted once, and so is plain HTTP', async () => {
-    const { server, ca } = certificates
-    const file = temporaryFiles()
-    const world = await openWorld({
-      env: {
-        LISTEN_TLS_KEY_FILE: file('tls.key', server.key),
-        LISTEN_TLS_CERT_FILE: file('tls.crt', server.cert),
-        LISTEN_CLIENT_CA_FILE: file('ca.crt', ca.cert),
-      },
-    })
-    const bare = await connectRaw({ port: world.port, tls: { ca: ca.cert } })
-    await bare.closed().catch(() => undefined)
-    const plain = await connectRaw(world)
-    await plain.send(post())
-    await plain.closed().catch(() => undefined)
-    const probe = await connectRaw(world)
-    probe.destroy()
-    const expected = {
-      'handshake no-certificate': 1,
-      'handshake plain-http': 1,
-      'handshake half-sent': 1,
-    }
-    await until(async () => Object.keys(await counted(world)).length === 3)
-    expect(await counted(world)).toEqual(expected)
-  })
-})

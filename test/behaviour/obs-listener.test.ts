@@ -62,14 +62,14 @@ describe('HTTPS', () => {
       await expect(exchangeRaw(target(options), tasks())).rejects.toThrow(/broke|ended|ECONNRESET/)
     for (let n = 0; n < 3; n += 1)
       await expect(exchangeRaw(world, tasks())).rejects.toThrow(/broke|ended/)
-    // A port probe does not count as a refused client.
+    // A port probe.
     const probe = await connectRaw(world)
     probe.destroy()
-    const failures = 'isales_proxy_requests_total'
-    await until(
-      async () => (await world.metric(`${failures}{outcome="handshake",cause="half-sent"}`)) === 1,
-    )
-    expect(await world.metric(`${failures}{outcome="handshake",cause="plain-http"}`)).toBe(3)
+    const counted = (labels = '') => world.metric(`isales_proxy_requests_total${labels}`)
+    await until(async () => (await counted('{outcome="handshake",cause="half-sent"}')) === 1)
+    expect(await counted('{outcome="handshake",cause="plain-http"}')).toBe(3)
+    // Each handshake once, and the call.
+    expect([await counted('{outcome="handshake"}'), await counted()]).toEqual([7, 8])
     const logged = world.lines.filter(({ event }) => event === 'client-handshake-failed')
     expect(logged.map(({ level, reason, count }) => [level, reason, count])).toEqual([
       ['warn', 'no-certificate', 1],

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => stand.stop())
 
 describe('behind a request that iSales keeps waiting', () => {
-  /** A client whose first request iSales has, and that sends more; some of it in one packet with the first. */
+  /** Sends a request, and more bytes in its packet and in another one; the response waits for `first`. */
   async function waiting(inOnePacket: string, apart: string) {
     const first = gate()
     stand.serve([() => first.opened, responseBytes('first')])
@@ -79,7 +79,7 @@ describe('behind a request that iSales keeps waiting', () => {
   })
 })
 
-it('behind a response that has begun, the connection closes without a word', async () => {
+it('behind a response that has begun, the connection closes without another response', async () => {
   const rest = gate()
   stand.serve(['HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nbeg', () => rest.opened, 'ins'])
   const client = await stand.connect()
@@ -102,7 +102,7 @@ it.each([
   ['another host', get().replace('Host: localhost', 'Host: evil.example'), 421],
   ['a path outside', get([], { path: '/x' }), 403],
   ['a path outside and a body', post('abc').replace(PATH, '/x'), 403],
-  ['an expectation that is not known', post('abc', ['Expect: teapot']), 417],
+  ['an unknown expectation', post('abc', ['Expect: teapot']), 417],
 ])(
   'requests behind %s are not served, and cut nothing of its response',
   async (_, before, status) => {
