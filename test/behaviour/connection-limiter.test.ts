@@ -15,14 +15,14 @@ const CHUNKED = `${HEAD}\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\
 const PADDING = 'x'.repeat(15 * 1024)
 const start = builtProgram()
 
-/** The statuses of so many calls, each on a connection of its own. */
+/** Returns the statuses of `count` calls on separate connections. */
 async function statusesOf(count: number, port: number): Promise<ReadonlySet<number>> {
   const statuses = new Set<number>()
   for (let n = 0; n < count; n += 1) statuses.add((await exchangeRaw({ port }, TASKS)).status)
   return statuses
 }
 
-/** The program as it is delivered, before a simulated iSales; and its port. */
+/** Starts the built program in front of a simulated iSales. */
 async function startProgram(descriptors?: number) {
   const sim = await createSimulator()
   const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '30s' }), {
@@ -34,7 +34,7 @@ async function startProgram(descriptors?: number) {
   return { sim, program, port, admin }
 }
 
-test('probes get a connection next to 100 others on the admin port, silent ones and unfinished heads', async () => {
+test('probes get a connection next to 100 silent or half-sent ones on the admin port', async () => {
   const world = await openWorld()
   const port = Number(new URL(world.admin).port)
   await hold(50, port)
@@ -43,18 +43,18 @@ test('probes get a connection next to 100 others on the admin port, silent ones 
     const began = performance.now()
     const probe = await call(`${world.admin}/livez`)
     expect([probe.status, probe.header('connection')]).toEqual([200, 'close'])
-    // Sooner than the first of the others is timed out.
+    // Before the first of the other connections times out.
     expect(performance.now() - began).toBeLessThan(4000)
   }
   expect(world.lines.filter(({ event }) => event === 'connections-full')).toEqual([
     expect.objectContaining({ level: 'warn', listener: 'admin' }),
   ])
-  // Nothing that comes to the admin port counts as a request.
+  // Requests on the admin port are not counted.
   expect(await world.metric('isales_proxy_requests_total')).toBe(0)
 })
 
-// Other connections that only hold a place are in test/promises/6-other-clients.test.ts.
-test('bodies that hardly move hold no connection to iSales, and are counted when they are there', async () => {
+// Other connections that are only held are in test/promises/6-other-clients.test.ts.
+test('incomplete bodies take no connection to iSales, and are in flight only when they are complete', async () => {
   const env = { MAX_IN_FLIGHT: '1', CLIENT_DEADLINE: '30s' }
   const world = await openWorld({ env, config: { isalesMaxConnections: 4 } })
   const held = await hold(12, world.port, { bytes: `${CHUNKED}2\r\n{` })
@@ -71,7 +71,7 @@ test('bodies that hardly move hold no connection to iSales, and are counted when
   expect((await world.tasks()).status).toBe(200)
 })
 
-/** The most memory that the program has had, in MiB. The unit gives 256. */
+/** Returns the program's peak memory in MiB. The systemd unit allows 256. */
 function peakOf({ process }: ReturnType<typeof start>): number {
   const status = readFileSync(`/proc/${process.pid}/status`, 'latin1')
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
@@ -91,19 +91,19 @@ test('16 heads ahead of each of 1,000 slow calls take no memory', async () => {
   expect((await one?.read())?.status).toBe(200)
 }, 60_000)
 
-test('300 bodies of 1 MiB whose ends do not come keep no call out, and take no memory', async () => {
+test('300 incomplete bodies of 1 MiB keep no call out, and take no memory', async () => {
   const { program, port } = await startProgram()
   const head = `${HEAD}\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n`
   const held = await hold(300, port, { bytes: head + 'x'.repeat(300_000) })
   expect(await statusesOf(5, port)).toEqual(new Set([200]))
   expect(peakOf(program)).toBeLessThan(256)
-  // Those that have been coming for longest made way.
+  // The bodies that began first were refused.
   const problem = { status: 503, code: 'overloaded', sent: 'no' }
   expect(await held[0]?.readProblem()).toMatchObject(problem)
   expect(await held.at(-1)?.silent(20)).toBe(true)
 }, 60_000)
 
-test('with few descriptors left, calls and probes get theirs next to more idle connections', async () => {
+test('with few descriptors left, idle connections keep no call and no probe out', async () => {
   const { port, admin } = await startProgram(640)
   await hold(700, port)
   expect(await statusesOf(20, port)).toEqual(new Set([200]))

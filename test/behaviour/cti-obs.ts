@@ -2,16 +2,16 @@ import { isObject, parseObject, type JsonObject } from '../../src/json.ts'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { connectRaw, requestText, type RawTarget } from '../support/raw-client.ts'
 
-/** In which field each edition of the interface puts which of the two tokens. */
+/** Editions of the interface, which put tokens into different headers. */
 export type Edition = 'english' | 'chinese'
 
-/** How it logs in, and the settings that demand it. */
+/** The account of CTI-OBS, and the settings that require it. */
 export const ACCOUNT = { user: 'cti', passwd: 'cti-password' }
 export const REQUIRE = { OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
 
 export type CtiObs = Awaited<ReturnType<typeof openCtiObs>>
 
-/** Does what a CTI-OBS does, over one connection, and keeps all that it was sent. */
+/** Makes the requests of a CTI-OBS on one connection, and keeps every response. */
 export async function openCtiObs(target: RawTarget, edition: Edition) {
   const client = await connectRaw(target)
   const heard: string[] = []
@@ -44,7 +44,7 @@ export async function openCtiObs(target: RawTarget, edition: Edition) {
   }
 
   return {
-    /** Everything that came, for a search. */
+    /** Returns the text of all responses. */
     heard: (): string => heard.join('\n'),
     tokens: () => tokens,
     close: (): void => client.destroy(),

@@ -21,8 +21,8 @@ async function perform(
 }
 
 describe.concurrent('the demo', () => {
-  it('ends by itself with a renewal and a replaced revoked token, in plain lines', async () => {
-    // Long enough that a machine that stalls for a second still renews before the revocation.
+  it('renews, replaces a revoked token and ends by itself, in plain lines', async () => {
+    // Long enough to renew before the revocation even if the machine stalls for a second.
     const { code, out, err } = await perform(['--seconds', '10'])
     expect(out).toMatch(/● logged in token 1, good for 6 s/)
     expect(out).toMatch(/◆ CTI-OBS {3}logged in at the proxy, good for 3600 s/)

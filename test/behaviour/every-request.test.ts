@@ -33,7 +33,7 @@ async function counted({ admin }: World): Promise<Readonly<Record<string, number
 interface Traffic {
   readonly options?: WorldOptions
   readonly send: (client: RawClient, world: World) => Promise<unknown>
-  /** Of the responses that are read, in order. Default: none. */
+  /** Statuses of the responses that are read, in order. Default: none. */
   readonly statuses?: readonly number[]
   /** Number of calls that iSales executes. Default: 0. */
   readonly executed?: number
@@ -64,7 +64,7 @@ const read = async (client: RawClient, bytes = ''): Promise<void> => {
 const waiters = ({ metric }: World, count: number) =>
   until(async () => (await metric('isales_proxy_token_waiters')) === count)
 
-/** One request on a connection of its own, the status of its response, and what it counts as. */
+/** A request, the status of its response, and its outcome and cause. */
 const REFUSED: Readonly<Record<string, readonly [bytes: string, status: number, as: string]>> = {
   'a POST outside ALLOWED_PATHS': [post('/elsewhere'), 403, 'refused other-path'],
   'a GET outside ALLOWED_PATHS': [get('/elsewhere'), 403, 'stray other-path'],

@@ -9,7 +9,7 @@ import { openTimedWorld, type TimedWorld } from './session-world.ts'
 const findingsOf = async ({ admin }: TimedWorld) =>
   ((await call(`${admin}/status.json`)).json as unknown as Status).findings
 
-/** A call every 250 ms. Returns all codes that the page shows, in order. */
+/** Sends a call every 250 ms, and returns all codes that the page shows, in order. */
 async function codesDuring(world: TimedWorld, seconds: number): Promise<readonly string[]> {
   const codes = new Set<string>()
   for (let times = 0; times < seconds * 4; times += 1) {
@@ -21,7 +21,7 @@ async function codesDuring(world: TimedWorld, seconds: number): Promise<readonly
   return [...codes]
 }
 
-test('an edition that does not fit is the cause from the second call on, with the header in force and the status', async () => {
+test('a wrong edition is the cause from the second call on, with the header in force and the status', async () => {
   const world = await openTimedWorld({ simulator: { switches: { edition: 'chinese' } } })
   const codes = await codesDuring(world, 10)
   expect(codes.filter((code) => !['no-calls-yet', 'healthy'].includes(code))).toEqual([
@@ -36,13 +36,13 @@ test('an edition that does not fit is the cause from the second call on, with th
   expect(`${title} ${reason}`).not.toMatch(/some calls|valid/i)
 })
 
-test('a token that lives for a second is not a login in progress for ever', async () => {
+test('tokens that live for a second are reported as short-lived, not as a login in progress', async () => {
   const world = await openTimedWorld({ simulator: { switches: { tokenLifetime: 1 } } })
   await codesDuring(world, 5)
   expect(await codesDuring(world, 10)).toEqual(['short-lifetime'])
 })
 
-test('a rejected login names the user and what its password probably has by accident', async () => {
+test('a rejected login names the user and the likely typing error in the password', async () => {
   const file = temporaryFiles()('password', '"quoted"')
   const world = await openTimedWorld({
     ready: false,

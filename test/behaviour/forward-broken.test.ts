@@ -18,7 +18,7 @@ it.each<[string, Step | readonly Step[]]>([
   ['garbage', 'GARBAGE\r\n\r\n'],
   ['another protocol', 'ICY 200 OK\r\n\r\n'],
   ['HTTP/0.9', '<html>'],
-  ['a version that is none', 'HTTP/7.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+  ['an unknown version', 'HTTP/7.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
   ['a status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nok'],
   ['a status below 100', 'HTTP/1.1 042 OK\r\nContent-Length: 2\r\n\r\nok'],
   ['a switch of protocols', 'HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nraw'],
@@ -42,7 +42,7 @@ it.each<[string, Step | readonly Step[]]>([
   // undici does not support Expect, and the request never continues.
   ['a 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${responseBytes('ok')}`],
   ['nothing', [{ close: 'end' }]],
-])('a response that is none: 502, and it may have been executed: %s', async (_, steps) => {
+])('an invalid response is a 502 that may have been executed: %s', async (_, steps) => {
   stand.serve(steps)
   const before = await broken()
   const response = await stand.exchange(post('x'))
@@ -52,7 +52,7 @@ it.each<[string, Step | readonly Step[]]>([
   await until(async () => (await broken()) === before + 1)
 })
 
-describe('a response that is cut: the connection of the client is destroyed', () => {
+describe('a response that is cut destroys the connection of the client', () => {
   it.each<[string, readonly Step[], string | undefined]>([
     ['short of its length', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'end' }], '1.0'],
     ['short, reset', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'reset' }], undefined],
@@ -60,7 +60,7 @@ describe('a response that is cut: the connection of the client is destroyed', ()
     ['between chunks', [`${CHUNKED}5\r\nhello\r\n`, { close: 'end' }], '1.0'],
     ['within a chunk', [`${CHUNKED}9\r\nhello`, { close: 'end' }], undefined],
     ['before the last line', [`${CHUNKED}5\r\nhello\r\n0\r\n`, { close: 'end' }], undefined],
-    ['by a chunk that is none', [`${CHUNKED}5\r\nhello\r\nzz\r\n`], undefined],
+    ['by an invalid chunk', [`${CHUNKED}5\r\nhello\r\nzz\r\n`], undefined],
     ['by a reset', [`${OK}\r\nhello`, { waitMs: 30 }, { close: 'reset' }], '1.0'],
     ['by silence', [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 4000 }, 'world'], undefined],
   ])('%s', async (_, steps, other) => {

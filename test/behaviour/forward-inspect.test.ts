@@ -26,10 +26,10 @@ describe('a response that is inspected', () => {
     [64 * 1024, true],
     [64 * 1024 + 1, false],
     [1024 * 1024, false],
-  ])('arrives whole in %i bytes, replayed: %s', async (size, healed) => {
+  ])('is complete with %i bytes, and replayed: %s', async (size, healed) => {
     const body = `{"result":7,"padding":"${'x'.repeat(size - 25)}"}`
     const stand = await openStand({
-      // The first token is rejected.
+      // Rejects the first token.
       respond: (request) =>
         request.header('authorization') === 'Bearer token-1'
           ? `${CHUNKED}${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`
@@ -45,7 +45,7 @@ describe('a response that is inspected', () => {
     ['cut', [`${OK}Content-Length: 10\r\n\r\n{"res`, { close: 'end' }], 502],
     ['late', [`${OK}Content-Length: 10\r\n\r\n{"res`, { waitMs: 900 }], 504],
     ['in no framing', [`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`], 502],
-  ])('and is %s is never passed on half', async (_, steps, status) => {
+  ])('and is %s is never relayed in part', async (_, steps, status) => {
     const stand = await open(steps, { ...ENV, CLIENT_DEADLINE: '400ms' })
     const response = await stand.exchange(post('x'))
     expect(response.status).toBe(status)

@@ -13,7 +13,7 @@ const PIECE = Buffer.alloc(64 * 1024, 'x')
 const KERNEL = 24 * MIB
 const LARGE = 32 * MIB
 
-/** A response of so many bytes, and how many of them have been taken from it. */
+/** Returns the steps of a response of `bytes` bytes, and a count of the bytes that the proxy has taken. */
 function largeResponse(bytes: number) {
   const taken = { bytes: 0 }
   const steps: Step[] = [`${OK}Content-Length: ${bytes}\r\n\r\n`]
@@ -31,7 +31,7 @@ async function settled(value: () => number): Promise<number> {
 }
 
 describe('back-pressure', () => {
-  it('a client that does not read stops iSales, and gets all of it in the end', async () => {
+  it('a client that does not read pauses iSales, and finally gets the complete response', async () => {
     const { taken, steps } = largeResponse(LARGE)
     const stand = await openStand({ respond: () => steps })
     const client = await stand.connect()
@@ -47,7 +47,7 @@ describe('back-pressure', () => {
 })
 
 describe('a response whose connection ends while it is kept waiting', () => {
-  /** More than one connection takes into the kernel. */
+  /** More than the kernel buffers for one connection. */
   const body = 'z'.repeat(14 * MIB)
   const chunk = `${body.length.toString(16)}\r\n${body}\r\n`
   const CLOSE = `${OK}Connection: close\r\n`
@@ -58,7 +58,7 @@ describe('a response whose connection ends while it is kept waiting', () => {
     ['in chunks, whole', `${CLOSE}Transfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n`, true],
     ['with a length, cut', `${CLOSE}Content-Length: ${body.length + 1}\r\n\r\n${body}`, false],
     ['in chunks, cut', `${CLOSE}Transfer-Encoding: chunked\r\n\r\n${chunk}`, false],
-  ])('looks complete only when it is: %s', async (_, response, whole) => {
+  ])('looks complete only if it is: %s', async (_, response, whole) => {
     const stand = await openStand({ respond: () => [response, { close: 'end' }] })
     const client = await stand.connect()
     client.pause()

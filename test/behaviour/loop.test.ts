@@ -4,7 +4,7 @@ import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
 import { openWorld } from '../support/world.ts'
 
-test('a proxy whose ISALES_URL leads back to it says so after one turn', async () => {
+test('a proxy whose ISALES_URL leads back to itself refuses the first repeated request as a loop', async () => {
   const port = await freePort()
   const own = `http://127.0.0.1:${port}`
   const world = await openWorld({ env: { LISTEN: `127.0.0.1:${port}`, ISALES_URL: own } })

@@ -14,7 +14,7 @@ import { ACCOUNT } from './cti-obs.ts'
 /** Constant, or moved by tests that need more than one program: test/store, session-rejections.test.ts. */
 const ELSEWHERE = ['build_info', 'info', 'session_conflicts_total', 'tokens_adopted_total']
 
-/** All samples of each metric, as one text, at every look. */
+/** Every state of a metric's samples that was seen, by the metric's name. */
 const seen = new Map<string, Set<string>>()
 
 async function look({ admin }: Pick<World, 'admin'>): Promise<void> {
@@ -63,7 +63,7 @@ async function tokensAndCalls(): Promise<void> {
   writeFileSync(password, 'another')
   await world.app.renew()
   await look(world)
-  // iSales fails, tells no lifetime, and is gone; so is the disk.
+  // iSales fails and then disappears, and so does the disk.
   rmSync(directory, { recursive: true })
   writeFileSync(directory, 'not a directory')
   sim.failLogin({ status: 403 })

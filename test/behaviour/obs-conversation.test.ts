@@ -31,14 +31,14 @@ async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs 
   return { world, obs: await openCtiObs(target, edition) }
 }
 
-/** The account's token ends meanwhile, for either edition. */
+/** Ends the account's token of either edition. */
 function revoke(world: World): void {
   world.sim.revoke()
   if (world.sim.switches.edition === 'chinese') world.sim.revokeRefresh()
 }
 
 test.each<Edition>(['english', 'chinese'])(
-  'the whole conversation in the %s edition, through HTTPS, while the real token is revoked twice',
+  'a complete conversation in the %s edition, through HTTPS, while the real token is revoked twice',
   async (edition) => {
     const { world, obs } = await openHttps(edition)
 
@@ -64,14 +64,14 @@ test.each<Edition>(['english', 'chinese'])(
       data: { isHoliday: '1' },
     })
 
-    // Each number was handed out once, and each of its results was written once.
+    // Every number was handed out once, and every result was written once.
     expect([...world.sim.handedOut().values()]).toEqual(numbers.map(() => 1))
     expect([...world.sim.results().entries()]).toEqual(
       numbers.map((uniqueId) => [uniqueId, { results: 1, midResults: 1 }]),
     )
     expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(2)
 
-    // The secrets of iSales and the data that CTI-OBS received have nothing in common.
+    // CTI-OBS has received no token of iSales.
     const real = world.sim.issued()
     expect(real.length).toBeGreaterThanOrEqual(4)
     const { text: metrics } = await call(`${world.admin}/metrics`)

@@ -6,19 +6,22 @@ import { openWorld } from '../support/world.ts'
 const INTERFACE = `${BASE_PATH}/business/interface`
 const BODY = JSON.stringify({ version: 311 })
 
-test.each(['gzip', 'identity'])('URLs of iSales in %s name the proxy instead', async (coding) => {
-  const world = await openWorld({
-    simulator: { switches: { absoluteUrls: true, gzip: 'accepted' } },
-  })
-  const headers = { Host: 'localhost:8080', 'Accept-Encoding': coding }
-  const { text, json } = await world.request(INTERFACE, { method: 'POST', headers, body: BODY })
-  const expected = 'http://localhost:8080'
-  expect(json.resultData).toMatchObject({
-    getTask: `${expected}${INTERFACE_PATHS.getTask}`,
-    refreshToken: `${expected}${INTERFACE_PATHS.refreshToken}`,
-  })
-  expect(text).not.toContain(world.sim.origin)
-})
+test.each(['gzip', 'identity'])(
+  "iSales's URLs in %s are replaced by the proxy's",
+  async (coding) => {
+    const world = await openWorld({
+      simulator: { switches: { absoluteUrls: true, gzip: 'accepted' } },
+    })
+    const headers = { Host: 'localhost:8080', 'Accept-Encoding': coding }
+    const { text, json } = await world.request(INTERFACE, { method: 'POST', headers, body: BODY })
+    const expected = 'http://localhost:8080'
+    expect(json.resultData).toMatchObject({
+      getTask: `${expected}${INTERFACE_PATHS.getTask}`,
+      refreshToken: `${expected}${INTERFACE_PATHS.refreshToken}`,
+    })
+    expect(text).not.toContain(world.sim.origin)
+  },
+)
 
 test('the authority of an absolute form counts, not Host', async () => {
   const world = await openWorld({

@@ -44,7 +44,7 @@ async function nameServed(target: RawTarget): Promise<unknown> {
 }
 
 describe('HTTPS', () => {
-  test('a renewed certificate is served to new connections, and no connection is dropped', async () => {
+  test('new connections get a renewed certificate, and no connection is dropped', async () => {
     const { target, install } = await openHttps()
     const open = await connectRaw(target({ maxVersion: 'TLSv1.2' }))
     await open.send(tasks())
@@ -68,7 +68,7 @@ describe('HTTPS', () => {
     const counted = (labels = '') => world.metric(`isales_proxy_requests_total${labels}`)
     await until(async () => (await counted('{outcome="handshake",cause="half-sent"}')) === 1)
     expect(await counted('{outcome="handshake",cause="plain-http"}')).toBe(3)
-    // Each handshake once, and the call.
+    // Every handshake is counted once, like the call.
     expect([await counted('{outcome="handshake"}'), await counted()]).toEqual([7, 8])
     const logged = world.lines.filter(({ event }) => event === 'client-handshake-failed')
     expect(logged.map(({ level, reason, count }) => [level, reason, count])).toEqual([

@@ -17,7 +17,7 @@ async function ticketsOf(world: World) {
   return { token: String(token), refreshToken: String(refreshToken) }
 }
 
-/** The login with this target and version, and these fields. */
+/** Returns a login with this target and version. */
 const login = (start: string, fields: readonly string[]) =>
   requestText(`POST ${start}`, fields, BODY)
 

@@ -9,7 +9,7 @@ const ca = made.ca.cert
 const file = temporaryFiles()
 const CA_FILE = { ISALES_CA_FILE: file('ca.crt', ca) }
 
-test('iSales that asks for a client certificate gets ours, for logins and for calls', async () => {
+test('iSales gets our client certificate for logins and for calls', async () => {
   const world = await openWorld({
     simulator: { tls: { ...made.server, requestCert: true, ca } },
     env: {
@@ -21,13 +21,13 @@ test('iSales that asks for a client certificate gets ours, for logins and for ca
   expect((await world.tasks()).status).toBe(200)
 })
 
-test('a CA file that changes is trusted from then on, without a restart', async () => {
+test('a changed CA file is trusted without a restart', async () => {
   const caFile = file('changing-ca.crt', made.strangerCa.cert)
   const env = { ISALES_CA_FILE: caFile }
   const world = await openWorld({ simulator: { tls: made.server }, env, ready: false })
   await until(() => world.events.some(({ type }) => type === 'failed'))
   file('changing-ca.crt', ca)
-  // The file is used when it has rested for 2 s, and then the back-off ends.
+  // The file is used 2 s after its last change, and then the back-off ends.
   await until(() => world.events.some(({ type }) => type === 'granted'), 15_000)
   expect((await world.tasks()).status).toBe(200)
 }, 20_000)

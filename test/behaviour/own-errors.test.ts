@@ -21,7 +21,7 @@ test.each([
   ['before it is forwarded', { clock }],
   ['when its response is there', {}],
 ])(
-  'a defect that a call meets %s is counted, logged and shown once, as what it is',
+  'a defect of the proxy that a call meets %s is counted, logged and shown once',
   async (_name, defect) => {
     const world = await openWorld({ ...defect, env: { CLIENT_DEADLINE: `${CLIENT_DEADLINE}ms` } })
     vi.spyOn(Exchange.prototype, 'collected').mockImplementation(throws)

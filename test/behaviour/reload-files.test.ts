@@ -33,7 +33,7 @@ const login = (world: World, passwd: string) => world.post(LOGIN_PATH, { user: '
 const ticketOf = async (world: World, passwd: string) =>
   String((await login(world, passwd)).json.resultData?.['token'])
 
-/** The log line about the files, once it is there. */
+/** Waits for a log line about the files. */
 const logged = (world: World, event: string) =>
   until(() => world.lines.find((line) => line.event === event), NOTICED)
 
@@ -167,7 +167,7 @@ test('a file that is emptied before it is written keeps the previous password in
   expect(world.sim.state().loginsRejected).toBe(0)
 })
 
-test('a secret with white space at its ends is a warning before it costs an attempt', async () => {
+test('white space at the ends of a secret is reported before the secret is tried', async () => {
   const world = await openWithPassword('right')
   write('password', 'newer ')
   await world.app.renew()

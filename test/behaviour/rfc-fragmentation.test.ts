@@ -35,7 +35,7 @@ function framed({ kind, body, chunks }: Message): string {
   return `Transfer-Encoding: chunked\r\n\r\n${coded.join('')}0\r\n\r\n`
 }
 
-/** Repeats parts of these sizes; the remainder after 40 parts is the last. */
+/** Cuts bytes into parts of these sizes, in turns; the 41st part is the rest. */
 function cut(bytes: string, sizes: readonly number[]): string[] {
   const parts: string[] = []
   for (let at = 0; at < bytes.length;) {
@@ -57,7 +57,7 @@ afterAll(() => stand.stop())
 
 const numberOf = (target: string): number => Number(target.slice(target.lastIndexOf('/') + 1))
 
-test('however the bytes are cut, each request reaches iSales once and whole, and its response comes back so', async () => {
+test('however the bytes are cut, every request and its response arrive once and complete', async () => {
   const requests = fc.array(request, { minLength: 1, maxLength: 12 })
   await fc.assert(
     fc.asyncProperty(requests, cuts, cuts, async (all, there, back) => {
@@ -71,7 +71,7 @@ test('however the bytes are cut, each request reaches iSales once and whole, and
         const bytes = `${method} /rest/isales/${i} HTTP/1.1\r\nHost: localhost\r\n${framed(sent)}`
         for (const part of cut(bytes, there)) {
           await client.send(part)
-          // A turn of the event loop apart, so that they are not joined again.
+          // Waits for a turn of the event loop, so that the parts are not joined.
           await new Promise(setImmediate)
         }
         const got = await client.read()

@@ -23,7 +23,7 @@ import { temporaryDirectory } from '../support/temporary.ts'
 const SECRET_TEXT = Object.values(CANARIES).join(' ')
 
 describe('no secret is shown', () => {
-  test('the search itself finds a secret in each of its spellings', () => {
+  test('the search finds a secret in every spelling', () => {
     const { password } = CANARIES
     expect(leaks(`x ${password} y`)).toEqual(['password'])
     expect(leaks(JSON.stringify({ passwd: password }))).toEqual(['password'])
@@ -82,7 +82,7 @@ describe('no secret is shown', () => {
     expect(leaks(live.stdout + live.stderr, sim.issued())).toEqual([])
   })
 
-  test('when TLS fails, and in `check --live` of it', async () => {
+  test('when TLS fails, and in `check --live`', async () => {
     const { stranger, ca } = makeCertificates()
     const sim = await openIsales({ tls: stranger })
     const file = join(temporaryDirectory(), 'ca.pem')
@@ -99,7 +99,7 @@ describe('no secret is shown', () => {
     expect(leaks(live.stdout + live.stderr)).toEqual([])
   })
 
-  test('in what is refused to a client that sends secrets where they do not belong', async () => {
+  test('in the refusals of requests with secrets in the wrong place', async () => {
     const sim = await openIsales()
     const served = await serve(environment(sim.origin))
     await served.logged('logged-in')
@@ -130,7 +130,7 @@ describe('no secret is shown', () => {
     expect(leaks(await shown(served), sim.issued())).toEqual([])
   })
 
-  test('when a mounted password changes, and when its file is spoilt', async () => {
+  test('when a mounted password changes, and when its file is unreadable', async () => {
     const sim = await openIsales()
     const file = join(temporaryDirectory(), 'password')
     writeFileSync(file, CANARIES.password)

@@ -27,20 +27,20 @@ const FAULTS: readonly Environment[] = [
   { ISALES_PASWORD: CANARIES.password, LOG_LEVEL: 'loud' },
 ]
 
-test('every setting that is a secret is planted in one of the environments', () => {
+test('every secret setting is in one of the environments', () => {
   const planted = new Set([SOUND, ...FAULTS].flatMap((env) => Object.keys(env)))
   const secrets = SETTING_LIST.filter(({ redact }) => redact !== undefined)
   expect(secrets.length).toBeGreaterThan(4)
   expect(secrets.filter(({ name }) => !planted.has(name))).toEqual([])
 })
 
-test.each(FAULTS)('no secret is in what `check` says of wrong setting %#', async (fault) => {
+test.each(FAULTS)('no secret is in the output of `check` for wrong setting %#', async (fault) => {
   const { stdout, stderr } = await runHere(['check'], { env: { ...SOUND, ...fault } })
   expect(stdout).not.toBe('')
   expect(leaks(stdout + stderr)).toEqual([])
 })
 
-test('no secret is in the last words of a program that cannot start', async () => {
+test('no secret is in the output of a program that cannot start', async () => {
   const port = await freePort()
   await listen(() => undefined, port)
   const programs = [
@@ -52,7 +52,7 @@ test('no secret is in the last words of a program that cannot start', async () =
   expect(leaks(programs.map((each) => each.stdout() + each.stderr()).join('\n'))).toEqual([])
 })
 
-test('the environment of the process holds no secret any more once the program has begun', async () => {
+test('the environment of the running process has no secret', async () => {
   const sim = await openIsales()
   const directory = temporaryDirectory()
   const witness = join(directory, 'witness.json')

@@ -22,7 +22,7 @@ export async function openIsales(options: SimulatorOptions = {}): Promise<Simula
   return (await simulate({ ...options, switches })).sim
 }
 
-/** Every secret that the program takes, in its environment, and a log that holds nothing back. */
+/** An environment with every secret that the program takes, and the most detailed log. */
 export function environment(origin: string): Environment {
   return {
     ISALES_URL: origin,
@@ -36,25 +36,25 @@ export function environment(origin: string): Environment {
   }
 }
 
-/** Settings with a login where none belongs. */
+/** A setting with passwords in the wrong place. */
 const MISPLACED = {
   NO_PROXY: `http://a:b@one,http://cti:1, ${CANARIES.egressPassword}@two`,
 }
 
-/** A proxy that shows something, at `proxy`, at `admin` and on its outputs. */
+/** A running proxy and its outputs. */
 export interface Served {
   readonly proxy: string
   readonly admin: string
-  /** Outputs of a process so far, and its command line. */
+  /** Returns the process's output so far, and its command line. */
   output(): string
   /** Waits for one of these events in the log. */
   logged(...events: readonly string[]): Promise<LogLine>
 }
 
-/** The whole app in this process, with the log that the program writes. */
+/** Starts the whole app in this process, with the program's real log. */
 export async function serve(
   own: Environment,
-  // No back-off is waited for.
+  // Jitter; 0 ends every back-off immediately.
   random = 0,
 ): Promise<Served & { renew(): Promise<void> }> {
   const env = { ...MISPLACED, ...own }
@@ -88,7 +88,7 @@ export async function serve(
   }
 }
 
-/** The program as it is delivered, in a process of its own. */
+/** Starts the built program. */
 export async function serveBuilt(start: Start, env: Environment): Promise<Served> {
   const program = start(['serve'], { ...MISPLACED, ...env })
   const cmdline = readFileSync(`/proc/${program.process.pid}/cmdline`, 'latin1')
@@ -102,7 +102,7 @@ export async function serveBuilt(start: Start, env: Environment): Promise<Served
 const ADMIN_PAGES =
   '/ /?lang=zh /status.json /status.txt /metrics /livez /readyz /startupz /nowhere'.split(' ')
 
-/** Everything that the program shows, except to iSales and CTI-OBS. */
+/** Returns everything that the program shows, except to iSales and CTI-OBS. */
 export async function shown(served: Served): Promise<string> {
   const pages = await Promise.all(ADMIN_PAGES.map((page) => call(`${served.admin}${page}`)))
   return [served.output(), ...pages.map(whole)].join('\n')
@@ -119,7 +119,7 @@ export function post(url: string, body: unknown, headers: Readonly<Record<string
   })
 }
 
-/** A CTI-OBS that has logged in at the proxy, making a call. */
+/** Logs in at the proxy like CTI-OBS, and returns the ticket. */
 export async function ticket({ proxy }: Served): Promise<string> {
   const login = await post(`${proxy}${LOGIN_PATH}`, { user: 'cti', passwd: CANARIES.obsPassword })
   return String(login.json.resultData?.['token'])

@@ -3,18 +3,12 @@ import { expect, test, vi } from 'vitest'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
-// The simulation checks what rejections do to calls. Here is what people see, and what becomes of a call that cannot be
-// sent again.
+// Effects of rejections on people and probes. The simulation checks their effects on calls.
 vi.setConfig({ testTimeout: 60_000 })
 
 const STEP = 250
 
-/**
- * Sends four calls per second by the world's clock: every step ends when each call has its response or waits for a
- * token.
- *
- * @returns the statuses received.
- */
+/** Sends four calls per second of the world's clock, and returns the statuses of the responses. */
 async function drive(world: TimedWorld, seconds: number, act?: (step: number) => unknown) {
   const statuses = new Set<number>()
   const pending = new Set<Promise<unknown>>()
@@ -25,7 +19,7 @@ async function drive(world: TimedWorld, seconds: number, act?: (step: number) =>
       statuses.add(status)
     })
     pending.add(call)
-    // Most have their responses within milliseconds, and the page of metrics is large.
+    // Most responses arrive within milliseconds, and the metrics page is large.
     await Promise.race([Promise.all(pending), delay(30)])
     const waiting = () => world.metric('isales_proxy_token_waiters')
     await until(async () => pending.size === 0 || (await waiting()) === pending.size, 20_000)
@@ -35,7 +29,7 @@ async function drive(world: TimedWorld, seconds: number, act?: (step: number) =>
   return [...statuses]
 }
 
-test('a call that iSales refuses for what it is, the first of a token, leaves the pod ready and authenticated', async () => {
+test('a first call that iSales rejects whatever its token leaves the pod ready and authenticated', async () => {
   const world = await openTimedWorld({ simulator: { switches: { forbiddenPath: 'refused' } } })
   expect((await world.request('/rest/isales/v1/openapi/obs/refused')).status).toBe(403)
   await drive(world, 1)
@@ -45,7 +39,7 @@ test('a call that iSales refuses for what it is, the first of a token, leaves th
   expect(text).not.toContain('rejects the token')
 })
 
-test('calls that are all refused are relayed with few renewals, and people see that', async () => {
+test('if iSales rejects every call, the rejections are relayed with few renewals, and the state shows it', async () => {
   const world = await openTimedWorld({ simulator: { switches: { acceptHeaders: ['X-Other'] } } })
   expect(await drive(world, 15)).toEqual([401])
   expect(world.exchanges() - 1).toBeLessThanOrEqual(4)

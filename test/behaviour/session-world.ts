@@ -6,10 +6,10 @@ import { manualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type WorldOptions } from '../support/world.ts'
 
-/** A world whose time stands still until the test moves it: tokens, renewals, back-offs and deadlines go by it. */
+/** A world with a clock that only the test moves, for tokens, renewals, back-offs and deadlines. */
 export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 
-/** Settings of a program in its own process in front of this iSales. */
+/** Returns the settings of a built program in front of this iSales. */
 export function builtEnvironment(sim: Simulator, env: Environment = {}): Environment {
   return { ...accountOf(sim), LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', ...env }
 }
@@ -23,7 +23,7 @@ const UNRELATED: ReadonlySet<string> = new Set([
 ])
 
 const DATE = Date.parse('2026-03-01T12:00:00Z')
-/** Opens a world that is closed when the test ends. Jitter is even: half of the cap, none in a renewal. */
+/** Opens a world that is closed when the test ends. Jitter is half of its maximum. */
 export async function openTimedWorld(options: WorldOptions = {}) {
   const clock = manualClock()
   const startedAt = clock.now()
@@ -41,7 +41,7 @@ export async function openTimedWorld(options: WorldOptions = {}) {
     await clock.advance(0)
     await until(async () => {
       if (count('request-started') === count('granted', 'failed')) return true
-      // A login that hangs ends by its timeout.
+      // Ends a hanging login by its timeout.
       if (world.sim.state().hanging > 0) await clock.advance(clock.waiting()[0] ?? 0)
       return false
     })
@@ -52,28 +52,28 @@ export async function openTimedWorld(options: WorldOptions = {}) {
     clock,
     /** Waits until no login or refresh is in progress. */
     settled,
-    /** Waits until so many requests wait for a token. */
+    /** Waits until `requests` requests wait for a token. */
     async waiting(requests: number) {
       await until(async () => (await world.metric('isales_proxy_token_waiters')) === requests)
     },
-    /** Waits until this call has its response, or some request waits for a token. */
+    /** Waits until this call has its response or a request waits for a token. */
     async respondedOrWaiting(call: Promise<unknown>) {
       let responded = false
       void call.then(() => (responded = true))
       const waiters = () => world.metric('isales_proxy_token_waiters')
       await until(async () => responded || (await waiters()) > 0, 20_000)
     },
-    /** Logins and refreshes that have begun. */
+    /** Returns the number of logins and refreshes that have begun. */
     exchanges: () => count('request-started'),
-    /** Milliseconds that each failure so far said it would wait. */
+    /** Returns the back-offs of all failures so far, in milliseconds. */
     waits: () => world.events.flatMap((event) => (event.type === 'failed' ? [event.retryIn] : [])),
-    /** Log lines about the session at the default LOG_LEVEL: level and name. */
+    /** Returns level and name of the log lines about the session, at the default LOG_LEVEL. */
     said: () =>
       world.lines
         .filter(({ event, level }) => level !== 'debug' && !UNRELATED.has(event))
         .map(({ event, level }) => `${level} ${event}`),
     probe: (path: '/livez' | '/startupz' | '/readyz') => call(`${world.admin}${path}`),
-    /** Lets so many milliseconds go by, stopping at each timer until the exchange that it began has ended. */
+    /** Advances the clock, and waits at every timer until its token request has ended. */
     async pass(ms: number) {
       const end = clock.now() + ms
       await settled()

@@ -10,7 +10,7 @@ import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
-/** A proxy whose stop begins when it has a request, by this metric. */
+/** Opens a proxy with one request, by this metric, and begins to stop it. */
 async function stopping(options: StandOptions, gauge = 'token_waiters') {
   const stand = await openStand({ config: { drainTimeout: 5000 }, ...options })
   const client = await stand.connect()
@@ -21,7 +21,7 @@ async function stopping(options: StandOptions, gauge = 'token_waiters') {
   return { stand, client, stopped }
 }
 
-test('a request that waits for the first login when the stop begins gets its response', async () => {
+test('a request that waits for the first login at the beginning of the stop gets its response', async () => {
   const first = gate()
   const login = (n: number) => first.opened.then(() => loginResponse(n))
   const { client, stopped } = await stopping({ login, ready: false })
@@ -30,7 +30,7 @@ test('a request that waits for the first login when the stop begins gets its res
   await stopped
 })
 
-test('requests that wait for a token that does not come get a 503 before the drain ends', async () => {
+test('requests that wait in vain for a token get a 503 before the drain ends', async () => {
   const login = () => new Promise<never>(() => undefined)
   const env = { CLIENT_DEADLINE: '30s' }
   const config = { drainTimeout: 1000 }
@@ -72,7 +72,7 @@ test('when the admin port is taken, the proxy port is not open either, and no lo
   await listen(() => undefined, port)
 })
 
-test('for DRAIN_DELAY it is not ready, and serves those who come all the same', async () => {
+test('during DRAIN_DELAY, the proxy is not ready but serves calls', async () => {
   const world = await openWorld({ env: { DRAIN_DELAY: '1s' } })
   const stopped = world.stop()
   expect((await call(`${world.admin}/readyz`)).status).toBe(503)

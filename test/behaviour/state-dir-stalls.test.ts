@@ -12,7 +12,7 @@ import { INTERFACE_PATHS } from '../../simulator/index.ts'
 
 const start = builtProgram()
 
-test('a disk whose fsync stalls fails no call, is logged and found, and keeps the record when it continues', async (context) => {
+test('a disk whose fsync stalls fails no call, is reported, and has the record when it continues', async (context) => {
   const directory = temporaryDirectory()
   const library = join(directory, 'stall.so')
   const stalling = join(directory, 'stalling')
@@ -59,7 +59,7 @@ test('a disk whose fsync stalls fails no call, is logged and found, and keeps th
   )
 }, 60_000)
 
-/** While the file that STALLING names is there, fsync does not return. */
+/** Makes fsync wait while the file of STALLING exists. */
 const STALL = `
 #include <stdlib.h>
 #include <unistd.h>

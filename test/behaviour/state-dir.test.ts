@@ -15,13 +15,13 @@ test('two proxies and four commands with one STATE_DIR and a wrong password make
   const attempts = (): number => sim.state().loginAttempts
   for (let nth = 0; nth < 2; nth += 1) start([], { ...wrong, ...LISTEN })
   const commands = Array.from({ length: 4 }, () => start(['check', '--live', '--quiet'], wrong))
-  // At 0 and 5 s; the third of anybody comes at 15 s. On a busy machine the commands take longer than that.
+  // Logins begin at 0 and 5 s, and the third at 15 s. On a busy machine, the commands take longer.
   await until(() => attempts() > 0, 30_000)
   await delay(8000)
   expect(attempts()).toBeLessThanOrEqual(2)
   await until(() => attempts() >= 2, 30_000)
   const codes = await Promise.all(commands.map(async ({ ended }) => (await ended).code))
-  // Refused, or not tried since the account is spared.
+  // Rejected, or not tried because of the pause.
   expect(codes.filter((code) => code !== 3 && code !== 4)).toEqual([])
   expect(attempts()).toBeLessThanOrEqual(3)
   const names = readdirSync(wrong.STATE_DIR)

@@ -54,7 +54,7 @@ test('a failed request is logged with its method, path, durations and attempts, 
   const world = await openWorld()
   world.sim.failBusiness({ status: 502, times: 'always' })
   await world.tasks()
-  // Relayed as iSales sent it: no error of the proxy.
+  // A relayed response is not an error of the proxy.
   expect(linesOf(world, 'access')).toEqual([])
   world.sim.clear()
   world.sim.reset({ operation: 'business' })

@@ -106,7 +106,7 @@ test('after five wrong passwords in a second even the right one of that address 
 test.each<readonly [string, (refresh: string) => [body: unknown, Record<string, string>]]>([
   // As in the English edition, whose clients have an access ticket in the header.
   ['in the body', (refreshToken) => [{ refreshToken }, { Authentication: 'Bearer access' }]],
-  // As the Chinese text says.
+  // As in the text of the Chinese edition.
   ['in Authentication alone', (refresh) => ['', { Authentication: `Bearer ${refresh}` }]],
   ['in Authorization alone, bare', (refresh) => ['', { Authorization: refresh }]],
 ])('a refresh ticket %s renews', async (_name, requestOf) => {

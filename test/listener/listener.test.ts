@@ -25,7 +25,7 @@ test('CONNECT behind a request leaves the response complete, and then the connec
   const { held, refused, client } = await startHolding()
   await client.send(`${GET}${CONNECT}`)
   await until(() => held.length === 1)
-  // More than the kernel takes: the rest leaves when there is room.
+  // More than the kernel buffers.
   held[0]?.writeHead(200, ['Content-Length', String(LARGE.length)]).end(LARGE)
   const response = await client.read({ limitMs: 20_000 })
   expect([response.body.length, response.header('connection')]).toEqual([LARGE.length, 'close'])

@@ -3,12 +3,12 @@ import { PROBLEMS, REFUSALS, type Refusal } from '../../src/codes.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { POST, responsesOf, startListener } from './support.ts'
 
-/** Requests that Node's strict parser refuses. If another version of Node parses differently, this table shows it. */
+/** Requests that Node's strict parser refuses. The tables show it if another version of Node parses differently. */
 const CHUNKED = `${POST}Transfer-Encoding: chunked\r\n\r\n`
 const OPEN = CHUNKED.slice(0, -2)
 
-// Folded lines, bare LF and CR, spaces where none may be, bytes that no name, value, target, method or version has, and
-// framing in two ways.
+// Folded lines, bare LF and CR, misplaced spaces, bytes that no name, value, target, method or version has, and double
+// framing.
 // oxfmt-ignore
 const HEADS: readonly string[] = [
   `${POST}X: a\r\n b\r\n\r\n`, `${POST}X: a\r\n\tb\r\n\r\n`, 'GET / HTTP/1.1\r\n X: a\r\n\r\n',
@@ -28,7 +28,7 @@ const HEADS: readonly string[] = [
   `${POST}Transfer-Encoding: chunked, gzip\r\n\r\n`,
 ]
 
-/** The request is announced before these are found out. */
+/** These are refused after the request was announced. */
 // oxfmt-ignore
 const BODIES: readonly string[] = [
   `${POST}Transfer-Encoding: gzip\r\n\r\n`,
@@ -46,20 +46,23 @@ test.each<readonly [Refusal, boolean, string]>([
   ['headers', false, `GET /${'a'.repeat(16_384)} HTTP/1.1\r\nHost: x\r\n\r\n`],
   ['chunk-extensions', true, `${CHUNKED}2;${'x'.repeat(17_000)}\r\nhi\r\n`],
   ['tls-to-http', false, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
-])('what is refused as %s, announced: %s, says why, and closes: %j', async (...row) => {
-  const [reason, isAnnounced, bytes] = row
-  const ends: string[] = []
-  const { port, refused, requestIds } = await startListener((request) => {
-    if (!isAnnounced) ends.push('announced')
-    request.on('end', () => ends.push('whole'))
-    request.on('error', () => undefined).resume()
-  })
-  const client = await connectRaw({ port })
-  await client.send(bytes)
-  const [response, ...more] = await responsesOf(client)
-  const [code, detail] = REFUSALS[reason]
-  const { status } = PROBLEMS[code]
-  expect([response?.status, response?.header('connection')]).toEqual([status, 'close'])
-  expect(JSON.parse(response?.text ?? '')).toMatchObject({ detail, requestId: requestIds[0] })
-  expect([more, refused, ends]).toEqual([[], [reason], []])
-})
+])(
+  'a request is refused as %s, announced: %s, with its reason, and closes the connection: %j',
+  async (...row) => {
+    const [reason, isAnnounced, bytes] = row
+    const ends: string[] = []
+    const { port, refused, requestIds } = await startListener((request) => {
+      if (!isAnnounced) ends.push('announced')
+      request.on('end', () => ends.push('whole'))
+      request.on('error', () => undefined).resume()
+    })
+    const client = await connectRaw({ port })
+    await client.send(bytes)
+    const [response, ...more] = await responsesOf(client)
+    const [code, detail] = REFUSALS[reason]
+    const { status } = PROBLEMS[code]
+    expect([response?.status, response?.header('connection')]).toEqual([status, 'close'])
+    expect(JSON.parse(response?.text ?? '')).toMatchObject({ detail, requestId: requestIds[0] })
+    expect([more, refused, ends]).toEqual([[], [reason], []])
+  },
+)

@@ -21,14 +21,14 @@ const LIMITS: ListenerLimits = {
   keepAlive: 65_000,
 }
 
-/** On a free port of loopback unless options say otherwise; stopped after the test. */
+/** Starts a listener, which is stopped after the test. Default: on a free port of loopback. */
 export async function startListener(
   onRequest: ListenerOptions['onRequest'],
   options: Partial<Omit<ListenerOptions, 'limits'>> & {
     readonly limits?: Partial<ListenerLimits>
   } = {},
 ) {
-  /** Requests that the listener refused by itself, and the request id of each. */
+  /** Requests that the listener refused, and their request ids. */
   const refused: Refusal[] = []
   const requestIds: (string | undefined)[] = []
   const listener = createListener({
@@ -49,7 +49,7 @@ export async function startListener(
   return { listener, port, refused, requestIds }
 }
 
-/** A listener whose responses the test gives, and a client of it. */
+/** Starts a listener whose responses the test sends, and a client. */
 export async function startHolding(
   options: Parameters<typeof startListener>[1] = {},
   from: RawTarget = {},
@@ -77,7 +77,7 @@ export function respondOk(_request: IncomingMessage, response: ServerResponse): 
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
 export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
 
-/** Connections from `from` that send these bytes and no more. */
+/** Opens connections from `from` that only send these bytes. */
 export async function hold(count: number, port: number, { bytes = '', from = '127.0.0.1' } = {}) {
   const held: RawClient[] = []
   for (let n = 0; n < count; n += 1) {
@@ -88,7 +88,7 @@ export async function hold(count: number, port: number, { bytes = '', from = '12
   return held
 }
 
-/** Reads every response up to the end of the connection; other bytes are an error. */
+/** Reads every response until the connection ends; other bytes are an error. */
 export async function responsesOf(client: RawClient): Promise<RawResponse[]> {
   await client.closed()
   const responses: RawResponse[] = []
@@ -96,7 +96,7 @@ export async function responsesOf(client: RawClient): Promise<RawResponse[]> {
   return responses
 }
 
-/** Status and `Connection` of each of them. */
+/** Returns status and `Connection` of every response. */
 export async function outcomesOf(client: RawClient) {
   const responses = await responsesOf(client)
   return responses.map((response) => [response.status, response.header('connection')])

@@ -28,7 +28,7 @@ async function startTls({
   return { ...running, failures }
 }
 
-/** TLS 1.3 lets a client believe that it is in until it reads. */
+/** Sends a request, because a TLS 1.3 client learns of a refusal only when it reads. */
 async function outcome(port: number, options: ConnectionOptions): Promise<string> {
   try {
     const client = await connectRaw({ port, tls: { ca: made.ca.cert, ...options } })

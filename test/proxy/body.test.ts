@@ -7,7 +7,7 @@ import { createBodies, type BodyRefusal } from '../../src/proxy/body.ts'
 // early-responses.test.ts.
 const MIB = 1024 * 1024
 
-/** Begins to read a body of so many bytes, of which so many have come. */
+/** Begins to read a body of `length` bytes, of which `sent` have arrived. */
 function begin(bodies: ReturnType<typeof createBodies>, length: number, sent: number) {
   const request = new Readable({ read: () => undefined })
   const stop = new AbortController()
@@ -32,18 +32,18 @@ function begin(bodies: ReturnType<typeof createBodies>, length: number, sent: nu
   return { request, call, refusals, stop, send, body }
 }
 
-it('beyond 32 MiB those make way that have been coming for longest', async () => {
+it('beyond 32 MiB, the incomplete bodies that began first are refused', async () => {
   const bodies = createBodies(16 * MIB)
   const all = [1, 2, 3, 4].map(() => begin(bodies, 9 * MIB, 8.5 * MIB))
   expect(await all[0]?.body).toBeNull()
   expect(all.map(({ refusals }) => refusals)).toEqual([['in-flight'], [], [], []])
-  // A body that arrives whole also counts.
+  // A body that arrives at once also counts.
   expect(await begin(bodies, 9 * MIB, 9 * MIB).body).toHaveLength(9 * MIB)
   expect(await all[1]?.body).toBeNull()
   expect(all[2]?.refusals).toEqual([])
 })
 
-it('where all are complete, the newcomer is refused, until one of their calls has ended', async () => {
+it('if all bodies are complete, the newest is refused until a call has ended', async () => {
   const bodies = createBodies(16 * MIB)
   const all = [1, 2].map(() => begin(bodies, 16 * MIB, 16 * MIB))
   for (const sent of [100, 50]) {
@@ -54,7 +54,7 @@ it('where all are complete, the newcomer is refused, until one of their calls ha
   expect(await begin(bodies, 100, 100).body).toHaveLength(100)
 })
 
-it('what still comes of a body that is not wanted any more is dropped', async () => {
+it('the rest of a body that is no longer needed is dropped', async () => {
   const bodies = createBodies(MIB)
   const { request, call, stop, send, body } = begin(bodies, 100, 10)
   stop.abort()

@@ -147,7 +147,7 @@ describe('the headers of a response', () => {
 
   it('are read in time that grows with their length, for any content', () => {
     const value = `x${' '.repeat(60_000)}y `
-    // In quadratic time it would be past the limit of a test.
+    // In quadratic time, the test would time out.
     for (let n = 0; n < 20; n += 1)
       expect(received(['X', value]).headers[1]).toBe(value.slice(0, -1))
   })

@@ -32,7 +32,7 @@ test('a refresh path outside ALLOWED_PATHS is local, but no other path of its tr
   expect(['/sso/refresh', '/sso/other'].map(classify)).toEqual(['local', 'other-path'])
 })
 
-/** How servers read a path: with or without empty segments and parameters, decoded never to three times. */
+/** Returns a path as servers may read it: without empty segments or parameters, decoded up to three times. */
 function readings(path: string): string[] {
   let decoded = path
   const all: string[] = []
@@ -53,7 +53,7 @@ function readings(path: string): string[] {
   return all.map((text) => text.toLowerCase())
 }
 
-/** RFC 3986 section 5.2.4: `..` takes an empty segment away like any other. */
+/** RFC 3986 section 5.2.4: `..` also removes an empty segment. */
 function removeDotSegments(path: string): string {
   const segments: string[] = []
   for (const segment of path.split('/').slice(1)) {

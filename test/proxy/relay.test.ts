@@ -19,7 +19,7 @@ function follow() {
     },
   })
   const wait = relays.follow(response as unknown as ServerResponse)
-  /** The client keeps the response waiting for so many milliseconds, and then takes so many bytes of it. */
+  /** Lets the response wait for `ms` for the client, which then takes `bytes`; returns true if it was cut. */
   const take = async (ms: number, bytes = 0): Promise<boolean> => {
     wait()
     await clock.advance(ms)
@@ -30,7 +30,7 @@ function follow() {
   return { clock, relays, response, wait, take }
 }
 
-test('a client that takes 4 MiB within 4 s of waiting for it keeps its response, however long iSales takes', async () => {
+test('a client that takes 4 MiB within 4 s keeps its response, however long iSales takes', async () => {
   const { clock, take } = follow()
   for (let n = 0; n < 10; n += 1) {
     expect([await take(1000, MIB), await take(2999, 3 * MIB)]).toEqual([false, false])
@@ -48,7 +48,7 @@ test.each([
   expect([await take(2999), await take(1)]).toEqual([false, true])
 })
 
-test('while every place is taken, the client that is waited for longest makes way after 0.5 s', async () => {
+test('if too many calls are in flight, the slowest client is cut after 0.5 s', async () => {
   const { clock, relays, response, wait, take } = follow()
   expect(relays.evictSlowest()).toBe(500)
   await take(200)

@@ -13,7 +13,7 @@ import {
 const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'] as const
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
 
-/** Of a POST, but for the changes. */
+/** Returns the counts of a POST with these changes. */
 const history = (changes: Partial<AttemptCounts>): AttemptCounts => ({
   method: 'POST',
   unwritten: 0,
@@ -21,11 +21,11 @@ const history = (changes: Partial<AttemptCounts>): AttemptCounts => ({
   ...changes,
 })
 
-/** After an exchange that failed before anything was written. */
+/** Decides after an exchange that failed before anything was written. */
 const unwritten = (before: Partial<AttemptCounts>, failure: UpstreamFailure = 'unreachable') =>
   afterFailure(history(before), { failure, written: false })
 
-/** After one that was written and got no response. */
+/** Decides after an exchange that was written and got no response. */
 const lost = (before: Partial<AttemptCounts>, failure: UpstreamFailure = 'broken') =>
   afterFailure(history(before), { failure, written: true })
 
@@ -61,7 +61,7 @@ describe('a request that was written and lost', () => {
   it.each(['GET', 'HEAD'])('%s is sent once more', (method) => {
     expect(lost({ method, lost: 1 })).toEqual(again(50))
     expect(lost({ method, lost: 2 })).toEqual(fail('upstream-broken'))
-    // With connections that did not come before, or after.
+    // Next to failed connections before or after.
     expect(lost({ method, lost: 1, unwritten: 2 })).toEqual(again(150))
     expect(unwritten({ method, lost: 1, unwritten: 2 })).toEqual(again(150))
     expect(unwritten({ method, lost: 1, unwritten: 3 })).toEqual(fail('upstream-broken'))
@@ -99,7 +99,7 @@ describe('what the client is told', () => {
     ['sent', {}, 'upstream-timeout'],
     ['waiting', { lost: 1 }, 'upstream-timeout'],
     ['connecting', { lost: 1 }, 'upstream-timeout'],
-  ])('of a deadline while %s, after %j: %s', (stage, before, code) => {
+  ])('after the deadline while %s, after %j: %s', (stage, before, code) => {
     expect(deadline(before, stage)).toEqual(fail(code))
   })
 

@@ -16,10 +16,10 @@ import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 
-/** An exchange whose events the test sends instead of undici. */
+/** An exchange whose events come from the test instead of undici. */
 class ScriptedExchange {
   aborted = false
-  /** undici was told to pause, and not to resume since. */
+  /** The exchange has paused undici. */
   paused = false
   readonly #exchange: Exchange
 
@@ -47,7 +47,7 @@ class ScriptedExchange {
     this.#exchange.onComplete()
   }
 
-  /** Before `start` no connection came. */
+  /** Before `start`: without a connection. */
   fail(): void {
     const { written } = this.#exchange
     this.#exchange.onError(written ? new Error('cut') : new ConnectError(cause('no-route'), 'X'))
@@ -70,16 +70,16 @@ export function token(generation: number): Token {
 const UNAVAILABLE = { unavailable: 'no-token', retryAfter: 1000 } as const satisfies Unavailable
 
 /**
- * The forwarding alone, on a real client connection, between a scripted pool and a scripted token source.
+ * Forwards calls of a real client connection, with a scripted pool and a scripted token source.
  *
- * @param newer a newer token is there when one is waited for; else none comes within the wait.
+ * @param newer a newer token is available when a call waits for one; otherwise none arrives in time.
  */
 export async function scene({ newer = true } = {}) {
   const clock = manualClock()
   const exchanges: ScriptedExchange[] = []
   const ends: RequestSummary[] = []
   const replays: string[] = []
-  /** Generations of tokens. */
+  /** Generations of the accepted tokens. */
   const accepted: number[] = []
   const responses: ServerResponse[] = []
   const state = { current: token(1) as Token | undefined }
@@ -139,7 +139,7 @@ export async function scene({ newer = true } = {}) {
   await once(server, 'listening')
   const client = await connectRaw({ port: (server.address() as AddressInfo).port })
   onTestFinished(() => void server.close())
-  /** The n-th exchange, once it is there. */
+  /** Waits for the n-th exchange. */
   const exchange = (n: number): Promise<ScriptedExchange> => until(() => exchanges[n - 1])
   return { clock, state, client, exchanges, exchange, ends, replays, accepted, responses }
 }

@@ -12,7 +12,7 @@ const RULES: RequestRules = {
 }
 const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 
-/** Result for a valid request with these changes. */
+/** Validates a valid request with these changes. */
 function validate(changes: Partial<RequestHead> = {}, rules: Partial<RequestRules> = {}) {
   const rawHeaders = ['Host', 'localhost']
   const good = { method: 'POST', target: PATH, httpVersion: '1.1', rawHeaders }

@@ -8,7 +8,7 @@ import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { dispatch, openUpstream, plain, portOf } from './support.ts'
 
-/** A TCP proxy that completes no connection until `resume`, as a network with a long round-trip time would. */
+/** Starts a TCP proxy that completes no connection until `resume`, like a network with a long round-trip time. */
 async function slowTcp(host: string, to: number) {
   const child = fork(fileURLToPath(new URL('slow-accept.mjs', import.meta.url)), [host, String(to)])
   closing.push(() => child.kill('SIGKILL'))
@@ -25,7 +25,7 @@ const V4 = { address: '127.0.0.1', family: 4 }
 const OTHER_V4 = { address: '127.0.0.2', family: 4 }
 const V6 = { address: '::1', family: 6 }
 
-/** An upstream whose name has these addresses. */
+/** Opens an upstream whose name has these addresses. */
 const reached = (port: number, timeout: number, addresses: readonly (typeof V4)[]) =>
   openUpstream({
     isalesUrl: `http://isales.example:${port}`,
@@ -33,7 +33,7 @@ const reached = (port: number, timeout: number, addresses: readonly (typeof V4)[
     resolve: (_name, _options, found) => found(null, [...addresses]),
   })
 
-// The kernel sends a SYN again after one second: that is the round-trip time here.
+// The kernel repeats a SYN after one second, which is the round-trip time here.
 it('a name whose address needs a second to connect is reached, next to one that refuses', async () => {
   const { port } = await plain(() => responseBytes('ok'))
   const slow = await slowTcp('127.0.0.1', port)

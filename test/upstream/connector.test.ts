@@ -25,7 +25,7 @@ const OPTIONS = {
 it('a connection that cannot be started fails once, and not again at its timeout', async () => {
   const clock = manualClock()
   const outcomes: unknown[] = []
-  // A port that Node does not accept throws.
+  // Node throws for this lookup.
   const options = { ...OPTIONS, origin: 'http://127.0.0.1:1', lookup: 1 as never, clock }
   createConnect(options)((outcome) => outcomes.push(outcome))
   await clock.advance(1000)
@@ -37,12 +37,12 @@ it('a login at the egress proxy that cannot be decoded fails at the start', () =
   expect(() => createConnect({ ...OPTIONS, egress })).toThrow(URIError)
 })
 
-it('a connection that was opened while the process did not run is not too late', async () => {
+it('a connection that opened while the process was stopped is not too late', async () => {
   const server = await listen(() => undefined)
   const connect = createConnect({ ...OPTIONS, origin: `http://127.0.0.1:${portOf(server)}` })
   const outcome = await new Promise<Socket | ConnectError>((resolve) => {
     connect(resolve)
-    // The kernel accepts it meanwhile.
+    // Meanwhile the kernel accepts the connection.
     const end = performance.now() + 2 * OPTIONS.timeout
     while (performance.now() < end);
   })
@@ -55,7 +55,7 @@ const noName: Resolve = (_name, _options, found) => {
 }
 const noResponse: Resolve = () => undefined
 
-// Those that fail behind TCP are in tls.test.ts.
+// Failures after TCP are in tls.test.ts.
 it('a connection that fails is reported by its stage, and so is one that was opened', async () => {
   const isales = await plain(() => responseBytes('ok'))
   const outcomes = async (changes: Parameters<typeof openUpstream>[0]) => {
@@ -89,7 +89,7 @@ function begin() {
 }
 
 describe('looking up a name', () => {
-  it('asks once for all that wait, and again for those that come later', () => {
+  it('asks once for all waiting connections, and again for later ones', () => {
     const { queries, results, find } = begin()
     for (let i = 0; i < 100; i += 1) find()
     expect(queries).toHaveLength(1)
@@ -100,7 +100,7 @@ describe('looking up a name', () => {
     expect(results.at(-1)).toEqual(SECOND)
   })
 
-  it('gives the addresses that DNS gave last while it fails, and its error while none is known', () => {
+  it('uses the latest addresses while DNS fails, or its error if none is known', () => {
     const { queries, results, find } = begin()
     for (const [n, addresses] of [[], FIRST, SECOND, []].entries()) {
       find()
@@ -109,7 +109,7 @@ describe('looking up a name', () => {
     expect(results).toEqual(['down', FIRST, SECOND, SECOND])
   })
 
-  it('gives them after half the timeout while DNS hangs, and uses the response when it comes', async () => {
+  it('uses the latest addresses after half the timeout while DNS hangs, and its response when it arrives', async () => {
     const { clock, queries, results, find } = begin()
     find()
     queries[0]?.found(null, FIRST)

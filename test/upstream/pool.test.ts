@@ -128,7 +128,7 @@ describe('a connection', () => {
     expect(isales.connections()).toBe(4)
   })
 
-  it('that was opened for a request which has left serves the next one, or is closed in time', async () => {
+  it('that was opened for an aborted request is used by the next one, or closed in time', async () => {
     const isales = await plain(() => responseBytes('ok'))
     const upstream = openUpstream({
       isalesUrl: isales.origin,

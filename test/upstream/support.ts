@@ -53,7 +53,7 @@ export function openUpstream({
   return upstream
 }
 
-/** A proxy that understands CONNECT and nothing else, and opens a tunnel to the port that is given. */
+/** Starts a proxy that answers CONNECT with `reply`, and opens a tunnel to the port `to`. */
 export async function egress(reply: string, to?: number) {
   const asked: string[] = []
   const server = await listen((socket) => {
@@ -69,10 +69,10 @@ export async function egress(reply: string, to?: number) {
   return { asked, port: portOf(server) }
 }
 
-/** The pool reuses a connection one turn of the event loop after the end of its response. */
+/** Waits until the pool can reuse a connection, which is one turn after the end of its response. */
 export const free = (): Promise<void> => delay(20)
 
-/** Sends a POST through the pool only. */
+/** Sends a request through the pool. */
 export async function dispatch(
   upstream: ReturnType<typeof openUpstream>,
   headers: readonly string[] = [],
@@ -91,7 +91,7 @@ export async function dispatch(
   }
 }
 
-/** An iSales without TLS. */
+/** Starts an iSales. Default: without TLS. */
 export async function plain(
   respond: RawUpstreamOptions['respond'],
   tls?: TlsOptions,
@@ -101,7 +101,7 @@ export async function plain(
   return upstream
 }
 
-/** A server with TLS. Default: with a valid certificate. */
+/** Starts an iSales with TLS. Default: with a valid certificate. */
 export function secured(
   respond: RawUpstreamOptions['respond'] = () => responseBytes('ok'),
   tls: TlsOptions = certificates.server,

@@ -8,7 +8,7 @@ import { closing, listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { certificates, dispatch, egress, free, openUpstream, portOf, secured } from './support.ts'
 
-/** A TLS server whose every response ends its connection; gives its URL. */
+/** Starts a TLS server that closes the connection after every response, and returns its URL. */
 async function closingTls(
   options: TlsOptions,
   onSocket: (socket: TLSSocket) => void,
@@ -54,7 +54,7 @@ describe('TLS to iSales', () => {
         closing.push(() => through.destroy())
         socket.pipe(through)
         through.pipe(socket)
-        // A record that no key opens.
+        // A record that cannot be decrypted.
         breakIt = () => socket.write(Buffer.from(`1703030020${'ab'.repeat(32)}`, 'hex'))
       })
       const upstream = openUpstream({
