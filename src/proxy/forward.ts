@@ -40,7 +40,7 @@ export interface Call extends NodeCall {
   readonly validated: ValidRequest
 }
 
-/** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
+/** Maximum `Retry-After` in milliseconds, because some clients wait inside the call. The status page has the true time. */
 const MAX_CLIENT_WAIT = 5000
 
 export function createForward(options: ForwardOptions) {
@@ -118,7 +118,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   /** The token of the previous exchange, if iSales rejected it. */
   #rejected: RejectedToken | undefined
   #replays = 0
-  // These are reported; `RequestSummary` explains them.
+  // Reported values; `RequestSummary` explains them.
   #replay: ReplayOutcome | undefined
   #failure: RequestSummary['failure']
   #headMs: number | undefined

@@ -11,10 +11,12 @@ beforeAll(async () => {
 afterAll(() => stand.stop())
 
 describe('the head of a response', () => {
-  it('keeps its status, reason and headers, in their order and never merged', async () => {
+  it('keeps its status, reason and headers, in their order and never merged, but no cookie', async () => {
     const fields = ['Link: </a>', 'x-b: 1', 'X-B: 2', 'link: </b>', 'Empty: ']
-    stand.serve(responseBytes('ok', { status: '418 Tea, no', fields }))
-    const response = await stand.exchange(get())
+    const dropped = 'Set-Cookie: JSESSIONID=1; Path=/'
+    stand.serve(responseBytes('ok', { status: '418 Tea, no', fields: [dropped, ...fields] }))
+    const response = await stand.exchange(get(['Cookie: JSESSIONID=2']))
+    expect(stand.business()[0]?.header('cookie')).toBeUndefined()
     expect([response.status, response.reason]).toEqual([418, 'Tea, no'])
     expect(response.fields.slice(0, 5).map(([name, value]) => `${name}: ${value}`)).toEqual(fields)
   })
@@ -106,6 +108,8 @@ describe('the framing of a response is rebuilt', () => {
     ['chunks stay chunks', chunked, '1.1', 'chunked'],
     ['chunks end with the connection, even for one that says TE', chunked, '1.0', 'close'],
     ['a length stays', length, '1.1', 'length'],
+    ['spaces after a value', `${OK}Content-Length: 6  \r\n\r\nabcdef`, '1.1', 'length'],
+    ['spaces after a value', chunked.replace('chunked', 'chunked '), '1.1', 'chunked'],
     ['a length stays', length, '1.0', 'length'],
     ['the end of the connection becomes chunks', `${OK}\r\nabcdef`, '1.1', 'chunked'],
     ['the end of the connection stays', `${OK}\r\nabcdef`, '1.0', 'close'],

@@ -3,7 +3,7 @@ import { openTimedWorld } from './session-world.ts'
 
 const HOUR = 3_600_000
 
-test('an idle standby makes no token requests, stays ready, and its next call logs in first', async () => {
+test('an idle standby makes no token requests, stays ready, and its next call logs in first; if that fails, it is not ready', async () => {
   const world = await openTimedWorld({
     env: { TOKEN_IDLE_AFTER: '5m' },
     simulator: { switches: { singleSession: true } },
@@ -17,4 +17,9 @@ test('an idle standby makes no token requests, stays ready, and its next call lo
   expect(await world.metric('isales_proxy_authenticated')).toBe(0)
   expect((await world.tasks()).status).toBe(200)
   expect(world.exchanges()).toBe(3)
+
+  await world.pass(10 * HOUR)
+  world.sim.wrongPassword()
+  expect((await world.tasks()).status).toBe(503)
+  expect((await world.probe('/readyz')).status).toBe(503)
 })

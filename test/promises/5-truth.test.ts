@@ -275,6 +275,10 @@ test('a failure is over for people 5 s after calls succeed again: it says when i
   const calls = Promise.all([world.tasks(), world.tasks()])
   await world.pass(3000)
   await calls
+  // The token is still valid, and removing the pod from its Service would not help.
+  expect(await world.metric('isales_proxy_state{state="failing"}')).toBe(1)
+  expect(await world.metric('isales_proxy_authenticated')).toBe(1)
+  expect((await world.probe('/readyz')).status).toBe(200)
   await world.sim.up()
   for (let times = 0; times < 3; times += 1) await world.tasks()
   await world.pass(5000)
@@ -294,4 +298,7 @@ test('a failure is over for people 5 s after calls succeed again: it says when i
     ['finding-ended', 'failed'],
   ])
   expect(await world.metric('isales_proxy_state{state="failing"}')).toBe(0)
+  for (let times = 0; times < 20; times += 1) await world.tasks()
+  await world.pass(61_000)
+  expect(await world.metric('isales_proxy_state{state="healthy"}')).toBe(1)
 })
