@@ -53,9 +53,14 @@ const accounts = new Map<string, Account>()
 const open = (value: string): Account => accounts.get(value) ?? NOTHING_KNOWN
 
 /** What the rules ask for, and no more. */
-function textOf({ record, lease, token }: Account, sentAt: number): string {
+function textOf(
+  { record, lease, token }: Account,
+  sentAt: number,
+  rename = (name: string): string => name,
+): string {
   const { attempts, at, knownGoodUntil } = record
-  const { holder = '', renewedAt = 0 } = lease ?? {}
+  const { renewedAt = 0 } = lease ?? {}
+  const holder = lease && rename(lease.holder)
   const known = [attempts, at > 0, knownGoodUntil > NOW]
   return JSON.stringify([numberOf(token?.grant.token), sentAt, known, holder, renewedAt > 0])
 }
@@ -354,10 +359,12 @@ function isLoginNext(life: TokenState): boolean {
   return isLoginDue(life) || life.failuresInRow > 0
 }
 
-/** What makes two worlds the same. Of a life nothing else counts while time has no length and no call is accepted. */
+/**
+ * Returns the same key for worlds that behave alike. Replicas are interchangeable, and only the order of instants counts.
+ * Of a life the rest has no effect while time has no length and no call is accepted.
+ */
 function keyOf(world: World): string {
   const { replicas, value, former, valid, granted, faults } = world
-  // Of instants only the order counts.
   const accountsOf = [value, former, ...replicas.map(({ seen }) => seen)].map(open)
   const times = [
     ...accountsOf.map(({ token }) => sentAtOf(token)),
@@ -365,19 +372,37 @@ function keyOf(world: World): string {
   ]
   const order = [...new Set(times)].sort((one, other) => one - other)
   const rank = (at: number): number => order.indexOf(at)
-  const texts = accountsOf.map((account) => textOf(account, rank(sentAtOf(account.token))))
-  const parts = replicas.map(({ life, process, ours, asking }) => [
-    numberOf(life.token?.token),
-    isLoginNext(life),
-    isLoginDue(life),
-    isSuspect(life),
-    Math.max(life.notBefore, loginFrom(life.record, RULES)) > NOW,
-    Math.max(life.notBefore, life.refreshNotBefore) > NOW,
-    process,
-    ours && [numberOf(ours.grant.token), rank(ours.grant.sentAt)],
-    asking && { ...asking, at: rank(asking.at), before: asking.before.attempts },
-  ])
-  const text = JSON.stringify([parts, texts, valid, granted, faults])
+  const [holder] = accountsOf.map(({ lease }) => lease?.holder)
+  const parts = replicas.map((replica, index) => {
+    const { life, process, ours, asking } = replica
+    const own = nameOf(replica, index)
+    const part = JSON.stringify([
+      holder === own,
+      numberOf(life.token?.token),
+      isLoginNext(life),
+      isLoginDue(life),
+      isSuspect(life),
+      Math.max(life.notBefore, loginFrom(life.record, RULES)) > NOW,
+      Math.max(life.notBefore, life.refreshNotBefore) > NOW,
+      process,
+      ours && [numberOf(ours.grant.token), rank(ours.grant.sentAt)],
+      asking && { ...asking, at: rank(asking.at), before: asking.before.attempts },
+    ])
+    return { part, index, own, seen: accountsOf[index + 2] ?? NOTHING_KNOWN }
+  })
+  // Two replicas with equal parts keep their order: at worst, one state counts as two.
+  parts.sort((one, other) => (one.part < other.part ? -1 : one.part > other.part ? 1 : 0))
+  const places = parts.map(({ index }) => index)
+  /** The holder's place, and its process. */
+  const renamed = (name: string): string => {
+    const [number, process] = name.split('.')
+    return `${places.indexOf(Number(number) - 1)}.${process}`
+  }
+  const [inStore, before] = accountsOf
+  const texts = [inStore, before, ...parts.map(({ seen }) => seen)].map(
+    (account = NOTHING_KNOWN) => textOf(account, rank(sentAtOf(account.token)), renamed),
+  )
+  const text = JSON.stringify([parts.map(({ part }) => part), texts, valid, granted, faults])
   return createHash('sha1').update(text).digest('base64')
 }
 

@@ -71,7 +71,7 @@ async function renderSome(all: readonly object[], helm: string): Promise<readonl
       return made
     }
     // The schema speaks of all that it refuses, a template of the first.
-    const refused = [...stderr.matchAll(/^(a\d+):\n((?:- .*\n?)+)/gm)]
+    const refused = [...stderr.matchAll(/^(a\d+):\n((?: *- .*\n?)+)/gm)]
     for (const [, alias = '', text = ''] of refused) settle(alias, 'refusal', text)
     const [, failed = ''] = /many\/charts\/(a\d+)\//.exec(stderr) ?? []
     if (refused.length === 0) settle(failed, 'trace', stderr)
