@@ -1,4 +1,4 @@
-// npm run bench [-- --quick] [--node PATH]: this proxy next to the floor and its peers, in one run.
+// npm run bench [-- --quick] [--starts N] [--node PATH]: this proxy next to the floor and its peers, in one run.
 // npm run bench -- --sharing [--seconds 120]: replicas that share a token, and the cost for one of them.
 // npm run bench -- --against DIR: this build next to another checkout's; see pairs.mjs.
 // npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
@@ -56,7 +56,7 @@ const COLUMNS = [
 
 const stop = (message) => {
   say(
-    `${message}\nusage: npm run bench -- [--quick] [--node PATH] | --against DIR [--starts N] [--node PATH] | --sharing [--seconds N] | --sizing [--node PATH]`,
+    `${message}\nusage: npm run bench -- [--quick] [--starts N] [--node PATH] | --against DIR [--starts N] [--node PATH] | --sharing [--seconds N] | --sizing [--node PATH]`,
   )
   process.exit(2)
 }
@@ -72,7 +72,7 @@ const optionsOf = (args) => {
         sizing: { type: 'boolean', default: false },
         seconds: { type: 'string', default: '120' },
         against: { type: 'string' },
-        starts: { type: 'string', default: '10' },
+        starts: { type: 'string' },
       },
     }).values
   } catch (error) {
@@ -202,7 +202,8 @@ const main = async () => {
     return execFileSync(process.execPath, command, { stdio: 'inherit' })
   }
   prepare()
-  const plan = quick ? QUICK : FULL
+  const usual = quick ? QUICK : FULL
+  const plan = { ...usual, starts: Number(starts ?? usual.starts) }
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
   const dir = mkdtempSync(join(tmpdir(), 'isales-bench-'))
   const upstream = await startUpstream({ dir, core: CORES.load })
@@ -211,7 +212,7 @@ const main = async () => {
   let samples
   try {
     if (against !== undefined) {
-      print(await compareBuilds({ ...bench, directory: against, starts: Number(starts) }))
+      print(await compareBuilds({ ...bench, directory: against, starts: plan.starts }))
       return
     }
     samples = await measureAll({ ...bench, plan })
