@@ -3,22 +3,27 @@
 // unchanged.
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
-import { openTimedWorld } from '../behaviour/session-world.ts'
+import { openTimedWorld, type TimedWorld } from '../behaviour/session-world.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
 const HEAD = '{"subCCNo":1,"vdnId":1,"padding":"'
-/** Milliseconds until the rejection is there. */
+/** Milliseconds until the rejection arrives. */
 const ROUND_TRIP = 100
 /** 1 MiB to the byte. */
 const LARGEST = `${HEAD.padEnd(1024 * 1024 - 2, 'x')}"}`
+
+/** Ends the session: the token, and the refresh token. */
+function endSession({ sim }: Pick<TimedWorld, 'sim'>): void {
+  sim.revoke()
+  sim.revokeRefresh()
+}
 
 /** A world whose token iSales has ended, and a call of 1 MiB that waits for a login of so many milliseconds. */
 async function callWhileLoginTakes(ms: number, headers: Readonly<Record<string, string>> = {}) {
   const world = await openTimedWorld()
   await world.tasks()
-  world.sim.revoke()
-  world.sim.revokeRefresh()
+  endSession(world)
   world.sim.hang({ operation: 'business' })
   world.sim.hang({ operation: 'login' })
   const response = world.request(INTERFACE_PATHS.getTask, {
@@ -39,8 +44,7 @@ async function callWhileLoginTakes(ms: number, headers: Readonly<Record<string, 
 test('a revoked token is replaced by one login, and no client notices', async () => {
   const world = await openWorld({ simulator: { switches: { singleSession: true } } })
   await world.tasks()
-  world.sim.revoke()
-  world.sim.revokeRefresh()
+  endSession(world)
 
   const responses = await Promise.all(Array.from({ length: 50 }, () => world.tasks()))
 
@@ -62,22 +66,18 @@ test('a call whose login takes longer is told before its deadline that it was no
 })
 
 test.each([0, 0.5, 0.9999])(
-  'a token that iSales ends right after it came is replaced before the deadline of calls, with jitter %d',
+  'a token that iSales ends right after its grant is replaced before the deadline of calls, with jitter %d',
   async (random) => {
     const world = await openTimedWorld({ random: () => random })
     await world.tasks()
-    const endToken = () => {
-      world.sim.revoke()
-      world.sim.revokeRefresh()
-    }
-    endToken()
+    endSession(world)
     expect(await world.tasks()).toMatchObject({ status: 200 })
-    endToken()
+    endSession(world)
     world.sim.hang({ operation: 'login' })
     const response = world.tasks()
     await world.waiting(1)
 
-    // Each renewal that rejections ask for begins some time after the one before.
+    // Renewals that rejections trigger keep a distance.
     await world.clock.advance(2200)
     await until(() => world.sim.state().hanging === 1)
     await world.clock.advance(250)
@@ -118,7 +118,7 @@ test('a dead token that public calls of iSales make look good is replaced within
     const call = world.tasks()
     await world.respondedOrWaiting(call)
     await world.pass(1)
-    // iSales answers it without a look at its token.
+    // iSales answers this call without a look at its token.
     world.sim.failBusiness({ status: 200 })
     await world.request(INTERFACE_PATHS.getHoliDay)
     statuses.push((await call).status)

@@ -12,7 +12,7 @@ import { openTimedWorld, type TimedWorld } from '../behaviour/session-world.ts'
 import { runHere } from '../cli/stand.ts'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
-import { connectRaw } from '../support/raw-client.ts'
+import { connectRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import type { WorldOptions } from '../support/world.ts'
 
@@ -26,13 +26,15 @@ const runbooks = rules.groups.flatMap((group) =>
   group.rules.map(({ annotations }) => annotations['runbook_url']?.replace(/^.*(?=\/docs\/)/, '')),
 )
 
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
 /** Returns the text as HTML has it. */
 const escaped = (text: string): string =>
-  text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;')
+  text.replaceAll(/[&<"']/g, (sign) => ESCAPES[sign] ?? sign)
 
 interface Happening {
   readonly options?: WorldOptions
@@ -45,6 +47,20 @@ interface Happening {
   readonly words: RegExp
   /** The value of a fact. */
   readonly fact?: string
+}
+
+const repeat = async (times: number, act: () => Promise<unknown>): Promise<void> => {
+  for (let left = times; left > 0; left -= 1) await act()
+}
+/** Sends calls, and lets time pass until they have ended. */
+const callFor = async (world: TimedWorld, ms: number, count = 1): Promise<void> => {
+  const calls = Array.from({ length: count }, () => world.tasks())
+  await world.pass(ms)
+  await Promise.all(calls)
+}
+const goAway = async (world: TimedWorld): Promise<void> => {
+  await world.sim.down()
+  await callFor(world, 3000, 2)
 }
 
 const HAPPENINGS: Readonly<Record<string, Happening>> = {
@@ -60,44 +76,36 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     codes: ['IsalesProxyNotAuthenticated', 'connection-refused'],
     words: /Nothing listens at .* Check the port in ISALES_URL/,
   },
-  'an iSales that goes while calls come': {
-    act: async (world) => {
-      await world.sim.down()
-      const calls = Promise.all([world.tasks(), world.tasks()])
-      await world.pass(3000)
-      await calls
-    },
+  'an iSales that goes away while calls arrive': {
+    act: goAway,
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'connection-refused'],
     words: /Nothing listens at .* Check the port in ISALES_URL/,
   },
   'a token that another program ends again and again': {
-    act: async (world) => {
-      for (let times = 0; times < 3; times += 1) {
+    act: (world) =>
+      repeat(3, () => {
         world.sim.revoke()
-        const healed = world.tasks()
-        await world.pass(2000)
-        await healed
-      }
-    },
+        return callFor(world, 2000)
+      }),
     state: 'conflict',
     codes: ['IsalesProxySessionConflict', null],
     words:
       /repeatedly rejects the proxy's tokens early.* Let replicas share one token .*give every instance its own user/,
   },
   'calls that all get 404': {
-    act: async (world) => {
+    act: (world) => {
       world.sim.failBusiness({ status: 404, times: 'always' })
-      for (let times = 0; times < 6; times += 1) await world.tasks()
+      return repeat(6, () => world.tasks())
     },
     state: 'degraded',
     codes: ['IsalesProxyCallsRefused', 'call-declined'],
     words: /iSales declined a call.* Compare the path and the parameters/,
   },
   'the page of a gateway, with 200': {
-    act: async (world) => {
+    act: (world) => {
       world.sim.html({ operation: 'business', times: 'always' })
-      await Promise.all([world.tasks(), world.tasks()])
+      return repeat(2, () => world.tasks())
     },
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'page-relayed'],
@@ -105,42 +113,28 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
   },
   'a header that iSales does not read the token from': {
     options: { env: { ISALES_TOKEN_HEADER: 'X-Other: {token}' } },
-    act: async (world) => {
-      for (let times = 0; times < 6; times += 1) {
-        const call = world.tasks()
-        await world.pass(3000)
-        await call
-      }
-    },
+    act: (world) => repeat(6, () => callFor(world, 3000)),
     state: 'failing',
     codes: ['IsalesProxyCallsRefused', 'token-rejected'],
     words: /rejects every call with the token.* Check ISALES_TOKEN_HEADER with/,
   },
   'an obsUrl that ends with a slash in its path': {
-    act: async (world) => {
-      for (let times = 0; times < 3; times += 1)
-        await world.post(INTERFACE_PATHS.getTask.replace('/obs/', '/obs//'), {})
-    },
+    act: (world) =>
+      repeat(3, () => world.post(INTERFACE_PATHS.getTask.replace('/obs/', '/obs//'), {})),
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'double-slash'],
     words: /path has an empty segment.* Remove the slash at the end of obsUrl/,
   },
   'a wrong password of CTI-OBS': {
     options: { env: REQUIRE },
-    act: async (world) => {
-      for (let times = 0; times < 3; times += 1)
-        await world.post(LOGIN_PATH, { ...ACCOUNT, passwd: 'wrong' })
-    },
+    act: (world) => repeat(3, () => world.post(LOGIN_PATH, { ...ACCOUNT, passwd: 'wrong' })),
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'obs-login'],
     words: /CTI-OBS cannot log in.* to OBS_USER and OBS_PASSWORD/,
   },
   'a Host that is not allowed': {
-    act: async (world) => {
-      const headers = { Host: 'isales-proxy.example' }
-      for (let times = 0; times < 2; times += 1)
-        await world.post(INTERFACE_PATHS.getTask, {}, headers)
-    },
+    act: (world) =>
+      repeat(2, () => world.post(INTERFACE_PATHS.getTask, {}, { Host: 'isales-proxy.example' })),
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'other-host'],
     words: /Host of a request is not allowed.* Add the host of the request to ALLOWED_HOSTS/,
@@ -150,7 +144,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     options: { env: { ALLOWED_PATHS: INTERFACE_PATHS.getTask } },
     act: async (world) => {
       await world.tasks()
-      for (let times = 0; times < 2; times += 1) await world.post(INTERFACE_PATHS.getUserData, {})
+      await repeat(2, () => world.post(INTERFACE_PATHS.getUserData, {}))
     },
     state: 'degraded',
     codes: ['IsalesProxyCallsRefused', 'other-path'],
@@ -159,31 +153,28 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
   },
   'bodies that are too large': {
     options: { env: { MAX_BODY_SIZE: '1KiB' } },
-    act: async (world) => {
-      const body = { padding: 'x'.repeat(2000) }
-      for (let times = 0; times < 2; times += 1) await world.post(INTERFACE_PATHS.getTask, body)
-    },
+    act: (world) =>
+      repeat(2, () => world.post(INTERFACE_PATHS.getTask, { padding: 'x'.repeat(2000) })),
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'too-large'],
     words: /body is too large.* raise MAX_BODY_SIZE/,
   },
   'a 429 for half of the calls': {
-    act: async (world) => {
-      for (let times = 0; times < 4; times += 1) {
-        if (times % 2 === 1) world.sim.failBusiness({ status: 429 })
+    act: (world) =>
+      repeat(2, async () => {
         await world.tasks()
-        world.sim.clear()
-      }
-    },
+        world.sim.failBusiness({ status: 429 })
+        await world.tasks()
+      }),
     state: 'degraded',
     codes: ['IsalesProxyCallsRefused', 'call-throttled'],
     words: /too many.* call less often/,
     fact: '429',
   },
   'a result that is not 0 for every call': {
-    act: async (world) => {
+    act: (world) => {
       world.sim.failBusiness({ status: 200, body: { result: 7 }, times: 'always' })
-      for (let times = 0; times < 3; times += 1) await world.tasks()
+      return repeat(3, () => world.tasks())
     },
     state: 'degraded',
     codes: ['IsalesProxyCallsRefused', 'call-result'],
@@ -193,7 +184,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
   'callers that give up before the response': {
     act: async (world) => {
       world.sim.hang({ operation: 'business', times: 'always' })
-      for (let times = 0; times < 3; times += 1) await giveUp(world)
+      await repeat(3, () => giveUp(world))
       world.sim.release()
     },
     state: 'failing',
@@ -201,35 +192,34 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     words: /left before the response.* timeout of CTI-OBS/,
   },
   'TLS spoken to the port for HTTP': {
-    act: async ({ port }) => {
-      for (let times = 0; times < 2; times += 1) {
+    act: ({ port }) =>
+      repeat(2, async () => {
         const client = await connectRaw({ port })
         await client.send('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03')
         await client.closed()
-      }
-    },
+      }),
     state: 'degraded',
     codes: ['IsalesProxyClientHandshakesRefused', 'tls-to-http'],
     words: /sent TLS to the plain HTTP port.* Write http:\/\/ in obsUrl/,
   },
 }
 
-/** A call whose client leaves when iSales has it. */
+/** Sends a call whose client leaves while iSales has the call. */
 async function giveUp(world: TimedWorld): Promise<void> {
+  const abandoned = 'isales_proxy_requests_total{outcome="abandoned",cause="gave-up"}'
+  const before = await world.metric(abandoned)
+  const { hanging } = world.sim.state()
   const client = await connectRaw({ port: world.port })
-  const before = world.sim.state().hanging
   await client.send(
-    `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}`,
+    requestText(`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, ['Host: localhost'], '{}'),
   )
-  await until(() => world.sim.state().hanging > before)
+  await until(() => world.sim.state().hanging > hanging)
   client.reset()
-  const abandoned = 'isales_proxy_requests_total{outcome="abandoned"}'
-  const ended = await world.metric(abandoned)
-  await until(async () => (await world.metric(abandoned)) > ended).catch(() => undefined)
+  await until(async () => (await world.metric(abandoned)) > before)
 }
 
 test.each(Object.entries(HAPPENINGS))(
-  '%s is said within 5 s, and leads to one section everywhere',
+  '%s is shown within 5 s, and leads to one section everywhere',
   async (_, { options = {}, act, state, codes, words, fact = '' }) => {
     const admin = `127.0.0.1:${await freePort()}`
     const env = { ...options.env, ADMIN_LISTEN: admin }
@@ -268,19 +258,16 @@ test.each(Object.entries(HAPPENINGS))(
   },
 )
 
-test('a failure is over for people 5 s after calls succeed again: it says when it ended, and asks for nothing', async () => {
+test('a failure is over 5 s after calls succeed again: the page shows its end, and no remedy', async () => {
   const world = await openTimedWorld()
   await world.tasks()
-  await world.sim.down()
-  const calls = Promise.all([world.tasks(), world.tasks()])
-  await world.pass(3000)
-  await calls
+  await goAway(world)
   // The token is still valid, and removing the pod from its Service would not help.
   expect(await world.metric('isales_proxy_state{state="failing"}')).toBe(1)
   expect(await world.metric('isales_proxy_authenticated')).toBe(1)
   expect((await world.probe('/readyz')).status).toBe(200)
   await world.sim.up()
-  for (let times = 0; times < 3; times += 1) await world.tasks()
+  await repeat(3, () => world.tasks())
   await world.pass(5000)
 
   const status = (await call(`${world.admin}/status.json`)).json as unknown as Status
@@ -298,7 +285,7 @@ test('a failure is over for people 5 s after calls succeed again: it says when i
     ['finding-ended', 'failed'],
   ])
   expect(await world.metric('isales_proxy_state{state="failing"}')).toBe(0)
-  for (let times = 0; times < 20; times += 1) await world.tasks()
+  await repeat(20, () => world.tasks())
   await world.pass(61_000)
   expect(await world.metric('isales_proxy_state{state="healthy"}')).toBe(1)
 })
