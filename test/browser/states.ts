@@ -51,9 +51,9 @@ export interface Scene {
   readonly certificates?: Partial<Certificates>
   /** Undefined: no store is configured. */
   readonly sharing?: SharingSnapshot
-  /** Why `STATE_DIR` cannot be used. */
+  /** The reason why `STATE_DIR` is unusable. */
   readonly storageError?: FailureDetails
-  /** What is wrong with files that cannot be used any more. */
+  /** Errors of files that are no longer usable. */
   readonly fileErrors?: readonly SettingProblem[]
 }
 

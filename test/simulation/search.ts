@@ -1,7 +1,6 @@
-// Searches every interleaving of replicas that share a token. What the store replies, what a replica does next and which
-// token it takes is decided by the program's own pure functions; what is between them follows
-// `token/register.ts` and `token/request-token.ts`.
-// Time has no length here: what may come due may come at any moment.
+// Searches every interleaving of replicas that share a token. The program's own pure functions decide the store's reply, a
+// replica's next step, and the token that it adopts. The steps between them follow `token/register.ts` and
+// `token/request-token.ts`. Time has no length here: a timer may expire at any moment.
 import { createHash } from 'node:crypto'
 import { Secret } from '../../src/config/secret.ts'
 import {
@@ -31,15 +30,15 @@ import { authFailure } from '../support/failure.ts'
 import { credentialsOf, RULES } from '../token/support.ts'
 import { compareAndSwap } from './swap.ts'
 
-/** Time has no length here: what is over is as old as the start, and what is not began now. */
+/** An instant is now, or so long ago that every limit has passed. */
 const NOW = 1_000_000_000
 const LONG = 1_000_000_000_000
 const NOTHING_KNOWN: Account = { record: NO_ATTEMPTS, lease: undefined, token: undefined }
 
 const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
 /**
- * @param token in the order in which iSales granted them.
- * @param sentAt in the order in which they were asked for.
+ * @param token number in the order of grants.
+ * @param sentAt number in the order of requests.
  */
 const grantOf = (token: number, sentAt: number): Grant => {
   const secret = new Secret(String(token))
@@ -48,11 +47,11 @@ const grantOf = (token: number, sentAt: number): Grant => {
 const sentAtOf = (token: SharedToken | undefined): number => token?.grant.sentAt ?? 0
 const tokenIn = ({ token }: Account): number => numberOf(token?.grant.token)
 
-/** The accounts by what the store has of them: nothing is sealed, and all replicas have the same credentials. */
+/** Accounts by their value in the store: nothing is sealed, and all replicas have the same credentials. */
 const accounts = new Map<string, Account>()
 const open = (value: string): Account => accounts.get(value) ?? NOTHING_KNOWN
 
-/** What the rules ask for, and no more. */
+/** Formats the members that the rules read. */
 function textOf(
   { record, lease, token }: Account,
   sentAt: number,
@@ -72,9 +71,10 @@ function close(account: Account): string {
 }
 
 /**
- * As the update of `token/register.ts`: from what the replica has seen, and again from what is there when that was not it.
+ * Does the update of `token/register.ts`: from the value that the replica has seen, and again from the stored value if the two
+ * differ.
  *
- * @returns the value in the store after it, what the replica has seen, and whether its change is in it.
+ * @returns the value in the store afterwards, the value that the replica has seen, and whether its change was written.
  */
 function update(value: string, seen: string, rewrite: (account: Account) => Account | undefined) {
   let view = seen
@@ -90,15 +90,15 @@ function update(value: string, seen: string, rewrite: (account: Account) => Acco
 }
 
 /**
- * What goes wrong, or what begins something anew.
+ * Faults, and other causes of a new token request.
  *
  * - `end`: iSales ends the session: a revocation, or a rival.
- * - `renewal`: a replica finds its token near its end.
- * - `freeze`: a process that asks stands still until another one may ask.
- * - `kill`: a process is killed, and another one starts in its place.
+ * - `renewal`: a replica's token is near its end.
+ * - `freeze`: a process is frozen during its token request until its lease expires.
+ * - `kill`: a process is killed, and another one starts.
  * - `lostResponse`: iSales grants a token, and its response is lost.
- * - `lostReply`: the store does what it is asked, and its reply is lost.
- * - `rollBack`: the store holds the value again that was there before the last token.
+ * - `lostReply`: the store executes a command, and its reply is lost.
+ * - `rollBack`: the store returns to the value before the last token.
  */
 type Fault = 'end' | 'renewal' | 'freeze' | 'kill' | 'lostResponse' | 'lostReply' | 'rollBack'
 
@@ -108,20 +108,19 @@ interface Asking {
   /** Without the store. */
   readonly alone: boolean
   readonly sent: boolean
-  /** In the order in which they are sent. */
+  /** Number in the order of requests. */
   readonly at: number
   /** The record before it. */
   readonly before: AttemptRecord
-  /** The token that iSales granted; 0: it refused. Undefined: it has not looked at it. */
+  /** The granted token; 0 if iSales refused; undefined if iSales has not responded yet. */
   readonly response: number | 'lost' | undefined
 }
 
-/** One process. */
 interface Replica {
   readonly process: number
   readonly life: TokenState
   readonly ours: SharedToken | undefined
-  /** What it last saw in the store. */
+  /** The value that the replica last saw in the store. */
   readonly seen: string
   readonly asking: Asking | undefined
 }
@@ -131,11 +130,11 @@ interface World {
   readonly value: string
   /** The value before the last token. */
   readonly former: string
-  /** The one token that iSales accepts; 0: none. Tokens are numbered in the order of their grants. */
+  /** The token that iSales accepts; 0 if none. Tokens are numbered in the order of grants. */
   readonly valid: number
   readonly granted: number
   readonly sent: number
-  /** In order. */
+  /** Sorted. */
   readonly faults: readonly Fault[]
 }
 
@@ -171,11 +170,11 @@ const asker = (holder: string, held: SharedToken | undefined): Asker => ({
   rules: RULES,
 })
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
-/** The account as the register has it: a token that this process knows counts, if it is the later one. */
+/** The register's view of the account: the later of the stored and this process's token counts. */
 const withOurs = (account: Account, ours: SharedToken | undefined): Account =>
   isNewer(ours, account.token, NOW) ? { ...account, token: ours } : account
 
-/** Calls `add` with each world that may follow, with at most so many faults. */
+/** Calls `add` with each world that may follow, with at most `most` faults. */
 function follow(world: World, most: number, add: (label: string, world: World) => void): void {
   const { value, valid, replicas, former } = world
   const happen = (label: string, change: Partial<World>, fault?: Fault): void => {
@@ -246,7 +245,7 @@ function look({ value }: World, replica: Replica, move: Move): void {
   else if (looked.seen !== replica.seen) move('looks', { seen: looked.seen })
 }
 
-/** Decides whose turn it is, and writes lease and login in one change. */
+/** Decides whose turn it is, and writes the lease and the login in one change. */
 function claim(world: World, { replica, own }: Actor, move: Move): void {
   const { ours } = replica
   // While a login waits, a refresh is tried; when all pauses are over, it may be the other way round.
@@ -314,11 +313,11 @@ function beAsked(world: World, { life }: Replica, asking: Asking, move: Move): v
   )
 }
 
-/** The replica hears what became of it, and tells the store in one change. */
+/** The replica gets the response, and writes the result to the store in one change. */
 function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move): void {
   const { life } = replica
   const { operation, alone, before, response, at } = asking
-  // After a refresh that was refused the lease stays, for the login that follows.
+  // The lease remains after a refused refresh, for the login that follows.
   if (response === 0) {
     const refused = { failure: REFUSED, pause: 0, record: undefined }
     move('is to log in instead', ended(life, refused))
@@ -399,14 +398,14 @@ function keyOf(world: World): string {
     return `${places.indexOf(Number(number) - 1)}.${process}`
   }
   const [inStore, before] = accountsOf
-  const texts = [inStore, before, ...parts.map(({ seen }) => seen)].map(
-    (account = NOTHING_KNOWN) => textOf(account, rank(sentAtOf(account.token)), renamed),
+  const texts = [inStore, before, ...parts.map(({ seen }) => seen)].map((account = NOTHING_KNOWN) =>
+    textOf(account, rank(sentAtOf(account.token)), renamed),
   )
   const text = JSON.stringify([parts.map(({ part }) => part), texts, valid, granted, faults])
   return createHash('sha1').update(text).digest('base64')
 }
 
-/** Everybody has the token that iSales accepts. */
+/** True if every replica has the token that iSales accepts. */
 function isGood({ replicas, value, valid }: World): boolean {
   const isServed = ({ life, asking }: Replica): boolean =>
     asking === undefined && numberOf(life.token?.token) === valid && !isSuspect(life)
@@ -415,9 +414,10 @@ function isGood({ replicas, value, valid }: World): boolean {
 
 /**
  * @param most faults on one path.
- * @param depth steps of the longest path that is followed.
- * @param untilBroken it ends soon after something that must not be.
- * @returns how many states, steps of the longest path, whether that was all, and a shortest path to what must not be.
+ * @param depth maximum steps of a path.
+ * @param untilBroken ends the search soon after the first broken invariant.
+ * @returns the number of states, the steps of the longest path, whether no state is left, and a shortest path to each broken
+ *   invariant.
  */
 export function search(count: number, most: number, depth: number, untilBroken = false) {
   const first: World = {
@@ -430,7 +430,7 @@ export function search(count: number, most: number, depth: number, untilBroken =
     faults: [],
   }
   const index = new Map([[keyOf(first), 0]])
-  /** Of each state: the one it was found from, and what happened. */
+  /** For each state: the state before it, and the step between them. */
   const from: [number, string][] = [[-1, '']]
   const before: number[][] = [[]]
   const good: number[] = []
@@ -450,7 +450,7 @@ export function search(count: number, most: number, depth: number, untilBroken =
       faults.filter((fault) => names.includes(fault)).length
     const asking = replicas.filter((replica) => replica.asking?.sent === true).length
     if (met('freeze', 'lostReply', 'rollBack') === 0)
-      must(asking <= 1, 'one token request at a time while nobody stands still', state)
+      must(asking <= 1, 'one token request at a time while no process is frozen', state)
     if (met('freeze', 'lostReply', 'kill', 'lostResponse', 'rollBack') === 0)
       must(granted <= 1 + met('end', 'renewal'), 'one token for each that ended', state)
     if (isGood(world)) good.push(state)
@@ -484,7 +484,7 @@ export function search(count: number, most: number, depth: number, untilBroken =
           const { ours: former, process: formerly } = world.replicas[nth] ?? NOTHING
           return process === formerly && sentAtOf(ours) < sentAtOf(former)
         })
-        must(!isOlder, 'nobody takes an older token', place)
+        must(!isOlder, 'no replica takes an older token', place)
         if (then.faults === world.faults) before[place]?.push(state)
       })
     }
@@ -492,7 +492,7 @@ export function search(count: number, most: number, depth: number, untilBroken =
   }
   const whole = level.length === 0
   if (whole) {
-    // Whatever has happened: without another fault, everybody can have one good token.
+    // After any faults, every replica can reach one good token without another fault.
     const healed = new Set(good)
     for (const state of healed) for (const earlier of before[state] ?? []) healed.add(earlier)
     for (let state = 0; state < from.length; state += 1)

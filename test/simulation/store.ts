@@ -1,4 +1,4 @@
-// A Valkey in memory that real clients speak to: its protocol, and the one script of the program.
+// A Valkey in memory for real clients: its protocol, and the one script of the program.
 import { createServer, type Socket } from 'node:net'
 import { SCRIPT } from '../../src/sharing/store.ts'
 import { as, createOwner, date, thaw, type Owner } from './patches.ts'
@@ -12,10 +12,10 @@ export function openStore(port: number) {
   let values = new Map<string, string>()
   let kept = values
   const connections = new Set<Socket>()
-  /** What every command gets instead of its reply. */
+  /** The error that every command gets. */
   let failing: string | undefined
 
-  /** What a connection begins with, and the script: seen and next follow the one key. @returns the reply as it is sent. */
+  /** Executes the commands of a new connection, and the script, whose arguments `seen` and `next` follow its key. */
   function execute([command = '', source, , key = '', seen = '', next = '']: string[]): string {
     if (failing !== undefined) return `-${failing}\r\n`
     if (/^(?:AUTH|SELECT)$/i.test(command)) return '+OK\r\n'
@@ -48,7 +48,7 @@ export function openStore(port: number) {
   up()
 
   return {
-    /** It ends with its connections, as after `kill`; what it held is lost. */
+    /** Ends the store and its connections, as after `kill`; all values are lost. */
     down(): void {
       as(owner, () => server.close())
       for (const socket of connections) as(owner, () => socket.destroy())
@@ -59,19 +59,19 @@ export function openStore(port: number) {
     freeze: () => void (owner.state = 'frozen'),
     thaw: () => thaw(owner),
     flush: () => void (values = new Map()),
-    /** A copy to go back to, as a replica that lags and is promoted. */
+    /** Keeps a copy for `rollBack`: a lagging replica that may be promoted. */
     keep: () => void (kept = new Map(values)),
     rollBack: () => void (values = new Map(kept)),
-    /** Other bytes in every key. */
+    /** Overwrites every value. */
     spoil: () => values.forEach((_, key) => values.set(key, '\u0000spoilt')),
-    /** Each command gets this error, such as `LOADING`; undefined: no more. */
+    /** Answers each command with this error, such as `LOADING`, until it is called with undefined. */
     fail: (reply: string | undefined) => void (failing = reply),
-    /** All that is in it. */
+    /** Returns all keys and values. */
     dump: () => [...values].flat().join('\n'),
   }
 }
 
-/** One command at the start of the text: an array of bulk strings. */
+/** Reads a command, an array of bulk strings, from the start of the text. */
 function readCommand(
   text: string,
 ): { readonly words: string[]; readonly length: number } | undefined {

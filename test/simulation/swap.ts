@@ -1,7 +1,3 @@
-/**
- * What the one script of the program makes of a value. `test/store/rules.test.ts` holds real servers to it.
- *
- * @param next '' for a read.
- */
+/** Returns the value after the program's script; `next` is '' for a read. `test/store/rules.test.ts` holds real servers to it. */
 export const compareAndSwap = (value: string, seen: string, next: string): string =>
   value === seen && next !== '' ? next : value
