@@ -1,4 +1,4 @@
-// Bundles the program with its world, so that what is loaded, and in which order, is the same each time.
+// Bundles the program with its world, so that modules and their order are the same in each run.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { build, type Plugin } from 'esbuild'
 const test = fileURLToPath(new URL('..', import.meta.url))
 export const root = join(test, '..')
 
-/** Everything of patches.ts is in one file that is loaded first; all other files import it. */
+/** Puts patches.ts and its imports into one file, which is loaded first and imported by all others. */
 const patchesFirst: Plugin = {
   name: 'patches-first',
   setup(builder) {

@@ -1,5 +1,5 @@
-// Clients of the proxy: some behave as CTI-OBS does, others hang up, stall, send ahead, hold connections or send bytes
-// that are not HTTP. Their acts are drawn from generators of their own.
+// Clients of the proxy. Some behave like CTI-OBS; others hang up, stall, send ahead, hold connections or send bytes that are not
+// HTTP. They draw from generators of their own.
 import { connect, type Socket } from 'node:net'
 import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { framingOf, readBody, readHead, valueOf } from '../support/http-bytes.ts'
@@ -8,9 +8,9 @@ import { hashOf, randomOf, seeded, type Random } from './loop.ts'
 import { CALLS, type Holding, type Manner, type Plan, type PlainClient } from './plan.ts'
 import type { Machine, World } from './stage.ts'
 
-/** The path that iSales rejects now and then, with any token. */
+/** The path that iSales sometimes rejects with any token. */
 export const PROBED_PATH = INTERFACE_PATHS.getHoliDay
-/** The path of most calls. Now and then iSales serves it without a look at the token. */
+/** The path of most calls. iSales sometimes answers it without a look at the token. */
 export const COMMON_PATH = INTERFACE_PATHS.getTask
 
 type Client = ReturnType<typeof createClient>
@@ -21,11 +21,11 @@ interface ClientOptions {
   readonly replica: number
   readonly machine: Machine
   readonly onCall: (call: Call) => void
-  /** Bytes behind the last response. */
+  /** Called with bytes after the last response. */
   readonly onExtra: (id: string, bytes: string) => void
 }
 
-/** Opens a client of one replica: a connection that is kept, and opened again when a call needs it. */
+/** Creates a client of one replica. Its connection is kept, and opened again when a call needs it. */
 function createClient(options: ClientOptions) {
   const { name, port, replica, machine } = options
   const { time, later, enter } = machine
@@ -40,14 +40,14 @@ function createClient(options: ClientOptions) {
     if (one === undefined) return
     last = one.id
     const [next] = pending
-    // The next call is served when its turn comes.
+    // The proxy begins the next call now.
     if (next !== undefined) next.sentAt = Math.max(next.sentAt, time())
     options.onCall({
       ...problemOf(body),
       ...one,
       replica,
       to: time(),
-      // A client that closes its side is taken as gone.
+      // The proxy takes a client that closes its side as gone.
       heard: one.manner.hangUp === 'half' && heard === 'cut' ? 'hung-up' : heard,
       status,
       body,
@@ -80,7 +80,7 @@ function createClient(options: ClientOptions) {
     return opened
   }
 
-  /** Reads the responses that are whole. */
+  /** Reads whole responses. */
   function take(from: Socket, ended: boolean): void {
     while (received.length > 0) {
       const [first] = pending
@@ -132,7 +132,7 @@ function createClient(options: ClientOptions) {
 
   return {
     busy: () => pending.length > 0,
-    /** Sends the calls on one connection, without waiting for a response between them. */
+    /** Pipelines the calls on one connection. */
     send: (manners: readonly Manner[]) =>
       enter(() => {
         const isOpen = socket !== undefined
@@ -160,7 +160,7 @@ function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
   const { pause, hangUp } = manner
   const buffer = Buffer.from(textOf(id, manner, port), 'latin1')
   if (pause === 0 && hangUp !== 'in-request' && hangUp !== 'stall') return [buffer]
-  // Of equal size, so that a client that hangs up has sent most of it.
+  // Parts of equal size: a client that hangs up has sent most of the request.
   const size = Math.ceil(buffer.length / 4)
   return [0, 1, 2, 3]
     .map((nth) => buffer.subarray(nth * size, (nth + 1) * size))
@@ -228,18 +228,18 @@ function garbageOf(common: string): readonly string[] {
   ]
 }
 
-/** The members of a problem of the proxy. */
+/** Reads the members of the proxy's error. */
 const problemOf = (body: string): Pick<Call, 'code' | 'sent'> =>
   body.startsWith('{"type"') ? (JSON.parse(body) as Pick<Call, 'code' | 'sent'>) : {}
 
 const MIN_CLIENTS = 4
-/** Of one client: it may be waiting, or stall. */
+/** A client may be waiting or stalled, so that it sends fewer calls. */
 const MAX_CALLS_A_SECOND = 2
 /** Milliseconds between two calls of a rush. */
 const RUSH_GAP = 100
-/** Milliseconds between two calls of a plain client; of a good one, and of others. */
+/** Milliseconds between two calls of a plain client: with valid calls, and with others. */
 const PLAIN_GAPS = [200, 500] as const
-/** So often that a minute shows whether a replica has recovered, however many calls were lost before. */
+/** Short enough for the minute after the calm to outweigh the lost calls. */
 const CALM_GAP = 1500
 /** A call as CTI-OBS sends it. */
 const PLAIN: Manner = { kind: 'json', bytes: 0, pause: 0, hangUp: undefined, patience: 0 }
@@ -286,12 +286,12 @@ export function startTraffic(
   const gap = (count * 1000) / plan.rate
   for (let nth = 0; nth < count; nth += 1) {
     const replica = nth % plan.replicas
-    // A letter.
+    // The name continues with a letter.
     const name = (10 + Math.floor(nth / plan.replicas)).toString(36)
     const client = add(`${replica}${name}`, replica)
     const next = (): void => {
       if (stopped || calm) return
-      // The numbers are drawn in any case: an act of the proxy must not change the traffic.
+      // Drawn in any case, because the proxy's behavior must not change the traffic.
       const manners = mannersOf(random)
       if (!client.busy() && time() >= quietUntil) client.send(manners)
       later(gap * (0.5 + random.between(0, 1000) / 1000), next)
@@ -299,7 +299,7 @@ export function startTraffic(
     later(random.between(0, Math.ceil(gap)), next)
   }
 
-  /** Of clients that wait for nothing, in turn. */
+  /** Sends calls of idle clients, in turn. */
   function rush(until: number, nth = 0): void {
     if (stopped || time() >= until) return
     const client = clients[nth % clients.length]
@@ -308,7 +308,7 @@ export function startTraffic(
     later(RUSH_GAP, () => rush(until, nth + 1))
   }
 
-  /** A client of each replica for each manner. */
+  /** For each manner, a client of each replica. */
   const repeaters = new Map<string, Client>()
   function repeat(manner: Manner, gap: number, until: number): void {
     if (stopped || time() >= until) return
@@ -322,16 +322,16 @@ export function startTraffic(
   }
 
   return {
-    /** Repeats one call of each replica's client for so many milliseconds. */
+    /** Repeats one call to each replica for `ms`. */
     plain(as: PlainClient, ms: number): void {
       const manner = as === 'impatient' ? IMPATIENT : { ...PLAIN, kind: as }
       repeat(manner, PLAIN_GAPS[as === 'json' ? 0 : 1], time() + ms)
     },
-    /** More calls for so many milliseconds. */
+    /** Sends more calls for `ms`. */
     rush: (ms: number) => rush(time() + ms),
-    /** No calls for so many milliseconds, except in a rush. */
+    /** Sends no calls for `ms`, except in a rush. */
     quiet: (ms: number) => void (quietUntil = time() + ms),
-    /** Only plain calls from now on. */
+    /** Sends only plain calls from now on. */
     calm(): void {
       calm = true
       repeat(PLAIN, CALM_GAP, Infinity)
@@ -351,7 +351,7 @@ export function startTraffic(
   }
 }
 
-/** Draws the next calls of a client: mostly one, as of CTI-OBS. */
+/** Draws the next calls of a client: mostly one, as CTI-OBS sends. */
 function mannersOf(random: Random): readonly Manner[] {
   const count = random.chance(0.1) ? random.between(2, 4) : 1
   return Array.from({ length: count }, () => mannerOf(random, count === 1))
@@ -367,22 +367,22 @@ function mannerOf(random: Random, alone: boolean): Manner {
     patience: random.pick([1, 5, 20, 100, 700, 2500]),
     pause: random.chance(0.05) ? random.pick([1, 50, 600]) : 0,
   }
-  // A call between two others neither ends early nor pauses: its parts would get between theirs.
+  // Pipelined calls neither end early nor pause, because their parts would mix.
   return alone ? manner : { ...manner, pause: 0, hangUp: undefined }
 }
 
 /** Milliseconds between two connections that are held: the first 40, and those that follow. */
 const HOLD_GAPS = [10, 100] as const
 const HELD = 40
-/** Heads behind a call that is slow, and milliseconds between two: each arrives by itself. */
+/** Heads after a slow call, and the milliseconds between two, so that each arrives separately. */
 const HEADS = 12
 const HEAD_GAP = 20
 /** Connections that do not read: fewer than may be in flight. */
 const NOT_READING = 8
-/** Milliseconds: their silence, and in how many they must read on. */
+/** Milliseconds of silence, and the limit for reading on after it. */
 const SILENCE = 7000
 const READS_WITHIN = 6500
-/** More than this is on its way only of a long response. */
+/** Only a long response has more bytes than this in flight. */
 const LONG_RESPONSE = 32 * 1024
 
 const held = (start: string, rest: string): string =>
@@ -395,7 +395,7 @@ const HEAD = held(
 )
 const LONG_GET = held(`GET ${ECHO_PATH}?id=held&bytes=4000000`, '\r\n')
 
-/** Misbehaves for `ms`: connections that it holds keep no other client out, and heads that it sends ahead take no memory. */
+/** Misbehaves for `ms`: the held connections keep no other client out, and heads sent ahead take no memory. */
 export function hold(
   holding: Holding,
   ms: number,
@@ -432,7 +432,7 @@ export function hold(
   }
   const doNotRead = (socket: Socket): void => {
     later(SILENCE, () => write(socket, LONG_GET))
-    // A connection that is closed is reset by another byte.
+    // On a closed connection, another byte causes a reset.
     later(SILENCE + READS_WITHIN, () => write(socket, 'x'))
     later(SILENCE + READS_WITHIN + 100, () => {
       if (!socket.destroyed && socket.bytesRead > LONG_RESPONSE) judge.keptPlace(replica, from)

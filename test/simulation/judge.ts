@@ -1,13 +1,13 @@
-// Everything that must be true at any time: one description for the simulation and for the soak. Its sources are what
-// clients heard and what iSales saw, never what the proxy says of itself.
+// The rules that hold at any time, for the simulation and for the soak. The judge knows the responses that clients got and the
+// requests that iSales saw. Only the status page is compared with them.
 import { REFUSED, type Manner } from './plan.ts'
 import { createTruth, type Fate, type StatusPage } from './truth.ts'
 
 /**
- * The end of a call as its client heard it.
+ * The end of a call at its client.
  *
- * - `response`: one that is whole.
- * - `cut`: the connection ended before that.
+ * - `response`: a whole response.
+ * - `cut`: the connection ended before a whole response.
  * - `hung-up`: the client left.
  */
 export type Heard = 'response' | 'cut' | 'hung-up'
@@ -17,15 +17,15 @@ export interface Request {
   readonly id: string
   readonly manner: Manner
   readonly from: number
-  /** When its last byte was sent, or its turn came behind another one. */
+  /** When its last byte was sent, or when it became the first call in progress on its connection. */
   sentAt: number
-  /** The call before it on the connection, which had no response yet. */
+  /** The unanswered call before it on the connection. */
   readonly after: string | undefined
-  /** Sent whole, on a connection that was opened for it. */
+  /** Sent whole, on a new connection. */
   readonly fresh: boolean
 }
 
-/** A call that has ended. */
+/** A finished call. */
 export interface Call extends Request {
   readonly replica: number
   readonly to: number
@@ -33,7 +33,7 @@ export interface Call extends Request {
   /** 0 without a response. */
   readonly status: number
   readonly body: string
-  /** Of a problem of the proxy. */
+  /** Only in an error of the proxy. */
   readonly code?: string
   readonly sent?: string
 }
@@ -46,20 +46,20 @@ const isRefusable = ({ manner }: Call): boolean =>
 /** True if the call must not reach iSales. */
 const isUnwanted = (call: Call): boolean => call.manner.kind === 'garbage' || isRefusable(call)
 
-/** A business call as iSales saw it, when its response has ended. */
+/** A business call as iSales saw it, after the end of its response. */
 export interface Arrival {
   readonly callId: string
   readonly from: number
   readonly to: number
-  /** 0: none was sent. */
+  /** 0 if iSales sent none. */
   readonly status: number
   /** Its response was cut on purpose. */
   readonly cut: boolean
-  /** `token`: its token was not good. `call`: iSales rejected it with any token. */
+  /** `token`: its token was invalid. `call`: iSales rejects this call with any token. */
   readonly rejected: 'token' | 'call' | undefined
   /** The token was sent after its end. */
   readonly expired: boolean
-  /** Undefined where iSales may grant the same one again. */
+  /** Undefined if iSales may grant the same token again. */
   readonly token: string | undefined
 }
 
@@ -68,34 +68,34 @@ export interface TokenRequest {
   readonly from: number
   readonly to: number
   readonly granted: boolean
-  /** Of a login. */
+  /** Undefined for a refresh. */
   readonly credentials: string | undefined
-  /** iSales rejected the credentials: the next login may be 15 min later, even if a refresh succeeds. */
+  /** iSales rejected the credentials. The next login may follow 15 min later, even if a refresh succeeds. */
   readonly refused: boolean
 }
 
 /**
- * A reason that excuses something, from one instant to another.
+ * A period in which something is excused.
  *
- * - `no-login`: no token is available from iSales.
+ * - `no-login`: iSales grants no token.
  * - `token-ended`: a token ended early.
  * - `cut`: connections are cut.
- * - `delayed`: what was sent arrives later.
+ * - `delayed`: the network is slow.
  * - `replica-N`: the process does not run, or its clients do not reach it.
- * - `stopping-N`: the process ends, or is not there yet again.
- * - `slow`: iSales takes its time for some calls.
+ * - `stopping-N`: the process is stopping, or has not started again.
+ * - `slow`: iSales answers some calls slowly.
  * - `held`: another client holds connections.
- * - `store`: the store is not what it should be.
+ * - `store`: the store is unavailable, or has lost or changed values.
  * - `public`: iSales answers calls without a look at their token.
- * - `unproven`: that credentials have worked may be forgotten.
+ * - `unproven`: the proxy may have forgotten that the credentials were accepted.
  */
 export interface Span {
   readonly kind: string
   readonly from: number
   to: number
-  /** The next token that iSales grants ends it, or the next that it grants to a login. */
+  /** The next grant of iSales ends the span, or the next grant for a login. */
   readonly endsWith?: 'grant' | 'login'
-  /** Logins with a wrong password that are not counted while it lasts. */
+  /** Logins with a wrong password that are not counted during the span. */
   uncounted?: number
 }
 
@@ -106,11 +106,10 @@ export interface Finding {
 }
 
 export interface JudgeOptions {
-  /** CLIENT_DEADLINE, and what the network may add, in milliseconds. */
+  /** CLIENT_DEADLINE and the network's share, in milliseconds. */
   readonly deadline: number
-  /** More than one share a token. */
   readonly replicas: number
-  /** The replicas share no token: a grant to one helps no other. */
+  /** The replicas share no token: a grant to one does not help the others. */
   readonly apart: boolean
   readonly onFinding: (finding: Finding) => void
 }
@@ -120,39 +119,39 @@ const LOCK_WINDOW = 900_000
 const MAX_WRONG = 4
 const MINUTE = 60_000
 const MAX_BACKOFF = 30_000
-/** Ten failures in a row take longer, mostly. After them the next login is minutes later. */
+/** Fewer than ten failures in a row fit in. After ten, the next login is minutes later. */
 const MAX_FAILING = 20_000
-/** A response of iSales may be lost for so long. */
+/** A fault of the network may lose a response that iSales sent so long before. */
 const LOST = 1000
-/** A call that is rejected later is at its deadline before a login can help. */
+/** For a call that is rejected later than this, a login comes after its deadline. */
 const LATE = 1500
-/** Two tokens that end within so long. */
+/** Two tokens may end within this time. */
 const OVERTAKEN = 4000
 const SLOW = 200
 const LONG_RENEWAL = 500
-/** A wrong conclusion, from calls that iSales answers without a look at the token, costs no more, the next login included. */
+/** Maximum cost of a wrong decision on calls that iSales answers without a look at the token, including the next login. */
 const MAX_BLIND = 32_000
-/** An operator who asks more often gets no more logins. */
+/** Minimum distance of logins that an operator forces. */
 const ASKS_APART = 3000
-/** A head that does not end is refused after so long, and a body sooner. */
+/** The proxy refuses an incomplete head within this time, and an incomplete body sooner. */
 const STALL = 17_000
-/** In a minute: those that are due, and those that rejected calls ask for; more for each end of a token, by how long it lasts. */
+/** Per minute: scheduled and rejection-triggered renewals. The end of a token adds more, by its duration. */
 const MAX_RENEWALS = 20
-/** Of each further replica, whose clients hear of other refused calls. */
+/** Additional renewals of each further replica, whose clients meet other rejections. */
 const RENEWALS_OF_REPLICA = 7
 const RENEWALS_OF_END = 3
-/** Of each replica, however short tokens live, and in any state of the store. */
+/** Maximum of a replica, for any lifetime of tokens and any state of the store. */
 const MAX_EVER = 60
 const PACE = 5000
 const DELAY = 3000
 /** Maximum distance of rejection-triggered renewals after one that did not help. */
 const MAX_PACE = 28_000
 
-/** After a process was away, so long nothing is said of its page. */
+/** After the absence of a process, its page is not judged for this time. */
 const AFTER_ABSENCE = 8000
-/** From the first byte of a client that is silent and does not read. */
+/** Maximum time in which a silent client that does not read keeps its connection. */
 const PLACE_FREE = 14_000
-/** A client that leaves later has been read whole. */
+/** The proxy reads a whole request within this time. */
 const READ_WITHIN = 50
 
 const NO_COUNTS = {
@@ -162,7 +161,7 @@ const NO_COUNTS = {
   relayed: 0,
   cut: 0,
   hungUp: 0,
-  /** Rejected twice, since the token of its replay had also ended. */
+  /** Rejected twice, because the token of the replay had also ended. */
   secondRejections: 0,
 }
 export type Counts = Readonly<typeof NO_COUNTS>
@@ -175,15 +174,15 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   const ended = new Map<string, Call>()
   const spans: Span[] = []
   const grants: number[] = []
-  /** Token requests of the last minute. */
+  /** Times of the last minute's token requests. */
   let requestedAt: number[] = []
   const askedAt: number[] = []
   const lastAsk = new Map<number, number>()
   const wrongAt = new Map<string, number[]>()
-  /** Credentials that iSales has granted a token, and not refused since. */
+  /** Credentials with a grant, and no later refusal. */
   const knownGood = new Set<string>()
   const ineffective: number[] = []
-  /** By credentials: the last login that was granted, and the last that may have made the program pause for long. */
+  /** By credentials: the last granted login, and the last login that may have caused a long pause. */
   const provenAt = new Map<string, number>()
   const doubtedAt = new Map<string, number>()
   /** The first failure since the last grant. */
@@ -196,18 +195,18 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     spans.some((span) => kinds.includes(span.kind) && span.from <= to && span.to >= from)
 
   const absences = (replica: number) => [`replica-${replica}`, `stopping-${replica}`]
-  /** Something else than the proxy may have ended a connection, or kept it. */
+  /** True if a fault may have ended a connection, or kept it open. */
   const isDisturbed = (replica: number, from: number, to: number): boolean =>
     during(['cut', 'delayed', ...absences(replica)], from - 100, to)
 
-  /** After a failed login the next one may be minutes later, since iSales has not accepted these credentials. */
+  /** True if the next login may be minutes later, because iSales has not accepted these credentials. */
   function mayPause(credentials: string): boolean {
     const proven = provenAt.get(credentials)
     if (proven === undefined || proven <= (doubtedAt.get(credentials) ?? -Infinity)) return true
     return during(['store', 'unproven'], proven, Infinity)
   }
 
-  /** Without `to` it lasts until it is ended. */
+  /** Default of `to`: until the caller ends the span. */
   function open(kind: string, from: number, to = Infinity): Span {
     const span = { kind, from, to }
     spans.push(span)
@@ -218,7 +217,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     createTruth((text, at) => find(5, at, `replica ${replica}: ${text}`)),
   )
 
-  /** Returns the class that the proxy must count the call in. */
+  /** Returns the class in which the proxy must count the call. */
   function fateOf(call: Call): Fate {
     const { heard, manner, code, status, body, sentAt, to } = call
     const seen = arrivals.get(call.id) ?? []
@@ -234,7 +233,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     return isRejected || isLost ? 'lost' : 'answered'
   }
 
-  /** Looks at a rejection when all has ended: later events matter. */
+  /** Judges a rejection after the end of the run, because later events matter. */
   function judgeRejection(call: Call): void {
     const seen = arrivals.get(call.id) ?? []
     const last = seen.at(-1)
@@ -246,8 +245,8 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
         find(3, call.to, `${call.id} got a ${call.status} that iSales did not send`)
     }
     if (last?.rejected === 'call' && call.heard === 'response' && !isRejection) {
-      // A renewal is in flight when there is no time left, or iSales cannot be reached a second time. The store may name a
-      // replica as asking that has given up.
+      // A renewal may be in flight at the deadline, or iSales unreachable for the replay. The lease in the store may be of a
+      // replica that has given up.
       const isLate = call.to > call.sentAt + LATE
       const excused = during(['no-login', 'store'], last.from - MAX_PACE, call.to)
       if (!excused || (call.code === 'no-token' && !isLate))
@@ -264,12 +263,12 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     if (rejections.length > 1) {
       counts.secondRejections += 1
       const [one, other] = rejections.slice(-2).map(({ token }) => token)
-      // A GET whose response was lost is sent again as it was.
+      // A GET whose response was lost is sent again with the same token.
       const isLost =
         isSafe(call) && (rejections.at(-2)?.cut === true || during(['cut'], call.from, call.to))
       if (one !== undefined && one === other && !isLost)
         find(3, call.to, `${call.id} was sent twice with a token that had ended`)
-      // The newer token may have ended before the first rejection: no call had shown it.
+      // The newer token may have ended before the first rejection, unnoticed.
       const granted = grants.findLast((at) => at < last.from) ?? 0
       const before = Math.min(granted, rejections.at(-2)?.from ?? 0)
       if (!during(['token-ended', 'no-login', 'store'], before, last.to)) {
@@ -281,7 +280,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       ['token-ended', 'no-login'].includes(kind) && from < call.to && to > last.from - OVERTAKEN
     const paced =
       ineffective.some((at) => at > last.from - MAX_PACE && at < call.to) ||
-      // A process that got another token that had ended does not ask again at once.
+      // A process whose new token has also ended waits before its next request.
       spans.filter(isSoon).length > 1
     const isLate = last.from > call.sentAt + LATE
     if (!paced && !isLate && !during(['no-login', 'store'], last.from, call.to)) {
@@ -289,7 +288,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     }
   }
 
-  /** Any request for a token, granted or not. */
+  /** Judges the rate of token requests, granted or not. */
   function judgeRate(from: number): void {
     const since = from - MINUTE
     requestedAt = [...requestedAt.filter((at) => at > since), from]
@@ -308,22 +307,22 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       find(3, from, `${recent} token requests in a minute`)
   }
 
-  /** RFC 9112 section 9.3.2: nothing is begun before the end of the request before it. */
+  /** RFC 9112 section 9.3.2: no request begins before the end of the previous request. */
   function judgeOrder({ id, after = '' }: Call): void {
     const [first] = arrivals.get(id) ?? []
     const last = arrivals.get(after)?.at(-1)
     if (first === undefined || last === undefined || last.status === 0) return
-    // iSales may continue a call whose client has heard that it took too long.
+    // iSales may continue a call after its client got a timeout.
     const heardAt = ended.get(after)?.to ?? Infinity
     if (first.from < Math.min(last.to - 1, heardAt)) {
       find(2, first.from, `${id} was begun before the end of ${after}`)
     }
   }
 
-  /** Guarantee 6: a client that opens a connection for a call keeps it, in spite of other clients. */
+  /** Guarantee 6: other clients do not displace a client that opens a connection for a call. */
   function judgePlace(call: Call): void {
     const { id, replica, heard, code, from, to, fresh } = call
-    // Calls of any client that wait keep theirs. For the token of an ordinary renewal none waits.
+    // Waiting calls keep their places. No call waits for an ordinary renewal.
     const keepsCalls = (span: Span): boolean =>
       ['no-login', 'store', 'token-ended', 'slow'].includes(span.kind) &&
       (span.kind === 'token-ended' || span.to > span.from + LONG_RENEWAL) &&
@@ -335,7 +334,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     find(6, to, `${id} lost its new connection to others`)
   }
 
-  /** iSales responded, and the client has stayed. */
+  /** Judges a call whose client stayed and lost iSales's response. */
   function judgeLoss({ id, replica, heard, from, to, manner }: Call): void {
     const last = arrivals.get(id)?.at(-1)
     if (heard !== 'cut' || manner.hangUp === 'stall' || last === undefined || last.cut) return
@@ -350,7 +349,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     open,
     mayPause,
 
-    /** iSales could not be reached, and the next token request may be so much later. */
+    /** iSales is unreachable: the next token request may be later by the back-off. */
     unreached(from: number): void {
       failingSince = Math.min(failingSince, from)
       spans.push({ kind: 'no-login', from, to: from + MAX_BACKOFF, endsWith: 'grant' })
@@ -368,16 +367,16 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       const before = arrivals.get(arrival.callId) ?? []
       arrivals.set(arrival.callId, [...before, arrival])
       const { callId, from, to, rejected, expired } = arrival
-      // A renewal helps neither a call that is rejected for itself, nor one whose replay meets another ended token.
+      // A renewal helps neither a call that is rejected with any token, nor a replay with another ended token.
       const isReplay = before.some((former) => former.rejected === 'token')
       if (rejected === 'call' || (rejected === 'token' && isReplay)) ineffective.push(from)
-      // A slow iSales looks at the token late.
+      // A slow iSales checks the token late.
       if (expired && to - from < SLOW && !during(['delayed'], from - 100, from)) {
         find(3, from, `${callId} was sent with a token after its end`)
       }
     },
 
-    /** A login or a refresh. `isNeeded`: a process with a valid refresh token needs no password. */
+    /** A login or a refresh. `isNeeded` is false if a process with a valid refresh token needs no password. */
     tokenRequest(request: TokenRequest, isNeeded: boolean): void {
       const { from, to, granted, credentials, refused } = request
       judgeRate(from)
@@ -405,9 +404,9 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     /** A login with credentials that do not work; `status` 0 if iSales left it unanswered. */
     wrongLogin(credentials: string, from: number, at: number, status: number): void {
       const isAnswered = status !== 0 && !during(['cut', 'delayed'], from, at + LOST)
-      // README names it: a login left unanswered is not counted while the credentials are known good.
+      // README names this exemption: an unanswered login is not counted while the credentials are known good.
       if (!isAnswered && knownGood.has(credentials)) return
-      // The published 500 may also be an iSales that is ill.
+      // The published 500 may also be a failure of iSales.
       if (isAnswered && status !== 500) knownGood.delete(credentials)
       const away = spans.find(
         ({ uncounted = 0, from, to }) => uncounted > 0 && from <= at && at <= to,
@@ -436,7 +435,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       wrongAt.delete(credentials)
     },
 
-    /** Records of so many logins from now on may be lost. */
+    /** Records of this many logins may be lost from now on. */
     attemptsUnrecorded(logins = MAX_WRONG): void {
       budget += logins
     },
@@ -460,9 +459,9 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
         find(2, call.to, `${call.id} was executed, and its client heard sent: no`)
       const took = call.to - call.sentAt
       const excused = during([`replica-${call.replica}`], call.sentAt - 100, call.to)
-      // Its head came in time; what follows it on a slow network may come later.
+      // On a slow network, the body may arrive later than the head.
       const isDelayed = call.heard === 'response' && during(['delayed'], call.sentAt, call.to)
-      // Node's parser reports no error behind a request with `Upgrade`: bytes that are not HTTP wait for the rest of a head.
+      // Node's parser reports no error after a request with `Upgrade`: bytes that are not HTTP wait for the rest of a head.
       const most =
         call.manner.hangUp === 'stall' || call.manner.kind === 'garbage'
           ? STALL
@@ -481,17 +480,17 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       }
     },
 
-    /** The end of a connection of a client that misbehaves: the proxy may have counted a request of it. */
+    /** The end of a misbehaving client's connection: the proxy may have counted a request. */
     held(replica: number, at: number): void {
       truths[replica]?.ended(at, 'unknown')
     },
 
-    /** A process begins. */
+    /** A process starts. */
     began(replica: number): void {
       truths[replica]?.pause(true)
     },
 
-    /** Called every second for each replica. @returns whether its page is to be read now. */
+    /** Called every second for each replica. @returns true if the page has to be read now. */
     look(replica: number, now: number): boolean {
       const isAway = during(absences(replica), now - AFTER_ABSENCE, now)
       if (!isAway) return truths[replica]?.look(now) === true
@@ -500,7 +499,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     },
     shows: (replica: number, page: StatusPage) => truths[replica]?.shows(page),
 
-    /** A client that does not read still has its connection. */
+    /** A client that does not read has kept its connection. */
     keptPlace(replica: number, from: number): void {
       if (!isDisturbed(replica, from, from + PLACE_FREE))
         find(6, from, 'a client that was silent and then did not read keeps its place')
@@ -512,7 +511,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
         find(6, from, 'heads were read ahead of a call that is in progress')
     },
 
-    /** When all has ended. */
+    /** Judges after the end of the run. */
     finish(): void {
       for (const [id, seen] of arrivals) {
         const call = ended.get(id)

@@ -1,19 +1,19 @@
-// oxlint-disable no-underscore-dangle, unbound-method -- these are names of Node, and functions in the place of its own
-// Virtual time: tasks in the order in which they are due. Each task has an owner, the program that scheduled it, so that one program can be
-// stopped or killed while the others continue.
+// oxlint-disable no-underscore-dangle, unbound-method -- names of Node, and replacements of its functions
+// Virtual time: a queue of tasks. Each task has an owner, the program that scheduled it, so that one program can be frozen or
+// killed while the others continue.
 
 /** A simulated process. */
 export interface Owner {
   readonly name: string
-  /** `frozen`: what is due waits until it is thawed, as after SIGSTOP. `dead`: it is dropped. */
+  /** `frozen`: due tasks wait, as after SIGSTOP. `dead`: due tasks are dropped. */
   state: 'running' | 'frozen' | 'dead'
-  /** In [0, 1); a generator for each owner, so that the numbers of one do not change the others. */
+  /** In [0, 1); each owner has a generator, so that one does not change the others. */
   readonly random: () => number
-  /** Milliseconds that its date is wrong. */
+  /** Error of its date in milliseconds. */
   dateOffset: number
-  /** Tasks that came due while it was frozen. */
+  /** Tasks that became due while it was frozen. */
   parked: Task[]
-  /** Timers that are set. */
+  /** Number of set timers. */
   timers: number
 }
 
@@ -30,7 +30,7 @@ interface Task {
 /** 2026-01-01, in milliseconds since 1970. */
 const DATE = 1_767_225_600_000
 
-/** The next one is the last. */
+/** Sorted; the next task is the last. */
 let due: Task[] = []
 let now = 0
 let order = 0
@@ -38,7 +38,7 @@ let onCrash: (owner: Owner, error: unknown) => void = () => undefined
 let generators: (name: string) => () => number = () => seeded(0)
 let current = createOwner('outside')
 
-/** Begins a world: nothing is due, and it is 0. Each owner's numbers come from the seed and its name. */
+/** Begins a world at time 0 without tasks. Each owner's generator is seeded by the seed and its name. */
 export function resetLoop(seed: number, crashed: typeof onCrash): void {
   due = []
   now = 0
@@ -69,7 +69,7 @@ export function as<T>(who: Owner, act: () => T): T {
   }
 }
 
-/** Does it in `ms`, as the program that is running now unless another one is given. */
+/** Schedules a task in `ms`; the default owner is the current program. */
 export function schedule(run: () => void, ms: number, kind: Kind = 'io', who = current): Task {
   order += 1
   const task: Task = { at: now + Math.max(0, ms), order, owner: who, kind, run }
@@ -87,7 +87,7 @@ export function cancel(task: Task | undefined): void {
 export function thaw(who: Owner): void {
   if (who.state !== 'frozen') return
   who.state = 'running'
-  // Node fires the timers that are due before it reads.
+  // Node fires due timers before it reads.
   const parked = who.parked.toSorted((one, other) => rank(one) - rank(other))
   who.parked = []
   for (const task of parked) {
@@ -101,7 +101,7 @@ const rank = ({ kind }: Task): number => (kind === 'timer' ? 0 : 1)
 // Node's own drain of `process.nextTick` and of microtasks; it works in a macrotask only.
 const drain = (process as unknown as { _tickCallback(): void })._tickCallback
 
-/** Runs what is due, in order, until the condition holds or nothing is left before `end`. */
+/** Runs tasks in order until the condition holds, or until none is left before `end`. */
 export function runUntil(condition: () => boolean, end = Infinity): void {
   const caller = current
   settle(caller)
@@ -160,7 +160,7 @@ function insert(task: Task): void {
   due.splice(from, 0, task)
 }
 
-/** sfc32: fast, and good enough for choices. */
+/** sfc32, a fast generator. */
 export function seeded(seed: number): () => number {
   let [a, b, c, d] = [0x9e3779b9, 0x243f6a88, 0xb7e15162, seed >>> 0]
   const next = (): number => {

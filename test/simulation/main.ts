@@ -14,11 +14,11 @@ import type * as Search from './search.ts'
 import type { Result, Task } from './worker.ts'
 
 const PROCESSES = 2
-/** Each seed that this divides runs once more, in another process. */
+/** A multiple of this runs again, in another process. */
 const TWICE = 10
-/** Findings that are shown. */
+/** Maximum findings that are shown. */
 const SHOWN = 8
-/** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
+/** Replicas, maximum faults on a path, and maximum steps of each exhaustive search. */
 const SEARCHES = [
   [2, 2, 24],
   [3, 1, Infinity],
@@ -54,12 +54,12 @@ async function choose(): Promise<boolean> {
   return values.seed === undefined ? many(entry) : one(entry, Number(values.seed))
 }
 
-/** Each planted mistake must be found; two are tried at a time. */
+/** Returns true if every planted mistake is found. */
 async function planted(): Promise<boolean> {
   const unfit = misfits(root)
   for (const name of unfit) print(`does not fit the program any more: ${name}`)
   if (unfit.length > 0) return false
-  // Of a name, such as `budget`, a part will do.
+  // A part of a name is enough, such as `budget`.
   const chosen = PLANTED.filter(({ name }) => name.includes(positionals[0] ?? ''))
   const waiting = [...chosen]
   let missed = 0
@@ -76,7 +76,7 @@ async function planted(): Promise<boolean> {
   return missed === 0
 }
 
-/** The first seed that fails with it. */
+/** Returns the first seed that fails with the mistake. */
 async function failedBy(bug: Planted, place: string): Promise<string | undefined> {
   const entry = await bundle(place, [plant(bug, root)])
   const results = await run(entry, { seeds: seedsFrom(1), minutes, untilFinding: true })
@@ -92,7 +92,7 @@ async function brokenBy(bug: Planted, place: string): Promise<string | undefined
   return what && `the search: ${what}`
 }
 
-/** The first scenario whose bound it crosses. */
+/** Returns the first scenario whose bound the mistake exceeds. */
 async function crossedBy(bug: Planted, place: string): Promise<string | undefined> {
   const file = await bundleFile('token/scenarios.ts', `${place}.mjs`, [plant(bug, root)])
   const { SCENARIOS, isWithin } = (await import(pathToFileURL(file).href)) as typeof Scenarios
@@ -118,13 +118,13 @@ async function searched(): Promise<boolean> {
   return failed === 0
 }
 
-/** Runs the task in a process of its own; any line that is not a result is printed. */
+/** Runs the task in a process of its own, and prints lines that are not results. */
 async function run(
   entry: string,
   task: Task,
   onResult: (result: Result) => void = () => undefined,
 ): Promise<Result[]> {
-  // Most of what a world makes ends with it. Streams read the stack of each error that ends them, which took a third of the time.
+  // Most objects die with their world. Streams read the stack of each error, which took a third of the time.
   const stacks = task.trace ? '--enable-source-maps' : '--stack-trace-limit=1'
   const flags = ['--max-semi-space-size=64', stacks]
   const child = spawn(process.execPath, [...flags, entry, JSON.stringify(task)], {
@@ -158,7 +158,7 @@ async function many(entry: string): Promise<boolean> {
   const onResult = ({ seed, findings: [finding] }: Result): void => {
     if (finding !== undefined) print(`seed ${seed}: judgment ${finding.judgment}: ${finding.text}`)
   }
-  // Each runs its share, and then some of the others': other seeds came before them in that process.
+  // Each process runs its share, and then seeds of the other process, after other seeds than there.
   const shares = Array.from({ length: PROCESSES }, (_, nth) => {
     const isOwn = (seed: number): boolean => seed % PROCESSES === nth
     return [...seeds.filter(isOwn), ...again.filter((seed) => !isOwn(seed))]
@@ -182,7 +182,7 @@ async function many(entry: string): Promise<boolean> {
   return failed.length === 0 && unequal.length === 0
 }
 
-/** Prints findings, the plan, and how to see it again. */
+/** Prints findings, the plan, and the command to run the seed again. */
 function tell({ seed, findings, counts, hash, plan: { acts, ...plan } }: Result): void {
   if (findings.length === 0) {
     print(`seed ${seed}: nothing found, ${JSON.stringify(counts)}, trace ${hash}`)

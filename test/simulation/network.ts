@@ -1,19 +1,19 @@
-// oxlint-disable no-underscore-dangle, no-this-in-exported-function -- these are names of Node, and functions in the place of its own
-// The network in memory: sockets without a handle that deliver to each other on virtual time.
+// oxlint-disable no-underscore-dangle, no-this-in-exported-function -- names of Node, and replacements of its functions
+// The network in memory: sockets without a handle, which deliver to each other on virtual time.
 import { isIP, Socket, type LookupFunction, type Server } from 'node:net'
 import { as, cancel, createOwner, owner, schedule, time, type Owner } from './loop.ts'
 
-/** The way between two programs; by the port that is connected to. */
+/** The path between two programs, by the listening port. */
 export interface Link {
-  /** `refuse`: no process listens there. `ignore`: nothing comes back. */
+  /** `refuse`: no process listens. `ignore`: no response. */
   mode: 'open' | 'refuse' | 'ignore'
-  /** Nothing is delivered before this. */
+  /** Earliest time of a delivery. */
   stalledUntil: number
-  /** Bytes after which a connection is cut, of the next ones that are sent on this link; ends with one cut. */
+  /** Bytes on this link until one connection is cut. */
   cutAfter: number | undefined
-  /** Least and most milliseconds of one delivery. */
+  /** Minimum and maximum milliseconds of a delivery. */
   latency: readonly [number, number]
-  /** Its own numbers: what is sent on one link does not change the others. */
+  /** A generator of its own, so that traffic on one link does not change the others. */
   readonly random: () => number
 }
 
@@ -26,7 +26,7 @@ export interface Delivery {
   readonly bytes: Buffer
 }
 
-/** Bytes that a sender may have on the way before it waits. */
+/** Bytes in flight until a sender waits. */
 const WINDOW = 64 * 1024
 const CLIENT_PORTS = 40_000
 
@@ -40,7 +40,7 @@ let freePort = 10_000
 let onDeliver: (delivery: Delivery) => void = () => undefined
 
 export function resetNetwork(delivered: typeof onDeliver): void {
-  // Node keeps a parser, and what it leads to, until it is closed.
+  // Node keeps a parser, and everything reachable from it, until the parser is closed.
   for (const socket of opened) (socket as { parser?: { close(): void } }).parser?.close()
   opened = []
   listeners = new Map()
@@ -62,12 +62,12 @@ export function linkTo(port: number): Link {
   return link
 }
 
-/** The sockets of one program that are open. */
+/** Returns the open sockets of a program. */
 export function socketsOf(who: Owner): VirtualSocket[] {
   return [...sockets].filter((socket) => socket.owner === who)
 }
 
-/** The kernel closes what a killed process had open. */
+/** Kills a program; its connections are reset, as by the kernel. */
 export function kill(who: Owner): void {
   for (const socket of socketsOf(who)) {
     sockets.delete(socket)
@@ -84,16 +84,16 @@ type Segment =
   | { readonly type: 'reset' }
 
 export class VirtualSocket extends Socket {
-  /** `c12` connects, `s12` accepts. */
+  /** `c12` for the connecting end, `s12` for the accepting end. */
   readonly label: string
   readonly port: number
   readonly owner: Owner
   peer: VirtualSocket | undefined
   readonly #link: Link
-  /** Bytes that have arrived and are not read. */
+  /** Received and unread bytes; null is the end. */
   #inbox: (Buffer | null)[] = []
   #wanted = false
-  /** When the last segment to the peer arrives: first in, first out. */
+  /** Arrival of the last segment at the peer: first in, first out. */
   #arrival = 0
   #onTheWay = 0
   #waiting: (() => void) | undefined
@@ -103,7 +103,7 @@ export class VirtualSocket extends Socket {
   #resetting = false
   #forgotten = false
 
-  // Node counts by the handle.
+  // Node counts bytes in the handle.
   static {
     const bytesRead = {
       get(this: VirtualSocket) {
@@ -127,7 +127,7 @@ export class VirtualSocket extends Socket {
     opened.push(this)
   }
 
-  /** Receives it in `ms`. */
+  /** Receives the segment in `ms`. */
   receive(segment: Segment, ms = 0): void {
     schedule(() => this.#take(segment), ms, 'io', this.owner)
   }
@@ -159,7 +159,7 @@ export class VirtualSocket extends Socket {
     }
   }
 
-  /** The peer has read so much. */
+  /** Called when the peer has read bytes. */
   acknowledge(bytes: number): void {
     this.#onTheWay -= bytes
     const waiting = this.#waiting
@@ -180,12 +180,12 @@ export class VirtualSocket extends Socket {
     if (peer === undefined) return
     const delay = delayOf(this.#link)
     const arrives = Math.max(time() + delay, this.#link.stalledUntil + delay)
-    // A reset overtakes nothing either: the bytes before it were on the way.
+    // A reset does not overtake bytes in flight.
     this.#arrival = Math.max(this.#arrival, arrives)
     peer.receive(segment, this.#arrival - time())
   }
 
-  /** Now and then in several segments; up to the byte at which the link cuts the connection. */
+  /** Sends the bytes, sometimes in two segments, up to the byte at which the link cuts the connection. */
   #transmit(bytes: Buffer): void {
     const { cutAfter, random } = this.#link
     if (cutAfter !== undefined && bytes.length > cutAfter) {
@@ -224,7 +224,7 @@ export class VirtualSocket extends Socket {
     chunks: { chunk: Buffer | string; encoding: BufferEncoding }[],
     done: (error?: Error | null) => void,
   ): void {
-    // A copy: the writer may use its memory again.
+    // A copy, because the writer may reuse its memory.
     const bytes = Buffer.concat(
       chunks.map(({ chunk, encoding }) =>
         typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk,
@@ -251,7 +251,7 @@ export class VirtualSocket extends Socket {
     sockets.delete(this)
     this.#setConnecting(false)
     const unread = this.#inbox.some((bytes) => bytes !== null)
-    // Closed with bytes unread, TCP resets the connection.
+    // TCP resets a connection that is closed with unread bytes.
     if (!this.#forgotten) this.#send({ type: unread || this.#resetting ? 'reset' : 'end' })
     done(error)
     schedule(() => this.emit('close', error !== null), 0, 'io', this.owner)
@@ -289,7 +289,7 @@ export class VirtualSocket extends Socket {
     this.#timeout = schedule(() => this.emit('timeout'), this.#timeoutMs, 'timer', this.owner)
   }
 
-  // Node's own wait for a handle.
+  // Node's own versions wait for a handle.
   override ref(): this {
     return this
   }
@@ -312,7 +312,7 @@ export class VirtualSocket extends Socket {
       this.#setConnecting(false)
       this.emit('connect')
       this.emit('ready')
-      // Bytes that arrived before anything could read.
+      // Reads bytes that have already arrived.
       this._read()
     }
     const reach = (): void => {
@@ -337,7 +337,7 @@ export class VirtualSocket extends Socket {
     })
   }
 
-  /** The kernel accepts, and the program hears of it when it runs. */
+  /** The kernel accepts, and the program is notified when it runs. */
   #accept(server: Server): void {
     const accounting = server as unknown as Accounting
     const { allowHalfOpen } = accounting
@@ -374,7 +374,7 @@ interface ConnectOptions {
   readonly lookup?: LookupFunction
 }
 
-/** In the place of `net.connect`. */
+/** Replaces `net.connect`. */
 export function connectVirtually(options: ConnectOptions, connected?: () => void): VirtualSocket {
   count += 1
   const { host = '127.0.0.1', port, lookup, allowHalfOpen = false } = options
@@ -384,7 +384,7 @@ export function connectVirtually(options: ConnectOptions, connected?: () => void
   return socket
 }
 
-/** In the place of `net.Server.prototype.listen`; only with an object that has a port. */
+/** Replaces `net.Server.prototype.listen`; takes only an object with a port. */
 export function listenVirtually(this: Server, { port = 0 }: ConnectOptions): Server {
   const place = Number(port) || (freePort += 1)
   const own = owner()

@@ -1,6 +1,6 @@
-// oxlint-disable no-underscore-dangle, no-useless-call, unbound-method -- these are names of Node, and functions in the place of its own
-// Node on virtual time, patched before anything else is loaded: PATCHES names all that is replaced. Only what a simulated
-// program can reach is patched; the real event loop stands still while a world runs.
+// oxlint-disable no-underscore-dangle, no-useless-call, unbound-method -- names of Node, and replacements of its functions
+// Patches Node for virtual time, before anything else is loaded. PATCHES names every replacement: everything that a simulated
+// program can reach. The real event loop does not turn while a world runs.
 import crypto from 'node:crypto'
 import dns from 'node:dns'
 import fs from 'node:fs'
@@ -19,10 +19,10 @@ const require = createRequire(import.meta.url)
 
 type Run = (...args: readonly unknown[]) => void
 
-/** Node's own, for what runs outside of a world. */
+/** Node's own functions, for code outside of a world. */
 export const real = { setTimeout, setImmediate, clearInterval }
 
-/** As Node's `Timeout`. */
+/** Replaces Node's `Timeout`. */
 class VirtualTimer {
   #task: ReturnType<typeof schedule> | undefined
   readonly #run: () => void
@@ -31,7 +31,7 @@ class VirtualTimer {
 
   constructor(run: () => void, ms: number, repeats: boolean) {
     this.#run = run
-    // Node takes 0, and everything that is not a number, as 1.
+    // Node takes 0 and NaN as 1.
     this.#ms = ms >= 1 ? Math.floor(ms) : 1
     this.#repeats = repeats
     this.refresh()
@@ -52,7 +52,7 @@ class VirtualTimer {
     return this
   }
 
-  /** Node's own `clearTimeout` ends a timer by these two. */
+  /** Node's own `clearTimeout` uses these two members. */
   readonly _destroyed = true
 
   get _onTimeout(): (() => void) | null {
@@ -99,7 +99,7 @@ const VirtualDate = function (this: unknown, ...args: readonly unknown[]) {
 VirtualDate.prototype = RealDate.prototype
 Object.assign(VirtualDate, { now: () => date(), parse: RealDate.parse, UTC: RealDate.UTC })
 
-/** The tokens of iSales begin with it, so that one of them is found wherever it must not be. */
+/** Start of every token of iSales, by which leaks are found. */
 export const TOKEN_MARK = 'simulatedTOKEN'.slice(0, 12)
 
 function randomBytes(size: number, done?: (error: null, bytes: Buffer) => void): Buffer {
@@ -111,7 +111,7 @@ function randomBytes(size: number, done?: (error: null, bytes: Buffer) => void):
   return bytes
 }
 
-/** The answer of DNS about the name of iSales; undefined: none for 10 s. */
+/** The DNS response for iSales's name; undefined: none for 10 s. */
 export const resolver: { found: 'address' | 'error' | undefined } = { found: 'address' }
 
 function lookup(_name: string, _options: unknown, done: (...found: readonly unknown[]) => void) {
@@ -122,11 +122,11 @@ function lookup(_name: string, _options: unknown, done: (...found: readonly unkn
   schedule(() => done(...reply), found === undefined ? 10_000 : 1)
 }
 
-/** Paths that begin so cannot be written: the disk is full. */
+/** Path prefixes on full disks. */
 export const fullDisks = new Set<string>()
-/** Until when the disk of paths that begin so stands still, as a mount that hangs. */
+/** Path prefixes on hanging mounts, with the end of the hang. */
 export const stalledDisks = new Map<string, number>()
-/** How often a file was changed: two changes within a tick of the kernel's clock look alike. */
+/** Number of changes of a file: two changes within a tick of the kernel's clock look alike. */
 const changes = new Map<string, number>()
 
 export function changeFile(path: string, text: string): void {
@@ -134,7 +134,7 @@ export function changeFile(path: string, text: string): void {
   fs.writeFileSync(path, text)
 }
 
-/** Each step of the disk takes a millisecond, so that a process can be killed between two. */
+/** Runs an operation of the disk in a millisecond, so that a process can be killed between two. */
 function onDisk<T>(path: string, act: () => T, isWrite = false): Promise<T> {
   const stalled = [...stalledDisks].filter(([disk]) => path.startsWith(disk))
   const ms = Math.max(1, ...stalled.map(([, end]) => end - time()))
@@ -181,7 +181,7 @@ function storeHeaderWithDate(this: Outgoing, firstLine: string, headers: unknown
   storeHeader.call(this, line, headers)
 }
 
-/** Of Node's list of the connections of a server. */
+/** An entry of Node's list of a server's connections. */
 interface Parser {
   readonly socket: net.Socket | undefined
   readonly incoming: { readonly complete: boolean } | null
@@ -212,7 +212,7 @@ function checkHeaders(server: net.Server): void {
   const { connectionsCheckingInterval: ms = 1000 } = server as {
     readonly connectionsCheckingInterval?: number
   }
-  // A real interval would never fire, and keep the server for ever.
+  // A real interval would never fire, and keep the server alive.
   const check = fields[interval] as { readonly _onTimeout?: () => void }
   const { _onTimeout: run } = check
   real.clearInterval(check as NodeJS.Timeout)
@@ -221,12 +221,12 @@ function checkHeaders(server: net.Server): void {
   }, ms)
 }
 
-/** Node keeps the list for ever: it must not lead to the server. */
+/** Orders Node's list by virtual time. Node never releases the list, so it must not refer to the server. */
 function track(connections: Connections): void {
   const at = ({ socket }: Parser): number => (socket && opened.get(socket)) ?? 0
   for (const kind of ['all', 'idle', 'active'] as const) {
     const native = connections[kind].bind(connections)
-    // Node has them in the order of the real time of their requests.
+    // Node orders the list by the real time of requests.
     connections[kind] = () => native().toSorted((one, other) => at(one) - at(other))
   }
   const began = new WeakMap<Parser, { readonly socket: unknown; readonly at: number }>()
@@ -242,9 +242,9 @@ function track(connections: Connections): void {
     })
 }
 
-/** Each module, function and object of Node or of a library that is replaced; the comment says what breaks without it. */
+/** Replaced members of Node and libraries; each comment gives the failure without the patch. */
 const PATCHES: readonly (readonly [target: object, replaced: object])[] = [
-  // A real timer never fires while a world runs: every wait of the program would be for ever.
+  // A real timer never fires while a world runs: every wait of the program would be endless.
   [globalThis, timers],
   [require('node:timers') as object, timers],
   [
@@ -283,12 +283,12 @@ const PATCHES: readonly (readonly [target: object, replaced: object])[] = [
         Buffer.from(crypto.hkdfSync('sha256', password as Buffer, salt as Buffer, 'scrypt', size)),
     },
   ],
-  // Real sockets and names would be read on real time. `Server.listen` is also what the simulated iSales calls. Node's check
-  // of slow headers runs on a timer and a clock of its own: a client that never ends its headers would stay.
+  // Real sockets and DNS would run on real time. The simulated iSales also calls `Server.listen`. Node's check of slow headers has
+  // a timer and a clock of its own: a client that never ends its headers would stay.
   [net, { connect: connectVirtually, createConnection: connectVirtually }],
   [net.Server.prototype, { listen: listenVirtually, emit: emitAndTrack }],
   [dns, { lookup }],
-  // Threads of libuv come back on real time.
+  // Threads of libuv finish on real time.
   [
     fsPromises,
     {
@@ -308,7 +308,7 @@ const PATCHES: readonly (readonly [target: object, replaced: object])[] = [
 for (const [target, replaced] of PATCHES) Object.assign(target, replaced)
 syncBuiltinESMExports()
 
-/** Forgets what a world has left of itself. */
+/** Resets the state that a world leaves behind. */
 export function resetMachine(): void {
   changes.clear()
   fullDisks.clear()

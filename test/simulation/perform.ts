@@ -1,4 +1,4 @@
-// Does to a world what a plan says, and reports what excuses what.
+// Performs the acts of a plan in a world, and opens the spans that excuse their effects.
 import { isCommand, runCommand } from '../../simulator/server.ts'
 import { COMMON_PATH, hold, PROBED_PATH, type Traffic } from './clients.ts'
 import type { Judge, Span } from './judge.ts'
@@ -20,14 +20,14 @@ import {
   type World,
 } from './stage.ts'
 
-/** Seconds: longer than a run, or what is left of it. */
+/** Seconds; longer than a run. */
 export const LONG = 600
 
-/** Acts that end a token before its time. */
+/** Acts that end a token early. */
 const ENDS_TOKEN: ReadonlySet<string> = new Set(['revoke', 'storm'])
-/** iSales sends no more of a response that is longer than what the network holds. */
+/** Acts that cut long responses of iSales. */
 const CUTS: ReadonlySet<string> = new Set(['outage', 'disconnect'])
-/** A login in flight may count as one that failed, and the record of attempts may not be what it was. */
+/** Acts after which a login in flight may count as failed, or the login-attempt record may be older. */
 const UNPROVES: ReadonlySet<string> = new Set(['kill', 'terminate', 'crash-loop', 'disk', 'date'])
 
 export function createStage<R extends Replica>(
@@ -39,7 +39,7 @@ export function createStage<R extends Replica>(
   const { time, later } = machine
   let changes = 1
   let password = FIRST_PASSWORD
-  /** Until when the disks of replicas take nothing. */
+  /** When the disk of a replica is writable again. */
   const fullUntil = new Map<number, number>()
   const until = (kind: string, ms: number): Span => judge.open(kind, time(), time() + ms)
   const unreached = (ms: number): void => {
@@ -47,7 +47,7 @@ export function createStage<R extends Replica>(
     judge.unreached(time() + ms)
   }
   const storeAway = (ms: number): void => {
-    // Each replica alone may try once.
+    // Each replica may log in once alone.
     until('store', ms + 5000).uncounted = replicas.length
   }
   const storeForgets = (forget: () => void): void => {
@@ -59,7 +59,7 @@ export function createStage<R extends Replica>(
   const tell = (name: string, input: object): void => {
     if (isCommand(name)) world.atIsales(() => runCommand(isales, name, input))
   }
-  /** Changes something now, and back after that. */
+  /** Makes a change now, and reverts it after `ms`. */
   const forSome = (ms: number, change: (isOver: boolean) => void): void => {
     change(false)
     later(ms, () => change(true))
@@ -72,12 +72,12 @@ export function createStage<R extends Replica>(
   }
 
   function restart(replica: R): void {
-    // Its last login is not recorded.
+    // A full disk does not hold the last login.
     if (time() < (fullUntil.get(replica.index) ?? 0)) judge.attemptsUnrecorded(1)
     begin(replica)
   }
 
-  /** Does it to a replica, if it is so. */
+  /** Runs the act if the replica is in one of these phases. */
   const to =
     <Input extends { readonly replica: number }>(
       run: (replica: R, input: Input) => void,
@@ -88,7 +88,7 @@ export function createStage<R extends Replica>(
       if (replica !== undefined && phases.includes(replica.phase)) run(replica, input)
     }
 
-  /** If the link is the store's: what a replica was writing is lost, and its lease lasts on. */
+  /** Excuses a cut until it happens, and its effects. A cut to the store loses a write, and leaves a lease. */
   function untilCut(link: LinkName): void {
     const isStore = link === 'store'
     const span = judge.open(isStore ? 'store' : 'cut', time())
@@ -144,12 +144,12 @@ export function createStage<R extends Replica>(
       until('no-login', gap + 5000)
     },
     'wrong-file'({ ms }) {
-      // A refresh token may have ended, and what iSales refused before is not tried again soon.
+      // The refresh token may have ended, and credentials that iSales refused before wait for their next login.
       if (Number(isales.switches.refreshLifetime) < LONG) until('no-login', ms)
       setFile(`wrong-${ms % 2}`)
       later(ms, () => {
         world.setPassword(password)
-        // Until it is noticed.
+        // Until the proxy notices the change.
         until('no-login', 3000)
       })
     },
@@ -259,7 +259,7 @@ export function createStage<R extends Replica>(
     date: ({ replica, offset }) => faults.shiftDate(replica, offset),
     disk({ replica, how, ms }) {
       fullUntil.set(replica, time() + ms)
-      // Of two processes with one STATE_DIR each counts in memory alone.
+      // Two processes with one STATE_DIR then count in memory, each its own logins.
       if (store === undefined && replicas.length > 1) judge.attemptsUnrecorded()
       faults.breakDisk(replica, how, ms)
     },
@@ -273,7 +273,7 @@ export function createStage<R extends Replica>(
       const run = acts[act.kind] as (act: Act) => void
       run(act)
     },
-    /** Nothing is wrong from now on. Where the program may pause for long, the account gets a new password. */
+    /** Ends all faults. If the program may pause logins for long, the account gets a new password. */
     calm(): void {
       isales.clear()
       world.atIsales(() => Promise.resolve(isales.release()))

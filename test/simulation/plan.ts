@@ -1,5 +1,5 @@
-// Everything that a seed decides: the world, what is done to it, and when. Acts, traffic and network draw from generators of their own,
-// so that one act less changes nothing else.
+// Everything that a seed decides: the world, the acts, and their times. Acts, traffic and network have generators of their own,
+// so that removing an act changes nothing else.
 import type { Config } from '../../src/config/index.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
 
@@ -8,17 +8,17 @@ export type LinkName = 'isales' | 'store' | 'proxy'
 /**
  * How a client holds its connections.
  *
- * - `idle`: nothing, after one call each.
+ * - `idle`: idle after one call each.
  * - `half-sent`: each has half of a body.
- * - `ahead`: it sends heads behind a call that is slow.
- * - `not-reading`: each is silent for 7 s, and then asks for a long response and does not read it.
+ * - `ahead`: sends heads while a slow call is in progress.
+ * - `not-reading`: silent for 7 s each, then a request for a long response that the client does not read.
  */
 export type Holding = 'idle' | 'half-sent' | 'ahead' | 'not-reading'
 
-/** POSTs that the proxy must refuse: for their host, their path, their size. */
+/** POSTs that the proxy must refuse because of host, path or size. */
 export const REFUSED = ['foreign-host', 'other-path', 'too-large'] as const
 export type Refused = (typeof REFUSED)[number]
-/** The call that a client repeats: a good one, a mistaken one, or one that is not waited for. */
+/** The call that a client repeats: a valid call, a refused call, or a call with an impatient client. */
 export type PlainClient = 'json' | Refused | 'impatient'
 
 /** A kind that is listed twice is drawn twice as often. */
@@ -31,25 +31,25 @@ export const CALLS = [
 /** How a call is sent, and where its client hangs up. */
 export interface Manner {
   readonly kind: (typeof CALLS)[number] | Refused
-  /** Of what makes a body large, or of the response. */
+  /** Size of a large body, or of the response. */
   readonly bytes: number
-  /** Milliseconds between two parts of the request; 0: it is sent whole. */
+  /** Milliseconds between two parts of the request; 0 if it is sent whole. */
   readonly pause: number
-  /** Undefined: the client stays. `stall`: it stays, and sends no more. */
+  /** Undefined if the client stays. `stall`: the client stays, and sends no more. */
   readonly hangUp: 'in-request' | 'stall' | 'waiting' | 'in-response' | 'half' | undefined
-  /** Milliseconds until it hangs up, when it waits. */
+  /** Milliseconds until a waiting client hangs up. */
   readonly patience: number
 }
 
 /**
- * A fault of the shared store. Some of them last.
+ * A fault of the shared store.
  *
- * - `killed`: it ends, and loses all.
- * - `frozen`: it is stopped (SIGSTOP).
- * - `refuses`: it responds with an error.
- * - `emptied`: it loses all.
- * - `rolled-back`: it goes back to what it held 5 to 30 s before.
- * - `spoilt`: it holds rubbish.
+ * - `killed`: the process ends, and loses all values.
+ * - `frozen`: SIGSTOP.
+ * - `refuses`: an error for each command.
+ * - `emptied`: all values are lost.
+ * - `rolled-back`: values return to those of 5 to 30 s ago.
+ * - `spoilt`: every value is overwritten.
  */
 export type StoreFault = (typeof STORE_FAULTS)[number]
 // oxfmt-ignore
@@ -71,30 +71,30 @@ interface Inputs {
     readonly input: Readonly<Record<string, unknown>>
   }
   /**
-   * The password changes, at iSales and in the mounted file; `gap` after the other if it is not 0. `ends`: the change ends
-   * all sessions.
+   * Changes the password at iSales and in the mounted file, with `gap` milliseconds between the two. `ends`: the change ends all
+   * sessions.
    */
   readonly rotate: {
     readonly first: 'isales' | 'file'
     readonly gap: number
     readonly ends: boolean
   }
-  /** The file gets a wrong password. */
+  /** Writes a wrong password to the file. */
   readonly 'wrong-file': Lasts
-  /** A replica is started every second with a wrong password, and killed `ms` after each start. */
+  /** Starts a replica every second with a wrong password, and kills it `ms` after each start. */
   readonly 'crash-loop': OfReplica & Lasts & { readonly times: number }
-  /** iSales rejects every token, however new. */
+  /** iSales rejects every token. */
   readonly storm: Lasts
   /** iSales rejects one path, with any token. */
   readonly forbid: Lasts & {
     readonly status: number
     readonly body: 'json' | 'html' | 'empty'
   }
-  /** iSales serves most calls without a look at their token; one of them is sent every 200 ms. */
+  /** iSales answers most calls without a look at their token; a client sends such a call every 200 ms. */
   readonly public: Lasts
   /** iSales accepts no connection. */
   readonly outage: Lasts
-  /** A replica is stopped (SIGSTOP); or it ends by SIGKILL or SIGTERM, and starts again after that. */
+  /** Freezes a replica (SIGSTOP), or ends it with SIGKILL or SIGTERM and starts it again. */
   readonly freeze: OfReplica & Lasts
   readonly kill: OfReplica & Lasts
   readonly terminate: OfReplica & Lasts
@@ -108,19 +108,19 @@ interface Inputs {
   /** Another client holds connections. */
   readonly hold: OfReplica & Lasts & { readonly holding: Holding }
   readonly store: Lasts & { readonly how: StoreFault }
-  // The following is done to a simulated machine only.
-  /** The next connection that carries so many more bytes is cut behind them. */
+  // The acts below need a simulated machine.
+  /** Cuts a connection after the link's next `bytes` bytes. */
   readonly cut: { readonly link: LinkName; readonly bytes: number }
-  /** Nothing is delivered, or no program is reached. */
+  /** Delivers nothing, or refuses or ignores connections. */
   readonly stall: Lasts & { readonly link: LinkName }
   readonly unreachable: Lasts & { readonly link: LinkName }
-  /** Each delivery to and from iSales takes up to `most`: connections overtake each other. */
+  /** Delays each delivery to and from iSales by up to `most`, so that connections overtake each other. */
   readonly jitter: Lasts & { readonly most: number }
-  /** The name of iSales has no address, or DNS does not answer. */
+  /** DNS returns an error for iSales's name, or does not respond. */
   readonly dns: Lasts & { readonly silent: boolean }
-  /** The date of a replica is wrong from now on, by so many milliseconds. */
+  /** Sets a replica's date wrong by `offset` milliseconds, until the calm. */
   readonly date: OfReplica & { readonly offset: number }
-  /** The disk of a replica is full, or it stands still. */
+  /** Fills a replica's disk, or blocks its operations. */
   readonly disk: OfReplica & Lasts & { readonly how: 'full' | 'stalled' }
 }
 export type Kind = keyof Inputs
@@ -136,16 +136,16 @@ type Deed<One extends Kind = Kind> = { [K in One]: Inputs[K] & { readonly kind: 
 /** `at` in milliseconds from the start. */
 export type Act<One extends Kind = Kind> = Deed<One> & { readonly at: number }
 
-/** Milliseconds between two starts in a loop. */
+/** Milliseconds between two starts of a crash loop. */
 export const LOOP = 1000
 
-/** A command has its own name. */
+/** Returns the act's name for people: a command's own name, a store fault with its kind. */
 export function nameOf(act: Act): string {
   if (act.kind === 'command') return act.command
   return act.kind === 'store' ? `store-${act.how}` : act.kind
 }
 
-/** Milliseconds until it is over. */
+/** Milliseconds until the act is over. */
 export function lengthOf(act: Act): number {
   if (act.kind === 'crash-loop') return act.times * LOOP
   return 'ms' in act ? act.ms : 'gap' in act ? act.gap : 0
@@ -161,17 +161,17 @@ export function actText(act: Act): string {
 
 /** `after` in milliseconds; default 0. */
 type Step = Deed & { readonly after?: number }
-/** Draws; `replica` one of those that there are. */
+/** `replica` draws the index of a replica. */
 type Draw = Random & { readonly replica: () => number }
 type Make = (draw: Draw) => Step | readonly Step[]
 
 interface Drawn {
   readonly make: Make
-  /** There must be a shared store. */
+  /** Needs a shared store. */
   readonly store?: true
-  /** Not where two processes have one `STATE_DIR`: their tokens end each other, or their dates differ. */
+  /** Not for two processes with one `STATE_DIR`: their tokens end each other, or their dates differ. */
   readonly single?: true
-  /** Half of a changed secret must not meet the other half of another change. */
+  /** Changes a secret: two such acts do not overlap. */
   readonly secret?: true
 }
 
@@ -256,7 +256,7 @@ const ANYWHERE: readonly Make[] = [
     return [0, 1, 2, 3].flatMap((nth) => rival(nth * apart))
   },
   (draw) => ({ kind: 'rush', ms: draw.between(1000, 5000) }),
-  // A refused path puts rejections in doubt; then calls that were sent before a revocation are accepted behind the first one.
+  // A refused path puts rejections in doubt. Calls that were sent before a revocation are then accepted after its first rejection.
   (draw) => [
     { kind: 'forbid', ms: 3000, status: 401, body: 'json' },
     { kind: 'rush', ms: 9000 },
@@ -264,7 +264,7 @@ const ANYWHERE: readonly Make[] = [
     command('revoke', {}, draw.between(4000, 5000)),
     command('revoke', {}, draw.between(6500, 7500)),
   ],
-  // Calls that iSales serves without a look at the token speak for one that has ended.
+  // Calls that iSales answers without a look at the token make a dead token look good.
   () => [
     command('set', { tokenLifetime: 300 }),
     command('revoke'),
@@ -303,7 +303,7 @@ const ANYWHERE: readonly Make[] = [
 ]
 
 const SINGLE: readonly Make[] = [
-  // Our own renewals end the token of calls in flight, which a newer one does not help.
+  // The proxy's own renewals end the token of calls in flight, which a newer token does not help.
   (draw) => [
     command('set', { singleSession: true, refreshEndsOld: true }),
     command('slow', { operation: 'business', ms: draw.between(200, 600), times: 200 }),
@@ -337,7 +337,7 @@ const SECRET: readonly Make[] = [
     kind: 'crash-loop',
     replica: draw.replica(),
     ms: draw.between(4, 40),
-    // A login that is open is waited for: a longer loop tries more often.
+    // A start waits for a login in progress: a longer loop logs in more often.
     times: draw.chance(0.4) ? draw.between(40, 50) : draw.between(2, 8),
   }),
 ]
@@ -359,7 +359,7 @@ export interface Plan {
   /** Milliseconds until the last act has ended. */
   readonly duration: number
   readonly replicas: number
-  /** The replicas share a token. If not, they have one `STATE_DIR`. */
+  /** The replicas share a token. Otherwise, they have one `STATE_DIR`. */
   readonly shared: boolean
   readonly singleSession: boolean
   /** Switches of the simulated iSales from the start. */
@@ -367,14 +367,14 @@ export interface Plan {
   /** Settings of the proxy. */
   readonly env: Readonly<Record<string, string>>
   readonly config: Partial<Config>
-  /** Calls per second, all in all. */
+  /** Total calls per second. */
   readonly rate: number
   readonly acts: readonly Act[]
 }
 
 /**
- * @param minutes until the last act has ended.
- * @param given replicas: of real processes, so that nothing is done that only a simulated machine can do.
+ * @param minutes until the end of the last act.
+ * @param given `replicas` is the number of real processes; the plan then has no act that needs a simulated machine.
  */
 export function planOf(
   seed: number,
@@ -410,7 +410,7 @@ export function planOf(
       refreshLifetime: world.pick([10, 60, 600, 3600]),
       rejection,
       loginRejection,
-      // Another body does not make a 500 the published response to a wrong password.
+      // A 500 with another body is not the published response to a wrong password.
       rejectionBody: loginRejection === 500 ? 'json' : rejectionBody,
       rotate: world.chance(0.3),
       refreshEndsOld: world.chance(0.2),
@@ -426,11 +426,11 @@ export function planOf(
     },
     config: {
       ...(world.chance(0.25) && { isalesMaxConnections: 2 }),
-      // A few connections are many.
+      // Small, so that few connections reach the limit.
       listenMaxConnections: 24,
       drainTimeout: 5000,
     },
-    // Few calls are cheap to simulate; some mistakes show only among many.
+    // Few calls are cheap to simulate; some mistakes need many.
     rate: given.rate ?? world.pick([1, 1, 2, 5]),
   }
   const real = given.replicas !== undefined
@@ -440,7 +440,7 @@ export function planOf(
     ...('TOKEN_IDLE_AFTER' in plan.env ? quietBy(idle, plan) : []),
     ...plainBy(plain, plan),
   ]
-  // A 500 whose body is not whole does not say that the password is wrong.
+  // A 500 with an incomplete body does not report a wrong password.
   const isSpoiled = (act: Act): boolean =>
     loginRejection === 500 && ['hugeBody', 'truncatedJson'].includes(nameOf(act))
   const possible = acts.filter((act) => !isSpoiled(act))
@@ -456,13 +456,13 @@ function actsOf(random: Random, scene: Scene & { readonly real: boolean }): Act[
   const { replicas, shared, real, duration } = scene
   const draw = { ...random, replica: () => random.between(0, replicas - 1) }
   const acts: Act[] = []
-  // Few kinds in one seed, so that the same kind meets itself.
+  // Few kinds in one seed, so that acts of the same kind overlap.
   const together = replicas > 1 && !shared
   const kinds = KINDS.filter(
     ({ store, single }) => (shared || store !== true) && !(together && single === true),
   )
   const liked = Array.from({ length: random.between(3, 8) }, () => random.pick(kinds))
-  // Replicas that know nothing of each other would each try as often as if it were alone.
+  // Replicas that ignored each other's attempts would each log in as often as a single one.
   if (together || (shared && random.chance(0.4))) liked.push(WRONG_FILE)
   let at = random.between(500, 8000)
   let secretUntil = 0
@@ -477,7 +477,7 @@ function actsOf(random: Random, scene: Scene & { readonly real: boolean }): Act[
   return acts
 }
 
-/** Draws how a client misbehaves. */
+/** Draws an act of a misbehaving client. */
 function heldBy(random: Random, { duration, replicas }: Scene): Act[] {
   const at = random.between(5000, duration)
   const holding = random.pick(['idle', 'half-sent', 'ahead', 'ahead', 'not-reading'] as const)
@@ -488,7 +488,7 @@ function heldBy(random: Random, { duration, replicas }: Scene): Act[] {
   return madeOf(holding === 'ahead' ? [slow, act] : act, at)
 }
 
-/** Long enough that a token is idle. */
+/** Draws periods without calls in which a token becomes idle. */
 function quietBy(random: Random, { duration }: Scene): Act[] {
   return [1, 2].map(() => {
     const at = random.between(5000, duration)
@@ -496,7 +496,7 @@ function quietBy(random: Random, { duration }: Scene): Act[] {
   })
 }
 
-/** Effects of a wrong setting, on either side, on all calls or on the calls of one client. */
+/** Effects of a wrong setting on either side, for all calls or for the calls of one client. */
 const PLAIN: readonly Make[] = [
   (draw) => ({
     kind: 'plain',

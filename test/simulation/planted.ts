@@ -1,14 +1,14 @@
-// Mistakes that the simulation must find, each a change of one text of the program. One whose text is not there is an error.
+// Mistakes that the simulation must find, each a replaced text of the program. A missing text is an error.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Plugin } from 'esbuild'
 
-/** A text of the program, what takes its place (default: nothing), and what finds it (default: the seeds). */
+/** A text of the program, its replacement (default: none), and the finder (default: the seeds). */
 type Mistake = readonly [from: string, to?: string, by?: 'search' | 'scenarios']
 
 export type Planted = (typeof PLANTED)[number]
 
-/** By the file below `src/`, and its name. */
+/** By file below `src/` and name. */
 const MISTAKES: Readonly<Record<string, Readonly<Record<string, Mistake>>>> = {
   'proxy/retry.ts': {
     'a POST is sent again after its connection broke': [
@@ -222,7 +222,7 @@ export const PLANTED = Object.entries(MISTAKES).flatMap(([file, mistakes]) =>
   Object.entries(mistakes).map(([name, [from, to = '', by]]) => ({ file, name, from, to, by })),
 )
 
-/** Names of those whose text is not there exactly once any more. */
+/** Returns the mistakes whose text does not occur exactly once. */
 export function misfits(root: string): string[] {
   const fits = ({ file, from }: Planted): boolean =>
     readFileSync(join(root, 'src', file), 'utf8').split(from).length === 2

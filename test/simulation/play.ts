@@ -1,4 +1,4 @@
-// Plays a plan in a world: the traffic, the acts, the calm after them, and what must hold then. It yields what it waits for.
+// Plays a plan in a world: the traffic, the acts, the calm after them, and the checks at the end. The generator yields its waits.
 import { connect } from 'node:net'
 import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
 import { startTraffic } from './clients.ts'
@@ -8,23 +8,23 @@ import { actText, lengthOf, type Plan } from './plan.ts'
 import type { Replica, World } from './stage.ts'
 import type { StatusPage } from './truth.ts'
 
-/** Until the condition holds, at most to that instant. */
+/** Lasts until the condition holds, at most to `end`. */
 export interface Wait {
   readonly until: () => boolean
   readonly end: number
 }
 type Playing<T = void> = Generator<Wait, T, void>
 
-/** Until no call is waited for, nor a client that sends no more. */
+/** Limit for the end of all calls, stalled clients included. */
 const IDLE = 20_000
-/** The time to drain, and more. */
+/** The time to drain, and a margin. */
 const DRAIN = 15_000
-/** A connection that is closed is gone soon. */
+/** Time until a closed connection is gone. */
 const END = 100
 /** Gauges that are 0 without a call. */
 const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$)(\S+)$/gm
 
-/** Passwords of `stage.ts` that work at no time. */
+/** Passwords of `perform.ts` that are never right. */
 const NEVER_RIGHT = /-(?:loop|wrong-\d)$/
 
 /**
@@ -41,7 +41,7 @@ export function judgeRequest(
   const from = to - durationMs
   if (path === LOGIN_PATH && note.startsWith('token granted')) judge.rightLogin(password)
   const isWrong = note.startsWith('wrong password')
-  // A process that is killed before iSales responds has also tried.
+  // The login of a process that is killed before iSales responds also counts.
   const isUnheard = path === LOGIN_PATH && status === 0 && note === '' && NEVER_RIGHT.test(password)
   const isUnanswered = /fault (?:reset|hang)/.test(note)
   if (isWrong || isUnheard) judge.wrongLogin(password, from, to, isUnanswered ? 0 : status)
@@ -63,7 +63,7 @@ export function judgeRequest(
   }
 }
 
-/** Ends when the last process has ended; what it waits for is yielded. */
+/** Ends after the last process. */
 export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Judge): Playing {
   const { isales, replicas, machine, waits } = world
   const { time, later } = machine
@@ -77,7 +77,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     world.start(replica)
     const check = (): void => {
       if (replica.phase === 'starting') later(10, check)
-      // Until a token could have come.
+      // Until a token may have arrived.
       else span.to = time() + 1000
     }
     check()
@@ -92,7 +92,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     })
   }
   let watched = true
-  /** Looks at the page of each replica every second. */
+  /** Reads the page of each replica when the judge asks for it. */
   const watch = (): void => {
     if (!watched) return
     later(1000, watch)
@@ -104,7 +104,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   const end = Math.max(plan.duration, ...plan.acts.map((act) => act.at + lengthOf(act)))
   yield rest(end + 100 - time())
 
-  /** Each replica responds to one more call, and no client waits any more. */
+  /** Each replica answers another call, and no client is left waiting. */
   function* judgeServed(): Playing {
     const probes = traffic.probe()
     yield { until: () => traffic.busy() === 0, end: time() + IDLE }
@@ -120,14 +120,14 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   watched = false
   yield* judgeServed()
   traffic.close()
-  // Only the state is waited for: that tokens are renewed without a call, the calm has shown.
+  // The calm has shown renewals without a call: from here on, only the state matters.
   isales.set({ tokenLifetime: LONG })
   yield rest(waits.minute)
   for (const replica of replicas) {
     const { index, phase } = replica
     if (phase !== 'running') find(`replica ${index} is ${phase}`)
     let page = yield* statusOf(world, index)
-    // Tokens that live 3 s leave a moment without one.
+    // With tokens of 3 s, the proxy is briefly without a token.
     for (let tries = 0; tries < 3 && !isSound(page); tries += 1) {
       yield rest(700)
       page = yield* statusOf(world, index)
@@ -139,7 +139,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
       find(`replica ${index}: ${name} is ${value} without a call`)
     for (const left of world.left(replica, 'idle')) find(`replica ${index} has ${left}`)
   }
-  // Its connection is idle when the process ends.
+  // Leaves an idle connection to each process that ends.
   yield* judgeServed()
   for (const replica of replicas) world.stop(replica)
   yield { until: () => replicas.every(({ phase }) => phase === 'stopped'), end: time() + DRAIN }
@@ -154,7 +154,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   judge.finish()
 }
 
-/** Healthy, or in nothing else but that the last refreshes failed: no token has been due since. */
+/** True if the replica is healthy apart from failed refreshes, which last until the next token is due. */
 function isSound({ findings = [] }: StatusPage): boolean {
   const isFine = ({ finding, state }: (typeof findings)[number]): boolean =>
     state === 'healthy' || finding === 'refresh'
@@ -177,7 +177,7 @@ function readPage(
   })
 }
 
-/** A page of a replica's admin listener; '' when it does not respond. */
+/** Reads a page of a replica's admin listener; '' if there is no response. */
 function* get(
   world: Pick<World, 'ports' | 'machine'>,
   replica: number,
@@ -189,7 +189,7 @@ function* get(
   return received ?? ''
 }
 
-/** Calls back with the body, or with '' when the connection has ended without one. */
+/** Calls back with the body, or with '' if the connection ends without one. */
 function request(
   { ports }: Pick<World, 'ports'>,
   replica: number,

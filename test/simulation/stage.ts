@@ -1,19 +1,19 @@
-// The world that a plan is played in, as an interface.
+// The interface of the world in which a plan is played.
 import type { Simulator } from '../../simulator/index.ts'
 import type { Link } from './network.ts'
 import type { LinkName } from './plan.ts'
 import type { Store as SimulatedStore } from './store.ts'
 
-/** Time, and on whose behalf something is done. */
+/** Time, and actions on behalf of a program. */
 export interface Machine {
   readonly time: () => number
   readonly later: (ms: number, run: () => void) => void
   readonly enter: <T>(act: () => T) => T
 }
 
-/** In every password, so that one of them is found wherever it must not be. */
+/** Part of every password, by which leaks are found. */
 export const PASSWORD_MARK = 'SECRETpassword'
-/** Least and most milliseconds to and from iSales. */
+/** Minimum and maximum milliseconds to and from iSales. */
 export const ISALES_LATENCY = [1, 8] as const
 export const FIRST_PASSWORD = `${PASSWORD_MARK}-1`
 
@@ -44,11 +44,11 @@ export interface World<R extends Replica = Replica> {
   readonly note: (line: string) => void
   /** Milliseconds. */
   readonly waits: {
-    /** After the last act, until all must be well. */
+    /** From the last act until every replica must be healthy. */
     readonly calm: number
-    /** After the last call: the state that people read is of the last minute. */
+    /** After the last call: the state covers the last minute. */
     readonly minute: number
-    /** After the end of a process: what is counted for the log is written within two minutes. */
+    /** After the end of a process: the log writes its counts within two minutes. */
     readonly afterwards: number
   }
   readonly ports: {
@@ -57,7 +57,7 @@ export interface World<R extends Replica = Replica> {
     readonly admin: (replica: number) => number
   }
   readonly isales: Simulator
-  /** Does it as iSales. */
+  /** Runs an action of iSales. */
   readonly atIsales: (act: () => Promise<unknown>) => void
   readonly store: Store | undefined
   readonly replicas: readonly R[]
@@ -71,19 +71,19 @@ export interface World<R extends Replica = Replica> {
   readonly freeze: (replica: R) => void
   readonly thaw: (replica: R) => void
   readonly faults: Faults
-  /** Nothing is wrong with the machine from now on. */
+  /** Ends the machine's faults. */
   readonly mend: () => void
-  /** Everything that a replica should not have left of itself: `idle`, at its `end`, or `long` after that. */
+  /** Returns leftovers of a replica that is `idle`, at its `end`, or `long` after it. */
   readonly left: (replica: R, when: 'idle' | 'end' | 'long') => readonly string[]
   readonly searchSecrets: (text: string, where: string) => void
 }
 
-/** Faults that only a simulated machine has; a real one is never asked for them. */
+/** Faults of a simulated machine; plans for real machines have none. */
 export interface Faults {
   readonly links: (name: LinkName) => readonly Link[]
-  /** Resolves the name of iSales so; undefined: never. */
+  /** Sets the DNS response for iSales's name; undefined: none. */
   readonly resolve: (found: 'address' | 'error' | undefined) => void
-  /** Moves the date of a replica by so many milliseconds. */
+  /** Moves the date of a replica by `offset` milliseconds. */
   readonly shiftDate: (replica: number, offset: number) => void
   readonly breakDisk: (replica: number, how: 'full' | 'stalled', ms: number) => void
   readonly store?: Pick<SimulatedStore, 'fail' | 'rollBack' | 'spoil'> | undefined

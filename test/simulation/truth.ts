@@ -6,11 +6,11 @@
  * - `answered`: iSales responded, and did not reject it.
  * - `refused`: the proxy refused a POST before it forwarded it.
  * - `lost`: otherwise without a response, or rejected.
- * - `unknown`: the wire does not tell, as the proxy may have seen another end than the client.
+ * - `unknown`: the wire does not show it, because the proxy may have seen another end than the client.
  */
 export type Fate = 'answered' | 'refused' | 'lost' | 'unknown'
 
-/** The part of `/status.json` that is compared. */
+/** Members of `/status.json` that are compared. */
 export interface StatusPage {
   readonly state?: string
   readonly reason?: string
@@ -32,15 +32,15 @@ const LEAST = 2
 const SHARE = 0.05
 /** The page follows a fault within 5 s. */
 const SHOWN_WITHIN = 5000
-/** Milliseconds between two looks at a page of which nothing else is expected: each costs as much as a call. */
+/** Milliseconds between two reads of a page with no new expectation: each costs as much as a call. */
 const READ_EVERY = 5000
-/** Ends that are kept, at most: more than a minute has. */
+/** Maximum ends that are kept: more than a minute has. */
 const MOST = 4000
 /** The proxy's window has buckets, and sees the end of a call earlier or later than its client. */
 const SKEW = 2000
 
 const LOST_CALLS: ReadonlySet<string> = new Set(['abandoned', 'refused', 'failed', 'rejected'])
-/** States that say why no call is answered. */
+/** States that explain why no call is answered. */
 const ALL_LOST: ReadonlySet<string> = new Set([
   'failing',
   'starting',
@@ -52,7 +52,7 @@ const ALL_LOST: ReadonlySet<string> = new Set([
 
 const isLost = ({ fate }: Ended): boolean => fate === 'lost' || fate === 'refused'
 
-/** At least two calls and 5 % of the window are lost, in spite of the calls of which the wire does not tell. */
+/** True if at least two calls and 5 % of the window are lost, even if every unknown call was answered. */
 function hasLost(ends: readonly Ended[], now: number): boolean {
   const inMinute = ends.filter(({ at }) => at > now - WINDOW + SKEW)
   const recent = inMinute.length < WINDOW_CALLS ? ends.slice(-WINDOW_CALLS) : inMinute
@@ -61,7 +61,7 @@ function hasLost(ends: readonly Ended[], now: number): boolean {
   return lost >= LEAST && lost >= SHARE * Math.max(WINDOW_CALLS, total)
 }
 
-/** At least two of the latest calls are lost, and none is anything else. Refused calls alone may come from a stranger. */
+/** True if all of the latest calls are lost, at least two of them other than by a refusal. */
 function hasLostAll(ends: readonly Ended[], now: number): boolean {
   const known = ends.filter(({ at }) => at > now - MAX_AGE)
   const latest = known.filter(({ at }) => at > now - LATEST)
@@ -69,14 +69,14 @@ function hasLostAll(ends: readonly Ended[], now: number): boolean {
   return filled.every(isLost) && filled.filter(({ fate }) => fate === 'lost').length >= LEAST
 }
 
-/** No call of the window is lost, as far as the wire tells. */
+/** True if every call of the window was answered. */
 function hasLostNone(ends: readonly Ended[], now: number): boolean {
   const recent = ends.filter(({ at }) => at > now - WINDOW - SKEW)
   const all = recent.length < WINDOW_CALLS ? ends.slice(-WINDOW_CALLS) : recent
   return all.every(({ fate }) => fate === 'answered')
 }
 
-/** The truth about the calls of one process. Ends of calls are reported in order. */
+/** Compares the page of one process with its calls. Ends of calls are reported in order. */
 export function createTruth(onFinding: (text: string, at: number) => void) {
   let ends: Ended[] = []
   let someSince = Infinity
@@ -98,7 +98,7 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
   return {
     ended: (at: number, fate: Fate) => void ends.push({ at, fate }),
 
-    /** Nothing that was seen before counts: another process has begun, or the page cannot be read. */
+    /** Forgets the page, and if another process has started, also the calls. */
     pause(isOther: boolean): void {
       if (isOther) ends = []
       someSince = Infinity
@@ -106,10 +106,10 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
       page = undefined
     },
 
-    /** The page as it is now. The next look compares it: by then calls that ended before it are known. */
+    /** Takes the current page. The next look compares it, when calls that ended before it are known. */
     shows: (shown: StatusPage) => void (page = shown),
 
-    /** Called every second. @returns whether the page is to be read now: something else is expected of it, or it is time. */
+    /** Called every second. @returns true if the page has to be read now: the expectation is new, or the interval is over. */
     look(now: number): boolean {
       if (ends.length > MOST) ends = ends.slice(-MOST / 2)
       const [some, all] = [hasLost(ends, now), hasLostAll(ends, now)]

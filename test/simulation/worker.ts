@@ -1,4 +1,4 @@
-// Runs in a process of its own, loaded after patches.ts: one line of JSON for each seed.
+// Runs in a process of its own, loaded after patches.ts. Prints a line of JSON for each seed.
 import { writeSync } from 'node:fs'
 import { planOf, type Plan } from './plan.ts'
 import { real } from './patches.ts'
@@ -19,9 +19,9 @@ export interface Result extends Outcome {
 
 const task = JSON.parse(process.argv[2] ?? '{}') as Task
 const print = (line: string): void => void writeSync(1, `${line}\n`)
-// Code that libraries compile in the background is there before time stops: a wait for it would never end.
+// Libraries compile code in the background, which must be finished before time stops: a wait for it would never end.
 await new Promise((resolve) => real.setTimeout(resolve, 300))
-// Modules that the program imports when it needs them would be read from the disk on real time.
+// Modules that the program imports on demand would be read from the disk on real time.
 for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(name)
 await import('../../src/token/attempt-file.ts')
 real.setImmediate(() => {
@@ -35,6 +35,6 @@ real.setImmediate(() => {
     print(`RESULT ${JSON.stringify(result)}`)
     if (task.untilFinding === true && result.findings.length > 0) break
   }
-  // An error that a program threw in a microtask leaves Node with a stack that it would not continue with.
+  // After an error in a microtask, Node would not continue with its stack.
   process.exit(0)
 })

@@ -42,28 +42,28 @@ import {
 import { openStore, type Store } from './store.ts'
 
 const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
-/** Where it exists, files are in memory: a disk is waited for at each rename. */
+/** Files in memory if possible: a disk is slow at each rename. */
 const MEMORY = '/dev/shm'
 const USER = 'obs'
-/** The most bytes of a login with its head. */
+/** Maximum bytes of a login with its head. */
 const LOGIN = 1000
-/** Timers of an idle process. */
+/** Maximum timers of an idle process. */
 const MAX_TIMERS = 40
 
 export interface Outcome {
   readonly findings: readonly Finding[]
-  /** Of all that was sent and logged. */
+  /** Hash of everything that was sent and logged. */
   readonly hash: string
   readonly counts: Counts
 }
 
-/** CLIENT_DEADLINE, and what the network and a body may add. */
+/** CLIENT_DEADLINE, and a margin for the network and a body. */
 const DEADLINE = 2800 + 400
 
 interface RunOptions {
-  /** Called with each line of the trace. */
+  /** Prints a line of the trace. */
   readonly trace?: ((line: string) => void) | undefined
-  /** The run ends with the first finding. */
+  /** Ends the run with the first finding. */
   readonly untilFinding?: boolean | undefined
 }
 
@@ -111,7 +111,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
   }
   resetLoop(plan.seed, crashed)
   resetNetwork(({ from, to, bytes }) => {
-    // The metrics of the process are real: memory, and the like.
+    // Metrics of the real process, such as memory, differ from run to run.
     if (from.port >= PORTS.admin && from.port < PORTS.isales) return
     hash.update(`${from.owner.name} ${from.label} ${bytes.length}`).update(bytes)
     trace?.(
@@ -127,7 +127,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
   const onRejection = (error: unknown): void => crashed(owner(), error)
   process.on('unhandledRejection', onRejection)
 
-  /** The body of a login may come in parts. */
+  /** Starts of logins whose body has not arrived whole. */
   const heads = new Map<string, string>()
   let lastPassword = ''
   function watchLogins(connection: string, bytes: Buffer): void {
@@ -143,7 +143,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
       onFinding(5, `a secret in ${where}`)
   }
 
-  /** Begins it as that program. */
+  /** Begins an action of that program. */
   const begin = <T>(who: Owner, act: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       schedule(() => void act().then(resolve, reject), 0, 'io', who)
@@ -219,7 +219,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
       const write = (line: string): void => {
         note(`${own.name} log ${line.trim()}`.replaceAll(directory, ''))
         searchSecrets(line, `the log of ${own.name}`)
-        // A mistake of the program, or something of Node that this machine lacks.
+        // A mistake of the program, or a function of Node that is missing here.
         if (line.includes('"name":"TypeError"')) onFinding(6, line.trim())
       }
       const log = await createLog({ level: 'debug', format: 'json', destination: { write } })
@@ -343,7 +343,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
 /** Formats a line of the trace. */
 const lineOf = (event: string): string => `${(time() / 1000).toFixed(4).padStart(9)} ${event}`
 
-/** Returns the part of a message that a person reads. */
+/** Returns the first line of a message if it is text. */
 function headOf(bytes: Buffer): string {
   const [first = ''] = bytes.toString('latin1').split('\r\n', 1)
   return /^[\x20-\x7e]{1,120}$/.test(first) ? `| ${first}` : ''
