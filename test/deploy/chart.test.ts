@@ -64,7 +64,7 @@ a proxy in a Secret that nothing is let out to | extraEnv: [{name: HTTPS_PROXY, 
   .map((row) => row.split(' | ') as [what: string, values: string, said: string])
 
 const open = (LISTEN: string) => ({ settings: { ISALES_URL: 'https://isales.example', LISTEN } })
-/** The same for all values together, and where they are rendered. */
+/** The same for whole values, with their rendering. */
 const REFUSED_WHOLE: readonly (readonly [string, object, string, Rendering])[] = [
   ['Kubernetes 1.28', standalone(), 'kubeVersion|incompatible', { kube: '1.28.15' }],
   ['injection before 1.36', injection, 'needs Kubernetes 1.36', { kube: '1.35.9' }],
@@ -102,22 +102,17 @@ it.each([newest, older])('helm $version finds nothing in the chart', async ({ ve
   }
 })
 
-it.each([newest, older])(
-  'helm $version refuses with words each thing that is wrong',
-  async (tools) => {
-    const all = REFUSED.map(([, values]) =>
-      standalone({ mode: 'standalone', ...(parse(values) as object) }),
-    )
-    const made = await renderMany(all, tools)
-    const silent = REFUSED.filter(
-      ([, , said], at) => !new RegExp(said).test(made[at]?.refusal ?? ''),
-    )
-    expect(silent.map(([what]) => what)).toEqual([])
-  },
-)
+it.each([newest, older])('helm $version refuses each wrong value with a message', async (tools) => {
+  const all = REFUSED.map(([, values]) =>
+    standalone({ mode: 'standalone', ...(parse(values) as object) }),
+  )
+  const made = await renderMany(all, tools)
+  const silent = REFUSED.filter(([, , said], at) => !new RegExp(said).test(made[at]?.refusal ?? ''))
+  expect(silent.map(([what]) => what)).toEqual([])
+})
 
 it.each(REFUSED_WHOLE)(
-  'the chart refuses %s, with words',
+  'the chart refuses %s, with a message',
   async (_what, values, said, rendering) => {
     for (const { code, stderr } of await template(values, rendering)) {
       expect(code).not.toBe(0)
@@ -126,7 +121,7 @@ it.each(REFUSED_WHOLE)(
   },
 )
 
-it('one message names all that is required', async () => {
+it('one message names every required value', async () => {
   const [said, other] = await template({ mode: 'standalone' })
   expect(said?.code).not.toBe(0)
   const required = said?.stderr.match(/\S+ is required/g)
@@ -144,7 +139,7 @@ it('one message names all that is required', async () => {
   expect(other?.stderr.match(/\S+ is required/g)).toEqual(required)
 })
 
-it('the chart runs in the oldest Kubernetes that it says', async () => {
+it('the chart runs in the oldest Kubernetes that it names', async () => {
   expect(await render(standalone(), { kube: '1.29.0' })).not.toEqual([])
   expect(await render(sidecar('sidecar'), { chart, kube: '1.29.0' })).not.toEqual([])
 })
@@ -159,7 +154,7 @@ it('the check of manifests sees a field that the API does not know, and one that
 })
 
 describe('the chart', () => {
-  // Without a cluster this helm takes 1.35 for the version of Kubernetes, and helm 3 prints no notes.
+  // Without a cluster, this helm assumes Kubernetes 1.35, and helm 3 prints no notes.
   const unchecked = temporaryDirectory()
   cpSync(CHART, unchecked, { recursive: true })
   rmSync(join(unchecked, 'templates/validate.yaml'))
@@ -177,7 +172,7 @@ describe('the chart', () => {
     expect(/let them share one token \(sessionStore/.test(text)).toBe(warns)
   })
 
-  it('says after the installation what to do next', async () => {
+  it('prints the next steps after the installation', async () => {
     const text = await notes('standalone')
     for (const part of [
       'Watch it start and log in',
@@ -198,7 +193,7 @@ describe('the chart', () => {
     expect(moved).toContain('obsUrl = http://127.0.0.1:18080')
   })
 
-  it('says where it comes from, with an icon that is in the repository', () => {
+  it('names its source, with an icon in the repository', () => {
     const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
     const { home, sources, icon, ...chart } = parse(read(`helm/${NAME}/Chart.yaml`)) as {
       readonly home: string
@@ -219,7 +214,7 @@ describe('the chart', () => {
     const list = (await succeed('tar', ['tzf', packed])).split('\n')
     for (const file of ['LICENSE', 'files/alerts.yaml', 'files/isales-auth-proxy.json'])
       expect(list).toContain(`isales-auth-proxy/${file}`)
-    // A user of the package has no checkout next to it.
+    // A user of the package has no checkout.
     const readme = readFileSync(join(CHART, 'README.md'), 'utf8')
     const links = Array.from(readme.matchAll(/\]\(([^)]*)\)/g), ([, link = '']) => link)
     const broken = links.filter((link) => {

@@ -71,7 +71,7 @@ let simulator: Simulator
 const ports: Record<string, string> = {}
 const environment: Record<string, string> = {}
 
-/** The block of a page that begins so, with the replacements. */
+/** Returns the block of a page that begins with `start`, with the replacements. */
 function block(page: string, start: string): string {
   const [text, another] = blocksOf(page).filter((one) => one.startsWith(start))
   if (text === undefined || another !== undefined)
@@ -115,7 +115,7 @@ async function startBlock(script: string, line: RegExp): Promise<void> {
   }, 20_000)
 }
 
-/** The process group: bash and what it started. */
+/** Ends the process groups: bash and its children. */
 async function stopAll(): Promise<void> {
   for (const child of running.splice(0)) {
     if (child.exitCode !== null || child.pid === undefined) continue
@@ -248,7 +248,7 @@ describe('the shell blocks of the documentation', () => {
     const missing = commands.filter(
       (command) => !ci.includes(command.replace('npm run test:', 'test:')) && command !== '.ci/run',
     )
-    // The build is what every test of the program uses; the mutation tests take ten minutes.
+    // Every test uses the build; the mutation tests take ten minutes.
     expect(missing.toSorted()).toEqual(['npm run build', 'npm run test:mutation'])
   })
 

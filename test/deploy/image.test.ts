@@ -43,7 +43,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   })
 
   /**
-   * Runs the shell block of a page that runs the image and has `part`. Addresses, ports and the image are this test's;
+   * Runs the shell block of a page that runs the image and contains `part`. Addresses, ports and the image are replaced;
    * `flags` are for podman only.
    */
   const runBlock = async (
@@ -81,7 +81,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   const page = async (): Promise<string> => (await fetch(`${admin}/metrics`)).text()
   const ofProcess = async (file: string): Promise<string> =>
     readFile(`/proc/${await inspect('{{.State.Pid}}')}/${file}`, 'utf8')
-  /** Whether it runs and was not killed; prints how much memory it has used. */
+  /** Returns whether the container runs and was not killed, and prints its memory. */
   const stateAfterIt = async () => {
     const memory = (await ofProcess('status')).match(/(VmHWM|RssAnon):\s+\d+ kB/g)
     process.stdout.write(`after it: ${memory?.join(', ')}\n`)
@@ -137,7 +137,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(await inside('status', '--wait', '10s')).toMatchObject({ code: 0 })
   })
 
-  it('has no right that it could lose', async () => {
+  it('has no unneeded privilege', async () => {
     expect(await ofProcess('limits')).toMatch(/^Max core file size +0 +0 /m)
     const status = await ofProcess('status')
     expect(status).toMatch(/^Uid:\t65532\t65532\t65532\t65532$/m)
@@ -150,7 +150,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(outcome.stderr).toContain('EROFS')
   })
 
-  it('logs in, forwards a call, counts it, and says so in words', async () => {
+  it('logs in, forwards a call, counts it, and passes check --live', async () => {
     const response = await ask()
     expect(response.status).toBe(200)
     expect(response.json.resultData).toHaveProperty('taskData')
@@ -161,7 +161,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(live).toMatchObject({ code: 0, stdout: expect.stringContaining('It works.') })
   })
 
-  it('outlives 1,000 requests at once in 192 MiB, each with a response', async () => {
+  it('survives 1,000 requests at once in 192 MiB, and answers each', async () => {
     simulator.set({ latency: 1000 })
     const pad = 'x'.repeat(64 * KIB - 100)
     for (let round = 0; round < 2; round += 1) {
@@ -175,7 +175,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(await stateAfterIt()).toBe('running false')
   })
 
-  it('outlives 1,024 clients that do not read their responses of 3 MB, and serves others meanwhile', async () => {
+  it('survives 1,024 clients that do not read responses of 3 MB, and answers others meanwhile', async () => {
     const refusals = async (): Promise<number> =>
       Array.from((await page()).matchAll(/requests_total\{.*cause="overloaded"\} (\d+)/g))
         .map(([, count]) => Number(count))
@@ -193,9 +193,9 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     onTestFinished(() => slow.forEach((socket) => socket.destroy()))
     // All of MAX_IN_FLIGHT was taken.
     await until(async () => (await refusals()) > before, 30_000)
-    // The kernel first takes some 700 MB. That is 5 s of an idle machine, and twice as long on a busy one.
+    // The kernel first buffers some 700 MB: 5 s on an idle machine, and 10 s on a busy one.
     await until(async () => (await ask()).status === 200, 30_000)
-    // Places come free when those who take nothing are closed, not when they have all of it.
+    // Slots become free when clients that do not read are closed, not at the end of their responses.
     await until(async () => (await inFlight()) === 0, 30_000)
     expect(await stateAfterIt()).toBe('running false')
   })

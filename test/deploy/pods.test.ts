@@ -190,7 +190,7 @@ it('the state lies in a directory that a restart of the container keeps', async 
   )
   expect(mount?.readOnly).not.toBe(true)
   expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
-  // A foreign directory comes with its own volume.
+  // A directory of the user has a volume of its own.
   const own = await make({ settings: { STATE_DIR: '/state' } })
   expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')
 })

@@ -32,7 +32,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       const machine = await bootMachine()
       onTestFinished(() => machine.stop())
       copyFileSync(join(RELEASE, DEB), join(machine.shared, DEB))
-      // A machine whose Node is not of a package gets one that says so.
+      // A machine without a package of Node gets a stand-in.
       await machine.succeed(
         `dpkg-query --show nodejs 2>/dev/null && exit
          mkdir -p /tmp/node/DEBIAN
@@ -47,7 +47,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       expect(page).toMatch(/^NAME\n +isales-auth-proxy - .*CTI-OBS\n[^]*--live logs in[^]*FILES/m)
       expect(page).not.toContain('warning:')
 
-      // Started before it is configured, it says what is missing, and is not started again.
+      // Before its configuration, the service reports the missing setting, and is not restarted.
       expect((await machine.run('systemctl start isales-auth-proxy')).code).not.toBe(0)
       const properties = 'ActiveState,NRestarts,StatusText'
       const { stdout: shown } = await machine.run(
@@ -119,7 +119,7 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
   },
 )
 
-it('a machine without a tool hears which before anything begins, and makes what it can', async () => {
+it('a release without a tool names it before it begins, and makes the packages that it can', async () => {
   const bin = temporaryDirectory()
   const needed = ['sh', 'node', 'dpkg-deb', 'find', 'touch', 'du', 'tar', 'xz', 'rm']
   for (const tool of needed) await symlink((await succeed('which', [tool])).trim(), join(bin, tool))

@@ -1,5 +1,5 @@
-// config/systemd and docs/vm.md, on a machine with a real systemd. Its blocks are run as they stand there; only the
-// address of iSales and the user are others.
+// config/systemd and docs/vm.md, on a machine with a real systemd. The page's blocks are run unchanged, except for the address of
+// iSales and the user.
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
@@ -61,7 +61,7 @@ describe.skipIf(without)('on a machine', () => {
 
   const journal = (unit = 'isales-auth-proxy') =>
     machine.succeed(`journalctl --unit=${unit} --output=cat --no-pager`)
-  /** How many lines of the log have this event. */
+  /** Counts the log lines with this event. */
   const count = async (event: string) => (await journal()).split(`"event":"${event}"`).length - 1
   const show = async (unit: string, property: string) =>
     (await machine.succeed(`systemctl show --value --property=${property} ${unit}`)).trim()
@@ -105,7 +105,7 @@ describe.skipIf(without)('on a machine', () => {
     await until(async () => (await journal('isales')).includes('control'), 30_000)
   })
   afterAll(() => machine?.stop())
-  // These tests start it more often than an operator does.
+  // These tests start the service more often than systemd permits.
   beforeEach(() => machine.run("systemctl reset-failed 'isales-auth-proxy*'"))
 
   it('reads an env file as --instance does', async () => {
@@ -243,7 +243,7 @@ describe.skipIf(without)('on a machine', () => {
     await machine.succeed('rm /etc/isales-auth-proxy/one /etc/isales-auth-proxy/two')
   })
 
-  it('keeps the password encrypted on the disk, as the page says, and uses a changed one', async () => {
+  it('keeps the password encrypted on the disk, as on the page, and uses a changed one', async () => {
     await runBlock('systemd-creds encrypt')
     await machine.succeed('test ! -e /etc/isales-auth-proxy/password')
     const secret = await machine.succeed('cat /etc/isales-auth-proxy/password.cred')
@@ -281,7 +281,7 @@ describe.skipIf(without)('on a machine', () => {
 
   it('no call fails while it is restarted and upgraded', async () => {
     const calls = traffic()
-    // Requests come before, between and after both.
+    // Requests arrive before, between and after both.
     const someCalls = async () => {
       const ended = async () => {
         const metrics = await machine.succeed('curl -fsS http://127.0.0.1:9090/metrics')
@@ -317,7 +317,7 @@ describe.skipIf(without)('on a machine', () => {
        systemctl restart isales-auth-proxy`,
     )
     const pid = await show('isales-auth-proxy', 'MainPID')
-    // The watchdog is fed.
+    // The process notifies the watchdog.
     await machine.succeed('sleep 2.5')
     expect(await show('isales-auth-proxy', 'MainPID')).toBe(pid)
     await machine.succeed(`kill -STOP ${pid}`)

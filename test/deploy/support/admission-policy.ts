@@ -6,7 +6,7 @@ import type { IPod } from 'kubernetes-models/v1/Pod'
 type Metadata = NonNullable<IPod['metadata']>
 type ApiVersion = 'admissionregistration.k8s.io/v1'
 
-/** As the API reference of Kubernetes 1.36 has it; the package of models is older. */
+/** From the API reference of Kubernetes 1.36; the package of models is older. */
 export interface IMutatingAdmissionPolicy {
   apiVersion: ApiVersion
   kind: 'MutatingAdmissionPolicy'

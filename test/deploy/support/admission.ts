@@ -29,10 +29,10 @@ interface Patch {
 }
 
 /**
- * The pod that an API server with these policies makes of a pod that is created, or changed from `old`.
+ * Returns the pod that an API server with these policies creates, or changes from `old`.
  *
  * @param namespaces labels of each namespace.
- * @throws with the message of what refuses it.
+ * @throws with the message of the policy or check that refuses the pod.
  */
 export const admit = (
   manifests: readonly Manifest[],
@@ -63,7 +63,7 @@ interface Request {
   readonly old?: Pick<Pod, 'metadata'> | undefined
 }
 
-/** The messages of the validating policies that an object breaks. */
+/** Returns the messages of the validating policies that an object violates. */
 export function complaints(request: Request): readonly string[] {
   return policiesFor('ValidatingAdmissionPolicy', request).flatMap(({ validations = [], scope }) =>
     validations
@@ -74,7 +74,7 @@ export function complaints(request: Request): readonly string[] {
   )
 }
 
-/** The policies of a kind that apply to a request, each with the names that its expressions may use. */
+/** Returns the policies of a kind that apply to a request, each with the variables of its expressions. */
 function policiesFor(kind: string, { manifests, namespaces, resource, object, old }: Request) {
   const operation = old === undefined ? 'CREATE' : 'UPDATE'
   return ofKind(manifests, kind).flatMap(({ metadata, spec }) => {
@@ -109,7 +109,7 @@ const matches = (selector: IMatchResources['objectSelector'], labels: Labels = {
   )
 }
 
-/** Checks of the API server before the validating policies. */
+/** Does the checks of the API server before the validating policies. */
 const checkPod = ({ spec }: Pod): void => {
   const { containers, initContainers = [], volumes = [] } = spec
   for (const all of [[...containers, ...initContainers], volumes])

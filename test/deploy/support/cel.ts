@@ -7,9 +7,9 @@ const ENVIRONMENT = celEnv({ funcs: strings })
 const PLANNED = new Map<string, ReturnType<typeof plan>>()
 
 /**
- * Evaluates an expression of the Common Expression Language, with the names of `scope` in it.
+ * Evaluates an expression of the Common Expression Language with the variables of `scope`.
  *
- * @throws on a syntax error, on an error of the evaluation, and on an object whose type does not fit its place.
+ * @throws on a syntax error, an evaluation error, or an object whose type does not match its field.
  */
 export const evaluate = (expression: string, scope: Readonly<Record<string, unknown>>): unknown => {
   let planned = PLANNED.get(expression)
@@ -27,8 +27,8 @@ export const evaluate = (expression: string, scope: Readonly<Record<string, unkn
 const isObject = (node: unknown): node is object => typeof node === 'object' && node !== null
 
 /**
- * Makes a map of each object such as `Object.spec{name: "x"}`, whose types only the API server knows: it declares one
- * type for each place.
+ * Turns each object such as `Object.spec{name: "x"}` into a map, because only the API server knows its type: it declares a type for
+ * each field.
  */
 const untype = (node: unknown): void => {
   if (!isObject(node)) return

@@ -25,7 +25,7 @@ interface Values {
   readonly [name: string]: unknown
 }
 
-/** The least that a stand-alone proxy needs, and these values on top of it. */
+/** Returns these values on top of the minimum for a stand-alone proxy. */
 export const standalone = ({ settings, ...values }: Values = {}): Values => ({
   settings: { ISALES_URL: 'https://isales.example', ...settings },
   secret: { name: 's' },
@@ -42,7 +42,7 @@ export interface Rendering {
   readonly kube?: string
 }
 
-/** By arguments and values: several files look at what the same values make. */
+/** Outcomes by arguments and values, because several files render the same values. */
 const outcomes = new Map<string, Promise<readonly Outcome[]>>()
 
 /** Returns the output of `helm template` for these values: helm 4, and helm 3. */
@@ -60,7 +60,7 @@ export const template = (
   return made
 }
 
-/** The manifests that both make, to the byte. @throws with what helm said when it makes none, or warns. */
+/** Returns the manifests, which both helms render to the same bytes. @throws with helm's message if it fails or warns. */
 export const render = async (
   values: object,
   rendering?: Rendering,
@@ -77,11 +77,11 @@ export const PARENT = temporaryDirectory()
 cpSync(join(ROOT, 'test/deploy/cti-obs'), PARENT, { recursive: true })
 cpSync(CHART, join(PARENT, 'charts', NAME), { recursive: true })
 
-/** Its manifests for a sidecar with the values of a file in `ci/`, and these on top of them. */
+/** Renders that chart with a sidecar: the values of a file in `ci/`, and `more` on top of them. */
 export const renderSidecar = (ci = 'sidecar', more: object = {}): Promise<readonly Manifest[]> =>
   render(sidecar(ci, more), { chart: PARENT })
 
-/** The values of that chart for such a sidecar. */
+/** Returns the values of that chart for a sidecar. */
 export const sidecar = (ci: string, more: object = {}): object => ({
   [NAME]: { ...ciValues(ci), enabled: true, ...more },
 })

@@ -6,8 +6,8 @@ import { temporaryDirectory } from '../../support/temporary.ts'
 export type Containers = Awaited<ReturnType<typeof createContainers>>
 
 /**
- * buildah and podman with a store of their own, and stand-ins for the base images in it. No namespace of its own for the
- * network or for builds, and no registry: a CI machine allows none of them.
+ * Creates a store for buildah and podman with stand-ins for the base images. Uses no network namespace, no build namespace and no
+ * registry, because a CI machine permits none of them.
  */
 export const createContainers = async () => {
   const home = temporaryDirectory()
@@ -21,7 +21,7 @@ export const createContainers = async () => {
     CONTAINERS_STORAGE_CONF: storage,
     PODMAN_IGNORE_CGROUPSV1_WARNING: '1',
   }
-  // conmon leaves a file where it was started when a container runs out of memory.
+  // conmon leaves a file in its working directory if a container runs out of memory.
   const options = { env, cwd: home, timeout: 300_000 }
   await mkdir(join(home, 'base'))
   await succeed(join(ROOT, 'test/deploy/base-images.sh'), [join(home, 'base')], options)
@@ -32,11 +32,11 @@ export const createContainers = async () => {
     /** Builds the Dockerfile of the project, unchanged. */
     build(tag: string, ...args: readonly string[]) {
       const how = ['--isolation=chroot', '--network=host', '--pull=never', '--format=docker']
-      // A second target takes what the first has built.
+      // A second target reuses the layers of the first.
       return succeed('buildah', ['build', ...how, '--layers', '--tag', tag, ...args, ROOT], options)
     },
     podman,
-    /** Runs a script in which `podman` is this one. */
+    /** Runs a script with this `podman`. */
     bash: (script: string, input: string) =>
       succeed('bash', ['-c', script], { ...options, env, input }),
     /** Like `podman`, for any exit code. */

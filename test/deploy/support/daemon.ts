@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { until } from '../../support/until.ts'
 import { ROOT } from './run.ts'
 
-/** Starts a program that runs until it is stopped, which takes it away like a failure of the power. */
+/** Starts a program that runs until `stop` kills it (SIGKILL). */
 export const startDaemon = (
   command: string,
   args: readonly string[],
@@ -19,7 +19,7 @@ export const startDaemon = (
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   const ended = once(child, 'close')
   return {
-    /** The first place in its output that the expression matches. @throws when there is none within 15 s. */
+    /** Returns the first match in the output. @throws if there is none within 15 s. */
     async find(expression: RegExp): Promise<RegExpExecArray> {
       const found = await until(() => expression.exec(output), 15_000).catch(() => undefined)
       if (found !== undefined) return found

@@ -7,7 +7,7 @@ interface Panel {
   readonly title: string
   readonly description?: string
   readonly gridPos: Readonly<Record<'x' | 'y' | 'w' | 'h', number>>
-  /** The shortest step. */
+  /** Minimum step. */
   readonly interval?: string
   readonly links?: readonly { readonly url: string }[]
   readonly datasource?: { readonly uid: string }
@@ -32,7 +32,7 @@ export const dashboard = JSON.parse(
   readFileSync(`${ROOT}config/grafana/isales-auth-proxy.json`, 'utf8'),
 ) as Dashboard
 
-/** Each expression, with what Grafana puts in before it asks Prometheus. */
+/** Returns each expression with Grafana's variables replaced. */
 export const expressions = ({ panels, annotations }: Asking): readonly string[] =>
   [...panels.flatMap(({ targets = [] }) => targets), ...annotations.list].map(({ expr }) =>
     expr
@@ -41,7 +41,7 @@ export const expressions = ({ panels, annotations }: Asking): readonly string[] 
       .replaceAll(/\$(?:cluster|namespace|pod|instance_name|instance)\b/g, '.*'),
   )
 
-/** The names of metrics in an expression. */
+/** Returns the names of metrics in an expression. */
 export const metricNames = (expr: string): readonly string[] => {
   const bare = expr.replaceAll(/"[^"]*"/g, '""').replaceAll(/\{[^}]*\}/g, '')
   return bare.match(/\b(?:isales_proxy|process|nodejs)_\w+/g) ?? []

@@ -11,7 +11,7 @@ export type Machine = Awaited<ReturnType<typeof bootMachine>>
 
 const SCRIPT = join(ROOT, 'test/deploy/support/machine.sh')
 
-/** Boots a machine with a real systemd, root's files of this one, and a loopback of its own; takes some two seconds. */
+/** Boots a machine with a real systemd, this machine's root files, and a loopback of its own, in about 2 s. */
 export async function bootMachine() {
   const home = temporaryDirectory()
   const base = join(home, 'base')
@@ -39,7 +39,7 @@ export async function bootMachine() {
     shared,
     /** Runs a bash script as root to its end; it stops at the first command that fails. */
     run: (script: string, input = '') => run('nsenter', bash(script), { cwd: '/', input }),
-    /** The same; rejects with what it said unless it ended with 0. */
+    /** Like `run`, but rejects with the output of a script that does not end with 0. */
     succeed: (script: string, input = '') => succeed('nsenter', bash(script), { cwd: '/', input }),
     async stop() {
       child.kill('SIGKILL')

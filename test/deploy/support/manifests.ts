@@ -17,7 +17,7 @@ export interface Manifest {
   readonly data?: Readonly<Record<string, string>>
 }
 
-/** The manifests of a YAML stream. @throws when it is not YAML or has a key twice. */
+/** Parses a YAML stream. @throws if it is invalid or has a duplicate key. */
 export const parseManifests = (stream: string): readonly Manifest[] =>
   parseAllDocuments(stream, { version: '1.1' }) // as Kubernetes does: 0444 is octal
     .map((document) => {
@@ -29,11 +29,11 @@ export const parseManifests = (stream: string): readonly Manifest[] =>
 export const ofKind = (manifests: readonly Manifest[], kind: string): readonly Manifest[] =>
   manifests.filter((manifest) => manifest.kind === kind)
 
-/** The `spec` of the first manifest of a kind. */
+/** Returns the `spec` of the first manifest of a kind. */
 export const specOf = (manifests: readonly Manifest[], kind: string) =>
   ofKind(manifests, kind)[0]?.spec as Record<string, unknown>
 
-/** The pod of a workload, or of a Pod itself. */
+/** Returns the spec of a workload's pod, or of a Pod. */
 export const podSpec = (workload: Manifest | undefined): IPodSpec => {
   const spec = workload?.spec as IPodSpec & { template?: { spec: IPodSpec } }
   return spec.template?.spec ?? spec
@@ -57,7 +57,7 @@ const OPTIONS: ts.CompilerOptions = {
   strict: true,
   types: [],
 }
-/** Where the file would be; it is never written. */
+/** Path of a file that is never written. */
 const FILE = join(ROOT, 'test/deploy/support/generated-manifests.ts')
 /** The declarations of the models are parsed once. */
 let program: ts.Program | undefined

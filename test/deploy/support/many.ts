@@ -8,13 +8,13 @@ import { newest } from './tools.ts'
 /** Result of helm for one of many values. Exactly one of the three is not empty. */
 export interface Made {
   readonly yaml: string
-  /** The sentence of the schema, or of the templates. */
+  /** The message of the schema or of the templates. */
   readonly refusal: string
-  /** An error of Go: a template failed, other than by `fail`. */
+  /** An error of Go: a template failed other than by `fail`. */
   readonly trace: string
 }
 
-/** A copy of the chart that prints its problems, and nothing else then: `fail` would end the run for all values. */
+/** A copy of the chart that prints problems instead of its objects, because `fail` would end the run for all values. */
 const REPORTING = temporaryDirectory()
 cpSync(CHART, REPORTING, { recursive: true })
 const PROBLEMS = 'include "isales-auth-proxy.problems" . | trim'
@@ -27,10 +27,10 @@ for (const file of readdirSync(join(REPORTING, 'templates'))) {
     writeFileSync(path, `{{- if not (${PROBLEMS}) }}\n${text}\n{{- end }}\n`)
 }
 
-/** So many are dependencies of one chart at a time. */
+/** Maximum dependencies of one chart. */
 const AT_A_TIME = 100
 
-/** Returns a helm's results for these values, in order, with few runs: each is a dependency with an alias. */
+/** Returns helm's results for these values in order. Few runs are enough, because each of the values is for a dependency with an alias. */
 export async function renderMany(
   all: readonly object[],
   { helm } = newest,
@@ -49,7 +49,7 @@ async function renderSome(all: readonly object[], helm: string): Promise<readonl
   const left = new Map(all.map((values, index) => [`a${index}`, { index, values }]))
   const settle = (alias: string, what: 'yaml' | 'refusal' | 'trace', text: string) => {
     const one = made[left.get(alias)?.index ?? -1]
-    // As if it were rendered alone.
+    // The text of a chart that is rendered alone.
     const own = text.replaceAll(`${alias}.`, '').replaceAll(new RegExp(`\\b${alias}\\b`, 'g'), NAME)
     if (one !== undefined) one[what] += own
   }
@@ -70,7 +70,7 @@ async function renderSome(all: readonly object[], helm: string): Promise<readonl
         else settle(alias, 'refusal', JSON.parse(text.replace('problems: ', '')) as string)
       return made
     }
-    // The schema speaks of all that it refuses, a template of the first.
+    // The schema reports every refused dependency, a template the first one.
     const refused = [...stderr.matchAll(/^(a\d+):\n((?: *- .*\n?)+)/gm)]
     for (const [, alias = '', text = ''] of refused) settle(alias, 'refusal', text)
     const [, failed = ''] = /many\/charts\/(a\d+)\//.exec(stderr) ?? []

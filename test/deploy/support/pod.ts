@@ -12,11 +12,11 @@ export const proxyIn = ({ containers, initContainers = [] }: IPodSpec): IContain
   if (proxy === undefined || found.length > 1) throw new Error(`${found.length} proxies in a pod`)
   return proxy
 }
-/** The pod of the first Deployment, or else the first Pod. */
+/** Returns the pod of the first Deployment, or otherwise the first Pod. */
 export const podOf = (manifests: readonly Manifest[]): IPodSpec =>
   podSpec(ofKind(manifests, 'Deployment')[0] ?? ofKind(manifests, 'Pod')[0])
 
-/** As kubelet gives it to the container: `$$` is a dollar. */
+/** Returns the environment that kubelet sets: `$$` is a dollar. */
 export const environment = ({ env = [] }: IContainer): Record<string, string | undefined> =>
   Object.fromEntries(env.map(({ name, value }) => [name, value?.replaceAll('$$', '$')]))
 
@@ -29,7 +29,7 @@ const MOUNTED: Readonly<Record<string, string>> = {
   'ca.pem': ca.cert,
 }
 
-/** Returns the program's output for an environment, with files at the mounts' places. */
+/** Returns the program's configuration for an environment and the mounted files. */
 export const configure = (env: Readonly<Record<string, string | undefined>>): Loaded =>
   loadConfig(env, (path) =>
     path.startsWith('/run/isales/')
@@ -40,7 +40,7 @@ export const configure = (env: Readonly<Record<string, string | undefined>>): Lo
       : { ok: false, problem: 'missing' },
   )
 
-/** Returns the reasons that keep a pod out of a namespace with the restricted Pod Security Standard. */
+/** Returns the violations of the restricted Pod Security Standard. */
 export const unrestricted = (pod: IPodSpec, container: IContainer): readonly string[] => {
   const own = container.securityContext ?? {}
   const wanted: readonly (readonly [string, boolean])[] = [

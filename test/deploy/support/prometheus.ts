@@ -14,7 +14,7 @@ interface Sample {
   readonly metric: Readonly<Record<string, string>>
   readonly value: readonly [number, string]
 }
-/** The examples in config/prometheus/, as far as they are changed here. */
+/** Members of the examples in config/prometheus/ that are changed here. */
 interface Configuration {
   global: object
   scrape_configs: { static_configs?: unknown; kubernetes_sd_configs?: unknown }[]
@@ -37,12 +37,12 @@ const get = async (url: string): Promise<unknown> => {
   return JSON.parse(body)
 }
 
-/** How many times as fast as deployed the rules are tested. */
+/** The rules are tested this many times as fast as deployed. */
 const FASTER = 20
 
 /**
- * The rules of config/prometheus/alerts.yaml but for time: every `for` is shorter, the order of two stays, and every
- * interval is 1 s. Expressions, labels and annotations are as deployed.
+ * Returns the rules of config/prometheus/alerts.yaml with every `for` divided by FASTER, and intervals of 1 s. Expressions, labels
+ * and annotations are as deployed.
  */
 const quickened = async (): Promise<string> => {
   const shorter = (_: string, key: string, count: string, unit: string): string => {
@@ -55,7 +55,7 @@ const quickened = async (): Promise<string> => {
 }
 
 /**
- * Runs a real Prometheus with the example's configuration, changed by `edit`, which scrapes and evaluates every second.
+ * Runs a real Prometheus with the example's configuration, changed by `edit`. It scrapes and evaluates every second.
  */
 export const startPrometheus = async (port: number, edit: (config: Configuration) => void) => {
   const home = temporaryDirectory()
@@ -77,12 +77,12 @@ export const startPrometheus = async (port: number, edit: (config: Configuration
   }
   return {
     ask,
-    /** The names of the alerts that fire. */
+    /** Returns the names of firing alerts. */
     async firing(): Promise<readonly string[]> {
       const { alerts } = await ask<{ alerts: readonly Alert[] }>('alerts')
       return namesOf(alerts.filter(({ state }) => state === 'firing'))
     },
-    /** @throws with Prometheus' words when the expression cannot be evaluated. */
+    /** @throws with Prometheus's message if the expression cannot be evaluated. */
     async query(expression: string): Promise<readonly Sample[]> {
       const query = `query?query=${encodeURIComponent(expression)}`
       return (await ask<{ result: readonly Sample[] }>(query)).result
@@ -91,7 +91,7 @@ export const startPrometheus = async (port: number, edit: (config: Configuration
   }
 }
 
-/** A real Alertmanager with the example's routes, which waits for a second instead of ten. */
+/** Runs a real Alertmanager with the example's routes. It groups alerts for 1 s instead of 10 s. */
 export const startAlertmanager = async () => {
   const home = temporaryDirectory()
   const pages: string[][] = []
@@ -119,9 +119,9 @@ export const startAlertmanager = async () => {
   const [, address = ''] = await daemon.find(LISTENING)
   return {
     address,
-    /** The names of the alerts that were sent to the receiver `page`, one list a message, the firing ones. */
+    /** Names of firing alerts that were sent to the receiver `page`, a list for each message. */
     pages: pages as readonly (readonly string[])[],
-    /** The names of the alerts that have arrived and are not inhibited. */
+    /** Returns the names of received alerts that are not inhibited. */
     async notified(): Promise<readonly string[]> {
       const url = `http://${address}/api/v2/alerts?active=true&inhibited=false`
       return namesOf((await get(url)) as readonly Alert[])

@@ -42,7 +42,7 @@ interface Failure extends Error, Partial<Omit<Outcome, 'code'>> {
   readonly code?: unknown
 }
 
-/** Like `run`, and rejects with what the program said unless it ended with 0. */
+/** Like `run`, but rejects with the output of a program that does not end with 0. */
 export const succeed = async (
   command: string,
   args: readonly string[],

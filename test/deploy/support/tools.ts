@@ -6,8 +6,8 @@ import { ROOT, run, succeed } from './run.ts'
 const CACHE = join(ROOT, '.tmp/tools')
 
 /**
- * Whether this machine lacks one of these programs. On a developer's machine its tests are skipped with a line that says
- * so; with CI=true that is a failure, so that a green run has run everything.
+ * Returns whether this machine lacks one of these programs. A developer's machine then skips the tests and prints a line. With
+ * CI=true it is an error, so that a green run has run everything.
  */
 export const lacks = async (...names: readonly string[]): Promise<boolean> => {
   const outcome = await run('which', names)

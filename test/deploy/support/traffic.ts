@@ -1,6 +1,6 @@
-// Calls iSales through a proxy as CTI-OBS does, and prints how the calls ended as JSON:
+// Calls iSales through a proxy as CTI-OBS does, until the file exists. Prints the outcomes of the calls as JSON:
 // tsx traffic.ts <url> <file>
-// It ends when the file exists. Half of the callers open a connection for each call, the others keep theirs.
+// Half of the callers open a connection for each call; the others keep their connection.
 import { existsSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,7 +10,7 @@ const [url = '', stop = ''] = process.argv.slice(2)
 const outcomes: Record<string, number> = {}
 let slowest = 0
 
-/** The status, or the code of the error. */
+/** Resolves with the status, or with the code of the error. */
 const call = (agent: Agent): Promise<string> =>
   new Promise((resolve) => {
     const headers = { 'content-type': 'application/json' }

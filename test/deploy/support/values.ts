@@ -56,7 +56,7 @@ const textFor = (pattern: string): string =>
     (text) => text !== '' && text.length < 50,
   ) ?? ''
 
-/** Another value that the schema takes. */
+/** Returns another value that the schema accepts. */
 function otherOf(path: string, was: unknown): unknown {
   if (path in OBJECTS) return OBJECTS[path]
   const schema = path
@@ -72,7 +72,7 @@ function otherOf(path: string, was: unknown): unknown {
   return typeof was === 'object' && was !== null ? { ...was, a: 'b' } : 'other'
 }
 
-/** `base` with another value in one place, for each place there is, settings among them. */
+/** For each path of the values and each setting, returns `base` with another value there. */
 export function changesOf(
   base: object,
 ): readonly { readonly path: string; readonly values: object }[] {
