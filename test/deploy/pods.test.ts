@@ -124,19 +124,6 @@ it('a stand-alone proxy shows its status page under the name of its admin Servic
   expect(configOf('standalone').allowedHosts).toContain(admin)
 })
 
-it.each([
-  ['2.5s', '2.8s', 33],
-  ['5m', '30s', 340],
-  [5, 20, 35],
-  ['500ms', '20500ms', 32],
-])(
-  'a pod that drains for %s, with calls of %s, has the time for it',
-  async (delay, deadline, seconds) => {
-    const settings = { DRAIN_DELAY: delay, CLIENT_DEADLINE: deadline }
-    expect((await make({ settings })).terminationGracePeriodSeconds).toBe(seconds)
-  },
-)
-
 it('a stand-alone proxy is replaced without a moment when none serves, and spread by the scheduler', () => {
   expect(specOf(made.standalone, 'Deployment')).toMatchObject({
     strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
@@ -164,23 +151,30 @@ it('the user is left to a cluster that chooses one, and the pod stays restricted
   expect(proxyIn(none)).not.toHaveProperty('securityContext')
 })
 
-const SHARING = {
+const drains = (delay: unknown, deadline: unknown) => ({
+  settings: { DRAIN_DELAY: delay, CLIENT_DEADLINE: deadline },
+})
+const sharing = {
   sessionStore: { secretName: 'store' },
   settings: { SESSION_STORE_URL: 'valkeys://store.example' },
 }
 it.each([
-  [{}, '1'],
-  [{ standalone: { replicas: null } }, '1'],
-  [{ standalone: { replicas: 1 } }, undefined],
-  [SHARING, '3'],
-  [{ settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, '2'],
-])(
-  'replicas have so many attempts with a wrong password as know of them: %j: %s',
-  async (values, attempts) => {
-    const env = environment(proxyIn(await make(values)))
-    expect(env['LOGIN_REJECTED_ATTEMPTS']).toBe(attempts)
-  },
-)
+  ['the seconds to drain', drains('2.5s', '2.8s'), 'terminationGracePeriodSeconds', 33],
+  ['the minutes to drain', drains('5m', '30s'), 'terminationGracePeriodSeconds', 340],
+  ['the time to drain for numbers', drains(5, 20), 'terminationGracePeriodSeconds', 35],
+  ['the milliseconds to drain', drains('500ms', '20500ms'), 'terminationGracePeriodSeconds', 32],
+  ['one login in a pause, as one of two', {}, 'LOGIN_REJECTED_ATTEMPTS', '1'],
+  ['one, as one of many', { standalone: { replicas: null } }, 'LOGIN_REJECTED_ATTEMPTS', '1'],
+  ['the default, alone', { standalone: { replicas: 1 } }, 'LOGIN_REJECTED_ATTEMPTS', undefined],
+  ['three, with a store', sharing, 'LOGIN_REJECTED_ATTEMPTS', '3'],
+  ['its own', { settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, 'LOGIN_REJECTED_ATTEMPTS', '2'],
+  ['the default for null', { settings: { LISTEN: null } }, 'LISTEN', ':8443'],
+  ['the default of the chart for null', { settings: { DRAIN_DELAY: null } }, 'DRAIN_DELAY', '5s'],
+  ['no value for null', { settings: { LOG_LEVEL: null } }, 'LOG_LEVEL', undefined],
+])('a pod has %s: %j makes %s %s', async (_what, values, name, expected) => {
+  const pod = await make(values)
+  expect({ ...pod, ...environment(proxyIn(pod)) }[name]).toBe(expected)
+})
 
 it('the state lies in a directory that a restart of the container keeps', async () => {
   const pod = await make({})

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { CI_NAMES, ciValues, render, renderSidecar, standalone } from './support/chart.ts'
 import { ofKind, specOf } from './support/manifests.ts'
-import { environment, podOf, proxyIn } from './support/pod.ts'
+import { podOf, proxyIn } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
 
 interface Alert {
@@ -80,14 +80,6 @@ it('labels, registry and pull secrets reach each of them', () => {
     tolerations: [{ key: 'dedicated' }],
   })
   expect(proxyIn(pod).image).toMatch(/^mirror\.example\/telephony\/isales-auth-proxy@sha256:/)
-})
-
-it('null takes a setting of another values file away', async () => {
-  const env = environment(
-    proxyIn(podOf(await make({ settings: { LISTEN: null, LOG_LEVEL: null, DRAIN_DELAY: null } }))),
-  )
-  expect(env).toMatchObject({ LISTEN: ':8443', DRAIN_DELAY: '5s' })
-  expect(env).not.toHaveProperty('LOG_LEVEL')
 })
 
 it('the number of pods is left to an autoscaler where the values say none', async () => {
