@@ -27,7 +27,7 @@ interface DemoOptions {
 /** A shorter run would show no renewal: a token is renewed at most once a second. */
 const MIN_SECONDS = 5
 const MAX_SECONDS = 24 * 3600
-/** Seconds: the first renewal comes after 6.4 s. */
+/** Seconds; the first renewal is after 6.4 s. */
 const TOKEN_LIFETIME = 8
 /** Of a short run, so that a renewal is seen before the end. */
 const LIFETIME_SHARE = 0.68
@@ -64,7 +64,7 @@ export async function run(args: readonly string[], io: DemoIo): Promise<number> 
   }
 }
 
-/** Reads the command line. Returns a sentence that says what is wrong with it. */
+/** Parses the command line. Returns a message if it is invalid. */
 export function parseDemoArgs(args: readonly string[]): DemoOptions | string {
   try {
     const options = {
@@ -150,7 +150,7 @@ interface ProxyOptions {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** Configured as by an environment, so that the status page shows what an operator would set. */
+/** Configures the proxy by environment variables, so that the status page shows settings of an operator. */
 async function startProxy({ report, undo, env }: ProxyOptions) {
   const loaded = loadConfig({
     ...env,

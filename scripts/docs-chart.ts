@@ -87,7 +87,7 @@ const PATTERNS: Readonly<Record<Exclude<Setting['kind'], 'choice' | 'secret'>, s
   origin: `https?://${SERVER}/?`,
   path: PATH,
   paths: listOf(PATH),
-  // A password would be readable in the manifest; `extraEnv` takes such an address from a Secret.
+  // A password would be readable in the manifest; with `extraEnv`, the address can be in a Secret.
   'proxy-url': `(https?://)?${SERVER}/?`,
   rejections: listOf('(4[0-9]{2}|result=[^,]{1,64})'),
   'server-name': '[0-9A-Za-z_.-]{1,253}',
@@ -155,7 +155,7 @@ const named = arrayOf({
   required: ['name'],
   properties: { name: { type: 'string', pattern: `^${LABEL}$` } },
 })
-/** The name of an object of Kubernetes, and of what is named as it. */
+/** Format of the names of Kubernetes objects. */
 const NAME = String.raw`[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*`
 const nameOf = (): Schema => ({ ...textOf(NAME), maxLength: 253 })
 /** A key of a Secret or a ConfigMap. */

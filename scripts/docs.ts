@@ -1,4 +1,4 @@
-// Writes generated files: what the chart repeats, and systemd units. `--check` changes nothing, and fails if a file is
+// Writes generated files: parts of the chart, and systemd units. `--check` changes nothing, and fails if a file is
 // stale.
 import { readFile, writeFile } from 'node:fs/promises'
 import { chartFiles } from './docs-chart.ts'

@@ -31,7 +31,7 @@ const AVOIDED = readFileSync(new URL('prose-avoided.txt', import.meta.url), 'utf
 
 const OPENING = /^(?:It|They|This|That|What|Who|Whoever|One)\b/
 
-/** Returns what breaks the rules, as `docs/log.md:7: beside: next to, besides`. */
+/** Returns the violations, such as `docs/log.md:7: beside: next to, besides`. */
 export function problemsIn({ file, line, kind, text }: Prose): readonly string[] {
   const found = AVOIDED.flatMap(({ pattern, better }) =>
     Array.from(text.matchAll(pattern), ([words]) => `${words}: ${better}`),

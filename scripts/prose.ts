@@ -67,7 +67,7 @@ function matches(
   }))
 }
 
-/** Pages below docs/dev/ are for those who change the program; the others are for its users. */
+/** Pages below docs/dev/ are for developers; the others are for users. */
 function inMarkdown(file: string, text: string): readonly Prose[] {
   const kind = /^(?:README|docs\/[\w-]+|helm\/.*)\.md$/.test(file) ? 'user page' : 'page'
   let at = 0

@@ -36,7 +36,7 @@ export interface Accounts {
   /** Ends every token, refresh tokens not. Returns how many were good. */
   revoke(): number
   revokeRefresh(): number
-  /** Makes a token good that came from no login. */
+  /** Makes a token valid that no login returned. */
   adopt(token: string): void
   unlock(): void
   state(): AccountState
@@ -50,7 +50,7 @@ export interface AccountState {
   readonly loginsRejected: number
   readonly refreshesRejected: number
   readonly wrongPasswords: number
-  /** How often the account came to be locked. */
+  /** Number of times that the account was locked. */
   readonly locks: number
   readonly locked: boolean
   /** Tokens that were good when they were revoked, all in all. */
@@ -65,16 +65,16 @@ interface AccountsOptions {
 const ISSUED_KEPT = 10_000
 const SESSIONS_KEPT = 5000
 
-/** Decides who may log in, and which tokens are good. */
+/** Decides about logins, and about the validity of tokens. */
 export function createAccounts({ switches, now }: AccountsOptions): Accounts {
-  /** Ends of what is good now, by text; two maps because each can be revoked without the other. */
+  /** Expiry times of valid tokens. Two maps, because tokens and refresh tokens are revoked separately. */
   const tokens = new NewestMap<string, number>(SESSIONS_KEPT)
   const refreshTokens = new NewestMap<string, Session>(SESSIONS_KEPT)
   const issued: string[] = []
   let latest: Session | undefined
   let serial = 0
   let wrongInRow = 0
-  /** When each wrong password of the window came. */
+  /** Times of the wrong passwords in the window. */
   let wrongAt: number[] = []
   let lockedUntil = -Infinity
   const counts = {

@@ -98,28 +98,28 @@ export interface Commands {
   failBusiness(failure: Input<'failBusiness'>): void
   /** Executes the call and sends no response. */
   hang(where: Input<'hang'>): void
-  /** Sends every response that hangs; returns how many. */
+  /** Sends every hanging response; returns their number. */
   release(): number
   /** Neither executes calls of any operation nor responds. */
   blackHole(limits: Input<'blackHole'>): void
-  /** Executes the call and loses the connection; `before-head` unless given. */
+  /** Executes the call and loses the connection; default `before-head`. */
   reset(where: Input<'reset'>): void
-  /** Sends the response after so many milliseconds. */
+  /** Sends the response after `ms` milliseconds. */
   slow(where: Input<'slow'>): void
-  /** A page where JSON belongs, as a gateway sends it, 200 unless given; nothing is executed. */
+  /** Responds with a gateway's web page instead of JSON; the default status is 200. Executes nothing. */
   html(where: Input<'html'>): void
   hugeBody(where: Input<'hugeBody'>): void
   truncatedJson(where: Input<'truncatedJson'>): void
   redirect(where: Input<'redirect'>): void
   /** A 200 (or another status) with this body. No session begins. */
   answerLogin(response: Input<'answerLogin'>): void
-  /** A login (or a refresh) that succeeds with a token that is none. */
+  /** Grants a login or a refresh with an invalid token. */
   badToken(what: Input<'badToken'>): void
-  /** Makes a token good that came from no login. */
+  /** Makes a token valid that no login returned. */
   adopt(what: Input<'adopt'>): void
-  /** Takes back every fault that waits. */
+  /** Cancels every pending fault. */
   clear(): void
-  /** Destroys every open connection; returns how many. */
+  /** Destroys every open connection; returns their number. */
   disconnect(): number
   /** Stops listening and destroys every connection, as a server that is gone does. */
   down(): Promise<void>

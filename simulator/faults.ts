@@ -23,7 +23,7 @@ export type Fault =
   | { readonly kind: 'slow'; readonly ms: number }
   /** The true response, grown over 64 KiB. */
   | { readonly kind: 'huge' }
-  /** The true response, cut, with a `Content-Length` that fits what is left. */
+  /** The beginning of the true response, with the `Content-Length` of this beginning. */
   | { readonly kind: 'truncated' }
   /** The true response with another token in it; without one when `token` is undefined. */
   | { readonly kind: 'bad-token'; readonly token: unknown }

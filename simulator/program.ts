@@ -74,7 +74,7 @@ export interface Invocation {
   readonly commands: readonly { readonly name: keyof Commands; readonly input: object }[]
 }
 
-/** @throws {TypeError} that says what is wrong with the command line. */
+/** @throws {TypeError} if the command line is invalid. */
 export function parseInvocation(args: readonly string[]): Invocation {
   const flags = SWITCH_FLAGS.map(({ flag, isBoolean }) => [
     flag,

@@ -67,7 +67,7 @@ export function refusal(
   return { status, headers: { 'content-type': 'text/html' }, body: Buffer.from(HTML_PAGE) }
 }
 
-/** Compressed when the switches say so. */
+/** Compresses the response if a switch is set. */
 export function encode(
   response: PlainResponse,
   request: IncomingMessage,

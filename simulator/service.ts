@@ -20,7 +20,7 @@ import {
 import { echo, ECHO_PATH } from './streams.ts'
 import type { Refusal, Switches } from './switches.ts'
 
-/** A request, when its response has ended. It holds no secret. */
+/** A request after the end of its response, without secrets. */
 export interface SeenRequest {
   readonly method: string
   /** Without the query. */

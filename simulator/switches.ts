@@ -6,9 +6,9 @@ const refusal = z.union([z.literal('result'), z.int().min(400).max(599)])
 export type Refusal = z.infer<typeof refusal>
 
 /**
- * Everything that the published interface leaves open, and what a test wants to vary. Times are
- * seconds, as in the interface, unless the text says otherwise. `meta.flag` is the name on the
- * command line where it is not the name of the switch.
+ * Behavior that the published interface leaves open, and values that a test varies. Times are in
+ * seconds, as in the interface, unless the text names another unit. `meta.flag` is the name on the
+ * command line if it differs from the switch's name.
  */
 export const SWITCHES = z.strictObject({
   user: z.string().default('obs').describe('the user of the account'),
@@ -117,7 +117,7 @@ export function changeSwitches(current: Partial<Switches>, changes: object): Swi
   return check(SWITCHES, { ...current, ...changes })
 }
 
-/** @throws {TypeError} that says in one sentence the first thing that is wrong with the value. */
+/** @throws {TypeError} with a sentence about the first error of the value. */
 export function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
   const parsed = schema.safeParse(value, { reportInput: true })
   if (parsed.success) return parsed.data
@@ -131,7 +131,7 @@ export function check<Schema extends z.ZodType>(schema: Schema, value: unknown):
   )
 }
 
-/** Seconds that a lifetime as sent really lasts: what it says when it can be read, else 300. */
+/** Returns the real duration of a lifetime as sent, in seconds: 300 if it is unreadable. */
 export function trueLife(sent: unknown, lives: number | null): number {
   if (lives !== null) return lives
   const seconds = typeof sent === 'string' && sent.trim() !== '' ? Number(sent) : sent
