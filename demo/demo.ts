@@ -24,12 +24,12 @@ interface DemoOptions {
   readonly tls: boolean
 }
 
-/** A shorter run would show no renewal: a token is renewed at most once a second. */
+/** A shorter run would show no renewal, because a token is renewed at most once per second. */
 const MIN_SECONDS = 5
 const MAX_SECONDS = 24 * 3600
 /** Seconds; the first renewal is after 6.4 s. */
 const TOKEN_LIFETIME = 8
-/** Of a short run, so that a renewal is seen before the end. */
+/** For a short run, so that it shows a renewal. */
 const LIFETIME_SHARE = 0.68
 /** Milliseconds; earlier in a short run, after this share of it. */
 const FIRST_REVOCATION = 10_000

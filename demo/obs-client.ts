@@ -1,7 +1,7 @@
 import { Agent, request as httpRequest } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A call as CTI-OBS saw it. */
+/** A call at CTI-OBS. */
 export interface Call {
   readonly name: string
   readonly ok: boolean
@@ -11,13 +11,13 @@ export interface Call {
 }
 
 export interface ObsClientOptions {
-  /** The `obsUrl`: where the proxy listens. */
+  /** The proxy's address, as in `obsUrl`. */
   readonly origin: string
   readonly loginPath: string
   readonly interfacePath: string
   readonly user: string
   readonly password: string
-  /** Called with each business call when it has ended. */
+  /** Called at the end of each business call. */
   readonly onCall: (call: Call) => void
   /** Called with each token that the client gets; the lifetime is in seconds. */
   readonly onTicket: (operation: 'login' | 'refresh', lifetime: number) => void
@@ -38,7 +38,7 @@ interface ResponseBody {
   readonly resultData?: Readonly<Record<string, unknown>>
 }
 
-/** The `timeout` that a CTI-OBS has unless it is changed. */
+/** The default `timeout` of CTI-OBS. */
 const TIMEOUT = 3000
 const CALLS_IN_FLIGHT = 4
 const PAUSE = 60
@@ -120,7 +120,7 @@ export function createObsClient(options: ObsClientOptions) {
       performance.now() - held.since > Math.min(held.lifetime * 800, REFRESH_AFTER)
     ) {
       renewing = true
-      // The current ticket serves until there is another.
+      // The current ticket stays valid until there is a new one.
       obtain('refresh', held)
         .catch(() => obtain('login'))
         .then((renewed) => (ticket = Promise.resolve(renewed)))
@@ -155,7 +155,7 @@ export function createObsClient(options: ObsClientOptions) {
   async function round(stop: AbortSignal): Promise<void> {
     const business = (name: string, body: object) =>
       call(name, String(paths[name]), { ...WHO, ...body })
-    // The pauses end when the client is to stop; the round itself is finished.
+    // An abort ends pauses, but not a round in progress.
     const pause = () => delay(PAUSE, undefined, { signal: stop }).catch(() => undefined)
     const tasks = (await business('getTask', {}))?.['taskData']
     const serviceId = Array.isArray(tasks) ? (tasks[0] as Task | undefined)?.serviceId : undefined

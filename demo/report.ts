@@ -10,9 +10,9 @@ export interface Report {
   readonly onTicket: (operation: 'login' | 'refresh', lifetime: number) => void
   readonly onCall: (call: Call) => void
   readonly onRevoked: () => void
-  /** The token and the traffic, in the live line or as a line that stays. */
+  /** Prints token and traffic, in the live line or as a permanent line. */
   readonly showProgress: () => void
-  /** Prints the summary; returns whether every call succeeded and no token of iSales got out. */
+  /** Prints the summary; returns true if every call succeeded and no token of iSales leaked. */
   readonly summarize: (end: Pick<Outcome, 'state' | 'leaked'>) => boolean
 }
 
@@ -27,7 +27,7 @@ export interface Outcome {
 interface ReportOptions {
   readonly screen: Screen
   readonly now: () => number
-  /** Business calls that iSales has refused for their token so far. */
+  /** Business calls that iSales has rejected because of their token so far. */
   readonly rejected: () => number
 }
 
@@ -39,7 +39,7 @@ const PROBLEMS: ReadonlySet<LogEventName> = new Set<LogEventName>([
   'finding-began',
 ])
 
-/** True when every call succeeded, none was lost or executed twice, and no token got out. */
+/** True if every call succeeded, none was lost or executed twice, and no token leaked. */
 export function succeeded({ requests, failed, leaked, state }: Outcome): boolean {
   const isWorkDone = state.duplicates === 0 && state.callnos === state.results
   return requests > 0 && failed === 0 && leaked === 0 && isWorkDone

@@ -5,9 +5,9 @@ export type Paint = (style: Style, text: string) => string
 
 export interface Screen {
   readonly paint: Paint
-  /** True when there is a live line. */
+  /** True if there is a live line. */
   readonly live: boolean
-  /** A line that stays. */
+  /** Prints a permanent line. */
   readonly print: (line: string) => void
   /** Replaces the live line at the bottom; segments that do not fit are left out. */
   readonly show: (segments: readonly (readonly [style: Style, text: string])[]) => void
@@ -27,7 +27,7 @@ const CLEAR_LINE = '\r\u001b[K'
 const HIDE_CURSOR = '\u001b[?25l'
 const SHOW_CURSOR = '\u001b[?25h'
 
-/** Lines that stay, and on a terminal a live one at the bottom. */
+/** Prints permanent lines, and a live line at the bottom of a terminal. */
 export function createScreen({ stdout, isTTY, env }: Terminal): Screen {
   const live = isTTY && env['TERM'] !== 'dumb'
   // https://no-color.org: set and not empty.

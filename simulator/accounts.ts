@@ -29,11 +29,11 @@ export type Attempt = { readonly grant: GrantData } | { readonly refused: Refuse
 export interface Accounts {
   login(user: unknown, password: unknown): Attempt
   refresh(refreshToken: unknown, headerToken: string | undefined): Attempt
-  /** True while a business call with this token is served. */
+  /** True while iSales accepts business calls with this token. */
   accepts(token: string): boolean
-  /** True for a token that was good until its time was over. */
+  /** True for a token that has expired. */
   expired(token: string): boolean
-  /** Ends every token, refresh tokens not. Returns how many were good. */
+  /** Ends every token, but no refresh token. Returns the number of valid tokens. */
   revoke(): number
   revokeRefresh(): number
   /** Makes a token valid that no login returned. */
@@ -53,7 +53,7 @@ export interface AccountState {
   /** Number of times that the account was locked. */
   readonly locks: number
   readonly locked: boolean
-  /** Tokens that were good when they were revoked, all in all. */
+  /** Total number of valid tokens that were revoked. */
   readonly revoked: number
 }
 

@@ -1,6 +1,6 @@
 import type { Ledger } from './ledger.ts'
 
-/** Under this path lies every call of the interface. */
+/** The base path of every call. */
 export const BASE_PATH = '/rest/isales/v1/openapi/obs'
 
 export const LOGIN_PATH = `${BASE_PATH}/auth/login`
@@ -17,7 +17,7 @@ export const INTERFACE_PATHS = {
 } as const
 export const REFRESH_PATH = INTERFACE_PATHS.refreshToken
 
-/** `resultData`, when there is any; undefined: the call is wrong (400). */
+/** `resultData`, if there is any; undefined if the call is invalid (400). */
 export type BusinessOutcome = { readonly data?: Readonly<Record<string, unknown>> } | undefined
 type Body = Readonly<Record<string, unknown>>
 export type BusinessCall = (body: Body) => BusinessOutcome

@@ -12,7 +12,7 @@ export interface CertificateRequest {
   readonly names: readonly [string, ...(readonly string[])]
   /** Default `server`. */
   readonly usage?: 'server' | 'client'
-  /** Default: an hour ago. */
+  /** Default: one hour ago. */
   readonly notBefore?: Date
   /** Default: in a day. */
   readonly notAfter?: Date

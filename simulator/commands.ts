@@ -82,10 +82,10 @@ type Input<Name extends keyof typeof COMMANDS> = Readonly<z.infer<(typeof COMMAN
  */
 export interface Commands {
   set(changes: Partial<Switches>): void
-  /** Ends every token; returns how many were good. Refresh tokens stay. */
+  /** Ends every token, but no refresh token; returns the number of valid tokens. */
   revoke(): number
   revokeRefresh(): number
-  /** Changes the password of the account, so that the one in use is wrong. */
+  /** Changes the account's password, so that the current one is wrong. */
   wrongPassword(change?: Input<'wrongPassword'>): void
   unlock(): void
   /**
@@ -121,7 +121,7 @@ export interface Commands {
   clear(): void
   /** Destroys every open connection; returns their number. */
   disconnect(): number
-  /** Stops listening and destroys every connection, as a server that is gone does. */
+  /** Stops listening and destroys every connection, like a stopped server. */
   down(): Promise<void>
   /** Listens on the same port again. */
   up(): Promise<void>

@@ -2,7 +2,7 @@
 export const OPERATIONS = ['login', 'refresh', 'business'] as const
 export type SimulatedOperation = (typeof OPERATIONS)[number]
 
-/** Where the connection is lost: before the response, after its headers, or in its body. */
+/** The point at which the connection is lost: before the response, after its headers, or in its body. */
 export const RESET_POINTS = ['before-head', 'after-head', 'mid-body'] as const
 export type ResetPoint = (typeof RESET_POINTS)[number]
 
@@ -12,12 +12,12 @@ export type Fault =
       readonly status: number
       readonly headers: Readonly<Record<string, string>>
       readonly body: string
-      /** Whether the call is executed before this response is sent. */
+      /** True if the call is executed before this response. */
       readonly executed: boolean
     }
-  /** Executed, and no response is sent. */
+  /** The call is executed and not answered. */
   | { readonly kind: 'hang' }
-  /** Neither executed nor responded to. */
+  /** The call is neither executed nor answered. */
   | { readonly kind: 'ignore' }
   | { readonly kind: 'reset'; readonly at: ResetPoint }
   | { readonly kind: 'slow'; readonly ms: number }
@@ -38,10 +38,10 @@ export interface FaultLimits {
 
 export interface Faults {
   add(operation: SimulatedOperation, fault: Fault, limits: FaultLimits): void
-  /** The next fault for this operation, used up by that. */
+  /** Takes the next fault for this operation. */
   take(operation: SimulatedOperation): Fault | undefined
   clear(): void
-  /** How many responses are still to be spoilt; Infinity when without end. */
+  /** Responses that are left to spoil; Infinity if unlimited. */
   waiting(): number
 }
 
@@ -52,7 +52,7 @@ interface Queued {
   left: number
 }
 
-/** Faults wait in order, for each operation apart; each is used up, then the next begins. */
+/** Queues faults separately for each operation. */
 export function createFaults(now: () => number): Faults {
   let queue: Queued[] = []
   const pending = () => (queue = queue.filter(({ left, endsAt }) => left > 0 && now() < endsAt))

@@ -17,9 +17,9 @@ export interface SimulatorOptions {
   readonly tls?: SimulatorTls
   /** Where both ports listen; default 127.0.0.1. */
   readonly host?: string
-  /** Default 0: a free one. */
+  /** Default 0: a free port. */
   readonly port?: number
-  /** Default 0: a free one. */
+  /** Default 0: a free port. */
   readonly controlPort?: number
   /** Milliseconds; tokens age by it. Default: the monotonic clock. */
   readonly now?: () => number
@@ -37,7 +37,7 @@ export interface SimulatorState extends AccountState, ServiceState, LedgerCounts
   readonly connections: number
 }
 
-/** A simulated iSales. It keeps nothing when it is closed. */
+/** A simulated iSales, without persistent state. */
 export interface Simulator
   extends Commands, Pick<Ledger, 'requests' | 'executions' | 'handedOut' | 'results'> {
   /** `http://127.0.0.1:<port>`, or https. */
@@ -56,7 +56,7 @@ export interface Simulator
  * Starts an iSales that behaves as published, with every unknown a switch and every fault a
  * command.
  *
- * @throws {TypeError} when a switch has none of its values.
+ * @throws {TypeError} if a switch has an invalid value.
  */
 export async function createSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { tls, host = '127.0.0.1', now = () => performance.now() } = options
@@ -74,7 +74,7 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   const service = createService({ switches, accounts, faults, ledger, business, onRequest })
   const server = await openServer(
     (request, response) => {
-      // With a clock of its own it has no date: the machine's would be another clock.
+      // A simulator with a clock of its own sends no date, because the machine's date is another clock.
       response.sendDate = options.now === undefined
       return service.handle(request, response)
     },

@@ -25,9 +25,9 @@ export interface Ledger {
   readonly writeResult: (uniqueId: string, kind: keyof ResultCount) => void
   /** The newest 10,000 business calls that were executed, oldest first. */
   readonly requests: () => readonly BusinessRecord[]
-  /** How often a business call with this id was executed. */
+  /** Number of executions of a business call with this id. */
   readonly executions: (id: string) => number
-  /** How often each number was handed out, by `uniqueId`. */
+  /** Number of times that each number was returned, by `uniqueId`. */
   readonly handedOut: () => ReadonlyMap<string, number>
   readonly results: () => ReadonlyMap<string, ResultCount>
   readonly counts: LedgerCounts
@@ -36,7 +36,7 @@ export interface Ledger {
 export interface LedgerCounts {
   /** Business calls that were executed. */
   business: number
-  /** Business calls refused for their token. */
+  /** Business calls that were rejected because of their token. */
   businessRejected: number
   /** Calls of the forbidden path. */
   forbidden: number
@@ -50,7 +50,7 @@ export interface LedgerCounts {
 const REQUESTS_KEPT = 10_000
 const IDS_KEPT = 100_000
 
-/** Records the calls that iSales executed: the proof that nothing was lost and nothing done twice. */
+/** Records the executed calls, to prove that none was lost or executed twice. */
 export function createLedger(
   onExecution: (record: BusinessRecord) => void = () => undefined,
 ): Ledger {

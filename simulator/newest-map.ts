@@ -1,4 +1,4 @@
-/** A Map that forgets its oldest entry beyond `max`; a key that is set again is the newest. */
+/** A Map that drops its oldest entry above `max`; a key that is set again becomes the newest. */
 export class NewestMap<Key, Value> extends Map<Key, Value> {
   readonly #max: number
 

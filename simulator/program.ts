@@ -103,7 +103,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
   }
 }
 
-/** As text, as JSON or as a list with commas: the first that the switch can be. */
+/** Parses text, JSON or a comma-separated list: the first form that the switch accepts. */
 function withFlag(
   switches: Switches,
   { flag, name, takesAnything }: SwitchFlag,
@@ -195,7 +195,7 @@ export async function runSimulator(
 
 const MAX_PATH = 200
 
-/** A line of closed sets, numbers and the path, in which control characters are replaced. */
+/** Formats a line of closed sets, numbers and the path, without control characters. */
 function lineOf({ method, path, status, note, durationMs }: SeenRequest, at: Date): string {
   const time = at.toISOString().slice(11, 23)
   const shown = path.slice(0, MAX_PATH).replace(/[^!-~]/g, '?')

@@ -41,7 +41,7 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> | u
   }
 }
 
-/** `{"result": ..., "resultData": ...}` as the switches want it. */
+/** Writes `{"result": ..., "resultData": ...}` according to the switches. */
 export function json(
   status: number,
   members: { readonly result: unknown; readonly resultData?: object },
@@ -56,7 +56,7 @@ export function json(
   return { status, headers, body: Buffer.from(text) }
 }
 
-/** A refusal with one of the bodies that a switch can choose. */
+/** Writes a refusal with the body that a switch selects. */
 export function refusal(
   status: number,
   body: Switches['rejectionBody'],
@@ -96,7 +96,7 @@ export function repeat(response: PlainResponse, secrets: readonly string[]): Pla
   return { ...spoilt, headers: { ...headers, server: texts.join(' '), ...more } }
 }
 
-/** The response as the fault leaves it. */
+/** Spoils the response by the fault. */
 export function spoil(response: PlainResponse, fault: Fault | undefined): PlainResponse {
   switch (fault?.kind) {
     case 'respond':
@@ -132,7 +132,7 @@ export async function send(out: ServerResponse, response: PlainResponse): Promis
   else await pipeline(Readable.from(body), out)
 }
 
-/** Loses the connection at the point that was asked for. */
+/** Loses the connection at the requested point. */
 export async function cut(
   out: ServerResponse,
   response: PlainResponse,
@@ -140,7 +140,7 @@ export async function cut(
 ): Promise<void> {
   const { socket } = out
   if (at === 'before-head') {
-    // With a RST where the socket can.
+    // With a RST if the socket supports it.
     if (socket instanceof TLSSocket) socket.destroy()
     else socket?.resetAndDestroy()
     return

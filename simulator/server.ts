@@ -10,7 +10,7 @@ import { check } from './switches.ts'
 export interface SimulatorTls {
   readonly cert: string
   readonly key: string
-  /** True: a client without a certificate of `ca` is refused in the handshake. */
+  /** If true, the handshake refuses a client without a certificate of `ca`. */
   readonly requestCert?: boolean
   readonly ca?: string
 }
@@ -32,7 +32,7 @@ interface Place {
   readonly port: number
 }
 
-/** Enough for 1,000 connections in one moment. */
+/** Enough for 1,000 simultaneous connections. */
 const BACKLOG = 4096
 
 /** Listens for requests of iSales' clients. */
@@ -130,7 +130,7 @@ export function isCommand(name: string): name is keyof Commands {
   return Object.hasOwn(COMMANDS, name)
 }
 
-/** @throws {TypeError} when the command cannot be run with this. */
+/** @throws {TypeError} if the argument is invalid for the command. */
 export async function runCommand(
   commands: Commands,
   name: keyof Commands,

@@ -29,7 +29,7 @@ export interface SeenRequest {
   readonly callId: string | undefined
   /** The header that carries the token. */
   readonly authorization: string | undefined
-  /** 0 when none was sent. */
+  /** 0 if none was sent. */
   readonly status: number
   /** The result, in a few words. */
   readonly note: string
@@ -53,7 +53,7 @@ export interface ServiceState {
   readonly inFlight: number
   /** Requests whose response was not sent whole: given up by the client, or cut by a fault. */
   readonly aborted: number
-  /** Calls that hang now. */
+  /** Currently hanging calls. */
   readonly hanging: number
 }
 
@@ -229,7 +229,7 @@ export function createService({
     return json(200, members, switches())
   }
 
-  /** The good token that a business call carries, in any header where the switches accept one. */
+  /** Returns the valid token of a business call, from any header that the switches accept. */
   function tokenOf(call: Call): string | undefined {
     const { acceptHeaders, edition, scheme } = switches()
     const names = acceptHeaders ?? [edition === 'english' ? 'authorization' : 'authentication']
@@ -267,7 +267,7 @@ export function createService({
   }
 }
 
-/** @param path as a switch gives it: the end of a path. */
+/** @param path the end of a path, as in a switch. */
 function isAt(call: Call, path: string | null): boolean {
   return path !== null && call.path.endsWith(`/${path.replace(/^\//, '')}`)
 }
@@ -278,7 +278,7 @@ function operationOf(path: string): SimulatedOperation | undefined {
   return path.startsWith(`${BASE_PATH}/`) ? 'business' : undefined
 }
 
-/** The text after the scheme; undefined when the header is missing or has another scheme. */
+/** Returns the text after the scheme; undefined if the header is missing or has another scheme. */
 function bearer(value: string | string[] | undefined, scheme: string): string | undefined {
   if (typeof value !== 'string' || scheme === '') return value?.toString()
   const prefix = `${scheme} `

@@ -112,7 +112,7 @@ export const SWITCHES = z.strictObject({
 
 export type Switches = Readonly<z.infer<typeof SWITCHES>>
 
-/** @throws {TypeError} when a name is not a switch, or a switch does not take the value. */
+/** @throws {TypeError} if a name is not a switch, or a switch does not accept the value. */
 export function changeSwitches(current: Partial<Switches>, changes: object): Switches {
   return check(SWITCHES, { ...current, ...changes })
 }
