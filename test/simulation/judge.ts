@@ -1,5 +1,5 @@
-// The rules that hold at any time, for the simulation and for the soak. The judge knows the responses that clients got and the
-// requests that iSales saw. Only the status page is compared with them.
+// The rules that hold at any time, for the simulation and for the soak. They are applied to the responses that clients got and
+// the requests that iSales saw. Only the status page is compared with them.
 import { REFUSED, type Manner } from './plan.ts'
 import { createTruth, type Fate, type StatusPage } from './truth.ts'
 
@@ -147,7 +147,7 @@ const DELAY = 3000
 /** Maximum distance of rejection-triggered renewals after one that did not help. */
 const MAX_PACE = 28_000
 
-/** After the absence of a process, its page is not judged for this time. */
+/** After the absence of a process, its page is not checked for this time. */
 const AFTER_ABSENCE = 8000
 /** Maximum time in which a silent client that does not read keeps its connection. */
 const PLACE_FREE = 14_000
@@ -233,7 +233,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     return isRejected || isLost ? 'lost' : 'answered'
   }
 
-  /** Judges a rejection after the end of the run, because later events matter. */
+  /** Checks a rejection after the end of the run, because later events matter. */
   function judgeRejection(call: Call): void {
     const seen = arrivals.get(call.id) ?? []
     const last = seen.at(-1)
@@ -288,7 +288,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     }
   }
 
-  /** Judges the rate of token requests, granted or not. */
+  /** Checks the rate of token requests, granted or not. */
   function judgeRate(from: number): void {
     const since = from - MINUTE
     requestedAt = [...requestedAt.filter((at) => at > since), from]
@@ -334,7 +334,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     find(6, to, `${id} lost its new connection to others`)
   }
 
-  /** Judges a call whose client stayed and lost iSales's response. */
+  /** Checks a call whose client stayed and lost iSales's response. */
   function judgeLoss({ id, replica, heard, from, to, manner }: Call): void {
     const last = arrivals.get(id)?.at(-1)
     if (heard !== 'cut' || manner.hangUp === 'stall' || last === undefined || last.cut) return
@@ -511,7 +511,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
         find(6, from, 'heads were read ahead of a call that is in progress')
     },
 
-    /** Judges after the end of the run. */
+    /** Checks after the end of the run. */
     finish(): void {
       for (const [id, seen] of arrivals) {
         const call = ended.get(id)

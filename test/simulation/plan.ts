@@ -48,7 +48,7 @@ export interface Manner {
  * - `frozen`: SIGSTOP.
  * - `refuses`: an error for each command.
  * - `emptied`: all values are lost.
- * - `rolled-back`: values return to those of 5 to 30 s ago.
+ * - `rolled-back`: the values of 5 to 30 s ago return.
  * - `spoilt`: every value is overwritten.
  */
 export type StoreFault = (typeof STORE_FAULTS)[number]

@@ -92,7 +92,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     })
   }
   let watched = true
-  /** Reads the page of each replica when the judge asks for it. */
+  /** Reads a replica's page whenever `look` asks for it. */
   const watch = (): void => {
     if (!watched) return
     later(1000, watch)
