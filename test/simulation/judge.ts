@@ -1,5 +1,5 @@
 // The rules that hold at any time, for the simulation and for the soak. They are applied to the responses that clients got and
-// the requests that iSales saw. Only the status page is compared with them.
+// the requests that iSales saw. The proxy's own reports are not trusted: its status page is compared with them.
 import { REFUSED, type Manner } from './plan.ts'
 import { createTruth, type Fate, type StatusPage } from './truth.ts'
 
