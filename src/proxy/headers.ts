@@ -22,6 +22,9 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
 ])
 
+/** Members of `Connection` that name no other header. */
+const NEVER_NOMINATED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'close', ''])
+
 /** Rebuilt for the next hop: framing, addressing, and the request id. */
 const REBUILT = ['host', 'content-length', 'expect', 'x-request-id']
 
@@ -157,7 +160,7 @@ function withoutNominated(headers: string[], connection: string): string[] {
 /** Returns nominated headers that are not dropped anyway; none for `keep-alive` and `close`, the usual values. */
 const nominatedBy = remembered((connection): ReadonlySet<string> => {
   const names = connection.split(',').map((name) => name.trim().toLowerCase())
-  return new Set(names.filter((name) => name !== '' && name !== 'close' && !HOP_BY_HOP.has(name)))
+  return new Set(names.filter((name) => !NEVER_NOMINATED.has(name)))
 })
 
 function without(headers: HeaderLines, isDropped: (lowerName: string) => boolean): string[] {

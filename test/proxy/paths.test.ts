@@ -16,6 +16,8 @@ test.each([
   [['/login.do'], '/login.json /login', 'auth-path'],
   [['/obs/login'], '/obs/login~ /OBS/LOGIN/x', 'auth-path'],
   [['/login'], '/tasks', 'other'],
+  [['/auth/v1/login'], '/auth/v1/other', 'other'],
+  [['/api.v1/login'], '/api.v1/login2', 'auth-path'],
   [
     ['/signin'],
     `${PUBLISHED}/login ${PUBLISHED}/refresh ${PUBLISHED.toUpperCase()}/x`,
