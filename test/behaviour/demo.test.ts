@@ -1,24 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import { run } from '../../demo/demo.ts'
 
-/** Runs the demo and keeps what it writes. */
-async function perform(
-  args: readonly string[],
-  isTTY = false,
-  signal = new AbortController().signal,
-) {
+/** Runs the demo until it ends or writes `stopAt`, and returns its output. */
+async function perform(args: readonly string[], isTTY = false, stopAt?: RegExp) {
+  const stop = new AbortController()
   let out = ''
   let err = ''
-  const stdout = { columns: 120, write: (text: string) => (out += text) }
-  const code = await run(args, {
-    stdout,
-    stderr: { write: (text) => (err += text) },
-    env: {},
-    isTTY,
-    signal,
-  })
+  const write = (text: string): void => {
+    out += text
+    if (stopAt?.test(out)) stop.abort()
+  }
+  const stdout = { columns: 120, write }
+  const stderr = { write: (text: string) => (err += text) }
+  const code = await run(args, { stdout, stderr, env: {}, isTTY, signal: stop.signal })
   return { code, out, err }
 }
+
+/** A live line with a token and a request. */
+const LIVE = /━+.*token 1.*m[1-9]\d* requests.*failed/
 
 describe.concurrent('the demo', () => {
   it('renews, replaces a revoked token and ends by itself, in plain lines', async () => {
@@ -39,9 +38,9 @@ describe.concurrent('the demo', () => {
   }, 20_000)
 
   it('shows a live line and colors on a terminal, over TLS, and a summary when it is interrupted', async () => {
-    const { code, out } = await perform(['--tls'], true, AbortSignal.timeout(3000))
+    const { code, out } = await perform(['--tls'], true, LIVE)
     expect(out).toContain('https://127.0.0.1:')
-    expect(out).toMatch(/━+.*token 1.*requests.*failed/)
+    expect(out).toMatch(LIVE)
     expect(out).toContain('\u001b[32m')
     expect(out).toMatch(/all succeeded/)
     expect(out.lastIndexOf('\u001b[?25h')).toBeGreaterThan(out.lastIndexOf('\u001b[?25l'))
