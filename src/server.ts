@@ -253,7 +253,10 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   function openStateDir() {
     const { stateDir: directory } = config
-    if (directory === undefined) return void log('state-in-memory')
+    if (directory === undefined) {
+      log('state-in-memory')
+      return undefined
+    }
     return openAttemptFile({
       directory,
       clock,

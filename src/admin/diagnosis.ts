@@ -94,19 +94,18 @@ function toFinding(
   finding: FindingName,
   state: ProxyState,
   code: Headline,
-  facts: readonly Fact[] = [],
-  cause?: Explained,
+  details: Partial<Pick<Finding, 'facts' | 'cause' | 'isOver'>> = {},
 ): Finding {
-  return { finding, state, code, facts, cause, isOver: false }
+  return { finding, state, code, facts: [], cause: undefined, isOver: false, ...details }
 }
 
 function degraded(
   finding: FindingName,
   code: Headline,
   cause: Explained,
-  facts?: readonly Fact[],
+  facts: readonly Fact[] = [],
 ): Finding {
-  return toFinding(finding, 'degraded', code, facts, cause)
+  return toFinding(finding, 'degraded', code, { facts, cause })
 }
 
 function withoutFacts(code: Code): Explained {
@@ -165,7 +164,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
       facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
-    yield toFinding('healthy', 'healthy', 'healthy', facts)
+    yield toFinding('healthy', 'healthy', 'healthy', { facts })
   }
 }
 
@@ -174,7 +173,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
-    yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', facts)
+    yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts })
   }
   const missing = missingToken(token)
   if (missing === 'first') yield toFinding('waiting', 'starting', 'logging-in')
@@ -202,7 +201,7 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
   if (rejected?.cause === 'call-forbidden') facts.push(...factsOf(rejected))
   const cause = { code: 'token-rejected', facts } as const
-  return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRefused', [], cause)
+  return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
 }
 
 /** Headline of a finding that is not `failing`, and name of the fact with its count. */
@@ -228,10 +227,13 @@ function callFinding(
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : headline
-  const isExplained = cause !== undefined && isCode(cause.cause)
   // A slow call needs no cause.
-  const explanation = isExplained ? { code: cause.cause, facts: input.factsOf(cause) } : undefined
-  return { ...toFinding(outcome, state, code, facts, explanation), isOver: endedAt !== undefined }
+  const isExplained = cause !== undefined && isCode(cause.cause)
+  return toFinding(outcome, state, code, {
+    facts,
+    cause: isExplained ? { code: cause.cause, facts: input.factsOf(cause) } : undefined,
+    isOver: endedAt !== undefined,
+  })
 }
 
 function isCode(code: RequestClass['cause']): code is Extract<RequestClass['cause'], Code> {
@@ -252,8 +254,8 @@ function endingCertificate({ certificates, wallNow }: DiagnosisInput): Finding |
   })
   if (facts.length === 0) return undefined
   return names.some((name) => (certificates[name] ?? Infinity) <= wallNow)
-    ? toFinding('certificate', 'degraded', 'certificate-expired', facts)
-    : toFinding('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', facts)
+    ? toFinding('certificate', 'degraded', 'certificate-expired', { facts })
+    : toFinding('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', { facts })
 }
 
 /** Returns true for a usable token that iSales is not known to reject. */
@@ -313,13 +315,13 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
 
   if (cause.code === 'not-yet-valid') {
     const state = isAuthenticated(token) ? 'degraded' : 'unauthenticated'
-    return toFinding('clock', state, 'IsalesProxyClockWrong', facts, cause)
+    return toFinding('clock', state, 'IsalesProxyClockWrong', { facts, cause })
   }
   if (isRefused)
-    return toFinding('login', 'login-rejected', 'IsalesProxyAccountRejected', facts, cause)
+    return toFinding('login', 'login-rejected', 'IsalesProxyAccountRejected', { facts, cause })
   return isAuthenticated(token)
     ? degraded('login', 'IsalesProxyAuthenticationFailing', cause, facts)
-    : toFinding('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', facts, cause)
+    : toFinding('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', { facts, cause })
 }
 
 /**

@@ -11,10 +11,10 @@ const members = Array.from(schema.matchAll(/^\| (`.*?) \| /gm), ([, cell]) => na
 const pathsOf = (node: unknown, parent = ''): readonly string[] => {
   if (Array.isArray(node)) return node.flatMap((one) => pathsOf(one, parent))
   if (typeof node !== 'object' || node === null) return []
-  return Object.entries(node).flatMap(([key, value]) => [
-    parent + key,
-    ...pathsOf(value, `${parent}${key}.`),
-  ])
+  const members = Object.entries(node)
+  return members.flatMap(([key, value]) =>
+    [parent + key].concat(pathsOf(value, `${parent}${key}.`)),
+  )
 }
 const scenes = Object.values(SCENES).map((scene) => adminOf(scene).request('/status.json'))
 const bodies = await Promise.all(
