@@ -43,10 +43,10 @@ export function addUp(counts: Counts): number {
 }
 
 /** Number of requests of each class, by the class's `index`. */
-type Tally = number[]
+type Tally = Float64Array
 
 function newTally(): Tally {
-  return REQUEST_CLASSES.map(() => 0)
+  return new Float64Array(REQUEST_CLASSES.length)
 }
 
 function add(tally: Tally, { index }: RequestClass, times = 1): void {
@@ -183,7 +183,7 @@ function slidingTally(ms: number) {
     },
     read(now: number): Tally {
       forget(now)
-      return [...sum]
+      return sum.slice()
     },
   }
 }
@@ -204,15 +204,16 @@ export function createAccounting() {
   const lookBack = (now: number, name: keyof typeof sliding) => {
     const rule = RULES[name]
     let tally = sliding[name].read(now)
+    let counts = countsOf(tally)
     let span: number = rule.ms
-    const filled = addUp(countsOf(tally)) < rule.calls
+    const filled = addUp(counts) < rule.calls
     if (filled) {
       const calls = last.slice(-rule.calls).filter(({ at }) => now - at <= rule.maxAge)
       tally = newTally()
       for (const { of } of calls) add(tally, of)
+      counts = countsOf(tally)
       span = Math.max(span, now - (calls[0]?.at ?? now))
     }
-    const counts = countsOf(tally)
     const lost = LOST.reduce((sum, each) => sum + counts[each], 0)
     return { tally, counts, total: addUp(counts), lost, span, filled }
   }
@@ -234,7 +235,7 @@ export function createAccounting() {
         away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
     },
 
-    totals: totals as readonly number[],
+    totals: totals as ArrayLike<number>,
 
     view(now: number) {
       const { answered = -Infinity, slow = -Infinity, declined = -Infinity } = lastAt
@@ -260,7 +261,7 @@ export function createAccounting() {
       const known = new Map(minutes.map(({ at, tally }) => [at / MINUTE, tally]))
       return Array.from({ length: 60 }, (_, index) => {
         const minute = first + index
-        return { at: minute * MINUTE, counts: countsOf(known.get(minute) ?? []) }
+        return { at: minute * MINUTE, counts: countsOf(known.get(minute) ?? newTally()) }
       })
     },
   }

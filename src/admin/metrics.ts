@@ -80,7 +80,7 @@ export type Metrics = ReturnType<typeof createMetrics>
  * @param rejected statuses with which iSales rejects a token.
  * @param requests numbers of requests since the start, by the `index` of their class.
  */
-export function createMetrics(rejected: readonly number[], requests: readonly number[]) {
+export function createMetrics(rejected: readonly number[], requests: ArrayLike<number>) {
   const registry = new Registry()
   const rejectedStatuses = rejected.map(String)
   const byName = createCounters(registry, rejectedStatuses)
