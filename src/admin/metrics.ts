@@ -13,7 +13,7 @@ import {
 } from '../codes.ts'
 import { REPLAY_OUTCOMES, REQUEST_CLASSES, type RequestSummary } from '../request-summary.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
-import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
+import { BACKOFFS, type Operation, type TokenEvent } from '../token/index.ts'
 import { loadPages } from '../messages/index.ts'
 import { FINDING_NAMES, isAuthenticated, STATES, type Finding } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
@@ -119,8 +119,10 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
       }
       if (event.type === 'failed') {
         const { operation, failure } = event
-        const status = failureStatus(failure)
-        count('auth_failures_total', { operation, reason: failure.reason, status })
+        const status = String(failure.status ?? 'none')
+        const isKnown = FAILURE_STATUSES[failure.reason].includes(status)
+        const labels = { operation, reason: failure.reason, status: isKnown ? status : 'other' }
+        count('auth_failures_total', labels)
       } else if (event.type === 'granted' && event.lifetimeDoubt === 'missing') {
         count('auth_lifetime_assumed_total', {})
       } else if (event.type === 'token-rejected') {
@@ -220,11 +222,6 @@ function requestHistogram(registry: Registry, of: string) {
     counts[bucket] = (counts[bucket] ?? 0) + 1
     sum += seconds
   }
-}
-
-function failureStatus({ reason, status }: AuthFailure): string {
-  const text = status === undefined ? 'none' : String(status)
-  return FAILURE_STATUSES[reason].includes(text) ? text : 'other'
 }
 
 /** Creates the metrics that are read at every scrape. */

@@ -1,6 +1,6 @@
-/** From the least to the most severe; `LOG_LEVEL` sets the least severe one to write. */
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+import type { Config } from '../config/index.ts'
+
+export type LogLevel = Config['logLevel']
 
 export interface EventKind {
   readonly level: LogLevel
