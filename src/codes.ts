@@ -359,7 +359,7 @@ export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 
 /** Reasons for refusing a request before forwarding it, with the code and the English `detail` of the response. */
 // oxfmt-ignore
-const REFUSED = {
+export const REFUSALS = {
   'http-version': ['bad-request', 'Only HTTP/1.0 and HTTP/1.1 are supported'],
   host: ['bad-request', 'Host is missing, repeated or malformed'],
   'content-length': ['bad-request', 'Content-Length is repeated, not a number, or next to a Transfer-Encoding'],
@@ -388,24 +388,16 @@ const REFUSED = {
   ticket: ['not-logged-in', 'The request has no valid ticket of this proxy'],
   timeout: ['request-timeout', 'The request did not arrive in time'],
 } as const satisfies Readonly<Record<string, readonly [ProblemCode, string]>>
-export type Refusal = keyof typeof REFUSED
-export const REFUSALS: Readonly<Record<Refusal, readonly [code: ProblemCode, detail: string]>> =
-  REFUSED
+export type Refusal = keyof typeof REFUSALS
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
-type NotAllowed = {
-  [Each in Refusal]: (typeof REFUSED)[Each][0] extends 'not-allowed' ? Each : never
-}[Refusal]
-
 /** Refusals with a remedy of their own, besides those that are not allowed. */
-const EXPLAINED_REFUSALS = ['tls-to-http', 'other-host', 'pipelined', 'half-sent'] as const
-type ExplainedRefusal = NotAllowed | (typeof EXPLAINED_REFUSALS)[number]
+const EXPLAINED: readonly Refusal[] = ['tls-to-http', 'other-host', 'pipelined', 'half-sent']
 
 /** Returns the code that explains a refusal: its own, or the code of its problem. */
-export function toRefusalCode(refusal: Refusal): ExplainedRefusal | ProblemCode {
+export function toRefusalCode(refusal: Refusal): Refusal | ProblemCode {
   const [code] = REFUSALS[refusal]
-  const hasOwn = code === 'not-allowed' || EXPLAINED_REFUSALS.some((each) => each === refusal)
-  return hasOwn ? (refusal as ExplainedRefusal) : code
+  return code === 'not-allowed' || EXPLAINED.includes(refusal) ? refusal : code
 }
 
 /** Returns the code that explains a failed handshake. */
