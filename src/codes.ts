@@ -392,12 +392,13 @@ export type Refusal = keyof typeof REFUSALS
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
 /** Refusals with a remedy of their own, besides those that are not allowed. */
-const EXPLAINED: readonly Refusal[] = ['tls-to-http', 'other-host', 'pipelined', 'half-sent']
+// oxfmt-ignore
+const EXPLAINED: ReadonlySet<Refusal> = new Set(['tls-to-http', 'other-host', 'pipelined', 'half-sent'])
 
 /** Returns the code that explains a refusal: its own, or the code of its problem. */
 export function toRefusalCode(refusal: Refusal): Refusal | ProblemCode {
   const [code] = REFUSALS[refusal]
-  return code === 'not-allowed' || EXPLAINED.includes(refusal) ? refusal : code
+  return code === 'not-allowed' || EXPLAINED.has(refusal) ? refusal : code
 }
 
 /** Returns the code that explains a failed handshake. */
