@@ -25,7 +25,7 @@ function start() {
     found,
     now: () => now,
     view: () => accounting.view(now),
-    totals: () => accounting.hour(now).map(({ counts }) => addUp(counts)),
+    hour: () => accounting.hour(now),
     /** `2 lost/1000, 5000 ms`: two requests, 1 s before each of them; then 5 s without a request. */
     play: (script: string): void => {
       for (const [, times, name, after] of script.matchAll(/(\d+) ([a-z -]+)(?:\/(\d+))?/g)) {
@@ -54,6 +54,8 @@ describe('calls are checked by the latest and by the window', () => {
       '10 answered/100, 5 abandoned/100, 2 failed lost/100, 4 failed no-route/100',
       'failing failed no-route 11/21 in 5 s',
     ],
+    ['2 failed no-route/100, 4 failed lost/100', 'failing failed lost 6/6 in 5 s'],
+    ['40 failed lost/1000, 10 abandoned/500', 'failing abandoned gave-up 10/10 in 5 s'],
     // 5 % of the latest calls, or of the window.
     ['597 answered/100, 3 rejected/100', 'degraded rejected call-forbidden 3/48 in 5 s'],
     [
@@ -67,23 +69,28 @@ describe('calls are checked by the latest and by the window', () => {
     // A new cause is named, however long the previous one lasted.
     ['1000 failed lost/500, 6 failed expired/500', 'failing failed expired 10/10 in 5 s'],
     // With one call per minute, the last calls count; the newest one must be lost.
+    ['2 failed lost/100, 1 answered/100', 'failing failed lost 2/3 in 5 s'],
     ['2 answered/60000, 1 failed lost/60000', ''],
     ['1 answered, 2 failed lost/60000', 'failing failed lost 2/3 in 120 s'],
     ['2 failed lost/60000, 1 answered/60000', 'degraded failed lost 2/3 in 120 s'],
     ['2 failed lost/60000, 3 answered/60000', 'degraded failed - 2/5 in 240 s, ended 180 s ago'],
     ['2 failed lost/60000, 20 answered/60000', ''],
     // Without calls, the last ones count for 10 and 30 minutes.
-    ['3 failed lost/1000, 540000 ms', 'failing failed lost 3/3 in 542 s'],
+    ['3 failed lost, 600000 ms', 'failing failed lost 3/3 in 600 s'],
     ['3 failed lost/1000, 600001 ms', 'degraded failed - 3/3 in 602.001 s, ended 600.001 s ago'],
     ['3 failed lost/1000, 1800001 ms', ''],
     // Refused calls are not `failing` within an hour after an answered call: a stranger may send them.
     ['5 refused other-host/1000', 'failing refused other-host 5/5 in 5 s'],
-    ['1 answered, 3540000 ms, 5 refused other-host/1000', 'degraded refused other-host 5/5 in 5 s'],
+    ['1 answered, 3595000 ms, 5 refused other-host/1000', 'degraded refused other-host 5/5 in 5 s'],
     ['1 answered, 3600000 ms, 5 refused other-host/1000', 'failing refused other-host 5/5 in 5 s'],
     // No client gets through.
     ['2 stray tls-to-http/1000', 'degraded stray tls-to-http 2/2 in 60 s'],
     ['3 handshake not-trusted/59000', 'degraded handshake not-trusted 2/2 in 60 s'],
+    ['5 handshake plain-http/1000', 'degraded handshake plain-http 5/5 in 60 s'],
+    ['2 handshake plain-http, 60000 ms', 'degraded handshake plain-http 2/2 in 60 s'],
     ['1 handshake plain-http', ''],
+    ['1 handshake plain-http, 600001 ms, 1 handshake plain-http', ''],
+    ['1 handshake plain-http, 1 answered, 60001 ms, 1 handshake plain-http', ''],
     ['50 handshake half-sent/1000', ''],
     ['50 stray other-path/1000', ''],
     ['1 answered, 50 handshake plain-http/1000', ''],
@@ -117,10 +124,12 @@ it('an outage is reported as in the example of src/admin/accounting.ts', () => {
 })
 
 it('requests are forgotten after a minute, and kept by minute for an hour', () => {
-  const { play, totals, view } = start()
+  const { play, hour, now, view } = start()
+  const totals = () => hour().map(({ counts }) => addUp(counts))
   const minute = () => Object.entries(view().minute).filter(([, count]) => count !== 0)
   play('2 answered, 1 stray, 59000 ms')
   expect(Object.fromEntries(minute())).toEqual({ answered: 2, stray: 1 })
+  expect([view().total, hour().at(-1)?.at]).toEqual([2, now() - 59_000])
   play('1000 ms')
   expect(minute()).toEqual([])
   play('3 failed lost')
