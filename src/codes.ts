@@ -53,7 +53,6 @@ function inverted<Key extends string, Member extends string>(
   return Object.fromEntries(pairs) as Partial<Record<Member, Key>>
 }
 
-/** Kind of request to iSales. */
 export type RequestKind = 'login' | 'refresh' | 'call'
 
 /** Causes whose remedy depends on the kind of request. */
@@ -176,17 +175,14 @@ const BY_DISK = inverted<CauseCode, string>({
   'disk-no-links': [CODES.noLinks],
 })
 
-/** Returns the cause of an unusable `STATE_DIR` by the error's code. */
 export function classifyDiskError(code: string): Cause {
   return cause(BY_DISK[code] ?? 'disk-failed', 'disk')
 }
 
-/** Features of a response that decide its cause. */
 export interface ResponseInfo {
   readonly status: number
   /** The body has iSales's shape, with a `result` other than 0. */
   readonly shaped?: boolean
-  /** The body is a web page. */
   readonly page?: boolean
   readonly plain?: boolean | undefined
 }
@@ -285,12 +281,10 @@ export function classifyStoreError(code: string, isReply: boolean): StoreFailure
   return stage === 'tls' ? 'tls' : 'unreachable'
 }
 
-/** Returns the code that explains an unavailable store. */
 export function toStoreCode(reason: StoreFailureReason) {
   return `store-${reason}` as const
 }
 
-/** Reasons for a client's failed TLS handshake. */
 // oxfmt-ignore
 export const HANDSHAKE_FAILURES = [
   'plain-http', 'no-certificate', 'unknown-ca', 'bad-certificate', 'other-name', 'not-trusted',
@@ -401,7 +395,6 @@ export function toRefusalCode(refusal: Refusal): Refusal | ProblemCode {
   return code === 'not-allowed' || EXPLAINED.has(refusal) ? refusal : code
 }
 
-/** Returns the code that explains a failed handshake. */
 export function toHandshakeCode(failure: HandshakeFailure) {
   if (failure === 'other-name') return 'client-name' as const
   if (failure === 'closed') return 'half-sent' as const
@@ -417,7 +410,6 @@ const OTHERS = {
     'page-relayed', 'token-rejected', 'gave-up',
   ],
   login: ['obs-login', 'logins-paused', 'business-later'],
-  /** Errors and warnings about settings. */
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
     'unknown-setting', 'file-unreadable', 'empty-file', 'not-pem', 'encrypted-key', 'other-key',
@@ -427,12 +419,10 @@ const OTHERS = {
     'weak-secret', 'long-deadline', 'unused-for-http', 'other-paths', 'insecure-node',
     'exposed-directory',
   ],
-  /** Reasons why a listener cannot open. */
   listen: [
     'address-in-use', 'port-not-permitted', 'address-not-here', 'cannot-listen',
     'socket-elsewhere', 'socket-several',
   ],
-  /** Commands by name, and their results. */
   command: [
     'serve', 'check', 'status', 'renew', 'exit-codes', 'unknown-command', 'unknown-flag',
     'unknown-code', 'no-argument', 'flag-value', 'no-instance', 'any-port',
@@ -464,7 +454,6 @@ const BY_LISTEN = inverted<Others['listen'][number], string>({
   'address-not-here': ['EADDRNOTAVAIL', 'ENOTFOUND'],
 })
 
-/** Returns the reason why a listener cannot open, by the error's code. */
 export function toListenCode(code: string) {
   return BY_LISTEN[code] ?? 'cannot-listen'
 }

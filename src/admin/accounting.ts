@@ -190,7 +190,6 @@ function slidingTally(ms: number) {
 
 /** Counts requests. Bounded in memory, independent of their number. */
 export function createAccounting() {
-  /** Requests since the start. */
   const totals = newTally()
   const sliding = { latest: slidingTally(RULES.latest.ms), window: slidingTally(MINUTE) }
   const minutes: Bucket[] = []

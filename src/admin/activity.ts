@@ -37,7 +37,6 @@ const FAILED: ReadonlySet<Outcome> = new Set<Outcome>([...LOST, 'declined'])
 
 export type ActivityRecorder = ReturnType<typeof recordActivity>
 
-/** The part of the past that the diagnosis reads. */
 export type Activity = ReturnType<ActivityRecorder['view']>
 
 /** Records what happens to requests, token and files. Bounded in memory, independent of its events. */
@@ -123,7 +122,6 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       storageError = error
     },
 
-    /** Replaces the problems of one group of files. */
     filesRead(group: ReloadGroup, errors: readonly SettingProblem[]): void {
       fileErrors.set(group, errors)
     },

@@ -74,7 +74,6 @@ function countOf(minute: Minute, part: (typeof PARTS)[number]): number {
   return minute[part] + (part === 'answered' ? minute.declined + minute.slow : 0)
 }
 
-/** Chart of the last hour, with one bar per minute. */
 export function CallStrip({ status, view: { words } }: Props) {
   const { page, facts, labelled } = words
   const { lastHour } = status.requests

@@ -12,7 +12,6 @@ interface Open {
   readonly since: number
   /** State and cause of the last line that was written; empty if none was. */
   written: string
-  /** Share of the calls that were lost, at the last look. */
   share: number
 }
 

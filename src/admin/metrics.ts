@@ -63,7 +63,6 @@ const counters = (rejectedStatuses: readonly string[]) =>
 
 type Counters = ReturnType<typeof counters>
 
-/** Returns every combination of the values. */
 function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(values: Values) {
   let sets: Readonly<Record<string, string>>[] = [{}]
   for (const [label, each] of Object.entries(values)) {
@@ -106,7 +105,6 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
   return {
     count,
 
-    /** Adds the metrics that are read at every scrape. */
     addGauges: (sources: AdminSources, findings: () => readonly [Finding, ...Finding[]]): void =>
       createGauges(registry, sources, findings),
 
@@ -133,20 +131,17 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
       else if (event.type === 'adopted') count('tokens_adopted_total', {})
     },
 
-    /** Observes the durations of a forwarded request. */
     requestEnded(summary: Pick<RequestSummary, 'durationMs' | 'upstreamMs'>): void {
       const { durationMs, upstreamMs } = summary
       if (durationMs !== undefined) observeRequest(durationMs / 1000)
       if (upstreamMs !== undefined) observeUpstream(upstreamMs / 1000)
     },
 
-    /** Counts an attempt to open a connection to iSales. */
     upstreamConnected(outcome: 'opened' | ConnectFailure): void {
       if (outcome === 'opened') count('upstream_connections_opened_total', {})
       else count('upstream_connect_failures_total', { reason: outcome })
     },
 
-    /** Counts a completed operation of the shared store. */
     storeCalled({ operation, durationMs, failure }: StoreCall): void {
       const outcome = failure === undefined ? 'success' : 'failure'
       count('session_store_operations_total', { operation, outcome })
@@ -154,7 +149,6 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
       if (failure !== undefined) count('session_store_failures_total', { reason: failure })
     },
 
-    /** Returns the page in Prometheus's text format. */
     render: async () => `${await registry.metrics()}\n${await processRegistry.metrics()}`,
     contentType: registry.contentType,
   }
@@ -224,7 +218,6 @@ function requestHistogram(registry: Registry, of: string) {
   }
 }
 
-/** Creates the metrics that are read at every scrape. */
 function createGauges(
   registry: Registry,
   sources: AdminSources,

@@ -78,7 +78,6 @@ export function renderPage(status: Status, messages: Messages, refreshing: boole
   )
 }
 
-/** Icon of a chain. */
 const ICON =
   "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' stroke='%231d7a4d' stroke-width='2.4'><rect x='1.5' y='5' width='8' height='6' rx='3'/><rect x='6.5' y='5' width='8' height='6' rx='3'/></svg>"
 
@@ -102,7 +101,6 @@ export function renderDocument(language: Messages['language'], title: string, bo
 
 interface FindingProps {
   readonly finding: View['findings'][number]
-  /** Text in front of the links. */
   readonly more: string
   readonly first: boolean
 }

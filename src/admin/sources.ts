@@ -5,12 +5,10 @@ import type { TokenSnapshot } from '../token/index.ts'
 import type { DiagnosticContext } from '../messages/index.ts'
 import type { Certificates } from './diagnosis.ts'
 
-/** Options for counting and recording. */
 export interface RecordOptions {
   readonly clock: Clock
   /** Label values of `token_rejections_total`; another status counts as `other`. */
   readonly rejectedStatuses: readonly number[]
-  /** Details for the facts of failures. */
   readonly diagnostics: DiagnosticContext
 }
 
@@ -26,10 +24,8 @@ export interface AdminSources extends RecordOptions {
     readonly listening: boolean
     /** A stop signal has arrived. */
     readonly draining: boolean
-    /** Requests in flight. */
     readonly inFlight: number
   }
-  /** Open connections to iSales. */
   readonly upstreamConnections: () => number
   readonly certificates: () => Certificates
   /** Log lines dropped since the start. */

@@ -16,7 +16,6 @@ import type { AdminSources } from './sources.ts'
 /** Body of `/status.json`, which page, text and the command `status` show. */
 export type Status = ReturnType<typeof readStatus>
 
-/** Collects the input of the diagnosis. */
 export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder): DiagnosisInput {
   return {
     ...activity.view(),
@@ -93,7 +92,6 @@ export function readStatus(
 
   return {
     ...first,
-    /** The first is the headline. */
     findings: [first, ...others.map(shown)] as const,
     /** Name of the host or pod. */
     instance: sources.instance,
@@ -124,7 +122,6 @@ export function readStatus(
             refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
           },
     renewal: {
-      /** Login or refresh in flight. */
       tokenRequest: snapshot.request ?? null,
       backoff: snapshot.backoff,
       /** iSales has rejected user and password since the last grant. */
@@ -159,7 +156,6 @@ export function readStatus(
             /** The store's own error code, if it returned one. */
             code: sharing.code ?? null,
             since: date(sharing.since),
-            /** When the current token was adopted from another replica. */
             adoptedAt: optionalDate(sharing.adoptedAt),
           },
     requests: {
@@ -184,7 +180,7 @@ export function readStatus(
     },
     /** The last changes of the state, the newest first. */
     changes: activity.changes().map(({ at, state }) => ({ at: date(at), state })),
-    /** Expiry of every certificate; null if none is configured, or if it is unreadable. */
+    /** Null if no certificate is configured, or if it is unreadable. */
     certificates: {
       listener: listener === undefined ? null : dateOf(listener),
       client: client === undefined ? null : dateOf(client),

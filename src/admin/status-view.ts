@@ -62,7 +62,6 @@ function toneOf(isCertificate: boolean, value: Value, now: number): '' | 'bad' |
   return end <= now ? 'bad' : endsSoon(end, now) ? 'warning' : ''
 }
 
-/** Returns the codes of headline and cause with their paths on the admin port. */
 function linksOf(
   { runbook, code, cause }: Pick<Status, 'runbook' | 'code' | 'cause'>,
   { language }: Messages,

@@ -1,6 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 
-/** Address and port of a listener. */
 export interface ListenAddress {
   /** Empty for all interfaces; IPv6 without brackets. */
   readonly host: string

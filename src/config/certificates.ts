@@ -8,9 +8,7 @@ import type { SettingProblem } from './settings.ts'
 
 /** PEM texts for one TLS context, without other contents of the files; undefined if not configured. */
 export interface TlsFiles {
-  /** Authorities that verify the peer. */
   readonly ca?: string | undefined
-  /** Own certificate and its chain. */
   readonly cert?: string | undefined
   readonly key?: Secret | undefined
   /** Expiry of the own certificate, in milliseconds since 1970. */
@@ -19,13 +17,11 @@ export interface TlsFiles {
   readonly caEnd?: number | undefined
 }
 
-/** A TLS file: its path, and the variable that names it. */
 interface TlsFile {
   readonly name: string
   readonly path: string | undefined
 }
 
-/** Returns options for `tls.createSecureContext`. */
 export function secureContextOptions({ ca, cert, key }: TlsFiles): SecureContextOptions {
   return { ca, cert, key: key?.reveal() }
 }

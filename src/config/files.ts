@@ -6,7 +6,6 @@ import type { Fact } from '../messages/index.ts'
 /** Maximum size in bytes: five times the bundle of all public authorities. */
 export const MAX_PEM = 1024 * 1024
 
-/** Reason why a file could not be read. */
 export type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large'
 
 export type FileRead =

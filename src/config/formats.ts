@@ -46,7 +46,6 @@ export function formatAccepted({
 
 /** Format of a value in the environment. */
 export interface Format<T = unknown> {
-  /** Key of the syntax in `ACCEPTS`. */
   readonly kind: Kind
   /** Returns null for an invalid text. */
   readonly parse: (text: string) => T | null
@@ -54,15 +53,12 @@ export interface Format<T = unknown> {
   readonly example: string
   /** Limits of a number, or of a secret's length. */
   readonly range?: Range
-  /** Closed set of accepted texts, if any. */
   readonly choices?: readonly string[]
   /** Keeps spaces around the text. */
   readonly verbatim?: true
   /** Returns the part of the text that may be shown; set if the value is or may contain a secret. */
   readonly redact?: (text: string) => string
 }
-
-// Numbers.
 
 /** A number in the smallest unit, which may be written in larger units. */
 function numeric(kind: Kind, min: string, max: string, units: Range['units']): Format<number> {
@@ -92,14 +88,10 @@ export function size(min: string, max: string): Format<number> {
   return numeric('size', min, max, { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 })
 }
 
-/** A whole number. */
 export function count(min: string, max: string): Format<number> {
   return numeric('count', min, max, { '': 1 })
 }
 
-// Words and texts.
-
-/** A word from a closed set. */
 export function choice<const Words extends readonly string[]>(
   ...choices: Words
 ): Format<Words[number]> {
@@ -115,7 +107,6 @@ export const boolean: Format<boolean> = {
 /** Parsed value of `off`, which becomes undefined in a `Config`. */
 export const OFF = Symbol('off')
 
-/** Extends a format by `off`. */
 export function orOff<T>(format: Format<T>): Format<T | typeof OFF> {
   const { choices = [] } = format
   return {
@@ -147,7 +138,6 @@ export function secret(minBytes: number): Format<Secret> {
   return { kind: 'secret', parse, range, example: '…', redact: () => REDACTED, verbatim: true }
 }
 
-/** Path of a file or a directory. */
 export const filePath: Format<string> = {
   kind: 'file',
   parse: (text) => (UNFIT.test(text) ? null : text),
@@ -164,8 +154,6 @@ function list(entry: Format<string>): Format<readonly string[]> {
   }
   return { ...entry, parse }
 }
-
-// Addresses and URLs.
 
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?$/
@@ -255,7 +243,6 @@ export const proxyUrl: Format<Secret> = {
   redact: (url) => (url.includes('://') ? withoutLogin(url) : withoutLogin(`//${url}`).slice(2)),
 }
 
-/** Address of the shared store. */
 export interface StoreAddress {
   readonly tls: boolean
   /** IPv6 without brackets. */
@@ -297,8 +284,6 @@ export const path: Format<string> = {
   example: '/rest/isales/v1/openapi/obs/',
 }
 export const paths: Format<readonly string[]> = { ...list(path), kind: 'paths' }
-
-// The token.
 
 /** Headers of a business call that carry a token, and the token that they carry. */
 export interface TokenHeader {
@@ -345,7 +330,6 @@ export function formatTokenHeader({ names, scheme, field }: TokenHeader): string
   return `${names.join(',')}: ${scheme === '' ? '' : `${scheme} `}{${field}}`
 }
 
-/** Responses with which iSales rejects a token. */
 export interface Rejections {
   /** From 400 to 499. */
   readonly statuses: readonly number[]

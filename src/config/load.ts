@@ -23,14 +23,12 @@ export type Environment = Readonly<Record<string, string | undefined>>
  */
 export type Config = Omit<ParsedSettings, 'allowedPaths'> &
   ReturnType<typeof derivedSettings> & {
-    /** Current contents of the TLS files. */
     readonly isalesTls: TlsFiles
     readonly listenTls: TlsFiles
   }
 
 /** A setting in force. Its value contains no secret. */
 export interface EffectiveSetting {
-  /** The environment variable. */
   readonly name: string
   /** `[redacted]` for a secret; null if it is unset or unreadable. */
   readonly value: string | null
@@ -40,7 +38,6 @@ export interface EffectiveSetting {
 export type Loaded = {
   /** In the documentation's order. */
   readonly settings: readonly EffectiveSetting[]
-  /** Errors and warnings. */
   readonly problems: readonly SettingProblem[]
 } & (
   | { readonly ok: true; readonly config: Config }
@@ -82,7 +79,6 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
     isalesTls,
     listenTls,
   })
-  /** Defaults that follow from other settings. */
   const followed: Readonly<Record<string, string | undefined>> = {
     ISALES_REFRESH_PATH: config.isalesRefreshPath,
     ALLOWED_PATHS: config.allowedPaths.join(','),
@@ -121,11 +117,9 @@ function readSettings(env: Environment, readFile: ReadFile) {
 
 type Problem = Omit<SettingProblem, 'setting'> & { readonly setting?: string }
 
-/** Source of a setting's value. */
 interface Input {
   /** Variable to name if the text is invalid. */
   readonly variable: string
-  /** Path of the file that contains the text. */
   readonly file?: string
   /** Undefined if the setting is unset, or could not be read because of `problem`. */
   readonly text?: string

@@ -16,7 +16,6 @@ export interface ReloadListener {
 
 interface ReloadOptions extends ReloadListener {
   readonly env: Environment
-  /** The configuration in force at the start. */
   readonly config: Config
   /** Each member receives the configuration if its group is valid and has changed. */
   readonly apply: Readonly<Record<ReloadGroup, (latest: Config) => void>>

@@ -2,9 +2,7 @@ import type { SettingCode } from '../codes.ts'
 import type { Explained } from '../messages/index.ts'
 import * as is from './formats.ts'
 
-/** Definition of a setting: its format and its default. */
 interface Definition<T = unknown> extends is.Format<T> {
-  /** Text to use for an unset variable. */
   readonly default?: string
   readonly required?: true
   /** `NAME_FILE` may name a file that contains the value (`too`), or is the only way to set it (`only`). */

@@ -7,7 +7,6 @@ export interface Stdout {
   readonly write: (line: string) => void
   /** True for a terminal with colors, unless NO_COLOR is set. */
   readonly colors: boolean
-  /** Lines dropped since the start. */
   readonly dropped: () => number
   /** Resolves when everything is written, or cannot be; within 1 s. Never rejects. */
   readonly flush: () => Promise<void>
