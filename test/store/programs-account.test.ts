@@ -31,7 +31,7 @@ describe('programs that share', () => {
     await until(() => replicas.every(isPaused), 40_000)
     // A deleted account permits no further login.
     for (let second = 0; second < 3; second += 1) {
-      await server.cli('DEL', (await keyOf(server)) ?? '')
+      await server.cli('DEL', await keyOf(server))
       await delay(1000)
     }
     expect(sim.state()).toMatchObject({ loginAttempts: 3, loginsRejected: 3 })

@@ -41,7 +41,7 @@ it.each(ENGINES)(
   'programs lose no call whatever is written into %s, and restore their token',
   async (engine) => {
     const { sim, server, replicas, calls } = await serve({ engine, count: 2 })
-    const key = (await keyOf(server)) ?? ''
+    const key = await keyOf(server)
     const unreadable = (): number =>
       replicas
         .flatMap(({ program }) => program.lines())

@@ -131,19 +131,10 @@ export async function inState(
     }, 20_000)
 }
 
-/** Returns the account's key in the store. */
-export async function keyOf(server: StoreServer): Promise<string | undefined> {
-  const [key] = (await server.cli('KEYS', '*:account')).split('\n')
-  return key === '' ? undefined : key
-}
-
-const HEX = `local value = redis.call('GET', KEYS[1]) or ''
-return (string.gsub(value, '.', function(byte) return string.format('%02x', string.byte(byte)) end))`
-
-/** Returns the value of a key, as latin1. */
-export async function valueOf(server: StoreServer, key: string): Promise<string> {
-  const hex = await server.cli('EVAL', HEX, '1', key)
-  return Buffer.from(hex, 'hex').toString('latin1')
+/** Returns the account's key in the store; empty if there is none. */
+export async function keyOf(server: StoreServer): Promise<string> {
+  const [key = ''] = (await server.cli('KEYS', '*:account')).split('\n')
+  return key
 }
 
 /** Returns the stored account, if there is one. */
@@ -151,8 +142,6 @@ export async function accountIn(
   server: StoreServer,
   { origin, switches }: Simulator,
 ): Promise<SharedState | undefined> {
-  const key = await keyOf(server)
-  if (key === undefined) return undefined
   const sealer = createSealer(new Secret(KEY), origin, switches.user)
-  return sealer.open(await valueOf(server, key), 0, Date.now())
+  return sealer.open(await server.cli('GET', await keyOf(server)), 0, Date.now())
 }

@@ -47,9 +47,9 @@ export async function startServer(settings: ServerSettings = {}) {
   const cli = async (...args: readonly string[]): Promise<string> => {
     const options = ['-p', String(port), ...(settings.cli ?? [])]
     // Tests write a value of 1 MiB.
-    const limits = { maxBuffer: 4 * 1024 * 1024 }
-    const { stdout } = await promisify(execFile)('valkey-cli', [...options, ...args], limits)
-    return stdout.trim()
+    const output = { maxBuffer: 4 * 1024 * 1024, encoding: 'latin1' } as const
+    const { stdout } = await promisify(execFile)('valkey-cli', [...options, ...args], output)
+    return stdout.replace(/\n$/, '')
   }
   const ready = (): Promise<true> =>
     until(async () => !/^$|refused/.test(await cli('PING').catch(() => '')), 10_000)
@@ -64,7 +64,7 @@ export async function startServer(settings: ServerSettings = {}) {
   await ready()
   return {
     port,
-    /** Returns the output of `valkey-cli`. */
+    /** Returns the output of `valkey-cli`, as latin1. */
     cli,
     signal: (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM') => void child.kill(signal),
     /** Starts a killed server again, empty, on the same port. */

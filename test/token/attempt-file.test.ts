@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
-import { statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { statSync, symlinkSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,7 +10,7 @@ import { build } from 'esbuild'
 import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { openAttemptFile, openVersions } from '../../src/token/attempt-file.ts'
-import { NO_ATTEMPTS, recordStart, type AttemptRecord } from '../../src/token/login-guard.ts'
+import { NO_ATTEMPTS, type AttemptRecord } from '../../src/token/login-guard.ts'
 import { createRegister } from '../../src/token/register.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { replaceOfFs } from '../support/replace-fs.ts'
@@ -48,7 +48,6 @@ function start(directory: string, wall = WALL) {
       return problems.at(-1) === 'well'
     })
   return {
-    update,
     clock,
     problems,
     recover,
@@ -170,30 +169,6 @@ it.each([
   await write(REFUSED)
   await write(REFUSED)
   expect(problems).toEqual(expected)
-})
-
-it('a record in memory is merged with records that another process wrote meanwhile', async () => {
-  const directory = join(temporaryDirectory(), 'state')
-  const { update, write, recover, problems } = start(directory)
-  await write(REFUSED)
-  const hidden = `${directory}-hidden`
-  renameSync(directory, hidden)
-  writeFileSync(directory, '')
-  const begun = await update(credentials, (account) => ({
-    ...account,
-    record: recordStart(account.record, NOW),
-  }))
-  expect(begun.alone).toBe(true)
-  unlinkSync(directory)
-  renameSync(hidden, directory)
-  const another = start(directory)
-  await another.write(REFUSED, other)
-  await another.write({ ...REFUSED, attempts: 7 })
-  await recover()
-  expect(problems).toEqual(['disk-failed ENOTDIR', 'well'])
-  const { read } = start(directory)
-  expect(await read()).toMatchObject({ attempts: 7, refusals: 2 })
-  expect(await read(other)).toMatchObject({ attempts: 2 })
 })
 
 it.each([

@@ -65,10 +65,6 @@ it.each([
   expect([one.asked, other.asked]).toEqual([['login', 'refresh'], []])
 })
 
-it('a replica that has made no request finds nothing', async () => {
-  expect(await openStore().openReplica().poll()).toBeUndefined()
-})
-
 it('a login takes two writes, and a refresh two', async () => {
   const { login, refresh, operations } = openStore().openReplica(grant(), grant({ token: 't2' }))
   await login()

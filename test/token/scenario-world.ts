@@ -13,7 +13,7 @@ import { seeded } from '../simulation/loop.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { openMemoryStore } from './memory-store.ts'
-import { RULES } from './support.ts'
+import { grant, RULES } from './support.ts'
 
 /** Behavior of iSales, which a scenario may change while it runs. */
 const SWITCHES = {
@@ -85,13 +85,8 @@ export function openScenario(options: WorldOptions) {
     const name = `t${tokens.size + 1}`
     const at = clock.now()
     tokens.set(name, { session, at, endsAt: at + isales.tokenLifetime * 1000, isOver: false })
-    return {
-      token: new Secret(name),
-      refreshToken: new Secret(name),
-      sentAt: at - isales.loginTakes / 2,
-      lifetime: { ms: isales.tokenLifetime * 1000 },
-      refreshLifetime: 3_600_000,
-    }
+    const sentAt = at - isales.loginTakes / 2
+    return grant({ token: name, refreshToken: name, sentAt, lives: isales.tokenLifetime })
   }
   /** Ends all sessions, with their tokens and refresh tokens. */
   const endSessions = (): void => {
