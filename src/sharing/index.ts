@@ -1,6 +1,7 @@
 // Shares one account among all replicas with the same store, key, iSales and user: the register's home on Valkey or Redis, its
 // sealer, and polling. `token/` does not know this folder. ioredis is loaded when a share opens.
-import { delay, SECOND, systemClock } from '../clock.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { SECOND, systemClock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import {
   createRegister,
@@ -63,7 +64,8 @@ export async function logInOnce(
       const result = await requests.requestToken(request)
       const isBusy = 'postponed' in result && result.postponed === 'busy'
       if (!isBusy || signal.aborted || clock.now() > end) return result
-      await delay(clock, result.ms, signal)
+      // The clock's timers would not keep the process alive.
+      await delay(result.ms, undefined, { signal }).catch(() => undefined)
     }
   }
 

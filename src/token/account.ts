@@ -49,7 +49,6 @@ const URGENT_POLL_INTERVAL = 100
 /** Probably another replica logged in and ended the token. Calls wait 2.5 s, including a login. */
 const [MIN_WAIT_REJECTED, MAX_WAIT_REJECTED] = [750, 1500]
 
-/** The process that asks, and its token. */
 export interface Asker {
   readonly holder: string
   /** Processes share tokens. */
