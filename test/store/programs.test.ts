@@ -24,9 +24,6 @@ const WRONG_PASSWORD = 'canary-wrong-store-password'
 
 const { start, environment, openIsales, startReplica, startReplicas, file } = sharingPrograms()
 
-const isAsking = ({ program }: Replica): boolean =>
-  program.lines().some(({ event }) => event === 'exchange-started')
-
 describe('three programs that share', () => {
   it.each(['SIGSTOP', 'SIGKILL'] as const)(
     'continue when the one that asks gets %s and does not renew its lease for 3 s',
@@ -35,6 +32,8 @@ describe('three programs that share', () => {
       const server = await startServer()
       sim.set({ latency: 2000 })
       const replicas = await startReplicas(3, server.port)
+      const isAsking = ({ program }: Replica): boolean =>
+        program.lines().some(({ event }) => event === 'exchange-started')
       const asking = await until(() => replicas.find(isAsking), 10_000)
       expect((await accountIn(server, sim))?.lease?.holder).toEqual(expect.any(String))
       const { process, ended } = asking.program

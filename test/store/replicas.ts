@@ -15,11 +15,7 @@ export const PASSWORD = 'canary-isales-password'
 export const KEY = 'canary-key-of-the-store-0123456789'
 
 /** A built program. */
-export interface Replica {
-  readonly program: Program
-  readonly proxy: string
-  readonly admin: string
-}
+export type Replica = Readonly<{ program: Program; proxy: string; admin: string }>
 
 /** Built programs that share a token, and their iSales, all of which end with the test. */
 export function sharingPrograms() {

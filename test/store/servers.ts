@@ -11,11 +11,9 @@ import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 
 export type Engine = 'valkey' | 'redis'
 
-const PROGRAMS = { valkey: 'valkey-server', redis: 'redis-server' } as const
-
 /** Installed engines. In CI, both must be installed. */
 export const ENGINES: readonly Engine[] = (['valkey', 'redis'] as const).filter((engine) => {
-  const program = PROGRAMS[engine]
+  const program = `${engine}-server`
   if (spawnSync(program, ['--version']).status === 0) return true
   if (process.env['CI'] === 'true') throw new Error(`${program} is not installed`)
   process.stderr.write(`skipped: ${program} is not installed\n`)
@@ -43,7 +41,7 @@ export async function startServer(settings: ServerSettings = {}) {
   const lines = [`port ${tls ? 0 : port}`, 'bind 127.0.0.1', `dir ${directory}`]
   const plain = ['save ""', 'appendonly no', 'repl-diskless-sync-delay 0', 'repl-timeout 60']
   writeFileSync(file, [...lines, ...plain, ...directives, ''].join('\n'))
-  const run = (): ChildProcess => spawn(PROGRAMS[engine], [file], { stdio: 'ignore' })
+  const run = (): ChildProcess => spawn(`${engine}-server`, [file], { stdio: 'ignore' })
   const cli = async (...args: readonly string[]): Promise<string> => {
     const options = ['-p', String(port), ...(settings.cli ?? [])]
     // Tests write a value of 1 MiB.
