@@ -148,7 +148,7 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
           credentials: credentialsOf(password),
           signal: new AbortController().signal,
           current: what === 'refresh' ? current : undefined,
-          // No replica's token is adopted.
+          // iSales rejects the current token.
           loginDue: false,
           rejectedAt: clock.now() - 5000,
           forced: what === 'forced',
