@@ -29,7 +29,7 @@ const SERVER_CODE = /^[A-Z]{2,20}$/
 
 const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
 
-/** Opens the store in Valkey or Redis, over one connection, which the library reopens whenever it is lost. */
+/** Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss. */
 export async function createValkeyStore(options: ValkeyOptions): Promise<Store> {
   const { clock, random, config, address } = options
   const key = `isales-auth-proxy:${VERSION}:{${options.storeKey}}:account`

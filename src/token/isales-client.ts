@@ -223,7 +223,7 @@ function toStatusFailure(response: TokenResponse): AuthFailure {
   return responseFailure(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
 }
 
-/** A gateway's response says nothing about the credentials, even with iSales's format. */
+/** A gateway's response does not concern the credentials, even with iSales's format. */
 function classifyFailure(
   { stage, code }: Cause,
   { status, shaped, page }: Pick<ResponseInfo, 'status' | 'shaped' | 'page'>,

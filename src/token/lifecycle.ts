@@ -34,7 +34,7 @@ const RENEW_AT = 0.8
 /** Settings that decide when a token is renewed. Milliseconds. */
 export type Rules = TokenRules & GuardRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAfter'>
 
-/** Keeps the credentials that it uses: if they change, its failure says nothing about the new ones. */
+/** Keeps the credentials that it uses: if they change, its failure does not concern the new ones. */
 type InFlightTokenRequest = Readonly<{
   operation: Operation
   startedAt: number
@@ -328,7 +328,7 @@ function onFailed(
   const isFollowed = isRefresh && isFollowedByLogin(failure)
   const isRefused = isRefresh && failure.kind === 'refused'
   const refreshPause = isMissing(failure) ? REFRESH_MISSING_FOR : pause
-  // A failure with the previous credentials says nothing about the current ones.
+  // A failure with the previous credentials does not concern the current ones.
   const isOutdated = credentials !== before.credentials
   const state: TokenState = {
     ...before,

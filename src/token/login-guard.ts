@@ -26,7 +26,7 @@ export interface AttemptRecord {
  * Why the next token request waits.
  *
  * - `none`: it is an ordinary renewal.
- * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
+ * - `transient`: a failure unrelated to the credentials (network, TLS, timeout, 429, 5xx, malformed).
  * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
  * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts that iSales may have refused. Long pauses
  *   keep the account unlocked.

@@ -5,7 +5,7 @@ import { MINUTE } from '../clock.ts'
  * rejection may be about the token or only about its call. If iSales accepts a call that was sent with the same token after
  * the rejection arrived, the token works. The pace of renewals bounds the cost of a wrong decision.
  *
- * @example one call is refused for what it is, others are accepted
+ * @example iSales rejects one call because of its request, and accepts others
  *   0.0 s  the call is rejected: a login begins. The replay is also rejected: `ineffectiveRenewals` 1
  *   0.3 s  another call is accepted with the newer token: `ineffectiveRenewals` 0
  *   5.0 s  the call is rejected: the login waits for confirmation until 5.5

@@ -7,7 +7,7 @@ import { ENGINES, startServer } from './servers.ts'
 const values = constantFrom('', 'a', 'b', '\u0000\u00ff', 'x'.repeat(32 * 1024))
 
 describe.each(ENGINES)('%s', (engine) => {
-  it('does what the simulation takes the script to do, whatever is asked in whatever order, with the documented permissions', async () => {
+  it('runs the script as the simulation models it, in any sequence, with the documented permissions', async () => {
     const cli = ['--user', 'admin', '--pass', 'pw', '--no-auth-warning']
     const directives = ['user admin on >pw ~* +@all', ...ACCOUNTS]
     const server = await startServer({ engine, directives, cli })

@@ -3,7 +3,7 @@ import type { Rules } from '../../src/token/lifecycle.ts'
 import type { AuthFailure, Credentials, Grant } from '../../src/token/isales-client.ts'
 import { authFailure } from '../support/failure.ts'
 
-/** The defaults of the settings. */
+/** Default settings. */
 export const RULES: Rules = {
   isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
   isalesRefreshPath: '/auth/refresh',
@@ -15,13 +15,13 @@ export const START = 1_000_000
 
 export interface GrantOptions {
   readonly token?: string
-  /** When it was requested. Default: the start. */
+  /** When the request was sent. Default: `START`. */
   readonly sentAt?: number
-  /** Seconds; undefined: assumed 300. */
+  /** Seconds; undefined for none, which counts as 300. */
   readonly lives?: number | undefined
-  /** Null: none. */
+  /** Null for none. */
   readonly refreshToken?: string | null
-  /** Seconds; undefined: not known. */
+  /** Seconds; undefined if unknown. */
   readonly refreshLives?: number | undefined
 }
 
@@ -41,7 +41,7 @@ export function grant(options: GrantOptions = {}): Grant {
 export const REFUSED = authFailure('refused', 'password', { status: 403 })
 export const DOWN = authFailure('not-processed', 'connection-refused', { detail: 'ECONNREFUSED' })
 
-/** A response that says nothing about the credentials, such as a page of a gateway. */
+/** A response unrelated to the credentials, such as a gateway's page. */
 export function unknown(status: number): AuthFailure {
   return authFailure('unknown', 'not-isales', { status })
 }
