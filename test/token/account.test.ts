@@ -79,6 +79,8 @@ describe('a turn', () => {
     ['another process asks', { ...other, current: current(200) }, 1000],
     ['another process asks, and calls wait', { ...other, ...rejected }, 100],
     ['another process asks, and there is no token', other, 100],
+    ['another process refreshes', { ...other, operation: 'refresh' }, 100],
+    ['another process logs in, without a shared token', { ...other, shared: false }, 100],
     ['another process asks, and the token has expired', { ...other, current: current(295) }, 100],
     ['the rejected token is new', { ...rejected, token: found(1.799), held: found(1.799) }, 100],
     ['the store is unavailable', { current: current(200), alone: true }, 1000],
@@ -105,7 +107,10 @@ describe('a turn', () => {
       { token: found(9), loginDue: true, rejectedAt: NOW },
     ],
     ['although the shared token has expired', { token: found(295), loginDue: true }],
-    ['although a token is there that is not shared', { token: found(1), shared: false }],
+    ['although a newer token is not shared', { token: found(1, 't2'), shared: false }],
+    ['although the token is new', { token: found(1), held: found(1) }],
+    ['if a login is due', { loginDue: true }],
+    ['after a rejection if there is no token', rejected],
     ['1.8 s after the last token', { ...rejected, token: found(1.8), held: found(1.8) }],
     ['without the store and without a token', { ...other, alone: true }],
     ['without the store in the last second', { current: current(294.5), alone: true }],
@@ -144,7 +149,7 @@ describe('the end of a token request', () => {
       token: { grant: result, own: true },
     })
     expect(end(started, { ...login, result: REFUSED })).toMatchObject({
-      record: { attempts: 1, refusals: 1, lastCode: 'password' },
+      record: { attempts: 1, refusals: 1, at: NOW, lastCode: 'password' },
       lease: undefined,
     })
     expect(end(started, { ...login, result: DOWN })).toEqual(NOTHING)
