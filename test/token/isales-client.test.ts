@@ -68,7 +68,7 @@ describe('a response that gives no token', () => {
     [200, '{"result":0,"resultData":{"__proto__":{"token":"t1"}}}', malformed, 'no-token'],
     [200, REFUSAL, failed, 'result=7'],
     [200, '{"result":-1}', failed, 'result=-1'],
-    [200, '{"result":"7"}', failed, 'result=7'],
+    [200, '{"result":"700"}', failed, 'result=700'],
     [200, '{"result":"-1x"}', failed, 'result'],
     [200, '{"result":1234567890}', failed, 'result'],
     [200, '{"result":0.5}', failed, 'result'],
