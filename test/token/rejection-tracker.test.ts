@@ -92,6 +92,7 @@ it.each<readonly [string, Change, number]>([
   ['0.4 s after the first that did not help', { ineffectiveRenewals: 1 }, 400],
   ['3.6 s if none has helped', { ineffectiveRenewals: 1, effectiveRenewals: [] }, 3600],
   ['7.2 s after the second', { ineffectiveRenewals: 2 }, 7200],
+  ['without a wait once the doubt has ended', { unresolvedSince: 5000, confirmUntil: 5000 }, 5000],
   ['when the interval is over, if forced', { forceRenewal: true, unresolvedSince: OPEN }, 1800],
   ['at once, if forced', { forceRenewal: true, lastReactiveRenewalAt: -Infinity }, -Infinity],
 ])('a renewal is due %s', (_, before, at) => {
@@ -165,4 +166,7 @@ it("replicas' tokens that help count as renewals that help, but not as a conflic
   const states = [afterFour(false), afterFour(true)]
   expect(states.map((state) => isConflict(state, 30_000))).toEqual([true, false])
   expect(states.map((state) => mayReplay(state, 1, 80_000))).toEqual([true, true])
+  const before = { ...GOOD, ...UNHELPED, ...THREE }
+  const after = accept(before, { kind: 'newer-token', sentAt: 99 }, { adopted: true }, 200)
+  expect(after.effectiveRenewals).toEqual([1, 2, 200])
 })
