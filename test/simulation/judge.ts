@@ -339,8 +339,8 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     const last = arrivals.get(id)?.at(-1)
     if (heard !== 'cut' || manner.hangUp === 'stall' || last === undefined || last.cut) return
     if (during(['cut', `replica-${replica}`], from, to)) return
-    if (last.status > 0 && last.to < to) find(1, to, `${id} lost the response of iSales`)
-    else find(1, to, `${id} was cut while iSales was at it`)
+    const isOver = last.status > 0 && last.to < to
+    find(1, to, `${id} ${isOver ? 'lost the response of iSales' : 'was cut during its execution'}`)
   }
 
   return {
@@ -449,11 +449,9 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       truths[call.replica]?.ended(call.to, fateOf(call))
       counts.calls += 1
       ended.set(call.id, call)
-      if (call.heard === 'hung-up') counts.hungUp += 1
-      else if (call.heard === 'cut') counts.cut += 1
+      if (call.heard !== 'response') counts[call.heard === 'cut' ? 'cut' : 'hungUp'] += 1
       else if (call.code !== undefined) counts.problems += 1
-      else if (call.status === 200) counts.succeeded += 1
-      else counts.relayed += 1
+      else counts[call.status === 200 ? 'succeeded' : 'relayed'] += 1
       const times = executions.get(call.id) ?? 0
       if (call.sent === 'no' && times > 0)
         find(2, call.to, `${call.id} was executed, and its client heard sent: no`)

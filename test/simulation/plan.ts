@@ -382,22 +382,16 @@ export function planOf(
   given: { readonly rate?: number | undefined; readonly replicas?: number } = {},
 ): Plan {
   const drawing = (what: string): Random => randomOf(seeded(hashOf(`${seed} ${what}`)))
-  const streams = ['world', 'acts', 'idle', 'others', 'login', 'plain'] as const
-  const [world, random, idle, others, login, plain] = streams.map(drawing) as [
-    Random,
-    Random,
-    Random,
-    Random,
-    Random,
-    Random,
-  ]
+  const world = drawing('world')
+  const idle = drawing('idle')
+  const others = drawing('others')
   const duration = minutes * 60_000
   const drawn = world.pick([1, 1, 1, 2, 3, 3])
   const { replicas = drawn } = given
   const together = given.replicas === undefined && replicas === 2 && world.chance(0.5)
   const shared = replicas > 1 && !together
   const rejection = world.pick([401, 401, 403, 'result'] as const)
-  const loginRejection = login.pick([401, 403, 'result', 500, 500] as const)
+  const loginRejection = drawing('login').pick([401, 403, 'result', 500, 500] as const)
   const rejectionBody = world.pick(['json', 'json', 'html', 'empty'] as const)
   const plan = {
     seed,
@@ -435,10 +429,10 @@ export function planOf(
   }
   const real = given.replicas !== undefined
   const acts = [
-    ...actsOf(random, { ...plan, real }),
+    ...actsOf(drawing('acts'), { ...plan, real }),
     ...(real || !others.chance(0.4) ? [] : heldBy(others, plan)),
     ...('TOKEN_IDLE_AFTER' in plan.env ? quietBy(idle, plan) : []),
-    ...plainBy(plain, plan),
+    ...plainBy(drawing('plain'), plan),
   ]
   // A 500 with an incomplete body does not report a wrong password.
   const isSpoiled = (act: Act): boolean =>

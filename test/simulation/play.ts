@@ -98,7 +98,9 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     later(1000, watch)
     for (const { index, phase } of replicas)
       if (judge.look(index, time()) && phase === 'running')
-        readPage(world, index, (page) => judge.shows(index, page))
+        request(world, index, '/status.json', (text) => {
+          if (text !== '') judge.shows(index, pageOf(text))
+        })
   }
   later(1000, watch)
   const end = Math.max(plan.duration, ...plan.acts.map((act) => act.at + lengthOf(act)))
@@ -166,16 +168,6 @@ function* statusOf(world: Pick<World, 'ports' | 'machine'>, replica: number): Pl
 }
 
 const pageOf = (text: string): StatusPage => JSON.parse(text || '{}') as StatusPage
-
-function readPage(
-  world: Pick<World, 'ports'>,
-  replica: number,
-  onPage: (page: StatusPage) => void,
-): void {
-  request(world, replica, '/status.json', (text) => {
-    if (text !== '') onPage(pageOf(text))
-  })
-}
 
 /** Reads a page of a replica's admin listener; '' if there is no response. */
 function* get(

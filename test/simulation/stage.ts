@@ -24,16 +24,7 @@ export interface Replica {
 }
 
 /** The shared store, a process of its own. */
-export interface Store {
-  /** Ends it with its connections; it loses its contents. */
-  down(): void
-  up(): void
-  isUp(): boolean
-  /** SIGSTOP, SIGCONT. */
-  freeze(): void
-  thaw(): void
-  flush(): void
-}
+export type Store = Pick<SimulatedStore, 'down' | 'up' | 'isUp' | 'freeze' | 'thaw' | 'flush'>
 
 /** A world: simulated, or of real processes and sockets. */
 export interface World<R extends Replica = Replica> {
