@@ -37,11 +37,8 @@ type Rows = readonly (readonly string[])[]
 
 /** Aligns columns, two spaces apart; the last is not padded, and folded if the lines have a width. */
 export function table(rows: Rows, width = Infinity): string {
-  const widths: number[] = []
-  for (const row of rows) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, wide(cell))
-  }
-  const pad = (cell: string, i: number): string => ' '.repeat((widths[i] ?? 0) - wide(cell))
+  const widthOf = (i: number): number => Math.max(...rows.map((row) => wide(row[i] ?? '')))
+  const pad = (cell: string, i: number): string => ' '.repeat(widthOf(i) - wide(cell))
   const lines = rows.map((row) => {
     const left = row.slice(0, -1).map((cell, i) => `${cell}${pad(cell, i)}  `)
     const before = left.join('')

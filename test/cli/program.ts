@@ -52,7 +52,6 @@ export function builtProgram() {
     running.push(child)
     return follow(child)
   }
-  /** `directory` contains the built program. */
   return Object.assign(start, { directory })
 }
 
@@ -78,7 +77,6 @@ function follow(child: ChildProcess) {
     process: child,
     stdout: () => written.stdout,
     stderr: () => written.stderr,
-    /** Log lines so far. */
     lines,
     /** Waits for a log line with this event. */
     async line(event: string) {

@@ -4,7 +4,6 @@ import { runCommand } from '../../src/cli/index.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { simulate } from '../simulator/caller.ts'
 
-/** The exit code and output of a command. */
 export interface Ran {
   readonly code: number
   readonly stdout: string
@@ -18,7 +17,6 @@ export interface Surroundings {
   readonly signal?: AbortSignal
 }
 
-/** Creates the surroundings of a command in this process. */
 function ioOf(
   { env = {}, isTTY = false, signal = new AbortController().signal }: Surroundings = {},
   written = { stdout: '', stderr: '' },
@@ -37,7 +35,6 @@ function ioOf(
   }
 }
 
-/** Runs a command in this process. */
 export async function runHere(argv: readonly string[], surroundings?: Surroundings): Promise<Ran> {
   const written = { stdout: '', stderr: '' }
   const code = await runCommand(argv, ioOf(surroundings, written))

@@ -62,7 +62,6 @@ describe('a log on stdout', () => {
     return Number(text)
   }
 
-  /** Returns the exit code after SIGTERM. */
   async function terminate(child: ChildProcess): Promise<unknown> {
     child.kill('SIGTERM')
     const [code] = await once(child, 'exit')

@@ -7,7 +7,6 @@ import { createAuthority } from '../../simulator/certificates.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Directory of the built program. */
     readonly program: string
     readonly certificates: Certificates
   }
@@ -54,7 +53,6 @@ async function certificates() {
     /** Valid from tomorrow. */
     notYetValid: await ca.issue({ names, ...days(1, 2) }),
     wrongHost: await ca.issue({ names: ['elsewhere.example'] }),
-    /** Certificate of an untrusted CA. */
     strangerCa: { cert: strangerCa.cert, key: strangerCa.key },
     stranger: await strangerCa.issue({ names }),
     strangerClient: await strangerCa.issue(client),

@@ -24,7 +24,6 @@ export type Framing =
 export interface Body {
   readonly content: Buffer
   readonly trailers: readonly Field[]
-  /** Bytes on the wire. */
   readonly length: number
 }
 

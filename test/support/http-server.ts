@@ -9,7 +9,6 @@ export async function serveHttp(listener: RequestListener, at = 0) {
   const { port } = server.address() as AddressInfo
   return {
     port,
-    /** Without a final slash. */
     url: `http://127.0.0.1:${port}`,
     close: (): void => {
       server.close()

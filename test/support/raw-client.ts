@@ -109,9 +109,7 @@ function clientOf(socket: Socket, inbox: Inbox) {
     },
     /** Unread bytes. */
     left: () => Buffer.from(inbox.bytes),
-    /** Number of bytes received. */
     received: () => inbox.total,
-    /** Stops reading, which causes back-pressure. */
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     /** Half-closes; responses are still read. */
@@ -147,7 +145,6 @@ async function readResponse(inbox: Inbox, method: string) {
       text: content.toString(),
       trailers: found.trailers,
       framing: framing.kind,
-      /** The 1xx responses before the final one. */
       interim,
     }
   }

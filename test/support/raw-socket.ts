@@ -46,7 +46,6 @@ export function inboxOf(socket: Socket) {
     get bytes() {
       return store.subarray(start, stop)
     },
-    /** Number of bytes received. */
     get total() {
       return total
     },

@@ -15,7 +15,6 @@ import {
 } from './http-bytes.ts'
 import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 
-/** A request as parsed from its bytes. */
 export interface RawRequest {
   /** 0 for the first request of all connections. */
   readonly index: number
@@ -26,7 +25,6 @@ export interface RawRequest {
   readonly fields: readonly Field[]
   header(name: string): string | undefined
   readonly framing: Framing['kind']
-  /** Every byte, unchanged. */
   readonly bytes: Buffer
   readonly body: Buffer
 }
@@ -123,9 +121,7 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     requests: requests as readonly RawRequest[],
     /** Every violation of HTTP/1.1 in the received bytes. A test ends by expecting none. */
     faults: faults as readonly string[],
-    /** Connections accepted since the start. */
     connections: () => inboxes.length,
-    /** Open connections. */
     open: () => sockets.size,
     /** Total bytes received, including a request in progress. */
     received: () => inboxes.reduce((sum, { total }) => sum + total, 0),

@@ -38,7 +38,6 @@ export interface WorldOptions extends Pick<
 export interface LogLine extends LogFields {
   readonly event: string
   readonly level: LogLevel
-  /** Set for a finding. */
   readonly msg?: string
 }
 
@@ -70,14 +69,11 @@ export async function openWorld(options: WorldOptions = {}) {
     app,
     /** `http://127.0.0.1:<port>` */
     proxy,
-    /** Port of `proxy`. */
     port: Number(new URL(proxy).port),
     admin,
     events: events as readonly TokenEvent[],
     lines: lines as readonly LogLine[],
-    /** Sends a request through the proxy. */
     request: (path: string, calling?: Calling) => call(`${proxy}${path}`, calling),
-    /** Sends a POST of this value as JSON. */
     post: (path: string, value: unknown, headers: Calling['headers'] = {}) =>
       call(`${proxy}${path}`, {
         method: 'POST',
