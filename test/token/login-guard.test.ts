@@ -86,6 +86,7 @@ describe('the pause after failed logins', () => {
   ])('of %i attempts and %i refusals is ended by an operator', (attempts, refusals, ms) => {
     const record = { ...NO_ATTEMPTS, attempts, refusals, at: NOW }
     expect(loginFrom(record, RULES, true) - NOW).toBe(ms)
+    expect(loginFrom({ ...record, attempts: 0 }, RULES)).toBe(-Infinity)
   })
 
   it.each([
@@ -135,8 +136,14 @@ describe('the record', () => {
     expect(recordFailure(both, NO_ATTEMPTS, DOWN, CONTEXT)).toMatchObject({ attempts: 1 })
     expect(recordFailure(both, first, DOWN, CONTEXT)).toEqual(first)
     const sent = { sentAt: NOW, now: NOW + 2 * S }
-    const granted = { attempts: 1, at: NOW + S, grantedAt: NOW }
-    expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject(granted)
+    const good = { grantedAt: NOW, knownGoodUntil: sent.now + 24 * HOUR }
+    expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject({
+      ...good,
+      attempts: 1,
+      at: NOW + S,
+    })
+    const again = recordStart(recordStart({ ...first, refusals: 1 }, NOW), NOW)
+    expect(recordGrant(again, { ...first, refusals: 1 }, sent)).toMatchObject({ refusals: 0 })
     const refused = recordFailure(both, first, REFUSED, CONTEXT)
     const late = { attempts: 1, refusals: 1, knownGoodUntil: -Infinity }
     expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
@@ -209,7 +216,7 @@ describe('stored records', () => {
       const at = NOW + hours * HOUR
       return [name, hours % 2 === 0 ? { ...GOOD, grantedAt: at } : { ...record, at }] as const
     })
-    const kept = Object.keys(storedRecords(new Map(records.toReversed()), 7))
+    const kept = Object.keys(storedRecords(new Map(records), 7))
     expect(kept.toSorted()).toEqual(names.slice(1).toSorted())
   })
 
