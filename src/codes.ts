@@ -377,7 +377,7 @@ export const REFUSALS = {
   'other-host': ['misdirected', 'Host is neither this proxy nor in ALLOWED_HOSTS'],
   loop: ['loop-detected', 'Via names this proxy: ISALES_URL leads back to it'],
   connections: ['overloaded', 'Too many connections were open, and this one was idle for longest'],
-  pipelined: ['overloaded', 'More than 16 requests arrived on one connection before the first response'],
+  pipelined: ['overloaded', 'The request arrived before the previous response had ended'],
   'in-flight': ['overloaded', 'More requests than MAX_IN_FLIGHT are in flight, or their bodies take more than 32 MiB'],
   ticket: ['not-logged-in', 'The request has no valid ticket of this proxy'],
   timeout: ['request-timeout', 'The request did not arrive in time'],

@@ -158,12 +158,12 @@ function isOfCtiObs({ method, refusal = 'parser' }: RequestSummary): boolean {
   return method === 'POST' && !['browser', 'half-sent', 'connections'].includes(refusal)
 }
 
-/** Returns the code of the proxy's own error, or of a 5xx of iSales. `upstream-timeout` is its own cause. */
+/** Returns the code of the proxy's own error, or of a 5xx of iSales. Errors about a connection have a cause. */
 function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
-  if (code !== undefined)
-    return failure === undefined || code === 'upstream-timeout'
-      ? code
-      : toCauseCode(failure.cause, 'call')
+  if (code !== undefined) {
+    const isExplained = code.startsWith('upstream-') && code !== 'upstream-timeout'
+    return failure !== undefined && isExplained ? toCauseCode(failure.cause, 'call') : code
+  }
   // iSales documents 500 as a business failure.
   if (status === 500) return 'call-refused'
   if (status === PROBLEMS['loop-detected'].status) return 'loop-detected'

@@ -84,13 +84,13 @@ export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, par
   }
 
   const requestEnded = (summary: RequestSummary): void => {
-    const { code, refusal, login, handshake, replay } = summary
+    const { refusal, login, handshake, replay } = summary
     metrics.requestEnded(summary)
     activity.requestEnded(summary, classifyRequest(summary))
     if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
     if ((refusal ?? login ?? handshake) !== undefined) logRefused(summary)
     // Avoids building the fields of a line that is not written.
-    if (code !== undefined || config.logLevel === 'debug') log('access', accessFields(summary))
+    if (config.logLevel === 'debug') log('access', accessFields(summary))
   }
 
   return {

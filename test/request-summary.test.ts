@@ -38,7 +38,7 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['abandoned gave-up', { status: 0, left: 'response' }],
   ['abandoned gave-up', { status: 200, left: 'response', page: true }],
   ['failed overloaded', { status: 503, code: 'overloaded', refusal: 'in-flight' }],
-  ['failed no-token', { status: 503, code: 'no-token' }],
+  ['failed no-token', { status: 503, code: 'no-token', ...failed('connection-refused') }],
   ['failed shutting-down', { status: 503, code: 'shutting-down' }],
   ['failed no-route', { status: 502, code: 'upstream-unreachable', ...failed('no-route') }],
   ['failed no-ports', { status: 502, code: 'upstream-unreachable', ...failed('no-ports') }],
@@ -46,7 +46,7 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['failed upstream-timeout', { status: 504, code: 'upstream-timeout', ...failed('no-route') }],
   // The response broke off after its head.
   ['failed upstream-broken', { status: 200, code: 'upstream-broken' }],
-  ['failed internal', { status: 500, code: 'internal' }],
+  ['failed internal', { status: 500, code: 'internal', ...failed('connection-refused') }],
   ['failed call-refused', { status: 500 }],
   ['failed maintenance', { status: 503, page: true }],
   ['failed gateway', { status: 504 }],

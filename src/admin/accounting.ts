@@ -4,7 +4,7 @@ import { OUTCOMES, REQUEST_CLASSES, type Outcome, type RequestClass } from '../r
 
 /** Calls for which CTI-OBS got no response from iSales. */
 export const LOST = ['abandoned', 'refused', 'failed', 'rejected'] as const satisfies Outcome[]
-/** All calls. A stray request, a handshake or a login of CTI-OBS is not a call. */
+/** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
 export const CALLS = [...LOST, 'declined', 'slow', 'answered'] as const satisfies Outcome[]
 export type CallOutcome = (typeof CALLS)[number]
 const IS_CALL: ReadonlySet<Outcome> = new Set(CALLS)
@@ -29,11 +29,15 @@ const RULES = {
   turnedAway: { count: 2, maxAge: 10 * MINUTE },
 } as const
 
-/** How every connection ends if CTI-OBS or our certificate is misconfigured. */
+/**
+ * How every connection ends if CTI-OBS, a gateway in front of the proxy, or our certificate is misconfigured. A client that
+ * leaves during the handshake may be a load balancer's probe.
+ */
 // oxfmt-ignore
-const MISCONFIGURED: ReadonlySet<string> = new Set([
-  'tls-to-http', 'plain-http', 'not-trusted', 'no-certificate', 'unknown-ca', 'bad-certificate', 'client-name',
-])
+const MISCONFIGURED: Readonly<Partial<Record<Outcome, readonly string[]>>> = {
+  handshake: ['plain-http', 'not-trusted', 'no-certificate', 'unknown-ca', 'bad-certificate', 'client-name'],
+  stray: ['tls-to-http', 'browser', 'half-sent'],
+}
 
 export type Counts = Record<Outcome, number>
 const NO_COUNTS = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
@@ -230,7 +234,7 @@ export function createAccounting() {
         total += 1
         last.push({ at: now, of })
         if (last.length > RULES.window.calls) last.shift()
-      } else if (MISCONFIGURED.has(cause))
+      } else if (MISCONFIGURED[outcome]?.includes(cause) === true)
         away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
     },
 

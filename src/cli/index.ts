@@ -60,7 +60,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))
   if (first === 'help') {
     const code = ALL_CODES.find((each) => each.toLowerCase() === rest[0]?.toLowerCase())
-    if (code === undefined) return misused(unknown('unknown-code', rest[0] ?? '', ALL_CODES))
+    if (code === undefined) return misused(unknown('unknown-code', rest[0], ALL_CODES))
     return print(sectionText(code, io))
   }
   // Without a command, the arguments belong to serve.
@@ -88,11 +88,10 @@ function isCommand(name: string): name is CommandName {
   return Object.hasOwn(COMMANDS, name)
 }
 
-/** Explains an unknown word, with the nearest known one. */
-function unknown(code: Code, given: string, known: readonly string[]): Explained {
-  const found = JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
-  const meant = nearest(given, known, 2)
-  return { code, facts: [['found', found], ...(meant ? [['meant', meant] as const] : [])] }
+/** Explains an unknown word by the nearest known one. The word itself may be a password. */
+function unknown(code: Code, given: string | undefined, known: readonly string[]): Explained {
+  const meant = nearest(given ?? '', known, 2)
+  return { code, facts: meant === undefined ? [] : [['meant', meant]] }
 }
 
 function usageOf(name: CommandName): string {

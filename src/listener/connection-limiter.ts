@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net'
 
-/** A connection. `idleSince` orders slots by the turn in which they became idle; infinite if a call is in flight. */
 export interface Slot {
   readonly socket: Socket
+  /** Orders slots by the turn in which they became idle; infinite if a call is in flight. */
   idleSince: number
+  /** Undefined before the TLS handshake. */
+  connection?: { refused: boolean }
 }
 
 /**
@@ -14,11 +16,11 @@ export interface Slot {
 export class ConnectionLimiter {
   readonly #max: number
   /** Called when a connection is closed in favor of a new one. */
-  readonly #onClosed: (socket: Socket) => void
+  readonly #onClosed: (slot: Slot) => void
   readonly #slots = new Map<string, Slot>()
   #turns = 0
 
-  constructor(max: number, onClosed: (socket: Socket) => void) {
+  constructor(max: number, onClosed: (slot: Slot) => void) {
     this.#max = max
     this.#onClosed = onClosed
   }
@@ -28,7 +30,7 @@ export class ConnectionLimiter {
     // The peer has left. Without an address, all such connections would have one key.
     if (socket.remoteAddress === undefined) return void socket.destroy()
     const key = keyOf(socket)
-    const slot = { socket, idleSince: this.#turns++ }
+    const slot: Slot = { socket, idleSince: this.#turns++ }
     this.#slots.set(key, slot)
     socket.once('close', () => {
       // Another connection may arrive from the same port before this one emits `close`.
@@ -65,7 +67,7 @@ export class ConnectionLimiter {
     if (longest === undefined) return
     // More connections may arrive before `close` is emitted.
     this.#slots.delete(longest[0])
-    this.#onClosed(longest[1].socket)
+    this.#onClosed(longest[1])
     longest[1].socket.destroy()
   }
 }

@@ -53,7 +53,7 @@ export class Connection {
   readonly #slot: Slot | undefined
   /** The response in progress, until the kernel has its last byte. */
   #current: ServerResponse | undefined
-  /** True if the listener refused and reported the request in progress. */
+  /** True if the listener refused and reported the request in progress, or the connection. */
   refused = false
   /** Requests ahead of the response in progress. */
   #ahead = 0
@@ -68,6 +68,7 @@ export class Connection {
     this.#socket = socket
     this.#options = options
     this.#slot = options.limiter.slotOf(socket)
+    if (this.#slot !== undefined) this.#slot.connection = this
     socket.destroySoon = () => this.#linger()
     // Node itself resumes a socket, for example at the end of every request.
     socket.on('resume', () => this.#pauseAhead())

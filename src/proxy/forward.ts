@@ -143,7 +143,8 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     const { bodies, clock, inspector, onError, tokens } = this.#shared
     const { request, response, validated, requestId } = this.#call
     try {
-      if (validated.expectsContinue) response.writeContinue()
+      // The listener has responded if the body, in the packet of the head, is malformed.
+      if (validated.expectsContinue && !response.headersSent) response.writeContinue()
       const read = bodies.read(request, validated.framing, this)
       const body = read instanceof Promise ? await read : read
       const begun = this.#begin()
@@ -161,6 +162,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
           continue
         }
         this.#upstreamMs = clock.now() - this.#sentAt
+        this.#failure = undefined
         const head = relayedHead(outcome, requestId)
         const found = inspector.verdictOf(exchange, head, validated)
         const verdict = found instanceof Promise ? await found : found
@@ -191,7 +193,8 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       shared.inFlight += 1
       return SEND
     }
-    const pause = shared.relays.evictSlowest()
+    // Waits once, because the delay may be iSales's and not a client's.
+    const pause = shared.relays.evictSlowest(stage === 'reading')
     if (pause === undefined) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
     return delay(shared.clock, pause, this.wait()).then(() => this.#begin('connecting'))
   }
@@ -209,6 +212,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     // The rest of a rejection occupies a connection that the next exchange may need.
     this.#exchange?.abort('sent again')
     this.#exchanges += 1
+    this.#upstreamMs = undefined
     const { method } = this.#attempts
     const { rawHeaders, httpVersion } = request
     const credential = token.headerValue.reveal()
@@ -302,7 +306,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   onCut(): void {
     const { response } = this.#call
     if (response.destroyed) return
-    this.#ending = { do: 'fail', code: 'upstream-broken' }
+    if (this.#ending.do === 'relay') this.#ending = { do: 'fail', code: 'upstream-broken' }
     cut(response)
   }
 

@@ -113,15 +113,16 @@ export function createRelay(clock: Clock) {
     /**
      * Cuts the response that has waited longest for its client, in favor of another call.
      *
-     * @returns milliseconds after which a call in flight may have ended; undefined if no response is being relayed.
+     * @param mayWait also wait for a response that does not wait for its client yet.
+     * @returns milliseconds to wait before trying again; undefined if there is no such response.
      */
-    evictSlowest(): number | undefined {
-      if (waits.size === 0) return undefined
+    evictSlowest(mayWait: boolean): number | undefined {
       let [response, since]: [ServerResponse | undefined, number] = [undefined, Infinity]
       for (const [each, waitsSince] of waits)
         if (waitsSince < since) [response, since] = [each, waitsSince]
-      const left = Math.min(since + MAX_WAIT_WHEN_FULL - clock.now(), MAX_WAIT_WHEN_FULL)
-      if (response === undefined || left > 0) return left
+      if (response === undefined) return mayWait && waits.size > 0 ? MAX_WAIT_WHEN_FULL : undefined
+      const left = since + MAX_WAIT_WHEN_FULL - clock.now()
+      if (left > 0) return left
       waits.delete(response)
       cut(response)
       return 0

@@ -221,7 +221,8 @@ class Pool {
         // undici knows one turn later whether the connection continues. After a failure it ends, and the client must be
         // closed before its socket is; otherwise undici would open another connection for the aborted request.
         if (failed) connection.closing = true
-        else connection.responded = true
+        // An exchange that wrote nothing has no response.
+        else if (connection.exchange?.written === true) connection.responded = true
         const later = failed ? queueMicrotask : setImmediate
         later(release)
       },

@@ -85,6 +85,8 @@ describe('calls are checked by the latest and by the window', () => {
     ['1 answered, 3600000 ms, 5 refused other-host/1000', 'failing refused other-host 5/5 in 5 s'],
     // No client gets through.
     ['2 stray tls-to-http/1000', 'degraded stray tls-to-http 2/2 in 60 s'],
+    ['2 stray browser/1000', 'degraded stray browser 2/2 in 60 s'],
+    ['3 stray half-sent/1000', 'degraded stray half-sent 3/3 in 60 s'],
     ['3 handshake not-trusted/59000', 'degraded handshake not-trusted 2/2 in 60 s'],
     ['5 handshake plain-http/1000', 'degraded handshake plain-http 5/5 in 60 s'],
     ['2 handshake plain-http, 60000 ms', 'degraded handshake plain-http 2/2 in 60 s'],
@@ -179,6 +181,17 @@ describe('in every sequence of up to 60 requests, 0 to 20 s apart', () => {
         const isStranger = counts.refused === lost && now() - answeredAt <= HOUR
         const isDue = total >= 2 && lost === total && !isStranger
         expect(isDue ? found()[0]?.state : 'failing').toBe('failing')
+      }),
+    )
+  })
+
+  test('two requests of a browser in a row are reported if no call was answered within the minute', () => {
+    assert(
+      property(sequences, (sequence) => {
+        const { view, found, now, play } = played(sequence)
+        play('2 stray browser/1000')
+        const isDue = now() - view().answeredAt > MINUTE
+        expect(found().some(({ cause }) => cause?.cause === 'browser')).toBe(isDue)
       }),
     )
   })

@@ -231,6 +231,23 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     executed: 1,
     counts: { 'answered answered': 1, 'failed overloaded': 1 },
   },
+  'half a call on the connection that the limit closes': {
+    options: { config: { listenMaxConnections: 1 } },
+    send: async (client, world) => {
+      await client.send(`${head('Content-Length: 100')}{`)
+      await connectRaw(world)
+      await client.closed()
+    },
+    counts: { 'stray overloaded': 1 },
+  },
+  'a malformed chunk in the packet of its Expect': {
+    send: async (client) => {
+      await read(client, `${head('Expect: 100-continue', 'Transfer-Encoding: chunked')}zz\r\n`)
+      expect((await client.closed()).left).toHaveLength(0)
+    },
+    statuses: [400],
+    counts: { 'refused bad-request': 1 },
+  },
   'logins, refreshes and tickets of CTI-OBS': {
     options: { env: REQUIRE },
     send: async (_, world) => {

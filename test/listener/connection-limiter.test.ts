@@ -38,8 +38,13 @@ test('connections that are only held are closed before one that had a request mo
   expect(refused).toEqual(['connections', 'connections', 'connections'])
 })
 
-test('connections before their TLS handshake keep no client out', async () => {
-  const { port, listener } = await startListener(respondOk, { ...FOUR, tls: TLS })
+test('connections before their TLS handshake keep no client out, and are reported once', async () => {
+  const failed: string[] = []
+  const { port, listener, refused } = await startListener(respondOk, {
+    ...FOUR,
+    tls: TLS,
+    onHandshakeFailure: (failure) => failed.push(failure),
+  })
   await hold(10, port)
   for (let n = 0; n < 10; n += 1) {
     const client = await connectRaw({ port, ...TRUSTING })
@@ -47,6 +52,8 @@ test('connections before their TLS handshake keep no client out', async () => {
     client.destroy()
   }
   expect(listener.connections()).toBeLessThanOrEqual(4)
+  expect(refused.length).toBeGreaterThan(6)
+  expect(failed).toEqual([])
 })
 
 test.each([

@@ -189,7 +189,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     },
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'gave-up'],
-    words: /left before the response.* timeout of CTI-OBS/,
+    words: /did not get the whole response.* timeout of CTI-OBS/,
   },
   'TLS spoken to the port for HTTP': {
     act: ({ port }) =>

@@ -105,3 +105,62 @@ it('the duration of iSales excludes the wait for a connection', async () => {
   await until(() => ends.length > 0)
   expect(ends).toMatchObject([{ upstreamMs: 300, durationMs: 2400 }])
 })
+
+it('a failure before a response is not the reason why the response broke off', async () => {
+  const { client, clock, exchange, ends } = await scene()
+  await client.send(POST)
+  ;(await exchange(1)).fail()
+  await until(() => clock.waiting().includes(50))
+  await clock.advance(50)
+  const second = await exchange(2)
+  second.start()
+  second.head(401)
+  const third = await exchange(3)
+  third.start()
+  third.head(200, 'Content-Length', '4')
+  third.data('l')
+  await until(() => client.received() > 0)
+  third.fail()
+  await until(() => ends.length > 0)
+  expect(ends).toMatchObject([{ code: 'upstream-broken', failure: undefined, attempts: 3 }])
+})
+
+it('the response of a rejected attempt is not timed if its replay gets none', async () => {
+  const { client, exchange, ends } = await scene()
+  await client.send(POST)
+  const first = await exchange(1)
+  first.start()
+  first.head(401)
+  const second = await exchange(2)
+  second.start()
+  second.fail()
+  expect(await client.readProblem()).toMatchObject({ code: 'upstream-broken' })
+  await until(() => ends.length > 0)
+  expect(ends).toMatchObject([{ upstreamMs: undefined, replay: 'failed' }])
+})
+
+it('a call above MAX_IN_FLIGHT waits 0.5 s for a client that does not read, but not for iSales', async () => {
+  const { client, clock, first, connect } = await sent({ env: { MAX_IN_FLIGHT: '1' } })
+  first.head(200, 'Content-Length', '4')
+  first.data('l')
+  await until(() => client.received() > 0)
+  const other = await connect()
+  await other.send(POST)
+  await until(() => clock.waiting().includes(500))
+  await clock.advance(500)
+  expect(await other.readProblem()).toMatchObject({ status: 503, code: 'overloaded', sent: 'no' })
+})
+
+it('a defect while the response is relayed is reported as such', async () => {
+  const errors: unknown[] = []
+  const { client, first, ends, responses } = await sent({ onError: (error) => errors.push(error) })
+  const [response] = responses
+  if (response !== undefined)
+    response.flushHeaders = () => {
+      throw new Error('defect')
+    }
+  first.head(200, 'Content-Length', '4')
+  await client.closed()
+  await until(() => ends.length > 0)
+  expect([errors.length, ends[0]?.code]).toEqual([1, 'internal'])
+})

@@ -69,12 +69,16 @@ export function token(generation: number): Token {
 
 const UNAVAILABLE = { unavailable: 'no-token', retryAfter: 1000 } as const satisfies Unavailable
 
+function raise(error: unknown): void {
+  throw error
+}
+
 /**
  * Forwards calls of a real client connection, with a scripted pool and a scripted token source.
  *
  * @param newer a newer token is available when a call waits for one; otherwise none arrives in time.
  */
-export async function scene({ newer = true } = {}) {
+export async function scene({ newer = true, onError = raise, env = {} } = {}) {
   const clock = manualClock()
   const exchanges: ScriptedExchange[] = []
   const ends: RequestSummary[] = []
@@ -110,6 +114,7 @@ export async function scene({ newer = true } = {}) {
       ISALES_URL: 'https://isales.example',
       ISALES_USER: 'u',
       ISALES_PASSWORD: 'p',
+      ...env,
     }),
     rules: { pseudonym: 'us', scheme: 'http' },
     clock,
@@ -117,9 +122,7 @@ export async function scene({ newer = true } = {}) {
       ends.push(end)
       if (end.replay !== undefined) replays.push(end.replay)
     },
-    onError(error) {
-      throw error
-    },
+    onError,
   })
   const server = createServer((request, response) => {
     responses.push(response)
@@ -137,9 +140,10 @@ export async function scene({ newer = true } = {}) {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const client = await connectRaw({ port: (server.address() as AddressInfo).port })
+  const connect = () => connectRaw({ port: (server.address() as AddressInfo).port })
+  const client = await connect()
   onTestFinished(() => void server.close())
   /** Waits for the n-th exchange. */
   const exchange = (n: number): Promise<ScriptedExchange> => until(() => exchanges[n - 1])
-  return { clock, state, client, exchanges, exchange, ends, replays, accepted, responses }
+  return { clock, state, client, connect, exchanges, exchange, ends, replays, accepted, responses }
 }
