@@ -165,6 +165,7 @@ it.each<[string, number, Partial<AdminSources>?]>([
   ['token_last_success_timestamp_seconds', 0, token(NOTHING)],
   ['authenticated', 1],
   ['authenticated', 0, token(NOTHING)],
+  ['authenticated', 0, token({ rejected: true })],
   ['outage_budget_seconds', 235],
   ['outage_budget_seconds', 0, token(NOTHING)],
   ['upstream_connections', 3],

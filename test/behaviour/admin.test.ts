@@ -17,7 +17,7 @@ const PATHS = ['/', '/?lang=zh', '/status.json', '/status.txt', '/status.txt?lan
 // A person who knows user and address can lock the account.
 test.skipIf(address === undefined).each<[string, { readonly [name: string]: string }, string]>([
   ['calls work', {}, 'granted'],
-  ['iSales refuses the password', { ISALES_PASSWORD: 'wrong' }, 'failed'],
+  ['iSales refuses the password', { ISALES_PASSWORD: '"wrong"' }, 'failed'],
   ['nothing listens at iSales', { ISALES_URL: `http://127.0.0.1:${await freePort()}` }, 'failed'],
 ])(
   'a reader on the network learns neither user nor address of iSales when %s',
@@ -37,9 +37,10 @@ test.skipIf(address === undefined).each<[string, { readonly [name: string]: stri
       for (const known of [USER, isales.host, `:${isales.port}`, 'auth/login', 'business/tasks'])
         expect([path, text]).not.toEqual([path, expect.stringContaining(known)])
     }
-    // A reader on the machine needs it.
+    // A reader on the machine needs them.
     const { text } = await call(`http://127.0.0.1:${port}/status.json`)
     expect(text.includes(isales.host)).toBe(event === 'failed')
+    expect(new RegExp(`${USER}.*quotes`).test(text)).toBe('ISALES_PASSWORD' in env)
   },
 )
 

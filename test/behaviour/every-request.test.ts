@@ -4,6 +4,7 @@ import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import type { Status } from '../../src/admin/index.ts'
 import { call } from '../support/call.ts'
+import { freePort } from '../support/free-port.ts'
 import { connectRaw, requestText, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World, type WorldOptions } from '../support/world.ts'
@@ -16,6 +17,7 @@ const get = (path: string = TASKS): string => `GET ${path} HTTP/1.1\r\nHost: loc
 const head = (...fields: readonly string[]): string =>
   [`POST ${TASKS} HTTP/1.1`, 'Host: localhost', ...fields, '', ''].join('\r\n')
 const CHUNKED = head('Transfer-Encoding: chunked')
+const OWN = `http://127.0.0.1:${await freePort()}`
 
 /** Returns the counts of outcomes and causes, such as `answered answered`. */
 async function counted({ admin }: World): Promise<Readonly<Record<string, number>>> {
@@ -91,10 +93,11 @@ const REFUSED: Readonly<Record<string, readonly [bytes: string, status: number, 
 }
 
 const TRAFFIC: Readonly<Record<string, Traffic>> = {
-  'two calls on one connection': {
+  'two calls on one connection, to two names of the proxy': {
+    options: { env: { ALLOWED_HOSTS: 'Proxy.example' } },
     send: async (client) => {
       await read(client, post())
-      await read(client, post())
+      await read(client, post().replace('localhost', 'proxy.example:8443'))
     },
     statuses: [200, 200],
     executed: 2,
@@ -221,6 +224,12 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     statuses: [502],
     counts: { 'failed connection-refused': 1 },
   },
+  'a proxy in front of itself': {
+    options: { env: { LISTEN: new URL(OWN).host, ISALES_URL: OWN } },
+    send: (client) => read(client, post()),
+    statuses: [508],
+    counts: { 'granted login': 1, 'refused loop-detected': 1, 'failed loop-detected': 1 },
+  },
   'too many in flight': {
     options: { env: { MAX_IN_FLIGHT: '1' } },
     send: async (client, world) => {
@@ -252,17 +261,28 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     options: { env: REQUIRE },
     send: async (_, world) => {
       const send = async (bytes: string) => read(await connectRaw(world), bytes)
-      await send(post(LOGIN_PATH, [], JSON.stringify(ACCOUNT)))
+      const { json } = await world.post(LOGIN_PATH, ACCOUNT)
+      const { refreshToken } = json.resultData ?? {}
+      await send(post(REFRESH_PATH, [], JSON.stringify({ refreshToken })))
       await send(post(LOGIN_PATH, [], JSON.stringify({ ...ACCOUNT, passwd: 'wrong' })))
       await send(post(LOGIN_PATH, [], 'x'.repeat(3000)))
       await send(post(REFRESH_PATH, [], '{"refreshToken":"old"}'))
       await send(get(LOGIN_PATH))
       await send(post())
       await send(get())
+      const logged = world.lines.filter(({ event }) => event.startsWith('obs-log'))
+      expect(logged.map((line) => [line.level, line.operation, line.reason].join(' '))).toEqual([
+        'info login success',
+        'info refresh success',
+        'warn login rejected',
+        'warn login malformed',
+        'warn refresh rejected',
+      ])
     },
     statuses: [200, 403, 400, 403, 405, 401, 401],
     counts: {
       'granted login': 1,
+      'granted refresh': 1,
       'refused obs-login': 2,
       'refused not-logged-in': 2,
       'stray method-not-allowed': 1,

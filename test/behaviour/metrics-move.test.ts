@@ -12,7 +12,7 @@ import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { ACCOUNT } from './cti-obs.ts'
 
-/** Constant, or moved by tests that need more than one program: test/store, session-rejections.test.ts. */
+/** Constant, or moved by other tests: test/store, test/promises/5-truth.test.ts. */
 const ELSEWHERE = ['build_info', 'info', 'session_conflicts_total', 'tokens_adopted_total']
 
 /** Every state of a metric's samples that was seen, by the metric's name. */

@@ -137,38 +137,9 @@ test('off loopback, a weak new password is refused', async () => {
   expect((await login(world, 'correct horse battery')).status).toBe(200)
 })
 
-const openWithPassword = (password: string): Promise<World> =>
-  openWorld({
-    simulator: { switches: { password: 'right' } },
-    env: {
-      ISALES_PASSWORD: undefined,
-      ISALES_PASSWORD_FILE: write('password', `${password}\n`),
-      // Only the test causes logins.
-      LOGIN_REJECTED_ATTEMPTS: '1',
-    },
-    ready: false,
-  })
-
-test('a file that is emptied before it is written keeps the previous password in force', async () => {
-  const world = await openWithPassword('right')
-  await until(() => world.events.some(({ type }) => type === 'granted'))
-
-  write('password', '')
-  await world.app.renew()
-  await until(async () => (await reloads(world, 'failure')) === 1)
-  world.sim.revoke()
-  expect((await world.tasks()).status).toBe(200)
-
-  world.sim.wrongPassword({ password: 'newer' })
-  write('password', 'newer\n')
-  await world.app.renew()
-  await until(async () => (await reloads(world, 'success')) === 1)
-  await until(() => world.events.at(-1)?.type === 'granted')
-  expect(world.sim.state().loginsRejected).toBe(0)
-})
-
 test('white space at the ends of a secret is reported before the secret is tried', async () => {
-  const world = await openWithPassword('right')
+  const env = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: write('password', 'right') }
+  const world = await openWorld({ simulator: { switches: { password: 'right' } }, env })
   write('password', 'newer ')
   await world.app.renew()
   expect(await logged(world, 'setting-doubtful')).toMatchObject({ setting: 'ISALES_PASSWORD' })

@@ -25,11 +25,9 @@ const REFUSED = [5000, 10_000, 15 * MINUTE]
 const UNCLEAR = [5000, 10_000, 2.5 * MINUTE, 12.5 * MINUTE]
 const UNTOUCHED = [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000]
 const WRONG = { ISALES_PASSWORD: 'out-of-date' }
-const GATEWAY = '{"timestamp":"2026-03-01T12:00:00Z","status":403,"error":"Forbidden"}'
 
 const fails = (status: number, body?: string) => (sim: Simulator) =>
   sim.failLogin({ status, ...(body !== undefined && { body }), times: 'always' })
-const gives = (body: object) => (sim: Simulator) => sim.answerLogin({ body, times: 'always' })
 const hangs = (sim: Simulator) => sim.hang({ operation: 'login', times: 'always' })
 const refuses = (loginRejection: Simulator['switches']['loginRejection']) => (sim: Simulator) =>
   sim.set({ lockAfter: 0, loginRejection })
@@ -37,14 +35,10 @@ const refuses = (loginRejection: Simulator['switches']['loginRejection']) => (si
 type Row = [string, string, readonly number[], (sim: Simulator) => unknown, Environment?]
 const FAULTS: Row[] = [
   ['a 403', 'rejected', [...REFUSED, 4 * HOUR], refuses(403), WRONG],
-  ['a 403 with the JSON of a gateway', 'rejected', REFUSED, fails(403, GATEWAY)],
   ['a result', 'result', REFUSED, refuses('result'), WRONG],
-  ['a 500 in the shape of iSales', 'result', REFUSED, refuses(500), WRONG],
   ['a 403 with a page', 'malformed', UNCLEAR, fails(403, '<html>')],
-  ['a 200 without a result', 'malformed', UNCLEAR, gives({})],
   ['no response', 'timeout', UNCLEAR, hangs],
   ['a 503', 'unavailable', UNTOUCHED, fails(503)],
-  ['a 404', 'malformed', UNTOUCHED, fails(404)],
 ]
 
 test.each(FAULTS)(

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { REFUSALS } from '../../src/codes.ts'
-import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { openWorld, type World } from '../support/world.ts'
-import { ACCOUNT, REQUIRE } from './cti-obs.ts'
 
 const linesOf = (world: World, name: string) => world.lines.filter(({ event }) => event === name)
 
@@ -25,28 +24,6 @@ test('a refused request is logged with its reason, but not timed, and is in the 
       outcome: 'stray',
       cause: 'other-path',
     },
-  ])
-})
-
-test('logins and refreshes of CTI-OBS are logged with their outcome', async () => {
-  const world = await openWorld({ env: REQUIRE })
-  const { post } = world
-  const login = await post(LOGIN_PATH, ACCOUNT)
-  const refreshToken = login.json.resultData?.['refreshToken']
-  await post(LOGIN_PATH, { ...ACCOUNT, passwd: 'wrong' })
-  await post(LOGIN_PATH, {})
-  await post(REFRESH_PATH, { refreshToken })
-  await post(REFRESH_PATH, { refreshToken: 'of an earlier process' })
-
-  const logged = world.lines.filter(({ event }) => event.startsWith('obs-'))
-  expect(
-    logged.map(({ level, event, operation, reason }) => [level, event, operation, reason]),
-  ).toEqual([
-    ['info', 'obs-logged-in', 'login', 'success'],
-    ['warn', 'obs-login-refused', 'login', 'rejected'],
-    ['warn', 'obs-login-refused', 'login', 'malformed'],
-    ['info', 'obs-logged-in', 'refresh', 'success'],
-    ['warn', 'obs-login-refused', 'refresh', 'rejected'],
   ])
 })
 

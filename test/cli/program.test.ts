@@ -141,15 +141,6 @@ describe('the program', () => {
     })
   })
 
-  it('exits with 1 if an address is in use, and names it', async () => {
-    const address = new URL(sim.origin).host
-    const detail = `Another process uses the address. Stop that process (ss -ltnp names it), or use another address. Address: ${address}; Detail: EADDRINUSE.`
-    const program = start([], env({ ADMIN_LISTEN: address }))
-    expect(await ended(program)).toEqual({ code: 1, signal: null })
-    const line = { event: 'cannot-listen', level: 'fatal', setting: 'ADMIN_LISTEN', detail }
-    expect([program.lines().at(-1), program.stderr()]).toEqual([expect.objectContaining(line), ''])
-  })
-
   it.each([
     ['an exception', 'throw new Error(process.env.CANARY)'],
     ['a rejection without an error', 'Promise.reject(process.env.CANARY)'],

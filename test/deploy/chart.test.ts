@@ -1,8 +1,7 @@
-import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { anchorsOf } from '../docs/pages.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import {
   CHART,
@@ -24,7 +23,6 @@ import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
 const { helm } = newest
-const HOME = 'https://github.com/isales-auth-proxy/isales-auth-proxy'
 const chart = PARENT
 const injection = ciValues('injection')
 
@@ -214,17 +212,6 @@ describe('the chart', () => {
     const list = (await succeed('tar', ['tzf', packed])).split('\n')
     for (const file of ['LICENSE', 'files/alerts.yaml', 'files/isales-auth-proxy.json'])
       expect(list).toContain(`isales-auth-proxy/${file}`)
-    // A user of the package has no checkout.
-    const readme = readFileSync(join(CHART, 'README.md'), 'utf8')
-    const links = Array.from(readme.matchAll(/\]\(([^)]*)\)/g), ([, link = '']) => link)
-    const broken = links.filter((link) => {
-      const [, page, anchor] =
-        /^(\S+?)(?:#(.*))?$/.exec(link.replace(`${HOME}/blob/main/`, '')) ?? []
-      const isThere = existsSync(join(ROOT, page ?? ''))
-      const anchors = isThere ? anchorsOf(readFileSync(join(ROOT, page ?? ''), 'utf8')) : []
-      return !isThere || (anchor !== undefined && !anchors.includes(anchor))
-    })
-    expect(broken).toEqual([])
     expect(list.filter((path) => path.includes('/ci/'))).toEqual([])
   })
 })

@@ -80,7 +80,7 @@ describe('a connection on which nothing moves', () => {
   })
 })
 
-// RFC 9112 section 9.6. A 413 to a client that is still sending is in test/behaviour/early-responses.test.ts.
+// RFC 9112 section 9.6.
 describe('a response before the end of its request', () => {
   test('is a 408 for a client that stalls, and reaches it although it continues to send', async () => {
     const { port, refused, listener } = await startListener(() => undefined, {

@@ -1,5 +1,6 @@
 // Guarantee 2: no request is lost without an error, and none that iSales may have executed is sent twice. Connections
-// that break at every moment are in `test/behaviour/forward-broken.test.ts`, stops in `test/listener/listener.test.ts`.
+// that break at every moment are in `test/behaviour/forward-broken.test.ts`, calls that could not be sent in
+// `test/behaviour/every-request.test.ts`, stops in `test/listener/listener.test.ts`.
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
@@ -29,19 +30,4 @@ test('results written through revocations and lost connections are executed once
   for (const id of unknown) expect(world.sim.executions(id)).toBe(1)
   // Only the calls whose response was lost are in doubt, and the client knows which.
   expect(unknown).toHaveLength(3)
-})
-
-test('a call that could not be sent says so, and iSales never sees it', async () => {
-  const world = await openWorld()
-  await world.sim.down()
-  const id = randomUUID()
-
-  const response = await writeResult(world, id)
-
-  expect(response).toMatchObject({
-    status: 502,
-    json: { code: 'upstream-unreachable', sent: 'no' },
-  })
-  await world.sim.up()
-  expect(world.sim.executions(id)).toBe(0)
 })

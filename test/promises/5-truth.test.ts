@@ -83,11 +83,13 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     words: /Nothing listens at .* Check the port in ISALES_URL/,
   },
   'a token that another program ends again and again': {
-    act: (world) =>
-      repeat(3, () => {
+    act: async (world) => {
+      await repeat(3, () => {
         world.sim.revoke()
         return callFor(world, 2000)
-      }),
+      })
+      expect(await world.metric('isales_proxy_session_conflicts_total')).toBe(1)
+    },
     state: 'conflict',
     codes: ['IsalesProxySessionConflict', null],
     words:
@@ -117,6 +119,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     state: 'failing',
     codes: ['IsalesProxyCallsRefused', 'token-rejected'],
     words: /rejects every call with the token.* Check ISALES_TOKEN_HEADER with/,
+    fact: 'X-Other: {token}',
   },
   'an obsUrl that ends with a slash in its path': {
     act: (world) =>

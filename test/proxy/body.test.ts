@@ -3,8 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { expect, it } from 'vitest'
 import { createBodies, type BodyRefusal } from '../../src/proxy/body.ts'
 
-// Bodies in any fragmentation are in test/behaviour/rfc-fragmentation.test.ts, bodies that are too large in
-// early-responses.test.ts.
+// Bodies in any fragmentation are in test/behaviour/rfc-fragmentation.test.ts.
 const MIB = 1024 * 1024
 
 /** Begins to read a body of `length` bytes, of which `sent` have arrived. */

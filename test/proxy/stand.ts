@@ -36,13 +36,6 @@ export function get(fields: readonly string[] = [], { method = 'GET', path = PAT
   return [`${method} ${path} HTTP/1.1`, 'Host: localhost', ...fields, '', ''].join('\r\n')
 }
 
-/** A POST with a body in these chunks. */
-export function chunkedPost(chunks: readonly string[], fields: readonly string[] = []): string {
-  const coded = chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join('')
-  const lines = [`POST ${PATH} HTTP/1.1`, 'Host: localhost', ...fields]
-  return [...lines, 'Transfer-Encoding: chunked', '', `${coded}0`, '', ''].join('\r\n')
-}
-
 export function loginResponse(n: number, lifetime = 3600): string {
   const resultData = { token: `token-${n}`, tokenExpirationTime: lifetime }
   return responseBytes(JSON.stringify({ result: 0, resultData }))

@@ -118,6 +118,8 @@ it.each<[Partial<RequestHead>, object, Partial<RequestRules>?]>([
   [fields('Via', '1.1 us-4712', 'X-Via', '1.1 us-4711'), {}],
   [fields('Expect', '100-Continue'), { expectsContinue: true }],
   [{ ...fields('Expect', '100-Continue'), httpVersion: '1.0' }, { expectsContinue: false }],
+  // Node's own `fetch` sends it.
+  [fields('Sec-Fetch-Mode', 'cors'), {}],
 ])('a request with %j is valid as %j', (changes, expected, rules) => {
   expect(validate(changes, rules)).toMatchObject(expected)
 })
