@@ -17,10 +17,6 @@ async function ticketsOf(world: World) {
   return { token: String(token), refreshToken: String(refreshToken) }
 }
 
-/** Returns a login with this target and version. */
-const login = (start: string, fields: readonly string[]) =>
-  requestText(`POST ${start}`, fields, BODY)
-
 /** Logins and refreshes at iSales, which only the proxy itself may send. */
 function attemptsAtIsales(world: World): number {
   const { loginAttempts, refreshAttempts } = world.sim.state()
@@ -37,25 +33,18 @@ test('by default on loopback, every login gets a ticket but not the token, and c
   expect(attemptsAtIsales(world)).toBe(1)
 })
 
-test('every valid spelling of target and Host reaches the login', async () => {
+test('every valid form of the target reaches the login', async () => {
   const world = await openWorld({ env: REQUIRE })
   for (const [start, ...fields] of [
     [`${LOGIN_PATH} HTTP/1.0`],
-    [`http://localhost${LOGIN_PATH} HTTP/1.1`, 'Host: localhost'],
     [`HTTP://LOCALHOST:80${LOGIN_PATH} HTTP/1.1`, 'Host: x'],
-    [`${LOGIN_PATH} HTTP/1.1`, 'Host: LOCALHOST:00080'],
-    [`${LOGIN_PATH}?a={b}|^ HTTP/1.1`, 'Host: localhost'],
     // Of an `obsUrl` that ends with a slash.
     [`/${LOGIN_PATH} HTTP/1.1`, 'Host: localhost'],
   ] as const) {
-    const { status, text } = await exchangeRaw(world, login(start, fields))
+    const { status, text } = await exchangeRaw(world, requestText(`POST ${start}`, fields, BODY))
     expect([start, fields, status]).toEqual([start, fields, 200])
     expect(JSON.parse(text)).toMatchObject({ result: 0 })
   }
-  const noPort = login(`${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:99999'])
-  const refused = await exchangeRaw(world, noPort)
-  expect([refused.status, refused.header('connection')]).toEqual([400, 'close'])
-  expect(JSON.parse(refused.text)).toMatchObject({ code: 'bad-request' })
   expect(attemptsAtIsales(world)).toBe(1)
 })
 

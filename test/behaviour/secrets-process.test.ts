@@ -18,11 +18,18 @@ const EGRESS = `user:${CANARIES.egressPassword}`
 const FAULTS: readonly Environment[] = [
   { ISALES_URL: `https://${EGRESS}@127.0.0.1:9` },
   { ISALES_PASSWORD_FILE: '/nowhere' },
+  { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: CANARIES.password },
+  { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: `/nowhere/${CANARIES.password}` },
+  { OBS_PASSWORD: undefined, OBS_PASSWORD_FILE: CANARIES.obsPassword },
+  { LISTEN_TLS_KEY_FILE: CANARIES.password, ISALES_CA_FILE: CANARIES.password },
+  { ISALES_USER: `${CANARIES.password}\n${CANARIES.password}` },
   { ISALES_PASSWORD: `${CANARIES.password}\u007f\n${CANARIES.rotated}` },
   { OBS_PASSWORD: `${CANARIES.obsPassword}\n${CANARIES.rotated}` },
   { SESSION_STORE_KEY: CANARIES.password, SESSION_STORE_KEY_FILE: '/nowhere' },
   { HTTPS_PROXY: `ftp://${EGRESS}@127.0.0.1:9` },
   { HTTPS_PROXY: `http://${EGRESS}@[127.0.0.1` },
+  { HTTPS_PROXY: `http://${EGRESS}%@127.0.0.1:9` },
+  { HTTPS_PROXY: `http://${EGRESS}@127.0.0.1:9/path` },
   { SESSION_STORE_URL: `valkey://${EGRESS}@127.0.0.1:9` },
   { ISALES_PASWORD: CANARIES.password, LOG_LEVEL: 'loud' },
 ]

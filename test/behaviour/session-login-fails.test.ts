@@ -1,22 +1,7 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
 import type { Environment } from '../../src/config/load.ts'
-import type { SimulatorTls } from '../../simulator/server.ts'
-import { makeCertificates, type Certificates } from '../support/certificates.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
 import { openTimedWorld } from './session-world.ts'
-
-let certificates: Certificates
-let caFile: string
-
-beforeAll(() => {
-  certificates = makeCertificates()
-  caFile = join(temporaryDirectory(), 'ca.pem')
-  writeFileSync(caFile, certificates.ca.cert)
-})
-afterEach(() => vi.unstubAllEnvs())
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -66,41 +51,5 @@ test.each(FAULTS)(
     if (env === WRONG) world.sim.set({ password: WRONG.ISALES_PASSWORD })
     await world.pass(waits.at(-1) ?? 0)
     expect((await world.tasks()).status).toBe(200)
-  },
-)
-
-test.each<readonly [string, string, (from: Certificates) => SimulatorTls]>([
-  ['has a certificate that has ended', 'CERT_HAS_EXPIRED', ({ expired }) => expired],
-  [
-    'wants a certificate of ours, and says so after our handshake (TLS 1.3)',
-    'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
-    ({ server, ca }) => ({ ...server, ca: ca.cert, requestCert: true }),
-  ],
-])(
-  'an iSales that %s is 503 for the client, is logged once as %s, and never gets the password',
-  async (_, detail, choose) => {
-    // Node reads it when a connection opens.
-    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
-    const world = await openTimedWorld({
-      ready: false,
-      simulator: { tls: choose(certificates) },
-      env: { ISALES_CA_FILE: caFile },
-    })
-    await world.pass(125_000)
-
-    expect(await world.tasks()).toMatchObject({
-      status: 503,
-      json: { code: 'no-token', sent: 'no' },
-    })
-    const failures = 'isales_proxy_auth_failures_total{operation="login",reason="tls"}'
-    expect(await world.metric(failures)).toBe(world.exchanges())
-    expect(world.exchanges()).toBeGreaterThan(8)
-    const errors = world.lines.filter(({ level }) => level === 'error')
-    expect(errors).toMatchObject([
-      { event: 'finding-began', finding: 'login', detail: expect.stringContaining(detail) },
-    ])
-    expect(world.sim.state()).toMatchObject({ loginAttempts: 0, business: 0 })
-    expect((await world.probe('/livez')).status).toBe(200)
-    expect((await world.probe('/readyz')).status).toBe(503)
   },
 )

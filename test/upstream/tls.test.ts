@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
@@ -26,6 +26,8 @@ async function closingTls(
 
 describe('TLS to iSales', () => {
   it('is checked for the name of ISALES_TLS_SERVER_NAME, which SNI says', async () => {
+    // Node reads it when a connection opens.
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     const names: unknown[] = []
     const isalesUrl = await closingTls(certificates.wrongHost, ({ servername }) =>
       names.push(servername),
@@ -39,6 +41,16 @@ describe('TLS to iSales', () => {
         outcome,
       )
     expect(names[0]).toBe('elsewhere.example')
+  })
+
+  it('fails if iSales wants a certificate of ours, and says so after our handshake', async () => {
+    const tls = { ...certificates.server, ca: certificates.ca.cert, requestCert: true }
+    const isales = await secured(undefined, tls)
+    expect(await dispatch(openUpstream({ isalesUrl: isales.origin }))).toMatchObject({
+      failure: 'tls',
+      code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+    })
+    expect(isales.requests).toEqual([])
   })
 
   it.each(['after the request', 'during a response that ends with its connection'])(
