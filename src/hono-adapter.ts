@@ -10,13 +10,23 @@ export interface NodeCall {
   readonly requestId: string
   /** `begin`: the request is one that others wait for. `refused`: its body could not be read, and the listener has responded. */
   readonly connection: { begin(): void; readonly refused: boolean }
-  readonly validated: {
-    /** Request target in origin-form. */
-    readonly target: string
-    /** The target without its query. */
-    readonly path: string
-    readonly expectsContinue: boolean
-  }
+  readonly validated: ValidRequest
+}
+
+/** How the body is framed (RFC 9112 section 6): its length in bytes, 0 for none, or chunked. */
+export type Framing = number | 'chunked'
+
+export interface ValidRequest {
+  readonly framing: Framing
+  /** Origin-form, unchanged but for several slashes at its beginning, which become one. */
+  readonly target: string
+  /** The target without its query. */
+  readonly path: string
+  /** The proxy's host and port as the client wrote them; undefined for HTTP/1.0 without `Host`. */
+  readonly authority: string | undefined
+  /** The client's `X-Request-Id`, if it is valid. */
+  readonly requestId: string | undefined
+  readonly expectsContinue: boolean
 }
 
 /** Data that an app gets next to the request. */

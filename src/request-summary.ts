@@ -105,11 +105,12 @@ const BY_NAME = new Map(REQUEST_CLASSES.map((each) => [`${each.outcome} ${each.c
 
 /** Returns the class with the first of these codes that it has. */
 function classOf(outcome: Outcome, ...codes: readonly string[]): RequestClass {
-  const found = codes.map((code) => BY_NAME.get(`${outcome} ${code}`))
-  return found.find((each) => each !== undefined) ?? ANSWERED
+  const name = codes.map((code) => `${outcome} ${code}`).find((each) => BY_NAME.has(each))
+  // Every outcome has a code that is always among the given ones.
+  return BY_NAME.get(name ?? '') as RequestClass
 }
 
-const ANSWERED = REQUEST_CLASSES.at(-1) as RequestClass
+const ANSWERED = classOf('answered', 'answered')
 
 /** Milliseconds after which a call is slow. CTI-OBS gives up after 3 s. */
 const MAX_HEAD = 2000

@@ -93,9 +93,8 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   // Counters, memory and log.
   const diagnostics = diagnosticContext(config)
-  const { statuses: rejectedStatuses } = config.isalesRejected
   const news = createNews(() => clock.now())
-  const telemetry = openTelemetry({ clock, diagnostics, rejectedStatuses })
+  const telemetry = openTelemetry({ clock, diagnostics }, config.isalesRejected.statuses)
   const { metrics, activity } = telemetry
   const observers = createObservers(config, { ...telemetry, log, news })
   const logToken = tokenLog(log, news, diagnostics)
@@ -176,6 +175,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const machine = hostname()
   const admin = openAdmin(
     {
+      clock,
+      diagnostics,
       token: tokens.snapshot,
       sharing: () => share?.snapshot(requests.adoptedAt()),
       running,

@@ -7,24 +7,26 @@ import { createAdminApp } from './admin-app.ts'
 import { diagnose } from './diagnosis.ts'
 import { watchFindings } from './findings-log.ts'
 import { createMetrics } from './metrics.ts'
-import type { AdminSources, RecordOptions } from './sources.ts'
+import type { AdminSources } from './sources.ts'
 import { diagnosisInput } from './status-json.ts'
 
 export type Telemetry = ReturnType<typeof openTelemetry>
 
-/** Opens counters and records. The process counts as started now. */
-export function openTelemetry(options: RecordOptions) {
-  const activity = recordActivity(options.clock, options.diagnostics)
-  const metrics = createMetrics(options.rejectedStatuses, activity.totals)
-  return { options, metrics, activity }
+/**
+ * Opens counters and records. The process counts as started now.
+ *
+ * @param rejectedStatuses label values of `token_rejections_total`; another status counts as `other`.
+ */
+export function openTelemetry(
+  { clock, diagnostics }: Pick<AdminSources, 'clock' | 'diagnostics'>,
+  rejectedStatuses: readonly number[],
+) {
+  const activity = recordActivity(clock, diagnostics)
+  return { activity, metrics: createMetrics(rejectedStatuses, activity.totals) }
 }
 
 /** Diagnoses telemetry and current state, and serves the result. */
-export function openAdmin(
-  given: Omit<AdminSources, keyof RecordOptions>,
-  { options, metrics, activity }: Telemetry,
-) {
-  const sources = { ...options, ...given }
+export function openAdmin(sources: AdminSources, { metrics, activity }: Telemetry) {
   const findings = () => diagnose(diagnosisInput(sources, activity))
   metrics.addGauges(sources, findings)
   const app = createAdminApp(sources, metrics, activity)

@@ -5,15 +5,10 @@ import type { TokenSnapshot } from '../token/index.ts'
 import type { DiagnosticContext } from '../messages/index.ts'
 import type { Certificates } from './diagnosis.ts'
 
-export interface RecordOptions {
-  readonly clock: Clock
-  /** Label values of `token_rejections_total`; another status counts as `other`. */
-  readonly rejectedStatuses: readonly number[]
-  readonly diagnostics: DiagnosticContext
-}
-
 /** Everything that metrics, probes and the status page read from the rest of the program. */
-export interface AdminSources extends RecordOptions {
+export interface AdminSources {
+  readonly clock: Clock
+  readonly diagnostics: DiagnosticContext
   readonly log: Log
   readonly news: News
   readonly token: () => TokenSnapshot

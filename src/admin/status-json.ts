@@ -88,7 +88,6 @@ export function readStatus(
   }
   const [headline, ...others] = diagnose(now)
   const first = shown(headline)
-  const { listener, client, ca } = certificates
 
   return {
     ...first,
@@ -108,19 +107,16 @@ export function readStatus(
     authenticated: isAuthenticated(snapshot),
     /** Time that calls would continue to work if every login failed from now. */
     outageBudgetSeconds: toSeconds(snapshot.outageBudget),
-    token:
-      token === undefined
-        ? null
-        : {
-            generation: token.generation,
-            obtainedAt: date(token.obtainedAt),
-            expiresAt: date(token.expiresAt),
-            lifetimeSeconds: toSeconds(token.lifetime),
-            ageSeconds: toSeconds(snapshot.now - token.obtainedAt),
-            /** Time until it is no longer sent, a little before its end; negative after that. */
-            usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
-            refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
-          },
+    token: orNull(token, (token) => ({
+      generation: token.generation,
+      obtainedAt: date(token.obtainedAt),
+      expiresAt: date(token.expiresAt),
+      lifetimeSeconds: toSeconds(token.lifetime),
+      ageSeconds: toSeconds(snapshot.now - token.obtainedAt),
+      /** Time until it is no longer sent, a little before its end; negative after that. */
+      usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
+      refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
+    })),
     renewal: {
       tokenRequest: snapshot.request ?? null,
       backoff: snapshot.backoff,
@@ -132,32 +128,25 @@ export function readStatus(
         : null,
       lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
       failuresInRow: snapshot.failuresInRow,
-      lastFailure:
-        lastFailure === undefined
-          ? null
-          : {
-              at: date(lastFailure.at),
-              operation: lastFailure.operation,
-              reason: lastFailure.failure.reason,
-              cause: explained(lastFailure.failure, sources.diagnostics, lastFailure.operation)
-                .code,
-              httpStatus: lastFailure.failure.status ?? null,
-              detail: lastFailure.failure.detail,
-            },
+      lastFailure: orNull(lastFailure, ({ at, operation, failure }) => ({
+        at: date(at),
+        operation,
+        reason: failure.reason,
+        cause: explained(failure, sources.diagnostics, operation).code,
+        httpStatus: failure.status ?? null,
+        detail: failure.detail,
+      })),
     },
     /** Null if every replica has a token of its own. */
-    sharing:
-      sharing === undefined
-        ? null
-        : {
-            /** `alone` if the shared store is unavailable. */
-            state: sharing.state,
-            reason: sharing.reason ?? null,
-            /** The store's own error code, if it returned one. */
-            code: sharing.code ?? null,
-            since: date(sharing.since),
-            adoptedAt: optionalDate(sharing.adoptedAt),
-          },
+    sharing: orNull(sharing, ({ state, reason, code, since, adoptedAt }) => ({
+      /** `alone` if the shared store is unavailable. */
+      state,
+      reason: reason ?? null,
+      /** The store's own error code, if it returned one. */
+      code: code ?? null,
+      since: date(since),
+      adoptedAt: optionalDate(adoptedAt),
+    })),
     requests: {
       inFlight: sources.running.inFlight,
       waitingForToken: snapshot.waiters,
@@ -182,11 +171,15 @@ export function readStatus(
     changes: activity.changes().map(({ at, state }) => ({ at: date(at), state })),
     /** Null if no certificate is configured, or if it is unreadable. */
     certificates: {
-      listener: listener === undefined ? null : dateOf(listener),
-      client: client === undefined ? null : dateOf(client),
-      ca: ca === undefined ? null : dateOf(ca),
+      listener: orNull(certificates.listener, dateOf),
+      client: orNull(certificates.client, dateOf),
+      ca: orNull(certificates.ca, dateOf),
     },
   }
+}
+
+function orNull<Of, Shown>(value: Of | undefined, show: (value: Of) => Shown): Shown | null {
+  return value === undefined ? null : show(value)
 }
 
 /** @param time milliseconds since 1970. */

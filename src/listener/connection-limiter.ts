@@ -44,14 +44,9 @@ export class ConnectionLimiter {
     return this.#slots.get(keyOf(socket))
   }
 
-  /** Protects the connection of a call in flight until it is idle again. */
-  markActive(slot: Slot | undefined): void {
-    if (slot !== undefined) slot.idleSince = Infinity
-  }
-
-  /** Call it when a head arrived or its response ended: the connection becomes the last one to be closed. */
-  markIdle(slot: Slot | undefined): void {
-    if (slot !== undefined) slot.idleSince = this.#turns++
+  /** Protects the connection of a call in flight. An idle one becomes the last to be closed. */
+  mark(slot: Slot | undefined, isActive: boolean): void {
+    if (slot !== undefined) slot.idleSince = isActive ? Infinity : this.#turns++
   }
 
   /** Returns every connection that has not been closed. */

@@ -83,7 +83,7 @@ export class Connection {
 
   /** Protects the connection until the response ends; call it when the request is complete. */
   begin(): void {
-    this.#options.limiter.markActive(this.#slot)
+    this.#options.limiter.mark(this.#slot, true)
     const response = this.#current
     if (!this.#mayHaveDropped || response === undefined) return
     this.#mayHaveDropped = this.#socket.bytesRead !== this.#endOf(response.req)
@@ -157,7 +157,7 @@ export class Connection {
     this.#current = response
     this.refused = false
     this.#wasIdle = false
-    this.#options.limiter.markIdle(this.#slot)
+    this.#options.limiter.mark(this.#slot, false)
     if (this.#options.closing()) response.shouldKeepAlive = false
     this.#mayHaveDropped = req.headers.upgrade !== undefined
     // `on` would make the body flow.
@@ -169,7 +169,7 @@ export class Connection {
 
   #end({ shouldKeepAlive }: ServerResponse): void {
     this.#current = undefined
-    this.#options.limiter.markIdle(this.#slot)
+    this.#options.limiter.mark(this.#slot, false)
     this.#read.begin = this.#socket.bytesRead
     // Node has closed the connection, unless it sent the response's head before this was decided.
     if (!shouldKeepAlive || this.#mayHaveDropped) this.#linger()

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
-import { Server as TlsServer } from 'node:tls'
+import { createServer, type AddressInfo, type Server } from 'node:net'
 import { isLoopback, urlHost, type ListenAddress } from '../config/index.ts'
 import { toListenCode } from '../codes.ts'
 import type { Explained } from '../messages/index.ts'
@@ -23,7 +22,7 @@ export class ListenError extends Error {
 }
 
 /**
- * Binds and listens.
+ * Binds and listens. Returns the bound port.
  *
  * @param setting name of the setting that contains the address.
  * @throws ListenError
@@ -32,7 +31,7 @@ export async function listen(
   server: Server,
   setting: string,
   address: ListenAddress,
-): Promise<void> {
+): Promise<number> {
   const { host, port, fd } = address
   const configured = ['address', `${host}:${port}`] as const
   const listening = once(server, 'listening')
@@ -45,10 +44,12 @@ export async function listen(
     const facts = [configured, ['detail', code]] as const
     throw new ListenError(setting, { code: toListenCode(code), facts }, false, error)
   }
-  const bound = server.address()
-  if (fd === undefined || isAt(address, bound)) return
+  // An inherited socket may have a path.
+  const bound = server.address() as AddressInfo | string
+  const isPath = typeof bound === 'string'
+  if (!isPath && (fd === undefined || isAt(address, bound))) return bound.port
   server.close()
-  const elsewhere = bound instanceof Object ? `${urlHost(bound.address)}:${bound.port}` : `${bound}`
+  const elsewhere = isPath ? bound : `${urlHost(bound.address)}:${bound.port}`
   const facts = [configured, ['socketAddress', elsewhere]] as const
   throw new ListenError(setting, { code: 'socket-elsewhere', facts }, true)
 }
@@ -61,17 +62,9 @@ export async function tryToListen(setting: string, address: ListenAddress): Prom
 }
 
 /** Returns true if an inherited socket has the configured address, on which the rules for network access depend. */
-function isAt({ host, port }: ListenAddress, bound: ReturnType<Server['address']>): boolean {
-  if (typeof bound === 'string' || bound === null || bound.port !== port) return false
+function isAt({ host, port }: ListenAddress, bound: AddressInfo): boolean {
   const { address } = bound
+  if (bound.port !== port) return false
   if (host === '') return address === '::' || address === '0.0.0.0'
   return host === address || (host.toLowerCase() === 'localhost' && isLoopback(address))
-}
-
-/** Returns the URL for clients, such as `http://127.0.0.1:8080` or `https://[::1]:8443`. */
-export function addressText({ host }: ListenAddress, server: Server): string {
-  const bound = server.address()
-  const port = typeof bound === 'object' && bound !== null ? bound.port : 0
-  const scheme = server instanceof TlsServer ? 'https' : 'http'
-  return `${scheme}://${host === '' ? '0.0.0.0' : urlHost(host)}:${port}`
 }

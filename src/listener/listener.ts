@@ -10,6 +10,7 @@ import { classifyHandshakeError, type HandshakeFailure, type Refusal } from '../
 import { SECOND, type Timer } from '../clock.ts'
 import {
   secureContextOptions,
+  urlHost,
   type Config,
   type ListenAddress,
   type TlsFiles,
@@ -17,7 +18,7 @@ import {
 import { refusedRequest } from '../request-summary.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { ConnectionLimiter } from './connection-limiter.ts'
-import { addressText, listen } from './listen.ts'
+import { listen } from './listen.ts'
 
 export interface ListenerLimits extends Pick<Config, 'listenMaxConnections'> {
   /** Milliseconds without a byte before a body gets a 408, or an unread response is closed. */
@@ -111,8 +112,10 @@ export function createListener(options: ListenerOptions) {
      * @throws ListenError
      */
     async start(): Promise<string> {
-      await listen(server, options.setting, options.address)
-      return addressText(options.address, server)
+      const port = await listen(server, options.setting, options.address)
+      const { host } = options.address
+      const scheme = options.tls === undefined ? 'http' : 'https'
+      return `${scheme}://${host === '' ? '0.0.0.0' : urlHost(host)}:${port}`
     },
 
     /**
@@ -168,7 +171,6 @@ function createServer({ limits, tls }: ListenerOptions) {
     keepAliveTimeout: keepAlive,
     // A timeout is late by at most a fifth; checks are at least 50 ms apart.
     connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(headerTimeout / 10))),
-    insecureHTTPParser: false,
     // The proxy itself validates Host.
     requireHostHeader: false,
     noDelay: true,
@@ -181,7 +183,6 @@ function createServer({ limits, tls }: ListenerOptions) {
           ...contextOf(tls),
           handshakeTimeout: Math.min(headerTimeout, MAX_HANDSHAKE),
           requestCert: tls.ca !== undefined,
-          rejectUnauthorized: true,
         })
   server.timeout = idleTimeout
   return server

@@ -4,7 +4,7 @@ import { Hono, type Handler, type MiddlewareHandler } from 'hono'
 import { RESPONSE_ALREADY_SENT, type NodeCall } from '../hono-adapter.ts'
 import type { Refusal } from '../codes.ts'
 import { writeProblem } from '../problem.ts'
-import { createForward, type Call, type ForwardOptions } from './forward.ts'
+import { createForward, type ForwardOptions } from './forward.ts'
 import { createValidation, type RequestRules } from './validate.ts'
 
 export interface ProxyOptions
@@ -31,8 +31,8 @@ export function openProxy(options: ProxyOptions) {
   const calls = createForward({ ...options, rules })
 
   // Routes by the validated path, so that no second parser decides which request is a login.
-  const app = new Hono<{ Bindings: Call }>({
-    getPath: (_request, { env } = {}) => (env as Call).validated.path,
+  const app = new Hono<{ Bindings: NodeCall }>({
+    getPath: (_request, { env } = {}) => (env as NodeCall).validated.path,
   })
   app.on('ALL', localPaths, serveLogin)
   if (askForTicket !== undefined) app.use(askForTicket)
@@ -57,10 +57,9 @@ export function openProxy(options: ProxyOptions) {
     serve: (
       request: IncomingMessage,
       response: ServerResponse,
-      connection: Call['connection'] & { refuse(refusal: Refusal): void },
+      connection: NodeCall['connection'] & { refuse(refusal: Refusal): void },
     ): void => {
-      const { method = '', url: target = '', httpVersion, rawHeaders } = request
-      const validated = validate({ method, target, httpVersion, rawHeaders })
+      const validated = validate(request)
       if (typeof validated === 'string') return connection.refuse(validated)
       const requestId = validated.requestId ?? randomUUID()
       // Handlers use Node's own request and response, because a web request and its body cost a business call twenty times

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Refusal } from '../codes.ts'
-import type { Framing } from './validate.ts'
+import type { Framing } from '../hono-adapter.ts'
 
 /** Reason to refuse a body while it arrives: the body is too long, or all bodies together are. */
 export type BodyRefusal = Extract<Refusal, 'body-size' | 'in-flight'>
@@ -43,14 +43,10 @@ export function createBodies(maxSize: number) {
 
   /** Reserves more bytes for a call; returns false if the call was refused instead. */
   const reserve = (call: BodyOwner, bytes: number): boolean => {
-    for (const oldest of incomplete) {
-      if (total + bytes <= MAX_HELD) break
+    while (total + bytes > MAX_HELD) {
+      const [oldest = call] = incomplete
       evict(oldest)
       if (oldest === call) return false
-    }
-    if (total + bytes > MAX_HELD) {
-      evict(call)
-      return false
     }
     total += bytes
     call.held += bytes

@@ -13,7 +13,6 @@ import {
   afterFailure,
   afterInterruption,
   NO_RESPONSE,
-  outcomeOfRejection,
   withoutToken,
   type Fail,
   type AttemptCounts,
@@ -21,7 +20,7 @@ import {
   type NoResponse,
   type RequestPhase,
 } from './retry.ts'
-import type { RequestRules, ValidRequest } from './validate.ts'
+import type { RequestRules } from './validate.ts'
 
 export interface ForwardOptions {
   readonly config: Config
@@ -35,11 +34,6 @@ export interface ForwardOptions {
   readonly onError: (error: unknown, requestId: string) => void
 }
 
-/** A request of the port for clients. */
-export interface Call extends NodeCall {
-  readonly validated: ValidRequest
-}
-
 /** Maximum `Retry-After` in milliseconds, because some clients wait inside the call. The status page has the true time. */
 const MAX_CLIENT_WAIT = 5000
 
@@ -47,7 +41,7 @@ export function createForward(options: ForwardOptions) {
   const shared = createShared(options)
   return {
     /** Forwards a call. Every failure becomes a response or a closed connection. */
-    forward: (call: Call): void => {
+    forward: (call: NodeCall): void => {
       const forwarding = new ForwardedCall(shared, call)
       // In the turn of the head's event, Node has not read the body of the same packet.
       if (call.validated.framing === 0) void forwarding.run()
@@ -99,7 +93,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   held = 0
   result: string | undefined
   readonly #shared: Shared
-  readonly #call: Call
+  readonly #call: NodeCall
   readonly #attempts: AttemptCounts
   readonly #startedAt: number
   readonly #deadline: Timer
@@ -125,7 +119,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   #upstreamMs: number | undefined
   #ending: CallResult = NO_RESPONSE
 
-  constructor(shared: Shared, call: Call) {
+  constructor(shared: Shared, call: NodeCall) {
     const { clock, config } = shared
     this.#shared = shared
     this.#call = call
@@ -257,7 +251,8 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       return withoutToken(this.#attempts, { ...verdict, unavailable: 'no-token' })
     }
     if (verdict.type === 'relay' || isLate) {
-      this.#replay = outcomeOfRejection(verdict, replays)
+      const isCurable = verdict.type !== 'relay' || verdict.why !== 'not-curable'
+      this.#replay = replays > 0 ? 'rejected' : isCurable ? 'no-token' : undefined
       return { do: 'relay', head, exchange, rejected: true, page: isPage(head, exchange) }
     }
     this.#rejected = verdict.rejected

@@ -74,7 +74,7 @@ export function createRequestHeaders(
       if (role === 'connection') connection += `,${value}`
       else if (role === 'passes' || (role === 'coding' && !inspected)) headers.push(name, value)
     }
-    const kept = withoutNominated(headers, connection)
+    const kept = without(headers, nominatedBy(connection))
     kept.push('Via', `${httpVersion} ${pseudonym}`, 'X-Request-Id', requestId)
     if (inspected) kept.push('Accept-Encoding', 'identity')
     for (const name of tokenHeaders) kept.push(name, credential)
@@ -137,38 +137,36 @@ export function relayedHead(
     else if (role !== 'dropped') headers.push(name, value)
     if (role === 'content-type') contentType ??= value
   }
-  const kept = withoutNominated(headers, connection)
+  const kept = without(headers, nominatedBy(connection))
   kept.push('X-Request-Id', requestId)
   // After removing the chunks from `gzip, chunked`, the rest would look like a plain body.
   const relayable = codings === '' || codings.toLowerCase() === ',chunked'
   return { status, reason, headers: kept, relayable, contentType }
 }
 
+const LENGTH: ReadonlySet<string> = new Set(['content-length'])
+
 /** Returns headers for a response with another body of `length` bytes. */
-export function withLength(headers: HeaderLines, length: number): string[] {
-  const kept = without(headers, (lower) => lower === 'content-length')
-  kept.push('Content-Length', String(length))
-  return kept
+export function withLength(headers: string[], length: number): string[] {
+  return [...without(headers, LENGTH), 'Content-Length', String(length)]
 }
 
-/** Removes the headers that the lines of `Connection` name (RFC 9110 sections 5.3 and 7.6.1). */
-function withoutNominated(headers: string[], connection: string): string[] {
-  const nominated = nominatedBy(connection)
-  return nominated.size === 0 ? headers : without(headers, (lower) => nominated.has(lower))
-}
-
-/** Returns nominated headers that are not dropped anyway; none for `keep-alive` and `close`, the usual values. */
+/**
+ * Returns the headers that the lines of `Connection` name (RFC 9110 sections 5.3 and 7.6.1) and that are not dropped
+ * anyway; none for `keep-alive` and `close`, the usual values.
+ */
 const nominatedBy = remembered((connection): ReadonlySet<string> => {
   const names = connection.split(',').map((name) => name.trim().toLowerCase())
   return new Set(names.filter((name) => !NEVER_NOMINATED.has(name)))
 })
 
-function without(headers: HeaderLines, isDropped: (lowerName: string) => boolean): string[] {
+function without(headers: string[], dropped: ReadonlySet<string>): string[] {
+  if (dropped.size === 0) return headers
   const kept: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     const value = headers[i + 1] as string
-    if (!isDropped(name.toLowerCase())) kept.push(name, value)
+    if (!dropped.has(name.toLowerCase())) kept.push(name, value)
   }
   return kept
 }

@@ -1,9 +1,10 @@
 import { isRedirect, isWebPage } from '../codes.ts'
 import { toEndpoint, type Config } from '../config/index.ts'
+import type { ValidRequest } from '../hono-adapter.ts'
 import { parseObject } from '../json.ts'
 import type { Exchange } from '../upstream/index.ts'
 import { withLength, type RelayedHead } from './headers.ts'
-import type { RequestRules, ValidRequest } from './validate.ts'
+import type { RequestRules } from './validate.ts'
 
 /** Bytes of a body that identify a web page. */
 const BEGINNING = 64

@@ -1,6 +1,4 @@
-import type { ReplayOutcome } from '../request-summary.ts'
 import { REFUSALS, type ProblemCode } from '../codes.ts'
-import type { RejectionDecision } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './body.ts'
 
@@ -95,13 +93,4 @@ export function afterInterruption(
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }
   if (stage === 'waiting') return { do: 'fail', code: 'no-token' }
   return { do: 'fail', code: unwritten > 0 ? 'upstream-unreachable' : 'out-of-time' }
-}
-
-/** Returns the reported outcome of a rejection that is relayed; undefined if no login could have helped. */
-export function outcomeOfRejection(
-  verdict: RejectionDecision,
-  replays: number,
-): ReplayOutcome | undefined {
-  if (replays > 0) return 'rejected'
-  return verdict.type === 'relay' && verdict.why === 'not-curable' ? undefined : 'no-token'
 }

@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http'
 import { PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
 import type { Refusal } from '../codes.ts'
+import type { Framing, ValidRequest } from '../hono-adapter.ts'
 import { remembered } from '../remembered.ts'
 import type { HeaderLines } from './headers.ts'
 
@@ -13,30 +15,6 @@ export interface RequestRules extends Pick<Config, 'allowedPaths' | 'maxBodySize
   readonly scheme: 'http' | 'https'
   /** Received-by of our `Via`; unique to this process. */
   readonly pseudonym: string
-}
-
-export interface RequestHead {
-  readonly method: string
-  readonly target: string
-  /** Major and minor, `1.1` or `1.0`. */
-  readonly httpVersion: string
-  readonly rawHeaders: HeaderLines
-}
-
-/** How the body is framed (RFC 9112 section 6): its length in bytes, 0 for none, or chunked. */
-export type Framing = number | 'chunked'
-
-export interface ValidRequest {
-  readonly framing: Framing
-  /** Origin-form, unchanged but for several slashes at its beginning, which become one. */
-  readonly target: string
-  /** The target without its query. */
-  readonly path: string
-  /** The proxy's host and port as the client wrote them; undefined for HTTP/1.0 without `Host`. */
-  readonly authority: string | undefined
-  /** The client's `X-Request-Id`, if it is valid. */
-  readonly requestId: string | undefined
-  readonly expectsContinue: boolean
 }
 
 const MAX_HEADERS = 200
@@ -54,23 +32,25 @@ const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
  */
 const PATH = /^(?:\/(?!\.)[\w.~-]*(?<!\.))+$/
 
+export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>
+
 /** Creates a function that checks a request by its raw header lines, never by a merged view of them. */
 export function createValidation(rules: RequestRules) {
   const classifyPath = remembered(createPathClassifier(rules))
   const isOurs = remembered(rules.isOwnHost)
 
-  return (head: RequestHead): ValidRequest | Refusal => {
-    const { method, httpVersion } = head
+  return (request: RequestHead): ValidRequest | Refusal => {
+    const { method, url = '', httpVersion, rawHeaders } = request
     // Node's parser admits 0.9 and 2.0.
     if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'http-version'
     if (method === 'CONNECT' || method === 'TRACE') return 'method'
-    const seen = readHeaders(head.rawHeaders, rules.pseudonym)
+    const seen = readHeaders(rawHeaders, rules.pseudonym)
     if (typeof seen === 'string') return seen
     const framing = framingOf(seen, httpVersion, rules.maxBodySize)
     if (typeof framing === 'string' && framing !== 'chunked') return framing
     // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
     if (seen.host === undefined && httpVersion !== '1.0') return 'host'
-    const addressed = readTarget(head.target, seen.host, rules.scheme)
+    const addressed = readTarget(url, seen.host, rules.scheme)
     if (typeof addressed === 'string') return addressed
     const { target, authority } = addressed
     if (authority !== undefined && !isOurs(authority)) return 'other-host'
@@ -92,62 +72,56 @@ export function createValidation(rules: RequestRules) {
 
 const lowerCase = remembered((name) => name.toLowerCase())
 
+type SeenHeaders = Exclude<ReturnType<typeof readHeaders>, Refusal>
+
 /** Reads the headers that matter here, in one pass. */
-function readHeaders(lines: HeaderLines, pseudonym: string): SeenHeaders | Refusal {
+function readHeaders(lines: HeaderLines, pseudonym: string) {
   if (lines.length > 2 * MAX_HEADERS) return 'headers'
-  const seen = new SeenHeaders()
+  let host: string | undefined
+  let contentLength: string | undefined
+  let transferEncoding: string | undefined
+  let requestId: string | undefined
+  let expectsContinue = false
   let bytes = 0
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i] as string
     const value = lines[i + 1] as string
     bytes += name.length + value.length + 4
-    const refused = seen.read(lowerCase(name), value, pseudonym)
-    if (refused !== undefined) return refused
-  }
-  return bytes > MAX_HEADER_BYTES ? 'headers' : seen
-}
-
-class SeenHeaders {
-  host: string | undefined
-  contentLength: string | undefined
-  transferEncoding: string | undefined
-  requestId: string | undefined
-  expectsContinue = false
-
-  read(lowerName: string, value: string, pseudonym: string): Refusal | undefined {
-    switch (lowerName) {
+    switch (lowerCase(name)) {
       case 'host':
-        if (this.host !== undefined || !HOST.test(value)) return 'host'
-        this.host = value
+        if (host !== undefined || !HOST.test(value)) return 'host'
+        host = value
         break
       case 'content-length':
         // RFC 9112 section 6.3: a list or a second length may hide a second request.
-        if (this.contentLength !== undefined || !/^\d+$/.test(value)) return 'content-length'
-        this.contentLength = value
+        if (contentLength !== undefined || !/^\d+$/.test(value)) return 'content-length'
+        contentLength = value
         break
       case 'transfer-encoding':
-        if (this.transferEncoding !== undefined) return 'transfer-encoding'
-        this.transferEncoding = value
+        if (transferEncoding !== undefined) return 'transfer-encoding'
+        transferEncoding = value
         break
       case 'expect':
         // RFC 9110 section 10.1.1. The client of an unknown expectation would wait for its timeout.
         if (value.toLowerCase() !== '100-continue') return 'expectation'
-        this.expectsContinue = true
+        expectsContinue = true
         break
       case 'x-request-id':
-        if (REQUEST_ID.test(value)) this.requestId = value
+        if (REQUEST_ID.test(value)) requestId = value
         break
       case 'via':
         // RFC 9110 section 7.6.3. A loop would take all connections.
-        return value.includes(pseudonym) ? 'loop' : undefined
+        if (value.includes(pseudonym)) return 'loop'
+        break
       // Every browser sends one of these, and CTI-OBS neither. A web page in a browser on this machine must not use the
       // token (cross-site request forgery, DNS rebinding). Node's `fetch` sends other `Sec-Fetch-*`.
       case 'origin':
       case 'sec-fetch-site':
         return 'browser'
     }
-    return undefined
   }
+  if (bytes > MAX_HEADER_BYTES) return 'headers'
+  return { host, contentLength, transferEncoding, requestId, expectsContinue }
 }
 
 function framingOf(seen: SeenHeaders, httpVersion: string, maxSize: number): Framing | Refusal {

@@ -83,7 +83,7 @@ describe('the counters', () => {
   })
 
   it('count a rejection by its status, and an unexpected status as other', async () => {
-    const admin = open({ rejectedStatuses: [401, 403, 200] })
+    const admin = openShown(adminSources(), undefined, [401, 403, 200])
     for (const status of [401, 401, 200, 418]) {
       const event = { at: NOW, generation: 1, status, verdict: 'replace' } as const
       admin.onTokenEvent({ type: 'token-rejected', ...event })

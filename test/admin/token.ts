@@ -65,7 +65,6 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     upstreamConnections: () => 3,
     certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
     logLinesDropped: () => 0,
-    rejectedStatuses: [401, 403],
     diagnostics: PLACES,
     isOwnHost: createHostRule({ host: '', port: 0 }, ['proxy.example']),
     instance: 'site-a-active',
@@ -114,8 +113,12 @@ export function failed(changes: Partial<Failed> = {}): Failed {
 }
 
 /** Opens telemetry and admin app. Default reader: on this machine. */
-export function openShown(sources: AdminSources, address = '127.0.0.1') {
-  const telemetry = openTelemetry(sources)
+export function openShown(
+  sources: AdminSources,
+  address = '127.0.0.1',
+  rejectedStatuses: readonly number[] = [401, 403],
+) {
+  const telemetry = openTelemetry(sources, rejectedStatuses)
   const { metrics, activity } = telemetry
   const { app, findings, watch } = openAdmin(sources, telemetry)
   const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })

@@ -4,7 +4,6 @@ import type { UpstreamFailure } from '../../src/upstream/index.ts'
 import {
   afterFailure,
   afterInterruption,
-  outcomeOfRejection,
   withoutToken,
   type AttemptCounts,
   type RequestPhase,
@@ -76,17 +75,6 @@ describe('a request that was written and lost', () => {
       }
     },
   )
-})
-
-it.each([
-  ['rejected', { type: 'relay', why: 'not-curable' }, 1],
-  ['rejected', { type: 'relay', why: 'no-newer-token' }, 1],
-  ['no-token', { type: 'relay', why: 'no-newer-token' }, 0],
-  ['no-token', { type: 'no-token', retryAfter: 1 }, 0],
-  [undefined, { type: 'relay', why: 'not-curable' }, 0],
-] as const)('a rejection that is relayed is reported as %s: %j, after %i replays', (...row) => {
-  const [outcome, verdict, replays] = row
-  expect(outcomeOfRejection(verdict, replays)).toBe(outcome)
 })
 
 describe('what the client is told', () => {

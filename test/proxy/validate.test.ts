@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { createHostRule } from '../../src/config/address.ts'
-import { createValidation, type RequestHead, type RequestRules } from '../../src/proxy/validate.ts'
+import { createValidation, type RequestRules } from '../../src/proxy/validate.ts'
 
 const RULES: RequestRules = {
   isOwnHost: createHostRule({ host: '', port: 0 }, ['obs.example']),
@@ -12,11 +12,13 @@ const RULES: RequestRules = {
 }
 const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 
+const GOOD = { method: 'POST', target: PATH, httpVersion: '1.1', rawHeaders: ['Host', 'localhost'] }
+type RequestHead = typeof GOOD
+
 /** Validates a valid request with these changes. */
 function validate(changes: Partial<RequestHead> = {}, rules: Partial<RequestRules> = {}) {
-  const rawHeaders = ['Host', 'localhost']
-  const good = { method: 'POST', target: PATH, httpVersion: '1.1', rawHeaders }
-  return createValidation({ ...RULES, ...rules })({ ...good, ...changes })
+  const { target: url, ...head } = { ...GOOD, ...changes }
+  return createValidation({ ...RULES, ...rules })({ ...head, url })
 }
 
 /** Headers next to Host, and other changes of a valid request. */

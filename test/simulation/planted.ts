@@ -113,7 +113,7 @@ order: a request begins before the end of the previous request
 +if (this.#socket.writable) this.#begin(response)
 gate: a connection that had a call is never idle again
 -this.#current = undefined
--    this.#options.limiter.markIdle(this.#slot)
+-    this.#options.limiter.mark(this.#slot, false)
 +this.#current = undefined
 gate: heads are read ahead of a call in progress
 -if (this.#ahead > 0) this.#socket.pause()

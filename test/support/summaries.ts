@@ -1,6 +1,9 @@
 import { boolean, constantFrom, nat, option, record, type Arbitrary } from 'fast-check'
-import { HANDSHAKE_FAILURES, PROBLEM_CODES, REFUSAL_REASONS } from '../../src/codes.ts'
+import { cause, HANDSHAKE_FAILURES, PROBLEM_CODES, REFUSAL_REASONS } from '../../src/codes.ts'
 import type { RequestSummary } from '../../src/request-summary.ts'
+
+const CAUSES = ['connection-refused', 'closed', 'invalid', 'plain-http', 'disk-full'] as const
+const FAILURES = CAUSES.map((code) => ({ cause: cause(code) }))
 
 /** Every combination of members, also impossible ones. */
 export const summaries: Arbitrary<RequestSummary> = record(
@@ -13,6 +16,7 @@ export const summaries: Arbitrary<RequestSummary> = record(
     login: constantFrom('login', 'refresh'),
     code: constantFrom(...PROBLEM_CODES),
     refusal: constantFrom(...REFUSAL_REASONS),
+    failure: constantFrom(...FAILURES),
     left: constantFrom('request', 'response'),
     rejected: boolean(),
     page: boolean(),
