@@ -8,8 +8,12 @@ export interface NodeCall {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly requestId: string
-  /** `begin`: the request is one that others wait for. `refused`: its body could not be read, and the listener has responded. */
-  readonly connection: { begin(): void; readonly refused: boolean }
+  readonly connection: {
+    /** Protects the connection from the limiter until the response ends. Call it once the body has arrived. */
+    protect(): void
+    /** The body could not be read, and the listener has responded. */
+    readonly refused: boolean
+  }
   readonly validated: ValidRequest
 }
 
@@ -37,23 +41,16 @@ export interface RequestOrigin {
   readonly incoming: Readable
 }
 
-/** The part of a Hono app that is used here. */
-interface FetchApp {
-  readonly fetch: (request: Request, env: RequestOrigin) => Response | Promise<Response>
-}
-
 /** Returned by a handler that responds through `c.env.response`, now or later. */
 export { RESPONSE_ALREADY_SENT }
 
 /**
- * Serves one request with a Hono app. Never rejects.
- *
- * @param target the origin-form; Host and target were validated before.
+ * Turns a Hono app into a function that serves a request by its validated target, in origin-form. The global `Request` and
+ * `Response` stay Node's own.
  */
-export type Serve = (request: IncomingMessage, response: ServerResponse, target: string) => void
-
-/** Turns a Hono app into a request listener. The global `Request` and `Response` stay Node's own. */
-export function serveHono(app: FetchApp): Serve {
+export function serveHono(app: {
+  readonly fetch: (request: Request, env: RequestOrigin) => Response | Promise<Response>
+}) {
   const respond = async (webRequest: Request, env: unknown): Promise<Response> => {
     const { incoming, outgoing } = env as HttpBindings
     const { remoteAddress: address } = incoming.socket
@@ -68,7 +65,7 @@ export function serveHono(app: FetchApp): Serve {
     // Not needed: Node itself drops an unread body, and the listener closes the connection after a linger.
     autoCleanupIncoming: false,
   })
-  return (request, response, target) => {
+  return (request: IncomingMessage, response: ServerResponse, target: string): void => {
     // node-server builds a URL from Host, and would refuse an HTTP/1.0 request without Host, and an empty port.
     request.url = `http://localhost${target}`
     serve(request, response).catch(() => {

@@ -171,9 +171,7 @@ function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
   return toCauseCode(classifyStatus({ status, page: page === true }), 'call')
 }
 
-interface Refused extends Partial<Pick<IncomingMessage, 'headers'>> {
-  readonly method?: string | undefined
-  readonly url?: string | undefined
+type Refused = Partial<Pick<IncomingMessage, 'headers' | 'method' | 'url'>> & {
   readonly socket: Pick<IncomingMessage['socket'], 'remoteAddress'>
 }
 

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { openAdmin, openTelemetry } from './admin/index.ts'
+import { createMetrics, openAdmin, recordActivity } from './admin/index.ts'
 import { delay, SECOND, systemClock, type Clock } from './clock.ts'
 import {
   connectionsWithin,
@@ -94,9 +94,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Counters, memory and log.
   const diagnostics = diagnosticContext(config)
   const news = createNews(() => clock.now())
-  const telemetry = openTelemetry({ clock, diagnostics }, config.isalesRejected.statuses)
-  const { metrics, activity } = telemetry
-  const observers = createObservers(config, { ...telemetry, log, news })
+  const activity = recordActivity(clock, diagnostics)
+  const metrics = createMetrics(config.isalesRejected.statuses, activity.totals)
+  const observers = createObservers(config, { metrics, activity, log, news })
   const logToken = tokenLog(log, news, diagnostics)
   let look = (): void => undefined
   const observeToken = (event: TokenEvent): void => {
@@ -199,7 +199,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       log,
       news,
     },
-    telemetry,
+    metrics,
+    activity,
   )
   const adminListener = createListener({
     ...observers.ofAdminListener,

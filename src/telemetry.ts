@@ -1,4 +1,4 @@
-import type { Telemetry } from './admin/index.ts'
+import type { ActivityRecorder, Metrics } from './admin/index.ts'
 import {
   isLoopback,
   type Config,
@@ -17,7 +17,9 @@ import {
 import { classifyRequest, type RequestSummary } from './request-summary.ts'
 import { en, formatLine } from './messages/index.ts'
 
-interface ObserverParts extends Telemetry {
+interface ObserverParts {
+  readonly metrics: Metrics
+  readonly activity: ActivityRecorder
   readonly log: Log
   readonly news: News
 }
@@ -30,9 +32,10 @@ const LOGINS: Readonly<Record<number, string>> = {
 }
 
 /** Counts, records and logs the events of requests and files. Only this file decides which of the three an event needs. */
-export function createObservers(config: Pick<Config, 'listen' | 'logLevel'>, parts: ObserverParts) {
-  const { metrics, activity, log, news } = parts
-
+export function createObservers(
+  config: Pick<Config, 'listen' | 'logLevel'>,
+  { metrics, activity, log, news }: ObserverParts,
+) {
   /** Logs at most once per minute and `reason`, which is from a closed set. */
   const logNews = (event: LogEventName, reason: string, fields: LogFields): void => {
     const count = news(`${event} ${reason} ${fields.operation ?? fields.listener ?? ''}`)

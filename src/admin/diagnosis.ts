@@ -289,10 +289,8 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   const isPaused = backoff === 'rejected' || backoff === 'guarded'
   // After a restart, or a login of another replica, only the login-attempt record has the cause.
   const { lastCode } = token
-  const recorded = lastCode && {
-    operation: 'login' as const,
-    failure: { cause: causeOf(lastCode) },
-  }
+  const recorded =
+    lastCode && ({ operation: 'login', failure: { cause: causeOf(lastCode) } } as const)
   const last = lastFailure ?? recorded
   const known = last
     ? explained(last.failure, diagnostics, last.operation)

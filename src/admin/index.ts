@@ -2,31 +2,16 @@
 // are recorded; one diagnosis of both is shown as metrics, page, text, JSON and log. The port changes nothing.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { serveHono } from '../hono-adapter.ts'
-import { recordActivity } from './activity.ts'
+import type { ActivityRecorder } from './activity.ts'
 import { createAdminApp } from './admin-app.ts'
 import { diagnose } from './diagnosis.ts'
 import { watchFindings } from './findings-log.ts'
-import { createMetrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 import type { AdminSources } from './sources.ts'
 import { diagnosisInput } from './status-json.ts'
 
-export type Telemetry = ReturnType<typeof openTelemetry>
-
-/**
- * Opens counters and records. The process counts as started now.
- *
- * @param rejectedStatuses label values of `token_rejections_total`; another status counts as `other`.
- */
-export function openTelemetry(
-  { clock, diagnostics }: Pick<AdminSources, 'clock' | 'diagnostics'>,
-  rejectedStatuses: readonly number[],
-) {
-  const activity = recordActivity(clock, diagnostics)
-  return { activity, metrics: createMetrics(rejectedStatuses, activity.totals) }
-}
-
-/** Diagnoses telemetry and current state, and serves the result. */
-export function openAdmin(sources: AdminSources, { metrics, activity }: Telemetry) {
+/** Diagnoses activity and current state, and serves the result. */
+export function openAdmin(sources: AdminSources, metrics: Metrics, activity: ActivityRecorder) {
   const findings = () => diagnose(diagnosisInput(sources, activity))
   metrics.addGauges(sources, findings)
   const app = createAdminApp(sources, metrics, activity)
@@ -48,3 +33,5 @@ export function openAdmin(sources: AdminSources, { metrics, activity }: Telemetr
 }
 
 export type { Status } from './status-json.ts'
+export { recordActivity, type ActivityRecorder } from './activity.ts'
+export { createMetrics, type Metrics } from './metrics.ts'

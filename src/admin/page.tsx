@@ -41,7 +41,7 @@ export function renderPage(status: Status, messages: Messages, refreshing: boole
       <main>
         <div class="hero">
           {view.findings.map((finding, index) => (
-            <Finding finding={finding} more={page.more} first={index === 0} />
+            <Finding {...finding} more={page.more} first={index === 0} />
           ))}
           {!status.local && <p class="note">{page.hidden}</p>}
           <LifeLine status={status} view={view} />
@@ -99,14 +99,9 @@ export function renderDocument(language: Messages['language'], title: string, bo
   return html`<!doctype html>${page}`
 }
 
-interface FindingProps {
-  readonly finding: View['findings'][number]
-  readonly more: string
-  readonly first: boolean
-}
+type FindingProps = View['findings'][number] & { readonly more: string; readonly first: boolean }
 
-function Finding({ finding, more, first }: FindingProps) {
-  const { title, reason, remedy, rows, links } = finding
+function Finding({ title, reason, remedy, rows, links, more, first }: FindingProps) {
   return (
     <div class={first ? 'verdict' : 'finding'}>
       {first ? <h1>{title}</h1> : <h2>{title}</h2>}

@@ -29,14 +29,11 @@ const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
 export function openAdminClient(io: Io) {
   const { config, problems } = loadConfig(io.env, readNothing)
   const { adminListen: address } = config
-  if (address === undefined) {
+  const { port } = address ?? { port: 0 }
+  if (address === undefined || port === 0) {
+    const anyPort = { code: 'any-port', facts: [], setting: 'ADMIN_LISTEN' } as const
     const own = problems.filter(({ setting }) => setting === 'ADMIN_LISTEN')
-    for (const problem of own) writeMessage(io, problem)
-    return undefined
-  }
-  const { port } = address
-  if (port === 0) {
-    writeMessage(io, { code: 'any-port', facts: [], setting: 'ADMIN_LISTEN' })
+    for (const problem of address === undefined ? own : [anyPort]) writeMessage(io, problem)
     return undefined
   }
   // Loopback reaches a listener on all interfaces.

@@ -42,7 +42,7 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
       await attempt().catch(() => delay(PATIENCE).then(attempt))
     } catch (error) {
       if (!(error instanceof ListenError)) throw error
-      writeMessage(io, { ...error.why, setting })
+      writeMessage(io, error.problem)
       isTaken = true
     }
   }

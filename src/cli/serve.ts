@@ -68,10 +68,10 @@ export const serve: Command = async (_, io) => {
       await fatal(error)
       return EXIT.failed
     }
-    const { setting, why: cause } = error
-    if (pretty) writeMessage(io, { ...cause, setting })
-    else log('cannot-listen', { setting, code: cause.code, detail: formatLine(en, cause) })
-    await systemd.failed(messages.labelled(setting, formatLine(messages, cause)))
+    const { setting, code } = error.problem
+    if (pretty) writeMessage(io, error.problem)
+    else log('cannot-listen', { setting, code, detail: formatLine(en, error.problem) })
+    await systemd.failed(messages.labelled(setting, formatLine(messages, error.problem)))
     return error.lasting ? EXIT.usage : EXIT.failed
   } finally {
     await stdout.flush()

@@ -43,8 +43,8 @@ export function passedSocket({ env, pid }: Pick<Io, 'env' | 'pid'>): number | un
   // Variables may be inherited from another process.
   const count = env['LISTEN_PID'] === String(pid) ? Number(env['LISTEN_FDS']) : 0
   if (count > 1) {
-    const cause = { code: 'socket-several', facts: [['sockets', count]] } as const
-    throw new ListenError('LISTEN', cause, true)
+    const facts = [['sockets', count]] as const
+    throw new ListenError({ setting: 'LISTEN', code: 'socket-several', facts }, true)
   }
   // The first descriptor that systemd passes.
   return count === 1 ? 3 : undefined

@@ -20,8 +20,8 @@ export type FileRead =
 export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
 /**
- * Returns the path of the original file for an error message; nothing unless its directory exists and is not `/`, so
- * that a password that was set instead of a path is not repeated. The units of config/systemd give the service copies.
+ * Returns the file's path for an error message. Returns no fact if the directory does not exist or is `/`: the value may be
+ * a password set instead of a path. Under systemd the service reads copies; the original is named.
  */
 export function fileFacts(path: string | undefined): readonly Fact[] {
   if (path === undefined) return []

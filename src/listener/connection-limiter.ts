@@ -11,7 +11,7 @@ export interface Slot {
 /**
  * Above `max` connections, closes the longest-idle one. Idle means no call in flight: in the TLS handshake, between
  * requests, or behind half a request. So a client that only holds connections loses them to clients that use theirs,
- * independent of its address.
+ * regardless of its address.
  */
 export class ConnectionLimiter {
   readonly #max: number

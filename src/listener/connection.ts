@@ -14,20 +14,20 @@ export interface ConnectionOptions {
   readonly closing: () => boolean
   /**
    * Serves a request; must not throw. If the request expects `100-continue`, call `response.writeContinue()` before
-   * reading its body. Call `begin` when the body has arrived, or `refuse`. `refused` is also true if the body could not be
-   * read.
+   * reading its body. Call `protect` once the body has arrived, or `refuse` to reject the request. `refused` is true after
+   * `refuse`, and after an error or a timeout in the body.
    */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
-    connection: Pick<Connection, 'begin' | 'refuse' | 'refused'>,
+    connection: Pick<Connection, 'protect' | 'refuse' | 'refused'>,
   ) => void
   /** Called for every request that the listener refuses. It has a request id only if it got a response. */
   readonly onRefused: (request: RequestSummary) => void
 }
 
-/** Maximum requests ahead of the response in progress. Node parses them, which takes memory. */
-const MAX_AHEAD = 16
+/** Node parses pipelined requests, which takes memory. */
+const MAX_PIPELINED = 16
 /** Milliseconds for which a client may still send after our side is closed. */
 const MAX_LINGER = 2000
 /** The method of a request whose head is malformed, if the request began with the packet. */
@@ -37,13 +37,13 @@ const MAX_METHOD = 20
 const LAST_CHUNK = '0\r\n\r\n'.length
 
 /**
- * A client's connection after its TLS handshake. It serves one request at a time. A request ahead, which arrives before
+ * A client's connection after its TLS handshake. It serves one request at a time. A pipelined request, which arrives before
  * the response in progress has ended, is not served, and the connection closes after that response (RFC 9112 section
  * 9.3.2: the client may repeat the request).
  *
- * Simpler ways were tried and failed:
+ * Why Node's own mechanisms are not enough:
  * - `#linger`: only `Socket.destroySoon` is called after a response that closes the connection.
- * - `#pauseAhead`: `maxRequestsPerSocket` responds to requests ahead, and `pause` alone ends with the next `resume`.
+ * - `#pausePipelined`: `maxRequestsPerSocket` responds to pipelined requests, and `pause` alone ends with the next `resume`.
  * - `#endOf`: after an offer to upgrade, Node's parser drops the rest of the packet without reporting its length.
  * - `drain`: `Server.closeIdleConnections` cuts a response that Node has but the kernel has not.
  */
@@ -55,8 +55,7 @@ export class Connection {
   #current: ServerResponse | undefined
   /** True if the listener refused and reported the request in progress, or the connection. */
   refused = false
-  /** Requests ahead of the response in progress. */
-  #ahead = 0
+  #pipelined = 0
   /** `bytesRead` at the beginning of the request in progress, and at the latest part of its body if it is chunked. */
   readonly #read = { begin: 0, body: Number.NaN }
   /** The request offers an upgrade, so Node may have dropped requests after it. */
@@ -71,18 +70,18 @@ export class Connection {
     if (this.#slot !== undefined) this.#slot.connection = this
     socket.destroySoon = () => this.#linger()
     // Node itself resumes a socket, for example at the end of every request.
-    socket.on('resume', () => this.#pauseAhead())
+    socket.on('resume', () => this.#pausePipelined())
   }
 
   /** The head of a request arrived. */
   announce(response: ServerResponse): void {
     // RFC 9112 section 9.6: no request is served after a response that closes the connection.
-    if (this.#current === undefined && this.#socket.writable) this.#begin(response)
-    else this.#refuseAhead(response.req)
+    if (this.#current === undefined && this.#socket.writable) this.#start(response)
+    else this.#refusePipelined(response.req)
   }
 
-  /** Protects the connection until the response ends; call it when the request is complete. */
-  begin(): void {
+  /** Protects the connection from the limiter until the response ends; call it when the request is complete. */
+  protect(): void {
     this.#options.limiter.mark(this.#slot, true)
     const response = this.#current
     if (!this.#mayHaveDropped || response === undefined) return
@@ -102,8 +101,8 @@ export class Connection {
   }
 
   /**
-   * Handles an error of the parser. In the body of the request in progress, the error becomes the response. After that
-   * request, it closes the connection behind the response.
+   * Handles an error of the parser. If the error is in the body of the request in progress, responds with it. If it is
+   * after that request, closes the connection once the response has ended.
    *
    * @param packet that contains the error.
    */
@@ -142,8 +141,8 @@ export class Connection {
   }
 
   /**
-   * Makes the response in progress the last one. The second call without a request closes the connection; at the first
-   * one, a request may be on its way, which a reset would lose.
+   * Makes the response in progress the last one. Closes an idle connection on the second call, not the first, because a
+   * request may be on its way and a reset would lose it.
    */
   drain(): void {
     if (this.#current?.headersSent === false) this.#current.shouldKeepAlive = false
@@ -152,7 +151,7 @@ export class Connection {
     this.#wasIdle = true
   }
 
-  #begin(response: ServerResponse): void {
+  #start(response: ServerResponse): void {
     const { req } = response
     this.#current = response
     this.refused = false
@@ -175,20 +174,20 @@ export class Connection {
     if (!shouldKeepAlive || this.#mayHaveDropped) this.#linger()
   }
 
-  #refuseAhead(request: IncomingMessage): void {
-    this.#ahead += 1
+  #refusePipelined(request: IncomingMessage): void {
+    this.#pipelined += 1
     // Node keeps the request, with both forms of its headers, until the connection closes.
     request.rawHeaders.length = 0
     request.headers = {}
     this.#options.onRefused(refusedRequest(request, 'pipelined'))
-    if (this.#ahead > MAX_AHEAD) return void this.#socket.destroy()
+    if (this.#pipelined > MAX_PIPELINED) return void this.#socket.destroy()
     if (this.#current !== undefined) this.#current.shouldKeepAlive = false
-    this.#pauseAhead()
+    this.#pausePipelined()
   }
 
-  /** Leaves further requests ahead in TCP's buffers, because here they would take memory. */
-  #pauseAhead(): void {
-    if (this.#ahead > 0) this.#socket.pause()
+  /** Leaves further pipelined requests in TCP's buffers, because here they would take memory. */
+  #pausePipelined(): void {
+    if (this.#pipelined > 0) this.#socket.pause()
   }
 
   /** Responds to an unreadable request, and closes the connection. */
@@ -218,7 +217,7 @@ export class Connection {
   /**
    * Returns the value of `bytesRead` at the end of a request that offers an upgrade, as every call of Java's HTTP client
    * does. If more was read, Node may have dropped requests, and only closing the connection tells the client. A head with
-   * another layout than `Name: value` only costs its connection, like a chunked body whose last chunk shares its packet.
+   * another layout than `Name: value` only costs its connection, like a chunked body whose last chunk arrives in the same packet as data.
    */
   #endOf({ method = '', url = '', rawHeaders, headers }: IncomingMessage): number {
     const { begin, body } = this.#read

@@ -7,16 +7,14 @@ import type { Explained } from '../messages/index.ts'
 /** Reports why a listener could not start. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
-  /** The setting that contains the address. */
-  readonly setting: string
-  readonly why: Explained
+  /** `setting`: the setting that contains the address. */
+  readonly problem: Explained & { readonly setting: string }
   /** The configuration is wrong: no later start would succeed. */
   readonly lasting: boolean
 
-  constructor(setting: string, why: Explained, lasting: boolean, cause?: unknown) {
-    super(why.code, { cause })
-    this.setting = setting
-    this.why = why
+  constructor(problem: ListenError['problem'], lasting: boolean, cause?: unknown) {
+    super(problem.code, { cause })
+    this.problem = problem
     this.lasting = lasting
   }
 }
@@ -42,7 +40,7 @@ export async function listen(
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException
     const facts = [configured, ['detail', code]] as const
-    throw new ListenError(setting, { code: toListenCode(code), facts }, false, error)
+    throw new ListenError({ setting, code: toListenCode(code), facts }, false, error)
   }
   // An inherited socket may have a path.
   const bound = server.address() as AddressInfo | string
@@ -51,7 +49,7 @@ export async function listen(
   server.close()
   const elsewhere = isPath ? bound : `${urlHost(bound.address)}:${bound.port}`
   const facts = [configured, ['socketAddress', elsewhere]] as const
-  throw new ListenError(setting, { code: 'socket-elsewhere', facts }, true)
+  throw new ListenError({ setting, code: 'socket-elsewhere', facts }, true)
 }
 
 /** Binds, listens and closes. Throws a ListenError if a listener could not start. */

@@ -38,7 +38,7 @@ export interface ListenerOptions extends Pick<
   readonly address: ListenAddress
   /** If it has a `ca`, clients need a certificate of that CA. Default: plain HTTP. */
   readonly tls?: TlsFiles | undefined
-  /** Names, of which a client's certificate must have one. Default: any name. */
+  /** A client's certificate must contain at least one of these names. Default: any name. */
   readonly clientNames?: readonly string[] | undefined
   readonly limits: ListenerLimits
   /** Called for every failed TLS handshake of a client. */
@@ -47,7 +47,7 @@ export interface ListenerOptions extends Pick<
 
 /** Bytes of the request line and all headers together. */
 const MAX_HEADER_SIZE = 16 * 1024
-/** Milliseconds between two looks for idle connections in a drain. */
+/** Milliseconds between two checks for idle connections in a drain. */
 const DRAIN_STEP = 50
 /** Milliseconds; a distant client needs less than a second. */
 const MAX_HANDSHAKE = 5 * SECOND
@@ -173,7 +173,6 @@ function createServer({ limits, tls }: ListenerOptions) {
     connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(headerTimeout / 10))),
     // The proxy itself validates Host.
     requireHostHeader: false,
-    noDelay: true,
   }
   const server =
     tls === undefined

@@ -10,7 +10,7 @@ export interface BodyOwner {
   /** Bytes reserved for its body. Kept here, because a map's entries would keep calls alive until a full collection. */
   held: number
   /** Returns a signal that is aborted when the body is no longer needed, for example by `interrupt`. */
-  wait(): AbortSignal
+  startWait(): AbortSignal
   interrupt(refusal: BodyRefusal): void
 }
 
@@ -43,8 +43,8 @@ export function createBodies(maxSize: number) {
 
   /** Reserves more bytes for a call; returns false if the call was refused instead. */
   const reserve = (call: BodyOwner, bytes: number): boolean => {
-    while (total + bytes > MAX_HELD) {
-      const [oldest = call] = incomplete
+    for (const oldest of [...incomplete, call]) {
+      if (total + bytes <= MAX_HELD) break
       evict(oldest)
       if (oldest === call) return false
     }
@@ -60,7 +60,7 @@ export function createBodies(maxSize: number) {
     call: BodyOwner,
   ): Promise<Buffer | null> =>
     new Promise((resolve) => {
-      const signal = call.wait()
+      const signal = call.startWait()
       // Grows in place and is freed immediately. Copies of stalled bodies would leave as much garbage as they hold.
       const store = new ArrayBuffer(0, { maxByteLength: length === 'chunked' ? maxSize : length })
       const bytes = new Uint8Array(store)

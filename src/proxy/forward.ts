@@ -34,7 +34,7 @@ export interface ForwardOptions {
   readonly onError: (error: unknown, requestId: string) => void
 }
 
-/** Maximum `Retry-After` in milliseconds, because some clients wait inside the call. The status page has the true time. */
+/** Maximum `Retry-After` in milliseconds, because some clients sleep that long during the call. */
 const MAX_CLIENT_WAIT = 5000
 
 export function createForward(options: ForwardOptions) {
@@ -73,7 +73,7 @@ interface Relay {
   readonly exchange: Exchange
   /** The response looks like a rejection of the token. */
   readonly rejected: boolean
-  /** Set before the client takes the body. */
+  /** The response is a web page; determined before relaying consumes the body. */
   readonly page: boolean
 }
 
@@ -98,7 +98,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   readonly #startedAt: number
   readonly #deadline: Timer
   #interruption: AbortReason | undefined
-  /** Aborted by an interruption: the exchange, or `#waits`. */
+  /** The current exchange or `#waits`: an interruption aborts it. */
   #awaited: { abort(reason: AbortReason): void } | undefined
   /** Controls every other wait. Created when it is first needed, because it costs a request 4 µs. */
   #waits: AbortController | undefined
@@ -141,7 +141,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       if (validated.expectsContinue && !response.headersSent) response.writeContinue()
       const read = bodies.read(request, validated.framing, this)
       const body = read instanceof Promise ? await read : read
-      const begun = this.#begin()
+      const begun = this.#takeSlot()
       let step = begun instanceof Promise ? await begun : begun
       while (step.do === 'send') {
         const token = step.token ?? tokens.current() ?? (await this.#waitForToken())
@@ -176,13 +176,13 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     }
   }
 
-  /** Counts the call as in flight. If too many calls are, evicts a client that does not read its response. */
-  #begin(stage: RequestPhase = 'reading'): Action | Promise<Action> {
+  /** If the limit is reached, evicts a client that does not read its response, and tries again. */
+  #takeSlot(stage: RequestPhase = 'reading'): Action | Promise<Action> {
     const shared = this.#shared
     const ended = this.#interruptedWhile(stage)
     if (ended !== undefined) return ended
     if (shared.inFlight < shared.config.maxInFlight) {
-      this.#call.connection.begin()
+      this.#call.connection.protect()
       this.#isInFlight = true
       shared.inFlight += 1
       return SEND
@@ -190,7 +190,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     // Waits once, because the delay may be iSales's and not a client's.
     const pause = shared.relays.evictSlowest(stage === 'reading')
     if (pause === undefined) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
-    return delay(shared.clock, pause, this.wait()).then(() => this.#begin('connecting'))
+    return delay(shared.clock, pause, this.startWait()).then(() => this.#takeSlot('connecting'))
   }
 
   async #waitForToken(): Promise<Token | CallResult> {
@@ -210,7 +210,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     const { method } = this.#attempts
     const { rawHeaders, httpVersion } = request
     const credential = token.headerValue.reveal()
-    const inspected = inspector.inspects(method, validated.path)
+    const inspected = inspector.needsInspection(method, validated.path)
     const headers = requestHeaders({ rawHeaders, httpVersion, credential, requestId, inspected })
     const exchange = new Exchange({ method, path: validated.target, headers, body }, this)
     this.#exchange = exchange
@@ -221,7 +221,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   }
 
   /** While the call waited for a connection, its client may have left, or its token may have been replaced. */
-  mayStart(): boolean {
+  onConnection(): boolean {
     this.#sentAt = this.#shared.clock.now()
     if (this.#interruption !== undefined || this.#call.response.headersSent) return false
     return this.#shared.tokens.current()?.generation === this.#token?.generation
@@ -272,17 +272,17 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     this.#attempts[written ? 'lost' : 'unwritten'] += 1
     const decision = afterFailure(this.#attempts, { failure, written })
     if (decision.do === 'fail') return decision
-    await delay(this.#shared.clock, decision.pause, this.wait())
+    await delay(this.#shared.clock, decision.pause, this.startWait())
     return this.#interruptedWhile('connecting') ?? SEND
   }
 
   /** Limits for the token source. They leave a twentieth of the deadline for sending. */
   #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
     const deadline = this.#startedAt + 0.95 * this.#shared.config.clientDeadline
-    return { deadline, signal: this.wait() }
+    return { deadline, signal: this.startWait() }
   }
 
-  wait(): AbortSignal {
+  startWait(): AbortSignal {
     this.#waits ??= new AbortController()
     this.#awaited = this.#waits
     return this.#waits.signal

@@ -97,23 +97,14 @@ export interface RelayedHead {
   readonly contentType: string | undefined
 }
 
+const READ = ['connection', 'transfer-encoding', 'content-length', 'content-type'] as const
+/** An iSales session is a credential of our user, like the token. */
+const DROPPED = new Set([...HOP_BY_HOP, 'set-cookie', 'set-cookie2', 'x-request-id'])
+
 /** Treatment of a response header by its name: the lower-case name if it matters here. */
 const responseRoleOf = remembered((name) => {
   const lower = name.toLowerCase()
-  switch (lower) {
-    case 'connection':
-    case 'transfer-encoding':
-    case 'content-length':
-    case 'content-type':
-      return lower
-    // An iSales session is a credential of our user, like the token.
-    case 'set-cookie':
-    case 'set-cookie2':
-    case 'x-request-id':
-      return 'dropped'
-    default:
-      return HOP_BY_HOP.has(lower) ? 'dropped' : 'passes'
-  }
+  return READ.find((each) => each === lower) ?? (DROPPED.has(lower) ? 'dropped' : 'passes')
 })
 
 /** Returns a response's head with its end-to-end headers, in order. */

@@ -34,8 +34,8 @@ export interface RelayObserver {
  * client can read as slowly as iSales writes.
  */
 export function createRelay(clock: Clock) {
-  /** Responses in progress, and since when the current piece waits for the client; infinite if it does not wait. */
-  const waits = new Map<ServerResponse, number>()
+  /** When the current piece of each response began to wait for the client; Infinity if nothing is waiting. */
+  const waitingSince = new Map<ServerResponse, number>()
 
   /**
    * Limits how slowly a client reads.
@@ -43,32 +43,32 @@ export function createRelay(clock: Clock) {
    * @param resume called when the client has taken all bytes.
    * @returns a function to call when bytes wait for the client.
    */
-  const follow = (response: ServerResponse, resume = (): void => undefined): (() => void) => {
+  const watchReader = (response: ServerResponse, resume = (): void => undefined): (() => void) => {
     let waited = 0
     let pieceAt = response.socket?.bytesWritten ?? 0
     let timer: Timer | undefined
-    waits.set(response, Infinity)
+    waitingSince.set(response, Infinity)
     response.once('close', () => {
       timer?.cancel()
-      waits.delete(response)
+      waitingSince.delete(response)
     })
     response.on('drain', () => {
       timer?.cancel()
-      waited = Math.max(waited, clock.now() - (waits.get(response) ?? Infinity))
-      waits.set(response, Infinity)
+      waited = Math.max(waited, clock.now() - (waitingSince.get(response) ?? Infinity))
+      waitingSince.set(response, Infinity)
       const taken = response.socket?.bytesWritten ?? 0
       if (taken - pieceAt >= PIECE) [waited, pieceAt] = [0, taken]
       resume()
     })
     return () => {
-      if (waits.get(response) !== Infinity) return
-      waits.set(response, clock.now() - waited)
+      if (waitingSince.get(response) !== Infinity) return
+      waitingSince.set(response, clock.now() - waited)
       timer = clock.setTimer(() => cut(response), MAX_WAIT - waited)
     }
   }
 
   return {
-    follow,
+    watchReader,
 
     /** @throws if Node does not send these headers; nothing is sent then. */
     relay(
@@ -86,10 +86,10 @@ export function createRelay(clock: Clock) {
       if (exchange.whole) {
         if (head.status === 200) observer.result = failedResult(collected)
         response.end(collected)
-        if (response.writableLength > 0) follow(response)()
+        if (response.writableLength > 0) watchReader(response)()
         return
       }
-      const wait = follow(response, () => exchange.resume())
+      const wait = watchReader(response, () => exchange.resume())
       let mayHaveResult = head.status === 200
       exchange.take({
         onChunk(chunk) {
@@ -118,12 +118,12 @@ export function createRelay(clock: Clock) {
      */
     evictSlowest(mayWait: boolean): number | undefined {
       let [response, since]: [ServerResponse | undefined, number] = [undefined, Infinity]
-      for (const [each, waitsSince] of waits)
-        if (waitsSince < since) [response, since] = [each, waitsSince]
-      if (response === undefined) return mayWait && waits.size > 0 ? MAX_WAIT_WHEN_FULL : undefined
+      for (const [each, start] of waitingSince) if (start < since) [response, since] = [each, start]
+      if (response === undefined)
+        return mayWait && waitingSince.size > 0 ? MAX_WAIT_WHEN_FULL : undefined
       const left = since + MAX_WAIT_WHEN_FULL - clock.now()
       if (left > 0) return left
-      waits.delete(response)
+      waitingSince.delete(response)
       cut(response)
       return 0
     },

@@ -32,11 +32,11 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
   const isalesOrigin = originPattern(config.isalesUrl)
 
   /** Returns true if a 200 to such a request is inspected, unless its body is longer than 64 KiB. */
-  const inspects = (method: string, path: string): boolean =>
+  const needsInspection = (method: string, path: string): boolean =>
     method !== 'HEAD' && (results.length > 0 || path === isalesInterfacePath)
 
   /** Returns the body to relay, perhaps with URLs of the proxy, unless the body rejects the token. */
-  const inspect = (
+  const inspectBody = (
     { path, authority }: Pick<ValidRequest, 'path' | 'authority'>,
     body: Buffer,
   ): Buffer | 'rejected' => {
@@ -45,28 +45,9 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
     return withOurOrigin(body, isalesOrigin, `${scheme}://${authority}`)
   }
 
-  /** Inspects a response whose body may be replaced. */
-  const inspected = async (
-    exchange: Exchange,
-    head: RelayedHead,
-    request: ValidRequest,
-  ): Promise<ResponseVerdict> => {
-    const collected = await exchange.collect()
-    if (collected === 'cut') return 'cut'
-    if (collected === 'part') return 'accepted'
-    const body = exchange.collected()
-    const found = inspect(request, body)
-    if (found === 'rejected') return 'rejected'
-    if (!found.equals(body)) {
-      exchange.replace(found)
-      head.headers = withLength(head.headers, found.length)
-    }
-    return 'accepted'
-  }
-
   return {
-    inspects,
-    inspect,
+    needsInspection,
+    inspectBody,
 
     /** Accepts a response, unless its status or its inspected body rejects the token. */
     verdictOf(
@@ -75,8 +56,19 @@ export function createInspector(config: InspectorConfig, scheme: RequestRules['s
       request: ValidRequest,
     ): ResponseVerdict | Promise<ResponseVerdict> {
       if (statuses.includes(head.status)) return 'rejected'
-      if (head.status !== 200 || !inspects(exchange.request.method, request.path)) return 'accepted'
-      return inspected(exchange, head, request)
+      if (head.status !== 200 || !needsInspection(exchange.request.method, request.path))
+        return 'accepted'
+      return exchange.collect().then((collected) => {
+        if (collected !== 'whole') return collected === 'cut' ? 'cut' : 'accepted'
+        const body = exchange.collected()
+        const found = inspectBody(request, body)
+        if (found === 'rejected') return 'rejected'
+        if (!found.equals(body)) {
+          exchange.replace(found)
+          head.headers = withLength(head.headers, found.length)
+        }
+        return 'accepted'
+      })
     },
   }
 }

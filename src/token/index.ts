@@ -26,9 +26,4 @@ export {
   type TokenResult,
 } from './token.ts'
 export { tokenLog } from './token-log.ts'
-export {
-  createTokenSource,
-  type RejectedToken,
-  type RejectionDecision,
-  type TokenSource,
-} from './token-source.ts'
+export { createTokenSource, type RejectedToken, type TokenSource } from './token-source.ts'

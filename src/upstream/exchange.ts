@@ -18,12 +18,12 @@ export interface ResponseHead {
   readonly rawHeaders: readonly Buffer[]
 }
 
-/** `withheld`: nothing was written, because `mayStart` returned false. */
+/** `withheld`: nothing was written, because `onConnection` returned false. */
 export type ExchangeOutcome = ResponseHead | 'failed' | 'withheld'
 
 export interface ExchangeStarter {
   /** Called when a connection is available; returns false to write nothing. */
-  mayStart(): boolean
+  onConnection(): boolean
 }
 
 /** Consumer of a response's body. */
@@ -85,7 +85,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Called with a connection. Nothing is written before it; no calls follow `onComplete` or `onError`. */
   onConnect(abort: (reason?: Error) => void): void {
-    if (this.#ended === undefined && this.#starter?.mayStart() === false) {
+    if (this.#ended === undefined && this.#starter?.onConnection() === false) {
       this.#settle?.('withheld')
       this.#end('cut')
     }

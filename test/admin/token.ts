@@ -1,5 +1,5 @@
 import { Secret } from '../../src/config/secret.ts'
-import { openAdmin, openTelemetry } from '../../src/admin/index.ts'
+import { createMetrics, openAdmin, recordActivity } from '../../src/admin/index.ts'
 import { createNews } from '../../src/log/news.ts'
 import { classifyRequest, type RequestSummary } from '../../src/request-summary.ts'
 import { createHostRule } from '../../src/config/address.ts'
@@ -118,9 +118,9 @@ export function openShown(
   address = '127.0.0.1',
   rejectedStatuses: readonly number[] = [401, 403],
 ) {
-  const telemetry = openTelemetry(sources, rejectedStatuses)
-  const { metrics, activity } = telemetry
-  const { app, findings, watch } = openAdmin(sources, telemetry)
+  const activity = recordActivity(sources.clock, sources.diagnostics)
+  const metrics = createMetrics(rejectedStatuses, activity.totals)
+  const { app, findings, watch } = openAdmin(sources, metrics, activity)
   const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })
   /** Reports the end of a request. */
   const end = (summary: RequestSummary): void => {
@@ -131,5 +131,5 @@ export function openShown(
     metrics.onTokenEvent(event)
     activity.onTokenEvent(event)
   }
-  return { ...telemetry, end, onTokenEvent, findings, watch, app, request }
+  return { metrics, activity, end, onTokenEvent, findings, watch, app, request }
 }

@@ -57,7 +57,7 @@ export async function startHolding(
   const held: ServerResponse[] = []
   const closed: ServerResponse[] = []
   const running = await startListener((_request, response, connection) => {
-    connection.begin()
+    connection.protect()
     held.push(response)
     response.on('close', () => closed.push(response))
   }, options)

@@ -13,7 +13,7 @@ function begin(bodies: ReturnType<typeof createBodies>, length: number, sent: nu
   const refusals: BodyRefusal[] = []
   const call = {
     held: 0,
-    wait: () => stop.signal,
+    startWait: () => stop.signal,
     interrupt(refusal: BodyRefusal) {
       refusals.push(refusal)
       stop.abort()

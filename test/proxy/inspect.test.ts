@@ -23,7 +23,7 @@ function inspect(
   { inspector = inspectorOf(), path = '/tasks', authority = '127.0.0.1:8080' },
 ) {
   const request = { path, authority: authority === '' ? undefined : authority }
-  const relayed = inspector.inspect(request, Buffer.from(body))
+  const relayed = inspector.inspectBody(request, Buffer.from(body))
   if (relayed === 'rejected') return relayed
   return relayed.equals(Buffer.from(body)) ? 'relay' : relayed
 }
@@ -35,7 +35,7 @@ it.each([
   ['POST', '/interfaces', [true, false]],
 ])('what is inspected of %s %s, for a result and for a URL: %j', (method, path, wanted) => {
   const inspectors = [inspectorOf(), rewriting()]
-  expect(inspectors.map((one) => one.inspects(method, path))).toEqual(wanted)
+  expect(inspectors.map((one) => one.needsInspection(method, path))).toEqual(wanted)
 })
 
 describe('a result', () => {

@@ -135,7 +135,7 @@ export async function scene({ newer = true, onError = raise, env = {} } = {}) {
       requestId: undefined,
       expectsContinue: false,
     }
-    const connection = { begin: () => undefined, refused: false }
+    const connection = { protect: () => undefined, refused: false }
     forward({ request, response, connection, validated, requestId: 'id-1' })
   })
   server.listen(0, '127.0.0.1')

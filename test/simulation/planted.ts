@@ -109,14 +109,14 @@ drain: calls in flight are cut
 -    if (this.#was
 +if (this.#was
 order: a request begins before the end of the previous request
--if (this.#current === undefined && this.#socket.writable) this.#begin(response)
-+if (this.#socket.writable) this.#begin(response)
+-if (this.#current === undefined && this.#socket.writable) this.#start(response)
++if (this.#socket.writable) this.#start(response)
 gate: a connection that had a call is never idle again
 -this.#current = undefined
 -    this.#options.limiter.mark(this.#slot, false)
 +this.#current = undefined
 gate: heads are read ahead of a call in progress
--if (this.#ahead > 0) this.#socket.pause()
+-if (this.#pipelined > 0) this.#socket.pause()
 
 # listener/connection-limiter.ts
 gate: the newest connection is closed

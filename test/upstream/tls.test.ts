@@ -119,7 +119,7 @@ it('an alert about our certificate after a request that was withheld is a failed
   const isales = await secured(undefined, { ...server, ca: ca.cert, requestCert: true })
   const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
   const request = { method: 'POST', path: '/x', headers: [], body: null }
-  const withheld = new Exchange(request, { mayStart: () => false })
+  const withheld = new Exchange(request, { onConnection: () => false })
   upstream.dispatch(withheld)
   expect(await dispatch(upstream)).toMatchObject({ failure: 'tls', written: false })
   expect(await withheld.outcome).toBe('withheld')
