@@ -80,10 +80,7 @@ const code = await runCommand(process.argv.slice(2), {
   env,
   pid: process.pid,
   processScope: processScope(),
-  hangUp(pid) {
-    if (!runsThisProgram(pid)) return false
-    return process.kill(pid, 'SIGHUP')
-  },
+  hangUp: (pid) => runsThisProgram(pid) && process.kill(pid, 'SIGHUP'),
   isTTY: process.stdout.isTTY,
   signal: stopping.signal,
   onHangUp(run) {

@@ -192,7 +192,7 @@ function slidingTally(ms: number) {
   }
 }
 
-/** Counts requests. Bounded in memory, independent of their number. */
+/** Counts requests. Bounded in memory, regardless of their number. */
 export function createAccounting() {
   const totals = newTally()
   const sliding = { latest: slidingTally(RULES.latest.ms), window: slidingTally(MINUTE) }

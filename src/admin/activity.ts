@@ -12,16 +12,13 @@ import {
 import { createAccounting, LOST } from './accounting.ts'
 
 /** Calls of the same kind to which iSales did not respond; `at` and `requestId` belong to the last. */
-export interface FailedCall {
+export interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | 'requestId'> {
   readonly count: number
   /** On the monotonic clock. */
   readonly at: number
-  readonly method: string
   /** Without the query. */
   readonly path: string
-  readonly status: number
   readonly of: RequestClass
-  readonly requestId: string
 }
 
 /** Milliseconds. A token with a shorter life ends before the proxy renews it. */
@@ -39,7 +36,7 @@ export type ActivityRecorder = ReturnType<typeof recordActivity>
 
 export type Activity = ReturnType<ActivityRecorder['view']>
 
-/** Records what happens to requests, token and files. Bounded in memory, independent of its events. */
+/** Records what happens to requests, token and files. Bounded in memory, regardless of the number of events. */
 export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   const startedAt = clock.now()
   const accounting = createAccounting()

@@ -93,7 +93,7 @@ export type ParsedSettings = { readonly [Key in SettingKey]: ValueOf<Definitions
 
 const LOGIN = /auth\/login$/
 const PUBLISHED_PREFIX = '/rest/isales/v1/openapi/obs/'
-/** iSales responds to this path with a real token, independent of the configuration. */
+/** iSales responds to this path with a real token, regardless of the configuration. */
 export const PUBLISHED_REFRESH_PATH = `${PUBLISHED_PREFIX}auth/refresh`
 
 /** Derives values from the settings. Durations are in milliseconds. */

@@ -34,7 +34,7 @@ export interface ForwardOptions {
   readonly onError: (error: unknown, requestId: string) => void
 }
 
-/** Maximum `Retry-After` in milliseconds, because some clients sleep that long during the call. */
+/** Maximum `Retry-After` in milliseconds, because some clients sleep that long in the call. The page has the actual time. */
 const MAX_CLIENT_WAIT = 5000
 
 export function createForward(options: ForwardOptions) {

@@ -44,7 +44,7 @@ async function outcome(port: number, options: ConnectionOptions): Promise<string
 // Other reasons, and their log lines, are in test/behaviour/obs-listener.test.ts.
 test('a failed handshake is reported with its reason: an old protocol, or a client that stops', async () => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
-  const { port, failures } = await startTls({ headerTimeout: 100 })
+  const { port, failures } = await startTls({ headerTimeout: 500 })
   expect(await outcome(port, old)).toBe('refused')
   await until(() => failures.length === 1)
   expect(await outcome(port, {})).toBe('served')
