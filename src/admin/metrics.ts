@@ -36,7 +36,7 @@ const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> =
   result: ['200', '500', 'other'],
   throttled: ['429'],
   unavailable: ['none', '500', '502', '503', '504', 'other'],
-  timeout: ['none', '408'],
+  timeout: ['none', '408', 'other'],
   tls: ['none'],
   malformed: ['200', '401', '403', '404', '405', '407', 'other'],
 }

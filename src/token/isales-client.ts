@@ -53,7 +53,7 @@ export interface AuthFailure {
   readonly cause: Cause
   readonly reason: AuthFailureReason
   /** HTTP status; undefined without a response. */
-  readonly status?: number
+  readonly status?: number | undefined
   /** From `Retry-After`, milliseconds from the response. Never with `refused`. */
   readonly retryAfter?: number | undefined
   /** Error code, `result=7`, or a defect of the response. Possibly empty. Never contains text of the response. */
@@ -145,11 +145,11 @@ export function withScheme(scheme: string, token: string): string {
 }
 
 function transportFailure(result: Extract<PostResult, { ok: false }>): AuthFailure {
-  const { failure, cause: found, code, written, certificate } = result
-  const known = { cause: found, reason: toAuthFailure(found), detail: code, certificate }
+  const { cause: found, code, written, certificate, status } = result
+  const known = { cause: found, reason: toAuthFailure(found), status, detail: code, certificate }
   if (found.code === 'egress-login') return { kind: 'egress', ...known }
-  // If TLS fails after bytes were written, iSales has read none of them.
-  return { kind: written && failure !== 'tls' ? 'unknown' : 'not-processed', ...known }
+  // A response whose body is missing may be a refusal, unless it is a gateway's.
+  return { kind: written && !isOfGateway(status ?? 0) ? 'unknown' : 'not-processed', ...known }
 }
 
 /** `plain`: over a connection without TLS. */

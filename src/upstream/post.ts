@@ -19,6 +19,8 @@ export type PostResult =
       readonly ok: false
       /** True if bytes of the request may have reached iSales. */
       readonly written: boolean
+      /** Set if the response broke off, or stalled, after its head. */
+      readonly status?: number | undefined
     })
 
 /** Sends one POST of JSON to iSales, on connections that business calls do not use. */
@@ -27,12 +29,11 @@ export type Post = (request: {
   /** Additional to those for JSON. Default: none. */
   readonly headers?: readonly string[]
   readonly body: string
-  /** Aborting ends the POST with a result of no interest. */
+  /** Aborting ends the POST as `timeout`; the login-attempt record needs its `written`. */
   readonly signal: AbortSignal
 }) => Promise<PostResult>
 
 const LATE = {
-  ok: false,
   failure: 'timeout',
   cause: cause('timeout'),
   code: CODES.timeout,
@@ -53,7 +54,7 @@ export function createPost(
   clock: Clock,
 ): Post {
   return async ({ path, headers: more = [], body, signal }) => {
-    if (signal.aborted) return { ...LATE, written: false }
+    if (signal.aborted) return { ok: false, ...LATE, written: false }
     const headers = [...JSON_HEADERS, ...more]
     const exchange = new Exchange({ path, method: 'POST', headers, body })
     let late = false
@@ -67,16 +68,18 @@ export function createPost(
     const result = await resultOf(exchange, plain)
     timer.cancel()
     signal.removeEventListener('abort', abortLate)
-    return late ? { ...LATE, written: exchange.written } : result
+    return late && !result.ok ? { ...result, ...LATE } : result
   }
 }
 
 async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult> {
   const outcome = await exchange.outcome
-  const collected = typeof outcome === 'string' ? 'cut' : await exchange.collect()
-  if (typeof outcome === 'string' || collected === 'cut')
-    return { ok: false, ...classify(exchange.error, plain), written: exchange.written }
-  const { status, rawHeaders } = outcome
+  const head = typeof outcome === 'string' ? undefined : outcome
+  const collected = head && (await exchange.collect())
+  const { written } = exchange
+  if (head === undefined || collected === 'cut')
+    return { ok: false, ...classify(exchange.error, plain), written, status: head?.status }
+  const { status, rawHeaders } = head
   const texts = rawHeaders.map((raw) => raw.toString('latin1'))
   const headers = texts.flatMap((name, i) => (i % 2 ? [] : [[name, texts[i + 1] ?? ''] as const]))
   /** Returns the first header's value. */

@@ -35,7 +35,7 @@ function open(changes?: Partial<AdminSources>): Shown {
 
 /** Label sets of metrics with pairs that cannot occur. */
 const PAIRED: Readonly<Record<string, number>> = {
-  auth_failures_total: 48,
+  auth_failures_total: 50,
   requests_total: REQUEST_CLASSES.length,
 }
 

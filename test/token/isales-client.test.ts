@@ -249,16 +249,20 @@ describe('the client', () => {
   })
 
   it.each([
-    ['unreachable', 'connection-refused', false, 'not-processed', 'unavailable'],
-    ['unreachable', 'egress-login', false, 'egress', 'unavailable'],
-    ['broken', 'lost', false, 'not-processed', 'unavailable'],
-    ['broken', 'lost', true, 'unknown', 'unavailable'],
-    ['tls', 'expired', true, 'not-processed', 'tls'],
-    ['timeout', 'timeout', true, 'unknown', 'timeout'],
-  ] as const)('after %s (%s, written: %j) returns %s with reason %s', async (...row) => {
-    const [failure, code, written, kind, reason] = row
-    const { sent, login } = clientOf({ ok: false, failure, cause: cause(code), code, written })
-    expect(await login()).toMatchObject({ kind, reason })
+    ['unreachable', 'connection-refused', false, undefined, 'not-processed', 'unavailable'],
+    ['unreachable', 'egress-login', false, undefined, 'egress', 'unavailable'],
+    ['broken', 'lost', false, undefined, 'not-processed', 'unavailable'],
+    ['broken', 'lost', true, undefined, 'unknown', 'unavailable'],
+    ['broken', 'lost', true, 403, 'unknown', 'unavailable'],
+    ['broken', 'lost', true, 502, 'not-processed', 'unavailable'],
+    ['tls', 'expired', false, undefined, 'not-processed', 'tls'],
+    ['timeout', 'timeout', true, undefined, 'unknown', 'timeout'],
+    ['timeout', 'timeout', true, 200, 'unknown', 'timeout'],
+  ] as const)('after %s (%s, written: %j, status %j) returns %s with reason %s', async (...row) => {
+    const [failure, code, written, status, kind, reason] = row
+    const result = { ok: false, failure, cause: cause(code), code, written, status } as const
+    const { sent, login } = clientOf(result)
+    expect(await login()).toMatchObject({ kind, reason, status })
     expect(sent).toHaveLength(1)
   })
 

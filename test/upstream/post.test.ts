@@ -54,6 +54,16 @@ describe('a POST', () => {
     if (kept === undefined) await until(() => isales.open() === 0)
   })
 
+  const CUT_HEAD = 'HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\n'
+  it.each([
+    ['breaks off', 'broken', [CUT_HEAD, 'abc', { close: 'reset' }]],
+    ['stalls', 'timeout', [CUT_HEAD, 'abc']],
+  ] as const)('whose response %s keeps its status', async (_, failure, parts) => {
+    const isales = await plain(() => parts)
+    const upstream = openUpstream({ isalesUrl: isales.origin, limits: { loginTimeout: 300 } })
+    expect(await postTo(upstream)).toMatchObject({ failure, status: 403, written: true })
+  })
+
   it('that is canceled before there is a connection is never sent', async () => {
     const stop = new AbortController()
     const { isales, upstream, result } = await begin(() => responseBytes('ok'), {
