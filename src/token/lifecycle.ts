@@ -21,6 +21,7 @@ import {
   refreshable,
   type FailedTokenRequest,
   type Granted,
+  type PlannedRequest,
   type Postponed,
   type Token,
   type TokenEvent,
@@ -103,8 +104,10 @@ const REFRESH_MISSING_FOR = HOUR
 /** Minimum time from a failure until an operator can end the pause. */
 const FORCED_APART = 3 * SECOND
 
+type Plan = PlannedRequest & { readonly at: number }
+
 /** Returns the next token request; `at` is Infinity while one is in flight or the token is idle. */
-export function next(state: TokenState, rules: Rules, now: number) {
+export function next(state: TokenState, rules: Rules, now: number): Plan {
   const planned = plan(state, rules, now)
   const waits = state.request !== undefined || isIdle(state, rules, now)
   return waits ? { ...planned, at: Infinity } : planned
@@ -114,20 +117,20 @@ export function next(state: TokenState, rules: Rules, now: number) {
  * Prefers a refresh. Plans a login if there is no refresh token, it expired, it failed, it has to wait longer, or iSales
  * rejected the token, because the session may have ended as well.
  */
-export function plan(state: TokenState, rules: Rules, now: number) {
+export function plan(state: TokenState, rules: Rules, now: number): Plan {
   const { token, failuresInRow, busyUntil } = state
   const wanted = Math.min(state.renewAt, renewalDueAt(state.rejections))
   const canRefresh = rules.isalesRefreshPath !== undefined && token && refreshable(token, now)
   const from = Math.max(state.notBefore, state.refreshNotBefore, busyUntil)
-  const refreshAt = canRefresh === true ? Math.max(wanted, from) : Infinity
+  const refreshAt = canRefresh ? Math.max(wanted, from) : Infinity
   const isDue = isLoginDue(state)
   const loginAt = Math.max(isDue ? -Infinity : wanted, pausedUntil(state, rules), busyUntil)
   // Requests that are already due are equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
   const prefersLogin = isDue || failuresInRow > 0 || isSuspect(state)
-  return lead < 0 || (lead === 0 && !prefersLogin)
-    ? { at: refreshAt, operation: 'refresh' as const }
-    : { at: loginAt, operation: 'login' as const }
+  if (canRefresh && (lead < 0 || (lead === 0 && !prefersLogin)))
+    return { at: refreshAt, operation: 'refresh', current: token }
+  return { at: loginAt, operation: 'login', current: token }
 }
 
 /** Returns when the login pause ends. */

@@ -249,8 +249,8 @@ export function storedRecords(records: Records, offset: number) {
 }
 
 /**
- * Returns undefined for a value that this program does not write. An instant further ahead than any that it writes dates from
- * before the other clock was set back, and is replaced by `now`.
+ * Returns undefined for a value that this program does not write. An instant that is later than any that it writes dates from
+ * before the other clock was set back, and is replaced by the latest that it writes.
  */
 export function parseRecords(value: unknown, offset: number, now: number): Records | undefined {
   if (!isObject(value)) return undefined
@@ -270,7 +270,7 @@ function parseRecord(value: unknown, offset: number, now: number): AttemptRecord
     const time = value[field]
     if (time === null) return -Infinity
     if (typeof time !== 'number') return NaN
-    return time - offset > now + most ? now : time - offset
+    return Math.min(time - offset, now + most)
   }
   const at = instant('at', MAX_AHEAD)
   const grantedAt = instant('grantedAt', 0)

@@ -20,12 +20,12 @@ import {
 import { backoffAfter, countAs, NO_ATTEMPTS } from './login-guard.ts'
 import type { AttemptRecord, GuardRules } from './login-guard.ts'
 import type { Register } from './register.ts'
-import type { Granted, Token, TokenRequest, TokenResult } from './token.ts'
+import type { Granted, Token, TokenRequest, TokenResult, TokenRules } from './token.ts'
 
 type TokenRequestOptions = Readonly<{
   client: IsalesClient
   register: Register
-  rules: GuardRules
+  rules: GuardRules & TokenRules
   clock: Clock
   /** In [0, 1). */
   random: () => number
@@ -45,8 +45,8 @@ export function createTokenRequests(options: TokenRequestOptions) {
   /** Credentials of the last token request. */
   let credentials: Credentials | undefined
   let isInFlight = false
-  /** The record before an attempt that was possibly written, but not sent. */
-  let unsent: AttemptRecord | undefined
+  /** The record before an attempt that may have been written although no login was sent. */
+  let unsent: Readonly<{ credentials: Credentials; record: AttemptRecord }> | undefined
 
   const asker = () => ({ holder, shared, held, rules })
 
@@ -62,19 +62,19 @@ export function createTokenRequests(options: TokenRequestOptions) {
   }
 
   /** Takes back an attempt whose write succeeded but whose reply was lost, so that no login was sent. */
-  const withoutUnsent = (account: Account): Account => {
-    if (unsent === undefined || account.lease?.holder !== holder) return account
-    const isThere = account.record.attempts === unsent.attempts + 1
-    return isThere ? { ...account, record: unsent } : account
+  const withoutUnsent = (account: Account, of: Credentials): Account => {
+    if (unsent?.credentials !== of || account.lease?.holder !== holder) return account
+    const isThere = account.record.attempts === unsent.record.attempts + 1
+    return isThere ? { ...account, record: unsent.record } : account
   }
 
   const ask = async (request: TokenRequest): Promise<Grant | AuthFailure> => {
-    const { operation, current } = request
-    const refreshToken = current?.refreshToken
-    if (operation === 'login' || current === undefined || refreshToken === undefined)
-      return client.login(request.credentials, request)
-    const result = await client.refresh({ token: current.token, refreshToken }, request)
-    return isGrant(result) ? withRefreshToken(result, current) : result
+    const isLogin = request.operation === 'login'
+    const result = isLogin
+      ? await client.login(request.credentials, request)
+      : await client.refresh(request.current, request)
+    if (!isGrant(result)) return result
+    return withinRefreshToken(isLogin ? result : withRefreshToken(result, request.current), rules)
   }
 
   /** Decides whose turn it is, asks iSales, and records the outcome. */
@@ -85,10 +85,10 @@ export function createTokenRequests(options: TokenRequestOptions) {
     let before = NO_ATTEMPTS
     credentials = request.credentials
     const decided = await update(credentials, (found, context) => {
-      const attempted = withoutUnsent(found)
+      const attempted = withoutUnsent(found, request.credentials)
       before = attempted.record
       turn = decideTurn(attempted, request, asker(), { ...context, random: jitter })
-      if (turn.type === 'begun') unsent = before
+      if (turn.type === 'begun') unsent = { credentials: request.credentials, record: before }
       return turn.next
     })
     if (turn.type === 'adopt') return adopt(turn.token, decided.account)
@@ -139,6 +139,14 @@ export function createTokenRequests(options: TokenRequestOptions) {
     /** When the current token was adopted, on the monotonic clock. Undefined if this process obtained it. */
     adoptedAt: () => adoptedAt,
   }
+}
+
+/** Limits the lifetime: a token cannot outlive the refresh token that its header carries. */
+function withinRefreshToken(grant: Grant, { isalesTokenHeader }: TokenRules): Grant {
+  const { lifetime, refreshToken, refreshLifetime = Infinity } = grant
+  const isCarried = isalesTokenHeader.field === 'refreshToken' && refreshToken !== undefined
+  const ms = Math.min(lifetime.ms, isCarried ? refreshLifetime : Infinity)
+  return { ...grant, lifetime: { ...lifetime, ms } }
 }
 
 /** Keeps the previous refresh token if a refresh returns none (RFC 6749 section 6). */

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
-import type { Credentials, Operation } from './isales-client.ts'
+import type { Credentials } from './isales-client.ts'
 import {
   initialState,
   isIdle,
@@ -21,7 +21,14 @@ import {
   type Reducer,
   type Rules,
 } from './lifecycle.ts'
-import type { Granted, Token, TokenEvent, TokenRequest, TokenResult } from './token.ts'
+import type {
+  Granted,
+  PlannedRequest,
+  Token,
+  TokenEvent,
+  TokenRequest,
+  TokenResult,
+} from './token.ts'
 
 interface TokenSourceOptions {
   readonly rules: Rules
@@ -114,8 +121,8 @@ export function createTokenSource(options: TokenSourceOptions) {
     timer?.cancel()
     if (!running) return
     const now = clock.now()
-    const { at, operation } = next(state, rules, now)
-    if (at <= now) pending = request(operation)
+    const { at, ...planned } = next(state, rules, now)
+    if (at <= now) pending = request(planned)
     else if (at < Infinity) timer = clock.setTimer(proceed, at - now)
   }
 
@@ -137,15 +144,15 @@ export function createTokenSource(options: TokenSourceOptions) {
     if (idle) proceed()
   }
 
-  const request = async (operation: Operation): Promise<void> => {
-    const { token, credentials, forced, failuresInRow: failures } = state
+  const request = async (planned: PlannedRequest): Promise<void> => {
+    const { credentials, forced, failuresInRow: failures } = state
+    const { operation } = planned
     abort = new AbortController()
     const { signal } = abort
     const asked: TokenRequest = {
-      operation,
+      ...planned,
       credentials,
       signal,
-      current: token,
       rejectedAt: isSuspect(state) ? state.rejections.unresolvedSince : undefined,
       loginDue: isLoginDue(state),
       forced,

@@ -32,6 +32,8 @@ export interface Token {
   readonly refreshExpiresAt?: number | undefined
 }
 
+export type RefreshableToken = Token & { readonly refreshToken: Secret }
+
 export type TokenRules = Pick<Config, 'isalesTokenHeader'>
 
 /** A request may be in flight for 5 s before iSales checks its token. */
@@ -44,9 +46,7 @@ export function createToken(grant: Grant, rules: TokenRules, generation: number)
   const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
   const { scheme, field } = rules.isalesTokenHeader
   const carried = field === 'refreshToken' ? refreshToken : undefined
-  // A token cannot outlive the refresh token that its header carries.
-  const limit = carried === undefined ? Infinity : (refreshLifetime ?? Infinity)
-  const lifetime = Math.min(grant.lifetime.ms, limit)
+  const lifetime = grant.lifetime.ms
   return {
     generation: generation + 1,
     headerValue: new Secret(withScheme(scheme, (carried ?? token).reveal())),
@@ -67,16 +67,20 @@ export function usableUntil(sentAt: number, lifetime: number): number {
 }
 
 /** True while the refresh token may be tried. */
-export function refreshable(token: Token, now: number): boolean {
+export function refreshable(token: Token, now: number): token is RefreshableToken {
   return token.refreshToken !== undefined && now < (token.refreshExpiresAt ?? Infinity)
 }
 
+/** `current`: the token that a refresh renews; possibly expired. Default: none. */
+export type PlannedRequest =
+  | { readonly operation: 'login'; readonly current?: Token | undefined }
+  | { readonly operation: 'refresh'; readonly current: RefreshableToken }
+
 /** A token request and its circumstances. */
-export interface TokenRequest extends Sending {
-  readonly operation: Operation
+export type TokenRequest = PlannedRequest & RequestContext
+
+interface RequestContext extends Sending {
   readonly credentials: Credentials
-  /** Current token, which a refresh renews; possibly expired. Default: none. */
-  readonly current?: Token | undefined
   /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
   readonly rejectedAt?: number | undefined
   /** The credentials have given no token yet, neither here nor to another replica. */

@@ -9,12 +9,12 @@ import { createIsalesClient, type AuthFailure, type Grant } from '../../src/toke
 import { openAttemptFile } from '../../src/token/attempt-file.ts'
 import { createRegister, type Home, type Register } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
-import { createToken } from '../../src/token/token.ts'
+import type { PlannedRequest } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { openMemoryStore } from './memory-store.ts'
-import { credentialsOf, DOWN, grant, REFUSED, RULES, unknown } from './support.ts'
+import { credentialsOf, DOWN, grant, REFUSED, refreshed, RULES, unknown } from './support.ts'
 
 vi.mock(import('node:crypto'), async (original) => {
   const crypto = await original()
@@ -160,12 +160,14 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
         if (isBusy) return
         isBusy = true
         ;({ answer = usual, takes, isKilled } = given)
-        const current = createToken(granted(), RULES, 0)
+        const planned: PlannedRequest =
+          what === 'refresh'
+            ? { operation: what, current: refreshed(granted()) }
+            : { operation: 'login' }
         const asked = {
-          operation: what === 'refresh' ? 'refresh' : 'login',
+          ...planned,
           credentials: credentialsOf(password),
           signal: new AbortController().signal,
-          current: what === 'refresh' ? current : undefined,
           // iSales rejects the current token.
           loginDue: false,
           rejectedAt: clock.now() - 5000,

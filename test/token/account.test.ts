@@ -12,7 +12,7 @@ import {
 } from '../../src/token/account.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
 import { createToken, type TokenRequest } from '../../src/token/token.ts'
-import { DOWN, grant, REFUSED, RULES, START as NOW } from './support.ts'
+import { DOWN, grant, REFUSED, refreshed, RULES, START as NOW } from './support.ts'
 
 /** A token of 300 s that was requested some seconds ago; its use ends after 295 s. */
 const aged = (seconds: number, token = 't1') =>
@@ -63,7 +63,7 @@ describe('a turn', () => {
   })
 
   it('begins a refresh with the lease alone, and with no update if no process shares the token', () => {
-    const refresh = { operation: 'refresh', current: current(240) } as const
+    const refresh = { operation: 'refresh', current: refreshed(aged(240)) } as const
     expect(turn(refresh)).toEqual({ type: 'begun', next: { ...NOTHING, ...own } })
     expect(turn({ ...refresh, ...other, shared: false })).toEqual({ type: 'begun' })
   })

@@ -5,10 +5,10 @@ import { createTokenRequests } from '../../src/token/request-token.ts'
 import { createToken } from '../../src/token/token.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { openMemoryStore } from './memory-store.ts'
-import { credentialsOf, DOWN, grant, REFUSED, RULES, START as NOW } from './support.ts'
+import { credentialsOf, DOWN, grant, REFUSED, refreshed, RULES, START as NOW } from './support.ts'
 
 /** A store in memory and replicas on it; a replica's logins and refreshes give the next of `results`. */
-function openStore() {
+function openStore(rules = RULES) {
   const clock = manualClock(NOW)
   const openShare = openMemoryStore(clock)
   const network = { isLost: false }
@@ -27,7 +27,7 @@ function openStore() {
     const { poll, requestToken } = createTokenRequests({
       client: { login: answer('login'), refresh: answer('refresh') },
       register: createRegister({ home, clock }),
-      rules: RULES,
+      rules,
       clock,
       random: () => 0.5,
     })
@@ -38,11 +38,17 @@ function openStore() {
       asked,
       operations,
       poll,
-      login: () => requestToken({ ...request, operation: 'login', loginDue: true }),
+      login: (password = 'p') =>
+        requestToken({
+          ...request,
+          credentials: credentialsOf(password),
+          operation: 'login',
+          loginDue: true,
+        }),
       replaceRejected: (rejectedAt: number) =>
         requestToken({ ...request, operation: 'login', current: current(grant()), rejectedAt }),
       refresh: (of: Grant) =>
-        requestToken({ ...request, operation: 'refresh', current: current(of) }),
+        requestToken({ ...request, operation: 'refresh', current: refreshed(of) }),
     }
   }
   return { clock, network, openReplica }
@@ -63,6 +69,18 @@ it.each([
   const { token, refreshToken, refreshLifetime } = (await other.poll())?.grant ?? {}
   expect([token?.reveal(), refreshToken?.reveal(), refreshLifetime]).toEqual(['t2', 'r1', left])
   expect([one.asked, other.asked]).toEqual([['login', 'refresh'], []])
+})
+
+it.each([
+  ['refreshToken', { refreshLives: 60 }, 60],
+  ['refreshToken', { lives: 60 }, 60],
+  ['refreshToken', { refreshLives: undefined }, 300],
+  ['refreshToken', { refreshLives: 60, refreshToken: null }, 300],
+  ['token', { refreshLives: 60 }, 300],
+] as const)('a token whose header carries the %s of %j lives for %d s', async (field, of, lives) => {
+  const isalesTokenHeader = { ...RULES.isalesTokenHeader, field }
+  const result = await openStore({ ...RULES, isalesTokenHeader }).openReplica(grant(of)).login()
+  expect(result).toMatchObject({ grant: { lifetime: { ms: lives * 1000 } } })
 })
 
 it('a login takes two writes, and a refresh two', async () => {
@@ -87,6 +105,16 @@ it('an attempt that was written without a reply is taken back if no login was se
   await clock.advance(100)
   expect(await replaceRejected(rejectedAt)).toMatchObject({ grant: { sentAt: NOW + 6000 } })
   expect(asked).toEqual(['login', 'login'])
+})
+
+it('an attempt that was written without a reply leaves the record of other credentials', async () => {
+  const { clock, network, openReplica } = openStore()
+  const { login, replaceRejected } = openReplica(REFUSED)
+  await login('q')
+  network.isLost = true
+  expect(await replaceRejected(clock.now())).toMatchObject({ postponed: 'busy' })
+  network.isLost = false
+  expect(await login('q')).toMatchObject({ postponed: 'guarded', record: { attempts: 1 } })
 })
 
 it('a guarded login has the record', async () => {

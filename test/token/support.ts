@@ -1,6 +1,7 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
 import type { AuthFailure, Credentials, Grant } from '../../src/token/isales-client.ts'
+import { createToken, type RefreshableToken } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 
 /** Default settings. */
@@ -36,6 +37,12 @@ export function grant(options: GrantOptions = {}): Grant {
     refreshToken: refreshToken === null ? undefined : new Secret(refreshToken),
     refreshLifetime: refreshLives === undefined ? undefined : refreshLives * 1000,
   }
+}
+
+/** The token of a grant, and the refresh token that renews it. */
+export function refreshed(of: Grant): RefreshableToken {
+  const { refreshToken = new Secret('r1') } = of
+  return { ...createToken(of, RULES, 0), refreshToken }
 }
 
 export const REFUSED = authFailure('refused', 'password', { status: 403 })

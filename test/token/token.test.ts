@@ -38,9 +38,8 @@ it.each([
 it.each<readonly [string, GrantOptions, string, number]>([
   ['Bearer token', {}, 'Bearer t1', 300],
   [' token', {}, 't1', 300],
-  ['Token refreshToken', { refreshLives: 60 }, 'Token r1', 60],
-  [' refreshToken', { lives: 60 }, 'r1', 60],
-  [' refreshToken', { lives: 60, refreshLives: undefined }, 'r1', 60],
+  ['Token refreshToken', {}, 'Token r1', 300],
+  [' refreshToken', {}, 'r1', 300],
   [' refreshToken', { refreshToken: null }, 't1', 300],
 ])('the header %j of a grant of %j is %j, for %d s', (header, options, text, lives) => {
   const { headerValue, token, lifetime, expiresAt } = open(options, header)
