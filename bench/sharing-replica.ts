@@ -63,7 +63,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const source = createTokenSource({
     ...parts,
     requestToken: requests.requestToken,
-    propagationDelay: register.propagationDelay,
+    shared: register.shared,
     credentials: { user: 'obs', password: new Secret('p') },
     observe(event) {
       if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())

@@ -135,7 +135,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     random,
     requestToken: requests.requestToken,
-    propagationDelay: register.propagationDelay,
+    shared: register.shared,
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe: observeToken,
   })

@@ -1,4 +1,4 @@
-import { SECOND, type Clock, type Timer } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { POLL_INTERVAL, type Home } from '../token/index.ts'
 import type { Sealer } from './sealer.ts'
 import type { Store, StoreFailure } from './store.ts'
@@ -9,8 +9,6 @@ type ShareOptions = Readonly<{
   clock: Clock
   onUnreadable: () => void
 }>
-
-const MAX_POLL_DURATION = SECOND / 5
 
 export type Share = ReturnType<typeof createShare>
 export type SharingSnapshot = Readonly<ReturnType<Share['snapshot']>>
@@ -24,7 +22,7 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
   let isStopped = false
 
   const home: Home = {
-    propagationDelay: POLL_INTERVAL + MAX_POLL_DURATION,
+    shared: true,
     async compareAndSwap(seen, next) {
       const reply = await store.compareAndSwap(seen, next)
       const wasAlone = failure !== undefined
@@ -33,8 +31,8 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
       return 'reason' in reply ? undefined : reply
     },
     nameOf: sealer.nameOf,
-    close: sealer.seal,
-    open: sealer.open,
+    serialize: sealer.seal,
+    parse: sealer.open,
     onUnreadable,
   }
 

@@ -25,6 +25,8 @@ export interface Account {
   readonly record: AttemptRecord
   readonly lease: Lease | undefined
   readonly token: SharedToken | undefined
+  /** Name of the requested credentials. */
+  readonly name: string
 }
 
 /** Held by the process that asks iSales. As in Kubernetes, another process may ask if `holder` stops renewing it. */
@@ -32,8 +34,8 @@ export type Lease = Readonly<{ holder: string; renewedAt: number }>
 
 export interface SharedToken {
   readonly grant: Grant
-  /** The token's original login used the requested credentials. */
-  readonly own: boolean
+  /** Name of the credentials of the token's original login. */
+  readonly name: string
 }
 
 /** `alone`: the account's home is unavailable, so the change is in memory only. */
@@ -42,14 +44,19 @@ export type UpdateContext = Readonly<{ now: number; alone: boolean }>
 /** Returns the next account, or undefined for no change. Called again after a lost race. */
 export type StateUpdate = (account: Account, context: UpdateContext) => Account | undefined
 
-const LEASE_DURATION = 3 * SECOND
+/** Renewed with every poll. */
+const SHARED_LEASE = 3 * SECOND
+/** Never renewed; longer than a login. */
+const LOCAL_LEASE = 6 * SECOND
 export const POLL_INTERVAL = SECOND
+/** Milliseconds until a process sees another one's token. */
+export const PROPAGATION_DELAY = POLL_INTERVAL + SECOND / 5
 /** Used while calls wait for another process's token. */
 const URGENT_POLL_INTERVAL = 100
-/** Probably another replica logged in and ended the token. Calls wait 2.5 s, including a login. */
+/** Another replica has probably logged in, which ended this token. A call waits at most 2.5 s, and a login must fit into that. */
 const [MIN_WAIT_REJECTED, MAX_WAIT_REJECTED] = [750, 1500]
 
-export interface Asker {
+export interface Requester {
   readonly holder: string
   /** Processes share tokens. */
   readonly shared: boolean
@@ -79,20 +86,21 @@ export type Turn = { readonly next?: Account | undefined } & (
 export function decideTurn(
   account: Account,
   request: Omit<TokenRequest, 'credentials' | 'signal'>,
-  { holder, shared, held, rules }: Asker,
+  requester: Requester,
   { now, alone, random }: UpdateContext & { readonly random: number },
 ): Turn {
-  const { token, record } = account
+  const { holder, shared, held, rules } = requester
+  const { token, record, name } = account
   const { operation, current, rejectedAt, loginDue, forced } = request
   // Another replica already logged in with the credentials that are new here.
-  const isOurs = loginDue && rejectedAt === undefined && token?.own && isUsable(token.grant, now)
-  if (shared && token && (isOurs || isNewer(token, held, now))) return { type: 'adopt', token }
+  const isOurs = loginDue && rejectedAt === undefined && token?.name === name
+  if (shared && isNewer(token, isOurs ? undefined : held, now)) return { type: 'adopt', token }
   const isLogin = operation === 'login'
   // All replicas share one pace of replacing rejected tokens.
   const isTooSoon =
     rejectedAt !== undefined && now < (token?.grant.sentAt ?? -Infinity) + MIN_RENEWAL_INTERVAL
   const isTaken =
-    (shared && isTooSoon) || ((shared || isLogin) && isLeasedByOther(account, holder, now))
+    (shared && isTooSoon) || ((shared || isLogin) && isLeasedByOther(account, requester, now))
   const isServing = rejectedAt === undefined && current && now < current.usableUntil
   const interval = isServing ? POLL_INTERVAL : URGENT_POLL_INTERVAL
   if (isTaken && !alone) return { type: 'busy', ms: interval }
@@ -114,7 +122,7 @@ export function decideTurn(
 export function recordOutcome(
   account: Account,
   ended: Readonly<{ operation: Operation; result: Grant | AuthFailure; before: AttemptRecord }>,
-  { holder, shared, held, rules }: Asker,
+  { holder, shared, held, rules }: Requester,
   { now, alone }: UpdateContext,
 ): Account | undefined {
   const { operation, result, before } = ended
@@ -131,7 +139,7 @@ export function recordOutcome(
     : extendKnownGood(record, now)
   if (!shared && !isLogin && granted === record) return undefined
   // A refreshed token inherits the login of the previous token.
-  const token = { grant: result, own: isLogin || held?.own !== false }
+  const token = { grant: result, name: isLogin || !held ? account.name : held.name }
   const isOlder = (account.token?.grant.sentAt ?? -Infinity) > result.sentAt
   return { ...(released ?? account), record: granted, token: isOlder ? account.token : token }
 }
@@ -142,9 +150,13 @@ export function isFollowedByLogin(failure: AuthFailure): boolean {
 }
 
 /** True while another process asks iSales. A lease dated before the clock was set back does not block. */
-export function isLeasedByOther({ lease }: Account, holder: string, now: number): boolean {
+export function isLeasedByOther(
+  { lease }: Account,
+  { holder, shared }: Pick<Requester, 'holder' | 'shared'>,
+  now: number,
+): boolean {
   if (lease === undefined || lease.holder === holder) return false
-  return Math.abs(now - lease.renewedAt) < LEASE_DURATION
+  return Math.abs(now - lease.renewedAt) < (shared ? SHARED_LEASE : LOCAL_LEASE)
 }
 
 function withLease(account: Account, holder: string, now: number): Account {
@@ -161,19 +173,16 @@ function releaseLease(account: Account, holder: string): Account | undefined {
 }
 
 /** True if `one` replaces `other`: a different token that is usable and was requested later. */
-export function isNewer<Held extends Pick<SharedToken, 'grant'>>(
-  one: Held | undefined,
-  other: Held | undefined,
+export function isNewer(
+  one: SharedToken | undefined,
+  other: SharedToken | undefined,
   now: number,
-): one is Held {
-  if (one === undefined || !isUsable(one.grant, now)) return false
+): one is SharedToken {
+  if (one === undefined) return false
+  if (now >= usableUntil(one.grant.sentAt, one.grant.lifetime.ms)) return false
   if (other === undefined) return true
   if (one.grant.token.reveal() === other.grant.token.reveal()) return false
   return one.grant.sentAt > other.grant.sentAt
-}
-
-function isUsable({ sentAt, lifetime }: Grant, now: number): boolean {
-  return now < usableUntil(sentAt, lifetime.ms)
 }
 
 /**

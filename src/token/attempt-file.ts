@@ -26,7 +26,6 @@ interface AttemptFileOptions {
 const FORMAT = 5
 /** Calls wait at most 2.8 s for a login, so a slower disk must not delay it. */
 const MAX_DISK_WAIT = SECOND
-const RETRY_AFTER = SECOND
 
 /**
  * Keeps login attempts in `STATE_DIR`. Credentials are named by a slow, salted hash, so that the file does not help to guess
@@ -63,8 +62,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
     Promise.race([work, delay(clock, MAX_DISK_WAIT).then(() => undefined)])
 
   return {
-    propagationDelay: 0,
-    retryAfter: RETRY_AFTER,
+    shared: false,
 
     async compareAndSwap(seen, next) {
       if (isLate) return undefined
@@ -98,7 +96,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
     },
 
     /** Includes a nonce: if two processes wrote the same text, each would take the other's file for its own. */
-    close({ records, lease }, offset) {
+    serialize({ records, lease }, offset) {
       const content = {
         version: FORMAT,
         nonce: randomBytes(8).toString('hex'),
@@ -109,7 +107,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       return `${JSON.stringify(content)}\n`
     },
 
-    open(value, offset, now) {
+    parse(value, offset, now) {
       const { version, salt: found, lease, entries } = parseObject(value) ?? {}
       const records = parseRecords(entries, offset, now)
       if (version !== FORMAT || typeof found !== 'string' || records === undefined) return undefined
@@ -141,7 +139,7 @@ function parseLease(value: unknown, offset: number): Lease | undefined {
 // Versions of one text in a directory, changed by compare and swap: `attempts-8.json` follows `attempts-7.json`.
 
 const VERSION = /^attempts-(\d{1,12})\.(?:json|[0-9a-f]+\.new)$/
-/** Versions that stay, so that a process that missed fewer finds its number taken. */
+/** Number of versions that are kept. A process that missed fewer finds its next number taken. */
 const KEPT = 8
 const WRITABLE_BY_ALL = 0o002
 /** Bytes; 20 records take a tenth. */
@@ -163,13 +161,8 @@ export function openVersions(directory: string, onExposed: () => void) {
   let isExposed = false
 
   /** Returns all files with their versions, NaN for foreign names. Killed processes also leave scratch files. */
-  const files = async () => {
-    const names = await readdir(directory).catch((error: unknown) => {
-      if (readErrorCode(error) === 'ENOENT') return []
-      throw error
-    })
-    return names.map((name) => ({ name, number: Number(VERSION.exec(name)?.[1]) }))
-  }
+  const files = async () =>
+    (await readdir(directory)).map((name) => ({ name, number: Number(VERSION.exec(name)?.[1]) }))
 
   const textOf = async (number: number): Promise<string | undefined> => {
     // Non-blocking: a pipe of that name must not block.
@@ -185,6 +178,7 @@ export function openVersions(directory: string, onExposed: () => void) {
   return {
     /** Returns the current version, or 0. `text` is undefined if it is not a readable file. */
     async read(): Promise<{ readonly number: number; readonly text: string | undefined }> {
+      await makeDirectory(directory)
       for (;;) {
         const number = highest(await files())
         try {
@@ -201,11 +195,9 @@ export function openVersions(directory: string, onExposed: () => void) {
 
     /** Writes the version of this number; false if another process was quicker. */
     async write(number: number, text: string): Promise<boolean> {
-      await makeDirectory(directory)
       const { uid, gid, mode } = await stat(directory)
-      const wasExposed = isExposed
+      if (!isExposed && (mode & WRITABLE_BY_ALL) !== 0) onExposed()
       isExposed ||= (mode & WRITABLE_BY_ALL) !== 0
-      if (isExposed && !wasExposed) onExposed()
       const scratch = join(directory, `attempts-${number}.${randomBytes(8).toString('hex')}.new`)
       try {
         const file = await open(scratch, NEW_FILE, 0o600)

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock, Timer } from '../clock.ts'
-import { isLeasedByOther, isNewer, type Account, type Lease, type StateUpdate } from './account.ts'
-import type { Credentials, Grant } from './isales-client.ts'
+import { SECOND, type Clock, type Timer } from '../clock.ts'
+import {
+  isLeasedByOther,
+  isNewer,
+  type Account,
+  type Lease,
+  type SharedToken,
+  type StateUpdate,
+} from './account.ts'
+import type { Credentials } from './isales-client.ts'
 import { mergeRecords, NO_ATTEMPTS, type AttemptRecord, type Records } from './login-guard.ts'
 
 // The account as one value, changed by compare and swap: in memory, in a file, or in a store.
@@ -10,8 +17,7 @@ import { mergeRecords, NO_ATTEMPTS, type AttemptRecord, type Records } from './l
 export interface SharedState {
   readonly records: Records
   readonly lease: Lease | undefined
-  /** `name`: of the credentials of the token's original login. */
-  readonly token: { readonly grant: Grant; readonly name: string } | undefined
+  readonly token: SharedToken | undefined
 }
 
 export const NO_STATE: SharedState = { records: new Map(), lease: undefined, token: undefined }
@@ -25,10 +31,8 @@ export interface StoredValue {
 
 /** Where the value lives. `offset`: milliseconds that the home's clock is ahead. */
 export interface Home {
-  /** Milliseconds until other processes see a change. 0 if the home keeps no token. */
-  readonly propagationDelay: number
-  /** Milliseconds until a failed write is repeated. Undefined if the home is polled. */
-  readonly retryAfter?: number
+  /** The home keeps the token, and is polled. Otherwise only a failed write is repeated. */
+  readonly shared: boolean
   /**
    * Replaces the value by `next` if it is `seen`, and returns the value afterwards; undefined if the home is unavailable.
    * Never rejects, and ends within about a second.
@@ -39,9 +43,9 @@ export interface Home {
   /** Names credentials without revealing them. */
   readonly nameOf: (credentials: Credentials) => string
   /** Returns a text that is unique to this call. */
-  readonly close: (state: SharedState, offset: number) => string
+  readonly serialize: (state: SharedState, offset: number) => string
   /** Returns undefined for a value that this program did not write. */
-  readonly open: (value: string, offset: number, now: number) => SharedState | undefined
+  readonly parse: (value: string, offset: number, now: number) => SharedState | undefined
   /** Waits for a late write before the process ends. */
   readonly settle?: () => Promise<unknown>
   readonly onUnreadable: () => void
@@ -49,29 +53,29 @@ export interface Home {
   readonly onWritten?: () => void
 }
 
-type Updated = Readonly<{ account: Account; alone: boolean }>
-
 export interface Register {
   /** Name of this process. */
   readonly holder: string
-  readonly propagationDelay: number
+  /** Processes share tokens. */
+  readonly shared: boolean
   /** Changes the account of these credentials. Never rejects. */
-  readonly update: (credentials: Credentials, rewrite: StateUpdate) => Promise<Updated>
+  readonly update: (credentials: Credentials, rewrite: StateUpdate) => Promise<Account>
   /** Writes changes that the home lacks, if the home is available. */
   readonly stop: () => Promise<void>
 }
 
-/** A record that this process knows. `isAhead`: the home does not have it yet. */
+/** A record that this process knows. `isUnwritten`: the home does not have it yet. */
 interface Known {
   readonly credentials: Credentials
   readonly record: AttemptRecord
-  readonly isAhead: boolean
+  readonly isUnwritten: boolean
 }
 
 type RegisterOptions = Readonly<{ home?: Home | undefined; clock: Clock }>
 
 /** Maximum retries after losing a compare-and-swap race. */
 const MAX_ROUNDS = 100
+const RETRY_AFTER = SECOND
 
 /**
  * Merges the home's value with what this process knows, so that an older value in the home takes nothing back. While the home
@@ -79,9 +83,9 @@ const MAX_ROUNDS = 100
  */
 export function createRegister({ home, clock }: RegisterOptions): Register {
   const holder = randomBytes(12).toString('base64url')
-  const shared = home !== undefined && home.propagationDelay > 0
+  const shared = home?.shared === true
   let known: readonly Known[] = []
-  let localToken: SharedState['token']
+  let localToken: SharedToken | undefined
   let seen = ''
   /** Undefined until the home is read. */
   let offset: number | undefined
@@ -94,17 +98,21 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
       ({ credentials: of }) => of.user === user && of.password.reveal() === password.reveal(),
     )
 
-  const remember = (credentials: Credentials, record: AttemptRecord, isAhead: boolean): void => {
+  const remember = (
+    credentials: Credentials,
+    record: AttemptRecord,
+    isUnwritten: boolean,
+  ): void => {
     const before = knownOf(credentials)
-    known = [...known.filter((one) => one !== before), { credentials, record, isAhead }]
+    known = [...known.filter((one) => one !== before), { credentials, record, isUnwritten }]
   }
 
-  const aheads = (): readonly Known[] => known.filter((one) => one.isAhead)
+  const unwritten = (): readonly Known[] => known.filter((one) => one.isUnwritten)
 
   /** Opens each value once, so that a later step back of the home's clock moves no instant. */
   const state = (): SharedState => {
     if (home === undefined || offset === undefined || seen === opened.value) return opened.state
-    const found = home.open(seen, offset, clock.now())
+    const found = home.parse(seen, offset, clock.now())
     if (found === undefined && seen !== '') home.onUnreadable()
     opened = { value: seen, state: found ?? NO_STATE }
     return opened.state
@@ -116,45 +124,37 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
     return (records.size > 0 && home && records.get(home.nameOf(credentials))) || NO_ATTEMPTS
   }
 
-  const token = (): SharedState['token'] =>
-    isNewer(localToken, state().token, clock.now()) ? localToken : state().token
+  const hasNewerToken = (): boolean => shared && isNewer(localToken, state().token, clock.now())
 
   const view = (credentials: Credentials): Account => {
     const mine = knownOf(credentials)
     const stored = storedRecord(credentials)
-    const best = shared ? token() : undefined
+    const { lease, token } = state()
     return {
       record: mine === undefined ? stored : mergeRecords(stored, mine.record),
-      lease: state().lease,
-      token: best && { grant: best.grant, own: best.name === home?.nameOf(credentials) },
+      lease,
+      token: hasNewerToken() ? localToken : token,
+      name: shared ? home.nameOf(credentials) : '',
     }
-  }
-
-  const tokenOf = (credentials: Credentials, { token: next }: Account): SharedState['token'] => {
-    const before = token()
-    if (!shared || next === undefined) return undefined
-    if (next.grant === before?.grant) return before
-    return { grant: next.grant, name: next.own ? home.nameOf(credentials) : (before?.name ?? '') }
   }
 
   /** Returns the state with this account, and with all records that the home lacks. */
   const stateWith = (credentials: Credentials, account: Account, to: Home): SharedState => {
     const records = new Map(state().records)
-    for (const { credentials: of, record } of aheads())
+    for (const { credentials: of, record } of unwritten())
       records.set(to.nameOf(of), mergeRecords(storedRecord(of), record))
     if (account.record !== NO_ATTEMPTS) records.set(to.nameOf(credentials), account.record)
-    return { records, lease: account.lease, token: tokenOf(credentials, account) }
+    return { records, lease: account.lease, token: account.token }
   }
 
-  const isAhead = (): boolean =>
-    aheads().length > 0 || (shared && isNewer(localToken, state().token, clock.now()))
+  const hasUnwritten = (): boolean => unwritten().length > 0 || hasNewerToken()
 
-  /** Remembers an account, but no attempts in flight elsewhere: they may be taken back. `isOurs`: this process wrote it. */
+  /** Remembers the record, unless another process's login is in flight: its attempt may still be taken back. */
   const learn = (credentials: Credentials, account: Account, isOurs: boolean): void => {
-    localToken = tokenOf(credentials, account) ?? localToken
+    localToken = account.token ?? localToken
     // A change made in memory meanwhile is merged when it is written.
-    if (knownOf(credentials)?.isAhead === true) return
-    if (isOurs || !isLeasedByOther(account, holder, clock.now()))
+    if (knownOf(credentials)?.isUnwritten === true) return
+    if (isOurs || !isLeasedByOther(account, { holder, shared }, clock.now()))
       remember(credentials, account.record, false)
   }
 
@@ -169,54 +169,54 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
       const account = view(credentials)
       const next =
         offset === undefined ? undefined : rewrite(account, { now: clock.now(), alone: false })
-      const written = new Set(aheads())
-      if (isFresh && next === undefined && !isAhead()) {
+      const written = new Set(unwritten())
+      if (isFresh && next === undefined && !hasUnwritten()) {
         learn(credentials, account, false)
         to.onWritten?.()
         return account
       }
       const target = next ?? (isFresh ? account : undefined)
       const value =
-        target === undefined ? '' : to.close(stateWith(credentials, target, to), offset ?? 0)
+        target === undefined ? '' : to.serialize(stateWith(credentials, target, to), offset ?? 0)
       const reply = await to.compareAndSwap(seen, value)
       if (reply === undefined) return undefined
       seen = reply.value
       offset = reply.at - clock.now()
       isFresh = true
       if (target === undefined || seen !== value) continue
-      known = known.map((one) => (written.has(one) ? { ...one, isAhead: false } : one))
+      known = known.map((one) => (written.has(one) ? { ...one, isUnwritten: false } : one))
       learn(credentials, target, next !== undefined)
-      if (!isAhead()) to.onWritten?.()
+      if (!hasUnwritten()) to.onWritten?.()
       return target
     }
     return undefined
   }
 
-  const update = async (credentials: Credentials, rewrite: StateUpdate): Promise<Updated> => {
+  const update = async (credentials: Credentials, rewrite: StateUpdate): Promise<Account> => {
     const written = home && (await updateHome(home, credentials, rewrite))
-    if (written !== undefined) return { account: written, alone: false }
+    if (written !== undefined) return written
     retry?.cancel()
-    if (home?.retryAfter !== undefined && !isStopped)
-      retry = clock.setTimer(() => void update(credentials, () => undefined), home.retryAfter)
+    if (home !== undefined && !shared && !isStopped)
+      retry = clock.setTimer(() => void update(credentials, () => undefined), RETRY_AFTER)
     const alone = home !== undefined
     const account = view(credentials)
     const next = rewrite(account, { now: clock.now(), alone })
-    if (next === undefined) return { account, alone }
-    localToken = tokenOf(credentials, next) ?? localToken
+    if (next === undefined) return account
+    localToken = next.token ?? localToken
     remember(credentials, next.record, alone)
-    return { account: next, alone }
+    return next
   }
 
   return {
     holder,
-    propagationDelay: home?.propagationDelay ?? 0,
+    shared,
     update,
     async stop() {
       isStopped = true
       retry?.cancel()
       const [one] = known
       await home?.settle?.()
-      if (home !== undefined && one !== undefined && isAhead())
+      if (home !== undefined && one !== undefined && hasUnwritten())
         await updateHome(home, one.credentials, () => undefined)
     },
   }

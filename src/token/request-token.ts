@@ -37,33 +37,32 @@ type TokenRequestOptions = Readonly<{
  */
 export function createTokenRequests(options: TokenRequestOptions) {
   const { client, register, rules, clock, random } = options
-  const { holder, update } = register
-  const shared = register.propagationDelay > 0
+  const { holder, shared, update } = register
   /** The latest result, which the token source has. */
   let held: SharedToken | undefined
   let adoptedAt: number | undefined
   /** Credentials of the last token request. */
   let credentials: Credentials | undefined
   let isInFlight = false
-  /** The record before an attempt that may have been written although no login was sent. */
-  let unsent: Readonly<{ credentials: Credentials; record: AttemptRecord }> | undefined
+  /** The account before an attempt that may have been written although no login was sent. */
+  let unsent: Account | undefined
 
-  const asker = () => ({ holder, shared, held, rules })
+  const requester = () => ({ holder, shared, held, rules })
 
   /** Hides a record that includes another process's login in flight, which looks like a failure. */
   const recordIn = (account: Account): AttemptRecord | undefined =>
-    isLeasedByOther(account, holder, clock.now()) ? undefined : account.record
+    isLeasedByOther(account, register, clock.now()) ? undefined : account.record
 
   const adopt = (token: SharedToken, account: Account): Granted => {
     held = token
     adoptedAt = clock.now()
-    const grant = { ...token.grant, adopted: true, otherCredentials: !token.own }
+    const grant = { ...token.grant, adopted: true, otherCredentials: token.name !== account.name }
     return { grant, record: recordIn(account) }
   }
 
   /** Takes back an attempt whose write succeeded but whose reply was lost, so that no login was sent. */
-  const withoutUnsent = (account: Account, of: Credentials): Account => {
-    if (unsent?.credentials !== of || account.lease?.holder !== holder) return account
+  const withoutUnsent = (account: Account): Account => {
+    if (unsent?.name !== account.name || account.lease?.holder !== holder) return account
     const isThere = account.record.attempts === unsent.record.attempts + 1
     return isThere ? { ...account, record: unsent.record } : account
   }
@@ -85,23 +84,23 @@ export function createTokenRequests(options: TokenRequestOptions) {
     let before = NO_ATTEMPTS
     credentials = request.credentials
     const decided = await update(credentials, (found, context) => {
-      const attempted = withoutUnsent(found, request.credentials)
+      const attempted = withoutUnsent(found)
       before = attempted.record
-      turn = decideTurn(attempted, request, asker(), { ...context, random: jitter })
-      if (turn.type === 'begun') unsent = { credentials: request.credentials, record: before }
+      turn = decideTurn(attempted, request, requester(), { ...context, random: jitter })
+      if (turn.type === 'begun') unsent = attempted
       return turn.next
     })
-    if (turn.type === 'adopt') return adopt(turn.token, decided.account)
+    if (turn.type === 'adopt') return adopt(turn.token, decided)
     if (turn.type !== 'begun') {
-      const record = turn.type === 'busy' ? undefined : decided.account.record
+      const record = turn.type === 'busy' ? undefined : decided.record
       return { postponed: turn.type, ms: turn.ms, record }
     }
     unsent = undefined
 
     const result = await ask(request)
     const endedAt = clock.now()
-    const { account } = await update(request.credentials, (found, context) =>
-      recordOutcome(found, { operation, result, before }, asker(), context),
+    const account = await update(request.credentials, (found, context) =>
+      recordOutcome(found, { operation, result, before }, requester(), context),
     )
     const { token } = account
     const record = recordIn(account)
@@ -111,7 +110,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
       const pause = isCounted ? 0 : backoffAfter(result, failures, random())
       return { failure: result, pause, record }
     }
-    held = { grant: result, own: isLogin || held?.own !== false }
+    held = { grant: result, name: isLogin || !held ? account.name : held.name }
     // Another process asked at the same time and got the later token.
     if (isNewer(token, held, clock.now())) return adopt(token, account)
     adoptedAt = undefined
@@ -128,7 +127,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
     /** Reads a shared account: renews the lease of a request in flight, or returns a newer token of another process. */
     poll: async (): Promise<Granted | undefined> => {
       if (credentials === undefined) return undefined
-      const { account } = await update(credentials, (found, { now, alone }) =>
+      const account = await update(credentials, (found, { now, alone }) =>
         isInFlight && !alone ? renewLease(found, holder, now) : undefined,
       )
       const { token } = account

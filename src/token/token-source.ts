@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
+import { PROPAGATION_DELAY } from './account.ts'
 import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
 import type { Credentials } from './isales-client.ts'
 import {
@@ -38,8 +39,8 @@ interface TokenSourceOptions {
   readonly requestToken: (request: TokenRequest) => Promise<TokenResult>
   readonly credentials: Credentials
   readonly observe: (event: TokenEvent) => void
-  /** Milliseconds until this process sees another replica's token. 0 without other replicas. */
-  readonly propagationDelay: number
+  /** Replicas share tokens. */
+  readonly shared: boolean
 }
 
 interface Wait {
@@ -88,7 +89,7 @@ export type TokenSource = ReturnType<typeof createTokenSource>
 
 /** Keeps one token fresh, with one token request in flight and one timer. `lifecycle.ts` decides. */
 export function createTokenSource(options: TokenSourceOptions) {
-  const { rules, clock, requestToken, observe, propagationDelay } = options
+  const { rules, clock, requestToken, observe, shared } = options
   /** Wakes each waiting call once, after the next change that may end its wait. */
   const waiters = new Set<() => void>()
   let state = initialState(options.credentials, clock.now())
@@ -210,7 +211,10 @@ export function createTokenSource(options: TokenSourceOptions) {
       rejected: { generation, superseded },
     })
     /** Until then a confirmation, or another replica's token, may arrive even without a renewal. */
-    const patience = Math.min(deadline, rejectedAt + Math.max(CONFIRMATION_WAIT, propagationDelay))
+    const patience = Math.min(
+      deadline,
+      rejectedAt + (shared ? PROPAGATION_DELAY : CONFIRMATION_WAIT),
+    )
     for (;;) {
       const by = present()
       if (by !== undefined && by.generation > generation) return replay(by)

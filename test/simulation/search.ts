@@ -8,7 +8,7 @@ import {
   isNewer,
   recordOutcome,
   type Account,
-  type Asker,
+  type Requester,
   type SharedToken,
 } from '../../src/token/account.ts'
 import type { Grant, Operation } from '../../src/token/isales-client.ts'
@@ -33,7 +33,12 @@ import { compareAndSwap } from './swap.ts'
 /** An instant is now, or so long ago that every limit has passed. */
 const NOW = 1_000_000_000
 const LONG = 1_000_000_000_000
-const NOTHING_KNOWN: Account = { record: NO_ATTEMPTS, lease: undefined, token: undefined }
+const NOTHING_KNOWN: Account = {
+  record: NO_ATTEMPTS,
+  lease: undefined,
+  token: undefined,
+  name: 'p',
+}
 
 const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
 /**
@@ -163,7 +168,7 @@ const adopted = ({ grant }: SharedToken, record?: AttemptRecord) => ({
   grant: { ...grant, adopted: true },
   record,
 })
-const asker = (holder: string, held: SharedToken | undefined): Asker => ({
+const requester = (holder: string, held: SharedToken | undefined): Requester => ({
   holder,
   shared: true,
   held,
@@ -260,7 +265,7 @@ function claim(world: World, { replica, own }: Actor, move: Move): void {
     let turn = 'busy'
     const claimed = update(world.value, replica.seen, (account) => {
       before = account.record
-      const decided = decideTurn(withOurs(account, ours), request, asker(own, ours), CONTEXT)
+      const decided = decideTurn(withOurs(account, ours), request, requester(own, ours), CONTEXT)
       turn = decided.type
       return decided.next
     })
@@ -331,13 +336,13 @@ function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move)
       : recordOutcome(
           withOurs(account, replica.ours),
           { operation, result, before },
-          asker(own, replica.ours),
+          requester(own, replica.ours),
           CONTEXT,
         ),
   )
   const { value, seen } = told
   const { record } = told.account
-  const ours = isGranted ? { grant: grantOf(response, at), own: true } : replica.ours
+  const ours = isGranted ? { grant: grantOf(response, at), name: 'p' } : replica.ours
   const outcome: TokenResult = isGranted
     ? { grant: grantOf(response, at), record }
     : { failure: LOST, pause: LONG, record }

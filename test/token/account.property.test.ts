@@ -35,7 +35,14 @@ async function unread(failure: 'broken' | 'timeout', code: 'lost' | 'timeout') {
     isalesLoginPath: '/auth/login',
     isalesRefreshHeaderToken: undefined,
     clock: systemClock,
-    post: async () => ({ ok: false, failure, cause: cause(code), code, written: true, status: 403 }),
+    post: async () => ({
+      ok: false,
+      failure,
+      cause: cause(code),
+      code,
+      written: true,
+      status: 403,
+    }),
   })
   const { signal } = new AbortController()
   return (await client.login(credentialsOf('p'), { signal })) as AuthFailure

@@ -6,7 +6,7 @@ import {
   recordOutcome,
   renewLease,
   type Account,
-  type Asker,
+  type Requester,
   type SharedToken,
   type Turn,
 } from '../../src/token/account.ts'
@@ -17,11 +17,16 @@ import { DOWN, grant, REFUSED, refreshed, RULES, START as NOW } from './support.
 /** A token of 300 s that was requested some seconds ago; its use ends after 295 s. */
 const aged = (seconds: number, token = 't1') =>
   grant({ token, sentAt: NOW - seconds * 1000, refreshToken: null })
-const found = (seconds: number, token = 't1', own = true) => ({ grant: aged(seconds, token), own })
+const found = (seconds: number, token = 't1', name = 'p') => ({ grant: aged(seconds, token), name })
 const current = (seconds: number) => createToken(aged(seconds), RULES, 0)
 const held = (holder: string, ago = 0) => ({ lease: { holder, renewedAt: NOW - ago } })
-const NOTHING: Account = { record: NO_ATTEMPTS, lease: undefined, token: undefined }
-const ASKER: Asker = { holder: 'own', shared: true, held: undefined, rules: RULES }
+const NOTHING: Account = {
+  record: NO_ATTEMPTS,
+  lease: undefined,
+  token: undefined,
+  name: 'p',
+}
+const REQUESTER: Requester = { holder: 'own', shared: true, held: undefined, rules: RULES }
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 const [own, other] = [held('own'), held('other')]
 
@@ -38,22 +43,32 @@ it.each<readonly [string, SharedToken | undefined, SharedToken | undefined, bool
 })
 
 it.each([
-  ['no process', {}, false],
-  ['this process', own, false],
-  ['another process', held('other', 2999), true],
-  ['a process that has not renewed it for 3 s', held('other', 3000), false],
-  ['a process before the clock was set back', held('other', -3000), false],
-])('the lease is held by %s', (_, given, expected) => {
-  expect(isLeasedByOther({ ...NOTHING, ...given }, 'own', NOW)).toBe(expected)
+  ['no process', {}, [false, false]],
+  ['this process', own, [false, false]],
+  ['another process', held('other', 2999), [true, true]],
+  ['a process that has not renewed it for 3 s', held('other', 3000), [false, true]],
+  ['a process that has had it for 6 s', held('other', 6000), [false, false]],
+  ['a process before the clock was set back', held('other', -6000), [false, false]],
+])('the lease is held by %s, in a store and in a file', (_, given, expected) => {
+  const isLeased = [true, false].map((shared) =>
+    isLeasedByOther({ ...NOTHING, ...given }, { holder: 'own', shared }, NOW),
+  )
+  expect(isLeased).toEqual(expected)
 })
 
 describe('a turn', () => {
-  type Given = Partial<Account & TokenRequest & Asker & typeof CONTEXT>
+  type Given = Partial<Account & TokenRequest & Requester & typeof CONTEXT>
   const turn = (given: Given): Turn => {
-    const { record, lease, token, ...rest } = { ...NOTHING, ...given }
-    const all = { operation: 'login', loginDue: false, failures: 0, ...ASKER, ...CONTEXT } as const
+    const { record, lease, token, name, ...rest } = { ...NOTHING, ...given }
+    const all = {
+      operation: 'login',
+      loginDue: false,
+      failures: 0,
+      ...REQUESTER,
+      ...CONTEXT,
+    } as const
     const other = { ...all, ...rest }
-    return decideTurn({ record, lease, token }, other, other, other)
+    return decideTurn({ record, lease, token, name }, other, other, other)
   }
   const rejected = { current: current(200), rejectedAt: NOW - 700 }
 
@@ -101,7 +116,7 @@ describe('a turn', () => {
 
   it.each<readonly [string, Given]>([
     ['while this process has the lease', held('own', 1000)],
-    ['although other credentials have a token', { token: found(9, 't1', false), loginDue: true }],
+    ['although other credentials have a token', { token: found(9, 't1', 'q'), loginDue: true }],
     [
       'although the shared token was rejected',
       { token: found(9), loginDue: true, rejectedAt: NOW },
@@ -138,15 +153,15 @@ describe('the end of a token request', () => {
   const end = (
     given: Partial<Account>,
     ended: Parameters<typeof recordOutcome>[1],
-    asker: Partial<Asker> = {},
-  ) => recordOutcome({ ...NOTHING, ...given }, ended, { ...ASKER, ...asker }, CONTEXT)
+    requester: Partial<Requester> = {},
+  ) => recordOutcome({ ...NOTHING, ...given }, ended, { ...REQUESTER, ...requester }, CONTEXT)
 
   it('is one update: the token, the record, the lease', () => {
     const started = { ...own, record: recordStart(NO_ATTEMPTS, NOW) }
     expect(end(started, { ...login, result })).toMatchObject({
       record: { attempts: 0, grantedAt: NOW },
       lease: undefined,
-      token: { grant: result, own: true },
+      token: { grant: result, name: 'p' },
     })
     expect(end(started, { ...login, result: REFUSED })).toMatchObject({
       record: { attempts: 1, refusals: 1, at: NOW, lastCode: 'password' },
@@ -161,11 +176,11 @@ describe('the end of a token request', () => {
   })
 
   it.each([
-    [undefined, true],
-    [found(9), true],
-    [found(9, 't1', false), false],
+    [undefined, 'p'],
+    [found(9), 'p'],
+    [found(9, 't1', 'q'), 'q'],
   ])('of a refresh of %j inherits the login of the previous token', (before, expected) => {
-    expect(end(own, { ...refresh, result }, { held: before })?.token?.own).toBe(expected)
+    expect(end(own, { ...refresh, result }, { held: before })?.token?.name).toBe(expected)
   })
 
   it('of a refused refresh keeps the lease for the login that follows', () => {

@@ -22,11 +22,13 @@ const credentials = { user: 'obs', password: new Secret('p') }
 async function run(): Promise<void> {
   const alive = setInterval(() => undefined, 1000)
   for (let round = 0; round < Number(rounds); round += 1) {
-    const { alone } = await update(credentials, (account) => {
+    let isAlone = false
+    await update(credentials, (account, { alone }) => {
+      isAlone = alone
       const { record } = account
       return { ...account, record: { ...record, attempts: record.attempts + 1, at: clock.now() } }
     })
-    writeSync(1, alone ? 'in memory\n' : 'written\n')
+    writeSync(1, isAlone ? 'in memory\n' : 'written\n')
   }
   clearInterval(alive)
 }

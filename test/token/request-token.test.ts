@@ -77,11 +77,16 @@ it.each([
   ['refreshToken', { refreshLives: undefined }, 300],
   ['refreshToken', { refreshLives: 60, refreshToken: null }, 300],
   ['token', { refreshLives: 60 }, 300],
-] as const)('a token whose header carries the %s of %j lives for %d s', async (field, of, lives) => {
-  const isalesTokenHeader = { ...RULES.isalesTokenHeader, field }
-  const result = await openStore({ ...RULES, isalesTokenHeader }).openReplica(grant(of)).login()
-  expect(result).toMatchObject({ grant: { lifetime: { ms: lives * 1000 } } })
-})
+] as const)(
+  'a token whose header carries the %s of %j lives for %d s',
+  async (field, of, lives) => {
+    const isalesTokenHeader = { ...RULES.isalesTokenHeader, field }
+    const result = await openStore({ ...RULES, isalesTokenHeader })
+      .openReplica(grant(of))
+      .login()
+    expect(result).toMatchObject({ grant: { lifetime: { ms: lives * 1000 } } })
+  },
+)
 
 it('a login takes two writes, and a refresh two', async () => {
   const { login, refresh, operations } = openStore().openReplica(grant(), grant({ token: 't2' }))

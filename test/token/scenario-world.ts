@@ -246,7 +246,7 @@ interface ReplicaOptions {
 function openReplica({ clock, random, client, openShare, observe }: ReplicaOptions) {
   const share = openShare?.((swap) => clock.sleep(1).then(swap))
   const register = createRegister({ home: share?.home, clock })
-  const { propagationDelay } = register
+  const { shared } = register
   const { requestToken, poll } = createTokenRequests({
     client,
     register,
@@ -255,7 +255,7 @@ function openReplica({ clock, random, client, openShare, observe }: ReplicaOptio
     random,
   })
   const credentials = { user: 'obs', password: new Secret('right') }
-  const parts = { rules: RULES, clock, random, requestToken, propagationDelay, credentials }
+  const parts = { rules: RULES, clock, random, requestToken, shared, credentials }
   const source = createTokenSource({ ...parts, observe })
   share?.start(async () => {
     const found = await poll()
