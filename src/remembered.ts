@@ -7,8 +7,10 @@ const MAX_LENGTH = 256
  * Memoizes a pure function of a text, because clients and iSales send the same names and paths with every call. Keeps
  * at most 256 texts of 256 characters.
  */
-export function remembered<Result>(compute: (text: string) => Result): (text: string) => Result {
-  const results = new Map<string, Result>()
+export function remembered<Text extends string, Result>(
+  compute: (text: Text) => Result,
+): (text: Text) => Result {
+  const results = new Map<Text, Result>()
   return (text) => {
     const known = results.get(text)
     if (known !== undefined) return known

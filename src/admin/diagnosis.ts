@@ -1,4 +1,4 @@
-import { toCauseCode, cause as causeOf, type Code, type Headline } from '../codes.ts'
+import { toAuthFailure, toCauseCode, cause as causeOf, type Code, type Headline } from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { RequestClass } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
@@ -337,5 +337,5 @@ export function unreadiness(
   // The next call will log in first.
   if (idle && backoff === 'none') return undefined
   if (lastFailure === undefined) return { reason: 'no-token' }
-  return { reason: 'no-token', backoff, lastFailure: lastFailure.failure.reason }
+  return { reason: 'no-token', backoff, lastFailure: toAuthFailure(lastFailure.failure.cause) }
 }

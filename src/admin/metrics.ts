@@ -8,6 +8,7 @@ import {
 import {
   CONNECT_FAILURES,
   STORE_FAILURES,
+  toAuthFailure,
   type AuthFailureReason,
   type ConnectFailure,
 } from '../codes.ts'
@@ -118,8 +119,9 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
       if (event.type === 'failed') {
         const { operation, failure } = event
         const status = String(failure.status ?? 'none')
-        const isKnown = FAILURE_STATUSES[failure.reason].includes(status)
-        const labels = { operation, reason: failure.reason, status: isKnown ? status : 'other' }
+        const reason = toAuthFailure(failure.cause)
+        const isKnown = FAILURE_STATUSES[reason].includes(status)
+        const labels = { operation, reason, status: isKnown ? status : 'other' }
         count('auth_failures_total', labels)
       } else if (event.type === 'granted' && event.lifetimeDoubt === 'missing') {
         count('auth_lifetime_assumed_total', {})

@@ -1,5 +1,6 @@
 import { isLoopback } from '../config/index.ts'
 import { toSeconds } from '../clock.ts'
+import { toAuthFailure } from '../codes.ts'
 import {
   explained,
   findSection,
@@ -131,7 +132,7 @@ export function readStatus(
       lastFailure: orNull(lastFailure, ({ at, operation, failure }) => ({
         at: date(at),
         operation,
-        reason: failure.reason,
+        reason: toAuthFailure(failure.cause),
         cause: explained(failure, sources.diagnostics, operation).code,
         httpStatus: failure.status ?? null,
         detail: failure.detail,

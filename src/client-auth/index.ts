@@ -4,9 +4,8 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { RESPONSE_ALREADY_SENT, serveHono, type NodeCall } from '../hono-adapter.ts'
-import { createObsApp, publishedBody, RESPONSE_TYPE } from './login-app.ts'
+import { createObsApp, createThrottle, publishedBody, RESPONSE_TYPE } from './login-app.ts'
 import { refusedRequest, type RequestSummary } from '../request-summary.ts'
-import { createThrottle } from './login-throttle.ts'
 import { createTickets, hasTicket } from './tickets.ts'
 
 interface ClientAuthOptions {

@@ -1,10 +1,11 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
+import { LRUCache } from 'lru-cache'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import type { RequestOrigin } from '../hono-adapter.ts'
 import { parseObject, type JsonObject } from '../json.ts'
-import type { Throttle } from './login-throttle.ts'
 import { ticketIn, type Tickets } from './tickets.ts'
 
 type ObsContext = Context<{ readonly Bindings: RequestOrigin }>
@@ -69,10 +70,7 @@ function createLoginCheck(config: LoginConfig, throttle: Throttle) {
       .update(JSON.stringify([user, password]))
       .digest()
   // No login succeeds unless both are set; the rules of the configuration exclude one alone.
-  const expected =
-    obsUser === undefined || obsPassword === undefined
-      ? randomBytes(32)
-      : digest(obsUser, obsPassword.reveal())
+  const expected = obsPassword ? digest(obsUser ?? '', obsPassword.reveal()) : randomBytes(32)
 
   return (address: string | undefined, { user, passwd }: JsonObject = {}) => {
     if (typeof user !== 'string' || typeof passwd !== 'string') return 400
@@ -82,6 +80,32 @@ function createLoginCheck(config: LoginConfig, throttle: Throttle) {
     if (timingSafeEqual(digest(user, passwd), expected)) return 200
     throttle.spend(address)
     return 403
+  }
+}
+
+/** Wrong passwords per second and address. */
+const RATE = 5
+/** Maximum number of addresses to remember. */
+const MAX_PEERS = 10_000
+
+type Throttle = ReturnType<typeof createThrottle>
+
+/**
+ * Limits password guessing: every address may send 5 wrong passwords per second, independent of other addresses. A
+ * bucket is the time at which it is full again; its capacity is one second's worth of attempts.
+ *
+ * @param now monotonic milliseconds.
+ */
+export function createThrottle(now: () => number) {
+  const buckets = new LRUCache<string, number>({ max: MAX_PEERS })
+  const bucketOf = (address: string): number => Math.max(buckets.get(address) ?? 0, now())
+  return {
+    /** Returns true if a password from this address may be compared. */
+    open: (address = ''): boolean => bucketOf(address) - now() <= SECOND - SECOND / RATE,
+    /** Records a wrong password from this address. */
+    spend(address = ''): void {
+      buckets.set(address, bucketOf(address) + SECOND / RATE)
+    },
   }
 }
 

@@ -51,37 +51,22 @@ export const LOG_EVENTS = {
 
 export type LogEventName = keyof typeof LOG_EVENTS
 
-/** Types of field values; a value of another type is dropped. An error is reduced before it is written. */
-interface FieldValues {
-  readonly string: string
-  readonly number: number
-  readonly boolean: boolean
-  readonly error: unknown
-}
-
-/** Fields that a line may have besides time, level, event and message, by type. */
+/** Fields that a line may have besides time, level, event and message. A value of another type is dropped. */
 // oxfmt-ignore
-const FIELDS = {
-  string: [
-    'by', 'outcome', 'version', 'listener', 'address', 'client', 'setting', 'operation',
-    'reason', 'cause', 'detail', 'backoff', 'requestId', 'method', 'path', 'code', 'finding',
-    'state', 'section',
-  ],
-  number: [
-    'inFlight', 'generation', 'lifetimeSeconds', 'ageSeconds', 'durationMs', 'upstreamMs',
-    'status', 'failures', 'retryInSeconds', 'budgetSeconds', 'attempts', 'count',
-    'durationSeconds',
-  ],
-  boolean: ['audit', 'sameToken'],
-  error: ['error'],
-} as const satisfies Readonly<Record<keyof FieldValues, readonly string[]>>
+export const LOG_FIELDS = {
+  by: 'string', outcome: 'string', version: 'string', listener: 'string', address: 'string',
+  client: 'string', setting: 'string', operation: 'string', reason: 'string', cause: 'string',
+  detail: 'string', backoff: 'string', requestId: 'string', method: 'string', path: 'string',
+  code: 'string', finding: 'string', state: 'string', section: 'string', inFlight: 'number',
+  generation: 'number', lifetimeSeconds: 'number', ageSeconds: 'number', durationMs: 'number',
+  upstreamMs: 'number', status: 'number', failures: 'number', retryInSeconds: 'number',
+  budgetSeconds: 'number', attempts: 'number', count: 'number', durationSeconds: 'number',
+  audit: 'boolean', sameToken: 'boolean', error: 'error',
+} as const
 
-type Kind = keyof typeof FIELDS
-export type LogFieldName = (typeof FIELDS)[Kind][number]
-export const LOG_FIELDS = Object.fromEntries(
-  Object.entries(FIELDS).flatMap(([kind, names]) => names.map((name) => [name, kind])),
-) as Readonly<Record<LogFieldName, Kind>>
-
+/** An error is reduced before it is written. */
+type FieldTypes = { string: string; number: number; boolean: boolean; error: unknown }
+export type LogFieldName = keyof typeof LOG_FIELDS
 export type LogFields = {
-  readonly [Of in Kind as (typeof FIELDS)[Of][number]]?: FieldValues[Of] | undefined
+  readonly [Name in LogFieldName]?: FieldTypes[(typeof LOG_FIELDS)[Name]] | undefined
 }

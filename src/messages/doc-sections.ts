@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { ALL_CODES, type Code } from '../codes.ts'
+import { remembered } from '../remembered.ts'
 import { LANGUAGES, type Language } from './messages.ts'
 
 /** Section of docs/ for one code, in one language. Texts are plain, without Markdown. */
@@ -28,22 +29,14 @@ const DIRECTORY =
 
 type Pages = ReadonlyMap<string, string>
 
-const pages = new Map<Language, Pages>()
-const sections = new Map<Language, ReadonlyMap<string, Section>>()
-
 /** Returns the pages of a language by file name. Read once, because an upgrade in place removes the files. */
-export function loadPages(language: Language): Pages {
-  const known = pages.get(language) ?? readPages(language, DIRECTORY)
-  pages.set(language, known)
-  return known
-}
+export const loadPages = remembered((language: Language) => readPages(language, DIRECTORY))
+const loadSections = remembered((language: Language) => sectionsIn(loadPages(language)))
 
 /** Returns the section of a code; if it is missing, the code is the title. */
 export function findSection(language: Language, code: Code): Section {
-  const known = sections.get(language) ?? sectionsIn(loadPages(language))
-  sections.set(language, known)
   const empty = { at: `errors${SUFFIX[language]}#${code}`, meaning: '', remedy: '', body: '' }
-  return known.get(code) ?? { ...empty, title: code }
+  return loadSections(language).get(code) ?? { ...empty, title: code }
 }
 
 /** Returns the codes without a section in one of the languages, as `zh: lost`. */

@@ -64,19 +64,15 @@ export function explained(
   return { code: toCauseCode(cause, requestKind), facts }
 }
 
-interface StoreError {
-  readonly reason: StoreFailureReason | undefined
-  readonly code?: string | undefined
-}
-
 /** Returns the reason why the shared store is unavailable. */
 export function explainedStore(
-  { reason, code }: StoreError,
+  failure: { readonly reason: StoreFailureReason | undefined; readonly code?: string | undefined },
   { hosts }: DiagnosticContext,
 ): Explained {
+  const { reason = 'unreachable', code } = failure
   const facts: Fact[] = [['store', hosts.store]]
   if (code !== undefined) facts.push(['storeCode', code])
-  return { code: toStoreCode(reason ?? 'unreachable'), facts }
+  return { code: toStoreCode(reason), facts }
 }
 
 function dateOf(time = Number.NaN): Value | undefined {

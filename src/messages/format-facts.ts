@@ -60,14 +60,8 @@ export function valueText(messages: Messages, value: Value, reading?: Reading): 
   const seconds = Math.round((time - reading.now) / 1000)
   const text = timeText(time, reading)
   if (seconds === 0) return text
-  const distance = durationText(messages, largest(Math.abs(seconds)))
+  const distance = durationText(messages, Math.abs(seconds))
   return messages.aside(text, messages[seconds < 0 ? 'ago' : 'in'](distance))
-}
-
-/** Drops the seconds from an hour on, and the minutes from a day on. */
-function largest(seconds: number): number {
-  const unit = seconds >= 86_400 ? 3600 : seconds >= 3600 ? 60 : 1
-  return Math.round(seconds / unit) * unit
 }
 
 /** Formats a time as `14:47:05` by the machine's clock; on another day with its date and without seconds. */

@@ -14,7 +14,7 @@ import {
   recordGrant,
   recordStart,
   type AttemptRecord,
-  type GuardRules,
+  type Rules,
 } from './login-guard.ts'
 import { MIN_RENEWAL_INTERVAL } from './rejection-tracker.ts'
 import { usableUntil, type TokenRequest } from './token.ts'
@@ -44,10 +44,9 @@ export type UpdateContext = Readonly<{ now: number; alone: boolean }>
 /** Returns the next account, or undefined for no change. Called again after a lost race. */
 export type StateUpdate = (account: Account, context: UpdateContext) => Account | undefined
 
-/** Renewed with every poll. */
-const SHARED_LEASE = 3 * SECOND
-/** Never renewed; longer than a login. */
-const LOCAL_LEASE = 6 * SECOND
+const LEASE_DURATION = 3 * SECOND
+/** Milliseconds by which a lease that no poll renews is post-dated, so that it outlasts a login. */
+const UNPOLLED = 2900
 export const POLL_INTERVAL = SECOND
 /** Milliseconds until a process sees another one's token. */
 export const PROPAGATION_DELAY = POLL_INTERVAL + SECOND / 5
@@ -61,7 +60,7 @@ export interface Requester {
   /** Processes share tokens. */
   readonly shared: boolean
   readonly held: SharedToken | undefined
-  readonly rules: GuardRules
+  readonly rules: Rules
 }
 
 /** The next action of a process; `next` is the changed account. */
@@ -86,10 +85,9 @@ export type Turn = { readonly next?: Account | undefined } & (
 export function decideTurn(
   account: Account,
   request: Omit<TokenRequest, 'credentials' | 'signal'>,
-  requester: Requester,
+  { holder, shared, held, rules }: Requester,
   { now, alone, random }: UpdateContext & { readonly random: number },
 ): Turn {
-  const { holder, shared, held, rules } = requester
   const { token, record, name } = account
   const { operation, current, rejectedAt, loginDue, forced } = request
   // Another replica already logged in with the credentials that are new here.
@@ -100,7 +98,7 @@ export function decideTurn(
   const isTooSoon =
     rejectedAt !== undefined && now < (token?.grant.sentAt ?? -Infinity) + MIN_RENEWAL_INTERVAL
   const isTaken =
-    (shared && isTooSoon) || ((shared || isLogin) && isLeasedByOther(account, requester, now))
+    (shared && isTooSoon) || ((shared || isLogin) && isLeasedByOther(account, holder, now))
   const isServing = rejectedAt === undefined && current && now < current.usableUntil
   const interval = isServing ? POLL_INTERVAL : URGENT_POLL_INTERVAL
   if (isTaken && !alone) return { type: 'busy', ms: interval }
@@ -110,7 +108,7 @@ export function decideTurn(
   const from = loginFrom(record, rules, forced)
   if (now < from) return { type: 'guarded', ms: from - now, next: releaseLease(account, holder) }
   const started = { ...account, record: recordStart(record, now, forced) }
-  return { type: 'begun', next: withLease(started, holder, now) }
+  return { type: 'begun', next: withLease(started, holder, shared ? now : now + UNPOLLED) }
 }
 
 /**
@@ -150,13 +148,9 @@ export function isFollowedByLogin(failure: AuthFailure): boolean {
 }
 
 /** True while another process asks iSales. A lease dated before the clock was set back does not block. */
-export function isLeasedByOther(
-  { lease }: Account,
-  { holder, shared }: Pick<Requester, 'holder' | 'shared'>,
-  now: number,
-): boolean {
+export function isLeasedByOther({ lease }: Account, holder: string, now: number): boolean {
   if (lease === undefined || lease.holder === holder) return false
-  return Math.abs(now - lease.renewedAt) < (shared ? SHARED_LEASE : LOCAL_LEASE)
+  return Math.abs(now - lease.renewedAt) < LEASE_DURATION
 }
 
 function withLease(account: Account, holder: string, now: number): Account {

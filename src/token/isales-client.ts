@@ -1,10 +1,8 @@
 import {
-  toAuthFailure,
   cause,
   classifyStatus,
   isOfGateway,
   isWebPage,
-  type AuthFailureReason,
   type Cause,
   type PeerCertificate,
   type ResponseInfo,
@@ -44,14 +42,12 @@ export interface IsalesClient {
  * - `ambiguous`: iSales's published 500. It means a refusal unless the credentials are known good.
  * - `unknown`: the request was written, and the response does not tell whether iSales refused it.
  * - `not-processed`: iSales did not check the credentials.
- * - `egress`: the egress proxy refused its own user and password (407), so that iSales was not reached.
  */
-export type FailureKind = 'refused' | 'ambiguous' | 'unknown' | 'not-processed' | 'egress'
+export type FailureKind = 'refused' | 'ambiguous' | 'unknown' | 'not-processed'
 
 export interface AuthFailure {
   readonly kind: FailureKind
   readonly cause: Cause
-  readonly reason: AuthFailureReason
   /** HTTP status; undefined without a response. */
   readonly status?: number | undefined
   /** From `Retry-After`, milliseconds from the response. Never with `refused`. */
@@ -146,10 +142,9 @@ export function withScheme(scheme: string, token: string): string {
 
 function transportFailure(result: Extract<PostResult, { ok: false }>): AuthFailure {
   const { cause: found, code, written, certificate, status } = result
-  const known = { cause: found, reason: toAuthFailure(found), status, detail: code, certificate }
-  if (found.code === 'egress-login') return { kind: 'egress', ...known }
   // A response whose body is missing may be a refusal, unless it is a gateway's.
-  return { kind: written && !isOfGateway(status ?? 0) ? 'unknown' : 'not-processed', ...known }
+  const kind = written && !isOfGateway(status ?? 0) ? 'unknown' : 'not-processed'
+  return { kind, cause: found, status, detail: code, certificate }
 }
 
 /** `plain`: over a connection without TLS. */
@@ -172,13 +167,13 @@ function parseBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
   const { status, contentType, body } = response
   if (body === undefined) return malformed(status, 'body-too-long')
   if (isWebPage(contentType, body))
-    return responseFailure('not-processed', cause('not-isales'), status, 'page')
+    return { kind: 'not-processed', cause: cause('not-isales'), status, detail: 'page' }
   const json = parseObject(body)
   if (json === undefined) return malformed(status, 'no-json')
   const { result, resultData } = json
   if (result === undefined || result === null) return malformed(status, 'no-result')
   if (isFailure(result))
-    return responseFailure('refused', cause('result'), status, resultText(result))
+    return { kind: 'refused', cause: cause('result'), status, detail: resultText(result) }
   if (!isObject(resultData)) return malformed(status, 'no-resultData')
   const token = parseToken(resultData['token'])
   if (token === undefined) return malformed(status, 'no-token')
@@ -220,7 +215,8 @@ function toStatusFailure(response: TokenResponse): AuthFailure {
   const page = isWebPage(contentType, body)
   const found = classifyStatus({ status, shaped, page, plain })
   const kind = classifyFailure(found, { status, shaped, page })
-  return responseFailure(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
+  const detail = page ? 'page' : shaped ? resultText(result) : ''
+  return { kind, cause: found, status, detail }
 }
 
 /** A gateway's response does not concern the credentials, even with iSales's format. */
@@ -259,15 +255,6 @@ function parseLifetime(value: unknown, tooLong: number): Lifetime {
   return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long' } : { ms }
 }
 
-function responseFailure(
-  kind: FailureKind,
-  found: Cause,
-  status: number,
-  detail: string,
-): AuthFailure {
-  return { kind, cause: found, reason: toAuthFailure(found), status, detail }
-}
-
 function malformed(status: number, detail: string): AuthFailure {
-  return responseFailure('unknown', cause('not-isales'), status, detail)
+  return { kind: 'unknown', cause: cause('not-isales'), status, detail }
 }

@@ -1,9 +1,8 @@
 import { cause } from '../codes.ts'
 import { HOUR, SECOND } from '../clock.ts'
-import type { Config } from '../config/index.ts'
 import { isFollowedByLogin } from './account.ts'
 import { isMissing, type AuthFailure, type Credentials, type Operation } from './isales-client.ts'
-import { guardState, loginFrom, NO_ATTEMPTS, type Backoff, type GuardRules } from './login-guard.ts'
+import { guardState, loginFrom, NO_ATTEMPTS, type BackoffState, type Rules } from './login-guard.ts'
 import {
   accept,
   isConflict,
@@ -26,14 +25,10 @@ import {
   type Token,
   type TokenEvent,
   type TokenResult,
-  type TokenRules,
 } from './token.ts'
 
 /** The share of its life after which a token is renewed. */
 const RENEW_AT = 0.8
-
-/** Settings that decide when a token is renewed. Milliseconds. */
-export type Rules = TokenRules & GuardRules & Pick<Config, 'isalesRefreshPath' | 'tokenIdleAfter'>
 
 /** Keeps the credentials that it uses: if they change, its failure does not concern the new ones. */
 type InFlightTokenRequest = Readonly<{
@@ -167,9 +162,8 @@ function outageBudget(state: TokenState, now: number): number {
 }
 
 /** Returns why the next token request waits. */
-function toBackoff({ isFailing, record }: TokenState, rules: Rules): Backoff {
-  if (!isFailing) return { state: 'none', refused: false }
-  return record.attempts > 0 ? guardState(record, rules) : { state: 'transient', refused: false }
+function toBackoff({ isFailing, record }: TokenState, rules: Rules): BackoffState {
+  return isFailing ? guardState(record, rules) : 'none'
 }
 
 /** A business call asks for the token. */
@@ -355,7 +349,7 @@ function onFailed(
       durationMs: at - startedAt,
       failure,
       failuresInRow: state.failuresInRow,
-      backoff: toBackoff(state, rules).state,
+      backoff: toBackoff(state, rules),
       retryIn: Math.max(0, plan(state, rules, at).at - at),
       outageBudget: outageBudget(state, at),
     },
@@ -382,9 +376,8 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
   const { token, request, rejections, record, failuresInRow, lastFailure } = state
   const { at } = next(state, rules, now)
   const backoff = toBackoff(state, rules)
-  // The failed token request is no longer needed.
-  const isOver =
-    backoff.state === 'transient' && request === undefined && at > pausedUntil(state, rules)
+  // The next token request is an ordinary renewal, which the failure does not delay.
+  const isMoot = backoff === 'transient' && request === undefined && at > pausedUntil(state, rules)
   return {
     now,
     token,
@@ -395,9 +388,9 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     conflict: isConflict(rejections, now),
     /** The token request in flight. */
     request: request?.operation,
-    backoff: isOver ? 'none' : backoff.state,
+    backoff: isMoot ? 'none' : backoff,
     /** iSales has refused the credentials since the last grant. */
-    refused: backoff.refused,
+    refused: state.isFailing && record.refusals > 0,
     /** Cause of the last failed login that the record counts, also after a restart. Undefined after a grant. */
     lastCode: record.lastCode,
     passwordRejected: passwordRejected(state, now),

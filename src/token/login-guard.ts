@@ -2,7 +2,7 @@ import { isCauseCode, type CauseCode } from '../codes.ts'
 import { HOUR, MINUTE, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { isObject } from '../json.ts'
-import type { AuthFailure, FailureKind } from './isales-client.ts'
+import type { AuthFailure } from './isales-client.ts'
 
 // Limits logins to at most four within 15 min with one wrong password, however iSales answers.
 
@@ -34,10 +34,11 @@ export interface AttemptRecord {
 export const BACKOFFS = ['none', 'transient', 'rejected', 'guarded'] as const
 export type BackoffState = (typeof BACKOFFS)[number]
 
-/** `refused`: iSales has refused the credentials since the last grant. */
-export type Backoff = Readonly<{ state: BackoffState; refused: boolean }>
-
-export type GuardRules = Pick<Config, 'loginRejectedAttempts'>
+/** Settings that decide on tokens. Milliseconds. */
+export type Rules = Pick<
+  Config,
+  'isalesRefreshPath' | 'isalesTokenHeader' | 'loginRejectedAttempts' | 'tokenIdleAfter'
+>
 
 export const NO_ATTEMPTS: AttemptRecord = {
   attempts: 0,
@@ -71,7 +72,7 @@ const MIN_BACKOFF = 500
 const MAX_BACKOFF = 30 * SECOND
 /** For a refresh that got iSales's published 500: it uses no password. */
 const MAX_REFRESH_BACKOFF = 15 * SECOND
-/** Number of `unknown` failures in a row from which on iSales is asked less often. */
+/** After this many consecutive `unknown` failures, iSales is asked less often. */
 const MANY_FAILURES = 10
 const MAX_UNKNOWN = 5 * MINUTE
 const EGRESS = 30 * SECOND
@@ -79,8 +80,8 @@ const MAX_EGRESS = 5 * MINUTE
 /** `Retry-After: 0` would cause a hot loop. */
 const MIN_RETRY_AFTER = SECOND
 const MAX_RETRY_AFTER = 5 * MINUTE
-/** Attempts from which on `guarded` is shown. */
-const GUARDED = 3
+/** The state is shown as `guarded` from this attempt on. */
+const GUARDED_FROM = 3
 
 function pauseOf({ attempts, knownGoodUntil, at }: AttemptRecord): number {
   if (attempts === 2 && knownGoodUntil > at) return KNOWN_GOOD_PAUSE
@@ -92,7 +93,7 @@ function pauseOf({ attempts, knownGoodUntil, at }: AttemptRecord): number {
  *
  * @param forced an operator ends the pause. Default: false.
  */
-export function loginFrom(record: AttemptRecord, rules: GuardRules, forced = false): number {
+export function loginFrom(record: AttemptRecord, rules: Rules, forced = false): number {
   const { attempts, refusals, at } = record
   if (attempts === 0 || (forced && attempts < MAX_ATTEMPTS)) return -Infinity
   const more = refusals - rules.loginRejectedAttempts
@@ -147,7 +148,7 @@ export function countAs(
 }
 
 /** `alone`: other processes do not see the record and may also log in, so one login counts as four. */
-type FailureContext = Readonly<{ rules: GuardRules; now: number; alone: boolean }>
+type FailureContext = Readonly<{ rules: Rules; now: number; alone: boolean }>
 
 /**
  * Returns the record after a failed login. A login that does not count is taken back.
@@ -186,12 +187,12 @@ export function recordFailure(
  * @param random in [0, 1).
  */
 export function backoffAfter(failure: AuthFailure, failures: number, random: number): number {
-  return Math.max(retryAfterOf(failure), backoff(failure.kind, failures, random))
+  return Math.max(retryAfterOf(failure), backoff(failure, failures, random))
 }
 
-function backoff(kind: FailureKind, failures: number, random: number): number {
+function backoff({ kind, cause }: AuthFailure, failures: number, random: number): number {
   const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
-  if (kind === 'egress') return doubled(EGRESS, MAX_EGRESS)
+  if (cause.code === 'egress-login') return doubled(EGRESS, MAX_EGRESS)
   if (kind === 'not-processed') return doubled(MIN_BACKOFF, MAX_BACKOFF) * random
   // iSales received the request: jitter only the upper half.
   const most = failures < MANY_FAILURES ? MAX_BACKOFF : MAX_UNKNOWN
@@ -205,10 +206,9 @@ function retryAfterOf({ retryAfter }: AuthFailure): number {
 }
 
 /** Returns why logins wait, for display. */
-export function guardState({ attempts, refusals }: AttemptRecord, rules: GuardRules): Backoff {
-  const refused = refusals > 0
-  const isGuarded = refusals >= rules.loginRejectedAttempts || attempts >= GUARDED
-  return { state: isGuarded ? 'guarded' : refused ? 'rejected' : 'transient', refused }
+export function guardState({ attempts, refusals }: AttemptRecord, rules: Rules): BackoffState {
+  if (refusals >= rules.loginRejectedAttempts || attempts >= GUARDED_FROM) return 'guarded'
+  return refusals > 0 ? 'rejected' : 'transient'
 }
 
 /** Merges two records of the same credentials: the larger of each field. A later grant deletes the attempts before it. */

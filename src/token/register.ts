@@ -1,23 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { SECOND, type Clock, type Timer } from '../clock.ts'
-import {
-  isLeasedByOther,
-  isNewer,
-  type Account,
-  type Lease,
-  type SharedToken,
-  type StateUpdate,
-} from './account.ts'
+import { isLeasedByOther, isNewer, type Account, type StateUpdate } from './account.ts'
 import type { Credentials } from './isales-client.ts'
 import { mergeRecords, NO_ATTEMPTS, type AttemptRecord, type Records } from './login-guard.ts'
 
 // The account as one value, changed by compare and swap: in memory, in a file, or in a store.
 
 /** The whole value, with the records of all credentials by name. Instants are on this process's monotonic clock. */
-export interface SharedState {
+export interface SharedState extends Pick<Account, 'lease' | 'token'> {
   readonly records: Records
-  readonly lease: Lease | undefined
-  readonly token: SharedToken | undefined
 }
 
 export const NO_STATE: SharedState = { records: new Map(), lease: undefined, token: undefined }
@@ -85,7 +76,7 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
   const holder = randomBytes(12).toString('base64url')
   const shared = home?.shared === true
   let known: readonly Known[] = []
-  let localToken: SharedToken | undefined
+  let localToken: Account['token']
   let seen = ''
   /** Undefined until the home is read. */
   let offset: number | undefined
@@ -154,7 +145,7 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
     localToken = account.token ?? localToken
     // A change made in memory meanwhile is merged when it is written.
     if (knownOf(credentials)?.isUnwritten === true) return
-    if (isOurs || !isLeasedByOther(account, { holder, shared }, clock.now()))
+    if (isOurs || !isLeasedByOther(account, holder, clock.now()))
       remember(credentials, account.record, false)
   }
 

@@ -17,15 +17,20 @@ import {
   type Grant,
   type IsalesClient,
 } from './isales-client.ts'
-import { backoffAfter, countAs, NO_ATTEMPTS } from './login-guard.ts'
-import type { AttemptRecord, GuardRules } from './login-guard.ts'
+import {
+  backoffAfter,
+  countAs,
+  NO_ATTEMPTS,
+  type AttemptRecord,
+  type Rules,
+} from './login-guard.ts'
 import type { Register } from './register.ts'
-import type { Granted, Token, TokenRequest, TokenResult, TokenRules } from './token.ts'
+import type { Granted, Token, TokenRequest, TokenResult } from './token.ts'
 
 type TokenRequestOptions = Readonly<{
   client: IsalesClient
   register: Register
-  rules: GuardRules & TokenRules
+  rules: Rules
   clock: Clock
   /** In [0, 1). */
   random: () => number
@@ -51,7 +56,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
 
   /** Hides a record that includes another process's login in flight, which looks like a failure. */
   const recordIn = (account: Account): AttemptRecord | undefined =>
-    isLeasedByOther(account, register, clock.now()) ? undefined : account.record
+    isLeasedByOther(account, holder, clock.now()) ? undefined : account.record
 
   const adopt = (token: SharedToken, account: Account): Granted => {
     held = token
@@ -141,7 +146,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
 }
 
 /** Limits the lifetime: a token cannot outlive the refresh token that its header carries. */
-function withinRefreshToken(grant: Grant, { isalesTokenHeader }: TokenRules): Grant {
+function withinRefreshToken(grant: Grant, { isalesTokenHeader }: Rules): Grant {
   const { lifetime, refreshToken, refreshLifetime = Infinity } = grant
   const isCarried = isalesTokenHeader.field === 'refreshToken' && refreshToken !== undefined
   const ms = Math.min(lifetime.ms, isCarried ? refreshLifetime : Infinity)

@@ -1,4 +1,5 @@
 import { toSeconds } from '../clock.ts'
+import { toAuthFailure } from '../codes.ts'
 import type { Log, News } from '../log/index.ts'
 import { en, explained, formatLine, type DiagnosticContext } from '../messages/index.ts'
 import type { TokenEvent } from './token.ts'
@@ -35,7 +36,7 @@ export function tokenLog(
         const cause = explained(failure, diagnostics, operation)
         return log('token-request-failed', {
           operation,
-          reason: failure.reason,
+          reason: toAuthFailure(failure.cause),
           status: failure.status,
           cause: cause.code,
           detail: formatLine(en, cause),

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
+import type { Rules } from './login-guard.ts'
 import { PROPAGATION_DELAY } from './account.ts'
 import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
 import type { Credentials } from './isales-client.ts'
@@ -20,7 +21,6 @@ import {
   sendable,
   takeSnapshot,
   type Reducer,
-  type Rules,
 } from './lifecycle.ts'
 import type {
   Granted,

@@ -1,4 +1,4 @@
-import { Secret, type Config } from '../config/index.ts'
+import { Secret } from '../config/index.ts'
 import {
   withScheme,
   type AuthFailure,
@@ -8,7 +8,7 @@ import {
   type Operation,
   type Sending,
 } from './isales-client.ts'
-import type { AttemptRecord, BackoffState } from './login-guard.ts'
+import type { AttemptRecord, BackoffState, Rules } from './login-guard.ts'
 
 // A token, the request for the next one and its result, and the events of a token's life.
 
@@ -34,14 +34,12 @@ export interface Token {
 
 export type RefreshableToken = Token & { readonly refreshToken: Secret }
 
-export type TokenRules = Pick<Config, 'isalesTokenHeader'>
-
 /** A request may be in flight for 5 s before iSales checks its token. */
 const MAX_MARGIN = 5000
 const MARGIN_SHARE = 0.1
 
 /** @param generation of the previous token; 0 if there is none. */
-export function createToken(grant: Grant, rules: TokenRules, generation: number): Token {
+export function createToken(grant: Grant, rules: Rules, generation: number): Token {
   const { token, sentAt, refreshToken, refreshLifetime } = grant
   const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
   const { scheme, field } = rules.isalesTokenHeader

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createObsApp } from '../../src/client-auth/login-app.ts'
-import { createThrottle } from '../../src/client-auth/login-throttle.ts'
+import { createThrottle } from '../../src/client-auth/login-app.ts'
 import { createTickets } from '../../src/client-auth/tickets.ts'
 import { manualClock } from '../support/manual-clock.ts'
 

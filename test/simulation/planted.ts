@@ -81,8 +81,8 @@ guard: the attempt is written after the login
 -const started = { ...account, record: recordStart(record, now, forced) }
 +const started = account
 lease: it never expires
--return Math.abs(now - lease.renewedAt) < (shared ? SHARED_LEASE : LOCAL_LEASE)
-+return shared || LOCAL_LEASE > 0
+-return Math.abs(now - lease.renewedAt) < LEASE_DURATION
++return now > -LEASE_DURATION
 adoption: no replica waits for another replica's token
 -if (isTaken && !alone)
 +if (isTaken && now < 0)

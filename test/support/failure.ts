@@ -1,4 +1,4 @@
-import { toAuthFailure, cause, type CauseCode } from '../../src/codes.ts'
+import { cause, type CauseCode } from '../../src/codes.ts'
 import type { AuthFailure, FailureKind } from '../../src/token/isales-client.ts'
 import type { DiagnosticContext } from '../../src/messages/index.ts'
 
@@ -8,8 +8,7 @@ export function authFailure(
   code: CauseCode,
   more: Partial<Pick<AuthFailure, 'status' | 'detail' | 'retryAfter' | 'certificate'>> = {},
 ): AuthFailure {
-  const known = cause(code)
-  return { kind, cause: known, reason: toAuthFailure(known), detail: '', ...more }
+  return { kind, cause: cause(code), detail: '', ...more }
 }
 
 /** Details in the expected texts of tests. */

@@ -53,7 +53,7 @@ function start(directory: string, wall = WALL) {
     recover,
     read: async (of = credentials) => (await update(of, () => undefined)).record,
     /** Returns whether the record is on the disk. */
-    async write(record: AttemptRecord, of = credentials) {
+    write: async (record: AttemptRecord, of = credentials) => {
       let isAlone = false
       await update(of, (account, { alone }) => {
         isAlone = alone

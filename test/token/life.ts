@@ -8,9 +8,8 @@ import {
   sendable,
   takeSnapshot,
   type Reducer,
-  type Rules,
 } from '../../src/token/lifecycle.ts'
-import { NO_ATTEMPTS, type AttemptRecord } from '../../src/token/login-guard.ts'
+import { NO_ATTEMPTS, type AttemptRecord, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenEvent, TokenResult } from '../../src/token/token.ts'
 import { credentialsOf, DOWN, grant as grantOf, REFUSED, RULES, START } from './support.ts'
 

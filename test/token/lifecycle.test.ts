@@ -9,9 +9,8 @@ import {
   onRenewAsked,
   onRequestEnded,
   onUsed,
-  type Rules,
 } from '../../src/token/lifecycle.ts'
-import { NO_ATTEMPTS } from '../../src/token/login-guard.ts'
+import { NO_ATTEMPTS, type Rules } from '../../src/token/login-guard.ts'
 import type { TokenResult } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { adopt, busy, grant, guarded, live, LOST, refusals, refusedAs, type Life } from './life.ts'

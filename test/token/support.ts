@@ -1,5 +1,5 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { Rules } from '../../src/token/lifecycle.ts'
+import type { Rules } from '../../src/token/login-guard.ts'
 import type { AuthFailure, Credentials, Grant } from '../../src/token/isales-client.ts'
 import { createToken, type RefreshableToken } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { createToken, refreshable, type Token, type TokenRules } from '../../src/token/token.ts'
+import { createToken, refreshable, type Token } from '../../src/token/token.ts'
+import type { Rules } from '../../src/token/login-guard.ts'
 import { grant, type GrantOptions } from './support.ts'
 
 const SENT = 50_000
@@ -9,7 +10,7 @@ function open(options: GrantOptions, header = 'Bearer token', generation = 0): T
   const [scheme = '', field] = header.split(' ')
   const rules = {
     isalesTokenHeader: { names: ['Authorization'], scheme, field },
-  } as unknown as TokenRules
+  } as unknown as Rules
   return createToken({ ...grant(options), sentAt: SENT }, rules, generation)
 }
 
