@@ -27,7 +27,7 @@ vi.mock(import('node:crypto'), async (original) => {
 const MINUTE = 60_000
 const RUNS = Number(process.env['ACCOUNT_RUNS'] ?? 200)
 
-/** What a login returns if iSales answers with 403, and the body breaks off or stalls. */
+/** Returns the failure of a login that iSales answers with 403, whose body breaks off or stalls. */
 async function unread(failure: 'broken' | 'timeout', code: 'lost' | 'timeout') {
   const client = createIsalesClient({
     ...RULES,
