@@ -47,7 +47,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const store = await createValkeyStore({
     ...settings,
     ...parts,
-    storeKey: sealer.storeKey,
+    entryName: sealer.entryName,
     observeCall({ operation, durationMs }) {
       if (operation === 'swap') options.onSwap?.(durationMs)
     },

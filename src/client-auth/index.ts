@@ -28,7 +28,7 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
   let current = open(config)
   const askForTicket: MiddlewareHandler<{ Bindings: NodeCall }> = async ({ env }, next) => {
     const { request, response, requestId } = env
-    if (hasTicket(request.rawHeaders, current.tickets)) return next()
+    if (hasTicket(request.rawHeaders, current.tickets.isValid)) return next()
     const body = publishedBody(401)
     // Only clients with a ticket keep a connection.
     response.shouldKeepAlive = false

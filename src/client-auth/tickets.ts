@@ -110,15 +110,12 @@ const SCHEME = /^bearer +/i
  *
  * @param rawHeaders name, value, name, value.
  */
-export function hasTicket(
-  rawHeaders: readonly string[],
-  tickets: Pick<Tickets, 'isValid'>,
-): boolean {
+export function hasTicket(rawHeaders: readonly string[], isValid: Tickets['isValid']): boolean {
   return rawHeaders.some(
     (value, index) =>
       index % 2 === 1 &&
       TICKET_HEADER.test(rawHeaders[index - 1] ?? '') &&
-      tickets.isValid(ticketIn(value)),
+      isValid(ticketIn(value)),
   )
 }
 

@@ -30,16 +30,12 @@ export function openStdout(): Stdout {
     minLength: 1,
   })
   let dropped = 0
-  stream.on('drop', () => {
-    dropped += 1
-  })
+  stream.on('drop', () => (dropped += 1))
   // Full disk or closed pipe: the queue stays, and every further line tries again to write it.
   stream.on('error', () => undefined)
 
   return {
-    write(line) {
-      stream.write(line)
-    },
+    write: (line) => void stream.write(line),
     colors: process.stdout.isTTY && process.stdout.hasColors(),
     dropped: () => dropped,
     flush: () =>

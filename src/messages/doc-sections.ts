@@ -30,7 +30,15 @@ const DIRECTORY =
 type Pages = ReadonlyMap<string, string>
 
 /** Returns the pages of a language by file name. Read once, because an upgrade in place removes the files. */
-export const loadPages = remembered((language: Language) => readPages(language, DIRECTORY))
+export const loadPages = remembered((language: Language): Pages => {
+  const files = NAMES.map((name) => `${name}${SUFFIX[language]}`)
+  return new Map(
+    files.flatMap((file) => {
+      const url = new URL(file, DIRECTORY)
+      return existsSync(url) ? [[file, readFileSync(url, 'utf8')] as const] : []
+    }),
+  )
+})
 const loadSections = remembered((language: Language) => sectionsIn(loadPages(language)))
 
 /** Returns the section of a code; if it is missing, the code is the title. */
@@ -40,22 +48,11 @@ export function findSection(language: Language, code: Code): Section {
 }
 
 /** Returns the codes without a section in one of the languages, as `zh: lost`. */
-export function missingSections(directory?: URL): readonly string[] {
+export function missingSections(load = loadSections): readonly string[] {
   return LANGUAGES.flatMap((language) => {
-    const found = directory === undefined ? loadPages(language) : readPages(language, directory)
-    const known = sectionsIn(found)
-    return ALL_CODES.filter((code) => !known.has(code)).map((code) => `${language}: ${code}`)
+    const missing = ALL_CODES.filter((code) => !load(language).has(code))
+    return missing.map((code) => `${language}: ${code}`)
   })
-}
-
-function readPages(language: Language, directory: URL): Pages {
-  const files = NAMES.map((name) => `${name}${SUFFIX[language]}`)
-  return new Map(
-    files.flatMap((file) => {
-      const url = new URL(file, directory)
-      return existsSync(url) ? [[file, readFileSync(url, 'utf8')] as const] : []
-    }),
-  )
 }
 
 /** Finds sections by their headings. A heading without a bold title below it is a chapter. */

@@ -34,8 +34,6 @@ export interface FailureDetails {
   readonly certificate?: PeerCertificate | undefined
 }
 
-const PLACES = { isales: 'isales', egress: 'egress', store: 'store', disk: 'stateDir' } as const
-
 /** Returns a failure's code with its facts: the peer, and the details. */
 export function explained(
   failure: FailureDetails,
@@ -48,7 +46,7 @@ export function explained(
   const add = (name: FactName, value: Value | undefined): void => {
     if (value !== undefined && value !== '') facts.push([name, value])
   }
-  add(PLACES[side], diagnostics.hosts[side])
+  add(side === 'disk' ? 'stateDir' : side, diagnostics.hosts[side])
   if (cause.code === 'other-name' && side === 'isales') add('serverName', diagnostics.serverName)
   add('certificate', certificate?.name)
   if (cause.code === 'not-yet-valid') add('validFrom', dateOf(certificate?.from))

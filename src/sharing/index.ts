@@ -22,7 +22,7 @@ export { STORE_OPERATIONS, type StoreCall } from './store.ts'
 /** Another replica's login takes at most 5 s, and a dead replica's lease expires after 3 s. */
 const MAX_WAIT = 7 * SECOND
 
-type OpenShareOptions = Omit<ValkeyOptions, 'address' | 'storeKey'> &
+type OpenShareOptions = Omit<ValkeyOptions, 'address' | 'entryName'> &
   Readonly<{ onUnreadable: () => void }>
 
 /** Opens the configured share; undefined without `SESSION_STORE_URL` and its key. `start` connects. */
@@ -30,7 +30,7 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
   const { isalesUrl, isalesUser, sessionStoreUrl: address, sessionStoreKey: key } = options.config
   if (address === undefined || key === undefined) return undefined
   const sealer = createSealer(key, isalesUrl, isalesUser)
-  const store = await createValkeyStore({ ...options, address, storeKey: sealer.storeKey })
+  const store = await createValkeyStore({ ...options, address, entryName: sealer.entryName })
   return createShare({ ...options, store, sealer })
 }
 

@@ -8,12 +8,12 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 /** Bytes; enough for two tokens of 8192 and the records. */
 const MAX_SEALED = 32 * 1024
-/** Part of all derived keys, so that a breaking change of the sealed value gets another store key. */
+/** Part of all derived keys, so that a breaking change of the sealed value gets another entry. */
 export const VERSION = 'v5'
 
 /**
- * Seals the stored value and names its key. Readers of the store learn no token and no password. Writers cannot make a replica
- * send a token that no replica obtained, because a value is bound to its key.
+ * Seals the stored value and names its entry. Readers of the store learn no token and no password. Writers cannot make a replica
+ * send a token that no replica obtained, because a value can be opened only under the entry name it was sealed for.
  *
  * @param origin of iSales, as `https://host:port`.
  */
@@ -24,12 +24,12 @@ export function createSealer(key: Secret, origin: string, user: string) {
   }
   const sealKey = derive('seal')
   const secretKey = derive('secret')
-  const storeKey = mac(derive('place'), origin, user)
-  const additionalData = Buffer.from(`${VERSION}\n${storeKey}`)
+  const entryName = mac(derive('place'), origin, user)
+  const additionalData = Buffer.from(`${VERSION}\n${entryName}`)
 
   return {
     /** Name of the account in the store. Differs for another user, iSales or sealing key. */
-    storeKey,
+    entryName,
 
     /** Names the credentials without revealing them. Unlike a hash, a name cannot be guessed without the key. */
     nameOf: ({ user, password }: Credentials): string =>
@@ -43,7 +43,7 @@ export function createSealer(key: Secret, origin: string, user: string) {
       return Buffer.concat([nonce, text, cipher.final(), cipher.getAuthTag()]).toString('latin1')
     },
 
-    /** Returns undefined for a value that was not sealed with this key for this store key. */
+    /** Returns undefined for a value that was not sealed with this key for this entry name. */
     open: (sealed: string, offset: number, now: number): SharedState | undefined => {
       if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
       const bytes = Buffer.from(sealed, 'latin1')

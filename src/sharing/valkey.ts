@@ -12,8 +12,8 @@ export type ValkeyOptions = Readonly<{
   config: Config
   /** `SESSION_STORE_URL`. */
   address: StoreAddress
-  /** The account's key is `isales-auth-proxy:v5:{<storeKey>}:account`. */
-  storeKey: string
+  /** The account's key is `isales-auth-proxy:v5:{<entryName>}:account`. */
+  entryName: string
   clock: Clock
   random: () => number
   observeCall: (call: StoreCall) => void
@@ -32,7 +32,7 @@ const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
 /** Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss. */
 export async function createValkeyStore(options: ValkeyOptions): Promise<Store> {
   const { clock, random, config, address } = options
-  const key = `isales-auth-proxy:${VERSION}:{${options.storeKey}}:account`
+  const key = `isales-auth-proxy:${VERSION}:{${options.entryName}}:account`
   const library = await loadLibrary()
   const redis = new library.Redis(connectionOptions(address, random))
   /** Resolves with the first connection, or after `CONNECT_TIMEOUT`. */

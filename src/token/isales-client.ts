@@ -213,17 +213,16 @@ function toStatusFailure(response: TokenResponse): AuthFailure {
   const result = parseObject(body ?? '')?.['result']
   const shaped = result !== undefined && result !== null && isFailure(result)
   const page = isWebPage(contentType, body)
-  const found = classifyStatus({ status, shaped, page, plain })
-  const kind = classifyFailure(found, { status, shaped, page })
+  const info = { status, shaped, page, plain }
+  const found = classifyStatus(info)
+  const kind = classifyFailure(found, info)
   const detail = page ? 'page' : shaped ? resultText(result) : ''
   return { kind, cause: found, status, detail }
 }
 
 /** A gateway's response does not concern the credentials, even with iSales's format. */
-function classifyFailure(
-  { stage, code }: Cause,
-  { status, shaped, page }: Pick<ResponseInfo, 'status' | 'shaped' | 'page'>,
-): FailureKind {
+function classifyFailure({ stage, code }: Cause, info: ResponseInfo): FailureKind {
+  const { status, shaped, page } = info
   if (stage === 'login') return code === 'business' ? 'ambiguous' : 'refused'
   if (code === 'timeout' || code === 'page-refused') return 'unknown'
   if (isOfGateway(status) || status < 400 || page === true) return 'not-processed'

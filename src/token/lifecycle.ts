@@ -73,9 +73,7 @@ export function initialState(credentials: Credentials, now: number) {
     failuresInRow: 0,
     rejections: NO_REJECTIONS as RejectionState,
     /** Latest rejection of the current token. `said`: an event has reported the renewal that it triggered. */
-    rejection: undefined as
-      | Readonly<{ generation: number; status: number; said: boolean }>
-      | undefined,
+    rejection: undefined as Readonly<{ status: number; said: boolean }> | undefined,
     /** When a business call last asked for the token. */
     usedAt: now,
     lastFailure: undefined as
@@ -204,12 +202,12 @@ export const onRejected: Reducer<
 > = (state, call, { now }) => {
   const { generation, status } = call
   if (state.token?.generation !== generation) return { state }
-  const said = state.rejection?.generation === generation && state.rejection.said
+  const said = state.rejection?.said === true
   const rejections = reject(state.rejections, call, now)
-  // While the token worked, a replica that found another one asking may poll less often than calls can wait.
+  // A replica that found another one asking while its token still worked polls once per second: too slow now that calls wait.
   const isNews = isSuspect({ rejections }) && !isSuspect(state)
   const busyUntil = isNews ? now : state.busyUntil
-  return { state: { ...state, busyUntil, rejection: { generation, status, said }, rejections } }
+  return { state: { ...state, busyUntil, rejection: { status, said }, rejections } }
 }
 
 /** iSales accepted a business call. */
@@ -221,7 +219,7 @@ export const onAccepted: Reducer<{
   const { token } = state
   if (token?.generation !== call.generation) return { state }
   const rejections = accept(state.rejections, call, token, now)
-  const isEffective = rejections.effectiveRenewals !== state.rejections.effectiveRenewals
+  const isEffective = rejections.helpedAt !== state.rejections.helpedAt
   const isNews = isEffective && !token.adopted && isConflict(rejections, now)
   return {
     state: { ...state, rejections },
@@ -231,13 +229,12 @@ export const onAccepted: Reducer<{
 
 /** A token request begins. */
 export const onRequestStarted: Reducer<Operation> = (before, operation, { now: at }) => {
-  const { rejection, credentials, rejections } = before
+  const { rejection, credentials, rejections, token } = before
   const state = { ...before, request: { operation, startedAt: at, credentials } }
-  if (rejection === undefined || rejection.said || renewalDueAt(rejections) > at) return { state }
-  const { generation, status } = rejection
+  if (!token || !rejection || rejection.said || renewalDueAt(rejections) > at) return { state }
   return {
     state: { ...state, rejection: { ...rejection, said: true } },
-    event: { type: 'token-rejected', at, generation, status },
+    event: { type: 'token-rejected', at, generation: token.generation, status: rejection.status },
   }
 }
 
@@ -258,17 +255,17 @@ export const onRequestEnded: Reducer<TokenResult> = (before, result, context) =>
 
 /** Adopts another replica's token. With the current credentials it counts as a login of this process. */
 export const onAdopted: Reducer<Granted> = (before, { grant, record = before.record }, context) => {
-  const { token: previous, rejections, failuresInRow: failuresBefore, credentials } = before
+  const { token: previous, rejections, rejection, credentials } = before
   const isOurs = grant.otherCredentials !== true
   const state = isOurs ? { ...before, grantedTo: credentials, record } : before
   const found = createToken(grant, context.rules, previous?.generation ?? 0)
-  // The current token was obtained with credentials that are new only here: keep what is known of the token.
+  // The adopted token is the one in use: another replica had the new credentials first. Keep its generation and rejections.
   const isInUse = found.headerValue.reveal() === previous?.headerValue.reveal()
   const token = isInUse ? previous : found
   const after = withToken(state, token, context)
   return {
-    state: isInUse ? { ...after, rejections } : after,
-    event: { type: 'adopted', at: context.now, token, failuresBefore },
+    state: isInUse ? { ...after, rejections, rejection } : after,
+    event: { type: 'adopted', at: context.now, token, failuresBefore: before.failuresInRow },
   }
 }
 
@@ -307,6 +304,7 @@ function withToken(before: TokenState, token: Token, { now, random }: Context): 
     ...before,
     token,
     request: undefined,
+    rejection: undefined,
     renewAt: token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter),
     ...(isOver && { notBefore: now, isFailing: false, forced: false, failuresInRow: 0 }),
     rejections: replace(before.rejections, before.request?.startedAt, random),

@@ -12,7 +12,10 @@ export interface AttemptRecord {
   readonly attempts: number
   /** Attempts that iSales refused. */
   readonly refusals: number
-  /** Start or end of the last attempt, or the end of its `Retry-After`; later if the next login must wait for 15.5 min. */
+  /**
+   * Instant from which the next pause counts: the start or end of the last attempt, or the end of its `Retry-After`.
+   * Post-dated if the next login must wait 15.5 min.
+   */
   readonly at: number
   /** When the last granted login was sent. Attempts before it are over. */
   readonly grantedAt: number
@@ -103,14 +106,14 @@ export function loginFrom(record: AttemptRecord, rules: Rules, forced = false): 
 }
 
 /** Dates the record so that the next login waits for 15.5 min. */
-function ahead(record: AttemptRecord, now: number): AttemptRecord {
+function postdated(record: AttemptRecord, now: number): AttemptRecord {
   return { ...record, at: now + FULL_PAUSE - pauseOf({ ...record, at: now }) }
 }
 
 /** Returns the record while a login is in flight, and after the process is killed. */
 export function recordStart(record: AttemptRecord, now: number, forced = false): AttemptRecord {
   const started = { ...record, attempts: record.attempts + 1, at: now }
-  return forced && started.attempts >= MAX_ATTEMPTS ? ahead(started, now) : started
+  return forced && started.attempts >= MAX_ATTEMPTS ? postdated(started, now) : started
 }
 
 /** Returns the record after a granted login. Keeps attempts that other processes began later. */
@@ -175,7 +178,7 @@ export function recordFailure(
     knownGoodUntil: isRefusal ? -Infinity : record.knownGoodUntil,
     lastCode: failure.cause.code,
   }
-  return alone ? ahead(failed, now) : failed
+  return alone ? postdated(failed, now) : failed
 }
 
 /**

@@ -62,8 +62,6 @@ interface Known {
   readonly isUnwritten: boolean
 }
 
-type RegisterOptions = Readonly<{ home?: Home | undefined; clock: Clock }>
-
 /** Maximum retries after losing a compare-and-swap race. */
 const MAX_ROUNDS = 100
 const RETRY_AFTER = SECOND
@@ -72,7 +70,13 @@ const RETRY_AFTER = SECOND
  * Merges the home's value with what this process knows, so that an older value in the home takes nothing back. While the home
  * is unavailable, changes are made in memory and written later. Without a home, the value is only in memory.
  */
-export function createRegister({ home, clock }: RegisterOptions): Register {
+export function createRegister({
+  home,
+  clock,
+}: {
+  home?: Home | undefined
+  clock: Clock
+}): Register {
   const holder = randomBytes(12).toString('base64url')
   const shared = home?.shared === true
   let known: readonly Known[] = []
@@ -89,13 +93,9 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
       ({ credentials: of }) => of.user === user && of.password.reveal() === password.reveal(),
     )
 
-  const remember = (
-    credentials: Credentials,
-    record: AttemptRecord,
-    isUnwritten: boolean,
-  ): void => {
-    const before = knownOf(credentials)
-    known = [...known.filter((one) => one !== before), { credentials, record, isUnwritten }]
+  const remember = (next: Known): void => {
+    const before = knownOf(next.credentials)
+    known = [...known.filter((one) => one !== before), next]
   }
 
   const unwritten = (): readonly Known[] => known.filter((one) => one.isUnwritten)
@@ -146,7 +146,7 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
     // A change made in memory meanwhile is merged when it is written.
     if (knownOf(credentials)?.isUnwritten === true) return
     if (isOurs || !isLeasedByOther(account, holder, clock.now()))
-      remember(credentials, account.record, false)
+      remember({ credentials, record: account.record, isUnwritten: false })
   }
 
   /** Returns undefined if the home is unavailable. */
@@ -194,7 +194,7 @@ export function createRegister({ home, clock }: RegisterOptions): Register {
     const next = rewrite(account, { now: clock.now(), alone })
     if (next === undefined) return account
     localToken = next.token ?? localToken
-    remember(credentials, next.record, alone)
+    remember({ credentials, record: next.record, isUnwritten: alone })
     return next
   }
 

@@ -32,11 +32,11 @@ export const NO_REJECTIONS = {
   /** False while a token from a rejection-triggered renewal has not yet fixed a rejected call. */
   lastRenewalHelped: true,
   /** When the last three renewals helped. Another replica's token replaces the last one, since it is not a conflict. */
-  effectiveRenewals: [] as readonly number[],
+  helpedAt: [] as readonly number[],
 }
 export type RejectionState = Readonly<typeof NO_REJECTIONS>
 
-/** First attempt, or a replay. `superseded`: with a newer token, whose renewal may have ended the older one. */
+/** First attempt, or a replay. `superseded`: replayed with a newer token; obtaining it may itself have ended the older one. */
 export type AttemptKind = 'first' | 'same-token' | 'newer-token' | 'superseded'
 /** `replays`: how often the call was already replayed. */
 export type Rejection = Readonly<{ kind: AttemptKind; replays: number }>
@@ -46,7 +46,7 @@ export const MIN_RENEWAL_INTERVAL = 1800
 const SUPERSEDED_RENEWAL_INTERVAL = 400
 /** Limits renewals to 24 per minute while the latest one has helped no call, although other calls may be accepted. */
 const INEFFECTIVE_RENEWAL_INTERVAL = 2500
-/** Keeps 30 s with jitter and login. Also bounds suppression: iSales may accept calls without checking their token. */
+/** Keeps the promised 30 s, jitter and login included. Also bounds suppression: iSales may accept calls without a check. */
 const MAX_RENEWAL_INTERVAL = 28_000
 const JITTER = 400
 const CONFIRM_FOR = 10 * MINUTE
@@ -89,11 +89,11 @@ export function accept(
   { adopted }: { readonly adopted: boolean },
   now: number,
 ): RejectionState {
-  const { unresolvedSince, effectiveRenewals } = before
+  const { unresolvedSince, helpedAt } = before
   const isAnswer = sentAt > unresolvedSince
   const isEffective = !before.lastRenewalHelped && kind === 'newer-token'
   if (isAccepted(before) && !isAnswer && !isEffective) return before
-  const kept = adopted ? effectiveRenewals.slice(0, -1) : effectiveRenewals.slice(-2)
+  const kept = adopted ? helpedAt.slice(0, -1) : helpedAt.slice(-2)
   return {
     ...before,
     hasResult: true,
@@ -103,7 +103,7 @@ export function accept(
     confirmUntil: isAnswer ? now + CONFIRM_FOR : before.confirmUntil,
     ineffectiveRenewals: isEffective || !before.hasResult ? 0 : before.ineffectiveRenewals,
     lastRenewalHelped: before.lastRenewalHelped || isEffective,
-    effectiveRenewals: isEffective ? [...kept, now] : effectiveRenewals,
+    helpedAt: isEffective ? [...kept, now] : helpedAt,
   }
 }
 
@@ -148,12 +148,8 @@ export function renewalDueAt(state: RejectionState): number {
 }
 
 /** True if a rejected call may be replayed: once, or twice if a renewal helped within the last minute. */
-export function mayReplay(
-  { effectiveRenewals }: RejectionState,
-  replays: number,
-  now: number,
-): boolean {
-  return replays < (now - (effectiveRenewals.at(-1) ?? -Infinity) < MINUTE ? 2 : 1)
+export function mayReplay({ helpedAt }: RejectionState, replays: number, now: number): boolean {
+  return replays < (now - (helpedAt.at(-1) ?? -Infinity) < MINUTE ? 2 : 1)
 }
 
 /** True if at least the last three first attempts were rejected. For display only. */
@@ -162,6 +158,6 @@ export function isRejected({ consecutiveRejections }: RejectionState): boolean {
 }
 
 /** True if three rejection-triggered renewals helped within a minute: another client logs in as this user. For display only. */
-export function isConflict({ effectiveRenewals }: RejectionState, now: number): boolean {
-  return now - (effectiveRenewals.at(-3) ?? -Infinity) < MINUTE
+export function isConflict({ helpedAt }: RejectionState, now: number): boolean {
+  return now - (helpedAt.at(-3) ?? -Infinity) < MINUTE
 }

@@ -112,7 +112,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   const noToken = (): Unavailable =>
     running ? { unavailable: 'no-token', retryAfter: untilDue() } : SHUTTING_DOWN
 
-  const present = (): Token | undefined => sendable(state, clock.now())
+  const usableToken = (): Token | undefined => sendable(state, clock.now())
 
   const comesAfter = (deadline: number): boolean =>
     state.request === undefined && dueAt() > deadline
@@ -190,7 +190,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   async function waitForToken(call: Wait): Promise<Token | Unavailable> {
     use()
     for (;;) {
-      const token = present()
+      const token = usableToken()
       if (token !== undefined) return token
       if (isOver(call) || comesAfter(call.deadline)) return noToken()
       await change(call.deadline, call)
@@ -202,12 +202,12 @@ export function createTokenSource(options: TokenSourceOptions) {
     const kind = attemptKind(generation, call.rejected)
     const superseded = state.request !== undefined || state.token?.generation !== generation
     apply(onRejected, { generation, status, kind, replays })
-    // Not earlier: the rejection is unresolved from the moment that it is applied.
+    // Read after `apply`, so that it is not before `unresolvedSince`.
     const rejectedAt = clock.now()
     proceed()
-    const replay = (by: Token): RejectionDecision => ({
+    const replay = (usable: Token): RejectionDecision => ({
       type: 'replay',
-      token: by,
+      token: usable,
       rejected: { generation, superseded },
     })
     /** Until then a confirmation, or another replica's token, may arrive even without a renewal. */
@@ -216,13 +216,13 @@ export function createTokenSource(options: TokenSourceOptions) {
       rejectedAt + (shared ? PROPAGATION_DELAY : CONFIRMATION_WAIT),
     )
     for (;;) {
-      const by = present()
-      if (by !== undefined && by.generation > generation) return replay(by)
+      const usable = usableToken()
+      if (usable !== undefined && usable.generation > generation) return replay(usable)
       if (!mayReplay(state.rejections, replays, rejectedAt)) return NOT_CURABLE
       // The rejection is about the call: the replay had a token that works.
-      if (by !== undefined && kind === 'same-token') return NOT_CURABLE
-      const isProven = by !== undefined && state.rejections.unresolvedSince > rejectedAt
-      if (isProven) return replays === 0 ? replay(by) : NOT_CURABLE
+      if (usable !== undefined && kind === 'same-token') return NOT_CURABLE
+      const isConfirmed = usable !== undefined && state.rejections.unresolvedSince > rejectedAt
+      if (isConfirmed) return replays === 0 ? replay(usable) : NOT_CURABLE
       const isHopeless = comesAfter(deadline)
       const isPatient = clock.now() < patience
       if (isHopeless && !isPatient) return NO_NEWER_TOKEN
@@ -254,7 +254,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     /** Returns the token to send now; undefined if no token may be sent. */
     current(): Token | undefined {
       use()
-      return present()
+      return usableToken()
     },
 
     waitForToken,

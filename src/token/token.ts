@@ -81,7 +81,7 @@ interface RequestContext extends Sending {
   readonly credentials: Credentials
   /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
   readonly rejectedAt?: number | undefined
-  /** The credentials have given no token yet, neither here nor to another replica. */
+  /** No login with these credentials has succeeded yet, as far as this process knows. */
   readonly loginDue: boolean
   /** An operator ended the pause: one login may pass the guard, unless it might be the fifth in 15 min. Default: false. */
   readonly forced?: boolean
@@ -97,7 +97,7 @@ export type Granted = WithRecord & Readonly<{ grant: Grant }>
 /** No request was sent. */
 export interface Postponed extends WithRecord {
   /**
-   * - `busy`: another process asks iSales, or might, because the store is unavailable and there is time to wait.
+   * - `busy`: another process is asking iSales. Or the store is unavailable, so one might be, and there is still time to wait.
    * - `guarded`: a login would be too early.
    */
   readonly postponed: 'busy' | 'guarded'

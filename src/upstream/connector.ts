@@ -61,7 +61,7 @@ export function createConnect(options: ConnectOptions): Connect {
   const url = new URL(origin)
   const secure = url.protocol === 'https:'
   const { host, port } = toEndpoint(url)
-  const finding = {
+  const dialOptions = {
     lookup,
     // Makes Node ask `lookup` for all addresses, independent of its flags.
     autoSelectFamily: true,
@@ -69,12 +69,12 @@ export function createConnect(options: ConnectOptions): Connect {
     // must be reachable, and so must the second address if the first one is dead.
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
   }
-  const openTunnel = egress === undefined ? undefined : createTunnels(egress, finding)
+  const openTunnel = egress === undefined ? undefined : createTunnels(egress, dialOptions)
   const context = secure ? createSecureContext(secureContextOptions(tls)) : undefined
 
   const connectSecure = (through: { readonly socket: Socket } | { readonly host: string }) =>
     connectTls({
-      ...finding,
+      ...dialOptions,
       ...through,
       host,
       port,
@@ -117,9 +117,9 @@ export function createConnect(options: ConnectOptions): Connect {
       })
       if (!(socket instanceof TLSSocket)) return
       socket.once('connect', () => (stage = 'tls'))
-      // Runs before Node verifies the certificate and closes the socket, the only place with it. Node does not document
-      // this event. The documented alternative, `rejectUnauthorized: false` with our own verification, would send the
-      // password to anyone if that broke. Without the event, an error only lacks name and dates of the certificate.
+      // Runs before Node verifies the certificate and closes the socket: only here can the certificate still be read. Node
+      // does not document this event. The documented alternative, `rejectUnauthorized: false` with our own verification, would
+      // send the password to anyone if that broke. Without the event, an error only lacks name and dates of the certificate.
       socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
     }
     const useTunnel = (outcome: Socket | Error): void => {
@@ -134,7 +134,7 @@ export function createConnect(options: ConnectOptions): Connect {
       }
     }
     try {
-      if (!secure) use(connectTcp({ ...finding, host, port }))
+      if (!secure) use(connectTcp({ ...dialOptions, host, port }))
       else if (openTunnel === undefined) use(connectSecure({ host }))
       else opening = openTunnel(`${url.hostname}:${port}`, useTunnel)
     } catch (error) {
@@ -159,10 +159,10 @@ function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
  * Returns a function that opens a tunnel to `host:port` by CONNECT (RFC 9110 section 9.3.6). The function calls
  * `opened` once; destroy the request to cancel.
  *
- * @param finding how to find the egress proxy's address, as options of `net.connect`.
+ * @param dialOptions how to find the egress proxy's address, as options of `net.connect`.
  * @throws {URIError} if user or password cannot be decoded.
  */
-function createTunnels(egress: URL, finding: RequestOptions) {
+function createTunnels(egress: URL, dialOptions: RequestOptions) {
   const { protocol, username, password } = egress
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   const authorization =
@@ -172,7 +172,7 @@ function createTunnels(egress: URL, finding: RequestOptions) {
 
   return (target: string, opened: (outcome: Socket | Error) => void): ClientRequest => {
     const request = (protocol === 'https:' ? requestHttps : requestHttp)({
-      ...finding,
+      ...dialOptions,
       ...toEndpoint(egress),
       method: 'CONNECT',
       path: target,

@@ -34,7 +34,7 @@ export interface Sink {
   readonly onEnd: (whole: boolean) => void
 }
 
-/** Extent of the collected body: all, all of a cut response, or only the first part. */
+/** `whole`: complete. `cut`: the response broke off. `part`: the limit was reached. */
 export type Collected = 'whole' | 'cut' | 'part'
 
 /** Bytes of a response that are collected before a consumer takes them. Beyond this, iSales is paused. */

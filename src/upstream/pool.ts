@@ -89,8 +89,8 @@ export function createUpstream(options: UpstreamOptions) {
 
 /**
  * An undici client is one connection with one request at a time. Requests wait here for a free one, not in undici's
- * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions/0012). A connection is opened
- * for a request, but serves the one that waits longest, which also gets a failure to open.
+ * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions/0012). A new connection
+ * goes to the request that has waited longest. If it cannot be opened, that request gets the failure.
  */
 class Pool {
   readonly #options: UpstreamOptions

@@ -15,7 +15,7 @@ export async function connect(port: number, env: Environment = {}) {
   let looks = 0
   const store = await createValkeyStore({
     ...storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}`, ...env }),
-    storeKey: 'test',
+    entryName: 'test',
     clock: systemClock,
     random: Math.random,
     observeCall: (call) => calls.push(call),

@@ -38,9 +38,9 @@ it.each<readonly [string, Change, Rejection, Change]>([
   ['after no help', { ineffectiveRenewals: 1 }, FIRST, { confirmUntil: 1e6 + DOUBT }],
   ['of a replay is a result', {}, NEWER, { unresolvedSince: OPEN, hasResult: true }],
   ['of a replay is doubted', {}, NEWER, { confirmUntil: 1e6 + DOUBT }],
-  ['of a replay, after help', { effectiveRenewals: [1e6] }, NEWER, { unresolvedSince: 1e6 }],
-  ['is not a first one', { effectiveRenewals: [1e6] }, NEWER, { consecutiveRejections: 0 }],
-  ['with one token', { effectiveRenewals: [1e6] }, AGAIN, { unresolvedSince: OPEN }],
+  ['of a replay, after help', { helpedAt: [1e6] }, NEWER, { unresolvedSince: 1e6 }],
+  ['is not a first one', { helpedAt: [1e6] }, NEWER, { consecutiveRejections: 0 }],
+  ['with one token', { helpedAt: [1e6] }, AGAIN, { unresolvedSince: OPEN }],
   ['with one token is doubted', {}, AGAIN, { confirmUntil: 1e6 + DOUBT }],
   ['again, late', { lastReactiveRenewalAt: 1e6 - 28_000 }, AGAIN, { forceRenewal: true }],
   ['again, early', { lastReactiveRenewalAt: 1e6 - 27_999 }, AGAIN, { forceRenewal: false }],
@@ -53,9 +53,9 @@ it.each<readonly [string, Change, Rejection, Change]>([
 const [INEFFECTIVE, EFFECTIVE] = [{ ineffectiveRenewals: 1 }, { ineffectiveRenewals: 0 }]
 const UNHELPED = { ...INEFFECTIVE, lastRenewalHelped: false, consecutiveRejections: 1 }
 const HELPED = { ...EFFECTIVE, lastRenewalHelped: true }
-const NO_HELP = { lastRenewalHelped: false, effectiveRenewals: [] }
+const NO_HELP = { lastRenewalHelped: false, helpedAt: [] }
 const REJECTED = { consecutiveRejections: 1 }
-const THREE = { effectiveRenewals: [1, 2, 3] }
+const THREE = { helpedAt: [1, 2, 3] }
 const [EARLIER, SAME_TIME] = [{ unresolvedSince: 98 }, { unresolvedSince: 99 }]
 const FORCED = { forceRenewal: true }
 
@@ -66,17 +66,12 @@ it.each<readonly [string, Change, AttemptKind, Change]>([
   ['that confirms', EARLIER, 'first', { unresolvedSince: OPEN, confirmUntil: 200 + DOUBT }],
   ['too early', { ...SAME_TIME, confirmUntil: 7 }, 'first', { ...SAME_TIME, confirmUntil: 7 }],
   ['before other rejections', { ...EARLIER, rejectedAt: 99 }, 'first', SAME_TIME],
-  ['that helped', UNHELPED, 'newer-token', { ...HELPED, effectiveRenewals: [200] }],
+  ['that helped', UNHELPED, 'newer-token', { ...HELPED, helpedAt: [200] }],
   ['of another call', UNHELPED, 'first', NO_HELP],
-  [
-    'without a renewal',
-    REJECTED,
-    'newer-token',
-    { lastRenewalHelped: true, effectiveRenewals: [] },
-  ],
+  ['without a renewal', REJECTED, 'newer-token', { lastRenewalHelped: true, helpedAt: [] }],
   ['superseded', UNHELPED, 'superseded', NO_HELP],
   ['with a forced renewal', { ...FORCED, ...EARLIER }, 'first', FORCED],
-  ['the fourth', { ...UNHELPED, ...THREE }, 'newer-token', { effectiveRenewals: [2, 3, 200] }],
+  ['the fourth', { ...UNHELPED, ...THREE }, 'newer-token', { helpedAt: [2, 3, 200] }],
 ])('an acceptance: %s', (_, before, kind, expected) => {
   const state = accept({ ...GOOD, ...before }, { kind, sentAt: 99 }, { adopted: false }, 200)
   expect(state).toMatchObject(expected)
@@ -90,13 +85,13 @@ it.each<readonly [string, Change, number]>([
   ['1.8 s after the previous one', {}, 1800],
   ['2.5 s after one that has not helped yet', { lastRenewalHelped: false }, 2500],
   ['0.4 s after the first that did not help', { ineffectiveRenewals: 1 }, 400],
-  ['3.6 s if none has helped', { ineffectiveRenewals: 1, effectiveRenewals: [] }, 3600],
+  ['3.6 s if none has helped', { ineffectiveRenewals: 1, helpedAt: [] }, 3600],
   ['7.2 s after the second', { ineffectiveRenewals: 2 }, 7200],
   ['without a wait once the doubt has ended', { unresolvedSince: 5000, confirmUntil: 5000 }, 5000],
   ['when the interval is over, if forced', { forceRenewal: true, unresolvedSince: OPEN }, 1800],
   ['at once, if forced', { forceRenewal: true, lastReactiveRenewalAt: -Infinity }, -Infinity],
 ])('a renewal is due %s', (_, before, at) => {
-  const state = { ...GOOD, unresolvedSince: 1, lastReactiveRenewalAt: 0, effectiveRenewals: [-1] }
+  const state = { ...GOOD, unresolvedSince: 1, lastReactiveRenewalAt: 0, helpedAt: [-1] }
   expect(renewalDueAt({ ...state, ...before })).toBe(at)
 })
 
@@ -112,7 +107,7 @@ it.each<readonly [Change, boolean, boolean]>([
 })
 
 it('a minute later, a renewal that helped is not part of a conflict, and gives no second replay', () => {
-  const state = { ...GOOD, effectiveRenewals: [1, 2, 3] }
+  const state = { ...GOOD, helpedAt: [1, 2, 3] }
   expect([MINUTE, MINUTE + 1].map((now) => isConflict(state, now))).toEqual([true, false])
   const replays = [MINUTE + 2, MINUTE + 3].map((now) => mayReplay(state, 1, now))
   expect([...replays, mayReplay(state, 2, MINUTE)]).toEqual([true, false, false])
@@ -168,5 +163,5 @@ it("replicas' tokens that help count as renewals that help, but not as a conflic
   expect(states.map((state) => mayReplay(state, 1, 80_000))).toEqual([true, true])
   const before = { ...GOOD, ...UNHELPED, ...THREE }
   const after = accept(before, { kind: 'newer-token', sentAt: 99 }, { adopted: true }, 200)
-  expect(after.effectiveRenewals).toEqual([1, 2, 200])
+  expect(after.helpedAt).toEqual([1, 2, 200])
 })
