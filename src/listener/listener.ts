@@ -171,6 +171,8 @@ function createServer({ limits, tls }: ListenerOptions) {
     keepAliveTimeout: keepAlive,
     // A timeout is late by at most a fifth; checks are at least 50 ms apart.
     connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(headerTimeout / 10))),
+    // Overrides Node's flag of this name.
+    insecureHTTPParser: false,
     // The proxy itself validates Host.
     requireHostHeader: false,
   }
