@@ -164,3 +164,24 @@ it('a defect while the response is relayed is reported as such', async () => {
   await until(() => ends.length > 0)
   expect([errors.length, ends[0]?.code]).toEqual([1, 'internal'])
 })
+
+it.each([
+  ['rejected', ['replay', 'not-curable']],
+  ['rejected', ['replay', 'no-newer-token']],
+  ['no-token', ['no-newer-token']],
+  [undefined, ['not-curable']],
+] as const)('a rejection that is relayed is reported as %s after %j', async (...row) => {
+  const [outcome, decisions] = row
+  const { client, exchange, first, ends } = await sent({ decisions })
+  first.head(401, 'Content-Length', '0')
+  let last = first
+  if (decisions.length > 1) {
+    last = await exchange(2)
+    last.start()
+    last.head(401, 'Content-Length', '0')
+  }
+  last.end()
+  expect(await client.read()).toMatchObject({ status: 401 })
+  await until(() => ends.length > 0)
+  expect(ends.map(({ replay }) => replay)).toEqual([outcome])
+})

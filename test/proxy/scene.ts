@@ -77,8 +77,14 @@ function raise(error: unknown): void {
  * Forwards calls of a real client connection, with a scripted pool and a scripted token source.
  *
  * @param newer a newer token is available when a call waits for one; otherwise none arrives in time.
+ * @param decisions on the first rejections.
  */
-export async function scene({ newer = true, onError = raise, env = {} } = {}) {
+export async function scene({
+  newer = true,
+  decisions = [] as readonly ('replay' | 'not-curable' | 'no-newer-token')[],
+  onError = raise,
+  env = {},
+} = {}) {
   const clock = manualClock()
   const exchanges: ScriptedExchange[] = []
   const ends: RequestSummary[] = []
@@ -86,6 +92,7 @@ export async function scene({ newer = true, onError = raise, env = {} } = {}) {
   /** Generations of the accepted tokens. */
   const accepted: number[] = []
   const responses: ServerResponse[] = []
+  const next = [...decisions]
   const state = { current: token(1) as Token | undefined }
   const { forward } = createForward({
     tokens: {
@@ -97,6 +104,8 @@ export async function scene({ newer = true, onError = raise, env = {} } = {}) {
       },
       accept: ({ generation }) => void accepted.push(generation),
       async reject({ generation }, { signal, deadline }) {
+        const why = next.shift() ?? 'replay'
+        if (why !== 'replay') return { type: 'relay', why }
         if (newer) {
           state.current = token(generation + 1)
           const rejected = { generation, superseded: false }
