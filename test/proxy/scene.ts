@@ -18,7 +18,6 @@ import { until } from '../support/until.ts'
 
 /** An exchange whose events come from the test instead of undici. */
 class ScriptedExchange {
-  aborted = false
   /** The exchange has paused undici. */
   paused = false
   readonly #exchange: Exchange
@@ -28,10 +27,7 @@ class ScriptedExchange {
   }
 
   start(): void {
-    this.#exchange.onConnect((reason) => {
-      this.aborted = true
-      this.#exchange.onError(reason)
-    })
+    this.#exchange.onConnect((reason) => this.#exchange.onError(reason))
   }
 
   head(status: number, ...fields: string[]): void {

@@ -17,8 +17,6 @@ import { within } from './until.ts'
 
 export interface RawTarget {
   readonly port?: number
-  /** Default 127.0.0.1. */
-  readonly host?: string
   /** Loopback address of the client. Default: the system's choice. */
   readonly from?: string
   /** Options for TLS. Default: plain TCP. */
@@ -47,8 +45,8 @@ export async function connectRaw(target: RawTarget): Promise<RawClient> {
 }
 
 async function open(target: RawTarget): Promise<RawClient> {
-  const { host = '127.0.0.1', port = 0, from, tls } = target
-  const place = from === undefined ? { host, port } : { host, port, localAddress: from }
+  const { port = 0, from, tls } = target
+  const place = { host: '127.0.0.1', port, ...(from !== undefined && { localAddress: from }) }
   const socket =
     tls === undefined
       ? connectTcp(place)
@@ -87,18 +85,18 @@ function clientOf(socket: Socket, inbox: Inbox) {
       return { ...(JSON.parse(text) as object), status }
     },
     /** Returns the next 1xx response. */
-    readInterim: async (limitMs = 5000) => {
-      const { status, fields } = await within(readResponseHead(inbox), 'a 1xx response', limitMs)
+    readInterim: async () => {
+      const { status } = await within(readResponseHead(inbox), 'a 1xx response')
       if (status >= 200)
         throw new HttpError(`a final response (${status}) instead of a 1xx response`)
-      return { status, fields }
+      return { status }
     },
     /** Waits until the peer ends the connection. `left`: unread bytes. */
-    async closed(limitMs = 5000) {
+    async closed() {
       const ended = async (): Promise<void> => {
         while (inbox.end === undefined) await inbox.change()
       }
-      await within(ended(), 'the end of the connection', limitMs)
+      await within(ended(), 'the end of the connection')
       return { reset: inbox.end instanceof Error, left: Buffer.from(inbox.bytes) }
     },
     /** Returns true if the peer sends no byte and stays connected for this time. */

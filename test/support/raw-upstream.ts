@@ -10,21 +10,17 @@ import {
   valueOf,
   valuesOf,
   type Field,
-  type Framing,
   type Head,
 } from './http-bytes.ts'
 import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 
 export interface RawRequest {
-  /** 0 for the first request of all connections. */
-  readonly index: number
   /** 0 for the first connection. */
   readonly connection: number
   readonly method: string
   readonly target: string
   readonly fields: readonly Field[]
   header(name: string): string | undefined
-  readonly framing: Framing['kind']
   readonly bytes: Buffer
   readonly body: Buffer
 }
@@ -65,18 +61,17 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
   const faults: string[] = []
   const sockets = new Set<Socket>()
   const inboxes: Inbox[] = []
-  let index = 0
 
   async function serve(socket: Socket, inbox: Inbox, connection: number): Promise<void> {
     for (;;) {
       const head = await whole(inbox, 'head', () => readHead(inbox.bytes))
       const { framing, ...about } = parseRequest(head)
-      const started = { index: index++, connection, framing: framing.kind, ...about }
       const body = await whole(inbox, 'body', () =>
         readBody(inbox.bytes.subarray(head.length), framing, false),
       )
       const request = {
-        ...started,
+        ...about,
+        connection,
         bytes: inbox.take(head.length + body.length),
         body: Buffer.from(body.content),
       }
