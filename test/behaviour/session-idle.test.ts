@@ -10,7 +10,7 @@ test('an idle standby makes no token requests, stays ready, and its next call lo
   })
   await world.tasks()
 
-  await world.pass(10 * HOUR)
+  await world.pass(2 * HOUR)
 
   expect(world.exchanges()).toBe(2)
   expect((await world.probe('/readyz')).status).toBe(200)
@@ -18,7 +18,7 @@ test('an idle standby makes no token requests, stays ready, and its next call lo
   expect((await world.tasks()).status).toBe(200)
   expect(world.exchanges()).toBe(3)
 
-  await world.pass(10 * HOUR)
+  await world.pass(2 * HOUR)
   world.sim.wrongPassword()
   expect((await world.tasks()).status).toBe(503)
   expect((await world.probe('/readyz')).status).toBe(503)
