@@ -44,10 +44,7 @@ export interface RequestOrigin {
 /** Returned by a handler that responds through `c.env.response`, now or later. */
 export { RESPONSE_ALREADY_SENT }
 
-/**
- * Turns a Hono app into a function that serves a request by its validated target, in origin-form. The global `Request` and
- * `Response` stay Node's own.
- */
+/** Makes a Hono app serve requests by their validated target, in origin-form. The global `Request` stays Node's own. */
 export function serveHono(app: {
   readonly fetch: (request: Request, env: RequestOrigin) => Response | Promise<Response>
 }) {

@@ -3,10 +3,7 @@ const MAX_TEXTS = 256
 /** Maximum characters; a longer text is computed every time. */
 const MAX_LENGTH = 256
 
-/**
- * Memoizes a pure function of a text, because clients and iSales send the same names and paths with every call. Keeps
- * at most 256 texts of 256 characters.
- */
+/** Memoizes a pure function of a text, for names and paths that every call repeats. Keeps at most 256 texts. */
 export function remembered<Text extends string, Result>(
   compute: (text: Text) => Result,
 ): (text: Text) => Result {

@@ -13,10 +13,7 @@ import {
 import { addUp, checkCalls, mostFrequent, type CallFinding } from './accounting.ts'
 import type { Activity } from './activity.ts'
 
-/**
- * States of the proxy, with their tone on the status page; docs/metrics.md explains the states. `bad` needs an operator,
- * `quiet` is neither good nor bad.
- */
+/** States of the proxy, explained in docs/metrics.md, and their tone on the status page. `bad` needs an operator. */
 export const STATES = {
   starting: 'quiet',
   healthy: 'good',

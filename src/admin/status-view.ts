@@ -67,11 +67,9 @@ function linksOf(
   { language }: Messages,
 ): readonly (readonly [code: string, link: string])[] {
   if (runbook === null) return []
-  if (cause === null) return [[code, runbook]]
-  return [
-    [code, runbook],
-    [cause, `/docs/${findSection(language, cause).at}`],
-  ]
+  const second =
+    cause === null ? [] : [[cause, `/docs/${findSection(language, cause).at}`] as const]
+  return [[code, runbook], ...second]
 }
 
 /** Returns the groups below the findings. Values that are 0 or null are left out. */

@@ -22,10 +22,7 @@ const PROBE_TIMEOUT = 2000
 /** Prevents reading files: a probe needs an address, but no secret. */
 const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
 
-/**
- * Returns a function that requests a path from the running proxy, in the locale's language, and never rejects;
- * undefined, with the reason printed, without an address.
- */
+/** Returns a function that requests a path and never rejects; undefined, with a message, if there is no address. */
 export function openAdminClient(io: Io) {
   const { config, problems } = loadConfig(io.env, readNothing)
   const { adminListen: address } = config

@@ -14,18 +14,12 @@ const RANDOM_AT = 11
 const MAC_AT = 16
 const LENGTH = 48
 
-/**
- * `access` authorizes business calls, `refresh` renews. iSales's Chinese edition puts the refresh token into the header
- * of business calls, so both are valid there.
- */
+/** Both authorize business calls, because iSales's Chinese edition sends the refresh token; `refresh` also renews. */
 const KIND_BYTES = { access: 1, refresh: 2 } as const
 const REFRESH_FACTOR = 12
 /** Seconds; a renewal costs nothing here, and a stolen ticket expires within the hour. */
 const ACCESS_SECONDS = 3600
-/**
- * Seconds of a session, so that a changed user must log in within a day. Tickets that expire later are invalid, so that
- * a leaked key cannot forge lasting ones.
- */
+/** Seconds of a session: a leaked key cannot forge lasting tickets, and a changed user logs in within a day. */
 const MAX_SESSION = 24 * 3600
 /** Seconds by which two proxies' clocks may differ. */
 const CLOCK_SKEW = 5 * 60

@@ -31,8 +31,7 @@ const QUIET_LOOKS = 3
 
 /**
  * Reads the configuration again when a file has changed. Polling works on every file system, for a rename over the file
- * and for a mounted Secret's `..data` swap. A group with problems keeps its previous values; a problem is reported
- * once.
+ * and for a mounted Secret's `..data` swap. A group with problems keeps its values; each problem is reported once.
  */
 export function watchFiles(options: ReloadOptions) {
   const { env, config, apply, interval = 500, onWarning, onReloaded, onProblems } = options

@@ -9,9 +9,8 @@ export interface Slot {
 }
 
 /**
- * Above `max` connections, closes the longest-idle one. Idle means no call in flight: in the TLS handshake, between
- * requests, or behind half a request. So a client that only holds connections loses them to clients that use theirs,
- * regardless of its address.
+ * Above `max` connections, closes the longest-idle one: in the TLS handshake, between requests, or behind half a request.
+ * A client that only holds connections loses them to clients that use theirs, regardless of its address.
  */
 export class ConnectionLimiter {
   readonly #max: number

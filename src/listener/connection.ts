@@ -201,9 +201,8 @@ export class Connection {
   }
 
   /**
-   * Closes only our side of the connection, and drops the client's bytes until it closes its side, for at most 2 s. If
-   * everything were closed with bytes unread, TCP would reset the connection, and the client could lose the response
-   * (RFC 9112 section 9.6).
+   * Closes only our side of the connection, and drops the client's bytes until it closes its side, for at most 2 s. A
+   * reset with bytes unread could cost the client the response (RFC 9112 section 9.6).
    */
   #linger(): void {
     const socket = this.#socket

@@ -52,10 +52,7 @@ const DRAIN_STEP = 50
 /** Milliseconds; a distant client needs less than a second. */
 const MAX_HANDSHAKE = 5 * SECOND
 
-/**
- * Serves HTTP/1.1 over TCP or TLS, on Node's own server. A client that closes its side of the connection counts as gone,
- * as in nginx and Go's net/http.
- */
+/** Serves HTTP/1.1 over TCP or TLS. A client that closes its side counts as gone, as in nginx and Go's net/http. */
 export function createListener(options: ListenerOptions) {
   const { clock, limits, onRequest, onRefused } = options
   /** Connections after their TLS handshake. */

@@ -4,18 +4,13 @@ export type LogLevel = Config['logLevel']
 
 export interface EventKind {
   readonly level: LogLevel
-  /**
-   * English in every language. Fixed, except for a finding, whose title and remedy are the message. Messages may change with
-   * a version, unlike the names of events.
-   */
+  /** In English. A finding's message is its title and remedy; all others are fixed. Unlike names, they may change. */
   readonly msg: string
   /** An operator acted on the proxy: the line has `audit: true`, and `by` and `outcome` if known. */
   readonly audit?: true
 }
 
-/**
- * Names in `event`, one per line. Names are stable, because alerts are built on them. docs/log.md explains each name.
- */
+/** Names in `event`, which must not change, because alerts rely on them. docs/log.md explains each name. */
 // oxfmt-ignore
 export const LOG_EVENTS = {
   starting: { level: 'info', msg: 'Starting' },

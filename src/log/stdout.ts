@@ -17,10 +17,7 @@ const MAX_QUEUE = 1024 * 1024
 /** Milliseconds that a flush may take. */
 const MAX_FLUSH = 1000
 
-/**
- * Opens pino's own destination without `pino.destination`, which adds an exit hook: its `flushSync` retries forever if
- * the disk is full, and the process never ends.
- */
+/** Avoids `pino.destination`: its exit hook retries `flushSync` forever if the disk is full. */
 export function openStdout(): Stdout {
   const stream = new sonic.SonicBoom({
     fd: openNonBlocking(),

@@ -158,10 +158,9 @@ function readTarget(
 
 /**
  * Creates a function that classifies a path: `local` is served here, `other` is forwarded, and the rest is refused, also
- * with `ALLOWED_PATHS=/`. If iSales took a forwarded path for login or refresh, its response would contain a token. A
- * server may match paths by prefix and in any case. So no path that begins like login or refresh is forwarded, nor any
- * other path below their directory `auth`. The published paths count as well, because iSales may serve them next to
- * configured ones.
+ * with `ALLOWED_PATHS=/`. If iSales took a forwarded path for login or refresh, its response would contain a token, and it
+ * may match paths by prefix and in any case. So no path that begins like login or refresh, published or configured, is
+ * forwarded, nor any other path below their directory `auth`.
  */
 export function createPathClassifier(rules: Pick<RequestRules, 'allowedPaths' | 'localPaths'>) {
   const { allowedPaths, localPaths } = rules

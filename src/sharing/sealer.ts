@@ -70,8 +70,7 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
   return digest.subarray(0, 16).toString('base64url')
 }
 
-// The sealed value as JSON, with instants of the store's clock. Only a holder of the key that runs this version writes it, so
-// its shape is not validated.
+// JSON with instants of the store's clock, not validated: only this version writes it, with the right key.
 
 type Written = ReturnType<typeof written>
 

@@ -12,10 +12,7 @@ export interface AttemptRecord {
   readonly attempts: number
   /** Attempts that iSales refused. */
   readonly refusals: number
-  /**
-   * Instant from which the next pause counts: the start or end of the last attempt, or the end of its `Retry-After`.
-   * Post-dated if the next login must wait 15.5 min.
-   */
+  /** Start of the next pause: an attempt's start or end, its `Retry-After`'s end, or later to pause for 15.5 min. */
   readonly at: number
   /** When the last granted login was sent. Attempts before it are over. */
   readonly grantedAt: number

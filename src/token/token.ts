@@ -96,10 +96,7 @@ export type Granted = WithRecord & Readonly<{ grant: Grant }>
 
 /** No request was sent. */
 export interface Postponed extends WithRecord {
-  /**
-   * - `busy`: another process is asking iSales. Or the store is unavailable, so one might be, and there is still time to wait.
-   * - `guarded`: a login would be too early.
-   */
+  /** `busy`: another process asks iSales, or might while the store is unavailable. `guarded`: a login is too early. */
   readonly postponed: 'busy' | 'guarded'
   /** Milliseconds until the next attempt. */
   readonly ms: number

@@ -99,8 +99,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
     this.#responded = true
     this.#resume = resume
-    // RFC 9110 section 15.2.2: no upgrade was requested, and the bytes after a 101 would not be HTTP. Other 1xx
-    // responses are dropped.
+    // RFC 9110 section 15.2.2: no upgrade was requested, and bytes after a 101 are not HTTP. Other 1xx are dropped.
     if (status < 100 || status === 101) this.abort('no final response')
     if (status >= 200) this.#settle?.({ status, reason, rawHeaders })
     return !this.#paused
