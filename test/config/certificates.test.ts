@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { generate } from 'selfsigned'
 import { expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
@@ -46,9 +46,10 @@ const clients = (path: string): Environment => ({
   LISTEN_CLIENT_CA_FILE: path,
   LISTEN_CLIENT_NAMES: 'a',
 })
-/** Returns the date some days from now, as in the certificates. */
-const day = (days: number): string =>
-  new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+/** Returns a date of a certificate, which was made before midnight if the run began then. */
+const day = (date: string): string => new Date(date).toISOString().slice(0, 10)
+const expiry = day(new X509Certificate(made.expired.cert).validTo)
+const start = day(new X509Certificate(made.notYetValid.cert).validFrom)
 
 it.each<[Environment, ...string[]]>([
   [ca('/ca')],
@@ -66,9 +67,9 @@ it.each<[Environment, ...string[]]>([
   [client('/encrypted-old'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
   [client('/other-key'), 'ISALES_CLIENT_KEY_FILE other-key'],
   [listen('/short', '/short-key'), 'LISTEN_TLS_CERT_FILE ERR_SSL_EE_KEY_TOO_SMALL'],
-  [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(-1)}`],
-  [listen('/early', '/early-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${day(1)}`],
-  [ca('/expired'), `ISALES_CA_FILE certificate-dates? ${day(-1)}`],
+  [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${expiry}`],
+  [listen('/early', '/early-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${start}`],
+  [ca('/expired'), `ISALES_CA_FILE certificate-dates? ${expiry}`],
 ])('certificates and keys: %j has the problem %s', (env, ...expected) => {
   const found = loadWith(env, FILES).problems.map((problem) => {
     const { validFrom, validTo } = Object.fromEntries(problem.facts)
