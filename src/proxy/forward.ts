@@ -187,8 +187,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       shared.inFlight += 1
       return SEND
     }
-    // Waits once, because the delay may be iSales's and not a client's.
-    const pause = shared.relays.evictSlowest(stage === 'reading')
+    const pause = shared.relays.evictSlowest()
     if (pause === undefined) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
     return delay(shared.clock, pause, this.startWait()).then(() => this.#takeSlot('connecting'))
   }

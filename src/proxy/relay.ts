@@ -113,16 +113,14 @@ export function createRelay(clock: Clock) {
     /**
      * Cuts the response that has waited longest for its client, in favor of another call.
      *
-     * @param mayWait also wait for a response that does not wait for its client yet.
-     * @returns milliseconds to wait before trying again; undefined if there is no such response.
+     * @returns milliseconds to wait before trying again; undefined if no response is being relayed.
      */
-    evictSlowest(mayWait: boolean): number | undefined {
+    evictSlowest(): number | undefined {
+      if (waitingSince.size === 0) return undefined
       let [response, since]: [ServerResponse | undefined, number] = [undefined, Infinity]
       for (const [each, start] of waitingSince) if (start < since) [response, since] = [each, start]
-      if (response === undefined)
-        return mayWait && waitingSince.size > 0 ? MAX_WAIT_WHEN_FULL : undefined
-      const left = since + MAX_WAIT_WHEN_FULL - clock.now()
-      if (left > 0) return left
+      const left = Math.min(since + MAX_WAIT_WHEN_FULL - clock.now(), MAX_WAIT_WHEN_FULL)
+      if (response === undefined || left > 0) return left
       waitingSince.delete(response)
       cut(response)
       return 0

@@ -139,18 +139,6 @@ it('the response of a rejected attempt is not timed if its replay gets none', as
   expect(ends).toMatchObject([{ upstreamMs: undefined, replay: 'failed' }])
 })
 
-it('a call above MAX_IN_FLIGHT waits 0.5 s for a client that does not read, but not for iSales', async () => {
-  const { client, clock, first, connect } = await sent({ env: { MAX_IN_FLIGHT: '1' } })
-  first.head(200, 'Content-Length', '4')
-  first.data('l')
-  await until(() => client.received() > 0)
-  const other = await connect()
-  await other.send(POST)
-  await until(() => clock.waiting().includes(500))
-  await clock.advance(500)
-  expect(await other.readProblem()).toMatchObject({ status: 503, code: 'overloaded', sent: 'no' })
-})
-
 it('a defect while the response is relayed is reported as such', async () => {
   const errors: unknown[] = []
   const { client, first, ends, responses } = await sent({ onError: (error) => errors.push(error) })

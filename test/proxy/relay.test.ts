@@ -51,12 +51,12 @@ test.each([
 test('if too many calls are in flight, the slowest client is cut after 0.5 s', async () => {
   const { clock, relays, response, wait, take } = follow()
   // iSales is slow, not the client.
-  expect([relays.evictSlowest(true), relays.evictSlowest(false)]).toEqual([500, undefined])
+  expect(relays.evictSlowest()).toBe(500)
   await take(200)
   await clock.advance(60_000)
   wait()
-  expect(relays.evictSlowest(false)).toBe(300)
+  expect(relays.evictSlowest()).toBe(300)
   await clock.advance(300)
-  expect([response.cut, relays.evictSlowest(false), response.cut]).toEqual([false, 0, true])
-  expect(relays.evictSlowest(true)).toBeUndefined()
+  expect([response.cut, relays.evictSlowest(), response.cut]).toEqual([false, 0, true])
+  expect(relays.evictSlowest()).toBeUndefined()
 })

@@ -26,7 +26,13 @@ const NOTHING: Account = {
   token: undefined,
   name: 'p',
 }
-const REQUESTER: Requester = { holder: 'own', shared: true, held: undefined, rules: RULES }
+const REQUESTER: Requester = {
+  holder: 'own',
+  shared: true,
+  held: undefined,
+  isHeldOwn: false,
+  rules: RULES,
+}
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 const [own, other] = [held('own'), held('other')]
 
