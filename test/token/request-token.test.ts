@@ -122,6 +122,21 @@ it('an attempt that was written without a reply leaves the record of other crede
   expect(await login('q')).toMatchObject({ postponed: 'guarded', record: { attempts: 1 } })
 })
 
+it("a refreshed token of another password stays that password's", async () => {
+  const { clock, openReplica } = openStore()
+  const first = grant({ token: 't1', refreshToken: 'r1' })
+  const one = openReplica(first)
+  const other = openReplica(grant({ token: 't2', sentAt: NOW + 5000 }))
+  await one.login('q')
+  expect(await other.refresh(first)).toMatchObject({ grant: { otherCredentials: true } })
+  await clock.advance(6000)
+  await other.refresh(first)
+  const { grant: found } = (await openReplica().login('q')) as { grant?: Grant }
+  expect(found?.token.reveal()).toBe('t2')
+  expect(found).toMatchObject({ adopted: true, otherCredentials: false })
+  expect([one.asked, other.asked]).toEqual([['login'], ['refresh']])
+})
+
 it('a guarded login has the record', async () => {
   const { openReplica } = openStore()
   await openReplica(REFUSED).login()
