@@ -60,8 +60,8 @@ export interface Requester {
   /** Processes share tokens. */
   readonly shared: boolean
   readonly held: SharedToken | undefined
-  /** The login of `held` used this process's credentials of that time. Its refreshes belong to the current ones. */
-  readonly isHeldOwn: boolean
+  /** Name of the credentials that `held` was obtained with, if not this process's. Its refreshes keep the name. */
+  readonly otherName: string | undefined
   readonly rules: Rules
 }
 
@@ -122,7 +122,7 @@ export function decideTurn(
 export function recordOutcome(
   account: Account,
   ended: Readonly<{ operation: Operation; result: Grant | AuthFailure; before: AttemptRecord }>,
-  { holder, shared, held, isHeldOwn, rules }: Requester,
+  { holder, shared, otherName = account.name, rules }: Requester,
   { now, alone }: UpdateContext,
 ): Account | undefined {
   const { operation, result, before } = ended
@@ -138,7 +138,7 @@ export function recordOutcome(
     ? recordGrant(record, before, { sentAt: result.sentAt, now })
     : extendKnownGood(record, now)
   if (!shared && !isLogin && granted === record) return undefined
-  const token = { grant: result, name: isLogin || isHeldOwn || !held ? account.name : held.name }
+  const token = { grant: result, name: isLogin ? account.name : otherName }
   const isOlder = (account.token?.grant.sentAt ?? -Infinity) > result.sentAt
   return { ...(released ?? account), record: granted, token: isOlder ? account.token : token }
 }

@@ -45,7 +45,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
   const { holder, shared, update } = register
   /** The latest result, which the token source has. */
   let held: SharedToken | undefined
-  let isHeldOwn = true
+  let otherName: string | undefined
   let adoptedAt: number | undefined
   /** Credentials of the last token request. */
   let credentials: Credentials | undefined
@@ -53,7 +53,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
   /** The account before an attempt that may have been written although no login was sent. */
   let unsent: Account | undefined
 
-  const requester = () => ({ holder, shared, held, isHeldOwn, rules })
+  const requester = () => ({ holder, shared, held, otherName, rules })
 
   /** Hides a record that includes another process's login in flight, which looks like a failure. */
   const recordIn = (account: Account): AttemptRecord | undefined =>
@@ -61,9 +61,9 @@ export function createTokenRequests(options: TokenRequestOptions) {
 
   const adopt = (token: SharedToken, account: Account): Granted => {
     held = token
-    isHeldOwn = token.name === account.name
+    otherName = token.name === account.name ? undefined : token.name
     adoptedAt = clock.now()
-    const grant = { ...token.grant, adopted: true, otherCredentials: !isHeldOwn }
+    const grant = { ...token.grant, adopted: true, otherCredentials: otherName !== undefined }
     return { grant, record: recordIn(account) }
   }
 
@@ -117,8 +117,8 @@ export function createTokenRequests(options: TokenRequestOptions) {
       const pause = isCounted ? 0 : backoffAfter(result, failures, random())
       return { failure: result, pause, record }
     }
-    isHeldOwn ||= isLogin
-    held = { grant: result, name: isHeldOwn || !held ? account.name : held.name }
+    if (isLogin) otherName = undefined
+    held = { grant: result, name: otherName ?? account.name }
     // Another process asked at the same time and got the later token.
     if (isNewer(token, held, clock.now())) return adopt(token, account)
     adoptedAt = undefined

@@ -172,7 +172,7 @@ const requester = (holder: string, held: SharedToken | undefined): Requester => 
   holder,
   shared: true,
   held,
-  isHeldOwn: true,
+  otherName: undefined,
   rules: RULES,
 })
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
