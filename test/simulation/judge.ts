@@ -322,9 +322,9 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   /** Guarantee 6: other clients do not displace a client that opens a connection for a call. */
   function judgePlace(call: Call): void {
     const { id, replica, heard, code, from, to, fresh } = call
-    // Waiting calls keep their places. No call waits for an ordinary renewal.
+    // Waiting calls keep their places, also those for the first token of a process. No call waits for an ordinary renewal.
     const keepsCalls = (span: Span): boolean =>
-      ['no-login', 'store', 'token-ended', 'slow'].includes(span.kind) &&
+      ['no-login', 'store', 'token-ended', 'slow', `replica-${replica}`].includes(span.kind) &&
       (span.kind === 'token-ended' || span.to > span.from + LONG_RENEWAL) &&
       span.from <= to &&
       span.to >= from - deadline
