@@ -3,7 +3,7 @@ import type { Config } from './load.ts'
 
 /** Descriptors for everything but clients of `LISTEN` and iSales: the admin listener, files, the store, the log. */
 const RESERVED = 128
-/** Connections that are served however few descriptors there are. */
+/** Minimum limit, even if the process has fewer descriptors. */
 const MIN_CONNECTIONS = 16
 
 /**

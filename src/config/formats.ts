@@ -221,7 +221,7 @@ export const origin: Format<string> = {
   example: 'https://service.besclouds.com',
 }
 
-/** Returns null if a % does not begin an escape, which the URL parser accepts. */
+/** Decodes percent-encoding. Returns null for a stray `%`, which the URL parser accepts. */
 function decode(text: string): string | null {
   try {
     return decodeURIComponent(text)

@@ -102,7 +102,7 @@ function readHeaders(lines: HeaderLines, pseudonym: string) {
         transferEncoding = value
         break
       case 'expect':
-        // RFC 9110 section 10.1.1. The client of an unknown expectation would wait for its timeout.
+        // RFC 9110 section 10.1.1. A client would wait in vain for a response to an unknown expectation.
         if (value.toLowerCase() !== '100-continue') return 'expectation'
         expectsContinue = true
         break

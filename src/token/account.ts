@@ -96,7 +96,7 @@ export function decideTurn(
   const isOurs = loginDue && rejectedAt === undefined && token?.name === name
   if (shared && isNewer(token, isOurs ? undefined : held, now)) return { type: 'adopt', token }
   const isLogin = operation === 'login'
-  // All replicas share one pace of replacing rejected tokens.
+  // The pause before the next replacement of a rejected token is the same for all replicas.
   const isTooSoon =
     rejectedAt !== undefined && now < (token?.grant.sentAt ?? -Infinity) + MIN_RENEWAL_INTERVAL
   const isTaken =
