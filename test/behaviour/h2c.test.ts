@@ -47,14 +47,3 @@ test.each([
     process.off('warning', note)
   },
 )
-
-test('calls with and without an upgrade share a connection', async () => {
-  const world = await openWorld()
-  const client = await connectRaw({ port: world.port })
-  const plain = POST.replace(UPGRADE, 'Host: localhost\r\n')
-  for (const start of [POST, plain, POST, plain, plain, POST]) {
-    await client.send(start + LENGTH + BODY)
-    const response = await client.read({ method: 'POST' })
-    expect([response.status, response.header('connection')]).toEqual([200, 'keep-alive'])
-  }
-})

@@ -14,14 +14,6 @@ export function builtEnvironment(sim: Simulator, env: Environment = {}): Environ
   return { ...accountOf(sim), LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', ...env }
 }
 
-/** Log lines that do not depend on the token, and the status page's lines. */
-const UNRELATED: ReadonlySet<string> = new Set([
-  'listening',
-  'state-in-memory',
-  'finding-began',
-  'finding-ended',
-])
-
 const DATE = Date.parse('2026-03-01T12:00:00Z')
 /** Opens a world that is closed when the test ends. Jitter is half of its maximum. */
 export async function openTimedWorld(options: WorldOptions = {}) {
@@ -65,13 +57,6 @@ export async function openTimedWorld(options: WorldOptions = {}) {
     },
     /** Returns the number of logins and refreshes that have begun. */
     exchanges: () => count('request-started'),
-    /** Returns the back-offs of all failures so far, in milliseconds. */
-    waits: () => world.events.flatMap((event) => (event.type === 'failed' ? [event.retryIn] : [])),
-    /** Returns level and name of the log lines about the session, at the default LOG_LEVEL. */
-    said: () =>
-      world.lines
-        .filter(({ event, level }) => level !== 'debug' && !UNRELATED.has(event))
-        .map(({ event, level }) => `${level} ${event}`),
     probe: (path: '/livez' | '/startupz' | '/readyz') => call(`${world.admin}${path}`),
     /** Advances the clock, and waits at every timer until its token request has ended. */
     async pass(ms: number) {

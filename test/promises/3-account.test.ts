@@ -26,6 +26,10 @@ test('a wrong password does not lock an account that five wrong passwords in a r
   await world.pass(29 * MINUTE)
 
   expect(world.sim.state()).toMatchObject({ loginsRejected: 4, locks: 0 })
+  const response = await world.tasks()
+  expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
+  // The login pause is longer, but a client may sleep as long as the response asks.
+  expect(response.header('Retry-After')).toBe('5')
 })
 
 test('a restart and renew every minute, and check --live in three of them, make 4 logins in 15 min', async () => {

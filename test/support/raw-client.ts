@@ -77,7 +77,7 @@ function clientOf(socket: Socket, inbox: Inbox) {
     socket,
     send: (data: string | Uint8Array) => write(socket, data),
     /** @throws {HttpError} if the bytes are not an HTTP response; {Error} if they are cut or late. */
-    read: ({ method = 'GET', limitMs = 5000 }: ReadOptions = {}) =>
+    read: ({ method = 'GET', limitMs = 15_000 }: ReadOptions = {}) =>
       within(readResponse(inbox, method), 'a response', limitMs),
     /** Returns the members of a problem response, with the status of the response itself. */
     async readProblem() {

@@ -9,7 +9,7 @@ type Polled<Value> = Value | undefined | false | null
  */
 export async function until<Value>(
   condition: () => Polled<Value> | Promise<Polled<Value>>,
-  limitMs = 5000,
+  limitMs = 15_000,
 ): Promise<Value> {
   const start = performance.now()
   for (;;) {
@@ -26,7 +26,7 @@ export async function until<Value>(
 export async function within<Value>(
   promise: Promise<Value>,
   what: string,
-  limitMs = 5000,
+  limitMs = 15_000,
 ): Promise<Value> {
   const stop = new AbortController()
   const limit = delay(limitMs, undefined, { signal: stop.signal }).then(() => {
