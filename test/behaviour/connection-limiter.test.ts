@@ -7,7 +7,7 @@ import { call } from '../support/call.ts'
 import { exchangeRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
-import { builtEnvironment } from './session-world.ts'
+import { settingsFor } from '../support/world.ts'
 
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
 const TASKS = requestText(HEAD, ['Host: localhost'], '{"subCCNo":1,"vdnId":1}')
@@ -25,7 +25,7 @@ async function statusesOf(count: number, port: number): Promise<ReadonlySet<numb
 /** Starts the built program in front of a simulated iSales. */
 async function startProgram(descriptors?: number) {
   const sim = await createSimulator()
-  const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '30s' }), {
+  const program = start([], settingsFor(sim, { CLIENT_DEADLINE: '30s' }), {
     ...(descriptors && { descriptors }),
   })
   const { proxy, admin } = await program.addresses()

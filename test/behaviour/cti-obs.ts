@@ -1,13 +1,10 @@
 import { isObject, parseObject, type JsonObject } from '../../src/json.ts'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { connectRaw, requestText, type RawTarget } from '../support/raw-client.ts'
+import { ACCOUNT } from '../support/world.ts'
 
 /** Editions of the interface, which put tokens into different headers. */
 export type Edition = 'english' | 'chinese'
-
-/** The account of CTI-OBS, and the settings that require it. */
-export const ACCOUNT = { user: 'cti', passwd: 'cti-password' }
-export const REQUIRE = { OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
 
 export type CtiObs = Awaited<ReturnType<typeof openCtiObs>>
 

@@ -2,13 +2,11 @@
 // handshakes are in obs-listener.test.ts.
 import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
-import type { Status } from '../../src/admin/index.ts'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
 import { connectRaw, requestText, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { openWorld, type World, type WorldOptions } from '../support/world.ts'
-import { ACCOUNT, REQUIRE } from './cti-obs.ts'
+import { ACCOUNT, openWorld, REQUIRE, type World, type WorldOptions } from '../support/world.ts'
 
 const TASKS = INTERFACE_PATHS.getTask
 const post = (path: string = TASKS, fields: readonly string[] = [], body = '{}'): string =>
@@ -256,8 +254,7 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     options: { env: REQUIRE },
     send: async (_, world) => {
       const send = async (bytes: string) => read(await connectRaw(world), bytes)
-      const { json } = await world.post(LOGIN_PATH, ACCOUNT)
-      const { refreshToken } = json.resultData ?? {}
+      const { refreshToken } = await world.logIn()
       await send(post(REFRESH_PATH, [], JSON.stringify({ refreshToken })))
       await send(post(LOGIN_PATH, [], JSON.stringify({ ...ACCOUNT, passwd: 'wrong' })))
       await send(post(LOGIN_PATH, [], 'x'.repeat(3000)))
@@ -329,8 +326,7 @@ test.each([...SINGLE, ...Object.entries(TRAFFIC)])(
     expect(world.sim.requests()).toHaveLength(executed)
     expect(printed).not.toHaveBeenCalled()
     // The page has the same counts.
-    const { requests } = (await call(`${world.admin}/status.json`)).json as unknown as Status
-    const { calls: _calls, ...minute } = requests.lastMinute
+    const { calls: _calls, ...minute } = (await world.status()).requests.lastMinute
     expect(sum(minute)).toBe(sum(counts))
   },
 )

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { get, openStand, post, type Stand } from '../proxy/stand.ts'
+import { get, openStrictWorld, post, type StrictWorld } from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
 
-let stand: Stand
+let world: StrictWorld
 beforeAll(async () => {
-  stand = await openStand({ shared: true, limits: { bodyIdleTimeout: 1000 } })
+  world = await openStrictWorld({ shared: true, limits: { bodyIdleTimeout: 1000 } })
 })
-afterAll(() => stand.stop())
+afterAll(() => world.stop())
 
-const broken = () => stand.metric('requests_total{outcome="failed"}')
+const broken = () => world.metric('requests_total{outcome="failed"}')
 
 it.each<[string, Step | readonly Step[]]>([
   ['garbage', 'GARBAGE\r\n\r\n'],
@@ -40,12 +40,12 @@ it.each<[string, Step | readonly Step[]]>([
   ['a 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${responseBytes('ok')}`],
   ['nothing', [{ close: 'end' }]],
 ])('an invalid response is a 502 that may have been executed: %s', async (_, steps) => {
-  stand.serve(steps)
+  world.serve(steps)
   const before = await broken()
-  const response = await stand.exchange(post('x'))
+  const response = await world.exchange(post('x'))
   expect(response.status).toBe(502)
   expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
-  expect(stand.business()).toHaveLength(1)
+  expect(world.business()).toHaveLength(1)
   await until(async () => (await broken()) === before + 1)
 })
 
@@ -61,16 +61,16 @@ describe('a response that is cut destroys the connection of the client', () => {
     ['by a reset', [`${OK}\r\nhello`, { waitMs: 30 }, { close: 'reset' }], '1.0'],
     ['by silence', [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 4000 }, 'world'], undefined],
   ])('%s', async (_, steps, other) => {
-    stand.serve(steps)
+    world.serve(steps)
     const before = await broken()
-    const client = await stand.connect()
+    const client = await world.connect()
     await client.send(post('x'))
     await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the body/)
-    expect(stand.business()).toHaveLength(1)
+    expect(world.business()).toHaveLength(1)
     await until(async () => (await broken()) === before + 1)
     if (other === undefined) return
     // For an HTTP/1.0 client, the connection's end is also the response's end, so it is reset.
-    const old = await stand.connect()
+    const old = await world.connect()
     await old.send(get().replace('HTTP/1.1', 'HTTP/1.0'))
     await expect(old.closed()).resolves.toMatchObject({ reset: true })
   })
@@ -81,7 +81,7 @@ it.each<[string, (first: string, poison: string) => readonly Step[]]>([
   ['while the connection is idle', (first, poison) => [first, { waitMs: 20 }, poison]],
 ])('bytes that come %s are not taken for the next response', async (_, steps) => {
   // A separate server, because connections of the tests above may still be closing.
-  const own = await openStand()
+  const own = await openStrictWorld()
   const poison = responseBytes('poison', { status: '200 Evil' })
   own.serve(({ method }) =>
     method === 'POST' ? steps(responseBytes('first'), poison) : responseBytes('second'),

@@ -1,25 +1,28 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
-import { openStand, post } from '../proxy/stand.ts'
+import { openStrictWorld, post, type StrictWorld } from '../support/strict-world.ts'
 
 const GOOD = '{"result":0}'
 const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
 const ENV = { ISALES_REJECTED: '401,403,result=7' }
 
-const open = (steps: Step | readonly Step[], env: Readonly<Record<string, string>> = ENV) =>
-  openStand({ respond: () => steps, env })
+async function open(steps: Parameters<StrictWorld['serve']>[0], more = {}) {
+  const world = await openStrictWorld({ env: { ...ENV, ...more } })
+  world.serve(steps)
+  return world
+}
 
 describe('a response that is inspected', () => {
   it('is requested without a coding; a response with a coding is relayed unchanged', async () => {
     const packed = gzipSync('{"result":7}')
     const head = `${OK}Content-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n\r\n`
-    const stand = await open(Buffer.concat([Buffer.from(head), packed]))
-    const response = await stand.exchange(post('x', ['Accept-Encoding: gzip, br']))
-    expect(stand.business()[0]?.header('accept-encoding')).toBe('identity')
+    const world = await open(Buffer.concat([Buffer.from(head), packed]))
+    const response = await world.exchange(post('x', ['Accept-Encoding: gzip, br']))
+    expect(world.business()[0]?.header('accept-encoding')).toBe('identity')
     expect([response.header('content-encoding'), response.body]).toEqual(['gzip', packed])
-    expect(stand.business()).toHaveLength(1)
+    expect(world.business()).toHaveLength(1)
   })
 
   it.each([
@@ -28,15 +31,13 @@ describe('a response that is inspected', () => {
     [1024 * 1024, false],
   ])('is complete with %i bytes, and replayed: %s', async (size, healed) => {
     const body = `{"result":7,"padding":"${'x'.repeat(size - 25)}"}`
-    const stand = await openStand({
-      // Rejects the first token.
-      respond: (request) =>
-        request.header('authorization') === 'Bearer token-1'
-          ? `${CHUNKED}${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`
-          : responseBytes(GOOD),
-      env: ENV,
-    })
-    const { text, framing } = await stand.exchange(post('x'))
+    // Rejects the first token.
+    const world = await open((request) =>
+      request.header('authorization') === 'Bearer token-1'
+        ? `${CHUNKED}${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+        : responseBytes(GOOD),
+    )
+    const { text, framing } = await world.exchange(post('x'))
     expect(text === (healed ? GOOD : body)).toBe(true)
     expect(framing).toBe(healed ? 'length' : 'chunked')
   })
@@ -45,10 +46,10 @@ describe('a response that is inspected', () => {
     ['cut', [`${OK}Content-Length: 10\r\n\r\n{"res`, { close: 'end' }], 502],
     ['late', [`${OK}Content-Length: 10\r\n\r\n{"res`, { waitMs: 900 }], 504],
   ])('and is %s is never relayed in part', async (_, steps, status) => {
-    const stand = await open(steps, { ...ENV, CLIENT_DEADLINE: '400ms' })
-    const response = await stand.exchange(post('x'))
+    const world = await open(steps, { CLIENT_DEADLINE: '400ms' })
+    const response = await world.exchange(post('x'))
     expect(response.status).toBe(status)
     expect(JSON.parse(response.text)).toMatchObject({ sent: 'unknown' })
-    expect(stand.business()).toHaveLength(1)
+    expect(world.business()).toHaveLength(1)
   })
 })

@@ -1,22 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
-import { get, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
+import { get, openStrictWorld, PATH, post, type StrictWorld } from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 
-let stand: Stand
+let world: StrictWorld
 beforeAll(async () => {
-  stand = await openStand({ shared: true })
+  world = await openStrictWorld({ shared: true })
 })
-afterAll(() => stand.stop())
+afterAll(() => world.stop())
 
 describe('the head of a response', () => {
   it('keeps its status, reason and headers, in their order and never merged, but no cookie', async () => {
     const fields = ['Link: </a>', 'x-b: 1', 'X-B: 2', 'link: </b>', 'Empty: ']
     const dropped = 'Set-Cookie: JSESSIONID=1; Path=/'
-    stand.serve(responseBytes('ok', { status: '418 Tea, no', fields: [dropped, ...fields] }))
-    const response = await stand.exchange(get(['Cookie: JSESSIONID=2']))
-    expect(stand.business()[0]?.header('cookie')).toBeUndefined()
+    world.serve(responseBytes('ok', { status: '418 Tea, no', fields: [dropped, ...fields] }))
+    const response = await world.exchange(get(['Cookie: JSESSIONID=2']))
+    expect(world.business()[0]?.header('cookie')).toBeUndefined()
     expect([response.status, response.reason]).toEqual([418, 'Tea, no'])
     expect(response.fields.slice(0, 5).map(([name, value]) => `${name}: ${value}`)).toEqual(fields)
   })
@@ -27,28 +27,28 @@ describe('the head of a response', () => {
     ['of its own', 'Nothing here', undefined],
     ['that is not UTF-8', '\u00e9t\u00e9', expect.any(String) as string],
   ])('with a reason %s keeps its bytes', async (_, reason, relayed = reason) => {
-    stand.serve(`HTTP/1.1 404 ${reason}\r\nContent-Length: 2\r\n\r\nno`)
-    const response = await stand.exchange(get())
+    world.serve(`HTTP/1.1 404 ${reason}\r\nContent-Length: 2\r\n\r\nno`)
+    const response = await world.exchange(get())
     expect(response).toMatchObject({ status: 404, text: 'no', reason: relayed })
   })
 })
 
 it('a redirect is relayed, not followed', async () => {
   const location = 'http://127.0.0.1:1/elsewhere'
-  stand.serve(responseBytes('', { status: '307 Go', fields: [`Location: ${location}`] }))
-  const response = await stand.exchange(post('x'))
+  world.serve(responseBytes('', { status: '307 Go', fields: [`Location: ${location}`] }))
+  const response = await world.exchange(post('x'))
   expect([response.status, response.header('location')]).toEqual([307, location])
-  expect(stand.business()).toHaveLength(1)
+  expect(world.business()).toHaveLength(1)
 })
 
 it('interim responses of iSales are dropped', async () => {
   const early = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
-  stand.serve(['HTTP/1.1 102 Processing\r\n\r\n', early, { waitMs: 20 }, responseBytes('ok')])
-  expect(await stand.exchange(get())).toMatchObject({ status: 200, text: 'ok', interim: [] })
+  world.serve(['HTTP/1.1 102 Processing\r\n\r\n', early, { waitMs: 20 }, responseBytes('ok')])
+  expect(await world.exchange(get())).toMatchObject({ status: 200, text: 'ok', interim: [] })
 })
 
 it('a stalled body of a rejection does not keep the replay from the only connection', async () => {
-  const own = await openStand({ config: { isalesMaxConnections: 1 } })
+  const own = await openStrictWorld({ config: { isalesMaxConnections: 1 } })
   const stalled = ['HTTP/1.1 401 No\r\nContent-Length: 10\r\n\r\nno', { waitMs: 10_000 }]
   own.serve(() => (own.business().length === 1 ? stalled : responseBytes('healed')))
   expect(await own.exchange(post('x'))).toMatchObject({ status: 200, text: 'healed' })
@@ -68,8 +68,8 @@ describe('a response without a body', () => {
     ['304 with a length', 'GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 42\r\n\r\n', '42'],
     ['a length of 0', 'POST', `${OK}Content-Length: 0\r\n\r\n`, '0'],
   ])('%s ends with its head, and the connection continues', async (_, method, bytes, length) => {
-    stand.serve(({ target }) => (target === PATH ? bytes : responseBytes('next')))
-    const client = await stand.connect()
+    world.serve(({ target }) => (target === PATH ? bytes : responseBytes('next')))
+    const client = await world.connect()
     await client.send(method === 'POST' ? post('x') : get([], { method }))
     const response = await client.read({ method })
     expect(response.body).toHaveLength(0)
@@ -78,20 +78,20 @@ describe('a response without a body', () => {
     await client.send(get([], { path: '/rest/isales/next' }))
     expect(await client.read()).toMatchObject({ text: 'next' })
     client.destroy()
-    await stand.idle()
+    await world.idle()
   })
 
   it.each(['a body behind HEAD', poison])(
     'HEAD takes no late body for the response to the next call (%#)',
     async (body) => {
       let asked: number | undefined
-      stand.serve(({ method, connection }) => {
+      world.serve(({ method, connection }) => {
         if (method !== 'HEAD')
           return connection === asked ? [body, responseBytes('next')] : responseBytes('next')
         asked = connection
         return `${OK}Connection: keep-alive\r\nContent-Length: ${body.length}\r\n\r\n`
       })
-      const client = await stand.connect()
+      const client = await world.connect()
       await client.send(get([], { method: 'HEAD' }))
       await client.read({ method: 'HEAD' })
       await client.send(post('x'))
@@ -114,17 +114,17 @@ describe('the framing of a response is rebuilt', () => {
     ['the end of the connection becomes chunks', `${OK}\r\nabcdef`, '1.1', 'chunked'],
     ['the end of the connection stays', `${OK}\r\nabcdef`, '1.0', 'close'],
   ])('%s (%#)', async (_, bytes, version, framing) => {
-    stand.serve(bytes.startsWith(`${OK}\r\n`) ? [bytes, { close: 'end' }] : bytes)
+    world.serve(bytes.startsWith(`${OK}\r\n`) ? [bytes, { close: 'end' }] : bytes)
     const head = `GET ${PATH} HTTP/${version}\r\nHost: localhost\r\nTE: chunked\r\n\r\n`
-    const response = await stand.exchange(head)
+    const response = await world.exchange(head)
     expect(response).toMatchObject({ status: 200, text: 'abcdef', framing, trailers: [] })
     expect(response.header('trailer')).toBeUndefined()
     expect(response.header('connection')).toBe(version === '1.0' ? 'close' : 'keep-alive')
   })
 
   it('keep-alive of HTTP/1.0 is obeyed if the length is known', async () => {
-    stand.serve(responseBytes('ok'))
-    const client = await stand.connect()
+    world.serve(responseBytes('ok'))
+    const client = await world.connect()
     for (let n = 0; n < 2; n += 1) {
       await client.send(`GET ${PATH} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`)
       expect(await client.read()).toMatchObject({ text: 'ok' })

@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { RawClient } from '../support/raw-client.ts'
 import type { Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { get, openStand } from '../proxy/stand.ts'
+import { get, openStrictWorld } from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
@@ -33,8 +32,9 @@ async function settled(value: () => number): Promise<number> {
 describe('back-pressure', () => {
   it('a client that does not read pauses iSales, and finally gets the complete response', async () => {
     const { taken, steps } = largeResponse(LARGE)
-    const stand = await openStand({ respond: () => steps })
-    const client = await stand.connect()
+    const world = await openStrictWorld()
+    world.serve(steps)
+    const client = await world.connect()
     client.pause()
     await client.send(get())
     await until(() => taken.bytes > 0)
@@ -42,7 +42,7 @@ describe('back-pressure', () => {
     client.resume()
     expect((await client.read({ limitMs: 20_000 })).body).toHaveLength(LARGE)
     client.destroy()
-    await stand.idle()
+    await world.idle()
   }, 30_000)
 })
 
@@ -59,17 +59,18 @@ describe('a response whose connection ends while it is kept waiting', () => {
     ['with a length, cut', `${CLOSE}Content-Length: ${body.length + 1}\r\n\r\n${body}`, false],
     ['in chunks, cut', `${CLOSE}Transfer-Encoding: chunked\r\n\r\n${chunk}`, false],
   ])('looks complete only if it is: %s', async (_, response, whole) => {
-    const stand = await openStand({ respond: () => [response, { close: 'end' }] })
-    const client = await stand.connect()
+    const world = await openStrictWorld()
+    world.serve([response, { close: 'end' }])
+    const client = await world.connect()
     client.pause()
     await client.send(get())
-    await settled(() => stand.upstream.open())
+    await settled(() => world.upstream.open())
     client.resume()
     const received = await client.read({ limitMs: 20_000 }).then(({ text }) => text, String)
     expect(received === body).toBe(whole)
     expect(whole || /the connection (?:broke|ended) in the/.test(received)).toBe(true)
     client.destroy()
-    await stand.idle()
+    await world.idle()
   })
 })
 
@@ -80,22 +81,21 @@ it.each([
   'a response of %s length passes chunk by chunk, none kept waiting for the next',
   async (_, head, chunkOf, end) => {
     const seen: string[] = []
-    const clients: RawClient[] = []
-    const stand = await openStand({
-      respond: () => [
-        head,
-        ...['one', 'two', 'three'].flatMap((word) => [
-          chunkOf(word),
-          async () => {
-            await until(() => clients[0]?.left().toString().includes(word))
-            seen.push(word)
-          },
-        ]),
-        end,
-      ],
-    })
-    const client = await stand.connect()
-    clients.push(client)
+    const world = await openStrictWorld({ env: { CLIENT_DEADLINE: '500ms' } })
+    const client = await world.connect()
+    world.serve([
+      head,
+      ...['one', 'two', 'three'].flatMap((word) => [
+        chunkOf(word),
+        async () => {
+          await until(() => client.left().toString().includes(word))
+          seen.push(word)
+        },
+        // The deadline does not cut a response that has begun.
+        { waitMs: 200 },
+      ]),
+      end,
+    ])
     await client.send(get())
     await until(() => seen.length === 3)
     expect(await client.read()).toMatchObject({ text: 'onetwothree' })

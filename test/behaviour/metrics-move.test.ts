@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { REFRESH_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
@@ -9,7 +9,6 @@ import { connectRaw } from '../support/raw-client.ts'
 import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
-import { ACCOUNT } from './cti-obs.ts'
 
 /** Constant, or moved by other tests: test/store, test/promises/5-truth.test.ts. */
 const ELSEWHERE = ['build_info', 'info', 'session_conflicts_total', 'tokens_adopted_total']
@@ -57,8 +56,8 @@ async function tokensAndCalls(): Promise<void> {
   sim.revoke()
   await world.tasks()
   // A login of CTI-OBS, its refresh, and a request that is not allowed.
-  const { json } = await world.post(LOGIN_PATH, ACCOUNT)
-  await world.post(REFRESH_PATH, { refreshToken: json.resultData?.['refreshToken'] })
+  const { refreshToken } = await world.logIn()
+  await world.post(REFRESH_PATH, { refreshToken })
   await world.request('/elsewhere')
   writeFileSync(password, 'another')
   await world.app.renew()

@@ -3,8 +3,8 @@ import type { Environment } from '../../src/config/load.ts'
 import { BASE_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { openWorld, type World } from '../support/world.ts'
-import { openCtiObs, REQUIRE, type CtiObs, type Edition } from './cti-obs.ts'
+import { openWorld, REQUIRE, type World } from '../support/world.ts'
+import { openCtiObs, type CtiObs, type Edition } from './cti-obs.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 
 const INTERFACE = `${BASE_PATH}/business/interface`

@@ -1,21 +1,9 @@
 import { expect, test } from 'vitest'
-import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
-import { openWorld, type World } from '../support/world.ts'
-import { ACCOUNT, REQUIRE } from './cti-obs.ts'
+import { ACCOUNT, openWorld, REQUIRE, type World } from '../support/world.ts'
 
 const BODY = JSON.stringify(ACCOUNT)
-
-function tasks(world: World, ticket?: string) {
-  const headers = ticket === undefined ? {} : { Authorization: `Bearer ${ticket}` }
-  return world.post(INTERFACE_PATHS.getTask, { subCCNo: 1, vdnId: 1 }, headers)
-}
-
-async function ticketsOf(world: World) {
-  const { json } = await world.post(LOGIN_PATH, ACCOUNT)
-  const { token, refreshToken } = json.resultData ?? {}
-  return { token: String(token), refreshToken: String(refreshToken) }
-}
 
 /** Logins and refreshes at iSales, which only the proxy itself may send. */
 function attemptsAtIsales(world: World): number {
@@ -28,8 +16,8 @@ test('by default on loopback, every login gets a ticket but not the token, and c
   const login = await world.post(LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
   expect(login).toMatchObject({ status: 200, json: { result: 0 } })
   expect(world.sim.issued()).not.toContain(login.json.resultData?.['token'])
-  expect((await tasks(world)).status).toBe(200)
-  expect((await tasks(world, 'anything')).status).toBe(200)
+  expect((await world.tasks()).status).toBe(200)
+  expect((await world.tasks('anything')).status).toBe(200)
   expect(attemptsAtIsales(world)).toBe(1)
 })
 
@@ -51,15 +39,15 @@ test('every valid form of the target reaches the login', async () => {
 test('a missing, forged or foreign ticket gets 401 in the published shape, and no call reaches iSales', async () => {
   const world = await openWorld({ env: REQUIRE })
   const other = await openWorld({ env: { ...REQUIRE, OBS_PASSWORD: 'another' } })
-  const foreign = await other.post(LOGIN_PATH, { ...ACCOUNT, passwd: 'another' })
-  const { token } = await ticketsOf(world)
+  const foreign = await other.logIn('another')
+  const { token } = await world.logIn()
   for (const value of [
     undefined,
     token.replace(/^.{4}/, 'AAAA'),
-    String(foreign.json.resultData?.['token']),
+    foreign.token,
     world.sim.issued()[0],
   ]) {
-    const refused = await tasks(world, value)
+    const refused = await world.tasks(value)
     expect(refused).toMatchObject({ status: 401, json: { result: 401, resultData: {} } })
     expect(refused.header('www-authenticate')).toBe('Bearer')
     expect(refused.header('connection')).toBe('close')
@@ -116,7 +104,7 @@ test.each([
 // The paths themselves are in test/proxy/paths.test.ts.
 test('no spelling of the login or refresh path reaches iSales with the real token', async () => {
   const world = await openWorld({ env: { ...REQUIRE, ALLOWED_PATHS: '/' } })
-  const headers = { Authorization: `Bearer ${(await ticketsOf(world)).token}` }
+  const headers = { Authorization: `Bearer ${(await world.logIn()).token}` }
   for (const path of [
     `${REFRESH_PATH}/`,
     REFRESH_PATH.replace('/auth', '//auth'),

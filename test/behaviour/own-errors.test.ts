@@ -1,7 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { Exchange } from '../../src/upstream/exchange.ts'
-import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
@@ -34,8 +33,7 @@ test.each([
     expect(
       await world.metric('isales_proxy_requests_total{outcome="failed",cause="internal"}'),
     ).toBe(1)
-    const { requests } = (await call(`${world.admin}/status.json`)).json
-    expect(requests).toMatchObject({
+    expect((await world.status()).requests).toMatchObject({
       lastMinute: { calls: 1, failed: 1 },
       lastFailed: [{ cause: 'internal' }],
     })

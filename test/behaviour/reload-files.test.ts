@@ -1,9 +1,7 @@
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
-import type { Status } from '../../src/admin/index.ts'
-import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
-import { call } from '../support/call.ts'
+import { LOGIN_PATH } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
@@ -30,12 +28,6 @@ const reloads = (world: World, outcome: string): Promise<number> =>
   world.metric(`isales_proxy_credential_reloads_total{outcome="${outcome}"}`)
 
 const login = (world: World, passwd: string) => world.post(LOGIN_PATH, { user: 'cti', passwd })
-const ticketOf = async (world: World, passwd: string) =>
-  String((await login(world, passwd)).json.resultData?.['token'])
-
-/** Waits for a log line about the files. */
-const logged = (world: World, event: string) =>
-  until(() => world.lines.find((line) => line.event === event), NOTICED)
 
 test('files that are emptied, removed or not readable keep their previous contents in force, and are on the page until they are restored', async () => {
   const { ca, server } = makeCertificates()
@@ -63,13 +55,11 @@ test('files that are emptied, removed or not readable keep their previous conten
     simulator: { tls: server, switches: { user: 'obs', password: 'right' } },
     env: { ...files, ISALES_USER: undefined, ISALES_PASSWORD: undefined, OBS_USER: 'cti' },
   })
-  const read = async (): Promise<Status> =>
-    (await call(`${world.admin}/status.json`)).json as unknown as Status
   const isSaid = () => world.metric('isales_proxy_finding{finding="files"}')
 
   for (const [setting, , spoil] of secrets) spoil(join(directory, setting))
   const { state, remedy, runbook } = await until(async () => {
-    const status = await read()
+    const status = await world.status()
     const facts = JSON.stringify(status.findings)
     return secrets.every(([setting]) => facts.includes(setting)) && status
   }, NOTICED)
@@ -83,33 +73,27 @@ test('files that are emptied, removed or not readable keep their previous conten
   expect(await isSaid()).toBe(1)
   expect(await reloads(world, 'failure')).toBeGreaterThan(0)
   expect((await login(world, 'old')).status).toBe(200)
-  const headers = { Authorization: `Bearer ${await ticketOf(world, 'old')}` }
-  expect((await world.post(INTERFACE_PATHS.getTask, {}, headers)).status).toBe(200)
+  expect((await world.tasks((await world.logIn('old')).token)).status).toBe(200)
 
   rmdirSync(join(directory, 'ISALES_CA'))
   for (const [setting, text] of secrets) write(setting, text)
   await until(async () => (await isSaid()) === 0, NOTICED)
-  expect((await read()).state).toBe('healthy')
+  expect((await world.status()).state).toBe('healthy')
   expect(world.lines.filter(({ event }) => event === 'files-reloaded')).toHaveLength(3)
 })
 
 test('after a change of OBS_PASSWORD_FILE, CTI-OBS must log in with the new password', async () => {
   const env = { OBS_USER: 'cti', OBS_PASSWORD_FILE: write('obs', 'old') }
   const world = await openWorld({ env })
-  const token = await ticketOf(world, 'old')
+  const { token } = await world.logIn('old')
 
   write('obs', 'new\n')
   await world.app.renew()
-  expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'OBS_PASSWORD_FILE' })
+  expect(await world.logged('files-reloaded')).toMatchObject({ setting: 'OBS_PASSWORD_FILE' })
   expect((await login(world, 'old')).status).toBe(403)
   // Tickets of the previous password are invalid.
-  for (const [ticket, status] of [
-    [token, 401],
-    [await ticketOf(world, 'new'), 200],
-  ] as const) {
-    const headers = { Authorization: `Bearer ${ticket}` }
-    expect((await world.post(INTERFACE_PATHS.getTask, {}, headers)).status).toBe(status)
-  }
+  expect((await world.tasks(token)).status).toBe(401)
+  expect((await world.tasks((await world.logIn('new')).token)).status).toBe(200)
 })
 
 test('a new password of CTI-OBS does not reset the throttle', async () => {
@@ -132,7 +116,7 @@ test('off loopback, a weak new password is refused', async () => {
   const world = await openWorld({ env })
   write('obs', 'weak')
   await world.app.renew()
-  expect(await logged(world, 'secret-unreadable')).toMatchObject({ setting: 'OBS_PASSWORD' })
+  expect(await world.logged('secret-unreadable')).toMatchObject({ setting: 'OBS_PASSWORD' })
   expect((await login(world, 'weak')).status).toBe(403)
   expect((await login(world, 'correct horse battery')).status).toBe(200)
 })
@@ -142,8 +126,8 @@ test('white space at the ends of a secret is reported before the secret is tried
   const world = await openWorld({ simulator: { switches: { password: 'right' } }, env })
   write('password', 'newer ')
   await world.app.renew()
-  expect(await logged(world, 'setting-doubtful')).toMatchObject({ setting: 'ISALES_PASSWORD' })
-  await logged(world, 'files-reloaded')
+  expect(await world.logged('setting-doubtful')).toMatchObject({ setting: 'ISALES_PASSWORD' })
+  await world.logged('files-reloaded')
   const events = world.lines.map(({ event }) => event)
   expect(events.indexOf('setting-doubtful')).toBeLessThan(events.indexOf('files-reloaded'))
 })

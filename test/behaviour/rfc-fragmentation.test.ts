@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openStand, type Stand } from '../proxy/stand.ts'
+import { openStrictWorld, type StrictWorld } from '../support/strict-world.ts'
 
 interface Message {
   readonly kind: string
@@ -46,14 +46,14 @@ function cut(bytes: string, sizes: readonly number[]): string[] {
   return parts
 }
 
-let stand: Stand
+let world: StrictWorld
 beforeAll(async () => {
-  stand = await openStand({
+  world = await openStrictWorld({
     shared: true,
     env: { MAX_BODY_SIZE: '1MiB', CLIENT_DEADLINE: '30s' },
   })
 })
-afterAll(() => stand.stop())
+afterAll(() => world.stop())
 
 const numberOf = (target: string): number => Number(target.slice(target.lastIndexOf('/') + 1))
 
@@ -61,12 +61,12 @@ test('however the bytes are cut, every request and its response arrive once and 
   const requests = fc.array(request, { minLength: 1, maxLength: 12 })
   await fc.assert(
     fc.asyncProperty(requests, cuts, cuts, async (all, there, back) => {
-      stand.serve(({ target }) => {
+      world.serve(({ target }) => {
         const meant = all[numberOf(target)]
         const bytes = meant === undefined ? '' : `HTTP/1.1 200 OK\r\n${framed(meant.response)}`
         return cut(bytes, back).flatMap((part) => [part, { waitMs: 0 }])
       })
-      const client = await stand.connect()
+      const client = await world.connect()
       for (const [i, { method, sent, response }] of all.entries()) {
         const bytes = `${method} /rest/isales/${i} HTTP/1.1\r\nHost: localhost\r\n${framed(sent)}`
         for (const part of cut(bytes, there)) {
@@ -79,7 +79,7 @@ test('however the bytes are cut, every request and its response arrive once and 
         expect(got.body.toString('latin1') === response.body).toBe(true)
       }
       client.destroy()
-      const seen = stand.business()
+      const seen = world.business()
       expect(seen).toHaveLength(all.length)
       for (const [i, { method, sent }] of all.entries()) {
         expect(seen[i]).toMatchObject({ target: `/rest/isales/${i}`, method })

@@ -2,27 +2,34 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { gate, get, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
+import {
+  gate,
+  get,
+  openStrictWorld,
+  PATH,
+  post,
+  type StrictWorld,
+} from '../support/strict-world.ts'
 
 const SECOND = get([], { path: '/rest/isales/second' })
 const OLD = `GET ${PATH} HTTP/1.0\r\n\r\n`
 const LOGIN = post('{"user":"cti","passwd":"x"}').replace(PATH, LOGIN_PATH)
 
 // RFC 9112 section 9.3.2: a client may repeat a request to which the connection closed without a response.
-let stand: Stand
+let world: StrictWorld
 beforeAll(async () => {
-  stand = await openStand({ shared: true, env: { CLIENT_DEADLINE: '30s' } })
+  world = await openStrictWorld({ shared: true, env: { CLIENT_DEADLINE: '30s' } })
 })
-afterAll(() => stand.stop())
+afterAll(() => world.stop())
 
 describe('behind a request that iSales keeps waiting', () => {
   /** Sends a request, and more bytes in its packet and in another one; the response waits for `first`. */
   async function waiting(inOnePacket: string, apart: string) {
     const first = gate()
-    stand.serve([() => first.opened, responseBytes('first')])
-    const client = await stand.connect()
+    world.serve([() => first.opened, responseBytes('first')])
+    const client = await world.connect()
     await client.send(post('first') + inOnePacket)
-    await until(() => stand.business().length === 1)
+    await until(() => world.business().length === 1)
     await client.send(apart)
     return { client, first }
   }
@@ -41,16 +48,16 @@ describe('behind a request that iSales keeps waiting', () => {
       [behind, ''],
       ['', behind],
     ] as const) {
-      const logins = await stand.metric('requests_total{outcome="granted"}')
+      const logins = await world.metric('requests_total{outcome="granted"}')
       const { client, first } = await waiting(inOnePacket, apart)
       expect(await client.silent(20)).toBe(true)
       first.open()
       const response = await client.read()
       expect([response.text, response.header('connection')]).toEqual(['first', 'close'])
       expect(await client.closed()).toMatchObject({ reset: false, left: Buffer.alloc(0) })
-      await stand.idle()
-      expect(stand.business()).toHaveLength(1)
-      expect(await stand.metric('requests_total{outcome="granted"}')).toBe(logins)
+      await world.idle()
+      expect(world.business()).toHaveLength(1)
+      expect(await world.metric('requests_total{outcome="granted"}')).toBe(logins)
     }
   })
 
@@ -62,18 +69,18 @@ describe('behind a request that iSales keeps waiting', () => {
     expect([response.text, response.header('connection')]).toEqual(['first', 'keep-alive'])
     await client.send(SECOND.slice(20))
     expect(await client.read()).toMatchObject({ status: 200 })
-    expect(stand.business()).toHaveLength(2)
+    expect(world.business()).toHaveLength(2)
   })
 
   it('more than 16 requests close the connection', async () => {
-    const before = await stand.metric('requests_total{cause="pipelined"}')
+    const before = await world.metric('requests_total{cause="pipelined"}')
     const { client, first } = await waiting('', SECOND.repeat(17))
     expect((await client.closed()).left).toHaveLength(0)
     first.open()
-    await stand.idle()
-    expect(stand.business()).toHaveLength(1)
-    expect(await stand.metric('requests_total{cause="pipelined"}')).toBe(before + 17)
-    expect(stand.lines).toContainEqual(
+    await world.idle()
+    expect(world.business()).toHaveLength(1)
+    expect(await world.metric('requests_total{cause="pipelined"}')).toBe(before + 17)
+    expect(world.lines).toContainEqual(
       expect.objectContaining({ event: 'client-refused', reason: 'pipelined' }),
     )
   })
@@ -81,8 +88,8 @@ describe('behind a request that iSales keeps waiting', () => {
 
 it('behind a response that has begun, the connection closes without another response', async () => {
   const rest = gate()
-  stand.serve(['HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nbeg', () => rest.opened, 'ins'])
-  const client = await stand.connect()
+  world.serve(['HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nbeg', () => rest.opened, 'ins'])
+  const client = await world.connect()
   await client.send(post('first'))
   await until(() => client.left().includes('beg'))
   await client.send(SECOND)
@@ -91,7 +98,7 @@ it('behind a response that has begun, the connection closes without another resp
   const response = await client.read()
   expect([response.text, response.header('connection')]).toEqual(['begins', 'keep-alive'])
   expect(await client.closed()).toMatchObject({ reset: false, left: Buffer.alloc(0) })
-  expect(stand.business()).toHaveLength(1)
+  expect(world.business()).toHaveLength(1)
 })
 
 it.each([
@@ -106,13 +113,13 @@ it.each([
 ])(
   'requests behind %s are not served, and cut nothing of its response',
   async (_, before, status) => {
-    stand.serve([{ waitMs: 20 }, responseBytes('whole')])
-    const client = await stand.connect()
+    world.serve([{ waitMs: 20 }, responseBytes('whole')])
+    const client = await world.connect()
     await client.send(before + SECOND)
     const response = await client.read()
     expect(response.status).toBe(status)
     expect(response.header('connection')).toBe('close')
     expect((await client.closed()).left).toHaveLength(0)
-    expect(stand.business().map(({ target }) => target)).toEqual(status === 200 ? [PATH] : [])
+    expect(world.business().map(({ target }) => target)).toEqual(status === 200 ? [PATH] : [])
   },
 )

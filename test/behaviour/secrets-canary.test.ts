@@ -1,24 +1,18 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH, type Simulator } from '../../simulator/index.ts'
+import { LOGIN_PATH, REFRESH_PATH, type Simulator } from '../../simulator/index.ts'
 import { runHere } from '../cli/stand.ts'
-import { call } from '../support/call.ts'
-import { CANARIES, leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import {
-  environment,
-  openIsales,
-  post,
-  serve,
+  CANARIES,
+  leaks,
+  openSecretWorld,
+  SECRET_SETTINGS,
   shown,
-  tasks,
-  ticket,
   whole,
-} from './secrets-stand.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+} from '../support/secrets.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 
 const SECRET_TEXT = Object.values(CANARIES).join(' ')
 
@@ -52,60 +46,57 @@ describe('no secret is shown', () => {
     ['redirects', (sim) => sim.redirect({ operation: 'login', location: `/${SECRET_TEXT}` })],
     ['cuts its response', (sim) => sim.reset({ operation: 'login', at: 'mid-body' })],
   ])('when iSales %s at login', async (_how, spoil) => {
-    const sim = await openIsales()
-    spoil(sim)
-    const served = await serve(environment(sim.origin))
-    await served.logged('finding-began', 'logged-in')
-    const token = await ticket(served)
-    const response = await tasks(served, token)
+    const world = await openSecretWorld({ prepare: spoil })
+    await world.logged('finding-began', 'logged-in')
+    const { sim } = world
+    const { token } = await world.logIn(CANARIES.obsPassword)
+    const response = await world.tasks(token)
     const secrets = [...sim.issued(), token]
     expect(leaks(whole(response), secrets)).toEqual([])
-    expect(leaks(await shown(served), secrets)).toEqual([])
+    expect(leaks(await shown(world, world.lines), secrets)).toEqual([])
 
     sim.clear()
     spoil(sim)
-    const live = await runHere(['check', '--live'], { env: environment(sim.origin) })
+    const live = await runHere(['check', '--live'], {
+      env: { ...SECRET_SETTINGS, ISALES_URL: sim.origin },
+    })
     expect(live.stdout).toContain('ISALES_PASSWORD')
     expect(leaks(live.stdout + live.stderr, sim.issued())).toEqual([])
   })
 
   test('when TLS fails, and in `check --live`', async () => {
     const { stranger, ca } = makeCertificates()
-    const sim = await openIsales({ tls: stranger })
-    const file = join(temporaryDirectory(), 'ca.pem')
-    writeFileSync(file, ca.cert)
-    const env = { ...environment(sim.origin), ISALES_CA_FILE: file }
-    const served = await serve(env)
-    expect((await served.logged('finding-began'))['cause']).toBe('untrusted')
-    const response = await tasks(served, await ticket(served))
+    const ISALES_CA_FILE = temporaryFiles()('ca.pem', ca.cert)
+    const world = await openSecretWorld({ simulator: { tls: stranger }, env: { ISALES_CA_FILE } })
+    expect((await world.logged('finding-began')).cause).toBe('untrusted')
+    const { token } = await world.logIn(CANARIES.obsPassword)
+    const response = await world.tasks(token)
     expect(response.json.code).toBe('no-token')
     expect(leaks(whole(response))).toEqual([])
-    expect(leaks(await shown(served))).toEqual([])
+    expect(leaks(await shown(world, world.lines))).toEqual([])
+    const env = { ...SECRET_SETTINGS, ISALES_CA_FILE, ISALES_URL: world.sim.origin }
     const live = await runHere(['check', '--live'], { env })
     expect(live.code).not.toBe(0)
     expect(leaks(live.stdout + live.stderr)).toEqual([])
   })
 
   test('in the refusals of requests with secrets in the wrong place', async () => {
-    const sim = await openIsales()
-    const served = await serve(environment(sim.origin))
-    await served.logged('logged-in')
-    const { proxy } = served
+    const { sim, ...world } = await openSecretWorld({ ready: true })
     const secret = encodeURIComponent(CANARIES.password)
     const bearer = { Authorization: `Bearer ${CANARIES.clientToken}` }
     const responses = await Promise.all([
-      post(`${proxy}${LOGIN_PATH}`, { user: 'cti', passwd: CANARIES.wrongPassword }),
-      post(`${proxy}${LOGIN_PATH}`, `{"user": "cti", "passwd": "${CANARIES.wrongPassword}`),
-      post(`${proxy}${REFRESH_PATH}`, { refreshToken: CANARIES.clientToken }),
-      post(`${proxy}${INTERFACE_PATHS.getTask}`, {}, bearer),
-      call(`${proxy}/elsewhere?passwd=${secret}`, { headers: bearer }),
-      call(`${proxy}/rest/isales/..%2fup?passwd=${secret}`, { headers: bearer }),
-      call(`${proxy}/`, { headers: { ...bearer, Host: CANARIES.clientToken } }),
-      call(`${proxy}/`, { headers: { ...bearer, Origin: `http://${CANARIES.clientToken}` } }),
-      call(`${proxy}/`, { headers: { ...bearer, Expect: CANARIES.clientToken } }),
-      call(`${proxy}/`, { headers: { ...bearer, 'X-Long': CANARIES.clientToken.repeat(4000) } }),
+      world.post(LOGIN_PATH, { user: 'cti', passwd: CANARIES.wrongPassword }),
+      world.post(LOGIN_PATH, `{"user": "cti", "passwd": "${CANARIES.wrongPassword}`),
+      world.post(REFRESH_PATH, { refreshToken: CANARIES.clientToken }),
+      world.tasks(CANARIES.clientToken),
+      world.request(`/elsewhere?passwd=${secret}`, { headers: bearer }),
+      world.request(`/rest/isales/..%2fup?passwd=${secret}`, { headers: bearer }),
+      world.request('/', { headers: { ...bearer, Host: CANARIES.clientToken } }),
+      world.request('/', { headers: { ...bearer, Origin: `http://${CANARIES.clientToken}` } }),
+      world.request('/', { headers: { ...bearer, Expect: CANARIES.clientToken } }),
+      world.request('/', { headers: { ...bearer, 'X-Long': CANARIES.clientToken.repeat(4000) } }),
     ])
-    const raw = await connectRaw({ port: Number(new URL(proxy).port) })
+    const raw = await connectRaw(world)
     await raw.send(`GET /${CANARIES.clientToken} HTTP/9.9\r\n${CANARIES.clientToken}\r\n\r\n`)
     const malformed = await raw.read()
     raw.destroy()
@@ -114,24 +105,24 @@ describe('no secret is shown', () => {
     expect(leaks(responses.map(whole).join('\n'), sim.issued())).toEqual([])
     expect(malformed.status).toBeGreaterThanOrEqual(400)
     expect(leaks(JSON.stringify(malformed) + malformed.body.toString())).toEqual([])
-    expect(leaks(await shown(served), sim.issued())).toEqual([])
+    expect(leaks(await shown(world, world.lines), sim.issued())).toEqual([])
   })
 
   test('when a mounted password changes, and when its file is unreadable', async () => {
-    const sim = await openIsales()
-    const file = join(temporaryDirectory(), 'password')
-    writeFileSync(file, CANARIES.password)
-    const { ISALES_PASSWORD: _, ...env } = environment(sim.origin)
-    const served = await serve({ ...env, ISALES_PASSWORD_FILE: file })
-    await served.logged('logged-in')
+    const write = temporaryFiles()
+    const env = {
+      ISALES_PASSWORD: undefined,
+      ISALES_PASSWORD_FILE: write('password', CANARIES.password),
+    }
+    const { sim, ...world } = await openSecretWorld({ env, ready: true })
     sim.set({ password: CANARIES.rotated })
-    writeFileSync(file, CANARIES.rotated)
-    await served.renew()
-    await served.logged('files-reloaded')
+    write('password', CANARIES.rotated)
+    await world.app.renew()
+    await world.logged('files-reloaded')
     await until(() => sim.state().logins === 2)
-    writeFileSync(file, `${CANARIES.rotated}\u0000${CANARIES.wrongPassword}`.repeat(9000))
-    await served.renew()
-    await served.logged('secret-unreadable')
-    expect(leaks(await shown(served), sim.issued())).toEqual([])
+    write('password', `${CANARIES.rotated}\u0000${CANARIES.wrongPassword}`.repeat(9000))
+    await world.app.renew()
+    await world.logged('secret-unreadable')
+    expect(leaks(await shown(world, world.lines), sim.issued())).toEqual([])
   })
 })

@@ -5,15 +5,14 @@ import type { Environment } from '../../src/config/load.ts'
 import { SETTING_LIST } from '../../src/config/settings.ts'
 import { builtProgram } from '../cli/program.ts'
 import { runHere } from '../cli/stand.ts'
-import { CANARIES, leaks } from '../support/canaries.ts'
+import { simulate } from '../simulator/caller.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
-import { environment, openIsales } from './secrets-stand.ts'
+import { CANARIES, leaks, SECRET_SETTINGS } from '../support/secrets.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const start = builtProgram()
 
-const SOUND = environment('https://127.0.0.1:9')
 const EGRESS = `user:${CANARIES.egressPassword}`
 const FAULTS: readonly Environment[] = [
   { ISALES_URL: `https://${EGRESS}@127.0.0.1:9` },
@@ -35,14 +34,14 @@ const FAULTS: readonly Environment[] = [
 ]
 
 test('every secret setting is in one of the environments', () => {
-  const planted = new Set([SOUND, ...FAULTS].flatMap((env) => Object.keys(env)))
+  const planted = new Set([SECRET_SETTINGS, ...FAULTS].flatMap((env) => Object.keys(env)))
   const secrets = SETTING_LIST.filter(({ redact }) => redact !== undefined)
   expect(secrets.length).toBeGreaterThan(4)
   expect(secrets.filter(({ name }) => !planted.has(name))).toEqual([])
 })
 
 test.each(FAULTS)('no secret is in the output of `check` for wrong setting %#', async (fault) => {
-  const { stdout, stderr } = await runHere(['check'], { env: { ...SOUND, ...fault } })
+  const { stdout, stderr } = await runHere(['check'], { env: { ...SECRET_SETTINGS, ...fault } })
   expect(stdout).not.toBe('')
   expect(leaks(stdout + stderr)).toEqual([])
 })
@@ -51,8 +50,8 @@ test('no secret is in the output of a program that cannot start', async () => {
   const port = await freePort()
   await listen(() => undefined, port)
   const programs = [
-    start([], Object.assign({ ...SOUND }, ...FAULTS)),
-    start([], { ...SOUND, LISTEN: `127.0.0.1:${port}` }),
+    start([], Object.assign({ ...SECRET_SETTINGS }, ...FAULTS)),
+    start([], { ...SECRET_SETTINGS, LISTEN: `127.0.0.1:${port}` }),
   ]
   const ends = await Promise.all(programs.map(({ ended }) => ended))
   expect(ends.map(({ code }) => code)).toEqual([2, 1])
@@ -60,7 +59,7 @@ test('no secret is in the output of a program that cannot start', async () => {
 })
 
 test('the environment of the running process has no secret', async () => {
-  const sim = await openIsales()
+  const { sim } = await simulate({ switches: { password: CANARIES.password } })
   const directory = temporaryDirectory()
   const witness = join(directory, 'witness.json')
   const preload = join(directory, 'preload.cjs')
@@ -69,7 +68,10 @@ test('the environment of the running process has no secret', async () => {
     `process.on('exit', () => require('fs').writeFileSync(process.env.WITNESS, JSON.stringify(process.env)))`,
   )
   const program = start(['check', '--live'], {
-    ...environment(sim.origin),
+    ...SECRET_SETTINGS,
+    // A password in the wrong place stays there.
+    NO_PROXY: undefined,
+    ISALES_URL: sim.origin,
     HTTPS_PROXY: `http://${EGRESS}@127.0.0.1:9`,
     https_proxy: '',
     NODE_OPTIONS: `--require ${preload}`,

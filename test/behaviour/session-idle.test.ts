@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { openTimedWorld } from './session-world.ts'
+import { call } from '../support/call.ts'
+import { openTimedWorld } from '../support/timed-world.ts'
 
 const HOUR = 3_600_000
 
@@ -13,7 +14,7 @@ test('an idle standby makes no token requests, stays ready, and its next call lo
   await world.pass(2 * HOUR)
 
   expect(world.exchanges()).toBe(2)
-  expect((await world.probe('/readyz')).status).toBe(200)
+  expect((await call(`${world.admin}/readyz`)).status).toBe(200)
   expect(await world.metric('isales_proxy_authenticated')).toBe(0)
   expect((await world.tasks()).status).toBe(200)
   expect(world.exchanges()).toBe(3)
@@ -21,5 +22,5 @@ test('an idle standby makes no token requests, stays ready, and its next call lo
   await world.pass(2 * HOUR)
   world.sim.wrongPassword()
   expect((await world.tasks()).status).toBe(503)
-  expect((await world.probe('/readyz')).status).toBe(503)
+  expect((await call(`${world.admin}/readyz`)).status).toBe(503)
 })

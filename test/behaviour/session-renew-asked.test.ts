@@ -8,7 +8,7 @@ import type { Environment } from '../../src/config/load.ts'
 import { simulate } from '../simulator/caller.ts'
 import { serveHttp } from '../support/http-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
-import { builtEnvironment } from './session-world.ts'
+import { settingsFor } from '../support/world.ts'
 
 const start = builtProgram()
 
@@ -25,7 +25,7 @@ const asked = (proxy: Program) => proxy.lines().filter(({ event }) => event === 
 async function startRefused(env: Environment = {}) {
   const { sim } = await simulate()
   const guarded = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_ATTEMPTS: '1', LOG_LEVEL: 'debug' }
-  const proxy = start([], builtEnvironment(sim, { ...guarded, ...env }))
+  const proxy = start([], settingsFor(sim, { ...guarded, ...env }))
   await proxy.line('finding-began')
   const { admin } = await proxy.addresses()
   return { sim, proxy, admin }

@@ -1,9 +1,15 @@
 import { expect, test } from 'vitest'
 import { startApp } from '../../src/server.ts'
-import { gate, loginResponse, openStand, post, type StandOptions } from '../proxy/stand.ts'
+import {
+  gate,
+  loginResponse,
+  openStrictWorld,
+  post,
+  type StrictWorldOptions,
+} from '../support/strict-world.ts'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
-import { responseBytes } from '../support/raw-upstream.ts'
+import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { configOf } from '../support/config.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
@@ -11,14 +17,16 @@ import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
 /** Opens a proxy with one request, by this metric, and begins to stop it. */
-async function stopping(options: StandOptions, gauge = 'token_waiters') {
-  const stand = await openStand({ config: { drainTimeout: 5000 }, ...options })
-  const client = await stand.connect()
+async function stopping(options: StrictWorldOptions, respond?: () => Step | Promise<Step>) {
+  const world = await openStrictWorld({ config: { drainTimeout: 5000 }, ...options })
+  if (respond !== undefined) world.serve(respond)
+  const client = await world.connect()
   await client.send(post('x'))
-  await until(async () => (await stand.metric(gauge)) === 1)
-  const stopped = stand.stop()
-  await until(() => stand.lines.some(({ event }) => event === 'draining'))
-  return { stand, client, stopped }
+  const gauge = respond === undefined ? 'token_waiters' : 'requests_in_flight'
+  await until(async () => (await world.metric(gauge)) === 1)
+  const stopped = world.stop()
+  await world.logged('draining')
+  return { world, client, stopped }
 }
 
 test('a request that waits for the first login at the beginning of the stop gets its response', async () => {
@@ -46,12 +54,11 @@ test('a call rejected during the drain is replayed, and the response closes the 
   const rejection = first.opened.then(() => responseBytes('no', { status: '401 No' }))
   let calls = 0
   const respond = () => ((calls += 1) === 1 ? rejection : responseBytes('ok'))
-  const scene = await stopping({ respond }, 'requests_in_flight')
-  const { stand, client, stopped } = scene
+  const { world, client, stopped } = await stopping({}, respond)
   first.open()
   const response = await client.read()
   expect([response.status, response.header('connection')]).toEqual([200, 'close'])
-  expect(stand.logins()).toBe(2)
+  expect(world.logins()).toBe(2)
   await stopped
 })
 

@@ -33,20 +33,18 @@ test('a failed request is logged with its method, path, durations and attempts, 
 
   const { json } = await world.post(`${INTERFACE_PATHS.getTask}?passwd=canary`, {})
 
-  expect(linesOf(world, 'access')).toEqual([
-    {
-      level: 'debug',
-      event: 'access',
-      method: 'POST',
-      path: INTERFACE_PATHS.getTask,
-      status: 502,
-      outcome: 'failed',
-      cause: 'plain-refused',
-      code: 'upstream-broken',
-      requestId: json['requestId'],
-      durationMs: expect.any(Number),
-      upstreamMs: undefined,
-      attempts: 1,
-    },
-  ])
+  const [line, ...more] = linesOf(world, 'access')
+  expect(line).toMatchObject({
+    method: 'POST',
+    path: INTERFACE_PATHS.getTask,
+    status: 502,
+    outcome: 'failed',
+    cause: 'plain-refused',
+    code: 'upstream-broken',
+    requestId: json['requestId'],
+    durationMs: expect.any(Number),
+    attempts: 1,
+  })
+  expect(JSON.stringify([line, ...more])).not.toContain('canary')
+  expect(more).toEqual([])
 })

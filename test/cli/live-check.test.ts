@@ -12,7 +12,7 @@ import { SWITCHES } from '../../simulator/switches.ts'
 import { parseEnvironmentFile } from '../../src/cli/instance.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
-import { leaks } from '../support/canaries.ts'
+import { leaks } from '../support/secrets.ts'
 import { openWorld } from '../support/world.ts'
 import { accountOf, openIsales, runHere } from './stand.ts'
 

@@ -3,16 +3,15 @@ import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
-import type { Status } from '../../src/admin/index.ts'
 import type { Code } from '../../src/codes.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { findSection } from '../../src/messages/index.ts'
-import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secrets-stand.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
 import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
 import { runHere } from './stand.ts'
 
 const { ca, server, expired, notYetValid, wrongHost, stranger } = makeCertificates()
@@ -145,23 +144,26 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
 
 /** Starts a proxy with a mistake. Returns a function that compares page, log, `status` and `check --live`. */
 async function start({ code, exit, make, tls, spoil }: Mistake) {
-  const sim = await openIsales(tls === undefined ? {} : { tls })
-  const given: Environment = { ...environment(sim.origin), ...(await make?.(sim)) }
-  const served = await serve(given, 0.5)
+  const world = await openWorld({
+    simulator: tls === undefined ? {} : { tls },
+    ...(make && { prepare: make }),
+    ready: false,
+    random: () => 0.5,
+  })
+  const { sim, admin, env: given } = world
   if (spoil !== undefined) {
-    await served.logged('logged-in')
-    const login = await ticket(served)
+    await world.logged('logged-in')
     spoil(sim, given)
-    for (let times = 0; times < 2; times += 1) await tasks(served, login)
+    for (let times = 0; times < 2; times += 1) await world.tasks()
   }
   return async () => {
-    const line = new RegExp(`^.*"event":"finding-began".*"cause":"${code}".*$`, 'm')
-    const [began] = await until(() => line.exec(served.output()) ?? undefined)
+    const began = await until(() =>
+      world.lines.find(({ event, cause }) => event === 'finding-began' && cause === code),
+    )
     for (const language of ['en', 'zh'] as const) {
       const LANG = { en: 'C', zh: 'zh_CN.UTF-8' }[language]
       const { title, remedy } = findSection(language, code)
-      const page = await fetch(`${served.admin}/status.json?lang=${language}`)
-      const { findings } = (await page.json()) as Status
+      const { findings } = await world.status(language)
       const finding = findings.find(({ cause }) => cause === code)
       expect(finding).toMatchObject({ remedy, reason: expect.stringContaining(title) })
       const check = await runHere(['check', '--live', '--quiet'], { env: { ...given, LANG } })
@@ -169,14 +171,14 @@ async function start({ code, exit, make, tls, spoil }: Mistake) {
       expect(check.stderr).toContain(title)
       expect(check.stderr).toContain(remedy)
       expect(check.stderr).toContain(`[${code}]\n`)
-      const env = { ADMIN_LISTEN: new URL(served.admin).host, LANG }
+      const env = { ADMIN_LISTEN: new URL(admin).host, LANG }
       const { stdout } = await runHere(['status', '--wait', '0s'], { env })
       expect(stdout).toContain(title)
       expect(stdout).toContain(remedy)
     }
     const { title, remedy } = findSection('en', code)
-    expect(JSON.parse(began)).toMatchObject({ msg: expect.stringContaining(title) })
-    expect(JSON.parse(began)).toMatchObject({ msg: expect.stringContaining(remedy) })
+    expect(began.msg).toContain(title)
+    expect(began.msg).toContain(remedy)
   }
 }
 

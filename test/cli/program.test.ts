@@ -8,7 +8,7 @@ import {
   LOGIN_PATH,
   type Simulator,
 } from '../../simulator/index.ts'
-import { builtEnvironment } from '../behaviour/session-world.ts'
+import { settingsFor } from '../support/world.ts'
 import { call } from '../support/call.ts'
 import { until, within } from '../support/until.ts'
 import { builtProgram, type Program } from './program.ts'
@@ -28,7 +28,7 @@ beforeEach(async () => {
 
 afterEach(() => sim.close())
 
-const env = (more?: Environment): Environment => builtEnvironment(sim, more)
+const env = (more?: Environment): Environment => settingsFor(sim, more)
 
 /** Returns options with which Node runs a script before the program. */
 function preload(name: string, script: string): Environment {

@@ -14,8 +14,6 @@ export interface LogLine {
   readonly [field: string]: unknown
 }
 
-export type Start = ReturnType<typeof builtProgram>
-
 interface StartOptions {
   readonly uid?: number
   readonly from?: string

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { environment } from '../behaviour/secrets-stand.ts'
 import { foreign } from '../messages/foreign.ts'
+import { SECRET_SETTINGS } from '../support/secrets.ts'
 import { runHere } from './stand.ts'
 
 // Start and `check` print the same about a wrong configuration, in both languages; test/config has a row for every mistake.
@@ -41,7 +41,7 @@ const GIVEN =
 
 it.each(WRONG)('start and check print the same about %s', async (_, wrong, words) => {
   const printedIn = async (LANG: string): Promise<string> => {
-    const env = { ...environment('http://127.0.0.1:1'), ...wrong, LANG }
+    const env = { ...SECRET_SETTINGS, ...wrong, LANG }
     const { stderr, code } = await runHere(['serve'], { env, isTTY: true })
     const check = await runHere(['check', '--live'], { env })
     expect([code, check.code]).toEqual([2, 2])

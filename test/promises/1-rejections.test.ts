@@ -3,7 +3,7 @@
 // unchanged.
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
-import { openTimedWorld, type TimedWorld } from '../behaviour/session-world.ts'
+import { openTimedWorld, type TimedWorld } from '../support/timed-world.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 

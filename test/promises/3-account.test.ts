@@ -4,10 +4,8 @@
 // test/token/account.property.test.ts.
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import type { Status } from '../../src/admin/index.ts'
-import { openTimedWorld } from '../behaviour/session-world.ts'
+import { openTimedWorld } from '../support/timed-world.ts'
 import { runHere } from '../cli/stand.ts'
-import { call } from '../support/call.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 
@@ -39,11 +37,10 @@ test('a restart and renew every minute, and check --live in three of them, make 
   let logins = 0
   for (let minute = 0; minute < 15; minute += 1) {
     const world = await openTimedWorld({ ready: false, env, wallClock: () => date })
-    const status = async () => (await call(`${world.admin}/status.json`)).json as unknown as Status
     /** The disk is real: it gets 25 ms of the world every 100 ms. */
     const quiet = () =>
       until(async () => {
-        if ((await status()).renewal.tokenRequest === null) return true
+        if ((await world.status()).renewal.tokenRequest === null) return true
         await delay(100)
         await world.clock.advance(25)
         return false

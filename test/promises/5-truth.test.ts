@@ -7,14 +7,12 @@ import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import type { Status } from '../../src/admin/index.ts'
 import type { Code } from '../../src/codes.ts'
 import { findSection } from '../../src/messages/index.ts'
-import { ACCOUNT, REQUIRE } from '../behaviour/cti-obs.ts'
-import { openTimedWorld, type TimedWorld } from '../behaviour/session-world.ts'
+import { openTimedWorld, type TimedWorld } from '../support/timed-world.ts'
 import { runHere } from '../cli/stand.ts'
 import { call } from '../support/call.ts'
-import { freePort } from '../support/free-port.ts'
 import { connectRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import type { WorldOptions } from '../support/world.ts'
+import { ACCOUNT, REQUIRE, type WorldOptions } from '../support/world.ts'
 
 interface Rules {
   readonly groups: readonly {
@@ -224,9 +222,8 @@ async function giveUp(world: TimedWorld): Promise<void> {
 test.each(Object.entries(HAPPENINGS))(
   '%s is shown within 5 s, and leads to one section everywhere',
   async (_, { options = {}, act, state, codes, words, fact = '' }) => {
-    const admin = `127.0.0.1:${await freePort()}`
-    const env = { ...options.env, ADMIN_LISTEN: admin }
-    const world = await openTimedWorld({ ...options, env })
+    const world = await openTimedWorld(options)
+    const ADMIN_LISTEN = new URL(world.admin).host
     await act?.(world)
     await world.pass(act === undefined ? 5000 : 2000)
 
@@ -234,16 +231,15 @@ test.each(Object.entries(HAPPENINGS))(
       ['en', 'C', words, /^[ -~]+$/],
       ['zh', 'zh_CN.UTF-8', /\p{Script=Han}/u, /\p{Script=Han}/u],
     ] as const) {
-      const read = async (path: string) => call(`http://${admin}${path}?lang=${language}`)
-      const status = (await read('/status.json')).json as unknown as Status
+      const status = await world.status(language)
       const [{ title, reason, remedy, runbook, code, cause }] = status.findings
       expect([status.state, status.title]).toEqual([state, title])
       expect([code, cause]).toEqual(codes)
       expect(`${title}${reason}`).toMatch(letters)
       expect(`${reason} ${remedy}`).toMatch(said)
-      const page = (await read('/')).text
+      const page = (await call(`${world.admin}/?lang=${language}`)).text
       expect(page).toContain(`<h1>${title}</h1>`)
-      const terminal = (await runHere(['status'], { env: { ADMIN_LISTEN: admin, LANG } })).stdout
+      const terminal = (await runHere(['status'], { env: { ADMIN_LISTEN, LANG } })).stdout
       for (const sentence of [title, reason, remedy]) {
         expect(page).toContain(escaped(sentence))
         expect(terminal).toContain(sentence)
@@ -251,7 +247,7 @@ test.each(Object.entries(HAPPENINGS))(
       for (const text of [page, terminal]) expect(text).toContain(escaped(fact))
       expect(runbooks).toContain(runbook?.replace('.zh-CN', ''))
     }
-    const said = (await call(`http://${admin}/status.json`)).json as unknown as Status
+    const said = await world.status()
     const line = world.lines.findLast(({ event }) => event === 'finding-began')
     expect([line?.code, line?.cause ?? null]).toEqual(codes)
     expect(line?.msg).toContain(said.title)
@@ -268,12 +264,12 @@ test('a failure is over 5 s after calls succeed again: the page shows its end, a
   // The token is still valid, and removing the pod from its Service would not help.
   expect(await world.metric('isales_proxy_state{state="failing"}')).toBe(1)
   expect(await world.metric('isales_proxy_authenticated')).toBe(1)
-  expect((await world.probe('/readyz')).status).toBe(200)
+  expect((await call(`${world.admin}/readyz`)).status).toBe(200)
   await world.sim.up()
   await repeat(3, () => world.tasks())
   await world.pass(5000)
 
-  const status = (await call(`${world.admin}/status.json`)).json as unknown as Status
+  const status = await world.status()
   const [{ code, cause, remedy, facts }] = status.findings
   expect([status.state, code, cause, remedy]).toEqual([
     'degraded',

@@ -2,12 +2,11 @@
 // limit. 1,024 connections and their memory are in `test/behaviour/connection-limiter.test.ts`, clients that do not read in
 // `test/behaviour/slow-clients.test.ts`.
 import { expect, test } from 'vitest'
-import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
-import { ACCOUNT, REQUIRE } from '../behaviour/cti-obs.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { hold } from '../listener/support.ts'
 import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { openWorld } from '../support/world.ts'
+import { openWorld, REQUIRE } from '../support/world.ts'
 
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
 const CALL = requestText(HEAD, ['Host: localhost'], '{}')
@@ -31,12 +30,10 @@ test.each([
 
 test('64 connections with calls without a ticket keep no client out that has one', async () => {
   const world = await openWorld({ ...LIMITS, env: { ...LIMITS.env, ...REQUIRE } })
-  const { json } = await world.post(LOGIN_PATH, ACCOUNT)
-  const ticket = `Bearer ${String(json.resultData?.['token'])}`
+  const { token } = await world.logIn()
   await hold(64, world.port, { bytes: CALL.repeat(4) })
 
-  const call = await world.post(INTERFACE_PATHS.getTask, {}, { Authorization: ticket })
-  expect(call.status).toBe(200)
+  expect((await world.tasks(token)).status).toBe(200)
   expect(await world.metric('isales_proxy_requests_in_flight')).toBe(0)
 })
 

@@ -1,14 +1,16 @@
-import { Agent } from 'node:http'
 import { onTestFinished } from 'vitest'
+import type { Status } from '../../src/admin/index.ts'
 import type { Clock } from '../../src/clock.ts'
-import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/index.ts'
-import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/log-events.ts'
+import type { LogFields, LogLevel } from '../../src/log/log-events.ts'
+import { createLog } from '../../src/log/logger.ts'
+import { startApp, type AppOptions } from '../../src/server.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import {
   createSimulator,
   INTERFACE_PATHS,
+  LOGIN_PATH,
   type Simulator,
   type SimulatorOptions,
 } from '../../simulator/index.ts'
@@ -23,12 +25,12 @@ export interface WorldOptions extends Pick<
   /** Default: the machine's clock. A manual clock continues while the app stops. */
   readonly clock?: Clock & { readonly advance?: (ms: number) => Promise<void> }
   readonly simulator?: SimulatorOptions
-  /** Settings that override the world's: ISALES_URL, user, password and free ports. */
+  /** Settings that override those of `settingsFor`. */
   readonly env?: Environment
   /** Values that override those derived from settings. */
   readonly config?: Partial<Config>
-  /** Runs before the app starts, for faults of its first login. */
-  readonly prepare?: (sim: Simulator) => unknown
+  /** Runs before the app starts, for faults of its first login. May return more settings. */
+  readonly prepare?: (sim: Simulator) => Environment | void | Promise<Environment | void>
   /** False if the test waits for the first token itself. Default: true. */
   readonly ready?: boolean
   /** True: all tests of a file use the world, and `afterAll` stops it. */
@@ -38,8 +40,12 @@ export interface WorldOptions extends Pick<
 export interface LogLine extends LogFields {
   readonly event: string
   readonly level: LogLevel
-  readonly msg?: string
+  readonly msg: string
 }
+
+/** The account of CTI-OBS, and the settings that require it. */
+export const ACCOUNT = { user: 'cti', passwd: 'cti-password' }
+export const REQUIRE = { OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
 
 /** A simulated iSales and the whole app in front of it, over real sockets. */
 export type World = Awaited<ReturnType<typeof openWorld>>
@@ -47,54 +53,40 @@ export type World = Awaited<ReturnType<typeof openWorld>>
 /** Opens a world that is closed when the test ends. */
 export async function openWorld(options: WorldOptions = {}) {
   const sim = await createSimulator(options.simulator)
-  await options.prepare?.(sim)
+  const more = await options.prepare?.(sim)
+  const env = settingsFor(sim, { ...options.env, ...more })
   const lines: LogLine[] = []
   const events: TokenEvent[] = []
-  const env = { ...worldEnv(sim), ...options.env }
   const app = await startApp({
     ...options,
     // No test has requests that take long to drain.
     config: { ...configOf(env), drainTimeout: 1000, ...options.config },
     env,
     version: 'test',
-    log: (event, fields = {}, level = LOG_EVENTS[event].level, msg?: string) =>
-      lines.push({ event, level, ...fields, ...(msg !== undefined && { msg }) }),
+    log: await createLog({
+      level: 'debug',
+      format: 'json',
+      destination: { write: (line) => void lines.push(JSON.parse(line) as LogLine) },
+    }),
     onTokenEvent: (event) => events.push(event),
   })
-  const { proxy, admin } = app
-  const agent = new Agent({ keepAlive: true })
   let stopped: Promise<void> | undefined
   const world = {
+    ...clientOf(app),
     sim,
     app,
+    env,
     /** `http://127.0.0.1:<port>` */
-    proxy,
-    port: Number(new URL(proxy).port),
-    admin,
+    proxy: app.proxy,
+    port: Number(new URL(app.proxy).port),
+    admin: app.admin,
     events: events as readonly TokenEvent[],
+    /** The log. */
     lines: lines as readonly LogLine[],
-    request: (path: string, calling?: Calling) => call(`${proxy}${path}`, calling),
-    post: (path: string, value: unknown, headers: Calling['headers'] = {}) =>
-      call(`${proxy}${path}`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json', ...headers },
-        body: JSON.stringify(value),
-      }),
-    /** Sends `POST business/tasks`, which has no side effects, on a kept connection. */
-    tasks: () =>
-      call(`${proxy}${INTERFACE_PATHS.getTask}`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        agent,
-        body: JSON.stringify({ subCCNo: 1, vdnId: 1 }),
-      }),
-    /** Returns the value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
-    metric: (sample: string) => metricOf(admin, sample),
-    stop() {
-      agent.destroy()
-      stopped ??= stop()
-      return stopped
-    },
+    /** Waits for a log line with one of these events. */
+    logged: (...names: readonly string[]) =>
+      until(() => lines.find(({ event }) => names.includes(event))),
+    stop: () => (stopped ??= stop()),
   }
   async function stop(): Promise<void> {
     const stopping = app.stop().then(() => true)
@@ -105,6 +97,50 @@ export async function openWorld(options: WorldOptions = {}) {
   if (options.shared !== true) onTestFinished(() => world.stop())
   if (options.ready !== false) await until(() => events.some(({ type }) => type === 'granted'))
   return world
+}
+
+/** Returns the settings of a proxy in front of this iSales, on free ports. */
+export function settingsFor({ origin, switches }: Simulator, more: Environment = {}): Environment {
+  return {
+    ISALES_URL: origin,
+    ISALES_USER: switches.user,
+    ISALES_PASSWORD: switches.password,
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+    // Prefix of the tests' paths.
+    ALLOWED_PATHS: '/rest/isales/',
+    ...more,
+  }
+}
+
+/** Returns requests to a proxy at these URLs. */
+export function clientOf({ proxy, admin }: { readonly proxy: string; readonly admin: string }) {
+  const request = (path: string, calling?: Calling) => call(`${proxy}${path}`, calling)
+  const post = (path: string, body: unknown, headers: Calling['headers'] = {}) =>
+    request(path, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    })
+  return {
+    request,
+    post,
+    /** Sends `POST business/tasks`, which has no side effects, with this ticket. */
+    tasks: (ticket?: string) => {
+      const headers = ticket === undefined ? {} : { Authorization: `Bearer ${ticket}` }
+      return post(INTERFACE_PATHS.getTask, { subCCNo: 1, vdnId: 1 }, headers)
+    },
+    /** Logs in at the proxy as CTI-OBS does, and returns its tickets. */
+    async logIn(passwd = ACCOUNT.passwd) {
+      const { json } = await post(LOGIN_PATH, { ...ACCOUNT, passwd })
+      const { token, refreshToken } = json.resultData ?? {}
+      return { token: String(token), refreshToken: String(refreshToken) }
+    },
+    status: async (language = 'en') =>
+      (await call(`${admin}/status.json?lang=${language}`)).json as unknown as Status,
+    /** Returns the value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
+    metric: (sample: string) => metricOf(admin, sample),
+  }
 }
 
 /** Returns the sum of all samples with these labels, and possibly others. */
@@ -119,16 +155,4 @@ async function metricOf(admin: string, sample: string): Promise<number> {
   })
   if (values.length === 0) throw new Error(`no sample ${sample}`)
   return values.reduce((sum, value) => sum + value, 0)
-}
-
-function worldEnv(sim: Simulator): Environment {
-  return {
-    ISALES_URL: sim.origin,
-    ISALES_USER: sim.switches.user,
-    ISALES_PASSWORD: sim.switches.password,
-    LISTEN: '127.0.0.1:0',
-    ADMIN_LISTEN: '127.0.0.1:0',
-    // Prefix of the tests' paths.
-    ALLOWED_PATHS: '/rest/isales/',
-  }
 }

@@ -1,27 +1,22 @@
 import { onTestFinished } from 'vitest'
 import { LOGIN_PATH, INTERFACE_PATHS } from '../../simulator/index.ts'
-import { connectRaw, exchangeRaw, requestText, type ReadOptions } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw, requestText, type ReadOptions } from './raw-client.ts'
 import {
   responseBytes,
   startRawUpstream,
   type RawUpstreamOptions,
   type Step,
-} from '../support/raw-upstream.ts'
-import { until } from '../support/until.ts'
-import { openWorld, type WorldOptions } from '../support/world.ts'
+} from './raw-upstream.ts'
+import { until } from './until.ts'
+import { openWorld, type WorldOptions } from './world.ts'
 
-export interface StandOptions extends Pick<
-  WorldOptions,
-  'env' | 'config' | 'limits' | 'ready' | 'shared'
-> {
-  /** Default: 200 with `ok`. */
-  readonly respond?: RawUpstreamOptions['respond']
+export interface StrictWorldOptions extends WorldOptions {
   /** Responds to a login; `n` counts them. Default: token-n for an hour. */
   readonly login?: (n: number) => ReturnType<RawUpstreamOptions['respond']>
 }
 
 /** The whole app in front of an iSales that checks every byte that it receives and sends the test's bytes. */
-export type Stand = Awaited<ReturnType<typeof openStand>>
+export type StrictWorld = Awaited<ReturnType<typeof openStrictWorld>>
 
 export const PATH: string = INTERFACE_PATHS.getTask
 
@@ -48,10 +43,10 @@ export function gate(): { readonly opened: Promise<void>; readonly open: () => v
   return { opened, open: () => open() }
 }
 
-/** Opens a stand that is closed when the test ends, and fails it if iSales received anything but HTTP/1.1. */
-export async function openStand(options: StandOptions = {}) {
+/** Opens a world that is closed when the test ends, and fails it if iSales received anything but HTTP/1.1. */
+export async function openStrictWorld(options: StrictWorldOptions = {}) {
   const { login = loginResponse } = options
-  let { respond = () => responseBytes('ok') } = options
+  let respond: RawUpstreamOptions['respond'] = () => responseBytes('ok')
   let served = 0
   let logins = 0
   const upstream = await startRawUpstream({
@@ -66,26 +61,26 @@ export async function openStand(options: StandOptions = {}) {
   })
   const world = await openWorld({
     ...options,
+    shared: true,
     env: { ISALES_URL: upstream.origin, ISALES_REFRESH_PATH: 'off', ...options.env },
     random: () => 0.5,
   })
-  const target = { port: world.port }
   const metric = (sample: string) => world.metric(`isales_proxy_${sample}`)
   let stopped: Promise<void> | undefined
-  const stand = {
+  const strict = {
     ...world,
     upstream,
     /** Business requests that arrived complete at iSales since the last `serve`, in the order of their ends. */
     business: () => upstream.requests.slice(served).filter(({ target }) => target !== LOGIN_PATH),
-    /** Sets iSales's response from now on, for a stand that several tests share. */
+    /** Sets iSales's response from now on. Default: 200 with `ok`. */
     serve(next: RawUpstreamOptions['respond'] | Step | readonly Step[]) {
       respond = typeof next === 'function' ? (next as typeof respond) : () => next
       served = upstream.requests.length
     },
     logins: () => logins,
-    connect: () => connectRaw(target),
+    connect: () => connectRaw(world),
     exchange: (request: string | Uint8Array, reading?: ReadOptions) =>
-      exchangeRaw(target, request, reading),
+      exchangeRaw(world, request, reading),
     metric,
     /** Waits until no request is in flight. */
     idle: () => until(async () => (await metric('requests_in_flight')) === 0),
@@ -101,7 +96,7 @@ export async function openStand(options: StandOptions = {}) {
       return stopped
     },
   }
-  if (options.shared !== true) onTestFinished(() => stand.stop())
+  if (options.shared !== true) onTestFinished(() => strict.stop())
   await until(() => logins > 0)
-  return stand
+  return strict
 }

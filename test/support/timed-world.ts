@@ -1,20 +1,12 @@
-import type { Environment } from '../../src/config/load.ts'
-import type { Simulator } from '../../simulator/index.ts'
-import { accountOf } from '../cli/stand.ts'
-import { call } from '../support/call.ts'
-import { manualClock } from '../support/manual-clock.ts'
-import { until } from '../support/until.ts'
-import { openWorld, type WorldOptions } from '../support/world.ts'
+import { manualClock } from './manual-clock.ts'
+import { until } from './until.ts'
+import { openWorld, type WorldOptions } from './world.ts'
 
 /** A world with a clock that only the test moves, for tokens, renewals, back-offs and deadlines. */
 export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 
-/** Returns the settings of a built program in front of this iSales. */
-export function builtEnvironment(sim: Simulator, env: Environment = {}): Environment {
-  return { ...accountOf(sim), LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', ...env }
-}
-
 const DATE = Date.parse('2026-03-01T12:00:00Z')
+
 /** Opens a world that is closed when the test ends. Jitter is half of its maximum. */
 export async function openTimedWorld(options: WorldOptions = {}) {
   const clock = manualClock()
@@ -28,6 +20,8 @@ export async function openTimedWorld(options: WorldOptions = {}) {
   })
   const count = (...types: readonly string[]): number =>
     world.events.filter(({ type }) => types.includes(type)).length
+  const waiters = () => world.metric('isales_proxy_token_waiters')
+  /** Waits until no login or refresh is in progress. */
   const settled = async (): Promise<void> => {
     // The login is recorded before iSales is asked.
     await clock.advance(0)
@@ -42,22 +36,16 @@ export async function openTimedWorld(options: WorldOptions = {}) {
   return {
     ...world,
     clock,
-    /** Waits until no login or refresh is in progress. */
-    settled,
     /** Waits until `requests` requests wait for a token. */
-    async waiting(requests: number) {
-      await until(async () => (await world.metric('isales_proxy_token_waiters')) === requests)
-    },
+    waiting: (requests: number) => until(async () => (await waiters()) === requests),
     /** Waits until this call has its response or a request waits for a token. */
     async respondedOrWaiting(call: Promise<unknown>) {
       let responded = false
       void call.then(() => (responded = true))
-      const waiters = () => world.metric('isales_proxy_token_waiters')
-      await until(async () => responded || (await waiters()) > 0, 20_000)
+      await until(async () => responded || (await waiters()) > 0)
     },
     /** Returns the number of logins and refreshes that have begun. */
     exchanges: () => count('request-started'),
-    probe: (path: '/livez' | '/startupz' | '/readyz') => call(`${world.admin}${path}`),
     /** Advances the clock, and waits at every timer until its token request has ended. */
     async pass(ms: number) {
       const end = clock.now() + ms
