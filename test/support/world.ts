@@ -25,7 +25,7 @@ export interface WorldOptions extends Pick<
   /** Default: the machine's clock. A manual clock continues while the app stops. */
   readonly clock?: Clock & { readonly advance?: (ms: number) => Promise<void> }
   readonly simulator?: SimulatorOptions
-  /** Settings that override those of `settingsFor`. */
+  /** Settings that override the ones from `settingsFor`. */
   readonly env?: Environment
   /** Values that override those derived from settings. */
   readonly config?: Partial<Config>
