@@ -8,7 +8,6 @@ import { SETTING_LIST } from '../../src/config/settings.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 import { until, within } from '../support/until.ts'
-import { foreign } from '../messages/foreign.ts'
 import { openIsales, runHere, type Ran } from './stand.ts'
 
 // Failed logins are in test/cli/mistakes.test.ts, wrong settings in test/cli/wrong-settings.test.ts.
@@ -64,16 +63,6 @@ describe('check', () => {
       0,
       `The configuration is sound. Unknown settings: ${Object.keys(typos).join(', ')}.`,
     ])
-  })
-
-  it('also prints the table in Chinese', async () => {
-    const { stdout } = await runHere(['check'], { env: { ...SOUND, LANG: 'zh_CN.UTF-8' } })
-    expect(stdout).toContain('配置没有问题。')
-    const values = SETTING_LIST.flatMap(({ name, default: text = '' }) => [name, text])
-    const given = [...Object.values(SOUND), ...values, '[redacted]'].filter(Boolean)
-    const longestFirst = given.toSorted((one, other) => other.length - one.length)
-    const rest = longestFirst.reduce((text, each) => text.replaceAll(each, ''), stdout)
-    expect(foreign(rest.replaceAll(/\/rest\S+/g, ''))).toEqual([])
   })
 
   it('prints no control characters', async () => {

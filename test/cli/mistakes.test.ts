@@ -1,15 +1,12 @@
-import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
 import type { Code } from '../../src/codes.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { findSection } from '../../src/messages/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
-import { listen } from '../support/tcp-server.ts'
-import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 import { runHere } from './stand.ts'
@@ -19,35 +16,6 @@ const { ca, server, expired, notYetValid, wrongHost, stranger } = makeCertificat
 const inFile = (text: string): string => temporaryFiles()('file', text)
 const trusting = { ISALES_CA_FILE: inFile(ca.cert) }
 const closedPort = async () => `http://127.0.0.1:${await freePort()}`
-
-/** Starts a server with one response to all requests. Returns its port. */
-async function responding(text: string): Promise<number> {
-  // Two commands to a store may be in one packet.
-  const repliesTo = (data: Buffer): number => Math.max(1, data.toString().split('EVAL').length - 1)
-  const responder = await listen((socket) =>
-    socket.on('data', (data: Buffer) => socket.write(text.repeat(repliesTo(data)))),
-  )
-  return (responder.address() as AddressInfo).port
-}
-const greedyProxy = async () =>
-  `http://user:password@127.0.0.1:${await responding('HTTP/1.1 407 Login\r\n\r\n')}`
-
-/** A valid configuration except for the store at this port. */
-const sharedBy = (port: number): Environment => {
-  const SESSION_STORE_KEY_FILE = inFile('k'.repeat(32))
-  return { SESSION_STORE_URL: `redis://127.0.0.1:${port}`, SESSION_STORE_KEY_FILE }
-}
-
-/** Returns a directory on a full disk, or one that cannot exist if no disk can be mounted. */
-function fullDirectory(): string {
-  const directory = temporaryDirectory()
-  const options = 'size=8k,mode=700'
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'none', directory]).status !== 0)
-    return '/proc/nowhere'
-  onTestFinished(() => void spawnSync('umount', ['--lazy', directory]))
-  spawnSync('dd', ['if=/dev/zero', `of=${directory}/filler`, 'bs=4096', 'count=4'])
-  return directory
-}
 
 interface Mistake {
   readonly code: Code
@@ -63,7 +31,6 @@ interface Mistake {
 const certificate = (code: Code, tls: SimulatorOptions['tls']): Mistake => {
   return { code, exit: 4, tls, make: () => trusting }
 }
-const BUSINESS = { operation: 'business', times: 'always' } as const
 
 /** Mistakes by the side that they concern. */
 const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
@@ -81,12 +48,6 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
       tls: server,
       make: ({ origin }) => ({ ISALES_URL: origin.replace('https:', 'http:') }),
     },
-    {
-      code: 'egress-login',
-      exit: 4,
-      tls: server,
-      make: async () => ({ ...trusting, HTTPS_PROXY: await greedyProxy() }),
-    },
   ],
   'the certificate': [
     certificate('untrusted', stranger),
@@ -96,11 +57,6 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
   ],
   'the login': [
     { code: 'password', exit: 3, make: (sim) => sim.answerLogin({ status: 403, times: 1e9 }) },
-    {
-      code: 'login-path-unknown',
-      exit: 4,
-      make: (sim) => sim.answerLogin({ status: 404, times: 1e9 }),
-    },
   ],
   'the calls': [
     {
@@ -108,16 +64,8 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
       exit: 4,
       spoil: (sim) => sim.failBusiness({ status: 503, times: 'always' }),
     },
-    { code: 'page-relayed', exit: 4, spoil: (sim) => sim.redirect(BUSINESS) },
-    {
-      code: 'long-lifetime',
-      exit: 0,
-      make: (sim) => sim.set({ tokenLifetime: 300_000_000 }),
-      spoil() {},
-    },
   ],
   'files and store': [
-    { code: 'disk-full', exit: 0, make: () => ({ STATE_DIR: fullDirectory() }), spoil() {} },
     {
       code: 'empty-file',
       exit: 2,
@@ -130,13 +78,10 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
     {
       code: 'store-unreachable',
       exit: 4,
-      make: async () => sharedBy(await freePort()),
-      spoil() {},
-    },
-    {
-      code: 'store-refused',
-      exit: 4,
-      make: async () => sharedBy(await responding('-WRONGPASS\r\n')),
+      make: async () => ({
+        SESSION_STORE_URL: `redis://127.0.0.1:${await freePort()}`,
+        SESSION_STORE_KEY_FILE: inFile('k'.repeat(32)),
+      }),
       spoil() {},
     },
   ],

@@ -1,10 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, inject } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 
 export type Program = ReturnType<typeof follow>
@@ -15,7 +13,6 @@ export interface LogLine {
 }
 
 interface StartOptions {
-  readonly uid?: number
   readonly from?: string
   /** Limit of descriptors. Default: the limit of the tests. */
   readonly descriptors?: number
@@ -37,28 +34,18 @@ export function builtProgram() {
   const start = (
     args: readonly string[],
     env: Environment,
-    { uid, from = directory(), descriptors }: StartOptions = {},
+    { from = directory(), descriptors }: StartOptions = {},
   ): Program => {
-    const node = uid === undefined ? process.execPath : nodeForAll()
     const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors};`
-    const command = [node, join(from, 'main.js'), ...args]
+    const command = [process.execPath, join(from, 'main.js'), ...args]
     const child = spawn('/bin/sh', ['-c', `${limit} exec "$@"`, 'sh', ...command], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      uid,
     })
     running.push(child)
     return follow(child)
   }
   return Object.assign(start, { directory })
-}
-
-/** Copies Node, because other users may not have access to its directory. */
-function nodeForAll(): string {
-  const directory = temporaryDirectory()
-  chmodSync(directory, 0o755)
-  copyFileSync(process.execPath, join(directory, 'node'))
-  return join(directory, 'node')
 }
 
 function follow(child: ChildProcess) {
