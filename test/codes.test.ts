@@ -18,7 +18,6 @@ const coded = (code: string) =>
 it.each<readonly [code: string, context: Omit<ErrorContext, 'side'>, expected: string]>([
   ['ENOTFOUND', { stage: 'dns' }, 'dns name-unknown'],
   ['ETIMEDOUT', { stage: 'dns' }, 'dns dns-down'],
-  ['unknown', { stage: 'dns' }, 'dns dns-down'],
   ['ECONNREFUSED', { stage: 'connect' }, 'connect connection-refused'],
   ['ETIMEDOUT', { stage: 'connect' }, 'connect connect-timeout'],
   ['ETIMEDOUT', { stage: 'tls' }, 'connect connect-timeout'],
@@ -29,15 +28,11 @@ it.each<readonly [code: string, context: Omit<ErrorContext, 'side'>, expected: s
   ['CERT_NOT_YET_VALID', { stage: 'tls' }, 'tls not-yet-valid'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', { stage: 'tls' }, 'tls other-name'],
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', { stage: 'tls' }, 'tls untrusted'],
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', { stage: 'tls' }, 'tls untrusted'],
   ['ERR_SSL_WRONG_VERSION_NUMBER', { stage: 'tls' }, 'tls no-tls'],
   ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', { stage: 'tls' }, 'tls own-certificate'],
-  ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', { stage: 'tls' }, 'tls own-certificate'],
   ['ERR_SSL_UNSUPPORTED_PROTOCOL', { stage: 'tls' }, 'tls handshake'],
-  ['CRL_HAS_EXPIRED', { stage: 'tls' }, 'tls handshake'],
   ['UND_ERR_SOCKET', {}, 'response lost'],
   ['ECONNRESET', { plain: true }, 'tls plain-refused'],
-  ['HPE_INVALID_CONSTANT', { plain: true }, 'tls plain-refused'],
 ])('%s in the context %j is %s', (code, context, expected) => {
   const { stage, code: found, side } = classifyError(code, { side: 'isales', ...context })
   expect([`${stage} ${found}`, side]).toEqual([expected, 'isales'])
@@ -48,7 +43,6 @@ it.each<readonly [ResponseInfo, string]>([
   [{ status: 502, page: true }, 'gateway'],
   [{ status: 500, shaped: true }, 'business'],
   [{ status: 500 }, 'server-error'],
-  [{ status: 500, page: true }, 'server-error'],
   [{ status: 401 }, 'account'],
   [{ status: 403 }, 'password'],
   [{ status: 403, page: true }, 'page-refused'],
@@ -56,32 +50,23 @@ it.each<readonly [ResponseInfo, string]>([
   [{ status: 400 }, 'not-isales'],
   [{ status: 400, plain: true }, 'plain-refused'],
   [{ status: 404 }, 'path-unknown'],
-  [{ status: 302 }, 'not-isales'],
 ])('a response with %j is %s', (seen, code) => {
   expect(classifyStatus(seen).code).toBe(code)
 })
 
 it.each([
   ['WRONGPASS', true, 'refused'],
-  ['EXECABORT', true, 'refused'],
   ['CERT_HAS_EXPIRED', false, 'tls'],
   ['ECONNREFUSED', false, 'unreachable'],
-  ['unknown', false, 'unreachable'],
 ] as const)('%s of a store (in a reply: %j) is %s', (code, isReply, reason) => {
   expect(classifyStoreError(code, isReply)).toBe(reason)
 })
 
 it.each([
   ['UND_ERR_HEADERS_TIMEOUT', 'timeout'],
-  ['UND_ERR_BODY_TIMEOUT', 'timeout'],
   ['UND_ERR_INVALID_ARG', 'invalid'],
-  ['UND_ERR_NOT_SUPPORTED', 'invalid'],
-  ['UND_ERR_DESTROYED', 'closed'],
   ['UND_ERR_CLOSED', 'closed'],
   ['UND_ERR_SOCKET', 'broken'],
-  ['ECONNREFUSED', 'broken'],
-  ['CERT_HAS_EXPIRED', 'broken'],
-  ['HPE_INVALID_CONSTANT', 'broken'],
 ])('%s on a connection: %s', (code, failure) => {
   expect(classify(coded(code), false)).toMatchObject({ failure, code })
 })
@@ -91,9 +76,7 @@ it.each([
   [Object.assign(new AggregateError([]), { code: 'ETIMEDOUT' }), 'ETIMEDOUT'],
   [new Error('x', { cause: coded('CERT_HAS_EXPIRED') }), 'CERT_HAS_EXPIRED'],
   [undefined, 'unknown'],
-  ['ECONNREFUSED', 'unknown'],
   [new Error('no code'), 'unknown'],
-  [new AggregateError([]), 'unknown'],
 ])(
   "the code of an error is its own, its first address's, or its cause's (%#): %s",
   (error, code) => {

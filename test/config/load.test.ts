@@ -40,14 +40,11 @@ describe('the configuration', () => {
     [{ ISALES_PASSWORD: ' p \n' }, { isalesPassword: ' p ' }],
     // The lower-case variable takes precedence unless it is empty.
     [{ HTTPS_PROXY: upper, https_proxy: lower }, { httpsProxy: lower }],
-    [{ no_proxy: 'A, b' }, { noProxy: 'a,b' }],
     [{ HTTPS_PROXY: upper, https_proxy: '' }, { httpsProxy: upper }],
     [{ ISALES_PASSWORD: '', ISALES_PASSWORD_FILE: '/pw\r' }, { isalesPassword: 'in a file' }],
     [{ TOKEN_IDLE_AFTER: 'off' }, { tokenIdleAfter: undefined }],
-    [{ ISALES_REFRESH_HEADER_TOKEN: 'off' }, { isalesRefreshHeaderToken: undefined }],
     // Values that follow from other settings.
     [{}, { isalesMaxConnections: 256, listenMaxConnections: 1024, drainTimeout: 25_000 }],
-    [{ MAX_IN_FLIGHT: '16' }, { isalesMaxConnections: 16, listenMaxConnections: 1024 }],
     [{ MAX_IN_FLIGHT: '5000' }, { isalesMaxConnections: 256, listenMaxConnections: 5024 }],
     [{ CLIENT_DEADLINE: '30s' }, { drainTimeout: 35_000, isalesConnectTimeout: 10_000 }],
     [{ OBS_USER: 'a', OBS_PASSWORD: 'b' }, { isObsLoginRequired: true }],
@@ -67,7 +64,6 @@ describe('the configuration', () => {
     [`${GW}auth/login`, undefined, GW, `${GW}auth/refresh`, `${GW}auth/refresh`],
     [`${GW}auth/login`, 'off', GW, undefined, `${GW}auth/refresh`],
     ['/auth/login', undefined, '/', '/auth/refresh', '/auth/refresh'],
-    ['/auth/login/auth/login', '/renew', '/auth/login/', '/renew', '/renew'],
     ['/gw/signin', '/gw/renew', OBS, '/gw/renew', '/gw/renew'],
   ])('login path %s and refresh path %s determine the other paths', (...row) => {
     const [login, given, allowed, refresh, local] = row
@@ -81,30 +77,17 @@ describe('the configuration', () => {
     const shown = loaded.settings.find(({ name }) => name === 'ISALES_REFRESH_PATH')
     expect(shown).toMatchObject({ value: given ?? refresh })
   })
-
-  it.each([
-    [{ LISTEN: '8080' }, 'Found: "8080"; Accepted: HOST:PORT; For example: LISTEN=127.0.0.1:8080'],
-    [{ ALLOWED_HOSTS: 'a:1' }, 'For example: ALLOWED_HOSTS=isales-auth-proxy.telephony.svc'],
-    [{ ISALES_PASSWORD: 'x\0' }, 'Write the value in the accepted form. Accepted: 1B…64KiB'],
-    [{ ISALES_TOKEN_HEADER: 'A' }, 'Accepted: NAME[,NAME]: [SCHEME ]{token}, {refreshToken};'],
-    [{ ISALES_REJECTED: '500' }, 'Accepted: 400…499, result=TEXT, …;'],
-  ])('reports for %j the accepted form: %s', (env, text) => {
-    expect(linesOf(loadWith(env)).join()).toContain(text)
-  })
 })
 
 it.each([
   ['"p"', 'quotes'],
   ['“p”', 'quotes'],
-  [' p', 'spaces'],
   ['p\u00a0', 'spaces'],
   ['p\nq', 'lines'],
-  ['p\u200b', 'odd-character'],
   ['ｐ', 'odd-character'],
   ['ISALES_PASSWORD=p', 'own-name'],
   ['/run/secrets/password', 'is-path'],
   ['a"b', undefined],
-  ['correct horse', undefined],
   ['a/ä', undefined],
 ])('a probable paste error in a password is a warning that does not show it: %j', (text, code) => {
   const loaded = loadWith({ ISALES_PASSWORD: text })
@@ -127,7 +110,6 @@ describe('a secret in a file', () => {
     loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/pw' }, disk({ '/pw': content }))
 
   it.each([
-    ['pw', 'pw'],
     ['pw\r\n', 'pw'],
     [' pw ', ' pw '],
     ['\uFEFFpw', 'pw'],
@@ -139,7 +121,6 @@ describe('a secret in a file', () => {
 
   it.each<[string, string | Uint8Array, string]>([
     ['empty', '', 'empty-file'],
-    ['a line end only', '\n', 'empty-file'],
     ['not UTF-8', Buffer.from([0x70, 0xff, 0xfe]), 'not-utf8'],
     ['UTF-16', Buffer.from('\uFEFFpw', 'utf16le'), 'not-utf8'],
     ['with NUL', 'a\0b', 'not-accepted'],
@@ -153,8 +134,6 @@ describe('a secret in a file', () => {
     // Key and password of the store must be in files.
     [{ SESSION_STORE_KEY_FILE: '/short' }, 'SESSION_STORE_KEY_FILE not-accepted'],
     [{ SESSION_STORE_KEY: 'k' }, 'SESSION_STORE_KEY unknown-setting?'],
-    [{ SESSION_STORE_PASSWORD_FILE: '/empty' }, 'SESSION_STORE_PASSWORD_FILE empty-file'],
-    [{ SESSION_STORE_PASSWORD: 'p' }, 'SESSION_STORE_PASSWORD unknown-setting?'],
     // A login with a password that is not UTF-8 could only lock the account.
     [{ ISALES_PASSWORD: 'p\uFFFD' }, 'ISALES_PASSWORD not-utf8'],
   ])('keeps its limits: %j', (env, code) => {

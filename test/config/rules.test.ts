@@ -25,7 +25,6 @@ const broken = (env: Environment): readonly string[] =>
 /** Settings, and the rules that they break. */
 const BROKEN: [Environment, ...string[]][] = [
   [{ ISALES_URL: 'http://isales.example' }, 'ISALES_URL http-not-allowed'],
-  [{ ISALES_URL: 'http://127.0.0.1.example' }, 'ISALES_URL http-not-allowed'],
   [
     { ISALES_URL: 'http://isales.example', ISALES_ALLOW_HTTP: 'true' },
     'ISALES_ALLOW_HTTP http-allowed?',
@@ -61,14 +60,12 @@ const BROKEN: [Environment, ...string[]][] = [
   [{ ...HTTP, HTTPS_PROXY: 'http://egress:1' }, 'HTTPS_PROXY unused-for-http?'],
   [{ ...HTTP, ISALES_TLS_SERVER_NAME: 'x' }, 'ISALES_TLS_SERVER_NAME unused-for-http?'],
   [paths('/b/', '/a'), 'ALLOWED_PATHS other-paths?'],
-  [paths('/a/auth/log', '/a'), 'ALLOWED_PATHS other-paths?'],
 ]
 
 /** Settings that break no rule. */
 const KEPT: readonly Environment[] = [
   {},
   { ISALES_URL: 'http://127.0.0.1:1' },
-  { ISALES_URL: 'http://[::1]:1' },
   { ISALES_LOGIN_PATH: '/a/signin', ISALES_REFRESH_PATH: 'off', ALLOWED_PATHS: '/a' },
   STORE,
   // The scheme `redis` without TLS, although `redis:` ends with `s:`.
@@ -80,7 +77,6 @@ const KEPT: readonly Environment[] = [
   { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/a', LISTEN_CLIENT_NAMES: 'a' },
   { LISTEN: 'localhost:8080', ADMIN_LISTEN: ':9090' },
   { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0' },
-  paths('/a', '/a'),
   paths('/', '/a'),
   { CLIENT_DEADLINE: '2999ms' },
 ]

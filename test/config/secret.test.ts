@@ -9,14 +9,11 @@ const mistaken = secret as unknown as string
 
 it.each<[string, boolean, () => string]>([
   ['a template', true, () => `password=${mistaken}`],
-  ['concatenation', true, () => 'x'.concat(mistaken)],
   ['a conversion', true, () => String(secret)],
-  ['a primitive', true, () => secret[Symbol.toPrimitive]()],
   ['JSON', true, () => JSON.stringify({ secret })],
   ['inspect', true, () => inspect({ deep: { secret } }, { depth: 9, showHidden: true })],
   ['format', true, () => format('%s %o %j', secret, secret, secret)],
   ['the cause of an error', true, () => inspect(new Error('x', { cause: secret }))],
-  ['an assertion', true, () => inspect(Object.entries({ secret }))],
   ['its properties', false, () => JSON.stringify(Object.getOwnPropertyDescriptors(secret))],
   ['a copy', false, () => inspect(Object.assign({}, secret))],
   ['a structured clone', false, () => inspect(structuredClone(secret), { showHidden: true })],
@@ -27,12 +24,10 @@ it.each<[string, boolean, () => string]>([
 
 it.each([
   ['http://me:canary-secret@proxy:3128/', 'http://[redacted]@proxy:3128/'],
-  ['http://canary-secret@proxy', 'http://[redacted]@proxy'],
   ['redis://u:canary-secret@@h', 'redis://[redacted]@h'],
   ['one,http://u:canary-secret,\n 2@h', 'one,http://[redacted]@h'],
   ['http://u:canary-secret@one, http://u:canary-secret@two', 'http://[redacted]@two'],
   ['obs@site', 'obs@site'],
-  ['http://proxy:3128', 'http://proxy:3128'],
 ])('a text is shown without the login of a URL: %j', (text, shown) => {
   expect(withoutLogin(text)).toBe(shown)
 })

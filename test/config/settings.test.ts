@@ -66,11 +66,6 @@ it.each(SETTING_LIST.filter(({ kind }) => kind !== 'secret'))(
   },
 )
 
-it('there are at most 42 variables', () => {
-  const names = SETTING_LIST.flatMap(({ variables }) => variables)
-  expect(names.filter((name) => name === name.toUpperCase()).length).toBeLessThanOrEqual(42)
-})
-
 const CHART = 'helm/isales-auth-proxy'
 const SECRETS = SETTING_LIST.filter(({ redact }) => redact !== undefined)
 

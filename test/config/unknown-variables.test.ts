@@ -8,17 +8,12 @@ const meantBy = (...names: readonly string[]) =>
 
 it.each([
   ['ISALES_PASWORD', 'ISALES_PASSWORD'],
-  ['ISALES_PASSWORD_FIEL', 'ISALES_PASSWORD_FILE'],
   ['ISALES_USERNAME', 'ISALES_USER'],
   ['isales_url', 'ISALES_URL'],
-  ['CLIENT_DEADLNE', 'CLIENT_DEADLINE'],
   ['LOGLEVEL', 'LOG_LEVEL'],
   ['OBS_PASWORD_FILE', 'OBS_PASSWORD_FILE'],
-  ['LISTN', 'LISTEN'],
   // Only this program uses these prefixes.
   ['ISALES_TIMEOUT', undefined],
-  ['OBS_TICKET_KEY_FILE', undefined],
-  ['LISTEN_BACKLOG', undefined],
   ['SESSION_STORE_SENTINELS', undefined],
 ])('%s is a warning that names %s', (name, near) => {
   expect(meantBy(name)).toEqual([[name, near, true]])
