@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { loadConfig, type Config, type Environment, type Loaded } from '../../src/config/load.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { SETTING_LIST } from '../../src/config/settings.ts'
-import { codesOf, configOf, disk, linesOf, loadWith, PASSWORD, PASSWORDLESS } from './stand.ts'
+import { codesOf, configOf, disk, loadWith, PASSWORD, PASSWORDLESS } from './stand.ts'
 
 describe('the configuration', () => {
   it('reports every error in one run', () => {

@@ -2,7 +2,6 @@ import type { ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/index.ts'
 import type { SettingProblem } from '../../src/config/index.ts'
-import { en, formatLine } from '../../src/messages/index.ts'
 
 export const PASSWORD = 'pa55word-canary'
 const MINIMAL: Environment = {
@@ -29,10 +28,6 @@ export function disk(files: Files): ReadFile {
 export const loadWith = (env: Environment, files: Files = {}): Loaded =>
   loadConfig({ ...MINIMAL, ...env }, disk(files))
 
-/** Returns the problems as lines. */
-export const linesOf = ({ problems }: Loaded): readonly string[] =>
-  problems.map((problem) => `${problem.setting}: ${formatLine(en, problem)}`)
-
 /** Returns `SETTING code`, with a detail instead of the code if there is one, and `?` for a warning. */
 export const codeOf = ({ setting, code, facts, isWarning }: SettingProblem): string => {
   const [, detail] = facts.find(([name]) => name === 'detail') ?? []
@@ -41,6 +36,6 @@ export const codeOf = ({ setting, code, facts, isWarning }: SettingProblem): str
 export const codesOf = ({ problems }: Loaded): readonly string[] => problems.map(codeOf)
 
 export function configOf(loaded: Loaded): Config {
-  if (!loaded.ok) throw new Error(linesOf(loaded).join('\n'))
+  if (!loaded.ok) throw new Error(codesOf(loaded).join())
   return loaded.config
 }
