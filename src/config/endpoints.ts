@@ -43,8 +43,6 @@ export function diagnosticContext(config: Config): DiagnosticContext {
   const hostOf = ({ host, port }: { host: string; port: number }) => `${urlHost(host)}:${port}`
   const egress = egressFor(config)
   const store = config.sessionStoreUrl
-  const fileOf = (path: string | undefined): string =>
-    path === undefined ? '' : findOriginal(path)
   return {
     hosts: {
       isales: hostOf(toEndpoint(new URL(config.isalesUrl))),
@@ -56,8 +54,8 @@ export function diagnosticContext(config: Config): DiagnosticContext {
     serverName: config.isalesTlsServerName ?? '',
     credentials: credentialsOf(config),
     tokenHeader: formatTokenHeader(config.isalesTokenHeader),
-    userFile: fileOf(config.isalesUserFile),
-    passwordFile: fileOf(config.isalesPasswordFile),
+    userFile: findOriginal(config.isalesUserFile ?? ''),
+    passwordFile: findOriginal(config.isalesPasswordFile ?? ''),
   }
 }
 
