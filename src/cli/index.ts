@@ -131,7 +131,10 @@ function sectionText(code: Code, { env }: Io): string {
 
 /** Formats paragraphs and tables of a section for a terminal. */
 function readable(body: string): string {
-  const plain = body.replaceAll('`', '').replaceAll(/\*([^*\n]+)\*/g, '$1')
+  const plain = body
+    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replaceAll('`', '')
+    .replaceAll(/\*([^*\n]+)\*/g, '$1')
   const cells = (line: string) => line.slice(2, -2).split(' | ')
   const blocks = plain.split('\n\n').map((block) => {
     const lines = block.split('\n')
