@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
-import { get, openStrictWorld, PATH, post, type StrictWorld } from '../support/strict-world.ts'
+import {
+  get,
+  loginResponse,
+  openStrictWorld,
+  PATH,
+  post,
+  type StrictWorld,
+} from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 
@@ -47,11 +54,29 @@ it('interim responses of iSales are dropped', async () => {
   expect(await world.exchange(get())).toMatchObject({ status: 200, text: 'ok', interim: [] })
 })
 
-it('a stalled body of a rejection does not keep the replay from the only connection', async () => {
+it('a stalled body of a rejection keeps no call from the only connection, and none is sent with a replaced token', async () => {
   const own = await openStrictWorld({ config: { isalesMaxConnections: 1 } })
   const stalled = ['HTTP/1.1 401 No\r\nContent-Length: 10\r\n\r\nno', { waitMs: 10_000 }]
-  own.serve(() => (own.business().length === 1 ? stalled : responseBytes('healed')))
-  expect(await own.exchange(post('x'))).toMatchObject({ status: 200, text: 'healed' })
+  own.serve(({ header }) =>
+    header('authorization') === 'Bearer token-1' ? stalled : responseBytes('healed'),
+  )
+  for (const response of await Promise.all([own.exchange(post('x')), own.exchange(post('x'))]))
+    expect(response).toMatchObject({ status: 200, text: 'healed' })
+  const tokens = own.business().map(({ header }) => header('authorization')?.slice(-7))
+  expect(tokens).toEqual(['token-1', 'token-2', 'token-2'])
+})
+
+it('a rejection of any length is relayed, with its headers, if a newer token is rejected or none is due', async () => {
+  const own = await openStrictWorld()
+  const body = 'n'.repeat(100_000)
+  own.serve(responseBytes(body, { status: '401 No', fields: ['X-Why: because'] }))
+  for (const outcome of ['rejected', 'no-token']) {
+    const response = await own.exchange(post('x'))
+    expect(response).toMatchObject({ status: 401, text: body })
+    expect(response.header('x-why')).toBe('because')
+    expect(await own.metric(`replays_total{outcome="${outcome}"}`)).toBe(1)
+  }
+  expect(own.business()).toHaveLength(3)
 })
 
 describe('a response without a body', () => {

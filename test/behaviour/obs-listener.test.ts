@@ -9,6 +9,8 @@ import { temporaryFiles } from '../support/temporary.ts'
 
 const made = makeCertificates()
 const ca = made.ca.cert
+const OLD = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
+const REFUSED = /broke|ended|ECONNRESET|EPROTO|alert/
 const BODY = JSON.stringify({ subCCNo: 1, vdnId: 1 })
 
 const tasks = (fields: readonly string[] = ['Host: localhost']) =>
@@ -32,7 +34,7 @@ async function openHttps(clientCa?: string, names?: string) {
     port: world.port,
     tls: { ca, ...options },
   })
-  return { world, target, install }
+  return { world, target, install, file }
 }
 
 async function nameServed(target: RawTarget): Promise<unknown> {
@@ -58,10 +60,10 @@ describe('HTTPS', () => {
   test('with a client CA, only its certificates are admitted, and refused clients are logged and counted', async () => {
     const { world, target } = await openHttps(ca)
     expect((await exchangeRaw(target(made.client), tasks())).status).toBe(200)
-    for (const options of [{}, made.strangerClient, made.expiredClient])
-      await expect(exchangeRaw(target(options), tasks())).rejects.toThrow(/broke|ended|ECONNRESET/)
+    for (const options of [{}, made.strangerClient, made.expiredClient, OLD])
+      await expect(exchangeRaw(target(options), tasks())).rejects.toThrow(REFUSED)
     for (let n = 0; n < 3; n += 1)
-      await expect(exchangeRaw(world, tasks())).rejects.toThrow(/broke|ended/)
+      await expect(exchangeRaw(world, tasks())).rejects.toThrow(REFUSED)
     // A port probe.
     const probe = await connectRaw(world)
     probe.destroy()
@@ -69,19 +71,20 @@ describe('HTTPS', () => {
     await until(async () => (await counted('{outcome="handshake",cause="half-sent"}')) === 1)
     expect(await counted('{outcome="handshake",cause="plain-http"}')).toBe(3)
     // Every handshake is counted once, like the call.
-    expect([await counted('{outcome="handshake"}'), await counted()]).toEqual([7, 8])
+    expect([await counted('{outcome="handshake"}'), await counted()]).toEqual([8, 9])
     const logged = world.lines.filter(({ event }) => event === 'client-handshake-failed')
     expect(logged.map(({ level, reason, count }) => [level, reason, count])).toEqual([
       ['warn', 'no-certificate', 1],
       ['warn', 'unknown-ca', 1],
       ['warn', 'bad-certificate', 1],
+      ['warn', 'protocol', 1],
       ['warn', 'plain-http', 1],
     ])
     expect(logged.at(-1)?.['detail']).toContain('Clients send plain HTTP')
     expect(world.sim.requests()).toHaveLength(1)
   })
 
-  test('with LISTEN_CLIENT_NAMES, only certificates with a listed name are admitted', async () => {
+  test('with LISTEN_CLIENT_NAMES, only certificates with a listed name are admitted, and none after its CA is withdrawn', async () => {
     const named = await openHttps(ca, 'CTI OBS 2, CTI-obs')
     const first = await connectRaw(named.target(made.client))
     const session = new Promise<Buffer>((resolve) => first.socket.once('session', resolve))
@@ -90,12 +93,14 @@ describe('HTTPS', () => {
     // A resumed session also has the certificate.
     const resumed = named.target({ ...made.client, session: await session })
     expect((await exchangeRaw(resumed, tasks())).status).toBe(200)
+    named.file('ca.crt', made.strangerCa.cert)
+    await named.world.app.renew()
+    await named.world.logged('files-reloaded')
+    await expect(exchangeRaw(resumed, tasks())).rejects.toThrow(REFUSED)
 
     for (const name of ['obs', 'other.example', '*']) {
       const { world, target } = await openHttps(ca, name)
-      await expect(exchangeRaw(target(made.client), tasks())).rejects.toThrow(
-        /broke|ended|ECONNRESET/,
-      )
+      await expect(exchangeRaw(target(made.client), tasks())).rejects.toThrow(REFUSED)
       const failures = 'isales_proxy_requests_total'
       expect(await world.metric(`${failures}{outcome="handshake",cause="client-name"}`)).toBe(1)
       expect(world.lines).toContainEqual(

@@ -20,6 +20,8 @@ import {
 const CONNECT = 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'
 const MIB = 1024 * 1024
 const LARGE = Buffer.alloc(16 * MIB)
+const { ca, server } = makeCertificates()
+const TLS = { cert: server.cert, key: new Secret(server.key) }
 
 test('CONNECT behind a request leaves the response complete, and then the connection closes', async () => {
   const { held, refused, client } = await startHolding()
@@ -66,6 +68,17 @@ describe('a connection on which nothing moves', () => {
     await client.send(bytes)
     expect(await outcomesOf(client)).toEqual([[408, 'close']])
     expect(refused).toEqual(['timeout'])
+  })
+
+  test('in its TLS handshake is closed after the time for a head, and reported', async () => {
+    const failed: string[] = []
+    const { port } = await startListener(respondOk, {
+      tls: TLS,
+      limits: { headerTimeout: 400 },
+      onHandshakeFailure: (failure) => failed.push(failure),
+    })
+    await (await connectRaw({ port })).closed()
+    expect(failed).toEqual(['timeout'])
   })
 
   test('after a response is closed at the end of the keep-alive time', async () => {
@@ -120,9 +133,6 @@ describe('a response before the end of its request', () => {
     client.destroy()
   })
 })
-
-const { ca, server } = makeCertificates()
-const TLS = { cert: server.cert, key: new Secret(server.key) }
 
 test.each([
   ['TCP', undefined],

@@ -142,4 +142,5 @@ test('a rejection that a new token does not fix reaches the client unchanged', a
 
   expect(response.status).toBe(401)
   expect(response.json).toEqual({ result: 401, message: 'service not purchased' })
+  expect(await world.metric('isales_proxy_replays_total{outcome="rejected"}')).toBe(1)
 })
