@@ -32,11 +32,6 @@ it('a connection that cannot be started fails once, and not again at its timeout
   expect(outcomes).toEqual([expect.any(ConnectError)])
 })
 
-it('a login at the egress proxy that cannot be decoded fails at the start', () => {
-  const egress = new URL('http://u:100%@127.0.0.1:1')
-  expect(() => createConnect({ ...OPTIONS, egress })).toThrow(URIError)
-})
-
 it('a connection that opened while the process was stopped is not too late', async () => {
   const server = await listen(() => undefined)
   const connect = createConnect({ ...OPTIONS, origin: `http://127.0.0.1:${portOf(server)}` })
@@ -89,17 +84,6 @@ function begin() {
 }
 
 describe('looking up a name', () => {
-  it('asks once for all waiting connections, and again for later ones', () => {
-    const { queries, results, find } = begin()
-    for (let i = 0; i < 100; i += 1) find()
-    expect(queries).toHaveLength(1)
-    queries[0]?.found(null, FIRST)
-    expect(results).toEqual(Array.from({ length: 100 }, () => FIRST))
-    find()
-    queries[1]?.found(null, SECOND)
-    expect(results.at(-1)).toEqual(SECOND)
-  })
-
   it('uses the latest addresses while DNS fails, or its error if none is known', () => {
     const { queries, results, find } = begin()
     for (const [n, addresses] of [[], FIRST, SECOND, []].entries()) {

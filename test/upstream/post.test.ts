@@ -1,34 +1,18 @@
-import { cause } from '../../src/codes.ts'
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { responseBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { openUpstream, plain } from './support.ts'
 
-const LATE = {
-  ok: false,
-  failure: 'timeout',
-  code: 'ETIMEDOUT',
-  cause: cause('timeout'),
-  written: false,
-}
-
-async function begin(
-  respond: RawUpstreamOptions['respond'],
-  { signal = new AbortController().signal } = {},
-) {
-  const isales = await plain(respond)
-  const upstream = openUpstream({ isalesUrl: isales.origin })
-  const result = upstream.post({ path: '/login', headers: ['X-A', '1'], body: '{"é":1}', signal })
-  return { isales, upstream, result }
-}
-
-const postTo = (upstream: ReturnType<typeof openUpstream>, path = '/login') =>
-  upstream.post({ path, headers: [], body: '', signal: new AbortController().signal })
+const postTo = (
+  upstream: ReturnType<typeof openUpstream>,
+  path = '/login',
+  signal = new AbortController().signal,
+) => upstream.post({ path, body: '{"é":1}', signal })
 
 describe('a POST', () => {
   it('has its response read whole, in any chunks, after any interim response', async () => {
     const head = 'Retry-After: 7\r\nretry-after: 9\r\nTransfer-Encoding: chunked\r\n\r\n'
-    const { result } = await begin(() => [
+    const isales = await plain(() => [
       'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n',
       `HTTP/1.1 503 Busy\r\n${head}`,
       Buffer.from('7\r\n"token"\r\n2\r\n: \r\n'),
@@ -39,15 +23,15 @@ describe('a POST', () => {
       '0\r\n\r\n',
     ])
     const expected = { ok: true, status: 503, retryAfter: '7', body: '"token": é' }
-    expect(await result).toMatchObject(expected)
+    expect(await postTo(openUpstream({ isalesUrl: isales.origin }))).toMatchObject(expected)
   })
 
   it.each([
     [64 * 1024, 64 * 1024],
     [64 * 1024 + 1, undefined],
   ])('with a response of %i bytes has a body of %s', async (bytes, kept) => {
-    const { isales, result } = await begin(() => responseBytes('x'.repeat(bytes)))
-    const response = await result
+    const isales = await plain(() => responseBytes('x'.repeat(bytes)))
+    const response = await postTo(openUpstream({ isalesUrl: isales.origin }))
     expect(response).toMatchObject({ ok: true, status: 200 })
     expect(response.ok && response.body?.length).toBe(kept)
     // A response that is too long costs its connection.
@@ -64,22 +48,16 @@ describe('a POST', () => {
     expect(await postTo(upstream)).toMatchObject({ failure, status: 403, written: true })
   })
 
-  it('that is canceled before there is a connection is never sent', async () => {
+  it('that is canceled before it begins, or before there is a connection, is never sent', async () => {
+    const isales = await plain(() => responseBytes('ok'))
+    const upstream = openUpstream({ isalesUrl: isales.origin })
     const stop = new AbortController()
-    const { isales, upstream, result } = await begin(() => responseBytes('ok'), {
-      signal: stop.signal,
-    })
+    const late = { failure: 'timeout', code: 'ETIMEDOUT', written: false }
+    const result = postTo(upstream, '/first', stop.signal)
     stop.abort()
-    expect(await result).toEqual(LATE)
-    await postTo(upstream, '/next')
-    expect(isales.requests.map(({ target }) => target)).toEqual(['/next'])
-  })
-
-  it('that was canceled before it began is not begun', async () => {
-    const { isales, result } = await begin(() => responseBytes('ok'), {
-      signal: AbortSignal.abort(),
-    })
-    expect(await result).toEqual(LATE)
-    expect(isales.connections()).toBe(0)
+    expect(await result).toMatchObject(late)
+    expect(await postTo(upstream, '/second', stop.signal)).toMatchObject(late)
+    await postTo(upstream, '/third')
+    expect(isales.requests.map(({ target }) => target)).toEqual(['/third'])
   })
 })

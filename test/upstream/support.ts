@@ -96,7 +96,7 @@ export async function plain(
   respond: RawUpstreamOptions['respond'],
   tls?: TlsOptions,
 ): Promise<RawUpstream> {
-  const upstream = await startRawUpstream({ respond, ...(tls === undefined ? {} : { tls }) })
+  const upstream = await startRawUpstream({ respond, ...(tls && { tls }) })
   closing.push(() => upstream.close())
   return upstream
 }

@@ -6,7 +6,6 @@ import { Secret } from '../../src/config/secret.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import { Exchange } from '../../src/upstream/exchange.ts'
 import { certificates, dispatch, egress, free, openUpstream, portOf, secured } from './support.ts'
 
 /** Starts a TLS server that closes the connection after every response, and returns its URL. */
@@ -112,17 +111,6 @@ it.each([
   expect(performance.now() - startedAt).toBeLessThan(900)
   expect([connections.opened, outcomes]).toEqual([1, [reported]])
   await until(() => connections.open === 0)
-})
-
-it('an alert about our certificate after a request that was withheld is a failed handshake', async () => {
-  const { server, ca } = certificates
-  const isales = await secured(undefined, { ...server, ca: ca.cert, requestCert: true })
-  const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
-  const request = { method: 'POST', path: '/x', headers: [], body: null }
-  const withheld = new Exchange(request, { onConnection: () => false })
-  upstream.dispatch(withheld)
-  expect(await dispatch(upstream)).toMatchObject({ failure: 'tls', written: false })
-  expect(await withheld.outcome).toBe('withheld')
 })
 
 describe('the egress proxy', () => {
