@@ -72,6 +72,27 @@ it.each([
   },
 )
 
+it.each(['end', 'reset'] as const)(
+  'a paused response whose connection ends by %s does not crash the process',
+  async (close) => {
+    // The rest and the connection's end have arrived when the response continues.
+    const first = ['HTTP/1.1 200 OK\r\n\r\nfirst', { waitMs: 50 }]
+    const isales = await plain(() => [...first, 'rest', { waitMs: 50 }, { close }])
+    const exchange = new Exchange({ method: 'GET', path: '/', headers: [] })
+    openUpstream({ isalesUrl: isales.origin }).dispatch(exchange)
+    await exchange.outcome
+    const whole = await new Promise((resolve) => {
+      // As for a client that takes nothing, whose buffer even an empty chunk would fill.
+      const onChunk = () => {
+        setTimeout(() => exchange.resume(), 200)
+        return false
+      }
+      exchange.take({ onChunk, onEnd: resolve })
+    })
+    expect(whole).toBe(close === 'end')
+  },
+)
+
 describe('a connection', () => {
   it('that is older than the maximum age is replaced between two requests, and none is cut', async () => {
     const clock = { ...systemClock, time: 0, now: () => clock.time }
