@@ -3,9 +3,7 @@
 import { array, assert, asyncProperty, boolean, constantFrom } from 'fast-check'
 import { integer, oneof, option, record } from 'fast-check'
 import { expect, it, vi } from 'vitest'
-import { systemClock } from '../../src/clock.ts'
-import { cause } from '../../src/codes.ts'
-import { createIsalesClient, type AuthFailure, type Grant } from '../../src/token/isales-client.ts'
+import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
 import { openAttemptFile } from '../../src/token/attempt-file.ts'
 import { createRegister, type Home, type Register } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
@@ -29,27 +27,6 @@ const RUNS = Number(process.env['ACCOUNT_RUNS'] ?? 200)
 /** Divisors of the number of runs: each attempt in a file waits for the disk. */
 const FEWER: Readonly<Record<string, number>> = { memory: 1, store: 10, files: 40 }
 
-/** Returns the failure of a login that iSales answers with 403, whose body breaks off or stalls. */
-async function unread(failure: 'broken' | 'timeout', code: 'lost' | 'timeout') {
-  const client = createIsalesClient({
-    ...RULES,
-    isalesUrl: 'https://isales.example',
-    isalesLoginPath: '/auth/login',
-    isalesRefreshHeaderToken: undefined,
-    clock: systemClock,
-    post: async () => ({
-      ok: false,
-      failure,
-      cause: cause(code),
-      code,
-      written: true,
-      status: 403,
-    }),
-  })
-  const { signal } = new AbortController()
-  return (await client.login(credentialsOf('p'), { signal })) as AuthFailure
-}
-
 /** Responses to a wrong password. `nothing` only if the credentials have never been good. */
 const ANSWERS: Readonly<Record<string, AuthFailure>> = {
   403: REFUSED,
@@ -58,8 +35,9 @@ const ANSWERS: Readonly<Record<string, AuthFailure>> = {
   page: authFailure('unknown', 'page-refused', { status: 403 }),
   shape: unknown(200),
   down: DOWN,
-  cut: await unread('broken', 'lost'),
-  stalled: await unread('timeout', 'timeout'),
+  // A 403 whose body breaks off or stalls.
+  cut: authFailure('unknown', 'lost', { status: 403 }),
+  stalled: authFailure('unknown', 'timeout', { status: 403 }),
   nothing: authFailure('unknown', 'timeout'),
 }
 

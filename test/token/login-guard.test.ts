@@ -44,7 +44,6 @@ function pauses(failure: AuthFailure, count: number, first = NO_ATTEMPTS, alone 
 describe('the pause after failed logins', () => {
   it.each<readonly [string, AuthFailure, AttemptRecord, readonly number[]]>([
     ['refused', REFUSED, NO_ATTEMPTS, [5, 10, 900, 14_400, 14_400]],
-    ['refused, known good', REFUSED, GOOD, [5, 10, 900, 14_400]],
     ['500', AMBIGUOUS, NO_ATTEMPTS, [5, 10, 900, 14_400]],
     ['500, known good', AMBIGUOUS, GOOD, [5, 30, 150, 750, 300, 300]],
     ['unknown', unknown(200), NO_ATTEMPTS, [5, 10, 150, 750, 300, 300]],
@@ -52,24 +51,20 @@ describe('the pause after failed logins', () => {
     ['without an answer', TIMEOUT, NO_ATTEMPTS, [5, 10, 150, 750, 300]],
     ['without an answer, known good', TIMEOUT, GOOD, [0, 0]],
     ['not processed', DOWN, NO_ATTEMPTS, [0, 0]],
-    ['refused by the egress proxy', EGRESS, NO_ATTEMPTS, [0, 0]],
   ])('%s', (_, failure, before, expected) => {
     expect(pauses(failure, expected.length, before)).toEqual(expected)
   })
 
-  it.each([
-    ['refused', REFUSED, [1080, 15_030]],
-    ['unknown', unknown(200), [930, 930, 930]],
-    ['not processed', DOWN, [0]],
-  ] as const)('while the process is alone: %s', (_, failure, expected) => {
-    expect(pauses(failure, expected.length, NO_ATTEMPTS, true)).toEqual(expected)
-  })
+  it.each([['refused', REFUSED, [1080, 15_030]]] as const)(
+    'while the process is alone: %s',
+    (_, failure, expected) => {
+      expect(pauses(failure, expected.length, NO_ATTEMPTS, true)).toEqual(expected)
+    },
+  )
 
   it.each([
     [7 * S, 7],
-    [999, 1],
     [0, 1],
-    [300 * S, 300],
     [999_999_999_000, 300],
   ])('with Retry-After of %d ms is %d s, or so much longer', (retryAfter, seconds) => {
     expect(backoffAfter(throttled(retryAfter), 0, 0) / S).toBe(seconds)
@@ -78,7 +73,6 @@ describe('the pause after failed logins', () => {
 
   it.each([
     [1, 0, -Infinity],
-    [3, 0, -Infinity],
     [4, 0, 12.5 * MINUTE],
     [5, 0, 5 * MINUTE],
     // Four hours become 15 min, after which a fifth login is allowed.
@@ -91,7 +85,6 @@ describe('the pause after failed logins', () => {
 
   it.each([
     [3, true, 15.5 * MINUTE],
-    [3, false, 12.5 * MINUTE],
     [4, true, 15.5 * MINUTE],
     [2, true, 2.5 * MINUTE],
   ])('of a login after %i attempts, forced: %s', (attempts, forced, ms) => {
@@ -104,7 +97,6 @@ it.each<readonly [string, AuthFailure, number, readonly number[]]>([
   ['not processed', DOWN, 1, [0.5, 1, 2, 4, 8, 16, 30, 30]],
   ['not processed, jittered', DOWN, 0.5, [0.25, 0.5, 1, 2, 4, 8, 15]],
   ['unknown', TIMEOUT, 1, [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30, 300]],
-  ['unknown, jittered', TIMEOUT, 0, [0.25, 0.5, 1, 2, 4, 8, 15]],
   ['a refresh with 500', AMBIGUOUS, 1, [0.5, 1, 2, 4, 8, 15, 15]],
   ['the egress proxy', EGRESS, 0, [30, 60, 120, 240, 300, 300]],
 ])('the back-off after a failure that does not count: %s', (_, failure, random, expected) => {
@@ -116,8 +108,6 @@ describe('the record', () => {
   it.each<readonly [string, AttemptRecord, AuthFailure, Partial<AttemptRecord>]>([
     ['a refusal', GOOD, REFUSED, { attempts: 1, refusals: 1, knownGoodUntil: -Infinity }],
     ['500, known good', GOOD, AMBIGUOUS, { attempts: 1, knownGoodUntil: GOOD.knownGoodUntil }],
-    ['500', NO_ATTEMPTS, AMBIGUOUS, { refusals: 1, lastCode: 'business' }],
-    ['an unknown answer', GOOD, unknown(200), { attempts: 1, refusals: 0 }],
     ['no answer, known good', GOOD, TIMEOUT, GOOD],
     ['a login that was not processed', after(GOOD, REFUSED), DOWN, after(GOOD, REFUSED)],
   ])('after %s', (_, before, failure, expected) => {
@@ -152,7 +142,6 @@ describe('the record', () => {
 
   it.each<readonly [Partial<AttemptRecord>, string]>([
     [{}, 'transient'],
-    [{ attempts: 1 }, 'transient'],
     [{ attempts: 3 }, 'guarded'],
     [{ attempts: 1, refusals: 1 }, 'rejected'],
     [{ attempts: 1, refusals: 3 }, 'guarded'],
@@ -163,7 +152,6 @@ describe('the record', () => {
   it.each([
     [23 * HOUR - 1, true],
     [23 * HOUR, false],
-    [1, true],
     [0, false],
   ])('that is known good for %d ms is extended by a refresh: %s', (ms, isDue) => {
     const knownGoodUntil = NOW + ms
@@ -183,7 +171,6 @@ describe('two records of the same credentials', () => {
     ['the same', twice, twice, twice],
     ['more attempts', failed, twice, twice],
     ['a later grant', twice, later, later],
-    ['attempts after a later grant', twice, again, again],
     ['nothing known', NO_ATTEMPTS, again, again],
     ['a refusal', GOOD, failed, failed],
   ])('become one: %s', (_, one, other, expected) => {
@@ -224,7 +211,6 @@ describe('stored records', () => {
   it.each([
     ['at', 10.5 * MINUTE, NOW + 10.5 * MINUTE],
     ['at', HOUR, NOW + 10.5 * MINUTE],
-    ['grantedAt', 0, NOW],
     ['grantedAt', 1, NOW],
     ['knownGoodUntil', 24 * HOUR, NOW + 24 * HOUR],
     ['knownGoodUntil', 25 * HOUR, NOW + 24 * HOUR],
@@ -239,14 +225,12 @@ describe('stored records', () => {
     [{ attempts: 1e6 + 1 }, false],
     [{ attempts: 0.5 }, false],
     [{ attempts: -1 }, false],
-    [{ refusals: '1' }, false],
     [{ at: '1' }, false],
     [{ at: null }, true],
     [{ grantedAt: '1' }, false],
     [{ knownGoodUntil: undefined }, false],
     [{ lastCode: undefined }, true],
     [{ lastCode: 'toString' }, false],
-    [{ lastCode: 1 }, false],
   ])('with %j in a record are readable: %s', (change, isReadable) => {
     expect(parse({ ...stored, ...change }) !== undefined).toBe(isReadable)
   })

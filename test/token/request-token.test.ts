@@ -75,7 +75,6 @@ it.each([
   ['refreshToken', { refreshLives: 60 }, 60],
   ['refreshToken', { lives: 60 }, 60],
   ['refreshToken', { refreshLives: undefined }, 300],
-  ['refreshToken', { refreshLives: 60, refreshToken: null }, 300],
   ['token', { refreshLives: 60 }, 300],
 ] as const)(
   'a token whose header carries the %s of %j lives for %d s',
@@ -135,11 +134,4 @@ it("a refreshed token of another password stays that password's", async () => {
   expect(found?.token.reveal()).toBe('t2')
   expect(found).toMatchObject({ adopted: true, otherCredentials: false })
   expect([one.asked, other.asked]).toEqual([['login'], ['refresh']])
-})
-
-it('a guarded login has the record', async () => {
-  const { openReplica } = openStore()
-  await openReplica(REFUSED).login()
-  const record = { attempts: 1, lastCode: 'password' }
-  expect(await openReplica().login()).toMatchObject({ postponed: 'guarded', ms: 5000, record })
 })

@@ -1,6 +1,6 @@
 // Simulates iSales, its callers, and replicas of the token source in virtual time. Counts failed calls and token requests.
 import { Secret } from '../../src/config/secret.ts'
-import type { AuthFailure, Grant, IsalesClient } from '../../src/token/isales-client.ts'
+import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
 import { createRegister } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
 import {
@@ -8,10 +8,10 @@ import {
   type RejectedToken,
   type TokenSource,
 } from '../../src/token/token-source.ts'
-import type { Token, TokenEvent } from '../../src/token/token.ts'
+import type { Token } from '../../src/token/token.ts'
 import { seeded } from '../simulation/loop.ts'
 import { authFailure } from '../support/failure.ts'
-import { manualClock, type ManualClock } from '../support/manual-clock.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { openMemoryStore } from './memory-store.ts'
 import { grant, RULES } from './support.ts'
 
@@ -25,13 +25,9 @@ const SWITCHES = {
   refusesAll: false,
   /** Logins time out. */
   failsLogins: false,
-  /** Milliseconds until the second of two nodes, which take turns, knows a new token. */
-  nodeLag: 0,
   /** Duration in milliseconds. */
   callTakes: 10,
   loginTakes: 30,
-  /** Seconds. */
-  tokenLifetime: 300,
 }
 
 interface Session {
@@ -39,7 +35,6 @@ interface Session {
 }
 interface Issued {
   readonly session: Session
-  readonly at: number
   readonly endsAt: number
   isOver: boolean
 }
@@ -61,6 +56,8 @@ export type ScenarioWorld = ReturnType<typeof openScenario>
 /** Milliseconds from the start of a call. */
 const DEADLINE = 2800
 const MINUTE = 60_000
+/** Seconds. */
+const TOKEN_LIFETIME = 300
 const REFUSED = authFailure('refused', 'account', { status: 401 })
 const UNCLEAR = authFailure('unknown', 'timeout')
 
@@ -79,14 +76,13 @@ export function openScenario(options: WorldOptions) {
   const bad: number[] = []
   let calls = 0
   let conflicts = 0
-  let turn = 0
 
   const issue = (session: Session): Grant => {
     const name = `t${tokens.size + 1}`
     const at = clock.now()
-    tokens.set(name, { session, at, endsAt: at + isales.tokenLifetime * 1000, isOver: false })
+    tokens.set(name, { session, endsAt: at + TOKEN_LIFETIME * 1000, isOver: false })
     const sentAt = at - isales.loginTakes / 2
-    return grant({ token: name, refreshToken: name, sentAt, lives: isales.tokenLifetime })
+    return grant({ token: name, refreshToken: name, sentAt, lives: TOKEN_LIFETIME })
   }
   /** Ends all sessions, with their tokens and refresh tokens. */
   const endSessions = (): void => {
@@ -115,32 +111,46 @@ export function openScenario(options: WorldOptions) {
     await clock.sleep(takes / 2)
     const token = tokens.get(header.replace('Bearer ', ''))
     const now = clock.now()
-    turn += 1
-    const isKnown = turn % 2 === 0 || now >= (token?.at ?? 0) + isales.nodeLag
-    const isGood = token && !token.session.isOver && !token.isOver && now < token.endsAt && isKnown
+    const isGood = token && !token.session.isOver && !token.isOver && now < token.endsAt
     const accepts = path === 'public' || (path === 'ordinary' && isGood && !isales.refusesAll)
     await clock.sleep(takes / 2)
     return accepts ? 200 : 401
   }
 
   const openShare = shared ? openMemoryStore(clock) : undefined
-  const sources: readonly TokenSource[] = Array.from({ length: replicas }, (_, replica) =>
-    openReplica({
-      clock,
-      random: seeded(100 * seed + replica),
+  /** Opens a token source and its register, in memory or on a store, whose operations take 1 ms. */
+  const openReplica = (replica: number): TokenSource => {
+    const share = openShare?.((swap) => clock.sleep(1).then(swap))
+    const register = createRegister({ home: share?.home, clock })
+    const common = { rules: RULES, clock, random: seeded(100 * seed + replica) }
+    const { requestToken, poll } = createTokenRequests({
+      ...common,
+      register,
       client: {
         login: () => asked(replica, () => (isales.failsLogins ? UNCLEAR : login())),
         refresh: ({ refreshToken }) => asked(replica, () => refresh(refreshToken.reveal())),
       },
-      openShare,
+    })
+    const source = createTokenSource({
+      ...common,
+      requestToken,
+      shared: register.shared,
+      credentials: { user: 'obs', password: new Secret('right') },
       observe: ({ type }) => (conflicts += type === 'conflict' ? 1 : 0),
-    }),
-  )
+    })
+    share?.start(async () => {
+      const found = await poll()
+      if (found !== undefined) source.adopt(found)
+    })
+    source.start()
+    return source
+  }
+  const sources = Array.from({ length: replicas }, (_, replica) => openReplica(replica))
 
   /** Makes one call as the proxy does, with its replays. Returns the status, 503 without a token, or 504 if late. */
-  async function send(source: TokenSource, path: Path, signal?: AbortSignal): Promise<number> {
+  async function send(source: TokenSource, path: Path): Promise<number> {
     const deadline = clock.now() + DEADLINE
-    const first = source.current() ?? (await source.waitForToken({ deadline, signal }))
+    const first = source.current() ?? (await source.waitForToken({ deadline }))
     if ('unavailable' in first) return 503
     let token: Token = first
     let rejected: RejectedToken | undefined
@@ -151,26 +161,20 @@ export function openScenario(options: WorldOptions) {
         source.accept(token, sentAt, rejected)
         return clock.now() <= deadline ? status : 504
       }
-      const decision = await source.reject(token, { status, rejected, replays, deadline, signal })
+      const decision = await source.reject(token, { status, rejected, replays, deadline })
       if (decision.type === 'relay') return status
       if (decision.type === 'no-token') return 503
       ;({ token, rejected } = decision)
     }
   }
 
-  /**
-   * Lets every replica make calls until `until`, with mean intervals of `every` milliseconds.
-   *
-   * @param patience the client hangs up after at most this many milliseconds. Default: it waits.
-   */
-  const traffic = (path: Path, every: number, until = end, patience?: number): void => {
+  /** Lets every replica make calls until `until`, with mean intervals of `every` milliseconds. */
+  const traffic = (path: Path, every: number, until = end): void => {
     for (const source of sources) {
       const call = async (): Promise<void> => {
-        const hangUp = new AbortController()
-        if (patience !== undefined) clock.setTimer(() => hangUp.abort(), patience * random())
         const at = clock.now()
-        const status = await send(source, path, hangUp.signal)
-        if (path !== 'ordinary' || patience !== undefined) return
+        const status = await send(source, path)
+        if (path !== 'ordinary') return
         calls += 1
         if (status !== 200) bad.push(at)
       }
@@ -205,10 +209,9 @@ export function openScenario(options: WorldOptions) {
 
     at: (when: number, act: () => void) => void clock.setTimer(act, when - clock.now()),
 
-    /** Runs to the end, and counts the token requests since `from`. */
-    async result(from = 0) {
+    /** Runs to the end, and counts. */
+    async result() {
       await clock.advance(end)
-      const counted = requests.filter(({ at }) => at >= from)
       /** Returns the most token requests in any minute. */
       const most = (mine: typeof requests): number =>
         Math.max(
@@ -217,7 +220,7 @@ export function openScenario(options: WorldOptions) {
             ({ at }) => mine.filter((one) => one.at >= at && one.at < at + MINUTE).length,
           ),
         )
-      const ofReplica = sources.map((_, nth) => counted.filter(({ replica }) => replica === nth))
+      const ofReplica = sources.map((_, nth) => requests.filter(({ replica }) => replica === nth))
       for (const source of sources) void source.stop()
       return {
         calls,
@@ -225,42 +228,11 @@ export function openScenario(options: WorldOptions) {
         bad: bad.length,
         /** Milliseconds from the first failed call to the last. */
         badFor: bad.length === 0 ? 0 : Math.max(...bad) - Math.min(...bad),
-        requests: counted.length,
+        requests: requests.length,
         /** The most token requests in a minute: of the account with a shared store, else of one replica. */
-        perMinute: shared ? most(counted) : Math.max(...ofReplica.map(most)),
+        perMinute: shared ? most(requests) : Math.max(...ofReplica.map(most)),
         conflicts,
       }
     },
   }
-}
-
-interface ReplicaOptions {
-  readonly clock: ManualClock
-  readonly random: () => number
-  readonly client: IsalesClient
-  readonly openShare: ReturnType<typeof openMemoryStore> | undefined
-  readonly observe: (event: TokenEvent) => void
-}
-
-/** Opens a token source and its register, in memory or on a store, whose operations take 1 ms. */
-function openReplica({ clock, random, client, openShare, observe }: ReplicaOptions) {
-  const share = openShare?.((swap) => clock.sleep(1).then(swap))
-  const register = createRegister({ home: share?.home, clock })
-  const { shared } = register
-  const { requestToken, poll } = createTokenRequests({
-    client,
-    register,
-    rules: RULES,
-    clock,
-    random,
-  })
-  const credentials = { user: 'obs', password: new Secret('right') }
-  const parts = { rules: RULES, clock, random, requestToken, shared, credentials }
-  const source = createTokenSource({ ...parts, observe })
-  share?.start(async () => {
-    const found = await poll()
-    if (found !== undefined) source.adopt(found)
-  })
-  source.start()
-  return source
 }

@@ -8,8 +8,6 @@ const MINUTE = 60 * SECOND
 export interface Scenario {
   readonly world: WorldOptions
   readonly play?: (world: ScenarioWorld) => void
-  /** Earlier token requests do not count. Default: 0. */
-  readonly from?: number
   readonly most: Partial<Record<'bad' | 'badFor' | 'requests' | 'perMinute' | 'conflicts', number>>
 }
 
@@ -21,16 +19,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     play: (world) => world.repeat(SECOND, world.login),
     most: { bad: 18, perMinute: 40 },
   },
-  'another client logs in every 4 s for half an hour': {
-    world: { minutes: 30, calls: 250, singleSession: true },
-    play: (world) => world.repeat(4 * SECOND, world.login),
-    most: { bad: 0, perMinute: 17 },
-  },
-  'three replicas with a shared store lose the session every 20 s': {
-    world: { ...SHARING, minutes: 5, calls: 500 },
-    play: (world) => world.repeat(20 * SECOND, world.endSessions),
-    most: { bad: 0, perMinute: 7 },
-  },
   'three replicas with a shared store lose the session every minute, and a login takes 5.5 s': {
     world: { ...SHARING, minutes: 10, calls: 500, singleSession: true, loginTakes: 5500 },
     play: (world) => world.repeat(MINUTE, world.endSessions),
@@ -40,10 +28,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     world: { ...SHARING, minutes: 5, calls: 500 },
     play: (world) => world.repeat(SECOND, world.endTokens),
     most: { bad: 25, perMinute: 40 },
-  },
-  'the second of two nodes learns of each token 2 s late': {
-    world: { minutes: 10, calls: 250, nodeLag: 2 * SECOND, tokenLifetime: 20 },
-    most: { bad: 108, perMinute: 6 },
   },
   'calls that iSales accepts without checking the token seem to confirm one that has ended': {
     world: { minutes: 5, calls: 500 },
@@ -76,35 +60,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     world: { minutes: 10, calls: SECOND, refusesAll: true },
     most: { requests: 26 },
   },
-  'iSales rejects all calls for ten minutes, after it has accepted calls': {
-    world: { minutes: 11, calls: SECOND },
-    from: MINUTE,
-    play: (world) => world.at(MINUTE, () => (world.isales.refusesAll = true)),
-    most: { requests: 62, perMinute: 8 },
-  },
   'three replicas without a store fight for one session': {
     world: { minutes: 20, calls: 250, replicas: 3, singleSession: true },
     most: { bad: 65, perMinute: 40 },
-  },
-  'one client hangs up all its calls, next to calls of others': {
-    world: { minutes: 5, calls: 500 },
-    play(world) {
-      world.traffic('refused', 100, 5 * MINUTE, 600)
-      world.traffic('ordinary', 100, 5 * MINUTE, 100)
-      world.at(2 * MINUTE, world.endSessions)
-    },
-    most: { bad: 1, perMinute: 5 },
-  },
-  'iSales rejects one path next to calls of others': {
-    world: { minutes: 10, calls: 500 },
-    play: (world) => world.traffic('refused', SECOND),
-    most: { bad: 0, perMinute: 8 },
-  },
-  'iSales rejects one path for a minute next to good calls': {
-    world: { minutes: 3, calls: 250 },
-    from: MINUTE,
-    play: (world) => world.at(MINUTE, () => world.traffic('refused', SECOND, 2 * MINUTE)),
-    most: { bad: 0, requests: 3 },
   },
   'iSales rejects paths of 20 calls per second, next to few others': {
     world: { minutes: 5, calls: 3 * SECOND },
@@ -116,18 +74,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     play: (world) => world.traffic('refused', SECOND),
     most: { bad: 0, perMinute: 16, conflicts: 0 },
   },
-  'iSales ends the session every half minute, and a login takes 2.4 s': {
-    world: { minutes: 10, calls: 500, loginTakes: 2400 },
-    play: (world) => world.repeat(30 * SECOND, world.endSessions),
-    most: { bad: 0, perMinute: 4 },
-  },
 }
 
 /** Returns the result, and the figures that exceed their bounds. */
-export async function played({ world: options, play, from, most }: Scenario) {
+export async function played({ world: options, play, most }: Scenario) {
   const world = openScenario(options)
   play?.(world)
-  const result = await world.result(from)
+  const result = await world.result()
   const over = Object.entries(most).filter(
     ([name, bound]) => result[name as keyof typeof most] > bound,
   )
