@@ -1,5 +1,5 @@
 import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../src/codes.ts'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { DOCUMENTATION, problemBytes, writeProblem, type ProblemDetails } from '../src/problem.ts'
 import { startListener } from './listener/support.ts'
 import { exchangeRaw } from './support/raw-client.ts'
@@ -12,31 +12,25 @@ async function written(code: ProblemCode, details: Partial<ProblemDetails> = {})
   return exchangeRaw({ port }, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
 }
 
-describe.each(PROBLEM_CODES)('%s', (code) => {
-  it('has type, title, status, code, sent and request id only', async () => {
+it.each(PROBLEM_CODES)(
+  '%s has type, title, status, code, sent and request id only',
+  async (code) => {
     const response = await written(code)
     const { status, sent, title } = PROBLEMS[code]
     const type = `${DOCUMENTATION}/errors.md#${code}`
     expect(response.status).toBe(status)
-    expect(JSON.parse(response.text)).toEqual({
-      type,
-      title,
-      status,
-      code,
-      sent,
-      requestId: 'id-1',
-    })
+    const requestId = 'id-1'
+    expect(JSON.parse(response.text)).toEqual({ type, title, status, code, sent, requestId })
     expect(response.header('content-type')).toBe('application/problem+json')
     expect(response.header('cache-control')).toBe('no-store')
     expect(response.header('x-request-id')).toBe('id-1')
     expect(response.header('retry-after')).toBe(status === 503 ? '1' : undefined)
-
-    const server = await listen((socket) => socket.end(problemBytes(code, { requestId: 'id-1' })))
+    const server = await listen((socket) => socket.end(problemBytes(code, { requestId })))
     const asBytes = await exchangeRaw(server.address() as { port: number }, '')
     expect([asBytes.status, asBytes.text]).toEqual([status, response.text])
     expect(asBytes.header('connection')).toBe('close')
-  })
-})
+  },
+)
 
 it('`sent` is unknown only if iSales may have executed the request', () => {
   const unknown = PROBLEM_CODES.filter((code) => PROBLEMS[code].sent === 'unknown')

@@ -53,7 +53,6 @@ describe('calls are checked by the latest and by the window', () => {
       '10 answered/100, 5 abandoned/100, 2 failed lost/100, 4 failed no-route/100',
       'failing failed no-route 11/21 in 5 s',
     ],
-    ['2 failed no-route/100, 4 failed lost/100', 'failing failed lost 6/6 in 5 s'],
     ['40 failed lost/1000, 10 abandoned/500', 'failing abandoned gave-up 10/10 in 5 s'],
     // 5 % of the latest calls, or of the window.
     ['597 answered/100, 3 rejected/100', 'degraded rejected call-forbidden 3/48 in 5 s'],
@@ -61,7 +60,6 @@ describe('calls are checked by the latest and by the window', () => {
       '3 failed maintenance/1000, 10000 ms, 40 answered/1000',
       'degraded failed - 3/43 in 60 s, ended 50 s ago',
     ],
-    ['1000 answered/50, 1 rejected', ''],
     ['38 answered/100, 2 slow/100', 'degraded slow slow 2/40 in 5 s'],
     ['11 answered/100, 10 declined/100', ''],
     ['10 answered/100, 10 declined/100', 'degraded declined call-declined 10/20 in 5 s'],
@@ -69,7 +67,6 @@ describe('calls are checked by the latest and by the window', () => {
     ['1000 failed lost/500, 6 failed expired/500', 'failing failed expired 10/10 in 5 s'],
     // With one call per minute, the last calls count; the newest one must be lost.
     ['2 failed lost/100, 1 answered/100', 'failing failed lost 2/3 in 5 s'],
-    ['2 answered/60000, 1 failed lost/60000', ''],
     ['1 answered, 2 failed lost/60000', 'failing failed lost 2/3 in 120 s'],
     ['2 failed lost/60000, 1 answered/60000', 'degraded failed lost 2/3 in 120 s'],
     ['2 failed lost/60000, 3 answered/60000', 'degraded failed - 2/5 in 240 s, ended 180 s ago'],
@@ -86,14 +83,11 @@ describe('calls are checked by the latest and by the window', () => {
     ['2 stray tls-to-http/1000', 'degraded stray tls-to-http 2/2 in 60 s'],
     ['2 stray browser/1000', 'degraded stray browser 2/2 in 60 s'],
     ['3 stray half-sent/1000', 'degraded stray half-sent 3/3 in 60 s'],
-    ['3 handshake not-trusted/59000', 'degraded handshake not-trusted 2/2 in 60 s'],
     ['5 handshake plain-http/1000', 'degraded handshake plain-http 5/5 in 60 s'],
     ['2 handshake plain-http, 60000 ms', 'degraded handshake plain-http 2/2 in 60 s'],
-    ['1 handshake plain-http', ''],
     ['1 handshake plain-http, 600001 ms, 1 handshake plain-http', ''],
     ['1 handshake plain-http, 1 answered, 60001 ms, 1 handshake plain-http', ''],
     ['50 handshake half-sent/1000', ''],
-    ['50 stray other-path/1000', ''],
     ['1 answered, 50 handshake plain-http/1000', ''],
     ['50 handshake plain-http/1000, 60001 ms', ''],
   ])('after “%s”: “%s”', (script, expected) => {

@@ -76,7 +76,6 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     [calls(DOWN, 40, 100, 10_000), calls(OK, 100, 90)],
   ],
   ['failing abandoned CallsFailing gave-up', {}, mixed(0, { status: 0, left: 'response' }, 9)],
-  ['degraded rejected CallsRefused call-forbidden', { status: 403 }, mixed(5, FORBIDDEN, 5)],
   [
     'degraded declined CallsRefused call-declined',
     { declinedCalls: '6/11' },
@@ -217,7 +216,6 @@ it.each<readonly [expected: string, Scene]>([
     'degraded lifetime LifetimeDoubtful short-lifetime',
     { events: [SHORT, SHORT], snapshot: { usable: false, request: 'login' } },
   ],
-  [NO_CALLS, { events: [SHORT] }],
   [NO_CALLS, { events: [SHORT, SAME, SAME] }],
   ['degraded refresh RefreshFailing refresh-path-unknown', { events: [NOT_FOUND, granted()] }],
   [NO_CALLS, { events: [NOT_FOUND, granted({ operation: 'refresh' })] }],

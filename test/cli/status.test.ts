@@ -63,13 +63,9 @@ describe('status', () => {
     expect(stderr).not.toContain('\u001B')
   })
 
-  it.each([
-    ['127.0.0.1:0', '[any-port]'],
-    ['nonsense', 'ADMIN_LISTEN: The value is invalid'],
-  ])('exits with 2 for the address %s', async (ADMIN_LISTEN, problem) => {
-    const { code, stderr } = await runHere(['status'], { env: { ADMIN_LISTEN } })
-    expect(code).toBe(2)
-    expect(stderr).toContain(problem)
+  it('exits with 2 for the address of any port', async () => {
+    const { code, stderr } = await runHere(['status'], { env: { ADMIN_LISTEN: '127.0.0.1:0' } })
+    expect([code, stderr]).toEqual([2, expect.stringContaining('[any-port]')])
   })
 })
 

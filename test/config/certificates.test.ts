@@ -3,7 +3,7 @@ import { generate } from 'selfsigned'
 import { expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { codeOf, configOf, loadWith } from './stand.ts'
+import { codeOf, loadWith } from './stand.ts'
 
 const made = makeCertificates()
 const short = await generate([{ name: 'commonName', value: 'x' }], { keySize: 512 })
@@ -27,7 +27,6 @@ const FILES = {
   '/damaged': made.server.cert.replace(/^([^-].{20}).{20}/m, '$1'),
   '/half': `${made.ca.cert}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
   '/bad-key': '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n',
-  '/huge': 'x'.repeat(1024 * 1024 + 1),
   '/encrypted': encrypted('pkcs8'),
   '/encrypted-old': encrypted('pkcs1'),
 }
@@ -58,10 +57,8 @@ it.each<[Environment, ...string[]]>([
   [ca('/gone'), 'ISALES_CA_FILE missing'],
   [ca('/text'), 'ISALES_CA_FILE no-certificate'],
   [ca('/half'), 'ISALES_CA_FILE no-certificate'],
-  [ca('/huge'), 'ISALES_CA_FILE too-large'],
   [clients('/key'), 'LISTEN_CLIENT_CA_FILE no-certificate'],
   [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE no-certificate'],
-  [listen('/cert', '/cert'), 'LISTEN_TLS_KEY_FILE no-key'],
   [listen('/cert', '/bad-key'), 'LISTEN_TLS_KEY_FILE no-key'],
   [client('/encrypted'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
   [client('/encrypted-old'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
@@ -77,15 +74,4 @@ it.each<[Environment, ...string[]]>([
     return `${codeOf(problem)} ${date(validFrom)}${date(validTo)}`.trim()
   })
   expect(found).toEqual(expected)
-})
-
-it('certificates and a redacted key are read, without other contents of the files', () => {
-  const linesOf = (...pems: readonly string[]) =>
-    pems.flatMap((pem) => pem.split('\n').filter(Boolean))
-  const env = { ...ca('/ca'), ...listen('/chain', '/key') }
-  const { isalesTls, listenTls } = configOf(loadWith(env, FILES))
-  expect(linesOf(isalesTls.ca ?? '')).toEqual(linesOf(made.ca.cert, made.strangerCa.cert))
-  expect(linesOf(listenTls.cert ?? '')).toEqual(linesOf(made.server.cert, made.ca.cert))
-  const { key } = listenTls
-  expect([key?.reveal(), String(key)]).toEqual([made.server.key, '[redacted]'])
 })

@@ -113,14 +113,3 @@ it.each<readonly [Name, texts: readonly string[]]>([
 ])('as %s, these texts are not accepted: %j', (name, texts) => {
   for (const text of texts) expect([text, FORMATS[name].parse(text)]).toEqual([text, null])
 })
-
-it.each([
-  ['Authorization: Bearer {token}', is.tokenHeader, is.formatTokenHeader],
-  ['A,B: {refreshToken}', is.tokenHeader, is.formatTokenHeader],
-  ['401,403,result=100401', is.rejections, is.formatRejections],
-] as const)(
-  '%s is formatted as it was read',
-  (text, { parse }, format: (value: never) => string) => {
-    expect(format(parse(text) as never)).toBe(text)
-  },
-)

@@ -88,7 +88,6 @@ it.each([
   ['ISALES_PASSWORD=p', 'own-name'],
   ['/run/secrets/password', 'is-path'],
   ['a"b', undefined],
-  ['a/ä', undefined],
 ])('a probable paste error in a password is a warning that does not show it: %j', (text, code) => {
   const loaded = loadWith({ ISALES_PASSWORD: text })
   const codes = code === undefined ? [] : [`ISALES_PASSWORD ${code}?`]
@@ -113,7 +112,6 @@ describe('a secret in a file', () => {
     ['pw\r\n', 'pw'],
     [' pw ', ' pw '],
     ['\uFEFFpw', 'pw'],
-    ['pässwörd', 'pässwörd'],
     ['x'.repeat(65_536), 'x'.repeat(65_536)],
   ])('%j is read', (content, password) => {
     expect(configOf(load(content)).isalesPassword.reveal()).toBe(password)

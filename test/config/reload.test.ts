@@ -82,18 +82,6 @@ it.each<readonly [string, () => void]>([
   expect(await next()).toMatch(/^(?:new|two)$/)
 })
 
-it('an unchanged file is not applied again, and a lasting problem is reported once', async () => {
-  const files = watch()
-  file('password', 'old')
-  await files.now()
-  expect(happened).toEqual([])
-  file('password', '')
-  await files.now()
-  expect(await next()).toBe('credentials empty-file')
-  await files.now()
-  expect(happened).toEqual([])
-})
-
 it('a mount that hangs delays a reload by at most a second, and no file is read', async () => {
   const real = fs.stat
   const stat = (one: string) =>

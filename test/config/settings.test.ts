@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { Ajv, type AnySchemaObject } from 'ajv'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { SECRET_VARIABLES, SETTING_LIST, type Setting } from '../../src/config/settings.ts'
-import { codesOf, configOf, loadWith } from './stand.ts'
+import { SETTING_LIST, type Setting } from '../../src/config/settings.ts'
+import { codesOf, loadWith } from './stand.ts'
 
 const read = (path: string): string =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
@@ -96,31 +96,6 @@ it('the chart refuses every secret in its settings, and accepts it from a Secret
     key.replace(/^isales(.)/, (_, first: string) => first.toLowerCase()),
   )
   expect(Object.keys(secret.keys)).toEqual(keys)
-})
-
-it('every value of the configuration is read by the program', () => {
-  const files = readdirSync(new URL('../../src', import.meta.url), {
-    recursive: true,
-    encoding: 'utf8',
-  })
-  const source = files
-    .filter((file) => /\.tsx?$/.test(file) && !file.startsWith('config/'))
-    .map((file) => read(`src/${file}`))
-    .join('\n')
-  const config = configOf(loadWith({}))
-  const unread = Object.keys(config).filter((key) => !new RegExp(`\\b${key}\\b`).test(source))
-  // Only the rules between settings read these.
-  expect(unread).toEqual(['isalesAllowHttp', 'unsafeListen'])
-})
-
-it('variables with a secret are deleted from the environment of the process', () => {
-  expect(SECRET_VARIABLES).toEqual([
-    'ISALES_PASSWORD',
-    'HTTPS_PROXY',
-    'https_proxy',
-    'SESSION_STORE_URL',
-    'OBS_PASSWORD',
-  ])
 })
 
 it('config/example.env is valid, with and without its commented lines', () => {

@@ -1,54 +1,35 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { join } from 'node:path'
-import { build } from 'esbuild'
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 /** Lines for which pipe and queue are too small. */
 const MANY = 5000
 
-describe('a log on stdout', () => {
-  let folder: string
-
-  beforeAll(async () => {
-    folder = temporaryDirectory()
-    await build({
-      stdin: {
-        resolveDir: process.cwd(),
-        contents: `
-          import { createLog } from './src/log/logger.ts'
-          import { openStdout } from './src/log/stdout.ts'
-          const [count] = process.argv.slice(2)
-          const stdout = openStdout()
-          const log = await createLog({ level: 'debug', format: 'json', destination: stdout })
-          const access = { method: 'POST', path: 'x'.repeat(500), status: 200, durationMs: 1, requestId: 'r' }
-          for (let n = 0; n < Number(count); n += 1) log('access', access)
-          // The first write has ended by then.
-          setTimeout(() => {
-            log('access', access)
-            process.stderr.write(String(stdout.dropped()))
-          }, 100)
-          setInterval(() => undefined, 60_000)
-          process.on('SIGTERM', async () => {
-            await stdout.flush()
-            process.exit(7)
-          })
-        `,
-      },
-      outfile: join(folder, 'program.mjs'),
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      banner: {
-        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-      },
-    })
+const PROGRAM = `
+  import { createLog } from './src/log/logger.ts'
+  import { openStdout } from './src/log/stdout.ts'
+  const stdout = openStdout()
+  const log = await createLog({ level: 'debug', format: 'json', destination: stdout })
+  const access = { method: 'POST', path: 'x'.repeat(500), status: 200, durationMs: 1, requestId: 'r' }
+  for (let n = 0; n < Number(process.env.LINES); n += 1) log('access', access)
+  // The first write has ended by then.
+  setTimeout(() => {
+    log('access', access)
+    process.stderr.write(String(stdout.dropped()))
+  }, 100)
+  setInterval(() => undefined, 60_000)
+  process.on('SIGTERM', async () => {
+    await stdout.flush()
+    process.exit(7)
   })
+`
 
+describe('a log on stdout', () => {
   function start(lines: number, stdout: number | 'pipe' = 'pipe'): ChildProcess {
-    const child = spawn(process.execPath, [join(folder, 'program.mjs'), String(lines)], {
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', PROGRAM]
+    const child = spawn(process.execPath, args, {
+      env: { ...process.env, LINES: String(lines) },
       stdio: ['ignore', stdout, 'pipe'],
     })
     onTestFinished(() => void child.kill('SIGKILL'))

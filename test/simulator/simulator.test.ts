@@ -51,7 +51,6 @@ it.each([
 it.each<[string[], object]>([
   [['--lifetime=soon'], { tokenLifetime: 'soon' }],
   [['--lifetime="300"'], { tokenLifetime: '300' }],
-  [['--password', '123456'], { password: '123456' }],
   [['--rejection', '403'], { rejection: 403 }],
   [['--token-lives', 'null'], { tokenLives: null }],
   [['--omit', 'refreshToken,resultData'], { omit: ['refreshToken', 'resultData'] }],

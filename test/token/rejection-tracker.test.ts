@@ -87,6 +87,8 @@ it.each<readonly [string, Change, number]>([
   ['0.4 s after the first that did not help', { ineffectiveRenewals: 1 }, 400],
   ['3.6 s if none has helped', { ineffectiveRenewals: 1, helpedAt: [] }, 3600],
   ['7.2 s after the second', { ineffectiveRenewals: 2 }, 7200],
+  ['14.4 s after the third', { ineffectiveRenewals: 3 }, 14_400],
+  ['28 s after every later one', { ineffectiveRenewals: 9 }, 28_000],
   ['without a wait once the doubt has ended', { unresolvedSince: 5000, confirmUntil: 5000 }, 5000],
   ['when the interval is over, if forced', { forceRenewal: true, unresolvedSince: OPEN }, 1800],
   ['at once, if forced', { forceRenewal: true, lastReactiveRenewalAt: -Infinity }, -Infinity],
@@ -136,20 +138,6 @@ it.each<readonly [string, Change, number | undefined, number]>([
   const lastReactiveRenewalAt = isReactive ? 100 : -Infinity
   const renewal = { ineffectiveRenewals, lastRenewalHelped: !isReactive, lastReactiveRenewalAt }
   expect(state).toMatchObject({ ...fresh, ...renewal })
-})
-
-it('renewals that do not help begin up to 28 s apart', () => {
-  const next = (state: RejectionState, at: number) => renewalDueAt(rejectedAt(state, at + 1))
-  let [state, at]: [RejectionState, number] = [NO_REJECTIONS, 0]
-  const intervals = Array.from({ length: 6 }, () => {
-    const before = at
-    state = renewedAt(state, at)
-    at = next(state, at)
-    return at - before
-  })
-  expect(intervals).toEqual([3600, 7200, 14_400, 28_000, 28_000, 28_000])
-  const accepted = acceptedAt(renewedAt(state, at), at + 1, at + 1)
-  expect(next(accepted, at + 1) - at).toBe(2500)
 })
 
 it("replicas' tokens that help count as renewals that help, but not as a conflict", () => {

@@ -74,7 +74,6 @@ export function openScenario(options: WorldOptions) {
   const requests: { readonly at: number; readonly replica: number }[] = []
   /** Starts of failed calls. */
   const bad: number[] = []
-  let calls = 0
   let conflicts = 0
 
   const issue = (session: Session): Grant => {
@@ -175,7 +174,6 @@ export function openScenario(options: WorldOptions) {
         const at = clock.now()
         const status = await send(source, path)
         if (path !== 'ordinary') return
-        calls += 1
         if (status !== 200) bad.push(at)
       }
       const next = (): void => {
@@ -223,7 +221,6 @@ export function openScenario(options: WorldOptions) {
       const ofReplica = sources.map((_, nth) => requests.filter(({ replica }) => replica === nth))
       for (const source of sources) void source.stop()
       return {
-        calls,
         /** Ordinary calls that did not succeed. */
         bad: bad.length,
         /** Milliseconds from the first failed call to the last. */

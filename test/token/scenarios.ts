@@ -1,5 +1,4 @@
-// Rejections, replicas and callers of one account in virtual time. The bounds show the value of the rules: without a rule,
-// one of them breaks.
+// Rejections, replicas and callers of one account in virtual time. The bounds show the value of the rules.
 import { openScenario, type ScenarioWorld, type WorldOptions } from './scenario-world.ts'
 
 const SECOND = 1000
