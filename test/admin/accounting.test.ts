@@ -1,6 +1,6 @@
 import { array, assert, constantFrom, nat, oneof, property, tuple } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addUp, checkCalls, createAccounting } from '../../src/admin/accounting.ts'
+import { addUp, checkCalls, createAccounting, LOST } from '../../src/admin/accounting.ts'
 import { REQUEST_CLASSES, type RequestClass } from '../../src/request-summary.ts'
 
 const [SECOND, MINUTE, HOUR] = [1000, 60_000, 3_600_000]
@@ -114,23 +114,85 @@ it('requests are forgotten after a minute, and kept by minute for an hour', () =
   expect(totals().every((total) => total === 0)).toBe(true)
 })
 
-it('strangers change nothing while a call was answered within the minute', () => {
-  const isStray = ({ outcome }: RequestClass) => outcome === 'stray' || outcome === 'handshake'
+const isStray = ({ outcome }: RequestClass) => outcome === 'stray' || outcome === 'handshake'
+
+describe('in every sequence of up to 60 requests, 0 to 20 s apart', () => {
+  type Sequence = readonly (readonly [RequestClass, number])[]
   const delays = oneof(nat(300), nat(20_000))
-  const called = constantFrom(...REQUEST_CLASSES.filter((of) => !isStray(of)))
-  const strangers = array(tuple(constantFrom(...REQUEST_CLASSES.filter(isStray)), nat(60)))
-  const played = (sequence: readonly (readonly [RequestClass, number])[]) => {
+  const sequences = array(tuple(constantFrom(...REQUEST_CLASSES), delays), { maxLength: 60 })
+  const played = (sequence: Sequence) => {
     const scene = start()
     for (const [of, after] of sequence) scene.count(of, after)
     return scene
   }
-  assert(
-    property(array(tuple(called, delays), { maxLength: 60 }), strangers, (calls, others) => {
-      const { now, view, found } = played(calls)
-      if (now() - view().answeredAt >= MINUTE) return
-      const mixed = [...calls]
-      for (const [of, place] of others) mixed.splice(place % (mixed.length + 1), 0, [of, 0])
-      expect(played(mixed).found()).toEqual(found())
-    }),
-  )
+
+  it('two lost calls and 5 % of the window cause one finding, and no lost call causes none', () => {
+    assert(
+      property(sequences, (sequence) => {
+        const { view, found } = played(sequence)
+        const { window } = view()
+        const findings = found().filter(({ outcome }) => LOST.some((each) => each === outcome))
+        const isDue = window.lost >= 2 && window.lost >= 0.05 * window.total
+        expect(isDue ? findings.length : 1).toBe(1)
+        expect(window.lost === 0 ? findings : []).toEqual([])
+      }),
+    )
+  })
+
+  it('the state is failing if all of at least two latest calls are lost, except for refused ones within an hour of an answer', () => {
+    assert(
+      property(sequences, (sequence) => {
+        const { view, found, now } = played(sequence)
+        const { latest, answeredAt } = view()
+        const { total, lost, counts } = latest
+        const isStranger = counts.refused === lost && now() - answeredAt <= HOUR
+        const isDue = total >= 2 && lost === total && !isStranger
+        expect(isDue ? found()[0]?.state : 'failing').toBe('failing')
+      }),
+    )
+  })
+
+  it('strangers change nothing while a call was answered within the minute', () => {
+    const strangers = array(tuple(constantFrom(...REQUEST_CLASSES.filter(isStray)), nat(60)))
+    assert(
+      property(sequences, strangers, (sequence, others) => {
+        const calls = sequence.filter(([of]) => !isStray(of))
+        const { now, view, found } = played(calls)
+        if (now() - view().answeredAt >= MINUTE) return
+        const mixed = [...calls]
+        for (const [of, place] of others) mixed.splice(place % (mixed.length + 1), 0, [of, 0])
+        expect(played(mixed).found()).toEqual(found())
+      }),
+    )
+  })
 })
+
+/** The 5 s begin with the call that fulfills the rule, or with the first lost call if all are lost. */
+it.each([1, 20, 200].flatMap((rate) => [10, 50, 70, 100].map((share) => [rate, share] as const)))(
+  'at %i calls per second, of which %i in 100 are lost, the state follows within 5 s',
+  (rate, share) => {
+    const { count, now, found } = start()
+    const calls: { readonly at: number; readonly lost: boolean }[] = []
+    const lostIn = (ms: number) => {
+      const recent = calls.filter(({ at }) => at > now() - ms)
+      return { total: recent.length, lost: recent.filter(({ lost }) => lost).length }
+    }
+    let [fulfilled, followed] = [Infinity, Infinity]
+    for (let n = -70 * rate; n < 80 * rate && followed === Infinity; n += 1) {
+      const lost = n >= 0 && Math.trunc(((n + 1) * share) / 100) > Math.trunc((n * share) / 100)
+      count(classOf(lost ? 'failed' : 'answered'), SECOND / rate)
+      calls.push({ at: now(), lost })
+      if (n < 0) continue
+      const [latest, window] = [lostIn(5 * SECOND), lostIn(MINUTE)]
+      const isFailing = latest.lost >= 2 && latest.lost > latest.total / 2
+      const isDegraded = [latest, window].some((all) => all.lost >= Math.max(2, 0.05 * all.total))
+      const isDue = share === 100 ? lost : share > 50 ? isFailing : isDegraded
+      if (isDue) fulfilled = Math.min(fulfilled, now())
+      const state = found()[0]?.state
+      if (state === 'failing' || (share <= 50 && state === 'degraded')) followed = now()
+    }
+    // The state may be early, because the latest calls are counted by quarters of a second.
+    expect(followed).toBeLessThan(Infinity)
+    expect(followed - Math.min(fulfilled, followed)).toBeLessThanOrEqual(5 * SECOND)
+  },
+)

@@ -94,6 +94,24 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     words:
       /repeatedly rejects the proxy's tokens early.* Let replicas share one token .*give every instance its own user/,
   },
+  'calls that all get 404': {
+    act: (world) => {
+      world.sim.failBusiness({ status: 404, times: 'always' })
+      return repeat(6, () => world.tasks())
+    },
+    state: 'degraded',
+    codes: ['IsalesProxyCallsRefused', 'call-declined'],
+    words: /iSales declined a call.* Compare the path and the parameters/,
+  },
+  'the page of a gateway, with 200': {
+    act: (world) => {
+      world.sim.html({ operation: 'business', times: 'always' })
+      return repeat(2, () => world.tasks())
+    },
+    state: 'failing',
+    codes: ['IsalesProxyCallsFailing', 'page-relayed'],
+    words: /Calls get a web page.* Contact the operator of the gateway/,
+  },
   'a header that iSales does not read the token from': {
     options: { env: { ISALES_TOKEN_HEADER: 'X-Other: {token}' } },
     act: (world) => repeat(6, () => callFor(world, 3000)),
@@ -135,6 +153,14 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     words: /path is outside ALLOWED_PATHS.* ALLOWED_PATHS/,
     fact: INTERFACE_PATHS.getUserData.slice(0, 50),
   },
+  'bodies that are too large': {
+    options: { env: { MAX_BODY_SIZE: '1KiB' } },
+    act: (world) =>
+      repeat(2, () => world.post(INTERFACE_PATHS.getTask, { padding: 'x'.repeat(2000) })),
+    state: 'failing',
+    codes: ['IsalesProxyCallsFailing', 'too-large'],
+    words: /body is too large.* raise MAX_BODY_SIZE/,
+  },
   'a 429 for half of the calls': {
     act: (world) =>
       repeat(2, async () => {
@@ -146,6 +172,16 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     codes: ['IsalesProxyCallsRefused', 'call-throttled'],
     words: /too many.* call less often/,
     fact: '429',
+  },
+  'a result that is not 0 for every call': {
+    act: (world) => {
+      world.sim.failBusiness({ status: 200, body: { result: 7 }, times: 'always' })
+      return repeat(3, () => world.tasks())
+    },
+    state: 'degraded',
+    codes: ['IsalesProxyCallsRefused', 'call-result'],
+    words: /result that is not 0.* check --live/,
+    fact: '7',
   },
   'callers that give up before the response': {
     act: async (world) => {
