@@ -80,7 +80,6 @@ const REFUSED: Readonly<Record<string, readonly [bytes: string, status: number, 
   'a broken chunk': [`${CHUNKED}2\r\n{}\r\nzz\r\n`, 400, 'refused bad-request'],
   'a body that stops': [`${head('Content-Length: 100')}{`, 408, 'refused request-timeout'],
   'bytes that are not HTTP': ['garbage\r\n\r\n', 400, 'stray bad-request'],
-  'an unknown method': [post().replace('POST', 'BREW'), 400, 'stray bad-request'],
   'a POST with a malformed head': [head('Content-Length: x'), 400, 'refused bad-request'],
   TLS: ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'stray tls-to-http'],
 }
@@ -106,12 +105,6 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     statuses: [200, 200],
     executed: 2,
     counts: { 'answered answered': 2 },
-  },
-  'a GET that is forwarded': {
-    send: (client) => read(client, get()),
-    statuses: [404],
-    executed: 1,
-    counts: { 'declined call-declined': 1 },
   },
   'a tunnel': {
     send: (client) => client.send('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'),

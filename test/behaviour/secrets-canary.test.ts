@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LOGIN_PATH, REFRESH_PATH, type Simulator } from '../../simulator/index.ts'
 import { runHere } from '../cli/stand.ts'
-import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import {
@@ -62,22 +61,6 @@ describe('no secret is shown', () => {
     })
     expect(live.stdout).toContain('ISALES_PASSWORD')
     expect(leaks(live.stdout + live.stderr, sim.issued())).toEqual([])
-  })
-
-  test('when TLS fails, and in `check --live`', async () => {
-    const { stranger, ca } = makeCertificates()
-    const ISALES_CA_FILE = temporaryFiles()('ca.pem', ca.cert)
-    const world = await openSecretWorld({ simulator: { tls: stranger }, env: { ISALES_CA_FILE } })
-    expect((await world.logged('finding-began')).cause).toBe('untrusted')
-    const { token } = await world.logIn(CANARIES.obsPassword)
-    const response = await world.tasks(token)
-    expect(response.json.code).toBe('no-token')
-    expect(leaks(whole(response))).toEqual([])
-    expect(leaks(await shown(world, world.lines))).toEqual([])
-    const env = { ...SECRET_SETTINGS, ISALES_CA_FILE, ISALES_URL: world.sim.origin }
-    const live = await runHere(['check', '--live'], { env })
-    expect(live.code).not.toBe(0)
-    expect(leaks(live.stdout + live.stderr)).toEqual([])
   })
 
   test('in the refusals of requests with secrets in the wrong place', async () => {

@@ -2,13 +2,16 @@ import { spawn } from 'node:child_process'
 import { readlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { builtProgram, type Program } from '../cli/program.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { simulate } from '../simulator/caller.ts'
 import { serveHttp } from '../support/http-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { settingsFor } from '../support/world.ts'
+
+// Each test starts several processes.
+vi.setConfig({ testTimeout: 60_000 })
 
 const start = builtProgram()
 
@@ -83,13 +86,6 @@ test.each([
     'is another program that shows its file',
     HERE,
     () => spawn('tail', ['-f', join(start.directory(), 'main.js')]),
-    'other-program',
-  ],
-  [
-    'is another script of Node',
-    HERE,
-    () =>
-      spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e4)', `${start.directory()}/main.js`]),
     'other-program',
   ],
   ['runs elsewhere', 'another-machine', () => spawn('sleep', ['60']), 'not-here'],

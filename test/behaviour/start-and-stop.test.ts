@@ -1,20 +1,15 @@
 import { expect, test } from 'vitest'
 import { startApp } from '../../src/server.ts'
-import {
-  gate,
-  loginResponse,
-  openStrictWorld,
-  post,
-  type StrictWorldOptions,
-} from '../support/strict-world.ts'
+import { gate, openStrictWorld, post, type StrictWorldOptions } from '../support/strict-world.ts'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
+import { simulate } from '../simulator/caller.ts'
 import { call } from '../support/call.ts'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { configOf } from '../support/config.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import { openWorld } from '../support/world.ts'
+import { openWorld, settingsFor } from '../support/world.ts'
 
 /** Opens a proxy with one request, by this metric, and begins to stop it. */
 async function stopping(options: StrictWorldOptions, respond?: () => Step | Promise<Step>) {
@@ -28,15 +23,6 @@ async function stopping(options: StrictWorldOptions, respond?: () => Step | Prom
   await world.logged('draining')
   return { world, client, stopped }
 }
-
-test('a request that waits for the first login at the beginning of the stop gets its response', async () => {
-  const first = gate()
-  const login = (n: number) => first.opened.then(() => loginResponse(n))
-  const { client, stopped } = await stopping({ login, ready: false })
-  first.open()
-  expect(await client.read()).toMatchObject({ status: 200, text: 'ok' })
-  await stopped
-})
 
 test('requests that wait in vain for a token get a 503 before the drain ends', async () => {
   const login = () => new Promise<never>(() => undefined)
@@ -65,17 +51,14 @@ test('a call rejected during the drain is replayed, and the response closes the 
 test('when the admin port is taken, the proxy port is not open either, and no login begins', async () => {
   const [taken, port] = [await freePort(), await freePort()]
   await listen(() => undefined, taken)
-  const config = configOf({
-    ISALES_URL: 'http://127.0.0.1:1',
-    ISALES_USER: 'obs',
-    ISALES_PASSWORD: 'secret',
+  const { sim } = await simulate()
+  const env = settingsFor(sim, {
     LISTEN: `127.0.0.1:${port}`,
     ADMIN_LISTEN: `127.0.0.1:${taken}`,
   })
-  const events: string[] = []
-  const log = (event: string) => void events.push(event)
-  await expect(startApp({ config, version: 'test', log })).rejects.toThrow('address-in-use')
-  expect(events).toEqual(['state-in-memory'])
+  const app = startApp({ config: configOf(env), version: 'test', log: () => undefined })
+  await expect(app).rejects.toThrow('address-in-use')
+  expect(sim.state().loginAttempts).toBe(0)
   await listen(() => undefined, port)
 })
 

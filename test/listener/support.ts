@@ -77,11 +77,11 @@ export function respondOk(_request: IncomingMessage, response: ServerResponse): 
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
 export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
 
-/** Opens connections from `from` that only send these bytes. */
-export async function hold(count: number, port: number, { bytes = '', from = '127.0.0.1' } = {}) {
+/** Opens connections that only send these bytes. */
+export async function hold(count: number, port: number, bytes = '') {
   const held: RawClient[] = []
   for (let n = 0; n < count; n += 1) {
-    const client = await connectRaw({ port, from })
+    const client = await connectRaw({ port })
     await client.send(bytes)
     held.push(client)
   }

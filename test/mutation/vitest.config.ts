@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: [
       'test/token/{account,isales-client,lifecycle,login-guard,rejection-tracker,token}.test.ts',
-      'test/proxy/{headers,paths,retry,validate}.test.ts',
+      'test/proxy/{headers,retry,validate}.test.ts',
       'test/client-auth/tickets.test.ts',
       'test/sharing/sealer.test.ts',
     ],

@@ -22,7 +22,7 @@ test.each([
   ['are refused again and again', REFUSED.repeat(20)],
 ])('64 connections of one client that %s keep no other client out', async (_name, bytes) => {
   const world = await openWorld(LIMITS)
-  await hold(64, world.port, { bytes })
+  await hold(64, world.port, bytes)
 
   for (let n = 0; n < 5; n += 1)
     expect((await exchangeRaw({ port: world.port }, CALL)).status).toBe(200)
@@ -31,7 +31,7 @@ test.each([
 test('64 connections with calls without a ticket keep no client out that has one', async () => {
   const world = await openWorld({ ...LIMITS, env: { ...LIMITS.env, ...REQUIRE } })
   const { token } = await world.logIn()
-  await hold(64, world.port, { bytes: CALL.repeat(4) })
+  await hold(64, world.port, CALL.repeat(4))
 
   expect((await world.tasks(token)).status).toBe(200)
   expect(await world.metric('isales_proxy_requests_in_flight')).toBe(0)

@@ -38,26 +38,20 @@ it.each([
   expect(inspectors.map((one) => one.needsInspection(method, path))).toEqual(wanted)
 })
 
-describe('a result', () => {
-  it.each([
-    ['{"result":7}', 'rejected'],
-    ['{"result":"7"}', 'rejected'],
-    ['{"result":"expired","resultData":{}}', 'rejected'],
-    [' {\n"result" : 7.0 }', 'rejected'],
-    ['{"result":0}', 'relay'],
-    ['{"result":77}', 'relay'],
-    ['{"result":"Expired"}', 'relay'],
-    ['{"result":null}', 'relay'],
-    ['{"result":[7]}', 'relay'],
-    ['{"resultData":{"result":7}}', 'relay'],
-    ['[{"result":7}]', 'relay'],
-    ['', 'relay'],
-    ['{"result":7', 'relay'],
-    ['<result>7</result>', 'relay'],
-    ['\ufeff{"result":7}', 'relay'],
-  ])('%s: %s', (body, verdict) => {
-    expect(inspect(body, {})).toBe(verdict)
-  })
+it.each([
+  ['{"result":7}', 'rejected'],
+  ['{"result":"expired","resultData":{}}', 'rejected'],
+  [' {\n"result" : 7.0 }', 'rejected'],
+  ['{"result":0}', 'relay'],
+  ['{"result":"Expired"}', 'relay'],
+  ['{"result":[7]}', 'relay'],
+  ['{"resultData":{"result":7}}', 'relay'],
+  ['[{"result":7}]', 'relay'],
+  ['{"result":7', 'relay'],
+  ['<result>7</result>', 'relay'],
+  ['\ufeff{"result":7}', 'relay'],
+])('a body is inspected for a result, %s: %s', (body, verdict) => {
+  expect(inspect(body, {})).toBe(verdict)
 })
 
 describe('a response with URLs of iSales', () => {
@@ -69,7 +63,6 @@ describe('a response with URLs of iSales', () => {
 
   it.each([
     ['a path', `${ISALES}/rest/x`, `${CLIENT}/rest/x`],
-    ['nothing', ISALES, CLIENT],
     ['a query', `${ISALES}?a=b`, `${CLIENT}?a=b`],
     ['any case', 'HTTPS://Service.EXAMPLE.com/x', `${CLIENT}/x`],
     ['the default port', `${ISALES}:443/x`, `${CLIENT}/x`],
@@ -118,11 +111,5 @@ describe('a response with URLs of iSales', () => {
   ])('is relayed unchanged if %s', (_, body, changes) => {
     const options = { inspector: rewriting(), path: INTERFACE, ...changes }
     expect(inspect(body, options)).toBe('relay')
-  })
-
-  it('may also be a rejection', () => {
-    const inspector = inspectorOf()
-    const body = `{"result":7,"url":"${ISALES}"}`
-    expect(inspect(body, { inspector, path: INTERFACE })).toBe('rejected')
   })
 })

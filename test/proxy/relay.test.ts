@@ -4,11 +4,11 @@ import { expect, test } from 'vitest'
 import { createRelay } from '../../src/proxy/relay.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
+// While too many calls are in flight, the limit is shorter: test/behaviour/slow-clients.test.ts.
 const MIB = 1024 * 1024
 
 function follow() {
   const clock = manualClock()
-  const relays = createRelay(clock)
   const socket = { bytesWritten: 0, encrypted: true }
   const response = Object.assign(new EventEmitter(), {
     socket,
@@ -18,7 +18,7 @@ function follow() {
       response.emit('close')
     },
   })
-  const wait = relays.watchReader(response as unknown as ServerResponse)
+  const wait = createRelay(clock).watchReader(response as unknown as ServerResponse)
   /** Lets the response wait for `ms` for the client, which then takes `bytes`; returns true if it was cut. */
   const take = async (ms: number, bytes = 0): Promise<boolean> => {
     wait()
@@ -27,7 +27,7 @@ function follow() {
     response.emit('drain')
     return response.cut
   }
-  return { clock, relays, response, wait, take }
+  return { clock, take }
 }
 
 test('a client that takes 4 MiB within 4 s keeps its response, however long iSales takes', async () => {
@@ -46,17 +46,4 @@ test.each([
   expect(await take(1000, bytes)).toBe(false)
   await clock.advance(60_000)
   expect([await take(2999), await take(1)]).toEqual([false, true])
-})
-
-test('if too many calls are in flight, the slowest client is cut after 0.5 s', async () => {
-  const { clock, relays, response, wait, take } = follow()
-  // iSales is slow, not the client.
-  expect(relays.evictSlowest()).toBe(500)
-  await take(200)
-  await clock.advance(60_000)
-  wait()
-  expect(relays.evictSlowest()).toBe(300)
-  await clock.advance(300)
-  expect([response.cut, relays.evictSlowest(), response.cut]).toEqual([false, 0, true])
-  expect(relays.evictSlowest()).toBeUndefined()
 })

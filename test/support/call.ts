@@ -1,4 +1,4 @@
-import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 
 /** A JSON body, or an empty object. */
 interface Json {
@@ -14,15 +14,14 @@ export interface Calling {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
-  readonly agent?: Agent
 }
 
 /** Sends an HTTP request with Node's own client, which adds no header that CTI-OBS would not send. */
-export function call(url: string, { method = 'GET', headers, body, agent }: Calling = {}) {
+export function call(url: string, { method = 'GET', headers, body }: Calling = {}) {
   return new Promise<CallResponse>((resolve, reject) => {
     // Unlike a URL, this keeps dot segments.
     const path = url.slice(new URL(url).origin.length) || '/'
-    const options = { path, method, headers: { ...headers }, agent: agent ?? false }
+    const options = { path, method, headers: { ...headers }, agent: false }
     const request = httpRequest(url, options)
     request.on('error', reject)
     request.on('response', (response) => {

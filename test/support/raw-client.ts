@@ -17,8 +17,6 @@ import { within } from './until.ts'
 
 export interface RawTarget {
   readonly port?: number
-  /** Loopback address of the client. Default: the system's choice. */
-  readonly from?: string
   /** Options for TLS. Default: plain TCP. */
   readonly tls?: ConnectionOptions
 }
@@ -45,8 +43,8 @@ export async function connectRaw(target: RawTarget): Promise<RawClient> {
 }
 
 async function open(target: RawTarget): Promise<RawClient> {
-  const { port = 0, from, tls } = target
-  const place = { host: '127.0.0.1', port, ...(from !== undefined && { localAddress: from }) }
+  const { port = 0, tls } = target
+  const place = { host: '127.0.0.1', port }
   const socket =
     tls === undefined
       ? connectTcp(place)

@@ -59,7 +59,7 @@ export function responseBytes(
 export async function startRawUpstream(options: RawUpstreamOptions) {
   const requests: RawRequest[] = []
   const faults: string[] = []
-  const sockets = new Set<Socket>()
+  const open = new Set<Socket>()
   const inboxes: Inbox[] = []
 
   async function serve(socket: Socket, inbox: Inbox, connection: number): Promise<void> {
@@ -83,8 +83,6 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
   function accept(socket: Socket): void {
     const inbox = inboxOf(socket)
     const connection = inboxes.push(inbox) - 1
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
     serve(socket, inbox, connection).catch((error: unknown) => {
       if (error instanceof HttpError) faults.push(`connection ${connection}: ${error.message}`)
       // The client has half-closed after its last request.
@@ -100,10 +98,9 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
       : createTlsServer({ allowHalfOpen: true, ...options.tls }, accept)
   // The client reports a failed handshake; without a listener, the half-open socket would stay open.
   server.on('tlsClientError', () => undefined)
-  const accepted = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
-    accepted.add(socket)
-    socket.once('close', () => accepted.delete(socket))
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -117,13 +114,13 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     /** Every violation of HTTP/1.1 in the received bytes. A test ends by expecting none. */
     faults: faults as readonly string[],
     connections: () => inboxes.length,
-    open: () => sockets.size,
+    open: () => open.size,
     /** Total bytes received, including a request in progress. */
     received: () => inboxes.reduce((sum, { total }) => sum + total, 0),
     async close() {
       const closed = once(server, 'close')
       server.close()
-      for (const socket of [...sockets, ...accepted]) socket.destroy()
+      for (const socket of open) socket.destroy()
       await closed
     },
   }

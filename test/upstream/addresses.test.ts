@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
-import { dispatch, openUpstream, plain, portOf } from './support.ts'
+import { dispatch, openUpstream, startIsales, portOf } from './support.ts'
 
 /** Starts a TCP proxy that completes no connection until `resume`, like a network with a long round-trip time. */
 async function slowTcp(host: string, to: number) {
@@ -35,7 +35,7 @@ const reached = (port: number, timeout: number, addresses: readonly (typeof V4)[
 
 // The kernel repeats a SYN after one second, which is the round-trip time here.
 it('a name whose address needs a second to connect is reached, next to one that refuses', async () => {
-  const { port } = await plain(() => responseBytes('ok'))
+  const { port } = await startIsales()
   const slow = await slowTcp('127.0.0.1', port)
   const outcome = dispatch(reached(slow.port, 8000, [V4, V6]))
   await delay(400)

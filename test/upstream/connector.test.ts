@@ -9,9 +9,8 @@ import {
   type Resolve,
 } from '../../src/upstream/connector.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { responseBytes } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
-import { dispatch, openUpstream, plain, portOf } from './support.ts'
+import { dispatch, openUpstream, startIsales, portOf } from './support.ts'
 
 const OPTIONS = {
   origin: 'https://127.0.0.1:1',
@@ -52,7 +51,7 @@ const noResponse: Resolve = () => undefined
 
 // Failures after TCP are in tls.test.ts.
 it('a connection that fails is reported by its stage, and so is one that was opened', async () => {
-  const isales = await plain(() => responseBytes('ok'))
+  const isales = await startIsales()
   const outcomes = async (changes: Parameters<typeof openUpstream>[0]) => {
     const seen: string[] = []
     await dispatch(openUpstream({ ...changes, onConnect: (outcome) => seen.push(outcome) }))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
-import { openUpstream, plain } from './support.ts'
+import { openUpstream, startIsales } from './support.ts'
 
 const postTo = (
   upstream: ReturnType<typeof openUpstream>,
@@ -12,7 +12,7 @@ const postTo = (
 describe('a POST', () => {
   it('has its response read whole, in any chunks, after any interim response', async () => {
     const head = 'Retry-After: 7\r\nretry-after: 9\r\nTransfer-Encoding: chunked\r\n\r\n'
-    const isales = await plain(() => [
+    const isales = await startIsales(() => [
       'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n',
       `HTTP/1.1 503 Busy\r\n${head}`,
       Buffer.from('7\r\n"token"\r\n2\r\n: \r\n'),
@@ -30,7 +30,7 @@ describe('a POST', () => {
     [64 * 1024, 64 * 1024],
     [64 * 1024 + 1, undefined],
   ])('with a response of %i bytes has a body of %s', async (bytes, kept) => {
-    const isales = await plain(() => responseBytes('x'.repeat(bytes)))
+    const isales = await startIsales(() => responseBytes('x'.repeat(bytes)))
     const response = await postTo(openUpstream({ isalesUrl: isales.origin }))
     expect(response).toMatchObject({ ok: true, status: 200 })
     expect(response.ok && response.body?.length).toBe(kept)
@@ -43,13 +43,13 @@ describe('a POST', () => {
     ['breaks off', 'broken', [CUT_HEAD, 'abc', { close: 'reset' }]],
     ['stalls', 'timeout', [CUT_HEAD, 'abc']],
   ] as const)('whose response %s keeps its status', async (_, failure, parts) => {
-    const isales = await plain(() => parts)
+    const isales = await startIsales(() => parts)
     const upstream = openUpstream({ isalesUrl: isales.origin, limits: { loginTimeout: 300 } })
     expect(await postTo(upstream)).toMatchObject({ failure, status: 403, written: true })
   })
 
   it('that is canceled before it begins, or before there is a connection, is never sent', async () => {
-    const isales = await plain(() => responseBytes('ok'))
+    const isales = await startIsales()
     const upstream = openUpstream({ isalesUrl: isales.origin })
     const stop = new AbortController()
     const late = { failure: 'timeout', code: 'ETIMEDOUT', written: false }

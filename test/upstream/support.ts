@@ -91,20 +91,12 @@ export async function dispatch(
   }
 }
 
-/** Starts an iSales. Default: without TLS. */
-export async function plain(
-  respond: RawUpstreamOptions['respond'],
+/** Starts an iSales. Default: 200 with `ok`, without TLS. */
+export async function startIsales(
+  respond: RawUpstreamOptions['respond'] = () => responseBytes('ok'),
   tls?: TlsOptions,
 ): Promise<RawUpstream> {
   const upstream = await startRawUpstream({ respond, ...(tls && { tls }) })
   closing.push(() => upstream.close())
   return upstream
-}
-
-/** Starts an iSales with TLS. Default: with a valid certificate. */
-export function secured(
-  respond: RawUpstreamOptions['respond'] = () => responseBytes('ok'),
-  tls: TlsOptions = certificates.server,
-): Promise<RawUpstream> {
-  return plain(respond, tls)
 }

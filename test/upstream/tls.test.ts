@@ -6,7 +6,15 @@ import { Secret } from '../../src/config/secret.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import { certificates, dispatch, egress, free, openUpstream, portOf, secured } from './support.ts'
+import {
+  certificates,
+  dispatch,
+  egress,
+  free,
+  openUpstream,
+  portOf,
+  startIsales,
+} from './support.ts'
 
 /** Starts a TLS server that closes the connection after every response, and returns its URL. */
 async function closingTls(
@@ -44,7 +52,7 @@ describe('TLS to iSales', () => {
 
   it('fails if iSales wants a certificate of ours, and says so after our handshake', async () => {
     const tls = { ...certificates.server, ca: certificates.ca.cert, requestCert: true }
-    const isales = await secured(undefined, tls)
+    const isales = await startIsales(undefined, tls)
     expect(await dispatch(openUpstream({ isalesUrl: isales.origin }))).toMatchObject({
       failure: 'tls',
       code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
@@ -56,11 +64,14 @@ describe('TLS to iSales', () => {
     'that breaks %s is noticed immediately, and the request may have been executed',
     async (where) => {
       let breakIt = (): void => undefined
-      const isales = await secured(() => [
-        where === 'after the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
-        { waitMs: 20 },
-        () => breakIt(),
-      ])
+      const isales = await startIsales(
+        () => [
+          where === 'after the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
+          { waitMs: 20 },
+          () => breakIt(),
+        ],
+        certificates.server,
+      )
       const wire = await listen((socket) => {
         const through = connect(isales.port, '127.0.0.1')
         closing.push(() => through.destroy())
@@ -117,7 +128,7 @@ describe('the egress proxy', () => {
   const proxyAt = (port: number) => new Secret(`http://us%40er:wo%3Ard@127.0.0.1:${port}`)
 
   it('is asked for a tunnel, and the fields keep their order and repetition in it', async () => {
-    const isales = await secured()
+    const isales = await startIsales(undefined, certificates.server)
     const { asked, port } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales.port)
     const upstream = openUpstream({ isalesUrl: isales.origin, httpsProxy: proxyAt(port) })
     const fields = ['X-A', '1', 'Cookie', 'a=b', 'x-a', '2', 'Cookie', 'c=d']
