@@ -285,9 +285,8 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   if (conflict || backoff === 'none') return undefined
   const isPaused = backoff === 'rejected' || backoff === 'guarded'
   // After a restart, or a login of another replica, only the login-attempt record has the cause.
-  const { lastCode } = token
   const recorded =
-    lastCode && ({ operation: 'login', failure: { cause: causeOf(lastCode) } } as const)
+    token.lastCode && ({ operation: 'login', failure: { cause: causeOf(token.lastCode) } } as const)
   const last = lastFailure ?? recorded
   const known = last
     ? explained(last.failure, diagnostics, last.operation)

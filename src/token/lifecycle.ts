@@ -171,13 +171,14 @@ export const onUsed: Reducer<undefined> = (state, _, { now: usedAt }) => ({
 
 /** SIGHUP ends a login pause once. Without a pause, no request is sent. */
 export const onRenewAsked: Reducer<undefined> = (state, _, { rules, now: at }) => {
-  const { request, record, refreshNotBefore, lastFailure, isFailing } = state
+  const { request, refreshNotBefore, lastFailure, isFailing } = state
   const until = pausedUntil(state, rules)
   const from = Math.max(at, (lastFailure?.at ?? -Infinity) + FORCED_APART)
   const endsPause = isFailing && request === undefined && until > at
   const event = { type: 'renew-asked', at, endsPause } as const
   if (!endsPause) return { state, event }
-  const notBefore = Math.min(until, Math.max(from, loginFrom(record, rules, true)))
+  // `pausedUntil` has what is left of a login pause, which keeps no refresh waiting.
+  const notBefore = Math.min(until, from)
   const ended = { forced: true, notBefore, refreshNotBefore: Math.min(refreshNotBefore, from) }
   return { state: { ...state, ...ended }, event }
 }

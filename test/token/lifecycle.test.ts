@@ -306,6 +306,14 @@ describe('an operator', () => {
     expect(life.does(onRenewAsked, undefined).wait()).toBe(ms)
   })
 
+  it('keeps no refresh waiting for a fifth login', () => {
+    const life = granted()
+      .login(refusedAs(4))
+      .after(7 * S)
+    rejects(life.does(onRenewAsked, undefined)).after(3 * S)
+    expect(life.due()).toBe('refresh')
+  })
+
   it('also ends the pause of a refresh', () => {
     const life = aged()
       .refresh({ ...LOST, pause: 30 * S })
