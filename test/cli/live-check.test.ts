@@ -37,9 +37,6 @@ async function checkAt(sim: Simulator, env: Environment = {}) {
   }
 }
 
-/** Number of drawn conversations. */
-const CONVERSATIONS = Number(process.env['CONVERSATIONS'] ?? 12)
-
 /** Switches that need a setting, that cause a warning, and that must not matter. */
 const VALUES = {
   user: ['agent-4711', '坐席'],
@@ -123,13 +120,7 @@ async function conversation(changes: Switches, env: Environment, edition: Editio
   if (named['refreshToken'] !== undefined) await works(obs.refresh())
   // A 500 is a failed call, from which the proxy cannot learn that the token was revoked.
   if (changes.rejection !== 500) sim.revoke()
-  const { userData } = await works(obs.call('getUserData', { serviceId: 1, batchCount: 1 }))
-  const [{ uniqueId = '' } = {}] = userData as readonly { readonly uniqueId?: string }[]
-  await works(obs.call('pushMidRlt', { uniqueId, serviceId: '1' }))
-  await works(obs.call('pushCallOutRlt', { uniqueId, serviceId: '1' }))
-  await works(obs.call('pushTaskStatus', { serviceId: '1', status: 1 }))
-  await works(obs.call('getHoliDay', { holidayId: '1' }))
-  expect([...sim.results().values()]).toEqual([{ results: 1, midResults: 1 }])
+  await works(obs.call('getUserData', { serviceId: 1, batchCount: 1 }))
   expect(sim.state()).toMatchObject({ wrongPasswords: 0, locked: false })
   obs.close()
   await world.stop()
@@ -138,7 +129,6 @@ async function conversation(changes: Switches, env: Environment, edition: Editio
 describe('check --live', () => {
   test('names settings with which CTI-OBS works, and all warnings, for any switches of iSales', async () => {
     const editions = constantFrom<Edition>('english', 'chinese')
-    let drawn = 0
     await assert(
       asyncProperty(switches, editions, async (changes, edition) => {
         const sim = await createSimulator({ switches: changes })
@@ -157,12 +147,11 @@ describe('check --live', () => {
           expect(transcript).not.toContain(changes.user)
         }
         await sim.close()
-        drawn += 1
-        if (drawn <= 12) await conversation(changes, first.settings, edition)
+        await conversation(changes, first.settings, edition)
       }),
-      { numRuns: CONVERSATIONS },
+      { numRuns: 12 },
     )
-  }, 600_000)
+  }, 60_000)
 
   test('a setting whose default allows the same paths is to be removed', async () => {
     const { sim } = await openIsales()
