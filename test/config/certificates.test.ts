@@ -3,7 +3,7 @@ import { generate } from 'selfsigned'
 import { expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { codeOf, loadWith } from './stand.ts'
+import { codeOf, configOf, loadWith } from './stand.ts'
 
 const made = makeCertificates()
 const short = await generate([{ name: 'commonName', value: 'x' }], { keySize: 512 })
@@ -74,4 +74,11 @@ it.each<[Environment, ...string[]]>([
     return `${codeOf(problem)} ${date(validFrom)}${date(validTo)}`.trim()
   })
   expect(found).toEqual(expected)
+})
+
+it('all certificates of a bundle and of a chain are read', () => {
+  const env = { ...ca('/ca'), ...listen('/chain', '/key') }
+  const { isalesTls, listenTls } = configOf(loadWith(env, FILES))
+  const read = [isalesTls.ca, listenTls.cert].map((pem) => pem?.split('BEGIN CERTIFICATE').length)
+  expect(read).toEqual([3, 3])
 })
