@@ -1,12 +1,11 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
 import { freePort } from '../support/free-port.ts'
+import { serveHttp } from '../support/http-server.ts'
 import { temporaryFiles } from '../support/temporary.ts'
+import { until, within } from '../support/until.ts'
 import { openIsales, runHere, type Ran } from './stand.ts'
 
 // Failed logins are in test/cli/mistakes.test.ts, wrong settings in test/cli/wrong-settings.test.ts.
@@ -70,10 +69,9 @@ describe('check', () => {
 
   it('names a port of another program, but no port of a running proxy', async () => {
     let answer = 'another'
-    const other = createServer((_request, response) => response.end(answer))
-    await once(other.listen(0, '127.0.0.1'), 'listening')
-    onTestFinished(() => void other.close())
-    const taken = `127.0.0.1:${(other.address() as AddressInfo).port}`
+    const other = await serveHttp((_request, response) => response.end(answer))
+    onTestFinished(other.close)
+    const taken = `127.0.0.1:${other.port}`
     const free = `127.0.0.1:${await freePort()}`
     const checked = (more: object) => runHere(['check', '--quiet'], { env: { ...SOUND, ...more } })
     const { code, stderr } = await checked({ LISTEN: taken, ADMIN_LISTEN: free })
@@ -112,5 +110,15 @@ describe('check --live', () => {
     expect((await runHere(['check', '--live'], { env: { ...env, ...more } })).stderr).toMatch(
       warning,
     )
+  })
+
+  it('ends at the first signal', async () => {
+    const { sim, env } = await openIsales()
+    sim.hang({ operation: 'login' })
+    const interrupt = new AbortController()
+    const running = runHere(['check', '--live'], { env, signal: interrupt.signal })
+    await until(() => sim.state().hanging === 1)
+    interrupt.abort('SIGINT')
+    expect((await within(running, 'check after SIGINT')).code).toBe(130)
   })
 })

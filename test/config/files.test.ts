@@ -36,6 +36,13 @@ it.each<[string, string | number]>([
   expect(read.ok ? read.bytes.length : read.problem).toBe(expected)
 })
 
+it.runIf(process.getuid?.() === 0)('a file that the user may not read is refused', () => {
+  process.seteuid?.(65_534)
+  const read = readSmallFile(at('plain'), LIMIT)
+  process.seteuid?.(0)
+  expect(read).toEqual({ ok: false, problem: 'denied' })
+})
+
 test.each([
   ['/run/isales-auth-proxy/isales_password', '/etc/isales-auth-proxy/password'],
   ['/run/isales/credentials/password', '/run/isales/credentials/password'],
