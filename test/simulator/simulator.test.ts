@@ -51,7 +51,6 @@ it.each([
 it.each<[string[], object]>([
   [['--lifetime=soon'], { tokenLifetime: 'soon' }],
   [['--lifetime="300"'], { tokenLifetime: '300' }],
-  [['--rejection', '403'], { rejection: 403 }],
   [['--token-lives', 'null'], { tokenLives: null }],
   [['--omit', 'refreshToken,resultData'], { omit: ['refreshToken', 'resultData'] }],
   [['--rotate', '--no-refresh-header'], { rotate: true, refreshHeader: false }],

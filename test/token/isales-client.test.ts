@@ -62,6 +62,7 @@ describe('a response that gives no token', () => {
     [200, HTML, page, 'page'],
     [200, GRANTING.slice(0, -3), malformed, 'no-json'],
     [200, '{}', malformed, 'no-result'],
+    [200, '{"result":null}', malformed, 'no-result'],
     [200, '', malformed, 'no-json'],
     [200, '[{"result":0}]', malformed, 'no-json'],
     [200, `\uFEFF${GRANTING}`, malformed, 'no-json'],
