@@ -76,7 +76,9 @@ const KEPT: readonly Environment[] = [
   BEYOND,
   { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/a', LISTEN_CLIENT_NAMES: 'a' },
   { LISTEN: 'localhost:8080', ADMIN_LISTEN: ':9090' },
+  { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0' },
   paths('/', '/a'),
+  { CLIENT_DEADLINE: '2999ms' },
 ]
 
 describe('rules between settings', () => {

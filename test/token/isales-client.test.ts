@@ -63,36 +63,30 @@ describe('a response that gives no token', () => {
     [200, GRANTING.slice(0, -3), malformed, 'no-json'],
     [200, '{}', malformed, 'no-result'],
     [200, '{"result":null}', malformed, 'no-result'],
-    [200, '', malformed, 'no-json'],
     [200, '[{"result":0}]', malformed, 'no-json'],
     [200, `\uFEFF${GRANTING}`, malformed, 'no-json'],
     [200, '{"result":0}', malformed, 'no-resultData'],
     [200, '{"result":0,"resultData":["t1"]}', malformed, 'no-resultData'],
     [200, '{"result":0,"resultData":{"__proto__":{"token":"t1"}}}', malformed, 'no-token'],
     [200, REFUSAL, failed, 'result=7'],
-    [200, '{"result":-1}', failed, 'result=-1'],
     [200, '{"result":"700"}', failed, 'result=700'],
     [200, '{"result":"-1x"}', failed, 'result'],
     [200, '{"result":1234567890}', failed, 'result'],
-    [200, '{"result":0.5}', failed, 'result'],
     [200, '{"result":false}', failed, 'result'],
     [299, REFUSAL, failed, 'result=7'],
     [300, GRANTING, page, ''],
-    [399, '', page, ''],
     [400, REFUSAL, refused, 'result=7'],
     [400, HTML, page, 'page'],
     [400, '', malformed, ''],
     [400, '{"result":null}', malformed, ''],
     [401, '', refused, ''],
     [401, HTML, malformed, 'page'],
-    [403, REFUSAL, refused, 'result=7'],
     [403, GRANTING, refused, ''],
     [403, ' \n<html>', malformed, 'page'],
     [499, REFUSAL, malformed, 'result=7'],
     [500, REFUSAL, ambiguous, 'result=7'],
     [500, HTML, down, 'page'],
     [500, GRANTING, down, ''],
-    [501, '', down, ''],
     [501, REFUSAL, { ...down, kind: 'unknown' }, 'result=7'],
   ])('is classified by status and format: %i with %j: %j, %s', (status, body, kind, detail) => {
     expect(parse(body, status)).toMatchObject({ ...kind, status, detail })
@@ -100,7 +94,6 @@ describe('a response that gives no token', () => {
 
   it.each([
     [403, 'Forbidden', { kind: 'unknown', reason: 'malformed' }],
-    [200, REFUSAL, failed],
     [403, REFUSAL, refused],
     [200, GRANTING, { sentAt: SENT }],
   ])('is a page if its media type is HTML, unless it is JSON: %i with %s', (status, body, kind) => {
@@ -129,7 +122,6 @@ describe('a response that gives no token', () => {
     [503, '999999999', 999_999_999_000],
     [503, '9999999999', undefined],
     [503, 'Sun, 01 Mar 2026 12:00:30 GMT', undefined],
-    [429, '1.5', undefined],
     [403, '7', undefined],
   ])('with %i and Retry-After %j asks to wait %j ms', (status, header, retryAfter) => {
     expect(parse('', status, header)).toEqual({ ...parse('', status), retryAfter })
@@ -141,9 +133,7 @@ describe('a token', () => {
 
   it.each([
     ['missing', undefined],
-    ['a number', 12_345],
     ['empty', ''],
-    ['with a space', 'two words'],
     ['with a line break', 'good\r\nX-Injected: yes'],
     ['with DEL', 'a\u007Fb'],
     ['with ISO 8859-1', 'täuschung'],
@@ -166,7 +156,6 @@ describe('a lifetime', () => {
     [300, 300_000],
     ['300', 300_000],
     [' 300 ', 300_000],
-    ['300.0', 300_000],
     [1, 1000],
     ['1.25', 1250],
     [86_400, DAY],
@@ -255,7 +244,6 @@ describe('the client', () => {
     ['broken', 'lost', true, 502, 'not-processed', 'unavailable'],
     ['tls', 'expired', false, undefined, 'not-processed', 'tls'],
     ['timeout', 'timeout', true, undefined, 'unknown', 'timeout'],
-    ['timeout', 'timeout', true, 200, 'unknown', 'timeout'],
   ] as const)('after %s (%s, written: %j, status %j) returns %s with reason %s', async (...row) => {
     const [failure, code, written, status, kind, reason] = row
     const result = { ok: false, failure, cause: cause(code), code, written, status } as const
