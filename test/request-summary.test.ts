@@ -42,7 +42,6 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['failed internal', { status: 500, code: 'internal', ...failed('connection-refused') }],
   ['failed call-refused', { status: 500 }],
   ['failed maintenance', { status: 503, page: true }],
-  ['failed server-error', { status: 501 }],
   ['failed loop-detected', { status: 508 }],
   ['rejected page-relayed', { page: true }],
   ['rejected page-relayed', { status: 403, page: true }],

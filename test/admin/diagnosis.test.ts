@@ -81,6 +81,11 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     { declinedCalls: '6/11' },
     mixed(5, { status: 404 }, 6),
   ],
+  [
+    'degraded rejected CallsRefused call-forbidden',
+    { path: 'POST /obs/records' },
+    mixed(5, FORBIDDEN, 5),
+  ],
   ['degraded slow Latency', { slowCalls: '20/40' }, mixed(20, SLOW, 20)],
   ['failing refused CallsFailing double-slash', { path: 'POST //a' }, mixed(0, REFUSED, 3)],
   [
@@ -100,11 +105,6 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
   ],
   // Until the first call is answered, rejections concern the token.
   ['failing token-rejected CallsRefused token-rejected', { status: 403 }, mixed(0, FORBIDDEN, 2)],
-  [
-    'failing rejected CallsFailing call-forbidden',
-    { path: 'POST /obs/records' },
-    mixed(1, FORBIDDEN, 9),
-  ],
 ])('calls are reported as %s, with %j', (finding, facts, list) => {
   const found = findingsIn({ calls: list })
   expect(found.map(textOf)).toEqual([finding])
@@ -135,7 +135,6 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
     { nextAttempt: '09:44:05' },
     without('transient', 'lost'),
   ],
-  ['unauthenticated login NotAuthenticated logins-paused', {}, { ...NONE, backoff: 'transient' }],
   [
     'login-rejected login AccountRejected password',
     { servesFor: 235 },
@@ -146,16 +145,11 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
     { rejectedToo: true },
     { rejected: true, outageBudget: 0, ...after('rejected', 'account') },
   ],
-  // The login-attempt record of the previous process, with a cause or without.
+  // The login-attempt record of the previous process.
   [
     'login-rejected login AccountRejected password',
     { operation: 'login', userFile: '/run/secrets/user' },
     { ...NONE, backoff: 'guarded', refused: true, lastCode: 'password' },
-  ],
-  [
-    'login-rejected login AccountRejected logins-paused',
-    { pausedUntil: '09:44:05' },
-    { ...NONE, backoff: 'guarded', refused: true },
   ],
   [
     'degraded clock ClockWrong not-yet-valid',
@@ -247,7 +241,6 @@ it.each<readonly [expected: string, Scene]>([
       calls: [calls(NO_TOKEN, 9), calls({ status: 0, left: 'response' }, 20)],
     },
   ],
-  ['failing failed CallsFailing no-token', { calls: [calls(NO_TOKEN, 9)] }],
   [
     'starting waiting logging-in, failing refused CallsFailing double-slash',
     { snapshot: { ...NONE, request: 'login' }, calls: [calls(REFUSED, 9)] },

@@ -101,7 +101,7 @@ test.each([
   )
 })
 
-// The paths themselves are in test/proxy/paths.test.ts.
+// The paths themselves are in test/proxy/validate.test.ts.
 test('no spelling of the login or refresh path reaches iSales with the real token', async () => {
   const world = await openWorld({ env: { ...REQUIRE, ALLOWED_PATHS: '/' } })
   const headers = { Authorization: `Bearer ${(await world.logIn()).token}` }

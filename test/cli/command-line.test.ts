@@ -68,12 +68,10 @@ describe('a wrong command line', () => {
   it.each([
     [['chekc'], 'Probably meant: check. [unknown-command]'],
     [['help', 'stauts'], 'Probably meant: status. [unknown-code]'],
-    [['--helpp'], '[unknown-flag]'],
     [['check', '--constructor'], '[unknown-flag]'],
     [['serve', '--port=8080'], '[unknown-flag]'],
     [['check', '--live', 'now'], '[no-argument]'],
     [['check', '--live=yes'], '[flag-value]'],
-    [['status', '--wait'], '[flag-value]'],
     [['status', '--wait='], 'For example: --wait 60s. [flag-value]'],
     [['status', '--wait', '--json'], '[flag-value]'],
     [['--instance'], '[no-instance]'],

@@ -138,12 +138,9 @@ it.each(Object.entries(MISTAKES))(
   },
 )
 
-it.each([['status'], ['status', '--wait', '0s'], ['renew']])(
-  '%s %s names the address at which no proxy responds, and the next step',
-  async (...args) => {
-    const ADMIN_LISTEN = `127.0.0.1:${await freePort()}`
-    const { stderr, code } = await runHere(args, { env: { ADMIN_LISTEN } })
-    expect(code).toBe(5)
-    expect(stderr).toMatch(/\(systemctl status.*Address: 127\..* Detail: ECONNREFUSED\. \[not-resp/)
-  },
-)
+it.each(['status', 'renew'])('%s names the address at which no proxy responds', async (command) => {
+  const ADMIN_LISTEN = `127.0.0.1:${await freePort()}`
+  const { stderr, code } = await runHere([command], { env: { ADMIN_LISTEN } })
+  expect(code).toBe(5)
+  expect(stderr).toMatch(/\(systemctl status.*Address: 127\..* Detail: ECONNREFUSED\. \[not-resp/)
+})

@@ -62,11 +62,6 @@ describe('status', () => {
     expect(stderr).toContain(text)
     expect(stderr).not.toContain('\u001B')
   })
-
-  it('exits with 2 for the address of any port', async () => {
-    const { code, stderr } = await runHere(['status'], { env: { ADMIN_LISTEN: '127.0.0.1:0' } })
-    expect([code, stderr]).toEqual([2, expect.stringContaining('[any-port]')])
-  })
 })
 
 it('status --wait waits while it is not ready, and ends at the first signal', async () => {

@@ -19,11 +19,6 @@ const WRONG: readonly (readonly [string, Environment, RegExp])[] = [
     /ISALES_URL: .* Found: "isales.example"; Accepted: https:\/\/HOST\[:PORT\]; .*\[not-accepted\]/,
   ],
   [
-    'half a login',
-    { OBS_PASSWORD: undefined },
-    /OBS_USER: .* The other setting: OBS_PASSWORD\. \[incomplete\]/,
-  ],
-  [
     'a missing file',
     { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: '/etc/isales-none/password' },
     /ISALES_PASSWORD_FILE: .* Detail: it does not exist\. \[file-unreadable\]/,

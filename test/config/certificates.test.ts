@@ -8,8 +8,8 @@ import { codeOf, configOf, loadWith } from './stand.ts'
 const made = makeCertificates()
 const short = await generate([{ name: 'commonName', value: 'x' }], { keySize: 512 })
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
-const encrypted = (type: 'pkcs1' | 'pkcs8') =>
-  privateKey.export({ type, format: 'pem', cipher: 'aes-128-cbc', passphrase: 'x' }).toString()
+const encryption = { cipher: 'aes-128-cbc', passphrase: 'x' }
+const encrypted = privateKey.export({ type: 'pkcs8', format: 'pem', ...encryption }).toString()
 
 const FILES = {
   '/ca': `# comment\n${made.ca.cert}\n${made.strangerCa.cert}`,
@@ -27,8 +27,7 @@ const FILES = {
   '/damaged': made.server.cert.replace(/^([^-].{20}).{20}/m, '$1'),
   '/half': `${made.ca.cert}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
   '/bad-key': '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n',
-  '/encrypted': encrypted('pkcs8'),
-  '/encrypted-old': encrypted('pkcs1'),
+  '/encrypted': encrypted,
 }
 
 const ca = (path: string): Environment => ({ ISALES_CA_FILE: path })
@@ -61,7 +60,6 @@ it.each<[Environment, ...string[]]>([
   [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE no-certificate'],
   [listen('/cert', '/bad-key'), 'LISTEN_TLS_KEY_FILE no-key'],
   [client('/encrypted'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
-  [client('/encrypted-old'), 'ISALES_CLIENT_KEY_FILE encrypted-key'],
   [client('/other-key'), 'ISALES_CLIENT_KEY_FILE other-key'],
   [listen('/short', '/short-key'), 'LISTEN_TLS_CERT_FILE ERR_SSL_EE_KEY_TOO_SMALL'],
   [listen('/expired', '/expired-key'), `LISTEN_TLS_CERT_FILE certificate-dates? ${expiry}`],

@@ -32,7 +32,6 @@ const STORE = { tls: false, host: 'a', port: 6379, database: 0, user: undefined 
 
 it.each<readonly [Name, text: string, value: unknown]>([
   ['address', '127.0.0.1:8080', { host: '127.0.0.1', port: 8080 }],
-  ['address', ':65535', { host: '', port: 65_535 }],
   ['address', 'Proxy.example:1', { host: 'proxy.example', port: 1 }],
   ['boolean', 'true', true],
   ['client names', 'a, b c', ['a', 'b c']],
@@ -42,7 +41,6 @@ it.each<readonly [Name, text: string, value: unknown]>([
   ['duration', '30', 30_000],
   ['duration', '0.005m', 300],
   ['duration, or off', 'off', is.OFF],
-  ['duration, or off', '5m', 300_000],
   ['egress proxy', 'egress:3128', new Secret('')],
   ['egress proxy', 'https://u:p%40@x:1', new Secret('')],
   ['file', '/etc/x y', '/etc/x y'],
@@ -59,7 +57,6 @@ it.each<readonly [Name, text: string, value: unknown]>([
   ['secret', 'ä1', new Secret('ä1')],
   ['server name', 'Service.Besclouds.com', 'service.besclouds.com'],
   ['size', '1.5MiB', 1_572_864],
-  ['size', '1GiB', 1_073_741_824],
   ['store', 'valkeys://u%40@a:1/3', { ...STORE, tls: true, port: 1, database: 3, user: 'u@' }],
   ['store', 'rediss://[::1]/', { ...STORE, tls: true, host: '::1' }],
   [

@@ -14,7 +14,6 @@ it.each([
   ['OBS_PASWORD_FILE', 'OBS_PASSWORD_FILE'],
   // Only this program uses these prefixes.
   ['ISALES_TIMEOUT', undefined],
-  ['SESSION_STORE_SENTINELS', undefined],
 ])('%s is a warning that names %s', (name, near) => {
   expect(meantBy(name)).toEqual([[name, near, true]])
 })

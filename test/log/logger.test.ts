@@ -84,7 +84,6 @@ it.each<readonly [string, unknown, object]>([
   ['no code with spaces', withCode(`was ${CANARY}`), { name: 'TypeError', at: HERE }],
   ['no place if the stack was changed', tampered, { name: 'Error' }],
   ['the type of a string', CANARY, { name: 'string' }],
-  ['the type of null', null, { name: 'object' }],
 ])('writes, for an error, %s', async (_, error, written) => {
   const { log, lines, text } = await openLog()
   log('unexpected', { error })

@@ -1,11 +1,10 @@
 // The parts that tests of the proxy do not use, or do not see fail: locks, the control port and the command line.
 import { readFile } from 'node:fs/promises'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
 import { COMMANDS } from '../../simulator/commands.ts'
-import { parseInvocation, runSimulator, usage } from '../../simulator/program.ts'
+import { parseInvocation, usage } from '../../simulator/program.ts'
 import type { changeSwitches } from '../../simulator/switches.ts'
 import { call } from '../support/call.ts'
-import { until } from '../support/until.ts'
 import { simulate } from './caller.ts'
 
 it.each<[Parameters<typeof changeSwitches>[0], logins: string]>([
@@ -80,16 +79,4 @@ it('docs/dev/simulator.md has every flag and command, and only valid ones', asyn
   expect(shown).toContain('--lifetime=-5')
   for (const args of shown.filter((line) => !line.includes("'")))
     expect(() => parseInvocation(args.split(/ +/))).not.toThrow()
-})
-
-it('the program prints a line per request, without secrets', async () => {
-  const lines: string[] = []
-  const invocation = parseInvocation(['--port', '0', '--control-port', '0'])
-  const simulator = await runSimulator(invocation, (line) => lines.push(line))
-  onTestFinished(() => simulator.close())
-  const url = `${simulator.origin}/rest/isales/v1/openapi/obs/auth/login?canary`
-  await fetch(url, { method: 'POST', body: '{"user":"obs","passwd":"canary"}' })
-  await until(() => lines.length === 5)
-  expect(lines.at(-1)).toMatch(/^[\d:.]{12} {2}POST \S+\/login {2}403 {2}wrong password, \d+ ms$/)
-  expect(lines.join()).not.toContain('canary')
 })
