@@ -95,10 +95,6 @@ export const SCENES = {
     },
     calls: [calls({ status: 503, code: 'no-token' }, 12, 4000)],
   },
-  unauthenticated: {
-    snapshot: { token: tokenOf({ generation: 2 }), rejected: true, outageBudget: 0 },
-    calls: [calls({ status: 401 }, 12, 1000)],
-  },
   conflict: {
     snapshot: { conflict: true },
     calls: [calls(OK, 2, 1000, 12_000), calls({ status: 503, code: 'no-token' }, 10, 800)],
@@ -112,17 +108,6 @@ export const SCENES = {
         { status: 403, target: '/rest/isales/v1/openapi/obs/business/records?batch=7' },
         5,
         9000,
-      ),
-    ],
-  },
-  /** `obsUrl` ends with a slash. */
-  blocked: {
-    calls: [
-      { ...HOUR, ago: 3 * MINUTE },
-      calls(
-        { status: 403, code: 'not-allowed', refusal: 'double-slash', target: `/${TASKS}` },
-        40,
-        1400,
       ),
     ],
   },

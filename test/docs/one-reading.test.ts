@@ -1,9 +1,7 @@
 // Measurable obstacles for a reader.
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
-
-const root = new URL('../../', import.meta.url).pathname
-const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
+import { read, root } from './pages.ts'
 
 const CODE = ['src', 'simulator', 'demo'].flatMap((directory) =>
   readdirSync(`${root}${directory}`, { recursive: true, encoding: 'utf8' })

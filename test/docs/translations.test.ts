@@ -83,12 +83,6 @@ describe.each(TRANSLATED)('docs/%s.zh-CN.md has', (page) => {
   })
 })
 
-test('docs/metrics.zh-CN.md has the names, types and labels of the English page', () => {
-  const cells = (page: string) =>
-    Array.from(read(page).matchAll(/^\| `isales.*$/gm), ([row]) => row.split(' | ').slice(0, 3))
-  expect(cells('docs/metrics.zh-CN.md')).toEqual(cells('docs/metrics.md'))
-})
-
 test.each([
   'README.md',
   ...readdirSync(`${root}docs`)

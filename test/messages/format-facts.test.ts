@@ -2,9 +2,7 @@ import { expect, it } from 'vitest'
 import { cause } from '../../src/codes.ts'
 import {
   dateText,
-  durationText,
   explained,
-  formatLine,
   valueText,
   MESSAGES,
   messagesFor,
@@ -26,7 +24,13 @@ it.each<readonly [Value, english: string, chinese: string]>([
   ['guarded', 'login pause', '登录暂停，以防账号被锁定'],
   ['page', 'a web page', '网页'],
   ['constructor', 'constructor', 'constructor'],
+  [{ seconds: 0 }, '0 s', '0 秒'],
+  [{ seconds: 0.0004 }, '0 ms', '0 毫秒'],
+  [{ seconds: 3.14 }, '3.1 s', '3.1 秒'],
+  [{ seconds: 59.6 }, '1 min', '1 分钟'],
   [{ seconds: 235 }, '3 min 55 s', '3 分钟 55 秒'],
+  [{ seconds: 187_200 }, '2 d 4 h', '2 天 4 小时'],
+  [{ seconds: -3 }, '0 s', '0 秒'],
   [{ part: 145, of: 1200 }, '145 of 1,200', '145 / 1,200'],
   [{ at: '2026-03-02T09:53:05Z' }, '17:53:05 (in 12 min)', '17:53:05（12 分钟后）'],
   [{ at: '2026-03-02T07:41:00Z' }, '15:41:00 (2 h ago)', '15:41:00（2 小时前）'],
@@ -37,46 +41,10 @@ it.each<readonly [Value, english: string, chinese: string]>([
   expect(valueText(zh, value, reading)).toBe(chinese)
 })
 
-it('a date without a reader is complete and in UTC', () => {
+it('a date has its time zone', () => {
   expect(valueText(en, { at: '2026-03-14T09:41:05Z' })).toBe('2026-03-14 09:41 UTC')
-})
-
-it.each([
-  [0, '2026-03-02 09:41:05 UTC'],
-  [480, '2026-03-02 17:41:05 +08:00'],
-  [-210, '2026-03-02 06:11:05 −03:30'],
-])(
-  'the time zone of a clock that is %i minutes ahead of UTC is formatted as %s',
-  (offset, text) => {
-    expect(dateText({ now: NOW, offset })).toBe(text)
-  },
-)
-
-it.each([
-  [0, '0 s'],
-  [0.0004, '0 ms'],
-  [0.25, '250 ms'],
-  [3.14, '3.1 s'],
-  [59.6, '1 min'],
-  [3600, '1 h'],
-  [187_200, '2 d 4 h'],
-  [-3, '0 s'],
-])('%d seconds are %s', (seconds, text) => {
-  expect(durationText(en, seconds)).toBe(text)
-})
-
-it('a failure is formatted with its code, peer and numbers', () => {
-  const failed = explained(
-    { cause: cause('maintenance'), status: 503, detail: '' },
-    PLACES,
-    'login',
-  )
-  expect(formatLine(en, failed)).toBe(
-    'iSales is in maintenance or overloaded. Contact the operator of iSales. The proxy recovers by itself. iSales (ISALES_URL): isales.example:443; Status: 503.',
-  )
-  expect(formatLine(zh, failed)).toBe(
-    'iSales 正在维护或过载。请联系 iSales 的管理员。代理会自行恢复。iSales（ISALES_URL）：isales.example:443；状态码：503。',
-  )
+  expect(dateText({ now: NOW, offset: 480 })).toBe('2026-03-02 17:41:05 +08:00')
+  expect(dateText({ now: NOW, offset: -210 })).toBe('2026-03-02 06:11:05 −03:30')
 })
 
 it.each([

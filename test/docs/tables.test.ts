@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import { STATES } from '../../src/admin/diagnosis.ts'
+import { PROBLEM_CODES, PROBLEMS, REFUSALS } from '../../src/codes.ts'
+import { LOG_EVENTS, LOG_FIELDS } from '../../src/log/log-events.ts'
+import { findSection } from '../../src/messages/index.ts'
+import { DOCUMENTATION } from '../../src/problem.ts'
+import { adminSources, openShown } from '../admin/token.ts'
+import { read } from './pages.ts'
+
+const scrape = await openShown(adminSources()).metrics.render()
+const metrics = Array.from(
+  scrape.matchAll(/^# HELP (isales_proxy_\S+) (.*)\n# TYPE \S+ (.*)$/gm),
+  ([, name = '', help, type]) => `\`${name}\` | ${type} | ${labelsOf(name)} | ${help} | `,
+)
+
+/** Returns labels with their values; a label whose value depends on the instance has none. */
+function labelsOf(metric: string): string {
+  const labels = new Map<string, Set<string>>()
+  const series = scrape.matchAll(new RegExp(`^${metric}(?:_count)?\\{(.*)\\}`, 'gm'))
+  for (const [, text = ''] of series)
+    for (const [, label = '', value = ''] of text.matchAll(/(\w+)="([^"]*)"/g))
+      labels.set(label, (labels.get(label) ?? new Set()).add(value))
+  return Array.from(labels, ([label, values]) =>
+    ['version', 'instance_name'].includes(label)
+      ? `\`${label}\``
+      : `\`${label}\`: ${[...values].join(', ')}`,
+  ).join('; ')
+}
+
+const problems = Object.entries(PROBLEMS).map(
+  ([code, { status, sent }]) => `[\`${code}\`](#${code}) | ${status} | ${sent} | `,
+)
+const refusals = Object.entries(REFUSALS).map(
+  ([reason, [code, title]]) => `\`${reason}\` | \`${code}\` | ${title} |`,
+)
+const events = Object.entries(LOG_EVENTS).map(
+  ([name, { level, msg }]) => `\`${name}\` | ${level} | ${msg}. `,
+)
+const KINDS = { string: 'text', number: 'number', boolean: 'flag', error: 'error' }
+const fields = Object.entries(LOG_FIELDS).map(([name, type]) => `\`${name}\` | ${KINDS[type]} | `)
+
+test.each([
+  ['docs/metrics.md', '# Metrics', metrics],
+  ['docs/metrics.md', '## States', Object.keys(STATES).map((state) => `\`${state}\` | `)],
+  ['docs/log.md', '## Events', events],
+  ['docs/log.md', '## Fields', fields],
+  ['docs/errors.md', '## Responses of the proxy', problems],
+  ['docs/errors.zh-CN.md', '## 代理的响应', problems],
+  ['docs/errors.md', '## Refusals', refusals],
+  ['docs/errors.zh-CN.md', '## 拒绝的原因', refusals],
+])('%s has exactly the rows of the program under %s', (page, heading, starts) => {
+  const [, chapter = ''] = read(page).split(`${heading}\n`)
+  const [table = ''] = chapter.split(/^## /m)
+  const rows = Array.from(table.matchAll(/^\| (\[?`.*)$/gm), ([, row = '']) => row)
+  expect(starts.filter((start) => !rows.some((row) => row.startsWith(start)))).toEqual([])
+  expect(rows).toHaveLength(starts.length)
+})
+
+test.each(PROBLEM_CODES)('docs/errors.md has the title of the problem %s', (code) => {
+  expect(findSection('en', code).title).toBe(PROBLEMS[code].title)
+})
+
+test('program, chart and image name the same project', () => {
+  const home = DOCUMENTATION.replace(/\/blob\/main\/docs$/, '')
+  expect(read('helm/isales-auth-proxy/Chart.yaml')).toContain(`home: ${home}\n`)
+  expect(read('Dockerfile')).toContain(`SOURCE=${home}\n`)
+})
