@@ -25,10 +25,6 @@ const made = {
   'values in other forms': await render(standalone(OTHER_FORMS)),
 }
 const rows = Object.entries(made).map(([name, manifests]) => ({ name, manifests }))
-const make = async (values: Parameters<typeof standalone>[0]) =>
-  podOf(await render(standalone(values)))
-const configOf = (name: keyof typeof made) =>
-  configure(environment(proxyIn(podOf(made[name])))).config
 
 describe.each(rows)('the pod of $name', ({ manifests }) => {
   const pod = podOf(manifests)
@@ -82,6 +78,7 @@ describe.each(rows)('the pod of $name', ({ manifests }) => {
 it('a sidecar is one more container of the pod of CTI-OBS, and nothing else that runs', () => {
   const native = podOf(made.sidecar).initContainers?.find((one) => one.name === NAME)
   expect(native?.restartPolicy).toBe('Always')
+  expect(configure(environment(proxyIn(podOf(made.sidecar)))).config.listen?.host).toBe('127.0.0.1')
   expect(ofKind(made.sidecar, 'Deployment')).toHaveLength(1)
   expect(ofKind(made.sidecar, 'Service')).toEqual([])
   expect(specOf(made.sidecar, 'Deployment')).toMatchObject({
@@ -107,86 +104,6 @@ it('a sidecar leaves readiness to the containers of CTI-OBS where the values say
   expect(proxy).not.toHaveProperty('readinessProbe')
   expect(proxy).toHaveProperty('livenessProbe')
   expect(proxy).toHaveProperty('startupProbe')
-})
-
-it('a sidecar listens on loopback; a login is demanded where the network can reach the proxy', () => {
-  expect(configOf('sidecar').listen).toMatchObject({ host: '127.0.0.1' })
-  expect(configOf('standalone')).toMatchObject({
-    isObsLoginRequired: true,
-    listenTlsKeyFile: '/run/isales/tls/tls.key',
-    allowedHosts: expect.arrayContaining(['isales-proxy.example']),
-  })
-})
-
-it('a stand-alone proxy shows its status page under the name of its admin Service', () => {
-  const services = ofKind(made.standalone, 'Service').map(({ metadata }) => metadata.name)
-  const admin = services.find((name) => name?.endsWith('-admin'))
-  expect(configOf('standalone').allowedHosts).toContain(admin)
-})
-
-it('a stand-alone proxy is replaced without a moment when none serves, and spread by the scheduler', () => {
-  expect(specOf(made.standalone, 'Deployment')).toMatchObject({
-    strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-  })
-  // A constraint over hosts and zones puts all pods on one node if nodes have no zone label.
-  expect(podOf(made.standalone)).not.toHaveProperty('topologySpreadConstraints')
-  expect(podOf(made['standalone-everything']).topologySpreadConstraints).toHaveLength(1)
-  expect(configOf('standalone').drainDelay).toBeGreaterThanOrEqual(5000)
-  expect(podOf(made.standalone).automountServiceAccountToken).toBe(false)
-})
-
-it('the user is left to a cluster that chooses one, and the pod stays restricted', async () => {
-  const open = { runAsUser: null, runAsGroup: null }
-  const pod = await make({
-    containerSecurityContext: open,
-    podSecurityContext: { ...open, fsGroup: null },
-  })
-  expect(JSON.stringify(pod)).not.toMatch(/65532|null/)
-  expect(unrestricted(pod, proxyIn(pod))).toEqual([])
-  expect(pod.securityContext).toMatchObject({ runAsNonRoot: true })
-  // Without a group of their own, the files must be readable by the user that the cluster chose.
-  expect(pod.volumes?.find(({ secret }) => secret)?.secret?.defaultMode).toBe(0o444)
-  const none = await make({ containerSecurityContext: null, podSecurityContext: null })
-  expect(none).not.toHaveProperty('securityContext')
-  expect(proxyIn(none)).not.toHaveProperty('securityContext')
-})
-
-const drains = (delay: unknown, deadline: unknown) => ({
-  settings: { DRAIN_DELAY: delay, CLIENT_DEADLINE: deadline },
-})
-const sharing = {
-  sessionStore: { secretName: 'store' },
-  settings: { SESSION_STORE_URL: 'valkeys://store.example' },
-}
-it.each([
-  ['the seconds to drain', drains('2.5s', '2.8s'), 'terminationGracePeriodSeconds', 33],
-  ['the minutes to drain', drains('5m', '30s'), 'terminationGracePeriodSeconds', 340],
-  ['the time to drain for numbers', drains(5, 20), 'terminationGracePeriodSeconds', 35],
-  ['the milliseconds to drain', drains('500ms', '20500ms'), 'terminationGracePeriodSeconds', 32],
-  ['one login in a pause, as one of two', {}, 'LOGIN_REJECTED_ATTEMPTS', '1'],
-  ['one, as one of many', { standalone: { replicas: null } }, 'LOGIN_REJECTED_ATTEMPTS', '1'],
-  ['the default, alone', { standalone: { replicas: 1 } }, 'LOGIN_REJECTED_ATTEMPTS', undefined],
-  ['three, with a store', sharing, 'LOGIN_REJECTED_ATTEMPTS', '3'],
-  ['its own', { settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, 'LOGIN_REJECTED_ATTEMPTS', '2'],
-  ['the default for null', { settings: { LISTEN: null } }, 'LISTEN', ':8443'],
-  ['the default of the chart for null', { settings: { DRAIN_DELAY: null } }, 'DRAIN_DELAY', '5s'],
-  ['no value for null', { settings: { LOG_LEVEL: null } }, 'LOG_LEVEL', undefined],
-])('a pod has %s: %j makes %s %s', async (_what, values, name, expected) => {
-  const pod = await make(values)
-  expect({ ...pod, ...environment(proxyIn(pod)) }[name]).toBe(expected)
-})
-
-it('the state lies in a directory that a restart of the container keeps', async () => {
-  const pod = await make({})
-  const { STATE_DIR } = environment(proxyIn(pod))
-  const mount = proxyIn(pod).volumeMounts?.find(
-    ({ mountPath }) => `${mountPath}/proxy` === STATE_DIR,
-  )
-  expect(mount?.readOnly).not.toBe(true)
-  expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
-  // A directory of the user has a volume of its own.
-  const own = await make({ settings: { STATE_DIR: '/state' } })
-  expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')
 })
 
 it('the pod of docs/kubernetes-sidecar.md keeps its in-flight bodies within its memory, and CTI-OBS restricted', () => {

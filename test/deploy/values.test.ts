@@ -1,54 +1,128 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { CI_NAMES, ciValues, render, renderSidecar, standalone } from './support/chart.ts'
-import { ofKind, specOf } from './support/manifests.ts'
-import { podOf, proxyIn } from './support/pod.ts'
+import { CI_NAMES, ciValues, NAME, render, renderSidecar, standalone } from './support/chart.ts'
+import { renderMany } from './support/many.ts'
+import { ofKind, parseManifests, specOf, type Manifest } from './support/manifests.ts'
+import { environment, podOf, proxyIn } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
+import { at } from './support/values.ts'
 
 interface Alert {
   readonly alert: string
-  readonly expr: string
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
 }
 interface Rule {
-  readonly from?: readonly unknown[]
-  readonly to?: readonly unknown[]
-  readonly ports?: readonly { readonly port: number; readonly protocol: string }[]
+  readonly ports?: readonly { readonly port: number }[]
 }
 
-const make = (values: Parameters<typeof standalone>[0]) => render(standalone(values))
-const beside = await renderSidecar()
-const everything = await render(ciValues('standalone-everything'))
+const SERVICE =
+  'nodePort: 30443, externalTrafficPolicy: Local, loadBalancerSourceRanges: [192.0.2.0/24]'
+const DIGEST = `sha256:${'0'.repeat(64)}`
+const STORE = 'sessionStore: {secretName: s}, settings: {SESSION_STORE_URL'
+const INJECTION = 'mode: sidecar, injection: {enabled: true, namespaces: [a]}'
+const NO_USER = 'runAsUser: null, runAsGroup: null'
 
-it('the Service has what its type has a use for, and nothing that the API server refuses', async () => {
-  const outside = { externalTrafficPolicy: 'Local' }
-  const balanced = { loadBalancerSourceRanges: ['192.0.2.0/24'] }
-  const all = { nodePort: 30443, ...outside, ...balanced }
-  for (const [type, fields, nodePort] of [
-    ['ClusterIP', {}, undefined],
-    ['NodePort', outside, 30443],
-    ['LoadBalancer', { ...outside, ...balanced }, 30443],
-  ] as const) {
-    const manifests = await make({ standalone: { service: { type, ...all } } })
-    const { selector: _, ports, ...rest } = specOf(manifests, 'Service')
-    expect(rest).toEqual({ type, ...fields })
-    expect((ports as readonly object[])[0]).toEqual({
-      name: 'https',
-      port: 443,
-      targetPort: 'isales-proxy',
-      protocol: 'TCP',
-      ...(nodePort && { nodePort }),
-    })
+/**
+ * Values on top of the minimum for a stand-alone proxy => places in the manifests, with what is there. `Service` and the like: the
+ * first object of this kind. `ingress` and `egress`: the ports of each rule.
+ * `hosts`: `ALLOWED_HOSTS` as a list.
+ */
+const EFFECTS = `
+standalone: {service: {type: ClusterIP, ${SERVICE}}} => Service.spec.externalTrafficPolicy: null
+standalone: {service: {type: ClusterIP, ${SERVICE}}} => Service.spec.loadBalancerSourceRanges: null
+standalone: {service: {type: ClusterIP, ${SERVICE}}} => Service.spec.ports: [{name: https, port: 443, targetPort: isales-proxy, protocol: TCP}]
+standalone: {service: {type: NodePort, ${SERVICE}}} => Service.spec.externalTrafficPolicy: Local, Service.spec.ports.0.nodePort: 30443
+standalone: {service: {type: NodePort, ${SERVICE}}} => Service.spec.type: NodePort, Service.spec.loadBalancerSourceRanges: null
+standalone: {service: {type: LoadBalancer, ${SERVICE}}} => Service.spec.loadBalancerSourceRanges: [192.0.2.0/24]
+standalone: {service: {port: 8443}} => Service.spec.ports: [{name: https, port: 8443, targetPort: isales-proxy, protocol: TCP}]
+standalone: {service: {hosts: [a.example]}} => hosts.0: obs-${NAME}, hosts.4: obs-${NAME}-admin, hosts.8: a.example
+standalone: {replicas: null} => Deployment.spec.replicas: null, env.LOGIN_REJECTED_ATTEMPTS: '1'
+standalone: {replicas: 0} => Deployment.spec.replicas: 0
+standalone: {replicas: 1} => env.LOGIN_REJECTED_ATTEMPTS: null
+standalone: {replicas: 2} => env.LOGIN_REJECTED_ATTEMPTS: '1'
+standalone: {strategy: RollingUpdate} => Deployment.spec.strategy.rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
+standalone: {strategy: Recreate} => Deployment.spec.strategy: {type: Recreate}
+standalone: {nodeSelector: {a: b}, priorityClassName: p} => Pod.nodeSelector: {a: b}, Pod.priorityClassName: p
+standalone: {tolerations: [{key: a}]} => Pod.tolerations: [{key: a}], Pod.topologySpreadConstraints: null
+tls: {secretName: a} => env.LISTEN_TLS_KEY_FILE: /run/isales/tls/tls.key, Pod.volumes.2.secret.secretName: a
+secret: {name: a} => env.OBS_PASSWORD_FILE: /run/isales/credentials/obs-password, Pod.automountServiceAccountToken: false
+global: {imageRegistry: a.example}, image: {registry: b.example, tag: '1.2'} => proxy.image: a.example/isales-auth-proxy:1.2
+image: {registry: b.example, repository: c/d, digest: '${DIGEST}'} => proxy.image: 'b.example/c/d@${DIGEST}'
+global: {imagePullSecrets: [a, {name: b}]}, imagePullSecrets: [c] => Pod.imagePullSecrets: [{name: a}, {name: b}, {name: c}]
+podMonitor: {enabled: true} => PodMonitor.spec.selector.matchLabels: {app.kubernetes.io/name: ${NAME}, app.kubernetes.io/instance: obs}
+podMonitor: {enabled: true}, mode: sidecar => PodMonitor.spec.selector.matchLabels: {isales-auth-proxy/release: obs}
+mode: sidecar => NetworkPolicy: null, Deployment: null, Service: null
+podMonitor: {enabled: true}, ${INJECTION} => PodMonitor.spec.selector.matchLabels: {isales-auth-proxy: obs}
+podMonitor: {enabled: true}, ${INJECTION} => PodMonitor.spec.namespaceSelector: {any: true}
+settings: {DRAIN_DELAY: 2.5s, CLIENT_DEADLINE: 2.8s} => Pod.terminationGracePeriodSeconds: 33
+settings: {DRAIN_DELAY: 5m, CLIENT_DEADLINE: 30s} => Pod.terminationGracePeriodSeconds: 340
+settings: {DRAIN_DELAY: 5, CLIENT_DEADLINE: 20} => Pod.terminationGracePeriodSeconds: 35
+settings: {DRAIN_DELAY: 500ms, CLIENT_DEADLINE: 20500ms} => Pod.terminationGracePeriodSeconds: 32
+settings: {LISTEN: null, DRAIN_DELAY: null, LOG_LEVEL: null} => env.LISTEN: ':8443', env.DRAIN_DELAY: 5s, env.LOG_LEVEL: null
+settings: {LOGIN_REJECTED_ATTEMPTS: 2} => env.LOGIN_REJECTED_ATTEMPTS: '2'
+settings: {STATE_DIR: /state} => env.STATE_DIR: /state, Pod.volumes.0.name: isales-credentials
+settings: {STATE_DIR: null} => env.STATE_DIR: /run/isales/state/proxy, Pod.volumes.0: {name: isales-state, emptyDir: {sizeLimit: 1Mi}}
+settings: {STATE_DIR: null} => proxy.volumeMounts.0: {name: isales-state, mountPath: /run/isales/state}
+containerSecurityContext: {${NO_USER}} => proxy.securityContext.runAsUser: null, proxy.securityContext.runAsNonRoot: true
+podSecurityContext: {${NO_USER}, fsGroup: null} => Pod.securityContext.runAsUser: null, Pod.securityContext.fsGroup: null
+podSecurityContext: {${NO_USER}, fsGroup: null} => Pod.volumes.1.secret.defaultMode: 0o444
+containerSecurityContext: null, podSecurityContext: null => proxy.securityContext: null, Pod.securityContext: null
+networkPolicy: {enabled: true} => ingress: [[9090], [8443]], egress: [[53, 5353], [443]]
+networkPolicy: {prometheus: [{podSelector: {}}]} => NetworkPolicy.spec.ingress.0.from: [{podSelector: {}}]
+networkPolicy: {enabled: true} => NetworkPolicy.spec.egress.1.to: [{namespaceSelector: {}}, {ipBlock: {cidr: 0.0.0.0/0}}, {ipBlock: {cidr: ::/0}}]
+networkPolicy: {enabled: true} => NetworkPolicy.spec.egress.0: {ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}, {protocol: UDP, port: 5353}, {protocol: TCP, port: 5353}]}
+networkPolicy: {extraEgress: [{ports: [{port: 3128}]}]} => egress: [[53, 5353], [443], [3128]]
+networkPolicy: {prometheus: [], clients: [], isales: [], store: []} => ingress: [], egress: [[53, 5353]]
+settings: {HTTPS_PROXY: 'http://egress:3128', ISALES_URL: 'https://isales.example:8443'} => egress: [[53, 5353], [8443, 3128]]
+${STORE}: 'rediss://store:6380/1'} => egress: [[53, 5353], [443], [6380]], env.LOGIN_REJECTED_ATTEMPTS: '3'
+${STORE}: 'redis://store'}, networkPolicy: {store: [{podSelector: {}}]} => NetworkPolicy.spec.egress.2.to: [{podSelector: {}}]
+${STORE}: 'redis://store'} => NetworkPolicy.spec.egress.2.ports: [{protocol: TCP, port: 6379}]`
+  .trim()
+  .split('\n')
+  .map((row) => row.split(' => ') as [values: string, places: string])
+
+/** Parses members of a flow map. */
+const members = (text: string) => parse(`{${text}}`) as Record<string, unknown>
+
+/** Returns the objects that a place may begin with. */
+const beginnings = (manifests: readonly Manifest[]) => {
+  const rules = specOf(manifests, 'NetworkPolicy') ?? {}
+  const ports = (all: unknown) =>
+    (all as readonly Rule[] | undefined)?.map((rule) => [
+      ...new Set(rule.ports?.map(({ port }) => port)),
+    ])
+  const pod = ofKind(manifests, 'Deployment').length > 0 ? podOf(manifests) : undefined
+  const proxy = pod && proxyIn(pod)
+  const env = proxy ? environment(proxy) : {}
+  return {
+    ...Object.fromEntries(manifests.toReversed().map((one) => [one.kind, one])),
+    ...(proxy && { Pod: pod, proxy, env }),
+    hosts: env['ALLOWED_HOSTS']?.split(','),
+    ingress: ports(rules['ingress']),
+    egress: ports(rules['egress']),
   }
-})
+}
+
+const made = await renderMany(
+  EFFECTS.map(([values]) => standalone({ mode: 'standalone', ...members(values) })),
+)
+it.each(EFFECTS.map((row, index) => [...row, made[index]] as const))(
+  '%s makes %s',
+  (_values, places, { yaml = '', ...failed } = {} as never) => {
+    expect(failed).toEqual({ refusal: '', trace: '' })
+    const from = beginnings(parseManifests(yaml))
+    const expected = members(places)
+    const found = Object.keys(expected).map((place) => [place, at(from, place) ?? null])
+    expect(Object.fromEntries(found)).toEqual(expected)
+  },
+)
 
 it.each(CI_NAMES)(
   'each object of %s says its namespace, unless it is of the cluster',
   async (name) => {
-    const manifests = await render(ciValues(name))
-    for (const { kind, metadata } of manifests)
+    for (const { kind, metadata } of await render(ciValues(name)))
       expect([kind, metadata.namespace]).toEqual([
         kind,
         /AdmissionPolicy/.test(kind) ? undefined : 'telephony',
@@ -56,138 +130,40 @@ it.each(CI_NAMES)(
   },
 )
 
-it('a monitor selects the pods of its release', async () => {
-  const select = async (mode: string, release: string) => {
-    const values = standalone({ mode, podMonitor: { enabled: true } })
-    const monitor = specOf(await render(values, { release }), 'PodMonitor')
-    return (monitor as { selector: { matchLabels: object } }).selector.matchLabels
-  }
-  for (const mode of ['standalone', 'sidecar']) {
-    expect(Object.values(await select(mode, 'east'))).toContain('east')
-    expect(await select(mode, 'west')).not.toEqual(await select(mode, 'east'))
-  }
-})
-
-it('labels, registry and pull secrets reach each of them', () => {
-  for (const { metadata } of everything) {
-    expect(metadata.labels).toMatchObject({ 'example.com/cost-centre': '4711' })
-  }
-  const pod = podOf(everything)
-  expect(pod).toMatchObject({
-    imagePullSecrets: [{ name: 'global' }, { name: 'registry' }],
-    nodeSelector: { 'kubernetes.io/arch': 'amd64' },
-    priorityClassName: 'telephony',
-    tolerations: [{ key: 'dedicated' }],
-  })
-  expect(proxyIn(pod).image).toMatch(/^mirror\.example\/telephony\/isales-auth-proxy@sha256:/)
-})
-
-it('the number of pods is left to an autoscaler where the values say none', async () => {
-  const replicas = async (value: number | null) =>
-    specOf(await make({ standalone: { replicas: value } }), 'Deployment')
-  expect(await replicas(null)).not.toHaveProperty('replicas')
-  expect(await replicas(0)).toMatchObject({ replicas: 0 })
-})
-
-it('the alerts and the dashboard equal config/', () => {
+describe('the alerts and the dashboard', async () => {
+  const sidecar = await renderSidecar()
+  const everything = await render(ciValues('standalone-everything'))
   const read = (path: string) => readFileSync(`${ROOT}config/${path}`, 'utf8')
-  expect(specOf(beside, 'PrometheusRule')).toEqual(parse(read('prometheus/alerts.yaml')))
-  const [map] = ofKind(beside, 'ConfigMap')
-  expect(map?.data?.['isales-auth-proxy.json']?.trim()).toBe(
-    read('grafana/isales-auth-proxy.json').trim(),
-  )
-})
 
-it('the values tune, disable, label and document the alerts', () => {
-  const rulesOf = (manifests: typeof beside) => {
-    const { groups } = specOf(manifests, 'PrometheusRule') as {
-      groups: readonly { rules: readonly Alert[] }[]
+  it('equal config/', () => {
+    expect(specOf(sidecar, 'PrometheusRule')).toEqual(parse(read('prometheus/alerts.yaml')))
+    const [map] = ofKind(sidecar, 'ConfigMap')
+    expect(map?.data?.['isales-auth-proxy.json']?.trim()).toBe(
+      read('grafana/isales-auth-proxy.json').trim(),
+    )
+  })
+
+  it('are tuned, disabled, labelled and documented by values', () => {
+    for (const { metadata } of everything)
+      expect(metadata.labels).toMatchObject({ 'example.com/cost-centre': '4711' })
+    const rulesOf = (manifests: readonly Manifest[]) => {
+      const rules = at(specOf(manifests, 'PrometheusRule'), 'groups.0.rules') as readonly Alert[]
+      return new Map(rules.map((one) => [one.alert, one]))
     }
-    return new Map(groups.flatMap(({ rules }) => rules).map((one) => [one.alert, one]))
-  }
-  const [original, tuned] = [rulesOf(beside), rulesOf(everything)]
-  const down = original.get('IsalesProxyDown')
-  expect(tuned.get('IsalesProxyDown')).toEqual({
-    ...down,
-    labels: { severity: down?.labels['severity'], team: 'telephony' },
-    annotations: {
-      ...down?.annotations,
-      runbook_url: 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown',
-    },
-  })
-  expect([...original.keys()].filter((name) => !tuned.has(name))).toEqual(['IsalesProxyLatency'])
-  expect(tuned.get('IsalesProxyErrorRatio')).toMatchObject({
-    expr: original.get('IsalesProxyErrorRatio')?.expr,
-    for: '10m',
-    labels: { severity: 'critical', team: 'telephony' },
-  })
-})
-
-describe('the NetworkPolicy', () => {
-  const rules = async (values: Parameters<typeof standalone>[0]) =>
-    specOf(await make(values), 'NetworkPolicy') as unknown as {
-      ingress: Rule[]
-      egress?: Rule[]
-    }
-  const portsOf = (all: readonly Rule[] = []) =>
-    all.map((rule) => [...new Set(rule.ports?.map(({ port }) => port))])
-  const DNS = [53, 5353]
-  const proxied = {
-    HTTPS_PROXY: 'http://egress:3128',
-    ISALES_URL: 'https://isales.example:8443',
-  }
-  const secret = { secretKeyRef: { name: 'egress', key: 'url' } }
-  const fromSecret = {
-    extraEnv: [{ name: 'HTTPS_PROXY', valueFrom: secret }],
-    networkPolicy: { extraEgress: [{ ports: [{ port: 3128, protocol: 'TCP' }] }] },
-  }
-  const store = (SESSION_STORE_URL: string) => ({
-    settings: { SESSION_STORE_URL },
-    sessionStore: { secretName: 'store' },
-  })
-
-  // Allowed egress besides iSales: the proxy to it, the store, name servers on two ports.
-  it.each([
-    [{}, [DNS, [443]]],
-    [{ settings: proxied }, [DNS, [8443, 3128]]],
-    [fromSecret, [DNS, [443], [3128]]],
-    [store('rediss://store.telephony:6380/1'), [DNS, [443], [6380]]],
-    [store('redis://store.telephony'), [DNS, [443], [6379]]],
-  ])(
-    'lets in Prometheus and CTI-OBS, lets out for %j to %j, and no more',
-    async (values, ports) => {
-      const { ingress, egress = [] } = await rules(values)
-      expect(portsOf(ingress)).toEqual([[9090], [8443]])
-      expect(portsOf(egress)).toEqual(ports)
-      // A name server may be anywhere; everything else has peers.
-      const [dnsRule, ...rest] = egress
-      expect(dnsRule).not.toHaveProperty('to')
-      for (const { from, to } of [...ingress, ...rest.slice(0, 2)])
-        expect(from ?? to).not.toEqual([])
-      const dns = dnsRule?.ports?.map(({ protocol }) => protocol)
-      expect(new Set(dns)).toEqual(new Set(['UDP', 'TCP']))
-    },
-  )
-
-  it('treats an empty list as no peer, never as every peer', async () => {
-    const lists = { prometheus: [], clients: [], isales: [], store: [] }
-    const { ingress, egress } = await rules({ networkPolicy: lists })
-    // Name servers are left.
-    expect(portsOf(egress)).toEqual([DNS])
-    expect(ingress).toEqual([])
-  })
-
-  it('lets out to a store in the cluster and outside of it', async () => {
-    const { egress = [] } = await rules(store('valkeys://store.example'))
-    const everywhere = [
-      { namespaceSelector: {} },
-      { ipBlock: { cidr: '0.0.0.0/0' } },
-      { ipBlock: { cidr: '::/0' } },
-    ]
-    expect(egress.at(-1)).toEqual({ to: everywhere, ports: [{ protocol: 'TCP', port: 6379 }] })
-  })
-
-  it('is not made for the pod of CTI-OBS, which is not ours', () => {
-    expect(ofKind(beside, 'NetworkPolicy')).toEqual([])
+    const [original, tuned] = [rulesOf(sidecar), rulesOf(everything)]
+    const down = original.get('IsalesProxyDown')
+    const runbook = 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown'
+    expect(tuned.get('IsalesProxyDown')).toEqual({
+      ...down,
+      labels: { ...down?.labels, team: 'telephony' },
+      annotations: { ...down?.annotations, runbook_url: runbook },
+    })
+    expect([...original.keys()].filter((name) => !tuned.has(name))).toEqual(['IsalesProxyLatency'])
+    expect(tuned.get('IsalesProxyErrorRatio')).toEqual({
+      ...original.get('IsalesProxyErrorRatio'),
+      annotations: expect.anything() as unknown,
+      for: '10m',
+      labels: { severity: 'critical', team: 'telephony' },
+    })
   })
 })

@@ -50,7 +50,9 @@ async function renderSome(all: readonly object[], helm: string): Promise<readonl
   const settle = (alias: string, what: 'yaml' | 'refusal' | 'trace', text: string) => {
     const one = made[left.get(alias)?.index ?? -1]
     // The text of a chart that is rendered alone.
-    const own = text.replaceAll(`${alias}.`, '').replaceAll(new RegExp(`\\b${alias}\\b`, 'g'), NAME)
+    const own = text
+      .replaceAll(new RegExp(`(?<!-)\\b${alias}\\.`, 'g'), '')
+      .replaceAll(new RegExp(`\\b${alias}\\b`, 'g'), NAME)
     if (one !== undefined) one[what] += own
   }
   while (left.size > 0) {

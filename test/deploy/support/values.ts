@@ -33,7 +33,7 @@ export const withValue = (target: unknown, path: string, value: unknown): object
 }
 
 /** Returns the value in `from` at this path. */
-const at = (from: unknown, path: string): unknown =>
+export const at = (from: unknown, path: string): unknown =>
   path
     .split('.')
     .reduce<unknown>(
