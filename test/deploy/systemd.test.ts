@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
 import { ENV_FILES } from '../cli/env-files.ts'
+import { blocksOf, read } from '../docs/pages.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
@@ -15,8 +16,8 @@ import { lacks } from './support/tools.ts'
 const UNITS = join(ROOT, 'config/systemd')
 const NODE = 'node-v24.11.0-linux-x64'
 const PASSWORD = 'simulated-password'
-const page = readFileSync(join(ROOT, 'docs/vm.md'), 'utf8')
-const blocks = Array.from(page.matchAll(/^```sh\n([^]*?)^```/gm), ([, block = '']) => block)
+const page = read('docs/vm.md')
+const blocks = blocksOf('docs/vm.md')
 const ran = new Set<string>()
 const without = await lacks('systemd-analyze', 'unshare', 'nsenter', 'findmnt', 'ip')
 

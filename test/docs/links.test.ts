@@ -1,15 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { expect, test } from 'vitest'
-import { anchorsOf, linksOf, read, root } from './pages.ts'
-
-const PAGES = [
-  ...readdirSync(root),
-  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) =>
-    join('docs', name),
-  ),
-  'helm/isales-auth-proxy/README.md',
-].filter((name) => name.endsWith('.md'))
+import { anchorsOf, linksOf, PAGES, read, root } from './pages.ts'
 
 const PROJECT = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/'
 

@@ -1,16 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { until } from '../../support/until.ts'
-import { ROOT } from './run.ts'
+import { ROOT, type RunOptions } from './run.ts'
 
-/** Starts a program that runs until `stop` kills it (SIGKILL). */
+/** Starts a program that runs until `stop` kills it and its children (SIGKILL). */
 export const startDaemon = (
   command: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, cwd = ROOT }: Pick<RunOptions, 'env' | 'cwd'> = {},
 ) => {
   const child = spawn(command, args, {
-    cwd: ROOT,
+    cwd,
+    detached: true,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -19,14 +20,14 @@ export const startDaemon = (
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   const ended = once(child, 'close')
   return {
-    /** Returns the first match in the output. @throws if there is none within 15 s. */
+    /** Returns the first match in the output. @throws if there is none within 30 s. */
     async find(expression: RegExp): Promise<RegExpExecArray> {
-      const found = await until(() => expression.exec(output), 15_000).catch(() => undefined)
+      const found = await until(() => expression.exec(output), 30_000).catch(() => undefined)
       if (found !== undefined) return found
       throw new Error(`${command}: no ${expression}\n${output}`)
     },
     async stop(): Promise<void> {
-      child.kill('SIGKILL')
+      if (child.pid && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
       await ended
     },
   }
