@@ -2,18 +2,13 @@ import { readFileSync } from 'node:fs'
 import { ROOT } from './run.ts'
 
 interface Panel {
-  readonly id: number
   readonly type: string
   readonly title: string
   readonly description?: string
-  readonly gridPos: Readonly<Record<'x' | 'y' | 'w' | 'h', number>>
-  /** Minimum step. */
-  readonly interval?: string
   readonly links?: readonly { readonly url: string }[]
   readonly datasource?: { readonly uid: string }
   readonly targets?: readonly {
     readonly expr: string
-    readonly legendFormat?: string
     readonly datasource: { readonly uid: string }
   }[]
 }

@@ -63,7 +63,9 @@ async function renderSome(all: readonly object[], helm: string): Promise<readonl
     const input = JSON.stringify(
       Object.fromEntries([...left].map(([alias, { values }]) => [alias, values])),
     )
-    const { code, stdout, stderr } = await run(helm, [...args, '--values=-'], { input })
+    const file = join(chart, 'all.json')
+    writeFileSync(file, input)
+    const { code, stdout, stderr } = await run(helm, [...args, `--values=${file}`])
     if (code === 0) {
       for (const [, alias = '', file, text = ''] of stdout.matchAll(
         /^---\n# Source: many\/charts\/(\w+)\/templates\/(\S+)\n([^]*?)(?=^---\n# Source: |$(?![^]))/gm,

@@ -1,7 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
-import { serveHttp } from '../../support/http-server.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
 import { startDaemon } from './daemon.ts'
 import { ROOT } from './run.ts'
@@ -19,10 +18,6 @@ interface Configuration {
   global: object
   scrape_configs: { static_configs?: unknown; kubernetes_sd_configs?: unknown }[]
   alerting: unknown
-}
-interface Routes {
-  route: object
-  receivers: { name: string; webhook_configs?: unknown }[]
 }
 
 const LISTENING = /msg="Listening on" address="?([\d.]+:\d+)/
@@ -57,7 +52,7 @@ const quickened = async (): Promise<string> => {
 /**
  * Runs a real Prometheus with the example's configuration, changed by `edit`. It scrapes and evaluates every second.
  */
-export const startPrometheus = async (port: number, edit: (config: Configuration) => void) => {
+export const startPrometheus = async (edit: (config: Configuration) => void) => {
   const home = temporaryDirectory()
   const config = parse(await read('prometheus.example.yaml')) as Configuration
   config.global = { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' }
@@ -67,7 +62,7 @@ export const startPrometheus = async (port: number, edit: (config: Configuration
   const daemon = startDaemon('prometheus', [
     `--config.file=${join(home, 'prometheus.yaml')}`,
     `--storage.tsdb.path=${join(home, 'data')}`,
-    `--web.listen-address=127.0.0.1:${port}`,
+    '--web.listen-address=127.0.0.1:0',
   ])
   const [, address = ''] = await daemon.find(LISTENING)
   await daemon.find(/Server is ready/)
@@ -91,25 +86,10 @@ export const startPrometheus = async (port: number, edit: (config: Configuration
   }
 }
 
-/** Runs a real Alertmanager with the example's routes. It groups alerts for 1 s instead of 10 s. */
+/** Runs a real Alertmanager with the example's routes. */
 export const startAlertmanager = async () => {
   const home = temporaryDirectory()
-  const pages: string[][] = []
-  const receiver = await serveHttp((request, response) => {
-    let text = ''
-    request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-    request.on('end', () => {
-      const { alerts } = JSON.parse(text) as { alerts: readonly (Alert & { status: string })[] }
-      const firing = alerts.filter(({ status }) => status === 'firing')
-      if (firing.length > 0) pages.push(namesOf(firing))
-      response.end()
-    })
-  })
-  const routes = parse(await read('alertmanager.example.yaml')) as Routes
-  Object.assign(routes.route, { group_wait: '1s', group_interval: '1s' })
-  for (const one of routes.receivers)
-    if (one.name === 'page') one.webhook_configs = [{ url: receiver.url }]
-  await writeFile(join(home, 'alertmanager.yaml'), stringify(routes))
+  await writeFile(join(home, 'alertmanager.yaml'), await read('alertmanager.example.yaml'))
   const daemon = startDaemon('prometheus-alertmanager', [
     `--config.file=${join(home, 'alertmanager.yaml')}`,
     `--storage.path=${join(home, 'data')}`,
@@ -119,16 +99,11 @@ export const startAlertmanager = async () => {
   const [, address = ''] = await daemon.find(LISTENING)
   return {
     address,
-    /** Names of firing alerts that were sent to the receiver `page`, a list for each message. */
-    pages: pages as readonly (readonly string[])[],
-    /** Returns the names of received alerts that are not inhibited. */
-    async notified(): Promise<readonly string[]> {
-      const url = `http://${address}/api/v2/alerts?active=true&inhibited=false`
+    /** Returns the names of the alerts for the receiver `page` that no other alert inhibits. */
+    async pages(): Promise<readonly string[]> {
+      const url = `http://${address}/api/v2/alerts?active=true&inhibited=false&receiver=page`
       return namesOf((await get(url)) as readonly Alert[])
     },
-    async stop() {
-      await daemon.stop()
-      receiver.close()
-    },
+    stop: () => daemon.stop(),
   }
 }
