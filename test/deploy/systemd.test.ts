@@ -163,6 +163,8 @@ describe.skipIf(without)('on a machine', () => {
       'readlink /proc/$(systemctl show --value --property=MainPID isales-auth-proxy)/exe',
     )
     expect(node.trim()).toBe('/opt/node-v24.11.0/bin/node')
+    expect(await show('isales-auth-proxy', 'StartLimitBurst')).toBe('5')
+    expect(await show('isales-auth-proxy', 'RestartUSec')).toBe('2s')
   })
 
   it('does what docs/operations.md says that an operator types', async () => {
@@ -175,7 +177,10 @@ describe.skipIf(without)('on a machine', () => {
     expect(stop).toContain('systemctl stop')
     expect(typed).toHaveLength(6)
     for (const command of typed) await machine.succeed(command.replace('CODE', 'password'))
-    expect(await journal()).toContain('"event":"renew-asked"')
+    expect(await journal()).toMatch(
+      /"event":"renew-asked","by":"SIGHUP","outcome":"nothing-paused"[^\n]*"audit":true/,
+    )
+    await runBlock('isales-auth-proxy --instance - renew')
   })
 
   it('reads no secret in /etc itself', async () => {
@@ -188,17 +193,13 @@ describe.skipIf(without)('on a machine', () => {
   })
 
   it('reads an authority in /etc that all may read, and notices another', async () => {
-    const { ca, server } = makeCertificates()
-    writeFileSync(join(machine.shared, 'ca.pem'), ca.cert)
-    const name = '/etc/isales-auth-proxy/ca.pem'
-    await machine.succeed(`cd /srv; ${page.match(/install -m 644 ca\.pem [^`]+/)?.[0]}`)
-    const restore = await withSetting(`ISALES_CA_FILE=${name}`)
-    const before = await count('files-reloaded')
-    writeFileSync(join(machine.shared, 'ca.pem'), ca.cert + server.cert)
-    await machine.succeed(`install -m 644 /srv/ca.pem ${name}`)
-    await until(async () => (await count('files-reloaded')) > before, 20_000)
-    expect(await journal()).toContain('"setting":"ISALES_CA_FILE"')
-    await machine.succeed(`rm ${name}`)
+    const install = `cd /srv; echo >> ca.pem; ${page.match(/install -m 644 ca\.pem [^`]+/)?.[0]}`
+    writeFileSync(join(machine.shared, 'ca.pem'), makeCertificates().ca.cert)
+    await machine.succeed(install)
+    const restore = await withSetting('ISALES_CA_FILE=/etc/isales-auth-proxy/ca.pem')
+    await machine.succeed(install)
+    await until(async () => (await journal()).includes('"setting":"ISALES_CA_FILE"'), 20_000)
+    expect(await count('setting-wrong')).toBe(0)
     await restore()
   })
 
@@ -266,17 +267,6 @@ describe.skipIf(without)('on a machine', () => {
        sed --in-place /^ISALES_PASSWORD_FILE=/d env
        umask 077; printf %s ${PASSWORD} > password
        systemctl daemon-reload; systemctl restart isales-auth-proxy`,
-    )
-  })
-
-  it('root ends a pause of logins, and sees the state after it', async () => {
-    expect(await runBlock('isales-auth-proxy --instance - renew')).toMatch(
-      /^\[No call has arrived yet\]/m,
-    )
-    const mistyped = await machine.run('ADMIN_LISTEN=127.0.0.1:9 isales-auth-proxy renew')
-    expect(mistyped.code).toBe(5)
-    expect(await journal()).toMatch(
-      /"event":"renew-asked","by":"SIGHUP","outcome":"nothing-paused"[^\n]*"audit":true/,
     )
   })
 
@@ -352,40 +342,11 @@ describe.skipIf(without)('on a machine', () => {
     expect(await show('isales-auth-proxy.socket', 'ActiveState')).toBe('active')
   })
 
-  it('a port that another program has ends it after five tries, and check names the port', async () => {
-    await machine.succeed(
-      `systemctl stop isales-auth-proxy.socket; systemctl reset-failed 'isales-auth-proxy*'
-       systemd-run --quiet --unit=other node -e "require('http').createServer((q, r) => r.end()).listen(9090, '127.0.0.1')"
-       until curl -sS http://127.0.0.1:9090/; do sleep 0.1; done`,
-    )
-    const check = await machine.run('isales-auth-proxy --instance - check')
-    expect(check.code).toBe(2)
-    expect(check.stderr).toMatch(/ADMIN_LISTEN.*9090/)
-    await machine.run('systemctl start isales-auth-proxy')
-    await until(async () => (await show('isales-auth-proxy', 'ActiveState')) === 'failed', 40_000)
-    expect(Number(await show('isales-auth-proxy', 'NRestarts'))).toBeLessThanOrEqual(5)
-    await machine.succeed(
-      `systemctl stop other; systemctl reset-failed 'isales-auth-proxy*'
-       isales-auth-proxy --instance - check --quiet; systemctl start isales-auth-proxy`,
-    )
-  })
-
-  it('another address in the socket and in LISTEN', async () => {
+  it('another address in the socket and in LISTEN is an error, and in both is used', async () => {
     const restore = await withSetting('LISTEN=127.0.0.1:8086')
-    expect(await show('isales-auth-proxy', 'StatusText')).toBe(
-      'LISTEN: The socket unit listens on another address. Set the same address in the socket unit and in LISTEN. Address: 127.0.0.1:8086; Address of the socket unit: 127.0.0.1:8080.',
-    )
+    const status = await show('isales-auth-proxy', 'StatusText')
+    expect(status).toMatch(/^LISTEN: The socket unit listens on another .*:8086; .*:8080\.$/)
     await restore()
-    const directory = '/run/systemd/system/isales-auth-proxy.socket.d'
-    await machine.succeed(
-      `mkdir ${directory}; printf '[Socket]\\nListenStream=8086\\n' > ${directory}/two.conf
-       systemctl daemon-reload; systemctl restart isales-auth-proxy.socket`,
-    )
-    await machine.run('systemctl restart isales-auth-proxy')
-    expect(await show('isales-auth-proxy', 'StatusText')).toBe(
-      'LISTEN: The socket unit has several addresses. Keep one address in the socket unit. Addresses of the socket unit: 2.',
-    )
-    await machine.succeed(`rm -r ${directory}`)
     await runBlock('mkdir -p /etc/systemd/system/isales-auth-proxy.socket.d')
     const log = await journal()
     expect(log.slice(log.lastIndexOf('"event":"listening","listener":"proxy"'))).toContain(

@@ -90,9 +90,9 @@ const members = (text: string) => parse(`{${text}}`) as Record<string, unknown>
 const beginnings = (manifests: readonly Manifest[]) => {
   const rules = specOf(manifests, 'NetworkPolicy') ?? {}
   const ports = (all: unknown) =>
-    (all as readonly Rule[] | undefined)?.map((rule) => [
-      ...new Set(rule.ports?.map(({ port }) => port)),
-    ])
+    (all as readonly Rule[] | undefined)?.map((rule) =>
+      Array.from(new Set(rule.ports?.map(({ port }) => port))),
+    )
   const pod = ofKind(manifests, 'Deployment').length > 0 ? podOf(manifests) : undefined
   const proxy = pod && proxyIn(pod)
   const env = proxy ? environment(proxy) : {}
@@ -108,7 +108,7 @@ const beginnings = (manifests: readonly Manifest[]) => {
 const made = await renderMany(
   EFFECTS.map(([values]) => standalone({ mode: 'standalone', ...members(values) })),
 )
-it.each(EFFECTS.map((row, index) => [...row, made[index]] as const))(
+it.each(EFFECTS.map(([values, places], index) => [values, places, made[index]] as const))(
   '%s makes %s',
   (_values, places, { yaml = '', ...failed } = {} as never) => {
     expect(failed).toEqual({ refusal: '', trace: '' })

@@ -1,10 +1,7 @@
 import type { IMatchResources } from 'kubernetes-models/admissionregistration.k8s.io/v1/MatchResources'
-import type { IValidation } from 'kubernetes-models/admissionregistration.k8s.io/v1/Validation'
+import type { IValidatingAdmissionPolicyBindingSpec } from 'kubernetes-models/admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBindingSpec'
+import type { IValidatingAdmissionPolicySpec } from 'kubernetes-models/admissionregistration.k8s.io/v1/ValidatingAdmissionPolicySpec'
 import type { IPod } from 'kubernetes-models/v1/Pod'
-import type {
-  IMutatingAdmissionPolicy,
-  IMutatingAdmissionPolicyBinding,
-} from './admission-policy.ts'
 import { evaluate } from './cel.ts'
 import { ofKind, type Manifest } from './manifests.ts'
 
@@ -18,9 +15,8 @@ export interface Pod {
   readonly spec: NonNullable<IPod['spec']>
 }
 type Labels = Readonly<Record<string, string>>
-interface Policy extends Omit<IMutatingAdmissionPolicy['spec'], 'mutations'> {
-  readonly mutations?: IMutatingAdmissionPolicy['spec']['mutations']
-  readonly validations?: readonly IValidation[]
+interface Policy extends IValidatingAdmissionPolicySpec {
+  readonly mutations?: readonly { readonly jsonPatch: { readonly expression: string } }[]
 }
 interface Patch {
   readonly op: string
@@ -79,9 +75,9 @@ function policiesFor(kind: string, { manifests, namespaces, resource, object, ol
   const operation = old === undefined ? 'CREATE' : 'UPDATE'
   return ofKind(manifests, kind).flatMap(({ metadata, spec }) => {
     const policy = spec as Policy
-    const { objectSelector, resourceRules: [rule] = [] } = policy.matchConstraints
+    const { objectSelector, resourceRules: [rule] = [] } = policy.matchConstraints ?? {}
     const serves = ofKind(manifests, `${kind}Binding`).some((binding) => {
-      const { policyName, matchResources } = binding.spec as IMutatingAdmissionPolicyBinding['spec']
+      const { policyName, matchResources } = binding.spec as IValidatingAdmissionPolicyBindingSpec
       const labels = namespaces[object.metadata.namespace ?? '']
       return policyName === metadata.name && matches(matchResources?.namespaceSelector, labels)
     })

@@ -60,12 +60,10 @@ async function renderSome(all: readonly object[], helm: string): Promise<readonl
     const about = { apiVersion: 'v2', name: 'many', version: '0.1.0', dependencies }
     writeFileSync(join(chart, 'Chart.yaml'), JSON.stringify(about))
     const args = ['template', 'obs', chart, '--namespace=telephony', '--kube-version=1.36.0']
-    const input = JSON.stringify(
-      Object.fromEntries([...left].map(([alias, { values }]) => [alias, values])),
-    )
-    const file = join(chart, 'all.json')
-    writeFileSync(file, input)
-    const { code, stdout, stderr } = await run(helm, [...args, `--values=${file}`])
+    const values = Object.fromEntries([...left].map(([alias, one]) => [alias, one.values]))
+    // In lines, because helm ignores a file of one line whose length is a multiple of 4096 bytes.
+    const input = JSON.stringify(values, null, 1)
+    const { code, stdout, stderr } = await run(helm, [...args, '--values=-'], { input })
     if (code === 0) {
       for (const [, alias = '', file, text = ''] of stdout.matchAll(
         /^---\n# Source: many\/charts\/(\w+)\/templates\/(\S+)\n([^]*?)(?=^---\n# Source: |$(?![^]))/gm,

@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs'
+import type { AnySchemaObject } from 'ajv'
 import { isMap, parseDocument } from 'yaml'
 import { CHART } from './chart.ts'
 
 const DOCUMENT = parseDocument(readFileSync(`${CHART}/values.yaml`, 'utf8'))
+export const SCHEMA = JSON.parse(
+  readFileSync(`${CHART}/values.schema.json`, 'utf8'),
+) as AnySchemaObject
 export const DEFAULTS: unknown = DOCUMENT.toJS()
 
 /** The path of each value of the chart, and of each group of them, such as `image.tag`. */
