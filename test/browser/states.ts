@@ -36,10 +36,6 @@ const HOUR = calls(OK, 4500, 786, MINUTE)
 const QUIET = calls(OK, 78, 760)
 
 const DOWN = authFailure('not-processed', 'connection-refused', { detail: 'ECONNREFUSED' })
-const EARLY = authFailure('not-processed', 'not-yet-valid', {
-  detail: 'CERT_NOT_YET_VALID',
-  certificate: { name: 'service.besclouds.com', from: WALL + 90_000_000, to: WALL + 9e9 },
-})
 const REFUSED = authFailure('refused', 'password', { status: 403 })
 
 export interface Scene {
@@ -113,14 +109,6 @@ export const SCENES = {
   },
   'failing no longer': {
     calls: [HOUR, calls(UNREACHABLE, 480, 50, 8 * SECOND), calls(OK, 160, 50)],
-  },
-  slow: {
-    snapshot: {
-      backoff: 'transient',
-      failuresInRow: 2,
-      lastFailure: { at: NOW - 3200, operation: 'login', failure: EARLY },
-    },
-    calls: [HOUR, calls({ status: 200, headMs: 2350 }, 100, 590)],
   },
 } as const satisfies Record<string, Scene>
 

@@ -211,16 +211,6 @@ describe('the shell blocks of the documentation', () => {
     expect(NOT_RUN.filter((entry) => !used.has(entry))).toEqual([])
   })
 
-  it('are marked as such wherever a page shows a command', () => {
-    const command = /^ *(?:npm|npx|node|curl|kubectl|helm|docker|systemctl|apt-get) /m
-    const unmarked = PAGES.flatMap((page) =>
-      Array.from(read(page).matchAll(/^ *```(?!sh\n)\w*\n([^]*?)^ *```/gm), ([, text = '']) => text)
-        .filter((text) => command.test(text))
-        .map((text) => `${page}: ${text}`),
-    )
-    expect(unmarked).toEqual([])
-  })
-
   it('name only scripts, commands and flags that exist, also within a sentence', async () => {
     const text = PAGES.map(read).join('\n')
     const named = new Set(Array.from(text.matchAll(/npm run ([a-z][a-z:-]*)/g), ([, name]) => name))

@@ -146,7 +146,6 @@ it.each([
   ['Job', 'Never', { [NAME]: 'obs' }, 1],
   ['CronJob', 'Never', { [NAME]: 'obs' }, 1],
   ['Job', 'OnFailure', { [NAME]: 'obs' }, 0],
-  ['CronJob', 'OnFailure', { [NAME]: 'obs' }, 0],
   ['Job', 'Never', { app: 'other' }, 0],
   ['Job', 'Never', undefined, 0],
 ])(
@@ -219,28 +218,26 @@ describe('an injected pod', () => {
       ISALES_USER: `o'bs #1 $(HOME) \\n `,
       OBS_USER: '`a` "b"',
       ISALES_TOKEN_HEADER: 'Authentication: Bearer {refreshToken}',
+      LISTEN: '127.0.0.1:18080',
       LOG_LEVEL: 'warn',
     }
     const more = { isalesCa: { configMapName: 'ca' }, extraEnv: env, settings }
-    const { spec } = inject(podWith(), await render(injection(more)))
+    const policies = [...guard, ...(await render(injection(more)))]
+    const { spec } = inject(podWith(), policies)
     expect(proxyIn(spec).env?.at(-1)).toEqual(env[0])
     expect(environment(proxyIn(spec))).toMatchObject(settings)
     expect(spec.volumes).toContainEqual({ name: 'isales-ca', configMap: { name: 'ca' } })
+    const app = { ...container('app'), ports: [{ containerPort: 18080 }] }
+    expect(() => inject(podWith({ containers: [app] }), policies)).toThrow('app has the port 18080')
   })
 
   it('has the secrets for pulling the image, besides its own', async () => {
     const more = { imagePullSecrets: ['registry'], global: { imagePullSecrets: [{ name: 'all' }] } }
     const made = await render(injection(more))
-    expect(inject(podWith(), made).spec.imagePullSecrets).toEqual([
-      { name: 'all' },
-      { name: 'registry' },
-    ])
+    const secretsOf = (pod: Pod) => inject(pod, made).spec.imagePullSecrets?.map(({ name }) => name)
+    expect(secretsOf(podWith())).toEqual(['all', 'registry'])
     const own = podWith({ imagePullSecrets: [{ name: 'registry' }, { name: 'own' }] })
-    expect(inject(own, made).spec.imagePullSecrets?.map(({ name }) => name)).toEqual([
-      'registry',
-      'own',
-      'all',
-    ])
+    expect(secretsOf(own)).toEqual(['registry', 'own', 'all'])
     expect(injected.spec).not.toHaveProperty('imagePullSecrets')
   })
 
@@ -255,27 +252,10 @@ describe('an injected pod', () => {
     expect(spec.volumes?.at(-1)).toMatchObject({ emptyDir: { sizeLimit: '1048576' } })
   })
 
-  it('has the ports that the release says, and is refused where a container has one of them', async () => {
-    const pod = podWith({
-      containers: [{ ...container('app'), ports: [{ containerPort: 18080 }] }],
-    })
-    const settings = { ISALES_URL: 'https://isales.example', LISTEN: '127.0.0.1:18080' }
-    const moved = [...guard, ...(await render(injection({ settings })))]
-    expect(() => inject(pod, moved)).toThrow('the container app has the port 18080')
-    expect(proxyIn(inject(pod).spec).name).toBe(NAME)
-  })
-
   it('can be updated by controllers even if it was invalid before the policies existed', () => {
     const old = podWith({}, { [`${NAME}/typo`]: 'x' })
-    const update = (more: object) => {
-      const annotations = { ...old.metadata.annotations, ...more }
-      return admit(
-        manifests,
-        NAMESPACES,
-        { ...old, metadata: { ...old.metadata, annotations } },
-        old,
-      )
-    }
+    const update = (annotations: object) =>
+      admit(manifests, NAMESPACES, merge(old, { metadata: { annotations } }) as Pod, old)
     expect(update({ note: 'x' }).metadata.annotations).toMatchObject({ note: 'x' })
     expect(() => update({ [`${NAME}/typo`]: 'y' })).toThrow('unknown annotation')
   })

@@ -26,14 +26,17 @@ const made = {
 }
 const rows = Object.entries(made).map(([name, manifests]) => ({ name, manifests }))
 
+it('no manifest has an unknown or missing field', () => {
+  expect(mistakes(Object.values(made).flat())).toEqual([])
+  expect(
+    mistakes([{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: {} }]),
+  ).toHaveLength(1)
+})
+
 describe.each(rows)('the pod of $name', ({ manifests }) => {
   const pod = podOf(manifests)
   const proxy = proxyIn(pod)
   const loaded = configure(environment(proxy))
-
-  it('comes with no unknown or missing field', async () => {
-    expect(mistakes(manifests)).toEqual([])
-  })
 
   it('is restricted to what it needs, and has a limit of memory', () => {
     expect(unrestricted(pod, proxy)).toEqual([])
@@ -115,9 +118,6 @@ it('the pod of docs/kubernetes-sidecar.md keeps its in-flight bodies within its 
 })
 
 it('the pod of docs/kubernetes-sidecar.md mounts the Secret that the first command of the page makes', () => {
-  const [, name, keys = ''] = /kubectl create secret generic (\S+) (.*)/.exec(page) ?? []
   const secret = podOf(written).volumes?.find((volume) => volume.secret !== undefined)
-  expect(secret?.secret?.secretName).toBe(name)
-  const made = Array.from(keys.matchAll(/--from-(?:literal|file)=(\w+)/g), ([, key]) => key)
-  expect(made).toEqual(['user', 'password'])
+  expect(page).toContain(`kubectl create secret generic ${secret?.secret?.secretName} `)
 })

@@ -57,9 +57,7 @@ const start = async ({ onTestFinished }: Context) => {
   }
   const fires = (alert: string) =>
     until(async () => (await prometheus.firing()).includes(alert), WAIT)
-  const ends = (alert: string) =>
-    until(async () => !(await prometheus.firing()).includes(alert), WAIT)
-  return { simulator, proxy, admin, prometheus, alertmanager, ask, fires, ends, setPassword }
+  return { simulator, proxy, admin, prometheus, alertmanager, ask, fires, setPassword }
 }
 type Watched = Awaited<ReturnType<typeof start>>
 
@@ -70,21 +68,6 @@ const pagesWith = async ({ fires, alertmanager }: Watched, alert: string) => {
   // Prometheus sends its alerts within a second.
   await delay(3000)
   return alertmanager.pages()
-}
-
-/** Repeats an action, as CTI-OBS and other programs do, until the test ends. */
-const keep = ({ onTestFinished }: Context, everyMs: number, act: () => Promise<unknown>): void => {
-  const ending = new AbortController()
-  const acting = (async () => {
-    while (!ending.signal.aborted) {
-      await act()
-      await delay(everyMs)
-    }
-  })()
-  onTestFinished(async () => {
-    ending.abort()
-    await acting
-  })
 }
 
 // Together: they wait most of the time.
@@ -125,7 +108,8 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       watched.simulator.set({ tokenLifetime: 12 })
       watched.simulator.revoke()
       await until(async () => (await watched.ask()) === 200)
-      keep(context, 200, watched.ask)
+      const calls = setInterval(() => void watched.ask().catch(() => undefined), 200)
+      context.onTestFinished(() => clearInterval(calls))
       await watched.simulator.down()
       const failing = ['IsalesProxyCallsFailing']
       expect(await pagesWith(watched, 'IsalesProxyCallsFailing')).toEqual(failing)
@@ -149,7 +133,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       }
       expect(await pagesWith(watched, 'IsalesProxyNotAuthenticated')).toEqual([rejected])
       await setPassword('simulated-password')
-      await watched.ends(rejected)
+      await until(async () => !(await prometheus.firing()).includes(rejected), WAIT)
       expect(await watched.ask()).toBe(200)
       const authenticated = 'isales_proxy_authenticated == 1'
       await until(async () => (await prometheus.query(authenticated)).length === 1, WAIT)

@@ -3,6 +3,11 @@ import { dirname, join, normalize } from 'node:path'
 import { expect, test } from 'vitest'
 import { anchorsOf, linksOf, PAGES, read, root } from './pages.ts'
 
+const { files } = JSON.parse(read('package.json')) as { readonly files: readonly string[] }
+/** Whether a file is in the archive of a release. */
+const isPacked = (file: string): boolean =>
+  /^(?:README|LICENSE)/.test(file) || files.some((name) => file.startsWith(name))
+
 const PROJECT = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/'
 
 test.each(PAGES)('every link of %s within the repository has a target', (page) => {
@@ -13,7 +18,8 @@ test.each(PAGES)('every link of %s within the repository has a target', (page) =
     // A user of the chart's package has no checkout.
     if (page.startsWith('helm/') && path !== '' && !isWhole) return true
     const target = path === '' ? page : normalize(join(isWhole ? '' : dirname(page), path))
-    if (!existsSync(join(root, target))) return true
+    if (!existsSync(join(root, target)) || (isPacked(page) && !isWhole && !isPacked(target)))
+      return true
     return (
       anchor !== undefined && target.endsWith('.md') && !anchorsOf(read(target)).includes(anchor)
     )

@@ -32,6 +32,8 @@ describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
       const { title, meaning, remedy } = findSection(language, code)
       expect(title).not.toBe(code)
       expect(title).not.toMatch(/[.。]$/)
+      // Lines of a paragraph are joined, without a space between Chinese characters.
+      expect(title + meaning + remedy).not.toMatch(/\n|\p{Script=Han} \p{Script=Han}/u)
       expect(meaning).toMatch(/^$|[.。]$/)
       expect(remedy === '').toBe(findSection('en', code).remedy === '')
       expect(remedy).toMatch(/^$|[.。]$/)
@@ -51,16 +53,4 @@ it('no section is missing, and a missing one would be named', () => {
 it('a code without a section is its own title', () => {
   const code = 'not-a-code' as Code
   expect(findSection('zh', code)).toMatchObject({ title: code, meaning: '', remedy: '' })
-})
-
-it('a paragraph becomes one line, without spaces between Chinese characters', () => {
-  const page =
-    '### a\n**一个\n`标题`。** 说明见\n[此处](b.md#c)。\n\n**处理。** 做\n这个 X\n那个。\n\n其余。'
-  expect(sectionsIn(new Map([['errors.zh-CN.md', page]])).get('a')).toEqual({
-    at: 'errors.zh-CN.md#a',
-    title: '一个标题',
-    meaning: '说明见此处。',
-    remedy: '做这个 X 那个。',
-    body: '其余。',
-  })
 })

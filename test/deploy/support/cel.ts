@@ -50,7 +50,8 @@ const untype = (node: unknown): void => {
 const checkPlace = (place: string, value: Expression | undefined): void => {
   if (
     place === 'JSONPatch.value' &&
-    isList(value, ({ exprKind }) => exprKind.case === 'structExpr')
+    value?.exprKind.case === 'listExpr' &&
+    value.exprKind.value.elements.some(({ exprKind }) => exprKind.case === 'structExpr')
   )
     throw new Error('a list of objects as the value of a patch: an API server panics at it')
   if (value?.exprKind.case === 'listExpr')
@@ -60,9 +61,6 @@ const checkPlace = (place: string, value: Expression | undefined): void => {
   if (messageName !== '' && messageName !== place && place !== 'JSONPatch.value')
     throw new Error(`${messageName} in ${place}`)
 }
-
-const isList = (value: Expression | undefined, ofWhat: (element: Expression) => boolean): boolean =>
-  value?.exprKind.case === 'listExpr' && value.exprKind.value.elements.some(ofWhat)
 
 const plain = (value: unknown): unknown => {
   if (typeof value === 'bigint') return Number(value)

@@ -21,15 +21,11 @@ export async function bootMachine() {
   const said = Promise.all([text(child.stdout), text(child.stderr)])
   const ended = once(child, 'exit')
   // The script becomes unshare, whose one child becomes systemd.
-  const firstOf = (): string => {
-    if (child.exitCode !== null) return 'none'
-    return readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim()
-  }
-  const first = await until(() => {
-    const pid = firstOf()
-    return (pid === 'none' || commandOf(pid) === 'systemd') && pid
+  const first = await until(async () => {
+    if (child.exitCode !== null) throw new Error(`no machine: ${(await said).join('')}`)
+    const pid = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim()
+    return pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'systemd\n' && pid
   }, 30_000)
-  if (first === 'none') throw new Error(`no machine: ${(await said).join('')}`)
   const namespaces = ['mount', 'uts', 'ipc', 'net', 'pid', 'cgroup', 'root', 'wdns=/']
   const enter = [`--target=${first}`, ...namespaces.map((name) => `--${name}`), '--']
   const bash = (script: string) => [...enter, 'bash', '-c', `set -euo pipefail\n${script}`]
@@ -53,12 +49,4 @@ export async function bootMachine() {
   const isUp = async () => (await machine.run('systemctl is-active basic.target')).code === 0
   await until(isUp, 30_000)
   return machine
-}
-
-function commandOf(pid: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
-  } catch {
-    return undefined // The process has ended.
-  }
 }

@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import ts from 'typescript'
@@ -48,7 +49,7 @@ const modulePath = ({ apiVersion, kind }: Manifest): string =>
 /** The package of models lacks mutating policies, which have the fields of a validating one, and the two that are left out. */
 const modelled = (manifest: Manifest): Manifest => {
   if (!manifest.kind.startsWith('Mutating')) return manifest
-  const { mutations, reinvocationPolicy, ...spec } = manifest.spec as Record<string, unknown>
+  const spec = { ...(manifest.spec as object), mutations: undefined, reinvocationPolicy: undefined }
   return { ...manifest, kind: manifest.kind.replace('Mutating', 'Validating'), spec }
 }
 
@@ -61,16 +62,12 @@ const OPTIONS: ts.CompilerOptions = {
   strict: true,
   types: [],
 }
-/** Path of a file that is never written. */
-const FILE = join(ROOT, 'test/deploy/support/generated-manifests.ts')
-/** The declarations of the models are parsed once. */
-let program: ts.Program | undefined
-
 /**
  * Returns what the API server would reject or ignore in the manifests: missing, mistyped or unknown fields. Schemas and
  * helm accept unknown fields. The compiler does not, if a manifest is written as a literal of its kind's type.
  */
 export const mistakes = (manifests: readonly Manifest[]): readonly string[] => {
+  const file = join(ROOT, `.tmp/manifests-${process.pid}.ts`)
   const source = manifests
     .map(modelled)
     .map(
@@ -78,16 +75,9 @@ export const mistakes = (manifests: readonly Manifest[]): readonly string[] => {
         `import type { I${manifest.kind} as T${index} } from '${modulePath(manifest)}'\n` +
         `export const m${index}: T${index} = ${JSON.stringify(manifest)}\n`,
     )
-  const disk = ts.createCompilerHost(OPTIONS)
-  const host: ts.CompilerHost = {
-    ...disk,
-    fileExists: (path) => path === FILE || disk.fileExists(path),
-    getSourceFile: (path, target) =>
-      path === FILE
-        ? ts.createSourceFile(path, source.join(''), target)
-        : (program?.getSourceFile(path) ?? disk.getSourceFile(path, target)),
-  }
-  program = ts.createProgram([FILE], OPTIONS, host, program)
+  writeFileSync(file, source.join(''))
+  const program = ts.createProgram([file], OPTIONS)
+  rmSync(file)
   return ts
     .getPreEmitDiagnostics(program)
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
