@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ciValues, NAME, PARENT, render, renderSidecar, standalone } from './support/chart.ts'
+import { ciValues, NAME, PARENT, render, renderSidecar } from './support/chart.ts'
 import { mistakes, ofKind, parseManifests, specOf } from './support/manifests.ts'
 import { configure, podOf, environment, proxyIn, unrestricted } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
@@ -9,20 +9,12 @@ const page = readFileSync(`${ROOT}docs/kubernetes-sidecar.md`, 'utf8')
 const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(page) ?? []
 const written = parseManifests(yaml)
 
-const OTHER_FORMS = {
-  podMonitor: { enabled: true },
-  prometheusRule: { enabled: true, alerts: { IsalesProxyDown: { for: '5m' } } },
-  standalone: { service: { type: 'NodePort', nodePort: 30001 } },
-  extraEnv: [{ name: 'NODE_OPTIONS', value: '' }],
-  global: { imagePullSecrets: [{ name: 'a' }, 'b'] },
-}
 const made = {
   standalone: await render(ciValues('standalone')),
   'standalone-everything': await render(ciValues('standalone-everything')),
   sharing: await render(ciValues('sharing')),
   sidecar: await renderSidecar(),
   'docs/kubernetes-sidecar.md': written,
-  'values in other forms': await render(standalone(OTHER_FORMS)),
 }
 const rows = Object.entries(made).map(([name, manifests]) => ({ name, manifests }))
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { CI_NAMES, ciValues, NAME, render, renderSidecar, standalone } from './support/chart.ts'
+import { ciValues, NAME, render, renderSidecar, standalone } from './support/chart.ts'
 import { renderMany } from './support/many.ts'
 import { ofKind, parseManifests, specOf, type Manifest } from './support/manifests.ts'
 import { environment, podOf, proxyIn } from './support/pod.ts'
@@ -53,6 +53,7 @@ image: {registry: b.example, repository: c/d, digest: '${DIGEST}'} => proxy.imag
 global: {imagePullSecrets: [a, {name: b}]}, imagePullSecrets: [c] => Pod.imagePullSecrets: [{name: a}, {name: b}, {name: c}]
 podMonitor: {enabled: true} => PodMonitor.spec.selector.matchLabels: {app.kubernetes.io/name: ${NAME}, app.kubernetes.io/instance: obs}
 podMonitor: {enabled: true}, mode: sidecar => PodMonitor.spec.selector.matchLabels: {isales-auth-proxy/release: obs}
+prometheusRule: {enabled: true}, dashboard: {enabled: true} => PrometheusRule.metadata.name: obs-${NAME}, ConfigMap.metadata.name: obs-${NAME}-dashboard
 mode: sidecar => NetworkPolicy: null, Deployment: null, Service: null
 podMonitor: {enabled: true}, ${INJECTION} => PodMonitor.spec.selector.matchLabels: {isales-auth-proxy: obs}
 podMonitor: {enabled: true}, ${INJECTION} => PodMonitor.spec.namespaceSelector: {any: true}
@@ -112,21 +113,13 @@ it.each(EFFECTS.map(([values, places], index) => [values, places, made[index]] a
   '%s makes %s',
   (_values, places, { yaml = '', ...failed } = {} as never) => {
     expect(failed).toEqual({ refusal: '', trace: '' })
-    const from = beginnings(parseManifests(yaml))
+    const manifests = parseManifests(yaml)
+    for (const { kind, metadata } of manifests)
+      expect(metadata.namespace).toBe(kind.includes('AdmissionPolicy') ? undefined : 'telephony')
+    const from = beginnings(manifests)
     const expected = members(places)
     const found = Object.keys(expected).map((place) => [place, at(from, place) ?? null])
     expect(Object.fromEntries(found)).toEqual(expected)
-  },
-)
-
-it.each(CI_NAMES)(
-  'each object of %s says its namespace, unless it is of the cluster',
-  async (name) => {
-    for (const { kind, metadata } of await render(ciValues(name)))
-      expect([kind, metadata.namespace]).toEqual([
-        kind,
-        /AdmissionPolicy/.test(kind) ? undefined : 'telephony',
-      ])
   },
 )
 
