@@ -28,15 +28,6 @@ describe('forwarded, as HTTP allows', () => {
     expect(await world.exchange(bytes)).toMatchObject({ status: 200, text: 'ok' })
     expect(world.business().slice(before)).toMatchObject([{ target: PATH }])
   })
-
-  it.each([`/rest/isales/a?b=c&d=%2F%2e//..~"<>[]^\`{|}`, `/rest/isales/A..z-0_~/?%zz`])(
-    '%s, byte for byte',
-    async (target) => {
-      const before = world.business().length
-      await world.exchange(`GET ${target} HTTP/1.1\r\n${H}${END}`)
-      expect(world.business()[before]?.target).toBe(target)
-    },
-  )
 })
 
 it('Allow names every method that is forwarded, and no other', async () => {

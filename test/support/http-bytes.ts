@@ -23,7 +23,6 @@ export type Framing =
 
 export interface Body {
   readonly content: Buffer
-  readonly trailers: readonly Field[]
   readonly length: number
 }
 
@@ -46,7 +45,7 @@ export function readHead(bytes: Buffer): Head | undefined {
 
 /** Returns the body at the start of the bytes; undefined if it is incomplete. `ended`: the connection has ended. */
 export function readBody(bytes: Buffer, framing: Framing, ended: boolean): Body | undefined {
-  const plain = (content: Buffer): Body => ({ content, trailers: [], length: content.length })
+  const plain = (content: Buffer): Body => ({ content, length: content.length })
   switch (framing.kind) {
     case 'none':
       return plain(Buffer.alloc(0))
@@ -101,25 +100,13 @@ function readChunks(bytes: Buffer): Body | undefined {
     if (digits === undefined) throw new HttpError(`chunk line ${JSON.stringify(line)}`)
     const size = Number.parseInt(digits, 16)
     offset = end + 2
-    if (size === 0) return readTrailers(bytes, offset, contents)
     if (bytes.length < offset + size + 2) return undefined
     contents.push(bytes.subarray(offset, offset + size))
     offset += size + 2
+    // The proxy relays no trailers.
     if (!bytes.subarray(offset - 2, offset).equals(CRLF))
       throw new HttpError('no CRLF after a chunk')
-  }
-}
-
-function readTrailers(bytes: Buffer, start: number, contents: readonly Buffer[]): Body | undefined {
-  const trailers: Field[] = []
-  let offset = start
-  for (;;) {
-    const end = bytes.indexOf(CRLF, offset)
-    if (end === -1) return undefined
-    const line = bytes.toString('latin1', offset, end)
-    offset = end + 2
-    if (line === '') return { content: Buffer.concat(contents), trailers, length: offset }
-    trailers.push(readField(line))
+    if (size === 0) return { content: Buffer.concat(contents), length: offset }
   }
 }
 

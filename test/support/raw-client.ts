@@ -117,32 +117,24 @@ function clientOf(socket: Socket, inbox: Inbox) {
 }
 
 async function readResponse(inbox: Inbox, method: string) {
-  const interim: { status: number; fields: readonly Field[] }[] = []
-  for (;;) {
-    const { status, reason, fields } = await readResponseHead(inbox)
-    if (status < 200 && status !== 101) {
-      interim.push({ status, fields })
-      continue
-    }
-    const framing = responseFraming(fields, status, method)
-    const found = await whole(inbox, 'body', () =>
-      readBody(inbox.bytes, framing, inbox.end === 'fin'),
-    )
-    // The inbox will overwrite these bytes.
-    const content = Buffer.from(found.content)
-    inbox.take(found.length)
-    return {
-      status,
-      reason,
-      fields,
-      /** Returns a field's value; several are joined with a comma. */
-      header: (name: string) => valueOf(fields, name),
-      body: content,
-      text: content.toString(),
-      trailers: found.trailers,
-      framing: framing.kind,
-      interim,
-    }
+  const { status, reason, fields } = await readResponseHead(inbox)
+  if (status < 200) throw new HttpError(`an interim response: ${status}`)
+  const framing = responseFraming(fields, status, method)
+  const found = await whole(inbox, 'body', () =>
+    readBody(inbox.bytes, framing, inbox.end === 'fin'),
+  )
+  // The inbox will overwrite these bytes.
+  const content = Buffer.from(found.content)
+  inbox.take(found.length)
+  return {
+    status,
+    reason,
+    fields,
+    /** Returns a field's value; several are joined with a comma. */
+    header: (name: string) => valueOf(fields, name),
+    body: content,
+    text: content.toString(),
+    framing: framing.kind,
   }
 }
 

@@ -29,7 +29,7 @@ export function get(fields: readonly string[] = [], { method = 'GET', path = PAT
   return [`${method} ${path} HTTP/1.1`, 'Host: localhost', ...fields, '', ''].join('\r\n')
 }
 
-export function loginResponse(n: number): string {
+function loginResponse(n: number): string {
   const resultData = { token: `token-${n}`, tokenExpirationTime: 3600 }
   return responseBytes(JSON.stringify({ result: 0, resultData }))
 }

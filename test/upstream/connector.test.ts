@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import {
-  ConnectError,
+  type ConnectError,
   createConnect,
   createLookup,
   type Resolve,
@@ -20,16 +20,6 @@ const OPTIONS = {
   lookup,
   clock: systemClock,
 }
-
-it('a connection that cannot be started fails once, and not again at its timeout', async () => {
-  const clock = manualClock()
-  const outcomes: unknown[] = []
-  // Node throws for this lookup.
-  const options = { ...OPTIONS, origin: 'http://127.0.0.1:1', lookup: 1 as never, clock }
-  createConnect(options)((outcome) => outcomes.push(outcome))
-  await clock.advance(1000)
-  expect(outcomes).toEqual([expect.any(ConnectError)])
-})
 
 it('a connection that opened while the process was stopped is not too late', async () => {
   const server = await listen(() => undefined)

@@ -115,28 +115,6 @@ describe('a connection', () => {
     expect(await dispatch(upstream)).toMatchObject({ text: 'slow' })
     expect(isales.connections()).toBe(4)
   })
-
-  it('that was opened for an aborted request is used by the next one, or closed in time', async () => {
-    const isales = await startIsales()
-    const upstream = openUpstream({
-      isalesUrl: isales.origin,
-      isalesMaxConnections: 1,
-      limits: { keepAlive: 200 },
-    })
-    const leave = (): void => {
-      const exchange = new Exchange({ method: 'GET', path: '/left', headers: [] })
-      upstream.dispatch(exchange)
-      exchange.abort('its client is gone')
-    }
-    leave()
-    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
-    expect(isales.connections()).toBe(1)
-    await until(() => isales.open() === 0)
-    leave()
-    await until(() => isales.connections() === 2)
-    await until(() => isales.open() === 0 && upstream.open() === 0)
-    expect(isales.requests).toHaveLength(1)
-  })
 })
 
 describe('a request that waits for a connection', () => {
