@@ -159,15 +159,6 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     executed: 1,
     counts: { 'answered answered': 1, 'stray bad-request': 1 },
   },
-  'two calls ahead of a response': {
-    send: async (client, world) => {
-      await whileWaiting(world, client, () => client.send(post() + post()))
-      await read(client)
-    },
-    statuses: [200],
-    executed: 1,
-    counts: { 'answered answered': 1, 'refused pipelined': 2 },
-  },
   'calls that iSales fails, rejects, throttles, declines, or answers with a page or another result':
     {
       send: async (client, world) => {

@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { get, openStrictWorld, post, type StrictWorld } from '../support/strict-world.ts'
+import { get, openStrictWorld, post, shareStrictWorld } from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
 
-let world: StrictWorld
-beforeAll(async () => {
-  world = await openStrictWorld({ shared: true, limits: { bodyIdleTimeout: 1000 } })
-})
-afterAll(() => world.stop())
+const world = shareStrictWorld({ limits: { bodyIdleTimeout: 1000 } })
 
 const broken = () => world.metric('requests_total{outcome="failed"}')
 

@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
-import { get, openStrictWorld, PATH, post, type StrictWorld } from '../support/strict-world.ts'
+import { get, openStrictWorld, PATH, post, shareStrictWorld } from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 
-let world: StrictWorld
-beforeAll(async () => {
-  world = await openStrictWorld({ shared: true })
-})
-afterAll(() => world.stop())
+const world = shareStrictWorld()
 
 describe('the head of a response', () => {
   it('keeps its status, reason and headers, in their order and never merged, but no cookie', async () => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openStrictWorld, type StrictWorld } from '../support/strict-world.ts'
+import { expect, test } from 'vitest'
+import { shareStrictWorld } from '../support/strict-world.ts'
 
 interface Message {
   readonly kind: string
@@ -46,14 +46,7 @@ function cut(bytes: string, sizes: readonly number[]): string[] {
   return parts
 }
 
-let world: StrictWorld
-beforeAll(async () => {
-  world = await openStrictWorld({
-    shared: true,
-    env: { MAX_BODY_SIZE: '1MiB', CLIENT_DEADLINE: '30s' },
-  })
-})
-afterAll(() => world.stop())
+const world = shareStrictWorld({ env: { MAX_BODY_SIZE: '1MiB', CLIENT_DEADLINE: '30s' } })
 
 const numberOf = (target: string): number => Number(target.slice(target.lastIndexOf('/') + 1))
 

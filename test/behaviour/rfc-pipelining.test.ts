@@ -1,26 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import {
-  gate,
-  get,
-  openStrictWorld,
-  PATH,
-  post,
-  type StrictWorld,
-} from '../support/strict-world.ts'
+import { gate, get, PATH, post, shareStrictWorld } from '../support/strict-world.ts'
 
 const SECOND = get([], { path: '/rest/isales/second' })
 const OLD = `GET ${PATH} HTTP/1.0\r\n\r\n`
 const LOGIN = post('{"user":"cti","passwd":"x"}').replace(PATH, LOGIN_PATH)
 
 // RFC 9112 section 9.3.2: a client may repeat a request to which the connection closed without a response.
-let world: StrictWorld
-beforeAll(async () => {
-  world = await openStrictWorld({ shared: true, env: { CLIENT_DEADLINE: '30s' } })
-})
-afterAll(() => world.stop())
+const world = shareStrictWorld({ env: { CLIENT_DEADLINE: '30s' } })
 
 describe('behind a request that iSales keeps waiting', () => {
   /** Sends a request, and more bytes in its packet and in another one; the response waits for `first`. */

@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openStrictWorld, type StrictWorld } from '../support/strict-world.ts'
+import { describe, expect, it } from 'vitest'
+import { shareStrictWorld } from '../support/strict-world.ts'
 
 const PATH = '/rest/isales/a'
 const H = 'Host: localhost\r\n'
@@ -9,11 +9,7 @@ const END = '\r\n'
 const CHUNKED = 'Transfer-Encoding: chunked\r\n'
 const NOTHING = '0\r\n\r\n'
 
-let world: StrictWorld
-beforeAll(async () => {
-  world = await openStrictWorld({ shared: true, env: { MAX_BODY_SIZE: '1MiB' } })
-})
-afterAll(() => world.stop())
+const world = shareStrictWorld({ env: { MAX_BODY_SIZE: '1MiB' } })
 
 describe('forwarded, as HTTP allows', () => {
   it.each([

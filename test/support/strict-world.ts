@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { LOGIN_PATH, INTERFACE_PATHS } from '../../simulator/index.ts'
 import { connectRaw, exchangeRaw, requestText, type ReadOptions } from './raw-client.ts'
 import {
@@ -99,4 +99,14 @@ export async function openStrictWorld(options: StrictWorldOptions = {}) {
   if (options.shared !== true) onTestFinished(() => strict.stop())
   await until(() => logins > 0)
   return strict
+}
+
+/** Opens a world for all tests of the file. */
+export function shareStrictWorld(options: StrictWorldOptions = {}): StrictWorld {
+  const world = {} as StrictWorld
+  beforeAll(async () => {
+    Object.assign(world, await openStrictWorld({ ...options, shared: true }))
+  })
+  afterAll(() => world.stop())
+  return world
 }

@@ -33,7 +33,7 @@ export interface WorldOptions extends Pick<
   readonly prepare?: (sim: Simulator) => Environment | void | Promise<Environment | void>
   /** False if the test waits for the first token itself. Default: true. */
   readonly ready?: boolean
-  /** True: all tests of a file use the world, and `afterAll` stops it. */
+  /** True: the caller stops the world. Default: false, and the end of the test stops it. */
   readonly shared?: boolean
 }
 
