@@ -80,6 +80,5 @@ test.each<Edition>(['english', 'chinese'])(
     const tickets = Object.values(obs.tokens() ?? {})
     const seen = JSON.stringify(world.sim.requests())
     expect(tickets.filter((ticket) => seen.includes(ticket))).toEqual([])
-    obs.close()
   },
 )

@@ -30,23 +30,12 @@ const login = (world: World, passwd: string) => world.post(LOGIN_PATH, { user: '
 
 test('files that are emptied, removed or not readable keep their previous contents in force, and are on the page until they are restored', async () => {
   const { ca, server } = makeCertificates()
-  const secrets: readonly (readonly [
-    setting: string,
-    text: string,
-    spoil: (path: string) => void,
-  ])[] = [
-    ['ISALES_USER', 'obs', (path) => rmSync(path)],
-    ['ISALES_PASSWORD', 'right', (path) => writeFileSync(path, '')],
-    ['OBS_PASSWORD', 'old', (path) => writeFileSync(path, '\n')],
-    [
-      'ISALES_CA',
-      ca.cert,
-      (path) => {
-        rmSync(path)
-        mkdirSync(path)
-      },
-    ],
-  ]
+  const secrets = [
+    ['ISALES_USER', 'obs'],
+    ['ISALES_PASSWORD', 'right'],
+    ['OBS_PASSWORD', 'old'],
+    ['ISALES_CA', ca.cert],
+  ] as const
   const files = Object.fromEntries(
     secrets.map(([setting, text]) => [`${setting}_FILE`, write(setting, text)]),
   )
@@ -56,7 +45,10 @@ test('files that are emptied, removed or not readable keep their previous conten
   })
   const isSaid = () => world.metric('isales_proxy_finding{finding="files"}')
 
-  for (const [setting, , spoil] of secrets) spoil(join(directory, setting))
+  for (const setting of ['ISALES_USER', 'ISALES_CA']) rmSync(join(directory, setting))
+  mkdirSync(join(directory, 'ISALES_CA'))
+  write('ISALES_PASSWORD', '')
+  write('OBS_PASSWORD', '\n')
   const { state, remedy, runbook } = await until(async () => {
     const status = await world.status()
     const facts = JSON.stringify(status.findings)

@@ -23,4 +23,4 @@ test('an idle standby makes no token requests, stays ready, and its next call lo
   world.sim.wrongPassword()
   expect((await world.tasks()).status).toBe(503)
   expect((await call(`${world.admin}/readyz`)).status).toBe(503)
-})
+}, 60_000)
