@@ -16,17 +16,12 @@ const ELSEWHERE = ['build_info', 'info', 'session_conflicts_total', 'tokens_adop
 /** Every state of a metric's samples that was seen, by the metric's name. */
 const seen = new Map<string, Set<string>>()
 
-async function look({ admin }: Pick<World, 'admin'>): Promise<void> {
+async function look({ admin }: World): Promise<void> {
   const { text } = await call(`${admin}/metrics`)
-  const samples = new Map<string, string>()
-  let name = ''
-  for (const line of text.split('\n')) {
-    name = /^# TYPE isales_proxy_(\w+)/.exec(line)?.[1] ?? (line.startsWith('# TYPE') ? '' : name)
-    if (name !== '' && !line.startsWith('#'))
-      samples.set(name, `${samples.get(name) ?? ''}${line}\n`)
-  }
-  for (const [metric, value] of samples)
-    seen.set(metric, (seen.get(metric) ?? new Set()).add(value))
+  for (const [, name = '', samples = ''] of text.matchAll(
+    /^# TYPE isales_proxy_(\w+) .*\n((?:[^#].*\n)+)/gm,
+  ))
+    seen.set(name, (seen.get(name) ?? new Set()).add(samples))
 }
 
 async function tokensAndCalls(): Promise<void> {

@@ -1,9 +1,6 @@
-import { once } from 'node:events'
 import { connect } from 'node:net'
-import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import { describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import {
@@ -16,29 +13,19 @@ import {
   startIsales,
 } from './support.ts'
 
-/** Starts a TLS server that closes the connection after every response, and returns its URL. */
-async function closingTls(
-  options: TlsOptions,
-  onSocket: (socket: TLSSocket) => void,
-): Promise<string> {
-  const server = createTlsServer(options, (socket) => {
-    onSocket(socket)
-    socket.on('error', () => undefined)
-    socket.once('data', () => socket.end(responseBytes('ok', { fields: ['Connection: close'] })))
-  }).listen(0, '127.0.0.1')
-  closing.push(() => server.close())
-  await once(server, 'listening')
-  return `https://127.0.0.1:${portOf(server)}`
-}
-
 describe('TLS to iSales', () => {
   it('is checked for the name of ISALES_TLS_SERVER_NAME, which SNI says', async () => {
     // Node reads it when a connection opens.
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     const names: unknown[] = []
-    const isalesUrl = await closingTls(certificates.wrongHost, ({ servername }) =>
-      names.push(servername),
-    )
+    const isales = await startIsales(undefined, {
+      ...certificates.wrongHost,
+      SNICallback(name, done) {
+        names.push(name)
+        done(null)
+      },
+    })
+    const isalesUrl = isales.origin
     for (const [isalesTlsServerName, outcome] of [
       ['elsewhere.example', { status: 200 }],
       ['another.example', { failure: 'tls', written: false }],
