@@ -53,7 +53,6 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['declined call-result', { result: '7', headMs: 2500 }],
   ['slow slow', { headMs: 2001, upstreamMs: 40 }],
   ['answered answered', { headMs: 2000 }],
-  ['answered answered', { status: 304 }],
 ])('the class %s belongs to %j', (expected, summary) => {
   const { outcome, cause: code } = classifyRequest({ ...POST, ...summary })
   expect(`${outcome} ${code}`).toBe(expected)

@@ -81,7 +81,6 @@ describe('the configuration', () => {
 
 it.each([
   ['"p"', 'quotes'],
-  ['“p”', 'quotes'],
   ['p\u00a0', 'spaces'],
   ['p\nq', 'lines'],
   ['ｐ', 'odd-character'],

@@ -71,7 +71,6 @@ const KEPT: readonly Environment[] = [
   // The scheme `redis` without TLS, although `redis:` ends with `s:`.
   { ...STORE, SESSION_STORE_URL: 'redis://127.0.0.1' },
   { ...STORE, SESSION_STORE_URL: 'valkeys://v.example', SESSION_STORE_CA_FILE: '/c' },
-  LOGIN,
   { OBS_USER: 'cti', OBS_PASSWORD: 'short' },
   BEYOND,
   { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/a', LISTEN_CLIENT_NAMES: 'a' },
