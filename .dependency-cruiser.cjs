@@ -73,6 +73,13 @@ module.exports = {
     oneHome('prom-client', 'admin/metrics'),
     oneHome('marked', 'admin/documents'),
     oneHome('ioredis', 'sharing/(?:valkey|ioredis-workarounds)'),
+    {
+      name: 'ioredis-on-demand',
+      comment: 'ioredis is loaded only if a store is configured',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: 'node_modules/ioredis/', dynamic: false, dependencyTypesNot: ['type-only'] },
+    },
     oneHome('lru-cache', 'client-auth/'),
     oneHome('@hono/node-server', 'hono-adapter'),
     oneHome('pino', 'log/'),

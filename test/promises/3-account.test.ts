@@ -1,6 +1,6 @@
 // Guarantee 3: at most 4 logins with a wrong password in 15 min, over restarts, clients, signals and commands. With a right
 // password, at most 25 token requests per minute, or 40 if iSales ends tokens. Two processes with one STATE_DIR are in
-// test/behaviour/state-dir.test.ts, replicas with a store in test/store/programs-account.test.ts, and sequences of failures in
+// test/behaviour/state-dir.test.ts, replicas with a store in test/store/programs.test.ts, and sequences of failures in
 // test/token/account.property.test.ts.
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'

@@ -1,4 +1,3 @@
-import { vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
@@ -30,14 +29,13 @@ export async function connect(port: number, env: Environment = {}) {
 export function storeSettings(env: Environment) {
   const ends = { ISALES_URL: 'https://isales', ISALES_USER: 'obs', ISALES_PASSWORD: 'p' }
   const readFile: ReadFile = (path, limit) =>
-    path === 'key' ? { ok: true, bytes: Buffer.from(STORE_KEY) } : readSmallFile(path, limit)
+    path === 'key' ? { ok: true, bytes: Buffer.from('k'.repeat(32)) } : readSmallFile(path, limit)
   const loaded = loadConfig({ ...ends, SESSION_STORE_KEY_FILE: 'key', ...env }, readFile)
   const address = loaded.config.sessionStoreUrl
   if (!loaded.ok || address === undefined) throw new Error(JSON.stringify(loaded))
   return { config: loaded.config, address }
 }
 
-const STORE_KEY = 'k'.repeat(32)
 /** The store's key of the account `test`. */
 export const KEY = 'isales-auth-proxy:v5:{test}:account'
 
@@ -55,13 +53,3 @@ export const account =
     SESSION_STORE_URL: `valkey://${user}@127.0.0.1:${port}`,
     SESSION_STORE_PASSWORD_FILE: file(password, password),
   })
-
-/** Collects what the process prints from now on, until the test ends. */
-export function watchOutput(): () => string {
-  const printed: unknown[] = []
-  const collect = (...parts: readonly unknown[]): void => void printed.push(...parts)
-  for (const method of ['error', 'warn', 'log', 'info'] as const)
-    vi.spyOn(console, method).mockImplementation(collect)
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => printed.push(text) > 0)
-  return () => printed.map(String).join('\n')
-}

@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Store } from '../../src/sharing/store.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryFiles } from '../support/temporary.ts'
-import { account, ACCOUNTS, connect, KEY, watchOutput } from './connect.ts'
-import { certificates, ENGINES, startServer, startTlsServer } from './servers.ts'
+import { account, ACCOUNTS, connect, KEY } from './connect.ts'
+import { ENGINES, startServer } from './servers.ts'
 
 const file = temporaryFiles()
-const FROZEN = { reason: 'timeout' }
 
 /** Polls until a value can be read, or reading fails with this code or reason. */
 const untilReads = (store: Store, expected: string | undefined) =>
@@ -20,17 +20,19 @@ const untilReads = (store: Store, expected: string | undefined) =>
     return expected === ('reason' in reply ? (reply.code ?? reply.reason) : undefined)
   }, 10_000)
 
-let printed: () => string
-const uncaught: unknown[] = []
-const note = (error: unknown): void => void uncaught.push(error)
+/** Printed texts, and errors that no code caught. */
+const noise: unknown[] = []
+const note = (...parts: readonly unknown[]): void => void noise.push(...parts)
 beforeEach(() => {
-  printed = watchOutput()
+  for (const method of ['error', 'warn', 'log', 'info'] as const)
+    vi.spyOn(console, method).mockImplementation(note)
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => noise.push(text) > 0)
   process.on('uncaughtException', note)
 })
 afterEach(() => {
   process.off('uncaughtException', note)
   // oxlint-disable-next-line vitest/no-standalone-expect -- holds for every test
-  expect([printed(), uncaught.splice(0)]).toEqual(['', []])
+  expect(noise.splice(0).map(String)).toEqual([])
 })
 
 describe.each(ENGINES)('%s', (engine) => {
@@ -41,22 +43,16 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(await store.compareAndSwap('', 'value')).toMatchObject({ value: 'value' })
   })
 
-  const users = { directives: ACCOUNTS }
   it.each([
-    ['a wrong password', 'WRONGPASS', users, account('proxy', 'canary-wrong')],
-    ['no password', 'NOAUTH', users, undefined],
-    ['a user without permissions', 'NOPERM', users, account('nobody')],
-    ['a user of other keys', 'NOPERM', users, account('other')],
-    ['a full memory', 'OOM', { command: 'CONFIG SET maxmemory 1' }, undefined],
-    ["another program's value", 'WRONGTYPE', { command: `LPUSH ${KEY} x` }, undefined],
-    ['too few replicas', 'NOREPLICAS', { directives: ['min-replicas-to-write 1'] }, undefined],
-    ['a cluster', 'CLUSTERDOWN', { directives: ['cluster-enabled yes'] }, undefined],
-  ] as const)('refuses %s with the code %s', async (_, code, given, settings) => {
-    const { directives = [], command = 'PING' } = {
-      directives: undefined,
-      command: undefined,
-      ...given,
-    }
+    ['a wrong password', 'WRONGPASS', ACCOUNTS, 'PING', account('proxy', 'canary-wrong')],
+    ['no password', 'NOAUTH', ACCOUNTS, 'PING', undefined],
+    ['a user without permissions', 'NOPERM', ACCOUNTS, 'PING', account('nobody')],
+    ['a user of other keys', 'NOPERM', ACCOUNTS, 'PING', account('other')],
+    ['a full memory', 'OOM', [], 'CONFIG SET maxmemory 1', undefined],
+    ["another program's value", 'WRONGTYPE', [], `LPUSH ${KEY} x`, undefined],
+    ['too few replicas', 'NOREPLICAS', ['min-replicas-to-write 1'], 'PING', undefined],
+    ['a cluster', 'CLUSTERDOWN', ['cluster-enabled yes'], 'PING', undefined],
+  ] as const)('refuses %s with the code %s', async (...[, code, directives, command, settings]) => {
     const server = await startServer({ engine, directives })
     const { store } = await connect(server.port, settings?.(server.port))
     await server.cli(...command.split(' '))
@@ -94,7 +90,7 @@ describe.each(ENGINES)('%s', (engine) => {
     const readFor = async (): Promise<number> => {
       const startedAt = performance.now()
       // Also between two connections.
-      expect(await store.compareAndSwap('', '')).toEqual(FROZEN)
+      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'timeout' })
       return performance.now() - startedAt
     }
     expect(await readFor()).toBeLessThan(900)
@@ -104,12 +100,23 @@ describe.each(ENGINES)('%s', (engine) => {
   })
 
   it('with an unknown certificate is refused, until its CA file is corrected', async () => {
-    const { port } = await startTlsServer(engine)
+    const { ca, server, strangerCa } = makeCertificates()
+    const right = file('right-ca.pem', ca.cert)
+    const { port } = await startServer({
+      engine,
+      directives: [
+        `tls-cert-file ${file('server.pem', server.cert)}`,
+        `tls-key-file ${file('server-key.pem', server.key)}`,
+        `tls-ca-cert-file ${right}`,
+        'tls-auth-clients no',
+      ],
+      cli: ['--tls', '--cacert', right],
+    })
     const SESSION_STORE_URL = `valkeys://127.0.0.1:${port}`
-    const SESSION_STORE_CA_FILE = file('ca.pem', certificates.strangerCa.cert)
+    const SESSION_STORE_CA_FILE = file('ca.pem', strangerCa.cert)
     const { store } = await connect(port, { SESSION_STORE_URL, SESSION_STORE_CA_FILE })
     expect(await store.compareAndSwap('', '')).toEqual({ reason: 'tls' })
-    file('ca.pem', certificates.ca.cert)
+    file('ca.pem', ca.cert)
     await untilReads(store, undefined)
   })
 })
@@ -136,8 +143,7 @@ it.each(['$-5\r\n', '*-5\r\n', '$-1\r\n', '*0\r\n', '*1\r\n$-1\r\n', '+OK\r\n', 
   'the unrequested reply %j ends the connection, not the process, and prints nothing',
   async (reply) => {
     const rude = await startRude()
-    const { store, looks } = await connect(rude.port)
-    await until(() => looks() >= 1)
+    const { store } = await connect(rude.port)
     const before = rude.connections()
     rude.say(reply)
     expect(await until(() => rude.connections() > before)).toBe(true)
@@ -157,13 +163,10 @@ it("an unrequested reply is not taken for the current command's", async () => {
   await until(() => rude.connections() > before)
 })
 
-it.each([{}, { SESSION_STORE_PASSWORD_FILE: file('pw', 'pw') }])(
-  'protected mode is reported by its code, and nothing is printed (%j)',
-  async (settings) => {
-    const text = 'Redis is running in protected mode and no password is set for the default user.'
-    const rude = await startRude(`-DENIED ${text}\r\n`)
-    const { store } = await connect(rude.port, settings)
-    await until(() => rude.connections() > 4)
-    expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
-  },
-)
+it('protected mode is reported by its code', async () => {
+  const text = 'Redis is running in protected mode and no password is set for the default user.'
+  const rude = await startRude(`-DENIED ${text}\r\n`)
+  const { store } = await connect(rude.port, { SESSION_STORE_PASSWORD_FILE: file('pw', 'pw') })
+  await until(() => rude.connections() > 4)
+  expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
+})

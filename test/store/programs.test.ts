@@ -1,89 +1,61 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import type { Simulator } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { closing } from '../support/tcp-server.ts'
+import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
 import {
   accountIn,
   authenticated,
+  inState,
   KEY,
   keyOf,
   PASSWORD,
   sharingPrograms,
-  traffic,
+  startTraffic,
   type Replica,
 } from './replicas.ts'
-import { ENGINES, startServer } from './servers.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
+import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
 const STORE_PASSWORD = 'canary-store-password'
 const WRONG_PASSWORD = 'canary-wrong-store-password'
 
-const { start, environment, openIsales, startReplica, startReplicas, file } = sharingPrograms()
+const { start, environment, openIsales, serve, startReplica, startReplicas, file } =
+  sharingPrograms()
 
-describe('three programs that share', () => {
-  it.each(['SIGSTOP', 'SIGKILL'] as const)(
-    'continue when the one that asks gets %s and does not renew its lease for 3 s',
-    async (signal) => {
-      const sim = await openIsales(60)
-      const server = await startServer()
-      sim.set({ latency: 2000 })
-      const replicas = await startReplicas(3, server.port)
-      const isAsking = ({ program }: Replica): boolean =>
-        program.lines().some(({ event }) => event === 'exchange-started')
-      const asking = await until(() => replicas.find(isAsking), 10_000)
-      expect((await accountIn(server, sim))?.lease?.holder).toEqual(expect.any(String))
-      const { process, ended } = asking.program
-      process.kill(signal)
-      const at = performance.now()
-      sim.set({ latency: 0 })
-      const others = replicas.filter((replica) => replica !== asking)
-      await authenticated(others)
-      // The lease lasts 3 s, and the attempt pauses logins for 5 s; the rest is for a busy machine.
-      expect(performance.now() - at).toBeLessThan(10_000)
-      process.kill('SIGCONT')
-      const alive = signal === 'SIGSTOP' ? replicas : others
-      await authenticated(alive)
-      expect(await traffic(alive, 2000)).toEqual([])
-      process.kill('SIGTERM')
-      await within(ended, 'the end of the program', 20_000)
-      expect(await traffic(others, 1000)).toEqual([])
-    },
-  )
+it('programs release their lease when they end during a login', async () => {
+  const sim = await openIsales(60)
+  const server = await startServer()
+  sim.set({ latency: 4500 })
+  const { program } = await startReplica(server.port)
+  await until(async () => (await accountIn(server, sim))?.lease, 10_000)
+  program.process.kill('SIGTERM')
+  await until(async () => (await accountIn(server, sim))?.lease === undefined, 2500)
+  expect(await within(program.ended, 'the end of the program', 20_000)).toMatchObject({ code: 0 })
+})
 
-  it('release their lease when they end during a login', async () => {
-    const sim = await openIsales(60)
-    const server = await startServer()
-    sim.set({ latency: 4500 })
-    const { program } = await startReplica(server.port)
-    await until(async () => (await accountIn(server, sim))?.lease, 10_000)
-    program.process.kill('SIGTERM')
-    await until(async () => (await accountIn(server, sim))?.lease === undefined, 2500)
-    expect(await within(program.ended, 'the end of the program', 20_000)).toMatchObject({ code: 0 })
-  })
-
-  it('adopt the token of `check --live`, which logs in through their store', async () => {
-    const sim = await openIsales(60)
-    const server = await startServer()
-    const check = async () => {
-      const program = start(['check', '--live', '--quiet'], environment(server.port))
-      const { code } = await within(program.ended, 'the end of check', 20_000)
-      return [code, program.stdout() + program.stderr()]
-    }
-    const works = [0, expect.stringContaining('Outcome: works')]
-    expect(await check()).toEqual(works)
-    const replicas = await startReplicas(2, server.port)
-    await authenticated(replicas)
-    expect(sim.state().logins).toBe(1)
-    const calls = traffic(replicas, 4000)
-    expect([await check(), await calls, sim.state().logins]).toEqual([works, [], 2])
-    server.signal('SIGSTOP')
-    const cut = expect.stringContaining('The login works, but the shared store does not')
-    expect(await check()).toEqual([4, cut])
-  })
+it('programs adopt the token of `check --live`, which logs in through their store', async () => {
+  const sim = await openIsales(60)
+  const server = await startServer()
+  const check = async () => {
+    const program = start(['check', '--live', '--quiet'], environment(server.port))
+    const { code } = await within(program.ended, 'the end of check', 20_000)
+    return [code, program.stdout() + program.stderr()]
+  }
+  const works = [0, expect.stringContaining('Outcome: works')]
+  expect(await check()).toEqual(works)
+  const replicas = await startReplicas(2, server.port)
+  await authenticated(replicas)
+  expect(sim.state().logins).toBe(1)
+  const calls = startTraffic(replicas)
+  expect(await check()).toEqual(works)
+  await delay(2000)
+  expect([await calls.stop(), sim.state().logins]).toEqual([[], 2])
+  server.signal('SIGSTOP')
+  const cut = expect.stringContaining('The login works, but the shared store does not')
+  expect(await check()).toEqual([4, cut])
 })
 
 it.each(ENGINES)(
@@ -104,7 +76,9 @@ it.each(ENGINES)(
       })
     const replicas = await Promise.all([STORE_PASSWORD, STORE_PASSWORD].map(startWith))
     await authenticated(replicas)
-    await traffic(replicas, 4000)
+    const calls = startTraffic(replicas)
+    await delay(4000)
+    await calls.stop()
     replicas.push(await startWith(WRONG_PASSWORD))
     await authenticated(replicas)
     const key = await keyOf(server)
@@ -133,15 +107,105 @@ it.each(ENGINES)(
   },
 )
 
-it('the program loads no store client unless a store is configured', () => {
-  const textOf = (file: string): string => readFileSync(join(start.directory(), file), 'utf8')
-  const loaded = new Set(['main.js'])
-  const imports = /^(?:import|export)[^'"(]*["']\.\/([\w.-]+\.js)["']/gm
-  // Iterating over a set includes members that are added meanwhile.
-  for (const file of loaded)
-    for (const [, name = ''] of textOf(file).matchAll(imports)) loaded.add(name)
-  const files = readdirSync(start.directory()).filter((file) => file.endsWith('.js'))
-  const holding = files.filter((file) => textOf(file).includes('node_modules/ioredis/'))
-  expect(holding).not.toEqual([])
-  expect(holding.filter((file) => loaded.has(file))).toEqual([])
+it('programs lose no call while the store is killed, stopped and emptied', async () => {
+  const { sim, server, replicas, calls } = await serve()
+  server.signal('SIGKILL')
+  await server.ended()
+  await inState(replicas, { state: 'alone', reason: 'unreachable' })
+  await delay(2000)
+  await server.restart()
+  await inState(replicas, { state: 'shared' })
+  server.signal('SIGSTOP')
+  await inState(replicas, { state: 'alone', reason: 'timeout' })
+  server.signal('SIGCONT')
+  await inState(replicas, { state: 'shared' })
+  await server.cli('FLUSHALL')
+  await delay(2000)
+  expect(await calls.stop()).toEqual([])
+  expect(sim.state().logins).toBe(1)
+})
+
+it.each(ENGINES)(
+  'programs lose no call whatever is written into %s, and restore their token',
+  async (engine) => {
+    const { sim, server, replicas, calls } = await serve({ engine, count: 2 })
+    const key = await keyOf(server)
+    const unreadable = (): number =>
+      replicas
+        .flatMap(({ program }) => program.lines())
+        .filter(({ event }) => event === 'shared-token-unreadable').length
+    const isRestored = async () => (await accountIn(server, sim))?.token !== undefined
+    const long = "redis.call('SET', KEYS[1], string.rep('x', 1024 * 1024))"
+    const commands = [
+      ['APPEND', key, 'more'],
+      ['SET', key, 'hello'],
+      ['EVAL', long, '1', key],
+    ]
+    for (const [index, command] of commands.entries()) {
+      await server.cli(...command)
+      await until(() => unreadable() > index)
+      await until(isRestored)
+    }
+    const list = "redis.call('DEL', KEYS[1]) redis.call('LPUSH', KEYS[1], 'x')"
+    await server.cli('EVAL', list, '1', key)
+    await inState(replicas, { state: 'alone', reason: 'refused', code: 'WRONGTYPE' })
+    await server.cli('DEL', key)
+    await inState(replicas, { state: 'shared' })
+    await until(isRestored)
+    expect(await calls.stop()).toEqual([])
+    expect(sim.state()).toMatchObject({ logins: 1, refreshes: 0 })
+  },
+)
+
+async function refusalsOf(server: StoreServer, sim: Simulator): Promise<number> {
+  const [record] = (await accountIn(server, sim))?.records.values() ?? []
+  return record?.refusals ?? 0
+}
+
+it('programs make 3 logins with a wrong password, although all restart and the stored account is deleted', async () => {
+  const sim = await openIsales(60)
+  const server = await startServer()
+  const wrong = { ISALES_PASSWORD: 'wrong' }
+  const first = await startReplicas(5, server.port, wrong)
+  // Counted in the store: a killed replica's last refusal is lost.
+  await until(async () => (await refusalsOf(server, sim)) === 2, 15_000)
+  for (const { program } of first) program.process.kill('SIGKILL')
+  const replicas = await startReplicas(5, server.port, wrong)
+  // After the third refusal, the next login is minutes away.
+  const isPaused = ({ program }: Replica): boolean =>
+    program.lines().some(({ retryInSeconds }) => Number(retryInSeconds) > 60)
+  await until(() => replicas.every(isPaused), 40_000)
+  // A deleted account permits no further login.
+  for (let second = 0; second < 3; second += 1) {
+    await server.cli('DEL', await keyOf(server))
+    await delay(1000)
+  }
+  expect(sim.state()).toMatchObject({ loginAttempts: 3, loginsRejected: 3 })
+})
+
+it('programs use the token of the others if one has a wrong password, which it tries', async () => {
+  const { sim, server, calls } = await serve({ count: 2 })
+  const third = await startReplica(server.port, { ISALES_PASSWORD: 'wrong' })
+  await authenticated([third])
+  await until(() => sim.state().loginsRejected > 0)
+  expect(await calls.stop()).toEqual([])
+  expect(sim.state().logins).toBe(1)
+})
+
+it('programs make one refused login each without a store, and record it in the store later', async () => {
+  const sim = await openIsales(60)
+  const port = await freePort()
+  const wrong = { ISALES_PASSWORD: 'wrong' }
+  await startReplicas(3, port, wrong)
+  await until(() => sim.state().loginsRejected === 3, 10_000)
+  await delay(6000)
+  expect(sim.state().loginsRejected).toBe(3)
+
+  const server = await startServer({ port })
+  await until(async () => (await refusalsOf(server, sim)) === 3, 10_000)
+  const check = start(['check', '--live', '--quiet'], { ...environment(port), ...wrong })
+  await within(check.ended, 'the end of check', 20_000)
+  await startReplica(port, wrong)
+  await delay(2000)
+  expect(sim.state().loginsRejected).toBe(3)
 })

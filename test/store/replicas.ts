@@ -54,9 +54,9 @@ export function sharingPrograms() {
     return sim
   }
 
-  /** Starts programs that share through a real server, and calls on each of them. Tokens live `seconds`. */
-  const serve = async ({ engine = ENGINES[0] ?? 'valkey', seconds = 60, count = 3 } = {}) => {
-    const isales = await openIsales(seconds)
+  /** Starts programs that share through a real server, and calls on each of them. */
+  const serve = async ({ engine = ENGINES[0] ?? 'valkey', count = 3 } = {}) => {
+    const isales = await openIsales(60)
     const server = await startServer({ engine })
     const replicas = await startReplicas(count, server.port)
     await authenticated(replicas)
@@ -71,15 +71,12 @@ const tasks = ({ proxy }: Replica) =>
   call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
 /** Makes ten calls per second on each replica. */
-function startTraffic(replicas: readonly Replica[]) {
-  const failed: number[] = []
-  let calls = 0
+export function startTraffic(replicas: readonly Replica[]) {
+  const statuses: number[] = []
   const over = new AbortController()
   const send = async (replica: Replica): Promise<void> => {
     while (!over.signal.aborted) {
-      const { status } = await tasks(replica)
-      calls += 1
-      if (status !== 200) failed.push(status)
+      statuses.push((await tasks(replica)).status)
       await delay(100)
     }
   }
@@ -87,26 +84,14 @@ function startTraffic(replicas: readonly Replica[]) {
   // Not unhandled if a test fails before it ends the traffic.
   sending.catch(() => undefined)
   return {
-    /** Returns the number of calls so far. */
-    count: () => calls,
     /** Ends the traffic, and returns the statuses of failed calls. @throws {Error} without a call. */
     async stop(): Promise<readonly number[]> {
       over.abort()
       await sending
-      if (calls < replicas.length) throw new Error('no traffic')
-      return failed
+      if (statuses.length < replicas.length) throw new Error('no traffic')
+      return statuses.filter((status) => status !== 200)
     },
   }
-}
-
-/** Makes calls for some milliseconds, and returns the statuses of failed calls. */
-export async function traffic(
-  replicas: readonly Replica[],
-  ms: number,
-): Promise<readonly number[]> {
-  const running = startTraffic(replicas)
-  await delay(ms)
-  return running.stop()
 }
 
 /** Waits until a call on each replica succeeds. */
@@ -116,10 +101,7 @@ export async function authenticated(replicas: readonly Replica[]): Promise<void>
 }
 
 /** Waits until each replica, which polls the store every second, reports this about sharing. */
-export async function inState(
-  replicas: readonly Replica[],
-  state: Readonly<Record<string, unknown>>,
-): Promise<void> {
+export async function inState(replicas: readonly Replica[], state: object): Promise<void> {
   for (const { admin } of replicas)
     await until(async () => {
       const { sharing } = (await call(`${admin}/status.json`)).json

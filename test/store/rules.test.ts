@@ -1,13 +1,14 @@
 import { array, assert, asyncProperty, constantFrom, record } from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { compareAndSwap } from '../simulation/swap.ts'
 import { account, ACCOUNTS, connect, KEY } from './connect.ts'
 import { ENGINES, startServer } from './servers.ts'
 
 const values = constantFrom('', 'a', 'b', '\u0000\u00ff', 'x'.repeat(32 * 1024))
 
-describe.each(ENGINES)('%s', (engine) => {
-  it('runs the script as the simulation models it, in any sequence, with the documented permissions', async () => {
+it.each(ENGINES)(
+  '%s runs the script as the simulation models it, in any sequence, with the documented permissions',
+  async (engine) => {
     const cli = ['--user', 'admin', '--pass', 'pw', '--no-auth-warning']
     const directives = ['user admin on >pw ~* +@all', ...ACCOUNTS]
     const server = await startServer({ engine, directives, cli })
@@ -33,5 +34,5 @@ describe.each(ENGINES)('%s', (engine) => {
     await server.cli('SET', KEY, 'rubbish')
     await stores[0]?.store.compareAndSwap('rubbish', 'value')
     expect(Math.ceil(Number(await server.cli('PTTL', KEY)) / 3_600_000)).toBe(48)
-  })
-})
+  },
+)

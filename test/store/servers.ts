@@ -3,48 +3,42 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 import { closing } from '../support/tcp-server.ts'
-import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 export type Engine = 'valkey' | 'redis'
 
 /** Installed engines. In CI, both must be installed. */
 export const ENGINES: readonly Engine[] = (['valkey', 'redis'] as const).filter((engine) => {
-  const program = `${engine}-server`
-  if (spawnSync(program, ['--version']).status === 0) return true
-  if (process.env['CI'] === 'true') throw new Error(`${program} is not installed`)
-  process.stderr.write(`skipped: ${program} is not installed\n`)
-  return false
+  const isInstalled = spawnSync(`${engine}-server`, ['--version']).status === 0
+  if (!isInstalled && process.env['CI'] === 'true') throw new Error(`${engine} is not installed`)
+  return isInstalled
 })
 
 /** A real server on its own port, which ends with the test. */
 export type StoreServer = Awaited<ReturnType<typeof startServer>>
 
-interface ServerSettings {
-  readonly engine?: Engine
-  /** Lines of the configuration file. */
-  readonly directives?: readonly string[]
-  readonly port?: number
-  /** Further arguments of `valkey-cli`. */
-  readonly cli?: readonly string[]
-}
-
-export async function startServer(settings: ServerSettings = {}) {
+/**
+ * @param settings.directives lines of the configuration file.
+ * @param settings.cli further arguments of `valkey-cli`.
+ */
+export async function startServer(
+  settings: { engine?: Engine; directives?: readonly string[]; port?: number; cli?: string[] } = {},
+) {
   const { engine = ENGINES[0] ?? 'valkey', directives = [] } = settings
   const port = settings.port ?? (await freePort())
   const directory = temporaryDirectory()
   const file = join(directory, 'server.conf')
-  const tls = directives.some((line) => line.startsWith('tls-port'))
-  const lines = [`port ${tls ? 0 : port}`, 'bind 127.0.0.1', `dir ${directory}`]
+  const isTls = directives.some((line) => line.startsWith('tls-'))
+  const ports = isTls ? ['port 0', `tls-port ${port}`] : [`port ${port}`]
+  const lines = [...ports, 'bind 127.0.0.1', `dir ${directory}`]
   const plain = ['save ""', 'appendonly no', 'repl-diskless-sync-delay 0', 'repl-timeout 60']
   writeFileSync(file, [...lines, ...plain, ...directives, ''].join('\n'))
   const run = (): ChildProcess => spawn(`${engine}-server`, [file], { stdio: 'ignore' })
   const cli = async (...args: readonly string[]): Promise<string> => {
     const options = ['-p', String(port), ...(settings.cli ?? [])]
-    // Tests write a value of 1 MiB.
     const output = { maxBuffer: 4 * 1024 * 1024, encoding: 'latin1' } as const
     const { stdout } = await promisify(execFile)('valkey-cli', [...options, ...args], output)
     return stdout.replace(/\n$/, '')
@@ -74,27 +68,6 @@ export async function startServer(settings: ServerSettings = {}) {
   }
 }
 
+const SHARING = readFileSync(new URL('../../docs/sharing.md', import.meta.url), 'utf8')
 /** Permissions of the store's user, from docs/sharing.md. */
-export const DOCUMENTED_ACL = ((): string => {
-  const page = readFileSync(new URL('../../docs/sharing.md', import.meta.url), 'utf8')
-  const [, rules] = /ACL SETUSER \S+ on >PASSWORD (.*)/.exec(page) ?? []
-  if (rules === undefined) throw new Error('docs/sharing.md gives no permissions')
-  return rules
-})()
-
-export const certificates = makeCertificates()
-
-/** Starts a server that accepts only TLS. */
-export async function startTlsServer(engine: Engine) {
-  const file = temporaryFiles()
-  const ca = file('ca.pem', certificates.ca.cert)
-  const port = await freePort()
-  const directives = [
-    `tls-port ${port}`,
-    `tls-cert-file ${file('server.pem', certificates.server.cert)}`,
-    `tls-key-file ${file('server-key.pem', certificates.server.key)}`,
-    `tls-ca-cert-file ${ca}`,
-    'tls-auth-clients no',
-  ]
-  return startServer({ engine, port, directives, cli: ['--tls', '--cacert', ca] })
-}
+export const [, DOCUMENTED_ACL = ''] = /ACL SETUSER \S+ on >PASSWORD (.*)/.exec(SHARING) ?? []

@@ -9,7 +9,7 @@ export default defineConfig({
     include: ['test/store/**/*.test.ts'],
     maxWorkers: 4,
     restoreMocks: true,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
   },
 })
