@@ -1,12 +1,12 @@
 import { cpus, release, totalmem } from 'node:os'
 import type { SimulatorState } from '../../simulator/index.ts'
-import type { Counts } from '../../test/simulation/judge.ts'
+import type { Call } from '../../test/simulation/judge.ts'
 import { nameOf, type Plan } from '../../test/simulation/plan.ts'
 import type { Sample } from './world.ts'
 
 export interface Run {
   readonly plan: Plan
-  readonly counts: Counts
+  readonly calls: readonly Pick<Call, 'status'>[]
   readonly state: SimulatorState
   /** Number of log lines of every event. */
   readonly events: ReadonlyMap<string, number>
@@ -46,18 +46,13 @@ function median(values: readonly number[]): number {
 }
 
 /** Formats the report as Markdown for a terminal and docs/dev/reliability.md. */
-export function report({ plan, counts, state, events, samples, findings }: Run): string {
+export function report({ plan, calls, state, events, samples, findings }: Run): string {
   const logged = (event: string): number => events.get(event) ?? 0
   const signed = (value: number): string => `${value >= 0 ? '+' : ''}${value.toFixed(1)}`
   const { rssMb, handles } = growthOf(samples)
   const rows: readonly (readonly [string, number | string])[] = [
-    ['calls', counts.calls],
-    ['succeeded', counts.succeeded],
-    ['other responses of iSales, relayed', counts.relayed],
-    ['problems of the proxy', counts.problems],
-    ['cut', counts.cut],
-    ['clients that hung up', counts.hungUp],
-    ['rejected twice, by design', counts.secondRejections],
+    ['calls', calls.length],
+    ['succeeded', calls.filter(({ status }) => status === 200).length],
     ['logins, those of rivals included', state.logins],
     ['refreshes', state.refreshes],
     ['logins refused (a wrong password, on purpose)', state.loginsRejected],

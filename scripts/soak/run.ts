@@ -69,21 +69,11 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
   const began = performance.now()
   const time = (): number => performance.now() - began
   const findings: string[] = []
-  const judge = createJudge({
-    deadline: DEADLINE,
-    replicas: plan.replicas,
-    apart: plan.replicas > 1 && !plan.shared,
-    onFinding({ judgment, at, text }) {
-      findings.push(`judgment ${judgment} at ${(at / 1000).toFixed(3)} s: ${text}`)
-    },
+  const judge = createJudge(plan, DEADLINE, ({ judgment, at, text }) => {
+    findings.push(`judgment ${judgment} at ${(at / 1000).toFixed(3)} s: ${text}`)
   })
   const isales = await createSimulator({
-    switches: {
-      user: 'obs',
-      password: FIRST_PASSWORD,
-      singleSession: plan.singleSession,
-      lockAfter: 0,
-    },
+    switches: { user: 'obs', password: FIRST_PASSWORD, lockAfter: 0 },
     onRequest(seen) {
       judgeRequest(judge, { seen, to: time(), password: opened.passwordInFile() }, plan)
     },
@@ -118,9 +108,9 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
     await isales.close()
   }
   for (const text of judgeGrowth(samples)) judge.find(6, time(), text)
-  const { counts } = judge
+  const calls = judge.calls()
   const state = isales.state()
-  process.stdout.write(report({ plan, counts, state, events: opened.events, samples, findings }))
+  process.stdout.write(report({ plan, calls, state, events: opened.events, samples, findings }))
   return findings.length === 0 ? 0 : 1
 }
 

@@ -123,15 +123,14 @@ export async function openWorld(options: WorldOptions) {
       replica.phase = 'stopping'
       replica.child?.kill('SIGTERM')
     },
-    hangUp: ({ child }) => void child?.kill('SIGHUP'),
+    hangUp({ child, phase }) {
+      // The signal ends a process that does not handle it yet.
+      if (phase !== 'starting') child?.kill('SIGHUP')
+    },
     freeze: ({ child }) => void child?.kill('SIGSTOP'),
     thaw: ({ child }) => void child?.kill('SIGCONT'),
-    faults: {
-      links: () => [],
-      resolve: () => undefined,
-      shiftDate: () => undefined,
-      breakDisk: () => undefined,
-    },
+    links: () => [],
+    breakDisk: () => undefined,
     mend: () => undefined,
     left: () => [],
   }

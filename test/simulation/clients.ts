@@ -6,7 +6,7 @@ import { framingOf, readBody, readHead, valueOf } from '../support/http-bytes.ts
 import type { Call, Heard, Judge, Request } from './judge.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
 import { CALLS, type Holding, type Manner, type Plan, type PlainClient } from './plan.ts'
-import type { Machine, World } from './stage.ts'
+import type { World } from './stage.ts'
 
 /** The path that iSales sometimes rejects with any token. */
 export const PROBED_PATH = INTERFACE_PATHS.getHoliDay
@@ -15,20 +15,14 @@ export const COMMON_PATH = INTERFACE_PATHS.getTask
 
 type Client = ReturnType<typeof createClient>
 
-interface ClientOptions {
-  readonly name: string
-  readonly port: number
-  readonly replica: number
-  readonly machine: Machine
-  readonly onCall: (call: Call) => void
-  /** Called with bytes after the last response. */
-  readonly onExtra: (id: string, bytes: string) => void
-}
-
 /** Creates a client of one replica. Its connection is kept, and opened again when a call needs it. */
-function createClient(options: ClientOptions) {
-  const { name, port, replica, machine } = options
-  const { time, later, enter } = machine
+function createClient(
+  name: string,
+  replica: number,
+  { clients: { time, later, enter }, ports, note }: Pick<World, 'clients' | 'ports' | 'note'>,
+  { judge, onStatus }: { judge: Judge; onStatus?: ((status: number) => void) | undefined },
+) {
+  const port = ports.proxy(replica)
   let socket: Socket | undefined
   const pending: Request[] = []
   let received = Buffer.alloc(0)
@@ -42,8 +36,10 @@ function createClient(options: ClientOptions) {
     const [next] = pending
     // The proxy begins the next call now.
     if (next !== undefined) next.sentAt = Math.max(next.sentAt, time())
-    options.onCall({
-      ...problemOf(body),
+    const problem = problemOf(body)
+    note(`call ${one.id} ${heard} ${status} ${problem.code ?? ''} ${problem.sent ?? ''}`)
+    judge.called({
+      ...problem,
       ...one,
       replica,
       to: time(),
@@ -52,6 +48,7 @@ function createClient(options: ClientOptions) {
       status,
       body,
     })
+    onStatus?.(status)
   }
 
   function lose(heard: Heard): void {
@@ -85,17 +82,14 @@ function createClient(options: ClientOptions) {
     while (received.length > 0) {
       const [first] = pending
       if (first === undefined) {
-        options.onExtra(last, JSON.stringify(received.toString('latin1', 0, 60)))
+        const bytes = JSON.stringify(received.toString('latin1', 0, 60))
+        judge.find(1, time(), `more than one response after ${last}: ${bytes}`)
         received = Buffer.alloc(0)
         return
       }
       const head = readHead(received)
       if (head === undefined) return
       const status = Number(head.startLine.split(' ')[1])
-      if (status >= 100 && status < 200) {
-        received = received.subarray(head.length)
-        continue
-      }
       if (first.manner.hangUp === 'in-response') return hangUp(from)
       const body = readBody(received.subarray(head.length), framingOf(head.fields, 'close'), ended)
       if (body === undefined) return
@@ -183,8 +177,6 @@ function textOf(id: string, { kind, bytes }: Manner, port: number): string {
       return post(COMMON_PATH)
     case 'probe':
       return post(PROBED_PATH)
-    case 'expect':
-      return post(INTERFACE_PATHS.pushCallOutRlt, 'Expect: 100-continue\r\n')
     case 'chunked': {
       const half = Math.floor(json.length / 2)
       const chunks = [json.slice(0, half), json.slice(half), '']
@@ -193,10 +185,6 @@ function textOf(id: string, { kind, bytes }: Manner, port: number): string {
     }
     case 'get':
       return `GET ${ECHO_PATH}?id=${id}&bytes=${bytes} HTTP/1.1\r\n${common}\r\n`
-    case 'unusual': {
-      const target = `http://127.0.0.1:${port}${BASE_PATH}/business/interface`
-      return post(target, 'Connection: Upgrade\r\nUpgrade: h2c\r\n')
-    }
     case 'foreign-host':
       return post(COMMON_PATH).replace('127.0.0.1', 'elsewhere.example')
     case 'other-path':
@@ -218,12 +206,8 @@ function garbageOf(common: string): readonly string[] {
     `${start}${common}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde`,
     `${start}${common}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     `${start}${common}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
-    `${start}Host: elsewhere.example\r\nContent-Length: 0\r\n\r\n`,
-    `POST ${path}/../../auth/login HTTP/1.1\r\n${common}Content-Length: 0\r\n\r\n`,
     `GET /${'a'.repeat(9000)} HTTP/1.1\r\n${common}\r\n`,
-    `CONNECT elsewhere.example:443 HTTP/1.1\r\n${common}\r\n`,
     `POST ${LOGIN_PATH} HTTP/1.1\r\n${common}Content-Length: 2\r\n\r\n{}`,
-    `${start}${common}Origin: http://elsewhere.example\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 0\r\n\r\n`,
     '\u0016\u0003\u0001\r\n\r\n',
   ]
 }
@@ -243,7 +227,6 @@ const PLAIN_GAPS = [200, 500] as const
 const CALM_GAP = 1500
 /** A call as CTI-OBS sends it. */
 const PLAIN: Manner = { kind: 'json', bytes: 0, pause: 0, hangUp: undefined, patience: 0 }
-
 const IMPATIENT: Manner = { ...PLAIN, hangUp: 'waiting', patience: 700 }
 
 export type Traffic = ReturnType<typeof startTraffic>
@@ -254,8 +237,7 @@ export function startTraffic(
   world: Pick<World, 'clients' | 'ports' | 'note'>,
   judge: Judge,
 ) {
-  const { clients: machine, ports } = world
-  const { time, later } = machine
+  const { time, later } = world.clients
   const random = randomOf(seeded(hashOf(`${plan.seed} traffic`)))
   const rushed = randomOf(seeded(hashOf(`${plan.seed} rush`)))
   const clients: Client[] = []
@@ -264,19 +246,7 @@ export function startTraffic(
   let quietUntil = 0
 
   const add = (name: string, replica: number, onStatus?: (status: number) => void): Client => {
-    const client = createClient({
-      name,
-      port: ports.proxy(replica),
-      replica,
-      machine,
-      onCall(call) {
-        const { id, heard, status, code = '', sent = '' } = call
-        world.note(`call ${id} ${heard} ${status} ${code} ${sent}`)
-        judge.called(call)
-        onStatus?.(status)
-      },
-      onExtra: (id, bytes) => judge.find(1, time(), `more than one response after ${id}: ${bytes}`),
-    })
+    const client = createClient(name, replica, world, { judge, onStatus })
     clients.push(client)
     return client
   }

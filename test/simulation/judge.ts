@@ -1,6 +1,6 @@
 // The rules that hold at any time, for the simulation and for the soak. They are applied to the responses that clients got and
 // the requests that iSales saw. The proxy's own reports are not trusted: its status page is compared with them.
-import { REFUSED, type Manner } from './plan.ts'
+import { REFUSED, type Manner, type Plan } from './plan.ts'
 import { createTruth, type Fate, type StatusPage } from './truth.ts'
 
 /**
@@ -105,15 +105,6 @@ export interface Finding {
   readonly text: string
 }
 
-export interface JudgeOptions {
-  /** CLIENT_DEADLINE and the network's share, in milliseconds. */
-  readonly deadline: number
-  readonly replicas: number
-  /** The replicas share no token: a grant to one does not help the others. */
-  readonly apart: boolean
-  readonly onFinding: (finding: Finding) => void
-}
-
 /** A window of the account's lock, and the most wrong passwords in it. */
 const LOCK_WINDOW = 900_000
 const MAX_WRONG = 4
@@ -154,26 +145,26 @@ const PLACE_FREE = 14_000
 /** The proxy reads a whole request within this time. */
 const READ_WITHIN = 50
 
-const NO_COUNTS = {
-  calls: 0,
-  succeeded: 0,
-  problems: 0,
-  relayed: 0,
-  cut: 0,
-  hungUp: 0,
-  /** Rejected twice, because the token of the replay had also ended. */
-  secondRejections: 0,
-}
-export type Counts = Readonly<typeof NO_COUNTS>
+/** A lease that no process renews lasts for 3 s. */
+const LEASE = 3500
 
 export type Judge = ReturnType<typeof createJudge>
 
-export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptions) {
+/** @param deadline CLIENT_DEADLINE and the network's share, in milliseconds. */
+export function createJudge(
+  { replicas, shared }: Plan,
+  deadline: number,
+  onFinding: (finding: Finding) => void,
+) {
+  /** A grant to one replica does not help the others. */
+  const apart = replicas > 1 && !shared
   const arrivals = new Map<string, Arrival[]>()
   const executions = new Map<string, number>()
   const ended = new Map<string, Call>()
   const spans: Span[] = []
   const grants: number[] = []
+  /** When iSales sent the last granted token. */
+  let lastGrant = 0
   /** Times of the last minute's token requests. */
   let requestedAt: number[] = []
   const askedAt: number[] = []
@@ -188,7 +179,6 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   /** The first failure since the last grant. */
   let failingSince = Infinity
   let budget = MAX_WRONG
-  const counts = { ...NO_COUNTS }
   const find = (judgment: number, at: number, text: string): void =>
     onFinding({ judgment, at, text })
   const during = (kinds: readonly string[], from: number, to: number): boolean =>
@@ -225,7 +215,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       const isWhole = manner.hangUp === 'waiting' && manner.pause === 0
       return isWhole && to - sentAt > READ_WITHIN && seen.length === 0 ? 'lost' : 'unknown'
     }
-    if (heard === 'cut') return 'unknown'
+    if (heard === 'cut' || manner.kind === 'garbage') return 'unknown'
     if (code !== undefined && status < 500) return isRefusable(call) ? 'refused' : 'unknown'
     const last = seen.at(-1)
     const isRejected = last?.rejected !== undefined && last.status === status
@@ -261,7 +251,6 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     const mayBeBlind = during(['token-ended', 'no-login'], since, last.to)
     if (mayBeBlind && during(['public'], since, last.to)) return
     if (rejections.length > 1) {
-      counts.secondRejections += 1
       const [one, other] = rejections.slice(-2).map(({ token }) => token)
       // A GET whose response was lost is sent again with the same token.
       const isLost =
@@ -307,6 +296,15 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       find(3, from, `${recent} token requests in a minute`)
   }
 
+  /** Processes with one session take turns, unless one of them or the store does not respond. */
+  function judgeTurn({ from, to, granted }: TokenRequest): void {
+    const away = truths.flatMap((_, replica) => absences(replica))
+    const excused = ['store', 'cut', 'delayed', 'unproven', ...away]
+    if (granted && !apart && from < lastGrant && !during(excused, from - LEASE, to))
+      find(3, from, 'two tokens were requested at the same time')
+    if (granted) lastGrant = to
+  }
+
   /** RFC 9112 section 9.3.2: no request begins before the end of the previous request. */
   function judgeOrder({ id, after = '' }: Call): void {
     const [first] = arrivals.get(id) ?? []
@@ -344,7 +342,8 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
   }
 
   return {
-    counts,
+    /** All that have ended. */
+    calls: (): readonly Call[] => [...ended.values()],
     find,
     open,
     mayPause,
@@ -380,6 +379,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
     tokenRequest(request: TokenRequest, isNeeded: boolean): void {
       const { from, to, granted, credentials, refused } = request
       judgeRate(from)
+      judgeTurn(request)
       if (credentials !== undefined) {
         const isLong = to - failingSince > MAX_FAILING
         if (!granted && (refused || isLong || mayPause(credentials))) doubtedAt.set(credentials, to)
@@ -447,11 +447,7 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
 
     called(call: Call): void {
       truths[call.replica]?.ended(call.to, fateOf(call))
-      counts.calls += 1
       ended.set(call.id, call)
-      if (call.heard !== 'response') counts[call.heard === 'cut' ? 'cut' : 'hungUp'] += 1
-      else if (call.code !== undefined) counts.problems += 1
-      else counts[call.status === 200 ? 'succeeded' : 'relayed'] += 1
       const times = executions.get(call.id) ?? 0
       if (call.sent === 'no' && times > 0)
         find(2, call.to, `${call.id} was executed, and its client heard sent: no`)
@@ -459,7 +455,6 @@ export function createJudge({ deadline, replicas, apart, onFinding }: JudgeOptio
       const excused = during([`replica-${call.replica}`], call.sentAt - 100, call.to)
       // On a slow network, the body may arrive later than the head.
       const isDelayed = call.heard === 'response' && during(['delayed'], call.sentAt, call.to)
-      // Node's parser reports no error after a request with `Upgrade`: bytes that are not HTTP wait for the rest of a head.
       const most =
         call.manner.hangUp === 'stall' || call.manner.kind === 'garbage'
           ? STALL

@@ -1,6 +1,7 @@
 // oxlint-disable no-underscore-dangle, unbound-method -- names of Node, and replacements of its functions
 // Virtual time: a queue of tasks. Each task has an owner, the program that scheduled it, so that one program can be frozen or
 // killed while the others continue.
+import { createHash } from 'node:crypto'
 
 /** A simulated process. */
 export interface Owner {
@@ -9,8 +10,6 @@ export interface Owner {
   state: 'running' | 'frozen' | 'dead'
   /** In [0, 1); each owner has a generator, so that one does not change the others. */
   readonly random: () => number
-  /** Error of its date in milliseconds. */
-  dateOffset: number
   /** Tasks that became due while it was frozen. */
   parked: Task[]
   /** Number of set timers. */
@@ -50,12 +49,12 @@ export function resetLoop(seed: number, crashed: typeof onCrash): void {
 
 export function createOwner(name: string): Owner {
   const random = generators(name)
-  return { name, state: 'running', random, dateOffset: 0, parked: [], timers: 0 }
+  return { name, state: 'running', random, parked: [], timers: 0 }
 }
 
 /** Milliseconds since the world began. */
 export const time = (): number => now
-export const date = (): number => DATE + Math.floor(now) + current.dateOffset
+export const date = (): number => DATE + Math.floor(now)
 export const owner = (): Owner => current
 
 /** Runs `act` as the program `who`. */
@@ -176,14 +175,8 @@ export function seeded(seed: number): () => number {
   return next
 }
 
-/** FNV-1a. */
-export function hashOf(text: string): number {
-  let hash = 0x811c9dc5
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
-  }
-  return hash >>> 0
-}
+export const hashOf = (text: string): number =>
+  createHash('sha1').update(text).digest().readUInt32LE()
 
 export interface Random {
   /** An integer from `min` to `max`, both included. */

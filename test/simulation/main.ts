@@ -1,4 +1,4 @@
-// npm run simulate -- [--seeds N] [--from N] [--minutes N] | --seed N [--trace] | --planted [NAME] | --search
+// npm run simulate -- [--seeds N] | --seed N [--trace] | --planted [NAME] | --search
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -29,30 +29,21 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seeds: { type: 'string', default: '300' },
-    from: { type: 'string', default: '1' },
     seed: { type: 'string' },
-    minutes: { type: 'string', default: '3' },
     trace: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: false },
     search: { type: 'boolean', default: false },
   },
 })
-const minutes = Number(values.minutes)
-const seedsFrom = (first: number): number[] =>
-  Array.from({ length: Number(values.seeds) }, (_, nth) => first + nth)
+const firstSeeds = Array.from({ length: Number(values.seeds) }, (_, nth) => nth + 1)
 
 await mkdir(join(root, '.tmp'), { recursive: true })
 const directory = mkdtempSync(join(root, '.tmp', 'simulation-'))
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
-process.exitCode = (await choose()) ? 0 : 1
-
-async function choose(): Promise<boolean> {
-  if (values.search) return searched()
-  if (values.planted) return planted()
-  const entry = await bundle(directory)
-  return values.seed === undefined ? many(entry) : one(entry, Number(values.seed))
-}
+const seeds = values.seed === undefined ? firstSeeds : [Number(values.seed)]
+const chosen = values.search ? searched : values.planted ? planted : () => simulated(seeds)
+process.exitCode = (await chosen()) ? 0 : 1
 
 /** Returns true if every planted mistake is found. */
 async function planted(): Promise<boolean> {
@@ -79,7 +70,7 @@ async function planted(): Promise<boolean> {
 /** Returns the first seed that fails with the mistake. */
 async function failedBy(bug: Planted, place: string): Promise<string | undefined> {
   const entry = await bundle(place, [plant(bug, root)])
-  const results = await run(entry, { seeds: seedsFrom(1), minutes, untilFinding: true })
+  const results = await run(entry, { seeds: firstSeeds, untilFinding: true })
   const { seed, findings: [finding] = [] } = results.at(-1) ?? {}
   return finding && `seed ${seed}, judgment ${finding.judgment}: ${finding.text.slice(0, 80)}`
 }
@@ -119,11 +110,7 @@ async function searched(): Promise<boolean> {
 }
 
 /** Runs the task in a process of its own, and prints lines that are not results. */
-async function run(
-  entry: string,
-  task: Task,
-  onResult: (result: Result) => void = () => undefined,
-): Promise<Result[]> {
+async function run(entry: string, task: Task): Promise<Result[]> {
   // Most objects die with their world. Streams read the stack of each error, which took a third of the time.
   const stacks = task.trace ? '--enable-source-maps' : '--stack-trace-limit=1'
   const flags = ['--max-semi-space-size=64', stacks]
@@ -133,9 +120,7 @@ async function run(
   const results: Result[] = []
   createInterface(child.stdout).on('line', (line) => {
     if (!line.startsWith('RESULT ')) return print(line)
-    const result = JSON.parse(line.slice(7)) as Result
-    results.push(result)
-    onResult(result)
+    results.push(JSON.parse(line.slice(7)) as Result)
   })
   return new Promise((resolve, reject) => {
     child.on('close', (code) => {
@@ -145,55 +130,41 @@ async function run(
   })
 }
 
-async function one(entry: string, seed: number): Promise<boolean> {
-  const results = await run(entry, { seeds: [seed], minutes, trace: values.trace })
-  results.forEach(tell)
-  return results.every(({ findings }) => findings.length === 0)
-}
-
-async function many(entry: string): Promise<boolean> {
-  const seeds = seedsFrom(Number(values.from))
-  const again = seeds.filter((seed) => seed % TWICE === 0)
+/** Returns true if no seed has a finding. */
+async function simulated(seeds: readonly number[]): Promise<boolean> {
+  const entry = await bundle(directory)
+  const again = values.trace ? [] : seeds.filter((seed) => seed % TWICE === 0)
   const began = performance.now()
-  const onResult = ({ seed, findings: [finding] }: Result): void => {
-    if (finding !== undefined) print(`seed ${seed}: judgment ${finding.judgment}: ${finding.text}`)
-  }
   // Each process runs its share, and then seeds of the other process, after other seeds than there.
   const shares = Array.from({ length: PROCESSES }, (_, nth) => {
     const isOwn = (seed: number): boolean => seed % PROCESSES === nth
     return [...seeds.filter(isOwn), ...again.filter((seed) => !isOwn(seed))]
   })
-  const runs = shares.map((share) => run(entry, { seeds: share, minutes }, onResult))
+  const runs = shares.map((share) => run(entry, { seeds: share, trace: values.trace }))
   const results = (await Promise.all(runs)).flat()
   const first = new Map(results.toReversed().map((result) => [result.seed, result]))
   const failed = [...first.values()].filter(({ findings }) => findings.length > 0)
+  failed.slice(0, SHOWN).forEach(tell)
   const unequal = results.filter(({ seed, hash }) => first.get(seed)?.hash !== hash)
   for (const { seed } of unequal) print(`seed ${seed}: two runs, two traces`)
-  const took = (performance.now() - began) / 1000
-  failed.slice(0, SHOWN).forEach(tell)
-  const sums = { acts: 0, calls: 0, succeeded: 0, problems: 0, secondRejections: 0 }
-  for (const { counts, plan } of first.values())
-    for (const [name, sum] of Object.entries({ ...counts, acts: plan.acts.length }))
-      if (name in sums) sums[name as keyof typeof sums] += sum
+  const took = ((performance.now() - began) / 1000).toFixed(0)
+  const sum = (of: (result: Result) => number): number =>
+    [...first.values()].reduce((total, result) => total + of(result), 0)
   print(
     `${first.size} seeds, ${failed.length} with a finding; ${again.length} ran twice, ${unequal.length} differ; ` +
-      `${took.toFixed(0)} s, ${JSON.stringify(sums)}`,
+      `${sum(({ calls }) => calls)} calls, ${sum(({ plan }) => plan.acts.length)} events; ${took} s`,
   )
   return failed.length === 0 && unequal.length === 0
 }
 
 /** Prints findings, the plan, and the command to run the seed again. */
-function tell({ seed, findings, counts, hash, plan: { acts, ...plan } }: Result): void {
-  if (findings.length === 0) {
-    print(`seed ${seed}: nothing found, ${JSON.stringify(counts)}, trace ${hash}`)
-    return
-  }
+function tell({ seed, findings, plan: { acts, ...plan } }: Result): void {
   print(`\nseed ${seed}:`)
   for (const { judgment, at, text } of findings.slice(0, SHOWN))
     print(`  judgment ${judgment} at ${(at / 1000).toFixed(3)} s: ${text}`)
   print(`  ${JSON.stringify(plan)}`)
   for (const act of acts) print(`  ${actText(act)}`)
-  print(`  npm run simulate -- --seed ${seed} --minutes ${minutes} --trace`)
+  print(`  npm run simulate -- --seed ${seed} --trace`)
 }
 
 function print(line: string): void {

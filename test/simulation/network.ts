@@ -5,9 +5,7 @@ import { as, cancel, createOwner, owner, schedule, time, type Owner } from './lo
 
 /** The path between two programs, by the listening port. */
 export interface Link {
-  /** `refuse`: no process listens. `ignore`: no response. */
-  mode: 'open' | 'refuse' | 'ignore'
-  /** Earliest time of a delivery. */
+  /** Earliest time of a delivery, or of a new connection. */
   stalledUntil: number
   /** Bytes on this link until one connection is cut. */
   cutAfter: number | undefined
@@ -17,14 +15,8 @@ export interface Link {
   readonly random: () => number
 }
 
-const delayOf = ({ latency: [least, most], random }: Link): number =>
-  least + random() * (most - least)
-
-export interface Delivery {
-  readonly from: VirtualSocket
-  readonly to: VirtualSocket
-  readonly bytes: Buffer
-}
+const delayOf = ({ latency: [least, most], random, stalledUntil }: Link): number =>
+  Math.max(0, stalledUntil - time()) + least + random() * (most - least)
 
 /** Bytes in flight until a sender waits. */
 const WINDOW = 64 * 1024
@@ -37,7 +29,8 @@ let opened: VirtualSocket[] = []
 let network: Owner
 let count = 0
 let freePort = 10_000
-let onDeliver: (delivery: Delivery) => void = () => undefined
+/** Called with the two ends and the bytes. */
+let onDeliver: (from: VirtualSocket, to: VirtualSocket, bytes: Buffer) => void = () => undefined
 
 export function resetNetwork(delivered: typeof onDeliver): void {
   // Node keeps a parser, and everything reachable from it, until the parser is closed.
@@ -56,7 +49,7 @@ export function linkTo(port: number): Link {
   let link = links.get(port)
   if (link === undefined) {
     const { random } = createOwner(`network ${port}`)
-    link = { mode: 'open', stalledUntil: 0, cutAfter: undefined, latency: [0.2, 3], random }
+    link = { stalledUntil: 0, cutAfter: undefined, latency: [0.2, 3], random }
     links.set(port, link)
   }
   return link
@@ -71,17 +64,15 @@ export function socketsOf(who: Owner): VirtualSocket[] {
 export function kill(who: Owner): void {
   for (const socket of socketsOf(who)) {
     sockets.delete(socket)
-    socket.peer?.receive({ type: 'reset' })
+    socket.peer?.receive('reset')
   }
   for (const [port, { owner: own }] of listeners) if (own === who) listeners.delete(port)
   who.state = 'dead'
   who.parked = []
 }
 
-type Segment =
-  | { readonly type: 'bytes'; readonly bytes: Buffer }
-  | { readonly type: 'end' }
-  | { readonly type: 'reset' }
+/** Null is the end. */
+type Segment = Buffer | null | 'reset'
 
 export class VirtualSocket extends Socket {
   /** `c12` for the connecting end, `s12` for the accepting end. */
@@ -90,7 +81,7 @@ export class VirtualSocket extends Socket {
   readonly owner: Owner
   peer: VirtualSocket | undefined
   readonly #link: Link
-  /** Received and unread bytes; null is the end. */
+  /** Received and unread. */
   #inbox: (Buffer | null)[] = []
   #wanted = false
   /** Arrival of the last segment at the peer: first in, first out. */
@@ -134,20 +125,19 @@ export class VirtualSocket extends Socket {
 
   #take(segment: Segment): void {
     if (this.destroyed) {
-      if (segment.type === 'bytes') this.#send({ type: 'reset' })
+      if (Buffer.isBuffer(segment)) this.#send('reset')
       return
     }
-    if (segment.type === 'reset') {
-      this.#fail('ECONNRESET')
+    if (segment === 'reset') {
+      this.#fail('read', 'ECONNRESET')
       return
     }
-    const bytes = segment.type === 'bytes' ? segment.bytes : null
     this.#touch()
-    if (bytes !== null) {
-      this.#read += bytes.length
-      if (this.peer !== undefined) onDeliver({ from: this.peer, to: this, bytes })
+    if (segment !== null) {
+      this.#read += segment.length
+      if (this.peer !== undefined) onDeliver(this.peer, this, segment)
     }
-    this.#inbox.push(bytes)
+    this.#inbox.push(segment)
     this.#flush()
   }
 
@@ -168,20 +158,17 @@ export class VirtualSocket extends Socket {
     schedule(waiting, 0, 'io', this.owner)
   }
 
-  #fail(code: string): void {
+  #fail(syscall: string, code: string): void {
     if (this.destroyed) return
     this.#forgotten = true
-    const error = Object.assign(new Error(`read ${code}`), { code, syscall: 'read' })
-    this.destroy(error)
+    this.destroy(Object.assign(new Error(`${syscall} ${code}`), { code, syscall }))
   }
 
   #send(segment: Segment): void {
     const { peer } = this
     if (peer === undefined) return
-    const delay = delayOf(this.#link)
-    const arrives = Math.max(time() + delay, this.#link.stalledUntil + delay)
     // A reset does not overtake bytes in flight.
-    this.#arrival = Math.max(this.#arrival, arrives)
+    this.#arrival = Math.max(this.#arrival, time() + delayOf(this.#link))
     peer.receive(segment, this.#arrival - time())
   }
 
@@ -190,16 +177,16 @@ export class VirtualSocket extends Socket {
     const { cutAfter, random } = this.#link
     if (cutAfter !== undefined && bytes.length > cutAfter) {
       this.#link.cutAfter = undefined
-      if (cutAfter > 0) this.#send({ type: 'bytes', bytes: bytes.subarray(0, cutAfter) })
-      this.#send({ type: 'reset' })
-      this.receive({ type: 'reset' }, 1)
+      if (cutAfter > 0) this.#send(bytes.subarray(0, cutAfter))
+      this.#send('reset')
+      this.receive('reset', 1)
       return
     }
     if (cutAfter !== undefined) this.#link.cutAfter = cutAfter - bytes.length
     const splits = bytes.length > 1 && random() < 0.1
     const at = splits ? 1 + Math.floor(random() * (bytes.length - 1)) : bytes.length
-    this.#send({ type: 'bytes', bytes: bytes.subarray(0, at) })
-    if (splits) this.#send({ type: 'bytes', bytes: bytes.subarray(at) })
+    this.#send(bytes.subarray(0, at))
+    if (splits) this.#send(bytes.subarray(at))
   }
 
   /** Node declares it as read-only. */
@@ -241,7 +228,7 @@ export class VirtualSocket extends Socket {
 
   override _final(done: (error?: Error | null) => void): void {
     this.#whenConnected(() => {
-      this.#send({ type: 'end' })
+      this.#send(null)
       done()
     })
   }
@@ -252,7 +239,7 @@ export class VirtualSocket extends Socket {
     this.#setConnecting(false)
     const unread = this.#inbox.some((bytes) => bytes !== null)
     // TCP resets a connection that is closed with unread bytes.
-    if (!this.#forgotten) this.#send({ type: unread || this.#resetting ? 'reset' : 'end' })
+    if (!this.#forgotten) this.#send(unread || this.#resetting ? 'reset' : null)
     done(error)
     schedule(() => this.emit('close', error !== null), 0, 'io', this.owner)
     const { _server: server } = this as unknown as { readonly _server?: Accounting }
@@ -301,11 +288,7 @@ export class VirtualSocket extends Socket {
   /** Opens the connection, as `net.connect` does. */
   open(host: string, lookup: LookupFunction | undefined): void {
     this.#setConnecting(true)
-    const refuse = (code: string): void => {
-      if (this.destroyed) return
-      this.#forgotten = true
-      this.destroy(Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' }))
-    }
+    const refuse = (code: string): void => this.#fail('connect', code)
     const trip = (): number => delayOf(this.#link)
     const accepted = (): void => {
       if (this.destroyed) return
@@ -316,8 +299,8 @@ export class VirtualSocket extends Socket {
       this._read()
     }
     const reach = (): void => {
-      if (this.#link.mode === 'ignore' || this.destroyed) return
-      const listener = this.#link.mode === 'open' ? listeners.get(this.port) : undefined
+      if (this.destroyed) return
+      const listener = listeners.get(this.port)
       if (listener === undefined) {
         schedule(() => refuse('ECONNREFUSED'), trip(), 'io', this.owner)
         return

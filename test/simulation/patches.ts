@@ -102,24 +102,16 @@ Object.assign(VirtualDate, { now: () => date(), parse: RealDate.parse, UTC: Real
 /** Start of every token of iSales, by which leaks are found. */
 export const TOKEN_MARK = 'simulatedTOKEN'.slice(0, 12)
 
-function randomBytes(size: number, done?: (error: null, bytes: Buffer) => void): Buffer {
+function randomBytes(size: number): Buffer {
   const { random, name } = owner()
   const bytes = Buffer.alloc(size)
   for (let index = 0; index < size; index += 1) bytes[index] = Math.floor(random() * 256)
   if (name === 'isales') Buffer.from(TOKEN_MARK, 'base64url').copy(bytes)
-  if (done !== undefined) schedule(() => done(null, bytes), 0)
   return bytes
 }
 
-/** The DNS response for iSales's name; undefined: none for 10 s. */
-export const resolver: { found: 'address' | 'error' | undefined } = { found: 'address' }
-
 function lookup(_name: string, _options: unknown, done: (...found: readonly unknown[]) => void) {
-  const { found } = resolver
-  const error = Object.assign(new Error('EAI_AGAIN'), { code: 'EAI_AGAIN' })
-  const reply: readonly unknown[] =
-    found === 'address' ? [null, [{ address: '127.0.0.1', family: 4 }]] : [error]
-  schedule(() => done(...reply), found === undefined ? 10_000 : 1)
+  schedule(() => done(null, [{ address: '127.0.0.1', family: 4 }]), 1)
 }
 
 /** Path prefixes on full disks. */
@@ -151,6 +143,15 @@ function onDisk<T>(path: string, act: () => T, isWrite = false): Promise<T> {
     schedule(run, ms)
   })
 }
+
+const onDiskAs =
+  (name: 'chownSync' | 'linkSync' | 'mkdirSync' | 'readdirSync' | 'rmSync', isWrite = false) =>
+  (path: string, ...rest: readonly unknown[]) =>
+    onDisk(
+      path,
+      () => (fs[name] as (...given: readonly unknown[]) => unknown)(path, ...rest),
+      isWrite,
+    )
 
 async function open(path: string, flags: number, mode: number) {
   const isWrite = (flags & (fs.constants.O_WRONLY | fs.constants.O_RDWR)) !== 0
@@ -292,14 +293,12 @@ const PATCHES: readonly (readonly [target: object, replaced: object])[] = [
   [
     fsPromises,
     {
-      chown: (path: string, uid: number, gid: number) =>
-        onDisk(path, () => fs.chownSync(path, uid, gid)),
-      link: (from: string, to: string) => onDisk(from, () => fs.linkSync(from, to), true),
-      mkdir: (path: string, options: object) =>
-        onDisk(path, () => fs.mkdirSync(path, options), true),
+      chown: onDiskAs('chownSync'),
+      link: onDiskAs('linkSync', true),
+      mkdir: onDiskAs('mkdirSync', true),
+      readdir: onDiskAs('readdirSync'),
+      rm: onDiskAs('rmSync'),
       open,
-      readdir: (path: string) => onDisk(path, () => fs.readdirSync(path)),
-      rm: (path: string, options: object) => onDisk(path, () => fs.rmSync(path, options)),
       stat: (path: string) =>
         onDisk(path, () => Object.assign(fs.statSync(path), { ctimeMs: changes.get(path) })),
     },
@@ -313,5 +312,4 @@ export function resetMachine(): void {
   changes.clear()
   fullDisks.clear()
   stalledDisks.clear()
-  resolver.found = 'address'
 }

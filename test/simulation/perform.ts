@@ -28,17 +28,19 @@ const ENDS_TOKEN: ReadonlySet<string> = new Set(['revoke', 'storm'])
 /** Acts that cut long responses of iSales. */
 const CUTS: ReadonlySet<string> = new Set(['outage', 'disconnect'])
 /** Acts after which a login in flight may count as failed, or the login-attempt record may be older. */
-const UNPROVES: ReadonlySet<string> = new Set(['kill', 'terminate', 'crash-loop', 'disk', 'date'])
+const UNPROVES: ReadonlySet<string> = new Set(['kill', 'terminate', 'crash-loop', 'disk'])
 
 export function createStage<R extends Replica>(
   world: World<R>,
   judge: Judge,
   { traffic, begin }: { readonly traffic: Traffic; readonly begin: (replica: R) => void },
 ) {
-  const { isales, store, replicas, machine, faults } = world
+  const { isales, store, replicas, machine } = world
   const { time, later } = machine
   let changes = 1
   let password = FIRST_PASSWORD
+  /** When the file has the right password again. */
+  let wrongUntil = -Infinity
   /** When the disk of a replica is writable again. */
   const fullUntil = new Map<number, number>()
   const until = (kind: string, ms: number): Span => judge.open(kind, time(), time() + ms)
@@ -77,15 +79,12 @@ export function createStage<R extends Replica>(
     begin(replica)
   }
 
-  /** Runs the act if the replica is in one of these phases. */
+  /** Runs the act unless the replica is stopped. */
   const to =
-    <Input extends { readonly replica: number }>(
-      run: (replica: R, input: Input) => void,
-      phases: readonly R['phase'][] = ['starting', 'running', 'stopping'],
-    ) =>
+    <Input extends { readonly replica: number }>(run: (replica: R, input: Input) => void) =>
     (input: Input): void => {
       const replica = replicas[input.replica]
-      if (replica !== undefined && phases.includes(replica.phase)) run(replica, input)
+      if (replica !== undefined && replica.phase !== 'stopped') run(replica, input)
     }
 
   /** Excuses a cut until it happens, and its effects. A cut to the store loses a write, and leaves a lease. */
@@ -93,7 +92,7 @@ export function createStage<R extends Replica>(
     const isStore = link === 'store'
     const span = judge.open(isStore ? 'store' : 'cut', time())
     const look = (): void => {
-      const isWaiting = faults.links(link).some(({ cutAfter }) => cutAfter !== undefined)
+      const isWaiting = world.links(link).some(({ cutAfter }) => cutAfter !== undefined)
       if (isWaiting) later(100, look)
       else span.to = time() + (isStore ? 5000 : 1000)
     }
@@ -111,21 +110,17 @@ export function createStage<R extends Replica>(
       storeAway(ms)
       forSome(ms, (isOver) => (isOver ? shared.thaw() : shared.freeze()))
     },
-    refuses(_, ms) {
-      storeAway(ms)
-      const reply = ms % 2 === 0 ? 'LOADING the data' : 'OOM no memory'
-      forSome(ms, (isOver) => faults.store?.fail(isOver ? undefined : reply))
-    },
     emptied: (shared) => storeForgets(() => shared.flush()),
-    'rolled-back': () => storeForgets(() => faults.store?.rollBack()),
-    spoilt: () => storeForgets(() => faults.store?.spoil()),
+    'rolled-back': (shared) => storeForgets(() => shared.rollBack?.()),
   }
   const acts: { readonly [One in Kind]: (act: Act<One>) => void } = {
     command({ command, input }) {
       tell(command, input)
       if (command === 'slow') judge.open('slow', time())
       if (Number(input['tokenLifetime'] ?? 60) < 30) judge.open('short-lives', time())
-      if (command === 'blackHole') until('no-login', Number(input['seconds']) * 1000)
+      // The password in the file does not help.
+      if (command === 'revokeRefresh') until('no-login', wrongUntil - time() + 3000)
+      if (command === 'blackHole') unreached(Number(input['seconds']) * 1000)
     },
     rotate({ first, gap, ends }) {
       newPassword()
@@ -146,6 +141,7 @@ export function createStage<R extends Replica>(
     'wrong-file'({ ms }) {
       // The refresh token may have ended, and credentials that iSales refused before wait for their next login.
       if (Number(isales.switches.refreshLifetime) < LONG) until('no-login', ms)
+      wrongUntil = time() + ms
       setFile(`wrong-${ms % 2}`)
       later(ms, () => {
         world.setPassword(password)
@@ -191,77 +187,55 @@ export function createStage<R extends Replica>(
       unreached(ms)
       forSome(ms, (isOver) => world.atIsales(() => (isOver ? isales.up() : isales.down())))
     },
-    freeze: to(
-      (replica, { ms }) => {
-        away(replica, ms + 1000)
-        until('no-login', ms)
-        until('delayed', ms + 1000)
-        forSome(ms, (isOver) => (isOver ? world.thaw(replica) : world.freeze(replica)))
-      },
-      ['running'],
-    ),
+    freeze: to((replica, { ms }) => {
+      away(replica, ms + 1000)
+      until('no-login', ms)
+      until('delayed', ms + 1000)
+      forSome(ms, (isOver) => (isOver ? world.thaw(replica) : world.freeze(replica)))
+    }),
     kill: to((replica, { ms }) => {
       away(replica, ms + 1000)
       forSome(ms, (isOver) => (isOver ? restart(replica) : world.kill(replica)))
     }),
-    terminate: to(
-      (replica, { ms }) => {
-        world.stop(replica)
-        const stopping = judge.open(`stopping-${replica.index}`, time())
-        const again = (): void => {
-          if (replica.phase === 'stopping') return later(100, again)
-          stopping.to = time()
-          if (replica.phase === 'stopped') restart(replica)
-        }
-        later(ms, again)
-      },
-      ['running'],
-    ),
-    'hang-up': to(
-      (replica) => {
-        judge.asked(replica.index, time())
-        world.hangUp(replica)
-      },
-      ['starting', 'running', 'stopping', 'stopped'],
-    ),
+    terminate: to((replica, { ms }) => {
+      world.stop(replica)
+      const stopping = judge.open(`stopping-${replica.index}`, time())
+      const again = (): void => {
+        if (replica.phase === 'stopping') return later(100, again)
+        stopping.to = time()
+        if (replica.phase === 'stopped') restart(replica)
+      }
+      later(ms, again)
+    }),
+    'hang-up': to((replica) => {
+      judge.asked(replica.index, time())
+      world.hangUp(replica)
+    }),
     store: ({ how, ms }) => store && storeFaults[how](store, ms),
     cut({ link, bytes }) {
-      for (const one of faults.links(link)) one.cutAfter = bytes
+      for (const one of world.links(link)) one.cutAfter = bytes
       untilCut(link)
     },
     stall({ link, ms }) {
-      for (const one of faults.links(link)) one.stalledUntil = time() + ms
+      for (const one of world.links(link)) one.stalledUntil = time() + ms
       until('delayed', ms + 1000)
       if (link === 'store') storeAway(ms)
-      if (link === 'isales') until('no-login', ms)
-      if (link === 'proxy') for (const replica of replicas) away(replica, ms)
-    },
-    unreachable({ link, ms }) {
-      const mode = ms % 2 === 0 ? 'refuse' : 'ignore'
-      forSome(ms, (isOver) => {
-        for (const one of faults.links(link)) one.mode = isOver ? 'open' : mode
-      })
       if (link === 'isales') unreached(ms)
-      if (link === 'store') storeAway(ms)
+      if (link === 'proxy') for (const replica of replicas) away(replica, ms)
     },
     jitter({ ms, most }) {
       until('delayed', ms + 1000)
       until('no-login', ms)
       forSome(ms, (isOver) => {
-        for (const link of faults.links('isales'))
+        for (const link of world.links('isales'))
           link.latency = isOver ? ISALES_LATENCY : [ISALES_LATENCY[0], most]
       })
     },
-    dns({ ms, silent }) {
-      unreached(ms)
-      forSome(ms, (isOver) => faults.resolve(isOver ? 'address' : silent ? undefined : 'error'))
-    },
-    date: ({ replica, offset }) => faults.shiftDate(replica, offset),
     disk({ replica, how, ms }) {
       fullUntil.set(replica, time() + ms)
       // Two processes with one STATE_DIR then count in memory, each its own logins.
       if (store === undefined && replicas.length > 1) judge.attemptsUnrecorded()
-      faults.breakDisk(replica, how, ms)
+      world.breakDisk(replica, how, ms)
     },
   }
 

@@ -1,5 +1,5 @@
-// Everything that a seed decides: the world, the acts, and their times. Acts, traffic and network have generators of their own,
-// so that removing an act changes nothing else.
+// Everything that a seed decides: the world, the acts, and their times. Traffic and network have generators of their own, so that
+// an act does not change them.
 import type { Config } from '../../src/config/index.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
 
@@ -25,7 +25,7 @@ export type PlainClient = 'json' | Refused | 'impatient'
 export const CALLS = [
   ...Array.from({ length: 7 }, () => 'json' as const),
   ...(['probe', 'probe', 'probe', 'chunked', 'chunked', 'get', 'get'] as const),
-  ...(['large', 'expect', 'unusual', 'garbage'] as const),
+  ...(['large', 'garbage'] as const),
 ] as const
 
 /** How a call is sent, and where its client hangs up. */
@@ -46,14 +46,11 @@ export interface Manner {
  *
  * - `killed`: the process ends, and loses all values.
  * - `frozen`: SIGSTOP.
- * - `refuses`: an error for each command.
  * - `emptied`: all values are lost.
  * - `rolled-back`: the values of 5 to 30 s ago return.
- * - `spoilt`: every value is overwritten.
  */
 export type StoreFault = (typeof STORE_FAULTS)[number]
-// oxfmt-ignore
-const STORE_FAULTS = ['killed', 'frozen', 'refuses', 'emptied', 'rolled-back', 'spoilt'] as const
+const STORE_FAULTS = ['killed', 'frozen', 'emptied', 'rolled-back'] as const
 
 interface OfReplica {
   readonly replica: number
@@ -105,30 +102,21 @@ interface Inputs {
   readonly quiet: Lasts
   /** A client of each replica repeats one call. */
   readonly plain: Lasts & { readonly as: PlainClient }
-  /** Another client holds connections. */
-  readonly hold: OfReplica & Lasts & { readonly holding: Holding }
   readonly store: Lasts & { readonly how: StoreFault }
   // The acts below need a simulated machine.
+  /** Another client holds connections. */
+  readonly hold: OfReplica & Lasts & { readonly holding: Holding }
   /** Cuts a connection after the link's next `bytes` bytes. */
   readonly cut: { readonly link: LinkName; readonly bytes: number }
-  /** Delivers nothing, or refuses or ignores connections. */
+  /** Delivers nothing, and answers no new connection. */
   readonly stall: Lasts & { readonly link: LinkName }
-  readonly unreachable: Lasts & { readonly link: LinkName }
   /** Delays each delivery to and from iSales by up to `most`, so that connections overtake each other. */
   readonly jitter: Lasts & { readonly most: number }
-  /** DNS returns an error for iSales's name, or does not respond. */
-  readonly dns: Lasts & { readonly silent: boolean }
-  /** Sets a replica's date wrong by `offset` milliseconds, until the calm. */
-  readonly date: OfReplica & { readonly offset: number }
   /** Fills a replica's disk, or blocks its operations. */
   readonly disk: OfReplica & Lasts & { readonly how: 'full' | 'stalled' }
 }
 export type Kind = keyof Inputs
-// oxfmt-ignore
-const ON_MACHINE: ReadonlySet<string> = new Set([
-  'cut', 'stall', 'unreachable', 'jitter', 'dns', 'date', 'disk',
-  'store-refuses', 'store-rolled-back', 'store-spoilt',
-])
+const ON_MACHINE = new Set(['hold', 'cut', 'stall', 'jitter', 'disk', 'store-rolled-back'])
 export const isOfMachine = (act: Act): boolean => ON_MACHINE.has(nameOf(act))
 
 /** An act without its time. */
@@ -165,16 +153,6 @@ type Step = Deed & { readonly after?: number }
 type Draw = Random & { readonly replica: () => number }
 type Make = (draw: Draw) => Step | readonly Step[]
 
-interface Drawn {
-  readonly make: Make
-  /** Needs a shared store. */
-  readonly store?: true
-  /** Not for two processes with one `STATE_DIR`: their tokens end each other, or their dates differ. */
-  readonly single?: true
-  /** Changes a secret: two such acts do not overlap. */
-  readonly secret?: true
-}
-
 const command = (name: string, input: Inputs['command']['input'] = {}, after = 0): Step => ({
   kind: 'command',
   command: name,
@@ -187,30 +165,20 @@ const OPERATIONS = ['login', 'refresh', 'business', 'business'] as const
 const LINKS = ['isales', 'isales', 'proxy', 'store'] as const
 const BODIES = ['json', 'html', 'empty'] as const
 
-const cut: Make = (draw) => ({
-  kind: 'cut',
-  link: draw.pick(LINKS),
-  bytes: draw.between(0, draw.pick([40, 400, 4000])),
-})
+/** Responses to a login with any password. */
+const LOGIN_FAILURES = [
+  ...[500, 502, 503, 401, 403].map((status) => ({ status })),
+  { status: 429, retryAfter: 1 },
+  { status: 404, contentType: 'text/html', body: 'default backend - 404' },
+]
 
 /** An entry that is listed twice is drawn twice as often. */
 const ANYWHERE: readonly Make[] = [
-  (draw) => command('failLogin', { status: draw.pick([500, 502, 503]), times: draw.between(1, 3) }),
-  (draw) => command('failLogin', { status: 429, retryAfter: draw.between(1, 2), times: 1 }),
-  (draw) =>
-    command('failLogin', {
-      status: 404,
-      contentType: 'text/html',
-      body: 'default backend - 404',
-      seconds: draw.between(2, 6),
-    }),
+  (draw) => command('failLogin', { ...draw.pick(LOGIN_FAILURES), times: draw.between(1, 2) }),
+  (draw) => command('failLogin', { ...draw.pick(LOGIN_FAILURES), times: draw.between(1, 2) }),
   (draw) =>
     command('failRefresh', { status: draw.pick([500, 503, 401]), times: draw.between(1, 2) }),
   (draw) => command('html', { operation: draw.pick(OPERATIONS), status: draw.pick([200, 502]) }),
-  (draw) =>
-    command(draw.pick(['hugeBody', 'truncatedJson']), {
-      operation: draw.pick(['login', 'refresh']),
-    }),
   (draw) =>
     command('slow', {
       operation: draw.pick(OPERATIONS),
@@ -225,12 +193,20 @@ const ANYWHERE: readonly Make[] = [
       at: draw.pick(['before-head', 'after-head', 'mid-body']),
       times: draw.between(1, 3),
     }),
-  (draw) =>
-    command('failBusiness', {
-      status: draw.pick([500, 503]),
-      executed: draw.chance(0.5),
-      times: draw.between(1, 3),
-    }),
+  (draw) => {
+    const status = draw.pick([500, 503, 401, 403])
+    const executed = status >= 500 && draw.chance(0.5)
+    return command('failBusiness', { status, executed, times: draw.between(1, 5) })
+  },
+  (draw) => {
+    const status = draw.pick([429, 404, 200])
+    const body = { result: status === 200 ? 3 : status }
+    return command('failBusiness', { status, body, executed: false, seconds: draw.between(6, 15) })
+  },
+  (draw) => {
+    const status = draw.pick([200, 403, 502])
+    return command('html', { operation: 'business', status, seconds: draw.between(6, 15) })
+  },
   (draw) => ({
     kind: 'forbid',
     ms: draw.pick([3000, 8000, 60_000]),
@@ -238,24 +214,17 @@ const ANYWHERE: readonly Make[] = [
     body: draw.pick(BODIES),
   }),
   () => command('disconnect'),
-  (draw) => ({ kind: 'outage', ms: draw.between(200, 3000) }),
-  (draw) => ({ kind: 'outage', ms: draw.between(1000, 25_000) }),
+  (draw) => ({ kind: 'outage', ms: draw.between(200, draw.pick([3000, 25_000])) }),
   () => command('revokeRefresh'),
   (draw) =>
     command('set', { tokenLifetime: draw.between(2, 10), refreshLifetime: draw.between(5, 60) }),
   () => command('revoke'),
   () => command('revoke'),
   (draw) => [command('revoke'), command('revoke', {}, draw.between(1, 300))],
-  (draw) => [
-    { kind: 'jitter', ms: draw.between(2000, 8000), most: draw.between(50, 700) },
-    command('revoke', {}, draw.between(500, 1500)),
-  ],
-  () => rival(),
   (draw) => {
     const apart = draw.pick([300, 1000, 4000])
-    return [0, 1, 2, 3].flatMap((nth) => rival(nth * apart))
+    return [0, 1, 2, 3].slice(0, draw.pick([1, 4])).flatMap((nth) => rival(nth * apart))
   },
-  (draw) => ({ kind: 'rush', ms: draw.between(1000, 5000) }),
   // A refused path puts rejections in doubt. Calls that were sent before a revocation are then accepted after its first rejection.
   (draw) => [
     { kind: 'forbid', ms: 3000, status: 401, body: 'json' },
@@ -264,6 +233,62 @@ const ANYWHERE: readonly Make[] = [
     command('revoke', {}, draw.between(4000, 5000)),
     command('revoke', {}, draw.between(6500, 7500)),
   ],
+  (draw) => ({ kind: 'storm', ms: draw.pick([300, 1000, 4000, 40_000, 40_000]) }),
+  (draw) => ({ kind: 'rush', ms: draw.between(1000, 5000) }),
+  (draw) => {
+    const ms = draw.between(8000, 20_000)
+    const as = draw.pick([...REFUSED, 'impatient', 'impatient'])
+    const slow = command('slow', { operation: 'business', ms: 1500, seconds: ms / 1000 })
+    return [...(as === 'impatient' && draw.chance(0.7) ? [slow] : []), { kind: 'plain', as, ms }]
+  },
+  (draw) => ({ kind: 'freeze', replica: draw.replica(), ms: draw.between(200, 12_000) }),
+  (draw) => ({ kind: 'kill', replica: draw.replica(), ms: draw.between(0, 4000) }),
+  (draw) => [
+    command('slow', { operation: 'business', ms: draw.between(300, 1500), times: 3 }),
+    { kind: 'terminate', replica: draw.replica(), ms: draw.between(0, 4000), after: 50 },
+  ],
+  // An operator asks repeatedly while no login succeeds.
+  (draw) => {
+    const act = { kind: 'hang-up', replica: draw.replica() } as const
+    const asks = Array.from({ length: 40 }, (_, nth) => ({ ...act, after: nth * 100 }))
+    return [...rival(), command('failLogin', { status: 503, seconds: 6 }), ...asks]
+  },
+  ...[40, 400, 4000].map((most): Make => (draw) => {
+    return { kind: 'cut', link: draw.pick(LINKS), bytes: draw.between(0, most) }
+  }),
+  (draw) => ({ kind: 'stall', link: draw.pick(LINKS), ms: draw.between(100, 8000) }),
+  (draw) => {
+    const how = draw.pick(['full', 'stalled'] as const)
+    return { kind: 'disk', how, replica: draw.replica(), ms: draw.between(1000, 20_000) }
+  },
+]
+
+/** Only if an idle token is not renewed. */
+const quiet: Make = (draw) => ({ kind: 'quiet', ms: draw.between(15_000, 60_000) })
+
+/**
+ * The proxy's own renewals end the token of calls in flight, which a newer token does not help. Two processes with one `STATE_DIR`
+ * end each other's tokens.
+ */
+const ownRenewals: Make = (draw) => [
+  command('set', { singleSession: true, refreshEndsOld: true }),
+  command('slow', { operation: 'business', ms: draw.between(200, 600), times: 200 }),
+  { kind: 'forbid', ms: 40_000, status: 401, body: 'json' },
+  { kind: 'rush', ms: 40_000 },
+]
+
+const wrongFile: Make = (draw) => ({ kind: 'wrong-file', ms: draw.between(3000, 25_000) })
+
+const hold: Make = (draw) => {
+  const holding = draw.pick(['idle', 'half-sent', 'ahead', 'ahead', 'not-reading'] as const)
+  const ms = draw.between(3000, 5000) + (holding === 'not-reading' ? 12_000 : 0)
+  const act = { kind: 'hold', holding, replica: draw.replica(), ms, after: 1 } as const
+  const slow = command('slow', { operation: 'business', ms: 1500, times: 10 })
+  return holding === 'ahead' ? [slow, act] : act
+}
+
+/** Two of these do not overlap: most change a secret. */
+const EXCLUSIVE: readonly Make[] = [
   // Calls that iSales answers without a look at the token make a dead token look good.
   () => [
     command('set', { tokenLifetime: 300 }),
@@ -273,52 +298,9 @@ const ANYWHERE: readonly Make[] = [
     { kind: 'public', ms: 50_000, after: 2000 },
     command('revoke', {}, 8000),
   ],
-  (draw) => ({ kind: 'storm', ms: draw.pick([300, 1000, 4000, 40_000, 40_000]) }),
-  (draw) => command('failBusiness', { status: draw.pick([401, 403]), times: draw.between(1, 5) }),
-  (draw) => command('failLogin', { status: draw.pick([401, 403, 500]), times: draw.between(1, 2) }),
-  (draw) => ({ kind: 'freeze', replica: draw.replica(), ms: draw.between(200, 12_000) }),
-  (draw) => ({ kind: 'kill', replica: draw.replica(), ms: draw.between(0, 4000) }),
-  (draw) => [
-    command('slow', { operation: 'business', ms: draw.between(300, 1500), times: 3 }),
-    { kind: 'terminate', replica: draw.replica(), ms: draw.between(0, 4000), after: 50 },
-  ],
-  (draw) => ({ kind: 'hang-up', replica: draw.replica() }),
-  // An operator asks repeatedly while no login succeeds.
-  (draw) => {
-    const act = { kind: 'hang-up', replica: draw.replica() } as const
-    const asks = Array.from({ length: 40 }, (_, nth) => ({ ...act, after: nth * 100 }))
-    return [...rival(), command('failLogin', { status: 503, seconds: 6 }), ...asks]
-  },
-  cut,
-  cut,
-  (draw) => ({ kind: 'stall', link: draw.pick(LINKS), ms: draw.between(100, 4000) }),
-  (draw) => {
-    const link = draw.pick(['isales', 'store'] as const)
-    return { kind: 'unreachable', link, ms: draw.between(100, 8000) }
-  },
-  (draw) => ({ kind: 'dns', ms: draw.between(500, 8000), silent: draw.chance(0.5) }),
-  ...(['full', 'stalled'] as const).map((how): Make => (draw) => {
-    return { kind: 'disk', how, replica: draw.replica(), ms: draw.between(1000, 20_000) }
-  }),
-]
-
-const SINGLE: readonly Make[] = [
-  // The proxy's own renewals end the token of calls in flight, which a newer token does not help.
-  (draw) => [
-    command('set', { singleSession: true, refreshEndsOld: true }),
-    command('slow', { operation: 'business', ms: draw.between(200, 600), times: 200 }),
-    { kind: 'forbid', ms: 40_000, status: 401, body: 'json' },
-    { kind: 'rush', ms: 40_000 },
-  ],
-  (draw) => {
-    const offset = draw.pick([-86_400_000, -30_000, 30_000, 86_400_000])
-    return { kind: 'date', replica: draw.replica(), offset }
-  },
-]
-
-const wrongFile: Make = (draw) => ({ kind: 'wrong-file', ms: draw.between(3000, 25_000) })
-
-const SECRET: readonly Make[] = [
+  hold,
+  hold,
+  hold,
   (draw) => ({
     kind: 'rotate',
     first: draw.pick(['isales', 'file']),
@@ -346,14 +328,6 @@ const STORE = STORE_FAULTS.map((how): Make => (draw) => {
   return { kind: 'store', how, ms: draw.between(500, 8000) }
 })
 
-const WRONG_FILE: Drawn = { make: wrongFile, secret: true }
-const KINDS: readonly Drawn[] = [
-  ...ANYWHERE.map((make) => ({ make })),
-  ...SINGLE.map((make) => ({ make, single: true as const })),
-  ...SECRET.map((make) => ({ make, secret: true as const })),
-  ...STORE.map((make) => ({ make, store: true as const })),
-]
-
 export interface Plan {
   readonly seed: number
   /** Milliseconds until the last act has ended. */
@@ -361,7 +335,6 @@ export interface Plan {
   readonly replicas: number
   /** The replicas share a token. Otherwise, they have one `STATE_DIR`. */
   readonly shared: boolean
-  readonly singleSession: boolean
   /** Switches of the simulated iSales from the start. */
   readonly switches: Readonly<Record<string, unknown>>
   /** Settings of the proxy. */
@@ -383,22 +356,18 @@ export function planOf(
 ): Plan {
   const drawing = (what: string): Random => randomOf(seeded(hashOf(`${seed} ${what}`)))
   const world = drawing('world')
-  const idle = drawing('idle')
-  const others = drawing('others')
   const duration = minutes * 60_000
-  const drawn = world.pick([1, 1, 1, 2, 3, 3])
-  const { replicas = drawn } = given
-  const together = given.replicas === undefined && replicas === 2 && world.chance(0.5)
-  const shared = replicas > 1 && !together
+  const real = given.replicas !== undefined
+  const replicas = given.replicas ?? world.pick([1, 1, 1, 2, 3, 3])
+  const shared = replicas > 1 && (real || replicas > 2 || world.chance(0.5))
   const rejection = world.pick([401, 401, 403, 'result'] as const)
-  const loginRejection = drawing('login').pick([401, 403, 'result', 500, 500] as const)
+  const loginRejection = world.pick([401, 403, 'result', 500, 500] as const)
   const rejectionBody = world.pick(['json', 'json', 'html', 'empty'] as const)
   const plan = {
     seed,
     duration,
     replicas,
     shared,
-    singleSession: shared && world.chance(0.6),
     switches: {
       tokenLifetime: world.pick([5, 10, 20, 60, 300]),
       refreshLifetime: world.pick([10, 60, 600, 3600]),
@@ -409,13 +378,14 @@ export function planOf(
       rotate: world.chance(0.3),
       refreshEndsOld: world.chance(0.2),
       sameToken: world.pick(['off', 'off', 'off', 'extended']),
+      singleSession: shared && world.chance(0.6),
       latency: world.pick([0, 3, 20]),
       gzip: world.pick(['off', 'off', 'accepted']),
     },
     env: {
       ...(rejection === 'result' && { ISALES_REJECTED: '401,403,result=7' }),
       ...(world.chance(0.35) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
-      ...(idle.chance(0.2) && { TOKEN_IDLE_AFTER: `${idle.pick([10, 20])}s` }),
+      ...(world.chance(0.2) && { TOKEN_IDLE_AFTER: '10s' }),
       MAX_IN_FLIGHT: '16',
     },
     config: {
@@ -427,100 +397,42 @@ export function planOf(
     // Few calls are cheap to simulate; some mistakes need many.
     rate: given.rate ?? world.pick([1, 1, 2, 5]),
   }
-  const real = given.replicas !== undefined
-  const acts = [
-    ...actsOf(drawing('acts'), { ...plan, real }),
-    ...(real || !others.chance(0.4) ? [] : heldBy(others, plan)),
-    ...('TOKEN_IDLE_AFTER' in plan.env ? quietBy(idle, plan) : []),
-    ...plainBy(drawing('plain'), plan),
-  ]
-  // A 500 with an incomplete body does not report a wrong password.
-  const isSpoiled = (act: Act): boolean =>
-    loginRejection === 500 && ['hugeBody', 'truncatedJson'].includes(nameOf(act))
-  const possible = acts.filter((act) => !isSpoiled(act))
-  return { ...plan, acts: possible.sort((one, other) => one.at - other.at) }
+  const acts = actsOf(drawing('acts'), plan, real)
+  return { ...plan, acts: acts.sort((one, other) => one.at - other.at) }
 }
-
-type Scene = Pick<Plan, 'duration' | 'replicas' | 'shared'>
 
 const madeOf = (steps: Step | readonly Step[], at: number): Act[] =>
   [steps].flat().map(({ after = 0, ...act }) => Object.assign({ at: at + after }, act as Deed))
 
-function actsOf(random: Random, scene: Scene & { readonly real: boolean }): Act[] {
-  const { replicas, shared, real, duration } = scene
+function actsOf(
+  random: Random,
+  { replicas, shared, duration, env }: Omit<Plan, 'acts'>,
+  real: boolean,
+): Act[] {
   const draw = { ...random, replica: () => random.between(0, replicas - 1) }
-  const acts: Act[] = []
-  // Few kinds in one seed, so that acts of the same kind overlap.
   const together = replicas > 1 && !shared
-  const kinds = KINDS.filter(
-    ({ store, single }) => (shared || store !== true) && !(together && single === true),
-  )
+  const kinds = [
+    ...ANYWHERE,
+    ...EXCLUSIVE,
+    ...('TOKEN_IDLE_AFTER' in env ? [quiet, quiet, quiet] : []),
+    ...(together ? [] : [ownRenewals]),
+    ...(shared ? STORE : []),
+  ]
+  // Few kinds in one seed, so that acts of the same kind overlap.
   const liked = Array.from({ length: random.between(3, 8) }, () => random.pick(kinds))
   // Replicas that ignored each other's attempts would each log in as often as a single one.
-  if (together || (shared && random.chance(0.4))) liked.push(WRONG_FILE)
+  if (together || (shared && random.chance(0.4))) liked.push(wrongFile)
+  const acts: Act[] = []
   let at = random.between(500, 8000)
-  let secretUntil = 0
+  let busyUntil = 0
   while (at < duration) {
-    const kind = random.chance(0.85) ? random.pick(liked) : random.pick(kinds)
-    const made = madeOf(kind.make(draw), at).filter((act) => !(real && isOfMachine(act)))
-    if (kind.secret !== true || at > secretUntil) acts.push(...made)
-    if (kind.secret === true && at > secretUntil)
-      secretUntil = Math.max(at + 60_000, ...made.map((act) => act.at + lengthOf(act)))
+    const make = random.chance(0.85) ? random.pick(liked) : random.pick(kinds)
+    const made = madeOf(make(draw), at).filter((act) => !(real && isOfMachine(act)))
+    const isExclusive = EXCLUSIVE.includes(make)
+    if (!isExclusive || at > busyUntil) acts.push(...made)
+    if (isExclusive && at > busyUntil)
+      busyUntil = Math.max(at + 60_000, ...made.map((act) => act.at + lengthOf(act)))
     at += random.chance(0.3) ? random.between(50, 800) : random.between(1000, 12_000)
   }
   return acts
-}
-
-/** Draws an act of a misbehaving client. */
-function heldBy(random: Random, { duration, replicas }: Scene): Act[] {
-  const at = random.between(5000, duration)
-  const holding = random.pick(['idle', 'half-sent', 'ahead', 'ahead', 'not-reading'] as const)
-  const replica = random.between(0, replicas - 1)
-  const ms = random.between(3000, 5000) + (holding === 'not-reading' ? 12_000 : 0)
-  const act = { kind: 'hold', holding, replica, ms, after: 1 } as const
-  const slow = command('slow', { operation: 'business', ms: 1500, times: 10 })
-  return madeOf(holding === 'ahead' ? [slow, act] : act, at)
-}
-
-/** Draws periods without calls in which a token becomes idle. */
-function quietBy(random: Random, { duration }: Scene): Act[] {
-  return [1, 2].map(() => {
-    const at = random.between(5000, duration)
-    return { at, kind: 'quiet', ms: random.between(15_000, 60_000) }
-  })
-}
-
-/** Effects of a wrong setting on either side, for all calls or for the calls of one client. */
-const PLAIN: readonly Make[] = [
-  (draw) => ({
-    kind: 'plain',
-    as: draw.pick([...REFUSED, 'impatient']),
-    ms: draw.between(8000, 20_000),
-  }),
-  (draw) => {
-    const ms = draw.between(8000, 20_000)
-    const slow = command('slow', { operation: 'business', ms: 1500, seconds: ms / 1000 })
-    return [slow, { kind: 'plain', as: 'impatient', ms }]
-  },
-  (draw) => {
-    const seconds = draw.between(6, 15)
-    const [status, result] = draw.pick([
-      [429, 429],
-      [404, 404],
-      [200, 3],
-    ])
-    return command('failBusiness', { status, body: { result }, executed: false, seconds })
-  },
-  (draw) => {
-    const status = draw.pick([200, 403, 502])
-    return command('html', { operation: 'business', status, seconds: draw.between(6, 15) })
-  },
-]
-
-function plainBy(random: Random, { duration }: Scene): Act[] {
-  const draw = { ...random, replica: () => 0 }
-  return [1, 2].flatMap(() => {
-    const at = random.between(5000, duration)
-    return random.chance(0.5) ? madeOf(random.pick(PLAIN)(draw), at) : []
-  })
 }

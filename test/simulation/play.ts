@@ -128,12 +128,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   for (const replica of replicas) {
     const { index, phase } = replica
     if (phase !== 'running') find(`replica ${index} is ${phase}`)
-    let page = yield* statusOf(world, index)
-    // With tokens of 3 s, the proxy is briefly without a token.
-    for (let tries = 0; tries < 3 && !isSound(page); tries += 1) {
-      yield rest(700)
-      page = yield* statusOf(world, index)
-    }
+    const page = pageOf(yield* get(world, index, '/status.json'))
     if (!isSound(page)) find(`replica ${index} is ${page.state}: ${page.reason}`)
     const metrics = yield* get(world, index, '/metrics')
     world.searchSecrets(metrics, 'the metrics')
@@ -161,10 +156,6 @@ function isSound({ findings = [] }: StatusPage): boolean {
   const isFine = ({ finding, state }: (typeof findings)[number]): boolean =>
     state === 'healthy' || finding === 'refresh'
   return findings.length > 0 && findings.every(isFine)
-}
-
-function* statusOf(world: Pick<World, 'ports' | 'machine'>, replica: number): Playing<StatusPage> {
-  return pageOf(yield* get(world, replica, '/status.json'))
 }
 
 const pageOf = (text: string): StatusPage => JSON.parse(text || '{}') as StatusPage

@@ -103,9 +103,8 @@ function update(value: string, seen: string, rewrite: (account: Account) => Acco
  * - `kill`: a process is killed, and another one starts.
  * - `lostResponse`: iSales grants a token, and its response is lost.
  * - `lostReply`: the store executes a command, and its reply is lost.
- * - `rollBack`: the store returns to the value before the last token.
  */
-type Fault = 'end' | 'renewal' | 'freeze' | 'kill' | 'lostResponse' | 'lostReply' | 'rollBack'
+type Fault = 'end' | 'renewal' | 'freeze' | 'kill' | 'lostResponse' | 'lostReply'
 
 /** A token request of one replica. */
 interface Asking {
@@ -133,8 +132,6 @@ interface Replica {
 interface World {
   readonly replicas: readonly Replica[]
   readonly value: string
-  /** The value before the last token. */
-  readonly former: string
   /** The token that iSales accepts; 0 if none. Tokens are numbered in the order of grants. */
   readonly valid: number
   readonly granted: number
@@ -182,7 +179,7 @@ const withOurs = (account: Account, ours: SharedToken | undefined): Account =>
 
 /** Calls `add` with each world that may follow, with at most `most` faults. */
 function follow(world: World, most: number, add: (label: string, world: World) => void): void {
-  const { value, valid, replicas, former } = world
+  const { value, valid, replicas } = world
   const happen = (label: string, change: Partial<World>, fault?: Fault): void => {
     const faults = fault === undefined ? world.faults : [...world.faults, fault].sort()
     if (faults.length <= most) add(label, { ...world, ...change, faults })
@@ -203,18 +200,11 @@ function follow(world: World, most: number, add: (label: string, world: World) =
     const passed = { ...record, at: -LONG }
     happen('the pause ends', { value: close({ ...account, record: passed }) })
   }
-  if (former !== '' && former !== value)
-    happen('the store is rolled back', { value: former }, 'rollBack')
 
   for (const [index, replica] of replicas.entries()) {
     const move: Move = (label, become, change = {}, fault) => {
-      const isNewer = change.value !== undefined && tokenIn(open(change.value)) !== tokenIn(account)
-      const changed = {
-        ...change,
-        former: isNewer ? value : former,
-        replicas: replicas.with(index, { ...replica, ...become }),
-      }
-      happen(`replica ${index + 1} ${label}`, changed, fault)
+      const changed = replicas.with(index, { ...replica, ...become })
+      happen(`replica ${index + 1} ${label}`, { ...change, replicas: changed }, fault)
     }
     move('is killed', { ...NOTHING, process: replica.process + 1 }, {}, 'kill')
     const { token } = replica.life
@@ -369,8 +359,8 @@ function isLoginNext(life: TokenState): boolean {
  * Of a life the rest has no effect while time has no length and no call is accepted.
  */
 function keyOf(world: World): string {
-  const { replicas, value, former, valid, granted, faults } = world
-  const accountsOf = [value, former, ...replicas.map(({ seen }) => seen)].map(open)
+  const { replicas, value, valid, granted, faults } = world
+  const accountsOf = [value, ...replicas.map(({ seen }) => seen)].map(open)
   const times = [
     ...accountsOf.map(({ token }) => sentAtOf(token)),
     ...replicas.flatMap(({ ours, asking }) => [sentAtOf(ours), asking?.at ?? 0]),
@@ -393,7 +383,7 @@ function keyOf(world: World): string {
       ours && [numberOf(ours.grant.token), rank(ours.grant.sentAt)],
       asking && { ...asking, at: rank(asking.at), before: asking.before.attempts },
     ])
-    return { part, index, own, seen: accountsOf[index + 2] ?? NOTHING_KNOWN }
+    return { part, index, own, seen: accountsOf[index + 1] ?? NOTHING_KNOWN }
   })
   // Two replicas with equal parts keep their order: at worst, one state counts as two.
   parts.sort((one, other) => (one.part < other.part ? -1 : one.part > other.part ? 1 : 0))
@@ -403,8 +393,7 @@ function keyOf(world: World): string {
     const [number, process] = name.split('.')
     return `${places.indexOf(Number(number) - 1)}.${process}`
   }
-  const [inStore, before] = accountsOf
-  const texts = [inStore, before, ...parts.map(({ seen }) => seen)].map((account = NOTHING_KNOWN) =>
+  const texts = [accountsOf[0], ...parts.map(({ seen }) => seen)].map((account = NOTHING_KNOWN) =>
     textOf(account, rank(sentAtOf(account.token)), renamed),
   )
   const text = JSON.stringify([parts.map(({ part }) => part), texts, valid, granted, faults])
@@ -429,7 +418,6 @@ export function search(count: number, most: number, depth: number, untilBroken =
   const first: World = {
     replicas: Array.from({ length: count }, () => NOTHING),
     value: '',
-    former: '',
     valid: 0,
     granted: 0,
     sent: 0,
@@ -455,9 +443,9 @@ export function search(count: number, most: number, depth: number, untilBroken =
     const met = (...names: readonly Fault[]): number =>
       faults.filter((fault) => names.includes(fault)).length
     const asking = replicas.filter((replica) => replica.asking?.sent === true).length
-    if (met('freeze', 'lostReply', 'rollBack') === 0)
+    if (met('freeze', 'lostReply') === 0)
       must(asking <= 1, 'one token request at a time while no process is frozen', state)
-    if (met('freeze', 'lostReply', 'kill', 'lostResponse', 'rollBack') === 0)
+    if (met('freeze', 'lostReply', 'kill', 'lostResponse') === 0)
       must(granted <= 1 + met('end', 'renewal'), 'one token for each that ended', state)
     if (isGood(world)) good.push(state)
   }
@@ -480,12 +468,7 @@ export function search(count: number, most: number, depth: number, untilBroken =
           following.push([then, place])
         }
         const [was = 0, is = 0] = [world, then].map(({ value }) => sentAtOf(open(value).token))
-        const isRolledBack = then.faults.length > world.faults.length && label.includes('rolled')
-        must(
-          is >= was || isRolledBack,
-          'an older token never takes the place of a newer one',
-          place,
-        )
+        must(is >= was, 'an older token never takes the place of a newer one', place)
         const isOlder = then.replicas.some(({ ours, process }, nth) => {
           const { ours: former, process: formerly } = world.replicas[nth] ?? NOTHING
           return process === formerly && sentAtOf(ours) < sentAtOf(former)

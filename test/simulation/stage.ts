@@ -24,7 +24,8 @@ export interface Replica {
 }
 
 /** The shared store, a process of its own. */
-export type Store = Pick<SimulatedStore, 'down' | 'up' | 'isUp' | 'freeze' | 'thaw' | 'flush'>
+export type Store = Pick<SimulatedStore, 'down' | 'up' | 'isUp' | 'freeze' | 'thaw' | 'flush'> &
+  Partial<Pick<SimulatedStore, 'rollBack'>>
 
 /** A world: simulated, or of real processes and sockets. */
 export interface World<R extends Replica = Replica> {
@@ -61,21 +62,12 @@ export interface World<R extends Replica = Replica> {
   readonly hangUp: (replica: R) => void
   readonly freeze: (replica: R) => void
   readonly thaw: (replica: R) => void
-  readonly faults: Faults
-  /** Ends the machine's faults. */
+  // Faults of a simulated machine.
+  readonly links: (name: LinkName) => readonly Link[]
+  readonly breakDisk: (replica: number, how: 'full' | 'stalled', ms: number) => void
+  /** Ends them. */
   readonly mend: () => void
   /** Returns leftovers of a replica that is `idle`, at its `end`, or `long` after it. */
   readonly left: (replica: R, when: 'idle' | 'end' | 'long') => readonly string[]
   readonly searchSecrets: (text: string, where: string) => void
-}
-
-/** Faults of a simulated machine; plans for real machines have none. */
-export interface Faults {
-  readonly links: (name: LinkName) => readonly Link[]
-  /** Sets the DNS response for iSales's name; undefined: none. */
-  readonly resolve: (found: 'address' | 'error' | undefined) => void
-  /** Moves the date of a replica by `offset` milliseconds. */
-  readonly shiftDate: (replica: number, offset: number) => void
-  readonly breakDisk: (replica: number, how: 'full' | 'stalled', ms: number) => void
-  readonly store?: Pick<SimulatedStore, 'fail' | 'rollBack' | 'spoil'> | undefined
 }

@@ -12,12 +12,9 @@ export function openStore(port: number) {
   let values = new Map<string, string>()
   let kept = values
   const connections = new Set<Socket>()
-  /** The error that every command gets. */
-  let failing: string | undefined
 
   /** Executes the commands of a new connection, and the script, whose arguments `seen` and `next` follow its key. */
   function execute([command = '', source, , key = '', seen = '', next = '']: string[]): string {
-    if (failing !== undefined) return `-${failing}\r\n`
     if (/^(?:AUTH|SELECT)$/i.test(command)) return '+OK\r\n'
     if (!/^EVAL$/i.test(command) || source !== SCRIPT) return `-NOPERM ${command}\r\n`
     const value = compareAndSwap(values.get(key) ?? '', seen, next)
@@ -62,10 +59,6 @@ export function openStore(port: number) {
     /** Keeps a copy for `rollBack`: a lagging replica that may be promoted. */
     keep: () => void (kept = new Map(values)),
     rollBack: () => void (values = new Map(kept)),
-    /** Overwrites every value. */
-    spoil: () => values.forEach((_, key) => values.set(key, '\u0000spoilt')),
-    /** Answers each command with this error, such as `LOADING`, until it is called with undefined. */
-    fail: (reply: string | undefined) => void (failing = reply),
     /** Returns all keys and values. */
     dump: () => [...values].flat().join('\n'),
   }

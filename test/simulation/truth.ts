@@ -82,6 +82,8 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
   let someSince = Infinity
   let allSince = Infinity
   let page: StatusPage | undefined
+  /** The proxy refuses a request that was sent ahead up to 3 s before its client knows. */
+  let doubt: { readonly at: number; readonly text: string } | undefined
   let expected = ''
   let readAt = -Infinity
 
@@ -92,7 +94,7 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
     if (readAt - allSince >= SHOWN_WITHIN && !ALL_LOST.has(state))
       onFinding(`no call was answered for 5 s, and it is ${state}`, now)
     if (named !== undefined && hasLostNone(ends, now))
-      onFinding(`no call was lost, and it is ${named.state} by ${named.finding}`, now)
+      doubt ??= { at: now, text: `no call was lost, and it is ${named.state} by ${named.finding}` }
   }
 
   return {
@@ -104,6 +106,7 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
       someSince = Infinity
       allSince = Infinity
       page = undefined
+      doubt = undefined
     },
 
     /** Takes the current page. The next look compares it, when calls that ended before it are known. */
@@ -115,6 +118,10 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
       const [some, all] = [hasLost(ends, now), hasLostAll(ends, now)]
       someSince = some ? Math.min(someSince, now) : Infinity
       allSince = all ? Math.min(allSince, now) : Infinity
+      if (doubt !== undefined && now >= doubt.at + 3000) {
+        if (hasLostNone(ends, now)) onFinding(doubt.text, now)
+        doubt = undefined
+      }
       if (page !== undefined) compare(page, now)
       page = undefined
       const due = [someSince, allSince].map((since) => now - since >= SHOWN_WITHIN)

@@ -6,7 +6,6 @@ import { runPlan, type Outcome } from './world.ts'
 
 export interface Task {
   readonly seeds: readonly number[]
-  readonly minutes: number
   readonly trace?: boolean
   /** Ends with the first seed that has a finding. */
   readonly untilFinding?: boolean
@@ -17,6 +16,9 @@ export interface Result extends Outcome {
   readonly plan: Plan
 }
 
+/** Until the last event. */
+const MINUTES = 3
+
 const task = JSON.parse(process.argv[2] ?? '{}') as Task
 const print = (line: string): void => void writeSync(1, `${line}\n`)
 // Libraries compile code in the background, which must be finished before time stops: a wait for it would never end.
@@ -26,11 +28,8 @@ for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(nam
 await import('../../src/token/attempt-file.ts')
 real.setImmediate(() => {
   for (const seed of task.seeds) {
-    const plan = planOf(seed, task.minutes)
-    const outcome = runPlan(plan, {
-      trace: task.trace === true ? print : undefined,
-      untilFinding: task.untilFinding,
-    })
+    const plan = planOf(seed, MINUTES)
+    const outcome = runPlan(plan, task.trace === true ? print : undefined)
     const result: Result = { seed, plan, ...outcome }
     print(`RESULT ${JSON.stringify(result)}`)
     if (task.untilFinding === true && result.findings.length > 0) break

@@ -17,7 +17,6 @@ import {
   owner,
   resetLoop,
   resetMachine,
-  resolver,
   resetNetwork,
   runUntil,
   schedule,
@@ -28,7 +27,7 @@ import {
   TOKEN_MARK,
   type Owner,
 } from './patches.ts'
-import { createJudge, type Counts, type Finding, type Judge } from './judge.ts'
+import { createJudge, type Finding, type Judge } from './judge.ts'
 import type { LinkName, Plan } from './plan.ts'
 import { judgeRequest, play } from './play.ts'
 import {
@@ -54,43 +53,29 @@ export interface Outcome {
   readonly findings: readonly Finding[]
   /** Hash of everything that was sent and logged. */
   readonly hash: string
-  readonly counts: Counts
+  /** How many calls ended. */
+  readonly calls: number
 }
 
 /** CLIENT_DEADLINE, and a margin for the network and a body. */
 const DEADLINE = 2800 + 400
 
-interface RunOptions {
-  /** Prints a line of the trace. */
-  readonly trace?: ((line: string) => void) | undefined
-  /** Ends the run with the first finding. */
-  readonly untilFinding?: boolean | undefined
-}
-
-export function runPlan(plan: Plan, { trace, untilFinding = false }: RunOptions): Outcome {
+/** @param trace prints a line of the trace. */
+export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
   const findings: Finding[] = []
-  const judge = createJudge({
-    deadline: DEADLINE,
-    replicas: plan.replicas,
-    apart: plan.replicas > 1 && !plan.shared,
-    onFinding(finding) {
-      findings.push(finding)
-      trace?.(`FINDING ${finding.judgment}: ${finding.text} at ${finding.at / 1000}`)
-    },
+  const judge = createJudge(plan, DEADLINE, (finding) => {
+    findings.push(finding)
+    trace?.(`FINDING ${finding.judgment}: ${finding.text} at ${finding.at / 1000}`)
   })
   const simulated = openWorld(plan, judge, trace)
   try {
-    const isOver = (): boolean => untilFinding && findings.length > 0
-    for (const { until, end } of play(plan, simulated.world, judge)) {
-      runUntil(() => until() || isOver(), end)
-      if (isOver()) break
-    }
+    for (const { until, end } of play(plan, simulated.world, judge)) runUntil(until, end)
   } catch (error) {
     judge.find(6, time(), error instanceof Error ? (error.stack ?? '') : String(error))
   } finally {
     simulated.close()
   }
-  return { findings, hash: simulated.digest(), counts: judge.counts }
+  return { findings, hash: simulated.digest(), calls: judge.calls().length }
 }
 
 /** A simulated process. */
@@ -110,14 +95,13 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
     onFinding(6, `${who.name} crashed: ${error instanceof Error ? error.stack : String(error)}`)
   }
   resetLoop(plan.seed, crashed)
-  resetNetwork(({ from, to, bytes }) => {
+  resetNetwork((from, to, bytes) => {
     // Metrics of the real process, such as memory, differ from run to run.
     if (from.port >= PORTS.admin && from.port < PORTS.isales) return
     hash.update(`${from.owner.name} ${from.label} ${bytes.length}`).update(bytes)
+    const path = `${from.owner.name} ${from.label} -> ${to.owner.name}`
     trace?.(
-      lineOf(
-        `${from.owner.name} ${from.label} -> ${to.owner.name}: ${bytes.length} bytes ${headOf(bytes)}`,
-      ),
+      lineOf(`${path}: ${bytes.length} bytes ${JSON.stringify(bytes.toString('latin1', 0, 80))}`),
     )
     if (to.port === PORTS.isales && from.owner.name.startsWith('r')) watchLogins(from.label, bytes)
     const isClients = to.owner.name === 'clients' || to.owner.name === 'store'
@@ -155,12 +139,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
   void begin(isalesOwner, () =>
     createSimulator({
       port: PORTS.isales,
-      switches: {
-        user: USER,
-        password: FIRST_PASSWORD,
-        singleSession: plan.singleSession,
-        lockAfter: 0,
-      },
+      switches: { user: USER, password: FIRST_PASSWORD, lockAfter: 0 },
       onRequest(seen) {
         const { method, path, status, note: made, callId = '' } = seen
         note(`isales: ${method} ${path.split('/').slice(-2).join('/')} ${callId} ${status} ${made}`)
@@ -299,27 +278,16 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
       thaw(own)
     },
 
-    faults: {
-      links: (name) => portsOf(name).map(linkTo),
-      resolve: (found) => void (resolver.found = found),
-      shiftDate(index, offset) {
-        const own = replicas[index]?.owner
-        if (own !== undefined) own.dateOffset += offset
-      },
-      breakDisk(index, how, ms) {
-        const disk = stateDir(index)
-        if (how === 'stalled') stalledDisks.set(disk, time() + ms)
-        else fullDisks.add(disk)
-        if (how === 'full') later(ms, () => fullDisks.delete(disk))
-      },
-      store,
+    links: (name) => portsOf(name).map(linkTo),
+    breakDisk(index, how, ms) {
+      const disk = stateDir(index)
+      if (how === 'stalled') stalledDisks.set(disk, time() + ms)
+      else fullDisks.add(disk)
+      if (how === 'full') later(ms, () => fullDisks.delete(disk))
     },
-
     mend() {
-      for (const link of (['isales', 'store', 'proxy'] as const).flatMap(world.faults.links))
-        Object.assign(link, { mode: 'open', cutAfter: undefined, stalledUntil: 0 })
-      resolver.found = 'address'
-      for (const replica of replicas) replica.owner.dateOffset = 0
+      for (const link of (['isales', 'store', 'proxy'] as const).flatMap(world.links))
+        Object.assign(link, { cutAfter: undefined, stalledUntil: 0 })
     },
 
     left({ owner: own }, when) {
@@ -342,9 +310,3 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
 
 /** Formats a line of the trace. */
 const lineOf = (event: string): string => `${(time() / 1000).toFixed(4).padStart(9)} ${event}`
-
-/** Returns the first line of a message if it is text. */
-function headOf(bytes: Buffer): string {
-  const [first = ''] = bytes.toString('latin1').split('\r\n', 1)
-  return /^[\x20-\x7e]{1,120}$/.test(first) ? `| ${first}` : ''
-}

@@ -1,7 +1,7 @@
 import { assert, integer, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { judgeGrowth } from '../../scripts/soak/report.ts'
-import { isOfMachine, nameOf, planOf } from '../simulation/plan.ts'
+import { isOfMachine, planOf } from '../simulation/plan.ts'
 
 describe('a soak', () => {
   it('plays what can be done to real processes, decided by its seed', () => {
@@ -13,19 +13,6 @@ describe('a soak', () => {
         expect(plan.acts.filter(isOfMachine)).toEqual([])
       }),
     )
-  })
-
-  it('ends tokens, kills replicas and empties the store within some hours', () => {
-    const names = new Set(planOf(1, 600, { replicas: 3 }).acts.map(nameOf))
-    for (const name of [
-      'revoke',
-      'revokeRefresh',
-      'kill',
-      'terminate',
-      'store-killed',
-      'store-emptied',
-    ])
-      expect(names).toContain(name)
   })
 
   it('fails when memory or open handles grow, and when nothing was measured', () => {
