@@ -72,6 +72,23 @@ describe('a response that is cut destroys the connection of the client', () => {
   })
 })
 
+it('a failed call has the cause and the duration of its last attempt only', async () => {
+  const own = await openStrictWorld()
+  const cut = [{ close: 'end' }] as const
+  const steps: Step[][] = [[responseBytes('no', { status: '401 No' })], [...cut]]
+  own.serve(() => steps.shift() ?? [])
+  expect((await own.exchange(post('x'))).status).toBe(502)
+  await until(async () => (await own.metric('requests_total{outcome="failed"}')) === 1)
+  expect(await own.metric('upstream_duration_seconds_count')).toBe(0)
+
+  steps.push([...cut], [`${OK}Content-Length: 10\r\n\r\nhello`, ...cut])
+  const client = await own.connect()
+  await client.send(get())
+  await expect(client.read()).rejects.toThrow(/the connection ended in the body/)
+  const broken = 'requests_total{outcome="failed",cause="upstream-broken"}'
+  await until(async () => (await own.metric(broken)) === 1)
+})
+
 it.each<[string, (first: string, poison: string) => readonly Step[]]>([
   ['in the packet of a response', (first, poison) => [first + poison]],
   ['while the connection is idle', (first, poison) => [first, { waitMs: 20 }, poison]],
