@@ -105,6 +105,8 @@ const OURS = { version: 5, salt: '0'.repeat(32) }
 
 it.each([
   ['is not JSON', '{'],
+  ['is of another kind', '{"version":3}'],
+  ['has no salt', JSON.stringify({ ...OURS, salt: 0, entries: {} })],
   ['has a record of another kind', JSON.stringify({ ...OURS, entries: { id: {} } })],
   ['is longer than 64 KiB', JSON.stringify({ ...OURS, entries: {} }).padEnd(64 * 1024 + 1)],
   ['is a directory', undefined],
@@ -207,6 +209,14 @@ it('while the disk takes longer than a second, attempts are in memory', async ()
   stall.abort()
   await recover()
   expect(await start(directory).read()).toMatchObject({ refusals: 4 })
+})
+
+it('two processes that write at the same time lose no record', async () => {
+  const directory = temporaryDirectory()
+  const processes = [start(directory), start(directory)] as const
+  await Promise.all([processes[0].write(REFUSED), processes[1].write(REFUSED, other)])
+  const { read } = start(directory)
+  for (const of of [credentials, other]) expect(await read(of)).toMatchObject({ refusals: 2 })
 })
 
 it('processes that are killed at any moment lose no change that the disk took', async () => {

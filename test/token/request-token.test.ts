@@ -74,6 +74,8 @@ it.each([
 it.each([
   ['refreshToken', { refreshLives: 60 }, 60],
   ['refreshToken', { lives: 60 }, 60],
+  ['refreshToken', { refreshLives: undefined }, 300],
+  ['refreshToken', { refreshLives: 60, refreshToken: null }, 300],
   ['token', { refreshLives: 60 }, 300],
 ] as const)(
   'a token whose header carries the %s of %j lives for %d s',

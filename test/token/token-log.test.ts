@@ -14,6 +14,7 @@ const adopted: TokenEvent = { type: 'adopted', at: NOW, token, failuresBefore: 0
 /** The same event is repeated every half minute. */
 it.each<readonly [string, TokenEvent]>([
   ['info logged-in', granted()],
+  ['info logged-in same token', granted({ sameToken: true })],
   // A finding reports failures.
   ['debug token-request-failed', failed()],
   ['info renewed', granted({ operation: 'refresh', failuresBefore: 1 })],
@@ -22,8 +23,8 @@ it.each<readonly [string, TokenEvent]>([
 ])('logs %s', (expected, event) => {
   const lines: string[] = []
   let now = 0
-  const log: Log = (name, { count } = {}, level = LOG_EVENTS[name].level) => {
-    lines.push([level, name, count].join(' ').trim())
+  const log: Log = (name, { count, sameToken } = {}, level = LOG_EVENTS[name].level) => {
+    lines.push([level, name, sameToken && 'same token', count].join(' ').replace('  ', ' ').trim())
   }
   const observe = tokenLog(
     log,
