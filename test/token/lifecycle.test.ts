@@ -277,14 +277,16 @@ describe('a token request that is postponed', () => {
 it('a refused password is shown while refreshes keep the token alive', () => {
   const life = rejects(granted(60 * S)).login(refusedAs(1))
   const passwordRejected = { code: 'password', refreshEndsAt: START + HOUR }
-  expect(life.snapshot()).toMatchObject({ lastCode: 'password', passwordRejected })
+  expect(life.snapshot()).toMatchObject({ lastCode: 'password', passwordRejected, refused: true })
   life.refresh(grant({ token: 't2', refreshLives: undefined }))
   const unknownEnd = { code: 'password', refreshEndsAt: undefined }
-  expect(life.snapshot()).toMatchObject({ backoff: 'none', passwordRejected: unknownEnd })
+  const working = { backoff: 'none', passwordRejected: unknownEnd, refused: false }
+  expect(life.snapshot()).toMatchObject(working)
   expect(life.after(295 * S).snapshot().passwordRejected).toBeUndefined()
   const timeout = { ...LOST, record: { ...refusals(1), lastCode: 'timeout' as const } }
   expect(granted().login(timeout).snapshot().passwordRejected).toBeUndefined()
   expect(granted().login(grant()).snapshot().lastCode).toBeUndefined()
+  expect(granted().login(LOST).snapshot().refused).toBe(false)
 })
 
 describe('an operator', () => {
