@@ -25,6 +25,32 @@ const WRONG_PASSWORD = 'canary-wrong-store-password'
 const { start, environment, openIsales, serve, startReplica, startReplicas, file } =
   sharingPrograms()
 
+it.each(['SIGSTOP', 'SIGKILL'] as const)(
+  'two programs continue when the one that asks iSales gets %s and keeps its lease',
+  async (signal) => {
+    const sim = await openIsales(60)
+    const server = await startServer()
+    sim.set({ latency: 2000 })
+    const replicas = await startReplicas(3, server.port)
+    const isAsking = ({ program }: Replica): boolean =>
+      program.lines().some(({ event }) => event === 'exchange-started')
+    const asking = await until(() => replicas.find(isAsking), 10_000)
+    const others = replicas.filter((replica) => replica !== asking)
+    asking.program.process.kill(signal)
+    const at = performance.now()
+    sim.set({ latency: 0 })
+    await authenticated(others)
+    // The lease lasts 3 s, and the attempt pauses logins for 5 s; the rest is for a busy machine.
+    expect(performance.now() - at).toBeLessThan(10_000)
+    asking.program.process.kill('SIGCONT')
+    const alive = signal === 'SIGSTOP' ? replicas : others
+    await authenticated(alive)
+    const calls = startTraffic(alive)
+    await delay(2000)
+    expect(await calls.stop()).toEqual([])
+  },
+)
+
 it('programs release their lease when they end during a login', async () => {
   const sim = await openIsales(60)
   const server = await startServer()
