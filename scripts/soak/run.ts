@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { createSimulator } from '../../simulator/index.ts'
 import { createJudge } from '../../test/simulation/judge.ts'
 import { planOf } from '../../test/simulation/plan.ts'
-import { judgeRequest, play } from '../../test/simulation/play.ts'
+import { judgeExecution, judgeRequest, play } from '../../test/simulation/play.ts'
 import { FIRST_PASSWORD } from '../../test/simulation/stage.ts'
 import { judgeGrowth, report } from './report.ts'
 import { openWorld, type Sample } from './world.ts'
@@ -77,10 +77,7 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
     onRequest(seen) {
       judgeRequest(judge, { seen, to: time(), password: opened.passwordInFile() }, plan)
     },
-    onExecution({ rawHeaders }) {
-      const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
-      if (index !== -1) judge.executed(rawHeaders[index + 1] ?? '', time())
-    },
+    onExecution: (record) => judgeExecution(judge, record, time()),
   })
   const opened = await openWorld({
     directory,

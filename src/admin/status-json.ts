@@ -114,7 +114,7 @@ export function readStatus(
       expiresAt: date(token.expiresAt),
       lifetimeSeconds: toSeconds(token.lifetime),
       ageSeconds: toSeconds(snapshot.now - token.obtainedAt),
-      /** Time until it is no longer sent, a little before its end; negative after that. */
+      /** Until the proxy stops sending the token, shortly before it expires; negative after that. */
       usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
       refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
     })),

@@ -22,7 +22,7 @@ const PROBE_TIMEOUT = 2000
 /** Prevents reading files: a probe needs an address, but no secret. */
 const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
 
-/** Returns a function that requests a path and never rejects; undefined, with a message, if there is no address. */
+/** Returns a function that requests a path and never rejects. Without an address, writes why and returns undefined. */
 export function openAdminClient(io: Io) {
   const { config, problems } = loadConfig(io.env, readNothing)
   const { adminListen: address } = config

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { ALL_CODES, readErrorCode, type Code } from '../codes.ts'
 import { nearest } from '../config/index.ts'
 import { indented, fold, printable } from '../terminal.ts'
-import { findSection, messagesFor, type Explained } from '../messages/index.ts'
+import { findSection, messagesFor, withoutMarkup, type Explained } from '../messages/index.ts'
 import { instanceEnvironment } from './instance.ts'
 import { EXIT, fail, type Command, type FlagValues, type Io, type Output } from './io.ts'
 
@@ -131,10 +131,7 @@ function sectionText(code: Code, { env }: Io): string {
 
 /** Formats paragraphs and tables of a section for a terminal. */
 function readable(body: string): string {
-  const plain = body
-    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replaceAll('`', '')
-    .replaceAll(/\*([^*\n]+)\*/g, '$1')
+  const plain = withoutMarkup(body).replaceAll(/\*([^*\n]+)\*/g, '$1')
   const cells = (line: string) => line.slice(2, -2).split(' | ')
   const blocks = plain.split('\n\n').map((block) => {
     const lines = block.split('\n')

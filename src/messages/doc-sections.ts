@@ -79,12 +79,15 @@ export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
 
 const REMEDY = /^\*\*(?:Do\.|处理。)\*\* /
 
-/** Returns one line without backquotes and link targets. A line break between Chinese characters is not a space. */
+/** Returns one line without markup. A line break between Chinese characters is not a space. */
 function plain(markdown: string): string {
-  return markdown
-    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replaceAll('`', '')
+  return withoutMarkup(markdown)
     .replaceAll(/(?<=[⺀-￯])\s*\n\s*(?=[⺀-￯])/g, '')
     .replaceAll(/\s+/g, ' ')
     .trim()
+}
+
+/** Returns the text without backquotes and link targets. */
+export function withoutMarkup(markdown: string): string {
+  return markdown.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').replaceAll('`', '')
 }

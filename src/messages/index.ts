@@ -17,7 +17,7 @@ export {
   type Fact,
   type Value,
 } from './format-facts.ts'
-export { missingSections, loadPages, findSection } from './doc-sections.ts'
+export { missingSections, loadPages, findSection, withoutMarkup } from './doc-sections.ts'
 export {
   en,
   LANGUAGES,

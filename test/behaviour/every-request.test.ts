@@ -1,5 +1,6 @@
 // Every request is counted once, by its result: over raw sockets, in every form in which clients go wrong. Failed TLS
 // handshakes are in obs-listener.test.ts.
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
@@ -47,7 +48,7 @@ async function whileWaiting(world: World, client: RawClient, act: () => unknown)
   await client.send(post())
   await until(() => world.sim.state().hanging === 1)
   await act()
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await delay(50)
   world.sim.release()
 }
 
@@ -117,7 +118,7 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await read(client)
       const other = await connectRaw(world)
       await other.send(`${CHUNKED}64\r\n{`)
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await delay(50)
       other.reset()
     },
     statuses: [400],
@@ -274,7 +275,7 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await read(client)
       const other = await connectRaw(world)
       await other.send(begun)
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await delay(50)
       other.reset()
     },
     statuses: [400],

@@ -63,6 +63,19 @@ export function judgeRequest(
   }
 }
 
+/** Reports a call that iSales executed. `id`: of its body, or of its query. */
+export function judgeExecution(
+  judge: Judge,
+  { rawHeaders, id }: { readonly rawHeaders: readonly string[]; readonly id: string | undefined },
+  at: number,
+): void {
+  const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
+  if (index === -1) return
+  const callId = rawHeaders[index + 1] ?? ''
+  if (id !== callId) judge.find(2, at, `${callId} was executed with another body`)
+  judge.executed(callId, at)
+}
+
 /** Ends after the last process. */
 export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Judge): Playing {
   const { isales, replicas, machine, waits } = world

@@ -29,7 +29,7 @@ import {
 } from './patches.ts'
 import { createJudge, type Finding, type Judge } from './judge.ts'
 import type { LinkName, Plan } from './plan.ts'
-import { judgeRequest, play } from './play.ts'
+import { judgeExecution, judgeRequest, play } from './play.ts'
 import {
   FIRST_PASSWORD,
   ISALES_LATENCY,
@@ -145,14 +145,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
         note(`isales: ${method} ${path.split('/').slice(-2).join('/')} ${callId} ${status} ${made}`)
         judgeRequest(judge, { seen, to: time(), password: lastPassword }, plan)
       },
-      onExecution({ rawHeaders, id }) {
-        const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
-        if (index === -1) return
-        const callId = rawHeaders[index + 1] ?? ''
-        // The id is also in the body, or in the query.
-        if (id !== callId) onFinding(2, `${callId} was executed with another body`)
-        judge.executed(callId, time())
-      },
+      onExecution: (record) => judgeExecution(judge, record, time()),
     }),
   ).then((simulator) => (started = simulator))
   runUntil(() => started !== undefined)
