@@ -71,9 +71,7 @@ export function fail(io: Io, exit: number, error: Explained): number {
   return exit
 }
 
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals
-
 /** Returns the exit code of a command that a signal ended, as in a shell: 128 plus the signal's number. */
 export function endedBy(signal: AbortSignal): number {
-  return 128 + (SIGNAL_NUMBERS[String(signal.reason)] ?? 0)
+  return 128 + (constants.signals[signal.reason as NodeJS.Signals] ?? 0)
 }

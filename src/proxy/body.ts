@@ -43,8 +43,9 @@ export function createBodies(maxSize: number) {
 
   /** Reserves more bytes for a call; returns false if the call was refused instead. */
   const reserve = (call: BodyOwner, bytes: number): boolean => {
-    for (const oldest of [...incomplete, call]) {
-      if (total + bytes <= MAX_HELD) break
+    const isOver = (): boolean => total + bytes > MAX_HELD
+    while (isOver()) {
+      const [oldest = call] = incomplete
       evict(oldest)
       if (oldest === call) return false
     }
