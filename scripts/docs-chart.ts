@@ -214,6 +214,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     pattern: '^[0-9A-Fa-f.:]+/[0-9]{1,3}$',
   }),
   'standalone.service.hosts': arrayOf({ type: 'string', pattern: `^${HOST}$` }),
+  'prometheusRule.jobNamespaces': arrayOf({
+    type: 'string',
+    pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
+  }),
   'prometheusRule.alerts': { type: ['object', 'null'], additionalProperties: { type: 'object' } },
 }
 /** Maps with known keys. The API server checks Kubernetes's own maps. */

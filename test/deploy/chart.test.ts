@@ -1,8 +1,7 @@
-import { cpSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { read } from '../docs/pages.ts'
 import {
   CHART,
   CI_NAMES,
@@ -10,6 +9,7 @@ import {
   ciValues,
   PARENT,
   NAME,
+  notes,
   render,
   sidecar,
   standalone,
@@ -17,6 +17,7 @@ import {
   type Rendering,
 } from './support/chart.ts'
 import { renderMany } from './support/many.ts'
+import { mistakes } from './support/manifests.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
@@ -63,7 +64,6 @@ a proxy in a Secret that nothing is let out to | extraEnv: [{name: HTTPS_PROXY, 
 /** The same for whole values, with their rendering. */
 const REFUSED_WHOLE: readonly (readonly [string, object, string, Rendering])[] = [
   ['Kubernetes 1.28', standalone(), 'kubeVersion|incompatible', { kube: '1.28.15' }],
-  ['injection before 1.36', ciValues('injection'), 'needs Kubernetes 1.36', { kube: '1.35.9' }],
   [
     'templates that get the wrong scope',
     { aliased: { ...ciValues('sidecar'), enabled: true } },
@@ -108,21 +108,28 @@ it('one message names every required value', async () => {
   ])
 })
 
-it('the chart runs in the oldest Kubernetes that it names', async () => {
-  expect(await render(standalone(), { kube: '1.29.0' })).not.toEqual([])
-  expect(await render(sidecar('sidecar'), { chart, kube: '1.29.0' })).not.toEqual([])
-})
+/** The rows of the table in docs/kubernetes-sidecar.md, by the link of each. */
+const TABLE = read('docs/kubernetes-sidecar.md')
+const ROWS: Readonly<Record<string, string>> = {
+  sidecar: '#in-your-chart',
+  injection: 'kubernetes-injection.md',
+}
+it.each(CI_NAMES.flatMap((ci) => ['1.29.0', '1.33.0', '1.36.0'].map((kube) => ({ ci, kube }))))(
+  'the values of $ci render to the same bytes with both helms in Kubernetes $kube, if the page names it',
+  async ({ ci, kube }) => {
+    const row = `\\(${ROWS[ci] ?? 'kubernetes-standalone.md'}\\) \\| (1\\.\\d+) \\| 3.17 or 4 \\|`
+    const [, oldest = 'none'] = new RegExp(row).exec(TABLE) ?? []
+    const made =
+      ci === 'sidecar' ? render(sidecar(ci), { chart, kube }) : render(ciValues(ci), { kube })
+    const outcome = await made.then(mistakes, (error) =>
+      String(error).match(/needs Kubernetes 1.\d+/g),
+    )
+    const refused = [`needs Kubernetes ${oldest}`]
+    expect(outcome).toEqual(kube.localeCompare(`${oldest}.0`) < 0 ? refused : [])
+  },
+)
 
 describe('the chart', () => {
-  // Without a cluster, this helm assumes Kubernetes 1.35, and helm 3 prints no notes.
-  const unchecked = temporaryDirectory()
-  cpSync(CHART, unchecked, { recursive: true })
-  rmSync(join(unchecked, 'templates/validate.yaml'))
-  const notes = (ci: string, ...more: readonly string[]) => {
-    const args = ['install', 'obs', unchecked, '--dry-run=client', '--values', ciFile(ci)]
-    return succeed(helm, [...args, ...more])
-  }
-
   it('warns in its notes of replicas that do not share a token', async () => {
     const warning = 'let them share one token (sessionStore'
     expect(await notes('standalone', '--set', 'standalone.replicas=2')).toContain(warning)
@@ -138,6 +145,7 @@ describe('the chart', () => {
       'check --live',
       'podMonitor.enabled=true',
       'lets these peers scrape the metrics: [{"namespaceSelector"',
+      'connect to iSales on port 443.',
     ])
       expect(text).toContain(part)
     const closed = await notes('standalone', '--set-json', 'networkPolicy.prometheus=[]')
@@ -152,7 +160,6 @@ describe('the chart', () => {
   })
 
   it('has the version of the program, and an icon in the repository', () => {
-    const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
     const { version } = JSON.parse(read('package.json')) as { version: string }
     const chart = parse(read(`helm/${NAME}/Chart.yaml`)) as Record<string, string>
     expect(chart).toMatchObject({ version, appVersion: version })

@@ -3,14 +3,16 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { parse } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
 import { blocksOf, PAGES, read } from '../docs/pages.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
-import { ciFile } from './support/chart.ts'
+import { admit, type Pod } from './support/admission.ts'
+import { ciFile, ciValues, NAME, notes, render } from './support/chart.ts'
 import { startDaemon } from './support/daemon.ts'
+import { proxyIn, unrestricted } from './support/pod.ts'
 import { ROOT, succeed } from './support/run.ts'
 import { newest } from './support/tools.ts'
 
@@ -31,7 +33,9 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['docs/get-started.md', 'npm ci', '.ci/run has these steps'],
   ['docs/dev/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
   ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
+  ['docs/docker.md', 'docker', 'no Docker; image.test.ts runs them with podman'],
   ['docs/vm.md', '', 'systemd.test.ts runs them on a machine with systemd'],
+  ['docs/vm-advanced.md', '', 'systemd.test.ts also runs these'],
   [
     'docs/kubernetes-sidecar.md',
     'docker buildx',
@@ -46,7 +50,6 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
     'injection.test.ts reads it',
   ],
   ['docs/kubernetes-injection.md', 'kubectl get pods', 'no cluster'],
-  ['docs/kubernetes-injection.md', 'kubectl create', 'injection.test.ts admits its pod'],
   ['SECURITY.md', 'signer=', 'release.test.ts runs it with a signer of its own'],
 ]
 
@@ -152,11 +155,15 @@ describe('the shell blocks of the documentation', () => {
     await startBlock(block('docs/get-started.md', 'export ISALES_TOKEN'), SERVING)
   })
 
-  it('CTI-OBS: a login at the proxy, and a call with what it gave', async () => {
+  it('CTI-OBS: a login at the proxy, a call with what it gave, and a status that shows the call', async () => {
+    const exec = block('docs/kubernetes-operating.md', 'kubectl exec')
+    const status = () => run(`kubectl() { shift 7; node dist/main.js "$@"; }\n${exec}`)
+    expect(await status()).toContain('[No call has arrived yet]')
     const [login = '', call = ''] = block('docs/cti-obs.md', 'curl').split(/(?<=x"}'\n)/)
     const granted = JSON.parse(await run(login)) as { resultData: { token: string } }
     const response = await run(call.replace('<token>', granted.resultData.token))
     expect(JSON.parse(response)).toMatchObject({ result: 0, resultData: { version: 310 } })
+    expect(await status()).toMatch(/\[Healthy\][^]*Last answered call/)
     await stopAll()
   })
 
@@ -197,6 +204,30 @@ describe('the shell blocks of the documentation', () => {
     const store = dataOf(await made('operating', "read -rsp 'Password of the store"))
     expect(store).toMatchObject({ password: 'the password' })
     expect(store['key']).toMatch(/^[\w+/]{43}=\n$/)
+  })
+
+  it('Kubernetes: a dry run of a restricted pod, until it shows the mark of the release', async () => {
+    const page = 'docs/kubernetes-injection.md'
+    const script = block(page, 'cat >try.yaml')
+    const [, written = ''] = /<<'EOF'\n([^]*?)^EOF/m.exec(script) ?? []
+    const { metadata, spec } = parse(written) as Pod
+    const values = { ...ciValues('injection'), injection: { enabled: true, label: 'isales' } }
+    const pod = { metadata: { ...metadata, namespace: 'x' }, spec }
+    const admitted = admit(await render(values), { x: { [NAME]: 'isales' } }, pod)
+    for (const one of [proxyIn(admitted.spec), ...spec.containers])
+      expect(unrestricted(admitted.spec, one).join()).toMatch(/^(?:may write to its root)?$/)
+
+    const now = stringify(admitted)
+    const told = await notes('injection', '--set', 'injection.label=isales')
+    const files = { now, before: now.replace(/(injected: obs\.).*/, '$100000000'), told }
+    for (const [name, text] of Object.entries(files)) fs.writeFileSync(join(scratch, name), text)
+    const stubs = `cd ${scratch}; sleep() { :; }
+      helm() { test "$*" = 'get notes isales --namespace platform' && cat told; }
+      kubectl() { echo >>runs; case $(wc -l <runs) in 1) return 1;; 2) cat before;; *) cat now; esac; }\n`
+    const mark = (await run(stubs + script)).trim()
+    const [, shown = ''] = /has these lines[^]*?```yaml\n([^]*?)```/.exec(read(page)) ?? []
+    const lines = parse(shown.replace(/isales-auth-proxy\/injected: .*/, mark)) as object
+    expect(parse(fs.readFileSync(join(scratch, 'tried.yaml'), 'utf8'))).toMatchObject(lines)
   })
 
   it('are all run above, or say why not', () => {

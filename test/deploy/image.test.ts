@@ -119,7 +119,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   it('starts hardened, in 192 MiB, and is healthy', async () => {
     const adminPort = await freePort()
     const flags = '--read-only-tmpfs=false --memory-swap=192m'
-    await runBlock(['README.md', '--read-only'], adminPort, flags)
+    await runBlock(['docs/docker.md', '--read-only'], adminPort, flags)
     const found = await until(async () => listening('proxy').exec(await logs()), 10_000)
     proxy = found[1] ?? ''
     admin = `http://127.0.0.1:${adminPort}`

@@ -1,8 +1,12 @@
 // The alert rules, their routing and the dashboard by themselves; scenes.test.ts runs them.
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { renderSidecar } from './support/chart.ts'
 import { dashboard } from './support/dashboard.ts'
+import { specOf } from './support/manifests.ts'
 import { ROOT, run } from './support/run.ts'
 import { lacks } from './support/tools.ts'
 
@@ -30,6 +34,34 @@ it.skipIf(await lacks('promtool', 'amtool')).each([
 ])('rules, their tests, scrape configuration and routes pass: %s %s %s', async (tool, ...args) => {
   expect(await run(tool, args)).toMatchObject({ code: 0 })
 })
+
+it.skipIf(await lacks('promtool')).each([
+  [[], ['east', 'nightly']],
+  [['batch', 'nightly'], ['east']],
+])(
+  'without the namespaces of Jobs %j, IsalesProxyAbsent misses %j',
+  async (jobNamespaces, missed) => {
+    const rules = { prometheusRule: { enabled: true, jobNamespaces } }
+    const series = { nightly: '1x40 stale', east: '1x40 stale', west: '1x320' }
+    const expr = 'group by (namespace) (ALERTS{alertname="IsalesProxyAbsent", alertstate="firing"})'
+    const samples = missed.map((name) => ({ labels: `{namespace="${name}"}`, value: 1 }))
+    const test = {
+      interval: '15s',
+      input_series: Object.entries(series).map(([namespace, values]) => ({
+        series: `up{job="isales-auth-proxy", namespace="${namespace}"}`,
+        values,
+      })),
+      promql_expr_test: [{ expr, eval_time: '20m', exp_samples: samples }],
+    }
+    const directory = temporaryDirectory()
+    const write = (name: string, value: unknown) =>
+      writeFileSync(join(directory, name), JSON.stringify(value))
+    write('rules', specOf(await renderSidecar('sidecar', rules), 'PrometheusRule'))
+    write('test', { rule_files: ['rules'], evaluation_interval: '15s', tests: [test] })
+    const outcome = await run('promtool', ['test', 'rules', join(directory, 'test')])
+    expect(outcome).toMatchObject({ code: 0 })
+  },
+)
 
 describe('each alert', () => {
   const { groups } = parse(read('config/prometheus/alerts.yaml')) as { groups: { rules: Rule[] }[] }

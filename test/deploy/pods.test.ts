@@ -62,7 +62,7 @@ describe.each(rows)('the pod of $name', ({ manifests }) => {
     expect(proxy).toMatchObject({
       startupProbe: { httpGet: { path: '/startupz', port }, periodSeconds: 1 },
       // A hanging proxy is replaced by then, independent of its pod's grace period.
-      livenessProbe: { httpGet: { path: '/livez', port }, terminationGracePeriodSeconds: 5 },
+      livenessProbe: { httpGet: { path: '/livez', port }, terminationGracePeriodSeconds: 1 },
       readinessProbe: { httpGet: { path: '/readyz', port } },
     })
     const found = proxy.ports?.find(({ name }) => name === port)

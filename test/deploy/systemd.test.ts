@@ -1,4 +1,4 @@
-// config/systemd and docs/vm.md, on a machine with a real systemd. The page's blocks are run unchanged, except for the address of
+// config/systemd and docs/vm*.md, on a machine with a real systemd. The pages' blocks are run unchanged, except for the address of
 // iSales and the user.
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,8 +15,9 @@ import { lacks } from './support/tools.ts'
 const UNITS = join(ROOT, 'config/systemd')
 const NODE = 'node-v24.11.0-linux-x64'
 const PASSWORD = 'simulated-password'
-const page = read('docs/vm.md')
-const blocks = blocksOf('docs/vm.md')
+const PAGES = ['docs/vm.md', 'docs/vm-advanced.md']
+const page = PAGES.map(read).join('')
+const blocks = PAGES.flatMap(blocksOf)
 const ran = new Set<string>()
 const without = await lacks('systemd-analyze', 'unshare', 'nsenter', 'findmnt', 'ip')
 
@@ -174,7 +175,7 @@ describe.skipIf(without)('on a machine', () => {
     expect(await journal()).toMatch(
       /"event":"renew-asked","by":"SIGHUP","outcome":"nothing-paused"[^\n]*"audit":true/,
     )
-    await runBlock('isales-auth-proxy --instance - renew')
+    expect(await runBlock('isales-auth-proxy --instance - status')).toContain('[No call has')
   })
 
   it('reads no secret in /etc itself', async () => {

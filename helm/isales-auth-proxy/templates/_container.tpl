@@ -34,11 +34,12 @@ startupProbe:
 # A proxy that hangs cannot finish its calls, so it does not get the pod's grace period.
 livenessProbe:
   httpGet: { path: /livez, port: isales-admin }
-  # A sidecar that hangs stops its whole pod; another replica takes the calls of a stand-alone proxy.
-  periodSeconds: {{ ternary 10 5 $standalone }}
-  timeoutSeconds: 3
+  # A sidecar that hangs stops the calls of its pod: kubelet kills it within 10 s. Another replica takes the calls of a
+  # stand-alone proxy.
+  periodSeconds: {{ ternary 10 2 $standalone }}
+  timeoutSeconds: 2
   failureThreshold: 3
-  terminationGracePeriodSeconds: 5
+  terminationGracePeriodSeconds: 1
 {{- if or $standalone .Values.sidecar.readiness }}
 readinessProbe:
   httpGet: { path: /readyz, port: isales-admin }
@@ -97,6 +98,8 @@ volumeMounts:
 {{- if eq ($settings.STATE_DIR | default "") "/run/isales/state/proxy" }}
 - name: isales-state
   emptyDir:
+    # Memory outlives the container, and no slow disk of the node delays the record of a login.
+    medium: Memory
     sizeLimit: 1Mi
 {{- end }}
 {{- /* A key is mounted when the setting of its file names this place. */ -}}

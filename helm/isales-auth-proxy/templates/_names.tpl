@@ -70,6 +70,14 @@ annotations:
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $server) | default $default -}}
 {{- end -}}
 
+{{/* Ports of iSales and of the proxy to it, as a list: NO_PROXY may name hosts that are reached without the proxy. */}}
+{{- define "isales-auth-proxy.isalesPorts" -}}
+{{- $settings := include "isales-auth-proxy.settings" . | fromYaml -}}
+{{- range compact (list $settings.ISALES_URL $settings.HTTPS_PROXY) }}
+- {{ include "isales-auth-proxy.urlPort" . }}
+{{- end }}
+{{- end -}}
+
 {{/* A duration such as "2.5s", or "5" for seconds, in whole seconds, rounded up. */}}
 {{- define "isales-auth-proxy.seconds" -}}
 {{- $unit := regexFind "[a-z]*$" . -}}

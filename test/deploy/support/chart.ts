@@ -1,10 +1,10 @@
-import { cpSync, readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { parse } from 'yaml'
 import { temporaryDirectory } from '../../support/temporary.ts'
 import { parseManifests, type Manifest } from './manifests.ts'
-import { ROOT, run, type Outcome } from './run.ts'
+import { ROOT, run, succeed, type Outcome } from './run.ts'
 import { newest, older } from './tools.ts'
 
 export const CHART = join(ROOT, 'helm/isales-auth-proxy')
@@ -71,6 +71,17 @@ export const render = async (
   expect(other).toBe(rendered)
   return parseManifests(rendered)
 }
+
+// Without a cluster, helm 4 assumes Kubernetes 1.35, and helm 3 prints no notes.
+const unchecked = temporaryDirectory()
+cpSync(CHART, unchecked, { recursive: true })
+rmSync(join(unchecked, 'templates/validate.yaml'))
+/** Returns the notes of a release `obs` with the values of a file in `ci/`, after its objects. */
+export const notes = (ci: string, ...more: readonly string[]): Promise<string> =>
+  succeed(
+    newest.helm,
+    ['install', 'obs', unchecked, '--dry-run=client', '--values', ciFile(ci)].concat(more),
+  )
 
 /** The directory of the chart `test/deploy/cti-obs` with its dependency. */
 export const PARENT = temporaryDirectory()
