@@ -2,7 +2,7 @@ import { isCauseCode, type CauseCode } from '../codes.ts'
 import { HOUR, MINUTE, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { isObject } from '../json.ts'
-import type { AuthFailure } from './isales-client.ts'
+import type { AuthFailure, Operation } from './isales-client.ts'
 
 // Limits logins to at most four within 15 min with one wrong password, however iSales answers.
 
@@ -23,9 +23,9 @@ export interface AttemptRecord {
 }
 
 /**
- * Why the next token request waits.
+ * Why the next login waits.
  *
- * - `none`: it is an ordinary renewal.
+ * - `none`: no login failed, or none is needed.
  * - `transient`: a failure unrelated to the credentials (network, TLS, timeout, 429, 5xx, malformed).
  * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
  * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts that iSales may have refused. Long pauses
@@ -37,7 +37,11 @@ export type BackoffState = (typeof BACKOFFS)[number]
 /** Settings that decide on tokens. Milliseconds. */
 export type Rules = Pick<
   Config,
-  'isalesRefreshPath' | 'isalesTokenHeader' | 'loginRejectedAttempts' | 'tokenIdleAfter'
+  | 'clientDeadline'
+  | 'isalesRefreshPath'
+  | 'isalesTokenHeader'
+  | 'loginRejectedAttempts'
+  | 'tokenIdleAfter'
 >
 
 export const NO_ATTEMPTS: AttemptRecord = {
@@ -72,7 +76,7 @@ const MIN_BACKOFF = 500
 const MAX_BACKOFF = 30 * SECOND
 /** For a refresh that got iSales's published 500: it uses no password. */
 const MAX_REFRESH_BACKOFF = 15 * SECOND
-/** After this many consecutive `unknown` failures, iSales is asked less often. */
+/** After this many failed logins in a row, those without an answer are repeated less often. */
 const MANY_FAILURES = 10
 const MAX_UNKNOWN = 5 * MINUTE
 const EGRESS = 30 * SECOND
@@ -180,22 +184,33 @@ export function recordFailure(
 
 /**
  * Returns the pause in milliseconds after a failure that does not count: 0.5 s doubling to 30 s, or to 5 min after ten
- * `unknown` ones, or to 15 s for a refresh that got a 500. For the egress proxy's refusal, 30 s doubling to 5 min. Jittered,
+ * `unknown` logins, or to 15 s for a refresh that got a 500. For the egress proxy's refusal, 30 s doubling to 5 min. Jittered,
  * and prolonged by `Retry-After` (1 s to 5 min).
  *
- * @param failures in a row before this one.
+ * @param failures of the operation in a row before this one.
  * @param random in [0, 1).
  */
-export function backoffAfter(failure: AuthFailure, failures: number, random: number): number {
-  return Math.max(retryAfterOf(failure), backoff(failure, failures, random))
+export function backoffAfter(
+  failure: AuthFailure,
+  operation: Operation,
+  failures: number,
+  random: number,
+): number {
+  return Math.max(retryAfterOf(failure), backoff(failure, operation, failures, random))
 }
 
-function backoff({ kind, cause }: AuthFailure, failures: number, random: number): number {
+function backoff(
+  { kind, cause }: AuthFailure,
+  operation: Operation,
+  failures: number,
+  random: number,
+): number {
   const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
   if (cause.code === 'egress-login') return doubled(EGRESS, MAX_EGRESS)
   if (kind === 'not-processed') return doubled(MIN_BACKOFF, MAX_BACKOFF) * random
   // iSales received the request: jitter only the upper half.
-  const most = failures < MANY_FAILURES ? MAX_BACKOFF : MAX_UNKNOWN
+  const isRare = operation === 'login' && failures >= MANY_FAILURES
+  const most = isRare ? MAX_UNKNOWN : MAX_BACKOFF
   const max = kind === 'ambiguous' ? MAX_REFRESH_BACKOFF : most
   return (doubled(MIN_BACKOFF, max) * (1 + random)) / 2
 }

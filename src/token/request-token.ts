@@ -17,13 +17,7 @@ import {
   type Grant,
   type IsalesClient,
 } from './isales-client.ts'
-import {
-  backoffAfter,
-  countAs,
-  NO_ATTEMPTS,
-  type AttemptRecord,
-  type Rules,
-} from './login-guard.ts'
+import { countAs, NO_ATTEMPTS, type AttemptRecord, type Rules } from './login-guard.ts'
 import type { Register } from './register.ts'
 import type { Granted, Token, TokenRequest, TokenResult } from './token.ts'
 
@@ -85,7 +79,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
 
   /** Decides whose turn it is, asks iSales, and records the outcome. */
   const requestToken = async (request: TokenRequest): Promise<TokenResult> => {
-    const { operation, failures } = request
+    const { operation } = request
     const jitter = random()
     let turn = { type: 'busy', ms: 0 } as Turn
     let before = NO_ATTEMPTS
@@ -113,9 +107,8 @@ export function createTokenRequests(options: TokenRequestOptions) {
     const record = recordIn(account)
     const isLogin = operation === 'login'
     if (!isGrant(result)) {
-      const isCounted = isLogin && countAs(result, before, endedAt) !== undefined
-      const pause = isCounted ? 0 : backoffAfter(result, failures, random())
-      return { failure: result, pause, record }
+      const counted = isLogin && countAs(result, before, endedAt) !== undefined
+      return { failure: result, counted, record }
     }
     if (isLogin) otherName = undefined
     held = { grant: result, name: otherName ?? account.name }

@@ -16,12 +16,13 @@ import {
   onRenewAsked,
   onRequestEnded,
   onRequestStarted,
+  onUnrelated,
   onUsed,
   plan,
   sendable,
-  takeSnapshot,
   type Reducer,
 } from './lifecycle.ts'
+import { takeSnapshot } from './snapshot.ts'
 import type {
   Granted,
   PlannedRequest,
@@ -117,14 +118,19 @@ export function createTokenSource(options: TokenSourceOptions) {
   const comesAfter = (deadline: number): boolean =>
     state.request === undefined && dueAt() > deadline
 
-  /** Starts the next token request if it is due, or sets the one timer for it. */
+  /** Starts the next token request if it is due, gives up a refresh for it, or sets the one timer for it. */
   const proceed = (): void => {
     timer?.cancel()
     if (!running) return
     const now = clock.now()
     const { at, ...planned } = next(state, rules, now)
-    if (at <= now) pending = request(planned)
-    else if (at < Infinity) timer = clock.setTimer(proceed, at - now)
+    if (at > now) {
+      if (at < Infinity) timer = clock.setTimer(proceed, at - now)
+    } else if (state.request === undefined) {
+      pending = request(planned)
+      // Sets the timer that gives up a refresh.
+      proceed()
+    } else abort?.abort()
   }
 
   const wake = (): void => {
@@ -146,7 +152,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 
   const request = async (planned: PlannedRequest): Promise<void> => {
-    const { credentials, forced, failuresInRow: failures } = state
+    const { credentials, forced } = state
     const { operation } = planned
     abort = new AbortController()
     const { signal } = abort
@@ -157,14 +163,13 @@ export function createTokenSource(options: TokenSourceOptions) {
       rejectedAt: isSuspect(state) ? state.rejections.unresolvedSince : undefined,
       loginDue: isLoginDue(state),
       forced,
-      failures,
       onSent() {
         if (!signal.aborted) observe({ type: 'request-started', operation, at: clock.now() })
       },
     }
     apply(onRequestStarted, operation)
     const result = await requestToken(asked)
-    if (signal.aborted) return
+    if (!running) return
     apply(onRequestEnded, result)
     settle()
   }
@@ -271,6 +276,11 @@ export function createTokenSource(options: TokenSourceOptions) {
       if (before === undefined && isAccepted(rejections) && !isSuspect(state)) return
       apply(onAccepted, { generation, kind: attemptKind(generation, before), sentAt })
       if (state.rejections !== rejections) settle()
+    },
+
+    /** Records a response to a call with this token that does not depend on the token. */
+    dismiss({ generation }: Token): void {
+      if (state.rejections.consecutiveRejections > 0) apply(onUnrelated, { generation })
     },
 
     /**

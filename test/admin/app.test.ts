@@ -83,7 +83,7 @@ describe('the admin app', () => {
 const UP = { listening: true, draining: false, inFlight: 0 }
 const NO_TOKEN = { token: undefined, usable: false }
 const failure = authFailure('refused', 'password', { status: 403 })
-const REFUSED = { lastFailure: { at: NOW, operation: 'login', failure } } as const
+const REFUSED = { failing: { failure, failures: 3, loginAt: NOW } } as const
 
 it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
   ['/livez', 200, { status: 'live' }, NO_TOKEN, { listening: false, draining: true }],

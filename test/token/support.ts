@@ -6,6 +6,7 @@ import { authFailure } from '../support/failure.ts'
 
 /** Default settings. */
 export const RULES: Rules = {
+  clientDeadline: 2800,
   isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
   isalesRefreshPath: '/auth/refresh',
   tokenIdleAfter: undefined,
