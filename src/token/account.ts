@@ -66,9 +66,8 @@ export interface Requester {
   readonly holder: string
   /** Processes share tokens. */
   readonly shared: boolean
+  /** The token in use. */
   readonly held: SharedToken | undefined
-  /** Name of the credentials that `held` was obtained with, if not this process's. Its refreshes keep the name. */
-  readonly otherName: string | undefined
   readonly rules: Rules
 }
 
@@ -136,7 +135,7 @@ export function decideTurn(
 export function recordOutcome(
   account: Account,
   ended: Readonly<{ operation: Operation; result: Grant | AuthFailure; before: AttemptRecord }>,
-  { holder, shared, otherName = account.name, rules }: Requester,
+  { holder, shared, held, rules }: Requester,
   { now, alone }: UpdateContext,
 ): Account | undefined {
   const { operation, result, before } = ended
@@ -152,7 +151,7 @@ export function recordOutcome(
     ? recordGrant(record, before, { sentAt: result.sentAt, now })
     : extendKnownGood(record, now)
   if (!shared && !isLogin && granted === record) return undefined
-  const token = { grant: result, name: isLogin ? account.name : otherName }
+  const token = { grant: result, name: loginName(operation, account, held) }
   const isOlder = (account.token?.grant.sentAt ?? -Infinity) > result.sentAt
   return { ...(released ?? account), record: granted, token: isOlder ? account.token : token }
 }
@@ -160,6 +159,15 @@ export function recordOutcome(
 /** Returns how many milliseconds calls that need a token wait for a refresh before a login replaces it. */
 export function refreshPatience({ clientDeadline }: Rules): number {
   return Math.min(SECOND, clientDeadline / 4)
+}
+
+/** Returns the name of the credentials that a grant's login had: a refresh keeps that of the token that it renews. */
+export function loginName(
+  operation: Operation,
+  { name }: Account,
+  held: SharedToken | undefined,
+): string {
+  return operation === 'login' ? name : (held?.name ?? name)
 }
 
 /** True if a login certainly follows a failed refresh: iSales refused the token, or has no refresh path. */

@@ -292,8 +292,9 @@ function parseRecord(value: unknown, offset: number, now: number): AttemptRecord
   const knownGoodUntil = instant('knownGoodUntil', KNOWN_GOOD_FOR)
   const isWhole = !Number.isNaN(at + grantedAt + knownGoodUntil)
   if (!isWhole || !isCount(attempts) || !isCount(refusals)) return undefined
-  if (lastCode !== undefined && !isCauseCode(lastCode)) return undefined
-  return { attempts, refusals, at, grantedAt, knownGoodUntil, lastCode }
+  // Another version may have a cause that this one does not know; its attempts count nevertheless.
+  const code = isCauseCode(lastCode) ? lastCode : undefined
+  return { attempts, refusals, at, grantedAt, knownGoodUntil, lastCode: code }
 }
 
 function isCount(value: unknown): value is number {

@@ -97,6 +97,9 @@ guard: an operator gets a fifth login in 15 min
 guard: the attempt is written after the login
 -const started = { ...account, record: recordStart(record, now, forced) }
 +const started = account
+sharing: a refreshed token gets the name of the current credentials
+-return operation === 'login' ? name : (held?.name ?? name)
++return name
 lease: it never expires
 -return Math.abs(now - lease.renewedAt) < LEASE_DURATION
 +return now > -LEASE_DURATION

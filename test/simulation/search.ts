@@ -169,7 +169,6 @@ const requester = (holder: string, held: SharedToken | undefined): Requester => 
   holder,
   shared: true,
   held,
-  otherName: undefined,
   rules: RULES,
 })
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }

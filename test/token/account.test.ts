@@ -30,7 +30,6 @@ const REQUESTER: Requester = {
   holder: 'own',
   shared: true,
   held: undefined,
-  otherName: undefined,
   rules: RULES,
 }
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
@@ -195,9 +194,7 @@ describe('the end of a token request', () => {
     [found(9), 'p'],
     [found(9, 't1', 'q'), 'q'],
   ])('of a refresh of %j inherits the login of the previous token', (before, expected) => {
-    expect(end(own, { ...refresh, result }, { otherName: before?.name })?.token?.name).toBe(
-      expected,
-    )
+    expect(end(own, { ...refresh, result }, { held: before })?.token?.name).toBe(expected)
   })
 
   it('of a refused refresh keeps the lease for the login that follows', () => {
