@@ -154,8 +154,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const certificate = endingCertificate(input)
   if (certificate !== undefined) yield certificate
 
-  if (!token.usable) yield toFinding('healthy', 'healthy', 'idle')
-  else if (calls.total === 0) yield toFinding('healthy', 'healthy', 'no-calls-yet')
+  if (calls.total === 0) yield toFinding('healthy', 'healthy', 'no-calls-yet')
   else {
     const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
@@ -254,9 +253,9 @@ export function isAuthenticated({ usable, rejected }: TokenSnapshot): boolean {
   return usable && !rejected
 }
 
-/** Returns which token is missing; undefined if none is needed now, or another finding explains it. */
-function missingToken({ usable, conflict, token, lastFailure, idle, failing }: TokenSnapshot) {
-  if (usable || conflict || failing !== undefined || idle) return undefined
+/** Returns which token is missing; undefined if none is, or another finding explains it. */
+function missingToken({ usable, conflict, token, lastFailure, failing }: TokenSnapshot) {
+  if (usable || conflict || failing !== undefined) return undefined
   return token === undefined && lastFailure === undefined ? 'first' : 'next'
 }
 
@@ -319,14 +318,12 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
  */
 export function unreadiness(
   { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
-  { usable, rejected, idle, backoff, failing }: TokenSnapshot,
+  { usable, rejected, backoff, failing }: TokenSnapshot,
 ): Readonly<Record<string, string>> | undefined {
   if (draining) return { reason: 'draining' }
   if (!listening) return { reason: 'starting' }
   if (usable) return undefined
   if (rejected) return { reason: 'token-rejected', backoff }
-  // The next call will log in first.
-  if (idle && backoff === 'none') return undefined
   if (failing?.failure === undefined) return { reason: 'no-token' }
   return { reason: 'no-token', backoff, lastFailure: toAuthFailure(failing.failure.cause) }
 }

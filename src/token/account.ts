@@ -161,7 +161,7 @@ export function refreshPatience({ clientDeadline }: Rules): number {
   return Math.min(SECOND, clientDeadline / 4)
 }
 
-/** Returns the name of the credentials that a grant's login had: a refresh keeps that of the token that it renews. */
+/** Returns the name of the credentials that a grant's login had: a refresh keeps the name of the token that it renews. */
 export function loginName(
   operation: Operation,
   { name }: Account,

@@ -88,8 +88,6 @@ export function initialState(credentials: Credentials, now: number) {
     rejections: NO_REJECTIONS as RejectionState,
     /** Latest rejection of the current token. `said`: an event has reported the renewal that it triggered. */
     rejection: undefined as Readonly<{ status: number; said: boolean }> | undefined,
-    /** When a business call last asked for the token. */
-    usedAt: now,
   }
 }
 
@@ -111,8 +109,8 @@ const FORCED_APART = 3 * SECOND
 type Plan = PlannedRequest & { readonly at: number }
 
 /**
- * Returns the next token request; `at` is Infinity while a login is in flight or the token is idle. A refresh in flight is given
- * up for a login if calls need one, and the refresh has had its time.
+ * Returns the next token request; `at` is Infinity while a login is in flight. A refresh in flight is given up for a login if
+ * calls need one, and the refresh has had its time.
  */
 export function next(state: TokenState, rules: Rules, now: number): Plan {
   const { request, token, rejections } = state
@@ -123,8 +121,7 @@ export function next(state: TokenState, rules: Rules, now: number): Plan {
     const at = Math.max(needed, from, pausedUntil(state, rules))
     return { at, operation: 'login', current: token }
   }
-  const waits = request !== undefined || isIdle(state, rules, now)
-  return waits ? { ...planned, at: Infinity } : planned
+  return request === undefined ? planned : { ...planned, at: Infinity }
 }
 
 /** Returns the earlier of the next refresh and the next login. Of two that are due, prefers a refresh if it may help. */
@@ -177,11 +174,6 @@ export function isLoginDue({ credentials, grantedTo }: TokenState): boolean {
   return credentials !== grantedTo
 }
 
-/** True if no business call was made for `TOKEN_IDLE_AFTER`: the next call triggers the renewal, not the clock. */
-export function isIdle(state: TokenState, rules: Rules, now: number): boolean {
-  return !isLoginDue(state) && now - state.usedAt >= (rules.tokenIdleAfter ?? Infinity)
-}
-
 // The current token.
 
 /** True while it is undecided whether a rejection is about the token. */
@@ -226,11 +218,6 @@ function isOfLogin(code: CauseCode | undefined): boolean {
 export function toBackoff(state: TokenState, rules: Rules, now: number): BackoffState {
   return failing(state, rules, now) === undefined ? 'none' : guardState(state.record, rules)
 }
-
-/** A business call asks for the token. */
-export const onUsed: Reducer<undefined> = (state, _, { now: usedAt }) => ({
-  state: { ...state, usedAt },
-})
 
 /** SIGHUP ends a login pause once. Without a pause, no request is sent. */
 export const onRenewAsked: Reducer<undefined> = (state, _, { rules, now: at }) => {

@@ -37,11 +37,7 @@ export type BackoffState = (typeof BACKOFFS)[number]
 /** Settings that decide on tokens. Milliseconds. */
 export type Rules = Pick<
   Config,
-  | 'clientDeadline'
-  | 'isalesRefreshPath'
-  | 'isalesTokenHeader'
-  | 'loginRejectedAttempts'
-  | 'tokenIdleAfter'
+  'clientDeadline' | 'isalesRefreshPath' | 'isalesTokenHeader' | 'loginRejectedAttempts'
 >
 
 export const NO_ATTEMPTS: AttemptRecord = {

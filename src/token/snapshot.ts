@@ -1,6 +1,5 @@
 import {
   failing,
-  isIdle,
   isLoginDue,
   isRefreshable,
   next,
@@ -39,7 +38,6 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     refresh,
     /** Undefined while a token request is in flight or none is planned. */
     nextRequestAt: nextRequestAt === Infinity ? undefined : nextRequestAt,
-    idle: isIdle(state, rules, now),
     /** When the request for the current token was sent. */
     lastSuccessAt: token?.obtainedAt,
     outageBudget: outageBudget(state, now),

@@ -5,7 +5,6 @@ import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './re
 import type { Credentials } from './isales-client.ts'
 import {
   initialState,
-  isIdle,
   isLoginDue,
   isSuspect,
   next,
@@ -17,7 +16,6 @@ import {
   onRequestEnded,
   onRequestStarted,
   onUnrelated,
-  onUsed,
   plan,
   sendable,
   type Reducer,
@@ -143,14 +141,6 @@ export function createTokenSource(options: TokenSourceOptions) {
     proceed()
   }
 
-  /** Renews an idle token that a business call needs. */
-  const use = (): void => {
-    if (rules.tokenIdleAfter === undefined) return
-    const idle = isIdle(state, rules, clock.now())
-    apply(onUsed, undefined)
-    if (idle) proceed()
-  }
-
   const request = async (planned: PlannedRequest): Promise<void> => {
     const { credentials, forced } = state
     const { operation } = planned
@@ -193,7 +183,6 @@ export function createTokenSource(options: TokenSourceOptions) {
 
   /** Resolves with a token, or as soon as no token can arrive before the deadline. */
   async function waitForToken(call: Wait): Promise<Token | Unavailable> {
-    use()
     for (;;) {
       const token = usableToken()
       if (token !== undefined) return token
@@ -258,7 +247,6 @@ export function createTokenSource(options: TokenSourceOptions) {
 
     /** Returns the token to send now; undefined if no token may be sent. */
     current(): Token | undefined {
-      use()
       return usableToken()
     },
 

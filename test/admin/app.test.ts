@@ -91,7 +91,6 @@ it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
   ['/startupz', 200, { status: 'started' }, NO_TOKEN, {}],
   ['/readyz', 200, { status: 'ready' }, {}, {}],
   ['/readyz', 200, { status: 'ready' }, { backoff: 'transient' }, {}],
-  ['/readyz', 200, { status: 'ready' }, { usable: false, idle: true }, {}],
   ['/readyz', 503, { reason: 'draining' }, {}, { draining: true }],
   ['/readyz', 503, { reason: 'starting' }, {}, { listening: false }],
   ['/readyz', 503, { reason: 'no-token' }, NO_TOKEN, {}],

@@ -127,7 +127,6 @@ const DUE = { refreshable: false } as const
 
 it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   ['healthy healthy no-calls-yet', {}, { request: 'refresh' }],
-  ['healthy healthy idle', {}, { usable: false, idle: true }],
   ['starting waiting logging-in', {}, { ...NONE, request: 'login' }],
   ['unauthenticated waiting logging-in', {}, { usable: false, request: 'login' }],
   ['degraded login AuthenticationFailing lost', { servesFor: 235 }, after('transient', 'lost')],

@@ -44,7 +44,6 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     refreshable: true,
     refresh: { failures: 0, notBefore: -Infinity, last: undefined },
     nextRequestAt: NOW + 180_000,
-    idle: false,
     lastSuccessAt: NOW - 60_000,
     outageBudget: 235_000,
     waiters: 0,

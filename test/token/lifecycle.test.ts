@@ -9,7 +9,6 @@ import {
   onRejected,
   onRenewAsked,
   onRequestEnded,
-  onUsed,
 } from '../../src/token/lifecycle.ts'
 import { NO_ATTEMPTS, type BackoffState, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenResult } from '../../src/token/token.ts'
@@ -243,25 +242,6 @@ describe('why logins fail', () => {
       life.now() - S + 15 * MINUTE,
     )
     expect(life.snapshot()).toMatchObject({ refused: true, refreshable: true })
-  })
-})
-
-describe('a token that no business call has asked for', () => {
-  it.each([
-    ['for less than TOKEN_IDLE_AFTER is renewed', 300_000, 299_999, 'refresh'],
-    ['for TOKEN_IDLE_AFTER is not renewed', 300_000, 300_000, undefined],
-    ['is renewed when TOKEN_IDLE_AFTER is off', undefined, HOUR - S, 'refresh'],
-  ])('%s', (_, tokenIdleAfter, ms, expected) => {
-    const life = live({ tokenIdleAfter }).login(grant()).after(ms)
-    expect([life.due(), life.snapshot().idle]).toEqual([expected, expected === undefined])
-    expect(life.does(onUsed, undefined).due()).toBe('refresh')
-  })
-
-  it('is requested nevertheless until the first login succeeds, and when a login is due', () => {
-    const life = live({ tokenIdleAfter: 300_000 }).login(LOST).after(HOUR)
-    expect(life.due()).toBe('login')
-    life.login(grant()).after(HOUR).does(onCredentialsChanged, OTHER)
-    expect(life.due()).toBe('login')
   })
 })
 

@@ -9,7 +9,6 @@ export const RULES: Rules = {
   clientDeadline: 2800,
   isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
   isalesRefreshPath: '/auth/refresh',
-  tokenIdleAfter: undefined,
   loginRejectedAttempts: 3,
 }
 
