@@ -14,6 +14,8 @@ export interface AttemptRecord {
   readonly refusals: number
   /** Start of the next pause: an attempt's start or end, its `Retry-After`'s end, or later to pause for 15.5 min. */
   readonly at: number
+  /** When the last attempt began or failed. */
+  readonly attemptedAt: number
   /** When the last granted login was sent. Attempts before it are over. */
   readonly grantedAt: number
   /** 24 h after the last granted token, unless iSales has refused the credentials since. */
@@ -44,6 +46,7 @@ export const NO_ATTEMPTS: AttemptRecord = {
   attempts: 0,
   refusals: 0,
   at: -Infinity,
+  attemptedAt: -Infinity,
   grantedAt: -Infinity,
   knownGoodUntil: -Infinity,
   lastCode: undefined,
@@ -109,7 +112,7 @@ function postdated(record: AttemptRecord, now: number): AttemptRecord {
 
 /** Returns the record while a login is in flight, and after the process is killed. */
 export function recordStart(record: AttemptRecord, now: number, forced = false): AttemptRecord {
-  const started = { ...record, attempts: record.attempts + 1, at: now }
+  const started = { ...record, attempts: record.attempts + 1, at: now, attemptedAt: now }
   return forced && started.attempts >= MAX_ATTEMPTS ? postdated(started, now) : started
 }
 
@@ -123,8 +126,8 @@ export function recordGrant(
   const later = record.attempts - before.attempts - 1
   if (later <= 0) return good
   const refusals = Math.max(0, record.refusals - before.refusals)
-  const { at, knownGoodUntil } = refusals > 0 ? record : { ...good, at: record.at }
-  return { ...record, attempts: later, refusals, at, grantedAt: sentAt, knownGoodUntil }
+  const { knownGoodUntil } = refusals > 0 ? record : good
+  return { ...record, attempts: later, refusals, grantedAt: sentAt, knownGoodUntil }
 }
 
 /** Returns the record after a refresh, which extends `knownGoodUntil` but does not begin it. */
@@ -172,6 +175,7 @@ export function recordFailure(
     attempts: Math.max(others + 1, alone ? MAX_ATTEMPTS : 0),
     refusals: isRefusal ? Math.max(record.refusals + 1, least) : record.refusals,
     at: Math.max(record.at, now + retryAfterOf(failure)),
+    attemptedAt: now,
     knownGoodUntil: isRefusal ? -Infinity : record.knownGoodUntil,
     lastCode: failure.cause.code,
   }
@@ -225,8 +229,10 @@ export function guardState({ attempts, refusals }: AttemptRecord, rules: Rules):
 /** Merges two records of the same credentials: the larger of each field. A later grant deletes the attempts before it. */
 export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptRecord {
   const grantedAt = Math.max(one.grantedAt, other.grantedAt)
-  const valid = [one, other].filter((side) => side.at > grantedAt || side.grantedAt === grantedAt)
-  const most = (field: 'attempts' | 'refusals' | 'at'): number =>
+  const valid = [one, other].filter(
+    (side) => side.attemptedAt > grantedAt || side.grantedAt === grantedAt,
+  )
+  const most = (field: 'attempts' | 'refusals' | 'at' | 'attemptedAt'): number =>
     Math.max(...valid.map((side) => side[field]))
   const refusals = most('refusals')
   const [latest, earlier] = valid.toSorted((side, next) => next.at - side.at)
@@ -234,6 +240,7 @@ export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptR
     attempts: most('attempts'),
     refusals,
     at: most('at'),
+    attemptedAt: most('attemptedAt'),
     grantedAt,
     knownGoodUntil: refusals > 0 ? -Infinity : Math.max(one.knownGoodUntil, other.knownGoodUntil),
     lastCode: latest?.lastCode ?? earlier?.lastCode,
@@ -247,9 +254,10 @@ export type Records = ReadonlyMap<string, AttemptRecord>
 /** Returns the latest records. `offset`: milliseconds that the other clock is ahead. */
 export function storedRecords(records: Records, offset: number) {
   const instant = (time: number): number => Math.round(time + offset)
-  const stored = ({ at, grantedAt, knownGoodUntil, ...rest }: AttemptRecord) => ({
+  const stored = ({ at, attemptedAt, grantedAt, knownGoodUntil, ...rest }: AttemptRecord) => ({
     ...rest,
     at: instant(at),
+    attemptedAt: instant(attemptedAt),
     grantedAt: instant(grantedAt),
     knownGoodUntil: instant(knownGoodUntil),
   })
@@ -284,13 +292,15 @@ function parseRecord(value: unknown, offset: number, now: number): AttemptRecord
     return Math.min(time - offset, now + most)
   }
   const at = instant('at', MAX_AHEAD)
+  // Another version may not have it.
+  const attemptedAt = instant('attemptedAt' in value ? 'attemptedAt' : 'at', 0)
   const grantedAt = instant('grantedAt', 0)
   const knownGoodUntil = instant('knownGoodUntil', KNOWN_GOOD_FOR)
-  const isWhole = !Number.isNaN(at + grantedAt + knownGoodUntil)
+  const isWhole = !Number.isNaN(at + attemptedAt + grantedAt + knownGoodUntil)
   if (!isWhole || !isCount(attempts) || !isCount(refusals)) return undefined
   // Another version may have a cause that this one does not know; its attempts count nevertheless.
   const code = isCauseCode(lastCode) ? lastCode : undefined
-  return { attempts, refusals, at, grantedAt, knownGoodUntil, lastCode: code }
+  return { attempts, refusals, at, attemptedAt, grantedAt, knownGoodUntil, lastCode: code }
 }
 
 function isCount(value: unknown): value is number {

@@ -175,6 +175,7 @@ describe('two records of the same credentials', () => {
     ['the same', twice, twice, twice],
     ['more attempts', failed, twice, twice],
     ['a later grant', twice, later, later],
+    ['a later grant than the attempts of a pause', { ...twice, at: NOW + HOUR }, later, later],
     ['nothing known', NO_ATTEMPTS, again, again],
     ['a refusal', GOOD, failed, failed],
   ])('become one: %s', (_, one, other, expected) => {
@@ -182,7 +183,8 @@ describe('two records of the same credentials', () => {
   })
 
   it('count attempts after both grants', () => {
-    const elsewhere = { ...twice, at: NOW + 25 * S, lastCode: 'timeout' as const }
+    const [at, lastCode] = [NOW + 25 * S, 'timeout'] as const
+    const elsewhere = { ...twice, at, attemptedAt: at, lastCode }
     const counts = { attempts: 2, refusals: 1, at: again.at, lastCode: 'business' }
     const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
     expect(mergeRecords(elsewhere, again)).toMatchObject({ ...counts, ...instants })
