@@ -15,7 +15,7 @@ const TOP = readdirSync(root).filter((file) => /\.(?:md|ts|cjs)$|^Dockerfile$/.t
 // oxfmt-ignore
 const WITHOUT_ACTION: ReadonlySet<Code> = new Set([
   'serve', 'check', 'status', 'renew', 'exit-codes', 'check-sound', 'check-works',
-  'healthy', 'idle', 'logging-in', 'draining',
+  'healthy', 'logging-in', 'draining',
 ])
 
 const problems = [

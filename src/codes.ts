@@ -434,7 +434,7 @@ const OTHERS = {
   ],
   /** Headlines of the status page: states, and alerts by name. */
   headline: [
-    'healthy', 'no-calls-yet', 'idle', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only',
+    'healthy', 'no-calls-yet', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only',
     'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
     'IsalesProxyAuthenticationFailing', 'IsalesProxyAccountRejected',
     'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',

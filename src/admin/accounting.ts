@@ -14,7 +14,7 @@ const RULES = {
   /** The calls of the last 5 s, filled up to three. */
   latest: { ms: 5 * SECOND, calls: 3, maxAge: 10 * MINUTE },
   /** The calls of the last minute, filled up to 20. */
-  window: { ms: MINUTE, calls: 20, maxAge: 30 * MINUTE },
+  window: { ms: MINUTE, calls: 20, maxAge: 10 * MINUTE },
   /** A single call never causes a finding. */
   least: 2,
   /** `failing` if more than this share of the latest calls is lost. */

@@ -2,7 +2,7 @@ import { SECOND, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
 import { pathOf, type Outcome, type RequestClass, type RequestSummary } from '../request-summary.ts'
 import { excerpt } from '../terminal.ts'
-import type { AuthFailure, TokenEvent } from '../token/index.ts'
+import type { TokenEvent } from '../token/index.ts'
 import {
   explained,
   type Fact,
@@ -43,7 +43,6 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   const failedCalls: FailedCall[] = []
   const changes: { readonly at: number; readonly state: string }[] = []
   const lastOf = new Map<RequestClass, RequestSummary>()
-  let refreshes: { failed: number; last: AuthFailure | undefined } = { failed: 0, last: undefined }
   let lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
@@ -72,8 +71,6 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       factsOf: (of: RequestClass) => factsOf(lastOf.get(of), of, diagnostics),
       /** The newest first. */
       failedCalls: failedCalls.toReversed(),
-      /** Refreshes that failed since the last success. */
-      refreshes,
       /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
       storageError,
       /** Problems of watched files, whose previous contents stay in use. */
@@ -109,10 +106,6 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
         shortInRow = 0
         if (lifetimeDoubt === 'short-lifetime') lifetimeDoubt = undefined
       }
-      if (event.type !== 'granted' && event.type !== 'failed') return
-      if (event.operation !== 'refresh') return
-      const last = event.type === 'failed' ? event.failure : undefined
-      refreshes = { failed: last === undefined ? 0 : refreshes.failed + 1, last }
     },
 
     onStorageError(error: FailureDetails | undefined): void {

@@ -1,4 +1,4 @@
-import { toAuthFailure, toCauseCode, cause as causeOf, type Code, type Headline } from '../codes.ts'
+import { toAuthFailure, type Code, type Headline } from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { RequestClass } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
@@ -111,7 +111,7 @@ function withoutFacts(code: Code): Explained {
 
 /** Yields the findings; within a rank, this is their order. */
 function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
-  const { token, calls, diagnostics, sharing, refreshes } = input
+  const { token, calls, diagnostics, sharing } = input
   const { lifetimeDoubt, storageError, fileErrors } = input
 
   if (input.draining) return yield toFinding('draining', 'draining', 'draining')
@@ -123,9 +123,9 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const isOfToken = ({ outcome, cause }: CallFinding): boolean => {
     if (ofToken.every(({ state }) => state === 'degraded')) return false
     if (outcome === 'declined' || outcome === 'slow' || outcome === 'refused') return false
-    return (
-      !isAuthenticated(token) || cause?.cause === 'no-token' || cause?.cause === 'call-forbidden'
-    )
+    if (cause?.cause === 'no-token') return true
+    if (cause === undefined || outcome === 'abandoned') return !isAuthenticated(token)
+    return cause.cause === 'call-forbidden' && (token.conflict || !isAuthenticated(token))
   }
   for (const finding of checkCalls(calls, token.now)) {
     if (isOfToken(finding)) continue
@@ -135,12 +135,11 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     yield isRejected ? tokenRejected(input) : callFinding(finding, input)
   }
 
-  const { failed, last } = refreshes
-  const isUnknown = last?.cause.code === 'path-unknown'
-  const hasLoginFinding = ofToken.some(({ finding }) => finding === 'login' || finding === 'clock')
-  if (last !== undefined && failed >= (isUnknown ? 1 : MIN_REFRESHES) && !hasLoginFinding) {
-    const cause = explained(last, diagnostics, 'refresh')
-    yield degraded('refresh', 'IsalesProxyRefreshFailing', cause, [['refreshesFailed', failed]])
+  const { failures, last } = token.refresh
+  const isUnknown = last?.failure.cause.code === 'path-unknown'
+  if (last !== undefined && failures >= (isUnknown ? 1 : MIN_REFRESHES)) {
+    const cause = explained(last.failure, diagnostics, 'refresh')
+    yield degraded('refresh', 'IsalesProxyRefreshFailing', cause, [['refreshesFailed', failures]])
   }
   if (lifetimeDoubt !== undefined)
     yield degraded('lifetime', 'IsalesProxyLifetimeDoubtful', withoutFacts(lifetimeDoubt))
@@ -155,8 +154,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const certificate = endingCertificate(input)
   if (certificate !== undefined) yield certificate
 
-  if (!token.usable) yield toFinding('healthy', 'healthy', 'idle')
-  else if (calls.total === 0) yield toFinding('healthy', 'healthy', 'no-calls-yet')
+  if (calls.total === 0) yield toFinding('healthy', 'healthy', 'no-calls-yet')
   else {
     const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
@@ -168,6 +166,8 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
 /** Yields reasons why there is no working token, or will soon be none. */
 function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
+  const login = failedLogin(input)
+  if (login?.state === 'login-rejected') yield login
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
     yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts })
@@ -178,16 +178,9 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   else if (missing === 'next' && input.lifetimeDoubt !== 'short-lifetime')
     yield toFinding('waiting', 'unauthenticated', 'logging-in')
 
-  const login = failedLogin(input)
-  if (login !== undefined) yield login
-  else if (token.passwordRejected !== undefined) {
-    const { code, refreshEndsAt } = token.passwordRejected
-    const facts: Fact[] = []
-    if (refreshEndsAt !== undefined)
-      facts.push(['refreshTokenEnds', dateFact(input, refreshEndsAt)])
-    const cause = withoutFacts(toCauseCode(causeOf(code), 'login'))
-    yield degraded('login', 'refreshes-only', cause, facts)
-  }
+  // While another program ends our sessions, only a refused login adds something.
+  const isShown = !token.conflict || login?.code === 'refreshes-only'
+  if (login !== undefined && login.state !== 'login-rejected' && isShown) yield login
   // Failed logins explain why no newer token replaces a rejected one.
   if (token.rejected && login === undefined) yield tokenRejected(input)
 }
@@ -260,9 +253,9 @@ export function isAuthenticated({ usable, rejected }: TokenSnapshot): boolean {
   return usable && !rejected
 }
 
-/** Returns which token is missing; undefined if none is needed now, or another finding explains it. */
-function missingToken({ usable, conflict, token, lastFailure, idle, backoff }: TokenSnapshot) {
-  if (usable || conflict || backoff !== 'none' || idle) return undefined
+/** Returns which token is missing; undefined if none is, or another finding explains it. */
+function missingToken({ usable, conflict, token, lastFailure, failing }: TokenSnapshot) {
+  if (usable || conflict || failing !== undefined) return undefined
   return token === undefined && lastFailure === undefined ? 'first' : 'next'
 }
 
@@ -278,31 +271,32 @@ function roundSeconds(ms: number) {
   return { seconds: Math.round(ms / SECOND) }
 }
 
-/** Returns why logins and refreshes fail; undefined if they do not, or another client ends our sessions. */
+/** Returns why logins fail or are paused; undefined if they are not. */
 function failedLogin(input: DiagnosisInput): Finding | undefined {
   const { token, diagnostics } = input
-  const { conflict, backoff, refused, lastFailure, nextRequestAt, failuresInRow, usable } = token
-  if (conflict || backoff === 'none') return undefined
+  const { failing, backoff, refused, usable } = token
+  if (failing === undefined) return undefined
+  const { failure, failures, loginAt } = failing
   const isPaused = backoff === 'rejected' || backoff === 'guarded'
-  // After a restart, or a login of another replica, only the login-attempt record has the cause.
-  const recorded =
-    token.lastCode && ({ operation: 'login', failure: { cause: causeOf(token.lastCode) } } as const)
-  const last = lastFailure ?? recorded
-  const known = last
-    ? explained(last.failure, diagnostics, last.operation)
-    : withoutFacts('logins-paused')
+  const known = failure ? explained(failure, diagnostics, 'login') : withoutFacts('logins-paused')
   // After a success, the same 500 needs another remedy.
   const isLater = known.code === 'business' && token.lastSuccessAt !== undefined
   const cause: Explained = isLater ? { ...known, code: 'business-later' } : known
   // Logins without a response of iSales also cause a pause, but no rejection is known then.
-  const isRefused = isPaused && (last ? last.failure.cause.stage === 'login' : refused)
+  const isRefused = failure ? failure.cause.stage === 'login' : refused
 
   const facts: Fact[] = []
-  if (last) facts.push(['operation', last.operation])
-  if (failuresInRow > 0) facts.push(['failedInRow', failuresInRow])
-  if (nextRequestAt !== undefined) {
+  if (failure) facts.push(['operation', 'login'])
+  if (failures > 0) facts.push(['failedInRow', failures])
+  if (loginAt > token.now) {
     const name = backoff === 'guarded' ? 'pausedUntil' : 'nextAttempt'
-    facts.push([name, dateFact(input, nextRequestAt)])
+    facts.push([name, dateFact(input, loginAt)])
+  }
+  const works = token.refreshable && token.refresh.failures < MIN_REFRESHES
+  if (isRefused && works && isAuthenticated(token)) {
+    const { refreshExpiresAt: end } = token.token ?? {}
+    if (end !== undefined) facts.push(['refreshTokenEnds', dateFact(input, end)])
+    return degraded('login', 'refreshes-only', cause, facts)
   }
   if (isAuthenticated(token)) facts.push(servesFor(token))
   else if (usable) facts.push(['rejectedToo', true])
@@ -311,7 +305,7 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
     const state = isAuthenticated(token) ? 'degraded' : 'unauthenticated'
     return toFinding('clock', state, 'IsalesProxyClockWrong', { facts, cause })
   }
-  if (isRefused)
+  if (isRefused && isPaused)
     return toFinding('login', 'login-rejected', 'IsalesProxyAccountRejected', { facts, cause })
   return isAuthenticated(token)
     ? degraded('login', 'IsalesProxyAuthenticationFailing', cause, facts)
@@ -324,14 +318,12 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
  */
 export function unreadiness(
   { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
-  { usable, rejected, idle, backoff, lastFailure }: TokenSnapshot,
+  { usable, rejected, backoff, failing }: TokenSnapshot,
 ): Readonly<Record<string, string>> | undefined {
   if (draining) return { reason: 'draining' }
   if (!listening) return { reason: 'starting' }
   if (usable) return undefined
   if (rejected) return { reason: 'token-rejected', backoff }
-  // The next call will log in first.
-  if (idle && backoff === 'none') return undefined
-  if (lastFailure === undefined) return { reason: 'no-token' }
-  return { reason: 'no-token', backoff, lastFailure: toAuthFailure(lastFailure.failure.cause) }
+  if (failing?.failure === undefined) return { reason: 'no-token' }
+  return { reason: 'no-token', backoff, lastFailure: toAuthFailure(failing.failure.cause) }
 }

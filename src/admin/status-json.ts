@@ -128,7 +128,7 @@ export function readStatus(
         ? toSeconds(Math.max(0, nextRequestAt - snapshot.now))
         : null,
       lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
-      failuresInRow: snapshot.failuresInRow,
+      failuresInRow: snapshot.failing?.failures ?? 0,
       lastFailure: orNull(lastFailure, ({ at, operation, failure }) => ({
         at: date(at),
         operation,

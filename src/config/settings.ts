@@ -51,7 +51,6 @@ const SETTINGS = {
   httpsProxy: { ...is.proxyUrl, lowerCaseToo: true },
   noProxy: { ...is.noProxy, lowerCaseToo: true },
 
-  tokenIdleAfter: preset('off', is.orOff(is.duration('10s', '24h'))),
   stateDir: is.filePath,
   loginRejectedAttempts: preset('3', is.count('1', '5')),
 

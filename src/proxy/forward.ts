@@ -25,7 +25,7 @@ import type { RequestRules } from './validate.ts'
 export interface ForwardOptions {
   readonly config: Config
   readonly rules: Pick<RequestRules, 'pseudonym' | 'scheme'>
-  readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
+  readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'dismiss' | 'reject'>
   readonly upstream: Pick<Upstream, 'dispatch' | 'classify'>
   readonly clock: Clock
   /** Called for every request that the listener has not refused and reported itself. */
@@ -229,7 +229,9 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   #afterAcceptance(exchange: Exchange, token: Token, head: RelayedHead): Relay {
     const page = isPage(head, exchange)
     // A page or an error may come from a gateway that has not checked the token.
-    if (head.status < 300 && !page) this.#shared.tokens.accept(token, this.#sentAt, this.#rejected)
+    const { tokens } = this.#shared
+    if (head.status < 300 && !page) tokens.accept(token, this.#sentAt, this.#rejected)
+    else tokens.dismiss(token)
     if (this.#replays > 0) this.#replay = 'healed'
     return { do: 'relay', head, exchange, rejected: false, page }
   }

@@ -55,7 +55,7 @@ export async function logInOnce(
   })
   const requests = createTokenRequests({ client, register, rules: config, clock, random })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const login = { operation: 'login', credentials, signal, loginDue: true, failures: 0 } as const
+  const login = { operation: 'login', credentials, signal, loginDue: true } as const
 
   /** Waits while another process asks iSales. */
   const inTurn = async (request: TokenRequest): Promise<TokenResult> => {

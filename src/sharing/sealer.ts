@@ -1,6 +1,12 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { Secret } from '../config/index.ts'
-import { parseRecords, storedRecords, type Credentials, type SharedState } from '../token/index.ts'
+import {
+  movedLease,
+  parseRecords,
+  storedRecords,
+  type Credentials,
+  type SharedState,
+} from '../token/index.ts'
 
 const CIPHER = 'aes-256-gcm'
 const KEY_BYTES = 32
@@ -85,7 +91,7 @@ function written({ token, records, lease }: SharedState, offset: number) {
       refreshLifetime: token.grant.refreshLifetime,
     },
     records: storedRecords(records, offset),
-    lease: lease && { ...lease, renewedAt: lease.renewedAt + offset },
+    lease: movedLease(lease, offset),
   }
 }
 
@@ -104,6 +110,6 @@ function read({ token, records, lease }: Written, offset: number, now: number): 
       },
     },
     records: parseRecords(records, offset, now) ?? new Map(),
-    lease: lease && { ...lease, renewedAt: lease.renewedAt - offset },
+    lease: movedLease(lease, -offset),
   }
 }

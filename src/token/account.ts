@@ -29,8 +29,15 @@ export interface Account {
   readonly name: string
 }
 
-/** Held by the process that asks iSales. As in Kubernetes, another process may ask if `holder` stops renewing it. */
-export type Lease = Readonly<{ holder: string; renewedAt: number }>
+/**
+ * Held by the process that asks iSales. As in Kubernetes, another process may ask if `holder` stops renewing it.
+ * `refreshingSince`: start of a refresh, which a login of another process may replace.
+ */
+export type Lease = Readonly<{
+  holder: string
+  renewedAt: number
+  refreshingSince?: number | undefined
+}>
 
 export interface SharedToken {
   readonly grant: Grant
@@ -59,9 +66,8 @@ export interface Requester {
   readonly holder: string
   /** Processes share tokens. */
   readonly shared: boolean
+  /** The token in use. */
   readonly held: SharedToken | undefined
-  /** Name of the credentials that `held` was obtained with, if not this process's. Its refreshes keep the name. */
-  readonly otherName: string | undefined
   readonly rules: Rules
 }
 
@@ -99,18 +105,25 @@ export function decideTurn(
   // The pause before the next replacement of a rejected token is the same for all replicas.
   const isTooSoon =
     rejectedAt !== undefined && now < (token?.grant.sentAt ?? -Infinity) + MIN_RENEWAL_INTERVAL
-  const isTaken =
-    (shared && isTooSoon) || ((shared || isLogin) && isLeasedByOther(account, holder, now))
   const isServing = rejectedAt === undefined && current && now < current.usableUntil
+  // Calls wait for a refresh of another process only as long as for one of this process.
+  const giveUpAt = (account.lease?.refreshingSince ?? Infinity) + refreshPatience(rules)
+  const isWaiting = !(isLogin && !isServing && now >= giveUpAt)
+  const isLeased = (shared || isLogin) && isLeasedByOther(account, holder, now)
+  const isTaken = (shared && isTooSoon) || (isLeased && isWaiting)
   const interval = isServing ? POLL_INTERVAL : URGENT_POLL_INTERVAL
   if (isTaken && !alone) return { type: 'busy', ms: interval }
   const wait = shared && alone ? waitForStore(request, now, random) : 0
   if (wait > 0) return { type: 'busy', ms: Math.min(interval, wait) }
-  if (!isLogin) return { type: 'begun', next: shared ? withLease(account, holder, now) : undefined }
+  if (!isLogin) {
+    const lease = { holder, renewedAt: now, refreshingSince: now }
+    return { type: 'begun', next: shared ? { ...account, lease } : undefined }
+  }
   const from = loginFrom(record, rules, forced)
   if (now < from) return { type: 'guarded', ms: from - now, next: releaseLease(account, holder) }
   const started = { ...account, record: recordStart(record, now, forced) }
-  return { type: 'begun', next: withLease(started, holder, shared ? now : now + UNPOLLED) }
+  const lease = { holder, renewedAt: shared ? now : now + UNPOLLED }
+  return { type: 'begun', next: { ...started, lease } }
 }
 
 /**
@@ -122,7 +135,7 @@ export function decideTurn(
 export function recordOutcome(
   account: Account,
   ended: Readonly<{ operation: Operation; result: Grant | AuthFailure; before: AttemptRecord }>,
-  { holder, shared, otherName = account.name, rules }: Requester,
+  { holder, shared, held, rules }: Requester,
   { now, alone }: UpdateContext,
 ): Account | undefined {
   const { operation, result, before } = ended
@@ -138,13 +151,27 @@ export function recordOutcome(
     ? recordGrant(record, before, { sentAt: result.sentAt, now })
     : extendKnownGood(record, now)
   if (!shared && !isLogin && granted === record) return undefined
-  const token = { grant: result, name: isLogin ? account.name : otherName }
+  const token = { grant: result, name: loginName(operation, account, held) }
   const isOlder = (account.token?.grant.sentAt ?? -Infinity) > result.sentAt
   return { ...(released ?? account), record: granted, token: isOlder ? account.token : token }
 }
 
-/** True if a login follows a failed refresh at once: iSales refused the token, or has no refresh path. */
-export function isFollowedByLogin(failure: AuthFailure): boolean {
+/** Returns how many milliseconds calls that need a token wait for a refresh before a login replaces it. */
+export function refreshPatience({ clientDeadline }: Rules): number {
+  return Math.min(SECOND, clientDeadline / 4)
+}
+
+/** Returns the name of the credentials that a grant's login had: a refresh keeps the name of the token that it renews. */
+export function loginName(
+  operation: Operation,
+  { name }: Account,
+  held: SharedToken | undefined,
+): string {
+  return operation === 'login' ? name : (held?.name ?? name)
+}
+
+/** True if a login certainly follows a failed refresh: iSales refused the token, or has no refresh path. */
+function isFollowedByLogin(failure: AuthFailure): boolean {
   return isRefusal(failure) || isMissing(failure)
 }
 
@@ -154,13 +181,18 @@ export function isLeasedByOther({ lease }: Account, holder: string, now: number)
   return Math.abs(now - lease.renewedAt) < LEASE_DURATION
 }
 
-function withLease(account: Account, holder: string, now: number): Account {
-  return { ...account, lease: { holder, renewedAt: now } }
-}
-
 /** Renews the lease of a request in flight; undefined if another process holds the lease. */
 export function renewLease(account: Account, holder: string, now: number): Account | undefined {
-  return account.lease?.holder === holder ? withLease(account, holder, now) : undefined
+  const { lease } = account
+  return lease?.holder === holder ? { ...account, lease: { ...lease, renewedAt: now } } : undefined
+}
+
+/** Converts a lease to a clock that is `ms` ahead. */
+export function movedLease(lease: Lease | undefined, ms: number): Lease | undefined {
+  if (lease === undefined) return undefined
+  const { holder, renewedAt, refreshingSince: since } = lease
+  const isRefresh = since !== undefined
+  return { holder, renewedAt: renewedAt + ms, ...(isRefresh && { refreshingSince: since + ms }) }
 }
 
 function releaseLease(account: Account, holder: string): Account | undefined {

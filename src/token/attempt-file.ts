@@ -6,7 +6,7 @@ import { cause, classifyDiskError, readErrorCode, CODES } from '../codes.ts'
 import { delay, MINUTE, SECOND, type Clock } from '../clock.ts'
 import { parseObject } from '../json.ts'
 import type { FailureDetails } from '../messages/index.ts'
-import type { Lease } from './account.ts'
+import { movedLease, type Lease } from './account.ts'
 import type { Credentials } from './isales-client.ts'
 import { parseRecords, storedRecords } from './login-guard.ts'
 import type { Home, StoredValue } from './register.ts'
@@ -101,7 +101,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
         version: FORMAT,
         nonce: randomBytes(8).toString('hex'),
         salt,
-        lease: lease && { ...lease, renewedAt: lease.renewedAt + offset },
+        lease: movedLease(lease, offset),
         entries: storedRecords(records, offset),
       }
       return `${JSON.stringify(content)}\n`

@@ -1,19 +1,18 @@
 // The life of one token: when to request the next one, what iSales's responses mean, and how to answer a rejected call. Only
 // this folder decides about tokens and credentials. It does not know HTTP servers, pages, or how replicas share an account.
-export { POLL_INTERVAL } from './account.ts'
+export { movedLease, POLL_INTERVAL } from './account.ts'
 export { openAttemptFile } from './attempt-file.ts'
 export {
   createIsalesClient,
   isGrant,
   isRefusal,
   withScheme,
-  type AuthFailure,
   type Credentials,
   type Grant,
   type IsalesClient,
   type Operation,
 } from './isales-client.ts'
-export type { TokenSnapshot } from './lifecycle.ts'
+export type { TokenSnapshot } from './snapshot.ts'
 export { BACKOFFS, parseRecords, storedRecords } from './login-guard.ts'
 export { createRegister, type Home, type SharedState, type StoredValue } from './register.ts'
 export { createTokenRequests } from './request-token.ts'

@@ -1,10 +1,18 @@
-import { cause } from '../codes.ts'
+import { cause, type CauseCode } from '../codes.ts'
 import { HOUR, SECOND } from '../clock.ts'
-import { isFollowedByLogin } from './account.ts'
+import { refreshPatience } from './account.ts'
 import { isMissing, type AuthFailure, type Credentials, type Operation } from './isales-client.ts'
-import { guardState, loginFrom, NO_ATTEMPTS, type BackoffState, type Rules } from './login-guard.ts'
+import {
+  backoffAfter,
+  guardState,
+  loginFrom,
+  NO_ATTEMPTS,
+  type BackoffState,
+  type Rules,
+} from './login-guard.ts'
 import {
   accept,
+  dismiss,
   isConflict,
   isRejected,
   NO_REJECTIONS,
@@ -21,6 +29,7 @@ import {
   type FailedTokenRequest,
   type Granted,
   type PlannedRequest,
+  type RefreshableToken,
   type Postponed,
   type Token,
   type TokenEvent,
@@ -37,13 +46,24 @@ type InFlightTokenRequest = Readonly<{
   credentials: Credentials
 }>
 
+/** Failures of one operation, which only its own results change. */
+export type Track = Readonly<{
+  /** In a row. */
+  failures: number
+  /** Back-off after failures that the login-attempt record does not count. */
+  notBefore: number
+  /** The last failure, also after a success. */
+  last: Readonly<{ at: number; failure: AuthFailure }> | undefined
+}>
+const NO_FAILURES: Track = { failures: 0, notBefore: -Infinity, last: undefined }
+
 /**
  * State of the token and of its renewal. Instants are on the monotonic clock.
  *
  * @example a refresh that fails, and a token that iSales ends early
  *   0.0 s  a login starts, and ends with a grant for 300 s: generation 1 is renewed at 240, and sent until 295
- * 240.0 s  a refresh starts, and ends without a connection: a login is due within 0.5 s, and generation 1 is still sent
- * 240.5 s  a login starts, and ends with a grant: generation 2 is renewed at 480.5
+ * 240.0 s  a refresh starts, and hangs. At 241.0 a call is rejected: the refresh is given up, and a login is due
+ * 241.0 s  a login starts, and ends with a grant: generation 2 is renewed at 481.0
  * 300.0 s  a call with generation 1 is rejected: nothing changes. A call with generation 2 is rejected: a login is due now
  */
 export type TokenState = Readonly<ReturnType<typeof initialState>>
@@ -59,26 +79,15 @@ export function initialState(credentials: Credentials, now: number) {
     renewAt: now,
     /** Login-attempt record of the credentials, which decides the login pauses. */
     record: NO_ATTEMPTS,
-    /** Back-off after failures that the record does not count. */
-    notBefore: now,
-    /** Back-off for refreshes only. */
-    refreshNotBefore: now,
+    login: NO_FAILURES,
+    refresh: NO_FAILURES,
     /** Until then another process asks, or might ask, iSales. */
     busyUntil: now,
-    /** The last token request failed or was too early, so that the next one waits. */
-    isFailing: false,
     /** An operator ended the login pause, and the login that follows has not ended. */
     forced: false,
-    /** Failed token requests in a row. */
-    failuresInRow: 0,
     rejections: NO_REJECTIONS as RejectionState,
     /** Latest rejection of the current token. `said`: an event has reported the renewal that it triggered. */
     rejection: undefined as Readonly<{ status: number; said: boolean }> | undefined,
-    /** When a business call last asked for the token. */
-    usedAt: now,
-    lastFailure: undefined as
-      | Readonly<{ at: number; operation: Operation; failure: AuthFailure }>
-      | undefined,
   }
 }
 
@@ -99,46 +108,70 @@ const FORCED_APART = 3 * SECOND
 
 type Plan = PlannedRequest & { readonly at: number }
 
-/** Returns the next token request; `at` is Infinity while one is in flight or the token is idle. */
+/**
+ * Returns the next token request; `at` is Infinity while a login is in flight. A refresh in flight is given up for a login if
+ * calls need one, and the refresh has had its time.
+ */
 export function next(state: TokenState, rules: Rules, now: number): Plan {
+  const { request, token, rejections } = state
   const planned = plan(state, rules, now)
-  const waits = state.request !== undefined || isIdle(state, rules, now)
-  return waits ? { ...planned, at: Infinity } : planned
+  if (request?.operation === 'refresh') {
+    const needed = Math.min(token?.usableUntil ?? Infinity, renewalDueAt(rejections))
+    const from = request.startedAt + refreshPatience(rules)
+    const at = Math.max(needed, from, pausedUntil(state, rules))
+    return { at, operation: 'login', current: token }
+  }
+  return request === undefined ? planned : { ...planned, at: Infinity }
 }
 
-/**
- * Prefers a refresh. Plans a login if there is no refresh token, it expired, it failed, it has to wait longer, or iSales
- * rejected the token, because the session may have ended as well.
- */
+/** Returns the earlier of the next refresh and the next login. Of two that are due, prefers a refresh if it may help. */
 export function plan(state: TokenState, rules: Rules, now: number): Plan {
-  const { token, failuresInRow, busyUntil } = state
-  const wanted = Math.min(state.renewAt, renewalDueAt(state.rejections))
-  const canRefresh = rules.isalesRefreshPath !== undefined && token && refreshable(token, now)
-  const from = Math.max(state.notBefore, state.refreshNotBefore, busyUntil)
-  const refreshAt = canRefresh ? Math.max(wanted, from) : Infinity
-  const isDue = isLoginDue(state)
-  const loginAt = Math.max(isDue ? -Infinity : wanted, pausedUntil(state, rules), busyUntil)
+  const { token, busyUntil, refresh } = state
+  const wanted = wantedAt(state)
+  const canRefresh = token !== undefined && isRefreshable(token, rules, now)
+  const refreshAt = canRefresh ? Math.max(wanted, refresh.notBefore, busyUntil) : Infinity
+  const from = Math.max(pausedUntil(state, rules), busyUntil)
+  const loginAt = Math.max(isLoginDue(state) ? -Infinity : wanted, from)
   // Requests that are already due are equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
-  const prefersLogin = isDue || failuresInRow > 0 || isSuspect(state)
-  if (canRefresh && (lead < 0 || (lead === 0 && !prefersLogin)))
+  if (canRefresh && (lead < 0 || (lead === 0 && !prefersLogin(state))))
     return { at: refreshAt, operation: 'refresh', current: token }
   return { at: loginAt, operation: 'login', current: token }
 }
 
+export function isRefreshable(token: Token, rules: Rules, now: number): token is RefreshableToken {
+  return rules.isalesRefreshPath !== undefined && refreshable(token, now)
+}
+
+function wantedAt({ renewAt, rejections }: TokenState): number {
+  return Math.min(renewAt, renewalDueAt(rejections))
+}
+
+/** A cause of rejections may have ended the session as well. */
+function prefersLogin(state: TokenState): boolean {
+  return isLoginDue(state) || hasFailed(state.refresh, state) || isSuspect(state)
+}
+
+/** True if the last request of the track failed, and no token was requested after it. */
+function hasFailed({ failures, last }: Track, { token }: TokenState): boolean {
+  return failures > 0 && last !== undefined && last.at > (token?.obtainedAt ?? -Infinity)
+}
+
 /** Returns when the login pause ends. */
-function pausedUntil({ notBefore, record, forced }: TokenState, rules: Rules): number {
-  return Math.max(notBefore, loginFrom(record, rules, forced))
+function pausedUntil({ login, record, forced }: TokenState, rules: Rules): number {
+  return Math.max(login.notBefore, loginFrom(record, rules, forced))
+}
+
+/** True if only a login helps, or no refresh has helped. */
+function needsLogin(state: TokenState, rules: Rules, now: number): boolean {
+  const { token } = state
+  const canRefresh = token !== undefined && isRefreshable(token, rules, now)
+  return isLoginDue(state) || (wantedAt(state) <= now && (!canRefresh || prefersLogin(state)))
 }
 
 /** True if the current credentials have given no token yet. */
 export function isLoginDue({ credentials, grantedTo }: TokenState): boolean {
   return credentials !== grantedTo
-}
-
-/** True if no business call was made for `TOKEN_IDLE_AFTER`: the next call triggers the renewal, not the clock. */
-export function isIdle(state: TokenState, rules: Rules, now: number): boolean {
-  return !isLoginDue(state) && now - state.usedAt >= (rules.tokenIdleAfter ?? Infinity)
 }
 
 // The current token.
@@ -154,32 +187,54 @@ export function sendable({ token }: TokenState, now: number): Token | undefined 
 }
 
 /** Returns how many milliseconds calls would continue to succeed if every login failed from now. */
-function outageBudget(state: TokenState, now: number): number {
+export function outageBudget(state: TokenState, now: number): number {
   const token = sendable(state, now)
-  return token === undefined || isRejected(state.rejections) ? 0 : token.usableUntil - now
+  return token === undefined || isRejected(state.rejections, now) ? 0 : token.usableUntil - now
 }
 
-/** Returns why the next token request waits. */
-function toBackoff({ isFailing, record }: TokenState, rules: Rules): BackoffState {
-  return isFailing ? guardState(record, rules) : 'none'
+/**
+ * Returns why logins fail or are paused, and until when; undefined if they do not, or no login is needed and iSales has not
+ * refused the last one. The cause is the record's, which all processes share, unless an uncounted failure prolongs the pause.
+ */
+export function failing(state: TokenState, rules: Rules, now: number) {
+  const { login, record } = state
+  const { lastCode, attempts, refusals } = record
+  const isNeeded = needsLogin(state, rules, now)
+  const isRefused = attempts > 0 && (refusals > 0 || isOfLogin(lastCode))
+  const hasOwn = login.failures > 0 && (isLoginDue(state) || hasFailed(login, state))
+  if (!isRefused && !(isNeeded && (attempts > 0 || hasOwn))) return undefined
+  const own = hasOwn ? login.last?.failure : undefined
+  const isCounted = attempts > 0 && login.notBefore <= loginFrom(record, rules)
+  const isOwn = own !== undefined && (!isCounted || own.cause.code === lastCode)
+  const failure = isOwn ? own : lastCode && { cause: cause(lastCode) }
+  return { failure, failures: hasOwn ? login.failures : 0, loginAt: pausedUntil(state, rules) }
 }
 
-/** A business call asks for the token. */
-export const onUsed: Reducer<undefined> = (state, _, { now: usedAt }) => ({
-  state: { ...state, usedAt },
-})
+function isOfLogin(code: CauseCode | undefined): boolean {
+  return code !== undefined && cause(code).stage === 'login'
+}
+
+/** Returns why the next login waits. */
+export function toBackoff(state: TokenState, rules: Rules, now: number): BackoffState {
+  return failing(state, rules, now) === undefined ? 'none' : guardState(state.record, rules)
+}
 
 /** SIGHUP ends a login pause once. Without a pause, no request is sent. */
 export const onRenewAsked: Reducer<undefined> = (state, _, { rules, now: at }) => {
-  const { request, refreshNotBefore, lastFailure, isFailing } = state
+  const { request, login, refresh } = state
   const until = pausedUntil(state, rules)
-  const from = Math.max(at, (lastFailure?.at ?? -Infinity) + FORCED_APART)
-  const endsPause = isFailing && request === undefined && until > at
+  const failedAt = Math.max(...[login, refresh].map(({ last }) => last?.at ?? -Infinity))
+  const from = Math.max(at, failedAt + FORCED_APART)
+  const isPaused = until > at && failing(state, rules, at) !== undefined
+  const endsPause = isPaused && request === undefined && needsLogin(state, rules, at)
   const event = { type: 'renew-asked', at, endsPause } as const
   if (!endsPause) return { state, event }
   // `pausedUntil` has what is left of a login pause, which keeps no refresh waiting.
-  const notBefore = Math.min(until, from)
-  const ended = { forced: true, notBefore, refreshNotBefore: Math.min(refreshNotBefore, from) }
+  const ended = {
+    forced: true,
+    login: { ...login, notBefore: Math.min(until, from) },
+    refresh: { ...refresh, notBefore: Math.min(refresh.notBefore, from) },
+  }
   return { state: { ...state, ...ended }, event }
 }
 
@@ -188,10 +243,8 @@ export const onCredentialsChanged: Reducer<Credentials> = (state, credentials, {
     ...state,
     credentials,
     record: NO_ATTEMPTS,
-    failuresInRow: 0,
-    notBefore: at,
+    login: NO_FAILURES,
     busyUntil: at,
-    isFailing: false,
     forced: false,
   },
   event: { type: 'credentials-changed', at },
@@ -228,6 +281,12 @@ export const onAccepted: Reducer<{
   }
 }
 
+/** iSales, or a gateway, answered a call without a decision on the token. */
+export const onUnrelated: Reducer<{ readonly generation: number }> = (state, { generation }) => {
+  if (state.token?.generation !== generation) return { state }
+  return { state: { ...state, rejections: dismiss(state.rejections) } }
+}
+
 /** A token request begins. */
 export const onRequestStarted: Reducer<Operation> = (before, operation, { now: at }) => {
   const { rejection, credentials, rejections, token } = before
@@ -258,7 +317,8 @@ export const onRequestEnded: Reducer<TokenResult> = (before, result, context) =>
 export const onAdopted: Reducer<Granted> = (before, { grant, record = before.record }, context) => {
   const { token: previous, rejections, rejection, credentials } = before
   const isOurs = grant.otherCredentials !== true
-  const state = isOurs ? { ...before, grantedTo: credentials, record } : before
+  const login = succeeded(before.login)
+  const state = isOurs ? { ...before, grantedTo: credentials, record, login } : before
   const found = createToken(grant, context.rules, previous?.generation ?? 0)
   // The adopted token is the one in use: another replica had the new credentials first. Keep its generation and rejections.
   const isInUse = found.headerValue.reveal() === previous?.headerValue.reveal()
@@ -266,7 +326,7 @@ export const onAdopted: Reducer<Granted> = (before, { grant, record = before.rec
   const after = withToken(state, token, context)
   return {
     state: isInUse ? { ...after, rejections, rejection } : after,
-    event: { type: 'adopted', at: context.now, token, failuresBefore: before.failuresInRow },
+    event: { type: 'adopted', at: context.now, token },
   }
 }
 
@@ -276,11 +336,13 @@ function onGranted(
   { grant }: Granted,
   context: Context,
 ): Transition {
-  const { token: previous, failuresInRow: failuresBefore } = before
+  const { token: previous } = before
   const { now: at } = context
   const token = createToken(grant, context.rules, previous?.generation ?? 0)
+  const track = before[operation]
   const grantedTo = operation === 'login' ? credentials : before.grantedTo
-  const state = withToken({ ...before, grantedTo }, token, context)
+  const ended = { ...before, grantedTo, [operation]: succeeded(track) }
+  const state = withToken(ended, token, context)
   return {
     state,
     event: {
@@ -289,7 +351,7 @@ function onGranted(
       at,
       durationMs: at - grant.sentAt,
       token,
-      failuresBefore,
+      failuresBefore: track.failures,
       loginDue: isLoginDue(state),
       sameToken: previous?.token.reveal() === grant.token.reveal(),
       lifetimeDoubt: grant.lifetime.doubt,
@@ -297,47 +359,48 @@ function onGranted(
   }
 }
 
+function succeeded({ last }: Track): Track {
+  return { ...NO_FAILURES, last }
+}
+
 function withToken(before: TokenState, token: Token, { now, random }: Context): TokenState {
   const renewAfter = token.lifetime * RENEW_AT * (1 + (random * 2 - 1) * JITTER)
-  // A due login keeps its pause.
-  const isOver = !isLoginDue(before)
   return {
     ...before,
     token,
     request: undefined,
     rejection: undefined,
     renewAt: token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter),
-    ...(isOver && { notBefore: now, isFailing: false, forced: false, failuresInRow: 0 }),
-    rejections: replace(before.rejections, before.request?.startedAt, random),
+    forced: before.forced && isLoginDue(before),
+    rejections: replace(before.rejections, before.request?.startedAt, random, now),
   }
 }
 
 function onFailed(
   before: TokenState,
   { operation, startedAt, credentials }: InFlightTokenRequest,
-  { failure, pause }: FailedTokenRequest,
-  { rules, now: at }: Context,
+  { failure, counted }: FailedTokenRequest,
+  { rules, now: at, random }: Context,
 ): Transition {
-  const { token, notBefore, refreshNotBefore } = before
+  const { token } = before
+  const { failures, notBefore } = before[operation]
   const isRefresh = operation === 'refresh'
-  // The login that follows decides. After the published 500 the refresh is also repeated.
-  const isFollowed = isRefresh && isFollowedByLogin(failure)
+  const backoff = counted ? 0 : backoffAfter(failure, operation, failures, random)
+  const pause = isRefresh && isMissing(failure) ? REFRESH_MISSING_FOR : backoff
+  const failed = {
+    failures: failures + 1,
+    notBefore: Math.max(notBefore, at + pause),
+    last: { at, failure },
+  }
+  // A failed login with the previous credentials does not concern the current ones.
+  const isOutdated = !isRefresh && credentials !== before.credentials
   const isRefused = isRefresh && failure.kind === 'refused'
-  const refreshPause = isMissing(failure) ? REFRESH_MISSING_FOR : pause
-  // A failure with the previous credentials does not concern the current ones.
-  const isOutdated = credentials !== before.credentials
   const state: TokenState = {
     ...before,
     request: undefined,
     forced: isRefresh && before.forced,
-    lastFailure: { at, operation, failure },
     token: token && isRefused ? { ...token, refreshToken: undefined } : token,
-    refreshNotBefore: isFollowed ? Math.max(refreshNotBefore, at + refreshPause) : refreshNotBefore,
-    ...(!isOutdated && {
-      notBefore: isFollowed ? notBefore : Math.max(notBefore, at + pause),
-      failuresInRow: before.failuresInRow + 1,
-      isFailing: before.isFailing || !isFollowed,
-    }),
+    ...(!isOutdated && { [operation]: failed }),
   }
   return {
     state,
@@ -347,8 +410,8 @@ function onFailed(
       at,
       durationMs: at - startedAt,
       failure,
-      failuresInRow: state.failuresInRow,
-      backoff: toBackoff(state, rules),
+      failuresInRow: failed.failures,
+      backoff: toBackoff(state, rules, at),
       retryIn: Math.max(0, plan(state, rules, at).at - at),
       outageBudget: outageBudget(state, at),
     },
@@ -363,53 +426,9 @@ function onPostponed(
 ): Transition {
   const over = { ...before, request: undefined }
   if (credentials !== before.credentials) return { state: over }
-  const guarded = { isFailing: true, forced: false }
+  const change = because === 'guarded' ? { forced: false } : { busyUntil: at + ms }
   return {
-    state: { ...over, ...(because === 'guarded' ? guarded : { busyUntil: at + ms }) },
+    state: { ...over, ...change },
     event: { type: 'deferred', at, because, ms },
   }
-}
-
-/** Summarizes the token and its renewal for the status page and Prometheus. Instants are on the monotonic clock. */
-export function takeSnapshot(state: TokenState, rules: Rules, now: number, waiters: number) {
-  const { token, request, rejections, record, failuresInRow, lastFailure } = state
-  const { at } = next(state, rules, now)
-  const backoff = toBackoff(state, rules)
-  // The next token request is an ordinary renewal, which the failure does not delay.
-  const isMoot = backoff === 'transient' && request === undefined && at > pausedUntil(state, rules)
-  return {
-    now,
-    token,
-    usable: sendable(state, now) !== undefined,
-    /** At least the last three first attempts were rejected. */
-    rejected: isRejected(rejections),
-    /** Another client logs in as this user. */
-    conflict: isConflict(rejections, now),
-    /** The token request in flight. */
-    request: request?.operation,
-    backoff: isMoot ? 'none' : backoff,
-    /** iSales has refused the credentials since the last grant. */
-    refused: state.isFailing && record.refusals > 0,
-    /** Cause of the last failed login that the record counts, also after a restart. Undefined after a grant. */
-    lastCode: record.lastCode,
-    passwordRejected: passwordRejected(state, now),
-    /** Undefined while a token request is in flight or none is planned. */
-    nextRequestAt: at === Infinity ? undefined : at,
-    idle: isIdle(state, rules, now),
-    /** When the request for the current token was sent. */
-    lastSuccessAt: token?.obtainedAt,
-    outageBudget: outageBudget(state, now),
-    waiters,
-    failuresInRow,
-    lastFailure,
-  }
-}
-export type TokenSnapshot = Readonly<ReturnType<typeof takeSnapshot>>
-
-/** Returns the cause if iSales refused the last login while refreshes keep the token alive, and until when, if known. */
-function passwordRejected(state: TokenState, now: number) {
-  const { lastCode: code } = state.record
-  const token = sendable(state, now)
-  if (code === undefined || cause(code).stage !== 'login' || !token) return undefined
-  return refreshable(token, now) ? { code, refreshEndsAt: token.refreshExpiresAt } : undefined
 }

@@ -2,7 +2,7 @@ import { isCauseCode, type CauseCode } from '../codes.ts'
 import { HOUR, MINUTE, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { isObject } from '../json.ts'
-import type { AuthFailure } from './isales-client.ts'
+import type { AuthFailure, Operation } from './isales-client.ts'
 
 // Limits logins to at most four within 15 min with one wrong password, however iSales answers.
 
@@ -14,6 +14,8 @@ export interface AttemptRecord {
   readonly refusals: number
   /** Start of the next pause: an attempt's start or end, its `Retry-After`'s end, or later to pause for 15.5 min. */
   readonly at: number
+  /** When the last attempt began or failed. */
+  readonly attemptedAt: number
   /** When the last granted login was sent. Attempts before it are over. */
   readonly grantedAt: number
   /** 24 h after the last granted token, unless iSales has refused the credentials since. */
@@ -23,9 +25,9 @@ export interface AttemptRecord {
 }
 
 /**
- * Why the next token request waits.
+ * Why the next login waits.
  *
- * - `none`: it is an ordinary renewal.
+ * - `none`: no login failed, or none is needed.
  * - `transient`: a failure unrelated to the credentials (network, TLS, timeout, 429, 5xx, malformed).
  * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
  * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts that iSales may have refused. Long pauses
@@ -37,13 +39,14 @@ export type BackoffState = (typeof BACKOFFS)[number]
 /** Settings that decide on tokens. Milliseconds. */
 export type Rules = Pick<
   Config,
-  'isalesRefreshPath' | 'isalesTokenHeader' | 'loginRejectedAttempts' | 'tokenIdleAfter'
+  'clientDeadline' | 'isalesRefreshPath' | 'isalesTokenHeader' | 'loginRejectedAttempts'
 >
 
 export const NO_ATTEMPTS: AttemptRecord = {
   attempts: 0,
   refusals: 0,
   at: -Infinity,
+  attemptedAt: -Infinity,
   grantedAt: -Infinity,
   knownGoodUntil: -Infinity,
   lastCode: undefined,
@@ -72,7 +75,7 @@ const MIN_BACKOFF = 500
 const MAX_BACKOFF = 30 * SECOND
 /** For a refresh that got iSales's published 500: it uses no password. */
 const MAX_REFRESH_BACKOFF = 15 * SECOND
-/** After this many consecutive `unknown` failures, iSales is asked less often. */
+/** After this many failed logins in a row, those without an answer are repeated less often. */
 const MANY_FAILURES = 10
 const MAX_UNKNOWN = 5 * MINUTE
 const EGRESS = 30 * SECOND
@@ -109,7 +112,7 @@ function postdated(record: AttemptRecord, now: number): AttemptRecord {
 
 /** Returns the record while a login is in flight, and after the process is killed. */
 export function recordStart(record: AttemptRecord, now: number, forced = false): AttemptRecord {
-  const started = { ...record, attempts: record.attempts + 1, at: now }
+  const started = { ...record, attempts: record.attempts + 1, at: now, attemptedAt: now }
   return forced && started.attempts >= MAX_ATTEMPTS ? postdated(started, now) : started
 }
 
@@ -123,8 +126,8 @@ export function recordGrant(
   const later = record.attempts - before.attempts - 1
   if (later <= 0) return good
   const refusals = Math.max(0, record.refusals - before.refusals)
-  const { at, knownGoodUntil } = refusals > 0 ? record : { ...good, at: record.at }
-  return { ...record, attempts: later, refusals, at, grantedAt: sentAt, knownGoodUntil }
+  const { knownGoodUntil } = refusals > 0 ? record : good
+  return { ...record, attempts: later, refusals, grantedAt: sentAt, knownGoodUntil }
 }
 
 /** Returns the record after a refresh, which extends `knownGoodUntil` but does not begin it. */
@@ -172,6 +175,7 @@ export function recordFailure(
     attempts: Math.max(others + 1, alone ? MAX_ATTEMPTS : 0),
     refusals: isRefusal ? Math.max(record.refusals + 1, least) : record.refusals,
     at: Math.max(record.at, now + retryAfterOf(failure)),
+    attemptedAt: now,
     knownGoodUntil: isRefusal ? -Infinity : record.knownGoodUntil,
     lastCode: failure.cause.code,
   }
@@ -180,22 +184,33 @@ export function recordFailure(
 
 /**
  * Returns the pause in milliseconds after a failure that does not count: 0.5 s doubling to 30 s, or to 5 min after ten
- * `unknown` ones, or to 15 s for a refresh that got a 500. For the egress proxy's refusal, 30 s doubling to 5 min. Jittered,
+ * `unknown` logins, or to 15 s for a refresh that got a 500. For the egress proxy's refusal, 30 s doubling to 5 min. Jittered,
  * and prolonged by `Retry-After` (1 s to 5 min).
  *
- * @param failures in a row before this one.
+ * @param failures of the operation in a row before this one.
  * @param random in [0, 1).
  */
-export function backoffAfter(failure: AuthFailure, failures: number, random: number): number {
-  return Math.max(retryAfterOf(failure), backoff(failure, failures, random))
+export function backoffAfter(
+  failure: AuthFailure,
+  operation: Operation,
+  failures: number,
+  random: number,
+): number {
+  return Math.max(retryAfterOf(failure), backoff(failure, operation, failures, random))
 }
 
-function backoff({ kind, cause }: AuthFailure, failures: number, random: number): number {
+function backoff(
+  { kind, cause }: AuthFailure,
+  operation: Operation,
+  failures: number,
+  random: number,
+): number {
   const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
   if (cause.code === 'egress-login') return doubled(EGRESS, MAX_EGRESS)
   if (kind === 'not-processed') return doubled(MIN_BACKOFF, MAX_BACKOFF) * random
   // iSales received the request: jitter only the upper half.
-  const most = failures < MANY_FAILURES ? MAX_BACKOFF : MAX_UNKNOWN
+  const isRare = operation === 'login' && failures >= MANY_FAILURES
+  const most = isRare ? MAX_UNKNOWN : MAX_BACKOFF
   const max = kind === 'ambiguous' ? MAX_REFRESH_BACKOFF : most
   return (doubled(MIN_BACKOFF, max) * (1 + random)) / 2
 }
@@ -214,8 +229,10 @@ export function guardState({ attempts, refusals }: AttemptRecord, rules: Rules):
 /** Merges two records of the same credentials: the larger of each field. A later grant deletes the attempts before it. */
 export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptRecord {
   const grantedAt = Math.max(one.grantedAt, other.grantedAt)
-  const valid = [one, other].filter((side) => side.at > grantedAt || side.grantedAt === grantedAt)
-  const most = (field: 'attempts' | 'refusals' | 'at'): number =>
+  const valid = [one, other].filter(
+    (side) => side.attemptedAt > grantedAt || side.grantedAt === grantedAt,
+  )
+  const most = (field: 'attempts' | 'refusals' | 'at' | 'attemptedAt'): number =>
     Math.max(...valid.map((side) => side[field]))
   const refusals = most('refusals')
   const [latest, earlier] = valid.toSorted((side, next) => next.at - side.at)
@@ -223,6 +240,7 @@ export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptR
     attempts: most('attempts'),
     refusals,
     at: most('at'),
+    attemptedAt: most('attemptedAt'),
     grantedAt,
     knownGoodUntil: refusals > 0 ? -Infinity : Math.max(one.knownGoodUntil, other.knownGoodUntil),
     lastCode: latest?.lastCode ?? earlier?.lastCode,
@@ -236,9 +254,10 @@ export type Records = ReadonlyMap<string, AttemptRecord>
 /** Returns the latest records. `offset`: milliseconds that the other clock is ahead. */
 export function storedRecords(records: Records, offset: number) {
   const instant = (time: number): number => Math.round(time + offset)
-  const stored = ({ at, grantedAt, knownGoodUntil, ...rest }: AttemptRecord) => ({
+  const stored = ({ at, attemptedAt, grantedAt, knownGoodUntil, ...rest }: AttemptRecord) => ({
     ...rest,
     at: instant(at),
+    attemptedAt: instant(attemptedAt),
     grantedAt: instant(grantedAt),
     knownGoodUntil: instant(knownGoodUntil),
   })
@@ -273,12 +292,15 @@ function parseRecord(value: unknown, offset: number, now: number): AttemptRecord
     return Math.min(time - offset, now + most)
   }
   const at = instant('at', MAX_AHEAD)
+  // Another version may not have it.
+  const attemptedAt = instant('attemptedAt' in value ? 'attemptedAt' : 'at', 0)
   const grantedAt = instant('grantedAt', 0)
   const knownGoodUntil = instant('knownGoodUntil', KNOWN_GOOD_FOR)
-  const isWhole = !Number.isNaN(at + grantedAt + knownGoodUntil)
+  const isWhole = !Number.isNaN(at + attemptedAt + grantedAt + knownGoodUntil)
   if (!isWhole || !isCount(attempts) || !isCount(refusals)) return undefined
-  if (lastCode !== undefined && !isCauseCode(lastCode)) return undefined
-  return { attempts, refusals, at, grantedAt, knownGoodUntil, lastCode }
+  // Another version may have a cause that this one does not know; its attempts count nevertheless.
+  const code = isCauseCode(lastCode) ? lastCode : undefined
+  return { attempts, refusals, at, attemptedAt, grantedAt, knownGoodUntil, lastCode: code }
 }
 
 function isCount(value: unknown): value is number {

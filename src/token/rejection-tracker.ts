@@ -1,4 +1,4 @@
-import { MINUTE } from '../clock.ts'
+import { MINUTE, SECOND } from '../clock.ts'
 
 /**
  * State of rejected and accepted business calls with the current token. Instants are milliseconds on the monotonic clock. A
@@ -19,7 +19,9 @@ export const NO_REJECTIONS = {
   rejectedAt: -Infinity,
   /** A call with the current token was accepted or rejected. */
   hasResult: false,
-  /** First attempts that were rejected since the last acceptance. */
+  /** Arrival of the current token. */
+  replacedAt: -Infinity,
+  /** First attempts that were rejected since the last response to a call that was no rejection. For display only. */
   consecutiveRejections: 0,
   /** Until then a rejection waits for confirmation before it triggers a renewal. */
   confirmUntil: -Infinity,
@@ -50,6 +52,9 @@ const INEFFECTIVE_RENEWAL_INTERVAL = 2500
 const MAX_RENEWAL_INTERVAL = 28_000
 const JITTER = 400
 const CONFIRM_FOR = 10 * MINUTE
+/** How long a rejection describes the token that it concerned, and a newer one that no call has used. */
+const REJECTED_FOR = 10 * MINUTE
+const UNUSED_FOR = 10 * SECOND
 /** How long a rejected call waits for confirmation. Steady traffic confirms within milliseconds. */
 export const CONFIRMATION_WAIT = 500
 
@@ -69,11 +74,12 @@ export function reject(
     forceRenewal: before.forceRenewal || (isAgain && !isSuppressed),
   }
   if (isAgain || !mayReplay(state, replays, now)) return state
+  const seen = isCurrent(before, now) ? before.consecutiveRejections : 0
   return {
     ...state,
     unresolvedSince: Math.min(state.unresolvedSince, now),
     rejectedAt: now,
-    consecutiveRejections: state.consecutiveRejections + (kind === 'first' ? 1 : 0),
+    consecutiveRejections: seen + (kind === 'first' ? 1 : 0),
   }
 }
 
@@ -117,6 +123,7 @@ export function replace(
   state: RejectionState,
   requestedAt: number | undefined,
   random: number,
+  now: number,
 ): RejectionState {
   const { unresolvedSince, forceRenewal, ineffectiveRenewals } = state
   // A rejection that arrived during a scheduled renewal triggered nothing: that renewal ended the token.
@@ -126,6 +133,7 @@ export function replace(
     unresolvedSince: Infinity,
     forceRenewal: false,
     hasResult: false,
+    replacedAt: now,
     lastRenewalHelped: !isReactive,
     ...(isReactive && {
       lastReactiveRenewalAt: requestedAt + (random * 2 - 1) * JITTER,
@@ -152,9 +160,19 @@ export function mayReplay({ helpedAt }: RejectionState, replays: number, now: nu
   return replays < (now - (helpedAt.at(-1) ?? -Infinity) < MINUTE ? 2 : 1)
 }
 
+/** Records a response that does not depend on the token, such as a 503. Renewals do not change. */
+export function dismiss(state: RejectionState): RejectionState {
+  return state.consecutiveRejections === 0 ? state : { ...state, consecutiveRejections: 0 }
+}
+
 /** True if at least the last three first attempts were rejected. For display only. */
-export function isRejected({ consecutiveRejections }: RejectionState): boolean {
-  return consecutiveRejections >= 3
+export function isRejected(state: RejectionState, now: number): boolean {
+  return state.consecutiveRejections >= 3 && isCurrent(state, now)
+}
+
+/** False if rejections are too old to describe the current token. */
+function isCurrent({ hasResult, rejectedAt, replacedAt }: RejectionState, now: number): boolean {
+  return now < (hasResult ? rejectedAt + REJECTED_FOR : replacedAt + UNUSED_FOR)
 }
 
 /** True if three rejection-triggered renewals helped within a minute: another client logs in as this user. For display only. */

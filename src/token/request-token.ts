@@ -3,6 +3,7 @@ import {
   decideTurn,
   isLeasedByOther,
   isNewer,
+  loginName,
   recordOutcome,
   renewLease,
   type Account,
@@ -17,13 +18,7 @@ import {
   type Grant,
   type IsalesClient,
 } from './isales-client.ts'
-import {
-  backoffAfter,
-  countAs,
-  NO_ATTEMPTS,
-  type AttemptRecord,
-  type Rules,
-} from './login-guard.ts'
+import { countAs, NO_ATTEMPTS, type AttemptRecord, type Rules } from './login-guard.ts'
 import type { Register } from './register.ts'
 import type { Granted, Token, TokenRequest, TokenResult } from './token.ts'
 
@@ -45,7 +40,6 @@ export function createTokenRequests(options: TokenRequestOptions) {
   const { holder, shared, update } = register
   /** The latest result, which the token source has. */
   let held: SharedToken | undefined
-  let otherName: string | undefined
   let adoptedAt: number | undefined
   /** Credentials of the last token request. */
   let credentials: Credentials | undefined
@@ -53,7 +47,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
   /** The account before an attempt that may have been written although no login was sent. */
   let unsent: Account | undefined
 
-  const requester = () => ({ holder, shared, held, otherName, rules })
+  const requester = () => ({ holder, shared, held, rules })
 
   /** Hides a record that includes another process's login in flight, which looks like a failure. */
   const recordIn = (account: Account): AttemptRecord | undefined =>
@@ -61,10 +55,9 @@ export function createTokenRequests(options: TokenRequestOptions) {
 
   const adopt = (token: SharedToken, account: Account): Granted => {
     held = token
-    otherName = token.name === account.name ? undefined : token.name
     adoptedAt = clock.now()
-    const grant = { ...token.grant, adopted: true, otherCredentials: otherName !== undefined }
-    return { grant, record: recordIn(account) }
+    const otherCredentials = token.name !== account.name
+    return { grant: { ...token.grant, adopted: true, otherCredentials }, record: recordIn(account) }
   }
 
   /** Takes back an attempt whose write succeeded but whose reply was lost, so that no login was sent. */
@@ -85,7 +78,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
 
   /** Decides whose turn it is, asks iSales, and records the outcome. */
   const requestToken = async (request: TokenRequest): Promise<TokenResult> => {
-    const { operation, failures } = request
+    const { operation } = request
     const jitter = random()
     let turn = { type: 'busy', ms: 0 } as Turn
     let before = NO_ATTEMPTS
@@ -113,12 +106,10 @@ export function createTokenRequests(options: TokenRequestOptions) {
     const record = recordIn(account)
     const isLogin = operation === 'login'
     if (!isGrant(result)) {
-      const isCounted = isLogin && countAs(result, before, endedAt) !== undefined
-      const pause = isCounted ? 0 : backoffAfter(result, failures, random())
-      return { failure: result, pause, record }
+      const counted = isLogin && countAs(result, before, endedAt) !== undefined
+      return { failure: result, counted, record }
     }
-    if (isLogin) otherName = undefined
-    held = { grant: result, name: otherName ?? account.name }
+    held = { grant: result, name: loginName(operation, account, held) }
     // Another process asked at the same time and got the later token.
     if (isNewer(token, held, clock.now())) return adopt(token, account)
     adoptedAt = undefined

@@ -5,7 +5,6 @@ import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './re
 import type { Credentials } from './isales-client.ts'
 import {
   initialState,
-  isIdle,
   isLoginDue,
   isSuspect,
   next,
@@ -16,12 +15,12 @@ import {
   onRenewAsked,
   onRequestEnded,
   onRequestStarted,
-  onUsed,
+  onUnrelated,
   plan,
   sendable,
-  takeSnapshot,
   type Reducer,
 } from './lifecycle.ts'
+import { takeSnapshot } from './snapshot.ts'
 import type {
   Granted,
   PlannedRequest,
@@ -117,14 +116,19 @@ export function createTokenSource(options: TokenSourceOptions) {
   const comesAfter = (deadline: number): boolean =>
     state.request === undefined && dueAt() > deadline
 
-  /** Starts the next token request if it is due, or sets the one timer for it. */
+  /** Starts the next token request if it is due, gives up a refresh for it, or sets the one timer for it. */
   const proceed = (): void => {
     timer?.cancel()
     if (!running) return
     const now = clock.now()
     const { at, ...planned } = next(state, rules, now)
-    if (at <= now) pending = request(planned)
-    else if (at < Infinity) timer = clock.setTimer(proceed, at - now)
+    if (at > now) {
+      if (at < Infinity) timer = clock.setTimer(proceed, at - now)
+    } else if (state.request === undefined) {
+      pending = request(planned)
+      // Sets the timer that gives up a refresh.
+      proceed()
+    } else abort?.abort()
   }
 
   const wake = (): void => {
@@ -137,16 +141,8 @@ export function createTokenSource(options: TokenSourceOptions) {
     proceed()
   }
 
-  /** Renews an idle token that a business call needs. */
-  const use = (): void => {
-    if (rules.tokenIdleAfter === undefined) return
-    const idle = isIdle(state, rules, clock.now())
-    apply(onUsed, undefined)
-    if (idle) proceed()
-  }
-
   const request = async (planned: PlannedRequest): Promise<void> => {
-    const { credentials, forced, failuresInRow: failures } = state
+    const { credentials, forced } = state
     const { operation } = planned
     abort = new AbortController()
     const { signal } = abort
@@ -157,14 +153,13 @@ export function createTokenSource(options: TokenSourceOptions) {
       rejectedAt: isSuspect(state) ? state.rejections.unresolvedSince : undefined,
       loginDue: isLoginDue(state),
       forced,
-      failures,
       onSent() {
         if (!signal.aborted) observe({ type: 'request-started', operation, at: clock.now() })
       },
     }
     apply(onRequestStarted, operation)
     const result = await requestToken(asked)
-    if (signal.aborted) return
+    if (!running) return
     apply(onRequestEnded, result)
     settle()
   }
@@ -188,7 +183,6 @@ export function createTokenSource(options: TokenSourceOptions) {
 
   /** Resolves with a token, or as soon as no token can arrive before the deadline. */
   async function waitForToken(call: Wait): Promise<Token | Unavailable> {
-    use()
     for (;;) {
       const token = usableToken()
       if (token !== undefined) return token
@@ -253,7 +247,6 @@ export function createTokenSource(options: TokenSourceOptions) {
 
     /** Returns the token to send now; undefined if no token may be sent. */
     current(): Token | undefined {
-      use()
       return usableToken()
     },
 
@@ -271,6 +264,11 @@ export function createTokenSource(options: TokenSourceOptions) {
       if (before === undefined && isAccepted(rejections) && !isSuspect(state)) return
       apply(onAccepted, { generation, kind: attemptKind(generation, before), sentAt })
       if (state.rejections !== rejections) settle()
+    },
+
+    /** Records a response to a call with this token that does not depend on the token. */
+    dismiss({ generation }: Token): void {
+      if (state.rejections.consecutiveRejections > 0) apply(onUnrelated, { generation })
     },
 
     /**

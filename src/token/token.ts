@@ -85,8 +85,6 @@ interface RequestContext extends Sending {
   readonly loginDue: boolean
   /** An operator ended the pause: one login may pass the guard, unless it might be the fifth in 15 min. Default: false. */
   readonly forced?: boolean
-  /** Failed token requests in a row before this one. */
-  readonly failures: number
 }
 
 /** `record` is undefined while another process changes it. */
@@ -104,8 +102,8 @@ export interface Postponed extends WithRecord {
 
 export interface FailedTokenRequest extends WithRecord {
   readonly failure: AuthFailure
-  /** Milliseconds until the next token request, or the next refresh if iSales refused one. 0 if `record` decides. */
-  readonly pause: number
+  /** `record` counts the failure, and decides the pause. */
+  readonly counted: boolean
 }
 
 export type TokenResult = Granted | FailedTokenRequest | Postponed
@@ -143,7 +141,7 @@ export type TokenEvent = { readonly at: number } & (
       /** HTTP status of the latest call. */
       readonly status: number
     }
-  | { readonly type: 'adopted'; readonly token: Token; readonly failuresBefore: number }
+  | { readonly type: 'adopted'; readonly token: Token }
   | { readonly type: 'deferred'; readonly because: Postponed['postponed']; readonly ms: number }
   /** SIGHUP. `endsPause` is false if no login pause was active. */
   | { readonly type: 'renew-asked'; readonly endsPause: boolean }

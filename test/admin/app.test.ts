@@ -83,7 +83,7 @@ describe('the admin app', () => {
 const UP = { listening: true, draining: false, inFlight: 0 }
 const NO_TOKEN = { token: undefined, usable: false }
 const failure = authFailure('refused', 'password', { status: 403 })
-const REFUSED = { lastFailure: { at: NOW, operation: 'login', failure } } as const
+const REFUSED = { failing: { failure, failures: 3, loginAt: NOW } } as const
 
 it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
   ['/livez', 200, { status: 'live' }, NO_TOKEN, { listening: false, draining: true }],
@@ -91,7 +91,6 @@ it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
   ['/startupz', 200, { status: 'started' }, NO_TOKEN, {}],
   ['/readyz', 200, { status: 'ready' }, {}, {}],
   ['/readyz', 200, { status: 'ready' }, { backoff: 'transient' }, {}],
-  ['/readyz', 200, { status: 'ready' }, { usable: false, idle: true }, {}],
   ['/readyz', 503, { reason: 'draining' }, {}, { draining: true }],
   ['/readyz', 503, { reason: 'starting' }, {}, { listening: false }],
   ['/readyz', 503, { reason: 'no-token' }, NO_TOKEN, {}],

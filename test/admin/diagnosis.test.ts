@@ -4,10 +4,10 @@ import { FINDING_NAMES, type Finding } from '../../src/admin/diagnosis.ts'
 import type { Value } from '../../src/messages/index.ts'
 import type { SharingSnapshot } from '../../src/sharing/share.ts'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
-import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
+import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { adminOf, calls, type Calls, type Scene } from '../browser/states.ts'
 import { authFailure } from '../support/failure.ts'
-import { failed, granted, NOW, tokenOf, WALL } from './token.ts'
+import { granted, NOW, tokenOf, WALL } from './token.ts'
 
 const DAY = 24 * 3_600_000
 const OK = { status: 200, headMs: 8 } as const
@@ -117,16 +117,16 @@ type Backoff = TokenSnapshot['backoff']
 /** A snapshot after a failed login. */
 const after = (backoff: Backoff, code: CauseCode, more?: Partial<AuthFailure>) => {
   const failure = authFailure('not-processed', code, more)
-  return { backoff, lastFailure: { at: NOW, operation: 'login', failure } } as const
+  return { backoff, failing: { failure, failures: 4, loginAt: NOW + 180_000 } } as const
 }
 /** The same without a token. */
 const without = (backoff: Backoff, code: CauseCode) => ({ ...NONE, ...after(backoff, code) })
 const EARLY = { certificate: { name: 'service.example', from: WALL + DAY, to: WALL + 9 * DAY } }
-const PASSWORD = { code: 'password', refreshEndsAt: NOW + 3_540_000 } as const
+/** No refresh replaces a login. */
+const DUE = { refreshable: false } as const
 
 it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   ['healthy healthy no-calls-yet', {}, { request: 'refresh' }],
-  ['healthy healthy idle', {}, { usable: false, idle: true }],
   ['starting waiting logging-in', {}, { ...NONE, request: 'login' }],
   ['unauthenticated waiting logging-in', {}, { usable: false, request: 'login' }],
   ['degraded login AuthenticationFailing lost', { servesFor: 235 }, after('transient', 'lost')],
@@ -138,7 +138,7 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   [
     'login-rejected login AccountRejected password',
     { servesFor: 235 },
-    after('rejected', 'password'),
+    { ...DUE, ...after('rejected', 'password') },
   ],
   [
     'login-rejected login AccountRejected account',
@@ -149,17 +149,22 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   [
     'login-rejected login AccountRejected password',
     { operation: 'login', userFile: '/run/secrets/user' },
-    { ...NONE, backoff: 'guarded', refused: true, lastCode: 'password' },
+    {
+      ...NONE,
+      backoff: 'guarded',
+      refused: true,
+      failing: { failure: { cause: cause('password') }, failures: 0, loginAt: NOW },
+    },
   ],
   [
     'degraded clock ClockWrong not-yet-valid',
     { failedInRow: 4 },
-    { failuresInRow: 4, ...after('transient', 'not-yet-valid', EARLY) },
+    after('transient', 'not-yet-valid', EARLY),
   ],
   [
     'conflict conflict SessionConflict',
     { servesFor: 235 },
-    { conflict: true, backoff: 'rejected' },
+    { conflict: true, ...after('transient', 'lost') },
   ],
   [
     'failing token-rejected CallsRefused token-rejected',
@@ -175,8 +180,8 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   ],
   [
     'degraded login refreshes-only password',
-    { refreshTokenEnds: '10:40:05' },
-    { passwordRejected: PASSWORD },
+    { refreshTokenEnds: '10:40:05', pausedUntil: '09:44:05' },
+    after('guarded', 'password'),
   ],
 ])('the token is reported as %s, with %j', (finding, facts, snapshot) => {
   const found = findingsIn({ snapshot })
@@ -193,9 +198,10 @@ const ALONE: SharingSnapshot = {
 }
 const SHORT = granted({ token: tokenOf({ lifetime: 1000 }) })
 const SAME = granted({ token: tokenOf({ lifetime: 1000 }), sameToken: true })
-const refresh = (code: CauseCode, status: number) =>
-  failed({ operation: 'refresh', failure: authFailure('refused', code, { status }) })
-const [NOT_FOUND, NOT_ACCEPTED] = [refresh('path-unknown', 404), refresh('refresh-refused', 403)]
+const refreshes = (failures: number, code: CauseCode = 'refresh-refused') => {
+  const last = { at: NOW, failure: authFailure('refused', code) }
+  return { refresh: { failures, notBefore: NOW, last } } as const
+}
 const unreadable = (setting: string) => ({ setting, code: 'empty-file', facts: [] }) as const
 const NO_CALLS = 'healthy healthy no-calls-yet'
 const DISK = { cause: cause('disk-full', 'disk'), detail: 'ENOSPC' }
@@ -211,13 +217,23 @@ it.each<readonly [expected: string, Scene]>([
     { events: [SHORT, SHORT], snapshot: { usable: false, request: 'login' } },
   ],
   [NO_CALLS, { events: [SHORT, SAME, SAME] }],
-  ['degraded refresh RefreshFailing refresh-path-unknown', { events: [NOT_FOUND, granted()] }],
-  [NO_CALLS, { events: [NOT_FOUND, granted({ operation: 'refresh' })] }],
   [
-    'degraded refresh RefreshFailing refresh-refused',
-    { events: [NOT_ACCEPTED, NOT_ACCEPTED, NOT_ACCEPTED] },
+    'degraded refresh RefreshFailing refresh-path-unknown',
+    { snapshot: refreshes(1, 'path-unknown') },
   ],
-  [NO_CALLS, { events: [NOT_ACCEPTED, NOT_ACCEPTED] }],
+  [NO_CALLS, { snapshot: refreshes(0, 'path-unknown') }],
+  ['degraded refresh RefreshFailing refresh-refused', { snapshot: refreshes(3) }],
+  [NO_CALLS, { snapshot: refreshes(2) }],
+  // Logins and refreshes fail by themselves, and the operator sees both.
+  [
+    'login-rejected login AccountRejected password, degraded refresh RefreshFailing refresh-refused',
+    { snapshot: { ...after('guarded', 'password'), ...refreshes(3) } },
+  ],
+  // A refused login explains more than a conflict.
+  [
+    'login-rejected login AccountRejected password, conflict conflict SessionConflict',
+    { snapshot: { ...after('guarded', 'password'), ...DUE, conflict: true } },
+  ],
   [
     'degraded certificate certificate-expired',
     { certificates: { listener: WALL, ca: WALL + 99 * DAY } },

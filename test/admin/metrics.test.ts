@@ -4,7 +4,7 @@ import { Histogram, Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { REQUEST_CLASSES } from '../../src/request-summary.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
+import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { CANARY, NOW, WALL, adminSources, granted, openShown, tokenOf, snapshot } from './token.ts'
 
 type Shown = ReturnType<typeof openShown>
@@ -68,7 +68,7 @@ describe('the counters', () => {
   it('count a refresh with its duration, an adopted token, and a failed store operation', async () => {
     const admin = open()
     admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
-    admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf(), failuresBefore: 0 })
+    admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf() })
     admin.metrics.storeCalled({ operation: 'swap', durationMs: 500, failure: 'timeout' })
     expect(await seriesOf(admin)).toMatchObject({
       'auth_attempts_total{operation="refresh",outcome="success"}': 1,
@@ -145,7 +145,11 @@ it.each<[string, number, Partial<AdminSources>?]>([
   ['authenticated', 0, token({ rejected: true })],
   ['outage_budget_seconds', 235],
   ['auth_backoff_state{state="transient"}', 1, token({ backoff: 'transient' })],
-  ['state{state="degraded"}', 1, token({ backoff: 'transient' })],
+  [
+    'state{state="degraded"}',
+    1,
+    token({ failing: { failure: undefined, failures: 1, loginAt: 0 } }),
+  ],
   ['requests_in_flight', 7, { running: RUNNING }],
   ['log_lines_dropped_total', 5, { logLinesDropped: () => 5 }],
   [

@@ -40,7 +40,7 @@ describe('hosts, paths and files', () => {
   const other: Scene = {
     snapshot: {
       ...SCENES['login-rejected'].snapshot,
-      lastFailure: { at: NOW, operation: 'login', failure },
+      failing: { failure, failures: 3, loginAt: NOW + 722_000 },
     },
     calls: [calls({ status: 403 }, 3)],
     fileErrors: [

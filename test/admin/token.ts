@@ -5,7 +5,7 @@ import { classifyRequest, type RequestSummary } from '../../src/request-summary.
 import { createHostRule } from '../../src/config/address.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
-import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
+import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import type { Token } from '../../src/token/token.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 
@@ -40,14 +40,13 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     request: undefined,
     backoff: 'none',
     refused: false,
-    lastCode: undefined,
-    passwordRejected: undefined,
+    failing: undefined,
+    refreshable: true,
+    refresh: { failures: 0, notBefore: -Infinity, last: undefined },
     nextRequestAt: NOW + 180_000,
-    idle: false,
     lastSuccessAt: NOW - 60_000,
     outageBudget: 235_000,
     waiters: 0,
-    failuresInRow: 0,
     lastFailure: undefined,
     ...changes,
   }

@@ -67,7 +67,7 @@ export const SCENES = {
   degraded: {
     snapshot: {
       backoff: 'transient',
-      failuresInRow: 9,
+      failing: { failure: DOWN, failures: 9, loginAt: NOW + 11_200 },
       outageBudget: 38_400,
       token: tokenOf({
         expiresAt: NOW + 43_400,
@@ -85,7 +85,7 @@ export const SCENES = {
     snapshot: {
       ...NO_TOKEN,
       backoff: 'guarded',
-      failuresInRow: 3,
+      failing: { failure: REFUSED, failures: 3, loginAt: NOW + 722_000 },
       nextRequestAt: NOW + 722_000,
       lastFailure: { at: NOW - 178_000, operation: 'login', failure: REFUSED },
     },

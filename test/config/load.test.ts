@@ -42,7 +42,6 @@ describe('the configuration', () => {
     [{ HTTPS_PROXY: upper, https_proxy: lower }, { httpsProxy: lower }],
     [{ HTTPS_PROXY: upper, https_proxy: '' }, { httpsProxy: upper }],
     [{ ISALES_PASSWORD: '', ISALES_PASSWORD_FILE: '/pw\r' }, { isalesPassword: 'in a file' }],
-    [{ TOKEN_IDLE_AFTER: 'off' }, { tokenIdleAfter: undefined }],
     // Values that follow from other settings.
     [{}, { isalesMaxConnections: 256, listenMaxConnections: 1024, drainTimeout: 25_000 }],
     [{ MAX_IN_FLIGHT: '5000' }, { isalesMaxConnections: 256, listenMaxConnections: 5024 }],

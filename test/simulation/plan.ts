@@ -272,9 +272,6 @@ const ANYWHERE: readonly Make[] = [
   },
 ]
 
-/** Only if an idle token is not renewed. */
-const quiet: Make = (draw) => ({ kind: 'quiet', ms: draw.between(15_000, 60_000) })
-
 /**
  * The proxy's own renewals end the token of calls in flight, which a newer token does not help. Two processes with one `STATE_DIR`
  * end each other's tokens.
@@ -385,7 +382,6 @@ export function planOf(
     env: {
       ...(rejection === 'result' && { ISALES_REJECTED: '401,403,result=7' }),
       ...(world.chance(0.35) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
-      ...(world.chance(0.2) && { TOKEN_IDLE_AFTER: '10s' }),
       MAX_IN_FLIGHT: '16',
     },
     config: {
@@ -406,7 +402,7 @@ const madeOf = (steps: Step | readonly Step[], at: number): Act[] =>
 
 function actsOf(
   random: Random,
-  { replicas, shared, duration, env }: Omit<Plan, 'acts'>,
+  { replicas, shared, duration }: Omit<Plan, 'acts'>,
   real: boolean,
 ): Act[] {
   const draw = { ...random, replica: () => random.between(0, replicas - 1) }
@@ -414,7 +410,6 @@ function actsOf(
   const kinds = [
     ...ANYWHERE,
     ...EXCLUSIVE,
-    ...('TOKEN_IDLE_AFTER' in env ? [quiet, quiet, quiet] : []),
     ...(together ? [] : [ownRenewals]),
     ...(shared ? STORE : []),
   ]

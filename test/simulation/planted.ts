@@ -45,16 +45,33 @@ a token is used after its end
 -return token !== undefined && now < token.usableUntil ? token : undefined
 +return token !== undefined && now > 0 * token.usableUntil ? token : undefined
 budget: an operator ends pauses at any rate
--const from = Math.max(at, (lastFailure?.at ?? -Infinity) + FORCED_APART)
+-const from = Math.max(at, failedAt + FORCED_APART)
 +const from = at
 pace: a failed login is repeated without a pause [scenarios]
--return Math.max(notBefore, loginFrom(record, rules, forced))
-+return Math.min(notBefore, loginFrom(record, rules, forced))
+-return Math.max(login.notBefore, loginFrom(record, rules, forced))
++return Math.min(login.notBefore, loginFrom(record, rules, forced))
+tracks: the failure of a refresh is shown for the login
+-const isRefused = attempts > 0 && (refusals > 0 || isOfLogin(lastCode))
+-  const hasOwn = login.failures > 0
++const isRefused = attempts > 0 && (refusals > 0 || isOfLogin(lastCode))
++  const { failures, last } = state.refresh
++  if (failures > 0) return { failure: last?.failure, failures, loginAt: state.refresh.notBefore }
++  const hasOwn = login.failures > 0
+tracks: a refresh is never given up
+-const needed = Math.min(token?.usableUntil ?? Infinity, renewalDueAt(rejections))
++const needed = Math.max(token?.usableUntil ?? Infinity, Infinity)
+tracks: logins count in the delay of refreshes
+-const { failures, notBefore } = before[operation]
++const { failures } = before.login
++  const { notBefore } = before[operation]
 
 # token/rejection-tracker.ts
 rejections: every rejection concerns its call alone
 -const at = state.forceRenewal ? -Infinity : unresolvedSince + wait
 +const at = state.forceRenewal ? -Infinity : Infinity
+rejections: they do not age
+-return now < (hasResult ? rejectedAt + REJECTED_FOR : replacedAt + UNUSED_FOR)
++return hasResult || now > rejectedAt - replacedAt
 rejections: accepted calls prevent every renewal
 -forceRenewal: before.forceRenewal || (isAgain && !isSuppressed),
 +forceRenewal: before.forceRenewal,
@@ -80,6 +97,9 @@ guard: an operator gets a fifth login in 15 min
 guard: the attempt is written after the login
 -const started = { ...account, record: recordStart(record, now, forced) }
 +const started = account
+sharing: a refreshed token gets the name of the current credentials
+-return operation === 'login' ? name : (held?.name ?? name)
++return name
 lease: it never expires
 -return Math.abs(now - lease.renewedAt) < LEASE_DURATION
 +return now > -LEASE_DURATION

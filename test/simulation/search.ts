@@ -169,7 +169,6 @@ const requester = (holder: string, held: SharedToken | undefined): Requester => 
   holder,
   shared: true,
   held,
-  otherName: undefined,
   rules: RULES,
 })
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
@@ -251,7 +250,7 @@ function claim(world: World, { replica, own }: Actor, move: Move): void {
       replica.life.token === undefined || isSuspect(replica.life) || isLoginNext(replica.life)
     const fault = isDue ? undefined : 'renewal'
     const life = after(replica.life, onRequestStarted, operation)
-    const request = { operation, loginDue: isLoginDue(life), failures: 0 }
+    const request = { operation, loginDue: isLoginDue(life) }
     let before = NO_ATTEMPTS
     let turn = 'busy'
     const claimed = update(world.value, replica.seen, (account) => {
@@ -315,7 +314,7 @@ function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move)
   const { operation, alone, before, response, at } = asking
   // The lease remains after a refused refresh, for the login that follows.
   if (response === 0) {
-    const refused = { failure: REFUSED, pause: 0, record: undefined }
+    const refused = { failure: REFUSED, counted: false, record: undefined }
     move('is to log in instead', ended(life, refused))
     return
   }
@@ -336,7 +335,7 @@ function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move)
   const ours = isGranted ? { grant: grantOf(response, at), name: 'p' } : replica.ours
   const outcome: TokenResult = isGranted
     ? { grant: grantOf(response, at), record }
-    : { failure: LOST, pause: LONG, record }
+    : { failure: LOST, counted: false, record }
   if (alone) {
     move(isGranted ? `has token ${response}` : 'has no token', { ...ended(life, outcome), ours })
     return
@@ -351,7 +350,7 @@ function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move)
 }
 
 function isLoginNext(life: TokenState): boolean {
-  return isLoginDue(life) || life.failuresInRow > 0
+  return isLoginDue(life) || life.login.failures + life.refresh.failures > 0
 }
 
 /**
@@ -377,8 +376,9 @@ function keyOf(world: World): string {
       isLoginNext(life),
       isLoginDue(life),
       isSuspect(life),
-      Math.max(life.notBefore, loginFrom(life.record, RULES)) > NOW,
-      Math.max(life.notBefore, life.refreshNotBefore) > NOW,
+      Math.max(life.login.notBefore, loginFrom(life.record, RULES)) > NOW,
+      life.refresh.notBefore > NOW,
+      life.refresh.failures > 0,
       process,
       ours && [numberOf(ours.grant.token), rank(ours.grant.sentAt)],
       asking && { ...asking, at: rank(asking.at), before: asking.before.attempts },

@@ -30,11 +30,11 @@ const REQUESTER: Requester = {
   holder: 'own',
   shared: true,
   held: undefined,
-  otherName: undefined,
   rules: RULES,
 }
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 const [own, other] = [held('own'), held('other')]
+const refreshing = (ago: number) => ({ lease: { ...other.lease, refreshingSince: NOW - ago } })
 
 it.each<readonly [string, SharedToken | undefined, SharedToken | undefined, boolean]>([
   ['newer', found(1, 't2'), found(200), true],
@@ -87,7 +87,8 @@ describe('a turn', () => {
 
   it('begins a refresh with the lease alone, and with no update if no process shares the token', () => {
     const refresh = { operation: 'refresh', current: refreshed(aged(240)) } as const
-    expect(turn(refresh)).toEqual({ type: 'begun', next: { ...NOTHING, ...own } })
+    const lease = { ...own.lease, refreshingSince: NOW }
+    expect(turn(refresh)).toEqual({ type: 'begun', next: { ...NOTHING, lease } })
     expect(turn({ ...refresh, ...other, shared: false })).toEqual({ type: 'begun' })
   })
 
@@ -105,6 +106,12 @@ describe('a turn', () => {
     ['another process refreshes', { ...other, operation: 'refresh' }, 100],
     ['another process logs in, without a shared token', { ...other, shared: false }, 100],
     ['another process asks, and the token has expired', { ...other, current: current(295) }, 100],
+    ['another process has refreshed for less than 0.7 s', { ...refreshing(699), ...rejected }, 100],
+    [
+      'another one refreshes, and the token works',
+      { ...refreshing(900), current: current(9) },
+      1000,
+    ],
     ['the rejected token is new', { ...rejected, token: found(1.799), held: found(1.799) }, 100],
     ['the store is unavailable', { current: current(200), alone: true }, 1000],
     [
@@ -131,6 +138,7 @@ describe('a turn', () => {
     ],
     ['although a newer token is not shared', { token: found(1, 't2'), shared: false }],
     ['although the token is new', { token: found(1), held: found(1) }],
+    ['if another process has refreshed for too long', { ...refreshing(700), ...rejected }],
     ['if a login is due', { loginDue: true }],
     ['after a rejection if there is no token', rejected],
     ['1.8 s after the last token', { ...rejected, token: found(1.8), held: found(1.8) }],
@@ -186,9 +194,7 @@ describe('the end of a token request', () => {
     [found(9), 'p'],
     [found(9, 't1', 'q'), 'q'],
   ])('of a refresh of %j inherits the login of the previous token', (before, expected) => {
-    expect(end(own, { ...refresh, result }, { otherName: before?.name })?.token?.name).toBe(
-      expected,
-    )
+    expect(end(own, { ...refresh, result }, { held: before })?.token?.name).toBe(expected)
   })
 
   it('of a refused refresh keeps the lease for the login that follows', () => {

@@ -6,9 +6,9 @@ import {
   onRequestEnded,
   onRequestStarted,
   sendable,
-  takeSnapshot,
   type Reducer,
 } from '../../src/token/lifecycle.ts'
+import { takeSnapshot } from '../../src/token/snapshot.ts'
 import { NO_ATTEMPTS, type AttemptRecord, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenEvent, TokenResult } from '../../src/token/token.ts'
 import { credentialsOf, DOWN, grant as grantOf, REFUSED, RULES, START } from './support.ts'
@@ -33,10 +33,14 @@ export const refusals = (count: number): AttemptRecord => ({
 /** The last of several refused logins in a row; the next one is due in 5 s, 10 s, 15 min. */
 export const refusedAs = (count: number): FailedTokenRequest => ({
   failure: REFUSED,
-  pause: 0,
+  counted: true,
   record: refusals(count),
 })
-export const LOST: FailedTokenRequest = { failure: DOWN, pause: 250, record: NO_ATTEMPTS }
+export const LOST: FailedTokenRequest = {
+  failure: DOWN,
+  counted: false,
+  record: NO_ATTEMPTS,
+}
 export const busy = (ms: number) => ({ postponed: 'busy', ms, record: undefined }) as const
 export const guarded = (count = 3) =>
   ({ postponed: 'guarded', ms: 900_000, record: refusals(count) }) as const

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { cause, type CauseCode } from '../../src/codes.ts'
 import type { Operation } from '../../src/token/isales-client.ts'
 import {
   isLoginDue,
@@ -8,13 +9,12 @@ import {
   onRejected,
   onRenewAsked,
   onRequestEnded,
-  onUsed,
 } from '../../src/token/lifecycle.ts'
-import { NO_ATTEMPTS, type Rules } from '../../src/token/login-guard.ts'
-import type { TokenResult } from '../../src/token/token.ts'
+import { NO_ATTEMPTS, type BackoffState, type Rules } from '../../src/token/login-guard.ts'
+import type { FailedTokenRequest, TokenResult } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { adopt, busy, grant, guarded, live, LOST, refusals, refusedAs, type Life } from './life.ts'
-import { credentialsOf, START, unknown } from './support.ts'
+import { credentialsOf, START, throttled, unknown } from './support.ts'
 
 const S = 1000
 const MINUTE = 60 * S
@@ -67,40 +67,81 @@ describe('a token is renewed', () => {
 
 describe('a failed refresh', () => {
   const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
+  const STALLED = { failure: authFailure('unknown', 'timeout'), counted: false, record: undefined }
+
+  it.each<readonly [string, FailedTokenRequest, retriedIn: number]>([
+    ['without a connection', LOST, 250],
+    ['with the published 500', { ...LOST, failure: AMBIGUOUS }, 375],
+    ['without an answer', STALLED, 375],
+  ])('%s is followed by a login at once, and repeated next to the logins', (_, failed, ms) => {
+    const life = aged().refresh(failed)
+    expect([life.due(), life.backoff()]).toEqual(['login', 'none'])
+    life.login({ ...refusedAs(1), failure: AMBIGUOUS })
+    expect([life.wait(), life.after(ms).due()]).toEqual([ms, 'refresh'])
+    life.refresh(grant({ token: 't2' }))
+    expect([life.due(), life.sent()]).toEqual([undefined, 2])
+  })
 
   it('that was refused is followed by a login, which gives a new refresh token', () => {
-    const life = aged().refresh(refusedAs(1))
-    expect([life.due(), life.backoff()]).toEqual(['login', 'none'])
-    life.login(grant({ token: 't2', refreshToken: 'r2' }))
+    const life = aged()
+      .refresh(refusedAs(1))
+      .login(grant({ token: 't2', refreshToken: 'r2' }))
     expect(life.after(240_000).due()).toBe('refresh')
   })
 
   it.each([404, 405])('with %i is followed by logins for an hour, then repeated', (status) => {
-    const life = aged().refresh({ ...refusedAs(1), failure: unknown(status) })
+    const life = aged().refresh({ ...LOST, failure: unknown(status) })
     expect(life.due()).toBe('login')
     life.login(grant({ token: 't2', lives: 3599 / 0.8, refreshLives: undefined }))
     expect(life.after(HOUR - 1).due()).toBe('login')
     expect(life.after(1).due()).toBe('refresh')
   })
+})
 
-  it('for another reason is followed by a login after the back-off', () => {
-    const life = aged().refresh(LOST)
-    expect([life.backoff(), life.wait()]).toEqual(['transient', 250])
-    expect(life.after(250).due()).toBe('login')
+describe('a refresh in flight', () => {
+  const [LONG, CLOSE] = [{ clientDeadline: 10_000 }, { clientDeadline: 800 }]
+  const given = grant({ lives: 300, refreshLives: undefined })
+  const hanging = (rules: Partial<Rules> = {}) =>
+    live(rules).login(given).after(240_000).begins('refresh')
+
+  it.each<readonly [string, Life, ms: number]>([
+    ['when a call is rejected, after 1 s', rejects(hanging(LONG).after(400)), 600],
+    ['when a call is rejected later, at once', rejects(hanging(LONG).after(1500)), 0],
+    ['after a quarter of CLIENT_DEADLINE', rejects(hanging(CLOSE)), 200],
+    ['when the token is no longer sent', hanging().after(1000), 54_000],
+    ['when calls are rejected and logins are paused, then', rejects(paused().after(1000)), 1000],
+    ['never without a need', live().login(given).after(240_000).begins('login'), Infinity],
+  ])('is given up for a login %s', (_, life, ms) => {
+    expect(life.wait()).toBe(ms)
+    expect(life.snapshot().nextRequestAt).toBeUndefined()
   })
 
-  it('with the published 500 keeps its refresh token, and is repeated next to the logins', () => {
-    const life = aged().refresh({ failure: AMBIGUOUS, pause: 400, record: undefined })
-    expect([life.due(), life.backoff()]).toEqual(['login', 'none'])
-    life.login({ failure: AMBIGUOUS, pause: 0, record: { ...refusals(1), lastCode: 'business' } })
-    expect([life.wait(), life.after(400).due()]).toEqual([400, 'refresh'])
-    life.refresh(grant({ token: 't2' }))
-    expect([life.backoff(), life.sent()]).toEqual(['none', 2])
+  /** Two refused logins, the last one 2 s before a refresh. */
+  function paused() {
+    return granted(240_000).login(refusedAs(2)).after(8000).begins('refresh')
+  }
+
+  it('that is given up has failed: the next one waits, and the login is due', () => {
+    const life = rejects(hanging()).after(1000)
+    life.ends({ failure: authFailure('unknown', 'timeout'), counted: false, record: undefined })
+    expect([life.due(), life.state().refresh.failures]).toEqual(['login', 1])
+    expect(life.state().refresh.notBefore - life.now()).toBe(375)
+    expect(life.state().login).toEqual(live().login(given).state().login)
   })
 })
 
+it('each operation has its own failures, which only its own results change', () => {
+  const life = aged().refresh(LOST).refresh(LOST).login(LOST)
+  const failures = () => [life.state().login.failures, life.state().refresh.failures]
+  expect([failures(), life.event()]).toMatchObject([[1, 2], { failuresInRow: 1 }])
+  life.login(grant({ token: 't2' }))
+  expect([failures(), life.after(240_000).due()]).toEqual([[0, 2], 'refresh'])
+  life.login(LOST).refresh(grant({ token: 't3' }))
+  expect([failures(), life.event()]).toMatchObject([[1, 0], { failuresBefore: 2 }])
+})
+
 describe('changed credentials', () => {
-  const forgotten = { record: NO_ATTEMPTS, isFailing: false, failuresInRow: 0, forced: false }
+  const forgotten = { record: NO_ATTEMPTS, login: { failures: 0 }, forced: false }
 
   it('end a back-off, and forget the failures of the previous ones', () => {
     const life = live().login(refusedAs(3)).does(onCredentialsChanged, OTHER)
@@ -135,7 +176,7 @@ describe('a changed secret that iSales refuses', () => {
     expect(life.wait()).toBe(180 * S)
     for (const token of ['t2', 't3', 't4']) life.after(life.wait()).refresh(grant({ token }))
     expect(life.event()).toMatchObject({ type: 'granted', loginDue: true })
-    expect([life.backoff(), life.state().failuresInRow]).toEqual(['guarded', 1])
+    expect([life.backoff(), life.state().login.failures]).toEqual(['guarded', 1])
     expect(life.wait()).toBe(900 * S - 180 * S - 2 * 240 * S)
     expect(life.after(life.wait()).due()).toBe('login')
   })
@@ -152,38 +193,55 @@ describe('a changed secret that iSales refuses', () => {
   })
 })
 
-it.each([
-  [LOST, 'transient', 'none'],
-  [refusedAs(1), 'rejected', 'rejected'],
-])(
-  'a failure that is no longer needed: %j is shown as %s, then as %s',
-  (outcome, before, after) => {
-    const life = rejects(granted(60 * S))
-      .login(outcome)
-      .after(1)
-    expect(life.backoff()).toBe(before)
-    life.does(onAccepted, { generation: 1, kind: 'first', sentAt: life.now() })
-    expect(life.backoff()).toBe(after)
-    expect(life.begins('refresh').backoff()).toBe(before)
-  },
-)
+describe('why logins fail', () => {
+  const failing = (life: Life) => life.snapshot().failing
+  const of = (code: CauseCode) => ({ failure: { cause: { code } } })
+  const GATEWAY = authFailure('not-processed', 'gateway', { status: 502 })
+  const rejected = () => rejects(granted(60 * S))
 
-describe('a token that no business call has asked for', () => {
-  it.each([
-    ['for less than TOKEN_IDLE_AFTER is renewed', 300_000, 299_999, 'refresh'],
-    ['for TOKEN_IDLE_AFTER is not renewed', 300_000, 300_000, undefined],
-    ['is renewed when TOKEN_IDLE_AFTER is off', undefined, HOUR - S, 'refresh'],
-  ])('%s', (_, tokenIdleAfter, ms, expected) => {
-    const life = live({ tokenIdleAfter }).login(grant()).after(ms)
-    expect([life.due(), life.snapshot().idle]).toEqual([expected, expected === undefined])
-    expect(life.does(onUsed, undefined).due()).toBe('refresh')
+  it.each<readonly [string, Life, object | null, BackoffState]>([
+    ['a login is needed', rejected().login(LOST), of('connection-refused'), 'transient'],
+    ['a rejected token works again', accepted(rejected().login(LOST)), null, 'none'],
+    ['iSales refused one', accepted(rejected().login(refusedAs(1))), of('password'), 'rejected'],
+    [
+      'refreshes fail',
+      refused().refresh({ ...LOST, failure: GATEWAY }),
+      of('password'),
+      'rejected',
+    ],
+    ['a refresh replaces them', aged().login(LOST).refresh(grant()), null, 'none'],
+    ['only refreshes fail', aged().refresh(LOST), null, 'none'],
+    ['another process was refused', live().login(guarded()), of('password'), 'guarded'],
+    ['the pause is over', refused(5 * S).login(LOST), of('connection-refused'), 'transient'],
+    ['one was left unanswered', live().login(killed()), { failure: undefined }, 'guarded'],
+  ])('%s', (_, life, expected, backoff) => {
+    expect({ shown: failing(life) ?? null }).toMatchObject({ shown: expected })
+    expect(life.backoff()).toBe(backoff)
   })
 
-  it('is requested nevertheless until the first login succeeds, and when a login is due', () => {
-    const life = live({ tokenIdleAfter: 300_000 }).login(LOST).after(HOUR)
-    expect(life.due()).toBe('login')
-    life.login(grant()).after(HOUR).does(onCredentialsChanged, OTHER)
-    expect(life.due()).toBe('login')
+  function accepted(life: Life) {
+    life.after(1)
+    return life.does(onAccepted, { generation: 1, kind: 'first', sentAt: life.now() })
+  }
+  /** Three processes were killed during a login. */
+  function killed() {
+    return { ...guarded(), record: { ...refusals(3), refusals: 0, lastCode: undefined } }
+  }
+
+  it('has details only of the same failure of this process', () => {
+    const own = failing(refused())
+    expect([own?.failure, own?.failures]).toEqual([refusedAs(1).failure, 1])
+    const other = failing(live().login(guarded()))
+    expect([other?.failure, other?.failures]).toEqual([{ cause: cause('password') }, 0])
+  })
+
+  it('and until when they are paused, whatever refreshes do', () => {
+    const life = granted(240_000).login(refusedAs(3)).refresh(LOST)
+    expect(failing(life)?.loginAt).toBe(life.now() + 15 * MINUTE)
+    expect(failing(life.after(S).refresh(grant({ token: 't2' })))?.loginAt).toBe(
+      life.now() - S + 15 * MINUTE,
+    )
+    expect(life.snapshot()).toMatchObject({ refused: true, refreshable: true })
   })
 })
 
@@ -202,7 +260,7 @@ describe('the event of a token request', () => {
     const doubt = { failuresBefore, sameToken, lifetimeDoubt }
     const event = life.after(70).ends(outcome).event()
     expect(event).toEqual({ ...ended, ...doubt, at: life.now(), token: life.state().token })
-    const after = { token: { generation: 2 }, isFailing: false, failuresInRow: 0 }
+    const after = { token: { generation: 2 }, login: { failures: 0 } }
     expect(life.state()).toMatchObject(after)
   })
 
@@ -214,7 +272,7 @@ describe('the event of a token request', () => {
     const failed = { operation: 'login', at: life.now(), failure: outcome.failure }
     const rest = { durationMs: 70, failuresInRow: 1, backoff, retryIn, outageBudget: 0 }
     expect(life.event()).toEqual({ type: 'failed', ...failed, ...rest })
-    expect(life.state().lastFailure).toEqual(failed)
+    expect(life.snapshot().lastFailure).toEqual(failed)
   })
 
   it('that fails has the time that the current token bridges', () => {
@@ -274,21 +332,6 @@ describe('a token request that is postponed', () => {
   })
 })
 
-it('a refused password is shown while refreshes keep the token alive', () => {
-  const life = rejects(granted(60 * S)).login(refusedAs(1))
-  const passwordRejected = { code: 'password', refreshEndsAt: START + HOUR }
-  expect(life.snapshot()).toMatchObject({ lastCode: 'password', passwordRejected, refused: true })
-  life.refresh(grant({ token: 't2', refreshLives: undefined }))
-  const unknownEnd = { code: 'password', refreshEndsAt: undefined }
-  const working = { backoff: 'none', passwordRejected: unknownEnd, refused: false }
-  expect(life.snapshot()).toMatchObject(working)
-  expect(life.after(295 * S).snapshot().passwordRejected).toBeUndefined()
-  const timeout = { ...LOST, record: { ...refusals(1), lastCode: 'timeout' as const } }
-  expect(granted().login(timeout).snapshot().passwordRejected).toBeUndefined()
-  expect(granted().login(grant()).snapshot().lastCode).toBeUndefined()
-  expect(granted().login(LOST).snapshot().refused).toBe(false)
-})
-
 describe('an operator', () => {
   it('ends a pause once, and the login that follows may pass the guard', () => {
     const life = refused(4 * S)
@@ -317,11 +360,11 @@ describe('an operator', () => {
   })
 
   it('also ends the pause of a refresh', () => {
-    const life = aged()
-      .refresh({ ...LOST, pause: 30 * S })
-      .after(100)
+    const throttledFor = (seconds: number) => ({ ...LOST, failure: throttled(seconds * S) })
+    const life = aged().refresh(throttledFor(60)).login(throttledFor(60)).after(100)
     expect(life.does(onRenewAsked, undefined).wait()).toBe(2900)
-    expect(life.state()).toMatchObject({ notBefore: life.now() + 2900 })
+    const { login, refresh } = life.state()
+    expect([login.notBefore, refresh.notBefore]).toEqual([life.now() + 2900, life.now() + 2900])
   })
 
   it.each([
@@ -360,7 +403,7 @@ describe("another replica's token", () => {
     const given = adopt({ token: 't2', sentAt: START - 10 * S })
     const life = live().login(LOST).does(onAdopted, given)
     const { token } = life.state()
-    const event = { type: 'adopted', at: START, token, failuresBefore: 1 }
+    const event = { type: 'adopted', at: START, token }
     expect([life.event(), token?.adopted]).toEqual([event, true])
     expect([life.sent(), life.wait(), isLoginDue(life.state())]).toEqual([1, 230 * S, false])
   })

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import {
   accept,
+  dismiss,
   isAccepted,
   isConflict,
   isRejected,
@@ -28,7 +29,7 @@ const rejectedAt = (state: RejectionState, at: number) => reject(state, FIRST, a
 const acceptedAt = (state: RejectionState, sentAt: number, now: number) =>
   accept(state, { kind: 'first', sentAt }, { adopted: false }, now)
 /** A renewal that a rejection triggers at this instant, and that ends at once. */
-const renewedAt = (state: RejectionState, at: number) => replace(rejectedAt(state, at), at, 0.5)
+const renewedAt = (state: RejectionState, at: number) => replace(rejectedAt(state, at), at, 0.5, at)
 
 it.each<readonly [string, Change, Rejection, Change]>([
   ['begins', {}, FIRST, { unresolvedSince: 1e6, rejectedAt: 1e6, consecutiveRejections: 1 }],
@@ -104,8 +105,30 @@ it.each<readonly [Change, boolean, boolean]>([
   [{ consecutiveRejections: 2 }, false, false],
   [{ consecutiveRejections: 3 }, false, true],
 ])('with %j the token is accepted: %s, and shown as rejected: %s', (change, accepted, rejected) => {
-  const state = { ...GOOD, ...change }
-  expect([isAccepted(state), isRejected(state)]).toEqual([accepted, rejected])
+  const state = { ...GOOD, rejectedAt: 0, ...change }
+  expect([isAccepted(state), isRejected(state, 0)]).toEqual([accepted, rejected])
+})
+
+const three = (at = 0) => [at, at, at].reduce(rejectedAt, GOOD)
+const newer = (at: number, state = three()) => replace(state, undefined, 0.5, at)
+
+it.each<readonly [string, RejectionState, shownUntil: number]>([
+  ['with the same token', three(), DOUBT],
+  ['with later ones', rejectedAt(three(), 5 * MINUTE), 15 * MINUTE],
+  ['with a newer token', newer(MINUTE), MINUTE + 10_000],
+  ['with a newer token that is also rejected', reject(newer(9), NEWER, 50), DOUBT],
+  ['after a response without a decision', dismiss(three()), 0],
+  ['after another call was accepted', acceptedAt(three(), 1, 2), 0],
+  ['of which only one is new', rejectedAt(newer(MINUTE), 2 * MINUTE), 0],
+])('three rejections %s are shown until %#', (_, state, until) => {
+  const shown = [until - 1, until].map((now) => isRejected(state, now))
+  expect(shown).toEqual([until > 0, false])
+})
+
+it('a response without a decision changes neither the doubt nor the pace', () => {
+  const { consecutiveRejections: _, ...rest } = three()
+  expect(dismiss(three())).toEqual({ ...rest, consecutiveRejections: 0 })
+  expect(dismiss(GOOD)).toBe(GOOD)
 })
 
 it('a minute later, a renewal that helped is not part of a conflict, and gives no second replay', () => {
@@ -121,7 +144,7 @@ it.each([
   [0.5, 5000],
   [1, 5400],
 ])('the interval counts from the request, jittered by 0.4 s: random %d', (random, at) => {
-  expect(replace(rejectedAt(GOOD, 5000), 5000, random).lastReactiveRenewalAt).toBe(at)
+  expect(replace(rejectedAt(GOOD, 5000), 5000, random, 5000).lastReactiveRenewalAt).toBe(at)
 })
 
 it.each<readonly [string, Change, number | undefined, number]>([
@@ -132,8 +155,8 @@ it.each<readonly [string, Change, number | undefined, number]>([
   ["that is another replica's", { unresolvedSince: 100 }, undefined, 0],
   ["that is another replica's, and forced", { forceRenewal: true }, undefined, 0],
 ])('a newer token %s', (_, before, requestedAt, ineffectiveRenewals) => {
-  const state = replace({ ...GOOD, ...before }, requestedAt, 0.5)
-  const fresh = { unresolvedSince: Infinity, forceRenewal: false, hasResult: false }
+  const state = replace({ ...GOOD, ...before }, requestedAt, 0.5, 150)
+  const fresh = { unresolvedSince: OPEN, forceRenewal: false, hasResult: false, replacedAt: 150 }
   const isReactive = ineffectiveRenewals === 1
   const lastReactiveRenewalAt = isReactive ? 100 : -Infinity
   const renewal = { ineffectiveRenewals, lastRenewalHelped: !isReactive, lastReactiveRenewalAt }

@@ -6,9 +6,9 @@ import { authFailure } from '../support/failure.ts'
 
 /** Default settings. */
 export const RULES: Rules = {
+  clientDeadline: 2800,
   isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
   isalesRefreshPath: '/auth/refresh',
-  tokenIdleAfter: undefined,
   loginRejectedAttempts: 3,
 }
 

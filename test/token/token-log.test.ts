@@ -9,7 +9,7 @@ import { PLACES } from '../support/failure.ts'
 
 const rejected: TokenEvent = { type: 'token-rejected', at: NOW, generation: 1, status: 401 }
 const token = tokenOf({ generation: 4 })
-const adopted: TokenEvent = { type: 'adopted', at: NOW, token, failuresBefore: 0 }
+const adopted: TokenEvent = { type: 'adopted', at: NOW, token }
 
 /** The same event is repeated every half minute. */
 it.each<readonly [string, TokenEvent]>([

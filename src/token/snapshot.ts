@@ -1,0 +1,54 @@
+import {
+  failing,
+  isLoginDue,
+  isRefreshable,
+  next,
+  outageBudget,
+  sendable,
+  toBackoff,
+  type TokenState,
+} from './lifecycle.ts'
+import type { Rules } from './login-guard.ts'
+import { isConflict, isRejected } from './rejection-tracker.ts'
+
+/** Summarizes the token and its renewal for the status page and Prometheus. Instants are on the monotonic clock. */
+export function takeSnapshot(state: TokenState, rules: Rules, now: number, waiters: number) {
+  const { token, request, rejections, record, refresh } = state
+  const nextRequestAt = request === undefined ? next(state, rules, now).at : Infinity
+  const usable = sendable(state, now) !== undefined
+  const failed = failing(state, rules, now)
+  return {
+    now,
+    token,
+    usable,
+    /** At least the last three first attempts were rejected. */
+    rejected: isRejected(rejections, now),
+    /** Another client logs in as this user. */
+    conflict: isConflict(rejections, now),
+    /** The token request in flight. */
+    request: request?.operation,
+    /** Why logins fail or are paused; undefined if they do not, or none is needed and iSales has not refused the last one. */
+    failing: failed,
+    backoff: toBackoff(state, rules, now),
+    /** iSales has refused the credentials since the last grant. */
+    refused: failed !== undefined && record.refusals > 0,
+    /** Refreshes may replace logins. */
+    refreshable: token !== undefined && !isLoginDue(state) && isRefreshable(token, rules, now),
+    /** Failures of refreshes. */
+    refresh,
+    /** Undefined while a token request is in flight or none is planned. */
+    nextRequestAt: nextRequestAt === Infinity ? undefined : nextRequestAt,
+    /** When the request for the current token was sent. */
+    lastSuccessAt: token?.obtainedAt,
+    outageBudget: outageBudget(state, now),
+    waiters,
+    lastFailure: lastFailure(state),
+  }
+}
+export type TokenSnapshot = Readonly<ReturnType<typeof takeSnapshot>>
+
+function lastFailure({ login, refresh }: TokenState) {
+  const isRefresh = (refresh.last?.at ?? -Infinity) > (login.last?.at ?? -Infinity)
+  const { last } = isRefresh ? refresh : login
+  return last && { ...last, operation: isRefresh ? ('refresh' as const) : ('login' as const) }
+}
