@@ -89,7 +89,7 @@ export function createTokenRules(wire: Wire) {
       spans.filter(isSoon).length > 1
     const isLate = last.from > call.sentAt + LATE
     if (!paced && !isLate && !during(['no-login', 'store'], last.from, call.to)) {
-      find(8, call.to, `${call.id} got a ${call.status} that a login would have fixed`)
+      find(8, call.to, `late login: ${call.id} got a ${call.status} that a login would have fixed`)
     }
   }
 

@@ -20,6 +20,7 @@ export const KNOWN: readonly Known[] = [
   { property: 3, fault: 'paused until', repairedBy: TRACKS, seeds: [3] },
   { property: 4, fault: 'token-rejected', repairedBy: TRACKS, seeds: [10] },
   { property: 4, fault: 'is failing: iSales rejects every call', repairedBy: TRACKS, seeds: [8] },
+  { property: 8, fault: 'late login', repairedBy: TRACKS, seeds: [26] },
   { property: 8, fault: 'no token', repairedBy: TRACKS, seeds: [23] },
   { property: 9, fault: 'refresh delayed', repairedBy: TRACKS, seeds: [33] },
   // After a granted login, a login pause of another replica's memory remains.
