@@ -25,6 +25,8 @@ const MAX_BLIND = 32_000
 const MAX_PACE = 28_000
 /** A refresh in flight is given up for a login after a second. */
 const PATIENCE = 1000
+/** The login pause after one attempt. */
+const PAUSE = 6000
 /** A call whose login fits into its deadline gets its token. */
 const MARGIN = 1200
 
@@ -49,7 +51,8 @@ export function createTokenRules(wire: Wire) {
   function judgeMissing({ id, code, replica, sentAt, to, manner }: Call): void {
     if (code !== 'no-token' || manner.pause > 0 || manner.hangUp !== undefined) return
     const excused = ['no-login', 'store', 'delayed', 'unproven', ...absences(replica)]
-    if (!during(excused, sentAt - PATIENCE, to - MARGIN))
+    // A login whose response is lost is an attempt, after which the next one waits.
+    if (!during(excused, sentAt - PATIENCE, to - MARGIN) && !during(['cut'], sentAt - PAUSE, to))
       find(8, to, `no token: ${id} got a 503 while iSales grants logins`)
   }
 
