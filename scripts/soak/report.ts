@@ -1,6 +1,6 @@
 import { cpus, release, totalmem } from 'node:os'
 import type { SimulatorState } from '../../simulator/index.ts'
-import type { Call } from '../../test/simulation/judge.ts'
+import type { Call } from '../../test/simulation/wire.ts'
 import { nameOf, type Plan } from '../../test/simulation/plan.ts'
 import type { Sample } from './world.ts'
 

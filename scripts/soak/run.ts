@@ -69,8 +69,8 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
   const began = performance.now()
   const time = (): number => performance.now() - began
   const findings: string[] = []
-  const judge = createJudge(plan, DEADLINE, ({ judgment, at, text }) => {
-    findings.push(`judgment ${judgment} at ${(at / 1000).toFixed(3)} s: ${text}`)
+  const judge = createJudge(plan, DEADLINE, ({ property, at, text }) => {
+    findings.push(`property ${property} at ${(at / 1000).toFixed(3)} s: ${text}`)
   })
   const isales = await createSimulator({
     switches: { user: 'obs', password: FIRST_PASSWORD, lockAfter: 0 },
@@ -90,7 +90,7 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
       later: (ms, run) => void setTimeout(run, ms),
       enter: (act) => act(),
     },
-    onFinding: (judgment, text) => judge.find(judgment, time(), text),
+    onFinding: (property, text) => judge.find(property, time(), text),
   })
   const samples: Sample[] = []
   const sampling = setInterval(() => {
@@ -104,7 +104,7 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
     opened.close()
     await isales.close()
   }
-  for (const text of judgeGrowth(samples)) judge.find(6, time(), text)
+  for (const text of judgeGrowth(samples)) judge.find(12, time(), text)
   const calls = judge.calls()
   const state = isales.state()
   process.stdout.write(report({ plan, calls, state, events: opened.events, samples, findings }))

@@ -40,7 +40,7 @@ interface WorldOptions {
   readonly env: Readonly<Record<string, string>>
   readonly isales: Simulator
   readonly machine: Machine
-  readonly onFinding: (judgment: number, text: string) => void
+  readonly onFinding: (property: number, text: string) => void
 }
 
 /** @throws {Error} if replicas are to share and valkey-server is not installed. */
@@ -59,7 +59,7 @@ export async function openWorld(options: WorldOptions) {
   }
 
   function searchSecrets(text: string, where: string): void {
-    if (text.includes(PASSWORD_MARK)) onFinding(5, `a secret in ${where}`)
+    if (text.includes(PASSWORD_MARK)) onFinding(7, `a secret in ${where}`)
   }
 
   function start(replica: Process): void {
@@ -92,7 +92,7 @@ export async function openWorld(options: WorldOptions) {
     })
     child.once('exit', (code, signal) => {
       if (replica.child !== child) return
-      if (code !== 0) onFinding(6, `replica ${index} ended with ${code ?? signal}`)
+      if (code !== 0) onFinding(12, `replica ${index} ended with ${code ?? signal}`)
       replica.phase = 'stopped'
     })
   }
@@ -101,7 +101,7 @@ export async function openWorld(options: WorldOptions) {
     machine,
     clients: machine,
     note: () => undefined,
-    waits: { calm: 45_000, minute: 65_000, afterwards: 0 },
+    waits: { calm: 45_000, silence: 65_000, afterwards: 0 },
     ports: {
       isales: Number(new URL(isales.origin).port),
       proxy: (index) => replicas[index]?.listen ?? 0,

@@ -3,10 +3,11 @@
 import { connect, type Socket } from 'node:net'
 import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { framingOf, readBody, readHead, valueOf } from '../support/http-bytes.ts'
-import type { Call, Heard, Judge, Request } from './judge.ts'
+import type { Judge } from './judge.ts'
 import { hashOf, randomOf, seeded, type Random } from './loop.ts'
 import { CALLS, type Holding, type Manner, type Plan, type PlainClient } from './plan.ts'
 import type { World } from './stage.ts'
+import type { Call, Heard, Request } from './wire.ts'
 
 /** The path that iSales sometimes rejects with any token. */
 export const PROBED_PATH = INTERFACE_PATHS.getHoliDay
@@ -83,7 +84,7 @@ function createClient(
       const [first] = pending
       if (first === undefined) {
         const bytes = JSON.stringify(received.toString('latin1', 0, 60))
-        judge.find(1, time(), `more than one response after ${last}: ${bytes}`)
+        judge.find(8, time(), `more than one response after ${last}: ${bytes}`)
         received = Buffer.alloc(0)
         return
       }
@@ -301,6 +302,8 @@ export function startTraffic(
     rush: (ms: number) => rush(time() + ms),
     /** Sends no calls for `ms`, except in a rush. */
     quiet: (ms: number) => void (quietUntil = time() + ms),
+    /** True if no call follows within a minute. */
+    isQuiet: () => time() + 60_000 < quietUntil,
     /** Sends only plain calls from now on. */
     calm(): void {
       calm = true

@@ -100,10 +100,15 @@ const rank = ({ kind }: Task): number => (kind === 'timer' ? 0 : 1)
 // Node's own drain of `process.nextTick` and of microtasks; it works in a macrotask only.
 const drain = (process as unknown as { _tickCallback(): void })._tickCallback
 
+/** Maximum tasks of one instant: more is a loop, in which time stands still. */
+const MAX_AT_ONCE = 50_000
+
 /** Runs tasks in order until the condition holds, or until none is left before `end`. */
 export function runUntil(condition: () => boolean, end = Infinity): void {
   const caller = current
   settle(caller)
+  let instant = now
+  let tasks = 0
   while (!condition()) {
     const task = due.at(-1)
     if (task === undefined || task.at > end) {
@@ -113,6 +118,9 @@ export function runUntil(condition: () => boolean, end = Infinity): void {
     due.pop()
     if (task.run === undefined) continue
     now = Math.max(now, task.at)
+    tasks = now === instant ? tasks + 1 : 0
+    instant = now
+    if (tasks > MAX_AT_ONCE) throw new Error(`time stands still in ${task.owner.name}`)
     if (task.owner.state === 'frozen') task.owner.parked.push(task)
     else if (task.owner.state === 'running') perform(task)
   }

@@ -1,4 +1,4 @@
-// npm run simulate -- [--seeds N] | --seed N [--trace] | --planted [NAME] | --search
+// npm run simulate -- [--seeds N | --seeds N-M] | --seed N [--trace] | --planted [NAME] | --search
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { bundle, bundleFile, root } from './build.ts'
+import { knownAs, KNOWN, staleRows } from './known.ts'
 import { actText } from './plan.ts'
 import { misfits, plant, PLANTED, type Planted } from './planted.ts'
 import type * as Scenarios from '../token/scenarios.ts'
@@ -35,7 +36,11 @@ const { values, positionals } = parseArgs({
     search: { type: 'boolean', default: false },
   },
 })
-const firstSeeds = Array.from({ length: Number(values.seeds) }, (_, nth) => nth + 1)
+// `N` is short for `1-N`.
+const [from = 1, to = from] = `${values.seeds.includes('-') ? '' : '1-'}${values.seeds}`
+  .split('-')
+  .map(Number)
+const firstSeeds = Array.from({ length: to - from + 1 }, (_, nth) => from + nth)
 
 await mkdir(join(root, '.tmp'), { recursive: true })
 const directory = mkdtempSync(join(root, '.tmp', 'simulation-'))
@@ -71,8 +76,9 @@ async function planted(): Promise<boolean> {
 async function failedBy(bug: Planted, place: string): Promise<string | undefined> {
   const entry = await bundle(place, [plant(bug, root)])
   const results = await run(entry, { seeds: firstSeeds, untilFinding: true })
-  const { seed, findings: [finding] = [] } = results.at(-1) ?? {}
-  return finding && `seed ${seed}, judgment ${finding.judgment}: ${finding.text.slice(0, 80)}`
+  const { seed, findings = [] } = results.at(-1) ?? {}
+  const finding = findings.find((one) => knownAs(one) === undefined)
+  return finding && `seed ${seed}, property ${finding.property}: ${finding.text.slice(0, 80)}`
 }
 
 /** Returns the first invariant that the exhaustive search finds broken. */
@@ -143,7 +149,18 @@ async function simulated(seeds: readonly number[]): Promise<boolean> {
   const runs = shares.map((share) => run(entry, { seeds: share, trace: values.trace }))
   const results = (await Promise.all(runs)).flat()
   const first = new Map(results.toReversed().map((result) => [result.seed, result]))
-  const failed = [...first.values()].filter(({ findings }) => findings.length > 0)
+  const isUnexpected = (one: Result['findings'][number]): boolean => knownAs(one) === undefined
+  const failed = [...first.values()].filter(({ findings }) => findings.some(isUnexpected))
+  const stale = staleRows(first)
+  for (const { property, fault } of stale) print(`known, and found no more: ${property} ${fault}`)
+  for (const row of KNOWN) {
+    const found = [...first.values()].filter(({ findings }) =>
+      findings.some((one) => knownAs(one) === row),
+    )
+    print(
+      `known: property ${row.property}, ${row.fault}: seeds ${found.map(({ seed }) => seed).join(' ')}`,
+    )
+  }
   failed.slice(0, SHOWN).forEach(tell)
   const unequal = results.filter(({ seed, hash }) => first.get(seed)?.hash !== hash)
   for (const { seed } of unequal) print(`seed ${seed}: two runs, two traces`)
@@ -154,14 +171,15 @@ async function simulated(seeds: readonly number[]): Promise<boolean> {
     `${first.size} seeds, ${failed.length} with a finding; ${again.length} ran twice, ${unequal.length} differ; ` +
       `${sum(({ calls }) => calls)} calls, ${sum(({ plan }) => plan.acts.length)} events; ${took} s`,
   )
-  return failed.length === 0 && unequal.length === 0
+  return failed.length + stale.length + unequal.length === 0
 }
 
 /** Prints findings, the plan, and the command to run the seed again. */
 function tell({ seed, findings, plan: { acts, ...plan } }: Result): void {
   print(`\nseed ${seed}:`)
-  for (const { judgment, at, text } of findings.slice(0, SHOWN))
-    print(`  judgment ${judgment} at ${(at / 1000).toFixed(3)} s: ${text}`)
+  const unexpected = findings.filter((one) => knownAs(one) === undefined)
+  for (const { property, at, text } of unexpected.slice(0, SHOWN))
+    print(`  property ${property} at ${(at / 1000).toFixed(3)} s: ${text}`)
   print(`  ${JSON.stringify(plan)}`)
   for (const act of acts) print(`  ${actText(act)}`)
   print(`  npm run simulate -- --seed ${seed} --trace`)

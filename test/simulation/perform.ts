@@ -1,7 +1,7 @@
 // Performs the acts of a plan in a world, and opens the spans that excuse their effects.
 import { isCommand, runCommand } from '../../simulator/server.ts'
 import { COMMON_PATH, hold, PROBED_PATH, type Traffic } from './clients.ts'
-import type { Judge, Span } from './judge.ts'
+import type { Judge } from './judge.ts'
 import {
   lengthOf,
   LOOP,
@@ -19,6 +19,7 @@ import {
   type Store,
   type World,
 } from './stage.ts'
+import type { Span } from './wire.ts'
 
 /** Seconds; longer than a run. */
 export const LONG = 600
@@ -46,7 +47,7 @@ export function createStage<R extends Replica>(
   const until = (kind: string, ms: number): Span => judge.open(kind, time(), time() + ms)
   const unreached = (ms: number): void => {
     until('no-login', ms)
-    judge.unreached(time() + ms)
+    judge.unreached(time() + ms, time())
   }
   const storeAway = (ms: number): void => {
     // Each replica may log in once alone.
@@ -66,7 +67,12 @@ export function createStage<R extends Replica>(
     change(false)
     later(ms, () => change(true))
   }
-  const setFile = (suffix: string): void => world.setPassword(`${PASSWORD_MARK}-${suffix}`)
+  const setPassword = (password: string): void => {
+    judge.changed(password, time())
+    world.setPassword(password)
+  }
+  const setFile = (suffix: string): void => setPassword(`${PASSWORD_MARK}-${suffix}`)
+  judge.changed(password, time())
 
   function newPassword(): void {
     changes += 1
@@ -119,6 +125,7 @@ export function createStage<R extends Replica>(
       if (command === 'slow') judge.open('slow', time())
       if (Number(input['tokenLifetime'] ?? 60) < 30) judge.open('short-lives', time())
       // The password in the file does not help.
+      if (command === 'revokeRefresh') judge.open('refresh-ended', time())
       if (command === 'revokeRefresh') until('no-login', wrongUntil - time() + 3000)
       if (command === 'blackHole') unreached(Number(input['seconds']) * 1000)
     },
@@ -131,7 +138,7 @@ export function createStage<R extends Replica>(
         tell('revoke', {})
         tell('revokeRefresh', {})
       }
-      const here = (): void => world.setPassword(password)
+      const here = (): void => setPassword(password)
       const [one, other] = first === 'isales' ? [there, here] : [here, there]
       one()
       if (gap === 0) other()
@@ -144,7 +151,7 @@ export function createStage<R extends Replica>(
       wrongUntil = time() + ms
       setFile(`wrong-${ms % 2}`)
       later(ms, () => {
-        world.setPassword(password)
+        setPassword(password)
         // Until the proxy notices the change.
         until('no-login', 3000)
       })
@@ -163,7 +170,7 @@ export function createStage<R extends Replica>(
         later(nth * LOOP + ms, () => world.kill(replica))
       }
       later(length, () => {
-        world.setPassword(password)
+        setPassword(password)
         again()
       })
     }),
@@ -252,13 +259,13 @@ export function createStage<R extends Replica>(
       isales.clear()
       world.atIsales(() => Promise.resolve(isales.release()))
       isales.set({ forbiddenPath: null, publicPath: null, password })
-      world.setPassword(password)
+      setPassword(password)
       world.mend()
       later(5000, () => {
         if (!judge.mayPause(password)) return
         newPassword()
         isales.set({ password })
-        world.setPassword(password)
+        setPassword(password)
         until('no-login', 5000)
       })
     },

@@ -19,6 +19,9 @@ type Playing<T = void> = Generator<Wait, T, void>
 const IDLE = 20_000
 /** The time to drain, and a margin. */
 const DRAIN = 15_000
+/** Rejected calls before the silence, and the time after which they are no longer shown. */
+const REJECTED = 3
+const REJECTED_FOR = 600_000
 /** Time until a closed connection is gone. */
 const END = 100
 /** Gauges that are 0 without a call. */
@@ -51,7 +54,7 @@ export function judgeRequest(
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
     const refused = credentials !== undefined && (isWrong || [401, 403, 500].includes(status))
     const isNeeded = !isWrong || Number(switches['refreshLifetime']) < LONG
-    judge.tokenRequest({ from, to, granted, credentials, refused }, isNeeded)
+    judge.tokenRequest({ from, to, granted, credentials, refused, status }, isNeeded)
   } else if (callId !== undefined) {
     const expired = note.startsWith('the token has expired')
     const cut = note.includes('fault reset')
@@ -72,7 +75,7 @@ export function judgeExecution(
   const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
   if (index === -1) return
   const callId = rawHeaders[index + 1] ?? ''
-  if (id !== callId) judge.find(2, at, `${callId} was executed with another body`)
+  if (id !== callId) judge.find(11, at, `${callId} was executed with another body`)
   judge.executed(callId, at)
 }
 
@@ -80,7 +83,7 @@ export function judgeExecution(
 export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Judge): Playing {
   const { isales, replicas, machine, waits } = world
   const { time, later } = machine
-  const find = (text: string): void => judge.find(6, time(), text)
+  const find = (text: string, property = 12): void => judge.find(property, time(), text)
   const rest = (ms: number): Wait => ({ until: () => false, end: time() + ms })
   isales.set(plan.switches)
   if (Number(plan.switches['tokenLifetime']) < 30) judge.open('short-lives', 0)
@@ -108,7 +111,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   /** Reads a replica's page whenever `look` asks for it. */
   const watch = (): void => {
     if (!watched) return
-    later(1000, watch)
+    later(traffic.isQuiet() ? 60_000 : 1000, watch)
     for (const { index, phase } of replicas)
       if (judge.look(index, time()) && phase === 'running')
         request(world, index, '/status.json', (text) => {
@@ -124,8 +127,8 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     const probes = traffic.probe()
     yield { until: () => traffic.busy() === 0, end: time() + IDLE }
     for (const { replica, status } of probes)
-      if (status !== 200) find(`replica ${replica} does not serve: ${status}`)
-    if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`)
+      if (status !== 200) find(`replica ${replica} does not serve: ${status}`, 8)
+    if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`, 8)
   }
 
   stage.calm()
@@ -134,15 +137,23 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   traffic.stop()
   watched = false
   yield* judgeServed()
-  traffic.close()
   // The calm has shown renewals without a call: from here on, only the state matters.
   isales.set({ tokenLifetime: LONG })
-  yield rest(waits.minute)
+  if (waits.silence > REJECTED_FOR) {
+    isales.failBusiness({ status: 403, times: 'always' })
+    for (let call = 0; call < REJECTED; call += 1) {
+      traffic.probe()
+      yield { until: () => traffic.busy() === 0, end: time() + IDLE }
+    }
+    isales.clear()
+  }
+  traffic.close()
+  yield rest(waits.silence)
   for (const replica of replicas) {
     const { index, phase } = replica
     if (phase !== 'running') find(`replica ${index} is ${phase}`)
     const page = pageOf(yield* get(world, index, '/status.json'))
-    if (!isSound(page)) find(`replica ${index} is ${page.state}: ${page.reason}`)
+    if (!isSound(page)) find(`replica ${index} is ${page.state}: ${page.reason}`, 4)
     const metrics = yield* get(world, index, '/metrics')
     world.searchSecrets(metrics, 'the metrics')
     for (const [, name, value] of metrics.matchAll(ZERO))

@@ -38,8 +38,8 @@ export interface World<R extends Replica = Replica> {
   readonly waits: {
     /** From the last act until every replica must be healthy. */
     readonly calm: number
-    /** After the last call: the state covers the last minute. */
-    readonly minute: number
+    /** After the last call: the state covers the last minute, and if this is long, rejections of the last 10 min. */
+    readonly silence: number
     /** After the end of a process: the log writes its counts within two minutes. */
     readonly afterwards: number
   }

@@ -1,4 +1,5 @@
-// Compares the status page with a count of the calls on the wire.
+// Compares the status page with the calls and the token requests on the wire: properties 1, 3, 4 and 5.
+import type { Arrival } from './wire.ts'
 
 /**
  * The end of a call.
@@ -14,7 +15,15 @@ export type Fate = 'answered' | 'refused' | 'lost' | 'unknown'
 export interface StatusPage {
   readonly state?: string
   readonly reason?: string
-  readonly findings?: readonly { readonly finding: string; readonly state: string }[]
+  readonly time?: string
+  readonly findings?: readonly ShownFinding[]
+}
+interface ShownFinding {
+  readonly finding: string
+  readonly state: string
+  readonly code?: string
+  readonly cause?: string | null
+  readonly facts?: readonly (readonly [name: string, value: unknown])[]
 }
 
 interface Ended {
@@ -38,6 +47,20 @@ const READ_EVERY = 5000
 const MOST = 4000
 /** The proxy's window has buckets, and sees the end of a call earlier or later than its client. */
 const SKEW = 2000
+
+/** The finding about a rejected token ends so long after the last rejection, or after a newer token. */
+const REJECTED_FOR = 600_000
+const REJECTED_AFTER_GRANT = 10_000
+/** Milliseconds after a promised login until the next look at the page proves that there was none. */
+const LATE = 6000
+
+/** By the status with which iSales refused a login: the causes of the finding about logins. */
+const CAUSES: Readonly<Record<number, readonly string[]>> = {
+  200: ['result'],
+  401: ['account', 'page-refused'],
+  403: ['password', 'page-refused'],
+  500: ['business', 'business-later'],
+}
 
 const LOST_CALLS: ReadonlySet<string> = new Set(['abandoned', 'refused', 'failed', 'rejected'])
 /** States that explain why no call is answered. */
@@ -77,7 +100,7 @@ function hasLostNone(ends: readonly Ended[], now: number): boolean {
 }
 
 /** Compares the page of one process with its calls. Ends of calls are reported in order. */
-export function createTruth(onFinding: (text: string, at: number) => void) {
+export function createTruth(onFinding: (property: number, text: string, at: number) => void) {
   let ends: Ended[] = []
   let someSince = Infinity
   let allSince = Infinity
@@ -86,13 +109,58 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
   let doubt: { readonly at: number; readonly text: string } | undefined
   let expected = ''
   let readAt = -Infinity
+  /** Of calls: the last rejection, and the first response after it that is not one. */
+  let rejectedAt = -Infinity
+  let otherAt = Infinity
+  let grantedAt = -Infinity
+  /** When the page says that logins are paused until. */
+  let promised: number | undefined
 
-  function compare({ state = '', findings = [] }: StatusPage, now: number): void {
+  /** Property 3: while iSales refuses the login, the page says so, however refreshes end. */
+  function compareLogin({ findings = [] }: StatusPage, status: number, now: number): void {
+    const said = findings.find(({ finding }) => finding === 'login')
+    const isRight = said !== undefined && CAUSES[status]?.includes(said.cause ?? '') === true
+    if (!isRight)
+      onFinding(
+        3,
+        `login pause: iSales answered ${status}, and it says ${said?.code} ${said?.cause}`,
+        now,
+      )
+  }
+
+  /** Property 3: a login follows at the promised time. */
+  function comparePromise({ time = '', findings = [] }: StatusPage, now: number): void {
+    const said = findings.find(({ finding }) => finding === 'login')
+    if (said === undefined) return void (promised = undefined)
+    if (promised !== undefined && now > promised + LATE) {
+      onFinding(3, 'paused until: no login followed at the time that was said', now)
+      promised = undefined
+    }
+    const [, value] = said.facts?.find(([name]) => name === 'pausedUntil') ?? []
+    if (value !== undefined)
+      promised ??= now + Date.parse((value as { readonly at: string }).at) - Date.parse(time)
+  }
+
+  /** Properties 2 and 4: the finding about a rejected token has rejections, and ends. */
+  function compareRejections({ findings = [] }: StatusPage, now: number): void {
+    if (!findings.some(({ finding }) => finding === 'token-rejected')) return
+    const late = now - SHOWN_WITHIN - SKEW
+    if (late > otherAt) onFinding(2, 'token-rejected: iSales has answered otherwise since', now)
+    else if (late > rejectedAt + REJECTED_FOR)
+      onFinding(4, 'token-rejected: 10 min after the last rejection', now)
+    else if (grantedAt > rejectedAt && late > grantedAt + REJECTED_AFTER_GRANT)
+      onFinding(4, 'token-rejected: 10 s after a newer token', now)
+  }
+
+  function compare(shown: StatusPage, now: number): void {
+    const { state = '', findings = [] } = shown
+    compareRejections(shown, now)
+    comparePromise(shown, now)
     const named = findings.find((one) => LOST_CALLS.has(one.finding) && one.state !== 'healthy')
     if (readAt - someSince >= SHOWN_WITHIN && state === 'healthy')
-      onFinding('calls were lost for 5 s, and it is healthy', now)
+      onFinding(1, 'calls were lost for 5 s, and it is healthy', now)
     if (readAt - allSince >= SHOWN_WITHIN && !ALL_LOST.has(state))
-      onFinding(`no call was answered for 5 s, and it is ${state}`, now)
+      onFinding(1, `no call was answered for 5 s, and it is ${state}`, now)
     if (named !== undefined && hasLostNone(ends, now))
       doubt ??= { at: now, text: `no call was lost, and it is ${named.state} by ${named.finding}` }
   }
@@ -100,9 +168,24 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
   return {
     ended: (at: number, fate: Fate) => void ends.push({ at, fate }),
 
+    /** iSales answered a call of this process. */
+    arrived({ rejected, status, from, to }: Arrival): void {
+      if (rejected !== undefined) {
+        rejectedAt = Math.max(rejectedAt, to)
+        otherAt = Infinity
+      } else if (status > 0 && from > rejectedAt) otherAt = Math.min(otherAt, to)
+    },
+
+    /** iSales granted the account a token. */
+    granted: (at: number) => void (grantedAt = at),
+
+    /** A login was sent, or other credentials are in the file. */
+    noPromise: () => void (promised = undefined),
+
     /** Forgets the page, and if another process has started, also the calls. */
     pause(isOther: boolean): void {
-      if (isOther) ends = []
+      if (isOther) [ends, rejectedAt, otherAt] = [[], -Infinity, Infinity]
+      promised = undefined
       someSince = Infinity
       allSince = Infinity
       page = undefined
@@ -112,20 +195,26 @@ export function createTruth(onFinding: (text: string, at: number) => void) {
     /** Takes the current page. The next look compares it, when calls that ended before it are known. */
     shows: (shown: StatusPage) => void (page = shown),
 
-    /** Called every second. @returns true if the page has to be read now: the expectation is new, or the interval is over. */
-    look(now: number): boolean {
+    /**
+     * Called every second. `refused`: the status with which iSales refuses logins, if the page must say so.
+     *
+     * @returns true if the page has to be read now: the expectation is new, or the interval is over.
+     */
+    look(now: number, refused: number | undefined): boolean {
       if (ends.length > MOST) ends = ends.slice(-MOST / 2)
       const [some, all] = [hasLost(ends, now), hasLostAll(ends, now)]
       someSince = some ? Math.min(someSince, now) : Infinity
       allSince = all ? Math.min(allSince, now) : Infinity
       if (doubt !== undefined && now >= doubt.at + 3000) {
-        if (hasLostNone(ends, now)) onFinding(doubt.text, now)
+        if (hasLostNone(ends, now)) onFinding(5, doubt.text, now)
         doubt = undefined
       }
       if (page !== undefined) compare(page, now)
+      if (page !== undefined && refused !== undefined && page.state !== 'draining')
+        compareLogin(page, refused, now)
       page = undefined
       const due = [someSince, allSince].map((since) => now - since >= SHOWN_WITHIN)
-      const expects = [...due, hasLostNone(ends, now)].join(' ')
+      const expects = [...due, hasLostNone(ends, now), refused].join(' ')
       if (expects === expected && now < readAt + READ_EVERY) return false
       expected = expects
       readAt = now

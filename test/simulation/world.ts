@@ -27,7 +27,7 @@ import {
   TOKEN_MARK,
   type Owner,
 } from './patches.ts'
-import { createJudge, type Finding, type Judge } from './judge.ts'
+import { createJudge, type Judge } from './judge.ts'
 import type { LinkName, Plan } from './plan.ts'
 import { judgeExecution, judgeRequest, play } from './play.ts'
 import {
@@ -39,6 +39,7 @@ import {
   type World,
 } from './stage.ts'
 import { openStore, type Store } from './store.ts'
+import type { Finding } from './wire.ts'
 
 const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
 /** Files in memory if possible: a disk is slow at each rename. */
@@ -65,13 +66,13 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
   const findings: Finding[] = []
   const judge = createJudge(plan, DEADLINE, (finding) => {
     findings.push(finding)
-    trace?.(`FINDING ${finding.judgment}: ${finding.text} at ${finding.at / 1000}`)
+    trace?.(`FINDING ${finding.property}: ${finding.text} at ${finding.at / 1000}`)
   })
   const simulated = openWorld(plan, judge, trace)
   try {
     for (const { until, end } of play(plan, simulated.world, judge)) runUntil(until, end)
   } catch (error) {
-    judge.find(6, time(), error instanceof Error ? (error.stack ?? '') : String(error))
+    judge.find(12, time(), error instanceof Error ? (error.stack ?? '') : String(error))
   } finally {
     simulated.close()
   }
@@ -85,14 +86,14 @@ interface Process extends Replica {
 }
 
 function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
-  const onFinding = (judgment: number, text: string): void => judge.find(judgment, time(), text)
+  const onFinding = (property: number, text: string): void => judge.find(property, time(), text)
   const hash = createHash('sha1')
   const note = (line: string): void => {
     hash.update(line)
     trace?.(lineOf(line))
   }
   const crashed = (who: Owner, error: unknown): void => {
-    onFinding(6, `${who.name} crashed: ${error instanceof Error ? error.stack : String(error)}`)
+    onFinding(12, `${who.name} crashed: ${error instanceof Error ? error.stack : String(error)}`)
   }
   resetLoop(plan.seed, crashed)
   resetNetwork((from, to, bytes) => {
@@ -124,7 +125,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
 
   function searchSecrets(text: string | Buffer, where: string): void {
     if (text.includes(TOKEN_MARK) || text.includes(PASSWORD_MARK))
-      onFinding(5, `a secret in ${where}`)
+      onFinding(7, `a secret in ${where}`)
   }
 
   /** Begins an action of that program. */
@@ -192,7 +193,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
         note(`${own.name} log ${line.trim()}`.replaceAll(directory, ''))
         searchSecrets(line, `the log of ${own.name}`)
         // A mistake of the program, or a function of Node that is missing here.
-        if (line.includes('"name":"TypeError"')) onFinding(6, line.trim())
+        if (line.includes('"name":"TypeError"')) onFinding(12, line.trim())
       }
       const log = await createLog({ level: 'debug', format: 'json', destination: { write } })
       const app = await startApp({
@@ -230,7 +231,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
     machine,
     clients: machineOf(createOwner('clients')),
     note,
-    waits: { calm: 60_000, minute: 65_000, afterwards: 120_000 },
+    waits: { calm: 60_000, silence: 665_000, afterwards: 120_000 },
     ports: {
       isales: PORTS.isales,
       proxy: (index) => PORTS.proxy + index,
