@@ -6,9 +6,10 @@ import {
   CODES,
   readErrorCode,
   toConnectFailure,
+  type Cause,
   type ConnectFailure,
 } from '../codes.ts'
-import { MINUTE, SECOND, type Clock } from '../clock.ts'
+import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
 import { egressFor, type Config, type TlsFiles } from '../config/index.ts'
 import {
   ConnectError,
@@ -18,6 +19,7 @@ import {
   type Resolve,
 } from './connector.ts'
 import { classify, type Exchange, type UpstreamError } from './exchange.ts'
+import { Outage } from './outage.ts'
 import { createPost } from './post.ts'
 
 /** Milliseconds. */
@@ -73,6 +75,12 @@ export function createUpstream(options: UpstreamOptions) {
     /** Classifies the failure of an exchange. */
     classify: (error: unknown): UpstreamError => classify(error, plain),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, plain, clock),
+    /**
+     * Whether a business call that failed to connect with this cause may succeed soon. The egress proxy's login does not
+     * change meanwhile. A name that was never found is a typing error; a name that was found keeps its addresses.
+     */
+    mayRecover: ({ code }: Cause): boolean =>
+      code !== 'egress-login' && code !== 'name-unknown' && !business.outage.lasts(clock.now()),
     /** Uses these files for new connections; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       const connectAnew = connectWith(tls)
@@ -90,7 +98,8 @@ export function createUpstream(options: UpstreamOptions) {
 /**
  * An undici client is one connection with one request at a time. Requests wait here for a free one, not in undici's
  * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions/0012). A new connection
- * goes to the request that has waited longest. If it cannot be opened, that request gets the failure.
+ * goes to the request that has waited longest. If it cannot be opened, that request gets the failure, as do requests
+ * without an attempt of their own, and every request once the outage lasts.
  */
 class Pool {
   readonly #options: UpstreamOptions
@@ -102,6 +111,9 @@ class Pool {
   readonly #leave = (exchange: Exchange): void => void this.#waiting.delete(exchange)
   /** Number of connections that are opening. */
   #opening = 0
+  readonly outage = new Outage()
+  /** Set while the outage delays the next attempt. */
+  #turn: Timer | undefined
   #connect: Connect
   #destroyed = false
 
@@ -147,8 +159,17 @@ class Pool {
       this.#leave(exchange)
       this.#send(exchange, connection)
     }
-    while (this.#opening < this.#waiting.size && this.#connections.size + this.#opening < this.#max)
+    const { clock } = this.#options
+    const lacks = (): boolean => this.#opening < this.#waiting.size
+    while (lacks() && this.#connections.size + this.#opening < this.#max) {
+      const pause = this.outage.pause(clock.now())
+      if (pause > 0) {
+        this.#turn?.cancel()
+        this.#turn = clock.setTimer(() => this.#serve(), pause)
+        return
+      }
       this.#open()
+    }
   }
 
   #send(exchange: Exchange, connection: PooledConnection): void {
@@ -168,15 +189,19 @@ class Pool {
   }
 
   #open(): void {
-    const { onConnect } = this.#options
+    const { onConnect, clock } = this.#options
     const connect = this.#connect
     this.#opening += 1
+    this.outage.begun(clock.now())
     connect((outcome) => {
       this.#opening -= 1
-      if (outcome instanceof Error) {
+      const failed = outcome instanceof Error
+      this.outage.ended(!failed, clock.now())
+      if (failed) {
         onConnect?.(toConnectFailure(outcome.reason))
-        const [longest] = this.#waiting
-        longest?.abort(outcome)
+        const served = this.outage.lasts(clock.now()) ? 0 : this.#opening
+        let share = Math.max(1, this.#waiting.size - served)
+        for (const exchange of this.#waiting) if (share-- > 0) exchange.abort(outcome)
       } else {
         onConnect?.('opened')
         // The pool was closed meanwhile, or its certificates were replaced.
