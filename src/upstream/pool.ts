@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { Client } from 'undici'
+import { Client, errors } from 'undici'
 import {
   cause,
   classifyError,
@@ -15,6 +15,8 @@ import {
   ConnectError,
   createConnect,
   createLookup,
+  MAX_HEAD,
+  MAX_HEADERS,
   type Connect,
   type Resolve,
 } from './connector.ts'
@@ -220,8 +222,10 @@ class Pool {
         socket.setTimeout(0)
         // Not in the turn of undici's request. If undici asks again, it lost the connection and wrote nothing.
         queueMicrotask(() => {
-          if (!socket.destroyed) return connected(null, socket)
-          connected(new ConnectError(cause('connection-closed'), 'ECONNRESET'), null)
+          if (socket.destroyed)
+            return connected(new ConnectError(cause('connection-closed'), 'ECONNRESET'), null)
+          connected(null, socket)
+          limitHead(socket)
         })
       },
       pipelining: 1,
@@ -231,8 +235,6 @@ class Pool {
       // Disabled, because the client's deadline ends a request without a response.
       headersTimeout: 0,
       bodyTimeout: limits.bodyIdleTimeout,
-      // A response may have larger headers than a request, whose limit is 16 KiB.
-      maxHeaderSize: 64 * 1024,
       allowH2: false,
     })
     const connection: PooledConnection = {
@@ -332,4 +334,28 @@ function prepareSocket(socket: Socket, resume: () => void): void {
     // undici acts on `close`, which Node does not emit after a TLS error (tls.test: "that breaks after the request").
     socket.destroy()
   })
+}
+
+/**
+ * Limits a response's head while it is parsed. undici limits its bytes only after a whole packet, and its headers never;
+ * each takes some 250 bytes (forward-broken.test: "8,000 headers").
+ */
+function limitHead(socket: Socket): void {
+  const isParser = ({ description }: symbol): boolean => description === 'parser'
+  const symbol = Object.getOwnPropertySymbols(socket).find(isParser)
+  const parser = (socket as unknown as Record<symbol, Parser>)[symbol as symbol]
+  // The client was closed meanwhile.
+  if (parser === undefined) return
+  parser.trackHeader = (bytes) => {
+    parser.headersSize += bytes
+    if (parser.headersSize > MAX_HEAD || parser.headers.length > 2 * MAX_HEADERS)
+      throw new errors.HeadersOverflowError()
+  }
+}
+
+/** undici's, of a connection: names and values so far, their bytes, and a function that is called for each of them. */
+interface Parser {
+  readonly headers: readonly Buffer[]
+  headersSize: number
+  trackHeader: (bytes: number) => void
 }
