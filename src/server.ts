@@ -150,6 +150,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     tokens,
     upstream,
     clock,
+    random,
     onEnd: requestEnded,
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })

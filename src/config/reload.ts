@@ -23,11 +23,12 @@ interface ReloadOptions extends ReloadListener {
   readonly interval?: number
 }
 
-/** Maximum milliseconds that a requested reload waits for files. */
-const MAX_WAIT = 1000
+/** Milliseconds between two checks of a requested reload, and the most that it waits for files. */
+const REQUESTED_INTERVAL = 100
+const MAX_WAIT = 2000
 
 /** Unchanged checks before files are read: files that belong together are written one after another. */
-const QUIET_LOOKS = 3
+const QUIET_LOOKS = { polled: 3, requested: 2 }
 
 /**
  * Reads the configuration again when a file has changed. Polling works on every file system, for a rename over the file
@@ -96,19 +97,29 @@ export function watchFiles(options: ReloadOptions) {
 
   async function poll(): Promise<void> {
     await look()
-    if (marks.seen !== marks.read && quiet >= QUIET_LOOKS) read()
+    if (marks.seen !== marks.read && quiet >= QUIET_LOOKS.polled) read()
     schedule()
   }
   function schedule(): void {
     if (!isClosed) timer = setTimeout(() => void poll(), interval).unref()
   }
 
-  const now = (): Promise<void> => look().then(read)
+  /** Also waits for files that are still being written: a user and a password of two versions would cost a login. */
+  async function settle(): Promise<void> {
+    const end = performance.now() + MAX_WAIT - 2 * REQUESTED_INTERVAL
+    quiet = -1
+    await look()
+    while (quiet < QUIET_LOOKS.requested && performance.now() < end) {
+      await delay(REQUESTED_INTERVAL, undefined, { ref: false })
+      await look()
+    }
+    read()
+  }
   // The files may have changed since the configuration was read.
-  if (paths.length > 0) void now().then(schedule)
+  if (paths.length > 0) void settle().then(schedule)
   return {
-    /** Reads the files now. Resolves within 1 s. */
-    now: () => Promise.race([now(), delay(MAX_WAIT, undefined, { ref: false })]),
+    /** Reads the files as soon as three checks, 100 ms apart, agree. Resolves within 2 s. */
+    now: () => Promise.race([settle(), delay(MAX_WAIT, undefined, { ref: false })]),
     close(): void {
       isClosed = true
       clearTimeout(timer)

@@ -9,6 +9,7 @@ import { createBodies, type BodyOwner } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { createRelay, cut, type RelayObserver } from './relay.ts'
 import { createInspector, isPage } from './response.ts'
+import { createSlots } from './slots.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -26,8 +27,10 @@ export interface ForwardOptions {
   readonly config: Config
   readonly rules: Pick<RequestRules, 'pseudonym' | 'scheme'>
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'dismiss' | 'reject'>
-  readonly upstream: Pick<Upstream, 'dispatch' | 'classify'>
+  readonly upstream: Pick<Upstream, 'dispatch' | 'classify' | 'mayRecover'>
   readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
   /** Called for every request that the listener has not refused and reported itself. */
   readonly onEnd: (end: RequestSummary) => void
   /** Called with a defect of the proxy: the client got `internal`, or its response was cut. */
@@ -48,7 +51,7 @@ export function createForward(options: ForwardOptions) {
       else process.nextTick(() => void forwarding.run())
     },
     /** Returns the number of business calls whose body has arrived and whose response has not ended. */
-    inFlight: () => shared.inFlight,
+    inFlight: shared.slots.used,
   }
 }
 
@@ -56,12 +59,13 @@ type Shared = ReturnType<typeof createShared>
 
 /** Creates the state that all calls share. */
 function createShared(options: ForwardOptions) {
-  const { config, rules } = options
+  const { config, rules, clock } = options
+  const relays = createRelay(clock)
   return {
     ...options,
-    inFlight: 0,
+    slots: createSlots(config.maxInFlight, () => relays.evictSlowest(), clock),
     bodies: createBodies(config.maxBodySize),
-    relays: createRelay(options.clock),
+    relays,
     inspector: createInspector(config, rules.scheme),
     requestHeaders: createRequestHeaders(config.isalesTokenHeader.names, rules.pseudonym),
   }
@@ -84,6 +88,9 @@ type Action = CallResult | { readonly do: 'send'; readonly token?: Token }
 
 /** Sends with the current token, or waits for one. */
 const SEND: Action = { do: 'send' }
+const OVERLOADED: Fail = { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
+/** Part of the deadline in which a request may be sent. */
+const SEND_WITHIN = 0.95
 
 /**
  * A call. An interruption (the client leaves, the deadline passes, the body is refused) ends the current wait, so every
@@ -176,20 +183,21 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     }
   }
 
-  /** If the limit is reached, evicts a client that does not read its response, and tries again. */
-  #takeSlot(stage: RequestPhase = 'reading'): Action | Promise<Action> {
-    const shared = this.#shared
-    const ended = this.#interruptedWhile(stage)
+  /** A call that waits for a slot is sent only if iSales then has a fifth of the deadline to respond. */
+  #takeSlot(): Action | Promise<Action> {
+    const { slots } = this.#shared
+    const ended = this.#interruptedWhile('reading')
     if (ended !== undefined) return ended
-    if (shared.inFlight < shared.config.maxInFlight) {
+    const start = (): Action => {
       this.#call.connection.protect()
       this.#isInFlight = true
-      shared.inFlight += 1
       return SEND
     }
-    const pause = shared.relays.evictSlowest()
-    if (pause === undefined) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
-    return delay(shared.clock, pause, this.startWait()).then(() => this.#takeSlot('connecting'))
+    if (slots.take()) return start()
+    return slots.wait(this.#timeUntil(0.8), this.startWait(), start).then(() => {
+      const sent = this.#isInFlight ? SEND : OVERLOADED
+      return this.#interruptedWhile('connecting') ?? sent
+    })
   }
 
   async #waitForToken(): Promise<Token | CallResult> {
@@ -223,6 +231,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   onConnection(): boolean {
     this.#sentAt = this.#shared.clock.now()
     if (this.#interruption !== undefined || this.#call.response.headersSent) return false
+    if (this.#timeUntil(SEND_WITHIN) <= 0) return false
     return this.#shared.tokens.current()?.generation === this.#token?.generation
   }
 
@@ -266,21 +275,33 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   async #afterFailure({ written, error }: Exchange, withheld = false): Promise<Action> {
     const ended = this.#interruptedWhile(written ? 'sent' : 'connecting')
     if (ended !== undefined) return ended
-    // The listener itself responds to a malformed body.
-    if (withheld) return this.#call.response.headersSent ? NO_RESPONSE : SEND
-    const { failure, cause, code: detail, certificate } = this.#shared.upstream.classify(error)
+    const left = this.#timeUntil(SEND_WITHIN)
+    if (withheld) {
+      // The listener itself responds to a malformed body.
+      if (this.#call.response.headersSent) return NO_RESPONSE
+      return left > 0 ? SEND : afterInterruption(this.#attempts, 'deadline', 'connecting')
+    }
+    const { upstream, random } = this.#shared
+    const { failure, cause, code: detail, certificate } = upstream.classify(error)
     this.#failure = { cause, detail, certificate }
     this.#attempts[written ? 'lost' : 'unwritten'] += 1
-    const decision = afterFailure(this.#attempts, { failure, written })
+    const mayRecover = upstream.mayRecover(cause)
+    const decision = afterFailure(this.#attempts, { failure, written, mayRecover, left }, random())
     if (decision.do === 'fail') return decision
     await delay(this.#shared.clock, decision.pause, this.startWait())
     return this.#interruptedWhile('connecting') ?? SEND
   }
 
-  /** Limits for the token source. They leave a twentieth of the deadline for sending. */
+  /** Limits for the token source. */
   #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
-    const deadline = this.#startedAt + 0.95 * this.#shared.config.clientDeadline
+    const deadline = this.#shared.clock.now() + this.#timeUntil(SEND_WITHIN)
     return { deadline, signal: this.startWait() }
+  }
+
+  /** Returns the milliseconds until this part of the deadline has passed. */
+  #timeUntil(part: number): number {
+    const { clock, config } = this.#shared
+    return this.#startedAt + part * config.clientDeadline - clock.now()
   }
 
   startWait(): AbortSignal {
@@ -333,7 +354,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     this.interrupt('client-gone')
     this.#exchange?.abort('the client is gone')
     this.#shared.bodies.free(this)
-    if (this.#isInFlight) this.#shared.inFlight -= 1
+    if (this.#isInFlight) this.#shared.slots.release()
     const { request, response, validated, requestId, connection } = this.#call
     // The listener has refused and reported a request that could not be read.
     if (connection.refused) return

@@ -2,7 +2,7 @@ import { REFUSALS, type ProblemCode } from '../codes.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './body.ts'
 
-// The complete retry policy. A request of which nothing was written may be sent again. Afterwards iSales may have executed
+// The complete retry policy. A request of which nothing was written may be sent again until an outage lasts. Afterwards iSales may have executed
 // it, so only GET and HEAD are sent again, once. iSales has not executed a rejected request; the token source decides on
 // its replay. The client gets `sent: "no"` only if every exchange was rejected or never written.
 
@@ -34,10 +34,9 @@ export interface Fail {
 export const NO_RESPONSE = { do: 'nothing' } as const
 export type NoResponse = typeof NO_RESPONSE
 
-const MAX_CONNECTS = 3
 const MAX_SENDS = 2
-/** Milliseconds; multiplied by the number of failures. A restarting iSales needs a moment. */
-const PAUSE = 50
+/** Milliseconds after each failure, jittered by a quarter. A restarting iSales needs a moment. */
+const PAUSES = [50, 50, 100, 200, 400] as const
 
 /** The client's error if no exchange was written. */
 const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
@@ -49,6 +48,16 @@ const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
   broken: 'upstream-unreachable',
 }
 
+/** An exchange without a response. */
+interface FailedExchange {
+  readonly failure: UpstreamFailure
+  readonly written: boolean
+  /** False if the outage lasts, or only a changed setting would help. */
+  readonly mayRecover: boolean
+  /** Milliseconds in which the call may still be sent. */
+  readonly left: number
+}
+
 /**
  * Decides what follows an exchange without a response.
  *
@@ -57,19 +66,22 @@ const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
  * 0 ms    the connection fails before anything is written: sent again after 50 ms
  * 50 ms   written; the connection breaks before a response: 502 `upstream-broken`, `sent: "unknown"`
  * a GET:
- * 50 ms   the same: sent again after 100 ms, because a GET may be executed twice
- * 150 ms  written and broken again: 502, because it was written twice
+ * 50 ms   the same: sent again after 50 ms, because a GET may be executed twice
+ * 100 ms  written and broken again: 502, because it was written twice
+ * @param jitter in [0, 1).
  */
 export function afterFailure(
   { method, unwritten, lost }: AttemptCounts,
-  { failure, written }: { readonly failure: UpstreamFailure; readonly written: boolean },
+  { failure, written, mayRecover, left }: FailedExchange,
+  jitter: number,
 ): Fail | { readonly do: 'resend'; readonly pause: number } {
   const maySend = written
     ? // OPTIONS is also safe (RFC 9110 section 9.2.1), but no client needs it twice.
       (method === 'GET' || method === 'HEAD') && lost < MAX_SENDS
     : // A certificate or a header does not change within the deadline.
-      failure !== 'tls' && failure !== 'invalid' && unwritten < MAX_CONNECTS
-  if (maySend) return { do: 'resend', pause: PAUSE * (unwritten + lost) }
+      mayRecover && failure !== 'tls' && failure !== 'invalid' && failure !== 'closed'
+  const pause = (PAUSES[unwritten + lost - 1] ?? 400) * (0.75 + jitter / 2)
+  if (maySend && pause < left) return { do: 'resend', pause }
   const code = lost > 0 && failure !== 'timeout' ? 'upstream-broken' : UNWRITTEN[failure]
   return { do: 'fail', code }
 }

@@ -48,6 +48,10 @@ export interface ConnectOptions {
 /** Opens a connection. Calls `done` once. */
 export type Connect = (done: (outcome: Socket | ConnectError) => void) => void
 
+/** Limits of a response's head: bytes, twice as many as a request's, and headers. */
+export const MAX_HEAD = 32 * 1024
+export const MAX_HEADERS = 200
+
 /** Milliseconds before the first TCP keep-alive probe: without a deadline, nothing else notices a dead iSales. */
 const TCP_KEEP_ALIVE = MINUTE
 
@@ -177,10 +181,14 @@ function createTunnels(egress: URL, dialOptions: RequestOptions) {
       method: 'CONNECT',
       path: target,
       agent: false,
+      maxHeaderSize: MAX_HEAD,
       headers: { Host: target, ...authorization },
     })
-    request.once('connect', ({ statusCode = 0 }, tunnel: Socket) => {
-      if (statusCode >= 200 && statusCode < 300) return opened(tunnel)
+    // Node drops headers beyond this number.
+    request.maxHeadersCount = MAX_HEADERS + 1
+    request.once('connect', ({ statusCode = 0, rawHeaders }, tunnel: Socket) => {
+      const isLong = rawHeaders.length > 2 * MAX_HEADERS
+      if (statusCode >= 200 && statusCode < 300 && !isLong) return opened(tunnel)
       tunnel.destroy()
       const code = statusCode === 407 ? CODES.proxyAuth : CODES.proxyRefused
       const reason = classifyError(code, { side: 'egress', stage: 'connect' })

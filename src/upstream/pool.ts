@@ -1,23 +1,27 @@
 import type { Socket } from 'node:net'
-import { Client } from 'undici'
+import { Client, errors } from 'undici'
 import {
   cause,
   classifyError,
   CODES,
   readErrorCode,
   toConnectFailure,
+  type Cause,
   type ConnectFailure,
 } from '../codes.ts'
-import { MINUTE, SECOND, type Clock } from '../clock.ts'
+import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
 import { egressFor, type Config, type TlsFiles } from '../config/index.ts'
 import {
   ConnectError,
   createConnect,
   createLookup,
+  MAX_HEAD,
+  MAX_HEADERS,
   type Connect,
   type Resolve,
 } from './connector.ts'
 import { classify, type Exchange, type UpstreamError } from './exchange.ts'
+import { Outage } from './outage.ts'
 import { createPost } from './post.ts'
 
 /** Milliseconds. */
@@ -73,6 +77,12 @@ export function createUpstream(options: UpstreamOptions) {
     /** Classifies the failure of an exchange. */
     classify: (error: unknown): UpstreamError => classify(error, plain),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, plain, clock),
+    /**
+     * Whether a business call that failed to connect with this cause may succeed soon. The egress proxy's login does not
+     * change meanwhile. A name that was never found is a typing error; a name that was found keeps its addresses.
+     */
+    mayRecover: ({ code }: Cause): boolean =>
+      code !== 'egress-login' && code !== 'name-unknown' && !business.outage.lasts(clock.now()),
     /** Uses these files for new connections; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       const connectAnew = connectWith(tls)
@@ -90,7 +100,8 @@ export function createUpstream(options: UpstreamOptions) {
 /**
  * An undici client is one connection with one request at a time. Requests wait here for a free one, not in undici's
  * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions/0012). A new connection
- * goes to the request that has waited longest. If it cannot be opened, that request gets the failure.
+ * goes to the request that has waited longest. If it cannot be opened, that request gets the failure, as do requests
+ * without an attempt of their own, and every request once the outage lasts.
  */
 class Pool {
   readonly #options: UpstreamOptions
@@ -102,6 +113,9 @@ class Pool {
   readonly #leave = (exchange: Exchange): void => void this.#waiting.delete(exchange)
   /** Number of connections that are opening. */
   #opening = 0
+  readonly outage = new Outage()
+  /** Set while the outage delays the next attempt. */
+  #turn: Timer | undefined
   #connect: Connect
   #destroyed = false
 
@@ -147,8 +161,17 @@ class Pool {
       this.#leave(exchange)
       this.#send(exchange, connection)
     }
-    while (this.#opening < this.#waiting.size && this.#connections.size + this.#opening < this.#max)
+    const { clock } = this.#options
+    const lacks = (): boolean => this.#opening < this.#waiting.size
+    while (lacks() && this.#connections.size + this.#opening < this.#max) {
+      const pause = this.outage.pause(clock.now())
+      if (pause > 0) {
+        this.#turn?.cancel()
+        this.#turn = clock.setTimer(() => this.#serve(), pause)
+        return
+      }
       this.#open()
+    }
   }
 
   #send(exchange: Exchange, connection: PooledConnection): void {
@@ -168,15 +191,19 @@ class Pool {
   }
 
   #open(): void {
-    const { onConnect } = this.#options
+    const { onConnect, clock } = this.#options
     const connect = this.#connect
     this.#opening += 1
+    this.outage.begun(clock.now())
     connect((outcome) => {
       this.#opening -= 1
-      if (outcome instanceof Error) {
+      const failed = outcome instanceof Error
+      this.outage.ended(!failed, clock.now())
+      if (failed) {
         onConnect?.(toConnectFailure(outcome.reason))
-        const [longest] = this.#waiting
-        longest?.abort(outcome)
+        const served = this.outage.lasts(clock.now()) ? 0 : this.#opening
+        let share = Math.max(1, this.#waiting.size - served)
+        for (const exchange of this.#waiting) if (share-- > 0) exchange.abort(outcome)
       } else {
         onConnect?.('opened')
         // The pool was closed meanwhile, or its certificates were replaced.
@@ -195,8 +222,10 @@ class Pool {
         socket.setTimeout(0)
         // Not in the turn of undici's request. If undici asks again, it lost the connection and wrote nothing.
         queueMicrotask(() => {
-          if (!socket.destroyed) return connected(null, socket)
-          connected(new ConnectError(cause('connection-closed'), 'ECONNRESET'), null)
+          if (socket.destroyed)
+            return connected(new ConnectError(cause('connection-closed'), 'ECONNRESET'), null)
+          connected(null, socket)
+          limitHead(socket)
         })
       },
       pipelining: 1,
@@ -206,8 +235,6 @@ class Pool {
       // Disabled, because the client's deadline ends a request without a response.
       headersTimeout: 0,
       bodyTimeout: limits.bodyIdleTimeout,
-      // A response may have larger headers than a request, whose limit is 16 KiB.
-      maxHeaderSize: 64 * 1024,
       allowH2: false,
     })
     const connection: PooledConnection = {
@@ -307,4 +334,28 @@ function prepareSocket(socket: Socket, resume: () => void): void {
     // undici acts on `close`, which Node does not emit after a TLS error (tls.test: "that breaks after the request").
     socket.destroy()
   })
+}
+
+/**
+ * Limits a response's head while it is parsed. undici limits its bytes only after a whole packet, and its headers never;
+ * each takes some 250 bytes (forward-broken.test: "8,000 headers").
+ */
+function limitHead(socket: Socket): void {
+  const isParser = ({ description }: symbol): boolean => description === 'parser'
+  const symbol = Object.getOwnPropertySymbols(socket).find(isParser)
+  const parser = (socket as unknown as Record<symbol, Parser>)[symbol as symbol]
+  // The client was closed meanwhile.
+  if (parser === undefined) return
+  parser.trackHeader = (bytes) => {
+    parser.headersSize += bytes
+    if (parser.headersSize > MAX_HEAD || parser.headers.length > 2 * MAX_HEADERS)
+      throw new errors.HeadersOverflowError()
+  }
+}
+
+/** undici's, of a connection: names and values so far, their bytes, and a function that is called for each of them. */
+interface Parser {
+  readonly headers: readonly Buffer[]
+  headersSize: number
+  trackHeader: (bytes: number) => void
 }

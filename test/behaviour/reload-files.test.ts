@@ -7,7 +7,7 @@ import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
-/** Milliseconds until a change is used: polling, and the time to settle. `renew` waits for neither. */
+/** Milliseconds until a change is used: polling, and the time to settle. `renew` takes less. */
 const NOTICED = 6000
 
 vi.setConfig({ testTimeout: 20_000 })

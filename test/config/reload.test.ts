@@ -27,15 +27,15 @@ beforeEach(() => {
   happened = []
 })
 
-/** Watches with the configuration from before `change`, with a check every 20 ms. */
-function watch(change = (): void => undefined) {
+/** Watches with the configuration from before `change`, with a check every `interval` ms. */
+function watch(change = (): void => undefined, interval = 20) {
   const config = configOf(loadConfig(env))
   change()
   const ignored = () => undefined
   const files = watchFiles({
     env,
     config,
-    interval: 20,
+    interval,
     apply: {
       credentials: (latest) => void happened.push(latest.isalesPassword.reveal()),
       obsLogin: () => void happened.push('obs'),
@@ -82,7 +82,35 @@ it.each<readonly [string, () => void]>([
   expect(await next()).toMatch(/^(?:new|two)$/)
 })
 
-it('a mount that hangs delays a reload by at most a second, and no file is read', async () => {
+it.each([
+  [1, 3, 3],
+  [4, 6, 6],
+  [Infinity, 7, 20],
+])(
+  'files that change for %s checks are read after %i to %i checks',
+  async (changes, least, most) => {
+    const files = watch(() => file('password', 'first'), 60_000)
+    await files.now()
+    expect(await next()).toBe('first')
+    const real = fs.stat
+    let checks = 0
+    const version = (): number => Math.min(checks, changes)
+    replaceOfFs({
+      async stat(one: string) {
+        if (one !== path) return real(one)
+        checks += 1
+        writeFileSync(path, `${version()}`)
+        return { ino: version(), ctimeMs: 0, size: 0 }
+      },
+    })
+    await files.now()
+    expect(happened).toEqual([`${version()}`])
+    expect(checks).toBeGreaterThanOrEqual(least)
+    expect(checks).toBeLessThanOrEqual(most)
+  },
+)
+
+it('a mount that hangs delays a reload by at most 2 s, and no file is read', async () => {
   const real = fs.stat
   const stat = (one: string) =>
     one === env['OBS_PASSWORD_FILE'] ? new Promise(() => undefined) : real(one)

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { PROBLEMS, type ProblemCode } from '../../src/codes.ts'
 import type { UpstreamFailure } from '../../src/upstream/index.ts'
@@ -23,32 +24,60 @@ const counts = (changes: Partial<AttemptCounts>): AttemptCounts => ({
 const again = (pause: number) => ({ do: 'resend', pause })
 const fail = (code: string) => ({ do: 'fail', code })
 
+const TIME = { mayRecover: true, left: 2000 } as const
+/** In the middle, which leaves pauses as they are. */
+const JITTER = 0.5
+
 it.each<[unwritten: number, failure: UpstreamFailure, pause: number | ProblemCode]>([
   [1, 'unreachable', 50],
-  [2, 'unreachable', 100],
-  [3, 'unreachable', 'upstream-unreachable'],
-  [3, 'broken', 'upstream-unreachable'],
-  [3, 'closed', 'shutting-down'],
-  [3, 'timeout', 'upstream-timeout'],
+  [2, 'unreachable', 50],
+  [3, 'broken', 100],
+  [4, 'unreachable', 200],
+  [5, 'timeout', 400],
+  [50, 'unreachable', 400],
   // Another try would not help.
+  [1, 'closed', 'shutting-down'],
   [1, 'tls', 'upstream-tls'],
   [1, 'invalid', 'bad-request'],
 ])('after exchange %i failed as %s before it was written: %s', (unwritten, failure, next) => {
-  for (const method of ['GET', 'POST', 'DELETE'])
-    expect(afterFailure(counts({ method, unwritten }), { failure, written: false })).toEqual(
-      typeof next === 'number' ? again(next) : fail(next),
-    )
+  for (const method of ['GET', 'POST', 'DELETE']) {
+    const after = (changes: object) =>
+      afterFailure(
+        counts({ method, unwritten }),
+        { failure, written: false, ...TIME, ...changes },
+        JITTER,
+      )
+    expect(after({})).toEqual(typeof next === 'number' ? again(next) : fail(next))
+    for (const end of [{ mayRecover: false }, { left: 0 }, { left: 50 }])
+      expect(after(end).do).toBe('fail')
+  }
+})
+
+it('what was never written is tried until too little time is left, whatever the jitter is', () => {
+  const jitters = fc.array(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }))
+  const failed = { failure: 'unreachable', written: false, mayRecover: true } as const
+  const rule = fc.property(jitters, fc.integer({ min: 0, max: 28_500 }), (list, time) => {
+    let left = time
+    for (let unwritten = 1; ; unwritten += 1) {
+      const jitter = list[unwritten % list.length] ?? 0
+      const next = afterFailure(counts({ unwritten }), { ...failed, left }, jitter)
+      if (next.do === 'fail') break
+      left -= next.pause
+    }
+    expect(left).toBeGreaterThanOrEqual(0)
+    expect(left).toBeLessThanOrEqual(500)
+  })
+  fc.assert(rule)
 })
 
 it.each(['GET', 'HEAD'])('%s is sent once more after it was written and lost', (method) => {
   const lost = (changes: object, written = true) =>
-    afterFailure(counts({ method, ...changes }), { ...LOST, written })
+    afterFailure(counts({ method, ...changes }), { ...LOST, written, ...TIME }, JITTER)
   expect(lost({ lost: 1 })).toEqual(again(50))
   expect(lost({ lost: 2 })).toEqual(fail('upstream-broken'))
   // Next to failed connections before or after.
-  expect(lost({ lost: 1, unwritten: 2 })).toEqual(again(150))
-  expect(lost({ lost: 1, unwritten: 2 }, false)).toEqual(again(150))
-  expect(lost({ lost: 1, unwritten: 3 }, false)).toEqual(fail('upstream-broken'))
+  expect(lost({ lost: 1, unwritten: 2 })).toEqual(again(100))
+  expect(lost({ lost: 1, unwritten: 2 }, false)).toEqual(again(100))
 })
 
 it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'get'])(
@@ -56,7 +85,11 @@ it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'get'])(
   (method) => {
     for (const failure of FAILURES) {
       const code = failure === 'timeout' ? 'upstream-timeout' : 'upstream-broken'
-      const after = afterFailure(counts({ method, lost: 1 }), { failure, written: true })
+      const after = afterFailure(
+        counts({ method, lost: 1 }),
+        { failure, written: true, ...TIME },
+        JITTER,
+      )
       expect(after).toEqual(fail(code))
     }
   },
@@ -94,7 +127,9 @@ it.each([{ lost: 2, unwritten: 3 }, { lost: 1 }])(
       withoutToken(before, { unavailable: 'overloaded', retryAfter: 7 }),
       ...STAGES.map((stage) => afterInterruption(before, 'deadline', stage)),
       ...FAILURES.flatMap((failure) =>
-        [true, false].map((written) => afterFailure(before, { failure, written })),
+        [true, false].map((written) =>
+          afterFailure(before, { failure, written, ...TIME, mayRecover: false }, JITTER),
+        ),
       ),
     ]
     const sent = told.map((each) => (each.do === 'fail' ? PROBLEMS[each.code].sent : each.do))

@@ -38,6 +38,14 @@ describe('a POST', () => {
     if (kept === undefined) await until(() => isales.open() === 0)
   })
 
+  it.each([200, 201])('with a response of %i headers', async (headers) => {
+    const fields = Array.from({ length: headers - 1 }, () => 'X: y')
+    const isales = await startIsales(() => responseBytes('ok', { fields }))
+    const result = await postTo(openUpstream({ isalesUrl: isales.origin }))
+    const long = { failure: 'broken', code: 'UND_ERR_HEADERS_OVERFLOW', written: true }
+    expect(result).toMatchObject(headers > 200 ? long : { ok: true })
+  })
+
   const CUT_HEAD = 'HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\n'
   it.each([
     ['breaks off', 'broken', [CUT_HEAD, 'abc', { close: 'reset' }]],

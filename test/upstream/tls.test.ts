@@ -135,6 +135,8 @@ describe('the egress proxy', () => {
     ['HTTP/1.1 407 Who are you\r\n\r\n', 'ERR_EGRESS_PROXY_AUTH'],
     ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'ERR_EGRESS_PROXY_REFUSED'],
     ['GARBAGE\r\n\r\n', 'HPE_INVALID_CONSTANT'],
+    [`HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(201)}\r\n`, 'ERR_EGRESS_PROXY_REFUSED'],
+    [`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(33 * 1024)}\r\n\r\n`, 'HPE_HEADER_OVERFLOW'],
   ])('that responds %j opens nothing', async (reply, code) => {
     const { port } = await egress(reply)
     const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy: proxyAt(port) })
