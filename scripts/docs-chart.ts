@@ -13,8 +13,6 @@ export function chartFiles(): readonly (readonly [string, string])[] {
     [`${CHART}/files/settings.json`, json(settingRanges())],
     [`${CHART}/README.md`, readme(rows)],
     [`${CHART}/LICENSE`, read('LICENSE')],
-    [`${CHART}/files/alerts.yaml`, read('config/prometheus/alerts.yaml')],
-    [`${CHART}/files/isales-auth-proxy.json`, read('config/grafana/isales-auth-proxy.json')],
   ]
 }
 

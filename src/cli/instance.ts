@@ -1,3 +1,4 @@
+import { parseEnv } from 'node:util'
 import { readSmallFile, type Environment, type ReadFile } from '../config/index.ts'
 import type { Explained } from '../messages/index.ts'
 
@@ -8,7 +9,7 @@ const MAX_FILE = 64 * 1024
 
 /**
  * Returns the environment of a proxy that systemd runs, as far as commands need it: settings of its unit, and its env
- * file; or an error if there is no such proxy.
+ * file; or an error if there is no such proxy. docs/commands.md has the two differences to systemd.exec(5).
  *
  * @param name of `isales-auth-proxy@NAME`; `-` is the service without one.
  */
@@ -28,30 +29,5 @@ export function instanceEnvironment(
     STATE_DIR: `/var/lib/${service}`,
     MAX_IN_FLIGHT: '256',
   }
-  return { env: { ...env, ...unit, ...parseEnvironmentFile(file.bytes) } }
-}
-
-/** A name, the quoted texts at the beginning of its value, and the rest of it. */
-const ASSIGNMENT =
-  /(?:^|[\r\n])[ \t]*([^ \t\r\n#;][^=\r\n]*?)[ \t]*=((?:[ \t]*(?:"(?:\\[^]?|[^"\\])*"?|'[^']*'?))*)[ \t]*((?:\\[^]?|[^\\\r\n])*)/g
-const QUOTED = /[ \t]*(?:'([^']*)'?|"((?:\\[^]?|[^"\\])*)"?)/g
-
-/**
- * Parses a file as `EnvironmentFile=-` of systemd.exec(5) does: comments only at a line's beginning, quotes only at a
- * value's beginning, a backslash that joins lines, no `export`; nothing from a file with values that are not UTF-8.
- */
-export function parseEnvironmentFile(file: Uint8Array): Environment {
-  const environment: Record<string, string> = {}
-  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(file)
-  for (const [, name = '', quoted = '', rest = ''] of text.matchAll(ASSIGNMENT)) {
-    const value =
-      quoted.replaceAll(
-        QUOTED,
-        (_, single?: string, double = '') =>
-          single ?? double.replaceAll(/\\(?:\n|$|(["\\`$]))/g, '$1'),
-      ) + rest.replaceAll(/\\(?:[\r\n]|$|([^]))|[ \t]+$/g, '$1')
-    if (/[\0\uFFFD]/.test(name + value)) return {}
-    if (/^[A-Za-z_]\w*$/.test(name)) environment[name] = value
-  }
-  return environment
+  return { env: { ...env, ...unit, ...parseEnv(Buffer.from(file.bytes).toString()) } }
 }

@@ -59,11 +59,8 @@ export function createListener(options: ListenerOptions) {
   const connections = new Map<Socket, Connection>()
   let draining = false
   const server = createServer(options)
-  /** Handshakes that the limiter has cut, and whose failure is still to be emitted. */
-  let cutHandshakes = 0
   const limiter = new ConnectionLimiter(limits.listenMaxConnections, ({ socket, connection }) => {
     if (connection !== undefined) connection.refused = true
-    else if (options.tls !== undefined) cutHandshakes += 1
     onRefused(refusedRequest({ socket }, 'connections'))
   })
   // If the machine is out of descriptors or memory (ENFILE, ENOBUFS), only the new connection is lost.
@@ -98,9 +95,7 @@ export function createListener(options: ListenerOptions) {
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     // Node declares an Error, but sets the name of OpenSSL's result, or null.
     const certificate = socket.authorizationError as unknown as string | null
-    const failure = classifyHandshakeError(error.code, certificate ?? undefined)
-    if (failure === 'closed' && cutHandshakes > 0) cutHandshakes -= 1
-    else options.onHandshakeFailure?.(failure)
+    options.onHandshakeFailure?.(classifyHandshakeError(error.code, certificate ?? undefined))
   })
 
   return {

@@ -27,10 +27,13 @@ export interface Store {
 /** Milliseconds from the last write until the store deletes a value; longer than any token or pause. */
 const KEPT_FOR = 48 * HOUR
 
-/** KEYS the value; ARGV seen, next. Managed services restrict scripts: the key is literally `KEYS[1]`, and no global is set. */
+/** Bytes; no replica writes a longer value. A long one could fill the memory of every replica. */
+const MAX_VALUE = 32 * 1024
+
+/** KEYS the value; ARGV seen, next. A longer value counts as `too long`, which is unreadable and can be replaced. Managed services restrict scripts: the key is literally `KEYS[1]`, and no global is set. */
 export const SCRIPT = `
 local time = redis.call('TIME')
-local value = redis.call('GET', KEYS[1]) or ''
+local value = redis.call('STRLEN', KEYS[1]) > ${MAX_VALUE} and 'too long' or redis.call('GET', KEYS[1]) or ''
 if value == ARGV[1] and ARGV[2] ~= '' then
   value = ARGV[2]
   redis.call('SET', KEYS[1], value, 'PX', ${KEPT_FOR})

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { RedisOptions } from 'ioredis'
 import { readErrorCode, classifyStoreError } from '../codes.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
 import type { StoredValue } from '../token/index.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
@@ -27,6 +27,9 @@ const RETRY_JITTER = 200
 /** First word of Valkey's and Redis's errors. */
 const SERVER_CODE = /^[A-Z]{2,20}$/
 
+/** Codes of a connection that the server closed. */
+const LOST = /^(?:ECONNRESET|EPIPE)$/
+
 const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
 
 /** Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss. */
@@ -37,7 +40,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
   const redis = new library.Redis(connectionOptions(address, random))
   /** Resolves with the first connection, or after `CONNECT_TIMEOUT`. */
   let connected = Promise.resolve()
-  /** Why the last connection failed. */
+  /** Why the last connection or call failed, until a call succeeds. */
   let broken = UNREACHABLE
   let isStopped = false
 
@@ -54,15 +57,17 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
     async compareAndSwap(seen, next) {
       await connected
       const startedAt = clock.now()
-      let outcome: StoredValue | StoreFailure
-      try {
-        const bytes = [seen, next].map((text) => Buffer.from(text, 'latin1'))
-        outcome = parseReply(await redis.callBuffer('EVAL', SCRIPT, 1, key, ...bytes))
-      } catch (error) {
-        if (clock.now() - startedAt >= COMMAND_TIMEOUT - 1) broken = { reason: 'timeout' }
-        outcome = toStoreFailure(error, broken)
-      }
+      const bytes = [seen, next].map((text) => Buffer.from(text, 'latin1'))
+      // The library would ignore a refused SELECT of its own, and write into database 0.
+      const selected = address.database === 0 ? undefined : redis.select(address.database)
+      const reply = Promise.resolve(selected)
+        .then(() => redis.callBuffer('EVAL', SCRIPT, 1, key, ...bytes))
+        .then(parseReply, (error: unknown) => toStoreFailure(error, broken))
+      // The library's own limit would also end a slow AUTH, and with it the connection.
+      const outcome = await limited(reply, clock)
       const { reason, code } = 'reason' in outcome ? outcome : {}
+      if (reason === undefined) broken = UNREACHABLE
+      if (reason === 'timeout') broken = { reason }
       // The next reply may belong to another command, or the primary has moved.
       if (reason === 'malformed' || code === 'READONLY') redis.disconnect(true)
       const operation = next === '' ? 'read' : 'swap'
@@ -75,17 +80,17 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
         clock.setTimer(resolve, CONNECT_TIMEOUT)
         redis.once('ready', resolve)
       })
-      redis.on('ready', () => {
-        broken = UNREACHABLE
-        onConnection()
-      })
+      redis.on('ready', onConnection)
       redis.on('close', () => {
         void readFiles()
         onConnection()
       })
       redis.on('error', (error) => {
-        // A silent connection that was closed has no code, but its command has.
-        if (readErrorCode(error) !== 'unknown') broken = toStoreFailure(error, UNREACHABLE)
+        const code = readErrorCode(error)
+        // A silent connection that was closed has no code, but its call has a reason. A server that refuses a connection (DENIED)
+        // may reset it before its reply is read.
+        const isLost = code === 'unknown' || (broken.reason === 'refused' && LOST.test(code))
+        if (!isLost) broken = toStoreFailure(error, UNREACHABLE)
       })
       void readFiles().then(async () => {
         // The `error` event reports failures, and the library retries.
@@ -102,6 +107,17 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
 
 async function textOf(path: string | undefined): Promise<string | undefined> {
   return path === undefined ? undefined : readFile(path, 'utf8').catch(() => undefined)
+}
+
+async function limited(
+  reply: Promise<StoredValue | StoreFailure>,
+  clock: Clock,
+): Promise<StoredValue | StoreFailure> {
+  let timer: Timer | undefined
+  const late = new Promise<StoreFailure>((resolve) => {
+    timer = clock.setTimer(() => resolve({ reason: 'timeout' }), COMMAND_TIMEOUT)
+  })
+  return Promise.race([reply, late]).finally(() => timer?.cancel())
 }
 
 function parseReply(reply: unknown): StoredValue | StoreFailure {
@@ -137,13 +153,12 @@ async function loadLibrary() {
 }
 
 function connectionOptions(
-  { host, port, database, tls }: StoreAddress,
+  { host, port, tls }: StoreAddress,
   random: () => number,
 ): RedisOptions & { readonly replyMapping: 'legacy' } {
   return {
     host,
     port,
-    db: database,
     ...(tls && { tls: {} }),
     lazyConnect: true,
     enableReadyCheck: false,
@@ -153,7 +168,6 @@ function connectionOptions(
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     disableClientInfo: true,
-    commandTimeout: COMMAND_TIMEOUT,
     connectTimeout: CONNECT_TIMEOUT,
     // Closes the connection to a server that does not reply.
     socketTimeout: 2 * COMMAND_TIMEOUT,

@@ -28,7 +28,7 @@ it('a link to a page that is not served leads to the project', async () => {
   const html = await (await request('/docs/operations.md', { headers: BROWSER })).text()
   const project = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main'
   expect(html).toContain(`href="${project}/docs/sharing.md"`)
-  expect(html).toContain(`href="${project}/config/prometheus/alerts.yaml"`)
+  expect(html).toContain(`href="${project}/helm/isales-auth-proxy/files/alerts.yaml"`)
 })
 
 it.each(['security.md', '..%2fpackage.json', 'operations', ''])(

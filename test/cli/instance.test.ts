@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { instanceEnvironment, parseEnvironmentFile } from '../../src/cli/instance.ts'
+import { instanceEnvironment } from '../../src/cli/instance.ts'
 import { disk } from '../config/stand.ts'
 import { ENV_FILES } from './env-files.ts'
 
@@ -22,6 +22,9 @@ it('--instance uses the settings of the unit, and the env file takes precedence'
   expect(unit).toMatch(/^Environment=MAX_IN_FLIGHT=256$/m)
 })
 
-it.each(ENV_FILES)('an env file is read as systemd reads it: %j', (file, environment) => {
-  expect(parseEnvironmentFile(Buffer.from(file))).toEqual(environment)
+it('env files are read as documented', () => {
+  for (const [file, systemd, ours = systemd] of ENV_FILES) {
+    const files = disk({ '/etc/isales-auth-proxy/env': file })
+    expect([file, instanceEnvironment('-', {}, files)]).toMatchObject([file, { env: ours }])
+  }
 })

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { parseEnv } from 'node:util'
 import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -9,7 +10,6 @@ import {
   type Switches,
 } from '../../simulator/index.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
-import { parseEnvironmentFile } from '../../src/cli/instance.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
 import { leaks } from '../support/secrets.ts'
@@ -21,7 +21,7 @@ import { accountOf, openIsales, runHere } from './stand.ts'
 const INTERFACE_PATH = `${BASE_PATH}/business/interface`
 const ALLOWED = `${BASE_PATH}/`
 
-/** Runs `check --live --trace`. `settings`: the `Set` lines, as an env file has them. */
+/** Runs `check --live --trace`. `settings`: the `Set` lines, as systemd reads them. */
 async function checkAt(sim: Simulator, env: Environment = {}) {
   const args = ['check', '--live', '--trace', '--quiet']
   const { code, stdout, stderr } = await runHere(args, { env: { ...accountOf(sim), ...env } })
@@ -30,7 +30,7 @@ async function checkAt(sim: Simulator, env: Environment = {}) {
     code,
     stdout,
     stderr,
-    settings: parseEnvironmentFile(Buffer.from(lines.join('\n'))),
+    settings: parseEnv(lines.join('\n').replaceAll(String.raw`\\`, '\\')),
     codes: Array.from(stderr.matchAll(/^(?:Warning|Error): .*\[([\w-]+)\]$/gm), ([, one]) => one),
     transcript: stderr.match(/^[*<>] .*\n/gm)?.join('') ?? '',
     verdict: (stdout + stderr).match(/^(?:It works|The login|iSales refused|No login).*$/m)?.[0],

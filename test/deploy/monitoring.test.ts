@@ -27,7 +27,14 @@ const anchors = headings.map((heading) => heading.toLowerCase())
 const page = `${home}/blob/main/docs/operations.md#`
 
 it.skipIf(await lacks('promtool', 'amtool')).each([
-  ['promtool', 'check', 'rules', '--lint=all', '--lint-fatal', 'config/prometheus/alerts.yaml'],
+  [
+    'promtool',
+    'check',
+    'rules',
+    '--lint=all',
+    '--lint-fatal',
+    'helm/isales-auth-proxy/files/alerts.yaml',
+  ],
   ['promtool', 'test', 'rules', 'config/prometheus/alerts.test.yaml'],
   ['promtool', 'check', 'config', '--syntax-only', 'config/prometheus/prometheus.example.yaml'],
   ['amtool', 'check-config', 'config/prometheus/alertmanager.example.yaml'],
@@ -64,7 +71,9 @@ it.skipIf(await lacks('promtool')).each([
 )
 
 describe('each alert', () => {
-  const { groups } = parse(read('config/prometheus/alerts.yaml')) as { groups: { rules: Rule[] }[] }
+  const { groups } = parse(read('helm/isales-auth-proxy/files/alerts.yaml')) as {
+    groups: { rules: Rule[] }[]
+  }
   const { tests } = parse(read('config/prometheus/alerts.test.yaml')) as { tests: RuleTest[] }
   const cases = tests.flatMap((test) => test.alert_rule_test ?? [])
 

@@ -94,7 +94,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
 
       const { text } = await call(`${admin}/metrics`)
       const exported = new Set(Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name))
-      const alerts = readFileSync(`${ROOT}config/prometheus/alerts.yaml`, 'utf8')
+      const alerts = readFileSync(`${ROOT}helm/isales-auth-proxy/files/alerts.yaml`, 'utf8')
       const named = [...expressions(dashboard), alerts]
         .flatMap(metricNames)
         .map((name) => name.replace(/_(?:bucket|sum|count)$/, ''))

@@ -126,13 +126,13 @@ it.each(EFFECTS.map(([values, places], index) => [values, places, made[index]] a
 describe('the alerts and the dashboard', async () => {
   const sidecar = await renderSidecar()
   const everything = await render(ciValues('standalone-everything'))
-  const read = (path: string) => readFileSync(`${ROOT}config/${path}`, 'utf8')
+  const read = (name: string) => readFileSync(`${ROOT}helm/isales-auth-proxy/files/${name}`, 'utf8')
 
-  it('equal config/', () => {
-    expect(specOf(sidecar, 'PrometheusRule')).toEqual(parse(read('prometheus/alerts.yaml')))
+  it("equal the chart's files", () => {
+    expect(specOf(sidecar, 'PrometheusRule')).toEqual(parse(read('alerts.yaml')))
     const [map] = ofKind(sidecar, 'ConfigMap')
     expect(map?.data?.['isales-auth-proxy.json']?.trim()).toBe(
-      read('grafana/isales-auth-proxy.json').trim(),
+      read('isales-auth-proxy.json').trim(),
     )
   })
 

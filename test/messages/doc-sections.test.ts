@@ -8,7 +8,7 @@ import { sectionsIn } from '../../src/messages/doc-sections.ts'
 interface Rules {
   readonly groups: readonly { readonly rules: readonly { readonly alert: string }[] }[]
 }
-const { groups } = parse(readFileSync('config/prometheus/alerts.yaml', 'utf8')) as Rules
+const { groups } = parse(readFileSync('helm/isales-auth-proxy/files/alerts.yaml', 'utf8')) as Rules
 const ALERTS = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert))
 
 const HAN = /\p{Script=Han}/u

@@ -19,7 +19,7 @@ interface Rules {
     readonly rules: readonly { readonly annotations: Readonly<Record<string, string>> }[]
   }[]
 }
-const rules = parse(readFileSync('config/prometheus/alerts.yaml', 'utf8')) as Rules
+const rules = parse(readFileSync('helm/isales-auth-proxy/files/alerts.yaml', 'utf8')) as Rules
 const runbooks = rules.groups.flatMap((group) =>
   group.rules.map(({ annotations }) => annotations['runbook_url']?.replace(/^.*(?=\/docs\/)/, '')),
 )

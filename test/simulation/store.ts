@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net'
 import { SCRIPT } from '../../src/sharing/store.ts'
 import { as, createOwner, date, thaw, type Owner } from './patches.ts'
-import { compareAndSwap } from './swap.ts'
+import { compareAndSwap, visible } from './swap.ts'
 
 export type Store = ReturnType<typeof openStore>
 
@@ -20,7 +20,7 @@ export function openStore(port: number) {
     const value = compareAndSwap(values.get(key) ?? '', seen, next)
     if (value !== '') values.set(key, value)
     const micros = Math.round((date() % 1000) * 1000)
-    const parts = [value, String(Math.floor(date() / 1000)), String(micros)]
+    const parts = [visible(value), String(Math.floor(date() / 1000)), String(micros)]
     return `*3\r\n${parts.map((part) => `$${part.length}\r\n${part}\r\n`).join('')}`
   }
 

@@ -1,3 +1,8 @@
-/** Returns the value after the program's script; `next` is '' for a read. `test/store/rules.test.ts` holds real servers to it. */
+// The program's script; `test/store/rules.test.ts` holds real servers to it.
+
+/** Returns what the script sees of the stored value. */
+export const visible = (value: string): string => (value.length > 32 * 1024 ? 'too long' : value)
+
+/** Returns the stored value after the script; `next` is '' for a read. */
 export const compareAndSwap = (value: string, seen: string, next: string): string =>
-  value === seen && next !== '' ? next : value
+  visible(value) === seen && next !== '' ? next : value

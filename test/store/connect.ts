@@ -29,7 +29,9 @@ export async function connect(port: number, env: Environment = {}) {
 export function storeSettings(env: Environment) {
   const ends = { ISALES_URL: 'https://isales', ISALES_USER: 'obs', ISALES_PASSWORD: 'p' }
   const readFile: ReadFile = (path, limit) =>
-    path === 'key' ? { ok: true, bytes: Buffer.from('k'.repeat(32)) } : readSmallFile(path, limit)
+    path === 'key'
+      ? { ok: true, bytes: Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz') }
+      : readSmallFile(path, limit)
   const loaded = loadConfig({ ...ends, SESSION_STORE_KEY_FILE: 'key', ...env }, readFile)
   const address = loaded.config.sessionStoreUrl
   if (!loaded.ok || address === undefined) throw new Error(JSON.stringify(loaded))

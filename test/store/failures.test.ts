@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { AddressInfo, Socket } from 'node:net'
+import { connect as tcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Store } from '../../src/sharing/store.ts'
@@ -99,6 +99,42 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(await untilReads(store, undefined)).toBe(true)
   })
 
+  it('in a database whose selection is not permitted is refused, and nothing is written', async () => {
+    const cli = ['--user', 'admin', '--pass', 'pw', '--no-auth-warning']
+    const directives = ['user admin on >pw ~* +@all', ...ACCOUNTS]
+    const server = await startServer({ engine, directives, cli })
+    const settings = account('proxy')(server.port)
+    const SESSION_STORE_URL = `${settings['SESSION_STORE_URL']}/3`
+    const { store } = await connect(server.port, { ...settings, SESSION_STORE_URL })
+    const refused = { reason: 'refused', code: 'NOPERM' }
+    expect(await store.compareAndSwap('', 'value')).toEqual(refused)
+    expect(await server.cli('INFO', 'keyspace')).not.toContain('keys=')
+    await server.cli('ACL', 'SETUSER', 'proxy', '+select')
+    expect(await store.compareAndSwap('', 'value')).toMatchObject({ value: 'value' })
+    expect(await server.cli('INFO', 'keyspace')).toContain('db3:keys=1')
+  })
+
+  it('that takes 600 ms for each answer keeps its connection', async () => {
+    const server = await startServer({ engine, directives: ACCOUNTS })
+    let connections = 0
+    const slow = await listen((socket) => {
+      connections += 1
+      const answers = tcp(server.port, '127.0.0.1').on('data', (answer) => {
+        setTimeout(() => socket.write(answer), 600)
+      })
+      socket.pipe(answers)
+      socket.on('error', () => undefined).on('close', () => answers.destroy())
+    })
+    const { port } = slow.address() as AddressInfo
+    const { store } = await connect(port, account('proxy')(port))
+    const endsAt = performance.now() + 10_000
+    while (performance.now() < endsAt) {
+      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'timeout' })
+      await delay(200)
+    }
+    expect(connections).toBeLessThanOrEqual(2)
+  })
+
   it('with an unknown certificate is refused, until its CA file is corrected', async () => {
     const { ca, server, strangerCa } = makeCertificates()
     const right = file('right-ca.pem', ca.cert)
@@ -129,6 +165,8 @@ async function startRude(hello = '') {
     connections += 1
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
+    // The reset loses the reply.
+    if (hello !== '' && connections % 2 === 0) return void socket.resetAndDestroy()
     if (hello !== '') return void socket.end(hello)
     socket.resume()
   })
@@ -163,10 +201,13 @@ it("an unrequested reply is not taken for the current command's", async () => {
   await until(() => rude.connections() > before)
 })
 
-it('protected mode is reported by its code', async () => {
+it('protected mode is reported by its code in every call, also if connections are reset', async () => {
   const text = 'Redis is running in protected mode and no password is set for the default user.'
   const rude = await startRude(`-DENIED ${text}\r\n`)
   const { store } = await connect(rude.port, { SESSION_STORE_PASSWORD_FILE: file('pw', 'pw') })
-  await until(() => rude.connections() > 4)
-  expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
+  for (let connection = 2; connection < 5; connection += 1) {
+    await until(() => rude.connections() >= connection)
+    for (let n = 0; n < 10; n += 1)
+      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
+  }
 })

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
@@ -217,6 +218,26 @@ it('programs use the token of the others if one has a wrong password, which it t
   expect(await calls.stop()).toEqual([])
   expect(sim.state().logins).toBe(1)
 })
+
+it.each(ENGINES)(
+  'a writer of %s who fills and deletes the value gains no memory and no login',
+  async (engine) => {
+    const sim = await openIsales(60)
+    const server = await startServer({ engine })
+    const { program } = await startReplica(server.port, { ISALES_PASSWORD: 'wrong' })
+    const key = await until(() => keyOf(server), 10_000)
+    for (let n = 0; n < 20; n += 1) {
+      await server.cli('SETRANGE', key, '120000000', 'x')
+      await delay(300)
+      await server.cli('DEL', key)
+      await delay(100)
+    }
+    const status = await readFile(`/proc/${program.process.pid}/status`, 'utf8')
+    expect(Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024).toBeLessThan(192)
+    expect(sim.state().loginsRejected).toBeLessThanOrEqual(3)
+    expect(program.lines().some(({ event }) => event === 'shared-token-unreadable')).toBe(true)
+  },
+)
 
 it('programs make one refused login each without a store, and record it in the store later', async () => {
   const sim = await openIsales(60)

@@ -115,7 +115,7 @@ the name of the dependency), and the value to set instead.
 
 {{- range $name, $_ := .Values.prometheusRule.alerts }}
 {{- if not (contains (printf "\n      - alert: %s\n" $name) ($.Files.Get "files/alerts.yaml")) }}
-{{ $at }}prometheusRule.alerts.{{ $name }}: there is no such alert in config/prometheus/alerts.yaml
+{{ $at }}prometheusRule.alerts.{{ $name }}: there is no such alert in files/alerts.yaml
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -24,7 +24,7 @@ interface Dashboard extends Asking {
 }
 
 export const dashboard = JSON.parse(
-  readFileSync(`${ROOT}config/grafana/isales-auth-proxy.json`, 'utf8'),
+  readFileSync(`${ROOT}helm/isales-auth-proxy/files/isales-auth-proxy.json`, 'utf8'),
 ) as Dashboard
 
 /** Returns each expression with Grafana's variables replaced. */

@@ -21,8 +21,7 @@ interface Configuration {
 }
 
 const LISTENING = /msg="Listening on" address="?([\d.]+:\d+)/
-const read = (name: string): Promise<string> =>
-  readFile(join(ROOT, 'config/prometheus', name), 'utf8')
+const read = (name: string): Promise<string> => readFile(join(ROOT, name), 'utf8')
 const namesOf = (alerts: readonly Alert[]) => alerts.map(({ labels }) => labels['alertname'] ?? '')
 
 const get = async (url: string): Promise<unknown> => {
@@ -36,15 +35,15 @@ const get = async (url: string): Promise<unknown> => {
 const FASTER = 20
 
 /**
- * Returns the rules of config/prometheus/alerts.yaml with every `for` divided by FASTER, and intervals of 1 s. Expressions, labels
- * and annotations are as deployed.
+ * Returns the rules of the chart's files/alerts.yaml with every `for` divided by FASTER, and intervals of 1 s. Expressions,
+ * labels and annotations are as deployed.
  */
 const quickened = async (): Promise<string> => {
   const shorter = (_: string, key: string, count: string, unit: string): string => {
     const seconds = Number(count) * (unit === 'm' ? 60 : 1)
     return `${key} ${Math.max(1, Math.round(seconds / FASTER))}s`
   }
-  return (await read('alerts.yaml'))
+  return (await read('helm/isales-auth-proxy/files/alerts.yaml'))
     .replaceAll(/^( +for:) (\d+)([sm])$/gm, shorter)
     .replaceAll(/^( +interval:) \w+$/gm, '$1 1s')
 }
@@ -54,7 +53,7 @@ const quickened = async (): Promise<string> => {
  */
 export const startPrometheus = async (edit: (config: Configuration) => void) => {
   const home = temporaryDirectory()
-  const config = parse(await read('prometheus.example.yaml')) as Configuration
+  const config = parse(await read('config/prometheus/prometheus.example.yaml')) as Configuration
   config.global = { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' }
   edit(config)
   await writeFile(join(home, 'prometheus.yaml'), stringify(config))
@@ -89,7 +88,10 @@ export const startPrometheus = async (edit: (config: Configuration) => void) => 
 /** Runs a real Alertmanager with the example's routes. */
 export const startAlertmanager = async () => {
   const home = temporaryDirectory()
-  await writeFile(join(home, 'alertmanager.yaml'), await read('alertmanager.example.yaml'))
+  await writeFile(
+    join(home, 'alertmanager.yaml'),
+    await read('config/prometheus/alertmanager.example.yaml'),
+  )
   const daemon = startDaemon('prometheus-alertmanager', [
     `--config.file=${join(home, 'alertmanager.yaml')}`,
     `--storage.path=${join(home, 'data')}`,
