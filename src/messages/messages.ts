@@ -194,8 +194,7 @@ const CLI = {
   wrong: ['(error, see below)', '（有误，见下）'],
   environment: ['environment', '环境变量'],
   file: ['file', '文件'],
-  set: ['Set', '设置'],
-  shell: ['The same for a shell:', '用于命令行：'],
+  shell: ['These settings have to change; for a shell:', '需要修改以下设置；用于命令行：'],
 } as const satisfies Pairs
 
 /** Headings of the table of settings. */
