@@ -23,10 +23,6 @@ if (missing.length > 0) {
   if (!values['dry-run']) throw new Error(said)
   process.stderr.write(`${said}. Their packages are left out.\n`)
 }
-if (!values['dry-run']) {
-  const tag = run('git', ['describe', '--tags', '--exact-match', '--dirty']).trim()
-  if (tag !== `v${manifest.version}`) throw new Error(`${tag} is not v${manifest.version}`)
-}
 const chart = await read('helm/isales-auth-proxy/Chart.yaml')
 for (const key of ['version', 'appVersion'])
   if (!chart.includes(`\n${key}: ${manifest.version}\n`))
@@ -34,7 +30,17 @@ for (const key of ['version', 'appVersion'])
 const sections = (await read('CHANGELOG.md')).split(/^## /m)
 const notes = sections.find((section) => section.startsWith(`${manifest.version} - `))
 if (notes === undefined) throw new Error(`CHANGELOG.md has no section ${manifest.version}`)
-const date = new Date(notes.slice(manifest.version.length + ' - '.length).split('\n', 1)[0])
+const released = notes.slice(manifest.version.length + ' - '.length).split('\n', 1)[0]
+if (released === 'unreleased' && !values['dry-run'])
+  throw new Error(`CHANGELOG.md has no date for ${manifest.version}`)
+// A trial of an unreleased version has the date of its commit.
+const date = new Date(
+  released === 'unreleased' ? run('git', ['log', '-1', '--format=%cI']).trim() : released,
+)
+if (!values['dry-run']) {
+  const tag = run('git', ['describe', '--tags', '--exact-match', '--dirty']).trim()
+  if (tag !== `v${manifest.version}`) throw new Error(`${tag} is not v${manifest.version}`)
+}
 
 /**
  * Builds something twice.

@@ -185,7 +185,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       certificates: () => ({
         listener: tls.listenTls.certEnd,
         client: tls.isalesTls.certEnd,
-        ca: tls.isalesTls.caEnd,
+        ca: tls.isalesTls.caEnd && Math.min(tls.isalesTls.caEnd, upstream.authorityEnd()),
       }),
       logLinesDropped: options.logLinesDropped ?? (() => 0),
       isOwnHost: createHostRule(config.adminListen, [

@@ -54,7 +54,7 @@ export interface Certificates {
   readonly listener: number | undefined
   /** For mutual TLS with iSales. */
   readonly client: number | undefined
-  /** Earliest expiry among the authorities that verify iSales. */
+  /** Of the authorities that issued iSales's certificate; until a connection opens, of the bundle's last authority. */
   readonly ca: number | undefined
 }
 

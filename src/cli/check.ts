@@ -17,7 +17,9 @@ import { endedBy, EXIT, writeMessage, type Command, type Io } from './io.ts'
 export const check: Command = async (flags, io) => {
   const loaded = loadConfig(io.env)
   const messages = messagesFor(io.env)
-  if (!flags['quiet']) io.stdout.write(`${settingsTable(loaded, messages)}\n`)
+  // `--live` writes only settings to change to stdout, so that a shell can append them to an env file.
+  const out = flags['live'] ? io.stderr : io.stdout
+  if (!flags['quiet']) out.write(`${settingsTable(loaded, messages)}\n`)
   for (const problem of loaded.problems) writeMessage(io, problem)
   if (!loaded.ok) return EXIT.usage
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
@@ -59,9 +61,8 @@ async function checkLive(
   const { cli } = words
   const { verdict, results, settings } = await runLiveCheck(loaded.config, io, trace)
   if (io.signal.aborted) return endedBy(io.signal)
-  const exit = VERDICTS[verdict]
   const good = results.filter(({ code }) => code === undefined)
-  io.stdout.write(
+  io.stderr.write(
     table(good.map(({ topic, facts }) => [cli.topics[topic], factsLine(words, facts)])),
   )
   for (const { topic, code, facts, isError } of results)
@@ -69,14 +70,13 @@ async function checkLive(
       writeMessage(io, { code, facts, setting: cli.topics[topic], isWarning: !isError })
   const differ = Object.entries(settings)
   // systemd treats a backslash as the beginning of an escape.
-  const inFile = differ.map(([name, text]) => `${cli.set} ${name}=${text.replaceAll('\\', '$&$&')}`)
+  for (const [name, text] of differ) io.stdout.write(`${name}=${text.replaceAll('\\', '$&$&')}\n`)
   const inShell = differ.map(([name, text]) =>
     text ? `export ${name}='${text.replaceAll("'", String.raw`'\''`)}'` : `unset ${name}`,
   )
-  if (differ.length > 0) io.stdout.write(`${[...inFile, cli.shell, ...inShell].join('\n')}\n`)
-  const to = exit === EXIT.ok ? io.stdout : io.stderr
-  to.write(verdictLine(words, verdict, loaded))
-  return exit
+  if (differ.length > 0) io.stderr.write(`${[cli.shell, ...inShell].join('\n')}\n`)
+  io.stderr.write(verdictLine(words, verdict, loaded))
+  return VERDICTS[verdict]
 }
 
 /** The verdict, which names variables that look like settings and are not. */

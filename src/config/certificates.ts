@@ -13,7 +13,7 @@ export interface TlsFiles {
   readonly key?: Secret | undefined
   /** Expiry of the own certificate, in milliseconds since 1970. */
   readonly certEnd?: number | undefined
-  /** Earliest expiry among the authorities, because any of them may be the one that the peer needs. */
+  /** Latest expiry among the authorities: a bundle works as long as one of them does. */
   readonly caEnd?: number | undefined
 }
 
@@ -65,7 +65,7 @@ export function readTls(
     cert: cert?.join(''),
     key: pem === undefined ? undefined : new Secret(pem),
     certEnd: cert?.map(endOf)[0],
-    caEnd: ca && Math.min(...ca.map(endOf)),
+    caEnd: ca && Math.max(...ca.map(endOf)),
   }
   return { tls, problems }
 }

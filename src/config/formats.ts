@@ -34,6 +34,13 @@ const ACCEPTS = {
 }
 export type Kind = keyof typeof ACCEPTS
 
+/** Kinds whose values contain no secret, so that an error may show an invalid one. A token may be pasted into the others. */
+// oxfmt-ignore
+export const SHOWN_KINDS: ReadonlySet<Kind> = new Set([
+  'address', 'client-names', 'count', 'duration', 'host-names', 'hosts', 'origin', 'path', 'paths',
+  'server-name', 'size',
+])
+
 /** Returns the accepted syntax, such as `100ms…1h, off` or `HOST:PORT`. */
 export function formatAccepted({
   kind,

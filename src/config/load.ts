@@ -1,7 +1,7 @@
 import type { Fact } from '../messages/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
 import { fileFacts, readSmallFile, type ReadFile } from './files.ts'
-import { formatAccepted, OFF } from './formats.ts'
+import { formatAccepted, OFF, SHOWN_KINDS } from './formats.ts'
 import { ruleViolations } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
@@ -170,7 +170,7 @@ function parse(
   { variable, file }: Input,
   text: string | undefined,
 ): { readonly value?: unknown; readonly problem?: Problem | undefined } {
-  const { name, kind, redact, verbatim, fileName, required } = setting
+  const { name, kind, verbatim, fileName, required } = setting
   const example: Fact = ['example', `${variable}=${setting.default || setting.example}`]
   if (text === undefined) {
     if (!required) return {}
@@ -184,13 +184,23 @@ function parse(
     const facts = [...doubt.facts, ...fileFacts(file)]
     return { value, problem: { ...doubt, setting: name, facts, isWarning: true } }
   }
-  // A URL may contain a password, and the text given as a path may be the secret itself.
-  const isSecret = redact !== undefined || verbatim || kind === 'file' || text.includes('@')
-  const facts: Fact[] = [['accepts', formatAccepted(setting)]]
-  const found = text.length > 60 ? `${text.slice(0, 60)}…` : text
-  if (!isSecret) facts.unshift(['found', JSON.stringify(found)])
+  const facts: Fact[] = [...foundFacts(setting, text), ['accepts', formatAccepted(setting)]]
   if (file === undefined && kind !== 'secret') facts.push(example)
   return { problem: { code: 'not-accepted', facts: [...facts, ...fileFacts(file)] } }
+}
+
+/** A token or a password, but no host, path or number: 16 characters with a digit between separators. */
+const OPAQUE = /(?=[^\s.:/,-]*\d)(?=[^\s.:/,-]*[a-z])[^\s.:/,-]{16,}/i
+
+/** Describes an invalid value. Shows it only if its setting contains no secret, and the value does not resemble one. */
+function foundFacts({ kind, redact }: Setting, text: string): readonly Fact[] {
+  const isOpaque = OPAQUE.test(text)
+  const isShown = SHOWN_KINDS.has(kind) && redact === undefined && !isOpaque
+  if (isShown && text.length <= 60 && !text.includes('@')) return [['found', JSON.stringify(text)]]
+  const length: Fact = ['foundLength', Array.from(text).length]
+  if (/[\r\n]/.test(text)) return [length, ['detail', 'lines']]
+  if (kind === 'proxy-url' && /[?#]/.test(text)) return [length, ['detail', 'unencoded']]
+  return isOpaque && kind !== 'secret' ? [length, ['detail', 'opaque']] : [length]
 }
 
 /**
@@ -203,6 +213,7 @@ export function detectPasteError(name: string, text: string): Problem | undefine
   if (text !== text.trim()) return typing('spaces')
   if (/[\r\n]/.test(text)) return typing('lines')
   if (/^(["'\u2018-\u201f]).*["'\u2018-\u201f]$/su.test(text)) return typing('quotes')
+  if (/\s#/.test(text)) return typing('comment')
   // Full-width or invisible characters.
   if (/[\uff01-\uff5e\u3000\p{Cf}]/u.test(text)) return typing('odd-character')
   return /^(?:\/[\w.-]+){2,}$/.test(text) ? { code: 'is-path', facts: [] } : undefined

@@ -1,6 +1,7 @@
 import { constants, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import sonic from 'sonic-boom'
+import { readErrorCode } from '../codes.ts'
 
 /** Destination of lines. Writing neither throws nor waits: lines that cannot be written are dropped and counted. */
 export interface Stdout {
@@ -8,6 +9,8 @@ export interface Stdout {
   /** True for a terminal with colors, unless NO_COLOR is set. */
   readonly colors: boolean
   readonly dropped: () => number
+  /** Error code, such as `ENOSPC`, if the last write failed; otherwise undefined. */
+  readonly failure: () => string | undefined
   /** Resolves when everything is written, or cannot be; within 1 s. Never rejects. */
   readonly flush: () => Promise<void>
 }
@@ -27,14 +30,17 @@ export function openStdout(): Stdout {
     minLength: 1,
   })
   let dropped = 0
+  let failure: string | undefined
   stream.on('drop', () => (dropped += 1))
   // Full disk or closed pipe: the queue stays, and every further line tries again to write it.
-  stream.on('error', () => undefined)
+  stream.on('error', (error) => (failure = readErrorCode(error)))
+  stream.on('write', () => (failure = undefined))
 
   return {
     write: (line) => void stream.write(line),
     colors: process.stdout.isTTY && process.stdout.hasColors(),
     dropped: () => dropped,
+    failure: () => failure,
     flush: () =>
       new Promise((resolve) => {
         setTimeout(resolve, MAX_FLUSH)

@@ -23,6 +23,7 @@ const FACTS = {
   restart: ['Without STATE_DIR', '未设置 STATE_DIR'],
   setting: ['Setting', '设置'],
   found: ['Found', '现值'],
+  foundLength: ['Length in characters', '字符数'],
   accepts: ['Accepted', '允许的格式'],
   example: ['For example', '例如'],
   otherSetting: ['The other setting', '另一个设置'],
@@ -126,6 +127,15 @@ const VALUES = {
   spaces: ['white space at the beginning or end', '首尾有空白'],
   lines: ['more than one line', '多于一行'],
   quotes: ['quotes', '引号'],
+  comment: [
+    'a # after white space, which does not begin a comment',
+    '空白之后的 #（不会作为注释处理）',
+  ],
+  opaque: ['it resembles a token or a password', '像是令牌或密码'],
+  unencoded: [
+    'write # as %23 and ? as %3F in user and password',
+    '用户名和密码中的 # 和问号分别写作 %23 和 %3F',
+  ],
   'own-name': ['its own name and =', '变量名和等号'],
   'is-path': ['a path instead of its text', '路径而不是内容'],
   'odd-character': ['a full-width or invisible character', '全角或不可见的字符'],
@@ -184,8 +194,7 @@ const CLI = {
   wrong: ['(error, see below)', '（有误，见下）'],
   environment: ['environment', '环境变量'],
   file: ['file', '文件'],
-  set: ['Set', '设置'],
-  shell: ['The same for a shell:', '用于命令行：'],
+  shell: ['These settings have to change; for a shell:', '需要修改以下设置；用于命令行：'],
 } as const satisfies Pairs
 
 /** Headings of the table of settings. */

@@ -12,13 +12,27 @@ const MAX_WAIT_WHEN_FULL = SECOND / 2
 
 /** Bytes of a body that are searched for `result`. */
 const RESULT_WITHIN = 256
-/** iSales's bodies are small JSON that begins with `result`, so they need not be parsed. */
-const RESULT = /"result"\s*:\s*(?:"([^"]{1,64})"|(-?\d{1,20}))/
+/** Strings, punctuation, and other words of JSON. A cut string reaches to the end of the text. */
+const JSON_TOKENS = /"(?:[^"\\]|\\.)*(?:"|$)|[{}[\]:,]|[^\s"{}[\]:,]+/gs
 
-/** Returns the `result` at the beginning of a body; undefined if it is 0 or missing. */
-function failedResult(body: Buffer): string | undefined {
-  const [, text, number = text] = RESULT.exec(body.toString('latin1', 0, RESULT_WITHIN)) ?? []
-  return number === '0' ? undefined : number
+/**
+ * Returns the `result` of the top object, if it is at the beginning of the body; undefined if it is 0 or missing. iSales's
+ * bodies are small JSON that begins with `result`, so they need not be parsed.
+ */
+export function failedResult(body: Buffer): string | undefined {
+  let [depth, name, previous] = [0, '', '']
+  for (const [token] of body.toString('latin1', 0, RESULT_WITHIN).matchAll(JSON_TOKENS)) {
+    if (depth === 1 && previous === ':' && name === '"result"') {
+      const [, text, number = text] = /^(?:"([^"]{1,64})"|(-?\d{1,20}))$/.exec(token) ?? []
+      return number === '0' ? undefined : number
+    }
+    if (token === '{' || token === '[') depth += 1
+    else if (token === '}' || token === ']') depth -= 1
+    // Not a JSON object.
+    if (depth === 0) return undefined
+    ;[name, previous] = [previous, token]
+  }
+  return undefined
 }
 
 export interface RelayObserver {

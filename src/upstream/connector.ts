@@ -43,6 +43,8 @@ export interface ConnectOptions {
   /** Resolves the address of iSales or of the egress proxy. */
   readonly lookup: LookupFunction
   readonly clock: Clock
+  /** Receives the earliest expiry, in milliseconds since 1970, of the authorities that issued iSales's certificate. */
+  readonly onVerified: (authorityEnd: number) => void
 }
 
 /** Opens a connection. Calls `done` once. */
@@ -61,7 +63,7 @@ const TCP_KEEP_ALIVE = MINUTE
  * @throws {URIError} if the egress proxy's user or password cannot be decoded.
  */
 export function createConnect(options: ConnectOptions): Connect {
-  const { origin, tls, serverName, timeout, egress, lookup, clock } = options
+  const { origin, tls, serverName, timeout, egress, lookup, clock, onVerified } = options
   const url = new URL(origin)
   const secure = url.protocol === 'https:'
   const { host, port } = toEndpoint(url)
@@ -121,6 +123,7 @@ export function createConnect(options: ConnectOptions): Connect {
       })
       if (!(socket instanceof TLSSocket)) return
       socket.once('connect', () => (stage = 'tls'))
+      socket.once('secureConnect', () => onVerified(authorityEndOf(socket)))
       // Runs before Node verifies the certificate and closes the socket: only here can the certificate still be read. Node
       // does not document this event. The documented alternative, `rejectUnauthorized: false` with our own verification, would
       // send the password to anyone if that broke. Without the event, an error only lacks name and dates of the certificate.
@@ -144,6 +147,18 @@ export function createConnect(options: ConnectOptions): Connect {
     } catch (error) {
       fail(error)
     }
+  }
+}
+
+/** Returns the earliest expiry in the verified chain above the peer's own certificate; Infinity for a self-signed one. */
+function authorityEndOf(socket: TLSSocket): number {
+  let [end, certificate] = [Infinity, socket.getPeerCertificate(true)]
+  for (;;) {
+    const issuer: typeof certificate | undefined = certificate.issuerCertificate
+    // Node represents the issuer of a root as the root itself.
+    if (issuer === undefined || issuer === certificate) return end
+    end = Math.min(end, Date.parse(issuer.valid_to))
+    certificate = issuer
   }
 }
 

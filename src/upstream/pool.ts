@@ -64,8 +64,12 @@ export function createUpstream(options: UpstreamOptions) {
   const { loginTimeout } = { ...LIMITS, ...options.limits }
   const egress = egressFor(config)
   const lookup = createLookup(timeout, clock, options.resolve)
+  let authorityEnd = Infinity
+  const onVerified = (end: number): void => {
+    authorityEnd = end
+  }
   const connectWith = (tls: TlsFiles) =>
-    createConnect({ origin, tls, serverName, timeout, egress, lookup, clock })
+    createConnect({ origin, tls, serverName, timeout, egress, lookup, clock, onVerified })
   const connect = connectWith(options.tls)
   const plain = origin.startsWith('http:')
   const business = new Pool(options, connect, config.isalesMaxConnections)
@@ -85,9 +89,12 @@ export function createUpstream(options: UpstreamOptions) {
       code !== 'egress-login' && code !== 'name-unknown' && !business.outage.lasts(clock.now()),
     /** Uses these files for new connections; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
+      authorityEnd = Infinity
       const connectAnew = connectWith(tls)
       for (const pool of [business, auth]) pool.reload(connectAnew)
     },
+    /** Milliseconds since 1970: when the first authority of iSales's chain ends; Infinity before a TLS connection. */
+    authorityEnd: () => authorityEnd,
     /** Returns the number of open connections. */
     open: () => business.open + auth.open,
     /** Closes all connections; exchanges that are waiting or in flight fail as `closed`. */

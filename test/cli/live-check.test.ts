@@ -21,19 +21,18 @@ import { accountOf, openIsales, runHere } from './stand.ts'
 const INTERFACE_PATH = `${BASE_PATH}/business/interface`
 const ALLOWED = `${BASE_PATH}/`
 
-/** Runs `check --live --trace`. `settings`: the `Set` lines, as systemd reads them. */
+/** Runs `check --live --trace`. `settings`: stdout, as systemd reads it. */
 async function checkAt(sim: Simulator, env: Environment = {}) {
   const args = ['check', '--live', '--trace', '--quiet']
   const { code, stdout, stderr } = await runHere(args, { env: { ...accountOf(sim), ...env } })
-  const lines = stdout.match(/(?<=^Set ).*$/gm) ?? []
   return {
     code,
     stdout,
     stderr,
-    settings: parseEnv(lines.join('\n').replaceAll(String.raw`\\`, '\\')),
+    settings: parseEnv(stdout.replaceAll(String.raw`\\`, '\\')),
     codes: Array.from(stderr.matchAll(/^(?:Warning|Error): .*\[([\w-]+)\]$/gm), ([, one]) => one),
     transcript: stderr.match(/^[*<>] .*\n/gm)?.join('') ?? '',
-    verdict: (stdout + stderr).match(/^(?:It works|The login|iSales refused|No login).*$/m)?.[0],
+    verdict: stderr.match(/^(?:It works|The login|iSales refused|No login).*$/m)?.[0],
   }
 }
 
@@ -156,17 +155,17 @@ describe('check --live', () => {
   test('a setting whose default allows the same paths is to be removed', async () => {
     const { sim } = await openIsales()
     const given = { ALLOWED_PATHS: `${ALLOWED}auth/,${INTERFACE_PATHS.getTask}` }
-    const { settings, stdout } = await checkAt(sim, given)
+    const { settings, stderr } = await checkAt(sim, given)
     expect(settings).toEqual({ ALLOWED_PATHS: '' })
-    expect(stdout).toContain('\nunset ALLOWED_PATHS\n')
+    expect(stderr).toContain('\nunset ALLOWED_PATHS\n')
     expect(await checkAt(sim, { ...given, ...settings })).toMatchObject({ code: 0, settings: {} })
   })
 
   test('the shell lines set the same values, also with quotes and backslashes', async () => {
     const [, , rejectionResult] = VALUES.rejectionResult
     const { sim } = await openIsales({ switches: { rejection: 'result', rejectionResult } })
-    const { stdout, settings } = await checkAt(sim)
-    const script = `${stdout.match(/^export .*\n/gm)?.join('')}env`
+    const { stderr, settings } = await checkAt(sim)
+    const script = `${stderr.match(/^export .*\n/gm)?.join('')}env`
     const env = execFileSync('sh', ['-c', script], { env: {}, encoding: 'utf8' })
     const ISALES_REJECTED = `401,403,result=${rejectionResult}`
     expect(settings).toEqual({ ISALES_REJECTED })

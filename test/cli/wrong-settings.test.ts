@@ -38,7 +38,7 @@ it.each(WRONG)('start and check print the same about %s', async (_, wrong, words
   const printedIn = async (LANG: string): Promise<string> => {
     const env = { ...SECRET_SETTINGS, ...wrong, LANG }
     const { stderr, code } = await runHere(['serve'], { env, isTTY: true })
-    const check = await runHere(['check', '--live'], { env })
+    const check = await runHere(['check'], { env })
     expect([code, check.code]).toEqual([2, 2])
     expect(check.stdout).toMatch(/^LOG_LEVEL +debug /m)
     expect(stderr).toContain(check.stderr)

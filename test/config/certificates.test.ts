@@ -79,4 +79,9 @@ it('all certificates of a bundle and of a chain are read', () => {
   const { isalesTls, listenTls } = configOf(loadWith(env, FILES))
   const read = [isalesTls.ca, listenTls.cert].map((pem) => pem?.split('BEGIN CERTIFICATE').length)
   expect(read).toEqual([3, 3])
+  // An authority that has ended next to a valid one is not a problem.
+  const bundle = { ...FILES, '/ca': `${made.expired.cert}${made.ca.cert}` }
+  const loaded = loadWith(ca('/ca'), bundle)
+  const end = Date.parse(new X509Certificate(made.ca.cert).validTo)
+  expect([loaded.problems, configOf(loaded).isalesTls.caEnd]).toEqual([[], end])
 })

@@ -81,6 +81,7 @@ describe('the configuration', () => {
 it.each([
   ['"p"', 'quotes'],
   ['p\u00a0', 'spaces'],
+  ['secret # of the test system', 'comment'],
   ['p\nq', 'lines'],
   ['ｐ', 'odd-character'],
   ['ISALES_PASSWORD=p', 'own-name'],
@@ -101,6 +102,46 @@ it.each(SETTING_LIST.map(({ name }) => name))(
     expect(JSON.stringify([settings, problems])).not.toContain(PASSWORD)
   },
 )
+
+it.each(SETTING_LIST.map(({ name }) => name))('no problem with %s shows a pasted token', (name) => {
+  for (const token of [
+    'eyJhbGciOiJIUzI1NiJ9.c2VjcmV0MTIz',
+    'dG9rZW4xMjM0NTY3ODkw',
+    'tok3n'.repeat(40),
+  ])
+    for (const text of [token, ` "${token}"`, `Bearer ${token}`, `a\n${token}`])
+      expect(JSON.stringify(loadWith({ [name]: text }).problems)).not.toContain(token.slice(0, 16))
+})
+
+it.each<readonly [Environment, unknown[]]>([
+  [
+    { ISALES_REFRESH_HEADER_TOKEN: 'a1'.repeat(90) },
+    [
+      ['foundLength', 180],
+      ['detail', 'opaque'],
+    ],
+  ],
+  [{ ISALES_REJECTED: '1e3' }, [['foundLength', 3]]],
+  [
+    { ISALES_USER: 'obs\nobs' },
+    [
+      ['foundLength', 7],
+      ['detail', 'lines'],
+    ],
+  ],
+  [
+    { HTTPS_PROXY: 'http://u:p#1@egress:3128' },
+    [
+      ['foundLength', 24],
+      ['detail', 'unencoded'],
+    ],
+  ],
+  [{ CLIENT_DEADLINE: '2800' }, [['found', '"2800"']]],
+  [{ LISTEN: 'localhost' }, [['found', '"localhost"']]],
+  [{ LISTEN: '127.0.0.1:8080/eyJhbGciOiJIUzI1' }, [['foundLength', 31]]],
+])('an error describes the value of %j', (env, facts) => {
+  expect(loadWith(env).problems[0]?.facts).toEqual(expect.arrayContaining(facts))
+})
 
 describe('a secret in a file', () => {
   const load = (content: string | Uint8Array): Loaded =>

@@ -142,7 +142,7 @@ describe('the shell blocks of the documentation', () => {
   it('get started: check --live prints what another iSales needs, and the proxy works with it', async () => {
     const script = block('docs/get-started.md', '(umask 077 && read')
     const found = await run(`${script.replace(/\n$/, '')} || [ $? = 2 ]\n`, 'the password\n')
-    expect(found).toContain('\nSet ISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}\n')
+    expect(found).toContain('\nISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}\n')
     Object.assign(environment, {
       ISALES_URL: simulator.origin,
       ISALES_USER: 'obs',

@@ -149,7 +149,11 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
       /^isales_proxy_requests_total\{outcome="answered",cause="answered"\} 1$/m,
     )
     const live = await inside('check', '--live')
-    expect(live).toMatchObject({ code: 0, stdout: expect.stringContaining('It works.') })
+    expect(live).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: expect.stringContaining('It works.'),
+    })
   })
 
   it('survives 1,000 requests at once in 192 MiB, and answers each', async () => {

@@ -178,6 +178,11 @@ describe.skipIf(await lacks('cosign', 'openssl'))('the signature', () => {
   const workflow =
     'https://github.com/isales-auth-proxy/isales-auth-proxy/.github/workflows/release.yml'
 
+  it('is refused as long as the changelog has no date for its version', async () => {
+    const { code, stderr } = await run(process.execPath, ['scripts/release.mjs'], { cwd: ROOT })
+    expect([code, stderr]).toEqual([1, expect.stringContaining('has no date for 0.1.0')])
+  })
+
   it('is verified by SECURITY.md: from the release workflow, at a tag, for unchanged files', async () => {
     const names = await readdir(RELEASE)
     for (const name of names) copyFileSync(join(RELEASE, name), join(directory, name))

@@ -16,7 +16,7 @@ const PROGRAM = `
   // The first write has ended by then.
   setTimeout(() => {
     log('access', access)
-    process.stderr.write(String(stdout.dropped()))
+    process.stderr.write(stdout.dropped() + ' ' + stdout.failure())
   }, 100)
   setInterval(() => undefined, 60_000)
   process.on('SIGTERM', async () => {
@@ -36,11 +36,11 @@ describe('a log on stdout', () => {
     return child
   }
 
-  /** Waits until all lines are logged. Returns the number of dropped ones. */
-  async function droppedBy(child: ChildProcess): Promise<number> {
+  /** Waits until all lines are logged. Returns the number of dropped ones, and why the last write failed. */
+  async function endOf(child: ChildProcess): Promise<{ dropped: number; failure: string }> {
     if (child.stderr === null) throw new Error('no stderr')
-    const [text] = await once(child.stderr, 'data')
-    return Number(text)
+    const [dropped, failure = ''] = String((await once(child.stderr, 'data'))[0]).split(' ')
+    return { dropped: Number(dropped), failure }
   }
 
   async function terminate(child: ChildProcess): Promise<unknown> {
@@ -55,7 +55,9 @@ describe('a log on stdout', () => {
       const full = openSync('/dev/full', 'w')
       const child = start(MANY, place === 'on a full disk' ? full : 'pipe')
       closeSync(full)
-      expect(await droppedBy(child)).toBeGreaterThan(1000)
+      const { dropped, failure } = await endOf(child)
+      expect(dropped).toBeGreaterThan(1000)
+      expect(failure).toBe(place === 'on a full disk' ? 'ENOSPC' : 'undefined')
       const began = performance.now()
       expect(await terminate(child)).toBe(7)
       expect(performance.now() - began).toBeLessThan(5000)
@@ -67,7 +69,7 @@ describe('a log on stdout', () => {
     let text = ''
     child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
     const closed = once(child, 'close')
-    expect(await droppedBy(child)).toBe(0)
+    expect(await endOf(child)).toEqual({ dropped: 0, failure: 'undefined' })
     expect(await terminate(child)).toBe(7)
     await closed
     expect(text.match(/Request.*\n/g)).toHaveLength(501)

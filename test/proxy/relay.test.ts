@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { createRelay } from '../../src/proxy/relay.ts'
+import { createRelay, failedResult } from '../../src/proxy/relay.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
 // While too many calls are in flight, the limit is shorter: test/behaviour/slow-clients.test.ts.
@@ -46,4 +46,21 @@ test.each([
   expect(await take(1000, bytes)).toBe(false)
   await clock.advance(60_000)
   expect([await take(2999), await take(1)]).toEqual([false, true])
+})
+
+test.each<readonly [string, string | undefined]>([
+  ['{"result":0}', undefined],
+  ['{ "result" : "0", "resultData": {} }', undefined],
+  ['{"result":7}', '7'],
+  ['{"message":"no \\"result\\":3","result":"-1"}', '-1'],
+  ['{"resultData":[{"result":"busy"}],"result":0}', undefined],
+  ['{"resultData":{"result":5},"result":"E1"}', 'E1'],
+  ['{"resultData":{"result":5}', undefined],
+  ['{"result":{"result":5}}', undefined],
+  ['[{"result":5}]', undefined],
+  ['<script>{"result":5}</script>', undefined],
+  [`{"text":"${'x'.repeat(300)}","result":5}`, undefined],
+  ['', undefined],
+])('the result of %s is %s', (body, result) => {
+  expect(failedResult(Buffer.from(body))).toBe(result)
 })

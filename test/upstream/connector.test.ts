@@ -19,6 +19,7 @@ const OPTIONS = {
   egress: undefined,
   lookup,
   clock: systemClock,
+  onVerified: () => undefined,
 }
 
 it('a connection that opened while the process was stopped is not too late', async () => {

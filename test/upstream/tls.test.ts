@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { connect } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
@@ -35,6 +36,15 @@ describe('TLS to iSales', () => {
         outcome,
       )
     expect(names[0]).toBe('elsewhere.example')
+  })
+
+  it('shows when the authority ends that issued the certificate of iSales', async () => {
+    const isales = await startIsales(undefined, certificates.server)
+    const upstream = openUpstream({ isalesUrl: isales.origin })
+    expect(upstream.authorityEnd()).toBe(Infinity)
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    const end = Date.parse(new X509Certificate(certificates.ca.cert).validTo)
+    expect(upstream.authorityEnd()).toBe(end)
   })
 
   it('fails if iSales wants a certificate of ours, and says so after our handshake', async () => {
