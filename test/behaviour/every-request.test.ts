@@ -1,5 +1,5 @@
-// Every request is counted once, by its result: over raw sockets, in every form in which clients go wrong. Failed TLS
-// handshakes are in obs-listener.test.ts.
+// Every request is counted once, by its result: over raw sockets, in forms in which clients go wrong. `npm run truth` asks the same
+// for faults of iSales. Failed TLS handshakes are in obs-listener.test.ts.
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
@@ -141,16 +141,6 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     },
     counts: { 'abandoned gave-up': 2 },
   },
-  'a client that vanishes before the response': {
-    send: async (client, world) => {
-      world.sim.hang({ operation: 'business' })
-      await client.send(post())
-      await until(() => world.sim.state().hanging === 1)
-      client.reset()
-    },
-    executed: 1,
-    counts: { 'abandoned gave-up': 1 },
-  },
   'garbage behind a call': {
     send: async (client, world) => {
       await whileWaiting(world, client, () => client.send('garbage\r\n\r\n'))
@@ -159,48 +149,6 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     statuses: [200],
     executed: 1,
     counts: { 'answered answered': 1, 'stray bad-request': 1 },
-  },
-  'calls that iSales fails, rejects, throttles, declines, or answers with a page or another result':
-    {
-      send: async (client, world) => {
-        for (const status of [500, 503, 403, 429, 404] as const) {
-          world.sim.failBusiness({ status })
-          await read(client, post())
-        }
-        world.sim.html({ operation: 'business' })
-        await read(client, post())
-        world.sim.failBusiness({ status: 200, body: { result: 7 } })
-        await read(client, post())
-      },
-      statuses: [500, 503, 200, 429, 404, 200, 200],
-      executed: 6,
-      counts: {
-        'failed call-refused': 1,
-        'failed maintenance': 1,
-        'rejected call-throttled': 1,
-        'declined call-declined': 1,
-        'rejected page-relayed': 1,
-        'declined call-result': 1,
-        // The 403 was replayed with a newer token.
-        'answered answered': 1,
-      },
-    },
-  'a response that breaks off': {
-    send: async (client, world) => {
-      world.sim.reset({ operation: 'business', at: 'mid-body' })
-      await client.send(post())
-      await client.closed().catch(() => undefined)
-    },
-    executed: 1,
-    counts: { 'failed upstream-broken': 1 },
-  },
-  'no connection to iSales': {
-    send: async (client, world) => {
-      await world.sim.down()
-      await read(client, post())
-    },
-    statuses: [502],
-    counts: { 'failed connection-refused': 1 },
   },
   'a proxy in front of itself': {
     options: { env: { LISTEN: new URL(OWN).host, ISALES_URL: OWN } },

@@ -50,7 +50,7 @@ export function createTokenRules(wire: Wire) {
   /** A call waits for no token while iSales grants logins. */
   function judgeMissing({ id, code, replica, sentAt, to, manner }: Call): void {
     if (code !== 'no-token' || manner.pause > 0 || manner.hangUp !== undefined) return
-    const excused = ['no-login', 'store', 'delayed', 'unproven', ...absences(replica)]
+    const excused = ['no-login', 'paused', 'store', 'delayed', 'unproven', ...absences(replica)]
     // A login whose response is lost is an attempt, after which the next one waits.
     if (!during(excused, sentAt - PATIENCE, to - MARGIN) && !during(['cut'], sentAt - PAUSE, to))
       find(8, to, `no token: ${id} got a 503 while iSales grants logins`)
@@ -140,6 +140,7 @@ export function createTokenRules(wire: Wire) {
       isNeeded: boolean,
     ): void {
       if (credentials !== undefined) {
+        if (!granted) spans.push({ kind: 'paused', from, to: Infinity, endsWith: 'login' })
         const isLong = to - failingSince > MAX_FAILING
         if (!granted && (refused || isLong || mayPause(credentials))) doubtedAt.set(credentials, to)
         if (granted && !during(['cut', 'delayed'], from, to + LOST)) provenAt.set(credentials, from)

@@ -78,6 +78,9 @@ export interface TokenRequest {
  * A period in which something is excused.
  *
  * - `no-login`: iSales grants no token.
+ * - `paused`: a login failed, and none has been granted since.
+ * - `unreached`: no connection reaches iSales.
+ * - `refresh-ended`: iSales has ended the refresh tokens.
  * - `token-ended`: a token ended early.
  * - `cut`: connections are cut.
  * - `delayed`: the network is slow.
