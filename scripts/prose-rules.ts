@@ -45,7 +45,7 @@ export function problemsIn({ file, line, kind, text }: Prose): readonly string[]
   return found.map((problem) => `${file}:${line}: ${problem}`)
 }
 
-/** Returns how a section differs from title, meaning and remedy, as `errors.md#lost: …`. */
+/** Returns how a section differs from title, meaning and remedy, as `errors.md#connection-lost: …`. */
 export function problemsOfSection(
   { at, title, meaning, remedy }: Section,
   withoutAction: boolean,

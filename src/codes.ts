@@ -14,19 +14,19 @@ const CAUSES = {
   dns: ['name-unknown', 'dns-down'],
   connect: [
     'connection-refused', 'no-route', 'no-descriptors', 'no-ports', 'connect-timeout',
-    'connection-closed', 'egress-login', 'egress-refused',
+    'connection-closed', 'egress-login', 'egress-rejected',
   ],
   tls: [
     'untrusted', 'expired', 'not-yet-valid', 'other-name', 'no-tls', 'plain-http',
-    'plain-refused', 'own-certificate', 'no-certificate', 'handshake',
+    'tls-expected', 'own-certificate', 'no-certificate', 'handshake',
   ],
   request: ['closed', 'invalid'],
   response: [
-    'timeout', 'lost', 'path-unknown', 'proxy-login', 'throttled', 'maintenance', 'gateway',
-    'server-error', 'page-refused', 'not-isales',
+    'timeout', 'connection-lost', 'path-unknown', 'proxy-login', 'throttled', 'maintenance', 'gateway',
+    'server-error', 'login-page', 'not-isales',
   ],
   login: [
-    'account', 'password', 'values', 'business', 'result', 'refresh-refused',
+    'account', 'password', 'values', 'business', 'result', 'refresh-rejected',
   ],
   write: [
     'disk-full', 'disk-denied', 'disk-readonly', 'disk-no-links', 'disk-slow', 'disk-foreign',
@@ -60,7 +60,7 @@ const BY_REQUEST_KIND = {
   timeout: { login: 'login-timeout', refresh: 'login-timeout', call: 'upstream-timeout' },
   // oxfmt-ignore
   'path-unknown': { login: 'login-path-unknown', refresh: 'refresh-path-unknown', call: 'call-declined' },
-  'page-refused': { login: 'page-refused', refresh: 'page-refused', call: 'page-relayed' },
+  'login-page': { login: 'login-page', refresh: 'login-page', call: 'call-page' },
 } as const satisfies Partial<Record<CauseCode, Readonly<Record<RequestKind, string>>>>
 
 type ByRequestKind = typeof BY_REQUEST_KIND
@@ -93,11 +93,11 @@ export function cause(code: CauseCode, side: Peer = 'isales'): Cause {
 }
 
 /** Codes of errors that the program itself creates. */
-export const CODES = {
+export const NODE_ERROR_CODES = {
   timeout: 'ETIMEDOUT',
   closed: 'ERR_POOL_CLOSED',
   proxyAuth: 'ERR_EGRESS_PROXY_AUTH',
-  proxyRefused: 'ERR_EGRESS_PROXY_REFUSED',
+  proxyRejected: 'ERR_EGRESS_PROXY_REJECTED',
   noLinks: 'ERR_NO_HARD_LINKS',
 } as const
 
@@ -111,8 +111,8 @@ const BY_CODE: Readonly<Record<string, CauseCode>> = inverted<CauseCode, string>
   'no-descriptors': ['EMFILE', 'ENFILE'],
   'no-ports': ['EADDRNOTAVAIL'],
   'connect-timeout': ['ETIMEDOUT'],
-  'egress-login': [CODES.proxyAuth],
-  'egress-refused': [CODES.proxyRefused],
+  'egress-login': [NODE_ERROR_CODES.proxyAuth],
+  'egress-rejected': [NODE_ERROR_CODES.proxyRejected],
   expired: ['CERT_HAS_EXPIRED'],
   'not-yet-valid': ['CERT_NOT_YET_VALID'],
   'other-name': ['ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH'],
@@ -120,9 +120,9 @@ const BY_CODE: Readonly<Record<string, CauseCode>> = inverted<CauseCode, string>
   'plain-http': ['ERR_SSL_HTTP_REQUEST'],
   'no-certificate': ['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'],
   timeout: ['ERR_TLS_HANDSHAKE_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'],
-  lost: ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'],
+  'connection-lost': ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'],
   invalid: ['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'],
-  closed: ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', CODES.closed],
+  closed: ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', NODE_ERROR_CODES.closed],
 }) as Readonly<Record<string, CauseCode>>
 
 /** Families of codes; the first match wins. */
@@ -141,7 +141,7 @@ const BY_FAMILY: readonly (readonly [RegExp, CauseCode])[] = [
 ]
 
 /** Alerts of a server that also concern our certificate if we are the client. */
-const REFUSED_BY_ALERT = /^ERR_SSL_.*_ALERT_(?:ACCESS_DENIED|DECRYPT_ERROR|HANDSHAKE_FAILURE)$/
+const REJECTED_BY_ALERT = /^ERR_SSL_.*_ALERT_(?:ACCESS_DENIED|DECRYPT_ERROR|HANDSHAKE_FAILURE)$/
 
 /** Context of an error. `plain`: the connection used plain HTTP. */
 export interface ErrorContext {
@@ -156,15 +156,15 @@ const AT_STAGE = { dns: 'dns-down', connect: 'no-route', tls: 'handshake' } as c
 
 /** Classifies an error code. An unknown code is classified by the progress. */
 export function classifyError(code: string, { side, stage, plain = false }: ErrorContext): Cause {
-  if (side !== 'client' && REFUSED_BY_ALERT.test(code)) return cause('own-certificate', side)
+  if (side !== 'client' && REJECTED_BY_ALERT.test(code)) return cause('own-certificate', side)
   const known = BY_CODE[code] ?? BY_FAMILY.find(([family]) => family.test(code))?.[1]
   if (stage === undefined) {
-    const isLost = known === undefined || STAGES[known] === 'connect' || known === 'lost'
+    const isLost = known === undefined || STAGES[known] === 'connect' || known === 'connection-lost'
     // A TLS server answers plain HTTP by an alert, or closes the connection.
-    return cause(isLost ? (plain ? 'plain-refused' : 'lost') : known, side)
+    return cause(isLost ? (plain ? 'tls-expected' : 'connection-lost') : known, side)
   }
   if (stage === 'dns' && known === 'connect-timeout') return cause('dns-down', side)
-  if (known === 'lost') return cause('connection-closed', side)
+  if (known === 'connection-lost') return cause('connection-closed', side)
   return cause(known ?? AT_STAGE[stage], side)
 }
 
@@ -172,7 +172,7 @@ const BY_DISK = inverted<CauseCode, string>({
   'disk-full': ['ENOSPC', 'EDQUOT'],
   'disk-denied': ['EACCES', 'EPERM'],
   'disk-readonly': ['EROFS'],
-  'disk-no-links': [CODES.noLinks],
+  'disk-no-links': [NODE_ERROR_CODES.noLinks],
 })
 
 export function classifyDiskError(code: string): Cause {
@@ -198,7 +198,7 @@ const BY_STATUS = inverted<CauseCode, `${number}`>({
 
 /** Statuses with which iSales rejects a login, by its published list. */
 // oxfmt-ignore
-const BY_REFUSED_STATUS: Readonly<Record<number, CauseCode>> = {
+const BY_REJECTED_STATUS: Readonly<Record<number, CauseCode>> = {
   200: 'result', 400: 'values', 401: 'account', 403: 'password', 500: 'business',
 }
 
@@ -206,14 +206,14 @@ const BY_REFUSED_STATUS: Readonly<Record<number, CauseCode>> = {
 export function classifyStatus({ status, shaped, page, plain }: ResponseInfo): Cause {
   const known = BY_STATUS[`${status}`]
   if (known !== undefined) return cause(known)
-  const refused = BY_REFUSED_STATUS[status]
+  const rejected = BY_REJECTED_STATUS[status]
   const isUnauthorized = status === 401 || status === 403
   if (page === true) {
-    if (isUnauthorized) return cause('page-refused')
-  } else if (refused !== undefined && (shaped === true || isUnauthorized)) return cause(refused)
+    if (isUnauthorized) return cause('login-page')
+  } else if (rejected !== undefined && (shaped === true || isUnauthorized)) return cause(rejected)
   if (status >= 500) return cause('server-error')
   // nginx answers plain HTTP on a TLS port by 400.
-  return cause(status === 400 && plain === true ? 'plain-refused' : 'not-isales')
+  return cause(status === 400 && plain === true ? 'tls-expected' : 'not-isales')
 }
 
 /**
@@ -236,13 +236,13 @@ export function isOfGateway(status: number): boolean {
 }
 
 /** Reasons for a failed connection: label values of `upstream_connect_failures_total`. `proxy`: the egress proxy. */
-export const CONNECT_FAILURES = ['dns', 'refused', 'timeout', 'tls', 'proxy'] as const
+export const CONNECT_FAILURES = ['dns', 'connect', 'timeout', 'tls', 'proxy'] as const
 export type ConnectFailure = (typeof CONNECT_FAILURES)[number]
 
 export function toConnectFailure({ stage, code, side }: Cause): ConnectFailure {
   if (side === 'egress') return 'proxy'
   if (stage === 'dns' || stage === 'tls') return stage
-  return code === 'connect-timeout' ? 'timeout' : 'refused'
+  return code === 'connect-timeout' ? 'timeout' : 'connect'
 }
 
 /**
@@ -257,26 +257,26 @@ export type AuthFailureReason = (typeof AUTH_FAILURES)[number]
 
 // oxfmt-ignore
 const MALFORMED: ReadonlySet<CauseCode> = new Set([
-  'path-unknown', 'proxy-login', 'page-refused', 'not-isales',
+  'path-unknown', 'proxy-login', 'login-page', 'not-isales',
 ])
 
 export function toAuthFailure({ stage, code, side }: Cause): AuthFailureReason {
   if (stage === 'login') return code === 'business' || code === 'result' ? 'result' : 'rejected'
   if (code === 'timeout' || code === 'throttled') return code
   if (MALFORMED.has(code)) return 'malformed'
-  return stage === 'tls' && side !== 'egress' && code !== 'plain-refused' ? 'tls' : 'unavailable'
+  return stage === 'tls' && side !== 'egress' && code !== 'tls-expected' ? 'tls' : 'unavailable'
 }
 
 /**
  * Reasons for a failed store operation: label values of `session_store_failures_total`. After `timeout`, the operation
- * may have been executed. `refused`: the store returned an error code of its own.
+ * may have been executed. `rejected`: the store returned an error code of its own.
  */
-export const STORE_FAILURES = ['unreachable', 'timeout', 'tls', 'malformed', 'refused'] as const
+export const STORE_FAILURES = ['unreachable', 'timeout', 'tls', 'malformed', 'rejected'] as const
 export type StoreFailureReason = (typeof STORE_FAILURES)[number]
 
 /** @param isReply the error is a reply of the store. */
 export function classifyStoreError(code: string, isReply: boolean): StoreFailureReason {
-  if (isReply) return 'refused'
+  if (isReply) return 'rejected'
   const { stage } = classifyError(code, { side: 'store', stage: 'connect' })
   return stage === 'tls' ? 'tls' : 'unreachable'
 }
@@ -287,8 +287,8 @@ export function toStoreCode(reason: StoreFailureReason) {
 
 // oxfmt-ignore
 export const HANDSHAKE_FAILURES = [
-  'plain-http', 'no-certificate', 'unknown-ca', 'bad-certificate', 'other-name', 'not-trusted',
-  'protocol', 'timeout', 'closed',
+  'plain-http', 'no-certificate', 'unknown-ca', 'bad-certificate', 'client-name', 'not-trusted',
+  'protocol', 'request-timeout', 'half-sent',
 ] as const
 export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number]
 
@@ -296,8 +296,8 @@ const HANDSHAKES: Partial<Readonly<Record<CauseCode, HandshakeFailure>>> = {
   'plain-http': 'plain-http',
   'no-certificate': 'no-certificate',
   'own-certificate': 'not-trusted',
-  'connection-closed': 'closed',
-  timeout: 'timeout',
+  'connection-closed': 'half-sent',
+  timeout: 'request-timeout',
 }
 
 /**
@@ -360,7 +360,7 @@ export const REFUSALS = {
   'transfer-encoding': ['bad-request', 'Transfer-Encoding is repeated, empty, next to a Content-Length, or in an HTTP/1.0 request'],
   target: ['bad-request', 'The request target is malformed'],
   'tls-to-http': ['bad-request', 'The client sent TLS to a plain HTTP port: use http, or set LISTEN_TLS_CERT_FILE'],
-  parser: ['bad-request', 'The HTTP parser rejected the request: a line, header, length, coding or chunk is malformed, or the method is unknown'],
+  parser: ['bad-request', 'The HTTP parser refused the request: a line, header, length, coding or chunk is malformed, or the method is unknown'],
   'half-sent': ['bad-request', 'The client left before all of the request arrived'],
   method: ['method-not-allowed', 'CONNECT and TRACE are not forwarded'],
   coding: ['not-implemented', 'The only supported transfer coding is chunked'],
@@ -396,9 +396,7 @@ export function toRefusalCode(refusal: Refusal): Refusal | ProblemCode {
 }
 
 export function toHandshakeCode(failure: HandshakeFailure) {
-  if (failure === 'other-name') return 'client-name' as const
-  if (failure === 'closed') return 'half-sent' as const
-  return failure === 'timeout' ? ('request-timeout' as const) : failure
+  return failure
 }
 
 /** Codes outside of the sets above. */
@@ -406,8 +404,8 @@ export function toHandshakeCode(failure: HandshakeFailure) {
 const OTHERS = {
   /** Results of calls that reached iSales, or a gateway in front of it. */
   call: [
-    'call-refused', 'call-declined', 'call-result', 'call-throttled', 'call-forbidden',
-    'page-relayed', 'token-rejected', 'gave-up',
+    'call-failed', 'call-declined', 'call-result', 'call-throttled', 'call-rejected',
+    'call-page', 'token-rejected', 'gave-up',
   ],
   login: ['obs-login', 'logins-paused', 'business-later'],
   setting: [
@@ -428,7 +426,7 @@ const OTHERS = {
     'unknown-code', 'no-argument', 'flag-value', 'no-instance', 'any-port',
     'not-ready', 'not-responding', 'other-program', 'odd-response', 'not-here',
     'not-signalled', 'check-sound', 'check-works', 'check-blind', 'check-differs', 'check-store',
-    'check-calls', 'check-refused', 'check-no-login', 'check-deferred', 'check-doubts',
+    'check-calls', 'check-rejected', 'check-no-login', 'check-deferred', 'check-doubts',
     'no-lifetime', 'long-lifetime', 'short-lifetime', 'no-refresh', 'rejected-by-result', 'single-session',
     'not-shared',
   ],
@@ -436,11 +434,11 @@ const OTHERS = {
   headline: [
     'healthy', 'no-calls-yet', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only',
     'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
-    'IsalesProxyAuthenticationFailing', 'IsalesProxyAccountRejected',
+    'IsalesProxyAuthenticationFailing', 'IsalesProxyLoginRejected',
     'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',
-    'IsalesProxyErrorRatio', 'IsalesProxyLatency', 'IsalesProxyReloadFailed',
+    'IsalesProxyCallsLost', 'IsalesProxyLatency', 'IsalesProxyReloadFailed',
     'IsalesProxyClockWrong', 'IsalesProxyLifetimeDoubtful', 'IsalesProxyStateUnusable',
-    'IsalesProxyClientLoginsRefused', 'IsalesProxyClientHandshakesRefused',
+    'IsalesProxyClientLoginsRefused', 'IsalesProxyNoClientGetsThrough',
     'IsalesProxyCertificateExpiresSoon',
   ],
 } as const

@@ -76,11 +76,11 @@ const CODES = {
     'no-token', 'overloaded', 'shutting-down', 'out-of-time', 'upstream-unreachable', 'upstream-tls',
     'upstream-broken', 'upstream-timeout', 'internal', 'name-unknown', 'dns-down', 'connection-refused',
     'no-route', 'no-descriptors', 'no-ports', 'connect-timeout', 'connection-closed', 'egress-login',
-    'egress-refused', 'untrusted', 'expired', 'not-yet-valid', 'other-name', 'no-tls', 'plain-refused',
-    'own-certificate', 'handshake', 'lost', 'call-refused', 'maintenance', 'gateway', 'server-error',
+    'egress-rejected', 'untrusted', 'expired', 'not-yet-valid', 'other-name', 'no-tls', 'tls-expected',
+    'own-certificate', 'handshake', 'connection-lost', 'call-failed', 'maintenance', 'gateway', 'server-error',
     'loop-detected',
   ],
-  rejected: ['call-forbidden', 'call-throttled', 'page-relayed'],
+  rejected: ['call-rejected', 'call-throttled', 'call-page'],
   declined: ['call-declined', 'call-result'],
   slow: ['slow'],
   answered: ['answered'],
@@ -129,14 +129,14 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
   if (login !== undefined && status === 200) return classOf('granted', login)
   const refused = codeOfRefused(summary)
   if (refused !== undefined)
-    return classOf(isOfCtiObs(summary) ? 'refused' : 'stray', refused, 'bad-request')
+    return classOf(looksLikeCtiObs(summary) ? 'refused' : 'stray', refused, 'bad-request')
   if (left === 'request') return classOf('stray', 'half-sent')
   if (left === 'response') return classOf('abandoned', 'gave-up')
   if (code !== undefined || status >= 500)
     return classOf('failed', codeOfFailed(summary), code ?? 'server-error', 'internal')
-  if (page === true) return classOf('rejected', 'page-relayed')
+  if (page === true) return classOf('rejected', 'call-page')
   if (rejected === true || status === 401 || status === 403)
-    return classOf('rejected', 'call-forbidden')
+    return classOf('rejected', 'call-rejected')
   if (status === 429) return classOf('rejected', 'call-throttled')
   if (status >= 400) return classOf('declined', 'call-declined')
   if (result !== undefined) return classOf('declined', 'call-result')
@@ -154,7 +154,7 @@ function codeOfRefused({ status, login, method, code, refusal }: RequestSummary)
 }
 
 /** Returns true for a request that only CTI-OBS sends. Other clients send GETs, use browsers, leave early, or only connect. */
-function isOfCtiObs({ method, refusal = 'parser' }: RequestSummary): boolean {
+function looksLikeCtiObs({ method, refusal = 'parser' }: RequestSummary): boolean {
   if (refusal === 'pipelined') return true
   return method === 'POST' && !['browser', 'half-sent', 'connections'].includes(refusal)
 }
@@ -166,7 +166,7 @@ function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
     return failure !== undefined && isExplained ? toCauseCode(failure.cause, 'call') : code
   }
   // iSales documents 500 as a business failure.
-  if (status === 500) return 'call-refused'
+  if (status === 500) return 'call-failed'
   if (status === PROBLEMS['loop-detected'].status) return 'loop-detected'
   return toCauseCode(classifyStatus({ status, page: page === true }), 'call')
 }
@@ -192,10 +192,10 @@ export function refusedRequest(request: Refused, refusal: Refusal, requestId = '
 /**
  * Results of the replay of a rejected request.
  *
- * - `healed`: not rejected with a newer token.
+ * - `recovered`: not rejected with a newer token.
  * - `rejected`: rejected again.
  * - `failed`: no response arrived.
  * - `no-token`: not replayed, because no newer token arrived in time.
  */
-export const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token'] as const
+export const REPLAY_OUTCOMES = ['recovered', 'rejected', 'failed', 'no-token'] as const
 export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]

@@ -10,7 +10,7 @@ import {
   type Environment,
 } from './config/index.ts'
 import { createListener, type ListenerLimits } from './listener/index.ts'
-import { createNews, type Log } from './log/index.ts'
+import { createLogThrottle, type Log } from './log/index.ts'
 import { openClientAuth } from './client-auth/index.ts'
 import { openProxy } from './proxy/index.ts'
 import { openShare } from './sharing/index.ts'
@@ -93,11 +93,11 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   // Counters, memory and log.
   const diagnostics = diagnosticContext(config)
-  const news = createNews(() => clock.now())
+  const logThrottle = createLogThrottle(() => clock.now())
   const activity = recordActivity(clock, diagnostics)
   const metrics = createMetrics(config.isalesRejected.statuses, activity.totals)
-  const observers = createObservers(config, { metrics, activity, log, news })
-  const logToken = tokenLog(log, news, diagnostics)
+  const observers = createObservers(config, { metrics, activity, log, logThrottle })
+  const logToken = tokenLog(log, logThrottle, diagnostics)
   let look = (): void => undefined
   const observeToken = (event: TokenEvent): void => {
     metrics.onTokenEvent(event)
@@ -198,7 +198,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       wallClock,
       utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
       log,
-      news,
+      logThrottle,
     },
     metrics,
     activity,

@@ -12,7 +12,7 @@ import {
   type Log,
   type LogEventName,
   type LogFields,
-  type News,
+  type LogThrottle,
 } from './log/index.ts'
 import { classifyRequest, type RequestSummary } from './request-summary.ts'
 import { en, formatLine } from './messages/index.ts'
@@ -21,7 +21,7 @@ interface ObserverParts {
   readonly metrics: Metrics
   readonly activity: ActivityRecorder
   readonly log: Log
-  readonly news: News
+  readonly logThrottle: LogThrottle
 }
 
 /** Results of a login of CTI-OBS, by the response's status. */
@@ -34,11 +34,11 @@ const LOGINS: Readonly<Record<number, string>> = {
 /** Counts, records and logs the events of requests and files. Only this file decides which of the three an event needs. */
 export function createObservers(
   config: Pick<Config, 'listen' | 'logLevel'>,
-  { metrics, activity, log, news }: ObserverParts,
+  { metrics, activity, log, logThrottle }: ObserverParts,
 ) {
   /** Logs at most once per minute and `reason`, which is from a closed set. */
-  const logNews = (event: LogEventName, reason: string, fields: LogFields): void => {
-    const count = news(`${event} ${reason} ${fields.operation ?? fields.listener ?? ''}`)
+  const logThrottled = (event: LogEventName, reason: string, fields: LogFields): void => {
+    const count = logThrottle(`${event} ${reason} ${fields.operation ?? fields.listener ?? ''}`)
     if (count > 0) log(event, { reason, ...fields, count })
   }
 
@@ -68,21 +68,23 @@ export function createObservers(
     if (login !== undefined && status > 0) {
       const fields = { operation: login, client: status === 200 ? undefined : client }
       const reason = LOGINS[status] ?? 'malformed'
-      logNews(status === 200 ? 'obs-logged-in' : 'obs-login-refused', reason, fields)
+      logThrottled(status === 200 ? 'obs-logged-in' : 'obs-login-refused', reason, fields)
     } else if (refusal === 'connections') {
-      logNews('connections-full', refusal, { listener: 'proxy' })
+      logThrottled('connections-full', refusal, { listener: 'proxy' })
     } else if (refusal !== undefined) {
       const [code, detail] = REFUSALS[refusal]
-      logNews('client-refused', refusal, {
+      logThrottled('client-refused', refusal, {
         client,
         code,
         detail,
         requestId: requestId || undefined,
       })
       // A load balancer's probe closes the connection, and must not cause a line per minute.
-    } else if (handshake !== undefined && handshake !== 'closed') {
+    } else if (handshake !== undefined && handshake !== 'half-sent') {
       const code = toHandshakeCode(handshake)
-      logNews('client-handshake-failed', handshake, { detail: formatLine(en, { code, facts: [] }) })
+      logThrottled('client-handshake-failed', handshake, {
+        detail: formatLine(en, { code, facts: [] }),
+      })
     }
   }
 
@@ -109,7 +111,8 @@ export function createObservers(
     /** Requests of the admin listener are not counted. */
     ofAdminListener: {
       onRefused({ refusal }: RequestSummary): void {
-        if (refusal === 'connections') logNews('connections-full', refusal, { listener: 'admin' })
+        if (refusal === 'connections')
+          logThrottled('connections-full', refusal, { listener: 'admin' })
       },
     } satisfies Partial<ListenerOptions>,
   }

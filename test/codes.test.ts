@@ -31,8 +31,8 @@ it.each<readonly [code: string, context: Omit<ErrorContext, 'side'>, expected: s
   ['ERR_SSL_WRONG_VERSION_NUMBER', { stage: 'tls' }, 'tls no-tls'],
   ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', { stage: 'tls' }, 'tls own-certificate'],
   ['ERR_SSL_UNSUPPORTED_PROTOCOL', { stage: 'tls' }, 'tls handshake'],
-  ['UND_ERR_SOCKET', {}, 'response lost'],
-  ['ECONNRESET', { plain: true }, 'tls plain-refused'],
+  ['UND_ERR_SOCKET', {}, 'response connection-lost'],
+  ['ECONNRESET', { plain: true }, 'tls tls-expected'],
 ])('%s in the context %j is %s', (code, context, expected) => {
   const { stage, code: found, side } = classifyError(code, { side: 'isales', ...context })
   expect([`${stage} ${found}`, side]).toEqual([expected, 'isales'])
@@ -45,17 +45,17 @@ it.each<readonly [ResponseInfo, string]>([
   [{ status: 500 }, 'server-error'],
   [{ status: 401 }, 'account'],
   [{ status: 403 }, 'password'],
-  [{ status: 403, page: true }, 'page-refused'],
+  [{ status: 403, page: true }, 'login-page'],
   [{ status: 400, shaped: true }, 'values'],
   [{ status: 400 }, 'not-isales'],
-  [{ status: 400, plain: true }, 'plain-refused'],
+  [{ status: 400, plain: true }, 'tls-expected'],
   [{ status: 404 }, 'path-unknown'],
 ])('a response with %j is %s', (seen, code) => {
   expect(classifyStatus(seen).code).toBe(code)
 })
 
 it.each([
-  ['WRONGPASS', true, 'refused'],
+  ['WRONGPASS', true, 'rejected'],
   ['CERT_HAS_EXPIRED', false, 'tls'],
   ['ECONNREFUSED', false, 'unreachable'],
 ] as const)('%s of a store (in a reply: %j) is %s', (code, isReply, reason) => {

@@ -125,13 +125,13 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     if (outcome === 'declined' || outcome === 'slow' || outcome === 'refused') return false
     if (cause?.cause === 'no-token') return true
     if (cause === undefined || outcome === 'abandoned') return !isAuthenticated(token)
-    return cause.cause === 'call-forbidden' && (token.conflict || !isAuthenticated(token))
+    return cause.cause === 'call-rejected' && (token.conflict || !isAuthenticated(token))
   }
   for (const finding of checkCalls(calls, token.now)) {
     if (isOfToken(finding)) continue
     // Until the first call is answered, a rejection concerns the token.
     const isToken = finding.state === 'failing' && calls.answeredAt === -Infinity
-    const isRejected = isToken && finding.cause?.cause === 'call-forbidden'
+    const isRejected = isToken && finding.cause?.cause === 'call-rejected'
     yield isRejected ? tokenRejected(input) : callFinding(finding, input)
   }
 
@@ -149,7 +149,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   }
   for (const cause of fileErrors)
     yield degraded('files', 'IsalesProxyReloadFailed', cause, [['setting', cause.setting]])
-  if (sharing?.state === 'alone')
+  if (sharing?.state === 'local')
     yield degraded('store', 'IsalesProxySessionAlone', explainedStore(sharing, diagnostics))
   const certificate = endingCertificate(input)
   if (certificate !== undefined) yield certificate
@@ -178,7 +178,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   else if (missing === 'next' && input.lifetimeDoubt !== 'short-lifetime')
     yield toFinding('waiting', 'unauthenticated', 'logging-in')
 
-  // While another program ends our sessions, only a refused login adds something.
+  // While another program ends our sessions, only a rejected login adds something.
   const isShown = !token.conflict || login?.code === 'refreshes-only'
   if (login !== undefined && login.state !== 'login-rejected' && isShown) yield login
   // Failed logins explain why no newer token replaces a rejected one.
@@ -189,7 +189,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
 function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding {
   const rejected = mostFrequent(calls.latest, 'rejected')
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
-  if (rejected?.cause === 'call-forbidden') facts.push(...factsOf(rejected))
+  if (rejected?.cause === 'call-rejected') facts.push(...factsOf(rejected))
   const cause = { code: 'token-rejected', facts } as const
   return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
 }
@@ -197,14 +197,14 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
 /** Headline of a finding that is not `failing`, and name of the fact with its count. */
 // oxfmt-ignore
 const OF_CALLS = {
-  abandoned: ['IsalesProxyErrorRatio', 'lostCalls'],
-  failed: ['IsalesProxyErrorRatio', 'lostCalls'],
+  abandoned: ['IsalesProxyCallsLost', 'lostCalls'],
+  failed: ['IsalesProxyCallsLost', 'lostCalls'],
   refused: ['IsalesProxyCallsRefused', 'lostCalls'],
   rejected: ['IsalesProxyCallsRefused', 'lostCalls'],
   declined: ['IsalesProxyCallsRefused', 'declinedCalls'],
   slow: ['IsalesProxyLatency', 'slowCalls'],
-  handshake: ['IsalesProxyClientHandshakesRefused', 'turnedAway'],
-  stray: ['IsalesProxyClientHandshakesRefused', 'turnedAway'],
+  handshake: ['IsalesProxyNoClientGetsThrough', 'turnedAway'],
+  stray: ['IsalesProxyNoClientGetsThrough', 'turnedAway'],
 } as const
 
 function callFinding(
@@ -259,8 +259,8 @@ function missingToken({ usable, conflict, token, lastFailure, failing }: TokenSn
   return token === undefined && lastFailure === undefined ? 'first' : 'next'
 }
 
-function servesFor({ outageBudget }: TokenSnapshot): Fact {
-  return ['servesFor', roundSeconds(outageBudget)]
+function servesFor({ usableFor }: TokenSnapshot): Fact {
+  return ['servesFor', roundSeconds(usableFor)]
 }
 
 function dateFact({ wallNow, token }: DiagnosisInput, instant: number) {
@@ -274,26 +274,26 @@ function roundSeconds(ms: number) {
 /** Returns why logins fail or are paused; undefined if they are not. */
 function failedLogin(input: DiagnosisInput): Finding | undefined {
   const { token, diagnostics } = input
-  const { failing, backoff, refused, usable } = token
+  const { failing, backoff, credentialsRejected, usable } = token
   if (failing === undefined) return undefined
   const { failure, failures, loginAt } = failing
-  const isPaused = backoff === 'rejected' || backoff === 'guarded'
+  const isPaused = backoff === 'rejected' || backoff === 'login-pause'
   const known = failure ? explained(failure, diagnostics, 'login') : withoutFacts('logins-paused')
   // After a success, the same 500 needs another remedy.
   const isLater = known.code === 'business' && token.lastSuccessAt !== undefined
   const cause: Explained = isLater ? { ...known, code: 'business-later' } : known
   // Logins without a response of iSales also cause a pause, but no rejection is known then.
-  const isRefused = failure ? failure.cause.stage === 'login' : refused
+  const isLoginRejected = failure ? failure.cause.stage === 'login' : credentialsRejected
 
   const facts: Fact[] = []
   if (failure) facts.push(['operation', 'login'])
   if (failures > 0) facts.push(['failedInRow', failures])
   if (loginAt > token.now) {
-    const name = backoff === 'guarded' ? 'pausedUntil' : 'nextAttempt'
+    const name = backoff === 'login-pause' ? 'pausedUntil' : 'nextAttempt'
     facts.push([name, dateFact(input, loginAt)])
   }
   const works = token.refreshable && token.refresh.failures < MIN_REFRESHES
-  if (isRefused && works && isAuthenticated(token)) {
+  if (isLoginRejected && works && isAuthenticated(token)) {
     const { refreshExpiresAt: end } = token.token ?? {}
     if (end !== undefined) facts.push(['refreshTokenEnds', dateFact(input, end)])
     return degraded('login', 'refreshes-only', cause, facts)
@@ -305,8 +305,8 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
     const state = isAuthenticated(token) ? 'degraded' : 'unauthenticated'
     return toFinding('clock', state, 'IsalesProxyClockWrong', { facts, cause })
   }
-  if (isRefused && isPaused)
-    return toFinding('login', 'login-rejected', 'IsalesProxyAccountRejected', { facts, cause })
+  if (isLoginRejected && isPaused)
+    return toFinding('login', 'login-rejected', 'IsalesProxyLoginRejected', { facts, cause })
   return isAuthenticated(token)
     ? degraded('login', 'IsalesProxyAuthenticationFailing', cause, facts)
     : toFinding('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', { facts, cause })

@@ -17,12 +17,12 @@ interface Open {
 
 /**
  * Logs the findings of the status page: one line when a finding begins, or its state or cause changes, and one when it
- * ends. Looks every second, and when asked to. `news` suppresses lines of alternating causes, and of a finding that
+ * ends. Looks every second, and when asked to. `logThrottle` suppresses lines of alternating causes, and of a finding that
  * begins again within a minute. A finding that is over, or has no effect on the state, has ended. Findings with the same
  * name, such as two unreadable files, are distinguished by their order.
  */
 export function watchFindings(
-  { clock, log, news }: Pick<AdminSources, 'clock' | 'log' | 'news'>,
+  { clock, log, logThrottle }: Pick<AdminSources, 'clock' | 'log' | 'logThrottle'>,
   read: () => readonly [Finding, ...Finding[]],
   onState: (state: ProxyState) => void,
 ) {
@@ -41,10 +41,10 @@ export function watchFindings(
     const worsens = state === 'degraded' && share > of.share && now - of.since < SETTLES
     of.share = share
     if (of.written === contentOf(state) || worsens) return
-    if (news(key, contentOf(state)) === 0) return
+    if (logThrottle(key, contentOf(state)) === 0) return
     of.written = contentOf(state)
     // An ending outage is `degraded` for some seconds, which needs no line.
-    if (state === 'failing') news(key, contentOf('degraded'))
+    if (state === 'failing') logThrottle(key, contentOf('degraded'))
     const headline = findSection('en', code)
     const section = cause && findSection('en', cause.code)
     const { at } = section ?? headline
@@ -74,7 +74,7 @@ export function watchFindings(
       if (present.get(key)?.isOver === false) continue
       if (ended !== undefined && ended.written !== '') logEnd(ended)
       open.set(key, undefined)
-      if (!present.has(key) && open.delete(key)) news.over(key)
+      if (!present.has(key) && open.delete(key)) logThrottle.over(key)
     }
     for (const [key, each] of present) if (!each.isOver) begin(key, each)
   }

@@ -21,7 +21,7 @@ import type { AdminSources } from './sources.ts'
 
 const PREFIX = 'isales_proxy_'
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
-const OUTCOMES = ['success', 'failure'] as const
+const RESULTS = ['success', 'failure'] as const
 /** Seconds. CTI-OBS gives up after 3 s, so the buckets before it are narrow. */
 const REQUEST_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
@@ -45,16 +45,16 @@ const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> =
 /** All label sets of every counter. Label values come from closed sets, never from a client. */
 const counters = (rejectedStatuses: readonly string[]) =>
   ({
-    auth_attempts_total: labelSets({ operation: OPERATIONS, outcome: OUTCOMES }),
+    auth_attempts_total: labelSets({ operation: OPERATIONS, outcome: RESULTS }),
     auth_failures_total: Object.entries(FAILURE_STATUSES).flatMap(([reason, status]) =>
       labelSets({ operation: OPERATIONS, reason: [reason], status }),
     ),
     auth_lifetime_assumed_total: [{}],
-    credential_reloads_total: labelSets({ outcome: OUTCOMES }),
+    credential_reloads_total: labelSets({ outcome: RESULTS }),
     replays_total: labelSets({ outcome: REPLAY_OUTCOMES }),
     session_conflicts_total: [{}],
     session_store_failures_total: labelSets({ reason: STORE_FAILURES }),
-    session_store_operations_total: labelSets({ operation: STORE_OPERATIONS, outcome: OUTCOMES }),
+    session_store_operations_total: labelSets({ operation: STORE_OPERATIONS, outcome: RESULTS }),
     state_failures_total: [{}],
     token_rejections_total: labelSets({ status: [...rejectedStatuses, 'other'] }),
     tokens_adopted_total: [{}],
@@ -245,12 +245,12 @@ function createGauges(
   }
 
   gauge('authenticated', () => Number(isAuthenticated(token())))
-  gauge('outage_budget_seconds', () => token().outageBudget / 1000)
+  gauge('token_usable_seconds', () => token().usableFor / 1000)
   gauge('token_expiry_timestamp_seconds', () => date(token().token?.expiresAt))
   gauge('token_next_renewal_timestamp_seconds', () =>
     date(token().request === undefined ? token().nextRequestAt : token().now),
   )
-  gauge('token_last_success_timestamp_seconds', () => date(token().lastSuccessAt))
+  gauge('token_obtained_timestamp_seconds', () => date(token().lastSuccessAt))
   gauge('refresh_token_expiry_timestamp_seconds', () => date(token().token?.refreshExpiresAt))
   gauge('token_waiters', () => token().waiters)
   gauge('requests_in_flight', () => running.inFlight)
@@ -258,7 +258,7 @@ function createGauges(
   flags('state', Object.keys(STATES), () => [findings()[0].state])
   flags('finding', FINDING_NAMES, () => findings().map(({ finding }) => finding), 'finding')
   flags('auth_backoff_state', BACKOFFS, () => [token().backoff])
-  flags('session_sharing_state', ['off', 'shared', 'alone'], () => [sharing()?.state ?? 'off'])
+  flags('session_sharing_state', ['off', 'shared', 'local'], () => [sharing()?.state ?? 'off'])
   gauge(
     'certificate_expiry_timestamp_seconds',
     () => {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Log, News } from '../log/index.ts'
+import type { Log, LogThrottle } from '../log/index.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import type { DiagnosticContext } from '../messages/index.ts'
@@ -10,7 +10,7 @@ export interface AdminSources {
   readonly clock: Clock
   readonly diagnostics: DiagnosticContext
   readonly log: Log
-  readonly news: News
+  readonly logThrottle: LogThrottle
   readonly token: () => TokenSnapshot
   /** Undefined if no store is configured. */
   readonly sharing: () => SharingSnapshot | undefined

@@ -62,7 +62,7 @@ export function readStatus(
   const shown = ({ finding, state, code, facts, cause, isOver }: Finding) => {
     const headline = findSection(language, code)
     const explanation = cause && findSection(language, cause.code)
-    const isRejected = code === 'IsalesProxyAccountRejected'
+    const isRejected = code === 'IsalesProxyLoginRejected'
     const credentials = isRejected ? now.diagnostics.credentials : []
     const all = [...(cause?.facts ?? []), ...facts, ...credentials]
     const remedy = isOver ? '' : explanation?.remedy || headline.remedy
@@ -107,7 +107,7 @@ export function readStatus(
     upSeconds: toSeconds(snapshot.now - activity.startedAt),
     authenticated: isAuthenticated(snapshot),
     /** Time that calls would continue to work if every login failed from now. */
-    outageBudgetSeconds: toSeconds(snapshot.outageBudget),
+    usableForSeconds: toSeconds(snapshot.usableFor),
     token: orNull(token, (token) => ({
       generation: token.generation,
       obtainedAt: date(token.obtainedAt),
@@ -122,7 +122,7 @@ export function readStatus(
       tokenRequest: snapshot.request ?? null,
       backoff: snapshot.backoff,
       /** iSales has rejected user and password since the last grant. */
-      refused: snapshot.refused,
+      credentialsRejected: snapshot.credentialsRejected,
       nextAt: optionalDate(nextRequestAt),
       nextInSeconds: Number.isFinite(nextRequestAt)
         ? toSeconds(Math.max(0, nextRequestAt - snapshot.now))
@@ -140,7 +140,7 @@ export function readStatus(
     },
     /** Null if every replica has a token of its own. */
     sharing: orNull(sharing, ({ state, reason, code, since, adoptedAt }) => ({
-      /** `alone` if the shared store is unavailable. */
+      /** `local` if the shared store is unavailable. */
       state,
       reason: reason ?? null,
       /** The store's own error code, if it returned one. */

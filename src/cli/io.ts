@@ -7,8 +7,8 @@ export const EXIT = {
   ok: 0,
   failed: 1,
   usage: 2,
-  refused: 3,
-  unreachable: 4,
+  rejected: 3,
+  unusable: 4,
   notRunning: 5,
 } as const
 

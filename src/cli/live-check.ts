@@ -14,7 +14,7 @@ import { logInOnce } from '../sharing/index.ts'
 import {
   createIsalesClient,
   isGrant,
-  isRefusal,
+  isRejection,
   openAttemptFile,
   withScheme,
   type Grant,
@@ -44,10 +44,10 @@ export const VERDICTS = {
   'check-works': EXIT.ok,
   'check-doubts': EXIT.ok,
   'check-differs': EXIT.usage,
-  'check-refused': EXIT.refused,
-  'check-no-login': EXIT.unreachable,
-  'check-calls': EXIT.unreachable,
-  'check-store': EXIT.unreachable,
+  'check-rejected': EXIT.rejected,
+  'check-no-login': EXIT.unusable,
+  'check-calls': EXIT.unusable,
+  'check-store': EXIT.unusable,
 } as const
 type CheckVerdict = keyof typeof VERDICTS
 const WORKS: readonly Fact[] = [['outcome', 'works']]
@@ -99,13 +99,13 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   // Several replicas are likely only in a cluster.
   if (sharing === undefined && io.env['KUBERNETES_SERVICE_HOST'] !== undefined)
     report(check, 'store', { code: 'not-shared', facts: [] })
-  const isAlone = sharing?.state === 'alone'
+  const isAlone = sharing?.state === 'local'
   if (isAlone) report(check, 'store', explainedStore(sharing, diagnostics), true)
   else if (sharing !== undefined) report(check, 'store', WORKS)
   if (!('grant' in result)) {
     report(check, 'login', explainLogin(config, result), true)
-    const isRefused = 'failure' in result && isRefusal(result.failure)
-    return isRefused ? 'check-refused' : 'check-no-login'
+    const isRejected = 'failure' in result && isRejection(result.failure)
+    return isRejected ? 'check-rejected' : 'check-no-login'
   }
   const { grant } = result
   reportGrant(check, grant)
@@ -144,9 +144,9 @@ function explainLogin(config: Config, result: Exclude<TokenResult, Granted>): Ex
   const context = diagnosticContext(config)
   if ('failure' in result) {
     const { code, facts } = explained(result.failure, context, 'login')
-    return { code, facts: isRefusal(result.failure) ? [...facts, ...context.credentials] : facts }
+    return { code, facts: isRejection(result.failure) ? [...facts, ...context.credentials] : facts }
   }
-  const code = result.postponed === 'guarded' ? 'logins-paused' : 'check-deferred'
+  const code = result.postponed === 'login-pause' ? 'logins-paused' : 'check-deferred'
   return { code, facts: [['pausedFor', { seconds: Math.ceil(result.ms / 1000) }]] }
 }
 
@@ -190,7 +190,7 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
   const rejected: Explained = { code: 'token-rejected', facts }
   const reason = failure ? explained(failure, diagnosticContext(config), 'call') : rejected
   const works = status === 200 && result === '0'
-  const isAway = failure !== undefined && failure.cause.code !== 'page-refused'
+  const isAway = failure !== undefined && failure.cause.code !== 'login-page'
   return { status, result, data, facts, reason, works, isAway }
 }
 
@@ -200,7 +200,7 @@ function responseFailure(response: PostResult): FailureDetails | undefined {
   const { status, contentType, body } = response
   const isPage = isRedirect(status) || isWebPage(contentType, body)
   if (isOfGateway(status) || status > 500) return { cause: classifyStatus({ status }), status }
-  return isPage ? { cause: cause('page-refused'), status } : undefined
+  return isPage ? { cause: cause('login-page'), status } : undefined
 }
 
 /** Ways to send the token: the English edition's, the Chinese edition's, and all others. */

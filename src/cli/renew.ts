@@ -21,10 +21,10 @@ export const renew: Command = async (_, io) => {
   if (io.signal.aborted) return endedBy(io.signal)
   const now = statusIn(response)
   if (now === undefined || page.status !== 200)
-    return fail(io, EXIT.unreachable, explainedResponse(response))
+    return fail(io, EXIT.unusable, explainedResponse(response))
   io.stdout.write(page.body.replace(/\n?$/, '\n'))
   if (now.authenticated) return EXIT.ok
-  return now.renewal.refused ? EXIT.refused : EXIT.unreachable
+  return now.renewal.credentialsRejected ? EXIT.rejected : EXIT.unusable
 }
 
 /** Returns why the signal was not sent; undefined if it was. */

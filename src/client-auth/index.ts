@@ -26,7 +26,7 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
     return { tickets, serve: serveHono(createObsApp(changed, tickets, throttle)) }
   }
   let current = open(config)
-  const askForTicket: MiddlewareHandler<{ Bindings: NodeCall }> = async ({ env }, next) => {
+  const requireTicket: MiddlewareHandler<{ Bindings: NodeCall }> = async ({ env }, next) => {
     const { request, response, requestId } = env
     if (hasTicket(request.rawHeaders, current.tickets.isValid)) return next()
     const body = publishedBody(401)
@@ -64,7 +64,7 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
       return RESPONSE_ALREADY_SENT
     },
     /** Undefined if calls need no ticket. */
-    askForTicket: config.isObsLoginRequired ? askForTicket : undefined,
+    requireTicket: config.isObsLoginRequired ? requireTicket : undefined,
     /** Invalidates the tickets of a previous password. */
     replaceSecrets: (secrets: Parameters<typeof open>[0]): void => {
       current = open(secrets)

@@ -14,7 +14,7 @@ export interface ConnectionOptions {
   readonly closing: () => boolean
   /**
    * Serves a request; must not throw. If the request expects `100-continue`, call `response.writeContinue()` before
-   * reading its body. Call `protect` once the body has arrived, or `refuse` to reject the request. `refused` is true after
+   * reading its body. Call `protect` once the body has arrived, or `refuse` to end the request. `refused` is true after
    * `refuse`, and after an error or a timeout in the body.
    */
   readonly onRequest: (

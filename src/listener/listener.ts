@@ -69,7 +69,7 @@ export function createListener(options: ListenerOptions) {
   // Before Node's own listener, which reads requests.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     if (hasName(socket, options.clientNames)) return
-    options.onHandshakeFailure?.('other-name')
+    options.onHandshakeFailure?.('client-name')
     socket.destroy()
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {

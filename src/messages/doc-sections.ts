@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { ALL_CODES, type Code } from '../codes.ts'
-import { remembered } from '../remembered.ts'
+import { memoized } from '../memoized.ts'
 import { LANGUAGES, type Language } from './messages.ts'
 
 /** Section of docs/ for one code, in one language. Texts are plain, without Markdown. */
 export interface Section {
-  /** Page and anchor, such as `errors.md#lost`. */
+  /** Page and anchor, such as `errors.md#connection-lost`. */
   readonly at: string
   /** Without a full stop. */
   readonly title: string
@@ -30,7 +30,7 @@ const DIRECTORY =
 type Pages = ReadonlyMap<string, string>
 
 /** Returns the pages of a language by file name. Read once, because an upgrade in place removes the files. */
-export const loadPages = remembered((language: Language): Pages => {
+export const loadPages = memoized((language: Language): Pages => {
   const files = NAMES.map((name) => `${name}${SUFFIX[language]}`)
   return new Map(
     files.flatMap((file) => {
@@ -39,7 +39,7 @@ export const loadPages = remembered((language: Language): Pages => {
     }),
   )
 })
-const loadSections = remembered((language: Language) => sectionsIn(loadPages(language)))
+const loadSections = memoized((language: Language) => sectionsIn(loadPages(language)))
 
 /** Returns the section of a code; if it is missing, the code is the title. */
 export function findSection(language: Language, code: Code): Section {

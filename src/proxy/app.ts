@@ -12,12 +12,12 @@ export interface ProxyOptions
   /** Serves CTI-OBS's login and refresh. */
   readonly serveLogin: Handler<{ Bindings: NodeCall }>
   /** Refuses a business call without a valid ticket; undefined if calls need no ticket. */
-  readonly askForTicket: MiddlewareHandler<{ Bindings: NodeCall }> | undefined
+  readonly requireTicket: MiddlewareHandler<{ Bindings: NodeCall }> | undefined
 }
 
 /** Opens the port for clients: refuses a request before it costs anything, or passes it to its route. */
 export function openProxy(options: ProxyOptions) {
-  const { config, isOwnHost, serveLogin, askForTicket, onEnd, onError } = options
+  const { config, isOwnHost, serveLogin, requireTicket, onEnd, onError } = options
   const localPaths = [config.isalesLoginPath, config.obsRefreshPath]
   const rules = {
     ...config,
@@ -35,7 +35,7 @@ export function openProxy(options: ProxyOptions) {
     getPath: (_request, { env } = {}) => (env as NodeCall).validated.path,
   })
   app.on('ALL', localPaths, serveLogin)
-  if (askForTicket !== undefined) app.use(askForTicket)
+  if (requireTicket !== undefined) app.use(requireTicket)
   app.all('*', ({ env }) => {
     calls.forward(env)
     return RESPONSE_ALREADY_SENT

@@ -8,7 +8,7 @@ import { Exchange, type ExchangeStarter, type Upstream } from '../upstream/index
 import { createBodies, type BodyOwner } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { createRelay, cut, type RelayObserver } from './relay.ts'
-import { createInspector, isPage } from './response.ts'
+import { createInspector, looksLikePage } from './response.ts'
 import { createSlots } from './slots.ts'
 import {
   afterFailure,
@@ -130,7 +130,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     const { clock, config } = shared
     this.#shared = shared
     this.#call = call
-    this.#attempts = { method: call.request.method ?? '', unwritten: 0, lost: 0 }
+    this.#attempts = { method: call.request.method ?? '', unwritten: 0, unanswered: 0 }
     this.#startedAt = clock.now()
     this.#deadline = clock.setTimer(() => this.interrupt('deadline'), config.clientDeadline)
     call.response.on('close', () => this.#closed())
@@ -236,12 +236,12 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   }
 
   #afterAcceptance(exchange: Exchange, token: Token, head: RelayedHead): Relay {
-    const page = isPage(head, exchange)
+    const page = looksLikePage(head, exchange)
     // A page or an error may come from a gateway that has not checked the token.
     const { tokens } = this.#shared
     if (head.status < 300 && !page) tokens.accept(token, this.#sentAt, this.#rejected)
     else tokens.dismiss(token)
-    if (this.#replays > 0) this.#replay = 'healed'
+    if (this.#replays > 0) this.#replay = 'recovered'
     return { do: 'relay', head, exchange, rejected: false, page }
   }
 
@@ -261,9 +261,9 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       return withoutToken(this.#attempts, { ...verdict, unavailable: 'no-token' })
     }
     if (verdict.type === 'relay' || isLate) {
-      const isCurable = verdict.type !== 'relay' || verdict.why !== 'not-curable'
-      this.#replay = replays > 0 ? 'rejected' : isCurable ? 'no-token' : undefined
-      return { do: 'relay', head, exchange, rejected: true, page: isPage(head, exchange) }
+      const isRecoverable = verdict.type !== 'relay' || verdict.why !== 'unrecoverable'
+      this.#replay = replays > 0 ? 'rejected' : isRecoverable ? 'no-token' : undefined
+      return { do: 'relay', head, exchange, rejected: true, page: looksLikePage(head, exchange) }
     }
     this.#rejected = verdict.rejected
     this.#replays += 1
@@ -284,7 +284,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     const { upstream, random } = this.#shared
     const { failure, cause, code: detail, certificate } = upstream.classify(error)
     this.#failure = { cause, detail, certificate }
-    this.#attempts[written ? 'lost' : 'unwritten'] += 1
+    this.#attempts[written ? 'unanswered' : 'unwritten'] += 1
     const mayRecover = upstream.mayRecover(cause)
     const decision = afterFailure(this.#attempts, { failure, written, mayRecover, left }, random())
     if (decision.do === 'fail') return decision

@@ -1,4 +1,4 @@
-import { remembered } from '../remembered.ts'
+import { memoized } from '../memoized.ts'
 import type { ResponseHead } from '../upstream/index.ts'
 
 /**
@@ -57,7 +57,7 @@ export function createRequestHeaders(
   const tokenHeaders = [...new Map(carriers.map((name) => [name.toLowerCase(), name])).values()]
   const names = [...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS, ...tokenHeaders]
   const dropped = new Set(names.map((name) => withoutPunctuation(name.toLowerCase())))
-  const roleOf = remembered((name): 'passes' | 'dropped' | 'connection' | 'coding' => {
+  const roleOf = memoized((name): 'passes' | 'dropped' | 'connection' | 'coding' => {
     const lower = name.toLowerCase()
     if (lower === 'connection') return 'connection'
     if (lower === 'accept-encoding') return 'coding'
@@ -102,7 +102,7 @@ const READ = ['connection', 'transfer-encoding', 'content-length', 'content-type
 const DROPPED = new Set([...HOP_BY_HOP, 'set-cookie', 'set-cookie2', 'x-request-id'])
 
 /** Treatment of a response header by its name: the lower-case name if it matters here. */
-const responseRoleOf = remembered((name) => {
+const responseRoleOf = memoized((name) => {
   const lower = name.toLowerCase()
   return READ.find((each) => each === lower) ?? (DROPPED.has(lower) ? 'dropped' : 'passes')
 })
@@ -146,7 +146,7 @@ export function withLength(headers: string[], length: number): string[] {
  * Returns the headers that the lines of `Connection` name (RFC 9110 sections 5.3 and 7.6.1) and that are not dropped
  * anyway; none for `keep-alive` and `close`, the usual values.
  */
-const nominatedBy = remembered((connection): ReadonlySet<string> => {
+const nominatedBy = memoized((connection): ReadonlySet<string> => {
   const names = connection.split(',').map((name) => name.trim().toLowerCase())
   return new Set(names.filter((name) => !NEVER_NOMINATED.has(name)))
 })

@@ -10,7 +10,7 @@ import type { RequestRules } from './validate.ts'
 const BEGINNING = 64
 
 /** Returns true for a web page, or a redirect to one, from a gateway in front of iSales. */
-export function isPage({ status, contentType }: RelayedHead, exchange: Exchange): boolean {
+export function looksLikePage({ status, contentType }: RelayedHead, exchange: Exchange): boolean {
   const beginning = exchange.collected().toString('utf8', 0, BEGINNING)
   return isRedirect(status) || isWebPage(contentType, beginning)
 }

@@ -12,7 +12,7 @@ export interface AttemptCounts {
   /** Exchanges that failed before anything was written. */
   unwritten: number
   /** Exchanges that were written, at least in part, and got no response. */
-  lost: number
+  unanswered: number
 }
 
 /** Phase of a request when its deadline passes. A response that has begun has no deadline. */
@@ -71,37 +71,37 @@ interface FailedExchange {
  * @param jitter in [0, 1).
  */
 export function afterFailure(
-  { method, unwritten, lost }: AttemptCounts,
+  { method, unwritten, unanswered }: AttemptCounts,
   { failure, written, mayRecover, left }: FailedExchange,
   jitter: number,
 ): Fail | { readonly do: 'resend'; readonly pause: number } {
   const maySend = written
     ? // OPTIONS is also safe (RFC 9110 section 9.2.1), but no client needs it twice.
-      (method === 'GET' || method === 'HEAD') && lost < MAX_SENDS
+      (method === 'GET' || method === 'HEAD') && unanswered < MAX_SENDS
     : // A certificate or a header does not change within the deadline.
       mayRecover && failure !== 'tls' && failure !== 'invalid' && failure !== 'closed'
-  const pause = (PAUSES[unwritten + lost - 1] ?? 400) * (0.75 + jitter / 2)
+  const pause = (PAUSES[unwritten + unanswered - 1] ?? 400) * (0.75 + jitter / 2)
   if (maySend && pause < left) return { do: 'resend', pause }
-  const code = lost > 0 && failure !== 'timeout' ? 'upstream-broken' : UNWRITTEN[failure]
+  const code = unanswered > 0 && failure !== 'timeout' ? 'upstream-broken' : UNWRITTEN[failure]
   return { do: 'fail', code }
 }
 
 /** Decides when no token arrives in time. */
 export function withoutToken(
-  { lost }: AttemptCounts,
+  { unanswered }: AttemptCounts,
   { unavailable, retryAfter }: { readonly unavailable: ProblemCode; readonly retryAfter: number },
 ): Fail {
-  return { do: 'fail', code: lost > 0 ? 'upstream-broken' : unavailable, retryAfter }
+  return { do: 'fail', code: unanswered > 0 ? 'upstream-broken' : unavailable, retryAfter }
 }
 
 export function afterInterruption(
-  { unwritten, lost }: AttemptCounts,
+  { unwritten, unanswered }: AttemptCounts,
   by: AbortReason,
   stage: RequestPhase,
 ): Fail | NoResponse {
   if (by === 'client-gone') return NO_RESPONSE
   if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by][0], refusal: by }
-  if (lost > 0 || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
+  if (unanswered > 0 || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }
   if (stage === 'waiting') return { do: 'fail', code: 'no-token' }
   return { do: 'fail', code: unwritten > 0 ? 'upstream-unreachable' : 'out-of-time' }

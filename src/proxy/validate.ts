@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { PUBLISHED_REFRESH_PATH, type Config } from '../config/index.ts'
 import type { Refusal } from '../codes.ts'
 import type { Framing, ValidRequest } from '../hono-adapter.ts'
-import { remembered } from '../remembered.ts'
+import { memoized } from '../memoized.ts'
 import type { HeaderLines } from './headers.ts'
 
 /** Rules for requests of clients. */
@@ -36,8 +36,8 @@ export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'httpVersion'
 
 /** Creates a function that checks a request by its raw header lines, never by a merged view of them. */
 export function createValidation(rules: RequestRules) {
-  const classifyPath = remembered(createPathClassifier(rules))
-  const isOurs = remembered(rules.isOwnHost)
+  const classifyPath = memoized(createPathClassifier(rules))
+  const isOurs = memoized(rules.isOwnHost)
 
   return (request: RequestHead): ValidRequest | Refusal => {
     const { method, url = '', httpVersion, rawHeaders } = request
@@ -70,7 +70,7 @@ export function createValidation(rules: RequestRules) {
   }
 }
 
-const lowerCase = remembered((name) => name.toLowerCase())
+const lowerCase = memoized((name) => name.toLowerCase())
 
 type SeenHeaders = Exclude<ReturnType<typeof readHeaders>, Refusal>
 

@@ -23,8 +23,8 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
 
   const home: Home = {
     shared: true,
-    async compareAndSwap(seen, next) {
-      const reply = await store.compareAndSwap(seen, next)
+    async compareAndSwap(expected, desired) {
+      const reply = await store.compareAndSwap(expected, desired)
       const wasAlone = failure !== undefined
       failure = 'reason' in reply ? reply : undefined
       if (wasAlone !== (failure !== undefined)) since = clock.now()
@@ -53,7 +53,7 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
 
     /** @param adoptedAt when the current token was adopted, on the monotonic clock. Undefined if it was not. */
     snapshot: (adoptedAt: number | undefined) => ({
-      state: failure === undefined ? ('shared' as const) : ('alone' as const),
+      state: failure === undefined ? ('shared' as const) : ('local' as const),
       /** Why the process is alone. */
       reason: failure?.reason,
       code: failure?.code,

@@ -7,18 +7,18 @@ import type { StoredValue } from '../token/index.ts'
 
 export interface StoreFailure {
   readonly reason: StoreFailureReason
-  /** The store's own code, such as `NOAUTH`, if it refused. */
+  /** The store's own code, such as `NOAUTH`, if it rejected the command. */
   readonly code?: string | undefined
 }
 
 export interface Store {
   /**
-   * Replaces the value by `next` if it is `seen`, and returns the value afterwards. Values are bytes as latin1. Never rejects,
+   * Replaces the value by `desired` if it is `expected`, and returns the value afterwards. Values are bytes as latin1. Never rejects,
    * and ends within half a second.
    *
-   * @param next empty to read only.
+   * @param desired empty to read only.
    */
-  compareAndSwap(seen: string, next: string): Promise<StoredValue | StoreFailure>
+  compareAndSwap(expected: string, desired: string): Promise<StoredValue | StoreFailure>
   /** Connects; calls `onConnection` after every connection and every loss. Earlier requests wait at most 1 s for the first. */
   start(onConnection: () => void): void
   stop(): void
@@ -30,7 +30,7 @@ const KEPT_FOR = 48 * HOUR
 /** Bytes; no replica writes a longer value. A long one could fill the memory of every replica. */
 const MAX_VALUE = 32 * 1024
 
-/** KEYS the value; ARGV seen, next. A longer value counts as `too long`, which is unreadable and can be replaced. Managed services restrict scripts: the key is literally `KEYS[1]`, and no global is set. */
+/** KEYS the value; ARGV expected, desired. A longer value counts as `too long`, which is unreadable and can be replaced. Managed services restrict scripts: the key is literally `KEYS[1]`, and no global is set. */
 export const SCRIPT = `
 local time = redis.call('TIME')
 local value = redis.call('STRLEN', KEYS[1]) > ${MAX_VALUE} and 'too long' or redis.call('GET', KEYS[1]) or ''

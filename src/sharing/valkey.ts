@@ -54,10 +54,10 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
   }
 
   return {
-    async compareAndSwap(seen, next) {
+    async compareAndSwap(expected, desired) {
       await connected
       const startedAt = clock.now()
-      const bytes = [seen, next].map((text) => Buffer.from(text, 'latin1'))
+      const bytes = [expected, desired].map((text) => Buffer.from(text, 'latin1'))
       // The library would ignore a refused SELECT of its own, and write into database 0.
       const selected = address.database === 0 ? undefined : redis.select(address.database)
       const reply = Promise.resolve(selected)
@@ -70,7 +70,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
       if (reason === 'timeout') broken = { reason }
       // The next reply may belong to another command, or the primary has moved.
       if (reason === 'malformed' || code === 'READONLY') redis.disconnect(true)
-      const operation = next === '' ? 'read' : 'swap'
+      const operation = desired === '' ? 'read' : 'swap'
       options.observeCall({ operation, durationMs: clock.now() - startedAt, failure: reason })
       return outcome
     },
@@ -89,7 +89,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
         const code = readErrorCode(error)
         // A silent connection that was closed has no code, but its call has a reason. A server that refuses a connection (DENIED)
         // may reset it before its reply is read.
-        const isLost = code === 'unknown' || (broken.reason === 'refused' && LOST.test(code))
+        const isLost = code === 'unknown' || (broken.reason === 'rejected' && LOST.test(code))
         if (!isLost) broken = toStoreFailure(error, UNREACHABLE)
       })
       void readFiles().then(async () => {
@@ -133,7 +133,7 @@ function parseReply(reply: unknown): StoredValue | StoreFailure {
 function toStoreFailure(error: unknown, broken: StoreFailure): StoreFailure {
   const code = readErrorCode(error)
   const reason = classifyStoreError(code, Object(error).name === 'ReplyError')
-  if (reason === 'refused') return { reason, code: SERVER_CODE.test(code) ? code : undefined }
+  if (reason === 'rejected') return { reason, code: SERVER_CODE.test(code) ? code : undefined }
   return reason === 'unreachable' ? broken : { reason }
 }
 

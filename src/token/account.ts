@@ -2,7 +2,7 @@ import { SECOND } from '../clock.ts'
 import {
   isGrant,
   isMissing,
-  isRefusal,
+  isRejection,
   type AuthFailure,
   type Grant,
   type Operation,
@@ -75,7 +75,7 @@ export interface Requester {
 export type Turn = { readonly next?: Account | undefined } & (
   | { readonly type: 'adopt'; readonly token: SharedToken }
   /** Sends no request; `ms` until the next attempt. */
-  | { readonly type: 'busy' | 'guarded'; readonly ms: number }
+  | { readonly type: 'busy' | 'login-pause'; readonly ms: number }
   | { readonly type: 'begun' }
 )
 
@@ -120,14 +120,15 @@ export function decideTurn(
     return { type: 'begun', next: shared ? { ...account, lease } : undefined }
   }
   const from = loginFrom(record, rules, forced)
-  if (now < from) return { type: 'guarded', ms: from - now, next: releaseLease(account, holder) }
+  if (now < from)
+    return { type: 'login-pause', ms: from - now, next: releaseLease(account, holder) }
   const started = { ...account, record: recordStart(record, now, forced) }
   const lease = { holder, renewedAt: shared ? now : now + UNPOLLED }
   return { type: 'begun', next: { ...started, lease } }
 }
 
 /**
- * Records in one update how a token request ended: the login's result, the token, and the lease's release. After a refused
+ * Records in one update how a token request ended: the login's result, the token, and the lease's release. After a rejected
  * refresh the lease stays for the login that follows, so that no other replica intervenes. Undefined if nothing changes.
  *
  * @param before the record before the request began.
@@ -170,9 +171,9 @@ export function loginName(
   return operation === 'login' ? name : (held?.name ?? name)
 }
 
-/** True if a login certainly follows a failed refresh: iSales refused the token, or has no refresh path. */
+/** True if a login certainly follows a failed refresh: iSales rejected the token, or has no refresh path. */
 function isFollowedByLogin(failure: AuthFailure): boolean {
-  return isRefusal(failure) || isMissing(failure)
+  return isRejection(failure) || isMissing(failure)
 }
 
 /** True while another process asks iSales. A lease dated before the clock was set back does not block. */

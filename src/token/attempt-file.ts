@@ -2,7 +2,7 @@ import { randomBytes, scryptSync } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { cause, classifyDiskError, readErrorCode, CODES } from '../codes.ts'
+import { cause, classifyDiskError, readErrorCode, NODE_ERROR_CODES } from '../codes.ts'
 import { delay, MINUTE, SECOND, type Clock } from '../clock.ts'
 import { parseObject } from '../json.ts'
 import type { FailureDetails } from '../messages/index.ts'
@@ -47,14 +47,14 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
     if (!isSame) onStorageError(error)
   }
 
-  const swap = async (seen: string, next: string): Promise<StoredValue> => {
+  const swap = async (expected: string, desired: string): Promise<StoredValue> => {
     const { number, text } = await versions.read()
     // An unreadable version is replaced by the next one.
     const value = number === 0 ? '' : (text ?? `version ${number}`)
-    if (next === '' || value !== seen) return { value, at: wallClock() }
-    return (await versions.write(number + 1, next))
-      ? { value: next, at: wallClock() }
-      : swap(seen, '')
+    if (desired === '' || value !== expected) return { value, at: wallClock() }
+    return (await versions.write(number + 1, desired))
+      ? { value: desired, at: wallClock() }
+      : swap(expected, '')
   }
 
   /** Resolves with undefined if the disk takes too long. */
@@ -64,10 +64,10 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
   return {
     shared: false,
 
-    async compareAndSwap(seen, next) {
+    async compareAndSwap(expected, desired) {
       if (isLate) return undefined
       // A change that waited behind a late operation is already in memory.
-      const swapped = operation.then(() => (isLate ? undefined : swap(seen, next)))
+      const swapped = operation.then(() => (isLate ? undefined : swap(expected, desired)))
       const ended = swapped.then(ignore, ignore)
       operation = ended
       try {
@@ -212,7 +212,9 @@ export function openVersions(directory: string, onExposed: () => void) {
         const code = readErrorCode(error)
         if (TAKEN.has(code)) return false
         const isWithoutLinks = Object(error).syscall === 'link' && NO_LINKS.has(code)
-        throw isWithoutLinks ? Object.assign(new Error(code), { code: CODES.noLinks }) : error
+        throw isWithoutLinks
+          ? Object.assign(new Error(code), { code: NODE_ERROR_CODES.noLinks })
+          : error
       } finally {
         await rm(scratch, { force: true }).catch(ignore)
       }

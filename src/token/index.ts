@@ -5,7 +5,7 @@ export { openAttemptFile } from './attempt-file.ts'
 export {
   createIsalesClient,
   isGrant,
-  isRefusal,
+  isRejection,
   withScheme,
   type Credentials,
   type Grant,

@@ -38,19 +38,19 @@ export interface IsalesClient {
 /**
  * Effect of a failed token request on the account.
  *
- * - `refused`: iSales checked the credentials and refused them.
- * - `ambiguous`: iSales's published 500. It means a refusal unless the credentials are known good.
- * - `unknown`: the request was written, and the response does not tell whether iSales refused it.
+ * - `rejected`: iSales checked the credentials and rejected them.
+ * - `ambiguous`: iSales's published 500. It means a rejection unless the credentials are known good.
+ * - `unknown`: the request was written, and the response does not tell whether iSales rejected it.
  * - `not-processed`: iSales did not check the credentials.
  */
-export type FailureKind = 'refused' | 'ambiguous' | 'unknown' | 'not-processed'
+export type FailureKind = 'rejected' | 'ambiguous' | 'unknown' | 'not-processed'
 
 export interface AuthFailure {
   readonly kind: FailureKind
   readonly cause: Cause
   /** HTTP status; undefined without a response. */
   readonly status?: number | undefined
-  /** From `Retry-After`, milliseconds from the response. Never with `refused`. */
+  /** From `Retry-After`, milliseconds from the response. Never with `rejected`. */
   readonly retryAfter?: number | undefined
   /** Error code, `result=7`, or a defect of the response. Possibly empty. Never contains text of the response. */
   readonly detail: string
@@ -65,7 +65,7 @@ export interface Grant {
   readonly sentAt: number
   readonly lifetime: Lifetime
   readonly refreshToken?: Secret | undefined
-  /** Undefined if no valid one was given; the refresh token is then used until iSales refuses it. */
+  /** Undefined if no valid one was given; the refresh token is then used until iSales rejects it. */
   readonly refreshLifetime?: number | undefined
   /** Another replica obtained the token. Default: false. */
   readonly adopted?: boolean | undefined
@@ -129,8 +129,8 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
       const headers = value === undefined ? [] : ['Authentication', value]
       const body = JSON.stringify({ refreshToken: tokens.refreshToken.reveal() })
       const outcome = await post({ path: isalesRefreshPath, headers, body }, sending)
-      const isRefused = !isGrant(outcome) && outcome.cause.stage === 'login'
-      return isRefused ? { ...outcome, cause: cause('refresh-refused') } : outcome
+      const isRejected = !isGrant(outcome) && outcome.cause.stage === 'login'
+      return isRejected ? { ...outcome, cause: cause('refresh-rejected') } : outcome
     },
   }
 }
@@ -142,7 +142,7 @@ export function withScheme(scheme: string, token: string): string {
 
 function transportFailure(result: Extract<PostResult, { ok: false }>): AuthFailure {
   const { cause: found, code, written, certificate, status } = result
-  // A response whose body is missing may be a refusal, unless it is a gateway's.
+  // A response whose body is missing may be a rejection, unless it is a gateway's.
   const kind = written && !isOfGateway(status ?? 0) ? 'unknown' : 'not-processed'
   return { kind, cause: found, status, detail: code, certificate }
 }
@@ -159,7 +159,7 @@ export function parseResponse(response: TokenResponse, sentAt: number): Grant | 
   const { status } = response
   const isSuccess = status >= 200 && status < 300
   const parsed = isSuccess ? parseBody(response, sentAt) : toStatusFailure(response)
-  if (isGrant(parsed) || parsed.kind === 'refused') return parsed
+  if (isGrant(parsed) || parsed.kind === 'rejected') return parsed
   return { ...parsed, retryAfter: parseRetryAfter(response.retryAfter) }
 }
 
@@ -173,7 +173,7 @@ function parseBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
   const { result, resultData } = json
   if (result === undefined || result === null) return malformed(status, 'no-result')
   if (isFailure(result))
-    return { kind: 'refused', cause: cause('result'), status, detail: resultText(result) }
+    return { kind: 'rejected', cause: cause('result'), status, detail: resultText(result) }
   if (!isObject(resultData)) return malformed(status, 'no-resultData')
   const token = parseToken(resultData['token'])
   if (token === undefined) return malformed(status, 'no-token')
@@ -191,9 +191,9 @@ export function isGrant(outcome: Grant | AuthFailure): outcome is Grant {
   return 'token' in outcome
 }
 
-/** True if iSales refused, or possibly refused, the credentials. */
-export function isRefusal({ kind }: AuthFailure): boolean {
-  return kind === 'refused' || kind === 'ambiguous'
+/** True if iSales rejected, or possibly rejected, the credentials. */
+export function isRejection({ kind }: AuthFailure): boolean {
+  return kind === 'rejected' || kind === 'ambiguous'
 }
 
 /** True if iSales has no such path. */
@@ -223,8 +223,8 @@ function toStatusFailure(response: TokenResponse): AuthFailure {
 /** A gateway's response does not concern the credentials, even with iSales's format. */
 function classifyFailure({ stage, code }: Cause, info: ResponseInfo): FailureKind {
   const { status, shaped, page } = info
-  if (stage === 'login') return code === 'business' ? 'ambiguous' : 'refused'
-  if (code === 'timeout' || code === 'page-refused') return 'unknown'
+  if (stage === 'login') return code === 'business' ? 'ambiguous' : 'rejected'
+  if (code === 'timeout' || code === 'login-page') return 'unknown'
   if (isOfGateway(status) || status < 400 || page === true) return 'not-processed'
   return status >= 500 && shaped !== true ? 'not-processed' : 'unknown'
 }

@@ -86,8 +86,8 @@ export function initialState(credentials: Credentials, now: number) {
     /** An operator ended the login pause, and the login that follows has not ended. */
     forced: false,
     rejections: NO_REJECTIONS as RejectionState,
-    /** Latest rejection of the current token. `said`: an event has reported the renewal that it triggered. */
-    rejection: undefined as Readonly<{ status: number; said: boolean }> | undefined,
+    /** Latest rejection of the current token. `reported`: an event has reported the renewal that it triggered. */
+    rejection: undefined as Readonly<{ status: number; reported: boolean }> | undefined,
   }
 }
 
@@ -187,22 +187,22 @@ export function sendable({ token }: TokenState, now: number): Token | undefined 
 }
 
 /** Returns how many milliseconds calls would continue to succeed if every login failed from now. */
-export function outageBudget(state: TokenState, now: number): number {
+export function usableFor(state: TokenState, now: number): number {
   const token = sendable(state, now)
   return token === undefined || isRejected(state.rejections, now) ? 0 : token.usableUntil - now
 }
 
 /**
  * Returns why logins fail or are paused, and until when; undefined if they do not, or no login is needed and iSales has not
- * refused the last one. The cause is the record's, which all processes share, unless an uncounted failure prolongs the pause.
+ * rejected the last one. The cause is the record's, which all processes share, unless an uncounted failure prolongs the pause.
  */
 export function failing(state: TokenState, rules: Rules, now: number) {
   const { login, record } = state
-  const { lastCode, attempts, refusals } = record
+  const { lastCode, attempts, rejections } = record
   const isNeeded = needsLogin(state, rules, now)
-  const isRefused = attempts > 0 && (refusals > 0 || isOfLogin(lastCode))
+  const isRejected = attempts > 0 && (rejections > 0 || isOfLogin(lastCode))
   const hasOwn = login.failures > 0 && (isLoginDue(state) || hasFailed(login, state))
-  if (!isRefused && !(isNeeded && (attempts > 0 || hasOwn))) return undefined
+  if (!isRejected && !(isNeeded && (attempts > 0 || hasOwn))) return undefined
   const own = hasOwn ? login.last?.failure : undefined
   const isCounted = attempts > 0 && login.notBefore <= loginFrom(record, rules)
   const isOwn = own !== undefined && (!isCounted || own.cause.code === lastCode)
@@ -256,12 +256,12 @@ export const onRejected: Reducer<
 > = (state, call, { now }) => {
   const { generation, status } = call
   if (state.token?.generation !== generation) return { state }
-  const said = state.rejection?.said === true
+  const reported = state.rejection?.reported === true
   const rejections = reject(state.rejections, call, now)
   // A replica that found another one asking while its token still worked polls once per second: too slow now that calls wait.
   const isNews = isSuspect({ rejections }) && !isSuspect(state)
   const busyUntil = isNews ? now : state.busyUntil
-  return { state: { ...state, busyUntil, rejection: { status, said }, rejections } }
+  return { state: { ...state, busyUntil, rejection: { status, reported }, rejections } }
 }
 
 /** iSales accepted a business call. */
@@ -291,9 +291,9 @@ export const onUnrelated: Reducer<{ readonly generation: number }> = (state, { g
 export const onRequestStarted: Reducer<Operation> = (before, operation, { now: at }) => {
   const { rejection, credentials, rejections, token } = before
   const state = { ...before, request: { operation, startedAt: at, credentials } }
-  if (!token || !rejection || rejection.said || renewalDueAt(rejections) > at) return { state }
+  if (!token || !rejection || rejection.reported || renewalDueAt(rejections) > at) return { state }
   return {
-    state: { ...state, rejection: { ...rejection, said: true } },
+    state: { ...state, rejection: { ...rejection, reported: true } },
     event: { type: 'token-rejected', at, generation: token.generation, status: rejection.status },
   }
 }
@@ -394,12 +394,12 @@ function onFailed(
   }
   // A failed login with the previous credentials does not concern the current ones.
   const isOutdated = !isRefresh && credentials !== before.credentials
-  const isRefused = isRefresh && failure.kind === 'refused'
+  const isRejected = isRefresh && failure.kind === 'rejected'
   const state: TokenState = {
     ...before,
     request: undefined,
     forced: isRefresh && before.forced,
-    token: token && isRefused ? { ...token, refreshToken: undefined } : token,
+    token: token && isRejected ? { ...token, refreshToken: undefined } : token,
     ...(!isOutdated && { [operation]: failed }),
   }
   return {
@@ -413,7 +413,7 @@ function onFailed(
       failuresInRow: failed.failures,
       backoff: toBackoff(state, rules, at),
       retryIn: Math.max(0, plan(state, rules, at).at - at),
-      outageBudget: outageBudget(state, at),
+      usableFor: usableFor(state, at),
     },
   }
 }
@@ -426,7 +426,7 @@ function onPostponed(
 ): Transition {
   const over = { ...before, request: undefined }
   if (credentials !== before.credentials) return { state: over }
-  const change = because === 'guarded' ? { forced: false } : { busyUntil: at + ms }
+  const change = because === 'login-pause' ? { forced: false } : { busyUntil: at + ms }
   return {
     state: { ...over, ...change },
     event: { type: 'deferred', at, because, ms },

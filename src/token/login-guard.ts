@@ -10,15 +10,15 @@ import type { AuthFailure, Operation } from './isales-client.ts'
 export interface AttemptRecord {
   /** Logins since the last grant that iSales may have counted as a wrong password, including one in flight. */
   readonly attempts: number
-  /** Attempts that iSales refused. */
-  readonly refusals: number
+  /** Attempts that iSales rejected. */
+  readonly rejections: number
   /** Start of the next pause: an attempt's start or end, its `Retry-After`'s end, or later to pause for 15.5 min. */
   readonly at: number
   /** When the last attempt began or failed. */
   readonly attemptedAt: number
   /** When the last granted login was sent. Attempts before it are over. */
   readonly grantedAt: number
-  /** 24 h after the last granted token, unless iSales has refused the credentials since. */
+  /** 24 h after the last granted token, unless iSales has rejected the credentials since. */
   readonly knownGoodUntil: number
   /** Cause of the last failed login that counted. Undefined after a grant. */
   readonly lastCode: CauseCode | undefined
@@ -29,11 +29,11 @@ export interface AttemptRecord {
  *
  * - `none`: no login failed, or none is needed.
  * - `transient`: a failure unrelated to the credentials (network, TLS, timeout, 429, 5xx, malformed).
- * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
- * - `guarded`: after `LOGIN_REJECTED_ATTEMPTS` refusals, or three attempts that iSales may have refused. Long pauses
+ * - `rejected`: iSales rejected the credentials; 5 s, then 10 s.
+ * - `login-pause`: after `LOGIN_REJECTED_ATTEMPTS` rejections, or three attempts that iSales may have rejected. Long pauses
  *   keep the account unlocked.
  */
-export const BACKOFFS = ['none', 'transient', 'rejected', 'guarded'] as const
+export const BACKOFFS = ['none', 'transient', 'rejected', 'login-pause'] as const
 export type BackoffState = (typeof BACKOFFS)[number]
 
 /** Settings that decide on tokens. Milliseconds. */
@@ -44,7 +44,7 @@ export type Rules = Pick<
 
 export const NO_ATTEMPTS: AttemptRecord = {
   attempts: 0,
-  refusals: 0,
+  rejections: 0,
   at: -Infinity,
   attemptedAt: -Infinity,
   grantedAt: -Infinity,
@@ -64,9 +64,9 @@ const PAUSES = [5 * SECOND, 10 * SECOND, 2.5 * MINUTE, 12.5 * MINUTE] as const
 const LATER_PAUSE = 5 * MINUTE
 /** After two attempts with known good credentials: iSales probably has an outage. */
 const KNOWN_GOOD_PAUSE = 30 * SECOND
-/** After `LOGIN_REJECTED_ATTEMPTS` refusals. */
-const REFUSED_PAUSE = 15 * MINUTE
-/** After more refusals. */
+/** After `LOGIN_REJECTED_ATTEMPTS` rejections. */
+const REJECTED_PAUSE = 15 * MINUTE
+/** After more rejections. */
 const LONG_PAUSE = 4 * HOUR
 /** After a fourth login that an operator forced, or a login that only this process knows. */
 const FULL_PAUSE = 15.5 * MINUTE
@@ -83,7 +83,7 @@ const MAX_EGRESS = 5 * MINUTE
 /** `Retry-After: 0` would cause a hot loop. */
 const MIN_RETRY_AFTER = SECOND
 const MAX_RETRY_AFTER = 5 * MINUTE
-/** The state is shown as `guarded` from this attempt on. */
+/** The state is shown as `login-pause` from this attempt on. */
 const GUARDED_FROM = 3
 
 function pauseOf({ attempts, knownGoodUntil, at }: AttemptRecord): number {
@@ -97,12 +97,12 @@ function pauseOf({ attempts, knownGoodUntil, at }: AttemptRecord): number {
  * @param forced an operator ends the pause. Default: false.
  */
 export function loginFrom(record: AttemptRecord, rules: Rules, forced = false): number {
-  const { attempts, refusals, at } = record
+  const { attempts, rejections, at } = record
   if (attempts === 0 || (forced && attempts < MAX_ATTEMPTS)) return -Infinity
-  const more = refusals - rules.loginRejectedAttempts
-  const longest = more > 0 ? LONG_PAUSE : more === 0 ? REFUSED_PAUSE : 0
+  const more = rejections - rules.loginRejectedAttempts
+  const longest = more > 0 ? LONG_PAUSE : more === 0 ? REJECTED_PAUSE : 0
   const pause = Math.max(longest, pauseOf(record))
-  return at + (forced ? Math.min(pause, REFUSED_PAUSE) : pause)
+  return at + (forced ? Math.min(pause, REJECTED_PAUSE) : pause)
 }
 
 /** Dates the record so that the next login waits for 15.5 min. */
@@ -125,9 +125,9 @@ export function recordGrant(
   const good = { ...NO_ATTEMPTS, grantedAt: sentAt, knownGoodUntil: now + KNOWN_GOOD_FOR }
   const later = record.attempts - before.attempts - 1
   if (later <= 0) return good
-  const refusals = Math.max(0, record.refusals - before.refusals)
-  const { knownGoodUntil } = refusals > 0 ? record : good
-  return { ...record, attempts: later, refusals, grantedAt: sentAt, knownGoodUntil }
+  const rejections = Math.max(0, record.rejections - before.rejections)
+  const { knownGoodUntil } = rejections > 0 ? record : good
+  return { ...record, attempts: later, rejections, grantedAt: sentAt, knownGoodUntil }
 }
 
 /** Returns the record after a refresh, which extends `knownGoodUntil` but does not begin it. */
@@ -143,10 +143,10 @@ export function countAs(
   { kind, status }: AuthFailure,
   before: AttemptRecord,
   now: number,
-): 'refusal' | 'attempt' | undefined {
+): 'rejection' | 'attempt' | undefined {
   const isKnownGood = now < before.knownGoodUntil
-  if (kind === 'refused') return 'refusal'
-  if (kind === 'ambiguous') return isKnownGood ? 'attempt' : 'refusal'
+  if (kind === 'rejected') return 'rejection'
+  if (kind === 'ambiguous') return isKnownGood ? 'attempt' : 'rejection'
   return kind === 'unknown' && (status !== undefined || !isKnownGood) ? 'attempt' : undefined
 }
 
@@ -169,14 +169,14 @@ export function recordFailure(
   if (counted === undefined)
     return record.attempts === before.attempts + 1 ? before : { ...record, attempts: others }
   const least = alone ? rules.loginRejectedAttempts : 0
-  const isRefusal = counted === 'refusal'
+  const isRejection = counted === 'rejection'
   const failed = {
     ...record,
     attempts: Math.max(others + 1, alone ? MAX_ATTEMPTS : 0),
-    refusals: isRefusal ? Math.max(record.refusals + 1, least) : record.refusals,
+    rejections: isRejection ? Math.max(record.rejections + 1, least) : record.rejections,
     at: Math.max(record.at, now + retryAfterOf(failure)),
     attemptedAt: now,
-    knownGoodUntil: isRefusal ? -Infinity : record.knownGoodUntil,
+    knownGoodUntil: isRejection ? -Infinity : record.knownGoodUntil,
     lastCode: failure.cause.code,
   }
   return alone ? postdated(failed, now) : failed
@@ -184,7 +184,7 @@ export function recordFailure(
 
 /**
  * Returns the pause in milliseconds after a failure that does not count: 0.5 s doubling to 30 s, or to 5 min after ten
- * `unknown` logins, or to 15 s for a refresh that got a 500. For the egress proxy's refusal, 30 s doubling to 5 min. Jittered,
+ * `unknown` logins, or to 15 s for a refresh that got a 500. For the egress proxy's rejection, 30 s doubling to 5 min. Jittered,
  * and prolonged by `Retry-After` (1 s to 5 min).
  *
  * @param failures of the operation in a row before this one.
@@ -221,9 +221,9 @@ function retryAfterOf({ retryAfter }: AuthFailure): number {
 }
 
 /** Returns why logins wait, for display. */
-export function guardState({ attempts, refusals }: AttemptRecord, rules: Rules): BackoffState {
-  if (refusals >= rules.loginRejectedAttempts || attempts >= GUARDED_FROM) return 'guarded'
-  return refusals > 0 ? 'rejected' : 'transient'
+export function guardState({ attempts, rejections }: AttemptRecord, rules: Rules): BackoffState {
+  if (rejections >= rules.loginRejectedAttempts || attempts >= GUARDED_FROM) return 'login-pause'
+  return rejections > 0 ? 'rejected' : 'transient'
 }
 
 /** Merges two records of the same credentials: the larger of each field. A later grant deletes the attempts before it. */
@@ -232,17 +232,17 @@ export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptR
   const valid = [one, other].filter(
     (side) => side.attemptedAt > grantedAt || side.grantedAt === grantedAt,
   )
-  const most = (field: 'attempts' | 'refusals' | 'at' | 'attemptedAt'): number =>
+  const most = (field: 'attempts' | 'rejections' | 'at' | 'attemptedAt'): number =>
     Math.max(...valid.map((side) => side[field]))
-  const refusals = most('refusals')
+  const rejections = most('rejections')
   const [latest, earlier] = valid.toSorted((side, next) => next.at - side.at)
   return {
     attempts: most('attempts'),
-    refusals,
+    rejections,
     at: most('at'),
     attemptedAt: most('attemptedAt'),
     grantedAt,
-    knownGoodUntil: refusals > 0 ? -Infinity : Math.max(one.knownGoodUntil, other.knownGoodUntil),
+    knownGoodUntil: rejections > 0 ? -Infinity : Math.max(one.knownGoodUntil, other.knownGoodUntil),
     lastCode: latest?.lastCode ?? earlier?.lastCode,
   }
 }
@@ -284,7 +284,7 @@ export function parseRecords(value: unknown, offset: number, now: number): Recor
 
 function parseRecord(value: unknown, offset: number, now: number): AttemptRecord | undefined {
   if (!isObject(value)) return undefined
-  const { attempts, refusals, lastCode } = value
+  const { attempts, rejections, lastCode } = value
   const instant = (field: string, most: number): number => {
     const time = value[field]
     if (time === null) return -Infinity
@@ -297,10 +297,10 @@ function parseRecord(value: unknown, offset: number, now: number): AttemptRecord
   const grantedAt = instant('grantedAt', 0)
   const knownGoodUntil = instant('knownGoodUntil', KNOWN_GOOD_FOR)
   const isWhole = !Number.isNaN(at + attemptedAt + grantedAt + knownGoodUntil)
-  if (!isWhole || !isCount(attempts) || !isCount(refusals)) return undefined
+  if (!isWhole || !isCount(attempts) || !isCount(rejections)) return undefined
   // Another version may have a cause that this one does not know; its attempts count nevertheless.
   const code = isCauseCode(lastCode) ? lastCode : undefined
-  return { attempts, refusals, at, attemptedAt, grantedAt, knownGoodUntil, lastCode: code }
+  return { attempts, rejections, at, attemptedAt, grantedAt, knownGoodUntil, lastCode: code }
 }
 
 function isCount(value: unknown): value is number {

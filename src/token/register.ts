@@ -25,12 +25,12 @@ export interface Home {
   /** The home keeps the token, and is polled. Otherwise only a failed write is repeated. */
   readonly shared: boolean
   /**
-   * Replaces the value by `next` if it is `seen`, and returns the value afterwards; undefined if the home is unavailable.
+   * Replaces the value by `desired` if it is `expected`, and returns the value afterwards; undefined if the home is unavailable.
    * Never rejects, and ends within about a second.
    *
-   * @param next empty to read only.
+   * @param desired empty to read only.
    */
-  readonly compareAndSwap: (seen: string, next: string) => Promise<StoredValue | undefined>
+  readonly compareAndSwap: (expected: string, desired: string) => Promise<StoredValue | undefined>
   /** Names credentials without revealing them. */
   readonly nameOf: (credentials: Credentials) => string
   /** Returns a text that is unique to this call. */

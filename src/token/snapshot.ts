@@ -3,7 +3,7 @@ import {
   isLoginDue,
   isRefreshable,
   next,
-  outageBudget,
+  usableFor,
   sendable,
   toBackoff,
   type TokenState,
@@ -27,11 +27,11 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     conflict: isConflict(rejections, now),
     /** The token request in flight. */
     request: request?.operation,
-    /** Why logins fail or are paused; undefined if they do not, or none is needed and iSales has not refused the last one. */
+    /** Why logins fail or are paused; undefined if they do not, or none is needed and iSales has not rejected the last one. */
     failing: failed,
     backoff: toBackoff(state, rules, now),
-    /** iSales has refused the credentials since the last grant. */
-    refused: failed !== undefined && record.refusals > 0,
+    /** iSales has rejected the credentials since the last grant. */
+    credentialsRejected: failed !== undefined && record.rejections > 0,
     /** Refreshes may replace logins. */
     refreshable: token !== undefined && !isLoginDue(state) && isRefreshable(token, rules, now),
     /** Failures of refreshes. */
@@ -40,7 +40,7 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     nextRequestAt: nextRequestAt === Infinity ? undefined : nextRequestAt,
     /** When the request for the current token was sent. */
     lastSuccessAt: token?.obtainedAt,
-    outageBudget: outageBudget(state, now),
+    usableFor: usableFor(state, now),
     waiters,
     lastFailure: lastFailure(state),
   }

@@ -1,13 +1,13 @@
 import { toSeconds } from '../clock.ts'
 import { toAuthFailure } from '../codes.ts'
-import type { Log, News } from '../log/index.ts'
+import type { Log, LogThrottle } from '../log/index.ts'
 import { en, explained, formatLine, type DiagnosticContext } from '../messages/index.ts'
 import type { TokenEvent } from './token.ts'
 
 /** Logs token events. A failed request is logged at `debug`, because a finding reports the failures with cause and remedy. */
 export function tokenLog(
   log: Log,
-  news: News,
+  logThrottle: LogThrottle,
   diagnostics: DiagnosticContext,
 ): (event: TokenEvent) => void {
   return (event) => {
@@ -43,14 +43,14 @@ export function tokenLog(
           failures: event.failuresInRow,
           backoff: event.backoff,
           retryInSeconds: toSeconds(event.retryIn),
-          budgetSeconds: toSeconds(event.outageBudget),
+          budgetSeconds: toSeconds(event.usableFor),
           durationMs: Math.round(event.durationMs),
         })
       }
       case 'token-rejected':
       case 'rejection-relayed': {
         const { type, generation, status } = event
-        const count = news(type)
+        const count = logThrottle(type)
         return log(type, { generation, status, count }, count === 0 ? 'debug' : undefined)
       }
       case 'deferred':

@@ -77,11 +77,11 @@ export interface RejectedToken {
  */
 export type RejectionDecision =
   | { readonly type: 'replay'; readonly token: Token; readonly rejected: RejectedToken }
-  | { readonly type: 'relay'; readonly why: 'not-curable' | 'no-newer-token' }
+  | { readonly type: 'relay'; readonly why: 'unrecoverable' | 'no-newer-token' }
   | { readonly type: 'no-token'; readonly retryAfter: number }
 
 const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1000 }
-const NOT_CURABLE: RejectionDecision = { type: 'relay', why: 'not-curable' }
+const UNRECOVERABLE: RejectionDecision = { type: 'relay', why: 'unrecoverable' }
 const NO_NEWER_TOKEN: RejectionDecision = { type: 'relay', why: 'no-newer-token' }
 
 export type TokenSource = ReturnType<typeof createTokenSource>
@@ -212,11 +212,11 @@ export function createTokenSource(options: TokenSourceOptions) {
     for (;;) {
       const usable = usableToken()
       if (usable !== undefined && usable.generation > generation) return replay(usable)
-      if (!mayReplay(state.rejections, replays, rejectedAt)) return NOT_CURABLE
+      if (!mayReplay(state.rejections, replays, rejectedAt)) return UNRECOVERABLE
       // The rejection is about the call: the replay had a token that works.
-      if (usable !== undefined && kind === 'same-token') return NOT_CURABLE
+      if (usable !== undefined && kind === 'same-token') return UNRECOVERABLE
       const isConfirmed = usable !== undefined && state.rejections.unresolvedSince > rejectedAt
-      if (isConfirmed) return replays === 0 ? replay(usable) : NOT_CURABLE
+      if (isConfirmed) return replays === 0 ? replay(usable) : UNRECOVERABLE
       const isHopeless = comesAfter(deadline)
       const isPatient = clock.now() < patience
       if (isHopeless && !isPatient) return NO_NEWER_TOKEN

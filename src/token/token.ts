@@ -28,7 +28,7 @@ export interface Token {
   /** Another replica obtained the token. */
   readonly adopted: boolean
   readonly refreshToken?: Secret | undefined
-  /** Undefined if unknown; the refresh token is then used until iSales refuses it. */
+  /** Undefined if unknown; the refresh token is then used until iSales rejects it. */
   readonly refreshExpiresAt?: number | undefined
 }
 
@@ -94,8 +94,8 @@ export type Granted = WithRecord & Readonly<{ grant: Grant }>
 
 /** No request was sent. */
 export interface Postponed extends WithRecord {
-  /** `busy`: another process asks iSales, or might while the store is unavailable. `guarded`: a login is too early. */
-  readonly postponed: 'busy' | 'guarded'
+  /** `busy`: another process asks iSales, or might while the store is unavailable. `login-pause`: a login is too early. */
+  readonly postponed: 'busy' | 'login-pause'
   /** Milliseconds until the next attempt. */
   readonly ms: number
 }
@@ -132,7 +132,7 @@ export type TokenEvent = { readonly at: number } & (
       /** Milliseconds until the next attempt. */
       readonly retryIn: number
       /** Milliseconds that calls continue to succeed; 0 without a usable token. */
-      readonly outageBudget: number
+      readonly usableFor: number
     }
   | {
       /** Rejected calls trigger a renewal, or iSales's rejection is relayed because no newer token helps. */

@@ -5,7 +5,7 @@ import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'n
 import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls'
 import {
   classifyError,
-  CODES,
+  NODE_ERROR_CODES,
   readErrorCode,
   type Cause,
   type PeerCertificate,
@@ -17,7 +17,7 @@ import { toEndpoint, secureContextOptions, type TlsFiles } from '../config/index
 /** The connection failed to open. No byte of a request was written. */
 export class ConnectError extends Error {
   readonly reason: Cause
-  /** Node's or OpenSSL's error code, or one of `CODES`. */
+  /** Node's or OpenSSL's error code, or one of `NODE_ERROR_CODES`. */
   readonly code: string
   /** The certificate, if the connection failed because of it. */
   readonly certificate: PeerCertificate | undefined
@@ -110,7 +110,12 @@ export function createConnect(options: ConnectOptions): Connect {
       settle(new ConnectError(classifyError(code, { side, stage }), code, error, certificate))
     }
     const timer = clock.setTimer(() => {
-      settle(new ConnectError(classifyError(CODES.timeout, { side, stage }), CODES.timeout))
+      settle(
+        new ConnectError(
+          classifyError(NODE_ERROR_CODES.timeout, { side, stage }),
+          NODE_ERROR_CODES.timeout,
+        ),
+      )
     }, timeout)
 
     const use = (socket: Socket): void => {
@@ -205,7 +210,7 @@ function createTunnels(egress: URL, dialOptions: RequestOptions) {
       const isLong = rawHeaders.length > 2 * MAX_HEADERS
       if (statusCode >= 200 && statusCode < 300 && !isLong) return opened(tunnel)
       tunnel.destroy()
-      const code = statusCode === 407 ? CODES.proxyAuth : CODES.proxyRefused
+      const code = statusCode === 407 ? NODE_ERROR_CODES.proxyAuth : NODE_ERROR_CODES.proxyRejected
       const reason = classifyError(code, { side: 'egress', stage: 'connect' })
       opened(new ConnectError(reason, code, `status ${statusCode}`))
     })

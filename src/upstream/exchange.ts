@@ -131,7 +131,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * For the pool: iSales refused the handshake. With TLS 1.3, this happens after our side has finished and the request
+   * For the pool: iSales rejected the handshake. With TLS 1.3, this happens after our side has finished and the request
    * is written, but iSales has read nothing of it (RFC 8446 section 4.4.2.4).
    */
   refused(error: ConnectError): void {

@@ -3,7 +3,7 @@ import { Client, errors } from 'undici'
 import {
   cause,
   classifyError,
-  CODES,
+  NODE_ERROR_CODES,
   readErrorCode,
   toConnectFailure,
   type Cause,
@@ -324,7 +324,7 @@ async function destroy({ client, socket }: PooledConnection): Promise<void> {
 }
 
 function closed(): Error {
-  return Object.assign(new Error('the pool was closed'), { code: CODES.closed })
+  return Object.assign(new Error('the pool was closed'), { code: NODE_ERROR_CODES.closed })
 }
 
 /**

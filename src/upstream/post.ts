@@ -1,4 +1,4 @@
-import { cause, CODES } from '../codes.ts'
+import { cause, NODE_ERROR_CODES } from '../codes.ts'
 import type { Clock } from '../clock.ts'
 import { classify, Exchange, type UpstreamError } from './exchange.ts'
 
@@ -36,7 +36,7 @@ export type Post = (request: {
 const LATE = {
   failure: 'timeout',
   cause: cause('timeout'),
-  code: CODES.timeout,
+  code: NODE_ERROR_CODES.timeout,
 } as const
 
 const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']

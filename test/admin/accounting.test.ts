@@ -46,15 +46,18 @@ describe('calls are checked by the latest and by the window', () => {
   it.each([
     ['', ''],
     ['1 failed no-route', ''],
-    ['10 answered/200, 10 failed lost/200', 'degraded failed lost 10/20 in 5 s'],
+    [
+      '10 answered/200, 10 failed connection-lost/200',
+      'degraded failed connection-lost 10/20 in 5 s',
+    ],
     // More than half, of several classes: the class that lost most is named.
     [
-      '10 answered/100, 5 abandoned/100, 2 failed lost/100, 4 failed no-route/100',
+      '10 answered/100, 5 abandoned/100, 2 failed connection-lost/100, 4 failed no-route/100',
       'failing failed no-route 11/21 in 5 s',
     ],
-    ['40 failed lost/1000, 10 abandoned/500', 'failing abandoned gave-up 10/10 in 5 s'],
+    ['40 failed connection-lost/1000, 10 abandoned/500', 'failing abandoned gave-up 10/10 in 5 s'],
     // 5 % of the latest calls, or of the window.
-    ['597 answered/100, 3 rejected/100', 'degraded rejected call-forbidden 3/48 in 5 s'],
+    ['597 answered/100, 3 rejected/100', 'degraded rejected call-rejected 3/48 in 5 s'],
     [
       '3 failed maintenance/1000, 10000 ms, 40 answered/1000',
       'degraded failed - 3/43 in 60 s, ended 50 s ago',
@@ -62,15 +65,24 @@ describe('calls are checked by the latest and by the window', () => {
     ['38 answered/100, 2 slow/100', 'degraded slow slow 2/40 in 5 s'],
     ['10 answered/100, 10 declined/100', 'degraded declined call-declined 10/20 in 5 s'],
     // A new cause is named, however long the previous one lasted.
-    ['1000 failed lost/500, 6 failed expired/500', 'failing failed expired 10/10 in 5 s'],
+    [
+      '1000 failed connection-lost/500, 6 failed expired/500',
+      'failing failed expired 10/10 in 5 s',
+    ],
     // With one call per minute, the last calls count; the newest one must be lost.
-    ['2 failed lost/100, 1 answered/100', 'failing failed lost 2/3 in 5 s'],
-    ['1 answered, 2 failed lost/60000', 'failing failed lost 2/3 in 120 s'],
-    ['2 failed lost/60000, 1 answered/60000', 'degraded failed lost 2/3 in 120 s'],
-    ['2 failed lost/60000, 3 answered/60000', 'degraded failed - 2/5 in 240 s, ended 180 s ago'],
+    ['2 failed connection-lost/100, 1 answered/100', 'failing failed connection-lost 2/3 in 5 s'],
+    ['1 answered, 2 failed connection-lost/60000', 'failing failed connection-lost 2/3 in 120 s'],
+    [
+      '2 failed connection-lost/60000, 1 answered/60000',
+      'degraded failed connection-lost 2/3 in 120 s',
+    ],
+    [
+      '2 failed connection-lost/60000, 3 answered/60000',
+      'degraded failed - 2/5 in 240 s, ended 180 s ago',
+    ],
     // Without calls, the last ones count for 10 minutes.
-    ['3 failed lost, 600000 ms', 'failing failed lost 3/3 in 600 s'],
-    ['3 failed lost, 600001 ms', ''],
+    ['3 failed connection-lost, 600000 ms', 'failing failed connection-lost 3/3 in 600 s'],
+    ['3 failed connection-lost, 600001 ms', ''],
     // Refused calls are not `failing` within an hour after an answered call: a stranger may send them.
     ['5 refused other-host/1000', 'failing refused other-host 5/5 in 5 s'],
     ['1 answered, 3595000 ms, 5 refused other-host/1000', 'degraded refused other-host 5/5 in 5 s'],
@@ -98,7 +110,7 @@ it('requests are forgotten after a minute, and kept by minute for an hour', () =
   expect([view().total, hour().at(-1)?.at]).toEqual([2, now() - 59_000])
   play('1000 ms')
   expect(minute()).toEqual([])
-  play('3 failed lost')
+  play('3 failed connection-lost')
   expect(totals()).toEqual([...Array.from({ length: 58 }, () => 0), 2, 3])
   play('120000 ms')
   expect(totals().slice(-5)).toEqual([0, 2, 3, 0, 0])

@@ -82,7 +82,7 @@ describe('the admin app', () => {
 
 const UP = { listening: true, draining: false, inFlight: 0 }
 const NO_TOKEN = { token: undefined, usable: false }
-const failure = authFailure('refused', 'password', { status: 403 })
+const failure = authFailure('rejected', 'password', { status: 403 })
 const REFUSED = { failing: { failure, failures: 3, loginAt: NOW } } as const
 
 it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
@@ -97,8 +97,8 @@ it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
   [
     '/readyz',
     503,
-    { reason: 'no-token', backoff: 'guarded', lastFailure: 'rejected' },
-    { ...NO_TOKEN, backoff: 'guarded', ...REFUSED },
+    { reason: 'no-token', backoff: 'login-pause', lastFailure: 'rejected' },
+    { ...NO_TOKEN, backoff: 'login-pause', ...REFUSED },
     {},
   ],
 ])('%s responds %i with %j (row %#)', async (...row) => {

@@ -69,9 +69,9 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     { lostCalls: '20/30', isales: 'isales.example:443' },
     mixed(10, DOWN, 20),
   ],
-  ['degraded failed ErrorRatio no-route', { within: 5 }, mixed(10, DOWN, 10)],
+  ['degraded failed CallsLost no-route', { within: 5 }, mixed(10, DOWN, 10)],
   [
-    'degraded failed ErrorRatio over',
+    'degraded failed CallsLost over',
     { lostCalls: '40/140', within: 60, endedAt: '09:40:55' },
     [calls(DOWN, 40, 100, 10_000), calls(OK, 100, 90)],
   ],
@@ -82,7 +82,7 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     mixed(5, { status: 404 }, 6),
   ],
   [
-    'degraded rejected CallsRefused call-forbidden',
+    'degraded rejected CallsRefused call-rejected',
     { path: 'POST /obs/records' },
     mixed(5, FORBIDDEN, 5),
   ],
@@ -94,12 +94,12 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     mixed(0, { ...REFUSED, refusal: 'other-host', host: LONG_HOST }, 9),
   ],
   [
-    'degraded stray ClientHandshakesRefused tls-to-http',
+    'degraded stray NoClientGetsThrough tls-to-http',
     { turnedAway: 3 },
     mixed(0, { ...BYTES, refusal: 'tls-to-http' }, 3),
   ],
   [
-    'degraded handshake ClientHandshakesRefused not-trusted',
+    'degraded handshake NoClientGetsThrough not-trusted',
     { turnedAway: 3 },
     mixed(0, { ...BYTES, status: 0, handshake: 'not-trusted' }, 3),
   ],
@@ -129,30 +129,34 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   ['healthy healthy no-calls-yet', {}, { request: 'refresh' }],
   ['starting waiting logging-in', {}, { ...NONE, request: 'login' }],
   ['unauthenticated waiting logging-in', {}, { usable: false, request: 'login' }],
-  ['degraded login AuthenticationFailing lost', { servesFor: 235 }, after('transient', 'lost')],
   [
-    'unauthenticated login NotAuthenticated lost',
-    { nextAttempt: '09:44:05' },
-    without('transient', 'lost'),
+    'degraded login AuthenticationFailing connection-lost',
+    { servesFor: 235 },
+    after('transient', 'connection-lost'),
   ],
   [
-    'login-rejected login AccountRejected password',
+    'unauthenticated login NotAuthenticated connection-lost',
+    { nextAttempt: '09:44:05' },
+    without('transient', 'connection-lost'),
+  ],
+  [
+    'login-rejected login LoginRejected password',
     { servesFor: 235 },
     { ...DUE, ...after('rejected', 'password') },
   ],
   [
-    'login-rejected login AccountRejected account',
+    'login-rejected login LoginRejected account',
     { rejectedToo: true },
-    { rejected: true, outageBudget: 0, ...after('rejected', 'account') },
+    { rejected: true, usableFor: 0, ...after('rejected', 'account') },
   ],
   // The login-attempt record of the previous process.
   [
-    'login-rejected login AccountRejected password',
+    'login-rejected login LoginRejected password',
     { operation: 'login', userFile: '/run/secrets/user' },
     {
       ...NONE,
-      backoff: 'guarded',
-      refused: true,
+      backoff: 'login-pause',
+      credentialsRejected: true,
       failing: { failure: { cause: cause('password') }, failures: 0, loginAt: NOW },
     },
   ],
@@ -164,7 +168,7 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   [
     'conflict conflict SessionConflict',
     { servesFor: 235 },
-    { conflict: true, ...after('transient', 'lost') },
+    { conflict: true, ...after('transient', 'connection-lost') },
   ],
   [
     'failing token-rejected CallsRefused token-rejected',
@@ -172,16 +176,16 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
     { rejected: true },
   ],
   // After a success, the operator of iSales explains the 500.
-  ['login-rejected login AccountRejected business-later', {}, without('rejected', 'business')],
+  ['login-rejected login LoginRejected business-later', {}, without('rejected', 'business')],
   [
-    'login-rejected login AccountRejected business',
+    'login-rejected login LoginRejected business',
     {},
     { ...without('rejected', 'business'), lastSuccessAt: undefined },
   ],
   [
     'degraded login refreshes-only password',
     { refreshTokenEnds: '10:40:05', pausedUntil: '09:44:05' },
-    after('guarded', 'password'),
+    after('login-pause', 'password'),
   ],
 ])('the token is reported as %s, with %j', (finding, facts, snapshot) => {
   const found = findingsIn({ snapshot })
@@ -190,7 +194,7 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
 })
 
 const ALONE: SharingSnapshot = {
-  state: 'alone',
+  state: 'local',
   reason: 'unreachable',
   since: NOW,
   code: undefined,
@@ -198,8 +202,8 @@ const ALONE: SharingSnapshot = {
 }
 const SHORT = granted({ token: tokenOf({ lifetime: 1000 }) })
 const SAME = granted({ token: tokenOf({ lifetime: 1000 }), sameToken: true })
-const refreshes = (failures: number, code: CauseCode = 'refresh-refused') => {
-  const last = { at: NOW, failure: authFailure('refused', code) }
+const refreshes = (failures: number, code: CauseCode = 'refresh-rejected') => {
+  const last = { at: NOW, failure: authFailure('rejected', code) }
   return { refresh: { failures, notBefore: NOW, last } } as const
 }
 const unreadable = (setting: string) => ({ setting, code: 'empty-file', facts: [] }) as const
@@ -222,17 +226,17 @@ it.each<readonly [expected: string, Scene]>([
     { snapshot: refreshes(1, 'path-unknown') },
   ],
   [NO_CALLS, { snapshot: refreshes(0, 'path-unknown') }],
-  ['degraded refresh RefreshFailing refresh-refused', { snapshot: refreshes(3) }],
+  ['degraded refresh RefreshFailing refresh-rejected', { snapshot: refreshes(3) }],
   [NO_CALLS, { snapshot: refreshes(2) }],
   // Logins and refreshes fail by themselves, and the operator sees both.
   [
-    'login-rejected login AccountRejected password, degraded refresh RefreshFailing refresh-refused',
-    { snapshot: { ...after('guarded', 'password'), ...refreshes(3) } },
+    'login-rejected login LoginRejected password, degraded refresh RefreshFailing refresh-rejected',
+    { snapshot: { ...after('login-pause', 'password'), ...refreshes(3) } },
   ],
   // A refused login explains more than a conflict.
   [
-    'login-rejected login AccountRejected password, conflict conflict SessionConflict',
-    { snapshot: { ...after('guarded', 'password'), ...DUE, conflict: true } },
+    'login-rejected login LoginRejected password, conflict conflict SessionConflict',
+    { snapshot: { ...after('login-pause', 'password'), ...DUE, conflict: true } },
   ],
   [
     'degraded certificate certificate-expired',
@@ -247,7 +251,7 @@ it.each<readonly [expected: string, Scene]>([
   ['degraded state StateUnusable disk-full', { storageError: DISK }],
   [
     'draining draining draining',
-    { snapshot: { ...NONE, backoff: 'guarded' }, draining: true, calls: mixed(0, DOWN, 9) },
+    { snapshot: { ...NONE, backoff: 'login-pause' }, draining: true, calls: mixed(0, DOWN, 9) },
   ],
   // Calls that are lost because of the token add nothing, until there is a token again.
   [

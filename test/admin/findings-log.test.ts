@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { watchFindings } from '../../src/admin/findings-log.ts'
 import type { Finding } from '../../src/admin/diagnosis.ts'
-import { createNews } from '../../src/log/news.ts'
+import { createLogThrottle } from '../../src/log/log-throttle.ts'
 import type { LogFields } from '../../src/log/log-events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
@@ -24,11 +24,11 @@ const FAILING: Finding = {
   facts: [['lostCalls', { part: 40, of: 60 }]],
   cause: { code: 'no-route', facts: [['isales', 'isales.example:443']] },
 }
-const DEGRADED = { ...FAILING, state: 'degraded', code: 'IsalesProxyErrorRatio' } as const
+const DEGRADED = { ...FAILING, state: 'degraded', code: 'IsalesProxyCallsLost' } as const
 const FINDINGS: Readonly<Record<string, Finding>> = {
   healthy: HEALTHY,
   failing: FAILING,
-  lost: { ...FAILING, cause: { code: 'lost', facts: [] } },
+  lost: { ...FAILING, cause: { code: 'connection-lost', facts: [] } },
   few: { ...DEGRADED, facts: [['lostCalls', { part: 10, of: 60 }]] },
   more: { ...DEGRADED, facts: [['lostCalls', { part: 20, of: 60 }]] },
   over: { ...DEGRADED, cause: undefined, isOver: true },
@@ -42,7 +42,7 @@ function follow(...findings: Findings) {
   const { look } = watchFindings(
     {
       clock,
-      news: createNews(() => clock.now()),
+      logThrottle: createLogThrottle(() => clock.now()),
       log: (event, fields, level, message) => lines.push({ event, level, message, ...fields }),
     },
     () => now,
@@ -93,7 +93,7 @@ describe('the log', () => {
     ['an outage that begins with some calls', 'few, more, failing = error no-route'],
     [
       'a worse state at once, and alternating causes once a minute',
-      'few*2 = warn no-route, failing = error no-route, lost = error lost, failing, lost, few*61 = warn no-route',
+      'few*2 = warn no-route, failing = error no-route, lost = error connection-lost, failing, lost, few*61 = warn no-route',
     ],
     [
       'a finding that begins again: once a minute while it is on the page, and at once after that',

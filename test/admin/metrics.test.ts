@@ -119,10 +119,10 @@ const NOTHING = {
   usable: false,
   nextRequestAt: undefined,
   lastSuccessAt: undefined,
-  outageBudget: 0,
+  usableFor: 0,
 }
 const ALONE = {
-  state: 'alone',
+  state: 'local',
   reason: undefined,
   code: undefined,
   since: NOW,
@@ -140,10 +140,10 @@ it.each<[string, number, Partial<AdminSources>?]>([
   ['token_expiry_timestamp_seconds', 0, token(NOTHING)],
   ['refresh_token_expiry_timestamp_seconds', NOW_SECONDS + 3540],
   ['refresh_token_expiry_timestamp_seconds', 0, token({ token: ENDLESS })],
-  ['token_last_success_timestamp_seconds', NOW_SECONDS - 60],
-  ['token_last_success_timestamp_seconds', 0, token(NOTHING)],
+  ['token_obtained_timestamp_seconds', NOW_SECONDS - 60],
+  ['token_obtained_timestamp_seconds', 0, token(NOTHING)],
   ['authenticated', 0, token({ rejected: true })],
-  ['outage_budget_seconds', 235],
+  ['token_usable_seconds', 235],
   ['auth_backoff_state{state="transient"}', 1, token({ backoff: 'transient' })],
   [
     'state{state="degraded"}',
@@ -157,7 +157,7 @@ it.each<[string, number, Partial<AdminSources>?]>([
     NOW_SECONDS,
     { certificates: () => ({ listener: WALL, client: undefined, ca: undefined }) },
   ],
-  ['session_sharing_state{state="alone"}', 1, { sharing: () => ALONE }],
+  ['session_sharing_state{state="local"}', 1, { sharing: () => ALONE }],
   ['session_sharing_state{state="shared"}', 0, { sharing: () => ALONE }],
 ])('%s is %j (row %#)', async (name, expected, changes) => {
   expect(await seriesOf(open(changes))).toMatchObject({ [name]: expected })

@@ -5,7 +5,7 @@ import { SCENES, adminOf, calls, type Scene } from '../browser/states.ts'
 import { CANARY, NOW, tokenOf } from './token.ts'
 
 const SHARED: SharingSnapshot = {
-  state: 'alone',
+  state: 'local',
   reason: 'unreachable',
   since: NOW - 600_000,
   code: undefined,

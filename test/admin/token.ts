@@ -1,6 +1,6 @@
 import { Secret } from '../../src/config/secret.ts'
 import { createMetrics, openAdmin, recordActivity } from '../../src/admin/index.ts'
-import { createNews } from '../../src/log/news.ts'
+import { createLogThrottle } from '../../src/log/log-throttle.ts'
 import { classifyRequest, type RequestSummary } from '../../src/request-summary.ts'
 import { createHostRule } from '../../src/config/address.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
@@ -39,13 +39,13 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     conflict: false,
     request: undefined,
     backoff: 'none',
-    refused: false,
+    credentialsRejected: false,
     failing: undefined,
     refreshable: true,
     refresh: { failures: 0, notBefore: -Infinity, last: undefined },
     nextRequestAt: NOW + 180_000,
     lastSuccessAt: NOW - 60_000,
-    outageBudget: 235_000,
+    usableFor: 235_000,
     waiters: 0,
     lastFailure: undefined,
     ...changes,
@@ -73,7 +73,7 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     wallClock: () => WALL,
     utcOffset: () => 0,
     log: () => undefined,
-    news: createNews(() => NOW),
+    logThrottle: createLogThrottle(() => NOW),
     ...changes,
   }
 }
@@ -106,7 +106,7 @@ export function failed(changes: Partial<Failed> = {}): Failed {
     failuresInRow: 1,
     backoff: 'transient',
     retryIn: 500,
-    outageBudget: 235_000,
+    usableFor: 235_000,
     ...changes,
   }
 }

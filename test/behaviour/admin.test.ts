@@ -17,7 +17,7 @@ const PATHS = ['/', '/?lang=zh', '/status.json', '/status.txt', '/status.txt?lan
 // A person who knows user and address can lock the account.
 test.skipIf(address === undefined).each<[string, { readonly [name: string]: string }, string]>([
   ['calls work', {}, 'granted'],
-  ['iSales refuses the password', { ISALES_PASSWORD: '"wrong"' }, 'failed'],
+  ['iSales rejects the password', { ISALES_PASSWORD: '"wrong"' }, 'failed'],
   ['nothing listens at iSales', { ISALES_URL: `http://127.0.0.1:${await freePort()}` }, 'failed'],
 ])(
   'a reader on the network learns neither user nor address of iSales when %s',

@@ -69,7 +69,7 @@ test.each<Edition>(['english', 'chinese'])(
     expect([...world.sim.results().entries()]).toEqual(
       numbers.map((uniqueId) => [uniqueId, { results: 1, midResults: 1 }]),
     )
-    expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(2)
+    expect(await world.metric('isales_proxy_replays_total{outcome="recovered"}')).toBe(2)
 
     // CTI-OBS has received no token of iSales.
     const real = world.sim.issued()

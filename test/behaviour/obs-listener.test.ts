@@ -104,7 +104,7 @@ describe('HTTPS', () => {
       const failures = 'isales_proxy_requests_total'
       expect(await world.metric(`${failures}{outcome="handshake",cause="client-name"}`)).toBe(1)
       expect(world.lines).toContainEqual(
-        expect.objectContaining({ event: 'client-handshake-failed', reason: 'other-name' }),
+        expect.objectContaining({ event: 'client-handshake-failed', reason: 'client-name' }),
       )
       expect(world.sim.requests()).toEqual([])
     }

@@ -36,7 +36,7 @@ const HOUR = calls(OK, 4500, 786, MINUTE)
 const QUIET = calls(OK, 78, 760)
 
 const DOWN = authFailure('not-processed', 'connection-refused', { detail: 'ECONNREFUSED' })
-const REFUSED = authFailure('refused', 'password', { status: 403 })
+const REFUSED = authFailure('rejected', 'password', { status: 403 })
 
 export interface Scene {
   readonly snapshot?: Partial<TokenSnapshot>
@@ -57,7 +57,7 @@ const NO_CERTIFICATES = { listener: undefined, client: undefined, ca: undefined 
 const NO_TOKEN = {
   token: undefined,
   usable: false,
-  outageBudget: 0,
+  usableFor: 0,
   lastSuccessAt: undefined,
 } as const
 
@@ -68,7 +68,7 @@ export const SCENES = {
     snapshot: {
       backoff: 'transient',
       failing: { failure: DOWN, failures: 9, loginAt: NOW + 11_200 },
-      outageBudget: 38_400,
+      usableFor: 38_400,
       token: tokenOf({
         expiresAt: NOW + 43_400,
         usableUntil: NOW + 38_400,
@@ -84,7 +84,7 @@ export const SCENES = {
   'login-rejected': {
     snapshot: {
       ...NO_TOKEN,
-      backoff: 'guarded',
+      backoff: 'login-pause',
       failing: { failure: REFUSED, failures: 3, loginAt: NOW + 722_000 },
       nextRequestAt: NOW + 722_000,
       lastFailure: { at: NOW - 178_000, operation: 'login', failure: REFUSED },

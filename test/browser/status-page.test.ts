@@ -14,7 +14,7 @@ const NAMES = Object.keys(SCENES) as readonly SceneName[]
 const IMAGES = 'docs/images'
 const PICTURES: readonly (readonly [SceneName, string, BrowserContextOptions])[] = [
   ['healthy', 'status-healthy', {}],
-  ['login-rejected', 'status-refused', {}],
+  ['login-rejected', 'status-rejected', {}],
   ['failing', 'status-failing-chinese', { locale: 'zh-CN' }],
 ]
 const EXECUTABLE = process.env['CHROMIUM'] ?? '/usr/bin/chromium'

@@ -32,7 +32,7 @@ async function checkAt(sim: Simulator, env: Environment = {}) {
     settings: parseEnv(stdout.replaceAll(String.raw`\\`, '\\')),
     codes: Array.from(stderr.matchAll(/^(?:Warning|Error): .*\[([\w-]+)\]$/gm), ([, one]) => one),
     transcript: stderr.match(/^[*<>] .*\n/gm)?.join('') ?? '',
-    verdict: stderr.match(/^(?:It works|The login|iSales refused|No login).*$/m)?.[0],
+    verdict: stderr.match(/^(?:It works|The login|iSales rejected|No login).*$/m)?.[0],
   }
 }
 
@@ -187,7 +187,7 @@ describe('check --live', () => {
   test('a failed refresh is a warning', async () => {
     const { sim } = await openIsales()
     sim.failRefresh({ status: 403, times: 'always' })
-    expect(await checkAt(sim)).toMatchObject({ code: 0, codes: ['refresh-refused'] })
+    expect(await checkAt(sim)).toMatchObject({ code: 0, codes: ['refresh-rejected'] })
   })
 
   test('ISALES_URL is to be the host that iSales names', async () => {

@@ -43,7 +43,7 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
       make: ({ origin }) => ({ ISALES_URL: origin.replace('http:', 'https:') }),
     },
     {
-      code: 'plain-refused',
+      code: 'tls-expected',
       exit: 4,
       tls: server,
       make: ({ origin }) => ({ ISALES_URL: origin.replace('https:', 'http:') }),

@@ -135,7 +135,7 @@ describe('the shell blocks of the documentation', () => {
     await startBlock(block('docs/get-started.md', '(umask 077 && printf'), served)
     const output = await runBlock('docs/get-started.md', 'curl')
     expect(output.match(/"result":0/g)).toHaveLength(2)
-    expect(output).toContain('isales_proxy_replays_total{outcome="healed"} 1')
+    expect(output).toContain('isales_proxy_replays_total{outcome="recovered"} 1')
     await stopAll()
   })
 

@@ -120,7 +120,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       const watched = await start(context)
       const { prometheus, setPassword } = watched
       expect(await watched.ask()).toBe(200)
-      const rejected = 'IsalesProxyAccountRejected'
+      const rejected = 'IsalesProxyLoginRejected'
       await setPassword('wrong')
       expect(await pagesWith(watched, rejected)).toEqual([rejected])
       expect(await prometheus.query('isales_proxy_authenticated == 1')).toHaveLength(1)

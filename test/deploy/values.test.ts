@@ -152,8 +152,8 @@ describe('the alerts and the dashboard', async () => {
       annotations: { ...down?.annotations, runbook_url: runbook },
     })
     expect([...original.keys()].filter((name) => !tuned.has(name))).toEqual(['IsalesProxyLatency'])
-    expect(tuned.get('IsalesProxyErrorRatio')).toEqual({
-      ...original.get('IsalesProxyErrorRatio'),
+    expect(tuned.get('IsalesProxyCallsLost')).toEqual({
+      ...original.get('IsalesProxyCallsLost'),
       annotations: expect.anything() as unknown,
       for: '10m',
       labels: { severity: 'critical', team: 'telephony' },

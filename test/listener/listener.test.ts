@@ -78,7 +78,7 @@ describe('a connection on which nothing moves', () => {
       onHandshakeFailure: (failure) => failed.push(failure),
     })
     await (await connectRaw({ port })).closed()
-    expect(failed).toEqual(['timeout'])
+    expect(failed).toEqual(['request-timeout'])
   })
 })
 

@@ -47,7 +47,7 @@ describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
 
 it('no section is missing, and a missing one would be named', () => {
   expect(missingSections()).toEqual([])
-  expect(missingSections(() => new Map())).toContain('zh: lost')
+  expect(missingSections(() => new Map())).toContain('zh: connection-lost')
 })
 
 it('a code without a section is its own title', () => {

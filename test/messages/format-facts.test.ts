@@ -21,7 +21,7 @@ it.each<readonly [Value, english: string, chinese: string]>([
   [true, 'yes', '是'],
   [false, 'no', '否'],
   ['isales.example:443', 'isales.example:443', 'isales.example:443'],
-  ['guarded', 'login pause', '登录暂停，以防账号被锁定'],
+  ['login-pause', 'login pause', '登录暂停，以防账号被锁定'],
   ['page', 'a web page', '网页'],
   ['constructor', 'constructor', 'constructor'],
   [{ seconds: 0 }, '0 s', '0 秒'],
@@ -50,7 +50,7 @@ it('a date has its time zone', () => {
 it.each([
   ['timeout', 'login-timeout', 'login-timeout', 'upstream-timeout'],
   ['path-unknown', 'login-path-unknown', 'refresh-path-unknown', 'call-declined'],
-  ['page-refused', 'page-refused', 'page-refused', 'page-relayed'],
+  ['login-page', 'login-page', 'login-page', 'call-page'],
   ['expired', 'expired', 'expired', 'expired'],
 ] as const)('%s has the remedy of the kind of request', (code, ...codes) => {
   const codesOf = (['login', 'refresh', 'call'] as const).map(

@@ -65,7 +65,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
   'a wrong password': {
     options: { ready: false, env: { ISALES_PASSWORD: 'out-of-date' } },
     state: 'login-rejected',
-    codes: ['IsalesProxyAccountRejected', 'password'],
+    codes: ['IsalesProxyLoginRejected', 'password'],
     words: /rejected the user or the password.* Fix ISALES_USER or ISALES_PASSWORD/,
   },
   'an iSales that is gone at the start': {
@@ -158,7 +158,7 @@ test('a failure is over 5 s after calls succeed again: the page shows its end, a
   const [{ code, cause, remedy, facts }] = status.findings
   expect([status.state, code, cause, remedy]).toEqual([
     'degraded',
-    'IsalesProxyErrorRatio',
+    'IsalesProxyCallsLost',
     null,
     '',
   ])

@@ -5,7 +5,7 @@ import {
   type OutgoingRequest,
   withLength,
 } from '../../src/proxy/headers.ts'
-import { remembered } from '../../src/remembered.ts'
+import { memoized } from '../../src/memoized.ts'
 
 interface Sent extends Partial<OutgoingRequest> {
   readonly tokenHeaders?: readonly string[]
@@ -168,7 +168,7 @@ it('the headers of another body have its length', () => {
 
 it('results are remembered for at most 256 texts of 256 characters', () => {
   let computed = 0
-  const lengthOf = remembered((text) => {
+  const lengthOf = memoized((text) => {
     computed += 1
     return text.length
   })

@@ -18,7 +18,7 @@ const LOST = { failure: 'broken', written: true } as const
 const counts = (changes: Partial<AttemptCounts>): AttemptCounts => ({
   method: 'POST',
   unwritten: 0,
-  lost: 0,
+  unanswered: 0,
   ...changes,
 })
 const again = (pause: number) => ({ do: 'resend', pause })
@@ -73,11 +73,11 @@ it('what was never written is tried until too little time is left, whatever the 
 it.each(['GET', 'HEAD'])('%s is sent once more after it was written and lost', (method) => {
   const lost = (changes: object, written = true) =>
     afterFailure(counts({ method, ...changes }), { ...LOST, written, ...TIME }, JITTER)
-  expect(lost({ lost: 1 })).toEqual(again(50))
-  expect(lost({ lost: 2 })).toEqual(fail('upstream-broken'))
+  expect(lost({ unanswered: 1 })).toEqual(again(50))
+  expect(lost({ unanswered: 2 })).toEqual(fail('upstream-broken'))
   // Next to failed connections before or after.
-  expect(lost({ lost: 1, unwritten: 2 })).toEqual(again(100))
-  expect(lost({ lost: 1, unwritten: 2 }, false)).toEqual(again(100))
+  expect(lost({ unanswered: 1, unwritten: 2 })).toEqual(again(100))
+  expect(lost({ unanswered: 1, unwritten: 2 }, false)).toEqual(again(100))
 })
 
 it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'get'])(
@@ -86,7 +86,7 @@ it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'get'])(
     for (const failure of FAILURES) {
       const code = failure === 'timeout' ? 'upstream-timeout' : 'upstream-broken'
       const after = afterFailure(
-        counts({ method, lost: 1 }),
+        counts({ method, unanswered: 1 }),
         { failure, written: true, ...TIME },
         JITTER,
       )
@@ -102,8 +102,8 @@ it.each<[RequestPhase, Partial<AttemptCounts>, string]>([
   ['connecting', { unwritten: 1 }, 'upstream-unreachable'],
   ['waiting', { unwritten: 1 }, 'no-token'],
   ['sent', {}, 'upstream-timeout'],
-  ['waiting', { lost: 1 }, 'upstream-timeout'],
-  ['connecting', { lost: 1 }, 'upstream-timeout'],
+  ['waiting', { unanswered: 1 }, 'upstream-timeout'],
+  ['connecting', { unanswered: 1 }, 'upstream-timeout'],
 ])('the client is told, after the deadline while %s, after %j: %s', (stage, before, code) => {
   expect(afterInterruption(counts(before), 'deadline', stage)).toEqual(fail(code))
 })
@@ -119,7 +119,7 @@ it('the client is told why its body is refused or no token is there, and nothing
   expect(withoutToken(counts({}), missing)).toEqual({ ...fail('overloaded'), retryAfter: 7 })
 })
 
-it.each([{ lost: 2, unwritten: 3 }, { lost: 1 }])(
+it.each([{ unanswered: 2, unwritten: 3 }, { unanswered: 1 }])(
   'the client is never told that nothing was sent, once an exchange was written: %j',
   (changes) => {
     const before = counts(changes)

@@ -21,7 +21,7 @@ const PACE = 5000
 const LEASE = 3500
 /** A refresh uses no password: its next try follows within 30 s, and the time of a request. */
 const MAX_REFRESH_PAUSE = 35_500
-/** Refreshes that iSales refuses are not repeated, and the operator may have a wrong path. */
+/** Refreshes that iSales rejects are not repeated, and the operator may have a wrong path. */
 const FINAL: ReadonlySet<number> = new Set([200, 401, 403, 404, 429])
 
 export function createAccountRules(wire: Wire) {

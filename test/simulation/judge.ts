@@ -47,7 +47,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     return isRejected || isLost ? 'lost' : 'answered'
   }
 
-  /** Returns the status with which iSales refused the last login, if every process must know it. */
+  /** Returns the status with which iSales rejected the last login, if every process must know it. */
   function knownRefusal(now: number): number | undefined {
     if (refusal === undefined) return undefined
     const since = Math.max(refusal.at, inFile.since)

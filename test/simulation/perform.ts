@@ -146,7 +146,7 @@ export function createStage<R extends Replica>(
       until('no-login', gap + 5000)
     },
     'wrong-file'({ ms }) {
-      // The refresh token may have ended, and credentials that iSales refused before wait for their next login.
+      // The refresh token may have ended, and credentials that iSales rejected before wait for their next login.
       if (Number(isales.switches.refreshLifetime) < LONG) until('no-login', ms)
       wrongUntil = time() + ms
       setFile(`wrong-${ms % 2}`)

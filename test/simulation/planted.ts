@@ -7,8 +7,8 @@ import type { Plugin } from 'esbuild'
 const MISTAKES = `
 # proxy/retry.ts
 a POST is sent again after its connection broke
--(method === 'GET' || method === 'HEAD') && lost
-+method !== '' && lost
+-(method === 'GET' || method === 'HEAD') && unanswered
++method !== '' && unanswered
 
 # codes.ts
 a call that may have been executed is reported as not sent
@@ -35,8 +35,8 @@ rejections: a call in flight during a renewal makes that renewal effective [scen
 -return before.superseded ? 'superseded' : 'newer-token'
 +return 'newer-token'
 replay: a rejected call gets an error of the proxy
--const NOT_CURABLE: RejectionDecision = { type: 'relay', why: 'not-curable' }
-+const NOT_CURABLE: RejectionDecision = { type: 'no-token', retryAfter: 1000 }
+-const UNRECOVERABLE: RejectionDecision = { type: 'relay', why: 'unrecoverable' }
++const UNRECOVERABLE: RejectionDecision = { type: 'no-token', retryAfter: 1000 }
 a changed secret is not noticed
 -apply(onCredentialsChanged, changed)
 
@@ -81,8 +81,8 @@ pace: ineffective renewals follow each other at once [scenarios]
 
 # token/login-guard.ts
 guard: a 500 for known good credentials does not count
--if (kind === 'ambiguous') return isKnownGood ? 'attempt' : 'refusal'
-+if (kind === 'ambiguous') return isKnownGood ? undefined : 'refusal'
+-if (kind === 'ambiguous') return isKnownGood ? 'attempt' : 'rejection'
++if (kind === 'ambiguous') return isKnownGood ? undefined : 'rejection'
 guard: a grant does not make credentials known good [scenarios]
 -knownGoodUntil: now + KNOWN_GOOD_FOR }
 +knownGoodUntil: now }

@@ -116,7 +116,7 @@ interface Asking {
   readonly at: number
   /** The record before it. */
   readonly before: AttemptRecord
-  /** The granted token; 0 if iSales refused; undefined if iSales has not responded yet. */
+  /** The granted token; 0 if iSales rejected; undefined if iSales has not responded yet. */
   readonly response: number | 'lost' | undefined
 }
 
@@ -150,7 +150,7 @@ const NOTHING: Replica = {
   seen: '',
   asking: undefined,
 }
-const REFUSED = authFailure('refused', 'account', { status: 401 })
+const REFUSED = authFailure('rejected', 'account', { status: 401 })
 const LOST = authFailure('unknown', 'timeout')
 const REJECTION = { status: 401, kind: 'first', replays: 0 } as const
 
@@ -270,8 +270,8 @@ function claim(world: World, { replica, own }: Actor, move: Move): void {
         {},
         fault,
       )
-    else if (turn === 'guarded') {
-      const wait = { postponed: 'guarded', ms: LONG, record: account.record } as const
+    else if (turn === 'login-pause') {
+      const wait = { postponed: 'login-pause', ms: LONG, record: account.record } as const
       move('waits for a pause', { ...ended(life, wait), seen }, { value }, fault)
     } else if (seen !== replica.seen) move('wants to ask, and waits', { seen }, {}, fault)
     // In the end, when its token has ended or was rejected.

@@ -13,11 +13,18 @@ export function openStore(port: number) {
   let kept = values
   const connections = new Set<Socket>()
 
-  /** Executes the commands of a new connection, and the script, whose arguments `seen` and `next` follow its key. */
-  function execute([command = '', source, , key = '', seen = '', next = '']: string[]): string {
+  /** Executes the commands of a new connection, and the script, whose arguments `expected` and `desired` follow its key. */
+  function execute([
+    command = '',
+    source,
+    ,
+    key = '',
+    expected = '',
+    desired = '',
+  ]: string[]): string {
     if (/^(?:AUTH|SELECT)$/i.test(command)) return '+OK\r\n'
     if (!/^EVAL$/i.test(command) || source !== SCRIPT) return `-NOPERM ${command}\r\n`
-    const value = compareAndSwap(values.get(key) ?? '', seen, next)
+    const value = compareAndSwap(values.get(key) ?? '', expected, desired)
     if (value !== '') values.set(key, value)
     const micros = Math.round((date() % 1000) * 1000)
     const parts = [visible(value), String(Math.floor(date() / 1000)), String(micros)]

@@ -32,7 +32,7 @@ function failedRefresh(draw: Draw, after: number): Step {
 }
 
 const STORIES: readonly ((draw: Draw) => Story)[] = [
-  // iSales refuses the login while refreshes keep the token, and some refreshes fail.
+  // iSales rejects the login while refreshes keep the token, and some refreshes fail.
   (draw) => ({
     switches: {
       ...STEADY,

@@ -54,11 +54,11 @@ const REJECTED_AFTER_GRANT = 10_000
 /** Milliseconds after a promised login until the next look at the page proves that there was none. */
 const LATE = 6000
 
-/** By the status with which iSales refused a login: the causes of the finding about logins. */
+/** By the status with which iSales rejected a login: the causes of the finding about logins. */
 const CAUSES: Readonly<Record<number, readonly string[]>> = {
   200: ['result'],
-  401: ['account', 'page-refused'],
-  403: ['password', 'page-refused'],
+  401: ['account', 'login-page'],
+  403: ['password', 'login-page'],
   500: ['business', 'business-later'],
 }
 
@@ -116,7 +116,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   /** When the page says that logins are paused until. */
   let promised: number | undefined
 
-  /** Property 3: while iSales refuses the login, the page says so, however refreshes end. */
+  /** Property 3: while iSales rejects the login, the page says so, however refreshes end. */
   function compareLogin({ findings = [] }: StatusPage, status: number, now: number): void {
     const said = findings.find(({ finding }) => finding === 'login')
     const isRight = said !== undefined && CAUSES[status]?.includes(said.cause ?? '') === true
@@ -196,7 +196,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
     shows: (shown: StatusPage) => void (page = shown),
 
     /**
-     * Called every second. `refused`: the status with which iSales refuses logins, if the page must say so.
+     * Called every second. `refused`: the status with which iSales rejects logins, if the page must say so.
      *
      * @returns true if the page has to be read now: the expectation is new, or the interval is over.
      */

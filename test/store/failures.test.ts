@@ -56,14 +56,14 @@ describe.each(ENGINES)('%s', (engine) => {
     const server = await startServer({ engine, directives })
     const { store } = await connect(server.port, settings?.(server.port))
     await server.cli(...command.split(' '))
-    expect(await store.compareAndSwap('', 'value')).toEqual({ reason: 'refused', code })
+    expect(await store.compareAndSwap('', 'value')).toEqual({ reason: 'rejected', code })
   })
 
   it('gets a corrected password at the next connection', async () => {
     const server = await startServer({ engine, directives: ACCOUNTS })
     const password = { SESSION_STORE_PASSWORD_FILE: file('pass', 'wrong') }
     const { store } = await connect(server.port, { ...account('proxy')(server.port), ...password })
-    expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'WRONGPASS' })
+    expect(await store.compareAndSwap('', '')).toEqual({ reason: 'rejected', code: 'WRONGPASS' })
     file('pass', 'pw\n')
     await untilReads(store, undefined)
     // An empty file keeps the previous password.
@@ -77,7 +77,10 @@ describe.each(ENGINES)('%s', (engine) => {
     const { store, looks } = await connect(server.port)
     await server.cli('REPLICAOF', '127.0.0.1', String(await freePort()))
     const before = looks()
-    expect(await store.compareAndSwap('', 'value')).toEqual({ reason: 'refused', code: 'READONLY' })
+    expect(await store.compareAndSwap('', 'value')).toEqual({
+      reason: 'rejected',
+      code: 'READONLY',
+    })
     await until(() => looks() > before)
     await server.cli('REPLICAOF', 'NO', 'ONE')
     await until(async () => 'value' in (await store.compareAndSwap('', 'value')))
@@ -106,7 +109,7 @@ describe.each(ENGINES)('%s', (engine) => {
     const settings = account('proxy')(server.port)
     const SESSION_STORE_URL = `${settings['SESSION_STORE_URL']}/3`
     const { store } = await connect(server.port, { ...settings, SESSION_STORE_URL })
-    const refused = { reason: 'refused', code: 'NOPERM' }
+    const refused = { reason: 'rejected', code: 'NOPERM' }
     expect(await store.compareAndSwap('', 'value')).toEqual(refused)
     expect(await server.cli('INFO', 'keyspace')).not.toContain('keys=')
     await server.cli('ACL', 'SETUSER', 'proxy', '+select')
@@ -208,6 +211,6 @@ it('protected mode is reported by its code in every call, also if connections ar
   for (let connection = 2; connection < 5; connection += 1) {
     await until(() => rude.connections() >= connection)
     for (let n = 0; n < 10; n += 1)
-      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'refused', code: 'DENIED' })
+      expect(await store.compareAndSwap('', '')).toEqual({ reason: 'rejected', code: 'DENIED' })
   }
 })

@@ -138,12 +138,12 @@ it('programs lose no call while the store is killed, stopped and emptied', async
   const { sim, server, replicas, calls } = await serve()
   server.signal('SIGKILL')
   await server.ended()
-  await inState(replicas, { state: 'alone', reason: 'unreachable' })
+  await inState(replicas, { state: 'local', reason: 'unreachable' })
   await delay(2000)
   await server.restart()
   await inState(replicas, { state: 'shared' })
   server.signal('SIGSTOP')
-  await inState(replicas, { state: 'alone', reason: 'timeout' })
+  await inState(replicas, { state: 'local', reason: 'timeout' })
   server.signal('SIGCONT')
   await inState(replicas, { state: 'shared' })
   await server.cli('FLUSHALL')
@@ -175,7 +175,7 @@ it.each(ENGINES)(
     }
     const list = "redis.call('DEL', KEYS[1]) redis.call('LPUSH', KEYS[1], 'x')"
     await server.cli('EVAL', list, '1', key)
-    await inState(replicas, { state: 'alone', reason: 'refused', code: 'WRONGTYPE' })
+    await inState(replicas, { state: 'local', reason: 'rejected', code: 'WRONGTYPE' })
     await server.cli('DEL', key)
     await inState(replicas, { state: 'shared' })
     await until(isRestored)
@@ -184,9 +184,9 @@ it.each(ENGINES)(
   },
 )
 
-async function refusalsOf(server: StoreServer, sim: Simulator): Promise<number> {
+async function rejectionsOf(server: StoreServer, sim: Simulator): Promise<number> {
   const [record] = (await accountIn(server, sim))?.records.values() ?? []
-  return record?.refusals ?? 0
+  return record?.rejections ?? 0
 }
 
 it('programs make 3 logins with a wrong password, although all restart and the stored account is deleted', async () => {
@@ -195,7 +195,7 @@ it('programs make 3 logins with a wrong password, although all restart and the s
   const wrong = { ISALES_PASSWORD: 'wrong' }
   const first = await startReplicas(5, server.port, wrong)
   // Counted in the store: a killed replica's last refusal is lost.
-  await until(async () => (await refusalsOf(server, sim)) === 2, 15_000)
+  await until(async () => (await rejectionsOf(server, sim)) === 2, 15_000)
   for (const { program } of first) program.process.kill('SIGKILL')
   const replicas = await startReplicas(5, server.port, wrong)
   // After the third refusal, the next login is minutes away.
@@ -249,7 +249,7 @@ it('programs make one refused login each without a store, and record it in the s
   expect(sim.state().loginsRejected).toBe(3)
 
   const server = await startServer({ port })
-  await until(async () => (await refusalsOf(server, sim)) === 3, 10_000)
+  await until(async () => (await rejectionsOf(server, sim)) === 3, 10_000)
   const check = start(['check', '--live', '--quiet'], { ...environment(port), ...wrong })
   await within(check.ended, 'the end of check', 20_000)
   await startReplica(port, wrong)

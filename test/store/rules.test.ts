@@ -15,21 +15,21 @@ it.each(ENGINES)(
     const settings = account('proxy')(server.port)
     const stores = [await connect(server.port, settings), await connect(server.port, settings)]
     // The third writes a value that is too long.
-    const step = record({ by: constantFrom(0, 1, 2), seen: values, next: values })
+    const step = record({ by: constantFrom(0, 1, 2), expected: values, desired: values })
     await assert(
       asyncProperty(array(step, { maxLength: 25, size: 'max' }), async (sequence) => {
         await server.cli('FLUSHALL')
         let value = ''
-        for (const { by, seen, next } of sequence) {
+        for (const { by, expected, desired } of sequence) {
           if (by === 2) {
             await server.cli('SET', KEY, (value = 'x'.repeat(32 * 1024 + 1)))
             continue
           }
-          value = compareAndSwap(value, seen, next)
+          value = compareAndSwap(value, expected, desired)
           const { store, calls = [] } = stores[by] ?? {}
-          const reply = await store?.compareAndSwap(seen, next)
+          const reply = await store?.compareAndSwap(expected, desired)
           const { operation, failure } = calls.at(-1) ?? {}
-          expect([operation, failure]).toEqual([next === '' ? 'read' : 'swap', undefined])
+          expect([operation, failure]).toEqual([desired === '' ? 'read' : 'swap', undefined])
           expect(reply).toMatchObject({ value: visible(value) })
           expect(Math.abs(Number(Object(reply).at) - Date.now())).toBeLessThan(1000)
         }

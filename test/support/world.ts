@@ -138,7 +138,7 @@ export function clientOf({ proxy, admin }: { readonly proxy: string; readonly ad
     },
     status: async (language = 'en') =>
       (await call(`${admin}/status.json?lang=${language}`)).json as unknown as Status,
-    /** Returns the value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
+    /** Returns the value of a sample, such as `isales_proxy_replays_total{outcome="recovered"}`. */
     metric: (sample: string) => metricOf(admin, sample),
   }
 }

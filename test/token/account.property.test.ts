@@ -30,13 +30,13 @@ const FEWER: Readonly<Record<string, number>> = { memory: 1, store: 10, files: 4
 /** Responses to a wrong password. `nothing` only if the credentials have never been good. */
 const ANSWERS: Readonly<Record<string, AuthFailure>> = {
   403: REFUSED,
-  result: authFailure('refused', 'result', { status: 200 }),
+  result: authFailure('rejected', 'result', { status: 200 }),
   500: authFailure('ambiguous', 'business', { status: 500 }),
-  page: authFailure('unknown', 'page-refused', { status: 403 }),
+  page: authFailure('unknown', 'login-page', { status: 403 }),
   shape: unknown(200),
   down: DOWN,
   // A 403 whose body breaks off or stalls.
-  cut: authFailure('unknown', 'lost', { status: 403 }),
+  cut: authFailure('unknown', 'connection-lost', { status: 403 }),
   stalled: authFailure('unknown', 'timeout', { status: 403 }),
   nothing: authFailure('unknown', 'timeout'),
 }

@@ -151,10 +151,10 @@ describe('a turn', () => {
   })
 
   it('is guarded until the pause is over, and releases the lease', () => {
-    const record = { ...recordStart(NO_ATTEMPTS, NOW - 1000), refusals: 1 }
+    const record = { ...recordStart(NO_ATTEMPTS, NOW - 1000), rejections: 1 }
     const next = { ...NOTHING, record }
-    expect(turn({ ...own, record })).toEqual({ type: 'guarded', ms: 4000, next })
-    expect(turn({ record })).toEqual({ type: 'guarded', ms: 4000 })
+    expect(turn({ ...own, record })).toEqual({ type: 'login-pause', ms: 4000, next })
+    expect(turn({ record })).toEqual({ type: 'login-pause', ms: 4000 })
     expect(turn({ record, forced: true })).toMatchObject({ type: 'begun' })
     expect(turn({ record, now: NOW + 4000 })).toMatchObject({ type: 'begun' })
   })
@@ -178,7 +178,7 @@ describe('the end of a token request', () => {
       token: { grant: result, name: 'p' },
     })
     expect(end(started, { ...login, result: REFUSED })).toMatchObject({
-      record: { attempts: 1, refusals: 1, at: NOW, lastCode: 'password' },
+      record: { attempts: 1, rejections: 1, at: NOW, lastCode: 'password' },
       lease: undefined,
     })
     expect(end(started, { ...login, result: DOWN })).toEqual(NOTHING)

@@ -22,7 +22,7 @@ const ROUNDS = Number(process.env['ATTEMPT_ROUNDS'] ?? 200)
 const WALL = Date.parse('2026-03-01T12:00:00Z')
 const credentials = { user: 'obs', password: new Secret('p1-canary') }
 const other = { ...credentials, user: 'another' }
-const REFUSED: AttemptRecord = { ...NO_ATTEMPTS, attempts: 2, refusals: 2, at: NOW }
+const REFUSED: AttemptRecord = { ...NO_ATTEMPTS, attempts: 2, rejections: 2, at: NOW }
 
 /** The register of a process that starts at this date. */
 function start(directory: string, wall = WALL) {
@@ -121,7 +121,7 @@ it.each([
   expect(problems).toEqual(['disk-foreign'])
   await clock.advance(60_000)
   expect(problems).toEqual(['disk-foreign', 'well'])
-  expect(await start(directory).read()).toMatchObject({ refusals: 2 })
+  expect(await start(directory).read()).toMatchObject({ rejections: 2 })
   expect(versions(directory)).toEqual([8, 7])
 })
 
@@ -184,7 +184,7 @@ it.each([
   expect(await write(REFUSED)).toBe(false)
   expect([await read(), problems, readdirSync(directory)]).toEqual([REFUSED, [problem], []])
   await recover()
-  expect(await start(directory).read()).toMatchObject({ refusals: 2 })
+  expect(await start(directory).read()).toMatchObject({ rejections: 2 })
 })
 
 it('while the disk takes longer than a second, attempts are in memory', async () => {
@@ -203,12 +203,12 @@ it('while the disk takes longer than a second, attempts are in memory', async ()
   const late = write(REFUSED)
   await until(() => isLinking)
   await clock.advance(1000)
-  expect([await late, await write({ ...REFUSED, refusals: 4 })]).toEqual([false, false])
+  expect([await late, await write({ ...REFUSED, rejections: 4 })]).toEqual([false, false])
   expect(problems).toEqual(['disk-slow'])
-  expect(await read()).toMatchObject({ refusals: 4 })
+  expect(await read()).toMatchObject({ rejections: 4 })
   stall.abort()
   await recover()
-  expect(await start(directory).read()).toMatchObject({ refusals: 4 })
+  expect(await start(directory).read()).toMatchObject({ rejections: 4 })
 })
 
 it('two processes that write at the same time lose no record', async () => {
@@ -216,7 +216,7 @@ it('two processes that write at the same time lose no record', async () => {
   const processes = [start(directory), start(directory)] as const
   await Promise.all([processes[0].write(REFUSED), processes[1].write(REFUSED, other)])
   const { read } = start(directory)
-  for (const of of [credentials, other]) expect(await read(of)).toMatchObject({ refusals: 2 })
+  for (const of of [credentials, other]) expect(await read(of)).toMatchObject({ rejections: 2 })
 })
 
 it('processes that are killed at any moment lose no change that the disk took', async () => {

@@ -52,8 +52,8 @@ describe('a response that gives no token', () => {
   const malformed = { kind: 'unknown', reason: 'malformed' }
   const page = { kind: 'not-processed', reason: 'malformed' }
   const down = { kind: 'not-processed', reason: 'unavailable' }
-  const refused = { kind: 'refused', reason: 'rejected' }
-  const failed = { kind: 'refused', reason: 'result' }
+  const refused = { kind: 'rejected', reason: 'rejected' }
+  const failed = { kind: 'rejected', reason: 'result' }
   const ambiguous = { kind: 'ambiguous', reason: 'result' }
 
   it.each<readonly [number, string | undefined, object, string]>([
@@ -238,10 +238,10 @@ describe('the client', () => {
 
   it.each([
     ['unreachable', 'connection-refused', false, undefined, 'not-processed', 'unavailable'],
-    ['broken', 'lost', false, undefined, 'not-processed', 'unavailable'],
-    ['broken', 'lost', true, undefined, 'unknown', 'unavailable'],
-    ['broken', 'lost', true, 403, 'unknown', 'unavailable'],
-    ['broken', 'lost', true, 502, 'not-processed', 'unavailable'],
+    ['broken', 'connection-lost', false, undefined, 'not-processed', 'unavailable'],
+    ['broken', 'connection-lost', true, undefined, 'unknown', 'unavailable'],
+    ['broken', 'connection-lost', true, 403, 'unknown', 'unavailable'],
+    ['broken', 'connection-lost', true, 502, 'not-processed', 'unavailable'],
     ['tls', 'expired', false, undefined, 'not-processed', 'tls'],
     ['timeout', 'timeout', true, undefined, 'unknown', 'timeout'],
   ] as const)('after %s (%s, written: %j, status %j) returns %s with reason %s', async (...row) => {
@@ -253,11 +253,11 @@ describe('the client', () => {
   })
 
   it.each([
-    [401, 'https', 'refresh-refused', 'account'],
-    [403, 'https', 'refresh-refused', 'password'],
-    [500, 'https', 'refresh-refused', 'business'],
+    [401, 'https', 'refresh-rejected', 'account'],
+    [403, 'https', 'refresh-rejected', 'password'],
+    [500, 'https', 'refresh-rejected', 'business'],
     [503, 'https', 'maintenance', 'maintenance'],
-    [400, 'http', 'plain-refused', 'plain-refused'],
+    [400, 'http', 'tls-expected', 'tls-expected'],
   ])('after a %i over %s returns the cause %s of a refresh, and %s of a login', async (...row) => {
     const [status, scheme, ...codes] = row
     const body = scheme === 'http' ? '' : REFUSAL

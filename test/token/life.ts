@@ -22,19 +22,19 @@ export const adopt = (...given: GrantArguments) => ({
   grant: { ...grantOf(...given), adopted: true },
   record: NO_ATTEMPTS,
 })
-/** The record after logins that iSales refused just now. */
-export const refusals = (count: number): AttemptRecord => ({
+/** The record after logins that iSales rejected just now. */
+export const rejections = (count: number): AttemptRecord => ({
   ...NO_ATTEMPTS,
   attempts: count,
-  refusals: count,
+  rejections: count,
   at: START,
   lastCode: 'password',
 })
 /** The last of several refused logins in a row; the next one is due in 5 s, 10 s, 15 min. */
-export const refusedAs = (count: number): FailedTokenRequest => ({
+export const rejectedAs = (count: number): FailedTokenRequest => ({
   failure: REFUSED,
   counted: true,
-  record: refusals(count),
+  record: rejections(count),
 })
 export const LOST: FailedTokenRequest = {
   failure: DOWN,
@@ -43,7 +43,7 @@ export const LOST: FailedTokenRequest = {
 }
 export const busy = (ms: number) => ({ postponed: 'busy', ms, record: undefined }) as const
 export const guarded = (count = 3) =>
-  ({ postponed: 'guarded', ms: 900_000, record: refusals(count) }) as const
+  ({ postponed: 'login-pause', ms: 900_000, record: rejections(count) }) as const
 
 export type Life = ReturnType<typeof live>
 

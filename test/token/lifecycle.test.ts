@@ -13,7 +13,17 @@ import {
 import { NO_ATTEMPTS, type BackoffState, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenResult } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
-import { adopt, busy, grant, guarded, live, LOST, refusals, refusedAs, type Life } from './life.ts'
+import {
+  adopt,
+  busy,
+  grant,
+  guarded,
+  live,
+  LOST,
+  rejections,
+  rejectedAs,
+  type Life,
+} from './life.ts'
 import { credentialsOf, START, throttled, unknown } from './support.ts'
 
 const S = 1000
@@ -23,7 +33,7 @@ const OTHER = credentialsOf('another')
 const REJECTED = { status: 401, kind: 'first', replays: 0 } as const
 /** A token of this age. */
 const granted = (ms = 0) => live().login(grant()).after(ms)
-const refused = (ms = 0) => live().login(refusedAs(1)).after(ms)
+const refused = (ms = 0) => live().login(rejectedAs(1)).after(ms)
 /** A token that is due for renewal. */
 const aged = () => granted(240_000)
 const rejects = (life: Life, generation = 1, change: Partial<typeof REJECTED> | object = {}) =>
@@ -60,7 +70,7 @@ describe('a token is renewed', () => {
     const life = granted(ms)
     expect(life.sent()).toBe(generation)
     const [nextRequestAt, lastSuccessAt] = [START + 240_000, START]
-    const expected = { outageBudget: left, usable: left > 0, nextRequestAt, lastSuccessAt }
+    const expected = { usableFor: left, usable: left > 0, nextRequestAt, lastSuccessAt }
     expect(life.snapshot()).toMatchObject(expected)
   })
 })
@@ -76,7 +86,7 @@ describe('a failed refresh', () => {
   ])('%s is followed by a login at once, and repeated next to the logins', (_, failed, ms) => {
     const life = aged().refresh(failed)
     expect([life.due(), life.backoff()]).toEqual(['login', 'none'])
-    life.login({ ...refusedAs(1), failure: AMBIGUOUS })
+    life.login({ ...rejectedAs(1), failure: AMBIGUOUS })
     expect([life.wait(), life.after(ms).due()]).toEqual([ms, 'refresh'])
     life.refresh(grant({ token: 't2' }))
     expect([life.due(), life.sent()]).toEqual([undefined, 2])
@@ -84,7 +94,7 @@ describe('a failed refresh', () => {
 
   it('that was refused is followed by a login, which gives a new refresh token', () => {
     const life = aged()
-      .refresh(refusedAs(1))
+      .refresh(rejectedAs(1))
       .login(grant({ token: 't2', refreshToken: 'r2' }))
     expect(life.after(240_000).due()).toBe('refresh')
   })
@@ -118,7 +128,7 @@ describe('a refresh in flight', () => {
 
   /** Two refused logins, the last one 2 s before a refresh. */
   function paused() {
-    return granted(240_000).login(refusedAs(2)).after(8000).begins('refresh')
+    return granted(240_000).login(rejectedAs(2)).after(8000).begins('refresh')
   }
 
   it('that is given up has failed: the next one waits, and the login is due', () => {
@@ -144,13 +154,13 @@ describe('changed credentials', () => {
   const forgotten = { record: NO_ATTEMPTS, login: { failures: 0 }, forced: false }
 
   it('end a back-off, and forget the failures of the previous ones', () => {
-    const life = live().login(refusedAs(3)).does(onCredentialsChanged, OTHER)
+    const life = live().login(rejectedAs(3)).does(onCredentialsChanged, OTHER)
     expect(life.event()).toEqual({ type: 'credentials-changed', at: START })
     expect([life.state(), life.wait()]).toMatchObject([forgotten, 0])
   })
 
   it.each<readonly [string, TokenResult]>([
-    ['refused', refusedAs(1)],
+    ['rejected', rejectedAs(1)],
     ['granted', grant()],
     ['postponed', { ...guarded(), ms: HOUR }],
   ])('are tried although a login with the previous ones was %s', (_, outcome) => {
@@ -159,11 +169,11 @@ describe('changed credentials', () => {
   })
 })
 
-describe('a changed secret that iSales refuses', () => {
+describe('a changed secret that iSales rejects', () => {
   const wrong = () =>
     granted(60 * S)
       .does(onCredentialsChanged, OTHER)
-      .login(refusedAs(3))
+      .login(rejectedAs(3))
 
   it('does not keep a rejected token from being refreshed', () => {
     const life = rejects(wrong())
@@ -176,7 +186,7 @@ describe('a changed secret that iSales refuses', () => {
     expect(life.wait()).toBe(180 * S)
     for (const token of ['t2', 't3', 't4']) life.after(life.wait()).refresh(grant({ token }))
     expect(life.event()).toMatchObject({ type: 'granted', loginDue: true })
-    expect([life.backoff(), life.state().login.failures]).toEqual(['guarded', 1])
+    expect([life.backoff(), life.state().login.failures]).toEqual(['login-pause', 1])
     expect(life.wait()).toBe(900 * S - 180 * S - 2 * 240 * S)
     expect(life.after(life.wait()).due()).toBe('login')
   })
@@ -184,8 +194,8 @@ describe('a changed secret that iSales refuses', () => {
   it('is not tried when iSales also refuses the refresh token, and waits when it is down', () => {
     const refusedToo = wrong()
       .after(180 * S)
-      .refresh(refusedAs(1))
-    expect([refusedToo.due(), refusedToo.backoff()]).toEqual([undefined, 'guarded'])
+      .refresh(rejectedAs(1))
+    expect([refusedToo.due(), refusedToo.backoff()]).toEqual([undefined, 'login-pause'])
     const down = wrong()
       .after(180 * S)
       .refresh(LOST)
@@ -202,7 +212,7 @@ describe('why logins fail', () => {
   it.each<readonly [string, Life, object | null, BackoffState]>([
     ['a login is needed', rejected().login(LOST), of('connection-refused'), 'transient'],
     ['a rejected token works again', accepted(rejected().login(LOST)), null, 'none'],
-    ['iSales refused one', accepted(rejected().login(refusedAs(1))), of('password'), 'rejected'],
+    ['iSales rejected one', accepted(rejected().login(rejectedAs(1))), of('password'), 'rejected'],
     [
       'refreshes fail',
       refused().refresh({ ...LOST, failure: GATEWAY }),
@@ -211,9 +221,9 @@ describe('why logins fail', () => {
     ],
     ['a refresh replaces them', aged().login(LOST).refresh(grant()), null, 'none'],
     ['only refreshes fail', aged().refresh(LOST), null, 'none'],
-    ['another process was refused', live().login(guarded()), of('password'), 'guarded'],
+    ['another process was refused', live().login(guarded()), of('password'), 'login-pause'],
     ['the pause is over', refused(5 * S).login(LOST), of('connection-refused'), 'transient'],
-    ['one was left unanswered', live().login(killed()), { failure: undefined }, 'guarded'],
+    ['one was left unanswered', live().login(killed()), { failure: undefined }, 'login-pause'],
   ])('%s', (_, life, expected, backoff) => {
     expect({ shown: failing(life) ?? null }).toMatchObject({ shown: expected })
     expect(life.backoff()).toBe(backoff)
@@ -225,23 +235,23 @@ describe('why logins fail', () => {
   }
   /** Three processes were killed during a login. */
   function killed() {
-    return { ...guarded(), record: { ...refusals(3), refusals: 0, lastCode: undefined } }
+    return { ...guarded(), record: { ...rejections(3), rejections: 0, lastCode: undefined } }
   }
 
   it('has details only of the same failure of this process', () => {
     const own = failing(refused())
-    expect([own?.failure, own?.failures]).toEqual([refusedAs(1).failure, 1])
+    expect([own?.failure, own?.failures]).toEqual([rejectedAs(1).failure, 1])
     const other = failing(live().login(guarded()))
     expect([other?.failure, other?.failures]).toEqual([{ cause: cause('password') }, 0])
   })
 
   it('and until when they are paused, whatever refreshes do', () => {
-    const life = granted(240_000).login(refusedAs(3)).refresh(LOST)
+    const life = granted(240_000).login(rejectedAs(3)).refresh(LOST)
     expect(failing(life)?.loginAt).toBe(life.now() + 15 * MINUTE)
     expect(failing(life.after(S).refresh(grant({ token: 't2' })))?.loginAt).toBe(
       life.now() - S + 15 * MINUTE,
     )
-    expect(life.snapshot()).toMatchObject({ refused: true, refreshable: true })
+    expect(life.snapshot()).toMatchObject({ credentialsRejected: true, refreshable: true })
   })
 })
 
@@ -265,19 +275,19 @@ describe('the event of a token request', () => {
   })
 
   it.each([
-    [refusedAs(1), 'rejected', 5 * S],
+    [rejectedAs(1), 'rejected', 5 * S],
     [LOST, 'transient', 250],
   ])('that fails has its back-off and the next attempt: %j', (outcome, backoff, retryIn) => {
     const life = live().begins('login').after(70).ends(outcome)
     const failed = { operation: 'login', at: life.now(), failure: outcome.failure }
-    const rest = { durationMs: 70, failuresInRow: 1, backoff, retryIn, outageBudget: 0 }
+    const rest = { durationMs: 70, failuresInRow: 1, backoff, retryIn, usableFor: 0 }
     expect(life.event()).toEqual({ type: 'failed', ...failed, ...rest })
     expect(life.snapshot().lastFailure).toEqual(failed)
   })
 
   it('that fails has the time that the current token bridges', () => {
-    const expected = { operation: 'refresh', retryIn: 0, outageBudget: 55_000 }
-    expect(aged().refresh(refusedAs(1)).event()).toMatchObject(expected)
+    const expected = { operation: 'refresh', retryIn: 0, usableFor: 55_000 }
+    expect(aged().refresh(rejectedAs(1)).event()).toMatchObject(expected)
   })
 
   it('that rejections trigger reports them once for each token', () => {
@@ -319,7 +329,7 @@ describe('a token request that is postponed', () => {
 
   it('by the guard, knows the pause, and lets a refresh begin', () => {
     const life = aged().begins('login').ends(guarded())
-    expect([life.due(), life.backoff()]).toEqual(['refresh', 'guarded'])
+    expect([life.due(), life.backoff()]).toEqual(['refresh', 'login-pause'])
     expect(live().begins('login').ends(guarded()).wait()).toBe(15 * MINUTE)
   })
 
@@ -339,7 +349,7 @@ describe('an operator', () => {
     const event = { type: 'renew-asked', at: life.now(), endsPause: true }
     expect(life.does(onRenewAsked, undefined).event()).toEqual(event)
     expect([life.due(), life.state().forced]).toEqual(['login', true])
-    expect(life.login(refusedAs(2)).state().forced).toBe(false)
+    expect(life.login(rejectedAs(2)).state().forced).toBe(false)
     expect(life.does(onRenewAsked, undefined).login(grant()).state().forced).toBe(false)
   })
 
@@ -353,7 +363,7 @@ describe('an operator', () => {
 
   it('keeps no refresh waiting for a fifth login', () => {
     const life = granted()
-      .login(refusedAs(4))
+      .login(rejectedAs(4))
       .after(7 * S)
     rejects(life.does(onRenewAsked, undefined)).after(3 * S)
     expect(life.due()).toBe('refresh')
@@ -413,7 +423,7 @@ describe("another replica's token", () => {
     const given = { grant: { ...found, otherCredentials: true }, record }
     const life = live().does(onAdopted, given)
     expect([life.sent(), life.due()]).toEqual([1, 'login'])
-    life.login(refusedAs(1)).does(onAdopted, given)
+    life.login(rejectedAs(1)).does(onAdopted, given)
     expect([isLoginDue(life.state()), life.backoff()]).toEqual([true, 'rejected'])
     expect(isLoginDue(life.login(grant()).state())).toBe(false)
   })

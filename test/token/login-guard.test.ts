@@ -43,7 +43,7 @@ function pauses(failure: AuthFailure, count: number, first = NO_ATTEMPTS, alone 
 
 describe('the pause after failed logins', () => {
   it.each<readonly [string, AuthFailure, AttemptRecord, readonly number[]]>([
-    ['refused', REFUSED, NO_ATTEMPTS, [5, 10, 900, 14_400, 14_400]],
+    ['rejected', REFUSED, NO_ATTEMPTS, [5, 10, 900, 14_400, 14_400]],
     ['500', AMBIGUOUS, NO_ATTEMPTS, [5, 10, 900, 14_400]],
     ['500, known good', AMBIGUOUS, GOOD, [5, 30, 150, 750, 300, 300]],
     ['unknown', unknown(200), NO_ATTEMPTS, [5, 10, 150, 750, 300, 300]],
@@ -55,7 +55,7 @@ describe('the pause after failed logins', () => {
     expect(pauses(failure, expected.length, before)).toEqual(expected)
   })
 
-  it.each([['refused', REFUSED, [1080, 15_030]]] as const)(
+  it.each([['rejected', REFUSED, [1080, 15_030]]] as const)(
     'while the process is alone: %s',
     (_, failure, expected) => {
       expect(pauses(failure, expected.length, NO_ATTEMPTS, true)).toEqual(expected)
@@ -77,8 +77,8 @@ describe('the pause after failed logins', () => {
     [5, 0, 5 * MINUTE],
     // Four hours become 15 min, after which a fifth login is allowed.
     [4, 4, 15 * MINUTE],
-  ])('of %i attempts and %i refusals is ended by an operator', (attempts, refusals, ms) => {
-    const record = { ...NO_ATTEMPTS, attempts, refusals, at: NOW }
+  ])('of %i attempts and %i refusals is ended by an operator', (attempts, rejections, ms) => {
+    const record = { ...NO_ATTEMPTS, attempts, rejections, at: NOW }
     expect(loginFrom(record, RULES, true) - NOW).toBe(ms)
     expect(loginFrom({ ...record, attempts: 0 }, RULES)).toBe(-Infinity)
   })
@@ -110,7 +110,7 @@ it.each<readonly [string, AuthFailure, number, readonly number[]]>([
 
 describe('the record', () => {
   it.each<readonly [string, AttemptRecord, AuthFailure, Partial<AttemptRecord>]>([
-    ['a refusal', GOOD, REFUSED, { attempts: 1, refusals: 1, knownGoodUntil: -Infinity }],
+    ['a rejection', GOOD, REFUSED, { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }],
     ['500, known good', GOOD, AMBIGUOUS, { attempts: 1, knownGoodUntil: GOOD.knownGoodUntil }],
     ['no answer, known good', GOOD, TIMEOUT, GOOD],
     ['a login that was not processed', after(GOOD, REFUSED), DOWN, after(GOOD, REFUSED)],
@@ -121,7 +121,7 @@ describe('the record', () => {
   it('is known good until 24 h after a grant', () => {
     const last = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR - 1)
     const first = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR)
-    expect([last.refusals, first.refusals]).toEqual([0, 1])
+    expect([last.rejections, first.rejections]).toEqual([0, 1])
   })
 
   it('keeps attempts that other processes began at the same time', () => {
@@ -136,19 +136,19 @@ describe('the record', () => {
       attempts: 1,
       at: NOW + S,
     })
-    const again = recordStart(recordStart({ ...first, refusals: 1 }, NOW), NOW)
-    expect(recordGrant(again, { ...first, refusals: 1 }, sent)).toMatchObject({ refusals: 0 })
+    const again = recordStart(recordStart({ ...first, rejections: 1 }, NOW), NOW)
+    expect(recordGrant(again, { ...first, rejections: 1 }, sent)).toMatchObject({ rejections: 0 })
     const refused = recordFailure(both, first, REFUSED, CONTEXT)
-    const late = { attempts: 1, refusals: 1, knownGoodUntil: -Infinity }
+    const late = { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }
     expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
     expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, at: -Infinity })
   })
 
   it.each<readonly [Partial<AttemptRecord>, string]>([
     [{}, 'transient'],
-    [{ attempts: 3 }, 'guarded'],
-    [{ attempts: 1, refusals: 1 }, 'rejected'],
-    [{ attempts: 1, refusals: 3 }, 'guarded'],
+    [{ attempts: 3 }, 'login-pause'],
+    [{ attempts: 1, rejections: 1 }, 'rejected'],
+    [{ attempts: 1, rejections: 3 }, 'login-pause'],
   ])('with %j is shown as %s', (change, state) => {
     expect(guardState({ ...NO_ATTEMPTS, ...change }, RULES)).toBe(state)
   })
@@ -177,7 +177,7 @@ describe('two records of the same credentials', () => {
     ['a later grant', twice, later, later],
     ['a later grant than the attempts of a pause', { ...twice, at: NOW + HOUR }, later, later],
     ['nothing known', NO_ATTEMPTS, again, again],
-    ['a refusal', GOOD, failed, failed],
+    ['a rejection', GOOD, failed, failed],
   ])('become one: %s', (_, one, other, expected) => {
     expect([mergeRecords(one, other), mergeRecords(other, one)]).toEqual([expected, expected])
   })
@@ -185,14 +185,14 @@ describe('two records of the same credentials', () => {
   it('count attempts after both grants', () => {
     const [at, lastCode] = [NOW + 25 * S, 'timeout'] as const
     const elsewhere = { ...twice, at, attemptedAt: at, lastCode }
-    const counts = { attempts: 2, refusals: 1, at: again.at, lastCode: 'business' }
+    const counts = { attempts: 2, rejections: 1, at: again.at, lastCode: 'business' }
     const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
     expect(mergeRecords(elsewhere, again)).toMatchObject({ ...counts, ...instants })
   })
 })
 
 describe('stored records', () => {
-  const counts = { attempts: 4, refusals: 2, lastCode: 'password' } as const
+  const counts = { attempts: 4, rejections: 2, lastCode: 'password' } as const
   const record: AttemptRecord = { ...NO_ATTEMPTS, ...counts, at: NOW }
   const stored = { ...counts, at: NOW + 7, grantedAt: null, knownGoodUntil: null }
   const parse = (value: unknown) => parseRecords({ one: stored, other: value }, 7, NOW)

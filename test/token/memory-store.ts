@@ -14,12 +14,12 @@ export function openMemoryStore(clock: ManualClock) {
   const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   return (reply: Reply = async (swap) => swap()) => {
     const store = {
-      compareAndSwap(seen: string, next: string) {
+      compareAndSwap(expected: string, desired: string) {
         const swap = (): StoredValue => {
-          value = compareAndSwap(value, seen, next)
+          value = compareAndSwap(value, expected, desired)
           return { value, at: clock.now() + 1e12 }
         }
-        return reply(swap, next)
+        return reply(swap, desired)
       },
       start: (onConnection: () => void) => onConnection(),
       stop() {},

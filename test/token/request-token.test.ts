@@ -119,7 +119,7 @@ it('an attempt that was written without a reply leaves the record of other crede
   network.isLost = true
   expect(await replaceRejected(clock.now())).toMatchObject({ postponed: 'busy' })
   network.isLost = false
-  expect(await login('q')).toMatchObject({ postponed: 'guarded', record: { attempts: 1 } })
+  expect(await login('q')).toMatchObject({ postponed: 'login-pause', record: { attempts: 1 } })
 })
 
 it("a refreshed token of another password stays that password's", async () => {

@@ -58,7 +58,7 @@ const DEADLINE = 2800
 const MINUTE = 60_000
 /** Seconds. */
 const TOKEN_LIFETIME = 300
-const REFUSED = authFailure('refused', 'account', { status: 401 })
+const REFUSED = authFailure('rejected', 'account', { status: 401 })
 const UNCLEAR = authFailure('unknown', 'timeout')
 
 /** iSales rejects `refused` with any token, and accepts `public` without checking its token. */

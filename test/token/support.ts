@@ -45,7 +45,7 @@ export function refreshed(of: Grant): RefreshableToken {
   return { ...createToken(of, RULES, 0), refreshToken }
 }
 
-export const REFUSED = authFailure('refused', 'password', { status: 403 })
+export const REFUSED = authFailure('rejected', 'password', { status: 403 })
 export const DOWN = authFailure('not-processed', 'connection-refused', { detail: 'ECONNREFUSED' })
 
 /** A response unrelated to the credentials, such as a gateway's page. */

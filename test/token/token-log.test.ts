@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { LOG_EVENTS } from '../../src/log/log-events.ts'
-import { createNews } from '../../src/log/news.ts'
+import { createLogThrottle } from '../../src/log/log-throttle.ts'
 import type { Log } from '../../src/log/logger.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
@@ -28,7 +28,7 @@ it.each<readonly [string, TokenEvent]>([
   }
   const observe = tokenLog(
     log,
-    createNews(() => now),
+    createLogThrottle(() => now),
     PLACES,
   )
   const wanted = expected.split(', ')

@@ -52,7 +52,7 @@ it('a connection that fails is reported by its stage, and so is one that was ope
   expect(await outcomes({ isalesUrl: isales.origin })).toEqual(['opened'])
   expect(await outcomes({ isalesUrl, resolve: noName })).toEqual(['dns'])
   expect(await outcomes({ isalesUrl, resolve: noResponse })).toEqual(['dns'])
-  expect(await outcomes({ isalesUrl: 'http://127.0.0.1:1' })).toEqual(['refused'])
+  expect(await outcomes({ isalesUrl: 'http://127.0.0.1:1' })).toEqual(['connect'])
 })
 
 const FIRST: LookupAddress[] = [{ address: '192.0.2.1', family: 4 }]

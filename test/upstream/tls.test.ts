@@ -143,9 +143,9 @@ describe('the egress proxy', () => {
 
   it.each([
     ['HTTP/1.1 407 Who are you\r\n\r\n', 'ERR_EGRESS_PROXY_AUTH'],
-    ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'ERR_EGRESS_PROXY_REFUSED'],
+    ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'ERR_EGRESS_PROXY_REJECTED'],
     ['GARBAGE\r\n\r\n', 'HPE_INVALID_CONSTANT'],
-    [`HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(201)}\r\n`, 'ERR_EGRESS_PROXY_REFUSED'],
+    [`HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(201)}\r\n`, 'ERR_EGRESS_PROXY_REJECTED'],
     [`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(33 * 1024)}\r\n\r\n`, 'HPE_HEADER_OVERFLOW'],
   ])('that responds %j opens nothing', async (reply, code) => {
     const { port } = await egress(reply)

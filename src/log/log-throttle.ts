@@ -6,7 +6,7 @@ interface Repeated {
   count: number
 }
 
-export type News = ReturnType<typeof createNews>
+export type LogThrottle = ReturnType<typeof createLogThrottle>
 
 /**
  * The only rule for repeated lines: a line is a repetition if it was written within the last minute. Keys and contents
@@ -14,7 +14,7 @@ export type News = ReturnType<typeof createNews>
  *
  * @param now monotonic milliseconds.
  */
-export function createNews(now: () => number) {
+export function createLogThrottle(now: () => number) {
   const known = new Map<string, Map<string, Repeated>>()
 
   /**
@@ -22,7 +22,7 @@ export function createNews(now: () => number) {
    *
    * @param content content of the line; another content is another line.
    */
-  const news = (key: string, content = ''): number => {
+  const logThrottle = (key: string, content = ''): number => {
     const contents = known.get(key) ?? new Map<string, Repeated>()
     known.set(key, contents)
     const before = contents.get(content)
@@ -36,7 +36,7 @@ export function createNews(now: () => number) {
   }
 
   /** Forgets the key, so that its next line is written. */
-  news.over = (key: string): void => void known.delete(key)
+  logThrottle.over = (key: string): void => void known.delete(key)
 
-  return news
+  return logThrottle
 }

@@ -4,7 +4,7 @@ const MAX_TEXTS = 256
 const MAX_LENGTH = 256
 
 /** Memoizes a pure function of a text, for names and paths that every call repeats. Keeps at most 256 texts. */
-export function remembered<Text extends string, Result>(
+export function memoized<Text extends string, Result>(
   compute: (text: Text) => Result,
 ): (text: Text) => Result {
   const results = new Map<Text, Result>()
