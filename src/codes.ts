@@ -433,7 +433,7 @@ const OTHERS = {
   /** Headlines of the status page: states, and alerts by name. */
   headline: [
     'healthy', 'no-calls-yet', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only',
-    'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRefused',
+    'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRejected', 'IsalesProxyCallsRefused',
     'IsalesProxyAuthenticationFailing', 'IsalesProxyLoginRejected',
     'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',
     'IsalesProxyCallsLost', 'IsalesProxyLatency', 'IsalesProxyReloadFailed',

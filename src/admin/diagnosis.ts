@@ -191,7 +191,7 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
   if (rejected?.cause === 'call-rejected') facts.push(...factsOf(rejected))
   const cause = { code: 'token-rejected', facts } as const
-  return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRefused', { cause })
+  return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRejected', { cause })
 }
 
 /** Headline of a finding that is not `failing`, and name of the fact with its count. */
@@ -200,8 +200,8 @@ const OF_CALLS = {
   abandoned: ['IsalesProxyCallsLost', 'lostCalls'],
   failed: ['IsalesProxyCallsLost', 'lostCalls'],
   refused: ['IsalesProxyCallsRefused', 'lostCalls'],
-  rejected: ['IsalesProxyCallsRefused', 'lostCalls'],
-  declined: ['IsalesProxyCallsRefused', 'declinedCalls'],
+  rejected: ['IsalesProxyCallsRejected', 'lostCalls'],
+  declined: ['IsalesProxyCallsRejected', 'declinedCalls'],
   slow: ['IsalesProxyLatency', 'slowCalls'],
   handshake: ['IsalesProxyNoClientGetsThrough', 'turnedAway'],
   stray: ['IsalesProxyNoClientGetsThrough', 'turnedAway'],

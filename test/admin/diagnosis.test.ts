@@ -77,12 +77,12 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
   ],
   ['failing abandoned CallsFailing gave-up', {}, mixed(0, { status: 0, left: 'response' }, 9)],
   [
-    'degraded declined CallsRefused call-declined',
+    'degraded declined CallsRejected call-declined',
     { declinedCalls: '6/11' },
     mixed(5, { status: 404 }, 6),
   ],
   [
-    'degraded rejected CallsRefused call-rejected',
+    'degraded rejected CallsRejected call-rejected',
     { path: 'POST /obs/records' },
     mixed(5, FORBIDDEN, 5),
   ],
@@ -104,7 +104,7 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     mixed(0, { ...BYTES, status: 0, handshake: 'not-trusted' }, 3),
   ],
   // Until the first call is answered, rejections concern the token.
-  ['failing token-rejected CallsRefused token-rejected', { status: 403 }, mixed(0, FORBIDDEN, 2)],
+  ['failing token-rejected CallsRejected token-rejected', { status: 403 }, mixed(0, FORBIDDEN, 2)],
 ])('calls are reported as %s, with %j', (finding, facts, list) => {
   const found = findingsIn({ calls: list })
   expect(found.map(textOf)).toEqual([finding])
@@ -171,7 +171,7 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
     { conflict: true, ...after('transient', 'connection-lost') },
   ],
   [
-    'failing token-rejected CallsRefused token-rejected',
+    'failing token-rejected CallsRejected token-rejected',
     { tokenHeader: 'Authorization: Bearer {token}' },
     { rejected: true },
   ],

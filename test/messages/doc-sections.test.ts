@@ -11,6 +11,9 @@ interface Rules {
 const { groups } = parse(readFileSync('helm/isales-auth-proxy/files/alerts.yaml', 'utf8')) as Rules
 const ALERTS = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert))
 
+/** iSales and the servers on the way to it reject; the proxy refuses. */
+const WRONG_VERB =
+  /(?<!egress )\bproxy (?:\w+ )?reject(?:s|ed)\b|\biSales (?:\w+ )?refus(?:es|ed)\b/i
 const HAN = /\p{Script=Han}/u
 
 describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
@@ -29,11 +32,12 @@ describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
   it.each(ALL_CODES)(
     '%s has a title, sentences, and a remedy in both languages or in none',
     (code) => {
-      const { title, meaning, remedy } = findSection(language, code)
+      const { title, meaning, remedy, body } = findSection(language, code)
       expect(title).not.toBe(code)
       expect(title).not.toMatch(/[.。]$/)
       // Lines of a paragraph are joined, without a space between Chinese characters.
       expect(title + meaning + remedy).not.toMatch(/\n|\p{Script=Han} \p{Script=Han}/u)
+      expect(title + meaning + remedy + body).not.toMatch(WRONG_VERB)
       expect(meaning).toMatch(/^$|[.。]$/)
       expect(remedy === '').toBe(findSection('en', code).remedy === '')
       expect(remedy).toMatch(/^$|[.。]$/)

@@ -91,7 +91,7 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     options: { env: { ISALES_TOKEN_HEADER: 'X-Other: {token}' } },
     act: (world) => repeat(6, () => callFor(world, 3000)),
     state: 'failing',
-    codes: ['IsalesProxyCallsRefused', 'token-rejected'],
+    codes: ['IsalesProxyCallsRejected', 'token-rejected'],
     words: /rejects every call with the token.* Check ISALES_TOKEN_HEADER with/,
     fact: 'X-Other: {token}',
   },

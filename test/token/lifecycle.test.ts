@@ -191,7 +191,7 @@ describe('a changed secret that iSales rejects', () => {
     expect(life.after(life.wait()).due()).toBe('login')
   })
 
-  it('is not tried when iSales also refuses the refresh token, and waits when it is down', () => {
+  it('is not tried when iSales also rejects the refresh token, and waits when it is down', () => {
     const refusedToo = wrong()
       .after(180 * S)
       .refresh(rejectedAs(1))
