@@ -16,7 +16,8 @@ const LAYERS = [
   ['problem.ts'],
   ['config/'],
   ['messages/'],
-  ['codes.ts', 'clock.ts', 'hono-adapter.ts', 'json.ts', 'memoized.ts', 'terminal.ts'],
+  ['codes.ts'],
+  ['causes.ts', 'clock.ts', 'hono-adapter.ts', 'json.ts', 'memoized.ts', 'terminal.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')

@@ -18,7 +18,7 @@ export interface ProblemDetails {
 /** Builds a problem (RFC 9457) without iSales's text, a stack or a secret. The headers are name, value, name, value. */
 function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: ProblemDetails) {
   const { status, sent, title } = PROBLEMS[code]
-  const detail = refusal === undefined ? undefined : REFUSALS[refusal][1]
+  const detail = refusal === undefined ? undefined : REFUSALS[refusal].detail
   const type = `${DOCUMENTATION}/errors.md#${code}`
   const body = JSON.stringify({ type, title, status, detail, code, sent, requestId })
   const headers = ['Content-Type', 'application/problem+json', 'Content-Length', `${body.length}`]

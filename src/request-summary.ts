@@ -1,17 +1,18 @@
 // The summary of a request at its end, and its one class and code. Every count, finding, page and log line uses those two.
 import type { IncomingMessage } from 'node:http'
+import { classifyStatus, toCauseCode, type HandshakeFailure } from './causes.ts'
 import {
-  classifyStatus,
-  toCauseCode,
-  toHandshakeCode,
-  toRefusalCode,
-  HANDSHAKE_FAILURES,
+  codesOf,
+  classOfRefusal,
+  isExplainedByCause,
+  OUTCOMES,
   PROBLEMS,
-  REFUSAL_REASONS,
   REFUSALS,
-  type HandshakeFailure,
+  toRefusalCode,
+  type Outcome,
   type ProblemCode,
   type Refusal,
+  type RequestCause,
 } from './codes.ts'
 import type { FailureDetails } from './messages/index.ts'
 
@@ -61,44 +62,17 @@ export function pathOf({ target }: Pick<RequestSummary, 'target'>): string {
   return target.replace(/[?#].*$/s, '')
 }
 
-const unique = <Each>(all: readonly Each[]): readonly Each[] => [...new Set(all)]
-const REFUSED = unique(REFUSAL_REASONS.map(toRefusalCode))
-
-/** Every class with its codes; docs/metrics.md explains the classes. A request has the first class that fits. */
-// oxfmt-ignore
-const CODES = {
-  handshake: unique(HANDSHAKE_FAILURES.map(toHandshakeCode)),
-  granted: ['login', 'refresh'],
-  refused: [...REFUSED.filter((code) => !['browser', 'half-sent', 'overloaded'].includes(code)), 'obs-login'],
-  stray: REFUSED.filter((code) => code !== 'pipelined'),
-  abandoned: ['gave-up'],
-  failed: [
-    'no-token', 'overloaded', 'shutting-down', 'out-of-time', 'upstream-unreachable', 'upstream-tls',
-    'upstream-broken', 'upstream-timeout', 'internal', 'name-unknown', 'dns-down', 'connection-refused',
-    'no-route', 'no-descriptors', 'no-ports', 'connect-timeout', 'connection-closed', 'egress-login',
-    'egress-rejected', 'untrusted', 'expired', 'not-yet-valid', 'other-name', 'no-tls', 'tls-expected',
-    'own-certificate', 'handshake', 'connection-lost', 'call-failed', 'maintenance', 'gateway', 'server-error',
-    'loop-detected',
-  ],
-  rejected: ['call-rejected', 'call-throttled', 'call-page'],
-  declined: ['call-declined', 'call-result'],
-  slow: ['slow'],
-  answered: ['answered'],
-} as const satisfies Readonly<Record<string, readonly string[]>>
-
-export type Outcome = keyof typeof CODES
-export const OUTCOMES = Object.keys(CODES) as readonly Outcome[]
-
 /** A class with a code: `outcome` and `cause` in the metric and in `/status.json`. Every pair has one object. */
 export interface RequestClass {
   readonly outcome: Outcome
-  readonly cause: (typeof CODES)[Outcome][number]
+  readonly cause: RequestCause
   /** Position in `REQUEST_CLASSES`. */
   readonly index: number
 }
 
+/** Every class with its codes. */
 export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap((outcome) =>
-  CODES[outcome].map((cause) => ({ outcome, cause })),
+  codesOf(outcome).map((cause) => ({ outcome, cause })),
 ).map(({ outcome, cause }, index) => ({ outcome, cause, index }))
 
 const BY_NAME = new Map(REQUEST_CLASSES.map((each) => [`${each.outcome} ${each.cause}`, each]))
@@ -125,7 +99,7 @@ const MAX_HEAD = 2000
  */
 export function classifyRequest(summary: RequestSummary): RequestClass {
   const { status, handshake, login, left, code, page, rejected, result, headMs = 0 } = summary
-  if (handshake !== undefined) return classOf('handshake', toHandshakeCode(handshake))
+  if (handshake !== undefined) return classOf('handshake', handshake)
   if (login !== undefined && status === 200) return classOf('granted', login)
   const refused = codeOfRefused(summary)
   if (refused !== undefined)
@@ -145,7 +119,8 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
 
 /** Returns why the proxy refused a request. Too many in flight is a failure, as is every 503. */
 function codeOfRefused({ status, login, method, code, refusal }: RequestSummary) {
-  if (refusal !== undefined) return refusal === 'in-flight' ? undefined : toRefusalCode(refusal)
+  if (refusal !== undefined)
+    return classOfRefusal(refusal) === 'failed' ? undefined : toRefusalCode(refusal)
   if (login !== undefined && status > 0) {
     if (method !== 'POST') return 'method-not-allowed'
     return login === 'login' ? 'obs-login' : 'not-logged-in'
@@ -154,16 +129,16 @@ function codeOfRefused({ status, login, method, code, refusal }: RequestSummary)
 }
 
 /** Returns true for a request that only CTI-OBS sends. Other clients send GETs, use browsers, leave early, or only connect. */
-function looksLikeCtiObs({ method, refusal = 'parser' }: RequestSummary): boolean {
-  if (refusal === 'pipelined') return true
-  return method === 'POST' && !['browser', 'half-sent', 'connections'].includes(refusal)
+function looksLikeCtiObs({ method, refusal }: RequestSummary): boolean {
+  return ((refusal && classOfRefusal(refusal)) ?? (method === 'POST' && 'refused')) === 'refused'
 }
 
 /** Returns the code of the proxy's own error, or of a 5xx of iSales. Errors about a connection have a cause. */
 function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
   if (code !== undefined) {
-    const isExplained = code.startsWith('upstream-') && code !== 'upstream-timeout'
-    return failure !== undefined && isExplained ? toCauseCode(failure.cause, 'call') : code
+    return failure !== undefined && isExplainedByCause(code)
+      ? toCauseCode(failure.cause, 'call')
+      : code
   }
   // iSales documents 500 as a business failure.
   if (status === 500) return 'call-failed'
@@ -183,7 +158,7 @@ type Refused = Partial<Pick<IncomingMessage, 'headers' | 'method' | 'url'>> & {
  */
 export function refusedRequest(request: Refused, refusal: Refusal, requestId = ''): RequestSummary {
   const { method = '', url: target = '', socket, headers } = request
-  const code = REFUSALS[refusal][0]
+  const code = REFUSALS[refusal].problem
   const status = requestId === '' ? 0 : PROBLEMS[code].status
   const host = refusal === 'other-host' ? headers?.host : undefined
   return { method, target, status, code, refusal, client: socket.remoteAddress, host, requestId }

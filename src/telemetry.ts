@@ -5,7 +5,8 @@ import {
   type ReloadListener,
   type SettingProblem,
 } from './config/index.ts'
-import { toHandshakeCode, REFUSALS, type HandshakeFailure } from './codes.ts'
+import type { HandshakeFailure } from './causes.ts'
+import { REFUSALS } from './codes.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import {
   accessFields,
@@ -72,7 +73,7 @@ export function createObservers(
     } else if (refusal === 'connections') {
       logThrottled('connections-full', refusal, { listener: 'proxy' })
     } else if (refusal !== undefined) {
-      const [code, detail] = REFUSALS[refusal]
+      const { problem: code, detail } = REFUSALS[refusal]
       logThrottled('client-refused', refusal, {
         client,
         code,
@@ -81,9 +82,8 @@ export function createObservers(
       })
       // A load balancer's probe closes the connection, and must not cause a line per minute.
     } else if (handshake !== undefined && handshake !== 'half-sent') {
-      const code = toHandshakeCode(handshake)
       logThrottled('client-handshake-failed', handshake, {
-        detail: formatLine(en, { code, facts: [] }),
+        detail: formatLine(en, { code: handshake, facts: [] }),
       })
     }
   }

@@ -8,7 +8,7 @@ import {
   classifyStoreError,
   type ErrorContext,
   type ResponseInfo,
-} from '../src/codes.ts'
+} from '../src/causes.ts'
 import { classify } from '../src/upstream/exchange.ts'
 
 /** An error whose text must not matter. */

@@ -1,6 +1,7 @@
 import { assert, property } from 'fast-check'
 import { expect, it, test } from 'vitest'
-import { ALL_CODES, cause, type CauseCode } from '../src/codes.ts'
+import { cause, type CauseCode } from '../src/causes.ts'
+import { ALL_CODES } from '../src/codes.ts'
 import { classifyRequest, REQUEST_CLASSES, type RequestSummary } from '../src/request-summary.ts'
 import { summaries } from './support/summaries.ts'
 

@@ -1,13 +1,22 @@
 // Counts every request by its class, and decides what is wrong with calls: the only windows and rules for calls.
 import { HOUR, MINUTE, SECOND } from '../clock.ts'
-import { OUTCOMES, REQUEST_CLASSES, type Outcome, type RequestClass } from '../request-summary.ts'
+import { CLASSES, OUTCOMES, type Outcome } from '../codes.ts'
+import { REQUEST_CLASSES, type RequestClass } from '../request-summary.ts'
 
 /** Calls for which CTI-OBS got no response from iSales. */
-export const LOST = ['abandoned', 'refused', 'failed', 'rejected'] as const satisfies Outcome[]
+export const LOST = outcomesThatAre('lost')
 /** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
-export const CALLS = [...LOST, 'declined', 'slow', 'answered'] as const satisfies Outcome[]
-export type CallOutcome = (typeof CALLS)[number]
-const IS_CALL: ReadonlySet<Outcome> = new Set(CALLS)
+export const CALLS = outcomesThatAre('lost', 'answered')
+type OutcomeThat<Is> = {
+  [Name in Outcome]: (typeof CLASSES)[Name]['is'] extends Is ? Name : never
+}[Outcome]
+export type CallOutcome = OutcomeThat<'lost' | 'answered'>
+
+function outcomesThatAre<Is extends 'lost' | 'answered'>(...are: readonly Is[]) {
+  return OUTCOMES.filter((each): each is OutcomeThat<Is> =>
+    are.some((is) => is === CLASSES[each].is),
+  )
+}
 
 /** Milliseconds, numbers of calls, and shares of the calls. */
 const RULES = {
@@ -19,10 +28,8 @@ const RULES = {
   least: 2,
   /** `failing` if more than this share of the latest calls is lost. */
   failing: 0.5,
-  /** `degraded` from these shares of the latest calls or of the window. */
+  /** `degraded` from this share of the latest calls or of the window. */
   lost: 0.05,
-  slow: 0.05,
-  declined: 0.5,
   /** Refused calls alone are not `failing` if a call was answered within this time: a stranger may send them. */
   worksFor: HOUR,
   /** No client gets through if these connections were turned away, and no call was answered within a minute. */
@@ -119,14 +126,14 @@ export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[]
   const lost = LOST.reduce((most, each) => (counts[each] > counts[most] ? each : most))
   check(isFailing(seen, now) ? 'failing' : 'degraded', lost, RULES.lost, (period) => period.lost)
   for (const outcome of ['declined', 'slow'] as const)
-    check('degraded', outcome, RULES[outcome], (period) => period.counts[outcome])
+    check('degraded', outcome, CLASSES[outcome].share, (period) => period.counts[outcome])
   return [...findings, ...turnedAway(seen, now)]
 }
 
 function isFailing({ latest, newest, answeredAt }: CallsSeen, now: number): boolean {
   const { lost, total, filled, counts } = latest
   if (lost < RULES.least || lost <= RULES.failing * total) return false
-  if (filled && !LOST.some((each) => each === newest)) return false
+  if (filled && (newest === undefined || CLASSES[newest].is !== 'lost')) return false
   return lost > counts.refused || now - answeredAt > RULES.worksFor
 }
 
@@ -230,7 +237,7 @@ export function createAccounting() {
       addToBucket(minutes, of, now, MINUTE)
       if (minutes.length > 60) minutes.shift()
       lastAt[outcome] = now
-      if (IS_CALL.has(outcome)) {
+      if (CLASSES[outcome].is !== 'no-call') {
         total += 1
         last.push({ at: now, of })
         if (last.length > RULES.window.calls) last.shift()

@@ -1,6 +1,7 @@
 import { SECOND, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
-import { pathOf, type Outcome, type RequestClass, type RequestSummary } from '../request-summary.ts'
+import type { Outcome } from '../codes.ts'
+import { pathOf, type RequestClass, type RequestSummary } from '../request-summary.ts'
 import { excerpt } from '../terminal.ts'
 import type { TokenEvent } from '../token/index.ts'
 import {

@@ -1,3 +1,4 @@
+import { LOST } from './accounting.ts'
 import type { Status } from './status-json.ts'
 import type { View } from './status-view.ts'
 
@@ -66,7 +67,7 @@ export function LifeLine({ status, view: { words, time, duration } }: Props) {
 
 const TOP = 2
 const BASE = 90
-const PARTS = ['answered', 'rejected', 'refused', 'abandoned', 'failed'] as const
+const PARTS = ['answered', ...LOST] as const
 type Minute = Status['requests']['lastHour'][number]
 
 /** Returns the calls of a part; declined and slow calls are answered ones. */

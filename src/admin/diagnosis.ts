@@ -1,6 +1,6 @@
-import { toAuthFailure, type Code, type Headline } from '../codes.ts'
+import { toAuthFailure } from '../causes.ts'
+import { CLASSES, isExplained, type Code, type Headline } from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
-import type { RequestClass } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import {
@@ -194,40 +194,22 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRejected', { cause })
 }
 
-/** Headline of a finding that is not `failing`, and name of the fact with its count. */
-// oxfmt-ignore
-const OF_CALLS = {
-  abandoned: ['IsalesProxyCallsLost', 'lostCalls'],
-  failed: ['IsalesProxyCallsLost', 'lostCalls'],
-  refused: ['IsalesProxyCallsRefused', 'lostCalls'],
-  rejected: ['IsalesProxyCallsRejected', 'lostCalls'],
-  declined: ['IsalesProxyCallsRejected', 'declinedCalls'],
-  slow: ['IsalesProxyLatency', 'slowCalls'],
-  handshake: ['IsalesProxyNoClientGetsThrough', 'turnedAway'],
-  stray: ['IsalesProxyNoClientGetsThrough', 'turnedAway'],
-} as const
-
 function callFinding(
   { outcome, state, cause, count, total, span, endedAt }: CallFinding,
   input: DiagnosisInput,
 ): Finding {
-  const [headline, counted] = OF_CALLS[outcome]
-  const isCall = counted !== 'turnedAway'
-  const facts: Fact[] = [[counted, isCall ? { part: count, of: total } : count]]
+  const { alert, fact } = CLASSES[outcome]
+  const isCall = fact !== 'turnedAway'
+  const facts: Fact[] = [[fact, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
-  const code = state === 'failing' ? 'IsalesProxyCallsFailing' : headline
-  // A slow call needs no cause.
-  const isExplained = cause !== undefined && isCode(cause.cause)
+  const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
+  const of = cause?.cause
   return toFinding(outcome, state, code, {
     facts,
-    cause: isExplained ? { code: cause.cause, facts: input.factsOf(cause) } : undefined,
+    cause: cause && of && isExplained(of) ? { code: of, facts: input.factsOf(cause) } : undefined,
     isOver: endedAt !== undefined,
   })
-}
-
-function isCode(code: RequestClass['cause']): code is Extract<RequestClass['cause'], Code> {
-  return code !== 'slow' && code !== 'answered'
 }
 
 /** Returns true for an expiry (milliseconds since 1970) that needs an operator. */

@@ -11,7 +11,7 @@ import {
   toAuthFailure,
   type AuthFailureReason,
   type ConnectFailure,
-} from '../codes.ts'
+} from '../causes.ts'
 import { REPLAY_OUTCOMES, REQUEST_CLASSES, type RequestSummary } from '../request-summary.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type Operation, type TokenEvent } from '../token/index.ts'

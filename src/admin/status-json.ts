@@ -1,6 +1,6 @@
 import { isLoopback } from '../config/index.ts'
 import { toSeconds } from '../clock.ts'
-import { toAuthFailure } from '../codes.ts'
+import { toAuthFailure } from '../causes.ts'
 import {
   explained,
   findSection,

@@ -1,6 +1,7 @@
 // The command line. Every command is a file that is loaded only when it is called.
 import { parseArgs } from 'node:util'
-import { ALL_CODES, readErrorCode, type Code } from '../codes.ts'
+import { readErrorCode } from '../causes.ts'
+import { ALL_CODES, type Code } from '../codes.ts'
 import { nearest } from '../config/index.ts'
 import { indented, fold, printable } from '../terminal.ts'
 import { findSection, messagesFor, withoutMarkup, type Explained } from '../messages/index.ts'

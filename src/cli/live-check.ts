@@ -1,4 +1,4 @@
-import { cause, classifyStatus, isOfGateway, isRedirect, isWebPage } from '../codes.ts'
+import { cause, classifyStatus, isOfGateway, isRedirect, isWebPage } from '../causes.ts'
 import { MINUTE, SECOND, systemClock } from '../clock.ts'
 import {
   formatRejections,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Status } from '../admin/index.ts'
-import { readErrorCode } from '../codes.ts'
+import { readErrorCode } from '../causes.ts'
 import type { Explained, Fact } from '../messages/index.ts'
 import { explainedResponse, openAdminClient, statusIn } from './admin-client.ts'
 import { endedBy, EXIT, fail, type Command, type Io } from './io.ts'

@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
-import { readErrorCode } from '../codes.ts'
+import { readErrorCode } from '../causes.ts'
 import type { Fact } from '../messages/index.ts'
 
 /** Maximum size in bytes: five times the bundle of all public authorities. */

@@ -97,7 +97,7 @@ export class Connection {
     this.refused = true
     this.#options.onRefused(refusedRequest(response.req, refusal, requestId))
     response.shouldKeepAlive = false
-    writeProblem(response, REFUSALS[refusal][0], { requestId, refusal })
+    writeProblem(response, REFUSALS[refusal].problem, { requestId, refusal })
   }
 
   /**
@@ -196,7 +196,7 @@ export class Connection {
     const socket = this.#socket
     const [, method] = METHOD.exec(packet?.toString('latin1', 0, MAX_METHOD) ?? '') ?? []
     this.#options.onRefused(refusedRequest({ method, socket }, refusal, requestId))
-    socket.write(problemBytes(REFUSALS[refusal][0], { requestId, refusal }))
+    socket.write(problemBytes(REFUSALS[refusal].problem, { requestId, refusal }))
     this.#linger()
   }
 

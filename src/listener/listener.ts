@@ -6,7 +6,8 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import { classifyHandshakeError, type HandshakeFailure, type Refusal } from '../codes.ts'
+import { classifyHandshakeError, type HandshakeFailure } from '../causes.ts'
+import type { Refusal } from '../codes.ts'
 import { SECOND, type Timer } from '../clock.ts'
 import {
   secureContextOptions,

@@ -1,7 +1,7 @@
 import { constants, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import sonic from 'sonic-boom'
-import { readErrorCode } from '../codes.ts'
+import { readErrorCode } from '../causes.ts'
 
 /** Destination of lines. Writing neither throws nor waits: lines that cannot be written are dropped and counted. */
 export interface Stdout {

@@ -3,10 +3,10 @@ import {
   toStoreCode,
   type RequestKind,
   type Cause,
-  type PeerCertificate,
   type Peer,
   type StoreFailureReason,
-} from '../codes.ts'
+} from '../causes.ts'
+import type { PeerCertificate } from '../causes.ts'
 import type { Explained, Fact, Value } from './format-facts.ts'
 import type { FactName } from './messages.ts'
 

@@ -1,4 +1,4 @@
-import { isRedirect, isWebPage } from '../codes.ts'
+import { isRedirect, isWebPage } from '../causes.ts'
 import { toEndpoint, type Config } from '../config/index.ts'
 import type { ValidRequest } from '../hono-adapter.ts'
 import { parseObject } from '../json.ts'

@@ -100,7 +100,7 @@ export function afterInterruption(
   stage: RequestPhase,
 ): Fail | NoResponse {
   if (by === 'client-gone') return NO_RESPONSE
-  if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by][0], refusal: by }
+  if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by].problem, refusal: by }
   if (unanswered > 0 || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }
   if (stage === 'waiting') return { do: 'fail', code: 'no-token' }

@@ -1,4 +1,4 @@
-import type { StoreFailureReason } from '../codes.ts'
+import type { StoreFailureReason } from '../causes.ts'
 import { HOUR } from '../clock.ts'
 import type { StoredValue } from '../token/index.ts'
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { RedisOptions } from 'ioredis'
-import { readErrorCode, classifyStoreError } from '../codes.ts'
+import { readErrorCode, classifyStoreError } from '../causes.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
 import type { StoredValue } from '../token/index.ts'

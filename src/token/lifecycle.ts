@@ -1,4 +1,4 @@
-import { cause, type CauseCode } from '../codes.ts'
+import { cause, type CauseCode } from '../causes.ts'
 import { HOUR, SECOND } from '../clock.ts'
 import { refreshPatience } from './account.ts'
 import { isMissing, type AuthFailure, type Credentials, type Operation } from './isales-client.ts'

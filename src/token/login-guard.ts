@@ -1,4 +1,4 @@
-import { isCauseCode, type CauseCode } from '../codes.ts'
+import { isCauseCode, type CauseCode } from '../causes.ts'
 import { HOUR, MINUTE, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import { isObject } from '../json.ts'

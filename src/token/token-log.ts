@@ -1,5 +1,5 @@
 import { toSeconds } from '../clock.ts'
-import { toAuthFailure } from '../codes.ts'
+import { toAuthFailure } from '../causes.ts'
 import type { Log, LogThrottle } from '../log/index.ts'
 import { en, explained, formatLine, type DiagnosticContext } from '../messages/index.ts'
 import type { TokenEvent } from './token.ts'

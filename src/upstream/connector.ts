@@ -8,9 +8,9 @@ import {
   NODE_ERROR_CODES,
   readErrorCode,
   type Cause,
-  type PeerCertificate,
   type ErrorContext,
-} from '../codes.ts'
+} from '../causes.ts'
+import type { PeerCertificate } from '../causes.ts'
 import { MINUTE, type Clock } from '../clock.ts'
 import { toEndpoint, secureContextOptions, type TlsFiles } from '../config/index.ts'
 

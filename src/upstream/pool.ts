@@ -8,7 +8,7 @@ import {
   toConnectFailure,
   type Cause,
   type ConnectFailure,
-} from '../codes.ts'
+} from '../causes.ts'
 import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
 import { egressFor, type Config, type TlsFiles } from '../config/index.ts'
 import {

@@ -1,4 +1,4 @@
-import { cause, NODE_ERROR_CODES } from '../codes.ts'
+import { cause, NODE_ERROR_CODES } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import { classify, Exchange, type UpstreamError } from './exchange.ts'
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { cause, type CauseCode } from '../../src/codes.ts'
+import { cause, type CauseCode } from '../../src/causes.ts'
 import { FINDING_NAMES, type Finding } from '../../src/admin/diagnosis.ts'
 import type { Value } from '../../src/messages/index.ts'
 import type { SharingSnapshot } from '../../src/sharing/share.ts'

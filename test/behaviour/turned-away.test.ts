@@ -9,7 +9,7 @@ test('a refused request is logged with its reason, but not timed, and is in the 
   const world = await openWorld({ env: { LOG_LEVEL: 'debug' } })
 
   const { status, json } = await world.request('/elsewhere?passwd=canary')
-  const [code, detail] = [REFUSALS['other-path'][0], REFUSALS['other-path'][1]]
+  const { problem: code, detail } = REFUSALS['other-path']
   expect([status, json]).toMatchObject([403, { code, detail, sent: 'no' }])
 
   const refused = { reason: 'other-path', code, count: 1, requestId: json['requestId'] }

@@ -1,4 +1,4 @@
-import { cause } from '../../src/codes.ts'
+import { cause } from '../../src/causes.ts'
 import { MINUTE, SECOND } from '../../src/clock.ts'
 import type { Certificates } from '../../src/admin/diagnosis.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'

@@ -13,7 +13,7 @@ const metrics = Array.from(
   ([, name = '', help, type]) => `\`${name}\` | ${type} | ${labelsOf(name)} | ${help} | `,
 )
 
-/** Returns labels with their values; a label whose value depends on the instance has none. */
+/** Returns labels with their values; a label whose value depends on the instance, or is a code, has none. */
 function labelsOf(metric: string): string {
   const labels = new Map<string, Set<string>>()
   const series = scrape.matchAll(new RegExp(`^${metric}(?:_count)?\\{(.*)\\}`, 'gm'))
@@ -21,7 +21,7 @@ function labelsOf(metric: string): string {
     for (const [, label = '', value = ''] of text.matchAll(/(\w+)="([^"]*)"/g))
       labels.set(label, (labels.get(label) ?? new Set()).add(value))
   return Array.from(labels, ([label, values]) =>
-    ['version', 'instance_name'].includes(label)
+    ['version', 'instance_name', 'cause'].includes(label)
       ? `\`${label}\``
       : `\`${label}\`: ${[...values].join(', ')}`,
   ).join('; ')
@@ -31,7 +31,7 @@ const problems = Object.entries(PROBLEMS).map(
   ([code, { status, sent }]) => `[\`${code}\`](#${code}) | ${status} | ${sent} | `,
 )
 const refusals = Object.entries(REFUSALS).map(
-  ([reason, [code, title]]) => `\`${reason}\` | \`${code}\` | ${title} |`,
+  ([reason, { problem, detail }]) => `\`${reason}\` | \`${problem}\` | ${detail} |`,
 )
 const events = Object.entries(LOG_EVENTS).map(
   ([name, { level, msg }]) => `\`${name}\` | ${level} | ${msg}. `,

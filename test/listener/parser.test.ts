@@ -59,7 +59,7 @@ test.each<readonly [Refusal, boolean, string]>([
     const client = await connectRaw({ port })
     await client.send(bytes)
     const [response, ...more] = await responsesOf(client)
-    const [code, detail] = REFUSALS[reason]
+    const { problem: code, detail } = REFUSALS[reason]
     const { status } = PROBLEMS[code]
     expect([response?.status, response?.header('connection')]).toEqual([status, 'close'])
     expect(JSON.parse(response?.text ?? '')).toMatchObject({ detail, requestId: requestIds[0] })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { cause } from '../../src/codes.ts'
+import { cause } from '../../src/causes.ts'
 import {
   dateText,
   explained,

@@ -1,4 +1,4 @@
-import { cause, type CauseCode } from '../../src/codes.ts'
+import { cause, type CauseCode } from '../../src/causes.ts'
 import type { AuthFailure, FailureKind } from '../../src/token/isales-client.ts'
 import type { DiagnosticContext } from '../../src/messages/index.ts'
 

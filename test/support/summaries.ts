@@ -1,5 +1,6 @@
 import { boolean, constantFrom, nat, option, record, type Arbitrary } from 'fast-check'
-import { cause, HANDSHAKE_FAILURES, PROBLEM_CODES, REFUSAL_REASONS } from '../../src/codes.ts'
+import { cause, HANDSHAKE_FAILURES } from '../../src/causes.ts'
+import { PROBLEM_CODES, REFUSAL_REASONS } from '../../src/codes.ts'
 import type { RequestSummary } from '../../src/request-summary.ts'
 
 const CAUSES = ['connection-refused', 'closed', 'invalid', 'plain-http', 'disk-full'] as const

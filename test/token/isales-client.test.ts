@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cause, toAuthFailure } from '../../src/codes.ts'
+import { cause, toAuthFailure } from '../../src/causes.ts'
 import { Secret } from '../../src/config/secret.ts'
 import {
   createIsalesClient,

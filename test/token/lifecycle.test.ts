@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cause, type CauseCode } from '../../src/codes.ts'
+import { cause, type CauseCode } from '../../src/causes.ts'
 import type { Operation } from '../../src/token/isales-client.ts'
 import {
   isLoginDue,

@@ -1,0 +1,176 @@
+// The summary of a request at its end, and its one class and code. Every count, finding, page and log line uses those two.
+import {
+  classifyStatus,
+  toCauseCode,
+  toHandshakeCode,
+  toRefusalCode,
+  HANDSHAKE_FAILURES,
+  PROBLEMS,
+  REFUSAL_REASONS,
+  type HandshakeFailure,
+  type ProblemCode,
+  type Refusal,
+} from './old-codes.ts'
+import type { FailureDetails } from '../src/messages/index.ts'
+
+/** A client's request or failed TLS handshake, reported once, at its end. */
+export interface RequestSummary {
+  /** Method and target are empty if they could not be read. */
+  readonly method: string
+  readonly target: string
+  /** 0 without a response to the client; the request id is then empty. */
+  readonly status: number
+  readonly requestId: string
+  /** Why the TLS handshake failed, so that no request arrived. */
+  readonly handshake?: HandshakeFailure | undefined
+  /** Set if CTI-OBS logs in to the proxy or refreshes there. */
+  readonly login?: 'login' | 'refresh'
+  /** Code of the proxy's own error response. */
+  readonly code?: ProblemCode | undefined
+  /** Failure of iSales, or of the route to it. */
+  readonly failure?: FailureDetails | undefined
+  /** Why the proxy refused the request before forwarding it. */
+  readonly refusal?: Refusal | undefined
+  /** For a refused request or a login: the client's address, and an unknown `Host`. */
+  readonly client?: string | undefined
+  readonly host?: string | undefined
+  /** Set if the client disconnected before the end of its `request`, or of the `response`. */
+  readonly left?: 'request' | 'response' | undefined
+  /** True if the relayed response rejects the token, by its status or its `result`. */
+  readonly rejected?: boolean
+  /** True if the relayed response is a web page, or a redirect to one, of a gateway in front of iSales. */
+  readonly page?: boolean
+  /** `result` of the relayed response, if it is not 0. */
+  readonly result?: string | undefined
+  /** Milliseconds from the head of the request to the head of the relayed response. */
+  readonly headMs?: number | undefined
+  /** Milliseconds to the end of the response; undefined if the request was not forwarded. */
+  readonly durationMs?: number
+  /** Milliseconds from the start of the last attempt to its response's head; undefined without a response of iSales. */
+  readonly upstreamMs?: number | undefined
+  /** Number of attempts to send it, those without a connection included. */
+  readonly attempts?: number
+  /** Undefined if it was not rejected, or no login could fix the rejection. */
+  readonly replay?: ReplayOutcome | undefined
+}
+
+const unique = <Each>(all: readonly Each[]): readonly Each[] => [...new Set(all)]
+const REFUSED = unique(REFUSAL_REASONS.map(toRefusalCode))
+
+/** Every class with its codes; docs/metrics.md explains the classes. A request has the first class that fits. */
+// oxfmt-ignore
+const CODES = {
+  handshake: unique(HANDSHAKE_FAILURES.map(toHandshakeCode)),
+  granted: ['login', 'refresh'],
+  refused: [...REFUSED.filter((code) => !['browser', 'half-sent', 'overloaded'].includes(code)), 'obs-login'],
+  stray: REFUSED.filter((code) => code !== 'pipelined'),
+  abandoned: ['gave-up'],
+  failed: [
+    'no-token', 'overloaded', 'shutting-down', 'out-of-time', 'upstream-unreachable', 'upstream-tls',
+    'upstream-broken', 'upstream-timeout', 'internal', 'name-unknown', 'dns-down', 'connection-refused',
+    'no-route', 'no-descriptors', 'no-ports', 'connect-timeout', 'connection-closed', 'egress-login',
+    'egress-rejected', 'untrusted', 'expired', 'not-yet-valid', 'other-name', 'no-tls', 'tls-expected',
+    'own-certificate', 'handshake', 'connection-lost', 'call-failed', 'maintenance', 'gateway', 'server-error',
+    'loop-detected',
+  ],
+  rejected: ['call-rejected', 'call-throttled', 'call-page'],
+  declined: ['call-declined', 'call-result'],
+  slow: ['slow'],
+  answered: ['answered'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+export type Outcome = keyof typeof CODES
+const OUTCOMES = Object.keys(CODES) as readonly Outcome[]
+
+/** A class with a code: `outcome` and `cause` in the metric and in `/status.json`. Every pair has one object. */
+export interface RequestClass {
+  readonly outcome: Outcome
+  readonly cause: (typeof CODES)[Outcome][number]
+  /** Position in `REQUEST_CLASSES`. */
+  readonly index: number
+}
+
+export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap((outcome) =>
+  CODES[outcome].map((cause) => ({ outcome, cause })),
+).map(({ outcome, cause }, index) => ({ outcome, cause, index }))
+
+const BY_NAME = new Map(REQUEST_CLASSES.map((each) => [`${each.outcome} ${each.cause}`, each]))
+
+/** Returns the class with the first of these codes that it has. */
+function classOf(outcome: Outcome, ...codes: readonly string[]): RequestClass {
+  const name = codes.map((code) => `${outcome} ${code}`).find((each) => BY_NAME.has(each))
+  // Every outcome has a code that is always among the given ones.
+  return BY_NAME.get(name ?? '') as RequestClass
+}
+
+const ANSWERED = classOf('answered', 'answered')
+
+/** Milliseconds after which a call is slow. CTI-OBS gives up after 3 s. */
+const MAX_HEAD = 2000
+
+/**
+ * Returns the one class and code of a request: the first class that fits.
+ *
+ * @example
+ * - a POST with a body over `MAX_BODY_SIZE`: refused, `too-large`; a GET outside `ALLOWED_PATHS`: stray, `other-path`
+ * - a 503 of the proxy without a connection to iSales: failed, with the cause of that, such as `no-route`
+ * - a 200 with `{"result":7}`: declined, `call-result`
+ */
+export function classifyRequest(summary: RequestSummary): RequestClass {
+  const { status, handshake, login, left, code, page, rejected, result, headMs = 0 } = summary
+  if (handshake !== undefined) return classOf('handshake', toHandshakeCode(handshake))
+  if (login !== undefined && status === 200) return classOf('granted', login)
+  const refused = codeOfRefused(summary)
+  if (refused !== undefined)
+    return classOf(looksLikeCtiObs(summary) ? 'refused' : 'stray', refused, 'bad-request')
+  if (left === 'request') return classOf('stray', 'half-sent')
+  if (left === 'response') return classOf('abandoned', 'gave-up')
+  if (code !== undefined || status >= 500)
+    return classOf('failed', codeOfFailed(summary), code ?? 'server-error', 'internal')
+  if (page === true) return classOf('rejected', 'call-page')
+  if (rejected === true || status === 401 || status === 403)
+    return classOf('rejected', 'call-rejected')
+  if (status === 429) return classOf('rejected', 'call-throttled')
+  if (status >= 400) return classOf('declined', 'call-declined')
+  if (result !== undefined) return classOf('declined', 'call-result')
+  return headMs > MAX_HEAD ? classOf('slow', 'slow') : ANSWERED
+}
+
+/** Returns why the proxy refused a request. Too many in flight is a failure, as is every 503. */
+function codeOfRefused({ status, login, method, code, refusal }: RequestSummary) {
+  if (refusal !== undefined) return refusal === 'in-flight' ? undefined : toRefusalCode(refusal)
+  if (login !== undefined && status > 0) {
+    if (method !== 'POST') return 'method-not-allowed'
+    return login === 'login' ? 'obs-login' : 'not-logged-in'
+  }
+  return code !== undefined && PROBLEMS[code].status < 500 ? code : undefined
+}
+
+/** Returns true for a request that only CTI-OBS sends. Other clients send GETs, use browsers, leave early, or only connect. */
+function looksLikeCtiObs({ method, refusal = 'parser' }: RequestSummary): boolean {
+  if (refusal === 'pipelined') return true
+  return method === 'POST' && !['browser', 'half-sent', 'connections'].includes(refusal)
+}
+
+/** Returns the code of the proxy's own error, or of a 5xx of iSales. Errors about a connection have a cause. */
+function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
+  if (code !== undefined) {
+    const isExplained = code.startsWith('upstream-') && code !== 'upstream-timeout'
+    return failure !== undefined && isExplained ? toCauseCode(failure.cause, 'call') : code
+  }
+  // iSales documents 500 as a business failure.
+  if (status === 500) return 'call-failed'
+  if (status === PROBLEMS['loop-detected'].status) return 'loop-detected'
+  return toCauseCode(classifyStatus({ status, page: page === true }), 'call')
+}
+
+/**
+ * Results of the replay of a rejected request.
+ *
+ * - `recovered`: not rejected with a newer token.
+ * - `rejected`: rejected again.
+ * - `failed`: no response arrived.
+ * - `no-token`: not replayed, because no newer token arrived in time.
+ */
+export const REPLAY_OUTCOMES = ['recovered', 'rejected', 'failed', 'no-token'] as const
+export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]
