@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 
@@ -33,12 +32,10 @@ export interface ValidRequest {
   readonly expectsContinue: boolean
 }
 
-/** Data that an app gets next to the request. */
+/** Data that the app of the admin port gets next to the request. */
 export interface RequestOrigin {
   /** Address of the client; undefined if it has disconnected. */
   readonly address: string | undefined
-  /** The body. A web request's stream cannot be left half read without closing the connection. */
-  readonly incoming: Readable
 }
 
 /** Returned by a handler that responds through `c.env.response`, now or later. */
@@ -51,7 +48,7 @@ export function serveHono(app: {
   const respond = async (webRequest: Request, env: unknown): Promise<Response> => {
     const { incoming, outgoing } = env as HttpBindings
     const { remoteAddress: address } = incoming.socket
-    const webResponse = await app.fetch(webRequest, { address, incoming })
+    const webResponse = await app.fetch(webRequest, { address })
     // A refused client has to connect again.
     if (webResponse.status >= 400) outgoing.shouldKeepAlive = false
     // The listener has responded to a request that broke off; a second response would throw.

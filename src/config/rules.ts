@@ -77,7 +77,7 @@ export function* ruleViolations(
     if (!isClosed && given.unsafeListen === true) yield warning('UNSAFE_LISTEN', 'open-allowed')
     if (isWeak(obsPassword)) yield error('OBS_PASSWORD', 'weak-secret')
     if (isSet('obsUser') && !isSet('listenTlsCertFile')) yield warning('LISTEN', 'plain-listener')
-  }
+  } else if (isWeak(obsPassword)) yield warning('OBS_PASSWORD', 'weak-secret')
   if (isSet('listenClientCaFile') && !isSet('listenClientNames'))
     yield warning('LISTEN_CLIENT_CA_FILE', 'any-client')
   if (clientDeadline >= 3000) yield warning('CLIENT_DEADLINE', 'long-deadline')

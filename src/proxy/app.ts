@@ -9,15 +9,16 @@ import { createValidation, type RequestRules } from './validate.ts'
 
 export interface ProxyOptions
   extends Omit<ForwardOptions, 'rules'>, Pick<RequestRules, 'isOwnHost'> {
-  /** Serves CTI-OBS's login and refresh. */
-  readonly serveLogin: Handler<{ Bindings: NodeCall }>
+  /** CTI-OBS's login. */
+  readonly logIn: Handler<{ Bindings: NodeCall }>
+  readonly refresh: Handler<{ Bindings: NodeCall }>
   /** Refuses a business call without a valid ticket; undefined if calls need no ticket. */
   readonly requireTicket: MiddlewareHandler<{ Bindings: NodeCall }> | undefined
 }
 
 /** Opens the port for clients: refuses a request before it costs anything, or passes it to its route. */
 export function openProxy(options: ProxyOptions) {
-  const { config, isOwnHost, serveLogin, requireTicket, onEnd, onError } = options
+  const { config, isOwnHost, logIn, refresh, requireTicket, onEnd, onError } = options
   const localPaths = [config.isalesLoginPath, config.obsRefreshPath]
   const rules = {
     ...config,
@@ -34,7 +35,8 @@ export function openProxy(options: ProxyOptions) {
   const app = new Hono<{ Bindings: NodeCall }>({
     getPath: (_request, { env } = {}) => (env as NodeCall).validated.path,
   })
-  app.on('ALL', localPaths, serveLogin)
+  app.all(config.isalesLoginPath, logIn)
+  app.all(config.obsRefreshPath, refresh)
   if (requireTicket !== undefined) app.use(requireTicket)
   app.all('*', ({ env }) => {
     calls.forward(env)

@@ -14,7 +14,9 @@ function attemptsAtIsales(world: World): number {
 test('by default on loopback, every login gets a ticket but not the token, and calls need none', async () => {
   const world = await openWorld()
   const login = await world.post(LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
-  expect(login).toMatchObject({ status: 200, json: { result: 0 } })
+  const lifetimes = { tokenExpirationTime: 3600, refreshExpirationTime: 43_200 }
+  expect(login).toMatchObject({ status: 200, json: { result: 0, resultData: lifetimes } })
+  expect(login.header('content-type')).toBe('application/json;charset=UTF-8')
   expect(world.sim.issued()).not.toContain(login.json.resultData?.['token'])
   expect((await world.tasks()).status).toBe(200)
   expect((await world.tasks('anything')).status).toBe(200)

@@ -48,6 +48,7 @@ const BROKEN: [Environment, ...string[]][] = [
   [{ OBS_PASSWORD: 'correct horse' }, 'OBS_PASSWORD incomplete'],
   [{ ...BEYOND, OBS_PASSWORD: 'correcthors' }, 'OBS_PASSWORD weak-secret'],
   [{ ...BEYOND, OBS_PASSWORD: 'abc'.repeat(9) }, 'OBS_PASSWORD weak-secret'],
+  [{ OBS_USER: 'cti', OBS_PASSWORD: 'correcthors' }, 'OBS_PASSWORD weak-secret?'],
   [{ ...LOGIN, LISTEN: ':8443' }, 'LISTEN plain-listener?'],
   [{ LISTEN_TLS_CERT_FILE: '/c' }, 'LISTEN_TLS_CERT_FILE incomplete'],
   [{ LISTEN_TLS_KEY_FILE: '/k' }, 'LISTEN_TLS_KEY_FILE incomplete'],
@@ -71,7 +72,7 @@ const KEPT: readonly Environment[] = [
   // The scheme `redis` without TLS, although `redis:` ends with `s:`.
   { ...STORE, SESSION_STORE_URL: 'redis://127.0.0.1' },
   { ...STORE, SESSION_STORE_URL: 'valkeys://v.example', SESSION_STORE_CA_FILE: '/c' },
-  { OBS_USER: 'cti', OBS_PASSWORD: 'short' },
+  { OBS_USER: 'cti', OBS_PASSWORD: 'correct horse' },
   BEYOND,
   { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/a', LISTEN_CLIENT_NAMES: 'a' },
   { LISTEN: 'localhost:8080', ADMIN_LISTEN: ':9090' },
