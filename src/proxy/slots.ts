@@ -7,11 +7,12 @@ const INTERVAL = 500
  * Limits the calls in flight. While a response waits for its client, calls without a slot wait in order of arrival, and
  * the response is cut in their favor.
  *
- * @param evictSlowest as `Relay.evictSlowest`.
+ * @param evictSlowest as in `createRelay`.
  */
 export function createSlots(max: number, evictSlowest: () => number | undefined, clock: Clock) {
   let used = 0
   let timer: Timer | undefined
+  /** Each gives its call a slot. */
   const line = new Set<() => void>()
 
   /** Returns false if no response waits for its client. */
@@ -33,8 +34,8 @@ export function createSlots(max: number, evictSlowest: () => number | undefined,
     },
 
     /** Calls `onSlot` with a slot. Resolves then, after `ms` milliseconds, or when aborted. */
-    async wait(ms: number, signal: AbortSignal, onSlot: () => void): Promise<void> {
-      await new Promise<void>((resolve) => {
+    wait: (ms: number, signal: AbortSignal, onSlot: () => void): Promise<void> =>
+      new Promise((resolve) => {
         const stop = (): void => {
           line.delete(give)
           late.cancel()
@@ -48,17 +49,14 @@ export function createSlots(max: number, evictSlowest: () => number | undefined,
         signal.addEventListener('abort', stop, { once: true })
         line.add(give)
         if (line.size === 1 && !evict()) stop()
-      })
-    },
+      }),
 
     /** Gives a slot back, to the call that has waited longest. */
     release(): void {
       const [next] = line
       if (next === undefined) used -= 1
-      else {
-        next()
-        evict()
-      }
+      else next()
+      evict()
     },
   }
 }

@@ -1,13 +1,11 @@
-import { SECOND } from '../clock.ts'
-
-/** Milliseconds for which a call that was not written waits for iSales: a restart, not a shutdown. */
-const MAY_RECOVER = 5 * SECOND
-/** Milliseconds between two attempts to connect, so that all calls together make at most 20 per second. */
-const ATTEMPT_INTERVAL = 50
+/** Milliseconds for which a call that was not written waits: a restart of iSales, not a shutdown. */
+const MAY_RECOVER = 5000
+/** Milliseconds between attempts to connect: at most 20 per second. */
+const INTERVAL = 50
 
 /**
- * Tracks attempts to connect; times are milliseconds of one clock. An outage begins with the first failed attempt after an
- * opened connection, and ends with the next opened connection. Attempts are limited during an outage only.
+ * Tracks attempts to connect; times are milliseconds. An outage begins with the first failed attempt after an opened
+ * connection, and ends with the next opened connection. Only during an outage, attempts are limited.
  */
 export class Outage {
   #since = Infinity
@@ -23,7 +21,7 @@ export class Outage {
 
   /** Returns the milliseconds until the next attempt may begin, at least 0. */
   pause(now: number): number {
-    return this.#since === Infinity ? 0 : Math.max(0, this.#attemptAt + ATTEMPT_INTERVAL - now)
+    return this.#since === Infinity ? 0 : Math.max(0, this.#attemptAt + INTERVAL - now)
   }
 
   /** True if a call that was not written must not wait any longer. */

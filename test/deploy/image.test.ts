@@ -6,6 +6,7 @@ import { parse } from 'yaml'
 import { createSimulator, ECHO_PATH, LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { blocksOf } from '../docs/pages.ts'
 import { call } from '../support/call.ts'
+import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
 import { createContainers, type Containers } from './support/containers.ts'
@@ -188,6 +189,25 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     await until(async () => (await ask()).status === 200, 30_000)
     // Slots become free when clients that do not read are closed, not at the end of their responses.
     await until(async () => (await inFlight()) === '0', 30_000)
+    expect(await inspect('{{.State.Status}} {{.State.OOMKilled}}')).toBe('running false')
+  })
+
+  it('survives 250 responses with 16,000 headers in 192 MiB, and responds to probes within 1 s', async () => {
+    await simulator.down()
+    onTestFinished(() => simulator.up())
+    const flood = `HTTP/1.1 200 OK\r\n${'a:\r\n'.repeat(16_000)}\r\n`
+    const port = Number(new URL(simulator.origin).port)
+    await listen((socket) => void socket.on('data', () => socket.write(flood)), port)
+    const calls = Promise.all(Array.from({ length: 250 }, () => ask()))
+    const took: number[] = []
+    for (let n = 0; n < 10; n += 1) {
+      const startedAt = performance.now()
+      expect((await fetch(`${admin}/livez`)).ok).toBe(true)
+      took.push(performance.now() - startedAt)
+    }
+    expect(Math.max(...took)).toBeLessThan(1000)
+    for (const { status, json } of await calls)
+      expect([status, json.code]).toEqual([502, 'upstream-broken'])
     expect(await inspect('{{.State.Status}} {{.State.OOMKilled}}')).toBe('running false')
   })
 
