@@ -22,8 +22,8 @@ a hung-up client is not counted as ended
 gate: a call is in flight with half of its body
 -const forwarding = new ForwardedCall(shared, call)
 +const forwarding = new ForwardedCall(shared, call)
-+ shared.inFlight += 1
-+ call.response.once('close', () => (shared.inFlight -= 1))
++ const took = shared.slots.take()
++ call.response.once('close', () => took && shared.slots.release())
 rejections: a call that was sent before the rejection counts
 -accept(token, this.#sentAt, this.#rejected)
 +accept(token, performance.now(), this.#rejected)
