@@ -148,11 +148,14 @@ export function recordOutcome(
     return { ...(released ?? account), record: failed }
   }
   const isLogin = operation === 'login'
+  const of = loginName(operation, account, held)
   const granted = isLogin
     ? recordGrant(record, before, { sentAt: result.sentAt, now })
-    : extendKnownGood(record, now)
+    : of === account.name
+      ? extendKnownGood(record, now)
+      : record
   if (!shared && !isLogin && granted === record) return undefined
-  const token = { grant: result, name: loginName(operation, account, held) }
+  const token = { grant: result, name: of }
   const isOlder = (account.token?.grant.sentAt ?? -Infinity) > result.sentAt
   return { ...(released ?? account), record: granted, token: isOlder ? account.token : token }
 }

@@ -1,4 +1,4 @@
-import { cause, type CauseCode } from '../causes.ts'
+import { cause } from '../causes.ts'
 import { HOUR, SECOND } from '../clock.ts'
 import { refreshPatience } from './account.ts'
 import { isMissing, type AuthFailure, type Credentials, type Operation } from './isales-client.ts'
@@ -29,7 +29,6 @@ import {
   type FailedTokenRequest,
   type Granted,
   type PlannedRequest,
-  type RefreshableToken,
   type Postponed,
   type Token,
   type TokenEvent,
@@ -128,19 +127,21 @@ export function next(state: TokenState, rules: Rules, now: number): Plan {
 export function plan(state: TokenState, rules: Rules, now: number): Plan {
   const { token, busyUntil, refresh } = state
   const wanted = wantedAt(state)
-  const canRefresh = token !== undefined && isRefreshable(token, rules, now)
-  const refreshAt = canRefresh ? Math.max(wanted, refresh.notBefore, busyUntil) : Infinity
+  const current = refreshableToken(state, rules, now)
+  const refreshAt = current ? Math.max(wanted, refresh.notBefore, busyUntil) : Infinity
   const from = Math.max(pausedUntil(state, rules), busyUntil)
   const loginAt = Math.max(isLoginDue(state) ? -Infinity : wanted, from)
   // Requests that are already due are equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
-  if (canRefresh && (lead < 0 || (lead === 0 && !prefersLogin(state))))
-    return { at: refreshAt, operation: 'refresh', current: token }
+  if (current && (lead < 0 || (lead === 0 && !prefersLogin(state))))
+    return { at: refreshAt, operation: 'refresh', current }
   return { at: loginAt, operation: 'login', current: token }
 }
 
-export function isRefreshable(token: Token, rules: Rules, now: number): token is RefreshableToken {
-  return rules.isalesRefreshPath !== undefined && refreshable(token, now)
+/** Returns the token if a refresh may be tried. */
+export function refreshableToken({ token }: TokenState, rules: Rules, now: number) {
+  const mayTry = rules.isalesRefreshPath !== undefined && token && refreshable(token, now)
+  return mayTry ? token : undefined
 }
 
 function wantedAt({ renewAt, rejections }: TokenState): number {
@@ -164,17 +165,14 @@ function pausedUntil({ login, record, forced }: TokenState, rules: Rules): numbe
 
 /** True if only a login helps, or no refresh has helped. */
 function needsLogin(state: TokenState, rules: Rules, now: number): boolean {
-  const { token } = state
-  const canRefresh = token !== undefined && isRefreshable(token, rules, now)
-  return isLoginDue(state) || (wantedAt(state) <= now && (!canRefresh || prefersLogin(state)))
+  const isBetter = prefersLogin(state) || refreshableToken(state, rules, now) === undefined
+  return isLoginDue(state) || (isBetter && wantedAt(state) <= now)
 }
 
 /** True if the current credentials have given no token yet. */
 export function isLoginDue({ credentials, grantedTo }: TokenState): boolean {
   return credentials !== grantedTo
 }
-
-// The current token.
 
 /** True while it is undecided whether a rejection is about the token. */
 export function isSuspect({ rejections }: Pick<TokenState, 'rejections'>): boolean {
@@ -199,19 +197,15 @@ export function usableFor(state: TokenState, now: number): number {
 export function failing(state: TokenState, rules: Rules, now: number) {
   const { login, record } = state
   const { lastCode, attempts, rejections } = record
-  const isNeeded = needsLogin(state, rules, now)
-  const isRejected = attempts > 0 && (rejections > 0 || isOfLogin(lastCode))
+  const recorded = lastCode && { cause: cause(lastCode) }
+  const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
   const hasOwn = login.failures > 0 && (isLoginDue(state) || hasFailed(login, state))
-  if (!isRejected && !(isNeeded && (attempts > 0 || hasOwn))) return undefined
+  if (!isRejected && !(needsLogin(state, rules, now) && (attempts > 0 || hasOwn))) return undefined
   const own = hasOwn ? login.last?.failure : undefined
   const isCounted = attempts > 0 && login.notBefore <= loginFrom(record, rules)
   const isOwn = own !== undefined && (!isCounted || own.cause.code === lastCode)
-  const failure = isOwn ? own : lastCode && { cause: cause(lastCode) }
+  const failure = isOwn ? own : recorded
   return { failure, failures: hasOwn ? login.failures : 0, loginAt: pausedUntil(state, rules) }
-}
-
-function isOfLogin(code: CauseCode | undefined): boolean {
-  return code !== undefined && cause(code).stage === 'login'
 }
 
 /** Returns why the next login waits. */

@@ -1,9 +1,9 @@
 import {
   failing,
   isLoginDue,
-  isRefreshable,
   next,
   usableFor,
+  refreshableToken,
   sendable,
   toBackoff,
   type TokenState,
@@ -33,7 +33,7 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     /** iSales has rejected the credentials since the last grant. */
     credentialsRejected: failed !== undefined && record.rejections > 0,
     /** Refreshes may replace logins. */
-    refreshable: token !== undefined && !isLoginDue(state) && isRefreshable(token, rules, now),
+    refreshable: !isLoginDue(state) && refreshableToken(state, rules, now) !== undefined,
     /** Failures of refreshes. */
     refresh,
     /** Undefined while a token request is in flight or none is planned. */
