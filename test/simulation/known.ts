@@ -19,14 +19,19 @@ export const KNOWN: readonly Known[] = [
   { property: 3, fault: 'login pause', repairedBy: TRACKS, seeds: [3] },
   { property: 3, fault: 'paused until', repairedBy: TRACKS, seeds: [3] },
   { property: 4, fault: 'token-rejected', repairedBy: TRACKS, seeds: [10] },
-  { property: 4, fault: 'is failing: iSales rejects every call', repairedBy: TRACKS, seeds: [8] },
+  {
+    property: 4,
+    fault: 'is failing: IsalesProxyCallsRefused token-rejected',
+    repairedBy: TRACKS,
+    seeds: [8],
+  },
   { property: 8, fault: 'late login', repairedBy: TRACKS, seeds: [26] },
   { property: 8, fault: 'no token', repairedBy: TRACKS, seeds: [23] },
   { property: 9, fault: 'refresh delayed', repairedBy: TRACKS, seeds: [33] },
   // After a granted login, a login pause of another replica's memory remains.
   {
     property: 4,
-    fault: 'is unauthenticated: A login is in progress',
+    fault: 'is unauthenticated: logging-in',
     repairedBy: HOME,
     seeds: [24],
   },

@@ -153,7 +153,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     const { index, phase } = replica
     if (phase !== 'running') find(`replica ${index} is ${phase}`)
     const page = pageOf(yield* get(world, index, '/status.json'))
-    if (!isSound(page)) find(`replica ${index} is ${page.state}: ${page.reason}`, 4)
+    if (!isSound(page)) find(`replica ${index} is ${page.state}: ${page.code} ${page.cause}`, 4)
     const metrics = yield* get(world, index, '/metrics')
     world.searchSecrets(metrics, 'the metrics')
     for (const [, name, value] of metrics.matchAll(ZERO))

@@ -14,7 +14,8 @@ export type Fate = 'answered' | 'refused' | 'lost' | 'unknown'
 /** Members of `/status.json` that are compared. */
 export interface StatusPage {
   readonly state?: string
-  readonly reason?: string
+  readonly code?: string
+  readonly cause?: string | null
   readonly time?: string
   readonly findings?: readonly ShownFinding[]
 }
