@@ -173,7 +173,7 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       await connectRaw(world)
       await client.closed()
     },
-    counts: { 'stray overloaded': 1 },
+    counts: { 'refused overloaded': 1 },
   },
   'a malformed chunk in the packet of its Expect': {
     send: async (client) => {
