@@ -228,6 +228,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   share?.start(async () => {
     const found = await requests.poll()
     if (found !== undefined) tokens.adopt(found)
+    const polled = requests.polled()
+    if (polled !== undefined) tokens.learn(polled)
   })
   tokens.start()
   running.listening = true
