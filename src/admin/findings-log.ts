@@ -1,5 +1,6 @@
 import { SECOND, toSeconds, type Timer } from '../clock.ts'
 import { en, factsLine, findSection } from '../messages/index.ts'
+import { explainFinding } from './explain-finding.ts'
 import { STATES, type Finding, type ProxyState } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
@@ -45,13 +46,11 @@ export function watchFindings(
     of.written = contentOf(state)
     // An ending outage is `degraded` for some seconds, which needs no line.
     if (state === 'failing') logThrottle(key, contentOf('degraded'))
-    const headline = findSection('en', code)
-    const section = cause && findSection('en', cause.code)
-    const { at } = section ?? headline
-    const detail = factsLine(en, [...(cause?.facts ?? []), ...facts])
-    const fields = { finding, state, code, cause: cause?.code, section: at, detail }
-    const remedy = section?.remedy || headline.remedy
-    const message = en.sentences(headline.title, section?.title ?? '', remedy)
+    const { title, reason, remedy, facts: all, runbooks } = explainFinding(each, 'en')
+    const section = runbooks.at(-1)?.replace('/docs/', '')
+    const detail = factsLine(en, all)
+    const fields = { finding, state, code, cause: cause?.code, section, detail }
+    const message = en.sentences(title, reason, remedy)
     log('finding-began', fields, LEVELS[STATES[state] as keyof typeof LEVELS], message)
   }
 

@@ -50,7 +50,11 @@ test('files that are emptied, removed or not readable keep their previous conten
   mkdirSync(join(directory, 'ISALES_CA'))
   write('ISALES_PASSWORD', '')
   write('OBS_PASSWORD', '\n')
-  const { state, remedy, runbook } = await until(async () => {
+  const {
+    state,
+    remedy,
+    runbooks: [runbook],
+  } = await until(async () => {
     const status = await world.status()
     const facts = JSON.stringify(status.findings)
     return secrets.every(([setting]) => facts.includes(setting)) && status
