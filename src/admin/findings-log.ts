@@ -14,6 +14,8 @@ interface Open {
   /** State and cause of the last line that was written; empty if none was. */
   written: string
   share: number
+  /** The state of a line needed an operator. */
+  needed: boolean
 }
 
 /**
@@ -34,7 +36,7 @@ export function watchFindings(
   const begin = (key: string, each: Finding): void => {
     const { finding, state, code, cause, facts } = each
     const now = clock.now()
-    const of = open.get(key) ?? { first: each, since: now, written: '', share: 0 }
+    const of = open.get(key) ?? { first: each, since: now, written: '', share: 0, needed: false }
     open.set(key, of)
     const [, file = ''] = facts.find(([name]) => name === 'setting') ?? []
     const contentOf = (as: ProxyState): string => `${as} ${cause?.code} ${JSON.stringify(file)}`
@@ -44,6 +46,7 @@ export function watchFindings(
     if (of.written === contentOf(state) || worsens) return
     if (logThrottle(key, contentOf(state)) === 0) return
     of.written = contentOf(state)
+    of.needed ||= STATES[state] === 'bad'
     // An ending outage is `degraded` for some seconds, which needs no line.
     if (state === 'failing') logThrottle(key, contentOf('degraded'))
     const { title, reason, remedy, facts: all, runbooks } = explainFinding(each, 'en')
@@ -54,10 +57,10 @@ export function watchFindings(
     log('finding-began', fields, LEVELS[STATES[state] as keyof typeof LEVELS], message)
   }
 
-  const logEnd = ({ first: { finding, code }, since }: Open): void => {
+  const logEnd = ({ first: { finding, code }, since, needed }: Open): void => {
     const durationSeconds = Math.round(toSeconds(clock.now() - since))
     const message = `${findSection('en', code).title}; ended after ${durationSeconds} s`
-    log('finding-ended', { finding, durationSeconds }, 'info', message)
+    log('finding-ended', { finding, durationSeconds }, needed ? 'warn' : 'info', message)
   }
 
   const look = (): void => {

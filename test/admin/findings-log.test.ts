@@ -84,7 +84,7 @@ describe('the log', () => {
     // An ending outage is degraded, then over.
     expect(await during(3 * SECOND, DEGRADED)).toEqual([])
     expect(await during(5 * SECOND, { ...DEGRADED, isOver: true })).toMatchObject([
-      { event: 'finding-ended', level: 'info', message: 'Calls fail; ended after 14 s' },
+      { event: 'finding-ended', level: 'warn', message: 'Calls fail; ended after 14 s' },
     ])
     expect([...new Set(states)]).toEqual(['healthy', 'failing', 'degraded'])
   })
