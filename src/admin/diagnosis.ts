@@ -46,6 +46,8 @@ export interface Finding {
   readonly cause: Explained | undefined
   /** The problem has ended, and no action is left. */
   readonly isOver: boolean
+  /** The headline explains it, so the log has no line of its own. */
+  readonly follows?: true
 }
 
 /** Expiry of certificates in use, in milliseconds since 1970; undefined if none is configured. */
@@ -129,7 +131,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   }
   for (const finding of checkCalls(calls, token.now)) {
     if (isOfToken(finding)) {
-      yield callFinding({ ...finding, state: 'degraded' }, input)
+      yield { ...callFinding({ ...finding, state: 'degraded' }, input), follows: true }
       continue
     }
     // Until the first call is answered, a rejection concerns the token.

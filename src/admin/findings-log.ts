@@ -70,7 +70,7 @@ export function watchFindings(
     for (const each of all) {
       let key = `finding ${each.finding}`
       while (present.has(key)) key += '+'
-      if (STATES[each.state] in LEVELS) present.set(key, each)
+      if (STATES[each.state] in LEVELS && each.follows !== true) present.set(key, each)
     }
     for (const [key, ended] of open) {
       if (present.get(key)?.isOver === false) continue
