@@ -23,45 +23,16 @@ interface Problem {
  * request. `failed`: a call that ends so has failed, and this code explains it, or its cause if one is known. Titles are in
  * English only and may change; codes do not.
  */
+// oxfmt-ignore
 export const PROBLEMS = {
   'no-token': { status: 503, sent: 'no', failed: 'itself', title: 'No token arrived in time' },
   overloaded: { status: 503, sent: 'no', failed: 'itself', title: 'Too many requests in flight' },
-  'shutting-down': {
-    status: 503,
-    sent: 'no',
-    failed: 'itself',
-    title: 'The proxy is shutting down',
-  },
-  'out-of-time': {
-    status: 503,
-    sent: 'no',
-    failed: 'itself',
-    title: 'No time was left to send the request',
-  },
-  'upstream-unreachable': {
-    status: 502,
-    sent: 'no',
-    failed: 'cause',
-    title: 'iSales cannot be reached',
-  },
-  'upstream-tls': {
-    status: 502,
-    sent: 'no',
-    failed: 'cause',
-    title: 'No trusted TLS connection to iSales',
-  },
-  'upstream-broken': {
-    status: 502,
-    sent: 'unknown',
-    failed: 'cause',
-    title: "iSales's response was cut or malformed",
-  },
-  'upstream-timeout': {
-    status: 504,
-    sent: 'unknown',
-    failed: 'itself',
-    title: 'iSales did not respond in time',
-  },
+  'shutting-down': { status: 503, sent: 'no', failed: 'itself', title: 'The proxy is shutting down' },
+  'out-of-time': { status: 503, sent: 'no', failed: 'itself', title: 'No time was left to send the request' },
+  'upstream-unreachable': { status: 502, sent: 'no', failed: 'cause', title: 'iSales cannot be reached' },
+  'upstream-tls': { status: 502, sent: 'no', failed: 'cause', title: 'No trusted TLS connection to iSales' },
+  'upstream-broken': { status: 502, sent: 'unknown', failed: 'cause', title: "iSales's response was cut or malformed" },
+  'upstream-timeout': { status: 504, sent: 'unknown', failed: 'itself', title: 'iSales did not respond in time' },
   internal: { status: 500, sent: 'unknown', failed: 'itself', title: 'The proxy failed' },
   'bad-request': { status: 400, sent: 'no', title: 'The request is not valid HTTP' },
   'not-allowed': { status: 403, sent: 'no', title: 'The request is not allowed here' },
@@ -72,12 +43,7 @@ export const PROBLEMS = {
   'expectation-failed': { status: 417, sent: 'no', title: 'The expectation is unknown' },
   misdirected: { status: 421, sent: 'no', title: 'The request names another host' },
   'headers-too-large': { status: 431, sent: 'no', title: 'The headers are too large' },
-  'loop-detected': {
-    status: 508,
-    sent: 'no',
-    failed: 'itself',
-    title: 'The request came from this proxy',
-  },
+  'loop-detected': { status: 508, sent: 'no', failed: 'itself', title: 'The request came from this proxy' },
   'not-implemented': { status: 501, sent: 'no', title: 'The transfer coding is unknown' },
 } as const satisfies Readonly<Record<string, Problem>>
 export type ProblemCode = keyof typeof PROBLEMS
