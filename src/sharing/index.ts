@@ -72,9 +72,9 @@ export async function logInOnce(
   share?.start(async () => void (await requests.poll()))
   try {
     let result = await inTurn(login)
-    if ('grant' in result && result.grant.adopted === true) {
+    if ('token' in result && result.adopted) {
       // The replicas' token is known now, so the next request logs in, unless the store fails.
-      const current = createToken(result.grant, config, 0)
+      const current = createToken(result.token, config, 0)
       result = await inTurn({ ...login, current, loginDue: false })
     }
     return { result, sharing: share?.snapshot(undefined) }

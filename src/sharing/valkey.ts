@@ -12,7 +12,7 @@ export type ValkeyOptions = Readonly<{
   config: Config
   /** `SESSION_STORE_URL`. */
   address: StoreAddress
-  /** The account's key is `isales-auth-proxy:v5:{<entryName>}:account`. */
+  /** The account's key is `isales-auth-proxy:v6:{<entryName>}:account`. */
   entryName: string
   clock: Clock
   random: () => number
