@@ -49,10 +49,7 @@ export async function logInOnce(
   const clock = systemClock
   const { random } = Math
   const share = await openShare({ config, clock, random, onUnreadable() {}, observeCall() {} })
-  const register = createRegister({
-    home: share === undefined ? openStateDir() : share.home,
-    clock,
-  })
+  const register = createRegister(clock, share?.home ?? openStateDir())
   const requests = createTokenRequests({ client, register, rules: config, clock, random })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const login = { operation: 'login', credentials, signal, loginDue: true } as const

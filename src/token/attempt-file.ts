@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { cause, classifyDiskError, readErrorCode, NODE_ERROR_CODES } from '../causes.ts'
-import { delay, MINUTE, SECOND, type Clock } from '../clock.ts'
+import { MINUTE, SECOND, within, type Clock } from '../clock.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import type { Credentials } from './isales-client.ts'
 import type { Home, StoredValue } from './register.ts'
@@ -57,10 +57,6 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       : swap(expected, '')
   }
 
-  /** Resolves with undefined if the disk takes too long. */
-  const inTime = <T>(work: Promise<T>): Promise<T | undefined> =>
-    Promise.race([work, delay(clock, MAX_DISK_WAIT).then(() => undefined)])
-
   return {
     shared: false,
 
@@ -71,7 +67,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       const ended = swapped.then(ignore, ignore)
       operation = ended
       try {
-        const reply = await inTime(swapped)
+        const reply = await within(clock, MAX_DISK_WAIT, swapped)
         if (reply !== undefined || isLate) return reply
         isLate = true
         report({ cause: cause('disk-slow', 'disk') })
@@ -83,7 +79,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       return undefined
     },
 
-    settle: () => inTime(operation),
+    settle: () => within(clock, MAX_DISK_WAIT, operation),
 
     /** Costs 50 ms of CPU if the credentials or the salt changed. */
     nameOf(credentials) {

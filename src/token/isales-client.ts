@@ -4,9 +4,9 @@ import {
   isOfGateway,
   isWebPage,
   type Cause,
+  type PeerCertificate,
   type ResponseInfo,
 } from '../causes.ts'
-import type { PeerCertificate } from '../causes.ts'
 import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
 import { Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'

@@ -193,23 +193,16 @@ export function backoffAfter(
   failures: number,
   random: number,
 ): number {
-  return Math.max(retryAfterOf(failure), backoff(failure, operation, failures, random))
-}
-
-function backoff(
-  { kind, cause }: AuthFailure,
-  operation: Operation,
-  failures: number,
-  random: number,
-): number {
+  const { kind, cause } = failure
+  const least = retryAfterOf(failure)
   const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
-  if (cause.code === 'egress-login') return doubled(EGRESS, MAX_EGRESS)
-  if (kind === 'not-processed') return doubled(MIN_BACKOFF, MAX_BACKOFF) * random
+  if (cause.code === 'egress-login') return Math.max(least, doubled(EGRESS, MAX_EGRESS))
+  if (kind === 'not-processed') return Math.max(least, doubled(MIN_BACKOFF, MAX_BACKOFF) * random)
   // iSales received the request: jitter only the upper half.
   const isRare = operation === 'login' && failures >= MANY_FAILURES
   const most = isRare ? MAX_UNKNOWN : MAX_BACKOFF
   const max = kind === 'ambiguous' ? MAX_REFRESH_BACKOFF : most
-  return (doubled(MIN_BACKOFF, max) * (1 + random)) / 2
+  return Math.max(least, (doubled(MIN_BACKOFF, max) * (1 + random)) / 2)
 }
 
 function retryAfterOf({ retryAfter }: AuthFailure): number {

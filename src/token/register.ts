@@ -75,17 +75,8 @@ function openMemory(clock: Clock): Home {
 /**
  * Merges the home's value with what this process knows, so that an older value in the home takes nothing back. While the home
  * is unavailable, changes are made in memory and written later.
- *
- * @param home default: memory.
  */
-export function createRegister({
-  home: given,
-  clock,
-}: {
-  home?: Home | undefined
-  clock: Clock
-}): Register {
-  const home = given ?? openMemory(clock)
+export function createRegister(clock: Clock, home: Home = openMemory(clock)): Register {
   const { shared } = home
   const holder = randomBytes(12).toString('base64url')
   /** Records that this process knows, by name, and those that the home lacks. */

@@ -19,6 +19,8 @@ export const NO_STATE: SharedState = { records: new Map(), lease: undefined, tok
 
 /** Changes with each incompatible text. Causes and fields that a version does not know are compatible. */
 export const FORMAT = 6
+/** JSON turns -Infinity into null. */
+const INSTANTS = ['at', 'attemptedAt', 'grantedAt', 'knownGoodUntil'] as const
 const MAX_COUNT = 1e6
 const MAX_RECORDS = 20
 
@@ -30,9 +32,10 @@ const MAX_RECORDS = 20
 export function encodeState({ records, lease, token }: SharedState, offset: number): string {
   const last = ({ at, grantedAt }: AttemptRecord): number => Math.max(at, grantedAt)
   const latest = [...records].sort(([, one], [, other]) => last(other) - last(one))
-  const entries = latest
-    .slice(0, MAX_RECORDS)
-    .map(([name, record]) => [name, encodeRecord(record, offset)] as const)
+  const entries = latest.slice(0, MAX_RECORDS).map(([name, record]) => {
+    const instants = INSTANTS.map((field) => [field, Math.round(record[field] + offset)] as const)
+    return [name, { ...record, ...Object.fromEntries(instants) }] as const
+  })
   const since = lease?.refreshingSince
   return JSON.stringify({
     version: FORMAT,
@@ -50,18 +53,6 @@ export function encodeState({ records, lease, token }: SharedState, offset: numb
       sentAt: token.sentAt + offset,
     },
   })
-}
-
-/** JSON turns -Infinity into null. */
-function encodeRecord(record: AttemptRecord, offset: number): AttemptRecord {
-  const { at, attemptedAt, grantedAt, knownGoodUntil } = record
-  return {
-    ...record,
-    at: Math.round(at + offset),
-    attemptedAt: Math.round(attemptedAt + offset),
-    grantedAt: Math.round(grantedAt + offset),
-    knownGoodUntil: Math.round(knownGoodUntil + offset),
-  }
 }
 
 /**

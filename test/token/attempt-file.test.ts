@@ -38,7 +38,7 @@ function start(directory: string, wall = WALL) {
       ),
     onExposed: () => problems.push('exposed'),
   })
-  const { update } = createRegister({ home, clock })
+  const { update } = createRegister(clock, home)
   /** Passes seconds until the record is on the disk again, and gives the disk its time. */
   const recover = () =>
     until(async () => {

@@ -26,7 +26,7 @@ function openStore(rules = RULES) {
     }
     const { poll, requestToken } = createTokenRequests({
       client: { login: answer('login'), refresh: answer('refresh') },
-      register: createRegister({ home, clock }),
+      register: createRegister(clock, home),
       rules,
       clock,
       random: () => 0.5,

@@ -120,7 +120,7 @@ export function openScenario(options: WorldOptions) {
   /** Opens a token source and its register, in memory or on a store, whose operations take 1 ms. */
   const openReplica = (replica: number): TokenSource => {
     const share = openShare?.((swap) => clock.sleep(1).then(swap))
-    const register = createRegister({ home: share?.home, clock })
+    const register = createRegister(clock, share?.home)
     const common = { rules: RULES, clock, random: seeded(100 * seed + replica) }
     const { requestToken, poll } = createTokenRequests({
       ...common,
