@@ -77,10 +77,10 @@ export class Connection {
   /** The head of a request arrived. */
   announce(response: ServerResponse): void {
     // RFC 9112 section 9.6: no request is served after a response that closes the connection.
+    const isRefused = this.#pipelined > 0 || this.#next !== undefined || !this.#socket.writable
     const current = this.#current
-    const isLast = this.#pipelined > 0 || !this.#socket.writable
-    if (current === undefined && !isLast) this.#start(response)
-    else if (current?.writableEnded && !isLast && this.#keepsAlive(current) && !this.#next)
+    if (!isRefused && current === undefined) this.#start(response)
+    else if (!isRefused && current?.writableEnded && this.#keepsAlive(current))
       this.#next = response
     else this.#refusePipelined(response.req)
   }
@@ -219,9 +219,7 @@ export class Connection {
     this.#read.begin = this.#socket.bytesRead
     // Node has closed the connection, unless it sent the response's head before this was decided.
     if (!this.#keepsAlive(response)) this.#linger()
-    if (next === undefined) return
-    if (this.#socket.writable) this.#start(next)
-    else this.#refusePipelined(next.req)
+    if (next !== undefined) this.announce(next)
   }
 
   #refusePipelined(request: IncomingMessage): void {
@@ -232,8 +230,7 @@ export class Connection {
     const isCaller = this.#slot !== undefined && this.#slot.answeredAt > -Infinity
     this.#options.onRefused({ ...refusedRequest(request, 'pipelined'), isCaller })
     if (this.#pipelined > MAX_PIPELINED) return void this.#socket.destroy()
-    const last = this.#next ?? this.#current
-    if (last !== undefined) last.shouldKeepAlive = false
+    if (this.#current !== undefined) this.#current.shouldKeepAlive = false
     this.#pausePipelined()
   }
 

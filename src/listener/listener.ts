@@ -156,8 +156,9 @@ export function createListener(options: ListenerOptions) {
 }
 
 /**
- * Ends the parsing of a packet when its connection is destroyed. Otherwise, Node would create a request, a response and an
- * error for each of 3,600 requests in 64 KiB: 64 such connections took the CPU for seconds. Node stops at an upgrade.
+ * Ends the parsing of a packet when its connection is destroyed, through the field at which Node stops: an upgrade.
+ * Otherwise, Node creates a request, a response and an error for each of 3,600 requests in 64 KiB. With 64 such connections,
+ * the process took 620 MiB and calls 0.3 to 1.8 s, even without stacks and with no further work for these requests.
  */
 class StoppableRequest extends IncomingMessage {
   get upgrade(): boolean {
