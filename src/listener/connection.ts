@@ -282,8 +282,14 @@ function headLength({ method = '', url = '', rawHeaders }: IncomingMessage): num
   return `${method} ${url} HTTP/1.1\r\n\r\n`.length + fields
 }
 
-/** Drops further bytes without parsing them: in chunks of one byte, they would take the CPU from other clients. */
+/**
+ * Drops further bytes without parsing them: in chunks of one byte, they would take the CPU from other clients. Reads once
+ * per turn of the event loop, not until nothing is left.
+ */
 function dropInput(socket: Socket): void {
-  socket.removeAllListeners('data').on('data', () => undefined)
-  socket.resume()
+  const drop = (): void => {
+    socket.pause()
+    setImmediate(() => socket.resume())
+  }
+  socket.removeAllListeners('data').on('data', drop).resume()
 }
