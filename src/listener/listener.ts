@@ -78,7 +78,15 @@ export function createListener(options: ListenerOptions) {
     socket.once('close', () => connections.delete(socket))
   })
 
-  const parts = { limiter, clock, closing: () => draining, onRequest, onRefused }
+  const waiting: (() => void)[] = []
+  const turn = (): void => {
+    waiting.shift()?.()
+    if (waiting.length > 0) setImmediate(turn)
+  }
+  const onTurn = (run: () => void): void => {
+    if (waiting.push(run) === 1) setImmediate(turn)
+  }
+  const parts = { limiter, clock, closing: () => draining, onTurn, onRequest, onRefused }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
     server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
       // RFC 9112 section 6.1: never send chunks to HTTP/1.0. Node would if the client sends TE.

@@ -134,7 +134,7 @@ gate: a connection that had a call is never idle again
 -    this.#options.limiter.mark(this.#slot, false)
 +this.#next = undefined
 gate: heads are read ahead of a call in progress
--if (this.#pipelined > 0) this.#socket.pause()
+-if (this.#pipelined > 0 || this.#awaitsTurn) this.#socket.pause()
 
 # listener/connection-limiter.ts
 gate: the newest connection is closed
