@@ -124,18 +124,18 @@ drain: calls in flight are cut
 -    if (this.#was
 +if (this.#was
 order: a request begins before the end of the previous request
--if (this.#current === undefined && this.#socket.writable) this.#start(response)
+-if (!isRefused && current === undefined) this.#start(response)
 +if (this.#socket.writable) this.#start(response)
 gate: a connection that had a call is never idle again
--this.#current = undefined
+-this.#next = undefined
 -    this.#options.limiter.mark(this.#slot, false)
-+this.#current = undefined
++this.#next = undefined
 gate: heads are read ahead of a call in progress
--if (this.#pipelined > 0) this.#socket.pause()
+-if (this.#pipelined > 0 || this.#awaitsTurn) this.#socket.pause()
 
 # listener/connection-limiter.ts
 gate: the newest connection is closed
--if (slot.idleSince < (longest?.[1].idleSince ?? Infinity))
+-if (slot !== newest && rank(slot) < least)
 +if (slot.idleSince < Infinity)
 
 # token/stored-state.ts
