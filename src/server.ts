@@ -192,6 +192,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         client: tls.isalesTls.certEnd,
         ca: tls.isalesTls.caEnd && Math.min(tls.isalesTls.caEnd, upstream.authorityEnd()),
       }),
+      onMisdirected: requestEnded,
       logLinesDropped: options.logLinesDropped ?? (() => 0),
       isOwnHost: createHostRule(config.adminListen, [
         machine.toLowerCase(),
@@ -225,6 +226,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Both listeners open, or neither. The first login begins only then: a second proxy on occupied ports would end the
   // session of the first one. No request has been read yet.
   const addresses = await openBoth()
+  diagnostics.settings.listen = addresses.proxy
   share?.start(async () => {
     const found = await requests.poll()
     if (found !== undefined) tokens.adopt(found)

@@ -1,11 +1,12 @@
-import { SECOND, type Clock } from '../clock.ts'
+import { SECOND, toSeconds, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
-import type { Outcome } from '../codes.ts'
+import { isExplained, type Outcome } from '../codes.ts'
 import { pathOf, type RequestClass, type RequestSummary } from '../request-summary.ts'
 import { excerpt } from '../terminal.ts'
 import type { TokenEvent } from '../token/index.ts'
 import {
   explained,
+  settingFacts,
   type Fact,
   type FailureDetails,
   type DiagnosticContext,
@@ -73,7 +74,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     view: () => ({
       calls: accounting.view(clock.now()),
       /** Returns what is known of the requests of a class: of the last one, and the most frequent path. */
-      factsOf: (of: RequestClass) => factsOf(lastOf.get(of), kindOf(of), diagnostics),
+      factsOf: (of: RequestClass) => factsOf(of, lastOf.get(of), kindOf(of), diagnostics),
       /** The newest first. */
       failedCalls: failedCalls.toReversed(),
       /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
@@ -124,19 +125,26 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
 }
 
 function factsOf(
+  { cause }: RequestClass,
   summary: RequestSummary | undefined,
   kind: FailedCall | undefined,
   diagnostics: DiagnosticContext,
 ): readonly Fact[] {
   if (summary === undefined) return []
-  const { failure, status, result, host, login } = summary
+  const { failure, status, result, host, bodySize, left, durationMs, login } = summary
   const facts: Fact[] = []
   if (failure !== undefined) facts.push(...explained(failure, diagnostics, 'call').facts)
-  if (host !== undefined) facts.push(['host', excerpt(host, MAX_FACT)])
+  // Without its port, as ALLOWED_HOSTS accepts it.
+  if (host !== undefined) facts.push(['host', excerpt(host.replace(/:\d*$/, ''), MAX_FACT)])
+  if (bodySize !== undefined && bodySize >= 0) facts.push(['bodySize', bodySize])
+  if (left === 'response' && durationMs !== undefined)
+    facts.push(['leftAfter', { seconds: toSeconds(durationMs) }])
+  if (isExplained(cause)) facts.push(...settingFacts(cause, diagnostics))
   // A number is the only part of iSales's text that cannot be a secret.
   if (result !== undefined && RESULT.test(result)) facts.push(['result', result])
   // A status of the proxy itself adds nothing to the code.
-  if (failure === undefined && summary.code === undefined && login === undefined && status > 0)
+  const isOurs = summary.code !== undefined || left !== undefined
+  if (failure === undefined && !isOurs && login === undefined && status > 0)
     facts.push(['status', status])
   const { method, path } = kind ?? { method: summary.method, path: pathOf(summary) }
   if (path !== '') facts.push(['path', excerpt(`${method} ${path}`, MAX_FACT)])

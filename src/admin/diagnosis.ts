@@ -6,6 +6,7 @@ import type { TokenSnapshot } from '../token/index.ts'
 import {
   explained,
   explainedStore,
+  settingFacts,
   type Explained,
   type Fact,
   type DiagnosticContext,
@@ -46,6 +47,10 @@ export interface Finding {
   readonly cause: Explained | undefined
   /** The problem has ended, and no action is left. */
   readonly isOver: boolean
+  /** The same settings worked before, so that contact comes first and settings second. */
+  readonly hasWorked?: boolean
+  /** At most one call in five is not affected. */
+  readonly isEvery?: boolean
   /** The headline explains it, so the log has no line of its own. */
   readonly follows?: true
 }
@@ -77,6 +82,8 @@ const RANKS = { bad: 0, quiet: 0, warning: 1, good: 2 } as const
 
 /** Failed refreshes that make a finding: one or two may fail during an outage of iSales. */
 const MIN_REFRESHES = 3
+/** Share of the calls that is every call. */
+const EVERY = 0.8
 /** Milliseconds. */
 const CERTIFICATE_ENDS_SOON = 14 * 24 * 60 * MINUTE
 
@@ -93,7 +100,7 @@ function toFinding(
   finding: FindingName,
   state: ProxyState,
   code: Headline,
-  details: Partial<Pick<Finding, 'facts' | 'cause' | 'isOver'>> = {},
+  details: Partial<Pick<Finding, 'facts' | 'cause' | 'isOver' | 'hasWorked' | 'isEvery'>> = {},
 ): Finding {
   return { finding, state, code, facts: [], cause: undefined, isOver: false, ...details }
 }
@@ -153,14 +160,19 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     yield degraded('state', 'IsalesProxyStateUnusable', cause)
   }
   for (const cause of fileErrors)
-    yield degraded('files', 'IsalesProxyReloadFailed', cause, [['setting', cause.setting]])
+    yield {
+      ...degraded('files', 'IsalesProxyReloadFailed', cause, [['setting', cause.setting]]),
+      hasWorked: true,
+    }
   if (sharing?.state === 'local')
     yield degraded('store', 'IsalesProxySessionAlone', explainedStore(sharing, diagnostics))
   const certificate = endingCertificate(input)
   if (certificate !== undefined) yield certificate
 
-  if (calls.total === 0) yield toFinding('healthy', 'healthy', 'no-calls-yet')
-  else {
+  if (calls.total === 0) {
+    const facts = settingFacts('no-calls-yet', diagnostics)
+    yield toFinding('healthy', 'healthy', 'no-calls-yet', { facts })
+  } else {
     const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
       facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
@@ -171,7 +183,8 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
 /** Yields reasons why there is no working token, or will soon be none. */
 function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
-  const login = failedLogin(input)
+  const failed = failedLogin(input)
+  const login = failed && { ...failed, hasWorked: token.lastSuccessAt !== undefined }
   if (login?.state === 'login-rejected') yield login
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
@@ -209,11 +222,14 @@ function callFinding(
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
+  if (outcome === 'slow') facts.push(...settingFacts(code, input.diagnostics))
   const of = cause?.cause
   return toFinding(outcome, state, code, {
     facts,
     cause: cause && of && isExplained(of) ? { code: of, facts: input.factsOf(cause) } : undefined,
     isOver: endedAt !== undefined,
+    hasWorked: input.calls.answeredAt > -Infinity,
+    isEvery: isCall && count >= EVERY * total,
   })
 }
 

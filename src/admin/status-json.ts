@@ -26,7 +26,7 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
 // oxfmt-ignore
 const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
   'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'userFile',
-  'passwordFile', 'file', 'path', 'host', 'user', 'userHas', 'passwordHas',
+  'passwordFile', 'file', 'path', 'host', 'allowedHosts', 'allowedPaths', 'listen', 'user', 'userHas', 'passwordHas',
 ])
 
 /** Returns true for a peer on this machine, also if its IPv4 address is mapped into IPv6. */

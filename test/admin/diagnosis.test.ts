@@ -71,7 +71,7 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
   ],
   ['degraded failed CallsLost no-route', { within: 5 }, mixed(10, DOWN, 10)],
   [
-    'degraded failed CallsLost over',
+    'degraded failed CallsLost no-route over',
     { lostCalls: '40/140', within: 60, endedAt: '09:40:55' },
     [calls(DOWN, 40, 100, 10_000), calls(OK, 100, 90)],
   ],

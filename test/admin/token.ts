@@ -63,6 +63,7 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     running: { listening: true, draining: false, inFlight: 0 },
     upstreamConnections: () => 3,
     certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
+    onMisdirected: () => undefined,
     logLinesDropped: () => 0,
     diagnostics: PLACES,
     isOwnHost: createHostRule({ host: '', port: 0 }, ['proxy.example']),
