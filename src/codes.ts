@@ -168,6 +168,8 @@ export function isExplained(code: RequestCause): code is Code {
 const OTHERS = {
   /** Every call is rejected. */
   call: ['token-rejected'],
+  /** The process or its machine disturbs calls. */
+  process: ['stood-still', 'log-unwritable'],
   login: ['logins-paused', 'business-later'],
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
@@ -193,7 +195,7 @@ const OTHERS = {
   ],
   /** Headlines of the status page: states, and alerts by name. */
   headline: [
-    'healthy', 'no-calls-yet', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only',
+    'healthy', 'no-calls-yet', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only', 'impaired',
     'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRejected', 'IsalesProxyCallsRefused',
     'IsalesProxyAuthenticationFailing', 'IsalesProxyLoginRejected',
     'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',

@@ -37,6 +37,8 @@ export interface AppOptions {
   readonly log: Log
   /** Number of log lines dropped since the start. Default: none. */
   readonly logLinesDropped?: () => number
+  /** Error code of the last write of the log. Default: none. */
+  readonly logFailure?: () => string | undefined
   /** Default: the monotonic clock of the machine. */
   readonly clock?: Clock
   /** Milliseconds since 1970. Default: the machine's date. */
@@ -194,6 +196,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       }),
       onMisdirected: requestEnded,
       logLinesDropped: options.logLinesDropped ?? (() => 0),
+      logFailure: options.logFailure ?? (() => undefined),
       isOwnHost: createHostRule(config.adminListen, [
         machine.toLowerCase(),
         ...config.allowedHosts,

@@ -260,6 +260,7 @@ export function createAccounting() {
     totals: totals as ArrayLike<number>,
 
     view(now: number) {
+      const minute = sliding.window.read(now)
       const ended = sliding.lockedOut.read(now)
       const counts = countsOf(ended)
       const { answered = -Infinity, slow = -Infinity, declined = -Infinity } = lastAt
@@ -267,7 +268,12 @@ export function createAccounting() {
         latest: lookBack(now, 'latest'),
         window: lookBack(now, 'window'),
         /** Requests of the last 60 s. */
-        minute: countsOf(sliding.window.read(now)),
+        minute: countsOf(minute),
+        /** Requests and connections of the last 60 s that ended because descriptors ran out. */
+        withoutDescriptors: REQUEST_CLASSES.reduce(
+          (sum, { cause, index }) => sum + (cause === 'no-descriptors' ? (minute[index] ?? 0) : 0),
+          0,
+        ),
         newest: last.at(-1)?.of.outcome,
         /** Calls, and connections that were turned away, of the last 6 s. */
         ended: {

@@ -1,4 +1,4 @@
-import { SECOND, toSeconds, type Clock } from '../clock.ts'
+import { MINUTE, SECOND, toSeconds, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
 import { isExplained, type Outcome } from '../codes.ts'
 import { pathOf, type RequestClass, type RequestSummary } from '../request-summary.ts'
@@ -25,6 +25,8 @@ export interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | '
 
 /** Milliseconds. A token with a shorter life ends before the proxy renews it. */
 const SHORT_LIFETIME = 3 * SECOND
+/** Milliseconds. Calls are slow then. */
+const MIN_STALL = 2 * SECOND
 const MAX_FAILED = 10
 const MAX_CHANGES = 6
 /** Characters. */
@@ -48,6 +50,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   let lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
+  let beatAt: number | undefined
+  let stall: { readonly endedAt: number; readonly ms: number } | undefined
   let storageError: FailureDetails | undefined
 
   const keep = (summary: RequestSummary, of: RequestClass): void => {
@@ -82,6 +86,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       /** Problems of watched files, whose previous contents stay in use. */
       fileErrors: [...fileErrors.values()].flat(),
       lifetimeDoubt,
+      /** When and how long the process stood still within the last minute. */
+      stall: stall !== undefined && clock.now() - stall.endedAt < MINUTE ? stall : undefined,
     }),
     hour: () => accounting.hour(clock.now()),
     /** The last changes of the state, the newest first. */
@@ -112,6 +118,14 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
         shortInRow = 0
         if (lifetimeDoubt === 'short-lifetime') lifetimeDoubt = undefined
       }
+    },
+
+    /** Call it every second. */
+    beat(): void {
+      const now = clock.now()
+      const ms = now - (beatAt ?? now) - SECOND
+      if (ms > MIN_STALL) stall = { endedAt: now, ms }
+      beatAt = now
     },
 
     onStorageError(error: FailureDetails | undefined): void {

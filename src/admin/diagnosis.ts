@@ -32,7 +32,7 @@ export type ProxyState = keyof typeof STATES
 export const FINDING_NAMES = [
   'draining', 'conflict', 'waiting', 'login', 'clock', 'token-rejected', 'abandoned', 'refused',
   'failed', 'rejected', 'declined', 'slow', 'handshake', 'stray', 'refresh', 'lifetime', 'state',
-  'files', 'store', 'certificate', 'healthy',
+  'process', 'files', 'store', 'certificate', 'healthy',
 ] as const
 export type FindingName = (typeof FINDING_NAMES)[number]
 
@@ -74,6 +74,8 @@ export interface DiagnosisInput extends Activity {
   readonly token: TokenSnapshot
   /** Undefined if no store is configured. */
   readonly sharing: SharingSnapshot | undefined
+  /** Error code of the last write of the log; undefined if it succeeded. */
+  readonly logFailure: string | undefined
   readonly certificates: Certificates
 }
 
@@ -128,6 +130,8 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const ofToken = [...tokenFindings(input)]
   yield* ofToken
 
+  yield* processFindings(input)
+
   // The token explains why these calls are lost, so they are not the headline.
   const isOfToken = ({ outcome, cause }: CallFinding): boolean => {
     if (ofToken.every(({ state }) => state === 'degraded')) return false
@@ -180,6 +184,44 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   }
 }
 
+/** Yields reasons in this process or its machine. */
+function* processFindings(input: DiagnosisInput): Generator<Finding, void> {
+  const { stall, logFailure, calls } = input
+  if (stall !== undefined)
+    yield degraded('process', 'impaired', stoodStill(stall), [
+      ['endedAt', dateFact(input, stall.endedAt)],
+    ])
+  if (logFailure !== undefined)
+    yield degraded('process', 'impaired', {
+      code: 'log-unwritable',
+      facts: [['detail', logFailure]],
+    })
+  if (calls.withoutDescriptors > 0) {
+    const facts: Fact[] = [['turnedAway', calls.withoutDescriptors]]
+    yield degraded('process', 'impaired', { code: 'no-descriptors', facts })
+  }
+}
+
+function stoodStill({ ms }: NonNullable<Activity['stall']>): Explained {
+  return { code: 'stood-still', facts: [['stoodStill', roundSeconds(ms)]] }
+}
+
+/** Codes of calls that end so if the process stands still. */
+// oxfmt-ignore
+const STALLED: ReadonlySet<string> = new Set([
+  'gave-up', 'slow', 'upstream-timeout', 'out-of-time', 'connect-timeout', 'connection-lost', 'no-token',
+])
+/** Milliseconds after which calls that a stall delayed have ended. */
+const STALL_SHOWS_FOR = 3 * SECOND
+
+/** Returns the stall that explains calls: the last of them ended during it, or soon after it. */
+function stallOf({ outcome, cause }: CallFinding, { stall, calls }: DiagnosisInput) {
+  const { [outcome]: last = -Infinity } = calls.lastAt
+  if (stall === undefined || cause === undefined || !STALLED.has(cause.cause)) return undefined
+  const isNear = last >= stall.endedAt - stall.ms && last <= stall.endedAt + STALL_SHOWS_FOR
+  return isNear ? stall : undefined
+}
+
 /** Yields reasons why there is no working token, or will soon be none. */
 function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
@@ -212,10 +254,8 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRejected', { cause })
 }
 
-function callFinding(
-  { outcome, state, cause, count, total, span, endedAt }: CallFinding,
-  input: DiagnosisInput,
-): Finding {
+function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
+  const { outcome, state, cause, count, total, span, endedAt } = found
   const { alert, fact } = CLASSES[outcome]
   const isCall = fact !== 'turnedAway'
   const facts: Fact[] = [[fact, isCall ? { part: count, of: total } : count]]
@@ -224,9 +264,12 @@ function callFinding(
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
   if (outcome === 'slow') facts.push(...settingFacts(code, input.diagnostics))
   const of = cause?.cause
+  const stall = stallOf(found, input)
+  const explanation =
+    cause && of && isExplained(of) ? { code: of, facts: input.factsOf(cause) } : undefined
   return toFinding(outcome, state, code, {
     facts,
-    cause: cause && of && isExplained(of) ? { code: of, facts: input.factsOf(cause) } : undefined,
+    cause: stall === undefined ? explanation : stoodStill(stall),
     isOver: endedAt !== undefined,
     hasWorked: input.calls.answeredAt > -Infinity,
     isEvery: isCall && count >= EVERY * total,

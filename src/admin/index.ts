@@ -22,7 +22,7 @@ export function openAdmin(sources: AdminSources, metrics: Metrics, activity: Act
     app,
     findings,
     /** Begins to log the findings of the page. */
-    watch: () => watchFindings(sources, findings, activity.onState),
+    watch: () => watchFindings(sources, findings, activity),
     serve(request: IncomingMessage, response: ServerResponse): void {
       const { headers, httpVersion, method, url = '' } = request
       // A call of CTI-OBS, whose `obsUrl` has the wrong port.

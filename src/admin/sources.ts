@@ -28,6 +28,8 @@ export interface AdminSources {
   readonly onMisdirected: (request: RequestSummary) => void
   /** Log lines dropped since the start. */
   readonly logLinesDropped: () => number
+  /** Error code of the last write of the log; undefined if it succeeded. */
+  readonly logFailure: () => string | undefined
   /** Returns whether `Host` names this proxy, which the status page requires. */
   readonly isOwnHost: (authority: string) => boolean
   /** Name of the host or pod. */

@@ -18,6 +18,7 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
     wallNow: sources.wallClock(),
     token: sources.token(),
     sharing: sources.sharing(),
+    logFailure: sources.logFailure(),
     certificates: sources.certificates(),
   }
 }

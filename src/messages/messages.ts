@@ -62,6 +62,7 @@ const FACTS = {
   allowedPaths: ['Allowed paths (ALLOWED_PATHS)', '允许的路径（ALLOWED_PATHS）'],
   maxBodySize: ['Most bytes of a body (MAX_BODY_SIZE)', '请求体的最大字节数（MAX_BODY_SIZE）'],
   bodySize: ['Bytes of the body', '请求体的字节数'],
+  stoodStill: ['Stood still for', '停顿时间'],
   listen: ['Address for calls (LISTEN)', '调用的地址（LISTEN）'],
   clientDeadline: ['Deadline (CLIENT_DEADLINE)', '期限（CLIENT_DEADLINE）'],
   leftAfter: ['The client left after', '客户端断开前等待了'],

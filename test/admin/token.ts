@@ -65,6 +65,7 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
     onMisdirected: () => undefined,
     logLinesDropped: () => 0,
+    logFailure: () => undefined,
     diagnostics: PLACES,
     isOwnHost: createHostRule({ host: '', port: 0 }, ['proxy.example']),
     instance: 'site-a-active',
