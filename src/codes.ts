@@ -87,6 +87,7 @@ export const REFUSALS = {
   scheme: { problem: 'misdirected', detail: 'The scheme of the request target differs from the listener' },
   'other-host': { problem: 'misdirected', own: true, detail: 'Host is neither this proxy nor in ALLOWED_HOSTS' },
   loop: { problem: 'loop-detected', detail: 'Via names this proxy: ISALES_URL leads back to it' },
+  'admin-port': { problem: 'method-not-allowed', is: 'stray', own: true, detail: 'This is the admin port, which serves no calls: send them to LISTEN' },
   connections: { problem: 'overloaded', detail: 'Too many connections were open, and this one was idle for longest' },
   descriptors: { problem: 'overloaded', own: 'no-descriptors', detail: 'Too many connections were open for the limit of open files, and this one was idle for longest' },
   pipelined: { problem: 'overloaded', own: true, detail: 'The request arrived before the previous response had ended' },
@@ -167,6 +168,8 @@ export function isExplained(code: RequestCause): code is Code {
 const OTHERS = {
   /** Every call is rejected. */
   call: ['token-rejected'],
+  /** The process or its machine disturbs calls. */
+  process: ['stood-still', 'log-unwritable'],
   login: ['logins-paused', 'business-later'],
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
@@ -192,7 +195,7 @@ const OTHERS = {
   ],
   /** Headlines of the status page: states, and alerts by name. */
   headline: [
-    'healthy', 'no-calls-yet', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only',
+    'healthy', 'no-calls-yet', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only', 'impaired',
     'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRejected', 'IsalesProxyCallsRefused',
     'IsalesProxyAuthenticationFailing', 'IsalesProxyLoginRejected',
     'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',

@@ -39,6 +39,8 @@ export interface RequestSummary {
   /** For a refused request or a login: the client's address, and an unknown `Host`. */
   readonly client?: string | undefined
   readonly host?: string | undefined
+  /** `Content-Length` of a request that is refused for it. */
+  readonly bodySize?: number | undefined
   /** Set if the client disconnected before the end of its `request`, or of the `response`. */
   readonly left?: 'request' | 'response' | undefined
   /** True if the relayed response rejects the token, by its status or its `result`. */
@@ -164,7 +166,9 @@ export function refusedRequest(request: Refused, refusal: Refusal, requestId = '
   const code = REFUSALS[refusal].problem
   const status = requestId === '' ? 0 : PROBLEMS[code].status
   const host = refusal === 'other-host' ? headers?.host : undefined
-  return { method, target, status, code, refusal, client: socket.remoteAddress, host, requestId }
+  const bodySize = refusal === 'body-size' ? Number(headers?.['content-length']) : undefined
+  const client = socket.remoteAddress
+  return { method, target, status, code, refusal, client, host, bodySize, requestId }
 }
 
 /**

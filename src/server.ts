@@ -37,6 +37,8 @@ export interface AppOptions {
   readonly log: Log
   /** Number of log lines dropped since the start. Default: none. */
   readonly logLinesDropped?: () => number
+  /** Error code of the last write of the log. Default: none. */
+  readonly logFailure?: () => string | undefined
   /** Default: the monotonic clock of the machine. */
   readonly clock?: Clock
   /** Milliseconds since 1970. Default: the machine's date. */
@@ -189,7 +191,9 @@ export async function startApp(options: AppOptions): Promise<App> {
         client: tls.isalesTls.certEnd,
         ca: tls.isalesTls.caEnd && Math.min(tls.isalesTls.caEnd, upstream.authorityEnd()),
       }),
+      onMisdirected: requestEnded,
       logLinesDropped: options.logLinesDropped ?? (() => 0),
+      logFailure: options.logFailure ?? (() => undefined),
       isOwnHost: createHostRule(config.adminListen, [
         machine.toLowerCase(),
         ...config.allowedHosts,
@@ -222,6 +226,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Both listeners open, or neither. The first login begins only then: a second proxy on occupied ports would end the
   // session of the first one. No request has been read yet.
   const addresses = await openBoth()
+  diagnostics.settings.listen = addresses.proxy
   share?.start(async () => {
     const found = await requests.poll()
     if (found !== undefined) tokens.adopt(found)

@@ -108,7 +108,7 @@ export function createObservers(
         requestEnded({ method: '', target: '', status: 0, requestId: '', handshake }),
     } satisfies Partial<ListenerOptions>,
 
-    /** Requests of the admin listener are not counted. */
+    /** Requests of the admin listener are not counted, except for calls. */
     ofAdminListener: {
       onRefused({ refusal }: RequestSummary): void {
         if (refusal === 'connections')

@@ -30,10 +30,12 @@ const RULES = {
   failing: 0.5,
   /** `degraded` from this share of the latest calls or of the window. */
   lost: 0.05,
-  /** Refused calls alone are not `failing` if a call was answered within this time: a stranger may send them. */
-  worksFor: HOUR,
+  /** After an answered call, a stranger may send refused ones: they alone are `failing` after an hour, or if a minute has ten. */
+  refused: { ms: HOUR, calls: 10 },
   /** No client gets through if these connections were turned away, and no call was answered within a minute. */
   turnedAway: { count: 2, maxAge: 10 * MINUTE },
+  /** The same, at once, if these calls and connections ended and every one was lost or turned away. */
+  lockedOut: { ms: 6 * SECOND, count: 5 },
 } as const
 
 /**
@@ -43,8 +45,11 @@ const RULES = {
 // oxfmt-ignore
 const MISCONFIGURED: Readonly<Partial<Record<Outcome, readonly string[]>>> = {
   handshake: ['plain-http', 'not-trusted', 'no-certificate', 'unknown-ca', 'bad-certificate', 'client-name'],
-  stray: ['tls-to-http', 'browser', 'half-sent'],
+  stray: ['tls-to-http', 'browser', 'half-sent', 'admin-port', 'overloaded', 'no-descriptors'],
 }
+const isTurnedAway = ({ outcome, cause }: RequestClass): boolean =>
+  MISCONFIGURED[outcome]?.includes(cause) === true
+const TURNED_AWAY = REQUEST_CLASSES.filter(isTurnedAway)
 
 export type Counts = Record<Outcome, number>
 const NO_COUNTS = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
@@ -83,7 +88,7 @@ type Period = CallsSeen['latest']
 export interface CallFinding {
   readonly outcome: Exclude<Outcome, 'granted' | 'answered'>
   readonly state: 'failing' | 'degraded'
-  /** Undefined if none of the latest calls ended with this outcome. */
+  /** The most frequent among the latest calls; if the finding is over, in the window. */
   readonly cause: RequestClass | undefined
   readonly count: number
   readonly total: number
@@ -116,8 +121,9 @@ export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[]
       (each) => countOf(each) >= Math.max(RULES.least, share * each.total),
     )
     if (period === undefined) return
-    const cause = mostFrequent(latest, outcome)
-    const endedAt = cause === undefined ? lastAt[outcome] : undefined
+    const current = mostFrequent(latest, outcome)
+    const cause = current ?? mostFrequent(window, outcome)
+    const endedAt = current === undefined ? lastAt[outcome] : undefined
     const { total, span } = period
     findings.push({ outcome, state, cause, count: countOf(period), total, span, endedAt })
   }
@@ -130,21 +136,25 @@ export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[]
   return [...findings, ...turnedAway(seen, now)]
 }
 
-function isFailing({ latest, newest, answeredAt }: CallsSeen, now: number): boolean {
+function isFailing({ latest, minute, newest, answeredAt }: CallsSeen, now: number): boolean {
   const { lost, total, filled, counts } = latest
   if (lost < RULES.least || lost <= RULES.failing * total) return false
   if (filled && (newest === undefined || CLASSES[newest].is !== 'lost')) return false
-  return lost > counts.refused || now - answeredAt > RULES.worksFor
+  const answeredFor = now - answeredAt
+  if (lost > counts.refused || answeredFor > RULES.refused.ms) return true
+  return answeredFor > MINUTE && minute.refused >= RULES.refused.calls
 }
 
 /** Returns a finding if no client gets through to the proxy. */
 function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
-  const { answeredAt, minute } = seen
+  const { answeredAt, minute, ended } = seen
   const { count: least, maxAge } = RULES.turnedAway
   const all = seen.turnedAway.filter(({ at }) => now - at <= maxAge && at > answeredAt)
   const newest = all.at(-1)
   if (newest === undefined || all.length < least) return []
-  if (now - newest.at > MINUTE || now - answeredAt <= MINUTE) return []
+  const isLockedOut = ended.answered === 0 && ended.total >= RULES.lockedOut.count
+  const isQuiet = now - newest.at <= MINUTE && now - answeredAt > MINUTE
+  if (!isQuiet && !(isLockedOut && now - newest.at <= RULES.lockedOut.ms)) return []
   const outcome = newest.of.outcome === 'handshake' ? 'handshake' : 'stray'
   const count = Math.max(least, minute[outcome])
   const numbers = { count, total: count, span: MINUTE, endedAt: undefined }
@@ -202,7 +212,11 @@ function slidingTally(ms: number) {
 /** Counts requests. Bounded in memory, regardless of their number. */
 export function createAccounting() {
   const totals = newTally()
-  const sliding = { latest: slidingTally(RULES.latest.ms), window: slidingTally(MINUTE) }
+  const sliding = {
+    latest: slidingTally(RULES.latest.ms),
+    window: slidingTally(MINUTE),
+    lockedOut: slidingTally(RULES.lockedOut.ms),
+  }
   const minutes: Bucket[] = []
   /** Latest calls, used if a period has too few. */
   const last: Ended[] = []
@@ -211,7 +225,7 @@ export function createAccounting() {
   let total = 0
 
   /** Returns the calls of a rule's time; if they are too few, the last calls. */
-  const lookBack = (now: number, name: keyof typeof sliding) => {
+  const lookBack = (now: number, name: 'latest' | 'window') => {
     const rule = RULES[name]
     let tally = sliding[name].read(now)
     let counts = countsOf(tally)
@@ -230,10 +244,9 @@ export function createAccounting() {
 
   return {
     count(of: RequestClass, now: number): void {
-      const { outcome, cause } = of
+      const { outcome } = of
       add(totals, of)
-      sliding.latest.count(of, now)
-      sliding.window.count(of, now)
+      for (const each of Object.values(sliding)) each.count(of, now)
       addToBucket(minutes, of, now, MINUTE)
       if (minutes.length > 60) minutes.shift()
       lastAt[outcome] = now
@@ -241,20 +254,32 @@ export function createAccounting() {
         total += 1
         last.push({ at: now, of })
         if (last.length > RULES.window.calls) last.shift()
-      } else if (MISCONFIGURED[outcome]?.includes(cause) === true)
-        away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
+      } else if (isTurnedAway(of)) away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
     },
 
     totals: totals as ArrayLike<number>,
 
     view(now: number) {
+      const minute = sliding.window.read(now)
+      const ended = sliding.lockedOut.read(now)
+      const counts = countsOf(ended)
       const { answered = -Infinity, slow = -Infinity, declined = -Infinity } = lastAt
       return {
         latest: lookBack(now, 'latest'),
         window: lookBack(now, 'window'),
         /** Requests of the last 60 s. */
-        minute: countsOf(sliding.window.read(now)),
+        minute: countsOf(minute),
+        /** Requests and connections of the last 60 s that ended because descriptors ran out. */
+        withoutDescriptors: REQUEST_CLASSES.reduce(
+          (sum, { cause, index }) => sum + (cause === 'no-descriptors' ? (minute[index] ?? 0) : 0),
+          0,
+        ),
         newest: last.at(-1)?.of.outcome,
+        /** Calls, and connections that were turned away, of the last 6 s. */
+        ended: {
+          total: TURNED_AWAY.reduce((sum, { index }) => sum + (ended[index] ?? 0), addUp(counts)),
+          answered: counts.answered + counts.slow + counts.declined,
+        },
         /** Calls since the start. */
         total,
         /** -Infinity if no call was answered. */

@@ -1,11 +1,12 @@
-import { SECOND, type Clock } from '../clock.ts'
+import { MINUTE, SECOND, toSeconds, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
-import type { Outcome } from '../codes.ts'
+import { isExplained, type Outcome } from '../codes.ts'
 import { pathOf, type RequestClass, type RequestSummary } from '../request-summary.ts'
 import { excerpt } from '../terminal.ts'
 import type { TokenEvent } from '../token/index.ts'
 import {
   explained,
+  settingFacts,
   type Fact,
   type FailureDetails,
   type DiagnosticContext,
@@ -24,6 +25,8 @@ export interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | '
 
 /** Milliseconds. A token with a shorter life ends before the proxy renews it. */
 const SHORT_LIFETIME = 3 * SECOND
+/** Milliseconds. Calls are slow then. */
+const MIN_STALL = 2 * SECOND
 const MAX_FAILED = 10
 const MAX_CHANGES = 6
 /** Characters. */
@@ -47,6 +50,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   let lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
+  let beatAt: number | undefined
+  let stall: { readonly endedAt: number; readonly ms: number } | undefined
   let storageError: FailureDetails | undefined
 
   const keep = (summary: RequestSummary, of: RequestClass): void => {
@@ -73,7 +78,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     view: () => ({
       calls: accounting.view(clock.now()),
       /** Returns what is known of the requests of a class: of the last one, and the most frequent path. */
-      factsOf: (of: RequestClass) => factsOf(lastOf.get(of), kindOf(of), diagnostics),
+      factsOf: (of: RequestClass) => factsOf(of, lastOf.get(of), kindOf(of), diagnostics),
       /** The newest first. */
       failedCalls: failedCalls.toReversed(),
       /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
@@ -81,6 +86,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       /** Problems of watched files, whose previous contents stay in use. */
       fileErrors: [...fileErrors.values()].flat(),
       lifetimeDoubt,
+      /** When and how long the process stood still within the last minute. */
+      stall: stall !== undefined && clock.now() - stall.endedAt < MINUTE ? stall : undefined,
     }),
     hour: () => accounting.hour(clock.now()),
     /** The last changes of the state, the newest first. */
@@ -113,6 +120,14 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       }
     },
 
+    /** Call it every second. */
+    beat(): void {
+      const now = clock.now()
+      const ms = now - (beatAt ?? now) - SECOND
+      if (ms > MIN_STALL) stall = { endedAt: now, ms }
+      beatAt = now
+    },
+
     onStorageError(error: FailureDetails | undefined): void {
       storageError = error
     },
@@ -124,19 +139,26 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
 }
 
 function factsOf(
+  { cause }: RequestClass,
   summary: RequestSummary | undefined,
   kind: FailedCall | undefined,
   diagnostics: DiagnosticContext,
 ): readonly Fact[] {
   if (summary === undefined) return []
-  const { failure, status, result, host, login } = summary
+  const { failure, status, result, host, bodySize, left, durationMs, login } = summary
   const facts: Fact[] = []
   if (failure !== undefined) facts.push(...explained(failure, diagnostics, 'call').facts)
-  if (host !== undefined) facts.push(['host', excerpt(host, MAX_FACT)])
+  // Without its port, as ALLOWED_HOSTS accepts it.
+  if (host !== undefined) facts.push(['host', excerpt(host.replace(/:\d*$/, ''), MAX_FACT)])
+  if (bodySize !== undefined && bodySize >= 0) facts.push(['bodySize', bodySize])
+  if (left === 'response' && durationMs !== undefined)
+    facts.push(['leftAfter', { seconds: toSeconds(durationMs) }])
+  if (isExplained(cause)) facts.push(...settingFacts(cause, diagnostics))
   // A number is the only part of iSales's text that cannot be a secret.
   if (result !== undefined && RESULT.test(result)) facts.push(['result', result])
   // A status of the proxy itself adds nothing to the code.
-  if (failure === undefined && summary.code === undefined && login === undefined && status > 0)
+  const isOurs = summary.code !== undefined || left !== undefined
+  if (failure === undefined && !isOurs && login === undefined && status > 0)
     facts.push(['status', status])
   const { method, path } = kind ?? { method: summary.method, path: pathOf(summary) }
   if (path !== '') facts.push(['path', excerpt(`${method} ${path}`, MAX_FACT)])

@@ -48,9 +48,8 @@ export function createAdminApp(
   app.use(async (context, next) => {
     const { method } = context.req
     if (method !== 'GET' && method !== 'HEAD') {
-      context.res = context.text(titleOf(context, 'method-not-allowed'), 405, {
-        Allow: 'GET, HEAD',
-      })
+      const line = formatLine(MESSAGES[languageOf(context)], { code: 'admin-port', facts: [] })
+      context.res = context.text(`${line}\n`, 405, { Allow: 'GET, HEAD' })
     } else {
       await next()
     }

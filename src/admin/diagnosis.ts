@@ -6,6 +6,7 @@ import type { TokenSnapshot } from '../token/index.ts'
 import {
   explained,
   explainedStore,
+  settingFacts,
   type Explained,
   type Fact,
   type DiagnosticContext,
@@ -31,7 +32,7 @@ export type ProxyState = keyof typeof STATES
 export const FINDING_NAMES = [
   'draining', 'conflict', 'waiting', 'login', 'clock', 'token-rejected', 'abandoned', 'refused',
   'failed', 'rejected', 'declined', 'slow', 'handshake', 'stray', 'refresh', 'lifetime', 'state',
-  'files', 'store', 'certificate', 'healthy',
+  'process', 'files', 'store', 'certificate', 'healthy',
 ] as const
 export type FindingName = (typeof FINDING_NAMES)[number]
 
@@ -46,6 +47,10 @@ export interface Finding {
   readonly cause: Explained | undefined
   /** The problem has ended, and no action is left. */
   readonly isOver: boolean
+  /** The same settings worked before, so that contact comes first and settings second. */
+  readonly hasWorked?: boolean
+  /** At most one call in five is not affected. */
+  readonly isEvery?: boolean
   /** The headline explains it, so the log has no line of its own. */
   readonly follows?: true
 }
@@ -69,6 +74,8 @@ export interface DiagnosisInput extends Activity {
   readonly token: TokenSnapshot
   /** Undefined if no store is configured. */
   readonly sharing: SharingSnapshot | undefined
+  /** Error code of the last write of the log; undefined if it succeeded. */
+  readonly logFailure: string | undefined
   readonly certificates: Certificates
 }
 
@@ -77,6 +84,8 @@ const RANKS = { bad: 0, quiet: 0, warning: 1, good: 2 } as const
 
 /** Failed refreshes that make a finding: one or two may fail during an outage of iSales. */
 const MIN_REFRESHES = 3
+/** Share of the calls that is every call. */
+const EVERY = 0.8
 /** Milliseconds. */
 const CERTIFICATE_ENDS_SOON = 14 * 24 * 60 * MINUTE
 
@@ -93,7 +102,7 @@ function toFinding(
   finding: FindingName,
   state: ProxyState,
   code: Headline,
-  details: Partial<Pick<Finding, 'facts' | 'cause' | 'isOver'>> = {},
+  details: Partial<Pick<Finding, 'facts' | 'cause' | 'isOver' | 'hasWorked' | 'isEvery'>> = {},
 ): Finding {
   return { finding, state, code, facts: [], cause: undefined, isOver: false, ...details }
 }
@@ -120,6 +129,8 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
 
   const ofToken = [...tokenFindings(input)]
   yield* ofToken
+
+  yield* processFindings(input)
 
   // The token explains why these calls are lost, so they are not the headline.
   const isOfToken = ({ outcome, cause }: CallFinding): boolean => {
@@ -153,14 +164,19 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     yield degraded('state', 'IsalesProxyStateUnusable', cause)
   }
   for (const cause of fileErrors)
-    yield degraded('files', 'IsalesProxyReloadFailed', cause, [['setting', cause.setting]])
+    yield {
+      ...degraded('files', 'IsalesProxyReloadFailed', cause, [['setting', cause.setting]]),
+      hasWorked: true,
+    }
   if (sharing?.state === 'local')
     yield degraded('store', 'IsalesProxySessionAlone', explainedStore(sharing, diagnostics))
   const certificate = endingCertificate(input)
   if (certificate !== undefined) yield certificate
 
-  if (calls.total === 0) yield toFinding('healthy', 'healthy', 'no-calls-yet')
-  else {
+  if (calls.total === 0) {
+    const facts = settingFacts('no-calls-yet', diagnostics)
+    yield toFinding('healthy', 'healthy', 'no-calls-yet', { facts })
+  } else {
     const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
       facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
@@ -168,10 +184,49 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   }
 }
 
+/** Yields reasons in this process or its machine. */
+function* processFindings(input: DiagnosisInput): Generator<Finding, void> {
+  const { stall, logFailure, calls } = input
+  if (stall !== undefined)
+    yield degraded('process', 'impaired', stoodStill(stall), [
+      ['endedAt', dateFact(input, stall.endedAt)],
+    ])
+  if (logFailure !== undefined)
+    yield degraded('process', 'impaired', {
+      code: 'log-unwritable',
+      facts: [['detail', logFailure]],
+    })
+  if (calls.withoutDescriptors > 0) {
+    const facts: Fact[] = [['turnedAway', calls.withoutDescriptors]]
+    yield degraded('process', 'impaired', { code: 'no-descriptors', facts })
+  }
+}
+
+function stoodStill({ ms }: NonNullable<Activity['stall']>): Explained {
+  return { code: 'stood-still', facts: [['stoodStill', roundSeconds(ms)]] }
+}
+
+/** Codes of calls that end so if the process stands still. */
+// oxfmt-ignore
+const STALLED: ReadonlySet<string> = new Set([
+  'gave-up', 'slow', 'upstream-timeout', 'out-of-time', 'connect-timeout', 'connection-lost', 'no-token',
+])
+/** Milliseconds after which calls that a stall delayed have ended. */
+const STALL_SHOWS_FOR = 3 * SECOND
+
+/** Returns the stall that explains calls: the last of them ended during it, or soon after it. */
+function stallOf({ outcome, cause }: CallFinding, { stall, calls }: DiagnosisInput) {
+  const { [outcome]: last = -Infinity } = calls.lastAt
+  if (stall === undefined || cause === undefined || !STALLED.has(cause.cause)) return undefined
+  const isNear = last >= stall.endedAt - stall.ms && last <= stall.endedAt + STALL_SHOWS_FOR
+  return isNear ? stall : undefined
+}
+
 /** Yields reasons why there is no working token, or will soon be none. */
 function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
-  const login = failedLogin(input)
+  const failed = failedLogin(input)
+  const login = failed && { ...failed, hasWorked: token.lastSuccessAt !== undefined }
   if (login?.state === 'login-rejected') yield login
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
@@ -199,21 +254,25 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRejected', { cause })
 }
 
-function callFinding(
-  { outcome, state, cause, count, total, span, endedAt }: CallFinding,
-  input: DiagnosisInput,
-): Finding {
+function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
+  const { outcome, state, cause, count, total, span, endedAt } = found
   const { alert, fact } = CLASSES[outcome]
   const isCall = fact !== 'turnedAway'
   const facts: Fact[] = [[fact, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
+  if (outcome === 'slow') facts.push(...settingFacts(code, input.diagnostics))
   const of = cause?.cause
+  const stall = stallOf(found, input)
+  const explanation =
+    cause && of && isExplained(of) ? { code: of, facts: input.factsOf(cause) } : undefined
   return toFinding(outcome, state, code, {
     facts,
-    cause: cause && of && isExplained(of) ? { code: of, facts: input.factsOf(cause) } : undefined,
+    cause: stall === undefined ? explanation : stoodStill(stall),
     isOver: endedAt !== undefined,
+    hasWorked: input.calls.answeredAt > -Infinity,
+    isEvery: isCall && count >= EVERY * total,
   })
 }
 

@@ -3,10 +3,11 @@ import type { Finding } from './diagnosis.ts'
 
 /** Returns a finding with the sections of its headline and cause: what page, text, `/status.json` and log show. */
 export function explainFinding(found: Finding, language: Language) {
-  const { finding, state, code, facts, cause, isOver } = found
+  const { finding, state, code, facts, cause, isOver, hasWorked, isEvery } = found
   const headline = findSection(language, code)
   const explanation = cause && findSection(language, cause.code)
-  const remedy = isOver ? '' : explanation?.remedy || headline.remedy
+  const restore = hasWorked === true ? explanation?.restore : ''
+  const remedy = isOver ? '' : restore || explanation?.remedy || headline.remedy
   const { title = '', meaning = '' } = explanation ?? {}
   return {
     finding,
@@ -14,7 +15,7 @@ export function explainFinding(found: Finding, language: Language) {
     code,
     /** Code of the cause; null if the headline needs none. */
     cause: cause?.code ?? null,
-    title: headline.title,
+    title: (isEvery === true && headline.every) || headline.title,
     reason: MESSAGES[language].sentences(title, meaning, headline.meaning),
     /** The finding has ended, at the time that a fact shows. */
     isOver,

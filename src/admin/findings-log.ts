@@ -2,6 +2,7 @@ import { SECOND, toSeconds, type Timer } from '../clock.ts'
 import { en, factsLine, findSection } from '../messages/index.ts'
 import { explainFinding } from './explain-finding.ts'
 import { STATES, type Finding, type ProxyState } from './diagnosis.ts'
+import type { ActivityRecorder } from './activity.ts'
 import type { AdminSources } from './sources.ts'
 
 const LEVELS = { bad: 'error', warning: 'warn' } as const
@@ -27,7 +28,7 @@ interface Open {
 export function watchFindings(
   { clock, log, logThrottle }: Pick<AdminSources, 'clock' | 'log' | 'logThrottle'>,
   read: () => readonly [Finding, ...Finding[]],
-  onState: (state: ProxyState) => void,
+  { onState, beat }: Pick<ActivityRecorder, 'onState' | 'beat'>,
 ) {
   /** Undefined for a finding that has ended and is still on the page. */
   const open = new Map<string, Open | undefined>()
@@ -82,6 +83,7 @@ export function watchFindings(
   }
 
   const lookAndWait = (): void => {
+    beat()
     look()
     next = clock.setTimer(lookAndWait, SECOND)
   }

@@ -1,7 +1,9 @@
 // The admin port and its data, for operators, probes and Prometheus. Requests are counted by their class, and token events
 // are recorded; one diagnosis of both is shown as metrics, page, text, JSON and log. The port changes nothing.
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { serveHono } from '../hono-adapter.ts'
+import { refusedRequest } from '../request-summary.ts'
 import type { ActivityRecorder } from './activity.ts'
 import { createAdminApp } from './admin-app.ts'
 import { diagnose } from './diagnosis.ts'
@@ -20,9 +22,12 @@ export function openAdmin(sources: AdminSources, metrics: Metrics, activity: Act
     app,
     findings,
     /** Begins to log the findings of the page. */
-    watch: () => watchFindings(sources, findings, activity.onState),
+    watch: () => watchFindings(sources, findings, activity),
     serve(request: IncomingMessage, response: ServerResponse): void {
-      const { headers, httpVersion, url = '' } = request
+      const { headers, httpVersion, method, url = '' } = request
+      // A call of CTI-OBS, whose `obsUrl` has the wrong port.
+      if (method === 'POST')
+        sources.onMisdirected(refusedRequest(request, 'admin-port', randomUUID()))
       const target = url.replace(/^https?:\/\/[^/]*/i, '')
       // RFC 9112 section 3.2. Probes of load balancers use HTTP/1.0, without Host.
       const hostMissing = headers.host === undefined && httpVersion !== '1.0'

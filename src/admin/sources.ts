@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Log, LogThrottle } from '../log/index.ts'
+import type { RequestSummary } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import type { DiagnosticContext } from '../messages/index.ts'
@@ -23,8 +24,12 @@ export interface AdminSources {
   }
   readonly upstreamConnections: () => number
   readonly certificates: () => Certificates
+  /** Receives calls that arrive at the admin port. */
+  readonly onMisdirected: (request: RequestSummary) => void
   /** Log lines dropped since the start. */
   readonly logLinesDropped: () => number
+  /** Error code of the last write of the log; undefined if it succeeded. */
+  readonly logFailure: () => string | undefined
   /** Returns whether `Host` names this proxy, which the status page requires. */
   readonly isOwnHost: (authority: string) => boolean
   /** Name of the host or pod. */

@@ -18,6 +18,7 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
     wallNow: sources.wallClock(),
     token: sources.token(),
     sharing: sources.sharing(),
+    logFailure: sources.logFailure(),
     certificates: sources.certificates(),
   }
 }
@@ -26,7 +27,7 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
 // oxfmt-ignore
 const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
   'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'userFile',
-  'passwordFile', 'file', 'path', 'host', 'user', 'userHas', 'passwordHas',
+  'passwordFile', 'file', 'path', 'host', 'allowedHosts', 'allowedPaths', 'listen', 'user', 'userHas', 'passwordHas',
 ])
 
 /** Returns true for a peer on this machine, also if its IPv4 address is mapped into IPv6. */

@@ -56,6 +56,7 @@ export const serve: Command = async (_, io) => {
       process: { pid: io.pid, processScope: io.processScope },
       log,
       logLinesDropped: stdout.dropped,
+      logFailure: stdout.failure,
     })
     io.onHangUp(() => void app.renew())
     systemd.ready()

@@ -56,6 +56,14 @@ export function diagnosticContext(config: Config): DiagnosticContext {
     tokenHeader: formatTokenHeader(config.isalesTokenHeader),
     userFile: findOriginal(config.isalesUserFile ?? ''),
     passwordFile: findOriginal(config.isalesPasswordFile ?? ''),
+    settings: {
+      allowedHosts: config.allowedHosts.join(',') || 'none',
+      allowedPaths: config.allowedPaths.join(','),
+      maxBodySize: config.maxBodySize,
+      // Known when the listener opens.
+      listen: '',
+      clientDeadline: { seconds: config.clientDeadline / 1000 },
+    },
   }
 }
 

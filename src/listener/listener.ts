@@ -46,6 +46,8 @@ export interface ListenerOptions extends Pick<
 
 /** Bytes of the request line and all headers together. */
 const MAX_HEADER_SIZE = 16 * 1024
+/** Milliseconds in which a client checks the certificate. */
+const MAX_CHECK = SECOND
 /** Milliseconds between two checks for idle connections in a drain. */
 const DRAIN_STEP = 50
 /** Milliseconds; a distant client needs less than a second. */
@@ -56,12 +58,15 @@ export function createListener(options: ListenerOptions) {
   const { clock, limits, onRequest, onRefused } = options
   /** Connections after their TLS handshake. */
   const connections = new Map<Socket, Connection>()
+  /** Closed in their TLS handshake. */
+  const evicted = new WeakSet<Socket>()
   let draining = false
   const server = createServer(options)
   const { listenMaxConnections, limitedBy = 'connections' } = limits
   const limiter = new ConnectionLimiter(listenMaxConnections, ({ socket, connection }) => {
     if (connection !== undefined) return connection.evict(limitedBy)
     onRefused(refusedRequest({ socket }, limitedBy))
+    evicted.add(socket)
     socket.destroy()
   })
   // If the machine is out of descriptors or memory (ENFILE, ENOBUFS), only the new connection is lost.
@@ -72,6 +77,15 @@ export function createListener(options: ListenerOptions) {
     if (hasName(socket, options.clientNames)) return
     options.onHandshakeFailure?.('client-name')
     socket.destroy()
+  })
+  server.on('secureConnection', (socket: TLSSocket) => {
+    const openedAt = clock.now()
+    // Over TLS 1.2, Node clients check the certificate after the handshake.
+    socket.once('close', () => {
+      const isPrompt = socket.bytesRead === 0 && clock.now() - openedAt < MAX_CHECK
+      const hasLeft = socket.readableEnded || socket.errored !== null
+      if (isPrompt && hasLeft && !draining) options.onHandshakeFailure?.('not-trusted')
+    })
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     connections.set(socket, new Connection(socket, parts))
@@ -100,11 +114,15 @@ export function createListener(options: ListenerOptions) {
     if (refusal === undefined) socket.destroy()
     else connections.get(socket)?.fail(refusal, error.rawPacket)
   })
-  // Node also emits `clientError`, which closes the connection.
+  // Node also emits `clientError`, which closes the connection. A client that leaves when it has our certificate does not
+  // trust it; many send no alert.
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     // Node declares an Error, but sets the name of OpenSSL's result, or null.
     const certificate = socket.authorizationError as unknown as string | null
-    options.onHandshakeFailure?.(classifyHandshakeError(error.code, certificate ?? undefined))
+    const failure = classifyHandshakeError(error.code, certificate ?? undefined)
+    const { _parent: raw }: { readonly _parent?: Socket } = socket as object
+    const hasSeen = raw !== undefined && raw.bytesWritten > 0 && !evicted.has(raw) && !draining
+    options.onHandshakeFailure?.(failure === 'half-sent' && hasSeen ? 'not-trusted' : failure)
   })
 
   return {

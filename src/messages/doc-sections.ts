@@ -13,6 +13,9 @@ export interface Section {
   readonly meaning: string
   /** Remedy; empty if no action is needed. */
   readonly remedy: string
+  /** Title if every call is affected, and remedy if the same settings worked before; empty if there is no other. */
+  readonly every: string
+  readonly restore: string
   /** Rest of the section for readers of the page, in Markdown. */
   readonly body: string
 }
@@ -43,7 +46,14 @@ const loadSections = memoized((language: Language) => sectionsIn(loadPages(langu
 
 /** Returns the section of a code; if it is missing, the code is the title. */
 export function findSection(language: Language, code: Code): Section {
-  const empty = { at: `errors${SUFFIX[language]}#${code}`, meaning: '', remedy: '', body: '' }
+  const empty = {
+    at: `errors${SUFFIX[language]}#${code}`,
+    meaning: '',
+    remedy: '',
+    every: '',
+    restore: '',
+    body: '',
+  }
   return loadSections(language).get(code) ?? { ...empty, title: code }
 }
 
@@ -63,13 +73,16 @@ export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
       const [first = '', ...others] = rest.trim().split(/\n{2,}/)
       const [, title, meaning = ''] = /^\*\*([^]+?)[.。]\*\*([^]*)$/.exec(first) ?? []
       if (code === undefined || title === undefined) return []
-      const isRemedy = (paragraph: string): boolean => REMEDY.test(paragraph)
+      const textOf = (mark: RegExp): string =>
+        plain(others.find((paragraph) => mark.test(paragraph))?.replace(mark, '') ?? '')
       const section = {
         at: `${file}#${code.toLowerCase()}`,
         title: plain(title),
         meaning: plain(meaning),
-        remedy: plain(others.find(isRemedy)?.replace(REMEDY, '') ?? ''),
-        body: others.filter((paragraph) => !isRemedy(paragraph)).join('\n\n'),
+        remedy: textOf(REMEDY),
+        every: textOf(EVERY).replace(/[.。]$/, ''),
+        restore: textOf(RESTORE),
+        body: others.filter((paragraph) => !REMEDY.test(paragraph)).join('\n\n'),
       }
       return [[code, section] as const]
     }),
@@ -78,6 +91,8 @@ export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
 }
 
 const REMEDY = /^\*\*(?:Do\.|处理。)\*\* /
+const EVERY = /^\*\*(?:Every call\.|全部调用。)\*\* /
+const RESTORE = /^\*\*(?:If it worked before\.|此前正常时。)\*\* /
 
 /** Returns one line without markup. A line break between Chinese characters is not a space. */
 function plain(markdown: string): string {

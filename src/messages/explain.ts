@@ -7,6 +7,7 @@ import {
   type StoreFailureReason,
 } from '../causes.ts'
 import type { PeerCertificate } from '../causes.ts'
+import type { Code } from '../codes.ts'
 import type { Explained, Fact, Value } from './format-facts.ts'
 import type { FactName } from './messages.ts'
 
@@ -23,6 +24,35 @@ export interface DiagnosticContext {
   /** Empty if the user is set in the environment. */
   readonly userFile: string
   readonly passwordFile: string
+  /** Values that requests are compared with. */
+  readonly settings: Record<SettingFact, Value>
+}
+
+export type SettingFact =
+  | 'allowedHosts'
+  | 'allowedPaths'
+  | 'maxBodySize'
+  | 'listen'
+  | 'clientDeadline'
+
+/** Settings that decide whether a request ends with a code. */
+const SETTINGS_OF: Readonly<Partial<Record<Code, SettingFact>>> = {
+  'other-host': 'allowedHosts',
+  'other-path': 'allowedPaths',
+  'too-large': 'maxBodySize',
+  'admin-port': 'listen',
+  'tls-to-http': 'listen',
+  'plain-http': 'listen',
+  'no-calls-yet': 'listen',
+  'gave-up': 'clientDeadline',
+  'upstream-timeout': 'clientDeadline',
+  IsalesProxyLatency: 'clientDeadline',
+}
+
+/** Returns the setting that decides whether a request ends with the code, with its value. */
+export function settingFacts(code: Code, { settings }: DiagnosticContext): readonly Fact[] {
+  const name = SETTINGS_OF[code]
+  return name === undefined || settings[name] === '' ? [] : [[name, settings[name]]]
 }
 
 /** A failure: its cause, and details about it. */

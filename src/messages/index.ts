@@ -3,6 +3,7 @@
 export {
   explained,
   explainedStore,
+  settingFacts,
   type FailureDetails,
   type DiagnosticContext,
 } from './explain.ts'

@@ -58,6 +58,14 @@ const FACTS = {
   endedAt: ['Ended', '结束于'],
   turnedAway: ['Times in the last minute', '最近一分钟的次数'],
   host: ['Host of the request', '请求的 Host'],
+  allowedHosts: ['Allowed hosts (ALLOWED_HOSTS)', '允许的主机名（ALLOWED_HOSTS）'],
+  allowedPaths: ['Allowed paths (ALLOWED_PATHS)', '允许的路径（ALLOWED_PATHS）'],
+  maxBodySize: ['Most bytes of a body (MAX_BODY_SIZE)', '请求体的最大字节数（MAX_BODY_SIZE）'],
+  bodySize: ['Bytes of the body', '请求体的字节数'],
+  stoodStill: ['Stood still for', '停顿时间'],
+  listen: ['Address for calls (LISTEN)', '调用的地址（LISTEN）'],
+  clientDeadline: ['Deadline (CLIENT_DEADLINE)', '期限（CLIENT_DEADLINE）'],
+  leftAfter: ['The client left after', '客户端断开前等待了'],
   path: ['Most frequent request', '最常见的请求'],
   result: ['Result of iSales', 'iSales 返回的 result'],
   callsInMinute: ['Calls in the last minute', '最近一分钟的调用'],
@@ -85,9 +93,9 @@ const FACTS = {
   granted: ['Logins of CTI-OBS', 'CTI-OBS 的登录'],
   inFlight: ['In flight', '进行中'],
   waitingForToken: ['Waiting for a token', '等待令牌'],
-  listener: ['Of this proxy', '本代理'],
-  client: ['For iSales', '用于 iSales'],
-  ca: ['Authority of iSales', 'iSales 的 CA'],
+  listener: ['For clients (LISTEN_TLS_CERT_FILE)', '用于客户端（LISTEN_TLS_CERT_FILE）'],
+  client: ['For iSales (ISALES_CLIENT_CERT_FILE)', '用于 iSales（ISALES_CLIENT_CERT_FILE）'],
+  ca: ['Authority of iSales (ISALES_CA_FILE)', 'iSales 的 CA（ISALES_CA_FILE）'],
 } as const satisfies Pairs
 
 export type FactName = keyof typeof FACTS

@@ -22,6 +22,9 @@ interface AttemptFileOptions {
 
 /** Calls wait at most 2.8 s for a login, so a slower disk must not delay it. */
 const MAX_DISK_WAIT = SECOND
+const PROBE_INTERVAL = 10 * SECOND
+/** Bytes: an empty file can be created on a full disk. */
+const PROBE_SIZE = 4096
 
 /**
  * Keeps login attempts in `STATE_DIR`. Credentials are named by a slow, salted hash, so that the file does not help to guess
@@ -37,6 +40,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
   /** The disk operation in flight, and whether it takes too long. */
   let operation: Promise<unknown> = Promise.resolve()
   let isLate = false
+  let pending = 0
   let reported: FailureDetails | undefined
 
   const report = (error: FailureDetails | undefined): void => {
@@ -57,29 +61,48 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       : swap(expected, '')
   }
 
+  /** Resolves with undefined if the disk fails, which is reported. */
+  const run = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
+    if (isLate) return undefined
+    pending += 1
+    // A change that waited behind a late operation is already in memory.
+    const done = operation.then(() => (isLate ? undefined : work()))
+    const ended = done.then(ignore, ignore).then(() => void (pending -= 1))
+    operation = ended
+    try {
+      const reply = await within(clock, MAX_DISK_WAIT, done)
+      if (reply !== undefined || isLate) return reply
+      isLate = true
+      report({ cause: cause('disk-slow', 'disk') })
+      void ended.then(() => (isLate = false))
+    } catch (error) {
+      const code = readErrorCode(error)
+      report({ cause: classifyDiskError(code), detail: code })
+    }
+    return undefined
+  }
+
+  /** Notices a failing disk while no login is due. Not during a change, which itself shows whether the disk works. */
+  let found: FailureDetails | undefined
+  const probe = async (): Promise<void> => {
+    if (pending === 0) {
+      const works = await run(() => versions.probe())
+      if (works !== true) found = reported
+      else if (reported === found) report(undefined)
+    }
+    probing = clock.setTimer(() => void probe(), PROBE_INTERVAL)
+  }
+  let probing = clock.setTimer(() => void probe(), PROBE_INTERVAL)
+
   return {
     shared: false,
 
-    async compareAndSwap(expected, desired) {
-      if (isLate) return undefined
-      // A change that waited behind a late operation is already in memory.
-      const swapped = operation.then(() => (isLate ? undefined : swap(expected, desired)))
-      const ended = swapped.then(ignore, ignore)
-      operation = ended
-      try {
-        const reply = await within(clock, MAX_DISK_WAIT, swapped)
-        if (reply !== undefined || isLate) return reply
-        isLate = true
-        report({ cause: cause('disk-slow', 'disk') })
-        void ended.then(() => (isLate = false))
-      } catch (error) {
-        const code = readErrorCode(error)
-        report({ cause: classifyDiskError(code), detail: code })
-      }
-      return undefined
-    },
+    compareAndSwap: (expected, desired) => run(() => swap(expected, desired)),
 
-    settle: () => within(clock, MAX_DISK_WAIT, operation),
+    settle() {
+      probing.cancel()
+      return within(clock, MAX_DISK_WAIT, operation)
+    },
 
     /** Costs 50 ms of CPU if the credentials or the salt changed. */
     nameOf(credentials) {
@@ -192,6 +215,22 @@ export function openVersions(directory: string, onExposed: () => void) {
           if (code !== 'ENOENT') throw error
         }
       }
+    },
+
+    /** Creates, syncs and removes a file. */
+    async probe(): Promise<true> {
+      await makeDirectory(directory)
+      const path = join(directory, `probe-${process.pid}`)
+      await rm(path, { force: true })
+      const file = await open(path, NEW_FILE, 0o600)
+      try {
+        await file.writeFile(Buffer.alloc(PROBE_SIZE))
+        await file.sync()
+      } finally {
+        await file.close()
+        await rm(path, { force: true })
+      }
+      return true
     },
 
     /** Writes the version of this number; false if another process was quicker. */

@@ -60,7 +60,7 @@ describe('the admin app', () => {
   it.each([
     ['GET', '/', 'elsewhere.example', 421, /^请求的主机名不属于本代理。.*ALLOWED_HOSTS/],
     ['GET', '/nowhere', 'localhost', 404, /^未找到/],
-    ['POST', '/', 'localhost', 405, /^不允许该方法/],
+    ['POST', '/', 'localhost', 405, /^调用发到了管理端口/],
   ])("%s %s of %s is refused in the reader's language: %i", async (...row) => {
     const [method, path, host, status, text] = row
     const headers = { host, 'Accept-Language': 'zh-CN' }

@@ -71,7 +71,7 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
   ],
   ['degraded failed CallsLost no-route', { within: 5 }, mixed(10, DOWN, 10)],
   [
-    'degraded failed CallsLost over',
+    'degraded failed CallsLost no-route over',
     { lostCalls: '40/140', within: 60, endedAt: '09:40:55' },
     [calls(DOWN, 40, 100, 10_000), calls(OK, 100, 90)],
   ],
@@ -249,6 +249,25 @@ it.each<readonly [expected: string, Scene]>([
   [NO_CALLS, { certificates: { ca: WALL + 15 * DAY } }],
   ['degraded store SessionAlone store-unreachable', { sharing: ALONE }],
   ['degraded state StateUnusable disk-full', { storageError: DISK }],
+  // A stall is the cause of calls that end until 3 s later, and hides no other cause.
+  [
+    'degraded process impaired stood-still, degraded abandoned CallsLost stood-still',
+    { stall: 20_000, calls: mixed(9, { status: 0, left: 'response' }, 4) },
+  ],
+  [
+    'failing failed CallsFailing maintenance, degraded process impaired stood-still',
+    { stall: 2001, calls: mixed(0, { status: 503 }, 9) },
+  ],
+  [NO_CALLS, { stall: 2000 }],
+  [
+    'degraded process impaired no-descriptors, degraded slow Latency',
+    {
+      calls: [
+        calls(SLOW, 20),
+        calls({ ...BYTES, code: 'overloaded', refusal: 'descriptors', isCaller: false }, 1),
+      ],
+    },
+  ],
   [
     'draining draining draining',
     { snapshot: { ...NONE, backoff: 'login-pause' }, draining: true, calls: mixed(0, DOWN, 9) },

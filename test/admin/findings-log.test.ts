@@ -46,7 +46,7 @@ function follow(...findings: Findings) {
       log: (event, fields, level, message) => lines.push({ event, level, message, ...fields }),
     },
     () => now,
-    (state) => states.push(state),
+    { onState: (state) => states.push(state), beat: () => undefined },
   )
   return {
     lines,

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { expect, test } from 'vitest'
 import { call } from '../support/call.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { freePort } from '../support/free-port.ts'
 import { exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -43,6 +44,23 @@ test.skipIf(address === undefined).each<[string, { readonly [name: string]: stri
     expect(new RegExp(`${USER}.*quotes`).test(text)).toBe('ISALES_PASSWORD' in env)
   },
 )
+
+test('calls at the admin port are shown within 6 s of the last answer, and each gets to know the port', async () => {
+  const clock = manualClock()
+  const world = await openWorld({ clock })
+  expect((await world.tasks()).status).toBe(200)
+  await clock.advance(6000)
+  for (let n = 0; n < 5; n += 1) {
+    const { status, text } = await call(`${world.admin}/rest/a`, { method: 'POST', body: '{}' })
+    expect([status, text]).toEqual([405, expect.stringContaining('the address of LISTEN')])
+  }
+  expect((await call(`${world.admin}/rest/a`)).status).toBe(404)
+  const counted = 'isales_proxy_requests_total{outcome="stray",cause="admin-port"}'
+  expect(await world.metric(counted)).toBe(5)
+  const { state, findings } = await world.status()
+  expect([state, findings[0].cause]).toEqual(['degraded', 'admin-port'])
+  expect(findings[0].facts).toContainEqual(['listen', world.proxy])
+})
 
 test('a probe needs no Host in HTTP/1.0, but a valid one in HTTP/1.1', async () => {
   const { admin } = await openWorld()

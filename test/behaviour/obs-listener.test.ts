@@ -57,6 +57,19 @@ describe('HTTPS', () => {
     expect((await open.read()).status).toBe(200)
   })
 
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'clients that do not trust the certificate are shown at once, also without an alert over %s',
+    async (maxVersion) => {
+      const { world, target } = await openHttps()
+      for (let n = 0; n < 5; n += 1)
+        await expect(connectRaw(target({ ca: [], maxVersion }))).rejects.toThrow('certificate')
+      const counted = 'isales_proxy_requests_total{outcome="handshake",cause="not-trusted"}'
+      await until(async () => (await world.metric(counted)) === 5)
+      const [{ finding, cause }] = (await world.status()).findings
+      expect([finding, cause]).toEqual(['handshake', 'not-trusted'])
+    },
+  )
+
   test('with a client CA, only its certificates are admitted, and refused clients are logged and counted', async () => {
     const { world, target } = await openHttps(ca)
     expect((await exchangeRaw(target(made.client), tasks())).status).toBe(200)

@@ -51,6 +51,8 @@ export interface Scene {
   readonly storageError?: FailureDetails
   /** Errors of files that are no longer usable. */
   readonly fileErrors?: readonly SettingProblem[]
+  /** Milliseconds for which the process stood still until now. */
+  readonly stall?: number
 }
 
 const NO_CERTIFICATES = { listener: undefined, client: undefined, ca: undefined } as const
@@ -134,7 +136,10 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}, addre
     const requestId = `8c1f5ab0c3d2-${(at - NOW + 4e6).toString(36)}`
     admin.end({ method: 'POST', target: TASKS, requestId, ...call })
   }
+  now = NOW - SECOND - (scene.stall ?? 0)
+  admin.activity.beat()
   now = NOW
+  admin.activity.beat()
   admin.activity.onStorageError(scene.storageError)
   admin.activity.filesRead('credentials', scene.fileErrors ?? [])
   for (const event of scene.events ?? []) admin.onTokenEvent(event)

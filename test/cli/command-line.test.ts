@@ -48,10 +48,10 @@ describe('help', () => {
   )
 
   it('explains a code with its section of docs/', async () => {
-    const { code, stdout } = await runHere(['help', 'connection-REFUSED'])
-    const { title, remedy } = findSection('en', 'connection-refused')
+    const { code, stdout } = await runHere(['help', 'dns-DOWN'])
+    const { title, meaning, remedy } = findSection('en', 'dns-down')
     const said = stdout.replaceAll(/\s+/g, ' ').trim()
-    expect([code, said]).toEqual([0, `connection-refused ${title}. ${remedy}`])
+    expect([code, said]).toEqual([0, `dns-down ${title}. ${meaning} ${remedy}`])
     const chinese = await runHere(['help', 'IsalesProxyCallsFailing'], CHINESE)
     expect(chinese.stdout).toContain('调用失败。')
   })

@@ -168,7 +168,7 @@ test('a failure is over 5 s after calls succeed again: the page shows its end, a
   expect([status.state, code, cause, remedy]).toEqual([
     'degraded',
     'IsalesProxyCallsLost',
-    null,
+    'connection-refused',
     '',
   ])
   expect(facts.map(([name]) => name)).toContain('endedAt')

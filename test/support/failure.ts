@@ -28,4 +28,11 @@ export const PLACES: DiagnosticContext = {
   tokenHeader: 'Authorization: Bearer {token}',
   userFile: '/run/secrets/user',
   passwordFile: '/run/secrets/password',
+  settings: {
+    allowedHosts: 'none',
+    allowedPaths: '/rest/isales/v1/openapi/obs/',
+    maxBodySize: 1_048_576,
+    listen: 'http://127.0.0.1:8080',
+    clientDeadline: { seconds: 2.8 },
+  },
 }

@@ -49,6 +49,7 @@ function start(directory: string, wall = WALL) {
   return {
     clock,
     problems,
+    settle: () => home.settle?.(),
     recover,
     read: async (of = credentials) => (await update(of, () => undefined)).record,
     /** Returns whether the record is on the disk. */
@@ -81,6 +82,30 @@ it('a record outlives its process', async () => {
   expect(await second.read()).toEqual({ ...REFUSED, at: NOW - 4000 })
   expect(await second.read(other)).toEqual(NO_ATTEMPTS)
   expect([...first.problems, ...second.problems]).toEqual([])
+})
+
+it('a disk that fails while no login is due is noticed within 10 s, and its end too', async () => {
+  const directory = temporaryDirectory()
+  const { clock, problems, write } = start(directory)
+  expect(await write(REFUSED)).toBe(true)
+  const synced: string[] = []
+  const open = async (path: string) => {
+    synced.push(path)
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+  }
+  const real = { ...fs }
+  replaceOfFs({ open })
+  await clock.advance(9999)
+  expect(synced).toEqual([])
+  await clock.advance(1)
+  await until(() => problems.length > 0)
+  expect(problems).toEqual(['disk-full ENOSPC'])
+  expect(synced).toEqual([join(directory, `probe-${process.pid}`)])
+  replaceOfFs(real)
+  await clock.advance(10_000)
+  await until(() => problems.length > 1)
+  expect(problems).toEqual(['disk-full ENOSPC', 'well'])
+  expect(readdirSync(directory)).toEqual(['attempts-1.json'])
 })
 
 it.runIf(process.getuid?.() === 0)("root's file belongs to the directory's owner", async () => {
@@ -147,10 +172,12 @@ it.each([
   const path = join(directory, 'attempts-7.json')
   if (text === undefined) mkdirSync(path)
   else writeFileSync(path, text)
-  const { read, write, problems, clock } = start(directory)
+  const { settle, read, write, problems, clock } = start(directory)
   expect(await read()).toEqual(NO_ATTEMPTS)
   expect(await write(REFUSED)).toBe(true)
   expect(problems).toEqual(['disk-foreign'])
+  // Ends the probes, for which the disk has no time.
+  await settle()
   await clock.advance(60_000)
   expect(problems).toEqual(['disk-foreign', 'well'])
   expect(await start(directory).read()).toMatchObject({ rejections: 2 })
