@@ -6,7 +6,7 @@ import type { RelayedHead } from './headers.ts'
 /** Bytes of a response that a client must take within `MAX_WAIT`. */
 const PIECE = 4 * 1024 * 1024
 /** Milliseconds for which the proxy waits for a client to take one piece. */
-const MAX_WAIT = 4 * SECOND
+const MAX_WAIT = 3 * SECOND
 /** The same while too many calls are in flight; longer than TCP needs to repeat a lost packet. */
 const MAX_WAIT_WHEN_FULL = SECOND / 2
 

@@ -44,6 +44,18 @@ const ended = (program: Program): Promise<{ code: number | null; signal: string 
   within(program.ended, 'the end of the program', 20_000)
 
 describe('the program', () => {
+  it.each([
+    [64, /^Warning: MAX_IN_FLIGHT: .*LimitNOFILE.*\[no-descriptors\]$/m],
+    [4096, /^$/],
+  ])(
+    'warns in `check` if %i descriptors are too few for its connections',
+    async (descriptors, text) => {
+      const checked = start(['check', '--quiet'], env(), { descriptors })
+      expect(await ended(checked)).toMatchObject({ code: 0 })
+      expect(checked.stderr()).toMatch(text)
+    },
+  )
+
   it('serves without a command, lets `status` wait, opens no inspector, and exits with 0 after SIGTERM', async () => {
     const program = start([], env({ ISALES_FOO: '1' }))
     const { proxy, admin } = await program.addresses()

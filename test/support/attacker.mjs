@@ -47,7 +47,8 @@ function record(content) {
 }
 
 function attack(name, port, isTls) {
-  const place = { host: '127.0.0.1', port, rejectUnauthorized: false }
+  // Continues to send after the proxy has closed its side.
+  const place = { host: '127.0.0.1', port, rejectUnauthorized: false, allowHalfOpen: true }
   const socket = isTls ? connectTls(place) : connectTcp(place)
   socket.on('error', () => undefined)
   socket.on('close', () => setTimeout(() => attack(name, port, isTls), 10))
