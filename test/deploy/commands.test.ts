@@ -27,13 +27,11 @@ type Block = readonly [page: string, start: string]
 /** Blocks of English pages that are not run, with the reason. */
 const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['README.md', 'npm ci', '.ci/run has these steps'],
-  ['README.md', 'read -rsp', 'no Docker; image.test.ts runs it with podman'],
-  ['README.md', 'docker run', 'no Docker; image.test.ts runs it with podman'],
   ['CONTRIBUTING.md', 'npm ci', '.ci/run has these steps'],
   ['docs/get-started.md', 'npm ci', '.ci/run has these steps'],
   ['docs/dev/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
   ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
-  ['docs/docker.md', 'docker', 'no Docker; image.test.ts runs them with podman'],
+  ['docs/docker.md', '', 'no Docker; image.test.ts runs them with podman'],
   ['docs/vm.md', '', 'systemd.test.ts runs them on a machine with systemd'],
   ['docs/vm-advanced.md', '', 'systemd.test.ts also runs these'],
   [
