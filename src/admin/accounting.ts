@@ -3,7 +3,7 @@ import { HOUR, MINUTE, SECOND } from '../clock.ts'
 import { CLASSES, OUTCOMES, type Outcome } from '../codes.ts'
 import { REQUEST_CLASSES, type RequestClass } from '../request-summary.ts'
 
-/** Calls for which CTI-OBS got no response from iSales. */
+/** Calls without a usable response: failed, rejected or refused ones, and those that their client left. */
 export const LOST = outcomesThatAre('lost')
 /** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
 export const CALLS = outcomesThatAre('lost', 'answered')
@@ -19,7 +19,7 @@ function outcomesThatAre<Is extends 'lost' | 'answered'>(...are: readonly Is[]) 
 }
 
 /** Milliseconds, numbers of calls, and shares of the calls. */
-const RULES = {
+export const RULES = {
   /** The calls of the last 5 s, filled up to three. */
   latest: { ms: 5 * SECOND, calls: 3, maxAge: 10 * MINUTE },
   /** The calls of the last minute, filled up to 20. */
@@ -32,8 +32,8 @@ const RULES = {
   lost: 0.05,
   /** Refused calls alone are not `failing` if a call was answered within this time: a stranger may send them. */
   worksFor: HOUR,
-  /** No client gets through if these connections were turned away, and no call was answered within a minute. */
-  turnedAway: { count: 2, maxAge: 10 * MINUTE },
+  /** No client gets through if these connections were turned away, and no call was answered within `noAnswer`. */
+  turnedAway: { count: 2, maxAge: 10 * MINUTE, noAnswer: MINUTE },
 } as const
 
 /**
@@ -140,11 +140,11 @@ function isFailing({ latest, newest, answeredAt }: CallsSeen, now: number): bool
 /** Returns a finding if no client gets through to the proxy. */
 function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
   const { answeredAt, minute } = seen
-  const { count: least, maxAge } = RULES.turnedAway
+  const { count: least, maxAge, noAnswer } = RULES.turnedAway
   const all = seen.turnedAway.filter(({ at }) => now - at <= maxAge && at > answeredAt)
   const newest = all.at(-1)
   if (newest === undefined || all.length < least) return []
-  if (now - newest.at > MINUTE || now - answeredAt <= MINUTE) return []
+  if (now - newest.at > noAnswer || now - answeredAt <= noAnswer) return []
   const outcome = newest.of.outcome === 'handshake' ? 'handshake' : 'stray'
   const count = Math.max(least, minute[outcome])
   const numbers = { count, total: count, span: MINUTE, endedAt: undefined }

@@ -12,7 +12,7 @@ import {
 } from '../messages/index.ts'
 import { createAccounting, LOST } from './accounting.ts'
 
-/** Calls of the same kind to which iSales did not respond; `at` and `requestId` belong to the last. */
+/** Calls of the same kind that were lost or declined; `at` and `requestId` belong to the last. */
 export interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | 'requestId'> {
   readonly count: number
   /** On the monotonic clock. */
@@ -23,7 +23,7 @@ export interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | '
 }
 
 /** Milliseconds. A token with a shorter life ends before the proxy renews it. */
-const SHORT_LIFETIME = 3 * SECOND
+export const SHORT_LIFETIME = 3 * SECOND
 const MAX_FAILED = 10
 const MAX_CHANGES = 6
 /** Characters. */

@@ -50,6 +50,8 @@ export const VERDICTS = {
   'check-store': EXIT.unusable,
 } as const
 type CheckVerdict = keyof typeof VERDICTS
+/** Milliseconds. A shorter life leaves little time for a slow renewal. */
+export const SHORT_LIFETIME = 20 * SECOND
 const WORKS: readonly Fact[] = [['outcome', 'works']]
 
 /** A live check in progress. */
@@ -163,7 +165,7 @@ function reportGrant(check: LiveCheck, { lifetime, refreshToken, refreshLifetime
   const doubts = { missing: 'no-lifetime', 'too-long': 'long-lifetime' } as const
   const { doubt, ms } = lifetime
   if (doubt) report(check, 'lifetime', { code: doubts[doubt], facts: [] })
-  else if (ms < 20 * SECOND) report(check, 'lifetime', { code: 'short-lifetime', facts: [] })
+  else if (ms < SHORT_LIFETIME) report(check, 'lifetime', { code: 'short-lifetime', facts: [] })
 }
 
 function clientFor({ post }: LiveCheck, config: Config) {

@@ -25,7 +25,7 @@ interface AttemptFileOptions {
 
 const FORMAT = 5
 /** Calls wait at most 2.8 s for a login, so a slower disk must not delay it. */
-const MAX_DISK_WAIT = SECOND
+export const MAX_DISK_WAIT = SECOND
 
 /**
  * Keeps login attempts in `STATE_DIR`. Credentials are named by a slow, salted hash, so that the file does not help to guess
