@@ -139,7 +139,8 @@ describe('the shell blocks of the documentation', () => {
 
   it('get started: check --live prints what another iSales needs, and the proxy works with it', async () => {
     const script = block('docs/get-started.md', '(umask 077 && read')
-    const found = await run(`${script.replace(/\n$/, '')} || [ $? = 2 ]\n`, 'the password\n')
+    const inChinese = `export LANG=zh_CN.UTF-8\n${script.replace(/\n$/, '')} || [ $? = 2 ]\n`
+    const found = await run(inChinese, 'the password\n')
     expect(found).toContain('\nISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}\n')
     Object.assign(environment, {
       ISALES_URL: simulator.origin,
@@ -155,6 +156,9 @@ describe('the shell blocks of the documentation', () => {
 
   it('CTI-OBS: a login at the proxy, a call with what it gave, and a status that shows the call', async () => {
     const exec = block('docs/kubernetes-operating.md', 'kubectl exec')
+    expect(read('docs/operations.md')).toContain(
+      `| \`${exec.replace(/[^]*?kubectl/, 'kubectl').trim()}\` |`,
+    )
     const status = () => run(`kubectl() { shift 7; node dist/main.js "$@"; }\n${exec}`)
     expect(await status()).toContain('[No call has arrived yet]')
     const [login = '', call = ''] = block('docs/cti-obs.md', 'curl').split(/(?<=x"}'\n)/)

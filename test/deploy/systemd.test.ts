@@ -42,7 +42,7 @@ describe.skipIf(without)('on a machine', () => {
   let machine: Machine
 
   /** Runs the block of the page that begins so. */
-  async function runBlock(start: string, input = ''): Promise<string> {
+  async function runBlock(start: string, input = '', language = 'C'): Promise<string> {
     const [block, another] = blocks.filter((one) => one.startsWith(start))
     if (block === undefined || another !== undefined)
       throw new Error(`not one block begins with ${start}`)
@@ -50,7 +50,7 @@ describe.skipIf(without)('on a machine', () => {
     const script = block
       .replace('https://service.besclouds.com', 'http://127.0.0.1:9400')
       .replaceAll(/\bobs0[12]\b/g, 'obs')
-    return machine.succeed(`cd /srv\n${script}`, input)
+    return machine.succeed(`cd /srv; export LANG=${language}\n${script}`, input)
   }
 
   const journal = (unit = 'isales-auth-proxy') =>
@@ -129,7 +129,7 @@ describe.skipIf(without)('on a machine', () => {
     await runBlock('for file', `${PASSWORD}\n`)
     const settings = () => machine.succeed('cat /etc/isales-auth-proxy/env')
     const check = 'isales-auth-proxy --instance - check --live'
-    await runBlock(check)
+    expect(await runBlock(check, '', 'zh_CN.UTF-8')).toMatch(/\p{Script=Han}/u)
     const found = await settings()
     expect(found).toMatch(
       /^ISALES_URL=.*\nADMIN_LISTEN=.*\nISALES_TOKEN_HEADER=Authentication: Bearer /,
