@@ -97,7 +97,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted') {
-        // A login may return the rest of the current token, so a single short lifetime proves nothing.
+        // A login may return the rest of the current token, so a single short lifetime means nothing.
         const isShort = event.token.lifetime < SHORT_LIFETIME && !event.sameToken
         shortInRow = isShort ? shortInRow + 1 : 0
         const isLong = event.lifetimeDoubt === 'too-long'

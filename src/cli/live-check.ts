@@ -172,7 +172,7 @@ function clientFor({ post }: LiveCheck, config: Config) {
   return createIsalesClient({ ...config, post, clock: systemClock })
 }
 
-/** Calls `business/interface` once, which changes nothing and proves header, scheme, token and path. */
+/** Calls `business/interface` once, which changes nothing and tests header, scheme, token and path. */
 async function callInterface({ config, post, io }: LiveCheck, grant: Grant, other?: string) {
   const { names, scheme, field } = config.isalesTokenHeader
   const token = other ?? (grant[field] ?? grant.token).reveal()
@@ -196,7 +196,7 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
   return { status, result, data, facts, reason, works, isAway }
 }
 
-/** Returns why a response proves nothing about the token; undefined if it is from iSales. */
+/** Returns why a response shows nothing about the token; undefined if it is from iSales. */
 function responseFailure(response: PostResult): FailureDetails | undefined {
   if (!response.ok) return { ...response, detail: response.code }
   const { status, contentType, body } = response
