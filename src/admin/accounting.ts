@@ -30,7 +30,7 @@ export const RULES = {
   failing: 0.5,
   /** `degraded` from this share of the latest calls or of the window. */
   lost: 0.05,
-  /** Refused calls alone are not `failing` if a call was answered within this time: a stranger may send them. */
+  /** Refused calls alone are not `failing` if a call was answered within this time: an unknown client may have sent them. */
   worksFor: HOUR,
   /** No client gets through if these connections were turned away, and no call was answered within `noAnswer`. */
   turnedAway: { count: 2, maxAge: 10 * MINUTE, noAnswer: MINUTE },

@@ -67,7 +67,7 @@ const MAX_ROUNDS = 100
 const RETRY_AFTER = SECOND
 
 /**
- * Merges the home's value with what this process knows, so that an older value in the home takes nothing back. While the home
+ * Merges the home's value with what this process knows, so that an older stored value cannot undo newer knowledge. While the home
  * is unavailable, changes are made in memory and written later. Without a home, the value is only in memory.
  */
 export function createRegister({
