@@ -141,7 +141,7 @@ describe('the shell blocks of the documentation', () => {
     const script = block('docs/get-started.md', '(umask 077 && read')
     const inChinese = `export LANG=zh_CN.UTF-8\n${script.replace(/\n$/, '')} || [ $? = 2 ]\n`
     const found = await run(inChinese, 'the password\n')
-    expect(found).toContain('\nISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}\n')
+    expect(found).toBe('ISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}\n')
     Object.assign(environment, {
       ISALES_URL: simulator.origin,
       ISALES_USER: 'obs',
