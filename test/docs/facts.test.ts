@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { RULES as CALLS } from '../../src/admin/accounting.ts'
 import { SHORT_LIFETIME } from '../../src/admin/activity.ts'
-import { endsSoon } from '../../src/admin/diagnosis.ts'
+import { endsSoon, unreadiness } from '../../src/admin/diagnosis.ts'
 import { SHORT_LIFETIME as SHORT_AT_CHECK } from '../../src/cli/live-check.ts'
 import { EXIT } from '../../src/cli/io.ts'
 import { SETTLES } from '../../src/cli/renew.ts'
@@ -17,6 +17,7 @@ import * as isales from '../../src/token/isales-client.ts'
 import * as guard from '../../src/token/login-guard.ts'
 import * as tracker from '../../src/token/rejection-tracker.ts'
 import * as pool from '../../src/upstream/pool.ts'
+import { snapshot } from '../admin/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { RULES } from '../token/support.ts'
 import { read } from './pages.ts'
@@ -140,6 +141,20 @@ test.each(PAGES)('docs/%s.zh-CN.md has the numbers of the English page', (page) 
   expect(numbersOf(`docs/${page}.zh-CN.md`)).toEqual(numbersOf(`docs/${page}.md`))
 })
 
-test('docs/endpoints.md names the pages that the admin port serves', () => {
-  expect(read('docs/endpoints.md')).toContain(`documentation: ${SERVED.join(', ')};`)
+test('docs/endpoints.md names the paths and pages of the admin port, and says when the proxy is ready', () => {
+  const page = read('docs/endpoints.md')
+  const found = (text: string, pattern: RegExp) =>
+    Array.from(text.matchAll(pattern), ([, path = '']) => path.replace(/PAGE.md$/, ':page')).sort()
+  const routes = found(read('src/admin/admin-app.ts'), /app\.get\('([^']+)'/g)
+  expect(found(page, /^\| `(\/[^`]*)` \|/gm)).toEqual(routes)
+  expect(page).toContain(`documentation: ${SERVED.join(', ')};`)
+
+  expect(page).toContain('a token that has not expired, even if iSales rejects it; otherwise, and')
+  const open = { listening: true, draining: false }
+  const isReady = (running: typeof open, usable: boolean) =>
+    unreadiness(running, snapshot({ usable, rejected: true })) === undefined
+  expect(isReady(open, true)).toBe(true)
+  expect(isReady(open, false)).toBe(false)
+  expect(isReady({ ...open, draining: true }, true)).toBe(false)
+  expect(isReady({ ...open, listening: false }, true)).toBe(false)
 })
