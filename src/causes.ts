@@ -52,7 +52,7 @@ const DISK = { stage: 'write' } as const
 
 /** The first row with a matching code decides, and the first of equally frequent causes is shown. */
 // oxfmt-ignore
-export const CAUSES = {
+const CAUSES = {
   'name-unknown': { ...NAME, codes: ['ENOTFOUND'] },
   'dns-down': { ...NAME, codes: ['EAI_AGAIN'] },
   'connection-refused': { ...UNREACHABLE, codes: ['ECONNREFUSED'] },

@@ -23,45 +23,16 @@ interface Problem {
  * request. `failed`: a call that ends so has failed, and this code explains it, or its cause if one is known. Titles are in
  * English only and may change; codes do not.
  */
+// oxfmt-ignore
 export const PROBLEMS = {
   'no-token': { status: 503, sent: 'no', failed: 'itself', title: 'No token arrived in time' },
   overloaded: { status: 503, sent: 'no', failed: 'itself', title: 'Too many requests in flight' },
-  'shutting-down': {
-    status: 503,
-    sent: 'no',
-    failed: 'itself',
-    title: 'The proxy is shutting down',
-  },
-  'out-of-time': {
-    status: 503,
-    sent: 'no',
-    failed: 'itself',
-    title: 'No time was left to send the request',
-  },
-  'upstream-unreachable': {
-    status: 502,
-    sent: 'no',
-    failed: 'cause',
-    title: 'iSales cannot be reached',
-  },
-  'upstream-tls': {
-    status: 502,
-    sent: 'no',
-    failed: 'cause',
-    title: 'No trusted TLS connection to iSales',
-  },
-  'upstream-broken': {
-    status: 502,
-    sent: 'unknown',
-    failed: 'cause',
-    title: "iSales's response was cut or malformed",
-  },
-  'upstream-timeout': {
-    status: 504,
-    sent: 'unknown',
-    failed: 'itself',
-    title: 'iSales did not respond in time',
-  },
+  'shutting-down': { status: 503, sent: 'no', failed: 'itself', title: 'The proxy is shutting down' },
+  'out-of-time': { status: 503, sent: 'no', failed: 'itself', title: 'No time was left to send the request' },
+  'upstream-unreachable': { status: 502, sent: 'no', failed: 'cause', title: 'iSales cannot be reached' },
+  'upstream-tls': { status: 502, sent: 'no', failed: 'cause', title: 'No trusted TLS connection to iSales' },
+  'upstream-broken': { status: 502, sent: 'unknown', failed: 'cause', title: "iSales's response was cut or malformed" },
+  'upstream-timeout': { status: 504, sent: 'unknown', failed: 'itself', title: 'iSales did not respond in time' },
   internal: { status: 500, sent: 'unknown', failed: 'itself', title: 'The proxy failed' },
   'bad-request': { status: 400, sent: 'no', title: 'The request is not valid HTTP' },
   'not-allowed': { status: 403, sent: 'no', title: 'The request is not allowed here' },
@@ -72,12 +43,7 @@ export const PROBLEMS = {
   'expectation-failed': { status: 417, sent: 'no', title: 'The expectation is unknown' },
   misdirected: { status: 421, sent: 'no', title: 'The request names another host' },
   'headers-too-large': { status: 431, sent: 'no', title: 'The headers are too large' },
-  'loop-detected': {
-    status: 508,
-    sent: 'no',
-    failed: 'itself',
-    title: 'The request came from this proxy',
-  },
+  'loop-detected': { status: 508, sent: 'no', failed: 'itself', title: 'The request came from this proxy' },
   'not-implemented': { status: 501, sent: 'no', title: 'The transfer coding is unknown' },
 } as const satisfies Readonly<Record<string, Problem>>
 export type ProblemCode = keyof typeof PROBLEMS
@@ -89,8 +55,8 @@ interface RefusalRow {
   readonly problem: ProblemCode
   /** Class of the request. Default: a POST is refused, because only CTI-OBS sends one, and any other request is stray. */
   readonly is?: 'refused' | 'stray' | 'failed'
-  /** True if it has a section of its own, besides its problem. */
-  readonly own?: true
+  /** True if it has a section of its own, besides its problem; or the code of that section. */
+  readonly own?: true | 'no-descriptors'
   /** English `detail` of the response. */
   readonly detail: string
 }
@@ -112,6 +78,7 @@ export const REFUSALS = {
   headers: { problem: 'headers-too-large', detail: 'There are too many headers, or they are too long' },
   'body-size': { problem: 'too-large', detail: 'The body is longer than MAX_BODY_SIZE' },
   'chunk-extensions': { problem: 'too-large', detail: 'The chunk extensions are too long' },
+  'chunk-framing': { problem: 'bad-request', detail: 'The chunks of the body are too small' },
   browser: { problem: 'not-allowed', is: 'stray', own: true, detail: 'Origin and Sec-Fetch-Site come from a browser, which must not use the token' },
   'double-slash': { problem: 'not-allowed', own: true, detail: 'The path has an empty segment (//) after its beginning' },
   'ambiguous-path': { problem: 'not-allowed', own: true, detail: 'A path segment has letters, digits and . _ ~ - only, and neither begins nor ends with a dot' },
@@ -120,8 +87,9 @@ export const REFUSALS = {
   scheme: { problem: 'misdirected', detail: 'The scheme of the request target differs from the listener' },
   'other-host': { problem: 'misdirected', own: true, detail: 'Host is neither this proxy nor in ALLOWED_HOSTS' },
   loop: { problem: 'loop-detected', detail: 'Via names this proxy: ISALES_URL leads back to it' },
-  connections: { problem: 'overloaded', is: 'stray', detail: 'Too many connections were open, and this one was idle for longest' },
-  pipelined: { problem: 'overloaded', is: 'refused', own: true, detail: 'The request arrived before the previous response had ended' },
+  connections: { problem: 'overloaded', detail: 'Too many connections were open, and this one was idle for longest' },
+  descriptors: { problem: 'overloaded', own: 'no-descriptors', detail: 'Too many connections were open for the limit of open files, and this one was idle for longest' },
+  pipelined: { problem: 'overloaded', own: true, detail: 'The request arrived before the previous response had ended' },
   'in-flight': { problem: 'overloaded', is: 'failed', detail: 'More requests than MAX_IN_FLIGHT are in flight, or their bodies take more than 32 MiB' },
   ticket: { problem: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
   timeout: { problem: 'request-timeout', detail: 'The request did not arrive in time' },
@@ -139,13 +107,15 @@ const refusalRow = (refusal: Refusal): RefusalRow => REFUSALS[refusal]
 type RefusalCode = {
   [Each in Refusal]: (typeof REFUSALS)[Each] extends { readonly own: true }
     ? Each
-    : (typeof REFUSALS)[Each]['problem']
+    : (typeof REFUSALS)[Each] extends { readonly own: infer Own }
+      ? Own
+      : (typeof REFUSALS)[Each]['problem']
 }[Refusal]
 
 /** Returns the code that explains a refusal: its own, or the code of its problem. */
 export function toRefusalCode(refusal: Refusal): RefusalCode {
   const { own, problem } = refusalRow(refusal)
-  return (own === true ? refusal : problem) as RefusalCode
+  return (own === true ? refusal : (own ?? problem)) as RefusalCode
 }
 
 /** Returns the class of a refusal; undefined if it depends on the method. */

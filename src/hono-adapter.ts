@@ -10,6 +10,8 @@ export interface NodeCall {
   readonly connection: {
     /** Protects the connection from the limiter until the response ends. Call it once the body has arrived. */
     protect(): void
+    /** Bytes of the body with its framing; may include bytes that Node has not parsed yet. */
+    readonly bodyBytes: number
     /** The body could not be read, and the listener has responded. */
     readonly refused: boolean
   }

@@ -34,6 +34,8 @@ export interface RequestSummary {
   readonly failure?: FailureDetails | undefined
   /** Why the proxy refused the request before forwarding it. */
   readonly refusal?: Refusal | undefined
+  /** For a request ahead, or a closed connection: true if calls on the connection show that it belongs to CTI-OBS. */
+  readonly isCaller?: boolean
   /** For a refused request or a login: the client's address, and an unknown `Host`. */
   readonly client?: string | undefined
   readonly host?: string | undefined
@@ -129,7 +131,8 @@ function codeOfRefused({ status, login, method, code, refusal }: RequestSummary)
 }
 
 /** Returns true for a request that only CTI-OBS sends. Other clients send GETs, use browsers, leave early, or only connect. */
-function looksLikeCtiObs({ method, refusal }: RequestSummary): boolean {
+function looksLikeCtiObs({ method, refusal, isCaller }: RequestSummary): boolean {
+  if (isCaller !== undefined) return isCaller
   return ((refusal && classOfRefusal(refusal)) ?? (method === 'POST' && 'refused')) === 'refused'
 }
 

@@ -154,13 +154,18 @@ export async function startApp(options: AppOptions): Promise<App> {
     onEnd: requestEnded,
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
+  const maxConnections = connectionsWithin(config)
   const listener = createListener({
     ...observers.ofProxyListener,
     setting: 'LISTEN',
     address: config.listen,
     tls: config.listenTlsCertFile === undefined ? undefined : tls.listenTls,
     clientNames: config.listenClientNames,
-    limits: { ...CLIENT_LIMITS, listenMaxConnections: connectionsWithin(config) },
+    limits: {
+      ...CLIENT_LIMITS,
+      listenMaxConnections: maxConnections,
+      limitedBy: maxConnections < config.listenMaxConnections ? 'descriptors' : 'connections',
+    },
     clock,
     onRequest: proxy.serve,
   })
@@ -223,6 +228,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   share?.start(async () => {
     const found = await requests.poll()
     if (found !== undefined) tokens.adopt(found)
+    const polled = requests.polled()
+    if (polled !== undefined) tokens.learn(polled)
   })
   tokens.start()
   running.listening = true

@@ -70,7 +70,7 @@ export function createObservers(
       const fields = { operation: login, client: status === 200 ? undefined : client }
       const reason = LOGINS[status] ?? 'malformed'
       logThrottled(status === 200 ? 'obs-logged-in' : 'obs-login-refused', reason, fields)
-    } else if (refusal === 'connections') {
+    } else if (refusal === 'connections' || refusal === 'descriptors') {
       logThrottled('connections-full', refusal, { listener: 'proxy' })
     } else if (refusal !== undefined) {
       const { problem: code, detail } = REFUSALS[refusal]

@@ -24,7 +24,9 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['refused too-large', { status: 413, code: 'too-large', refusal: 'body-size' }],
   // The deadline passed while the body arrived, and the client left before it read the response.
   ['refused request-timeout', { status: 408, code: 'request-timeout', left: 'response' }],
-  ['refused pipelined', { ...GET, status: 0, code: 'overloaded', refusal: 'pipelined' }],
+  ['refused pipelined', { ...GET, status: 0, refusal: 'pipelined', isCaller: true }],
+  ['refused no-descriptors', { method: '', status: 0, refusal: 'descriptors', isCaller: true }],
+  ['stray pipelined', { status: 0, refusal: 'pipelined', isCaller: false }],
   ['stray other-path', { ...GET, status: 403, code: 'not-allowed', refusal: 'other-path' }],
   ['stray browser', { status: 403, code: 'not-allowed', refusal: 'browser' }],
   ['stray tls-to-http', { method: '', status: 400, code: 'bad-request', refusal: 'tls-to-http' }],

@@ -61,6 +61,10 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     if (failedCalls.length > MAX_FAILED) failedCalls.shift()
   }
 
+  /** Returns the most frequent kind of the last failed calls of a class. */
+  const kindOf = (of: RequestClass): FailedCall | undefined =>
+    failedCalls.filter((one) => one.of === of).sort((one, other) => other.count - one.count)[0]
+
   return {
     /** On the monotonic clock. */
     startedAt,
@@ -68,8 +72,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     totals: accounting.totals,
     view: () => ({
       calls: accounting.view(clock.now()),
-      /** Returns what is known of the last request of a class. */
-      factsOf: (of: RequestClass) => factsOf(lastOf.get(of), of, diagnostics),
+      /** Returns what is known of the requests of a class: of the last one, and the most frequent path. */
+      factsOf: (of: RequestClass) => factsOf(lastOf.get(of), kindOf(of), diagnostics),
       /** The newest first. */
       failedCalls: failedCalls.toReversed(),
       /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
@@ -121,20 +125,20 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
 
 function factsOf(
   summary: RequestSummary | undefined,
-  { outcome }: RequestClass,
+  kind: FailedCall | undefined,
   diagnostics: DiagnosticContext,
 ): readonly Fact[] {
   if (summary === undefined) return []
-  const { failure, status, result, host, method, target, login } = summary
-  if (failure !== undefined) return explained(failure, diagnostics, 'call').facts
+  const { failure, status, result, host, login } = summary
   const facts: Fact[] = []
+  if (failure !== undefined) facts.push(...explained(failure, diagnostics, 'call').facts)
   if (host !== undefined) facts.push(['host', excerpt(host, MAX_FACT)])
   // A number is the only part of iSales's text that cannot be a secret.
   if (result !== undefined && RESULT.test(result)) facts.push(['result', result])
   // A status of the proxy itself adds nothing to the code.
-  if (summary.code === undefined && login === undefined && status > 0)
+  if (failure === undefined && summary.code === undefined && login === undefined && status > 0)
     facts.push(['status', status])
-  if (target !== '' && outcome !== 'failed')
-    facts.push(['path', excerpt(`${method} ${pathOf(summary)}`, MAX_FACT)])
+  const { method, path } = kind ?? { method: summary.method, path: pathOf(summary) }
+  if (path !== '') facts.push(['path', excerpt(`${method} ${path}`, MAX_FACT)])
   return facts
 }

@@ -15,13 +15,18 @@ function percent(share: number): string {
 /** Bar of the token's lifetime: elapsed and remaining time, next renewal, and the unused end. */
 export function LifeLine({ status, view: { words, time, duration } }: Props) {
   const { page, facts, labelled } = words
-  const { token, renewal, authenticated } = status
+  const { token, authenticated, groups } = status
   if (token === null) return null
   const { lifetimeSeconds, ageSeconds, usableForSeconds } = token
   const usable = ageSeconds + usableForSeconds
   const now = ageSeconds / lifetimeSeconds
   const end = usable / lifetimeSeconds
-  const nextIn = renewal.nextInSeconds
+  const name = groups.renewal.nextAttempt === undefined ? 'nextRenewal' : 'nextAttempt'
+  const instant = groups.renewal[name]
+  const isPlanned = typeof instant === 'object' && 'at' in instant
+  const nextIn = isPlanned
+    ? Math.max(0, Date.parse(instant.at) - Date.parse(status.time)) / 1000
+    : null
   const next = nextIn === null ? Infinity : (ageSeconds + nextIn) / lifetimeSeconds
   const label = authenticated
     ? labelled(page.usable, words.of(duration(usableForSeconds), duration(lifetimeSeconds)))
@@ -44,10 +49,7 @@ export function LifeLine({ status, view: { words, time, duration } }: Props) {
           <>
             <line class="tick" x1={percent(next)} x2={percent(next)} y1="19" y2="43" />
             <text x={percent(next)} y="12" text-anchor={next < 0.85 ? 'middle' : 'end'}>
-              {labelled(
-                facts[renewal.failuresInRow > 0 ? 'nextAttempt' : 'nextRenewal'],
-                words.in(duration(nextIn)),
-              )}
+              {labelled(facts[name], words.in(duration(nextIn)))}
             </text>
           </>
         )}
@@ -68,7 +70,7 @@ export function LifeLine({ status, view: { words, time, duration } }: Props) {
 const TOP = 2
 const BASE = 90
 const PARTS = ['answered', ...LOST] as const
-type Minute = Status['requests']['lastHour'][number]
+type Minute = Status['hour'][number]
 
 /** Returns the calls of a part; declined and slow calls are answered ones. */
 function countOf(minute: Minute, part: (typeof PARTS)[number]): number {
@@ -77,14 +79,14 @@ function countOf(minute: Minute, part: (typeof PARTS)[number]): number {
 
 export function CallStrip({ status, view: { words } }: Props) {
   const { page, facts, labelled } = words
-  const { lastHour } = status.requests
+  const { hour } = status
   const number = (count: number): string => count.toLocaleString('en-US')
   const counted = (count: (part: (typeof PARTS)[number]) => number): string =>
     PARTS.map((each) => labelled(facts[each], number(count(each)))).join(words.between)
-  const label = counted((part) => lastHour.reduce((sum, one) => sum + countOf(one, part), 0))
-  const totals = lastHour.map((one) => PARTS.reduce((sum, part) => sum + countOf(one, part), 0))
+  const label = counted((part) => hour.reduce((sum, one) => sum + countOf(one, part), 0))
+  const totals = hour.map((one) => PARTS.reduce((sum, part) => sum + countOf(one, part), 0))
   const most = Math.max(...totals)
-  const bars = lastHour.map((minute, index) => {
+  const bars = hour.map((minute, index) => {
     let base = BASE
     return (
       <g>

@@ -46,6 +46,8 @@ export interface Finding {
   readonly cause: Explained | undefined
   /** The problem has ended, and no action is left. */
   readonly isOver: boolean
+  /** The headline explains it, so the log has no line of its own. */
+  readonly follows?: true
 }
 
 /** Expiry of certificates in use, in milliseconds since 1970; undefined if none is configured. */
@@ -119,7 +121,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const ofToken = [...tokenFindings(input)]
   yield* ofToken
 
-  // Calls that are lost because of the token add no finding of their own.
+  // The token explains why these calls are lost, so they are not the headline.
   const isOfToken = ({ outcome, cause }: CallFinding): boolean => {
     if (ofToken.every(({ state }) => state === 'degraded')) return false
     if (outcome === 'declined' || outcome === 'slow' || outcome === 'refused') return false
@@ -128,7 +130,10 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     return cause.cause === 'call-rejected' && (token.conflict || !isAuthenticated(token))
   }
   for (const finding of checkCalls(calls, token.now)) {
-    if (isOfToken(finding)) continue
+    if (isOfToken(finding)) {
+      yield { ...callFinding({ ...finding, state: 'degraded' }, input), follows: true }
+      continue
+    }
     // Until the first call is answered, a rejection concerns the token.
     const isToken = finding.state === 'failing' && calls.answeredAt === -Infinity
     const isRejected = isToken && finding.cause?.cause === 'call-rejected'

@@ -1,5 +1,6 @@
 import { SECOND, toSeconds, type Timer } from '../clock.ts'
 import { en, factsLine, findSection } from '../messages/index.ts'
+import { explainFinding } from './explain-finding.ts'
 import { STATES, type Finding, type ProxyState } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
@@ -13,6 +14,8 @@ interface Open {
   /** State and cause of the last line that was written; empty if none was. */
   written: string
   share: number
+  /** The state of a line needed an operator. */
+  needed: boolean
 }
 
 /**
@@ -33,7 +36,7 @@ export function watchFindings(
   const begin = (key: string, each: Finding): void => {
     const { finding, state, code, cause, facts } = each
     const now = clock.now()
-    const of = open.get(key) ?? { first: each, since: now, written: '', share: 0 }
+    const of = open.get(key) ?? { first: each, since: now, written: '', share: 0, needed: false }
     open.set(key, of)
     const [, file = ''] = facts.find(([name]) => name === 'setting') ?? []
     const contentOf = (as: ProxyState): string => `${as} ${cause?.code} ${JSON.stringify(file)}`
@@ -43,22 +46,21 @@ export function watchFindings(
     if (of.written === contentOf(state) || worsens) return
     if (logThrottle(key, contentOf(state)) === 0) return
     of.written = contentOf(state)
+    of.needed ||= STATES[state] === 'bad'
     // An ending outage is `degraded` for some seconds, which needs no line.
     if (state === 'failing') logThrottle(key, contentOf('degraded'))
-    const headline = findSection('en', code)
-    const section = cause && findSection('en', cause.code)
-    const { at } = section ?? headline
-    const detail = factsLine(en, [...(cause?.facts ?? []), ...facts])
-    const fields = { finding, state, code, cause: cause?.code, section: at, detail }
-    const remedy = section?.remedy || headline.remedy
-    const message = en.sentences(headline.title, section?.title ?? '', remedy)
+    const { title, reason, remedy, facts: all, runbooks } = explainFinding(each, 'en')
+    const section = runbooks.at(-1)?.replace('/docs/', '')
+    const detail = factsLine(en, all)
+    const fields = { finding, state, code, cause: cause?.code, section, detail }
+    const message = en.sentences(title, reason, remedy)
     log('finding-began', fields, LEVELS[STATES[state] as keyof typeof LEVELS], message)
   }
 
-  const logEnd = ({ first: { finding, code }, since }: Open): void => {
+  const logEnd = ({ first: { finding, code }, since, needed }: Open): void => {
     const durationSeconds = Math.round(toSeconds(clock.now() - since))
     const message = `${findSection('en', code).title}; ended after ${durationSeconds} s`
-    log('finding-ended', { finding, durationSeconds }, 'info', message)
+    log('finding-ended', { finding, durationSeconds }, needed ? 'warn' : 'info', message)
   }
 
   const look = (): void => {
@@ -68,7 +70,7 @@ export function watchFindings(
     for (const each of all) {
       let key = `finding ${each.finding}`
       while (present.has(key)) key += '+'
-      if (STATES[each.state] in LEVELS) present.set(key, each)
+      if (STATES[each.state] in LEVELS && each.follows !== true) present.set(key, each)
     }
     for (const [key, ended] of open) {
       if (present.get(key)?.isOver === false) continue

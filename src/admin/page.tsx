@@ -101,20 +101,30 @@ export function renderDocument(language: Messages['language'], title: string, bo
 
 type FindingProps = View['findings'][number] & { readonly more: string; readonly first: boolean }
 
-function Finding({ title, reason, remedy, rows, links, more, first }: FindingProps) {
+function Finding({
+  code,
+  cause,
+  title,
+  reason,
+  remedy,
+  rows,
+  runbooks,
+  more,
+  first,
+}: FindingProps) {
   return (
     <div class={first ? 'verdict' : 'finding'}>
       {first ? <h1>{title}</h1> : <h2>{title}</h2>}
       {reason !== '' && <p>{reason}</p>}
       {remedy !== '' && <p class="remedy">{remedy}</p>}
       {rows.length > 0 && <Facts rows={rows} />}
-      {links.length > 0 && (
+      {runbooks.length > 0 && (
         <p class="note">
           {more}
-          {links.map(([code, link]) => (
+          {runbooks.map((link, index) => (
             <>
               {' '}
-              <a href={link}>{code}</a>
+              <a href={link}>{index === 0 ? code : cause}</a>
             </>
           ))}
         </p>

@@ -1,17 +1,10 @@
 import { isLoopback } from '../config/index.ts'
 import { toSeconds } from '../clock.ts'
-import { toAuthFailure } from '../causes.ts'
-import {
-  explained,
-  findSection,
-  MESSAGES,
-  type Fact,
-  type FactName,
-  type Language,
-} from '../messages/index.ts'
+import type { FactName, Language, Value } from '../messages/index.ts'
 import { CALLS, addUp, type CallOutcome } from './accounting.ts'
 import type { ActivityRecorder } from './activity.ts'
 import { diagnose, isAuthenticated, type DiagnosisInput, type Finding } from './diagnosis.ts'
+import { explainFinding } from './explain-finding.ts'
 import type { AdminSources } from './sources.ts'
 
 /** Body of `/status.json`, which page, text and the command `status` show. */
@@ -54,39 +47,18 @@ export function readStatus(
 ) {
   const now = diagnosisInput(sources, activity)
   const { token: snapshot, wallNow, sharing, calls, certificates } = now
-  const { token, lastFailure, nextRequestAt = Infinity } = snapshot
+  const { token, nextRequestAt } = snapshot
   const date = (instant: number): string => dateOf(wallNow + instant - snapshot.now)
-  const optionalDate = (instant = Infinity): string | null =>
-    Number.isFinite(instant) ? date(instant) : null
-  const messages = MESSAGES[language]
-  const shown = ({ finding, state, code, facts, cause, isOver }: Finding) => {
-    const headline = findSection(language, code)
-    const explanation = cause && findSection(language, cause.code)
-    const isRejected = code === 'IsalesProxyLoginRejected'
-    const credentials = isRejected ? now.diagnostics.credentials : []
-    const all = [...(cause?.facts ?? []), ...facts, ...credentials]
-    const remedy = isOver ? '' : explanation?.remedy || headline.remedy
-    return {
-      finding,
-      state,
-      code,
-      /** Code of the cause; null if the headline needs none. */
-      cause: cause?.code ?? null,
-      title: headline.title,
-      reason: messages.sentences(
-        explanation?.title ?? '',
-        explanation?.meaning ?? '',
-        headline.meaning,
-      ),
-      /** The finding has ended, at the time that a fact shows. */
-      isOver,
-      /** Empty if no action is needed. */
-      remedy,
-      /** Path of the section on the admin port. */
-      runbook: remedy === '' ? null : `/docs/${headline.at}`,
-      facts: (local ? all : all.filter(([name]) => !PRIVATE.has(name))) as readonly Fact[],
-    }
+  const at = (instant: number | undefined) =>
+    instant !== undefined && Number.isFinite(instant) ? { at: date(instant) } : undefined
+  const expiry = (end: number | undefined) => (end === undefined ? undefined : { at: dateOf(end) })
+  const shown = (finding: Finding) => {
+    const { facts, ...explanation } = explainFinding(finding, language)
+    const isRejected = finding.code === 'IsalesProxyLoginRejected'
+    const all = [...facts, ...(isRejected ? now.diagnostics.credentials : [])]
+    return { ...explanation, facts: local ? all : all.filter(([name]) => !PRIVATE.has(name)) }
   }
+  const failures = snapshot.failing?.failures ?? 0
   const [headline, ...others] = diagnose(now)
   const first = shown(headline)
 
@@ -106,37 +78,46 @@ export function readStatus(
     utcOffset: sources.utcOffset(),
     upSeconds: toSeconds(snapshot.now - activity.startedAt),
     authenticated: isAuthenticated(snapshot),
-    /** Time that calls would continue to work if every login failed from now. */
-    usableForSeconds: toSeconds(snapshot.usableFor),
+    /** Instants of the bar; null without a token. */
     token: orNull(token, (token) => ({
-      generation: token.generation,
       obtainedAt: date(token.obtainedAt),
       expiresAt: date(token.expiresAt),
       lifetimeSeconds: toSeconds(token.lifetime),
       ageSeconds: toSeconds(snapshot.now - token.obtainedAt),
       /** Until the proxy stops sending the token, shortly before it expires; negative after that. */
       usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
-      refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
     })),
-    renewal: {
-      tokenRequest: snapshot.request ?? null,
-      backoff: snapshot.backoff,
-      /** iSales has rejected user and password since the last grant. */
-      credentialsRejected: snapshot.credentialsRejected,
-      nextAt: optionalDate(nextRequestAt),
-      nextInSeconds: Number.isFinite(nextRequestAt)
-        ? toSeconds(Math.max(0, nextRequestAt - snapshot.now))
-        : null,
-      lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
-      failuresInRow: snapshot.failing?.failures ?? 0,
-      lastFailure: orNull(lastFailure, ({ at, operation, failure }) => ({
-        at: date(at),
-        operation,
-        reason: toAuthFailure(failure.cause),
-        cause: explained(failure, sources.diagnostics, operation).code,
-        httpStatus: failure.status ?? null,
-        detail: failure.detail,
-      })),
+    /** Facts that are always shown. A fact that does not apply, or a count of 0, is missing. */
+    groups: {
+      renewal: present({
+        inProgress: snapshot.request,
+        [failures > 0 ? 'nextAttempt' : 'nextRenewal']:
+          snapshot.request === undefined ? at(nextRequestAt) : undefined,
+        backoff: snapshot.backoff === 'none' ? undefined : snapshot.backoff,
+        failedInRow: failures,
+        lastSuccess: at(snapshot.lastSuccessAt),
+        budget: isAuthenticated(snapshot) ? { seconds: toSeconds(snapshot.usableFor) } : undefined,
+        sharing: sharing?.state,
+        sharingSince: sharing?.state === 'local' ? at(sharing.since) : undefined,
+        adoptedAt: at(sharing?.adoptedAt),
+        generation: token?.generation,
+        refreshTokenEnds: at(token?.refreshExpiresAt),
+      }),
+      calls: present({
+        callsInMinute: addUp(calls.minute),
+        ...Object.fromEntries(CALLS.toReversed().map((each) => [each, calls.minute[each]])),
+        lastAnswered: at(calls.answeredAt),
+        stray: calls.minute.stray,
+        handshake: calls.minute.handshake,
+        granted: calls.minute.granted,
+        inFlight: sources.running.inFlight,
+        waitingForToken: snapshot.waiters,
+      }),
+      certificates: present({
+        listener: expiry(certificates.listener),
+        client: expiry(certificates.client),
+        ca: expiry(certificates.ca),
+      }),
     },
     /** Null if every replica has a token of its own. */
     sharing: orNull(sharing, ({ state, reason, code, since, adoptedAt }) => ({
@@ -146,37 +127,31 @@ export function readStatus(
       /** The store's own error code, if it returned one. */
       code: code ?? null,
       since: date(since),
-      adoptedAt: optionalDate(adoptedAt),
+      adoptedAt: adoptedAt === undefined ? null : date(adoptedAt),
     })),
-    requests: {
-      inFlight: sources.running.inFlight,
-      waitingForToken: snapshot.waiters,
-      /** Requests of the last 60 s by `outcome`, as in the metric; `calls` is the number of calls among them. */
-      lastMinute: { calls: addUp(calls.minute), ...calls.minute },
-      lastAnsweredAt: optionalDate(calls.answeredAt),
-      /** Calls by minute and outcome, the newest minute last. */
-      lastHour: activity.hour().map(({ at, counts }) => {
-        const byOutcome = CALLS.map((each) => [each, counts[each]])
-        const calls = Object.fromEntries(byOutcome) as Record<CallOutcome, number>
-        return Object.assign(calls, { at: date(at) })
-      }),
-      /** The last ten kinds of calls to which iSales did not respond, the newest first. */
-      lastFailed: now.failedCalls.map((call) => {
-        const { count, method, status, of, requestId } = call
-        const { outcome, cause } = of
-        const path = local ? call.path : null
-        return { count, at: date(call.at), method, path, status, outcome, cause, requestId }
-      }),
-    },
+    /** Calls by minute and outcome, the newest minute last. */
+    hour: activity.hour().map(({ at, counts }) => {
+      const byOutcome = CALLS.map((each) => [each, counts[each]])
+      const calls = Object.fromEntries(byOutcome) as Record<CallOutcome, number>
+      return Object.assign(calls, { at: date(at) })
+    }),
+    /** The last ten kinds of calls to which iSales did not respond, the newest first. */
+    failedCalls: now.failedCalls.map((call) => {
+      const { count, method, status, of, requestId } = call
+      const { outcome, cause } = of
+      const path = local ? call.path : null
+      return { count, at: date(call.at), method, path, status, outcome, cause, requestId }
+    }),
     /** The last changes of the state, the newest first. */
     changes: activity.changes().map(({ at, state }) => ({ at: date(at), state })),
-    /** Null if no certificate is configured, or if it is unreadable. */
-    certificates: {
-      listener: orNull(certificates.listener, dateOf),
-      client: orNull(certificates.client, dateOf),
-      ca: orNull(certificates.ca, dateOf),
-    },
   }
+}
+
+type Group = Readonly<Partial<Record<FactName, Value>>>
+
+function present(facts: Readonly<Record<string, Value | undefined>>): Group {
+  const all = Object.entries(facts).filter(([, value]) => value !== undefined && value !== 0)
+  return Object.fromEntries(all) as Group
 }
 
 function orNull<Of, Shown>(value: Of | undefined, show: (value: Of) => Shown): Shown | null {

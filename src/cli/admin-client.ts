@@ -55,7 +55,7 @@ export function openAdminClient(io: Io) {
 /** Returns the body of `/status.json`; undefined if no proxy responded with one. */
 export function statusIn({ status, body }: AdminResponse): Status | undefined {
   const json = status === 200 ? parseObject(body) : undefined
-  const isOurs = json !== undefined && 'pid' in json && 'renewal' in json
+  const isOurs = json !== undefined && 'pid' in json && 'findings' in json
   return isOurs ? (json as unknown as Status) : undefined
 }
 

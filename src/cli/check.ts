@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { loadConfig, type Config, type Loaded } from '../config/index.ts'
+import { connectionsWithin, loadConfig, type Config, type Loaded } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { ListenError, tryToListen } from '../listener/index.ts'
 import { table } from '../terminal.ts'
@@ -22,6 +22,13 @@ export const check: Command = async (flags, io) => {
   if (!flags['quiet']) out.write(`${settingsTable(loaded, messages)}\n`)
   for (const problem of loaded.problems) writeMessage(io, problem)
   if (!loaded.ok) return EXIT.usage
+  if (connectionsWithin(loaded.config) < loaded.config.listenMaxConnections)
+    writeMessage(io, {
+      code: 'no-descriptors',
+      facts: [],
+      setting: 'MAX_IN_FLIGHT',
+      isWarning: true,
+    })
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
   if (flags['live']) return checkLive(loaded, io, flags['trace'])
   io.stdout.write(verdictLine(messages, 'check-sound', loaded))

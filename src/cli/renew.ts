@@ -24,7 +24,8 @@ export const renew: Command = async (_, io) => {
     return fail(io, EXIT.unusable, explainedResponse(response))
   io.stdout.write(page.body.replace(/\n?$/, '\n'))
   if (now.authenticated) return EXIT.ok
-  return now.renewal.credentialsRejected ? EXIT.rejected : EXIT.unusable
+  const isRejected = now.findings.some(({ code }) => code === 'IsalesProxyLoginRejected')
+  return isRejected ? EXIT.rejected : EXIT.unusable
 }
 
 /** Returns why the signal was not sent; undefined if it was. */

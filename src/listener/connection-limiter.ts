@@ -4,24 +4,36 @@ export interface Slot {
   readonly socket: Socket
   /** Orders slots by the turn in which they became idle; infinite if a call is in flight. */
   idleSince: number
+  /** When the latest call was answered, on the monotonic clock; -Infinity if none was. */
+  answeredAt: number
+  /** The next response closes the connection. */
+  isRetired: boolean
   /** Undefined before the TLS handshake. */
-  connection?: { refused: boolean }
+  connection?: { endAfterResponse(): void; evict(refusal: 'connections' | 'descriptors'): void }
 }
+
+/** Maximum TLS handshakes at a time: one of them may hold 100 KiB of a certificate. */
+const MAX_HANDSHAKES = 256
+/** More than the turns of a process. */
+const ANSWERED = 2 ** 50
 
 /**
  * Above `max` connections, closes the longest-idle one: in the TLS handshake, between requests, or behind half a request.
- * A client that only holds connections loses them to clients that use theirs, regardless of its address.
+ * Connections that never had an answered call go first. A client that only holds connections loses them to clients that
+ * use theirs, regardless of its address. Also closes the oldest TLS handshake above 256.
  */
 export class ConnectionLimiter {
   readonly #max: number
-  /** Called when a connection is closed in favor of a new one. */
-  readonly #onClosed: (slot: Slot) => void
+  /** Closes a connection in favor of a new one. */
+  readonly #evict: (slot: Slot) => void
   readonly #slots = new Map<string, Slot>()
+  /** Slots before the end of their TLS handshake, the oldest first. */
+  readonly #handshakes = new Set<Slot>()
   #turns = 0
 
-  constructor(max: number, onClosed: (slot: Slot) => void) {
+  constructor(max: number, evict: (slot: Slot) => void) {
     this.#max = max
-    this.#onClosed = onClosed
+    this.#evict = evict
   }
 
   /** Admits a connection, before its TLS handshake. */
@@ -29,18 +41,27 @@ export class ConnectionLimiter {
     // The peer has left. Without an address, all such connections would have one key.
     if (socket.remoteAddress === undefined) return void socket.destroy()
     const key = keyOf(socket)
-    const slot: Slot = { socket, idleSince: this.#turns++ }
+    const idleSince = this.#turns++
+    const slot: Slot = { socket, idleSince, answeredAt: -Infinity, isRetired: false }
     this.#slots.set(key, slot)
+    this.#handshakes.add(slot)
     socket.once('close', () => {
+      this.#handshakes.delete(slot)
       // Another connection may arrive from the same port before this one emits `close`.
       if (this.#slots.get(key) === slot) this.#slots.delete(key)
     })
-    if (this.#slots.size > this.#max) this.#closeLongestIdle()
+    const [oldest] = this.#handshakes
+    if (this.#slots.size > this.#max) this.#close(this.#longestIdle(slot))
+    else if (this.#handshakes.size > MAX_HANDSHAKES) this.#close(oldest)
   }
 
-  /** The slot of a connection, or of its TLS socket; undefined if it has been closed. */
-  slotOf(socket: Socket): Slot | undefined {
-    return this.#slots.get(keyOf(socket))
+  /** Returns the slot of a connection without TLS, or after its TLS handshake; undefined if it has been closed. */
+  open(socket: Socket, connection: NonNullable<Slot['connection']>): Slot | undefined {
+    const slot = this.#slots.get(keyOf(socket))
+    if (slot === undefined) return undefined
+    slot.connection = connection
+    this.#handshakes.delete(slot)
+    return slot
   }
 
   /** Protects the connection of a call in flight. An idle one becomes the last to be closed. */
@@ -53,16 +74,30 @@ export class ConnectionLimiter {
     return Array.from(this.#slots.values(), ({ socket }) => socket)
   }
 
+  /** Makes the next response of every connection the last one. */
+  retireAll(): void {
+    for (const slot of this.#slots.values()) {
+      slot.isRetired = true
+      slot.connection?.endAfterResponse()
+    }
+  }
+
   /** Scans every slot, which takes microseconds, but only for a new connection beyond the limit. */
-  #closeLongestIdle(): void {
-    let longest: [key: string, Slot] | undefined
-    for (const [key, slot] of this.#slots)
-      if (slot.idleSince < (longest?.[1].idleSince ?? Infinity)) longest = [key, slot]
-    if (longest === undefined) return
+  #longestIdle(newest: Slot): Slot {
+    const rank = ({ idleSince, answeredAt }: Slot): number =>
+      idleSince + (answeredAt === -Infinity ? 0 : ANSWERED)
+    let [longest, least] = [newest, Infinity]
+    for (const slot of this.#slots.values())
+      if (slot !== newest && rank(slot) < least) [longest, least] = [slot, rank(slot)]
+    return longest
+  }
+
+  #close(slot: Slot | undefined): void {
+    if (slot === undefined) return
     // More connections may arrive before `close` is emitted.
-    this.#slots.delete(longest[0])
-    this.#onClosed(longest[1])
-    longest[1].socket.destroy()
+    this.#slots.delete(keyOf(slot.socket))
+    this.#handshakes.delete(slot)
+    this.#evict(slot)
   }
 }
 

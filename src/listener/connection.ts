@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Clock } from '../clock.ts'
+import { MINUTE, type Clock } from '../clock.ts'
 import { REFUSALS, type Refusal } from '../codes.ts'
 import { refusedRequest, type RequestSummary } from '../request-summary.ts'
 import { problemBytes, writeProblem } from '../problem.ts'
@@ -20,7 +20,7 @@ export interface ConnectionOptions {
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
-    connection: Pick<Connection, 'protect' | 'refuse' | 'refused'>,
+    connection: Pick<Connection, 'bodyBytes' | 'protect' | 'refuse' | 'refused'>,
   ) => void
   /** Called for every request that the listener refuses. It has a request id only if it got a response. */
   readonly onRefused: (request: RequestSummary) => void
@@ -53,6 +53,8 @@ export class Connection {
   readonly #slot: Slot | undefined
   /** The response in progress, until the kernel has its last byte. */
   #current: ServerResponse | undefined
+  /** The next response, if its request arrived after the end of the response in progress: TLS reports `close` late. */
+  #next: ServerResponse | undefined
   /** True if the listener refused and reported the request in progress, or the connection. */
   refused = false
   #pipelined = 0
@@ -66,8 +68,7 @@ export class Connection {
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
     this.#options = options
-    this.#slot = options.limiter.slotOf(socket)
-    if (this.#slot !== undefined) this.#slot.connection = this
+    this.#slot = options.limiter.open(socket, this)
     socket.destroySoon = () => this.#linger()
     // Node itself resumes a socket, for example at the end of every request.
     socket.on('resume', () => this.#pausePipelined())
@@ -76,7 +77,11 @@ export class Connection {
   /** The head of a request arrived. */
   announce(response: ServerResponse): void {
     // RFC 9112 section 9.6: no request is served after a response that closes the connection.
-    if (this.#current === undefined && this.#socket.writable) this.#start(response)
+    const current = this.#current
+    const isLast = this.#pipelined > 0 || !this.#socket.writable
+    if (current === undefined && !isLast) this.#start(response)
+    else if (current?.writableEnded && !isLast && this.#keepsAlive(current) && !this.#next)
+      this.#next = response
     else this.#refusePipelined(response.req)
   }
 
@@ -127,6 +132,34 @@ export class Connection {
     this.fail('method')
   }
 
+  /**
+   * Closes the connection in favor of another client. Bytes that have arrived are read before, because they tell a call
+   * that is lost from an idle connection.
+   */
+  evict(refusal: Refusal): void {
+    const socket = this.#socket
+    const summary = refusedRequest({ socket }, refusal)
+    const { answeredAt = -Infinity } = this.#slot ?? {}
+    this.refused = true
+    dropInput(socket)
+    setImmediate(() => {
+      setImmediate(() => {
+        const isAnswered = this.#options.clock.now() - answeredAt <= MINUTE
+        const isCaller = isAnswered || socket.bytesRead > this.#read.begin
+        this.#options.onRefused({ ...summary, isCaller })
+        socket.destroy()
+      })
+    })
+  }
+
+  /** Bytes of the body of the request in progress, with its framing, and with bytes that Node has not parsed. */
+  get bodyBytes(): number {
+    const { bytesRead } = this.#socket
+    return this.#current === undefined || this.#pipelined > 0
+      ? 0
+      : bytesRead - this.#read.begin - headLength(this.#current.req)
+  }
+
   /** Handles `limit` milliseconds without a byte, or the end of the keep-alive time between two requests. */
   idle(limit: number): void {
     const socket = this.#socket
@@ -145,10 +178,15 @@ export class Connection {
    * request may be on its way and a reset would lose it.
    */
   drain(): void {
-    if (this.#current?.headersSent === false) this.#current.shouldKeepAlive = false
+    this.endAfterResponse()
     if (this.#current !== undefined) return
     if (this.#wasIdle) this.#socket.end(() => this.#socket.destroy())
     this.#wasIdle = true
+  }
+
+  /** Makes the response in progress the last one, unless its head has been sent. */
+  endAfterResponse(): void {
+    if (this.#current?.headersSent === false) this.#current.shouldKeepAlive = false
   }
 
   #start(response: ServerResponse): void {
@@ -157,7 +195,7 @@ export class Connection {
     this.refused = false
     this.#wasIdle = false
     this.#options.limiter.mark(this.#slot, false)
-    if (this.#options.closing()) response.shouldKeepAlive = false
+    if (this.#options.closing() || this.#slot?.isRetired === true) response.shouldKeepAlive = false
     this.#mayHaveDropped = req.headers.upgrade !== undefined
     // `on` would make the body flow.
     if (this.#mayHaveDropped && req.headers['transfer-encoding'] !== undefined)
@@ -166,12 +204,24 @@ export class Connection {
     this.#options.onRequest(req, response, this)
   }
 
-  #end({ shouldKeepAlive }: ServerResponse): void {
+  #keepsAlive({ shouldKeepAlive }: ServerResponse): boolean {
+    return shouldKeepAlive && !this.#mayHaveDropped
+  }
+
+  #end(response: ServerResponse): void {
+    const next = this.#next
     this.#current = undefined
+    this.#next = undefined
     this.#options.limiter.mark(this.#slot, false)
+    if (this.#slot !== undefined && response.writableFinished && response.statusCode < 400)
+      this.#slot.answeredAt = this.#options.clock.now()
+    // Too late if the next head has arrived: an offer to upgrade in it then costs the connection.
     this.#read.begin = this.#socket.bytesRead
     // Node has closed the connection, unless it sent the response's head before this was decided.
-    if (!shouldKeepAlive || this.#mayHaveDropped) this.#linger()
+    if (!this.#keepsAlive(response)) this.#linger()
+    if (next === undefined) return
+    if (this.#socket.writable) this.#start(next)
+    else this.#refusePipelined(next.req)
   }
 
   #refusePipelined(request: IncomingMessage): void {
@@ -179,9 +229,11 @@ export class Connection {
     // Node keeps the request, with both forms of its headers, until the connection closes.
     request.rawHeaders.length = 0
     request.headers = {}
-    this.#options.onRefused(refusedRequest(request, 'pipelined'))
+    const isCaller = this.#slot !== undefined && this.#slot.answeredAt > -Infinity
+    this.#options.onRefused({ ...refusedRequest(request, 'pipelined'), isCaller })
     if (this.#pipelined > MAX_PIPELINED) return void this.#socket.destroy()
-    if (this.#current !== undefined) this.#current.shouldKeepAlive = false
+    const last = this.#next ?? this.#current
+    if (last !== undefined) last.shouldKeepAlive = false
     this.#pausePipelined()
   }
 
@@ -208,7 +260,7 @@ export class Connection {
     const socket = this.#socket
     if (!socket.writable) return
     socket.end()
-    socket.resume()
+    dropInput(socket)
     const timer = this.#options.clock.setTimer(() => socket.destroy(), MAX_LINGER)
     socket.once('close', () => timer.cancel())
   }
@@ -218,12 +270,23 @@ export class Connection {
    * does. If more was read, Node may have dropped requests, and only closing the connection tells the client. A head with
    * another layout than `Name: value` only costs its connection, like a chunked body whose last chunk arrives in the same packet as data.
    */
-  #endOf({ method = '', url = '', rawHeaders, headers }: IncomingMessage): number {
+  #endOf(request: IncomingMessage): number {
     const { begin, body } = this.#read
+    const { headers } = request
     if (headers['transfer-encoding'] !== undefined) return body + LAST_CHUNK
-    const head = [`${method} ${url} HTTP/1.1`]
-    for (let i = 0; i < rawHeaders.length; i += 2)
-      head.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`)
-    return begin + [...head, '', ''].join('\r\n').length + Number(headers['content-length'] ?? 0)
+    return begin + headLength(request) + Number(headers['content-length'] ?? 0)
   }
+}
+
+/** Returns the bytes of a head with the usual layout. */
+function headLength({ method = '', url = '', rawHeaders }: IncomingMessage): number {
+  // Every name has a colon and a space, every value the end of its line.
+  const fields = rawHeaders.reduce((sum, text) => sum + text.length + 2, 0)
+  return `${method} ${url} HTTP/1.1\r\n\r\n`.length + fields
+}
+
+/** Drops further bytes without parsing them: in chunks of one byte, they would take the CPU from other clients. */
+function dropInput(socket: Socket): void {
+  socket.removeAllListeners('data').on('data', () => undefined)
+  socket.resume()
 }

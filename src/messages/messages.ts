@@ -58,7 +58,7 @@ const FACTS = {
   endedAt: ['Ended', '结束于'],
   turnedAway: ['Times in the last minute', '最近一分钟的次数'],
   host: ['Host of the request', '请求的 Host'],
-  path: ['Latest request', '最近的请求'],
+  path: ['Most frequent request', '最常见的请求'],
   result: ['Result of iSales', 'iSales 返回的 result'],
   callsInMinute: ['Calls in the last minute', '最近一分钟的调用'],
   refreshesFailed: ['Failed refreshes since the last success', '上次成功以来失败的刷新'],

@@ -20,7 +20,7 @@ import {
 } from './isales-client.ts'
 import { countAs, NO_ATTEMPTS, type AttemptRecord, type Rules } from './login-guard.ts'
 import type { Register } from './register.ts'
-import type { Granted, Token, TokenRequest, TokenResult } from './token.ts'
+import type { Granted, Token, TokenRequest, TokenResult, WithRecord } from './token.ts'
 
 type TokenRequestOptions = Readonly<{
   client: IsalesClient
@@ -44,6 +44,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
   /** Credentials of the last token request. */
   let credentials: Credentials | undefined
   let isInFlight = false
+  let polled: (WithRecord & Readonly<{ credentials: Credentials }>) | undefined
   /** The account before an attempt that may have been written although no login was sent. */
   let unsent: Account | undefined
 
@@ -130,9 +131,13 @@ export function createTokenRequests(options: TokenRequestOptions) {
         isInFlight && !alone ? renewLease(found, holder, now) : undefined,
       )
       const { token } = account
+      polled = isInFlight ? undefined : { credentials, record: recordIn(account) }
       // The result of a request in flight takes precedence.
       return !isInFlight && isNewer(token, held, clock.now()) ? adopt(token, account) : undefined
     },
+
+    /** The record that the last poll found; undefined during a request of this process. */
+    polled: () => polled,
 
     /** When the current token was adopted, on the monotonic clock. Undefined if this process obtained it. */
     adoptedAt: () => adoptedAt,

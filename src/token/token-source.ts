@@ -28,6 +28,7 @@ import type {
   TokenEvent,
   TokenRequest,
   TokenResult,
+  WithRecord,
 } from './token.ts'
 
 interface TokenSourceOptions {
@@ -308,6 +309,13 @@ export function createTokenSource(options: TokenSourceOptions) {
     adopt: (granted: Granted): void => {
       apply(onAdopted, granted)
       settle()
+    },
+
+    /** Learns from another process's login with the same credentials until when logins are paused, and why. */
+    learn({ credentials, record }: WithRecord & Readonly<{ credentials: Credentials }>): void {
+      if (record === undefined || credentials !== state.credentials || state.request) return
+      state = { ...state, record }
+      proceed()
     },
 
     snapshot: () => takeSnapshot(state, rules, clock.now(), waiters.size),

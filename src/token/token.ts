@@ -88,7 +88,7 @@ interface RequestContext extends Sending {
 }
 
 /** `record` is undefined while another process changes it. */
-type WithRecord = Readonly<{ record: AttemptRecord | undefined }>
+export type WithRecord = Readonly<{ record: AttemptRecord | undefined }>
 
 export type Granted = WithRecord & Readonly<{ grant: Grant }>
 

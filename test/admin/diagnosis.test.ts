@@ -253,9 +253,9 @@ it.each<readonly [expected: string, Scene]>([
     'draining draining draining',
     { snapshot: { ...NONE, backoff: 'login-pause' }, draining: true, calls: mixed(0, DOWN, 9) },
   ],
-  // Calls that are lost because of the token add nothing, until there is a token again.
+  // The token is the headline of calls that are lost because of it.
   [
-    'unauthenticated login NotAuthenticated maintenance',
+    'unauthenticated login NotAuthenticated maintenance, degraded abandoned CallsLost gave-up',
     {
       snapshot: without('transient', 'maintenance'),
       calls: [calls(NO_TOKEN, 9), calls({ status: 0, left: 'response' }, 20)],

@@ -63,7 +63,7 @@ function follow(...findings: Findings) {
 }
 
 describe('the log', () => {
-  it('has one line when a finding begins, and one when it ends, with title and remedy as the message', async () => {
+  it('has one line when a finding begins, and one when it ends, with title, meaning and remedy as the message', async () => {
     const { lines, during, states } = follow(HEALTHY)
     expect(lines).toEqual([])
     expect(await during(SECOND, FAILING)).toEqual([
@@ -71,7 +71,7 @@ describe('the log', () => {
         event: 'finding-began',
         level: 'error',
         message:
-          'Calls fail. There is no route to the address. Check the network, the firewall and the address in ISALES_URL (egress proxy: HTTPS_PROXY).',
+          'Calls fail. There is no route to the address. Most calls of CTI-OBS do not succeed. Check the network, the firewall and the address in ISALES_URL (egress proxy: HTTPS_PROXY).',
         finding: 'failed',
         state: 'failing',
         code: 'IsalesProxyCallsFailing',
@@ -84,7 +84,7 @@ describe('the log', () => {
     // An ending outage is degraded, then over.
     expect(await during(3 * SECOND, DEGRADED)).toEqual([])
     expect(await during(5 * SECOND, { ...DEGRADED, isOver: true })).toMatchObject([
-      { event: 'finding-ended', level: 'info', message: 'Calls fail; ended after 14 s' },
+      { event: 'finding-ended', level: 'warn', message: 'Calls fail; ended after 14 s' },
     ])
     expect([...new Set(states)]).toEqual(['healthy', 'failing', 'degraded'])
   })

@@ -33,9 +33,9 @@ test.each([
     expect(
       await world.metric('isales_proxy_requests_total{outcome="failed",cause="internal"}'),
     ).toBe(1)
-    expect((await world.status()).requests).toMatchObject({
-      lastMinute: { calls: 1, failed: 1 },
-      lastFailed: [{ cause: 'internal' }],
+    expect(await world.status()).toMatchObject({
+      groups: { calls: { callsInMinute: 1, failed: 1 } },
+      failedCalls: [{ cause: 'internal' }],
     })
     await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 0)
   },

@@ -1,8 +1,9 @@
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
-import { LOGIN_PATH } from '../../simulator/index.ts'
+import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -49,7 +50,11 @@ test('files that are emptied, removed or not readable keep their previous conten
   mkdirSync(join(directory, 'ISALES_CA'))
   write('ISALES_PASSWORD', '')
   write('OBS_PASSWORD', '\n')
-  const { state, remedy, runbook } = await until(async () => {
+  const {
+    state,
+    remedy,
+    runbooks: [runbook],
+  } = await until(async () => {
     const status = await world.status()
     const facts = JSON.stringify(status.findings)
     return secrets.every(([setting]) => facts.includes(setting)) && status
@@ -99,4 +104,26 @@ test('off loopback, a weak new password is refused', async () => {
   expect(await world.logged('secret-unreadable')).toMatchObject({ setting: 'OBS_PASSWORD' })
   expect((await login(world, 'weak')).status).toBe(403)
   expect((await login(world, 'correct horse battery')).status).toBe(200)
+})
+
+test('after a change of LISTEN_CLIENT_CA_FILE, the next response closes a connection of before', async () => {
+  const { ca, server, client, strangerCa } = makeCertificates()
+  const env = {
+    LISTEN_TLS_CERT_FILE: write('cert', server.cert),
+    LISTEN_TLS_KEY_FILE: write('key', server.key),
+    LISTEN_CLIENT_CA_FILE: write('ca', ca.cert),
+  }
+  const world = await openWorld({ env })
+  const old = await connectRaw({ port: world.port, tls: { ca: ca.cert, ...client } })
+  const ask = async () => {
+    await old.send(
+      requestText(`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, ['Host: localhost'], '{}'),
+    )
+    return (await old.read()).header('connection')
+  }
+  expect(await ask()).toBe('keep-alive')
+  write('ca', strangerCa.cert)
+  await world.app.renew()
+  expect(await ask()).toBe('close')
+  await old.closed()
 })

@@ -96,15 +96,15 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
         expect(text).toContain(finding.reason)
         expect(text).toContain(finding.remedy)
       }
-      const links = status.findings.flatMap(({ runbook, code, cause }) =>
-        runbook === null ? [] : [code, ...(cause === null ? [] : [cause])],
+      const links = status.findings.flatMap(({ runbooks, code, cause }) =>
+        [code, cause ?? ''].slice(0, runbooks.length),
       )
       expect(await page.locator('.hero a').allInnerTexts()).toEqual(links)
       for (const { title, rows } of toView(status, messages).groups) {
         expect(text).toContain(title)
         for (const [name] of rows) expect(text).toContain(name)
       }
-      const failed = status.requests.lastFailed.map(({ requestId }) => requestId)
+      const failed = status.failedCalls.map(({ requestId }) => requestId)
       const rows = await page.locator('tr > *:last-child').allInnerTexts()
       expect(rows.slice(1)).toEqual(failed)
       expect(await page.locator('.life').count()).toBe(status.token === null ? 0 : 1)

@@ -22,7 +22,7 @@ test('a restart and renew every minute, and check --live in three of them, make 
     /** The disk is real: it gets 25 ms of the world every 100 ms. */
     const quiet = () =>
       until(async () => {
-        if ((await world.status()).renewal.tokenRequest === null) return true
+        if ((await world.status()).groups.renewal.inProgress === undefined) return true
         await delay(100)
         await world.clock.advance(25)
         return false

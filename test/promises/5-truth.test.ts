@@ -117,7 +117,16 @@ test.each(Object.entries(HAPPENINGS))(
       ['zh', 'zh_CN.UTF-8', /\p{Script=Han}/u, /\p{Script=Han}/u],
     ] as const) {
       const status = await world.status(language)
-      const [{ title, reason, remedy, runbook, code, cause }] = status.findings
+      const [
+        {
+          title,
+          reason,
+          remedy,
+          runbooks: [runbook],
+          code,
+          cause,
+        },
+      ] = status.findings
       expect([status.state, status.title]).toEqual([state, title])
       expect([code, cause]).toEqual(codes)
       expect(`${title}${reason}`).toMatch(letters)

@@ -11,32 +11,7 @@ export interface Known {
   readonly seeds: readonly number[]
 }
 
-const TRACKS = 'Two tracks'
-const HOME = 'One token, one home'
-
-export const KNOWN: readonly Known[] = [
-  { property: 2, fault: 'token-rejected', repairedBy: TRACKS, seeds: [45] },
-  { property: 3, fault: 'login pause', repairedBy: TRACKS, seeds: [3] },
-  { property: 3, fault: 'paused until', repairedBy: TRACKS, seeds: [3] },
-  { property: 4, fault: 'token-rejected', repairedBy: TRACKS, seeds: [10] },
-  {
-    property: 4,
-    fault: 'is failing: IsalesProxyCallsRefused token-rejected',
-    repairedBy: TRACKS,
-    seeds: [8],
-  },
-  { property: 8, fault: 'late login', repairedBy: TRACKS, seeds: [26] },
-  { property: 8, fault: 'no token', repairedBy: TRACKS, seeds: [23] },
-  { property: 9, fault: 'refresh delayed', repairedBy: TRACKS, seeds: [33] },
-  // After a granted login, a login pause of another replica's memory remains.
-  {
-    property: 4,
-    fault: 'is unauthenticated: logging-in',
-    repairedBy: HOME,
-    seeds: [24],
-  },
-  { property: 8, fault: 'does not serve: 503', repairedBy: HOME, seeds: [24] },
-]
+export const KNOWN: readonly Known[] = []
 
 /** Returns the row that names the finding. */
 export function knownAs({ property, text }: Finding): Known | undefined {

@@ -51,10 +51,10 @@ pace: a failed login is repeated without a pause [scenarios]
 -return Math.max(login.notBefore, loginFrom(record, rules, forced))
 +return Math.min(login.notBefore, loginFrom(record, rules, forced))
 tracks: the failure of a refresh is shown for the login
--const isRefused = attempts > 0 && (refusals > 0 || recorded?.cause.stage === 'login')
+-const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
 +const { failures, last, notBefore } = state.refresh
 +  if (failures > 0) return { failure: last?.failure, failures, loginAt: notBefore }
-+  const isRefused = attempts > 0 && (refusals > 0 || recorded?.cause.stage === 'login')
++  const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
 tracks: a refresh is never given up
 -const needed = Math.min(token?.usableUntil ?? Infinity, renewalDueAt(rejections))
 +const needed = Math.max(token?.usableUntil ?? Infinity, Infinity)

@@ -1,0 +1,154 @@
+// Guarantee 6, as time: clients without a ticket that make the proxy work. Each attacker is a process of its own, and the
+// bounds are relative to the same calls without it. Memory is in test/deploy/attacks.test.ts.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { createSimulator, INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import { builtProgram } from '../cli/program.ts'
+import { attack, pacedCalls } from '../support/attack.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
+import { ACCOUNT, clientOf, openWorld, REQUIRE, settingsFor } from '../support/world.ts'
+
+const start = builtProgram()
+const made = makeCertificates()
+const TRUSTING = { ca: made.ca.cert }
+const post = (path: string, fields: readonly string[], body: string): string =>
+  requestText(`POST ${path} HTTP/1.1`, ['Host: localhost', ...fields], body)
+const TASKS = post(INTERFACE_PATHS.getTask, [], '{}')
+
+/** Returns settings with a certificate for the listener. */
+function listenerTls(): Readonly<Record<string, string>> {
+  const directory = temporaryDirectory()
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text)
+    return join(directory, name)
+  }
+  const { cert, key } = made.server
+  return { LISTEN_TLS_CERT_FILE: write('cert', cert), LISTEN_TLS_KEY_FILE: write('key', key) }
+}
+
+/** Starts the built program in front of a simulated iSales. */
+async function startProgram(env: Readonly<Record<string, string>>, descriptors?: number) {
+  const sim = await createSimulator()
+  const program = start([], settingsFor(sim, env), { ...(descriptors && { descriptors }) })
+  const urls = await program.addresses()
+  await program.line('logged-in')
+  const portOf = (url: string): number => Number(new URL(url).port)
+  return {
+    ...clientOf(urls),
+    ...urls,
+    port: portOf(urls.proxy),
+    adminPort: portOf(urls.admin),
+    sim,
+  }
+}
+
+test.each([
+  ['refused-chunks', 'plain', 'proxy'],
+  ['refused-chunks', 'TLS', 'proxy'],
+  ['refused-chunks', 'plain', 'admin'],
+  ['pipelined-flood', 'plain', 'proxy'],
+  ['pipelined-flood', 'TLS', 'proxy'],
+] as const)(
+  '8 connections with %s (%s, the %s port) slow no call down, and count as no call',
+  async (name, by, where) => {
+    const tls = by === 'TLS'
+    const world = await startProgram({ ...REQUIRE, ...(tls && listenerTls()) })
+    const target = { port: world.port, ...(tls && { tls: TRUSTING }) }
+    const login = await exchangeRaw(target, post(LOGIN_PATH, [], JSON.stringify(ACCOUNT)))
+    const { resultData } = JSON.parse(login.text) as { resultData: { token: string } }
+    const fields = [`Authorization: Bearer ${resultData.token}`]
+    const request = post(INTERFACE_PATHS.getTask, fields, '{}')
+    const alone = await pacedCalls(target, request, 2000)
+    const stop = attack(
+      name,
+      where === 'admin' ? world.adminPort : world.port,
+      8,
+      tls ? 'tls' : undefined,
+    )
+    const attacked = await pacedCalls(target, request, 4000)
+    stop()
+
+    expect([...attacked.statuses]).toEqual([200])
+    // Without the rules of the listener, half of the calls took 1.6 to 10 s.
+    expect(attacked.median).toBeLessThan(20 * alone.median + 500)
+    expect(attacked.max).toBeLessThan(20 * alone.max + 2000)
+    const { state } = await world.status()
+    const refused = await world.metric('isales_proxy_requests_total{cause="pipelined"}')
+    const stray = await world.metric(
+      'isales_proxy_requests_total{outcome="stray",cause="pipelined"}',
+    )
+    expect([refused - stray, state === 'healthy' || name === 'refused-chunks']).toEqual([0, true])
+  },
+  60_000,
+)
+
+test.each([
+  ['two bytes in each chunk', '2\r\n  \r\n', 400],
+  ['six bytes in each chunk', '6\r\n      \r\n', 200],
+])('a body of 50,000 chunks with %s: %s', async (_, chunk, status) => {
+  const world = await openWorld()
+  const client = await connectRaw(world)
+  const head = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`
+  await client.send(`${head}${chunk.repeat(50_000)}2\r\n{}\r\n0\r\n\r\n`)
+  expect((await client.read()).status).toBe(status)
+})
+
+test('over TLS, no request that follows a response is refused as pipelined', async () => {
+  const env = { ...listenerTls(), CLIENT_DEADLINE: '100ms' }
+  const world = await openWorld({ env })
+  world.sim.hang({ operation: 'business', times: 'always' })
+  const talk = async (): Promise<readonly number[]> => {
+    const client = await connectRaw({ port: world.port, tls: TRUSTING })
+    const statuses: number[] = []
+    for (let n = 0; n < 10; n += 1) {
+      await client.send(TASKS)
+      statuses.push((await client.read()).status)
+    }
+    return statuses
+  }
+  const statuses = (await Promise.all(Array.from({ length: 40 }, talk))).flat()
+  expect(new Set(statuses)).toEqual(new Set([504]))
+  expect(await world.metric('isales_proxy_requests_total{cause="pipelined"}')).toBe(0)
+}, 30_000)
+
+test('clients that lose their connections for want of descriptors are lost calls, and the page names the limit', async () => {
+  const world = await startProgram({}, 64)
+  const clients = []
+  for (let n = 0; n < 40; n += 1) {
+    const client = await connectRaw(world)
+    await client.send(TASKS)
+    expect((await client.read()).status).toBe(200)
+    clients.push(client)
+  }
+  const status = await until(async () => {
+    const found = await world.status()
+    return found.state === 'degraded' && found
+  })
+  expect(JSON.stringify(status)).toContain('LimitNOFILE')
+  expect(await world.metric('isales_proxy_requests_total{outcome="refused"}')).toBe(24)
+})
+
+test('idle connections that never had an answered call go before one that had, and are not lost calls', async () => {
+  const world = await startProgram({}, 64)
+  const client = await connectRaw(world)
+  await client.send(TASKS)
+  await client.read()
+  for (let n = 0; n < 40; n += 1) await connectRaw(world)
+  await client.send(TASKS)
+  expect((await client.read()).status).toBe(200)
+  expect(await world.metric('isales_proxy_requests_total{outcome="refused"}')).toBe(0)
+})
+
+test('256 TLS handshakes at a time are possible, and half-sent certificates keep no client out', async () => {
+  const world = await startProgram({ ...listenerTls(), ...REQUIRE })
+  const target = { port: world.port, tls: TRUSTING }
+  await Promise.all(Array.from({ length: 256 }, () => connectRaw(target)))
+  attack('half-certificate', world.port, 1000)
+  for (let n = 0; n < 10; n += 1) {
+    expect((await exchangeRaw(target, TASKS)).status).toBe(401)
+  }
+}, 60_000)
