@@ -58,7 +58,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   }
   const client = { login: request('logins'), refresh: request('refreshes') }
   const share = createShare({ clock, store, sealer, onUnreadable: () => undefined })
-  const register = createRegister({ home: share.home, clock })
+  const register = createRegister(clock, share.home)
   const requests = createTokenRequests({ ...parts, client, register })
   const source = createTokenSource({
     ...parts,

@@ -33,6 +33,13 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
+/** Resolves as `work` does, or with undefined after `ms` milliseconds. */
+export function within<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> {
+  const over = new AbortController()
+  const late = delay(clock, ms, over.signal).then(() => undefined)
+  return Promise.race([work, late]).finally(() => over.abort())
+}
+
 /** Node fires a timer immediately if its delay exceeds this value. */
 const MAX_TIMER = 2 ** 31 - 1
 

@@ -125,10 +125,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     onUnreadable: () => log('shared-token-unreadable'),
     observeCall: (call) => metrics.storeCalled(call),
   })
-  const register = createRegister({
-    home: share === undefined ? openStateDir() : share.home,
-    clock,
-  })
+  const register = createRegister(clock, share?.home ?? openStateDir())
   const requests = createTokenRequests({ client: isales, register, rules: config, clock, random })
   const tokens = createTokenSource({
     rules: config,

@@ -104,12 +104,12 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   const isAlone = sharing?.state === 'local'
   if (isAlone) report(check, 'store', explainedStore(sharing, diagnostics), true)
   else if (sharing !== undefined) report(check, 'store', WORKS)
-  if (!('grant' in result)) {
+  if (!('token' in result)) {
     report(check, 'login', explainLogin(config, result), true)
     const isRejected = 'failure' in result && isRejection(result.failure)
     return isRejected ? 'check-rejected' : 'check-no-login'
   }
-  const { grant } = result
+  const { token: grant } = result
   reportGrant(check, grant)
 
   const named = await detectTokenHeader(check, grant)
@@ -327,7 +327,7 @@ async function checkSessions(check: LiveCheck, grant: Grant): Promise<void> {
   // An expired token would look the same.
   if (systemClock.now() - grant.sentAt > grant.lifetime.ms / 2) return
   const { result } = await logIn(check)
-  if (!('grant' in result)) return report(check, 'session', explainLogin(check.config, result))
+  if (!('token' in result)) return report(check, 'session', explainLogin(check.config, result))
   const { works, isAway, reason, facts } = await callInterface(check, grant)
   const ended: Explained = isAway ? reason : { code: 'single-session', facts }
   report(check, 'session', works ? WORKS : ended)

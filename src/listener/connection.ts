@@ -12,6 +12,8 @@ export interface ConnectionOptions {
   readonly clock: Clock
   /** Returns true during a drain, when every response closes its connection. */
   readonly closing: () => boolean
+  /** Calls a function in a later turn of the event loop; never two of all connections in one turn. */
+  readonly onTurn: (run: () => void) => void
   /**
    * Serves a request; must not throw. If the request expects `100-continue`, call `response.writeContinue()` before
    * reading its body. Call `protect` once the body has arrived, or `refuse` to end the request. `refused` is true after
@@ -28,6 +30,8 @@ export interface ConnectionOptions {
 
 /** Node parses pipelined requests, which takes memory. */
 const MAX_PIPELINED = 16
+/** Bytes that Node parses in one turn if the body is chunked. */
+const PIECE = 2048
 /** Milliseconds for which a client may still send after our side is closed. */
 const MAX_LINGER = 2000
 /** The method of a request whose head is malformed, if the request began with the packet. */
@@ -58,6 +62,8 @@ export class Connection {
   /** True if the listener refused and reported the request in progress, or the connection. */
   refused = false
   #pipelined = 0
+  #inPieces = false
+  #awaitsTurn = false
   /** `bytesRead` at the beginning of the request in progress, and at the latest part of its body if it is chunked. */
   readonly #read = { begin: 0, body: Number.NaN }
   /** The request offers an upgrade, so Node may have dropped requests after it. */
@@ -77,10 +83,10 @@ export class Connection {
   /** The head of a request arrived. */
   announce(response: ServerResponse): void {
     // RFC 9112 section 9.6: no request is served after a response that closes the connection.
+    const isRefused = this.#pipelined > 0 || this.#next !== undefined || !this.#socket.writable
     const current = this.#current
-    const isLast = this.#pipelined > 0 || !this.#socket.writable
-    if (current === undefined && !isLast) this.#start(response)
-    else if (current?.writableEnded && !isLast && this.#keepsAlive(current) && !this.#next)
+    if (!isRefused && current === undefined) this.#start(response)
+    else if (!isRefused && current?.writableEnded && this.#keepsAlive(current))
       this.#next = response
     else this.#refusePipelined(response.req)
   }
@@ -154,10 +160,10 @@ export class Connection {
 
   /** Bytes of the body of the request in progress, with its framing, and with bytes that Node has not parsed. */
   get bodyBytes(): number {
-    const { bytesRead } = this.#socket
+    const { bytesRead, readableLength } = this.#socket
     return this.#current === undefined || this.#pipelined > 0
       ? 0
-      : bytesRead - this.#read.begin - headLength(this.#current.req)
+      : bytesRead - readableLength - this.#read.begin - headLength(this.#current.req)
   }
 
   /** Handles `limit` milliseconds without a byte, or the end of the keep-alive time between two requests. */
@@ -197,11 +203,36 @@ export class Connection {
     this.#options.limiter.mark(this.#slot, false)
     if (this.#options.closing() || this.#slot?.isRetired === true) response.shouldKeepAlive = false
     this.#mayHaveDropped = req.headers.upgrade !== undefined
-    // `on` would make the body flow.
-    if (this.#mayHaveDropped && req.headers['transfer-encoding'] !== undefined)
-      req.prependListener('data', () => (this.#read.body = this.#socket.bytesRead))
+    if (req.headers['transfer-encoding'] !== undefined) {
+      if (!this.#inPieces) this.#parseInPieces()
+      // `on` would make the body flow.
+      if (this.#mayHaveDropped)
+        req.prependListener('data', () => (this.#read.body = this.#socket.bytesRead))
+    }
     response.on('close', () => this.#end(response))
     this.#options.onRequest(req, response, this)
+  }
+
+  /**
+   * Gives Node's parser small pieces, and one per turn of the event loop behind the first: otherwise, Node parses a packet
+   * to its end, and 64 KiB in chunks of one byte take 50 ms.
+   */
+  #parseInPieces(): void {
+    const socket = this.#socket
+    const parsers = socket.listeners('data') as ((piece: Buffer) => void)[]
+    this.#inPieces = true
+    socket.on('data', (bytes: Buffer) => {
+      if (bytes.length > PIECE) {
+        socket.pause().unshift(bytes.subarray(PIECE))
+        this.#awaitsTurn = true
+        this.#options.onTurn(() => {
+          this.#awaitsTurn = false
+          socket.resume()
+        })
+      }
+      for (const parse of parsers) parse(bytes.subarray(0, PIECE))
+    })
+    for (const parse of parsers) socket.off('data', parse)
   }
 
   #keepsAlive({ shouldKeepAlive }: ServerResponse): boolean {
@@ -219,9 +250,7 @@ export class Connection {
     this.#read.begin = this.#socket.bytesRead
     // Node has closed the connection, unless it sent the response's head before this was decided.
     if (!this.#keepsAlive(response)) this.#linger()
-    if (next === undefined) return
-    if (this.#socket.writable) this.#start(next)
-    else this.#refusePipelined(next.req)
+    if (next !== undefined) this.announce(next)
   }
 
   #refusePipelined(request: IncomingMessage): void {
@@ -232,14 +261,13 @@ export class Connection {
     const isCaller = this.#slot !== undefined && this.#slot.answeredAt > -Infinity
     this.#options.onRefused({ ...refusedRequest(request, 'pipelined'), isCaller })
     if (this.#pipelined > MAX_PIPELINED) return void this.#socket.destroy()
-    const last = this.#next ?? this.#current
-    if (last !== undefined) last.shouldKeepAlive = false
+    if (this.#current !== undefined) this.#current.shouldKeepAlive = false
     this.#pausePipelined()
   }
 
   /** Leaves further pipelined requests in TCP's buffers, because here they would take memory. */
   #pausePipelined(): void {
-    if (this.#pipelined > 0) this.#socket.pause()
+    if (this.#pipelined > 0 || this.#awaitsTurn) this.#socket.pause()
   }
 
   /** Responds to an unreadable request, and closes the connection. */
@@ -285,8 +313,14 @@ function headLength({ method = '', url = '', rawHeaders }: IncomingMessage): num
   return `${method} ${url} HTTP/1.1\r\n\r\n`.length + fields
 }
 
-/** Drops further bytes without parsing them: in chunks of one byte, they would take the CPU from other clients. */
+/**
+ * Drops further bytes without parsing them: in chunks of one byte, they would take the CPU from other clients. Reads once
+ * per turn of the event loop, not until nothing is left.
+ */
 function dropInput(socket: Socket): void {
-  socket.removeAllListeners('data').on('data', () => undefined)
-  socket.resume()
+  const drop = (): void => {
+    socket.pause()
+    setImmediate(() => socket.resume())
+  }
+  socket.removeAllListeners('data').on('data', drop).resume()
 }

@@ -78,7 +78,15 @@ export function createListener(options: ListenerOptions) {
     socket.once('close', () => connections.delete(socket))
   })
 
-  const parts = { limiter, clock, closing: () => draining, onRequest, onRefused }
+  const waiting: (() => void)[] = []
+  const turn = (): void => {
+    waiting.shift()?.()
+    if (waiting.length > 0) setImmediate(turn)
+  }
+  const onTurn = (run: () => void): void => {
+    if (waiting.push(run) === 1) setImmediate(turn)
+  }
+  const parts = { limiter, clock, closing: () => draining, onTurn, onRequest, onRefused }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
     server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
       // RFC 9112 section 6.1: never send chunks to HTTP/1.0. Node would if the client sends TE.
@@ -156,8 +164,9 @@ export function createListener(options: ListenerOptions) {
 }
 
 /**
- * Ends the parsing of a packet when its connection is destroyed. Otherwise, Node would create a request, a response and an
- * error for each of 3,600 requests in 64 KiB: 64 such connections took the CPU for seconds. Node stops at an upgrade.
+ * Ends the parsing of a packet when its connection is destroyed, through the field at which Node stops: an upgrade.
+ * Otherwise, Node creates a request, a response and an error for each of 3,600 requests in 64 KiB. With 64 such connections,
+ * the process took 620 MiB and calls 0.3 to 1.8 s, even without stacks and with no further work for these requests.
  */
 class StoppableRequest extends IncomingMessage {
   get upgrade(): boolean {

@@ -3,7 +3,7 @@ import type { Config } from '../config/index.ts'
 import type { NodeCall } from '../hono-adapter.ts'
 import type { RequestSummary, ReplayOutcome } from '../request-summary.ts'
 import { writeProblem } from '../problem.ts'
-import type { RejectedToken, Token, TokenSource } from '../token/index.ts'
+import type { CurrentToken, RejectedToken, TokenSource } from '../token/index.ts'
 import { Exchange, type ExchangeStarter, type Upstream } from '../upstream/index.ts'
 import { createBodies, type BodyOwner } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
@@ -84,7 +84,7 @@ interface Relay {
 type CallResult = Relay | Fail | NoResponse
 
 /** The next step of a call. */
-type Action = CallResult | { readonly do: 'send'; readonly token?: Token }
+type Action = CallResult | { readonly do: 'send'; readonly token?: CurrentToken }
 
 /** Sends with the current token, or waits for one. */
 const SEND: Action = { do: 'send' }
@@ -112,7 +112,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   #isInFlight = false
   /** The latest exchange, and its token. */
   #exchange: Exchange | undefined
-  #token: Token | undefined
+  #token: CurrentToken | undefined
   #exchanges = 0
   /** Time at which the latest exchange had a connection. */
   #sentAt = 0
@@ -200,14 +200,14 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     })
   }
 
-  async #waitForToken(): Promise<Token | CallResult> {
+  async #waitForToken(): Promise<CurrentToken | CallResult> {
     const taken = await this.#shared.tokens.waitForToken(this.#limits())
     const ended = this.#interruptedWhile('waiting')
     if (ended !== undefined) return ended
     return 'unavailable' in taken ? withoutToken(this.#attempts, taken) : taken
   }
 
-  #send(token: Token, body: Buffer | null): Exchange {
+  #send(token: CurrentToken, body: Buffer | null): Exchange {
     const { upstream, requestHeaders, inspector } = this.#shared
     const { request, validated, requestId } = this.#call
     // The rest of a rejection occupies a connection that the next exchange may need.
@@ -235,7 +235,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     return this.#shared.tokens.current()?.generation === this.#token?.generation
   }
 
-  #afterAcceptance(exchange: Exchange, token: Token, head: RelayedHead): Relay {
+  #afterAcceptance(exchange: Exchange, token: CurrentToken, head: RelayedHead): Relay {
     const page = looksLikePage(head, exchange)
     // A page or an error may come from a gateway that has not checked the token.
     const { tokens } = this.#shared
@@ -245,7 +245,11 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     return { do: 'relay', head, exchange, rejected: false, page }
   }
 
-  async #afterRejection(exchange: Exchange, token: Token, head: RelayedHead): Promise<Action> {
+  async #afterRejection(
+    exchange: Exchange,
+    token: CurrentToken,
+    head: RelayedHead,
+  ): Promise<Action> {
     const replays = this.#replays
     const verdict = await this.#shared.tokens.reject(token, {
       ...this.#limits(),

@@ -49,10 +49,7 @@ export async function logInOnce(
   const clock = systemClock
   const { random } = Math
   const share = await openShare({ config, clock, random, onUnreadable() {}, observeCall() {} })
-  const register = createRegister({
-    home: share === undefined ? openStateDir() : share.home,
-    clock,
-  })
+  const register = createRegister(clock, share?.home ?? openStateDir())
   const requests = createTokenRequests({ client, register, rules: config, clock, random })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const login = { operation: 'login', credentials, signal, loginDue: true } as const
@@ -72,9 +69,9 @@ export async function logInOnce(
   share?.start(async () => void (await requests.poll()))
   try {
     let result = await inTurn(login)
-    if ('grant' in result && result.grant.adopted === true) {
+    if ('token' in result && result.adopted) {
       // The replicas' token is known now, so the next request logs in, unless the store fails.
-      const current = createToken(result.grant, config, 0)
+      const current = createToken(result.token, config, 0)
       result = await inTurn({ ...login, current, loginDue: false })
     }
     return { result, sharing: share?.snapshot(undefined) }

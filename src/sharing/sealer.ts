@@ -1,12 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import { Secret } from '../config/index.ts'
-import {
-  movedLease,
-  parseRecords,
-  storedRecords,
-  type Credentials,
-  type SharedState,
-} from '../token/index.ts'
+import type { Secret } from '../config/index.ts'
+import { FORMAT, type Credentials } from '../token/index.ts'
 
 const CIPHER = 'aes-256-gcm'
 const KEY_BYTES = 32
@@ -15,7 +9,7 @@ const TAG_BYTES = 16
 /** Bytes; enough for two tokens of 8192 and the records. */
 const MAX_SEALED = 32 * 1024
 /** Part of all derived keys, so that a breaking change of the sealed value gets another entry. */
-export const VERSION = 'v5'
+export const VERSION = `v${FORMAT}`
 
 /**
  * Seals the stored value and names its entry. Readers of the store learn no token and no password. Writers cannot make a replica
@@ -41,16 +35,16 @@ export function createSealer(key: Secret, origin: string, user: string) {
     nameOf: ({ user, password }: Credentials): string =>
       mac(secretKey, origin, user, password.reveal()),
 
-    /** Returns bytes as latin1, different every time. `offset`: milliseconds that the store's clock is ahead. */
-    seal: (state: SharedState, offset: number): string => {
+    /** Returns bytes as latin1, different every time. */
+    seal: (text: string): string => {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv(CIPHER, sealKey, nonce).setAAD(additionalData)
-      const text = cipher.update(Buffer.from(JSON.stringify(written(state, offset))))
-      return Buffer.concat([nonce, text, cipher.final(), cipher.getAuthTag()]).toString('latin1')
+      const sealed = cipher.update(Buffer.from(text))
+      return Buffer.concat([nonce, sealed, cipher.final(), cipher.getAuthTag()]).toString('latin1')
     },
 
     /** Returns undefined for a value that was not sealed with this key for this entry name. */
-    open: (sealed: string, offset: number, now: number): SharedState | undefined => {
+    open: (sealed: string): string | undefined => {
       if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
       const bytes = Buffer.from(sealed, 'latin1')
       const nonce = bytes.subarray(0, NONCE_BYTES)
@@ -63,7 +57,7 @@ export function createSealer(key: Secret, origin: string, user: string) {
         // The GCM tag is wrong.
         return undefined
       }
-      return read(JSON.parse(text.toString('utf8')) as Written, offset, now)
+      return text.toString('utf8')
     },
   }
 }
@@ -74,42 +68,4 @@ export type Sealer = ReturnType<typeof createSealer>
 function mac(key: Buffer, ...parts: readonly string[]): string {
   const digest = createHmac('sha256', key).update(JSON.stringify(parts)).digest()
   return digest.subarray(0, 16).toString('base64url')
-}
-
-// JSON with instants of the store's clock, not validated: only this version writes it, with the right key.
-
-type Written = ReturnType<typeof written>
-
-function written({ token, records, lease }: SharedState, offset: number) {
-  return {
-    token: token && {
-      name: token.name,
-      token: token.grant.token.reveal(),
-      refreshToken: token.grant.refreshToken?.reveal(),
-      sentAt: token.grant.sentAt + offset,
-      lifetime: token.grant.lifetime.ms,
-      refreshLifetime: token.grant.refreshLifetime,
-    },
-    records: storedRecords(records, offset),
-    lease: movedLease(lease, offset),
-  }
-}
-
-function read({ token, records, lease }: Written, offset: number, now: number): SharedState {
-  const refreshToken = token?.refreshToken
-  return {
-    token: token && {
-      name: token.name,
-      grant: {
-        token: new Secret(token.token),
-        refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
-        // The store's clock may have been set back.
-        sentAt: Math.min(now, token.sentAt - offset),
-        lifetime: { ms: token.lifetime },
-        refreshLifetime: token.refreshLifetime,
-      },
-    },
-    records: parseRecords(records, offset, now) ?? new Map(),
-    lease: movedLease(lease, -offset),
-  }
 }

@@ -31,8 +31,8 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
       return 'reason' in reply ? undefined : reply
     },
     nameOf: sealer.nameOf,
-    serialize: sealer.seal,
-    parse: sealer.open,
+    seal: sealer.seal,
+    open: sealer.open,
     onUnreadable,
   }
 

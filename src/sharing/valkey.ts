@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { RedisOptions } from 'ioredis'
 import { readErrorCode, classifyStoreError } from '../causes.ts'
-import type { Clock, Timer } from '../clock.ts'
+import { within, type Clock } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
 import type { StoredValue } from '../token/index.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
@@ -12,7 +12,7 @@ export type ValkeyOptions = Readonly<{
   config: Config
   /** `SESSION_STORE_URL`. */
   address: StoreAddress
-  /** The account's key is `isales-auth-proxy:v5:{<entryName>}:account`. */
+  /** The account's key is `isales-auth-proxy:v6:{<entryName>}:account`. */
   entryName: string
   clock: Clock
   random: () => number
@@ -64,7 +64,9 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
         .then(() => redis.callBuffer('EVAL', SCRIPT, 1, key, ...bytes))
         .then(parseReply, (error: unknown) => toStoreFailure(error, broken))
       // The library's own limit would also end a slow AUTH, and with it the connection.
-      const outcome = await limited(reply, clock)
+      const outcome = (await within(clock, COMMAND_TIMEOUT, reply)) ?? {
+        reason: 'timeout' as const,
+      }
       const { reason, code } = 'reason' in outcome ? outcome : {}
       if (reason === undefined) broken = UNREACHABLE
       if (reason === 'timeout') broken = { reason }
@@ -107,17 +109,6 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
 
 async function textOf(path: string | undefined): Promise<string | undefined> {
   return path === undefined ? undefined : readFile(path, 'utf8').catch(() => undefined)
-}
-
-async function limited(
-  reply: Promise<StoredValue | StoreFailure>,
-  clock: Clock,
-): Promise<StoredValue | StoreFailure> {
-  let timer: Timer | undefined
-  const late = new Promise<StoreFailure>((resolve) => {
-    timer = clock.setTimer(() => resolve({ reason: 'timeout' }), COMMAND_TIMEOUT)
-  })
-  return Promise.race([reply, late]).finally(() => timer?.cancel())
 }
 
 function parseReply(reply: unknown): StoredValue | StoreFailure {

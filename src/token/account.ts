@@ -4,7 +4,6 @@ import {
   isMissing,
   isRejection,
   type AuthFailure,
-  type Grant,
   type Operation,
 } from './isales-client.ts'
 import {
@@ -17,14 +16,14 @@ import {
   type Rules,
 } from './login-guard.ts'
 import { MIN_RENEWAL_INTERVAL } from './rejection-tracker.ts'
-import { usableUntil, type TokenRequest } from './token.ts'
+import { usableUntil, type Token, type TokenRequest } from './token.ts'
 
 /** State of one user's account, as one value. Instants are milliseconds on the monotonic clock. */
 export interface Account {
   /** Record of the requested credentials. */
   readonly record: AttemptRecord
   readonly lease: Lease | undefined
-  readonly token: SharedToken | undefined
+  readonly token: Token | undefined
   /** Name of the requested credentials. */
   readonly name: string
 }
@@ -38,12 +37,6 @@ export type Lease = Readonly<{
   renewedAt: number
   refreshingSince?: number | undefined
 }>
-
-export interface SharedToken {
-  readonly grant: Grant
-  /** Name of the credentials of the token's original login. */
-  readonly name: string
-}
 
 /** `alone`: the account's home is unavailable, so the change is in memory only. */
 export type UpdateContext = Readonly<{ now: number; alone: boolean }>
@@ -67,13 +60,13 @@ export interface Requester {
   /** Processes share tokens. */
   readonly shared: boolean
   /** The token in use. */
-  readonly held: SharedToken | undefined
+  readonly held: Token | undefined
   readonly rules: Rules
 }
 
 /** The next action of a process; `next` is the changed account. */
 export type Turn = { readonly next?: Account | undefined } & (
-  | { readonly type: 'adopt'; readonly token: SharedToken }
+  | { readonly type: 'adopt'; readonly token: Token }
   /** Sends no request; `ms` until the next attempt. */
   | { readonly type: 'busy' | 'login-pause'; readonly ms: number }
   | { readonly type: 'begun' }
@@ -99,12 +92,12 @@ export function decideTurn(
   const { token, record, name } = account
   const { operation, current, rejectedAt, loginDue, forced } = request
   // Another replica already logged in with the credentials that are new here.
-  const isOurs = loginDue && rejectedAt === undefined && token?.name === name
+  const isOurs = loginDue && rejectedAt === undefined && token?.of === name
   if (shared && isNewer(token, isOurs ? undefined : held, now)) return { type: 'adopt', token }
   const isLogin = operation === 'login'
   // The pause before the next replacement of a rejected token is the same for all replicas.
   const isTooSoon =
-    rejectedAt !== undefined && now < (token?.grant.sentAt ?? -Infinity) + MIN_RENEWAL_INTERVAL
+    rejectedAt !== undefined && now < (token?.sentAt ?? -Infinity) + MIN_RENEWAL_INTERVAL
   const isServing = rejectedAt === undefined && current && now < current.usableUntil
   // Calls wait for a refresh of another process only as long as for one of this process.
   const giveUpAt = (account.lease?.refreshingSince ?? Infinity) + refreshPatience(rules)
@@ -135,8 +128,8 @@ export function decideTurn(
  */
 export function recordOutcome(
   account: Account,
-  ended: Readonly<{ operation: Operation; result: Grant | AuthFailure; before: AttemptRecord }>,
-  { holder, shared, held, rules }: Requester,
+  ended: Readonly<{ operation: Operation; result: Token | AuthFailure; before: AttemptRecord }>,
+  { holder, shared, rules }: Requester,
   { now, alone }: UpdateContext,
 ): Account | undefined {
   const { operation, result, before } = ended
@@ -148,30 +141,19 @@ export function recordOutcome(
     return { ...(released ?? account), record: failed }
   }
   const isLogin = operation === 'login'
-  const of = loginName(operation, account, held)
   const granted = isLogin
     ? recordGrant(record, before, { sentAt: result.sentAt, now })
-    : of === account.name
+    : result.of === account.name
       ? extendKnownGood(record, now)
       : record
   if (!shared && !isLogin && granted === record) return undefined
-  const token = { grant: result, name: of }
-  const isOlder = (account.token?.grant.sentAt ?? -Infinity) > result.sentAt
-  return { ...(released ?? account), record: granted, token: isOlder ? account.token : token }
+  const isOlder = (account.token?.sentAt ?? -Infinity) > result.sentAt
+  return { ...(released ?? account), record: granted, token: isOlder ? account.token : result }
 }
 
 /** Returns how many milliseconds calls that need a token wait for a refresh before a login replaces it. */
 export function refreshPatience({ clientDeadline }: Rules): number {
   return Math.min(SECOND, clientDeadline / 4)
-}
-
-/** Returns the name of the credentials that a grant's login had: a refresh keeps the name of the token that it renews. */
-export function loginName(
-  operation: Operation,
-  { name }: Account,
-  held: SharedToken | undefined,
-): string {
-  return operation === 'login' ? name : (held?.name ?? name)
 }
 
 /** True if a login certainly follows a failed refresh: iSales rejected the token, or has no refresh path. */
@@ -191,29 +173,21 @@ export function renewLease(account: Account, holder: string, now: number): Accou
   return lease?.holder === holder ? { ...account, lease: { ...lease, renewedAt: now } } : undefined
 }
 
-/** Converts a lease to a clock that is `ms` ahead. */
-export function movedLease(lease: Lease | undefined, ms: number): Lease | undefined {
-  if (lease === undefined) return undefined
-  const { holder, renewedAt, refreshingSince: since } = lease
-  const isRefresh = since !== undefined
-  return { holder, renewedAt: renewedAt + ms, ...(isRefresh && { refreshingSince: since + ms }) }
-}
-
 function releaseLease(account: Account, holder: string): Account | undefined {
   return account.lease?.holder === holder ? { ...account, lease: undefined } : undefined
 }
 
 /** True if `one` replaces `other`: a different token that is usable and was requested later. */
 export function isNewer(
-  one: SharedToken | undefined,
-  other: SharedToken | undefined,
+  one: Token | undefined,
+  other: Token | undefined,
   now: number,
-): one is SharedToken {
+): one is Token {
   if (one === undefined) return false
-  if (now >= usableUntil(one.grant.sentAt, one.grant.lifetime.ms)) return false
+  if (now >= usableUntil(one.sentAt, one.lifetime.ms)) return false
   if (other === undefined) return true
-  if (one.grant.token.reveal() === other.grant.token.reveal()) return false
-  return one.grant.sentAt > other.grant.sentAt
+  if (one.token.reveal() === other.token.reveal()) return false
+  return one.sentAt > other.sentAt
 }
 
 /**

@@ -3,12 +3,9 @@ import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { cause, classifyDiskError, readErrorCode, NODE_ERROR_CODES } from '../causes.ts'
-import { delay, MINUTE, SECOND, type Clock } from '../clock.ts'
-import { parseObject } from '../json.ts'
+import { MINUTE, SECOND, within, type Clock } from '../clock.ts'
 import type { FailureDetails } from '../messages/index.ts'
-import { movedLease, type Lease } from './account.ts'
 import type { Credentials } from './isales-client.ts'
-import { parseRecords, storedRecords } from './login-guard.ts'
 import type { Home, StoredValue } from './register.ts'
 
 interface AttemptFileOptions {
@@ -23,18 +20,19 @@ interface AttemptFileOptions {
   readonly onExposed: () => void
 }
 
-const FORMAT = 5
 /** Calls wait at most 2.8 s for a login, so a slower disk must not delay it. */
 export const MAX_DISK_WAIT = SECOND
 
 /**
  * Keeps login attempts in `STATE_DIR`. Credentials are named by a slow, salted hash, so that the file does not help to guess
- * passwords. Disk operations run one at a time; each is awaited for 1 s.
+ * passwords. The first process makes the salt. Disk operations run one at a time; each is awaited for 1 s.
  */
 export function openAttemptFile(options: AttemptFileOptions): Home {
   const { clock, wallClock, onStorageError } = options
   const versions = openVersions(options.directory, options.onExposed)
+  /** The directory's salt once it is read. */
   let salt = randomBytes(16).toString('hex')
+  let isSaltRead = false
   let hashed: { readonly credentials: Credentials; salt: string; readonly name: string } | undefined
   /** The disk operation in flight, and whether it takes too long. */
   let operation: Promise<unknown> = Promise.resolve()
@@ -48,6 +46,8 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
   }
 
   const swap = async (expected: string, desired: string): Promise<StoredValue> => {
+    if (!isSaltRead) salt = await versions.readSalt(salt)
+    isSaltRead = true
     const { number, text } = await versions.read()
     // An unreadable version is replaced by the next one.
     const value = number === 0 ? '' : (text ?? `version ${number}`)
@@ -56,10 +56,6 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       ? { value: desired, at: wallClock() }
       : swap(expected, '')
   }
-
-  /** Resolves with undefined if the disk takes too long. */
-  const inTime = <T>(work: Promise<T>): Promise<T | undefined> =>
-    Promise.race([work, delay(clock, MAX_DISK_WAIT).then(() => undefined)])
 
   return {
     shared: false,
@@ -71,7 +67,7 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       const ended = swapped.then(ignore, ignore)
       operation = ended
       try {
-        const reply = await inTime(swapped)
+        const reply = await within(clock, MAX_DISK_WAIT, swapped)
         if (reply !== undefined || isLate) return reply
         isLate = true
         report({ cause: cause('disk-slow', 'disk') })
@@ -83,37 +79,20 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       return undefined
     },
 
-    settle: () => inTime(operation),
+    settle: () => within(clock, MAX_DISK_WAIT, operation),
 
     /** Costs 50 ms of CPU if the credentials or the salt changed. */
     nameOf(credentials) {
       if (hashed?.credentials !== credentials || hashed.salt !== salt) {
         const text = JSON.stringify([credentials.user, credentials.password.reveal()])
-        const name = scryptSync(text, Buffer.from(salt, 'hex'), 32).toString('hex')
+        const name = scryptSync(text, salt, 32).toString('hex')
         hashed = { credentials, salt, name }
       }
       return hashed.name
     },
 
-    /** Includes a nonce: if two processes wrote the same text, each would take the other's file for its own. */
-    serialize({ records, lease }, offset) {
-      const content = {
-        version: FORMAT,
-        nonce: randomBytes(8).toString('hex'),
-        salt,
-        lease: movedLease(lease, offset),
-        entries: storedRecords(records, offset),
-      }
-      return `${JSON.stringify(content)}\n`
-    },
-
-    parse(value, offset, now) {
-      const { version, salt: found, lease, entries } = parseObject(value) ?? {}
-      const records = parseRecords(entries, offset, now)
-      if (version !== FORMAT || typeof found !== 'string' || records === undefined) return undefined
-      salt = found
-      return { records, lease: parseLease(lease, offset), token: undefined }
-    },
+    seal: (text) => `${text}\n`,
+    open: (value) => value,
 
     /** Reports the lost contents for a minute, although the next version replaces them. */
     onUnreadable() {
@@ -128,12 +107,6 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       if (reported?.cause.code !== 'disk-foreign') report(undefined)
     },
   }
-}
-
-function parseLease(value: unknown, offset: number): Lease | undefined {
-  const { holder, renewedAt } = Object(value) as Readonly<Record<string, unknown>>
-  if (typeof holder !== 'string' || typeof renewedAt !== 'number') return undefined
-  return { holder, renewedAt: renewedAt - offset }
 }
 
 // Versions of one text in a directory, changed by compare and swap: `attempts-8.json` follows `attempts-7.json`.
@@ -164,25 +137,53 @@ export function openVersions(directory: string, onExposed: () => void) {
   const files = async () =>
     (await readdir(directory)).map((name) => ({ name, number: Number(VERSION.exec(name)?.[1]) }))
 
-  const textOf = async (number: number): Promise<string | undefined> => {
-    // Non-blocking: a pipe of that name must not block.
-    const file = await open(pathOf(number), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  /** Writes a file; false if it exists. `number`: of the version that is written. */
+  const create = async (path: string, number: number, text: string): Promise<boolean> => {
+    const { uid, gid, mode } = await stat(directory)
+    if (!isExposed && (mode & WRITABLE_BY_ALL) !== 0) onExposed()
+    isExposed ||= (mode & WRITABLE_BY_ALL) !== 0
+    const scratch = join(directory, `attempts-${number}.${randomBytes(8).toString('hex')}.new`)
     try {
-      const found = await file.stat()
-      return found.isFile() && found.size <= MAX_FILE ? await file.readFile('utf8') : undefined
+      const file = await open(scratch, NEW_FILE, 0o600)
+      try {
+        await file.writeFile(text)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await link(scratch, path)
+    } catch (error) {
+      const code = readErrorCode(error)
+      if (TAKEN.has(code)) return false
+      const isWithoutLinks = Object(error).syscall === 'link' && NO_LINKS.has(code)
+      throw isWithoutLinks
+        ? Object.assign(new Error(code), { code: NODE_ERROR_CODES.noLinks })
+        : error
     } finally {
-      await file.close()
+      await rm(scratch, { force: true }).catch(ignore)
     }
+    // For a command that root runs. Not before `link`: without CAP_FOWNER root can link only its own files.
+    await chown(path, uid, gid).catch(ignore)
+    return true
   }
 
   return {
+    /** Returns the directory's salt, which is `salt` if it has none. Any text is one. */
+    async readSalt(salt: string): Promise<string> {
+      await makeDirectory(directory)
+      const path = join(directory, 'attempts-salt')
+      const isFound = (await readdir(directory)).includes('attempts-salt')
+      if (!isFound && (await create(path, 0, salt))) return salt
+      return (await readText(path)) ?? ''
+    },
+
     /** Returns the current version, or 0. `text` is undefined if it is not a readable file. */
     async read(): Promise<{ readonly number: number; readonly text: string | undefined }> {
       await makeDirectory(directory)
       for (;;) {
         const number = highest(await files())
         try {
-          return { number, text: number === 0 ? undefined : await textOf(number) }
+          return { number, text: number === 0 ? undefined : await readText(pathOf(number)) }
         } catch (error) {
           const code = readErrorCode(error)
           // A symbolic link.
@@ -195,38 +196,26 @@ export function openVersions(directory: string, onExposed: () => void) {
 
     /** Writes the version of this number; false if another process was quicker. */
     async write(number: number, text: string): Promise<boolean> {
-      const { uid, gid, mode } = await stat(directory)
-      if (!isExposed && (mode & WRITABLE_BY_ALL) !== 0) onExposed()
-      isExposed ||= (mode & WRITABLE_BY_ALL) !== 0
-      const scratch = join(directory, `attempts-${number}.${randomBytes(8).toString('hex')}.new`)
-      try {
-        const file = await open(scratch, NEW_FILE, 0o600)
-        try {
-          await file.writeFile(text)
-          await file.sync()
-        } finally {
-          await file.close()
-        }
-        await link(scratch, pathOf(number))
-      } catch (error) {
-        const code = readErrorCode(error)
-        if (TAKEN.has(code)) return false
-        const isWithoutLinks = Object(error).syscall === 'link' && NO_LINKS.has(code)
-        throw isWithoutLinks
-          ? Object.assign(new Error(code), { code: NODE_ERROR_CODES.noLinks })
-          : error
-      } finally {
-        await rm(scratch, { force: true }).catch(ignore)
-      }
+      if (!(await create(pathOf(number), number, text))) return false
       const all = await files()
       // A process that was stopped may link a number that existed before and was removed.
       if (highest(all) >= number + KEPT) return false
-      // For a command that root runs. Not before `link`: without CAP_FOWNER root can link only its own files.
-      await chown(pathOf(number), uid, gid).catch(ignore)
       for (const old of all.filter((one) => one.number <= number - KEPT))
         await rm(join(directory, old.name), { force: true }).catch(ignore)
       return true
     },
+  }
+}
+
+/** Returns undefined if the file is longer than `MAX_FILE`, or not a regular file. */
+async function readText(path: string): Promise<string | undefined> {
+  // Non-blocking: a pipe of that name must not block.
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  try {
+    const found = await file.stat()
+    return found.isFile() && found.size <= MAX_FILE ? await file.readFile('utf8') : undefined
+  } finally {
+    await file.close()
   }
 }
 

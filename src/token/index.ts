@@ -1,6 +1,6 @@
 // The life of one token: when to request the next one, what iSales's responses mean, and how to answer a rejected call. Only
 // this folder decides about tokens and credentials. It does not know HTTP servers, pages, or how replicas share an account.
-export { movedLease, POLL_INTERVAL } from './account.ts'
+export { POLL_INTERVAL } from './account.ts'
 export { openAttemptFile } from './attempt-file.ts'
 export {
   createIsalesClient,
@@ -13,13 +13,14 @@ export {
   type Operation,
 } from './isales-client.ts'
 export type { TokenSnapshot } from './snapshot.ts'
-export { BACKOFFS, parseRecords, storedRecords } from './login-guard.ts'
-export { createRegister, type Home, type SharedState, type StoredValue } from './register.ts'
+export { BACKOFFS } from './login-guard.ts'
+export { createRegister, type Home, type StoredValue } from './register.ts'
+export { FORMAT } from './stored-state.ts'
 export { createTokenRequests } from './request-token.ts'
 export {
   createToken,
+  type CurrentToken,
   type Granted,
-  type Token,
   type TokenEvent,
   type TokenRequest,
   type TokenResult,

@@ -4,9 +4,9 @@ import {
   isOfGateway,
   isWebPage,
   type Cause,
+  type PeerCertificate,
   type ResponseInfo,
 } from '../causes.ts'
-import type { PeerCertificate } from '../causes.ts'
 import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
 import { Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
@@ -67,10 +67,6 @@ export interface Grant {
   readonly refreshToken?: Secret | undefined
   /** Undefined if no valid one was given; the refresh token is then used until iSales rejects it. */
   readonly refreshLifetime?: number | undefined
-  /** Another replica obtained the token. Default: false. */
-  readonly adopted?: boolean | undefined
-  /** The token was obtained with credentials other than the current ones. Default: false. */
-  readonly otherCredentials?: boolean | undefined
 }
 
 export interface Lifetime {
@@ -187,7 +183,7 @@ function parseBody(response: TokenResponse, sentAt: number): Grant | AuthFailure
   }
 }
 
-export function isGrant(outcome: Grant | AuthFailure): outcome is Grant {
+export function isGrant<T extends Grant>(outcome: T | AuthFailure): outcome is T {
   return 'token' in outcome
 }
 

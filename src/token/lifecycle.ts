@@ -26,11 +26,11 @@ import {
 import {
   createToken,
   refreshable,
+  type CurrentToken,
   type FailedTokenRequest,
   type Granted,
   type PlannedRequest,
   type Postponed,
-  type Token,
   type TokenEvent,
   type TokenResult,
 } from './token.ts'
@@ -70,9 +70,9 @@ export type TokenState = Readonly<ReturnType<typeof initialState>>
 export function initialState(credentials: Credentials, now: number) {
   return {
     credentials,
-    /** Credentials of the latest granted login. If the current ones differ, a login is due, even with a usable token. */
-    grantedTo: undefined as Credentials | undefined,
-    token: undefined as Token | undefined,
+    /** The current credentials have given no token yet: a login is due, even with a usable token. */
+    loginDue: true,
+    token: undefined as CurrentToken | undefined,
     request: undefined as InFlightTokenRequest | undefined,
     /** Planned renewal, or the start before the first token. */
     renewAt: now,
@@ -130,7 +130,7 @@ export function plan(state: TokenState, rules: Rules, now: number): Plan {
   const current = refreshableToken(state, rules, now)
   const refreshAt = current ? Math.max(wanted, refresh.notBefore, busyUntil) : Infinity
   const from = Math.max(pausedUntil(state, rules), busyUntil)
-  const loginAt = Math.max(isLoginDue(state) ? -Infinity : wanted, from)
+  const loginAt = Math.max(state.loginDue ? -Infinity : wanted, from)
   // Requests that are already due are equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
   if (current && (lead < 0 || (lead === 0 && !prefersLogin(state))))
@@ -150,7 +150,7 @@ function wantedAt({ renewAt, rejections }: TokenState): number {
 
 /** A cause of rejections may have ended the session as well. */
 function prefersLogin(state: TokenState): boolean {
-  return isLoginDue(state) || hasFailed(state.refresh, state) || isSuspect(state)
+  return state.loginDue || hasFailed(state.refresh, state) || isSuspect(state)
 }
 
 /** True if the last request of the track failed, and no token was requested after it. */
@@ -166,12 +166,7 @@ function pausedUntil({ login, record, forced }: TokenState, rules: Rules): numbe
 /** True if only a login helps, or no refresh has helped. */
 function needsLogin(state: TokenState, rules: Rules, now: number): boolean {
   const isBetter = prefersLogin(state) || refreshableToken(state, rules, now) === undefined
-  return isLoginDue(state) || (isBetter && wantedAt(state) <= now)
-}
-
-/** True if the current credentials have given no token yet. */
-export function isLoginDue({ credentials, grantedTo }: TokenState): boolean {
-  return credentials !== grantedTo
+  return state.loginDue || (isBetter && wantedAt(state) <= now)
 }
 
 /** True while it is undecided whether a rejection is about the token. */
@@ -180,7 +175,7 @@ export function isSuspect({ rejections }: Pick<TokenState, 'rejections'>): boole
 }
 
 /** Returns the token to send; undefined if no token may be sent. */
-export function sendable({ token }: TokenState, now: number): Token | undefined {
+export function sendable({ token }: TokenState, now: number): CurrentToken | undefined {
   return token !== undefined && now < token.usableUntil ? token : undefined
 }
 
@@ -199,7 +194,7 @@ export function failing(state: TokenState, rules: Rules, now: number) {
   const { lastCode, attempts, rejections } = record
   const recorded = lastCode && { cause: cause(lastCode) }
   const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
-  const hasOwn = login.failures > 0 && (isLoginDue(state) || hasFailed(login, state))
+  const hasOwn = login.failures > 0 && (state.loginDue || hasFailed(login, state))
   if (!isRejected && !(needsLogin(state, rules, now) && (attempts > 0 || hasOwn))) return undefined
   const own = hasOwn ? login.last?.failure : undefined
   const isCounted = attempts > 0 && login.notBefore <= loginFrom(record, rules)
@@ -236,6 +231,7 @@ export const onCredentialsChanged: Reducer<Credentials> = (state, credentials, {
   state: {
     ...state,
     credentials,
+    loginDue: true,
     record: NO_ATTEMPTS,
     login: NO_FAILURES,
     busyUntil: at,
@@ -302,18 +298,20 @@ export const onRequestEnded: Reducer<TokenResult> = (before, result, context) =>
   const state = { ...before, record }
   if ('postponed' in result) return onPostponed(state, request, result, context)
   if ('failure' in result) return onFailed(state, request, result, context)
-  return result.grant.adopted === true
-    ? onAdopted(state, result, context)
+  // The result's name is also the previous credentials'.
+  const adopted = isOutdated ? { ...result, name: '' } : result
+  return result.adopted
+    ? onAdopted(state, adopted, context)
     : onGranted(state, request, result, context)
 }
 
 /** Adopts another replica's token. With the current credentials it counts as a login of this process. */
-export const onAdopted: Reducer<Granted> = (before, { grant, record = before.record }, context) => {
-  const { token: previous, rejections, rejection, credentials } = before
-  const isOurs = grant.otherCredentials !== true
+export const onAdopted: Reducer<Granted> = (before, granted, context) => {
+  const { token: previous, rejections, rejection } = before
+  const { token: shared, name, record = before.record } = granted
   const login = succeeded(before.login)
-  const state = isOurs ? { ...before, grantedTo: credentials, record, login } : before
-  const found = createToken(grant, context.rules, previous?.generation ?? 0)
+  const state = shared.of === name ? { ...before, loginDue: false, record, login } : before
+  const found = createToken(shared, context.rules, previous?.generation ?? 0, true)
   // The adopted token is the one in use: another replica had the new credentials first. Keep its generation and rejections.
   const isInUse = found.headerValue.reveal() === previous?.headerValue.reveal()
   const token = isInUse ? previous : found
@@ -327,15 +325,17 @@ export const onAdopted: Reducer<Granted> = (before, { grant, record = before.rec
 function onGranted(
   before: TokenState,
   { operation, credentials }: InFlightTokenRequest,
-  { grant }: Granted,
+  { token: grant }: Granted,
   context: Context,
 ): Transition {
   const { token: previous } = before
   const { now: at } = context
   const token = createToken(grant, context.rules, previous?.generation ?? 0)
   const track = before[operation]
-  const grantedTo = operation === 'login' ? credentials : before.grantedTo
-  const ended = { ...before, grantedTo, [operation]: succeeded(track) }
+  // A login with the previous credentials does not concern the current ones.
+  const isOurs = operation === 'login' && credentials === before.credentials
+  const loginDue = before.loginDue && !isOurs
+  const ended = { ...before, loginDue, [operation]: succeeded(track) }
   const state = withToken(ended, token, context)
   return {
     state,
@@ -346,7 +346,7 @@ function onGranted(
       durationMs: at - grant.sentAt,
       token,
       failuresBefore: track.failures,
-      loginDue: isLoginDue(state),
+      loginDue,
       sameToken: previous?.token.reveal() === grant.token.reveal(),
       lifetimeDoubt: grant.lifetime.doubt,
     },
@@ -357,7 +357,7 @@ function succeeded({ last }: Track): Track {
   return { ...NO_FAILURES, last }
 }
 
-function withToken(before: TokenState, token: Token, { now, random }: Context): TokenState {
+function withToken(before: TokenState, token: CurrentToken, { now, random }: Context): TokenState {
   const renewAfter = token.lifetime * RENEW_AT * (1 + (random * 2 - 1) * JITTER)
   return {
     ...before,
@@ -365,7 +365,7 @@ function withToken(before: TokenState, token: Token, { now, random }: Context): 
     request: undefined,
     rejection: undefined,
     renewAt: token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter),
-    forced: before.forced && isLoginDue(before),
+    forced: before.forced && before.loginDue,
     rejections: replace(before.rejections, before.request?.startedAt, random, now),
   }
 }

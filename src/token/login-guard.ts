@@ -1,7 +1,6 @@
-import { isCauseCode, type CauseCode } from '../causes.ts'
+import type { CauseCode } from '../causes.ts'
 import { HOUR, MINUTE, SECOND } from '../clock.ts'
 import type { Config } from '../config/index.ts'
-import { isObject } from '../json.ts'
 import type { AuthFailure, Operation } from './isales-client.ts'
 
 // Limits logins to at most four within 15 min with one wrong password, however iSales answers.
@@ -52,11 +51,9 @@ export const NO_ATTEMPTS: AttemptRecord = {
   lastCode: undefined,
 }
 
-const KNOWN_GOOD_FOR = 24 * HOUR
+export const KNOWN_GOOD_FOR = 24 * HOUR
 /** Avoids a write for a shorter extension. */
 const KNOWN_GOOD_STEP = HOUR
-const MAX_COUNT = 1e6
-const MAX_RECORDS = 20
 /** An operator can end the pause after fewer attempts. */
 export const MAX_ATTEMPTS = 4
 /** After one, two, three and four attempts, so that the fifth follows at least 15 min after the first. */
@@ -70,7 +67,7 @@ const REJECTED_PAUSE = 15 * MINUTE
 const LONG_PAUSE = 4 * HOUR
 /** After a fourth login that an operator forced, or a login that only this process knows. */
 const FULL_PAUSE = 15.5 * MINUTE
-const MAX_AHEAD = FULL_PAUSE - LATER_PAUSE
+export const MAX_AHEAD = FULL_PAUSE - LATER_PAUSE
 const MIN_BACKOFF = 500
 const MAX_BACKOFF = 30 * SECOND
 /** For a refresh that got iSales's published 500: it uses no password. */
@@ -196,23 +193,16 @@ export function backoffAfter(
   failures: number,
   random: number,
 ): number {
-  return Math.max(retryAfterOf(failure), backoff(failure, operation, failures, random))
-}
-
-function backoff(
-  { kind, cause }: AuthFailure,
-  operation: Operation,
-  failures: number,
-  random: number,
-): number {
+  const { kind, cause } = failure
+  const least = retryAfterOf(failure)
   const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
-  if (cause.code === 'egress-login') return doubled(EGRESS, MAX_EGRESS)
-  if (kind === 'not-processed') return doubled(MIN_BACKOFF, MAX_BACKOFF) * random
+  if (cause.code === 'egress-login') return Math.max(least, doubled(EGRESS, MAX_EGRESS))
+  if (kind === 'not-processed') return Math.max(least, doubled(MIN_BACKOFF, MAX_BACKOFF) * random)
   // iSales received the request: jitter only the upper half.
   const isRare = operation === 'login' && failures >= MANY_FAILURES
   const most = isRare ? MAX_UNKNOWN : MAX_BACKOFF
   const max = kind === 'ambiguous' ? MAX_REFRESH_BACKOFF : most
-  return (doubled(MIN_BACKOFF, max) * (1 + random)) / 2
+  return Math.max(least, (doubled(MIN_BACKOFF, max) * (1 + random)) / 2)
 }
 
 function retryAfterOf({ retryAfter }: AuthFailure): number {
@@ -245,64 +235,4 @@ export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptR
     knownGoodUntil: rejections > 0 ? -Infinity : Math.max(one.knownGoodUntil, other.knownGoodUntil),
     lastCode: latest?.lastCode ?? earlier?.lastCode,
   }
-}
-
-// Stored records, whose instants use another clock. JSON turns -Infinity into null.
-
-export type Records = ReadonlyMap<string, AttemptRecord>
-
-/** Returns the latest records. `offset`: milliseconds that the other clock is ahead. */
-export function storedRecords(records: Records, offset: number) {
-  const instant = (time: number): number => Math.round(time + offset)
-  const stored = ({ at, attemptedAt, grantedAt, knownGoodUntil, ...rest }: AttemptRecord) => ({
-    ...rest,
-    at: instant(at),
-    attemptedAt: instant(attemptedAt),
-    grantedAt: instant(grantedAt),
-    knownGoodUntil: instant(knownGoodUntil),
-  })
-  const last = ({ at, grantedAt }: AttemptRecord): number => Math.max(at, grantedAt)
-  const latest = [...records].sort(([, one], [, other]) => last(other) - last(one))
-  const kept = latest.slice(0, MAX_RECORDS)
-  return Object.fromEntries(kept.map(([name, record]) => [name, stored(record)]))
-}
-
-/**
- * Returns undefined for a value that this program does not write. An instant that is later than any that it writes dates from
- * before the other clock was set back, and is replaced by the latest that it writes.
- */
-export function parseRecords(value: unknown, offset: number, now: number): Records | undefined {
-  if (!isObject(value)) return undefined
-  const records = new Map<string, AttemptRecord>()
-  for (const [name, each] of Object.entries(value)) {
-    const record = parseRecord(each, offset, now)
-    if (record === undefined) return undefined
-    records.set(name, record)
-  }
-  return records
-}
-
-function parseRecord(value: unknown, offset: number, now: number): AttemptRecord | undefined {
-  if (!isObject(value)) return undefined
-  const { attempts, rejections, lastCode } = value
-  const instant = (field: string, most: number): number => {
-    const time = value[field]
-    if (time === null) return -Infinity
-    if (typeof time !== 'number') return NaN
-    return Math.min(time - offset, now + most)
-  }
-  const at = instant('at', MAX_AHEAD)
-  // Another version may not have it.
-  const attemptedAt = instant('attemptedAt' in value ? 'attemptedAt' : 'at', 0)
-  const grantedAt = instant('grantedAt', 0)
-  const knownGoodUntil = instant('knownGoodUntil', KNOWN_GOOD_FOR)
-  const isWhole = !Number.isNaN(at + attemptedAt + grantedAt + knownGoodUntil)
-  if (!isWhole || !isCount(attempts) || !isCount(rejections)) return undefined
-  // Another version may have a cause that this one does not know; its attempts count nevertheless.
-  const code = isCauseCode(lastCode) ? lastCode : undefined
-  return { attempts, rejections, at, attemptedAt, grantedAt, knownGoodUntil, lastCode: code }
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_COUNT
 }

@@ -1,17 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { SECOND, type Clock, type Timer } from '../clock.ts'
 import { isLeasedByOther, isNewer, type Account, type StateUpdate } from './account.ts'
 import type { Credentials } from './isales-client.ts'
-import { mergeRecords, NO_ATTEMPTS, type AttemptRecord, type Records } from './login-guard.ts'
+import { mergeRecords, NO_ATTEMPTS, type AttemptRecord } from './login-guard.ts'
+import { decodeState, encodeState, NO_STATE, type SharedState } from './stored-state.ts'
 
 // The account as one value, changed by compare and swap: in memory, in a file, or in a store.
-
-/** The whole value, with the records of all credentials by name. Instants are on this process's monotonic clock. */
-export interface SharedState extends Pick<Account, 'lease' | 'token'> {
-  readonly records: Records
-}
-
-export const NO_STATE: SharedState = { records: new Map(), lease: undefined, token: undefined }
 
 export interface StoredValue {
   /** Empty if nothing is stored. */
@@ -20,7 +14,7 @@ export interface StoredValue {
   readonly at: number
 }
 
-/** Where the value lives. `offset`: milliseconds that the home's clock is ahead. */
+/** Where the value lives. */
 export interface Home {
   /** The home keeps the token, and is polled. Otherwise only a failed write is repeated. */
   readonly shared: boolean
@@ -31,12 +25,11 @@ export interface Home {
    * @param desired empty to read only.
    */
   readonly compareAndSwap: (expected: string, desired: string) => Promise<StoredValue | undefined>
-  /** Names credentials without revealing them. */
+  /** Names credentials without revealing them. A file's names may change with its first successful operation. */
   readonly nameOf: (credentials: Credentials) => string
-  /** Returns a text that is unique to this call. */
-  readonly serialize: (state: SharedState, offset: number) => string
-  /** Returns undefined for a value that this program did not write. */
-  readonly parse: (value: string, offset: number, now: number) => SharedState | undefined
+  readonly seal: (text: string) => string
+  /** Returns undefined for a value that was not sealed here. */
+  readonly open: (value: string) => string | undefined
   /** Waits for a late write before the process ends. */
   readonly settle?: () => Promise<unknown>
   readonly onUnreadable: () => void
@@ -55,146 +48,153 @@ export interface Register {
   readonly stop: () => Promise<void>
 }
 
-/** A record that this process knows. `isUnwritten`: the home does not have it yet. */
-interface Known {
-  readonly credentials: Credentials
-  readonly record: AttemptRecord
-  readonly isUnwritten: boolean
-}
-
 /** Maximum retries after losing a compare-and-swap race. */
 const MAX_ROUNDS = 100
 const RETRY_AFTER = SECOND
 
+/** Returns a home that ends with the process. */
+function openMemory(clock: Clock): Home {
+  const key = randomBytes(32)
+  let stored = ''
+  return {
+    shared: false,
+    async compareAndSwap(expected, desired) {
+      if (desired !== '' && stored === expected) stored = desired
+      return { value: stored, at: clock.now() }
+    },
+    nameOf: ({ user, password }) =>
+      createHmac('sha256', key)
+        .update(JSON.stringify([user, password.reveal()]))
+        .digest('hex'),
+    seal: (text) => text,
+    open: (value) => value,
+    onUnreadable() {},
+  }
+}
+
 /**
- * Merges the home's value with what this process knows, so that an older stored value cannot undo newer knowledge. While the home
- * is unavailable, changes are made in memory and written later. Without a home, the value is only in memory.
+ * Merges the home's value with what this process knows, so that an older stored value cannot undo newer knowledge. While the
+ * home is unavailable, changes are made in memory and written later.
  */
-export function createRegister({
-  home,
-  clock,
-}: {
-  home?: Home | undefined
-  clock: Clock
-}): Register {
+export function createRegister(clock: Clock, home: Home = openMemory(clock)): Register {
+  const { shared } = home
   const holder = randomBytes(12).toString('base64url')
-  const shared = home?.shared === true
-  let known: readonly Known[] = []
+  /** Records that this process knows, by name, and those that the home lacks. */
+  const known = new Map<string, AttemptRecord>()
+  const unwritten = new Map<string, AttemptRecord>()
+  let named: Readonly<{ credentials: Credentials; name: string }> | undefined
   let localToken: Account['token']
   let seen = ''
-  /** Undefined until the home is read. */
+  /** Milliseconds that the home's clock is ahead. Undefined until the home is read. */
   let offset: number | undefined
   let opened = { value: '', state: NO_STATE }
   let retry: Timer | undefined
   let isStopped = false
 
-  const knownOf = ({ user, password }: Credentials): Known | undefined =>
-    known.find(
-      ({ credentials: of }) => of.user === user && of.password.reveal() === password.reveal(),
-    )
-
-  const remember = (next: Known): void => {
-    const before = knownOf(next.credentials)
-    known = [...known.filter((one) => one !== before), next]
+  /** Returns the name of the credentials; their records follow a changed name. */
+  const nameOf = (credentials: Credentials): string => {
+    const name = home.nameOf(credentials)
+    const former = named?.credentials === credentials ? named.name : name
+    named = { credentials, name }
+    for (const each of former === name ? [] : [known, unwritten]) {
+      const record = each.get(former)
+      if (record !== undefined) each.set(name, record)
+      each.delete(former)
+    }
+    return name
   }
-
-  const unwritten = (): readonly Known[] => known.filter((one) => one.isUnwritten)
 
   /** Opens each value once, so that a later step back of the home's clock moves no instant. */
   const state = (): SharedState => {
-    if (home === undefined || offset === undefined || seen === opened.value) return opened.state
-    const found = home.parse(seen, offset, clock.now())
+    if (offset === undefined || seen === opened.value) return opened.state
+    const text = home.open(seen)
+    const found = text === undefined ? undefined : decodeState(text, offset, clock.now())
     if (found === undefined && seen !== '') home.onUnreadable()
     opened = { value: seen, state: found ?? NO_STATE }
     return opened.state
   }
 
-  const storedRecord = (credentials: Credentials): AttemptRecord => {
-    const { records } = state()
-    // Naming may take 50 ms of CPU.
-    return (records.size > 0 && home && records.get(home.nameOf(credentials))) || NO_ATTEMPTS
-  }
+  const storedRecord = (name: string): AttemptRecord => state().records.get(name) ?? NO_ATTEMPTS
 
   const hasNewerToken = (): boolean => shared && isNewer(localToken, state().token, clock.now())
 
   const view = (credentials: Credentials): Account => {
-    const mine = knownOf(credentials)
-    const stored = storedRecord(credentials)
+    const name = nameOf(credentials)
+    const stored = storedRecord(name)
+    const mine = known.get(name)
     const { lease, token } = state()
     return {
-      record: mine === undefined ? stored : mergeRecords(stored, mine.record),
+      record: mine === undefined ? stored : mergeRecords(stored, mine),
       lease,
       token: hasNewerToken() ? localToken : token,
-      name: shared ? home.nameOf(credentials) : '',
+      name,
     }
   }
 
   /** Returns the state with this account, and with all records that the home lacks. */
-  const stateWith = (credentials: Credentials, account: Account, to: Home): SharedState => {
+  const stateWith = ({ name, record, lease, token }: Account): SharedState => {
     const records = new Map(state().records)
-    for (const { credentials: of, record } of unwritten())
-      records.set(to.nameOf(of), mergeRecords(storedRecord(of), record))
-    if (account.record !== NO_ATTEMPTS) records.set(to.nameOf(credentials), account.record)
-    return { records, lease: account.lease, token: account.token }
+    for (const [each, mine] of unwritten) records.set(each, mergeRecords(storedRecord(each), mine))
+    records.set(name, record)
+    return { records, lease, token: shared ? token : undefined }
   }
 
-  const hasUnwritten = (): boolean => unwritten().length > 0 || hasNewerToken()
+  const hasUnwritten = (): boolean => unwritten.size > 0 || hasNewerToken()
 
   /** Remembers the record, unless another process's login is in flight: its attempt may still be taken back. */
-  const learn = (credentials: Credentials, account: Account, isOurs: boolean): void => {
+  const learn = (account: Account, isOurs: boolean): void => {
     localToken = account.token ?? localToken
     // A change made in memory meanwhile is merged when it is written.
-    if (knownOf(credentials)?.isUnwritten === true) return
+    if (unwritten.has(account.name)) return
     if (isOurs || !isLeasedByOther(account, holder, clock.now()))
-      remember({ credentials, record: account.record, isUnwritten: false })
+      known.set(account.name, account.record)
   }
 
   /** Returns undefined if the home is unavailable. */
   const updateHome = async (
-    to: Home,
     credentials: Credentials,
     rewrite: StateUpdate,
   ): Promise<Account | undefined> => {
     let isFresh = false
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const account = view(credentials)
-      const next =
-        offset === undefined ? undefined : rewrite(account, { now: clock.now(), alone: false })
-      const written = new Set(unwritten())
-      if (isFresh && next === undefined && !hasUnwritten()) {
-        learn(credentials, account, false)
-        to.onWritten?.()
+      const account = offset === undefined ? undefined : view(credentials)
+      const next = account && rewrite(account, { now: clock.now(), alone: false })
+      const written = new Map(unwritten)
+      if (account && isFresh && next === undefined && !hasUnwritten()) {
+        learn(account, false)
+        home.onWritten?.()
         return account
       }
       const target = next ?? (isFresh ? account : undefined)
       const value =
-        target === undefined ? '' : to.serialize(stateWith(credentials, target, to), offset ?? 0)
-      const reply = await to.compareAndSwap(seen, value)
+        target === undefined ? '' : home.seal(encodeState(stateWith(target), offset ?? 0))
+      const reply = await home.compareAndSwap(seen, value)
       if (reply === undefined) return undefined
       seen = reply.value
       offset = reply.at - clock.now()
       isFresh = true
       if (target === undefined || seen !== value) continue
-      known = known.map((one) => (written.has(one) ? { ...one, isUnwritten: false } : one))
-      learn(credentials, target, next !== undefined)
-      if (!hasUnwritten()) to.onWritten?.()
+      for (const [name, record] of written)
+        if (unwritten.get(name) === record) unwritten.delete(name)
+      learn(target, next !== undefined)
+      if (!hasUnwritten()) home.onWritten?.()
       return target
     }
     return undefined
   }
 
   const update = async (credentials: Credentials, rewrite: StateUpdate): Promise<Account> => {
-    const written = home && (await updateHome(home, credentials, rewrite))
+    const written = await updateHome(credentials, rewrite)
     if (written !== undefined) return written
     retry?.cancel()
-    if (home !== undefined && !shared && !isStopped)
+    if (!shared && !isStopped)
       retry = clock.setTimer(() => void update(credentials, () => undefined), RETRY_AFTER)
-    const alone = home !== undefined
     const account = view(credentials)
-    const next = rewrite(account, { now: clock.now(), alone })
+    const next = rewrite(account, { now: clock.now(), alone: true })
     if (next === undefined) return account
     localToken = next.token ?? localToken
-    remember({ credentials, record: next.record, isUnwritten: alone })
+    known.set(next.name, next.record)
+    unwritten.set(next.name, next.record)
     return next
   }
 
@@ -205,10 +205,9 @@ export function createRegister({
     async stop() {
       isStopped = true
       retry?.cancel()
-      const [one] = known
-      await home?.settle?.()
-      if (home !== undefined && one !== undefined && hasUnwritten())
-        await updateHome(home, one.credentials, () => undefined)
+      await home.settle?.()
+      if (named !== undefined && hasUnwritten())
+        await updateHome(named.credentials, () => undefined)
     },
   }
 }

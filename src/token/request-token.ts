@@ -3,11 +3,9 @@ import {
   decideTurn,
   isLeasedByOther,
   isNewer,
-  loginName,
   recordOutcome,
   renewLease,
   type Account,
-  type SharedToken,
   type Turn,
 } from './account.ts'
 import {
@@ -20,7 +18,14 @@ import {
 } from './isales-client.ts'
 import { countAs, NO_ATTEMPTS, type AttemptRecord, type Rules } from './login-guard.ts'
 import type { Register } from './register.ts'
-import type { Granted, Token, TokenRequest, TokenResult, WithRecord } from './token.ts'
+import type {
+  CurrentToken,
+  Granted,
+  Token,
+  TokenRequest,
+  TokenResult,
+  WithRecord,
+} from './token.ts'
 
 type TokenRequestOptions = Readonly<{
   client: IsalesClient
@@ -39,7 +44,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
   const { client, register, rules, clock, random } = options
   const { holder, shared, update } = register
   /** The latest result, which the token source has. */
-  let held: SharedToken | undefined
+  let held: Token | undefined
   let adoptedAt: number | undefined
   /** Credentials of the last token request. */
   let credentials: Credentials | undefined
@@ -54,11 +59,10 @@ export function createTokenRequests(options: TokenRequestOptions) {
   const recordIn = (account: Account): AttemptRecord | undefined =>
     isLeasedByOther(account, holder, clock.now()) ? undefined : account.record
 
-  const adopt = (token: SharedToken, account: Account): Granted => {
+  const granted = (token: Token, account: Account, adopted: boolean): Granted => {
     held = token
-    adoptedAt = clock.now()
-    const otherCredentials = token.name !== account.name
-    return { grant: { ...token.grant, adopted: true, otherCredentials }, record: recordIn(account) }
+    adoptedAt = adopted ? clock.now() : undefined
+    return { token, name: account.name, adopted, record: recordIn(account) }
   }
 
   /** Takes back an attempt whose write succeeded but whose reply was lost, so that no login was sent. */
@@ -68,13 +72,15 @@ export function createTokenRequests(options: TokenRequestOptions) {
     return isThere ? { ...account, record: unsent.record } : account
   }
 
-  const ask = async (request: TokenRequest): Promise<Grant | AuthFailure> => {
+  /** @param name of the credentials. */
+  const ask = async (request: TokenRequest, name: string): Promise<Token | AuthFailure> => {
     const isLogin = request.operation === 'login'
     const result = isLogin
       ? await client.login(request.credentials, request)
       : await client.refresh(request.current, request)
     if (!isGrant(result)) return result
-    return withinRefreshToken(isLogin ? result : withRefreshToken(result, request.current), rules)
+    const whole = isLogin ? result : withRefreshToken(result, request.current)
+    return { ...withinRefreshToken(whole, rules), of: isLogin ? name : (held?.of ?? name) }
   }
 
   /** Decides whose turn it is, asks iSales, and records the outcome. */
@@ -91,30 +97,26 @@ export function createTokenRequests(options: TokenRequestOptions) {
       if (turn.type === 'begun') unsent = attempted
       return turn.next
     })
-    if (turn.type === 'adopt') return adopt(turn.token, decided)
+    if (turn.type === 'adopt') return granted(turn.token, decided, true)
     if (turn.type !== 'begun') {
       const record = turn.type === 'busy' ? undefined : decided.record
       return { postponed: turn.type, ms: turn.ms, record }
     }
     unsent = undefined
 
-    const result = await ask(request)
+    const result = await ask(request, decided.name)
     const endedAt = clock.now()
     const account = await update(request.credentials, (found, context) =>
       recordOutcome(found, { operation, result, before }, requester(), context),
     )
     const { token } = account
-    const record = recordIn(account)
-    const isLogin = operation === 'login'
     if (!isGrant(result)) {
-      const counted = isLogin && countAs(result, before, endedAt) !== undefined
-      return { failure: result, counted, record }
+      const counted = operation === 'login' && countAs(result, before, endedAt) !== undefined
+      return { failure: result, counted, record: recordIn(account) }
     }
-    held = { grant: result, name: loginName(operation, account, held) }
     // Another process asked at the same time and got the later token.
-    if (isNewer(token, held, clock.now())) return adopt(token, account)
-    adoptedAt = undefined
-    return { grant: result, record }
+    const isLate = isNewer(token, result, clock.now())
+    return granted(isLate ? token : result, account, isLate)
   }
 
   return {
@@ -133,7 +135,9 @@ export function createTokenRequests(options: TokenRequestOptions) {
       const { token } = account
       polled = isInFlight ? undefined : { credentials, record: recordIn(account) }
       // The result of a request in flight takes precedence.
-      return !isInFlight && isNewer(token, held, clock.now()) ? adopt(token, account) : undefined
+      return !isInFlight && isNewer(token, held, clock.now())
+        ? granted(token, account, true)
+        : undefined
     },
 
     /** The record that the last poll found; undefined during a request of this process. */
@@ -153,7 +157,10 @@ function withinRefreshToken(grant: Grant, { isalesTokenHeader }: Rules): Grant {
 }
 
 /** Keeps the previous refresh token if a refresh returns none (RFC 6749 section 6). */
-function withRefreshToken(grant: Grant, { refreshToken, refreshExpiresAt: end }: Token): Grant {
+function withRefreshToken(
+  grant: Grant,
+  { refreshToken, refreshExpiresAt: end }: CurrentToken,
+): Grant {
   if (grant.refreshToken !== undefined) return grant
   const refreshLifetime = end === undefined ? end : Math.max(MIN_LIFETIME, end - grant.sentAt)
   return { ...grant, refreshToken, refreshLifetime }

@@ -5,7 +5,6 @@ import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './re
 import type { Credentials } from './isales-client.ts'
 import {
   initialState,
-  isLoginDue,
   isSuspect,
   next,
   onAccepted,
@@ -22,9 +21,9 @@ import {
 } from './lifecycle.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type {
+  CurrentToken,
   Granted,
   PlannedRequest,
-  Token,
   TokenEvent,
   TokenRequest,
   TokenResult,
@@ -77,7 +76,7 @@ export interface RejectedToken {
  * - `no-token`: a renewal that may help is expected, but the call cannot wait for it. iSales has not executed the call.
  */
 export type RejectionDecision =
-  | { readonly type: 'replay'; readonly token: Token; readonly rejected: RejectedToken }
+  | { readonly type: 'replay'; readonly token: CurrentToken; readonly rejected: RejectedToken }
   | { readonly type: 'relay'; readonly why: 'unrecoverable' | 'no-newer-token' }
   | { readonly type: 'no-token'; readonly retryAfter: number }
 
@@ -112,7 +111,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   const noToken = (): Unavailable =>
     running ? { unavailable: 'no-token', retryAfter: untilDue() } : SHUTTING_DOWN
 
-  const usableToken = (): Token | undefined => sendable(state, clock.now())
+  const usableToken = (): CurrentToken | undefined => sendable(state, clock.now())
 
   const comesAfter = (deadline: number): boolean =>
     state.request === undefined && dueAt() > deadline
@@ -152,7 +151,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       credentials,
       signal,
       rejectedAt: isSuspect(state) ? state.rejections.unresolvedSince : undefined,
-      loginDue: isLoginDue(state),
+      loginDue: state.loginDue,
       forced,
       onSent() {
         if (!signal.aborted) observe({ type: 'request-started', operation, at: clock.now() })
@@ -183,7 +182,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     !running || signal?.aborted === true || clock.now() >= deadline
 
   /** Resolves with a token, or as soon as no token can arrive before the deadline. */
-  async function waitForToken(call: Wait): Promise<Token | Unavailable> {
+  async function waitForToken(call: Wait): Promise<CurrentToken | Unavailable> {
     for (;;) {
       const token = usableToken()
       if (token !== undefined) return token
@@ -192,7 +191,10 @@ export function createTokenSource(options: TokenSourceOptions) {
     }
   }
 
-  const decide = async ({ generation }: Token, call: RejectedCall): Promise<RejectionDecision> => {
+  const decide = async (
+    { generation }: CurrentToken,
+    call: RejectedCall,
+  ): Promise<RejectionDecision> => {
     const { status, replays, deadline } = call
     const kind = attemptKind(generation, call.rejected)
     const superseded = state.request !== undefined || state.token?.generation !== generation
@@ -200,7 +202,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     // Read after `apply`, so that it is not before `unresolvedSince`.
     const rejectedAt = clock.now()
     proceed()
-    const replay = (usable: Token): RejectionDecision => ({
+    const replay = (usable: CurrentToken): RejectionDecision => ({
       type: 'replay',
       token: usable,
       rejected: { generation, superseded },
@@ -247,7 +249,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     },
 
     /** Returns the token to send now; undefined if no token may be sent. */
-    current(): Token | undefined {
+    current(): CurrentToken | undefined {
       return usableToken()
     },
 
@@ -259,7 +261,7 @@ export function createTokenSource(options: TokenSourceOptions) {
      * @param sentAt when the call was sent, on the monotonic clock.
      * @param before the token that iSales rejected this call with earlier. Default: none.
      */
-    accept({ generation }: Token, sentAt: number, before?: RejectedToken): void {
+    accept({ generation }: CurrentToken, sentAt: number, before?: RejectedToken): void {
       const { rejections } = state
       // Fast path of almost all calls.
       if (before === undefined && isAccepted(rejections) && !isSuspect(state)) return
@@ -268,7 +270,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     },
 
     /** Records a response to a call with this token that does not depend on the token. */
-    dismiss({ generation }: Token): void {
+    dismiss({ generation }: CurrentToken): void {
       if (state.rejections.consecutiveRejections > 0) apply(onUnrelated, { generation })
     },
 
@@ -276,7 +278,7 @@ export function createTokenSource(options: TokenSourceOptions) {
      * Records that iSales rejected a business call with this token. Resolves when the token is confirmed, with a newer token,
      * or as soon as neither can happen before the deadline.
      */
-    async reject(token: Token, call: RejectedCall): Promise<RejectionDecision> {
+    async reject(token: CurrentToken, call: RejectedCall): Promise<RejectionDecision> {
       const decision = await decide(token, call)
       if (decision.type === 'relay') {
         const { generation } = token

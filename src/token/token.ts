@@ -12,8 +12,14 @@ import type { AttemptRecord, BackoffState, Rules } from './login-guard.ts'
 
 // A token, the request for the next one and its result, and the events of a token's life.
 
-/** Token and lifetime. Instants are on the monotonic clock, in milliseconds; the lifetime begins when the request is sent. */
-export interface Token {
+/** A token of the account. A refresh passes its `of` on, so that it extends only the credentials of its own login. */
+export interface Token extends Grant {
+  /** Name of the credentials of the original login. */
+  readonly of: string
+}
+
+/** The token in use. Instants are on the monotonic clock, in milliseconds; the lifetime begins when the request is sent. */
+export interface CurrentToken {
   /** 1 for the first token; every new token adds one. */
   readonly generation: number
   /** Value of the token headers: scheme, space, token. */
@@ -32,14 +38,22 @@ export interface Token {
   readonly refreshExpiresAt?: number | undefined
 }
 
-export type RefreshableToken = Token & { readonly refreshToken: Secret }
+export type RefreshableToken = CurrentToken & { readonly refreshToken: Secret }
 
 /** A request may be in flight for 5 s before iSales checks its token. */
 const MAX_MARGIN = 5000
 const MARGIN_SHARE = 0.1
 
-/** @param generation of the previous token; 0 if there is none. */
-export function createToken(grant: Grant, rules: Rules, generation: number): Token {
+/**
+ * @param generation of the previous token; 0 if there is none.
+ * @param adopted another replica obtained the token. Default: false.
+ */
+export function createToken(
+  grant: Grant,
+  rules: Rules,
+  generation: number,
+  adopted = false,
+): CurrentToken {
   const { token, sentAt, refreshToken, refreshLifetime } = grant
   const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
   const { scheme, field } = rules.isalesTokenHeader
@@ -53,7 +67,7 @@ export function createToken(grant: Grant, rules: Rules, generation: number): Tok
     lifetime,
     expiresAt: sentAt + lifetime,
     usableUntil: usableUntil(sentAt, lifetime),
-    adopted: grant.adopted === true,
+    adopted,
     refreshToken,
     refreshExpiresAt,
   }
@@ -65,13 +79,13 @@ export function usableUntil(sentAt: number, lifetime: number): number {
 }
 
 /** True while the refresh token may be tried. */
-export function refreshable(token: Token, now: number): token is RefreshableToken {
+export function refreshable(token: CurrentToken, now: number): token is RefreshableToken {
   return token.refreshToken !== undefined && now < (token.refreshExpiresAt ?? Infinity)
 }
 
 /** `current`: the token that a refresh renews; possibly expired. Default: none. */
 export type PlannedRequest =
-  | { readonly operation: 'login'; readonly current?: Token | undefined }
+  | { readonly operation: 'login'; readonly current?: CurrentToken | undefined }
   | { readonly operation: 'refresh'; readonly current: RefreshableToken }
 
 /** A token request and its circumstances. */
@@ -90,7 +104,8 @@ interface RequestContext extends Sending {
 /** `record` is undefined while another process changes it. */
 export type WithRecord = Readonly<{ record: AttemptRecord | undefined }>
 
-export type Granted = WithRecord & Readonly<{ grant: Grant }>
+/** `name`: of the current credentials. `adopted`: another replica obtained the token. */
+export type Granted = WithRecord & Readonly<{ token: Token; name: string; adopted: boolean }>
 
 /** No request was sent. */
 export interface Postponed extends WithRecord {
@@ -115,7 +130,7 @@ export type TokenEvent = { readonly at: number } & (
       readonly type: 'granted'
       readonly operation: Operation
       readonly durationMs: number
-      readonly token: Token
+      readonly token: CurrentToken
       readonly failuresBefore: number
       /** True after a refresh while no login with a changed secret has succeeded. */
       readonly loginDue: boolean
@@ -141,7 +156,7 @@ export type TokenEvent = { readonly at: number } & (
       /** HTTP status of the latest call. */
       readonly status: number
     }
-  | { readonly type: 'adopted'; readonly token: Token }
+  | { readonly type: 'adopted'; readonly token: CurrentToken }
   | { readonly type: 'deferred'; readonly because: Postponed['postponed']; readonly ms: number }
   /** SIGHUP. `endsPause` is false if no login pause was active. */
   | { readonly type: 'renew-asked'; readonly endsPause: boolean }

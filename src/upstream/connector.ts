@@ -9,8 +9,8 @@ import {
   readErrorCode,
   type Cause,
   type ErrorContext,
+  type PeerCertificate,
 } from '../causes.ts'
-import type { PeerCertificate } from '../causes.ts'
 import { MINUTE, type Clock } from '../clock.ts'
 import { toEndpoint, secureContextOptions, type TlsFiles } from '../config/index.ts'
 
@@ -103,25 +103,17 @@ export function createConnect(options: ConnectOptions): Connect {
       if (outcome instanceof Error) opening?.destroy()
       done(outcome)
     }
-    const fail = (error: unknown): void => {
+    const fail = (error: unknown, code = readErrorCode(error)): void => {
       if (error instanceof ConnectError) return settle(error)
-      const code = readErrorCode(error)
       settle(new ConnectError(classifyError(code, { side, stage }), code, error, certificate))
     }
-    const timer = clock.setTimer(() => {
-      settle(
-        new ConnectError(
-          classifyError(NODE_ERROR_CODES.timeout, { side, stage }),
-          NODE_ERROR_CODES.timeout,
-        ),
-      )
-    }, timeout)
+    const timer = clock.setTimer(() => fail(undefined, NODE_ERROR_CODES.timeout), timeout)
 
     const use = (socket: Socket): void => {
       opening = socket
       socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE)
       socket.once(secure ? 'secureConnect' : 'connect', () => settle(socket))
-      socket.on('error', fail)
+      socket.on('error', (error) => fail(error))
       socket.on('lookup', (error) => {
         if (error === null) stage = 'connect'
       })

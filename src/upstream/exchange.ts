@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
-import { classifyError, readErrorCode, toConnectFailure, type Cause } from '../causes.ts'
-import type { PeerCertificate } from '../causes.ts'
+import { classifyError, readErrorCode, toConnectFailure } from '../causes.ts'
+import type { Cause, PeerCertificate } from '../causes.ts'
 import { ConnectError } from './connector.ts'
 
 /** A request without the origin, which is the pool's. */

@@ -6,7 +6,7 @@ import { createHostRule } from '../../src/config/address.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
-import type { Token } from '../../src/token/token.ts'
+import type { CurrentToken } from '../../src/token/token.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 
 /** The current monotonic instant in these tests. */
@@ -14,7 +14,7 @@ export const NOW = 1_000_000
 
 export const CANARY = 'canary-token-5f1e'
 
-export function tokenOf(changes: Partial<Token> = {}): Token {
+export function tokenOf(changes: Partial<CurrentToken> = {}): CurrentToken {
   return {
     generation: 1,
     headerValue: new Secret(`Bearer ${CANARY}`),

@@ -3,7 +3,12 @@ import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createSealer } from '../../src/sharing/sealer.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
-import { NO_STATE, type SharedState } from '../../src/token/register.ts'
+import {
+  decodeState,
+  encodeState,
+  NO_STATE,
+  type SharedState,
+} from '../../src/token/stored-state.ts'
 import { credentialsOf, grant } from '../token/support.ts'
 
 const KEY = new Secret('k'.repeat(32))
@@ -14,14 +19,16 @@ const NOW = 1_020_000
 const OFFSET = 1e12
 const NAME = 'f'.repeat(22)
 const STATE: SharedState = {
-  token: { grant: grant({ token: 'canary-token', refreshToken: 'canary-refresh' }), name: NAME },
+  token: grant({ token: 'canary-token', refreshToken: 'canary-refresh', of: NAME }),
   records: new Map([[NAME, recordStart(NO_ATTEMPTS, NOW)]]),
   lease: { holder: 'a', renewedAt: NOW },
 }
 const sealerOf = (key = KEY, origin = ORIGIN, user = 'obs') => createSealer(key, origin, user)
-const sealed = (state = STATE) => sealerOf().seal(state, OFFSET)
-const opened = (value: string, by = sealerOf(), offset = OFFSET, now = NOW) =>
-  by.open(value, offset, now)
+const sealed = (state = STATE) => sealerOf().seal(encodeState(state, OFFSET))
+const opened = (value: string, by = sealerOf(), offset = OFFSET, now = NOW) => {
+  const text = by.open(value)
+  return text === undefined ? undefined : decodeState(text, offset, now)
+}
 const credentials = credentialsOf('pw')
 
 /** Returns the state with secrets that can be compared. */
@@ -38,7 +45,7 @@ it('opens the sealed state with the same key, origin and user', () => {
   const refreshLives = option(lives, { nil: undefined })
   const grants = record({ token: tokens, lives, refreshToken: option(tokens), refreshLives })
   const isOpened = property(grants, (given) => {
-    const token = { grant: grant({ ...given, sentAt: NOW - 500 }), name: NAME }
+    const token = grant({ ...given, sentAt: NOW - 500, of: NAME })
     const state = { ...STATE, token }
     expect(revealed(opened(sealed(state)))).toEqual(revealed(state))
   })
@@ -48,9 +55,9 @@ it('opens the sealed state with the same key, origin and user', () => {
 
 it('is the same in every replica of this version', () => {
   const { entryName, nameOf } = sealerOf()
-  const names = ['AH4mmYrNb1iSPcvVK5kklw', 'twnh0emIAguZkrTnpt0JTw']
+  const names = ['9n0g9kjfQXqOxzIRXv4t9w', 'Z790kKVvya28tZZxZV_hfw']
   expect([entryName, nameOf(credentials)]).toEqual(names)
-  const value = 'q//qNaoWEchX9tyvqdLoK6JDy4QT9t13xO9g223nbYB0rguhgf88D6vx'
+  const value = 'DEIl9Y9tS53PIZYf96xJEZ0/zUaf1Vk2me/pbYegqQw0I7FNMEk9vdQezhVQ0s1XllvRs5Mt'
   expect(opened(Buffer.from(value, 'base64').toString('latin1'))).toEqual(NO_STATE)
 })
 
@@ -95,9 +102,9 @@ it('opens nothing with a changed byte, or that is cut off, empty or foreign', ()
 
 it('opens the longest token that iSales can grant, and nothing longer than 32 KiB', () => {
   const long = 't'.repeat(8192)
-  const token = { grant: grant({ token: long, refreshToken: long }), name: NAME }
-  expect(opened(sealed({ ...STATE, token }))?.token?.grant.token.reveal()).toHaveLength(8192)
-  const longer = { ...token, name: 'f'.repeat(32 * 1024) }
+  const token = grant({ token: long, refreshToken: long, of: NAME })
+  expect(opened(sealed({ ...STATE, token }))?.token?.token.reveal()).toHaveLength(8192)
+  const longer = { ...token, of: 'f'.repeat(32 * 1024) }
   expect(opened(sealed({ ...STATE, token: longer }))).toBeUndefined()
 })
 
@@ -106,7 +113,7 @@ it.each([
   ['are as late as possible after the store clock was set back', 1e9, NOW, NOW],
 ])('instants %s', (_, behind, now, sentAt) => {
   const { token, lease, records } = opened(sealed(), sealerOf(), OFFSET - behind, now) ?? {}
-  expect(token?.grant.sentAt).toBe(sentAt)
+  expect(token?.sentAt).toBe(sentAt)
   expect(lease).toEqual({ holder: 'a', renewedAt: NOW + behind })
   expect(records?.get(NAME)).toMatchObject({ at: Math.min(NOW + behind, now + 630_000) })
 })

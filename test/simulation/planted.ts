@@ -95,9 +95,6 @@ guard: an operator gets a fifth login in 15 min
 guard: the attempt is written after the login
 -const started = { ...account, record: recordStart(record, now, forced) }
 +const started = account
-sharing: a refreshed token gets the name of the current credentials
--return operation === 'login' ? name : (held?.name ?? name)
-+return name
 lease: it never expires
 -return Math.abs(now - lease.renewedAt) < LEASE_DURATION
 +return now > -LEASE_DURATION
@@ -108,7 +105,7 @@ lease: its holder is ignored [search]
 -if (lease === undefined || lease.holder === holder) return false
 +if (lease !== null) return false
 sharing: an older token is taken [search]
--  return one.grant.sentAt > other.grant.sentAt
+-  return one.sentAt > other.sentAt
 +  return true
 
 # proxy/body.ts
@@ -127,23 +124,23 @@ drain: calls in flight are cut
 -    if (this.#was
 +if (this.#was
 order: a request begins before the end of the previous request
--if (this.#current === undefined && this.#socket.writable) this.#start(response)
+-if (!isRefused && current === undefined) this.#start(response)
 +if (this.#socket.writable) this.#start(response)
 gate: a connection that had a call is never idle again
--this.#current = undefined
+-this.#next = undefined
 -    this.#options.limiter.mark(this.#slot, false)
-+this.#current = undefined
++this.#next = undefined
 gate: heads are read ahead of a call in progress
--if (this.#pipelined > 0) this.#socket.pause()
+-if (this.#pipelined > 0 || this.#awaitsTurn) this.#socket.pause()
 
 # listener/connection-limiter.ts
 gate: the newest connection is closed
--if (slot.idleSince < (longest?.[1].idleSince ?? Infinity))
+-if (slot !== newest && rank(slot) < least)
 +if (slot.idleSince < Infinity)
 
-# sharing/sealer.ts
+# token/stored-state.ts
 adoption: another replica's token counts as new
--sentAt: Math.min(now, token.sentAt - offset),
+-sentAt: Math.min(now, sentAt - offset),
 +sentAt: now,
 
 # token/register.ts
@@ -151,20 +148,23 @@ update: a change that lost the race is not repeated
 -if (target === undefined || seen !== value) continue
 +if (target === undefined) continue
 sharing: the record is not written
--if (account.record !== NO_ATTEMPTS) records.set(to.nameOf(credentials), account.record)
+-records.set(name, record)
 sharing: the stored record is not read
--record: mine === undefined ? stored : mergeRecords(stored, mine.record),
-+record: mine?.record ?? NO_ATTEMPTS,
+-record: mine === undefined ? stored : mergeRecords(stored, mine),
++record: mine ?? NO_ATTEMPTS,
 
 # token/request-token.ts
+sharing: a refreshed token gets the name of the current credentials
+-of: isLogin ? name : (held?.of ?? name)
++of: name
 lease: its holder does not renew it [scenarios]
 -isInFlight && !alone ? renewLease(found, holder, now) : undefined
 +isInFlight && alone ? renewLease(found, holder, now) : undefined
 
 # token/attempt-file.ts
 file: the version of a quicker process is not read
--        if (TAKEN.has(code)) return false
-+        if (TAKEN.has(code)) return true
+-if (TAKEN.has(code)) return false
++if (TAKEN.has(code)) return true
 
 # server.ts
 drain: a connection is kept

@@ -9,12 +9,10 @@ import {
   recordOutcome,
   type Account,
   type Requester,
-  type SharedToken,
 } from '../../src/token/account.ts'
-import type { Grant, Operation } from '../../src/token/isales-client.ts'
+import type { Operation } from '../../src/token/isales-client.ts'
 import {
   initialState,
-  isLoginDue,
   isSuspect,
   next,
   onAdopted,
@@ -25,7 +23,7 @@ import {
   type TokenState,
 } from '../../src/token/lifecycle.ts'
 import { loginFrom, NO_ATTEMPTS, type AttemptRecord } from '../../src/token/login-guard.ts'
-import type { TokenResult } from '../../src/token/token.ts'
+import type { Token, TokenResult } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { credentialsOf, RULES } from '../token/support.ts'
 import { compareAndSwap } from './swap.ts'
@@ -45,12 +43,12 @@ const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal()
  * @param token number in the order of grants.
  * @param sentAt number in the order of requests.
  */
-const grantOf = (token: number, sentAt: number): Grant => {
+const grantOf = (token: number, sentAt: number): Token => {
   const secret = new Secret(String(token))
-  return { token: secret, refreshToken: secret, sentAt, lifetime: { ms: LONG } }
+  return { token: secret, refreshToken: secret, sentAt, lifetime: { ms: LONG }, of: 'p' }
 }
-const sentAtOf = (token: SharedToken | undefined): number => token?.grant.sentAt ?? 0
-const tokenIn = ({ token }: Account): number => numberOf(token?.grant.token)
+const sentAtOf = (token: Token | undefined): number => token?.sentAt ?? 0
+const tokenIn = ({ token }: Account): number => numberOf(token?.token)
 
 /** Accounts by their value in the store: nothing is sealed, and all replicas have the same credentials. */
 const accounts = new Map<string, Account>()
@@ -66,7 +64,7 @@ function textOf(
   const { renewedAt = 0 } = lease ?? {}
   const holder = lease && rename(lease.holder)
   const known = [attempts, at > 0, knownGoodUntil > NOW]
-  return JSON.stringify([numberOf(token?.grant.token), sentAt, known, holder, renewedAt > 0])
+  return JSON.stringify([numberOf(token?.token), sentAt, known, holder, renewedAt > 0])
 }
 
 function close(account: Account): string {
@@ -123,7 +121,7 @@ interface Asking {
 interface Replica {
   readonly process: number
   readonly life: TokenState
-  readonly ours: SharedToken | undefined
+  readonly ours: Token | undefined
   /** The value that the replica last saw in the store. */
   readonly seen: string
   readonly asking: Asking | undefined
@@ -157,15 +155,23 @@ const REJECTION = { status: 401, kind: 'first', replays: 0 } as const
 const nameOf = ({ process }: Replica, index: number): string => `${index + 1}.${process}`
 const after = <Input>(life: TokenState, reducer: Reducer<Input>, input: Input): TokenState =>
   reducer(life, input, { rules: RULES, now: NOW, random: 0.5 }).state
-const ended = (life: TokenState, result: TokenResult): Partial<Replica> => ({
-  life: after(life, onRequestEnded, result),
-  asking: undefined,
+/** A new token is later than every failure, although time stands still. */
+const withToken = (life: TokenState): TokenState => ({
+  ...life,
+  login: { ...life.login, failures: 0 },
+  refresh: { ...life.refresh, failures: 0 },
 })
-const adopted = ({ grant }: SharedToken, record?: AttemptRecord) => ({
-  grant: { ...grant, adopted: true },
+const ended = (before: TokenState, result: TokenResult): Partial<Replica> => {
+  const life = after(before, onRequestEnded, result)
+  return { life: 'token' in result ? withToken(life) : life, asking: undefined }
+}
+const granted = (token: Token, adopted: boolean, record?: AttemptRecord) => ({
+  token,
+  name: 'p',
+  adopted,
   record,
 })
-const requester = (holder: string, held: SharedToken | undefined): Requester => ({
+const requester = (holder: string, held: Token | undefined): Requester => ({
   holder,
   shared: true,
   held,
@@ -173,7 +179,7 @@ const requester = (holder: string, held: SharedToken | undefined): Requester => 
 })
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 /** The register's view of the account: the later of the stored and this process's token counts. */
-const withOurs = (account: Account, ours: SharedToken | undefined): Account =>
+const withOurs = (account: Account, ours: Token | undefined): Account =>
   isNewer(ours, account.token, NOW) ? { ...account, token: ours } : account
 
 /** Calls `add` with each world that may follow, with at most `most` faults. */
@@ -234,7 +240,7 @@ function look({ value }: World, replica: Replica, move: Move): void {
   const there = looked.account.token
   const change = { value: looked.value }
   if (there !== undefined && isNewer(there, ours, NOW)) {
-    const life = after(replica.life, onAdopted, adopted(there))
+    const life = withToken(after(replica.life, onAdopted, granted(there, true)))
     move('looks and adopts', { ours: there, life, seen: looked.seen }, change)
   } else if (looked.isChanged) move('looks and offers its token', { seen: looked.seen }, change)
   else if (looked.seen !== replica.seen) move('looks', { seen: looked.seen })
@@ -250,7 +256,7 @@ function claim(world: World, { replica, own }: Actor, move: Move): void {
       replica.life.token === undefined || isSuspect(replica.life) || isLoginNext(replica.life)
     const fault = isDue ? undefined : 'renewal'
     const life = after(replica.life, onRequestStarted, operation)
-    const request = { operation, loginDue: isLoginDue(life) }
+    const request = { operation, loginDue: life.loginDue }
     let before = NO_ATTEMPTS
     let turn = 'busy'
     const claimed = update(world.value, replica.seen, (account) => {
@@ -266,7 +272,7 @@ function claim(world: World, { replica, own }: Actor, move: Move): void {
     else if (turn === 'adopt' && there !== undefined)
       move(
         'wants to ask, and adopts',
-        { ours: there, ...ended(life, adopted(there)), seen },
+        { ours: there, ...ended(life, granted(there, true)), seen },
         {},
         fault,
       )
@@ -332,9 +338,9 @@ function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move)
   )
   const { value, seen } = told
   const { record } = told.account
-  const ours = isGranted ? { grant: grantOf(response, at), name: 'p' } : replica.ours
+  const ours = isGranted ? grantOf(response, at) : replica.ours
   const outcome: TokenResult = isGranted
-    ? { grant: grantOf(response, at), record }
+    ? granted(grantOf(response, at), false, record)
     : { failure: LOST, counted: false, record }
   if (alone) {
     move(isGranted ? `has token ${response}` : 'has no token', { ...ended(life, outcome), ours })
@@ -343,14 +349,14 @@ function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move)
   const there = told.account.token
   const label = isGranted ? `publishes token ${response}` : 'ends its request without a token'
   if (there !== undefined && isNewer(there, ours, NOW)) {
-    const become = { ours: there, ...ended(life, adopted(there, record)), seen }
+    const become = { ours: there, ...ended(life, granted(there, true, record)), seen }
     move(`${label}, too late, and adopts`, become, { value })
   } else move(label, { ...ended(life, outcome), ours, seen }, { value })
   move(`${label}, and hears nothing`, { ...ended(life, outcome), ours }, { value }, 'lostReply')
 }
 
 function isLoginNext(life: TokenState): boolean {
-  return isLoginDue(life) || life.login.failures + life.refresh.failures > 0
+  return life.loginDue || life.login.failures + life.refresh.failures > 0
 }
 
 /**
@@ -374,13 +380,13 @@ function keyOf(world: World): string {
       holder === own,
       numberOf(life.token?.token),
       isLoginNext(life),
-      isLoginDue(life),
+      life.loginDue,
       isSuspect(life),
       Math.max(life.login.notBefore, loginFrom(life.record, RULES)) > NOW,
       life.refresh.notBefore > NOW,
       life.refresh.failures > 0,
       process,
-      ours && [numberOf(ours.grant.token), rank(ours.grant.sentAt)],
+      ours && [numberOf(ours.token), rank(ours.sentAt)],
       asking && { ...asking, at: rank(asking.at), before: asking.before.attempts },
     ])
     return { part, index, own, seen: accountsOf[index + 1] ?? NOTHING_KNOWN }

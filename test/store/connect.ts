@@ -39,7 +39,7 @@ export function storeSettings(env: Environment) {
 }
 
 /** The store's key of the account `test`. */
-export const KEY = 'isales-auth-proxy:v5:{test}:account'
+export const KEY = 'isales-auth-proxy:v6:{test}:account'
 
 /** Users of a server; `proxy` has the documented permissions. */
 export const ACCOUNTS = [

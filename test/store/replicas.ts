@@ -3,7 +3,7 @@ import { afterEach } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { createSealer } from '../../src/sharing/sealer.ts'
-import type { SharedState } from '../../src/token/register.ts'
+import { decodeState, type SharedState } from '../../src/token/stored-state.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
@@ -121,5 +121,6 @@ export async function accountIn(
   { origin, switches }: Simulator,
 ): Promise<SharedState | undefined> {
   const sealer = createSealer(new Secret(KEY), origin, switches.user)
-  return sealer.open(await server.cli('GET', await keyOf(server)), 0, Date.now())
+  const text = sealer.open(await server.cli('GET', await keyOf(server))) ?? ''
+  return decodeState(text, 0, Date.now())
 }

@@ -89,7 +89,7 @@ const HOMES: Readonly<Record<string, (clock: ManualClock) => () => Home | undefi
 async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeof HOMES)[string]) {
   const clock = manualClock(1_000_000)
   const homeOf = open(clock)
-  const inMemory = createRegister({ clock })
+  const inMemory = createRegister(clock)
   /** Operations of the home in flight. */
   const pending = new Set<Promise<unknown>>()
   const track = <T>(work: Promise<T>): Promise<T> => {
@@ -101,7 +101,7 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
     const home = homeOf()
     if (home === undefined) return inMemory
     const tracked: Home['compareAndSwap'] = (...given) => track(home.compareAndSwap(...given))
-    return createRegister({ clock, home: { ...home, compareAndSwap: tracked } })
+    return createRegister(clock, { ...home, compareAndSwap: tracked })
   }
   let right = 'p'
   const wasGood = new Set<string>()

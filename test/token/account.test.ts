@@ -7,17 +7,16 @@ import {
   renewLease,
   type Account,
   type Requester,
-  type SharedToken,
   type Turn,
 } from '../../src/token/account.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
-import { createToken, type TokenRequest } from '../../src/token/token.ts'
+import { createToken, type Token, type TokenRequest } from '../../src/token/token.ts'
 import { DOWN, grant, REFUSED, refreshed, RULES, START as NOW } from './support.ts'
 
 /** A token of 300 s that was requested some seconds ago; its use ends after 295 s. */
 const aged = (seconds: number, token = 't1') =>
   grant({ token, sentAt: NOW - seconds * 1000, refreshToken: null })
-const found = (seconds: number, token = 't1', name = 'p') => ({ grant: aged(seconds, token), name })
+const found = (seconds: number, token = 't1', of = 'p') => ({ ...aged(seconds, token), of })
 const current = (seconds: number) => createToken(aged(seconds), RULES, 0)
 const held = (holder: string, ago = 0) => ({ lease: { holder, renewedAt: NOW - ago } })
 const NOTHING: Account = {
@@ -36,7 +35,7 @@ const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 const [own, other] = [held('own'), held('other')]
 const refreshing = (ago: number) => ({ lease: { ...other.lease, refreshingSince: NOW - ago } })
 
-it.each<readonly [string, SharedToken | undefined, SharedToken | undefined, boolean]>([
+it.each<readonly [string, Token | undefined, Token | undefined, boolean]>([
   ['newer', found(1, 't2'), found(200), true],
   ['the only one', found(250, 't2'), undefined, true],
   ['older', found(201, 't2'), found(200), false],
@@ -92,7 +91,7 @@ describe('a turn', () => {
     expect(turn({ ...refresh, ...other, shared: false })).toEqual({ type: 'begun' })
   })
 
-  it.each<readonly [string, Given, SharedToken]>([
+  it.each<readonly [string, Given, Token]>([
     ['newer', { token: found(1, 't2'), held: found(200) }, found(1, 't2')],
     ['its own, if only the secret is new', { ...own, token: found(9), loginDue: true }, found(9)],
   ])('adopts a token that is %s', (_, given, token) => {
@@ -175,7 +174,7 @@ describe('the end of a token request', () => {
     expect(end(started, { ...login, result })).toMatchObject({
       record: { attempts: 0, grantedAt: NOW },
       lease: undefined,
-      token: { grant: result, name: 'p' },
+      token: result,
     })
     expect(end(started, { ...login, result: REFUSED })).toMatchObject({
       record: { attempts: 1, rejections: 1, at: NOW, lastCode: 'password' },
@@ -187,14 +186,6 @@ describe('the end of a token request', () => {
   it("keeps a later token, and another process's lease", () => {
     const later = { ...other, token: found(-1, 't3') }
     expect(end(later, { ...login, result })).toMatchObject(later)
-  })
-
-  it.each([
-    [undefined, 'p'],
-    [found(9), 'p'],
-    [found(9, 't1', 'q'), 'q'],
-  ])('of a refresh of %j inherits the login of the previous token', (before, expected) => {
-    expect(end(own, { ...refresh, result }, { held: before })?.token?.name).toBe(expected)
   })
 
   it('of a refused refresh keeps the lease for the login that follows', () => {

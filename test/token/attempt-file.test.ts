@@ -38,7 +38,7 @@ function start(directory: string, wall = WALL) {
       ),
     onExposed: () => problems.push('exposed'),
   })
-  const { update } = createRegister({ home, clock })
+  const { update } = createRegister(clock, home)
   /** Passes seconds until the record is on the disk again, and gives the disk its time. */
   const recover = () =>
     until(async () => {
@@ -101,12 +101,44 @@ it('a file names credentials by a salted hash, never by themselves', async () =>
   expect(Object.keys(entries[0] ?? {})).not.toEqual(Object.keys(entries[1] ?? {}))
 })
 
-const OURS = { version: 5, salt: '0'.repeat(32) }
+it("the salt outlives the record, and is the first process's", async () => {
+  const directory = temporaryDirectory()
+  await Promise.all([start(directory).write(REFUSED), start(directory).write(REFUSED, other)])
+  const salt = () => readFileSync(join(directory, 'attempts-salt'), 'utf8')
+  const first = salt()
+  expect([first.length, statSync(join(directory, 'attempts-salt')).mode & 0o777]).toEqual([
+    32, 0o600,
+  ])
+  for (const number of versions(directory))
+    writeFileSync(join(directory, `attempts-${number}.json`), '{')
+  await start(directory).write(REFUSED)
+  expect(salt()).toBe(first)
+})
+
+it('attempts of a process that cannot read the salt at first get its names later', async () => {
+  const directory = temporaryDirectory()
+  await start(directory).write({ ...REFUSED, attempts: 3 })
+  const { write, read, recover } = start(directory)
+  const { open } = fs
+  const denied = Object.assign(new Error('EACCES'), { code: 'EACCES' })
+  let tries = 0
+  replaceOfFs({
+    open: (...given: Parameters<typeof open>) =>
+      (tries += 1) > 2 ? open(...given) : Promise.reject(denied),
+  })
+  expect(await write({ ...REFUSED, rejections: 4 })).toBe(false)
+  await recover()
+  const both = { attempts: 3, rejections: 4 }
+  expect(await read()).toMatchObject(both)
+  expect(await start(directory).read()).toMatchObject(both)
+})
+
+const OURS = { version: 6 }
 
 it.each([
   ['is not JSON', '{'],
   ['is of another kind', '{"version":3}'],
-  ['has no salt', JSON.stringify({ ...OURS, salt: 0, entries: {} })],
+  ['has no records', JSON.stringify(OURS)],
   ['has a record of another kind', JSON.stringify({ ...OURS, entries: { id: {} } })],
   ['is longer than 64 KiB', JSON.stringify({ ...OURS, entries: {} }).padEnd(64 * 1024 + 1)],
   ['is a directory', undefined],
@@ -151,7 +183,7 @@ it("a killed process's files are removed after eight versions, and no others", a
   const { write } = start(directory)
   for (let version = 1; version <= 9; version += 1) await write(REFUSED)
   const left = readdirSync(directory).filter((name) => !/^attempts-[2-9]\.json$/.test(name))
-  expect(left.sort()).toEqual(names.slice(1).sort())
+  expect(left.sort()).toEqual([...names.slice(1), 'attempts-salt'].sort())
 })
 
 it.each([

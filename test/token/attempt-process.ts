@@ -16,7 +16,7 @@ const home = openAttemptFile({
   onStorageError: (error) => void (error && writeSync(1, `${error.cause.code} ${error.detail}\n`)),
   onExposed() {},
 })
-const { update } = createRegister({ home, clock })
+const { update } = createRegister(clock, home)
 const credentials = { user: 'obs', password: new Secret('p') }
 
 async function run(): Promise<void> {

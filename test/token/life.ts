@@ -15,13 +15,12 @@ import { credentialsOf, DOWN, grant as grantOf, REFUSED, RULES, START } from './
 
 type GrantArguments = Parameters<typeof grantOf>
 export const grant = (...given: GrantArguments) => ({
-  grant: grantOf(...given),
+  token: grantOf(...given),
+  name: 'p',
+  adopted: false,
   record: NO_ATTEMPTS as AttemptRecord | undefined,
 })
-export const adopt = (...given: GrantArguments) => ({
-  grant: { ...grantOf(...given), adopted: true },
-  record: NO_ATTEMPTS,
-})
+export const adopt = (...given: GrantArguments) => ({ ...grant(...given), adopted: true })
 /** The record after logins that iSales rejected just now. */
 export const rejections = (count: number): AttemptRecord => ({
   ...NO_ATTEMPTS,
@@ -71,7 +70,7 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
     ends: ({ record, ...result }: TokenResult) => {
       const dated = record && { ...record, at: record.attempts > 0 ? now : record.at }
       const sentAt = state.request?.startedAt ?? now
-      const given = 'grant' in result ? { grant: { ...result.grant, sentAt } } : result
+      const given = 'token' in result ? { ...result, token: { ...result.token, sentAt } } : result
       return life.does(onRequestEnded, { ...given, record: dated })
     },
     login: (result: TokenResult) => life.begins('login').ends(result),

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { cause, type CauseCode } from '../../src/causes.ts'
 import type { Operation } from '../../src/token/isales-client.ts'
 import {
-  isLoginDue,
   onAccepted,
   onAdopted,
   onCredentialsChanged,
@@ -397,8 +396,7 @@ it.each([
   const life = granted()
   const events = [2, 3, 4].map((generation) => {
     rejects(life, generation - 1).after(life.wait())
-    const { grant: given, record } = grant({ token: `t${generation}` })
-    life.login({ grant: { ...given, adopted }, record }).after(1)
+    life.login({ ...grant({ token: `t${generation}` }), adopted }).after(1)
     life.does(onAccepted, { generation, kind: 'newer-token', sentAt: life.now() })
     return life.event()?.type
   })
@@ -415,17 +413,16 @@ describe("another replica's token", () => {
     const { token } = life.state()
     const event = { type: 'adopted', at: START, token }
     expect([life.event(), token?.adopted]).toEqual([event, true])
-    expect([life.sent(), life.wait(), isLoginDue(life.state())]).toEqual([1, 230 * S, false])
+    expect([life.sent(), life.wait(), life.state().loginDue]).toEqual([1, 230 * S, false])
   })
 
   it('from other credentials is used, and a login is due until it is granted', () => {
-    const { grant: found, record } = adopt({ token: 't2' })
-    const given = { grant: { ...found, otherCredentials: true }, record }
+    const given = adopt({ token: 't2', of: 'q' })
     const life = live().does(onAdopted, given)
     expect([life.sent(), life.due()]).toEqual([1, 'login'])
     life.login(rejectedAs(1)).does(onAdopted, given)
-    expect([isLoginDue(life.state()), life.backoff()]).toEqual([true, 'rejected'])
-    expect(isLoginDue(life.login(grant()).state())).toBe(false)
+    expect([life.state().loginDue, life.backoff()]).toEqual([true, 'rejected'])
+    expect(life.login(grant()).state().loginDue).toBe(false)
   })
 
   it('keeps its generation and rejections if it is already the current one', () => {

@@ -7,11 +7,9 @@ import {
   loginFrom,
   mergeRecords,
   NO_ATTEMPTS,
-  parseRecords,
   recordFailure,
   recordGrant,
   recordStart,
-  storedRecords,
   type AttemptRecord,
 } from '../../src/token/login-guard.ts'
 import { authFailure } from '../support/failure.ts'
@@ -188,60 +186,5 @@ describe('two records of the same credentials', () => {
     const counts = { attempts: 2, rejections: 1, at: again.at, lastCode: 'business' }
     const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
     expect(mergeRecords(elsewhere, again)).toMatchObject({ ...counts, ...instants })
-  })
-})
-
-describe('stored records', () => {
-  const counts = { attempts: 4, rejections: 2, lastCode: 'password' } as const
-  const record: AttemptRecord = { ...NO_ATTEMPTS, ...counts, at: NOW }
-  const stored = { ...counts, at: NOW + 7, grantedAt: null, knownGoodUntil: null }
-  const parse = (value: unknown) => parseRecords({ one: stored, other: value }, 7, NOW)
-
-  it('use another clock', () => {
-    const both = new Map(Object.entries({ one: record, other: GOOD }))
-    const json: unknown = JSON.parse(JSON.stringify(storedRecords(both, 7)))
-    expect(json).toMatchObject({ one: stored })
-    expect(parseRecords(json, 7, NOW)).toEqual(both)
-  })
-
-  it('are the 20 latest', () => {
-    const names = Array.from({ length: 21 }, (_, hours) => `${hours}h`)
-    const records = names.map((name, hours) => {
-      const at = NOW + hours * HOUR
-      return [name, hours % 2 === 0 ? { ...GOOD, grantedAt: at } : { ...record, at }] as const
-    })
-    const kept = Object.keys(storedRecords(new Map(records), 7))
-    expect(kept.toSorted()).toEqual(names.slice(1).toSorted())
-  })
-
-  it.each([
-    ['at', 10.5 * MINUTE, NOW + 10.5 * MINUTE],
-    ['at', HOUR, NOW + 10.5 * MINUTE],
-    ['grantedAt', 1, NOW],
-    ['knownGoodUntil', 24 * HOUR, NOW + 24 * HOUR],
-    ['knownGoodUntil', 25 * HOUR, NOW + 24 * HOUR],
-  ])('from before the clock was set back are as late as possible: %s + %d', (name, ms, at) => {
-    const parsed = parse({ ...stored, [name]: NOW + 7 + ms })?.get('other')
-    expect(parsed).toMatchObject({ [name]: at })
-  })
-
-  it.each([
-    [{}, true],
-    [{ attempts: 1e6 }, true],
-    [{ attempts: 1e6 + 1 }, false],
-    [{ attempts: 0.5 }, false],
-    [{ attempts: -1 }, false],
-    [{ at: '1' }, false],
-    [{ at: null }, true],
-    [{ grantedAt: '1' }, false],
-    [{ knownGoodUntil: undefined }, false],
-    [{ lastCode: undefined }, true],
-    [{ lastCode: 'toString' }, true],
-  ])('with %j in a record are readable: %s', (change, isReadable) => {
-    expect(parse({ ...stored, ...change }) !== undefined).toBe(isReadable)
-  })
-
-  it.each([[null], ['text'], [[]]])('are unreadable with %j', (value) => {
-    expect([parse(value), parseRecords(value, 7, NOW)]).toEqual([undefined, undefined])
   })
 })

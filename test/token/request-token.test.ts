@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
 import { createRegister } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
-import { createToken } from '../../src/token/token.ts'
+import { createToken, type Granted } from '../../src/token/token.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { openMemoryStore } from './memory-store.ts'
 import { credentialsOf, DOWN, grant, REFUSED, refreshed, RULES, START as NOW } from './support.ts'
@@ -26,7 +26,7 @@ function openStore(rules = RULES) {
     }
     const { poll, requestToken } = createTokenRequests({
       client: { login: answer('login'), refresh: answer('refresh') },
-      register: createRegister({ home, clock }),
+      register: createRegister(clock, home),
       rules,
       clock,
       random: () => 0.5,
@@ -63,10 +63,10 @@ it.each([
   const one = openReplica(first, grant({ token: 't2', sentAt: NOW + 5000, refreshToken: null }))
   const other = openReplica()
   await one.login()
-  expect(await other.login()).toMatchObject({ grant: { adopted: true } })
+  expect(await other.login()).toMatchObject({ adopted: true })
   await clock.advance(6000)
   await one.refresh(first)
-  const { token, refreshToken, refreshLifetime } = (await other.poll())?.grant ?? {}
+  const { token, refreshToken, refreshLifetime } = (await other.poll())?.token ?? {}
   expect([token?.reveal(), refreshToken?.reveal(), refreshLifetime]).toEqual(['t2', 'r1', left])
   expect([one.asked, other.asked]).toEqual([['login', 'refresh'], []])
 })
@@ -84,7 +84,7 @@ it.each([
     const result = await openStore({ ...RULES, isalesTokenHeader })
       .openReplica(grant(of))
       .login()
-    expect(result).toMatchObject({ grant: { lifetime: { ms: lives * 1000 } } })
+    expect(result).toMatchObject({ token: { lifetime: { ms: lives * 1000 } } })
   },
 )
 
@@ -95,6 +95,12 @@ it('a login takes two writes, and a refresh two', async () => {
   expect(operations.splice(0)).toEqual(['read', 'swap', 'swap'])
   await refresh(grant())
   expect(operations).toEqual(['swap', 'swap'])
+})
+
+it('a first login that iSales does not process leaves no attempt in the store', async () => {
+  const { openReplica } = openStore()
+  expect(await openReplica(DOWN).login()).toMatchObject({ record: { attempts: 0 } })
+  expect(await openReplica(DOWN).login()).toMatchObject({ record: { attempts: 0 } })
 })
 
 it('an attempt that was written without a reply is taken back if no login was sent', async () => {
@@ -108,7 +114,7 @@ it('an attempt that was written without a reply is taken back if no login was se
   expect(await replaceRejected(rejectedAt)).toMatchObject({ postponed: 'busy', ms: 100 })
   network.isLost = false
   await clock.advance(100)
-  expect(await replaceRejected(rejectedAt)).toMatchObject({ grant: { sentAt: NOW + 6000 } })
+  expect(await replaceRejected(rejectedAt)).toMatchObject({ token: { sentAt: NOW + 6000 } })
   expect(asked).toEqual(['login', 'login'])
 })
 
@@ -128,11 +134,12 @@ it("a refreshed token of another password stays that password's", async () => {
   const one = openReplica(first)
   const other = openReplica(grant({ token: 't2', sentAt: NOW + 5000 }))
   await one.login('q')
-  expect(await other.refresh(first)).toMatchObject({ grant: { otherCredentials: true } })
+  const adopted = (await other.refresh(first)) as Granted
   await clock.advance(6000)
   await other.refresh(first)
-  const { grant: found } = (await openReplica().login('q')) as { grant?: Grant }
-  expect(found?.token.reveal()).toBe('t2')
-  expect(found).toMatchObject({ adopted: true, otherCredentials: false })
+  const found = (await openReplica().login('q')) as Granted
+  expect(found.token.token.reveal()).toBe('t2')
+  expect([adopted, found].map((one) => one.adopted)).toEqual([true, true])
+  expect([adopted, found].map(({ token, name }) => token.of === name)).toEqual([false, true])
   expect([one.asked, other.asked]).toEqual([['login'], ['refresh']])
 })

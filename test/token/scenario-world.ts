@@ -8,7 +8,7 @@ import {
   type RejectedToken,
   type TokenSource,
 } from '../../src/token/token-source.ts'
-import type { Token } from '../../src/token/token.ts'
+import type { CurrentToken } from '../../src/token/token.ts'
 import { seeded } from '../simulation/loop.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock } from '../support/manual-clock.ts'
@@ -120,7 +120,7 @@ export function openScenario(options: WorldOptions) {
   /** Opens a token source and its register, in memory or on a store, whose operations take 1 ms. */
   const openReplica = (replica: number): TokenSource => {
     const share = openShare?.((swap) => clock.sleep(1).then(swap))
-    const register = createRegister({ home: share?.home, clock })
+    const register = createRegister(clock, share?.home)
     const common = { rules: RULES, clock, random: seeded(100 * seed + replica) }
     const { requestToken, poll } = createTokenRequests({
       ...common,
@@ -151,7 +151,7 @@ export function openScenario(options: WorldOptions) {
     const deadline = clock.now() + DEADLINE
     const first = source.current() ?? (await source.waitForToken({ deadline }))
     if ('unavailable' in first) return 503
-    let token: Token = first
+    let token: CurrentToken = first
     let rejected: RejectedToken | undefined
     for (let replays = 0; ; replays += 1) {
       const sentAt = clock.now()

@@ -1,7 +1,7 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { Rules } from '../../src/token/login-guard.ts'
 import type { AuthFailure, Credentials, Grant } from '../../src/token/isales-client.ts'
-import { createToken, type RefreshableToken } from '../../src/token/token.ts'
+import { createToken, type RefreshableToken, type Token } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 
 /** Default settings. */
@@ -24,9 +24,11 @@ export interface GrantOptions {
   readonly refreshToken?: string | null
   /** Seconds; undefined if unknown. */
   readonly refreshLives?: number | undefined
+  /** Default: `p`. */
+  readonly of?: string
 }
 
-export function grant(options: GrantOptions = {}): Grant {
+export function grant(options: GrantOptions = {}): Token {
   const { token = 't1', refreshToken = 'r1' } = options
   const lives = 'lives' in options ? options.lives : 300
   const refreshLives = 'refreshLives' in options ? options.refreshLives : 3600
@@ -36,6 +38,7 @@ export function grant(options: GrantOptions = {}): Grant {
     lifetime: lives === undefined ? { ms: 300_000, doubt: 'missing' } : { ms: lives * 1000 },
     refreshToken: refreshToken === null ? undefined : new Secret(refreshToken),
     refreshLifetime: refreshLives === undefined ? undefined : refreshLives * 1000,
+    of: options.of ?? 'p',
   }
 }
 

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { createToken, refreshable, type Token } from '../../src/token/token.ts'
+import { createToken, refreshable, type CurrentToken } from '../../src/token/token.ts'
 import type { Rules } from '../../src/token/login-guard.ts'
 import { grant, type GrantOptions } from './support.ts'
 
 const SENT = 50_000
 
 /** @param header its scheme, and what it carries. */
-function open(options: GrantOptions, header = 'Bearer token', generation = 0): Token {
+function open(options: GrantOptions, header = 'Bearer token', generation = 0): CurrentToken {
   const [scheme = '', field] = header.split(' ')
   const rules = {
     isalesTokenHeader: { names: ['Authorization'], scheme, field },
