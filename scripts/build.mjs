@@ -1,5 +1,6 @@
 // Builds the program into dist/, or into the directory given. Without arguments: node scripts/build.mjs
-import { chmod, cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -37,10 +38,6 @@ await writeFile(
   join(outdir, 'package.json'),
   `${JSON.stringify({ name, version, type: 'module' })}\n`,
 )
-// Pages whose sections the program shows: src/messages/doc-sections.ts. Every code must have its section there.
-const pages = ['errors', 'operations', 'configuration', 'commands', 'metrics']
-for (const page of [...pages, ...pages.map((each) => `${each}.zh-CN`)])
-  await cp(join(root, `docs/${page}.md`), join(outdir, `docs/${page}.md`))
 const { outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: ['src/messages/doc-sections.ts'],
@@ -51,8 +48,12 @@ const { outputFiles } = await build({
 })
 const sections = join(outdir, 'sections.mjs')
 await writeFile(sections, outputFiles[0].text)
-const { missingSections } = await import(pathToFileURL(sections).href)
+await mkdir(join(outdir, 'docs'))
+const { missingSections, SERVED } = await import(pathToFileURL(sections).href)
 await rm(sections)
+// Every code must have its section in these pages.
+for (const page of SERVED.flatMap((each) => [`docs/${each}.md`, `docs/${each}.zh-CN.md`]))
+  if (existsSync(join(root, page))) await cp(join(root, page), join(outdir, page))
 const missing = missingSections()
 if (missing.length > 0) throw new Error(`docs/ has no section for ${missing.join(', ')}`)
 await chmod(join(outdir, 'main.js'), 0o755)

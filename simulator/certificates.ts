@@ -24,7 +24,7 @@ export interface Authority extends Certificate {
 
 const HOUR = 3_600_000
 
-/** A certificate authority for tests and demonstrations, never for production. */
+/** A CA for tests and demonstrations, never for production. */
 export async function createAuthority(name = 'iSales simulator CA'): Promise<Authority> {
   const ca = await certify(name, {}, [
     { name: 'basicConstraints', cA: true, critical: true },

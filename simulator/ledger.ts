@@ -50,7 +50,7 @@ export interface LedgerCounts {
 const REQUESTS_KEPT = 10_000
 const IDS_KEPT = 100_000
 
-/** Records the executed calls, to prove that none was lost or executed twice. */
+/** Records the executed calls, to show that none was lost or executed twice. */
 export function createLedger(
   onExecution: (record: BusinessRecord) => void = () => undefined,
 ): Ledger {

@@ -11,7 +11,7 @@ export function toSeconds(ms: number): number {
 export interface Clock {
   /** Milliseconds. Never goes back, even if the date changes. */
   now(): number
-  /** Times are capped at 24 days. The timer does not keep the process alive. */
+  /** Delays are capped at 24 days (setTimeout's limit). The timer does not keep the process alive. */
   setTimer(run: () => void, ms: number): Timer
 }
 

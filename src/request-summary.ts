@@ -91,7 +91,7 @@ function classOf(outcome: Outcome, ...codes: readonly string[]): RequestClass {
 const ANSWERED = classOf('answered', 'answered')
 
 /** Milliseconds after which a call is slow. CTI-OBS gives up after 3 s. */
-const MAX_HEAD = 2000
+export const MAX_HEAD = 2000
 
 /**
  * Returns the one class and code of a request: the first class that fits.

@@ -154,7 +154,7 @@ export async function openWorld(options: WorldOptions) {
   }
 }
 
-/** Runs a real valkey-server, which keeps its port over restarts. */
+/** Runs a real valkey-server, which keeps its port across restarts. */
 function startStore(port: number) {
   let child: ChildProcess | undefined
   const up = (): void => {

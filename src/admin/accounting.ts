@@ -3,7 +3,7 @@ import { HOUR, MINUTE, SECOND } from '../clock.ts'
 import { CLASSES, OUTCOMES, type Outcome } from '../codes.ts'
 import { REQUEST_CLASSES, type RequestClass } from '../request-summary.ts'
 
-/** Calls for which CTI-OBS got no response from iSales. */
+/** Calls without a usable response: failed, rejected or refused ones, and those that their client left. */
 export const LOST = outcomesThatAre('lost')
 /** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
 export const CALLS = outcomesThatAre('lost', 'answered')
@@ -19,7 +19,7 @@ function outcomesThatAre<Is extends 'lost' | 'answered'>(...are: readonly Is[]) 
 }
 
 /** Milliseconds, numbers of calls, and shares of the calls. */
-const RULES = {
+export const RULES = {
   /** The calls of the last 5 s, filled up to three. */
   latest: { ms: 5 * SECOND, calls: 3, maxAge: 10 * MINUTE },
   /** The calls of the last minute, filled up to 20. */
@@ -30,10 +30,10 @@ const RULES = {
   failing: 0.5,
   /** `degraded` from this share of the latest calls or of the window. */
   lost: 0.05,
-  /** After an answered call, a stranger may send refused ones: they alone are `failing` after an hour, or if a minute has ten. */
+  /** After an answered call, an unknown client may send refused ones: they alone are `failing` after an hour, or if a minute has ten. */
   refused: { ms: HOUR, calls: 10 },
-  /** No client gets through if these connections were turned away, and no call was answered within a minute. */
-  turnedAway: { count: 2, maxAge: 10 * MINUTE },
+  /** No client gets through if these connections were turned away, and no call was answered within `noAnswer`. */
+  turnedAway: { count: 2, maxAge: 10 * MINUTE, noAnswer: MINUTE },
   /** The same, at once, if these calls and connections ended and every one was lost or turned away. */
   lockedOut: { ms: 6 * SECOND, count: 5 },
 } as const
@@ -148,12 +148,12 @@ function isFailing({ latest, minute, newest, answeredAt }: CallsSeen, now: numbe
 /** Returns a finding if no client gets through to the proxy. */
 function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
   const { answeredAt, minute, ended } = seen
-  const { count: least, maxAge } = RULES.turnedAway
+  const { count: least, maxAge, noAnswer } = RULES.turnedAway
   const all = seen.turnedAway.filter(({ at }) => now - at <= maxAge && at > answeredAt)
   const newest = all.at(-1)
   if (newest === undefined || all.length < least) return []
   const isLockedOut = ended.answered === 0 && ended.total >= RULES.lockedOut.count
-  const isQuiet = now - newest.at <= MINUTE && now - answeredAt > MINUTE
+  const isQuiet = now - newest.at <= noAnswer && now - answeredAt > noAnswer
   if (!isQuiet && !(isLockedOut && now - newest.at <= RULES.lockedOut.ms)) return []
   const outcome = newest.of.outcome === 'handshake' ? 'handshake' : 'stray'
   const count = Math.max(least, minute[outcome])

@@ -13,7 +13,7 @@ import {
 } from '../messages/index.ts'
 import { createAccounting, LOST } from './accounting.ts'
 
-/** Calls of the same kind to which iSales did not respond; `at` and `requestId` belong to the last. */
+/** Calls of the same kind that were lost or declined; `at` and `requestId` belong to the last. */
 export interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | 'requestId'> {
   readonly count: number
   /** On the monotonic clock. */
@@ -24,9 +24,9 @@ export interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | '
 }
 
 /** Milliseconds. A token with a shorter life ends before the proxy renews it. */
-const SHORT_LIFETIME = 3 * SECOND
+export const SHORT_LIFETIME = 3 * SECOND
 /** Milliseconds. Calls are slow then. */
-const MIN_STALL = 2 * SECOND
+export const MIN_STALL = 2 * SECOND
 const MAX_FAILED = 10
 const MAX_CHANGES = 6
 /** Characters. */
@@ -108,7 +108,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted') {
-        // A login may return the rest of the current token, so a single short lifetime proves nothing.
+        // A login may return the rest of the current token, so a single short lifetime means nothing.
         const isShort = event.token.lifetime < SHORT_LIFETIME && !event.sameToken
         shortInRow = isShort ? shortInRow + 1 : 0
         const isLong = event.lifetimeDoubt === 'too-long'

@@ -15,7 +15,8 @@ export const serveDocument: Handler = (context, next) => {
   const page = context.req.param('page') ?? ''
   const language = LANGUAGES.find((each) => loadPages(each).has(page))
   if (language === undefined) return next()
-  const text = loadPages(language).get(page) ?? ''
+  const written = loadPages(language).get(page) ?? ''
+  const text = written.replaceAll(/\]\(([^)\s]+)\)/g, (_, href: string) => `](${targetOf(href)})`)
   const supports = ['text/plain', 'text/html']
   const type = accepts(context, { header: 'Accept', supports, default: 'text/plain' })
   if (type !== 'text/html') return context.text(text)
@@ -31,17 +32,13 @@ const markdown = new Marked({
       const content = this.parser.parseInline(tokens)
       return `<h${depth} id="${anchorOf(text)}">${content}</h${depth}>\n`
     },
-    link({ href, tokens }) {
-      return `<a href="${targetOf(href)}">${this.parser.parseInline(tokens)}</a>`
-    },
   },
 })
 
 function targetOf(href: string): string {
   const [file = ''] = href.split('#')
   const isServed = file === '' || LANGUAGES.some((language) => loadPages(language).has(file))
-  if (isServed || URL.canParse(href)) return encodeURI(decodeURI(href))
-  return new URL(href, `${DOCUMENTATION}/`).href
+  return isServed || URL.canParse(href) ? href : new URL(href, `${DOCUMENTATION}/`).href
 }
 
 /** Returns the anchor that GitHub makes for a heading. */

@@ -16,7 +16,7 @@ const WIDTH = 80
 interface CommandKind {
   /** A flag of text takes a value. */
   readonly flags: Readonly<Record<string, { readonly type: 'boolean' | 'string' }>>
-  /** Loads the command, so that `serve` does not carry the other commands. */
+  /** Imports the command on demand, so that `serve` does not load the others. */
   readonly load: () => Promise<Command>
 }
 
@@ -89,7 +89,7 @@ function isCommand(name: string): name is CommandName {
   return Object.hasOwn(COMMANDS, name)
 }
 
-/** Explains an unknown word by the nearest known one. The word itself may be a password. */
+/** Suggests the nearest known word. Never repeats the unknown one, which may be a password. */
 function unknown(code: Code, given: string | undefined, known: readonly string[]): Explained {
   const meant = nearest(given ?? '', known, 2)
   return { code, facts: meant === undefined ? [] : [['meant', meant]] }

@@ -49,7 +49,7 @@ export type FlagValues = Readonly<Partial<Record<'live' | 'trace' | 'quiet' | 'j
 /** A command. Returns the exit code. */
 export type Command = (flags: FlagValues, io: Io) => Promise<number>
 
-/** An error or a warning, about a setting or a topic if one is named. */
+/** An error or a warning. `setting` is the setting or the step of a check that it concerns. */
 interface Message extends Explained {
   readonly setting?: string
   readonly isWarning?: boolean | undefined

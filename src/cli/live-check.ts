@@ -50,6 +50,8 @@ export const VERDICTS = {
   'check-store': EXIT.unusable,
 } as const
 type CheckVerdict = keyof typeof VERDICTS
+/** Milliseconds. A shorter life leaves little time for a slow renewal. */
+export const SHORT_LIFETIME = 20 * SECOND
 const WORKS: readonly Fact[] = [['outcome', 'works']]
 
 /** A live check in progress. */
@@ -163,14 +165,14 @@ function reportGrant(check: LiveCheck, { lifetime, refreshToken, refreshLifetime
   const doubts = { missing: 'no-lifetime', 'too-long': 'long-lifetime' } as const
   const { doubt, ms } = lifetime
   if (doubt) report(check, 'lifetime', { code: doubts[doubt], facts: [] })
-  else if (ms < 20 * SECOND) report(check, 'lifetime', { code: 'short-lifetime', facts: [] })
+  else if (ms < SHORT_LIFETIME) report(check, 'lifetime', { code: 'short-lifetime', facts: [] })
 }
 
 function clientFor({ post }: LiveCheck, config: Config) {
   return createIsalesClient({ ...config, post, clock: systemClock })
 }
 
-/** Calls `business/interface` once, which changes nothing and proves header, scheme, token and path. */
+/** Calls `business/interface` once, which changes nothing and tests header, scheme, token and path. */
 async function callInterface({ config, post, io }: LiveCheck, grant: Grant, other?: string) {
   const { names, scheme, field } = config.isalesTokenHeader
   const token = other ?? (grant[field] ?? grant.token).reveal()
@@ -194,7 +196,7 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
   return { status, result, data, facts, reason, works, isAway }
 }
 
-/** Returns why a response proves nothing about the token; undefined if it is from iSales. */
+/** Returns why a response shows nothing about the token; undefined if it is from iSales. */
 function responseFailure(response: PostResult): FailureDetails | undefined {
   if (!response.ok) return { ...response, detail: response.code }
   const { status, contentType, body } = response

@@ -6,7 +6,7 @@ import { explainedResponse, openAdminClient, statusIn } from './admin-client.ts'
 import { endedBy, EXIT, fail, type Command, type Io } from './io.ts'
 
 /** Milliseconds: a login that the signal allows has mostly ended. */
-const SETTLES = 3000
+export const SETTLES = 3000
 
 export const renew: Command = async (_, io) => {
   const ask = openAdminClient(io)

@@ -26,7 +26,7 @@ export function createLogin(config: LoginConfig, tickets: Tickets, throttle: Thr
     createHmac('sha256', key)
       .update(JSON.stringify([user, password]))
       .digest()
-  // No login succeeds unless both are set; the rules of the configuration exclude one alone.
+  // No login succeeds unless both are set; config/rules.ts rejects one without the other.
   const expected = obsPassword ? digest(obsUser ?? '', obsPassword.reveal()) : randomBytes(32)
 
   return {

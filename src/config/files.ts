@@ -3,7 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { readErrorCode } from '../causes.ts'
 import type { Fact } from '../messages/index.ts'
 
-/** Maximum size in bytes: five times the bundle of all public authorities. */
+/** Maximum size in bytes: five times the bundle of all public CAs. */
 export const MAX_PEM = 1024 * 1024
 
 export type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large'

@@ -21,7 +21,8 @@ export interface Section {
 }
 
 /** Pages that the admin port serves. */
-const NAMES = ['errors', 'operations', 'configuration', 'commands', 'metrics'] as const
+// oxfmt-ignore
+export const SERVED = ['errors', 'operations', 'configuration', 'commands', 'metrics', 'log', 'sharing', 'glossary', 'endpoints'] as const
 const SUFFIX: Readonly<Record<Language, string>> = { en: '.md', zh: '.zh-CN.md' }
 
 /** Next to the built program, or, when run from source, where the pages are written. */
@@ -34,7 +35,7 @@ type Pages = ReadonlyMap<string, string>
 
 /** Returns the pages of a language by file name. Read once, because an upgrade in place removes the files. */
 export const loadPages = memoized((language: Language): Pages => {
-  const files = NAMES.map((name) => `${name}${SUFFIX[language]}`)
+  const files = SERVED.map((name) => `${name}${SUFFIX[language]}`)
   return new Map(
     files.flatMap((file) => {
       const url = new URL(file, DIRECTORY)

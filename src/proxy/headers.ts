@@ -98,7 +98,7 @@ export interface RelayedHead {
 }
 
 const READ = ['connection', 'transfer-encoding', 'content-length', 'content-type'] as const
-/** An iSales session is a credential of our user, like the token. */
+/** Also drops cookies: an iSales session cookie is a credential, like the token. */
 const DROPPED = new Set([...HOP_BY_HOP, 'set-cookie', 'set-cookie2', 'x-request-id'])
 
 /** Treatment of a response header by its name: the lower-case name if it matters here. */

@@ -20,7 +20,7 @@ export type ValkeyOptions = Readonly<{
 }>
 
 const CONNECT_TIMEOUT = 1000
-const COMMAND_TIMEOUT = 500
+export const COMMAND_TIMEOUT = 500
 const MIN_RETRY = 100
 const MAX_RETRY = 2000
 const RETRY_JITTER = 200

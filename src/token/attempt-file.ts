@@ -21,7 +21,7 @@ interface AttemptFileOptions {
 }
 
 /** Calls wait at most 2.8 s for a login, so a slower disk must not delay it. */
-const MAX_DISK_WAIT = SECOND
+export const MAX_DISK_WAIT = SECOND
 const PROBE_INTERVAL = 10 * SECOND
 /** Bytes: an empty file can be created on a full disk. */
 const PROBE_SIZE = 4096

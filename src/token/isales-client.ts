@@ -75,11 +75,11 @@ export interface Lifetime {
   readonly doubt?: 'missing' | 'too-long' | undefined
 }
 
-const MAX_LIFETIME = 24 * HOUR
+export const MAX_LIFETIME = 24 * HOUR
 /** iSales counts in seconds: less than one is an error, and would cause a hot loop. */
 export const MIN_LIFETIME = SECOND
 /** The published example. */
-const DEFAULT_LIFETIME = 5 * MINUTE
+export const DEFAULT_LIFETIME = 5 * MINUTE
 /** Characters; a longer header value would exceed iSales's own limits. */
 const MAX_TOKEN = 8192
 /** RFC 9110 section 5.5, VCHAR only, so that a token cannot end or split a header value. */

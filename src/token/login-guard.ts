@@ -55,7 +55,7 @@ export const KNOWN_GOOD_FOR = 24 * HOUR
 /** Avoids a write for a shorter extension. */
 const KNOWN_GOOD_STEP = HOUR
 /** An operator can end the pause after fewer attempts. */
-const MAX_ATTEMPTS = 4
+export const MAX_ATTEMPTS = 4
 /** After one, two, three and four attempts, so that the fifth follows at least 15 min after the first. */
 const PAUSES = [5 * SECOND, 10 * SECOND, 2.5 * MINUTE, 12.5 * MINUTE] as const
 const LATER_PAUSE = 5 * MINUTE
@@ -73,7 +73,7 @@ const MAX_BACKOFF = 30 * SECOND
 /** For a refresh that got iSales's published 500: it uses no password. */
 const MAX_REFRESH_BACKOFF = 15 * SECOND
 /** After this many failed logins in a row, those without an answer are repeated less often. */
-const MANY_FAILURES = 10
+export const MANY_FAILURES = 10
 const MAX_UNKNOWN = 5 * MINUTE
 const EGRESS = 30 * SECOND
 const MAX_EGRESS = 5 * MINUTE
@@ -181,7 +181,7 @@ export function recordFailure(
 
 /**
  * Returns the pause in milliseconds after a failure that does not count: 0.5 s doubling to 30 s, or to 5 min after ten
- * `unknown` logins, or to 15 s for a refresh that got a 500. For the egress proxy's rejection, 30 s doubling to 5 min. Jittered,
+ * `unknown` logins, or to 15 s for a refresh that got a 500. If the egress proxy rejects its user (407), 30 s doubling to 5 min. Jittered,
  * and prolonged by `Retry-After` (1 s to 5 min).
  *
  * @param failures of the operation in a row before this one.

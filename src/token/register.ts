@@ -73,8 +73,8 @@ function openMemory(clock: Clock): Home {
 }
 
 /**
- * Merges the home's value with what this process knows, so that an older value in the home takes nothing back. While the home
- * is unavailable, changes are made in memory and written later.
+ * Merges the home's value with what this process knows, so that an older stored value cannot undo newer knowledge. While the
+ * home is unavailable, changes are made in memory and written later.
  */
 export function createRegister(clock: Clock, home: Home = openMemory(clock)): Register {
   const { shared } = home

@@ -53,8 +53,8 @@ const MAX_RENEWAL_INTERVAL = 28_000
 const JITTER = 400
 const CONFIRM_FOR = 10 * MINUTE
 /** How long a rejection describes the token that it concerned, and a newer one that no call has used. */
-const REJECTED_FOR = 10 * MINUTE
-const UNUSED_FOR = 10 * SECOND
+export const REJECTED_FOR = 10 * MINUTE
+export const UNUSED_FOR = 10 * SECOND
 /** How long a rejected call waits for confirmation. Steady traffic confirms within milliseconds. */
 export const CONFIRMATION_WAIT = 500
 

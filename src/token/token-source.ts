@@ -135,7 +135,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     for (const look of waiters) look()
   }
 
-  /** Follows every change that may end waits. A rejection ends none, so many rejections do not check every waiter. */
+  /** Called after every change that may end a wait. A rejection ends none: a flood of them must not check every waiter. */
   const settle = (): void => {
     wake()
     proceed()

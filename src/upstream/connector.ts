@@ -71,8 +71,7 @@ export function createConnect(options: ConnectOptions): Connect {
     lookup,
     // Makes Node ask `lookup` for all addresses, independent of its flags.
     autoSelectFamily: true,
-    // Node tries a name's addresses in order and abandons one after 250 ms. An address with a longer round-trip time
-    // must be reachable, and so must the second address if the first one is dead.
+    // Raises Node's 250 ms per address to half the timeout: enough for a distant address, with time left for a second one.
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
   }
   const openTunnel = egress === undefined ? undefined : createTunnels(egress, dialOptions)

@@ -49,12 +49,12 @@ export interface UpstreamOptions {
 export type Upstream = ReturnType<typeof createUpstream>
 
 /** Logins have their own connections, so that they never wait for business calls. */
-const AUTH_CONNECTIONS = 2
+export const AUTH_CONNECTIONS = 2
 /** Milliseconds; a connection is closed this long before iSales's `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = SECOND
 const MAX_KEEP_ALIVE = 10 * MINUTE
 /** Milliseconds; bounds the use of an old address after a change of DNS or a load balancer, also under load. */
-const MAX_AGE = 5 * MINUTE
+export const MAX_AGE = 5 * MINUTE
 
 /** @throws {URIError} if the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions) {

@@ -218,10 +218,10 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(await logs()).not.toContain('simulated-password')
   })
 
-  it('spends four logins at most on a wrong password, however often it is started as README says', async () => {
+  it('spends four logins at most on a wrong password, however often it is started as docs/docker.md says', async () => {
     const before = simulator.state().loginAttempts
-    const starts = ['README.md', 'README.zh-CN.md', 'README.md', 'README.md', 'README.md']
-    for (const page of starts) {
+    const pages = ['docs/docker.md', 'docs/docker.zh-CN.md']
+    for (const page of [...pages, ...pages, ...pages.slice(1)]) {
       await runBlock([page, 'read -rsp'], 0, '', 'wrong\n')
       await until(async () => listening('proxy').test(await logs()), 10_000)
       // The first login follows once its attempt is written.

@@ -41,8 +41,8 @@ it.each([
 describe.skipIf(without)('on a machine', () => {
   let machine: Machine
 
-  /** Runs the block of the page that begins so. */
-  async function runBlock(start: string, input = ''): Promise<string> {
+  /** Returns the block of the pages that begins so. */
+  function scriptOf(start: string): string {
     const [block, another] = blocks.filter((one) => one.startsWith(start))
     if (block === undefined || another !== undefined)
       throw new Error(`not one block begins with ${start}`)
@@ -50,8 +50,9 @@ describe.skipIf(without)('on a machine', () => {
     const script = block
       .replace('https://service.besclouds.com', 'http://127.0.0.1:9400')
       .replaceAll(/\bobs0[12]\b/g, 'obs')
-    return machine.succeed(`cd /srv\n${script}`, input)
+    return `cd /srv\n${script}`
   }
+  const runBlock = async (start: string, input = '') => machine.succeed(scriptOf(start), input)
 
   const journal = (unit = 'isales-auth-proxy') =>
     machine.succeed(`journalctl --unit=${unit} --output=cat --no-pager`)
@@ -128,21 +129,24 @@ describe.skipIf(without)('on a machine', () => {
   it('is configured by what check --live finds, before it starts', async () => {
     await runBlock('for file', `${PASSWORD}\n`)
     const settings = () => machine.succeed('cat /etc/isales-auth-proxy/env')
-    const check = 'isales-auth-proxy --instance - check --live'
-    await runBlock(check)
+    const check = (language = 'C') =>
+      machine.run(
+        `export LANG=${language}\n${scriptOf('isales-auth-proxy --instance - check --live')}`,
+      )
+    const inChinese = expect.stringMatching(/\p{Script=Han}/u)
+    expect(await check('zh_CN.UTF-8')).toMatchObject({ code: 2, stdout: '', stderr: inChinese })
     const found = await settings()
     expect(found).toMatch(
       /^ISALES_URL=.*\nADMIN_LISTEN=.*\nISALES_TOKEN_HEADER=Authentication: Bearer /,
     )
     expect(found).not.toContain('_FILE=')
-    expect(await runBlock(check)).toContain('It works.')
+    expect(await check()).toMatchObject({ code: 0, stderr: expect.stringContaining('It works.') })
     expect(await settings()).toBe(found)
     const modes = await machine.succeed('stat --format=%a /etc/isales-auth-proxy/*')
     expect(new Set(modes.trim().split('\n'))).toEqual(new Set(['600']))
 
     await machine.succeed('sed --in-place s/:9400/:1/ /etc/isales-auth-proxy/env')
-    await runBlock(check)
-    expect(await machine.run(check)).toMatchObject({ code: 4 })
+    expect(await check()).toMatchObject({ code: 4 })
     expect(await settings()).toBe(found.replace(':9400', ':1'))
     await machine.succeed('sed --in-place s/:1$/:9400/ /etc/isales-auth-proxy/env')
     expect(await settings()).toBe(found)
@@ -329,7 +333,7 @@ describe.skipIf(without)('on a machine', () => {
     const { stdout } = await machine.run('systemctl status --no-pager isales-auth-proxy')
     expect(stdout).toContain('failed (Result: exit-code)')
     expect(stdout).toMatch(
-      /Status: "LOG_LEVEL: The value is invalid\. .*Found: "loud"; .*LOG_LEVEL=\w+\."/,
+      /Status: "LOG_LEVEL: The value is invalid\. .*Accepted: debug, .*LOG_LEVEL=\w+\."/,
     )
 
     // A call does not start the service repeatedly.

@@ -1,4 +1,4 @@
-// Guarantee 3: at most 4 logins with a wrong password in 15 min, over restarts, signals and commands of real programs. Property 10 of
+// Guarantee 3: at most 4 logins with a wrong password in 15 min, across restarts, signals and commands of real programs. Property 10 of
 // the simulation asks it for any answers, kills, clients and replicas, and the same for token requests with a right password.
 // Sequences of failures are in test/token/account.property.test.ts.
 import { setTimeout as delay } from 'node:timers/promises'

@@ -52,7 +52,7 @@ const SKEW = 2000
 /** The finding about a rejected token ends so long after the last rejection, or after a newer token. */
 const REJECTED_FOR = 600_000
 const REJECTED_AFTER_GRANT = 10_000
-/** Milliseconds after a promised login until the next look at the page proves that there was none. */
+/** Milliseconds after a promised login until the next look at the page shows that there was none. */
 const LATE = 6000
 
 /** By the status with which iSales rejected a login: the causes of the finding about logins. */
