@@ -46,7 +46,8 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
   let last = 0
   const origin = `http${listener === 'tls' ? 's' : ''}://localhost:${port}`
   const agentOf = (keepAlive: boolean): HttpAgent => {
-    const options = { keepAlive, maxSockets: 1, host: '127.0.0.1', family: 4, ca }
+    const maxSockets = keepAlive ? 1 : Infinity
+    const options = { keepAlive, maxSockets, host: '127.0.0.1', family: 4, ca }
     return listener === 'tls' ? new HttpsAgent(options) : new HttpAgent(options)
   }
 
@@ -121,8 +122,10 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
     await delay((interval * index) / Number(clients))
     while (!stage.over) {
       const startedAt = performance.now()
-      // The agent has one connection, and sends the second call as soon as the first one is answered.
-      await Promise.all([sendCall(agent, ticket), sendCall(agent, ticket)])
+      const first = sendCall(agent, ticket)
+      // An agent with one connection sends the second call as soon as the first one is answered.
+      if (!isKept) await first
+      await Promise.all([first, sendCall(agent, ticket)])
       await delay(Math.max(5, interval - (performance.now() - startedAt)))
     }
     agent.destroy()
