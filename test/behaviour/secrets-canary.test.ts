@@ -59,7 +59,7 @@ describe('no secret is shown', () => {
     const live = await runHere(['check', '--live'], {
       env: { ...SECRET_SETTINGS, ISALES_URL: sim.origin },
     })
-    expect(live.stdout).toContain('ISALES_PASSWORD')
+    expect(live.stderr).toContain('ISALES_PASSWORD')
     expect(leaks(live.stdout + live.stderr, sim.issued())).toEqual([])
   })
 

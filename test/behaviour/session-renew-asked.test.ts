@@ -92,7 +92,7 @@ test.each([
 ])('the command renew sends no signal to a process that %s', async (_, processScope, run, code) => {
   const other = run()
   const { url, close } = await serveHttp((_request, response) => {
-    response.end(JSON.stringify({ pid: other.pid, processScope, renewal: {} }))
+    response.end(JSON.stringify({ pid: other.pid, processScope, findings: [] }))
   })
   onTestFinished(() => {
     other.kill()
