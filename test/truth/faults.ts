@@ -4,13 +4,13 @@
 type Response = Readonly<{ status: number; body: string; type?: string }>
 export type Answer = Response | 'late' | 'slow' | 'close' | 'half' | 'hang'
 
-/** Act of a client instead of an innocent call. */
+type Act = 'request' | 'plain' | 'tls' | 'leave' | 'malformed' | 'half' | 'silent' | 'unread'
+/** Act of a client instead of an innocent call. `ticket`: of CTI-OBS's login; empty for none. */
 export type Misdeed = Readonly<{
-  kind: 'request' | 'plain' | 'tls' | 'leave' | 'malformed' | 'half' | 'silent' | 'unread'
+  kind: Act
   host?: string
   path?: string
   size?: number
-  /** Of CTI-OBS's login; empty for none. */
   ticket?: string
 }>
 
@@ -76,7 +76,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   nested: call({ status: 200, body: '{"resultData":[{"result":"busy"}],"result":0}' }),
   page: call(page(200), 'call-page'), late: call('late', 'upstream-timeout', 'out-of-time'),
   slow: { ...call('slow', 'IsalesProxyLatency'), needs: { deadline: '4s' } },
-  close: call('close', ...LOST), half: call('half', ...LOST),
+  /** Without TLS, the page of `tls-expected` names it. */
+  close: call('close', 'tls-expected', ...LOST), half: call('half', ...LOST),
   down: route('connection-refused'), 'port-closed': route('connection-refused'),
   'bad-certificate': route('untrusted', { isales: 'tls' }),
 

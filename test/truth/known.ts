@@ -10,21 +10,21 @@ export type Known = Readonly<{
 }>
 
 /** Seeds of CI, which take less than two minutes. */
-export const CI_SEEDS = [6, 8, 17, 32, 35, 90, 103, 120]
+export const CI_SEEDS = [6, 8, 17, 63, 90, 94, 120, 134]
 
 const NIGHT = "The operator's night"
 
 // oxfmt-ignore
 export const KNOWN: readonly Known[] = [
-  { property: 'innocent', fault: 'late', repairedBy: 'Innocent calls pass', seeds: [120] },
-  { property: 'lost', fault: 'tls-to-plain', repairedBy: NIGHT, seeds: [63] },
-  { property: 'lost', fault: 'distrust', repairedBy: NIGHT, seeds: [90] },
-  { property: 'cause', fault: 'state-dir', repairedBy: NIGHT, seeds: [103] },
+  { property: 'lost', fault: 'plain-to-tls', repairedBy: NIGHT, seeds: [63] },
+  { property: 'lost', fault: 'tls-to-plain', repairedBy: NIGHT, seeds: [90] },
+  { property: 'lost', fault: 'distrust', repairedBy: NIGHT, seeds: [94] },
+  { property: 'cause', fault: 'state-dir', repairedBy: NIGHT, seeds: [63] },
 ]
 
 /** Texts of the built program that are replaced, with the property and the seeds that find it. */
 // oxfmt-ignore
 export const PLANTED = [
-  { name: 'healthy-below-half', property: 'lost', seeds: [4, 16], from: 'lost:.05', to: 'lost:.5' },
-  { name: 'causes-reversed', property: 'cause', seeds: [16, 40], from: '[...runChecks(input)].sort', to: '[...runChecks(input)].reverse().sort' },
+  { name: 'healthy-below-half', property: 'lost', seeds: [289], from: 'lost:.05', to: 'lost:.5' },
+  { name: 'causes-reversed', property: 'cause', seeds: [343, 584], from: '].sort((one,other)=>rankOf', to: '].reverse().sort((one,other)=>rankOf' },
 ] as const

@@ -56,12 +56,11 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   }
   if (has('pasted-token')) {
     const pasted = { ...env, ISALES_REFRESH_HEADER_TOKEN: `${TOKEN_MARK}0` }
-    const { stdout, stderr } = spawnSync(process.execPath, [main], {
-      env: pasted,
-      encoding: 'utf8',
-      timeout: 9000,
-    })
-    search('the error about a setting', stdout + stderr)
+    const options = { env: pasted, encoding: 'utf8', timeout: 9000 } as const
+    search(
+      'the error about a setting',
+      spawnSync(process.execPath, [main], options).output.join(''),
+    )
   }
 
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -123,8 +122,8 @@ export async function play(plan: Plan, program: string, certificates: Certificat
       await delay(50)
       waited = waitOf(child.pid)
       const late = Math.max(performance.now() - began - 50, waited - before)
-      if (late > STALL)
-        stalls.push(...Array.from({ length: late / 100 }, (_, n) => began + 100 * n))
+      const tenths = Array.from({ length: late / 100 }, (_, nth) => began + 100 * nth)
+      if (late > STALL) stalls.push(...tenths)
     }
   }
 
