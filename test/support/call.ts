@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type Agent, type IncomingMessage } from 'node:http'
 
 /** A JSON body, or an empty object. */
 interface Json {
@@ -14,16 +14,23 @@ export interface Calling {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
+  /** Keeps the connection, or opens it with TLS. Default: a new connection without TLS. */
+  readonly agent?: Agent
+  readonly signal?: AbortSignal
+  /** Called when the agent has a connection for the request. */
+  readonly onSocket?: () => void
 }
 
 /** Sends an HTTP request with Node's own client, which adds no header that CTI-OBS would not send. */
-export function call(url: string, { method = 'GET', headers, body }: Calling = {}) {
+export function call(url: string, { method = 'GET', body, ...calling }: Calling = {}) {
   return new Promise<CallResponse>((resolve, reject) => {
     // Unlike a URL, this keeps dot segments.
     const path = url.slice(new URL(url).origin.length) || '/'
-    const options = { path, method, headers: { ...headers }, agent: false }
+    const headers = { ...calling.headers }
+    const options = { agent: false as const, ...calling, path, method, headers }
     const request = httpRequest(url, options)
     request.on('error', reject)
+    request.on('socket', () => calling.onSocket?.())
     request.on('response', (response) => {
       read(response).then(resolve, reject)
     })

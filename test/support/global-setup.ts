@@ -37,7 +37,7 @@ const days = (from: number, to: number) => ({
 
 export type Certificates = Awaited<ReturnType<typeof certificates>>
 
-async function certificates() {
+export async function certificates() {
   const names = ['localhost', '127.0.0.1'] as const
   const client = { names: ['cti-obs'], usage: 'client' } as const
   const ca = await createAuthority('Test CA')

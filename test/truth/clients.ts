@@ -1,0 +1,145 @@
+// The clients. Each sends one request after the other, two without a pause, and knows what became of each.
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { connect as connectTcp } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import { call, type Calling } from '../support/call.ts'
+import type { Misdeed } from './faults.ts'
+import type { Isales } from './isales.ts'
+import { faultOf, type ActiveFault, type Plan, type Stage } from './settings.ts'
+
+/** Outcome of a request, by its client. Times are milliseconds of `performance.now`. */
+export type Outcome = Readonly<{
+  number: number
+  startedAt: number
+  at: number
+  /** The fault that the call met; undefined for an innocent call. */
+  fault: ActiveFault | undefined
+  /** `declined`: iSales's answer about the call. `turned`: a connection without a request. `stray`: an incomplete one. */
+  kind: 'answered' | 'declined' | 'lost' | 'turned' | 'stray' | 'login'
+  /** Status 0 without a response. Code of the proxy's own error, or name of iSales's fault. */
+  status: number
+  code: string
+  sent: string
+  /** Why there is no response, or the password of a login. */
+  detail: string
+}>
+
+export const OBS = { OBS_USER: 'cti-obs', OBS_PASSWORD: 'truth-password-of-cti-obs' } as const
+/** Between wrong logins of the other client, and between right ones of CTI-OBS, in milliseconds. */
+const WRONG_EVERY = 125
+const RIGHT_EVERY = 700
+const POST = { method: 'POST', headers: { 'Content-Type': 'application/json' } } as const
+/** Faults whose response is iSales's answer: the one that it means, or one about the call. */
+// oxfmt-ignore
+const MEANT = { '': 'answered', nested: 'answered', slow: 'answered', 404: 'declined', result: 'declined' } as const
+
+type Proxy = Readonly<{ port: number; ca: string }>
+/** Starts the clients of a run. */
+export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, ca }: Proxy) {
+  const { listener, login, clients, connections, rate } = plan.settings
+  const outcomes: Outcome[] = []
+  const deadline = Number.parseFloat(plan.settings.deadline) * 1000
+  const isRequired = login === 'required'
+  let last = 0
+  const origin = `http${listener === 'tls' ? 's' : ''}://localhost:${port}`
+  const agentOf = (keepAlive: boolean): HttpAgent => {
+    const maxSockets = keepAlive ? 1 : Infinity
+    const options = { keepAlive, maxSockets, host: '127.0.0.1', family: 4, ca }
+    return listener === 'tls' ? new HttpsAgent(options) : new HttpAgent(options)
+  }
+
+  function note(one: Partial<Outcome> & Pick<Outcome, 'kind' | 'startedAt'>): void {
+    const none = { number: 0, fault: undefined, status: 0, code: '', sent: '', detail: '' }
+    outcomes.push({ ...none, at: performance.now(), ...one })
+  }
+
+  async function logIn(passwd: string): Promise<string> {
+    const startedAt = performance.now()
+    const request = { ...POST, body: JSON.stringify({ user: OBS.OBS_USER, passwd }) }
+    const options = { ...request, agent: agentOf(false), signal: AbortSignal.timeout(5000) }
+    const sent = call(origin + LOGIN_PATH, options)
+    const { status, text } = await sent.catch(() => ({ status: 0, text: '' }))
+    note({ kind: 'login', startedAt, status, detail: passwd })
+    return /"token":"([^"]+)"/.exec(text)?.[1] ?? ''
+  }
+
+  async function sendCall(agent: HttpAgent, ticket: string): Promise<void> {
+    const number = (last += 1)
+    const drawn = stage.active ? faultOf(plan, number, 'client', 'call') : undefined
+    const wrong: Partial<Misdeed> = drawn?.misdeed ?? {}
+    const { kind: deed, host, ticket: shown = ticket } = wrong
+    let startedAt = performance.now()
+    const end = (kind: Outcome['kind'], more: Partial<Outcome> = {}): void =>
+      note({ number, startedAt, fault: deed ? drawn : isales.met.get(number), kind, ...more })
+    const isPost = number % 2 === 0
+    const path = wrong.path ?? INTERFACE_PATHS[isPost ? 'pushTaskStatus' : 'getTask']
+    if (deed !== undefined && deed !== 'request' && deed !== 'leave') {
+      await misbehave(deed, `POST ${path} HTTP/1.1`)
+      return end(deed === 'plain' || deed === 'tls' ? 'turned' : 'stray')
+    }
+    const body = `{"number":${number}}`.padEnd(wrong.size ?? 0)
+    const own: Calling = isPost ? { ...POST, body } : {}
+    const headers = { ...own.headers, 'X-Truth': String(number), ...(host && { Host: host }) }
+    if (isRequired && shown) Object.assign(headers, { Authorization: `Bearer ${shown}` })
+    const signal = AbortSignal.timeout(deed === 'leave' ? 1000 : 3 * deadline)
+    try {
+      const onSocket = (): void => void (startedAt = performance.now())
+      const options = { ...own, headers, signal, agent, onSocket }
+      const { status, header, json } = await call(origin + path, options)
+      const [of = '', isMeant] = [header('x-fault'), header('x-truth') === String(number)]
+      const problem = isMeant || of !== '' ? { code: of } : (json as Partial<Outcome>)
+      end((isMeant && MEANT[of as keyof typeof MEANT]) || 'lost', { ...problem, status })
+    } catch (error) {
+      // Node's word for a response that is cut after its head.
+      end('lost', { detail: String(error), status: String(error) === 'Error: aborted' ? 200 : 0 })
+    }
+  }
+
+  /** Does something other than a call, on a connection of its own. */
+  async function misbehave(deed: Misdeed['kind'], startLine: string): Promise<void> {
+    const trusted = deed === 'tls' ? undefined : ca
+    const place = { host: '127.0.0.1', port, servername: 'localhost', ca: trusted }
+    const isTls = deed === 'tls' || (deed !== 'plain' && listener === 'tls')
+    const socket = isTls ? connectTls(place) : connectTcp(place)
+    const whole = `${startLine}\r\nHost: localhost:${port}\r\nContent-Length: 2\r\n\r\n{}`
+    const [half, malformed] = [whole.slice(0, -1), 'POST / HTTP/1.1\r\nno\r\n\r\n']
+    const sent = { silent: '', half, malformed }[deed as 'half'] ?? whole
+    const closed = new Promise((resolve) => void socket.on('close', resolve))
+    socket.on('error', () => undefined).write(sent)
+    if (deed !== 'half' && deed !== 'unread') socket.resume()
+    await Promise.race([closed, delay(1500)])
+    socket.destroy()
+  }
+
+  async function lane(index: number): Promise<void> {
+    const isKept = connections === 'kept' || (connections === 'mixed' && index % 2 === 0)
+    const interval = (2000 * Number(clients)) / Number(rate)
+    const agent = agentOf(isKept)
+    const ticket = isRequired ? await logIn(OBS.OBS_PASSWORD) : ''
+    await delay((interval * index) / Number(clients))
+    while (!stage.over) {
+      const startedAt = performance.now()
+      const first = sendCall(agent, ticket)
+      // An agent with one connection sends the second call as soon as the first one is answered.
+      if (!isKept) await first
+      await Promise.all([first, sendCall(agent, ticket)])
+      await delay(Math.max(5, interval - (performance.now() - startedAt)))
+    }
+    agent.destroy()
+  }
+
+  /** CTI-OBS logs in repeatedly, and another client with a wrong password. */
+  async function logins(password: string, every: number): Promise<void> {
+    for (; !stage.over; await delay(every))
+      if (password !== 'wrong' || stage.active) await logIn(password)
+  }
+
+  const running = Array.from({ length: Number(clients) }, (_, index) => lane(index))
+  if (isRequired) running.push(logins(OBS.OBS_PASSWORD, RIGHT_EVERY))
+  if (plan.faults.some(({ name }) => name === 'wrong-logins'))
+    running.push(logins('wrong', WRONG_EVERY))
+  return { outcomes: outcomes as readonly Outcome[], deadline, stopped: Promise.all(running) }
+}

@@ -1,0 +1,234 @@
+// Properties, checked by the clients' side and the wire. Each property has the tolerance that its text gives.
+import type { Outcome } from './clients.ts'
+import { concernsAll } from './faults.ts'
+import { findingsOfLog, is, type Sample, type Shown } from './observe.ts'
+import type { Record } from './play.ts'
+import type { ActiveFault } from './settings.ts'
+
+/** `at`: milliseconds since the faults began. */
+export type Finding = Readonly<{ property: string; at: number; text: string }>
+type Found = Generator<readonly [at: number, text: string]>
+
+/** Milliseconds of the window that a look is compared with, and of the half-second around a stall. */
+const WINDOW = 6000
+const HALF_SECOND = 500
+/** Looks in a row that must be wrong: a call may end while a look is on its way. */
+const IN_A_ROW = 2
+
+const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
+  /** 1. More than 1 in 20 calls lost, at least 10, in a window that ends with a lost call: not healthy, and a finding. */
+  *lost(record) {
+    yield* inARow(record, [record.from, record.to], (sample) => {
+      const { lost, turned, all } = windowAt(record, sample.at)
+      const isLockedOut = all.length >= 5 && lost.length + turned.length === all.length
+      const gone = isLockedOut ? all : lost
+      const isRecent = gone.some(({ at }) => at >= sample.at - 1000)
+      const isShown = sample.state !== 'healthy' && current(sample).length > 0
+      if (isShown || !isRecent || !isMany(gone, all)) return undefined
+      return `${sample.state}: ${lost.length} of ${all.length} lost, ${turned.length} turned away`
+    })
+  },
+
+  /**
+   * 2. The cause is one of the faults. From 6 s on, the headline explains a fifth of the lost calls, and no fault is hidden
+   * that explains three fifths. After a headline about the token, the next finding may be the one that does.
+   */
+  *cause(record) {
+    const { plan, outcomes, faultsAt, faultsEnd, to } = record
+    const areSlow = outcomes.filter(({ at, startedAt }) => at - startedAt > 1900).length > 1
+    const names = (each?: Shown, fault?: ActiveFault): boolean =>
+      each !== undefined && fault?.codes.includes(each.name) === true
+    const isTrue = (each: Shown): boolean =>
+      plan.faults.some((fault) => names(each, fault)) || (is.ofSlow(each) && areSlow)
+    yield* inARow(record, [faultsAt, to], (sample) => {
+      const wrong = current(sample).find((each) => !isTrue(each))
+      return wrong && `names ${wrong.name}, which is none of the faults`
+    })
+    yield* inARow(record, [faultsAt + WINDOW, faultsEnd], (sample) => {
+      const { lost, all } = windowAt(record, sample.at)
+      if (!isMany(lost, all)) return undefined
+      const shown = current(sample)
+      const explained = (by?: Shown): number => {
+        // A call without a fault of its own is lost by any that concerns all.
+        const ofAll = plan.faults.some((fault) => concernsAll(fault) && names(by, fault))
+        return lost.filter(({ fault }) => (fault ? names(by, fault) : ofAll)).length
+      }
+      const [first] = shown
+      const next = first && is.ofToken(first) ? shown.find((each) => !is.ofToken(each)) : undefined
+      const most = Math.max(explained(first), explained(next))
+      const said = `names ${[first, next].map((each) => each?.name).join(' ')}`
+      if (most < lost.length / 5) return `${said}: explains ${most} of ${lost.length} lost calls`
+      if (shown.some(is.tokenRejected) && lost.length < 0.8 * all.length)
+        return `says "every call" with ${lost.length} of ${all.length} lost`
+      const isHidden = (fault: ActiveFault): boolean =>
+        lost.filter((one) => one.fault?.name === fault.name).length >= 0.6 * lost.length &&
+        !shown.some((each) => names(each, fault))
+      const hidden = plan.faults.find(isHidden)
+      return hidden && `${said}: hides ${hidden.name}`
+    })
+    for (const fault of plan.faults)
+      yield* inARow(record, [faultsAt + (fault.shownAfter ?? Infinity), faultsEnd], (sample) => {
+        const isShown = sample.findings.some((each) => names(each, fault))
+        return isShown ? undefined : `does not show ${fault.name}`
+      })
+  },
+
+  /** 3. While iSales rejects the login: cause and end of the pause are the login's, also while refreshes fail. */
+  *pause(record) {
+    const { requests, plan, to } = record
+    const wrong = requests.find(isWrongLogin)
+    if (wrong === undefined) return
+    const isGrant = (one: typeof wrong): boolean => one.kind === 'login' && one.fault === undefined
+    const until = requests.find((one) => one.at > wrong.at && isGrant(one))?.at ?? to
+    yield* inARow(record, [wrong.at + 1500, until], (sample) => {
+      const shown = current(sample).filter(is.ofLogin)
+      const other = shown.find(({ name }) => wrong.fault?.codes.includes(name) === false)
+      if (other !== undefined) return `shows ${other.name} for the login that iSales rejected`
+      if (shown.length === 0) return 'shows no login that iSales rejected'
+      const paused = (shown[0]?.pausedUntil ?? Infinity) - wrong.at
+      const isShort = plan.settings.attempts === '1' && paused < 60_000
+      return isShort ? `says that the pause ends ${seconds(paused)} after the login` : undefined
+    })
+  },
+
+  /** 4. A finding about calls ends, and what is said of the token when a call with a newer one is accepted. */
+  *ends(record) {
+    const { faultsEnd, to, calls, outcomes } = record
+    const lastLost = Math.max(faultsEnd, ...outcomes.filter(isLost).map(({ at }) => at))
+    yield* inARow(record, [lastLost + 7000, to], (sample) => {
+      const still = current(sample).find(is.ofCalls)
+      return still && `says ${still.name} still 7 s after the last lost call`
+    })
+    const last = calls.findLast(({ accepted }) => !accepted) ?? { at: 0, token: Infinity }
+    const newer = calls.find((one) => one.accepted && one.at > last.at && one.token > last.token)
+    yield* inARow(record, [(newer?.at ?? Infinity) + 1000, to], (sample) => {
+      const isSaid = !sample.authenticated && !current(sample).some(is.ofToken)
+      if (!isSaid && !current(sample).some(is.tokenRejected)) return undefined
+      return 'says that the token is rejected after a call with a newer one is accepted'
+    })
+  },
+
+  /** 5. No false alarm without faults. */
+  *alarm(record) {
+    const end = record.plan.faults.length === 0 ? record.to : record.faultsAt
+    yield* inARow(record, [record.from, end], ({ state, findings: [first] }) => {
+      if (state === 'healthy' && first === undefined) return undefined
+      return `${state}, ${first?.name}, without a fault`
+    })
+  },
+
+  /** 6. Every request is counted once, in its class. If its client knows no outcome, it may be counted in any. */
+  *counted({ outcomes, counted, to }) {
+    const mine = outcomes.map(classOf)
+    const unsure = mine.filter((each) => each === undefined).length
+    for (const [name, ...names] of CLASSES) {
+      const theirs = names.reduce((sum, each) => sum + (counted[each] ?? 0), 0)
+      const number = mine.filter((each) => each === name).length
+      // Not every connection without a request is counted.
+      if ((theirs < number && name !== 'turned') || theirs > number + unsure)
+        yield [to, `${theirs} ${name} counted; by the clients ${number} to ${number + unsure}`]
+    }
+  },
+
+  /** 7. All readers agree, and no secret is in any. */
+  *readers({ differences, leaks, to, log, samples, stalls }) {
+    for (const text of differences) yield [to, text]
+    for (const where of leaks) yield [to, `a secret is in ${where}`]
+    const seen = new Set(samples.flatMap(({ findings }) => findings.map(({ name }) => name)))
+    const begun = findingsOfLog(log).filter((name) => !seen.has(name) && stalls.length === 0)
+    // A single one may have lasted for less than the time between two looks.
+    for (const name of begun)
+      if (begun.indexOf(name) !== begun.lastIndexOf(name))
+        yield [to, `the log names ${name}, the status never`]
+  },
+
+  /** 8. Innocent calls pass: the faults of others, a token that ends, and a port that is closed for 1 s cost none. */
+  *innocent(record) {
+    const { outcomes, plan, deadline, faultsAt, faultsEnd, counted, to } = record
+    const { pipelined = 0 } = counted
+    if (pipelined > 0) yield [to, `${pipelined} requests refused as pipelined`]
+    const isPort = ({ name }: ActiveFault): boolean => name === 'port-closed'
+    const spares = plan.faults.every(
+      (fault) => !concernsAll(fault) || fault.side === 'refresh' || isPort(fault),
+    )
+    // A call that was written when the port closed may have been executed.
+    const maybeSent = plan.faults.some(isPort)
+    for (const each of outcomes) {
+      const { kind, detail, status, fault, startedAt, at } = each
+      if (isStalled(record, startedAt, at) || fault?.name === 'leaves') continue
+      const what = `${detail || each.code} ${status} after ${seconds(at - startedAt)}`
+      if (kind === 'login' && detail !== 'wrong' && status !== 200)
+        yield [at, `a right login of CTI-OBS gets ${status}`]
+      if (kind === 'login' || kind === 'turned' || kind === 'stray') continue
+      if (status === 0) yield [at, `no response: ${what}`]
+      else if (at - startedAt > deadline + HALF_SECOND) yield [at, `too late: ${what}`]
+      else if (kind !== 'lost' || fault !== undefined) continue
+      else if (at < faultsAt) yield [at, `lost before any fault: ${what}`]
+      else if (spares && startedAt > faultsEnd + 5000) yield [at, `lost 5 s after faults: ${what}`]
+      else if (spares && startedAt < faultsEnd && !(maybeSent && each.sent === 'unknown'))
+        yield [at, `innocent, and lost: ${what}`]
+    }
+  },
+
+  /** 10. At most four wrong logins, and 25 token requests per minute, or 40 if iSales ends tokens; of short tokens any number. */
+  *account({ requests, to, plan }) {
+    const wrong = requests.filter(isWrongLogin).length
+    if (wrong > 4) yield [to, `${wrong} logins with a wrong password`]
+    const ends = plan.faults.some(({ name, group }) => name === 'revoked' || group === 'rejects')
+    if (requests.length > (ends ? 40 : 25) && plan.settings.life !== '6')
+      yield [to, `${requests.length} token requests within 30 s`]
+  },
+}
+
+/** Returns what is wrong; texts that differ in their numbers only are one finding. */
+export function judge(record: Record): readonly Finding[] {
+  const found = new Map<string, Finding>()
+  for (const [property, check] of Object.entries(PROPERTIES))
+    for (const [at, text] of check(record)) {
+      const key = `${property} ${text.replaceAll(/[\d.]+/g, '#')}`
+      if (!found.has(key)) found.set(key, { property, at: at - record.faultsAt, text })
+    }
+  return [...found.values()]
+}
+
+/** Looks that count: none near a stall. */
+export const usable = (record: Record): Sample[] =>
+  record.samples.filter(({ at }) => !isStalled(record, at, at))
+
+type Check = (sample: Sample) => string | undefined
+/** Yields what is wrong with looks in a row. */
+function* inARow(record: Record, [from, to]: readonly [number, number], check: Check): Found {
+  let row = 0
+  for (const sample of usable(record).filter(({ at }) => at >= from && at <= to)) {
+    const text = check(sample)
+    row = text === undefined ? 0 : row + 1
+    if (text !== undefined && row >= IN_A_ROW) yield [sample.at, text]
+  }
+}
+
+const isStalled = ({ stalls }: Record, from: number, to: number): boolean =>
+  stalls.some((at) => at > from - HALF_SECOND && at < to + HALF_SECOND)
+/** Kinds of outcomes at the clients, each with the outcomes of `requests_total` for it. */
+// oxfmt-ignore
+const CLASSES = [
+  ['answered', 'answered', 'slow'], ['declined', 'declined'], ['granted', 'granted'],
+  ['lost', 'failed', 'rejected', 'refused', 'abandoned'], ['turned', 'handshake', 'stray'],
+] as const
+function classOf({ kind, status }: Outcome): string | undefined {
+  if (kind === 'stray' || (status === 0 && kind !== 'turned')) return undefined
+  return kind !== 'login' ? kind : status === 200 ? 'granted' : 'lost'
+}
+const isLost = ({ kind }: Outcome): boolean => kind === 'lost'
+const isMany = (lost: readonly Outcome[], all: readonly Outcome[]): boolean =>
+  lost.length >= 10 && lost.length > all.length / 20
+const isWrongLogin = ({ kind, fault }: Record['requests'][number]): boolean =>
+  kind === 'login' && /^login-(?:401|403|500)$/.test(fault?.name ?? '')
+const current = ({ findings }: Sample): Shown[] => findings.filter(({ isOver }) => !isOver)
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
+
+/** Calls of the window that ends at an instant, with the callers who were turned away. */
+function windowAt({ outcomes }: Record, now: number) {
+  const during = outcomes.filter(({ at }) => at > now - WINDOW && at <= now)
+  const all = during.filter(({ kind }) => kind !== 'login' && kind !== 'stray')
+  return { all, lost: all.filter(isLost), turned: all.filter(({ kind }) => kind === 'turned') }
+}
