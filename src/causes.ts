@@ -40,6 +40,7 @@ export const NODE_ERROR_CODES = {
   proxyAuth: 'ERR_EGRESS_PROXY_AUTH',
   proxyRejected: 'ERR_EGRESS_PROXY_REJECTED',
   noLinks: 'ERR_NO_HARD_LINKS',
+  noStore: 'ERR_STORE_PROTOCOL',
 } as const
 const OWN = NODE_ERROR_CODES
 
@@ -281,6 +282,7 @@ export type StoreFailureReason = (typeof STORE_FAILURES)[number]
 /** @param isReply the error is a reply of the store. */
 export function classifyStoreError(code: string, isReply: boolean): StoreFailureReason {
   if (isReply) return 'rejected'
+  if (code === OWN.noStore) return 'malformed'
   return classifyError(code, { side: 'store', stage: 'connect' }).stage === 'tls'
     ? 'tls'
     : 'unreachable'

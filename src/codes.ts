@@ -170,7 +170,7 @@ const OTHERS = {
   call: ['token-rejected'],
   /** The process or its machine disturbs calls. */
   process: ['stood-still', 'log-unwritable'],
-  login: ['logins-paused', 'business-later'],
+  login: ['logins-paused', 'business-later', 'other-key-or-program'],
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
     'unknown-setting', 'file-unreadable', 'empty-file', 'not-pem', 'encrypted-key', 'other-key',

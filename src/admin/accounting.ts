@@ -206,6 +206,10 @@ function slidingTally(ms: number) {
       forget(now)
       return sum.slice()
     },
+    clear(): void {
+      ticks.length = 0
+      sum.fill(0)
+    },
   }
 }
 
@@ -255,6 +259,13 @@ export function createAccounting() {
         last.push({ at: now, of })
         if (last.length > RULES.window.calls) last.shift()
       } else if (isTurnedAway(of)) away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
+    },
+
+    /** Checks only later requests; totals and hour stay. */
+    restart(): void {
+      for (const each of Object.values(sliding)) each.clear()
+      last.length = 0
+      away = []
     },
 
     totals: totals as ArrayLike<number>,

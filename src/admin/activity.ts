@@ -50,6 +50,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   let lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
+  let loginAt: number | undefined
+  let isRenewing = false
   let beatAt: number | undefined
   let stall: { readonly endedAt: number; readonly ms: number } | undefined
   let storageError: FailureDetails | undefined
@@ -86,6 +88,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       /** Problems of watched files, whose previous contents stay in use. */
       fileErrors: [...fileErrors.values()].flat(),
       lifetimeDoubt,
+      /** When the last login succeeded. */
+      loginAt,
       /** When and how long the process stood still within the last minute. */
       stall: stall !== undefined && clock.now() - stall.endedAt < MINUTE ? stall : undefined,
     }),
@@ -107,6 +111,12 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     },
 
     onTokenEvent(event: TokenEvent): void {
+      if (event.type === 'granted' && event.operation === 'login') loginAt = clock.now()
+      // Calls that were rejected before the operator's remedy took effect say nothing about it.
+      const isRemedy = isRenewing && (event.type === 'granted' || event.type === 'adopted')
+      if (isRemedy || event.type === 'renew-asked') accounting.restart()
+      if (isRemedy) isRenewing = false
+      if (event.type === 'renew-asked') isRenewing = event.endsPause
       if (event.type === 'granted') {
         // A login may return the rest of the current token, so a single short lifetime means nothing.
         const isShort = event.token.lifetime < SHORT_LIFETIME && !event.sameToken

@@ -30,7 +30,7 @@ export type ProxyState = keyof typeof STATES
 /** Label values of `finding`. A finding about calls has the name of their class. */
 // oxfmt-ignore
 export const FINDING_NAMES = [
-  'draining', 'conflict', 'waiting', 'login', 'clock', 'token-rejected', 'abandoned', 'refused',
+  'draining', 'conflict', 'waiting', 'login', 'refreshes-only', 'clock', 'token-rejected', 'abandoned', 'refused',
   'failed', 'rejected', 'declined', 'slow', 'handshake', 'stray', 'refresh', 'lifetime', 'state',
   'process', 'files', 'store', 'certificate', 'healthy',
 ] as const
@@ -230,7 +230,9 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   if (login?.state === 'login-rejected') yield login
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
-    yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts })
+    // Replicas with another key have another entry in the store, and cannot see this one.
+    const cause = input.sharing && withoutFacts('other-key-or-program')
+    yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts, cause })
   }
   const missing = missingToken(token)
   if (missing === 'first') yield toFinding('waiting', 'starting', 'logging-in')
@@ -342,7 +344,7 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   if (isLoginRejected && works && isAuthenticated(token)) {
     const { refreshExpiresAt: end } = token.token ?? {}
     if (end !== undefined) facts.push(['refreshTokenEnds', dateFact(input, end)])
-    return degraded('login', 'refreshes-only', cause, facts)
+    return degraded('refreshes-only', 'refreshes-only', cause, facts)
   }
   if (isAuthenticated(token)) facts.push(servesFor(token))
   else if (usable) facts.push(['rejectedToo', true])

@@ -97,6 +97,7 @@ export function readStatus(
         backoff: snapshot.backoff === 'none' ? undefined : snapshot.backoff,
         failedInRow: failures,
         lastSuccess: at(snapshot.lastSuccessAt),
+        lastLogin: at(now.loginAt),
         budget: isAuthenticated(snapshot) ? { seconds: toSeconds(snapshot.usableFor) } : undefined,
         sharing: sharing?.state,
         sharingSince: sharing?.state === 'local' ? at(sharing.since) : undefined,

@@ -74,6 +74,7 @@ const FACTS = {
   inProgress: ['In progress', '正在进行'],
   backoff: ['Back-off', '重试策略'],
   lastSuccess: ['Last success', '上次成功'],
+  lastLogin: ['Last login', '上次登录'],
   budget: ['If logins stopped now, calls would work for', '即使无法再登录，调用仍可维持'],
   sharing: ['Shared token', '共享令牌'],
   sharingSince: ['Since', '始于'],

@@ -1,6 +1,8 @@
 // Corrects ioredis 6.0 on its class `DataHandler`, which it does not export. After an update of ioredis, try to delete this
 // file; test/store/failures.test.ts fails while it is needed.
 
+import { NODE_ERROR_CODES } from '../causes.ts'
+
 interface DataHandler {
   readonly redis: { readonly commandQueue: { shift(): unknown } }
   dispatch(run: () => void): void
@@ -12,6 +14,7 @@ interface DataHandler {
 /**
  * - ioredis throws an unrequested or malformed reply (`$-1`, `*-5`) out of an event handler, which ends the process. Here it
  *   ends the connection, so that the next reply is not taken for another command's.
+ * - An error of the parser has no code, as if the connection were lost: an HTTP server is not a store.
  * - ioredis prints the texts of some errors, and takes protected mode for a server that needs no password. Here an error is
  *   reduced to its code, and nothing is printed.
  */
@@ -20,8 +23,12 @@ export function fixReplies(module: object): void {
   const { prototype } = ('default' in module ? module.default : module) as {
     prototype: DataHandler
   }
-  // oxlint-disable-next-line typescript/unbound-method -- it is called with its `this`
-  const { returnError } = prototype
+  // oxlint-disable-next-line typescript/unbound-method -- they are called with their `this`
+  const { returnError, returnFatalError } = prototype
+  prototype.returnFatalError = function (error) {
+    const { code = NODE_ERROR_CODES.noStore } = Object(error) as { readonly code?: string }
+    returnFatalError.call(this, Object.assign(Object(error), { code }))
+  }
   prototype.dispatch = function (run) {
     try {
       run()

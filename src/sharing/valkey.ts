@@ -31,6 +31,8 @@ const SERVER_CODE = /^[A-Z]{2,20}$/
 const LOST = /^(?:ECONNRESET|EPIPE)$/
 
 const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
+/** A reply of another form than the script's. */
+const MALFORMED: StoreFailure = { reason: 'malformed' }
 
 /** Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss. */
 export async function createValkeyStore(options: ValkeyOptions): Promise<Store> {
@@ -71,7 +73,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
       if (reason === undefined) broken = UNREACHABLE
       if (reason === 'timeout') broken = { reason }
       // The next reply may belong to another command, or the primary has moved.
-      if (reason === 'malformed' || code === 'READONLY') redis.disconnect(true)
+      if (outcome === MALFORMED || code === 'READONLY') redis.disconnect(true)
       const operation = desired === '' ? 'read' : 'swap'
       options.observeCall({ operation, durationMs: clock.now() - startedAt, failure: reason })
       return outcome
@@ -117,7 +119,7 @@ function parseReply(reply: unknown): StoredValue | StoreFailure {
     : []
   const at = Number(seconds) * 1000 + Number(micros) / 1000
   const isWhole = value !== undefined && Number.isFinite(at) && more.length === 0
-  return isWhole ? { value, at } : { reason: 'malformed' }
+  return isWhole ? { value, at } : MALFORMED
 }
 
 /** Keeps only a code: the library's errors contain the arguments of their command, such as AUTH's password. */

@@ -183,7 +183,7 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
     { ...without('rejected', 'business'), lastSuccessAt: undefined },
   ],
   [
-    'degraded login refreshes-only password',
+    'degraded refreshes-only refreshes-only password',
     { refreshTokenEnds: '10:40:05', pausedUntil: '09:44:05' },
     after('login-pause', 'password'),
   ],
@@ -283,6 +283,16 @@ it.each<readonly [expected: string, Scene]>([
   [
     'starting waiting logging-in, failing refused CallsFailing double-slash',
     { snapshot: { ...NONE, request: 'login' }, calls: [calls(REFUSED, 9)] },
+  ],
+  // After `renew`, only later calls count.
+  [
+    'healthy healthy healthy',
+    { calls: mixed(0, FORBIDDEN, 9), events: [{ type: 'renew-asked', at: NOW, endsPause: true }] },
+  ],
+  // Replicas share the token, but not every one.
+  [
+    'conflict conflict SessionConflict other-key-or-program',
+    { snapshot: { conflict: true }, sharing: { ...ALONE, state: 'shared' } },
   ],
   [
     'conflict conflict SessionConflict, degraded certificate certificate-expired',

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { RULES as CALLS } from '../../src/admin/accounting.ts'
-import { SHORT_LIFETIME } from '../../src/admin/activity.ts'
+import { MIN_STALL, SHORT_LIFETIME } from '../../src/admin/activity.ts'
 import { endsSoon, unreadiness } from '../../src/admin/diagnosis.ts'
 import { SHORT_LIFETIME as SHORT_AT_CHECK } from '../../src/cli/live-check.ts'
 import { EXIT } from '../../src/cli/io.ts'
@@ -77,6 +77,7 @@ const FACTS: readonly Fact[] = [
   ['operations', /when (\d) refreshes failed/, ...inFile('src/admin/diagnosis.ts', /MIN_REFRESHES = (\d)/)],
   ['operations', /rejected (\d) tokens within (\d) min/, conflict, 1],
   ['operations', /At least (\d) % of the calls got no usable.*?(\d) % of the calls take longer than (\d) s.*?less than (\d) % were lost/, lost, CLASSES.slow.share * 100, MAX_HEAD / S, lost],
+  ['operations', /Every call takes longer than (\d) s/, MAX_HEAD / S],
   ['operations', /calls took longer than (\d) s.\*\* CTI-OBS stops waiting after (\d) s/, MAX_HEAD / S, ...inFile('src/config/rules.ts', /clientDeadline >= (\d)000/)],
   ['operations', /The next login, within (\d+) s/, longest('not-processed') * 60],
   ['operations', /more than (\d+) h, or less than (\d) s for (2) tokens.*?warns below (\d+) s/, isales.MAX_LIFETIME / H, SHORT_LIFETIME / S, 2, SHORT_AT_CHECK / S],
@@ -91,9 +92,10 @@ const FACTS: readonly Fact[] = [
   ['metrics', /began more than (\d) s after/, MAX_HEAD / S],
   ['metrics', /of the last (\d) s; if these are fewer than (\d), the last (\d) calls, none older than (\d+) min. .*? last (\d+) s; if these are fewer than (\d+), the last (\d+) calls, none older than (\d+) min/, ...period(CALLS.latest), ...period(CALLS.window)],
   ['metrics', /`healthy` \| Less than (\d) %.*?At least (\d) calls are lost, and these are (\d) %.*? or (\d+) % are declined/, lost, CALLS.least, lost, CLASSES.declined.share * 100],
-  ['metrics', /gets through: (\d) connections .*? within (\d+) s/, CALLS.turnedAway.count, CALLS.turnedAway.noAnswer / S],
+  ['metrics', /gets through: (\d) connections .*? within (\d+) s\. Or at least (\d) calls and connections ended in the last (\d) s/, CALLS.turnedAway.count, CALLS.turnedAway.noAnswer / S, CALLS.lockedOut.count, CALLS.lockedOut.ms / S],
+  ['metrics', /stood still for more than (\d) s within the last (60) s/, MIN_STALL / S, 60],
   ['metrics', /At least (\d) latest calls are lost, and more than (\d+) %.*? the last (\d) calls/, CALLS.least, CALLS.failing * 100, inRow],
-  ['metrics', /for (\d+) s after a newer token .*? at most (\d+) min.*? within the last (\d+) min/, tracker.UNUSED_FOR / S, tracker.REJECTED_FOR / MIN, CALLS.refused.ms / MIN],
+  ['metrics', /for (\d+) s after a newer token .*? at most (\d+) min.*? within the last (\d+) min, or if (\d+) were refused within (60) s/, tracker.UNUSED_FOR / S, tracker.REJECTED_FOR / MIN, CALLS.refused.ms / MIN, CALLS.refused.calls, 60],
   ['metrics', /user: (\d) tokens within (\d+) s/, conflict, 60],
   ['commands', /lives for less than (\d+) s/, SHORT_AT_CHECK / S],
   ['errors', /exceed (\d+) MiB in total/, ...inFile('src/proxy/body.ts', /= (\d+) \* 1024 \* 1024/)],

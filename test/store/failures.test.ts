@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
 import { connect as tcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Store } from '../../src/sharing/store.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { listen } from '../support/tcp-server.ts'
@@ -202,6 +203,16 @@ it("an unrequested reply is not taken for the current command's", async () => {
   rude.say('*3\r\n$4\r\nlate\r\n$1\r\n1\r\n+x\r\n')
   expect(await reply).toEqual({ reason: 'malformed' })
   await until(() => rude.connections() > before)
+})
+
+it('an HTTP server is not a store, and is reported as none in every call', async () => {
+  const server = createServer((_, response) => void response.end()).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await until(() => server.listening)
+  const { store } = await connect((server.address() as AddressInfo).port)
+  await until(async () => 'reason' in (await store.compareAndSwap('', '')))
+  for (let n = 0; n < 10; n += 1)
+    expect(await store.compareAndSwap('', '')).toEqual({ reason: 'malformed' })
 })
 
 it('protected mode is reported by its code in every call, also if connections are reset', async () => {

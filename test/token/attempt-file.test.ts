@@ -105,7 +105,7 @@ it('a disk that fails while no login is due is noticed within 10 s, and its end 
   await clock.advance(10_000)
   await until(() => problems.length > 1)
   expect(problems).toEqual(['disk-full ENOSPC', 'well'])
-  expect(readdirSync(directory)).toEqual(['attempts-1.json'])
+  expect(readdirSync(directory)).toEqual(['attempts-1.json', 'attempts-salt'])
 })
 
 it.runIf(process.getuid?.() === 0)("root's file belongs to the directory's owner", async () => {
