@@ -116,6 +116,8 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   let grantedAt = -Infinity
   /** When the page says that logins are paused until. */
   let promised: number | undefined
+  /** A login was sent after the page was read. */
+  let isKept = false
 
   /** Property 3: while iSales rejects the login, the page says so, however refreshes end. */
   function compareLogin({ findings = [] }: StatusPage, status: number, now: number): void {
@@ -156,7 +158,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   function compare(shown: StatusPage, now: number): void {
     const { state = '', findings = [] } = shown
     compareRejections(shown, now)
-    comparePromise(shown, now)
+    if (!isKept) comparePromise(shown, now)
     const named = findings.find((one) => LOST_CALLS.has(one.finding) && one.state !== 'healthy')
     if (readAt - someSince >= SHOWN_WITHIN && state === 'healthy')
       onFinding(1, 'calls were lost for 5 s, and it is healthy', now)
@@ -181,7 +183,10 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
     granted: (at: number) => void (grantedAt = at),
 
     /** A login was sent, or other credentials are in the file. */
-    noPromise: () => void (promised = undefined),
+    noPromise(): void {
+      promised = undefined
+      isKept = true
+    },
 
     /** Forgets the page, and if another process has started, also the calls. */
     pause(isOther: boolean): void {
@@ -194,7 +199,10 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
     },
 
     /** Takes the current page. The next look compares it, when calls that ended before it are known. */
-    shows: (shown: StatusPage) => void (page = shown),
+    shows(shown: StatusPage): void {
+      page = shown
+      isKept = false
+    },
 
     /**
      * Called every second. `refused`: the status with which iSales rejects logins, if the page must say so.

@@ -76,14 +76,15 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
       note({ number, startedAt, fault: deed ? drawn : isales.met.get(number), kind, ...more })
     const isPost = number % 2 === 0
     const path = wrong.path ?? INTERFACE_PATHS[isPost ? 'pushTaskStatus' : 'getTask']
-    if (deed !== undefined && deed !== 'request' && deed !== 'leave') {
-      await misbehave(deed, `POST ${path} HTTP/1.1`)
-      return end(deed === 'plain' || deed === 'tls' ? 'turned' : 'stray')
-    }
     const body = `{"number":${number}}`.padEnd(wrong.size ?? 0)
     const own: Calling = isPost ? { ...POST, body } : {}
     const headers = { ...own.headers, 'X-Truth': String(number), ...(host && { Host: host }) }
     if (isRequired && shown) Object.assign(headers, { Authorization: `Bearer ${shown}` })
+    if (deed !== undefined && deed !== 'request' && deed !== 'leave') {
+      const fields = Object.entries(headers).map((field) => field.join(': '))
+      await misbehave(deed, [`POST ${path} HTTP/1.1`, ...fields].join('\r\n'))
+      return end(deed === 'plain' || deed === 'tls' ? 'turned' : 'stray')
+    }
     const signal = AbortSignal.timeout(deed === 'leave' ? 1000 : 3 * deadline)
     try {
       const onSocket = (): void => void (startedAt = performance.now())
@@ -99,12 +100,12 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
   }
 
   /** Does something other than a call, on a connection of its own. */
-  async function misbehave(deed: Misdeed['kind'], startLine: string): Promise<void> {
+  async function misbehave(deed: Misdeed['kind'], head: string): Promise<void> {
     const trusted = deed === 'tls' ? undefined : ca
     const place = { host: '127.0.0.1', port, servername: 'localhost', ca: trusted }
     const isTls = deed === 'tls' || (deed !== 'plain' && listener === 'tls')
     const socket = isTls ? connectTls(place) : connectTcp(place)
-    const whole = `${startLine}\r\nHost: localhost:${port}\r\nContent-Length: 2\r\n\r\n{}`
+    const whole = `${head}\r\nHost: localhost:${port}\r\nContent-Length: 2\r\n\r\n{}`
     const [half, malformed] = [whole.slice(0, -1), 'POST / HTTP/1.1\r\nno\r\n\r\n']
     const sent = { silent: '', half, malformed }[deed as 'half'] ?? whole
     const closed = new Promise((resolve) => void socket.on('close', resolve))

@@ -12,15 +12,7 @@ export type Known = Readonly<{
 /** Seeds of CI, which take less than two minutes. */
 export const CI_SEEDS = [6, 8, 17, 63, 90, 94, 120, 134]
 
-const NIGHT = "The operator's night"
-
-// oxfmt-ignore
-export const KNOWN: readonly Known[] = [
-  { property: 'lost', fault: 'plain-to-tls', repairedBy: NIGHT, seeds: [63] },
-  { property: 'lost', fault: 'tls-to-plain', repairedBy: NIGHT, seeds: [90] },
-  { property: 'lost', fault: 'distrust', repairedBy: NIGHT, seeds: [94] },
-  { property: 'cause', fault: 'state-dir', repairedBy: NIGHT, seeds: [63] },
-]
+export const KNOWN: readonly Known[] = []
 
 /** Texts of the built program that are replaced, with the property and the seeds that find it. */
 // oxfmt-ignore

@@ -32,7 +32,7 @@ async function playAll(plans: readonly Plan[], program: string, workers: number)
       const { seed, faults, settings } = plan
       const record = await play(plan, program, made)
       const [looks, all] = [usable(record).length, record.samples.length]
-      // If the machine stood still during most looks, only counts and texts prove something.
+      // If the machine stood still during most looks, only counts and texts are certain.
       if (looks > all / 2) decided.add(seed)
       const isProof = ({ property }: Finding): boolean =>
         decided.has(seed) || ['counted', 'readers', 'account'].includes(property)

@@ -76,7 +76,7 @@ export async function compareReaders(port: number, left = 2): Promise<[string[],
     [text.includes(before.title), `the text lacks "${before.title}"`],
     [gauges.map(([, name]) => name).join() === before.state, `the metric is not ${before.state}`],
   ]
-  // A status that changes meanwhile proves nothing.
+  // A status that changes meanwhile says nothing.
   const wrong = codes(before) === codes(after) ? checks.filter(([isRight]) => !isRight) : []
   if (wrong.length > 0 && left > 0) return compareReaders(port, left - 1)
   const texts = [page, chinese, text, metrics, JSON.stringify([before, after, inChinese])]
