@@ -64,7 +64,7 @@ test('files that are emptied, removed or not readable keep their previous conten
     const line = world.lines.find((each) => each.setting === `${setting}_FILE`)
     expect(line?.detail).toMatch(/\. /)
   }
-  expect(remedy).toContain("Set the path of a file that the proxy's user may read")
+  expect(remedy).toContain('Restore the file, or the rights')
   expect(runbook).toBe('/docs/operations.md#isalesproxyreloadfailed')
   expect(await isSaid()).toBe(1)
   expect(await reloads(world, 'failure')).toBeGreaterThan(0)
