@@ -1,5 +1,5 @@
 // Guarantee 6, as time: clients without a ticket that make the proxy work. Each attacker is a process of its own, and the
-// bounds are relative to the same calls without it. Memory is in test/deploy/attacks.test.ts.
+// bounds are relative to the same calls without it.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
