@@ -269,7 +269,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       log('state-in-memory')
       return undefined
     }
-    return openAttemptFile({
+    const home = openAttemptFile({
       directory,
       clock,
       wallClock,
@@ -282,6 +282,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         log('setting-doubtful', { setting: 'STATE_DIR', detail })
       },
     })
+    home.watch()
+    return home
   }
 
   async function openBoth() {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { cause, classifyDiskError, readErrorCode, NODE_ERROR_CODES } from '../causes.ts'
-import { MINUTE, SECOND, within, type Clock } from '../clock.ts'
+import { MINUTE, SECOND, within, type Clock, type Timer } from '../clock.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import type { Credentials } from './isales-client.ts'
 import type { Home, StoredValue } from './register.ts'
@@ -30,7 +30,7 @@ const PROBE_SIZE = 4096
  * Keeps login attempts in `STATE_DIR`. Credentials are named by a slow, salted hash, so that the file does not help to guess
  * passwords. The first process makes the salt. Disk operations run one at a time; each is awaited for 1 s.
  */
-export function openAttemptFile(options: AttemptFileOptions): Home {
+export function openAttemptFile(options: AttemptFileOptions): Home & { watch(): void } {
   const { clock, wallClock, onStorageError } = options
   const versions = openVersions(options.directory, options.onExposed)
   /** The directory's salt once it is read. */
@@ -90,17 +90,24 @@ export function openAttemptFile(options: AttemptFileOptions): Home {
       if (works !== true) found = reported
       else if (reported === found) report(undefined)
     }
-    probing = clock.setTimer(() => void probe(), PROBE_INTERVAL)
+    // Not after `settle`.
+    if (probing !== undefined) probing = clock.setTimer(() => void probe(), PROBE_INTERVAL)
   }
-  let probing = clock.setTimer(() => void probe(), PROBE_INTERVAL)
+  let probing: Timer | undefined
 
   return {
     shared: false,
 
+    /** Begins to probe the disk every 10 s, until `settle`. */
+    watch(): void {
+      probing = clock.setTimer(() => void probe(), PROBE_INTERVAL)
+    },
+
     compareAndSwap: (expected, desired) => run(() => swap(expected, desired)),
 
     settle() {
-      probing.cancel()
+      probing?.cancel()
+      probing = undefined
       return within(clock, MAX_DISK_WAIT, operation)
     },
 

@@ -49,7 +49,7 @@ function start(directory: string, wall = WALL) {
   return {
     clock,
     problems,
-    settle: () => home.settle?.(),
+    watch: () => home.watch(),
     recover,
     read: async (of = credentials) => (await update(of, () => undefined)).record,
     /** Returns whether the record is on the disk. */
@@ -86,8 +86,9 @@ it('a record outlives its process', async () => {
 
 it('a disk that fails while no login is due is noticed within 10 s, and its end too', async () => {
   const directory = temporaryDirectory()
-  const { clock, problems, write } = start(directory)
+  const { clock, problems, write, watch } = start(directory)
   expect(await write(REFUSED)).toBe(true)
+  watch()
   const synced: string[] = []
   const open = async (path: string) => {
     synced.push(path)
@@ -172,12 +173,10 @@ it.each([
   const path = join(directory, 'attempts-7.json')
   if (text === undefined) mkdirSync(path)
   else writeFileSync(path, text)
-  const { settle, read, write, problems, clock } = start(directory)
+  const { read, write, problems, clock } = start(directory)
   expect(await read()).toEqual(NO_ATTEMPTS)
   expect(await write(REFUSED)).toBe(true)
   expect(problems).toEqual(['disk-foreign'])
-  // Ends the probes, for which the disk has no time.
-  await settle()
   await clock.advance(60_000)
   expect(problems).toEqual(['disk-foreign', 'well'])
   expect(await start(directory).read()).toMatchObject({ rejections: 2 })
