@@ -55,7 +55,7 @@ it.skipIf(process.getuid?.() !== 0)(
       const container = start([], wrong)
       const { admin } = await container.addresses()
       const status = () => call(`${admin}/status.json`)
-      await until(async () => (await status()).text.includes('"backoff":"guarded"'))
+      await until(async () => (await status()).text.includes('"login-pause"'))
       container.process.kill('SIGKILL')
       await container.ended
       expect(sim.state().loginAttempts).toBe(1)
