@@ -54,6 +54,8 @@ const REJECTED_FOR = 600_000
 const REJECTED_AFTER_GRANT = 10_000
 /** Milliseconds after a promised login until the next look at the page shows that there was none. */
 const LATE = 6000
+/** Findings that name the cause of a login pause. */
+const LOGIN: ReadonlySet<unknown> = new Set(['login', 'refreshes-only'])
 
 /** By the status with which iSales rejected a login: the causes of the finding about logins. */
 const CAUSES: Readonly<Record<number, readonly string[]>> = {
@@ -121,7 +123,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
 
   /** Property 3: while iSales rejects the login, the page says so, however refreshes end. */
   function compareLogin({ findings = [] }: StatusPage, status: number, now: number): void {
-    const said = findings.find(({ finding }) => finding === 'login')
+    const said = findings.find(({ finding }) => LOGIN.has(finding))
     const isRight = said !== undefined && CAUSES[status]?.includes(said.cause ?? '') === true
     if (!isRight)
       onFinding(
@@ -133,7 +135,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
 
   /** Property 3: a login follows at the promised time. */
   function comparePromise({ time = '', findings = [] }: StatusPage, now: number): void {
-    const said = findings.find(({ finding }) => finding === 'login')
+    const said = findings.find(({ finding }) => LOGIN.has(finding))
     if (said === undefined) return void (promised = undefined)
     if (promised !== undefined && now > promised + LATE) {
       onFinding(3, 'paused until: no login followed at the time that was said', now)

@@ -23,8 +23,8 @@ const isAmong =
 // oxfmt-ignore
 export const is = {
   ofCalls: isAmong('abandoned', 'refused', 'failed', 'rejected', 'handshake', 'stray'),
-  ofToken: isAmong('token-rejected', 'login', 'clock', 'waiting', 'conflict'),
-  ofLogin: isAmong('login'), ofSlow: isAmong('slow'), tokenRejected: isAmong('token-rejected'),
+  ofToken: isAmong('token-rejected', 'login', 'refreshes-only', 'clock', 'waiting', 'conflict'),
+  ofLogin: isAmong('login', 'refreshes-only'), ofSlow: isAmong('slow'), tokenRejected: isAmong('token-rejected'),
 }
 
 async function read(port: number, path: string, language = 'en'): Promise<string> {
