@@ -81,7 +81,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
       if (credentials === undefined) return
       for (const truth of truths) truth.noPromise()
       const isOfFile = credentials === inFile.password && from >= inFile.since
-      refusal = isOfFile && refused ? { at: to, status } : undefined
+      refusal = isOfFile && refused && status > 0 ? { at: to, status } : undefined
     },
 
     /** An operator asked a replica for a login. */

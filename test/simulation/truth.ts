@@ -62,7 +62,8 @@ const CAUSES: Readonly<Record<number, readonly string[]>> = {
   200: ['result'],
   401: ['account', 'login-page'],
   403: ['password', 'login-page'],
-  500: ['business', 'business-later'],
+  // Without a `result` in JSON, a 500 does not count as a rejection.
+  500: ['business', 'business-later', 'server-error'],
 }
 
 const LOST_CALLS: ReadonlySet<string> = new Set(['abandoned', 'refused', 'failed', 'rejected'])
