@@ -93,9 +93,14 @@ export async function readCounts(port: number) {
   return by
 }
 
-/** Findings that the log says began, by the code that names them. */
+type Line = Readonly<{ event: string; finding: string; code: string; cause?: string }>
+/** Findings that lasted for 2 s or longer by the log, by the code that names them. */
 export function findingsOfLog(log: string): readonly string[] {
-  const lines = log.split('\n').filter((line) => line.includes('"event":"finding-began"'))
-  const parsed = lines.map((line) => JSON.parse(line) as Readonly<{ cause?: string; code: string }>)
-  return parsed.map(({ cause, code }) => cause ?? code)
+  const all = log.split('\n').filter((line) => /"event":"finding-(?:began|ended)"/.test(line))
+  const lines = all.map((line) => JSON.parse(line) as Line & Readonly<{ durationSeconds?: number }>)
+  const lasted = lines.filter(({ event, finding }, nth) => {
+    const isEnd = (one: Line): boolean => one.event === 'finding-ended' && one.finding === finding
+    return event === 'finding-began' && (lines.slice(nth).find(isEnd)?.durationSeconds ?? 2) >= 2
+  })
+  return lasted.map(({ cause, code }) => cause ?? code)
 }

@@ -11,7 +11,7 @@ import { compareReaders, look, readCounts, ready, type Sample } from './observe.
 import type { Plan } from './settings.ts'
 
 /** Milliseconds: without faults, with them, and without again; between looks, and between comparisons of all readers. */
-const PHASES = { before: 4000, faults: 14_000, after: 9000 } as const
+const PHASES = { before: 3500, faults: 14_000, after: 8500 } as const
 const LOOK_EVERY = 500
 const COMPARE_EVERY = 3000
 /** Milliseconds that make half a second worthless: this process is late, or the proxy waits for a processor. */
