@@ -151,6 +151,10 @@ export interface PeerCertificate {
   readonly name: string
   readonly from: number
   readonly to: number
+  /** Common name of the issuer that the chain lacks, or of its untrusted root. */
+  readonly issuer?: string
+  /** `alone`: the peer sent no other certificate. `root`: the chain ends at a root. */
+  readonly chain?: 'alone' | 'part' | 'root'
 }
 
 export function cause(code: CauseCode, side: Peer = 'isales'): Cause {

@@ -37,7 +37,7 @@ export const PROBLEMS = {
   'bad-request': { status: 400, sent: 'no', title: 'The request is not valid HTTP' },
   'not-allowed': { status: 403, sent: 'no', title: 'The request is not allowed here' },
   'method-not-allowed': { status: 405, sent: 'no', title: 'The method is not allowed' },
-  'not-logged-in': { status: 401, sent: 'no', title: 'Log in first' },
+  'not-logged-in': { status: 401, sent: 'no', title: 'The call has no valid ticket' },
   'request-timeout': { status: 408, sent: 'no', title: 'The request did not arrive in time' },
   'too-large': { status: 413, sent: 'no', title: 'The body is too large' },
   'expectation-failed': { status: 417, sent: 'no', title: 'The expectation is unknown' },

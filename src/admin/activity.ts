@@ -51,7 +51,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
   let loginAt: number | undefined
-  let isRenewing = false
+  /** Start of a `renew` that no new token has followed. */
+  let renewedAt = -Infinity
   let beatAt: number | undefined
   let stall: { readonly endedAt: number; readonly ms: number } | undefined
   let storageError: FailureDetails | undefined
@@ -113,10 +114,11 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted' && event.operation === 'login') loginAt = clock.now()
       // Calls that were rejected before the operator's remedy took effect say nothing about it.
-      const isRemedy = isRenewing && (event.type === 'granted' || event.type === 'adopted')
+      const isRemedy =
+        clock.now() - renewedAt < MINUTE && (event.type === 'granted' || event.type === 'adopted')
       if (isRemedy || event.type === 'renew-asked') accounting.restart()
-      if (isRemedy) isRenewing = false
-      if (event.type === 'renew-asked') isRenewing = event.endsPause
+      if (isRemedy) renewedAt = -Infinity
+      if (event.type === 'renew-asked') renewedAt = clock.now()
       if (event.type === 'granted') {
         // A login may return the rest of the current token, so a single short lifetime means nothing.
         const isShort = event.token.lifetime < SHORT_LIFETIME && !event.sameToken

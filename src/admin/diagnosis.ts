@@ -11,7 +11,7 @@ import {
   type Fact,
   type DiagnosticContext,
 } from '../messages/index.ts'
-import { addUp, checkCalls, mostFrequent, type CallFinding } from './accounting.ts'
+import { addUp, checkCalls, LOST, mostFrequent, type CallFinding } from './accounting.ts'
 import type { Activity } from './activity.ts'
 
 /** States of the proxy, explained in docs/metrics.md, and their tone on the status page. `bad` needs an operator. */
@@ -84,6 +84,8 @@ const RANKS = { bad: 0, quiet: 0, warning: 1, good: 2 } as const
 
 /** Failed refreshes that make a finding: one or two may fail during an outage of iSales. */
 const MIN_REFRESHES = 3
+/** Share of the lost calls from which another class is shown. */
+const OTHERS = 0.2
 /** Share of the calls that is every call. */
 const EVERY = 0.8
 /** Milliseconds. */
@@ -263,6 +265,12 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   const facts: Fact[] = [[fact, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
+  // The cause explains one class; the others must not vanish.
+  const { counts, lost, total: latest } = input.calls.latest
+  if (fact === 'lostCalls')
+    for (const each of LOST)
+      if (each !== outcome && counts[each] > 0 && counts[each] >= OTHERS * lost)
+        facts.push([each, { part: counts[each], of: latest }])
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
   if (outcome === 'slow') facts.push(...settingFacts(code, input.diagnostics))
   const of = cause?.cause

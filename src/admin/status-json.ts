@@ -26,7 +26,7 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
 /** Facts for readers on this machine only: users, hosts, paths and files. */
 // oxfmt-ignore
 const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
-  'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'userFile',
+  'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'issuer', 'userFile',
   'passwordFile', 'file', 'path', 'host', 'allowedHosts', 'allowedPaths', 'listen', 'user', 'userHas', 'passwordHas',
 ])
 

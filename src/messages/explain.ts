@@ -79,6 +79,10 @@ export function explained(
   add(side === 'disk' ? 'stateDir' : side, diagnostics.hosts[side])
   if (cause.code === 'other-name' && side === 'isales') add('serverName', diagnostics.serverName)
   add('certificate', certificate?.name)
+  if (cause.code === 'untrusted') {
+    add('issuer', certificate?.issuer)
+    add('chain', certificate?.chain)
+  }
   if (cause.code === 'not-yet-valid') add('validFrom', dateOf(certificate?.from))
   if (cause.code === 'expired') add('validTo', dateOf(certificate?.to))
   add('status', status === 0 ? undefined : status)

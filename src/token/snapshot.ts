@@ -32,7 +32,7 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     /** iSales has rejected the credentials since the last grant. */
     credentialsRejected: failed !== undefined && record.rejections > 0,
     /** Refreshes may replace logins. */
-    refreshable: !state.loginDue && refreshableToken(state, rules, now) !== undefined,
+    refreshable: refreshableToken(state, rules, now) !== undefined,
     /** Failures of refreshes. */
     refresh,
     /** Undefined while a token request is in flight or none is planned. */

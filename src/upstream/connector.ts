@@ -158,15 +158,23 @@ function authorityEndOf(socket: TLSSocket): number {
   }
 }
 
-/** Returns the certificate's name, which iSales wrote, only if it looks like a name. */
+const NAME = /^[\w.* -]{1,253}$/
+
+/** Returns the names of a certificate, which iSales wrote, only if they look like names. */
 function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
-  const { subject, valid_from: from, valid_to: to } = socket.getPeerCertificate()
-  const name = String(subject?.CN)
+  const own = socket.getPeerCertificate(true)
+  const { subject, valid_from: from, valid_to: to } = own
   if (from === undefined || to === undefined) return undefined
+  const shown = (name: unknown): string => (NAME.test(String(name)) ? String(name) : '')
+  let last = own
+  while (last.issuerCertificate !== undefined && last.issuerCertificate !== last)
+    last = last.issuerCertificate
   return {
-    name: /^[\w.* -]{1,253}$/.test(name) ? name : '',
+    name: shown(subject?.CN),
     from: Date.parse(from),
     to: Date.parse(to),
+    issuer: shown(last.issuer?.CN),
+    chain: last.issuerCertificate === last ? 'root' : last === own ? 'alone' : 'part',
   }
 }
 

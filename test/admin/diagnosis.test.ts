@@ -86,6 +86,12 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     { path: 'POST /obs/records' },
     mixed(5, FORBIDDEN, 5),
   ],
+  // The cause is of one class, and a fact shows another one.
+  [
+    'failing failed CallsFailing no-route',
+    { lostCalls: '15/20', rejected: '6/20' },
+    [calls(OK, 5, 100, 1500), calls(FORBIDDEN, 6, 100, 900), calls(DOWN, 9)],
+  ],
   ['degraded slow Latency', { slowCalls: '20/40' }, mixed(20, SLOW, 20)],
   ['failing refused CallsFailing double-slash', { path: 'POST //a' }, mixed(0, REFUSED, 3)],
   [

@@ -47,6 +47,19 @@ describe('TLS to iSales', () => {
     expect(upstream.authorityEnd()).toBe(end)
   })
 
+  it('names the issuer of a certificate that is not trusted, and whether its chain is missing', async () => {
+    const { cert, key } = certificates.stranger
+    const issuer = /^CN=(.*)$/m.exec(new X509Certificate(cert).issuer)?.[1]
+    for (const [sent, chain] of [
+      [cert, 'alone'],
+      [`${cert}\n${certificates.strangerCa.cert}`, 'root'],
+    ]) {
+      const isales = await startIsales(undefined, { cert: sent, key })
+      const outcome = await dispatch(openUpstream({ isalesUrl: isales.origin }))
+      expect(outcome).toMatchObject({ certificate: { issuer, chain } })
+    }
+  })
+
   it('fails if iSales wants a certificate of ours, and says so after our handshake', async () => {
     const tls = { ...certificates.server, ca: certificates.ca.cert, requestCert: true }
     const isales = await startIsales(undefined, tls)
