@@ -14,13 +14,12 @@ export interface Slot {
 
 /** Maximum TLS handshakes at a time: one of them may hold 100 KiB of a certificate. */
 const MAX_HANDSHAKES = 256
-/** More than the turns of a process. */
-const ANSWERED = 2 ** 50
 
 /**
  * Above `max` connections, closes the longest-idle one: in the TLS handshake, between requests, or behind half a request.
- * Connections that never had an answered call go first. A client that only holds connections loses them to clients that
- * use theirs, regardless of its address. Also closes the oldest TLS handshake above 256.
+ * If half of all never had an answered call, only these: answered ones then keep their places, and otherwise a new one
+ * has time for its call. A client that only holds connections loses them to clients that use theirs, regardless of its
+ * address. Also closes the oldest TLS handshake above 256.
  */
 export class ConnectionLimiter {
   readonly #max: number
@@ -84,12 +83,13 @@ export class ConnectionLimiter {
 
   /** Scans every slot, which takes microseconds, but only for a new connection beyond the limit. */
   #longestIdle(newest: Slot): Slot {
-    const rank = ({ idleSince, answeredAt }: Slot): number =>
-      idleSince + (answeredAt === -Infinity ? 0 : ANSWERED)
-    let [longest, least] = [newest, Infinity]
-    for (const slot of this.#slots.values())
-      if (slot !== newest && rank(slot) < least) [longest, least] = [slot, rank(slot)]
-    return longest
+    const idle = Array.from(this.#slots.values()).filter(({ idleSince }) => idleSince < Infinity)
+    const unanswered = idle.filter(({ answeredAt }) => answeredAt === -Infinity)
+    const candidates = unanswered.length >= this.#max / 2 ? unanswered : idle
+    return candidates.reduce(
+      (one, other) => (other.idleSince < one.idleSince ? other : one),
+      newest,
+    )
   }
 
   #close(slot: Slot | undefined): void {
