@@ -135,8 +135,8 @@ gate: heads are read ahead of a call in progress
 
 # listener/connection-limiter.ts
 gate: the newest connection is closed
--if (slot !== newest && rank(slot) < least)
-+if (slot.idleSince < Infinity)
+-other.idleSince < one.idleSince
++other.idleSince > one.idleSince
 
 # token/stored-state.ts
 adoption: another replica's token counts as new
