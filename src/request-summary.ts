@@ -49,7 +49,7 @@ export interface RequestSummary {
   readonly page?: boolean
   /** `result` of the relayed response, if it is not 0. */
   readonly result?: string | undefined
-  /** Milliseconds from the head of the request to the head of the relayed response. */
+  /** Milliseconds from the head of the request, or the end of its last wait for a token, to the head of the relayed response. */
   readonly headMs?: number | undefined
   /** Milliseconds to the end of the response; undefined if the request was not forwarded. */
   readonly durationMs?: number
