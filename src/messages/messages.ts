@@ -58,6 +58,7 @@ const FACTS = {
   slowCalls: ['Slow calls', '缓慢的调用'],
   within: ['Within', '时间范围'],
   endedAt: ['Ended', '结束于'],
+  beforeRenew: ['Only before renew', '仅发生在 renew 之前'],
   turnedAway: ['Times in the last minute', '最近一分钟的次数'],
   host: ['Host of the request', '请求的 Host'],
   allowedHosts: ['Allowed hosts (ALLOWED_HOSTS)', '允许的主机名（ALLOWED_HOSTS）'],
