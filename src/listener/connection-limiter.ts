@@ -19,7 +19,7 @@ const ANSWERED = 2 ** 50
 
 /**
  * Above `max` connections, closes the longest-idle one: in the TLS handshake, between requests, or behind half a request.
- * Connections that never had an answered call go first. A client that only holds connections loses them to clients that
+ * Connections that never had an answered call go first, unless they are few: a new one needs time for its first. A client that only holds connections loses them to clients that
  * use theirs, regardless of its address. Also closes the oldest TLS handshake above 256.
  */
 export class ConnectionLimiter {
@@ -84,10 +84,12 @@ export class ConnectionLimiter {
 
   /** Scans every slot, which takes microseconds, but only for a new connection beyond the limit. */
   #longestIdle(newest: Slot): Slot {
+    const slots = [...this.#slots.values()]
+    const isMany = slots.filter(({ answeredAt }) => answeredAt === -Infinity).length > this.#max / 4
     const rank = ({ idleSince, answeredAt }: Slot): number =>
-      idleSince + (answeredAt === -Infinity ? 0 : ANSWERED)
+      idleSince + (isMany && answeredAt > -Infinity ? ANSWERED : 0)
     let [longest, least] = [newest, Infinity]
-    for (const slot of this.#slots.values())
+    for (const slot of slots)
       if (slot !== newest && rank(slot) < least) [longest, least] = [slot, rank(slot)]
     return longest
   }
