@@ -49,7 +49,7 @@ export interface RequestSummary {
   readonly page?: boolean
   /** `result` of the relayed response, if it is not 0. */
   readonly result?: string | undefined
-  /** Milliseconds from the head of the request to the head of the relayed response. */
+  /** Milliseconds from the head of the request, or the end of its last wait for a token, to the head of the relayed response. */
   readonly headMs?: number | undefined
   /** Milliseconds to the end of the response; undefined if the request was not forwarded. */
   readonly durationMs?: number
@@ -89,6 +89,7 @@ function classOf(outcome: Outcome, ...codes: readonly string[]): RequestClass {
 }
 
 const ANSWERED = classOf('answered', 'answered')
+export const REJECTED = classOf('rejected', 'call-rejected')
 
 /** Milliseconds after which a call is slow. CTI-OBS gives up after 3 s. */
 export const MAX_HEAD = 2000
@@ -113,8 +114,7 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
   if (code !== undefined || status >= 500)
     return classOf('failed', codeOfFailed(summary), code ?? 'server-error', 'internal')
   if (page === true) return classOf('rejected', 'call-page')
-  if (rejected === true || status === 401 || status === 403)
-    return classOf('rejected', 'call-rejected')
+  if (rejected === true || status === 401 || status === 403) return REJECTED
   if (status === 429) return classOf('rejected', 'call-throttled')
   if (status >= 400) return classOf('declined', 'call-declined')
   if (result !== undefined) return classOf('declined', 'call-result')

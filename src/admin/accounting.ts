@@ -206,9 +206,8 @@ function slidingTally(ms: number) {
       forget(now)
       return sum.slice()
     },
-    clear(): void {
-      ticks.length = 0
-      sum.fill(0)
+    forget({ index }: RequestClass): void {
+      for (const tally of [sum, ...ticks.map((tick) => tick.tally)]) tally[index] = 0
     },
   }
 }
@@ -223,7 +222,7 @@ export function createAccounting() {
   }
   const minutes: Bucket[] = []
   /** Latest calls, used if a period has too few. */
-  const last: Ended[] = []
+  let last: Ended[] = []
   const lastAt: Partial<Record<Outcome, number>> = {}
   let away: readonly Ended[] = []
   let total = 0
@@ -261,11 +260,10 @@ export function createAccounting() {
       } else if (isTurnedAway(of)) away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
     },
 
-    /** Checks only later requests; totals and hour stay. */
-    restart(): void {
-      for (const each of Object.values(sliding)) each.clear()
-      last.length = 0
-      away = []
+    /** Checks only later calls of a class; totals and hour stay. */
+    forget(of: RequestClass): void {
+      for (const each of Object.values(sliding)) each.forget(of)
+      last = last.filter((each) => each.of !== of)
     },
 
     totals: totals as ArrayLike<number>,

@@ -1,7 +1,7 @@
 import { MINUTE, SECOND, toSeconds, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
 import { isExplained, type Outcome } from '../codes.ts'
-import { pathOf, type RequestClass, type RequestSummary } from '../request-summary.ts'
+import { REJECTED, pathOf, type RequestClass, type RequestSummary } from '../request-summary.ts'
 import { excerpt } from '../terminal.ts'
 import type { TokenEvent } from '../token/index.ts'
 import {
@@ -51,8 +51,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
   let loginAt: number | undefined
-  /** Start of a `renew` that no new token has followed. */
-  let renewedAt = -Infinity
+  /** The last `renew`, and whether a token has yet to follow. */
+  let [renewAskedAt, awaitsToken] = [-Infinity, false]
   let beatAt: number | undefined
   let stall: { readonly endedAt: number; readonly ms: number } | undefined
   let storageError: FailureDetails | undefined
@@ -91,6 +91,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       lifetimeDoubt,
       /** When the last login succeeded. */
       loginAt,
+      /** -Infinity without a `renew`. */
+      renewAskedAt,
       /** When and how long the process stood still within the last minute. */
       stall: stall !== undefined && clock.now() - stall.endedAt < MINUTE ? stall : undefined,
     }),
@@ -113,12 +115,13 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted' && event.operation === 'login') loginAt = clock.now()
+      const isAsked = event.type === 'renew-asked'
+      const isToken = event.type === 'granted' || event.type === 'adopted'
+      const isRemedy = isToken && awaitsToken && clock.now() - renewAskedAt < MINUTE
       // Calls that were rejected before the operator's remedy took effect say nothing about it.
-      const isRemedy =
-        clock.now() - renewedAt < MINUTE && (event.type === 'granted' || event.type === 'adopted')
-      if (isRemedy || event.type === 'renew-asked') accounting.restart()
-      if (isRemedy) renewedAt = -Infinity
-      if (event.type === 'renew-asked') renewedAt = clock.now()
+      if (isRemedy || isAsked) accounting.forget(REJECTED)
+      if (isToken || isAsked) awaitsToken = isAsked
+      if (isAsked) renewAskedAt = clock.now()
       if (event.type === 'granted') {
         // A login may return the rest of the current token, so a single short lifetime means nothing.
         const isShort = event.token.lifetime < SHORT_LIFETIME && !event.sameToken

@@ -265,6 +265,7 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   const facts: Fact[] = [[fact, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
+  if ((input.calls.lastAt[outcome] ?? 0) < input.renewAskedAt) facts.push(['beforeRenew', true])
   // The cause explains one class; the others must not vanish.
   const { counts, lost, total: latest } = input.calls.latest
   if (fact === 'lostCalls')

@@ -185,7 +185,9 @@ function parse(
     return { value, problem: { ...doubt, setting: name, facts, isWarning: true } }
   }
   const facts: Fact[] = [...foundFacts(setting, text), ['accepts', formatAccepted(setting)]]
-  if (file === undefined && kind !== 'secret') facts.push(example)
+  const isUnitMissing = kind === 'duration' && setting.parse(`${text}ms`) !== null
+  if (isUnitMissing) facts.push(['detail', 'no-unit'], ['meant', `${text}ms`])
+  else if (file === undefined && kind !== 'secret') facts.push(example)
   return { problem: { code: 'not-accepted', facts: [...facts, ...fileFacts(file)] } }
 }
 

@@ -103,6 +103,8 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   readonly #call: NodeCall
   readonly #attempts: AttemptCounts
   readonly #startedAt: number
+  /** End of the last wait for a token, or the start: iSales is not slow if a token is late. */
+  #hasTokenAt: number
   readonly #deadline: Timer
   #interruption: AbortReason | undefined
   /** The current exchange or `#waits`: an interruption aborts it. */
@@ -131,7 +133,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     this.#shared = shared
     this.#call = call
     this.#attempts = { method: call.request.method ?? '', unwritten: 0, unanswered: 0 }
-    this.#startedAt = clock.now()
+    this.#startedAt = this.#hasTokenAt = clock.now()
     this.#deadline = clock.setTimer(() => this.interrupt('deadline'), config.clientDeadline)
     call.response.on('close', () => this.#closed())
   }
@@ -202,6 +204,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
 
   async #waitForToken(): Promise<CurrentToken | CallResult> {
     const taken = await this.#shared.tokens.waitForToken(this.#limits())
+    this.#hasTokenAt = this.#shared.clock.now()
     const ended = this.#interruptedWhile('waiting')
     if (ended !== undefined) return ended
     return 'unavailable' in taken ? withoutToken(this.#attempts, taken) : taken
@@ -257,6 +260,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       replays,
       status: head.status,
     })
+    this.#hasTokenAt = this.#shared.clock.now()
     const ended = this.#interruptedWhile('waiting')
     const isLate = this.#interruption === 'deadline'
     if (ended !== undefined && !isLate) return ended
@@ -324,7 +328,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     if (response.headersSent) return
     if (!head.relayable) return this.#fail({ do: 'fail', code: 'upstream-broken' })
     this.#ending = ending
-    this.#headMs = this.#shared.clock.now() - this.#startedAt
+    this.#headMs = this.#shared.clock.now() - this.#hasTokenAt
     this.#shared.relays.relay(response, head, exchange, this)
   }
 

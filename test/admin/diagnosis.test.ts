@@ -25,6 +25,7 @@ const REFUSED = {
   target: '//a',
 } as const
 const BYTES = { method: '', target: '', status: 400, code: 'bad-request' } as const
+const RENEW = { type: 'renew-asked', at: NOW, endsPause: true } as const
 const NO_TOKEN = { status: 503, code: 'no-token' } as const
 const LONG_HOST = `proxy.example\u001B${'x'.repeat(100)}`
 
@@ -290,10 +291,11 @@ it.each<readonly [expected: string, Scene]>([
     'starting waiting logging-in, failing refused CallsFailing double-slash',
     { snapshot: { ...NONE, request: 'login' }, calls: [calls(REFUSED, 9)] },
   ],
-  // After `renew`, only later calls count.
+  // After `renew`, earlier rejections no longer count; calls that were lost otherwise do.
+  ['healthy healthy healthy', { calls: mixed(9, FORBIDDEN, 9), events: [RENEW] }],
   [
-    'healthy healthy healthy',
-    { calls: mixed(0, FORBIDDEN, 9), events: [{ type: 'renew-asked', at: NOW, endsPause: true }] },
+    'failing failed CallsFailing maintenance',
+    { calls: [calls(FORBIDDEN, 9), calls({ status: 503 }, 2)], events: [RENEW] },
   ],
   // Replicas share the token, but not every one.
   [

@@ -74,6 +74,22 @@ describe('the program', () => {
     expect(program.stdout()).not.toContain(CANARY)
   })
 
+  it('says after `renew` which lost calls are older', async () => {
+    const program = start([], env())
+    const { proxy, admin } = await program.addresses()
+    await program.line('logged-in')
+    sim.failBusiness({ status: 503, times: 2 })
+    for (let n = 0; n < 2; n += 1) expect((await tasks(proxy)).status).toBe(503)
+    const where = { ADMIN_LISTEN: new URL(admin).host }
+    const commands = [{}, { LANG: 'zh_CN.UTF-8' }].map((more) =>
+      start(['renew'], { ...where, ...more }),
+    )
+    for (const each of commands) expect(await ended(each)).toMatchObject({ code: 0 })
+    const [english, chinese] = commands.map((each) => each.stdout())
+    expect(english).toMatch(/^\[.*maintenance[^]*^ +Only before renew +yes$/m)
+    expect(chinese).toMatch(/^ +仅发生在 renew 之前 +是$/m)
+  })
+
   it.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],

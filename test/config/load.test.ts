@@ -136,7 +136,15 @@ it.each<readonly [Environment, unknown[]]>([
       ['detail', 'unencoded'],
     ],
   ],
-  [{ CLIENT_DEADLINE: '2800' }, [['found', '"2800"']]],
+  [
+    { CLIENT_DEADLINE: '2800' },
+    [
+      ['found', '"2800"'],
+      ['accepts', '100ms…30s'],
+      ['detail', 'no-unit'],
+      ['meant', '2800ms'],
+    ],
+  ],
   [{ LISTEN: 'localhost' }, [['found', '"localhost"']]],
   [{ LISTEN: '127.0.0.1:8080/eyJhbGciOiJIUzI1' }, [['foundLength', 31]]],
 ])('an error describes the value of %j', (env, facts) => {

@@ -182,3 +182,17 @@ test('a failure is over 5 s after calls succeed again: the page shows its end, a
   await world.pass(61_000)
   expect(await world.metric('isales_proxy_state{state="healthy"}')).toBe(1)
 })
+
+test('a call that waited for a token is not slow: iSales was not', async () => {
+  const world = await openTimedWorld({
+    ready: false,
+    prepare: (sim) => sim.hang({ operation: 'login' }),
+  })
+  const calls = repeat(2, () => world.tasks())
+  await world.waiting(1)
+  await world.clock.advance(2500)
+  world.sim.release()
+  await calls
+  const { state, groups } = await world.status()
+  expect([state, groups.calls]).toMatchObject(['healthy', { answered: 2 }])
+})

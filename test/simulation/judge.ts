@@ -42,9 +42,9 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     if (heard === 'cut' || manner.kind === 'garbage') return 'unknown'
     if (code !== undefined && status < 500) return isRefusable(call) ? 'refused' : 'unknown'
     const last = seen.at(-1)
+    if (status >= 500 || status === 429 || body.startsWith('<')) return 'lost'
     const isRejected = last?.rejected !== undefined && last.status === status
-    const isLost = status >= 500 || [401, 403, 429].includes(status) || body.startsWith('<')
-    return isRejected || isLost ? 'lost' : 'answered'
+    return isRejected || status === 401 || status === 403 ? 'rejected' : 'answered'
   }
 
   /** Returns the status with which iSales rejected the last login, if every process must know it. */
@@ -88,6 +88,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     asked(replica: number, at: number): void {
       account.asked(replica, at)
       truths[replica]?.noPromise()
+      truths[replica]?.asked(at)
     },
 
     called(call: Call): void {

@@ -6,10 +6,11 @@ import type { Arrival } from './wire.ts'
  *
  * - `answered`: iSales responded, and did not reject it.
  * - `refused`: the proxy refused a POST before it forwarded it.
- * - `lost`: otherwise without a response, or rejected.
+ * - `rejected`: with a response that rejects it.
+ * - `lost`: otherwise without a response.
  * - `unknown`: the wire does not show it, because the proxy may have seen another end than the client.
  */
-export type Fate = 'answered' | 'refused' | 'lost' | 'unknown'
+export type Fate = 'answered' | 'refused' | 'rejected' | 'lost' | 'unknown'
 
 /** Members of `/status.json` that are compared. */
 export interface StatusPage {
@@ -40,6 +41,8 @@ const LATEST_CALLS = 3
 const MAX_AGE = 600_000
 const LEAST = 2
 const SHARE = 0.05
+/** A token that arrives within this time after `renew` is its effect. */
+const REMEDY = 60_000
 /** The page follows a fault within 5 s. */
 const SHOWN_WITHIN = 5000
 /** Milliseconds between two reads of a page with no new expectation: each costs as much as a call. */
@@ -77,7 +80,8 @@ const ALL_LOST: ReadonlySet<string> = new Set([
   'draining',
 ])
 
-const isLost = ({ fate }: Ended): boolean => fate === 'lost' || fate === 'refused'
+const LOST: ReadonlySet<Fate> = new Set<Fate>(['refused', 'rejected', 'lost'])
+const isLost = ({ fate }: Ended): boolean => LOST.has(fate)
 
 /** True if at least two calls and 5 % of the window are lost, even if every unknown call was answered. */
 function hasLost(ends: readonly Ended[], now: number): boolean {
@@ -93,7 +97,7 @@ function hasLostAll(ends: readonly Ended[], now: number): boolean {
   const known = ends.filter(({ at }) => at > now - MAX_AGE)
   const latest = known.filter(({ at }) => at > now - LATEST)
   const filled = latest.length < LATEST_CALLS ? known.slice(-LATEST_CALLS) : latest
-  return filled.every(isLost) && filled.filter(({ fate }) => fate === 'lost').length >= LEAST
+  return filled.every(isLost) && filled.filter(({ fate }) => fate !== 'refused').length >= LEAST
 }
 
 /** True if every call of the window was answered. */
@@ -121,6 +125,12 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   let promised: number | undefined
   /** A login was sent after the page was read. */
   let isKept = false
+  let askedAt = -Infinity
+
+  /** After `renew`, and after the token that follows it, earlier rejections no longer count. */
+  function forgive(): void {
+    ends = ends.map((end) => (end.fate === 'rejected' ? { ...end, fate: 'unknown' } : end))
+  }
 
   /** Property 3: while iSales rejects the login, the page says so, however refreshes end. */
   function compareLogin({ findings = [] }: StatusPage, status: number, now: number): void {
@@ -183,7 +193,16 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
     },
 
     /** iSales granted the account a token. */
-    granted: (at: number) => void (grantedAt = at),
+    granted(at: number): void {
+      grantedAt = at
+      if (at - askedAt < REMEDY) forgive()
+    },
+
+    /** An operator asked this process for a login. */
+    asked(at: number): void {
+      askedAt = at
+      forgive()
+    },
 
     /** A login was sent, or other credentials are in the file. */
     noPromise(): void {
