@@ -227,9 +227,9 @@ const main = async () => {
   const date = new Date().toISOString().slice(0, 10)
   const busy = load > BUSY ? ` The machine had other work (load ${load.toFixed(1)}).` : ''
   const heading = `${date}, Node ${version}, ${machine()}, ${plan.starts} starts.${busy}`
-  const text = [heading, barTable(samples), figureTable(samples)].join('\n\n')
-  print(text)
-  if (!quick) writeDocument(version.split('.')[0].slice(1), text)
+  const results = `${heading}\n\n${barTable(samples)}`
+  print(`${results}\n\n${figureTable(samples)}`)
+  if (!quick) writeDocument(version.split('.')[0].slice(1), results)
 }
 
 await main()
