@@ -28,7 +28,7 @@ function labelsOf(metric: string): string {
 }
 
 const problems = Object.entries(PROBLEMS).map(
-  ([code, { status, sent }]) => `[\`${code}\`](#${code}) | ${status} | ${sent} | `,
+  ([code, { status, sent }]) => `[\`${code}\`](#${code}) | ${status} | ${sent} |`,
 )
 const refusals = Object.entries(REFUSALS).map(
   ([reason, { problem, detail }]) => `\`${reason}\` | \`${problem}\` | ${detail} |`,
