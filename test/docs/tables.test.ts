@@ -28,11 +28,12 @@ function labelsOf(metric: string): string {
 }
 
 const problems = Object.entries(PROBLEMS).map(
-  ([code, { status, sent }]) => `[\`${code}\`](#${code}) | ${status} | ${sent} | `,
+  ([code, { status, sent }]) => `[\`${code}\`](#${code}) | ${status} | ${sent} |`,
 )
-const refusals = Object.entries(REFUSALS).map(
-  ([reason, { problem, detail }]) => `\`${reason}\` | \`${problem}\` | ${detail} |`,
-)
+/** The other reasons are codes with a section. */
+const refusals = Object.entries(REFUSALS)
+  .filter(([, row]) => !('own' in row && row.own === true))
+  .map(([reason, { problem, detail }]) => `\`${reason}\` | \`${problem}\` | ${detail} |`)
 const events = Object.entries(LOG_EVENTS).map(
   ([name, { level, msg }]) => `\`${name}\` | ${level} | ${msg}. `,
 )
