@@ -198,7 +198,7 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
 
 /** Returns why a response shows nothing about the token; undefined if it is from iSales. */
 function responseFailure(response: PostResult): FailureDetails | undefined {
-  if (!response.ok) return { ...response, detail: response.code }
+  if (!response.ok) return response
   const { status, contentType, body } = response
   const isPage = isRedirect(status) || isWebPage(contentType, body)
   if (isOfGateway(status) || status > 500) return { cause: classifyStatus({ status }), status }

@@ -58,9 +58,11 @@ export function settingFacts(code: Code, { settings }: DiagnosticContext): reado
 /** A failure: its cause, and details about it. */
 export interface FailureDetails {
   readonly cause: Cause
+  /** HTTP status; undefined without a response. */
   readonly status?: number | undefined
-  /** An error code, or the odd part of the response. */
+  /** Error code, `result=7`, or a defect of the response. Possibly empty. Never contains text of a response. */
   readonly detail?: string
+  /** The peer's certificate, if it was not accepted. */
   readonly certificate?: PeerCertificate | undefined
 }
 
