@@ -62,17 +62,13 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const requests = createTokenRequests({ ...parts, client, register })
   const source = createTokenSource({
     ...parts,
-    requestToken: requests.requestToken,
-    shared: register.shared,
+    requests,
     credentials: { user: 'obs', password: new Secret('p') },
     observe(event) {
       if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())
     },
   })
-  share.start(async () => {
-    const found = await requests.poll()
-    if (found !== undefined) source.adopt(found)
-  })
+  share.start(source.poll)
   return {
     source,
     store,

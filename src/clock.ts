@@ -19,17 +19,28 @@ export interface Timer {
   cancel(): void
 }
 
-/** Resolves after `ms` milliseconds, or as soon as the signal is aborted. */
-export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Resolves after `ms` milliseconds, or as soon as the signal is aborted.
+ *
+ * @param waiters contains, while it waits, a function that resolves it. Default: none.
+ */
+export function delay(
+  clock: Clock,
+  ms: number,
+  signal?: AbortSignal,
+  waiters?: Set<() => void>,
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve()
     const end = (): void => {
+      waiters?.delete(end)
       timer.cancel()
       signal?.removeEventListener('abort', end)
       resolve()
     }
     const timer = clock.setTimer(end, ms)
     signal?.addEventListener('abort', end)
+    waiters?.add(end)
   })
 }
 

@@ -133,8 +133,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     rules: config,
     clock,
     random,
-    requestToken: requests.requestToken,
-    shared: register.shared,
+    requests,
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe: observeToken,
   })
@@ -183,7 +182,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       diagnostics,
       token: tokens.snapshot,
-      sharing: () => share?.snapshot(requests.adoptedAt()),
+      sharing: () => share?.snapshot(),
       running,
       upstreamConnections: upstream.open,
       certificates: () => ({
@@ -227,12 +226,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   // session of the first one. No request has been read yet.
   const addresses = await openBoth()
   diagnostics.settings.listen = addresses.proxy
-  share?.start(async () => {
-    const found = await requests.poll()
-    if (found !== undefined) tokens.adopt(found)
-    const polled = requests.polled()
-    if (polled !== undefined) tokens.learn(polled)
-  })
+  share?.start(tokens.poll)
   tokens.start()
   running.listening = true
   const findings = admin.watch()

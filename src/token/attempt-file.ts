@@ -174,13 +174,7 @@ export function openVersions(directory: string, onExposed: () => void) {
     isExposed ||= (mode & WRITABLE_BY_ALL) !== 0
     const scratch = join(directory, `attempts-${number}.${randomBytes(8).toString('hex')}.new`)
     try {
-      const file = await open(scratch, NEW_FILE, 0o600)
-      try {
-        await file.writeFile(text)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
+      await createFile(scratch, text)
       await link(scratch, path)
     } catch (error) {
       const code = readErrorCode(error)
@@ -229,12 +223,9 @@ export function openVersions(directory: string, onExposed: () => void) {
       await makeDirectory(directory)
       const path = join(directory, `probe-${process.pid}`)
       await rm(path, { force: true })
-      const file = await open(path, NEW_FILE, 0o600)
       try {
-        await file.writeFile(Buffer.alloc(PROBE_SIZE))
-        await file.sync()
+        await createFile(path, Buffer.alloc(PROBE_SIZE))
       } finally {
-        await file.close()
         await rm(path, { force: true })
       }
       return true
@@ -250,6 +241,17 @@ export function openVersions(directory: string, onExposed: () => void) {
         await rm(join(directory, old.name), { force: true }).catch(ignore)
       return true
     },
+  }
+}
+
+/** Creates a file and syncs it. Rejects if the file exists. */
+async function createFile(path: string, contents: string | Buffer): Promise<void> {
+  const file = await open(path, NEW_FILE, 0o600)
+  try {
+    await file.writeFile(contents)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

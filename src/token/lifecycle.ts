@@ -237,7 +237,6 @@ export const onCredentialsChanged: Reducer<Credentials> = (state, credentials, {
     busyUntil: at,
     forced: false,
   },
-  event: { type: 'credentials-changed', at },
 })
 
 /** iSales rejected a business call. */
@@ -346,7 +345,6 @@ function onGranted(
       durationMs: at - grant.sentAt,
       token,
       failuresBefore: track.failures,
-      loginDue,
       sameToken: previous?.token.reveal() === grant.token.reveal(),
       lifetimeDoubt: grant.lifetime.doubt,
     },

@@ -121,13 +121,7 @@ const NOTHING = {
   lastSuccessAt: undefined,
   usableFor: 0,
 }
-const ALONE = {
-  state: 'local',
-  reason: undefined,
-  code: undefined,
-  since: NOW,
-  adoptedAt: undefined,
-} as const
+const ALONE = { state: 'local', reason: undefined, code: undefined, since: NOW } as const
 const RUNNING = { listening: true, draining: false, inFlight: 7 }
 const token = (changes: Partial<TokenSnapshot>) => ({ token: () => snapshot(changes) })
 

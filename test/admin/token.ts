@@ -34,6 +34,7 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
   return {
     now: NOW,
     token: tokenOf(),
+    adoptedAt: undefined,
     usable: true,
     rejected: false,
     conflict: false,
@@ -91,7 +92,6 @@ export function granted(changes: Partial<Granted> = {}): Granted {
     durationMs: 42,
     token: tokenOf({ obtainedAt: NOW - 42 }),
     failuresBefore: 0,
-    loginDue: false,
     sameToken: false,
     lifetimeDoubt: undefined,
     ...changes,

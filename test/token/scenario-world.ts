@@ -71,7 +71,7 @@ export function openScenario(options: WorldOptions) {
   const isales = { ...SWITCHES, ...given }
   const random = seeded(seed)
   const tokens = new Map<string, Issued>()
-  const requests: { readonly at: number; readonly replica: number }[] = []
+  const asks: { readonly at: number; readonly replica: number }[] = []
   /** Starts of failed calls. */
   const bad: number[] = []
   let conflicts = 0
@@ -98,7 +98,7 @@ export function openScenario(options: WorldOptions) {
     return issue(previous.session)
   }
   const asked = async <T>(replica: number, act: () => T): Promise<T> => {
-    requests.push({ at: clock.now(), replica })
+    asks.push({ at: clock.now(), replica })
     const takes = isales.loginTakes
     await clock.sleep(takes / 2)
     const outcome = act()
@@ -122,7 +122,7 @@ export function openScenario(options: WorldOptions) {
     const share = openShare?.((swap) => clock.sleep(1).then(swap))
     const register = createRegister(clock, share?.home)
     const common = { rules: RULES, clock, random: seeded(100 * seed + replica) }
-    const { requestToken, poll } = createTokenRequests({
+    const requests = createTokenRequests({
       ...common,
       register,
       client: {
@@ -132,15 +132,11 @@ export function openScenario(options: WorldOptions) {
     })
     const source = createTokenSource({
       ...common,
-      requestToken,
-      shared: register.shared,
+      requests,
       credentials: { user: 'obs', password: new Secret('right') },
       observe: ({ type }) => (conflicts += type === 'conflict' ? 1 : 0),
     })
-    share?.start(async () => {
-      const found = await poll()
-      if (found !== undefined) source.adopt(found)
-    })
+    share?.start(source.poll)
     source.start()
     return source
   }
@@ -211,23 +207,23 @@ export function openScenario(options: WorldOptions) {
     async result() {
       await clock.advance(end)
       /** Returns the most token requests in any minute. */
-      const most = (mine: typeof requests): number =>
+      const most = (mine: typeof asks): number =>
         Math.max(
           0,
           ...mine.map(
             ({ at }) => mine.filter((one) => one.at >= at && one.at < at + MINUTE).length,
           ),
         )
-      const ofReplica = sources.map((_, nth) => requests.filter(({ replica }) => replica === nth))
+      const ofReplica = sources.map((_, nth) => asks.filter(({ replica }) => replica === nth))
       for (const source of sources) void source.stop()
       return {
         /** Ordinary calls that did not succeed. */
         bad: bad.length,
         /** Milliseconds from the first failed call to the last. */
         badFor: bad.length === 0 ? 0 : Math.max(...bad) - Math.min(...bad),
-        requests: requests.length,
+        requests: asks.length,
         /** The most token requests in a minute: of the account with a shared store, else of one replica. */
-        perMinute: shared ? most(requests) : Math.max(...ofReplica.map(most)),
+        perMinute: shared ? most(asks) : Math.max(...ofReplica.map(most)),
         conflicts,
       }
     },
