@@ -38,7 +38,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const { index, port, ask } = options
   let dead = false
   const clock: Clock = {
-    now: () => systemClock.now(),
+    ...systemClock,
     setTimer: (run, ms) => systemClock.setTimer(() => (dead ? undefined : run()), ms),
   }
   const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')

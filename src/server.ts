@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { createMetrics, openAdmin, recordActivity } from './admin/index.ts'
+import { createMetrics, openAdmin, recordActivity, type AdminSources } from './admin/index.ts'
 import { delay, SECOND, systemClock, type Clock } from './clock.ts'
 import {
   connectionsWithin,
@@ -35,14 +35,10 @@ export interface AppOptions {
   /** Process id for the command `renew`. Default: unknown. */
   readonly process?: { readonly pid: number; readonly processScope: string }
   readonly log: Log
-  /** Number of log lines dropped since the start. Default: none. */
-  readonly logLinesDropped?: () => number
-  /** Error code of the last write of the log. Default: none. */
-  readonly logFailure?: () => string | undefined
-  /** Default: the monotonic clock of the machine. */
+  /** Destination of the log. Default: writes everything. */
+  readonly stdout?: AdminSources['stdout']
+  /** Default: the clock of the machine. */
   readonly clock?: Clock
-  /** Milliseconds since 1970. Default: the machine's date. */
-  readonly wallClock?: () => number
   /** In [0, 1). Default: `Math.random`. */
   readonly random?: () => number
   /** Milliseconds. Default: the limits of `upstream/`. */
@@ -91,7 +87,7 @@ const ADMIN_GRACE = SECOND
  * @throws ListenError
  */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { config, log, clock = systemClock, wallClock = Date.now, random = Math.random } = options
+  const { config, log, clock = systemClock, random = Math.random } = options
 
   // Counters, memory and log.
   const diagnostics = diagnosticContext(config)
@@ -140,7 +136,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   // CTI-OBS: its login, its calls, and the listener.
   const { requestEnded } = observers
-  const login = openClientAuth(config, { clock, wallClock, onEnd: requestEnded })
+  const login = openClientAuth(config, { clock, onEnd: requestEnded })
   const proxy = openProxy({
     ...login,
     config,
@@ -191,8 +187,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         ca: tls.isalesTls.caEnd && Math.min(tls.isalesTls.caEnd, upstream.authorityEnd()),
       }),
       onMisdirected: requestEnded,
-      logLinesDropped: options.logLinesDropped ?? (() => 0),
-      logFailure: options.logFailure ?? (() => undefined),
+      stdout: options.stdout ?? { dropped: () => 0, failure: () => undefined },
       isOwnHost: createHostRule(config.adminListen, [
         machine.toLowerCase(),
         ...config.allowedHosts,
@@ -200,8 +195,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       instance: machine,
       version: options.version,
       process: options.process,
-      wallClock,
-      utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
+      utcOffset: () => -new Date(clock.date()).getTimezoneOffset(),
       log,
       logThrottle,
     },
@@ -266,7 +260,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     const home = openAttemptFile({
       directory,
       clock,
-      wallClock,
       onStorageError(error) {
         activity.onStorageError(error)
         if (error !== undefined) metrics.count('state_failures_total', {})

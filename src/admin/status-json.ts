@@ -15,10 +15,10 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
     ...activity.view(),
     draining: sources.running.draining,
     diagnostics: sources.diagnostics,
-    wallNow: sources.wallClock(),
+    wallNow: sources.clock.date(),
     token: sources.token(),
     sharing: sources.sharing(),
-    logFailure: sources.logFailure(),
+    logFailure: sources.stdout.failure(),
     certificates: sources.certificates(),
   }
 }

@@ -131,7 +131,7 @@ async function logIn(check: LiveCheck) {
   const { config, io } = check
   let storageError: FailureDetails | undefined
   const { stateDir: directory } = config
-  const parts = { clock: systemClock, wallClock: Date.now, onExposed() {} }
+  const parts = { clock: systemClock, onExposed() {} }
   const onStorageError = (error: FailureDetails | undefined): void => void (storageError = error)
   const openStateDir = () =>
     directory === undefined ? undefined : openAttemptFile({ ...parts, directory, onStorageError })

@@ -55,8 +55,7 @@ export const serve: Command = async (_, io) => {
       version: BUILD_VERSION,
       process: { pid: io.pid, processScope: io.processScope },
       log,
-      logLinesDropped: stdout.dropped,
-      logFailure: stdout.failure,
+      stdout,
     })
     io.onHangUp(() => void app.renew())
     systemd.ready()

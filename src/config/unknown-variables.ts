@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein'
+import { closest, distance } from 'fastest-levenshtein'
 import type { Fact } from '../messages/index.ts'
 import { SETTING_LIST, type SettingProblem } from './settings.ts'
 
@@ -33,11 +33,6 @@ export function unknownVariables(
 
 /** Returns the nearest candidate within `limit` edits, or undefined. */
 export function nearest(word: string, candidates: readonly string[], limit: number) {
-  const [best] = candidates
-    // Skips the edit distance for candidates that are too long or too short.
-    .filter(({ length }) => Math.abs(length - word.length) <= limit)
-    .map((candidate) => ({ candidate, edits: distance(word, candidate) }))
-    .filter(({ edits }) => edits <= limit)
-    .sort((a, b) => a.edits - b.edits)
-  return best?.candidate
+  const best = closest(word, candidates)
+  return distance(word, best) <= limit ? best : undefined
 }

@@ -12,8 +12,6 @@ interface AttemptFileOptions {
   /** `STATE_DIR`. */
   readonly directory: string
   readonly clock: Clock
-  /** Milliseconds since 1970: a file outlives the monotonic clock. */
-  readonly wallClock: () => number
   /** Receives why login attempts are in memory only, or undefined once they are on the disk again. */
   readonly onStorageError: (error: FailureDetails | undefined) => void
   /** Any user of the machine may write to the directory. */
@@ -31,7 +29,7 @@ const PROBE_SIZE = 4096
  * passwords. The first process makes the salt. Disk operations run one at a time; each is awaited for 1 s.
  */
 export function openAttemptFile(options: AttemptFileOptions): Home & { watch(): void } {
-  const { clock, wallClock, onStorageError } = options
+  const { clock, onStorageError } = options
   const versions = openVersions(options.directory, options.onExposed)
   /** The directory's salt once it is read. */
   let salt = randomBytes(16).toString('hex')
@@ -55,9 +53,9 @@ export function openAttemptFile(options: AttemptFileOptions): Home & { watch(): 
     const { number, text } = await versions.read()
     // An unreadable version is replaced by the next one.
     const value = number === 0 ? '' : (text ?? `version ${number}`)
-    if (desired === '' || value !== expected) return { value, at: wallClock() }
+    if (desired === '' || value !== expected) return { value, at: clock.date() }
     return (await versions.write(number + 1, desired))
-      ? { value: desired, at: wallClock() }
+      ? { value: desired, at: clock.date() }
       : swap(expected, '')
   }
 

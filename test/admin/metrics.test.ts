@@ -145,7 +145,7 @@ it.each<[string, number, Partial<AdminSources>?]>([
     token({ failing: { failure: undefined, failures: 1, loginAt: 0 } }),
   ],
   ['requests_in_flight', 7, { running: RUNNING }],
-  ['log_lines_dropped_total', 5, { logLinesDropped: () => 5 }],
+  ['log_lines_dropped_total', 5, { stdout: { dropped: () => 5, failure: () => undefined } }],
   [
     'certificate_expiry_timestamp_seconds{certificate="listener"}',
     NOW_SECONDS,

@@ -124,7 +124,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}, addre
     sharing: () => scene.sharing,
     running: { listening: true, draining: scene.draining ?? false, inFlight: 3 },
     certificates: () => ({ ...NO_CERTIFICATES, ...scene.certificates }),
-    clock: { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
+    clock: { now: () => now, date: () => WALL, setTimer: () => ({ cancel: () => undefined }) },
     ...changes,
   })
   const admin = openShown(sources, address)

@@ -203,7 +203,7 @@ describe('the client', () => {
       isalesRefreshPath: '/auth/refresh',
       isalesRefreshHeaderToken: 'token',
       isalesTokenHeader: headerOf('Bearer'),
-      clock: { now: () => SENT, setTimer: () => ({ cancel() {} }) },
+      clock: { now: () => SENT, date: () => 0, setTimer: () => ({ cancel() {} }) },
       ...changes,
     })
     const { signal } = new AbortController()
