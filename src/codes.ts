@@ -232,7 +232,6 @@ export const ALL_CODES: readonly Code[] = [
   ]),
 ]
 
-/** Returns the codes of a class. */
 export function codesOf(outcome: Outcome): readonly RequestCause[] {
   const isFailed = outcome === 'failed'
   const isRefused = outcome === 'refused' || outcome === 'stray'

@@ -74,7 +74,6 @@ export interface RequestClass {
   readonly index: number
 }
 
-/** Every class with its codes. */
 export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap((outcome) =>
   codesOf(outcome).map((cause) => ({ outcome, cause })),
 ).map(({ outcome, cause }, index) => ({ outcome, cause, index }))

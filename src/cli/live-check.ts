@@ -54,7 +54,6 @@ type CheckVerdict = keyof typeof VERDICTS
 export const SHORT_LIFETIME = 20 * SECOND
 const WORKS: readonly Fact[] = [['outcome', 'works']]
 
-/** A live check in progress. */
 interface LiveCheck {
   /** The given configuration, with values that suit iSales. */
   config: Config

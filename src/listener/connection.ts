@@ -267,7 +267,6 @@ export class Connection implements ClientConnection {
     if (this.#pipelined > 0 || this.#awaitsTurn) this.#socket.pause()
   }
 
-  /** Responds to an unreadable request, and closes the connection. */
   #refuseUnread(refusal: Refusal, packet?: Buffer): void {
     const requestId = randomUUID()
     const socket = this.#socket

@@ -49,7 +49,6 @@ export function settingFacts(code: Code, { settings }: DiagnosticContext): reado
   return name === undefined || settings[name] === '' ? [] : [[name, settings[name]]]
 }
 
-/** A failure: its cause, and details about it. */
 export interface FailureDetails {
   readonly cause: Cause
   /** HTTP status; undefined without a response. */

@@ -58,7 +58,6 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
       since,
     }),
 
-    /** Disconnects. */
     async stop(): Promise<void> {
       isStopped = true
       timer?.cancel()

@@ -239,7 +239,6 @@ export const onCredentialsChanged: Reducer<Credentials> = (state, credentials, {
   },
 })
 
-/** iSales rejected a business call. */
 export const onRejected: Reducer<
   Rejection & { readonly generation: number; readonly status: number }
 > = (state, call, { now }) => {
@@ -253,7 +252,6 @@ export const onRejected: Reducer<
   return { state: { ...state, busyUntil, rejection: { status, reported }, rejections } }
 }
 
-/** iSales accepted a business call. */
 export const onAccepted: Reducer<{
   readonly generation: number
   readonly kind: AttemptKind
@@ -276,7 +274,6 @@ export const onUnrelated: Reducer<{ readonly generation: number }> = (state, { g
   return { state: { ...state, rejections: dismiss(state.rejections) } }
 }
 
-/** A token request begins. */
 export const onRequestStarted: Reducer<Operation> = (before, operation, { now: at }) => {
   const { rejection, credentials, rejections, token } = before
   const state = { ...before, request: { operation, startedAt: at, credentials } }
@@ -287,7 +284,6 @@ export const onRequestStarted: Reducer<Operation> = (before, operation, { now: a
   }
 }
 
-/** A token request ends. */
 export const onRequestEnded: Reducer<TokenResult> = (before, result, context) => {
   const { request } = before
   if (request === undefined) return { state: before }

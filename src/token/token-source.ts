@@ -212,7 +212,6 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 
   return {
-    /** Starts the first login. */
     start(): void {
       running = true
       proceed()

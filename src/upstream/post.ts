@@ -80,7 +80,6 @@ async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult>
   const { status, rawHeaders } = head
   const texts = rawHeaders.map((raw) => raw.toString('latin1'))
   const headers = texts.flatMap((name, i) => (i % 2 ? [] : [[name, texts[i + 1] ?? ''] as const]))
-  /** Returns the first header's value. */
   const valueOf = (lowerName: string) =>
     headers.find(([name]) => name.toLowerCase() === lowerName)?.[1]
   const retryAfter = valueOf('retry-after')
