@@ -18,7 +18,6 @@ import { createObservers } from './telemetry.ts'
 import {
   createIsalesClient,
   createRegister,
-  createTokenRequests,
   createTokenSource,
   openAttemptFile,
   tokenLog,
@@ -115,7 +114,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
-  const isales = createIsalesClient({ ...config, post: upstream.post, clock })
+  const client = createIsalesClient({ ...config, post: upstream.post, clock })
   const share = await openShare({
     config,
     clock,
@@ -124,12 +123,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     observeCall: (call) => metrics.storeCalled(call),
   })
   const register = createRegister(clock, share?.home ?? openStateDir())
-  const requests = createTokenRequests({ client: isales, register, rules: config, clock, random })
   const tokens = createTokenSource({
     rules: config,
     clock,
     random,
-    requests,
+    client,
+    register,
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe: observeToken,
   })

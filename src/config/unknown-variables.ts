@@ -15,9 +15,7 @@ const OURS = /^(?:ISALES|OBS|LISTEN|SESSION_STORE)_(?!PID$|FD)/
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_|$)|$)/
 
 /** Warns of variables that resemble a setting, and of unknown ones with a prefix that only we use. */
-export function unknownVariables(
-  env: Readonly<Record<string, string | undefined>>,
-): readonly SettingProblem[] {
+export function unknownVariables(env: NodeJS.ProcessEnv): readonly SettingProblem[] {
   const names = Object.keys(env).filter((name) => !KNOWN.includes(name) && !SERVICE_LINK.test(name))
   return names.flatMap((setting): readonly SettingProblem[] => {
     // Short names of other programs, such as DB_USER, are often within two edits of a setting, such as OBS_USER.

@@ -20,14 +20,14 @@ import { countAs, NO_ATTEMPTS, type AttemptRecord, type Rules } from './login-gu
 import type { Register } from './register.ts'
 import type { CurrentToken, Granted, Token, TokenRequest, TokenResult } from './token.ts'
 
-type TokenRequestOptions = Readonly<{
-  client: IsalesClient
-  register: Register
-  rules: Rules
-  clock: Clock
+export interface TokenRequestOptions {
+  readonly client: IsalesClient
+  readonly register: Register
+  readonly rules: Rules
+  readonly clock: Clock
   /** In [0, 1). */
-  random: () => number
-}>
+  readonly random: () => number
+}
 
 /**
  * Requests tokens, wherever the account lives. A login counts as an attempt before it is sent, so that a crash counts. A grant
@@ -110,8 +110,6 @@ export function createTokenRequests(options: TokenRequestOptions) {
   }
 
   return {
-    shared,
-
     /** Makes one token request, or postpones it, or adopts a token. Never rejects. */
     requestToken: (request: TokenRequest): Promise<TokenResult> => {
       isInFlight = true
@@ -135,8 +133,6 @@ export function createTokenRequests(options: TokenRequestOptions) {
     },
   }
 }
-
-export type TokenRequests = ReturnType<typeof createTokenRequests>
 
 /** Limits the lifetime: a token cannot outlive the refresh token that its header carries. */
 function withinRefreshToken(grant: Grant, { isalesTokenHeader }: Rules): Grant {

@@ -1,5 +1,4 @@
-import { delay, type Clock, type Timer } from '../clock.ts'
-import type { Rules } from './login-guard.ts'
+import { delay, type Timer } from '../clock.ts'
 import { PROPAGATION_DELAY } from './account.ts'
 import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
 import type { Credentials } from './isales-client.ts'
@@ -19,16 +18,11 @@ import {
   sendable,
   type Reducer,
 } from './lifecycle.ts'
-import type { TokenRequests } from './request-token.ts'
+import { createTokenRequests, type TokenRequestOptions } from './request-token.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { CurrentToken, PlannedRequest, TokenEvent, TokenRequest } from './token.ts'
 
-interface TokenSourceOptions {
-  readonly rules: Rules
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  readonly requests: TokenRequests
+interface TokenSourceOptions extends TokenRequestOptions {
   readonly credentials: Credentials
   readonly observe: (event: TokenEvent) => void
 }
@@ -79,7 +73,8 @@ export type TokenSource = ReturnType<typeof createTokenSource>
 
 /** Keeps one token fresh, with one token request in flight and one timer. `lifecycle.ts` decides. */
 export function createTokenSource(options: TokenSourceOptions) {
-  const { rules, clock, requests, observe } = options
+  const { rules, clock, register, observe } = options
+  const requests = createTokenRequests(options)
   /** Wakes each waiting call once, after the next change that may end its wait. */
   const waiters = new Set<() => void>()
   let state = initialState(options.credentials, clock.now())
@@ -189,7 +184,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       rejected: { generation, superseded },
     })
     /** Until then a confirmation, or another replica's token, may arrive even without a renewal. */
-    const wait = requests.shared ? PROPAGATION_DELAY : CONFIRMATION_WAIT
+    const wait = register.shared ? PROPAGATION_DELAY : CONFIRMATION_WAIT
     const patience = Math.min(deadline, rejectedAt + wait)
     for (;;) {
       const usable = usableToken()
@@ -227,9 +222,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     },
 
     /** Returns the token to send now; undefined if no token may be sent. */
-    current(): CurrentToken | undefined {
-      return usableToken()
-    },
+    current: usableToken,
 
     waitForToken,
 

@@ -2,7 +2,6 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
 import { createRegister } from '../../src/token/register.ts'
-import { createTokenRequests } from '../../src/token/request-token.ts'
 import {
   createTokenSource,
   type RejectedToken,
@@ -71,7 +70,7 @@ export function openScenario(options: WorldOptions) {
   const isales = { ...SWITCHES, ...given }
   const random = seeded(seed)
   const tokens = new Map<string, Issued>()
-  const asks: { readonly at: number; readonly replica: number }[] = []
+  const requests: { readonly at: number; readonly replica: number }[] = []
   /** Starts of failed calls. */
   const bad: number[] = []
   let conflicts = 0
@@ -98,7 +97,7 @@ export function openScenario(options: WorldOptions) {
     return issue(previous.session)
   }
   const asked = async <T>(replica: number, act: () => T): Promise<T> => {
-    asks.push({ at: clock.now(), replica })
+    requests.push({ at: clock.now(), replica })
     const takes = isales.loginTakes
     await clock.sleep(takes / 2)
     const outcome = act()
@@ -120,19 +119,14 @@ export function openScenario(options: WorldOptions) {
   /** Opens a token source and its register, in memory or on a store, whose operations take 1 ms. */
   const openReplica = (replica: number): TokenSource => {
     const share = openShare?.((swap) => clock.sleep(1).then(swap))
-    const register = createRegister(clock, share?.home)
     const common = { rules: RULES, clock, random: seeded(100 * seed + replica) }
-    const requests = createTokenRequests({
+    const source = createTokenSource({
       ...common,
-      register,
+      register: createRegister(clock, share?.home),
       client: {
         login: () => asked(replica, () => (isales.failsLogins ? UNCLEAR : login())),
         refresh: ({ refreshToken }) => asked(replica, () => refresh(refreshToken.reveal())),
       },
-    })
-    const source = createTokenSource({
-      ...common,
-      requests,
       credentials: { user: 'obs', password: new Secret('right') },
       observe: ({ type }) => (conflicts += type === 'conflict' ? 1 : 0),
     })
@@ -207,23 +201,23 @@ export function openScenario(options: WorldOptions) {
     async result() {
       await clock.advance(end)
       /** Returns the most token requests in any minute. */
-      const most = (mine: typeof asks): number =>
+      const most = (mine: typeof requests): number =>
         Math.max(
           0,
           ...mine.map(
             ({ at }) => mine.filter((one) => one.at >= at && one.at < at + MINUTE).length,
           ),
         )
-      const ofReplica = sources.map((_, nth) => asks.filter(({ replica }) => replica === nth))
+      const ofReplica = sources.map((_, nth) => requests.filter(({ replica }) => replica === nth))
       for (const source of sources) void source.stop()
       return {
         /** Ordinary calls that did not succeed. */
         bad: bad.length,
         /** Milliseconds from the first failed call to the last. */
         badFor: bad.length === 0 ? 0 : Math.max(...bad) - Math.min(...bad),
-        requests: asks.length,
+        requests: requests.length,
         /** The most token requests in a minute: of the account with a shared store, else of one replica. */
-        perMinute: shared ? most(asks) : Math.max(...ofReplica.map(most)),
+        perMinute: shared ? most(requests) : Math.max(...ofReplica.map(most)),
         conflicts,
       }
     },
