@@ -13,11 +13,11 @@ const LAYERS = [
   ['upstream/'],
   ['log/'],
   ['request-summary.ts'],
-  ['problem.ts'],
+  ['hono-adapter.ts', 'problem.ts'],
   ['config/'],
   ['messages/'],
   ['codes.ts'],
-  ['causes.ts', 'clock.ts', 'hono-adapter.ts', 'json.ts', 'memoized.ts', 'terminal.ts'],
+  ['causes.ts', 'clock.ts', 'json.ts', 'memoized.ts', 'terminal.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')

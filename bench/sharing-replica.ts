@@ -7,7 +7,6 @@ import type { Store } from '../src/sharing/store.ts'
 import { createValkeyStore } from '../src/sharing/valkey.ts'
 import type { Grant } from '../src/token/isales-client.ts'
 import { createRegister } from '../src/token/register.ts'
-import { createTokenRequests } from '../src/token/request-token.ts'
 import { createTokenSource, type TokenSource } from '../src/token/token-source.ts'
 import { storeSettings } from '../test/store/connect.ts'
 
@@ -38,7 +37,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const { index, port, ask } = options
   let dead = false
   const clock: Clock = {
-    now: () => systemClock.now(),
+    ...systemClock,
     setTimer: (run, ms) => systemClock.setTimer(() => (dead ? undefined : run()), ms),
   }
   const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')
@@ -59,20 +58,16 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const client = { login: request('logins'), refresh: request('refreshes') }
   const share = createShare({ clock, store, sealer, onUnreadable: () => undefined })
   const register = createRegister(clock, share.home)
-  const requests = createTokenRequests({ ...parts, client, register })
   const source = createTokenSource({
     ...parts,
-    requestToken: requests.requestToken,
-    shared: register.shared,
+    client,
+    register,
     credentials: { user: 'obs', password: new Secret('p') },
     observe(event) {
       if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())
     },
   })
-  share.start(async () => {
-    const found = await requests.poll()
-    if (found !== undefined) source.adopt(found)
-  })
+  share.start(source.poll)
   return {
     source,
     store,

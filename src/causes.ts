@@ -14,10 +14,8 @@ export type RequestKind = 'login' | 'refresh' | 'call'
  * interface does not describe: HTML, a redirect, a body over 64 KiB, a token that cannot be a header value.
  */
 // oxfmt-ignore
-export const AUTH_FAILURES = [
-  'rejected', 'result', 'throttled', 'unavailable', 'timeout', 'tls', 'malformed',
-] as const
-export type AuthFailureReason = (typeof AUTH_FAILURES)[number]
+export type AuthFailureReason =
+  'rejected' | 'result' | 'throttled' | 'unavailable' | 'timeout' | 'tls' | 'malformed'
 
 interface Row {
   readonly stage: FailureStage

@@ -7,10 +7,12 @@ export function toSeconds(ms: number): number {
   return Math.round(ms) / SECOND
 }
 
-/** A monotonic clock and its timers. Tests pass in a clock of their own. */
+/** A monotonic clock, its timers, and the date. Tests pass in a clock of their own. */
 export interface Clock {
   /** Milliseconds. Never goes back, even if the date changes. */
   now(): number
+  /** Milliseconds since 1970, for what outlives the process or is shown to people. */
+  date(): number
   /** Delays are capped at 24 days (setTimeout's limit). The timer does not keep the process alive. */
   setTimer(run: () => void, ms: number): Timer
 }
@@ -19,17 +21,28 @@ export interface Timer {
   cancel(): void
 }
 
-/** Resolves after `ms` milliseconds, or as soon as the signal is aborted. */
-export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Resolves after `ms` milliseconds, or as soon as the signal is aborted.
+ *
+ * @param waiters contains, while it waits, a function that resolves it. Default: none.
+ */
+export function delay(
+  clock: Clock,
+  ms: number,
+  signal?: AbortSignal,
+  waiters?: Set<() => void>,
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve()
     const end = (): void => {
+      waiters?.delete(end)
       timer.cancel()
       signal?.removeEventListener('abort', end)
       resolve()
     }
     const timer = clock.setTimer(end, ms)
     signal?.addEventListener('abort', end)
+    waiters?.add(end)
   })
 }
 
@@ -50,6 +63,7 @@ const MAX_TIMER = 2 ** 31 - 1
  */
 export const systemClock: Clock = {
   now: () => performance.now(),
+  date: () => Date.now(),
   setTimer(run, ms) {
     let afterReads: NodeJS.Immediate | undefined
     const expire = (): void => {

@@ -48,7 +48,7 @@ export const PROBLEMS = {
 } as const satisfies Readonly<Record<string, Problem>>
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
-const problemRow = (code: ProblemCode): Problem => PROBLEMS[code]
+export const problemRow = (code: ProblemCode): Problem => PROBLEMS[code]
 
 interface RefusalRow {
   /** The response. */
@@ -98,12 +98,7 @@ export const REFUSALS = {
 export type Refusal = keyof typeof REFUSALS
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
-/** Returns true for an error whose cause, if one is known, explains a failed call. */
-export function isExplainedByCause(code: ProblemCode): boolean {
-  return problemRow(code).failed === 'cause'
-}
-
-const refusalRow = (refusal: Refusal): RefusalRow => REFUSALS[refusal]
+export const refusalRow = (refusal: Refusal): RefusalRow => REFUSALS[refusal]
 
 type RefusalCode = {
   [Each in Refusal]: (typeof REFUSALS)[Each] extends { readonly own: true }
@@ -117,11 +112,6 @@ type RefusalCode = {
 export function toRefusalCode(refusal: Refusal): RefusalCode {
   const { own, problem } = refusalRow(refusal)
   return (own === true ? refusal : (own ?? problem)) as RefusalCode
-}
-
-/** Returns the class of a refusal; undefined if it depends on the method. */
-export function classOfRefusal(refusal: Refusal): RefusalRow['is'] {
-  return refusalRow(refusal).is
 }
 
 interface ClassRow {
@@ -242,7 +232,6 @@ export const ALL_CODES: readonly Code[] = [
   ]),
 ]
 
-/** Returns the codes of a class. */
 export function codesOf(outcome: Outcome): readonly RequestCause[] {
   const isFailed = outcome === 'failed'
   const isRefused = outcome === 'refused' || outcome === 'stray'

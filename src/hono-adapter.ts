@@ -1,20 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Refusal } from './codes.ts'
+
+/** A client's connection, as the code that serves its request has it. */
+export interface ClientConnection {
+  /** Protects the connection from the limiter until the response ends. Call it once the body has arrived. */
+  protect(): void
+  /** Refuses and reports the request in progress, and closes the connection: its next bytes may belong to the request. */
+  refuse(refusal: Refusal): void
+  /** Bytes of the body of the request in progress, with its framing, and with bytes that Node has not parsed. */
+  readonly bodyBytes: number
+  /** True after `refuse`, and after an error or a timeout in the body: the listener has responded and reported. */
+  readonly refused: boolean
+}
 
 /** A client's request on Node's own request and response, as the port's app has it in `c.env`. */
 export interface NodeCall {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly requestId: string
-  readonly connection: {
-    /** Protects the connection from the limiter until the response ends. Call it once the body has arrived. */
-    protect(): void
-    /** Bytes of the body with its framing; may include bytes that Node has not parsed yet. */
-    readonly bodyBytes: number
-    /** The body could not be read, and the listener has responded. */
-    readonly refused: boolean
-  }
+  readonly connection: ClientConnection
   readonly validated: ValidRequest
 }
 

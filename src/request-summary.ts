@@ -3,10 +3,10 @@ import type { IncomingMessage } from 'node:http'
 import { classifyStatus, toCauseCode, type HandshakeFailure } from './causes.ts'
 import {
   codesOf,
-  classOfRefusal,
-  isExplainedByCause,
   OUTCOMES,
+  problemRow,
   PROBLEMS,
+  refusalRow,
   REFUSALS,
   toRefusalCode,
   type Outcome,
@@ -74,7 +74,6 @@ export interface RequestClass {
   readonly index: number
 }
 
-/** Every class with its codes. */
 export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap((outcome) =>
   codesOf(outcome).map((cause) => ({ outcome, cause })),
 ).map(({ outcome, cause }, index) => ({ outcome, cause, index }))
@@ -124,7 +123,7 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
 /** Returns why the proxy refused a request. Too many in flight is a failure, as is every 503. */
 function codeOfRefused({ status, login, method, code, refusal }: RequestSummary) {
   if (refusal !== undefined)
-    return classOfRefusal(refusal) === 'failed' ? undefined : toRefusalCode(refusal)
+    return refusalRow(refusal).is === 'failed' ? undefined : toRefusalCode(refusal)
   if (login !== undefined && status > 0) {
     if (method !== 'POST') return 'method-not-allowed'
     return login === 'login' ? 'obs-login' : 'not-logged-in'
@@ -135,16 +134,15 @@ function codeOfRefused({ status, login, method, code, refusal }: RequestSummary)
 /** Returns true for a request that only CTI-OBS sends. Other clients send GETs, use browsers, leave early, or only connect. */
 function looksLikeCtiObs({ method, refusal, isCaller }: RequestSummary): boolean {
   if (isCaller !== undefined) return isCaller
-  return ((refusal && classOfRefusal(refusal)) ?? (method === 'POST' && 'refused')) === 'refused'
+  return ((refusal && refusalRow(refusal).is) ?? (method === 'POST' && 'refused')) === 'refused'
 }
 
 /** Returns the code of the proxy's own error, or of a 5xx of iSales. Errors about a connection have a cause. */
 function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
-  if (code !== undefined) {
-    return failure !== undefined && isExplainedByCause(code)
+  if (code !== undefined)
+    return failure && problemRow(code).failed === 'cause'
       ? toCauseCode(failure.cause, 'call')
       : code
-  }
   // iSales documents 500 as a business failure.
   if (status === 500) return 'call-failed'
   if (status === PROBLEMS['loop-detected'].status) return 'loop-detected'

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { createMetrics, openAdmin, recordActivity } from './admin/index.ts'
+import { createMetrics, openAdmin, recordActivity, type AdminSources } from './admin/index.ts'
 import { delay, SECOND, systemClock, type Clock } from './clock.ts'
 import {
   connectionsWithin,
@@ -18,7 +18,6 @@ import { createObservers } from './telemetry.ts'
 import {
   createIsalesClient,
   createRegister,
-  createTokenRequests,
   createTokenSource,
   openAttemptFile,
   tokenLog,
@@ -35,14 +34,10 @@ export interface AppOptions {
   /** Process id for the command `renew`. Default: unknown. */
   readonly process?: { readonly pid: number; readonly processScope: string }
   readonly log: Log
-  /** Number of log lines dropped since the start. Default: none. */
-  readonly logLinesDropped?: () => number
-  /** Error code of the last write of the log. Default: none. */
-  readonly logFailure?: () => string | undefined
-  /** Default: the monotonic clock of the machine. */
+  /** Destination of the log. Default: writes everything. */
+  readonly stdout?: AdminSources['stdout']
+  /** Default: the clock of the machine. */
   readonly clock?: Clock
-  /** Milliseconds since 1970. Default: the machine's date. */
-  readonly wallClock?: () => number
   /** In [0, 1). Default: `Math.random`. */
   readonly random?: () => number
   /** Milliseconds. Default: the limits of `upstream/`. */
@@ -91,7 +86,7 @@ const ADMIN_GRACE = SECOND
  * @throws ListenError
  */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { config, log, clock = systemClock, wallClock = Date.now, random = Math.random } = options
+  const { config, log, clock = systemClock, random = Math.random } = options
 
   // Counters, memory and log.
   const diagnostics = diagnosticContext(config)
@@ -119,7 +114,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
-  const isales = createIsalesClient({ ...config, post: upstream.post, clock })
+  const client = createIsalesClient({ ...config, post: upstream.post, clock })
   const share = await openShare({
     config,
     clock,
@@ -128,20 +123,19 @@ export async function startApp(options: AppOptions): Promise<App> {
     observeCall: (call) => metrics.storeCalled(call),
   })
   const register = createRegister(clock, share?.home ?? openStateDir())
-  const requests = createTokenRequests({ client: isales, register, rules: config, clock, random })
   const tokens = createTokenSource({
     rules: config,
     clock,
     random,
-    requestToken: requests.requestToken,
-    shared: register.shared,
+    client,
+    register,
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe: observeToken,
   })
 
   // CTI-OBS: its login, its calls, and the listener.
   const { requestEnded } = observers
-  const login = openClientAuth(config, { clock, wallClock, onEnd: requestEnded })
+  const login = openClientAuth(config, { clock, onEnd: requestEnded })
   const proxy = openProxy({
     ...login,
     config,
@@ -183,7 +177,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       diagnostics,
       token: tokens.snapshot,
-      sharing: () => share?.snapshot(requests.adoptedAt()),
+      sharing: () => share?.snapshot(),
       running,
       upstreamConnections: upstream.open,
       certificates: () => ({
@@ -192,8 +186,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         ca: tls.isalesTls.caEnd && Math.min(tls.isalesTls.caEnd, upstream.authorityEnd()),
       }),
       onMisdirected: requestEnded,
-      logLinesDropped: options.logLinesDropped ?? (() => 0),
-      logFailure: options.logFailure ?? (() => undefined),
+      stdout: options.stdout ?? { dropped: () => 0, failure: () => undefined },
       isOwnHost: createHostRule(config.adminListen, [
         machine.toLowerCase(),
         ...config.allowedHosts,
@@ -201,8 +194,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       instance: machine,
       version: options.version,
       process: options.process,
-      wallClock,
-      utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
+      utcOffset: () => -new Date(clock.date()).getTimezoneOffset(),
       log,
       logThrottle,
     },
@@ -227,12 +219,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   // session of the first one. No request has been read yet.
   const addresses = await openBoth()
   diagnostics.settings.listen = addresses.proxy
-  share?.start(async () => {
-    const found = await requests.poll()
-    if (found !== undefined) tokens.adopt(found)
-    const polled = requests.polled()
-    if (polled !== undefined) tokens.learn(polled)
-  })
+  share?.start(tokens.poll)
   tokens.start()
   running.listening = true
   const findings = admin.watch()
@@ -272,7 +259,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     const home = openAttemptFile({
       directory,
       clock,
-      wallClock,
       onStorageError(error) {
         activity.onStorageError(error)
         if (error !== undefined) metrics.count('state_failures_total', {})

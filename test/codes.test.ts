@@ -67,7 +67,7 @@ it.each([
   ['UND_ERR_INVALID_ARG', 'invalid'],
   ['UND_ERR_SOCKET', 'broken'],
 ])('%s on a connection: %s', (code, failure) => {
-  expect(classify(coded(code), false)).toMatchObject({ failure, code })
+  expect(classify(coded(code), false)).toMatchObject({ failure, detail: code })
 })
 
 it.each([

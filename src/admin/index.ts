@@ -40,3 +40,4 @@ export function openAdmin(sources: AdminSources, metrics: Metrics, activity: Act
 export type { Status } from './status-json.ts'
 export { recordActivity, type ActivityRecorder } from './activity.ts'
 export { createMetrics, type Metrics } from './metrics.ts'
+export type { AdminSources } from './sources.ts'

@@ -241,7 +241,7 @@ function createGauges(
   /** Returns seconds since 1970; 0 if there is no such instant. */
   const date = (instant = Infinity): number => {
     if (!Number.isFinite(instant)) return 0
-    return Math.round(sources.wallClock() + instant - clock.now()) / 1000
+    return Math.round(clock.date() + instant - clock.now()) / 1000
   }
 
   gauge('authenticated', () => Number(isAuthenticated(token())))
@@ -271,7 +271,7 @@ function createGauges(
   gauge('info', always(sources.instance), 'instance_name')
   gauge('build_info', always(sources.version), 'version')
   addMetric(registry, 'log_lines_dropped_total', 'counter', () => [
-    { labels: {}, value: sources.logLinesDropped() },
+    { labels: {}, value: sources.stdout.dropped() },
   ])
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Log, LogThrottle } from '../log/index.ts'
+import type { Log, LogThrottle, Stdout } from '../log/index.ts'
 import type { RequestSummary } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
@@ -26,10 +26,7 @@ export interface AdminSources {
   readonly certificates: () => Certificates
   /** Receives calls that arrive at the admin port. */
   readonly onMisdirected: (request: RequestSummary) => void
-  /** Log lines dropped since the start. */
-  readonly logLinesDropped: () => number
-  /** Error code of the last write of the log; undefined if it succeeded. */
-  readonly logFailure: () => string | undefined
+  readonly stdout: Pick<Stdout, 'dropped' | 'failure'>
   /** Returns whether `Host` names this proxy, which the status page requires. */
   readonly isOwnHost: (authority: string) => boolean
   /** Name of the host or pod. */
@@ -37,8 +34,6 @@ export interface AdminSources {
   readonly version: string
   /** Undefined if unknown. */
   readonly process: { readonly pid: number; readonly processScope: string } | undefined
-  /** Milliseconds since 1970; converts the token's monotonic instants to dates. */
-  readonly wallClock: () => number
   /** Minutes by which the machine's local time is ahead of UTC. */
   readonly utcOffset: () => number
 }

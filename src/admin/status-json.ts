@@ -15,10 +15,10 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
     ...activity.view(),
     draining: sources.running.draining,
     diagnostics: sources.diagnostics,
-    wallNow: sources.wallClock(),
+    wallNow: sources.clock.date(),
     token: sources.token(),
     sharing: sources.sharing(),
-    logFailure: sources.logFailure(),
+    logFailure: sources.stdout.failure(),
     certificates: sources.certificates(),
   }
 }
@@ -101,7 +101,7 @@ export function readStatus(
         budget: isAuthenticated(snapshot) ? { seconds: toSeconds(snapshot.usableFor) } : undefined,
         sharing: sharing?.state,
         sharingSince: sharing?.state === 'local' ? at(sharing.since) : undefined,
-        adoptedAt: at(sharing?.adoptedAt),
+        adoptedAt: at(snapshot.adoptedAt),
         generation: token?.generation,
         refreshTokenEnds: at(token?.refreshExpiresAt),
       }),
@@ -122,14 +122,14 @@ export function readStatus(
       }),
     },
     /** Null if every replica has a token of its own. */
-    sharing: orNull(sharing, ({ state, reason, code, since, adoptedAt }) => ({
+    sharing: orNull(sharing, ({ state, reason, code, since }) => ({
       /** `local` if the shared store is unavailable. */
       state,
       reason: reason ?? null,
       /** The store's own error code, if it returned one. */
       code: code ?? null,
       since: date(since),
-      adoptedAt: adoptedAt === undefined ? null : date(adoptedAt),
+      adoptedAt: orNull(snapshot.adoptedAt, date),
     })),
     /** Calls by minute and outcome, the newest minute last. */
     hour: activity.hour().map(({ at, counts }) => {

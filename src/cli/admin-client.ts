@@ -20,7 +20,7 @@ export interface AdminResponse {
 const PROBE_TIMEOUT = 2000
 
 /** Prevents reading files: a probe needs an address, but no secret. */
-const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
+const readNothing: ReadFile = () => 'unreadable'
 
 /** Returns a function that requests a path and never rejects. Without an address, writes why and returns undefined. */
 export function openAdminClient(io: Io) {

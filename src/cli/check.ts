@@ -58,7 +58,6 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
   return isTaken
 }
 
-/** Runs the live check. Returns the exit code. */
 async function checkLive(
   loaded: Loaded & { readonly ok: true },
   io: Io,

@@ -22,12 +22,13 @@ export function instanceEnvironment(
   const service = name === '-' ? 'isales-auth-proxy' : `isales-auth-proxy@${name}`
   const directory = `/etc/${service}`
   const file = readFile(`${directory}/env`, MAX_FILE)
-  if (!file.ok) return { error: { code: 'no-instance', facts: [['file', `${directory}/env`]] } }
+  if (typeof file === 'string')
+    return { error: { code: 'no-instance', facts: [['file', `${directory}/env`]] } }
   const unit = {
     ISALES_USER_FILE: `${directory}/user`,
     ISALES_PASSWORD_FILE: `${directory}/password`,
     STATE_DIR: `/var/lib/${service}`,
     MAX_IN_FLIGHT: '256',
   }
-  return { env: { ...env, ...unit, ...parseEnv(Buffer.from(file.bytes).toString()) } }
+  return { env: { ...env, ...unit, ...parseEnv(file.toString()) } }
 }

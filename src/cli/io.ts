@@ -12,7 +12,6 @@ export const EXIT = {
   notRunning: 5,
 } as const
 
-/** Output of a command. */
 export interface Output {
   write(text: string): unknown
 }
@@ -25,13 +24,11 @@ export interface Io {
   readonly env: Environment
   /** `env` belongs to a unit of systemd, whose socket unit has the port of LISTEN. */
   readonly isUnit?: true
-  /** Id of this process. */
   readonly pid: number
   /** Scope of process ids, such as `pid:[4026531836]`; empty if unknown. */
   readonly processScope: string
   /** Sends SIGHUP to a process that runs this program; returns false for any other process. @throws an error with a `code`. */
   readonly hangUp: (pid: number) => boolean
-  /** True if stdout is a terminal. */
   readonly isTTY: boolean
   /** Aborted by the first SIGTERM, SIGINT, SIGQUIT or SIGUSR2; the reason is the signal's name. */
   readonly signal: AbortSignal
@@ -41,7 +38,6 @@ export interface Io {
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
 }
 
-/** Flags of all commands. */
 export type FlagValues = Readonly<Partial<Record<'live' | 'trace' | 'quiet' | 'json', boolean>>> & {
   readonly wait?: string
 }

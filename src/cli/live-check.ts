@@ -54,7 +54,6 @@ type CheckVerdict = keyof typeof VERDICTS
 export const SHORT_LIFETIME = 20 * SECOND
 const WORKS: readonly Fact[] = [['outcome', 'works']]
 
-/** A live check in progress. */
 interface LiveCheck {
   /** The given configuration, with values that suit iSales. */
   config: Config
@@ -131,7 +130,7 @@ async function logIn(check: LiveCheck) {
   const { config, io } = check
   let storageError: FailureDetails | undefined
   const { stateDir: directory } = config
-  const parts = { clock: systemClock, wallClock: Date.now, onExposed() {} }
+  const parts = { clock: systemClock, onExposed() {} }
   const onStorageError = (error: FailureDetails | undefined): void => void (storageError = error)
   const openStateDir = () =>
     directory === undefined ? undefined : openAttemptFile({ ...parts, directory, onStorageError })
@@ -198,7 +197,7 @@ async function callInterface({ config, post, io }: LiveCheck, grant: Grant, othe
 
 /** Returns why a response shows nothing about the token; undefined if it is from iSales. */
 function responseFailure(response: PostResult): FailureDetails | undefined {
-  if (!response.ok) return { ...response, detail: response.code }
+  if (!response.ok) return response
   const { status, contentType, body } = response
   const isPage = isRedirect(status) || isWebPage(contentType, body)
   if (isOfGateway(status) || status > 500) return { cause: classifyStatus({ status }), status }

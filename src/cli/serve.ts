@@ -7,7 +7,6 @@ import { EXIT, writeMessage, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
 import { en, formatLine, messagesFor } from '../messages/index.ts'
 
-/** Runs the proxy until a signal arrives. */
 export const serve: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
   const messages = messagesFor(io.env)
@@ -55,8 +54,7 @@ export const serve: Command = async (_, io) => {
       version: BUILD_VERSION,
       process: { pid: io.pid, processScope: io.processScope },
       log,
-      logLinesDropped: stdout.dropped,
-      logFailure: stdout.failure,
+      stdout,
     })
     io.onHangUp(() => void app.renew())
     systemd.ready()

@@ -12,8 +12,6 @@ import { createTickets, hasTicket, ticketIn } from './tickets.ts'
 
 interface ClientAuthOptions {
   readonly clock: Clock
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number
   /** A login or refresh, or a business call without a valid ticket. */
   readonly onEnd: (request: RequestSummary) => void
 }
@@ -26,7 +24,7 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
   const throttle = createThrottle(options.clock)
   const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword'>) => {
     const changed = { ...config, ...secrets }
-    const tickets = createTickets(changed.obsPassword, options.wallClock)
+    const tickets = createTickets(changed.obsPassword, () => options.clock.date())
     return { tickets, ...createLogin(changed, tickets, throttle) }
   }
   let current = open(config)

@@ -40,11 +40,12 @@ export function readTls(
   ) => {
     if (path === undefined) return undefined
     const file = readFile(path, MAX_PEM)
-    const parsed = file.ok ? parse(Buffer.from(file.bytes).toString('latin1')) : file.problem
+    const isRead = typeof file !== 'string'
+    const parsed = isRead ? parse(file.toString('latin1')) : file
     if (typeof parsed !== 'string') return parsed
     if (parsed === 'encrypted-key') report(name, parsed, ...fileFacts(path))
     else {
-      const code = file.ok ? 'not-pem' : 'file-unreadable'
+      const code = isRead ? 'not-pem' : 'file-unreadable'
       report(name, code, ...fileFacts(path), ['detail', parsed])
     }
     return undefined

@@ -11,10 +11,9 @@ const MIN_CONNECTIONS = 16
  * client could connect, and no call could reach iSales.
  */
 export function connectionsWithin({ listenMaxConnections, isalesMaxConnections }: Config): number {
-  const limits = readSmallFile('/proc/self/limits', 4096)
-  const text = limits.ok ? Buffer.from(limits.bytes).toString() : ''
+  const limits = readSmallFile('/proc/self/limits', 4096).toString()
   // Infinite if there is no limit, or if the system is not Linux.
-  const descriptors = Number(/^Max open files +(\d+)/m.exec(text)?.[1] ?? Infinity)
+  const descriptors = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity)
   const free = descriptors - RESERVED - isalesMaxConnections
   return Math.min(listenMaxConnections, Math.max(MIN_CONNECTIONS, free))
 }

@@ -6,18 +6,10 @@ import type { Fact } from '../messages/index.ts'
 /** Maximum size in bytes: five times the bundle of all public CAs. */
 export const MAX_PEM = 1024 * 1024
 
-export type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large'
+type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large'
 
-export type FileRead =
-  | { readonly ok: true; readonly bytes: Uint8Array }
-  | { readonly ok: false; readonly problem: FileProblem }
-
-/**
- * Reads a regular file of at most `limit` bytes. Never throws.
- *
- * @param flags additional flags of `open(2)`. Default: none.
- */
-export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
+/** Reads a regular file of at most `limit` bytes, or returns why not. Never throws. */
+export type ReadFile = (path: string, limit: number) => Buffer | FileProblem
 
 /**
  * Returns the file's path for an error message. Returns no fact if the directory does not exist or is `/`: the value may be
@@ -43,23 +35,20 @@ const PROBLEMS: Readonly<Record<string, FileProblem>> = {
   EPERM: 'denied',
 }
 
-export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
+export const readSmallFile: ReadFile = (path, limit) => {
   let file: number | undefined
   try {
     // Without O_NONBLOCK, opening a FIFO would wait for a writer forever.
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags)
-    const stat = fstatSync(file)
-    if (!stat.isFile()) return { ok: false, problem: 'no-file' }
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    if (!fstatSync(file).isFile()) return 'no-file'
     // Reads to the end or past the limit, because the size from `stat` is 0 in procfs and may be outdated elsewhere.
     const bytes = Buffer.alloc(limit + 1)
     let length = 0
     for (let read = 1; read > 0 && length <= limit; length += read)
       read = readSync(file, bytes, length, bytes.length - length, null)
-    return length > limit
-      ? { ok: false, problem: 'too-large' }
-      : { ok: true, bytes: bytes.subarray(0, length) }
+    return length > limit ? 'too-large' : bytes.subarray(0, length)
   } catch (error) {
-    return { ok: false, problem: PROBLEMS[readErrorCode(error)] ?? 'unreadable' }
+    return PROBLEMS[readErrorCode(error)] ?? 'unreadable'
   } finally {
     if (file !== undefined) closeSync(file)
   }

@@ -155,9 +155,10 @@ const MAX_SECRET_FILE = 64 * 1024
 function readText(path: string, readFile: ReadFile): string | Problem {
   const read = readFile(path, MAX_SECRET_FILE)
   const facts = fileFacts(path)
-  if (!read.ok) return { code: 'file-unreadable', facts: [...facts, ['detail', read.problem]] }
+  if (typeof read === 'string')
+    return { code: 'file-unreadable', facts: [...facts, ['detail', read]] }
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(read.bytes)
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(read)
     return text.replace(LINE_END, '') || { code: 'empty-file', facts }
   } catch {
     return { code: 'not-utf8', facts }

@@ -129,7 +129,6 @@ export interface SettingProblem extends Explained {
   readonly isWarning?: true | undefined
 }
 
-/** A setting as plain data. */
 export interface Setting extends Definition {
   readonly key: SettingKey
   /** The environment variable, or the file's variable if only a file can hold the value. */

@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein'
+import { closest, distance } from 'fastest-levenshtein'
 import type { Fact } from '../messages/index.ts'
 import { SETTING_LIST, type SettingProblem } from './settings.ts'
 
@@ -15,9 +15,7 @@ const OURS = /^(?:ISALES|OBS|LISTEN|SESSION_STORE)_(?!PID$|FD)/
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_|$)|$)/
 
 /** Warns of variables that resemble a setting, and of unknown ones with a prefix that only we use. */
-export function unknownVariables(
-  env: Readonly<Record<string, string | undefined>>,
-): readonly SettingProblem[] {
+export function unknownVariables(env: NodeJS.ProcessEnv): readonly SettingProblem[] {
   const names = Object.keys(env).filter((name) => !KNOWN.includes(name) && !SERVICE_LINK.test(name))
   return names.flatMap((setting): readonly SettingProblem[] => {
     // Short names of other programs, such as DB_USER, are often within two edits of a setting, such as OBS_USER.
@@ -33,11 +31,6 @@ export function unknownVariables(
 
 /** Returns the nearest candidate within `limit` edits, or undefined. */
 export function nearest(word: string, candidates: readonly string[], limit: number) {
-  const [best] = candidates
-    // Skips the edit distance for candidates that are too long or too short.
-    .filter(({ length }) => Math.abs(length - word.length) <= limit)
-    .map((candidate) => ({ candidate, edits: distance(word, candidate) }))
-    .filter(({ edits }) => edits <= limit)
-    .sort((a, b) => a.edits - b.edits)
-  return best?.candidate
+  const best = closest(word, candidates)
+  return distance(word, best) <= limit ? best : undefined
 }

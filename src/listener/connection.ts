@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { MINUTE, type Clock } from '../clock.ts'
 import { REFUSALS, type Refusal } from '../codes.ts'
+import type { ClientConnection } from '../hono-adapter.ts'
 import { refusedRequest, type RequestSummary } from '../request-summary.ts'
 import { problemBytes, writeProblem } from '../problem.ts'
 import type { ConnectionLimiter, Slot } from './connection-limiter.ts'
@@ -16,13 +17,12 @@ export interface ConnectionOptions {
   readonly onTurn: (run: () => void) => void
   /**
    * Serves a request; must not throw. If the request expects `100-continue`, call `response.writeContinue()` before
-   * reading its body. Call `protect` once the body has arrived, or `refuse` to end the request. `refused` is true after
-   * `refuse`, and after an error or a timeout in the body.
+   * reading its body.
    */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
-    connection: Pick<Connection, 'bodyBytes' | 'protect' | 'refuse' | 'refused'>,
+    connection: ClientConnection,
   ) => void
   /** Called for every request that the listener refuses. It has a request id only if it got a response. */
   readonly onRefused: (request: RequestSummary) => void
@@ -51,7 +51,7 @@ const LAST_CHUNK = '0\r\n\r\n'.length
  * - `#endOf`: after an offer to upgrade, Node's parser drops the rest of the packet without reporting its length.
  * - `drain`: `Server.closeIdleConnections` cuts a response that Node has but the kernel has not.
  */
-export class Connection {
+export class Connection implements ClientConnection {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   readonly #slot: Slot | undefined
@@ -91,7 +91,6 @@ export class Connection {
     else this.#refusePipelined(response.req)
   }
 
-  /** Protects the connection from the limiter until the response ends; call it when the request is complete. */
   protect(): void {
     this.#options.limiter.mark(this.#slot, true)
     const response = this.#current
@@ -100,7 +99,6 @@ export class Connection {
     if (this.#mayHaveDropped) response.shouldKeepAlive = false
   }
 
-  /** Refuses and reports the request in progress, and closes the connection: its next bytes may belong to the request. */
   refuse(refusal: Refusal): void {
     const response = this.#current
     if (response === undefined) return
@@ -158,7 +156,6 @@ export class Connection {
     })
   }
 
-  /** Bytes of the body of the request in progress, with its framing, and with bytes that Node has not parsed. */
   get bodyBytes(): number {
     const { bytesRead, readableLength } = this.#socket
     return this.#current === undefined || this.#pipelined > 0
@@ -270,7 +267,6 @@ export class Connection {
     if (this.#pipelined > 0 || this.#awaitsTurn) this.#socket.pause()
   }
 
-  /** Responds to an unreadable request, and closes the connection. */
   #refuseUnread(refusal: Refusal, packet?: Buffer): void {
     const requestId = randomUUID()
     const socket = this.#socket

@@ -2,5 +2,5 @@
 // for repeated lines. No line contains a secret.
 export type { LogEventName, LogFields } from './log-events.ts'
 export { accessFields, createLog, type Log } from './logger.ts'
-export { openStdout } from './stdout.ts'
+export { openStdout, type Stdout } from './stdout.ts'
 export { createLogThrottle, type LogThrottle } from './log-throttle.ts'

@@ -8,6 +8,7 @@ export interface Stdout {
   readonly write: (line: string) => void
   /** True for a terminal with colors, unless NO_COLOR is set. */
   readonly colors: boolean
+  /** Number of lines dropped since the start. */
   readonly dropped: () => number
   /** Error code, such as `ENOSPC`, if the last write failed; otherwise undefined. */
   readonly failure: () => string | undefined

@@ -1,12 +1,12 @@
 import {
   toCauseCode,
   toStoreCode,
-  type RequestKind,
   type Cause,
   type Peer,
+  type PeerCertificate,
+  type RequestKind,
   type StoreFailureReason,
 } from '../causes.ts'
-import type { PeerCertificate } from '../causes.ts'
 import type { Code } from '../codes.ts'
 import type { Explained, Fact, Value } from './format-facts.ts'
 import type { FactName } from './messages.ts'
@@ -28,15 +28,8 @@ export interface DiagnosticContext {
   readonly settings: Record<SettingFact, Value>
 }
 
-export type SettingFact =
-  | 'allowedHosts'
-  | 'allowedPaths'
-  | 'maxBodySize'
-  | 'listen'
-  | 'clientDeadline'
-
 /** Settings that decide whether a request ends with a code. */
-const SETTINGS_OF: Readonly<Partial<Record<Code, SettingFact>>> = {
+const SETTINGS_OF = {
   'other-host': 'allowedHosts',
   'other-path': 'allowedPaths',
   'too-large': 'maxBodySize',
@@ -47,20 +40,22 @@ const SETTINGS_OF: Readonly<Partial<Record<Code, SettingFact>>> = {
   'gave-up': 'clientDeadline',
   'upstream-timeout': 'clientDeadline',
   IsalesProxyLatency: 'clientDeadline',
-}
+} as const satisfies Partial<Record<Code, FactName>>
+type SettingFact = (typeof SETTINGS_OF)[keyof typeof SETTINGS_OF]
 
 /** Returns the setting that decides whether a request ends with the code, with its value. */
 export function settingFacts(code: Code, { settings }: DiagnosticContext): readonly Fact[] {
-  const name = SETTINGS_OF[code]
+  const name = (SETTINGS_OF as Partial<Record<Code, SettingFact>>)[code]
   return name === undefined || settings[name] === '' ? [] : [[name, settings[name]]]
 }
 
-/** A failure: its cause, and details about it. */
 export interface FailureDetails {
   readonly cause: Cause
+  /** HTTP status; undefined without a response. */
   readonly status?: number | undefined
-  /** An error code, or the odd part of the response. */
+  /** Error code, `result=7`, or a defect of the response. Possibly empty. Never contains text of a response. */
   readonly detail?: string
+  /** The peer's certificate, if it was not accepted. */
   readonly certificate?: PeerCertificate | undefined
 }
 

@@ -281,10 +281,8 @@ export const MESSAGES: Readonly<Record<Language, Messages>> = {
 }
 export const { en } = MESSAGES
 
-type Environment = Readonly<Record<string, string | undefined>>
-
 /** Returns the texts for a process's locale. `zh_CN.UTF-8` is Chinese, which other encodings cannot show. */
-export function messagesFor({ LC_ALL, LC_MESSAGES, LANG }: Environment): Messages {
+export function messagesFor({ LC_ALL, LC_MESSAGES, LANG }: NodeJS.ProcessEnv): Messages {
   const isChinese = /^zh[_.@-].*utf-?8/i.test(LC_ALL || LC_MESSAGES || LANG || '')
   return MESSAGES[isChinese ? 'zh' : 'en']
 }

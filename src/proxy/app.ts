@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono, type Handler, type MiddlewareHandler } from 'hono'
 import { RESPONSE_ALREADY_SENT, type NodeCall } from '../hono-adapter.ts'
-import type { Refusal } from '../codes.ts'
 import { writeProblem } from '../problem.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
 import { createValidation, type RequestRules } from './validate.ts'
@@ -59,7 +58,7 @@ export function openProxy(options: ProxyOptions) {
     serve: (
       request: IncomingMessage,
       response: ServerResponse,
-      connection: NodeCall['connection'] & { refuse(refusal: Refusal): void },
+      connection: NodeCall['connection'],
     ): void => {
       const validated = validate(request)
       if (typeof validated === 'string') return connection.refuse(validated)

@@ -290,10 +290,11 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       return left > 0 ? SEND : afterInterruption(this.#attempts, 'deadline', 'connecting')
     }
     const { upstream, random } = this.#shared
-    const { failure, cause, code: detail, certificate } = upstream.classify(error)
-    this.#failure = { cause, detail, certificate }
+    const failed = upstream.classify(error)
+    const { failure } = failed
+    this.#failure = failed
     this.#attempts[written ? 'unanswered' : 'unwritten'] += 1
-    const mayRecover = upstream.mayRecover(cause)
+    const mayRecover = upstream.mayRecover(failed.cause)
     const decision = afterFailure(this.#attempts, { failure, written, mayRecover, left }, random())
     if (decision.do === 'fail') return decision
     await delay(this.#shared.clock, decision.pause, this.startWait())

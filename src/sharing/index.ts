@@ -74,7 +74,7 @@ export async function logInOnce(
       const current = createToken(result.token, config, 0)
       result = await inTurn({ ...login, current, loginDue: false })
     }
-    return { result, sharing: share?.snapshot(undefined) }
+    return { result, sharing: share?.snapshot() }
   } finally {
     await register.stop()
     await share?.stop()

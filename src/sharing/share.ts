@@ -22,6 +22,7 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
   let isStopped = false
 
   const home: Home = {
+    ...sealer,
     shared: true,
     async compareAndSwap(expected, desired) {
       const reply = await store.compareAndSwap(expected, desired)
@@ -30,9 +31,6 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
       if (wasAlone !== (failure !== undefined)) since = clock.now()
       return 'reason' in reply ? undefined : reply
     },
-    nameOf: sealer.nameOf,
-    seal: sealer.seal,
-    open: sealer.open,
     onUnreadable,
   }
 
@@ -51,18 +49,15 @@ export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions
       store.start(() => void (isStopped || poll()))
     },
 
-    /** @param adoptedAt when the current token was adopted, on the monotonic clock. Undefined if it was not. */
-    snapshot: (adoptedAt: number | undefined) => ({
+    snapshot: () => ({
       state: failure === undefined ? ('shared' as const) : ('local' as const),
       /** Why the process is alone. */
       reason: failure?.reason,
       code: failure?.code,
       /** When the state began, on the monotonic clock. */
       since,
-      adoptedAt,
     }),
 
-    /** Disconnects. */
     async stop(): Promise<void> {
       isStopped = true
       timer?.cancel()

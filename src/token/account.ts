@@ -136,7 +136,9 @@ export function recordOutcome(
   const { record } = account
   const released = releaseLease(account, holder)
   if (!isGrant(result)) {
-    if (operation === 'refresh') return isFollowedByLogin(result) ? undefined : released
+    // A login certainly follows if iSales rejected the token, or has no refresh path.
+    if (operation === 'refresh')
+      return isRejection(result) || isMissing(result) ? undefined : released
     const failed = recordFailure(record, before, result, { now, alone, rules })
     return { ...(released ?? account), record: failed }
   }
@@ -154,11 +156,6 @@ export function recordOutcome(
 /** Returns how many milliseconds calls that need a token wait for a refresh before a login replaces it. */
 export function refreshPatience({ clientDeadline }: Rules): number {
   return Math.min(SECOND, clientDeadline / 4)
-}
-
-/** True if a login certainly follows a failed refresh: iSales rejected the token, or has no refresh path. */
-function isFollowedByLogin(failure: AuthFailure): boolean {
-  return isRejection(failure) || isMissing(failure)
 }
 
 /** True while another process asks iSales. A lease dated before the clock was set back does not block. */

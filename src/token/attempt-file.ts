@@ -12,8 +12,6 @@ interface AttemptFileOptions {
   /** `STATE_DIR`. */
   readonly directory: string
   readonly clock: Clock
-  /** Milliseconds since 1970: a file outlives the monotonic clock. */
-  readonly wallClock: () => number
   /** Receives why login attempts are in memory only, or undefined once they are on the disk again. */
   readonly onStorageError: (error: FailureDetails | undefined) => void
   /** Any user of the machine may write to the directory. */
@@ -31,7 +29,7 @@ const PROBE_SIZE = 4096
  * passwords. The first process makes the salt. Disk operations run one at a time; each is awaited for 1 s.
  */
 export function openAttemptFile(options: AttemptFileOptions): Home & { watch(): void } {
-  const { clock, wallClock, onStorageError } = options
+  const { clock, onStorageError } = options
   const versions = openVersions(options.directory, options.onExposed)
   /** The directory's salt once it is read. */
   let salt = randomBytes(16).toString('hex')
@@ -55,9 +53,9 @@ export function openAttemptFile(options: AttemptFileOptions): Home & { watch(): 
     const { number, text } = await versions.read()
     // An unreadable version is replaced by the next one.
     const value = number === 0 ? '' : (text ?? `version ${number}`)
-    if (desired === '' || value !== expected) return { value, at: wallClock() }
+    if (desired === '' || value !== expected) return { value, at: clock.date() }
     return (await versions.write(number + 1, desired))
-      ? { value: desired, at: wallClock() }
+      ? { value: desired, at: clock.date() }
       : swap(expected, '')
   }
 
@@ -174,13 +172,7 @@ export function openVersions(directory: string, onExposed: () => void) {
     isExposed ||= (mode & WRITABLE_BY_ALL) !== 0
     const scratch = join(directory, `attempts-${number}.${randomBytes(8).toString('hex')}.new`)
     try {
-      const file = await open(scratch, NEW_FILE, 0o600)
-      try {
-        await file.writeFile(text)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
+      await createFile(scratch, text)
       await link(scratch, path)
     } catch (error) {
       const code = readErrorCode(error)
@@ -229,12 +221,9 @@ export function openVersions(directory: string, onExposed: () => void) {
       await makeDirectory(directory)
       const path = join(directory, `probe-${process.pid}`)
       await rm(path, { force: true })
-      const file = await open(path, NEW_FILE, 0o600)
       try {
-        await file.writeFile(Buffer.alloc(PROBE_SIZE))
-        await file.sync()
+        await createFile(path, Buffer.alloc(PROBE_SIZE))
       } finally {
-        await file.close()
         await rm(path, { force: true })
       }
       return true
@@ -250,6 +239,17 @@ export function openVersions(directory: string, onExposed: () => void) {
         await rm(join(directory, old.name), { force: true }).catch(ignore)
       return true
     },
+  }
+}
+
+/** Creates a file and syncs it. Rejects if the file exists. */
+async function createFile(path: string, contents: string | Buffer): Promise<void> {
+  const file = await open(path, NEW_FILE, 0o600)
+  try {
+    await file.writeFile(contents)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

@@ -4,12 +4,12 @@ import {
   isOfGateway,
   isWebPage,
   type Cause,
-  type PeerCertificate,
   type ResponseInfo,
 } from '../causes.ts'
 import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
 import { Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
+import type { FailureDetails } from '../messages/index.ts'
 import type { Post, PostResult } from '../upstream/index.ts'
 
 // The login and the refresh of iSales, one HTTP request each, and the meaning of their responses.
@@ -45,17 +45,10 @@ export interface IsalesClient {
  */
 export type FailureKind = 'rejected' | 'ambiguous' | 'unknown' | 'not-processed'
 
-export interface AuthFailure {
+export interface AuthFailure extends FailureDetails {
   readonly kind: FailureKind
-  readonly cause: Cause
-  /** HTTP status; undefined without a response. */
-  readonly status?: number | undefined
   /** From `Retry-After`, milliseconds from the response. Never with `rejected`. */
   readonly retryAfter?: number | undefined
-  /** Error code, `result=7`, or a defect of the response. Possibly empty. Never contains text of the response. */
-  readonly detail: string
-  /** iSales's certificate, if it was not accepted. */
-  readonly certificate?: PeerCertificate | undefined
 }
 
 /** Result of a successful login or refresh. Lifetimes are in milliseconds. */
@@ -137,10 +130,10 @@ export function withScheme(scheme: string, token: string): string {
 }
 
 function transportFailure(result: Extract<PostResult, { ok: false }>): AuthFailure {
-  const { cause: found, code, written, certificate, status } = result
+  const { cause: found, detail, written, certificate, status } = result
   // A response whose body is missing may be a rejection, unless it is a gateway's.
   const kind = written && !isOfGateway(status ?? 0) ? 'unknown' : 'not-processed'
-  return { kind, cause: found, status, detail: code, certificate }
+  return { kind, cause: found, status, detail, certificate }
 }
 
 /** `plain`: over a connection without TLS. */

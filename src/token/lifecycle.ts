@@ -237,10 +237,8 @@ export const onCredentialsChanged: Reducer<Credentials> = (state, credentials, {
     busyUntil: at,
     forced: false,
   },
-  event: { type: 'credentials-changed', at },
 })
 
-/** iSales rejected a business call. */
 export const onRejected: Reducer<
   Rejection & { readonly generation: number; readonly status: number }
 > = (state, call, { now }) => {
@@ -254,7 +252,6 @@ export const onRejected: Reducer<
   return { state: { ...state, busyUntil, rejection: { status, reported }, rejections } }
 }
 
-/** iSales accepted a business call. */
 export const onAccepted: Reducer<{
   readonly generation: number
   readonly kind: AttemptKind
@@ -277,7 +274,6 @@ export const onUnrelated: Reducer<{ readonly generation: number }> = (state, { g
   return { state: { ...state, rejections: dismiss(state.rejections) } }
 }
 
-/** A token request begins. */
 export const onRequestStarted: Reducer<Operation> = (before, operation, { now: at }) => {
   const { rejection, credentials, rejections, token } = before
   const state = { ...before, request: { operation, startedAt: at, credentials } }
@@ -288,7 +284,6 @@ export const onRequestStarted: Reducer<Operation> = (before, operation, { now: a
   }
 }
 
-/** A token request ends. */
 export const onRequestEnded: Reducer<TokenResult> = (before, result, context) => {
   const { request } = before
   if (request === undefined) return { state: before }
@@ -346,7 +341,6 @@ function onGranted(
       durationMs: at - grant.sentAt,
       token,
       failuresBefore: track.failures,
-      loginDue,
       sameToken: previous?.token.reveal() === grant.token.reveal(),
       lifetimeDoubt: grant.lifetime.doubt,
     },

@@ -14,7 +14,6 @@ export interface StoredValue {
   readonly at: number
 }
 
-/** Where the value lives. */
 export interface Home {
   /** The home keeps the token, and is polled. Otherwise only a failed write is repeated. */
   readonly shared: boolean

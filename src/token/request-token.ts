@@ -18,23 +18,16 @@ import {
 } from './isales-client.ts'
 import { countAs, NO_ATTEMPTS, type AttemptRecord, type Rules } from './login-guard.ts'
 import type { Register } from './register.ts'
-import type {
-  CurrentToken,
-  Granted,
-  Token,
-  TokenRequest,
-  TokenResult,
-  WithRecord,
-} from './token.ts'
+import type { CurrentToken, Granted, Token, TokenRequest, TokenResult } from './token.ts'
 
-type TokenRequestOptions = Readonly<{
-  client: IsalesClient
-  register: Register
-  rules: Rules
-  clock: Clock
+export interface TokenRequestOptions {
+  readonly client: IsalesClient
+  readonly register: Register
+  readonly rules: Rules
+  readonly clock: Clock
   /** In [0, 1). */
-  random: () => number
-}>
+  readonly random: () => number
+}
 
 /**
  * Requests tokens, wherever the account lives. A login counts as an attempt before it is sent, so that a crash counts. A grant
@@ -45,11 +38,9 @@ export function createTokenRequests(options: TokenRequestOptions) {
   const { holder, shared, update } = register
   /** The latest result, which the token source has. */
   let held: Token | undefined
-  let adoptedAt: number | undefined
   /** Credentials of the last token request. */
   let credentials: Credentials | undefined
   let isInFlight = false
-  let polled: (WithRecord & Readonly<{ credentials: Credentials }>) | undefined
   /** The account before an attempt that may have been written although no login was sent. */
   let unsent: Account | undefined
 
@@ -61,7 +52,6 @@ export function createTokenRequests(options: TokenRequestOptions) {
 
   const granted = (token: Token, account: Account, adopted: boolean): Granted => {
     held = token
-    adoptedAt = adopted ? clock.now() : undefined
     return { token, name: account.name, adopted, record: recordIn(account) }
   }
 
@@ -126,25 +116,21 @@ export function createTokenRequests(options: TokenRequestOptions) {
       return requestToken(request).finally(() => (isInFlight = false))
     },
 
-    /** Reads a shared account: renews the lease of a request in flight, or returns a newer token of another process. */
-    poll: async (): Promise<Granted | undefined> => {
+    /**
+     * Reads a shared account: renews the lease of a request in flight, or returns the record of these credentials, and another
+     * process's token if it is newer.
+     */
+    poll: async () => {
       if (credentials === undefined) return undefined
       const account = await update(credentials, (found, { now, alone }) =>
         isInFlight && !alone ? renewLease(found, holder, now) : undefined,
       )
-      const { token } = account
-      polled = isInFlight ? undefined : { credentials, record: recordIn(account) }
       // The result of a request in flight takes precedence.
-      return !isInFlight && isNewer(token, held, clock.now())
-        ? granted(token, account, true)
-        : undefined
+      if (isInFlight) return undefined
+      const { token } = account
+      const newer = isNewer(token, held, clock.now()) ? granted(token, account, true) : undefined
+      return { credentials, record: recordIn(account), newer }
     },
-
-    /** The record that the last poll found; undefined during a request of this process. */
-    polled: () => polled,
-
-    /** When the current token was adopted, on the monotonic clock. Undefined if this process obtained it. */
-    adoptedAt: () => adoptedAt,
   }
 }
 

@@ -19,6 +19,8 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
   return {
     now,
     token,
+    /** When the current token was adopted; undefined if this process obtained it. */
+    adoptedAt: token?.adopted ? rejections.replacedAt : undefined,
     usable,
     /** At least the last three first attempts were rejected. */
     rejected: isRejected(rejections, now),
@@ -41,13 +43,8 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     lastSuccessAt: token?.obtainedAt,
     usableFor: usableFor(state, now),
     waiters,
-    lastFailure: lastFailure(state),
+    /** The last failed login; if there is none, the last failed refresh. */
+    lastFailure: state.login.last ?? refresh.last,
   }
 }
 export type TokenSnapshot = Readonly<ReturnType<typeof takeSnapshot>>
-
-function lastFailure({ login, refresh }: TokenState) {
-  const isRefresh = (refresh.last?.at ?? -Infinity) > (login.last?.at ?? -Infinity)
-  const { last } = isRefresh ? refresh : login
-  return last && { ...last, operation: isRefresh ? ('refresh' as const) : ('login' as const) }
-}

@@ -8,11 +8,9 @@ import type { Token } from './token.ts'
 
 // The account as a text, in a file and in a store. Its instants are milliseconds of the home's clock.
 
-export type Records = ReadonlyMap<string, AttemptRecord>
-
 /** The whole value, with the records of all credentials by name. Instants are on this process's monotonic clock. */
 export interface SharedState extends Pick<Account, 'lease' | 'token'> {
-  readonly records: Records
+  readonly records: ReadonlyMap<string, AttemptRecord>
 }
 
 export const NO_STATE: SharedState = { records: new Map(), lease: undefined, token: undefined }

@@ -64,8 +64,7 @@ export function tokenLog(
           outcome: event.endsPause ? 'pause-ended' : 'nothing-paused',
         })
       case 'conflict':
-      case 'credentials-changed':
-        // A finding or the reload logs these.
+        // A finding logs it.
         return
     }
   }

@@ -1,5 +1,4 @@
-import type { Clock, Timer } from '../clock.ts'
-import type { Rules } from './login-guard.ts'
+import { delay, type Timer } from '../clock.ts'
 import { PROPAGATION_DELAY } from './account.ts'
 import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
 import type { Credentials } from './isales-client.ts'
@@ -19,27 +18,13 @@ import {
   sendable,
   type Reducer,
 } from './lifecycle.ts'
+import { createTokenRequests, type TokenRequestOptions } from './request-token.ts'
 import { takeSnapshot } from './snapshot.ts'
-import type {
-  CurrentToken,
-  Granted,
-  PlannedRequest,
-  TokenEvent,
-  TokenRequest,
-  TokenResult,
-  WithRecord,
-} from './token.ts'
+import type { CurrentToken, PlannedRequest, TokenEvent, TokenRequest } from './token.ts'
 
-interface TokenSourceOptions {
-  readonly rules: Rules
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  readonly requestToken: (request: TokenRequest) => Promise<TokenResult>
+interface TokenSourceOptions extends TokenRequestOptions {
   readonly credentials: Credentials
   readonly observe: (event: TokenEvent) => void
-  /** Replicas share tokens. */
-  readonly shared: boolean
 }
 
 interface Wait {
@@ -88,7 +73,8 @@ export type TokenSource = ReturnType<typeof createTokenSource>
 
 /** Keeps one token fresh, with one token request in flight and one timer. `lifecycle.ts` decides. */
 export function createTokenSource(options: TokenSourceOptions) {
-  const { rules, clock, requestToken, observe, shared } = options
+  const { rules, clock, register, observe } = options
+  const requests = createTokenRequests(options)
   /** Wakes each waiting call once, after the next change that may end its wait. */
   const waiters = new Set<() => void>()
   let state = initialState(options.credentials, clock.now())
@@ -132,7 +118,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 
   const wake = (): void => {
-    for (const look of waiters) look()
+    for (const end of waiters) end()
   }
 
   /** Called after every change that may end a wait. A rejection ends none: a flood of them must not check every waiter. */
@@ -158,7 +144,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       },
     }
     apply(onRequestStarted, operation)
-    const result = await requestToken(asked)
+    const result = await requests.requestToken(asked)
     if (!running) return
     apply(onRequestEnded, result)
     settle()
@@ -166,17 +152,7 @@ export function createTokenSource(options: TokenSourceOptions) {
 
   /** Resolves after the next change, at `until`, or when the client is gone. */
   const change = (until: number, { signal }: Wait): Promise<void> =>
-    new Promise((resolve) => {
-      const look = (): void => {
-        waiters.delete(look)
-        timer.cancel()
-        signal?.removeEventListener('abort', look)
-        resolve()
-      }
-      const timer = clock.setTimer(look, Math.max(0, until - clock.now()))
-      signal?.addEventListener('abort', look)
-      waiters.add(look)
-    })
+    delay(clock, Math.max(0, until - clock.now()), signal, waiters)
 
   const isOver = ({ deadline, signal }: Wait): boolean =>
     !running || signal?.aborted === true || clock.now() >= deadline
@@ -208,10 +184,8 @@ export function createTokenSource(options: TokenSourceOptions) {
       rejected: { generation, superseded },
     })
     /** Until then a confirmation, or another replica's token, may arrive even without a renewal. */
-    const patience = Math.min(
-      deadline,
-      rejectedAt + (shared ? PROPAGATION_DELAY : CONFIRMATION_WAIT),
-    )
+    const wait = register.shared ? PROPAGATION_DELAY : CONFIRMATION_WAIT
+    const patience = Math.min(deadline, rejectedAt + wait)
     for (;;) {
       const usable = usableToken()
       if (usable !== undefined && usable.generation > generation) return replay(usable)
@@ -233,7 +207,6 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 
   return {
-    /** Starts the first login. */
     start(): void {
       running = true
       proceed()
@@ -249,9 +222,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     },
 
     /** Returns the token to send now; undefined if no token may be sent. */
-    current(): CurrentToken | undefined {
-      return usableToken()
-    },
+    current: usableToken,
 
     waitForToken,
 
@@ -307,14 +278,13 @@ export function createTokenSource(options: TokenSourceOptions) {
       settle()
     },
 
-    /** Uses a token that another replica obtained. */
-    adopt: (granted: Granted): void => {
-      apply(onAdopted, granted)
-      settle()
-    },
-
-    /** Learns from another process's login with the same credentials until when logins are paused, and why. */
-    learn({ credentials, record }: WithRecord & Readonly<{ credentials: Credentials }>): void {
+    /** Learns from other processes: uses a newer token, and until when logins with these credentials are paused, and why. */
+    poll: async (): Promise<void> => {
+      const { newer, record, credentials } = (await requests.poll()) ?? {}
+      if (newer !== undefined) {
+        apply(onAdopted, newer)
+        settle()
+      }
       if (record === undefined || credentials !== state.credentials || state.request) return
       state = { ...state, record }
       proceed()

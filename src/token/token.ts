@@ -89,17 +89,16 @@ export type PlannedRequest =
   | { readonly operation: 'refresh'; readonly current: RefreshableToken }
 
 /** A token request and its circumstances. */
-export type TokenRequest = PlannedRequest & RequestContext
-
-interface RequestContext extends Sending {
-  readonly credentials: Credentials
-  /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
-  readonly rejectedAt?: number | undefined
-  /** No login with these credentials has succeeded yet, as far as this process knows. */
-  readonly loginDue: boolean
-  /** An operator ended the pause: one login may pass the guard, unless it might be the fifth in 15 min. Default: false. */
-  readonly forced?: boolean
-}
+export type TokenRequest = PlannedRequest &
+  Sending & {
+    readonly credentials: Credentials
+    /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
+    readonly rejectedAt?: number | undefined
+    /** No login with these credentials has succeeded yet, as far as this process knows. */
+    readonly loginDue: boolean
+    /** An operator ended the pause: one login may pass the guard, unless it might be the fifth in 15 min. Default: false. */
+    readonly forced?: boolean
+  }
 
 /** `record` is undefined while another process changes it. */
 export type WithRecord = Readonly<{ record: AttemptRecord | undefined }>
@@ -132,8 +131,6 @@ export type TokenEvent = { readonly at: number } & (
       readonly durationMs: number
       readonly token: CurrentToken
       readonly failuresBefore: number
-      /** True after a refresh while no login with a changed secret has succeeded. */
-      readonly loginDue: boolean
       readonly sameToken: boolean
       readonly lifetimeDoubt: Lifetime['doubt']
     }
@@ -162,5 +159,4 @@ export type TokenEvent = { readonly at: number } & (
   | { readonly type: 'renew-asked'; readonly endsPause: boolean }
   /** Another client logs in as this user: three tokens ended early within a minute, and renewals helped. */
   | { readonly type: 'conflict' }
-  | { readonly type: 'credentials-changed' }
 )

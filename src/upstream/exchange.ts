@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { classifyError, readErrorCode, toConnectFailure } from '../causes.ts'
-import type { Cause, PeerCertificate } from '../causes.ts'
+import type { FailureDetails } from '../messages/index.ts'
 import { ConnectError } from './connector.ts'
 
 /** A request without the origin, which is the pool's. */
@@ -204,24 +204,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
  */
 export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
 
-/** A failed request. */
-export interface UpstreamError {
+export interface UpstreamError extends FailureDetails {
   readonly failure: UpstreamFailure
-  readonly cause: Cause
-  readonly code: string
-  readonly certificate?: PeerCertificate | undefined
+  /** Error code. */
+  readonly detail: string
 }
 
 /** Classifies a failure by its class and code, never by message text. `plain`: the connection does not use TLS. */
 export function classify(error: unknown, plain: boolean): UpstreamError {
-  const code = readErrorCode(error)
+  const detail = readErrorCode(error)
   if (error instanceof ConnectError) {
     const { reason, certificate } = error
     const failure = toConnectFailure(reason) === 'tls' ? 'tls' : 'unreachable'
-    return { failure, cause: reason, code, certificate }
+    return { failure, cause: reason, detail, certificate }
   }
-  const cause = classifyError(code, { side: 'isales', plain })
+  const cause = classifyError(detail, { side: 'isales', plain })
   const { code: what } = cause
   const isNamed = what === 'timeout' || what === 'invalid' || what === 'closed'
-  return { failure: isNamed ? what : 'broken', cause, code }
+  return { failure: isNamed ? what : 'broken', cause, detail }
 }

@@ -78,7 +78,6 @@ export function createUpstream(options: UpstreamOptions) {
   return {
     /** Sends a business call when a connection is free. The wait has no limit: the caller must abort the exchange. */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
-    /** Classifies the failure of an exchange. */
     classify: (error: unknown): UpstreamError => classify(error, plain),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, plain, clock),
     /**
@@ -95,7 +94,6 @@ export function createUpstream(options: UpstreamOptions) {
     },
     /** Milliseconds since 1970: when the first authority of iSales's chain ends; Infinity before a TLS connection. */
     authorityEnd: () => authorityEnd,
-    /** Returns the number of open connections. */
     open: () => business.open + auth.open,
     /** Closes all connections; exchanges that are waiting or in flight fail as `closed`. */
     async destroy(): Promise<void> {
@@ -118,7 +116,6 @@ class Pool {
   readonly #idle: PooledConnection[] = []
   readonly #waiting = new Set<Exchange>()
   readonly #leave = (exchange: Exchange): void => void this.#waiting.delete(exchange)
-  /** Number of connections that are opening. */
   #opening = 0
   readonly outage = new Outage()
   /** Set while the outage delays the next attempt. */

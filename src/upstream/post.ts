@@ -2,7 +2,7 @@ import { cause, NODE_ERROR_CODES } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import { classify, Exchange, type UpstreamError } from './exchange.ts'
 
-/** The result of one POST. A failure is named by its class and code, never by message text. */
+/** The result of one POST. A failure has a `status` if the response broke off, or stalled, after its head. */
 export type PostResult =
   | {
       readonly ok: true
@@ -19,8 +19,6 @@ export type PostResult =
       readonly ok: false
       /** True if bytes of the request may have reached iSales. */
       readonly written: boolean
-      /** Set if the response broke off, or stalled, after its head. */
-      readonly status?: number | undefined
     })
 
 /** Sends one POST of JSON to iSales, on connections that business calls do not use. */
@@ -36,7 +34,7 @@ export type Post = (request: {
 const LATE = {
   failure: 'timeout',
   cause: cause('timeout'),
-  code: NODE_ERROR_CODES.timeout,
+  detail: NODE_ERROR_CODES.timeout,
 } as const
 
 const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
@@ -82,7 +80,6 @@ async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult>
   const { status, rawHeaders } = head
   const texts = rawHeaders.map((raw) => raw.toString('latin1'))
   const headers = texts.flatMap((name, i) => (i % 2 ? [] : [[name, texts[i + 1] ?? ''] as const]))
-  /** Returns the first header's value. */
   const valueOf = (lowerName: string) =>
     headers.find(([name]) => name.toLowerCase() === lowerName)?.[1]
   const retryAfter = valueOf('retry-after')

@@ -71,7 +71,7 @@ export function tracePost(post: Post, config: Config, to: { write(text: string):
     const took = `${Math.round(systemClock.now() - sentAt)} ms`
     if (!response.ok) {
       const sent = response.written ? 'sent' : 'not sent'
-      line('*', `${response.cause.code}, ${response.code}, ${sent}, ${took}`)
+      line('*', `${response.cause.code}, ${response.detail}, ${sent}, ${took}`)
       return response
     }
     const { status, headers = [], contentType = '', body } = response

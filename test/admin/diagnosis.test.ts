@@ -205,7 +205,6 @@ const ALONE: SharingSnapshot = {
   reason: 'unreachable',
   since: NOW,
   code: undefined,
-  adoptedAt: undefined,
 }
 const SHORT = granted({ token: tokenOf({ lifetime: 1000 }) })
 const SAME = granted({ token: tokenOf({ lifetime: 1000 }), sameToken: true })

@@ -121,13 +121,7 @@ const NOTHING = {
   lastSuccessAt: undefined,
   usableFor: 0,
 }
-const ALONE = {
-  state: 'local',
-  reason: undefined,
-  code: undefined,
-  since: NOW,
-  adoptedAt: undefined,
-} as const
+const ALONE = { state: 'local', reason: undefined, code: undefined, since: NOW } as const
 const RUNNING = { listening: true, draining: false, inFlight: 7 }
 const token = (changes: Partial<TokenSnapshot>) => ({ token: () => snapshot(changes) })
 
@@ -151,7 +145,7 @@ it.each<[string, number, Partial<AdminSources>?]>([
     token({ failing: { failure: undefined, failures: 1, loginAt: 0 } }),
   ],
   ['requests_in_flight', 7, { running: RUNNING }],
-  ['log_lines_dropped_total', 5, { logLinesDropped: () => 5 }],
+  ['log_lines_dropped_total', 5, { stdout: { dropped: () => 5, failure: () => undefined } }],
   [
     'certificate_expiry_timestamp_seconds{certificate="listener"}',
     NOW_SECONDS,

@@ -9,7 +9,6 @@ const SHARED: SharingSnapshot = {
   reason: 'unreachable',
   since: NOW - 600_000,
   code: undefined,
-  adoptedAt: NOW - 120_000,
 }
 
 const PATHS = ['/', '/status.txt', '/status.json']
@@ -25,7 +24,10 @@ it.each<[Scene, object]>([
   [SCENES.starting, { token: null }],
   [SCENES['login-rejected'], { groups: { renewal: { backoff: 'login-pause', failedInRow: 3 } } }],
   [SCENES.failing, { failedCalls: [{ count: 145, status: 502 }] }],
-  [{ sharing: SHARED }, { sharing: { code: null, adoptedAt: '2026-03-02T09:39:05.000Z' } }],
+  [
+    { sharing: SHARED, snapshot: { adoptedAt: NOW - 120_000 } },
+    { sharing: { code: null, adoptedAt: '2026-03-02T09:39:05.000Z' } },
+  ],
   [SCENES.degraded, { groups: { certificates: { listener: { at: '2026-03-14T09:41:05.000Z' } } } }],
 ])(
   'status.json has dates, and leaves out facts that do not apply (row %#)',

@@ -73,7 +73,7 @@ async function tokensAndCalls(): Promise<void> {
 async function withoutLifetime(): Promise<void> {
   const body = { result: 0, resultData: { token: 'a-token' } }
   const world = await openWorld({
-    logLinesDropped: () => 3,
+    stdout: { dropped: () => 3, failure: () => undefined },
     prepare: (sim) => sim.answerLogin({ body }),
   })
   await look(world)

@@ -77,7 +77,7 @@ export const SCENES = {
         obtainedAt: NOW - 256_600,
       }),
       nextRequestAt: NOW + 11_200,
-      lastFailure: { at: NOW - 3200, operation: 'login', failure: DOWN },
+      lastFailure: { at: NOW - 3200, failure: DOWN },
       lastSuccessAt: NOW - 256_600,
     },
     certificates: { listener: WALL + 12 * 24 * 60 * MINUTE },
@@ -89,7 +89,7 @@ export const SCENES = {
       backoff: 'login-pause',
       failing: { failure: REFUSED, failures: 3, loginAt: NOW + 722_000 },
       nextRequestAt: NOW + 722_000,
-      lastFailure: { at: NOW - 178_000, operation: 'login', failure: REFUSED },
+      lastFailure: { at: NOW - 178_000, failure: REFUSED },
     },
     calls: [calls({ status: 503, code: 'no-token' }, 12, 4000)],
   },
@@ -124,7 +124,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}, addre
     sharing: () => scene.sharing,
     running: { listening: true, draining: scene.draining ?? false, inFlight: 3 },
     certificates: () => ({ ...NO_CERTIFICATES, ...scene.certificates }),
-    clock: { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
+    clock: { now: () => now, date: () => WALL, setTimer: () => ({ cancel: () => undefined }) },
     ...changes,
   })
   const admin = openShown(sources, address)

@@ -18,9 +18,9 @@ type Files = Readonly<Record<string, string | Uint8Array>>
 export function disk(files: Files): ReadFile {
   return (path, limit) => {
     const file = Object.hasOwn(files, path) ? files[path] : undefined
-    if (file === undefined) return { ok: false, problem: 'missing' }
+    if (file === undefined) return 'missing'
     const bytes = Buffer.from(file)
-    return bytes.length > limit ? { ok: false, problem: 'too-large' } : { ok: true, bytes }
+    return bytes.length > limit ? 'too-large' : bytes
   }
 }
 

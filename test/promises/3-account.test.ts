@@ -18,7 +18,7 @@ test('a restart and renew every minute, and check --live in three of them, make 
   let date = Date.now()
   let logins = 0
   for (let minute = 0; minute < 15; minute += 1) {
-    const world = await openTimedWorld({ ready: false, env, wallClock: () => date })
+    const world = await openTimedWorld({ ready: false, env, date: () => date })
     /** The disk is real: it gets 25 ms of the world every 100 ms. */
     const quiet = () =>
       until(async () => {

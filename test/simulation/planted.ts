@@ -28,9 +28,11 @@ rejections: a call that was sent before the rejection counts
 -accept(token, this.#sentAt, this.#rejected)
 +accept(token, performance.now(), this.#rejected)
 
-# token/token-source.ts
+# clock.ts
 a waiter is kept after its wait has ended
--waiters.delete(look)
+-waiters?.delete(end)
+
+# token/token-source.ts
 rejections: a call in flight during a renewal makes that renewal effective [scenarios]
 -return before.superseded ? 'superseded' : 'newer-token'
 +return 'newer-token'

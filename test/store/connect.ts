@@ -30,7 +30,7 @@ export function storeSettings(env: Environment) {
   const ends = { ISALES_URL: 'https://isales', ISALES_USER: 'obs', ISALES_PASSWORD: 'p' }
   const readFile: ReadFile = (path, limit) =>
     path === 'key'
-      ? { ok: true, bytes: Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz') }
+      ? Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz')
       : readSmallFile(path, limit)
   const loaded = loadConfig({ ...ends, SESSION_STORE_KEY_FILE: 'key', ...env }, readFile)
   const address = loaded.config.sessionStoreUrl

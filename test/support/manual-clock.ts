@@ -7,6 +7,8 @@ interface Pending {
   readonly run: () => void
 }
 
+const DATE = Date.parse('2026-03-01T12:00:00Z')
+
 /** Creates a clock that only the test moves. */
 export function manualClock(start = 1_000_000) {
   const pending = new Set<Pending>()
@@ -34,6 +36,7 @@ export function manualClock(start = 1_000_000) {
 
   return {
     now: () => now,
+    date: () => DATE + now - start,
     setTimer,
     sleep: (ms: number) => new Promise<void>((resolve) => setTimer(resolve, ms)),
     /** Moves the clock and runs every due timer at its own time, also timers that a timer sets. Promises settle in between. */

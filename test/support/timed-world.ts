@@ -5,15 +5,17 @@ import { openWorld, type WorldOptions } from './world.ts'
 /** A world with a clock that only the test moves, for tokens, renewals, back-offs and deadlines. */
 export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 
-const DATE = Date.parse('2026-03-01T12:00:00Z')
-
-/** Opens a world that is closed when the test ends. Jitter is half of its maximum. */
-export async function openTimedWorld(options: WorldOptions = {}) {
-  const clock = manualClock()
-  const startedAt = clock.now()
+/**
+ * Opens a world that is closed when the test ends. Jitter is half of its maximum.
+ *
+ * @param options `date`: milliseconds since 1970. Default: the manual clock's.
+ */
+export async function openTimedWorld(
+  options: WorldOptions & { readonly date?: () => number } = {},
+) {
+  const clock = { ...manualClock(), ...(options.date && { date: options.date }) }
   const world = await openWorld({
     clock,
-    wallClock: () => DATE + clock.now() - startedAt,
     random: () => 0.5,
     ...options,
     simulator: { now: () => clock.now(), ...options.simulator },

@@ -18,10 +18,7 @@ import { configOf } from './config.ts'
 import { call, type Calling } from './call.ts'
 import { until } from './until.ts'
 
-export interface WorldOptions extends Pick<
-  AppOptions,
-  'wallClock' | 'random' | 'limits' | 'logLinesDropped'
-> {
+export interface WorldOptions extends Pick<AppOptions, 'random' | 'limits' | 'stdout'> {
   /** Default: the machine's clock. A manual clock continues while the app stops. */
   readonly clock?: Clock & { readonly advance?: (ms: number) => Promise<void> }
   readonly simulator?: SimulatorOptions

@@ -68,16 +68,13 @@ const histories = record({
 type Act = ReturnType<(typeof act)['generate']>['value']
 type History = ReturnType<(typeof histories)['generate']>['value']
 
-const WALL = Date.parse('2026-03-01T12:00:00Z')
-
 /** Homes; all processes of one world share one. */
 const HOMES: Readonly<Record<string, (clock: ManualClock) => () => Home | undefined>> = {
   memory: () => () => undefined,
   files(clock) {
     const directory = temporaryDirectory()
     const nothing = { onStorageError() {}, onExposed() {} }
-    const wallClock = (): number => WALL + clock.now()
-    return () => openAttemptFile({ directory, clock, wallClock, ...nothing })
+    return () => openAttemptFile({ directory, clock, ...nothing })
   },
   store(clock) {
     const openShare = openMemoryStore(clock)

@@ -26,12 +26,12 @@ const REFUSED: AttemptRecord = { ...NO_ATTEMPTS, attempts: 2, rejections: 2, at:
 
 /** The register of a process that starts at this date. */
 function start(directory: string, wall = WALL) {
-  const clock = manualClock(NOW)
+  const manual = manualClock(NOW)
+  const clock = { ...manual, date: () => wall + manual.now() - NOW }
   const problems: string[] = []
   const home = openAttemptFile({
     directory,
     clock,
-    wallClock: () => wall + clock.now() - NOW,
     onStorageError: (error) =>
       problems.push(
         error === undefined ? 'well' : [error.cause.code, error.detail ?? ''].join(' ').trim(),

@@ -12,7 +12,6 @@ const clock = { ...systemClock, setTimer }
 const home = openAttemptFile({
   directory,
   clock,
-  wallClock: Date.now,
   onStorageError: (error) => void (error && writeSync(1, `${error.cause.code} ${error.detail}\n`)),
   onExposed() {},
 })

@@ -203,7 +203,7 @@ describe('the client', () => {
       isalesRefreshPath: '/auth/refresh',
       isalesRefreshHeaderToken: 'token',
       isalesTokenHeader: headerOf('Bearer'),
-      clock: { now: () => SENT, setTimer: () => ({ cancel() {} }) },
+      clock: { now: () => SENT, date: () => 0, setTimer: () => ({ cancel() {} }) },
       ...changes,
     })
     const { signal } = new AbortController()
@@ -246,7 +246,14 @@ describe('the client', () => {
     ['timeout', 'timeout', true, undefined, 'unknown', 'timeout'],
   ] as const)('after %s (%s, written: %j, status %j) returns %s with reason %s', async (...row) => {
     const [failure, code, written, status, kind, reason] = row
-    const result = { ok: false, failure, cause: cause(code), code, written, status } as const
+    const result = {
+      ok: false,
+      failure,
+      cause: cause(code),
+      detail: code,
+      written,
+      status,
+    } as const
     const { sent, login } = clientOf(result)
     expect(reasoned(await login())).toMatchObject({ kind, reason, status })
     expect(sent).toHaveLength(1)

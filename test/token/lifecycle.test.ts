@@ -154,7 +154,7 @@ describe('changed credentials', () => {
 
   it('end a back-off, and forget the failures of the previous ones', () => {
     const life = live().login(rejectedAs(3)).does(onCredentialsChanged, OTHER)
-    expect(life.event()).toEqual({ type: 'credentials-changed', at: START })
+    expect(life.event()).toBeUndefined()
     expect([life.state(), life.wait()]).toMatchObject([forgotten, 0])
   })
 
@@ -184,8 +184,9 @@ describe('a changed secret that iSales rejects', () => {
     const life = wrong()
     expect(life.wait()).toBe(180 * S)
     for (const token of ['t2', 't3', 't4']) life.after(life.wait()).refresh(grant({ token }))
-    expect(life.event()).toMatchObject({ type: 'granted', loginDue: true })
-    expect([life.backoff(), life.state().login.failures]).toEqual(['login-pause', 1])
+    expect(life.event()).toMatchObject({ type: 'granted', operation: 'refresh' })
+    const { login, loginDue } = life.state()
+    expect([life.backoff(), login.failures, loginDue]).toEqual(['login-pause', 1, true])
     expect(life.wait()).toBe(900 * S - 180 * S - 2 * 240 * S)
     expect(life.after(life.wait()).due()).toBe('login')
   })
@@ -265,11 +266,11 @@ describe('the event of a token request', () => {
     expect(life.after(S).begins('login').event()).toBeUndefined()
     expect(life.snapshot()).toMatchObject({ request: 'login', nextRequestAt: undefined })
     expect(life.wait()).toBe(Infinity)
-    const ended = { type: 'granted', operation: 'login', durationMs: 70, loginDue: false }
+    const ended = { type: 'granted', operation: 'login', durationMs: 70 }
     const doubt = { failuresBefore, sameToken, lifetimeDoubt }
     const event = life.after(70).ends(outcome).event()
     expect(event).toEqual({ ...ended, ...doubt, at: life.now(), token: life.state().token })
-    const after = { token: { generation: 2 }, login: { failures: 0 } }
+    const after = { token: { generation: 2 }, login: { failures: 0 }, loginDue: false }
     expect(life.state()).toMatchObject(after)
   })
 
@@ -278,9 +279,9 @@ describe('the event of a token request', () => {
     [LOST, 'transient', 250],
   ])('that fails has its back-off and the next attempt: %j', (outcome, backoff, retryIn) => {
     const life = live().begins('login').after(70).ends(outcome)
-    const failed = { operation: 'login', at: life.now(), failure: outcome.failure }
+    const failed = { at: life.now(), failure: outcome.failure }
     const rest = { durationMs: 70, failuresInRow: 1, backoff, retryIn, usableFor: 0 }
-    expect(life.event()).toEqual({ type: 'failed', ...failed, ...rest })
+    expect(life.event()).toEqual({ type: 'failed', operation: 'login', ...failed, ...rest })
     expect(life.snapshot().lastFailure).toEqual(failed)
   })
 

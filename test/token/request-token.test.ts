@@ -66,7 +66,7 @@ it.each([
   expect(await other.login()).toMatchObject({ adopted: true })
   await clock.advance(6000)
   await one.refresh(first)
-  const { token, refreshToken, refreshLifetime } = (await other.poll())?.token ?? {}
+  const { token, refreshToken, refreshLifetime } = (await other.poll())?.newer?.token ?? {}
   expect([token?.reveal(), refreshToken?.reveal(), refreshLifetime]).toEqual(['t2', 'r1', left])
   expect([one.asked, other.asked]).toEqual([['login', 'refresh'], []])
 })

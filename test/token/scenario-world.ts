@@ -2,7 +2,6 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
 import { createRegister } from '../../src/token/register.ts'
-import { createTokenRequests } from '../../src/token/request-token.ts'
 import {
   createTokenSource,
   type RejectedToken,
@@ -120,27 +119,18 @@ export function openScenario(options: WorldOptions) {
   /** Opens a token source and its register, in memory or on a store, whose operations take 1 ms. */
   const openReplica = (replica: number): TokenSource => {
     const share = openShare?.((swap) => clock.sleep(1).then(swap))
-    const register = createRegister(clock, share?.home)
     const common = { rules: RULES, clock, random: seeded(100 * seed + replica) }
-    const { requestToken, poll } = createTokenRequests({
+    const source = createTokenSource({
       ...common,
-      register,
+      register: createRegister(clock, share?.home),
       client: {
         login: () => asked(replica, () => (isales.failsLogins ? UNCLEAR : login())),
         refresh: ({ refreshToken }) => asked(replica, () => refresh(refreshToken.reveal())),
       },
-    })
-    const source = createTokenSource({
-      ...common,
-      requestToken,
-      shared: register.shared,
       credentials: { user: 'obs', password: new Secret('right') },
       observe: ({ type }) => (conflicts += type === 'conflict' ? 1 : 0),
     })
-    share?.start(async () => {
-      const found = await poll()
-      if (found !== undefined) source.adopt(found)
-    })
+    share?.start(source.poll)
     source.start()
     return source
   }

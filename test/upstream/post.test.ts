@@ -42,7 +42,7 @@ describe('a POST', () => {
     const fields = Array.from({ length: headers - 1 }, () => 'X: y')
     const isales = await startIsales(() => responseBytes('ok', { fields }))
     const result = await postTo(openUpstream({ isalesUrl: isales.origin }))
-    const long = { failure: 'broken', code: 'UND_ERR_HEADERS_OVERFLOW', written: true }
+    const long = { failure: 'broken', detail: 'UND_ERR_HEADERS_OVERFLOW', written: true }
     expect(result).toMatchObject(headers > 200 ? long : { ok: true })
   })
 
@@ -60,7 +60,7 @@ describe('a POST', () => {
     const isales = await startIsales()
     const upstream = openUpstream({ isalesUrl: isales.origin })
     const stop = new AbortController()
-    const late = { failure: 'timeout', code: 'ETIMEDOUT', written: false }
+    const late = { failure: 'timeout', detail: 'ETIMEDOUT', written: false }
     const result = postTo(upstream, '/first', stop.signal)
     stop.abort()
     expect(await result).toMatchObject(late)

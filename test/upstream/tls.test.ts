@@ -65,7 +65,7 @@ describe('TLS to iSales', () => {
     const isales = await startIsales(undefined, tls)
     expect(await dispatch(openUpstream({ isalesUrl: isales.origin }))).toMatchObject({
       failure: 'tls',
-      code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+      detail: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
     })
     expect(isales.requests).toEqual([])
   })
@@ -96,7 +96,7 @@ describe('TLS to iSales', () => {
       })
       const startedAt = performance.now()
       expect(await dispatch(upstream)).toMatchObject({
-        code: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
+        detail: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
         failure: 'broken',
         written: true,
       })
@@ -165,7 +165,7 @@ describe('the egress proxy', () => {
     const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy: proxyAt(port) })
     expect(await dispatch(upstream)).toMatchObject({
       failure: 'unreachable',
-      code,
+      detail: code,
       written: false,
     })
   })

@@ -33,11 +33,8 @@ const MOUNTED: Readonly<Record<string, string>> = {
 export const configure = (env: Readonly<Record<string, string | undefined>>): Loaded =>
   loadConfig(env, (path) =>
     path.startsWith('/run/isales/')
-      ? {
-          ok: true,
-          bytes: Buffer.from(MOUNTED[basename(path)] ?? 'a text of more than thirty-two bytes'),
-        }
-      : { ok: false, problem: 'missing' },
+      ? Buffer.from(MOUNTED[basename(path)] ?? 'a text of more than thirty-two bytes')
+      : 'missing',
   )
 
 /** Returns the violations of the restricted Pod Security Standard. */
