@@ -12,10 +12,12 @@ import { derivedSettings, SETTING_LIST, type ParsedSettings } from '../../src/co
 import { SERVED } from '../../src/messages/doc-sections.ts'
 import { MAX_HEAD } from '../../src/request-summary.ts'
 import { COMMAND_TIMEOUT } from '../../src/sharing/valkey.ts'
+import { PROPAGATION_DELAY } from '../../src/token/account.ts'
 import { MAX_DISK_WAIT } from '../../src/token/attempt-file.ts'
 import * as isales from '../../src/token/isales-client.ts'
 import * as guard from '../../src/token/login-guard.ts'
 import * as tracker from '../../src/token/rejection-tracker.ts'
+import * as connector from '../../src/upstream/connector.ts'
 import * as pool from '../../src/upstream/pool.ts'
 import { snapshot } from '../admin/token.ts'
 import { authFailure } from '../support/failure.ts'
@@ -25,6 +27,7 @@ import { read } from './pages.ts'
 const [S, MIN, H, DAY] = [1000, 60_000, 3_600_000, 86_400_000]
 const ALERTS = 'helm/isales-auth-proxy/files/alerts.yaml'
 const UNIT = 'config/systemd/isales-auth-proxy.service'
+const [LOGIN, TICKETS] = ['src/client-auth/login.ts', 'src/client-auth/tickets.ts'] as const
 type Groups = readonly { readonly rules: readonly { alert: string; for?: string }[] }[]
 const { groups } = parse(read(ALERTS)) as { readonly groups: Groups }
 const inOneLine = (page: string) => read(`docs/${page}.md`).replaceAll(/\s+/g, ' ')
@@ -102,8 +105,25 @@ const FACTS: readonly Fact[] = [
   ['errors', /exceed (\d+) MiB in total/, ...inFile('src/proxy/body.ts', /= (\d+) \* 1024 \* 1024/)],
   ['configuration', /in flight have (\d+) s to finish/, derived.drainTimeout / S],
   ['log', /exits with (\d), or with (\d) if the socket unit/, EXIT.failed, EXIT.usage],
+  ['reliability', /up to (\d+) s, or (\d) min after (\d+) logins/, longest('not-processed') * 60, longest('unknown'), guard.MANY_FAILURES],
+  ['reliability', /the next renewal, up to (\d+) s later/, ...inFile('src/token/rejection-tracker.ts', /MAX_RENEWAL_INTERVAL = (\d+)_000/)],
+  ['reliability', /again until (\d+) % of its deadline/, ...inFile('src/proxy/forward.ts', /SEND_WITHIN = 0\.(\d+)/)],
+  ['reliability', /at most (\d) logins in any (\d+) minutes/, guard.MAX_ATTEMPTS, pause(3, 3)],
+  ['reliability', /less than (\d) % of the calls are lost/, lost],
   ['reliability', /It takes no memory beyond (\d+) MiB/, ...inFile(UNIT, /MemoryMax=(\d+)M/)],
+  ['security', /at most (\d) wrong passwords per second.*? at most (\d) KiB of a login/, ...inFile(LOGIN, /RATE = (\d)/), ...inFile('src/client-auth/index.ts', /MAX_BODY = (\d)048/)],
+  ['security', /Refreshes end (\d+) h after/, ...inFile(TICKETS, /MAX_SESSION = (\d+) /)],
+  ['security', /if (\d) MiB, or the rest, take more than (\d) s/, ...inFile('src/proxy/relay.ts', /PIECE = (\d) [^]*MAX_WAIT = (\d) /)],
+  ['security', /framing exceeds (\d+) KiB/, ...inFile('src/proxy/body.ts', /MAX_FRAMING = (\d+) /)],
+  ['security', /parsing stops at the (\d+)th/, ...inFile('src/listener/connection.ts', /MAX_PIPELINED = (\d+)/).map((each) => each + 1)],
+  ['security', /of more than (\d+) handshakes/, ...inFile('src/listener/connection-limiter.ts', /MAX_HANDSHAKES = (\d+)/)],
+  ['security', /above (\d+) headers or (\d+) KiB/, connector.MAX_HEADERS, connector.MAX_HEAD / 1024],
   ['security', /stays open until ([\d,]+) are open/, derived.listenMaxConnections.toLocaleString('en')],
+  ['cti-obs', /valid for (\d) h, .*? ticket for (\d+) h.*? than (\d+) h after/, ...inFile(TICKETS, /ACCESS_SECONDS = (\d+)/).map((each) => each / 3600), ...inFile(TICKETS, /FACTOR = (\d+)/), ...inFile(TICKETS, /MAX_SESSION = (\d+) /)],
+  ['cti-obs', /at most (\d) wrong passwords.*? while (\d+) others wait/, ...inFile(LOGIN, /RATE = (\d)[^]*MAX_WAITING = (\d+)/)],
+  ['sharing', /After (\d) s without a renewal of the lease.*? within ([\d.]+) s of its grant/, ...inFile('src/token/account.ts', /LEASE_DURATION = (\d)/), PROPAGATION_DELAY / S],
+  ['sharing', /write more than (\d+) KiB/, ...inFile('src/sharing/store.ts', /MAX_VALUE = (\d+) /)],
+  ['endpoints', /the last (\d+) kinds of/, ...inFile('src/admin/activity.ts', /MAX_FAILED = (\d+)/)],
   ['kubernetes-standalone', /`DRAIN_DELAY` \((\d) s\)/, ...inFile('helm/isales-auth-proxy/templates/_settings.tpl', /DRAIN_DELAY: (\d)s/)],
   ['vm-advanced', /restarts the service after (\d) s. After (\d) starts within (\d+) s/, ...inFile(UNIT, /\nRestartSec=(\d)/), ...inFile(UNIT, /Burst=(\d)/), ...inFile(UNIT, /IntervalSec=(\d+)/)],
   ['dev/architecture', /\| they help \| 1 \| ([\d.]+) to ([\d.]+) s/, (renewal - 400) / S, (renewal + 400) / S],
