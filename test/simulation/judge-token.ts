@@ -51,9 +51,8 @@ export function createTokenRules(wire: Wire) {
   function judgeMissing({ id, code, replica, sentAt, to, manner }: Call): void {
     if (code !== 'no-token' || manner.pause > 0 || manner.hangUp !== undefined) return
     const excused = ['no-login', 'paused', 'store', 'delayed', 'unproven', ...absences(replica)]
-    const since = sentAt - PATIENCE
-    // For a call that is refused at once, `to - MARGIN` is the earlier one.
-    const isExcused = during(excused, since, Math.max(since, to - MARGIN))
+    // A call that is refused at once ends before `MARGIN`.
+    const isExcused = during(excused, sentAt - PATIENCE, Math.max(sentAt, to - MARGIN))
     // A login whose response is lost is an attempt, after which the next one waits.
     if (!isExcused && !during(['cut'], sentAt - PAUSE, to))
       find(8, to, `no token: ${id} got a 503 while iSales grants logins`)
