@@ -96,7 +96,7 @@ const FACTS: readonly Fact[] = [
   ['metrics', /stood still for more than (\d) s within the last (60) s/, MIN_STALL / S, 60],
   ['metrics', /At least (\d) latest calls are lost, and more than (\d+) %.*? the last (\d) calls/, CALLS.least, CALLS.failing * 100, inRow],
   ['metrics', /Refused calls alone .*? for (\d+) min, or if (\d+) were refused within (60) s/, CALLS.refused.ms / MIN, CALLS.refused.calls, 60],
-  ['metrics', /count for at most (\d+) min, .*? for (\d+) s/, tracker.REJECTED_FOR / MIN, tracker.UNUSED_FOR / S],
+  ['metrics', /count for at most (\d+) min\. .*? after (\d+) s without a call/, tracker.REJECTED_FOR / MIN, tracker.UNUSED_FOR / S],
   ['metrics', /user: (\d) tokens within (\d+) s/, conflict, 60],
   ['commands', /lives for less than (\d+) s/, SHORT_AT_CHECK / S],
   ['errors', /exceed (\d+) MiB in total/, ...inFile('src/proxy/body.ts', /= (\d+) \* 1024 \* 1024/)],
