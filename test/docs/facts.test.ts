@@ -84,7 +84,7 @@ const FACTS: readonly Fact[] = [
   ['operations', /calls took longer than (\d) s.\*\* CTI-OBS stops waiting after (\d) s/, MAX_HEAD / S, ...inFile('src/config/rules.ts', /clientDeadline >= (\d)000/)],
   ['operations', /The next login, within (\d+) s/, longest('not-processed') * 60],
   ['operations', /more than (\d+) h, or less than (\d) s for (2) tokens.*?warns below (\d+) s/, isales.MAX_LIFETIME / H, SHORT_LIFETIME / S, 2, SHORT_AT_CHECK / S],
-  ['operations', /no call was answered within the last (\d+) s/, CALLS.turnedAway.noAnswer / S],
+  ['operations', /no call was answered within the last (\d+) s/, CALLS.lockedOut.ms / S],
   ['operations', /certificate expires within (\d+) days.*?expires within (\d) days/, soon, ...inFile(ALERTS, /< (\d) \* 86400/)],
   ['metrics', /assumed_total.*?: (\d) min are assumed/, isales.DEFAULT_LIFETIME / MIN],
   ['metrics', /Alerts begin (\d+) days ahead/, soon],
