@@ -54,7 +54,7 @@ export interface FailureDetails {
   /** HTTP status; undefined without a response. */
   readonly status?: number | undefined
   /** Error code, `result=7`, or a defect of the response. Possibly empty. Never contains text of a response. */
-  readonly detail?: string
+  readonly detail?: string | undefined
   /** The peer's certificate, if it was not accepted. */
   readonly certificate?: PeerCertificate | undefined
 }

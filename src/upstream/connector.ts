@@ -7,26 +7,21 @@ import {
   classifyError,
   NODE_ERROR_CODES,
   readErrorCode,
-  type Cause,
   type ErrorContext,
   type PeerCertificate,
 } from '../causes.ts'
 import { MINUTE, type Clock } from '../clock.ts'
 import { toEndpoint, secureContextOptions, type TlsFiles } from '../config/index.ts'
+import type { FailureDetails } from '../messages/index.ts'
 
 /** The connection failed to open. No byte of a request was written. */
 export class ConnectError extends Error {
-  readonly reason: Cause
-  /** Node's or OpenSSL's error code, or one of `NODE_ERROR_CODES`. */
-  readonly code: string
-  /** The certificate, if the connection failed because of it. */
-  readonly certificate: PeerCertificate | undefined
+  /** `detail`: Node's or OpenSSL's error code, or one of `NODE_ERROR_CODES`. */
+  readonly failure: FailureDetails
 
-  constructor(reason: Cause, code: string, cause?: unknown, certificate?: PeerCertificate) {
+  constructor(failure: FailureDetails, cause?: unknown) {
     super('no connection', { cause })
-    this.reason = reason
-    this.code = code
-    this.certificate = certificate
+    this.failure = failure
   }
 }
 
@@ -103,9 +98,10 @@ export function createConnect(options: ConnectOptions): Connect {
       if (outcome instanceof Error) opening?.destroy()
       done(outcome)
     }
-    const fail = (error: unknown, code = readErrorCode(error)): void => {
+    const fail = (error: unknown, detail = readErrorCode(error)): void => {
       if (error instanceof ConnectError) return settle(error)
-      settle(new ConnectError(classifyError(code, { side, stage }), code, error, certificate))
+      const cause = classifyError(detail, { side, stage })
+      settle(new ConnectError({ cause, detail, certificate }, error))
     }
     const timer = clock.setTimer(() => fail(undefined, NODE_ERROR_CODES.timeout), timeout)
 
@@ -209,9 +205,10 @@ function createTunnels(egress: URL, dialOptions: RequestOptions) {
       const isLong = rawHeaders.length > 2 * MAX_HEADERS
       if (statusCode >= 200 && statusCode < 300 && !isLong) return opened(tunnel)
       tunnel.destroy()
-      const code = statusCode === 407 ? NODE_ERROR_CODES.proxyAuth : NODE_ERROR_CODES.proxyRejected
-      const reason = classifyError(code, { side: 'egress', stage: 'connect' })
-      opened(new ConnectError(reason, code, `status ${statusCode}`))
+      const { proxyAuth, proxyRejected } = NODE_ERROR_CODES
+      const detail = statusCode === 407 ? proxyAuth : proxyRejected
+      const cause = classifyError(detail, { side: 'egress', stage: 'connect' })
+      opened(new ConnectError({ cause, detail }, `status ${statusCode}`))
     })
     request.on('error', opened)
     return request.end()

@@ -206,18 +206,15 @@ export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'in
 
 export interface UpstreamError extends FailureDetails {
   readonly failure: UpstreamFailure
-  /** Error code. */
-  readonly detail: string
 }
 
 /** Classifies a failure by its class and code, never by message text. `plain`: the connection does not use TLS. */
 export function classify(error: unknown, plain: boolean): UpstreamError {
-  const detail = readErrorCode(error)
   if (error instanceof ConnectError) {
-    const { reason, certificate } = error
-    const failure = toConnectFailure(reason) === 'tls' ? 'tls' : 'unreachable'
-    return { failure, cause: reason, detail, certificate }
+    const isTls = toConnectFailure(error.failure.cause) === 'tls'
+    return { failure: isTls ? 'tls' : 'unreachable', ...error.failure }
   }
+  const detail = readErrorCode(error)
   const cause = classifyError(detail, { side: 'isales', plain })
   const { code: what } = cause
   const isNamed = what === 'timeout' || what === 'invalid' || what === 'closed'

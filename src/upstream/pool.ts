@@ -56,6 +56,8 @@ const MAX_KEEP_ALIVE = 10 * MINUTE
 /** Milliseconds; bounds the use of an old address after a change of DNS or a load balancer, also under load. */
 export const MAX_AGE = 5 * MINUTE
 
+const LOST = { cause: cause('connection-closed'), detail: 'ECONNRESET' }
+
 /** @throws {URIError} if the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions) {
   const { config, clock } = options
@@ -201,7 +203,7 @@ class Pool {
       const failed = outcome instanceof Error
       this.outage.ended(!failed, clock.now())
       if (failed) {
-        onConnect?.(toConnectFailure(outcome.reason))
+        onConnect?.(toConnectFailure(outcome.failure.cause))
         const attempts = this.outage.lasts(clock.now()) ? 0 : this.#opening
         const share = Math.max(1, this.#waiting.size - attempts)
         for (const exchange of [...this.#waiting].slice(0, share)) exchange.abort(outcome)
@@ -223,8 +225,7 @@ class Pool {
         socket.setTimeout(0)
         // Not in the turn of undici's request. If undici asks again, it lost the connection and wrote nothing.
         queueMicrotask(() => {
-          if (socket.destroyed)
-            return connected(new ConnectError(cause('connection-closed'), 'ECONNRESET'), null)
+          if (socket.destroyed) return connected(new ConnectError(LOST), null)
           connected(null, socket)
           limitHead(socket)
         })
@@ -260,12 +261,12 @@ class Pool {
     socket.setTimeout(limits.keepAlive, () => socket.destroy())
     prepareSocket(socket, () => connection.exchange?.resume())
     socket.on('error', (error) => {
-      const code = readErrorCode(error)
-      const reason = classifyError(code, { side: 'isales', stage: 'tls' })
+      const detail = readErrorCode(error)
+      const cause = classifyError(detail, { side: 'isales', stage: 'tls' })
       // iSales verifies our certificate after our side of the handshake is over.
-      if (connection.responded || reason.code !== 'own-certificate') return
+      if (connection.responded || cause.code !== 'own-certificate') return
       onConnect?.('tls')
-      connection.exchange?.refused(new ConnectError(reason, code, error))
+      connection.exchange?.refused(new ConnectError({ cause, detail }, error))
     })
     // undici, whose listener runs later, must learn of it before its client is closed.
     socket.once('close', () =>
