@@ -4,6 +4,9 @@ import { isLoopback, urlHost, type ListenAddress } from '../config/index.ts'
 import { toListenCode } from '../codes.ts'
 import type { Explained } from '../messages/index.ts'
 
+/** Connections that wait to be accepted. Above Node's 511, a client repeats its first packet after 1 to 3 s. */
+const BACKLOG = 4096
+
 /** Reports why a listener could not start. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
@@ -33,8 +36,8 @@ export async function listen(
   const { host, port, fd } = address
   const configured = ['address', `${host}:${port}`] as const
   const listening = once(server, 'listening')
-  if (fd !== undefined) server.listen({ fd })
-  else server.listen(host === '' ? { port } : { host, port })
+  if (fd !== undefined) server.listen({ fd }, BACKLOG)
+  else server.listen(port, host, BACKLOG)
   try {
     await listening
   } catch (error) {

@@ -92,15 +92,8 @@ export function createListener(options: ListenerOptions) {
     socket.once('close', () => connections.delete(socket))
   })
 
-  const waiting: (() => void)[] = []
-  const turn = (): void => {
-    waiting.shift()?.()
-    if (waiting.length > 0) setImmediate(turn)
-  }
-  const onTurn = (run: () => void): void => {
-    if (waiting.push(run) === 1) setImmediate(turn)
-  }
-  const parts = { limiter, clock, closing: () => draining, onTurn, onRequest, onRefused }
+  const turns = { onTurn: inTurns(), onDropTurn: inTurns() }
+  const parts = { limiter, clock, closing: () => draining, ...turns, onRequest, onRefused }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
     server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
       // RFC 9112 section 6.1: never send chunks to HTTP/1.0. Node would if the client sends TE.
@@ -178,6 +171,18 @@ export function createListener(options: ListenerOptions) {
     },
 
     connections: () => limiter.sockets().length,
+  }
+}
+
+/** Returns a function that calls functions in later turns of the event loop, one in each. */
+function inTurns(): ConnectionOptions['onTurn'] {
+  const waiting: (() => void)[] = []
+  const turn = (): void => {
+    waiting.shift()?.()
+    if (waiting.length > 0) setImmediate(turn)
+  }
+  return (run) => {
+    if (waiting.push(run) === 1) setImmediate(turn)
   }
 }
 

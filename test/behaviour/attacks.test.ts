@@ -19,15 +19,19 @@ const post = (path: string, fields: readonly string[], body: string): string =>
   requestText(`POST ${path} HTTP/1.1`, ['Host: localhost', ...fields], body)
 const TASKS = post(INTERFACE_PATHS.getTask, [], '{}')
 
-/** Returns settings with a certificate for the listener. */
-function listenerTls(): Readonly<Record<string, string>> {
+/** Returns settings with a certificate for the listener, which may ask clients for theirs. */
+function listenerTls(asksClients = false): Readonly<Record<string, string>> {
   const directory = temporaryDirectory()
   const write = (name: string, text: string): string => {
     writeFileSync(join(directory, name), text)
     return join(directory, name)
   }
   const { cert, key } = made.server
-  return { LISTEN_TLS_CERT_FILE: write('cert', cert), LISTEN_TLS_KEY_FILE: write('key', key) }
+  const files = {
+    LISTEN_TLS_CERT_FILE: write('cert', cert),
+    LISTEN_TLS_KEY_FILE: write('key', key),
+  }
+  return { ...files, ...(asksClients && { LISTEN_CLIENT_CA_FILE: write('ca', made.ca.cert) }) }
 }
 
 /** Starts the built program in front of a simulated iSales. */
@@ -40,6 +44,7 @@ async function startProgram(env: Readonly<Record<string, string>>, descriptors?:
   return {
     ...clientOf(urls),
     ...urls,
+    process: program.process,
     port: portOf(urls.proxy),
     adminPort: portOf(urls.admin),
     sim,
@@ -148,12 +153,23 @@ test('idle connections that never had an answered call go before one that had, a
   expect(await world.metric('isales_proxy_requests_total{outcome="refused"}')).toBe(0)
 })
 
+test('1,000 clients connect at once to a program that is busy', async () => {
+  const { port, process } = await startProgram({})
+  process.kill('SIGSTOP')
+  await Promise.all(Array.from({ length: 1000 }, () => connectRaw({ port })))
+  process.kill('SIGCONT')
+  expect((await exchangeRaw({ port }, TASKS)).status).toBe(200)
+}, 30_000)
+
 test('256 TLS handshakes at a time are possible, and half-sent certificates keep no client out', async () => {
-  const world = await startProgram({ ...listenerTls(), ...REQUIRE })
-  const target = { port: world.port, tls: TRUSTING }
+  const world = await startProgram({ ...listenerTls(true), ...REQUIRE })
+  const { cert, key } = made.client
+  const target = { port: world.port, tls: { ...TRUSTING, cert, key } }
   await Promise.all(Array.from({ length: 256 }, () => connectRaw(target)))
   attack('half-certificate', world.port, 1000)
-  for (let n = 0; n < 10; n += 1) {
+  const cut = () => world.metric('isales_proxy_requests_total{outcome="stray",cause="overloaded"}')
+  await until(async () => (await cut()) > 1000)
+  for (let n = 0; n < 3; n += 1) {
     expect((await exchangeRaw(target, TASKS)).status).toBe(401)
   }
 }, 60_000)

@@ -53,7 +53,7 @@ function attack(name, port, isTls) {
   socket.on('error', () => undefined)
   socket.on('close', () => setTimeout(() => attack(name, port, isTls), 10))
   if (name === 'half-certificate') {
-    socket.write(HELLO)
+    socket.on('end', () => socket.destroy()).write(HELLO)
     return void socket.once('data', () => socket.resume().write(HALF_CERTIFICATE))
   }
   const [first, more] = ATTACKS[name]
