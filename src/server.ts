@@ -46,16 +46,7 @@ export interface AppOptions {
   readonly onTokenEvent?: (event: TokenEvent) => void
 }
 
-export interface App {
-  /** URL of the listener for clients. */
-  readonly proxy: string
-  /** URL of the admin listener. */
-  readonly admin: string
-  /** Reads files again, and ends a login pause once, for an operator (SIGHUP). */
-  renew(): Promise<void>
-  /** Ends readiness, stops accepting, finishes requests in flight within the drain time, and closes everything. */
-  stop(by?: string): Promise<void>
-}
+export type App = Awaited<ReturnType<typeof startApp>>
 
 /**
  * Milliseconds. A head may take 15 s on a slow network, the most that one slow client costs. Load balancers keep idle
@@ -85,7 +76,7 @@ const ADMIN_GRACE = SECOND
  *
  * @throws ListenError
  */
-export async function startApp(options: AppOptions): Promise<App> {
+export async function startApp(options: AppOptions) {
   const { config, log, clock = systemClock, random = Math.random } = options
 
   // Counters, memory and log.
@@ -295,12 +286,15 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
 
   return {
+    /** URLs of the listeners for clients and for the admin port. */
     ...addresses,
-    async renew() {
+    /** Reads files again, and ends a login pause once, for an operator (SIGHUP). */
+    async renew(): Promise<void> {
       await files.now()
       tokens.renew()
     },
-    async stop(by) {
+    /** Ends readiness, stops accepting, finishes requests in flight within the drain time, and closes everything. */
+    async stop(by?: string): Promise<void> {
       running.draining = true
       findings.end()
       log('draining', { by, inFlight: running.inFlight })

@@ -3,26 +3,18 @@ import { isatty } from 'node:tty'
 import sonic from 'sonic-boom'
 import { readErrorCode } from '../causes.ts'
 
-/** Destination of lines. Writing neither throws nor waits: lines that cannot be written are dropped and counted. */
-export interface Stdout {
-  readonly write: (line: string) => void
-  /** True for a terminal with colors, unless NO_COLOR is set. */
-  readonly colors: boolean
-  /** Number of lines dropped since the start. */
-  readonly dropped: () => number
-  /** Error code, such as `ENOSPC`, if the last write failed; otherwise undefined. */
-  readonly failure: () => string | undefined
-  /** Resolves when everything is written, or cannot be; within 1 s. Never rejects. */
-  readonly flush: () => Promise<void>
-}
-
 /** Bytes that wait for a slow reader or a full disk; more are dropped. */
 const MAX_QUEUE = 1024 * 1024
 /** Milliseconds that a flush may take. */
 const MAX_FLUSH = 1000
 
-/** Avoids `pino.destination`: its exit hook retries `flushSync` forever if the disk is full. */
-export function openStdout(): Stdout {
+export type Stdout = ReturnType<typeof openStdout>
+
+/**
+ * Opens the destination of lines. Writing neither throws nor waits: lines that cannot be written are dropped and counted.
+ * Avoids `pino.destination`: its exit hook retries `flushSync` forever if the disk is full.
+ */
+export function openStdout() {
   const stream = new sonic.SonicBoom({
     fd: openNonBlocking(),
     sync: false,
@@ -38,12 +30,16 @@ export function openStdout(): Stdout {
   stream.on('write', () => (failure = undefined))
 
   return {
-    write: (line) => void stream.write(line),
+    write: (line: string) => void stream.write(line),
+    /** True for a terminal with colors, unless NO_COLOR is set. */
     colors: process.stdout.isTTY && process.stdout.hasColors(),
+    /** Returns the number of lines dropped since the start. */
     dropped: () => dropped,
+    /** Returns an error code, such as `ENOSPC`, if the last write failed; otherwise undefined. */
     failure: () => failure,
+    /** Resolves when everything is written, or cannot be; within 1 s. Never rejects. */
     flush: () =>
-      new Promise((resolve) => {
+      new Promise<void>((resolve) => {
         setTimeout(resolve, MAX_FLUSH)
         stream.flush(() => resolve())
       }),

@@ -36,16 +36,7 @@ export interface Home {
   readonly onWritten?: () => void
 }
 
-export interface Register {
-  /** Name of this process. */
-  readonly holder: string
-  /** Processes share tokens. */
-  readonly shared: boolean
-  /** Changes the account of these credentials. Never rejects. */
-  readonly update: (credentials: Credentials, rewrite: StateUpdate) => Promise<Account>
-  /** Writes changes that the home lacks, if the home is available. */
-  readonly stop: () => Promise<void>
-}
+export type Register = ReturnType<typeof createRegister>
 
 /** Maximum retries after losing a compare-and-swap race. */
 const MAX_ROUNDS = 100
@@ -75,7 +66,7 @@ function openMemory(clock: Clock): Home {
  * Merges the home's value with what this process knows, so that an older stored value cannot undo newer knowledge. While the
  * home is unavailable, changes are made in memory and written later.
  */
-export function createRegister(clock: Clock, home: Home = openMemory(clock)): Register {
+export function createRegister(clock: Clock, home: Home = openMemory(clock)) {
   const { shared } = home
   const holder = randomBytes(12).toString('base64url')
   /** Records that this process knows, by name, and those that the home lacks. */
@@ -198,10 +189,14 @@ export function createRegister(clock: Clock, home: Home = openMemory(clock)): Re
   }
 
   return {
+    /** Name of this process. */
     holder,
+    /** Processes share tokens. */
     shared,
+    /** Changes the account of these credentials. Never rejects. */
     update,
-    async stop() {
+    /** Writes changes that the home lacks, if the home is available. */
+    async stop(): Promise<void> {
       isStopped = true
       retry?.cancel()
       await home.settle?.()
