@@ -56,7 +56,7 @@ function nodePeer(file) {
  * Starts a subject with `node`, a command or its words, and `more` environment variables; resolves when it has forwarded
  * its first response, with the ms from its start to that response. `built` is another build of this proxy to run instead.
  */
-export const launch = async ({ name, node, upstream, caFile, dir, built, more = {} }) => {
+export const launch = async ({ name, node, upstream, caFile, dir, built, more = {}, ipc }) => {
   const port = await freePort()
   const { command, env = () => ({}), config } = SUBJECTS[name]
   const options = { node, built, port, adminPort: await freePort(), upstream, caFile, dir }
@@ -70,6 +70,7 @@ export const launch = async ({ name, node, upstream, caFile, dir, built, more = 
     env: { ...env(options), ...more },
     dir,
     core: CORES.proxy,
+    ipc,
   })
   try {
     const target = { running, port, path: PATHS.small, body: SMALL_BODY, begin }
@@ -129,22 +130,18 @@ export const smallRequests = async ({ running, port }, milliseconds, connections
   return { cpuUs, requests, perSecond: (requests * 1000) / ms, rss: rssMb(running) }
 }
 
-/** Kilobytes that V8 allocates for a request, by its own trace. */
+/** Kilobytes that V8 allocates for a request, by its sampling heap profiler. */
 export const allocation = async (bench) => {
-  const { running, port } = await launch({ ...bench, node: [bench.node, '--trace-gc-nvp'] })
+  const node = [bench.node, '--import', `${here}profile-heap.mjs`]
+  const { running, port } = await launch({ ...bench, node, ipc: true })
   try {
-    await smallRequests({ running, port }, 3000)
-    const before = allocatedBytes(running)
+    await smallRequests({ running, port }, 5000)
+    await running.ask('start')
     const { requests } = await smallRequests({ running, port }, 4000)
-    return (allocatedBytes(running) - before) / requests / 1000
+    return (await running.ask('stop')) / requests / 1000
   } finally {
     await running.stop()
   }
-}
-
-const allocatedBytes = (running) => {
-  const collections = running.output().matchAll(/ allocated=(\d+)/g)
-  return Array.from(collections, ([, bytes]) => Number(bytes)).reduce((sum, bytes) => sum + bytes)
 }
 
 /** Responses of 50 MiB, one after another: CPU of the proxy in ms per MiB. */

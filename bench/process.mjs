@@ -26,14 +26,14 @@ export const freePort = async () => {
   return port
 }
 
-/** Runs a command on one core; its output goes to files in `dir`. */
-export const start = ({ name, command, env = {}, dir, core }) => {
+/** Runs a command on one core; its output goes to files in `dir`. With `ipc`, it answers what `ask` sends. */
+export const start = ({ name, command, env = {}, dir, core, ipc = false }) => {
   const [out, err] = ['out', 'err'].map((kind) => openSync(join(dir, `${name}.${kind}`), 'w'))
   // taskset executes the command in its own place, so that the pid is the command's.
   const child = spawn('taskset', ['-c', String(core), ...command], {
     cwd: dir,
     env: { PATH: process.env.PATH, HOME: dir, ...env },
-    stdio: ['ignore', out, err],
+    stdio: ['ignore', out, err, ...(ipc ? ['ipc'] : [])],
   })
   closeSync(out)
   closeSync(err)
@@ -42,7 +42,11 @@ export const start = ({ name, command, env = {}, dir, core }) => {
     name,
     pid: child.pid,
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,
-    output: () => readFileSync(join(dir, `${name}.out`), 'utf8'),
+    async ask(message) {
+      child.send(message)
+      const [answer] = await once(child, 'message')
+      return answer
+    },
     errors: () => readFileSync(join(dir, `${name}.err`), 'utf8').slice(-2000),
     async stop() {
       child.kill('SIGTERM')

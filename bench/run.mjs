@@ -42,7 +42,7 @@ const BARS = [
   ['50 MiB, plain', FLOOR, 1.35],
   ['RSS idle, plain', FLOOR, 1.15],
   ['RSS, plain', FLOOR, 1.65],
-  ['allocated', FLOOR, 1.6],
+  ['allocated', FLOOR, 1.61],
   ['cold start', FLOOR, 1.6],
   ['64 connections', FASTIFY, 0.62],
   ['HTTPS', FASTIFY, 0.62],
@@ -51,7 +51,7 @@ const BARS = [
 const COLUMNS = [
   ...LOADS.map(([figure]) => [figure, `${figure}, µs`, 1]),
   ['50 MiB, plain', '50 MiB, ms/MiB', 2],
-  ['allocated', 'allocated, kB', 0],
+  ['allocated', 'allocated, kB', 1],
   ['RSS idle, plain', 'RSS idle, MB', 0],
   ['RSS, plain', 'under load, MB', 0],
   ['cold start', 'cold start, ms', 0],
