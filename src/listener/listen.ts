@@ -36,8 +36,8 @@ export async function listen(
   const { host, port, fd } = address
   const configured = ['address', `${host}:${port}`] as const
   const listening = once(server, 'listening')
-  if (fd !== undefined) server.listen({ fd }, BACKLOG)
-  else server.listen(port, host, BACKLOG)
+  const at = fd === undefined ? (host === '' ? { port } : { host, port }) : { fd }
+  server.listen(at, BACKLOG)
   try {
     await listening
   } catch (error) {
