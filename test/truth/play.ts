@@ -16,6 +16,8 @@ const LOOK_EVERY = 500
 const COMPARE_EVERY = 3000
 /** Milliseconds that make half a second worthless: this process is late, or the proxy waits for a processor. */
 const STALL = 250
+/** The password that an operator writes by mistake. */
+const OTHER = 'truth-password-by-mistake'
 /** A file system in memory: a disk under load is slow, and the proxy says so. */
 const MEMORY = '/dev/shm'
 
@@ -42,16 +44,16 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   // oxfmt-ignore
   const env = {
     PATH: process.env['PATH'], LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', STATE_DIR: stateDir,
-    ISALES_URL: isales.url, ISALES_USER: 'truth', ISALES_PASSWORD: PASSWORD,
+    ISALES_URL: isales.url, ISALES_USER: 'truth', ISALES_PASSWORD_FILE: file('password', PASSWORD),
     LOGIN_REJECTED_ATTEMPTS: settings.attempts, CLIENT_DEADLINE: settings.deadline,
     ...(settings.refresh === 'off' && { ISALES_REFRESH_PATH: 'off' }),
     ...(settings.isales === 'tls' && { ISALES_CA_FILE: file('ca.pem', bundle) }),
-    ...(settings.login === 'required' && OBS),
+    ...(settings.login === 'required' && { OBS_USER: OBS.OBS_USER, OBS_PASSWORD_FILE: file('obs-password', OBS.OBS_PASSWORD) }),
     ...(settings.listener === 'tls' && { LISTEN_TLS_CERT_FILE: cert, LISTEN_TLS_KEY_FILE: key }),
   }
   const leaks = new Set<string>()
   const search = (where: string, text: string): void => {
-    for (const secret of [PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD])
+    for (const secret of [PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD, OTHER])
       if (text.includes(secret)) leaks.add(where)
   }
   if (has('pasted-token')) {
@@ -70,6 +72,8 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   const samples: Sample[] = []
   const stalls: number[] = []
   const differences: string[] = []
+  /** When the operator wrote a password of iSales, or sent SIGHUP. */
+  const operated: { at: number; by: 'file' | 'SIGHUP' }[] = []
   try {
     const [port, admin] = await ready(() => log)
     const clients = createClients(plan, stage, isales, { port, ca: ca.cert })
@@ -92,7 +96,7 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     search('the log', log)
     const { requests, calls } = isales
     const times = { from, faultsAt, faultsEnd, to, deadline: clients.deadline }
-    const seen = { requests, calls, samples, stalls, differences, leaks, counted, log }
+    const seen = { requests, calls, samples, stalls, differences, operated, leaks, counted, log }
     return { plan, ...times, ...seen, outcomes: clients.outcomes }
   } finally {
     stage.over = true
@@ -131,6 +135,20 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   async function act(begins: boolean): Promise<void> {
     if (has('bad-certificate')) isales.present(begins ? 'stranger' : 'server')
     if (has('revoked') && begins) isales.endTokens()
+    if (has('obs-password-file')) file('obs-password', begins ? OTHER : OBS.OBS_PASSWORD)
+    if (has('password-file')) {
+      file('password', begins ? OTHER : PASSWORD)
+      operated.push({ at: performance.now(), by: 'file' })
+    }
+    const { fraction } = plan.faults.find(({ name }) => name === 'renew') ?? {}
+    if (begins && fraction !== undefined)
+      setTimeout(
+        () => {
+          child.kill('SIGHUP')
+          operated.push({ at: performance.now(), by: 'SIGHUP' })
+        },
+        (PHASES.faults * fraction) / 100,
+      )
     if (has('state-dir')) {
       rmSync(stateDir, { recursive: true, force: true })
       if (begins) writeFileSync(stateDir, 'no directory')
