@@ -74,6 +74,33 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   const differences: string[] = []
   /** When the operator wrote a password of iSales, or sent SIGHUP. */
   const operated: { at: number; by: 'file' | 'SIGHUP' }[] = []
+  const operate = (by: 'file' | 'SIGHUP'): void => {
+    if (by === 'SIGHUP') child.kill(by)
+    operated.push({ at: performance.now(), by })
+  }
+  const acts: { readonly [fault: string]: (begins: boolean, fraction: number) => unknown } = {
+    'bad-certificate': (begins) => isales.present(begins ? 'stranger' : 'server'),
+    revoked: (begins) => begins && isales.endTokens(),
+    down: (begins) => (begins ? isales.close() : isales.open()),
+    async 'port-closed'(begins) {
+      if (!begins) return
+      isales.close()
+      await delay(1000)
+      await isales.open()
+    },
+    'obs-password-file': (begins) => file('obs-password', begins ? OTHER : OBS.OBS_PASSWORD),
+    'password-file'(begins) {
+      file('password', begins ? OTHER : PASSWORD)
+      operate('file')
+    },
+    renew: (begins, fraction) =>
+      begins && setTimeout(() => operate('SIGHUP'), (PHASES.faults * fraction) / 100),
+    'state-dir'(begins) {
+      rmSync(stateDir, { recursive: true, force: true })
+      if (begins) writeFileSync(stateDir, 'no directory')
+      else mkdirSync(stateDir, { mode: 0o700 })
+    },
+  }
   try {
     const [port, admin] = await ready(() => log)
     const clients = createClients(plan, stage, isales, { port, ca: ca.cert })
@@ -133,30 +160,7 @@ export async function play(plan: Plan, program: string, certificates: Certificat
 
   /** Begins or ends the faults that are neither an answer nor a request. */
   async function act(begins: boolean): Promise<void> {
-    if (has('bad-certificate')) isales.present(begins ? 'stranger' : 'server')
-    if (has('revoked') && begins) isales.endTokens()
-    if (has('obs-password-file')) file('obs-password', begins ? OTHER : OBS.OBS_PASSWORD)
-    if (has('password-file')) {
-      file('password', begins ? OTHER : PASSWORD)
-      operated.push({ at: performance.now(), by: 'file' })
-    }
-    const { fraction } = plan.faults.find(({ name }) => name === 'renew') ?? {}
-    if (begins && fraction !== undefined)
-      setTimeout(
-        () => {
-          child.kill('SIGHUP')
-          operated.push({ at: performance.now(), by: 'SIGHUP' })
-        },
-        (PHASES.faults * fraction) / 100,
-      )
-    if (has('state-dir')) {
-      rmSync(stateDir, { recursive: true, force: true })
-      if (begins) writeFileSync(stateDir, 'no directory')
-      else mkdirSync(stateDir, { mode: 0o700 })
-    }
-    if ((has('down') || has('port-closed')) && begins) isales.close()
-    if (has('port-closed') && begins) await delay(1000)
-    if (has('port-closed') ? begins : has('down') && !begins) await isales.open()
+    for (const { name, fraction } of plan.faults) await acts[name]?.(begins, fraction)
   }
 }
 
