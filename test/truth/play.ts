@@ -1,10 +1,11 @@
 // Plays one seed against the built program, and records what everybody saw.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Certificates } from '../support/global-setup.ts'
+import { watchStalls } from '../support/stalls.ts'
 import { createClients, OBS } from './clients.ts'
 import { openIsales, PASSWORD, TOKEN_MARK } from './isales.ts'
 import { compareReaders, look, readCounts, ready, type Sample } from './observe.ts'
@@ -14,8 +15,6 @@ import type { Plan } from './settings.ts'
 const PHASES = { before: 3500, faults: 14_000, after: 8500 } as const
 const LOOK_EVERY = 500
 const COMPARE_EVERY = 3000
-/** Milliseconds that make half a second worthless: this process is late, or the proxy waits for a processor. */
-const STALL = 250
 /** The password that an operator writes by mistake. */
 const OTHER = 'truth-password-by-mistake'
 /** A file system in memory: a disk under load is slow, and the proxy says so. */
@@ -104,7 +103,7 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   try {
     const [port, admin] = await ready(() => log)
     const clients = createClients(plan, stage, isales, { port, ca: ca.cert })
-    const watched = [watchStalls(), watch(admin)]
+    const watched = [watchStalls(stalls, stage, child.pid), watch(admin)]
     const from = performance.now()
     await delay(PHASES.before)
     const faultsAt = performance.now()
@@ -146,26 +145,8 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     }
   }
 
-  /** Records each tenth of a second in which the machine stood still. */
-  async function watchStalls(): Promise<void> {
-    for (let waited = waitOf(child.pid); !stage.over;) {
-      const [began, before] = [performance.now(), waited]
-      await delay(50)
-      waited = waitOf(child.pid)
-      const late = Math.max(performance.now() - began - 50, waited - before)
-      const tenths = Array.from({ length: late / 100 }, (_, nth) => began + 100 * nth)
-      if (late > STALL) stalls.push(...tenths)
-    }
-  }
-
   /** Begins or ends the faults that are neither an answer nor a request. */
   async function act(begins: boolean): Promise<void> {
     for (const { name, fraction } of plan.faults) await acts[name]?.(begins, fraction)
   }
-}
-
-/** Returns for how long the process has waited for a processor, in milliseconds (proc(5)); 0 where that is unknown. */
-function waitOf(pid = 0): number {
-  const path = `/proc/${pid}/schedstat`
-  return existsSync(path) ? Number(readFileSync(path, 'utf8').split(' ')[1]) / 1e6 : 0
 }

@@ -101,12 +101,13 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     })
     for (const { at, by } of record.operated) {
       const before = usable(record).findLast((sample) => sample.at < at)
-      const isPaused = before && current(before).some(({ pausedUntil }) => pausedUntil > at + 5000)
+      const { pausedUntil = 0 } = (before && current(before).find(is.ofLogin)) ?? {}
+      const isPaused = pausedUntil > at + 5000 && pausedUntil < Infinity
       const isDue = by === 'file' || (isPaused && requests.filter(isWrongLogin).length < 4)
       const isSent = requests.some(
         (one) => one.at > at && one.at < at + 5000 && one.kind === 'login',
       )
-      if (isDue === true && !isSent && at + 5000 < to && !isStalled(record, at, at + 5000))
+      if (isDue && !isSent && at + 5000 < to && !isStalled(record, at, at + 5000))
         yield [at, `no login within 5 s of the operator's ${by}`]
     }
     const hasFile = plan.faults.some(({ name }) => name === 'password-file')
