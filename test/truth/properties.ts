@@ -91,27 +91,27 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     })
   },
 
-  /** 4. A finding about calls ends, and what is said of the token when a call with a newer one is accepted. */
+  /** 4. A finding about calls ends, also about the token when a call with a newer one is accepted. An operator's login is sent within 5 s. */
   *ends(record) {
-    const { faultsEnd, to, calls, outcomes, requests, plan } = record
+    const { faultsEnd, to, calls, outcomes, requests, operated } = record
     const lastLost = Math.max(faultsEnd, ...outcomes.filter(isLost).map(({ at }) => at))
     yield* inARow(record, [lastLost + 7000, to], (sample) => {
       const still = current(sample).find(is.ofCalls)
       return still && `says ${still.name} still 7 s after the last lost call`
     })
-    for (const { at, by } of record.operated) {
+    for (const { at, by } of operated) {
       const before = usable(record).findLast((sample) => sample.at < at)
       const { pausedUntil = 0 } = (before && current(before).find(is.ofLogin)) ?? {}
       const isPaused = pausedUntil > at + 5000 && pausedUntil < Infinity
       const isDue = by === 'file' || (isPaused && requests.filter(isWrongLogin).length < 4)
       const isSent = requests.some(
-        (one) => one.at > at && one.at < at + 5000 && one.kind === 'login',
+        (one) => one.kind === 'login' && one.at > at && one.at < at + 5000,
       )
       if (isDue && !isSent && at + 5000 < to && !isStalled(record, at, at + 5000))
         yield [at, `no login within 5 s of the operator's ${by}`]
     }
-    const hasFile = plan.faults.some(({ name }) => name === 'password-file')
-    yield* inARow(record, [hasFile ? faultsEnd + 5000 : Infinity, to], (sample) => {
+    const { at: rightAt = Infinity } = operated.findLast(({ by }) => by === 'file') ?? {}
+    yield* inARow(record, [rightAt + 5000, to], (sample) => {
       const still = current(sample).find(is.ofLogin)
       return still && `says ${still.name} still 5 s after the right password`
     })
