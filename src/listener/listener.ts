@@ -58,7 +58,7 @@ export function createListener(options: ListenerOptions) {
   const { clock, limits, onRequest, onRefused } = options
   /** Connections after their TLS handshake. */
   const connections = new Map<Socket, Connection>()
-  /** Closed in their TLS handshake. */
+  /** Closed in their TLS handshake, and reported as refused. */
   const evicted = new WeakSet<Socket>()
   let draining = false
   const server = createServer(options)
@@ -110,11 +110,12 @@ export function createListener(options: ListenerOptions) {
   // Node also emits `clientError`, which closes the connection. A client that leaves when it has our certificate does not
   // trust it; many send no alert.
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    const { _parent: raw }: { readonly _parent?: Socket } = socket as object
+    if (raw !== undefined && evicted.has(raw)) return
     // Node declares an Error, but sets the name of OpenSSL's result, or null.
     const certificate = socket.authorizationError as unknown as string | null
     const failure = classifyHandshakeError(error.code, certificate ?? undefined)
-    const { _parent: raw }: { readonly _parent?: Socket } = socket as object
-    const hasSeen = raw !== undefined && raw.bytesWritten > 0 && !evicted.has(raw) && !draining
+    const hasSeen = raw !== undefined && raw.bytesWritten > 0 && !draining
     options.onHandshakeFailure?.(failure === 'half-sent' && hasSeen ? 'not-trusted' : failure)
   })
 

@@ -1,4 +1,5 @@
 // The clients. Each sends one request after the other, two without a pause, and knows what became of each.
+import { once } from 'node:events'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { connect as connectTcp } from 'node:net'
@@ -31,6 +32,9 @@ export const OBS = { OBS_USER: 'cti-obs', OBS_PASSWORD: 'truth-password-of-cti-o
 /** Between wrong logins of the other client, and between right ones of CTI-OBS, in milliseconds. */
 const WRONG_EVERY = 125
 const RIGHT_EVERY = 700
+/** Connections beyond the limit of 1,024, and milliseconds until one that the proxy closed is opened again. */
+const FLOOD = 1100
+const REOPENED_AFTER = 2000
 const POST = { method: 'POST', headers: { 'Content-Type': 'application/json' } } as const
 /** Faults whose response is iSales's answer: the one that it means, or one about the call. */
 // oxfmt-ignore
@@ -138,9 +142,24 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
       if (password !== 'wrong' || stage.active) await logIn(password)
   }
 
+  /** Holds a connection without a byte while faults happen. */
+  async function hold(): Promise<void> {
+    for (; !stage.over; await delay(REOPENED_AFTER * (0.5 + Math.random()))) {
+      if (!stage.active) continue
+      const startedAt = performance.now()
+      const socket = connectTcp({ host: '127.0.0.1', port }).on('error', () => undefined)
+      const closed = once(socket.resume(), 'close')
+      while (stage.active && !socket.closed) await Promise.race([closed, delay(500)])
+      socket.destroy()
+      note({ kind: 'turned', startedAt })
+    }
+  }
+
   const running = Array.from({ length: Number(clients) }, (_, index) => lane(index))
   if (isRequired) running.push(logins(OBS.OBS_PASSWORD, RIGHT_EVERY))
   if (plan.faults.some(({ name }) => name === 'wrong-logins'))
     running.push(logins('wrong', WRONG_EVERY))
+  if (plan.faults.some(({ name }) => name === 'over-limit'))
+    running.push(...Array.from({ length: FLOOD }, hold))
   return { outcomes: outcomes as readonly Outcome[], deadline, stopped: Promise.all(running) }
 }

@@ -15,7 +15,7 @@ export type Misdeed = Readonly<{
 }>
 
 export type Fault = Readonly<{
-  side: 'call' | 'login' | 'refresh' | 'client' | 'route' | 'machine'
+  side: 'call' | 'login' | 'refresh' | 'client' | 'route' | 'machine' | 'file'
   /** Codes of the status that say what happened: of the cause, or of a headline without one. */
   codes: readonly string[]
   answer?: Answer
@@ -63,8 +63,9 @@ const machine = (codes: readonly string[] = [], needs = {}): Fault => {
 }
 const REQUIRED = { login: 'required' }
 
+type Faults = Readonly<Record<string, Fault>>
 // oxfmt-ignore
-export const FAULTS: Readonly<Record<string, Fault>> = {
+export const COMMON: Faults = {
   500: call(json(500), 'call-failed'), 502: call(page(502), 'gateway'), 503: call(json(503), 'maintenance'),
   504: call(page(504), 'gateway'), 429: call(json(429), 'call-throttled'), 404: call(json(404), 'call-declined'),
   401: { ...call(json(401), ...FORBIDDEN), group: 'rejects' },
@@ -110,6 +111,19 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'pasted-token': machine(),
 }
 
+/** A seed has at most one of these, drawn after the others. */
+// oxfmt-ignore
+export const RARE: Faults = {
+  /** A client holds more connections than the proxy allows, and sends nothing. */
+  'over-limit': machine(['overloaded', ...SILENT]),
+  /** The operator writes another password into the file, and the right one at the end. */
+  'password-file': { ...everybody(ofToken('login', json(403), ['password'])), side: 'file', needs: {}, shownAfter: 5000 },
+  'obs-password-file': { ...machine(['obs-login', 'not-logged-in'], REQUIRED), side: 'file', shownAfter: 5000 },
+  /** SIGHUP. The fraction is of the time with faults. */
+  renew: { side: 'machine', codes: [] },
+}
+export const FAULTS: Faults = { ...COMMON, ...RARE }
+
 /** True for a fault that concerns calls other than those that meet it. */
 export const concernsAll = ({ side, group }: Fault): boolean =>
-  side === 'login' || side === 'refresh' || side === 'route' || group === 'rejects'
+  ['login', 'refresh', 'route', 'file'].includes(side) || group === 'rejects'

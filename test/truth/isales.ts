@@ -61,9 +61,10 @@ export async function openIsales(plan: Plan, stage: Stage, certificates: Certifi
 
   async function serve(request: IncomingMessage, out: ServerResponse): Promise<void> {
     out.on('error', () => undefined)
-    for await (const _ of request) void _
+    let sent = ''
+    for await (const chunk of request) sent += chunk
     const { url, headers } = request
-    if (url === LOGIN_PATH) return serveToken('login', out)
+    if (url === LOGIN_PATH) return serveToken('login', out, sent.includes(PASSWORD))
     if (url === REFRESH_PATH) return serveToken('refresh', out)
     const at = performance.now()
     const number = Number(headers['x-truth'])
@@ -82,8 +83,9 @@ export async function openIsales(plan: Plan, stage: Stage, certificates: Certifi
     return write(out, answer, { 'x-fault': fault.name, 'x-truth': number })
   }
 
-  async function serveToken(kind: 'login' | 'refresh', out: ServerResponse): Promise<void> {
-    const fault = stage.active ? faultOf(plan, requests.length, kind) : undefined
+  async function serveToken(kind: 'login' | 'refresh', out: ServerResponse, isRight = true) {
+    const met = stage.active ? faultOf(plan, requests.length, kind) : undefined
+    const fault = isRight ? met : plan.faults.find(({ name }) => name === 'password-file')
     requests.push({ kind, at: performance.now(), ...(fault && { fault }) })
     await write(out, fault?.answer ?? { status: 200, body: grant() })
     if (fault?.name !== 'refresh-hangs') return

@@ -1,10 +1,11 @@
 // Plays one seed against the built program, and records what everybody saw.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Certificates } from '../support/global-setup.ts'
+import { watchStalls } from '../support/stalls.ts'
 import { createClients, OBS } from './clients.ts'
 import { openIsales, PASSWORD, TOKEN_MARK } from './isales.ts'
 import { compareReaders, look, readCounts, ready, type Sample } from './observe.ts'
@@ -14,8 +15,8 @@ import type { Plan } from './settings.ts'
 const PHASES = { before: 3500, faults: 14_000, after: 8500 } as const
 const LOOK_EVERY = 500
 const COMPARE_EVERY = 3000
-/** Milliseconds that make half a second worthless: this process is late, or the proxy waits for a processor. */
-const STALL = 250
+/** The password that an operator writes by mistake. */
+const OTHER = 'truth-password-by-mistake'
 /** A file system in memory: a disk under load is slow, and the proxy says so. */
 const MEMORY = '/dev/shm'
 
@@ -42,16 +43,16 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   // oxfmt-ignore
   const env = {
     PATH: process.env['PATH'], LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', STATE_DIR: stateDir,
-    ISALES_URL: isales.url, ISALES_USER: 'truth', ISALES_PASSWORD: PASSWORD,
+    ISALES_URL: isales.url, ISALES_USER: 'truth', ISALES_PASSWORD_FILE: file('password', PASSWORD),
     LOGIN_REJECTED_ATTEMPTS: settings.attempts, CLIENT_DEADLINE: settings.deadline,
     ...(settings.refresh === 'off' && { ISALES_REFRESH_PATH: 'off' }),
     ...(settings.isales === 'tls' && { ISALES_CA_FILE: file('ca.pem', bundle) }),
-    ...(settings.login === 'required' && OBS),
+    ...(settings.login === 'required' && { OBS_USER: OBS.OBS_USER, OBS_PASSWORD_FILE: file('obs-password', OBS.OBS_PASSWORD) }),
     ...(settings.listener === 'tls' && { LISTEN_TLS_CERT_FILE: cert, LISTEN_TLS_KEY_FILE: key }),
   }
   const leaks = new Set<string>()
   const search = (where: string, text: string): void => {
-    for (const secret of [PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD])
+    for (const secret of [PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD, OTHER])
       if (text.includes(secret)) leaks.add(where)
   }
   if (has('pasted-token')) {
@@ -70,10 +71,39 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   const samples: Sample[] = []
   const stalls: number[] = []
   const differences: string[] = []
+  /** When the operator wrote a password of iSales, or sent SIGHUP. */
+  const operated: { at: number; by: 'file' | 'SIGHUP' }[] = []
+  const operate = (by: 'file' | 'SIGHUP'): void => {
+    if (by === 'SIGHUP') child.kill(by)
+    operated.push({ at: performance.now(), by })
+  }
+  const acts: { readonly [fault: string]: (begins: boolean, fraction: number) => unknown } = {
+    'bad-certificate': (begins) => isales.present(begins ? 'stranger' : 'server'),
+    revoked: (begins) => begins && isales.endTokens(),
+    down: (begins) => (begins ? isales.close() : isales.open()),
+    async 'port-closed'(begins) {
+      if (!begins) return
+      isales.close()
+      await delay(1000)
+      await isales.open()
+    },
+    'obs-password-file': (begins) => file('obs-password', begins ? OTHER : OBS.OBS_PASSWORD),
+    'password-file'(begins) {
+      file('password', begins ? OTHER : PASSWORD)
+      operate('file')
+    },
+    renew: (begins, fraction) =>
+      begins && setTimeout(() => operate('SIGHUP'), (PHASES.faults * fraction) / 100),
+    'state-dir'(begins) {
+      rmSync(stateDir, { recursive: true, force: true })
+      if (begins) writeFileSync(stateDir, 'no directory')
+      else mkdirSync(stateDir, { mode: 0o700 })
+    },
+  }
   try {
     const [port, admin] = await ready(() => log)
     const clients = createClients(plan, stage, isales, { port, ca: ca.cert })
-    const watched = [watchStalls(), watch(admin)]
+    const watched = [watchStalls(stalls, stage, child.pid), watch(admin)]
     const from = performance.now()
     await delay(PHASES.before)
     const faultsAt = performance.now()
@@ -92,7 +122,7 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     search('the log', log)
     const { requests, calls } = isales
     const times = { from, faultsAt, faultsEnd, to, deadline: clients.deadline }
-    const seen = { requests, calls, samples, stalls, differences, leaks, counted, log }
+    const seen = { requests, calls, samples, stalls, differences, operated, leaks, counted, log }
     return { plan, ...times, ...seen, outcomes: clients.outcomes }
   } finally {
     stage.over = true
@@ -115,35 +145,8 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     }
   }
 
-  /** Records each tenth of a second in which the machine stood still. */
-  async function watchStalls(): Promise<void> {
-    for (let waited = waitOf(child.pid); !stage.over;) {
-      const [began, before] = [performance.now(), waited]
-      await delay(50)
-      waited = waitOf(child.pid)
-      const late = Math.max(performance.now() - began - 50, waited - before)
-      const tenths = Array.from({ length: late / 100 }, (_, nth) => began + 100 * nth)
-      if (late > STALL) stalls.push(...tenths)
-    }
-  }
-
   /** Begins or ends the faults that are neither an answer nor a request. */
   async function act(begins: boolean): Promise<void> {
-    if (has('bad-certificate')) isales.present(begins ? 'stranger' : 'server')
-    if (has('revoked') && begins) isales.endTokens()
-    if (has('state-dir')) {
-      rmSync(stateDir, { recursive: true, force: true })
-      if (begins) writeFileSync(stateDir, 'no directory')
-      else mkdirSync(stateDir, { mode: 0o700 })
-    }
-    if ((has('down') || has('port-closed')) && begins) isales.close()
-    if (has('port-closed') && begins) await delay(1000)
-    if (has('port-closed') ? begins : has('down') && !begins) await isales.open()
+    for (const { name, fraction } of plan.faults) await acts[name]?.(begins, fraction)
   }
-}
-
-/** Returns for how long the process has waited for a processor, in milliseconds (proc(5)); 0 where that is unknown. */
-function waitOf(pid = 0): number {
-  const path = `/proc/${pid}/schedstat`
-  return existsSync(path) ? Number(readFileSync(path, 'utf8').split(' ')[1]) / 1e6 : 0
 }

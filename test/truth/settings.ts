@@ -1,6 +1,6 @@
 // Everything that a seed decides: the settings of a run and its faults.
 import { hashOf, randomOf, seeded } from '../simulation/loop.ts'
-import { FAULTS, type Fault } from './faults.ts'
+import { COMMON, FAULTS, RARE, type Fault } from './faults.ts'
 
 /** Every setting with its values. */
 // oxfmt-ignore
@@ -39,7 +39,9 @@ export class UsageError extends Error {}
 export function planOf(seed: number, given: { faults?: string; settings?: string } = {}): Plan {
   const random = (what: string) => randomOf(seeded(hashOf(`truth ${seed} ${what}`)))
   const draw = random('faults')
-  const picked = Array.from({ length: draw.between(1, 3) }, () => draw.pick(Object.keys(FAULTS)))
+  const picked = Array.from({ length: draw.between(1, 3) }, () => draw.pick(Object.keys(COMMON)))
+  const rare = random('rare')
+  if (rare.chance(0.3)) picked.push(rare.pick(Object.keys(RARE)))
   // Refreshes that also fail now and then are what a refused login is mistaken for.
   const drawn = picked.flatMap((name) => (name.startsWith('login') ? [name, 'refresh-502'] : name))
   const faults: ActiveFault[] = []
