@@ -30,7 +30,7 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     // Tests over real sockets wait more than they work, and each worker takes a second to begin.
-    maxWorkers: Math.max(8, availableParallelism()),
+    maxWorkers: Math.max(5, availableParallelism()),
     // A test that takes seconds on an idle machine must not fail on a busy one.
     testTimeout: 20_000,
     hookTimeout: 60_000,

@@ -5,25 +5,16 @@ import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { builtProgram } from '../cli/program.ts'
 import { attack, pacedCalls } from '../support/attack.ts'
 import { call } from '../support/call.ts'
-import { makeCertificates } from '../support/certificates.ts'
+import { listenerTls, makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
-import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { ACCOUNT, openWorld, REQUIRE } from '../support/world.ts'
 
 const { serve } = builtProgram()
-const made = makeCertificates()
-const TRUSTING = { ca: made.ca.cert }
+const TRUSTING = { ca: makeCertificates().ca.cert }
 const post = (path: string, fields: readonly string[], body: string): string =>
   requestText(`POST ${path} HTTP/1.1`, ['Host: localhost', ...fields], body)
 const TASKS = post(INTERFACE_PATHS.getTask, [], '{}')
-
-/** Returns settings with a certificate for the listener. */
-function listenerTls(): Readonly<Record<string, string>> {
-  const file = temporaryFiles()
-  const { cert, key } = made.server
-  return { LISTEN_TLS_CERT_FILE: file('cert', cert), LISTEN_TLS_KEY_FILE: file('key', key) }
-}
 
 const FLOOD = ['pipelined-flood', 'proxy'] as const
 const CHUNKS = ['refused-chunks', 'proxy'] as const
@@ -44,10 +35,10 @@ test.each([
       [`Authorization: Bearer ${resultData.token}`],
       '{}',
     )
-    const alone = await pacedCalls(target, request, 1000)
+    const alone = await pacedCalls(target, request, 500)
     for (const [name, where] of attacks) {
-      const stop = attack(name, where === 'admin' ? world.adminPort : world.port, 8, tls)
-      const attacked = await pacedCalls(target, request, 2000)
+      const stop = await attack(name, where === 'admin' ? world.adminPort : world.port, 8, tls)
+      const attacked = await pacedCalls(target, request, 1000)
       stop()
 
       expect([name, where, ...attacked.statuses]).toEqual([name, where, 200])
@@ -132,7 +123,7 @@ test('256 TLS handshakes at a time are possible, and half-sent certificates keep
   const world = await serve({ ...listenerTls(), ...REQUIRE })
   const target = { port: world.port, tls: TRUSTING }
   await Promise.all(Array.from({ length: 256 }, () => connectRaw(target)))
-  attack('half-certificate', world.port, 1000)
+  await attack('half-certificate', world.port, 1000)
   for (let n = 0; n < 10; n += 1) {
     expect((await exchangeRaw(target, TASKS)).status).toBe(401)
   }
