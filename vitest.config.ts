@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take longest. A fresh checkout would begin others before them, by their size. */
 const LONG = new RegExp(
-  '/(?:3-account|account.property|attempt-file|check|connection-limiter|demo|metrics-move|mistakes' +
+  '/(?:3-account|account.property|attacks|attempt-file|check|connection-limiter|demo|live-check|metrics-move|mistakes' +
     '|program|scenarios|session-renew.*|slow-clients|state-dir.*|stdout' +
     '|image|release|scenes|schema|systemd)[.]test[.]ts$',
 )
@@ -30,7 +30,7 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     // Tests over real sockets wait more than they work, and each worker takes a second to begin.
-    maxWorkers: Math.max(8, availableParallelism()),
+    maxWorkers: Math.max(5, availableParallelism()),
     // A test that takes seconds on an idle machine must not fail on a busy one.
     testTimeout: 20_000,
     hookTimeout: 60_000,

@@ -1,36 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
-import { builtProgram } from '../cli/program.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
+import { builtProgram, type Program } from '../cli/program.ts'
 import { hold } from '../listener/support.ts'
 import { call } from '../support/call.ts'
 import { exchangeRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
-import { settingsFor } from '../support/world.ts'
 
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
 const TASKS = requestText(HEAD, ['Host: localhost'], '{"subCCNo":1,"vdnId":1}')
 const CHUNKED = `${HEAD}\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`
-const start = builtProgram()
+const { serve } = builtProgram()
 
 /** Returns the statuses of `count` calls on separate connections. */
 async function statusesOf(count: number, port: number): Promise<ReadonlySet<number>> {
   const statuses = new Set<number>()
   for (let n = 0; n < count; n += 1) statuses.add((await exchangeRaw({ port }, TASKS)).status)
   return statuses
-}
-
-/** Starts the built program in front of a simulated iSales. */
-async function startProgram(descriptors?: number) {
-  const sim = await createSimulator()
-  const program = start([], settingsFor(sim, { CLIENT_DEADLINE: '30s' }), {
-    ...(descriptors && { descriptors }),
-  })
-  const { proxy, admin } = await program.addresses()
-  const port = Number(new URL(proxy).port)
-  await program.line('logged-in')
-  return { sim, program, port, admin }
 }
 
 test('probes get a connection next to 100 silent or half-sent ones on the admin port', async () => {
@@ -71,13 +58,13 @@ test('incomplete bodies take no connection to iSales, and are in flight only whe
 })
 
 /** Returns the program's peak memory in MiB. The systemd unit allows 256. */
-function peakOf({ process }: ReturnType<typeof start>): number {
+function peakOf({ process }: Program): number {
   const status = readFileSync(`/proc/${process.pid}/status`, 'latin1')
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
 }
 
 test('300 incomplete bodies of 1 MiB keep no call out, and take no memory', async () => {
-  const { program, port } = await startProgram()
+  const { program, port } = await serve({ CLIENT_DEADLINE: '30s' })
   const head = `${HEAD}\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n`
   const held = await hold(300, port, head + 'x'.repeat(300_000))
   expect(await statusesOf(5, port)).toEqual(new Set([200]))
@@ -87,10 +74,3 @@ test('300 incomplete bodies of 1 MiB keep no call out, and take no memory', asyn
   expect(await held[0]?.readProblem()).toMatchObject(problem)
   expect(await held.at(-1)?.silent(20)).toBe(true)
 }, 60_000)
-
-test('with few descriptors left, idle connections keep no call and no probe out', async () => {
-  const { port, admin } = await startProgram(640)
-  await hold(700, port)
-  expect(await statusesOf(20, port)).toEqual(new Set([200]))
-  expect((await call(`${admin}/livez`)).status).toBe(200)
-}, 30_000)

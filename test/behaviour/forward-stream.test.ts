@@ -29,22 +29,20 @@ async function settled(value: () => number): Promise<number> {
   }
 }
 
-describe('back-pressure', () => {
-  it('a client that does not read pauses iSales, and finally gets the complete response', async () => {
-    const { taken, steps } = largeResponse(LARGE)
-    const world = await openStrictWorld()
-    world.serve(steps)
-    const client = await world.connect()
-    client.pause()
-    await client.send(get())
-    await until(() => taken.bytes > 0)
-    expect(await settled(() => taken.bytes)).toBeLessThan(KERNEL)
-    client.resume()
-    expect((await client.read({ limitMs: 20_000 })).body).toHaveLength(LARGE)
-    client.destroy()
-    await world.idle()
-  }, 30_000)
-})
+it('a client that does not read pauses iSales, and finally gets the complete response', async () => {
+  const { taken, steps } = largeResponse(LARGE)
+  const world = await openStrictWorld()
+  world.serve(steps)
+  const client = await world.connect()
+  client.pause()
+  await client.send(get())
+  await until(() => taken.bytes > 0)
+  expect(await settled(() => taken.bytes)).toBeLessThan(KERNEL)
+  client.resume()
+  expect((await client.read({ limitMs: 20_000 })).body).toHaveLength(LARGE)
+  client.destroy()
+  await world.idle()
+}, 30_000)
 
 describe('a response whose connection ends while it is kept waiting', () => {
   /** More than the kernel buffers for one connection. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { REFRESH_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
-import { makeCertificates } from '../support/certificates.ts'
+import { listenerTls } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
@@ -80,13 +80,11 @@ async function withoutLifetime(): Promise<void> {
 }
 
 async function withStoreAndTls(): Promise<void> {
-  const { server } = makeCertificates()
   const file = temporaryFiles()
   const world = await openWorld({
     ready: false,
     env: {
-      LISTEN_TLS_CERT_FILE: file('tls.crt', server.cert),
-      LISTEN_TLS_KEY_FILE: file('tls.key', server.key),
+      ...listenerTls(file),
       SESSION_STORE_URL: `valkey://127.0.0.1:${await freePort()}`,
       SESSION_STORE_KEY_FILE: file('key', 'a-key-of-more-than-32-characters-1234'),
     },

@@ -2,10 +2,9 @@ import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { BASE_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
-import { makeCertificates } from '../support/certificates.ts'
+import { listenerTls, makeCertificates } from '../support/certificates.ts'
 import { openWorld, REQUIRE, type World } from '../support/world.ts'
 import { openCtiObs, type CtiObs, type Edition } from './cti-obs.ts'
-import { temporaryFiles } from '../support/temporary.ts'
 
 const INTERFACE = `${BASE_PATH}/business/interface`
 const BATCH = 20
@@ -16,15 +15,9 @@ const CHINESE: Environment = {
 }
 
 async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs }> {
-  const file = temporaryFiles()
   const world = await openWorld({
     simulator: { switches: { edition, singleSession: true } },
-    env: {
-      LISTEN_TLS_CERT_FILE: file('tls.crt', made.server.cert),
-      LISTEN_TLS_KEY_FILE: file('tls.key', made.server.key),
-      ...REQUIRE,
-      ...(edition === 'chinese' ? CHINESE : {}),
-    },
+    env: { ...listenerTls(), ...REQUIRE, ...(edition === 'chinese' && CHINESE) },
   })
   expect(world.proxy).toMatch(/^https:/)
   const target = { port: world.port, tls: { ca: made.ca.cert } }

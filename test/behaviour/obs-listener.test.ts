@@ -1,7 +1,7 @@
 import { TLSSocket, type ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
-import { makeCertificates } from '../support/certificates.ts'
+import { listenerTls, makeCertificates, type Certificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, requestText, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
@@ -19,10 +19,7 @@ const tasks = (fields: readonly string[] = ['Host: localhost']) =>
 /** Opens an HTTPS listener; `install` replaces its files by renaming, like a renewed Secret. */
 async function openHttps(clientCa?: string, names?: string) {
   const file = temporaryFiles()
-  const install = ({ cert, key }: { readonly cert: string; readonly key: string }) => ({
-    LISTEN_TLS_KEY_FILE: file('tls.key', key),
-    LISTEN_TLS_CERT_FILE: file('tls.crt', cert),
-  })
+  const install = (pair: Certificates['server']) => listenerTls(file, pair)
   const world = await openWorld({
     env: {
       ...install(made.server),

@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterEach, inject } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
+import { simulate } from '../simulator/caller.ts'
 import { until } from '../support/until.ts'
+import { clientOf, settingsFor } from '../support/world.ts'
 
 export type Program = ReturnType<typeof follow>
 
@@ -45,7 +47,18 @@ export function builtProgram() {
     running.push(child)
     return follow(child)
   }
-  return Object.assign(start, { directory })
+  /** Starts the program in front of a simulated iSales, with requests to it, and waits for its login. */
+  const serve = async (env: Environment = {}, options?: StartOptions) => {
+    const { sim } = await simulate()
+    const program = start([], settingsFor(sim, env), options)
+    const urls = await program.addresses()
+    await program.line('logged-in')
+    const [port = 0, adminPort = 0] = [urls.proxy, urls.admin].map((url) =>
+      Number(new URL(url).port),
+    )
+    return { ...clientOf(urls), ...urls, program, sim, port, adminPort }
+  }
+  return Object.assign(start, { directory, serve })
 }
 
 function follow(child: ChildProcess) {

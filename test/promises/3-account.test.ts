@@ -3,10 +3,13 @@
 // Sequences of failures are in test/token/account.property.test.ts.
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { openTimedWorld } from '../support/timed-world.ts'
+import type { Clock } from '../../src/clock.ts'
+import { MAX_DISK_WAIT } from '../../src/token/attempt-file.ts'
 import { runHere } from '../cli/stand.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -18,20 +21,25 @@ test('a restart and renew every minute, and check --live in three of them, make 
   let date = Date.now()
   let logins = 0
   for (let minute = 0; minute < 15; minute += 1) {
-    const world = await openTimedWorld({ ready: false, env, date: () => date })
-    /** The disk is real: it gets 25 ms of the world every 100 ms. */
+    const manual = manualClock()
+    /** The disk is real, and other tests use it as well: its second is a minute. */
+    const setTimer: Clock['setTimer'] = (run, ms) =>
+      manual.setTimer(run, ms === MAX_DISK_WAIT ? MINUTE : ms)
+    const clock = { ...manual, date: () => date, setTimer }
+    const simulator = { now: clock.now }
+    const world = await openWorld({ ready: false, env, clock, simulator, random: () => 0.5 })
     const quiet = () =>
       until(async () => {
         if ((await world.status()).groups.renewal.inProgress === undefined) return true
-        await delay(100)
-        await world.clock.advance(25)
+        await delay(20)
+        await clock.advance(5)
         return false
       }, 20_000)
     /** Advances from timer to timer, so that time stands still while a login may begin. */
     const pass = async (ms: number) => {
       for (let left = ms; left > 0;) {
-        const step = Math.min(left, Math.max(1, world.clock.waiting()[0] ?? left))
-        await world.clock.advance(step)
+        const step = Math.min(left, Math.max(1, clock.waiting()[0] ?? left))
+        await clock.advance(step)
         left -= step
         await quiet()
       }

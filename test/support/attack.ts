@@ -1,5 +1,6 @@
 // Attackers as processes of their own, and well-behaved traffic next to them.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
@@ -7,12 +8,13 @@ import { connectRaw, type RawClient, type RawTarget } from './raw-client.ts'
 
 const ATTACKER = fileURLToPath(new URL('attacker.mjs', import.meta.url))
 
-/** Attacks a port until the test ends or the function that it returns is called. */
-export function attack(name: string, port: number, connections: number, tls?: 'tls'): () => void {
+/** Attacks a port until the test ends or the function that it returns is called. Waits for the first connection. */
+export async function attack(name: string, port: number, connections: number, tls?: 'tls') {
   const args = [ATTACKER, name, String(port), String(connections), tls ?? '']
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const stop = (): void => void child.kill('SIGKILL')
   onTestFinished(stop)
+  await once(child.stdout, 'data')
   return stop
 }
 

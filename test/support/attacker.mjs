@@ -50,7 +50,7 @@ function attack(name, port, isTls) {
   // Continues to send after the proxy has closed its side.
   const place = { host: '127.0.0.1', port, rejectUnauthorized: false, allowHalfOpen: true }
   const socket = isTls ? connectTls(place) : connectTcp(place)
-  socket.on('error', () => undefined)
+  socket.on('error', () => undefined).once('connect', () => process.stdout.write('.'))
   socket.on('close', () => setTimeout(() => attack(name, port, isTls), 10))
   if (name === 'half-certificate') {
     socket.on('end', () => socket.destroy()).write(HELLO)

@@ -5,15 +5,9 @@ import { openWorld, type WorldOptions } from './world.ts'
 /** A world with a clock that only the test moves, for tokens, renewals, back-offs and deadlines. */
 export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 
-/**
- * Opens a world that is closed when the test ends. Jitter is half of its maximum.
- *
- * @param options `date`: milliseconds since 1970. Default: the manual clock's.
- */
-export async function openTimedWorld(
-  options: WorldOptions & { readonly date?: () => number } = {},
-) {
-  const clock = { ...manualClock(), ...(options.date && { date: options.date }) }
+/** Opens a world that is closed when the test ends. Jitter is half of its maximum. */
+export async function openTimedWorld(options: WorldOptions = {}) {
+  const clock = manualClock()
   const world = await openWorld({
     clock,
     random: () => 0.5,

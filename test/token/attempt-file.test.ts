@@ -6,6 +6,7 @@ import fs from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { buildSync } from 'esbuild'
 import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { openAttemptFile, openVersions } from '../../src/token/attempt-file.ts'
@@ -279,11 +280,19 @@ it('two processes that write at the same time lose no record', async () => {
 
 it('processes that are killed at any moment lose no change that the disk took', async () => {
   const directory = temporaryDirectory()
-  const program = fileURLToPath(new URL('attempt-process.ts', import.meta.url))
+  const source = fileURLToPath(new URL('attempt-process.ts', import.meta.url))
+  const program = join(temporaryDirectory(), 'process.mjs')
+  buildSync({
+    entryPoints: [source],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: program,
+  })
   const lines: string[] = []
   let kills = 0
   const run = async (killAfter: number | undefined): Promise<void> => {
-    const child = spawn(process.execPath, ['--import', 'tsx', program, directory, String(ROUNDS)])
+    const child = spawn(process.execPath, [program, directory, String(ROUNDS)])
     if (killAfter !== undefined) {
       kills += 1
       setTimeout(() => child.kill('SIGKILL'), killAfter)

@@ -95,26 +95,24 @@ it.each(['end', 'reset'] as const)(
   },
 )
 
-describe('a connection', () => {
-  it('that is older than the maximum age is replaced between two requests, and none is cut', async () => {
-    const clock = { ...systemClock, time: 0, now: () => clock.time }
-    // Each takes 30 s by this clock.
-    const isales = await startIsales(() => [
-      'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl',
-      () => void (clock.time += 30_000),
-      { waitMs: 5 },
-      'ow',
-    ])
-    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1, clock })
-    const outcomes = await Promise.all(Array.from({ length: 30 }, () => dispatch(upstream)))
-    expect(new Set(outcomes.map(({ text }) => text))).toEqual(new Set(['slow']))
-    expect(isales.connections()).toBe(3)
-    // A connection that became too old while it was idle is also replaced.
-    await free()
-    clock.time += 300_000
-    expect(await dispatch(upstream)).toMatchObject({ text: 'slow' })
-    expect(isales.connections()).toBe(4)
-  })
+it('a connection that is older than the maximum age is replaced between two requests, and none is cut', async () => {
+  const clock = { ...systemClock, time: 0, now: () => clock.time }
+  // Each takes 30 s by this clock.
+  const isales = await startIsales(() => [
+    'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl',
+    () => void (clock.time += 30_000),
+    { waitMs: 5 },
+    'ow',
+  ])
+  const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1, clock })
+  const outcomes = await Promise.all(Array.from({ length: 30 }, () => dispatch(upstream)))
+  expect(new Set(outcomes.map(({ text }) => text))).toEqual(new Set(['slow']))
+  expect(isales.connections()).toBe(3)
+  // A connection that became too old while it was idle is also replaced.
+  await free()
+  clock.time += 300_000
+  expect(await dispatch(upstream)).toMatchObject({ text: 'slow' })
+  expect(isales.connections()).toBe(4)
 })
 
 describe('a request that waits for a connection', () => {
