@@ -51,6 +51,7 @@ function start(directory: string, wall = WALL) {
     clock,
     problems,
     watch: () => home.watch(),
+    settle: () => home.settle?.(),
     recover,
     read: async (of = credentials) => (await update(of, () => undefined)).record,
     /** Returns whether the record is on the disk. */
@@ -87,7 +88,7 @@ it('a record outlives its process', async () => {
 
 it('a disk that fails while no login is due is noticed within 10 s, and its end too', async () => {
   const directory = temporaryDirectory()
-  const { clock, problems, write, watch } = start(directory)
+  const { clock, problems, write, watch, settle } = start(directory)
   expect(await write(REFUSED)).toBe(true)
   watch()
   const synced: string[] = []
@@ -108,6 +109,9 @@ it('a disk that fails while no login is due is noticed within 10 s, and its end 
   await until(() => problems.length > 1)
   expect(problems).toEqual(['disk-full ENOSPC', 'well'])
   expect(readdirSync(directory)).toEqual(['attempts-1.json', 'attempts-salt'])
+  await clock.advance(10_000)
+  await settle()
+  expect(clock.waiting()).toEqual([])
 })
 
 it.runIf(process.getuid?.() === 0)("root's file belongs to the directory's owner", async () => {
@@ -142,23 +146,28 @@ it("the salt outlives the record, and is the first process's", async () => {
   expect(salt()).toBe(first)
 })
 
-it('attempts of a process that cannot read the salt at first get its names later', async () => {
-  const directory = temporaryDirectory()
-  await start(directory).write({ ...REFUSED, attempts: 3 })
-  const { write, read, recover } = start(directory)
-  const { open } = fs
-  const denied = Object.assign(new Error('EACCES'), { code: 'EACCES' })
-  let tries = 0
-  replaceOfFs({
-    open: (...given: Parameters<typeof open>) =>
-      (tries += 1) > 2 ? open(...given) : Promise.reject(denied),
-  })
-  expect(await write({ ...REFUSED, rejections: 4 })).toBe(false)
-  await recover()
-  const both = { attempts: 3, rejections: 4 }
-  expect(await read()).toMatchObject(both)
-  expect(await start(directory).read()).toMatchObject(both)
-})
+it.each(['attempts-salt', 'attempts-1.json'])(
+  'attempts of a process that cannot read %s at first are merged later',
+  async (name) => {
+    const directory = temporaryDirectory()
+    await start(directory).write({ ...REFUSED, attempts: 3 })
+    const { write, read, recover } = start(directory)
+    const { open } = fs
+    const denied = Object.assign(new Error('EACCES'), { code: 'EACCES' })
+    let tries = 0
+    replaceOfFs({
+      open: (...given: Parameters<typeof open>) =>
+        given[0] !== join(directory, name) || (tries += 1) > 2
+          ? open(...given)
+          : Promise.reject(denied),
+    })
+    expect(await write({ ...REFUSED, rejections: 4 })).toBe(false)
+    await recover()
+    const both = { attempts: 3, rejections: 4 }
+    expect(await read()).toMatchObject(both)
+    expect(await start(directory).read()).toMatchObject(both)
+  },
+)
 
 const OURS = { version: 6 }
 
@@ -168,17 +177,22 @@ it.each([
   ['has no records', JSON.stringify(OURS)],
   ['has a record of another kind', JSON.stringify({ ...OURS, entries: { id: {} } })],
   ['is longer than 64 KiB', JSON.stringify({ ...OURS, entries: {} }).padEnd(64 * 1024 + 1)],
-  ['is a directory', undefined],
+  ['is a directory, as is the salt', undefined],
 ])('a file that %s is reported, and replaced', async (_, text) => {
   const directory = temporaryDirectory()
   const path = join(directory, 'attempts-7.json')
-  if (text === undefined) mkdirSync(path)
-  else writeFileSync(path, text)
-  const { read, write, problems, clock } = start(directory)
+  if (text !== undefined) writeFileSync(path, text)
+  else for (const each of [path, join(directory, 'attempts-salt')]) mkdirSync(each)
+  const { read, write, watch, settle, problems, clock } = start(directory)
   expect(await read()).toEqual(NO_ATTEMPTS)
   expect(await write(REFUSED)).toBe(true)
+  watch()
+  await clock.advance(10_000)
+  // The disk works; the contents are lost all the same.
+  await until(() => clock.waiting().includes(10_000))
+  await settle()
   expect(problems).toEqual(['disk-foreign'])
-  await clock.advance(60_000)
+  await clock.advance(50_000)
   expect(problems).toEqual(['disk-foreign', 'well'])
   expect(await start(directory).read()).toMatchObject({ rejections: 2 })
   expect(versions(directory)).toEqual([8, 7])
@@ -228,17 +242,17 @@ it.each([
 
 it.each([
   // As on VFAT.
-  ['has no hard links', 'EPERM', 'disk-no-links ERR_NO_HARD_LINKS'],
-  ['is full', 'ENOSPC', 'disk-full ENOSPC'],
-])('while the disk %s, attempts are in memory', async (_, code, problem) => {
+  ['has no hard links', 'link', 'EPERM', 'disk-no-links ERR_NO_HARD_LINKS'],
+  ['is full', 'link', 'ENOSPC', 'disk-full ENOSPC'],
+  ['has no directory there', 'mkdir', 'ENOTDIR', 'disk-failed ENOTDIR'],
+] as const)('while the disk %s, attempts are in memory', async (_, call, code, problem) => {
   const directory = temporaryDirectory()
   const { write, read, recover, problems } = start(directory)
-  const failed = Object.assign(new Error(code), { code, syscall: 'link' })
-  const { link } = fs
+  const failed = Object.assign(new Error(code), { code, syscall: call })
+  const real: (...given: never[]) => unknown = fs[call]
   let tries = 0
   replaceOfFs({
-    link: (from: string, to: string) =>
-      (tries += 1) > 2 ? link(from, to) : Promise.reject(failed),
+    [call]: (...given: never[]) => ((tries += 1) > 2 ? real(...given) : Promise.reject(failed)),
   })
   expect(await write(REFUSED)).toBe(false)
   expect([await read(), problems, readdirSync(directory)]).toEqual([REFUSED, [problem], []])
@@ -261,8 +275,10 @@ it('while the disk takes longer than a second, attempts are in memory', async ()
   })
   const late = write(REFUSED)
   await until(() => isLinking)
+  const behind = write({ ...REFUSED, rejections: 3 })
   await clock.advance(1000)
-  expect([await late, await write({ ...REFUSED, rejections: 4 })]).toEqual([false, false])
+  const after = write({ ...REFUSED, rejections: 4 })
+  expect(await Promise.all([late, behind, after])).toEqual([false, false, false])
   expect(problems).toEqual(['disk-slow'])
   expect(await read()).toMatchObject({ rejections: 4 })
   stall.abort()
