@@ -270,14 +270,6 @@ it('while the disk takes longer than a second, attempts are in memory', async ()
   expect(await start(directory).read()).toMatchObject({ rejections: 4 })
 })
 
-it('two processes that write at the same time lose no record', async () => {
-  const directory = temporaryDirectory()
-  const processes = [start(directory), start(directory)] as const
-  await Promise.all([processes[0].write(REFUSED), processes[1].write(REFUSED, other)])
-  const { read } = start(directory)
-  for (const of of [credentials, other]) expect(await read(of)).toMatchObject({ rejections: 2 })
-})
-
 it('processes that are killed at any moment lose no change that the disk took', async () => {
   const directory = temporaryDirectory()
   const source = fileURLToPath(new URL('attempt-process.ts', import.meta.url))
