@@ -160,6 +160,24 @@ it('attempts of a process that cannot read the salt at first get its names later
   expect(await start(directory).read()).toMatchObject(both)
 })
 
+it.each([
+  ['EIO', false],
+  // A newer version exists if this one was removed meanwhile.
+  ['ENOENT', true],
+])('a version that cannot be read because of %s is read again: %s', async (code, isAgain) => {
+  const directory = temporaryDirectory()
+  await start(directory).write(REFUSED)
+  const { open } = fs
+  const failed = Object.assign(new Error(code), { code })
+  let nth = 0
+  // The first file is the salt.
+  replaceOfFs({
+    open: (...given: Parameters<typeof open>) =>
+      (nth += 1) === 2 ? Promise.reject(failed) : open(...given),
+  })
+  expect(await start(directory).write(REFUSED)).toBe(isAgain)
+})
+
 const OURS = { version: 6 }
 
 it.each([
