@@ -64,7 +64,7 @@ test.each([
 test.each([
   ['two bytes in each chunk', '2\r\n  \r\n', 400],
   ['six bytes in each chunk', '6\r\n      \r\n', 200],
-])('a body of 50,000 chunks with %s: %s', async (_, chunk, status) => {
+])('a body of 50,000 chunks with %s', async (_, chunk, status) => {
   const world = await openWorld()
   const client = await connectRaw(world)
   const head = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`

@@ -169,6 +169,24 @@ it.each(['attempts-salt', 'attempts-1.json'])(
   },
 )
 
+it.each([
+  ['EIO', false],
+  // A newer version exists if this one was removed meanwhile.
+  ['ENOENT', true],
+])('a version that cannot be read because of %s is read again: %s', async (code, isAgain) => {
+  const directory = temporaryDirectory()
+  await start(directory).write(REFUSED)
+  const { open } = fs
+  const failed = Object.assign(new Error(code), { code })
+  let nth = 0
+  // The first file is the salt.
+  replaceOfFs({
+    open: (...given: Parameters<typeof open>) =>
+      (nth += 1) === 2 ? Promise.reject(failed) : open(...given),
+  })
+  expect(await start(directory).write(REFUSED)).toBe(isAgain)
+})
+
 const OURS = { version: 6 }
 
 it.each([
@@ -284,14 +302,6 @@ it('while the disk takes longer than a second, attempts are in memory', async ()
   stall.abort()
   await recover()
   expect(await start(directory).read()).toMatchObject({ rejections: 4 })
-})
-
-it('two processes that write at the same time lose no record', async () => {
-  const directory = temporaryDirectory()
-  const processes = [start(directory), start(directory)] as const
-  await Promise.all([processes[0].write(REFUSED), processes[1].write(REFUSED, other)])
-  const { read } = start(directory)
-  for (const of of [credentials, other]) expect(await read(of)).toMatchObject({ rejections: 2 })
 })
 
 it('processes that are killed at any moment lose no change that the disk took', async () => {

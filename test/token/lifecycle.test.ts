@@ -8,6 +8,7 @@ import {
   onRejected,
   onRenewAsked,
   onRequestEnded,
+  onUnrelated,
 } from '../../src/token/lifecycle.ts'
 import { NO_ATTEMPTS, type BackoffState, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenResult } from '../../src/token/token.ts'
@@ -311,6 +312,15 @@ it('inputs before the first token request change nothing', () => {
   life.does(onAccepted, { generation: 0, kind: 'first', sentAt: START })
   expect([life.state(), life.event()]).toEqual([live().state(), undefined])
   expect([life.state().forced, life.snapshot().lastSuccessAt]).toEqual([false, undefined])
+})
+
+it.each([
+  [1, 0],
+  [2, 2],
+])('an answer without a decision on generation %i leaves %i of two rejections', (...row) => {
+  const [generation, left] = row
+  const life = rejects(rejects(granted())).does(onUnrelated, { generation })
+  expect(life.state().rejections.consecutiveRejections).toBe(left)
 })
 
 describe('a token request that is postponed', () => {
