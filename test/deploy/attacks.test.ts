@@ -68,7 +68,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('with little memory', 
       LISTEN_CLIENT_CA_FILE: '/certificates/ca.pem',
     })
     const tls = { ca: ca.cert, cert: client.cert, key: client.key }
-    const stop = attack('half-certificate', world.port, 1000)
+    const stop = await attack('half-certificate', world.port, 1000)
     const took: number[] = []
     for (let n = 0; n < 7; n += 1) {
       await delay(200)
@@ -95,7 +95,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('with little memory', 
     async (name, env) => {
       const world = await startProxy(`ahead${name.length}`, '220m', env)
       world.sim.set({ latency: 2500 })
-      const stop = attack('heads-ahead', world.port, 1000)
+      const stop = await attack('heads-ahead', world.port, 1000)
       await delay(10_000)
       stop()
       world.sim.set({ latency: 0 })

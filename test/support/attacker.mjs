@@ -13,6 +13,10 @@ const ATTACKS = {
   'refused-chunks': [`POST /elsewhere HTTP/1.1\r\n${CHUNKED}`, ONE_BYTE],
   'accepted-chunks': [CALL + CHUNKED, ONE_BYTE],
   'pipelined-flood': ['', 'GET / HTTP/1.1\r\n\r\n'.repeat(3600)],
+  'heads-ahead': [
+    `${CALL}${HOST}Content-Length: 2\r\n\r\n{}`,
+    `${CALL}${HOST}X: ${'x'.repeat(15_000)}\r\nContent-Length: 2\r\n\r\n{}`,
+  ],
 }
 
 /** A ClientHello of TLS 1.2: ECDHE with AES-128-GCM, on X25519, with ECDSA or RSA signatures. */
