@@ -88,6 +88,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   const find = (text: string, property = 12): void => judge.find(property, time(), text)
   const rest = (ms: number): Wait => ({ until: () => false, end: time() + ms })
   isales.set(plan.switches)
+  judge.refreshTokensLast(plan.switches['refreshLifetime'])
   if (Number(plan.switches['tokenLifetime']) < 30) judge.open('short-lives', 0)
   const begin = (replica: R): void => {
     const span = judge.open(`replica-${replica.index}`, time())
