@@ -101,8 +101,8 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
     onSent?.()
     const sentAt = clock.now()
     const result = await options.post({ ...request, signal })
-    if (!result.ok) return transportFailure(result)
     const plain = options.isalesUrl.startsWith('http:')
+    if (!result.ok) return transportFailure(result, plain)
     return parseResponse({ ...result, plain }, sentAt)
   }
 
@@ -129,10 +129,13 @@ export function withScheme(scheme: string, token: string): string {
   return scheme === '' ? token : `${scheme} ${token}`
 }
 
-function transportFailure(result: Extract<PostResult, { ok: false }>): AuthFailure {
-  const { cause: found, detail, written, certificate, status } = result
+function transportFailure(result: Extract<PostResult, { ok: false }>, plain: boolean): AuthFailure {
+  const { detail, written, certificate, status } = result
   // A response whose body is missing may be a rejection, unless it is a gateway's.
   const kind = written && !isOfGateway(status ?? 0) ? 'unknown' : 'not-processed'
+  // A status that is not a success tells the cause without its body.
+  const isClear = status !== undefined && !isSuccess(status)
+  const found = isClear ? classifyStatus({ status, plain }) : result.cause
   return { kind, cause: found, status, detail, certificate }
 }
 
@@ -145,11 +148,15 @@ type TokenResponse = Omit<Extract<PostResult, { ok: true }>, 'ok'> & { readonly 
  * @param sentAt when the request was sent, on the monotonic clock.
  */
 export function parseResponse(response: TokenResponse, sentAt: number): Grant | AuthFailure {
-  const { status } = response
-  const isSuccess = status >= 200 && status < 300
-  const parsed = isSuccess ? parseBody(response, sentAt) : toStatusFailure(response)
+  const parsed = isSuccess(response.status)
+    ? parseBody(response, sentAt)
+    : toStatusFailure(response)
   if (isGrant(parsed) || parsed.kind === 'rejected') return parsed
   return { ...parsed, retryAfter: parseRetryAfter(response.retryAfter) }
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300
 }
 
 function parseBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {

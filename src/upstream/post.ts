@@ -75,8 +75,11 @@ async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult>
   const head = typeof outcome === 'string' ? undefined : outcome
   const collected = head && (await exchange.collect())
   const { written } = exchange
-  if (head === undefined || collected === 'cut')
-    return { ok: false, ...classify(exchange.error, plain), written, status: head?.status }
+  // A server that requires TLS sends no head.
+  if (head === undefined || collected === 'cut') {
+    const failed = classify(exchange.error, plain && head === undefined)
+    return { ok: false, ...failed, written, status: head?.status }
+  }
   const { status, rawHeaders } = head
   const texts = rawHeaders.map((raw) => raw.toString('latin1'))
   const headers = texts.flatMap((name, i) => (i % 2 ? [] : [[name, texts[i + 1] ?? ''] as const]))

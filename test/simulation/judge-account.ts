@@ -39,6 +39,9 @@ export function createAccountRules(wire: Wire) {
   let budget = MAX_WRONG
   /** End of the latest refresh that failed, and that no token request followed. */
   let failedRefreshAt: number | undefined
+  /** Lifetime of the refresh tokens that iSales grants, and the end of the latest one. */
+  let refreshLifetime = Infinity
+  let refreshEndsAt = Infinity
 
   /** Checks the rate of token requests, granted or not. */
   function judgeRate(from: number): void {
@@ -67,11 +70,12 @@ export function createAccountRules(wire: Wire) {
     if (granted) lastGrant = to
   }
 
-  /** A refresh waits for no pause of logins, and for no other failure than its own. */
+  /** While its token is valid, a refresh waits for no pause of logins, and for no other failure than its own. */
   function judgeRefreshPause(now: number): void {
     if (failedRefreshAt === undefined || now - failedRefreshAt <= MAX_REFRESH_PAUSE) return
     const excused = ['store', 'cut', 'delayed', 'unreached', 'refresh-ended', ...away]
-    if (!during(excused, failedRefreshAt, now))
+    const isValid = refreshEndsAt > failedRefreshAt + MAX_REFRESH_PAUSE
+    if (isValid && !during(excused, failedRefreshAt, now))
       find(9, now, `refresh delayed: none for ${Math.round((now - failedRefreshAt) / 1000)} s`)
     failedRefreshAt = undefined
   }
@@ -86,6 +90,12 @@ export function createAccountRules(wire: Wire) {
       const fails = credentials === undefined && !granted && !FINAL.has(status)
       if (fails) failedRefreshAt = to
       else if (granted || credentials === undefined) failedRefreshAt = undefined
+      if (granted) refreshEndsAt = from + refreshLifetime
+    },
+
+    /** iSales grants refresh tokens with this lifetime from now on, in seconds. */
+    refreshTokensLast(seconds: unknown): void {
+      refreshLifetime = Number(seconds) * 1000
     },
 
     /** A login with credentials that do not work; `status` 0 if iSales left it unanswered. */

@@ -123,6 +123,7 @@ export function createStage<R extends Replica>(
     command({ command, input }) {
       tell(command, input)
       if (command === 'slow') judge.open('slow', time())
+      if ('refreshLifetime' in input) judge.refreshTokensLast(input['refreshLifetime'])
       if (Number(input['tokenLifetime'] ?? 60) < 30) judge.open('short-lives', time())
       // The password in the file does not help.
       if (command === 'revokeRefresh') judge.open('refresh-ended', time())

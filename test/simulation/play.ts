@@ -54,7 +54,9 @@ export function judgeRequest(
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
     const refused = credentials !== undefined && (isWrong || [401, 403, 500].includes(status))
     const isNeeded = !isWrong || Number(switches['refreshLifetime']) < LONG
-    judge.tokenRequest({ from, to, granted, credentials, refused, status }, isNeeded)
+    // Only the body of a 200 has its result.
+    const known = isUnanswered && status === 200 ? 0 : status
+    judge.tokenRequest({ from, to, granted, credentials, refused, status: known }, isNeeded)
   } else if (callId !== undefined) {
     const expired = note.startsWith('the token has expired')
     const cut = note.includes('fault reset')
@@ -86,6 +88,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   const find = (text: string, property = 12): void => judge.find(property, time(), text)
   const rest = (ms: number): Wait => ({ until: () => false, end: time() + ms })
   isales.set(plan.switches)
+  judge.refreshTokensLast(plan.switches['refreshLifetime'])
   if (Number(plan.switches['tokenLifetime']) < 30) judge.open('short-lives', 0)
   const begin = (replica: R): void => {
     const span = judge.open(`replica-${replica.index}`, time())

@@ -71,6 +71,7 @@ export interface TokenRequest {
   readonly credentials: string | undefined
   /** iSales rejected the credentials. The next login may follow 15 min later, even if a refresh succeeds. */
   readonly refused: boolean
+  /** 0 if the proxy cannot know the result. */
   readonly status: number
 }
 

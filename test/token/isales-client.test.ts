@@ -240,10 +240,15 @@ describe('the client', () => {
     ['unreachable', 'connection-refused', false, undefined, 'not-processed', 'unavailable'],
     ['broken', 'connection-lost', false, undefined, 'not-processed', 'unavailable'],
     ['broken', 'connection-lost', true, undefined, 'unknown', 'unavailable'],
-    ['broken', 'connection-lost', true, 403, 'unknown', 'unavailable'],
+    ['broken', 'connection-lost', true, 200, 'unknown', 'unavailable'],
+    ['broken', 'connection-lost', true, 401, 'unknown', 'rejected'],
+    ['broken', 'connection-lost', true, 403, 'unknown', 'rejected'],
+    ['broken', 'connection-lost', true, 429, 'not-processed', 'throttled'],
+    ['broken', 'connection-lost', true, 500, 'unknown', 'unavailable'],
     ['broken', 'connection-lost', true, 502, 'not-processed', 'unavailable'],
     ['tls', 'expired', false, undefined, 'not-processed', 'tls'],
     ['timeout', 'timeout', true, undefined, 'unknown', 'timeout'],
+    ['timeout', 'timeout', true, 403, 'unknown', 'rejected'],
   ] as const)('after %s (%s, written: %j, status %j) returns %s with reason %s', async (...row) => {
     const [failure, code, written, status, kind, reason] = row
     const result = {

@@ -48,12 +48,13 @@ describe('a POST', () => {
 
   const CUT_HEAD = 'HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\n'
   it.each([
-    ['breaks off', 'broken', [CUT_HEAD, 'abc', { close: 'reset' }]],
-    ['stalls', 'timeout', [CUT_HEAD, 'abc']],
-  ] as const)('whose response %s keeps its status', async (_, failure, parts) => {
+    ['breaks off', 'broken', 'connection-lost', [CUT_HEAD, 'abc', { close: 'reset' }]],
+    ['stalls', 'timeout', 'timeout', [CUT_HEAD, 'abc']],
+  ] as const)('whose response %s keeps its status', async (_, failure, code, parts) => {
     const isales = await startIsales(() => parts)
     const upstream = openUpstream({ isalesUrl: isales.origin, limits: { loginTimeout: 300 } })
-    expect(await postTo(upstream)).toMatchObject({ failure, status: 403, written: true })
+    const cause = { code }
+    expect(await postTo(upstream)).toMatchObject({ failure, cause, status: 403, written: true })
   })
 
   it('that is canceled before it begins, or before there is a connection, is never sent', async () => {
