@@ -375,12 +375,11 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
  */
 export function unreadiness(
   { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
-  { usable, rejected, backoff, failing }: TokenSnapshot,
+  { usable, backoff, failing }: TokenSnapshot,
 ): Readonly<Record<string, string>> | undefined {
   if (draining) return { reason: 'draining' }
   if (!listening) return { reason: 'starting' }
   if (usable) return undefined
-  if (rejected) return { reason: 'token-rejected', backoff }
   if (failing?.failure === undefined) return { reason: 'no-token' }
   return { reason: 'no-token', backoff, lastFailure: toAuthFailure(failing.failure.cause) }
 }

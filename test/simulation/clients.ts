@@ -140,6 +140,7 @@ function createClient(
           const fresh = !isOpen && after === undefined && isWhole
           const one = { id, manner, from: time(), sentAt: time(), after, fresh }
           pending.push(one)
+          judge.sent(id, replica)
           write(one, on, partsOf(id, manner, port))
         }
       }),

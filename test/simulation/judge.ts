@@ -5,7 +5,14 @@ import { createCallRules } from './judge-calls.ts'
 import { createTokenRules } from './judge-token.ts'
 import type { Plan } from './plan.ts'
 import { createTruth, type Fate, type StatusPage } from './truth.ts'
-import { createWire, isRefusable, type Call, type Finding, type TokenRequest } from './wire.ts'
+import {
+  createWire,
+  isRefusable,
+  type Arrival,
+  type Call,
+  type Finding,
+  type TokenRequest,
+} from './wire.ts'
 
 /** After the absence of a process, its page is not checked for this time. */
 const AFTER_ABSENCE = 8000
@@ -26,6 +33,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
   const truths = Array.from({ length: plan.replicas }, (_, replica) =>
     createTruth((property, text, at) => find(property, at, `replica ${replica}: ${text}`)),
   )
+  const replicaOf = new Map<string, number>()
   /** The credentials in the mounted file. */
   let inFile = { password: '', since: 0 }
   /** How iSales answered the last login with them, if it refused it. */
@@ -77,7 +85,8 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
       account.tokenRequest(request)
       tokens.tokenRequest(request, isNeeded)
       const { credentials, from, to, granted, refused, status } = request
-      if (granted) for (const truth of truths) truth.granted(to)
+      // Without a store, the wire does not show whose token is the newer one.
+      if (granted) for (const truth of truths) truth.granted(to, !wire.apart)
       if (credentials === undefined) return
       for (const truth of truths) truth.noPromise()
       const isOfFile = credentials === inFile.password && from >= inFile.since
@@ -91,10 +100,19 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
       truths[replica]?.asked(at)
     },
 
+    /** A client sends a call. */
+    sent(callId: string, replica: number): void {
+      replicaOf.set(callId, replica)
+    },
+
+    /** iSales has answered a call, which may wait for a replay and end later. */
+    arrived(arrival: Arrival): void {
+      tokens.arrived(arrival)
+      truths[replicaOf.get(arrival.callId) ?? -1]?.arrived(arrival)
+    },
+
     called(call: Call): void {
-      const truth = truths[call.replica]
-      truth?.ended(call.to, fateOf(call))
-      for (const arrival of arrivals.get(call.id) ?? []) truth?.arrived(arrival)
+      truths[call.replica]?.ended(call.to, fateOf(call))
       calls.ended(call)
     },
 

@@ -159,7 +159,9 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
 
   /** Properties 2 and 4: the finding about a rejected token has rejections, and ends. */
   function compareRejections({ findings = [] }: StatusPage, now: number): void {
-    if (!findings.some(({ finding }) => finding === 'token-rejected')) return
+    const isShown = (name: string): boolean => findings.some(({ finding }) => finding === name)
+    if (!isShown('token-rejected')) return
+    if (isShown('waiting')) onFinding(2, 'token-rejected: calls wait for a token', now)
     const late = now - SHOWN_WITHIN - SKEW
     if (late > otherAt) onFinding(2, 'token-rejected: iSales has answered otherwise since', now)
     else if (late > rejectedAt + REJECTED_FOR)
@@ -192,9 +194,9 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
       } else if (status > 0 && from > rejectedAt) otherAt = Math.min(otherAt, to)
     },
 
-    /** iSales granted the account a token. */
-    granted(at: number): void {
-      grantedAt = at
+    /** iSales granted the account a token. `isHeld`: this process must have it. */
+    granted(at: number, isHeld: boolean): void {
+      if (isHeld) grantedAt = at
       if (at - askedAt < REMEDY) forgive()
     },
 

@@ -73,6 +73,17 @@ describe('a token is renewed', () => {
     const expected = { usableFor: left, usable: left > 0, nextRequestAt, lastSuccessAt }
     expect(life.snapshot()).toMatchObject(expected)
   })
+
+  it.each([
+    [294_999, true],
+    [295_000, false],
+  ])('when it is %d ms old after three rejections, it is shown as rejected: %s', (ms, expected) => {
+    const life = granted()
+    for (let count = 0; count < 3; count += 1) rejects(life)
+    expect(life.snapshot().rejected).toBe(true)
+    expect(life.after(ms).snapshot().rejected).toBe(expected)
+    expect(life.does(onCredentialsChanged, OTHER).snapshot().rejected).toBe(expected)
+  })
 })
 
 describe('a failed refresh', () => {
