@@ -10,7 +10,7 @@ import { MINUTE, SECOND } from '../clock.ts'
  *   0.3 s  another call is accepted with the newer token: `ineffectiveRenewals` 0
  *   5.0 s  the call is rejected: the login waits for confirmation until 5.5
  *   5.1 s  a call that was sent at 5.05 is accepted: no login. The rejected call is replayed once, and its response relayed
- *  30.0 s  the call is rejected twice with one token: a login begins nevertheless, the first since 0.0
+ *  28.0 s  a login begins nevertheless, because the call was rejected twice with one token
  */
 export const NO_REJECTIONS = {
   /** Arrival of the oldest rejection that no acceptance has resolved; Infinity if there is none. */
@@ -25,8 +25,8 @@ export const NO_REJECTIONS = {
   consecutiveRejections: 0,
   /** Until then a rejection waits for confirmation before it triggers a renewal. */
   confirmUntil: -Infinity,
-  /** Accepted calls have suppressed a renewal for too long; renew nevertheless. */
-  forceRenewal: false,
+  /** Renew then even if calls are accepted: a call was rejected twice with the current token. */
+  forceAt: Infinity,
   /** Start of the last rejection-triggered renewal, jittered so that two proxies do not stay in lockstep. */
   lastReactiveRenewalAt: -Infinity,
   /** Rejection-triggered renewals since a call was accepted with a token from one of them. */
@@ -65,13 +65,14 @@ export function reject(
   now: number,
 ): RejectionState {
   const isAgain = kind === 'same-token'
-  const isSuppressed = now - before.lastReactiveRenewalAt < MAX_RENEWAL_INTERVAL
+  // Set without waiting for a later rejection: rare calls would otherwise be rejected for longer.
+  const forceAt = Math.max(now, before.lastReactiveRenewalAt + MAX_RENEWAL_INTERVAL)
   const isDoubtful = kind !== 'first' || before.ineffectiveRenewals > 0
   const state = {
     ...before,
     hasResult: true,
     confirmUntil: isDoubtful ? now + CONFIRM_FOR : before.confirmUntil,
-    forceRenewal: before.forceRenewal || (isAgain && !isSuppressed),
+    forceAt: isAgain ? Math.min(before.forceAt, forceAt) : before.forceAt,
   }
   if (isAgain || !mayReplay(state, replays, now)) return state
   const seen = isCurrent(before, now) ? before.consecutiveRejections : 0
@@ -125,13 +126,13 @@ export function replace(
   random: number,
   now: number,
 ): RejectionState {
-  const { unresolvedSince, forceRenewal, ineffectiveRenewals } = state
+  const { unresolvedSince, forceAt, ineffectiveRenewals } = state
   // A rejection that arrived during a scheduled renewal triggered nothing: that renewal ended the token.
-  const isReactive = requestedAt !== undefined && (forceRenewal || unresolvedSince <= requestedAt)
+  const isReactive = requestedAt !== undefined && Math.min(forceAt, unresolvedSince) <= requestedAt
   return {
     ...state,
     unresolvedSince: Infinity,
-    forceRenewal: false,
+    forceAt: Infinity,
     hasResult: false,
     replacedAt: now,
     lastRenewalHelped: !isReactive,
@@ -146,7 +147,7 @@ export function replace(
 export function renewalDueAt(state: RejectionState): number {
   const { unresolvedSince, confirmUntil, lastReactiveRenewalAt, ineffectiveRenewals } = state
   const wait = unresolvedSince < confirmUntil ? CONFIRMATION_WAIT : 0
-  const at = state.forceRenewal ? -Infinity : unresolvedSince + wait
+  const at = Math.min(state.forceAt, unresolvedSince + wait)
   // While renewals help, a token that did not help was ended before its first call; renew again soon.
   const isSuperseded = ineffectiveRenewals === 1 && mayReplay(state, 1, lastReactiveRenewalAt)
   if (isSuperseded) return Math.max(at, lastReactiveRenewalAt + SUPERSEDED_RENEWAL_INTERVAL)

@@ -93,7 +93,9 @@ export function createTokenRules(wire: Wire) {
       // A process whose new token has also ended waits before its next request.
       spans.filter(isSoon).length > 1
     const isLate = last.from > call.sentAt + LATE
-    if (!paced && !isLate && !during(['no-login', 'store'], last.from, call.to)) {
+    // Refreshes may have kept a token alive while logins were paused.
+    const excused = during(['no-login', 'paused', 'store'], last.from, call.to)
+    if (!paced && !isLate && !excused) {
       find(8, call.to, `late login: ${call.id} got a ${call.status} that a login would have fixed`)
     }
   }
@@ -142,9 +144,10 @@ export function createTokenRules(wire: Wire) {
       isNeeded: boolean,
     ): void {
       if (credentials !== undefined) {
-        if (!granted) spans.push({ kind: 'paused', from, to: Infinity, endsWith: 'login' })
-        const isLong = to - failingSince > MAX_FAILING
-        if (!granted && (refused || isLong || mayPause(credentials))) doubtedAt.set(credentials, to)
+        const isLong = refused || to - failingSince > MAX_FAILING || mayPause(credentials)
+        const end = isLong ? Infinity : to + MAX_BACKOFF
+        if (!granted) spans.push({ kind: 'paused', from, to: end, endsWith: 'login' })
+        if (!granted && isLong) doubtedAt.set(credentials, to)
         if (granted && !during(['cut', 'delayed'], from, to + LOST)) provenAt.set(credentials, from)
       }
       if (!isNeeded) return

@@ -67,14 +67,14 @@ tracks: logins count in the delay of refreshes
 
 # token/rejection-tracker.ts
 rejections: every rejection concerns its call alone
--const at = state.forceRenewal ? -Infinity : unresolvedSince + wait
-+const at = state.forceRenewal ? -Infinity : Infinity
+-const at = Math.min(state.forceAt, unresolvedSince + wait)
++const at = Math.min(state.forceAt, Infinity)
 rejections: they do not age
 -return now < (hasResult ? rejectedAt + REJECTED_FOR : replacedAt + UNUSED_FOR)
 +return hasResult || now > rejectedAt - replacedAt
 rejections: accepted calls prevent every renewal
--forceRenewal: before.forceRenewal || (isAgain && !isSuppressed),
-+forceRenewal: before.forceRenewal,
+-forceAt: isAgain ? Math.min(before.forceAt, forceAt) : before.forceAt,
++forceAt: before.forceAt,
 pace: ineffective renewals follow each other at once [scenarios]
 -return Math.max(at, lastReactiveRenewalAt + Math.max(least, doubled))
 +return Math.max(at, lastReactiveRenewalAt + Math.min(1, least, doubled))

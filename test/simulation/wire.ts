@@ -79,7 +79,7 @@ export interface TokenRequest {
  * A period in which something is excused.
  *
  * - `no-login`: iSales grants no token.
- * - `paused`: a login failed, and none has been granted since.
+ * - `paused`: a login failed, the next one may wait for it, and none has been granted since.
  * - `unreached`: no connection reaches iSales.
  * - `refresh-ended`: iSales has ended the refresh tokens.
  * - `token-ended`: a token ended early.

@@ -43,10 +43,10 @@ it.each<readonly [string, Change, Rejection, Change]>([
   ['is not a first one', { helpedAt: [1e6] }, NEWER, { consecutiveRejections: 0 }],
   ['with one token', { helpedAt: [1e6] }, AGAIN, { unresolvedSince: OPEN }],
   ['with one token is doubted', {}, AGAIN, { confirmUntil: 1e6 + DOUBT }],
-  ['again, late', { lastReactiveRenewalAt: 1e6 - 28_000 }, AGAIN, { forceRenewal: true }],
-  ['again, early', { lastReactiveRenewalAt: 1e6 - 27_999 }, AGAIN, { forceRenewal: false }],
-  ['of a first call, late', { lastReactiveRenewalAt: 0 }, FIRST, { forceRenewal: false }],
-  ['with a forced renewal', { forceRenewal: true }, FIRST, { forceRenewal: true }],
+  ['again, late', { lastReactiveRenewalAt: 1e6 - 28_001 }, AGAIN, { forceAt: 1e6 }],
+  ['again, early', { lastReactiveRenewalAt: 1e6 - 1000 }, AGAIN, { forceAt: 1e6 + 27_000 }],
+  ['of a first call, late', { lastReactiveRenewalAt: 0 }, FIRST, { forceAt: Infinity }],
+  ['with a forced renewal', { forceAt: 1e6 - 9 }, AGAIN, { forceAt: 1e6 - 9 }],
 ])('a rejection: %s', (_, before, call, expected) => {
   expect(reject({ ...NO_REJECTIONS, ...before }, call, 1e6)).toMatchObject(expected)
 })
@@ -58,7 +58,7 @@ const NO_HELP = { lastRenewalHelped: false, helpedAt: [] }
 const REJECTED = { consecutiveRejections: 1 }
 const THREE = { helpedAt: [1, 2, 3] }
 const [EARLIER, SAME_TIME] = [{ unresolvedSince: 98 }, { unresolvedSince: 99 }]
-const FORCED = { forceRenewal: true }
+const FORCED = { forceAt: 100 }
 
 it.each<readonly [string, Change, AttemptKind, Change]>([
   ['the first', { ...NO_REJECTIONS }, 'first', { hasResult: true }],
@@ -91,8 +91,8 @@ it.each<readonly [string, Change, number]>([
   ['14.4 s after the third', { ineffectiveRenewals: 3 }, 14_400],
   ['28 s after every later one', { ineffectiveRenewals: 9 }, 28_000],
   ['without a wait once the doubt has ended', { unresolvedSince: 5000, confirmUntil: 5000 }, 5000],
-  ['when the interval is over, if forced', { forceRenewal: true, unresolvedSince: OPEN }, 1800],
-  ['at once, if forced', { forceRenewal: true, lastReactiveRenewalAt: -Infinity }, -Infinity],
+  ['when the interval is over, if forced', { forceAt: 9, unresolvedSince: OPEN }, 1800],
+  ['later, if forced', { forceAt: 9000, unresolvedSince: OPEN }, 9000],
 ])('a renewal is due %s', (_, before, at) => {
   const state = { ...GOOD, unresolvedSince: 1, lastReactiveRenewalAt: 0, helpedAt: [-1] }
   expect(renewalDueAt({ ...state, ...before })).toBe(at)
@@ -149,14 +149,15 @@ it.each([
 
 it.each<readonly [string, Change, number | undefined, number]>([
   ['that a rejection triggered', { unresolvedSince: 100 }, 100, 1],
-  ['that was forced', { forceRenewal: true }, 100, 1],
+  ['that was forced', { forceAt: 100 }, 100, 1],
+  ['before a forced one', { forceAt: 101 }, 100, 0],
   ['after a confirmation', {}, 100, 0],
   ['of a scheduled request, then a rejection', { unresolvedSince: 101 }, 100, 0],
   ["that is another replica's", { unresolvedSince: 100 }, undefined, 0],
-  ["that is another replica's, and forced", { forceRenewal: true }, undefined, 0],
+  ["that is another replica's, and forced", { forceAt: 100 }, undefined, 0],
 ])('a newer token %s', (_, before, requestedAt, ineffectiveRenewals) => {
   const state = replace({ ...GOOD, ...before }, requestedAt, 0.5, 150)
-  const fresh = { unresolvedSince: OPEN, forceRenewal: false, hasResult: false, replacedAt: 150 }
+  const fresh = { unresolvedSince: OPEN, forceAt: Infinity, hasResult: false, replacedAt: 150 }
   const isReactive = ineffectiveRenewals === 1
   const lastReactiveRenewalAt = isReactive ? 100 : -Infinity
   const renewal = { ineffectiveRenewals, lastRenewalHelped: !isReactive, lastReactiveRenewalAt }
