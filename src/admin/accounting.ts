@@ -190,7 +190,7 @@ function addToBucket(buckets: Bucket[], of: RequestClass, now: number, size: num
 function slidingTally(ms: number) {
   const ticks: Bucket[] = []
   const sum = newTally()
-  const forget = (now: number): void => {
+  const expire = (now: number): void => {
     while (ticks[0] !== undefined && ticks[0].at <= now - ms) {
       const { tally } = ticks.shift() as Bucket
       for (const each of REQUEST_CLASSES) add(sum, each, -(tally[each.index] ?? 0))
@@ -199,11 +199,11 @@ function slidingTally(ms: number) {
   return {
     count(of: RequestClass, now: number): void {
       addToBucket(ticks, of, now, TICK)
-      if (ticks.length > ms / TICK) forget(now)
+      if (ticks.length > ms / TICK) expire(now)
       add(sum, of)
     },
     read(now: number): Tally {
-      forget(now)
+      expire(now)
       return sum.slice()
     },
     forget({ index }: RequestClass): void {

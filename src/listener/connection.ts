@@ -15,7 +15,7 @@ export interface ConnectionOptions {
   readonly closing: () => boolean
   /** Calls a function in a later turn of the event loop; never two of all connections in one turn. */
   readonly onTurn: (run: () => void) => void
-  /** Like `onTurn`, with turns of its own. */
+  /** The same, separately: dropped bytes do not delay the parsing of other bodies. */
   readonly onDropTurn: (run: () => void) => void
   /**
    * Serves a request; must not throw. If the request expects `100-continue`, call `response.writeContinue()` before
