@@ -45,6 +45,9 @@ export type UpdateContext = Readonly<{ now: number; alone: boolean }>
 export type StateUpdate = (account: Account, context: UpdateContext) => Account | undefined
 
 const LEASE_DURATION = 3 * SECOND
+/** Holds the lease after a login that iSales did not process. Each replica has a back-off of its own: together they ask too often. */
+const NO_REPLICA = ''
+const FAILING_LOGINS_APART = SECOND
 /** Milliseconds by which a lease that no poll renews is post-dated, so that it outlasts a login. */
 const UNPOLLED = 2900
 export const POLL_INTERVAL = SECOND
@@ -122,7 +125,8 @@ export function decideTurn(
 
 /**
  * Records in one update how a token request ended: the login's result, the token, and the lease's release. After a rejected
- * refresh the lease stays for the login that follows, so that no other replica intervenes. Undefined if nothing changes.
+ * refresh the lease stays for the login that follows, so that no other replica intervenes. If iSales answers that it did not
+ * process a login, no replica asks for a second. Undefined if nothing changes.
  *
  * @param before the record before the request began.
  */
@@ -140,7 +144,10 @@ export function recordOutcome(
     if (operation === 'refresh')
       return isRejection(result) || isMissing(result) ? undefined : released
     const failed = recordFailure(record, before, result, { now, alone, rules })
-    return { ...(released ?? account), record: failed }
+    const isAnswered = result.kind === 'not-processed' && result.status !== undefined
+    const lease = { holder: NO_REPLICA, renewedAt: now - LEASE_DURATION + FAILING_LOGINS_APART }
+    const kept = released && shared && isAnswered ? { ...account, lease } : released
+    return { ...(kept ?? account), record: failed }
   }
   const isLogin = operation === 'login'
   const granted = isLogin

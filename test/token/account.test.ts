@@ -9,6 +9,7 @@ import {
   type Requester,
   type Turn,
 } from '../../src/token/account.ts'
+import type { AuthFailure } from '../../src/token/isales-client.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
 import { createToken, type Token, type TokenRequest } from '../../src/token/token.ts'
 import { DOWN, grant, REFUSED, refreshed, RULES, START as NOW } from './support.ts'
@@ -181,6 +182,19 @@ describe('the end of a token request', () => {
       lease: undefined,
     })
     expect(end(started, { ...login, result: DOWN })).toEqual(NOTHING)
+  })
+
+  it('keeps every replica from asking for a second after an answer that a login was not processed', () => {
+    const leasedUntil = (result: AuthFailure, given: Partial<Account> = own, shared = true) => {
+      const after = end(given, { ...login, result }, { shared })
+      const isLeased = (ms: number): boolean | undefined =>
+        after && isLeasedByOther(after, 'own', NOW + ms)
+      return [0, 999, 1000].map(isLeased)
+    }
+    const down = { ...DOWN, status: 503 }
+    expect(leasedUntil(down)).toEqual([true, true, false])
+    const others = [leasedUntil(DOWN), leasedUntil(REFUSED), leasedUntil(down, own, false)]
+    expect([...others, leasedUntil(down, {})].flat()).not.toContain(true)
   })
 
   it("keeps a later token, and another process's lease", () => {
