@@ -51,7 +51,9 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
   const origin = `http${listener === 'tls' ? 's' : ''}://localhost:${port}`
   const agentOf = (keepAlive: boolean): HttpAgent => {
     const maxSockets = keepAlive ? 1 : Infinity
-    const options = { keepAlive, maxSockets, host: '127.0.0.1', family: 4, ca }
+    // Without a name, a call for another host would distrust the certificate.
+    const servername = 'localhost'
+    const options = { keepAlive, maxSockets, host: '127.0.0.1', family: 4, ca, servername }
     return listener === 'tls' ? new HttpsAgent(options) : new HttpAgent(options)
   }
 
