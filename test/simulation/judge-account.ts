@@ -1,4 +1,4 @@
-// Rules about logins and refreshes as iSales saw them: properties 9 and 10. Also keeps what property 3 needs of the wire.
+// Rules about logins and refreshes as iSales saw them: properties 4, 9 and 10.
 import type { TokenRequest, Wire } from './wire.ts'
 
 /** A window of the account's lock, and the most wrong passwords in it. */
@@ -21,6 +21,10 @@ const PACE = 5000
 const LEASE = 3500
 /** A refresh uses no password: its next try follows within 30 s, and the time of a request. */
 const MAX_REFRESH_PAUSE = 35_500
+/** A login with a changed password follows within this time, also if a refresh is in flight. */
+const MAX_CHANGE = 8000
+/** Answers to a login that iSales did not process: another login follows as soon as a refresh would. */
+const NOT_PROCESSED: ReadonlySet<number> = new Set([404, 429, 502, 503])
 /** Refreshes that iSales rejects are not repeated, and the operator may have a wrong path. */
 const FINAL: ReadonlySet<number> = new Set([200, 401, 403, 404, 429])
 
@@ -37,6 +41,14 @@ export function createAccountRules(wire: Wire) {
   /** Credentials with a grant, and no later refusal. */
   const knownGood = new Set<string>()
   let budget = MAX_WRONG
+  /** The file's credentials, until iSales has processed a login with them, which is sent by `by`. */
+  let owed:
+    | { readonly credentials: string; readonly since: number; readonly by: number }
+    | undefined
+  /** Credentials whose next login may be paused. */
+  const doubted = new Set<string>()
+  /** The token's credentials, which need no other login. */
+  let ofToken: string | undefined
   /** End of the latest refresh that failed, and that no token request followed. */
   let failedRefreshAt: number | undefined
   /** Lifetime of the refresh tokens that iSales grants, and the end of the latest one. */
@@ -80,13 +92,41 @@ export function createAccountRules(wire: Wire) {
     failedRefreshAt = undefined
   }
 
+  /** The login that follows a changed file is sent, however refreshes end. */
+  function judgeChange(now: number): void {
+    if (owed === undefined || now <= owed.by) return
+    const excused = ['store', 'cut', 'delayed', 'unreached', 'unproven', ...away]
+    if (!during(excused, owed.since, now)) find(4, now, 'changed file: no login with its password')
+    owed = undefined
+  }
+
+  function noteLogin({ from, to, granted, status }: TokenRequest, credentials: string): void {
+    const isProcessed = !NOT_PROCESSED.has(status)
+    if (granted) {
+      doubted.delete(credentials)
+      ofToken = credentials
+    } else if (isProcessed) doubted.add(credentials)
+    if (owed === undefined) return
+    if (credentials !== owed.credentials || from < owed.since)
+      owed = { ...owed, by: Math.max(owed.by, to + MAX_CHANGE) }
+    else owed = isProcessed ? undefined : { ...owed, by: to + MAX_REFRESH_PAUSE }
+  }
+
   return {
+    /** The mounted file has other credentials. */
+    changed(credentials: string, at: number): void {
+      const isOwed = credentials !== ofToken && !doubted.has(credentials)
+      owed = isOwed ? { credentials, since: at, by: at + MAX_CHANGE } : undefined
+    },
+
     /** A login or a refresh. */
     tokenRequest(request: TokenRequest): void {
       const { from, to, granted, credentials, status } = request
       judgeRate(from)
       judgeTurn(request)
       judgeRefreshPause(from)
+      judgeChange(from)
+      if (credentials !== undefined) noteLogin(request, credentials)
       const fails = credentials === undefined && !granted && !FINAL.has(status)
       if (fails) failedRefreshAt = to
       else if (granted || credentials === undefined) failedRefreshAt = undefined
@@ -142,6 +182,9 @@ export function createAccountRules(wire: Wire) {
       wrongAt.clear()
     },
 
-    look: judgeRefreshPause,
+    look(now: number): void {
+      judgeRefreshPause(now)
+      judgeChange(now)
+    },
   }
 }

@@ -75,6 +75,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
 
     /** The mounted file has another password. */
     changed(password: string, at: number): void {
+      if (password !== inFile.password) account.changed(password, at)
       inFile = { password, since: at }
       refusal = undefined
       for (const truth of truths) truth.noPromise()

@@ -5,7 +5,7 @@ import { command, type Draw, type Step } from './acts.ts'
 /** Switches of iSales, and acts from the start. */
 export interface Story {
   readonly switches: Readonly<Record<string, unknown>>
-  readonly replicas?: 1
+  readonly replicas?: 1 | 3
   readonly steps: readonly Step[]
 }
 
@@ -86,6 +86,15 @@ const STORIES: readonly ((draw: Draw) => Story)[] = [
       command('failRefresh', { status: 401, times: 1 }, 20_000),
       failedRefresh(draw, (40 + draw.between(0, 20)) * SECOND),
       failedRefresh(draw, (120 + draw.between(0, 20)) * SECOND),
+    ],
+  }),
+  // The password changes while iSales processes no login, and replicas refresh the token in turn.
+  (draw) => ({
+    switches: { ...STEADY, tokenLifetime: draw.pick([8, 10]) },
+    replicas: 3,
+    steps: [
+      command('failLogin', { status: draw.pick([429, 503]), seconds: 60 }, 15_000),
+      { kind: 'rotate', first: 'isales', gap: 0, ends: false, after: 20_000 },
     ],
   }),
 ]
