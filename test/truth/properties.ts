@@ -75,7 +75,7 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
 
   /** 3. While iSales rejects the login: cause and end of the pause are the login's, also while refreshes fail. */
   *pause(record) {
-    const { requests, plan, to } = record
+    const { requests, plan, operated, to } = record
     const wrong = requests.find(isWrongLogin)
     if (wrong === undefined) return
     const isGrant = (one: typeof wrong): boolean => one.kind === 'login' && one.fault === undefined
@@ -86,8 +86,12 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       if (other !== undefined) return `shows ${other.name} for the login that iSales rejected`
       if (shown.length === 0) return 'shows no login that iSales rejected'
       const paused = (shown[0]?.pausedUntil ?? Infinity) - wrong.at
+      // An operator has just ended the pause.
+      const isAsked = operated.some(({ at }) => at < sample.at && at > sample.at - 5000)
       const isShort = plan.settings.attempts === '1' && paused < 60_000
-      return isShort ? `says that the pause ends ${seconds(paused)} after the login` : undefined
+      return isShort && !isAsked
+        ? `says that the pause ends ${seconds(paused)} after the login`
+        : undefined
     })
   },
 
@@ -230,13 +234,16 @@ const CLASSES = [
   ['answered', 'answered', 'slow'], ['declined', 'declined'], ['granted', 'granted'],
   ['lost', 'failed', 'rejected', 'refused', 'abandoned'], ['turned', 'handshake', 'stray'],
 ] as const
-function classOf({ kind, status, code, number }: Outcome): string | undefined {
-  // The proxy takes a refused GET for a stranger's.
-  const isStranger = status === 401 && code === '' && number % 2 === 1
-  if (kind === 'stray' || isStranger || (status === 0 && kind !== 'turned')) return undefined
+function classOf(outcome: Outcome): string | undefined {
+  const { kind, status } = outcome
+  if (kind === 'stray' || isStranger(outcome) || (status === 0 && kind !== 'turned'))
+    return undefined
   return kind !== 'login' ? kind : status === 200 ? 'granted' : 'lost'
 }
-const isLost = ({ kind }: Outcome): boolean => kind === 'lost'
+/** Excluded: an unknown client may have sent a GET that the proxy refuses. */
+const isStranger = ({ status, code, number }: Outcome): boolean =>
+  status === 401 && code === '' && number % 2 === 1
+const isLost = (one: Outcome): boolean => one.kind === 'lost' && !isStranger(one)
 const isMany = (lost: readonly Outcome[], all: readonly Outcome[]): boolean =>
   lost.length >= 10 && lost.length > all.length / 20
 const isWrongLogin = ({ kind, fault }: Record['requests'][number]): boolean =>
