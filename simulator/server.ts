@@ -1,6 +1,11 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import {
+  createServer,
+  type RequestListener,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { COMMANDS, type Commands } from './commands.ts'
 import { parseObject, readBody } from './response.ts'
@@ -16,6 +21,7 @@ export interface SimulatorTls {
 }
 
 export interface SimulatedServer {
+  readonly server: HttpServer | HttpsServer
   readonly port: number
   /** Connections that are open now. */
   readonly sockets: ReadonlySet<Socket>
@@ -63,6 +69,7 @@ export async function openServer(
   }
 
   return {
+    server,
     port: taken,
     sockets,
     get connections() {

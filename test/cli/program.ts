@@ -61,7 +61,7 @@ export function builtProgram() {
   return Object.assign(start, { directory, serve })
 }
 
-function follow(child: ChildProcess) {
+export function follow(child: ChildProcess) {
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]?.setEncoding('utf8').on('data', (text: string) => (written[name] += text))

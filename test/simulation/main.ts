@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { inParallel } from '../support/parallel.ts'
 import { bundle, bundleFile, root } from './build.ts'
 import { actText } from './plan.ts'
 import { misfits, plant, PLANTED, type Planted } from './planted.ts'
@@ -56,17 +57,13 @@ async function planted(): Promise<boolean> {
   if (unfit.length > 0) return false
   // A part of a name is enough, such as `budget`.
   const chosen = PLANTED.filter(({ name }) => name.includes(positionals[0] ?? ''))
-  const waiting = [...chosen]
   let missed = 0
-  const worker = async (): Promise<void> => {
-    for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
-      const find = bug.by === 'search' ? brokenBy : bug.by === 'scenarios' ? crossedBy : failedBy
-      const found = await find(bug, join(directory, String(waiting.length)))
-      if (found === undefined) missed += 1
-      print(`${bug.name}: ${found ?? 'NOT FOUND'}`)
-    }
-  }
-  await Promise.all(Array.from({ length: PROCESSES }, worker))
+  await inParallel(chosen, PROCESSES, async (bug, nth) => {
+    const find = bug.by === 'search' ? brokenBy : bug.by === 'scenarios' ? crossedBy : failedBy
+    const found = await find(bug, join(directory, String(nth)))
+    if (found === undefined) missed += 1
+    print(`${bug.name}: ${found ?? 'NOT FOUND'}`)
+  })
   print(`${chosen.length} planted mistakes, ${missed} not found`)
   return missed === 0
 }

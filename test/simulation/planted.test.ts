@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { PLANTED } from '../truth/seeds.ts'
 import { misfits } from './planted.ts'
 
 it('plants mistakes that fit the program', () => {
-  expect(misfits(fileURLToPath(new URL('../..', import.meta.url)))).toEqual([])
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  expect([...misfits(root), ...misfits(root, PLANTED)]).toEqual([])
 })

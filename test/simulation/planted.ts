@@ -214,14 +214,16 @@ function textOf(lines: string): string {
   return lines.replaceAll(/^[-+]/gm, '').replace(/\n$/, '')
 }
 
+type Replacement = Pick<Planted, 'name' | 'file' | 'from' | 'to'>
+
 /** Returns the mistakes whose text does not occur exactly once. */
-export function misfits(root: string): string[] {
-  const fits = ({ file, from }: Planted): boolean =>
+export function misfits(root: string, planted: readonly Replacement[] = PLANTED): string[] {
+  const fits = ({ file, from }: Replacement): boolean =>
     readFileSync(join(root, 'src', file), 'utf8').split(from).length === 2
-  return PLANTED.filter((bug) => !fits(bug)).map(({ name, file }) => `${name} (${file})`)
+  return planted.filter((bug) => !fits(bug)).map(({ name, file }) => `${name} (${file})`)
 }
 
-export function plant({ file, from, to }: Planted, root: string): Plugin {
+export function plant({ file, from, to }: Replacement, root: string): Plugin {
   const path = join(root, 'src', file)
   return {
     name: 'plant',

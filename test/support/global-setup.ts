@@ -14,19 +14,25 @@ declare module 'vitest' {
 
 const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
 
-/**
- * Prepares a run: creates a directory for all temporary files, also of child processes, creates the certificates, and
- * builds the program. Removes the directory at the end.
- */
-export default async function setUp({ provide }: TestProject): Promise<() => void> {
+export type PreparedRun = Awaited<ReturnType<typeof prepareRun>>
+
+/** Creates a directory for all temporary files, also of child processes, creates the certificates, and builds the program. */
+export async function prepareRun() {
   const scratch = mkdtempSync(join(tmpdir(), 'isales-test-'))
   // Workers start later and inherit the variable.
   process.env['TMPDIR'] = scratch
   const program = join(scratch, 'dist')
   execFileSync(process.execPath, [BUILD_SCRIPT, program])
+  const cleanUp = (): void => rmSync(scratch, { recursive: true, force: true })
+  return { program, certificates: await certificates(), cleanUp }
+}
+
+/** Prepares the run of all tests. Removes the directory at the end. */
+export default async function setUp({ provide }: TestProject): Promise<() => void> {
+  const { program, certificates, cleanUp } = await prepareRun()
   provide('program', program)
-  provide('certificates', await certificates())
-  return () => rmSync(scratch, { recursive: true, force: true })
+  provide('certificates', certificates)
+  return cleanUp
 }
 
 const DAY = 24 * 3_600_000
@@ -37,7 +43,7 @@ const days = (from: number, to: number) => ({
 
 export type Certificates = Awaited<ReturnType<typeof certificates>>
 
-export async function certificates() {
+async function certificates() {
   const names = ['localhost', '127.0.0.1'] as const
   const client = { names: ['cti-obs'], usage: 'client' } as const
   const ca = await createAuthority('Test CA')

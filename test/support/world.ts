@@ -135,6 +135,8 @@ export function clientOf({ proxy, admin }: { readonly proxy: string; readonly ad
     },
     status: async (language = 'en') =>
       (await call(`${admin}/status.json?lang=${language}`)).json as unknown as Status,
+    /** Returns the text of a page of the admin listener. */
+    page: async (path: string) => (await call(`${admin}${path}`)).text,
     /** Returns the value of a sample, such as `isales_proxy_replays_total{outcome="recovered"}`. */
     metric: (sample: string) => metricOf(admin, sample),
   }

@@ -1,7 +1,6 @@
 // The clients. Each sends one request after the other, two without a pause, and knows what became of each.
-import { once } from 'node:events'
 import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import { Agent as HttpsAgent, type AgentOptions } from 'node:https'
 import { connect as connectTcp } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
@@ -40,22 +39,18 @@ const POST = { method: 'POST', headers: { 'Content-Type': 'application/json' } }
 // oxfmt-ignore
 const MEANT = { '': 'answered', nested: 'answered', slow: 'answered', 404: 'declined', result: 'declined' } as const
 
-type Proxy = Readonly<{ port: number; ca: string }>
+type Proxy = Readonly<{ origin: string; ca: string }>
 /** Starts the clients of a run. */
-export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, ca }: Proxy) {
+export function createClients(plan: Plan, stage: Stage, isales: Isales, { origin, ca }: Proxy) {
   const { listener, login, clients, connections, rate } = plan.settings
   const outcomes: Outcome[] = []
   const deadline = Number.parseFloat(plan.settings.deadline) * 1000
   const isRequired = login === 'required'
   let last = 0
-  const origin = `http${listener === 'tls' ? 's' : ''}://localhost:${port}`
-  const agentOf = (keepAlive: boolean): HttpAgent => {
-    const maxSockets = keepAlive ? 1 : Infinity
-    // Without a name, a call for another host would distrust the certificate.
-    const servername = 'localhost'
-    const options = { keepAlive, maxSockets, host: '127.0.0.1', family: 4, ca, servername }
-    return listener === 'tls' ? new HttpsAgent(options) : new HttpAgent(options)
-  }
+  const { hostname, port, host } = new URL(origin)
+  const place = { host: hostname, port: Number(port) }
+  const Agent: new (options: AgentOptions) => HttpAgent =
+    listener === 'tls' ? HttpsAgent : HttpAgent
 
   function note(one: Partial<Outcome> & Pick<Outcome, 'kind' | 'startedAt'>): void {
     const none = { number: 0, fault: undefined, status: 0, code: '', sent: '', detail: '' }
@@ -65,7 +60,7 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
   async function logIn(passwd: string): Promise<string> {
     const startedAt = performance.now()
     const request = { ...POST, body: JSON.stringify({ user: OBS.OBS_USER, passwd }) }
-    const options = { ...request, agent: agentOf(false), signal: AbortSignal.timeout(5000) }
+    const options = { ...request, agent: new Agent({ ca }), signal: AbortSignal.timeout(5000) }
     const sent = call(origin + LOGIN_PATH, options)
     const { status, text } = await sent.catch(() => ({ status: 0, text: '' }))
     note({ kind: 'login', startedAt, status, detail: passwd })
@@ -106,33 +101,33 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
   }
 
   /** Does something other than a call, on a connection of its own. */
-  async function misbehave(deed: Misdeed['kind'], head: string): Promise<void> {
-    const trusted = deed === 'tls' ? undefined : ca
-    const place = { host: '127.0.0.1', port, servername: 'localhost', ca: trusted }
-    const isTls = deed === 'tls' || (deed !== 'plain' && listener === 'tls')
-    const socket = isTls ? connectTls(place) : connectTcp(place)
-    const whole = `${head}\r\nHost: localhost:${port}\r\nContent-Length: 2\r\n\r\n{}`
+  async function misbehave(deed: Misdeed['kind'] | 'hold', head = ''): Promise<void> {
+    const isTls = deed === 'tls' || (listener === 'tls' && deed !== 'plain' && deed !== 'hold')
+    const trusted = { ...place, ca: deed === 'tls' ? undefined : ca }
+    const socket = isTls ? connectTls(trusted) : connectTcp(place)
+    const whole = `${head}\r\nHost: ${host}\r\nContent-Length: 2\r\n\r\n{}`
     const [half, malformed] = [whole.slice(0, -1), 'POST / HTTP/1.1\r\nno\r\n\r\n']
-    const sent = { silent: '', half, malformed }[deed as 'half'] ?? whole
+    const sent = { silent: '', hold: '', half, malformed }[deed as 'half'] ?? whole
     const closed = new Promise((resolve) => void socket.on('close', resolve))
     socket.on('error', () => undefined).write(sent)
     if (deed !== 'half' && deed !== 'unread') socket.resume()
-    await Promise.race([closed, delay(1500)])
+    const isHeld = (): boolean => deed === 'hold' && stage.active && !socket.closed
+    do await Promise.race([closed, delay(deed === 'hold' ? 500 : 1500)])
+    while (isHeld())
     socket.destroy()
   }
 
   async function lane(index: number): Promise<void> {
     const isKept = connections === 'kept' || (connections === 'mixed' && index % 2 === 0)
     const interval = (2000 * Number(clients)) / Number(rate)
-    const agent = agentOf(isKept)
+    // With one connection, the second call is sent as soon as the first one is answered.
+    // Without a name, a call for another host would distrust the certificate.
+    const agent = new Agent({ keepAlive: isKept, maxSockets: 1, ca, servername: 'localhost' })
     const ticket = isRequired ? await logIn(OBS.OBS_PASSWORD) : ''
     await delay((interval * index) / Number(clients))
     while (!stage.over) {
       const startedAt = performance.now()
-      const first = sendCall(agent, ticket)
-      // An agent with one connection sends the second call as soon as the first one is answered.
-      if (!isKept) await first
-      await Promise.all([first, sendCall(agent, ticket)])
+      await Promise.all([sendCall(agent, ticket), sendCall(agent, ticket)])
       await delay(Math.max(5, interval - (performance.now() - startedAt)))
     }
     agent.destroy()
@@ -149,19 +144,15 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { port, 
     for (; !stage.over; await delay(REOPENED_AFTER * (0.5 + Math.random()))) {
       if (!stage.active) continue
       const startedAt = performance.now()
-      const socket = connectTcp({ host: '127.0.0.1', port }).on('error', () => undefined)
-      const closed = once(socket.resume(), 'close')
-      while (stage.active && !socket.closed) await Promise.race([closed, delay(500)])
-      socket.destroy()
+      await misbehave('hold')
       note({ kind: 'turned', startedAt })
     }
   }
 
   const running = Array.from({ length: Number(clients) }, (_, index) => lane(index))
   if (isRequired) running.push(logins(OBS.OBS_PASSWORD, RIGHT_EVERY))
-  if (plan.faults.some(({ name }) => name === 'wrong-logins'))
-    running.push(logins('wrong', WRONG_EVERY))
-  if (plan.faults.some(({ name }) => name === 'over-limit'))
-    running.push(...Array.from({ length: FLOOD }, hold))
+  const has = (name: string): boolean => plan.faults.some((fault) => fault.name === name)
+  if (has('wrong-logins')) running.push(logins('wrong', WRONG_EVERY))
+  if (has('over-limit')) running.push(...Array.from({ length: FLOOD }, hold))
   return { outcomes: outcomes as readonly Outcome[], deadline, stopped: Promise.all(running) }
 }

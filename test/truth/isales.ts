@@ -1,11 +1,9 @@
 // A fake iSales on a real socket. Every response that it means for a call bears the call's number.
-import { once } from 'node:events'
-import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createHttps } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Certificate } from '../../simulator/certificates.ts'
 import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { openServer } from '../../simulator/server.ts'
 import type { Answer } from './faults.ts'
 import { faultOf, type ActiveFault, type Plan, type Stage } from './settings.ts'
 
@@ -96,29 +94,22 @@ export async function openIsales(plan: Plan, stage: Stage, certificates: Certifi
   const handle = (request: IncomingMessage, out: ServerResponse): void => {
     serve(request, out).catch(() => out.destroy())
   }
-  const secure = isales === 'tls' ? createHttps(certificates.server, handle) : undefined
-  const server = secure ?? createHttp(handle)
+  const tls = isales === 'tls' ? certificates.server : undefined
+  const { server, port, ...place } = await openServer(handle, { tls, host: '127.0.0.1', port: 0 })
   server.keepAliveTimeout = 60_000
-  const listen = async (at: number): Promise<number> => {
-    await once(server.listen(at, '127.0.0.1'), 'listening')
-    return (server.address() as AddressInfo).port
-  }
-  const port = await listen(0)
   return {
-    url: `http${secure ? 's' : ''}://127.0.0.1:${port}`,
-    requests: requests as readonly TokenRequest[],
-    calls: calls as readonly WireCall[],
-    met: met as ReadonlyMap<number, ActiveFault>,
+    url: `http${tls ? 's' : ''}://127.0.0.1:${port}`,
+    requests,
+    calls,
+    met,
     endTokens,
-    open: () => listen(port),
     /** Nothing listens any more, and all connections are cut. */
-    close(): void {
-      server.close().closeAllConnections()
-    },
+    down: () => place.down(),
+    up: () => place.up(),
     /** Presents another certificate to new connections, and cuts all others. */
     present(which: keyof Certificates): void {
-      secure?.setSecureContext(certificates[which])
-      server.closeAllConnections()
+      if ('setSecureContext' in server) server.setSecureContext(certificates[which])
+      place.disconnect()
     },
   }
 }

@@ -1,24 +1,23 @@
 // Reads the status, metrics and log of the proxy. No other file knows their names.
 import type { Status } from '../../src/admin/status-json.ts'
-import { call } from '../support/call.ts'
-import { until } from '../support/until.ts'
+import type { LogLine } from '../cli/program.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { clientOf } from '../support/world.ts'
+import type { Stage } from './settings.ts'
 
-/** A finding that has an effect on the state, or had one until it was over. */
-export type Shown = Readonly<{
-  finding: string
-  /** The code that names what happened: of the cause, or of the headline if it has none. */
-  name: string
-  isOver: boolean
-  /** When logins are said to be possible again, by `performance.now`. */
-  pausedUntil: number
-}>
+/** Milliseconds between looks, and between comparisons of all readers. */
+const LOOK_EVERY = 500
+const COMPARE_EVERY = 3000
+
+type Reader = ReturnType<typeof clientOf>
 /** A look at the status. */
 export type Sample = Awaited<ReturnType<typeof look>>
+/** A finding that has an effect on the state, or had one until it was over. */
+export type Shown = Sample['findings'][number]
 
-const isAmong =
-  (...names: readonly string[]) =>
-  ({ finding }: Shown) =>
-    names.includes(finding)
+function isAmong(...names: readonly string[]) {
+  return ({ finding }: Pick<Shown, 'finding'>): boolean => names.includes(finding)
+}
 /** Subjects of findings. `tokenRejected` says that iSales rejects every call. */
 // oxfmt-ignore
 export const is = {
@@ -27,45 +26,50 @@ export const is = {
   ofLogin: isAmong('login', 'refreshes-only'), ofSlow: isAmong('slow'), tokenRejected: isAmong('token-rejected'),
 }
 
-async function read(port: number, path: string, language = 'en'): Promise<string> {
-  const headers = { 'accept-language': language }
-  return (await call(`http://127.0.0.1:${port}${path}`, { headers })).text
-}
-const readStatus = async (port: number, language?: string): Promise<Status> =>
-  JSON.parse(await read(port, '/status.json', language)) as Status
-
-export async function look(port: number) {
-  const { state, authenticated, time, findings } = await readStatus(port)
+async function look({ status }: Reader) {
+  const { state, authenticated, time, findings } = await status()
   const at = performance.now()
-  const shown = ({ finding, code, cause, isOver, facts }: Status['findings'][0]): Shown => {
+  const shown = ({ finding, code, cause, isOver, facts }: Status['findings'][0]) => {
     const [, end] = facts.find(([name]) => name === 'pausedUntil') ?? []
     const date = Date.parse((end as { at: string } | undefined)?.at ?? '')
-    const pausedUntil = at + date - Date.parse(time) || Infinity
-    return { finding, name: cause ?? code, isOver, pausedUntil }
+    return {
+      finding,
+      /** The code that names what happened: of the cause, or of the headline if it has none. */
+      name: cause ?? code,
+      isOver,
+      /** When logins are said to be possible again, by `performance.now`. */
+      pausedUntil: at + date - Date.parse(time) || Infinity,
+    }
   }
   const loud = findings.filter((each) => each.state !== 'healthy')
   return { at, state, authenticated, findings: loud.map(shown) }
 }
 
-/** Waits until the proxy listens and has a token. Returns both ports. */
-export function ready(log: () => string): Promise<readonly [port: number, admin: number]> {
-  return until(async () => {
-    const found = log().matchAll(/"event":"listening".*?"address":"[^"]*?:(\d+)"/g)
-    const [port = 0, admin = 0] = Array.from(found, ([, number]) => Number(number))
-    return admin > 0 && (await look(admin)).authenticated && ([port, admin] as const)
-  }).catch(() => Promise.reject(new Error(`the program did not log in: ${log()}`)))
+/** Looks until the stage is over. `pages`: the texts of all readers. */
+export async function watch(reader: Reader, stage: Stage) {
+  const samples: Sample[] = []
+  const [differences, pages]: [string[], string[]] = [[], []]
+  for (let compared = 0; !stage.over;) {
+    const began = performance.now()
+    samples.push(await look(reader))
+    if (began - compared > COMPARE_EVERY) {
+      compared = began
+      const [texts, found] = await compareReaders(reader)
+      differences.push(...found)
+      pages.push(...texts)
+    }
+    await delay(Math.max(10, LOOK_EVERY - (performance.now() - began)))
+  }
+  return { samples, differences, pages }
 }
 
 /** Compares all readers at one instant. Returns their texts, and what contradicts three times in a row. */
-export async function compareReaders(port: number, left = 2): Promise<[string[], string[]]> {
-  const before = await readStatus(port)
-  const paths = ['/?refresh=off', '/status.txt', '/metrics'].map((path) => read(port, path))
-  const [page = '', text = '', metrics = ''] = await Promise.all(paths)
-  const [inChinese, chinese] = [
-    await readStatus(port, 'zh'),
-    await read(port, '/?refresh=off', 'zh'),
-  ]
-  const after = await readStatus(port)
+async function compareReaders(reader: Reader, left = 2): Promise<[string[], string[]]> {
+  const before = await reader.status()
+  const paths = ['/?refresh=off', '/?refresh=off&lang=zh', '/status.txt', '/metrics']
+  const texts = await Promise.all(paths.map(reader.page))
+  const [page = '', chinese = '', text = '', metrics = ''] = texts
+  const [inChinese, after] = [await reader.status('zh'), await reader.status()]
   const codes = ({ state, findings }: Status): string =>
     JSON.stringify([state, findings.map(({ code, cause, isOver }) => [code, cause, isOver])])
   const gauges = Array.from(metrics.matchAll(/^isales_proxy_state\{state="([^"]+)"\} 1$/gm))
@@ -78,29 +82,27 @@ export async function compareReaders(port: number, left = 2): Promise<[string[],
   ]
   // A status that changes meanwhile says nothing.
   const wrong = codes(before) === codes(after) ? checks.filter(([isRight]) => !isRight) : []
-  if (wrong.length > 0 && left > 0) return compareReaders(port, left - 1)
-  const texts = [page, chinese, text, metrics, JSON.stringify([before, after, inChinese])]
+  if (wrong.length > 0 && left > 0) return compareReaders(reader, left - 1)
+  texts.push(JSON.stringify([before, after, inChinese]))
   return [texts, wrong.map(([, what]) => what)]
 }
 
-/** Returns the number of requests of each outcome, by the proxy's own count; and of those refused as pipelined. */
-export async function readCounts(port: number) {
+/** Returns the number of requests of each outcome, by the proxy's own count; and by `pipelined`, of those refused as such. */
+export async function readCounts({ page }: Reader) {
   const by: Record<string, number> = {}
   const rows = /^isales_proxy_requests_total\{outcome="([^"]+)",cause="([^"]+)"\} (\d+)$/gm
-  for (const [, outcome = '', cause = '', value] of (await read(port, '/metrics')).matchAll(rows))
+  for (const [, outcome = '', cause = '', value] of (await page('/metrics')).matchAll(rows))
     for (const name of [outcome, ...(cause === 'pipelined' ? [cause] : [])])
       by[name] = (by[name] ?? 0) + Number(value)
   return by
 }
 
-type Line = Readonly<{ event: string; finding: string; code: string; cause?: string }>
 /** Findings that lasted for 2 s or longer by the log, by the code that names them. */
-export function findingsOfLog(log: string): readonly string[] {
-  const all = log.split('\n').filter((line) => /"event":"finding-(?:began|ended)"/.test(line))
-  const lines = all.map((line) => JSON.parse(line) as Line & Readonly<{ durationSeconds?: number }>)
+export function findingsOfLog(log: readonly LogLine[]): readonly string[] {
+  const lines = log.filter(({ event }) => /^finding-(?:began|ended)$/.test(event))
   const lasted = lines.filter(({ event, finding }, nth) => {
-    const isEnd = (one: Line): boolean => one.event === 'finding-ended' && one.finding === finding
-    return event === 'finding-began' && (lines.slice(nth).find(isEnd)?.durationSeconds ?? 2) >= 2
+    const end = lines.slice(nth).find((one) => one.event !== event && one['finding'] === finding)
+    return event === 'finding-began' && Number(end?.['durationSeconds'] ?? 2) >= 2
   })
-  return lasted.map(({ cause, code }) => cause ?? code)
+  return lasted.map(({ cause, code }) => String(cause ?? code))
 }

@@ -1,42 +1,35 @@
 // Plays one seed against the built program, and records what everybody saw.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Certificates } from '../support/global-setup.ts'
-import { watchStalls } from './stalls.ts'
+import { follow } from '../cli/program.ts'
+import { listenerTls, type Certificates } from '../support/certificates.ts'
+import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
+import { clientOf } from '../support/world.ts'
 import { createClients, OBS } from './clients.ts'
 import { openIsales, PASSWORD, TOKEN_MARK } from './isales.ts'
-import { compareReaders, look, readCounts, ready, type Sample } from './observe.ts'
-import type { Plan } from './settings.ts'
+import { findingsOfLog, readCounts, watch } from './observe.ts'
+import type { Plan, Stage } from './settings.ts'
 
-/** Milliseconds: without faults, with them, and without again; between looks, and between comparisons of all readers. */
+/** Milliseconds: without faults, with them, and without again. */
 const PHASES = { before: 3500, faults: 14_000, after: 8500 } as const
-const LOOK_EVERY = 500
-const COMPARE_EVERY = 3000
+/** Milliseconds that make half a second worthless: this process is late, or the other one waits for a processor. */
+const STALL = 250
 /** The password that an operator writes by mistake. */
 const OTHER = 'truth-password-by-mistake'
-/** A file system in memory: a disk under load is slow, and the proxy says so. */
-const MEMORY = '/dev/shm'
+const SECRETS = [PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD, OTHER]
 
 /** Observations of all sides. Times are milliseconds of `performance.now`. */
 export type Record = Awaited<ReturnType<typeof play>>
 
 /** @param program directory of the built program. */
 export async function play(plan: Plan, program: string, certificates: Certificates) {
-  const { settings } = plan
+  const { settings, faults } = plan
   const main = join(program, 'main.js')
   const { ca, server, expired } = certificates
-  const has = (name: string): boolean => plan.faults.some((fault) => fault.name === name)
-  const directory = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'truth-'))
-  const stateDir = join(directory, 'state')
-  mkdirSync(stateDir, { mode: 0o700 })
-  const file = (name: string, text: string): string => {
-    writeFileSync(join(directory, name), text, { mode: 0o600 })
-    return join(directory, name)
-  }
-  const [cert, key] = [file('listen.pem', server.cert), file('listen.key', server.key)]
+  const stateDir = temporaryDirectory()
+  const file = temporaryFiles()
   const bundle = settings.bundle === 'expired' ? `${ca.cert}\n${expired.cert}` : ca.cert
   const stage = { active: false, over: false }
   const isales = await openIsales(plan, stage, certificates)
@@ -48,44 +41,33 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     ...(settings.refresh === 'off' && { ISALES_REFRESH_PATH: 'off' }),
     ...(settings.isales === 'tls' && { ISALES_CA_FILE: file('ca.pem', bundle) }),
     ...(settings.login === 'required' && { OBS_USER: OBS.OBS_USER, OBS_PASSWORD_FILE: file('obs-password', OBS.OBS_PASSWORD) }),
-    ...(settings.listener === 'tls' && { LISTEN_TLS_CERT_FILE: cert, LISTEN_TLS_KEY_FILE: key }),
+    ...(settings.listener === 'tls' && listenerTls(file, server)),
   }
-  const leaks = new Set<string>()
-  const search = (where: string, text: string): void => {
-    for (const secret of [PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD, OTHER])
-      if (text.includes(secret)) leaks.add(where)
-  }
-  if (has('pasted-token')) {
+  let error = ''
+  if (faults.some(({ name }) => name === 'pasted-token')) {
     const pasted = { ...env, ISALES_REFRESH_HEADER_TOKEN: `${TOKEN_MARK}0` }
     const options = { env: pasted, encoding: 'utf8', timeout: 9000 } as const
-    search(
-      'the error about a setting',
-      spawnSync(process.execPath, [main], options).output.join(''),
-    )
+    error = spawnSync(process.execPath, [main], options).output.join('')
   }
 
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let log = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (log += text))
-  const samples: Sample[] = []
-  const stalls: number[] = []
-  const differences: string[] = []
+  const running = follow(child)
   /** When the operator wrote a password of iSales, or sent SIGHUP. */
   const operated: { at: number; by: 'file' | 'SIGHUP' }[] = []
   const operate = (by: 'file' | 'SIGHUP'): void => {
     if (by === 'SIGHUP') child.kill(by)
     operated.push({ at: performance.now(), by })
   }
+  /** Begins and ends of the faults that are neither an answer nor a request. */
   const acts: { readonly [fault: string]: (begins: boolean, fraction: number) => unknown } = {
     'bad-certificate': (begins) => isales.present(begins ? 'stranger' : 'server'),
     revoked: (begins) => begins && isales.endTokens(),
-    down: (begins) => (begins ? isales.close() : isales.open()),
+    down: (begins) => (begins ? isales.down() : isales.up()),
     async 'port-closed'(begins) {
       if (!begins) return
-      isales.close()
+      await isales.down()
       await delay(1000)
-      await isales.open()
+      await isales.up()
     },
     'obs-password-file': (begins) => file('obs-password', begins ? OTHER : OBS.OBS_PASSWORD),
     'password-file'(begins) {
@@ -100,53 +82,64 @@ export async function play(plan: Plan, program: string, certificates: Certificat
       else mkdirSync(stateDir, { mode: 0o700 })
     },
   }
+  /** Begins or ends the faults. Returns the time when the phase began, after its end. */
+  const phase = async (begins: boolean, ms: number): Promise<number> => {
+    const [at, end] = [performance.now(), delay(ms)]
+    stage.active = begins
+    for (const { name, fraction } of faults) await acts[name]?.(begins, fraction)
+    await end
+    return at
+  }
+
   try {
-    const [port, admin] = await ready(() => log)
-    const clients = createClients(plan, stage, isales, { port, ca: ca.cert })
-    const watched = [watchStalls(stalls, stage, child.pid), watch(admin)]
+    const urls = await running.addresses()
+    await running.line('logged-in')
+    const clients = createClients(plan, stage, isales, { origin: urls.proxy, ca: ca.cert })
+    const reader = clientOf(urls)
+    const watched = watch(reader, stage)
+    const stalls = watchStalls(stage, child.pid)
     const from = performance.now()
     await delay(PHASES.before)
-    const faultsAt = performance.now()
-    stage.active = true
-    await act(true)
-    await delay(faultsAt + PHASES.faults - performance.now())
-    stage.active = false
-    await act(false)
-    const faultsEnd = performance.now()
-    await delay(PHASES.after)
+    const faultsAt = await phase(true, PHASES.faults)
+    const faultsEnd = await phase(false, PHASES.after)
     const to = performance.now()
     stage.over = true
-    await Promise.all([clients.stopped, ...watched])
+    await clients.stopped
     await delay(300)
-    const counted = await readCounts(admin)
-    search('the log', log)
+    const counted = await readCounts(reader)
+    const logged = findingsOfLog(running.lines())
+    const { pages, ...watching } = await watched
+    const log = running.stdout() + running.stderr()
+    const texts = { 'the error about a setting': error, 'the log': log, 'a page': pages.join(' ') }
+    const hasSecret = (text: string): boolean => SECRETS.some((secret) => text.includes(secret))
+    const leaks = Object.entries(texts).flatMap(([where, text]) => (hasSecret(text) ? where : []))
     const { requests, calls } = isales
-    const times = { from, faultsAt, faultsEnd, to, deadline: clients.deadline }
-    const seen = { requests, calls, samples, stalls, differences, operated, leaks, counted, log }
-    return { plan, ...times, ...seen, outcomes: clients.outcomes }
+    const { outcomes, deadline } = clients
+    const seen = { ...watching, stalls: await stalls, operated, leaks, counted, logged }
+    return { plan, from, faultsAt, faultsEnd, to, deadline, outcomes, requests, calls, ...seen }
   } finally {
     stage.over = true
     child.kill('SIGKILL')
-    isales.close()
-    rmSync(directory, { recursive: true, force: true })
+    await isales.down()
   }
+}
 
-  async function watch(admin: number): Promise<void> {
-    for (let compared = 0; !stage.over;) {
-      const began = performance.now()
-      samples.push(await look(admin))
-      if (began - compared > COMPARE_EVERY) {
-        compared = began
-        const [texts, found] = await compareReaders(admin)
-        differences.push(...found)
-        search('a page', texts.join(' '))
-      }
-      await delay(Math.max(10, LOOK_EVERY - (performance.now() - began)))
-    }
+/** Returns each tenth of a second in which the machine stood still, by `performance.now`, until the stage is over. */
+async function watchStalls(stage: Stage, pid?: number): Promise<readonly number[]> {
+  const stalls: number[] = []
+  for (let waited = waitOf(pid); !stage.over;) {
+    const [began, before] = [performance.now(), waited]
+    await delay(50)
+    waited = waitOf(pid)
+    const late = Math.max(performance.now() - began - 50, waited - before)
+    const tenths = Array.from({ length: late / 100 }, (_, nth) => began + 100 * nth)
+    if (late > STALL) stalls.push(...tenths)
   }
+  return stalls
+}
 
-  /** Begins or ends the faults that are neither an answer nor a request. */
-  async function act(begins: boolean): Promise<void> {
-    for (const { name, fraction } of plan.faults) await acts[name]?.(begins, fraction)
-  }
+/** Returns for how long the process has waited for a processor, in milliseconds (proc(5)); 0 if that is unknown. */
+function waitOf(pid = 0): number {
+  const path = `/proc/${pid}/schedstat`
+  return existsSync(path) ? Number(readFileSync(path, 'utf8').split(' ')[1]) / 1e6 : 0
 }

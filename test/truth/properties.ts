@@ -1,12 +1,10 @@
 // Properties, checked by the clients' side and the wire. Each property has the tolerance that its text gives.
 import type { Outcome } from './clients.ts'
 import { concernsAll } from './faults.ts'
-import { findingsOfLog, is, type Sample, type Shown } from './observe.ts'
+import { is, type Sample, type Shown } from './observe.ts'
 import type { Record } from './play.ts'
 import type { ActiveFault } from './settings.ts'
 
-/** `at`: milliseconds since the faults began. */
-export type Finding = Readonly<{ property: string; at: number; text: string }>
 type Found = Generator<readonly [at: number, text: string]>
 
 /** Milliseconds of the window that a look is compared with, and of the half-second around a stall. */
@@ -108,10 +106,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       const { pausedUntil = 0 } = (before && current(before).find(is.ofLogin)) ?? {}
       const isPaused = pausedUntil > at + 5000 && pausedUntil < Infinity
       const isDue = by === 'file' || (isPaused && requests.filter(isWrongLogin).length < 4)
-      const isSent = requests.some(
-        (one) => one.kind === 'login' && one.at > at && one.at < at + 5000,
-      )
-      if (isDue && !isSent && at + 5000 < to && !isStalled(record, at, at + 5000))
+      const sent = requests.find((one) => one.kind === 'login' && one.at > at)?.at ?? Infinity
+      const isLate = sent >= at + 5000 && !isStalled(record, at, at + 5000)
+      if (isDue && isLate && at + 5000 < to)
         yield [at, `no login within 5 s of the operator's ${by}`]
     }
     const { at: rightAt = Infinity } = operated.findLast(({ by }) => by === 'file') ?? {}
@@ -151,13 +148,13 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   },
 
   /** 7. All readers agree, and no secret is in any. */
-  *readers({ differences, leaks, to, log, samples, stalls }) {
+  *readers({ differences, leaks, to, logged, samples, stalls }) {
     for (const text of differences) yield [to, text]
     for (const where of leaks) yield [to, `a secret is in ${where}`]
-    const seen = new Set(samples.flatMap(({ findings }) => findings.map(({ name }) => name)))
-    for (const name of findingsOfLog(log))
-      if (!seen.has(name) && stalls.length === 0)
-        yield [to, `the log names ${name}, the status never`]
+    const all = samples.flatMap(({ findings }) => findings)
+    for (const logs of stalls.length === 0 ? logged : [])
+      if (!all.some(({ name }) => name === logs))
+        yield [to, `the log names ${logs}, the status never`]
   },
 
   /** 8. Innocent calls pass: the faults of others, a token that ends, and a port that is closed for 1 s cost none. */
@@ -165,18 +162,16 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     const { outcomes, plan, deadline, faultsAt, faultsEnd, counted, to } = record
     const { pipelined = 0 } = counted
     if (pipelined > 0) yield [to, `${pipelined} requests refused as pipelined`]
-    const isPort = ({ name }: ActiveFault): boolean => name === 'port-closed'
-    const spares = plan.faults.every(
-      (fault) => !concernsAll(fault) || fault.side === 'refresh' || isPort(fault),
-    )
-    // A call that was written when the port closed may have been executed.
-    const isFile = plan.faults.some(({ name }) => name === 'obs-password-file')
-    const maybeSent = plan.faults.some(isPort)
+    const has = (fault: string): boolean => plan.faults.some(({ name }) => name === fault)
+    const mayCost = (fault: ActiveFault): boolean =>
+      concernsAll(fault) && fault.side !== 'refresh' && fault.name !== 'port-closed'
+    const spares = !plan.faults.some(mayCost)
     for (const each of outcomes) {
       const { kind, detail, status, fault, startedAt, at } = each
       if (isStalled(record, startedAt, at) || fault?.name === 'leaves') continue
       const what = `${detail || each.code} ${status} after ${seconds(at - startedAt)}`
-      const isChanged = isFile && startedAt > faultsAt && startedAt < faultsEnd + 5000
+      const isChanged =
+        has('obs-password-file') && startedAt > faultsAt && startedAt < faultsEnd + 5000
       if (kind === 'login' && detail !== 'wrong' && status !== 200 && !isChanged)
         yield [at, `a right login of CTI-OBS gets ${status}`]
       if (kind === 'login' || kind === 'turned' || kind === 'stray') continue
@@ -185,7 +180,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       else if (kind !== 'lost' || fault !== undefined) continue
       else if (at < faultsAt) yield [at, `lost before any fault: ${what}`]
       else if (spares && startedAt > faultsEnd + 5000) yield [at, `lost 5 s after faults: ${what}`]
-      else if (spares && startedAt < faultsEnd && !(maybeSent && each.sent === 'unknown'))
+      else if (!spares || startedAt >= faultsEnd) continue
+      // A call that was written when the port closed may have been executed.
+      else if (!has('port-closed') || each.sent !== 'unknown')
         yield [at, `innocent, and lost: ${what}`]
     }
   },
@@ -200,9 +197,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   },
 }
 
-/** Returns what is wrong; texts that differ in their numbers only are one finding. */
-export function judge(record: Record): readonly Finding[] {
-  const found = new Map<string, Finding>()
+/** Returns what is wrong, in milliseconds since the faults began. Texts that differ in their numbers only are one finding. */
+export function judge(record: Record) {
+  const found = new Map<string, Readonly<{ property: string; at: number; text: string }>>()
   for (const [property, check] of Object.entries(PROPERTIES))
     for (const [at, text] of check(record)) {
       const key = `${property} ${text.replaceAll(/[\d.]+/g, '#')}`

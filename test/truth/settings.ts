@@ -1,4 +1,5 @@
 // Everything that a seed decides: the settings of a run and its faults.
+import { UsageError } from '../support/command-line.ts'
 import { hashOf, randomOf, seeded } from '../simulation/loop.ts'
 import { COMMON, FAULTS, RARE, type Fault } from './faults.ts'
 
@@ -27,9 +28,6 @@ export type Stage = { active: boolean; over: boolean }
 
 const groupOf = ({ group, name }: ActiveFault): string => group ?? name
 const FRACTIONS = [5, 8, 12, 20, 35, 50, 70, 90, 100] as const
-
-/** A mistake on the command line. */
-export class UsageError extends Error {}
 
 /**
  * Returns the plan of a seed; given faults and settings replace what it draws.
@@ -80,7 +78,7 @@ function settingsOf(text: string): Record<string, string> {
   const values: Readonly<Record<string, readonly string[]>> = VALUES
   const settings: Record<string, string> = {}
   for (const [name = '', value = ''] of listOf(text).map((pair) => pair.split('='))) {
-    if (values[name]?.includes(value)) settings[name] = value
+    if (Object.hasOwn(values, name) && values[name]?.includes(value)) settings[name] = value
     else throw new UsageError(`No setting ${name}=${value}. Settings: ${JSON.stringify(VALUES)}`)
   }
   return settings
