@@ -187,33 +187,3 @@ describe('in every sequence of up to 60 requests, 0 to 20 s apart', () => {
     )
   })
 })
-
-/** The 5 s begin with the call that fulfills the rule, or with the first lost call if all are lost. */
-it.each([1, 20, 200].flatMap((rate) => [10, 50, 70, 100].map((share) => [rate, share] as const)))(
-  'at %i calls per second, of which %i in 100 are lost, the state follows within 5 s',
-  (rate, share) => {
-    const { count, now, found } = start()
-    const calls: { readonly at: number; readonly lost: boolean }[] = []
-    const lostIn = (ms: number) => {
-      const recent = calls.filter(({ at }) => at > now() - ms)
-      return { total: recent.length, lost: recent.filter(({ lost }) => lost).length }
-    }
-    let [fulfilled, followed] = [Infinity, Infinity]
-    for (let n = -70 * rate; n < 80 * rate && followed === Infinity; n += 1) {
-      const lost = n >= 0 && Math.trunc(((n + 1) * share) / 100) > Math.trunc((n * share) / 100)
-      count(classOf(lost ? 'failed' : 'answered'), SECOND / rate)
-      calls.push({ at: now(), lost })
-      if (n < 0) continue
-      const [latest, window] = [lostIn(5 * SECOND), lostIn(MINUTE)]
-      const isFailing = latest.lost >= 2 && latest.lost > latest.total / 2
-      const isDegraded = [latest, window].some((all) => all.lost >= Math.max(2, 0.05 * all.total))
-      const isDue = share === 100 ? lost : share > 50 ? isFailing : isDegraded
-      if (isDue) fulfilled = Math.min(fulfilled, now())
-      const state = found()[0]?.state
-      if (state === 'failing' || (share <= 50 && state === 'degraded')) followed = now()
-    }
-    // The state may be early, because the latest calls are counted by quarters of a second.
-    expect(followed).toBeLessThan(Infinity)
-    expect(followed - Math.min(fulfilled, followed)).toBeLessThanOrEqual(5 * SECOND)
-  },
-)
