@@ -43,16 +43,6 @@ interface Traffic {
   readonly counts: Readonly<Record<string, number>>
 }
 
-/** Acts while iSales holds a call. */
-async function whileWaiting(world: World, client: RawClient, act: () => unknown): Promise<void> {
-  world.sim.hang({ operation: 'business' })
-  await client.send(post())
-  await until(() => world.sim.state().hanging === 1)
-  await act()
-  await delay(50)
-  world.sim.release()
-}
-
 /** Statuses, and errors of the proxy, that the current test has read. */
 let statuses: number[] = []
 let problems: unknown[] = []
@@ -87,16 +77,6 @@ const REFUSED: Readonly<Record<string, readonly [bytes: string, status: number, 
 }
 
 const TRAFFIC: Readonly<Record<string, Traffic>> = {
-  'two calls on one connection, to two names of the proxy': {
-    options: { env: { ALLOWED_HOSTS: 'Proxy.example' } },
-    send: async (client) => {
-      await read(client, post())
-      await read(client, post().replace('localhost', 'proxy.example:8443'))
-    },
-    statuses: [200, 200],
-    executed: 2,
-    counts: { 'answered answered': 2 },
-  },
   'a call in chunks, and one with Expect': {
     send: async (client) => {
       await read(client, `${CHUNKED}2\r\n{}\r\n0\r\n\r\n`)
@@ -142,30 +122,11 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     },
     counts: { 'abandoned gave-up': 2 },
   },
-  'garbage behind a call': {
-    send: async (client, world) => {
-      await whileWaiting(world, client, () => client.send('garbage\r\n\r\n'))
-      await read(client)
-    },
-    statuses: [200],
-    executed: 1,
-    counts: { 'answered answered': 1, 'stray bad-request': 1 },
-  },
   'a proxy in front of itself': {
     options: { env: { LISTEN: new URL(OWN).host, ISALES_URL: OWN } },
     send: (client) => read(client, post()),
     statuses: [508],
     counts: { 'granted login': 1, 'refused loop-detected': 1, 'failed loop-detected': 1 },
-  },
-  'too many in flight': {
-    options: { env: { MAX_IN_FLIGHT: '1' } },
-    send: async (client, world) => {
-      await whileWaiting(world, client, async () => read(await connectRaw(world), post()))
-      await read(client)
-    },
-    statuses: [503, 200],
-    executed: 1,
-    counts: { 'answered answered': 1, 'failed overloaded': 1 },
   },
   'half a call on the connection that the limit closes': {
     options: { config: { listenMaxConnections: 1 } },

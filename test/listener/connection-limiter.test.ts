@@ -47,17 +47,3 @@ test('a call in flight over TLS is not closed for others, and is idle again behi
   }
   await client.closed()
 })
-
-test('a new connection outlives the next one of a client that uses all others', async () => {
-  const { port, refused } = await startListener(respondOk, { limits: { listenMaxConnections: 8 } })
-  for (let n = 0; n < 8; n += 1) {
-    const greedy = await connectRaw({ port })
-    await greedy.send(GET)
-    await greedy.read()
-  }
-  const client = await connectRaw({ port })
-  await connectRaw({ port })
-  await until(() => refused.length === 2)
-  await client.send(GET)
-  expect((await client.read()).status).toBe(200)
-})
