@@ -37,35 +37,6 @@ it('the control port runs the commands of the object, and shows its state', asyn
   expect(state).toEqual({ ...sim.state(), sockets: expect.any(Number) })
 })
 
-it.each([
-  ['failLogin', {}, 'status is missing'],
-  ['hang', { operation: 'login', toString: 1 }, 'toString is not known'],
-  ['set', { rejection: 200 }, 'rejection cannot be 200'],
-  ['revoke', '{', 'the body is not a JSON object'],
-])('the control port refuses %s %j: %s', async (name, body, error) => {
-  const { control } = await simulate()
-  expect(await control(name, body)).toMatchObject({ status: 400, json: { error } })
-})
-
-it.each<[string[], object]>([
-  [['--lifetime=soon'], { tokenLifetime: 'soon' }],
-  [['--lifetime="300"'], { tokenLifetime: '300' }],
-  [['--token-lives', 'null'], { tokenLives: null }],
-  [['--omit', 'refreshToken,resultData'], { omit: ['refreshToken', 'resultData'] }],
-  [['--rotate', '--no-refresh-header'], { rotate: true, refreshHeader: false }],
-])('the command line %j switches %j', (args, switches) => {
-  expect(parseInvocation(args).switches).toMatchObject(switches)
-})
-
-it.each([
-  [['--port', '65536'], '--port cannot be 65536'],
-  [['--rejection', '200'], '--rejection cannot be 200'],
-  [['--run', 'tea'], '--run cannot be tea'],
-  [['--run', 'failLogin={"status":99}'], 'status cannot be 99'],
-])('the command line %j is refused: %s', (args, problem) => {
-  expect(() => parseInvocation(args)).toThrow(problem)
-})
-
 it('docs/dev/simulator.md has every flag and command, and only valid ones', async () => {
   const page = await readFile(new URL('../../docs/dev/simulator.md', import.meta.url), 'utf8')
   const flags = [...usage().matchAll(/^ {2}--(?:\[no-\])?([a-z-]+)/gm)].map(([, flag]) => flag)
