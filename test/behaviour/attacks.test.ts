@@ -71,25 +71,6 @@ test.each([
   expect((await client.read()).status).toBe(status)
 })
 
-test('over TLS, no request that follows a response is refused as pipelined', async () => {
-  // In a process of its own: the clients must not wait for the listener's turn.
-  const world = await serve({ ...listenerTls(), CLIENT_DEADLINE: '100ms' })
-  world.sim.hang({ operation: 'business', times: 'always' })
-  const talk = async (): Promise<readonly number[]> => {
-    const client = await connectRaw({ port: world.port, tls: TRUSTING })
-    const statuses: number[] = []
-    for (let n = 0; n < 10; n += 1) {
-      await client.send(TASKS)
-      statuses.push((await client.read()).status)
-    }
-    return statuses
-  }
-  const statuses = (await Promise.all(Array.from({ length: 40 }, talk))).flat()
-  // 504, or 503 if the machine was too busy to send the call.
-  expect(statuses.filter((status) => status < 503)).toEqual([])
-  expect(await world.metric('isales_proxy_requests_total{cause="pipelined"}')).toBe(0)
-}, 30_000)
-
 test('clients that lose their connections for want of descriptors are lost calls, and the page names the limit', async () => {
   const world = await serve({}, { descriptors: 64 })
   const clients = []

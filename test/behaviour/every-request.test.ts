@@ -53,8 +53,6 @@ const read = async (client: RawClient, bytes = ''): Promise<void> => {
   statuses.push(status)
   if (header('content-type') === 'application/problem+json') problems.push(JSON.parse(text))
 }
-const waiters = ({ metric }: World, count: number) =>
-  until(async () => (await metric('isales_proxy_token_waiters')) === count)
 
 /** A request, the status of its response, and its outcome and cause. */
 const REFUSED: Readonly<Record<string, readonly [bytes: string, status: number, as: string]>> = {
@@ -104,23 +102,6 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     },
     statuses: [400],
     counts: { 'stray half-sent': 2 },
-  },
-  'a client that vanishes while its call waits for the first token, with a FIN and with a RST': {
-    options: {
-      ready: false,
-      prepare: (sim) => sim.hang({ operation: 'login' }),
-      env: { CLIENT_DEADLINE: '30s' },
-    },
-    send: async (client, world) => {
-      const other = await connectRaw(world)
-      for (const each of [client, other]) await each.send(post())
-      await waiters(world, 2)
-      client.end()
-      other.reset()
-      await waiters(world, 0)
-      world.sim.release()
-    },
-    counts: { 'abandoned gave-up': 2 },
   },
   'a proxy in front of itself': {
     options: { env: { LISTEN: new URL(OWN).host, ISALES_URL: OWN } },
