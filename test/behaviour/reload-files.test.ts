@@ -78,6 +78,17 @@ test('files that are emptied, removed or not readable keep their previous conten
   expect(world.lines.filter(({ event }) => event === 'files-reloaded')).toHaveLength(3)
 })
 
+test('a changed CA file is trusted without a restart', async () => {
+  const { ca, server, strangerCa } = makeCertificates()
+  const env = { ISALES_CA_FILE: write('ca', strangerCa.cert) }
+  const world = await openWorld({ simulator: { tls: server }, env, ready: false })
+  await world.logged('finding-began')
+  write('ca', ca.cert)
+  await world.app.renew()
+  await world.logged('logged-in')
+  expect((await world.tasks()).status).toBe(200)
+})
+
 test('off loopback, a weak new password is refused', async () => {
   const env = {
     LISTEN: '0.0.0.0:0',

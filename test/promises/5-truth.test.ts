@@ -5,13 +5,11 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import type { Status } from '../../src/admin/index.ts'
 import type { Code } from '../../src/codes.ts'
 import { findSection } from '../../src/messages/index.ts'
 import { openTimedWorld, type TimedWorld } from '../support/timed-world.ts'
 import { runHere } from '../cli/stand.ts'
 import { call } from '../support/call.ts'
-import { type WorldOptions } from '../support/world.ts'
 
 interface Rules {
   readonly groups: readonly {
@@ -33,19 +31,6 @@ const ESCAPES: Readonly<Record<string, string>> = {
 const escaped = (text: string): string =>
   text.replaceAll(/[&<"']/g, (sign) => ESCAPES[sign] ?? sign)
 
-interface Happening {
-  readonly options?: WorldOptions
-  /** Events that a running proxy meets. */
-  readonly act: (world: TimedWorld) => Promise<unknown>
-  readonly state: Status['state']
-  /** The headline, and what is behind it. */
-  readonly codes: readonly [code: string, cause: string | null]
-  /** Words of cause and remedy, in English. */
-  readonly words: RegExp
-  /** The value of a fact. */
-  readonly fact?: string
-}
-
 const repeat = async (times: number, act: () => Promise<unknown>): Promise<void> => {
   for (let left = times; left > 0; left -= 1) await act()
 }
@@ -55,9 +40,11 @@ const callFor = async (world: TimedWorld, ms: number, count = 1): Promise<void> 
   await world.pass(ms)
   await Promise.all(calls)
 }
-const HAPPENINGS: Readonly<Record<string, Happening>> = {
-  'a token that another program ends again and again': {
-    act: async (world) => {
+test.each([
+  {
+    name: 'a token that another program ends again and again',
+    env: {},
+    act: async (world: TimedWorld) => {
       await repeat(3, () => {
         world.sim.revoke()
         return callFor(world, 2000)
@@ -68,21 +55,21 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
     codes: ['IsalesProxySessionConflict', null],
     words:
       /repeatedly rejects the proxy's tokens early.* Let replicas share one token .*give every instance its own user/,
+    fact: '',
   },
-  'a header that iSales does not read the token from': {
-    options: { env: { ISALES_TOKEN_HEADER: 'X-Other: {token}' } },
-    act: (world) => repeat(6, () => callFor(world, 3000)),
+  {
+    name: 'a header that iSales does not read the token from',
+    env: { ISALES_TOKEN_HEADER: 'X-Other: {token}' },
+    act: (world: TimedWorld) => repeat(6, () => callFor(world, 3000)),
     state: 'failing',
     codes: ['IsalesProxyCallsRejected', 'token-rejected'],
     words: /rejects every call with the token.* Check ISALES_TOKEN_HEADER with/,
     fact: 'X-Other: {token}',
   },
-}
-
-test.each(Object.entries(HAPPENINGS))(
-  '%s is shown within 5 s, and leads to one section everywhere',
-  async (_, { options = {}, act, state, codes, words, fact = '' }) => {
-    const world = await openTimedWorld(options)
+])(
+  '$name is shown within 5 s, and leads to one section everywhere',
+  async ({ env, act, state, codes, words, fact }) => {
+    const world = await openTimedWorld({ env })
     const ADMIN_LISTEN = new URL(world.admin).host
     await act(world)
     await world.pass(2000)
