@@ -7,7 +7,6 @@ import { attack, pacedCalls } from '../support/attack.ts'
 import { call } from '../support/call.ts'
 import { listenerTls, makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
-import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { ACCOUNT, openWorld, REQUIRE } from '../support/world.ts'
 
@@ -72,25 +71,6 @@ test.each([
   expect((await client.read()).status).toBe(status)
 })
 
-test('over TLS, no request that follows a response is refused as pipelined', async () => {
-  // In a process of its own: the clients must not wait for the listener's turn.
-  const world = await serve({ ...listenerTls(), CLIENT_DEADLINE: '100ms' })
-  world.sim.hang({ operation: 'business', times: 'always' })
-  const talk = async (): Promise<readonly number[]> => {
-    const client = await connectRaw({ port: world.port, tls: TRUSTING })
-    const statuses: number[] = []
-    for (let n = 0; n < 10; n += 1) {
-      await client.send(TASKS)
-      statuses.push((await client.read()).status)
-    }
-    return statuses
-  }
-  const statuses = (await Promise.all(Array.from({ length: 40 }, talk))).flat()
-  // 504, or 503 if the machine was too busy to send the call.
-  expect(statuses.filter((status) => status < 503)).toEqual([])
-  expect(await world.metric('isales_proxy_requests_total{cause="pipelined"}')).toBe(0)
-}, 30_000)
-
 test('clients that lose their connections for want of descriptors are lost calls, and the page names the limit', async () => {
   const world = await serve({}, { descriptors: 64 })
   const clients = []
@@ -129,16 +109,10 @@ test('1,000 clients connect at once to a program that is busy', async () => {
   expect((await exchangeRaw({ port }, TASKS)).status).toBe(200)
 }, 30_000)
 
-test('256 TLS handshakes at a time are possible, and half-sent certificates keep no client out', async () => {
-  const LISTEN_CLIENT_CA_FILE = temporaryFiles()('ca.crt', made.ca.cert)
-  const world = await serve({ ...listenerTls(), ...REQUIRE, LISTEN_CLIENT_CA_FILE })
-  const { cert, key } = made.client
-  const target = { port: world.port, tls: { ...TRUSTING, cert, key } }
+// Half-sent client certificates are in test/deploy/attacks.test.ts.
+test('256 TLS handshakes at a time are possible', async () => {
+  const { port } = await serve(listenerTls())
+  const target = { port, tls: TRUSTING }
   await Promise.all(Array.from({ length: 256 }, () => connectRaw(target)))
-  await attack('half-certificate', world.port, 1000)
-  const cut = () => world.metric('isales_proxy_requests_total{outcome="stray",cause="overloaded"}')
-  await until(async () => (await cut()) > 1000)
-  for (let n = 0; n < 3; n += 1) {
-    expect((await exchangeRaw(target, TASKS)).status).toBe(401)
-  }
+  expect((await exchangeRaw(target, TASKS)).status).toBe(200)
 }, 60_000)

@@ -6,12 +6,9 @@ import { ACCOUNT } from '../support/world.ts'
 /** Editions of the interface, which put tokens into different headers. */
 export type Edition = 'english' | 'chinese'
 
-export type CtiObs = Awaited<ReturnType<typeof openCtiObs>>
-
-/** Makes the requests of a CTI-OBS on one connection, and keeps every response. */
+/** Makes the requests of a CTI-OBS on one connection. */
 export async function openCtiObs(target: RawTarget, edition: Edition) {
   const client = await connectRaw(target)
-  const heard: string[] = []
   let tokens: { readonly token: string; readonly refreshToken: string } | undefined
   let paths: Readonly<Record<string, unknown>> = INTERFACE_PATHS
 
@@ -20,7 +17,6 @@ export async function openCtiObs(target: RawTarget, edition: Edition) {
     const lines = ['Host: 127.0.0.1', 'Content-Type: application/json', ...fields]
     await client.send(requestText(`POST ${String(path)} HTTP/1.1`, lines, json))
     const response = await client.read()
-    heard.push(JSON.stringify({ ...response, body: undefined }))
     const { result, resultData } = parseObject(response.text) ?? {}
     return { status: response.status, result, data: isObject(resultData) ? resultData : {} }
   }
@@ -41,9 +37,6 @@ export async function openCtiObs(target: RawTarget, edition: Edition) {
   }
 
   return {
-    /** Returns the text of all responses. */
-    heard: (): string => heard.join('\n'),
-    tokens: () => tokens,
     close: (): void => client.destroy(),
     call: (name: keyof typeof INTERFACE_PATHS, body: JsonObject) =>
       post(paths[name], { subCCNo: 1, vdnId: 1, ...body }, credential()),

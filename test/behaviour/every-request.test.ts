@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
-import { OUTCOMES } from '../../src/codes.ts'
+import { OUTCOMES, REFUSALS } from '../../src/codes.ts'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
 import { connectRaw, requestText, type RawClient } from '../support/raw-client.ts'
@@ -43,16 +43,6 @@ interface Traffic {
   readonly counts: Readonly<Record<string, number>>
 }
 
-/** Acts while iSales holds a call. */
-async function whileWaiting(world: World, client: RawClient, act: () => unknown): Promise<void> {
-  world.sim.hang({ operation: 'business' })
-  await client.send(post())
-  await until(() => world.sim.state().hanging === 1)
-  await act()
-  await delay(50)
-  world.sim.release()
-}
-
 /** Statuses, and errors of the proxy, that the current test has read. */
 let statuses: number[] = []
 let problems: unknown[] = []
@@ -63,8 +53,6 @@ const read = async (client: RawClient, bytes = ''): Promise<void> => {
   statuses.push(status)
   if (header('content-type') === 'application/problem+json') problems.push(JSON.parse(text))
 }
-const waiters = ({ metric }: World, count: number) =>
-  until(async () => (await metric('isales_proxy_token_waiters')) === count)
 
 /** A request, the status of its response, and its outcome and cause. */
 const REFUSED: Readonly<Record<string, readonly [bytes: string, status: number, as: string]>> = {
@@ -87,16 +75,6 @@ const REFUSED: Readonly<Record<string, readonly [bytes: string, status: number, 
 }
 
 const TRAFFIC: Readonly<Record<string, Traffic>> = {
-  'two calls on one connection, to two names of the proxy': {
-    options: { env: { ALLOWED_HOSTS: 'Proxy.example' } },
-    send: async (client) => {
-      await read(client, post())
-      await read(client, post().replace('localhost', 'proxy.example:8443'))
-    },
-    statuses: [200, 200],
-    executed: 2,
-    counts: { 'answered answered': 2 },
-  },
   'a call in chunks, and one with Expect': {
     send: async (client) => {
       await read(client, `${CHUNKED}2\r\n{}\r\n0\r\n\r\n`)
@@ -125,47 +103,11 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     statuses: [400],
     counts: { 'stray half-sent': 2 },
   },
-  'a client that vanishes while its call waits for the first token, with a FIN and with a RST': {
-    options: {
-      ready: false,
-      prepare: (sim) => sim.hang({ operation: 'login' }),
-      env: { CLIENT_DEADLINE: '30s' },
-    },
-    send: async (client, world) => {
-      const other = await connectRaw(world)
-      for (const each of [client, other]) await each.send(post())
-      await waiters(world, 2)
-      client.end()
-      other.reset()
-      await waiters(world, 0)
-      world.sim.release()
-    },
-    counts: { 'abandoned gave-up': 2 },
-  },
-  'garbage behind a call': {
-    send: async (client, world) => {
-      await whileWaiting(world, client, () => client.send('garbage\r\n\r\n'))
-      await read(client)
-    },
-    statuses: [200],
-    executed: 1,
-    counts: { 'answered answered': 1, 'stray bad-request': 1 },
-  },
   'a proxy in front of itself': {
     options: { env: { LISTEN: new URL(OWN).host, ISALES_URL: OWN } },
     send: (client) => read(client, post()),
     statuses: [508],
     counts: { 'granted login': 1, 'refused loop-detected': 1, 'failed loop-detected': 1 },
-  },
-  'too many in flight': {
-    options: { env: { MAX_IN_FLIGHT: '1' } },
-    send: async (client, world) => {
-      await whileWaiting(world, client, async () => read(await connectRaw(world), post()))
-      await read(client)
-    },
-    statuses: [503, 200],
-    executed: 1,
-    counts: { 'answered answered': 1, 'failed overloaded': 1 },
   },
   'half a call on the connection that the limit closes': {
     options: { config: { listenMaxConnections: 1 } },
@@ -265,3 +207,41 @@ test.each([...SINGLE, ...Object.entries(TRAFFIC)])(
     expect(minute.reduce((total, count) => total + count, 0)).toBe(sum(counts))
   },
 )
+
+const linesOf = (world: World, name: string) => world.lines.filter(({ event }) => event === name)
+
+test('a refused request is logged with its reason, but not timed, and is in the access log without its query', async () => {
+  const world = await openWorld({ env: { LOG_LEVEL: 'debug' } })
+
+  const { status, json } = await world.request('/elsewhere?passwd=canary')
+  const { problem: code, detail } = REFUSALS['other-path']
+  expect([status, json]).toMatchObject([403, { code, detail, sent: 'no' }])
+
+  const refused = { reason: 'other-path', code, count: 1, requestId: json['requestId'] }
+  expect(linesOf(world, 'client-refused')).toMatchObject([refused])
+  expect(await world.metric('isales_proxy_request_duration_seconds_count')).toBe(0)
+  const access = { method: 'GET', path: '/elsewhere', status: 403, code, outcome: 'stray' }
+  expect(linesOf(world, 'access')).toMatchObject([access])
+})
+
+test('a failed request is logged with its method, path, durations and attempts, and never its query', async () => {
+  const world = await openWorld({ env: { LOG_LEVEL: 'debug' } })
+  world.sim.reset({ operation: 'business' })
+
+  const { json } = await world.post(`${INTERFACE_PATHS.getTask}?passwd=canary`, {})
+
+  const [line, ...more] = linesOf(world, 'access')
+  expect(line).toMatchObject({
+    method: 'POST',
+    path: INTERFACE_PATHS.getTask,
+    status: 502,
+    outcome: 'failed',
+    cause: 'tls-expected',
+    code: 'upstream-broken',
+    requestId: json['requestId'],
+    durationMs: expect.any(Number),
+    attempts: 1,
+  })
+  expect(JSON.stringify([line, ...more])).not.toContain('canary')
+  expect(more).toEqual([])
+})

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
-import { until } from '../support/until.ts'
 import { get, openStrictWorld, PATH, post, shareStrictWorld } from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
@@ -67,22 +66,6 @@ it('a rejection of any length is relayed, with its headers, if a newer token is 
     expect(await own.metric(`replays_total{outcome="${outcome}"}`)).toBe(1)
   }
   expect(own.business()).toHaveLength(3)
-})
-
-it('a rejection that concerns its call alone costs no login while other calls work', async () => {
-  const own = await openStrictWorld()
-  const refusal = responseBytes('no', { status: '401 No' })
-  own.serve((request) => {
-    const isEnded = request.header('authorization') === 'Bearer token-1'
-    return isEnded || request.header('x-refused') ? refusal : responseBytes('ok')
-  })
-  // A login has helped, so that a rejected call may be sent three times.
-  expect(await own.exchange(post('x'))).toMatchObject({ status: 200 })
-  const refused = own.exchange(post('x', ['X-Refused: 1']))
-  await until(() => own.business().length === 3)
-  expect(await own.exchange(post('x'))).toMatchObject({ status: 200 })
-  expect(await refused).toMatchObject({ status: 401, text: 'no' })
-  expect([own.logins(), own.business().length]).toEqual([2, 5])
 })
 
 describe('a response without a body', () => {

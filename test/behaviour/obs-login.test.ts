@@ -1,27 +1,9 @@
 import { expect, test } from 'vitest'
 import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { connectRaw } from '../support/raw-client.ts'
-import { ACCOUNT, openWorld, REQUIRE, type World } from '../support/world.ts'
+import { ACCOUNT, openWorld, REQUIRE } from '../support/world.ts'
 
 const BODY = JSON.stringify(ACCOUNT)
-
-/** Logins and refreshes at iSales, which only the proxy itself may send. */
-function attemptsAtIsales(world: World): number {
-  const { loginAttempts, refreshAttempts } = world.sim.state()
-  return loginAttempts + refreshAttempts
-}
-
-test('by default on loopback, every login gets a ticket but not the token, and calls need none', async () => {
-  const world = await openWorld()
-  const login = await world.post(LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
-  const lifetimes = { tokenExpirationTime: 3600, refreshExpirationTime: 43_200 }
-  expect(login).toMatchObject({ status: 200, json: { result: 0, resultData: lifetimes } })
-  expect(login.header('content-type')).toBe('application/json;charset=UTF-8')
-  expect(world.sim.issued()).not.toContain(login.json.resultData?.['token'])
-  expect((await world.tasks()).status).toBe(200)
-  expect((await world.tasks('anything')).status).toBe(200)
-  expect(attemptsAtIsales(world)).toBe(1)
-})
 
 test('a missing, forged or foreign ticket gets 401 in the published shape, and no call reaches iSales', async () => {
   const world = await openWorld({ env: REQUIRE })
@@ -86,18 +68,4 @@ test.each([
       reason: status === 403 ? 'rejected' : 'malformed',
     }),
   )
-})
-
-// The paths themselves are in test/proxy/validate.test.ts.
-test('no spelling of the login or refresh path reaches iSales with the real token', async () => {
-  const world = await openWorld({ env: { ...REQUIRE, ALLOWED_PATHS: '/' } })
-  const headers = { Authorization: `Bearer ${(await world.logIn()).token}` }
-  for (const path of [
-    `${REFRESH_PATH}/`,
-    REFRESH_PATH.replace('/auth', '//auth'),
-    `${LOGIN_PATH}~`,
-  ])
-    expect([path, (await world.post(path, ACCOUNT, headers)).status]).toEqual([path, 403])
-  expect(world.sim.requests()).toEqual([])
-  expect(attemptsAtIsales(world)).toBe(1)
 })

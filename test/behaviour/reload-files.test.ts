@@ -78,18 +78,15 @@ test('files that are emptied, removed or not readable keep their previous conten
   expect(world.lines.filter(({ event }) => event === 'files-reloaded')).toHaveLength(3)
 })
 
-test('after a change of OBS_PASSWORD_FILE, CTI-OBS must log in with the new password', async () => {
-  const env = { OBS_USER: 'cti', OBS_PASSWORD_FILE: write('obs', 'old') }
-  const world = await openWorld({ env })
-  const { token } = await world.logIn('old')
-
-  write('obs', 'new\n')
+test('a changed CA file is trusted without a restart', async () => {
+  const { ca, server, strangerCa } = makeCertificates()
+  const env = { ISALES_CA_FILE: write('ca', strangerCa.cert) }
+  const world = await openWorld({ simulator: { tls: server }, env, ready: false })
+  await world.logged('finding-began')
+  write('ca', ca.cert)
   await world.app.renew()
-  expect(await world.logged('files-reloaded')).toMatchObject({ setting: 'OBS_PASSWORD_FILE' })
-  expect((await login(world, 'old')).status).toBe(403)
-  // Tickets of the previous password are invalid.
-  expect((await world.tasks(token)).status).toBe(401)
-  expect((await world.tasks((await world.logIn('new')).token)).status).toBe(200)
+  await world.logged('logged-in')
+  expect((await world.tasks()).status).toBe(200)
 })
 
 test('off loopback, a weak new password is refused', async () => {

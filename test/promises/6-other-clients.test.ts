@@ -4,8 +4,7 @@
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { hold } from '../listener/support.ts'
-import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
-import { until } from '../support/until.ts'
+import { exchangeRaw, requestText } from '../support/raw-client.ts'
 import { openWorld, REQUIRE } from '../support/world.ts'
 
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
@@ -35,16 +34,4 @@ test('64 connections with calls without a ticket keep no client out that has one
 
   expect((await world.tasks(token)).status).toBe(200)
   expect(await world.metric('isales_proxy_requests_in_flight')).toBe(0)
-})
-
-test('a client that sends 16 calls ahead on one connection takes one place of those in flight', async () => {
-  const world = await openWorld({ ...LIMITS, env: { MAX_IN_FLIGHT: '2' } })
-  world.sim.hang({ operation: 'business' })
-  const greedy = await connectRaw({ port: world.port })
-  await greedy.send(CALL.repeat(17))
-  await until(() => world.sim.state().hanging === 1)
-
-  for (let n = 0; n < 5; n += 1)
-    expect((await exchangeRaw({ port: world.port }, CALL)).status).toBe(200)
-  expect(await world.metric('isales_proxy_requests_in_flight')).toBe(1)
 })

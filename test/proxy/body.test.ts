@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { expect, it } from 'vitest'
 import { createBodies, type BodyRefusal } from '../../src/proxy/body.ts'
 
-// Bodies in any fragmentation are in test/behaviour/rfc-fragmentation.test.ts, incomplete ones beyond 32 MiB in
+// The simulation sends bodies in parts, and cuts them anywhere. Incomplete ones beyond 32 MiB are in
 // test/behaviour/connection-limiter.test.ts.
 const MIB = 1024 * 1024
 

@@ -1,70 +1,8 @@
-// The parts that tests of the proxy do not use, or do not see fail: locks, the control port and the command line.
+// Tests of the proxy and of the documented commands use the simulator, and see it fail.
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { COMMANDS } from '../../simulator/commands.ts'
 import { parseInvocation, usage } from '../../simulator/program.ts'
-import type { changeSwitches } from '../../simulator/switches.ts'
-import { call } from '../support/call.ts'
-import { simulate } from './caller.ts'
-
-it.each<[Parameters<typeof changeSwitches>[0], logins: string]>([
-  [{ lockPolicy: 'row' }, '0 wrong 403, 1 right 200, 2 wrong 403, 3 wrong 401, 90000 right 401'],
-  [
-    { lockPolicy: 'window', lockWindow: 900, lockLasts: 60 },
-    '0 wrong 403, 899 right 200, 899 wrong 401, 958 right 401, 959 right 200, 1799 wrong 403',
-  ],
-  // Without a policy, either of them locks.
-  [{}, '0 wrong 403, 1 right 200, 2 wrong 401, 902 wrong 401, 2000 right 401'],
-])('with %j, the second wrong password locks the account: %s', async (switches, logins) => {
-  let now = 0
-  const { login, sim } = await simulate({ switches: { ...switches, lockAfter: 2 }, now: () => now })
-  for (const each of logins.split(', ')) {
-    const [second, password = ''] = each.split(' ')
-    now = Number(second) * 1000
-    const { status } = await login(password === 'right' ? sim.switches.password : password)
-    expect(`${second} ${password} ${status}`).toBe(each)
-    expect(sim.state().locked).toBe(status === 401)
-  }
-})
-
-it('the control port runs the commands of the object, and shows its state', async () => {
-  const { control, login, sim } = await simulate()
-  const failed = await control('failLogin', { status: 503, times: 1 })
-  expect(failed.json).toEqual({ done: 'failLogin', value: null })
-  expect([(await login()).status, (await login()).status]).toEqual([503, 200])
-  expect((await control('revoke', {})).json['value']).toBe(1)
-  const state = (await call(`${sim.controlUrl}/state`)).json
-  expect(state).toEqual({ ...sim.state(), sockets: expect.any(Number) })
-})
-
-it.each([
-  ['failLogin', {}, 'status is missing'],
-  ['hang', { operation: 'login', toString: 1 }, 'toString is not known'],
-  ['set', { rejection: 200 }, 'rejection cannot be 200'],
-  ['revoke', '{', 'the body is not a JSON object'],
-])('the control port refuses %s %j: %s', async (name, body, error) => {
-  const { control } = await simulate()
-  expect(await control(name, body)).toMatchObject({ status: 400, json: { error } })
-})
-
-it.each<[string[], object]>([
-  [['--lifetime=soon'], { tokenLifetime: 'soon' }],
-  [['--lifetime="300"'], { tokenLifetime: '300' }],
-  [['--token-lives', 'null'], { tokenLives: null }],
-  [['--omit', 'refreshToken,resultData'], { omit: ['refreshToken', 'resultData'] }],
-  [['--rotate', '--no-refresh-header'], { rotate: true, refreshHeader: false }],
-])('the command line %j switches %j', (args, switches) => {
-  expect(parseInvocation(args).switches).toMatchObject(switches)
-})
-
-it.each([
-  [['--port', '65536'], '--port cannot be 65536'],
-  [['--rejection', '200'], '--rejection cannot be 200'],
-  [['--run', 'tea'], '--run cannot be tea'],
-  [['--run', 'failLogin={"status":99}'], 'status cannot be 99'],
-])('the command line %j is refused: %s', (args, problem) => {
-  expect(() => parseInvocation(args)).toThrow(problem)
-})
 
 it('docs/dev/simulator.md has every flag and command, and only valid ones', async () => {
   const page = await readFile(new URL('../../docs/dev/simulator.md', import.meta.url), 'utf8')

@@ -105,7 +105,6 @@ function clientOf(socket: Socket, inbox: Inbox) {
     },
     /** Unread bytes. */
     left: () => Buffer.from(inbox.bytes),
-    received: () => inbox.total,
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     /** Half-closes; responses are still read. */

@@ -40,8 +40,6 @@ export async function openTimedWorld(options: WorldOptions = {}) {
       void call.then(() => (responded = true))
       await until(async () => responded || (await waiters()) > 0)
     },
-    /** Returns the number of logins and refreshes that have begun. */
-    exchanges: () => count('request-started'),
     /** Advances the clock, and waits at every timer until its token request has ended. */
     async pass(ms: number) {
       const end = clock.now() + ms

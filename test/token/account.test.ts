@@ -107,24 +107,12 @@ describe('a turn', () => {
     ['another process logs in, without a shared token', { ...other, shared: false }, 100],
     ['another process asks, and the token has expired', { ...other, current: current(295) }, 100],
     ['another process has refreshed for less than 0.7 s', { ...refreshing(699), ...rejected }, 100],
-    [
-      'another one refreshes, and the token works',
-      { ...refreshing(900), current: current(9) },
-      1000,
-    ],
+    ['another refreshes, and the token works', { ...refreshing(900), current: current(9) }, 1000],
     ['the rejected token is new', { ...rejected, token: found(1.799), held: found(1.799) }, 100],
     ['the store is unavailable', { current: current(200), alone: true }, 1000],
-    [
-      'the store is unavailable until the last second',
-      { current: current(294.4), alone: true },
-      100,
-    ],
+    ['the store is unavailable to the last second', { current: current(294.4), alone: true }, 100],
     ['the store is unavailable, and calls wait', { ...rejected, alone: true }, 100],
-    [
-      'the wait for the store ends',
-      { ...rejected, rejectedAt: NOW - 740, alone: true, random: 0 },
-      10,
-    ],
+    ['the wait ends', { ...rejected, rejectedAt: NOW - 740, alone: true, random: 0 }, 10],
   ])('is postponed while %s', (_, given, ms) => {
     expect(turn(given)).toEqual({ type: 'busy', ms })
   })
@@ -132,10 +120,7 @@ describe('a turn', () => {
   it.each<readonly [string, Given]>([
     ['while this process has the lease', held('own', 1000)],
     ['although other credentials have a token', { token: found(9, 't1', 'q'), loginDue: true }],
-    [
-      'although the shared token was rejected',
-      { token: found(9), loginDue: true, rejectedAt: NOW },
-    ],
+    ['although the shared one was rejected', { token: found(9), loginDue: true, rejectedAt: NOW }],
     ['although a newer token is not shared', { token: found(1, 't2'), shared: false }],
     ['although the token is new', { token: found(1), held: found(1) }],
     ['if another process has refreshed for too long', { ...refreshing(700), ...rejected }],

@@ -28,8 +28,6 @@ const OPEN = Infinity
 const rejectedAt = (state: RejectionState, at: number) => reject(state, FIRST, at)
 const acceptedAt = (state: RejectionState, sentAt: number, now: number) =>
   accept(state, { kind: 'first', sentAt }, { adopted: false }, now)
-/** A renewal that a rejection triggers at this instant, and that ends at once. */
-const renewedAt = (state: RejectionState, at: number) => replace(rejectedAt(state, at), at, 0.5, at)
 
 it.each<readonly [string, Change, Rejection, Change]>([
   ['begins', {}, FIRST, { unresolvedSince: 1e6, rejectedAt: 1e6, consecutiveRejections: 1 }],
@@ -164,15 +162,7 @@ it.each<readonly [string, Change, number | undefined, number]>([
   expect(state).toMatchObject({ ...fresh, ...renewal })
 })
 
-it("replicas' tokens that help count as renewals that help, but not as a conflict", () => {
-  const afterFour = (adopted: boolean): RejectionState =>
-    [0, 10_000, 20_000, 30_000].reduce<RejectionState>((state, at) => {
-      const call = { kind: 'newer-token', sentAt: at } as const
-      return accept(renewedAt(state, at), call, { adopted }, at)
-    }, NO_REJECTIONS)
-  const states = [afterFour(false), afterFour(true)]
-  expect(states.map((state) => isConflict(state, 30_000))).toEqual([true, false])
-  expect(states.map((state) => mayReplay(state, 1, 80_000))).toEqual([true, true])
+it("a replica's token that helps takes the place of the last one that helped", () => {
   const before = { ...GOOD, ...UNHELPED, ...THREE }
   const after = accept(before, { kind: 'newer-token', sentAt: 99 }, { adopted: true }, 200)
   expect(after.helpedAt).toEqual([1, 2, 200])

@@ -97,12 +97,6 @@ it('a login takes two writes, and a refresh two', async () => {
   expect(operations).toEqual(['swap', 'swap'])
 })
 
-it('a first login that iSales does not process leaves no attempt in the store', async () => {
-  const { openReplica } = openStore()
-  expect(await openReplica(DOWN).login()).toMatchObject({ record: { attempts: 0 } })
-  expect(await openReplica(DOWN).login()).toMatchObject({ record: { attempts: 0 } })
-})
-
 it('an attempt that was written without a reply is taken back if no login was sent', async () => {
   const { clock, network, openReplica } = openStore()
   const second = grant({ token: 't2', sentAt: NOW + 6000 })

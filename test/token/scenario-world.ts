@@ -20,8 +20,6 @@ const SWITCHES = {
   singleSession: false,
   /** A refresh ends the previous token. */
   refreshEndsOld: false,
-  /** iSales rejects all calls, with any token. */
-  refusesAll: false,
   /** Logins time out. */
   failsLogins: false,
   /** Duration in milliseconds. */
@@ -42,12 +40,8 @@ export interface WorldOptions extends Partial<typeof SWITCHES> {
   readonly minutes: number
   /** Mean milliseconds between two ordinary calls of a replica. */
   readonly calls: number
-  /** Default: 1. */
+  /** Number of replicas, which share a token. Default: one, without a store. */
   readonly replicas?: number
-  /** Replicas share a token. Default: false. */
-  readonly shared?: boolean
-  /** Seed of all random numbers. Default: 1. */
-  readonly seed?: number
 }
 
 export type ScenarioWorld = ReturnType<typeof openScenario>
@@ -60,17 +54,18 @@ const TOKEN_LIFETIME = 300
 const REFUSED = authFailure('rejected', 'account', { status: 401 })
 const UNCLEAR = authFailure('unknown', 'timeout')
 
-/** iSales rejects `refused` with any token, and accepts `public` without checking its token. */
-type Path = 'ordinary' | 'refused' | 'public'
+/** iSales rejects `refused` with any token. */
+type Path = 'ordinary' | 'refused'
 
 export function openScenario(options: WorldOptions) {
-  const { minutes, calls: interval, replicas = 1, shared = false, seed = 1, ...given } = options
+  const { minutes, calls: interval, replicas = 1, ...given } = options
   const end = minutes * MINUTE
   const clock = manualClock(0)
   const isales = { ...SWITCHES, ...given }
-  const random = seeded(seed)
+  const random = seeded(1)
   const tokens = new Map<string, Issued>()
-  const requests: { readonly at: number; readonly replica: number }[] = []
+  /** Times of token requests. */
+  const requests: number[] = []
   /** Starts of failed calls. */
   const bad: number[] = []
   let conflicts = 0
@@ -96,8 +91,8 @@ export function openScenario(options: WorldOptions) {
     if (isales.refreshEndsOld) previous.isOver = true
     return issue(previous.session)
   }
-  const asked = async <T>(replica: number, act: () => T): Promise<T> => {
-    requests.push({ at: clock.now(), replica })
+  const asked = async <T>(act: () => T): Promise<T> => {
+    requests.push(clock.now())
     const takes = isales.loginTakes
     await clock.sleep(takes / 2)
     const outcome = act()
@@ -110,22 +105,21 @@ export function openScenario(options: WorldOptions) {
     const token = tokens.get(header.replace('Bearer ', ''))
     const now = clock.now()
     const isGood = token && !token.session.isOver && !token.isOver && now < token.endsAt
-    const accepts = path === 'public' || (path === 'ordinary' && isGood && !isales.refusesAll)
     await clock.sleep(takes / 2)
-    return accepts ? 200 : 401
+    return path === 'ordinary' && isGood ? 200 : 401
   }
 
-  const openShare = shared ? openMemoryStore(clock) : undefined
+  const openShare = replicas > 1 ? openMemoryStore(clock) : undefined
   /** Opens a token source and its register, in memory or on a store, whose operations take 1 ms. */
   const openReplica = (replica: number): TokenSource => {
     const share = openShare?.((swap) => clock.sleep(1).then(swap))
-    const common = { rules: RULES, clock, random: seeded(100 * seed + replica) }
+    const common = { rules: RULES, clock, random: seeded(100 + replica) }
     const source = createTokenSource({
       ...common,
       register: createRegister(clock, share?.home),
       client: {
-        login: () => asked(replica, () => (isales.failsLogins ? UNCLEAR : login())),
-        refresh: ({ refreshToken }) => asked(replica, () => refresh(refreshToken.reveal())),
+        login: () => asked(() => (isales.failsLogins ? UNCLEAR : login())),
+        refresh: ({ refreshToken }) => asked(() => refresh(refreshToken.reveal())),
       },
       credentials: { user: 'obs', password: new Secret('right') },
       observe: ({ type }) => (conflicts += type === 'conflict' ? 1 : 0),
@@ -157,17 +151,16 @@ export function openScenario(options: WorldOptions) {
     }
   }
 
-  /** Lets every replica make calls until `until`, with mean intervals of `every` milliseconds. */
-  const traffic = (path: Path, every: number, until = end): void => {
+  /** Lets every replica make calls until the end, with mean intervals of `every` milliseconds. */
+  const traffic = (path: Path, every: number): void => {
     for (const source of sources) {
       const call = async (): Promise<void> => {
         const at = clock.now()
         const status = await send(source, path)
-        if (path !== 'ordinary') return
-        if (status !== 200) bad.push(at)
+        if (path === 'ordinary' && status !== 200) bad.push(at)
       }
       const next = (): void => {
-        if (clock.now() >= until) return
+        if (clock.now() >= end) return
         void call()
         clock.setTimer(next, every * (0.5 + random()))
       }
@@ -200,15 +193,9 @@ export function openScenario(options: WorldOptions) {
     /** Runs to the end, and counts. */
     async result() {
       await clock.advance(end)
-      /** Returns the most token requests in any minute. */
-      const most = (mine: typeof requests): number =>
-        Math.max(
-          0,
-          ...mine.map(
-            ({ at }) => mine.filter((one) => one.at >= at && one.at < at + MINUTE).length,
-          ),
-        )
-      const ofReplica = sources.map((_, nth) => requests.filter(({ replica }) => replica === nth))
+      const inMinute = requests.map(
+        (at) => requests.filter((one) => one >= at && one < at + MINUTE).length,
+      )
       for (const source of sources) void source.stop()
       return {
         /** Ordinary calls that did not succeed. */
@@ -216,8 +203,8 @@ export function openScenario(options: WorldOptions) {
         /** Milliseconds from the first failed call to the last. */
         badFor: bad.length === 0 ? 0 : Math.max(...bad) - Math.min(...bad),
         requests: requests.length,
-        /** The most token requests in a minute: of the account with a shared store, else of one replica. */
-        perMinute: shared ? most(requests) : Math.max(...ofReplica.map(most)),
+        /** The most token requests in any minute. */
+        perMinute: Math.max(0, ...inMinute),
         conflicts,
       }
     },

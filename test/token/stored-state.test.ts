@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { HOUR, MINUTE } from '../../src/clock.ts'
 import { NO_ATTEMPTS, recordGrant, type AttemptRecord } from '../../src/token/login-guard.ts'
 import { decodeState, encodeState, FORMAT, NO_STATE } from '../../src/token/stored-state.ts'
-import { START as NOW } from './support.ts'
+import { grant, START as NOW } from './support.ts'
 
 const GOOD = recordGrant(NO_ATTEMPTS, NO_ATTEMPTS, { sentAt: NOW, now: NOW })
 const decode = (state: object) => decodeState(JSON.stringify({ version: FORMAT, ...state }), 7, NOW)
@@ -15,6 +15,11 @@ it.each([
 ])('a stored lease with its %s is read or not', (_, lease, expected) => {
   const { lease: found = {} } = decode({ entries: {}, lease }) ?? {}
   expect(found).toMatchObject(expected)
+})
+
+it('a stored token of before the store clock was set back is as new as possible', () => {
+  const text = encodeState({ ...NO_STATE, token: grant({ sentAt: NOW + HOUR }) }, 7)
+  expect(decodeState(text, 7, NOW)?.token?.sentAt).toBe(NOW)
 })
 
 it('the same state is a different text each time', () => {

@@ -60,7 +60,7 @@ describe('TLS to iSales', () => {
     }
   })
 
-  it('fails if iSales wants a certificate of ours, and says so after our handshake', async () => {
+  it('fails without a certificate of ours that iSales wants, and says so after our handshake', async () => {
     const tls = { ...certificates.server, ca: certificates.ca.cert, requestCert: true }
     const isales = await startIsales(undefined, tls)
     expect(await dispatch(openUpstream({ isalesUrl: isales.origin }))).toMatchObject({
@@ -68,6 +68,10 @@ describe('TLS to iSales', () => {
       detail: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
     })
     expect(isales.requests).toEqual([])
+    const { cert, key } = certificates.client
+    const own = { ca: certificates.ca.cert, cert, key: new Secret(key) }
+    const admitted = await dispatch(openUpstream({ isalesUrl: isales.origin, tls: own }))
+    expect(admitted).toMatchObject({ status: 200 })
   })
 
   it.each(['after the request', 'during a response that ends with its connection'])(
