@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const LONG = new RegExp(
   '/(?:3-account|account.property|attacks|attempt-file|check|connection-limiter|demo|live-check|metrics-move|mistakes' +
     '|program|scenarios|session-renew.*|slow-clients|stdout' +
-    '|image|release|scenes|schema|systemd)[.]test[.]ts$',
+    '|image|odd-values|release|scenes|systemd)[.]test[.]ts$',
 )
 
 /** The others use the processor while these wait. */

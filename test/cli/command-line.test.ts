@@ -5,7 +5,7 @@ import { findSection } from '../../src/messages/index.ts'
 import { foreign } from '../messages/foreign.ts'
 import { runHere } from './stand.ts'
 
-// A Chinese locale gets Chinese output. test/cli/wrong-settings.test.ts has mistakes in settings.
+// A Chinese locale gets Chinese output. test/cli/check.test.ts has mistakes in settings.
 
 const CHINESE = { env: { LANG: 'zh_CN.UTF-8' } }
 const columns = (line: string): number => line.length + (line.match(/[⺀-￯]/g)?.length ?? 0)

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { instanceEnvironment } from '../../src/cli/instance.ts'
 import { disk } from '../config/stand.ts'
+import { read } from '../docs/pages.ts'
 import { ENV_FILES } from './env-files.ts'
 
 it('--instance uses the settings of the unit, and the env file takes precedence', () => {
@@ -18,7 +18,7 @@ it('--instance uses the settings of the unit, and the env file takes precedence'
       MAX_IN_FLIGHT: '256',
     },
   })
-  const unit = readFileSync('config/systemd/isales-auth-proxy@.service', 'utf8')
+  const unit = read('config/systemd/isales-auth-proxy@.service')
   expect(unit).toMatch(/^Environment=MAX_IN_FLIGHT=256$/m)
 })
 

@@ -1,14 +1,10 @@
 import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import {
-  createSimulator,
-  INTERFACE_PATHS,
-  LOGIN_PATH,
-  type Simulator,
-} from '../../simulator/index.ts'
-import { settingsFor } from '../support/world.ts'
+import type { Simulator } from '../../simulator/index.ts'
+import { simulate } from '../simulator/caller.ts'
+import { clientOf, settingsFor } from '../support/world.ts'
 import { call } from '../support/call.ts'
 import { until, within } from '../support/until.ts'
 import { builtProgram, type Program } from './program.ts'
@@ -23,10 +19,8 @@ const scratch = temporaryDirectory()
 let sim: Simulator
 
 beforeEach(async () => {
-  sim = await createSimulator({ switches: { password: CANARY } })
+  ;({ sim } = await simulate({ switches: { password: CANARY } }))
 })
-
-afterEach(() => sim.close())
 
 const env = (more?: Environment): Environment => settingsFor(sim, more)
 
@@ -36,9 +30,6 @@ function preload(name: string, script: string): Environment {
   writeFileSync(path, script)
   return { NODE_OPTIONS: `--require ${path}` }
 }
-
-const tasks = (proxy: string): ReturnType<typeof call> =>
-  call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
 const ended = (program: Program): Promise<{ code: number | null; signal: string | null }> =>
   within(program.ended, 'the end of the program', 20_000)
@@ -58,13 +49,13 @@ describe('the program', () => {
 
   it('serves without a command, lets `status` wait, opens no inspector, and exits with 0 after SIGTERM', async () => {
     const program = start([], env({ ISALES_FOO: '1' }))
-    const { proxy, admin } = await program.addresses()
-    const where = { ADMIN_LISTEN: new URL(admin).host }
+    const addresses = await program.addresses()
+    const where = { ADMIN_LISTEN: new URL(addresses.admin).host }
     expect(await ended(start(['status', '--wait', '20s'], where))).toMatchObject({ code: 0 })
     expect(await ended(start(['status'], where))).toMatchObject({ code: 0 })
     // Without a handler, Node opens the inspector and prints that.
     program.process.kill('SIGUSR1')
-    expect((await tasks(proxy)).json.result).toBe(0)
+    expect((await clientOf(addresses).tasks()).json.result).toBe(0)
     program.process.kill('SIGTERM')
     expect(await ended(program)).toEqual({ code: 0, signal: null })
     expect(program.stderr()).toBe('')
@@ -75,12 +66,10 @@ describe('the program', () => {
   })
 
   it('says after `renew` which lost calls are older', async () => {
-    const program = start([], env())
-    const { proxy, admin } = await program.addresses()
-    await program.line('logged-in')
-    sim.failBusiness({ status: 503, times: 2 })
-    for (let n = 0; n < 2; n += 1) expect((await tasks(proxy)).status).toBe(503)
-    const where = { ADMIN_LISTEN: new URL(admin).host }
+    const world = await start.serve()
+    world.sim.failBusiness({ status: 503, times: 2 })
+    for (let n = 0; n < 2; n += 1) expect((await world.tasks()).status).toBe(503)
+    const where = { ADMIN_LISTEN: new URL(world.admin).host }
     const commands = [{}, { LANG: 'zh_CN.UTF-8' }].map((more) =>
       start(['renew'], { ...where, ...more }),
     )
@@ -98,12 +87,11 @@ describe('the program', () => {
   ] as const)(
     'lets requests finish after %s, and exits immediately after a second one',
     async (signal, code) => {
-      const program = start([], env({ CLIENT_DEADLINE: '30s' }))
-      const { proxy } = await program.addresses()
-      await program.line('logged-in')
-      sim.hang({ operation: 'business' })
-      const request = tasks(proxy).catch((error: unknown) => error)
-      await until(() => sim.state().hanging === 1)
+      const world = await start.serve({ CLIENT_DEADLINE: '30s' })
+      const { program } = world
+      world.sim.hang({ operation: 'business' })
+      const request = world.tasks().catch((error: unknown) => error)
+      await until(() => world.sim.state().hanging === 1)
       program.process.kill(signal)
       await program.line('draining')
       expect(program.process.exitCode).toBeNull()
@@ -116,11 +104,10 @@ describe('the program', () => {
   it('serves its first login and status page after an upgrade in place removed its files', async () => {
     const installed = join(scratch, 'installed')
     cpSync(start.directory(), installed, { recursive: true })
-    const program = start([], env(), { from: installed })
-    const { proxy, admin } = await program.addresses()
+    const addresses = await start([], env(), { from: installed }).addresses()
+    const { admin } = addresses
     rmSync(installed, { recursive: true })
-    const login = { method: 'POST', body: '{"user":"cti","passwd":"x"}' }
-    expect((await call(`${proxy}${LOGIN_PATH}`, login)).status).toBe(200)
+    expect((await clientOf(addresses).logIn()).token).toMatch(/^[\w-]{64}$/)
     for (const path of ['/', '/status.json', '/metrics'])
       expect([path, (await call(`${admin}${path}`)).status]).toEqual([path, 200])
   })

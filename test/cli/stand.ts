@@ -17,11 +17,12 @@ export interface Surroundings {
   readonly signal?: AbortSignal
 }
 
-function ioOf(
+export async function runHere(
+  argv: readonly string[],
   { env = {}, isTTY = false, signal = new AbortController().signal }: Surroundings = {},
-  written = { stdout: '', stderr: '' },
-): Io {
-  return {
+): Promise<Ran> {
+  const written = { stdout: '', stderr: '' }
+  const io: Io = {
     stdout: { write: (text) => (written.stdout += text) },
     stderr: { write: (text) => (written.stderr += text) },
     env,
@@ -33,11 +34,7 @@ function ioOf(
     onHangUp: () => undefined,
     onFatal: () => undefined,
   }
-}
-
-export async function runHere(argv: readonly string[], surroundings?: Surroundings): Promise<Ran> {
-  const written = { stdout: '', stderr: '' }
-  const code = await runCommand(argv, ioOf(surroundings, written))
+  const code = await runCommand(argv, io)
   return { code, ...written }
 }
 

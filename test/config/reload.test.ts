@@ -1,4 +1,4 @@
-import { renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { statSync, utimesSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
@@ -59,14 +59,7 @@ it('only the group that changed between loading and watching is applied', async 
 })
 
 it.each<readonly [string, () => void]>([
-  ['written', () => writeFileSync(path, 'new')],
-  [
-    'renamed over',
-    () => {
-      writeFileSync(`${path}.new`, 'new')
-      renameSync(`${path}.new`, path)
-    },
-  ],
+  ['renamed over', () => void file('password', 'new')],
   [
     'written with the previous size and time',
     () => {

@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { Ajv, type AnySchemaObject } from 'ajv'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { SETTING_LIST, type Setting } from '../../src/config/settings.ts'
+import { read } from '../docs/pages.ts'
 import { codesOf, loadWith } from './stand.ts'
-
-const read = (path: string): string =>
-  readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
 /** Returns the rows of the tables of settings: names, default, limits. */
 const rowsOf = (page: string) =>

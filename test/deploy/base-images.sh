@@ -1,8 +1,7 @@
 #!/bin/sh
 # Makes stand-ins for the two base images of the Dockerfile, under their real names, where no image registry can be
 # reached: Node 24 out of npm, npm and the C library of this machine, and busybox for the shell of the build image.
-# Usage: base-images.sh <scratch directory> [run]; with `run`, only for the image that runs the program. Expects
-# buildah's storage to be chosen by the environment.
+# Usage: base-images.sh <scratch directory>. Expects buildah's storage to be chosen by the environment.
 set -eu
 
 scratch=$1
@@ -48,7 +47,6 @@ commit() {
 common "$scratch/run" /nodejs/bin/node
 commit "$scratch/run" "$run_image" --user 65532 --workingdir /home/nonroot \
   --entrypoint '["/nodejs/bin/node"]' --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
-if [ "${2-}" = run ]; then exit 0; fi
 
 build=$scratch/build
 common "$build" /usr/local/bin/node

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
-import { blocksOf, PAGES, read } from '../docs/pages.ts'
+import { blockOf, blocksOf, PAGES, read } from '../docs/pages.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -62,9 +62,7 @@ const environment: Record<string, string> = {}
 
 /** Returns the block of a page that begins with `start`, with the replacements. */
 function block(page: string, start: string): string {
-  const [text, another] = blocksOf(page).filter((one) => one.startsWith(start))
-  if (text === undefined || another !== undefined)
-    throw new Error(`${page} has not one shell block that begins with ${start}`)
+  const text = blockOf([page], start)
   ran.push([page, start])
   const replaced = Object.entries({
     '--port 9400': `--port ${ports['9400']} --control-port ${ports['9401']}`,

@@ -1,13 +1,24 @@
+// Guarantee 6, as memory: the kernel kills the program above the container's memory. Each attacker is a process of its own.
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
-import { createSimulator, ECHO_PATH, LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
+import {
+  createSimulator,
+  ECHO_PATH,
+  INTERFACE_PATHS,
+  LOGIN_PATH,
+  type Simulator,
+} from '../../simulator/index.ts'
 import { blocksOf } from '../docs/pages.ts'
-import { call } from '../support/call.ts'
+import { attack } from '../support/attack.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw, requestText } from '../support/raw-client.ts'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
+import { clientOf } from '../support/world.ts'
 import { freePort } from '../support/free-port.ts'
 import { createContainers, type Containers } from './support/containers.ts'
 import { listening } from './support/daemon.ts'
@@ -18,14 +29,13 @@ import { temporaryDirectory } from '../support/temporary.ts'
 const IMAGE = 'isales-auth-proxy:test'
 const SIMULATOR = 'isales-simulator:test'
 const NAME = 'isales-auth-proxy'
-const TASKS = LOGIN_PATH.replace('auth/login', 'business/tasks')
 const KIB = 1024
 
 describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   let containers: Containers
   let simulator: Simulator
-  let proxy = ''
-  let admin = ''
+  let world: Awaited<ReturnType<typeof start>>
+  const { ca, server, client } = makeCertificates()
   const home = temporaryDirectory()
 
   beforeAll(async () => {
@@ -33,8 +43,10 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     await containers.build(IMAGE, '--build-arg=VERSION=1.2.3', '--build-arg=REVISION=abcdef')
     await containers.build(SIMULATOR, '--target=simulator')
     simulator = await createSimulator()
-    await writeFile(join(home, 'user'), 'obs')
-    await writeFile(join(home, 'password'), 'simulated-password')
+    const files = { user: 'obs', password: 'simulated-password' }
+    const pem = { 'ca.pem': ca.cert, 'cert.pem': server.cert, 'key.pem': server.key }
+    for (const [name, text] of Object.entries({ ...files, ...pem }))
+      await writeFile(join(home, name), text)
     await chmod(home, 0o755) // for user 65532
   })
   afterAll(async () => {
@@ -42,20 +54,18 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     await simulator?.close()
   })
 
-  /**
-   * Runs the shell block of a page that runs the image and contains `part`. Addresses, ports and the image are replaced;
-   * `flags` are for podman only.
-   */
+  /** Runs the shell block of a page that runs the image and contains `part`. Addresses, ports, the image and `more` are replaced. */
   const runBlock = async (
     [page, part]: readonly [string, string],
     adminPort: number,
-    flags = '',
+    more: Readonly<Record<string, string>> = {},
     typed = '',
   ) => {
     const isWanted = (text: string) => text.includes('docker run ') && text.includes(part)
     const block = blocksOf(page).find(isWanted) ?? ''
     const script = Object.entries({
-      'docker run ': `podman run --replace --pull=never --env=LISTEN=127.0.0.1:0 ${flags} `,
+      ...more,
+      'docker run ': 'podman run --replace --pull=never --env=LISTEN=127.0.0.1:0 ',
       'docker ': 'podman ',
       '/etc/isales:': `${home}:`,
       'https://isales.example': simulator.origin,
@@ -72,14 +82,23 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   const logs = () => containers.podman('logs', NAME)
   const inside = (...args: readonly string[]) =>
     containers.attempt('exec', NAME, '/nodejs/bin/node', '/app/main.js', ...args)
-  const post = (url: string, body: object) => {
-    const headers = { 'content-type': 'application/json' }
-    return call(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  /** Runs the hardened container of docs/docker.md with changes of its command. Returns requests to it when it is ready. */
+  const start = async (memory: string, more: Readonly<Record<string, string>> = {}) => {
+    const adminPort = await freePort()
+    const limit = `--memory ${memory} --memory-swap=${memory} --read-only-tmpfs=false`
+    await runBlock(['docs/docker.md', '--read-only'], adminPort, {
+      '--memory 192m': limit,
+      ...more,
+    })
+    const [, proxy = ''] = await until(async () => listening('proxy').exec(await logs()), 10_000)
+    const admin = `http://127.0.0.1:${adminPort}`
+    return { ...clientOf({ proxy, admin }), admin, port: Number(new URL(proxy).port) }
   }
-  const ask = (more = {}) => post(proxy + TASKS, { subCCNo: 1, vdnId: 1, ...more })
-  const page = async (): Promise<string> => (await fetch(`${admin}/metrics`)).text()
+  const ask = (pad = '') => world.post(INTERFACE_PATHS.getTask, { subCCNo: 1, vdnId: 1, pad })
+  const state = () => inspect('{{.State.Status}} {{.State.OOMKilled}}')
   const ofProcess = async (file: string): Promise<string> =>
     readFile(`/proc/${await inspect('{{.State.Pid}}')}/${file}`, 'utf8')
+
   it('runs as nobody, says what it is, holds no secret, and gives Node no option', async () => {
     const chart = await readFile(`${ROOT}helm/isales-auth-proxy/Chart.yaml`, 'utf8')
     const config = JSON.parse(await inspect('{{json .Config}}', IMAGE)) as { Env: string[] }
@@ -118,13 +137,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   })
 
   it('starts hardened, in 192 MiB, and is healthy', async () => {
-    const adminPort = await freePort()
-    const flags = '--read-only-tmpfs=false --memory-swap=192m'
-    await runBlock(['docs/docker.md', '--read-only'], adminPort, flags)
-    const found = await until(async () => listening('proxy').exec(await logs()), 10_000)
-    proxy = found[1] ?? ''
-    admin = `http://127.0.0.1:${adminPort}`
-    await until(async () => (await fetch(`${admin}/readyz`)).ok, 10_000)
+    world = await start('192m')
+    expect((await fetch(`${world.admin}/readyz`)).ok).toBe(true)
     expect(await containers.attempt('healthcheck', 'run', NAME)).toMatchObject({ code: 0 })
     expect(await inside('status', '--wait', '10s')).toMatchObject({ code: 0 })
   })
@@ -146,9 +160,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const response = await ask()
     expect(response.status).toBe(200)
     expect(response.json.resultData).toHaveProperty('taskData')
-    expect(await page()).toMatch(
-      /^isales_proxy_requests_total\{outcome="answered",cause="answered"\} 1$/m,
-    )
+    const answered = 'isales_proxy_requests_total{outcome="answered",cause="answered"}'
+    expect(await world.metric(answered)).toBe(1)
     const live = await inside('check', '--live')
     expect(live).toMatchObject({
       code: 0,
@@ -161,35 +174,34 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     simulator.set({ latency: 1000 })
     const pad = 'x'.repeat(64 * KIB - 100)
     for (let round = 0; round < 2; round += 1) {
-      const responses = await Promise.all(Array.from({ length: 1000 }, () => ask({ pad })))
+      const responses = await Promise.all(Array.from({ length: 1000 }, () => ask(pad)))
       const refused = responses.filter(({ status }) => status !== 200)
       expect(responses.length - refused.length).toBeGreaterThan(200)
       for (const { status, json } of refused)
         expect([status, json.code]).toEqual([503, 'overloaded'])
     }
     simulator.set({ latency: 0 })
-    expect(await inspect('{{.State.Status}} {{.State.OOMKilled}}')).toBe('running false')
+    expect(await state()).toBe('running false')
   })
 
   it('survives 1,024 clients that do not read responses of 3 MB, and answers others meanwhile', async () => {
-    const refusals = async () => (await page()).match(/requests_total\{.*cause="overloaded"\} .*/g)
-    const inFlight = async () => /requests_in_flight (\d+)/.exec(await page())?.[1]
+    const refusals = () => world.metric('isales_proxy_requests_total{cause="overloaded"}')
     const before = await refusals()
-    const port = Number(new URL(proxy).port)
     const request = `GET ${ECHO_PATH}?bytes=3000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`
     const slow = Array.from({ length: 1024 }, () => {
-      const socket = connect({ port, host: '127.0.0.1' }).on('error', () => undefined)
+      const socket = connect({ port: world.port, host: '127.0.0.1' }).on('error', () => undefined)
       socket.pause().write(request)
       return socket
     })
     onTestFinished(() => slow.forEach((socket) => socket.destroy()))
     // All of MAX_IN_FLIGHT was taken.
-    await until(async () => String(await refusals()) !== String(before), 30_000)
+    await until(async () => (await refusals()) > before, 30_000)
     // The kernel first buffers some 700 MB: 5 s on an idle machine, and 10 s on a busy one.
     await until(async () => (await ask()).status === 200, 30_000)
     // Slots become free when clients that do not read are closed, not at the end of their responses.
-    await until(async () => (await inFlight()) === '0', 30_000)
-    expect(await inspect('{{.State.Status}} {{.State.OOMKilled}}')).toBe('running false')
+    const inFlight = () => world.metric('isales_proxy_requests_in_flight')
+    await until(async () => (await inFlight()) === 0, 30_000)
+    expect(await state()).toBe('running false')
   })
 
   it('survives 250 responses with 16,000 headers in 192 MiB, and responds to probes within 1 s', async () => {
@@ -202,13 +214,13 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const took: number[] = []
     for (let n = 0; n < 10; n += 1) {
       const startedAt = performance.now()
-      expect((await fetch(`${admin}/livez`)).ok).toBe(true)
+      expect((await fetch(`${world.admin}/livez`)).ok).toBe(true)
       took.push(performance.now() - startedAt)
     }
     expect(Math.max(...took)).toBeLessThan(1000)
     for (const { status, json } of await calls)
       expect([status, json.code]).toEqual([502, 'upstream-broken'])
-    expect(await inspect('{{.State.Status}} {{.State.OOMKilled}}')).toBe('running false')
+    expect(await state()).toBe('running false')
   })
 
   it('ends with 0 on SIGTERM', async () => {
@@ -218,11 +230,58 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(await logs()).not.toContain('simulated-password')
   })
 
+  it('holds 1,000 half-sent client certificates in 192 MiB, and half of the other clients connect within 2 s', async () => {
+    const names = { TLS_CERT: 'cert', TLS_KEY: 'key', CLIENT_CA: 'ca' }
+    const given = Object.entries(names).map(
+      ([name, file]) => `--env=LISTEN_${name}_FILE=/run/isales/${file}.pem`,
+    )
+    const { port, metric } = await start('192m', {
+      '--env MAX_IN_FLIGHT=256': given.join(' '),
+    })
+    const tls = { ca: ca.cert, cert: client.cert, key: client.key }
+    const stop = await attack('half-certificate', port, 1000)
+    const took: number[] = []
+    for (let n = 0; n < 7; n += 1) {
+      await delay(200)
+      const startedAt = performance.now()
+      const another = await connectRaw({ port, tls })
+      took.push(performance.now() - startedAt)
+      await another.send(
+        requestText(`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, ['Host: localhost'], '{}'),
+      )
+      expect((await another.read()).status).toBe(200)
+    }
+    stop()
+    expect(took.toSorted((one, other) => one - other)[3]).toBeLessThan(2000)
+    const cut = await metric('isales_proxy_requests_total{outcome="stray",cause="overloaded"}')
+    expect(cut).toBeGreaterThan(1000)
+    expect(await state()).toBe('running false')
+  })
+
+  it.each([
+    ['by default', { '--env MAX_IN_FLIGHT=256': '' }],
+    ['of 256', {}],
+  ])(
+    'holds 1,000 slow calls with heads sent ahead in 220 MiB, with MAX_IN_FLIGHT %s',
+    async (_, changes) => {
+      const { port, tasks, metric } = await start('220m', changes)
+      simulator.set({ latency: 2500 })
+      const stop = await attack('heads-ahead', port, 1000)
+      await delay(10_000)
+      const refused = () => metric('isales_proxy_requests_total{cause="pipelined"}')
+      await until(async () => (await refused()) > 1000, 30_000)
+      stop()
+      simulator.set({ latency: 0 })
+      await until(async () => (await tasks()).status === 200)
+      expect(await state()).toBe('running false')
+    },
+  )
+
   it('spends four logins at most on a wrong password, however often it is started as docs/docker.md says', async () => {
     const before = simulator.state().loginAttempts
     const pages = ['docs/docker.md', 'docs/docker.zh-CN.md']
     for (const page of [...pages, ...pages, ...pages.slice(1)]) {
-      await runBlock([page, 'read -rsp'], 0, '', 'wrong\n')
+      await runBlock([page, 'read -rsp'], 0, {}, 'wrong\n')
       await until(async () => listening('proxy').test(await logs()), 10_000)
       // The first login follows once its attempt is written.
       await until(() => simulator.state().loginAttempts > before, 10_000)
@@ -241,7 +300,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const hardened = ['--network=host', '--read-only', '--cap-drop=ALL', '--name=simulator']
     await containers.podman('run', '--detach', '--pull=never', ...hardened, SIMULATOR, ...flags)
     const { user, password: passwd } = simulator.switches
-    const login = () => post(`http://127.0.0.1:${port}${LOGIN_PATH}`, { user, passwd })
+    const proxy = `http://127.0.0.1:${port}`
+    const login = () => clientOf({ proxy, admin: '' }).post(LOGIN_PATH, { user, passwd })
     const response = await until(() => login().catch(() => undefined), 10_000)
     expect(response.status).toBe(200)
     expect(response.json.resultData).toHaveProperty('token')

@@ -1,12 +1,14 @@
-// Odd values at every path of values.yaml. Cases are generated.
+// Odd values at every path of values.yaml, with generated cases, and texts and numbers that some settings refuse.
 import { Ajv } from 'ajv'
 import { expect, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
 import { admit, type Pod } from './support/admission.ts'
-import { ciValues, NAME, standalone } from './support/chart.ts'
+import { ciValues, NAME, standalone, template } from './support/chart.ts'
 import { renderMany, type Made } from './support/many.ts'
 import { ofKind, parseManifests } from './support/manifests.ts'
 import { DEFAULTS, PATHS, SCHEMA, withValue } from './support/values.ts'
+
+const SETTINGS = SETTING_LIST.filter(({ kind }) => kind !== 'secret')
 
 /** Paths within values that are lists or maps. */
 // oxfmt-ignore
@@ -17,7 +19,7 @@ const DEEPER = [
   'standalone.service.hosts.0', 'standalone.service.loadBalancerSourceRanges.0', 'standalone.service.annotations.note',
   'standalone.podAnnotations.note', 'standalone.nodeSelector.label', 'prometheusRule.alerts.IsalesProxyDown',
   'prometheusRule.alerts.IsalesProxyDown.for', 'prometheusRule.alerts.IsalesProxyDown.enabled',
-  ...SETTING_LIST.filter(({ kind }) => kind !== 'secret').map(({ name }) => `settings.${name}`),
+  ...SETTINGS.map(({ name }) => `settings.${name}`),
 ]
 
 // oxfmt-ignore
@@ -149,3 +151,43 @@ it.each(['standalone', 'injection'] as const)(
   },
   300_000,
 )
+
+/** Texts that some settings refuse. The schema knows no ranges, and no quotes in names. */
+// oxfmt-ignore
+const TEXTS = [
+  '', '+1s', '1h30m', '64KB', '127.0.0.1:http', 'none of them', 'two words', 'two\nlines',
+  'x'.repeat(50), 'relative', './relative.pem', '/with?query', '/with%20escape', '/with?query,/', 'user@host', 'host:443',
+  'isales.example', 'https://host', 'ftp://isales.example', 'https://isales.example/path', 'http://u:p@egress', 'http://egress/path',
+  'http://two words', 'valkeys://u:p@store', 'store:6379', 'result=', 'Authorization', 'Authorization: {tokens}', 'Two Words: {token}',
+]
+const isAccepted = (name: string, value: unknown): boolean =>
+  isTaken(withValue(DEFAULTS, `settings.${name}`, value)) === true
+
+it.each(SETTINGS)(
+  'the schema accepts default, example and file of $name, and no text that the program refuses',
+  ({ name, fileName, example, default: standard, parse }) => {
+    const wrong = TEXTS.filter((text) => parse(text) === null)
+    expect(wrong.length).toBeGreaterThan(0)
+    expect(wrong.filter((text) => isAccepted(name, text))).toEqual([])
+    for (const value of [standard, example])
+      expect(value === undefined || isAccepted(name, value)).toBe(true)
+    const files = fileName ? ['/run/isales/file', 'relative'] : []
+    expect(files.map((file) => isAccepted(fileName ?? '', file))).toEqual(
+      files.map((file) => file !== 'relative'),
+    )
+    expect(isAccepted(name, ['a list'])).toBe(false)
+  },
+)
+
+it('the chart refuses values beyond each limit, by name and with the limits', async () => {
+  const limited = SETTINGS.flatMap(({ name, range }) => (range ? [{ name, ...range }] : []))
+  const step = (limit: string, by: number) => limit.replace(/^\d+/, (digits) => `${+digits + by}`)
+  const least = limited.filter(({ min }) => !min.startsWith('0'))
+  for (const settings of [
+    Object.fromEntries(limited.map(({ name, max }) => [name, step(max, 1)])),
+    Object.fromEntries(least.map(({ name, min }) => [name, step(min, -1)])),
+  ])
+    for (const { stderr } of await template(standalone({ settings })))
+      for (const [name, text] of Object.entries(settings))
+        expect(stderr).toMatch(new RegExp(`settings\\.${name} is ${text}: it must be \\d`))
+})

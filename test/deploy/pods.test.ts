@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { read } from '../docs/pages.ts'
 import { ciValues, NAME, PARENT, render, renderSidecar } from './support/chart.ts'
 import { mistakes, ofKind, parseManifests, specOf } from './support/manifests.ts'
 import { configure, podOf, environment, proxyIn, unrestricted } from './support/pod.ts'
-import { ROOT } from './support/run.ts'
 
-const page = readFileSync(`${ROOT}docs/kubernetes-sidecar.md`, 'utf8')
+const page = read('docs/kubernetes-sidecar.md')
 const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(page) ?? []
 const written = parseManifests(yaml)
 
@@ -80,6 +79,18 @@ it('a sidecar is one more container of the pod of CTI-OBS, and nothing else that
     template: { metadata: { labels: { 'isales-auth-proxy/release': 'obs' } } },
   })
 })
+
+it.each(['sidecar', 'docs/kubernetes-sidecar.md'] as const)(
+  'a sidecar that freezes just after a probe is killed within 10 s: %s',
+  (name) => {
+    const { livenessProbe: probe = {} } = proxyIn(podOf(made[name]))
+    const { periodSeconds = 10, timeoutSeconds = 1, failureThreshold = 3 } = probe
+    expect(timeoutSeconds).toBeLessThanOrEqual(periodSeconds)
+    // minimumGracePeriodInSeconds of kubelet (pkg/kubelet/kuberuntime).
+    const grace = Math.max(2, probe.terminationGracePeriodSeconds ?? 30)
+    expect(failureThreshold * periodSeconds + timeoutSeconds + grace).toBeLessThanOrEqual(10)
+  },
+)
 
 it('a sidecar is the same under an alias, whose scope is passed to the templates', async () => {
   const aliased = { ...ciValues('sidecar'), enabled: true }

@@ -1,19 +1,19 @@
 // The built program in front of a simulated iSales, watched by a real Prometheus with a real Alertmanager. The proxy's own
 // pages in such scenes are in test/promises/5-truth.test.ts.
-import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, inject, it, type TestContext } from 'vitest'
-import { createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
+import { createSimulator } from '../../simulator/index.ts'
+import { ALERTS_FILE, read } from '../docs/pages.ts'
 import { call } from '../support/call.ts'
 import { serveHttp } from '../support/http-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
+import { clientOf } from '../support/world.ts'
 import { listening, startDaemon } from './support/daemon.ts'
 import { dashboard, expressions, metricNames } from './support/dashboard.ts'
 import { startAlertmanager, startPrometheus } from './support/prometheus.ts'
-import { ROOT } from './support/run.ts'
 import { lacks } from './support/tools.ts'
 
 const WAIT = 30_000
@@ -49,12 +49,7 @@ const start = async ({ onTestFinished }: Context) => {
   // An increase is visible only after a first scrape.
   await until(async () => (await prometheus.query('isales_proxy_build_info')).length > 0, WAIT)
   /** Sends a business call. */
-  const ask = async () => {
-    const headers = { 'content-type': 'application/json' }
-    const body = '{"subCCNo":1,"vdnId":1}'
-    const path = address + INTERFACE_PATHS.getTask
-    return (await call(path, { method: 'POST', headers, body })).status
-  }
+  const ask = async () => (await clientOf({ proxy: address, admin }).tasks()).status
   const fires = (alert: string) =>
     until(async () => (await prometheus.firing()).includes(alert), WAIT)
   return { simulator, proxy, admin, prometheus, alertmanager, ask, fires, setPassword }
@@ -94,8 +89,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
 
       const { text } = await call(`${admin}/metrics`)
       const exported = new Set(Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name))
-      const alerts = readFileSync(`${ROOT}helm/isales-auth-proxy/files/alerts.yaml`, 'utf8')
-      const named = [...expressions(dashboard), alerts]
+      const named = [...expressions(dashboard), read(ALERTS_FILE)]
         .flatMap(metricNames)
         .map((name) => name.replace(/_(?:bucket|sum|count)$/, ''))
       expect(named.length).toBeGreaterThan(30)

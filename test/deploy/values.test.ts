@@ -1,18 +1,12 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { ALERTS, ALERTS_FILE, read, type Alert } from '../docs/pages.ts'
 import { ciValues, NAME, render, renderSidecar, standalone } from './support/chart.ts'
 import { renderMany } from './support/many.ts'
 import { ofKind, parseManifests, specOf, type Manifest } from './support/manifests.ts'
 import { environment, podOf, proxyIn } from './support/pod.ts'
-import { ROOT } from './support/run.ts'
 import { at } from './support/values.ts'
 
-interface Alert {
-  readonly alert: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
-}
 interface Rule {
   readonly ports?: readonly { readonly port: number }[]
 }
@@ -126,24 +120,20 @@ it.each(EFFECTS.map(([values, places], index) => [values, places, made[index]] a
 describe('the alerts and the dashboard', async () => {
   const sidecar = await renderSidecar()
   const everything = await render(ciValues('standalone-everything'))
-  const read = (name: string) => readFileSync(`${ROOT}helm/isales-auth-proxy/files/${name}`, 'utf8')
 
   it("equal the chart's files", () => {
-    expect(specOf(sidecar, 'PrometheusRule')).toEqual(parse(read('alerts.yaml')))
+    expect(specOf(sidecar, 'PrometheusRule')).toEqual(parse(read(ALERTS_FILE)))
     const [map] = ofKind(sidecar, 'ConfigMap')
-    expect(map?.data?.['isales-auth-proxy.json']?.trim()).toBe(
-      read('isales-auth-proxy.json').trim(),
-    )
+    const file = read(`helm/isales-auth-proxy/files/${NAME}.json`)
+    expect(map?.data?.[`${NAME}.json`]?.trim()).toBe(file.trim())
   })
 
   it('are tuned, disabled, labelled and documented by values', () => {
     for (const { metadata } of everything)
       expect(metadata.labels).toMatchObject({ 'example.com/cost-centre': '4711' })
-    const rulesOf = (manifests: readonly Manifest[]) => {
-      const rules = at(specOf(manifests, 'PrometheusRule'), 'groups.0.rules') as readonly Alert[]
-      return new Map(rules.map((one) => [one.alert, one]))
-    }
-    const [original, tuned] = [rulesOf(sidecar), rulesOf(everything)]
+    const rulesOf = (rules: readonly Alert[]) => new Map(rules.map((one) => [one.alert, one]))
+    const rules = at(specOf(everything, 'PrometheusRule'), 'groups.0.rules')
+    const [original, tuned] = [rulesOf(ALERTS), rulesOf(rules as readonly Alert[])]
     const down = original.get('IsalesProxyDown')
     const runbook = 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown'
     expect(tuned.get('IsalesProxyDown')).toEqual({

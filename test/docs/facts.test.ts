@@ -1,6 +1,5 @@
 // Numbers in pages, compared with the program, the alerts, the chart and the units.
 import { expect, test } from 'vitest'
-import { parse } from 'yaml'
 import { RULES as CALLS } from '../../src/admin/accounting.ts'
 import { MIN_STALL, SHORT_LIFETIME } from '../../src/admin/activity.ts'
 import { endsSoon, unreadiness } from '../../src/admin/diagnosis.ts'
@@ -22,14 +21,11 @@ import * as pool from '../../src/upstream/pool.ts'
 import { snapshot } from '../admin/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { RULES } from '../token/support.ts'
-import { read } from './pages.ts'
+import { ALERTS, ALERTS_FILE, read } from './pages.ts'
 
 const [S, MIN, H, DAY] = [1000, 60_000, 3_600_000, 86_400_000]
-const ALERTS = 'helm/isales-auth-proxy/files/alerts.yaml'
 const UNIT = 'config/systemd/isales-auth-proxy.service'
 const [LOGIN, TICKETS] = ['src/client-auth/login.ts', 'src/client-auth/tickets.ts'] as const
-type Groups = readonly { readonly rules: readonly { alert: string; for?: string }[] }[]
-const { groups } = parse(read(ALERTS)) as { readonly groups: Groups }
 const inOneLine = (page: string) => read(`docs/${page}.md`).replaceAll(/\s+/g, ' ')
 /** Returns the numbers that a pattern finds in a file. */
 const inFile = (file: string, pattern: RegExp) =>
@@ -74,9 +70,9 @@ const FACTS: readonly Fact[] = [
   ['operations', /\| (\d) rejections \(`LOGIN.*?\| (\d+) min, then every (\d) h/, RULES.loginRejectedAttempts, pause(3, 3), pause(4, 4) / 60],
   ['operations', /\| (\d) s, (\d+) s \((\d+) s if .*?\), ([\d.]+) min, ([\d.]+) min, then every (\d) min/, pause(1) * 60, pause(2) * 60, pause(2, 0, DAY) * 60, pause(3), pause(4), pause(5)],
   ['operations', /never cause more than (\d) logins in (\d+) min/, guard.MAX_ATTEMPTS, pause(3, 3)],
-  ['operations', /its target within the last (60) min.*?silence the alert for (\d) h/, 60, ...inFile(ALERTS, /up\{[^}]*\}\[(\d)h\]/)],
-  ['operations', /Fires\*\* after (\d) restarts within (\d+) min/, ...inFile(ALERTS, /\[(15)m\]\) >= (\d)/).toReversed()],
-  ['operations', /The token expires within (\d) min\..*?within (\d) min before the token expires/, ...inFile(ALERTS, /usable_seconds < (\d+)[^]*?usable_seconds < (\d+)/).map((each) => each / 60)],
+  ['operations', /its target within the last (60) min.*?silence the alert for (\d) h/, 60, ...inFile(ALERTS_FILE, /up\{[^}]*\}\[(\d)h\]/)],
+  ['operations', /Fires\*\* after (\d) restarts within (\d+) min/, ...inFile(ALERTS_FILE, /\[(15)m\]\) >= (\d)/).toReversed()],
+  ['operations', /The token expires within (\d) min\..*?within (\d) min before the token expires/, ...inFile(ALERTS_FILE, /usable_seconds < (\d+)[^]*?usable_seconds < (\d+)/).map((each) => each / 60)],
   ['operations', /when (\d) refreshes failed/, ...inFile('src/admin/diagnosis.ts', /MIN_REFRESHES = (\d)/)],
   ['operations', /rejected (\d) tokens within (\d) min/, conflict, 1],
   ['operations', /At least (\d) % of the calls got no usable.*?(\d) % of the calls take longer than (\d) s.*?less than (\d) % of the calls were lost/, lost, CLASSES.slow.share * 100, MAX_HEAD / S, lost],
@@ -85,7 +81,7 @@ const FACTS: readonly Fact[] = [
   ['operations', /The next login, within (\d+) s/, longest('not-processed') * 60],
   ['operations', /more than (\d+) h, or less than (\d) s for (2) tokens.*?warns below (\d+) s/, isales.MAX_LIFETIME / H, SHORT_LIFETIME / S, 2, SHORT_AT_CHECK / S],
   ['operations', /no call was answered within the last (\d+) s/, CALLS.lockedOut.ms / S],
-  ['operations', /certificate expires within (\d+) days.*?expires within (\d) days/, soon, ...inFile(ALERTS, /< (\d) \* 86400/)],
+  ['operations', /certificate expires within (\d+) days.*?expires within (\d) days/, soon, ...inFile(ALERTS_FILE, /< (\d) \* 86400/)],
   ['metrics', /assumed_total.*?: (\d) min are assumed/, isales.DEFAULT_LIFETIME / MIN],
   ['metrics', /Alerts begin (\d+) days ahead/, soon],
   ['metrics', /CTI-OBS stops waiting after (\d) s/, ...inFile('src/config/rules.ts', /clientDeadline >= (\d)000/)],
@@ -129,7 +125,7 @@ const FACTS: readonly Fact[] = [
   ['vm-advanced', /restarts the service after (\d) s. After (\d) starts within (\d+) s/, ...inFile(UNIT, /\nRestartSec=(\d)/), ...inFile(UNIT, /Burst=(\d)/), ...inFile(UNIT, /IntervalSec=(\d+)/)],
   ['dev/architecture', /\| they help \| 1 \| ([\d.]+) to ([\d.]+) s/, (renewal - 400) / S, (renewal + 400) / S],
   ['dev/architecture', /lifetime \| (\d) s to (\d+) h: accepted/, isales.MIN_LIFETIME / S, isales.MAX_LIFETIME / H],
-  ...groups.flatMap((group) => group.rules).filter((rule) => rule.for !== undefined).map((rule): Fact => [
+  ...ALERTS.filter((rule) => rule.for !== undefined).map((rule): Fact => [
     'operations',
     new RegExp(`### ${rule.alert} (?:(?!###).)*?\\*\\*Fires\\*\\* (?:(?!###).)*?(?:after|lasted) (\\d+ (?:s|min))`),
     rule.for?.replace('m', ' min').replace('s', ' s'),
@@ -175,10 +171,5 @@ test('docs/endpoints.md names the paths and pages of the admin port, and says wh
 
   expect(page).toContain('a token that has not expired, even if iSales rejects it; otherwise, and')
   const open = { listening: true, draining: false }
-  const isReady = (running: typeof open, usable: boolean) =>
-    unreadiness(running, snapshot({ usable, rejected: true })) === undefined
-  expect(isReady(open, true)).toBe(true)
-  expect(isReady(open, false)).toBe(false)
-  expect(isReady({ ...open, draining: true }, true)).toBe(false)
-  expect(isReady({ ...open, listening: false }, true)).toBe(false)
+  expect(unreadiness(open, snapshot({ usable: true, rejected: true }))).toBeUndefined()
 })

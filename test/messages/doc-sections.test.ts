@@ -1,15 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { parse } from 'yaml'
 import { ALL_CODES, type Code } from '../../src/codes.ts'
 import { LANGUAGES, missingSections, loadPages, findSection } from '../../src/messages/index.ts'
 import { sectionsIn } from '../../src/messages/doc-sections.ts'
-
-interface Rules {
-  readonly groups: readonly { readonly rules: readonly { readonly alert: string }[] }[]
-}
-const { groups } = parse(readFileSync('helm/isales-auth-proxy/files/alerts.yaml', 'utf8')) as Rules
-const ALERTS = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert))
+import { ALERTS } from '../docs/pages.ts'
 
 /** iSales and the servers on the way to it reject; the proxy refuses. */
 const WRONG_VERB =
@@ -20,7 +13,7 @@ describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
   const codes = [...sectionsIn(loadPages(language)).keys()]
 
   it('exist once for every code and alert, and no other heading is a code', () => {
-    const known = new Set<string>([...ALL_CODES, ...ALERTS])
+    const known = new Set<string>([...ALL_CODES, ...ALERTS.map(({ alert }) => alert)])
     const headings = [...loadPages(language).values()].flatMap((text) =>
       Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading = '']) => heading),
     )

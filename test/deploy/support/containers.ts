@@ -6,10 +6,10 @@ import { temporaryDirectory } from '../../support/temporary.ts'
 export type Containers = Awaited<ReturnType<typeof createContainers>>
 
 /**
- * Creates a store for buildah and podman with stand-ins for the base images, or for the one that runs the program. Uses
- * no network namespace, no build namespace and no registry, because a CI machine permits none of them.
+ * Creates a store for buildah and podman with stand-ins for the base images. Uses no network namespace, no build namespace
+ * and no registry, because a CI machine permits none of them.
  */
-export const createContainers = async (images: 'all' | 'run' = 'all') => {
+export const createContainers = async () => {
   const home = temporaryDirectory()
   const storage = join(home, 'storage.conf')
   await writeFile(
@@ -24,7 +24,7 @@ export const createContainers = async (images: 'all' | 'run' = 'all') => {
   // conmon leaves a file in its working directory if a container runs out of memory.
   const options = { env, cwd: home, timeout: 300_000 }
   await mkdir(join(home, 'base'))
-  await succeed(join(ROOT, 'test/deploy/base-images.sh'), [join(home, 'base'), images], options)
+  await succeed(join(ROOT, 'test/deploy/base-images.sh'), [join(home, 'base')], options)
   await rm(join(home, 'base'), { recursive: true })
 
   const podman = (...args: readonly string[]) => succeed('podman', args, options)

@@ -2,32 +2,30 @@
 // tsx traffic.ts <url> <file>
 // Half of the callers open a connection for each call; the others keep their connection.
 import { existsSync } from 'node:fs'
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { INTERFACE_PATHS } from '../../../simulator/index.ts'
+import { call } from '../../support/call.ts'
 
 const [url = '', stop = ''] = process.argv.slice(2)
 const outcomes: Record<string, number> = {}
 let slowest = 0
 
 /** Resolves with the status, or with the code of the error. */
-const call = (agent: Agent): Promise<string> =>
-  new Promise((resolve) => {
-    const headers = { 'content-type': 'application/json' }
-    const sent = request(url + INTERFACE_PATHS.getTask, { agent, method: 'POST', headers })
-    sent.on('response', (response) => {
-      response.on('error', () => resolve('cut')).resume()
-      response.on('end', () => resolve(String(response.statusCode)))
-    })
-    sent.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    sent.end('{"subCCNo":1,"vdnId":1}')
-  })
+const ask = (agent: Agent): Promise<string> => {
+  const headers = { 'content-type': 'application/json' }
+  const body = '{"subCCNo":1,"vdnId":1}'
+  return call(url + INTERFACE_PATHS.getTask, { agent, method: 'POST', headers, body }).then(
+    ({ status }) => String(status),
+    (error: NodeJS.ErrnoException) => error.code ?? error.message,
+  )
+}
 
 const caller = async (keepAlive: boolean): Promise<void> => {
   const agent = new Agent({ keepAlive, maxSockets: 1 })
   while (!existsSync(stop)) {
     const began = performance.now()
-    const outcome = `${keepAlive ? 'kept' : 'new'} ${await call(agent)}`
+    const outcome = `${keepAlive ? 'kept' : 'new'} ${await ask(agent)}`
     slowest = Math.max(slowest, performance.now() - began)
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
     await delay(10)
