@@ -1,9 +1,10 @@
 // Shares one account among all replicas with the same store, key, iSales and user: the register's home on Valkey or Redis, its
 // sealer, and polling. `token/` does not know this folder. ioredis is loaded when a share opens.
 import { setTimeout as delay } from 'node:timers/promises'
-import { SECOND, systemClock } from '../clock.ts'
+import { SECOND, systemClock, type Clock, type Timer } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import {
+  POLL_INTERVAL,
   createRegister,
   createToken,
   createTokenRequests,
@@ -12,12 +13,10 @@ import {
   type TokenRequest,
   type TokenResult,
 } from '../token/index.ts'
-import { createSealer } from './sealer.ts'
-import { createShare, type Share } from './share.ts'
-import { createValkeyStore, type ValkeyOptions } from './valkey.ts'
+import { createSealer, type Sealer } from './sealer.ts'
+import { createValkeyStore, type Store, type StoreFailure, type ValkeyOptions } from './valkey.ts'
 
-export type { SharingSnapshot } from './share.ts'
-export { STORE_OPERATIONS, type StoreCall } from './store.ts'
+export { STORE_OPERATIONS, type StoreCall } from './valkey.ts'
 
 /** Another replica's login takes at most 5 s, and a dead replica's lease expires after 3 s. */
 const MAX_WAIT = 7 * SECOND
@@ -32,6 +31,70 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
   const sealer = createSealer(key, isalesUrl, isalesUser)
   const store = await createValkeyStore({ ...options, address, entryName: sealer.entryName })
   return createShare({ ...options, store, sealer })
+}
+
+type ShareOptions = Readonly<{
+  store: Store
+  sealer: Sealer
+  clock: Clock
+  onUnreadable: () => void
+}>
+
+export type Share = ReturnType<typeof createShare>
+export type SharingSnapshot = Readonly<ReturnType<Share['snapshot']>>
+
+/** Keeps the account in a store, for all replicas that use the same store, key, iSales and user. */
+export function createShare({ store, sealer, clock, onUnreadable }: ShareOptions) {
+  let failure: StoreFailure | undefined
+  let since = clock.now()
+  let timer: Timer | undefined
+  let lastPoll = Promise.resolve()
+  let isStopped = false
+
+  const home: Home = {
+    ...sealer,
+    shared: true,
+    async compareAndSwap(expected, desired) {
+      const reply = await store.compareAndSwap(expected, desired)
+      const wasAlone = failure !== undefined
+      failure = 'reason' in reply ? reply : undefined
+      if (wasAlone !== (failure !== undefined)) since = clock.now()
+      return 'reason' in reply ? undefined : reply
+    },
+    onUnreadable,
+  }
+
+  return {
+    home,
+
+    /** Connects, and polls every second and after every connection. */
+    start(poll: () => Promise<void>): void {
+      const keepPolling = (): void => {
+        if (isStopped) return
+        timer = clock.setTimer(() => {
+          lastPoll = poll().then(keepPolling)
+        }, POLL_INTERVAL)
+      }
+      keepPolling()
+      store.start(() => void (isStopped || poll()))
+    },
+
+    snapshot: () => ({
+      state: failure === undefined ? ('shared' as const) : ('local' as const),
+      /** Why the process is alone. */
+      reason: failure?.reason,
+      code: failure?.code,
+      /** When the state began, on the monotonic clock. */
+      since,
+    }),
+
+    async stop(): Promise<void> {
+      isStopped = true
+      timer?.cancel()
+      await lastPoll
+      store.stop()
+    },
+  }
 }
 
 /**
@@ -66,7 +129,7 @@ export async function logInOnce(
     }
   }
 
-  share?.start(async () => void (await requests.poll()))
+  share?.start(async () => void (await requests.poll(credentials)))
   try {
     let result = await inTurn(login)
     if ('token' in result && result.adopted) {
