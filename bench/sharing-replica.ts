@@ -42,10 +42,9 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   const settings = storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` })
   const parts = { rules: settings.config, clock, random: Math.random }
-  const store = await createValkeyStore({
-    ...settings,
+  const store = await createValkeyStore(settings.address, sealer.entryName, {
     ...parts,
-    entryName: sealer.entryName,
+    config: settings.config,
     observeCall({ operation, durationMs }) {
       if (operation === 'swap') options.onSwap?.(durationMs)
     },
@@ -55,7 +54,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     return grantOf(await ask(index, operation), sentAt)
   }
   const client = { login: request('logins'), refresh: request('refreshes') }
-  const share = createShare({ clock, store, sealer, onUnreadable: () => undefined })
+  const share = createShare(store, sealer, { clock, onUnreadable() {} })
   const register = createRegister(clock, share.home)
   const source = createTokenSource({
     ...parts,

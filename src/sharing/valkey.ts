@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import type { RedisOptions } from 'ioredis'
 import { classifyStoreError, readErrorCode, type StoreFailureReason } from '../causes.ts'
 import { HOUR, within, type Clock } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
 import type { StoredValue } from '../token/index.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
-import { VERSION } from './sealer.ts'
+import { MAX_VALUE, VERSION } from './sealer.ts'
 
 // The store's one value for an account, and its only operation. The store knows no rule of tokens and logins.
 
@@ -31,9 +30,6 @@ export interface Store {
 /** Milliseconds from the last write until the store deletes a value; longer than any token or pause. */
 const KEPT_FOR = 48 * HOUR
 
-/** Bytes; no replica writes a longer value. A long one could fill the memory of every replica. */
-const MAX_VALUE = 32 * 1024
-
 /** KEYS the value; ARGV expected, desired. A longer value counts as `too long`, which is unreadable and can be replaced. Managed services restrict scripts: the key is literally `KEYS[1]`, and no global is set. */
 export const SCRIPT = `
 local time = redis.call('TIME')
@@ -55,10 +51,6 @@ export type StoreCall = Readonly<{
 
 export type ValkeyOptions = Readonly<{
   config: Config
-  /** `SESSION_STORE_URL`. */
-  address: StoreAddress
-  /** The account's key is `isales-auth-proxy:v6:{<entryName>}:account`. */
-  entryName: string
   clock: Clock
   random: () => number
   observeCall: (call: StoreCall) => void
@@ -79,12 +71,37 @@ const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
 /** A reply of another form than the script's. */
 const MALFORMED: StoreFailure = { reason: 'malformed' }
 
-/** Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss. */
-export async function createValkeyStore(options: ValkeyOptions): Promise<Store> {
-  const { clock, random, config, address } = options
-  const key = `isales-auth-proxy:${VERSION}:{${options.entryName}}:account`
+/**
+ * Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss.
+ *
+ * @param entryName the account's key is `isales-auth-proxy:v6:{<entryName>}:account`.
+ */
+export async function createValkeyStore(
+  address: StoreAddress,
+  entryName: string,
+  { config, clock, random, observeCall }: ValkeyOptions,
+): Promise<Store> {
+  const key = `isales-auth-proxy:${VERSION}:{${entryName}}:account`
   const library = await loadLibrary()
-  const redis = new library.Redis(connectionOptions(address, random))
+  const redis = new library.Redis({
+    host: address.host,
+    port: address.port,
+    ...(address.tls && { tls: {} }),
+    lazyConnect: true,
+    enableReadyCheck: false,
+    protocol: 2,
+    replyMapping: 'legacy',
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    disableClientInfo: true,
+    connectTimeout: CONNECT_TIMEOUT,
+    // Closes the connection to a server that does not reply.
+    socketTimeout: 2 * COMMAND_TIMEOUT,
+    disconnectTimeout: CONNECT_TIMEOUT,
+    retryStrategy: (times) =>
+      Math.min(MAX_RETRY, MIN_RETRY * 2 ** (times - 1)) + random() * RETRY_JITTER,
+  })
   /** Resolves with the first connection, or after `CONNECT_TIMEOUT`. */
   let connected = Promise.resolve()
   /** Why the last connection or call failed, until a call succeeds. */
@@ -120,7 +137,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
       // The next reply may belong to another command, or the primary has moved.
       if (outcome === MALFORMED || code === 'READONLY') redis.disconnect(true)
       const operation = desired === '' ? 'read' : 'swap'
-      options.observeCall({ operation, durationMs: clock.now() - startedAt, failure: reason })
+      observeCall({ operation, durationMs: clock.now() - startedAt, failure: reason })
       return outcome
     },
 
@@ -187,30 +204,5 @@ async function loadLibrary() {
     return library
   } finally {
     if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
-  }
-}
-
-function connectionOptions(
-  { host, port, tls }: StoreAddress,
-  random: () => number,
-): RedisOptions & { readonly replyMapping: 'legacy' } {
-  return {
-    host,
-    port,
-    ...(tls && { tls: {} }),
-    lazyConnect: true,
-    enableReadyCheck: false,
-    protocol: 2,
-    replyMapping: 'legacy',
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    disableClientInfo: true,
-    connectTimeout: CONNECT_TIMEOUT,
-    // Closes the connection to a server that does not reply.
-    socketTimeout: 2 * COMMAND_TIMEOUT,
-    disconnectTimeout: CONNECT_TIMEOUT,
-    retryStrategy: (times) =>
-      Math.min(MAX_RETRY, MIN_RETRY * 2 ** (times - 1)) + random() * RETRY_JITTER,
   }
 }

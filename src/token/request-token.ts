@@ -69,7 +69,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
     return { ...withinRefreshToken(whole, rules), of: isLogin ? name : request.current.of }
   }
 
-  /** Decides whose turn it is, asks iSales, and records the outcome. */
+  /** Makes one token request, or postpones it, or adopts a token. Never rejects. */
   const requestToken = async (request: TokenRequest): Promise<TokenResult> => {
     const { operation } = request
     const jitter = random()
@@ -88,12 +88,14 @@ export function createTokenRequests(options: TokenRequestOptions) {
       return { postponed: turn.type, ms: turn.ms, record }
     }
     unsent = undefined
+    isInFlight = true
 
     const result = await ask(request, decided.name)
     const endedAt = clock.now()
     const account = await update(request.credentials, (found, context) =>
       recordOutcome(found, { operation, result, before }, requester, context),
     )
+    isInFlight = false
     const { token } = account
     if (!isGrant(result)) {
       const counted = operation === 'login' && countAs(result, before, endedAt) !== undefined
@@ -105,11 +107,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
   }
 
   return {
-    /** Makes one token request, or postpones it, or adopts a token. Never rejects. */
-    requestToken: (request: TokenRequest): Promise<TokenResult> => {
-      isInFlight = true
-      return requestToken(request).finally(() => (isInFlight = false))
-    },
+    requestToken,
 
     /** Reads a shared account, and renews the lease of a request in flight. Returns the account of these credentials. */
     poll: async (credentials: Credentials) => {

@@ -24,6 +24,6 @@ export function openMemoryStore(clock: ManualClock) {
       start: (onConnection: () => void) => onConnection(),
       stop() {},
     }
-    return createShare({ store, sealer, clock, onUnreadable() {} })
+    return createShare(store, sealer, { clock, onUnreadable() {} })
   }
 }
