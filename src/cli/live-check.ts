@@ -25,7 +25,7 @@ import {
   type TokenRequest,
   type TokenResult,
 } from '../token/index.ts'
-import { createUpstream, holds, tracePost, type Post, type PostResult } from '../upstream/index.ts'
+import { createUpstream, type Post, type PostResult } from '../upstream/index.ts'
 import {
   explained,
   explainedStore,
@@ -35,6 +35,7 @@ import {
   type Messages,
 } from '../messages/index.ts'
 import { EXIT, type Io } from './io.ts'
+import { holds, tracePost } from './trace.ts'
 
 /** The result of one stage of the live check. `code` explains an error or, by default, a doubt; undefined: all is well. */
 export interface CheckResult extends Partial<Explained> {
