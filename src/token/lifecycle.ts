@@ -309,7 +309,7 @@ export const onAdopted: Reducer<Granted> = (before, granted, context) => {
   const found = createToken(shared, context.rules, previous?.generation ?? 0, true)
   // The adopted token is the one in use: another replica had the new credentials first. Keep its generation and rejections.
   const isInUse = found.headerValue.reveal() === previous?.headerValue.reveal()
-  const token = isInUse ? previous : found
+  const token = isInUse ? { ...previous, of: shared.of } : found
   const after = withToken(state, token, context)
   return {
     state: isInUse ? { ...after, rejections, rejection } : after,

@@ -106,10 +106,10 @@ function decodeToken(value: unknown, offset: number, now: number): Token | undef
   // Only a process with the key of the store writes a token.
   const { token, refreshToken, sentAt, ...rest } = value as unknown as Written
   return {
-    ...rest,
     token: new Secret(token),
     refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
     sentAt: Math.min(now, sentAt - offset),
+    ...rest,
   }
 }
 

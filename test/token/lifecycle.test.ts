@@ -450,11 +450,11 @@ describe("another replica's token", () => {
 
   it('keeps its generation and rejections if it is already the current one', () => {
     const life = live()
-      .does(onAdopted, adopt())
+      .does(onAdopted, adopt({ of: 'q' }))
       .after(60 * S)
     rejects(life.does(onCredentialsChanged, OTHER).begins('login'))
-    life.does(onRequestEnded, adopt())
-    expect([life.sent(), life.due()]).toEqual([1, 'login'])
+    life.does(onRequestEnded, adopt({ of: 'p' }))
+    expect([life.sent(), life.due(), life.state().token?.of]).toEqual([1, 'login', 'p'])
     expect(life.begins('login').event()).toMatchObject({ type: 'token-rejected', generation: 1 })
   })
 })
