@@ -343,7 +343,7 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
   }
   const refresh = (isalesRefreshHeaderToken: Config['isalesRefreshHeaderToken']) => {
     const tried = { ...config, isalesRefreshPath: path, isalesRefreshHeaderToken }
-    return clientFor(check, tried).refresh({ token, refreshToken }, io)
+    return clientFor(check, tried).refresh({ token, refreshToken }, io.signal)
   }
   const given = config.isalesRefreshHeaderToken
   const other = given === 'refreshToken' ? 'token' : 'refreshToken'

@@ -61,9 +61,10 @@ export function createTokenRequests(options: TokenRequestOptions) {
   /** @param name of the credentials. */
   const ask = async (request: TokenRequest, name: string): Promise<Token | AuthFailure> => {
     const isLogin = request.operation === 'login'
+    request.onSent?.()
     const result = isLogin
-      ? await client.login(request.credentials, request)
-      : await client.refresh(request.current, request)
+      ? await client.login(request.credentials, request.signal)
+      : await client.refresh(request.current, request.signal)
     if (!isGrant(result)) return result
     const whole = isLogin ? result : withRefreshToken(result, request.current)
     return { ...withinRefreshToken(whole, rules), of: isLogin ? name : request.current.of }

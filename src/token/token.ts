@@ -5,7 +5,6 @@ import {
   type Credentials,
   type Grant,
   type Operation,
-  type Sending,
 } from './isales-client.ts'
 import type { AttemptRecord, BackoffState, Rules } from './login-guard.ts'
 
@@ -72,22 +71,24 @@ export function refreshable(token: CurrentToken, now: number): token is Refresha
   return token.refreshToken !== undefined && now < (token.refreshExpiresAt ?? Infinity)
 }
 
-/** `current`: the token that a refresh renews; possibly expired. Default: none. */
+/** `current`: the token in use, which a refresh renews; possibly expired. Default: none. */
 export type PlannedRequest =
   | { readonly operation: 'login'; readonly current?: CurrentToken | undefined }
   | { readonly operation: 'refresh'; readonly current: RefreshableToken }
 
 /** A token request and its circumstances. */
-export type TokenRequest = PlannedRequest &
-  Sending & {
-    readonly credentials: Credentials
-    /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
-    readonly rejectedAt?: number | undefined
-    /** No login with these credentials has succeeded yet, as far as this process knows. */
-    readonly loginDue: boolean
-    /** An operator ended the pause: one login may pass the guard, unless it might be the fifth in 15 min. Default: false. */
-    readonly forced?: boolean
-  }
+export type TokenRequest = PlannedRequest & {
+  readonly credentials: Credentials
+  readonly signal: AbortSignal
+  /** Called when the request is sent to iSales. */
+  readonly onSent?: () => void
+  /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
+  readonly rejectedAt?: number | undefined
+  /** No login with these credentials has succeeded yet, as far as this process knows. */
+  readonly loginDue: boolean
+  /** An operator ended the pause: one login may pass the guard, unless it might be the fifth in 15 min. Default: false. */
+  readonly forced?: boolean
+}
 
 /** `record` is undefined while another process changes it. */
 export type WithRecord = Readonly<{ record: AttemptRecord | undefined }>
