@@ -34,7 +34,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** Files that only decide: no I/O, no clock, no random number. */
-const PURE = ['codes', 'request-summary', 'admin/diagnosis', 'admin/accounting', 'messages/explain', 'messages/messages', 'token/isales-client', 'token/lifecycle', 'token/snapshot', 'token/rejection-tracker', 'token/account', 'token/login-guard', 'token/token', 'sharing/store', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['codes', 'request-summary', 'admin/diagnosis', 'admin/accounting', 'messages/explain', 'messages/messages', 'token/isales-client', 'token/lifecycle', 'token/snapshot', 'token/rejection-tracker', 'token/account', 'token/login-guard', 'token/token', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 for (const file of PURE) if (!existsSync(`src/${file}.ts`)) throw new Error(`There is no src/${file}.ts`)
 
 /** Folders with an entry; other folders must not import past it. */

@@ -2,9 +2,8 @@
 import { systemClock, type Clock } from '../src/clock.ts'
 import { Secret } from '../src/config/secret.ts'
 import { createSealer } from '../src/sharing/sealer.ts'
-import { createShare } from '../src/sharing/share.ts'
-import type { Store } from '../src/sharing/store.ts'
-import { createValkeyStore } from '../src/sharing/valkey.ts'
+import { createShare } from '../src/sharing/index.ts'
+import { createValkeyStore, type Store } from '../src/sharing/valkey.ts'
 import type { Grant } from '../src/token/isales-client.ts'
 import { createRegister } from '../src/token/register.ts'
 import { createTokenSource, type TokenSource } from '../src/token/token-source.ts'
@@ -43,10 +42,9 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const sealer = createSealer(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   const settings = storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` })
   const parts = { rules: settings.config, clock, random: Math.random }
-  const store = await createValkeyStore({
-    ...settings,
+  const store = await createValkeyStore(settings.address, sealer.entryName, {
     ...parts,
-    entryName: sealer.entryName,
+    config: settings.config,
     observeCall({ operation, durationMs }) {
       if (operation === 'swap') options.onSwap?.(durationMs)
     },
@@ -56,7 +54,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     return grantOf(await ask(index, operation), sentAt)
   }
   const client = { login: request('logins'), refresh: request('refreshes') }
-  const share = createShare({ clock, store, sealer, onUnreadable: () => undefined })
+  const share = createShare(store, sealer, { clock, onUnreadable() {} })
   const register = createRegister(clock, share.home)
   const source = createTokenSource({
     ...parts,

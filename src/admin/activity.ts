@@ -124,12 +124,12 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       if (isAsked) renewAskedAt = clock.now()
       if (event.type === 'granted') {
         // A login may return the rest of the current token, so a single short lifetime means nothing.
-        const isShort = event.token.lifetime < SHORT_LIFETIME && !event.sameToken
+        const isShort = event.token.lifetime.ms < SHORT_LIFETIME && !event.sameToken
         shortInRow = isShort ? shortInRow + 1 : 0
-        const isLong = event.lifetimeDoubt === 'too-long'
+        const isLong = event.token.lifetime.doubt === 'too-long'
         lifetimeDoubt = isLong ? 'long-lifetime' : shortInRow > 1 ? 'short-lifetime' : undefined
       }
-      if (event.type === 'adopted' && event.token.lifetime >= SHORT_LIFETIME) {
+      if (event.type === 'adopted' && event.token.lifetime.ms >= SHORT_LIFETIME) {
         shortInRow = 0
         if (lifetimeDoubt === 'short-lifetime') lifetimeDoubt = undefined
       }

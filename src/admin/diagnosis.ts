@@ -228,7 +228,7 @@ function stallOf({ outcome, cause }: CallFinding, { stall, calls }: DiagnosisInp
 function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
   const failed = failedLogin(input)
-  const login = failed && { ...failed, hasWorked: token.lastSuccessAt !== undefined }
+  const login = failed && { ...failed, hasWorked: token.token !== undefined }
   if (login?.state === 'login-rejected') yield login
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
@@ -337,7 +337,7 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   const isPaused = backoff === 'rejected' || backoff === 'login-pause'
   const known = failure ? explained(failure, diagnostics, 'login') : withoutFacts('logins-paused')
   // After a success, the same 500 needs another remedy.
-  const isLater = known.code === 'business' && token.lastSuccessAt !== undefined
+  const isLater = known.code === 'business' && token.token !== undefined
   const cause: Explained = isLater ? { ...known, code: 'business-later' } : known
   // Logins without a response of iSales also cause a pause, but no rejection is known then.
   const isLoginRejected = failure ? failure.cause.stage === 'login' : credentialsRejected

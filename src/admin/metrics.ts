@@ -123,7 +123,7 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
         const isKnown = FAILURE_STATUSES[reason].includes(status)
         const labels = { operation, reason, status: isKnown ? status : 'other' }
         count('auth_failures_total', labels)
-      } else if (event.type === 'granted' && event.lifetimeDoubt === 'missing') {
+      } else if (event.type === 'granted' && event.token.lifetime.doubt === 'missing') {
         count('auth_lifetime_assumed_total', {})
       } else if (event.type === 'token-rejected') {
         const status = String(event.status)
@@ -250,7 +250,7 @@ function createGauges(
   gauge('token_next_renewal_timestamp_seconds', () =>
     date(token().request === undefined ? token().nextRequestAt : token().now),
   )
-  gauge('token_obtained_timestamp_seconds', () => date(token().lastSuccessAt))
+  gauge('token_obtained_timestamp_seconds', () => date(token().token?.sentAt))
   gauge('refresh_token_expiry_timestamp_seconds', () => date(token().token?.refreshExpiresAt))
   gauge('token_waiters', () => token().waiters)
   gauge('requests_in_flight', () => running.inFlight)

@@ -81,10 +81,10 @@ export function readStatus(
     authenticated: isAuthenticated(snapshot),
     /** Instants of the bar; null without a token. */
     token: orNull(token, (token) => ({
-      obtainedAt: date(token.obtainedAt),
+      obtainedAt: date(token.sentAt),
       expiresAt: date(token.expiresAt),
-      lifetimeSeconds: toSeconds(token.lifetime),
-      ageSeconds: toSeconds(snapshot.now - token.obtainedAt),
+      lifetimeSeconds: toSeconds(token.lifetime.ms),
+      ageSeconds: toSeconds(snapshot.now - token.sentAt),
       /** Until the proxy stops sending the token, shortly before it expires; negative after that. */
       usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
     })),
@@ -96,7 +96,7 @@ export function readStatus(
           snapshot.request === undefined ? at(nextRequestAt) : undefined,
         backoff: snapshot.backoff === 'none' ? undefined : snapshot.backoff,
         failedInRow: failures,
-        lastSuccess: at(snapshot.lastSuccessAt),
+        lastSuccess: at(token?.sentAt),
         lastLogin: at(now.loginAt),
         budget: isAuthenticated(snapshot) ? { seconds: toSeconds(snapshot.usableFor) } : undefined,
         sharing: sharing?.state,

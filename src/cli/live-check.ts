@@ -1,5 +1,5 @@
 import { cause, classifyStatus, isOfGateway, isRedirect, isWebPage } from '../causes.ts'
-import { MINUTE, SECOND, systemClock } from '../clock.ts'
+import { delay, MINUTE, SECOND, systemClock } from '../clock.ts'
 import {
   formatRejections,
   formatTokenHeader,
@@ -10,18 +10,22 @@ import {
 } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
 import { isUnder } from '../proxy/index.ts'
-import { logInOnce } from '../sharing/index.ts'
+import { openShare } from '../sharing/index.ts'
 import {
   createIsalesClient,
+  createRegister,
+  createToken,
+  createTokenRequests,
   isGrant,
   isRejection,
   openAttemptFile,
   withScheme,
   type Grant,
   type Granted,
+  type TokenRequest,
   type TokenResult,
 } from '../token/index.ts'
-import { createUpstream, holds, tracePost, type Post, type PostResult } from '../upstream/index.ts'
+import { createUpstream, type Post, type PostResult } from '../upstream/index.ts'
 import {
   explained,
   explainedStore,
@@ -31,6 +35,7 @@ import {
   type Messages,
 } from '../messages/index.ts'
 import { EXIT, type Io } from './io.ts'
+import { holds, tracePost } from './trace.ts'
 
 /** The result of one stage of the live check. `code` explains an error or, by default, a doubt; undefined: all is well. */
 export interface CheckResult extends Partial<Explained> {
@@ -52,6 +57,8 @@ export const VERDICTS = {
 type CheckVerdict = keyof typeof VERDICTS
 /** Milliseconds. A shorter life leaves little time for a slow renewal. */
 export const SHORT_LIFETIME = 20 * SECOND
+/** Another replica's login takes at most 5 s, and a dead replica's lease expires after 3 s. */
+const MAX_WAIT = 7 * SECOND
 const WORKS: readonly Fact[] = [['outcome', 'works']]
 
 interface LiveCheck {
@@ -125,20 +132,56 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   return check.results.some(({ code }) => code !== undefined) ? 'check-doubts' : 'check-works'
 }
 
-/** Logs in once, as the login-attempt record allows. Replicas that share the token take the new one. */
+/**
+ * Logs in once, as the login-attempt record allows. With a store, publishes the token there, so that running replicas adopt it
+ * instead of losing theirs. `sharing` is undefined without a store.
+ */
 async function logIn(check: LiveCheck) {
-  const { config, io } = check
-  let storageError: FailureDetails | undefined
-  const { stateDir: directory } = config
-  const parts = { clock: systemClock, onExposed() {} }
-  const onStorageError = (error: FailureDetails | undefined): void => void (storageError = error)
-  const openStateDir = () =>
-    directory === undefined ? undefined : openAttemptFile({ ...parts, directory, onStorageError })
+  const { config } = check
   // The clock's timers do not keep the process alive while it waits for another replica's login.
   const alive = setInterval(() => undefined, MINUTE)
-  const done = await logInOnce(config, clientFor(check, config), openStateDir, io.signal)
+  const { stateDir: directory, isalesUser: user, isalesPassword: password } = config
+  const { signal } = check.io
+  const common = { clock: systemClock, random: Math.random }
+  let storageError: FailureDetails | undefined
+  const onStorageError = (error: FailureDetails | undefined): void => void (storageError = error)
+  const parts = { ...common, onStorageError, onExposed() {} }
+  const openStateDir = () =>
+    directory === undefined ? undefined : openAttemptFile({ ...parts, directory })
+  const share = await openShare({ ...common, config, onUnreadable() {}, observeCall() {} })
+  const register = createRegister(systemClock, share?.home ?? openStateDir())
+  const client = clientFor(check, config)
+  const requests = createTokenRequests({ ...common, client, register, rules: config })
+  const login: TokenRequest = {
+    operation: 'login',
+    credentials: { user, password },
+    signal,
+    loginDue: true,
+  }
+
+  /** Waits while another process asks iSales. */
+  const inTurn = async (request: TokenRequest): Promise<TokenResult> => {
+    const end = systemClock.now() + MAX_WAIT
+    for (;;) {
+      const result = await requests.requestToken(request)
+      const isBusy = 'postponed' in result && result.postponed === 'busy'
+      if (!isBusy || signal.aborted || systemClock.now() > end) return result
+      await delay(systemClock, result.ms, signal)
+    }
+  }
+
+  share?.start(async () => void (await requests.poll(login.credentials)))
+  let result = await inTurn(login)
+  if ('token' in result && result.adopted) {
+    // The replicas' token is known now, so the next request logs in, unless the store fails.
+    const current = createToken(result.token, config, 0)
+    result = await inTurn({ ...login, operation: 'login', current, loginDue: false })
+  }
+  const sharing = share?.snapshot()
+  await register.stop()
+  await share?.stop()
   clearInterval(alive)
-  return { ...done, storageError }
+  return { result, sharing, storageError }
 }
 
 function explainLogin(config: Config, result: Exclude<TokenResult, Granted>): Explained {
@@ -300,7 +343,7 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
   }
   const refresh = (isalesRefreshHeaderToken: Config['isalesRefreshHeaderToken']) => {
     const tried = { ...config, isalesRefreshPath: path, isalesRefreshHeaderToken }
-    return clientFor(check, tried).refresh({ token, refreshToken }, io)
+    return clientFor(check, tried).refresh({ token, refreshToken }, io.signal)
   }
   const given = config.isalesRefreshHeaderToken
   const other = given === 'refreshToken' ? 'token' : 'refreshToken'

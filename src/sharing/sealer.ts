@@ -6,8 +6,8 @@ const CIPHER = 'aes-256-gcm'
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-/** Bytes; enough for two tokens of 8192 and the records. */
-const MAX_SEALED = 32 * 1024
+/** Bytes; enough for two tokens of 8192 and the records. A longer value could fill the memory of every replica. */
+export const MAX_VALUE = 32 * 1024
 /** Part of all derived keys, so that a breaking change of the sealed value gets another entry. */
 export const VERSION = `v${FORMAT}`
 
@@ -45,7 +45,7 @@ export function createSealer(key: Secret, origin: string, user: string) {
 
     /** Returns undefined for a value that was not sealed with this key for this entry name. */
     open: (sealed: string): string | undefined => {
-      if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_SEALED) return undefined
+      if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_VALUE) return undefined
       const bytes = Buffer.from(sealed, 'latin1')
       const nonce = bytes.subarray(0, NONCE_BYTES)
       const decipher = createDecipheriv(CIPHER, sealKey, nonce)

@@ -1,19 +1,56 @@
 import { readFile } from 'node:fs/promises'
-import type { RedisOptions } from 'ioredis'
-import { readErrorCode, classifyStoreError } from '../causes.ts'
-import { within, type Clock } from '../clock.ts'
+import { classifyStoreError, readErrorCode, type StoreFailureReason } from '../causes.ts'
+import { HOUR, within, type Clock } from '../clock.ts'
 import type { Config, StoreAddress } from '../config/index.ts'
 import type { StoredValue } from '../token/index.ts'
 import { fixReplies } from './ioredis-workarounds.ts'
-import { VERSION } from './sealer.ts'
-import { SCRIPT, type Store, type StoreCall, type StoreFailure } from './store.ts'
+import { MAX_VALUE, VERSION } from './sealer.ts'
+
+// The store's one value for an account, and its only operation. The store knows no rule of tokens and logins.
+
+export interface StoreFailure {
+  readonly reason: StoreFailureReason
+  /** The store's own code, such as `NOAUTH`, if it rejected the command. */
+  readonly code?: string | undefined
+}
+
+export interface Store {
+  /**
+   * Replaces the value by `desired` if it is `expected`, and returns the value afterwards. Values are bytes as latin1. Never rejects,
+   * and ends within half a second.
+   *
+   * @param desired empty to read only.
+   */
+  compareAndSwap(expected: string, desired: string): Promise<StoredValue | StoreFailure>
+  /** Connects; calls `onConnection` after every connection and every loss. Earlier requests wait at most 1 s for the first. */
+  start(onConnection: () => void): void
+  stop(): void
+}
+
+/** Milliseconds from the last write until the store deletes a value; longer than any token or pause. */
+const KEPT_FOR = 48 * HOUR
+
+/** KEYS the value; ARGV expected, desired. A longer value counts as `too long`, which is unreadable and can be replaced. Managed services restrict scripts: the key is literally `KEYS[1]`, and no global is set. */
+export const SCRIPT = `
+local time = redis.call('TIME')
+local value = redis.call('STRLEN', KEYS[1]) > ${MAX_VALUE} and 'too long' or redis.call('GET', KEYS[1]) or ''
+if value == ARGV[1] and ARGV[2] ~= '' then
+  value = ARGV[2]
+  redis.call('SET', KEYS[1], value, 'PX', ${KEPT_FOR})
+end
+return {value, time[1], time[2]}`
+
+export const STORE_OPERATIONS = ['swap', 'read'] as const
+
+/** Describes a call of the store, for metrics. `failure` is undefined if it succeeded. */
+export type StoreCall = Readonly<{
+  operation: (typeof STORE_OPERATIONS)[number]
+  durationMs: number
+  failure: StoreFailureReason | undefined
+}>
 
 export type ValkeyOptions = Readonly<{
   config: Config
-  /** `SESSION_STORE_URL`. */
-  address: StoreAddress
-  /** The account's key is `isales-auth-proxy:v6:{<entryName>}:account`. */
-  entryName: string
   clock: Clock
   random: () => number
   observeCall: (call: StoreCall) => void
@@ -34,12 +71,37 @@ const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
 /** A reply of another form than the script's. */
 const MALFORMED: StoreFailure = { reason: 'malformed' }
 
-/** Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss. */
-export async function createValkeyStore(options: ValkeyOptions): Promise<Store> {
-  const { clock, random, config, address } = options
-  const key = `isales-auth-proxy:${VERSION}:{${options.entryName}}:account`
+/**
+ * Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss.
+ *
+ * @param entryName the account's key is `isales-auth-proxy:v6:{<entryName>}:account`.
+ */
+export async function createValkeyStore(
+  address: StoreAddress,
+  entryName: string,
+  { config, clock, random, observeCall }: ValkeyOptions,
+): Promise<Store> {
+  const key = `isales-auth-proxy:${VERSION}:{${entryName}}:account`
   const library = await loadLibrary()
-  const redis = new library.Redis(connectionOptions(address, random))
+  const redis = new library.Redis({
+    host: address.host,
+    port: address.port,
+    ...(address.tls && { tls: {} }),
+    lazyConnect: true,
+    enableReadyCheck: false,
+    protocol: 2,
+    replyMapping: 'legacy',
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    disableClientInfo: true,
+    connectTimeout: CONNECT_TIMEOUT,
+    // Closes the connection to a server that does not reply.
+    socketTimeout: 2 * COMMAND_TIMEOUT,
+    disconnectTimeout: CONNECT_TIMEOUT,
+    retryStrategy: (times) =>
+      Math.min(MAX_RETRY, MIN_RETRY * 2 ** (times - 1)) + random() * RETRY_JITTER,
+  })
   /** Resolves with the first connection, or after `CONNECT_TIMEOUT`. */
   let connected = Promise.resolve()
   /** Why the last connection or call failed, until a call succeeds. */
@@ -75,7 +137,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Store> 
       // The next reply may belong to another command, or the primary has moved.
       if (outcome === MALFORMED || code === 'READONLY') redis.disconnect(true)
       const operation = desired === '' ? 'read' : 'swap'
-      options.observeCall({ operation, durationMs: clock.now() - startedAt, failure: reason })
+      observeCall({ operation, durationMs: clock.now() - startedAt, failure: reason })
       return outcome
     },
 
@@ -142,30 +204,5 @@ async function loadLibrary() {
     return library
   } finally {
     if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
-  }
-}
-
-function connectionOptions(
-  { host, port, tls }: StoreAddress,
-  random: () => number,
-): RedisOptions & { readonly replyMapping: 'legacy' } {
-  return {
-    host,
-    port,
-    ...(tls && { tls: {} }),
-    lazyConnect: true,
-    enableReadyCheck: false,
-    protocol: 2,
-    replyMapping: 'legacy',
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    disableClientInfo: true,
-    connectTimeout: CONNECT_TIMEOUT,
-    // Closes the connection to a server that does not reply.
-    socketTimeout: 2 * COMMAND_TIMEOUT,
-    disconnectTimeout: CONNECT_TIMEOUT,
-    retryStrategy: (times) =>
-      Math.min(MAX_RETRY, MIN_RETRY * 2 ** (times - 1)) + random() * RETRY_JITTER,
   }
 }

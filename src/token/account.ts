@@ -58,14 +58,8 @@ const URGENT_POLL_INTERVAL = 100
 /** Another replica has probably logged in, which ended this token. A call waits at most 2.5 s, and a login must fit into that. */
 const [MIN_WAIT_REJECTED, MAX_WAIT_REJECTED] = [750, 1500]
 
-export interface Requester {
-  readonly holder: string
-  /** Processes share tokens. */
-  readonly shared: boolean
-  /** The token in use. */
-  readonly held: Token | undefined
-  readonly rules: Rules
-}
+/** Which process asks; `shared` if processes share tokens. */
+export type Requester = Readonly<{ holder: string; shared: boolean; rules: Rules }>
 
 /** The next action of a process; `next` is the changed account. */
 export type Turn = { readonly next?: Account | undefined } & (
@@ -89,14 +83,14 @@ export type Turn = { readonly next?: Account | undefined } & (
 export function decideTurn(
   account: Account,
   request: Omit<TokenRequest, 'credentials' | 'signal'>,
-  { holder, shared, held, rules }: Requester,
+  { holder, shared, rules }: Requester,
   { now, alone, random }: UpdateContext & { readonly random: number },
 ): Turn {
   const { token, record, name } = account
   const { operation, current, rejectedAt, loginDue, forced } = request
   // Another replica already logged in with the credentials that are new here.
   const isOurs = loginDue && rejectedAt === undefined && token?.of === name
-  if (shared && isNewer(token, isOurs ? undefined : held, now)) return { type: 'adopt', token }
+  if (shared && isNewer(token, isOurs ? undefined : current, now)) return { type: 'adopt', token }
   const isLogin = operation === 'login'
   // The pause before the next replacement of a rejected token is the same for all replicas.
   const isTooSoon =
@@ -188,7 +182,7 @@ export function isNewer(
   now: number,
 ): one is Token {
   if (one === undefined) return false
-  if (now >= usableUntil(one.sentAt, one.lifetime.ms)) return false
+  if (now >= usableUntil(one)) return false
   if (other === undefined) return true
   if (one.token.reveal() === other.token.reveal()) return false
   return one.sentAt > other.sentAt

@@ -9,7 +9,6 @@ export {
   withScheme,
   type Credentials,
   type Grant,
-  type IsalesClient,
   type Operation,
 } from './isales-client.ts'
 export type { TokenSnapshot } from './snapshot.ts'

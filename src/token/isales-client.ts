@@ -23,16 +23,10 @@ export interface Credentials {
 
 type RefreshTokens = Readonly<{ token: Secret; refreshToken: Secret }>
 
-export interface Sending {
-  readonly signal: AbortSignal
-  /** Called when the request is sent to iSales. */
-  readonly onSent?: () => void
-}
-
 /** Each method makes one request, is never repeated, and never rejects. */
 export interface IsalesClient {
-  readonly login: (credentials: Credentials, sending: Sending) => Promise<Grant | AuthFailure>
-  readonly refresh: (tokens: RefreshTokens, sending: Sending) => Promise<Grant | AuthFailure>
+  readonly login: (credentials: Credentials, signal: AbortSignal) => Promise<Grant | AuthFailure>
+  readonly refresh: (tokens: RefreshTokens, signal: AbortSignal) => Promise<Grant | AuthFailure>
 }
 
 /**
@@ -94,30 +88,26 @@ export interface IsalesClientOptions extends Pick<
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
   const { isalesLoginPath, isalesRefreshPath = '', isalesTokenHeader, clock } = options
 
-  const post = async (
-    request: Omit<Parameters<Post>[0], 'signal'>,
-    { signal, onSent }: Sending,
-  ) => {
-    onSent?.()
+  const post = async (request: Parameters<Post>[0]) => {
     const sentAt = clock.now()
-    const result = await options.post({ ...request, signal })
+    const result = await options.post(request)
     const plain = options.isalesUrl.startsWith('http:')
     if (!result.ok) return transportFailure(result, plain)
     return parseResponse({ ...result, plain }, sentAt)
   }
 
   return {
-    login({ user, password }, sending) {
+    login({ user, password }, signal) {
       const body = JSON.stringify({ user, passwd: password.reveal() })
-      return post({ path: isalesLoginPath, body }, sending)
+      return post({ path: isalesLoginPath, body, signal })
     },
 
-    async refresh(tokens, sending) {
+    async refresh(tokens, signal) {
       const field = options.isalesRefreshHeaderToken
       const value = field && withScheme(isalesTokenHeader.scheme, tokens[field].reveal())
       const headers = value === undefined ? [] : ['Authentication', value]
       const body = JSON.stringify({ refreshToken: tokens.refreshToken.reveal() })
-      const outcome = await post({ path: isalesRefreshPath, headers, body }, sending)
+      const outcome = await post({ path: isalesRefreshPath, headers, body, signal })
       const isRejected = !isGrant(outcome) && outcome.cause.stage === 'login'
       return isRejected ? { ...outcome, cause: cause('refresh-rejected') } : outcome
     },

@@ -155,7 +155,7 @@ function prefersLogin(state: TokenState): boolean {
 
 /** True if the last request of the track failed, and no token was requested after it. */
 function hasFailed({ failures, last }: Track, { token }: TokenState): boolean {
-  return failures > 0 && last !== undefined && last.at > (token?.obtainedAt ?? -Infinity)
+  return failures > 0 && last !== undefined && last.at > (token?.sentAt ?? -Infinity)
 }
 
 /** Returns when the login pause ends. */
@@ -309,7 +309,7 @@ export const onAdopted: Reducer<Granted> = (before, granted, context) => {
   const found = createToken(shared, context.rules, previous?.generation ?? 0, true)
   // The adopted token is the one in use: another replica had the new credentials first. Keep its generation and rejections.
   const isInUse = found.headerValue.reveal() === previous?.headerValue.reveal()
-  const token = isInUse ? previous : found
+  const token = isInUse ? { ...previous, of: shared.of } : found
   const after = withToken(state, token, context)
   return {
     state: isInUse ? { ...after, rejections, rejection } : after,
@@ -342,7 +342,6 @@ function onGranted(
       token,
       failuresBefore: track.failures,
       sameToken: previous?.token.reveal() === grant.token.reveal(),
-      lifetimeDoubt: grant.lifetime.doubt,
     },
   }
 }
@@ -352,13 +351,13 @@ function succeeded({ last }: Track): Track {
 }
 
 function withToken(before: TokenState, token: CurrentToken, { now, random }: Context): TokenState {
-  const renewAfter = token.lifetime * RENEW_AT * (1 + (random * 2 - 1) * JITTER)
+  const renewAfter = token.lifetime.ms * RENEW_AT * (1 + (random * 2 - 1) * JITTER)
   return {
     ...before,
     token,
     request: undefined,
     rejection: undefined,
-    renewAt: token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter),
+    renewAt: token.sentAt + Math.max(MIN_RENEWAL, renewAfter),
     forced: before.forced && before.loginDue,
     rejections: replace(before.rejections, before.request?.startedAt, random, now),
   }

@@ -147,19 +147,17 @@ export function countAs(
   return kind === 'unknown' && (status !== undefined || !isKnownGood) ? 'attempt' : undefined
 }
 
-/** `alone`: other processes do not see the record and may also log in, so one login counts as four. */
-type FailureContext = Readonly<{ rules: Rules; now: number; alone: boolean }>
-
 /**
  * Returns the record after a failed login. A login that does not count is taken back.
  *
  * @param before the record before the login began.
+ * @param alone other processes do not see the record and may also log in, so one login counts as four.
  */
 export function recordFailure(
   record: AttemptRecord,
   before: AttemptRecord,
   failure: AuthFailure,
-  { rules, now, alone }: FailureContext,
+  { rules, now, alone }: Readonly<{ rules: Rules; now: number; alone: boolean }>,
 ): AttemptRecord {
   const counted = countAs(failure, before, now)
   const others = Math.max(0, record.attempts - 1)

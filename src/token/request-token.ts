@@ -36,23 +36,19 @@ export interface TokenRequestOptions {
 export function createTokenRequests(options: TokenRequestOptions) {
   const { client, register, rules, clock, random } = options
   const { holder, shared, update } = register
-  /** The latest result, which the token source has. */
-  let held: Token | undefined
-  /** Credentials of the last token request. */
-  let credentials: Credentials | undefined
   let isInFlight = false
   /** The account before an attempt that may have been written although no login was sent. */
   let unsent: Account | undefined
 
-  const requester = () => ({ holder, shared, held, rules })
+  const requester = { holder, shared, rules }
 
   /** Hides a record that includes another process's login in flight, which looks like a failure. */
   const recordIn = (account: Account): AttemptRecord | undefined =>
     isLeasedByOther(account, holder, clock.now()) ? undefined : account.record
 
   const granted = (token: Token, account: Account, adopted: boolean): Granted => {
-    held = token
-    return { token, name: account.name, adopted, record: recordIn(account) }
+    const { name } = account
+    return { token, name, adopted, record: recordIn(account) }
   }
 
   /** Takes back an attempt whose write succeeded but whose reply was lost, so that no login was sent. */
@@ -65,25 +61,25 @@ export function createTokenRequests(options: TokenRequestOptions) {
   /** @param name of the credentials. */
   const ask = async (request: TokenRequest, name: string): Promise<Token | AuthFailure> => {
     const isLogin = request.operation === 'login'
+    request.onSent?.()
     const result = isLogin
-      ? await client.login(request.credentials, request)
-      : await client.refresh(request.current, request)
+      ? await client.login(request.credentials, request.signal)
+      : await client.refresh(request.current, request.signal)
     if (!isGrant(result)) return result
     const whole = isLogin ? result : withRefreshToken(result, request.current)
-    return { ...withinRefreshToken(whole, rules), of: isLogin ? name : (held?.of ?? name) }
+    return { ...withinRefreshToken(whole, rules), of: isLogin ? name : request.current.of }
   }
 
-  /** Decides whose turn it is, asks iSales, and records the outcome. */
+  /** Makes one token request, or postpones it, or adopts a token. Never rejects. */
   const requestToken = async (request: TokenRequest): Promise<TokenResult> => {
     const { operation } = request
     const jitter = random()
     let turn = { type: 'busy', ms: 0 } as Turn
     let before = NO_ATTEMPTS
-    credentials = request.credentials
-    const decided = await update(credentials, (found, context) => {
+    const decided = await update(request.credentials, (found, context) => {
       const attempted = withoutUnsent(found)
       before = attempted.record
-      turn = decideTurn(attempted, request, requester(), { ...context, random: jitter })
+      turn = decideTurn(attempted, request, requester, { ...context, random: jitter })
       if (turn.type === 'begun') unsent = attempted
       return turn.next
     })
@@ -93,12 +89,14 @@ export function createTokenRequests(options: TokenRequestOptions) {
       return { postponed: turn.type, ms: turn.ms, record }
     }
     unsent = undefined
+    isInFlight = true
 
     const result = await ask(request, decided.name)
     const endedAt = clock.now()
     const account = await update(request.credentials, (found, context) =>
-      recordOutcome(found, { operation, result, before }, requester(), context),
+      recordOutcome(found, { operation, result, before }, requester, context),
     )
+    isInFlight = false
     const { token } = account
     if (!isGrant(result)) {
       const counted = operation === 'login' && countAs(result, before, endedAt) !== undefined
@@ -110,26 +108,14 @@ export function createTokenRequests(options: TokenRequestOptions) {
   }
 
   return {
-    /** Makes one token request, or postpones it, or adopts a token. Never rejects. */
-    requestToken: (request: TokenRequest): Promise<TokenResult> => {
-      isInFlight = true
-      return requestToken(request).finally(() => (isInFlight = false))
-    },
+    requestToken,
 
-    /**
-     * Reads a shared account: renews the lease of a request in flight, or returns the record of these credentials, and another
-     * process's token if it is newer.
-     */
-    poll: async () => {
-      if (credentials === undefined) return undefined
+    /** Reads a shared account, and renews the lease of a request in flight. Returns the account of these credentials. */
+    poll: async (credentials: Credentials) => {
       const account = await update(credentials, (found, { now, alone }) =>
         isInFlight && !alone ? renewLease(found, holder, now) : undefined,
       )
-      // The result of a request in flight takes precedence.
-      if (isInFlight) return undefined
-      const { token } = account
-      const newer = isNewer(token, held, clock.now()) ? granted(token, account, true) : undefined
-      return { credentials, record: recordIn(account), newer }
+      return { ...account, record: recordIn(account) }
     },
   }
 }

@@ -39,8 +39,6 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     refresh,
     /** Undefined while a token request is in flight or none is planned. */
     nextRequestAt: nextRequestAt === Infinity ? undefined : nextRequestAt,
-    /** When the request for the current token was sent. */
-    lastSuccessAt: token?.obtainedAt,
     usableFor: usableFor(state, now),
     waiters,
     /** The last failed login; if there is none, the last failed refresh. */

@@ -104,14 +104,12 @@ function decodeLease(value: unknown, offset: number): Lease | undefined {
 function decodeToken(value: unknown, offset: number, now: number): Token | undefined {
   if (!isObject(value)) return undefined
   // Only a process with the key of the store writes a token.
-  const { token, refreshToken, sentAt, lifetime, refreshLifetime, of } = value as unknown as Written
+  const { token, refreshToken, sentAt, ...rest } = value as unknown as Written
   return {
     token: new Secret(token),
     refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
     sentAt: Math.min(now, sentAt - offset),
-    lifetime,
-    refreshLifetime,
-    of,
+    ...rest,
   }
 }
 

@@ -19,7 +19,7 @@ export function tokenLog(
         return log(operation === 'login' ? 'logged-in' : 'renewed', {
           operation,
           generation: token.generation,
-          lifetimeSeconds: toSeconds(token.lifetime),
+          lifetimeSeconds: toSeconds(token.lifetime.ms),
           durationMs: Math.round(durationMs),
           sameToken: sameToken ? true : undefined,
           failures: event.failuresBefore > 0 ? event.failuresBefore : undefined,
@@ -28,8 +28,8 @@ export function tokenLog(
       case 'adopted':
         return log('token-adopted', {
           generation: event.token.generation,
-          lifetimeSeconds: toSeconds(event.token.lifetime),
-          ageSeconds: toSeconds(event.at - event.token.obtainedAt),
+          lifetimeSeconds: toSeconds(event.token.lifetime.ms),
+          ageSeconds: toSeconds(event.at - event.token.sentAt),
         })
       case 'failed': {
         const { operation, failure } = event

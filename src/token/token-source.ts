@@ -1,5 +1,5 @@
 import { delay, type Timer } from '../clock.ts'
-import { PROPAGATION_DELAY } from './account.ts'
+import { isNewer, PROPAGATION_DELAY } from './account.ts'
 import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
 import type { Credentials } from './isales-client.ts'
 import {
@@ -280,13 +280,17 @@ export function createTokenSource(options: TokenSourceOptions) {
 
     /** Learns from other processes: uses a newer token, and until when logins with these credentials are paused, and why. */
     poll: async (): Promise<void> => {
-      const { newer, record, credentials } = (await requests.poll()) ?? {}
-      if (newer !== undefined) {
-        apply(onAdopted, newer)
+      if (!running) return
+      const { credentials } = state
+      const { token, ...found } = await requests.poll(credentials)
+      // The result of a request in flight takes precedence.
+      if (state.request !== undefined || credentials !== state.credentials) return
+      if (isNewer(token, state.token, clock.now())) {
+        apply(onAdopted, { ...found, token, adopted: true })
         settle()
       }
-      if (record === undefined || credentials !== state.credentials || state.request) return
-      state = { ...state, record }
+      if (found.record === undefined || state.request !== undefined) return
+      state = { ...state, record: found.record }
       proceed()
     },
 

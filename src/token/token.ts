@@ -4,9 +4,7 @@ import {
   type AuthFailure,
   type Credentials,
   type Grant,
-  type Lifetime,
   type Operation,
-  type Sending,
 } from './isales-client.ts'
 import type { AttemptRecord, BackoffState, Rules } from './login-guard.ts'
 
@@ -19,23 +17,18 @@ export interface Token extends Grant {
 }
 
 /** The token in use. Instants are on the monotonic clock, in milliseconds; the lifetime begins when the request is sent. */
-export interface CurrentToken {
+export interface CurrentToken extends Token {
   /** 1 for the first token; every new token adds one. */
   readonly generation: number
   /** Value of the token headers: scheme, space, token. */
   readonly headerValue: Secret
-  readonly token: Secret
-  readonly obtainedAt: number
-  /** Milliseconds. */
-  readonly lifetime: number
   readonly expiresAt: number
   /** End of use: the expiry less min(5 s, 10 % of the lifetime). */
   readonly usableUntil: number
+  /** Undefined if unknown; the refresh token is then used until iSales rejects it. */
+  readonly refreshExpiresAt: number | undefined
   /** Another replica obtained the token. */
   readonly adopted: boolean
-  readonly refreshToken?: Secret | undefined
-  /** Undefined if unknown; the refresh token is then used until iSales rejects it. */
-  readonly refreshExpiresAt?: number | undefined
 }
 
 export type RefreshableToken = CurrentToken & { readonly refreshToken: Secret }
@@ -49,33 +42,28 @@ const MARGIN_SHARE = 0.1
  * @param adopted another replica obtained the token. Default: false.
  */
 export function createToken(
-  grant: Grant,
+  given: Token,
   rules: Rules,
   generation: number,
   adopted = false,
 ): CurrentToken {
-  const { token, sentAt, refreshToken, refreshLifetime } = grant
-  const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
+  const { token, sentAt, lifetime, refreshToken, refreshLifetime } = given
   const { scheme, field } = rules.isalesTokenHeader
   const carried = field === 'refreshToken' ? refreshToken : undefined
-  const lifetime = grant.lifetime.ms
   return {
+    ...given,
     generation: generation + 1,
     headerValue: new Secret(withScheme(scheme, (carried ?? token).reveal())),
-    token,
-    obtainedAt: sentAt,
-    lifetime,
-    expiresAt: sentAt + lifetime,
-    usableUntil: usableUntil(sentAt, lifetime),
+    expiresAt: sentAt + lifetime.ms,
+    usableUntil: usableUntil(given),
+    refreshExpiresAt: refreshLifetime === undefined ? undefined : sentAt + refreshLifetime,
     adopted,
-    refreshToken,
-    refreshExpiresAt,
   }
 }
 
-/** Returns until when a token that was requested at `sentAt` may be sent. */
-export function usableUntil(sentAt: number, lifetime: number): number {
-  return sentAt + lifetime - Math.min(MAX_MARGIN, lifetime * MARGIN_SHARE)
+/** Returns until when a token may be sent. */
+export function usableUntil({ sentAt, lifetime: { ms } }: Grant): number {
+  return sentAt + ms - Math.min(MAX_MARGIN, ms * MARGIN_SHARE)
 }
 
 /** True while the refresh token may be tried. */
@@ -83,22 +71,24 @@ export function refreshable(token: CurrentToken, now: number): token is Refresha
   return token.refreshToken !== undefined && now < (token.refreshExpiresAt ?? Infinity)
 }
 
-/** `current`: the token that a refresh renews; possibly expired. Default: none. */
+/** `current`: the token in use, which a refresh renews; possibly expired. Default: none. */
 export type PlannedRequest =
   | { readonly operation: 'login'; readonly current?: CurrentToken | undefined }
   | { readonly operation: 'refresh'; readonly current: RefreshableToken }
 
 /** A token request and its circumstances. */
-export type TokenRequest = PlannedRequest &
-  Sending & {
-    readonly credentials: Credentials
-    /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
-    readonly rejectedAt?: number | undefined
-    /** No login with these credentials has succeeded yet, as far as this process knows. */
-    readonly loginDue: boolean
-    /** An operator ended the pause: one login may pass the guard, unless it might be the fifth in 15 min. Default: false. */
-    readonly forced?: boolean
-  }
+export type TokenRequest = PlannedRequest & {
+  readonly credentials: Credentials
+  readonly signal: AbortSignal
+  /** Called when the request is sent to iSales. */
+  readonly onSent?: () => void
+  /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
+  readonly rejectedAt?: number | undefined
+  /** No login with these credentials has succeeded yet, as far as this process knows. */
+  readonly loginDue: boolean
+  /** An operator ended the pause: one login may pass the guard, unless it might be the fifth in 15 min. Default: false. */
+  readonly forced?: boolean
+}
 
 /** `record` is undefined while another process changes it. */
 export type WithRecord = Readonly<{ record: AttemptRecord | undefined }>
@@ -132,7 +122,6 @@ export type TokenEvent = { readonly at: number } & (
       readonly token: CurrentToken
       readonly failuresBefore: number
       readonly sameToken: boolean
-      readonly lifetimeDoubt: Lifetime['doubt']
     }
   | {
       readonly type: 'failed'

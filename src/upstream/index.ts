@@ -7,5 +7,4 @@ export {
   type UpstreamFailure,
 } from './exchange.ts'
 export { createUpstream, type LIMITS, type Upstream } from './pool.ts'
-export type { Post, PostResult } from './post.ts'
-export { holds, tracePost } from './trace.ts'
+export { SENT_HEADERS, type Post, type PostResult } from './post.ts'

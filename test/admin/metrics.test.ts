@@ -113,12 +113,11 @@ it("the request histogram is equal to prom-client's own, byte for byte", async (
   expect(await admin.metrics.render()).toContain((await registry.metrics()).trim())
 })
 
-const { refreshExpiresAt: _, ...ENDLESS } = tokenOf()
+const ENDLESS = tokenOf({ refreshExpiresAt: undefined })
 const NOTHING = {
   token: undefined,
   usable: false,
   nextRequestAt: undefined,
-  lastSuccessAt: undefined,
   usableFor: 0,
 }
 const ALONE = { state: 'local', reason: undefined, code: undefined, since: NOW } as const

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SharingSnapshot } from '../../src/sharing/share.ts'
+import type { SharingSnapshot } from '../../src/sharing/index.ts'
 import { authFailure } from '../support/failure.ts'
 import { SCENES, adminOf, calls, type Scene } from '../browser/states.ts'
 import { CANARY, NOW, tokenOf } from './token.ts'
@@ -83,8 +83,8 @@ describe('hosts, paths and files', () => {
 
 describe('the status page', () => {
   it.each([
-    { obtainedAt: NOW - 900_000, expiresAt: NOW - 600_000, usableUntil: NOW - 605_000 },
-    { obtainedAt: NOW - 500, lifetime: 1000, expiresAt: NOW + 500, usableUntil: NOW + 400 },
+    { sentAt: NOW - 900_000, expiresAt: NOW - 600_000, usableUntil: NOW - 605_000 },
+    { sentAt: NOW - 500, lifetime: { ms: 1000 }, expiresAt: NOW + 500, usableUntil: NOW + 400 },
   ])('survives a token that ended long ago, or lives a second: %j', async (life) => {
     const { request } = adminOf({ snapshot: { token: tokenOf(life), usable: false } })
     const page = await request('/')

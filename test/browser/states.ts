@@ -60,7 +60,6 @@ const NO_TOKEN = {
   token: undefined,
   usable: false,
   usableFor: 0,
-  lastSuccessAt: undefined,
 } as const
 
 export const SCENES = {
@@ -74,11 +73,10 @@ export const SCENES = {
       token: tokenOf({
         expiresAt: NOW + 43_400,
         usableUntil: NOW + 38_400,
-        obtainedAt: NOW - 256_600,
+        sentAt: NOW - 256_600,
       }),
       nextRequestAt: NOW + 11_200,
       lastFailure: { at: NOW - 3200, failure: DOWN },
-      lastSuccessAt: NOW - 256_600,
     },
     certificates: { listener: WALL + 12 * 24 * 60 * MINUTE },
     calls: [HOUR, QUIET],

@@ -119,7 +119,7 @@ const FACTS: readonly Fact[] = [
   ['cti-obs', /valid for (\d) h, .*? ticket for (\d+) h.*? than (\d+) h after/, ...inFile(TICKETS, /ACCESS_SECONDS = (\d+)/).map((each) => each / 3600), ...inFile(TICKETS, /FACTOR = (\d+)/), ...inFile(TICKETS, /MAX_SESSION = (\d+) /)],
   ['cti-obs', /at most (\d) wrong passwords.*? while (\d+) others wait/, ...inFile(LOGIN, /RATE = (\d)[^]*MAX_WAITING = (\d+)/)],
   ['sharing', /After (\d) s without a renewal of the lease.*? within ([\d.]+) s of its grant/, ...inFile('src/token/account.ts', /LEASE_DURATION = (\d)/), PROPAGATION_DELAY / S],
-  ['sharing', /write more than (\d+) KiB/, ...inFile('src/sharing/store.ts', /MAX_VALUE = (\d+) /)],
+  ['sharing', /write more than (\d+) KiB/, ...inFile('src/sharing/sealer.ts', /MAX_VALUE = (\d+) /)],
   ['endpoints', /the last (\d+) kinds of/, ...inFile('src/admin/activity.ts', /MAX_FAILED = (\d+)/)],
   ['kubernetes-standalone', /`DRAIN_DELAY` \((\d) s\)/, ...inFile('helm/isales-auth-proxy/templates/_settings.tpl', /DRAIN_DELAY: (\d)s/)],
   ['vm-advanced', /restarts the service after (\d) s. After (\d) starts within (\d+) s/, ...inFile(UNIT, /\nRestartSec=(\d)/), ...inFile(UNIT, /Burst=(\d)/), ...inFile(UNIT, /IntervalSec=(\d+)/)],

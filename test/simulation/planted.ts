@@ -157,7 +157,7 @@ sharing: the stored record is not read
 
 # token/request-token.ts
 sharing: a refreshed token gets the name of the current credentials
--of: isLogin ? name : (held?.of ?? name)
+-of: isLogin ? name : request.current.of
 +of: name
 lease: its holder does not renew it [scenarios]
 -isInFlight && !alone ? renewLease(found, holder, now) : undefined

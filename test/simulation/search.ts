@@ -121,7 +121,6 @@ interface Asking {
 interface Replica {
   readonly process: number
   readonly life: TokenState
-  readonly ours: Token | undefined
   /** The value that the replica last saw in the store. */
   readonly seen: string
   readonly asking: Asking | undefined
@@ -144,7 +143,6 @@ type Move = (label: string, become: Partial<Replica>, change?: Change, fault?: F
 const NOTHING: Replica = {
   process: 0,
   life: initialState(credentialsOf('p'), 0),
-  ours: undefined,
   seen: '',
   asking: undefined,
 }
@@ -171,12 +169,7 @@ const granted = (token: Token, adopted: boolean, record?: AttemptRecord) => ({
   adopted,
   record,
 })
-const requester = (holder: string, held: Token | undefined): Requester => ({
-  holder,
-  shared: true,
-  held,
-  rules: RULES,
-})
+const requester = (holder: string): Requester => ({ holder, shared: true, rules: RULES })
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 /** The register's view of the account: the later of the stored and this process's token counts. */
 const withOurs = (account: Account, ours: Token | undefined): Account =>
@@ -233,7 +226,7 @@ interface Actor {
 }
 
 function look({ value }: World, replica: Replica, move: Move): void {
-  const { ours } = replica
+  const ours = replica.life.token
   const looked = update(value, replica.seen, (account) =>
     isNewer(ours, account.token, NOW) ? withOurs(account, ours) : undefined,
   )
@@ -241,14 +234,16 @@ function look({ value }: World, replica: Replica, move: Move): void {
   const change = { value: looked.value }
   if (there !== undefined && isNewer(there, ours, NOW)) {
     const life = withToken(after(replica.life, onAdopted, granted(there, true)))
-    move('looks and adopts', { ours: there, life, seen: looked.seen }, change)
+    move('looks and adopts', { life, seen: looked.seen }, change)
   } else if (looked.isChanged) move('looks and offers its token', { seen: looked.seen }, change)
   else if (looked.seen !== replica.seen) move('looks', { seen: looked.seen })
 }
 
 /** Decides whose turn it is, and writes the lease and the login in one change. */
 function claim(world: World, { replica, own }: Actor, move: Move): void {
-  const { ours } = replica
+  const ours = replica.life.token
+  /** Calls always wait for the next token. */
+  const current = ours && { ...ours, usableUntil: 0 }
   // While a login waits, a refresh is tried; when all pauses are over, it may be the other way round.
   const operations = [NOW, NOW + LONG].map((now) => next(replica.life, RULES, now).operation)
   for (const operation of new Set(operations)) {
@@ -256,12 +251,12 @@ function claim(world: World, { replica, own }: Actor, move: Move): void {
       replica.life.token === undefined || isSuspect(replica.life) || isLoginNext(replica.life)
     const fault = isDue ? undefined : 'renewal'
     const life = after(replica.life, onRequestStarted, operation)
-    const request = { operation, loginDue: life.loginDue }
+    const request = { operation, current, loginDue: life.loginDue }
     let before = NO_ATTEMPTS
     let turn = 'busy'
     const claimed = update(world.value, replica.seen, (account) => {
       before = account.record
-      const decided = decideTurn(withOurs(account, ours), request, requester(own, ours), CONTEXT)
+      const decided = decideTurn(withOurs(account, ours), request, requester(own), CONTEXT)
       turn = decided.type
       return decided.next
     })
@@ -270,12 +265,7 @@ function claim(world: World, { replica, own }: Actor, move: Move): void {
     const there = account.token
     if (turn === 'begun') move(`asks for a ${operation}`, { life, asking, seen }, { value }, fault)
     else if (turn === 'adopt' && there !== undefined)
-      move(
-        'wants to ask, and adopts',
-        { ours: there, ...ended(life, granted(there, true)), seen },
-        {},
-        fault,
-      )
+      move('wants to ask, and adopts', { ...ended(life, granted(there, true)), seen }, {}, fault)
     else if (turn === 'login-pause') {
       const wait = { postponed: 'login-pause', ms: LONG, record: account.record } as const
       move('waits for a pause', { ...ended(life, wait), seen }, { value }, fault)
@@ -330,29 +320,29 @@ function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move)
     alone
       ? undefined
       : recordOutcome(
-          withOurs(account, replica.ours),
+          withOurs(account, life.token),
           { operation, result, before },
-          requester(own, replica.ours),
+          requester(own),
           CONTEXT,
         ),
   )
   const { value, seen } = told
   const { record } = told.account
-  const ours = isGranted ? grantOf(response, at) : replica.ours
+  const ours = isGranted ? grantOf(response, at) : life.token
   const outcome: TokenResult = isGranted
     ? granted(grantOf(response, at), false, record)
     : { failure: LOST, counted: false, record }
   if (alone) {
-    move(isGranted ? `has token ${response}` : 'has no token', { ...ended(life, outcome), ours })
+    move(isGranted ? `has token ${response}` : 'has no token', ended(life, outcome))
     return
   }
   const there = told.account.token
   const label = isGranted ? `publishes token ${response}` : 'ends its request without a token'
   if (there !== undefined && isNewer(there, ours, NOW)) {
-    const become = { ours: there, ...ended(life, granted(there, true, record)), seen }
+    const become = { ...ended(life, granted(there, true, record)), seen }
     move(`${label}, too late, and adopts`, become, { value })
-  } else move(label, { ...ended(life, outcome), ours, seen }, { value })
-  move(`${label}, and hears nothing`, { ...ended(life, outcome), ours }, { value }, 'lostReply')
+  } else move(label, { ...ended(life, outcome), seen }, { value })
+  move(`${label}, and hears nothing`, ended(life, outcome), { value }, 'lostReply')
 }
 
 function isLoginNext(life: TokenState): boolean {
@@ -368,13 +358,13 @@ function keyOf(world: World): string {
   const accountsOf = [value, ...replicas.map(({ seen }) => seen)].map(open)
   const times = [
     ...accountsOf.map(({ token }) => sentAtOf(token)),
-    ...replicas.flatMap(({ ours, asking }) => [sentAtOf(ours), asking?.at ?? 0]),
+    ...replicas.flatMap(({ life, asking }) => [sentAtOf(life.token), asking?.at ?? 0]),
   ]
   const order = [...new Set(times)].sort((one, other) => one - other)
   const rank = (at: number): number => order.indexOf(at)
   const [holder] = accountsOf.map(({ lease }) => lease?.holder)
   const parts = replicas.map((replica, index) => {
-    const { life, process, ours, asking } = replica
+    const { life, process, asking } = replica
     const own = nameOf(replica, index)
     const part = JSON.stringify([
       holder === own,
@@ -386,7 +376,7 @@ function keyOf(world: World): string {
       life.refresh.notBefore > NOW,
       life.refresh.failures > 0,
       process,
-      ours && [numberOf(ours.token), rank(ours.sentAt)],
+      life.token && rank(life.token.sentAt),
       asking && { ...asking, at: rank(asking.at), before: asking.before.attempts },
     ])
     return { part, index, own, seen: accountsOf[index + 1] ?? NOTHING_KNOWN }
@@ -475,9 +465,9 @@ export function search(count: number, most: number, depth: number, untilBroken =
         }
         const [was = 0, is = 0] = [world, then].map(({ value }) => sentAtOf(open(value).token))
         must(is >= was, 'an older token never takes the place of a newer one', place)
-        const isOlder = then.replicas.some(({ ours, process }, nth) => {
-          const { ours: former, process: formerly } = world.replicas[nth] ?? NOTHING
-          return process === formerly && sentAtOf(ours) < sentAtOf(former)
+        const isOlder = then.replicas.some(({ life, process }, nth) => {
+          const { life: former, process: formerly } = world.replicas[nth] ?? NOTHING
+          return process === formerly && sentAtOf(life.token) < sentAtOf(former.token)
         })
         must(!isOlder, 'no replica takes an older token', place)
         if (then.faults === world.faults) before[place]?.push(state)

@@ -1,6 +1,6 @@
 // A Valkey in memory for real clients: its protocol, and the one script of the program.
 import { createServer, type Socket } from 'node:net'
-import { SCRIPT } from '../../src/sharing/store.ts'
+import { SCRIPT } from '../../src/sharing/valkey.ts'
 import { as, createOwner, date, thaw, type Owner } from './patches.ts'
 import { compareAndSwap, visible } from './swap.ts'
 

@@ -1,8 +1,7 @@
 import { systemClock } from '../../src/clock.ts'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import type { StoreCall } from '../../src/sharing/store.ts'
-import { createValkeyStore } from '../../src/sharing/valkey.ts'
+import { createValkeyStore, type StoreCall } from '../../src/sharing/valkey.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { closing } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
@@ -12,9 +11,10 @@ import { DOCUMENTED_ACL } from './servers.ts'
 export async function connect(port: number, env: Environment = {}) {
   const calls: StoreCall[] = []
   let looks = 0
-  const store = await createValkeyStore({
-    ...storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}`, ...env }),
-    entryName: 'test',
+  const url = `valkey://127.0.0.1:${port}`
+  const { address, config } = storeSettings({ SESSION_STORE_URL: url, ...env })
+  const store = await createValkeyStore(address, 'test', {
+    config,
     clock: systemClock,
     random: Math.random,
     observeCall: (call) => calls.push(call),

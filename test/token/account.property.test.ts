@@ -3,11 +3,11 @@
 import { array, assert, asyncProperty, boolean, constantFrom } from 'fast-check'
 import { integer, oneof, option, record } from 'fast-check'
 import { expect, it, vi } from 'vitest'
-import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
+import type { AuthFailure } from '../../src/token/isales-client.ts'
 import { openAttemptFile } from '../../src/token/attempt-file.ts'
 import { createRegister, type Home, type Register } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
-import type { PlannedRequest } from '../../src/token/token.ts'
+import { createToken, type PlannedRequest, type Token } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -116,7 +116,7 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
       inFlight -= 1
       return isOver ? new Promise<never>(() => undefined) : result
     }
-    const granted = (): Grant => grant({ token: `t${clock.now()}`, sentAt: clock.now() })
+    const granted = (): Token => grant({ token: `t${clock.now()}`, sentAt: clock.now() })
     const requests = createTokenRequests({
       register: register(),
       rules: RULES,
@@ -139,6 +139,7 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
       },
     })
     let isBusy = false
+    let held: Token | undefined
     return {
       ask({ what, password, ...given }: Act): void {
         if (isBusy) return
@@ -146,8 +147,8 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
         ;({ answer = usual, takes, isKilled } = given)
         const planned: PlannedRequest =
           what === 'refresh'
-            ? { operation: what, current: refreshed(granted()) }
-            : { operation: 'login' }
+            ? { operation: what, current: refreshed(held ?? granted()) }
+            : { operation: 'login', current: held && createToken(held, RULES, 0) }
         const asked = {
           ...planned,
           credentials: credentialsOf(password),
@@ -158,7 +159,10 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
           forced: what === 'forced',
           failures: 0,
         } as const
-        void requests.requestToken(asked).then(() => (isBusy = false))
+        void requests.requestToken(asked).then((result) => {
+          if ('token' in result) held = result.token
+          isBusy = false
+        })
       },
     }
   }

@@ -11,14 +11,14 @@ import {
 } from '../../src/token/account.ts'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
-import { createToken, type Token, type TokenRequest } from '../../src/token/token.ts'
+import type { Token, TokenRequest } from '../../src/token/token.ts'
 import { DOWN, grant, REFUSED, refreshed, RULES, START as NOW } from './support.ts'
 
 /** A token of 300 s that was requested some seconds ago; its use ends after 295 s. */
 const aged = (seconds: number, token = 't1') =>
   grant({ token, sentAt: NOW - seconds * 1000, refreshToken: null })
 const found = (seconds: number, token = 't1', of = 'p') => ({ ...aged(seconds, token), of })
-const current = (seconds: number) => createToken(aged(seconds), RULES, 0)
+const current = (seconds: number) => refreshed(aged(seconds))
 const held = (holder: string, ago = 0) => ({ lease: { holder, renewedAt: NOW - ago } })
 const NOTHING: Account = {
   record: NO_ATTEMPTS,
@@ -26,12 +26,7 @@ const NOTHING: Account = {
   token: undefined,
   name: 'p',
 }
-const REQUESTER: Requester = {
-  holder: 'own',
-  shared: true,
-  held: undefined,
-  rules: RULES,
-}
+const REQUESTER: Requester = { holder: 'own', shared: true, rules: RULES }
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 const [own, other] = [held('own'), held('other')]
 const refreshing = (ago: number) => ({ lease: { ...other.lease, refreshingSince: NOW - ago } })
@@ -93,10 +88,10 @@ describe('a turn', () => {
   })
 
   it.each<readonly [string, Given, Token]>([
-    ['newer', { token: found(1, 't2'), held: found(200) }, found(1, 't2')],
+    ['newer', { token: found(1, 't2'), current: current(200) }, found(1, 't2')],
     ['its own, if only the secret is new', { ...own, token: found(9), loginDue: true }, found(9)],
   ])('adopts a token that is %s', (_, given, token) => {
-    expect(turn({ held: found(9), ...given })).toEqual({ type: 'adopt', token })
+    expect(turn({ current: current(9), ...given })).toEqual({ type: 'adopt', token })
   })
 
   it.each<readonly [string, Given, number]>([
@@ -108,7 +103,7 @@ describe('a turn', () => {
     ['another process asks, and the token has expired', { ...other, current: current(295) }, 100],
     ['another process has refreshed for less than 0.7 s', { ...refreshing(699), ...rejected }, 100],
     ['another refreshes, and the token works', { ...refreshing(900), current: current(9) }, 1000],
-    ['the rejected token is new', { ...rejected, token: found(1.799), held: found(1.799) }, 100],
+    ['the rejected token is new', { ...rejected, token: found(1.799) }, 100],
     ['the store is unavailable', { current: current(200), alone: true }, 1000],
     ['the store is unavailable to the last second', { current: current(294.4), alone: true }, 100],
     ['the store is unavailable, and calls wait', { ...rejected, alone: true }, 100],
@@ -122,17 +117,17 @@ describe('a turn', () => {
     ['although other credentials have a token', { token: found(9, 't1', 'q'), loginDue: true }],
     ['although the shared one was rejected', { token: found(9), loginDue: true, rejectedAt: NOW }],
     ['although a newer token is not shared', { token: found(1, 't2'), shared: false }],
-    ['although the token is new', { token: found(1), held: found(1) }],
+    ['although the token is new', { token: found(1), current: current(1) }],
     ['if another process has refreshed for too long', { ...refreshing(700), ...rejected }],
     ['if a login is due', { loginDue: true }],
     ['after a rejection if there is no token', rejected],
-    ['1.8 s after the last token', { ...rejected, token: found(1.8), held: found(1.8) }],
-    ['without the store and without a token', { ...other, alone: true }],
+    ['1.8 s after the last token', { ...rejected, token: found(1.8) }],
+    ['without the store and without a token', { ...other, alone: true, current: undefined }],
     ['without the store after a rejection', { ...rejected, rejectedAt: NOW - 1125, alone: true }],
     ['after 0.75 s at least', { ...rejected, rejectedAt: NOW - 750, alone: true, random: 0 }],
     ['if the disk fails', { ...other, ...rejected, shared: false, alone: true }],
   ])('begins %s', (_, given) => {
-    expect(turn({ held: found(9), ...given }).type).toBe('begun')
+    expect(turn({ current: current(9), ...given }).type).toBe('begun')
   })
 
   it('is guarded until the pause is over, and releases the lease', () => {

@@ -210,8 +210,8 @@ describe('the client', () => {
     return {
       sent,
       signal,
-      login: () => client.login(credentialsOf('password-1'), { signal }),
-      refresh: () => client.refresh(TOKENS, { signal }),
+      login: () => client.login(credentialsOf('password-1'), signal),
+      refresh: () => client.refresh(TOKENS, signal),
     }
   }
   const granting: PostResult = { ok: true, status: 200, body: GRANTING }

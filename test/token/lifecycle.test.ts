@@ -69,8 +69,8 @@ describe('a token is renewed', () => {
   ])('when it is %d ms old, generation %j is sent, for %d ms more', (ms, generation, left) => {
     const life = granted(ms)
     expect(life.sent()).toBe(generation)
-    const [nextRequestAt, lastSuccessAt] = [START + 240_000, START]
-    const expected = { usableFor: left, usable: left > 0, nextRequestAt, lastSuccessAt }
+    const nextRequestAt = START + 240_000
+    const expected = { usableFor: left, usable: left > 0, nextRequestAt, token: { sentAt: START } }
     expect(life.snapshot()).toMatchObject(expected)
   })
 
@@ -279,9 +279,10 @@ describe('the event of a token request', () => {
     expect(life.snapshot()).toMatchObject({ request: 'login', nextRequestAt: undefined })
     expect(life.wait()).toBe(Infinity)
     const ended = { type: 'granted', operation: 'login', durationMs: 70 }
-    const doubt = { failuresBefore, sameToken, lifetimeDoubt }
+    const rest = { failuresBefore, sameToken }
     const event = life.after(70).ends(outcome).event()
-    expect(event).toEqual({ ...ended, ...doubt, at: life.now(), token: life.state().token })
+    expect(event).toEqual({ ...ended, ...rest, at: life.now(), token: life.state().token })
+    expect(life.state().token?.lifetime.doubt).toBe(lifetimeDoubt)
     const after = { token: { generation: 2 }, login: { failures: 0 }, loginDue: false }
     expect(life.state()).toMatchObject(after)
   })
@@ -322,7 +323,7 @@ it('inputs before the first token request change nothing', () => {
   const life = rejects(live(), 0).does(onRequestEnded, busy(0))
   life.does(onAccepted, { generation: 0, kind: 'first', sentAt: START })
   expect([life.state(), life.event()]).toEqual([live().state(), undefined])
-  expect([life.state().forced, life.snapshot().lastSuccessAt]).toEqual([false, undefined])
+  expect([life.state().forced, life.snapshot().token]).toEqual([false, undefined])
 })
 
 it.each([
@@ -449,11 +450,11 @@ describe("another replica's token", () => {
 
   it('keeps its generation and rejections if it is already the current one', () => {
     const life = live()
-      .does(onAdopted, adopt())
+      .does(onAdopted, adopt({ of: 'q' }))
       .after(60 * S)
     rejects(life.does(onCredentialsChanged, OTHER).begins('login'))
-    life.does(onRequestEnded, adopt())
-    expect([life.sent(), life.due()]).toEqual([1, 'login'])
+    life.does(onRequestEnded, adopt({ of: 'p' }))
+    expect([life.sent(), life.due(), life.state().token?.of]).toEqual([1, 'login', 'p'])
     expect(life.begins('login').event()).toMatchObject({ type: 'token-rejected', generation: 1 })
   })
 })

@@ -1,7 +1,7 @@
 import { Secret } from '../../src/config/secret.ts'
 import { createSealer } from '../../src/sharing/sealer.ts'
-import { createShare } from '../../src/sharing/share.ts'
-import type { StoreFailure } from '../../src/sharing/store.ts'
+import { createShare } from '../../src/sharing/index.ts'
+import type { StoreFailure } from '../../src/sharing/valkey.ts'
 import type { StoredValue } from '../../src/token/register.ts'
 import { compareAndSwap } from '../simulation/swap.ts'
 import type { ManualClock } from '../support/manual-clock.ts'
@@ -24,6 +24,6 @@ export function openMemoryStore(clock: ManualClock) {
       start: (onConnection: () => void) => onConnection(),
       stop() {},
     }
-    return createShare({ store, sealer, clock, onUnreadable() {} })
+    return createShare(store, sealer, { clock, onUnreadable() {} })
   }
 }

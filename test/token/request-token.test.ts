@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
+import type { AuthFailure } from '../../src/token/isales-client.ts'
 import { createRegister } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
-import { createToken, type Granted } from '../../src/token/token.ts'
+import { createToken, type Granted, type Token } from '../../src/token/token.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { openMemoryStore } from './memory-store.ts'
 import { credentialsOf, DOWN, grant, REFUSED, refreshed, RULES, START as NOW } from './support.ts'
@@ -12,7 +12,7 @@ function openStore(rules = RULES) {
   const clock = manualClock(NOW)
   const openShare = openMemoryStore(clock)
   const network = { isLost: false }
-  const openReplica = (...results: (Grant | AuthFailure)[]) => {
+  const openReplica = (...results: (Token | AuthFailure)[]) => {
     const asked: string[] = []
     const operations: string[] = []
     const { home } = openShare(async (swap, next) => {
@@ -33,11 +33,11 @@ function openStore(rules = RULES) {
     })
     const { signal } = new AbortController()
     const request = { credentials: credentialsOf('p'), signal, loginDue: false, failures: 0 }
-    const current = (of: Grant) => createToken(of, RULES, 0)
+    const current = (of: Token) => createToken(of, RULES, 0)
     return {
       asked,
       operations,
-      poll,
+      poll: () => poll(request.credentials),
       login: (password = 'p') =>
         requestToken({
           ...request,
@@ -47,7 +47,7 @@ function openStore(rules = RULES) {
         }),
       replaceRejected: (rejectedAt: number) =>
         requestToken({ ...request, operation: 'login', current: current(grant()), rejectedAt }),
-      refresh: (of: Grant) =>
+      refresh: (of: Token) =>
         requestToken({ ...request, operation: 'refresh', current: refreshed(of) }),
     }
   }
@@ -66,7 +66,7 @@ it.each([
   expect(await other.login()).toMatchObject({ adopted: true })
   await clock.advance(6000)
   await one.refresh(first)
-  const { token, refreshToken, refreshLifetime } = (await other.poll())?.newer?.token ?? {}
+  const { token, refreshToken, refreshLifetime } = (await other.poll()).token ?? {}
   expect([token?.reveal(), refreshToken?.reveal(), refreshLifetime]).toEqual(['t2', 'r1', left])
   expect([one.asked, other.asked]).toEqual([['login', 'refresh'], []])
 })
@@ -128,9 +128,9 @@ it("a refreshed token of another password stays that password's", async () => {
   const one = openReplica(first)
   const other = openReplica(grant({ token: 't2', sentAt: NOW + 5000 }))
   await one.login('q')
-  const adopted = (await other.refresh(first)) as Granted
+  const adopted = (await other.refresh(grant({ token: 't0', sentAt: NOW - 1 }))) as Granted
   await clock.advance(6000)
-  await other.refresh(first)
+  await other.refresh(adopted.token)
   const found = (await openReplica().login('q')) as Granted
   expect(found.token.token.reveal()).toBe('t2')
   expect([adopted, found].map((one) => one.adopted)).toEqual([true, true])

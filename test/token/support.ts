@@ -1,6 +1,6 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { Rules } from '../../src/token/login-guard.ts'
-import type { AuthFailure, Credentials, Grant } from '../../src/token/isales-client.ts'
+import type { AuthFailure, Credentials } from '../../src/token/isales-client.ts'
 import { createToken, type RefreshableToken, type Token } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 
@@ -43,7 +43,7 @@ export function grant(options: GrantOptions = {}): Token {
 }
 
 /** The token of a grant, and the refresh token that renews it. */
-export function refreshed(of: Grant): RefreshableToken {
+export function refreshed(of: Token): RefreshableToken {
   const { refreshToken = new Secret('r1') } = of
   return { ...createToken(of, RULES, 0), refreshToken }
 }

@@ -17,8 +17,8 @@ function open(options: GrantOptions, header = 'Bearer token', generation = 0): C
 it('a new token counts from the moment the request was sent, and takes the next generation', () => {
   expect(open({ lives: 300 }, 'Bearer token', 7)).toMatchObject({
     generation: 8,
-    obtainedAt: SENT,
-    lifetime: 300_000,
+    sentAt: SENT,
+    lifetime: { ms: 300_000 },
     expiresAt: SENT + 300_000,
     adopted: false,
     refreshExpiresAt: SENT + 3_600_000,
@@ -45,7 +45,7 @@ it.each<readonly [string, GrantOptions, string, number]>([
 ])('the header %j of a grant of %j is %j, for %d s', (header, options, text, lives) => {
   const { headerValue, token, lifetime, expiresAt } = open(options, header)
   expect([headerValue.reveal(), token.reveal()]).toEqual([text, 't1'])
-  expect([lifetime, expiresAt]).toEqual([lives * 1000, SENT + lives * 1000])
+  expect([lifetime.ms, expiresAt]).toEqual([lives * 1000, SENT + lives * 1000])
 })
 
 it.each<readonly [GrantOptions, number, boolean]>([

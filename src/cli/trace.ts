@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { systemClock } from '../clock.ts'
 import { Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
-import { SENT_HEADERS, type Post } from './post.ts'
+import { SENT_HEADERS, type Post } from '../upstream/index.ts'
 
 /** The response headers whose values are shown. */
 const SHOWN = /^(?:content-type|retry-after|server|date)$/i
