@@ -1,10 +1,11 @@
 // The properties that hold at any time, for the simulation and for the soak. They are applied to the responses that clients got
 // and the requests that iSales saw. The proxy's own reports are not trusted: its status page is compared with them.
+import type { Status } from '../../src/admin/index.ts'
 import { createAccountRules } from './judge-account.ts'
 import { createCallRules } from './judge-calls.ts'
 import { createTokenRules } from './judge-token.ts'
 import type { Plan } from './plan.ts'
-import { createTruth, type Fate, type StatusPage } from './truth.ts'
+import { createTruth, type Fate } from './truth.ts'
 import {
   createWire,
   isRefusable,
@@ -135,7 +136,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
       truths[replica]?.pause(false)
       return false
     },
-    shows: (replica: number, page: StatusPage) => truths[replica]?.shows(page),
+    shows: (replica: number, page: Status) => truths[replica]?.shows(page),
 
     /** Checks after the end of the run. */
     finish(): void {

@@ -186,17 +186,14 @@ export function seeded(seed: number): () => number {
 export const hashOf = (text: string): number =>
   createHash('sha1').update(text).digest().readUInt32LE()
 
-export interface Random {
-  /** An integer from `min` to `max`, both included. */
-  between(min: number, max: number): number
-  pick<const Value>(values: readonly Value[]): Value
-  chance(probability: number): boolean
-}
+export type Random = ReturnType<typeof randomOf>
 
-export function randomOf(unit: () => number): Random {
+export function randomOf(unit: () => number) {
   return {
-    between: (min, max) => min + Math.floor(unit() * (max - min + 1)),
-    pick: (values) => values[Math.floor(unit() * values.length)] as (typeof values)[number],
-    chance: (probability) => unit() < probability,
+    /** An integer from `min` to `max`, both included. */
+    between: (min: number, max: number) => min + Math.floor(unit() * (max - min + 1)),
+    pick: <const Value>(values: readonly Value[]) =>
+      values[Math.floor(unit() * values.length)] as Value,
+    chance: (probability: number) => unit() < probability,
   }
 }

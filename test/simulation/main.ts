@@ -5,7 +5,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
+import { optionsOf, runMain, seedsOf } from '../support/command-line.ts'
 import { inParallel } from '../support/parallel.ts'
 import { bundle, bundleFile, root } from './build.ts'
 import { actText } from './plan.ts'
@@ -26,41 +26,32 @@ const SEARCHES = [
   [3, 2, 10],
 ] as const
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seeds: { type: 'string', default: '300' },
-    seed: { type: 'string' },
-    trace: { type: 'boolean', default: false },
-    planted: { type: 'boolean', default: false },
-    search: { type: 'boolean', default: false },
-  },
-})
-// `N` is short for `1-N`.
-const [from = 1, to = from] = `${values.seeds.includes('-') ? '' : '1-'}${values.seeds}`
-  .split('-')
-  .map(Number)
-const firstSeeds = Array.from({ length: to - from + 1 }, (_, nth) => from + nth)
+const [text, flag] = [{ type: 'string' }, { type: 'boolean' }] as const
+let directory = ''
 
-await mkdir(join(root, '.tmp'), { recursive: true })
-const directory = mkdtempSync(join(root, '.tmp', 'simulation-'))
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
-const seeds = values.seed === undefined ? firstSeeds : [Number(values.seed)]
-const chosen = values.search ? searched : values.planted ? planted : () => simulated(seeds)
-process.exitCode = (await chosen()) ? 0 : 1
+await runMain(async () => {
+  const options = { seeds: text, seed: text, trace: flag, planted: flag, search: flag }
+  const { values, positionals } = optionsOf({ allowPositionals: true, options })
+  const { seeds = '300', seed = seeds.replace(/^(?=\d+$)/, '1-'), trace = false } = values
+  const chosen = seedsOf(seed)
+  await mkdir(join(root, '.tmp'), { recursive: true })
+  directory = mkdtempSync(join(root, '.tmp', 'simulation-'))
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+  if (values.search) return searched()
+  return values.planted ? planted(positionals[0], chosen) : simulated(chosen, trace)
+})
 
 /** Returns true if every planted mistake is found. */
-async function planted(): Promise<boolean> {
+async function planted(part = '', seeds: readonly number[]): Promise<boolean> {
   const unfit = misfits(root)
   for (const name of unfit) print(`does not fit the program any more: ${name}`)
   if (unfit.length > 0) return false
   // A part of a name is enough, such as `budget`.
-  const chosen = PLANTED.filter(({ name }) => name.includes(positionals[0] ?? ''))
+  const chosen = PLANTED.filter(({ name }) => name.includes(part))
   let missed = 0
   await inParallel(chosen, PROCESSES, async (bug, nth) => {
     const find = bug.by === 'search' ? brokenBy : bug.by === 'scenarios' ? crossedBy : failedBy
-    const found = await find(bug, join(directory, String(nth)))
+    const found = await find(bug, join(directory, String(nth)), seeds)
     if (found === undefined) missed += 1
     print(`${bug.name}: ${found ?? 'NOT FOUND'}`)
   })
@@ -69,9 +60,9 @@ async function planted(): Promise<boolean> {
 }
 
 /** Returns the first seed that fails with the mistake, and not without it. */
-async function failedBy(bug: Planted, place: string): Promise<string | undefined> {
+async function failedBy(bug: Planted, place: string, all: readonly number[]) {
   const [entry, sound] = [await bundle(place, [plant(bug, root)]), await bundle(`${place}-sound`)]
-  for (let seeds = firstSeeds; seeds.length > 0;) {
+  for (let seeds = all; seeds.length > 0;) {
     const played = await run(entry, { seeds, untilFinding: true })
     const { seed = 0, findings = [] } = played.at(-1) ?? {}
     const [without] = await run(sound, { seeds: [seed] })
@@ -82,18 +73,21 @@ async function failedBy(bug: Planted, place: string): Promise<string | undefined
   return undefined
 }
 
+/** Imports a file below `test/` with the mistake. */
+async function load(file: string, bug: Planted, place: string): Promise<unknown> {
+  return import(pathToFileURL(await bundleFile(file, `${place}.mjs`, [plant(bug, root)])).href)
+}
+
 /** Returns the first invariant that the exhaustive search finds broken. */
-async function brokenBy(bug: Planted, place: string): Promise<string | undefined> {
-  const file = await bundleFile('simulation/search.ts', `${place}.mjs`, [plant(bug, root)])
-  const { search } = (await import(pathToFileURL(file).href)) as typeof Search
+async function brokenBy(bug: Planted, place: string) {
+  const { search } = (await load('simulation/search.ts', bug, place)) as typeof Search
   const [what] = search(2, 2, Infinity, true).broken.keys()
   return what && `the search: ${what}`
 }
 
 /** Returns the first scenario whose bound the mistake exceeds. */
-async function crossedBy(bug: Planted, place: string): Promise<string | undefined> {
-  const file = await bundleFile('token/scenarios.ts', `${place}.mjs`, [plant(bug, root)])
-  const { SCENARIOS, isWithin } = (await import(pathToFileURL(file).href)) as typeof Scenarios
+async function crossedBy(bug: Planted, place: string) {
+  const { SCENARIOS, isWithin } = (await load('token/scenarios.ts', bug, place)) as typeof Scenarios
   for (const [name, scenario] of Object.entries(SCENARIOS))
     if (!(await isWithin(scenario))) return `the scenarios: ${name}`
   return undefined
@@ -138,16 +132,16 @@ async function run(entry: string, task: Task): Promise<Result[]> {
 }
 
 /** Returns true if no seed has a finding. */
-async function simulated(seeds: readonly number[]): Promise<boolean> {
+async function simulated(seeds: readonly number[], trace: boolean): Promise<boolean> {
   const entry = await bundle(directory)
-  const again = values.trace ? [] : seeds.filter((seed) => seed % TWICE === 0)
+  const again = trace ? [] : seeds.filter((seed) => seed % TWICE === 0)
   const began = performance.now()
   // Each process runs its share, and then seeds of the other process, after other seeds than there.
   const shares = Array.from({ length: PROCESSES }, (_, nth) => {
     const isOwn = (seed: number): boolean => seed % PROCESSES === nth
     return [...seeds.filter(isOwn), ...again.filter((seed) => !isOwn(seed))]
   })
-  const runs = shares.map((share) => run(entry, { seeds: share, trace: values.trace }))
+  const runs = shares.map((share) => run(entry, { seeds: share, trace }))
   const results = (await Promise.all(runs)).flat()
   const first = new Map(results.toReversed().map((result) => [result.seed, result]))
   const failed = [...first.values()].filter(({ findings }) => findings.length > 0)

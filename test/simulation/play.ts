@@ -1,12 +1,12 @@
 // Plays a plan in a world: the traffic, the acts, the calm after them, and the checks at the end. The generator yields its waits.
 import { connect } from 'node:net'
+import type { Status } from '../../src/admin/index.ts'
 import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
 import { startTraffic } from './clients.ts'
 import type { Judge } from './judge.ts'
 import { createStage, LONG } from './perform.ts'
 import { actText, lengthOf, type Plan } from './plan.ts'
 import type { Replica, World } from './stage.ts'
-import type { StatusPage } from './truth.ts'
 
 /** Lasts until the condition holds, at most to `end`. */
 export interface Wait {
@@ -118,7 +118,8 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     for (const { index, phase } of replicas)
       if (judge.look(index, time()) && phase === 'running')
         request(world, index, '/status.json', (text) => {
-          if (text !== '') judge.shows(index, pageOf(text))
+          const page = pageOf(text)
+          if (page !== undefined) judge.shows(index, page)
         })
   }
   later(1000, watch)
@@ -156,7 +157,12 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     const { index, phase } = replica
     if (phase !== 'running') find(`replica ${index} is ${phase}`)
     const page = pageOf(yield* get(world, index, '/status.json'))
-    if (!isSound(page)) find(`replica ${index} is ${page.state}: ${page.code} ${page.cause}`, 4)
+    // Failed refreshes last until the next token is due.
+    const bad = page?.findings.find(
+      ({ finding, state }) => state !== 'healthy' && finding !== 'refresh',
+    )
+    if (page === undefined || bad !== undefined)
+      find(`replica ${index} is ${page?.state}: ${page?.code} ${page?.cause}`, 4)
     const metrics = yield* get(world, index, '/metrics')
     world.searchSecrets(metrics, 'the metrics')
     for (const [, name, value] of metrics.matchAll(ZERO))
@@ -178,14 +184,8 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   judge.finish()
 }
 
-/** True if the replica is healthy apart from failed refreshes, which last until the next token is due. */
-function isSound({ findings = [] }: StatusPage): boolean {
-  const isFine = ({ finding, state }: (typeof findings)[number]): boolean =>
-    state === 'healthy' || finding === 'refresh'
-  return findings.length > 0 && findings.every(isFine)
-}
-
-const pageOf = (text: string): StatusPage => JSON.parse(text || '{}') as StatusPage
+/** Undefined without a response. */
+const pageOf = (text: string) => (text === '' ? undefined : (JSON.parse(text) as Status))
 
 /** Reads a page of a replica's admin listener; '' if there is no response. */
 function* get(

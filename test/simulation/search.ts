@@ -48,7 +48,6 @@ const grantOf = (token: number, sentAt: number): Token => {
   return { token: secret, refreshToken: secret, sentAt, lifetime: { ms: LONG }, of: 'p' }
 }
 const sentAtOf = (token: Token | undefined): number => token?.sentAt ?? 0
-const tokenIn = ({ token }: Account): number => numberOf(token?.token)
 
 /** Accounts by their value in the store: nothing is sealed, and all replicas have the same credentials. */
 const accounts = new Map<string, Account>()
@@ -213,16 +212,11 @@ function follow(world: World, most: number, add: (label: string, world: World) =
     const own = nameOf(replica, index)
     if (replica.asking === undefined) {
       look(world, replica, move)
-      claim(world, { replica, own }, move)
+      claim(world, [replica, own], move)
     } else if (!replica.asking.sent) begin(world, replica.asking, move)
     else if (replica.asking.response === undefined) beAsked(world, replica, replica.asking, move)
-    else hear(world, { replica, own }, replica.asking, move)
+    else hear(world, [replica, own], replica.asking, move)
   }
-}
-
-interface Actor {
-  readonly replica: Replica
-  readonly own: string
 }
 
 function look({ value }: World, replica: Replica, move: Move): void {
@@ -240,7 +234,7 @@ function look({ value }: World, replica: Replica, move: Move): void {
 }
 
 /** Decides whose turn it is, and writes the lease and the login in one change. */
-function claim(world: World, { replica, own }: Actor, move: Move): void {
+function claim(world: World, [replica, own]: readonly [Replica, own: string], move: Move): void {
   const ours = replica.life.token
   /** Calls always wait for the next token. */
   const current = ours && { ...ours, usableUntil: 0 }
@@ -305,7 +299,12 @@ function beAsked(world: World, { life }: Replica, asking: Asking, move: Move): v
 }
 
 /** The replica gets the response, and writes the result to the store in one change. */
-function hear(world: World, { replica, own }: Actor, asking: Asking, move: Move): void {
+function hear(
+  world: World,
+  [replica, own]: readonly [Replica, own: string],
+  asking: Asking,
+  move: Move,
+): void {
   const { life } = replica
   const { operation, alone, before, response, at } = asking
   // The lease remains after a refused refresh, for the login that follows.
@@ -400,7 +399,7 @@ function keyOf(world: World): string {
 function isGood({ replicas, value, valid }: World): boolean {
   const isServed = ({ life, asking }: Replica): boolean =>
     asking === undefined && numberOf(life.token?.token) === valid && !isSuspect(life)
-  return valid !== 0 && tokenIn(open(value)) === valid && replicas.every(isServed)
+  return valid !== 0 && numberOf(open(value).token?.token) === valid && replicas.every(isServed)
 }
 
 /**

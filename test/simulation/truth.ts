@@ -1,4 +1,5 @@
 // Compares the status page with the calls and the token requests on the wire: properties 1, 3, 4 and 5.
+import type { Status } from '../../src/admin/index.ts'
 import type { Arrival } from './wire.ts'
 
 /**
@@ -11,22 +12,6 @@ import type { Arrival } from './wire.ts'
  * - `unknown`: the wire does not show it, because the proxy may have seen another end than the client.
  */
 export type Fate = 'answered' | 'refused' | 'rejected' | 'lost' | 'unknown'
-
-/** Members of `/status.json` that are compared. */
-export interface StatusPage {
-  readonly state?: string
-  readonly code?: string
-  readonly cause?: string | null
-  readonly time?: string
-  readonly findings?: readonly ShownFinding[]
-}
-interface ShownFinding {
-  readonly finding: string
-  readonly state: string
-  readonly code?: string
-  readonly cause?: string | null
-  readonly facts?: readonly (readonly [name: string, value: unknown])[]
-}
 
 interface Ended {
   readonly at: number
@@ -112,7 +97,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   let ends: Ended[] = []
   let someSince = Infinity
   let allSince = Infinity
-  let page: StatusPage | undefined
+  let page: Status | undefined
   /** The proxy refuses a request that was sent ahead up to 3 s before its client knows. */
   let doubt: { readonly at: number; readonly text: string } | undefined
   let expected = ''
@@ -133,7 +118,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   }
 
   /** Property 3: while iSales rejects the login, the page says so, however refreshes end. */
-  function compareLogin({ findings = [] }: StatusPage, status: number, now: number): void {
+  function compareLogin({ findings }: Status, status: number, now: number): void {
     const said = findings.find(({ finding }) => LOGIN.has(finding))
     const isRight = said !== undefined && CAUSES[status]?.includes(said.cause ?? '') === true
     if (!isRight)
@@ -145,20 +130,20 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   }
 
   /** Property 3: a login follows at the promised time. */
-  function comparePromise({ time = '', findings = [] }: StatusPage, now: number): void {
+  function comparePromise({ time, findings }: Status, now: number): void {
     const said = findings.find(({ finding }) => LOGIN.has(finding))
     if (said === undefined) return void (promised = undefined)
     if (promised !== undefined && now > promised + LATE) {
       onFinding(3, 'paused until: no login followed at the time that was said', now)
       promised = undefined
     }
-    const [, value] = said.facts?.find(([name]) => name === 'pausedUntil') ?? []
+    const [, value] = said.facts.find(([name]) => name === 'pausedUntil') ?? []
     if (value !== undefined)
       promised ??= now + Date.parse((value as { readonly at: string }).at) - Date.parse(time)
   }
 
   /** Properties 2 and 4: the finding about a rejected token has rejections, and ends. */
-  function compareRejections({ findings = [] }: StatusPage, now: number): void {
+  function compareRejections({ findings }: Status, now: number): void {
     const isShown = (name: string): boolean => findings.some(({ finding }) => finding === name)
     if (!isShown('token-rejected')) return
     if (isShown('waiting')) onFinding(2, 'token-rejected: calls wait for a token', now)
@@ -170,8 +155,8 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
       onFinding(4, 'token-rejected: 10 s after a newer token', now)
   }
 
-  function compare(shown: StatusPage, now: number): void {
-    const { state = '', findings = [] } = shown
+  function compare(shown: Status, now: number): void {
+    const { state, findings } = shown
     compareRejections(shown, now)
     if (!isKept) comparePromise(shown, now)
     const named = findings.find((one) => LOST_CALLS.has(one.finding) && one.state !== 'healthy')
@@ -223,7 +208,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
     },
 
     /** Takes the current page. The next look compares it, when calls that ended before it are known. */
-    shows(shown: StatusPage): void {
+    shows(shown: Status): void {
       page = shown
       isKept = false
     },

@@ -1,7 +1,6 @@
 // Runs a plan in one world: a simulated iSales, a store, and replicas of the whole program, in one process on virtual time.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -27,6 +26,7 @@ import {
   TOKEN_MARK,
   type Owner,
 } from './patches.ts'
+import { MEMORY } from '../support/temporary.ts'
 import { createJudge, type Judge } from './judge.ts'
 import type { LinkName, Plan } from './plan.ts'
 import { judgeExecution, judgeRequest, play } from './play.ts'
@@ -42,8 +42,6 @@ import { openStore, type Store } from './store.ts'
 import type { Finding } from './wire.ts'
 
 const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
-/** Files in memory if possible: a disk is slow at each rename. */
-const MEMORY = '/dev/shm'
 const USER = 'obs'
 /** Maximum bytes of a login with its head. */
 const LOGIN = 1000
@@ -153,7 +151,7 @@ function openWorld(plan: Plan, judge: Judge, trace?: (line: string) => void) {
   if (started === undefined) throw new Error('the simulated iSales does not start')
   const isales: Simulator = started
   const store: Store | undefined = plan.shared ? openStore(PORTS.store) : undefined
-  const directory = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'simulation-'))
+  const directory = mkdtempSync(join(MEMORY, 'simulation-'))
   const secretFile = join(directory, 'password')
   writeFileSync(secretFile, FIRST_PASSWORD)
   writeFileSync(join(directory, 'key'), 'k'.repeat(40))

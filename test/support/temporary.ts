@@ -1,6 +1,9 @@
-import { mkdtempSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+/** A file system in memory if there is one: a disk under load is slow, and the program says so. */
+export const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 /** Creates a directory that is removed at the end of the run. */
 export function temporaryDirectory(): string {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { optionsOf, runMain, seedsOf, UsageError } from '../support/command-line.ts'
 import { prepareRun, type PreparedRun } from '../support/global-setup.ts'
 import { inParallel } from '../support/parallel.ts'
+import { MEMORY } from '../support/temporary.ts'
 import { bundleFile, root } from '../simulation/build.ts'
 import { plant } from '../simulation/planted.ts'
 import { CI_SEEDS, PLANTED } from './seeds.ts'
@@ -11,8 +12,6 @@ import { play } from './play.ts'
 import { judge, usable } from './properties.ts'
 import { planOf, planText, type Plan } from './settings.ts'
 
-/** A file system in memory: a disk under load is slow, and the proxy says so. */
-const MEMORY = '/dev/shm'
 /** Properties about counts and texts, which a machine that stands still does not change. */
 const CERTAIN: ReadonlySet<string> = new Set(['counted', 'readers', 'account'])
 
@@ -48,7 +47,7 @@ async function main(): Promise<boolean> {
   if (!/^[1-8]$/.test(workers)) throw new UsageError(`No ${workers} workers. Workers: 1 to 8`)
   const numbers = ci ? CI_SEEDS : seedsOf(seed ?? seeds)
   const plans = numbers.map((number) => planOf(number, of))
-  if (fs.existsSync(MEMORY)) process.env['TMPDIR'] = MEMORY
+  process.env['TMPDIR'] = MEMORY
   const { program: built, certificates, cleanUp } = await prepareRun()
   process.on('exit', cleanUp)
   const run = { program: built, certificates, workers: Number(workers) }
