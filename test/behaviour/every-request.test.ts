@@ -3,7 +3,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { systemClock } from '../../src/clock.ts'
 import { OUTCOMES, REFUSALS } from '../../src/codes.ts'
+import { Exchange } from '../../src/upstream/exchange.ts'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
 import { connectRaw, requestText, type RawClient } from '../support/raw-client.ts'
@@ -245,3 +247,40 @@ test('a failed request is logged with its method, path, durations and attempts, 
   expect(JSON.stringify([line, ...more])).not.toContain('canary')
   expect(more).toEqual([])
 })
+
+const throws = (): never => {
+  throw new TypeError('a defect')
+}
+
+const CLIENT_DEADLINE = 2771
+
+const clock = {
+  ...systemClock,
+  setTimer: (run: () => void, ms: number) =>
+    ms === CLIENT_DEADLINE ? throws() : systemClock.setTimer(run, ms),
+}
+
+test.each([
+  ['before it is forwarded', { clock }],
+  ['when its response is there', {}],
+])(
+  'a defect of the proxy that a call meets %s is counted, logged and shown once',
+  async (_name, defect) => {
+    const world = await openWorld({ ...defect, env: { CLIENT_DEADLINE: `${CLIENT_DEADLINE}ms` } })
+    vi.spyOn(Exchange.prototype, 'collected').mockImplementation(throws)
+    const { status, json, text } = await world.tasks()
+    expect([status, json]).toMatchObject([500, { code: 'internal', sent: 'unknown' }])
+    expect(text).not.toContain('defect')
+
+    const unexpected = world.lines.filter(({ event }) => event === 'unexpected')
+    expect(unexpected).toMatchObject([{ requestId: json['requestId'] }])
+    expect(
+      await world.metric('isales_proxy_requests_total{outcome="failed",cause="internal"}'),
+    ).toBe(1)
+    expect(await world.status()).toMatchObject({
+      groups: { calls: { callsInMinute: 1, failed: 1 } },
+      failedCalls: [{ cause: 'internal' }],
+    })
+    await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 0)
+  },
+)

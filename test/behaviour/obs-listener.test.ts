@@ -4,7 +4,7 @@ import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { listenerTls, makeCertificates, type Certificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, requestText, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { openWorld } from '../support/world.ts'
+import { openWorld, REQUIRE } from '../support/world.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 
 const made = makeCertificates()
@@ -123,8 +123,7 @@ describe('HTTPS', () => {
 
 test('beyond loopback, calls need a login unless UNSAFE_LISTEN is set, and refused clients are logged with their address', async () => {
   const network = { LISTEN: '0.0.0.0:0' }
-  const credentials = { OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
-  const world = await openWorld({ env: { ...network, ...credentials } })
+  const world = await openWorld({ env: { ...network, ...REQUIRE } })
   expect((await exchangeRaw(world, tasks())).status).toBe(401)
   expect(world.sim.requests()).toEqual([])
   const body = '{"user":"cti","passwd":"wrong"}'

@@ -3,8 +3,6 @@ import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { ACCOUNT, openWorld, REQUIRE } from '../support/world.ts'
 
-const BODY = JSON.stringify(ACCOUNT)
-
 test('a missing, forged or foreign ticket gets 401 in the published shape, and no call reaches iSales', async () => {
   const world = await openWorld({ env: REQUIRE })
   const other = await openWorld({ env: { ...REQUIRE, OBS_PASSWORD: 'another' } })
@@ -26,7 +24,6 @@ test('a missing, forged or foreign ticket gets 401 in the published shape, and n
 })
 
 const CHUNKED = 'Transfer-Encoding: chunked'
-const ONE = ' '
 const chunkOf = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
 
 test('login and refresh may arrive in chunks, and may expect 100', async () => {
@@ -43,14 +40,14 @@ test('login and refresh may arrive in chunks, and may expect 100', async () => {
     expect(status).toBe(200)
     return (JSON.parse(text) as { resultData: { refreshToken: string } }).resultData
   }
-  const { refreshToken } = await send(LOGIN_PATH, BODY)
+  const { refreshToken } = await send(LOGIN_PATH, JSON.stringify(ACCOUNT))
   await send(REFRESH_PATH, JSON.stringify({ refreshToken }))
 })
 
 test.each([
   ['a login over 2 KiB', 400, LOGIN_PATH, 'Content-Length: 2049', ''],
   ['a login over 2 KiB in chunks', 400, LOGIN_PATH, CHUNKED, chunkOf('x'.repeat(2049))],
-  ['a refresh that continues in chunks', 403, REFRESH_PATH, CHUNKED, chunkOf(ONE).repeat(3000)],
+  ['a refresh that continues in chunks', 403, REFRESH_PATH, CHUNKED, chunkOf(' ').repeat(3000)],
 ])('%s gets a %s before its body ends', async (...row) => {
   const [, status, path, field, begun] = row
   const world = await openWorld({ env: REQUIRE })

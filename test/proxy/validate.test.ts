@@ -194,7 +194,6 @@ it.each([
   [LOCAL, '/rest/v1/auth/REFRESH /rest/v1/Auth/refresh', 'auth-path'],
   [LOCAL, '/rest/v1/auth /rest/v1/auth/ /rest/v1/auth/log', 'auth-path'],
   [LOCAL, '/rest/v1/auth/refresh/ /rest/v1/auth/login2 /rest/v1/auth/refresh/more', 'auth-path'],
-  [LOCAL, '/rest/v1/auth/refresh.json /rest/v1/auth/login~', 'auth-path'],
   [LOCAL, '/ /rest/v1/author /rest/v1/business/tasks /other/rest/v1/auth/refresh', 'other'],
   [['/login.do'], '/login.json /login', 'auth-path'],
   [['/obs/login'], '/obs/login~ /OBS/LOGIN/x', 'auth-path'],

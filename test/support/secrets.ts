@@ -65,12 +65,10 @@ export const openSecretWorld = ({ env, prepare, ...options }: WorldOptions = {})
 const ADMIN_PAGES =
   '/ /?lang=zh /status.json /status.txt /metrics /livez /readyz /startupz /nowhere'.split(' ')
 
-/** Returns the output and everything else that the program shows, except to iSales and CTI-OBS. */
-export async function shown({ admin }: Pick<World, 'admin'>, output: unknown): Promise<string> {
+/** Returns the log and everything else that the program shows, except to iSales and CTI-OBS. */
+export async function shown({ admin, lines }: Pick<World, 'admin' | 'lines'>): Promise<string> {
   const pages = await Promise.all(ADMIN_PAGES.map((page) => call(`${admin}${page}`)))
-  return [typeof output === 'string' ? output : JSON.stringify(output), ...pages.map(whole)].join(
-    '\n',
-  )
+  return [JSON.stringify(lines), ...pages.map(whole)].join('\n')
 }
 
 export const whole = ({ status, rawHeaders, text }: CallResponse): string =>
