@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { createSealer } from '../../src/sharing/sealer.ts'
 import { decodeState, type SharedState } from '../../src/token/stored-state.ts'
-import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
-import { call } from '../support/call.ts'
+import { simulate } from '../simulator/caller.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
-import { ENGINES, startServer, type StoreServer } from './servers.ts'
+import { clientOf } from '../support/world.ts'
+import type { StoreServer } from './servers.ts'
 
 export const PASSWORD = 'canary-isales-password'
 export const KEY = 'canary-key-of-the-store-0123456789'
@@ -23,10 +23,6 @@ export function sharingPrograms() {
   const file = temporaryFiles()
   const keyFile = file('key', KEY)
   let sim: Simulator | undefined
-  afterEach(async () => {
-    await sim?.close()
-    sim = undefined
-  })
 
   /** Returns what every command needs, for the store on this port. */
   const environment = (port: number): Environment => ({
@@ -50,25 +46,12 @@ export function sharingPrograms() {
   const openIsales = async (seconds: number): Promise<Simulator> => {
     const session = { singleSession: true, refreshEndsOld: true, rotate: true, lockAfter: 0 }
     const lifetimes = { tokenLifetime: seconds, refreshLifetime: 3600 }
-    sim = await createSimulator({ switches: { password: PASSWORD, ...session, ...lifetimes } })
-    return sim
+    const opened = await simulate({ switches: { password: PASSWORD, ...session, ...lifetimes } })
+    return (sim = opened.sim)
   }
 
-  /** Starts programs that share through a real server, and calls on each of them. */
-  const serve = async ({ engine = ENGINES[0] ?? 'valkey', count = 3 } = {}) => {
-    const isales = await openIsales(60)
-    const server = await startServer({ engine })
-    const replicas = await startReplicas(count, server.port)
-    await authenticated(replicas)
-    await inState(replicas, { state: 'shared' })
-    return { sim: isales, server, replicas, calls: startTraffic(replicas) }
-  }
-
-  return { start, environment, startReplica, startReplicas, openIsales, file, serve }
+  return { start, environment, startReplica, startReplicas, openIsales, file }
 }
-
-const tasks = ({ proxy }: Replica) =>
-  call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
 /** Makes ten calls per second on each replica. */
 export function startTraffic(replicas: readonly Replica[]) {
@@ -76,7 +59,7 @@ export function startTraffic(replicas: readonly Replica[]) {
   const over = new AbortController()
   const send = async (replica: Replica): Promise<void> => {
     while (!over.signal.aborted) {
-      statuses.push((await tasks(replica)).status)
+      statuses.push((await clientOf(replica).tasks()).status)
       await delay(100)
     }
   }
@@ -97,14 +80,14 @@ export function startTraffic(replicas: readonly Replica[]) {
 /** Waits until a call on each replica succeeds. */
 export async function authenticated(replicas: readonly Replica[]): Promise<void> {
   for (const replica of replicas)
-    await until(async () => (await tasks(replica)).status === 200, 20_000)
+    await until(async () => (await clientOf(replica).tasks()).status === 200, 20_000)
 }
 
 /** Waits until each replica, which polls the store every second, reports this about sharing. */
 export async function inState(replicas: readonly Replica[], state: object): Promise<void> {
-  for (const { admin } of replicas)
+  for (const replica of replicas)
     await until(async () => {
-      const { sharing } = (await call(`${admin}/status.json`)).json
+      const { sharing } = await clientOf(replica).status()
       return Object.entries(state).every(([name, value]) => Object(sharing)[name] === value)
     }, 20_000)
 }

@@ -58,7 +58,7 @@ export async function startServer(
     port,
     /** Returns the output of `valkey-cli`, as latin1. */
     cli,
-    signal: (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM') => void child.kill(signal),
+    signal: (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT') => void child.kill(signal),
     /** Starts a killed server again, empty, on the same port. */
     async restart() {
       child = run()
