@@ -90,7 +90,7 @@ it.each(ENGINES)(
     expect(seen).toContain(key)
     const printed = replicas.map(({ program }) => program.stdout())
     expect(printed.join('\n')).toContain('token-adopted')
-    const pages = await Promise.all(replicas.map((replica) => shown(replica, '')))
+    const pages = await Promise.all(replicas.map((replica) => shown({ ...replica, lines: [] })))
     const secrets = [...sim.issued(), PASSWORD, STORE_PASSWORD, WRONG_PASSWORD, KEY]
     expect(secrets.length).toBeGreaterThan(5)
     // MONITOR redacts the arguments of AUTH by itself.

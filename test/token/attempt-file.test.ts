@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { statSync, symlinkSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { buildSync } from 'esbuild'
 import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { openAttemptFile, openVersions } from '../../src/token/attempt-file.ts'
@@ -15,8 +18,8 @@ import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { START as NOW } from './support.ts'
 
-// The simulation kills processes between any two operations of the disk.
-
+/** `ATTEMPT_ROUNDS=10000 npx vitest run test/token/attempt-file.test.ts` takes minutes. */
+const ROUNDS = Number(process.env['ATTEMPT_ROUNDS'] ?? 200)
 const WALL = Date.parse('2026-03-01T12:00:00Z')
 const credentials = { user: 'obs', password: new Secret('p1-canary') }
 const other = { ...credentials, user: 'another' }
@@ -300,3 +303,41 @@ it('while the disk takes longer than a second, attempts are in memory', async ()
   await recover()
   expect(await start(directory).read()).toMatchObject({ rejections: 4 })
 })
+
+it('processes that are killed at any moment lose no change that the disk took', async () => {
+  const directory = temporaryDirectory()
+  const source = fileURLToPath(new URL('attempt-process.ts', import.meta.url))
+  const program = join(temporaryDirectory(), 'process.mjs')
+  buildSync({
+    entryPoints: [source],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: program,
+  })
+  const lines: string[] = []
+  let kills = 0
+  const run = async (killAfter: number | undefined): Promise<void> => {
+    const child = spawn(process.execPath, [program, directory, String(ROUNDS)])
+    if (killAfter !== undefined) {
+      kills += 1
+      setTimeout(() => child.kill('SIGKILL'), killAfter)
+    }
+    let printed = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
+    await once(child, 'close')
+    lines.push(...printed.split('\n').filter((line) => line !== ''))
+  }
+  // The third process of each chain ends by itself.
+  const chain = async (first: number): Promise<void> => {
+    for (const killAfter of [first, 600 - first, undefined]) await run(killAfter)
+  }
+  await Promise.all([chain(200), chain(300)])
+
+  expect(new Set(lines)).toEqual(new Set(['written']))
+  const { attempts } = await start(directory).read({ user: 'obs', password: new Secret('p') })
+  // A killed process may not have reported its last write.
+  expect(attempts).toBeGreaterThanOrEqual(lines.length)
+  expect(attempts).toBeLessThanOrEqual(lines.length + kills)
+  expect(lines.length).toBeGreaterThanOrEqual(2 * ROUNDS)
+}, 600_000)
