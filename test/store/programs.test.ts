@@ -177,7 +177,7 @@ it.each(ENGINES)(
     const server = await startServer({ engine })
     const { program } = await startReplica(server.port, { ISALES_PASSWORD: 'wrong' })
     const key = await until(() => keyOf(server), 10_000)
-    await server.cli('SETRANGE', key, '120000000', 'x')
+    expect(await server.cli('SETRANGE', key, '120000000', 'x')).toBe('120000001')
     await until(
       () => program.lines().some(({ event }) => event === 'shared-token-unreadable'),
       10_000,

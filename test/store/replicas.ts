@@ -94,8 +94,8 @@ export async function inState(replicas: readonly Replica[], state: object): Prom
 
 /** Returns the account's key in the store; empty if there is none. */
 export async function keyOf(server: StoreServer): Promise<string> {
-  const [key = ''] = (await server.cli('KEYS', '*:account')).split('\n')
-  return key
+  // The command also prints errors to its output.
+  return /^.*:account$/m.exec(await server.cli('KEYS', '*:account'))?.[0] ?? ''
 }
 
 /** Returns the stored account, if there is one. */
