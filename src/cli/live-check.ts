@@ -145,19 +145,15 @@ async function logIn(check: LiveCheck) {
   const common = { clock: systemClock, random: Math.random }
   let storageError: FailureDetails | undefined
   const onStorageError = (error: FailureDetails | undefined): void => void (storageError = error)
-  const parts = { ...common, onStorageError, onExposed() {} }
-  const openStateDir = () =>
-    directory === undefined ? undefined : openAttemptFile({ ...parts, directory })
   const share = await openShare({ ...common, config, onUnreadable() {}, observeCall() {} })
-  const register = createRegister(systemClock, share?.home ?? openStateDir())
+  const parts = { ...common, onStorageError, onExposed() {} }
+  const stateDir = directory === undefined ? undefined : { ...parts, directory }
+  const home = share?.home ?? (stateDir && openAttemptFile(stateDir))
+  const register = createRegister(systemClock, home)
   const client = clientFor(check, config)
   const requests = createTokenRequests({ ...common, client, register, rules: config })
-  const login: TokenRequest = {
-    operation: 'login',
-    credentials: { user, password },
-    signal,
-    loginDue: true,
-  }
+  const credentials = { user, password }
+  const login = { operation: 'login', credentials, signal, loginDue: true } as const
 
   /** Waits while another process asks iSales. */
   const inTurn = async (request: TokenRequest): Promise<TokenResult> => {
@@ -170,12 +166,12 @@ async function logIn(check: LiveCheck) {
     }
   }
 
-  share?.start(async () => void (await requests.poll(login.credentials)))
+  share?.start(async () => void (await requests.poll(credentials)))
   let result = await inTurn(login)
   if ('token' in result && result.adopted) {
     // The replicas' token is known now, so the next request logs in, unless the store fails.
     const current = createToken(result.token, config, 0)
-    result = await inTurn({ ...login, operation: 'login', current, loginDue: false })
+    result = await inTurn({ ...login, current, loginDue: false })
   }
   const sharing = share?.snapshot()
   await register.stop()

@@ -45,9 +45,9 @@ export type UpdateContext = Readonly<{ now: number; alone: boolean }>
 export type StateUpdate = (account: Account, context: UpdateContext) => Account | undefined
 
 const LEASE_DURATION = 3 * SECOND
-/** Holds the lease after a login that iSales did not process. Each replica has a back-off of its own: together they ask too often. */
+/** Holder of the lease after a login that iSales did not process: the back-offs of all replicas together would be too fast. */
 const NO_REPLICA = ''
-const FAILING_LOGINS_APART = SECOND
+const FAILED_LOGINS_APART = SECOND
 /** Milliseconds by which a lease that no poll renews is post-dated, so that it outlasts a login. */
 const UNPOLLED = 2900
 export const POLL_INTERVAL = SECOND
@@ -138,10 +138,11 @@ export function recordOutcome(
     if (operation === 'refresh')
       return isRejection(result) || isMissing(result) ? undefined : released
     const failed = recordFailure(record, before, result, { now, alone, rules })
+    const next = { ...(released ?? account), record: failed }
     const isAnswered = result.kind === 'not-processed' && result.status !== undefined
-    const lease = { holder: NO_REPLICA, renewedAt: now - LEASE_DURATION + FAILING_LOGINS_APART }
-    const kept = released && shared && isAnswered ? { ...account, lease } : released
-    return { ...(kept ?? account), record: failed }
+    if (!released || !shared || !isAnswered) return next
+    const expiresAt = now + FAILED_LOGINS_APART
+    return { ...next, lease: { holder: NO_REPLICA, renewedAt: expiresAt - LEASE_DURATION } }
   }
   const isLogin = operation === 'login'
   const granted = isLogin

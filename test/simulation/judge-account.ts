@@ -24,7 +24,7 @@ const MAX_REFRESH_PAUSE = 35_500
 /** A login with a changed password follows within this time, also if a refresh is in flight. */
 const MAX_CHANGE = 8000
 /** Answers to a login that iSales did not process: another login follows as soon as a refresh would. */
-const NOT_PROCESSED: ReadonlySet<number> = new Set([404, 429, 502, 503])
+const NOT_PROCESSED: ReadonlySet<number> = new Set([404, 405, 407, 429, 502, 503, 504])
 /** Refreshes that iSales rejects are not repeated, and the operator may have a wrong path. */
 const FINAL: ReadonlySet<number> = new Set([200, 401, 403, 404, 429])
 

@@ -120,8 +120,7 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { origin
   async function lane(index: number): Promise<void> {
     const isKept = connections === 'kept' || (connections === 'mixed' && index % 2 === 0)
     const interval = (2000 * Number(clients)) / Number(rate)
-    // With one connection, the second call is sent as soon as the first one is answered.
-    // Without a name, a call for another host would distrust the certificate.
+    // With one connection, the second call follows the first response. The certificate has this name, whichever Host is sent.
     const agent = new Agent({ keepAlive: isKept, maxSockets: 1, ca, servername: 'localhost' })
     const ticket = isRequired ? await logIn(OBS.OBS_PASSWORD) : ''
     await delay((interval * index) / Number(clients))
