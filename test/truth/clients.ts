@@ -120,7 +120,7 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { origin
   async function lane(index: number): Promise<void> {
     const isKept = connections === 'kept' || (connections === 'mixed' && index % 2 === 0)
     const interval = (2000 * Number(clients)) / Number(rate)
-    // With one connection, the second call follows the first response. The certificate has this name, whichever Host is sent.
+    // With one connection, the second call follows the first response. Its certificate bears this name, not the Host.
     const agent = new Agent({ keepAlive: isKept, maxSockets: 1, ca, servername: 'localhost' })
     const ticket = isRequired ? await logIn(OBS.OBS_PASSWORD) : ''
     await delay((interval * index) / Number(clients))
