@@ -11,8 +11,8 @@ export interface ClientConnection {
   refuse(refusal: Refusal): void
   /** Bytes of the body of the request in progress, with its framing, and with bytes that Node has not parsed. */
   readonly bodyBytes: number
-  /** True after `refuse`, and after an error or a timeout in the body: the listener has responded and reported. */
-  readonly refused: boolean
+  /** The latest response whose request the listener refused and reported: by `refuse`, or for an error or timeout in its body. */
+  readonly refused: ServerResponse | undefined
 }
 
 /** A client's request on Node's own request and response, as the port's app has it in `c.env`. */

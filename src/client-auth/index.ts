@@ -40,7 +40,7 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
       const client = request.socket.remoteAddress
       const summary = { method, target: validated.target, requestId: '', client, login }
       response.on('close', () => {
-        if (env.connection.refused) return
+        if (env.connection.refused === response) return
         const status = response.headersSent ? response.statusCode : 0
         const left = request.complete ? 'response' : 'request'
         options.onEnd({ ...summary, status, left: status === 0 ? left : undefined })

@@ -61,8 +61,8 @@ export class Connection implements ClientConnection {
   #current: ServerResponse | undefined
   /** The next response, if its request arrived after the end of the response in progress: TLS reports `close` late. */
   #next: ServerResponse | undefined
-  /** True if the listener refused and reported the request in progress, or the connection. */
-  refused = false
+  /** The latest response whose request the listener refused and reported. The next request may begin before it closes. */
+  refused: ServerResponse | undefined
   #pipelined = 0
   #inPieces = false
   #awaitsTurn = false
@@ -105,7 +105,7 @@ export class Connection implements ClientConnection {
     const response = this.#current
     if (response === undefined) return
     const requestId = randomUUID()
-    this.refused = true
+    this.refused = response
     this.#options.onRefused(refusedRequest(response.req, refusal, requestId))
     response.shouldKeepAlive = false
     writeProblem(response, REFUSALS[refusal].problem, { requestId, refusal })
@@ -146,7 +146,7 @@ export class Connection implements ClientConnection {
     const socket = this.#socket
     const summary = refusedRequest({ socket }, refusal)
     const { answeredAt = -Infinity } = this.#slot ?? {}
-    this.refused = true
+    this.refused = this.#current
     dropInput(socket, this.#options.onDropTurn)
     setImmediate(() => {
       setImmediate(() => {
@@ -197,7 +197,6 @@ export class Connection implements ClientConnection {
   #start(response: ServerResponse): void {
     const { req } = response
     this.#current = response
-    this.refused = false
     this.#wasIdle = false
     this.#options.limiter.mark(this.#slot, false)
     if (this.#options.closing() || this.#slot?.isRetired === true) response.shouldKeepAlive = false

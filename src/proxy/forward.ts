@@ -370,7 +370,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     if (this.#isInFlight) this.#shared.slots.release()
     const { request, response, validated, requestId, connection } = this.#call
     // The listener has refused and reported a request that could not be read.
-    if (connection.refused) return
+    if (connection.refused === response) return
     const ending = this.#ending
     const isFailed = ending.do === 'fail'
     const isRelayed = ending.do === 'relay'

@@ -36,6 +36,27 @@ test('CONNECT behind a request leaves the response complete, and then the connec
   expect(refused).toEqual(['method'])
 })
 
+test('a refusal is of its own request, also if the response before it has not left', async () => {
+  const own: boolean[] = []
+  const { port, refused } = await startListener((request, response, connection) => {
+    const isFirst = request.socket.bytesRead === GET.length
+    response.on('close', () => own.push(connection.refused === response))
+    if (!isFirst) return connection.refuse('other-path')
+    // As TLS does for a while.
+    response.socket?.cork()
+    response.end('ok')
+    const sent = client.send(GET)
+    const isRead = (): boolean => request.socket.bytesRead > GET.length
+    void sent.then(() => until(isRead)).then(() => request.socket.uncork())
+  })
+  const client = await connectRaw({ port })
+  await client.send(GET)
+  expect((await client.read()).status).toBe(200)
+  expect((await client.read()).status).toBe(403)
+  await client.closed()
+  expect([own, refused]).toEqual([[false, true], ['other-path']])
+})
+
 test('a client that sends CONNECT and leaves closes the response in progress once', async () => {
   const { held, closed, client, listener } = await startHolding()
   await client.send(`${GET}${CONNECT}`)
