@@ -1,5 +1,5 @@
 // npm run simulate -- [--seeds N | --seeds N-M] | --seed N [--trace] | --planted [NAME] | --search
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -26,6 +26,14 @@ const SEARCHES = [
   [3, 2, 10],
 ] as const
 
+/** Returns what finds a mistake; undefined if nothing does. */
+type Finder = (bug: Planted, place: string, seeds: readonly number[]) => Promise<string | undefined>
+const FINDERS: { readonly [by: string]: Finder } = {
+  search: brokenBy,
+  scenarios: crossedBy,
+  truth: shownBy,
+}
+
 const [text, flag] = [{ type: 'string' }, { type: 'boolean' }] as const
 let directory = ''
 
@@ -50,7 +58,7 @@ async function planted(part = '', seeds: readonly number[]): Promise<boolean> {
   const chosen = PLANTED.filter(({ name }) => name.includes(part))
   let missed = 0
   await inParallel(chosen, PROCESSES, async (bug, nth) => {
-    const find = bug.by === 'search' ? brokenBy : bug.by === 'scenarios' ? crossedBy : failedBy
+    const find = FINDERS[bug.by?.split(' ')[0] ?? ''] ?? failedBy
     const found = await find(bug, join(directory, String(nth)), seeds)
     if (found === undefined) missed += 1
     print(`${bug.name}: ${found ?? 'NOT FOUND'}`)
@@ -91,6 +99,17 @@ async function crossedBy(bug: Planted, place: string) {
   for (const [name, scenario] of Object.entries(SCENARIOS))
     if (!(await isWithin(scenario))) return `the scenarios: ${name}`
   return undefined
+}
+
+/** Returns a finding of the seed of test/truth that plays the program with the mistake. */
+async function shownBy({ by = '', ...bug }: Planted, place: string) {
+  execFileSync(process.execPath, [join(root, 'scripts/build.mjs'), place])
+  await bundleFile('../src/main.ts', join(place, 'main.js'), [plant({ by, ...bug }, root)])
+  const seed = by.replace('truth ', '--seed=')
+  const played = ['--import=tsx', join(root, 'test/truth/main.ts'), seed, `--program=${place}`]
+  const { stdout } = spawnSync(process.execPath, played, { encoding: 'utf8' })
+  const [found] = /FOUND .*/.exec(stdout) ?? []
+  return found && `${by}: ${found}`
 }
 
 async function searched(): Promise<boolean> {

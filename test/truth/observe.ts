@@ -97,15 +97,12 @@ export async function readCounts({ page }: Reader) {
   return by
 }
 
-/** Findings with one cause that lasted for 2 s or longer by the log, by the code that names them. */
+/** Findings that lasted for 2 s or longer by the log, by the code that names them. */
 export function findingsOfLog(log: readonly LogLine[]): readonly string[] {
   const lines = log.filter(({ event }) => /^finding-(?:began|ended)$/.test(event))
   const lasted = lines.filter(({ event, finding }, nth) => {
-    const isSame = (one: LogLine): boolean => one['finding'] === finding
-    const [before, end] = [lines.slice(0, nth).findLast(isSame), lines.slice(nth + 1).find(isSame)]
-    // Otherwise its cause changed, perhaps for less than a look.
-    const isAlone = before?.event !== event && end?.event !== event
-    return event === 'finding-began' && isAlone && Number(end?.['durationSeconds'] ?? 2) >= 2
+    const end = lines.slice(nth).find((one) => one.event !== event && one['finding'] === finding)
+    return event === 'finding-began' && Number(end?.['durationSeconds'] ?? 2) >= 2
   })
   return lasted.map(({ cause, code }) => String(cause ?? code))
 }

@@ -7,8 +7,9 @@ import type { ActiveFault } from './settings.ts'
 
 type Found = Generator<readonly [at: number, text: string]>
 
-/** Milliseconds of the windows that a look is compared with: the page counts 5 s. And of the half-second around a stall. */
-const [WINDOW, SHORTER] = [6000, 4500]
+/** Milliseconds of the window that a look is compared with, of what the page counts at least, and of the half-second around a stall. */
+const WINDOW = 6000
+const COUNTED = 4500
 const HALF_SECOND = 500
 /** Looks in a row that must be wrong: a call may end while a look is on its way. */
 const IN_A_ROW = 2
@@ -17,10 +18,12 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 1. More than 1 in 20 calls lost, at least 10, in a window that ends with a lost call: not healthy, and a finding. */
   *lost(record) {
     yield* inARow(record, [record.from, record.to], (sample) => {
-      const { lost, turned, all, gone, isMany } = windowAt(record, sample.at)
+      const { lost, turned, all } = windowAt(record, sample.at)
+      const isLockedOut = all.length >= 5 && lost.length + turned.length === all.length
+      const gone = isLockedOut ? all : lost
       const isRecent = gone.some(({ at }) => at >= sample.at - 1000)
       const isShown = sample.state !== 'healthy' && current(sample).length > 0
-      if (isShown || !isRecent || !isMany(gone)) return undefined
+      if (isShown || !isRecent || !isMany(gone, all)) return undefined
       return `${sample.state}: ${lost.length} of ${all.length} lost, ${turned.length} turned away`
     })
   },
@@ -41,8 +44,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       return wrong && `names ${wrong.name}, which is none of the faults`
     })
     yield* inARow(record, [faultsAt + WINDOW, faultsEnd], (sample) => {
-      const { lost, all, isMany } = windowAt(record, sample.at)
-      if (!isMany(lost)) return undefined
+      const { lost, all } = windowAt(record, sample.at)
+      const counted = windowAt(record, sample.at, COUNTED)
+      if (!isMany(lost, all) || !isMany(counted.lost, counted.all)) return undefined
       const shown = current(sample)
       const explained = (by?: Shown): number => {
         // A call without a fault of its own is lost by any that concerns all.
@@ -146,13 +150,14 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   },
 
   /** 7. All readers agree, and no secret is in any. */
-  *readers({ differences, leaks, to, logged, samples, stalls }) {
+  *readers({ differences, leaks, to, logged, samples, stalls, plan }) {
     for (const text of differences) yield [to, text]
     for (const where of leaks) yield [to, `a secret is in ${where}`]
-    const all = samples.flatMap(({ findings }) => findings)
+    // A fault that comes and goes may be over at every look.
+    const shown: string[] = samples.flatMap(({ findings }) => findings.map(({ name }) => name))
+    shown.push(...plan.faults.flatMap(({ codes }) => codes))
     for (const logs of stalls.length === 0 ? logged : [])
-      if (!all.some(({ name }) => name === logs))
-        yield [to, `the log names ${logs}, the status never`]
+      if (!shown.includes(logs)) yield [to, `the log names ${logs}, the status never`]
   },
 
   /** 8. Innocent calls pass: the faults of others, a token that ends, and a port that is closed for 1 s cost none. */
@@ -239,22 +244,16 @@ function classOf(outcome: Outcome): string | undefined {
 const isStranger = ({ status, code, number }: Outcome): boolean =>
   status === 401 && code === '' && number % 2 === 1
 const isLost = (one: Outcome): boolean => one.kind === 'lost' && !isStranger(one)
+const isMany = (lost: readonly Outcome[], all: readonly Outcome[]): boolean =>
+  lost.length >= 10 && lost.length > all.length / 20
 const isWrongLogin = ({ kind, fault }: Record['requests'][number]): boolean =>
   kind === 'login' && /^(?:login-(?:401|403|500)|password-file)$/.test(fault?.name ?? '')
 const current = ({ findings }: Sample): Shown[] => findings.filter(({ isOver }) => !isOver)
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
 /** Calls of the window that ends at an instant, with the callers who were turned away. */
-function windowAt({ outcomes }: Record, now: number) {
-  const during = outcomes.filter(({ at }) => at > now - WINDOW && at <= now)
+function windowAt({ outcomes }: Record, now: number, ms = WINDOW) {
+  const during = outcomes.filter(({ at }) => at > now - ms && at <= now)
   const all = during.filter(({ kind }) => kind !== 'login' && kind !== 'stray')
-  const [lost, turned] = [all.filter(isLost), all.filter(({ kind }) => kind === 'turned')]
-  const isLockedOut = all.length >= 5 && lost.length + turned.length === all.length
-  /** More than 1 in 20 and at least 10, also of the shorter window. */
-  const isMany = (some: readonly Outcome[]): boolean =>
-    [WINDOW, SHORTER].every((ms) => {
-      const countOf = (of: readonly Outcome[]) => of.filter(({ at }) => at > now - ms).length
-      return countOf(some) >= 10 && countOf(some) > countOf(all) / 20
-    })
-  return { all, lost, turned, gone: isLockedOut ? all : lost, isMany }
+  return { all, lost: all.filter(isLost), turned: all.filter(({ kind }) => kind === 'turned') }
 }
