@@ -23,6 +23,8 @@ export const NO_REJECTIONS = {
   replacedAt: -Infinity,
   /** First attempts that were rejected since the last response to a call that was no rejection. For display only. */
   consecutiveRejections: 0,
+  /** Arrival of the first of these. For display only. */
+  consecutiveSince: Infinity,
   /** Until then a rejection waits for confirmation before it triggers a renewal. */
   confirmUntil: -Infinity,
   /** Renew then even if calls are accepted: a call was rejected twice with the current token. */
@@ -55,6 +57,8 @@ const CONFIRM_FOR = 10 * MINUTE
 /** How long a rejection describes the token that it concerned, and a newer one that no call has used. */
 export const REJECTED_FOR = 10 * MINUTE
 export const UNUSED_FOR = 10 * SECOND
+/** If iSales rejects some calls, three of these follow one another now and then. */
+const DISPLAYED_AFTER = 2 * SECOND
 /** How long a rejected call waits for confirmation. Steady traffic confirms within milliseconds. */
 export const CONFIRMATION_WAIT = 500
 
@@ -76,11 +80,13 @@ export function reject(
   }
   if (isAgain || !mayReplay(state, replays, now)) return state
   const seen = isCurrent(before, now) ? before.consecutiveRejections : 0
+  const count = seen + (kind === 'first' ? 1 : 0)
   return {
     ...state,
     unresolvedSince: Math.min(state.unresolvedSince, now),
     rejectedAt: now,
-    consecutiveRejections: seen + (kind === 'first' ? 1 : 0),
+    consecutiveRejections: count,
+    consecutiveSince: seen > 0 ? before.consecutiveSince : count > 0 ? now : Infinity,
   }
 }
 
@@ -166,9 +172,12 @@ export function dismiss(state: RejectionState): RejectionState {
   return state.consecutiveRejections === 0 ? state : { ...state, consecutiveRejections: 0 }
 }
 
-/** True if at least the last three first attempts were rejected. For display only. */
+/** True if at least the last three first attempts, and all of the last 2 s, were rejected. For display only. */
 export function isRejected(state: RejectionState, now: number): boolean {
-  return state.consecutiveRejections >= 3 && isCurrent(state, now)
+  const { consecutiveRejections, consecutiveSince } = state
+  return (
+    consecutiveRejections >= 3 && now - consecutiveSince >= DISPLAYED_AFTER && isCurrent(state, now)
+  )
 }
 
 /** False if rejections are too old to describe the current token. */

@@ -22,7 +22,7 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     /** When the current token was adopted; undefined if this process obtained it. */
     adoptedAt: token?.adopted ? rejections.replacedAt : undefined,
     usable,
-    /** At least the last three first attempts were rejected. A token that has ended rejects no call. */
+    /** At least the last three first attempts, and all of 2 s, were rejected. A token that has ended rejects no call. */
     rejected: usable && isRejected(rejections, now),
     /** Another client logs in as this user. */
     conflict: isConflict(rejections, now),

@@ -41,9 +41,13 @@ const pause = (attempts: number, rejections = 0, knownGoodUntil = -Infinity) =>
 const longest = (kind: 'not-processed' | 'unknown') =>
   Math.round(guard.backoffAfter(authFailure(kind, 'timeout'), 'login', 99, 0.999_999) / S) / 60
 const least = (found: (count: number) => boolean) => [1, 2, 3, 4, 5].find(found)
-const REJECTED = { ...tracker.NO_REJECTIONS, hasResult: true, rejectedAt: 0, unresolvedSince: 0 }
+const AT = { rejectedAt: 0, unresolvedSince: 0, consecutiveSince: 0 }
+const REJECTED = { ...tracker.NO_REJECTIONS, hasResult: true, ...AT }
 const renewal = tracker.renewalDueAt({ ...REJECTED, lastReactiveRenewalAt: 0 })
-const inRow = least((count) => tracker.isRejected({ ...REJECTED, consecutiveRejections: count }, 1))
+const inRow = least((count) =>
+  tracker.isRejected({ ...REJECTED, consecutiveRejections: count }, MIN),
+)
+const allFor = least((s) => tracker.isRejected({ ...REJECTED, consecutiveRejections: 9 }, s * S))
 const conflict = least((count) =>
   tracker.isConflict({ ...REJECTED, helpedAt: Array<number>(count).fill(0) }, MIN - 1),
 )
@@ -93,7 +97,7 @@ const FACTS: readonly Fact[] = [
   ['metrics', /`healthy` \| Less than (\d) %.*?At least (\d) calls are lost, and these are (\d) %.*? or (\d+) % are declined/, lost, CALLS.least, lost, CLASSES.declined.share * 100],
   ['metrics', /gets through: (\d) connections .*? within (\d+) s\. Or at least (\d) calls and connections ended in the last (\d) s/, CALLS.turnedAway.count, CALLS.turnedAway.noAnswer / S, CALLS.lockedOut.count, CALLS.lockedOut.ms / S],
   ['metrics', /stood still for more than (\d) s within the last (60) s/, MIN_STALL / S, 60],
-  ['metrics', /At least (\d) latest calls are lost, and more than (\d+) %.*? the last (\d) calls/, CALLS.least, CALLS.failing * 100, inRow],
+  ['metrics', /At least (\d) latest calls are lost, and more than (\d+) %.*? the last (\d) calls.*? the last (\d) s/, CALLS.least, CALLS.failing * 100, inRow, allFor],
   ['metrics', /Refused calls alone .*? for (\d+) min, or if (\d+) were refused within (60) s/, CALLS.refused.ms / MIN, CALLS.refused.calls, 60],
   ['metrics', /count for at most (\d+) min\. .*? after (\d+) s without a call/, tracker.REJECTED_FOR / MIN, tracker.UNUSED_FOR / S],
   ['metrics', /user: (\d) tokens within (\d+) s/, conflict, 60],

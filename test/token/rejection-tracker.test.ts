@@ -103,8 +103,8 @@ it.each<readonly [Change, boolean, boolean]>([
   [{ consecutiveRejections: 2 }, false, false],
   [{ consecutiveRejections: 3 }, false, true],
 ])('with %j the token is accepted: %s, and shown as rejected: %s', (change, accepted, rejected) => {
-  const state = { ...GOOD, rejectedAt: 0, ...change }
-  expect([isAccepted(state), isRejected(state, 0)]).toEqual([accepted, rejected])
+  const state = { ...GOOD, rejectedAt: 0, consecutiveSince: 0, ...change }
+  expect([isAccepted(state), isRejected(state, 2000)]).toEqual([accepted, rejected])
 })
 
 const three = (at = 0) => [at, at, at].reduce(rejectedAt, GOOD)
@@ -121,6 +121,19 @@ it.each<readonly [string, RejectionState, shownUntil: number]>([
 ])('three rejections %s are shown until %#', (_, state, until) => {
   const shown = [until - 1, until].map((now) => isRejected(state, now))
   expect(shown).toEqual([until > 0, false])
+})
+
+it('rejected calls are shown as a rejected token if no other response came for 2 s', () => {
+  const others = rejectedAt(rejectedAt(rejectedAt(acceptedAt(three(), 1, 500), 600), 700), 800)
+  const shown = [1999, 2000, 2599, 2600].map((now) =>
+    [three(), others].map((state) => isRejected(state, now)),
+  )
+  expect(shown).toEqual([
+    [false, false],
+    [true, false],
+    [true, false],
+    [true, true],
+  ])
 })
 
 it('a response without a decision changes neither the doubt nor the pace', () => {

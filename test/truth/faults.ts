@@ -24,7 +24,7 @@ export type Fault = Readonly<{
   needs?: Readonly<Record<string, string>>
   /** Percentage of the calls, unless it is drawn. */
   fraction?: number
-  /** Two faults of a group exclude each other. Default: its name. */
+  /** Two faults with a group in common exclude each other. Default: its name. */
   group?: string
   /** Milliseconds after which the status names it, although no call is lost. */
   shownAfter?: number
@@ -117,7 +117,7 @@ export const RARE: Faults = {
   /** A client holds more connections than the proxy allows, and sends nothing. */
   'over-limit': machine(['overloaded', ...SILENT]),
   /** The operator writes another password into the file, and the right one at the end. */
-  'password-file': { ...everybody(ofToken('login', json(403), ['password'])), side: 'file', needs: {}, shownAfter: 5000 },
+  'password-file': { ...everybody(ofToken('login', json(403), ['password'])), side: 'file', group: 'login route', needs: {}, shownAfter: 5000 },
   'obs-password-file': { ...machine(['obs-login', 'not-logged-in'], REQUIRED), side: 'file', shownAfter: 5000 },
   /** SIGHUP. The fraction is of the time with faults. */
   renew: { side: 'machine', codes: [] },

@@ -106,7 +106,8 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     for (const { at, by } of operated) {
       const before = usable(record).findLast((sample) => sample.at < at)
       const { pausedUntil = 0 } = (before && current(before).find(is.ofLogin)) ?? {}
-      const isPaused = pausedUntil > at + 5000 && pausedUntil < Infinity
+      // Where a token serves, `renew` sends nothing.
+      const isPaused = !before?.authenticated && pausedUntil > at + 5000 && pausedUntil < Infinity
       const isDue = by === 'file' || (isPaused && requests.filter(isWrongLogin).length < 4)
       const sent = requests.find((one) => one.kind === 'login' && one.at > at)?.at ?? Infinity
       const isLate = sent >= at + 5000 && !isStalled(record, at, at + 5000)
@@ -252,8 +253,14 @@ const current = ({ findings }: Sample): Shown[] => findings.filter(({ isOver }) 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
 /** Calls of the window that ends at an instant, with the callers who were turned away. */
-function windowAt({ outcomes }: Record, now: number, ms = WINDOW) {
+function windowAt({ outcomes, operated, requests }: Record, now: number, ms = WINDOW) {
   const during = outcomes.filter(({ at }) => at > now - ms && at <= now)
   const all = during.filter(({ kind }) => kind !== 'login' && kind !== 'stray')
-  return { all, lost: all.filter(isLost), turned: all.filter(({ kind }) => kind === 'turned') }
+  // Excluded: calls that iSales rejected before `renew`, or before the token that follows it.
+  const renewed = operated.findLast(({ by, at }) => by === 'SIGHUP' && at <= now)
+  const granted = requests.find(({ at, fault }) => !fault && at > (renewed?.at ?? now))
+  const isForgotten = ({ fault, at }: Outcome): boolean =>
+    fault?.group === 'rejects' && renewed !== undefined && at < (granted ?? renewed).at
+  const lost = all.filter((one) => isLost(one) && !isForgotten(one))
+  return { all, lost, turned: all.filter(({ kind }) => kind === 'turned') }
 }

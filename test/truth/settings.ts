@@ -26,7 +26,7 @@ export type Plan = Readonly<{ seed: number; settings: Settings; faults: readonly
 /** Faults happen while it is active; clients send until it is over. */
 export type Stage = { active: boolean; over: boolean }
 
-const groupOf = ({ group, name }: ActiveFault): string => group ?? name
+const groupsOf = ({ group, name }: ActiveFault): readonly string[] => (group ?? name).split(' ')
 const FRACTIONS = [5, 8, 12, 20, 35, 50, 70, 90, 100] as const
 
 /**
@@ -47,7 +47,7 @@ export function planOf(seed: number, given: { faults?: string; settings?: string
   for (const text of given.faults === undefined ? drawn : listOf(given.faults)) {
     const fault = faultNamed(text, () => draw.pick(FRACTIONS))
     const own = Object.entries(fault.needs ?? {})
-    const isAlone = faults.every((other) => groupOf(other) !== groupOf(fault))
+    const isAlone = !faults.flatMap(groupsOf).some((group) => groupsOf(fault).includes(group))
     // A drawn fault that does not go with an earlier one is left out.
     if (isAlone && own.every(([key, value]) => (needs[key] ?? value) === value))
       Object.assign(needs, fault.needs, void faults.push(fault))
