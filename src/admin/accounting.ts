@@ -30,6 +30,8 @@ export const RULES = {
   failing: 0.5,
   /** `degraded` from this share of the latest calls or of the window. */
   lost: 0.05,
+  /** A class with this share of the lost calls has a finding of its own, so that rare ones and turns do not add any. */
+  part: 0.2,
   /** After an answered call, an unknown client may send refused ones: they alone are `failing` after an hour, or if a minute has ten. */
   refused: { ms: HOUR, calls: 10 },
   /** No client gets through if these connections were turned away, and no call was answered within `noAnswer`. */
@@ -84,12 +86,13 @@ interface Ended {
 export type CallsSeen = ReturnType<ReturnType<typeof createAccounting>['view']>
 type Period = CallsSeen['latest']
 
-/** A finding about calls: `count` of `total` within `span` milliseconds. */
+/** A finding about calls: `count` of `total` within `span` milliseconds. Lost calls are counted together; `own` are of this class. */
 export interface CallFinding {
   readonly outcome: Exclude<Outcome, 'granted' | 'answered'>
   readonly state: 'failing' | 'degraded'
   /** The most frequent among the latest calls; if the finding is over, in the window. */
   readonly cause: RequestClass | undefined
+  readonly own: number
   readonly count: number
   readonly total: number
   readonly span: number
@@ -112,27 +115,39 @@ export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[]
   const { latest, window, lastAt } = seen
   const findings: CallFinding[] = []
   const check = (
-    state: CallFinding['state'],
-    outcome: CallFinding['outcome'],
+    outcomes: readonly CallFinding['outcome'][],
     share: number,
-    countOf: (period: Period) => number,
+    state: CallFinding['state'],
   ): void => {
-    const period = [latest, window].find(
-      (each) => countOf(each) >= Math.max(RULES.least, share * each.total),
-    )
+    const countIn = ({ counts }: Period): number =>
+      outcomes.reduce((sum, each) => sum + counts[each], 0)
+    const has = (count: number, least: number): boolean => count >= Math.max(RULES.least, least)
+    const period = [latest, window].find((each) => has(countIn(each), share * each.total))
     if (period === undefined) return
-    const current = mostFrequent(latest, outcome)
-    const cause = current ?? mostFrequent(window, outcome)
-    const endedAt = current === undefined ? lastAt[outcome] : undefined
-    const { total, span } = period
-    findings.push({ outcome, state, cause, count: countOf(period), total, span, endedAt })
+    // Classes that take turns at losing most keep their findings; the window remembers them.
+    const isPart = (outcome: Outcome): boolean =>
+      [latest, window].some((each) => has(each.counts[outcome], RULES.part * countIn(each)))
+    const sorted = outcomes.toSorted((one, other) => period.counts[other] - period.counts[one])
+    for (const [index, outcome] of sorted.entries()) {
+      if (index > 0 && !isPart(outcome)) continue
+      const current = mostFrequent(latest, outcome)
+      const isOver = current === undefined
+      const of = isOver ? window : period
+      findings.push({
+        outcome,
+        state: isOver ? 'degraded' : state,
+        cause: current ?? mostFrequent(window, outcome),
+        own: of.counts[outcome],
+        count: countIn(of),
+        total: of.total,
+        span: of.span,
+        endedAt: isOver ? lastAt[outcome] : undefined,
+      })
+    }
   }
-  // Names the class that loses calls now, rather than one that lost calls before.
-  const { counts } = latest.lost > 0 ? latest : window
-  const lost = LOST.reduce((most, each) => (counts[each] > counts[most] ? each : most))
-  check(isFailing(seen, now) ? 'failing' : 'degraded', lost, RULES.lost, (period) => period.lost)
+  check(LOST, RULES.lost, isFailing(seen, now) ? 'failing' : 'degraded')
   for (const outcome of ['declined', 'slow'] as const)
-    check('degraded', outcome, CLASSES[outcome].share, (period) => period.counts[outcome])
+    check([outcome], CLASSES[outcome].share, 'degraded')
   return [...findings, ...turnedAway(seen, now)]
 }
 
@@ -157,7 +172,7 @@ function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
   if (!isQuiet && !(isLockedOut && now - newest.at <= RULES.lockedOut.ms)) return []
   const outcome = newest.of.outcome === 'handshake' ? 'handshake' : 'stray'
   const count = Math.max(least, minute[outcome])
-  const numbers = { count, total: count, span: MINUTE, endedAt: undefined }
+  const numbers = { own: count, count, total: count, span: MINUTE, endedAt: undefined }
   return [{ outcome, state: 'degraded', cause: newest.of, ...numbers }]
 }
 

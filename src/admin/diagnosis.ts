@@ -11,7 +11,7 @@ import {
   type Fact,
   type DiagnosticContext,
 } from '../messages/index.ts'
-import { addUp, checkCalls, LOST, mostFrequent, type CallFinding } from './accounting.ts'
+import { addUp, checkCalls, mostFrequent, type CallFinding } from './accounting.ts'
 import type { Activity } from './activity.ts'
 
 /** States of the proxy, explained in docs/metrics.md, and their tone on the status page. `bad` needs an operator. */
@@ -84,8 +84,6 @@ const RANKS = { bad: 0, quiet: 0, warning: 1, good: 2 } as const
 
 /** Failed refreshes that make a finding: one or two may fail during an outage of iSales. */
 const MIN_REFRESHES = 3
-/** Share of the lost calls from which another class is shown. */
-const OTHERS = 0.2
 /** Share of the calls that is every call. */
 const EVERY = 0.8
 /** Milliseconds. */
@@ -149,8 +147,9 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     }
     // Until the first call is answered, a rejection concerns the token.
     const isToken = finding.state === 'failing' && calls.answeredAt === -Infinity
-    const isRejected = isToken && finding.cause?.cause === 'call-rejected'
-    yield isRejected ? tokenRejected(input) : callFinding(finding, input)
+    const shown = callFinding(finding, input)
+    const isRejected = isToken && shown.isEvery === true && shown.cause?.code === 'call-rejected'
+    yield isRejected ? tokenRejected(input) : shown
   }
 
   const { failures, last } = token.refresh
@@ -259,19 +258,15 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
 }
 
 function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
-  const { outcome, state, cause, count, total, span, endedAt } = found
+  const { outcome, state, cause, own, count, total, span, endedAt } = found
   const { alert, fact } = CLASSES[outcome]
   const isCall = fact !== 'turnedAway'
+  const { latest } = input.calls
   const facts: Fact[] = [[fact, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
   if ((input.calls.lastAt[outcome] ?? 0) < input.renewAskedAt) facts.push(['beforeRenew', true])
-  // The cause explains one class; the others must not vanish.
-  const { counts, lost, total: latest } = input.calls.latest
-  if (fact === 'lostCalls')
-    for (const each of LOST)
-      if (each !== outcome && counts[each] > 0 && counts[each] >= OTHERS * lost)
-        facts.push([each, { part: counts[each], of: latest }])
+  if (own < count) facts.push([outcome, { part: own, of: total }])
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
   if (outcome === 'slow') facts.push(...settingFacts(code, input.diagnostics))
   const of = cause?.cause
@@ -283,7 +278,7 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
     cause: stall === undefined ? explanation : stoodStill(stall),
     isOver: endedAt !== undefined,
     hasWorked: input.calls.answeredAt > -Infinity,
-    isEvery: isCall && count >= EVERY * total,
+    isEvery: isCall && latest.counts[outcome] >= EVERY * latest.total,
   })
 }
 
