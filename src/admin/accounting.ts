@@ -52,6 +52,7 @@ const MISCONFIGURED: Readonly<Partial<Record<Outcome, readonly string[]>>> = {
 const isTurnedAway = ({ outcome, cause }: RequestClass): boolean =>
   MISCONFIGURED[outcome]?.includes(cause) === true
 const TURNED_AWAY = REQUEST_CLASSES.filter(isTurnedAway)
+const WITHOUT_DESCRIPTORS = REQUEST_CLASSES.filter(({ cause }) => cause === 'no-descriptors')
 
 export type Counts = Record<Outcome, number>
 const NO_COUNTS = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
@@ -69,6 +70,10 @@ function newTally(): Tally {
 
 function add(tally: Tally, { index }: RequestClass, times = 1): void {
   tally[index] = (tally[index] ?? 0) + times
+}
+
+function sumOf(tally: Tally, classes: readonly RequestClass[]): number {
+  return classes.reduce((sum, { index }) => sum + (tally[index] ?? 0), 0)
 }
 
 function countsOf(tally: Tally): Counts {
@@ -162,7 +167,7 @@ function isFailing({ latest, minute, newest, answeredAt }: CallsSeen, now: numbe
 
 /** Returns a finding if no client gets through to the proxy. */
 function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
-  const { answeredAt, minute, ended } = seen
+  const { answeredAt, ended } = seen
   const { count: least, maxAge, noAnswer } = RULES.turnedAway
   const all = seen.turnedAway.filter(({ at }) => now - at <= maxAge && at > answeredAt)
   const newest = all.at(-1)
@@ -171,7 +176,7 @@ function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
   const isQuiet = now - newest.at <= noAnswer && now - answeredAt > noAnswer
   if (!isQuiet && !(isLockedOut && now - newest.at <= RULES.lockedOut.ms)) return []
   const outcome = newest.of.outcome === 'handshake' ? 'handshake' : 'stray'
-  const count = Math.max(least, minute[outcome])
+  const count = Math.max(least, seen.awayInMinute)
   const numbers = { own: count, count, total: count, span: MINUTE, endedAt: undefined }
   return [{ outcome, state: 'degraded', cause: newest.of, ...numbers }]
 }
@@ -294,14 +299,13 @@ export function createAccounting() {
         /** Requests of the last 60 s. */
         minute: countsOf(minute),
         /** Requests and connections of the last 60 s that ended because descriptors ran out. */
-        withoutDescriptors: REQUEST_CLASSES.reduce(
-          (sum, { cause, index }) => sum + (cause === 'no-descriptors' ? (minute[index] ?? 0) : 0),
-          0,
-        ),
+        withoutDescriptors: sumOf(minute, WITHOUT_DESCRIPTORS),
+        /** Requests and connections of the last 60 s that were turned away. */
+        awayInMinute: sumOf(minute, TURNED_AWAY),
         newest: last.at(-1)?.of.outcome,
         /** Calls, and connections that were turned away, of the last 6 s. */
         ended: {
-          total: TURNED_AWAY.reduce((sum, { index }) => sum + (ended[index] ?? 0), addUp(counts)),
+          total: addUp(counts) + sumOf(ended, TURNED_AWAY),
           answered: counts.answered + counts.slow + counts.declined,
         },
         /** Calls since the start. */

@@ -88,7 +88,7 @@ describe('calls are checked by the latest and by the window', () => {
     ['1 answered, 3600000 ms, 5 refused other-host/1000', 'failing refused other-host 5/5 in 5 s'],
     // No client gets through.
     ['2 stray tls-to-http/1000', 'degraded stray tls-to-http 2/2 in 60 s'],
-    ['2 stray browser/1000', 'degraded stray browser 2/2 in 60 s'],
+    ['9 stray other-path, 2 stray browser/1000', 'degraded stray browser 2/2 in 60 s'],
     ['2 handshake plain-http, 60000 ms', 'degraded handshake plain-http 2/2 in 60 s'],
     ['1 handshake plain-http, 600001 ms, 1 handshake plain-http', ''],
     ['1 handshake plain-http, 1 answered, 60001 ms, 1 handshake plain-http', ''],
@@ -98,7 +98,7 @@ describe('calls are checked by the latest and by the window', () => {
     ['9 answered/100, 6000 ms, 5 stray admin-port/100', 'degraded stray admin-port 5/5 in 60 s'],
     [
       '9 answered/100, 6000 ms, 3 handshake not-trusted, 2 stray no-descriptors',
-      'degraded stray no-descriptors 2/2 in 60 s',
+      'degraded stray no-descriptors 5/5 in 60 s',
     ],
     ['9 answered/100, 5700 ms, 30 stray admin-port/1', ''],
     ['9 answered/100, 6000 ms, 9 handshake half-sent', ''],

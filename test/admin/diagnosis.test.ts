@@ -323,6 +323,13 @@ it('“every call” is said of the latest calls only', () => {
   expect(isEvery(rejected, calls(OK, 40, 100, 900), calls(FORBIDDEN, 1, 100, 100))).toBe(false)
 })
 
+it('the facts are about the last request, however frequent another one was', () => {
+  const { findings } = adminOf({
+    calls: [calls(FORBIDDEN, 90, 10, 5100), calls({ status: 403, target: '/obs/new' }, 9)],
+  })
+  expect(factsOf(findings()[0])).toMatchObject({ path: 'POST /obs/new' })
+})
+
 it('each file has a finding with its setting', () => {
   const fileErrors = ['ISALES_PASSWORD_FILE', 'OBS_USER_FILE'].map(unreadable)
   const found = findingsIn({ fileErrors })
