@@ -4,19 +4,12 @@ import { CLASSES, OUTCOMES, type Outcome } from '../codes.ts'
 import { REQUEST_CLASSES, type RequestClass } from '../request-summary.ts'
 
 /** Calls without a usable response: failed, rejected or refused ones, and those that their client left. */
-export const LOST = outcomesThatAre('lost')
-/** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
-export const CALLS = outcomesThatAre('lost', 'answered')
-type OutcomeThat<Is> = {
-  [Name in Outcome]: (typeof CLASSES)[Name]['is'] extends Is ? Name : never
+export const LOST = OUTCOMES.filter((each): each is LostOutcome => CLASSES[each].is === 'lost')
+type LostOutcome = {
+  [Name in Outcome]: (typeof CLASSES)[Name]['is'] extends 'lost' ? Name : never
 }[Outcome]
-export type CallOutcome = OutcomeThat<'lost' | 'answered'>
-
-function outcomesThatAre<Is extends 'lost' | 'answered'>(...are: readonly Is[]) {
-  return OUTCOMES.filter((each): each is OutcomeThat<Is> =>
-    are.some((is) => is === CLASSES[each].is),
-  )
-}
+/** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
+const CALLS = OUTCOMES.filter((each) => CLASSES[each].is !== 'no-call')
 
 /** Milliseconds, numbers of calls, and shares of the calls. */
 export const RULES = {
@@ -57,8 +50,9 @@ const WITHOUT_DESCRIPTORS = REQUEST_CLASSES.filter(({ cause }) => cause === 'no-
 export type Counts = Record<Outcome, number>
 const NO_COUNTS = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
 
-export function addUp(counts: Counts): number {
-  return CALLS.reduce((sum, each) => sum + counts[each], 0)
+/** @param outcomes default: all calls. */
+export function addUp(counts: Counts, outcomes: readonly Outcome[] = CALLS): number {
+  return outcomes.reduce((sum, each) => sum + counts[each], 0)
 }
 
 /** Number of requests of each class, by the class's `index`. */
@@ -124,8 +118,7 @@ export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[]
     share: number,
     state: CallFinding['state'],
   ): void => {
-    const countIn = ({ counts }: Period): number =>
-      outcomes.reduce((sum, each) => sum + counts[each], 0)
+    const countIn = ({ counts }: Period): number => addUp(counts, outcomes)
     const has = (count: number, least: number): boolean => count >= Math.max(RULES.least, least)
     const period = [latest, window].find((each) => has(countIn(each), share * each.total))
     if (period === undefined) return
@@ -245,7 +238,6 @@ export function createAccounting() {
   let last: Ended[] = []
   const lastAt: Partial<Record<Outcome, number>> = {}
   let away: readonly Ended[] = []
-  let total = 0
 
   /** Returns the calls of a rule's time; if they are too few, the last calls. */
   const lookBack = (now: number, name: 'latest' | 'window') => {
@@ -261,8 +253,7 @@ export function createAccounting() {
       counts = countsOf(tally)
       span = Math.max(span, now - (calls[0]?.at ?? now))
     }
-    const lost = LOST.reduce((sum, each) => sum + counts[each], 0)
-    return { tally, counts, total: addUp(counts), lost, span, filled }
+    return { tally, counts, total: addUp(counts), lost: addUp(counts, LOST), span, filled }
   }
 
   return {
@@ -274,7 +265,6 @@ export function createAccounting() {
       if (minutes.length > 60) minutes.shift()
       lastAt[outcome] = now
       if (CLASSES[outcome].is !== 'no-call') {
-        total += 1
         last.push({ at: now, of })
         if (last.length > RULES.window.calls) last.shift()
       } else if (isTurnedAway(of)) away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
@@ -309,7 +299,7 @@ export function createAccounting() {
           answered: counts.answered + counts.slow + counts.declined,
         },
         /** Calls since the start. */
-        total,
+        total: addUp(countsOf(totals)),
         /** -Infinity if no call was answered. */
         answeredAt: Math.max(answered, slow, declined),
         lastAt: lastAt as Readonly<typeof lastAt>,

@@ -40,8 +40,8 @@ export function renderPage(status: Status, messages: Messages, refreshing: boole
       </header>
       <main>
         <div class="hero">
-          {view.findings.map((finding, index) => (
-            <Finding {...finding} more={page.more} first={index === 0} />
+          {view.findings.map((found, index) => (
+            <Finding found={found} more={page.more} first={index === 0} />
           ))}
           {!status.local && <p class="note">{page.hidden}</p>}
           <LifeLine status={status} view={view} />
@@ -99,19 +99,14 @@ export function renderDocument(language: Messages['language'], title: string, bo
   return html`<!doctype html>${page}`
 }
 
-type FindingProps = View['findings'][number] & { readonly more: string; readonly first: boolean }
+interface FindingProps {
+  readonly found: View['findings'][number]
+  readonly more: string
+  readonly first: boolean
+}
 
-function Finding({
-  code,
-  cause,
-  title,
-  reason,
-  remedy,
-  rows,
-  runbooks,
-  more,
-  first,
-}: FindingProps) {
+function Finding({ found, more, first }: FindingProps) {
+  const { code, cause, title, reason, remedy, rows, runbooks } = found
   return (
     <div class={first ? 'verdict' : 'finding'}>
       {first ? <h1>{title}</h1> : <h2>{title}</h2>}
