@@ -1,5 +1,5 @@
 import { toAuthFailure } from '../causes.ts'
-import { CLASSES, isExplained, type Code, type Headline } from '../codes.ts'
+import { CLASSES, isExplained, type Headline } from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
@@ -116,10 +116,6 @@ function degraded(
   return toFinding(finding, 'degraded', code, { facts, cause })
 }
 
-function withoutFacts(code: Code): Explained {
-  return { code, facts: [] }
-}
-
 /** Yields the findings; within a rank, this is their order. */
 function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const { token, calls, diagnostics, sharing } = input
@@ -159,7 +155,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     yield degraded('refresh', 'IsalesProxyRefreshFailing', cause, [['refreshesFailed', failures]])
   }
   if (lifetimeDoubt !== undefined)
-    yield degraded('lifetime', 'IsalesProxyLifetimeDoubtful', withoutFacts(lifetimeDoubt))
+    yield degraded('lifetime', 'IsalesProxyLifetimeDoubtful', { code: lifetimeDoubt, facts: [] })
   if (storageError !== undefined) {
     const cause = explained(storageError, diagnostics, 'login')
     yield degraded('state', 'IsalesProxyStateUnusable', cause)
@@ -232,7 +228,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
     // Replicas with another key have another entry in the store, and cannot see this one.
-    const cause = input.sharing && withoutFacts('other-key-or-program')
+    const cause = input.sharing && ({ code: 'other-key-or-program', facts: [] } as const)
     yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts, cause })
   }
   const missing = missingToken(token)
@@ -330,7 +326,9 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   if (failing === undefined) return undefined
   const { failure, failures, loginAt } = failing
   const isPaused = backoff === 'rejected' || backoff === 'login-pause'
-  const known = failure ? explained(failure, diagnostics, 'login') : withoutFacts('logins-paused')
+  const known = failure
+    ? explained(failure, diagnostics, 'login')
+    : ({ code: 'logins-paused', facts: [] } as const)
   // After a success, the same 500 needs another remedy.
   const isLater = known.code === 'business' && token.token !== undefined
   const cause: Explained = isLater ? { ...known, code: 'business-later' } : known

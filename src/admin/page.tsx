@@ -63,7 +63,25 @@ export function renderPage(status: Status, messages: Messages, refreshing: boole
         </div>
         {view.failedCalls.length > 0 && (
           <Card title={page.failedCalls}>
-            <Table head={page.columns} rows={view.failedCalls} />
+            <table>
+              <thead>
+                <tr>
+                  {page.columns.map((name) => (
+                    <th scope="col">{name}</th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {view.failedCalls.map(([first, ...rest]) => (
+                  <tr>
+                    <th scope="row">{first}</th>
+                    {rest.map((cell, index) => (
+                      <td data-name={page.columns[index + 1]}>{cell}</td>
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
           </Card>
         )}
       </main>
@@ -140,13 +158,10 @@ function Card({ title, children }: { title: string; children: Child }) {
 /** The space between a number and its unit, which must not wrap. */
 const BEHIND_NUMBER = /(?<=\d) (?=\S)/g
 
-interface FactsProps {
-  readonly rows: readonly (readonly [name: string, text: string])[]
-  /** Class of each row. Default: none. */
-  readonly tones?: readonly string[]
-}
+type Rows = readonly (readonly [name: string, text: string])[]
 
-function Facts({ rows, tones }: FactsProps) {
+/** @param tones class of each row. Default: none. */
+function Facts({ rows, tones }: { rows: Rows; tones?: readonly string[] }) {
   return (
     <dl class="facts">
       {rows.map(([name, text], index) => (
@@ -156,29 +171,5 @@ function Facts({ rows, tones }: FactsProps) {
         </>
       ))}
     </dl>
-  )
-}
-
-function Table({ head, rows }: { head: readonly string[]; rows: readonly (readonly string[])[] }) {
-  return (
-    <table>
-      <thead>
-        <tr>
-          {head.map((name) => (
-            <th scope="col">{name}</th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map(([first, ...rest]) => (
-          <tr>
-            <th scope="row">{first}</th>
-            {rest.map((cell, index) => (
-              <td data-name={head[index + 1]}>{cell}</td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
   )
 }
