@@ -22,7 +22,8 @@ interface Open {
 /**
  * Logs the findings of the status page: one line when a finding begins, or its state or cause changes, and one when it
  * ends. Looks every second, and when asked to. `logThrottle` suppresses lines of alternating causes, and of a finding that
- * begins again within a minute. A finding that is over, or has no effect on the state, has ended.
+ * begins again within a minute. A finding that is over, or has no effect on the state, has ended. One that follows from the headline
+ * begins no line, and ends none.
  */
 export function watchFindings(
   { clock, log, logThrottle }: Pick<AdminSources, 'clock' | 'log' | 'logThrottle'>,
@@ -71,7 +72,7 @@ export function watchFindings(
     for (const each of all) {
       let key = `finding ${identityOf(each)}`
       while (present.has(key)) key += '+'
-      if (STATES[each.state] in LEVELS && each.follows !== true) present.set(key, each)
+      if (STATES[each.state] in LEVELS) present.set(key, each)
     }
     for (const [key, ended] of open) {
       if (present.get(key)?.isOver === false) continue
@@ -79,7 +80,7 @@ export function watchFindings(
       open.set(key, undefined)
       if (!present.has(key) && open.delete(key)) logThrottle.over(key)
     }
-    for (const [key, each] of present) if (!each.isOver) begin(key, each)
+    for (const [key, each] of present) if (!each.isOver && each.follows !== true) begin(key, each)
   }
 
   const lookAndWait = (): void => {

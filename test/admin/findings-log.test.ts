@@ -134,6 +134,15 @@ describe('the log', () => {
     expect(await during(5 * SECOND, other)).toEqual([])
   })
 
+  it('says that failing calls ended when they do, not when a missing token explains them', async () => {
+    const { during } = follow(FAILING)
+    expect(await during(SECOND, { ...DEGRADED, follows: true })).toEqual([])
+    expect(await during(SECOND, HEALTHY)).toMatchObject([
+      { message: 'Calls fail; ended after 2 s' },
+    ])
+    expect(await during(SECOND, { ...DEGRADED, follows: true })).toEqual([])
+  })
+
   it('says of no finding that it ended because the process ends', async () => {
     const { during } = follow(FAILING)
     const draining = { ...HEALTHY, finding: 'draining', state: 'draining' } as const
