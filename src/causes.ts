@@ -119,16 +119,15 @@ const CAUSES = {
 type Rows = typeof CAUSES
 export type CauseCode = keyof Rows
 export const CAUSE_CODES = Object.keys(CAUSES) as readonly CauseCode[]
-type Own<Code extends CauseCode> = Rows[Code] extends {
-  readonly instead: Readonly<Record<RequestKind, string>>
+type ExplainedAs<Code extends CauseCode, Kind extends RequestKind> = Rows[Code] extends {
+  readonly instead: Readonly<Record<Kind, infer By>>
 }
-  ? never
+  ? By
   : Code
-type Other<Code extends CauseCode> = Rows[Code] extends { readonly instead: infer By }
-  ? By[Extract<keyof By, RequestKind>]
-  : never
 /** Codes whose sections explain causes. */
-export type ExplainedCause = { [Code in CauseCode]: Own<Code> | Other<Code> }[CauseCode]
+export type ExplainedCause = {
+  [Kind in RequestKind]: { [Code in CauseCode]: ExplainedAs<Code, Kind> }[CauseCode]
+}[RequestKind]
 
 const row = (code: CauseCode): Row => CAUSES[code]
 
@@ -172,10 +171,9 @@ export function isFailedCall(code: CauseCode): boolean {
 /** Finds the row whose code this is, among the stages of the disk or the others. */
 function findCode(code: string, isDisk = false): CauseCode | undefined {
   const own = CAUSE_CODES.filter((each) => (row(each).stage === 'write') === isDisk)
-  const is = (known: string | RegExp) =>
-    typeof known === 'string' ? known === code : known.test(code)
+  const isOfFamily = (known: string | RegExp) => known instanceof RegExp && known.test(code)
   const named = own.find((each) => row(each).codes?.includes(code) === true)
-  return named ?? own.find((each) => row(each).codes?.some(is) === true)
+  return named ?? own.find((each) => row(each).codes?.some(isOfFamily) === true)
 }
 
 /** Alerts of a server that also concern our certificate if we are the client. */

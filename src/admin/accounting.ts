@@ -4,19 +4,12 @@ import { CLASSES, OUTCOMES, type Outcome } from '../codes.ts'
 import { REQUEST_CLASSES, type RequestClass } from '../request-summary.ts'
 
 /** Calls without a usable response: failed, rejected or refused ones, and those that their client left. */
-export const LOST = outcomesThatAre('lost')
-/** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
-export const CALLS = outcomesThatAre('lost', 'answered')
-type OutcomeThat<Is> = {
-  [Name in Outcome]: (typeof CLASSES)[Name]['is'] extends Is ? Name : never
+export const LOST = OUTCOMES.filter((each): each is LostOutcome => CLASSES[each].is === 'lost')
+type LostOutcome = {
+  [Name in Outcome]: (typeof CLASSES)[Name]['is'] extends 'lost' ? Name : never
 }[Outcome]
-export type CallOutcome = OutcomeThat<'lost' | 'answered'>
-
-function outcomesThatAre<Is extends 'lost' | 'answered'>(...are: readonly Is[]) {
-  return OUTCOMES.filter((each): each is OutcomeThat<Is> =>
-    are.some((is) => is === CLASSES[each].is),
-  )
-}
+/** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
+const CALLS = OUTCOMES.filter((each) => CLASSES[each].is !== 'no-call')
 
 /** Milliseconds, numbers of calls, and shares of the calls. */
 export const RULES = {
@@ -30,6 +23,8 @@ export const RULES = {
   failing: 0.5,
   /** `degraded` from this share of the latest calls or of the window. */
   lost: 0.05,
+  /** A class with this share of the lost calls has a finding of its own, so that rare ones and turns do not add any. */
+  part: 0.2,
   /** After an answered call, an unknown client may send refused ones: they alone are `failing` after an hour, or if a minute has ten. */
   refused: { ms: HOUR, calls: 10 },
   /** No client gets through if these connections were turned away, and no call was answered within `noAnswer`. */
@@ -50,12 +45,14 @@ const MISCONFIGURED: Readonly<Partial<Record<Outcome, readonly string[]>>> = {
 const isTurnedAway = ({ outcome, cause }: RequestClass): boolean =>
   MISCONFIGURED[outcome]?.includes(cause) === true
 const TURNED_AWAY = REQUEST_CLASSES.filter(isTurnedAway)
+const WITHOUT_DESCRIPTORS = REQUEST_CLASSES.filter(({ cause }) => cause === 'no-descriptors')
 
 export type Counts = Record<Outcome, number>
 const NO_COUNTS = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
 
-export function addUp(counts: Counts): number {
-  return CALLS.reduce((sum, each) => sum + counts[each], 0)
+/** @param outcomes default: all calls. */
+export function addUp(counts: Counts, outcomes: readonly Outcome[] = CALLS): number {
+  return outcomes.reduce((sum, each) => sum + counts[each], 0)
 }
 
 /** Number of requests of each class, by the class's `index`. */
@@ -67,6 +64,10 @@ function newTally(): Tally {
 
 function add(tally: Tally, { index }: RequestClass, times = 1): void {
   tally[index] = (tally[index] ?? 0) + times
+}
+
+function sumOf(tally: Tally, classes: readonly RequestClass[]): number {
+  return classes.reduce((sum, { index }) => sum + (tally[index] ?? 0), 0)
 }
 
 function countsOf(tally: Tally): Counts {
@@ -84,12 +85,13 @@ interface Ended {
 export type CallsSeen = ReturnType<ReturnType<typeof createAccounting>['view']>
 type Period = CallsSeen['latest']
 
-/** A finding about calls: `count` of `total` within `span` milliseconds. */
+/** A finding about calls: `count` of `total` within `span` milliseconds. Lost calls are counted together; `own` are of this class. */
 export interface CallFinding {
   readonly outcome: Exclude<Outcome, 'granted' | 'answered'>
   readonly state: 'failing' | 'degraded'
   /** The most frequent among the latest calls; if the finding is over, in the window. */
   readonly cause: RequestClass | undefined
+  readonly own: number
   readonly count: number
   readonly total: number
   readonly span: number
@@ -112,27 +114,38 @@ export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[]
   const { latest, window, lastAt } = seen
   const findings: CallFinding[] = []
   const check = (
-    state: CallFinding['state'],
-    outcome: CallFinding['outcome'],
+    outcomes: readonly CallFinding['outcome'][],
     share: number,
-    countOf: (period: Period) => number,
+    state: CallFinding['state'],
   ): void => {
-    const period = [latest, window].find(
-      (each) => countOf(each) >= Math.max(RULES.least, share * each.total),
-    )
+    const countIn = ({ counts }: Period): number => addUp(counts, outcomes)
+    const has = (count: number, least: number): boolean => count >= Math.max(RULES.least, least)
+    const period = [latest, window].find((each) => has(countIn(each), share * each.total))
     if (period === undefined) return
-    const current = mostFrequent(latest, outcome)
-    const cause = current ?? mostFrequent(window, outcome)
-    const endedAt = current === undefined ? lastAt[outcome] : undefined
-    const { total, span } = period
-    findings.push({ outcome, state, cause, count: countOf(period), total, span, endedAt })
+    // Classes that take turns at losing most keep their findings; the window remembers them.
+    const isPart = (outcome: Outcome): boolean =>
+      [latest, window].some((each) => has(each.counts[outcome], RULES.part * countIn(each)))
+    const sorted = outcomes.toSorted((one, other) => period.counts[other] - period.counts[one])
+    for (const [index, outcome] of sorted.entries()) {
+      if (index > 0 && !isPart(outcome)) continue
+      const current = mostFrequent(latest, outcome)
+      const isOver = current === undefined
+      const of = isOver ? window : period
+      findings.push({
+        outcome,
+        state: isOver ? 'degraded' : state,
+        cause: current ?? mostFrequent(window, outcome),
+        own: of.counts[outcome],
+        count: countIn(of),
+        total: of.total,
+        span: of.span,
+        endedAt: isOver ? lastAt[outcome] : undefined,
+      })
+    }
   }
-  // Names the class that loses calls now, rather than one that lost calls before.
-  const { counts } = latest.lost > 0 ? latest : window
-  const lost = LOST.reduce((most, each) => (counts[each] > counts[most] ? each : most))
-  check(isFailing(seen, now) ? 'failing' : 'degraded', lost, RULES.lost, (period) => period.lost)
+  check(LOST, RULES.lost, isFailing(seen, now) ? 'failing' : 'degraded')
   for (const outcome of ['declined', 'slow'] as const)
-    check('degraded', outcome, CLASSES[outcome].share, (period) => period.counts[outcome])
+    check([outcome], CLASSES[outcome].share, 'degraded')
   return [...findings, ...turnedAway(seen, now)]
 }
 
@@ -147,7 +160,7 @@ function isFailing({ latest, minute, newest, answeredAt }: CallsSeen, now: numbe
 
 /** Returns a finding if no client gets through to the proxy. */
 function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
-  const { answeredAt, minute, ended } = seen
+  const { answeredAt, ended } = seen
   const { count: least, maxAge, noAnswer } = RULES.turnedAway
   const all = seen.turnedAway.filter(({ at }) => now - at <= maxAge && at > answeredAt)
   const newest = all.at(-1)
@@ -156,8 +169,8 @@ function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
   const isQuiet = now - newest.at <= noAnswer && now - answeredAt > noAnswer
   if (!isQuiet && !(isLockedOut && now - newest.at <= RULES.lockedOut.ms)) return []
   const outcome = newest.of.outcome === 'handshake' ? 'handshake' : 'stray'
-  const count = Math.max(least, minute[outcome])
-  const numbers = { count, total: count, span: MINUTE, endedAt: undefined }
+  const count = Math.max(least, seen.awayInMinute)
+  const numbers = { own: count, count, total: count, span: MINUTE, endedAt: undefined }
   return [{ outcome, state: 'degraded', cause: newest.of, ...numbers }]
 }
 
@@ -225,7 +238,6 @@ export function createAccounting() {
   let last: Ended[] = []
   const lastAt: Partial<Record<Outcome, number>> = {}
   let away: readonly Ended[] = []
-  let total = 0
 
   /** Returns the calls of a rule's time; if they are too few, the last calls. */
   const lookBack = (now: number, name: 'latest' | 'window') => {
@@ -241,8 +253,7 @@ export function createAccounting() {
       counts = countsOf(tally)
       span = Math.max(span, now - (calls[0]?.at ?? now))
     }
-    const lost = LOST.reduce((sum, each) => sum + counts[each], 0)
-    return { tally, counts, total: addUp(counts), lost, span, filled }
+    return { tally, counts, total: addUp(counts), lost: addUp(counts, LOST), span, filled }
   }
 
   return {
@@ -254,7 +265,6 @@ export function createAccounting() {
       if (minutes.length > 60) minutes.shift()
       lastAt[outcome] = now
       if (CLASSES[outcome].is !== 'no-call') {
-        total += 1
         last.push({ at: now, of })
         if (last.length > RULES.window.calls) last.shift()
       } else if (isTurnedAway(of)) away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
@@ -279,18 +289,17 @@ export function createAccounting() {
         /** Requests of the last 60 s. */
         minute: countsOf(minute),
         /** Requests and connections of the last 60 s that ended because descriptors ran out. */
-        withoutDescriptors: REQUEST_CLASSES.reduce(
-          (sum, { cause, index }) => sum + (cause === 'no-descriptors' ? (minute[index] ?? 0) : 0),
-          0,
-        ),
+        withoutDescriptors: sumOf(minute, WITHOUT_DESCRIPTORS),
+        /** Requests and connections of the last 60 s that were turned away. */
+        awayInMinute: sumOf(minute, TURNED_AWAY),
         newest: last.at(-1)?.of.outcome,
         /** Calls, and connections that were turned away, of the last 6 s. */
         ended: {
-          total: TURNED_AWAY.reduce((sum, { index }) => sum + (ended[index] ?? 0), addUp(counts)),
+          total: addUp(counts) + sumOf(ended, TURNED_AWAY),
           answered: counts.answered + counts.slow + counts.declined,
         },
         /** Calls since the start. */
-        total,
+        total: addUp(countsOf(totals)),
         /** -Infinity if no call was answered. */
         answeredAt: Math.max(answered, slow, declined),
         lastAt: lastAt as Readonly<typeof lastAt>,

@@ -69,10 +69,6 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     if (failedCalls.length > MAX_FAILED) failedCalls.shift()
   }
 
-  /** Returns the most frequent kind of the last failed calls of a class. */
-  const kindOf = (of: RequestClass): FailedCall | undefined =>
-    failedCalls.filter((one) => one.of === of).sort((one, other) => other.count - one.count)[0]
-
   return {
     /** On the monotonic clock. */
     startedAt,
@@ -80,8 +76,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     totals: accounting.totals,
     view: () => ({
       calls: accounting.view(clock.now()),
-      /** Returns what is known of the requests of a class: of the last one, and the most frequent path. */
-      factsOf: (of: RequestClass) => factsOf(of, lastOf.get(of), kindOf(of), diagnostics),
+      /** Returns what is known of the last request of a class. */
+      factsOf: (of: RequestClass) => factsOf(of, lastOf.get(of), diagnostics),
       /** The newest first. */
       failedCalls: failedCalls.toReversed(),
       /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
@@ -156,7 +152,6 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
 function factsOf(
   { cause }: RequestClass,
   summary: RequestSummary | undefined,
-  kind: FailedCall | undefined,
   diagnostics: DiagnosticContext,
 ): readonly Fact[] {
   if (summary === undefined) return []
@@ -175,7 +170,7 @@ function factsOf(
   const isOurs = summary.code !== undefined || left !== undefined
   if (failure === undefined && !isOurs && login === undefined && status > 0)
     facts.push(['status', status])
-  const { method, path } = kind ?? { method: summary.method, path: pathOf(summary) }
-  if (path !== '') facts.push(['path', excerpt(`${method} ${path}`, MAX_FACT)])
+  const path = pathOf(summary)
+  if (path !== '') facts.push(['path', excerpt(`${summary.method} ${path}`, MAX_FACT)])
   return facts
 }

@@ -1,6 +1,5 @@
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
-import type { Code } from '../codes.ts'
 import type { RequestOrigin } from '../hono-adapter.ts'
 import { LANGUAGES, formatLine, findSection, MESSAGES, type Language } from '../messages/index.ts'
 import { serveDocument } from './documents.tsx'
@@ -30,7 +29,7 @@ export function createAdminApp(
   metrics: Metrics,
   activity: ActivityRecorder,
 ) {
-  const { running, isOwnHost } = sources
+  const { running, isOwnHost, log } = sources
   const app = new Hono<{ Bindings: RequestOrigin }>()
 
   app.use(
@@ -42,8 +41,6 @@ export function createAdminApp(
     }),
   )
   const languageOf = (context: Context): Language => context.get('language') as Language
-  const titleOf = (context: Context, code: Code): string =>
-    `${findSection(languageOf(context), code).title}\n`
 
   app.use(async (context, next) => {
     const { method } = context.req
@@ -107,6 +104,9 @@ export function createAdminApp(
   app.get('/docs/:page', serveDocument)
 
   app.notFound((context) => context.text(`${MESSAGES[languageOf(context)].page.missing}\n`, 404))
-  app.onError((_error, context) => context.text(titleOf(context, 'internal'), 500))
+  app.onError((error, context) => {
+    log('unexpected', { error })
+    return context.text(`${findSection(languageOf(context), 'internal').title}\n`, 500)
+  })
   return app
 }

@@ -1,5 +1,5 @@
 import { toAuthFailure } from '../causes.ts'
-import { CLASSES, isExplained, type Code, type Headline } from '../codes.ts'
+import { CLASSES, isExplained, type Headline } from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
@@ -11,7 +11,7 @@ import {
   type Fact,
   type DiagnosticContext,
 } from '../messages/index.ts'
-import { addUp, checkCalls, LOST, mostFrequent, type CallFinding } from './accounting.ts'
+import { addUp, checkCalls, mostFrequent, type CallFinding } from './accounting.ts'
 import type { Activity } from './activity.ts'
 
 /** States of the proxy, explained in docs/metrics.md, and their tone on the status page. `bad` needs an operator. */
@@ -84,8 +84,6 @@ const RANKS = { bad: 0, quiet: 0, warning: 1, good: 2 } as const
 
 /** Failed refreshes that make a finding: one or two may fail during an outage of iSales. */
 const MIN_REFRESHES = 3
-/** Share of the lost calls from which another class is shown. */
-const OTHERS = 0.2
 /** Share of the calls that is every call. */
 const EVERY = 0.8
 /** Milliseconds. */
@@ -118,10 +116,6 @@ function degraded(
   return toFinding(finding, 'degraded', code, { facts, cause })
 }
 
-function withoutFacts(code: Code): Explained {
-  return { code, facts: [] }
-}
-
 /** Yields the findings; within a rank, this is their order. */
 function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const { token, calls, diagnostics, sharing } = input
@@ -149,8 +143,9 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     }
     // Until the first call is answered, a rejection concerns the token.
     const isToken = finding.state === 'failing' && calls.answeredAt === -Infinity
-    const isRejected = isToken && finding.cause?.cause === 'call-rejected'
-    yield isRejected ? tokenRejected(input) : callFinding(finding, input)
+    const shown = callFinding(finding, input)
+    const isRejected = isToken && shown.isEvery === true && shown.cause?.code === 'call-rejected'
+    yield isRejected ? tokenRejected(input) : shown
   }
 
   const { failures, last } = token.refresh
@@ -160,7 +155,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     yield degraded('refresh', 'IsalesProxyRefreshFailing', cause, [['refreshesFailed', failures]])
   }
   if (lifetimeDoubt !== undefined)
-    yield degraded('lifetime', 'IsalesProxyLifetimeDoubtful', withoutFacts(lifetimeDoubt))
+    yield degraded('lifetime', 'IsalesProxyLifetimeDoubtful', { code: lifetimeDoubt, facts: [] })
   if (storageError !== undefined) {
     const cause = explained(storageError, diagnostics, 'login')
     yield degraded('state', 'IsalesProxyStateUnusable', cause)
@@ -233,7 +228,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
     // Replicas with another key have another entry in the store, and cannot see this one.
-    const cause = input.sharing && withoutFacts('other-key-or-program')
+    const cause = input.sharing && ({ code: 'other-key-or-program', facts: [] } as const)
     yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts, cause })
   }
   const missing = missingToken(token)
@@ -259,19 +254,15 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
 }
 
 function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
-  const { outcome, state, cause, count, total, span, endedAt } = found
+  const { outcome, state, cause, own, count, total, span, endedAt } = found
   const { alert, fact } = CLASSES[outcome]
   const isCall = fact !== 'turnedAway'
+  const { latest } = input.calls
   const facts: Fact[] = [[fact, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
   if ((input.calls.lastAt[outcome] ?? 0) < input.renewAskedAt) facts.push(['beforeRenew', true])
-  // The cause explains one class; the others must not vanish.
-  const { counts, lost, total: latest } = input.calls.latest
-  if (fact === 'lostCalls')
-    for (const each of LOST)
-      if (each !== outcome && counts[each] > 0 && counts[each] >= OTHERS * lost)
-        facts.push([each, { part: counts[each], of: latest }])
+  if (own < count) facts.push([outcome, { part: own, of: total }])
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
   if (outcome === 'slow') facts.push(...settingFacts(code, input.diagnostics))
   const of = cause?.cause
@@ -283,7 +274,7 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
     cause: stall === undefined ? explanation : stoodStill(stall),
     isOver: endedAt !== undefined,
     hasWorked: input.calls.answeredAt > -Infinity,
-    isEvery: isCall && count >= EVERY * total,
+    isEvery: isCall && latest.counts[outcome] >= EVERY * latest.total,
   })
 }
 
@@ -335,7 +326,9 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   if (failing === undefined) return undefined
   const { failure, failures, loginAt } = failing
   const isPaused = backoff === 'rejected' || backoff === 'login-pause'
-  const known = failure ? explained(failure, diagnostics, 'login') : withoutFacts('logins-paused')
+  const known = failure
+    ? explained(failure, diagnostics, 'login')
+    : ({ code: 'logins-paused', facts: [] } as const)
   // After a success, the same 500 needs another remedy.
   const isLater = known.code === 'business' && token.token !== undefined
   const cause: Explained = isLater ? { ...known, code: 'business-later' } : known

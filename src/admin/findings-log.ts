@@ -22,8 +22,8 @@ interface Open {
 /**
  * Logs the findings of the status page: one line when a finding begins, or its state or cause changes, and one when it
  * ends. Looks every second, and when asked to. `logThrottle` suppresses lines of alternating causes, and of a finding that
- * begins again within a minute. A finding that is over, or has no effect on the state, has ended. Findings with the same
- * name, such as two unreadable files, are distinguished by their order.
+ * begins again within a minute. A finding that is over, or has no effect on the state, has ended. One that follows from the headline
+ * begins no line, and ends none.
  */
 export function watchFindings(
   { clock, log, logThrottle }: Pick<AdminSources, 'clock' | 'log' | 'logThrottle'>,
@@ -35,12 +35,11 @@ export function watchFindings(
   let next: Timer | undefined
 
   const begin = (key: string, each: Finding): void => {
-    const { finding, state, code, cause, facts } = each
+    const { finding, state, code, cause } = each
     const now = clock.now()
     const of = open.get(key) ?? { first: each, since: now, written: '', share: 0, needed: false }
     open.set(key, of)
-    const [, file = ''] = facts.find(([name]) => name === 'setting') ?? []
-    const contentOf = (as: ProxyState): string => `${as} ${cause?.code} ${JSON.stringify(file)}`
+    const contentOf = (as: ProxyState): string => `${as} ${cause?.code}`
     const share = lostShare(each)
     const worsens = state === 'degraded' && share > of.share && now - of.since < SETTLES
     of.share = share
@@ -67,11 +66,13 @@ export function watchFindings(
   const look = (): void => {
     const all = read()
     onState(all[0].state)
+    // The end of the process ends no finding.
+    if (all[0].finding === 'draining') return
     const present = new Map<string, Finding>()
     for (const each of all) {
-      let key = `finding ${each.finding}`
+      let key = `finding ${identityOf(each)}`
       while (present.has(key)) key += '+'
-      if (STATES[each.state] in LEVELS && each.follows !== true) present.set(key, each)
+      if (STATES[each.state] in LEVELS) present.set(key, each)
     }
     for (const [key, ended] of open) {
       if (present.get(key)?.isOver === false) continue
@@ -79,7 +80,7 @@ export function watchFindings(
       open.set(key, undefined)
       if (!present.has(key) && open.delete(key)) logThrottle.over(key)
     }
-    for (const [key, each] of present) if (!each.isOver) begin(key, each)
+    for (const [key, each] of present) if (!each.isOver && each.follows !== true) begin(key, each)
   }
 
   const lookAndWait = (): void => {
@@ -89,6 +90,12 @@ export function watchFindings(
   }
   lookAndWait()
   return { look, end: () => next?.cancel() }
+}
+
+/** Distinguishes findings of one name: files by their setting, and impairments of the process by their cause. */
+function identityOf({ finding, cause, facts }: Finding): string {
+  const [, setting = ''] = facts.find(([name]) => name === 'setting') ?? []
+  return `${finding} ${finding === 'process' ? cause?.code : JSON.stringify(setting)}`
 }
 
 function lostShare({ facts }: Finding): number {

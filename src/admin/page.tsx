@@ -40,8 +40,8 @@ export function renderPage(status: Status, messages: Messages, refreshing: boole
       </header>
       <main>
         <div class="hero">
-          {view.findings.map((finding, index) => (
-            <Finding {...finding} more={page.more} first={index === 0} />
+          {view.findings.map((found, index) => (
+            <Finding found={found} more={page.more} first={index === 0} />
           ))}
           {!status.local && <p class="note">{page.hidden}</p>}
           <LifeLine status={status} view={view} />
@@ -63,7 +63,25 @@ export function renderPage(status: Status, messages: Messages, refreshing: boole
         </div>
         {view.failedCalls.length > 0 && (
           <Card title={page.failedCalls}>
-            <Table head={page.columns} rows={view.failedCalls} />
+            <table>
+              <thead>
+                <tr>
+                  {page.columns.map((name) => (
+                    <th scope="col">{name}</th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {view.failedCalls.map(([first, ...rest]) => (
+                  <tr>
+                    <th scope="row">{first}</th>
+                    {rest.map((cell, index) => (
+                      <td data-name={page.columns[index + 1]}>{cell}</td>
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
           </Card>
         )}
       </main>
@@ -99,19 +117,14 @@ export function renderDocument(language: Messages['language'], title: string, bo
   return html`<!doctype html>${page}`
 }
 
-type FindingProps = View['findings'][number] & { readonly more: string; readonly first: boolean }
+interface FindingProps {
+  readonly found: View['findings'][number]
+  readonly more: string
+  readonly first: boolean
+}
 
-function Finding({
-  code,
-  cause,
-  title,
-  reason,
-  remedy,
-  rows,
-  runbooks,
-  more,
-  first,
-}: FindingProps) {
+function Finding({ found, more, first }: FindingProps) {
+  const { code, cause, title, reason, remedy, rows, runbooks } = found
   return (
     <div class={first ? 'verdict' : 'finding'}>
       {first ? <h1>{title}</h1> : <h2>{title}</h2>}
@@ -145,13 +158,10 @@ function Card({ title, children }: { title: string; children: Child }) {
 /** The space between a number and its unit, which must not wrap. */
 const BEHIND_NUMBER = /(?<=\d) (?=\S)/g
 
-interface FactsProps {
-  readonly rows: readonly (readonly [name: string, text: string])[]
-  /** Class of each row. Default: none. */
-  readonly tones?: readonly string[]
-}
+type Rows = readonly (readonly [name: string, text: string])[]
 
-function Facts({ rows, tones }: FactsProps) {
+/** @param tones class of each row. Default: none. */
+function Facts({ rows, tones }: { rows: Rows; tones?: readonly string[] }) {
   return (
     <dl class="facts">
       {rows.map(([name, text], index) => (
@@ -161,29 +171,5 @@ function Facts({ rows, tones }: FactsProps) {
         </>
       ))}
     </dl>
-  )
-}
-
-function Table({ head, rows }: { head: readonly string[]; rows: readonly (readonly string[])[] }) {
-  return (
-    <table>
-      <thead>
-        <tr>
-          {head.map((name) => (
-            <th scope="col">{name}</th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map(([first, ...rest]) => (
-          <tr>
-            <th scope="row">{first}</th>
-            {rest.map((cell, index) => (
-              <td data-name={head[index + 1]}>{cell}</td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
   )
 }

@@ -1,7 +1,7 @@
 import { isLoopback } from '../config/index.ts'
 import { toSeconds } from '../clock.ts'
 import type { FactName, Language, Value } from '../messages/index.ts'
-import { CALLS, addUp, type CallOutcome } from './accounting.ts'
+import { addUp } from './accounting.ts'
 import type { ActivityRecorder } from './activity.ts'
 import { diagnose, isAuthenticated, type DiagnosisInput, type Finding } from './diagnosis.ts'
 import { explainFinding } from './explain-finding.ts'
@@ -80,14 +80,17 @@ export function readStatus(
     upSeconds: toSeconds(snapshot.now - activity.startedAt),
     authenticated: isAuthenticated(snapshot),
     /** Instants of the bar; null without a token. */
-    token: orNull(token, (token) => ({
-      obtainedAt: date(token.sentAt),
-      expiresAt: date(token.expiresAt),
-      lifetimeSeconds: toSeconds(token.lifetime.ms),
-      ageSeconds: toSeconds(snapshot.now - token.sentAt),
-      /** Until the proxy stops sending the token, shortly before it expires; negative after that. */
-      usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
-    })),
+    token:
+      token === undefined
+        ? null
+        : {
+            obtainedAt: date(token.sentAt),
+            expiresAt: date(token.expiresAt),
+            lifetimeSeconds: toSeconds(token.lifetime.ms),
+            ageSeconds: toSeconds(snapshot.now - token.sentAt),
+            /** Until the proxy stops sending the token, shortly before it expires; negative after that. */
+            usableForSeconds: toSeconds(token.usableUntil - snapshot.now),
+          },
     /** Facts that are always shown. A fact that does not apply, or a count of 0, is missing. */
     groups: {
       renewal: present({
@@ -107,11 +110,8 @@ export function readStatus(
       }),
       calls: present({
         callsInMinute: addUp(calls.minute),
-        ...Object.fromEntries(CALLS.toReversed().map((each) => [each, calls.minute[each]])),
         lastAnswered: at(calls.answeredAt),
-        stray: calls.minute.stray,
-        handshake: calls.minute.handshake,
-        granted: calls.minute.granted,
+        ...Object.fromEntries(Object.entries(calls.minute).toReversed()),
         inFlight: sources.running.inFlight,
         waitingForToken: snapshot.waiters,
       }),
@@ -121,22 +121,8 @@ export function readStatus(
         ca: expiry(certificates.ca),
       }),
     },
-    /** Null if every replica has a token of its own. */
-    sharing: orNull(sharing, ({ state, reason, code, since }) => ({
-      /** `local` if the shared store is unavailable. */
-      state,
-      reason: reason ?? null,
-      /** The store's own error code, if it returned one. */
-      code: code ?? null,
-      since: date(since),
-      adoptedAt: orNull(snapshot.adoptedAt, date),
-    })),
-    /** Calls by minute and outcome, the newest minute last. */
-    hour: activity.hour().map(({ at, counts }) => {
-      const byOutcome = CALLS.map((each) => [each, counts[each]])
-      const calls = Object.fromEntries(byOutcome) as Record<CallOutcome, number>
-      return Object.assign(calls, { at: date(at) })
-    }),
+    /** Requests by minute and outcome, the newest minute last. */
+    hour: activity.hour().map(({ at, counts }) => Object.assign(counts, { at: date(at) })),
     /** The last ten kinds of calls to which iSales did not respond, the newest first. */
     failedCalls: now.failedCalls.map((call) => {
       const { count, method, status, of, requestId } = call
@@ -154,10 +140,6 @@ type Group = Readonly<Partial<Record<FactName, Value>>>
 function present(facts: Readonly<Record<string, Value | undefined>>): Group {
   const all = Object.entries(facts).filter(([, value]) => value !== undefined && value !== 0)
   return Object.fromEntries(all) as Group
-}
-
-function orNull<Of, Shown>(value: Of | undefined, show: (value: Of) => Shown): Shown | null {
-  return value === undefined ? null : show(value)
 }
 
 /** @param time milliseconds since 1970. */

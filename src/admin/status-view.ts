@@ -2,8 +2,8 @@ import { indented } from '../terminal.ts'
 import {
   dateText,
   durationText,
+  factText,
   timeText,
-  valueText,
   type Fact,
   type FactName,
   type Value,
@@ -21,9 +21,7 @@ export function toView(status: Status, messages: Messages) {
   const duration = (seconds: number): string => durationText(messages, seconds)
   const time = (instant: string): string => timeText(Date.parse(instant), reading)
   const rows = (facts: readonly Fact[]) =>
-    facts.map(
-      ([name, value]) => [messages.facts[name], valueText(messages, value, reading)] as const,
-    )
+    facts.map((fact) => [messages.facts[fact[0]], factText(messages, fact, reading)] as const)
   return {
     words: messages,
     duration,

@@ -38,14 +38,22 @@ export function formatLine(messages: Messages, { code, facts }: Explained): stri
 /** Formats facts, as `iSales (ISALES_URL): isales.example:443; Status: 503`. */
 export function factsLine(messages: Messages, facts: readonly Fact[], reading?: Reading): string {
   return facts
-    .map(([name, value]) =>
-      messages.labelled(messages.facts[name], valueText(messages, value, reading)),
-    )
+    .map((fact) => messages.labelled(messages.facts[fact[0]], factText(messages, fact, reading)))
     .join(messages.between)
 }
 
+/** Facts whose texts may be codes. Any other text is shown as it is: a user may have the name `root`. */
+// oxfmt-ignore
+const CODED: ReadonlySet<FactName> = new Set<FactName>([
+  'detail', 'outcome', 'operation', 'inProgress', 'backoff', 'sharing', 'chain', 'restart', 'userHas', 'passwordHas',
+])
+
 /** @param reading if undefined, dates are complete and in UTC. */
-export function valueText(messages: Messages, value: Value, reading?: Reading): string {
+export function factText(messages: Messages, [name, value]: Fact, reading?: Reading): string {
+  return typeof value === 'string' && !CODED.has(name) ? value : valueText(messages, value, reading)
+}
+
+function valueText(messages: Messages, value: Value, reading?: Reading): string {
   if (typeof value === 'number') return value.toLocaleString('en-US')
   if (typeof value === 'boolean') return messages.values[value ? 'yes' : 'no']
   if (typeof value === 'string')

@@ -69,7 +69,7 @@ const FACTS = {
   listen: ['Address for calls (LISTEN)', '调用的地址（LISTEN）'],
   clientDeadline: ['Deadline (CLIENT_DEADLINE)', '期限（CLIENT_DEADLINE）'],
   leftAfter: ['The client left after', '客户端断开前等待了'],
-  path: ['Most frequent request', '最常见的请求'],
+  path: ['Last such request', '最近一次此类请求'],
   result: ['Result of iSales', 'iSales 返回的 result'],
   callsInMinute: ['Calls in the last minute', '最近一分钟的调用'],
   refreshesFailed: ['Failed refreshes since the last success', '上次成功以来失败的刷新'],

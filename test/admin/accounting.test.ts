@@ -47,12 +47,20 @@ describe('calls are checked by the latest and by the window', () => {
     ['', ''],
     ['1 failed no-route', ''],
     ['10 answered/200, 10 failed no-route/200', 'degraded failed no-route 10/20 in 5 s'],
-    // More than half, of several classes: the class that lost most is named.
+    // More than half, of several classes: each one with a fifth of them is named, the one that lost most first.
     [
-      '10 answered/100, 5 abandoned/100, 2 failed expired/100, 4 failed no-route/100',
-      'failing failed no-route 11/21 in 5 s',
+      '10 answered/100, 1 rejected, 5 abandoned/100, 2 failed expired/100, 4 failed no-route/100',
+      'failing failed no-route 12/22 in 5 s,failing abandoned gave-up 12/22 in 5 s',
     ],
-    ['40 failed no-route/1000, 10 abandoned/500', 'failing abandoned gave-up 10/10 in 5 s'],
+    [
+      '40 failed no-route/1000, 10 abandoned/500',
+      'failing abandoned gave-up 10/10 in 5 s,degraded failed no-route 50/50 in 60 s, ended 5 s ago',
+    ],
+    // A single call of another class neither names it nor keeps an outage from being over.
+    [
+      '50 failed no-route/100, 5010 ms, 99 answered/10, 1 abandoned',
+      'degraded failed no-route 51/150 in 60 s, ended 6 s ago',
+    ],
     // 5 % of the latest calls, or of the window.
     ['597 answered/100, 3 rejected/100', 'degraded rejected call-rejected 3/48 in 5 s'],
     [
@@ -80,7 +88,7 @@ describe('calls are checked by the latest and by the window', () => {
     ['1 answered, 3600000 ms, 5 refused other-host/1000', 'failing refused other-host 5/5 in 5 s'],
     // No client gets through.
     ['2 stray tls-to-http/1000', 'degraded stray tls-to-http 2/2 in 60 s'],
-    ['2 stray browser/1000', 'degraded stray browser 2/2 in 60 s'],
+    ['9 stray other-path, 2 stray browser/1000', 'degraded stray browser 2/2 in 60 s'],
     ['2 handshake plain-http, 60000 ms', 'degraded handshake plain-http 2/2 in 60 s'],
     ['1 handshake plain-http, 600001 ms, 1 handshake plain-http', ''],
     ['1 handshake plain-http, 1 answered, 60001 ms, 1 handshake plain-http', ''],
@@ -90,7 +98,7 @@ describe('calls are checked by the latest and by the window', () => {
     ['9 answered/100, 6000 ms, 5 stray admin-port/100', 'degraded stray admin-port 5/5 in 60 s'],
     [
       '9 answered/100, 6000 ms, 3 handshake not-trusted, 2 stray no-descriptors',
-      'degraded stray no-descriptors 2/2 in 60 s',
+      'degraded stray no-descriptors 5/5 in 60 s',
     ],
     ['9 answered/100, 5700 ms, 30 stray admin-port/1', ''],
     ['9 answered/100, 6000 ms, 9 handshake half-sent', ''],
@@ -106,6 +114,18 @@ describe('calls are checked by the latest and by the window', () => {
     play(script)
     expect(texts().join()).toBe(expected)
   })
+})
+
+it('two classes that take turns at losing most have both findings all the time', () => {
+  const { play, found } = start()
+  const seen = Array.from({ length: 60 }, (_, turn) => {
+    const [first, second] = turn % 2 === 0 ? [3, 1] : [1, 3]
+    play(`${first} failed no-route, ${second} rejected, 20 answered/100`)
+    return found().map(({ outcome }) => outcome)
+  })
+  expect(new Set(seen.slice(1).map((names) => names.toSorted().join()))).toEqual(
+    new Set(['failed,rejected']),
+  )
 })
 
 it('requests are forgotten after a minute, and kept by minute for an hour', () => {

@@ -68,8 +68,10 @@ describe('the admin app', () => {
     expect([response.status, await response.text()]).toEqual([status, expect.stringMatching(text)])
   })
 
-  it('responds 500 without the text of the error if a page cannot be rendered', async () => {
+  it('responds 500 without the text of the error, and logs it, if a page cannot be rendered', async () => {
+    const events: string[] = []
     const { request } = appWith({
+      log: (event) => events.push(event),
       certificates() {
         throw new Error('secret inner text')
       },
@@ -77,6 +79,7 @@ describe('the admin app', () => {
     const response = await request('/metrics')
     expect([response.status, await response.text()]).toEqual([500, 'The proxy failed\n'])
     expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(events).toEqual(['unexpected'])
   })
 })
 

@@ -87,11 +87,17 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     { path: 'POST /obs/records' },
     mixed(5, FORBIDDEN, 5),
   ],
-  // The cause is of one class, and a fact shows another one.
+  // Every class has its finding, with its part of the lost calls.
   [
-    'failing failed CallsFailing no-route',
-    { lostCalls: '15/20', rejected: '6/20' },
+    'failing failed CallsFailing no-route, failing rejected CallsFailing call-rejected',
+    { lostCalls: '15/20', failed: '9/20' },
     [calls(OK, 5, 100, 1500), calls(FORBIDDEN, 6, 100, 900), calls(DOWN, 9)],
+  ],
+  // Before the first answer: rejections next to another failure are not every call.
+  [
+    'failing rejected CallsFailing call-rejected, failing failed CallsFailing no-route',
+    { rejected: '6/10' },
+    [calls(FORBIDDEN, 6, 100, 400), calls(DOWN, 4)],
   ],
   ['degraded slow Latency', { slowCalls: '20/40' }, mixed(20, SLOW, 20)],
   ['failing refused CallsFailing double-slash', { path: 'POST //a' }, mixed(0, REFUSED, 3)],
@@ -114,7 +120,7 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
   ['failing token-rejected CallsRejected token-rejected', { status: 403 }, mixed(0, FORBIDDEN, 2)],
 ])('calls are reported as %s, with %j', (finding, facts, list) => {
   const found = findingsIn({ calls: list })
-  expect(found.map(textOf)).toEqual([finding])
+  expect(found.map(textOf)).toEqual(finding.split(', '))
   expect(factsOf(found[0])).toMatchObject(facts)
 })
 
@@ -196,7 +202,7 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   ],
 ])('the token is reported as %s, with %j', (finding, facts, snapshot) => {
   const found = findingsIn({ snapshot })
-  expect(found.map(textOf)).toEqual([finding])
+  expect(found.map(textOf)).toEqual(finding.split(', '))
   expect(factsOf(found[0])).toMatchObject(facts)
 })
 
@@ -280,7 +286,7 @@ it.each<readonly [expected: string, Scene]>([
   ],
   // The token is the headline of calls that are lost because of it.
   [
-    'unauthenticated login NotAuthenticated maintenance, degraded abandoned CallsLost gave-up',
+    'unauthenticated login NotAuthenticated maintenance, degraded abandoned CallsLost gave-up, degraded failed CallsLost no-token',
     {
       snapshot: without('transient', 'maintenance'),
       calls: [calls(NO_TOKEN, 9), calls({ status: 0, left: 'response' }, 20)],
@@ -307,6 +313,21 @@ it.each<readonly [expected: string, Scene]>([
   ],
 ])('%s is reported (row %#)', (expected, scene) => {
   expect(findingsIn(scene).map(textOf)).toEqual(expected.split(', '))
+})
+
+it('“every call” is said of the latest calls only', () => {
+  const isEvery = (...list: readonly Calls[]) => findingsIn({ calls: list })[0]?.isEvery
+  const rejected = calls(FORBIDDEN, 400, 100, 5100)
+  expect(isEvery(calls(OK, 1, 100, 20_000), calls(FORBIDDEN, 90))).toBe(true)
+  expect(isEvery(rejected, calls(OK, 49, 100))).toBe(false)
+  expect(isEvery(rejected, calls(OK, 40, 100, 900), calls(FORBIDDEN, 1, 100, 100))).toBe(false)
+})
+
+it('the facts are about the last request, however frequent another one was', () => {
+  const { findings } = adminOf({
+    calls: [calls(FORBIDDEN, 90, 10, 5100), calls({ status: 403, target: '/obs/new' }, 9)],
+  })
+  expect(factsOf(findings()[0])).toMatchObject({ path: 'POST /obs/new' })
 })
 
 it('each file has a finding with its setting', () => {

@@ -117,15 +117,35 @@ describe('the log', () => {
     expect(lines).toHaveLength(1)
   })
 
-  it('has a line for each of two findings with the same name', () => {
-    const file = (setting: string): Finding => ({
-      ...HEALTHY,
-      finding: 'files',
-      state: 'degraded',
-      facts: [['setting', setting]],
-    })
-    const { lines } = follow(file('ISALES_USER_FILE'), file('ISALES_PASSWORD_FILE'))
-    const details = lines.map(({ detail }) => detail)
-    expect(details).toEqual(['Setting: ISALES_USER_FILE', 'Setting: ISALES_PASSWORD_FILE'])
+  it.each<readonly [string, facts: Finding['facts'], Finding['cause']]>([
+    ['files', [['setting', 'ISALES_USER_FILE']], undefined],
+    ['process', [], { code: 'stood-still', facts: [] }],
+  ])('has lines for each of two findings %s, whose order changes', async (name, facts, cause) => {
+    const one = { ...DEGRADED, finding: name as Finding['finding'], cause, facts }
+    const other: Finding = {
+      ...one,
+      facts: [['setting', 'ISALES_PASSWORD_FILE']],
+      cause: { code: 'no-descriptors', facts: [] },
+    }
+    const { lines, during } = follow(one, other)
+    const events = lines.map(({ event, cause: of }) => [event, of])
+    expect(events).toEqual([cause?.code, 'no-descriptors'].map((of) => ['finding-began', of]))
+    expect(await during(SECOND, other)).toMatchObject([{ event: 'finding-ended' }])
+    expect(await during(5 * SECOND, other)).toEqual([])
+  })
+
+  it('says that failing calls ended when they do, not when a missing token explains them', async () => {
+    const { during } = follow(FAILING)
+    expect(await during(SECOND, { ...DEGRADED, follows: true })).toEqual([])
+    expect(await during(SECOND, HEALTHY)).toMatchObject([
+      { message: 'Calls fail; ended after 2 s' },
+    ])
+    expect(await during(SECOND, { ...DEGRADED, follows: true })).toEqual([])
+  })
+
+  it('says of no finding that it ended because the process ends', async () => {
+    const { during } = follow(FAILING)
+    const draining = { ...HEALTHY, finding: 'draining', state: 'draining' } as const
+    expect(await during(SECOND, draining)).toEqual([])
   })
 })

@@ -26,7 +26,10 @@ it.each<[Scene, object]>([
   [SCENES.failing, { failedCalls: [{ count: 145, status: 502 }] }],
   [
     { sharing: SHARED, snapshot: { adoptedAt: NOW - 120_000 } },
-    { sharing: { code: null, adoptedAt: '2026-03-02T09:39:05.000Z' } },
+    {
+      cause: 'store-unreachable',
+      groups: { renewal: { sharing: 'local', adoptedAt: { at: '2026-03-02T09:39:05.000Z' } } },
+    },
   ],
   [SCENES.degraded, { groups: { certificates: { listener: { at: '2026-03-14T09:41:05.000Z' } } } }],
 ])(

@@ -95,6 +95,7 @@ const FACTS: readonly Fact[] = [
   ['metrics', /began more than (\d) s after/, MAX_HEAD / S],
   ['metrics', /of the last (\d) s; if these are fewer than (\d), the last (\d) calls, none older than (\d+) min. .*? last (\d+) s; if these are fewer than (\d+), the last (\d+) calls, none older than (\d+) min/, ...period(CALLS.latest), ...period(CALLS.window)],
   ['metrics', /`healthy` \| Less than (\d) %.*?At least (\d) calls are lost, and these are (\d) %.*? or (\d+) % are declined/, lost, CALLS.least, lost, CLASSES.declined.share * 100],
+  ['metrics', /loses at least (\d+) % of the lost calls/, CALLS.part * 100],
   ['metrics', /gets through: (\d) connections .*? within (\d+) s\. Or at least (\d) calls and connections ended in the last (\d) s/, CALLS.turnedAway.count, CALLS.turnedAway.noAnswer / S, CALLS.lockedOut.count, CALLS.lockedOut.ms / S],
   ['metrics', /stood still for more than (\d) s within the last (60) s/, MIN_STALL / S, 60],
   ['metrics', /At least (\d) latest calls are lost, and more than (\d+) %.*? the last (\d) calls.*? the last (\d) s/, CALLS.least, CALLS.failing * 100, inRow, allFor],

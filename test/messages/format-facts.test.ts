@@ -3,7 +3,7 @@ import { cause } from '../../src/causes.ts'
 import {
   dateText,
   explained,
-  valueText,
+  factText,
   MESSAGES,
   messagesFor,
   type Fact,
@@ -37,12 +37,20 @@ it.each<readonly [Value, english: string, chinese: string]>([
   [{ at: '2026-03-14T09:41:05Z' }, '2026-03-14 17:41 (in 12 d)', '2026-03-14 17:41（12 天后）'],
 ])('%j is formatted as %s and %s', (value, english, chinese) => {
   const reading = { now: NOW, offset: 480 }
-  expect(valueText(en, value, reading)).toBe(english)
-  expect(valueText(zh, value, reading)).toBe(chinese)
+  expect(factText(en, ['detail', value], reading)).toBe(english)
+  expect(factText(zh, ['detail', value], reading)).toBe(chinese)
 })
 
+it.each(['user', 'host', 'serverName', 'allowedHosts', 'meant'] as const)(
+  'the text of %s is shown as it is, also if it is a code',
+  (name) => {
+    for (const text of ['root', 'local', 'off', 'none'])
+      expect([factText(en, [name, text]), factText(zh, [name, text])]).toEqual([text, text])
+  },
+)
+
 it('a date has its time zone', () => {
-  expect(valueText(en, { at: '2026-03-14T09:41:05Z' })).toBe('2026-03-14 09:41 UTC')
+  expect(factText(en, ['endedAt', { at: '2026-03-14T09:41:05Z' }])).toBe('2026-03-14 09:41 UTC')
   expect(dateText({ now: NOW, offset: 480 })).toBe('2026-03-02 17:41:05 +08:00')
   expect(dateText({ now: NOW, offset: -210 })).toBe('2026-03-02 06:11:05 −03:30')
 })

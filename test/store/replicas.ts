@@ -83,12 +83,14 @@ export async function authenticated(replicas: readonly Replica[]): Promise<void>
     await until(async () => (await clientOf(replica).tasks()).status === 200, 20_000)
 }
 
-/** Waits until each replica, which polls the store every second, reports this about sharing. */
-export async function inState(replicas: readonly Replica[], state: object): Promise<void> {
+/** Waits until each replica, which polls the store every second, shows this state of sharing, cause and error code. */
+export async function inState(replicas: readonly Replica[], ...shown: string[]): Promise<void> {
   for (const replica of replicas)
     await until(async () => {
-      const { sharing } = await clientOf(replica).status()
-      return Object.entries(state).every(([name, value]) => Object(sharing)[name] === value)
+      const { groups, findings } = await clientOf(replica).status()
+      const { cause, facts = [] } = findings.find(({ finding }) => finding === 'store') ?? {}
+      const texts = new Set([groups.renewal.sharing, cause, ...facts.map(([, value]) => value)])
+      return shown.every((text) => texts.has(text))
     }, 20_000)
 }
 
