@@ -35,7 +35,8 @@ const QUIET_LOOKS = { polled: 3, requested: 2 }
  * and for a mounted Secret's `..data` swap. A group with problems keeps its values; each problem is reported once.
  */
 export function watchFiles(options: ReloadOptions) {
-  const { env, config, apply, interval = 500, onWarning, onReloaded, onProblems } = options
+  const { env, apply, interval = 500, onWarning, onReloaded, onProblems } = options
+  let { config } = options
   const pathOf = (variable: string): string => env[variable]?.trim() ?? ''
   const namesFile = (name: string): boolean => name.endsWith('_FILE') && pathOf(name) !== ''
   const groups = RELOAD_GROUPS.map((group) => {
@@ -90,7 +91,9 @@ export function watchFiles(options: ReloadOptions) {
       if (errors.length > 0 || (hash === one.hash && former === '[]')) continue
       one.hash = hash
       own.forEach(onWarning)
-      apply[group](latest as Config)
+      // If another group has errors, `latest` lacks settings.
+      config = Object.assign({}, config, Object.fromEntries(keys.map((key) => [key, latest[key]])))
+      apply[group](config)
       onReloaded(files)
     }
   }
