@@ -51,12 +51,13 @@ export function* ruleViolations(
   for (const key of ['httpsProxy', 'isalesTlsServerName'] as const)
     if (isHttp && given[key] !== undefined) yield warning(toVariable(key), 'unused-for-http')
 
-  if (loginPath !== undefined && loginPath === given.isalesRefreshPath)
-    yield error('ISALES_REFRESH_PATH', 'same-path')
-  if (loginPath?.endsWith('auth/login') === false && !isSet('isalesRefreshPath'))
-    yield error('ISALES_REFRESH_PATH', 'no-refresh-path')
-  if (given.allowedPaths?.some((one) => loginPath?.startsWith(one.replace(/\/?$/, '/'))) === false)
-    yield warning('ALLOWED_PATHS', 'other-paths')
+  if (loginPath !== undefined) {
+    if (loginPath === given.isalesRefreshPath) yield error('ISALES_REFRESH_PATH', 'same-path')
+    if (!loginPath.endsWith('auth/login') && !isSet('isalesRefreshPath'))
+      yield error('ISALES_REFRESH_PATH', 'no-refresh-path')
+    if (given.allowedPaths?.some((one) => loginPath.startsWith(one.replace(/\/?$/, '/'))) === false)
+      yield warning('ALLOWED_PATHS', 'other-paths')
+  }
 
   for (const [key, other] of USEFUL_ONLY_WITH)
     if (isSet(key) && !isSet(other)) yield error(variableOf(key), 'incomplete', variableOf(other))

@@ -61,6 +61,7 @@ const BROKEN: [Environment, ...string[]][] = [
   [{ ...HTTP, HTTPS_PROXY: 'http://egress:1' }, 'HTTPS_PROXY unused-for-http?'],
   [{ ...HTTP, ISALES_TLS_SERVER_NAME: 'x' }, 'ISALES_TLS_SERVER_NAME unused-for-http?'],
   [paths('/b/', '/a'), 'ALLOWED_PATHS other-paths?'],
+  [paths('/a', 'no path'), 'ISALES_LOGIN_PATH not-accepted'],
 ]
 
 /** Settings that break no rule. */
