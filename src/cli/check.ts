@@ -14,7 +14,7 @@ import { openAdminClient } from './admin-client.ts'
 import { runLiveCheck, VERDICTS } from './live-check.ts'
 import { endedBy, EXIT, writeMessage, type Command, type Io } from './io.ts'
 
-export const check: Command = async (flags, io) => {
+export const run: Command = async (flags, io) => {
   const loaded = loadConfig(io.env)
   const messages = messagesFor(io.env)
   // `--live` writes only settings to change to stdout, so that a shell can append them to an env file.

@@ -17,7 +17,7 @@ interface CommandKind {
   /** A flag of text takes a value. */
   readonly flags: Readonly<Record<string, { readonly type: 'boolean' | 'string' }>>
   /** Imports the command on demand, so that `serve` does not load the others. */
-  readonly load: () => Promise<Command>
+  readonly load: () => Promise<{ readonly run: Command }>
 }
 
 const SWITCH = { type: 'boolean' } as const
@@ -25,16 +25,13 @@ const TEXT = { type: 'string' } as const
 
 /** Commands, each with a section in docs/commands.md. */
 export const COMMANDS = {
-  serve: { flags: {}, load: async () => (await import('./serve.ts')).serve },
+  serve: { flags: {}, load: () => import('./serve.ts') },
   check: {
     flags: { live: SWITCH, trace: SWITCH, quiet: SWITCH },
-    load: async () => (await import('./check.ts')).check,
+    load: () => import('./check.ts'),
   },
-  status: {
-    flags: { json: SWITCH, wait: TEXT },
-    load: async () => (await import('./status.ts')).status,
-  },
-  renew: { flags: {}, load: async () => (await import('./renew.ts')).renew },
+  status: { flags: { json: SWITCH, wait: TEXT }, load: () => import('./status.ts') },
+  renew: { flags: {}, load: () => import('./renew.ts') },
 } as const satisfies Readonly<Record<string, CommandKind>>
 type CommandName = keyof typeof COMMANDS
 const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
@@ -76,7 +73,7 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
     // Never prints the message, because it repeats arguments, and an operator may have typed a password.
     return misused({ code: MISUSES[readErrorCode(error)] ?? 'flag-value', facts: [] })
   }
-  const run = await load()
+  const { run } = await load()
   return run(values, io)
 }
 

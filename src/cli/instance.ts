@@ -1,5 +1,5 @@
 import { parseEnv } from 'node:util'
-import { readSmallFile, type Environment, type ReadFile } from '../config/index.ts'
+import { KNOWN, readSmallFile, type Environment, type ReadFile } from '../config/index.ts'
 import type { Explained } from '../messages/index.ts'
 
 /** Names as in docs/vm.md; no name can leave /etc. */
@@ -30,5 +30,7 @@ export function instanceEnvironment(
     STATE_DIR: `/var/lib/${service}`,
     MAX_IN_FLIGHT: '256',
   }
-  return { env: { ...env, ...unit, ...parseEnv(file.toString()) } }
+  // systemd starts a service without the shell's settings, such as `https_proxy`.
+  const shell = Object.entries(env).filter(([variable]) => !KNOWN.includes(variable))
+  return { env: { ...Object.fromEntries(shell), ...unit, ...parseEnv(file.toString()) } }
 }

@@ -46,19 +46,15 @@ export type FlagValues = Readonly<Partial<Record<'live' | 'trace' | 'quiet' | 'j
 export type Command = (flags: FlagValues, io: Io) => Promise<number>
 
 /** An error or a warning. `setting` is the setting or the step of a check that it concerns. */
-interface Message extends Explained {
-  readonly setting?: string
-  readonly isWarning?: boolean | undefined
-}
+type Message = Explained & { readonly setting?: string; readonly isWarning?: boolean | undefined }
 
 /** Writes `Error: ISALES_URL: The value is not accepted. … [not-accepted]`: the code is what `help` explains. */
 export function writeMessage({ env, stderr }: Io, message: Message): void {
   const messages = messagesFor(env)
   const line = `${formatLine(messages, message)} [${message.code}]`
   const whole = message.setting === undefined ? line : messages.labelled(message.setting, line)
-  stderr.write(
-    `${messages.labelled(messages.cli[message.isWarning ? 'warning' : 'error'], whole)}\n`,
-  )
+  const kind = messages.cli[message.isWarning ? 'warning' : 'error']
+  stderr.write(`${messages.labelled(kind, whole)}\n`)
 }
 
 /** Writes an error. Returns `exit`. */

@@ -150,7 +150,7 @@ async function logIn(check: LiveCheck) {
   const stateDir = directory === undefined ? undefined : { ...parts, directory }
   const home = share?.home ?? (stateDir && openAttemptFile(stateDir))
   const register = createRegister(systemClock, home)
-  const client = clientFor(check, config)
+  const client = createIsalesClient({ ...config, ...common, post: check.post })
   const requests = createTokenRequests({ ...common, client, register, rules: config })
   const credentials = { user, password }
   const login = { operation: 'login', credentials, signal, loginDue: true } as const
@@ -204,10 +204,6 @@ function reportGrant(check: LiveCheck, { lifetime, refreshToken, refreshLifetime
   const { doubt, ms } = lifetime
   if (doubt) report(check, 'lifetime', { code: doubts[doubt], facts: [] })
   else if (ms < SHORT_LIFETIME) report(check, 'lifetime', { code: 'short-lifetime', facts: [] })
-}
-
-function clientFor({ post }: LiveCheck, config: Config) {
-  return createIsalesClient({ ...config, post, clock: systemClock })
 }
 
 /** Calls `business/interface` once, which changes nothing and tests header, scheme, token and path. */
@@ -330,7 +326,7 @@ function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) 
 
 /** Refreshes as configured; if that fails, with the other token in the header. Returns the latest grant. */
 async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Promise<Grant> {
-  const { config, io } = check
+  const { config, io, post } = check
   const { token, refreshToken } = grant
   if (config.isalesRefreshPath === undefined || path === undefined || refreshToken === undefined) {
     const isOff = config.isalesRefreshPath === undefined
@@ -339,7 +335,8 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
   }
   const refresh = (isalesRefreshHeaderToken: Config['isalesRefreshHeaderToken']) => {
     const tried = { ...config, isalesRefreshPath: path, isalesRefreshHeaderToken }
-    return clientFor(check, tried).refresh({ token, refreshToken }, io.signal)
+    const client = createIsalesClient({ ...tried, post, clock: systemClock })
+    return client.refresh({ token, refreshToken }, io.signal)
   }
   const given = config.isalesRefreshHeaderToken
   const other = given === 'refreshToken' ? 'token' : 'refreshToken'

@@ -8,7 +8,7 @@ import { endedBy, EXIT, fail, type Command, type Io } from './io.ts'
 /** Milliseconds: a login that the signal allows has mostly ended. */
 export const SETTLES = 3000
 
-export const renew: Command = async (_, io) => {
+export const run: Command = async (_, io) => {
   const ask = openAdminClient(io)
   if (ask === undefined) return EXIT.usage
   const first = await ask('/status.json')

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { startApp } from '../server.ts'
 import { loadConfig } from '../config/index.ts'
-import { createLog, openStdout } from '../log/index.ts'
+import { createLog, openStdout, type LogEventName } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
 import { EXIT, writeMessage, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
 import { en, formatLine, messagesFor } from '../messages/index.ts'
 
-export const serve: Command = async (_, io) => {
+export const run: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
   const messages = messagesFor(io.env)
   const pretty = io.isTTY
@@ -24,19 +24,17 @@ export const serve: Command = async (_, io) => {
     colors: stdout.colors,
   })
   const systemd = createNotifier(io.env)
+  const logProblem = (event: LogEventName, problem: ListenError['problem']) =>
+    log(event, { setting: problem.setting, code: problem.code, detail: formatLine(en, problem) })
+  const sentence = (problem: ListenError['problem']) =>
+    messages.labelled(problem.setting, formatLine(messages, problem))
   if (loaded.ok) log('starting', { version: BUILD_VERSION })
   // A misspelled name is often the reason why another one is not set.
-  for (const problem of loaded.problems) {
-    const event = problem.isWarning ? 'setting-doubtful' : 'setting-wrong'
-    const { setting, code } = problem
-    log(event, { setting, code, detail: formatLine(en, problem) })
-  }
+  for (const problem of loaded.problems)
+    logProblem(problem.isWarning ? 'setting-doubtful' : 'setting-wrong', problem)
   if (!loaded.ok) {
     const errors = loaded.problems.filter(({ isWarning }) => !isWarning)
-    const sentences = errors.map((error) =>
-      messages.labelled(error.setting, formatLine(messages, error)),
-    )
-    await systemd.failed(sentences.join(' | '))
+    await systemd.failed(errors.map(sentence).join(' | '))
     await stdout.flush()
     return EXIT.usage
   }
@@ -67,10 +65,9 @@ export const serve: Command = async (_, io) => {
       await fatal(error)
       return EXIT.failed
     }
-    const { setting, code } = error.problem
     if (pretty) writeMessage(io, error.problem)
-    else log('cannot-listen', { setting, code, detail: formatLine(en, error.problem) })
-    await systemd.failed(messages.labelled(setting, formatLine(messages, error.problem)))
+    else logProblem('cannot-listen', error.problem)
+    await systemd.failed(sentence(error.problem))
     return error.lasting ? EXIT.usage : EXIT.failed
   } finally {
     await stdout.flush()

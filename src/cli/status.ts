@@ -6,7 +6,7 @@ import { endedBy, EXIT, fail, type Command } from './io.ts'
 /** Milliseconds between two probes. */
 const INTERVAL = 250
 
-export const status: Command = async ({ json, wait }, io) => {
+export const run: Command = async ({ json, wait }, io) => {
   const patience = wait === undefined ? undefined : duration('0s', '24h').parse(wait)
   if (patience === null)
     return fail(io, EXIT.usage, { code: 'flag-value', facts: [['example', '--wait 60s']] })

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import { readErrorCode } from '../causes.ts'
 import { fileFacts, MAX_PEM, type ReadFile } from './files.ts'
 import type { SettingCode } from '../codes.ts'
 import type { Fact } from '../messages/index.ts'
@@ -34,20 +35,14 @@ export function readTls(
   const problems: SettingProblem[] = []
   const report = (setting: string, code: SettingCode, ...facts: readonly Fact[]) =>
     problems.push({ setting, code, facts })
-  const read = <T extends object>(
-    { name, path }: TlsFile,
-    parse: (pem: string) => T | CertificateProblem,
-  ) => {
+  const read = <T extends object>({ name, path }: TlsFile, parse: (pem: string) => T | string) => {
     if (path === undefined) return undefined
     const file = readFile(path, MAX_PEM)
-    const isRead = typeof file !== 'string'
-    const parsed = isRead ? parse(file.toString('latin1')) : file
+    const parsed = typeof file === 'string' ? file : parse(file.toString('latin1'))
     if (typeof parsed !== 'string') return parsed
+    const code = typeof file === 'string' ? 'file-unreadable' : 'not-pem'
     if (parsed === 'encrypted-key') report(name, parsed, ...fileFacts(path))
-    else {
-      const code = isRead ? 'not-pem' : 'file-unreadable'
-      report(name, code, ...fileFacts(path), ['detail', parsed])
-    }
+    else report(name, code, ...fileFacts(path), ['detail', parsed])
     return undefined
   }
   const ca = read(files.ca, parseCertificates)
@@ -77,7 +72,7 @@ function refusalOf(cert: string | undefined, key: string): string | undefined {
     createSecureContext({ cert, key })
     return undefined
   } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    return readErrorCode(error)
   }
 }
 
@@ -96,9 +91,7 @@ function datesOf(setting: string, certificates: readonly X509Certificate[] = [])
   return [{ setting, code: 'certificate-dates', facts, isWarning: true }]
 }
 
-type CertificateProblem = 'no-certificate' | 'no-key' | 'encrypted-key'
-
-function parseCertificates(pem: string): readonly X509Certificate[] | CertificateProblem {
+function parseCertificates(pem: string): readonly X509Certificate[] | 'no-certificate' {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
   if (blocks.length === 0) return 'no-certificate'
   try {
@@ -108,7 +101,7 @@ function parseCertificates(pem: string): readonly X509Certificate[] | Certificat
   }
 }
 
-function parseKey(pem: string): KeyObject | CertificateProblem {
+function parseKey(pem: string): KeyObject | 'no-key' | 'encrypted-key' {
   if (!/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(pem)) return 'no-key'
   // Must precede OpenSSL, which would ask for a passphrase on the terminal.
   if (/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)) return 'encrypted-key'

@@ -22,4 +22,4 @@ export {
   type ReloadGroup,
   type SettingProblem,
 } from './settings.ts'
-export { nearest } from './unknown-variables.ts'
+export { KNOWN, nearest } from './unknown-variables.ts'

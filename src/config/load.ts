@@ -73,12 +73,8 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   const isWrong = problems.some(({ isWarning }) => isWarning !== true)
   if (isWrong) return { ok: false, config: { ...given, isalesTls, listenTls }, problems, settings }
   const whole = given as ParsedSettings
-  const config: Config = Object.freeze({
-    ...whole,
-    ...derivedSettings(whole),
-    isalesTls,
-    listenTls,
-  })
+  const derived = derivedSettings(whole)
+  const config: Config = Object.freeze({ ...whole, ...derived, isalesTls, listenTls })
   const followed: Readonly<Record<string, string | undefined>> = {
     ISALES_REFRESH_PATH: config.isalesRefreshPath,
     ALLOWED_PATHS: config.allowedPaths.join(','),

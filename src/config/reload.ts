@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
@@ -35,7 +34,8 @@ const QUIET_LOOKS = { polled: 3, requested: 2 }
  * and for a mounted Secret's `..data` swap. A group with problems keeps its values; each problem is reported once.
  */
 export function watchFiles(options: ReloadOptions) {
-  const { env, config, apply, interval = 500, onWarning, onReloaded, onProblems } = options
+  const { env, apply, interval = 500, onWarning, onReloaded, onProblems } = options
+  let { config } = options
   const pathOf = (variable: string): string => env[variable]?.trim() ?? ''
   const namesFile = (name: string): boolean => name.endsWith('_FILE') && pathOf(name) !== ''
   const groups = RELOAD_GROUPS.map((group) => {
@@ -45,7 +45,7 @@ export function watchFiles(options: ReloadOptions) {
     // The files of TLS are read into one value.
     const keys = values.length > 0 ? values : [group as keyof Config]
     const files = variables.filter(namesFile)
-    return { group, variables, keys, files, hash: hashOf(config, keys), problems: '[]' }
+    return { group, variables, keys, files, problems: '[]' }
   })
   // All files that a reload reads, also the store's.
   const paths = SETTING_LIST.flatMap(({ variables }) => variables.filter(namesFile).map(pathOf))
@@ -70,10 +70,7 @@ export function watchFiles(options: ReloadOptions) {
     quiet = mark === marks.seen ? quiet + 1 : 0
     marks.seen = mark
   }
-  function look(): Promise<void> {
-    looking ??= lookAtAll().finally(() => (looking = undefined))
-    return looking
-  }
+  const look = () => (looking ??= lookAtAll().finally(() => (looking = undefined)))
 
   function read(): void {
     if (isClosed) return
@@ -85,12 +82,13 @@ export function watchFiles(options: ReloadOptions) {
       const errors = own.filter(({ isWarning }) => isWarning !== true)
       one.problems = JSON.stringify(errors)
       if (one.problems !== former) onProblems(group, errors)
-      const hash = hashOf(latest, keys)
+      const isSame = revealed(keys, latest) === revealed(keys, config)
       // Also reports a file that was restored to its previous contents.
-      if (errors.length > 0 || (hash === one.hash && former === '[]')) continue
-      one.hash = hash
+      if (errors.length > 0 || (isSame && former === '[]')) continue
       own.forEach(onWarning)
-      apply[group](latest as Config)
+      // If another group has errors, `latest` lacks settings.
+      config = Object.assign({}, config, Object.fromEntries(keys.map((key) => [key, latest[key]])))
+      apply[group](config)
       onReloaded(files)
     }
   }
@@ -127,14 +125,13 @@ export function watchFiles(options: ReloadOptions) {
   }
 }
 
-/** Returns a hash of the values of these keys, secrets included. */
-function hashOf(config: Loaded['config'], keys: readonly (keyof Config)[]): string {
-  const revealed = (value: unknown): unknown => {
+/** Returns a text of the values of these keys, secrets included. Compare it, and do not keep it. */
+function revealed(keys: readonly (keyof Config)[], config: Loaded['config']): string {
+  const reveal = (value: unknown): unknown => {
     if (value instanceof Secret) return { secret: value.reveal() }
     return typeof value === 'object' && value !== null
-      ? Object.entries(value).map((entry) => entry.map(revealed))
+      ? Object.entries(value).map((entry) => entry.map(reveal))
       : value
   }
-  const text = JSON.stringify(keys.map((key) => revealed(config[key])))
-  return createHash('sha256').update(text).digest('base64')
+  return JSON.stringify(keys.map((key) => reveal(config[key])))
 }

@@ -2,27 +2,12 @@ import { toEndpoint, isLoopback, type ListenAddress } from './address.ts'
 import type { SettingCode } from '../codes.ts'
 import type { Secret } from './secret.ts'
 import {
+  SETTING_LIST,
   toVariable,
   type ParsedSettings,
   type SettingKey,
   type SettingProblem,
 } from './settings.ts'
-
-/** Pairs of settings of which the first requires the second. */
-const USEFUL_ONLY_WITH: readonly (readonly [SettingKey, SettingKey])[] = [
-  ['isalesClientCertFile', 'isalesClientKeyFile'],
-  ['isalesClientKeyFile', 'isalesClientCertFile'],
-  ['sessionStoreUrl', 'sessionStoreKey'],
-  ['sessionStoreKey', 'sessionStoreUrl'],
-  ['sessionStorePasswordFile', 'sessionStoreUrl'],
-  ['sessionStoreCaFile', 'sessionStoreUrl'],
-  ['listenTlsCertFile', 'listenTlsKeyFile'],
-  ['listenTlsKeyFile', 'listenTlsCertFile'],
-  ['listenClientCaFile', 'listenTlsCertFile'],
-  ['listenClientNames', 'listenClientCaFile'],
-  ['obsUser', 'obsPassword'],
-  ['obsPassword', 'obsUser'],
-]
 
 /**
  * Reports problems between settings, in order. A setting that could not be read is undefined, and has its own problem.
@@ -51,15 +36,19 @@ export function* ruleViolations(
   for (const key of ['httpsProxy', 'isalesTlsServerName'] as const)
     if (isHttp && given[key] !== undefined) yield warning(toVariable(key), 'unused-for-http')
 
-  if (loginPath !== undefined && loginPath === given.isalesRefreshPath)
-    yield error('ISALES_REFRESH_PATH', 'same-path')
-  if (loginPath?.endsWith('auth/login') === false && !isSet('isalesRefreshPath'))
-    yield error('ISALES_REFRESH_PATH', 'no-refresh-path')
-  if (given.allowedPaths?.some((one) => loginPath?.startsWith(one.replace(/\/?$/, '/'))) === false)
-    yield warning('ALLOWED_PATHS', 'other-paths')
+  if (loginPath !== undefined) {
+    if (loginPath === given.isalesRefreshPath) yield error('ISALES_REFRESH_PATH', 'same-path')
+    if (!loginPath.endsWith('auth/login') && !isSet('isalesRefreshPath'))
+      yield error('ISALES_REFRESH_PATH', 'no-refresh-path')
+    if (given.allowedPaths?.some((one) => loginPath.startsWith(one.replace(/\/?$/, '/'))) === false)
+      yield warning('ALLOWED_PATHS', 'other-paths')
+  }
 
-  for (const [key, other] of USEFUL_ONLY_WITH)
-    if (isSet(key) && !isSet(other)) yield error(variableOf(key), 'incomplete', variableOf(other))
+  for (const { key, name, needs } of SETTING_LIST) {
+    const missing =
+      isSet(key) && SETTING_LIST.find((other) => other.key === needs && !isSet(other.key))
+    if (missing) yield error(name, 'incomplete', missing.name)
+  }
 
   const isRemote = store !== undefined && !isLoopback(store.host)
   if (store?.tls === false) {
@@ -81,11 +70,6 @@ export function* ruleViolations(
   if (isSet('listenClientCaFile') && !isSet('listenClientNames'))
     yield warning('LISTEN_CLIENT_CA_FILE', 'any-client')
   if (clientDeadline >= 3000) yield warning('CLIENT_DEADLINE', 'long-deadline')
-}
-
-/** Returns the variable to name in a problem, which is the file's variable if only a file can hold the value. */
-function variableOf(key: SettingKey): string {
-  return key === 'sessionStoreKey' ? 'SESSION_STORE_KEY_FILE' : toVariable(key)
 }
 
 /** Returns true for a secret that can be guessed offline with a ticket or a sealed value. */

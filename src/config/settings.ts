@@ -9,6 +9,8 @@ interface Definition<T = unknown> extends is.Format<T> {
   readonly inFile?: 'too' | 'only'
   /** The lower-case variable is also read, and takes precedence, as with curl. */
   readonly lowerCaseToo?: true
+  /** Key of a setting without which this one has no effect. */
+  readonly needs?: string
   /** When its file is read again: with a group that is watched, whenever the value is used, or never. */
   readonly reload?: ReloadGroup | 'each-use' | 'never'
 }
@@ -46,24 +48,24 @@ const SETTINGS = {
   isalesRejected: preset('401,403', is.rejections),
   isalesCaFile: { ...is.filePath, reload: 'isalesTls' },
   isalesTlsServerName: is.serverName,
-  isalesClientCertFile: { ...is.filePath, reload: 'isalesTls' },
-  isalesClientKeyFile: { ...is.filePath, reload: 'isalesTls' },
+  isalesClientCertFile: { ...is.filePath, reload: 'isalesTls', needs: 'isalesClientKeyFile' },
+  isalesClientKeyFile: { ...is.filePath, reload: 'isalesTls', needs: 'isalesClientCertFile' },
   httpsProxy: { ...is.proxyUrl, lowerCaseToo: true },
   noProxy: { ...is.noProxy, lowerCaseToo: true },
 
   stateDir: is.filePath,
   loginRejectedAttempts: preset('3', is.count('1', '5')),
 
-  sessionStoreUrl: is.storeUrl,
-  sessionStoreKey: { ...is.secret(32), inFile: 'only', reload: 'never' },
-  sessionStorePasswordFile: { ...is.filePath, reload: 'each-use' },
-  sessionStoreCaFile: { ...is.filePath, reload: 'each-use' },
+  sessionStoreUrl: { ...is.storeUrl, needs: 'sessionStoreKey' },
+  sessionStoreKey: { ...is.secret(32), inFile: 'only', reload: 'never', needs: 'sessionStoreUrl' },
+  sessionStorePasswordFile: { ...is.filePath, reload: 'each-use', needs: 'sessionStoreUrl' },
+  sessionStoreCaFile: { ...is.filePath, reload: 'each-use', needs: 'sessionStoreUrl' },
 
   listen: preset('127.0.0.1:8080', is.address),
-  listenTlsCertFile: { ...is.filePath, reload: 'listenTls' },
-  listenTlsKeyFile: { ...is.filePath, reload: 'listenTls' },
-  listenClientCaFile: { ...is.filePath, reload: 'listenTls' },
-  listenClientNames: is.clientNames,
+  listenTlsCertFile: { ...is.filePath, reload: 'listenTls', needs: 'listenTlsKeyFile' },
+  listenTlsKeyFile: { ...is.filePath, reload: 'listenTls', needs: 'listenTlsCertFile' },
+  listenClientCaFile: { ...is.filePath, reload: 'listenTls', needs: 'listenTlsCertFile' },
+  listenClientNames: { ...is.clientNames, needs: 'listenClientCaFile' },
   unsafeListen: preset('false', is.boolean),
   allowedHosts: preset('', is.hosts),
   allowedPaths: is.paths,
@@ -72,8 +74,8 @@ const SETTINGS = {
   clientDeadline: preset('2.8s', is.duration('100ms', '30s')),
   drainDelay: preset('0s', is.duration('0s', '10m')),
 
-  obsUser: { ...is.user, inFile: 'too', reload: 'obsLogin' },
-  obsPassword: { ...is.secret(1), inFile: 'too', reload: 'obsLogin' },
+  obsUser: { ...is.user, inFile: 'too', reload: 'obsLogin', needs: 'obsPassword' },
+  obsPassword: { ...is.secret(1), inFile: 'too', reload: 'obsLogin', needs: 'obsUser' },
 
   adminListen: preset(':9090', is.address),
   logLevel: preset('info', is.choice('debug', 'info', 'warn', 'error', 'fatal')),

@@ -1,4 +1,5 @@
 import { pino, type DestinationStream } from 'pino'
+import { readErrorCode } from '../causes.ts'
 import { Secret } from '../config/index.ts'
 import { classifyRequest, pathOf, type RequestSummary } from '../request-summary.ts'
 import { excerpt } from '../terminal.ts'
@@ -81,16 +82,12 @@ function fieldsOf(event: LogEventName, fields: LogFields): Readonly<Record<strin
 
 function reduceError(error: unknown): Readonly<Record<string, string | undefined>> | undefined {
   if (!(error instanceof Error)) return error === undefined ? undefined : { name: typeof error }
+  const code = readErrorCode(error)
   return {
     name: excerpt(error.name, 64),
-    code: shownCode(error) ?? shownCode(error.cause),
+    code: CODE.test(code) && code !== 'unknown' ? code : undefined,
     at: thrownAt(error),
   }
-}
-
-function shownCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  return typeof error.code === 'string' && CODE.test(error.code) ? error.code : undefined
 }
 
 /** Returns the first frame of the stack. The message precedes the frames, and may look like one itself. */

@@ -78,6 +78,25 @@ test('files that are emptied, removed or not readable keep their previous conten
   expect(world.lines.filter(({ event }) => event === 'files-reloaded')).toHaveLength(3)
 })
 
+test('a changed password is used while another file is empty', async () => {
+  const files = {
+    ISALES_PASSWORD_FILE: write('password', 'old'),
+    OBS_PASSWORD_FILE: write('obs', 'cti-password'),
+  }
+  const world = await openWorld({
+    simulator: { switches: { password: 'right' } },
+    env: { ...files, ISALES_PASSWORD: undefined, OBS_USER: 'cti', ALLOWED_PATHS: undefined },
+    ready: false,
+  })
+  await world.logged('finding-began')
+  write('obs', '')
+  write('password', 'right')
+  await world.app.renew()
+  await world.logged('logged-in')
+  const { token } = await world.logIn()
+  expect((await world.tasks(token)).status).toBe(200)
+})
+
 test('a changed CA file is trusted without a restart', async () => {
   const { ca, server, strangerCa } = makeCertificates()
   const env = { ISALES_CA_FILE: write('ca', strangerCa.cert) }

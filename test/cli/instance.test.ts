@@ -4,11 +4,12 @@ import { disk } from '../config/stand.ts'
 import { read } from '../docs/pages.ts'
 import { ENV_FILES } from './env-files.ts'
 
-it('--instance uses the settings of the unit, and the env file takes precedence', () => {
+it('--instance uses the settings of the unit, and the env file takes precedence; no setting is from the shell', () => {
   const env = 'ADMIN_LISTEN=:9091\nISALES_USER_FILE=/run/user\n'
   const files = disk({ '/etc/isales-auth-proxy@north/env': env })
-  const found = instanceEnvironment('north', { PATH: '/bin', ADMIN_LISTEN: ':1' }, files)
-  expect(found).toMatchObject({
+  const shell = { PATH: '/bin', ADMIN_LISTEN: ':1', https_proxy: 'http://egress:1' }
+  const found = instanceEnvironment('north', shell, files)
+  expect(found).toEqual({
     env: {
       PATH: '/bin',
       ADMIN_LISTEN: ':9091',

@@ -34,6 +34,7 @@ const BROKEN: [Environment, ...string[]][] = [
   [{ SESSION_STORE_URL: 'valkey://127.0.0.1' }, 'SESSION_STORE_URL incomplete'],
   [{ SESSION_STORE_KEY_FILE: '/store-key' }, 'SESSION_STORE_KEY_FILE incomplete'],
   [{ SESSION_STORE_PASSWORD_FILE: '/p' }, 'SESSION_STORE_PASSWORD_FILE incomplete'],
+  [{ SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE incomplete'],
   [{ ...STORE, SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE store-without-tls'],
   [{ ...STORE, SESSION_STORE_URL: 'redis://v.example' }, 'SESSION_STORE_URL plain-store?'],
   [
@@ -61,6 +62,7 @@ const BROKEN: [Environment, ...string[]][] = [
   [{ ...HTTP, HTTPS_PROXY: 'http://egress:1' }, 'HTTPS_PROXY unused-for-http?'],
   [{ ...HTTP, ISALES_TLS_SERVER_NAME: 'x' }, 'ISALES_TLS_SERVER_NAME unused-for-http?'],
   [paths('/b/', '/a'), 'ALLOWED_PATHS other-paths?'],
+  [paths('/a', 'no path'), 'ISALES_LOGIN_PATH not-accepted'],
 ]
 
 /** Settings that break no rule. */
