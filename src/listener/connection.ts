@@ -144,6 +144,8 @@ export class Connection implements ClientConnection {
    */
   evict(refusal: Refusal): void {
     const socket = this.#socket
+    // Its last response has been sent, so no call is lost.
+    if (!socket.writable) return void socket.destroy()
     const summary = refusedRequest({ socket }, refusal)
     const { answeredAt = -Infinity } = this.#slot ?? {}
     this.refused = this.#current
