@@ -113,7 +113,7 @@ export class Connection implements ClientConnection {
 
   /**
    * Handles an error of the parser. If the error is in the body of the request in progress, responds with it. If it is
-   * after that request, closes the connection once the response has ended.
+   * after that request, or in the body of the next one, closes the connection once the response has ended.
    *
    * @param packet that contains the error.
    */
@@ -126,7 +126,10 @@ export class Connection implements ClientConnection {
     else if (this.#socket.readableEnded) this.#socket.destroy()
     else if (current.shouldKeepAlive) {
       current.shouldKeepAlive = false
-      this.#options.onRefused(refusedRequest({ socket: this.#socket }, refusal))
+      const next = this.#next?.req
+      const isInNext = next?.complete === false
+      if (isInNext) this.#next = undefined
+      this.#options.onRefused(refusedRequest(isInNext ? next : { socket: this.#socket }, refusal))
     }
   }
 
