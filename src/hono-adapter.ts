@@ -5,7 +5,10 @@ import type { Refusal } from './codes.ts'
 
 /** A client's connection, as the code that serves its request has it. */
 export interface ClientConnection {
-  /** Protects the connection from the limiter until the response ends. Call it once the body has arrived. */
+  /**
+   * Protects the connection from the limiter until the response ends, and keeps it open behind an offer to upgrade. Call it
+   * once the body has arrived, before the response.
+   */
   protect(): void
   /** Refuses and reports the request in progress, and closes the connection: its next bytes may belong to the request. */
   refuse(refusal: Refusal): void

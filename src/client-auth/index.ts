@@ -80,13 +80,17 @@ const HEADERS: Readonly<Partial<Record<Answer['status'], Readonly<Record<string,
 }
 
 /** Responds in the shape that iSales publishes. `result`: 0, or the HTTP status of a refusal. */
-function respond({ response, requestId }: NodeCall, { status, tickets }: Answer): void {
+function respond(
+  { request, response, requestId, connection }: NodeCall,
+  { status, tickets }: Answer,
+): void {
   // The listener has responded to a request that broke off; a second response would throw.
   if (response.headersSent || response.destroyed) return
+  connection.protect()
   const result = status === 200 ? 0 : status
   const body = JSON.stringify({ result, resultData: tickets ?? {} })
-  // Only clients with a ticket keep a connection.
-  if (status >= 400) response.shouldKeepAlive = false
+  // Only clients with a ticket keep a connection. The rest of a body that is too long is not the next request.
+  if (status >= 400 || !request.complete) response.shouldKeepAlive = false
   response.writeHead(status, {
     'Content-Type': 'application/json;charset=UTF-8',
     'Content-Length': body.length,

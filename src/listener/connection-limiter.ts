@@ -55,17 +55,15 @@ export class ConnectionLimiter {
   }
 
   /** Returns the slot of a connection without TLS, or after its TLS handshake; undefined if it has been closed. */
-  open(socket: Socket, connection: NonNullable<Slot['connection']>): Slot | undefined {
+  open(socket: Socket): Slot | undefined {
     const slot = this.#slots.get(keyOf(socket))
-    if (slot === undefined) return undefined
-    slot.connection = connection
-    this.#handshakes.delete(slot)
+    if (slot !== undefined) this.#handshakes.delete(slot)
     return slot
   }
 
   /** Protects the connection of a call in flight. An idle one becomes the last to be closed. */
-  mark(slot: Slot | undefined, isActive: boolean): void {
-    if (slot !== undefined) slot.idleSince = isActive ? Infinity : this.#turns++
+  mark(slot: Slot, isActive: boolean): void {
+    slot.idleSince = isActive ? Infinity : this.#turns++
   }
 
   /** Returns every connection that has not been closed. */

@@ -56,7 +56,7 @@ const LAST_CHUNK = '0\r\n\r\n'.length
 export class Connection implements ClientConnection {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
-  readonly #slot: Slot | undefined
+  readonly #slot: Slot
   /** The response in progress, until the kernel has its last byte. */
   #current: ServerResponse | undefined
   /** The next response, if its request arrived after the end of the response in progress: TLS reports `close` late. */
@@ -73,10 +73,11 @@ export class Connection implements ClientConnection {
   /** The drain has found the connection without a request. */
   #wasIdle = false
 
-  constructor(socket: Socket, options: ConnectionOptions) {
+  constructor(socket: Socket, slot: Slot, options: ConnectionOptions) {
     this.#socket = socket
+    this.#slot = slot
     this.#options = options
-    this.#slot = options.limiter.open(socket, this)
+    slot.connection = this
     socket.destroySoon = () => this.#linger()
     // Node itself resumes a socket, for example at the end of every request.
     socket.on('resume', () => this.#pausePipelined())
@@ -113,7 +114,7 @@ export class Connection implements ClientConnection {
 
   /**
    * Handles an error of the parser. If the error is in the body of the request in progress, responds with it. If it is
-   * after that request, closes the connection once the response has ended.
+   * after that request, or in the body of the next one, closes the connection once the response has ended.
    *
    * @param packet that contains the error.
    */
@@ -126,16 +127,11 @@ export class Connection implements ClientConnection {
     else if (this.#socket.readableEnded) this.#socket.destroy()
     else if (current.shouldKeepAlive) {
       current.shouldKeepAlive = false
-      this.#options.onRefused(refusedRequest({ socket: this.#socket }, refusal))
+      const next = this.#next?.req
+      const isInNext = next?.complete === false
+      if (isInNext) this.#next = undefined
+      this.#options.onRefused(refusedRequest(isInNext ? next : { socket: this.#socket }, refusal))
     }
-  }
-
-  /** Refuses CONNECT. Node has removed its own listeners from the connection, but a response may be in progress. */
-  refuseTunnel(): void {
-    const destroy = (): void => void this.#socket.destroy()
-    this.#socket.on('error', destroy).on('end', destroy).resume()
-    this.#socket.on('drain', () => this.#current?.emit('drain'))
-    this.fail('method')
   }
 
   /**
@@ -144,13 +140,14 @@ export class Connection implements ClientConnection {
    */
   evict(refusal: Refusal): void {
     const socket = this.#socket
+    // Its last response has been sent, so no call is lost.
+    if (!socket.writable) return void socket.destroy()
     const summary = refusedRequest({ socket }, refusal)
-    const { answeredAt = -Infinity } = this.#slot ?? {}
     this.refused = this.#current
     dropInput(socket, this.#options.onDropTurn)
     setImmediate(() => {
       setImmediate(() => {
-        const isAnswered = this.#options.clock.now() - answeredAt <= MINUTE
+        const isAnswered = this.#options.clock.now() - this.#slot.answeredAt <= MINUTE
         const isCaller = isAnswered || socket.bytesRead > this.#read.begin
         this.#options.onRefused({ ...summary, isCaller })
         socket.destroy()
@@ -199,7 +196,7 @@ export class Connection implements ClientConnection {
     this.#current = response
     this.#wasIdle = false
     this.#options.limiter.mark(this.#slot, false)
-    if (this.#options.closing() || this.#slot?.isRetired === true) response.shouldKeepAlive = false
+    if (this.#options.closing() || this.#slot.isRetired) response.shouldKeepAlive = false
     this.#mayHaveDropped = req.headers.upgrade !== undefined
     if (req.headers['transfer-encoding'] !== undefined) {
       if (!this.#inPieces) this.#parseInPieces()
@@ -242,7 +239,7 @@ export class Connection implements ClientConnection {
     this.#current = undefined
     this.#next = undefined
     this.#options.limiter.mark(this.#slot, false)
-    if (this.#slot !== undefined && response.writableFinished && response.statusCode < 400)
+    if (response.writableFinished && response.statusCode < 400)
       this.#slot.answeredAt = this.#options.clock.now()
     // Too late if the next head has arrived: an offer to upgrade in it then costs the connection.
     this.#read.begin = this.#socket.bytesRead
@@ -256,7 +253,7 @@ export class Connection implements ClientConnection {
     // Node keeps the request, with both forms of its headers, until the connection closes.
     request.rawHeaders.length = 0
     request.headers = {}
-    const isCaller = this.#slot !== undefined && this.#slot.answeredAt > -Infinity
+    const isCaller = this.#slot.answeredAt > -Infinity
     this.#options.onRefused({ ...refusedRequest(request, 'pipelined'), isCaller })
     if (this.#pipelined > MAX_PIPELINED) return void this.#socket.destroy()
     if (this.#current !== undefined) this.#current.shouldKeepAlive = false

@@ -88,7 +88,9 @@ export function createListener(options: ListenerOptions) {
     })
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-    connections.set(socket, new Connection(socket, parts))
+    const slot = limiter.open(socket)
+    if (slot === undefined) return void socket.destroy()
+    connections.set(socket, new Connection(socket, slot, parts))
     socket.once('close', () => connections.delete(socket))
   })
 
@@ -101,7 +103,6 @@ export function createListener(options: ListenerOptions) {
       connections.get(socket)?.announce(response)
     })
   server.on('timeout', (socket: Socket) => connections.get(socket)?.idle(limits.idleTimeout))
-  server.on('connect', (_request, socket: Socket) => connections.get(socket)?.refuseTunnel())
   server.on('clientError', (error: ParserError, socket: Socket) => {
     const refusal = refusalOf(error)
     if (refusal === undefined) socket.destroy()
@@ -194,7 +195,7 @@ function inTurns(): ConnectionOptions['onTurn'] {
  */
 class StoppableRequest extends IncomingMessage {
   get upgrade(): boolean {
-    return this.socket.destroyed || this.method === 'CONNECT'
+    return this.socket.destroyed
   }
 
   // Node assigns the field.

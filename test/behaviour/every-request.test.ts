@@ -120,6 +120,19 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     },
     counts: { 'refused overloaded': 1 },
   },
+  'a connection that the limit closes while its client leaves it open behind the last response': {
+    options: { config: { listenMaxConnections: 3 } },
+    send: async (client, world) => {
+      // The client sees no end, and closes nothing.
+      client.socket.pause()
+      await client.send(post(TASKS, ['Connection: close']))
+      await until(async () => (await counted(world))['answered answered'] === 1)
+      for (let n = 0; n < 3; n += 1) await read(await connectRaw(world), post())
+    },
+    statuses: [200, 200, 200],
+    executed: 4,
+    counts: { 'answered answered': 4 },
+  },
   'a malformed chunk in the packet of its Expect': {
     send: async (client) => {
       await read(client, `${head('Expect: 100-continue', 'Transfer-Encoding: chunked')}zz\r\n`)
@@ -158,6 +171,16 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       'stray method-not-allowed': 1,
       'stray not-logged-in': 1,
     },
+  },
+  'a refresh that is answered before the end of its body, which is malformed': {
+    send: async (client) => {
+      const chunked = CHUNKED.replace(TASKS, REFRESH_PATH)
+      await read(client, `${chunked}900\r\n${'x'.repeat(0x900)}\r\n`)
+      await client.send('zz\r\n')
+      expect((await client.closed()).left).toHaveLength(0)
+    },
+    statuses: [200],
+    counts: { 'granted refresh': 1 },
   },
   'a login whose body breaks off, and one that vanishes': {
     options: { env: REQUIRE },
