@@ -1,9 +1,8 @@
-import { assert, property } from 'fast-check'
+import { assert, boolean, constantFrom, nat, option, property, record } from 'fast-check'
 import { expect, it, test } from 'vitest'
-import { cause, type CauseCode } from '../src/causes.ts'
-import { ALL_CODES } from '../src/codes.ts'
+import { cause, HANDSHAKE_FAILURES, type CauseCode } from '../src/causes.ts'
+import { ALL_CODES, PROBLEM_CODES, REFUSAL_REASONS } from '../src/codes.ts'
 import { classifyRequest, REQUEST_CLASSES, type RequestSummary } from '../src/request-summary.ts'
-import { summaries } from './support/summaries.ts'
 
 const POST = { method: 'POST', target: '/tasks', requestId: 'a-1', status: 200 } as const
 const GET = { ...POST, method: 'GET' } as const
@@ -60,6 +59,29 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   const { outcome, cause: code } = classifyRequest({ ...POST, ...summary })
   expect(`${outcome} ${code}`).toBe(expected)
 })
+
+const CAUSES = ['connection-refused', 'closed', 'invalid', 'plain-http', 'disk-full'] as const
+
+/** Every combination of members, also impossible ones. */
+const summaries = record(
+  {
+    method: constantFrom('POST', 'POST', 'GET', 'HEAD', ''),
+    target: constantFrom('/tasks', '/other?x=1', ''),
+    requestId: constantFrom('', 'a-1'),
+    status: constantFrom(0, 200, 200, 200, 204, 302, 400, 401, 403, 404, 429, 500, 502, 503, 599),
+    handshake: option(constantFrom(...HANDSHAKE_FAILURES), { nil: undefined, freq: 9 }),
+    login: constantFrom('login', 'refresh'),
+    code: constantFrom(...PROBLEM_CODES),
+    refusal: constantFrom(...REFUSAL_REASONS),
+    failure: constantFrom(...CAUSES.map((code) => ({ cause: cause(code) }))),
+    left: constantFrom('request', 'response'),
+    rejected: boolean(),
+    page: boolean(),
+    result: constantFrom('7', '107003'),
+    headMs: nat(4000),
+  },
+  { requiredKeys: ['method', 'target', 'requestId', 'status'] },
+)
 
 test('every summary has exactly one class, which is in the closed set', () => {
   assert(

@@ -109,7 +109,7 @@ test('1,000 clients connect at once to a program that is busy', async () => {
   expect((await exchangeRaw({ port }, TASKS)).status).toBe(200)
 }, 30_000)
 
-// Half-sent client certificates are in test/deploy/attacks.test.ts.
+// Half-sent client certificates are in test/deploy/image.test.ts.
 test('256 TLS handshakes at a time are possible', async () => {
   const { port } = await serve(listenerTls())
   const target = { port, tls: TRUSTING }

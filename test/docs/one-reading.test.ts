@@ -9,10 +9,6 @@ const CODE = ['src', 'simulator', 'demo'].flatMap((directory) =>
     .map((file) => `${directory}/${file}`),
 )
 
-test('no file has more than 460 lines', () => {
-  expect(CODE.filter((file) => read(file).split('\n').length > 460)).toEqual([])
-})
-
 test('no file has a name without a meaning', () => {
   expect(CODE.filter((file) => /manager|helper|util/i.test(file))).toEqual([])
 })

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { createServer } from 'node:http'
 import { connect as tcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Store } from '../../src/sharing/valkey.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { serveHttp } from '../support/http-server.ts'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
@@ -206,10 +206,9 @@ it("an unrequested reply is not taken for the current command's", async () => {
 })
 
 it('an HTTP server is not a store, and is reported as none in every call', async () => {
-  const server = createServer((_, response) => void response.end()).listen(0, '127.0.0.1')
-  onTestFinished(() => void server.close())
-  await until(() => server.listening)
-  const { store } = await connect((server.address() as AddressInfo).port)
+  const { port, close } = await serveHttp((_, response) => response.end())
+  onTestFinished(close)
+  const { store } = await connect(port)
   await until(async () => 'reason' in (await store.compareAndSwap('', '')))
   for (let n = 0; n < 10; n += 1)
     expect(await store.compareAndSwap('', '')).toEqual({ reason: 'malformed' })

@@ -42,18 +42,13 @@ async function read(response: IncomingMessage) {
   const chunks: Buffer[] = []
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString('utf8')
-  const { rawHeaders, statusCode = 0 } = response
+  const { rawHeaders, headersDistinct, statusCode = 0 } = response
   return {
     status: statusCode,
     /** Name, value, name, value, unchanged. */
     rawHeaders,
     /** Returns a field's value; several are joined with a comma. */
-    header: (name: string) => {
-      const values = rawHeaders.filter(
-        (_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name.toLowerCase(),
-      )
-      return values.length === 0 ? undefined : values.join(', ')
-    },
+    header: (name: string) => headersDistinct[name.toLowerCase()]?.join(', '),
     text,
     json: parsed(text),
   }

@@ -1,32 +1,20 @@
-// Random histories of several processes, operators, kills and passwords, with each home of the account.
-// `ACCOUNT_RUNS=3000 npx vitest run test/token/account.property.test.ts`: 3,000 in memory, a tenth in the store, a fortieth in files.
+// Random histories of processes, operators, kills and passwords: one process in memory, or three with a store. The simulation has
+// the same with files.
+// `ACCOUNT_RUNS=3000 npx vitest run test/token/account.property.test.ts`: 3,000 in memory, half as many in the store.
 import { array, assert, asyncProperty, boolean, constantFrom } from 'fast-check'
 import { integer, oneof, option, record } from 'fast-check'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
-import { openAttemptFile } from '../../src/token/attempt-file.ts'
-import { createRegister, type Home, type Register } from '../../src/token/register.ts'
+import { createRegister, type Register } from '../../src/token/register.ts'
 import { createTokenRequests } from '../../src/token/request-token.ts'
 import { createToken, type PlannedRequest, type Token } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
-import { manualClock, type ManualClock } from '../support/manual-clock.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { openMemoryStore } from './memory-store.ts'
 import { credentialsOf, DOWN, grant, REFUSED, refreshed, RULES, unknown } from './support.ts'
 
-vi.mock(import('node:crypto'), async (original) => {
-  const crypto = await original()
-  /** The real scrypt takes 50 ms of CPU. */
-  const scryptSync: typeof crypto.scryptSync = (password, salt, size) =>
-    Buffer.from(crypto.hkdfSync('sha256', password, salt, 'scrypt', size))
-  return { ...crypto, scryptSync }
-})
-
 const MINUTE = 60_000
 const RUNS = Number(process.env['ACCOUNT_RUNS'] ?? 200)
-/** Divisors of the number of runs: each attempt in a file waits for the disk. */
-const FEWER: Readonly<Record<string, number>> = { memory: 1, store: 10, files: 40 }
-
 /** Responses to a wrong password. `nothing` only if the credentials have never been good. */
 const ANSWERS: Readonly<Record<string, AuthFailure>> = {
   403: REFUSED,
@@ -68,52 +56,24 @@ const histories = record({
 type Act = ReturnType<(typeof act)['generate']>['value']
 type History = ReturnType<(typeof histories)['generate']>['value']
 
-/** Homes; all processes of one world share one. */
-const HOMES: Readonly<Record<string, (clock: ManualClock) => () => Home | undefined>> = {
-  memory: () => () => undefined,
-  files(clock) {
-    const directory = temporaryDirectory()
-    const nothing = { onStorageError() {}, onExposed() {} }
-    return () => openAttemptFile({ directory, clock, ...nothing })
-  },
-  store(clock) {
-    const openShare = openMemoryStore(clock)
-    return () => openShare().home
-  },
-}
-
 /** Returns, for each password, the logins with it while it was wrong, since its last grant. */
-async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeof HOMES)[string]) {
+async function play({ wasGood: isGoodFirst, usual, acts }: History, count: number) {
   const clock = manualClock(1_000_000)
-  const homeOf = open(clock)
+  const openShare = openMemoryStore(clock)
   const inMemory = createRegister(clock)
-  /** Operations of the home in flight. */
-  const pending = new Set<Promise<unknown>>()
-  const track = <T>(work: Promise<T>): Promise<T> => {
-    pending.add(work)
-    void work.finally(() => pending.delete(work))
-    return work
-  }
-  const register = (): Register => {
-    const home = homeOf()
-    if (home === undefined) return inMemory
-    const tracked: Home['compareAndSwap'] = (...given) => track(home.compareAndSwap(...given))
-    return createRegister(clock, { ...home, compareAndSwap: tracked })
-  }
+  const register = (): Register =>
+    count === 1 ? inMemory : createRegister(clock, openShare().home)
   let right = 'p'
   const wasGood = new Set<string>()
   const wrong: Record<string, number[]> = { p: [], q: [] }
-  let inFlight = 0
 
   const start = () => {
     let isKilled = false
     let answer = usual
     let takes = 0
     const end = async <T>(result: T): Promise<T> => {
-      inFlight += 1
       const isOver = isKilled
       await clock.sleep(takes)
-      inFlight -= 1
       return isOver ? new Promise<never>(() => undefined) : result
     }
     const granted = (): Token => grant({ token: `t${clock.now()}`, sentAt: clock.now() })
@@ -166,49 +126,38 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, open: (typeo
       },
     }
   }
-  // Memory belongs to one process.
-  const processes = Array.from({ length: homeOf() === undefined ? 1 : 3 }, start)
-
-  /** Lets the home's operations end without passing time. */
-  const idle = async (): Promise<void> => {
-    while (pending.size > 0) await Promise.all(pending)
-    await clock.advance(0)
-    if (pending.size > 0) await idle()
-  }
-  const pass = async (ms: number): Promise<void> => {
-    const step = inFlight > 0 ? Math.min(ms, 500) : ms
-    await clock.advance(step)
-    await idle()
-    if (ms > step) await pass(ms - step)
-  }
+  const processes = Array.from({ length: count }, start)
 
   const first = { what: 'login', password: 'p', answer: usual, isKilled: false } as const
   if (isGoodFirst) processes[0]?.ask({ ...first, wait: 0, process: 0, takes: 0 })
-  await idle()
-  await pass(MINUTE)
+  await clock.advance(MINUTE)
   if (isGoodFirst) right = 'another'
   for (const each of acts) {
-    await pass(each.wait * 1000)
+    await clock.advance(each.wait * 1000)
     if (each.what === 'password') right = each.password
     else {
       const nth = each.process % processes.length
       if (each.what !== 'restart') processes[nth]?.ask(each)
       if (each.what === 'restart' || each.isKilled) processes[nth] = start()
     }
-    await idle()
+    await clock.advance(0)
   }
   return wrong
 }
 
-it.each(Object.entries(HOMES))(
-  'no history makes a fifth login with one wrong password in 15 min: %s',
-  async (name, open) => {
+it.each([
+  [1, RUNS],
+  [3, RUNS / 2],
+])(
+  'no history of %i processes makes a fifth login with one wrong password in 15 min',
+  async (...row) => {
+    const [count, runs] = row
     const property = asyncProperty(histories, async (history) => {
-      for (const times of Object.values(await play(history, open)))
+      for (const times of Object.values(await play(history, count)))
         for (const at of times)
           expect(times.filter((one) => at <= one && one < at + 15 * MINUTE).length).toBeLessThan(5)
     })
-    await assert(property, { numRuns: Math.ceil(RUNS / (FEWER[name] ?? 10)) })
+    await assert(property, { numRuns: Math.ceil(runs) })
   },
   3_600_000,
 )

@@ -12,7 +12,8 @@ function openStore(rules = RULES) {
   const clock = manualClock(NOW)
   const openShare = openMemoryStore(clock)
   const network = { isLost: false }
-  const openReplica = (...results: (Token | AuthFailure)[]) => {
+  type Result = Token | AuthFailure
+  const openReplica = (...results: (Result | Promise<Result>)[]) => {
     const asked: string[] = []
     const operations: string[] = []
     const { home } = openShare(async (swap, next) => {
@@ -95,6 +96,20 @@ it('a login takes two writes, and a refresh two', async () => {
   expect(operations.splice(0)).toEqual(['read', 'swap', 'swap'])
   await refresh(grant())
   expect(operations).toEqual(['swap', 'swap'])
+})
+
+it('a login that takes 5.5 s renews its lease, and no other replica logs in', async () => {
+  const { clock, openReplica } = openStore()
+  const [one, other] = [openReplica(clock.sleep(5500).then(() => grant())), openReplica()]
+  const first = one.login()
+  for (let second = 0; second < 5; second += 1) {
+    await clock.advance(1000)
+    await one.poll()
+    expect(await other.login()).toMatchObject({ postponed: 'busy' })
+  }
+  await clock.advance(500)
+  expect(await first).toMatchObject({ adopted: false })
+  expect([await other.login(), other.asked]).toMatchObject([{ adopted: true }, []])
 })
 
 it('an attempt that was written without a reply is taken back if no login was sent', async () => {

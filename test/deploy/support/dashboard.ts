@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { ROOT } from './run.ts'
+import { read } from '../../docs/pages.ts'
 
 interface Panel {
   readonly type: string
@@ -23,9 +22,8 @@ interface Dashboard extends Asking {
   }
 }
 
-export const dashboard = JSON.parse(
-  readFileSync(`${ROOT}helm/isales-auth-proxy/files/isales-auth-proxy.json`, 'utf8'),
-) as Dashboard
+const FILE = 'helm/isales-auth-proxy/files/isales-auth-proxy.json'
+export const dashboard = JSON.parse(read(FILE)) as Dashboard
 
 /** Returns each expression with Grafana's variables replaced. */
 export const expressions = ({ panels, annotations }: Asking): readonly string[] =>

@@ -1,9 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
+import { ALERTS_FILE, read } from '../../docs/pages.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
 import { startDaemon } from './daemon.ts'
-import { ROOT } from './run.ts'
 
 interface Alert {
   readonly labels: Readonly<Record<string, string>>
@@ -21,7 +21,6 @@ interface Configuration {
 }
 
 const LISTENING = /msg="Listening on" address="?([\d.]+:\d+)/
-const read = (name: string): Promise<string> => readFile(join(ROOT, name), 'utf8')
 const namesOf = (alerts: readonly Alert[]) => alerts.map(({ labels }) => labels['alertname'] ?? '')
 
 const get = async (url: string): Promise<unknown> => {
@@ -38,12 +37,12 @@ const FASTER = 20
  * Returns the rules of the chart's files/alerts.yaml with every `for` divided by FASTER, and intervals of 1 s. Expressions,
  * labels and annotations are as deployed.
  */
-const quickened = async (): Promise<string> => {
+const quickened = (): string => {
   const shorter = (_: string, key: string, count: string, unit: string): string => {
     const seconds = Number(count) * (unit === 'm' ? 60 : 1)
     return `${key} ${Math.max(1, Math.round(seconds / FASTER))}s`
   }
-  return (await read('helm/isales-auth-proxy/files/alerts.yaml'))
+  return read(ALERTS_FILE)
     .replaceAll(/^( +for:) (\d+)([sm])$/gm, shorter)
     .replaceAll(/^( +interval:) \w+$/gm, '$1 1s')
 }
@@ -53,11 +52,11 @@ const quickened = async (): Promise<string> => {
  */
 export const startPrometheus = async (edit: (config: Configuration) => void) => {
   const home = temporaryDirectory()
-  const config = parse(await read('config/prometheus/prometheus.example.yaml')) as Configuration
+  const config = parse(read('config/prometheus/prometheus.example.yaml')) as Configuration
   config.global = { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' }
   edit(config)
   await writeFile(join(home, 'prometheus.yaml'), stringify(config))
-  await writeFile(join(home, 'alerts.yaml'), await quickened())
+  await writeFile(join(home, 'alerts.yaml'), quickened())
   const daemon = startDaemon('prometheus', [
     `--config.file=${join(home, 'prometheus.yaml')}`,
     `--storage.tsdb.path=${join(home, 'data')}`,
@@ -88,10 +87,8 @@ export const startPrometheus = async (edit: (config: Configuration) => void) => 
 /** Runs a real Alertmanager with the example's routes. */
 export const startAlertmanager = async () => {
   const home = temporaryDirectory()
-  await writeFile(
-    join(home, 'alertmanager.yaml'),
-    await read('config/prometheus/alertmanager.example.yaml'),
-  )
+  const config = read('config/prometheus/alertmanager.example.yaml')
+  await writeFile(join(home, 'alertmanager.yaml'), config)
   const daemon = startDaemon('prometheus-alertmanager', [
     `--config.file=${join(home, 'alertmanager.yaml')}`,
     `--storage.path=${join(home, 'data')}`,

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { root as ROOT } from '../../docs/pages.ts'
 
-/** The root of the checkout, with a slash at its end. */
-export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+export { ROOT }
 
 export interface Outcome {
   readonly code: number
