@@ -241,7 +241,7 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const isShown = !token.conflict || login?.code === 'refreshes-only'
   if (login !== undefined && login.state !== 'login-rejected' && isShown) yield login
   // Failed logins explain why no newer token replaces a rejected one.
-  if (token.rejected && login === undefined) yield tokenRejected(input)
+  if (token.rejected && login === undefined && missing === undefined) yield tokenRejected(input)
 }
 
 /** iSales rejects every call, although logins succeed. */
@@ -302,8 +302,10 @@ export function isAuthenticated({ usable, rejected }: TokenSnapshot): boolean {
 }
 
 /** Returns which token is missing; undefined if none is, or another finding explains it. */
-function missingToken({ usable, conflict, token, lastFailure, failing }: TokenSnapshot) {
-  if (usable || conflict || failing !== undefined) return undefined
+function missingToken(snapshot: TokenSnapshot) {
+  const { usable, rejected, replacing, conflict, token, lastFailure, failing } = snapshot
+  const isMissing = !usable || (rejected && replacing)
+  if (!isMissing || conflict || failing !== undefined) return undefined
   return token === undefined && lastFailure === undefined ? 'first' : 'next'
 }
 

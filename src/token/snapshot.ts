@@ -24,6 +24,8 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     usable,
     /** At least the last three first attempts, and all of 2 s, were rejected. A token that has ended rejects no call. */
     rejected: usable && isRejected(rejections, now),
+    /** Its first replacement after a rejection is under way. */
+    replacing: request !== undefined && rejections.ineffectiveRenewals === 0,
     /** Another client logs in as this user. */
     conflict: isConflict(rejections, now),
     /** The token request in flight. */

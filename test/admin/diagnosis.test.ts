@@ -183,6 +183,7 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
     { servesFor: 235 },
     { conflict: true, ...after('transient', 'connection-lost') },
   ],
+  ['unauthenticated waiting logging-in', {}, { rejected: true, replacing: true }],
   [
     'failing token-rejected CallsRejected token-rejected',
     { tokenHeader: 'Authorization: Bearer {token}' },

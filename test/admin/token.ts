@@ -38,6 +38,7 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     adoptedAt: undefined,
     usable: true,
     rejected: false,
+    replacing: false,
     conflict: false,
     request: undefined,
     backoff: 'none',
