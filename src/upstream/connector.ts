@@ -115,7 +115,10 @@ export function createConnect(options: ConnectOptions): Connect {
       })
       if (!(socket instanceof TLSSocket)) return
       socket.once('connect', () => (stage = 'tls'))
-      socket.once('secureConnect', () => onVerified(authorityEndOf(socket)))
+      socket.once('secureConnect', () => {
+        const ends = chainOf(socket).above.map(({ valid_to: to }) => Date.parse(to))
+        onVerified(Math.min(...ends))
+      })
       // Runs before Node verifies the certificate and closes the socket: only here can the certificate still be read. Node
       // does not document this event. The documented alternative, `rejectUnauthorized: false` with our own verification, would
       // send the password to anyone if that broke. Without the event, an error only lacks name and dates of the certificate.
@@ -142,29 +145,23 @@ export function createConnect(options: ConnectOptions): Connect {
   }
 }
 
-/** Returns the earliest expiry in the verified chain above the peer's own certificate; Infinity for a self-signed one. */
-function authorityEndOf(socket: TLSSocket): number {
-  let [end, certificate] = [Infinity, socket.getPeerCertificate(true)]
-  for (;;) {
-    const issuer: typeof certificate | undefined = certificate.issuerCertificate
-    // Node represents the issuer of a root as the root itself.
-    if (issuer === undefined || issuer === certificate) return end
-    end = Math.min(end, Date.parse(issuer.valid_to))
-    certificate = issuer
-  }
+/** Returns the peer's own certificate, and those above it as far as they are known. */
+function chainOf(socket: TLSSocket) {
+  const own = socket.getPeerCertificate(true)
+  const chain = new Set([own])
+  // Node represents the issuer of a root as the root itself.
+  for (const { issuerCertificate: issuer } of chain) if (issuer !== undefined) chain.add(issuer)
+  return { own, above: [...chain].slice(1), last: [...chain].at(-1) ?? own }
 }
 
 const NAME = /^[\w.* -]{1,253}$/
 
 /** Returns the names of a certificate, which iSales wrote, only if they look like names. */
 function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
-  const own = socket.getPeerCertificate(true)
+  const { own, last } = chainOf(socket)
   const { subject, valid_from: from, valid_to: to } = own
   if (from === undefined || to === undefined) return undefined
   const shown = (name: unknown): string => (NAME.test(String(name)) ? String(name) : '')
-  let last = own
-  while (last.issuerCertificate !== undefined && last.issuerCertificate !== last)
-    last = last.issuerCertificate
   return {
     name: shown(subject?.CN),
     from: Date.parse(from),

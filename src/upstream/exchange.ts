@@ -52,10 +52,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #settle: ((outcome: ExchangeOutcome) => void) | undefined
   /** Closes the connection; undefined if nothing is written. */
   #abort: ((reason?: Error) => void) | undefined
+  /** Set when a head has arrived. */
   #resume: (() => void) | undefined
   /** iSales is paused until `resume`. */
   #paused = false
-  #responded = false
   #chunks: Buffer[] = []
   #size = 0
   #ended: 'whole' | 'cut' | undefined
@@ -92,7 +92,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** @returns false to pause the body before its first byte. */
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
-    this.#responded = true
     this.#resume = resume
     // RFC 9110 section 15.2.2: no upgrade was requested, and bytes after a 101 are not HTTP. Other 1xx are dropped.
     if (status < 100 || status === 101) this.abort('no final response')
@@ -130,7 +129,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
    * is written, but iSales has read nothing of it (RFC 8446 section 4.4.2.4).
    */
   refused(error: ConnectError): void {
-    if (this.#responded) return
+    if (this.#resume !== undefined) return
     this.written = false
     this.#fail(error)
   }

@@ -4,7 +4,7 @@ import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { hold } from '../listener/support.ts'
 import { call } from '../support/call.ts'
-import { exchangeRaw, requestText } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
@@ -55,6 +55,23 @@ test('incomplete bodies take no connection to iSales, and are in flight only whe
   world.sim.release()
   expect((await first?.read())?.status).toBe(200)
   expect((await world.tasks()).status).toBe(200)
+})
+
+test('a call keeps its connection if it fails at once, although its body has arrived with its head', async () => {
+  const env = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_ATTEMPTS: '1' }
+  const wrong = await openWorld({ env, ready: false })
+  await until(async () => (await wrong.metric('isales_proxy_auth_failures_total')) > 0)
+  const full = await openWorld({ env: { MAX_IN_FLIGHT: '1' } })
+  full.sim.hang({ operation: 'business' })
+  await (await connectRaw(full)).send(TASKS)
+  await until(() => full.sim.state().hanging === 1)
+  for (const [world, code] of [
+    [wrong, 'no-token'],
+    [full, 'overloaded'],
+  ] as const) {
+    const { text, header } = await exchangeRaw(world, TASKS)
+    expect([JSON.parse(text), header('connection')]).toMatchObject([{ code }, 'keep-alive'])
+  }
 })
 
 /** Returns the program's peak memory in MiB. The systemd unit allows 256. */

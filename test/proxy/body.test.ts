@@ -24,7 +24,9 @@ it('if all bodies are complete and take 32 MiB, the newest is refused until a ca
         stop.abort()
       },
     }
-    const incoming = Object.assign(request, { complete: false }) as unknown as IncomingMessage
+    const incoming = Object.assign(request, {
+      complete: arrived === length,
+    }) as unknown as IncomingMessage
     return { call, refusals, body: await bodies.read(incoming, length, call) }
   }
   const first = await read(16 * MIB)
