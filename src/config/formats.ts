@@ -42,11 +42,7 @@ export const SHOWN_KINDS: ReadonlySet<Kind> = new Set([
 ])
 
 /** Returns the accepted syntax, such as `100ms…1h, off` or `HOST:PORT`. */
-export function formatAccepted({
-  kind,
-  range,
-  choices = [],
-}: Omit<Format, 'parse' | 'example'>): string {
+export function formatAccepted({ kind, range, choices = [] }: Format): string {
   const limits = range === undefined ? '' : `${range.min}…${range.max}`
   return [limits, ACCEPTS[kind], ...choices].filter((each) => each !== '').join(', ')
 }

@@ -49,8 +49,8 @@ type PartialConfig = { readonly [Key in keyof Config]?: Config[Key] | undefined 
 
 /** Reads every setting, and reports all problems at once. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
-  const { given, settings, problems, isSet } = readSettings(env, readFile)
-  problems.push(...ruleViolations(given, isSet))
+  const { given, settings, problems, set } = readSettings(env, readFile)
+  problems.push(...ruleViolations(given, (key) => set.has(key)))
   const tls = (ca: FileKey, cert?: FileKey, key?: FileKey): TlsFiles => {
     const file = (one?: FileKey) => ({ name: toVariable(one ?? ''), path: one && given[one] })
     const read = readTls({ ca: file(ca), cert: file(cert), key: file(key) }, readFile)
@@ -107,8 +107,7 @@ function readSettings(env: Environment, readFile: ReadFile) {
     // A setting that accepts any text, such as NO_PROXY, may contain a URL with a password.
     return { name, value: setting.redact?.(text) ?? withoutLogin(text), source }
   })
-  const isSet = (key: SettingKey): boolean => set.has(key)
-  return { given: values as Partial<ParsedSettings>, settings, problems, isSet }
+  return { given: values as Partial<ParsedSettings>, settings, problems, set }
 }
 
 type Problem = Omit<SettingProblem, 'setting'> & { readonly setting?: string }
