@@ -30,7 +30,7 @@ export const run: Command = async (flags, io) => {
       isWarning: true,
     })
   if (await arePortsTaken(loaded.config, io)) return EXIT.usage
-  if (flags['live']) return checkLive(loaded, io, flags['trace'])
+  if (flags['live']) return checkLive(loaded, loaded.config, io, flags['trace'])
   io.stdout.write(verdictLine(messages, 'check-sound', loaded))
   return EXIT.ok
 }
@@ -58,14 +58,10 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
   return isTaken
 }
 
-async function checkLive(
-  loaded: Loaded & { readonly ok: true },
-  io: Io,
-  trace?: boolean,
-): Promise<number> {
+async function checkLive(loaded: Loaded, config: Config, io: Io, trace?: boolean): Promise<number> {
   const words = messagesFor(io.env)
   const { cli } = words
-  const { verdict, results, settings } = await runLiveCheck(loaded.config, io, trace)
+  const { verdict, results, settings } = await runLiveCheck(config, io, trace)
   if (io.signal.aborted) return endedBy(io.signal)
   const good = results.filter(({ code }) => code === undefined)
   io.stderr.write(

@@ -27,12 +27,10 @@ export function parseEndpoint(text: string) {
   return isEndpoint ? { host: v6 ?? name, port } : undefined
 }
 
-const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
-
 /** Returns host and port of an http or https URL, with the scheme's default port if the URL has none. */
 export function toEndpoint({ protocol, host: text }: URL) {
   const { host = '', port } = parseEndpoint(text) ?? {}
-  return { host, port: port ?? PORTS[protocol] ?? 0 }
+  return { host, port: port ?? (protocol === 'https:' ? 443 : 80) }
 }
 
 /**

@@ -42,11 +42,7 @@ export const SHOWN_KINDS: ReadonlySet<Kind> = new Set([
 ])
 
 /** Returns the accepted syntax, such as `100ms…1h, off` or `HOST:PORT`. */
-export function formatAccepted({
-  kind,
-  range,
-  choices = [],
-}: Omit<Format, 'parse' | 'example'>): string {
+export function formatAccepted({ kind, range, choices = [] }: Format): string {
   const limits = range === undefined ? '' : `${range.min}…${range.max}`
   return [limits, ACCEPTS[kind], ...choices].filter((each) => each !== '').join(', ')
 }
@@ -111,15 +107,13 @@ export const boolean: Format<boolean> = {
   parse: (text) => (text === 'true' ? true : text === 'false' ? false : null),
 }
 
-/** Parsed value of `off`, which becomes undefined in a `Config`. */
-export const OFF = Symbol('off')
-
-export function orOff<T>(format: Format<T>): Format<T | typeof OFF> {
+/** Also accepts `off`, whose value is undefined. */
+export function orOff<T>(format: Format<T>): Format<T | undefined> {
   const { choices = [] } = format
   return {
     ...format,
     choices: [...choices, 'off'],
-    parse: (text) => (text === 'off' ? OFF : format.parse(text)),
+    parse: (text) => (text === 'off' ? undefined : format.parse(text)),
   }
 }
 

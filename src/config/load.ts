@@ -1,7 +1,7 @@
 import type { Fact } from '../messages/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
 import { fileFacts, readSmallFile, type ReadFile } from './files.ts'
-import { formatAccepted, OFF, SHOWN_KINDS } from './formats.ts'
+import { formatAccepted, SHOWN_KINDS } from './formats.ts'
 import { ruleViolations } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
@@ -49,8 +49,8 @@ type PartialConfig = { readonly [Key in keyof Config]?: Config[Key] | undefined 
 
 /** Reads every setting, and reports all problems at once. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
-  const { given, settings, problems, isSet } = readSettings(env, readFile)
-  problems.push(...ruleViolations(given, isSet))
+  const { given, settings, problems, set } = readSettings(env, readFile)
+  problems.push(...ruleViolations(given, (key) => set.has(key)))
   const tls = (ca: FileKey, cert?: FileKey, key?: FileKey): TlsFiles => {
     const file = (one?: FileKey) => ({ name: toVariable(one ?? ''), path: one && given[one] })
     const read = readTls({ ca: file(ca), cert: file(cert), key: file(key) }, readFile)
@@ -98,17 +98,16 @@ function readSettings(env: Environment, readFile: ReadFile) {
     const { variable, file, text = setting.default, problem } = input
     if (input.text !== undefined || problem !== undefined) set.add(key)
     if (file !== undefined) values[`${key}File`] = file
-    const { value = null, ...wrong } = problem ? { problem } : parse(setting, input, text)
-    if (wrong.problem) problems.push({ setting: variable, ...wrong.problem })
-    if (text === undefined || value === null) return { name, value: null, source: 'default' }
+    const parsed = problem ? { problem } : parse(setting, input, text)
+    if (parsed.problem) problems.push({ setting: variable, ...parsed.problem })
+    if (text === undefined || !('value' in parsed)) return { name, value: null, source: 'default' }
     // `off` is a key with the value undefined; an unset setting without a default has no key.
-    values[key] = value === OFF ? undefined : value
+    values[key] = parsed.value
     const source = input.text === undefined ? 'default' : file ? { file } : 'environment'
     // A setting that accepts any text, such as NO_PROXY, may contain a URL with a password.
     return { name, value: setting.redact?.(text) ?? withoutLogin(text), source }
   })
-  const isSet = (key: SettingKey): boolean => set.has(key)
-  return { given: values as Partial<ParsedSettings>, settings, problems, isSet }
+  return { given: values as Partial<ParsedSettings>, settings, problems, set }
 }
 
 type Problem = Omit<SettingProblem, 'setting'> & { readonly setting?: string }
@@ -118,7 +117,7 @@ interface Input {
   readonly variable: string
   readonly file?: string
   /** Undefined if the setting is unset, or could not be read because of `problem`. */
-  readonly text?: string
+  readonly text?: string | undefined
   readonly problem?: Problem
 }
 
@@ -135,7 +134,7 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   if (file === undefined || fileName === undefined) {
     // Node replaces bytes that are not UTF-8 by U+FFFD. A login with such a password could only lock the account.
     if (text?.includes('\uFFFD')) return { variable, problem: { code: 'not-utf8', facts: [] } }
-    return text === undefined ? { variable } : { variable, text }
+    return { variable, text }
   }
   if (text !== undefined)
     return { variable, problem: { code: 'set-twice', facts: [['otherSetting', fileName]] } }

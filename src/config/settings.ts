@@ -23,10 +23,8 @@ export type ReloadGroup = (typeof RELOAD_GROUPS)[number]
 type ValueOf<D> =
   D extends is.Format<infer T>
     ? D extends { readonly default: string } | { readonly required: true }
-      ? T extends typeof is.OFF
-        ? undefined
-        : T
-      : Exclude<T, typeof is.OFF> | undefined
+      ? T
+      : T | undefined
     : never
 
 const required = { required: true } as const

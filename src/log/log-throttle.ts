@@ -1,10 +1,7 @@
 import { MINUTE } from '../clock.ts'
 
-interface Repeated {
-  writtenAt: number
-  /** Events since the line was written. */
-  count: number
-}
+/** `count`: events since the line was written. */
+type Repeated = { writtenAt: number; count: number }
 
 export type LogThrottle = ReturnType<typeof createLogThrottle>
 

@@ -40,7 +40,7 @@ it.each<readonly [Name, text: string, value: unknown]>([
   ['duration', '2.8s', 2800],
   ['duration', '30', 30_000],
   ['duration', '0.005m', 300],
-  ['duration, or off', 'off', is.OFF],
+  ['duration, or off', 'off', undefined],
   ['egress proxy', 'egress:3128', new Secret('')],
   ['egress proxy', 'https://u:p%40@x:1', new Secret('')],
   ['file', '/etc/x y', '/etc/x y'],
