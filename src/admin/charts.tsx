@@ -24,10 +24,9 @@ export function LifeLine({ status, view: { words, time, duration } }: Props) {
   const name = groups.renewal.nextAttempt === undefined ? 'nextRenewal' : 'nextAttempt'
   const instant = groups.renewal[name]
   const isPlanned = typeof instant === 'object' && 'at' in instant
-  const nextIn = isPlanned
-    ? Math.max(0, Date.parse(instant.at) - Date.parse(status.time)) / 1000
-    : null
-  const next = nextIn === null ? Infinity : (ageSeconds + nextIn) / lifetimeSeconds
+  const wait = isPlanned ? Date.parse(instant.at) - Date.parse(status.time) : Infinity
+  const nextIn = Math.max(0, wait) / 1000
+  const next = (ageSeconds + nextIn) / lifetimeSeconds
   const label = authenticated
     ? labelled(page.usable, words.of(duration(usableForSeconds), duration(lifetimeSeconds)))
     : page.notUsable
@@ -45,7 +44,7 @@ export function LifeLine({ status, view: { words, time, duration } }: Props) {
           )}
           <rect class="margin" x={percent(end)} y="24" width={percent(1 - end)} height="14" />
         </g>
-        {nextIn !== null && next <= 1 && (
+        {next <= 1 && (
           <>
             <line class="tick" x1={percent(next)} x2={percent(next)} y1="19" y2="43" />
             <text x={percent(next)} y="12" text-anchor={next < 0.85 ? 'middle' : 'end'}>

@@ -8,14 +8,14 @@ import type { ActivityRecorder } from './activity.ts'
 import { createAdminApp } from './admin-app.ts'
 import { diagnose } from './diagnosis.ts'
 import { watchFindings } from './findings-log.ts'
-import type { Metrics } from './metrics.ts'
+import { addGauges, type Metrics } from './metrics.ts'
 import type { AdminSources } from './sources.ts'
 import { diagnosisInput } from './status-json.ts'
 
 /** Diagnoses activity and current state, and serves the result. */
 export function openAdmin(sources: AdminSources, metrics: Metrics, activity: ActivityRecorder) {
   const findings = () => diagnose(diagnosisInput(sources, activity))
-  metrics.addGauges(sources, findings)
+  addGauges(metrics, sources, findings)
   const app = createAdminApp(sources, metrics, activity)
   const serve = serveHono(app)
   return {

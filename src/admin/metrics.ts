@@ -106,9 +106,6 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
   return {
     count,
 
-    addGauges: (sources: AdminSources, findings: () => readonly [Finding, ...Finding[]]): void =>
-      createGauges(registry, sources, findings),
-
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted' || event.type === 'failed') {
         const { operation, durationMs } = event
@@ -151,6 +148,7 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
       if (failure !== undefined) count('session_store_failures_total', { reason: failure })
     },
 
+    registry,
     render: async () => `${await registry.metrics()}\n${await processRegistry.metrics()}`,
     contentType: registry.contentType,
   }
@@ -191,8 +189,9 @@ function addMetric(registry: Registry, of: string, type: string, read: () => rea
   registry.registerMetric({ name, get } as unknown as Counter)
 }
 
-function createGauges(
-  registry: Registry,
+/** Adds what is read at every scrape. */
+export function addGauges(
+  { registry }: Metrics,
   sources: AdminSources,
   findings: () => readonly [Finding, ...Finding[]],
 ): void {
