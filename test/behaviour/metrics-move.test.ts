@@ -1,7 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { REFRESH_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { listenerTls } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
@@ -50,22 +49,14 @@ async function tokensAndCalls(): Promise<void> {
   // A rejected token, and the login that replaces it.
   sim.revoke()
   await world.tasks()
-  // A login of CTI-OBS, its refresh, and a request that is not allowed.
-  const { refreshToken } = await world.logIn()
-  await world.post(REFRESH_PATH, { refreshToken })
-  await world.request('/elsewhere')
   writeFileSync(password, 'another')
   await world.app.renew()
   await look(world)
-  // iSales fails and then disappears, and so does the disk.
+  // iSales disappears, and so does the disk.
   rmSync(directory, { recursive: true })
   writeFileSync(directory, 'not a directory')
-  sim.failLogin({ status: 403 })
-  sim.failLogin({ status: 500 })
-  sim.revoke()
-  await world.tasks()
-  await look(world)
   await sim.down()
+  sim.revoke()
   await world.tasks()
   await look(world)
 }

@@ -149,9 +149,8 @@ it.each([
   [1, RUNS],
   [3, RUNS / 2],
 ])(
-  'no history of %i processes makes a fifth login with one wrong password in 15 min',
-  async (...row) => {
-    const [count, runs] = row
+  'no history makes a fifth login with one wrong password in 15 min, with processes: %i',
+  async (count, runs) => {
     const property = asyncProperty(histories, async (history) => {
       for (const times of Object.values(await play(history, count)))
         for (const at of times)

@@ -6,7 +6,7 @@ import type { StoredValue } from '../../src/token/register.ts'
 import { compareAndSwap } from '../simulation/swap.ts'
 import type { ManualClock } from '../support/manual-clock.ts'
 
-type Reply = (swap: () => StoredValue, next: string) => Promise<StoredValue | StoreFailure>
+type Reply = (swap: () => StoredValue) => Promise<StoredValue | StoreFailure>
 
 /** Opens a store in memory; every call of the result opens a replica's share on it. Default reply: at once. */
 export function openMemoryStore(clock: ManualClock) {
@@ -19,7 +19,7 @@ export function openMemoryStore(clock: ManualClock) {
           value = compareAndSwap(value, expected, desired)
           return { value, at: clock.now() + 1e12 }
         }
-        return reply(swap, desired)
+        return reply(swap)
       },
       start: (onConnection: () => void) => onConnection(),
       stop() {},
