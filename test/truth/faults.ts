@@ -36,6 +36,8 @@ const page = (status: number): Response => ({ status, body: '<html></html>', typ
 /** Codes of calls after the end of the token, and of a login that is under way. */
 const NO_TOKEN = ['no-token', 'out-of-time', 'logging-in']
 const LOST = ['connection-lost', 'connection-closed', 'upstream-broken']
+/** Without TLS, the page of `tls-expected` names it. */
+const CUT = ['tls-expected', ...LOST]
 const FORBIDDEN = ['call-rejected', 'token-rejected', 'IsalesProxySessionConflict']
 const SILENT = ['half-sent', 'request-timeout']
 // oxfmt-ignore
@@ -56,7 +58,7 @@ const client = (codes: readonly string[], misdeed: Misdeed, needs = {}): Fault =
 /** Of all callers at once. */
 const everybody = (fault: Fault): Fault => ({ ...fault, fraction: 100 })
 const route = (code: string, needs = {}): Fault => {
-  return everybody({ side: 'route', group: 'route', codes: [code, ...LOST, ...NO_TOKEN], needs })
+  return everybody({ side: 'route', group: 'route', codes: [code, ...CUT, ...NO_TOKEN], needs })
 }
 const machine = (codes: readonly string[] = [], needs = {}): Fault => {
   return everybody({ side: 'machine', codes, needs })
@@ -77,8 +79,7 @@ export const COMMON: Faults = {
   nested: call({ status: 200, body: '{"resultData":[{"result":"busy"}],"result":0}' }),
   page: call(page(200), 'call-page'), late: call('late', 'upstream-timeout', 'out-of-time'),
   slow: { ...call('slow', 'IsalesProxyLatency'), needs: { deadline: '4s' } },
-  /** Without TLS, the page of `tls-expected` names it. */
-  close: call('close', 'tls-expected', ...LOST), half: call('half', ...LOST),
+  close: call('close', ...CUT), half: call('half', ...LOST),
   down: route('connection-refused'), 'port-closed': route('connection-refused'),
   'bad-certificate': route('untrusted', { isales: 'tls' }),
 
@@ -118,7 +119,8 @@ export const RARE: Faults = {
   'over-limit': machine(['overloaded', ...SILENT]),
   /** The operator writes another password into the file, and the right one at the end. */
   'password-file': { ...everybody(ofToken('login', json(403), ['password'])), side: 'file', group: 'login route', needs: {}, shownAfter: 5000 },
-  'obs-password-file': { ...machine(['obs-login', 'not-logged-in'], REQUIRED), side: 'file', shownAfter: 5000 },
+  /** The proxy names the most frequent cause of refused calls. */
+  'obs-password-file': { ...machine(['obs-login', 'not-logged-in'], REQUIRED), side: 'file', group: 'client', shownAfter: 5000 },
   /** SIGHUP. The fraction is of the time with faults. */
   renew: { side: 'machine', codes: [] },
 }

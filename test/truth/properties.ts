@@ -58,8 +58,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       const most = Math.max(explained(first), explained(next))
       const said = `names ${[first, next].map((each) => each?.name).join(' ')}`
       if (most < lost.length / 5) return `${said}: explains ${most} of ${lost.length} lost calls`
-      if (shown.some(is.tokenRejected) && lost.length < 0.8 * all.length)
-        return `says "every call" with ${lost.length} of ${all.length} lost`
+      const answered = all.filter(({ kind }) => kind === 'answered' || kind === 'declined')
+      if (shown.some(is.tokenRejected) && answered.length > 0.2 * all.length)
+        return `says "every call" with ${answered.length} of ${all.length} answered`
       const isHidden = (fault: ActiveFault): boolean =>
         lost.filter((one) => one.fault?.name === fault.name).length >= 0.6 * lost.length &&
         !shown.some((each) => names(each, fault))
