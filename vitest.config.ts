@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** Files that take longest. A fresh checkout would begin others before them, by their size. */
 const LONG = new RegExp(
   '/(?:account.property|attacks|attempt-file|check|connection-limiter|demo|live-check|metrics-move|mistakes' +
-    '|program|session-renew.*|slow-clients|stdout' +
+    '|program|scenarios|session-renew.*|slow-clients|stdout' +
     '|image|odd-values|release|scenes|systemd)[.]test[.]ts$',
 )
 

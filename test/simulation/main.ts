@@ -10,6 +10,7 @@ import { inParallel } from '../support/parallel.ts'
 import { bundle, bundleFile, root } from './build.ts'
 import { actText } from './plan.ts'
 import { misfits, plant, PLANTED, type Planted } from './planted.ts'
+import type * as Scenarios from '../token/scenarios.ts'
 import type * as Search from './search.ts'
 import type { Result, Task } from './worker.ts'
 
@@ -29,6 +30,7 @@ const SEARCHES = [
 type Finder = (bug: Planted, place: string, seeds: readonly number[]) => Promise<string | undefined>
 const FINDERS: { readonly [by: string]: Finder } = {
   search: brokenBy,
+  scenarios: crossedBy,
   truth: shownBy,
 }
 
@@ -79,12 +81,24 @@ async function failedBy(bug: Planted, place: string, all: readonly number[]) {
   return undefined
 }
 
+/** Imports a file below `test/` with the mistake. */
+async function load(file: string, bug: Planted, place: string): Promise<unknown> {
+  return import(pathToFileURL(await bundleFile(file, `${place}.mjs`, [plant(bug, root)])).href)
+}
+
 /** Returns the first invariant that the exhaustive search finds broken. */
 async function brokenBy(bug: Planted, place: string) {
-  const file = await bundleFile('simulation/search.ts', `${place}.mjs`, [plant(bug, root)])
-  const { search } = (await import(pathToFileURL(file).href)) as typeof Search
+  const { search } = (await load('simulation/search.ts', bug, place)) as typeof Search
   const [what] = search(2, 2, Infinity, true).broken.keys()
   return what && `the search: ${what}`
+}
+
+/** Returns the first scenario whose bound the mistake exceeds. */
+async function crossedBy(bug: Planted, place: string) {
+  const { SCENARIOS, isWithin } = (await load('token/scenarios.ts', bug, place)) as typeof Scenarios
+  for (const [name, scenario] of Object.entries(SCENARIOS))
+    if (!(await isWithin(scenario))) return `the scenarios: ${name}`
+  return undefined
 }
 
 /** Returns a finding of the seed of test/truth that plays the program with the mistake. */

@@ -33,6 +33,9 @@ a waiter is kept after its wait has ended
 -waiters?.delete(end)
 
 # token/token-source.ts
+rejections: a call in flight during a renewal makes that renewal effective [scenarios]
+-return before.superseded ? 'superseded' : 'newer-token'
++return 'newer-token'
 replay: a rejected call gets an error of the proxy
 -const UNRECOVERABLE: RejectionDecision = { type: 'relay', why: 'unrecoverable' }
 +const UNRECOVERABLE: RejectionDecision = { type: 'no-token', retryAfter: 1000 }
@@ -46,6 +49,9 @@ a token is used after its end
 budget: an operator ends pauses at any rate
 -const from = Math.max(at, failedAt + FORCED_APART)
 +const from = at
+pace: a failed login is repeated without a pause [scenarios]
+-return Math.max(login.notBefore, loginFrom(record, rules, forced))
++return Math.min(login.notBefore, loginFrom(record, rules, forced))
 tracks: the failure of a refresh is shown for the login
 -const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
 +const { failures, last, notBefore } = state.refresh
@@ -69,7 +75,7 @@ rejections: they do not age
 rejections: accepted calls prevent every renewal
 -forceAt: isAgain ? Math.min(before.forceAt, forceAt) : before.forceAt,
 +forceAt: before.forceAt,
-pace: ineffective renewals follow each other at once
+pace: ineffective renewals follow each other at once [scenarios]
 -return Math.max(at, lastReactiveRenewalAt + Math.max(least, doubled))
 +return Math.max(at, lastReactiveRenewalAt + Math.min(1, least, doubled))
 
@@ -77,6 +83,9 @@ pace: ineffective renewals follow each other at once
 guard: a 500 for known good credentials does not count
 -if (kind === 'ambiguous') return isKnownGood ? 'attempt' : 'rejection'
 +if (kind === 'ambiguous') return isKnownGood ? undefined : 'rejection'
+guard: a grant does not make credentials known good [scenarios]
+-knownGoodUntil: now + KNOWN_GOOD_FOR }
++knownGoodUntil: now }
 guard: a refused login is repeated at once
 -const pause = Math.max(longest, pauseOf(record))
 +const pause = Math.min(0, longest, pauseOf(record))
@@ -150,6 +159,9 @@ sharing: the stored record is not read
 sharing: a refreshed token gets the name of the current credentials
 -of: isLogin ? name : request.current.of
 +of: name
+lease: its holder does not renew it [scenarios]
+-isInFlight && !alone ? renewLease(found, holder, now) : undefined
++isInFlight && alone ? renewLease(found, holder, now) : undefined
 
 # token/attempt-file.ts
 file: the version of a quicker process is not read
@@ -194,7 +206,9 @@ export const PLANTED = MISTAKES.split(/^# /m)
   .flatMap((section) => {
     const [, file = '', mistakes = ''] = /^(\S+)\n([^]*)/.exec(section) ?? []
     return Array.from(
-      mistakes.matchAll(/^([^-+\n].*?)(?: \[(search|truth \d+)\])?\n((?:-.*\n)+)((?:\+.*\n)*)/gm),
+      mistakes.matchAll(
+        /^([^-+\n].*?)(?: \[(search|scenarios|truth \d+)\])?\n((?:-.*\n)+)((?:\+.*\n)*)/gm,
+      ),
       ([, name = '', by, from = '', to = '']) => ({
         file,
         name,
