@@ -172,7 +172,9 @@ export async function createValkeyStore(
 }
 
 async function textOf(path: string | undefined): Promise<string | undefined> {
-  return path === undefined ? undefined : readFile(path, 'utf8').catch(() => undefined)
+  const bytes = path === undefined ? undefined : await readFile(path).catch(() => undefined)
+  // Without a byte order mark, as every other file is read.
+  return bytes && new TextDecoder().decode(bytes)
 }
 
 function parseReply(reply: unknown): StoredValue | StoreFailure {

@@ -65,7 +65,8 @@ describe.each(ENGINES)('%s', (engine) => {
     const password = { SESSION_STORE_PASSWORD_FILE: file('pass', 'wrong') }
     const { store } = await connect(server.port, { ...account('proxy')(server.port), ...password })
     expect(await store.compareAndSwap('', '')).toEqual({ reason: 'rejected', code: 'WRONGPASS' })
-    file('pass', 'pw\n')
+    // As a Windows editor saves it.
+    file('pass', '\uFEFFpw\r\n')
     await untilReads(store, undefined)
     // An empty file keeps the previous password.
     file('pass', '')
