@@ -23,7 +23,7 @@ export const RULES = {
   failing: 0.5,
   /** `degraded` from this share of the latest calls or of the window. */
   lost: 0.05,
-  /** A class with this share of the lost calls has a finding of its own, so that rare ones and turns do not add any. */
+  /** A class with this share of the lost calls has its own finding; a rarer one has none. */
   part: 0.2,
   /** After an answered call, an unknown client may send refused ones: they alone are `failing` after an hour, or if a minute has ten. */
   refused: { ms: HOUR, calls: 10 },
@@ -122,7 +122,7 @@ export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[]
     const has = (count: number, least: number): boolean => count >= Math.max(RULES.least, least)
     const period = [latest, window].find((each) => has(countIn(each), share * each.total))
     if (period === undefined) return
-    // Classes that take turns at losing most keep their findings; the window remembers them.
+    // By the window as well, so that classes that take turns at losing most keep their findings.
     const isPart = (outcome: Outcome): boolean =>
       [latest, window].some((each) => has(each.counts[outcome], RULES.part * countIn(each)))
     const sorted = outcomes.toSorted((one, other) => period.counts[other] - period.counts[one])
