@@ -37,10 +37,14 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     const areSlow = outcomes.filter(({ at, startedAt }) => at - startedAt > 1900).length > 1
     const names = (each?: Shown, fault?: ActiveFault): boolean =>
       each !== undefined && fault?.codes.includes(each.name) === true
-    const isTrue = (each: Shown): boolean =>
-      plan.faults.some((fault) => names(each, fault)) || (is.ofSlow(each) && areSlow)
+    const isTrue = (each: Shown, now: number): boolean =>
+      plan.faults.some((fault) => names(each, fault)) ||
+      (is.ofSlow(each) && areSlow) ||
+      // The first calls of a fault whose later calls get 503.
+      (each.name === 'call-rejected' &&
+        windowAt(record, now).lost.some(({ status }) => status === 403))
     yield* inARow(record, [faultsAt, to], (sample) => {
-      const wrong = current(sample).find((each) => !isTrue(each))
+      const wrong = current(sample).find((each) => !isTrue(each, sample.at))
       return wrong && `names ${wrong.name}, which is none of the faults`
     })
     yield* inARow(record, [faultsAt + WINDOW, faultsEnd], (sample) => {
@@ -62,8 +66,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       if (shown.some(is.tokenRejected) && answered.length > 0.2 * all.length)
         return `says "every call" with ${answered.length} of ${all.length} answered`
       const isHidden = (fault: ActiveFault): boolean =>
-        lost.filter((one) => one.fault?.name === fault.name).length >= 0.6 * lost.length &&
-        !shown.some((each) => names(each, fault))
+        [lost, counted.lost].every(
+          (of) => of.filter((one) => one.fault?.name === fault.name).length >= 0.6 * of.length,
+        ) && !shown.some((each) => names(each, fault))
       const hidden = plan.faults.find(isHidden)
       return hidden && `${said}: hides ${hidden.name}`
     })
