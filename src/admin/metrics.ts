@@ -93,8 +93,9 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
   }
   const authDuration = histogram('auth_duration_seconds', AUTH_BUCKETS, OPERATIONS)
   const storeDuration = histogram('session_store_duration_seconds', STORE_BUCKETS, STORE_OPERATIONS)
-  const requestDuration = histogram('request_duration_seconds', REQUEST_BUCKETS)
-  const upstreamDuration = histogram('upstream_duration_seconds', REQUEST_BUCKETS)
+  // Bound once: otherwise, prom-client creates closures for every request.
+  const requestDuration = histogram('request_duration_seconds', REQUEST_BUCKETS).labels()
+  const upstreamDuration = histogram('upstream_duration_seconds', REQUEST_BUCKETS).labels()
   const count = <Name extends keyof Counters>(name: Name, labels: Counters[Name][number]): void =>
     byName.get(name)?.inc(labels)
   addMetric(registry, 'requests_total', 'counter', () =>

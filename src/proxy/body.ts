@@ -108,7 +108,7 @@ export function createBodies(maxSize: number) {
 
   return {
     /**
-     * Reads a body. Call it when Node has parsed the rest of the head's packet.
+     * Reads a body. Call it in the turn after the head's event, when Node has parsed the rest of the head's packet.
      * Returns null if there is no body or it is no longer needed.
      */
     read(
@@ -118,7 +118,9 @@ export function createBodies(maxSize: number) {
     ): Buffer | null | Promise<Buffer | null> {
       if (length === 0) return null
       const first = request.read() as Buffer | null
-      if (!request.complete) return awaitRest(request, length, first, call)
+      // Node sets `complete` a turn later.
+      const isWhole = request.complete || first?.length === length
+      if (!isWhole) return awaitRest(request, length, first, call)
       if (refusePadded(call, length, call.bodyBytes, first?.length ?? 0)) return null
       if (first === null) return Buffer.alloc(0)
       if (first.length > maxSize) call.interrupt('body-size')

@@ -46,9 +46,9 @@ export function createForward(options: ForwardOptions) {
     /** Forwards a call. Every failure becomes a response or a closed connection. */
     forward: (call: NodeCall): void => {
       const forwarding = new ForwardedCall(shared, call)
-      // In the turn of the head's event, Node has not read the body of the same packet, nor `complete` been set.
+      // In the turn of the head's event, Node has not read the body of the same packet.
       if (call.validated.framing === 0) void forwarding.run()
-      else setImmediate(() => void forwarding.run())
+      else process.nextTick(() => void forwarding.run())
     },
     /** Returns the number of business calls whose body has arrived and whose response has not ended. */
     inFlight: shared.slots.used,
@@ -148,9 +148,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     try {
       // The listener has responded if the body, in the packet of the head, is malformed.
       if (validated.expectsContinue && !response.headersSent) response.writeContinue()
-      // For example, the client left in the turn of the head. A wait that began now would have no end.
-      const isOver = this.#interruption !== undefined
-      const read = isOver ? null : bodies.read(request, validated.framing, this)
+      const read = bodies.read(request, validated.framing, this)
       const body = read instanceof Promise ? await read : read
       const begun = this.#takeSlot()
       let step = begun instanceof Promise ? await begun : begun
@@ -179,7 +177,11 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       }
       this.#deadline.cancel()
       if (step.do === 'relay') this.#relay(step)
-      else if (step.do === 'fail') this.#fail(step)
+      else if (step.do === 'fail') {
+        // A body that arrived with its head is whole before Node sets `complete`, by which the connection is kept.
+        if (!request.complete) await new Promise(setImmediate)
+        this.#fail(step)
+      }
     } catch (error) {
       onError(error, requestId)
       this.#fail({ do: 'fail', code: 'internal' })
