@@ -13,6 +13,8 @@ import { account, ACCOUNTS, connect, KEY } from './connect.ts'
 import { ENGINES, startServer } from './servers.ts'
 
 const file = temporaryFiles()
+/** By default, its bus listens on the port + 10,000, which may be another program's. */
+const CLUSTER = ['cluster-enabled yes', `cluster-port ${await freePort()}`]
 
 /** Polls until a value can be read, or reading fails with this code or reason. */
 const untilReads = (store: Store, expected: string | undefined) =>
@@ -52,7 +54,7 @@ describe.each(ENGINES)('%s', (engine) => {
     ['a full memory', 'OOM', [], 'CONFIG SET maxmemory 1', undefined],
     ["another program's value", 'WRONGTYPE', [], `LPUSH ${KEY} x`, undefined],
     ['too few replicas', 'NOREPLICAS', ['min-replicas-to-write 1'], 'PING', undefined],
-    ['a cluster', 'CLUSTERDOWN', ['cluster-enabled yes'], 'PING', undefined],
+    ['a cluster', 'CLUSTERDOWN', CLUSTER, 'PING', undefined],
   ] as const)('refuses %s with the code %s', async (...[, code, directives, command, settings]) => {
     const server = await startServer({ engine, directives })
     const { store } = await connect(server.port, settings?.(server.port))
