@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 
 export interface Slot {
   readonly socket: Socket
-  /** Orders slots by the turn in which they became idle; infinite if a call is in flight. */
+  /** Orders slots by the turn in which they became idle: Infinity if a call is in flight, -Infinity after the last response. */
   idleSince: number
   /** When the latest call was answered, on the monotonic clock; -Infinity if none was. */
   answeredAt: number
@@ -16,7 +16,7 @@ export interface Slot {
 const MAX_HANDSHAKES = 256
 
 /**
- * Above `max` connections, closes the longest-idle one: in the TLS handshake, between requests, or behind half a request.
+ * Above `max` connections, closes one whose last response has been sent, or the longest-idle one: in the TLS handshake, between requests, or behind half a request.
  * If half of all never had an answered call, only these: answered ones then keep their places, and otherwise a new one
  * has time for its call. A client that only holds connections loses them to clients that use theirs, regardless of its
  * address. Also closes the oldest TLS handshake above 256.
@@ -66,6 +66,11 @@ export class ConnectionLimiter {
     slot.idleSince = isActive ? Infinity : this.#turns++
   }
 
+  /** Makes a connection whose last response has been sent the first to be closed. */
+  release(slot: Slot): void {
+    slot.idleSince = -Infinity
+  }
+
   /** Returns every connection that has not been closed. */
   sockets(): readonly Socket[] {
     return Array.from(this.#slots.values(), ({ socket }) => socket)
@@ -82,6 +87,8 @@ export class ConnectionLimiter {
   /** Scans every slot, which takes microseconds, but only for a new connection beyond the limit. */
   #longestIdle(newest: Slot): Slot {
     const idle = Array.from(this.#slots.values()).filter(({ idleSince }) => idleSince < Infinity)
+    const released = idle.find(({ idleSince }) => idleSince === -Infinity)
+    if (released !== undefined) return released
     const unanswered = idle.filter(({ answeredAt }) => answeredAt === -Infinity)
     const candidates = unanswered.length >= this.#max / 2 ? unanswered : idle
     return candidates.reduce(

@@ -245,6 +245,7 @@ export class Connection implements ClientConnection {
     this.#read.begin = this.#socket.bytesRead
     // Node has closed the connection, unless it sent the response's head before this was decided.
     if (!this.#keepsAlive(response)) this.#linger()
+    if (!this.#socket.writable) this.#options.limiter.release(this.#slot)
     if (next !== undefined) this.announce(next)
   }
 

@@ -133,6 +133,22 @@ const TRAFFIC: Readonly<Record<string, Traffic>> = {
     executed: 4,
     counts: { 'answered answered': 4 },
   },
+  'calls that begin at the limit while connections are open behind their last response': {
+    options: { config: { listenMaxConnections: 4 } },
+    send: async (client, world) => {
+      for (const over of [client, await connectRaw(world)]) {
+        over.socket.pause()
+        await over.send(post(TASKS, ['Connection: close']))
+      }
+      await until(async () => (await counted(world))['answered answered'] === 2)
+      const others = [await connectRaw(world), await connectRaw(world), await connectRaw(world)]
+      for (const other of others) await other.send(post().slice(0, 20))
+      for (const other of others) await read(other, post().slice(20))
+    },
+    statuses: [200, 200, 200],
+    executed: 5,
+    counts: { 'answered answered': 5 },
+  },
   'a malformed chunk in the packet of its Expect': {
     send: async (client) => {
       await read(client, `${head('Expect: 100-continue', 'Transfer-Encoding: chunked')}zz\r\n`)
