@@ -7,6 +7,7 @@ import { leaks, shown } from '../support/secrets.ts'
 import { closing } from '../support/tcp-server.ts'
 import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
+import { clientOf } from '../support/world.ts'
 import {
   accountIn,
   authenticated,
@@ -16,7 +17,6 @@ import {
   PASSWORD,
   sharingPrograms,
   startTraffic,
-  type Replica,
 } from './replicas.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
@@ -159,9 +159,11 @@ it('programs make 3 logins with a wrong password, although all restart and the s
   for (const { program } of first) program.process.kill('SIGKILL')
   const replicas = await startReplicas(5, server.port, wrong)
   // After the third refusal, the next login is minutes away.
-  const isPaused = ({ program }: Replica): boolean =>
-    program.lines().some(({ retryInSeconds }) => Number(retryInSeconds) > 60)
-  await until(() => replicas.every(isPaused), 40_000)
+  for (const replica of replicas)
+    await until(async () => {
+      const { groups } = await clientOf(replica).status()
+      return groups.renewal.backoff === 'login-pause'
+    }, 40_000)
   // A deleted account permits no further login.
   for (let second = 0; second < 3; second += 1) {
     await server.cli('DEL', await keyOf(server))
@@ -176,7 +178,7 @@ it.each(ENGINES)(
     const sim = await openIsales(60)
     const server = await startServer({ engine })
     const { program } = await startReplica(server.port, { ISALES_PASSWORD: 'wrong' })
-    const key = await until(() => keyOf(server), 10_000)
+    const key = await until(async () => (await keyOf(server)) || undefined, 10_000)
     expect(await server.cli('SETRANGE', key, '120000000', 'x')).toBe('120000001')
     await until(
       () => program.lines().some(({ event }) => event === 'shared-token-unreadable'),
