@@ -174,10 +174,11 @@ export function dismiss(state: RejectionState): RejectionState {
 
 /** True if at least the last three first attempts, and all of the last 2 s, were rejected. For display only. */
 export function isRejected(state: RejectionState, now: number): boolean {
-  const { consecutiveRejections, consecutiveSince } = state
-  return (
-    consecutiveRejections >= 3 && now - consecutiveSince >= DISPLAYED_AFTER && isCurrent(state, now)
-  )
+  const { consecutiveRejections, consecutiveSince, hasResult, replacedAt } = state
+  // A newer token that no call has used is shown like the previous token.
+  const until = hasResult ? now : replacedAt
+  const isLong = until - consecutiveSince >= DISPLAYED_AFTER
+  return consecutiveRejections >= 3 && isLong && isCurrent(state, now)
 }
 
 /** False if rejections are too old to describe the current token. */
