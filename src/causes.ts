@@ -131,6 +131,9 @@ export type ExplainedCause = {
 
 const row = (code: CauseCode): Row => CAUSES[code]
 
+/** Causes that explain failed calls. */
+export const FAILED_CALLS = CAUSE_CODES.filter((code) => row(code).call === 'failed')
+
 /** True for the code of a cause, as a file or a store has it. */
 export function isCauseCode(value: unknown): value is CauseCode {
   return typeof value === 'string' && Object.hasOwn(CAUSES, value)
@@ -161,11 +164,6 @@ export function cause(code: CauseCode, side: Peer = 'isales'): Cause {
 /** Returns the code that explains a cause. */
 export function toCauseCode({ code }: Pick<Cause, 'code'>, kind: RequestKind): ExplainedCause {
   return (row(code).instead?.[kind] ?? code) as ExplainedCause
-}
-
-/** True for a cause that explains failed calls. */
-export function isFailedCall(code: CauseCode): boolean {
-  return row(code).call === 'failed'
 }
 
 /** Finds the row whose code this is, among the stages of the disk or the others. */
@@ -283,9 +281,8 @@ export type StoreFailureReason = (typeof STORE_FAILURES)[number]
 export function classifyStoreError(code: string, isReply: boolean): StoreFailureReason {
   if (isReply) return 'rejected'
   if (code === OWN.noStore) return 'malformed'
-  return classifyError(code, { side: 'store', stage: 'connect' }).stage === 'tls'
-    ? 'tls'
-    : 'unreachable'
+  const { stage } = classifyError(code, { side: 'store', stage: 'connect' })
+  return stage === 'tls' ? 'tls' : 'unreachable'
 }
 
 export function toStoreCode(reason: StoreFailureReason) {

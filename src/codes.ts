@@ -1,11 +1,10 @@
-// oxlint-disable max-lines -- every closed set
 // Every closed set of codes that the proxy itself uses: its errors and refusals, classes of requests, settings, commands and
 // headlines. Every code, and every cause in causes.ts, has one section in docs/ per language, and no other explanation.
 import {
   CAUSE_CODES,
+  FAILED_CALLS,
   HANDSHAKE_FAILURES,
   STORE_FAILURES,
-  isFailedCall,
   toCauseCode,
   toStoreCode,
   type ExplainedCause,
@@ -156,11 +155,10 @@ export function isExplained(code: RequestCause): code is Code {
 /** Codes outside of the sets above. */
 // oxfmt-ignore
 const OTHERS = {
-  /** Every call is rejected. */
-  call: ['token-rejected'],
-  /** The process or its machine disturbs calls. */
-  process: ['stood-still', 'log-unwritable'],
-  login: ['logins-paused', 'business-later', 'other-key-or-program'],
+  /** Causes of findings: every call is rejected, the process or its machine disturbs calls, or logins fail. */
+  finding: [
+    'token-rejected', 'stood-still', 'log-unwritable', 'logins-paused', 'business-later', 'other-key-or-program',
+  ],
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',
     'unknown-setting', 'file-unreadable', 'empty-file', 'not-pem', 'encrypted-key', 'other-key',
@@ -237,7 +235,7 @@ export function codesOf(outcome: Outcome): readonly RequestCause[] {
   const isRefused = outcome === 'refused' || outcome === 'stray'
   const refusals = REFUSAL_REASONS.filter((each) => (refusalRow(each).is ?? outcome) === outcome)
   const problems = PROBLEM_CODES.filter((code) => problemRow(code).failed !== undefined)
-  const causes = CAUSE_CODES.filter(isFailedCall).map((code) => toCauseCode({ code }, 'call'))
+  const causes = FAILED_CALLS.map((code) => toCauseCode({ code }, 'call'))
   const all: readonly RequestCause[] = [
     ...(isRefused ? refusals.map(toRefusalCode) : []),
     ...(isFailed ? [...problems, ...causes] : []),

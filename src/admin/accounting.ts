@@ -4,10 +4,9 @@ import { CLASSES, OUTCOMES, type Outcome } from '../codes.ts'
 import { REQUEST_CLASSES, type RequestClass } from '../request-summary.ts'
 
 /** Calls without a usable response: failed, rejected or refused ones, and those that their client left. */
-export const LOST = OUTCOMES.filter((each): each is LostOutcome => CLASSES[each].is === 'lost')
-type LostOutcome = {
-  [Name in Outcome]: (typeof CLASSES)[Name]['is'] extends 'lost' ? Name : never
-}[Outcome]
+export const LOST = OUTCOMES.filter(
+  (each): each is CallFinding['outcome'] => CLASSES[each].is === 'lost',
+)
 /** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
 const CALLS = OUTCOMES.filter((each) => CLASSES[each].is !== 'no-call')
 
@@ -242,17 +241,13 @@ export function createAccounting() {
   /** Returns the calls of a rule's time; if they are too few, the last calls. */
   const lookBack = (now: number, name: 'latest' | 'window') => {
     const rule = RULES[name]
-    let tally = sliding[name].read(now)
-    let counts = countsOf(tally)
-    let span: number = rule.ms
-    const filled = addUp(counts) < rule.calls
-    if (filled) {
-      const calls = last.slice(-rule.calls).filter(({ at }) => now - at <= rule.maxAge)
-      tally = newTally()
-      for (const { of } of calls) add(tally, of)
-      counts = countsOf(tally)
-      span = Math.max(span, now - (calls[0]?.at ?? now))
-    }
+    const recent = sliding[name].read(now)
+    const filled = addUp(countsOf(recent)) < rule.calls
+    const calls = last.slice(-rule.calls).filter(({ at }) => filled && now - at <= rule.maxAge)
+    const tally = filled ? newTally() : recent
+    for (const { of } of calls) add(tally, of)
+    const counts = countsOf(tally)
+    const span = Math.max(rule.ms, now - (calls[0]?.at ?? now))
     return { tally, counts, total: addUp(counts), lost: addUp(counts, LOST), span, filled }
   }
 

@@ -69,6 +69,30 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     if (failedCalls.length > MAX_FAILED) failedCalls.shift()
   }
 
+  /** Returns what is known of the last request of a class. */
+  const factsOf = (of: RequestClass): readonly Fact[] => {
+    const summary = lastOf.get(of)
+    if (summary === undefined) return []
+    const { failure, status, result, host, bodySize, left, durationMs, login } = summary
+    const facts: Fact[] = []
+    if (failure !== undefined) facts.push(...explained(failure, diagnostics, 'call').facts)
+    // Without its port, as ALLOWED_HOSTS accepts it.
+    if (host !== undefined) facts.push(['host', excerpt(host.replace(/:\d*$/, ''), MAX_FACT)])
+    if (bodySize !== undefined && bodySize >= 0) facts.push(['bodySize', bodySize])
+    if (left === 'response' && durationMs !== undefined)
+      facts.push(['leftAfter', { seconds: toSeconds(durationMs) }])
+    if (isExplained(of.cause)) facts.push(...settingFacts(of.cause, diagnostics))
+    // A number is the only part of iSales's text that cannot be a secret.
+    if (result !== undefined && RESULT.test(result)) facts.push(['result', result])
+    // A status of the proxy itself adds nothing to the code.
+    const isOurs = summary.code !== undefined || left !== undefined
+    if (failure === undefined && !isOurs && login === undefined && status > 0)
+      facts.push(['status', status])
+    const path = pathOf(summary)
+    if (path !== '') facts.push(['path', excerpt(`${summary.method} ${path}`, MAX_FACT)])
+    return facts
+  }
+
   return {
     /** On the monotonic clock. */
     startedAt,
@@ -76,8 +100,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     totals: accounting.totals,
     view: () => ({
       calls: accounting.view(clock.now()),
-      /** Returns what is known of the last request of a class. */
-      factsOf: (of: RequestClass) => factsOf(of, lastOf.get(of), diagnostics),
+      factsOf,
       /** The newest first. */
       failedCalls: failedCalls.toReversed(),
       /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
@@ -147,30 +170,4 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       fileErrors.set(group, errors)
     },
   }
-}
-
-function factsOf(
-  { cause }: RequestClass,
-  summary: RequestSummary | undefined,
-  diagnostics: DiagnosticContext,
-): readonly Fact[] {
-  if (summary === undefined) return []
-  const { failure, status, result, host, bodySize, left, durationMs, login } = summary
-  const facts: Fact[] = []
-  if (failure !== undefined) facts.push(...explained(failure, diagnostics, 'call').facts)
-  // Without its port, as ALLOWED_HOSTS accepts it.
-  if (host !== undefined) facts.push(['host', excerpt(host.replace(/:\d*$/, ''), MAX_FACT)])
-  if (bodySize !== undefined && bodySize >= 0) facts.push(['bodySize', bodySize])
-  if (left === 'response' && durationMs !== undefined)
-    facts.push(['leftAfter', { seconds: toSeconds(durationMs) }])
-  if (isExplained(cause)) facts.push(...settingFacts(cause, diagnostics))
-  // A number is the only part of iSales's text that cannot be a secret.
-  if (result !== undefined && RESULT.test(result)) facts.push(['result', result])
-  // A status of the proxy itself adds nothing to the code.
-  const isOurs = summary.code !== undefined || left !== undefined
-  if (failure === undefined && !isOurs && login === undefined && status > 0)
-    facts.push(['status', status])
-  const path = pathOf(summary)
-  if (path !== '') facts.push(['path', excerpt(`${summary.method} ${path}`, MAX_FACT)])
-  return facts
 }

@@ -1,4 +1,4 @@
-import { Hono, type Context, type MiddlewareHandler } from 'hono'
+import { Hono, type Context } from 'hono'
 import { languageDetector } from 'hono/language'
 import type { RequestOrigin } from '../hono-adapter.ts'
 import { LANGUAGES, formatLine, findSection, MESSAGES, type Language } from '../messages/index.ts'
@@ -41,14 +41,17 @@ export function createAdminApp(
     }),
   )
   const languageOf = (context: Context): Language => context.get('language') as Language
+  const refuse = (context: Context, code: 'admin-port' | 'misdirected', status: 405 | 421) => {
+    const line = formatLine(MESSAGES[languageOf(context)], { code, facts: [] })
+    return context.text(`${line}\n`, status)
+  }
 
   app.use(async (context, next) => {
     const { method } = context.req
-    if (method !== 'GET' && method !== 'HEAD') {
-      const line = formatLine(MESSAGES[languageOf(context)], { code: 'admin-port', facts: [] })
-      context.res = context.text(`${line}\n`, 405, { Allow: 'GET, HEAD' })
-    } else {
-      await next()
+    if (method === 'GET' || method === 'HEAD') await next()
+    else {
+      context.header('Allow', 'GET, HEAD')
+      context.res = refuse(context, 'admin-port', 405)
     }
     for (const [name, value] of Object.entries(HEADERS)) {
       if (!context.res.headers.has(name)) context.res.headers.set(name, value)
@@ -71,21 +74,18 @@ export function createAdminApp(
     context.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
   )
 
-  // A page that rebinds its own name to this address (DNS rebinding) must not read users and hosts.
-  const byOwnName: MiddlewareHandler = async (context, next) => {
-    const host = context.req.header('host')
-    if (host === undefined || isOwnHost(host)) await next()
-    else {
-      const line = formatLine(MESSAGES[languageOf(context)], { code: 'misdirected', facts: [] })
-      context.res = context.text(`${line}\n`, 421)
-    }
-  }
   const read = (context: Context<{ Bindings: RequestOrigin }>) => {
     const language = languageOf(context)
     const local = isLocal(context.env.address)
     return [readStatus(sources, activity, { language, local }), MESSAGES[language]] as const
   }
-  for (const path of ['/', '/status.json', '/status.txt']) app.use(path, byOwnName)
+  // A page that rebinds its own name to this address (DNS rebinding) must not read users and hosts.
+  for (const path of ['/', '/status.json', '/status.txt'])
+    app.use(path, async (context, next) => {
+      const host = context.req.header('host')
+      if (host === undefined || isOwnHost(host)) await next()
+      else context.res = refuse(context, 'misdirected', 421)
+    })
   app.get('/status.json', (context) => context.json(read(context)[0]))
   app.get('/status.txt', (context) => {
     const host = context.req.header('host')

@@ -69,10 +69,9 @@ export function LifeLine({ status, view: { words, time, duration } }: Props) {
 const TOP = 2
 const BASE = 90
 const PARTS = ['answered', ...LOST] as const
-type Minute = Status['hour'][number]
 
 /** Returns the calls of a part; declined and slow calls are answered ones. */
-function countOf(minute: Minute, part: (typeof PARTS)[number]): number {
+function countOf(minute: Status['hour'][number], part: (typeof PARTS)[number]): number {
   return minute[part] + (part === 'answered' ? minute.declined + minute.slow : 0)
 }
 

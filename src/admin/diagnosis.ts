@@ -102,18 +102,9 @@ function toFinding(
   finding: FindingName,
   state: ProxyState,
   code: Headline,
-  details: Partial<Pick<Finding, 'facts' | 'cause' | 'isOver' | 'hasWorked' | 'isEvery'>> = {},
+  details: Partial<Finding> = {},
 ): Finding {
   return { finding, state, code, facts: [], cause: undefined, isOver: false, ...details }
-}
-
-function degraded(
-  finding: FindingName,
-  code: Headline,
-  cause: Explained,
-  facts: readonly Fact[] = [],
-): Finding {
-  return toFinding(finding, 'degraded', code, { facts, cause })
 }
 
 /** Yields the findings; within a rank, this is their order. */
@@ -152,23 +143,26 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const isUnknown = last?.failure.cause.code === 'path-unknown'
   if (last !== undefined && failures >= (isUnknown ? 1 : MIN_REFRESHES)) {
     const cause = explained(last.failure, diagnostics, 'refresh')
-    yield degraded('refresh', 'IsalesProxyRefreshFailing', cause, [['refreshesFailed', failures]])
+    const facts: Fact[] = [['refreshesFailed', failures]]
+    yield toFinding('refresh', 'degraded', 'IsalesProxyRefreshFailing', { cause, facts })
   }
-  if (lifetimeDoubt !== undefined)
-    yield degraded('lifetime', 'IsalesProxyLifetimeDoubtful', { code: lifetimeDoubt, facts: [] })
+  if (lifetimeDoubt !== undefined) {
+    const cause = { code: lifetimeDoubt, facts: [] }
+    yield toFinding('lifetime', 'degraded', 'IsalesProxyLifetimeDoubtful', { cause })
+  }
   if (storageError !== undefined) {
     const cause = explained(storageError, diagnostics, 'login')
-    yield degraded('state', 'IsalesProxyStateUnusable', cause)
+    yield toFinding('state', 'degraded', 'IsalesProxyStateUnusable', { cause })
   }
-  for (const cause of fileErrors)
-    yield {
-      ...degraded('files', 'IsalesProxyReloadFailed', cause, [['setting', cause.setting]]),
-      hasWorked: true,
-    }
-  if (sharing?.state === 'local')
-    yield degraded('store', 'IsalesProxySessionAlone', explainedStore(sharing, diagnostics))
-  const certificate = endingCertificate(input)
-  if (certificate !== undefined) yield certificate
+  for (const cause of fileErrors) {
+    const details = { cause, facts: [['setting', cause.setting]], hasWorked: true } as const
+    yield toFinding('files', 'degraded', 'IsalesProxyReloadFailed', details)
+  }
+  if (sharing?.state === 'local') {
+    const cause = explainedStore(sharing, diagnostics)
+    yield toFinding('store', 'degraded', 'IsalesProxySessionAlone', { cause })
+  }
+  yield* certificateFindings(input)
 
   if (calls.total === 0) {
     const facts = settingFacts('no-calls-yet', diagnostics)
@@ -184,19 +178,14 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
 /** Yields reasons in this process or its machine. */
 function* processFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { stall, logFailure, calls } = input
+  const impaired = (cause: Explained, ...facts: readonly Fact[]): Finding =>
+    toFinding('process', 'degraded', 'impaired', { cause, facts })
   if (stall !== undefined)
-    yield degraded('process', 'impaired', stoodStill(stall), [
-      ['endedAt', dateFact(input, stall.endedAt)],
-    ])
+    yield impaired(stoodStill(stall), ['endedAt', dateFact(input, stall.endedAt)])
   if (logFailure !== undefined)
-    yield degraded('process', 'impaired', {
-      code: 'log-unwritable',
-      facts: [['detail', logFailure]],
-    })
-  if (calls.withoutDescriptors > 0) {
-    const facts: Fact[] = [['turnedAway', calls.withoutDescriptors]]
-    yield degraded('process', 'impaired', { code: 'no-descriptors', facts })
-  }
+    yield impaired({ code: 'log-unwritable', facts: [['detail', logFailure]] })
+  if (calls.withoutDescriptors > 0)
+    yield impaired({ code: 'no-descriptors', facts: [['turnedAway', calls.withoutDescriptors]] })
 }
 
 function stoodStill({ ms }: NonNullable<Activity['stall']>): Explained {
@@ -211,12 +200,12 @@ const STALLED: ReadonlySet<string> = new Set([
 /** Milliseconds after which calls that a stall delayed have ended. */
 const STALL_SHOWS_FOR = 3 * SECOND
 
-/** Returns the stall that explains calls: the last of them ended during it, or soon after it. */
-function stallOf({ outcome, cause }: CallFinding, { stall, calls }: DiagnosisInput) {
+/** Explains calls by a stall if the last of them ended during it, or soon after it. */
+function explainByStall({ outcome, cause }: CallFinding, { stall, calls }: DiagnosisInput) {
   const { [outcome]: last = -Infinity } = calls.lastAt
   if (stall === undefined || cause === undefined || !STALLED.has(cause.cause)) return undefined
   const isNear = last >= stall.endedAt - stall.ms && last <= stall.endedAt + STALL_SHOWS_FOR
-  return isNear ? stall : undefined
+  return isNear ? stoodStill(stall) : undefined
 }
 
 /** Yields reasons why there is no working token, or will soon be none. */
@@ -266,12 +255,11 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
   if (outcome === 'slow') facts.push(...settingFacts(code, input.diagnostics))
   const of = cause?.cause
-  const stall = stallOf(found, input)
   const explanation =
     cause && of && isExplained(of) ? { code: of, facts: input.factsOf(cause) } : undefined
   return toFinding(outcome, state, code, {
     facts,
-    cause: stall === undefined ? explanation : stoodStill(stall),
+    cause: explainByStall(found, input) ?? explanation,
     isOver: endedAt !== undefined,
     hasWorked: input.calls.answeredAt > -Infinity,
     isEvery: isCall && latest.counts[outcome] >= EVERY * latest.total,
@@ -283,17 +271,17 @@ export function endsSoon(end: number | undefined, wallNow: number): end is numbe
   return end !== undefined && end - wallNow < CERTIFICATE_ENDS_SOON
 }
 
-/** Returns a finding if a certificate has expired or expires within 14 days. */
-function endingCertificate({ certificates, wallNow }: DiagnosisInput): Finding | undefined {
+/** Yields a finding if a certificate has expired or expires within 14 days. */
+function* certificateFindings({ certificates, wallNow }: DiagnosisInput): Generator<Finding, void> {
   const names = ['listener', 'client', 'ca'] as const
   const facts = names.flatMap((name): readonly Fact[] => {
     const end = certificates[name]
     return endsSoon(end, wallNow) ? [[name, { at: new Date(end).toISOString() }]] : []
   })
-  if (facts.length === 0) return undefined
-  return names.some((name) => (certificates[name] ?? Infinity) <= wallNow)
-    ? toFinding('certificate', 'degraded', 'certificate-expired', { facts })
-    : toFinding('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', { facts })
+  if (facts.length > 0)
+    yield names.some((name) => (certificates[name] ?? Infinity) <= wallNow)
+      ? toFinding('certificate', 'degraded', 'certificate-expired', { facts })
+      : toFinding('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', { facts })
 }
 
 /** Returns true for a usable token that iSales is not known to reject. */
@@ -348,7 +336,7 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   if (isLoginRejected && works && isAuthenticated(token)) {
     const { refreshExpiresAt: end } = token.token ?? {}
     if (end !== undefined) facts.push(['refreshTokenEnds', dateFact(input, end)])
-    return degraded('refreshes-only', 'refreshes-only', cause, facts)
+    return toFinding('refreshes-only', 'degraded', 'refreshes-only', { facts, cause })
   }
   if (isAuthenticated(token)) facts.push(servesFor(token))
   else if (usable) facts.push(['rejectedToo', true])
@@ -360,7 +348,7 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
   if (isLoginRejected && isPaused)
     return toFinding('login', 'login-rejected', 'IsalesProxyLoginRejected', { facts, cause })
   return isAuthenticated(token)
-    ? degraded('login', 'IsalesProxyAuthenticationFailing', cause, facts)
+    ? toFinding('login', 'degraded', 'IsalesProxyAuthenticationFailing', { facts, cause })
     : toFinding('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', { facts, cause })
 }
 

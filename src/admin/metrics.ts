@@ -82,12 +82,19 @@ export type Metrics = ReturnType<typeof createMetrics>
  */
 export function createMetrics(rejected: readonly number[], requests: ArrayLike<number>) {
   const registry = new Registry()
+  const registers = [registry]
   const rejectedStatuses = rejected.map(String)
-  const byName = createCounters(registry, rejectedStatuses)
+  const byName = new Map<string, Counter>()
+  // Creates every label set at 0, because `rate()` misses the first increment of a new series.
+  for (const [of, sets] of Object.entries(counters(rejectedStatuses))) {
+    const labelNames = Object.keys(sets[0] ?? {})
+    const metric = new Counter<string>({ ...describe(of), labelNames, registers })
+    for (const labels of sets) metric.inc(labels, 0)
+    byName.set(of, metric)
+  }
   const histogram = (of: string, buckets: number[], operations: readonly string[] = []) => {
     const labelNames = operations.length > 0 ? ['operation'] : []
-    const [name, help, registers] = [`${PREFIX}${of}`, helpOf(of), [registry]]
-    const metric = new Histogram({ name, help, labelNames, buckets, registers })
+    const metric = new Histogram({ ...describe(of), labelNames, buckets, registers })
     for (const operation of operations) metric.zero({ operation })
     return metric
   }
@@ -116,17 +123,13 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
       }
       if (event.type === 'failed') {
         const { operation, failure } = event
-        const status = String(failure.status ?? 'none')
         const reason = toAuthFailure(failure.cause)
-        const isKnown = FAILURE_STATUSES[reason].includes(status)
-        const labels = { operation, reason, status: isKnown ? status : 'other' }
-        count('auth_failures_total', labels)
+        const status = toLabel(failure.status ?? 'none', FAILURE_STATUSES[reason])
+        count('auth_failures_total', { operation, reason, status })
       } else if (event.type === 'granted' && event.token.lifetime.doubt === 'missing') {
         count('auth_lifetime_assumed_total', {})
       } else if (event.type === 'token-rejected') {
-        const status = String(event.status)
-        const known = rejectedStatuses.includes(status)
-        count('token_rejections_total', { status: known ? status : 'other' })
+        count('token_rejections_total', { status: toLabel(event.status, rejectedStatuses) })
       } else if (event.type === 'conflict') count('session_conflicts_total', {})
       else if (event.type === 'adopted') count('tokens_adopted_total', {})
     },
@@ -155,27 +158,17 @@ export function createMetrics(rejected: readonly number[], requests: ArrayLike<n
   }
 }
 
-const ROW = /^\| `isales_proxy_(\w+)` \|[^|]*\|[^|]*\| ([^|]*) \|/gm
-let helps: ReadonlyMap<string, string> | undefined
-
-/** Returns the `# HELP` of a metric: the text of its row in docs/metrics.md. */
-function helpOf(name: string): string {
-  const rows = () => (loadPages('en').get('metrics.md') ?? '').matchAll(ROW)
-  helps ??= new Map(Array.from(rows(), ([, metric = '', help = '']) => [metric, help]))
-  return helps.get(name) ?? name
+/** Returns a status as the value of a label that has these values, and `other`. */
+function toLabel(status: number | 'none', known: readonly string[]): string {
+  return known.includes(String(status)) ? String(status) : 'other'
 }
 
-/** Creates every label set at 0, because `rate()` misses the first increment of a new series. */
-function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
-  const made = Object.entries(counters(rejectedStatuses)).map(([name, sets]) => {
-    const help = helpOf(name)
-    const labelNames = Object.keys(sets[0] ?? {})
-    const registers = [registry]
-    const metric = new Counter<string>({ name: `${PREFIX}${name}`, help, labelNames, registers })
-    for (const labels of sets) metric.inc(labels, 0)
-    return [name, metric] as const
-  })
-  return new Map<string, Counter>(made)
+/** Returns the name and the `# HELP` of a metric: the text of its row in docs/metrics.md. */
+function describe(of: string) {
+  const name = `${PREFIX}${of}`
+  const row = new RegExp(String.raw`^\| \`${name}\` \|[^|]*\|[^|]*\| ([^|]*) \|`, 'm')
+  const [, help = of] = row.exec(loadPages('en').get('metrics.md') ?? '') ?? []
+  return { name, help }
 }
 
 interface Sample {
@@ -185,9 +178,9 @@ interface Sample {
 
 /** Registers a metric whose values are read at every scrape. */
 function addMetric(registry: Registry, of: string, type: string, read: () => readonly Sample[]) {
-  const [name, help] = [`${PREFIX}${of}`, helpOf(of)]
-  const get = () => ({ name, help, type, aggregator: 'sum', values: read() })
-  registry.registerMetric({ name, get } as unknown as Counter)
+  const described = describe(of)
+  const get = () => ({ ...described, type, aggregator: 'sum', values: read() })
+  registry.registerMetric({ name: described.name, get } as unknown as Counter)
 }
 
 /** Adds what is read at every scrape. */
@@ -230,14 +223,11 @@ export function addGauges(
   flags('finding', FINDING_NAMES, () => findings().map(({ finding }) => finding), 'finding')
   flags('auth_backoff_state', BACKOFFS, () => [token().backoff])
   flags('session_sharing_state', ['off', 'shared', 'local'], () => [sharing()?.state ?? 'off'])
-  gauge(
-    'certificate_expiry_timestamp_seconds',
-    () => {
-      const { listener = 0, client = 0, ca = 0 } = sources.certificates()
-      return { listener: listener / 1000, client: client / 1000, ca: ca / 1000 }
-    },
-    'certificate',
-  )
+  const expiries = () => {
+    const { listener = 0, client = 0, ca = 0 } = sources.certificates()
+    return { listener: listener / 1000, client: client / 1000, ca: ca / 1000 }
+  }
+  gauge('certificate_expiry_timestamp_seconds', expiries, 'certificate')
   const always = (instance: string) => () => ({ [instance]: 1 })
   gauge('info', always(sources.instance), 'instance_name')
   gauge('build_info', always(sources.version), 'version')

@@ -50,7 +50,6 @@ section { background: var(--panel); border: 1px solid var(--line); border-radius
 section + section, .cards + section, section + .cards, .cards + .cards { margin-top: 1.25rem; }
 .cards > section { margin-top: 0; }
 h2 { font-size: 1rem; font-weight: 650; margin-bottom: .6rem; }
-h3 { font-size: .875rem; font-weight: 600; color: var(--soft); margin: 1.1rem 0 .3rem; }
 .note { color: var(--soft); font-size: .875rem; }
 .facts { display: grid; grid-template-columns: fit-content(60%) 1fr; gap: .3rem 1.25rem; }
 .facts dt { color: var(--soft); }
@@ -72,7 +71,7 @@ tr:first-child > * { border-top: 0; }
 th { font-weight: 500; } td:last-child, th:last-child { padding-right: 0; }
 thead th { color: var(--soft); font-weight: 500; font-size: .875rem; }
 .document { max-width: 50rem; } .document > * + * { margin-top: .8rem; } .document h2 { font-size: 1.35rem; margin-top: 2rem; }
-.document h3 { font-size: 1.05rem; color: var(--text); margin: 1.6rem 0 .2rem; } .document h1 { color: var(--text); }
+.document h3 { font-size: 1.05rem; font-weight: 600; color: var(--text); margin: 1.6rem 0 .2rem; } .document h1 { color: var(--text); }
 .document code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--track); border-radius: 4px; padding: .1em .3em; }
 pre { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .document pre { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; } .document pre code { background: none; padding: 0; }
