@@ -1,6 +1,6 @@
 // The clients. Each sends one request after the other, two without a pause, and knows what became of each.
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent, type AgentOptions } from 'node:https'
+import http from 'node:http'
+import https from 'node:https'
 import { connect as connectTcp } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
@@ -8,7 +8,7 @@ import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { call, type Calling } from '../support/call.ts'
 import type { Misdeed } from './faults.ts'
 import type { Isales } from './isales.ts'
-import { faultOf, type ActiveFault, type Plan, type Stage } from './settings.ts'
+import { faultOf, type ActiveFault, type Stage } from './settings.ts'
 
 /** Outcome of a request, by its client. Times are milliseconds of `performance.now`. */
 export type Outcome = Readonly<{
@@ -28,29 +28,22 @@ export type Outcome = Readonly<{
 }>
 
 export const OBS = { OBS_USER: 'cti-obs', OBS_PASSWORD: 'truth-password-of-cti-obs' } as const
-/** Between wrong logins of the other client, and between right ones of CTI-OBS, in milliseconds. */
-const WRONG_EVERY = 125
-const RIGHT_EVERY = 700
-/** Connections beyond the limit of 1,024, and milliseconds until one that the proxy closed is opened again. */
+/** Connections beyond the limit of 1,024. */
 const FLOOD = 1100
-const REOPENED_AFTER = 2000
 const POST = { method: 'POST', headers: { 'Content-Type': 'application/json' } } as const
 /** Faults whose response is iSales's answer: the one that it means, or one about the call. */
 // oxfmt-ignore
 const MEANT = { '': 'answered', nested: 'answered', slow: 'answered', 404: 'declined', result: 'declined' } as const
 
-type Proxy = Readonly<{ origin: string; ca: string }>
-/** Starts the clients of a run. */
-export function createClients(plan: Plan, stage: Stage, isales: Isales, { origin, ca }: Proxy) {
-  const { listener, login, clients, connections, rate } = plan.settings
+/** Starts the clients of a run, of a proxy at `origin`. */
+export function createClients(stage: Stage, isales: Isales, origin: string, ca: string) {
+  const { listener, login, clients, connections, rate, deadline } = stage.plan.settings
   const outcomes: Outcome[] = []
-  const deadline = Number.parseFloat(plan.settings.deadline) * 1000
   const isRequired = login === 'required'
   let last = 0
   const { hostname, port, host } = new URL(origin)
   const place = { host: hostname, port: Number(port) }
-  const Agent: new (options: AgentOptions) => HttpAgent =
-    listener === 'tls' ? HttpsAgent : HttpAgent
+  const { Agent } = listener === 'tls' ? https : http
 
   function note(one: Partial<Outcome> & Pick<Outcome, 'kind' | 'startedAt'>): void {
     const none = { number: 0, fault: undefined, status: 0, code: '', sent: '', detail: '' }
@@ -67,9 +60,9 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { origin
     return /"token":"([^"]+)"/.exec(text)?.[1] ?? ''
   }
 
-  async function sendCall(agent: HttpAgent, ticket: string): Promise<void> {
+  async function sendCall(agent: http.Agent, ticket: string): Promise<void> {
     const number = (last += 1)
-    const drawn = stage.active ? faultOf(plan, number, 'client', 'call') : undefined
+    const drawn = faultOf(stage, number, 'client', 'call')
     const wrong: Partial<Misdeed> = drawn?.misdeed ?? {}
     const { kind: deed, host, ticket: shown = ticket } = wrong
     let startedAt = performance.now()
@@ -86,7 +79,7 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { origin
       await misbehave(deed, [`POST ${path} HTTP/1.1`, ...fields].join('\r\n'))
       return end(deed === 'plain' || deed === 'tls' ? 'turned' : 'stray')
     }
-    const signal = AbortSignal.timeout(deed === 'leave' ? 1000 : 3 * deadline)
+    const signal = AbortSignal.timeout(deed === 'leave' ? 1000 : 3000 * Number.parseFloat(deadline))
     try {
       const onSocket = (): void => void (startedAt = performance.now())
       const options = { ...own, headers, signal, agent, onSocket }
@@ -124,23 +117,20 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { origin
     const agent = new Agent({ keepAlive: isKept, maxSockets: 1, ca, servername: 'localhost' })
     const ticket = isRequired ? await logIn(OBS.OBS_PASSWORD) : ''
     await delay((interval * index) / Number(clients))
-    while (!stage.over) {
-      const startedAt = performance.now()
-      await Promise.all([sendCall(agent, ticket), sendCall(agent, ticket)])
-      await delay(Math.max(5, interval - (performance.now() - startedAt)))
-    }
+    while (!stage.over)
+      await Promise.all([delay(interval), sendCall(agent, ticket), sendCall(agent, ticket)])
     agent.destroy()
   }
 
-  /** CTI-OBS logs in repeatedly, and another client with a wrong password. */
+  /** CTI-OBS logs in repeatedly, and another client with a wrong password. `every`: milliseconds. */
   async function logins(password: string, every: number): Promise<void> {
     for (; !stage.over; await delay(every))
       if (password !== 'wrong' || stage.active) await logIn(password)
   }
 
-  /** Holds a connection without a byte while faults happen. */
+  /** Holds a connection without a byte while faults happen; 1 to 3 s after its end, opens another one. */
   async function hold(): Promise<void> {
-    for (; !stage.over; await delay(REOPENED_AFTER * (0.5 + Math.random()))) {
+    for (; !stage.over; await delay(1000 + 2000 * Math.random())) {
       if (!stage.active) continue
       const startedAt = performance.now()
       await misbehave('hold')
@@ -149,9 +139,9 @@ export function createClients(plan: Plan, stage: Stage, isales: Isales, { origin
   }
 
   const running = Array.from({ length: Number(clients) }, (_, index) => lane(index))
-  if (isRequired) running.push(logins(OBS.OBS_PASSWORD, RIGHT_EVERY))
-  const has = (name: string): boolean => plan.faults.some((fault) => fault.name === name)
-  if (has('wrong-logins')) running.push(logins('wrong', WRONG_EVERY))
+  if (isRequired) running.push(logins(OBS.OBS_PASSWORD, 700))
+  const has = (name: string): boolean => stage.plan.faults.some((fault) => fault.name === name)
+  if (has('wrong-logins')) running.push(logins('wrong', 125))
   if (has('over-limit')) running.push(...Array.from({ length: FLOOD }, hold))
-  return { outcomes: outcomes as readonly Outcome[], deadline, stopped: Promise.all(running) }
+  return { outcomes: outcomes as readonly Outcome[], stopped: Promise.all(running) }
 }

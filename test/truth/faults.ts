@@ -4,10 +4,9 @@
 type Response = Readonly<{ status: number; body: string; type?: string }>
 export type Answer = Response | 'late' | 'slow' | 'close' | 'half' | 'hang'
 
-type Act = 'request' | 'plain' | 'tls' | 'leave' | 'malformed' | 'half' | 'silent' | 'unread'
 /** Act of a client instead of an innocent call. `ticket`: of CTI-OBS's login; empty for none. */
 export type Misdeed = Readonly<{
-  kind: Act
+  kind: 'request' | 'plain' | 'tls' | 'leave' | 'malformed' | 'half' | 'silent' | 'unread'
   host?: string
   path?: string
   size?: number
@@ -48,21 +47,18 @@ const ofToken = (side: 'login' | 'refresh', answer: Answer, codes: readonly stri
   const needs = { life: '6', ...(side === 'refresh' && { refresh: 'on' }) }
   return { side, group: side, answer, codes: [...codes, ...NO_TOKEN], needs }
 }
-const login = (answer: Answer, ...codes: string[]): Fault => {
-  return { ...ofToken('login', answer, codes), fraction: 100 }
-}
+const login = (answer: Answer, ...codes: string[]): Fault =>
+  everybody(ofToken('login', answer, codes))
 const refresh = (answer: Answer, ...codes: string[]): Fault => ofToken('refresh', answer, codes)
 const client = (codes: readonly string[], misdeed: Misdeed, needs = {}): Fault => {
   return { side: 'client', group: 'client', misdeed, codes, needs }
 }
 /** Of all callers at once. */
 const everybody = (fault: Fault): Fault => ({ ...fault, fraction: 100 })
-const route = (code: string, needs = {}): Fault => {
-  return everybody({ side: 'route', group: 'route', codes: [code, ...CUT, ...NO_TOKEN], needs })
-}
-const machine = (codes: readonly string[] = [], needs = {}): Fault => {
-  return everybody({ side: 'machine', codes, needs })
-}
+const route = (code: string, needs = {}): Fault =>
+  everybody({ side: 'route', group: 'route', codes: [code, ...CUT, ...NO_TOKEN], needs })
+const machine = (codes: readonly string[] = [], needs = {}): Fault =>
+  everybody({ side: 'machine', codes, needs })
 const REQUIRED = { login: 'required' }
 
 type Faults = Readonly<Record<string, Fault>>
@@ -118,7 +114,7 @@ export const RARE: Faults = {
   /** A client holds more connections than the proxy allows, and sends nothing. */
   'over-limit': machine(['overloaded', ...SILENT]),
   /** The operator writes another password into the file, and the right one at the end. */
-  'password-file': { ...everybody(ofToken('login', json(403), ['password'])), side: 'file', group: 'login route', needs: {}, shownAfter: 5000 },
+  'password-file': { ...login(json(403), 'password'), side: 'file', group: 'login route', needs: {}, shownAfter: 5000 },
   /** The proxy names the most frequent cause of refused calls. */
   'obs-password-file': { ...machine(['obs-login', 'not-logged-in'], REQUIRED), side: 'file', group: 'client', shownAfter: 5000 },
   /** SIGHUP. The fraction is of the time with faults. */

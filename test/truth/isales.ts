@@ -1,11 +1,12 @@
 // A fake iSales on a real socket. Every response that it means for a call bears the call's number.
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Certificate } from '../../simulator/certificates.ts'
 import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { openServer } from '../../simulator/server.ts'
+import type { Certificates } from '../support/certificates.ts'
 import type { Answer } from './faults.ts'
-import { faultOf, type ActiveFault, type Plan, type Stage } from './settings.ts'
+import { faultOf, type ActiveFault, type Stage } from './settings.ts'
 
 /** A login or refresh on the wire, at a time of `performance.now`; `fault` is undefined if it was granted. */
 type TokenRequest = Readonly<{ kind: 'login' | 'refresh'; at: number; fault?: ActiveFault }>
@@ -16,26 +17,23 @@ export const PASSWORD = 'truth-password-of-isales'
 /** Beginning of every token, by which leaks are found. */
 export const TOKEN_MARK = 'truthTOKEN'
 
-type Certificates = Readonly<Record<'server' | 'stranger', Certificate>>
 export type Isales = Awaited<ReturnType<typeof openIsales>>
 
-export async function openIsales(plan: Plan, stage: Stage, certificates: Certificates) {
-  const { life, deadline, latency, isales } = plan.settings
-  const tokens = new Map<string, { readonly number: number; endsAt: number }>()
+export async function openIsales(stage: Stage, certificates: Certificates) {
+  const { life, deadline, latency, isales } = stage.plan.settings
+  /** When each token ends, by its number. */
+  const ends = [0]
   const requests: TokenRequest[] = []
   const calls: WireCall[] = []
   /** Faults that calls met on the wire, by the call's number. */
   const met = new Map<number, ActiveFault>()
   let forbidden = 0
 
-  const endTokens = (): void => {
-    for (const token of tokens.values()) token.endsAt = Math.min(token.endsAt, performance.now())
-  }
+  const endTokens = (): void => void ends.fill(0)
 
   function grant(): string {
-    const number = tokens.size + 1
-    const [token, seconds] = [`${TOKEN_MARK}${number}`, Number(life)]
-    tokens.set(token, { number, endsAt: performance.now() + 1000 * seconds })
+    const seconds = Number(life)
+    const token = `${TOKEN_MARK}${ends.push(performance.now() + 1000 * seconds) - 1}`
     const refresh = { refreshToken: `${TOKEN_MARK}R`, refreshExpirationTime: 12 * seconds }
     const resultData = { token, tokenExpirationTime: seconds, ...refresh }
     return JSON.stringify({ result: 0, resultData })
@@ -59,19 +57,18 @@ export async function openIsales(plan: Plan, stage: Stage, certificates: Certifi
 
   async function serve(request: IncomingMessage, out: ServerResponse): Promise<void> {
     out.on('error', () => undefined)
-    let sent = ''
-    for await (const chunk of request) sent += chunk
+    const sent = await text(request)
     const { url, headers } = request
     if (url === LOGIN_PATH) return serveToken('login', out, sent.includes(PASSWORD))
     if (url === REFRESH_PATH) return serveToken('refresh', out)
     const at = performance.now()
     const number = Number(headers['x-truth'])
-    const fault = stage.active ? faultOf(plan, number, 'client', 'call') : undefined
-    const token = tokens.get(headers.authorization?.replace('Bearer ', '') ?? '')
-    const isValid = token !== undefined && at < token.endsAt
+    const fault = faultOf(stage, number, 'client', 'call')
+    const token = Number(headers.authorization?.replace(`Bearer ${TOKEN_MARK}`, '')) || 0
+    const isValid = at < (ends[token] ?? 0)
     const isForbidden = fault?.name === '403-then-503' && isValid && (forbidden += 1) <= 6
     const accepted = isValid && !isForbidden && fault?.name !== '401' && fault?.name !== '403'
-    calls.push({ at, token: token?.number ?? 0, accepted })
+    calls.push({ at, token, accepted })
     if (!isValid) return write(out, { status: 401, body: '{}' }, { 'x-fault': 'token' })
     await delay(fault?.name === 'leaves' ? 1700 : Number(latency))
     const good = { status: 200, body: `{"result":0,"resultData":{"number":${number}}}` }
@@ -82,8 +79,8 @@ export async function openIsales(plan: Plan, stage: Stage, certificates: Certifi
   }
 
   async function serveToken(kind: 'login' | 'refresh', out: ServerResponse, isRight = true) {
-    const met = stage.active ? faultOf(plan, requests.length, kind) : undefined
-    const fault = isRight ? met : plan.faults.find(({ name }) => name === 'password-file')
+    const met = faultOf(stage, requests.length, kind)
+    const fault = isRight ? met : stage.plan.faults.find(({ name }) => name === 'password-file')
     requests.push({ kind, at: performance.now(), ...(fault && { fault }) })
     await write(out, fault?.answer ?? { status: 200, body: grant() })
     if (fault?.name !== 'refresh-hangs') return
@@ -91,25 +88,17 @@ export async function openIsales(plan: Plan, stage: Stage, certificates: Certifi
     endTokens()
   }
 
-  const handle = (request: IncomingMessage, out: ServerResponse): void => {
-    serve(request, out).catch(() => out.destroy())
-  }
+  const handle: RequestListener = (request, out) =>
+    void serve(request, out).catch(() => out.destroy())
   const tls = isales === 'tls' ? certificates.server : undefined
   const { server, port, ...place } = await openServer(handle, { tls, host: '127.0.0.1', port: 0 })
   server.keepAliveTimeout = 60_000
-  return {
-    url: `http${tls ? 's' : ''}://127.0.0.1:${port}`,
-    requests,
-    calls,
-    met,
-    endTokens,
-    /** Nothing listens any more, and all connections are cut. */
-    down: () => place.down(),
-    up: () => place.up(),
-    /** Presents another certificate to new connections, and cuts all others. */
-    present(which: keyof Certificates): void {
-      if ('setSecureContext' in server) server.setSecureContext(certificates[which])
-      place.disconnect()
-    },
+  const url = `http${tls ? 's' : ''}://127.0.0.1:${port}`
+  /** Presents another certificate to new connections, and cuts all others. */
+  function present(which: 'server' | 'stranger'): void {
+    if ('setSecureContext' in server) server.setSecureContext(certificates[which])
+    place.disconnect()
   }
+  // After `down`, nothing listens until `up`, and all connections are cut.
+  return { ...place, url, requests, calls, met, endTokens, present }
 }

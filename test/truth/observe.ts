@@ -5,9 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { clientOf } from '../support/world.ts'
 import type { Stage } from './settings.ts'
 
-/** Milliseconds between looks, and between comparisons of all readers. */
+/** Milliseconds between looks, and looks between comparisons of all readers. */
 const LOOK_EVERY = 500
-const COMPARE_EVERY = 3000
+const COMPARE_EVERY = 6
 
 type Reader = ReturnType<typeof clientOf>
 /** A look at the status. */
@@ -29,36 +29,34 @@ export const is = {
 async function look({ status }: Reader) {
   const { state, authenticated, time, findings } = await status()
   const at = performance.now()
-  const shown = ({ finding, code, cause, isOver, facts }: Status['findings'][0]) => {
-    const [, end] = facts.find(([name]) => name === 'pausedUntil') ?? []
+  const shown = (each: Status['findings'][0]) => {
+    const [, end] = each.facts.find(([name]) => name === 'pausedUntil') ?? []
     const date = Date.parse((end as { at: string } | undefined)?.at ?? '')
     return {
-      finding,
+      ...each,
       /** The code that names what happened: of the cause, or of the headline if it has none. */
-      name: cause ?? code,
-      isOver,
+      name: each.cause ?? each.code,
       /** When logins are said to be possible again, by `performance.now`. */
       pausedUntil: at + date - Date.parse(time) || Infinity,
     }
   }
-  const loud = findings.filter((each) => each.state !== 'healthy')
-  return { at, state, authenticated, findings: loud.map(shown) }
+  const loud = findings.filter((each) => each.state !== 'healthy').map(shown)
+  const current = loud.filter(({ isOver }) => !isOver)
+  return { at, state, authenticated, findings: loud, current }
 }
 
 /** Looks until the stage is over. `pages`: the texts of all readers. */
 export async function watch(reader: Reader, stage: Stage) {
   const samples: Sample[] = []
   const [differences, pages]: [string[], string[]] = [[], []]
-  for (let compared = 0; !stage.over;) {
-    const began = performance.now()
-    samples.push(await look(reader))
-    if (began - compared > COMPARE_EVERY) {
-      compared = began
+  while (!stage.over) {
+    const next = delay(LOOK_EVERY)
+    if (samples.push(await look(reader)) % COMPARE_EVERY === 1) {
       const [texts, found] = await compareReaders(reader)
       differences.push(...found)
       pages.push(...texts)
     }
-    await delay(Math.max(10, LOOK_EVERY - (performance.now() - began)))
+    await next
   }
   return { samples, differences, pages }
 }

@@ -18,7 +18,7 @@ const PHASES = { before: 3500, faults: 14_000, after: 8500 } as const
 const STALL = 250
 /** The password that an operator writes by mistake. */
 const OTHER = 'truth-password-by-mistake'
-const SECRETS = [PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD, OTHER]
+const SECRETS = new RegExp([PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD, OTHER].join('|'))
 
 /** Observations of all sides. Times are milliseconds of `performance.now`. */
 export type Record = Awaited<ReturnType<typeof play>>
@@ -31,8 +31,8 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   const stateDir = temporaryDirectory()
   const file = temporaryFiles()
   const bundle = settings.bundle === 'expired' ? `${ca.cert}\n${expired.cert}` : ca.cert
-  const stage = { active: false, over: false }
-  const isales = await openIsales(plan, stage, certificates)
+  const stage: Stage = { plan, active: false, over: false }
+  const isales = await openIsales(stage, certificates)
   // oxfmt-ignore
   const env = {
     PATH: process.env['PATH'], LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', STATE_DIR: stateDir,
@@ -43,12 +43,10 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     ...(settings.login === 'required' && { OBS_USER: OBS.OBS_USER, OBS_PASSWORD_FILE: file('obs-password', OBS.OBS_PASSWORD) }),
     ...(settings.listener === 'tls' && listenerTls(file, server)),
   }
-  let error = ''
-  if (faults.some(({ name }) => name === 'pasted-token')) {
-    const pasted = { ...env, ISALES_REFRESH_HEADER_TOKEN: `${TOKEN_MARK}0` }
-    const options = { env: pasted, encoding: 'utf8', timeout: 9000 } as const
-    error = spawnSync(process.execPath, [main], options).output.join('')
-  }
+  const isPasted = faults.some(({ name }) => name === 'pasted-token')
+  const pasted = { ...env, ISALES_REFRESH_HEADER_TOKEN: `${TOKEN_MARK}0` }
+  const options = { env: pasted, encoding: 'utf8', timeout: 9000 } as const
+  const error = isPasted ? spawnSync(process.execPath, [main], options).output.join('') : ''
 
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const running = follow(child)
@@ -94,7 +92,7 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   try {
     const urls = await running.addresses()
     await running.line('logged-in')
-    const clients = createClients(plan, stage, isales, { origin: urls.proxy, ca: ca.cert })
+    const clients = createClients(stage, isales, urls.proxy, ca.cert)
     const reader = clientOf(urls)
     const watched = watch(reader, stage)
     const stalls = watchStalls(stage, child.pid)
@@ -111,12 +109,9 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     const { pages, ...watching } = await watched
     const log = running.stdout() + running.stderr()
     const texts = { 'the error about a setting': error, 'the log': log, 'a page': pages.join(' ') }
-    const hasSecret = (text: string): boolean => SECRETS.some((secret) => text.includes(secret))
-    const leaks = Object.entries(texts).flatMap(([where, text]) => (hasSecret(text) ? where : []))
-    const { requests, calls } = isales
-    const { outcomes, deadline } = clients
-    const seen = { ...watching, stalls: await stalls, operated, leaks, counted, logged }
-    return { plan, from, faultsAt, faultsEnd, to, deadline, outcomes, requests, calls, ...seen }
+    const leaks = Object.entries(texts).filter(([, text]) => SECRETS.test(text))
+    const seen = { stalls: await stalls, operated, leaks, counted, logged }
+    return { plan, from, faultsAt, faultsEnd, to, ...isales, ...clients, ...watching, ...seen }
   } finally {
     stage.over = true
     child.kill('SIGKILL')

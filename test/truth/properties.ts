@@ -11,8 +11,6 @@ type Found = Generator<readonly [at: number, text: string]>
 const WINDOW = 6000
 const COUNTED = 4500
 const HALF_SECOND = 500
-/** Looks in a row that must be wrong: a call may end while a look is on its way. */
-const IN_A_ROW = 2
 
 const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 1. More than 1 in 20 calls lost, at least 10, in a window that ends with a lost call: not healthy, and a finding. */
@@ -22,7 +20,7 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       const isLockedOut = all.length >= 5 && lost.length + turned.length === all.length
       const gone = isLockedOut ? all : lost
       const isRecent = gone.some(({ at }) => at >= sample.at - 1000)
-      const isShown = sample.state !== 'healthy' && current(sample).length > 0
+      const isShown = sample.state !== 'healthy' && sample.current.length > 0
       if (isShown || !isRecent || !isMany(gone, all)) return undefined
       return `${sample.state}: ${lost.length} of ${all.length} lost, ${turned.length} turned away`
     })
@@ -44,14 +42,14 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       (each.name === 'call-rejected' &&
         windowAt(record, now).lost.some(({ status }) => status === 403))
     yield* inARow(record, [faultsAt, to], (sample) => {
-      const wrong = current(sample).find((each) => !isTrue(each, sample.at))
+      const wrong = sample.current.find((each) => !isTrue(each, sample.at))
       return wrong && `names ${wrong.name}, which is none of the faults`
     })
     yield* inARow(record, [faultsAt + WINDOW, faultsEnd], (sample) => {
       const { lost, all } = windowAt(record, sample.at)
       const counted = windowAt(record, sample.at, COUNTED)
       if (!isMany(lost, all) || !isMany(counted.lost, counted.all)) return undefined
-      const shown = current(sample)
+      const shown = sample.current
       const explained = (by?: Shown): number => {
         // A call without a fault of its own is lost by any that concerns all.
         const ofAll = plan.faults.some((fault) => concernsAll(fault) && names(by, fault))
@@ -65,11 +63,11 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       const answered = all.filter(({ kind }) => kind === 'answered' || kind === 'declined')
       if (shown.some(is.tokenRejected) && answered.length > 0.2 * all.length)
         return `says "every call" with ${answered.length} of ${all.length} answered`
-      const isHidden = (fault: ActiveFault): boolean =>
-        [lost, counted.lost].every(
-          (of) => of.filter((one) => one.fault?.name === fault.name).length >= 0.6 * of.length,
-        ) && !shown.some((each) => names(each, fault))
-      const hidden = plan.faults.find(isHidden)
+      const isMost = (by: ActiveFault, of: readonly Outcome[]): boolean =>
+        of.filter(({ fault }) => fault === by).length >= 0.6 * of.length
+      const hidden = plan.faults
+        .filter((fault) => isMost(fault, lost) && isMost(fault, counted.lost))
+        .find((fault) => !shown.some((each) => names(each, fault)))
       return hidden && `${said}: hides ${hidden.name}`
     })
     for (const fault of plan.faults)
@@ -84,20 +82,17 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     const { requests, plan, operated, to } = record
     const wrong = requests.find(isWrongLogin)
     if (wrong === undefined) return
-    const isGrant = (one: typeof wrong): boolean => one.kind === 'login' && one.fault === undefined
-    const until = requests.find((one) => one.at > wrong.at && isGrant(one))?.at ?? to
-    yield* inARow(record, [wrong.at + 1500, until], (sample) => {
-      const shown = current(sample).filter(is.ofLogin)
+    const granted = requests.find((one) => one.at > wrong.at && one.kind === 'login' && !one.fault)
+    yield* inARow(record, [wrong.at + 1500, granted?.at ?? to], (sample) => {
+      const shown = sample.current.filter(is.ofLogin)
       const other = shown.find(({ name }) => wrong.fault?.codes.includes(name) === false)
       if (other !== undefined) return `shows ${other.name} for the login that iSales rejected`
       if (shown.length === 0) return 'shows no login that iSales rejected'
       const paused = (shown[0]?.pausedUntil ?? Infinity) - wrong.at
       // An operator has just ended the pause.
       const isAsked = operated.some(({ at }) => at < sample.at && at > sample.at - 5000)
-      const isShort = plan.settings.attempts === '1' && paused < 60_000
-      return isShort && !isAsked
-        ? `says that the pause ends ${seconds(paused)} after the login`
-        : undefined
+      if (isAsked || plan.settings.attempts !== '1' || paused >= 60_000) return undefined
+      return `says that the pause ends ${seconds(paused)} after the login`
     })
   },
 
@@ -106,12 +101,12 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     const { faultsEnd, to, calls, outcomes, requests, operated } = record
     const lastLost = Math.max(faultsEnd, ...outcomes.filter(isLost).map(({ at }) => at))
     yield* inARow(record, [lastLost + 7000, to], (sample) => {
-      const still = current(sample).find(is.ofCalls)
+      const still = sample.current.find(is.ofCalls)
       return still && `says ${still.name} still 7 s after the last lost call`
     })
     for (const { at, by } of operated) {
       const before = usable(record).findLast((sample) => sample.at < at)
-      const { pausedUntil = 0 } = (before && current(before).find(is.ofLogin)) ?? {}
+      const { pausedUntil = 0 } = before?.current.find(is.ofLogin) ?? {}
       // Where a token serves, `renew` sends nothing.
       const isPaused = !before?.authenticated && pausedUntil > at + 5000 && pausedUntil < Infinity
       const isDue = by === 'file' || (isPaused && requests.filter(isWrongLogin).length < 4)
@@ -122,14 +117,14 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     }
     const { at: rightAt = Infinity } = operated.findLast(({ by }) => by === 'file') ?? {}
     yield* inARow(record, [rightAt + 5000, to], (sample) => {
-      const still = current(sample).find(is.ofLogin)
+      const still = sample.current.find(is.ofLogin)
       return still && `says ${still.name} still 5 s after the right password`
     })
     const last = calls.findLast(({ accepted }) => !accepted) ?? { at: 0, token: Infinity }
     const newer = calls.find((one) => one.accepted && one.at > last.at && one.token > last.token)
     yield* inARow(record, [(newer?.at ?? Infinity) + 1000, to], (sample) => {
-      const isSaid = !sample.authenticated && !current(sample).some(is.ofToken)
-      if (!isSaid && !current(sample).some(is.tokenRejected)) return undefined
+      const isSaid = !sample.authenticated && !sample.current.some(is.ofToken)
+      if (!isSaid && !sample.current.some(is.tokenRejected)) return undefined
       return 'says that the token is rejected after a call with a newer one is accepted'
     })
   },
@@ -159,7 +154,7 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 7. All readers agree, and no secret is in any. */
   *readers({ differences, leaks, to, logged, samples, stalls, plan }) {
     for (const text of differences) yield [to, text]
-    for (const where of leaks) yield [to, `a secret is in ${where}`]
+    for (const [where] of leaks) yield [to, `a secret is in ${where}`]
     // A fault that comes and goes may be over at every look.
     const shown: string[] = samples.flatMap(({ findings }) => findings.map(({ name }) => name))
     shown.push(...plan.faults.flatMap(({ codes }) => codes))
@@ -169,8 +164,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
 
   /** 8. Innocent calls pass: the faults of others, a token that ends, and a port that is closed for 1 s cost none. */
   *innocent(record) {
-    const { outcomes, plan, deadline, faultsAt, faultsEnd, counted, to } = record
+    const { outcomes, plan, faultsAt, faultsEnd, counted, to } = record
     const { pipelined = 0 } = counted
+    const deadline = 1000 * Number.parseFloat(plan.settings.deadline)
     if (pipelined > 0) yield [to, `${pipelined} requests refused as pipelined`]
     const has = (fault: string): boolean => plan.faults.some(({ name }) => name === fault)
     const mayCost = (fault: ActiveFault): boolean =>
@@ -223,13 +219,13 @@ export const usable = (record: Record): Sample[] =>
   record.samples.filter(({ at }) => !isStalled(record, at, at))
 
 type Check = (sample: Sample) => string | undefined
-/** Yields what is wrong with looks in a row. */
+/** Yields what is wrong at two looks in a row: a call may end while a look is on its way. */
 function* inARow(record: Record, [from, to]: readonly [number, number], check: Check): Found {
-  let row = 0
+  let before: string | undefined
   for (const sample of usable(record).filter(({ at }) => at >= from && at <= to)) {
     const text = check(sample)
-    row = text === undefined ? 0 : row + 1
-    if (text !== undefined && row >= IN_A_ROW) yield [sample.at, text]
+    if (text !== undefined && before !== undefined) yield [sample.at, text]
+    before = text
   }
 }
 
@@ -255,7 +251,6 @@ const isMany = (lost: readonly Outcome[], all: readonly Outcome[]): boolean =>
   lost.length >= 10 && lost.length > all.length / 20
 const isWrongLogin = ({ kind, fault }: Record['requests'][number]): boolean =>
   kind === 'login' && /^(?:login-(?:401|403|500)|password-file)$/.test(fault?.name ?? '')
-const current = ({ findings }: Sample): Shown[] => findings.filter(({ isOver }) => !isOver)
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
 /** Calls of the window that ends at an instant, with the callers who were turned away. */

@@ -23,8 +23,8 @@ type Settings = Readonly<Record<keyof typeof VALUES, string>>
 /** A fault with the percentage of the calls or token requests that meet it. */
 export type ActiveFault = Fault & Readonly<{ name: string; fraction: number }>
 export type Plan = Readonly<{ seed: number; settings: Settings; faults: readonly ActiveFault[] }>
-/** Faults happen while it is active; clients send until it is over. */
-export type Stage = { active: boolean; over: boolean }
+/** The plan's faults happen while it is active; clients send until it is over. */
+export type Stage = { readonly plan: Plan; active: boolean; over: boolean }
 
 const groupsOf = ({ group, name }: ActiveFault): readonly string[] => (group ?? name).split(' ')
 const FRACTIONS = [5, 8, 12, 20, 35, 50, 70, 90, 100] as const
@@ -90,13 +90,12 @@ export function planText({ seed, settings, faults }: Plan): string {
   return `--seed=${seed} --faults=${met.join()} --settings=${set.join()}`
 }
 
-type Sides = readonly Fault['side'][]
 /** Returns the fault of these sides that a request meets: the first one whose share contains its number. Half: every POST. */
-export function faultOf({ seed, faults }: Plan, number: number, ...sides: Sides) {
+export function faultOf({ plan, active }: Stage, number: number, ...sides: Fault['side'][]) {
   const isPost = number % 2 === 0
-  return faults.find(({ side, name, fraction, misdeed }) => {
+  return plan.faults.find(({ side, name, fraction, misdeed }) => {
     // The proxy takes a refused GET for a stranger's.
-    if (!sides.includes(side) || (misdeed?.kind === 'request' && !isPost)) return false
-    return fraction === 50 ? isPost : hashOf(`${seed} ${name} ${number}`) % 100 < fraction
+    if (!active || !sides.includes(side) || (misdeed?.kind === 'request' && !isPost)) return false
+    return fraction === 50 ? isPost : hashOf(`${plan.seed} ${name} ${number}`) % 100 < fraction
   })
 }
