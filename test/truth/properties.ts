@@ -13,7 +13,7 @@ const COUNTED = 4500
 const HALF_SECOND = 500
 
 const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
-  /** 1. More than 1 in 20 calls lost, at least 10, in a window that ends with a lost call: not healthy, and a finding. */
+  /** 1. More than 1 in 20 calls lost, at least 10, in a window that ends with a lost call, and of its last 4.5 s: not healthy, and a finding. */
   *lost(record) {
     yield* inARow(record, [record.from, record.to], (sample) => {
       const { lost, turned, all } = windowAt(record, sample.at)
@@ -21,7 +21,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       const gone = isLockedOut ? all : lost
       const isRecent = gone.some(({ at }) => at >= sample.at - 1000)
       const isShown = sample.state !== 'healthy' && sample.current.length > 0
-      if (isShown || !isRecent || !isMany(gone, all)) return undefined
+      const counted = windowAt(record, sample.at, COUNTED)
+      const isRare = !isLockedOut && counted.lost.length <= counted.all.length / 20
+      if (isShown || isRare || !isRecent || !isMany(gone, all)) return undefined
       return `${sample.state}: ${lost.length} of ${all.length} lost, ${turned.length} turned away`
     })
   },
