@@ -28,8 +28,6 @@ export type Outcome = Readonly<{
 }>
 
 export const OBS = { OBS_USER: 'cti-obs', OBS_PASSWORD: 'truth-password-of-cti-obs' } as const
-/** Connections beyond the limit of 1,024. */
-const FLOOD = 1100
 const POST = { method: 'POST', headers: { 'Content-Type': 'application/json' } } as const
 /** Faults whose response is iSales's answer: the one that it means, or one about the call. */
 // oxfmt-ignore
@@ -52,12 +50,11 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
 
   async function logIn(passwd: string): Promise<string> {
     const startedAt = performance.now()
-    const request = { ...POST, body: JSON.stringify({ user: OBS.OBS_USER, passwd }) }
-    const options = { ...request, agent: new Agent({ ca }), signal: AbortSignal.timeout(5000) }
-    const sent = call(origin + LOGIN_PATH, options)
-    const { status, text } = await sent.catch(() => ({ status: 0, text: '' }))
-    note({ kind: 'login', startedAt, status, detail: passwd })
-    return /"token":"([^"]+)"/.exec(text)?.[1] ?? ''
+    const body = JSON.stringify({ user: OBS.OBS_USER, passwd })
+    const options = { ...POST, body, agent: new Agent({ ca }), signal: AbortSignal.timeout(5000) }
+    const response = await call(origin + LOGIN_PATH, options).catch(() => undefined)
+    note({ kind: 'login', startedAt, status: response?.status ?? 0, detail: passwd })
+    return /"token":"([^"]+)"/.exec(response?.text ?? '')?.[1] ?? ''
   }
 
   async function sendCall(agent: http.Agent, ticket: string): Promise<void> {
@@ -142,6 +139,7 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
   if (isRequired) running.push(logins(OBS.OBS_PASSWORD, 700))
   const has = (name: string): boolean => stage.plan.faults.some((fault) => fault.name === name)
   if (has('wrong-logins')) running.push(logins('wrong', 125))
-  if (has('over-limit')) running.push(...Array.from({ length: FLOOD }, hold))
+  // The limit is 1,024.
+  if (has('over-limit')) running.push(...Array.from({ length: 1100 }, hold))
   return { outcomes: outcomes as readonly Outcome[], stopped: Promise.all(running) }
 }

@@ -61,9 +61,8 @@ const machine = (codes: readonly string[] = [], needs = {}): Fault =>
   everybody({ side: 'machine', codes, needs })
 const REQUIRED = { login: 'required' }
 
-type Faults = Readonly<Record<string, Fault>>
 // oxfmt-ignore
-export const COMMON: Faults = {
+export const FAULTS: Readonly<Record<string, Fault>> = {
   500: call(json(500), 'call-failed'), 502: call(page(502), 'gateway'), 503: call(json(503), 'maintenance'),
   504: call(page(504), 'gateway'), 429: call(json(429), 'call-throttled'), 404: call(json(404), 'call-declined'),
   401: { ...call(json(401), ...FORBIDDEN), group: 'rejects' },
@@ -106,11 +105,6 @@ export const COMMON: Faults = {
   'state-dir': { ...machine(DISK, { life: '3600' }), shownAfter: 12_000 },
   /** The value of ISALES_REFRESH_HEADER_TOKEN is a token. */
   'pasted-token': machine(),
-}
-
-/** A seed has at most one of these, drawn after the others. */
-// oxfmt-ignore
-export const RARE: Faults = {
   /** A client holds more connections than the proxy allows, and sends nothing. */
   'over-limit': machine(['overloaded', ...SILENT]),
   /** The operator writes another password into the file, and the right one at the end. */
@@ -120,7 +114,6 @@ export const RARE: Faults = {
   /** SIGHUP. The fraction is of the time with faults. */
   renew: { side: 'machine', codes: [] },
 }
-export const FAULTS: Faults = { ...COMMON, ...RARE }
 
 /** True for a fault that concerns calls other than those that meet it. */
 export const concernsAll = ({ side, group }: Fault): boolean =>

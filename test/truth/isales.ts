@@ -3,15 +3,11 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { cut } from '../../simulator/response.ts'
 import { openServer } from '../../simulator/server.ts'
 import type { Certificates } from '../support/certificates.ts'
 import type { Answer } from './faults.ts'
 import { faultOf, type ActiveFault, type Stage } from './settings.ts'
-
-/** A login or refresh on the wire, at a time of `performance.now`; `fault` is undefined if it was granted. */
-type TokenRequest = Readonly<{ kind: 'login' | 'refresh'; at: number; fault?: ActiveFault }>
-/** A call on the wire. `token`: the number of its token, 0 for an unknown one. */
-type WireCall = Readonly<{ at: number; token: number; accepted: boolean }>
 
 export const PASSWORD = 'truth-password-of-isales'
 /** Beginning of every token, by which leaks are found. */
@@ -23,12 +19,13 @@ export async function openIsales(stage: Stage, certificates: Certificates) {
   const { life, deadline, latency, isales } = stage.plan.settings
   /** When each token ends, by its number. */
   const ends = [0]
-  const requests: TokenRequest[] = []
-  const calls: WireCall[] = []
+  /** Logins and refreshes on the wire, at a time of `performance.now`; `fault` is undefined if it was granted. */
+  const requests: { kind: 'login' | 'refresh'; at: number; fault?: ActiveFault }[] = []
+  /** Calls on the wire. `token`: the number of its token, 0 for an unknown one. */
+  const calls: { at: number; token: number; accepted: boolean }[] = []
   /** Faults that calls met on the wire, by the call's number. */
   const met = new Map<number, ActiveFault>()
   let forbidden = 0
-
   const endTokens = (): void => void ends.fill(0)
 
   function grant(): string {
@@ -41,11 +38,9 @@ export async function openIsales(stage: Stage, certificates: Certificates) {
 
   async function write(out: ServerResponse, answer: Answer, fields = {}): Promise<void> {
     if (answer === 'hang') return
-    if (answer === 'half') {
-      out.writeHead(200, { 'content-length': 500, ...fields }).write('{"result":0,')
-      await delay(20)
-    }
-    if (answer === 'close' || answer === 'half') return void out.socket?.destroy()
+    if (answer === 'close') return void out.socket?.destroy()
+    const whole = { status: 200, headers: fields, body: Buffer.from('{"result":0}') }
+    if (answer === 'half') return cut(out, whole, 'mid-body')
     if (answer === 'late' || answer === 'slow') {
       await delay(answer === 'slow' ? 2300 : 1000 * Number.parseFloat(deadline) + 700)
       return write(out, { status: 200, body: '{"result":0}' }, fields)
@@ -83,9 +78,7 @@ export async function openIsales(stage: Stage, certificates: Certificates) {
     const fault = isRight ? met : stage.plan.faults.find(({ name }) => name === 'password-file')
     requests.push({ kind, at: performance.now(), ...(fault && { fault }) })
     await write(out, fault?.answer ?? { status: 200, body: grant() })
-    if (fault?.name !== 'refresh-hangs') return
-    await delay(300)
-    endTokens()
+    if (fault?.name === 'refresh-hangs') setTimeout(endTokens, 300)
   }
 
   const handle: RequestListener = (request, out) =>

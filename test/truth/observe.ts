@@ -5,10 +5,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { clientOf } from '../support/world.ts'
 import type { Stage } from './settings.ts'
 
-/** Milliseconds between looks, and looks between comparisons of all readers. */
-const LOOK_EVERY = 500
-const COMPARE_EVERY = 6
-
 type Reader = ReturnType<typeof clientOf>
 /** A look at the status. */
 export type Sample = Awaited<ReturnType<typeof look>>
@@ -30,14 +26,13 @@ async function look({ status }: Reader) {
   const { state, authenticated, time, findings } = await status()
   const at = performance.now()
   const shown = (each: Status['findings'][0]) => {
-    const [, end] = each.facts.find(([name]) => name === 'pausedUntil') ?? []
-    const date = Date.parse((end as { at: string } | undefined)?.at ?? '')
+    const { pausedUntil } = Object.fromEntries(each.facts) as { pausedUntil?: { at: string } }
     return {
       ...each,
       /** The code that names what happened: of the cause, or of the headline if it has none. */
       name: each.cause ?? each.code,
       /** When logins are said to be possible again, by `performance.now`. */
-      pausedUntil: at + date - Date.parse(time) || Infinity,
+      pausedUntil: at + Date.parse(pausedUntil?.at ?? '') - Date.parse(time) || Infinity,
     }
   }
   const loud = findings.filter((each) => each.state !== 'healthy').map(shown)
@@ -45,29 +40,27 @@ async function look({ status }: Reader) {
   return { at, state, authenticated, findings: loud, current }
 }
 
-/** Looks until the stage is over. `pages`: the texts of all readers. */
+/** Looks every 500 ms until the stage is over, and compares all readers at every sixth look. `pages`: their texts. */
 export async function watch(reader: Reader, stage: Stage) {
   const samples: Sample[] = []
   const [differences, pages]: [string[], string[]] = [[], []]
   while (!stage.over) {
-    const next = delay(LOOK_EVERY)
-    if (samples.push(await look(reader)) % COMPARE_EVERY === 1) {
-      const [texts, found] = await compareReaders(reader)
-      differences.push(...found)
-      pages.push(...texts)
-    }
+    const next = delay(500)
+    const isDue = samples.push(await look(reader)) % 6 === 1
+    if (isDue) differences.push(...(await compareReaders(reader, pages)))
     await next
   }
   return { samples, differences, pages }
 }
 
-/** Compares all readers at one instant. Returns their texts, and what contradicts three times in a row. */
-async function compareReaders(reader: Reader, left = 2): Promise<[string[], string[]]> {
+/** Compares all readers at one instant, and adds their texts to `pages`. Returns what contradicts three times in a row. */
+async function compareReaders(reader: Reader, pages: string[], left = 2): Promise<string[]> {
   const before = await reader.status()
   const paths = ['/?refresh=off', '/?refresh=off&lang=zh', '/status.txt', '/metrics']
   const texts = await Promise.all(paths.map(reader.page))
   const [page = '', chinese = '', text = '', metrics = ''] = texts
   const [inChinese, after] = [await reader.status('zh'), await reader.status()]
+  pages.push(...texts, JSON.stringify([before, after, inChinese]))
   const codes = ({ state, findings }: Status): string =>
     JSON.stringify([state, findings.map(({ code, cause, isOver }) => [code, cause, isOver])])
   const gauges = Array.from(metrics.matchAll(/^isales_proxy_state\{state="([^"]+)"\} 1$/gm))
@@ -80,19 +73,15 @@ async function compareReaders(reader: Reader, left = 2): Promise<[string[], stri
   ]
   // A status that changes meanwhile says nothing.
   const wrong = codes(before) === codes(after) ? checks.filter(([isRight]) => !isRight) : []
-  if (wrong.length > 0 && left > 0) return compareReaders(reader, left - 1)
-  texts.push(JSON.stringify([before, after, inChinese]))
-  return [texts, wrong.map(([, what]) => what)]
+  if (wrong.length > 0 && left > 0) return compareReaders(reader, pages, left - 1)
+  return wrong.map(([, what]) => what)
 }
 
-/** Returns the number of requests of each outcome, by the proxy's own count; and by `pipelined`, of those refused as such. */
+/** Returns the numbers of requests by the proxy's own count. */
 export async function readCounts({ page }: Reader) {
-  const by: Record<string, number> = {}
-  const rows = /^isales_proxy_requests_total\{outcome="([^"]+)",cause="([^"]+)"\} (\d+)$/gm
-  for (const [, outcome = '', cause = '', value] of (await page('/metrics')).matchAll(rows))
-    for (const name of [outcome, ...(cause === 'pipelined' ? [cause] : [])])
-      by[name] = (by[name] ?? 0) + Number(value)
-  return by
+  const row = /^isales_proxy_requests_total\{outcome="([^"]+)",cause="([^"]+)"\} (\d+)$/gm
+  const rows = Array.from((await page('/metrics')).matchAll(row))
+  return rows.map(([, outcome, cause, count]) => ({ outcome, cause, count: Number(count) }))
 }
 
 /** Findings that lasted for 2 s or longer by the log, by the code that names them. */

@@ -14,8 +14,6 @@ import type { Plan, Stage } from './settings.ts'
 
 /** Milliseconds: without faults, with them, and without again. */
 const PHASES = { before: 3500, faults: 14_000, after: 8500 } as const
-/** Milliseconds that make half a second worthless: this process is late, or the other one waits for a processor. */
-const STALL = 250
 /** The password that an operator writes by mistake. */
 const OTHER = 'truth-password-by-mistake'
 const SECRETS = new RegExp([PASSWORD, TOKEN_MARK, OBS.OBS_PASSWORD, OTHER].join('|'))
@@ -62,9 +60,7 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     revoked: (begins) => begins && isales.endTokens(),
     down: (begins) => (begins ? isales.down() : isales.up()),
     async 'port-closed'(begins) {
-      if (!begins) return
-      await isales.down()
-      await delay(1000)
+      if (begins) await isales.down().then(() => delay(1000))
       await isales.up()
     },
     'obs-password-file': (begins) => file('obs-password', begins ? OTHER : OBS.OBS_PASSWORD),
@@ -96,7 +92,6 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     const reader = clientOf(urls)
     const watched = watch(reader, stage)
     const stalls = watchStalls(stage, child.pid)
-    const from = performance.now()
     await delay(PHASES.before)
     const faultsAt = await phase(true, PHASES.faults)
     const faultsEnd = await phase(false, PHASES.after)
@@ -107,11 +102,10 @@ export async function play(plan: Plan, program: string, certificates: Certificat
     const counted = await readCounts(reader)
     const logged = findingsOfLog(running.lines())
     const { pages, ...watching } = await watched
-    const log = running.stdout() + running.stderr()
-    const texts = { 'the error about a setting': error, 'the log': log, 'a page': pages.join(' ') }
+    const texts = { error, log: running.stdout() + running.stderr(), pages: pages.join(' ') }
     const leaks = Object.entries(texts).filter(([, text]) => SECRETS.test(text))
     const seen = { stalls: await stalls, operated, leaks, counted, logged }
-    return { plan, from, faultsAt, faultsEnd, to, ...isales, ...clients, ...watching, ...seen }
+    return { plan, faultsAt, faultsEnd, to, ...isales, ...clients, ...watching, ...seen }
   } finally {
     stage.over = true
     child.kill('SIGKILL')
@@ -119,16 +113,15 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   }
 }
 
-/** Returns each tenth of a second in which the machine stood still, by `performance.now`, until the stage is over. */
+/** Returns each tenth of a second, by `performance.now`, in which this process or the proxy stood still for over 250 ms. */
 async function watchStalls(stage: Stage, pid?: number): Promise<readonly number[]> {
   const stalls: number[] = []
-  for (let waited = waitOf(pid); !stage.over;) {
-    const [began, before] = [performance.now(), waited]
+  while (!stage.over) {
+    const [began, waited] = [performance.now(), waitOf(pid)]
     await delay(50)
-    waited = waitOf(pid)
-    const late = Math.max(performance.now() - began - 50, waited - before)
+    const late = Math.max(performance.now() - began - 50, waitOf(pid) - waited)
     const tenths = Array.from({ length: late / 100 }, (_, nth) => began + 100 * nth)
-    if (late > STALL) stalls.push(...tenths)
+    if (late > 250) stalls.push(...tenths)
   }
   return stalls
 }

@@ -15,7 +15,7 @@ const HALF_SECOND = 500
 const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 1. More than 1 in 20 calls lost, at least 10, in a window that ends with a lost call, and of its last 4.5 s: not healthy, and a finding. */
   *lost(record) {
-    yield* inARow(record, [record.from, record.to], (sample) => {
+    yield* inARow(record, [0, record.to], (sample) => {
       const { lost, turned, all } = windowAt(record, sample.at)
       const isLockedOut = all.length >= 5 && lost.length + turned.length === all.length
       const gone = isLockedOut ? all : lost
@@ -35,10 +35,8 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   *cause(record) {
     const { plan, outcomes, faultsAt, faultsEnd, to } = record
     const areSlow = outcomes.filter(({ at, startedAt }) => at - startedAt > 1900).length > 1
-    const names = (each?: Shown, fault?: ActiveFault): boolean =>
-      each !== undefined && fault?.codes.includes(each.name) === true
     const isTrue = (each: Shown, now: number): boolean =>
-      plan.faults.some((fault) => names(each, fault)) ||
+      plan.faults.some(({ codes }) => codes.includes(each.name)) ||
       (is.ofSlow(each) && areSlow) ||
       // The first calls of a fault whose later calls get 503.
       (each.name === 'call-rejected' &&
@@ -47,20 +45,20 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       const wrong = sample.current.find((each) => !isTrue(each, sample.at))
       return wrong && `names ${wrong.name}, which is none of the faults`
     })
-    yield* inARow(record, [faultsAt + WINDOW, faultsEnd], (sample) => {
-      const { lost, all } = windowAt(record, sample.at)
-      const counted = windowAt(record, sample.at, COUNTED)
+    yield* inARow(record, [faultsAt + WINDOW, faultsEnd], ({ at, current: shown }) => {
+      const { lost, all } = windowAt(record, at)
+      const counted = windowAt(record, at, COUNTED)
       if (!isMany(lost, all) || !isMany(counted.lost, counted.all)) return undefined
-      const shown = sample.current
-      const explained = (by?: Shown): number => {
+      const explained = ({ name }: Shown): number => {
+        const by = plan.faults.filter(({ codes }) => codes.includes(name))
         // A call without a fault of its own is lost by any that concerns all.
-        const ofAll = plan.faults.some((fault) => concernsAll(fault) && names(by, fault))
-        return lost.filter(({ fault }) => (fault ? names(by, fault) : ofAll)).length
+        const ofAll = by.some(concernsAll)
+        return lost.filter(({ fault }) => (fault ? by.includes(fault) : ofAll)).length
       }
-      const [first] = shown
-      const next = first && is.ofToken(first) ? shown.find((each) => !is.ofToken(each)) : undefined
-      const most = Math.max(explained(first), explained(next))
-      const said = `names ${[first, next].map((each) => each?.name).join(' ')}`
+      const next = shown.findIndex((each) => !is.ofToken(each))
+      const headlines = shown.filter((_, nth) => nth === 0 || nth === next)
+      const most = Math.max(0, ...headlines.map(explained))
+      const said = `names ${headlines.map(({ name }) => name).join(' ')}`
       if (most < lost.length / 5) return `${said}: explains ${most} of ${lost.length} lost calls`
       const answered = all.filter(({ kind }) => kind === 'answered' || kind === 'declined')
       if (shown.some(is.tokenRejected) && answered.length > 0.2 * all.length)
@@ -69,12 +67,12 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
         of.filter(({ fault }) => fault === by).length >= 0.6 * of.length
       const hidden = plan.faults
         .filter((fault) => isMost(fault, lost) && isMost(fault, counted.lost))
-        .find((fault) => !shown.some((each) => names(each, fault)))
+        .find(({ codes }) => !shown.some(({ name }) => codes.includes(name)))
       return hidden && `${said}: hides ${hidden.name}`
     })
     for (const fault of plan.faults)
       yield* inARow(record, [faultsAt + (fault.shownAfter ?? Infinity), faultsEnd], (sample) => {
-        const isShown = sample.findings.some((each) => names(each, fault))
+        const isShown = sample.findings.some(({ name }) => fault.codes.includes(name))
         return isShown ? undefined : `does not show ${fault.name}`
       })
   },
@@ -82,15 +80,14 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 3. While iSales rejects the login: cause and end of the pause are the login's, also while refreshes fail. */
   *pause(record) {
     const { requests, plan, operated, to } = record
-    const wrong = requests.find(isWrongLogin)
-    if (wrong === undefined) return
-    const granted = requests.find((one) => one.at > wrong.at && one.kind === 'login' && !one.fault)
-    yield* inARow(record, [wrong.at + 1500, granted?.at ?? to], (sample) => {
+    const { at: wrongAt = Infinity, fault } = requests.find(isWrongLogin) ?? {}
+    const granted = requests.find((one) => one.at > wrongAt && one.kind === 'login' && !one.fault)
+    yield* inARow(record, [wrongAt + 1500, granted?.at ?? to], (sample) => {
       const shown = sample.current.filter(is.ofLogin)
-      const other = shown.find(({ name }) => wrong.fault?.codes.includes(name) === false)
+      const other = shown.find(({ name }) => fault?.codes.includes(name) === false)
       if (other !== undefined) return `shows ${other.name} for the login that iSales rejected`
       if (shown.length === 0) return 'shows no login that iSales rejected'
-      const paused = (shown[0]?.pausedUntil ?? Infinity) - wrong.at
+      const paused = (shown[0]?.pausedUntil ?? Infinity) - wrongAt
       // An operator has just ended the pause.
       const isAsked = operated.some(({ at }) => at < sample.at && at > sample.at - 5000)
       if (isAsked || plan.settings.attempts !== '1' || paused >= 60_000) return undefined
@@ -134,7 +131,7 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 5. No false alarm without faults. */
   *alarm(record) {
     const end = record.plan.faults.length === 0 ? record.to : record.faultsAt
-    yield* inARow(record, [record.from, end], ({ state, findings: [first] }) => {
+    yield* inARow(record, [0, end], ({ state, findings: [first] }) => {
       if (state === 'healthy' && first === undefined) return undefined
       return `${state}, ${first?.name}, without a fault`
     })
@@ -145,7 +142,8 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     const mine = outcomes.map(classOf)
     const unsure = mine.filter((each) => each === undefined).length
     for (const [name, ...names] of CLASSES) {
-      const theirs = names.reduce((sum, each) => sum + (counted[each] ?? 0), 0)
+      const rows = counted.filter(({ outcome = '' }) => names.includes(outcome))
+      const theirs = rows.reduce((sum, { count }) => sum + count, 0)
       const number = mine.filter((each) => each === name).length
       // Not every connection without a request is counted.
       if ((theirs < number && name !== 'turned') || theirs > number + unsure)
@@ -156,7 +154,7 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 7. All readers agree, and no secret is in any. */
   *readers({ differences, leaks, to, logged, samples, stalls, plan }) {
     for (const text of differences) yield [to, text]
-    for (const [where] of leaks) yield [to, `a secret is in ${where}`]
+    for (const [where] of leaks) yield [to, `a secret is in the ${where}`]
     // A fault that comes and goes may be over at every look.
     const shown: string[] = samples.flatMap(({ findings }) => findings.map(({ name }) => name))
     shown.push(...plan.faults.flatMap(({ codes }) => codes))
@@ -167,9 +165,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 8. Innocent calls pass: the faults of others, a token that ends, and a port that is closed for 1 s cost none. */
   *innocent(record) {
     const { outcomes, plan, faultsAt, faultsEnd, counted, to } = record
-    const { pipelined = 0 } = counted
     const deadline = 1000 * Number.parseFloat(plan.settings.deadline)
-    if (pipelined > 0) yield [to, `${pipelined} requests refused as pipelined`]
+    for (const { count, cause } of counted)
+      if (cause === 'pipelined' && count > 0) yield [to, `${count} requests refused as pipelined`]
     const has = (fault: string): boolean => plan.faults.some(({ name }) => name === fault)
     const mayCost = (fault: ActiveFault): boolean =>
       concernsAll(fault) && fault.side !== 'refresh' && fault.name !== 'port-closed'
@@ -235,14 +233,13 @@ const isStalled = ({ stalls }: Record, from: number, to: number): boolean =>
   stalls.some((at) => at > from - HALF_SECOND && at < to + HALF_SECOND)
 /** Kinds of outcomes at the clients, each with the outcomes of `requests_total` for it. */
 // oxfmt-ignore
-const CLASSES = [
+const CLASSES: readonly (readonly string[])[] = [
   ['answered', 'answered', 'slow'], ['declined', 'declined'], ['granted', 'granted'],
   ['lost', 'failed', 'rejected', 'refused', 'abandoned'], ['turned', 'handshake', 'stray'],
-] as const
+]
 function classOf(outcome: Outcome): string | undefined {
   const { kind, status } = outcome
-  if (kind === 'stray' || isStranger(outcome) || (status === 0 && kind !== 'turned'))
-    return undefined
+  if (isStranger(outcome) || (status === 0 && kind !== 'turned')) return undefined
   return kind !== 'login' ? kind : status === 200 ? 'granted' : 'lost'
 }
 /** Excluded: an unknown client may have sent a GET that the proxy refuses. */
@@ -260,10 +257,9 @@ function windowAt({ outcomes, operated, requests }: Record, now: number, ms = WI
   const during = outcomes.filter(({ at }) => at > now - ms && at <= now)
   const all = during.filter(({ kind }) => kind !== 'login' && kind !== 'stray')
   // Excluded: calls that iSales rejected before `renew`, or before the token that follows it.
-  const renewed = operated.findLast(({ by, at }) => by === 'SIGHUP' && at <= now)
-  const granted = requests.find(({ at, fault }) => !fault && at > (renewed?.at ?? now))
-  const isForgotten = ({ fault, at }: Outcome): boolean =>
-    fault?.group === 'rejects' && renewed !== undefined && at < (granted ?? renewed).at
+  const renewed = operated.findLast(({ by, at }) => by === 'SIGHUP' && at <= now) ?? { at: 0 }
+  const { at: end } = requests.find(({ at, fault }) => !fault && at > renewed.at) ?? renewed
+  const isForgotten = ({ fault, at }: Outcome): boolean => fault?.group === 'rejects' && at < end
   const lost = all.filter((one) => isLost(one) && !isForgotten(one))
   return { all, lost, turned: all.filter(({ kind }) => kind === 'turned') }
 }

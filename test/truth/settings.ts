@@ -1,7 +1,7 @@
 // Everything that a seed decides: the settings of a run and its faults.
 import { UsageError } from '../support/command-line.ts'
 import { hashOf, randomOf, seeded } from '../simulation/loop.ts'
-import { COMMON, FAULTS, RARE, type Fault } from './faults.ts'
+import { FAULTS, type Fault } from './faults.ts'
 
 /** Every setting with its values. */
 // oxfmt-ignore
@@ -27,6 +27,9 @@ export type Plan = Readonly<{ seed: number; settings: Settings; faults: readonly
 export type Stage = { readonly plan: Plan; active: boolean; over: boolean }
 
 const groupsOf = ({ group, name }: ActiveFault): readonly string[] => (group ?? name).split(' ')
+/** A seed has at most one of these, drawn after the others. */
+const RARE = ['over-limit', 'password-file', 'obs-password-file', 'renew']
+const COMMON = Object.keys(FAULTS).filter((name) => !RARE.includes(name))
 const FRACTIONS = [5, 8, 12, 20, 35, 50, 70, 90, 100] as const
 
 /**
@@ -37,9 +40,9 @@ const FRACTIONS = [5, 8, 12, 20, 35, 50, 70, 90, 100] as const
 export function planOf(seed: number, given: { faults?: string; settings?: string } = {}): Plan {
   const random = (what: string) => randomOf(seeded(hashOf(`truth ${seed} ${what}`)))
   const draw = random('faults')
-  const picked = Array.from({ length: draw.between(1, 3) }, () => draw.pick(Object.keys(COMMON)))
+  const picked = Array.from({ length: draw.between(1, 3) }, () => draw.pick(COMMON))
   const rare = random('rare')
-  if (rare.chance(0.3)) picked.push(rare.pick(Object.keys(RARE)))
+  if (rare.chance(0.3)) picked.push(rare.pick(RARE))
   // Refreshes that also fail now and then are what a refused login is mistaken for.
   const drawn = picked.flatMap((name) => (name.startsWith('login') ? [name, 'refresh-502'] : name))
   const faults: ActiveFault[] = []
