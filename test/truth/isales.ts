@@ -6,6 +6,7 @@ import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { cut } from '../../simulator/response.ts'
 import { openServer } from '../../simulator/server.ts'
 import type { Certificates } from '../support/certificates.ts'
+import { freePort } from '../support/free-port.ts'
 import type { Answer } from './faults.ts'
 import { faultOf, type ActiveFault, type Stage } from './settings.ts'
 
@@ -84,7 +85,9 @@ export async function openIsales(stage: Stage, certificates: Certificates) {
   const handle: RequestListener = (request, out) =>
     void serve(request, out).catch(() => out.destroy())
   const tls = isales === 'tls' ? certificates.server : undefined
-  const { server, port, ...place } = await openServer(handle, { tls, host: '127.0.0.1', port: 0 })
+  // While nothing listens, no proxy of another run takes this port.
+  const address = { host: '127.0.0.1', port: await freePort() }
+  const { server, port, ...place } = await openServer(handle, { tls, ...address })
   server.keepAliveTimeout = 60_000
   const url = `http${tls ? 's' : ''}://127.0.0.1:${port}`
   /** Presents another certificate to new connections, and cuts all others. */
