@@ -243,7 +243,7 @@ export function createAccounting() {
     const rule = RULES[name]
     const recent = sliding[name].read(now)
     const filled = addUp(countsOf(recent)) < rule.calls
-    const calls = last.slice(-rule.calls).filter(({ at }) => filled && now - at <= rule.maxAge)
+    const calls = filled ? last.slice(-rule.calls).filter(({ at }) => now - at <= rule.maxAge) : []
     const tally = filled ? newTally() : recent
     for (const { of } of calls) add(tally, of)
     const counts = countsOf(tally)

@@ -16,7 +16,8 @@ export interface Slot {
 const MAX_HANDSHAKES = 256
 
 /**
- * Above `max` connections, closes one whose last response has been sent, or the longest-idle one: in the TLS handshake, between requests, or behind half a request.
+ * Above `max` connections, closes one whose last response has been sent, or the longest-idle one: in the TLS handshake, between
+ * requests, or behind half a request.
  * If half of all never had an answered call, only these: answered ones then keep their places, and otherwise a new one
  * has time for its call. A client that only holds connections loses them to clients that use theirs, regardless of its
  * address. Also closes the oldest TLS handshake above 256.

@@ -13,7 +13,7 @@ const COUNTED = 4500
 const HALF_SECOND = 500
 
 const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
-  /** 1. More than 1 in 20 calls lost, at least 10, in a window that ends with a lost call, and of its last 4.5 s: not healthy, and a finding. */
+  /** 1. More than 1 in 20 calls lost, also of its last 4.5 s, and at least 10, in a window that ends with one: a finding. */
   *lost(record) {
     yield* inARow(record, [0, record.to], (sample) => {
       const { lost, turned, all } = windowAt(record, sample.at)
