@@ -211,8 +211,7 @@ function explainByStall({ outcome, cause }: CallFinding, { stall, calls }: Diagn
 /** Yields reasons why there is no working token, or will soon be none. */
 function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { token } = input
-  const failed = failedLogin(input)
-  const login = failed && { ...failed, hasWorked: token.token !== undefined }
+  const login = loginFinding(input)
   if (login?.state === 'login-rejected') yield login
   if (token.conflict) {
     const facts = token.usable ? [servesFor(token)] : []
@@ -291,9 +290,9 @@ export function isAuthenticated({ usable, rejected }: TokenSnapshot): boolean {
 
 /** Returns which token is missing; undefined if none is, or another finding explains it. */
 function missingToken(snapshot: TokenSnapshot) {
-  const { usable, rejected, replacing, conflict, token, lastFailure, failing } = snapshot
+  const { usable, rejected, replacing, conflict, token, lastFailure, login } = snapshot
   const isMissing = !usable || (rejected && replacing)
-  if (!isMissing || conflict || failing !== undefined) return undefined
+  if (!isMissing || conflict || login.kind !== 'none') return undefined
   return token === undefined && lastFailure === undefined ? 'first' : 'next'
 }
 
@@ -310,46 +309,43 @@ function roundSeconds(ms: number) {
 }
 
 /** Returns why logins fail or are paused; undefined if they are not. */
-function failedLogin(input: DiagnosisInput): Finding | undefined {
+function loginFinding(input: DiagnosisInput): Finding | undefined {
   const { token, diagnostics } = input
-  const { failing, backoff, credentialsRejected, usable } = token
-  if (failing === undefined) return undefined
-  const { failure, failures, loginAt } = failing
-  const isPaused = backoff === 'rejected' || backoff === 'login-pause'
+  const { kind, failure, failures, until, rejected } = token.login
+  if (kind === 'none') return undefined
   const known = failure
     ? explained(failure, diagnostics, 'login')
     : ({ code: 'logins-paused', facts: [] } as const)
   // After a success, the same 500 needs another remedy.
   const isLater = known.code === 'business' && token.token !== undefined
   const cause: Explained = isLater ? { ...known, code: 'business-later' } : known
-  // Logins without a response of iSales also cause a pause, but no rejection is known then.
-  const isLoginRejected = failure ? failure.cause.stage === 'login' : credentialsRejected
-
+  const hasWorked = token.token !== undefined
   const facts: Fact[] = []
+  const found = (finding: FindingName, state: ProxyState, code: Headline) =>
+    toFinding(finding, state, code, { facts, cause, hasWorked })
+
   if (failure) facts.push(['operation', 'login'])
   if (failures > 0) facts.push(['failedInRow', failures])
-  if (loginAt > token.now) {
-    const name = backoff === 'login-pause' ? 'pausedUntil' : 'nextAttempt'
-    facts.push([name, dateFact(input, loginAt)])
-  }
+  if (until > token.now)
+    facts.push([kind === 'login-pause' ? 'pausedUntil' : 'nextAttempt', dateFact(input, until)])
   const works = token.refreshable && token.refresh.failures < MIN_REFRESHES
-  if (isLoginRejected && works && isAuthenticated(token)) {
+  const isServing = isAuthenticated(token)
+  if (rejected && works && isServing) {
     const { refreshExpiresAt: end } = token.token ?? {}
     if (end !== undefined) facts.push(['refreshTokenEnds', dateFact(input, end)])
-    return toFinding('refreshes-only', 'degraded', 'refreshes-only', { facts, cause })
+    return found('refreshes-only', 'degraded', 'refreshes-only')
   }
-  if (isAuthenticated(token)) facts.push(servesFor(token))
-  else if (usable) facts.push(['rejectedToo', true])
+  if (isServing) facts.push(servesFor(token))
+  else if (token.usable) facts.push(['rejectedToo', true])
 
-  if (cause.code === 'not-yet-valid') {
-    const state = isAuthenticated(token) ? 'degraded' : 'unauthenticated'
-    return toFinding('clock', state, 'IsalesProxyClockWrong', { facts, cause })
-  }
-  if (isLoginRejected && isPaused)
-    return toFinding('login', 'login-rejected', 'IsalesProxyLoginRejected', { facts, cause })
-  return isAuthenticated(token)
-    ? toFinding('login', 'degraded', 'IsalesProxyAuthenticationFailing', { facts, cause })
-    : toFinding('login', 'unauthenticated', 'IsalesProxyNotAuthenticated', { facts, cause })
+  if (cause.code === 'not-yet-valid')
+    return found('clock', isServing ? 'degraded' : 'unauthenticated', 'IsalesProxyClockWrong')
+  // A login without a response also causes a pause, but no rejection is known then.
+  if (rejected && kind !== 'transient')
+    return found('login', 'login-rejected', 'IsalesProxyLoginRejected')
+  return isServing
+    ? found('login', 'degraded', 'IsalesProxyAuthenticationFailing')
+    : found('login', 'unauthenticated', 'IsalesProxyNotAuthenticated')
 }
 
 /**
@@ -358,11 +354,11 @@ function failedLogin(input: DiagnosisInput): Finding | undefined {
  */
 export function unreadiness(
   { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
-  { usable, backoff, failing }: TokenSnapshot,
+  { usable, login: { kind: backoff, failure } }: TokenSnapshot,
 ): Readonly<Record<string, string>> | undefined {
   if (draining) return { reason: 'draining' }
   if (!listening) return { reason: 'starting' }
   if (usable) return undefined
-  if (failing?.failure === undefined) return { reason: 'no-token' }
-  return { reason: 'no-token', backoff, lastFailure: toAuthFailure(failing.failure.cause) }
+  if (failure === undefined) return { reason: 'no-token' }
+  return { reason: 'no-token', backoff, lastFailure: toAuthFailure(failure.cause) }
 }

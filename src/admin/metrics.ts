@@ -221,7 +221,7 @@ export function addGauges(
   gauge('upstream_connections', sources.upstreamConnections)
   flags('state', Object.keys(STATES), () => [findings()[0].state])
   flags('finding', FINDING_NAMES, () => findings().map(({ finding }) => finding), 'finding')
-  flags('auth_backoff_state', BACKOFFS, () => [token().backoff])
+  flags('auth_backoff_state', BACKOFFS, () => [token().login.kind])
   flags('session_sharing_state', ['off', 'shared', 'local'], () => [sharing()?.state ?? 'off'])
   const expiries = () => {
     const { listener = 0, client = 0, ca = 0 } = sources.certificates()

@@ -59,7 +59,7 @@ export function readStatus(
     const all = [...facts, ...(isRejected ? now.diagnostics.credentials : [])]
     return { ...explanation, facts: local ? all : all.filter(([name]) => !PRIVATE.has(name)) }
   }
-  const failures = snapshot.failing?.failures ?? 0
+  const { kind: backoff, failures } = snapshot.login
   const [headline, ...others] = diagnose(now)
   const first = shown(headline)
 
@@ -97,7 +97,7 @@ export function readStatus(
         inProgress: snapshot.request,
         [failures > 0 ? 'nextAttempt' : 'nextRenewal']:
           snapshot.request === undefined ? at(nextRequestAt) : undefined,
-        backoff: snapshot.backoff === 'none' ? undefined : snapshot.backoff,
+        backoff: backoff === 'none' ? undefined : backoff,
         failedInRow: failures,
         lastSuccess: at(token?.sentAt),
         lastLogin: at(now.loginAt),

@@ -1,12 +1,13 @@
 import { cause } from '../causes.ts'
 import { HOUR, SECOND } from '../clock.ts'
+import type { FailureDetails } from '../messages/index.ts'
 import { refreshPatience } from './account.ts'
 import { isMissing, type AuthFailure, type Credentials, type Operation } from './isales-client.ts'
 import {
   backoffAfter,
-  guardState,
   loginFrom,
   NO_ATTEMPTS,
+  PAUSED_FROM,
   type BackoffState,
   type Rules,
 } from './login-guard.ts'
@@ -163,12 +164,6 @@ function pausedUntil({ login, record, forced }: TokenState, rules: Rules): numbe
   return Math.max(login.notBefore, loginFrom(record, rules, forced))
 }
 
-/** True if only a login helps, or no refresh has helped. */
-function needsLogin(state: TokenState, rules: Rules, now: number): boolean {
-  const isBetter = prefersLogin(state) || refreshableToken(state, rules, now) === undefined
-  return state.loginDue || (isBetter && wantedAt(state) <= now)
-}
-
 /** True while it is undecided whether a rejection is about the token. */
 export function isSuspect({ rejections }: Pick<TokenState, 'rejections'>): boolean {
   return rejections.unresolvedSince < Infinity
@@ -185,37 +180,57 @@ export function usableFor(state: TokenState, now: number): number {
   return token === undefined || isRejected(state.rejections, now) ? 0 : token.usableUntil - now
 }
 
+export interface LoginState {
+  readonly kind: BackoffState
+  /** Only a login helps, or no refresh has helped. */
+  readonly needed: boolean
+  /** iSales rejected the credentials. */
+  readonly rejected: boolean
+  /** End of the pause. */
+  readonly until: number
+  /** Failed logins of this process in a row. */
+  readonly failures: number
+  /** Undefined if unknown. */
+  readonly failure: FailureDetails | undefined
+}
+
 /**
- * Returns why logins fail or are paused, and until when; undefined if they do not, or no login is needed and iSales has not
- * rejected the last one. The cause is the record's, which all processes share, unless an uncounted failure prolongs the pause.
+ * Returns how logins are. `kind` is `none` if they do not fail, or if none is needed and iSales has not rejected the last one.
+ * The failure is the record's, which all processes share, unless an uncounted failure of this process prolongs the pause.
  */
-export function failing(state: TokenState, rules: Rules, now: number) {
-  const { login, record } = state
+export function loginState(state: TokenState, rules: Rules, now: number): LoginState {
+  const { login, record, loginDue } = state
   const { lastCode, attempts, rejections } = record
+  const until = pausedUntil(state, rules)
+  const isBetter = prefersLogin(state) || refreshableToken(state, rules, now) === undefined
+  const needed = loginDue || (isBetter && wantedAt(state) <= now)
   const recorded = lastCode && { cause: cause(lastCode) }
   const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
-  const hasOwn = login.failures > 0 && (state.loginDue || hasFailed(login, state))
-  if (!isRejected && !(needsLogin(state, rules, now) && (attempts > 0 || hasOwn))) return undefined
+  const hasOwn = login.failures > 0 && (loginDue || hasFailed(login, state))
+  if (!isRejected && !(needed && (attempts > 0 || hasOwn)))
+    return { kind: 'none', needed, rejected: false, until, failures: 0, failure: undefined }
   const own = hasOwn ? login.last?.failure : undefined
   const isCounted = attempts > 0 && login.notBefore <= loginFrom(record, rules)
   const isOwn = own !== undefined && (!isCounted || own.cause.code === lastCode)
   const failure = isOwn ? own : recorded
-  return { failure, failures: hasOwn ? login.failures : 0, loginAt: pausedUntil(state, rules) }
-}
-
-/** Returns why the next login waits. */
-export function toBackoff(state: TokenState, rules: Rules, now: number): BackoffState {
-  return failing(state, rules, now) === undefined ? 'none' : guardState(state.record, rules)
+  const isPaused = rejections >= rules.loginRejectedAttempts || attempts >= PAUSED_FROM
+  return {
+    kind: isPaused ? 'login-pause' : rejections > 0 ? 'rejected' : 'transient',
+    needed,
+    rejected: failure === undefined ? isRejected : failure.cause.stage === 'login',
+    until,
+    failures: hasOwn ? login.failures : 0,
+    failure,
+  }
 }
 
 /** SIGHUP ends a login pause once. Without a pause, no request is sent. */
 export const onRenewAsked: Reducer<undefined> = (state, _, { rules, now: at }) => {
   const { request, login, refresh } = state
-  const until = pausedUntil(state, rules)
+  const { kind, needed, until } = loginState(state, rules, at)
   const failedAt = Math.max(...[login, refresh].map(({ last }) => last?.at ?? -Infinity))
   const from = Math.max(at, failedAt + FORCED_APART)
-  const isPaused = until > at && failing(state, rules, at) !== undefined
-  const endsPause = isPaused && request === undefined && needsLogin(state, rules, at)
+  const endsPause = kind !== 'none' && needed && until > at && request === undefined
   const event = { type: 'renew-asked', at, endsPause } as const
   if (!endsPause) return { state, event }
   // `pausedUntil` has what is left of a login pause, which keeps no refresh waiting.
@@ -398,7 +413,7 @@ function onFailed(
       durationMs: at - startedAt,
       failure,
       failuresInRow: failed.failures,
-      backoff: toBackoff(state, rules, at),
+      backoff: loginState(state, rules, at).kind,
       retryIn: Math.max(0, plan(state, rules, at).at - at),
       usableFor: usableFor(state, at),
     },

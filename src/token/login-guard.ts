@@ -81,7 +81,7 @@ const MAX_EGRESS = 5 * MINUTE
 const MIN_RETRY_AFTER = SECOND
 const MAX_RETRY_AFTER = 5 * MINUTE
 /** The state is shown as `login-pause` from this attempt on. */
-const GUARDED_FROM = 3
+export const PAUSED_FROM = 3
 
 function pauseOf({ attempts, knownGoodUntil, at }: AttemptRecord): number {
   if (attempts === 2 && knownGoodUntil > at) return KNOWN_GOOD_PAUSE
@@ -206,12 +206,6 @@ export function backoffAfter(
 function retryAfterOf({ retryAfter }: AuthFailure): number {
   if (retryAfter === undefined) return 0
   return Math.min(Math.max(retryAfter, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
-}
-
-/** Returns why logins wait, for display. */
-export function guardState({ attempts, rejections }: AttemptRecord, rules: Rules): BackoffState {
-  if (rejections >= rules.loginRejectedAttempts || attempts >= GUARDED_FROM) return 'login-pause'
-  return rejections > 0 ? 'rejected' : 'transient'
 }
 
 /** Merges two records of the same credentials: the larger of each field. A later grant deletes the attempts before it. */

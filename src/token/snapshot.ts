@@ -1,10 +1,9 @@
 import {
-  failing,
+  loginState,
   next,
   usableFor,
   refreshableToken,
   sendable,
-  toBackoff,
   type TokenState,
 } from './lifecycle.ts'
 import type { Rules } from './login-guard.ts'
@@ -12,10 +11,9 @@ import { isConflict, isRejected } from './rejection-tracker.ts'
 
 /** Summarizes the token and its renewal for the status page and Prometheus. Instants are on the monotonic clock. */
 export function takeSnapshot(state: TokenState, rules: Rules, now: number, waiters: number) {
-  const { token, request, rejections, record, refresh } = state
+  const { token, request, rejections, refresh } = state
   const nextRequestAt = request === undefined ? next(state, rules, now).at : Infinity
   const usable = sendable(state, now) !== undefined
-  const failed = failing(state, rules, now)
   return {
     now,
     token,
@@ -30,11 +28,7 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     conflict: isConflict(rejections, now),
     /** The token request in flight. */
     request: request?.operation,
-    /** Why logins fail or are paused; undefined if they do not, or none is needed and iSales has not rejected the last one. */
-    failing: failed,
-    backoff: toBackoff(state, rules, now),
-    /** iSales has rejected the credentials since the last grant. */
-    credentialsRejected: failed !== undefined && record.rejections > 0,
+    login: loginState(state, rules, now),
     /** Refreshes may replace logins. */
     refreshable: refreshableToken(state, rules, now) !== undefined,
     /** Failures of refreshes. */

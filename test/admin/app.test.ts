@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/index.ts'
 import { authFailure } from '../support/failure.ts'
-import { NOW, adminSources, openShown, snapshot } from './token.ts'
+import { adminSources, loginOf, openShown, snapshot } from './token.ts'
 
 const appWith = (changes?: Partial<AdminSources>) => openShown(adminSources(changes))
 
@@ -86,14 +86,14 @@ describe('the admin app', () => {
 const UP = { listening: true, draining: false, inFlight: 0 }
 const NO_TOKEN = { token: undefined, usable: false }
 const failure = authFailure('rejected', 'password', { status: 403 })
-const REFUSED = { failing: { failure, failures: 3, loginAt: NOW } } as const
+const REFUSED = { login: loginOf('login-pause', failure) }
 
 it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
   ['/livez', 200, { status: 'live' }, NO_TOKEN, { listening: false, draining: true }],
   ['/startupz', 503, { reason: 'starting' }, {}, { listening: false }],
   ['/startupz', 200, { status: 'started' }, NO_TOKEN, {}],
   ['/readyz', 200, { status: 'ready' }, {}, {}],
-  ['/readyz', 200, { status: 'ready' }, { backoff: 'transient' }, {}],
+  ['/readyz', 200, { status: 'ready' }, { login: loginOf('transient') }, {}],
   ['/readyz', 503, { reason: 'draining' }, {}, { draining: true }],
   ['/readyz', 503, { reason: 'starting' }, {}, { listening: false }],
   ['/readyz', 503, { reason: 'no-token' }, NO_TOKEN, {}],
@@ -101,7 +101,7 @@ it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
     '/readyz',
     503,
     { reason: 'no-token', backoff: 'login-pause', lastFailure: 'rejected' },
-    { ...NO_TOKEN, backoff: 'login-pause', ...REFUSED },
+    { ...NO_TOKEN, ...REFUSED },
     {},
   ],
 ])('%s responds %i with %j (row %#)', async (...row) => {

@@ -7,7 +7,7 @@ import type { AuthFailure } from '../../src/token/isales-client.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { adminOf, calls, type Calls, type Scene } from '../browser/states.ts'
 import { authFailure } from '../support/failure.ts'
-import { granted, NOW, tokenOf, WALL } from './token.ts'
+import { granted, loginOf, NOW, tokenOf, WALL } from './token.ts'
 
 const DAY = 24 * 3_600_000
 const OK = { status: 200, headMs: 8 } as const
@@ -125,12 +125,12 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
 })
 
 const NONE = { token: undefined, usable: false } as const
-type Backoff = TokenSnapshot['backoff']
+type Backoff = TokenSnapshot['login']['kind']
 
 /** A snapshot after a failed login. */
 const after = (backoff: Backoff, code: CauseCode, more?: Partial<AuthFailure>) => {
   const failure = authFailure('not-processed', code, more)
-  return { backoff, failing: { failure, failures: 4, loginAt: NOW + 180_000 } } as const
+  return { login: loginOf(backoff, failure) }
 }
 /** The same without a token. */
 const without = (backoff: Backoff, code: CauseCode) => ({ ...NONE, ...after(backoff, code) })
@@ -168,9 +168,7 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
     { operation: 'login', userFile: '/run/secrets/user' },
     {
       ...NONE,
-      backoff: 'login-pause',
-      credentialsRejected: true,
-      failing: { failure: { cause: cause('password') }, failures: 0, loginAt: NOW },
+      login: loginOf('login-pause', { cause: cause('password') }, { failures: 0, until: NOW }),
     },
   ],
   [
@@ -283,7 +281,11 @@ it.each<readonly [expected: string, Scene]>([
   ],
   [
     'draining draining draining',
-    { snapshot: { ...NONE, backoff: 'login-pause' }, draining: true, calls: mixed(0, DOWN, 9) },
+    {
+      snapshot: { ...NONE, login: loginOf('login-pause') },
+      draining: true,
+      calls: mixed(0, DOWN, 9),
+    },
   ],
   // The token is the headline of calls that are lost because of it.
   [

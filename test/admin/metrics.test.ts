@@ -3,7 +3,17 @@ import { describe, expect, it } from 'vitest'
 import { REQUEST_CLASSES } from '../../src/request-summary.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
-import { CANARY, NOW, WALL, adminSources, granted, openShown, tokenOf, snapshot } from './token.ts'
+import {
+  CANARY,
+  NOW,
+  WALL,
+  adminSources,
+  granted,
+  loginOf,
+  openShown,
+  tokenOf,
+  snapshot,
+} from './token.ts'
 
 type Shown = ReturnType<typeof openShown>
 
@@ -118,12 +128,8 @@ it.each<[string, number, Partial<AdminSources>?]>([
   ['token_obtained_timestamp_seconds', 0, token(NOTHING)],
   ['authenticated', 0, token({ rejected: true })],
   ['token_usable_seconds', 235],
-  ['auth_backoff_state{state="transient"}', 1, token({ backoff: 'transient' })],
-  [
-    'state{state="degraded"}',
-    1,
-    token({ failing: { failure: undefined, failures: 1, loginAt: 0 } }),
-  ],
+  ['auth_backoff_state{state="transient"}', 1, token({ login: loginOf('transient') })],
+  ['state{state="degraded"}', 1, token({ login: loginOf('transient') })],
   ['requests_in_flight', 7, { running: RUNNING }],
   ['log_lines_dropped_total', 5, { stdout: { dropped: () => 5, failure: () => undefined } }],
   [

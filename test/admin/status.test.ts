@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { SharingSnapshot } from '../../src/sharing/index.ts'
 import { authFailure } from '../support/failure.ts'
 import { SCENES, adminOf, calls, type Scene } from '../browser/states.ts'
-import { CANARY, NOW, tokenOf } from './token.ts'
+import { CANARY, loginOf, NOW, tokenOf } from './token.ts'
 
 const SHARED: SharingSnapshot = {
   state: 'local',
@@ -45,7 +45,7 @@ describe('hosts, paths and files', () => {
   const other: Scene = {
     snapshot: {
       ...SCENES['login-rejected'].snapshot,
-      failing: { failure, failures: 3, loginAt: NOW + 722_000 },
+      login: loginOf('login-pause', failure, { failures: 3, until: NOW + 722_000 }),
     },
     calls: [calls({ status: 403 }, 3)],
     fileErrors: [

@@ -6,6 +6,7 @@ import { createHostRule } from '../../src/config/address.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
+import type { LoginState } from '../../src/token/lifecycle.ts'
 import type { CurrentToken } from '../../src/token/token.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 
@@ -31,6 +32,16 @@ export function tokenOf(changes: Partial<CurrentToken> = {}): CurrentToken {
   }
 }
 
+/** Failed logins that wait for 3 min. */
+export function loginOf(
+  kind: LoginState['kind'],
+  failure?: LoginState['failure'],
+  changes: Partial<LoginState> = {},
+): LoginState {
+  const rejected = failure?.cause.stage === 'login'
+  return { kind, failure, rejected, needed: true, until: NOW + 180_000, failures: 4, ...changes }
+}
+
 export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
   return {
     now: NOW,
@@ -41,9 +52,7 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     replacing: false,
     conflict: false,
     request: undefined,
-    backoff: 'none',
-    credentialsRejected: false,
-    failing: undefined,
+    login: loginOf('none', undefined, { failures: 0 }),
     refreshable: true,
     refresh: { failures: 0, notBefore: -Infinity, last: undefined },
     nextRequestAt: NOW + 180_000,

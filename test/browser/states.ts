@@ -7,7 +7,7 @@ import type { RequestSummary } from '../../src/request-summary.ts'
 import type { SharingSnapshot } from '../../src/sharing/index.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/index.ts'
 import type { FailureDetails } from '../../src/messages/index.ts'
-import { NOW, WALL, adminSources, openShown, tokenOf, snapshot } from '../admin/token.ts'
+import { NOW, WALL, adminSources, loginOf, openShown, tokenOf, snapshot } from '../admin/token.ts'
 import { authFailure } from '../support/failure.ts'
 
 const TASKS = '/rest/isales/v1/openapi/obs/business/tasks'
@@ -67,8 +67,7 @@ export const SCENES = {
   failing: { calls: [HOUR, { ...QUIET, ago: 6 * SECOND }, calls(UNREACHABLE, 145, 40)] },
   degraded: {
     snapshot: {
-      backoff: 'transient',
-      failing: { failure: DOWN, failures: 9, loginAt: NOW + 11_200 },
+      login: loginOf('transient', DOWN, { failures: 9, until: NOW + 11_200 }),
       usableFor: 38_400,
       token: tokenOf({
         expiresAt: NOW + 43_400,
@@ -84,8 +83,7 @@ export const SCENES = {
   'login-rejected': {
     snapshot: {
       ...NO_TOKEN,
-      backoff: 'login-pause',
-      failing: { failure: REFUSED, failures: 3, loginAt: NOW + 722_000 },
+      login: loginOf('login-pause', REFUSED, { failures: 3, until: NOW + 722_000 }),
       nextRequestAt: NOW + 722_000,
       lastFailure: { at: NOW - 178_000, failure: REFUSED },
     },

@@ -53,10 +53,11 @@ pace: a failed login is repeated without a pause [scenarios]
 -return Math.max(login.notBefore, loginFrom(record, rules, forced))
 +return Math.min(login.notBefore, loginFrom(record, rules, forced))
 tracks: the failure of a refresh is shown for the login
--const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
+-const { lastCode, attempts, rejections } = record
 +const { failures, last, notBefore } = state.refresh
-+  if (failures > 0) return { failure: last?.failure, failures, loginAt: notBefore }
-+  const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
++  const shown = { needed: true, rejected: false, failures, failure: last?.failure }
++  if (failures > 0) return { kind: 'transient', until: notBefore, ...shown }
++  const { lastCode, attempts, rejections } = record
 tracks: a refresh is never given up
 -const needed = Math.min(token?.usableUntil ?? Infinity, renewalDueAt(rejections))
 +const needed = Math.max(token?.usableUntil ?? Infinity, Infinity)

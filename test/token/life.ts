@@ -81,7 +81,7 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
     /** The generation that is sent. */
     sent: () => sendable(state, now)?.generation,
     snapshot: () => takeSnapshot(state, all, now, 0),
-    backoff: () => takeSnapshot(state, all, now, 0).backoff,
+    backoff: () => takeSnapshot(state, all, now, 0).login.kind,
   }
   return life
 }

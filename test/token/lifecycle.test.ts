@@ -216,14 +216,14 @@ describe('a changed secret that iSales rejects', () => {
 })
 
 describe('why logins fail', () => {
-  const failing = (life: Life) => life.snapshot().failing
+  const failing = (life: Life) => life.snapshot().login
   const of = (code: CauseCode) => ({ failure: { cause: { code } } })
   const GATEWAY = authFailure('not-processed', 'gateway', { status: 502 })
   const rejected = () => rejects(granted(60 * S))
 
-  it.each<readonly [string, Life, object | null, BackoffState]>([
+  it.each<readonly [string, Life, object, BackoffState]>([
     ['a login is needed', rejected().login(LOST), of('connection-refused'), 'transient'],
-    ['a rejected token works again', accepted(rejected().login(LOST)), null, 'none'],
+    ['a rejected token works again', accepted(rejected().login(LOST)), {}, 'none'],
     ['iSales rejected one', accepted(rejected().login(rejectedAs(1))), of('password'), 'rejected'],
     [
       'refreshes fail',
@@ -231,14 +231,13 @@ describe('why logins fail', () => {
       of('password'),
       'rejected',
     ],
-    ['a refresh replaces them', aged().login(LOST).refresh(grant()), null, 'none'],
-    ['only refreshes fail', aged().refresh(LOST), null, 'none'],
+    ['a refresh replaces them', aged().login(LOST).refresh(grant()), {}, 'none'],
+    ['only refreshes fail', aged().refresh(LOST), {}, 'none'],
     ['another process was refused', live().login(guarded()), of('password'), 'login-pause'],
     ['the pause is over', refused(5 * S).login(LOST), of('connection-refused'), 'transient'],
-    ['one was left unanswered', live().login(killed()), { failure: undefined }, 'login-pause'],
+    ['one was left unanswered', live().login(killed()), { rejected: false }, 'login-pause'],
   ])('%s', (_, life, expected, backoff) => {
-    expect({ shown: failing(life) ?? null }).toMatchObject({ shown: expected })
-    expect(life.backoff()).toBe(backoff)
+    expect(failing(life)).toMatchObject({ ...expected, kind: backoff })
   })
 
   function accepted(life: Life) {
@@ -252,18 +251,18 @@ describe('why logins fail', () => {
 
   it('has details only of the same failure of this process', () => {
     const own = failing(refused())
-    expect([own?.failure, own?.failures]).toEqual([rejectedAs(1).failure, 1])
+    expect([own.failure, own.failures]).toEqual([rejectedAs(1).failure, 1])
     const other = failing(live().login(guarded()))
-    expect([other?.failure, other?.failures]).toEqual([{ cause: cause('password') }, 0])
+    expect([other.failure, other.failures]).toEqual([{ cause: cause('password') }, 0])
   })
 
   it('and until when they are paused, whatever refreshes do', () => {
     const life = granted(240_000).login(rejectedAs(3)).refresh(LOST)
-    expect(failing(life)?.loginAt).toBe(life.now() + 15 * MINUTE)
-    expect(failing(life.after(S).refresh(grant({ token: 't2' })))?.loginAt).toBe(
+    expect(failing(life).until).toBe(life.now() + 15 * MINUTE)
+    expect(failing(life.after(S).refresh(grant({ token: 't2' }))).until).toBe(
       life.now() - S + 15 * MINUTE,
     )
-    expect(life.snapshot()).toMatchObject({ credentialsRejected: true, refreshable: true })
+    expect(life.snapshot()).toMatchObject({ login: { rejected: true }, refreshable: true })
   })
 })
 

@@ -3,7 +3,6 @@ import type { AuthFailure } from '../../src/token/isales-client.ts'
 import {
   backoffAfter,
   extendKnownGood,
-  guardState,
   loginFrom,
   mergeRecords,
   NO_ATTEMPTS,
@@ -137,15 +136,6 @@ describe('the record', () => {
     const late = { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }
     expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
     expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, at: -Infinity })
-  })
-
-  it.each<readonly [Partial<AttemptRecord>, string]>([
-    [{}, 'transient'],
-    [{ attempts: 3 }, 'login-pause'],
-    [{ attempts: 1, rejections: 1 }, 'rejected'],
-    [{ attempts: 1, rejections: 3 }, 'login-pause'],
-  ])('with %j is shown as %s', (change, state) => {
-    expect(guardState({ ...NO_ATTEMPTS, ...change }, RULES)).toBe(state)
   })
 
   it.each([
