@@ -17,7 +17,17 @@ export type RequestKind = 'login' | 'refresh' | 'call'
 export type AuthFailureReason =
   'rejected' | 'result' | 'throttled' | 'unavailable' | 'timeout' | 'tls' | 'malformed'
 
-interface Row {
+/** Properties of the code of a request, besides its section. */
+export interface RequestTraits {
+  /** Setting that decides whether a request ends so. */
+  readonly setting?: 'allowedHosts' | 'allowedPaths' | 'maxBodySize' | 'listen' | 'clientDeadline'
+  /** Calls end so if the process stands still. */
+  readonly stalls?: true
+  /** Every connection ends so if CTI-OBS, a gateway in front of the proxy, or our certificate is misconfigured. */
+  readonly turnedAway?: true
+}
+
+interface Row extends RequestTraits {
   readonly stage: FailureStage
   /** Codes of Node, OpenSSL and undici, or families of codes. Default: none. */
   readonly codes?: readonly (string | RegExp)[]
@@ -58,7 +68,7 @@ const CAUSES = {
   'no-route': { ...UNREACHABLE, codes: ['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'EACCES', 'EPERM'] },
   'no-descriptors': { ...UNREACHABLE, codes: ['EMFILE', 'ENFILE'] },
   'no-ports': { ...UNREACHABLE, codes: ['EADDRNOTAVAIL'] },
-  'connect-timeout': { ...UNREACHABLE, codes: ['ETIMEDOUT'] },
+  'connect-timeout': { ...UNREACHABLE, codes: ['ETIMEDOUT'], stalls: true },
   'connection-closed': { ...UNREACHABLE, instead: { client: 'half-sent' } },
   'egress-login': { ...UNREACHABLE, codes: [OWN.proxyAuth] },
   'egress-rejected': { ...UNREACHABLE, codes: [OWN.proxyRejected] },
@@ -89,7 +99,7 @@ const CAUSES = {
     codes: ['ERR_TLS_HANDSHAKE_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'],
     instead: { login: 'login-timeout', refresh: 'login-timeout', call: 'upstream-timeout', client: 'request-timeout' },
   },
-  'connection-lost': { ...RESPONSE, codes: ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'] },
+  'connection-lost': { ...RESPONSE, codes: ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'], stalls: true },
   'path-unknown': {
     stage: 'response', auth: 'malformed', statuses: [404, 405],
     instead: { login: 'login-path-unknown', refresh: 'refresh-path-unknown', call: 'call-declined' },
@@ -131,8 +141,10 @@ export type ExplainedCause = {
 
 const row = (code: CauseCode): Row => CAUSES[code]
 
-/** Causes that explain failed calls. */
-export const FAILED_CALLS = CAUSE_CODES.filter((code) => row(code).call === 'failed')
+/** Codes that explain failed calls, with their traits. */
+export const FAILED_CALLS = CAUSE_CODES.filter((code) => row(code).call === 'failed').map(
+  (code): readonly [ExplainedCause, RequestTraits] => [toCauseCode({ code }, 'call'), row(code)],
+)
 
 /** True for the code of a cause, as a file or a store has it. */
 export function isCauseCode(value: unknown): value is CauseCode {
@@ -290,12 +302,19 @@ export function toStoreCode(reason: StoreFailureReason) {
 }
 
 /** Why a client's TLS handshake failed. The codes are also names of sections. */
-// oxfmt-ignore
-export const HANDSHAKE_FAILURES = [
-  'plain-http', 'no-certificate', 'unknown-ca', 'bad-certificate', 'client-name', 'not-trusted',
-  'protocol', 'request-timeout', 'half-sent',
-] as const
-export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number]
+export const HANDSHAKES = {
+  'plain-http': { turnedAway: true, setting: 'listen' },
+  'no-certificate': { turnedAway: true },
+  'unknown-ca': { turnedAway: true },
+  'bad-certificate': { turnedAway: true },
+  'client-name': { turnedAway: true },
+  'not-trusted': { turnedAway: true },
+  protocol: {},
+  'request-timeout': {},
+  // Possibly a load balancer's probe.
+  'half-sent': {},
+} as const satisfies Readonly<Record<string, RequestTraits>>
+export type HandshakeFailure = keyof typeof HANDSHAKES
 
 /**
  * @param code of the error, by Node or OpenSSL.

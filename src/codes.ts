@@ -3,14 +3,15 @@
 import {
   CAUSE_CODES,
   FAILED_CALLS,
-  HANDSHAKE_FAILURES,
+  HANDSHAKES,
   STORE_FAILURES,
   toCauseCode,
   toStoreCode,
   type ExplainedCause,
+  type RequestTraits,
 } from './causes.ts'
 
-interface Problem {
+interface Problem extends RequestTraits {
   readonly status: number
   readonly sent: 'no' | 'unknown'
   readonly failed?: 'itself' | 'cause'
@@ -24,21 +25,21 @@ interface Problem {
  */
 // oxfmt-ignore
 export const PROBLEMS = {
-  'no-token': { status: 503, sent: 'no', failed: 'itself', title: 'No token arrived in time' },
+  'no-token': { status: 503, sent: 'no', failed: 'itself', stalls: true, title: 'No token arrived in time' },
   overloaded: { status: 503, sent: 'no', failed: 'itself', title: 'Too many requests in flight' },
   'shutting-down': { status: 503, sent: 'no', failed: 'itself', title: 'The proxy is shutting down' },
-  'out-of-time': { status: 503, sent: 'no', failed: 'itself', title: 'No time was left to send the request' },
+  'out-of-time': { status: 503, sent: 'no', failed: 'itself', stalls: true, title: 'No time was left to send the request' },
   'upstream-unreachable': { status: 502, sent: 'no', failed: 'cause', title: 'iSales cannot be reached' },
   'upstream-tls': { status: 502, sent: 'no', failed: 'cause', title: 'No trusted TLS connection to iSales' },
   'upstream-broken': { status: 502, sent: 'unknown', failed: 'cause', title: "iSales's response was cut or malformed" },
-  'upstream-timeout': { status: 504, sent: 'unknown', failed: 'itself', title: 'iSales did not respond in time' },
+  'upstream-timeout': { status: 504, sent: 'unknown', failed: 'itself', stalls: true, setting: 'clientDeadline', title: 'iSales did not respond in time' },
   internal: { status: 500, sent: 'unknown', failed: 'itself', title: 'The proxy failed' },
   'bad-request': { status: 400, sent: 'no', title: 'The request is not valid HTTP' },
   'not-allowed': { status: 403, sent: 'no', title: 'The request is not allowed here' },
   'method-not-allowed': { status: 405, sent: 'no', title: 'The method is not allowed' },
   'not-logged-in': { status: 401, sent: 'no', title: 'The call has no valid ticket' },
   'request-timeout': { status: 408, sent: 'no', title: 'The request did not arrive in time' },
-  'too-large': { status: 413, sent: 'no', title: 'The body is too large' },
+  'too-large': { status: 413, sent: 'no', setting: 'maxBodySize', title: 'The body is too large' },
   'expectation-failed': { status: 417, sent: 'no', title: 'The expectation is unknown' },
   misdirected: { status: 421, sent: 'no', title: 'The request names another host' },
   'headers-too-large': { status: 431, sent: 'no', title: 'The headers are too large' },
@@ -48,8 +49,11 @@ export const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 export const problemRow = (code: ProblemCode): Problem => PROBLEMS[code]
+const FAILED_PROBLEMS = PROBLEM_CODES.map((code) => [code, problemRow(code)] as const).filter(
+  ([, { failed }]) => failed !== undefined,
+)
 
-interface RefusalRow {
+interface RefusalRow extends RequestTraits {
   /** The response. */
   readonly problem: ProblemCode
   /** Class of the request. Default: a POST is refused, because only CTI-OBS sends one, and any other request is stray. */
@@ -68,9 +72,9 @@ export const REFUSALS = {
   'content-length': { problem: 'bad-request', detail: 'Content-Length is repeated, not a number, or next to a Transfer-Encoding' },
   'transfer-encoding': { problem: 'bad-request', detail: 'Transfer-Encoding is repeated, empty, next to a Content-Length, or in an HTTP/1.0 request' },
   target: { problem: 'bad-request', detail: 'The request target is malformed' },
-  'tls-to-http': { problem: 'bad-request', own: true, detail: 'The client sent TLS to a plain HTTP port: use http, or set LISTEN_TLS_CERT_FILE' },
+  'tls-to-http': { problem: 'bad-request', own: true, turnedAway: true, setting: 'listen', detail: 'The client sent TLS to a plain HTTP port: use http, or set LISTEN_TLS_CERT_FILE' },
   parser: { problem: 'bad-request', detail: 'The HTTP parser refused the request: a line, header, length, coding or chunk is malformed, or the method is unknown' },
-  'half-sent': { problem: 'bad-request', is: 'stray', own: true, detail: 'The client left before all of the request arrived' },
+  'half-sent': { problem: 'bad-request', is: 'stray', own: true, turnedAway: true, detail: 'The client left before all of the request arrived' },
   method: { problem: 'method-not-allowed', detail: 'CONNECT and TRACE are not forwarded' },
   coding: { problem: 'not-implemented', detail: 'The only supported transfer coding is chunked' },
   expectation: { problem: 'expectation-failed', detail: 'The only supported expectation is 100-continue' },
@@ -78,17 +82,17 @@ export const REFUSALS = {
   'body-size': { problem: 'too-large', detail: 'The body is longer than MAX_BODY_SIZE' },
   'chunk-extensions': { problem: 'too-large', detail: 'The chunk extensions are too long' },
   'chunk-framing': { problem: 'bad-request', detail: 'The chunks of the body are too small' },
-  browser: { problem: 'not-allowed', is: 'stray', own: true, detail: 'Origin and Sec-Fetch-Site come from a browser, which must not use the token' },
+  browser: { problem: 'not-allowed', is: 'stray', own: true, turnedAway: true, detail: 'Origin and Sec-Fetch-Site come from a browser, which must not use the token' },
   'double-slash': { problem: 'not-allowed', own: true, detail: 'The path has an empty segment (//) after its beginning' },
   'ambiguous-path': { problem: 'not-allowed', own: true, detail: 'A path segment has letters, digits and . _ ~ - only, and neither begins nor ends with a dot' },
-  'other-path': { problem: 'not-allowed', own: true, detail: 'The path is outside ALLOWED_PATHS' },
+  'other-path': { problem: 'not-allowed', own: true, setting: 'allowedPaths', detail: 'The path is outside ALLOWED_PATHS' },
   'auth-path': { problem: 'not-allowed', own: true, detail: 'The path resembles login or refresh, whose response would contain the real token' },
   scheme: { problem: 'misdirected', detail: 'The scheme of the request target differs from the listener' },
-  'other-host': { problem: 'misdirected', own: true, detail: 'Host is neither this proxy nor in ALLOWED_HOSTS' },
+  'other-host': { problem: 'misdirected', own: true, setting: 'allowedHosts', detail: 'Host is neither this proxy nor in ALLOWED_HOSTS' },
   loop: { problem: 'loop-detected', detail: 'Via names this proxy: ISALES_URL leads back to it' },
-  'admin-port': { problem: 'method-not-allowed', is: 'stray', own: true, detail: 'This is the admin port, which serves no calls: send them to LISTEN' },
-  connections: { problem: 'overloaded', detail: 'Too many connections were open, and this one was idle for longest' },
-  descriptors: { problem: 'overloaded', own: 'no-descriptors', detail: 'Too many connections were open for the limit of open files, and this one was idle for longest' },
+  'admin-port': { problem: 'method-not-allowed', is: 'stray', own: true, turnedAway: true, setting: 'listen', detail: 'This is the admin port, which serves no calls: send them to LISTEN' },
+  connections: { problem: 'overloaded', turnedAway: true, detail: 'Too many connections were open, and this one was idle for longest' },
+  descriptors: { problem: 'overloaded', own: 'no-descriptors', turnedAway: true, detail: 'Too many connections were open for the limit of open files, and this one was idle for longest' },
   pipelined: { problem: 'overloaded', own: true, detail: 'The request arrived before the previous response had ended' },
   'in-flight': { problem: 'overloaded', is: 'failed', detail: 'More requests than MAX_IN_FLIGHT are in flight, or their bodies take more than 32 MiB' },
   ticket: { problem: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
@@ -98,6 +102,11 @@ export type Refusal = keyof typeof REFUSALS
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
 export const refusalRow = (refusal: Refusal): RefusalRow => REFUSALS[refusal]
+
+const refusalTraits = (refusal: Refusal): RequestTraits => {
+  const row = refusalRow(refusal)
+  return { ...problemRow(row.problem), ...row }
+}
 
 type RefusalCode = {
   [Each in Refusal]: (typeof REFUSALS)[Each] extends { readonly own: true }
@@ -120,8 +129,10 @@ interface ClassRow {
   readonly alert?: Headline
   /** Name of the fact with its count. */
   readonly fact?: 'lostCalls' | 'declinedCalls' | 'slowCalls' | 'turnedAway'
+  /** Its codes need no explanation: the request succeeded. */
+  readonly fine?: true
   /** Its codes besides refusals, problems and causes. */
-  readonly codes: readonly string[]
+  readonly codes: Readonly<Record<string, RequestTraits>>
   /** Share of the calls from which its finding is `degraded`; lost calls are added up. */
   readonly share?: number
 }
@@ -129,28 +140,89 @@ interface ClassRow {
 /** Every class of requests; docs/metrics.md explains them. A request has the first class that fits. */
 // oxfmt-ignore
 export const CLASSES = {
-  handshake: { is: 'no-call', alert: 'IsalesProxyNoClientGetsThrough', fact: 'turnedAway', codes: HANDSHAKE_FAILURES },
-  granted: { is: 'no-call', codes: ['login', 'refresh'] },
-  refused: { is: 'lost', alert: 'IsalesProxyCallsRefused', fact: 'lostCalls', codes: ['obs-login'] },
-  stray: { is: 'no-call', alert: 'IsalesProxyNoClientGetsThrough', fact: 'turnedAway', codes: [] },
-  abandoned: { is: 'lost', alert: 'IsalesProxyCallsLost', fact: 'lostCalls', codes: ['gave-up'] },
-  failed: { is: 'lost', alert: 'IsalesProxyCallsLost', fact: 'lostCalls', codes: ['call-failed'] },
-  rejected: { is: 'lost', alert: 'IsalesProxyCallsRejected', fact: 'lostCalls', codes: ['call-rejected', 'call-throttled', 'call-page'] },
-  declined: { is: 'answered', alert: 'IsalesProxyCallsRejected', fact: 'declinedCalls', share: 0.5, codes: ['call-declined', 'call-result'] },
-  slow: { is: 'answered', alert: 'IsalesProxyLatency', fact: 'slowCalls', share: 0.05, codes: ['slow'] },
-  answered: { is: 'answered', codes: ['answered'] },
+  handshake: { is: 'no-call', alert: 'IsalesProxyNoClientGetsThrough', fact: 'turnedAway', codes: HANDSHAKES },
+  granted: { is: 'no-call', fine: true, codes: { login: {}, refresh: {} } },
+  refused: { is: 'lost', alert: 'IsalesProxyCallsRefused', fact: 'lostCalls', codes: { 'obs-login': {} } },
+  stray: { is: 'no-call', alert: 'IsalesProxyNoClientGetsThrough', fact: 'turnedAway', codes: {} },
+  abandoned: { is: 'lost', alert: 'IsalesProxyCallsLost', fact: 'lostCalls', codes: { 'gave-up': { stalls: true, setting: 'clientDeadline' } } },
+  failed: { is: 'lost', alert: 'IsalesProxyCallsLost', fact: 'lostCalls', codes: { 'call-failed': {} } },
+  rejected: { is: 'lost', alert: 'IsalesProxyCallsRejected', fact: 'lostCalls', codes: { 'call-rejected': {}, 'call-throttled': {}, 'call-page': {} } },
+  declined: { is: 'answered', alert: 'IsalesProxyCallsRejected', fact: 'declinedCalls', share: 0.5, codes: { 'call-declined': {}, 'call-result': {} } },
+  slow: { is: 'answered', alert: 'IsalesProxyLatency', fact: 'slowCalls', share: 0.05, fine: true, codes: { slow: { stalls: true } } },
+  answered: { is: 'answered', fine: true, codes: { answered: {} } },
 } as const satisfies Readonly<Record<string, ClassRow>>
-export type Outcome = keyof typeof CLASSES
+type Classes = typeof CLASSES
+export type Outcome = keyof Classes
 export const OUTCOMES = Object.keys(CLASSES) as readonly Outcome[]
 
+type OwnCode<Class extends Outcome> = { [Each in Class]: keyof Classes[Each]['codes'] }[Class]
+type FineClass = 'granted' | 'slow' | 'answered'
 /** Codes of requests that need no explanation. */
-type Fine = 'login' | 'refresh' | 'slow' | 'answered'
+type Fine = OwnCode<FineClass>
 export type RequestCause = Code | Fine
 
-/** Returns true for the code of a request that did not succeed: it has a section. */
-export function isExplained(code: RequestCause): code is Code {
-  return !['login', 'refresh', 'slow', 'answered'].includes(code)
+/** States of the proxy, explained in docs/metrics.md, and their tone on the status page. `bad` needs an operator. */
+export const STATES = {
+  starting: 'quiet',
+  healthy: 'good',
+  degraded: 'warning',
+  failing: 'bad',
+  unauthenticated: 'bad',
+  'login-rejected': 'bad',
+  conflict: 'bad',
+  draining: 'quiet',
+} as const
+export type ProxyState = keyof typeof STATES
+
+interface HeadlineRow<Name> extends Pick<RequestTraits, 'setting'> {
+  readonly finding: Name
+  readonly state: ProxyState
 }
+
+/**
+ * Headlines of the status page: states, and alerts by name. A headline has one finding, with one effect on the state, unless
+ * the finding itself says otherwise: a finding about calls has the name of their class.
+ */
+// oxfmt-ignore
+const HEADLINES = {
+  draining: { finding: 'draining', state: 'draining' },
+  IsalesProxySessionConflict: { finding: 'conflict', state: 'conflict' },
+  'logging-in': { finding: 'waiting', state: 'starting' },
+  IsalesProxyNotAuthenticated: { finding: 'login', state: 'unauthenticated' },
+  IsalesProxyLoginRejected: { finding: 'login', state: 'login-rejected' },
+  IsalesProxyAuthenticationFailing: { finding: 'login', state: 'degraded' },
+  'refreshes-only': { finding: 'refreshes-only', state: 'degraded' },
+  IsalesProxyClockWrong: { finding: 'clock', state: 'unauthenticated' },
+  IsalesProxyCallsFailing: { finding: 'failed', state: 'failing' },
+  IsalesProxyCallsRejected: { finding: 'token-rejected', state: 'failing' },
+  IsalesProxyCallsRefused: { finding: 'refused', state: 'degraded' },
+  IsalesProxyCallsLost: { finding: 'failed', state: 'degraded' },
+  IsalesProxyLatency: { finding: 'slow', state: 'degraded', setting: 'clientDeadline' },
+  IsalesProxyNoClientGetsThrough: { finding: 'stray', state: 'degraded' },
+  IsalesProxyClientLoginsRefused: { finding: 'refused', state: 'degraded' },
+  IsalesProxyRefreshFailing: { finding: 'refresh', state: 'degraded' },
+  IsalesProxyLifetimeDoubtful: { finding: 'lifetime', state: 'degraded' },
+  IsalesProxyStateUnusable: { finding: 'state', state: 'degraded' },
+  impaired: { finding: 'process', state: 'degraded' },
+  IsalesProxyReloadFailed: { finding: 'files', state: 'degraded' },
+  IsalesProxySessionAlone: { finding: 'store', state: 'degraded' },
+  'certificate-expired': { finding: 'certificate', state: 'degraded' },
+  IsalesProxyCertificateExpiresSoon: { finding: 'certificate', state: 'healthy' },
+  'no-calls-yet': { finding: 'healthy', state: 'healthy', setting: 'listen' },
+  healthy: { finding: 'healthy', state: 'healthy' },
+} as const satisfies Readonly<Record<string, HeadlineRow<string>>>
+export type Headline = keyof typeof HEADLINES
+/** Label value of `finding`. */
+export type FindingName =
+  | (typeof HEADLINES)[Headline]['finding']
+  | Exclude<Outcome, 'granted' | 'answered'>
+export const headlineRow = (code: Headline): HeadlineRow<FindingName> => HEADLINES[code]
+export const FINDING_NAMES: readonly FindingName[] = [
+  ...new Set([
+    ...Object.values(HEADLINES).map(({ finding }) => finding),
+    ...OUTCOMES.filter((each): each is FindingName & Outcome => 'alert' in CLASSES[each]),
+  ]),
+]
 
 /** Codes outside of the sets above. */
 // oxfmt-ignore
@@ -181,21 +253,9 @@ const OTHERS = {
     'no-lifetime', 'long-lifetime', 'short-lifetime', 'no-refresh', 'rejected-by-result', 'single-session',
     'not-shared',
   ],
-  /** Headlines of the status page: states, and alerts by name. */
-  headline: [
-    'healthy', 'no-calls-yet', 'logging-in', 'draining', 'certificate-expired', 'refreshes-only', 'impaired',
-    'IsalesProxyNotAuthenticated', 'IsalesProxyCallsFailing', 'IsalesProxyCallsRejected', 'IsalesProxyCallsRefused',
-    'IsalesProxyAuthenticationFailing', 'IsalesProxyLoginRejected',
-    'IsalesProxyRefreshFailing', 'IsalesProxySessionConflict', 'IsalesProxySessionAlone',
-    'IsalesProxyCallsLost', 'IsalesProxyLatency', 'IsalesProxyReloadFailed',
-    'IsalesProxyClockWrong', 'IsalesProxyLifetimeDoubtful', 'IsalesProxyStateUnusable',
-    'IsalesProxyClientLoginsRefused', 'IsalesProxyNoClientGetsThrough',
-    'IsalesProxyCertificateExpiresSoon',
-  ],
 } as const
 type Others = typeof OTHERS
 export type SettingCode = Others['setting'][number]
-export type Headline = Others['headline'][number]
 
 const BY_LISTEN: ReadonlyMap<string, Others['listen'][number]> = new Map([
   ['EADDRINUSE', 'address-in-use'],
@@ -213,7 +273,8 @@ export type Code =
   | ExplainedCause
   | ProblemCode
   | RefusalCode
-  | Exclude<(typeof CLASSES)[Outcome]['codes'][number], Fine>
+  | OwnCode<Exclude<Outcome, FineClass>>
+  | Headline
   | ReturnType<typeof toStoreCode>
   | Others[keyof Others][number]
 
@@ -223,23 +284,35 @@ export const ALL_CODES: readonly Code[] = [
       (['login', 'refresh', 'call'] as const).map((asked) => toCauseCode({ code }, asked)),
     ),
     ...PROBLEM_CODES,
-    ...REFUSAL_REASONS.map(toRefusalCode),
-    ...OUTCOMES.flatMap((each): readonly RequestCause[] => CLASSES[each].codes).filter(isExplained),
+    ...OUTCOMES.flatMap(codesOf).flatMap(({ section }) => section ?? []),
     ...STORE_FAILURES.map(toStoreCode),
+    ...(Object.keys(HEADLINES) as Headline[]),
     ...Object.values(OTHERS).flat(),
   ]),
 ]
 
-export function codesOf(outcome: Outcome): readonly RequestCause[] {
-  const isFailed = outcome === 'failed'
+/** A class with a code: `outcome` and `cause` in the metric and in `/status.json`. */
+export interface ClassCode {
+  readonly outcome: Outcome
+  readonly cause: RequestCause
+  /** Undefined if it needs no explanation. */
+  readonly section: Code | undefined
+  readonly traits: RequestTraits
+}
+
+export function codesOf(outcome: Outcome): readonly ClassCode[] {
+  const { fine, codes }: ClassRow = CLASSES[outcome]
   const isRefused = outcome === 'refused' || outcome === 'stray'
   const refusals = REFUSAL_REASONS.filter((each) => (refusalRow(each).is ?? outcome) === outcome)
-  const problems = PROBLEM_CODES.filter((code) => problemRow(code).failed !== undefined)
-  const causes = FAILED_CALLS.map((code) => toCauseCode({ code }, 'call'))
-  const all: readonly RequestCause[] = [
-    ...(isRefused ? refusals.map(toRefusalCode) : []),
-    ...(isFailed ? [...problems, ...causes] : []),
-    ...CLASSES[outcome].codes,
+  const rows: readonly (readonly [string, RequestTraits])[] = [
+    ...(isRefused ? refusals : []).map(
+      (each) => [toRefusalCode(each), refusalTraits(each)] as const,
+    ),
+    ...(outcome === 'failed' ? [...FAILED_PROBLEMS, ...FAILED_CALLS] : []),
+    ...Object.entries(codes),
   ]
-  return [...new Set(all)]
+  return [...new Map(rows)].map(([name, traits]) => {
+    const cause = name as Code
+    return { outcome, cause, section: fine === true ? undefined : cause, traits }
+  })
 }

@@ -9,10 +9,10 @@ import {
   refusalRow,
   REFUSALS,
   toRefusalCode,
+  type ClassCode,
   type Outcome,
   type ProblemCode,
   type Refusal,
-  type RequestCause,
 } from './codes.ts'
 import type { FailureDetails } from './messages/index.ts'
 
@@ -66,17 +66,15 @@ export function pathOf({ target }: Pick<RequestSummary, 'target'>): string {
   return target.replace(/[?#].*$/s, '')
 }
 
-/** A class with a code: `outcome` and `cause` in the metric and in `/status.json`. Every pair has one object. */
-export interface RequestClass {
-  readonly outcome: Outcome
-  readonly cause: RequestCause
+/** Every pair of class and code has one object. */
+export interface RequestClass extends ClassCode {
   /** Position in `REQUEST_CLASSES`. */
   readonly index: number
 }
 
-export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap((outcome) =>
-  codesOf(outcome).map((cause) => ({ outcome, cause })),
-).map(({ outcome, cause }, index) => ({ outcome, cause, index }))
+export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap(codesOf).map(
+  (each, index) => Object.assign(each, { index }),
+)
 
 const BY_NAME = new Map(REQUEST_CLASSES.map((each) => [`${each.outcome} ${each.cause}`, each]))
 

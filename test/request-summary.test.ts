@@ -1,6 +1,6 @@
 import { assert, boolean, constantFrom, nat, option, property, record } from 'fast-check'
 import { expect, it, test } from 'vitest'
-import { cause, HANDSHAKE_FAILURES, type CauseCode } from '../src/causes.ts'
+import { cause, HANDSHAKES, type CauseCode, type HandshakeFailure } from '../src/causes.ts'
 import { ALL_CODES, PROBLEM_CODES, REFUSAL_REASONS } from '../src/codes.ts'
 import { classifyRequest, REQUEST_CLASSES, type RequestSummary } from '../src/request-summary.ts'
 
@@ -69,7 +69,10 @@ const summaries = record(
     target: constantFrom('/tasks', '/other?x=1', ''),
     requestId: constantFrom('', 'a-1'),
     status: constantFrom(0, 200, 200, 200, 204, 302, 400, 401, 403, 404, 429, 500, 502, 503, 599),
-    handshake: option(constantFrom(...HANDSHAKE_FAILURES), { nil: undefined, freq: 9 }),
+    handshake: option(constantFrom(...(Object.keys(HANDSHAKES) as HandshakeFailure[])), {
+      nil: undefined,
+      freq: 9,
+    }),
     login: constantFrom('login', 'refresh'),
     code: constantFrom(...PROBLEM_CODES),
     refusal: constantFrom(...REFUSAL_REASONS),

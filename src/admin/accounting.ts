@@ -32,17 +32,8 @@ export const RULES = {
   lockedOut: { ms: 6 * SECOND, count: 5 },
 } as const
 
-/**
- * How every connection ends if CTI-OBS, a gateway in front of the proxy, or our certificate is misconfigured. A client that
- * leaves during the handshake may be a load balancer's probe.
- */
-// oxfmt-ignore
-const MISCONFIGURED: Readonly<Partial<Record<Outcome, readonly string[]>>> = {
-  handshake: ['plain-http', 'not-trusted', 'no-certificate', 'unknown-ca', 'bad-certificate', 'client-name'],
-  stray: ['tls-to-http', 'browser', 'half-sent', 'admin-port', 'overloaded', 'no-descriptors'],
-}
-const isTurnedAway = ({ outcome, cause }: RequestClass): boolean =>
-  MISCONFIGURED[outcome]?.includes(cause) === true
+const isTurnedAway = ({ outcome, traits }: RequestClass): boolean =>
+  CLASSES[outcome].is === 'no-call' && traits.turnedAway === true
 const TURNED_AWAY = REQUEST_CLASSES.filter(isTurnedAway)
 const WITHOUT_DESCRIPTORS = REQUEST_CLASSES.filter(({ cause }) => cause === 'no-descriptors')
 

@@ -1,6 +1,6 @@
 import { MINUTE, SECOND, toSeconds, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
-import { isExplained, type Outcome } from '../codes.ts'
+import type { Outcome } from '../codes.ts'
 import { REJECTED, pathOf, type RequestClass, type RequestSummary } from '../request-summary.ts'
 import { excerpt } from '../terminal.ts'
 import type { TokenEvent } from '../token/index.ts'
@@ -81,7 +81,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     if (bodySize !== undefined && bodySize >= 0) facts.push(['bodySize', bodySize])
     if (left === 'response' && durationMs !== undefined)
       facts.push(['leftAfter', { seconds: toSeconds(durationMs) }])
-    if (isExplained(of.cause)) facts.push(...settingFacts(of.cause, diagnostics))
+    facts.push(...settingFacts(of.traits, diagnostics))
     // A number is the only part of iSales's text that cannot be a secret.
     if (result !== undefined && RESULT.test(result)) facts.push(['result', result])
     // A status of the proxy itself adds nothing to the code.

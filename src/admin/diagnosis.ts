@@ -1,5 +1,12 @@
 import { toAuthFailure } from '../causes.ts'
-import { CLASSES, isExplained, type Headline } from '../codes.ts'
+import {
+  CLASSES,
+  headlineRow,
+  STATES,
+  type FindingName,
+  type Headline,
+  type ProxyState,
+} from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
@@ -13,28 +20,6 @@ import {
 } from '../messages/index.ts'
 import { addUp, checkCalls, mostFrequent, type CallFinding } from './accounting.ts'
 import type { Activity } from './activity.ts'
-
-/** States of the proxy, explained in docs/metrics.md, and their tone on the status page. `bad` needs an operator. */
-export const STATES = {
-  starting: 'quiet',
-  healthy: 'good',
-  degraded: 'warning',
-  failing: 'bad',
-  unauthenticated: 'bad',
-  'login-rejected': 'bad',
-  conflict: 'bad',
-  draining: 'quiet',
-} as const
-export type ProxyState = keyof typeof STATES
-
-/** Label values of `finding`. A finding about calls has the name of their class. */
-// oxfmt-ignore
-export const FINDING_NAMES = [
-  'draining', 'conflict', 'waiting', 'login', 'refreshes-only', 'clock', 'token-rejected', 'abandoned', 'refused',
-  'failed', 'rejected', 'declined', 'slow', 'handshake', 'stray', 'refresh', 'lifetime', 'state',
-  'process', 'files', 'store', 'certificate', 'healthy',
-] as const
-export type FindingName = (typeof FINDING_NAMES)[number]
 
 /** A statement about the proxy, with its effect on the state. */
 export interface Finding {
@@ -98,12 +83,8 @@ export function diagnose(input: DiagnosisInput): readonly [Finding, ...Finding[]
   return found.filter((one) => !isWrong || one.finding !== 'healthy') as [Finding, ...Finding[]]
 }
 
-function toFinding(
-  finding: FindingName,
-  state: ProxyState,
-  code: Headline,
-  details: Partial<Finding> = {},
-): Finding {
+function toFinding(code: Headline, details: Partial<Finding> = {}): Finding {
+  const { finding, state } = headlineRow(code)
   return { finding, state, code, facts: [], cause: undefined, isOver: false, ...details }
 }
 
@@ -112,7 +93,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const { token, calls, diagnostics, sharing } = input
   const { lifetimeDoubt, storageError, fileErrors } = input
 
-  if (input.draining) return yield toFinding('draining', 'draining', 'draining')
+  if (input.draining) return yield toFinding('draining')
 
   const ofToken = [...tokenFindings(input)]
   yield* ofToken
@@ -144,34 +125,34 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   if (last !== undefined && failures >= (isUnknown ? 1 : MIN_REFRESHES)) {
     const cause = explained(last.failure, diagnostics, 'refresh')
     const facts: Fact[] = [['refreshesFailed', failures]]
-    yield toFinding('refresh', 'degraded', 'IsalesProxyRefreshFailing', { cause, facts })
+    yield toFinding('IsalesProxyRefreshFailing', { cause, facts })
   }
   if (lifetimeDoubt !== undefined) {
     const cause = { code: lifetimeDoubt, facts: [] }
-    yield toFinding('lifetime', 'degraded', 'IsalesProxyLifetimeDoubtful', { cause })
+    yield toFinding('IsalesProxyLifetimeDoubtful', { cause })
   }
   if (storageError !== undefined) {
     const cause = explained(storageError, diagnostics, 'login')
-    yield toFinding('state', 'degraded', 'IsalesProxyStateUnusable', { cause })
+    yield toFinding('IsalesProxyStateUnusable', { cause })
   }
   for (const cause of fileErrors) {
     const details = { cause, facts: [['setting', cause.setting]], hasWorked: true } as const
-    yield toFinding('files', 'degraded', 'IsalesProxyReloadFailed', details)
+    yield toFinding('IsalesProxyReloadFailed', details)
   }
   if (sharing?.state === 'local') {
     const cause = explainedStore(sharing, diagnostics)
-    yield toFinding('store', 'degraded', 'IsalesProxySessionAlone', { cause })
+    yield toFinding('IsalesProxySessionAlone', { cause })
   }
   yield* certificateFindings(input)
 
   if (calls.total === 0) {
-    const facts = settingFacts('no-calls-yet', diagnostics)
-    yield toFinding('healthy', 'healthy', 'no-calls-yet', { facts })
+    const facts = settingFacts(headlineRow('no-calls-yet'), diagnostics)
+    yield toFinding('no-calls-yet', { facts })
   } else {
     const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
     if (calls.answeredAt > -Infinity)
       facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
-    yield toFinding('healthy', 'healthy', 'healthy', { facts })
+    yield toFinding('healthy', { facts })
   }
 }
 
@@ -179,7 +160,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
 function* processFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { stall, logFailure, calls } = input
   const impaired = (cause: Explained, ...facts: readonly Fact[]): Finding =>
-    toFinding('process', 'degraded', 'impaired', { cause, facts })
+    toFinding('impaired', { cause, facts })
   if (stall !== undefined)
     yield impaired(stoodStill(stall), ['endedAt', dateFact(input, stall.endedAt)])
   if (logFailure !== undefined)
@@ -192,18 +173,13 @@ function stoodStill({ ms }: NonNullable<Activity['stall']>): Explained {
   return { code: 'stood-still', facts: [['stoodStill', roundSeconds(ms)]] }
 }
 
-/** Codes of calls that end so if the process stands still. */
-// oxfmt-ignore
-const STALLED: ReadonlySet<string> = new Set([
-  'gave-up', 'slow', 'upstream-timeout', 'out-of-time', 'connect-timeout', 'connection-lost', 'no-token',
-])
 /** Milliseconds after which calls that a stall delayed have ended. */
 const STALL_SHOWS_FOR = 3 * SECOND
 
 /** Explains calls by a stall if the last of them ended during it, or soon after it. */
 function explainByStall({ outcome, cause }: CallFinding, { stall, calls }: DiagnosisInput) {
   const { [outcome]: last = -Infinity } = calls.lastAt
-  if (stall === undefined || cause === undefined || !STALLED.has(cause.cause)) return undefined
+  if (stall === undefined || cause === undefined || cause.traits.stalls !== true) return undefined
   const isNear = last >= stall.endedAt - stall.ms && last <= stall.endedAt + STALL_SHOWS_FOR
   return isNear ? stoodStill(stall) : undefined
 }
@@ -217,13 +193,13 @@ function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
     const facts = token.usable ? [servesFor(token)] : []
     // Replicas with another key have another entry in the store, and cannot see this one.
     const cause = input.sharing && ({ code: 'other-key-or-program', facts: [] } as const)
-    yield toFinding('conflict', 'conflict', 'IsalesProxySessionConflict', { facts, cause })
+    yield toFinding('IsalesProxySessionConflict', { facts, cause })
   }
   const missing = missingToken(token)
-  if (missing === 'first') yield toFinding('waiting', 'starting', 'logging-in')
+  if (missing === 'first') yield toFinding('logging-in')
   // A token with a lifetime of 1 s is missing half of the time.
   else if (missing === 'next' && input.lifetimeDoubt !== 'short-lifetime')
-    yield toFinding('waiting', 'unauthenticated', 'logging-in')
+    yield toFinding('logging-in', { state: 'unauthenticated' })
 
   // While another program ends our sessions, only a rejected login adds something.
   const isShown = !token.conflict || login?.code === 'refreshes-only'
@@ -238,7 +214,7 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
   if (rejected?.cause === 'call-rejected') facts.push(...factsOf(rejected))
   const cause = { code: 'token-rejected', facts } as const
-  return toFinding('token-rejected', 'failing', 'IsalesProxyCallsRejected', { cause })
+  return toFinding('IsalesProxyCallsRejected', { cause })
 }
 
 function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
@@ -252,11 +228,11 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   if ((input.calls.lastAt[outcome] ?? 0) < input.renewAskedAt) facts.push(['beforeRenew', true])
   if (own < count) facts.push([outcome, { part: own, of: total }])
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
-  if (outcome === 'slow') facts.push(...settingFacts(code, input.diagnostics))
-  const of = cause?.cause
-  const explanation =
-    cause && of && isExplained(of) ? { code: of, facts: input.factsOf(cause) } : undefined
-  return toFinding(outcome, state, code, {
+  facts.push(...settingFacts(headlineRow(code), input.diagnostics))
+  const explanation = cause?.section && { code: cause.section, facts: input.factsOf(cause) }
+  return toFinding(code, {
+    finding: outcome,
+    state,
     facts,
     cause: explainByStall(found, input) ?? explanation,
     isOver: endedAt !== undefined,
@@ -279,8 +255,8 @@ function* certificateFindings({ certificates, wallNow }: DiagnosisInput): Genera
   })
   if (facts.length > 0)
     yield names.some((name) => (certificates[name] ?? Infinity) <= wallNow)
-      ? toFinding('certificate', 'degraded', 'certificate-expired', { facts })
-      : toFinding('certificate', 'healthy', 'IsalesProxyCertificateExpiresSoon', { facts })
+      ? toFinding('certificate-expired', { facts })
+      : toFinding('IsalesProxyCertificateExpiresSoon', { facts })
 }
 
 /** Returns true for a usable token that iSales is not known to reject. */
@@ -321,8 +297,8 @@ function loginFinding(input: DiagnosisInput): Finding | undefined {
   const cause: Explained = isLater ? { ...known, code: 'business-later' } : known
   const hasWorked = token.token !== undefined
   const facts: Fact[] = []
-  const found = (finding: FindingName, state: ProxyState, code: Headline) =>
-    toFinding(finding, state, code, { facts, cause, hasWorked })
+  const found = (code: Headline, state = headlineRow(code).state) =>
+    toFinding(code, { state, facts, cause, hasWorked })
 
   if (failure) facts.push(['operation', 'login'])
   if (failures > 0) facts.push(['failedInRow', failures])
@@ -333,19 +309,16 @@ function loginFinding(input: DiagnosisInput): Finding | undefined {
   if (rejected && works && isServing) {
     const { refreshExpiresAt: end } = token.token ?? {}
     if (end !== undefined) facts.push(['refreshTokenEnds', dateFact(input, end)])
-    return found('refreshes-only', 'degraded', 'refreshes-only')
+    return found('refreshes-only')
   }
   if (isServing) facts.push(servesFor(token))
   else if (token.usable) facts.push(['rejectedToo', true])
 
   if (cause.code === 'not-yet-valid')
-    return found('clock', isServing ? 'degraded' : 'unauthenticated', 'IsalesProxyClockWrong')
+    return found('IsalesProxyClockWrong', isServing ? 'degraded' : 'unauthenticated')
   // A login without a response also causes a pause, but no rejection is known then.
-  if (rejected && kind !== 'transient')
-    return found('login', 'login-rejected', 'IsalesProxyLoginRejected')
-  return isServing
-    ? found('login', 'degraded', 'IsalesProxyAuthenticationFailing')
-    : found('login', 'unauthenticated', 'IsalesProxyNotAuthenticated')
+  if (rejected && kind !== 'transient') return found('IsalesProxyLoginRejected')
+  return found(isServing ? 'IsalesProxyAuthenticationFailing' : 'IsalesProxyNotAuthenticated')
 }
 
 /**

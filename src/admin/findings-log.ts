@@ -1,7 +1,8 @@
 import { SECOND, toSeconds, type Timer } from '../clock.ts'
 import { en, factsLine, findSection } from '../messages/index.ts'
 import { explainFinding } from './explain-finding.ts'
-import { STATES, type Finding, type ProxyState } from './diagnosis.ts'
+import { STATES, type ProxyState } from '../codes.ts'
+import type { Finding } from './diagnosis.ts'
 import type { ActivityRecorder } from './activity.ts'
 import type { AdminSources } from './sources.ts'
 

@@ -16,7 +16,8 @@ import { REPLAY_OUTCOMES, REQUEST_CLASSES, type RequestSummary } from '../reques
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type Operation, type TokenEvent } from '../token/index.ts'
 import { loadPages } from '../messages/index.ts'
-import { FINDING_NAMES, isAuthenticated, STATES, type Finding } from './diagnosis.ts'
+import { FINDING_NAMES, STATES } from '../codes.ts'
+import { isAuthenticated, type Finding } from './diagnosis.ts'
 import type { AdminSources } from './sources.ts'
 
 const PREFIX = 'isales_proxy_'

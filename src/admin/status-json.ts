@@ -1,6 +1,6 @@
 import { isLoopback } from '../config/index.ts'
 import { toSeconds } from '../clock.ts'
-import type { FactName, Language, Value } from '../messages/index.ts'
+import { isFact, type FactName, type Language, type Value } from '../messages/index.ts'
 import { addUp } from './accounting.ts'
 import type { ActivityRecorder } from './activity.ts'
 import { diagnose, isAuthenticated, type DiagnosisInput, type Finding } from './diagnosis.ts'
@@ -22,13 +22,6 @@ export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder
     certificates: sources.certificates(),
   }
 }
-
-/** Facts for readers on this machine only: users, hosts, paths and files. */
-// oxfmt-ignore
-const PRIVATE: ReadonlySet<FactName> = new Set<FactName>([
-  'isales', 'egress', 'store', 'stateDir', 'serverName', 'certificate', 'issuer', 'userFile',
-  'passwordFile', 'file', 'path', 'host', 'allowedHosts', 'allowedPaths', 'listen', 'user', 'userHas', 'passwordHas',
-])
 
 /** Returns true for a peer on this machine, also if its IPv4 address is mapped into IPv6. */
 export function isLocal(address = ''): boolean {
@@ -57,7 +50,10 @@ export function readStatus(
     const { facts, ...explanation } = explainFinding(finding, language)
     const isRejected = finding.code === 'IsalesProxyLoginRejected'
     const all = [...facts, ...(isRejected ? now.diagnostics.credentials : [])]
-    return { ...explanation, facts: local ? all : all.filter(([name]) => !PRIVATE.has(name)) }
+    return {
+      ...explanation,
+      facts: local ? all : all.filter(([name]) => !isFact('private', name)),
+    }
   }
   const { kind: backoff, failures } = snapshot.login
   const [headline, ...others] = diagnose(now)

@@ -5,9 +5,9 @@ import {
   type Peer,
   type PeerCertificate,
   type RequestKind,
+  type RequestTraits,
   type StoreFailureReason,
 } from '../causes.ts'
-import type { Code } from '../codes.ts'
 import type { Explained, Fact, Value } from './format-facts.ts'
 import type { FactName } from './messages.ts'
 
@@ -28,25 +28,14 @@ export interface DiagnosticContext {
   readonly settings: Record<SettingFact, Value>
 }
 
-/** Settings that decide whether a request ends with a code. */
-const SETTINGS_OF = {
-  'other-host': 'allowedHosts',
-  'other-path': 'allowedPaths',
-  'too-large': 'maxBodySize',
-  'admin-port': 'listen',
-  'tls-to-http': 'listen',
-  'plain-http': 'listen',
-  'no-calls-yet': 'listen',
-  'gave-up': 'clientDeadline',
-  'upstream-timeout': 'clientDeadline',
-  IsalesProxyLatency: 'clientDeadline',
-} as const satisfies Partial<Record<Code, FactName>>
-type SettingFact = (typeof SETTINGS_OF)[keyof typeof SETTINGS_OF]
+type SettingFact = NonNullable<RequestTraits['setting']>
 
-/** Returns the setting that decides whether a request ends with the code, with its value. */
-export function settingFacts(code: Code, { settings }: DiagnosticContext): readonly Fact[] {
-  const name = (SETTINGS_OF as Partial<Record<Code, SettingFact>>)[code]
-  return name === undefined || settings[name] === '' ? [] : [[name, settings[name]]]
+/** Returns the setting that decides whether a request ends so, with its value. */
+export function settingFacts(
+  { setting }: RequestTraits,
+  { settings }: DiagnosticContext,
+): readonly Fact[] {
+  return setting === undefined || settings[setting] === '' ? [] : [[setting, settings[setting]]]
 }
 
 export interface FailureDetails {

@@ -1,7 +1,7 @@
 import type { Code } from '../codes.ts'
 import { HOUR, MINUTE } from '../clock.ts'
 import { findSection } from './doc-sections.ts'
-import type { FactName, Messages } from './messages.ts'
+import { isFact, type FactName, type Messages } from './messages.ts'
 
 /** `at` is a date in ISO 8601, UTC. */
 export type Value =
@@ -42,15 +42,11 @@ export function factsLine(messages: Messages, facts: readonly Fact[], reading?: 
     .join(messages.between)
 }
 
-/** Facts whose texts may be codes. Any other text is shown as it is: a user may have the name `root`. */
-// oxfmt-ignore
-const CODED: ReadonlySet<FactName> = new Set<FactName>([
-  'detail', 'outcome', 'operation', 'inProgress', 'backoff', 'sharing', 'chain', 'restart', 'userHas', 'passwordHas',
-])
-
 /** @param reading if undefined, dates are complete and in UTC. */
 export function factText(messages: Messages, [name, value]: Fact, reading?: Reading): string {
-  return typeof value === 'string' && !CODED.has(name) ? value : valueText(messages, value, reading)
+  return typeof value === 'string' && !isFact('coded', name)
+    ? value
+    : valueText(messages, value, reading)
 }
 
 function valueText(messages: Messages, value: Value, reading?: Reading): string {

@@ -21,6 +21,7 @@ export {
 export { missingSections, loadPages, findSection, withoutMarkup } from './doc-sections.ts'
 export {
   en,
+  isFact,
   LANGUAGES,
   MESSAGES,
   messagesFor,

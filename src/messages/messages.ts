@@ -2,27 +2,33 @@
 export const LANGUAGES = ['en', 'zh'] as const
 export type Language = (typeof LANGUAGES)[number]
 
-type Pair = readonly [en: string, zh: string]
+/**
+ * `private`: a fact for readers on this machine only, such as a user, host, path or file. `coded`: its texts may be codes; any
+ * other text is shown as it is, because a user may have the name `root`.
+ */
+type FactTrait = 'private' | 'coded'
+type Pair = readonly [en: string, zh: string, ...traits: FactTrait[]]
 type Pairs = Readonly<Record<string, Pair>>
 
 /** Names of facts, with the relevant setting in parentheses. */
+// oxfmt-ignore
 const FACTS = {
-  isales: ['iSales (ISALES_URL)', 'iSales（ISALES_URL）'],
-  egress: ['Egress proxy (HTTPS_PROXY)', '出口代理（HTTPS_PROXY）'],
-  store: ['Shared store (SESSION_STORE_URL)', '共享存储（SESSION_STORE_URL）'],
+  isales: ['iSales (ISALES_URL)', 'iSales（ISALES_URL）', 'private'],
+  egress: ['Egress proxy (HTTPS_PROXY)', '出口代理（HTTPS_PROXY）', 'private'],
+  store: ['Shared store (SESSION_STORE_URL)', '共享存储（SESSION_STORE_URL）', 'private'],
   storeCode: ["The store's error code", '存储返回的错误码'],
-  stateDir: ['Directory (STATE_DIR)', '目录（STATE_DIR）'],
-  serverName: ['Checked for (ISALES_TLS_SERVER_NAME)', '按此名称核对（ISALES_TLS_SERVER_NAME）'],
-  certificate: ['Certificate', '证书'],
-  issuer: ['Missing issuer', '缺少的签发者'],
-  chain: ['The server sent', '对方发送了'],
+  stateDir: ['Directory (STATE_DIR)', '目录（STATE_DIR）', 'private'],
+  serverName: ['Checked for (ISALES_TLS_SERVER_NAME)', '按此名称核对（ISALES_TLS_SERVER_NAME）', 'private'],
+  certificate: ['Certificate', '证书', 'private'],
+  issuer: ['Missing issuer', '缺少的签发者', 'private'],
+  chain: ['The server sent', '对方发送了', 'coded'],
   validFrom: ['Valid from', '生效时间'],
   validTo: ['Valid to', '到期时间'],
   status: ['Status', '状态码'],
-  detail: ['Detail', '详情'],
-  userFile: ['User (ISALES_USER_FILE)', '用户名（ISALES_USER_FILE）'],
-  passwordFile: ['Password (ISALES_PASSWORD_FILE)', '密码（ISALES_PASSWORD_FILE）'],
-  restart: ['Without STATE_DIR', '未设置 STATE_DIR'],
+  detail: ['Detail', '详情', 'coded'],
+  userFile: ['User (ISALES_USER_FILE)', '用户名（ISALES_USER_FILE）', 'private'],
+  passwordFile: ['Password (ISALES_PASSWORD_FILE)', '密码（ISALES_PASSWORD_FILE）', 'private'],
+  restart: ['Without STATE_DIR', '未设置 STATE_DIR', 'coded'],
   setting: ['Setting', '设置'],
   found: ['Found', '现值'],
   foundLength: ['Length in characters', '字符数'],
@@ -31,14 +37,14 @@ const FACTS = {
   otherSetting: ['The other setting', '另一个设置'],
   meant: ['Probably meant', '您是否想写'],
   unknown: ['Unknown settings', '未知的设置'],
-  file: ['File', '文件'],
+  file: ['File', '文件', 'private'],
   address: ['Address', '地址'],
   socketAddress: ['Address of the socket unit', '套接字单元的地址'],
   sockets: ['Addresses of the socket unit', '套接字单元的地址数'],
   process: ['Process', '进程'],
-  user: ['User (ISALES_USER)', '用户（ISALES_USER）'],
-  userHas: ['ISALES_USER has', 'ISALES_USER 中有'],
-  passwordHas: ['ISALES_PASSWORD has', 'ISALES_PASSWORD 中有'],
+  user: ['User (ISALES_USER)', '用户（ISALES_USER）', 'private'],
+  userHas: ['ISALES_USER has', 'ISALES_USER 中有', 'private', 'coded'],
+  passwordHas: ['ISALES_PASSWORD has', 'ISALES_PASSWORD 中有', 'private', 'coded'],
   lives: ['The token lives for', '令牌有效期'],
   refreshToken: ['With a refresh token', '有刷新令牌'],
   refreshLives: ['The refresh token lives for', '刷新令牌有效期'],
@@ -46,8 +52,8 @@ const FACTS = {
   form: ['Form', '形式'],
   tokenHeader: ['Header in force (ISALES_TOKEN_HEADER)', '当前的请求头（ISALES_TOKEN_HEADER）'],
   previousWorks: ['The previous token still works', '上一个令牌仍可使用'],
-  outcome: ['Outcome', '结果'],
-  operation: ['Failed operation', '失败环节'],
+  outcome: ['Outcome', '结果', 'coded'],
+  operation: ['Failed operation', '失败环节', 'coded'],
   failedInRow: ['Failed in a row', '连续失败'],
   nextAttempt: ['Next attempt', '下次尝试'],
   pausedUntil: ['Logins are paused until', '登录暂停到'],
@@ -60,26 +66,26 @@ const FACTS = {
   endedAt: ['Ended', '结束于'],
   beforeRenew: ['Only before renew', '仅发生在 renew 之前'],
   turnedAway: ['Times in the last minute', '最近一分钟的次数'],
-  host: ['Host of the request', '请求的 Host'],
-  allowedHosts: ['Allowed hosts (ALLOWED_HOSTS)', '允许的主机名（ALLOWED_HOSTS）'],
-  allowedPaths: ['Allowed paths (ALLOWED_PATHS)', '允许的路径（ALLOWED_PATHS）'],
+  host: ['Host of the request', '请求的 Host', 'private'],
+  allowedHosts: ['Allowed hosts (ALLOWED_HOSTS)', '允许的主机名（ALLOWED_HOSTS）', 'private'],
+  allowedPaths: ['Allowed paths (ALLOWED_PATHS)', '允许的路径（ALLOWED_PATHS）', 'private'],
   maxBodySize: ['Most bytes of a body (MAX_BODY_SIZE)', '请求体的最大字节数（MAX_BODY_SIZE）'],
   bodySize: ['Bytes of the body', '请求体的字节数'],
   stoodStill: ['Stood still for', '停顿时间'],
-  listen: ['Address for calls (LISTEN)', '调用的地址（LISTEN）'],
+  listen: ['Address for calls (LISTEN)', '调用的地址（LISTEN）', 'private'],
   clientDeadline: ['Deadline (CLIENT_DEADLINE)', '期限（CLIENT_DEADLINE）'],
   leftAfter: ['The client left after', '客户端断开前等待了'],
-  path: ['Last such request', '最近一次此类请求'],
+  path: ['Last such request', '最近一次此类请求', 'private'],
   result: ['Result of iSales', 'iSales 返回的 result'],
   callsInMinute: ['Calls in the last minute', '最近一分钟的调用'],
   refreshesFailed: ['Failed refreshes since the last success', '上次成功以来失败的刷新'],
   nextRenewal: ['Next renewal', '下次续期'],
-  inProgress: ['In progress', '正在进行'],
-  backoff: ['Back-off', '重试策略'],
+  inProgress: ['In progress', '正在进行', 'coded'],
+  backoff: ['Back-off', '重试策略', 'coded'],
   lastSuccess: ['Last success', '上次成功'],
   lastLogin: ['Last login', '上次登录'],
   budget: ['If logins stopped now, calls would work for', '即使无法再登录，调用仍可维持'],
-  sharing: ['Shared token', '共享令牌'],
+  sharing: ['Shared token', '共享令牌', 'coded'],
   sharingSince: ['Since', '始于'],
   adoptedAt: ['Token of another replica', '令牌取自其他副本'],
   generation: ['Tokens so far', '已取得令牌'],
@@ -103,6 +109,11 @@ const FACTS = {
 } as const satisfies Pairs
 
 export type FactName = keyof typeof FACTS
+
+export function isFact(trait: FactTrait, name: FactName): boolean {
+  const row: Pair = FACTS[name]
+  return row.includes(trait, 2)
+}
 
 /** Texts for values that are codes. */
 const VALUES = {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { cause, type CauseCode } from '../../src/causes.ts'
-import { FINDING_NAMES, type Finding } from '../../src/admin/diagnosis.ts'
+import { FINDING_NAMES } from '../../src/codes.ts'
+import type { Finding } from '../../src/admin/diagnosis.ts'
 import type { Value } from '../../src/messages/index.ts'
 import type { SharingSnapshot } from '../../src/sharing/index.ts'
 import type { AuthFailure } from '../../src/token/isales-client.ts'

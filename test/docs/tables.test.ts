@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { STATES } from '../../src/admin/diagnosis.ts'
-import { PROBLEM_CODES, PROBLEMS, REFUSALS } from '../../src/codes.ts'
+import { PROBLEM_CODES, PROBLEMS, REFUSALS, STATES } from '../../src/codes.ts'
 import { LOG_EVENTS, LOG_FIELDS } from '../../src/log/log-events.ts'
 import { findSection } from '../../src/messages/index.ts'
 import { DOCUMENTATION } from '../../src/problem.ts'
