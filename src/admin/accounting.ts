@@ -189,50 +189,27 @@ function addToBucket(buckets: Bucket[], of: RequestClass, now: number, size: num
   add(newest.tally, of)
 }
 
-/** Counts the requests of the last `ms` milliseconds. Sums are kept, because a look at every tick would take too long. */
-function slidingTally(ms: number) {
-  const ticks: Bucket[] = []
-  const sum = newTally()
-  const expire = (now: number): void => {
-    while (ticks[0] !== undefined && ticks[0].at <= now - ms) {
-      const { tally } = ticks.shift() as Bucket
-      for (const each of REQUEST_CLASSES) add(sum, each, -(tally[each.index] ?? 0))
-    }
-  }
-  return {
-    count(of: RequestClass, now: number): void {
-      addToBucket(ticks, of, now, TICK)
-      if (ticks.length > ms / TICK) expire(now)
-      add(sum, of)
-    },
-    read(now: number): Tally {
-      expire(now)
-      return sum.slice()
-    },
-    forget({ index }: RequestClass): void {
-      for (const tally of [sum, ...ticks.map((tick) => tick.tally)]) tally[index] = 0
-    },
-  }
-}
-
 /** Counts requests. Bounded in memory, regardless of their number. */
 export function createAccounting() {
   const totals = newTally()
-  const sliding = {
-    latest: slidingTally(RULES.latest.ms),
-    window: slidingTally(MINUTE),
-    lockedOut: slidingTally(RULES.lockedOut.ms),
-  }
+  /** Quarter seconds of the last minute. */
+  const ticks: Bucket[] = []
   const minutes: Bucket[] = []
   /** Latest calls, used if a period has too few. */
   let last: Ended[] = []
   const lastAt: Partial<Record<Outcome, number>> = {}
   let away: readonly Ended[] = []
 
+  /** Adds up the requests of the last `ms` milliseconds. */
+  const sumOver = (now: number, ms: number): Tally => {
+    const sum = newTally()
+    for (const { at, tally } of ticks)
+      if (at > now - ms) for (const each of REQUEST_CLASSES) add(sum, each, tally[each.index])
+    return sum
+  }
+
   /** Returns the calls of a rule's time; if they are too few, the last calls. */
-  const lookBack = (now: number, name: 'latest' | 'window') => {
-    const rule = RULES[name]
-    const recent = sliding[name].read(now)
+  const lookBack = (now: number, rule: (typeof RULES)['latest' | 'window'], recent: Tally) => {
     const filled = addUp(countsOf(recent)) < rule.calls
     const calls = filled ? last.slice(-rule.calls).filter(({ at }) => now - at <= rule.maxAge) : []
     const tally = filled ? newTally() : recent
@@ -246,7 +223,8 @@ export function createAccounting() {
     count(of: RequestClass, now: number): void {
       const { outcome } = of
       add(totals, of)
-      for (const each of Object.values(sliding)) each.count(of, now)
+      addToBucket(ticks, of, now, TICK)
+      if (ticks.length > MINUTE / TICK) ticks.shift()
       addToBucket(minutes, of, now, MINUTE)
       if (minutes.length > 60) minutes.shift()
       lastAt[outcome] = now
@@ -258,20 +236,20 @@ export function createAccounting() {
 
     /** Checks only later calls of a class; totals and hour stay. */
     forget(of: RequestClass): void {
-      for (const each of Object.values(sliding)) each.forget(of)
+      for (const { tally } of ticks) tally[of.index] = 0
       last = last.filter((each) => each.of !== of)
     },
 
     totals: totals as ArrayLike<number>,
 
     view(now: number) {
-      const minute = sliding.window.read(now)
-      const ended = sliding.lockedOut.read(now)
+      const minute = sumOver(now, MINUTE)
+      const ended = sumOver(now, RULES.lockedOut.ms)
       const counts = countsOf(ended)
       const { answered = -Infinity, slow = -Infinity, declined = -Infinity } = lastAt
       return {
-        latest: lookBack(now, 'latest'),
-        window: lookBack(now, 'window'),
+        latest: lookBack(now, RULES.latest, sumOver(now, RULES.latest.ms)),
+        window: lookBack(now, RULES.window, minute),
         /** Requests of the last 60 s. */
         minute: countsOf(minute),
         /** Requests and connections of the last 60 s that ended because descriptors ran out. */
