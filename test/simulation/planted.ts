@@ -195,9 +195,9 @@ the least important finding is the headline [truth 343]
 calls are degraded from half of them on [truth 289]
 -  lost: 0.05,
 +  lost: 0.5,
-accounting: calls of the last minute count for an hour
--window: slidingTally(MINUTE)
-+window: slidingTally(60 * MINUTE)
+accounting: earlier calls count among the latest
+-if (at > now - ms) for
++for
 `
 
 export type Planted = (typeof PLANTED)[number]
