@@ -11,7 +11,6 @@ export function chartFiles(): readonly (readonly [string, string])[] {
   return [
     [`${CHART}/values.schema.json`, json(valuesSchema(rows))],
     [`${CHART}/files/settings.json`, json(settingRanges())],
-    [`${CHART}/README.md`, readme(rows)],
     [`${CHART}/LICENSE`, read('LICENSE')],
   ]
 }
@@ -20,7 +19,6 @@ export function chartFiles(): readonly (readonly [string, string])[] {
 interface Row {
   readonly path: string
   readonly default: unknown
-  readonly text: string
 }
 
 function rowsOf(yaml: string): readonly Row[] {
@@ -33,28 +31,16 @@ function rowsOf(yaml: string): readonly Row[] {
     map.items.flatMap(({ key, value }, index) => {
       // yaml attaches the comment before a map's first key to the map.
       const before = key.commentBefore ?? (index === 0 ? comment : '')
-      const [, text] = /(?:^|\n) -- ([\s\S]*)$/.exec(before) ?? []
+      const isRow = /^ -- /m.test(before)
       const name = [...path, key.value]
-      if (text === undefined && isMap<Scalar<string>>(value))
+      if (!isRow && isMap<Scalar<string>>(value))
         return walk(value, value.commentBefore ?? '', name)
-      if (text === undefined) throw new Error(`values.yaml says nothing about ${name.join('.')}`)
+      if (!isRow) throw new Error(`values.yaml says nothing about ${name.join('.')}`)
       const found = name.reduce((at, each) => (at as never)[each], document.toJS() as unknown)
-      return [{ path: name.join('.'), default: found, text: text.replaceAll(/\s+/g, ' ').trim() }]
+      return [{ path: name.join('.'), default: found }]
     })
   // yaml attaches the comment before the very first key to the document, after the heading.
   return document.contents === null ? [] : walk(document.contents, document.commentBefore ?? '', [])
-}
-
-/** Returns the chart's README.md with its table of values. */
-function readme(rows: readonly Row[]): string {
-  const lines = rows.map(
-    (row) => `| \`${row.path}\` | \`${JSON.stringify(row.default)}\` | ${row.text} |`,
-  )
-  const table = ['| value | default | what it does |', '| --- | --- | --- |', ...lines].join('\n')
-  return read(`${CHART}/README.md`).replace(
-    /(<!-- values -->\n)[\s\S]*(<!-- \/values -->)/,
-    (_, from: string, to: string) => `${from}${table}\n${to}`,
-  )
 }
 
 interface Schema {
@@ -147,20 +133,69 @@ const mapOf = (names: string, additionalProperties: Schema): Schema => ({
 })
 const REGISTRY = '[0-9A-Za-z.-]+(:[0-9]{1,5})?(/[0-9a-z._-]+)*/?'
 const LABEL = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?'
-/** Volumes, and mounts of them. */
-const named = arrayOf({
-  type: 'object',
-  required: ['name'],
-  properties: { name: { type: 'string', pattern: `^${LABEL}$` } },
+const text: Schema = { type: ['string', 'null'] }
+const flag: Schema = { type: ['boolean', 'null'] }
+/** A user or a group. */
+const id: Schema = { type: ['integer', 'null'], minimum: 0, maximum: 2_147_483_647 }
+/** An object that may be missing, with no other members than these. */
+const memberOf = (properties: Readonly<Record<string, Schema>>): Schema => ({
+  type: ['object', 'null'],
+  additionalProperties: false,
+  properties,
 })
+const volumeName: Schema = { type: 'string', pattern: `^${LABEL}$` }
+const mount: Schema = {
+  ...memberOf({
+    name: volumeName,
+    mountPath: { type: 'string', pattern: '^[^:]+$' },
+    mountPropagation: text,
+    readOnly: flag,
+    recursiveReadOnly: text,
+    subPath: text,
+    subPathExpr: text,
+  }),
+  type: 'object',
+  required: ['name', 'mountPath'],
+}
 /** Format of the names of Kubernetes objects. */
 const NAME = String.raw`[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*`
 const nameOf = (): Schema => ({ ...textOf(NAME), maxLength: 253 })
 /** A key of a Secret or a ConfigMap. */
 const KEY = '[-._0-9A-Za-z]{1,253}'
 const LABEL_VALUE = '([0-9A-Za-z]([-._0-9A-Za-z]{0,61}[0-9A-Za-z])?)?'
+const PART = '[0-9A-Za-z]([-._0-9A-Za-z]{0,61}[0-9A-Za-z])?'
 /** The name of a label or an annotation of Kubernetes, with an optional domain. */
-const QUALIFIED = `(${NAME}/)?[0-9A-Za-z]([-._0-9A-Za-z]{0,61}[0-9A-Za-z])?`
+const QUALIFIED = `(${NAME}/)?${PART}`
+
+const NUMERAL = String.raw`([0-9]+(\.[0-9]*)?|\.[0-9]+)`
+const EXPONENT = '[eE][-+]?[0-9]{1,2}'
+/** A quantity of Kubernetes. A fraction of a byte starts no container. */
+const quantityOf = (units: string): Schema => ({
+  type: ['number', 'string', 'null'],
+  minimum: 0,
+  maximum: 1e15,
+  pattern: `^${NUMERAL}(${units}|${EXPONENT})?$`,
+})
+const size = quantityOf('[KMGTPE]i|[kMGTPE]')
+const quantity = quantityOf('[KMGTPE]i|[numkMGTPE]')
+/** Helm 4 names the path of a name that no pattern allows, but not of one that `propertyNames` refuses. */
+const quantities: Schema = {
+  ...memberOf({ cpu: quantity, memory: size, 'ephemeral-storage': size }),
+  patternProperties: { [`^(hugepages-[0-9A-Za-z]+|${NAME}/${PART})$`]: quantity },
+}
+const profile = memberOf({
+  type: { enum: ['RuntimeDefault', 'Unconfined', 'Localhost', null] },
+  localhostProfile: text,
+})
+/** Fields that the security contexts of a pod and of a container share. */
+const securityContext: Readonly<Record<string, Schema>> = {
+  runAsUser: id,
+  runAsGroup: id,
+  runAsNonRoot: flag,
+  seccompProfile: profile,
+  appArmorProfile: profile,
+  seLinuxOptions: memberOf({ level: text, role: text, type: text, user: text }),
+}
 
 const pullSecrets = arrayOf({
   type: ['string', 'object'],
@@ -191,8 +226,31 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       value: { type: ['string', 'null'] },
     },
   }),
-  extraVolumes: named,
-  extraVolumeMounts: named,
+  resources: memberOf({
+    limits: quantities,
+    requests: quantities,
+    claims: arrayOf({ type: 'object' }),
+  }),
+  containerSecurityContext: memberOf({
+    ...securityContext,
+    allowPrivilegeEscalation: flag,
+    capabilities: memberOf({ add: arrayOf({ type: 'string' }), drop: arrayOf({ type: 'string' }) }),
+    // With `allowPrivilegeEscalation: false`, the API server refuses a privileged container.
+    privileged: { enum: [false, null] },
+    procMount: { enum: ['Default', 'Unmasked', null] },
+    readOnlyRootFilesystem: flag,
+  }),
+  podSecurityContext: memberOf({
+    ...securityContext,
+    fsGroup: id,
+    fsGroupChangePolicy: { enum: ['Always', 'OnRootMismatch', null] },
+    seLinuxChangePolicy: { enum: ['MountOption', 'Recursive', null] },
+    supplementalGroups: arrayOf({ ...id, type: 'integer' }),
+    supplementalGroupsPolicy: { enum: ['Merge', 'Strict', null] },
+    sysctls: objects,
+  }),
+  extraVolumes: arrayOf({ type: 'object', required: ['name'], properties: { name: volumeName } }),
+  extraVolumeMounts: arrayOf(mount),
   'secret.name': nameOf(),
   'tls.secretName': nameOf(),
   'isalesClientCert.secretName': nameOf(),
@@ -282,7 +340,7 @@ function json(value: unknown): string {
     const deeper = `${indent} `
     const isList = Array.isArray(one)
     const lines = Object.entries(one).map(
-      ([key, each]) => `${deeper}${isList ? '' : `"${key}": `}${print(each, deeper)}`,
+      ([key, each]) => `${deeper}${isList ? '' : `${JSON.stringify(key)}: `}${print(each, deeper)}`,
     )
     const [open, close] = isList ? '[]' : '{}'
     return `${open}\n${lines.join(',\n')}\n${indent}${close}`

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync, readlinkSync, statSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { constants, hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setDefaultHighWaterMark } from 'node:stream'
@@ -14,6 +14,10 @@ const env = { ...process.env }
 // Deletes secrets before anything runs, so that no child process, dump of `process.env` or library finds them.
 // /proc/PID/environ still shows the initial environment to the same user and root; files avoid that as well.
 for (const name of SECRET_VARIABLES) delete process.env[name]
+// Keeps memory out of core dumps, also with a `kernel.core_pattern` that ignores the limit of their size.
+try {
+  writeFileSync('/proc/self/coredump_filter', '0')
+} catch {} // not Linux
 
 const stopping = new AbortController()
 for (const signal of STOP_SIGNALS) {

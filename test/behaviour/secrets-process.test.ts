@@ -83,3 +83,10 @@ test('the environment of the running process has no secret', async () => {
   expect(leaks(left)).toEqual([])
   expect(leaks(program.stdout() + program.stderr())).toEqual([])
 })
+
+test('a core dump has no memory of the process, and so no secret', async () => {
+  const { program } = await start.serve()
+  const filter = readFileSync(`/proc/${program.process.pid}/coredump_filter`, 'utf8')
+  // core(5): no kind of mapping is written.
+  expect(Number(`0x${filter}`)).toBe(0)
+})

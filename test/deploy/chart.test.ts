@@ -50,6 +50,20 @@ a variable twice | extraEnv: [{name: A, value: x}, {name: A, value: x}] | extraE
 injection | injection: {enabled: true} | injection\\.enabled adds.*mode=sidecar
 a host with a scheme | standalone: {service: {hosts: ['https://host.example']}} | hosts.*[Dd]oes not match pattern
 a host with a port | standalone: {service: {hosts: [a.example, 'host.example:8443']}} | hosts[./]1\\b.*[Dd]oes not match pattern
+a mistyped quantity | resources: {limits: {memory: 256mb}} | limits[./]memory
+one of less than a byte | resources: {limits: {memory: 256m}} | limits[./]memory
+a resource that there is not | resources: {limits: {mem: 256Mi}} | resources[./]limits
+a misspelt part of the resources | resources: {limit: {memory: 256Mi}} | resources.*limit\\b
+a request above its limit | resources: {requests: {memory: 0.5Gi}} | resources.requests.memory is 0.5Gi, above resources.limits.memory, 192Mi
+a user that is a text | containerSecurityContext: {runAsUser: abc} | containerSecurityContext[./]runAsUser
+a misspelt privilege | containerSecurityContext: {runAsuser: 1} | containerSecurityContext.*runAsuser
+a flag that is a text | containerSecurityContext: {readOnlyRootFilesystem: 'yes'} | readOnlyRootFilesystem
+a misspelt profile | containerSecurityContext: {seccompProfile: {type: Default}} | seccompProfile[./]type
+a group that is a text | podSecurityContext: {fsGroup: '1'} | podSecurityContext[./]fsGroup
+a misspelt privilege of the pod | podSecurityContext: {capabilities: {}} | podSecurityContext.*capabilities
+a volume with a name of the chart's | extraVolumes: [{name: isales-state, emptyDir: {}}] | extraVolumes names isales-state
+a volume twice | extraVolumes: [{name: a}, {name: a}] | extraVolumes names a twice
+a mount without its path | extraVolumeMounts: [{name: a}] | extraVolumeMounts.*mountPath
 one above all | standalone: {service: {nodePort: 99999}} | service[./]nodePort
 a registry with a scheme | image: {registry: 'https://r.example'} | image[./]registry
 a misspelt alert | prometheusRule: {enabled: true, alerts: {No: {}}} | there is no such alert
@@ -63,6 +77,12 @@ a proxy in a Secret that nothing is let out to | extraEnv: [{name: HTTPS_PROXY, 
 /** The same for whole values, with their rendering. */
 const REFUSED_WHOLE: readonly (readonly [string, object, string, Rendering])[] = [
   ['Kubernetes 1.28', standalone(), 'kubeVersion|incompatible', { kube: '1.28.15' }],
+  [
+    'a release with a dot',
+    standalone(),
+    'release a.b .*: set fullnameOverride',
+    { release: 'a.b' },
+  ],
   [
     'templates that get the wrong scope',
     { aliased: { ...ciValues('sidecar'), enabled: true } },

@@ -41,23 +41,32 @@ it.skipIf(await lacks('promtool'))('promtool finds nothing in the metrics', asyn
   expect(outcome).toEqual({ code: 0, stdout: '', stderr: '' })
 })
 
+/** Samples of proxies by namespace: of a Job that has ended, of proxies that have gone, and of proxies that are there. */
+const MIXED = { nightly: '1x40 stale', east: '1x40 stale', west: '1x320' }
+const JOBS = { nightly: '1x40 stale _x400 1x40', batch: '_x200 1x40 stale' }
+
 it.skipIf(await lacks('promtool')).each([
-  [[], ['east', 'nightly']],
-  [['batch', 'nightly'], ['east']],
+  [MIXED, [], '20m', ['{namespace="east"}', '{namespace="nightly"}']],
+  [MIXED, ['batch', 'nightly'], '20m', ['{namespace="east"}']],
+  [JOBS, [], '30m', ['{namespace="nightly"}']],
+  // More than an hour after the last run, there is no namespace to name.
+  [{ nightly: JOBS.nightly }, [], '85m', ['{}']],
+  [JOBS, ['batch', 'nightly'], '30m', []],
+  [JOBS, ['batch', 'nightly'], '55m', []],
+  [JOBS, ['batch', 'nightly'], '95m', []],
 ])(
-  'without the namespaces of Jobs %j, IsalesProxyAbsent misses %j',
-  async (jobNamespaces, missed) => {
+  'of proxies %j, where those of Jobs are in %j, IsalesProxyAbsent misses after %s %j',
+  async (series, jobNamespaces, at, missed) => {
     const rules = { prometheusRule: { enabled: true, jobNamespaces } }
-    const series = { nightly: '1x40 stale', east: '1x40 stale', west: '1x320' }
     const expr = 'group by (namespace) (ALERTS{alertname="IsalesProxyAbsent", alertstate="firing"})'
-    const samples = missed.map((name) => ({ labels: `{namespace="${name}"}`, value: 1 }))
+    const samples = missed.map((labels) => ({ labels, value: 1 }))
     const test = {
       interval: '15s',
       input_series: Object.entries(series).map(([namespace, values]) => ({
         series: `up{job="isales-auth-proxy", namespace="${namespace}"}`,
         values,
       })),
-      promql_expr_test: [{ expr, eval_time: '20m', exp_samples: samples }],
+      promql_expr_test: [{ expr, eval_time: at, exp_samples: samples }],
     }
     const directory = temporaryDirectory()
     const write = (name: string, value: unknown) =>

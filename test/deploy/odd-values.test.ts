@@ -31,7 +31,7 @@ const ODD: readonly unknown[] = [
 
 /** Fields of Kubernetes' own objects, which the API server checks. */
 const NOT_OURS =
-  /^(?:resources|containerSecurityContext|podSecurityContext|extraVolume|extraEnv|networkPolicy\.\w+$|standalone\.(?:tolerations|affinity|topology))/
+  /^(?:extraVolume|extraEnv|networkPolicy\.\w+$|standalone\.(?:tolerations|affinity|topology))/
 
 const podMonitor = { enabled: true }
 const MODES = {
@@ -51,8 +51,17 @@ const READ_BY_LARGE = /^(?:prometheusRule|dashboard|commonLabels|\w*[nN]ame\w*Ov
 const NAME_OF_OBJECT =
   /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const LABEL = /^(?=.{0,63}$)([0-9A-Za-z]([-._0-9A-Za-z]*[0-9A-Za-z])?)?$/
-/** Formats that the API server demands of texts, by the end of their path. */
-const DEMANDS: readonly (readonly [RegExp, RegExp])[] = [
+/** Formats that the API server demands of texts and other values, by the end of their path. */
+const DEMANDS: readonly (readonly [RegExp, RegExp, ...types: string[]])[] = [
+  [
+    /(?:limits|requests)\.[^.]+$/,
+    /^[\d.]+(?:[eE]\+?\d+|[KMGTPE]i|[numkMGTPE])?$/,
+    'string',
+    'number',
+  ],
+  [/(?:runAsUser|runAsGroup|fsGroup)$/, /^\d{1,10}$/, 'number'],
+  [/(?:runAsNonRoot|FileSystem|Escalation|privileged)$/i, /^/, 'boolean'],
+  [/seccompProfile\.type$/, /^(?:RuntimeDefault|Unconfined|Localhost)$/],
   [
     /(?:metadata|configMap|imagePullSecrets\.\d+)\.name$|(?:secretName|policyName|priorityClassName|namespace)$/,
     NAME_OF_OBJECT,
@@ -71,8 +80,11 @@ const unfit = (node: unknown, path = ''): readonly string[] => {
     return Object.entries(node).flatMap(([key, value]) =>
       unfit(value, path === '' ? key : `${path}.${key}`),
     )
-  const [, demand] = DEMANDS.find(([end]) => end.test(path)) ?? []
-  if (demand === undefined || (typeof node === 'string' && demand.test(node))) return []
+  const found = DEMANDS.find(([end]) => end.test(path))
+  if (found === undefined) return []
+  const [, demand, ...types] = found
+  const isOfType = types.length === 0 ? typeof node === 'string' : types.includes(typeof node)
+  if (isOfType && demand.test(String(node))) return []
   return [`${path}: ${JSON.stringify(node)}`]
 }
 

@@ -82,6 +82,7 @@ there, which an API server does not compile. A map with the key "@cel" contains 
 {{- else if kindIs "map" .value -}}
   {{- $fields := list -}}
   {{- range $key, $value := .value -}}
+    {{- if kindIs "invalid" $value -}}{{- continue -}}{{- end -}}
     {{- $isText := and (or $free (has $key (list "divisor" "sizeLimit"))) (not (kindIs "map" $value)) -}}
     {{- $given := ternary (include "isales-auth-proxy.text" $value) $value $isText -}}
     {{- $cel := include "isales-auth-proxy.cel" (dict "type" (printf "%s.%s" $type $key) "value" $given) -}}

@@ -32,6 +32,28 @@ the name of the dependency), and the value to set instead.
 {{ $at }}tls.clientCa needs {{ $at }}tls.secretName: the Secret whose key ca.crt has signed the certificates of clients
 {{- end }}
 
+{{- /* Names and sizes that the API server would refuse, of an injected sidecar only when pods are created. */}}
+{{- $name := include "isales-auth-proxy.fullname" . }}
+{{- if and $standalone (not (regexMatch "^[a-z][-a-z0-9]*$" $name)) }}
+the release {{ .Release.Name }} makes the name {{ $name }}, which a Service cannot have (a-z, 0-9 and -, a letter first): set {{ $at }}fullnameOverride
+{{- end }}
+{{- $limits := (.Values.resources | default dict).limits | default dict }}
+{{- range $resource, $request := (.Values.resources | default dict).requests }}
+{{- $limit := get $limits $resource }}
+{{- if and $limit (gt (include "isales-auth-proxy.quantity" $request | float64) (include "isales-auth-proxy.quantity" $limit | float64)) }}
+{{ $at }}resources.requests.{{ $resource }} is {{ $request }}, above {{ $at }}resources.limits.{{ $resource }}, {{ $limit }}
+{{- end }}
+{{- end }}
+{{- $volumes := dict }}
+{{- range .Values.extraVolumes }}
+{{- if hasPrefix "isales-" .name }}
+{{ $at }}extraVolumes names {{ .name }}, but isales- begins the names of the chart's own volumes: use another name
+{{- else if hasKey $volumes .name }}
+{{ $at }}extraVolumes names {{ .name }} twice
+{{- end }}
+{{- $_ := set $volumes .name true }}
+{{- end }}
+
 {{- /* iSales. */}}
 {{- with $settings.ISALES_URL }}
 {{- $isLocal := regexMatch "(?i)^http://(127[.]|localhost[:/]|localhost$|\\[::1\\])" . }}

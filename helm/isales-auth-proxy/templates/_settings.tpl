@@ -3,6 +3,14 @@
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . | toString }}{{- end -}}
 {{- end -}}
 
+{{/* A quantity such as "192Mi" or 0.5, as a number. */}}
+{{- define "isales-auth-proxy.quantity" -}}
+{{- $text := include "isales-auth-proxy.text" . -}}
+{{- $unit := regexFind "([KMGTPE]i|[numkMGTPE])$" $text -}}
+{{- $powers := dict "n" 1e-9 "u" 1e-6 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
+{{- mulf (trimSuffix $unit $text | float64) (get $powers $unit | default 1.0) | printf "%f" -}}
+{{- end -}}
+
 {{/* True if at most one proxy runs, except during an update. */}}
 {{- define "isales-auth-proxy.single" -}}
 {{- and (eq (include "isales-auth-proxy.mode" .) "standalone") (eq (.Values.standalone.replicas | toString) "1") -}}
