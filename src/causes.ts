@@ -89,6 +89,7 @@ const CAUSES = {
   'no-certificate': {
     stage: 'tls', auth: 'tls', codes: ['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'], instead: { client: 'no-certificate' },
   },
+  'http1-required': { ...TLS, codes: [/^ERR_SSL_.*_ALERT_NO_APPLICATION_PROTOCOL$/] },
   handshake: {
     ...TLS, codes: [/^(?:ERR_(?:TLS|SSL|OSSL)_|CERT_|CRL_|UNABLE_TO_|INVALID_(?:CA|PURPOSE)|DEPTH_ZERO_|EPROTO$)/],
   },
@@ -111,6 +112,9 @@ const CAUSES = {
   'server-error': RESPONSE,
   'login-page': { stage: 'response', auth: 'malformed', instead: { call: 'call-page' } },
   'not-isales': { stage: 'response', auth: 'malformed' },
+  'other-members': { stage: 'response', auth: 'malformed' },
+  unreadable: { stage: 'response', auth: 'malformed' },
+  'token-too-long': { stage: 'response', auth: 'malformed' },
   account: { ...LOGIN, statuses: [401] },
   password: { ...LOGIN, statuses: [403] },
   values: { ...LOGIN, statuses: [400] },

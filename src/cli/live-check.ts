@@ -3,6 +3,7 @@ import { delay, MINUTE, SECOND, systemClock } from '../clock.ts'
 import {
   formatRejections,
   formatTokenHeader,
+  holds,
   pathFormat,
   diagnosticContext,
   rejectionsFormat,
@@ -35,7 +36,7 @@ import {
   type Messages,
 } from '../messages/index.ts'
 import { EXIT, type Io } from './io.ts'
-import { holds, tracePost } from './trace.ts'
+import { tracePost } from './trace.ts'
 
 /** The result of one stage of the live check. `code` explains an error or, by default, a doubt; undefined: all is well. */
 export interface CheckResult extends Partial<Explained> {

@@ -1,15 +1,13 @@
 import { STATUS_CODES } from 'node:http'
 import { systemClock } from '../clock.ts'
-import { Secret, type Config } from '../config/index.ts'
+import { holds, Secret, type Config } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
 import { SENT_HEADERS, type Post } from '../upstream/index.ts'
 
 /** The response headers whose values are shown. */
-const SHOWN = /^(?:content-type|retry-after|server|date)$/i
+const SHOWN = /^(?:content-(?:type|encoding)|retry-after|server|date)$/i
 /** Characters of a header, a key or a `result`; a longer one is shown as its length. */
 const MAX_TEXT = 100
-/** Characters. A shorter secret is part of too many texts; only a text that equals it is hidden. */
-const MIN_SECRET = 4
 
 /**
  * Wraps a `Post` so that it writes each exchange as `curl -v` does: `>` what is sent, `<` what is received, `*` what is
@@ -87,18 +85,8 @@ export function tracePost(post: Post, config: Config, to: { write(text: string):
     const others = headers.filter(([name]) => !SHOWN.test(name))
     line('<', others.map(([name]) => shown(name)).join(', '))
     const type = shown(contentType.split(';', 1)[0] || 'no type')
-    line('<', json ? shape(json, false) : `${type}(${body?.length ?? 'over 64 KiB'})`)
+    line('<', json ? shape(json, false) : `${type}(${body?.length ?? response.unread})`)
     line('*', [took, ...granted].join(', '))
     return response
   }
-}
-
-/** Whether a secret is in a text, also as base64, hex or percent-encoding writes it. */
-export function holds(text: string, secret: string): boolean {
-  if (secret.length < MIN_SECRET) return text === secret
-  const bytes = Buffer.from(secret)
-  // The last characters of base64 depend on what follows.
-  const base64 = bytes.toString('base64').slice(0, Math.floor(bytes.length / 3) * 4)
-  const spellings = [secret, base64, bytes.toString('hex'), encodeURIComponent(secret)]
-  return spellings.some((spelling) => text.toLowerCase().includes(spelling.toLowerCase()))
 }

@@ -15,7 +15,7 @@ export {
 } from './formats.ts'
 export { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
 export { watchFiles, type ReloadListener } from './reload.ts'
-export { Secret } from './secret.ts'
+export { holds, Secret } from './secret.ts'
 export {
   PUBLISHED_REFRESH_PATH,
   SECRET_VARIABLES,

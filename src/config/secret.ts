@@ -35,3 +35,16 @@ export class Secret {
     return REDACTED
   }
 }
+
+/** Characters. A shorter secret is part of too many texts; only a text that equals it is hidden. */
+const MIN_SECRET = 4
+
+/** Returns true if a secret is in a text, also as base64, hex or percent-encoding writes it. */
+export function holds(text: string, secret: string): boolean {
+  if (secret.length < MIN_SECRET) return text === secret
+  const bytes = Buffer.from(secret)
+  // The last characters of base64 depend on what follows.
+  const base64 = bytes.toString('base64').slice(0, Math.floor(bytes.length / 3) * 4)
+  const spellings = [secret, base64, bytes.toString('hex'), encodeURIComponent(secret)]
+  return spellings.some((spelling) => text.toLowerCase().includes(spelling.toLowerCase()))
+}

@@ -46,6 +46,8 @@ export interface FailureDetails {
   readonly detail?: string | undefined
   /** The peer's certificate, if it was not accepted. */
   readonly certificate?: PeerCertificate | undefined
+  /** More of what was received, without any value that may be a secret. */
+  readonly seen?: readonly Fact[] | undefined
 }
 
 /** Returns a failure's code with its facts: the peer, and the details. */
@@ -54,7 +56,7 @@ export function explained(
   diagnostics: DiagnosticContext,
   requestKind: RequestKind,
 ): Explained {
-  const { cause, status, detail, certificate } = failure
+  const { cause, status, detail, certificate, seen = [] } = failure
   const side = cause.side === 'client' ? 'isales' : cause.side
   const facts: Fact[] = []
   const add = (name: FactName, value: Value | undefined): void => {
@@ -64,6 +66,8 @@ export function explained(
   if (cause.code === 'other-name' && side === 'isales') add('serverName', diagnostics.serverName)
   add('certificate', certificate?.name)
   if (cause.code === 'untrusted') {
+    // A proxy that intercepts TLS shows its own certificate for iSales's.
+    if (side === 'isales') add('egress', diagnostics.hosts.egress)
     add('issuer', certificate?.issuer)
     add('chain', certificate?.chain)
   }
@@ -71,6 +75,7 @@ export function explained(
   if (cause.code === 'expired') add('validTo', dateOf(certificate?.to))
   add('status', status === 0 ? undefined : status)
   add('detail', detail)
+  facts.push(...seen)
   if (cause.stage === 'login' && requestKind === 'login') {
     add('userFile', diagnostics.userFile)
     add('passwordFile', diagnostics.passwordFile)

@@ -4,12 +4,14 @@ import {
   isOfGateway,
   isWebPage,
   type Cause,
+  type CauseCode,
   type ResponseInfo,
 } from '../causes.ts'
 import { HOUR, MINUTE, SECOND, type Clock } from '../clock.ts'
-import { Secret, type Config } from '../config/index.ts'
-import { isObject, parseObject } from '../json.ts'
-import type { FailureDetails } from '../messages/index.ts'
+import { holds, Secret, type Config } from '../config/index.ts'
+import { isObject, parseObject, type JsonObject } from '../json.ts'
+import type { Fact, FactName, FailureDetails } from '../messages/index.ts'
+import { excerpt } from '../terminal.ts'
 import type { Post, PostResult } from '../upstream/index.ts'
 
 // The login and the refresh of iSales, one HTTP request each, and the meaning of their responses.
@@ -71,6 +73,11 @@ export const DEFAULT_LIFETIME = 5 * MINUTE
 const MAX_TOKEN = 8192
 /** RFC 9110 section 5.5, VCHAR only, so that a token cannot end or split a header value. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/
+/** Names of members that are shown, and their form. */
+const MAX_NAMES = 5
+const MEMBER = /^[\p{L}\p{N}_.$-]{1,32}$/u
+/** Characters of a header that are shown. */
+const MAX_HEADER = 100
 const DECIMAL = /^\d+(?:\.\d+)?$/
 
 export interface IsalesClientOptions extends Pick<
@@ -88,26 +95,33 @@ export interface IsalesClientOptions extends Pick<
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
   const { isalesLoginPath, isalesRefreshPath = '', isalesTokenHeader, clock } = options
 
-  const post = async (request: Parameters<Post>[0]) => {
+  /** @param secrets that the response may repeat. */
+  const post = async (request: Parameters<Post>[0], ...secrets: readonly string[]) => {
     const sentAt = clock.now()
     const result = await options.post(request)
     const plain = options.isalesUrl.startsWith('http:')
     if (!result.ok) return transportFailure(result, plain)
-    return parseResponse({ ...result, plain }, sentAt)
+    const parsed = parseResponse({ ...result, plain }, sentAt)
+    if (isGrant(parsed)) return parsed
+    const isPublic = ([, value]: Fact) =>
+      typeof value !== 'string' || !secrets.some((secret) => holds(value, secret))
+    return { ...parsed, seen: parsed.seen?.filter(isPublic) }
   }
 
   return {
     login({ user, password }, signal) {
       const body = JSON.stringify({ user, passwd: password.reveal() })
-      return post({ path: isalesLoginPath, body, signal })
+      return post({ path: isalesLoginPath, body, signal }, user, password.reveal())
     },
 
     async refresh(tokens, signal) {
       const field = options.isalesRefreshHeaderToken
       const value = field && withScheme(isalesTokenHeader.scheme, tokens[field].reveal())
       const headers = value === undefined ? [] : ['Authentication', value]
-      const body = JSON.stringify({ refreshToken: tokens.refreshToken.reveal() })
-      const outcome = await post({ path: isalesRefreshPath, headers, body, signal })
+      const [token, refreshToken] = [tokens.token.reveal(), tokens.refreshToken.reveal()]
+      const body = JSON.stringify({ refreshToken })
+      const request = { path: isalesRefreshPath, headers, body, signal }
+      const outcome = await post(request, token, refreshToken)
       const isRejected = !isGrant(outcome) && outcome.cause.stage === 'login'
       return isRejected ? { ...outcome, cause: cause('refresh-rejected') } : outcome
     },
@@ -120,13 +134,13 @@ export function withScheme(scheme: string, token: string): string {
 }
 
 function transportFailure(result: Extract<PostResult, { ok: false }>, plain: boolean): AuthFailure {
-  const { detail, written, certificate, status } = result
+  const { detail, written, certificate, status, seen } = result
   // A response whose body is missing may be a rejection, unless it is a gateway's.
   const kind = written && !isOfGateway(status ?? 0) ? 'unknown' : 'not-processed'
   // A status that is not a success tells the cause without its body.
   const isClear = status !== undefined && !isSuccess(status)
   const found = isClear ? classifyStatus({ status, plain }) : result.cause
-  return { kind, cause: found, status, detail, certificate }
+  return { kind, cause: found, status, detail, certificate, seen }
 }
 
 /** `plain`: over a connection without TLS. */
@@ -141,8 +155,10 @@ export function parseResponse(response: TokenResponse, sentAt: number): Grant | 
   const parsed = isSuccess(response.status)
     ? parseBody(response, sentAt)
     : toStatusFailure(response)
-  if (isGrant(parsed) || parsed.kind === 'rejected') return parsed
-  return { ...parsed, retryAfter: parseRetryAfter(response.retryAfter) }
+  if (isGrant(parsed)) return parsed
+  const failure = { ...parsed, seen: [...headerFacts(response), ...(parsed.seen ?? [])] }
+  if (parsed.kind === 'rejected') return failure
+  return { ...failure, retryAfter: parseRetryAfter(response.retryAfter) }
 }
 
 function isSuccess(status: number): boolean {
@@ -150,19 +166,31 @@ function isSuccess(status: number): boolean {
 }
 
 function parseBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {
-  const { status, contentType, body } = response
-  if (body === undefined) return malformed(status, 'body-too-long')
+  const { status, contentType, body, unread, size = 0 } = response
+  const malformed = (code: CauseCode, detail: string, ...seen: readonly Fact[]): AuthFailure => {
+    return { kind: 'unknown', cause: cause(code), status, detail, seen }
+  }
+  if (body === undefined) {
+    const isLong = unread !== 'unreadable'
+    return malformed(isLong ? 'not-isales' : unread, isLong ? 'body-too-long' : '')
+  }
   if (isWebPage(contentType, body))
-    return { kind: 'not-processed', cause: cause('not-isales'), status, detail: 'page' }
+    return { ...malformed('login-page', 'page'), kind: 'not-processed' }
   const json = parseObject(body)
-  if (json === undefined) return malformed(status, 'no-json')
+  if (json === undefined) return malformed('not-isales', 'no-json', ['responseSize', size])
   const { result, resultData } = json
-  if (result === undefined || result === null) return malformed(status, 'no-result')
+  const others = (detail: string) => malformed('other-members', detail, ['members', namesOf(json)])
+  if (result === undefined || result === null) return others('no-result')
   if (isFailure(result))
     return { kind: 'rejected', cause: cause('result'), status, detail: resultText(result) }
-  if (!isObject(resultData)) return malformed(status, 'no-resultData')
-  const token = parseToken(resultData['token'])
-  if (token === undefined) return malformed(status, 'no-token')
+  if (!isObject(resultData)) return others('no-resultData')
+  const { token: given } = resultData
+  if (typeof given === 'string' && given.length > MAX_TOKEN) {
+    const most = ['mostCharacters', MAX_TOKEN] as const
+    return malformed('token-too-long', '', ['tokenLength', given.length], most)
+  }
+  const token = parseToken(given)
+  if (token === undefined) return others('no-token')
   const refresh = parseLifetime(resultData['refreshExpirationTime'], MAX_LIFETIME)
   return {
     token,
@@ -240,6 +268,29 @@ function parseLifetime(value: unknown, tooLong: number): Lifetime {
   return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long' } : { ms }
 }
 
-function malformed(status: number, detail: string): AuthFailure {
-  return { kind: 'unknown', cause: cause('not-isales'), status, detail }
+/** Returns the first names of members, and of their members, that look like names. Never returns a value. */
+function namesOf(json: JsonObject): string {
+  const names = Object.entries(json).flatMap(([name, value]) =>
+    isObject(value) ? Object.keys(value).map((inner) => `${name}.${inner}`) : [name],
+  )
+  const shown = names.slice(0, MAX_NAMES).map((name) => (MEMBER.test(name) ? name : '…'))
+  return [...shown, ...(names.length > MAX_NAMES ? ['…'] : [])].join(', ')
+}
+
+/** Returns headers that explain a failure. User, query and fragment of a `Location` may contain secrets. */
+function headerFacts({ headers = [], retryAfter }: TokenResponse): readonly Fact[] {
+  const factOf = (name: FactName, header: string, hidden: RegExp): readonly Fact[] =>
+    headers
+      .filter(([other]) => other.toLowerCase() === header)
+      .map(([, value]) => [name, excerpt(value.replaceAll(hidden, ''), MAX_HEADER)])
+  const seconds = parseRetryAfter(retryAfter)
+  const wait =
+    seconds === undefined
+      ? retryAfter && excerpt(retryAfter, MAX_HEADER)
+      : { seconds: seconds / SECOND }
+  return [
+    ...factOf('location', 'location', /[?#;].*$|(?<=\/\/)[^/]*@/gs),
+    ...factOf('encoding', 'content-encoding', /$/g),
+    ...(wait ? ([['retryAfter', wait]] as const) : []),
+  ]
 }

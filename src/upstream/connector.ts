@@ -11,8 +11,9 @@ import {
   type PeerCertificate,
 } from '../causes.ts'
 import { MINUTE, type Clock } from '../clock.ts'
-import { toEndpoint, secureContextOptions, type TlsFiles } from '../config/index.ts'
+import { holds, toEndpoint, secureContextOptions, type TlsFiles } from '../config/index.ts'
 import type { FailureDetails } from '../messages/index.ts'
+import { excerpt } from '../terminal.ts'
 
 /** The connection failed to open. No byte of a request was written. */
 export class ConnectError extends Error {
@@ -48,6 +49,8 @@ export type Connect = (done: (outcome: Socket | ConnectError) => void) => void
 /** Limits of a response's head: bytes, twice as many as a request's, and headers. */
 export const MAX_HEAD = 32 * 1024
 export const MAX_HEADERS = 200
+/** Characters of the egress proxy's reason phrase that are shown. */
+const MAX_REASON = 40
 
 /** Milliseconds before the first TCP keep-alive probe: without a deadline, nothing else notices a dead iSales. */
 const TCP_KEEP_ALIVE = MINUTE
@@ -180,7 +183,8 @@ function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
  */
 function createTunnels(egress: URL, dialOptions: RequestOptions) {
   const { protocol, username, password } = egress
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const secret = decodeURIComponent(password)
+  const login = `${decodeURIComponent(username)}:${secret}`
   const authorization =
     username === ''
       ? {}
@@ -198,15 +202,20 @@ function createTunnels(egress: URL, dialOptions: RequestOptions) {
     })
     // Node drops headers beyond this number.
     request.maxHeadersCount = MAX_HEADERS + 1
-    request.once('connect', ({ statusCode = 0, rawHeaders }, tunnel: Socket) => {
-      const isLong = rawHeaders.length > 2 * MAX_HEADERS
-      if (statusCode >= 200 && statusCode < 300 && !isLong) return opened(tunnel)
-      tunnel.destroy()
-      const { proxyAuth, proxyRejected } = NODE_ERROR_CODES
-      const detail = statusCode === 407 ? proxyAuth : proxyRejected
-      const cause = classifyError(detail, { side: 'egress', stage: 'connect' })
-      opened(new ConnectError({ cause, detail }, `status ${statusCode}`))
-    })
+    request.once(
+      'connect',
+      ({ statusCode = 0, statusMessage = '', rawHeaders }, tunnel: Socket) => {
+        const isLong = rawHeaders.length > 2 * MAX_HEADERS
+        if (statusCode >= 200 && statusCode < 300 && !isLong) return opened(tunnel)
+        tunnel.destroy()
+        const { proxyAuth, proxyRejected } = NODE_ERROR_CODES
+        const detail = statusCode === 407 ? proxyAuth : proxyRejected
+        const cause = classifyError(detail, { side: 'egress', stage: 'connect' })
+        const reason = holds(statusMessage, secret) ? '' : excerpt(statusMessage, MAX_REASON)
+        const seen = [['connectStatus', `${statusCode} ${reason}`.trim()]] as const
+        opened(new ConnectError({ cause, detail, seen }))
+      },
+    )
     request.on('error', opened)
     return request.end()
   }

@@ -33,7 +33,7 @@ export interface Sink {
 export type Collected = 'whole' | 'cut' | 'part'
 
 /** Bytes of a response that are collected before a consumer takes them. Beyond this, iSales is paused. */
-const MAX_COLLECTED = 64 * 1024
+export const MAX_COLLECTED = 64 * 1024
 
 /** An attempt to send a request: undici's callbacks on one side, a promise of the response and a body on the other. */
 export class Exchange implements Dispatcher.DispatchHandler {

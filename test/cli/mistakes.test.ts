@@ -1,16 +1,19 @@
 import { writeFileSync } from 'node:fs'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
 import type { Code } from '../../src/codes.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { findSection } from '../../src/messages/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
+import { serveHttp } from '../support/http-server.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
+import { egress } from '../upstream/support.ts'
 import { runHere } from './stand.ts'
 
+const PASSWORD = 'simulated-password'
 const { ca, server, expired, notYetValid, wrongHost, stranger } = makeCertificates()
 
 const inFile = (text: string): string => temporaryFiles()('file', text)
@@ -24,6 +27,8 @@ interface Mistake {
   /** Changes the simulated iSales, or returns settings that do not suit it. */
   readonly make: (sim: Simulator) => Environment | Promise<Environment> | void
   readonly tls?: SimulatorOptions['tls']
+  /** Facts that page and `check --live` show in both languages. */
+  readonly shows?: readonly string[]
   /** Makes the mistake after a successful login. */
   readonly spoil?: (sim: Simulator, given: Environment) => void
 }
@@ -34,6 +39,28 @@ const mistake = (code: Code, exit: number, make: Making, more: Partial<Mistake> 
 }
 const certificate = (code: Code, tls: SimulatorOptions['tls']): Mistake =>
   mistake(code, 4, () => trusting, { tls })
+
+/** A server without HTTP/1.1. */
+const HTTP2 = { ...server, ALPNProtocols: ['h2'] }
+/** An iSales that responds to every login like this. */
+const answers =
+  (headers: Readonly<Record<string, string>>, body = '', status = 200) =>
+  async () => {
+    const { url, close } = await serveHttp((_, response) => {
+      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body)
+    })
+    onTestFinished(close)
+    return { ISALES_URL: url }
+  }
+const answer = (code: Code, shows: readonly string[], make: Making): Mistake =>
+  mistake(code, 4, make, { shows })
+const LONG = JSON.stringify({ result: 0, resultData: { token: 'x'.repeat(20_000) } })
+const OTHER = JSON.stringify({ code: 0, data: { accessToken: 'a', secret: 1 } })
+const ECHO = JSON.stringify({ [PASSWORD]: 1 })
+const egressProxy = async (reply: string) => ({
+  ISALES_URL: 'https://isales.invalid',
+  HTTPS_PROXY: `http://127.0.0.1:${(await egress(reply)).port}`,
+})
 
 /** Mistakes by the side that they concern. */
 const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
@@ -53,6 +80,35 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
     certificate('expired', expired),
     certificate('not-yet-valid', notYetValid),
     certificate('other-name', wrongHost),
+    mistake('http1-required', 4, () => trusting, {
+      tls: HTTP2,
+    }),
+  ],
+  'what arrives': [
+    answer('other-members', ['code, data.accessToken, data.secret'], answers({}, OTHER)),
+    answer('other-members', [], answers({ location: `/${PASSWORD}` }, ECHO)),
+    answer('token-too-long', ['20,000', '8,192'], answers({}, LONG)),
+    answer(
+      'unreadable',
+      ['Content-Encoding', 'zstd'],
+      answers({ 'content-encoding': 'zstd' }, '{}'),
+    ),
+    answer('login-page', ['200'], answers({ 'content-type': 'text/html' }, '<html>')),
+    answer(
+      'not-isales',
+      ['302', 'https://sso.example/login'],
+      answers({ location: 'https://me:p@sso.example/login?ticket=s3cret' }, '', 302),
+    ),
+    answer('not-isales', ['1,234'], answers({}, 'O'.repeat(1234))),
+    answer('throttled', ['Retry-After'], answers({ 'retry-after': '86400' }, '', 429)),
+    answer(
+      'maintenance',
+      ['Fri, 04 Dec 2026'],
+      answers({ 'retry-after': 'Fri, 04 Dec 2026 07:00:00 GMT' }, '', 503),
+    ),
+    answer('egress-rejected', ['CONNECT', '503 Busy'], () =>
+      egressProxy('HTTP/1.1 503 Busy\r\n\r\n'),
+    ),
   ],
   'the login': [mistake('password', 3, (sim) => sim.answerLogin({ status: 403, times: 1e9 }))],
   'the calls': [
@@ -83,7 +139,7 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
 }
 
 /** Starts a proxy with a mistake. Returns a function that compares page, log and `check --live`. */
-async function start({ code, exit, make, tls, spoil }: Mistake) {
+async function start({ code, exit, make, tls, spoil, shows = [] }: Mistake) {
   const world = await openWorld({
     simulator: tls === undefined ? {} : { tls },
     prepare: make,
@@ -112,6 +168,14 @@ async function start({ code, exit, make, tls, spoil }: Mistake) {
       expect(check.stderr).toContain(title)
       expect(check.stderr).toContain(remedy)
       expect(check.stderr).toContain(`[${code}]\n`)
+      const page = await world.page(`/status.txt?lang=${language}`)
+      for (const text of shows)
+        expect([page, check.stderr]).toEqual([
+          expect.stringContaining(text),
+          expect.stringContaining(text),
+        ])
+      expect(page + check.stderr).not.toMatch(/s3cret|me:p@/)
+      expect(page + check.stderr + JSON.stringify(findings)).not.toContain(PASSWORD)
     }
     const { title, remedy, restore } = findSection('en', code)
     expect(began.msg).toContain(title)
