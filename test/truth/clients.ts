@@ -8,7 +8,7 @@ import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { call, type Calling } from '../support/call.ts'
 import type { Misdeed } from './faults.ts'
 import type { Isales } from './isales.ts'
-import { faultOf, type ActiveFault, type Stage } from './settings.ts'
+import { faultOf, isPosted, type ActiveFault, type Stage } from './settings.ts'
 
 /** Outcome of a request, by its client. Times are milliseconds of `performance.now`. */
 export type Outcome = Readonly<{
@@ -31,7 +31,7 @@ export const OBS = { OBS_USER: 'cti-obs', OBS_PASSWORD: 'truth-password-of-cti-o
 const POST = { method: 'POST', headers: { 'Content-Type': 'application/json' } } as const
 /** Faults whose response is iSales's answer: the one that it means, or one about the call. */
 // oxfmt-ignore
-const MEANT = { '': 'answered', nested: 'answered', slow: 'answered', 404: 'declined', result: 'declined' } as const
+const MEANT = { '': 'answered', nested: 'answered', slow: 'answered', 404: 'declined', result: 'declined', empty: 'declined', 'half-json': 'declined', ok: 'declined', 'ended-419': 'declined' } as const
 
 /** Starts the clients of a run, of a proxy at `origin`. */
 export function createClients(stage: Stage, isales: Isales, origin: string, ca: string) {
@@ -61,15 +61,20 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
     const number = (last += 1)
     const drawn = faultOf(stage, number, 'client', 'call')
     const wrong: Partial<Misdeed> = drawn?.misdeed ?? {}
-    const { kind: deed, host, ticket: shown = ticket } = wrong
+    const { kind: deed, host, origin: Origin, ticket: shown = ticket } = wrong
     let startedAt = performance.now()
     const end = (kind: Outcome['kind'], more: Partial<Outcome> = {}): void =>
       note({ number, startedAt, fault: deed ? drawn : isales.met.get(number), kind, ...more })
-    const isPost = number % 2 === 0
+    const isPost = isPosted(stage.plan, number)
     const path = wrong.path ?? INTERFACE_PATHS[isPost ? 'pushTaskStatus' : 'getTask']
     const body = `{"number":${number}}`.padEnd(wrong.size ?? 0)
     const own: Calling = isPost ? { ...POST, body } : {}
-    const headers = { ...own.headers, 'X-Truth': String(number), ...(host && { Host: host }) }
+    const headers = {
+      ...own.headers,
+      'X-Truth': String(number),
+      ...(host && { Host: host }),
+      ...(Origin && { Origin }),
+    }
     if (isRequired && shown) Object.assign(headers, { Authorization: `Bearer ${shown}` })
     if (deed !== undefined && deed !== 'request' && deed !== 'leave') {
       const fields = Object.entries(headers).map((field) => field.join(': '))
@@ -83,7 +88,7 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
       const { status, header, json } = await call(origin + path, options)
       const [of = '', isMeant] = [header('x-fault'), header('x-truth') === String(number)]
       const problem = isMeant || of !== '' ? { code: of } : (json as Partial<Outcome>)
-      end((isMeant && MEANT[of as keyof typeof MEANT]) || 'lost', { ...problem, status })
+      end(((isMeant || of) && MEANT[of as keyof typeof MEANT]) || 'lost', { ...problem, status })
     } catch (error) {
       // Node's word for a response that is cut after its head.
       end('lost', { detail: String(error), status: String(error) === 'Error: aborted' ? 200 : 0 })
@@ -91,16 +96,17 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
   }
 
   /** Does something other than a call, on a connection of its own. */
-  async function misbehave(deed: Misdeed['kind'] | 'hold', head = ''): Promise<void> {
+  async function misbehave(deed: Misdeed['kind'] | 'hold' | 'probe', head = ''): Promise<void> {
     const isTls = deed === 'tls' || (listener === 'tls' && deed !== 'plain' && deed !== 'hold')
     const trusted = { ...place, ca: deed === 'tls' ? undefined : ca }
     const socket = isTls ? connectTls(trusted) : connectTcp(place)
     const whole = `${head}\r\nHost: ${host}\r\nContent-Length: 2\r\n\r\n{}`
     const [half, malformed] = [whole.slice(0, -1), 'POST / HTTP/1.1\r\nno\r\n\r\n']
-    const sent = { silent: '', hold: '', half, malformed }[deed as 'half'] ?? whole
+    const sent = { silent: '', hold: '', probe: '', half, malformed }[deed as 'half'] ?? whole
     const closed = new Promise((resolve) => void socket.on('close', resolve))
     socket.on('error', () => undefined).write(sent)
     if (deed !== 'half' && deed !== 'unread') socket.resume()
+    if (deed === 'probe') socket.once('secureConnect', () => socket.destroy())
     const isHeld = (): boolean => deed === 'hold' && stage.active && !socket.closed
     do await Promise.race([closed, delay(deed === 'hold' ? 500 : 1500)])
     while (isHeld())
@@ -135,9 +141,20 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
     }
   }
 
-  const running = Array.from({ length: Number(clients) }, (_, index) => lane(index))
-  if (isRequired) running.push(logins(OBS.OBS_PASSWORD, 700))
+  /** A balancer's health check. */
+  async function probe(): Promise<void> {
+    for (; !stage.over; await delay(5000)) {
+      const startedAt = performance.now()
+      await misbehave('probe')
+      note({ kind: 'turned', startedAt })
+    }
+  }
+
   const has = (name: string): boolean => stage.plan.faults.some((fault) => fault.name === name)
+  const lanes = has('probes') ? 0 : Number(clients)
+  const running = Array.from({ length: lanes }, (_, index) => lane(index))
+  if (has('probes')) running.push(probe())
+  if (isRequired) running.push(logins(OBS.OBS_PASSWORD, 700))
   if (has('wrong-logins')) running.push(logins('wrong', 125))
   // The limit is 1,024.
   if (has('over-limit')) running.push(...Array.from({ length: 1100 }, hold))

@@ -20,6 +20,7 @@ export const is = {
   ofCalls: isAmong('abandoned', 'refused', 'failed', 'rejected', 'handshake', 'stray'),
   ofToken: isAmong('token-rejected', 'login', 'refreshes-only', 'clock', 'waiting', 'conflict'),
   ofLogin: isAmong('login', 'refreshes-only'), ofSlow: isAmong('slow'), tokenRejected: isAmong('token-rejected'),
+  critical: ({ state }: { state: string }) => ['failing', 'unauthenticated', 'login-rejected', 'conflict', 'starting'].includes(state),
 }
 
 async function look({ status }: Reader) {
@@ -63,13 +64,22 @@ async function compareReaders(reader: Reader, pages: string[], left = 2): Promis
   pages.push(...texts, JSON.stringify([before, after, inChinese]))
   const codes = ({ state, findings }: Status): string =>
     JSON.stringify([state, findings.map(({ code, cause, isOver }) => [code, cause, isOver])])
-  const gauges = Array.from(metrics.matchAll(/^isales_proxy_state\{state="([^"]+)"\} 1$/gm))
+  const gaugesOf = (name: string) =>
+    Array.from(
+      metrics.matchAll(new RegExp(`^isales_proxy_${name}\\{${name}="([^"]+)"\\} 1$`, 'gm')),
+      ([, label]) => label,
+    )
+  const lasting = before.findings.filter(({ isOver }) => !isOver).map(({ finding }) => finding)
   const checks: readonly (readonly [boolean, string])[] = [
     [codes(inChinese) === codes(before), 'the Chinese status.json has other codes'],
     [page.includes(before.title.replaceAll("'", '&#39;')), `the page lacks "${before.title}"`],
     [chinese.includes(inChinese.title), `the Chinese page lacks "${inChinese.title}"`],
     [text.includes(before.title), `the text lacks "${before.title}"`],
-    [gauges.map(([, name]) => name).join() === before.state, `the metric is not ${before.state}`],
+    [gaugesOf('state').join() === before.state, `the metric is not ${before.state}`],
+    [
+      gaugesOf('finding').every((name) => lasting.some((each) => each === name)),
+      'the metric has a finding that is over',
+    ],
   ]
   // A status that changes meanwhile says nothing.
   const wrong = codes(before) === codes(after) ? checks.filter(([isRight]) => !isRight) : []

@@ -57,7 +57,6 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   /** Begins and ends of the faults that are neither an answer nor a request. */
   const acts: { readonly [fault: string]: (begins: boolean, fraction: number) => unknown } = {
     'bad-certificate': (begins) => isales.present(begins ? 'stranger' : 'server'),
-    revoked: (begins) => begins && isales.endTokens(),
     down: (begins) => (begins ? isales.down() : isales.up()),
     async 'port-closed'(begins) {
       if (begins) await isales.down().then(() => delay(1000))
@@ -80,6 +79,7 @@ export async function play(plan: Plan, program: string, certificates: Certificat
   const phase = async (begins: boolean, ms: number): Promise<number> => {
     const [at, end] = [performance.now(), delay(ms)]
     stage.active = begins
+    if (begins && faults.some(({ revokes }) => revokes)) isales.endTokens()
     for (const { name, fraction } of faults) await acts[name]?.(begins, fraction)
     await end
     return at

@@ -16,12 +16,17 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
   /** 1. More than 1 in 20 calls lost, also of its last 4.5 s, and at least 10, in a window that ends with one: a finding. */
   *lost(record) {
     yield* inARow(record, [0, record.to], (sample) => {
-      const { lost, turned, all } = windowAt(record, sample.at)
+      const { lost, turned, useless, all } = windowAt(record, sample.at)
       const isLockedOut = all.length >= 5 && lost.length + turned.length === all.length
       const gone = isLockedOut ? all : lost
       const isRecent = gone.some(({ at }) => at >= sample.at - 1000)
       const isShown = sample.state !== 'healthy' && sample.current.length > 0
       const counted = windowAt(record, sample.at, COUNTED)
+      // Refused calls alone may be of an unknown client.
+      const refused = lost.filter(({ sent, status }) => sent === 'no' && status < 500)
+      const isUseless = all.length >= 10 && lost.length + useless.length === all.length
+      if (isUseless && refused.length < all.length && !is.critical(sample))
+        return `${sample.state}: all ${all.length} calls lost or useless`
       const isRare = !isLockedOut && counted.lost.length <= counted.all.length / 20
       if (isShown || isRare || !isRecent || !isMany(gone, all)) return undefined
       return `${sample.state}: ${lost.length} of ${all.length} lost, ${turned.length} turned away`
@@ -72,7 +77,8 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     })
     for (const fault of plan.faults)
       yield* inARow(record, [faultsAt + (fault.shownAfter ?? Infinity), faultsEnd], (sample) => {
-        const isShown = sample.findings.some(({ name }) => fault.codes.includes(name))
+        const { shows = fault.codes } = fault
+        const isShown = sample.findings.some(({ name }) => shows.includes(name))
         return isShown ? undefined : `does not show ${fault.name}`
       })
   },
@@ -83,13 +89,15 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     const { at: wrongAt = Infinity, fault } = requests.find(isWrongLogin) ?? {}
     const granted = requests.find((one) => one.at > wrongAt && one.kind === 'login' && !one.fault)
     yield* inARow(record, [wrongAt + 1500, granted?.at ?? to], (sample) => {
+      // An operator has just ended the pause.
+      const isAsked = operated.some(({ at }) => at < sample.at && at > sample.at - 5000)
       const shown = sample.current.filter(is.ofLogin)
       const other = shown.find(({ name }) => fault?.codes.includes(name) === false)
       if (other !== undefined) return `shows ${other.name} for the login that iSales rejected`
-      if (shown.length === 0) return 'shows no login that iSales rejected'
+      if (shown.length === 0) return isAsked ? undefined : 'shows no login that iSales rejected'
+      const isTold = 'changedAt' in Object.fromEntries(shown[0]?.facts ?? [])
+      if (fault?.side === 'file' && !isTold) return 'does not say that the file has changed'
       const paused = (shown[0]?.pausedUntil ?? Infinity) - wrongAt
-      // An operator has just ended the pause.
-      const isAsked = operated.some(({ at }) => at < sample.at && at > sample.at - 5000)
       if (isAsked || plan.settings.attempts !== '1' || paused >= 60_000) return undefined
       return `says that the pause ends ${seconds(paused)} after the login`
     })
@@ -97,7 +105,10 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
 
   /** 4. A finding about calls ends, also about the token when a call with a newer one is accepted. An operator's login is sent within 5 s. */
   *ends(record) {
-    const { faultsEnd, to, calls, outcomes, requests, operated } = record
+    const { plan, faultsAt, faultsEnd, to, calls, outcomes, requests, operated } = record
+    const dead = plan.faults.find(({ rejection }) => rejection)
+    const late = outcomes.find(({ code, at }) => code === dead?.name && at > faultsAt + 10_000)
+    if (late) yield [late.at, `a call still gets ${late.status} for an ended token`]
     const lastLost = Math.max(faultsEnd, ...outcomes.filter(isLost).map(({ at }) => at))
     yield* inARow(record, [lastLost + 7000, to], (sample) => {
       const still = sample.current.find(is.ofCalls)
@@ -174,7 +185,7 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     const spares = !plan.faults.some(mayCost)
     for (const each of outcomes) {
       const { kind, detail, status, fault, startedAt, at } = each
-      if (isStalled(record, startedAt, at) || fault?.name === 'leaves') continue
+      if (isStalled(record, startedAt, at) || fault?.misdeed?.kind === 'leave') continue
       const what = `${detail || each.code} ${status} after ${seconds(at - startedAt)}`
       const isChanged =
         has('obs-password-file') && startedAt > faultsAt && startedAt < faultsEnd + 5000
@@ -249,7 +260,7 @@ const isLost = (one: Outcome): boolean => one.kind === 'lost' && !isStranger(one
 const isMany = (lost: readonly Outcome[], all: readonly Outcome[]): boolean =>
   lost.length >= 10 && lost.length > all.length / 20
 const isWrongLogin = ({ kind, fault }: Record['requests'][number]): boolean =>
-  kind === 'login' && /^(?:login-(?:401|403|500)|password-file)$/.test(fault?.name ?? '')
+  kind === 'login' && /^(?:login-(?:401|403|500|result)|password-file)$/.test(fault?.name ?? '')
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
 /** Calls of the window that ends at an instant, with the callers who were turned away. */
@@ -261,5 +272,6 @@ function windowAt({ outcomes, operated, requests }: Record, now: number, ms = WI
   const { at: end } = requests.find(({ at, fault }) => !fault && at > renewed.at) ?? renewed
   const isForgotten = ({ fault, at }: Outcome): boolean => fault?.group === 'rejects' && at < end
   const lost = all.filter((one) => isLost(one) && !isForgotten(one))
-  return { all, lost, turned: all.filter(({ kind }) => kind === 'turned') }
+  const of = (name: Outcome['kind']) => all.filter(({ kind }) => kind === name)
+  return { all, lost, turned: of('turned'), useless: of('declined') }
 }

@@ -1,6 +1,7 @@
 // Everything that a seed decides: the settings of a run and its faults.
 import { UsageError } from '../support/command-line.ts'
 import { hashOf, randomOf, seeded } from '../simulation/loop.ts'
+import { AWAITED } from './awaited.ts'
 import { FAULTS, type Fault } from './faults.ts'
 
 /** Every setting with its values. */
@@ -10,8 +11,8 @@ const VALUES = {
   listener: ['plain', 'tls'], isales: ['plain', 'tls'],
   /** Calls per second, and the number of clients that share them. */
   rate: ['20', '40'], clients: ['8', '16'], connections: ['kept', 'new', 'mixed'],
-  /** Milliseconds after which iSales responds, and seconds that a token lives. */
-  latency: ['0', '5', '40'], life: ['3600', '60', '6'],
+  /** Milliseconds after which iSales responds, methods of calls, and seconds that a token lives. */
+  latency: ['0', '5', '40'], methods: ['mixed', 'mixed', 'POST'], life: ['3600', '60', '6'],
   deadline: ['2.8s', '2s', '4s'], refresh: ['on', 'off'], attempts: ['3', '1'],
   /** Whether CTI-OBS has to log in. */
   login: ['open', 'required'],
@@ -52,7 +53,8 @@ export function planOf(seed: number, given: { faults?: string; settings?: string
     const own = Object.entries(fault.needs ?? {})
     const isAlone = !faults.flatMap(groupsOf).some((group) => groupsOf(fault).includes(group))
     // A drawn fault that does not go with an earlier one is left out.
-    if (isAlone && own.every(([key, value]) => (needs[key] ?? value) === value))
+    const isAwaited = given.faults === undefined && AWAITED.faults.includes(fault.name)
+    if (isAlone && !isAwaited && own.every(([key, value]) => (needs[key] ?? value) === value))
       Object.assign(needs, fault.needs, void faults.push(fault))
     else if (given.faults !== undefined)
       throw new UsageError(`${text} needs ${own.join(' ') || 'nothing'}, and no other of its kind`)
@@ -93,12 +95,17 @@ export function planText({ seed, settings, faults }: Plan): string {
   return `--seed=${seed} --faults=${met.join()} --settings=${set.join()}`
 }
 
+export const isPosted = ({ settings }: Plan, number: number): boolean =>
+  settings.methods === 'POST' || number % 2 === 0
+
 /** Returns the fault of these sides that a request meets: the first one whose share contains its number. Half: every POST. */
 export function faultOf({ plan, active }: Stage, number: number, ...sides: Fault['side'][]) {
-  const isPost = number % 2 === 0
+  const isPost = isPosted(plan, number)
   return plan.faults.find(({ side, name, fraction, misdeed }) => {
     // The proxy takes a refused GET for a stranger's.
     if (!active || !sides.includes(side) || (misdeed?.kind === 'request' && !isPost)) return false
-    return fraction === 50 ? isPost : hashOf(`${plan.seed} ${name} ${number}`) % 100 < fraction
+    return fraction === 50
+      ? number % 2 === 0
+      : hashOf(`${plan.seed} ${name} ${number}`) % 100 < fraction
   })
 }
