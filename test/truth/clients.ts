@@ -13,6 +13,7 @@ import { faultOf, isPosted, type ActiveFault, type Stage } from './settings.ts'
 /** Outcome of a request, by its client. Times are milliseconds of `performance.now`. */
 export type Outcome = Readonly<{
   number: number
+  isPost: boolean
   startedAt: number
   at: number
   /** The fault that the call met; undefined for an innocent call. */
@@ -44,7 +45,15 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
   const { Agent } = listener === 'tls' ? https : http
 
   function note(one: Partial<Outcome> & Pick<Outcome, 'kind' | 'startedAt'>): void {
-    const none = { number: 0, fault: undefined, status: 0, code: '', sent: '', detail: '' }
+    const none = {
+      number: 0,
+      isPost: true,
+      fault: undefined,
+      status: 0,
+      code: '',
+      sent: '',
+      detail: '',
+    }
     outcomes.push({ ...none, at: performance.now(), ...one })
   }
 
@@ -63,9 +72,16 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
     const wrong: Partial<Misdeed> = drawn?.misdeed ?? {}
     const { kind: deed, host, origin: Origin, ticket: shown = ticket } = wrong
     let startedAt = performance.now()
-    const end = (kind: Outcome['kind'], more: Partial<Outcome> = {}): void =>
-      note({ number, startedAt, fault: deed ? drawn : isales.met.get(number), kind, ...more })
     const isPost = isPosted(stage.plan, number)
+    const end = (kind: Outcome['kind'], more: Partial<Outcome> = {}): void =>
+      note({
+        number,
+        isPost,
+        startedAt,
+        fault: deed ? drawn : isales.met.get(number),
+        kind,
+        ...more,
+      })
     const path = wrong.path ?? INTERFACE_PATHS[isPost ? 'pushTaskStatus' : 'getTask']
     const body = `{"number":${number}}`.padEnd(wrong.size ?? 0)
     const own: Calling = isPost ? { ...POST, body } : {}

@@ -95,7 +95,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   empty: useless(''), 'half-json': useless('{"result":0,"resul'), ok: useless('OK'),
   /** Its client leaves before the end of the body. */
   drips: { ...call('drip', 'upstream-timeout', 'IsalesProxyLatency'), misdeed: { kind: 'leave' } },
-  /** One of two nodes does not know the token. */
+  /** A node of two does not know the token. */
   nodes: { ...call(json(401), ...FORBIDDEN.slice(0, 1), 'token-unsteady'), side: 'node', group: 'rejects', fraction: 45, shownAfter: 9000, shows: ['token-unsteady'] },
   'young-token': { ...everybody(call(json(401), 'call-rejected', 'token-unsteady')), side: 'node', group: 'rejects', revokes: true, unknownFor: 1500, needs: { life: '6' }, shownAfter: 9000, shows: ['token-unsteady'] },
   close: call('close', ...CUT), half: call('half', ...CUT),

@@ -254,8 +254,8 @@ function classOf(outcome: Outcome): string | undefined {
   return kind !== 'login' ? kind : status === 200 ? 'granted' : 'lost'
 }
 /** Excluded: an unknown client may have sent a GET that the proxy refuses. */
-const isStranger = ({ status, code, number }: Outcome): boolean =>
-  status === 401 && code === '' && number % 2 === 1
+const isStranger = ({ status, code, isPost }: Outcome): boolean =>
+  status === 401 && code === '' && !isPost
 const isLost = (one: Outcome): boolean => one.kind === 'lost' && !isStranger(one)
 const isMany = (lost: readonly Outcome[], all: readonly Outcome[]): boolean =>
   lost.length >= 10 && lost.length > all.length / 20
