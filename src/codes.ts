@@ -94,7 +94,8 @@ export const REFUSALS = {
   connections: { problem: 'overloaded', turnedAway: true, detail: 'Too many connections were open, and this one was idle for longest' },
   descriptors: { problem: 'overloaded', own: 'no-descriptors', turnedAway: true, detail: 'Too many connections were open for the limit of open files, and this one was idle for longest' },
   pipelined: { problem: 'overloaded', own: true, detail: 'The request arrived before the previous response had ended' },
-  'in-flight': { problem: 'overloaded', is: 'failed', detail: 'More requests than MAX_IN_FLIGHT are in flight, or their bodies take more than 32 MiB' },
+  'in-flight': { problem: 'overloaded', is: 'failed', detail: 'More requests than MAX_IN_FLIGHT are in flight' },
+  'bodies-full': { problem: 'overloaded', is: 'failed', own: true, detail: 'The bodies of all requests take more than 32 MiB' },
   ticket: { problem: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
   timeout: { problem: 'request-timeout', detail: 'The request did not arrive in time' },
 } as const satisfies Readonly<Record<string, RefusalRow>>
@@ -241,7 +242,7 @@ const OTHERS = {
     'exposed-directory',
   ],
   listen: [
-    'address-in-use', 'port-not-permitted', 'address-not-here', 'cannot-listen',
+    'address-in-use', 'already-running', 'port-not-permitted', 'address-not-here', 'cannot-listen',
     'socket-elsewhere', 'socket-several',
   ],
   command: [
@@ -302,12 +303,10 @@ export interface ClassCode {
 
 export function codesOf(outcome: Outcome): readonly ClassCode[] {
   const { fine, codes }: ClassRow = CLASSES[outcome]
-  const isRefused = outcome === 'refused' || outcome === 'stray'
-  const refusals = REFUSAL_REASONS.filter((each) => (refusalRow(each).is ?? outcome) === outcome)
+  const byDefault = outcome === 'refused' || outcome === 'stray' ? outcome : undefined
+  const refusals = REFUSAL_REASONS.filter((each) => (refusalRow(each).is ?? byDefault) === outcome)
   const rows: readonly (readonly [string, RequestTraits])[] = [
-    ...(isRefused ? refusals : []).map(
-      (each) => [toRefusalCode(each), refusalTraits(each)] as const,
-    ),
+    ...refusals.map((each) => [toRefusalCode(each), refusalTraits(each)] as const),
     ...(outcome === 'failed' ? [...FAILED_PROBLEMS, ...FAILED_CALLS] : []),
     ...Object.entries(codes),
   ]

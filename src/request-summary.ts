@@ -36,7 +36,7 @@ export interface RequestSummary {
   readonly refusal?: Refusal | undefined
   /** For a request ahead, or a closed connection: true if calls on the connection show that it belongs to CTI-OBS. */
   readonly isCaller?: boolean
-  /** For a refused request or a login: the client's address, and an unknown `Host`. */
+  /** For a refused request or a login: the client's address, and an unknown host, of the target if it has one. */
   readonly client?: string | undefined
   readonly host?: string | undefined
   /** `Content-Length` of a request that is refused for it. */
@@ -136,7 +136,8 @@ function looksLikeCtiObs({ method, refusal, isCaller }: RequestSummary): boolean
 }
 
 /** Returns the code of the proxy's own error, or of a 5xx of iSales. Errors about a connection have a cause. */
-function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
+function codeOfFailed({ failure, status, page, code, refusal }: RequestSummary): string {
+  if (refusal !== undefined) return toRefusalCode(refusal)
   if (code !== undefined)
     return failure && problemRow(code).failed === 'cause'
       ? toCauseCode(failure.cause, 'call')
@@ -145,6 +146,11 @@ function codeOfFailed({ failure, status, page, code }: RequestSummary): string {
   if (status === 500) return 'call-failed'
   if (status === PROBLEMS['loop-detected'].status) return 'loop-detected'
   return toCauseCode(classifyStatus({ status, page: page === true }), 'call')
+}
+
+/** Returns host and port of an absolute target, which replace `Host`. A client sends one to its HTTP_PROXY. */
+export function authorityOf(target: string): string | undefined {
+  return /^https?:\/\/([^/?]*)/i.exec(target)?.[1]
 }
 
 type Refused = Partial<Pick<IncomingMessage, 'headers' | 'method' | 'url'>> & {
@@ -161,7 +167,7 @@ export function refusedRequest(request: Refused, refusal: Refusal, requestId = '
   const { method = '', url: target = '', socket, headers } = request
   const code = REFUSALS[refusal].problem
   const status = requestId === '' ? 0 : PROBLEMS[code].status
-  const host = refusal === 'other-host' ? headers?.host : undefined
+  const host = refusal === 'other-host' ? (authorityOf(target) ?? headers?.host) : undefined
   const bodySize = refusal === 'body-size' ? Number(headers?.['content-length']) : undefined
   const client = socket.remoteAddress
   return { method, target, status, code, refusal, client, host, bodySize, requestId }

@@ -35,6 +35,7 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['abandoned gave-up', { status: 0, left: 'response' }],
   ['abandoned gave-up', { status: 200, left: 'response', page: true }],
   ['failed overloaded', { status: 503, code: 'overloaded', refusal: 'in-flight' }],
+  ['failed bodies-full', { status: 503, code: 'overloaded', refusal: 'bodies-full' }],
   ['failed no-token', { status: 503, code: 'no-token', ...failed('connection-refused') }],
   ['failed shutting-down', { status: 503, code: 'shutting-down' }],
   ['failed no-ports', { status: 502, code: 'upstream-unreachable', ...failed('no-ports') }],

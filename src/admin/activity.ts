@@ -1,7 +1,13 @@
 import { MINUTE, SECOND, toSeconds, type Clock } from '../clock.ts'
 import type { ReloadGroup, SettingProblem } from '../config/index.ts'
 import type { Outcome } from '../codes.ts'
-import { REJECTED, pathOf, type RequestClass, type RequestSummary } from '../request-summary.ts'
+import {
+  authorityOf,
+  REJECTED,
+  pathOf,
+  type RequestClass,
+  type RequestSummary,
+} from '../request-summary.ts'
 import { excerpt } from '../terminal.ts'
 import type { TokenEvent } from '../token/index.ts'
 import {
@@ -77,7 +83,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     const facts: Fact[] = []
     if (failure !== undefined) facts.push(...explained(failure, diagnostics, 'call').facts)
     // Without its port, as ALLOWED_HOSTS accepts it.
-    if (host !== undefined) facts.push(['host', excerpt(host.replace(/:\d*$/, ''), MAX_FACT)])
+    const named = authorityOf(summary.target) === undefined ? 'host' : 'targetHost'
+    if (host !== undefined) facts.push([named, excerpt(host.replace(/:\d*$/, ''), MAX_FACT)])
     if (bodySize !== undefined && bodySize >= 0) facts.push(['bodySize', bodySize])
     if (left === 'response' && durationMs !== undefined)
       facts.push(['leftAfter', { seconds: toSeconds(durationMs) }])

@@ -5,6 +5,7 @@ import type { Status } from '../admin/index.ts'
 import { readErrorCode } from '../causes.ts'
 import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
+import type { ListenError } from '../listener/index.ts'
 import { messagesFor, type Explained } from '../messages/index.ts'
 import { writeMessage, type Io } from './io.ts'
 
@@ -50,6 +51,15 @@ export function openAdminClient(io: Io) {
       return { at, status: undefined, body: late.aborted ? 'late' : readErrorCode(error) }
     }
   }
+}
+
+/** Returns why a listener could not start; if the port belongs to a proxy that runs here, that is why. */
+export async function explainTaken(problem: ListenError['problem'], io: Io) {
+  if (problem.code !== 'address-in-use') return problem
+  const ask = openAdminClient({ ...io, stderr: { write() {} } })
+  const response = await ask?.('/status.json')
+  if (response === undefined || statusIn(response) === undefined) return problem
+  return { ...problem, code: 'already-running', facts: [['address', response.at]] } as const
 }
 
 /** Returns the body of `/status.json`; undefined if no proxy responded with one. */

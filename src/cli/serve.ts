@@ -3,6 +3,7 @@ import { startApp } from '../server.ts'
 import { loadConfig } from '../config/index.ts'
 import { createLog, openStdout, type LogEventName } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
+import { explainTaken } from './admin-client.ts'
 import { EXIT, writeMessage, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
 import { en, formatLine, messagesFor } from '../messages/index.ts'
@@ -65,9 +66,10 @@ export const run: Command = async (_, io) => {
       await fatal(error)
       return EXIT.failed
     }
-    if (pretty) writeMessage(io, error.problem)
-    else logProblem('cannot-listen', error.problem)
-    await systemd.failed(sentence(error.problem))
+    const problem = await explainTaken(error.problem, io)
+    if (pretty) writeMessage(io, problem)
+    else logProblem('cannot-listen', problem)
+    await systemd.failed(sentence(problem))
     return error.lasting ? EXIT.usage : EXIT.failed
   } finally {
     await stdout.flush()

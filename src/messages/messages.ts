@@ -75,6 +75,7 @@ const FACTS = {
   beforeRenew: ['Only before renew', '仅发生在 renew 之前'],
   turnedAway: ['Times in the last minute', '最近一分钟的次数'],
   host: ['Host of the request', '请求的 Host', 'private'],
+  targetHost: ['Host in the target, as for an HTTP_PROXY', '请求目标中的主机（如同发给 HTTP_PROXY）', 'private'],
   allowedHosts: ['Allowed hosts (ALLOWED_HOSTS)', '允许的主机名（ALLOWED_HOSTS）', 'private'],
   allowedPaths: ['Allowed paths (ALLOWED_PATHS)', '允许的路径（ALLOWED_PATHS）', 'private'],
   maxBodySize: ['Most bytes of a body (MAX_BODY_SIZE)', '请求体的最大字节数（MAX_BODY_SIZE）'],

@@ -3,7 +3,7 @@ import type { Refusal } from '../codes.ts'
 import type { Framing } from '../hono-adapter.ts'
 
 /** Reason to refuse a body while it arrives: the body or its framing is too long, or all bodies together are. */
-export type BodyRefusal = Extract<Refusal, 'body-size' | 'chunk-framing' | 'in-flight'>
+export type BodyRefusal = Extract<Refusal, 'body-size' | 'chunk-framing' | 'bodies-full'>
 
 /** A call whose body is read. */
 export interface BodyOwner {
@@ -42,7 +42,7 @@ export function createBodies(maxSize: number) {
   const evict = (call: BodyOwner): void => {
     incomplete.delete(call)
     free(call)
-    call.interrupt('in-flight')
+    call.interrupt('bodies-full')
   }
 
   /** Reserves more bytes for a call; returns false if the call was refused instead. */

@@ -27,7 +27,7 @@ export interface Fail {
   readonly code: ProblemCode
   /** Milliseconds. */
   readonly retryAfter?: number
-  readonly refusal?: BodyRefusal
+  readonly refusal?: BodyRefusal | 'in-flight'
 }
 
 /** The client is gone, or the listener has responded. */

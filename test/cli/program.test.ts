@@ -53,6 +53,14 @@ describe('the program', () => {
     const where = { ADMIN_LISTEN: new URL(addresses.admin).host }
     expect(await ended(start(['status', '--wait', '20s'], where))).toMatchObject({ code: 0 })
     expect(await ended(start(['status'], where))).toMatchObject({ code: 0 })
+    const second = start([], env({ ...where, LISTEN: new URL(addresses.proxy).host }))
+    expect(await ended(second)).toMatchObject({ code: 1 })
+    expect(second.lines().at(-1)).toMatchObject({
+      code: 'already-running',
+      detail: expect.stringMatching(
+        /already runs here.*`?isales-auth-proxy status`?.* leave it running/,
+      ),
+    })
     // Without a handler, Node opens the inspector and prints that.
     program.process.kill('SIGUSR1')
     expect((await clientOf(addresses).tasks()).json.result).toBe(0)

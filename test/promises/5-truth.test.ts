@@ -10,6 +10,7 @@ import { findSection } from '../../src/messages/index.ts'
 import { openTimedWorld, type TimedWorld } from '../support/timed-world.ts'
 import { runHere } from '../cli/stand.ts'
 import { call } from '../support/call.ts'
+import { connectRaw } from '../support/raw-client.ts'
 
 interface Rules {
   readonly groups: readonly {
@@ -65,6 +66,22 @@ test.each([
     codes: ['IsalesProxyCallsRejected', 'token-rejected'],
     words: /rejects every call with the token.* Check ISALES_TOKEN_HEADER with/,
     fact: 'X-Other: {token}',
+  },
+  {
+    name: 'a client that uses the proxy as its HTTP_PROXY',
+    env: {},
+    act: (world: TimedWorld) =>
+      repeat(6, async () => {
+        const client = await connectRaw(world)
+        await client.send(
+          `POST http://isales.example:81/rest/isales/a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`,
+        )
+        expect((await client.read()).status).toBe(421)
+      }),
+    state: 'failing',
+    codes: ['IsalesProxyCallsFailing', 'other-host'],
+    words: /target names the host.* as its HTTP_PROXY: remove that setting from the client/,
+    fact: 'isales.example',
   },
 ])(
   '$name is shown within 5 s, and leads to one section everywhere',

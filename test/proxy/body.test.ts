@@ -32,7 +32,7 @@ it('if all bodies are complete and take 32 MiB, the newest is refused until a ca
   const first = await read(16 * MIB)
   await read(16 * MIB)
   for (const arrived of [100, 50])
-    expect(await read(100, arrived)).toMatchObject({ body: null, refusals: ['in-flight'] })
+    expect(await read(100, arrived)).toMatchObject({ body: null, refusals: ['bodies-full'] })
   bodies.free(first.call)
   expect((await read(100)).body).toHaveLength(100)
 })
