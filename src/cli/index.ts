@@ -1,10 +1,18 @@
 // The command line. Every command is a file that is loaded only when it is called.
 import { parseArgs } from 'node:util'
-import { readErrorCode } from '../causes.ts'
-import { ALL_CODES, type Code } from '../codes.ts'
-import { nearest } from '../config/index.ts'
+import { classifyStatus, readErrorCode, toCauseCode } from '../causes.ts'
+import { ALL_CODES, PROBLEM_CODES, PROBLEMS, type Code } from '../codes.ts'
+import { KNOWN, nearest } from '../config/index.ts'
+import { classifyRequest } from '../request-summary.ts'
 import { indented, fold, printable } from '../terminal.ts'
-import { findSection, messagesFor, withoutMarkup, type Explained } from '../messages/index.ts'
+import {
+  findSection,
+  findSetting,
+  messagesFor,
+  sectionNames,
+  withoutMarkup,
+  type Explained,
+} from '../messages/index.ts'
 import { instanceEnvironment } from './instance.ts'
 import { EXIT, fail, type Command, type FlagValues, type Io, type Output } from './io.ts'
 
@@ -57,9 +65,10 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   if (/^(?:--version|-v|version)$/.test(first)) return print(`${BUILD_VERSION}\n`)
   if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))
   if (first === 'help') {
-    const code = ALL_CODES.find((each) => each.toLowerCase() === rest[0]?.toLowerCase())
-    if (code === undefined) return misused(unknown('unknown-code', rest[0], ALL_CODES))
-    return print(sectionText(code, io))
+    const text = explainWord(rest[0] ?? '', io)
+    return text === undefined
+      ? misused(unknown('unknown-code', rest[0], [...ALL_CODES, ...KNOWN]))
+      : print(text)
   }
   // Without a command, the arguments belong to serve.
   const [name, args] = first.startsWith('-') ? ['serve', argv] : [first, rest]
@@ -116,6 +125,32 @@ function overview({ env }: Io): string {
   return `${[usage, indented(rows, WIDTH), settings, exits].join('\n\n')}\n`
 }
 
+/** Explains a code, an alert, a setting, or the status of a response; undefined if there is no such word. */
+function explainWord(word: string, io: Io): string | undefined {
+  const { language, cli } = messagesFor(io.env)
+  const code = sectionNames(language).find((each) => each.toLowerCase() === word.toLowerCase())
+  if (code !== undefined) return sectionText(code, io)
+  const codes = codesWith(Number(word)).map((each) => [each, findSection(language, each).title])
+  const rows =
+    codes.length > 0
+      ? [...codes, ['help CODE', cli.help]]
+      : findSetting(language, word.toUpperCase())
+  return rows.length === 0 ? undefined : `${indented(rows, WIDTH)}\n`
+}
+
+/** Returns the codes with which the proxy itself, and iSales, respond with a status. */
+function codesWith(status: number): readonly Code[] {
+  if (!(status >= 300 && status < 600)) return []
+  const call = classifyRequest({ method: 'POST', target: '/', status, requestId: '' })
+  return [
+    ...new Set([
+      ...PROBLEM_CODES.filter((code) => PROBLEMS[code].status === status),
+      ...(call.section === undefined ? [] : [call.section]),
+      toCauseCode(classifyStatus({ status }), 'login'),
+    ]),
+  ]
+}
+
 /** Formats the section of a code for `help CODE` and `COMMAND --help`. */
 function sectionText(code: Code, { env }: Io): string {
   const { cli, labelled, language, sentences } = messagesFor(env)
@@ -129,7 +164,7 @@ function sectionText(code: Code, { env }: Io): string {
 
 /** Formats paragraphs and tables of a section for a terminal. */
 function readable(body: string): string {
-  const plain = withoutMarkup(body).replaceAll(/\*([^*\n]+)\*/g, '$1')
+  const plain = withoutMarkup(body).replaceAll(/\*+([^*\n]+)\*+/g, '$1')
   const cells = (line: string) => line.slice(2, -2).split(' | ')
   const blocks = plain.split('\n\n').map((block) => {
     const lines = block.split('\n')

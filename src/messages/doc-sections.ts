@@ -58,6 +58,24 @@ export function findSection(language: Language, code: Code): Section {
   return loadSections(language).get(code) ?? { ...empty, title: code }
 }
 
+/** Returns the codes and alerts with a section. */
+export function sectionNames(language: Language): readonly Code[] {
+  return [...loadSections(language).keys()] as Code[]
+}
+
+/** Returns the columns of a setting's row, with their titles; none if there is no such setting. */
+export function findSetting(language: Language, name: string): readonly (readonly string[])[] {
+  const page = loadPages(language).get(`configuration${SUFFIX[language]}`) ?? ''
+  const cells = (line: string) => line.slice(2, -2).split(' | ').map(plain)
+  const rows = page
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map(cells)
+  const [head = []] = rows
+  const row = rows.find(([names = '']) => names.split(/, |、/).includes(name))
+  return row?.map((cell, i) => [head[i] ?? '', cell || '-']) ?? []
+}
+
 /** Returns the codes without a section in one of the languages, as `zh: lost`. */
 export function missingSections(load = loadSections): readonly string[] {
   return LANGUAGES.flatMap((language) => {

@@ -18,7 +18,14 @@ export {
   type Fact,
   type Value,
 } from './format-facts.ts'
-export { missingSections, loadPages, findSection, withoutMarkup } from './doc-sections.ts'
+export {
+  findSection,
+  findSetting,
+  loadPages,
+  missingSections,
+  sectionNames,
+  withoutMarkup,
+} from './doc-sections.ts'
 export {
   en,
   isFact,

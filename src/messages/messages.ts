@@ -226,7 +226,10 @@ const COLUMNS: readonly Pair[] = [
 /** Texts that commands print next to codes and facts. */
 const CLI = {
   usage: ['Usage', '用法'],
-  help: ['Explain a code or a command', '说明错误码或命令'],
+  help: [
+    'Explain a code, alert, setting, status or command',
+    '说明错误码、告警、设置、状态码或命令',
+  ],
   version: ['Print the version', '显示版本'],
   error: ['Error', '错误'],
   warning: ['Warning', '警告'],

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { EXIT } from '../../src/cli/io.ts'
 import { COMMANDS } from '../../src/cli/index.ts'
+import { PROBLEMS } from '../../src/codes.ts'
+import { KNOWN } from '../../src/config/index.ts'
 import { findSection } from '../../src/messages/index.ts'
+import { ALERTS } from '../docs/pages.ts'
 import { foreign } from '../messages/foreign.ts'
 import { runHere } from './stand.ts'
 
@@ -52,8 +55,26 @@ describe('help', () => {
     const { title, meaning, remedy } = findSection('en', 'dns-down')
     const said = stdout.replaceAll(/\s+/g, ' ').trim()
     expect([code, said]).toEqual([0, `dns-down ${title}. ${meaning} ${remedy}`])
-    const chinese = await runHere(['help', 'IsalesProxyCallsFailing'], CHINESE)
-    expect(chinese.stdout).toContain('调用失败。')
+  })
+
+  it('explains every alert, setting and status of a response in both languages', async () => {
+    const statuses = new Set(Object.values(PROBLEMS).map(({ status }) => String(status)))
+    const words = [...ALERTS.map(({ alert }) => alert), ...KNOWN, ...statuses, '302', '404', '429']
+    for (const word of words) {
+      const english = await runHere(['help', word])
+      const chinese = await runHere(['help', word.toLowerCase()], CHINESE)
+      expect([word, english.code, chinese.code]).toEqual([word, 0, 0])
+      expect(english.stdout).toMatch(/[a-z]{3}.*\n/)
+      expect(chinese.stdout).toMatch(/\p{Script=Han}/u)
+    }
+    for (const [word, said] of [
+      ['IsalesProxyDown', 'The proxy cannot be scraped.'],
+      ['502', 'upstream-broken  '],
+      ['502', 'gateway  '],
+      ['isales_rejected', '401,403'],
+      ['419', 'call-declined  '],
+    ] as const)
+      expect((await runHere(['help', word])).stdout).toContain(said)
   })
 })
 
