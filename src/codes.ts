@@ -82,7 +82,7 @@ export const REFUSALS = {
   'body-size': { problem: 'too-large', detail: 'The body is longer than MAX_BODY_SIZE' },
   'chunk-extensions': { problem: 'too-large', detail: 'The chunk extensions are too long' },
   'chunk-framing': { problem: 'bad-request', detail: 'The chunks of the body are too small' },
-  browser: { problem: 'not-allowed', is: 'stray', own: true, turnedAway: true, detail: 'Origin and Sec-Fetch-Site come from a browser, which must not use the token' },
+  browser: { problem: 'not-allowed', own: true, turnedAway: true, detail: 'Origin and Sec-Fetch-Site come from a browser, which must not use the token' },
   'double-slash': { problem: 'not-allowed', own: true, detail: 'The path has an empty segment (//) after its beginning' },
   'ambiguous-path': { problem: 'not-allowed', own: true, detail: 'A path segment has letters, digits and . _ ~ - only, and neither begins nor ends with a dot' },
   'other-path': { problem: 'not-allowed', own: true, setting: 'allowedPaths', detail: 'The path is outside ALLOWED_PATHS' },
@@ -148,7 +148,7 @@ export const CLASSES = {
   abandoned: { is: 'lost', alert: 'IsalesProxyCallsLost', fact: 'lostCalls', codes: { 'gave-up': { stalls: true, setting: 'clientDeadline' } } },
   failed: { is: 'lost', alert: 'IsalesProxyCallsLost', fact: 'lostCalls', codes: { 'call-failed': {} } },
   rejected: { is: 'lost', alert: 'IsalesProxyCallsRejected', fact: 'lostCalls', codes: { 'call-rejected': {}, 'call-throttled': {}, 'call-page': {} } },
-  declined: { is: 'answered', alert: 'IsalesProxyCallsRejected', fact: 'declinedCalls', share: 0.5, codes: { 'call-declined': {}, 'call-result': {} } },
+  declined: { is: 'answered', alert: 'IsalesProxyCallsRejected', fact: 'declinedCalls', share: 0.5, codes: { 'call-declined': {}, 'call-result': {}, 'not-json': {} } },
   slow: { is: 'answered', alert: 'IsalesProxyLatency', fact: 'slowCalls', share: 0.05, fine: true, codes: { slow: { stalls: true } } },
   answered: { is: 'answered', fine: true, codes: { answered: {} } },
 } as const satisfies Readonly<Record<string, ClassRow>>
@@ -230,7 +230,7 @@ export const FINDING_NAMES: readonly FindingName[] = [
 const OTHERS = {
   /** Causes of findings: every call is rejected, the process or its machine disturbs calls, or logins fail. */
   finding: [
-    'token-rejected', 'stood-still', 'log-unwritable', 'logins-paused', 'business-later', 'other-key-or-program',
+    'token-rejected', 'token-unsteady', 'stood-still', 'log-unwritable', 'logins-paused', 'business-later', 'other-key-or-program',
   ],
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',

@@ -34,7 +34,10 @@ export interface RequestSummary {
   readonly failure?: FailureDetails | undefined
   /** Why the proxy refused the request before forwarding it. */
   readonly refusal?: Refusal | undefined
-  /** For a request ahead, or a closed connection: true if calls on the connection show that it belongs to CTI-OBS. */
+  /**
+   * For a request ahead, or a closed connection: true if calls on the connection show that it belongs to CTI-OBS. For a TLS
+   * handshake after which the client left without a byte or an alert: false for an unknown client, perhaps a health check.
+   */
   readonly isCaller?: boolean
   /** For a refused request or a login: the client's address, and an unknown host, of the target if it has one. */
   readonly client?: string | undefined
@@ -47,6 +50,8 @@ export interface RequestSummary {
   readonly rejected?: boolean
   /** True if the relayed response is a web page, or a redirect to one, of a gateway in front of iSales. */
   readonly page?: boolean
+  /** True if the relayed 200 to a business POST is empty, or its body is not a JSON object. */
+  readonly notJson?: boolean
   /** `result` of the relayed response, if it is not 0. */
   readonly result?: string | undefined
   /** Milliseconds from the head of the request, or the end of its last wait for a token, to the head of the relayed response. */
@@ -66,15 +71,19 @@ export function pathOf({ target }: Pick<RequestSummary, 'target'>): string {
   return target.replace(/[?#].*$/s, '')
 }
 
-/** Every pair of class and code has one object. */
+/** Every pair of class and code has one object; one that findings tell apart from it has another with its labels. */
 export interface RequestClass extends ClassCode {
-  /** Position in `REQUEST_CLASSES`. */
+  /** Position in `ALL_CLASSES`. */
   readonly index: number
+  /** Position in `REQUEST_CLASSES` of the class with the same labels. */
+  readonly label: number
 }
 
+/** All pairs of labels. */
 export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap(codesOf).map(
-  (each, index) => Object.assign(each, { index }),
+  (each, index) => Object.assign(each, { index, label: index }),
 )
+export const ALL_CLASSES = [...REQUEST_CLASSES]
 
 const BY_NAME = new Map(REQUEST_CLASSES.map((each) => [`${each.outcome} ${each.cause}`, each]))
 
@@ -85,8 +94,18 @@ function classOf(outcome: Outcome, ...codes: readonly string[]): RequestClass {
   return BY_NAME.get(name ?? '') as RequestClass
 }
 
+function createVariant(of: RequestClass, changes: Partial<ClassCode>): RequestClass {
+  const variant = { ...of, ...changes, index: ALL_CLASSES.length }
+  ALL_CLASSES.push(variant)
+  return variant
+}
+
 const ANSWERED = classOf('answered', 'answered')
 export const REJECTED = classOf('rejected', 'call-rejected')
+/** A rejected call for which no newer token came: a failure of the login, not of the call. */
+const UNREPLACED = createVariant(REJECTED, { section: 'no-token' })
+/** A client that leaves after the TLS handshake: a health check, unless many come at once. */
+export const PROBE = createVariant(classOf('handshake', 'not-trusted'), { traits: {} })
 
 /** Milliseconds after which a call is slow. CTI-OBS gives up after 3 s. */
 export const MAX_HEAD = 2000
@@ -101,7 +120,8 @@ export const MAX_HEAD = 2000
  */
 export function classifyRequest(summary: RequestSummary): RequestClass {
   const { status, handshake, login, left, code, page, rejected, result, headMs = 0 } = summary
-  if (handshake !== undefined) return classOf('handshake', handshake)
+  if (handshake !== undefined)
+    return summary.isCaller === false ? PROBE : classOf('handshake', handshake)
   if (login !== undefined && status === 200) return classOf('granted', login)
   const refused = codeOfRefused(summary)
   if (refused !== undefined)
@@ -111,9 +131,11 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
   if (code !== undefined || status >= 500)
     return classOf('failed', codeOfFailed(summary), code ?? 'server-error', 'internal')
   if (page === true) return classOf('rejected', 'call-page')
-  if (rejected === true || status === 401 || status === 403) return REJECTED
+  if (rejected === true || status === 401 || status === 403)
+    return summary.replay === 'no-token' ? UNREPLACED : REJECTED
   if (status === 429) return classOf('rejected', 'call-throttled')
   if (status >= 400) return classOf('declined', 'call-declined')
+  if (summary.notJson === true) return classOf('declined', 'not-json')
   if (result !== undefined) return classOf('declined', 'call-result')
   return headMs > MAX_HEAD ? classOf('slow', 'slow') : ANSWERED
 }

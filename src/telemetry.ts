@@ -63,7 +63,7 @@ export function createObservers(
   }
 
   const logRefused = (summary: RequestSummary): void => {
-    const { handshake, login, refusal, status, requestId } = summary
+    const { handshake, login, refusal, status, requestId, isCaller } = summary
     // Every client on loopback has the same address.
     const client = isLoopback(config.listen.host) ? undefined : summary.client
     if (login !== undefined && status > 0) {
@@ -81,7 +81,7 @@ export function createObservers(
         requestId: requestId || undefined,
       })
       // A load balancer's probe closes the connection, and must not cause a line per minute.
-    } else if (handshake !== undefined && handshake !== 'half-sent') {
+    } else if (handshake !== undefined && handshake !== 'half-sent' && isCaller !== false) {
       logThrottled('client-handshake-failed', handshake, {
         detail: formatLine(en, { code: handshake, facts: [] }),
       })

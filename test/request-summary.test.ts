@@ -27,7 +27,9 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['refused no-descriptors', { method: '', status: 0, refusal: 'descriptors', isCaller: true }],
   ['stray pipelined', { status: 0, refusal: 'pipelined', isCaller: false }],
   ['stray other-path', { ...GET, status: 403, code: 'not-allowed', refusal: 'other-path' }],
-  ['stray browser', { status: 403, code: 'not-allowed', refusal: 'browser' }],
+  ['stray browser', { ...GET, status: 403, code: 'not-allowed', refusal: 'browser' }],
+  // A gateway adds `Origin` to the calls of CTI-OBS.
+  ['refused browser', { status: 403, code: 'not-allowed', refusal: 'browser' }],
   ['stray tls-to-http', { method: '', status: 400, code: 'bad-request', refusal: 'tls-to-http' }],
   ['stray half-sent', { status: 400, code: 'bad-request', refusal: 'half-sent' }],
   ['stray overloaded', { method: '', status: 0, code: 'overloaded', refusal: 'connections' }],
@@ -54,6 +56,7 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['rejected call-throttled', { status: 429 }],
   ['declined call-declined', { status: 404 }],
   ['declined call-result', { result: '7', headMs: 2500 }],
+  ['declined not-json', { notJson: true, headMs: 2500 }],
   ['slow slow', { headMs: 2001, upstreamMs: 40 }],
   ['answered answered', { headMs: 2000 }],
 ])('the class %s belongs to %j', (expected, summary) => {

@@ -1,7 +1,7 @@
 // Counts every request by its class, and decides what is wrong with calls: the only windows and rules for calls.
 import { HOUR, MINUTE, SECOND } from '../clock.ts'
 import { CLASSES, OUTCOMES, type Outcome } from '../codes.ts'
-import { REQUEST_CLASSES, type RequestClass } from '../request-summary.ts'
+import { ALL_CLASSES, PROBE, type RequestClass } from '../request-summary.ts'
 
 /** Calls without a usable response: failed, rejected or refused ones, and those that their client left. */
 export const LOST = OUTCOMES.filter(
@@ -20,6 +20,8 @@ export const RULES = {
   least: 2,
   /** `failing` if more than this share of the latest calls is lost. */
   failing: 0.5,
+  /** The same from this share on, if declined calls count as well; also the share that is every call. */
+  every: 0.8,
   /** `degraded` from this share of the latest calls or of the window. */
   lost: 0.05,
   /** A class with this share of the lost calls has its own finding; a rarer one has none. */
@@ -30,12 +32,14 @@ export const RULES = {
   turnedAway: { count: 2, maxAge: 10 * MINUTE, noAnswer: MINUTE },
   /** The same, at once, if these calls and connections ended and every one was lost or turned away. */
   lockedOut: { ms: 6 * SECOND, count: 5 },
+  /** Clients that leave after the TLS handshake count from so many on: a health check may come every 5 s. */
+  probes: { ms: 19 * SECOND, count: 5 },
 } as const
 
 const isTurnedAway = ({ outcome, traits }: RequestClass): boolean =>
   CLASSES[outcome].is === 'no-call' && traits.turnedAway === true
-const TURNED_AWAY = REQUEST_CLASSES.filter(isTurnedAway)
-const WITHOUT_DESCRIPTORS = REQUEST_CLASSES.filter(({ cause }) => cause === 'no-descriptors')
+const TURNED_AWAY = ALL_CLASSES.filter(isTurnedAway)
+const WITHOUT_DESCRIPTORS = ALL_CLASSES.filter(({ cause }) => cause === 'no-descriptors')
 
 export type Counts = Record<Outcome, number>
 const NO_COUNTS = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
@@ -49,10 +53,10 @@ export function addUp(counts: Counts, outcomes: readonly Outcome[] = CALLS): num
 type Tally = Float64Array
 
 function newTally(): Tally {
-  return new Float64Array(REQUEST_CLASSES.length)
+  return new Float64Array(ALL_CLASSES.length)
 }
 
-function add(tally: Tally, { index }: RequestClass, times = 1): void {
+function add(tally: Tally, index: number, times = 1): void {
   tally[index] = (tally[index] ?? 0) + times
 }
 
@@ -62,7 +66,7 @@ function sumOf(tally: Tally, classes: readonly RequestClass[]): number {
 
 function countsOf(tally: Tally): Counts {
   const counts = { ...NO_COUNTS }
-  for (const { outcome, index } of REQUEST_CLASSES) counts[outcome] += tally[index] ?? 0
+  for (const { outcome, index } of ALL_CLASSES) counts[outcome] += tally[index] ?? 0
   return counts
 }
 
@@ -134,13 +138,22 @@ export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[]
     }
   }
   check(LOST, RULES.lost, isFailing(seen, now) ? 'failing' : 'degraded')
-  for (const outcome of ['declined', 'slow'] as const)
-    check([outcome], CLASSES[outcome].share, 'degraded')
+  check(['declined'], CLASSES.declined.share, isUseless(seen) ? 'failing' : 'degraded')
+  check(['slow'], CLASSES.slow.share, 'degraded')
   return [...findings, ...turnedAway(seen, now)]
 }
 
-function isFailing({ latest, minute, newest, answeredAt }: CallsSeen, now: number): boolean {
+/** Returns true if iSales declines calls, and CTI-OBS has no use of nearly every call. */
+function isUseless({ latest, newest }: CallsSeen): boolean {
   const { lost, total, filled, counts } = latest
+  if (filled && newest !== 'declined' && !LOST.some((each) => each === newest)) return false
+  return counts.declined >= RULES.least && lost + counts.declined >= RULES.every * total
+}
+
+function isFailing(seen: CallsSeen, now: number): boolean {
+  const { latest, minute, newest, answeredAt } = seen
+  const { lost, total, filled, counts } = latest
+  if (isUseless(seen)) return true
   if (lost < RULES.least || lost <= RULES.failing * total) return false
   if (filled && (newest === undefined || CLASSES[newest].is !== 'lost')) return false
   const answeredFor = now - answeredAt
@@ -167,7 +180,7 @@ function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
 /** Returns the most frequent class of an outcome; undefined if there is none. */
 export function mostFrequent({ tally }: Period, outcome: Outcome): RequestClass | undefined {
   const count = ({ index }: RequestClass): number => tally[index] ?? 0
-  const own = REQUEST_CLASSES.filter((each) => each.outcome === outcome && count(each) > 0)
+  const own = ALL_CLASSES.filter((each) => each.outcome === outcome && count(each) > 0)
   return own.sort((one, other) => count(other) - count(one))[0]
 }
 
@@ -186,7 +199,7 @@ function addToBucket(buckets: Bucket[], of: RequestClass, now: number, size: num
     newest = { at: Math.floor(now / size) * size, tally: newTally() }
     buckets.push(newest)
   }
-  add(newest.tally, of)
+  add(newest.tally, of.index)
 }
 
 /** Counts requests. Bounded in memory, regardless of their number. */
@@ -199,12 +212,13 @@ export function createAccounting() {
   let last: Ended[] = []
   const lastAt: Partial<Record<Outcome, number>> = {}
   let away: readonly Ended[] = []
+  let probes: readonly Ended[] = []
 
   /** Adds up the requests of the last `ms` milliseconds. */
   const sumOver = (now: number, ms: number): Tally => {
     const sum = newTally()
     for (const { at, tally } of ticks)
-      if (at > now - ms) for (const each of REQUEST_CLASSES) add(sum, each, tally[each.index])
+      if (at > now - ms) for (const each of ALL_CLASSES) add(sum, each.index, tally[each.index])
     return sum
   }
 
@@ -213,7 +227,7 @@ export function createAccounting() {
     const filled = addUp(countsOf(recent)) < rule.calls
     const calls = filled ? last.slice(-rule.calls).filter(({ at }) => now - at <= rule.maxAge) : []
     const tally = filled ? newTally() : recent
-    for (const { of } of calls) add(tally, of)
+    for (const { of } of calls) add(tally, of.index)
     const counts = countsOf(tally)
     const span = Math.max(rule.ms, now - (calls[0]?.at ?? now))
     return { tally, counts, total: addUp(counts), lost: addUp(counts, LOST), span, filled }
@@ -222,7 +236,7 @@ export function createAccounting() {
   return {
     count(of: RequestClass, now: number): void {
       const { outcome } = of
-      add(totals, of)
+      add(totals, of.label)
       addToBucket(ticks, of, now, TICK)
       if (ticks.length > MINUTE / TICK) ticks.shift()
       addToBucket(minutes, of, now, MINUTE)
@@ -232,12 +246,19 @@ export function createAccounting() {
         last.push({ at: now, of })
         if (last.length > RULES.window.calls) last.shift()
       } else if (isTurnedAway(of)) away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
+      else if (of === PROBE) {
+        probes = [...probes, { at: now, of }].slice(-RULES.probes.count)
+        const isMany = probes.length === RULES.probes.count
+        if (isMany && now - (probes[0]?.at ?? 0) < RULES.probes.ms)
+          away = probes.slice(-RULES.turnedAway.count)
+      }
     },
 
-    /** Checks only later calls of a class; totals and hour stay. */
-    forget(of: RequestClass): void {
-      for (const { tally } of ticks) tally[of.index] = 0
-      last = last.filter((each) => each.of !== of)
+    /** Checks only later calls with the labels of a class; totals and hour stay. */
+    forget({ label }: RequestClass): void {
+      for (const { tally } of ticks)
+        for (const each of ALL_CLASSES) if (each.label === label) tally[each.index] = 0
+      last = last.filter(({ of }) => of.label !== label)
     },
 
     totals: totals as ArrayLike<number>,
@@ -255,7 +276,7 @@ export function createAccounting() {
         /** Requests and connections of the last 60 s that ended because descriptors ran out. */
         withoutDescriptors: sumOf(minute, WITHOUT_DESCRIPTORS),
         /** Requests and connections of the last 60 s that were turned away. */
-        awayInMinute: sumOf(minute, TURNED_AWAY),
+        awayInMinute: sumOf(minute, [...TURNED_AWAY, PROBE]),
         newest: last.at(-1)?.of.outcome,
         /** Calls, and connections that were turned away, of the last 6 s. */
         ended: {

@@ -100,6 +100,12 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     return facts
   }
 
+  /** Returns the pause of the process that ends now, if its beat is that late. */
+  const lateBeat = (now: number) => {
+    const ms = now - (beatAt ?? now) - SECOND
+    return ms > MIN_STALL ? { endedAt: now, ms } : undefined
+  }
+
   return {
     /** On the monotonic clock. */
     startedAt,
@@ -119,8 +125,10 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       loginAt,
       /** -Infinity without a `renew`. */
       renewAskedAt,
-      /** When and how long the process stood still within the last minute. */
-      stall: stall !== undefined && clock.now() - stall.endedAt < MINUTE ? stall : undefined,
+      /** When and how long the process stood still within the last minute; calls may end before the late beat. */
+      stall:
+        lateBeat(clock.now()) ??
+        (stall !== undefined && clock.now() - stall.endedAt < MINUTE ? stall : undefined),
     }),
     hour: () => accounting.hour(clock.now()),
     /** The last changes of the state, the newest first. */
@@ -164,8 +172,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     /** Call it every second. */
     beat(): void {
       const now = clock.now()
-      const ms = now - (beatAt ?? now) - SECOND
-      if (ms > MIN_STALL) stall = { endedAt: now, ms }
+      stall = lateBeat(now) ?? stall
       beatAt = now
     },
 

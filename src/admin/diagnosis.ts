@@ -18,7 +18,7 @@ import {
   type Fact,
   type DiagnosticContext,
 } from '../messages/index.ts'
-import { addUp, checkCalls, mostFrequent, type CallFinding } from './accounting.ts'
+import { addUp, checkCalls, mostFrequent, RULES, type CallFinding } from './accounting.ts'
 import type { Activity } from './activity.ts'
 
 /** A statement about the proxy, with its effect on the state. */
@@ -69,8 +69,6 @@ const RANKS = { bad: 0, quiet: 0, warning: 1, good: 2 } as const
 
 /** Failed refreshes that make a finding: one or two may fail during an outage of iSales. */
 const MIN_REFRESHES = 3
-/** Share of the calls that is every call. */
-const EVERY = 0.8
 /** Milliseconds. */
 const CERTIFICATE_ENDS_SOON = 14 * 24 * 60 * MINUTE
 
@@ -104,11 +102,16 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const isOfToken = ({ outcome, cause }: CallFinding): boolean => {
     if (ofToken.every(({ state }) => state === 'degraded')) return false
     if (outcome === 'declined' || outcome === 'slow' || outcome === 'refused') return false
-    if (cause?.cause === 'no-token') return true
+    if (cause?.section === 'no-token') return true
     if (cause === undefined || outcome === 'abandoned') return !isAuthenticated(token)
     return cause.cause === 'call-rejected' && (token.conflict || !isAuthenticated(token))
   }
+  const named = new Set<unknown>()
   for (const finding of checkCalls(calls, token.now)) {
+    // Two classes may be lost for want of a token.
+    const { section } = finding.cause ?? {}
+    if (section === 'no-token' && named.has(section)) continue
+    named.add(section)
     if (isOfToken(finding)) {
       yield { ...callFinding({ ...finding, state: 'degraded' }, input), follows: true }
       continue
@@ -237,7 +240,7 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
     cause: explainByStall(found, input) ?? explanation,
     isOver: endedAt !== undefined,
     hasWorked: input.calls.answeredAt > -Infinity,
-    isEvery: isCall && latest.counts[outcome] >= EVERY * latest.total,
+    isEvery: isCall && latest.counts[outcome] >= RULES.every * latest.total,
   })
 }
 

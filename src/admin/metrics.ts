@@ -221,7 +221,8 @@ export function addGauges(
   gauge('requests_in_flight', () => running.inFlight)
   gauge('upstream_connections', sources.upstreamConnections)
   flags('state', Object.keys(STATES), () => [findings()[0].state])
-  flags('finding', FINDING_NAMES, () => findings().map(({ finding }) => finding), 'finding')
+  const current = () => findings().flatMap(({ finding, isOver }) => (isOver ? [] : finding))
+  flags('finding', FINDING_NAMES, current, 'finding')
   flags('auth_backoff_state', BACKOFFS, () => [token().login.kind])
   flags('session_sharing_state', ['off', 'shared', 'local'], () => [sharing()?.state ?? 'off'])
   const expiries = () => {

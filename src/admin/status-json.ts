@@ -46,8 +46,9 @@ export function readStatus(
   const at = (instant: number | undefined) =>
     instant !== undefined && Number.isFinite(instant) ? { at: date(instant) } : undefined
   const expiry = (end: number | undefined) => (end === undefined ? undefined : { at: dateOf(end) })
+  const reading = { now: wallNow, offset: sources.utcOffset() }
   const shown = (finding: Finding) => {
-    const { facts, ...explanation } = explainFinding(finding, language)
+    const { facts, ...explanation } = explainFinding(finding, language, reading)
     const isRejected = finding.code === 'IsalesProxyLoginRejected'
     const all = [...facts, ...(isRejected ? now.diagnostics.credentials : [])]
     return {
@@ -72,7 +73,7 @@ export function readStatus(
     local,
     time: dateOf(wallNow),
     /** Minutes by which the machine's local time is ahead of UTC. */
-    utcOffset: sources.utcOffset(),
+    utcOffset: reading.offset,
     upSeconds: toSeconds(snapshot.now - activity.startedAt),
     authenticated: isAuthenticated(snapshot),
     /** Instants of the bar; null without a token. */

@@ -13,8 +13,9 @@ export interface Section {
   readonly meaning: string
   /** Remedy; empty if no action is needed. */
   readonly remedy: string
-  /** Title if every call is affected, and remedy if the same settings worked before; empty if there is no other. */
+  /** Titles if every call is affected, and if it is over; remedy if the same settings worked before. Empty if there is no other. */
   readonly every: string
+  readonly over: string
   readonly restore: string
   /** Rest of the section for readers of the page, in Markdown. */
   readonly body: string
@@ -52,6 +53,7 @@ export function findSection(language: Language, code: Code): Section {
     meaning: '',
     remedy: '',
     every: '',
+    over: '',
     restore: '',
     body: '',
   }
@@ -94,12 +96,14 @@ export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
       if (code === undefined || title === undefined) return []
       const textOf = (mark: RegExp): string =>
         plain(others.find((paragraph) => mark.test(paragraph))?.replace(mark, '') ?? '')
+      const titleOf = (mark: RegExp): string => textOf(mark).replace(/[.。]$/, '')
       const section = {
         at: `${file}#${code.toLowerCase()}`,
         title: plain(title),
         meaning: plain(meaning),
         remedy: textOf(REMEDY),
-        every: textOf(EVERY).replace(/[.。]$/, ''),
+        every: titleOf(EVERY),
+        over: titleOf(OVER),
         restore: textOf(RESTORE),
         body: others.filter((paragraph) => !REMEDY.test(paragraph)).join('\n\n'),
       }
@@ -111,6 +115,7 @@ export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
 
 const REMEDY = /^\*\*(?:Do\.|处理。)\*\* /
 const EVERY = /^\*\*(?:Every call\.|全部调用。)\*\* /
+const OVER = /^\*\*(?:Over\.|已结束。)\*\* /
 const RESTORE = /^\*\*(?:If it worked before\.|此前正常时。)\*\* /
 
 /** Returns one line without markup. A line break between Chinese characters is not a space. */

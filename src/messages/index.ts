@@ -16,6 +16,7 @@ export {
   timeText,
   type Explained,
   type Fact,
+  type Reading,
   type Value,
 } from './format-facts.ts'
 export {

@@ -286,6 +286,8 @@ function messagesIn(language: Language) {
     of: (part: string, whole: string) => `${part} ${isChinese ? '/' : 'of'} ${whole}`,
     ago: (time: string) => (isChinese ? `${time}前` : `${time} ago`),
     in: (time: string) => (isChinese ? `${time}后` : `in ${time}`),
+    until: (text: string, time: string) =>
+      isChinese ? `${text}，截至 ${time}` : `${text}, until ${time}`,
     aside: (text: string, more: string) => (isChinese ? `${text}（${more}）` : `${text} (${more})`),
     labelled: (label: string, text: string) => `${label}${isChinese ? '：' : ': '}${text}`,
     between: isChinese ? '；' : '; ',

@@ -251,7 +251,7 @@ export function createTokenSource(options: TokenSourceOptions) {
      */
     async reject(token: CurrentToken, call: RejectedCall): Promise<RejectionDecision> {
       const decision = await decide(token, call)
-      if (decision.type === 'relay') {
+      if (decision === UNRECOVERABLE) {
         const { generation } = token
         const { status } = call
         observe({ type: 'rejection-relayed', at: clock.now(), generation, status })

@@ -1,12 +1,13 @@
 import { array, assert, constantFrom, nat, oneof, property, tuple } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { addUp, checkCalls, createAccounting } from '../../src/admin/accounting.ts'
-import { REQUEST_CLASSES, type RequestClass } from '../../src/request-summary.ts'
+import { PROBE, REQUEST_CLASSES, type RequestClass } from '../../src/request-summary.ts'
 
 const [SECOND, HOUR] = [1000, 3_600_000]
 
 /** Returns a class by outcome and cause; without a cause, the first class of the outcome. */
 function classOf(name: string): RequestClass {
+  if (name === 'probe') return PROBE
   const found = REQUEST_CLASSES.find(({ outcome, cause }) =>
     [outcome, `${outcome} ${cause}`].includes(name),
   )
@@ -69,6 +70,14 @@ describe('calls are checked by the latest and by the window', () => {
     ],
     ['38 answered/100, 2 slow/100', 'degraded slow slow 2/40 in 5 s'],
     ['10 answered/100, 10 declined/100', 'degraded declined call-declined 10/20 in 5 s'],
+    // Useless is lost: nearly every call is declined, rejected or refused.
+    ['4 answered/100, 16 declined not-json/100', 'failing declined not-json 16/20 in 5 s'],
+    ['5 answered/100, 16 declined not-json/100', 'degraded declined not-json 16/21 in 5 s'],
+    [
+      '10 declined/100, 9 rejected/100',
+      'failing rejected call-rejected 9/19 in 5 s,failing declined call-declined 10/19 in 5 s',
+    ],
+    ['2 declined/60000, 1 answered/60000', 'degraded declined call-declined 2/3 in 120 s'],
     // A new cause is named, however long the previous one lasted.
     ['1000 failed no-route/500, 6 failed expired/500', 'failing failed expired 10/10 in 5 s'],
     // With one call per minute, the last calls count; the newest one must be lost.
@@ -103,6 +112,10 @@ describe('calls are checked by the latest and by the window', () => {
     ['9 answered/100, 5700 ms, 30 stray admin-port/1', ''],
     ['9 answered/100, 6000 ms, 9 handshake half-sent', ''],
     ['9 answered/100, 6000 ms, 9 stray tls-to-http, 6001 ms', ''],
+    // A client that leaves after the handshake may be a health check, which comes every 5 s.
+    ['9 probe/5000', ''],
+    ['5 probe/4000', 'degraded handshake not-trusted 5/5 in 60 s'],
+    ['4 probe/4000', ''],
     // Ten refused calls in a minute without an answer are more than a stranger.
     ['9 answered/100, 60000 ms, 9 refused too-large/100', 'degraded refused too-large 9/9 in 5 s'],
     [

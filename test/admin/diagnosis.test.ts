@@ -28,6 +28,7 @@ const REFUSED = {
 const BYTES = { method: '', target: '', status: 400, code: 'bad-request' } as const
 const RENEW = { type: 'renew-asked', at: NOW, endsPause: true } as const
 const NO_TOKEN = { status: 503, code: 'no-token' } as const
+const UNREPLACED = { status: 403, replay: 'no-token' } as const
 const LONG_HOST = `proxy.example\u001B${'x'.repeat(100)}`
 
 /** Calls 100 ms apart: first answered ones, then others. */
@@ -100,6 +101,7 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     { rejected: '6/10' },
     [calls(FORBIDDEN, 6, 100, 400), calls(DOWN, 4)],
   ],
+  ['failing declined CallsFailing not-json', {}, mixed(0, { ...OK, notJson: true }, 9)],
   ['degraded slow Latency', { slowCalls: '20/40' }, mixed(20, SLOW, 20)],
   ['failing refused CallsFailing double-slash', { path: 'POST //a' }, mixed(0, REFUSED, 3)],
   [
@@ -266,6 +268,11 @@ it.each<readonly [expected: string, Scene]>([
     'degraded process impaired stood-still, degraded abandoned CallsLost stood-still',
     { stall: 20_000, calls: mixed(9, { status: 0, left: 'response' }, 4) },
   ],
+  // Calls may end before the late beat.
+  [
+    'failing abandoned CallsFailing stood-still, degraded process impaired stood-still',
+    { stall: 20_000, late: true, calls: mixed(0, { status: 0, left: 'response' }, 4) },
+  ],
   [
     'failing failed CallsFailing maintenance, degraded process impaired stood-still',
     { stall: 2001, calls: mixed(0, { status: 503 }, 9) },
@@ -296,12 +303,29 @@ it.each<readonly [expected: string, Scene]>([
       calls: [calls(NO_TOKEN, 9), calls({ status: 0, left: 'response' }, 20)],
     },
   ],
+  // Also calls that iSales rejects because no newer token comes, while the token is not yet known to be bad, and afterwards.
+  [
+    'failing rejected CallsFailing no-token, degraded login AuthenticationFailing maintenance',
+    { snapshot: { ...after('transient', 'maintenance') }, calls: mixed(2, UNREPLACED, 9) },
+  ],
+  [
+    'unauthenticated login NotAuthenticated maintenance, degraded failed CallsLost no-token',
+    {
+      snapshot: { rejected: true, ...after('transient', 'maintenance') },
+      calls: [calls(UNREPLACED, 9), calls(NO_TOKEN, 20)],
+    },
+  ],
+  [
+    'degraded rejected CallsRejected no-token over',
+    { calls: [calls(UNREPLACED, 9, 100, 6000), calls(OK, 9)] },
+  ],
   [
     'starting waiting logging-in, failing refused CallsFailing double-slash',
     { snapshot: { ...NONE, request: 'login' }, calls: [calls(REFUSED, 9)] },
   ],
   // After `renew`, earlier rejections no longer count; calls that were lost otherwise do.
   ['healthy healthy healthy', { calls: mixed(9, FORBIDDEN, 9), events: [RENEW] }],
+  ['healthy healthy healthy', { calls: mixed(9, UNREPLACED, 9), events: [RENEW] }],
   [
     'failing failed CallsFailing maintenance',
     { calls: [calls(FORBIDDEN, 9), calls({ status: 503 }, 2)], events: [RENEW] },

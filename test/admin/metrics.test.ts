@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { adminOf, SCENES } from '../browser/states.ts'
 import { REQUEST_CLASSES } from '../../src/request-summary.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
@@ -101,6 +102,14 @@ it('a request is observed in seconds, if it was forwarded', async () => {
     request_duration_seconds_count: 2,
     'upstream_duration_seconds_bucket{le="0.25"}': 1,
     upstream_duration_seconds_count: 1,
+  })
+})
+
+it('a finding that is over is 0', async () => {
+  expect(await seriesOf(adminOf(SCENES.failing))).toMatchObject({ 'finding{finding="failed"}': 1 })
+  expect(await seriesOf(adminOf(SCENES['failing no longer']))).toMatchObject({
+    'finding{finding="failed"}': 0,
+    'state{state="degraded"}': 1,
   })
 })
 

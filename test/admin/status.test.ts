@@ -24,6 +24,12 @@ it.each<[Scene, object]>([
   [SCENES.starting, { token: null }],
   [SCENES['login-rejected'], { groups: { renewal: { backoff: 'login-pause', failedInRow: 3 } } }],
   [SCENES.failing, { failedCalls: [{ count: 145, status: 502 }] }],
+  // Something that is over is in the past tense, and says until when.
+  [SCENES['failing no longer'], { title: 'Some calls were lost, until 09:40:57' }],
+  [
+    { calls: [calls({ status: 403 }, 9, 100, 6000), calls({ status: 200, headMs: 8 }, 9)] },
+    { title: 'iSales rejected calls, until 09:40:59' },
+  ],
   [
     { sharing: SHARED, snapshot: { adoptedAt: NOW - 120_000 } },
     {

@@ -53,6 +53,8 @@ export interface Scene {
   readonly fileErrors?: readonly SettingProblem[]
   /** Milliseconds for which the process stood still until now. */
   readonly stall?: number
+  /** The beat that finds it has not come yet. */
+  readonly late?: boolean
 }
 
 const NO_CERTIFICATES = { listener: undefined, client: undefined, ca: undefined } as const
@@ -135,7 +137,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}, addre
   now = NOW - SECOND - (scene.stall ?? 0)
   admin.activity.beat()
   now = NOW
-  admin.activity.beat()
+  if (scene.late !== true) admin.activity.beat()
   admin.activity.onStorageError(scene.storageError)
   admin.activity.filesRead('credentials', scene.fileErrors ?? [])
   for (const event of scene.events ?? []) admin.onTokenEvent(event)
