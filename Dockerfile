@@ -1,4 +1,5 @@
-# The base images, by tag. docs/kubernetes-sidecar.md says how to pin them by digest, and how to renew the pins.
+# The base images, by tag. To pin one, or to use a mirror, pass its name: --build-arg RUN_IMAGE=mirror.example/nodejs@sha256:…
+# `docker buildx imagetools inspect NAME --format '{{.Manifest.Digest}}'` prints the digest. Renew it whenever you patch.
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
 ARG RUN_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 

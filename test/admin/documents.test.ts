@@ -33,7 +33,7 @@ it.each(PAGES)('the admin port serves %s, with the anchors of all headings', asy
 it('a link to a page that is not served leads to the project', async () => {
   const html = await (await request('/docs/operations.md', { headers: BROWSER })).text()
   const project = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main'
-  expect(html).toContain(`href="${project}/docs/kubernetes-injection.md#install-it"`)
+  expect(html).toContain(`href="${project}/docs/kubernetes.md#install-it"`)
   expect(html).toContain(`href="${project}/helm/isales-auth-proxy/files/alerts.yaml"`)
 })
 

@@ -127,16 +127,16 @@ it('one message names every required value', async () => {
   ])
 })
 
-/** The rows of the table in docs/kubernetes-sidecar.md, by the link of each. */
-const TABLE = read('docs/kubernetes-sidecar.md')
+/** The rows of the table in docs/kubernetes.md, by the link of each. */
+const TABLE = read('docs/kubernetes.md')
 const ROWS: Readonly<Record<string, string>> = {
   sidecar: '#in-your-chart',
-  injection: 'kubernetes-injection.md',
+  injection: '#by-injection',
 }
 it.each(CI_NAMES.flatMap((ci) => ['1.29.0', '1.33.0', '1.36.0'].map((kube) => ({ ci, kube }))))(
   'the values of $ci render to the same bytes with both helms in Kubernetes $kube, if the page names it',
   async ({ ci, kube }) => {
-    const row = `\\(${ROWS[ci] ?? 'kubernetes-standalone.md'}\\) \\| (1\\.\\d+) \\| 3.17 or 4 \\|`
+    const row = `\\(${ROWS[ci] ?? '#stand-alone'}\\) \\| (1\\.\\d+) \\| 3.17 or 4 \\|`
     const [, oldest = 'none'] = new RegExp(row).exec(TABLE) ?? []
     const made =
       ci === 'sidecar' ? render(sidecar(ci), { chart, kube }) : render(ciValues(ci), { kube })

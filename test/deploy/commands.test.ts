@@ -2,6 +2,7 @@
 // directories are replaced by a scratch directory's; nothing else is.
 import fs from 'node:fs'
 import { join } from 'node:path'
+import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
@@ -10,9 +11,16 @@ import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { admit, type Pod } from './support/admission.ts'
-import { ciFile, ciValues, NAME, notes, render } from './support/chart.ts'
+import { NAME, notes } from './support/chart.ts'
 import { startDaemon } from './support/daemon.ts'
-import { proxyIn, unrestricted } from './support/pod.ts'
+import { ofKind, parseManifests } from './support/manifests.ts'
+import {
+  configure,
+  environment as environmentOf,
+  podOf,
+  proxyIn,
+  unrestricted,
+} from './support/pod.ts'
 import { ROOT, succeed } from './support/run.ts'
 import { newest } from './support/tools.ts'
 
@@ -28,26 +36,15 @@ type Block = readonly [page: string, start: string]
 const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['README.md', 'npm ci', '.ci/run has these steps'],
   ['CONTRIBUTING.md', 'npm ci', '.ci/run has these steps'],
-  ['docs/get-started.md', 'npm ci', '.ci/run has these steps'],
+  ['docs/get-started.md', 'git clone', '.ci/run has these steps'],
   ['docs/dev/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
   ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
   ['docs/docker.md', '', 'no Docker; image.test.ts runs them with podman'],
   ['docs/vm.md', '', 'systemd.test.ts runs them on a machine with systemd'],
   ['docs/vm-advanced.md', '', 'systemd.test.ts also runs these'],
-  [
-    'docs/kubernetes-sidecar.md',
-    'docker buildx',
-    'no Docker; image.test.ts builds it with buildah',
-  ],
-  ['docs/kubernetes-sidecar.md', 'digest()', 'no Docker and no registry'],
-  ['docs/sharing.md', 'kubectl create secret', 'no cluster'],
-  ['docs/sharing.md', 'get()', 'no cluster'],
-  [
-    'docs/kubernetes-injection.md',
-    'kubectl apply -f config/kubernetes/guard',
-    'injection.test.ts reads it',
-  ],
-  ['docs/kubernetes-injection.md', 'kubectl get pods', 'no cluster'],
+  ['docs/kubernetes.md', 'git clone', 'no network'],
+  ['docs/kubernetes.md', 'docker buildx', 'no Docker; image.test.ts builds it with buildah'],
+  ['docs/kubernetes-operating.md', 'kubectl get pods', 'no cluster'],
   ['SECURITY.md', 'signer=', 'release.test.ts runs it with a signer of its own'],
 ]
 
@@ -75,6 +72,7 @@ function block(page: string, start: string): string {
     '/opt/': `${scratch}/opt/`,
     '/etc/': `${scratch}/etc/`,
     'helm install': 'helm template',
+    'helm upgrade --install': 'helm template',
   }).reduce((all, [from, to]) => all.replaceAll(from, to), text)
   const local = replaced.replaceAll(/(?<=127\.0\.0\.1:)\d+/g, (port) => ports[port] ?? port)
   return `set -euo pipefail\n${local}`
@@ -154,10 +152,9 @@ describe('the shell blocks of the documentation', () => {
 
   it('CTI-OBS: a login at the proxy, a call with what it gave, and a status that shows the call', async () => {
     const exec = block('docs/kubernetes-operating.md', 'kubectl exec')
-    expect(read('docs/operations.md')).toContain(
-      `| \`${exec.replace(/[^]*?kubectl/, 'kubectl').trim()}\` |`,
-    )
-    const status = () => run(`kubectl() { shift 7; node dist/main.js "$@"; }\n${exec}`)
+    const [command = ''] = exec.replace(' --namespace telephony', '').match(/kubectl.*/) ?? []
+    expect(read('docs/operations.md')).toContain(`| \`${command}\` |`)
+    const status = () => run(`kubectl() { shift 9; node dist/main.js "$@"; }\n${exec}`)
     expect(await status()).toContain('[No call has arrived yet]')
     const [login = '', call = ''] = block('docs/cti-obs.md', 'curl').split(/(?<=x"}'\n)/)
     const granted = JSON.parse(await run(login)) as { resultData: { token: string } }
@@ -175,59 +172,138 @@ describe('the shell blocks of the documentation', () => {
     await stopAll()
   })
 
-  it('Kubernetes: the Secrets and the stand-alone proxy', async () => {
-    const { cert, key } = makeCertificates().server
-    const values = fs.readFileSync(ciFile('standalone'), 'utf8')
-    const files = { 'tls.crt': cert, 'tls.key': key, 'values.yaml': values }
-    for (const [name, text] of Object.entries(files)) fs.writeFileSync(join(checkout, name), text)
+  describe('of Kubernetes', () => {
+    const page = 'docs/kubernetes.md'
+    const write = (name: string, text: string) => fs.writeFileSync(join(checkout, name), text)
+    /** A client without a cluster: prints what it would create. */
     const stubs = `kubectl() {
-        if [ "$1" = replace ]; then cat; else ${newest.kubectl} "$@" --dry-run=client --output yaml; fi
+        case "$1" in
+          replace) cat;; apply) echo ---; cat "\${@: -1}";; rollout) ;;
+          *) ${newest.kubectl} "$@" --dry-run=client --output yaml;;
+        esac
       }
-      helm() { ${newest.helm} "$@"; }\n`
-    const made = (page: string, start: string) =>
-      run(stubs + block(`docs/kubernetes-${page}.md`, start), 'the password\n')
-    /** Of the last Secret that was made; kubectl puts nothing between two. */
-    const dataOf = (made: string) => {
-      const secret = parse(made.slice(made.lastIndexOf('apiVersion:'))) as Secret
-      const texts = Object.entries(secret.data).map(([name, text]) => [name, atob(text)] as const)
-      return Object.fromEntries(texts)
+      helm() {
+        case "$1" in
+          template) ${newest.helm} "$@" --kube-version=1.36.0;;
+          *) ${newest.helm} "$@" >&2;;
+        esac
+      }\n`
+    const made = (start: string, from = page) => run(stubs + block(from, start), 'the password\n')
+    /** The block of values of the page that begins so, with the settings of the Chinese edition. */
+    const valuesOf = (start: string) => {
+      const [values, edition, alerts] = [start, 'settings:\n  ISALES_URL', 'podMonitor:'].map(
+        (begin) => yamlBlocks.find((one) => one.startsWith(begin)) ?? '',
+      )
+      return { ...(parse(values ?? '') as object), ...(parse((edition ?? '') + alerts) as object) }
     }
-    type Secret = { readonly data: Readonly<Record<string, string>> }
-    const credentials = { user: 'obs', password: 'the password' }
-    expect(dataOf(await made('sidecar', "read -rsp 'Password: '"))).toEqual(credentials)
-    expect(dataOf(await made('operating', "read -rsp 'New"))).toEqual(credentials)
-    const standalone = dataOf(await made('standalone', 'kubectl create secret tls'))
-    expect(standalone).toMatchObject({ ...credentials, 'obs-user': 'cti' })
-    expect(standalone['obs-password']).toMatch(/^[\w+/]{24}$/)
-    expect(fs.statSync(join(checkout, 'obs-password')).mode & 0o777).toBe(0o600)
-    expect(await made('standalone', 'helm install isales')).toContain('kind: Deployment')
-    const store = dataOf(await made('operating', "read -rsp 'Password of the store"))
-    expect(store).toMatchObject({ password: 'the password' })
-    expect(store['key']).toMatch(/^[\w+/]{43}=\n$/)
-  })
+    const yamlBlocks = Array.from(
+      read(page).matchAll(/```yaml\n([^]*?)```/g),
+      ([, one = '']) => one,
+    )
+    const isChinese = (pod: IPodSpec) => {
+      const loaded = configure(environmentOf(proxyIn(pod)))
+      expect(loaded).toMatchObject({ ok: true, problems: [] })
+      expect(environmentOf(proxyIn(pod))['ISALES_REFRESH_HEADER_TOKEN']).toBe('refreshToken')
+    }
 
-  it('Kubernetes: a dry run of a restricted pod, until it shows the mark of the release', async () => {
-    const page = 'docs/kubernetes-injection.md'
-    const script = block(page, 'cat >try.yaml')
-    const [, written = ''] = /<<'EOF'\n([^]*?)^EOF/m.exec(script) ?? []
-    const { metadata, spec } = parse(written) as Pod
-    const values = { ...ciValues('injection'), injection: { enabled: true, label: 'isales' } }
-    const pod = { metadata: { ...metadata, namespace: 'x' }, spec }
-    const admitted = admit(await render(values), { x: { [NAME]: 'isales' } }, pod)
-    for (const one of [proxyIn(admitted.spec), ...spec.containers])
-      expect(unrestricted(admitted.spec, one).join()).toMatch(/^(?:may write to its root)?$/)
+    it('the Secrets and the stand-alone proxy', async () => {
+      const { cert, key } = makeCertificates().server
+      write('tls.crt', cert)
+      write('tls.key', key)
+      write('values.yaml', stringify(valuesOf('image:')))
+      /** Of the last Secret that was made; kubectl puts nothing between two. */
+      const dataOf = (made: string) => {
+        const secret = parse(made.slice(made.lastIndexOf('apiVersion:'))) as Secret
+        expect(secret.metadata.namespace).toBe('telephony')
+        const texts = Object.entries(secret.data).map(([name, text]) => [name, atob(text)] as const)
+        return Object.fromEntries(texts)
+      }
+      type Secret = {
+        readonly metadata: { readonly namespace: string }
+        readonly data: Readonly<Record<string, string>>
+      }
+      const credentials = { user: 'obs', password: 'the password' }
+      expect(dataOf(await made("read -rsp 'Password: '"))).toEqual(credentials)
+      const operating = 'docs/kubernetes-operating.md'
+      expect(dataOf(await made("read -rsp 'New", operating))).toEqual(credentials)
+      const standalone = dataOf(await made('kubectl create secret tls'))
+      expect(standalone).toMatchObject({ ...credentials, 'obs-user': 'cti' })
+      expect(standalone['obs-password']).toMatch(/^[\w+/]{24}$/)
+      expect(fs.statSync(join(checkout, 'obs-password')).mode & 0o777).toBe(0o600)
+      const manifests = parseManifests(
+        await made('helm install isales helm/isales-auth-proxy --namespace t'),
+      )
+      isChinese(podOf(manifests))
+      const [{ metadata } = { metadata: {} }] = ofKind(manifests, 'Deployment')
+      expect(metadata).toMatchObject({ name: 'isales-isales-auth-proxy', namespace: 'telephony' })
+      const store = dataOf(await made("read -rsp 'Password of the store", operating))
+      expect(store).toMatchObject({ password: 'the password' })
+      expect(store['key']).toMatch(/^[\w+/]{43}=\n$/)
+    })
 
-    const now = stringify(admitted)
-    const told = await notes('injection', '--set', 'injection.label=isales')
-    const files = { now, before: now.replace(/(injected: obs\.).*/, '$100000000'), told }
-    for (const [name, text] of Object.entries(files)) fs.writeFileSync(join(scratch, name), text)
-    const stubs = `cd ${scratch}; sleep() { :; }
-      helm() { test "$*" = 'get notes isales --namespace platform' && cat told; }
-      kubectl() { echo >>runs; case $(wc -l <runs) in 1) return 1;; 2) cat before;; *) cat now; esac; }\n`
-    const mark = (await run(stubs + script)).trim()
-    const [, shown = ''] = /has these lines[^]*?```yaml\n([^]*?)```/.exec(read(page)) ?? []
-    const lines = parse(shown.replace(/isales-auth-proxy\/injected: .*/, mark)) as object
-    expect(parse(fs.readFileSync(join(scratch, 'tried.yaml'), 'utf8'))).toMatchObject(lines)
+    it('a chart with the proxy as a dependency, and a pod without Helm', async () => {
+      const charts = join(home, 'charts')
+      const chart = join(charts, 'cti-obs')
+      fs.mkdirSync(join(chart, 'templates'), { recursive: true })
+      const of = (start: string) => yamlBlocks.find((one) => one.startsWith(start)) ?? ''
+      const head = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: cti-obs }\nspec:\n'
+      const template = of('      labels:').replace('# …', 'image: cti-obs:9')
+      const values = valuesOf('isales-auth-proxy:') as Readonly<Record<string, object>>
+      const { [NAME]: own, ...more } = values
+      for (const [file, text] of [
+        ['Chart.yaml', `apiVersion: v2\nname: cti-obs\nversion: 1.0.0\n${of('dependencies:')}`],
+        ['values.yaml', stringify({ [NAME]: { ...own, ...more } })],
+        ['templates/deployment.yaml', `${head}  template:\n    metadata:\n${template}`],
+      ] as const)
+        fs.writeFileSync(join(chart, file), text)
+      await made('cp -R')
+      const manifests = parseManifests(await made('helm dependency update'))
+      isChinese(podOf(manifests))
+      const kinds = manifests.map(({ kind }) => kind).sort()
+      expect(kinds).toEqual(['ConfigMap', 'Deployment', 'PodMonitor', 'PrometheusRule'])
+      const written = parseManifests(await made('kubectl apply --namespace telephony'))
+      expect(proxyIn(podOf(written)).restartPolicy).toBe('Always')
+    })
+
+    it('injection, and a dry run of a restricted pod, until it shows the mark of the release', async () => {
+      write('values.yaml', stringify(valuesOf('mode: sidecar')))
+      const policies = parseManifests(await made('kubectl apply -f config/kubernetes/guard'))
+      const { metadata, spec } = parse(read('config/kubernetes/try.yaml')) as Pod
+      const pod = { metadata: { ...metadata, namespace: 'telephony' }, spec }
+      const namespaces = { telephony: { 'kubernetes.io/metadata.name': 'telephony' } }
+      const admitted = admit(policies, namespaces, pod)
+      isChinese(admitted.spec)
+      for (const one of [proxyIn(admitted.spec), ...spec.containers])
+        expect(unrestricted(admitted.spec, one).join()).toMatch(/^(?:may write to its root)?$/)
+
+      const now = stringify(admitted)
+      const told = await notes('injection', '--set', 'injection.label=isales')
+      const marked = now.replace(
+        /(?<=injected: )isales\..*/,
+        told.match(/obs\.[0-9a-f]{8}/)?.[0] ?? '',
+      )
+      const before = marked.replace(/(injected: obs\.).*/, '$100000000')
+      for (const [name, text] of Object.entries({ now: marked, before, told }))
+        fs.writeFileSync(join(scratch, name), text)
+      const script = block(page, 'mark=')
+      const dry = `cd ${scratch}; sleep() { :; }
+        helm() { test "$*" = 'get notes isales --namespace platform' && cat told; }
+        kubectl() { echo >>runs; case $(wc -l <runs) in 1) return 1;; 2) cat before;; *) cat now; esac; }\n`
+      expect(await run(dry + script)).toMatch(/^ *isales-auth-proxy\/injected: obs\.[0-9a-f]{8}\n$/)
+      expect(fs.readFileSync(join(scratch, 'tried.yaml'), 'utf8')).toBe(marked)
+    })
+
+    it('name the namespace, unless they concern the cluster or a file', () => {
+      const pages = PAGES.filter((file) => /kubernetes|sharing/.test(file))
+      const found = [...pages, `helm/${NAME}/templates/NOTES.txt`].flatMap((file) =>
+        read(file).match(/\b(?:kubectl|helm) (?=[a-z-])[^|`\n\\]*(?:\\\n[^|`\n\\]*)*/g),
+      )
+      const isWide =
+        /^(?:\w+ \w+$|kubectl (?:(?:apply|delete) -f \S*guard|(?:label|get) (?:namespace|crd) )|helm (?:show|dependency) )/
+      const commands = found.filter((one) => one !== null && !isWide.test(one))
+      expect(commands.length).toBeGreaterThan(40)
+      expect(commands.filter((one) => !/ --(?:all-)?namespaces?[ =]/.test(one ?? ''))).toEqual([])
+    })
   })
 
   it('are all run above, or say why not', () => {

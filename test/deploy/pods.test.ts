@@ -4,16 +4,15 @@ import { ciValues, NAME, PARENT, render, renderSidecar } from './support/chart.t
 import { mistakes, ofKind, parseManifests, specOf } from './support/manifests.ts'
 import { configure, podOf, environment, proxyIn, unrestricted } from './support/pod.ts'
 
-const page = read('docs/kubernetes-sidecar.md')
-const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(page) ?? []
-const written = parseManifests(yaml)
+const POD = 'config/kubernetes/pod.yaml'
+const written = parseManifests(read(POD))
 
 const made = {
   standalone: await render(ciValues('standalone')),
   'standalone-everything': await render(ciValues('standalone-everything')),
   sharing: await render(ciValues('sharing')),
   sidecar: await renderSidecar(),
-  'docs/kubernetes-sidecar.md': written,
+  [POD]: written,
 }
 const rows = Object.entries(made).map(([name, manifests]) => ({ name, manifests }))
 
@@ -80,7 +79,7 @@ it('a sidecar is one more container of the pod of CTI-OBS, and nothing else that
   })
 })
 
-it.each(['sidecar', 'docs/kubernetes-sidecar.md'] as const)(
+it.each(['sidecar', POD] as const)(
   'a sidecar that freezes just after a probe is killed within 10 s: %s',
   (name) => {
     const { livenessProbe: probe = {} } = proxyIn(podOf(made[name]))
@@ -112,7 +111,7 @@ it('a sidecar leaves readiness to the containers of CTI-OBS where the values say
   expect(proxy).toHaveProperty('startupProbe')
 })
 
-it('the pod of docs/kubernetes-sidecar.md keeps its in-flight bodies within its memory, and CTI-OBS restricted', () => {
+it('the pod written out keeps its in-flight bodies within its memory, and CTI-OBS restricted', () => {
   const { initContainers, containers } = podOf(written)
   const resources = { limits: { memory: '192Mi' } }
   expect(initContainers).toMatchObject([{ name: NAME, restartPolicy: 'Always', resources }])
@@ -120,7 +119,8 @@ it('the pod of docs/kubernetes-sidecar.md keeps its in-flight bodies within its 
   for (const container of containers) expect(unrestricted(podOf(written), container)).toEqual([])
 })
 
-it('the pod of docs/kubernetes-sidecar.md mounts the Secret that the first command of the page makes', () => {
+it('the pod written out mounts the Secret that the page makes', () => {
   const secret = podOf(written).volumes?.find((volume) => volume.secret !== undefined)
-  expect(page).toContain(`kubectl create secret generic ${secret?.secret?.secretName} `)
+  const command = `kubectl create secret generic ${secret?.secret?.secretName} `
+  expect(read('docs/kubernetes.md')).toContain(command)
 })

@@ -127,7 +127,7 @@ const FACTS: readonly Fact[] = [
   ['sharing', /After (\d) s without a renewal of the lease.*? within ([\d.]+) s of its grant/, ...inFile('src/token/account.ts', /LEASE_DURATION = (\d)/), PROPAGATION_DELAY / S],
   ['sharing', /write more than (\d+) KiB/, ...inFile('src/sharing/sealer.ts', /MAX_VALUE = (\d+) /)],
   ['endpoints', /the last (\d+) kinds of/, ...inFile('src/admin/activity.ts', /MAX_FAILED = (\d+)/)],
-  ['kubernetes-standalone', /`DRAIN_DELAY` \((\d) s\)/, ...inFile('helm/isales-auth-proxy/templates/_settings.tpl', /DRAIN_DELAY: (\d)s/)],
+  ['kubernetes-operating', /`DRAIN_DELAY` \((\d) s\)/, ...inFile('helm/isales-auth-proxy/templates/_settings.tpl', /DRAIN_DELAY: (\d)s/)],
   ['vm-advanced', /restarts the service after (\d) s. After (\d) starts within (\d+) s/, ...inFile(UNIT, /\nRestartSec=(\d)/), ...inFile(UNIT, /Burst=(\d)/), ...inFile(UNIT, /IntervalSec=(\d+)/)],
   ['dev/architecture', /\| they help \| 1 \| ([\d.]+) to ([\d.]+) s/, (renewal - 400) / S, (renewal + 400) / S],
   ['dev/architecture', /lifetime \| (\d) s to (\d+) h: accepted/, isales.MIN_LIFETIME / S, isales.MAX_LIFETIME / H],

@@ -1,5 +1,5 @@
 {{/*
-Templates for the pods of a chart that has this chart as a dependency, as docs/kubernetes-sidecar.md shows. `.` is the other chart's
+Templates for the pods of a chart that has this chart as a dependency, as docs/kubernetes.md shows. `.` is the other chart's
 scope, or `.Subcharts.<alias>` if the dependency has an alias.
 */}}
 {{- define "isales-auth-proxy.initContainers" -}}
