@@ -150,6 +150,11 @@ export const FAILED_CALLS = CAUSE_CODES.filter((code) => row(code).call === 'fai
   (code): readonly [ExplainedCause, RequestTraits] => [toCauseCode({ code }, 'call'), row(code)],
 )
 
+/** Returns the stage of a cause; undefined for a code of something else. */
+export function stageOf(code: string): FailureStage | undefined {
+  return isCauseCode(code) ? row(code).stage : undefined
+}
+
 /** True for the code of a cause, as a file or a store has it. */
 export function isCauseCode(value: unknown): value is CauseCode {
   return typeof value === 'string' && Object.hasOwn(CAUSES, value)

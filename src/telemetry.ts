@@ -50,7 +50,8 @@ export function createObservers(
 
   const reloads: ReloadListener = {
     onWarning: (warning) => log('setting-doubtful', doubtful(warning)),
-    onReloaded(settings) {
+    onReloaded(group, settings) {
+      activity.filesChanged(group, settings.join(', '))
       metrics.count('credential_reloads_total', { outcome: 'success' })
       log('files-reloaded', { setting: settings.join(', '), outcome: 'in use' })
     },

@@ -56,6 +56,8 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   let lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
   let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
+  const fileChanges = new Map<ReloadGroup, { readonly at: number; readonly settings: string }>()
+  let statedLifetime: number | undefined
   let loginAt: number | undefined
   /** The last `renew`, and whether a token has yet to follow. */
   let [renewAskedAt, awaitsToken] = [-Infinity, false]
@@ -121,6 +123,13 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       /** Problems of watched files, whose previous contents stay in use. */
       fileErrors: [...fileErrors.values()].flat(),
       lifetimeDoubt,
+      /** In seconds, if it was too long. */
+      statedLifetime,
+      /** The last change of the files of each group. */
+      fileChanges: fileChanges as ReadonlyMap<
+        ReloadGroup,
+        { readonly at: number; readonly settings: string }
+      >,
       /** When the last login succeeded. */
       loginAt,
       /** -Infinity without a `renew`. */
@@ -161,6 +170,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
         const isShort = event.token.lifetime.ms < SHORT_LIFETIME && !event.sameToken
         shortInRow = isShort ? shortInRow + 1 : 0
         const isLong = event.token.lifetime.doubt === 'too-long'
+        statedLifetime = event.token.lifetime.stated
         lifetimeDoubt = isLong ? 'long-lifetime' : shortInRow > 1 ? 'short-lifetime' : undefined
       }
       if (event.type === 'adopted' && event.token.lifetime.ms >= SHORT_LIFETIME) {
@@ -178,6 +188,10 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
 
     onStorageError(error: FailureDetails | undefined): void {
       storageError = error
+    },
+
+    filesChanged(group: ReloadGroup, settings: string): void {
+      fileChanges.set(group, { at: clock.now(), settings })
     },
 
     filesRead(group: ReloadGroup, errors: readonly SettingProblem[]): void {

@@ -1,13 +1,15 @@
-import { toAuthFailure } from '../causes.ts'
+import { stageOf, toAuthFailure } from '../causes.ts'
 import {
   CLASSES,
   headlineRow,
   STATES,
+  type Code,
   type FindingName,
   type Headline,
   type ProxyState,
 } from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
+import type { ReloadGroup } from '../config/index.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import {
@@ -30,6 +32,8 @@ export interface Finding {
   readonly facts: readonly Fact[]
   /** Its section has the remedy. Undefined if the headline needs no cause. */
   readonly cause: Explained | undefined
+  /** Section whose remedy comes before its own. */
+  readonly first?: Code | undefined
   /** The problem has ended, and no action is left. */
   readonly isOver: boolean
   /** The same settings worked before, so that contact comes first and settings second. */
@@ -131,8 +135,9 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     yield toFinding('IsalesProxyRefreshFailing', { cause, facts })
   }
   if (lifetimeDoubt !== undefined) {
-    const cause = { code: lifetimeDoubt, facts: [] }
-    yield toFinding('IsalesProxyLifetimeDoubtful', { cause })
+    const facts: Fact[] =
+      input.statedLifetime === undefined ? [] : [['statedLifetime', input.statedLifetime]]
+    yield toFinding('IsalesProxyLifetimeDoubtful', { cause: { code: lifetimeDoubt, facts } })
   }
   if (storageError !== undefined) {
     const cause = explained(storageError, diagnostics, 'login')
@@ -233,7 +238,7 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
   facts.push(...settingFacts(headlineRow(code), input.diagnostics))
   const explanation = cause?.section && { code: cause.section, facts: input.factsOf(cause) }
-  return toFinding(code, {
+  const shown = toFinding(code, {
     finding: outcome,
     state,
     facts,
@@ -242,6 +247,7 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
     hasWorked: input.calls.answeredAt > -Infinity,
     isEvery: isCall && latest.counts[outcome] >= RULES.every * latest.total,
   })
+  return withChange(shown, input, shown.cause?.code ?? '', outcome)
 }
 
 /** Returns true for an expiry (milliseconds since 1970) that needs an operator. */
@@ -265,6 +271,43 @@ function* certificateFindings({ certificates, wallNow }: DiagnosisInput): Genera
 /** Returns true for a usable token that iSales is not known to reject. */
 export function isAuthenticated({ usable, rejected }: TokenSnapshot): boolean {
   return usable && !rejected
+}
+
+/** Milliseconds. */
+const CHANGE_SHOWS_FOR = 5 * MINUTE
+
+/** Returns the files on which a cause depends. */
+function groupOf(code: string, outcome?: string): ReloadGroup | undefined {
+  if (outcome === 'handshake') return 'listenTls'
+  if (code === 'obs-login' || code === 'not-logged-in') return 'obsLogin'
+  const stage = stageOf(code)
+  return stage === 'login' ? 'credentials' : stage === 'tls' ? 'isalesTls' : undefined
+}
+
+/** Puts a change of the files first on which the finding depends, if their previous contents worked. */
+function withChange(
+  found: Finding,
+  input: DiagnosisInput,
+  code: string,
+  outcome?: string,
+): Finding {
+  const group = groupOf(code, outcome)
+  const changed = group && input.fileChanges.get(group)
+  if (group === undefined || changed === undefined || found.cause === undefined) return found
+  const { loginAt = Infinity, calls, token } = input
+  const worked = {
+    credentials: loginAt <= changed.at,
+    isalesTls: loginAt < Infinity,
+    listenTls: calls.answeredAt > -Infinity,
+    obsLogin: calls.answeredAt > -Infinity,
+  }[group]
+  if (!worked || token.now - changed.at > CHANGE_SHOWS_FOR) return found
+  const facts: Fact[] = [
+    ['changed', changed.settings],
+    ['changedAt', dateFact(input, changed.at)],
+    ...found.cause.facts,
+  ]
+  return { ...found, first: 'changed-here', cause: { ...found.cause, facts } }
 }
 
 /** Returns which token is missing; undefined if none is, or another finding explains it. */
@@ -300,8 +343,10 @@ function loginFinding(input: DiagnosisInput): Finding | undefined {
   const cause: Explained = isLater ? { ...known, code: 'business-later' } : known
   const hasWorked = token.token !== undefined
   const facts: Fact[] = []
-  const found = (code: Headline, state = headlineRow(code).state) =>
-    toFinding(code, { state, facts, cause, hasWorked })
+  const found = (code: Headline, state = headlineRow(code).state) => {
+    const finding = toFinding(code, { state, facts, cause, hasWorked })
+    return withChange(finding, input, failure?.cause.code ?? '')
+  }
 
   if (failure) facts.push(['operation', 'login'])
   if (failures > 0) facts.push(['failedInRow', failures])

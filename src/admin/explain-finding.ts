@@ -14,12 +14,14 @@ import type { Finding } from './diagnosis.ts'
  * @param reading for the time of the end in the title. Default: without it.
  */
 export function explainFinding(found: Finding, language: Language, reading?: Reading) {
-  const { finding, state, code, facts, cause, isOver, hasWorked, isEvery } = found
+  const { finding, state, code, facts, cause, first, isOver, hasWorked, isEvery } = found
   const messages = MESSAGES[language]
   const headline = findSection(language, code)
   const explanation = cause && findSection(language, cause.code)
   const restore = hasWorked === true ? explanation?.restore : ''
-  const remedy = isOver ? '' : restore || explanation?.remedy || headline.remedy
+  const before = first === undefined ? '' : findSection(language, first).remedy
+  const own = restore || explanation?.remedy || headline.remedy
+  const remedy = isOver ? '' : messages.sentences(before, own)
   const { title = '', meaning = '' } = explanation ?? {}
   const [, endedAt] = facts.find(([name]) => name === 'endedAt') ?? []
   const past = headline.over || headline.title

@@ -202,8 +202,9 @@ function reportGrant(check: LiveCheck, { lifetime, refreshToken, refreshLifetime
       : ['refreshLives', { seconds: refreshLifetime / 1000 }],
   ])
   const doubts = { missing: 'no-lifetime', 'too-long': 'long-lifetime' } as const
-  const { doubt, ms } = lifetime
-  if (doubt) report(check, 'lifetime', { code: doubts[doubt], facts: [] })
+  const { doubt, ms, stated } = lifetime
+  const facts: Fact[] = stated === undefined ? [] : [['statedLifetime', stated]]
+  if (doubt) report(check, 'lifetime', { code: doubts[doubt], facts })
   else if (ms < SHORT_LIFETIME) report(check, 'lifetime', { code: 'short-lifetime', facts: [] })
 }
 

@@ -8,7 +8,7 @@ export interface ReloadListener {
   /** Reports a warning about a group, before the group is used. */
   readonly onWarning: (warning: SettingProblem) => void
   /** Reports that a group is now in use; `settings` are the variables that name its files. */
-  readonly onReloaded: (settings: readonly string[]) => void
+  readonly onReloaded: (group: ReloadGroup, settings: readonly string[]) => void
   /** Reports the problems of a group whose previous values stay in use. Called only if the problems changed. */
   readonly onProblems: (group: ReloadGroup, problems: readonly SettingProblem[]) => void
 }
@@ -89,7 +89,7 @@ export function watchFiles(options: ReloadOptions) {
       // If another group has errors, `latest` lacks settings.
       config = Object.assign({}, config, Object.fromEntries(keys.map((key) => [key, latest[key]])))
       apply[group](config)
-      onReloaded(files)
+      onReloaded(group, files)
     }
   }
 

@@ -62,6 +62,8 @@ export interface Lifetime {
   readonly ms: number
   /** Why `DEFAULT_LIFETIME` is used: no valid lifetime, or over 24 h, probably because iSales meant milliseconds. */
   readonly doubt?: 'missing' | 'too-long' | undefined
+  /** Seconds, as iSales stated a lifetime that is too long. */
+  readonly stated?: number
 }
 
 export const MAX_LIFETIME = 24 * HOUR
@@ -265,7 +267,7 @@ function parseLifetime(value: unknown, tooLong: number): Lifetime {
     return { ms: DEFAULT_LIFETIME, doubt: 'missing' }
   }
   const ms = seconds * 1000
-  return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long' } : { ms }
+  return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long', stated: seconds } : { ms }
 }
 
 /** Returns the first names of members, and of their members, that look like names. Never returns a value. */

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
 import type { Code } from '../../src/codes.ts'
 import type { Environment } from '../../src/config/load.ts'
-import { findSection } from '../../src/messages/index.ts'
+import { findSection, MESSAGES } from '../../src/messages/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { serveHttp } from '../support/http-server.ts'
@@ -29,6 +29,8 @@ interface Mistake {
   readonly tls?: SimulatorOptions['tls']
   /** Facts that page and `check --live` show in both languages. */
   readonly shows?: readonly string[]
+  /** Section of the first remedy: a changed file's name is the first fact. */
+  readonly first?: Code
   /** Makes the mistake after a successful login. */
   readonly spoil?: (sim: Simulator, given: Environment) => void
 }
@@ -127,6 +129,18 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
       { spoil: (_, { ISALES_PASSWORD_FILE = '' }) => writeFileSync(ISALES_PASSWORD_FILE, '') },
     ),
     mistake(
+      'password',
+      3,
+      ({ switches: { password } }) => ({
+        ISALES_PASSWORD: undefined,
+        ISALES_PASSWORD_FILE: inFile(password),
+      }),
+      {
+        spoil: (_, { ISALES_PASSWORD_FILE = '' }) => writeFileSync(ISALES_PASSWORD_FILE, 'new'),
+        first: 'changed-here',
+      },
+    ),
+    mistake(
       'store-unreachable',
       4,
       async () => ({
@@ -139,7 +153,7 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
 }
 
 /** Starts a proxy with a mistake. Returns a function that compares page, log and `check --live`. */
-async function start({ code, exit, make, tls, spoil, shows = [] }: Mistake) {
+async function start({ code, exit, make, tls, spoil, first, shows = [] }: Mistake) {
   const world = await openWorld({
     simulator: tls === undefined ? {} : { tls },
     prepare: make,
@@ -162,7 +176,11 @@ async function start({ code, exit, make, tls, spoil, shows = [] }: Mistake) {
       const shown = (spoil && restore) || remedy
       const { findings } = await world.status(language)
       const finding = findings.find(({ cause }) => cause === code)
-      expect(finding).toMatchObject({ remedy: shown, reason: expect.stringContaining(title) })
+      const before = first === undefined ? '' : findSection(language, first).remedy
+      const all = MESSAGES[language].sentences(before, shown)
+      const changed = finding?.facts.findIndex(([name]) => name === 'changed')
+      expect(changed).toBe(first === undefined ? -1 : 0)
+      expect(finding).toMatchObject({ remedy: all, reason: expect.stringContaining(title) })
       const check = await runHere(['check', '--live', '--quiet'], { env: { ...given, LANG } })
       expect(check.code).toBe(exit)
       expect(check.stderr).toContain(title)
