@@ -293,15 +293,10 @@ function withChange(
 ): Finding {
   const group = groupOf(code, outcome)
   const changed = group && input.fileChanges.get(group)
-  if (group === undefined || changed === undefined || found.cause === undefined) return found
-  const { loginAt = Infinity, calls, token } = input
-  const worked = {
-    credentials: loginAt <= changed.at,
-    isalesTls: loginAt < Infinity,
-    listenTls: calls.answeredAt > -Infinity,
-    obsLogin: calls.answeredAt > -Infinity,
-  }[group]
-  if (!worked || token.now - changed.at > CHANGE_SHOWS_FOR) return found
+  if (changed === undefined || found.cause === undefined || found.hasWorked !== true) return found
+  // Later logins show that the new contents work.
+  if (group === 'credentials' && (input.loginAt ?? 0) > changed.at) return found
+  if (input.token.now - changed.at > CHANGE_SHOWS_FOR) return found
   const facts: Fact[] = [
     ['changed', changed.settings],
     ['changedAt', dateFact(input, changed.at)],

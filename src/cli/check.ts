@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectionsWithin, loadConfig, type Config, type Loaded } from '../config/index.ts'
-import { parseObject } from '../json.ts'
 import { ListenError, tryToListen } from '../listener/index.ts'
 import { table } from '../terminal.ts'
 import {
@@ -10,7 +9,7 @@ import {
   type Explained,
   type Messages,
 } from '../messages/index.ts'
-import { openAdminClient } from './admin-client.ts'
+import { explainTaken } from './admin-client.ts'
 import { runLiveCheck, VERDICTS } from './live-check.ts'
 import { endedBy, EXIT, writeMessage, type Command, type Io } from './io.ts'
 
@@ -40,9 +39,6 @@ const PATIENCE = 250
 
 /** Returns true, with the reason printed, if these ports cannot be opened and no such proxy runs. */
 async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<boolean> {
-  const ask = adminListen.port === 0 ? undefined : openAdminClient(io)
-  const response = await ask?.('/livez')
-  if (parseObject(response?.body ?? '')?.['status'] === 'live') return false
   const ports = { ...(!io.isUnit && { LISTEN: listen }), ADMIN_LISTEN: adminListen }
   let isTaken = false
   for (const [setting, address] of Object.entries(ports)) {
@@ -51,7 +47,9 @@ async function arePortsTaken({ listen, adminListen }: Config, io: Io): Promise<b
       await attempt().catch(() => delay(PATIENCE).then(attempt))
     } catch (error) {
       if (!(error instanceof ListenError)) throw error
-      writeMessage(io, error.problem)
+      const problem = await explainTaken(error.problem, io)
+      if (problem.code === 'already-running') return false
+      writeMessage(io, problem)
       isTaken = true
     }
   }

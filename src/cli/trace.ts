@@ -85,7 +85,7 @@ export function tracePost(post: Post, config: Config, to: { write(text: string):
     const others = headers.filter(([name]) => !SHOWN.test(name))
     line('<', others.map(([name]) => shown(name)).join(', '))
     const type = shown(contentType.split(';', 1)[0] || 'no type')
-    line('<', json ? shape(json, false) : `${type}(${body?.length ?? response.unread})`)
+    line('<', json ? shape(json, false) : `${type}(${body?.length ?? 'not read'})`)
     line('*', [took, ...granted].join(', '))
     return response
   }

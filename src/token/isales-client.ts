@@ -168,13 +168,13 @@ function isSuccess(status: number): boolean {
 }
 
 function parseBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {
-  const { status, contentType, body, unread, size = 0 } = response
+  const { status, contentType, body, size = 0 } = response
   const malformed = (code: CauseCode, detail: string, ...seen: readonly Fact[]): AuthFailure => {
     return { kind: 'unknown', cause: cause(code), status, detail, seen }
   }
   if (body === undefined) {
-    const isLong = unread !== 'unreadable'
-    return malformed(isLong ? 'not-isales' : unread, isLong ? 'body-too-long' : '')
+    const isCoded = headerFacts(response).some(([name]) => name === 'encoding')
+    return isCoded ? malformed('unreadable', '') : malformed('not-isales', 'body-too-long')
   }
   if (isWebPage(contentType, body))
     return { ...malformed('login-page', 'page'), kind: 'not-processed' }

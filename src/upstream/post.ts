@@ -1,5 +1,11 @@
-import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
-import { cause, NODE_ERROR_CODES, readErrorCode } from '../causes.ts'
+import {
+  brotliDecompressSync,
+  gunzipSync,
+  inflateRawSync,
+  inflateSync,
+  type ZlibOptions,
+} from 'node:zlib'
+import { cause, NODE_ERROR_CODES } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import { classify, Exchange, MAX_COLLECTED, type UpstreamError } from './exchange.ts'
 
@@ -13,9 +19,8 @@ export type PostResult =
       readonly contentType?: string | undefined
       /** Names and values, as received. Default: none. */
       readonly headers?: readonly (readonly [name: string, value: string])[]
-      /** Decoded, without a byte order mark. Undefined: it was not read. */
+      /** Decoded, without a byte order mark. Undefined: longer than 64 KiB, or in an unknown or broken content coding. */
       readonly body: string | undefined
-      readonly unread?: Unread | undefined
       /** Bytes of the body as received. */
       readonly size?: number
     }
@@ -24,9 +29,6 @@ export type PostResult =
       /** True if bytes of the request may have reached iSales. */
       readonly written: boolean
     })
-
-/** Why a body was not read: longer than 64 KiB, as received or decoded; or in a content coding that is unknown or broken. */
-export type Unread = 'body-too-long' | 'unreadable'
 
 /** Sends one POST of JSON to iSales, on connections that business calls do not use. */
 export type Post = (request: {
@@ -95,35 +97,32 @@ async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult>
   const retryAfter = valueOf('retry-after')
   const contentType = valueOf('content-type')
   const raw = exchange.collected()
-  const read = collected === 'whole' ? decode(raw, valueOf('content-encoding')) : 'body-too-long'
+  const body = collected === 'whole' ? decode(raw, valueOf('content-encoding')) : undefined
   if (collected === 'part') exchange.abort('the response is too long')
-  const whole =
-    typeof read === 'string' ? { body: undefined, unread: read } : { body: TEXT.decode(read) }
-  return { ok: true, status, retryAfter, contentType, headers, size: raw.length, ...whole }
+  return { ok: true, status, retryAfter, contentType, headers, size: raw.length, body }
 }
 
 /** Also skips a byte order mark. */
 const TEXT = new TextDecoder()
 
 /** Content codings that any client understands. The proxy does not ask for one, but some servers send one regardless. */
-const DECODERS: Readonly<Record<string, typeof gunzipSync>> = {
+const DECODERS: Readonly<Record<string, (body: Buffer, options: ZlibOptions) => Buffer>> = {
+  identity: (body) => body,
   gzip: gunzipSync,
   'x-gzip': gunzipSync,
   // Some servers send the data without zlib's header.
-  deflate: (data, options) =>
-    ((data as Buffer)[0] ?? 0) % 16 === 8
-      ? inflateSync(data, options)
-      : inflateRawSync(data, options),
+  deflate: (body, options) =>
+    ((body[0] ?? 0) % 16 === 8 ? inflateSync : inflateRawSync)(body, options),
   br: brotliDecompressSync,
 }
 
 /** Decodes a body up to the limit, which also bounds the time: at most 64 KiB are read and written. */
-function decode(body: Buffer, coding = ''): Buffer | Unread {
-  const name = coding.trim().toLowerCase()
-  if (body.length === 0 || name === '' || name === 'identity') return body
+function decode(body: Buffer, coding = 'identity'): string | undefined {
+  if (body.length === 0) return ''
   try {
-    return DECODERS[name]?.(body, { maxOutputLength: MAX_COLLECTED }) ?? 'unreadable'
-  } catch (error) {
-    return readErrorCode(error) === 'ERR_BUFFER_TOO_LARGE' ? 'body-too-long' : 'unreadable'
+    const plain = DECODERS[coding.toLowerCase()]?.(body, { maxOutputLength: MAX_COLLECTED })
+    return plain && TEXT.decode(plain)
+  } catch {
+    return undefined
   }
 }

@@ -81,7 +81,7 @@ describe('check', () => {
     expect(code).toBe(2)
     expect(stderr).toMatch(/^Error: LISTEN: .* Detail: EADDRINUSE\. \[address-in-use\]\n$/)
     expect(stderr).toContain(`Address: ${taken};`)
-    answer = '{"status":"live"}'
+    answer = '{"pid":1,"findings":[]}'
     expect(await checked({ LISTEN: free, ADMIN_LISTEN: taken })).toMatchObject({ code: 0 })
   })
 })

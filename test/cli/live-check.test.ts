@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { parseEnv } from 'node:util'
 import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   BASE_PATH,
   createSimulator,
@@ -12,6 +12,7 @@ import {
 import { SWITCHES } from '../../simulator/switches.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
+import { serveHttp } from '../support/http-server.ts'
 import { leaks } from '../support/secrets.ts'
 import { openWorld } from '../support/world.ts'
 import { accountOf, openIsales, runHere } from './stand.ts'
@@ -182,6 +183,23 @@ describe('check --live', () => {
     const { sim } = await openIsales({ switches })
     const ran = await checkAt(sim, env)
     expect([ran.code, ran.codes, ran.settings]).toEqual([code, codes, {}])
+  })
+
+  test.each([
+    [302, ''],
+    [200, '<html>'],
+  ])('never proposes for ISALES_REJECTED what it does not accept: %i %j', async (status, body) => {
+    const token = { token: 'token-4711', tokenExpirationTime: 300 }
+    const { url, close } = await serveHttp((request, response) => {
+      const isInvalid = request.headers.authorization?.endsWith('token-4711') === false
+      response.writeHead(isInvalid ? status : 200, { location: '/login' })
+      response.end(isInvalid ? body : JSON.stringify({ result: 0, resultData: token }))
+    })
+    onTestFinished(close)
+    const env = { ISALES_URL: url, ISALES_USER: 'obs', ISALES_PASSWORD: 'password' }
+    const { code, stdout, stderr } = await runHere(['check', '--live', '--quiet'], { env })
+    expect([code, stdout]).toEqual([0, ''])
+    expect(stderr).toMatch(/status from 400 to 499, or with a result of its own.*\[check-blind\]/)
   })
 
   test('a failed refresh is a warning', async () => {

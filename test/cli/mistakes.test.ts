@@ -82,6 +82,15 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
     certificate('expired', expired),
     certificate('not-yet-valid', notYetValid),
     certificate('other-name', wrongHost),
+    mistake(
+      'untrusted',
+      4,
+      async ({ origin }) => {
+        const through = await egress('HTTP/1.1 200 OK\r\n\r\n', Number(new URL(origin).port))
+        return { ...trusting, HTTPS_PROXY: `http://127.0.0.1:${through.port}` }
+      },
+      { tls: stranger, shows: ['HTTPS_PROXY'] },
+    ),
     mistake('http1-required', 4, () => trusting, {
       tls: HTTP2,
     }),

@@ -41,22 +41,21 @@ describe('a POST', () => {
 
   const BODY = '{"result":0}'
   it.each<readonly [string, Buffer, string | undefined]>([
-    ['gzip', gzipSync(BODY), undefined],
-    ['X-GZIP', gzipSync(BODY), undefined],
-    ['deflate', deflateSync(BODY), undefined],
-    ['deflate', deflateRawSync(BODY), undefined],
-    ['br', brotliCompressSync(BODY), undefined],
-    ['identity', Buffer.from(`\uFEFF${BODY}`), undefined],
-    ['gzip', Buffer.from(BODY), 'unreadable'],
-    ['zstd', Buffer.from(BODY), 'unreadable'],
-    ['gzip', gzipSync('x'.repeat(64 * 1024 + 1)), 'body-too-long'],
-    ['br', brotliCompressSync('x'.repeat(50_000_000)), 'body-too-long'],
-  ])('with a response in %s is decoded, up to 64 KiB', async (coding, bytes, unread) => {
+    ['gzip', gzipSync(BODY), BODY],
+    ['X-GZIP', gzipSync(BODY), BODY],
+    ['deflate', deflateSync(BODY), BODY],
+    ['deflate', deflateRawSync(BODY), BODY],
+    ['br', brotliCompressSync(BODY), BODY],
+    ['identity', Buffer.from(`\uFEFF${BODY}`), BODY],
+    ['gzip', Buffer.from(BODY), undefined],
+    ['zstd', Buffer.from(BODY), undefined],
+    ['gzip', gzipSync('x'.repeat(64 * 1024 + 1)), undefined],
+    ['br', brotliCompressSync('x'.repeat(50_000_000)), undefined],
+  ])('with a response in %s is decoded, up to 64 KiB', async (coding, bytes, body) => {
     const head = `HTTP/1.1 200 OK\r\nContent-Encoding: ${coding}\r\nContent-Length: ${bytes.length}\r\n\r\n`
     const isales = await startIsales(() => [head, bytes])
     const response = await postTo(openUpstream({ isalesUrl: isales.origin }))
-    const read = unread === undefined ? { body: BODY } : { body: undefined, unread }
-    expect(response).toMatchObject({ ...read, size: bytes.length })
+    expect(response).toMatchObject({ ok: true, body, size: bytes.length })
   })
 
   it.each([200, 201])('with a response of %i headers', async (headers) => {
