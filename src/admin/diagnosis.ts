@@ -257,15 +257,18 @@ export function endsSoon(end: number | undefined, wallNow: number): end is numbe
 
 /** Yields a finding if a certificate has expired or expires within 14 days. */
 function* certificateFindings({ certificates, wallNow }: DiagnosisInput): Generator<Finding, void> {
-  const names = ['listener', 'client', 'ca'] as const
-  const facts = names.flatMap((name): readonly Fact[] => {
+  const ends = (['listener', 'client', 'ca'] as const).flatMap((name) => {
     const end = certificates[name]
-    return endsSoon(end, wallNow) ? [[name, { at: new Date(end).toISOString() }]] : []
+    return endsSoon(end, wallNow) ? [[name, end] as const] : []
   })
-  if (facts.length > 0)
-    yield names.some((name) => (certificates[name] ?? Infinity) <= wallNow)
-      ? toFinding('certificate-expired', { facts })
-      : toFinding('IsalesProxyCertificateExpiresSoon', { facts })
+  if (ends.length === 0) return
+  const facts = ends.map(([name, end]): Fact => [name, { at: new Date(end).toISOString() }])
+  const left = Math.min(...ends.map(([, end]) => end)) - wallNow
+  yield left <= 0
+    ? toFinding('certificate-expired', { facts })
+    : toFinding('IsalesProxyCertificateExpiresSoon', {
+        facts: [...facts, ['endsIn', roundSeconds(left)]],
+      })
 }
 
 /** Returns true for a usable token that iSales is not known to reject. */

@@ -10,41 +10,38 @@ export interface Range {
   readonly units: Readonly<Record<string, number>>
 }
 
-/** Syntax of every kind of value, apart from limits and choices; the same in both languages. */
-const ACCEPTS = {
-  address: 'HOST:PORT',
-  choice: '',
-  'client-names': 'NAME,…',
-  count: '',
-  duration: '',
-  file: '/PATH',
-  'host-names': 'HOST,…',
-  hosts: 'HOST, .SUFFIX, NETWORK, *, …',
-  origin: 'https://HOST[:PORT]',
-  path: '/PATH (a-z 0-9 . _ ~ -)',
-  paths: '/PATH,… (a-z 0-9 . _ ~ -)',
-  'proxy-url': 'http[s]://[USER:PASSWORD@]HOST:PORT',
-  rejections: '400…499, result=TEXT, …',
-  secret: '',
-  'server-name': 'HOST',
-  size: '',
-  'store-url': 'redis[s]://[USER@]HOST:PORT, valkey[s]://…',
-  'token-header': 'NAME[,NAME]: [SCHEME ]{token}, {refreshToken}',
-  user: '1…49 B',
-}
-export type Kind = keyof typeof ACCEPTS
-
-/** Kinds whose values contain no secret, so that an error may show an invalid one. A token may be pasted into the others. */
-// oxfmt-ignore
-export const SHOWN_KINDS: ReadonlySet<Kind> = new Set([
-  'address', 'client-names', 'count', 'duration', 'host-names', 'hosts', 'origin', 'path', 'paths',
-  'server-name', 'size',
-])
+/**
+ * Syntax of every kind of value, apart from limits and choices; the same in both languages. An error may show an invalid
+ * value of a `shown` kind, which contains no secret. A token may be pasted into the others.
+ */
+const KINDS = {
+  address: ['HOST:PORT', 'shown'],
+  choice: [''],
+  'client-names': ['NAME,…', 'shown'],
+  count: ['', 'shown'],
+  duration: ['', 'shown'],
+  file: ['/PATH'],
+  'host-names': ['HOST,…', 'shown'],
+  hosts: ['HOST, .SUFFIX, NETWORK, *, …', 'shown'],
+  origin: ['https://HOST[:PORT]', 'shown'],
+  path: ['/PATH (a-z 0-9 . _ ~ -)', 'shown'],
+  paths: ['/PATH,… (a-z 0-9 . _ ~ -)', 'shown'],
+  'proxy-url': ['http[s]://[USER:PASSWORD@]HOST:PORT'],
+  rejections: ['400…499, result=TEXT, …'],
+  secret: [''],
+  'server-name': ['HOST', 'shown'],
+  size: ['', 'shown'],
+  'store-url': ['redis[s]://[USER@]HOST:PORT, valkey[s]://…'],
+  'token-header': ['NAME[,NAME]: [SCHEME ]{token}, {refreshToken}'],
+  user: ['1…49 B'],
+} as const satisfies Readonly<Record<string, readonly [syntax: string, shown?: 'shown']>>
+export type Kind = keyof typeof KINDS
+export const isShown = (kind: Kind): boolean => KINDS[kind].length > 1
 
 /** Returns the accepted syntax, such as `100ms…1h, off` or `HOST:PORT`. */
 export function formatAccepted({ kind, range, choices = [] }: Format): string {
   const limits = range === undefined ? '' : `${range.min}…${range.max}`
-  return [limits, ACCEPTS[kind], ...choices].filter((each) => each !== '').join(', ')
+  return [limits, KINDS[kind][0], ...choices].filter((each) => each !== '').join(', ')
 }
 
 /** Format of a value in the environment. */

@@ -1,7 +1,7 @@
 import type { Fact } from '../messages/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
 import { fileFacts, readSmallFile, type ReadFile } from './files.ts'
-import { formatAccepted, SHOWN_KINDS } from './formats.ts'
+import { formatAccepted, isShown } from './formats.ts'
 import { ruleViolations } from './rules.ts'
 import { withoutLogin } from './secret.ts'
 import {
@@ -193,8 +193,8 @@ const OPAQUE = /(?=[^\s.:/,-]*\d)(?=[^\s.:/,-]*[a-z])[^\s.:/,-]{16,}/i
 /** Describes an invalid value. Shows it only if its setting contains no secret, and the value does not resemble one. */
 function foundFacts({ kind, redact }: Setting, text: string): readonly Fact[] {
   const isOpaque = OPAQUE.test(text)
-  const isShown = SHOWN_KINDS.has(kind) && redact === undefined && !isOpaque
-  if (isShown && text.length <= 60 && !text.includes('@')) return [['found', JSON.stringify(text)]]
+  const isHarmless = isShown(kind) && redact === undefined && !isOpaque && !text.includes('@')
+  if (isHarmless && text.length <= 60) return [['found', JSON.stringify(text)]]
   const length: Fact = ['foundLength', Array.from(text).length]
   if (/[\r\n]/.test(text)) return [length, ['detail', 'lines']]
   if (kind === 'proxy-url' && /[?#]/.test(text)) return [length, ['detail', 'unencoded']]

@@ -116,6 +116,7 @@ const FACTS = {
   inFlight: ['In flight', '进行中'],
   waitingForToken: ['Waiting for a token', '等待令牌'],
   listener: ['For clients (LISTEN_TLS_CERT_FILE)', '用于客户端（LISTEN_TLS_CERT_FILE）'],
+  endsIn: ['Time left', '剩余时间'],
   client: ['For iSales (ISALES_CLIENT_CERT_FILE)', '用于 iSales（ISALES_CLIENT_CERT_FILE）'],
   ca: ['Authority of iSales (ISALES_CA_FILE)', 'iSales 的 CA（ISALES_CA_FILE）'],
 } as const satisfies Pairs
