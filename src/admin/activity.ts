@@ -114,6 +114,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     /** Requests of each class since the start, by the class's `index`. */
     totals: accounting.totals,
     view: () => ({
+      startedAt,
       calls: accounting.view(clock.now()),
       factsOf,
       /** The newest first. */

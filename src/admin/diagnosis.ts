@@ -287,25 +287,29 @@ function groupOf(code: string, outcome?: string): ReloadGroup | undefined {
   return stage === 'login' ? 'credentials' : stage === 'tls' ? 'isalesTls' : undefined
 }
 
-/** Puts a change of the files first on which the finding depends, if their previous contents worked. */
+/** Puts a change of the last minutes first on which the finding depends: of files that worked before, or a start. */
 function withChange(
   found: Finding,
   input: DiagnosisInput,
   code: string,
   outcome?: string,
 ): Finding {
+  const { token, startedAt, loginAt = 0 } = input
   const group = groupOf(code, outcome)
-  const changed = group && input.fileChanges.get(group)
-  if (changed === undefined || found.cause === undefined || found.hasWorked !== true) return found
+  const file = group && found.hasWorked === true && input.fileChanges.get(group)
   // Later logins show that the new contents work.
-  if (group === 'credentials' && (input.loginAt ?? 0) > changed.at) return found
-  if (input.token.now - changed.at > CHANGE_SHOWS_FOR) return found
-  const facts: Fact[] = [
-    ['changed', changed.settings],
-    ['changedAt', dateFact(input, changed.at)],
-    ...found.cause.facts,
-  ]
-  return { ...found, first: 'changed-here', cause: { ...found.cause, facts } }
+  const changed = file && (group !== 'credentials' || loginAt <= file.at) ? file : undefined
+  const at = changed?.at ?? (found.hasWorked === true ? -Infinity : startedAt)
+  const isRecent = token.now - at < CHANGE_SHOWS_FOR
+  if (group === undefined || found.cause === undefined || !isRecent) return found
+  const facts: readonly Fact[] = changed
+    ? [
+        ['changed', changed.settings],
+        ['changedAt', dateFact(input, at)],
+      ]
+    : [['startedAt', dateFact(input, at)]]
+  const first = changed && ('changed-here' as const)
+  return { ...found, first, cause: { ...found.cause, facts: [...facts, ...found.cause.facts] } }
 }
 
 /** Returns which token is missing; undefined if none is, or another finding explains it. */

@@ -55,6 +55,7 @@ const FACTS = {
   passwordHas: ['ISALES_PASSWORD has', 'ISALES_PASSWORD 中有', 'private', 'coded'],
   changed: ['Changed', '已更改'],
   changedAt: ['Changed at', '更改时间'],
+  startedAt: ['Started', '启动于'],
   statedLifetime: ['Seconds that iSales states', 'iSales 给出的秒数'],
   lives: ['The token lives for', '令牌有效期'],
   refreshToken: ['With a refresh token', '有刷新令牌'],
