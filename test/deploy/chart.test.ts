@@ -51,15 +51,12 @@ injection | injection: {enabled: true} | injection\\.enabled adds.*mode=sidecar
 a host with a scheme | standalone: {service: {hosts: ['https://host.example']}} | hosts.*[Dd]oes not match pattern
 a host with a port | standalone: {service: {hosts: [a.example, 'host.example:8443']}} | hosts[./]1\\b.*[Dd]oes not match pattern
 a mistyped quantity | resources: {limits: {memory: 256mb}} | limits[./]memory
-one of less than a byte | resources: {limits: {memory: 256m}} | limits[./]memory
 a resource that there is not | resources: {limits: {mem: 256Mi}} | resources[./]limits
 a misspelt part of the resources | resources: {limit: {memory: 256Mi}} | resources.*limit\\b
 a request above its limit | resources: {requests: {memory: 0.5Gi}} | resources.requests.memory is 0.5Gi, above resources.limits.memory, 192Mi
 a user that is a text | containerSecurityContext: {runAsUser: abc} | containerSecurityContext[./]runAsUser
 a misspelt privilege | containerSecurityContext: {runAsuser: 1} | containerSecurityContext.*runAsuser
-a flag that is a text | containerSecurityContext: {readOnlyRootFilesystem: 'yes'} | readOnlyRootFilesystem
 a misspelt profile | containerSecurityContext: {seccompProfile: {type: Default}} | seccompProfile[./]type
-a group that is a text | podSecurityContext: {fsGroup: '1'} | podSecurityContext[./]fsGroup
 a misspelt privilege of the pod | podSecurityContext: {capabilities: {}} | podSecurityContext.*capabilities
 a volume with a name of the chart's | extraVolumes: [{name: isales-state, emptyDir: {}}] | extraVolumes names isales-state
 a volume twice | extraVolumes: [{name: a}, {name: a}] | extraVolumes names a twice

@@ -52,7 +52,6 @@ it.skipIf(await lacks('promtool')).each([
   // More than an hour after the last run, there is no namespace to name.
   [{ nightly: JOBS.nightly }, [], '85m', ['{}']],
   [JOBS, ['batch', 'nightly'], '30m', []],
-  [JOBS, ['batch', 'nightly'], '55m', []],
   [JOBS, ['batch', 'nightly'], '95m', []],
 ])(
   'of proxies %j, where those of Jobs are in %j, IsalesProxyAbsent misses after %s %j',

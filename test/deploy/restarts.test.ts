@@ -1,8 +1,6 @@
-// The sidecar's container as kubelet runs it: the built program, with the probe and the volume of the chart.
+// The sidecar's container as kubelet runs it: the built program, with the volume of the chart.
 import { statfsSync } from 'node:fs'
-import { setInterval, setTimeout as delay } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
-import { ECHO_PATH } from '../../simulator/index.ts'
 import { builtProgram } from '../cli/program.ts'
 import { openIsales } from '../cli/stand.ts'
 import { call } from '../support/call.ts'
@@ -14,32 +12,8 @@ import { succeed } from './support/run.ts'
 
 const start = builtProgram()
 const pod = podOf(await renderSidecar())
-const { livenessProbe: probe = {} } = proxyIn(pod)
 const { LOGIN_REJECTED_ATTEMPTS } = environment(proxyIn(pod))
 const ANY = { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', LOGIN_REJECTED_ATTEMPTS }
-
-it('a sidecar that freezes just after a probe is killed after 10 s, and its successor answers calls', async () => {
-  const { env } = await openIsales()
-  const frozen = start([], { ...env, ...ANY })
-  const { admin } = await frozen.addresses()
-  frozen.process.kill('SIGSTOP')
-  const since = performance.now()
-  let failures = 0
-  // Like kubelet's, this timer keeps a tick that is due during a probe.
-  for await (const failure of setInterval((probe.periodSeconds ?? 0) * 1000, 1)) {
-    const signal = AbortSignal.timeout((probe.timeoutSeconds ?? 0) * 1000)
-    await expect(fetch(`${admin}/livez`, { signal })).rejects.toThrow('timeout')
-    if ((failures += failure) === probe.failureThreshold) break
-  }
-  frozen.process.kill('SIGTERM')
-  // minimumGracePeriodInSeconds of kubelet (pkg/kubelet/kuberuntime).
-  await delay(Math.max(2, probe.terminationGracePeriodSeconds ?? 0) * 1000)
-  frozen.process.kill('SIGKILL')
-  await frozen.ended
-  expect(performance.now() - since).toBeLessThan(10_500)
-  const { proxy } = await start([], { ...env, ...ANY }).addresses()
-  expect((await call(proxy + ECHO_PATH)).status).toBe(200)
-})
 
 it.skipIf(process.getuid?.() !== 0)(
   'the count of rejected logins survives SIGKILL and restart of the container, in less than 64 KiB of memory',
