@@ -308,7 +308,7 @@ function withChange(
         ['changedAt', dateFact(input, at)],
       ]
     : [['startedAt', dateFact(input, at)]]
-  const first = changed && ('changed-here' as const)
+  const first = changed ? 'changed-here' : found.first
   return { ...found, first, cause: { ...found.cause, facts: [...facts, ...found.cause.facts] } }
 }
 
@@ -335,7 +335,7 @@ function roundSeconds(ms: number) {
 /** Returns why logins fail or are paused; undefined if they are not. */
 function loginFinding(input: DiagnosisInput): Finding | undefined {
   const { token, diagnostics } = input
-  const { kind, failure, failures, until, rejected } = token.login
+  const { kind, failure, failures, until, rejected, renewable } = token.login
   if (kind === 'none') return undefined
   const known = failure
     ? explained(failure, diagnostics, 'login')
@@ -346,7 +346,10 @@ function loginFinding(input: DiagnosisInput): Finding | undefined {
   const hasWorked = token.token !== undefined
   const facts: Fact[] = []
   const found = (code: Headline, state = headlineRow(code).state) => {
-    const finding = toFinding(code, { state, facts, cause, hasWorked })
+    // `renew` is a remedy only if a login would follow.
+    const first =
+      kind === 'login-pause' && until > token.now && !renewable ? 'renew-waits' : undefined
+    const finding = toFinding(code, { state, facts, cause, hasWorked, first })
     return withChange(finding, input, failure?.cause.code ?? '')
   }
 

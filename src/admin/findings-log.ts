@@ -13,7 +13,7 @@ const SETTLES = 3 * SECOND
 interface Open {
   readonly first: Finding
   readonly since: number
-  /** State and cause of the last line that was written; empty if none was. */
+  /** State, cause and first remedy of the last line that was written; empty if none was. */
   written: string
   share: number
   /** The state of a line needed an operator. */
@@ -40,7 +40,7 @@ export function watchFindings(
     const now = clock.now()
     const of = open.get(key) ?? { first: each, since: now, written: '', share: 0, needed: false }
     open.set(key, of)
-    const contentOf = (as: ProxyState): string => `${as} ${cause?.code}`
+    const contentOf = (as: ProxyState): string => `${as} ${cause?.code} ${each.first}`
     const share = lostShare(each)
     const worsens = state === 'degraded' && share > of.share && now - of.since < SETTLES
     of.share = share

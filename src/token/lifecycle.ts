@@ -188,10 +188,12 @@ export interface LoginState {
   readonly rejected: boolean
   /** End of the pause. */
   readonly until: number
+  /** An operator can end the pause: a login follows. */
+  readonly renewable: boolean
   /** Failed logins of this process in a row. */
   readonly failures: number
   /** Undefined if unknown. */
-  readonly failure: FailureDetails | undefined
+  readonly failure?: FailureDetails | undefined
 }
 
 /**
@@ -208,7 +210,7 @@ export function loginState(state: TokenState, rules: Rules, now: number): LoginS
   const isRejected = attempts > 0 && (rejections > 0 || recorded?.cause.stage === 'login')
   const hasOwn = login.failures > 0 && (loginDue || hasFailed(login, state))
   if (!isRejected && !(needed && (attempts > 0 || hasOwn)))
-    return { kind: 'none', needed, rejected: false, until, failures: 0, failure: undefined }
+    return { kind: 'none', needed, rejected: false, until, renewable: false, failures: 0 }
   const own = hasOwn ? login.last?.failure : undefined
   const isCounted = attempts > 0 && login.notBefore <= loginFrom(record, rules)
   const isOwn = own !== undefined && (!isCounted || own.cause.code === lastCode)
@@ -219,6 +221,7 @@ export function loginState(state: TokenState, rules: Rules, now: number): LoginS
     needed,
     rejected: failure === undefined ? isRejected : failure.cause.stage === 'login',
     until,
+    renewable: needed && until > now && loginFrom(record, rules, true) <= now,
     failures: hasOwn ? login.failures : 0,
     failure,
   }

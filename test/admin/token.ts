@@ -39,7 +39,8 @@ export function loginOf(
   changes: Partial<LoginState> = {},
 ): LoginState {
   const rejected = failure?.cause.stage === 'login'
-  return { kind, failure, rejected, needed: true, until: NOW + 180_000, failures: 4, ...changes }
+  const pause = { needed: true, until: NOW + 180_000, renewable: true }
+  return { kind, failure, rejected, ...pause, failures: 4, ...changes }
 }
 
 export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {

@@ -68,6 +68,23 @@ test.each([
     fact: 'X-Other: {token}',
   },
   {
+    name: 'a login that renew cannot repeat yet',
+    env: {},
+    act: async (world: TimedWorld) => {
+      world.sim.wrongPassword()
+      world.sim.revokeRefresh()
+      world.sim.revoke()
+      await repeat(4, () => callFor(world, 12_000))
+      await world.app.renew()
+      await world.pass(3000)
+      expect(world.sim.state().loginsRejected).toBe(4)
+    },
+    state: 'login-rejected',
+    codes: ['IsalesProxyLoginRejected', 'password'],
+    words: /Until the time in the facts, renew sends no login.* Fix ISALES_USER or/,
+    fact: '',
+  },
+  {
     name: 'a client that uses the proxy as its HTTP_PROXY',
     env: {},
     act: (world: TimedWorld) =>
