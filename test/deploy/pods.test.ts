@@ -111,16 +111,12 @@ it('a sidecar leaves readiness to the containers of CTI-OBS where the values say
   expect(proxy).toHaveProperty('startupProbe')
 })
 
-it('the pod written out keeps its in-flight bodies within its memory, and CTI-OBS restricted', () => {
-  const { initContainers, containers } = podOf(written)
+it('the pod written out keeps its in-flight bodies within its memory, CTI-OBS restricted, and mounts the Secret of the page', () => {
+  const { initContainers, containers, volumes } = podOf(written)
   const resources = { limits: { memory: '192Mi' } }
   expect(initContainers).toMatchObject([{ name: NAME, restartPolicy: 'Always', resources }])
   expect(environment(proxyIn(podOf(written)))['MAX_IN_FLIGHT']).toBe('256')
   for (const container of containers) expect(unrestricted(podOf(written), container)).toEqual([])
-})
-
-it('the pod written out mounts the Secret that the page makes', () => {
-  const secret = podOf(written).volumes?.find((volume) => volume.secret !== undefined)
-  const command = `kubectl create secret generic ${secret?.secret?.secretName} `
-  expect(read('docs/kubernetes.md')).toContain(command)
+  const name = volumes?.find(({ secret }) => secret)?.secret?.secretName
+  expect(read('docs/kubernetes.md')).toContain(`kubectl create secret generic ${name} `)
 })
