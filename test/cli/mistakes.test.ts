@@ -60,105 +60,51 @@ const answer = (code: Code, shows: readonly string[], make: Making): Mistake =>
 const LONG = JSON.stringify({ result: 0, resultData: { token: 'x'.repeat(20_000) } })
 const OTHER = JSON.stringify({ code: 0, data: { accessToken: 'a', secret: 1 } })
 const ECHO = JSON.stringify({ [PASSWORD]: 1 })
-const egressProxy = async (reply: string) => ({
-  ISALES_URL: 'https://isales.invalid',
-  HTTPS_PROXY: `http://127.0.0.1:${(await egress(reply)).port}`,
+const through = async (reply: string, url = 'https://isales.invalid', to?: number) => ({
+  ISALES_URL: url,
+  HTTPS_PROXY: `http://127.0.0.1:${(await egress(reply, to)).port}`,
 })
+const passwordInFile: Making = ({ switches: { password } }) => ({
+  ISALES_PASSWORD: undefined,
+  ISALES_PASSWORD_FILE: inFile(password),
+})
+const write = (text: string) => (_: unknown, given: Environment) =>
+  writeFileSync(given['ISALES_PASSWORD_FILE'] ?? '', text)
 
 /** Mistakes by the side that they concern. */
+// oxfmt-ignore
 const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
   'the connection': [
     mistake('connection-refused', 4, async () => ({ ISALES_URL: await closedPort() })),
     mistake('name-unknown', 4, () => ({ ISALES_URL: 'https://isales.invalid' })),
     mistake('no-tls', 4, ({ origin }) => ({ ISALES_URL: origin.replace('http:', 'https:') })),
-    mistake(
-      'tls-expected',
-      4,
-      ({ origin }) => ({ ISALES_URL: origin.replace('https:', 'http:') }),
-      { tls: server },
-    ),
+    mistake('tls-expected', 4, ({ origin }) => ({ ISALES_URL: origin.replace('https:', 'http:') }), { tls: server }),
   ],
   'the certificate': [
-    certificate('untrusted', stranger),
-    certificate('expired', expired),
-    certificate('not-yet-valid', notYetValid),
-    certificate('other-name', wrongHost),
-    mistake(
-      'untrusted',
-      4,
-      async ({ origin }) => {
-        const through = await egress('HTTP/1.1 200 OK\r\n\r\n', Number(new URL(origin).port))
-        return { ...trusting, HTTPS_PROXY: `http://127.0.0.1:${through.port}` }
-      },
-      { tls: stranger, shows: ['HTTPS_PROXY'] },
-    ),
-    mistake('http1-required', 4, () => trusting, {
-      tls: HTTP2,
-    }),
+    certificate('untrusted', stranger), certificate('expired', expired), certificate('not-yet-valid', notYetValid),
+    certificate('other-name', wrongHost), certificate('http1-required', HTTP2),
+    mistake('untrusted', 4, ({ origin }) => through('HTTP/1.1 200 OK\r\n\r\n', origin, Number(new URL(origin).port)), { tls: stranger, shows: ['HTTPS_PROXY'] }),
   ],
   'what arrives': [
     answer('other-members', ['code, data.accessToken, data.secret'], answers({}, OTHER)),
     answer('other-members', [], answers({ location: `/${PASSWORD}` }, ECHO)),
     answer('token-too-long', ['20,000', '8,192'], answers({}, LONG)),
-    answer(
-      'unreadable',
-      ['Content-Encoding', 'zstd'],
-      answers({ 'content-encoding': 'zstd' }, '{}'),
-    ),
+    answer('unreadable', ['Content-Encoding', 'zstd'], answers({ 'content-encoding': 'zstd' }, '{}')),
     answer('login-page', ['200'], answers({ 'content-type': 'text/html' }, '<html>')),
-    answer(
-      'not-isales',
-      ['302', 'https://sso.example/login'],
-      answers({ location: 'https://me:p@sso.example/login?ticket=s3cret' }, '', 302),
-    ),
+    answer('not-isales', ['302', 'https://sso.example/login'], answers({ location: 'https://me:p@sso.example/login?ticket=s3cret' }, '', 302)),
     answer('not-isales', ['1,234'], answers({}, 'O'.repeat(1234))),
     answer('throttled', ['Retry-After'], answers({ 'retry-after': '86400' }, '', 429)),
-    answer(
-      'maintenance',
-      ['Fri, 04 Dec 2026'],
-      answers({ 'retry-after': 'Fri, 04 Dec 2026 07:00:00 GMT' }, '', 503),
-    ),
-    answer('egress-rejected', ['CONNECT', '503 Busy'], () =>
-      egressProxy('HTTP/1.1 503 Busy\r\n\r\n'),
-    ),
+    answer('maintenance', ['Fri, 04 Dec 2026'], answers({ 'retry-after': 'Fri, 04 Dec 2026 07:00:00 GMT' }, '', 503)),
+    answer('egress-rejected', ['CONNECT', '503 Busy'], () => through('HTTP/1.1 503 Busy\r\n\r\n')),
   ],
   'the login': [mistake('password', 3, (sim) => sim.answerLogin({ status: 403, times: 1e9 }))],
-  'the calls': [
-    mistake('maintenance', 4, () => undefined, {
-      spoil: (sim) => sim.failBusiness({ status: 503, times: 'always' }),
-    }),
-  ],
+  'the calls': [mistake('maintenance', 4, () => undefined, { spoil: (sim) => sim.failBusiness({ status: 503, times: 'always' }) })],
   'files and store': [
-    mistake(
-      'empty-file',
-      2,
-      ({ switches: { password } }) => ({
-        ISALES_PASSWORD: undefined,
-        ISALES_PASSWORD_FILE: inFile(password),
-      }),
-      { spoil: (_, { ISALES_PASSWORD_FILE = '' }) => writeFileSync(ISALES_PASSWORD_FILE, '') },
-    ),
-    mistake(
-      'password',
-      3,
-      ({ switches: { password } }) => ({
-        ISALES_PASSWORD: undefined,
-        ISALES_PASSWORD_FILE: inFile(password),
-      }),
-      {
-        spoil: (_, { ISALES_PASSWORD_FILE = '' }) => writeFileSync(ISALES_PASSWORD_FILE, 'new'),
-        first: 'changed-here',
-      },
-    ),
-    mistake(
-      'store-unreachable',
-      4,
-      async () => ({
-        SESSION_STORE_URL: `redis://127.0.0.1:${await freePort()}`,
-        SESSION_STORE_KEY_FILE: inFile('k'.repeat(32)),
-      }),
-      { spoil() {} },
-    ),
+    mistake('empty-file', 2, passwordInFile, { spoil: write('') }),
+    mistake('password', 3, passwordInFile, { spoil: write('new'), first: 'changed-here' }),
+    mistake('store-unreachable', 4, async () => ({
+      SESSION_STORE_URL: `redis://127.0.0.1:${await freePort()}`, SESSION_STORE_KEY_FILE: inFile('k'.repeat(32)),
+    }), { spoil() {} }),
   ],
 }
 
