@@ -267,7 +267,8 @@ function parseLifetime(value: unknown, tooLong: number): Lifetime {
     return { ms: DEFAULT_LIFETIME, doubt: 'missing' }
   }
   const ms = seconds * 1000
-  return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long', stated: seconds } : { ms }
+  const stated = Math.min(seconds, Number.MAX_SAFE_INTEGER)
+  return ms > MAX_LIFETIME ? { ms: tooLong, doubt: 'too-long', stated } : { ms }
 }
 
 /** Returns the first names of members, and of their members, that look like names. Never returns a value. */
@@ -281,18 +282,16 @@ function namesOf(json: JsonObject): string {
 
 /** Returns headers that explain a failure. User, query and fragment of a `Location` may contain secrets. */
 function headerFacts({ headers = [], retryAfter }: TokenResponse): readonly Fact[] {
-  const factOf = (name: FactName, header: string, hidden: RegExp): readonly Fact[] =>
-    headers
-      .filter(([other]) => other.toLowerCase() === header)
-      .map(([, value]) => [name, excerpt(value.replaceAll(hidden, ''), MAX_HEADER)])
-  const seconds = parseRetryAfter(retryAfter)
-  const wait =
-    seconds === undefined
-      ? retryAfter && excerpt(retryAfter, MAX_HEADER)
-      : { seconds: seconds / SECOND }
+  const factOf = (name: FactName, header: string): readonly Fact[] => {
+    const [, value = ''] = headers.find(([other]) => other.toLowerCase() === header) ?? []
+    const harmless = value.replaceAll(/[?#;].*$|(?<=\/\/)[^/]*@/gs, '')
+    return harmless === '' ? [] : [[name, excerpt(harmless, MAX_HEADER)]]
+  }
+  const ms = parseRetryAfter(retryAfter)
+  const wait = ms === undefined ? excerpt(retryAfter ?? '', MAX_HEADER) : { seconds: ms / SECOND }
   return [
-    ...factOf('location', 'location', /[?#;].*$|(?<=\/\/)[^/]*@/gs),
-    ...factOf('encoding', 'content-encoding', /$/g),
-    ...(wait ? ([['retryAfter', wait]] as const) : []),
+    ...factOf('location', 'location'),
+    ...factOf('encoding', 'content-encoding'),
+    ...(wait === '' ? [] : ([['retryAfter', wait]] as const)),
   ]
 }
