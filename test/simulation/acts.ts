@@ -13,8 +13,8 @@ export type LinkName = 'isales' | 'store' | 'proxy'
  */
 export type Holding = 'idle' | 'half-sent' | 'ahead' | 'not-reading'
 
-/** POSTs that the proxy must refuse because of host, path or size. */
-export const REFUSED = ['foreign-host', 'other-path', 'too-large'] as const
+/** POSTs that the proxy must refuse because of host, path, size, or an `Origin` that a gateway adds. */
+export const REFUSED = ['foreign-host', 'other-path', 'too-large', 'origin'] as const
 export type Refused = (typeof REFUSED)[number]
 /** The call that a client repeats: a valid call, a refused call, or a call with an impatient client. */
 export type PlainClient = 'json' | Refused | 'impatient'
@@ -108,13 +108,23 @@ interface Inputs {
   readonly cut: { readonly link: LinkName; readonly bytes: number }
   /** Delivers nothing, and answers no new connection. */
   readonly stall: Lasts & { readonly link: LinkName }
+  /** iSales takes this many connections of a process, and refuses others. */
+  readonly places: Lasts & { readonly most: number }
   /** Delays each delivery to and from iSales by up to `most`, so that connections overtake each other. */
   readonly jitter: Lasts & { readonly most: number }
   /** Fills a replica's disk, or blocks its operations. */
   readonly disk: OfReplica & Lasts & { readonly how: 'full' | 'stalled' }
 }
 export type Kind = keyof Inputs
-const ON_MACHINE = new Set(['hold', 'cut', 'stall', 'jitter', 'disk', 'store-rolled-back'])
+const ON_MACHINE = new Set([
+  'hold',
+  'cut',
+  'places',
+  'stall',
+  'jitter',
+  'disk',
+  'store-rolled-back',
+])
 export const isOfMachine = (act: Act): boolean => ON_MACHINE.has(nameOf(act))
 
 /** An act without its time. */

@@ -187,6 +187,8 @@ function textOf(id: string, { kind, bytes }: Manner, port: number): string {
     }
     case 'get':
       return `GET ${ECHO_PATH}?id=${id}&bytes=${bytes} HTTP/1.1\r\n${common}\r\n`
+    case 'origin':
+      return post(COMMON_PATH, 'Origin: https://gateway.example\r\n')
     case 'foreign-host':
       return post(COMMON_PATH).replace('127.0.0.1', 'elsewhere.example')
     case 'other-path':
@@ -382,7 +384,13 @@ export function hold(
   const open = (): Socket => {
     const socket = connect({ host: '127.0.0.1', port: ports.proxy(replica) })
     socket.on('error', () => undefined)
-    socket.on('close', () => judge.held(replica, time()))
+    let isAnswered = false
+    socket.once('data', (bytes: Buffer) => {
+      isAnswered = holding === 'idle' && bytes.includes(' 200 ')
+      if (isAnswered) judge.held(replica, time(), 'answered')
+    })
+    // Nobody loses a call by the end of a connection whose call was answered.
+    socket.on('close', () => isAnswered || judge.held(replica, time()))
     sockets.push(socket)
     return socket
   }

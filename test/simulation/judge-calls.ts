@@ -3,6 +3,11 @@ import { isSafe, isUnwanted, type Arrival, type Call, type Span, type Wire } fro
 
 /** Maximum time of a pipelined head behind a call, in milliseconds. */
 const READ_AHEAD = 1500
+/** A call waits for this part of its deadline at least, unless iSales is down for this time. */
+const EARLY = 0.7
+const MAY_RECOVER = 4900
+/** Two outages may be one for a pool that opens no connection between them. */
+const TOGETHER = 2000
 /** The proxy refuses an incomplete head within this time, and an incomplete body sooner. */
 const STALL = 17_000
 /** A response's body may arrive so much later than its head. */
@@ -42,6 +47,15 @@ export function createCallRules(wire: Wire, deadline: number) {
     find(8, to, `${id} lost its new connection to others`)
   }
 
+  /** A refused connection is tried again until 95 % of the deadline, unless all are refused for 5 s. */
+  function judgeEarly({ id, replica, code, sentAt, to, manner }: Call): void {
+    const isEarly = code === 'upstream-unreachable' && to < sentAt + deadline * EARLY
+    if (!isEarly || manner.pause > 0 || isDisturbed(replica, sentAt, to)) return
+    const lasts = (span: Span): boolean =>
+      span.kind === 'down' && span.from < to - MAY_RECOVER && span.to > sentAt
+    if (!spans.some(lasts)) find(8, to, `${id} got a 502 after ${Math.round(to - sentAt)} ms`)
+  }
+
   /** Checks a call whose client stayed and lost iSales's response. */
   function judgeLoss({ id, replica, heard, from, to, manner }: Call): void {
     const last = arrivals.get(id)?.at(-1)
@@ -67,6 +81,12 @@ export function createCallRules(wire: Wire, deadline: number) {
   }
 
   return {
+    /** iSales refuses all connections. Soon after another time, it is the same. */
+    down(at: number, ms: number): void {
+      const before = spans.findLast(({ kind, to }) => kind === 'down' && to > at - TOGETHER)
+      spans.push({ kind: 'down', from: before?.from ?? at, to: at + ms })
+    },
+
     executed(callId: string, at: number): void {
       executions.set(callId, (executions.get(callId) ?? 0) + 1)
       const call = ended.get(callId)
@@ -91,7 +111,7 @@ export function createCallRules(wire: Wire, deadline: number) {
       if (heard !== 'hung-up' && took > most && !excused)
         find(8, to, `${id} was ${heard} after ${Math.round(took)} ms`)
       const succeeded =
-        heard === 'response' && call.status === 200 && call.body.startsWith('{"result":0')
+        heard === 'response' && call.status === 200 && /^{"result":0.*}$/s.test(call.body)
       if (succeeded && times === 0 && !isSafe(call))
         find(11, to, `${id} succeeded and was not executed`)
     },
@@ -115,6 +135,7 @@ export function createCallRules(wire: Wire, deadline: number) {
       }
       for (const call of ended.values()) {
         judgeLoss(call)
+        judgeEarly(call)
         judgePlace(call)
       }
     },

@@ -9,6 +9,7 @@ import { createTruth, type Fate } from './truth.ts'
 import {
   createWire,
   isRefusable,
+  isSafe,
   type Arrival,
   type Call,
   type Finding,
@@ -21,6 +22,8 @@ const AFTER_ABSENCE = 8000
 const READ_WITHIN = 50
 /** Time in which a refusal is known to all processes, and shown. */
 const KNOWN = 8000
+/** The page names a changed file for 5 min. */
+const NEW = 290_000
 
 export type Judge = ReturnType<typeof createJudge>
 
@@ -35,6 +38,8 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     createTruth((property, text, at) => find(property, at, `replica ${replica}: ${text}`)),
   )
   const replicaOf = new Map<string, number>()
+  /** When each process began. */
+  const beganAt = new Map<number, number>()
   /** The credentials in the mounted file. */
   let inFile = { password: '', since: 0 }
   /** How iSales answered the last login with them, if it refused it. */
@@ -53,7 +58,9 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     const last = seen.at(-1)
     if (status >= 500 || status === 429 || body.startsWith('<')) return 'lost'
     const isRejected = last?.rejected !== undefined && last.status === status
-    return isRejected || status === 401 || status === 403 ? 'rejected' : 'answered'
+    if (isRejected || status === 401 || status === 403) return 'rejected'
+    const isUseless = !isSafe(call) && (status !== 200 || !/^{"result":"?0.*}$/s.test(body))
+    return isUseless ? 'useless' : 'answered'
   }
 
   /** Returns the status with which iSales rejected the last login, if every process must know it. */
@@ -119,12 +126,13 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     },
 
     /** The end of a misbehaving client's connection: the proxy may have counted a request. */
-    held(replica: number, at: number): void {
-      truths[replica]?.ended(at, 'unknown')
+    held(replica: number, at: number, fate: Fate = 'unknown'): void {
+      truths[replica]?.ended(at, fate)
     },
 
     /** A process starts. */
-    began(replica: number): void {
+    began(replica: number, at: number): void {
+      beganAt.set(replica, at)
       truths[replica]?.pause(true)
     },
 
@@ -132,7 +140,9 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     look(replica: number, now: number): boolean {
       account.look(now)
       const isAway = during(absences(replica), now - AFTER_ABSENCE, now)
-      if (!isAway) return truths[replica]?.look(now, knownRefusal(now)) === true
+      const isChanged =
+        inFile.since > (beganAt.get(replica) ?? 0) + KNOWN && inFile.since > now - NEW
+      if (!isAway) return truths[replica]?.look(now, knownRefusal(now), isChanged) === true
       truths[replica]?.pause(false)
       return false
     },

@@ -9,6 +9,8 @@ export interface Link {
   stalledUntil: number
   /** Bytes on this link until one connection is cut. */
   cutAfter: number | undefined
+  /** Maximum connections of each program; others are refused. */
+  places: number
   /** Minimum and maximum milliseconds of a delivery. */
   latency: readonly [number, number]
   /** A generator of its own, so that traffic on one link does not change the others. */
@@ -49,7 +51,7 @@ export function linkTo(port: number): Link {
   let link = links.get(port)
   if (link === undefined) {
     const { random } = createOwner(`network ${port}`)
-    link = { stalledUntil: 0, cutAfter: undefined, latency: [0.2, 3], random }
+    link = { stalledUntil: 0, cutAfter: undefined, places: Infinity, latency: [0.2, 3], random }
     links.set(port, link)
   }
   return link
@@ -301,7 +303,10 @@ export class VirtualSocket extends Socket {
     const reach = (): void => {
       if (this.destroyed) return
       const listener = listeners.get(this.port)
-      if (listener === undefined) {
+      const isOfSame = ({ label, port, peer }: VirtualSocket): boolean =>
+        label.startsWith('s') && port === this.port && peer?.owner === this.owner
+      const isFull = [...sockets].filter(isOfSame).length >= this.#link.places
+      if (listener === undefined || isFull) {
         schedule(() => refuse('ECONNREFUSED'), trip(), 'io', this.owner)
         return
       }

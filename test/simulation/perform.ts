@@ -193,6 +193,7 @@ export function createStage<R extends Replica>(
     },
     outage({ ms }) {
       unreached(ms)
+      judge.down(time(), ms)
       forSome(ms, (isOver) => world.atIsales(() => (isOver ? isales.up() : isales.down())))
     },
     freeze: to((replica, { ms }) => {
@@ -237,6 +238,11 @@ export function createStage<R extends Replica>(
       forSome(ms, (isOver) => {
         for (const link of world.links('isales'))
           link.latency = isOver ? ISALES_LATENCY : [ISALES_LATENCY[0], most]
+      })
+    },
+    places({ ms, most }) {
+      forSome(ms, (isOver) => {
+        for (const link of world.links('isales')) link.places = isOver ? Infinity : most
       })
     },
     disk({ replica, how, ms }) {

@@ -57,8 +57,9 @@ const ANYWHERE: readonly Make[] = [
     return command('failBusiness', { status, executed, times: draw.between(1, 5) })
   },
   (draw) => {
-    const status = draw.pick([429, 404, 200])
-    const body = { result: status === 200 ? 3 : status }
+    const status = draw.pick([429, 404, 200, 200])
+    const useless = draw.pick(['', 'OK', '{"result":0,"resul', { result: 3 }])
+    const body = status === 200 ? useless : { result: status }
     return command('failBusiness', { status, body, executed: false, seconds: draw.between(6, 15) })
   },
   (draw) => {
@@ -100,6 +101,12 @@ const ANYWHERE: readonly Make[] = [
     { kind: 'public', ms: 50_000, after: 2000 },
     command('revoke', {}, 8000),
   ],
+  // Few connections for many calls.
+  (draw) => {
+    const ms = draw.between(8000, 20_000)
+    const slow = { operation: 'business', ms: draw.between(200, 500), seconds: ms / 1000 }
+    return [{ kind: 'places', ms, most: 2 }, command('slow', slow), { kind: 'rush', ms }]
+  },
   (draw) => ({ kind: 'storm', ms: draw.pick([300, 1000, 4000, 40_000, 40_000]) }),
   (draw) => ({ kind: 'rush', ms: draw.between(1000, 5000) }),
   (draw) => {

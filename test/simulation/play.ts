@@ -92,7 +92,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   if (Number(plan.switches['tokenLifetime']) < 30) judge.open('short-lives', 0)
   const begin = (replica: R): void => {
     const span = judge.open(`replica-${replica.index}`, time())
-    judge.began(replica.index)
+    judge.began(replica.index, time())
     world.start(replica)
     const check = (): void => {
       if (replica.phase === 'starting') later(10, check)

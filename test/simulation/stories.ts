@@ -66,6 +66,46 @@ const STORIES: readonly ((draw: Draw) => Story)[] = [
       command('failBusiness', { status: 503, executed: false, seconds: 120 }, 18_000),
     ],
   }),
+  // A failed attempt to connect is the last one for 9 s, and then iSales restarts.
+  () => ({
+    switches: { ...STEADY, tokenLifetime: 300 },
+    steps: [20, 60, 100].flatMap((at): Step[] => [
+      { kind: 'quiet', ms: 18_000, after: at * SECOND },
+      { kind: 'outage', ms: 1000, after: (at + 5) * SECOND },
+      { kind: 'plain', as: 'impatient', ms: 100, after: (at + 5) * SECOND + 100 },
+      { kind: 'outage', ms: 1000, after: (at + 15) * SECOND },
+      { kind: 'plain', as: 'json', ms: 500, after: (at + 15) * SECOND + 100 },
+    ]),
+  }),
+  // iSales has ended the tokens, and grants none for a minute.
+  (draw) => ({
+    switches: { ...STEADY, tokenLifetime: 300 },
+    steps: [
+      { kind: 'plain', as: 'json', ms: 90_000, after: 5000 },
+      command('failLogin', { status: draw.pick([308, 429, 503]), seconds: 60 }, 14_000),
+      command('revoke', {}, 15_000),
+      command('revokeRefresh', {}, 15_000),
+    ],
+  }),
+  // A gateway adds an `Origin` to the POSTs of one of two CTI-OBS.
+  () => ({
+    switches: { ...STEADY, tokenLifetime: 300 },
+    steps: (['json', 'origin'] as const).map((as) => ({
+      kind: 'plain',
+      as,
+      ms: 60_000,
+      after: 9000,
+    })),
+  }),
+  // Ended tokens get a 419, and live long.
+  (draw) => ({
+    switches: { ...STEADY, tokenLifetime: 1200, rejection: 419 },
+    replicas: 1,
+    steps: [
+      { kind: 'plain', as: 'json', ms: 120_000, after: 5000 },
+      ...[30, 90].map((at) => command('revoke', {}, (at + draw.between(0, 20)) * SECOND)),
+    ],
+  }),
   // The right password is refused, with and without refreshes that fail.
   (draw) => ({
     switches: { ...STEADY, tokenLifetime: draw.pick([10, 20]) },

@@ -9,9 +9,10 @@ import type { Arrival } from './wire.ts'
  * - `refused`: the proxy refused a POST before it forwarded it.
  * - `rejected`: with a response that rejects it.
  * - `lost`: otherwise without a response.
+ * - `useless`: iSales's response to a POST is none, or an error.
  * - `unknown`: the wire does not show it, because the proxy may have seen another end than the client.
  */
-export type Fate = 'answered' | 'refused' | 'rejected' | 'lost' | 'unknown'
+export type Fate = 'answered' | 'refused' | 'rejected' | 'lost' | 'useless' | 'unknown'
 
 interface Ended {
   readonly at: number
@@ -36,6 +37,9 @@ const READ_EVERY = 5000
 const MOST = 4000
 /** The proxy's window has buckets, and sees the end of a call earlier or later than its client. */
 const SKEW = 2000
+
+/** A grant soon before or after a rejection may make it one that no login can fix. */
+const REPLACED = 4000
 
 /** The finding about a rejected token ends so long after the last rejection, or after a newer token. */
 const REJECTED_FOR = 600_000
@@ -77,12 +81,13 @@ function hasLost(ends: readonly Ended[], now: number): boolean {
   return lost >= LEAST && lost >= SHARE * Math.max(WINDOW_CALLS, total)
 }
 
-/** True if all of the latest calls are lost, at least two of them other than by a refusal. */
+/** True if all of the latest calls are lost or useless, at least two of them other than by a refusal. */
 function hasLostAll(ends: readonly Ended[], now: number): boolean {
   const known = ends.filter(({ at }) => at > now - MAX_AGE)
   const latest = known.filter(({ at }) => at > now - LATEST)
   const filled = latest.length < LATEST_CALLS ? known.slice(-LATEST_CALLS) : latest
-  return filled.every(isLost) && filled.filter(({ fate }) => fate !== 'refused').length >= LEAST
+  const isGone = (end: Ended): boolean => isLost(end) || end.fate === 'useless'
+  return filled.every(isGone) && filled.filter(({ fate }) => fate !== 'refused').length >= LEAST
 }
 
 /** True if every call of the window was answered. */
@@ -106,6 +111,11 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   let rejectedAt = -Infinity
   let otherAt = Infinity
   let grantedAt = -Infinity
+  /** The last rejection that is not explained by a token that has ended and that no grant replaced in time. */
+  let unexplainedAt = -Infinity
+  let lastGrantAt = -Infinity
+  /** iSales has responded to this process. */
+  let hasResponse = false
   /** When the page says that logins are paused until. */
   let promised: number | undefined
   /** A login was sent after the page was read. */
@@ -117,10 +127,26 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
     ends = ends.map((end) => (end.fate === 'rejected' ? { ...end, fate: 'unknown' } : end))
   }
 
+  /** Property 2: no cause that something seen at the same time contradicts. */
+  function compareCauses({ findings }: Status, now: number): void {
+    const isNamed = (name: string): boolean => findings.some(({ cause }) => cause === name)
+    if (hasResponse && isNamed('tls-expected'))
+      onFinding(2, 'tls-expected: iSales has responded over this URL', now)
+    if (now > unexplainedAt + REJECTED_FOR && isNamed('call-rejected'))
+      onFinding(2, 'call-rejected: only tokens were rejected that no login replaced', now)
+  }
+
   /** Property 3: while iSales rejects the login, the page says so, however refreshes end. */
-  function compareLogin({ findings }: Status, status: number, now: number): void {
+  function compareLogin(
+    { findings }: Status,
+    status: number,
+    isChanged: boolean,
+    now: number,
+  ): void {
     const said = findings.find(({ finding }) => LOGIN.has(finding))
     const isRight = said !== undefined && CAUSES[status]?.includes(said.cause ?? '') === true
+    if (isChanged && said !== undefined && !('changedAt' in Object.fromEntries(said.facts)))
+      onFinding(3, 'login pause: the page does not say that the file has changed', now)
     if (!isRight)
       onFinding(
         3,
@@ -158,6 +184,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
   function compare(shown: Status, now: number): void {
     const { state, findings } = shown
     compareRejections(shown, now)
+    compareCauses(shown, now)
     if (!isKept) comparePromise(shown, now)
     const named = findings.find((one) => LOST_CALLS.has(one.finding) && one.state !== 'healthy')
     if (readAt - someSince >= SHOWN_WITHIN && state === 'healthy')
@@ -172,7 +199,9 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
     ended: (at: number, fate: Fate) => void ends.push({ at, fate }),
 
     /** iSales answered a call of this process. */
-    arrived({ rejected, status, from, to }: Arrival): void {
+    arrived({ rejected, status, cut, from, to }: Arrival): void {
+      hasResponse ||= status > 0 && !cut
+      if (rejected === 'call' || to < lastGrantAt + REPLACED) unexplainedAt = to
       if (rejected !== undefined) {
         rejectedAt = Math.max(rejectedAt, to)
         otherAt = Infinity
@@ -181,6 +210,8 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
 
     /** iSales granted the account a token. `isHeld`: this process must have it. */
     granted(at: number, isHeld: boolean): void {
+      if (at < rejectedAt + REPLACED) unexplainedAt = at
+      lastGrantAt = at
       if (isHeld) grantedAt = at
       if (at - askedAt < REMEDY) forgive()
     },
@@ -199,7 +230,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
 
     /** Forgets the page, and if another process has started, also the calls. */
     pause(isOther: boolean): void {
-      if (isOther) [ends, rejectedAt, otherAt] = [[], -Infinity, Infinity]
+      if (isOther) [ends, rejectedAt, otherAt, hasResponse] = [[], -Infinity, Infinity, false]
       promised = undefined
       someSince = Infinity
       allSince = Infinity
@@ -214,11 +245,12 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
     },
 
     /**
-     * Called every second. `refused`: the status with which iSales rejects logins, if the page must say so.
+     * Called every second. `refused`: the status with which iSales rejects logins, if the page must say so. `isChanged`: the file has
+     * changed since the process began, and lately.
      *
      * @returns true if the page has to be read now: the expectation is new, or the interval is over.
      */
-    look(now: number, refused: number | undefined): boolean {
+    look(now: number, refused: number | undefined, isChanged: boolean): boolean {
       if (ends.length > MOST) ends = ends.slice(-MOST / 2)
       const [some, all] = [hasLost(ends, now), hasLostAll(ends, now)]
       someSince = some ? Math.min(someSince, now) : Infinity
@@ -229,7 +261,7 @@ export function createTruth(onFinding: (property: number, text: string, at: numb
       }
       if (page !== undefined) compare(page, now)
       if (page !== undefined && refused !== undefined && page.state !== 'draining')
-        compareLogin(page, refused, now)
+        compareLogin(page, refused, isChanged, now)
       page = undefined
       const due = [someSince, allSince].map((since) => now - since >= SHOWN_WITHIN)
       const expects = [...due, hasLostNone(ends, now), refused].join(' ')
