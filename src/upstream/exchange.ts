@@ -207,7 +207,7 @@ export interface UpstreamError extends FailureDetails {
   readonly failure: UpstreamFailure
 }
 
-/** Classifies a failure by its class and code, never by message text. `plain`: the connection does not use TLS. */
+/** Classifies a failure by its class and code, never by message text. `plain`: iSales may expect TLS, which the connection does not use. */
 export function classify(error: unknown, plain: boolean): UpstreamError {
   if (error instanceof ConnectError) {
     const isTls = toConnectFailure(error.failure.cause) === 'tls'

@@ -1,27 +1,40 @@
 /** Milliseconds for which a call that was not written waits: a restart of iSales, not a shutdown. */
 const MAY_RECOVER = 5000
+/** Milliseconds without a failed attempt after which the next one begins another outage. */
+const MAX_GAP = 5000
 /** Milliseconds between attempts to connect: at most 20 per second. */
 const INTERVAL = 50
 
 /**
- * Tracks attempts to connect; times are milliseconds. An outage begins with the first failed attempt after an opened
- * connection, and ends with the next opened connection. Only during an outage, attempts are limited.
+ * Tracks attempts to connect; times are milliseconds. An outage is a run of failed attempts without an opened connection, a
+ * response on an open one, or a pause. The pace follows attempts alone: after a failed one, until one opens.
  */
 export class Outage {
   #since = Infinity
+  #failedAt = -Infinity
   #attemptAt = -Infinity
+  #isPaced = false
 
   begun(now: number): void {
     this.#attemptAt = now
   }
 
   ended(opened: boolean, now: number): void {
-    this.#since = opened ? Infinity : Math.min(this.#since, now)
+    this.#isPaced = !opened
+    if (opened || now - this.#failedAt > MAX_GAP) this.#since = Infinity
+    if (opened) return
+    this.#since = Math.min(this.#since, now)
+    this.#failedAt = now
+  }
+
+  /** iSales responded on an open connection. */
+  responded(): void {
+    this.#since = Infinity
   }
 
   /** Returns the milliseconds until the next attempt may begin, at least 0. */
   pause(now: number): number {
-    return this.#since === Infinity ? 0 : Math.max(0, this.#attemptAt + INTERVAL - now)
+    return this.#isPaced ? Math.max(0, this.#attemptAt + INTERVAL - now) : 0
   }
 
   /** True if a call that was not written must not wait any longer. */

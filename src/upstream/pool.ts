@@ -73,15 +73,17 @@ export function createUpstream(options: UpstreamOptions) {
   const connectWith = (tls: TlsFiles) =>
     createConnect({ origin, tls, serverName, timeout, egress, lookup, clock, onVerified })
   const connect = connectWith(options.tls)
-  const plain = origin.startsWith('http:')
   const business = new Pool(options, connect, config.isalesMaxConnections)
   const auth = new Pool(options, connect, AUTH_CONNECTIONS)
+  /** Without TLS, until a response shows that iSales expects none. */
+  const isDoubtful = (): boolean =>
+    origin.startsWith('http:') && !business.hasResponded && !auth.hasResponded
 
   return {
     /** Sends a business call when a connection is free. The wait has no limit: the caller must abort the exchange. */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
-    classify: (error: unknown): UpstreamError => classify(error, plain),
-    post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, plain, clock),
+    classify: (error: unknown): UpstreamError => classify(error, isDoubtful()),
+    post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, isDoubtful, clock),
     /**
      * Whether a business call that failed to connect with this cause may succeed soon. The egress proxy's login does not
      * change meanwhile. A name that was never found is a typing error; a name that was found keeps its addresses.
@@ -107,8 +109,8 @@ export function createUpstream(options: UpstreamOptions) {
 /**
  * An undici client is one connection with one request at a time. Requests wait here for a free one, not in undici's
  * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions/0012). A new connection
- * goes to the request that has waited longest. If it cannot be opened, that request gets the failure, as do requests
- * without an attempt of their own, and every request once the outage lasts.
+ * goes to the request that has waited longest. If it cannot be opened and no other is open, that request gets the failure,
+ * as do requests without an attempt of their own, and every request once the outage lasts.
  */
 class Pool {
   readonly #options: UpstreamOptions
@@ -120,6 +122,7 @@ class Pool {
   readonly #leave = (exchange: Exchange): void => void this.#waiting.delete(exchange)
   #opening = 0
   readonly outage = new Outage()
+  hasResponded = false
   /** Set while the outage delays the next attempt. */
   #turn: Timer | undefined
   #connect: Connect
@@ -204,9 +207,12 @@ class Pool {
       this.outage.ended(!failed, clock.now())
       if (failed) {
         onConnect?.(toConnectFailure(outcome.failure.cause))
-        const attempts = this.outage.lasts(clock.now()) ? 0 : this.#opening
-        const share = Math.max(1, this.#waiting.size - attempts)
-        for (const exchange of [...this.#waiting].slice(0, share)) exchange.abort(outcome)
+        const lasts = this.outage.lasts(clock.now())
+        // Until an outage lasts, calls may wait for a connection that is open.
+        const isShared = !lasts && this.open > 0 && outcome.failure.cause.stage === 'connect'
+        const share = Math.max(1, this.#waiting.size - (lasts ? 0 : this.#opening))
+        const failing = isShared ? [] : [...this.#waiting].slice(0, share)
+        for (const exchange of failing) exchange.abort(outcome)
       } else {
         onConnect?.('opened')
         // The pool was closed meanwhile, or its certificates were replaced.
@@ -239,6 +245,10 @@ class Pool {
       bodyTimeout: limits.bodyIdleTimeout,
       allowH2: false,
     })
+    const onResponse = (): void => {
+      this.hasResponded = true
+      this.outage.responded()
+    }
     const connection: PooledConnection = {
       client,
       socket,
@@ -251,7 +261,10 @@ class Pool {
         // closed before its socket is; otherwise undici would open another connection for the aborted request.
         if (failed) connection.closing = true
         // An exchange that wrote nothing has no response.
-        else if (connection.exchange?.written === true) connection.responded = true
+        else if (connection.exchange?.written === true) {
+          connection.responded = true
+          onResponse()
+        }
         const later = failed ? queueMicrotask : setImmediate
         later(release)
       },

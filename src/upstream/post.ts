@@ -52,12 +52,12 @@ export const SENT_HEADERS = ['Host', 'Connection', 'Content-Type', 'Accept', 'Co
 
 /**
  * @param timeout milliseconds for the complete POST.
- * @param plain the connection to iSales does not use TLS.
+ * @param plain whether iSales may expect TLS, which the connection does not use.
  */
 export function createPost(
   dispatch: (exchange: Exchange) => void,
   timeout: number,
-  plain: boolean,
+  plain: () => boolean,
   clock: Clock,
 ): Post {
   return async ({ path, headers: more = [], body, signal }) => {
@@ -79,14 +79,14 @@ export function createPost(
   }
 }
 
-async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult> {
+async function resultOf(exchange: Exchange, plain: () => boolean): Promise<PostResult> {
   const outcome = await exchange.outcome
   const head = typeof outcome === 'string' ? undefined : outcome
   const collected = head && (await exchange.collect())
   const { written } = exchange
   // A server that requires TLS sends no head.
   if (head === undefined || collected === 'cut') {
-    const failed = classify(exchange.error, plain && head === undefined)
+    const failed = classify(exchange.error, head === undefined && plain())
     return { ok: false, ...failed, written, status: head?.status }
   }
   const { status, rawHeaders } = head

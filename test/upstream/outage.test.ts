@@ -56,3 +56,16 @@ it('an outage lasts from 5 s after its first failure until a connection opens', 
   )
   fc.assert(rule)
 })
+
+it('a response, or more than 5 s without a failed attempt, ends an outage, and not the pace', () => {
+  const outage = new Outage()
+  const fail = (at: number): boolean => {
+    outage.begun(at)
+    outage.ended(false, at)
+    return outage.lasts(at)
+  }
+  expect([0, 4000, 6000].map(fail)).toEqual([false, false, true])
+  outage.responded()
+  expect([outage.pause(6000), outage.lasts(12_000), fail(7000)]).toEqual([50, false, false])
+  expect([12_001, 17_000].map(fail)).toEqual([false, false])
+})
