@@ -4,7 +4,7 @@ import { isSafe, isUnwanted, type Arrival, type Call, type Span, type Wire } fro
 /** Maximum time of a pipelined head behind a call, in milliseconds. */
 const READ_AHEAD = 1500
 /** A call waits for this part of its deadline at least, unless iSales is down for this time. */
-const EARLY = 0.7
+const EARLY = 0.6
 const MAY_RECOVER = 4900
 /** Two outages may be one for a pool that opens no connection between them. */
 const TOGETHER = 2000

@@ -241,6 +241,8 @@ export function createStage<R extends Replica>(
       })
     },
     places({ ms, most }) {
+      // A login finds no place while calls have all.
+      unreached(ms)
       forSome(ms, (isOver) => {
         for (const link of world.links('isales')) link.places = isOver ? Infinity : most
       })
