@@ -135,7 +135,7 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
     return summary.replay === 'no-token' ? UNREPLACED : REJECTED
   if (status === 429) return classOf('rejected', 'call-throttled')
   if (status >= 400) return classOf('declined', 'call-declined')
-  if (summary.notJson === true) return classOf('declined', 'not-json')
+  if (status === 200 && summary.notJson === true) return classOf('declined', 'not-json')
   if (result !== undefined) return classOf('declined', 'call-result')
   return headMs > MAX_HEAD ? classOf('slow', 'slow') : ANSWERED
 }

@@ -99,6 +99,7 @@ const SEND_WITHIN = 0.95
 class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   held = 0
   result: string | undefined
+  notJson = false
   readonly #shared: Shared
   readonly #call: NodeCall
   readonly #attempts: AttemptCounts
@@ -392,6 +393,9 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       rejected: isRelayed && ending.rejected,
       page: isRelayed && ending.page,
       result: this.result,
+      // A body with a content coding is not read.
+      notJson:
+        isRelayed && this.notJson && this.#attempts.method === 'POST' && !ending.head.isCoded,
       headMs: this.#headMs,
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,

@@ -95,9 +95,12 @@ export interface RelayedHead {
   readonly relayable: boolean
   /** The first `Content-Type`. */
   readonly contentType: string | undefined
+  /** It has a `Content-Encoding`. */
+  readonly isCoded: boolean
 }
 
-const READ = ['connection', 'transfer-encoding', 'content-length', 'content-type'] as const
+// oxfmt-ignore
+const READ = ['connection', 'transfer-encoding', 'content-length', 'content-type', 'content-encoding'] as const
 /** Also drops cookies: an iSales session cookie is a credential, like the token. */
 const DROPPED = new Set([...HOP_BY_HOP, 'set-cookie', 'set-cookie2', 'x-request-id'])
 
@@ -116,6 +119,7 @@ export function relayedHead(
   let connection = ''
   let codings = ''
   let contentType: string | undefined
+  let isCoded = false
   const lines = rawHeaders.map(textOf)
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i] as string
@@ -127,12 +131,13 @@ export function relayedHead(
     else if (role === 'content-length' && (status < 200 || status === 204)) continue
     else if (role !== 'dropped') headers.push(name, value)
     if (role === 'content-type') contentType ??= value
+    isCoded ||= role === 'content-encoding'
   }
   const kept = without(headers, nominatedBy(connection))
   kept.push('X-Request-Id', requestId)
   // After removing the chunks from `gzip, chunked`, the rest would look like a plain body.
   const relayable = codings === '' || codings.toLowerCase() === ',chunked'
-  return { status, reason, headers: kept, relayable, contentType }
+  return { status, reason, headers: kept, relayable, contentType, isCoded }
 }
 
 const LENGTH: ReadonlySet<string> = new Set(['content-length'])

@@ -35,9 +35,23 @@ export function failedResult(body: Buffer): string | undefined {
   return undefined
 }
 
+/** White space, and a byte order mark. */
+const BLANK: ReadonlySet<number> = new Set(Buffer.from('\uFEFF \t\r\n'))
+
+/** Returns the first or the last character of a body that is not blank; undefined if there is none. */
+function edgeOf(body: Buffer, isLast = false): string | undefined {
+  for (let nth = 0; nth < body.length; nth += 1) {
+    const byte = body[isLast ? body.length - 1 - nth : nth] ?? 0
+    if (!BLANK.has(byte)) return String.fromCodePoint(byte)
+  }
+  return undefined
+}
+
 export interface RelayObserver {
   /** Set if a 200 has a `result` that is not 0 at the beginning of its body. */
   result: string | undefined
+  /** Set if the complete body does not begin and end as a JSON object. */
+  notJson: boolean
   /** Called when iSales's response breaks off. */
   onCut(): void
 }
@@ -99,16 +113,20 @@ export function createRelay(clock: Clock) {
       // Most responses have arrived completely with their head, and need one write.
       if (exchange.whole) {
         if (head.status === 200) observer.result = failedResult(collected)
+        observer.notJson = edgeOf(collected) !== '{' || edgeOf(collected, true) !== '}'
         response.end(collected)
         if (response.writableLength > 0) watchReader(response)()
         return
       }
       const wait = watchReader(response, () => exchange.resume())
       let mayHaveResult = head.status === 200
+      let [first, last]: (string | undefined)[] = []
       exchange.take({
         onChunk(chunk) {
           if (mayHaveResult) observer.result = failedResult(chunk)
           mayHaveResult = false
+          first ??= edgeOf(chunk)
+          last = edgeOf(chunk, true) ?? last
           // If the kernel has taken all of it, no pause is needed, however large the chunk is.
           if (response.write(chunk) || response.writableLength === 0) return true
           wait()
@@ -116,6 +134,7 @@ export function createRelay(clock: Clock) {
         },
         onEnd(whole) {
           if (!whole) return observer.onCut()
+          observer.notJson = first !== '{' || last !== '}'
           response.end()
           if (response.writableLength > 0) wait()
         },
