@@ -3,7 +3,6 @@ import { optionsOf, runMain, seedsOf, UsageError } from '../support/command-line
 import { prepareRun } from '../support/global-setup.ts'
 import { inParallel } from '../support/parallel.ts'
 import { MEMORY } from '../support/temporary.ts'
-import { AWAITED } from './awaited.ts'
 import { play } from './play.ts'
 import { judge, usable } from './properties.ts'
 import { planOf, planText } from './settings.ts'
@@ -32,7 +31,6 @@ await runMain(async () => {
     process.stdout.write(`${planText(plan)}: ${record.outcomes.length} requests, ${end}\n`)
     for (const { property, at, text } of judge(record)) {
       if (!isDecided && !CERTAIN.has(property)) continue
-      if (values.faults === undefined && AWAITED.texts.test(text)) continue
       findings += 1
       const after = `${(at / 1000).toFixed(1)} s after the faults began`
       process.stdout.write(`  FOUND ${property}, ${after}: ${text}\n`)
