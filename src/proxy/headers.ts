@@ -95,7 +95,7 @@ export interface RelayedHead {
   readonly relayable: boolean
   /** The first `Content-Type`. */
   readonly contentType: string | undefined
-  /** It has a `Content-Encoding`. */
+  /** True if it has a `Content-Encoding`. */
   readonly isCoded: boolean
 }
 

@@ -389,7 +389,7 @@ export function hold(
       isAnswered = holding === 'idle' && bytes.includes(' 200 ')
       if (isAnswered) judge.held(replica, time(), 'answered')
     })
-    // Nobody loses a call by the end of a connection whose call was answered.
+    // The end of a connection whose call was answered loses no call.
     socket.on('close', () => isAnswered || judge.held(replica, time()))
     sockets.push(socket)
     return socket

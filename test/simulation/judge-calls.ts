@@ -81,7 +81,7 @@ export function createCallRules(wire: Wire, deadline: number) {
   }
 
   return {
-    /** iSales refuses all connections. Soon after another time, it is the same. */
+    /** iSales accepts no connection. Soon after another time, it is the same. */
     down(at: number, ms: number): void {
       const before = spans.findLast(({ kind, to }) => kind === 'down' && to > at - TOGETHER)
       spans.push({ kind: 'down', from: before?.from ?? at, to: at + ms })
