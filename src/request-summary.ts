@@ -38,7 +38,7 @@ export interface RequestSummary {
    * For a request ahead, or a closed connection: true if calls on the connection show that it belongs to CTI-OBS. For a TLS
    * handshake after which the client left without a byte or an alert: false for an unknown client, perhaps a health check.
    */
-  readonly isCaller?: boolean
+  readonly isCaller?: boolean | undefined
   /** For a refused request or a login: the client's address, and an unknown host, of the target if it has one. */
   readonly client?: string | undefined
   readonly host?: string | undefined

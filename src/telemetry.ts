@@ -105,8 +105,8 @@ export function createObservers(
 
     ofProxyListener: {
       onRefused: requestEnded,
-      onHandshakeFailure: (handshake: HandshakeFailure): void =>
-        requestEnded({ method: '', target: '', status: 0, requestId: '', handshake }),
+      onHandshakeFailure: (handshake: HandshakeFailure, isCaller?: boolean): void =>
+        requestEnded({ method: '', target: '', status: 0, requestId: '', handshake, isCaller }),
     } satisfies Partial<ListenerOptions>,
 
     /** Requests of the admin listener are not counted, except for calls. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { HOUR } from '../clock.ts'
 
 export interface Slot {
   readonly socket: Socket
@@ -12,6 +13,8 @@ export interface Slot {
   connection?: { endAfterResponse(): void; evict(refusal: 'connections' | 'descriptors'): void }
 }
 
+/** Maximum addresses of clients that are remembered. */
+const MAX_CALLERS = 1000
 /** Maximum TLS handshakes at a time: one of them may hold 100 KiB of a certificate. */
 const MAX_HANDSHAKES = 256
 
@@ -29,6 +32,8 @@ export class ConnectionLimiter {
   readonly #slots = new Map<string, Slot>()
   /** Slots before the end of their TLS handshake, the oldest first. */
   readonly #handshakes = new Set<Slot>()
+  /** When a call of an address was last answered, the latest at the end. */
+  readonly #callers = new Map<string, number>()
   #turns = 0
 
   constructor(max: number, evict: (slot: Slot) => void) {
@@ -65,6 +70,21 @@ export class ConnectionLimiter {
   /** Protects the connection of a call in flight. An idle one becomes the last to be closed. */
   mark(slot: Slot, isActive: boolean): void {
     slot.idleSince = isActive ? Infinity : this.#turns++
+  }
+
+  /** Remembers that a call on the connection was answered. */
+  answered(slot: Slot, now: number): void {
+    const { remoteAddress = '' } = slot.socket
+    slot.answeredAt = now
+    this.#callers.delete(remoteAddress)
+    this.#callers.set(remoteAddress, now)
+    const [oldest] = this.#callers.keys()
+    if (oldest !== undefined && this.#callers.size > MAX_CALLERS) this.#callers.delete(oldest)
+  }
+
+  /** Returns true if a call of this address was answered within the last hour. */
+  isCaller(address = '', now: number): boolean {
+    return now - (this.#callers.get(address) ?? -Infinity) < HOUR
   }
 
   /** Makes a connection whose last response has been sent the first to be closed. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { MINUTE, type Clock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { REFUSALS, type Refusal } from '../codes.ts'
 import type { ClientConnection } from '../hono-adapter.ts'
 import { refusedRequest, type RequestSummary } from '../request-summary.ts'
@@ -147,8 +147,7 @@ export class Connection implements ClientConnection {
     dropInput(socket, this.#options.onDropTurn)
     setImmediate(() => {
       setImmediate(() => {
-        const isAnswered = this.#options.clock.now() - this.#slot.answeredAt <= MINUTE
-        const isCaller = isAnswered || socket.bytesRead > this.#read.begin
+        const isCaller = socket.bytesRead > this.#read.begin
         this.#options.onRefused({ ...summary, isCaller })
         socket.destroy()
       })
@@ -240,7 +239,7 @@ export class Connection implements ClientConnection {
     this.#next = undefined
     this.#options.limiter.mark(this.#slot, false)
     if (response.writableFinished && response.statusCode < 400)
-      this.#slot.answeredAt = this.#options.clock.now()
+      this.#options.limiter.answered(this.#slot, this.#options.clock.now())
     // Too late if the next head has arrived: an offer to upgrade in it then costs the connection.
     this.#read.begin = this.#socket.bytesRead
     // Node has closed the connection, unless it sent the response's head before this was decided.

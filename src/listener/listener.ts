@@ -40,8 +40,11 @@ export interface ListenerOptions extends Pick<
   /** A client's certificate must contain at least one of these names. Default: any name. */
   readonly clientNames?: readonly string[] | undefined
   readonly limits: ListenerLimits
-  /** Called for every failed TLS handshake of a client. */
-  readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
+  /**
+   * Called for every failed TLS handshake of a client. `isCaller` is given if the client completed it and left without a word,
+   * perhaps a health check: true if a call of its address was answered within the last hour.
+   */
+  readonly onHandshakeFailure?: (reason: HandshakeFailure, isCaller?: boolean) => void
 }
 
 /** Bytes of the request line and all headers together. */
@@ -80,11 +83,15 @@ export function createListener(options: ListenerOptions) {
   })
   server.on('secureConnection', (socket: TLSSocket) => {
     const openedAt = clock.now()
+    const { remoteAddress } = socket
     // Over TLS 1.2, Node clients check the certificate after the handshake.
     socket.once('close', () => {
       const isPrompt = socket.bytesRead === 0 && clock.now() - openedAt < MAX_CHECK
-      const hasLeft = socket.readableEnded || socket.errored !== null
-      if (isPrompt && hasLeft && !draining) options.onHandshakeFailure?.('not-trusted')
+      const { readableEnded, errored } = socket
+      if (!isPrompt || draining || (!readableEnded && errored === null)) return
+      const hasAlert = errored !== null && 'code' in errored && errored.code !== 'ECONNRESET'
+      const isCaller = hasAlert ? undefined : limiter.isCaller(remoteAddress, clock.now())
+      options.onHandshakeFailure?.('not-trusted', isCaller)
     })
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {

@@ -87,6 +87,15 @@ const STORIES: readonly ((draw: Draw) => Story)[] = [
       command('revokeRefresh', {}, 15_000),
     ],
   }),
+  // More clients keep their connections than there are places, and no call is lost.
+  () => ({
+    switches: { ...STEADY, tokenLifetime: 300 },
+    replicas: 1,
+    steps: [
+      { kind: 'quiet', ms: 110_000, after: 5000 },
+      { kind: 'hold', holding: 'idle', replica: 0, ms: 8000, after: 90_000 },
+    ],
+  }),
   // A gateway adds an `Origin` to the POSTs of one of two CTI-OBS.
   () => ({
     switches: { ...STEADY, tokenLifetime: 300 },

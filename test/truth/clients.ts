@@ -122,7 +122,7 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
     const closed = new Promise((resolve) => void socket.on('close', resolve))
     socket.on('error', () => undefined).write(sent)
     if (deed !== 'half' && deed !== 'unread') socket.resume()
-    if (deed === 'probe') socket.once('secureConnect', () => socket.destroy())
+    if (deed === 'probe') socket.once('secureConnect', () => socket.end())
     const isHeld = (): boolean => deed === 'hold' && stage.active && !socket.closed
     do await Promise.race([closed, delay(deed === 'hold' ? 500 : 1500)])
     while (isHeld())
