@@ -53,9 +53,11 @@ export function createTokenRules(wire: Wire) {
     const excused = ['no-login', 'paused', 'store', 'delayed', 'unproven', ...absences(replica)]
     // A call that is refused at once ends before `MARGIN`.
     const isExcused = during(excused, sentAt - PATIENCE, Math.max(sentAt, to - MARGIN))
-    // A login whose response is lost is an attempt, after which the next one waits.
-    if (!isExcused && !during(['cut'], sentAt - PAUSE, to))
-      find(8, to, `no token: ${id} got a 503 while iSales grants logins`)
+    // A login whose response is lost is an attempt, after which the next one waits, as after one that does not arrive in time.
+    const isPaused =
+      during(['cut'], sentAt - PAUSE, to) ||
+      during(['delayed'], sentAt - PATIENCE - MAX_BACKOFF, to)
+    if (!isExcused && !isPaused) find(8, to, `no token: ${id} got a 503 while iSales grants logins`)
   }
 
   /** Checks a rejection after the end of the run, because later events matter. */

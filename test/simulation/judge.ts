@@ -30,7 +30,7 @@ export type Judge = ReturnType<typeof createJudge>
 /** @param deadline CLIENT_DEADLINE and the network's share, in milliseconds. */
 export function createJudge(plan: Plan, deadline: number, onFinding: (finding: Finding) => void) {
   const wire = createWire(plan, onFinding)
-  const { arrivals, ended, during, find, open, absences } = wire
+  const { arrivals, ended, spans, during, find, open, absences } = wire
   const calls = createCallRules(wire, deadline)
   const tokens = createTokenRules(wire)
   const account = createAccountRules(wire)
@@ -44,6 +44,8 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
   let inFile = { password: '', since: 0 }
   /** How iSales answered the last login with them, if it refused it. */
   let refusal: { readonly at: number; readonly status: number } | undefined
+  /** Credentials that iSales refused: the proxy sends no login with them. */
+  const refusedOnes = new Set<string>()
 
   /** Returns the class in which the proxy must count the call. */
   function fateOf(call: Call): Fate {
@@ -96,7 +98,11 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
       const { credentials, from, to, granted, refused, status } = request
       // Without a store, the wire does not show whose token is the newer one.
       if (granted) for (const truth of truths) truth.granted(to, !wire.apart)
+      const isLast = credentials === undefined && (status === 401 || status === 403)
+      if (isLast && refusedOnes.has(inFile.password))
+        spans.push({ kind: 'no-login', from, to: Infinity, endsWith: 'login' })
       if (credentials === undefined) return
+      if (refused && status > 0) refusedOnes.add(credentials)
       for (const truth of truths) truth.noPromise()
       const isOfFile = credentials === inFile.password && from >= inFile.since
       refusal = isOfFile && refused && status > 0 ? { at: to, status } : undefined
