@@ -46,6 +46,8 @@ export interface RequestSummary {
   readonly bodySize?: number | undefined
   /** Set if the client disconnected before the end of its `request`, or of the `response`. */
   readonly left?: 'request' | 'response' | undefined
+  /** True if the client left while iSales sent the response's body slowly. */
+  readonly isStarved?: boolean
   /** True if the relayed response rejects the token, by its status or its `result`. */
   readonly rejected?: boolean
   /** True if the relayed response is a web page, or a redirect to one, of a gateway in front of iSales. */
@@ -127,7 +129,10 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
   if (refused !== undefined)
     return classOf(looksLikeCtiObs(summary) ? 'refused' : 'stray', refused, 'bad-request')
   if (left === 'request') return classOf('stray', 'half-sent')
-  if (left === 'response') return classOf('abandoned', 'gave-up')
+  if (left === 'response')
+    return summary.isStarved === true
+      ? classOf('failed', 'upstream-timeout')
+      : classOf('abandoned', 'gave-up')
   if (code !== undefined || status >= 500)
     return classOf('failed', codeOfFailed(summary), code ?? 'server-error', 'internal')
   if (page === true) return classOf('rejected', 'call-page')

@@ -100,6 +100,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   held = 0
   result: string | undefined
   notJson = false
+  isStarved = (): boolean => false
   readonly #shared: Shared
   readonly #call: NodeCall
   readonly #attempts: AttemptCounts
@@ -390,6 +391,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       refusal: isFailed ? ending.refusal : undefined,
       client: isFailed && ending.refusal ? request.socket.remoteAddress : undefined,
       left: hasLeft ? (request.complete ? 'response' : 'request') : undefined,
+      isStarved: hasLeft && this.isStarved(),
       rejected: isRelayed && ending.rejected,
       page: isRelayed && ending.page,
       result: this.result,

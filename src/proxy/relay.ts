@@ -52,6 +52,8 @@ export interface RelayObserver {
   result: string | undefined
   /** Set if the complete body does not begin and end as a JSON object. */
   notJson: boolean
+  /** Returns true if the proxy has waited for half a second for iSales's bytes, and longer than for the client. */
+  isStarved: () => boolean
   /** Called when iSales's response breaks off. */
   onCut(): void
 }
@@ -118,7 +120,15 @@ export function createRelay(clock: Clock) {
         if (response.writableLength > 0) watchReader(response)()
         return
       }
-      const wait = watchReader(response, () => exchange.resume())
+      const startedAt = clock.now()
+      let [ofClient, waitingAt] = [0, Infinity]
+      const clientMs = (): number => ofClient + Math.max(0, clock.now() - waitingAt)
+      observer.isStarved = () =>
+        clock.now() - startedAt - clientMs() > Math.max(clientMs(), SECOND / 2)
+      const wait = watchReader(response, () => {
+        ;[ofClient, waitingAt] = [clientMs(), Infinity]
+        exchange.resume()
+      })
       let mayHaveResult = head.status === 200
       let [first, last]: (string | undefined)[] = []
       exchange.take({
@@ -129,6 +139,7 @@ export function createRelay(clock: Clock) {
           last = edgeOf(chunk, true) ?? last
           // If the kernel has taken all of it, no pause is needed, however large the chunk is.
           if (response.write(chunk) || response.writableLength === 0) return true
+          waitingAt = Math.min(waitingAt, clock.now())
           wait()
           return false
         },

@@ -44,7 +44,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
   let inFile = { password: '', since: 0 }
   /** How iSales answered the last login with them, if it refused it. */
   let refusal: { readonly at: number; readonly status: number } | undefined
-  /** Credentials that iSales refused: the proxy sends no login with them. */
+  /** Credentials that iSales rejected: the proxy sends no login with them. */
   const refusedOnes = new Set<string>()
 
   /** Returns the class in which the proxy must count the call. */
