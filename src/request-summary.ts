@@ -129,10 +129,9 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
   if (refused !== undefined)
     return classOf(looksLikeCtiObs(summary) ? 'refused' : 'stray', refused, 'bad-request')
   if (left === 'request') return classOf('stray', 'half-sent')
-  if (left === 'response')
-    return summary.isStarved === true
-      ? classOf('failed', 'upstream-timeout')
-      : classOf('abandoned', 'gave-up')
+  if (left === 'response' && summary.isStarved === true)
+    return classOf('failed', 'upstream-timeout')
+  if (left === 'response') return classOf('abandoned', 'gave-up')
   if (code !== undefined || status >= 500)
     return classOf('failed', codeOfFailed(summary), code ?? 'server-error', 'internal')
   if (page === true) return classOf('rejected', 'call-page')

@@ -118,7 +118,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   /** iSales takes four connections, and now and then more calls at once. */
   'few-places': { ...machine([], { rate: '20' }), group: 'route' },
   /** No call arrives, and every 5 s a balancer completes a TLS handshake. */
-  probes: { ...machine([], { listener: 'tls' }), group: 'client' },
+  probes: { ...machine([], { listener: 'tls', login: 'open' }), group: 'client' },
 
   'other-host': client(['other-host'], { kind: 'request', host: 'isales-proxy.example' }),
   /** A gateway adds it. */
