@@ -145,6 +145,8 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     /** Called every second for each replica. @returns true if the page has to be read now. */
     look(replica: number, now: number): boolean {
       account.look(now)
+      // A login that reaches no iSales is not seen.
+      if (during(['unreached'], now, now)) truths[replica]?.noPromise()
       const isAway = during(absences(replica), now - AFTER_ABSENCE, now)
       const isChanged =
         inFile.since > (beganAt.get(replica) ?? 0) + KNOWN && inFile.since > now - NEW

@@ -106,15 +106,6 @@ const STORIES: readonly ((draw: Draw) => Story)[] = [
       after: 9000,
     })),
   }),
-  // Ended tokens get a 419, and live long.
-  (draw) => ({
-    switches: { ...STEADY, tokenLifetime: 1200, rejection: 419 },
-    replicas: 1,
-    steps: [
-      { kind: 'plain', as: 'json', ms: 120_000, after: 5000 },
-      ...[30, 90].map((at) => command('revoke', {}, (at + draw.between(0, 20)) * SECOND)),
-    ],
-  }),
   // The right password is refused, with and without refreshes that fail.
   (draw) => ({
     switches: { ...STEADY, tokenLifetime: draw.pick([10, 20]) },
