@@ -130,6 +130,18 @@ export const smallRequests = async ({ running, port }, milliseconds, connections
   return { cpuUs, requests, perSecond: (requests * 1000) / ms, rss: rssMb(running) }
 }
 
+/** Connections of the burst, each of which may open one to iSales; they end while the steady load runs. */
+const BURST = { connections: 256, ms: 1000 }
+const STEADY = { connections: CONNECTIONS, calls: 8000, perSecond: 1000 }
+
+/** The slowest of 8,000 calls at 1,000 per second after a burst, in ms. */
+export const slowestCall = async ({ port }) => {
+  await burst({ port, ...BURST })
+  const { wrong, slowest } = await burst({ port, ...STEADY })
+  if (wrong > 0) throw new Error(`${wrong} of ${STEADY.calls} requests failed`)
+  return slowest
+}
+
 /** Kilobytes that V8 allocates for a request, by its sampling heap profiler. */
 export const allocation = async (bench) => {
   const node = [bench.node, '--import', `${here}profile-heap.mjs`]

@@ -3,7 +3,7 @@
 // other within a second, a start's ratio is the median of its rounds, and a figure is the median of several starts, shown
 // with the minimum and the maximum.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bigResponses, burstMs, sideBySide, smallRequests } from './measure.mjs'
+import { bigResponses, burstMs, sideBySide, slowestCall, smallRequests } from './measure.mjs'
 import { rssMb } from './process.mjs'
 import { median, shuffled } from './report.mjs'
 
@@ -13,6 +13,8 @@ const WARM_MS = 5000
 const SETTLE_MS = 400
 const IDLE_MS = 500
 const DOWNLOADS = 3
+/** Ms on a machine without other work. */
+const SLOWEST_BAR = 15
 
 /** Figure, upstream, connections; each is CPU in µs for a call. */
 export const LOADS = [
@@ -25,12 +27,22 @@ export const LOADS = [
 
 /**
  * Samples `{ figure, label, start, round, value }`. `subjects(kind, figure)` says what is measured with an upstream, or
- * with one of its figures: `label`, `name`, and `built` for another build of this proxy.
+ * with one of its figures: `label`, `name`, and `built` for another build of this proxy. `isEnough` is asked after every
+ * start; `loads`, `warmMs` and `downloads` are for runs that need less than everything.
  */
-export const measurePairs = async ({ subjects, starts, bursts, say, ...bench }) => {
+export const measurePairs = async ({
+  subjects,
+  isEnough,
+  bursts,
+  loads = LOADS,
+  warmMs = WARM_MS,
+  downloads = DOWNLOADS,
+  say,
+  ...bench
+}) => {
   const samples = []
-  for (let start = 1; start <= starts; start += 1) {
-    for (const kind of ['plain', 'tls']) {
+  for (let start = 1; start === 1 || !isEnough(samples, start - 1); start += 1) {
+    for (const kind of new Set(loads.map(([, needs]) => needs))) {
       const record = ({ label }, figure, round, value) =>
         samples.push({ figure, label, start, round, value })
       const order = { ...bench, upstream: bench.urls[kind] }
@@ -42,8 +54,8 @@ export const measurePairs = async ({ subjects, starts, bursts, say, ...bench }) 
       await sideBySide(orders, async (proxies) => {
         await sleep(IDLE_MS)
         for (const proxy of proxies) record(proxy, `RSS idle, ${kind}`, 0, rssMb(proxy.running))
-        for (const proxy of proxies) await smallRequests(proxy, WARM_MS)
-        for (const [figure, , connections] of LOADS.filter(([, needs]) => needs === kind)) {
+        for (const proxy of proxies) await smallRequests(proxy, warmMs)
+        for (const [figure, , connections] of loads.filter(([, needs]) => needs === kind)) {
           const some = measured(proxies, figure)
           for (const proxy of some) await smallRequests(proxy, SETTLE_MS, connections)
           await inRounds(some, bursts, async (proxy, round, ms) => {
@@ -53,13 +65,27 @@ export const measurePairs = async ({ subjects, starts, bursts, say, ...bench }) 
         }
         for (const proxy of proxies) record(proxy, `RSS, ${kind}`, 0, rssMb(proxy.running))
         const some = measured(proxies, `50 MiB, ${kind}`)
-        await inRounds(some, DOWNLOADS, async (proxy, round) =>
+        await inRounds(some, downloads, async (proxy, round) =>
           record(proxy, `50 MiB, ${kind}`, round, await bigResponses(proxy, 1)),
         )
       })
     }
-    say(`start ${start} of ${starts}`)
+    say(`start ${start}`)
   }
+  return samples
+}
+
+/** Samples of the slowest call of some proxies, which have nothing else to do. */
+export const measureSlowest = async ({ subjects, rounds, ...bench }) => {
+  const samples = []
+  const orders = subjects.map((subject) => ({ ...bench, upstream: bench.urls.plain, ...subject }))
+  await sideBySide(orders, async (proxies) => {
+    for (const proxy of proxies) await smallRequests(proxy, WARM_MS)
+    await inRounds(proxies, rounds, async (proxy, round) => {
+      const value = await slowestCall(proxy)
+      samples.push({ figure: 'slowest call', label: proxy.label, start: round + 1, round, value })
+    })
+  })
   return samples
 }
 
@@ -70,7 +96,10 @@ const inRounds = async (proxies, count, visit) => {
   }
 }
 
-/** Returns the ratio of a figure between `own` and `peer`: the median of the starts, and their bounds. */
+/**
+ * Returns the ratio of a figure between `own` and `peer`: the median of the starts, their bounds, their mean, and the
+ * standard error of the mean.
+ */
 export const ratio = (samples, figure, own, peer) => {
   const chosen = samples.filter((sample) => sample.figure === figure)
   const valuesOf = (label, start) =>
@@ -82,5 +111,29 @@ export const ratio = (samples, figure, own, peer) => {
     const peers = valuesOf(peer, start)
     return median(valuesOf(own, start).map((value, round) => value / peers[round]))
   })
-  return { value: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) }
+  const mean = ratios.reduce((sum, each) => sum + each, 0) / ratios.length
+  const squares = ratios.reduce((sum, each) => sum + (each - mean) ** 2, 0)
+  const error = Math.sqrt(squares / (ratios.length - 1) / ratios.length)
+  return {
+    value: median(ratios),
+    least: Math.min(...ratios),
+    most: Math.max(...ratios),
+    mean,
+    error,
+  }
+}
+
+/** Returns the median of a figure's samples; NaN if it has none. */
+export const medianOf = (samples, figure, label) =>
+  median(
+    samples
+      .filter((sample) => sample.figure === figure && sample.label === label)
+      .map(({ value }) => value),
+  )
+
+export const slowestLine = (samples, labels) => {
+  const values = labels.map(
+    (label) => `${medianOf(samples, 'slowest call', label).toFixed(1)} ms for ${label}`,
+  )
+  return `The slowest of 8,000 calls at 1,000 per second after a burst: ${values.join(', ')}; at most ${SLOWEST_BAR} ms.`
 }

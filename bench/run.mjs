@@ -1,18 +1,19 @@
 // npm run bench [-- --quick] [--starts N] [--node PATH]: this proxy next to the floor and its peers, in one run.
 // npm run bench -- --sharing [--seconds 120]: replicas that share a token, and the cost for one of them.
-// npm run bench -- --against DIR: this build next to another checkout's; see pairs.mjs.
+// npm run bench -- --against=REV [--quick]: this build next to another revision's; see compare.mjs.
 // npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
-// docs/dev/benchmarks.md explains the measurements. The command exits 1 if a figure is
-// missing or a response was wrong, never because a bar is missed.
+// docs/dev/benchmarks.md explains the measurements. The command exits 1 if a figure is missing, a response was wrong, or a
+// quick comparison with a revision finds that calls cost more; never because another bar is missed.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { buildRevision, compareBuilds } from './compare.mjs'
 import { allocation, CORES, launch, stopLoad } from './measure.mjs'
 import { NATIVE_PEERS } from './native-peers.mjs'
-import { LOADS, measurePairs, ratio } from './pairs.mjs'
-import { machine, median, shuffled, table } from './report.mjs'
+import { LOADS, measurePairs, measureSlowest, medianOf, ratio, slowestLine } from './pairs.mjs'
+import { machine, shuffled, table } from './report.mjs'
 import { measureCost } from './sharing-cost.mjs'
 import { startUpstream } from './upstream.mjs'
 
@@ -26,8 +27,8 @@ const BUSY = 0.5
 const print = (text) => process.stdout.write(`${text}\n`)
 const say = (text) => process.stderr.write(`${text}\n`)
 
-const FULL = { starts: 10, bursts: 12, coldStarts: 10, nativePeers: true }
-const QUICK = { starts: 2, bursts: 10, coldStarts: 5, nativePeers: false }
+const FULL = { starts: 10, bursts: 12, coldStarts: 10, slowest: 3, nativePeers: true }
+const QUICK = { starts: 2, bursts: 10, coldStarts: 5, slowest: 1, nativePeers: false }
 
 /**
  * A figure of this proxy, the peer that it is divided by, and the bar. The ratios to the floor depend on the machine's
@@ -55,11 +56,12 @@ const COLUMNS = [
   ['RSS idle, plain', 'RSS idle, MB', 0],
   ['RSS, plain', 'under load, MB', 0],
   ['cold start', 'cold start, ms', 0],
+  ['slowest call', 'slowest call, ms', 1],
 ]
 
 const stop = (message) => {
   say(
-    `${message}\nusage: npm run bench -- [--quick] [--starts N] [--node PATH] | --against DIR [--starts N] [--node PATH] | --sharing [--seconds N] | --sizing [--node PATH]`,
+    `${message}\nusage: npm run bench -- [--quick] [--starts N] [--node PATH] | --against=REV [--quick] [--starts N] [--node PATH] | --sharing [--seconds N] | --sizing [--node PATH]`,
   )
   process.exit(2)
 }
@@ -110,7 +112,11 @@ const measureAll = async ({ plan, ...bench }) => {
     if (figure === undefined || figure === '64 connections') return all
     return onlyNode.slice(0, 2)
   }
-  const samples = await measurePairs({ ...bench, ...plan, subjects })
+  const isEnough = (_, starts) => starts >= plan.starts
+  const samples = await measurePairs({ ...bench, bursts: plan.bursts, isEnough, subjects })
+  samples.push(
+    ...(await measureSlowest({ ...bench, subjects: onlyNode.slice(0, 2), rounds: plan.slowest })),
+  )
   const upstream = bench.urls.plain
   for (const name of [OWN, FLOOR]) {
     const value = await allocation({ ...bench, name, upstream })
@@ -124,21 +130,6 @@ const measureAll = async ({ plan, ...bench }) => {
     }
   }
   return samples
-}
-
-/** Compares this build with another checkout's: the ratio of every figure. */
-const compareBuilds = async ({ directory, starts, ...bench }) => {
-  const built = join(directory, 'dist/main.js')
-  const subjects = () => [
-    { name: OWN, label: 'this build' },
-    { name: OWN, label: 'the other', built },
-  ]
-  const samples = await measurePairs({ ...bench, bursts: FULL.bursts, starts, subjects })
-  const rows = LOADS.map(([figure]) => {
-    const { value, least, most } = ratio(samples, figure, 'this build', 'the other')
-    return [figure].concat([value, least, most].map((number) => number.toFixed(3)))
-  })
-  return table([['CPU for a call', 'median', 'least', 'most'], ...rows])
 }
 
 const barTable = (samples) =>
@@ -165,10 +156,8 @@ const figureTable = (samples) => {
     ...labels.map((label) =>
       [label].concat(
         COLUMNS.map(([figure, , digits]) => {
-          const some = samples.filter(
-            (sample) => sample.figure === figure && sample.label === label,
-          )
-          return some.length === 0 ? '' : median(some.map(({ value }) => value)).toFixed(digits)
+          const value = medianOf(samples, figure, label)
+          return Number.isNaN(value) ? '' : value.toFixed(digits)
         }),
       ),
     ),
@@ -212,22 +201,24 @@ const main = async () => {
   const upstream = await startUpstream({ dir, core: CORES.load })
   const urls = { plain: upstream.url, tls: upstream.tlsUrl }
   const bench = { say, node, dir, urls, caFile: upstream.caFile }
-  let samples
+  let [samples, revision] = []
   try {
     if (against !== undefined) {
-      print(await compareBuilds({ ...bench, directory: against, starts: plan.starts }))
-      return
+      revision = buildRevision(root, against, dir)
+      const limits = { starts: starts && Number(starts), quick }
+      return await compareBuilds({ ...bench, ...revision, ...limits, name: OWN, revision: against })
     }
     samples = await measureAll({ ...bench, plan })
   } finally {
     stopLoad()
     await upstream.stop()
+    revision?.remove()
     rmSync(dir, { recursive: true, force: true })
   }
   const date = new Date().toISOString().slice(0, 10)
   const busy = load > BUSY ? ` The machine had other work (load ${load.toFixed(1)}).` : ''
   const heading = `${date}, Node ${version}, ${machine()}, ${plan.starts} starts.${busy}`
-  const results = `${heading}\n\n${barTable(samples)}`
+  const results = `${heading}\n\n${barTable(samples)}\n\n${slowestLine(samples, [OWN, FLOOR])}`
   print(`${results}\n\n${figureTable(samples)}`)
   if (!quick) writeDocument(version.split('.')[0].slice(1), results)
 }
