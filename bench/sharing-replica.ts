@@ -65,7 +65,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())
     },
   })
-  share.start(source.poll)
+  register.start(source.poll)
   return {
     source,
     store,
@@ -75,7 +75,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     },
     async stop() {
       await source.stop()
-      await share.stop()
+      await register.stop()
     },
   }
 }

@@ -210,7 +210,7 @@ export async function startApp(options: AppOptions) {
   // session of the first one. No request has been read yet.
   const addresses = await openBoth()
   diagnostics.settings.listen = addresses.proxy
-  share?.start(tokens.poll)
+  register.start(tokens.poll)
   tokens.start()
   running.listening = true
   const findings = admin.watch()
@@ -247,7 +247,7 @@ export async function startApp(options: AppOptions) {
       log('state-in-memory')
       return undefined
     }
-    const home = openAttemptFile({
+    return openAttemptFile({
       directory,
       clock,
       onStorageError(error) {
@@ -259,8 +259,6 @@ export async function startApp(options: AppOptions) {
         log('setting-doubtful', { setting: 'STATE_DIR', detail })
       },
     })
-    home.watch()
-    return home
   }
 
   async function openBoth() {
@@ -280,7 +278,6 @@ export async function startApp(options: AppOptions) {
     ending.cancel()
     await tokens.stop()
     await register.stop()
-    await share?.stop()
     await upstream.destroy()
     await adminListener.stop(adminGrace)
   }

@@ -167,7 +167,7 @@ async function logIn(check: LiveCheck) {
     }
   }
 
-  share?.start(async () => void (await requests.poll(credentials)))
+  register.start(async () => void (await requests.poll(credentials)))
   let result = await inTurn(login)
   if ('token' in result && result.adopted) {
     // The replicas' token is known now, so the next request logs in, unless the store fails.
@@ -176,7 +176,6 @@ async function logIn(check: LiveCheck) {
   }
   const sharing = share?.snapshot()
   await register.stop()
-  await share?.stop()
   clearInterval(alive)
   return { result, sharing, storageError }
 }

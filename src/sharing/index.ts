@@ -1,7 +1,6 @@
 // Shares one account among all replicas with the same store, key, iSales and user: the register's home on Valkey or Redis, its
-// sealer, and polling. `token/` does not know this folder. ioredis is loaded when a share opens.
-import type { Timer } from '../clock.ts'
-import { POLL_INTERVAL, type Home } from '../token/index.ts'
+// sealer. `token/` does not know this folder. ioredis is loaded when a share opens.
+import type { Home } from '../token/index.ts'
 import { createSealer, type Sealer } from './sealer.ts'
 import { createValkeyStore, type Store, type StoreFailure, type ValkeyOptions } from './valkey.ts'
 
@@ -11,7 +10,7 @@ interface ShareOptions extends ValkeyOptions {
   readonly onUnreadable: () => void
 }
 
-/** Opens the configured share; undefined without `SESSION_STORE_URL` and its key. `start` connects. */
+/** Opens the configured share; undefined without `SESSION_STORE_URL` and its key. */
 export async function openShare(options: ShareOptions): Promise<Share | undefined> {
   const { isalesUrl, isalesUser, sessionStoreUrl: address, sessionStoreKey: key } = options.config
   if (address === undefined || key === undefined) return undefined
@@ -31,9 +30,6 @@ export function createShare(
 ) {
   let failure: StoreFailure | undefined
   let since = clock.now()
-  let timer: Timer | undefined
-  let lastPoll = Promise.resolve()
-  let isStopped = false
 
   const home: Home = {
     ...sealer,
@@ -46,22 +42,12 @@ export function createShare(
       return 'reason' in reply ? undefined : reply
     },
     onUnreadable,
+    start: (onChange) => store.start(onChange),
+    close: () => store.stop(),
   }
 
   return {
     home,
-
-    /** Connects, and polls every second and after every connection. */
-    start(poll: () => Promise<void>): void {
-      const keepPolling = (): void => {
-        if (isStopped) return
-        timer = clock.setTimer(() => {
-          lastPoll = poll().then(keepPolling)
-        }, POLL_INTERVAL)
-      }
-      keepPolling()
-      store.start(() => void (isStopped || poll()))
-    },
 
     snapshot: () => ({
       state: failure === undefined ? ('shared' as const) : ('local' as const),
@@ -71,12 +57,5 @@ export function createShare(
       /** When the state began, on the monotonic clock. */
       since,
     }),
-
-    async stop(): Promise<void> {
-      isStopped = true
-      timer?.cancel()
-      await lastPoll
-      store.stop()
-    },
   }
 }

@@ -34,7 +34,7 @@ export interface Account {
  */
 export type Lease = Readonly<{
   holder: string
-  renewedAt: number
+  until: number
   refreshingSince?: number | undefined
 }>
 
@@ -48,8 +48,8 @@ const LEASE_DURATION = 3 * SECOND
 /** Holder of the lease after a login that iSales did not process: the back-offs of all replicas together would be too fast. */
 const NO_REPLICA = ''
 const FAILED_LOGINS_APART = SECOND
-/** Milliseconds by which a lease that no poll renews is post-dated, so that it outlasts a login. */
-const UNPOLLED = 2900
+/** For a login in a home that keeps no token: no poll renews its lease. */
+const LOGIN_LEASE_DURATION = 5900
 export const POLL_INTERVAL = SECOND
 /** Milliseconds until a process sees another one's token. */
 export const PROPAGATION_DELAY = POLL_INTERVAL + SECOND / 5
@@ -106,14 +106,17 @@ export function decideTurn(
   const wait = shared && alone ? waitForStore(request, now, random) : 0
   if (wait > 0) return { type: 'busy', ms: Math.min(interval, wait) }
   if (!isLogin) {
-    const lease = { holder, renewedAt: now, refreshingSince: now }
+    const lease = { holder, until: now + LEASE_DURATION, refreshingSince: now }
     return { type: 'begun', next: shared ? { ...account, lease } : undefined }
   }
   const from = loginFrom(record, rules, forced)
   if (now < from)
     return { type: 'login-pause', ms: from - now, next: releaseLease(account, holder) }
-  const started = { ...account, record: recordStart(record, now, forced) }
-  const lease = { holder, renewedAt: shared ? now : now + UNPOLLED }
+  const started = {
+    ...account,
+    record: recordStart(record, now, { forced, alone: shared && alone }),
+  }
+  const lease = { holder, until: now + (shared ? LEASE_DURATION : LOGIN_LEASE_DURATION) }
   return { type: 'begun', next: { ...started, lease } }
 }
 
@@ -127,8 +130,8 @@ export function decideTurn(
 export function recordOutcome(
   account: Account,
   ended: Readonly<{ operation: Operation; result: Token | AuthFailure; before: AttemptRecord }>,
-  { holder, shared, rules }: Requester,
-  { now, alone }: UpdateContext,
+  { holder, shared }: Requester,
+  { now }: UpdateContext,
 ): Account | undefined {
   const { operation, result, before } = ended
   const { record } = account
@@ -137,12 +140,11 @@ export function recordOutcome(
     // A login certainly follows if iSales rejected the token, or has no refresh path.
     if (operation === 'refresh')
       return isRejection(result) || isMissing(result) ? undefined : released
-    const failed = recordFailure(record, before, result, { now, alone, rules })
+    const failed = recordFailure(record, before, result, now)
     const next = { ...(released ?? account), record: failed }
     const isAnswered = result.kind === 'not-processed' && result.status !== undefined
     if (!released || !shared || !isAnswered) return next
-    const expiresAt = now + FAILED_LOGINS_APART
-    return { ...next, lease: { holder: NO_REPLICA, renewedAt: expiresAt - LEASE_DURATION } }
+    return { ...next, lease: { holder: NO_REPLICA, until: now + FAILED_LOGINS_APART } }
   }
   const isLogin = operation === 'login'
   const granted = isLogin
@@ -163,13 +165,14 @@ export function refreshPatience({ clientDeadline }: Rules): number {
 /** True while another process asks iSales. A lease dated before the clock was set back does not block. */
 export function isLeasedByOther({ lease }: Account, holder: string, now: number): boolean {
   if (lease === undefined || lease.holder === holder) return false
-  return Math.abs(now - lease.renewedAt) < LEASE_DURATION
+  return now < lease.until && lease.until < now + 2 * LEASE_DURATION
 }
 
 /** Renews the lease of a request in flight; undefined if another process holds the lease. */
 export function renewLease(account: Account, holder: string, now: number): Account | undefined {
   const { lease } = account
-  return lease?.holder === holder ? { ...account, lease: { ...lease, renewedAt: now } } : undefined
+  if (lease?.holder !== holder) return undefined
+  return { ...account, lease: { ...lease, until: now + LEASE_DURATION } }
 }
 
 function releaseLease(account: Account, holder: string): Account | undefined {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { chown, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { cause, classifyDiskError, readErrorCode, NODE_ERROR_CODES } from '../causes.ts'
-import { MINUTE, SECOND, within, type Clock, type Timer } from '../clock.ts'
+import { MINUTE, SECOND, within, type Clock } from '../clock.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import type { Credentials } from './isales-client.ts'
 import type { Home, StoredValue } from './register.ts'
@@ -20,36 +20,34 @@ interface AttemptFileOptions {
 
 /** Calls wait at most 2.8 s for a login, so a slower disk must not delay it. */
 export const MAX_DISK_WAIT = SECOND
-const PROBE_INTERVAL = 10 * SECOND
-/** Bytes: an empty file can be created on a full disk. */
-const PROBE_SIZE = 4096
 
 /**
  * Keeps login attempts in `STATE_DIR`. Credentials are named by a slow, salted hash, so that the file does not help to guess
  * passwords. The first process makes the salt. Disk operations run one at a time; each is awaited for 1 s.
  */
-export function openAttemptFile(options: AttemptFileOptions): Home & { watch(): void } {
-  const { clock, onStorageError } = options
-  const versions = openVersions(options.directory, options.onExposed)
+export function openAttemptFile({ directory, clock, ...options }: AttemptFileOptions): Home {
+  const versions = openVersions(directory, options.onExposed)
   /** The directory's salt once it is read. */
   let salt = randomBytes(16).toString('hex')
   let isSaltRead = false
-  let hashed: { readonly credentials: Credentials; salt: string; readonly name: string } | undefined
-  /** The disk operation in flight, and whether it takes too long. */
+  const names = new Map<Credentials, string>()
+  /** The last disk operation, and since when its caller no longer waits for it. */
   let operation: Promise<unknown> = Promise.resolve()
-  let isLate = false
-  let pending = 0
+  let lateSince: number | undefined
   let reported: FailureDetails | undefined
 
   const report = (error: FailureDetails | undefined): void => {
     const isSame = error?.cause.code === reported?.cause.code && error?.detail === reported?.detail
     reported = error
-    if (!isSame) onStorageError(error)
+    if (!isSame) options.onStorageError(error)
   }
 
   const swap = async (expected: string, desired: string): Promise<StoredValue> => {
-    if (!isSaltRead) salt = await versions.readSalt(salt)
-    isSaltRead = true
+    if (!isSaltRead) {
+      salt = await versions.readSalt(salt)
+      isSaltRead = true
+      names.clear()
+    }
     const { number, text } = await versions.read()
     // An unreadable version is replaced by the next one.
     const value = number === 0 ? '' : (text ?? `version ${number}`)
@@ -59,64 +57,45 @@ export function openAttemptFile(options: AttemptFileOptions): Home & { watch(): 
       : swap(expected, '')
   }
 
-  /** Resolves with undefined if the disk fails, which is reported. */
-  const run = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
-    if (isLate) return undefined
-    pending += 1
-    // A change that waited behind a late operation is already in memory.
-    const done = operation.then(() => (isLate ? undefined : work()))
-    const ended = done.then(ignore, ignore).then(() => void (pending -= 1))
-    operation = ended
-    try {
-      const reply = await within(clock, MAX_DISK_WAIT, done)
-      if (reply !== undefined || isLate) return reply
-      isLate = true
-      report({ cause: cause('disk-slow', 'disk') })
-      void ended.then(() => (isLate = false))
-    } catch (error) {
-      const code = readErrorCode(error)
-      report({ cause: classifyDiskError(code), detail: code })
-    }
-    return undefined
-  }
-
-  /** Notices a failing disk while no login is due. Not during a change, which itself shows whether the disk works. */
-  let found: FailureDetails | undefined
-  const probe = async (): Promise<void> => {
-    if (pending === 0) {
-      const works = await run(() => versions.probe())
-      if (works !== true) found = reported
-      else if (reported === found) report(undefined)
-    }
-    // Not after `settle`.
-    if (probing !== undefined) probing = clock.setTimer(() => void probe(), PROBE_INTERVAL)
-  }
-  let probing: Timer | undefined
-
   return {
     shared: false,
 
-    /** Begins to probe the disk every 10 s, until `settle`. */
-    watch(): void {
-      probing = clock.setTimer(() => void probe(), PROBE_INTERVAL)
-    },
+    date: () => clock.date(),
 
-    compareAndSwap: (expected, desired) => run(() => swap(expected, desired)),
-
-    settle() {
-      probing?.cancel()
-      probing = undefined
-      return within(clock, MAX_DISK_WAIT, operation)
-    },
-
-    /** Costs 50 ms of CPU if the credentials or the salt changed. */
-    nameOf(credentials) {
-      if (hashed?.credentials !== credentials || hashed.salt !== salt) {
-        const text = JSON.stringify([credentials.user, credentials.password.reveal()])
-        const name = scryptSync(text, salt, 32).toString('hex')
-        hashed = { credentials, salt, name }
+    /** A disk is reported as slow after another second: a machine without CPU time also delays an operation. */
+    async compareAndSwap(expected, desired) {
+      if (lateSince !== undefined) {
+        if (clock.now() - lateSince >= MAX_DISK_WAIT) report({ cause: cause('disk-slow', 'disk') })
+        return undefined
       }
-      return hashed.name
+      // A change that waited behind a late operation is already in memory.
+      const done = operation.then(() =>
+        lateSince === undefined ? swap(expected, desired) : undefined,
+      )
+      const ended = done.then(ignore, ignore)
+      operation = ended
+      try {
+        const reply = await within(clock, MAX_DISK_WAIT, done)
+        if (reply !== undefined || lateSince !== undefined) return reply
+        lateSince = clock.now()
+        void ended.then(() => (lateSince = undefined))
+      } catch (error) {
+        const code = readErrorCode(error)
+        report({ cause: classifyDiskError(code), detail: code })
+      }
+      return undefined
+    },
+
+    settle: () => within(clock, MAX_DISK_WAIT, operation),
+
+    /** Costs 50 ms of CPU for new credentials, and for all when the salt is read. */
+    nameOf(credentials) {
+      const known = names.get(credentials)
+      if (known !== undefined) return known
+      const text = JSON.stringify([credentials.user, credentials.password.reveal()])
+      const name = scryptSync(text, salt, 32).toString('hex')
+      names.set(credentials, name)
+      return name
     },
 
     seal: (text) => `${text}\n`,
@@ -216,19 +195,6 @@ export function openVersions(directory: string, onExposed: () => void) {
       }
     },
 
-    /** Creates, syncs and removes a file. */
-    async probe(): Promise<true> {
-      await makeDirectory(directory)
-      const path = join(directory, `probe-${process.pid}`)
-      await rm(path, { force: true })
-      try {
-        await createFile(path, Buffer.alloc(PROBE_SIZE))
-      } finally {
-        await rm(path, { force: true })
-      }
-      return true
-    },
-
     /** Writes the version of this number; false if another process was quicker. */
     async write(number: number, text: string): Promise<boolean> {
       if (!(await create(pathOf(number), number, text))) return false
@@ -243,7 +209,7 @@ export function openVersions(directory: string, onExposed: () => void) {
 }
 
 /** Creates a file and syncs it. Rejects if the file exists. */
-async function createFile(path: string, contents: string | Buffer): Promise<void> {
+async function createFile(path: string, contents: string): Promise<void> {
   const file = await open(path, NEW_FILE, 0o600)
   try {
     await file.writeFile(contents)

@@ -1,6 +1,5 @@
 // The life of one token: when to request the next one, what iSales's responses mean, and how to answer a rejected call. Only
 // this folder decides about tokens and credentials. It does not know HTTP servers, pages, or how replicas share an account.
-export { POLL_INTERVAL } from './account.ts'
 export { openAttemptFile } from './attempt-file.ts'
 export {
   createIsalesClient,

@@ -23,6 +23,10 @@ export interface Credentials {
   readonly password: Secret
 }
 
+export function isSameAs(one: Credentials, other: Credentials): boolean {
+  return one.user === other.user && one.password.reveal() === other.password.reveal()
+}
+
 type RefreshTokens = Readonly<{ token: Secret; refreshToken: Secret }>
 
 /** Each method makes one request, is never repeated, and never rejects. */

@@ -40,7 +40,7 @@ import {
 const RENEW_AT = 0.8
 
 /** Keeps the credentials that it uses: if they change, its failure does not concern the new ones. */
-type InFlightTokenRequest = Readonly<{
+type PendingTokenRequest = Readonly<{
   operation: Operation
   startedAt: number
   credentials: Credentials
@@ -54,6 +54,8 @@ export type Track = Readonly<{
   notBefore: number
   /** The last failure, also after a success. */
   last: Readonly<{ at: number; failure: AuthFailure }> | undefined
+  /** Duration of the last request. */
+  lastMs?: number | undefined
 }>
 const NO_FAILURES: Track = { failures: 0, notBefore: -Infinity, last: undefined }
 
@@ -74,7 +76,7 @@ export function initialState(credentials: Credentials, now: number) {
     /** The current credentials have given no token yet: a login is due, even with a usable token. */
     loginDue: true,
     token: undefined as CurrentToken | undefined,
-    request: undefined as InFlightTokenRequest | undefined,
+    request: undefined as PendingTokenRequest | undefined,
     /** Planned renewal, or the start before the first token. */
     renewAt: now,
     /** Login-attempt record of the credentials, which decides the login pauses. */
@@ -230,12 +232,12 @@ export function loginState(state: TokenState, rules: Rules, now: number): LoginS
 /** SIGHUP ends a login pause once. Without a pause, no request is sent. */
 export const onRenewAsked: Reducer<undefined> = (state, _, { rules, now: at }) => {
   const { request, login, refresh } = state
-  const { kind, needed, until } = loginState(state, rules, at)
+  const { kind, needed, until, renewable } = loginState(state, rules, at)
   const failedAt = Math.max(...[login, refresh].map(({ last }) => last?.at ?? -Infinity))
   const from = Math.max(at, failedAt + FORCED_APART)
-  const endsPause = kind !== 'none' && needed && until > at && request === undefined
-  const event = { type: 'renew-asked', at, endsPause } as const
-  if (!endsPause) return { state, event }
+  const isPaused = kind !== 'none' && needed && until > at && request === undefined
+  const event = { type: 'renew-asked', at, endsPause: isPaused && renewable } as const
+  if (!isPaused) return { state, event }
   // `pausedUntil` has what is left of a login pause, which keeps no refresh waiting.
   const ended = {
     forced: true,
@@ -292,7 +294,7 @@ export const onUnrelated: Reducer<{ readonly generation: number }> = (state, { g
   return { state: { ...state, rejections: dismiss(state.rejections) } }
 }
 
-export const onRequestStarted: Reducer<Operation> = (before, operation, { now: at }) => {
+export const onRequestPending: Reducer<Operation> = (before, operation, { now: at }) => {
   const { rejection, credentials, rejections, token } = before
   const state = { ...before, request: { operation, startedAt: at, credentials } }
   if (!token || !rejection || rejection.reported || renewalDueAt(rejections) > at) return { state }
@@ -322,7 +324,7 @@ export const onRequestEnded: Reducer<TokenResult> = (before, result, context) =>
 export const onAdopted: Reducer<Granted> = (before, granted, context) => {
   const { token: previous, rejections, rejection } = before
   const { token: shared, name, record = before.record } = granted
-  const login = succeeded(before.login)
+  const login = succeeded(before.login, before.login.lastMs)
   const state = shared.of === name ? { ...before, loginDue: false, record, login } : before
   const found = createToken(shared, context.rules, previous?.generation ?? 0, true)
   // The adopted token is the one in use: another replica had the new credentials first. Keep its generation and rejections.
@@ -337,8 +339,8 @@ export const onAdopted: Reducer<Granted> = (before, granted, context) => {
 
 function onGranted(
   before: TokenState,
-  { operation, credentials }: InFlightTokenRequest,
-  { token: grant }: Granted,
+  { operation, credentials }: PendingTokenRequest,
+  { token: grant, durationMs = 0 }: Granted,
   context: Context,
 ): Transition {
   const { token: previous } = before
@@ -348,7 +350,7 @@ function onGranted(
   // A login with the previous credentials does not concern the current ones.
   const isOurs = operation === 'login' && credentials === before.credentials
   const loginDue = before.loginDue && !isOurs
-  const ended = { ...before, loginDue, [operation]: succeeded(track) }
+  const ended = { ...before, loginDue, [operation]: succeeded(track, durationMs) }
   const state = withToken(ended, token, context)
   return {
     state,
@@ -356,7 +358,7 @@ function onGranted(
       type: 'granted',
       operation,
       at,
-      durationMs: at - grant.sentAt,
+      durationMs,
       token,
       failuresBefore: track.failures,
       sameToken: previous?.token.reveal() === grant.token.reveal(),
@@ -364,8 +366,8 @@ function onGranted(
   }
 }
 
-function succeeded({ last }: Track): Track {
-  return { ...NO_FAILURES, last }
+function succeeded({ last }: Track, lastMs: number | undefined): Track {
+  return { ...NO_FAILURES, last, lastMs }
 }
 
 function withToken(before: TokenState, token: CurrentToken, { now, random }: Context): TokenState {
@@ -383,8 +385,8 @@ function withToken(before: TokenState, token: CurrentToken, { now, random }: Con
 
 function onFailed(
   before: TokenState,
-  { operation, startedAt, credentials }: InFlightTokenRequest,
-  { failure, counted }: FailedTokenRequest,
+  { operation, credentials }: PendingTokenRequest,
+  { failure, counted, durationMs }: FailedTokenRequest,
   { rules, now: at, random }: Context,
 ): Transition {
   const { token } = before
@@ -396,6 +398,7 @@ function onFailed(
     failures: failures + 1,
     notBefore: Math.max(notBefore, at + pause),
     last: { at, failure },
+    lastMs: durationMs,
   }
   // A failed login with the previous credentials does not concern the current ones.
   const isOutdated = !isRefresh && credentials !== before.credentials
@@ -413,7 +416,7 @@ function onFailed(
       type: 'failed',
       operation,
       at,
-      durationMs: at - startedAt,
+      durationMs,
       failure,
       failuresInRow: failed.failures,
       backoff: loginState(state, rules, at).kind,
@@ -425,7 +428,7 @@ function onFailed(
 
 function onPostponed(
   before: TokenState,
-  { credentials }: InFlightTokenRequest,
+  { credentials }: PendingTokenRequest,
   { postponed: because, ms }: Postponed,
   { now: at }: Context,
 ): Transition {

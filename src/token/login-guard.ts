@@ -12,7 +12,7 @@ export interface AttemptRecord {
   /** Attempts that iSales rejected. */
   readonly rejections: number
   /** Start of the next pause: an attempt's start or end, its `Retry-After`'s end, or later to pause for 15.5 min. */
-  readonly at: number
+  readonly pauseFrom: number
   /** When the last attempt began or failed. */
   readonly attemptedAt: number
   /** When the last granted login was sent. Attempts before it are over. */
@@ -21,6 +21,8 @@ export interface AttemptRecord {
   readonly knownGoodUntil: number
   /** Cause of the last failed login that counted. Undefined after a grant. */
   readonly lastCode: CauseCode | undefined
+  /** The last attempt is not in the shared store, which is unavailable: each replica may have made one. */
+  readonly unshared: boolean
 }
 
 /**
@@ -44,11 +46,12 @@ export type Rules = Pick<
 export const NO_ATTEMPTS: AttemptRecord = {
   attempts: 0,
   rejections: 0,
-  at: -Infinity,
+  pauseFrom: -Infinity,
   attemptedAt: -Infinity,
   grantedAt: -Infinity,
   knownGoodUntil: -Infinity,
   lastCode: undefined,
+  unshared: false,
 }
 
 export const KNOWN_GOOD_FOR = 24 * HOUR
@@ -65,7 +68,7 @@ const KNOWN_GOOD_PAUSE = 30 * SECOND
 const REJECTED_PAUSE = 15 * MINUTE
 /** After more rejections. */
 const LONG_PAUSE = 4 * HOUR
-/** After a fourth login that an operator forced, or a login that only this process knows. */
+/** After a fourth login that an operator forced, or an unshared one. */
 const FULL_PAUSE = 15.5 * MINUTE
 export const MAX_AHEAD = FULL_PAUSE - LATER_PAUSE
 const MIN_BACKOFF = 500
@@ -83,8 +86,8 @@ const MAX_RETRY_AFTER = 5 * MINUTE
 /** The state is shown as `login-pause` from this attempt on. */
 export const PAUSED_FROM = 3
 
-function pauseOf({ attempts, knownGoodUntil, at }: AttemptRecord): number {
-  if (attempts === 2 && knownGoodUntil > at) return KNOWN_GOOD_PAUSE
+function pauseOf({ attempts, knownGoodUntil, pauseFrom }: AttemptRecord): number {
+  if (attempts === 2 && knownGoodUntil > pauseFrom) return KNOWN_GOOD_PAUSE
   return PAUSES[attempts - 1] ?? LATER_PAUSE
 }
 
@@ -94,23 +97,24 @@ function pauseOf({ attempts, knownGoodUntil, at }: AttemptRecord): number {
  * @param forced an operator ends the pause. Default: false.
  */
 export function loginFrom(record: AttemptRecord, rules: Rules, forced = false): number {
-  const { attempts, rejections, at } = record
+  const { attempts, rejections, pauseFrom, unshared } = record
   if (attempts === 0 || (forced && attempts < MAX_ATTEMPTS)) return -Infinity
   const more = rejections - rules.loginRejectedAttempts
   const longest = more > 0 ? LONG_PAUSE : more === 0 ? REJECTED_PAUSE : 0
-  const pause = Math.max(longest, pauseOf(record))
-  return at + (forced ? Math.min(pause, REJECTED_PAUSE) : pause)
-}
-
-/** Dates the record so that the next login waits for 15.5 min. */
-function postdated(record: AttemptRecord, now: number): AttemptRecord {
-  return { ...record, at: now + FULL_PAUSE - pauseOf({ ...record, at: now }) }
+  const pause = Math.max(longest, pauseOf(record), unshared ? FULL_PAUSE : 0)
+  return pauseFrom + (forced ? Math.min(pause, REJECTED_PAUSE) : pause)
 }
 
 /** Returns the record while a login is in flight, and after the process is killed. */
-export function recordStart(record: AttemptRecord, now: number, forced = false): AttemptRecord {
-  const started = { ...record, attempts: record.attempts + 1, at: now, attemptedAt: now }
-  return forced && started.attempts >= MAX_ATTEMPTS ? postdated(started, now) : started
+export function recordStart(
+  record: AttemptRecord,
+  now: number,
+  { forced = false, alone = false } = {},
+): AttemptRecord {
+  const attempts = record.attempts + 1
+  const started = { ...record, attempts, pauseFrom: now, attemptedAt: now, unshared: alone }
+  if (!forced || attempts < MAX_ATTEMPTS) return started
+  return { ...started, pauseFrom: now + FULL_PAUSE - pauseOf(started) }
 }
 
 /** Returns the record after a granted login. Keeps attempts that other processes began later. */
@@ -151,30 +155,27 @@ export function countAs(
  * Returns the record after a failed login. A login that does not count is taken back.
  *
  * @param before the record before the login began.
- * @param alone other processes do not see the record and may also log in, so one login counts as four.
  */
 export function recordFailure(
   record: AttemptRecord,
   before: AttemptRecord,
   failure: AuthFailure,
-  { rules, now, alone }: Readonly<{ rules: Rules; now: number; alone: boolean }>,
+  now: number,
 ): AttemptRecord {
   const counted = countAs(failure, before, now)
   const others = Math.max(0, record.attempts - 1)
   if (counted === undefined)
     return record.attempts === before.attempts + 1 ? before : { ...record, attempts: others }
-  const least = alone ? rules.loginRejectedAttempts : 0
   const isRejection = counted === 'rejection'
-  const failed = {
+  return {
     ...record,
-    attempts: Math.max(others + 1, alone ? MAX_ATTEMPTS : 0),
-    rejections: isRejection ? Math.max(record.rejections + 1, least) : record.rejections,
-    at: Math.max(record.at, now + retryAfterOf(failure)),
+    attempts: others + 1,
+    rejections: record.rejections + (isRejection ? 1 : 0),
+    pauseFrom: Math.max(record.pauseFrom, now + retryAfterOf(failure)),
     attemptedAt: now,
     knownGoodUntil: isRejection ? -Infinity : record.knownGoodUntil,
     lastCode: failure.cause.code,
   }
-  return alone ? postdated(failed, now) : failed
 }
 
 /**
@@ -214,17 +215,36 @@ export function mergeRecords(one: AttemptRecord, other: AttemptRecord): AttemptR
   const valid = [one, other].filter(
     (side) => side.attemptedAt > grantedAt || side.grantedAt === grantedAt,
   )
-  const most = (field: 'attempts' | 'rejections' | 'at' | 'attemptedAt'): number =>
+  const most = (field: 'attempts' | 'rejections' | 'pauseFrom' | 'attemptedAt'): number =>
     Math.max(...valid.map((side) => side[field]))
   const rejections = most('rejections')
-  const [latest, earlier] = valid.toSorted((side, next) => next.at - side.at)
+  const [latest, earlier] = valid.toSorted((side, next) => next.pauseFrom - side.pauseFrom)
   return {
     attempts: most('attempts'),
     rejections,
-    at: most('at'),
+    pauseFrom: most('pauseFrom'),
     attemptedAt: most('attemptedAt'),
     grantedAt,
     knownGoodUntil: rejections > 0 ? -Infinity : Math.max(one.knownGoodUntil, other.knownGoodUntil),
     lastCode: latest?.lastCode ?? earlier?.lastCode,
+    unshared: false,
   }
+}
+
+/**
+ * Merges the home's record with one that was changed in memory, and adds the attempts of both.
+ *
+ * @param base the record before these changes.
+ */
+export function addAttempts(
+  stored: AttemptRecord,
+  mine: AttemptRecord,
+  base: AttemptRecord,
+): AttemptRecord {
+  const merged = mergeRecords(stored, mine)
+  // A later grant deletes attempts before it. Stored instants are rounded.
+  const isGranted = merged.grantedAt > base.grantedAt + SECOND
+  const sum = (field: 'attempts' | 'rejections'): number =>
+    Math.max(merged[field], isGranted ? 0 : stored[field] + mine[field] - base[field])
+  return { ...merged, attempts: sum('attempts'), rejections: sum('rejections') }
 }

@@ -1,8 +1,14 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { SECOND, type Clock, type Timer } from '../clock.ts'
-import { isLeasedByOther, isNewer, type Account, type StateUpdate } from './account.ts'
-import type { Credentials } from './isales-client.ts'
-import { mergeRecords, NO_ATTEMPTS, type AttemptRecord } from './login-guard.ts'
+import {
+  isLeasedByOther,
+  isNewer,
+  POLL_INTERVAL,
+  type Account,
+  type StateUpdate,
+} from './account.ts'
+import { isSameAs, type Credentials } from './isales-client.ts'
+import { addAttempts, mergeRecords, NO_ATTEMPTS, type AttemptRecord } from './login-guard.ts'
 import { decodeState, encodeState, NO_STATE, type SharedState } from './stored-state.ts'
 
 // The account as one value, changed by compare and swap: in memory, in a file, or in a store.
@@ -15,7 +21,7 @@ export interface StoredValue {
 }
 
 export interface Home {
-  /** The home keeps the token, and is polled. Otherwise only a failed write is repeated. */
+  /** The home keeps the token. */
   readonly shared: boolean
   /**
    * Replaces the value by `desired` if it is `expected`, and returns the value afterwards; undefined if the home is unavailable.
@@ -24,13 +30,18 @@ export interface Home {
    * @param desired empty to read only.
    */
   readonly compareAndSwap: (expected: string, desired: string) => Promise<StoredValue | undefined>
+  /** The home's clock if it is the machine's, whose date may jump between a reply and the next write. */
+  readonly date?: () => number
   /** Names credentials without revealing them. A file's names may change with its first successful operation. */
   readonly nameOf: (credentials: Credentials) => string
   readonly seal: (text: string) => string
   /** Returns undefined for a value that was not sealed here. */
   readonly open: (value: string) => string | undefined
+  /** Connects; calls `onChange` after every connection and every loss. */
+  readonly start?: (onChange: () => void) => void
   /** Waits for a late write before the process ends. */
   readonly settle?: () => Promise<unknown>
+  readonly close?: () => void
   readonly onUnreadable: () => void
   /** The home has everything that this process knows. */
   readonly onWritten?: () => void
@@ -40,7 +51,8 @@ export type Register = ReturnType<typeof createRegister>
 
 /** Maximum retries after losing a compare-and-swap race. */
 const MAX_ROUNDS = 100
-const RETRY_AFTER = SECOND
+/** Milliseconds between two writes that only show whether the disk works. */
+const CHECK_INTERVAL = 10 * SECOND
 
 /** Returns a home that ends with the process. */
 function openMemory(clock: Clock): Home {
@@ -62,36 +74,44 @@ function openMemory(clock: Clock): Home {
   }
 }
 
+/** What this process knows of some credentials. */
+interface Known {
+  readonly credentials: Credentials
+  record: AttemptRecord
+  /** The record before the changes that the home lacks; undefined if it lacks none. */
+  base: AttemptRecord | undefined
+}
+
+/** The records that a value contains. `held`: what this process knew when the value was made. */
+type Included = ReadonlyMap<Known, Readonly<{ record: AttemptRecord; held: AttemptRecord }>>
+
 /**
  * Merges the home's value with what this process knows, so that an older stored value cannot undo newer knowledge. While the
- * home is unavailable, changes are made in memory and written later.
+ * home is unavailable, changes are made in memory. When it is available again, attempts in memory are added to its own.
  */
-export function createRegister(clock: Clock, home: Home = openMemory(clock)) {
+export function createRegister(clock: Clock, given?: Home) {
+  const home = given ?? openMemory(clock)
   const { shared } = home
   const holder = randomBytes(12).toString('base64url')
-  /** Records that this process knows, by name, and those that the home lacks. */
-  const known = new Map<string, AttemptRecord>()
-  const unwritten = new Map<string, AttemptRecord>()
-  let named: Readonly<{ credentials: Credentials; name: string }> | undefined
+  const all: Known[] = []
   let localToken: Account['token']
   let seen = ''
   /** Milliseconds that the home's clock is ahead. Undefined until the home is read. */
   let offset: number | undefined
   let opened = { value: '', state: NO_STATE }
-  let retry: Timer | undefined
-  let isStopped = false
+  /** Values that were sent without a reply. The home may have one of them. */
+  const unanswered = new Map<string, Included>()
+  let isAlone = false
+  let touch: (() => Promise<void>) | undefined
+  let timer: Timer | undefined
+  let beating: Promise<void> | undefined
 
-  /** Returns the name of the credentials; their records follow a changed name. */
-  const nameOf = (credentials: Credentials): string => {
-    const name = home.nameOf(credentials)
-    const former = named?.credentials === credentials ? named.name : name
-    named = { credentials, name }
-    for (const each of former === name ? [] : [known, unwritten]) {
-      const record = each.get(former)
-      if (record !== undefined) each.set(name, record)
-      each.delete(former)
-    }
-    return name
+  const knownOf = (credentials: Credentials): Known => {
+    const found = all.find((known) => isSameAs(known.credentials, credentials))
+    if (found !== undefined) return found
+    const added: Known = { credentials, record: NO_ATTEMPTS, base: undefined }
+    all.push(added)
+    return added
   }
 
   /** Opens each value once, so that a later step back of the home's clock moves no instant. */
@@ -108,85 +128,103 @@ export function createRegister(clock: Clock, home: Home = openMemory(clock)) {
 
   const hasNewerToken = (): boolean => shared && isNewer(localToken, state().token, clock.now())
 
-  const view = (credentials: Credentials): Account => {
-    const name = nameOf(credentials)
-    const stored = storedRecord(name)
-    const mine = known.get(name)
+  const merged = (stored: AttemptRecord, { record, base }: Known): AttemptRecord =>
+    base === undefined ? mergeRecords(stored, record) : addAttempts(stored, record, base)
+
+  const view = (known: Known, alone: boolean): Account => {
+    const name = home.nameOf(known.credentials)
     const { lease, token } = state()
+    const unshared = alone && known.base !== undefined && known.record.unshared
     return {
-      record: mine === undefined ? stored : mergeRecords(stored, mine),
+      record: { ...merged(storedRecord(name), known), unshared },
       lease,
       token: hasNewerToken() ? localToken : token,
       name,
     }
   }
 
-  /** Returns the state with this account, and with all records that the home lacks. */
-  const stateWith = ({ name, record, lease, token }: Account): SharedState => {
+  /** Returns the value with this account, and with all records that the home lacks. */
+  const encode = (known: Known, { name, record, lease, token }: Account) => {
     const records = new Map(state().records)
-    for (const [each, mine] of unwritten) records.set(each, mergeRecords(storedRecord(each), mine))
+    const included = new Map([[known, { record, held: known.record }]])
+    for (const each of all.filter(({ base }) => base !== undefined)) {
+      const its = home.nameOf(each.credentials)
+      records.set(its, merged(storedRecord(its), each))
+      if (each !== known) included.set(each, { record: each.record, held: each.record })
+    }
     records.set(name, record)
-    return { records, lease, token: shared ? token : undefined }
+    const ahead = home.date === undefined ? (offset ?? 0) : home.date() - clock.now()
+    const next = { records, lease, token: shared ? token : undefined }
+    return { value: home.seal(encodeState(next, ahead)), included }
   }
 
-  const hasUnwritten = (): boolean => unwritten.size > 0 || hasNewerToken()
+  const lacks = (): boolean => hasNewerToken() || all.some(({ base }) => base !== undefined)
+
+  /** The home has these records. Changes made in memory since then are written later. */
+  const onTaken = (included: Included): void => {
+    for (const [known, { record, held }] of included)
+      if (known.base !== undefined) known.base = known.record === held ? undefined : record
+  }
 
   /** Remembers the record, unless another process's login is in flight: its attempt may still be taken back. */
-  const learn = (account: Account, isOurs: boolean): void => {
+  const learn = (known: Known, account: Account, isOurs: boolean): void => {
     localToken = account.token ?? localToken
-    // A change made in memory meanwhile is merged when it is written.
-    if (unwritten.has(account.name)) return
-    if (isOurs || !isLeasedByOther(account, holder, clock.now()))
-      known.set(account.name, account.record)
+    if (known.base !== undefined) return
+    if (isOurs || !isLeasedByOther(account, holder, clock.now())) known.record = account.record
   }
 
   /** Returns undefined if the home is unavailable. */
-  const updateHome = async (
-    credentials: Credentials,
-    rewrite: StateUpdate,
-  ): Promise<Account | undefined> => {
+  const updateHome = async (known: Known, rewrite: StateUpdate): Promise<Account | undefined> => {
     let isFresh = false
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const account = offset === undefined ? undefined : view(credentials)
+      const account = offset === undefined ? undefined : view(known, false)
       const next = account && rewrite(account, { now: clock.now(), alone: false })
-      const written = new Map(unwritten)
-      if (account && isFresh && next === undefined && !hasUnwritten()) {
-        learn(account, false)
+      if (account && isFresh && next === undefined && !lacks()) {
+        learn(known, account, false)
         home.onWritten?.()
         return account
       }
       const target = next ?? (isFresh ? account : undefined)
-      const value =
-        target === undefined ? '' : home.seal(encodeState(stateWith(target), offset ?? 0))
-      const reply = await home.compareAndSwap(seen, value)
+      const sent = target && encode(known, target)
+      if (sent !== undefined) unanswered.set(sent.value, sent.included)
+      const reply = await home.compareAndSwap(seen, sent?.value ?? '')
       if (reply === undefined) return undefined
       seen = reply.value
       offset = reply.at - clock.now()
       isFresh = true
-      if (target === undefined || seen !== value) continue
-      for (const [name, record] of written)
-        if (unwritten.get(name) === record) unwritten.delete(name)
-      learn(target, next !== undefined)
-      if (!hasUnwritten()) home.onWritten?.()
+      onTaken(unanswered.get(seen) ?? new Map())
+      unanswered.clear()
+      if (target === undefined || seen !== sent?.value) continue
+      learn(known, target, next !== undefined)
+      if (!lacks()) home.onWritten?.()
       return target
     }
     return undefined
   }
 
   const update = async (credentials: Credentials, rewrite: StateUpdate): Promise<Account> => {
-    const written = await updateHome(credentials, rewrite)
+    const known = knownOf(credentials)
+    const written = await updateHome(known, rewrite)
+    const wasAlone = isAlone
+    isAlone = written === undefined
     if (written !== undefined) return written
-    retry?.cancel()
-    if (!shared && !isStopped)
-      retry = clock.setTimer(() => void update(credentials, () => undefined), RETRY_AFTER)
-    const account = view(credentials)
+    if (!wasAlone) schedule()
+    const account = view(known, true)
     const next = rewrite(account, { now: clock.now(), alone: true })
     if (next === undefined) return account
     localToken = next.token ?? localToken
-    known.set(next.name, next.record)
-    unwritten.set(next.name, next.record)
+    known.base ??= account.record
+    known.record = next.record
     return next
   }
+
+  /** Sets the timer of the next beat. */
+  const schedule = (): void => {
+    timer?.cancel()
+    const interval = shared || isAlone ? POLL_INTERVAL : CHECK_INTERVAL
+    if (touch !== undefined) timer = clock.setTimer(beat, interval)
+  }
+  const beat = (): void => void (beating = touch?.().then(schedule))
 
   return {
     /** Name of this process. */
@@ -195,13 +233,22 @@ export function createRegister(clock: Clock, home: Home = openMemory(clock)) {
     shared,
     /** Changes the account of these credentials. Never rejects. */
     update,
+    /** Connects the home, and reads or writes it every second while it is shared or unavailable, otherwise every 10 s. */
+    start(poll: () => Promise<void>): void {
+      if (given === undefined) return
+      touch = poll
+      schedule()
+      home.start?.(() => void touch?.())
+    },
     /** Writes changes that the home lacks, if the home is available. */
     async stop(): Promise<void> {
-      isStopped = true
-      retry?.cancel()
+      touch = undefined
+      timer?.cancel()
+      await beating
       await home.settle?.()
-      if (named !== undefined && hasUnwritten())
-        await updateHome(named.credentials, () => undefined)
+      const lacking = all.find(({ base }) => base !== undefined) ?? all[0]
+      if (lacking !== undefined && lacks()) await updateHome(lacking, () => undefined)
+      home.close?.()
     },
   }
 }

@@ -46,9 +46,9 @@ export function createTokenRequests(options: TokenRequestOptions) {
   const recordIn = (account: Account): AttemptRecord | undefined =>
     isLeasedByOther(account, holder, clock.now()) ? undefined : account.record
 
-  const granted = (token: Token, account: Account, adopted: boolean): Granted => {
+  const granted = (token: Token, account: Account, durationMs?: number): Granted => {
     const { name } = account
-    return { token, name, adopted, record: recordIn(account) }
+    return { token, name, adopted: durationMs === undefined, durationMs, record: recordIn(account) }
   }
 
   /** Takes back an attempt whose write succeeded but whose reply was lost, so that no login was sent. */
@@ -61,7 +61,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
   /** @param name of the credentials. */
   const ask = async (request: TokenRequest, name: string): Promise<Token | AuthFailure> => {
     const isLogin = request.operation === 'login'
-    request.onSent?.()
+    request.onSending?.()
     const result = isLogin
       ? await client.login(request.credentials, request.signal)
       : await client.refresh(request.current, request.signal)
@@ -83,7 +83,7 @@ export function createTokenRequests(options: TokenRequestOptions) {
       if (turn.type === 'begun') unsent = attempted
       return turn.next
     })
-    if (turn.type === 'adopt') return granted(turn.token, decided, true)
+    if (turn.type === 'adopt') return granted(turn.token, decided)
     if (turn.type !== 'begun') {
       const record = turn.type === 'busy' ? undefined : decided.record
       return { postponed: turn.type, ms: turn.ms, record }
@@ -91,8 +91,10 @@ export function createTokenRequests(options: TokenRequestOptions) {
     unsent = undefined
     isInFlight = true
 
+    const sentAt = clock.now()
     const result = await ask(request, decided.name)
     const endedAt = clock.now()
+    const durationMs = endedAt - sentAt
     const account = await update(request.credentials, (found, context) =>
       recordOutcome(found, { operation, result, before }, requester, context),
     )
@@ -100,21 +102,26 @@ export function createTokenRequests(options: TokenRequestOptions) {
     const { token } = account
     if (!isGrant(result)) {
       const counted = operation === 'login' && countAs(result, before, endedAt) !== undefined
-      return { failure: result, counted, record: recordIn(account) }
+      return { failure: result, counted, durationMs, record: recordIn(account) }
     }
     // Another process asked at the same time and got the later token.
     const isLate = isNewer(token, result, clock.now())
-    return granted(isLate ? token : result, account, isLate)
+    return isLate ? granted(token, account) : granted(result, account, durationMs)
   }
 
   return {
     requestToken,
 
-    /** Reads a shared account, and renews the lease of a request in flight. Returns the account of these credentials. */
+    /**
+     * Reads a shared account, and renews the lease of a request in flight. Writes one that is not shared again, which shows
+     * whether the disk works. Returns the account of these credentials.
+     */
     poll: async (credentials: Credentials) => {
-      const account = await update(credentials, (found, { now, alone }) =>
-        isInFlight && !alone ? renewLease(found, holder, now) : undefined,
-      )
+      const account = await update(credentials, (found, { now, alone }) => {
+        if (alone) return undefined
+        if (!shared) return found
+        return isInFlight ? renewLease(found, holder, now) : undefined
+      })
       return { ...account, record: recordIn(account) }
     },
   }

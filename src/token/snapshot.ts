@@ -29,6 +29,8 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     /** The token request in flight. */
     request: request?.operation,
     login: loginState(state, rules, now),
+    /** Duration of the last login, granted or not. */
+    loginMs: state.login.lastMs,
     /** Refreshes may replace logins. */
     refreshable: refreshableToken(state, rules, now) !== undefined,
     /** Failures of refreshes. */

@@ -18,7 +18,7 @@ export const NO_STATE: SharedState = { records: new Map(), lease: undefined, tok
 /** Changes with each incompatible text. Causes and fields that a version does not know are compatible. */
 export const FORMAT = 6
 /** JSON turns -Infinity into null. */
-const INSTANTS = ['at', 'attemptedAt', 'grantedAt', 'knownGoodUntil'] as const
+const INSTANTS = ['pauseFrom', 'attemptedAt', 'grantedAt', 'knownGoodUntil'] as const
 const MAX_COUNT = 1e6
 const MAX_RECORDS = 20
 
@@ -28,11 +28,11 @@ const MAX_RECORDS = 20
  * @param offset milliseconds that the home's clock is ahead.
  */
 export function encodeState({ records, lease, token }: SharedState, offset: number): string {
-  const last = ({ at, grantedAt }: AttemptRecord): number => Math.max(at, grantedAt)
+  const last = ({ pauseFrom, grantedAt }: AttemptRecord): number => Math.max(pauseFrom, grantedAt)
   const latest = [...records].sort(([, one], [, other]) => last(other) - last(one))
   const entries = latest.slice(0, MAX_RECORDS).map(([name, record]) => {
     const instants = INSTANTS.map((field) => [field, Math.round(record[field] + offset)] as const)
-    return [name, { ...record, ...Object.fromEntries(instants) }] as const
+    return [name, { ...record, unshared: undefined, ...Object.fromEntries(instants) }] as const
   })
   const since = lease?.refreshingSince
   return JSON.stringify({
@@ -41,7 +41,7 @@ export function encodeState({ records, lease, token }: SharedState, offset: numb
     entries: Object.fromEntries(entries),
     lease: lease && {
       ...lease,
-      renewedAt: lease.renewedAt + offset,
+      until: lease.until + offset,
       refreshingSince: since === undefined ? since : since + offset,
     },
     token: token && {
@@ -78,16 +78,17 @@ function decodeRecord(value: unknown, offset: number, now: number): AttemptRecor
     if (typeof time !== 'number') return NaN
     return Math.min(time - offset, now + most)
   }
-  const at = instant('at', MAX_AHEAD)
+  const pauseFrom = instant('pauseFrom', MAX_AHEAD)
   // Another version may not have it.
-  const attemptedAt = instant('attemptedAt' in value ? 'attemptedAt' : 'at', 0)
+  const attemptedAt = instant('attemptedAt' in value ? 'attemptedAt' : 'pauseFrom', 0)
   const grantedAt = instant('grantedAt', 0)
   const knownGoodUntil = instant('knownGoodUntil', KNOWN_GOOD_FOR)
-  const isWhole = !Number.isNaN(at + attemptedAt + grantedAt + knownGoodUntil)
+  const isWhole = !Number.isNaN(pauseFrom + attemptedAt + grantedAt + knownGoodUntil)
   if (!isWhole || !isCount(attempts) || !isCount(rejections)) return undefined
   // Another version may have a cause that this one does not know; its attempts count nevertheless.
   const code = isCauseCode(lastCode) ? lastCode : undefined
-  return { attempts, rejections, at, attemptedAt, grantedAt, knownGoodUntil, lastCode: code }
+  const instants = { pauseFrom, attemptedAt, grantedAt, knownGoodUntil }
+  return { attempts, rejections, ...instants, lastCode: code, unshared: false }
 }
 
 function isCount(value: unknown): value is number {
@@ -95,10 +96,10 @@ function isCount(value: unknown): value is number {
 }
 
 function decodeLease(value: unknown, offset: number): Lease | undefined {
-  const { holder, renewedAt, refreshingSince } = isObject(value) ? value : {}
-  if (typeof holder !== 'string' || typeof renewedAt !== 'number') return undefined
+  const { holder, until, refreshingSince } = isObject(value) ? value : {}
+  if (typeof holder !== 'string' || typeof until !== 'number') return undefined
   const since = typeof refreshingSince === 'number' ? refreshingSince - offset : undefined
-  return { holder, renewedAt: renewedAt - offset, refreshingSince: since }
+  return { holder, until: until - offset, refreshingSince: since }
 }
 
 function decodeToken(value: unknown, offset: number, now: number): Token | undefined {

@@ -1,7 +1,7 @@
 import { delay, type Timer } from '../clock.ts'
 import { isNewer, PROPAGATION_DELAY } from './account.ts'
 import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
-import type { Credentials } from './isales-client.ts'
+import { isSameAs, type Credentials } from './isales-client.ts'
 import {
   initialState,
   isSuspect,
@@ -12,7 +12,7 @@ import {
   onRejected,
   onRenewAsked,
   onRequestEnded,
-  onRequestStarted,
+  onRequestPending,
   onUnrelated,
   plan,
   sendable,
@@ -139,11 +139,11 @@ export function createTokenSource(options: TokenSourceOptions) {
       rejectedAt: isSuspect(state) ? state.rejections.unresolvedSince : undefined,
       loginDue: state.loginDue,
       forced,
-      onSent() {
+      onSending() {
         if (!signal.aborted) observe({ type: 'request-started', operation, at: clock.now() })
       },
     }
-    apply(onRequestStarted, operation)
+    apply(onRequestPending, operation)
     const result = await requests.requestToken(asked)
     if (!running) return
     apply(onRequestEnded, result)
@@ -265,8 +265,7 @@ export function createTokenSource(options: TokenSourceOptions) {
      * @returns false if the credentials did not change.
      */
     changeCredentials(changed: Credentials): boolean {
-      const { user, password } = state.credentials
-      if (changed.user === user && changed.password.reveal() === password.reveal()) return false
+      if (isSameAs(changed, state.credentials)) return false
       apply(onCredentialsChanged, changed)
       settle()
       return true

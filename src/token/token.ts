@@ -80,8 +80,8 @@ export type PlannedRequest =
 export type TokenRequest = PlannedRequest & {
   readonly credentials: Credentials
   readonly signal: AbortSignal
-  /** Called when the request is sent to iSales. */
-  readonly onSent?: () => void
+  /** Called before the request is sent to iSales; not if it is postponed. */
+  readonly onSending?: () => void
   /** Since when iSales rejects business calls with `current`, on the monotonic clock. Default: never. */
   readonly rejectedAt?: number | undefined
   /** No login with these credentials has succeeded yet, as far as this process knows. */
@@ -93,8 +93,12 @@ export type TokenRequest = PlannedRequest & {
 /** `record` is undefined while another process changes it. */
 export type WithRecord = Readonly<{ record: AttemptRecord | undefined }>
 
-/** `name`: of the current credentials. `adopted`: another replica obtained the token. */
-export type Granted = WithRecord & Readonly<{ token: Token; name: string; adopted: boolean }>
+/**
+ * `name`: of the current credentials. `adopted`: another replica obtained the token. `durationMs`: from the sending to the
+ * response; undefined if adopted.
+ */
+export type Granted = WithRecord &
+  Readonly<{ token: Token; name: string; adopted: boolean; durationMs?: number | undefined }>
 
 /** No request was sent. */
 export interface Postponed extends WithRecord {
@@ -108,6 +112,8 @@ export interface FailedTokenRequest extends WithRecord {
   readonly failure: AuthFailure
   /** `record` counts the failure, and decides the pause. */
   readonly counted: boolean
+  /** From the sending to the response. */
+  readonly durationMs: number
 }
 
 export type TokenResult = Granted | FailedTokenRequest | Postponed
@@ -144,7 +150,7 @@ export type TokenEvent = { readonly at: number } & (
     }
   | { readonly type: 'adopted'; readonly token: CurrentToken }
   | { readonly type: 'deferred'; readonly because: Postponed['postponed']; readonly ms: number }
-  /** SIGHUP. `endsPause` is false if no login pause was active. */
+  /** SIGHUP. `endsPause`: a login follows. */
   | { readonly type: 'renew-asked'; readonly endsPause: boolean }
   /** Another client logs in as this user: three tokens ended early within a minute, and renewals helped. */
   | { readonly type: 'conflict' }

@@ -54,6 +54,7 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     conflict: false,
     request: undefined,
     login: loginOf('none', undefined, { failures: 0 }),
+    loginMs: 42,
     refreshable: true,
     refresh: { failures: 0, notBefore: -Infinity, last: undefined },
     nextRequestAt: NOW + 180_000,

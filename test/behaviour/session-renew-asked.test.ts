@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
-import { readlinkSync } from 'node:fs'
+import { existsSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { builtProgram } from '../cli/program.ts'
 import { simulate } from '../simulator/caller.ts'
 import { serveHttp } from '../support/http-server.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
 import { settingsFor } from '../support/world.ts'
 
 // Each test starts several processes.
@@ -20,16 +22,32 @@ async function renew(admin: string) {
   return { code, stdout: command.stdout(), stderr: command.stderr() }
 }
 
-test('the command renew ends a pause, and shows the status three seconds later', async () => {
+/** Returns a `STATE_DIR` that cannot be made until `mend` is called. */
+function brokenDirectory() {
+  const file = join(temporaryDirectory(), 'file')
+  writeFileSync(file, '')
+  return { directory: join(file, 'state'), mend: (): void => rmSync(file) }
+}
+
+test.each([
+  ['', undefined, false],
+  [', although STATE_DIR is unusable', brokenDirectory(), false],
+  [', after STATE_DIR is usable again', brokenDirectory(), true],
+])('the command renew ends a pause, and shows the status three seconds later%s', async (...row) => {
+  const [, { directory, mend } = {}, isMended] = row
   const { sim } = await simulate()
   const wrong = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_ATTEMPTS: '1', LOG_LEVEL: 'debug' }
-  const proxy = start([], settingsFor(sim, wrong))
+  const proxy = start([], settingsFor(sim, { ...wrong, STATE_DIR: directory }))
   await proxy.line('finding-began')
+  if (isMended) {
+    mend?.()
+    await until(() => existsSync(join(directory ?? '', 'attempts-1.json')), 10_000)
+  }
   const { admin } = await proxy.addresses()
   sim.set({ password: 'wrong' })
   const granted = await renew(admin)
   expect(granted.code).toBe(0)
-  expect(granted.stdout).toMatch(/^\[No call has arrived yet\]/m)
+  if (directory === undefined) expect(granted.stdout).toMatch(/^\[No call has arrived yet\]/m)
   expect(sim.state().loginAttempts).toBe(2)
 
   // With a valid token, it does not log in.

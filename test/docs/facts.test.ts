@@ -35,8 +35,10 @@ const derived = derivedSettings(given as ParsedSettings)
 const defaultOf = (name: string) => SETTING_LIST.find((each) => each.name === name)?.default
 /** Minutes of pause after so many attempts, or rejections. */
 const pause = (attempts: number, rejections = 0, knownGoodUntil = -Infinity) =>
-  guard.loginFrom({ ...guard.NO_ATTEMPTS, attempts, rejections, at: 0, knownGoodUntil }, RULES) /
-  MIN
+  guard.loginFrom(
+    { ...guard.NO_ATTEMPTS, attempts, rejections, pauseFrom: 0, knownGoodUntil },
+    RULES,
+  ) / MIN
 /** Minutes, for a `random` of almost 1. */
 const longest = (kind: 'not-processed' | 'unknown') =>
   Math.round(guard.backoffAfter(authFailure(kind, 'timeout'), 'login', 99, 0.999_999) / S) / 60

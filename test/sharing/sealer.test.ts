@@ -21,7 +21,7 @@ const NAME = 'f'.repeat(22)
 const STATE: SharedState = {
   token: grant({ token: 'canary-token', refreshToken: 'canary-refresh', of: NAME }),
   records: new Map([[NAME, recordStart(NO_ATTEMPTS, NOW)]]),
-  lease: { holder: 'a', renewedAt: NOW },
+  lease: { holder: 'a', until: NOW },
 }
 const sealerOf = (key = KEY, origin = ORIGIN, user = 'obs') => createSealer(key, origin, user)
 const sealed = (state = STATE) => sealerOf().seal(encodeState(state, OFFSET))

@@ -88,18 +88,18 @@ guard: a grant does not make credentials known good [scenarios]
 -knownGoodUntil: now + KNOWN_GOOD_FOR }
 +knownGoodUntil: now }
 guard: a refused login is repeated at once
--const pause = Math.max(longest, pauseOf(record))
-+const pause = Math.min(0, longest, pauseOf(record))
+-const pause = Math.max(longest, pauseOf(record), unshared ? FULL_PAUSE : 0)
++const pause = Math.min(0, longest, unshared ? 1 : 0)
 guard: an operator gets a fifth login in 15 min
 -(forced && attempts < MAX_ATTEMPTS)
 +forced
 
 # token/account.ts
 guard: the attempt is written after the login
--const started = { ...account, record: recordStart(record, now, forced) }
-+const started = account
+-record: recordStart(record, now, { forced, alone: shared && alone })
++record
 lease: it never expires
--return Math.abs(now - lease.renewedAt) < LEASE_DURATION
+-return now < lease.until && lease.until < now + 2 * LEASE_DURATION
 +return now > -LEASE_DURATION
 adoption: no replica waits for another replica's token
 -if (isTaken && !alone)
@@ -148,21 +148,21 @@ adoption: another replica's token counts as new
 
 # token/register.ts
 update: a change that lost the race is not repeated
--if (target === undefined || seen !== value) continue
+-if (target === undefined || seen !== sent?.value) continue
 +if (target === undefined) continue
 sharing: the record is not written
 -records.set(name, record)
 sharing: the stored record is not read
--record: mine === undefined ? stored : mergeRecords(stored, mine),
-+record: mine ?? NO_ATTEMPTS,
+-base === undefined ? mergeRecords(stored, record) : addAttempts(stored, record, base)
++base === undefined || stored !== base ? record : record
 
 # token/request-token.ts
 sharing: a refreshed token gets the name of the current credentials
 -of: isLogin ? name : request.current.of
 +of: name
 lease: its holder does not renew it [scenarios]
--isInFlight && !alone ? renewLease(found, holder, now) : undefined
-+isInFlight && alone ? renewLease(found, holder, now) : undefined
+-return isInFlight ? renewLease(found, holder, now) : undefined
++return isInFlight || now > 0 ? undefined : renewLease(found, holder, now)
 
 # token/attempt-file.ts
 file: the version of a quicker process is not read

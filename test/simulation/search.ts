@@ -18,7 +18,7 @@ import {
   onAdopted,
   onRejected,
   onRequestEnded,
-  onRequestStarted,
+  onRequestPending,
   type Reducer,
   type TokenState,
 } from '../../src/token/lifecycle.ts'
@@ -59,11 +59,11 @@ function textOf(
   sentAt: number,
   rename = (name: string): string => name,
 ): string {
-  const { attempts, at, knownGoodUntil } = record
-  const { renewedAt = 0 } = lease ?? {}
+  const { attempts, pauseFrom, knownGoodUntil } = record
+  const { until = 0 } = lease ?? {}
   const holder = lease && rename(lease.holder)
-  const known = [attempts, at > 0, knownGoodUntil > NOW]
-  return JSON.stringify([numberOf(token?.token), sentAt, known, holder, renewedAt > 0])
+  const known = [attempts, pauseFrom > 0, knownGoodUntil > NOW]
+  return JSON.stringify([numberOf(token?.token), sentAt, known, holder, until > 0])
 }
 
 function close(account: Account): string {
@@ -185,16 +185,16 @@ function follow(world: World, most: number, add: (label: string, world: World) =
   if (valid !== 0) happen('iSales ends the session', { valid: 0 }, 'end')
   const account = open(value)
   const { lease, record } = account
-  if (lease !== undefined && lease.renewedAt > 0) {
-    const old = close({ ...account, lease: { ...lease, renewedAt: -LONG } })
+  if (lease !== undefined && lease.until > 0) {
+    const old = close({ ...account, lease: { ...lease, until: -LONG } })
     const asks = replicas.some(
       (replica, index) => nameOf(replica, index) === lease.holder && replica.asking !== undefined,
     )
     const label = asks ? 'who asks stands still for 3 s' : 'who asked is gone for 3 s'
     happen(label, { value: old }, asks ? 'freeze' : undefined)
   }
-  if (record.at > 0) {
-    const passed = { ...record, at: -LONG }
+  if (record.pauseFrom > 0) {
+    const passed = { ...record, pauseFrom: -LONG }
     happen('the pause ends', { value: close({ ...account, record: passed }) })
   }
 
@@ -244,7 +244,7 @@ function claim(world: World, [replica, own]: readonly [Replica, own: string], mo
     const isDue =
       replica.life.token === undefined || isSuspect(replica.life) || isLoginNext(replica.life)
     const fault = isDue ? undefined : 'renewal'
-    const life = after(replica.life, onRequestStarted, operation)
+    const life = after(replica.life, onRequestPending, operation)
     const request = { operation, current, loginDue: life.loginDue }
     let before = NO_ATTEMPTS
     let turn = 'busy'
@@ -309,7 +309,7 @@ function hear(
   const { operation, alone, before, response, at } = asking
   // The lease remains after a refused refresh, for the login that follows.
   if (response === 0) {
-    const refused = { failure: REFUSED, counted: false, record: undefined }
+    const refused = { failure: REFUSED, counted: false, durationMs: 0, record: undefined }
     move('is to log in instead', ended(life, refused))
     return
   }
@@ -330,7 +330,7 @@ function hear(
   const ours = isGranted ? grantOf(response, at) : life.token
   const outcome: TokenResult = isGranted
     ? granted(grantOf(response, at), false, record)
-    : { failure: LOST, counted: false, record }
+    : { failure: LOST, counted: false, durationMs: 0, record }
   if (alone) {
     move(isGranted ? `has token ${response}` : 'has no token', ended(life, outcome))
     return

@@ -213,3 +213,22 @@ it('programs make one refused login each without a store, and record it in the s
   await delay(2000)
   expect(sim.state().loginsRejected).toBe(3)
 })
+
+it('an operator gets one more login while the store is frozen, and the pause is that of the store once it is back', async () => {
+  const sim = await openIsales(60)
+  const server = await startServer()
+  server.signal('SIGSTOP')
+  const replica = await startReplica(server.port, { ISALES_PASSWORD: 'wrong' })
+  const refused = () => sim.state().loginsRejected
+  await until(() => refused() === 1, 10_000)
+  await delay(6000)
+  expect(refused()).toBe(1)
+  replica.program.process.kill('SIGHUP')
+  await until(() => refused() === 2, 5000)
+  await delay(4000)
+  expect(refused()).toBe(2)
+  server.signal('SIGCONT')
+  await until(async () => (await rejectionsOf(server, sim)) === 2, 10_000)
+  sim.set({ password: 'wrong' })
+  await until(async () => (await clientOf(replica).tasks()).status === 200, 10_000)
+})

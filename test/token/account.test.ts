@@ -19,7 +19,7 @@ const aged = (seconds: number, token = 't1') =>
   grant({ token, sentAt: NOW - seconds * 1000, refreshToken: null })
 const found = (seconds: number, token = 't1', of = 'p') => ({ ...aged(seconds, token), of })
 const current = (seconds: number) => refreshed(aged(seconds))
-const held = (holder: string, ago = 0) => ({ lease: { holder, renewedAt: NOW - ago } })
+const held = (holder: string, ago = 0) => ({ lease: { holder, until: NOW + 3000 - ago } })
 const NOTHING: Account = {
   record: NO_ATTEMPTS,
   lease: undefined,
@@ -158,7 +158,7 @@ describe('the end of a token request', () => {
       token: result,
     })
     expect(end(started, { ...login, result: REFUSED })).toMatchObject({
-      record: { attempts: 1, rejections: 1, at: NOW, lastCode: 'password' },
+      record: { attempts: 1, rejections: 1, pauseFrom: NOW, lastCode: 'password' },
       lease: undefined,
     })
     expect(end(started, { ...login, result: DOWN })).toEqual(NOTHING)

@@ -25,7 +25,8 @@ async function run(): Promise<void> {
     await update(credentials, (account, { alone }) => {
       isAlone = alone
       const { record } = account
-      return { ...account, record: { ...record, attempts: record.attempts + 1, at: clock.now() } }
+      const attempts = record.attempts + 1
+      return { ...account, record: { ...record, attempts, pauseFrom: clock.now() } }
     })
     writeSync(1, isAlone ? 'in memory\n' : 'written\n')
   }

@@ -4,7 +4,7 @@ import {
   initialState,
   next,
   onRequestEnded,
-  onRequestStarted,
+  onRequestPending,
   sendable,
   type Reducer,
 } from '../../src/token/lifecycle.ts'
@@ -26,18 +26,20 @@ export const rejections = (count: number): AttemptRecord => ({
   ...NO_ATTEMPTS,
   attempts: count,
   rejections: count,
-  at: START,
+  pauseFrom: START,
   lastCode: 'password',
 })
 /** The last of several refused logins in a row; the next one is due in 5 s, 10 s, 15 min. */
 export const rejectedAs = (count: number): FailedTokenRequest => ({
   failure: REFUSED,
   counted: true,
+  durationMs: 0,
   record: rejections(count),
 })
 export const LOST: FailedTokenRequest = {
   failure: DOWN,
   counted: false,
+  durationMs: 0,
   record: NO_ATTEMPTS,
 }
 export const busy = (ms: number) => ({ postponed: 'busy', ms, record: undefined }) as const
@@ -65,12 +67,17 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
       ;({ state, event } = { event: undefined, ...transition })
       return life
     },
-    begins: (operation: Operation) => life.does(onRequestStarted, operation),
+    begins: (operation: Operation) => life.does(onRequestPending, operation),
     /** Dates a grant from its request, and an attempt from now. */
     ends: ({ record, ...result }: TokenResult) => {
-      const dated = record && { ...record, at: record.attempts > 0 ? now : record.at }
+      const pauseFrom = record && record.attempts > 0 ? now : record?.pauseFrom
+      const dated = record && { ...record, pauseFrom: pauseFrom ?? now }
       const sentAt = state.request?.startedAt ?? now
-      const given = 'token' in result ? { ...result, token: { ...result.token, sentAt } } : result
+      const durationMs = now - sentAt
+      const given =
+        'token' in result
+          ? { ...result, durationMs, token: { ...result.token, sentAt } }
+          : { ...result, durationMs }
       return life.does(onRequestEnded, { ...given, record: dated })
     },
     login: (result: TokenResult) => life.begins('login').ends(result),

@@ -88,7 +88,12 @@ describe('a token is renewed', () => {
 
 describe('a failed refresh', () => {
   const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
-  const STALLED = { failure: authFailure('unknown', 'timeout'), counted: false, record: undefined }
+  const STALLED = {
+    failure: authFailure('unknown', 'timeout'),
+    counted: false,
+    durationMs: 0,
+    record: undefined,
+  }
 
   it.each<readonly [string, FailedTokenRequest, retriedIn: number]>([
     ['without a connection', LOST, 250],
@@ -144,7 +149,12 @@ describe('a refresh in flight', () => {
 
   it('that is given up has failed: the next one waits, and the login is due', () => {
     const life = rejects(hanging()).after(1000)
-    life.ends({ failure: authFailure('unknown', 'timeout'), counted: false, record: undefined })
+    life.ends({
+      failure: authFailure('unknown', 'timeout'),
+      counted: false,
+      durationMs: 0,
+      record: undefined,
+    })
     expect([life.due(), life.state().refresh.failures]).toEqual(['login', 1])
     expect(life.state().refresh.notBefore - life.now()).toBe(375)
     expect(life.state().login).toEqual(live().login(given).state().login)

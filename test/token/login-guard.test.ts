@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
 import {
+  addAttempts,
   backoffAfter,
   extendKnownGood,
   loginFrom,
@@ -21,11 +22,10 @@ const GOOD = recordGrant(NO_ATTEMPTS, NO_ATTEMPTS, { sentAt: NOW, now: NOW })
 const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
 const TIMEOUT = authFailure('unknown', 'timeout')
 const EGRESS = authFailure('not-processed', 'egress-login')
-const CONTEXT = { now: NOW, alone: false, rules: RULES }
 
 /** A login that fails at once. */
 const after = (before: AttemptRecord, failure: AuthFailure, now = NOW, alone = false) =>
-  recordFailure(recordStart(before, now), before, failure, { ...CONTEXT, now, alone })
+  recordFailure(recordStart(before, now, { alone }), before, failure, now)
 
 /** Seconds of pause after each of several failures; each login is sent as early as possible. */
 function pauses(failure: AuthFailure, count: number, first = NO_ATTEMPTS, alone = false) {
@@ -52,8 +52,11 @@ describe('the pause after failed logins', () => {
     expect(pauses(failure, expected.length, before)).toEqual(expected)
   })
 
-  it('while the process is alone, rejected', () => {
-    expect(pauses(REFUSED, 2, NO_ATTEMPTS, true)).toEqual([1080, 15_030])
+  it('that only this replica knows is 15.5 min, and an operator ends it', () => {
+    expect(pauses(REFUSED, 3, NO_ATTEMPTS, true)).toEqual([930, 930, 930])
+    const record = after(NO_ATTEMPTS, REFUSED, NOW, true)
+    expect(loginFrom(record, RULES, true)).toBe(-Infinity)
+    expect([record.attempts, record.rejections]).toEqual([1, 1])
   })
 
   it.each([
@@ -72,7 +75,7 @@ describe('the pause after failed logins', () => {
     // Four hours become 15 min, after which a fifth login is allowed.
     [4, 4, 15 * MINUTE],
   ])('of %i attempts and %i refusals is ended by an operator', (attempts, rejections, ms) => {
-    const record = { ...NO_ATTEMPTS, attempts, rejections, at: NOW }
+    const record = { ...NO_ATTEMPTS, attempts, rejections, pauseFrom: NOW }
     expect(loginFrom(record, RULES, true) - NOW).toBe(ms)
     expect(loginFrom({ ...record, attempts: 0 }, RULES)).toBe(-Infinity)
   })
@@ -82,7 +85,7 @@ describe('the pause after failed logins', () => {
     [4, true, 15.5 * MINUTE],
     [2, true, 2.5 * MINUTE],
   ])('of a login after %i attempts, forced: %s', (attempts, forced, ms) => {
-    const record = recordStart({ ...NO_ATTEMPTS, attempts }, NOW, forced)
+    const record = recordStart({ ...NO_ATTEMPTS, attempts }, NOW, { forced })
     expect(loginFrom(record, RULES) - NOW).toBe(ms)
   })
 })
@@ -121,21 +124,21 @@ describe('the record', () => {
   it('keeps attempts that other processes began at the same time', () => {
     const first = recordStart(NO_ATTEMPTS, NOW)
     const both = recordStart(first, NOW + S)
-    expect(recordFailure(both, NO_ATTEMPTS, DOWN, CONTEXT)).toMatchObject({ attempts: 1 })
-    expect(recordFailure(both, first, DOWN, CONTEXT)).toEqual(first)
+    expect(recordFailure(both, NO_ATTEMPTS, DOWN, NOW)).toMatchObject({ attempts: 1 })
+    expect(recordFailure(both, first, DOWN, NOW)).toEqual(first)
     const sent = { sentAt: NOW, now: NOW + 2 * S }
     const good = { grantedAt: NOW, knownGoodUntil: sent.now + 24 * HOUR }
     expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject({
       ...good,
       attempts: 1,
-      at: NOW + S,
+      pauseFrom: NOW + S,
     })
     const again = recordStart(recordStart({ ...first, rejections: 1 }, NOW), NOW)
     expect(recordGrant(again, { ...first, rejections: 1 }, sent)).toMatchObject({ rejections: 0 })
-    const refused = recordFailure(both, first, REFUSED, CONTEXT)
+    const refused = recordFailure(both, first, REFUSED, NOW)
     const late = { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }
     expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
-    expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, at: -Infinity })
+    expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, pauseFrom: -Infinity })
   })
 
   it.each([
@@ -160,7 +163,12 @@ describe('two records of the same credentials', () => {
     ['the same', twice, twice, twice],
     ['more attempts', failed, twice, twice],
     ['a later grant', twice, later, later],
-    ['a later grant than the attempts of a pause', { ...twice, at: NOW + HOUR }, later, later],
+    [
+      'a later grant than the attempts of a pause',
+      { ...twice, pauseFrom: NOW + HOUR },
+      later,
+      later,
+    ],
     ['nothing known', NO_ATTEMPTS, again, again],
     ['a rejection', GOOD, failed, failed],
   ])('become one: %s', (_, one, other, expected) => {
@@ -168,10 +176,24 @@ describe('two records of the same credentials', () => {
   })
 
   it('count attempts after both grants', () => {
-    const [at, lastCode] = [NOW + 25 * S, 'timeout'] as const
-    const elsewhere = { ...twice, at, attemptedAt: at, lastCode }
-    const counts = { attempts: 2, rejections: 1, at: again.at, lastCode: 'business' }
+    const [pauseFrom, lastCode] = [NOW + 25 * S, 'timeout'] as const
+    const elsewhere = { ...twice, pauseFrom, attemptedAt: pauseFrom, lastCode }
+    const counts = { attempts: 2, rejections: 1, lastCode: 'business' }
     const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
-    expect(mergeRecords(elsewhere, again)).toMatchObject({ ...counts, ...instants })
+    expect(mergeRecords(elsewhere, again)).toMatchObject({
+      ...counts,
+      ...instants,
+      pauseFrom: again.pauseFrom,
+    })
+  })
+
+  it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord, number]>([
+    ['of three replicas', twice, failed, GOOD, 3],
+    ['of which the home has one', twice, twice, failed, 3],
+    ['after a grant elsewhere', later, twice, failed, 0],
+    ['although the home has lost its own', NO_ATTEMPTS, twice, failed, 2],
+    ['after a grant in memory', twice, later, twice, 0],
+  ])('add the attempts made in memory: %s', (_, stored, mine, base, attempts) => {
+    expect(addAttempts(stored, mine, base)).toMatchObject({ attempts, unshared: false })
   })
 })

@@ -11,12 +11,13 @@ import { credentialsOf, DOWN, grant, REFUSED, refreshed, RULES, START as NOW } f
 function openStore(rules = RULES) {
   const clock = manualClock(NOW)
   const openShare = openMemoryStore(clock)
-  const network = { isLost: false }
+  const network = { isLost: false, takes: 0 }
   type Result = Token | AuthFailure
   const openReplica = (...results: (Result | Promise<Result>)[]) => {
     const asked: string[] = []
     const { home } = openShare(async (swap) => {
       const reply = swap()
+      if (network.takes > 0) await clock.sleep(network.takes)
       return network.isLost ? { reason: 'timeout' } : reply
     })
     const answer = (operation: string) => async () => {
@@ -98,6 +99,17 @@ it('a login that takes 5.5 s renews its lease, and no other replica logs in', as
   await clock.advance(500)
   expect(await first).toMatchObject({ adopted: false })
   expect([await other.login(), other.asked]).toMatchObject([{ adopted: true }, []])
+})
+
+it.each([
+  ['granted', grant()],
+  ['rejected', REFUSED],
+])('a login that is %s takes as long as iSales, wherever the account lives', async (_, result) => {
+  const { clock, network, openReplica } = openStore()
+  network.takes = 200
+  const login = openReplica(clock.sleep(470).then(() => result)).login()
+  await clock.advance(2000)
+  expect(await login).toMatchObject({ durationMs: 70 })
 })
 
 it('an attempt that was written without a reply is taken back if no login was sent', async () => {

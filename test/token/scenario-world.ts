@@ -114,9 +114,10 @@ export function openScenario(options: WorldOptions) {
   const openReplica = (replica: number): TokenSource => {
     const share = openShare?.((swap) => clock.sleep(1).then(swap))
     const common = { rules: RULES, clock, random: seeded(100 + replica) }
+    const register = createRegister(clock, share?.home)
     const source = createTokenSource({
       ...common,
-      register: createRegister(clock, share?.home),
+      register,
       client: {
         login: () => asked(() => (isales.failsLogins ? UNCLEAR : login())),
         refresh: ({ refreshToken }) => asked(() => refresh(refreshToken.reveal())),
@@ -124,7 +125,7 @@ export function openScenario(options: WorldOptions) {
       credentials: { user: 'obs', password: new Secret('right') },
       observe: ({ type }) => (conflicts += type === 'conflict' ? 1 : 0),
     })
-    share?.start(source.poll)
+    register.start(source.poll)
     source.start()
     return source
   }

@@ -8,10 +8,10 @@ const GOOD = recordGrant(NO_ATTEMPTS, NO_ATTEMPTS, { sentAt: NOW, now: NOW })
 const decode = (state: object) => decodeState(JSON.stringify({ version: FORMAT, ...state }), 7, NOW)
 
 it.each([
-  ['holder', { holder: 'a', renewedAt: NOW + 7 }, { holder: 'a', renewedAt: NOW }],
-  ['instant', { holder: 'a', renewedAt: '1' }, {}],
-  ['start of a refresh', { holder: 'a', renewedAt: 7, refreshingSince: 8 }, { refreshingSince: 1 }],
-  ['field of another version', { holder: 'a', renewedAt: 7, other: 1 }, { renewedAt: 0 }],
+  ['holder', { holder: 'a', until: NOW + 7 }, { holder: 'a', until: NOW }],
+  ['instant', { holder: 'a', until: '1' }, {}],
+  ['start of a refresh', { holder: 'a', until: 7, refreshingSince: 8 }, { refreshingSince: 1 }],
+  ['field of another version', { holder: 'a', until: 7, other: 1 }, { until: 0 }],
 ])('a stored lease with its %s is read or not', (_, lease, expected) => {
   const { lease: found = {} } = decode({ entries: {}, lease }) ?? {}
   expect(found).toMatchObject(expected)
@@ -28,8 +28,8 @@ it('the same state is a different text each time', () => {
 
 describe('stored records', () => {
   const counts = { attempts: 4, rejections: 2, lastCode: 'password' } as const
-  const record: AttemptRecord = { ...NO_ATTEMPTS, ...counts, at: NOW }
-  const stored = { ...counts, at: NOW + 7, grantedAt: null, knownGoodUntil: null }
+  const record: AttemptRecord = { ...NO_ATTEMPTS, ...counts, pauseFrom: NOW }
+  const stored = { ...counts, pauseFrom: NOW + 7, grantedAt: null, knownGoodUntil: null }
   const parse = (value: unknown) => decode({ entries: { one: stored, other: value } })?.records
 
   it('use another clock', () => {
@@ -43,7 +43,10 @@ describe('stored records', () => {
     const names = Array.from({ length: 21 }, (_, hours) => `${hours}h`)
     const records = names.map((name, hours) => {
       const at = NOW + hours * HOUR
-      return [name, hours % 2 === 0 ? { ...GOOD, grantedAt: at } : { ...record, at }] as const
+      return [
+        name,
+        hours % 2 === 0 ? { ...GOOD, grantedAt: at } : { ...record, pauseFrom: at },
+      ] as const
     })
     const text = encodeState({ ...NO_STATE, records: new Map(records) }, 7)
     const kept = Object.keys((JSON.parse(text) as { entries: object }).entries)
@@ -51,8 +54,8 @@ describe('stored records', () => {
   })
 
   it.each([
-    ['at', 10.5 * MINUTE, NOW + 10.5 * MINUTE],
-    ['at', HOUR, NOW + 10.5 * MINUTE],
+    ['pauseFrom', 10.5 * MINUTE, NOW + 10.5 * MINUTE],
+    ['pauseFrom', HOUR, NOW + 10.5 * MINUTE],
     ['grantedAt', 1, NOW],
     ['knownGoodUntil', 24 * HOUR, NOW + 24 * HOUR],
     ['knownGoodUntil', 25 * HOUR, NOW + 24 * HOUR],
@@ -67,8 +70,8 @@ describe('stored records', () => {
     [{ attempts: 1e6 + 1 }, false],
     [{ attempts: 0.5 }, false],
     [{ attempts: -1 }, false],
-    [{ at: '1' }, false],
-    [{ at: null }, true],
+    [{ pauseFrom: '1' }, false],
+    [{ pauseFrom: null }, true],
     [{ grantedAt: '1' }, false],
     [{ knownGoodUntil: undefined }, false],
     [{ lastCode: undefined }, true],
