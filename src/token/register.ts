@@ -124,19 +124,23 @@ export function createRegister(clock: Clock, given?: Home) {
     return opened.state
   }
 
-  const storedRecord = (name: string): AttemptRecord => state().records.get(name) ?? NO_ATTEMPTS
-
   const hasNewerToken = (): boolean => shared && isNewer(localToken, state().token, clock.now())
 
-  const merged = (stored: AttemptRecord, { record, base }: Known): AttemptRecord =>
-    base === undefined ? mergeRecords(stored, record) : addAttempts(stored, record, base)
+  /** The pause after an unshared attempt begins when the home is back: other replicas then add theirs. */
+  const merged = (name: string, { record, base }: Known, alone = false): AttemptRecord => {
+    const stored = state().records.get(name) ?? NO_ATTEMPTS
+    if (base === undefined) return mergeRecords(stored, record)
+    const { unshared } = record
+    const sum = addAttempts(stored, record, base)
+    if (alone || !unshared) return { ...sum, unshared }
+    return { ...sum, pauseFrom: Math.max(sum.pauseFrom, clock.now()) }
+  }
 
   const view = (known: Known, alone: boolean): Account => {
     const name = home.nameOf(known.credentials)
     const { lease, token } = state()
-    const unshared = alone && known.base !== undefined && known.record.unshared
     return {
-      record: { ...merged(storedRecord(name), known), unshared },
+      record: merged(name, known, alone),
       lease,
       token: hasNewerToken() ? localToken : token,
       name,
@@ -149,7 +153,7 @@ export function createRegister(clock: Clock, given?: Home) {
     const included = new Map([[known, { record, held: known.record }]])
     for (const each of all.filter(({ base }) => base !== undefined)) {
       const its = home.nameOf(each.credentials)
-      records.set(its, merged(storedRecord(its), each))
+      records.set(its, merged(its, each))
       if (each !== known) included.set(each, { record: each.record, held: each.record })
     }
     records.set(name, record)

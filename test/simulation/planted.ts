@@ -153,8 +153,8 @@ update: a change that lost the race is not repeated
 sharing: the record is not written
 -records.set(name, record)
 sharing: the stored record is not read
--base === undefined ? mergeRecords(stored, record) : addAttempts(stored, record, base)
-+base === undefined || stored !== base ? record : record
+-if (base === undefined) return mergeRecords(stored, record)
++if (base === undefined) return record
 
 # token/request-token.ts
 sharing: a refreshed token gets the name of the current credentials

@@ -230,5 +230,5 @@ it('an operator gets one more login while the store is frozen, and the pause is 
   server.signal('SIGCONT')
   await until(async () => (await rejectionsOf(server, sim)) === 2, 10_000)
   sim.set({ password: 'wrong' })
-  await until(async () => (await clientOf(replica).tasks()).status === 200, 10_000)
+  await until(async () => (await clientOf(replica).tasks()).status === 200, 15_000)
 })
