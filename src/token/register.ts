@@ -74,7 +74,7 @@ function openMemory(clock: Clock): Home {
   }
 }
 
-/** What this process knows of some credentials. */
+/** Knowledge of this process about some credentials. */
 interface Known {
   readonly credentials: Credentials
   record: AttemptRecord

@@ -57,7 +57,7 @@ function start(directory: string, wall = WALL) {
     clock,
     problems,
     begin,
-    stop: register.stop,
+    stop: () => register.stop(),
     jump: (ms: number) => void (jumped += ms),
     recover,
     read: async (of = credentials) => (await update(of, () => undefined)).record,

@@ -193,7 +193,8 @@ describe('two records of the same credentials', () => {
     ['after a grant elsewhere', later, twice, failed, 0],
     ['although the home has lost its own', NO_ATTEMPTS, twice, failed, 2],
     ['after a grant in memory', twice, later, twice, 0],
-  ])('add the attempts made in memory: %s', (_, stored, mine, base, attempts) => {
+  ])('add the attempts made in memory: %s', (...row) => {
+    const [, stored, mine, base, attempts] = row
     expect(addAttempts(stored, mine, base)).toMatchObject({ attempts, unshared: false })
   })
 })
