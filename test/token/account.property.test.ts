@@ -37,6 +37,8 @@ const act = record({
     { weight: 12, arbitrary: constantFrom('login') },
     { weight: 4, arbitrary: constantFrom('forced', 'refresh') },
     { weight: 2, arbitrary: constantFrom('restart', 'password') },
+    // The store is stopped, or starts with what it had.
+    { weight: 2, arbitrary: constantFrom('store') },
   ),
   /** Password that the process uses, or that iSales gets. */
   password: constantFrom('p', 'p', 'p', 'p', 'p', 'q'),
@@ -56,19 +58,32 @@ const histories = record({
 type Act = ReturnType<(typeof act)['generate']>['value']
 type History = ReturnType<(typeof histories)['generate']>['value']
 
-/** Returns, for each password, the logins with it while it was wrong, since its last grant. */
-async function play({ wasGood: isGoodFirst, usual, acts }: History, count: number) {
+/**
+ * Returns, for each password, the logins with it while it was wrong, since its last grant. `alone`: those that a process sent of
+ * its own accord while the store was stopped, by process and stop; others then are an operator's.
+ */
+async function play({ wasGood: isGoodFirst, usual, acts }: History, count: number, stops: boolean) {
   const clock = manualClock(1_000_000)
   const openShare = openMemoryStore(clock)
   const inMemory = createRegister(clock)
   const register = (): Register =>
-    count === 1 ? inMemory : createRegister(clock, openShare().home)
+    count === 1
+      ? inMemory
+      : createRegister(
+          clock,
+          openShare(async (swap) => (isStopped ? { reason: 'unreachable' } : swap())).home,
+        )
+  let isStopped = false
+  let [processesStarted, timesStopped] = [0, 0]
+  const alone = new Map<string, number[]>()
   let right = 'p'
   const wasGood = new Set<string>()
   const wrong: Record<string, number[]> = { p: [], q: [] }
 
   const start = () => {
     let isKilled = false
+    let isForced = false
+    const id = (processesStarted += 1)
     let answer = usual
     let takes = 0
     const end = async <T>(result: T): Promise<T> => {
@@ -88,7 +103,10 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, count: numbe
           const isUnclear = answer === 'nothing' && wasGood.has(text)
           if (right !== text) {
             // iSales did not check it.
-            if (answer !== 'down') wrong[text]?.push(clock.now())
+            const key = `${id} ${timesStopped} ${text}`
+            const mine = alone.get(key) ?? []
+            if (answer !== 'down' && !isStopped) wrong[text]?.push(clock.now())
+            else if (answer !== 'down' && !isForced) alone.set(key, [...mine, clock.now()])
             return end(ANSWERS[isUnclear ? '500' : answer] ?? REFUSED)
           }
           wasGood.add(text)
@@ -105,6 +123,7 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, count: numbe
         if (isBusy) return
         isBusy = true
         ;({ answer = usual, takes, isKilled } = given)
+        isForced = what === 'forced'
         const planned: PlannedRequest =
           what === 'refresh'
             ? { operation: what, current: refreshed(held ?? granted()) }
@@ -135,26 +154,32 @@ async function play({ wasGood: isGoodFirst, usual, acts }: History, count: numbe
   for (const each of acts) {
     await clock.advance(each.wait * 1000)
     if (each.what === 'password') right = each.password
-    else {
-      const nth = each.process % processes.length
-      if (each.what !== 'restart') processes[nth]?.ask(each)
-      if (each.what === 'restart' || each.isKilled) processes[nth] = start()
+    else if (each.what === 'store') {
+      isStopped = stops && !isStopped
+      timesStopped += isStopped ? 1 : 0
+    } else {
+      const index = each.process % processes.length
+      if (each.what !== 'restart') processes[index]?.ask(each)
+      if (each.what === 'restart' || each.isKilled) processes[index] = start()
     }
     await clock.advance(0)
   }
-  return wrong
+  return { wrong, alone }
 }
 
 it.each([
-  [1, RUNS],
-  [3, RUNS / 2],
+  [1, false, RUNS],
+  [3, false, RUNS / 2],
+  [3, true, RUNS / 2],
 ])(
-  'no history makes a fifth login with one wrong password in 15 min, with processes: %i',
-  async (count, runs) => {
+  'no history makes a fifth login with one wrong password in 15 min, nor a second alone, with processes: %i, and a store that stops: %s',
+  async (count, stops, runs) => {
+    const most = (times: readonly number[]) =>
+      times.map((at) => times.filter((one) => at <= one && one < at + 15 * MINUTE).length)
     const property = asyncProperty(histories, async (history) => {
-      for (const times of Object.values(await play(history, count)))
-        for (const at of times)
-          expect(times.filter((one) => at <= one && one < at + 15 * MINUTE).length).toBeLessThan(5)
+      const { wrong, alone } = await play(history, count, stops)
+      for (const number of Object.values(wrong).flatMap(most)) expect(number).toBeLessThan(5)
+      for (const number of [...alone.values()].flatMap(most)) expect(number).toBeLessThan(2)
     })
     await assert(property, { numRuns: Math.ceil(runs) })
   },
