@@ -53,6 +53,8 @@ export const AUTH_CONNECTIONS = 2
 /** Milliseconds; a connection is closed this long before iSales's `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = SECOND
 const MAX_KEEP_ALIVE = 10 * MINUTE
+/** Milliseconds; in the last part of its idle time, a connection may close in the moment in which a call gets it. */
+const IDLE_MARGIN = 100
 /** Milliseconds; bounds the use of an old address after a change of DNS or a load balancer, also under load. */
 export const MAX_AGE = 5 * MINUTE
 
@@ -190,8 +192,8 @@ class Pool {
     for (;;) {
       const connection = this.#idle.pop()
       if (connection === undefined) return undefined
-      if (connection.closing) continue
-      if (this.#options.clock.now() - connection.openedAt < MAX_AGE) return connection
+      if (connection.closing || connection.socket.destroyed) continue
+      if (this.#options.clock.now() < connection.usableUntil) return connection
       this.#close(connection)
     }
   }
@@ -249,10 +251,14 @@ class Pool {
       this.hasResponded = true
       this.outage.responded()
     }
+    const maxAgeAt = clock.now() + MAX_AGE
+    const idleTime = hiddenOf(client, 'keep alive timeout')
+    const usableUntil = (): number =>
+      Math.min(maxAgeAt, clock.now() + Number(idleTime()) - IDLE_MARGIN)
     const connection: PooledConnection = {
       client,
       socket,
-      openedAt: clock.now(),
+      usableUntil: usableUntil(),
       exchange: undefined,
       responded: false,
       closing: false,
@@ -269,7 +275,10 @@ class Pool {
         later(release)
       },
     }
-    const release = (): void => this.#release(connection)
+    const release = (): void => {
+      connection.usableUntil = usableUntil()
+      this.#release(connection)
+    }
     // Closes an unused connection; undici closes one that it has used.
     socket.setTimeout(limits.keepAlive, () => socket.destroy())
     prepareSocket(socket, () => connection.exchange?.resume())
@@ -313,8 +322,8 @@ class Pool {
 interface PooledConnection {
   readonly client: Client
   readonly socket: Socket
-  /** On the pool's clock. */
-  readonly openedAt: number
+  /** On the pool's clock: the end of its age or of its idle time, which a response's `Keep-Alive` may set. */
+  usableUntil: number
   /** Undefined if idle. */
   exchange: Exchange | undefined
   /** A response has arrived, so that the handshake is also over for iSales. */
@@ -356,9 +365,7 @@ function prepareSocket(socket: Socket, resume: () => void): void {
  * each takes some 250 bytes (forward-broken.test: "200 headers").
  */
 function limitHead(socket: Socket): void {
-  const symbols = Object.getOwnPropertySymbols(socket)
-  const symbol = symbols.find(({ description }) => description === 'parser') ?? ''
-  const parser = Reflect.get(socket, symbol) as Parser | undefined
+  const parser = hiddenOf(socket, 'parser')() as Parser | undefined
   // The client was closed meanwhile.
   if (parser === undefined) return
   // undici calls it for each name and each value.
@@ -367,6 +374,13 @@ function limitHead(socket: Socket): void {
     if (parser.headersSize > MAX_HEAD || parser.headers.length > 2 * MAX_HEADERS)
       throw new errors.HeadersOverflowError()
   }
+}
+
+/** Returns a function that reads a property of undici, whose symbol it does not export. */
+function hiddenOf(object: object, name: string): () => unknown {
+  const symbols = Object.getOwnPropertySymbols(object)
+  const symbol = symbols.find(({ description }) => description === name) ?? ''
+  return () => Reflect.get(object, symbol) as unknown
 }
 
 interface Parser {

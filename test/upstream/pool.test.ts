@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { Exchange } from '../../src/upstream/exchange.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
@@ -23,6 +23,39 @@ describe('an idle connection', () => {
       expect(lasted).toBeGreaterThanOrEqual(atLeast - 5)
       expect(lasted).toBeLessThan(atMost + 500)
     }
+  })
+
+  it.each([
+    ['', 4000],
+    ['timeout=10', 9000],
+  ])('is not handed out in its last 100 ms (Keep-Alive: %s)', async (hint, lasts) => {
+    const clock = { ...systemClock, time: 0, now: () => clock.time }
+    const isales = await startIsales(() => responseBytes('ok', { fields: [`Keep-Alive: ${hint}`] }))
+    const upstream = openUpstream({ isalesUrl: isales.origin, clock })
+    const connections: number[] = []
+    for (const ms of [0, lasts - 101, lasts - 100]) {
+      clock.time += ms
+      expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+      await free()
+      connections.push(isales.connections())
+    }
+    expect(connections).toEqual([1, 1, 2])
+  })
+
+  it('that ends in the moment of a call costs the call nothing', async () => {
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    onTestFinished(() => timers.mockRestore())
+    const isales = await startIsales()
+    const upstream = openUpstream({ isalesUrl: isales.origin })
+    await dispatch(upstream)
+    await free()
+    const calls: readonly (readonly unknown[])[] = timers.mock.calls
+    const ofUndici = calls.findLast(([run]) => (run as { name: string }).name === 'onParserTimeout')
+    const [end, , parser] = ofUndici as [(parser: unknown) => void, number, unknown]
+    end(parser)
+    // Its `close` event follows in a later turn.
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    expect(isales.connections()).toBe(2)
   })
 
   it.each(['POST', 'GET'])('is used again, and for one %s at a time', async (method) => {
