@@ -28,7 +28,7 @@ export const PROBLEMS = {
   'no-token': { status: 503, sent: 'no', failed: 'itself', stalls: true, title: 'No token arrived in time' },
   overloaded: { status: 503, sent: 'no', failed: 'itself', title: 'Too many requests in flight' },
   'shutting-down': { status: 503, sent: 'no', failed: 'itself', title: 'The proxy is shutting down' },
-  'out-of-time': { status: 503, sent: 'no', failed: 'itself', stalls: true, title: 'No time was left to send the request' },
+  'out-of-time': { status: 503, sent: 'no', failed: 'cause', stalls: true, title: 'No time was left to send the request' },
   'upstream-unreachable': { status: 502, sent: 'no', failed: 'cause', title: 'iSales cannot be reached' },
   'upstream-tls': { status: 502, sent: 'no', failed: 'cause', title: 'No trusted TLS connection to iSales' },
   'upstream-broken': { status: 502, sent: 'unknown', failed: 'cause', title: "iSales's response was cut or malformed" },

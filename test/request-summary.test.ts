@@ -39,6 +39,8 @@ it.each<readonly [string, Partial<RequestSummary>]>([
   ['failed overloaded', { status: 503, code: 'overloaded', refusal: 'in-flight' }],
   ['failed bodies-full', { status: 503, code: 'overloaded', refusal: 'bodies-full' }],
   ['failed no-token', { status: 503, code: 'no-token', ...failed('connection-refused') }],
+  ['failed no-route', { status: 503, code: 'out-of-time', ...failed('no-route') }],
+  ['failed out-of-time', { status: 503, code: 'out-of-time' }],
   ['failed shutting-down', { status: 503, code: 'shutting-down' }],
   ['failed no-ports', { status: 502, code: 'upstream-unreachable', ...failed('no-ports') }],
   ['failed upstream-timeout', { status: 504, code: 'upstream-timeout', ...failed('no-route') }],

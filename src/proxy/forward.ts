@@ -4,7 +4,12 @@ import type { NodeCall } from '../hono-adapter.ts'
 import type { RequestSummary, ReplayOutcome } from '../request-summary.ts'
 import { writeProblem } from '../problem.ts'
 import type { CurrentToken, RejectedToken, TokenSource } from '../token/index.ts'
-import { Exchange, type ExchangeStarter, type Upstream } from '../upstream/index.ts'
+import {
+  Exchange,
+  type ExchangeStarter,
+  type Upstream,
+  type UpstreamError,
+} from '../upstream/index.ts'
 import { createBodies, type BodyOwner } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { createRelay, cut, type RelayObserver } from './relay.ts'
@@ -27,7 +32,7 @@ export interface ForwardOptions {
   readonly config: Config
   readonly rules: Pick<RequestRules, 'pseudonym' | 'scheme'>
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'dismiss' | 'reject'>
-  readonly upstream: Pick<Upstream, 'dispatch' | 'classify' | 'mayRecover'>
+  readonly upstream: Pick<Upstream, 'dispatch' | 'classify' | 'mayRecover' | 'recentFailure'>
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
@@ -125,7 +130,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   #replays = 0
   // Reported values; `RequestSummary` explains them.
   #replay: ReplayOutcome | undefined
-  #failure: RequestSummary['failure']
+  #failure: UpstreamError | undefined
   #headMs: number | undefined
   #upstreamMs: number | undefined
   #ending: CallResult = NO_RESPONSE
@@ -368,6 +373,11 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     return this.#interruption && afterInterruption(this.#attempts, this.#interruption, stage)
   }
 
+  /** A call that got no connection in time did not fail to connect itself. */
+  #failureOf({ code }: Fail): UpstreamError | undefined {
+    return code === 'out-of-time' ? this.#shared.upstream.recentFailure() : this.#failure
+  }
+
   #closed(): void {
     this.#deadline.cancel()
     this.interrupt('client-gone')
@@ -387,7 +397,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
       code: isFailed ? ending.code : undefined,
-      failure: isFailed ? this.#failure : undefined,
+      failure: isFailed ? this.#failureOf(ending) : undefined,
       refusal: isFailed ? ending.refusal : undefined,
       client: isFailed && ending.refusal ? request.socket.remoteAddress : undefined,
       left: hasLeft ? (request.complete ? 'response' : 'request') : undefined,

@@ -4,6 +4,7 @@ export {
   Exchange,
   type ExchangeStarter,
   type ResponseHead,
+  type UpstreamError,
   type UpstreamFailure,
 } from './exchange.ts'
 export { createUpstream, type LIMITS, type Upstream } from './pool.ts'

@@ -37,6 +37,11 @@ export class Outage {
     return this.#isPaced ? Math.max(0, this.#attemptAt + INTERVAL - now) : 0
   }
 
+  /** True if an attempt failed lately, which explains why a call found no connection. */
+  failedLately(now: number): boolean {
+    return now - this.#failedAt <= MAX_GAP
+  }
+
   /** True if a call that was not written must not wait any longer. */
   lasts(now: number): boolean {
     return now - this.#since >= MAY_RECOVER

@@ -92,6 +92,9 @@ export function createUpstream(options: UpstreamOptions) {
      */
     mayRecover: ({ code }: Cause): boolean =>
       code !== 'egress-login' && code !== 'name-unknown' && !business.outage.lasts(clock.now()),
+    /** Why a business call waited for a connection in vain: the latest attempt failed, not more than 5 s ago. */
+    recentFailure: (): UpstreamError | undefined =>
+      business.outage.failedLately(clock.now()) ? classify(business.failure, false) : undefined,
     /** Uses these files for new connections; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       authorityEnd = Infinity
@@ -124,6 +127,8 @@ class Pool {
   readonly #leave = (exchange: Exchange): void => void this.#waiting.delete(exchange)
   #opening = 0
   readonly outage = new Outage()
+  /** Of the latest attempt that failed. */
+  failure: ConnectError | undefined
   hasResponded = false
   /** Set while the outage delays the next attempt. */
   #turn: Timer | undefined
@@ -208,6 +213,7 @@ class Pool {
       const failed = outcome instanceof Error
       this.outage.ended(!failed, clock.now())
       if (failed) {
+        this.failure = outcome
         onConnect?.(toConnectFailure(outcome.failure.cause))
         const lasts = this.outage.lasts(clock.now())
         // Until an outage lasts, calls may wait for a connection that is open.

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
+import type { Resolve } from '../../src/upstream/connector.ts'
 import { Exchange } from '../../src/upstream/exchange.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
@@ -166,6 +167,30 @@ describe('a request that waits for a connection', () => {
     await upstream.destroy()
     expect(await first).toMatchObject({ failure: 'closed' })
     expect(isales.requests).toHaveLength(1)
+  })
+
+  it('waits for an open one while others cannot be opened, whose failure counts for 5 s', async () => {
+    const clock = { ...systemClock, time: 0, now: () => clock.time }
+    let answer = (): void => undefined
+    const answered = new Promise<void>((resolve) => (answer = resolve))
+    const isales = await startIsales(() => answered.then(() => responseBytes('ok')))
+    let asked = 0
+    // The second connection goes to an address at which nothing listens.
+    const resolve: Resolve = (_name, _options, found) =>
+      found(null, [{ address: `127.0.0.${(asked += 1)}`, family: 4 }])
+    const isalesUrl = isales.origin.replace('127.0.0.1', 'isales.test')
+    const upstream = openUpstream({ isalesUrl, clock, resolve })
+    const first = dispatch(upstream)
+    await until(() => isales.requests.length === 1)
+    expect(upstream.recentFailure()).toBeUndefined()
+    const second = dispatch(upstream)
+    const refused = { failure: 'unreachable', cause: { code: 'connection-refused' } }
+    await until(() => upstream.recentFailure() !== undefined)
+    expect(upstream.recentFailure()).toMatchObject(refused)
+    clock.time = 5001
+    expect(upstream.recentFailure()).toBeUndefined()
+    answer()
+    expect(await Promise.all([first, second])).toMatchObject([{ status: 200 }, { status: 200 }])
   })
 
   it('fails as closed when the pool ends', async () => {
