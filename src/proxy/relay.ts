@@ -20,10 +20,13 @@ const JSON_TOKENS = /"(?:[^"\\]|\\.)*(?:"|$)|[{}[\]:,]|[^\s"{}[\]:,]+/gs
  * bodies are small JSON that begins with `result`, so they need not be parsed.
  */
 export function failedResult(body: Buffer): string | undefined {
+  const text = body.toString('latin1', 0, RESULT_WITHIN)
+  // Almost every body, without a search of 1.6 µs.
+  if (text.startsWith('{"result":0,') || !text.includes('"result"')) return undefined
   let [depth, name, previous] = [0, '', '']
-  for (const [token] of body.toString('latin1', 0, RESULT_WITHIN).matchAll(JSON_TOKENS)) {
+  for (const [token] of text.matchAll(JSON_TOKENS)) {
     if (depth === 1 && previous === ':' && name === '"result"') {
-      const [, text, number = text] = /^(?:"([^"]{1,64})"|(-?\d{1,20}))$/.exec(token) ?? []
+      const [, quoted, number = quoted] = /^(?:"([^"]{1,64})"|(-?\d{1,20}))$/.exec(token) ?? []
       return number === '0' ? undefined : number
     }
     if (token === '{' || token === '[') depth += 1
