@@ -187,7 +187,7 @@ accounting: a client that gives up counts as answered
 +  if (left === 'response') return ANSWERED
 
 # admin/diagnosis.ts
-the least important finding is the headline [truth 343]
+the least important finding is the headline [truth 1191]
 -[...runChecks(input)].sort(
 +[...runChecks(input)].reverse().sort(
 
