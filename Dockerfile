@@ -61,7 +61,7 @@ COPY --from=build /build/dist ./
 # A new volume takes its owner from here: docker run --volume isales-state:/var/lib/isales-auth-proxy.
 COPY --from=build --chown=65532:65532 /build/state /var/lib/isales-auth-proxy
 # Left to itself, the C library never returns freed buffers: after 1,000 requests of 64 KiB at the same time the process stayed at
-# 115 MiB, and so at 70. It costs no time that could be measured. No option of Node is set: docs/dev/decisions/0005.
+# 115 MiB, and so at 70. It costs no time that could be measured. No option of Node is set: docs/dev/decisions.md.
 ENV NODE_ENV=production \
     MALLOC_MMAP_THRESHOLD_=32768 \
     MALLOC_TRIM_THRESHOLD_=65536

@@ -23,7 +23,7 @@ await build({
   jsxImportSource: 'hono/jsx',
   sourcemap: 'linked',
   minifyWhitespace: true,
-  // A stack trace names a line: docs/dev/decisions/0005-one-bundle.md.
+  // A stack trace names a line: docs/dev/decisions.md.
   lineLimit: 160,
   legalComments: 'eof',
   // `debug`, of ioredis, uses it where it is installed: here only development packages bring it.

@@ -56,7 +56,7 @@ const MAX_REASON = 40
 const TCP_KEEP_ALIVE = MINUTE
 
 /**
- * Opens connections to one origin. docs/dev/decisions/0012 explains why undici's `buildConnector` is not used.
+ * Opens connections to one origin. docs/dev/decisions.md explains why undici's `buildConnector` is not used.
  *
  * @throws {URIError} if the egress proxy's user or password cannot be decoded.
  */

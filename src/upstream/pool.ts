@@ -113,7 +113,7 @@ export function createUpstream(options: UpstreamOptions) {
 
 /**
  * An undici client is one connection with one request at a time. Requests wait here for a free one, not in undici's
- * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions/0012). A new connection
+ * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions.md). A new connection
  * goes to the request that has waited longest. If it cannot be opened and no other is open, that request gets the failure,
  * as do requests without an attempt of their own, and every request once the outage lasts.
  */

@@ -45,7 +45,6 @@ const longest = (kind: 'not-processed' | 'unknown') =>
 const least = (found: (count: number) => boolean) => [1, 2, 3, 4, 5].find(found)
 const AT = { rejectedAt: 0, unresolvedSince: 0, consecutiveSince: 0 }
 const REJECTED = { ...tracker.NO_REJECTIONS, hasResult: true, ...AT }
-const renewal = tracker.renewalDueAt({ ...REJECTED, lastReactiveRenewalAt: 0 })
 const inRow = least((count) =>
   tracker.isRejected({ ...REJECTED, consecutiveRejections: count }, MIN),
 )
@@ -131,8 +130,8 @@ const FACTS: readonly Fact[] = [
   ['endpoints', /the last (\d+) kinds of/, ...inFile('src/admin/activity.ts', /MAX_FAILED = (\d+)/)],
   ['kubernetes-operating', /`DRAIN_DELAY` \((\d) s\)/, ...inFile('helm/isales-auth-proxy/templates/_settings.tpl', /DRAIN_DELAY: (\d)s/)],
   ['vm-advanced', /restarts the service after (\d) s. After (\d) starts within (\d+) s/, ...inFile(UNIT, /\nRestartSec=(\d)/), ...inFile(UNIT, /Burst=(\d)/), ...inFile(UNIT, /IntervalSec=(\d+)/)],
-  ['dev/architecture', /\| they help \| 1 \| ([\d.]+) to ([\d.]+) s/, (renewal - 400) / S, (renewal + 400) / S],
-  ['dev/architecture', /lifetime \| (\d) s to (\d+) h: accepted/, isales.MIN_LIFETIME / S, isales.MAX_LIFETIME / H],
+  ['dev/architecture', /the rarer they become, up to (\d+) s apart/, ...inFile('src/token/rejection-tracker.ts', /MAX_RENEWAL_INTERVAL = (\d+)_000/)],
+  ['dev/architecture', /at most until (\d+) % of its deadline/, ...inFile('src/proxy/forward.ts', /SEND_WITHIN = 0\.(\d+)/)],
   ...ALERTS.filter((rule) => rule.for !== undefined).map((rule): Fact => [
     'operations',
     new RegExp(`### ${rule.alert} (?:(?!###).)*?\\*\\*Fires\\*\\* (?:(?!###).)*?(?:after|lasted) (\\d+ (?:s|min))`),
