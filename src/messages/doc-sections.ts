@@ -86,31 +86,46 @@ export function missingSections(load = loadSections): readonly string[] {
   })
 }
 
-/** Finds sections by their headings. A heading without a bold title below it is a chapter. */
+/**
+ * Finds sections by their headings, in chapters. A remedy at the beginning of a chapter applies to each of its sections that
+ * has none.
+ */
 export function sectionsIn(from: Pages): ReadonlyMap<string, Section> {
   const found = [...from].flatMap(([file, text]) =>
-    text.split(/^(?=#+ )/m).flatMap((part) => {
-      const [, code, rest = ''] = /^#+ ([\w-]+)\n([^]*)$/.exec(part) ?? []
-      const [first = '', ...others] = rest.trim().split(/\n{2,}/)
-      const [, title, meaning = ''] = /^\*\*([^]+?)[.。]\*\*([^]*)$/.exec(first) ?? []
-      if (code === undefined || title === undefined) return []
-      const textOf = (mark: RegExp): string =>
-        plain(others.find((paragraph) => mark.test(paragraph))?.replace(mark, '') ?? '')
-      const titleOf = (mark: RegExp): string => textOf(mark).replace(/[.。]$/, '')
-      const section = {
-        at: `${file}#${code.toLowerCase()}`,
-        title: plain(title),
-        meaning: plain(meaning),
-        remedy: textOf(REMEDY),
-        every: titleOf(EVERY),
-        over: titleOf(OVER),
-        restore: textOf(RESTORE),
-        body: others.filter((paragraph) => !REMEDY.test(paragraph)).join('\n\n'),
-      }
-      return [[code, section] as const]
+    text.split(/^(?=## )/m).flatMap((chapter) => {
+      const [opening = '', ...parts] = chapter.split(/^(?=### )/m)
+      return parts.flatMap((part) => sectionIn(file, part, paragraphsOf(opening)))
     }),
   )
   return new Map(found)
+}
+
+const paragraphsOf = (text: string): readonly string[] => text.trim().split(/\n{2,}/)
+
+/** Returns a code with its section; nothing if the heading is not a code. */
+function sectionIn(file: string, part: string, shared: readonly string[]) {
+  const [, code, rest = ''] = /^### ([\w-]+)\n([^]*)$/.exec(part) ?? []
+  const [first = '', ...own] = paragraphsOf(rest)
+  const [, title, meaning = ''] = /^\*\*([^]+?)[.。]\*\*([^]*)$/.exec(first) ?? []
+  if (code === undefined || title === undefined) return []
+  const inherited = [REMEDY, RESTORE].flatMap((mark) =>
+    own.some((each) => mark.test(each)) ? [] : shared.filter((each) => mark.test(each)),
+  )
+  const others = [...own, ...inherited]
+  const textOf = (mark: RegExp): string =>
+    plain(others.find((paragraph) => mark.test(paragraph))?.replace(mark, '') ?? '')
+  const titleOf = (mark: RegExp): string => textOf(mark).replace(/[.。]$/, '')
+  const section = {
+    at: `${file}#${code.toLowerCase()}`,
+    title: plain(title),
+    meaning: plain(meaning),
+    remedy: textOf(REMEDY),
+    every: titleOf(EVERY),
+    over: titleOf(OVER),
+    restore: textOf(RESTORE),
+    body: others.filter((paragraph) => !REMEDY.test(paragraph)).join('\n\n'),
+  }
+  return [[code, section] as const]
 }
 
 const REMEDY = /^\*\*(?:Do\.|处理。)\*\* /

@@ -71,7 +71,7 @@ describe('the log', () => {
         event: 'finding-began',
         level: 'error',
         message:
-          'Calls fail. There is no route to the address. Most calls of CTI-OBS do not succeed. Check the network, the firewall and the address in ISALES_URL (egress proxy: HTTPS_PROXY).',
+          'Calls fail. There is no route to the address. Most calls of CTI-OBS do not succeed. Check the network, the firewall and the address in the setting.',
         finding: 'failed',
         state: 'failing',
         code: 'IsalesProxyCallsFailing',

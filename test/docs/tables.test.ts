@@ -26,13 +26,6 @@ function labelsOf(metric: string): string {
   ).join('; ')
 }
 
-const problems = Object.entries(PROBLEMS).map(
-  ([code, { status, sent }]) => `[\`${code}\`](#${code}) | ${status} | ${sent} |`,
-)
-/** The other reasons are codes with a section. */
-const refusals = Object.entries(REFUSALS)
-  .filter(([, row]) => !('own' in row && row.own === true))
-  .map(([reason, { problem, detail }]) => `\`${reason}\` | \`${problem}\` | ${detail} |`)
 const events = Object.entries(LOG_EVENTS).map(
   ([name, { level, msg }]) => `\`${name}\` | ${level} | ${msg}. `,
 )
@@ -44,16 +37,38 @@ test.each([
   ['docs/metrics.md', '## States', Object.keys(STATES).map((state) => `\`${state}\` | `)],
   ['docs/log.md', '## Events', events],
   ['docs/log.md', '## Fields', fields],
-  ['docs/errors.md', '## Responses of the proxy', problems],
-  ['docs/errors.zh-CN.md', '## 代理的响应', problems],
-  ['docs/errors.md', '## Refusals', refusals],
-  ['docs/errors.zh-CN.md', '## 拒绝的原因', refusals],
 ])('%s has exactly the rows of the program under %s', (page, heading, starts) => {
   const [, chapter = ''] = read(page).split(`${heading}\n`)
   const [table = ''] = chapter.split(/^## /m)
   const rows = Array.from(table.matchAll(/^\| (\[?`.*)$/gm), ([, row = '']) => row)
   expect(starts.filter((start) => !rows.some((row) => row.startsWith(start)))).toEqual([])
   expect(rows).toHaveLength(starts.length)
+})
+
+/** Statuses with their codes, and codes with their reasons; a reason that is a code has a section instead. */
+const problems = PROBLEM_CODES.map((code) => [String(PROBLEMS[code].status), code] as const)
+const refusals = Object.entries(REFUSALS)
+  .filter(([, row]) => !('own' in row && row.own === true))
+  .map(([reason, { problem }]) => [problem, reason] as const)
+
+test.each([
+  ['docs/errors.md', '## Responses of the proxy', problems],
+  ['docs/errors.zh-CN.md', '## 代理的响应', problems],
+  ['docs/errors.md', '## Refusals', refusals],
+  ['docs/errors.zh-CN.md', '## 拒绝的原因', refusals],
+])('%s lists exactly the responses and reasons of the program under %s', (page, heading, pairs) => {
+  const [, chapter = ''] = read(page).split(`${heading}\n`)
+  const [list = ''] = chapter.split(/^##/m)
+  const listed = Array.from(list.matchAll(/^- `?([\w-]+)`?(?::|：)(.*)$/gm), ([, key, rest = '']) =>
+    Array.from(rest.matchAll(/`([\w-]+)`/g), ([, word]) => `${key} ${word}`),
+  ).flat()
+  expect(listed.toSorted()).toEqual(pairs.map((pair) => pair.join(' ')).toSorted())
+})
+
+test('docs/errors.md names the problems after which iSales might have executed the request', () => {
+  const [, named = ''] = /`unknown` if .*?\((.*?)\)/.exec(read('docs/errors.md')) ?? []
+  const unknown = PROBLEM_CODES.filter((code) => PROBLEMS[code].sent === 'unknown')
+  expect(named).toBe(unknown.map((code) => `\`${code}\``).join(', '))
 })
 
 test.each(PROBLEM_CODES)('docs/errors.md has the title of the problem %s', (code) => {

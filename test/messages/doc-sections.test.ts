@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ALL_CODES, type Code } from '../../src/codes.ts'
 import { LANGUAGES, missingSections, loadPages, findSection } from '../../src/messages/index.ts'
 import { sectionsIn } from '../../src/messages/doc-sections.ts'
+import { runHere } from '../cli/stand.ts'
 import { ALERTS } from '../docs/pages.ts'
 
 /** iSales and the servers on the way to it reject; the proxy refuses. */
@@ -40,6 +41,42 @@ describe.each(LANGUAGES)('the sections of docs/ in %s', (language) => {
         expect(HAN.test(text)).toBe(language === 'zh')
     },
   )
+})
+
+it.each([
+  [
+    'name-unknown connection-refused no-route connect-timeout connection-closed',
+    /only if the host has moved/,
+  ],
+  [
+    'file-unreadable empty-file not-utf8 not-pem encrypted-key other-key',
+    /do not restart the proxy/,
+  ],
+  ['no-tls tls-expected own-certificate egress-login', /what changed/],
+  ['login-path-unknown login-page not-isales', /what changed/],
+  ['call-page call-failed call-declined call-result', /check --live/],
+])(
+  '%s have one remedy if the same settings worked before, which help prints',
+  async (codes, said) => {
+    for (const code of codes.split(' ') as Code[]) {
+      for (const language of LANGUAGES) {
+        const { remedy, restore } = findSection(language, code)
+        expect(restore).not.toBe('')
+        expect(remedy).not.toBe('')
+        expect(restore).not.toBe(remedy)
+      }
+      expect(findSection('en', code).restore).toMatch(said)
+      const { stdout } = await runHere(['help', code])
+      expect(stdout.replaceAll(/\s+/g, ' ')).toContain(findSection('en', code).restore)
+    }
+  },
+)
+
+it("a section's own text comes before its chapter's", () => {
+  expect(findSection('en', 'untrusted').restore).toContain(
+    'an interceptor whose CA you trust reads',
+  )
+  expect(findSection('en', 'password').remedy).toContain('tries a changed file within seconds')
 })
 
 it('no section is missing, and a missing one would be named', () => {
