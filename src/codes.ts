@@ -81,7 +81,6 @@ export const REFUSALS = {
   headers: { problem: 'headers-too-large', detail: 'There are too many headers, or they are too long' },
   'body-size': { problem: 'too-large', detail: 'The body is longer than MAX_BODY_SIZE' },
   'chunk-extensions': { problem: 'too-large', detail: 'The chunk extensions are too long' },
-  'chunk-framing': { problem: 'bad-request', detail: 'The chunks of the body are too small' },
   browser: { problem: 'not-allowed', own: true, turnedAway: true, detail: 'Origin and Sec-Fetch-Site come from a browser, which must not use the token' },
   'double-slash': { problem: 'not-allowed', own: true, detail: 'The path has an empty segment (//) after its beginning' },
   'ambiguous-path': { problem: 'not-allowed', own: true, detail: 'A path segment has letters, digits and . _ ~ - only, and neither begins nor ends with a dot' },

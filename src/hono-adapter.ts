@@ -12,8 +12,6 @@ export interface ClientConnection {
   protect(): void
   /** Refuses and reports the request in progress, and closes the connection: its next bytes may belong to the request. */
   refuse(refusal: Refusal): void
-  /** Bytes of the body of the request in progress, with its framing, and with bytes that Node has not parsed. */
-  readonly bodyBytes: number
   /** The latest response whose request the listener refused and reported: by `refuse`, or for an error or timeout in its body. */
   readonly refused: ServerResponse | undefined
 }

@@ -19,12 +19,12 @@ interface ClientAuthOptions {
 type Route = Handler<{ Bindings: NodeCall }>
 
 /** Opens the login that replaces iSales's login, and the check of its tickets. */
-export function openClientAuth(config: Config, options: ClientAuthOptions) {
+export function openClientAuth(config: Config, { clock, onEnd }: ClientAuthOptions) {
   // The throttle's counts outlive a change of the secrets.
-  const throttle = createThrottle(options.clock)
+  const throttle = createThrottle(clock)
   const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword'>) => {
     const changed = { ...config, ...secrets }
-    const tickets = createTickets(changed.obsPassword, () => options.clock.date())
+    const tickets = createTickets(changed.obsPassword, () => clock.date())
     return { tickets, ...createLogin(changed, tickets, throttle) }
   }
   let current = open(config)
@@ -43,10 +43,12 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
         if (env.connection.refused === response) return
         const status = response.headersSent ? response.statusCode : 0
         const left = request.complete ? 'response' : 'request'
-        options.onEnd({ ...summary, status, left: status === 0 ? left : undefined })
+        onEnd({ ...summary, status, left: status === 0 ? left : undefined })
       })
       if (validated.expectsContinue) response.writeContinue()
+      const late = clock.setTimer(() => env.connection.refuse('timeout'), config.clientDeadline)
       const body = method === 'POST' ? await readObject(request) : undefined
+      late.cancel()
       if (method !== 'POST') respond(env, { status: 405 })
       else if (body === 'broken') respond(env, { status: 400 })
       else respond(env, await answer(request, body))
@@ -57,7 +59,7 @@ export function openClientAuth(config: Config, options: ClientAuthOptions) {
     const { request, requestId } = env
     if (hasTicket(request.rawHeaders, current.tickets.isValid)) return next()
     respond(env, { status: 401 })
-    options.onEnd(refusedRequest(request, 'ticket', requestId))
+    onEnd(refusedRequest(request, 'ticket', requestId))
     return RESPONSE_ALREADY_SENT
   }
   return {

@@ -33,7 +33,7 @@ export interface ConnectionOptions {
 /** Node parses pipelined requests, which takes memory. */
 const MAX_PIPELINED = 16
 /** Bytes that Node parses in one turn if the body is chunked. */
-const PIECE = 2048
+const PIECE = 2 * 1024
 /** Milliseconds for which a client may still send after our side is closed. */
 const MAX_LINGER = 2000
 /** The method of a request whose head is malformed, if the request began with the packet. */
@@ -152,13 +152,6 @@ export class Connection implements ClientConnection {
         socket.destroy()
       })
     })
-  }
-
-  get bodyBytes(): number {
-    const { bytesRead, readableLength } = this.#socket
-    return this.#current === undefined || this.#pipelined > 0
-      ? 0
-      : bytesRead - readableLength - this.#read.begin - headLength(this.#current.req)
   }
 
   /** Handles `limit` milliseconds without a byte, or the end of the keep-alive time between two requests. */
@@ -294,17 +287,13 @@ export class Connection implements ClientConnection {
    */
   #endOf(request: IncomingMessage): number {
     const { begin, body } = this.#read
-    const { headers } = request
+    const { headers, method = '', url = '', rawHeaders } = request
     if (headers['transfer-encoding'] !== undefined) return body + LAST_CHUNK
-    return begin + headLength(request) + Number(headers['content-length'] ?? 0)
+    const line = `${method} ${url} HTTP/1.1\r\n\r\n`.length
+    // Every name has a colon and a space, every value the end of its line.
+    const fields = rawHeaders.reduce((sum, text) => sum + text.length + 2, 0)
+    return begin + line + fields + Number(headers['content-length'] ?? 0)
   }
-}
-
-/** Returns the bytes of a head with the usual layout. */
-function headLength({ method = '', url = '', rawHeaders }: IncomingMessage): number {
-  // Every name has a colon and a space, every value the end of its line.
-  const fields = rawHeaders.reduce((sum, text) => sum + text.length + 2, 0)
-  return `${method} ${url} HTTP/1.1\r\n\r\n`.length + fields
 }
 
 /**

@@ -2,15 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Refusal } from '../codes.ts'
 import type { Framing } from '../hono-adapter.ts'
 
-/** Reason to refuse a body while it arrives: the body or its framing is too long, or all bodies together are. */
-export type BodyRefusal = Extract<Refusal, 'body-size' | 'chunk-framing' | 'bodies-full'>
+/** Reason to refuse a body while it arrives: the body is too long, or all bodies together are. */
+export type BodyRefusal = Extract<Refusal, 'body-size' | 'bodies-full'>
 
 /** A call whose body is read. */
 export interface BodyOwner {
   /** Bytes reserved for its body. Kept here, because a map's entries would keep calls alive until a full collection. */
   held: number
-  /** Bytes of its body, with the framing of chunks and bytes that Node has not parsed. */
-  readonly bodyBytes: number
   /** Returns a signal that is aborted when the body is no longer needed, for example by `interrupt`. */
   startWait(): AbortSignal
   interrupt(refusal: BodyRefusal): void
@@ -20,8 +18,6 @@ export interface BodyOwner {
 const MAX_HELD = 32 * 1024 * 1024
 /** Bytes of an incomplete body's first buffer. */
 const MIN_BUFFER = 16 * 1024
-/** Bytes of framing that a chunked body may have in addition to twice its data, as in Go's net/http (CVE-2023-39326). */
-const MAX_FRAMING = 16 * 1024
 
 /**
  * Reads complete bodies and limits their total size. Beyond 32 MiB, the incomplete body that began first is refused, so
@@ -70,8 +66,6 @@ export function createBodies(maxSize: number) {
       const store = new ArrayBuffer(0, { maxByteLength: length === 'chunked' ? maxSize : length })
       const bytes = new Uint8Array(store)
       let size = 0
-      /** `bodyBytes` before the latest packet: Node has parsed all of them. */
-      let parsed = call.bodyBytes
       const stop = (body: Buffer | null): void => {
         incomplete.delete(call)
         signal.removeEventListener('abort', abort)
@@ -82,9 +76,7 @@ export function createBodies(maxSize: number) {
         resolve(body)
       }
       const abort = (): void => stop(null)
-      const end = (): void => {
-        if (!refusePadded(call, length, call.bodyBytes, size)) stop(Buffer.from(store, 0, size))
-      }
+      const end = (): void => stop(Buffer.from(store, 0, size))
       const grow = (needed: number): boolean => {
         const wanted = Math.max(needed, 2 * store.byteLength, MIN_BUFFER)
         const capacity = Math.min(wanted, store.maxByteLength)
@@ -93,9 +85,6 @@ export function createBodies(maxSize: number) {
         return true
       }
       const take = (chunk: Buffer): void => {
-        const { bodyBytes } = call
-        if (bodyBytes !== parsed && refusePadded(call, length, parsed, size)) return
-        parsed = bodyBytes
         const needed = size + chunk.length
         if (needed > maxSize) call.interrupt('body-size')
         else if (needed <= store.byteLength || grow(needed)) size += chunk.copy(bytes, size)
@@ -121,7 +110,6 @@ export function createBodies(maxSize: number) {
       // Node sets `complete` a turn later.
       const isWhole = request.complete || first?.length === length
       if (!isWhole) return awaitRest(request, length, first, call)
-      if (refusePadded(call, length, call.bodyBytes, first?.length ?? 0)) return null
       if (first === null) return Buffer.alloc(0)
       if (first.length > maxSize) call.interrupt('body-size')
       else if (reserve(call, first.length)) return first
@@ -131,16 +119,4 @@ export function createBodies(maxSize: number) {
     /** Frees the bytes of a call that has ended. */
     free,
   }
-}
-
-/**
- * Refuses a call whose chunks are too small.
- *
- * @param bytes of the body with its framing.
- * @param data bytes without the framing.
- */
-function refusePadded(call: BodyOwner, length: Framing, bytes: number, data: number): boolean {
-  if (length !== 'chunked' || bytes - data <= MAX_FRAMING + 2 * data) return false
-  call.interrupt('chunk-framing')
-  return true
 }

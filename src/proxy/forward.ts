@@ -324,10 +324,6 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     return this.#startedAt + part * config.clientDeadline - clock.now()
   }
 
-  get bodyBytes(): number {
-    return this.#call.connection.bodyBytes
-  }
-
   startWait(): AbortSignal {
     this.#waits ??= new AbortController()
     this.#awaited = this.#waits

@@ -8,7 +8,7 @@ import { call } from '../support/call.ts'
 import { listenerTls, makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { ACCOUNT, openWorld, REQUIRE } from '../support/world.ts'
+import { ACCOUNT, REQUIRE } from '../support/world.ts'
 
 const { serve } = builtProgram()
 const made = makeCertificates()
@@ -59,17 +59,6 @@ test.each([
   },
   60_000,
 )
-
-test.each([
-  ['two bytes in each chunk', '2\r\n  \r\n', 400],
-  ['six bytes in each chunk', '6\r\n      \r\n', 200],
-])('a body of 50,000 chunks with %s', async (_, chunk, status) => {
-  const world = await openWorld()
-  const client = await connectRaw(world)
-  const head = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`
-  await client.send(`${head}${chunk.repeat(50_000)}2\r\n{}\r\n0\r\n\r\n`)
-  expect((await client.read()).status).toBe(status)
-})
 
 test('clients that lose idle connections for want of descriptors lose no call, and the page names the limit', async () => {
   const world = await serve({}, { descriptors: 64 })

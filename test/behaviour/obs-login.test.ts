@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { ACCOUNT, openWorld, REQUIRE } from '../support/world.ts'
@@ -65,4 +65,16 @@ test.each([
       reason: status === 403 ? 'rejected' : 'malformed',
     }),
   )
+})
+
+test('a login whose body has not ended within the deadline of a call gets a 408', async () => {
+  const world = await openWorld({ env: { ...REQUIRE, CLIENT_DEADLINE: '300ms' } })
+  const client = await connectRaw(world)
+  await client.send(
+    `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n`,
+  )
+  const drip = setInterval(() => void client.send(' '), 50)
+  onTestFinished(() => clearInterval(drip))
+  expect((await client.read()).status).toBe(408)
+  clearInterval(drip)
 })

@@ -117,7 +117,7 @@ const FACTS: readonly Fact[] = [
   ['security', /at most (\d) wrong passwords per second.*? at most (\d) KiB of a login/, ...inFile(LOGIN, /RATE = (\d)/), ...inFile('src/client-auth/index.ts', /MAX_BODY = (\d)048/)],
   ['security', /Refreshes end (\d+) h after/, ...inFile(TICKETS, /MAX_SESSION = (\d+) /)],
   ['security', /if (\d) MiB, or the rest, take more than (\d) s/, ...inFile('src/proxy/relay.ts', /PIECE = (\d) [^]*MAX_WAIT = (\d) /)],
-  ['security', /framing exceeds (\d+) KiB/, ...inFile('src/proxy/body.ts', /MAX_FRAMING = (\d+) /)],
+  ['security', /parses (\d+) KiB of one/, ...inFile('src/listener/connection.ts', /PIECE = (\d+) /)],
   ['security', /parsing stops at the (\d+)th/, ...inFile('src/listener/connection.ts', /MAX_PIPELINED = (\d+)/).map((each) => each + 1)],
   ['security', /of more than (\d+) handshakes/, ...inFile('src/listener/connection-limiter.ts', /MAX_HANDSHAKES = (\d+)/)],
   ['security', /above (\d+) headers or (\d+) KiB/, connector.MAX_HEADERS, connector.MAX_HEAD / 1024],

@@ -18,7 +18,6 @@ it('if all bodies are complete and take 32 MiB, the newest is refused until a ca
     const call = {
       held: 0,
       startWait: () => stop.signal,
-      bodyBytes: 0,
       interrupt(refusal: BodyRefusal) {
         refusals.push(refusal)
         stop.abort()
