@@ -9,11 +9,11 @@ export interface ClientConnection {
    * Protects the connection from the limiter until the response ends, and keeps it open behind an offer to upgrade. Call it
    * once the body has arrived, before the response.
    */
-  protect(): void
+  bodyArrived(): void
   /** Refuses and reports the request in progress, and closes the connection: its next bytes may belong to the request. */
   refuse(refusal: Refusal): void
   /** The latest response whose request the listener refused and reported: by `refuse`, or for an error or timeout in its body. */
-  readonly refused: ServerResponse | undefined
+  readonly refusedResponse: ServerResponse | undefined
 }
 
 /** A client's request on Node's own request and response, as the port's app has it in `c.env`. */

@@ -110,7 +110,7 @@ const UNREPLACED = createVariant(REJECTED, { section: 'no-token' })
 export const PROBE = createVariant(classOf('handshake', 'not-trusted'), { traits: {} })
 
 /** Milliseconds after which a call is slow. CTI-OBS gives up after 3 s. */
-export const MAX_HEAD = 2000
+export const SLOW = 2000
 
 /**
  * Returns the one class and code of a request: the first class that fits.
@@ -141,7 +141,7 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
   if (status >= 400) return classOf('declined', 'call-declined')
   if (status === 200 && summary.notJson === true) return classOf('declined', 'not-json')
   if (result !== undefined) return classOf('declined', 'call-result')
-  return headMs > MAX_HEAD ? classOf('slow', 'slow') : ANSWERED
+  return headMs > SLOW ? classOf('slow', 'slow') : ANSWERED
 }
 
 /** Returns why the proxy refused a request. Too many in flight is a failure, as is every 503. */

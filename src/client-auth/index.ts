@@ -40,7 +40,7 @@ export function openClientAuth(config: Config, { clock, onEnd }: ClientAuthOptio
       const client = request.socket.remoteAddress
       const summary = { method, target: validated.target, requestId: '', client, login }
       response.on('close', () => {
-        if (env.connection.refused === response) return
+        if (env.connection.refusedResponse === response) return
         const status = response.headersSent ? response.statusCode : 0
         const left = request.complete ? 'response' : 'request'
         onEnd({ ...summary, status, left: status === 0 ? left : undefined })
@@ -88,7 +88,7 @@ function respond(
 ): void {
   // The listener has responded to a request that broke off; a second response would throw.
   if (response.headersSent || response.destroyed) return
-  connection.protect()
+  connection.bodyArrived()
   const result = status === 200 ? 0 : status
   const body = JSON.stringify({ result, resultData: tickets ?? {} })
   // Only clients with a ticket keep a connection. The rest of a body that is too long is not the next request.

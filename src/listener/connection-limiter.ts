@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
-import { HOUR } from '../clock.ts'
+import { HOUR, MINUTE } from '../clock.ts'
 
 export interface Slot {
   readonly socket: Socket
   /** Orders slots by the turn in which they became idle: Infinity if a call is in flight, -Infinity after the last response. */
   idleSince: number
-  /** When the latest call was answered, on the monotonic clock; -Infinity if none was. */
+  /** When a call was answered, at most a minute before the latest, on the monotonic clock; -Infinity if none was. */
   answeredAt: number
   /** The next response closes the connection. */
   isRetired: boolean
@@ -32,7 +32,7 @@ export class ConnectionLimiter {
   readonly #slots = new Map<string, Slot>()
   /** Slots before the end of their TLS handshake, the oldest first. */
   readonly #handshakes = new Set<Slot>()
-  /** When a call of an address was last answered, the latest at the end. */
+  /** `answeredAt` of clients' addresses, the latest at the end. */
   readonly #callers = new Map<string, number>()
   #turns = 0
 
@@ -61,7 +61,7 @@ export class ConnectionLimiter {
   }
 
   /** Returns the slot of a connection without TLS, or after its TLS handshake; undefined if it has been closed. */
-  open(socket: Socket): Slot | undefined {
+  handshakeDone(socket: Socket): Slot | undefined {
     const slot = this.#slots.get(keyOf(socket))
     if (slot !== undefined) this.#handshakes.delete(slot)
     return slot
@@ -74,12 +74,14 @@ export class ConnectionLimiter {
 
   /** Remembers that a call on the connection was answered. */
   answered(slot: Slot, now: number): void {
-    const { remoteAddress = '' } = slot.socket
+    // Reading a socket's address for every call costs a microsecond.
+    if (now - slot.answeredAt < MINUTE) return
     slot.answeredAt = now
+    const { remoteAddress = '' } = slot.socket
     this.#callers.delete(remoteAddress)
     this.#callers.set(remoteAddress, now)
-    const [oldest] = this.#callers.keys()
-    if (oldest !== undefined && this.#callers.size > MAX_CALLERS) this.#callers.delete(oldest)
+    const [oldest = ''] = this.#callers.keys()
+    if (this.#callers.size > MAX_CALLERS) this.#callers.delete(oldest)
   }
 
   /** Returns true if a call of this address was answered within the last hour. */

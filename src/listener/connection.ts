@@ -62,7 +62,7 @@ export class Connection implements ClientConnection {
   /** The next response, if its request arrived after the end of the response in progress: TLS reports `close` late. */
   #next: ServerResponse | undefined
   /** The latest response whose request the listener refused and reported. The next request may begin before it closes. */
-  refused: ServerResponse | undefined
+  refusedResponse: ServerResponse | undefined
   #pipelined = 0
   #inPieces = false
   #awaitsTurn = false
@@ -94,7 +94,7 @@ export class Connection implements ClientConnection {
     else this.#refusePipelined(response.req)
   }
 
-  protect(): void {
+  bodyArrived(): void {
     this.#options.limiter.mark(this.#slot, true)
     const response = this.#current
     if (!this.#mayHaveDropped || response === undefined) return
@@ -106,7 +106,7 @@ export class Connection implements ClientConnection {
     const response = this.#current
     if (response === undefined) return
     const requestId = randomUUID()
-    this.refused = response
+    this.refusedResponse = response
     this.#options.onRefused(refusedRequest(response.req, refusal, requestId))
     response.shouldKeepAlive = false
     writeProblem(response, REFUSALS[refusal].problem, { requestId, refusal })
@@ -143,7 +143,7 @@ export class Connection implements ClientConnection {
     // Its last response has been sent, so no call is lost.
     if (!socket.writable) return void socket.destroy()
     const summary = refusedRequest({ socket }, refusal)
-    this.refused = this.#current
+    this.refusedResponse = this.#current
     dropInput(socket, this.#options.onDropTurn)
     setImmediate(() => {
       setImmediate(() => {

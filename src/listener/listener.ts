@@ -95,7 +95,7 @@ export function createListener(options: ListenerOptions) {
     })
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-    const slot = limiter.open(socket)
+    const slot = limiter.handshakeDone(socket)
     if (slot === undefined) return void socket.destroy()
     connections.set(socket, new Connection(socket, slot, parts))
     socket.once('close', () => connections.delete(socket))

@@ -202,7 +202,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     const ended = this.#interruptedWhile('reading')
     if (ended !== undefined) return ended
     const start = (): Action => {
-      this.#call.connection.protect()
+      this.#call.connection.bodyArrived()
       this.#isInFlight = true
       return SEND
     }
@@ -382,7 +382,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     if (this.#isInFlight) this.#shared.slots.release()
     const { request, response, validated, requestId, connection } = this.#call
     // The listener has refused and reported a request that could not be read.
-    if (connection.refused === response) return
+    if (connection.refusedResponse === response) return
     const ending = this.#ending
     const isFailed = ending.do === 'fail'
     const isRelayed = ending.do === 'relay'

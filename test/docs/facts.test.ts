@@ -9,7 +9,7 @@ import { SETTLES } from '../../src/cli/renew.ts'
 import { CLASSES, PROBLEMS } from '../../src/codes.ts'
 import { derivedSettings, SETTING_LIST, type ParsedSettings } from '../../src/config/settings.ts'
 import { SERVED } from '../../src/messages/doc-sections.ts'
-import { MAX_HEAD } from '../../src/request-summary.ts'
+import { SLOW } from '../../src/request-summary.ts'
 import { COMMAND_TIMEOUT } from '../../src/sharing/valkey.ts'
 import { PROPAGATION_DELAY } from '../../src/token/account.ts'
 import { MAX_DISK_WAIT } from '../../src/token/attempt-file.ts'
@@ -80,9 +80,9 @@ const FACTS: readonly Fact[] = [
   ['operations', /The token expires within (\d) min\..*?within (\d) min before the token expires/, ...inFile(ALERTS_FILE, /usable_seconds < (\d+)[^]*?usable_seconds < (\d+)/).map((each) => each / 60)],
   ['operations', /when (\d) refreshes failed/, ...inFile('src/admin/diagnosis.ts', /MIN_REFRESHES = (\d)/)],
   ['operations', /rejected (\d) tokens within (\d) min/, conflict, 1],
-  ['operations', /At least (\d) % of the calls got no usable.*?(\d) % of the calls take longer than (\d) s.*?less than (\d) % of the calls were lost/, lost, CLASSES.slow.share * 100, MAX_HEAD / S, lost],
-  ['operations', /Every call takes longer than (\d) s/, MAX_HEAD / S],
-  ['operations', /calls took longer than (\d) s.\*\* CTI-OBS stops waiting after (\d) s/, MAX_HEAD / S, ...inFile('src/config/rules.ts', /clientDeadline >= (\d)000/)],
+  ['operations', /At least (\d) % of the calls got no usable.*?(\d) % of the calls take longer than (\d) s.*?less than (\d) % of the calls were lost/, lost, CLASSES.slow.share * 100, SLOW / S, lost],
+  ['operations', /Every call takes longer than (\d) s/, SLOW / S],
+  ['operations', /calls took longer than (\d) s.\*\* CTI-OBS stops waiting after (\d) s/, SLOW / S, ...inFile('src/config/rules.ts', /clientDeadline >= (\d)000/)],
   ['operations', /The next login, within (\d+) s/, longest('not-processed') * 60],
   ['operations', /more than (\d+) h, or less than (\d) s for (2) tokens.*?warns below (\d+) s/, isales.MAX_LIFETIME / H, SHORT_LIFETIME / S, 2, SHORT_AT_CHECK / S],
   ['operations', /no call was answered within the last (\d+) s/, CALLS.lockedOut.ms / S],
@@ -93,7 +93,7 @@ const FACTS: readonly Fact[] = [
   ['metrics', /An operation fails after ([\d.]+) s/, COMMAND_TIMEOUT / S],
   ['metrics', /not be written within (\d) s/, MAX_DISK_WAIT / S],
   ['metrics', /calls hold (\d+) .*?Up to (\d) more are for/, derived.isalesMaxConnections, pool.AUTH_CONNECTIONS],
-  ['metrics', /began more than (\d) s after/, MAX_HEAD / S],
+  ['metrics', /began more than (\d) s after/, SLOW / S],
   ['metrics', /of the last (\d) s; if these are fewer than (\d), the last (\d) calls, none older than (\d+) min. .*? last (\d+) s; if these are fewer than (\d+), the last (\d+) calls, none older than (\d+) min/, ...period(CALLS.latest), ...period(CALLS.window)],
   ['metrics', /`healthy` \| Less than (\d) %.*?At least (\d) calls are lost, and these are (\d) %.*? or (\d+) % are declined/, lost, CALLS.least, lost, CLASSES.declined.share * 100],
   ['metrics', /loses at least (\d+) % of the lost calls/, CALLS.part * 100],

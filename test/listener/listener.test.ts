@@ -40,7 +40,7 @@ test('a refusal is of its own request, also if the response before it has not le
   const own: boolean[] = []
   const { port, refused } = await startListener((request, response, connection) => {
     const isFirst = request.socket.bytesRead === GET.length
-    response.on('close', () => own.push(connection.refused === response))
+    response.on('close', () => own.push(connection.refusedResponse === response))
     if (!isFirst) return connection.refuse('other-path')
     // As TLS does for a while.
     response.socket?.cork()

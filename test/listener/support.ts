@@ -57,7 +57,7 @@ export async function startHolding(
   const held: ServerResponse[] = []
   const closed: ServerResponse[] = []
   const running = await startListener((_request, response, connection) => {
-    connection.protect()
+    connection.bodyArrived()
     held.push(response)
     response.on('close', () => closed.push(response))
   }, options)
