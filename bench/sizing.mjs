@@ -1,4 +1,4 @@
-// npm run bench -- --sizing [--node PATH]: CPU and memory of the proxy, for docs/sizing.md. Client and iSales run in
+// npm run bench -- --sizing [--node PATH]: CPU and memory of the proxy, for docs/how-it-works.md. Client and iSales run in
 // this process, on one core. The proxy has the other core and the chart's memory limit, by which V8 sizes its heap;
 // this requires root and cgroup v1 or v2. The upstream uses TLS.
 import { execFileSync } from 'node:child_process'

@@ -38,7 +38,6 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['CONTRIBUTING.md', 'npm ci', '.ci/run has these steps'],
   ['docs/get-started.md', 'git clone', '.ci/run has these steps'],
   ['docs/dev/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
-  ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
   ['docs/docker.md', '', 'no Docker; image.test.ts runs them with podman'],
   ['docs/vm.md', '', 'systemd.test.ts runs them on a machine with systemd'],
   ['docs/vm-advanced.md', '', 'systemd.test.ts also runs these'],

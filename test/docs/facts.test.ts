@@ -122,7 +122,7 @@ const FACTS: readonly Fact[] = [
   ['security', /of more than (\d+) handshakes/, ...inFile('src/listener/connection-limiter.ts', /MAX_HANDSHAKES = (\d+)/)],
   ['security', /above (\d+) headers or (\d+) KiB/, connector.MAX_HEADERS, connector.MAX_HEAD / 1024],
   ['security', /stays open until ([\d,]+) are open/, derived.listenMaxConnections.toLocaleString('en')],
-  ['sizing', /somaxconn` at ([\d,]+), /, inFile('src/listener/listen.ts', /BACKLOG = (\d+)/)[0]?.toLocaleString('en')],
+  ['how-it-works', /somaxconn` at ([\d,]+), /, inFile('src/listener/listen.ts', /BACKLOG = (\d+)/)[0]?.toLocaleString('en')],
   ['cti-obs', /valid for (\d) h, .*? ticket for (\d+) h.*? than (\d+) h after/, ...inFile(TICKETS, /ACCESS_SECONDS = (\d+)/).map((each) => each / 3600), ...inFile(TICKETS, /FACTOR = (\d+)/), ...inFile(TICKETS, /MAX_SESSION = (\d+) /)],
   ['cti-obs', /at most (\d) wrong passwords.*? while (\d+) others wait/, ...inFile(LOGIN, /RATE = (\d)[^]*MAX_WAITING = (\d+)/)],
   ['sharing', /After (\d) s without a renewal of the lease.*? within ([\d.]+) s of its grant/, ...inFile('src/token/account.ts', /LEASE_DURATION = (\d)/), PROPAGATION_DELAY / S],
