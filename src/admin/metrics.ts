@@ -177,10 +177,10 @@ function toLabel(status: number | 'none', known: readonly string[]): string {
   return known.includes(String(status)) ? String(status) : 'other'
 }
 
-/** Returns the name and the `# HELP` of a metric: the text of its row in docs/metrics.md. */
+/** Returns the name and the `# HELP` of a metric: the first sentence of its row in docs/metrics.md. */
 function describe(of: string) {
   const name = `${PREFIX}${of}`
-  const row = new RegExp(String.raw`^\| \`${name}\` \|[^|]*\|[^|]*\| ([^|]*) \|`, 'm')
+  const row = new RegExp(String.raw`^\| \`${name}\` \|[^|]*\| ([^|]*?)(?:\. [^|]*)? \|`, 'm')
   const [, help = of] = row.exec(loadPages('en').get('metrics.md') ?? '') ?? []
   return { name, help }
 }

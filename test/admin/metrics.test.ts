@@ -23,10 +23,10 @@ const NOW_SECONDS = WALL / 1000
 /** Counters and histograms of docs/metrics.md, with labels such as `operation`: login, refresh. */
 const DOCUMENTED = Array.from(
   readFileSync('docs/metrics.md', 'utf8').matchAll(
-    /^\| `isales_proxy_(\w+)` \| (counter|histogram) \| (.*?) \|/gm,
+    /^\| `isales_proxy_(\w+_(total|duration_seconds))` \| (.*?) ?\|/gm,
   ),
-  ([, name, type, labels = '']): [string, string] => [
-    type === 'counter' ? `${name}` : `${name}_count`,
+  ([, name, end, labels = '']): [string, string] => [
+    end === 'total' ? `${name}` : `${name}_count`,
     labels,
   ],
 )

@@ -8,8 +8,8 @@ import { read } from './pages.ts'
 
 const scrape = await openShown(adminSources()).metrics.render()
 const metrics = Array.from(
-  scrape.matchAll(/^# HELP (isales_proxy_\S+) (.*)\n# TYPE \S+ (.*)$/gm),
-  ([, name = '', help, type]) => `\`${name}\` | ${type} | ${labelsOf(name)} | ${help} | `,
+  scrape.matchAll(/^# HELP (isales_proxy_\S+) (.*)$/gm),
+  ([, name = '', help]) => `\`${name}\` | ${labelsOf(name)} | ${help}`,
 )
 
 /** Returns labels with their values; a label whose value depends on the instance, or is a code, has none. */
