@@ -51,10 +51,10 @@ describe('help', () => {
   )
 
   it('explains a code with its section of docs/', async () => {
-    const { code, stdout } = await runHere(['help', 'dns-DOWN'])
-    const { title, meaning, remedy } = findSection('en', 'dns-down')
+    const { code, stdout } = await runHere(['help', 'shutting-DOWN'])
+    const { title, meaning, remedy } = findSection('en', 'shutting-down')
     const said = stdout.replaceAll(/\s+/g, ' ').trim()
-    expect([code, said]).toEqual([0, `dns-down ${title}. ${meaning} ${remedy}`])
+    expect([code, said]).toEqual([0, `shutting-down ${title}. ${meaning} ${remedy}`])
   })
 
   it('explains every alert, setting and status of a response in both languages', async () => {
