@@ -64,7 +64,7 @@ test('files that are emptied, removed or not readable keep their previous conten
     const line = world.lines.find((each) => each.setting === `${setting}_FILE`)
     expect(line?.detail).toMatch(/\. /)
   }
-  expect(remedy).toContain('Restore the file, or the rights')
+  expect(remedy).toContain('Restore or fix the file, or its rights')
   expect(runbook).toBe('/docs/operations.md#isalesproxyreloadfailed')
   expect(await isSaid()).toBe(1)
   expect(await reloads(world, 'failure')).toBeGreaterThan(0)

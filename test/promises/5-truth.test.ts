@@ -64,7 +64,7 @@ test.each([
     act: (world: TimedWorld) => repeat(6, () => callFor(world, 3000)),
     state: 'failing',
     codes: ['IsalesProxyCallsRejected', 'token-rejected'],
-    words: /rejects every call with the token.* Check ISALES_TOKEN_HEADER with/,
+    words: /rejects every call with the token.* names a form of ISALES_TOKEN_HEADER that works/,
     fact: 'X-Other: {token}',
   },
   {
@@ -97,7 +97,7 @@ test.each([
       }),
     state: 'failing',
     codes: ['IsalesProxyCallsFailing', 'other-host'],
-    words: /target names the host.* as its HTTP_PROXY: remove that setting from the client/,
+    words: /target names the host.* as its HTTP_PROXY: unset that/,
     fact: 'isales.example',
   },
 ])(
