@@ -16,7 +16,6 @@ import { MAX_DISK_WAIT } from '../../src/token/attempt-file.ts'
 import * as isales from '../../src/token/isales-client.ts'
 import * as guard from '../../src/token/login-guard.ts'
 import * as tracker from '../../src/token/rejection-tracker.ts'
-import * as connector from '../../src/upstream/connector.ts'
 import * as pool from '../../src/upstream/pool.ts'
 import { snapshot } from '../admin/token.ts'
 import { authFailure } from '../support/failure.ts'
@@ -117,12 +116,7 @@ const FACTS: readonly Fact[] = [
   ['security', /at most (\d) wrong passwords per second.*? at most (\d) KiB of a login/, ...inFile(LOGIN, /RATE = (\d)/), ...inFile('src/client-auth/index.ts', /MAX_BODY = (\d)048/)],
   ['security', /Refreshes end (\d+) h after/, ...inFile(TICKETS, /MAX_SESSION = (\d+) /)],
   ['security', /if (\d) MiB, or the rest, take more than (\d) s/, ...inFile('src/proxy/relay.ts', /PIECE = (\d) [^]*MAX_WAIT = (\d) /)],
-  ['security', /parses (\d+) KiB of one/, ...inFile('src/listener/connection.ts', /PIECE = (\d+) /)],
-  ['security', /parsing stops at the (\d+)th/, ...inFile('src/listener/connection.ts', /MAX_PIPELINED = (\d+)/).map((each) => each + 1)],
-  ['security', /of more than (\d+) handshakes/, ...inFile('src/listener/connection-limiter.ts', /MAX_HANDSHAKES = (\d+)/)],
-  ['security', /above (\d+) headers or (\d+) KiB/, connector.MAX_HEADERS, connector.MAX_HEAD / 1024],
   ['security', /stays open until ([\d,]+) are open/, derived.listenMaxConnections.toLocaleString('en')],
-  ['how-it-works', /somaxconn` at ([\d,]+), /, inFile('src/listener/listen.ts', /BACKLOG = (\d+)/)[0]?.toLocaleString('en')],
   ['cti-obs', /valid for (\d) h, .*? ticket for (\d+) h.*? than (\d+) h after/, ...inFile(TICKETS, /ACCESS_SECONDS = (\d+)/).map((each) => each / 3600), ...inFile(TICKETS, /FACTOR = (\d+)/), ...inFile(TICKETS, /MAX_SESSION = (\d+) /)],
   ['cti-obs', /at most (\d) wrong passwords.*? while (\d+) others wait/, ...inFile(LOGIN, /RATE = (\d)[^]*MAX_WAITING = (\d+)/)],
   ['sharing', /After (\d) s without a renewal of the lease.*? within ([\d.]+) s of its grant/, ...inFile('src/token/account.ts', /LEASE_DURATION = (\d)/), PROPAGATION_DELAY / S],
@@ -131,7 +125,6 @@ const FACTS: readonly Fact[] = [
   ['kubernetes-operating', /`DRAIN_DELAY` \((\d) s\)/, ...inFile('helm/isales-auth-proxy/templates/_settings.tpl', /DRAIN_DELAY: (\d)s/)],
   ['vm-advanced', /restarts the service after (\d) s. After (\d) starts within (\d+) s/, ...inFile(UNIT, /\nRestartSec=(\d)/), ...inFile(UNIT, /Burst=(\d)/), ...inFile(UNIT, /IntervalSec=(\d+)/)],
   ['dev/architecture', /the rarer they become, up to (\d+) s apart/, ...inFile('src/token/rejection-tracker.ts', /MAX_RENEWAL_INTERVAL = (\d+)_000/)],
-  ['dev/architecture', /at most until (\d+) % of its deadline/, ...inFile('src/proxy/forward.ts', /SEND_WITHIN = 0\.(\d+)/)],
   ...ALERTS.filter((rule) => rule.for !== undefined).map((rule): Fact => [
     'operations',
     new RegExp(`### ${rule.alert} (?:(?!###).)*?\\*\\*Fires\\*\\* (?:(?!###).)*?(?:after|lasted) (\\d+ (?:s|min))`),
