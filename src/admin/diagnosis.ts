@@ -284,7 +284,12 @@ function groupOf(code: string, outcome?: string): ReloadGroup | undefined {
   if (outcome === 'handshake') return 'listenTls'
   if (code === 'obs-login' || code === 'not-logged-in') return 'obsLogin'
   const stage = stageOf(code)
-  return stage === 'login' ? 'credentials' : stage === 'tls' ? 'isalesTls' : undefined
+  // A page with 401 or 403 may be a rejection.
+  return stage === 'login' || code === 'login-page'
+    ? 'credentials'
+    : stage === 'tls'
+      ? 'isalesTls'
+      : undefined
 }
 
 /** Puts a change of the last minutes first on which the finding depends: of files that worked before, or a start. */

@@ -387,7 +387,8 @@ export function hold(
     let isAnswered = false
     socket.once('data', (bytes: Buffer) => {
       isAnswered = holding === 'idle' && bytes.includes(' 200 ')
-      if (isAnswered) judge.held(replica, time(), 'answered')
+      // iSales may have answered the call.
+      judge.held(replica, time(), isAnswered ? 'answered' : 'unknown')
     })
     // The end of a connection whose call was answered loses no call.
     socket.on('close', () => isAnswered || judge.held(replica, time()))

@@ -41,7 +41,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
   /** When each process began. */
   const beganAt = new Map<number, number>()
   /** The credentials in the mounted file. */
-  let inFile = { password: '', since: 0 }
+  let inFile = { password: '', since: 0, isProven: false }
   /** How iSales answered the last login with them, if it refused it. */
   let refusal: { readonly at: number; readonly status: number } | undefined
   /** Credentials that iSales rejected: the proxy sends no login with them. */
@@ -86,7 +86,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
     /** The mounted file has another password. */
     changed(password: string, at: number): void {
       if (password !== inFile.password) account.changed(password, at)
-      inFile = { password, since: at }
+      inFile = { password, since: at, isProven: false }
       refusal = undefined
       for (const truth of truths) truth.noPromise()
     },
@@ -105,6 +105,7 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
       if (refused && status > 0) refusedOnes.add(credentials)
       for (const truth of truths) truth.noPromise()
       const isOfFile = credentials === inFile.password && from >= inFile.since
+      if (isOfFile && granted) inFile = { ...inFile, isProven: true }
       refusal = isOfFile && refused && status > 0 ? { at: to, status } : undefined
     },
 
@@ -148,8 +149,8 @@ export function createJudge(plan: Plan, deadline: number, onFinding: (finding: F
       // A login that reaches no iSales is not seen.
       if (during(['unreached'], now, now)) truths[replica]?.noPromise()
       const isAway = during(absences(replica), now - AFTER_ABSENCE, now)
-      const isChanged =
-        inFile.since > (beganAt.get(replica) ?? 0) + KNOWN && inFile.since > now - NEW
+      const since = inFile.isProven ? -Infinity : inFile.since
+      const isChanged = since > (beganAt.get(replica) ?? 0) + KNOWN && since > now - NEW
       if (!isAway) return truths[replica]?.look(now, knownRefusal(now), isChanged) === true
       truths[replica]?.pause(false)
       return false
