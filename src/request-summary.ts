@@ -48,8 +48,8 @@ export interface RequestSummary {
   readonly left?: 'request' | 'response' | undefined
   /** True if the client left while iSales sent the response's body slowly. */
   readonly isStarved?: boolean
-  /** True if the relayed response rejects the token, by its status or its `result`. */
-  readonly rejected?: boolean
+  /** The relayed response rejects the token, by its status or `result`. `unreplaced`: logins failed, or took too long for the call. */
+  readonly rejected?: 'rejected' | 'unreplaced' | undefined
   /** True if the relayed response is a web page, or a redirect to one, of a gateway in front of iSales. */
   readonly page?: boolean
   /** True if the relayed 200 to a business POST is empty, or its body is not a JSON object. */
@@ -135,8 +135,8 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
   if (code !== undefined || status >= 500)
     return classOf('failed', codeOfFailed(summary), code ?? 'server-error', 'internal')
   if (page === true) return classOf('rejected', 'call-page')
-  if (rejected === true || status === 401 || status === 403)
-    return summary.replay === 'no-token' ? UNREPLACED : REJECTED
+  if (rejected === 'unreplaced') return UNREPLACED
+  if (rejected !== undefined || status === 401 || status === 403) return REJECTED
   if (status === 429) return classOf('rejected', 'call-throttled')
   if (status >= 400) return classOf('declined', 'call-declined')
   if (status === 200 && summary.notJson === true) return classOf('declined', 'not-json')

@@ -81,7 +81,7 @@ interface Relay {
   readonly head: RelayedHead
   readonly exchange: Exchange
   /** The response looks like a rejection of the token. */
-  readonly rejected: boolean
+  readonly rejected?: RequestSummary['rejected']
   /** The response is a web page; determined before relaying consumes the body. */
   readonly page: boolean
 }
@@ -256,7 +256,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     if (head.status < 300 && !page) tokens.accept(token, this.#sentAt, this.#rejected)
     else tokens.dismiss(token)
     if (this.#replays > 0) this.#replay = 'recovered'
-    return { do: 'relay', head, exchange, rejected: false, page }
+    return { do: 'relay', head, exchange, page }
   }
 
   async #afterRejection(
@@ -280,9 +280,11 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       return withoutToken(this.#attempts, { ...verdict, unavailable: 'no-token' })
     }
     if (verdict.type === 'relay' || isLate) {
-      const isRecoverable = verdict.type !== 'relay' || verdict.why !== 'unrecoverable'
-      this.#replay = replays > 0 ? 'rejected' : isRecoverable ? 'no-token' : undefined
-      return { do: 'relay', head, exchange, rejected: true, page: looksLikePage(head, exchange) }
+      const why = verdict.type === 'relay' ? verdict.why : 'no-newer-token'
+      const isUnrecoverable = why === 'unrecoverable'
+      this.#replay = replays > 0 ? 'rejected' : isUnrecoverable ? undefined : 'no-token'
+      const rejected = replays === 0 && why === 'no-newer-token' ? 'unreplaced' : 'rejected'
+      return { do: 'relay', head, exchange, rejected, page: looksLikePage(head, exchange) }
     }
     this.#rejected = verdict.rejected
     this.#replays += 1
@@ -398,7 +400,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       client: isFailed && ending.refusal ? request.socket.remoteAddress : undefined,
       left: hasLeft ? (request.complete ? 'response' : 'request') : undefined,
       isStarved: hasLeft && this.isStarved(),
-      rejected: isRelayed && ending.rejected,
+      rejected: isRelayed ? ending.rejected : undefined,
       page: isRelayed && ending.page,
       result: this.result,
       // A body with a content coding is not read.

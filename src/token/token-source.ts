@@ -1,6 +1,12 @@
 import { delay, type Timer } from '../clock.ts'
 import { isNewer, PROPAGATION_DELAY } from './account.ts'
-import { CONFIRMATION_WAIT, isAccepted, mayReplay, type AttemptKind } from './rejection-tracker.ts'
+import {
+  CONFIRMATION_WAIT,
+  isAccepted,
+  mayReplay,
+  renewalDueAt,
+  type AttemptKind,
+} from './rejection-tracker.ts'
 import { isSameAs, type Credentials } from './isales-client.ts'
 import {
   initialState,
@@ -57,17 +63,18 @@ export interface RejectedToken {
 
 /**
  * - `replay`: send the call again, with a newer token, or once with the same.
- * - `relay`: the client gets iSales's response.
+ * - `relay`: the client gets iSales's response. `not-due`: the last renewal was too short ago.
  * - `no-token`: a renewal that may help is expected, but the call cannot wait for it. iSales has not executed the call.
  */
 export type RejectionDecision =
   | { readonly type: 'replay'; readonly token: CurrentToken; readonly rejected: RejectedToken }
-  | { readonly type: 'relay'; readonly why: 'unrecoverable' | 'no-newer-token' }
+  | { readonly type: 'relay'; readonly why: 'unrecoverable' | 'no-newer-token' | 'not-due' }
   | { readonly type: 'no-token'; readonly retryAfter: number }
 
 const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1000 }
 const UNRECOVERABLE: RejectionDecision = { type: 'relay', why: 'unrecoverable' }
 const NO_NEWER_TOKEN: RejectionDecision = { type: 'relay', why: 'no-newer-token' }
+const NOT_DUE: RejectionDecision = { type: 'relay', why: 'not-due' }
 
 export type TokenSource = ReturnType<typeof createTokenSource>
 
@@ -196,7 +203,8 @@ export function createTokenSource(options: TokenSourceOptions) {
       if (isConfirmed) return replays === 0 ? replay(usable) : UNRECOVERABLE
       const isHopeless = comesAfter(deadline)
       const isPatient = clock.now() < patience
-      if (isHopeless && !isPatient) return NO_NEWER_TOKEN
+      const isDistant = usable !== undefined && renewalDueAt(state.rejections) > deadline
+      if (isHopeless && !isPatient) return isDistant ? NOT_DUE : NO_NEWER_TOKEN
       // Relay iSales's response, unless a renewal that may help is in flight or due in time.
       if (isOver(call))
         return isHopeless || state.rejections.ineffectiveRenewals > 0

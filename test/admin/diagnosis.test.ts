@@ -28,7 +28,7 @@ const REFUSED = {
 const BYTES = { method: '', target: '', status: 400, code: 'bad-request' } as const
 const RENEW = { type: 'renew-asked', at: NOW, endsPause: true } as const
 const NO_TOKEN = { status: 503, code: 'no-token' } as const
-const UNREPLACED = { status: 403, replay: 'no-token' } as const
+const UNREPLACED = { status: 403, rejected: 'unreplaced' } as const
 const LONG_HOST = `proxy.example\u001B${'x'.repeat(100)}`
 
 /** Calls 100 ms apart: first answered ones, then others. */
