@@ -95,6 +95,7 @@ export function createClients(stage: Stage, isales: Isales, origin: string, ca: 
     if (deed !== undefined && deed !== 'request' && deed !== 'leave') {
       const fields = Object.entries(headers).map((field) => field.join(': '))
       await misbehave(deed, [`POST ${path} HTTP/1.1`, ...fields].join('\r\n'))
+      if (deed === 'malformed') return end('lost', { status: 400, sent: 'no' })
       return end(deed === 'plain' || deed === 'tls' ? 'turned' : 'stray')
     }
     const signal = AbortSignal.timeout(deed === 'leave' ? 1000 : 3000 * Number.parseFloat(deadline))

@@ -23,7 +23,9 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
       const isShown = sample.state !== 'healthy' && sample.current.length > 0
       const counted = windowAt(record, sample.at, COUNTED)
       // Refused calls alone may be of an unknown client.
-      const refused = lost.filter(({ sent, status }) => sent === 'no' && status < 500)
+      const refused = lost.filter(({ sent, status, code }) =>
+        sent === '' ? status === 401 && code === '' : sent === 'no' && status < 500,
+      )
       const isUseless = all.length >= 10 && lost.length + useless.length === all.length
       if (isUseless && refused.length < all.length && !is.critical(sample))
         return `${sample.state}: all ${all.length} calls lost or useless`
