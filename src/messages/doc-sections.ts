@@ -129,8 +129,8 @@ function sectionIn(file: string, part: string, shared: readonly string[]) {
 }
 
 const REMEDY = /^\*\*(?:Do\.|处理。)\*\* /
-const EVERY = /^\*\*(?:Every call\.|全部调用。)\*\* /
-const OVER = /^\*\*(?:Over\.|已结束。)\*\* /
+const EVERY = /^\*\*(?:Most calls\.|全部调用。)\*\* /
+const OVER = /^\*\*(?:Ended\.|已结束。)\*\* /
 const RESTORE = /^\*\*(?:If it worked before\.|此前正常时。)\*\* /
 
 /** Returns one line without markup. A line break between Chinese characters is not a space. */

@@ -134,7 +134,8 @@ async function start({ code, exit, make, tls, spoil, first, shows = [] }: Mistak
       const finding = findings.find(({ cause }) => cause === code)
       const before = first === undefined ? '' : findSection(language, first).remedy
       const all = MESSAGES[language].sentences(before, shown)
-      const dependsOnSettings = ['login', 'tls'].includes(stageOf(code) ?? '')
+      const dependsOnSettings =
+        code === 'login-page' || ['login', 'tls'].includes(stageOf(code) ?? '')
       const [opening] = finding?.facts[0] ?? []
       expect(opening === 'changed').toBe(first !== undefined)
       expect(opening === 'startedAt').toBe(dependsOnSettings && spoil === undefined)

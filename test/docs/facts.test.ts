@@ -98,7 +98,7 @@ const FACTS: readonly Fact[] = [
   ['metrics', /loses at least (\d+) % of the lost calls/, CALLS.part * 100],
   ['metrics', /gets through: (\d) connections .*? within (\d+) s\. Or at least (\d) calls and connections ended in the last (\d) s/, CALLS.turnedAway.count, CALLS.turnedAway.noAnswer / S, CALLS.lockedOut.count, CALLS.lockedOut.ms / S],
   ['metrics', /stood still for more than (\d) s within the last (60) s/, MIN_STALL / S, 60],
-  ['metrics', /At least (\d) latest calls are declined, and (\d+) % of them/, CALLS.least, CALLS.every * 100],
+  ['metrics', /at least (\d) are declined, and (\d+) % lost/, CALLS.least, CALLS.every * 100],
   ['metrics', /At least (\d) latest calls are lost, and more than (\d+) %.*? the last (\d) calls.*? the last (\d) s/, CALLS.least, CALLS.failing * 100, inRow, allFor],
   ['metrics', /Refused calls alone .*? for (\d+) min, or if (\d+) were refused within (60) s/, CALLS.refused.ms / MIN, CALLS.refused.calls, 60],
   ['metrics', /count for at most (\d+) min\. .*? after (\d+) s without a call/, tracker.REJECTED_FOR / MIN, tracker.UNUSED_FOR / S],

@@ -81,7 +81,7 @@ test.each([
     },
     state: 'login-rejected',
     codes: ['IsalesProxyLoginRejected', 'password'],
-    words: /Until the time in the facts, renew sends no login.* Fix ISALES_USER or/,
+    words: /Until the time shown, renew sends no login.* Fix ISALES_USER or/,
     fact: '',
   },
   {
