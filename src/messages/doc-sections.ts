@@ -129,7 +129,7 @@ function sectionIn(file: string, part: string, shared: readonly string[]) {
 }
 
 const REMEDY = /^\*\*(?:Do\.|处理。)\*\* /
-const EVERY = /^\*\*(?:Most calls\.|全部调用。)\*\* /
+const EVERY = /^\*\*(?:Most calls\.|大部分调用。)\*\* /
 const OVER = /^\*\*(?:Ended\.|已结束。)\*\* /
 const RESTORE = /^\*\*(?:If it worked before\.|此前正常时。)\*\* /
 
