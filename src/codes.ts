@@ -229,7 +229,7 @@ export const FINDING_NAMES: readonly FindingName[] = [
 const OTHERS = {
   /** Causes of findings: every call is rejected, the process or its machine disturbs calls, or logins fail. */
   finding: [
-    'token-rejected', 'token-unsteady', 'stood-still', 'log-unwritable', 'logins-paused', 'business-later', 'changed-here', 'renew-waits', 'other-key-or-program',
+    'token-rejected', 'token-unsteady', 'stood-still', 'log-unwritable', 'logins-paused', 'business-later', 'changed-here', 'renew-waits', 'other-key-or-program', 'other-status',
   ],
   setting: [
     'not-accepted', 'typing', 'own-name', 'is-path', 'not-set', 'set-twice', 'not-utf8',

@@ -139,6 +139,7 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
       input.statedLifetime === undefined ? [] : [['statedLifetime', input.statedLifetime]]
     yield toFinding('IsalesProxyLifetimeDoubtful', { cause: { code: lifetimeDoubt, facts } })
   }
+  if (token.endingStatus !== undefined) yield endedByStatus(token.endingStatus, diagnostics)
   if (storageError !== undefined) {
     const cause = explained(storageError, diagnostics, 'login')
     yield toFinding('IsalesProxyStateUnusable', { cause })
@@ -223,6 +224,14 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   if (rejected?.cause === 'call-rejected') facts.push(...factsOf(rejected))
   const cause = { code: 'token-rejected', facts } as const
   return toFinding('IsalesProxyCallsRejected', { cause })
+}
+
+/** iSales ends tokens with a status that `ISALES_REJECTED` does not have. */
+function endedByStatus(status: number, { withRejected }: DiagnosticContext): Finding {
+  const line = withRejected(status)
+  const facts: Fact[] = [['status', status]]
+  if (line !== undefined) facts.push(['example', `ISALES_REJECTED=${line}`])
+  return toFinding('IsalesProxyLifetimeDoubtful', { cause: { code: 'other-status', facts } })
 }
 
 function callFinding(found: CallFinding, input: DiagnosisInput): Finding {

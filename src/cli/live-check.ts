@@ -1,12 +1,11 @@
 import { cause, classifyStatus, isOfGateway, isRedirect, isWebPage } from '../causes.ts'
 import { delay, MINUTE, SECOND, systemClock } from '../clock.ts'
 import {
-  formatRejections,
   formatTokenHeader,
   holds,
   pathFormat,
   diagnosticContext,
-  rejectionsFormat,
+  withRejection,
   type Config,
 } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
@@ -281,12 +280,11 @@ async function detectRejection(check: LiveCheck, grant: Grant): Promise<void> {
   const { status, result, facts, works } = await callInterface(check, grant, invalid)
   const isStatus = status >= 400 && status < 500 && !isOfGateway(status)
   const entry = isStatus ? String(status) : `result=${result}`
-  const setting = [formatRejections(given), entry].filter(Boolean).join(',')
-  // The setting cannot contain a result that its format does not accept.
-  const canBeSet = (isStatus || (status === 200 && !works)) && rejectionsFormat.parse(setting)
+  const canBeSet = isStatus || (status === 200 && !works)
+  const setting = canBeSet ? withRejection(given, entry) : undefined
   const isKnown = given.statuses.includes(status) || given.results.includes(result)
-  if (!isKnown && canBeSet) check.settings['ISALES_REJECTED'] = setting
-  if (!isKnown && !canBeSet) report(check, 'invalid', { code: 'check-blind', facts })
+  if (!isKnown && setting !== undefined) check.settings['ISALES_REJECTED'] = setting
+  if (!isKnown && setting === undefined) report(check, 'invalid', { code: 'check-blind', facts })
   else report(check, 'invalid', status === 200 ? { code: 'rejected-by-result', facts } : facts)
 }
 

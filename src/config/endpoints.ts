@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { toEndpoint, urlHost } from './address.ts'
 import { findOriginal } from './files.ts'
-import { formatTokenHeader } from './formats.ts'
+import { formatTokenHeader, withRejection } from './formats.ts'
 import { detectPasteError, type Config } from './load.ts'
 import type { Fact, DiagnosticContext } from '../messages/index.ts'
 
@@ -54,6 +54,7 @@ export function diagnosticContext(config: Config): DiagnosticContext {
     serverName: config.isalesTlsServerName ?? '',
     credentials: credentialsOf(config),
     tokenHeader: formatTokenHeader(config.isalesTokenHeader),
+    withRejected: (status) => withRejection(config.isalesRejected, String(status)),
     userFile: findOriginal(config.isalesUserFile ?? ''),
     passwordFile: findOriginal(config.isalesPasswordFile ?? ''),
     settings: {

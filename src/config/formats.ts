@@ -350,7 +350,8 @@ export const rejections: Format<Rejections> = {
   example: '401,403,result=100401',
 }
 
-/** Formats rejections as `ISALES_REJECTED` is written. */
-export function formatRejections({ statuses, results }: Rejections): string {
-  return [...statuses, ...results.map((one) => `result=${one}`)].join(',')
+/** Returns `ISALES_REJECTED` with another entry; undefined if it does not take it. */
+export function withRejection({ statuses, results }: Rejections, entry: string) {
+  const text = [...statuses, ...results.map((one) => `result=${one}`), entry].join(',')
+  return rejections.parse(text) === null ? undefined : text
 }

@@ -7,10 +7,9 @@ export { egressFor, diagnosticContext } from './endpoints.ts'
 export { readSmallFile, type ReadFile } from './files.ts'
 export {
   duration,
-  formatRejections,
   formatTokenHeader,
   path as pathFormat,
-  rejections as rejectionsFormat,
+  withRejection,
   type StoreAddress,
 } from './formats.ts'
 export { loadConfig, type Config, type Environment, type Loaded } from './load.ts'

@@ -21,6 +21,8 @@ export interface DiagnosticContext {
   credentials: readonly Fact[]
   /** As `ISALES_TOKEN_HEADER` has it. */
   readonly tokenHeader: string
+  /** Returns `ISALES_REJECTED` with another status; undefined if it does not take it. */
+  readonly withRejected: (status: number) => string | undefined
   /** Empty if the user is set in the environment. */
   readonly userFile: string
   readonly passwordFile: string

@@ -254,7 +254,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     // A page or an error may come from a gateway that has not checked the token.
     const { tokens } = this.#shared
     if (head.status < 300 && !page) tokens.accept(token, this.#sentAt, this.#rejected)
-    else tokens.dismiss(token)
+    else tokens.dismiss(token, head.status)
     if (this.#replays > 0) this.#replay = 'recovered'
     return { do: 'relay', head, exchange, page }
   }

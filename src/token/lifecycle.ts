@@ -24,6 +24,7 @@ import {
   type Rejection,
   type RejectionState,
 } from './rejection-tracker.ts'
+import { decline, failedTrial, NO_TRIAL, renewed, succeed, type Declined } from './status-trial.ts'
 import {
   createToken,
   refreshable,
@@ -88,6 +89,7 @@ export function initialState(credentials: Credentials, now: number) {
     /** An operator ended the login pause, and the login that follows has not ended. */
     forced: false,
     rejections: NO_REJECTIONS as RejectionState,
+    trial: NO_TRIAL,
     /** Latest rejection of the current token. `reported`: an event has reported the renewal that it triggered. */
     rejection: undefined as Readonly<{ status: number; reported: boolean }> | undefined,
   }
@@ -147,13 +149,18 @@ export function refreshableToken({ token }: TokenState, rules: Rules, now: numbe
   return mayTry ? token : undefined
 }
 
-function wantedAt({ renewAt, rejections }: TokenState): number {
-  return Math.min(renewAt, renewalDueAt(rejections))
+function wantedAt(state: TokenState): number {
+  return Math.min(state.renewAt, renewalDueAt(state.rejections), trialAt(state))
+}
+
+/** Tried only while logins succeed. */
+function trialAt({ trial, loginDue, record, login }: TokenState): number {
+  return loginDue || record.attempts > 0 || login.failures > 0 ? Infinity : trial.dueAt
 }
 
 /** A cause of rejections may have ended the session as well. */
 function prefersLogin(state: TokenState): boolean {
-  return state.loginDue || hasFailed(state.refresh, state) || isSuspect(state)
+  return state.loginDue || hasFailed(state.refresh, state) || doubtedSince(state) !== undefined
 }
 
 /** True if the last request of the track failed, and no token was requested after it. */
@@ -169,6 +176,12 @@ function pausedUntil({ login, record, forced }: TokenState, rules: Rules): numbe
 /** True while it is undecided whether a rejection is about the token. */
 export function isSuspect({ rejections }: Pick<TokenState, 'rejections'>): boolean {
   return rejections.unresolvedSince < Infinity
+}
+
+/** Returns since when the token may have ended; undefined if nothing says so. */
+export function doubtedSince(state: TokenState): number | undefined {
+  if (isSuspect(state)) return state.rejections.unresolvedSince
+  return trialAt(state) < Infinity ? state.trial.since : undefined
 }
 
 /** Returns the token to send; undefined if no token may be sent. */
@@ -272,26 +285,30 @@ export const onRejected: Reducer<
   return { state: { ...state, busyUntil, rejection: { status, reported }, rejections } }
 }
 
-export const onAccepted: Reducer<{
-  readonly generation: number
-  readonly kind: AttemptKind
-  readonly sentAt: number
-}> = (state, call, { now }) => {
+export const onAccepted: Reducer<
+  Readonly<{ generation: number; kind: AttemptKind; sentAt: number }>
+> = (state, call, { now }) => {
   const { token } = state
   if (token?.generation !== call.generation) return { state }
   const rejections = accept(state.rejections, call, token, now)
+  const trial = state.trial.phase === 'none' ? state.trial : succeed(state.trial, call.sentAt, now)
   const isEffective = rejections.helpedAt !== state.rejections.helpedAt
   const isNews = isEffective && !token.adopted && isConflict(rejections, now)
   return {
-    state: { ...state, rejections },
+    state: { ...state, rejections, trial },
     ...(isNews && { event: { type: 'conflict', at: now } }),
   }
 }
 
 /** iSales, or a gateway, answered a call without a decision on the token. */
-export const onUnrelated: Reducer<{ readonly generation: number }> = (state, { generation }) => {
+export const onUnrelated: Reducer<Declined & { readonly generation: number }> = (
+  state,
+  { generation, ...declined },
+  { now },
+) => {
   if (state.token?.generation !== generation) return { state }
-  return { state: { ...state, rejections: dismiss(state.rejections) } }
+  const trial = decline(state.trial, declined, now)
+  return { state: { ...state, trial, rejections: dismiss(state.rejections) } }
 }
 
 export const onRequestPending: Reducer<Operation> = (before, operation, { now: at }) => {
@@ -322,7 +339,7 @@ export const onRequestEnded: Reducer<TokenResult> = (before, result, context) =>
 
 /** Adopts another replica's token. With the current credentials it counts as a login of this process. */
 export const onAdopted: Reducer<Granted> = (before, granted, context) => {
-  const { token: previous, rejections, rejection } = before
+  const { token: previous, rejections, rejection, trial } = before
   const { token: shared, name, record = before.record } = granted
   const login = succeeded(before.login, before.login.lastMs)
   const state = shared.of === name ? { ...before, loginDue: false, record, login } : before
@@ -332,7 +349,7 @@ export const onAdopted: Reducer<Granted> = (before, granted, context) => {
   const token = isInUse ? { ...previous, of: shared.of } : found
   const after = withToken(state, token, context)
   return {
-    state: isInUse ? { ...after, rejections, rejection } : after,
+    state: isInUse ? { ...after, rejections, rejection, trial } : after,
     event: { type: 'adopted', at: context.now, token },
   }
 }
@@ -380,6 +397,7 @@ function withToken(before: TokenState, token: CurrentToken, { now, random }: Con
     renewAt: token.sentAt + Math.max(MIN_RENEWAL, renewAfter),
     forced: before.forced && before.loginDue,
     rejections: replace(before.rejections, before.request?.startedAt, random, now),
+    trial: renewed(before.trial, before.request?.startedAt, now),
   }
 }
 
@@ -406,6 +424,7 @@ function onFailed(
   const state: TokenState = {
     ...before,
     request: undefined,
+    trial: failedTrial(before.trial, at),
     forced: isRefresh && before.forced,
     token: token && isRejected ? { ...token, refreshToken: undefined } : token,
     ...(!isOutdated && { [operation]: failed }),

@@ -9,6 +9,7 @@ import {
 } from './rejection-tracker.ts'
 import { isSameAs, type Credentials } from './isales-client.ts'
 import {
+  doubtedSince,
   initialState,
   isSuspect,
   next,
@@ -89,6 +90,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   let abort: AbortController | undefined
   let running = false
   let pending: Promise<void> = Promise.resolve()
+  let acceptedAt = -Infinity
 
   const apply = <Input>(reducer: Reducer<Input>, input: Input): void => {
     const context = { rules, now: clock.now(), random: options.random() }
@@ -143,7 +145,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       ...planned,
       credentials,
       signal,
-      rejectedAt: isSuspect(state) ? state.rejections.unresolvedSince : undefined,
+      rejectedAt: doubtedSince(state),
       loginDue: state.loginDue,
       forced,
       onSending() {
@@ -241,16 +243,20 @@ export function createTokenSource(options: TokenSourceOptions) {
      * @param before the token that iSales rejected this call with earlier. Default: none.
      */
     accept({ generation }: CurrentToken, sentAt: number, before?: RejectedToken): void {
-      const { rejections } = state
+      const { rejections, trial } = state
+      acceptedAt = sentAt
       // Fast path of almost all calls.
-      if (before === undefined && isAccepted(rejections) && !isSuspect(state)) return
+      const isSettled = trial.phase === 'none' && isAccepted(rejections) && !isSuspect(state)
+      if (before === undefined && isSettled) return
       apply(onAccepted, { generation, kind: attemptKind(generation, before), sentAt })
       if (state.rejections !== rejections) settle()
     },
 
-    /** Records a response to a call with this token that does not depend on the token. */
-    dismiss({ generation }: CurrentToken): void {
-      if (state.rejections.consecutiveRejections > 0) apply(onUnrelated, { generation })
+    /** Records a response to a call with this token that neither accepts nor rejects it. */
+    dismiss({ generation }: CurrentToken, status: number): void {
+      const { trial } = state
+      apply(onUnrelated, { generation, status, acceptedAt })
+      if (state.trial.dueAt !== trial.dueAt) proceed()
     },
 
     /**

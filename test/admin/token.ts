@@ -52,6 +52,7 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     rejected: false,
     replacing: false,
     conflict: false,
+    endingStatus: undefined,
     request: undefined,
     login: loginOf('none', undefined, { failures: 0 }),
     loginMs: 42,

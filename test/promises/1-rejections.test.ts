@@ -103,3 +103,30 @@ test('a dead token that public calls of iSales make look good is replaced within
   expect(statuses.length).toBeGreaterThan(10)
   expect(seconds()).toBeLessThan(30)
 })
+
+test('if all calls get a status that ISALES_REJECTED does not have, one login shows whether it ends tokens', async () => {
+  const world = await openTimedWorld()
+  world.sim.set({ rejection: 419 })
+  const call = async () => (await world.tasks()).status
+  await call()
+  const rounds = [
+    ['the first time', 3],
+    ['then', 2],
+  ] as const
+  for (const [round, until419] of rounds) {
+    endSession(world)
+    for (let calls = 0; calls < until419; calls += 1) {
+      expect([round, await call()]).toEqual([round, 419])
+      await world.clock.advance(500)
+    }
+    await until(async () => (await call()) === 200)
+    await world.clock.advance(31_000)
+  }
+  expect(world.sim.state().loginAttempts).toBe(3)
+  const { findings } = await world.status()
+  const facts = [
+    ['status', 419],
+    ['example', 'ISALES_REJECTED=401,403,419'],
+  ]
+  expect(findings.find(({ cause }) => cause === 'other-status')).toMatchObject({ facts })
+})

@@ -26,6 +26,7 @@ export const PLACES: DiagnosticContext = {
     ['passwordHas', 'quotes'],
   ],
   tokenHeader: 'Authorization: Bearer {token}',
+  withRejected: (status) => (status < 400 ? undefined : `401,403,${status}`),
   userFile: '/run/secrets/user',
   passwordFile: '/run/secrets/password',
   settings: {

@@ -335,12 +335,13 @@ it('inputs before the first token request change nothing', () => {
   expect([life.state().forced, life.snapshot().token]).toEqual([false, undefined])
 })
 
+const GETS_503 = { status: 503, acceptedAt: 0 }
 it.each([
   [1, 0],
   [2, 2],
 ])('an answer without a decision on generation %i leaves %i of two rejections', (...row) => {
   const [generation, left] = row
-  const life = rejects(rejects(granted())).does(onUnrelated, { generation })
+  const life = rejects(rejects(granted())).does(onUnrelated, { ...GETS_503, generation })
   expect(life.state().rejections.consecutiveRejections).toBe(left)
 })
 

@@ -114,7 +114,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'refresh-hangs': everybody(refresh('hang', 'login-timeout', 'connection-lost')),
   /** iSales ends the token once. */
   revoked: { ...machine(), revokes: true },
-  'ended-302': rejection(redirect(302), 'call-page'), 'ended-419': rejection(json(419), 'call-declined'),
+  'ended-302': rejection(redirect(302), 'call-page', 'other-status'), 'ended-419': rejection(json(419), 'call-declined', 'other-status'),
   /** iSales takes four connections, and now and then more calls at once. */
   'few-places': { ...machine([], { rate: '20' }), group: 'route' },
   /** No call arrives, and every 5 s a balancer completes a TLS handshake. */
