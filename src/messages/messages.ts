@@ -205,7 +205,7 @@ const PAGE = {
   certificates: ['Certificates', '证书'],
   hour: ['Calls of the last hour', '最近一小时的调用'],
   hourAgo: ['1 h ago', '1 小时前'],
-  failedCalls: ['Last calls without an answer', '最近未获响应的调用'],
+  failedCalls: ['Last lost or declined calls', '最近丢失或未受理的调用'],
   changes: ['Changes of state', '状态变化'],
   missing: ['Not found', '未找到'],
   version: ['Version', '版本'],

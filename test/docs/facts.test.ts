@@ -111,7 +111,7 @@ const FACTS: readonly Fact[] = [
   ['reliability', /the next renewal, up to (\d+) s later/, ...inFile('src/token/rejection-tracker.ts', /MAX_RENEWAL_INTERVAL = (\d+)_000/)],
   ['reliability', /again until (\d+) % of its deadline/, ...inFile('src/proxy/forward.ts', /SEND_WITHIN = 0\.(\d+)/)],
   ['reliability', /at most (\d) logins in any (\d+) minutes/, guard.MAX_ATTEMPTS, pause(3, 3)],
-  ['reliability', /less than (\d) % of the calls are lost/, lost],
+  ['reliability', /less than (\d) % of the/, lost],
   ['reliability', /It takes no memory beyond (\d+) MiB/, ...inFile(UNIT, /MemoryMax=(\d+)M/)],
   ['security', /at most (\d) wrong passwords per second.*? at most (\d) KiB of a login/, ...inFile(LOGIN, /RATE = (\d)/), ...inFile('src/client-auth/index.ts', /MAX_BODY = (\d)048/)],
   ['security', /Refreshes end (\d+) h after/, ...inFile(TICKETS, /MAX_SESSION = (\d+) /)],
