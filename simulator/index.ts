@@ -109,6 +109,9 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     commands,
     state,
     requests,
+  }).catch(async (error: unknown) => {
+    await server.down()
+    throw error
   })
 
   return {
