@@ -246,7 +246,9 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   if (own < count) facts.push([outcome, { part: own, of: total }])
   const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
   facts.push(...settingFacts(headlineRow(code), input.diagnostics))
-  const explanation = cause?.section && { code: cause.section, facts: input.factsOf(cause) }
+  const isUnsteady = cause?.section === 'call-rejected' && input.token.unsteady
+  const section = isUnsteady ? 'token-unsteady' : cause?.section
+  const explanation = cause && section && { code: section, facts: input.factsOf(cause) }
   const shown = toFinding(code, {
     finding: outcome,
     state,

@@ -37,6 +37,8 @@ export const NO_REJECTIONS = {
   lastRenewalHelped: true,
   /** When the last three renewals helped. Another replica's token replaces the last one, since it is not a conflict. */
   helpedAt: [] as readonly number[],
+  /** When the last three calls that were rejected were accepted with the same token, at least 1 s apart. For display only. */
+  unsteadyAt: [] as readonly number[],
 }
 export type RejectionState = Readonly<typeof NO_REJECTIONS>
 
@@ -102,10 +104,11 @@ export function accept(
   { adopted }: { readonly adopted: boolean },
   now: number,
 ): RejectionState {
-  const { unresolvedSince, helpedAt } = before
+  const { unresolvedSince, helpedAt, unsteadyAt } = before
   const isAnswer = sentAt > unresolvedSince
   const isEffective = !before.lastRenewalHelped && kind === 'newer-token'
-  if (isAccepted(before) && !isAnswer && !isEffective) return before
+  const isUnsteady = kind === 'same-token' && now - (unsteadyAt.at(-1) ?? -Infinity) >= SECOND
+  if (isAccepted(before) && !isAnswer && !isEffective && !isUnsteady) return before
   const kept = adopted ? helpedAt.slice(0, -1) : helpedAt.slice(-2)
   return {
     ...before,
@@ -117,6 +120,7 @@ export function accept(
     ineffectiveRenewals: isEffective || !before.hasResult ? 0 : before.ineffectiveRenewals,
     lastRenewalHelped: before.lastRenewalHelped || isEffective,
     helpedAt: isEffective ? [...kept, now] : helpedAt,
+    unsteadyAt: isUnsteady ? [...unsteadyAt.slice(-2), now] : unsteadyAt,
   }
 }
 
@@ -186,7 +190,15 @@ function isCurrent({ hasResult, rejectedAt, replacedAt }: RejectionState, now: n
   return now < (hasResult ? rejectedAt + REJECTED_FOR : replacedAt + UNUSED_FOR)
 }
 
-/** True if three rejection-triggered renewals helped within a minute: another client logs in as this user. For display only. */
-export function isConflict({ helpedAt }: RejectionState, now: number): boolean {
-  return now - (helpedAt.at(-3) ?? -Infinity) < MINUTE
+/**
+ * True if three rejection-triggered renewals helped within a minute: another client logs in as this user. For display only.
+ * Not if iSales accepts and rejects one token, as two nodes do that do not share sessions.
+ */
+export function isConflict(state: RejectionState, now: number): boolean {
+  return now - (state.helpedAt.at(-3) ?? -Infinity) < MINUTE && !isUnsteady(state, now)
+}
+
+/** True if three calls within a minute were rejected, and accepted with the same token. For display only. */
+export function isUnsteady({ unsteadyAt }: RejectionState, now: number): boolean {
+  return now - (unsteadyAt.at(-3) ?? -Infinity) < MINUTE
 }

@@ -7,7 +7,7 @@ import {
   type TokenState,
 } from './lifecycle.ts'
 import type { Rules } from './login-guard.ts'
-import { isConflict, isRejected } from './rejection-tracker.ts'
+import { isConflict, isRejected, isUnsteady } from './rejection-tracker.ts'
 import { endingStatus } from './status-trial.ts'
 
 /** Summarizes the token and its renewal for the status page and Prometheus. Instants are on the monotonic clock. */
@@ -27,6 +27,8 @@ export function takeSnapshot(state: TokenState, rules: Rules, now: number, waite
     replacing: request !== undefined && rejections.ineffectiveRenewals === 0,
     /** Another client logs in as this user. */
     conflict: isConflict(rejections, now),
+    /** iSales accepts and rejects the same token. */
+    unsteady: isUnsteady(rejections, now),
     /** Status with which iSales ends tokens, although it is not in `ISALES_REJECTED`. */
     endingStatus: endingStatus(state.trial, now),
     /** The token request in flight. */

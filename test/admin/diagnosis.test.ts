@@ -263,6 +263,11 @@ it.each<readonly [expected: string, Scene]>([
   [NO_CALLS, { certificates: { ca: WALL + 15 * DAY } }],
   ['degraded store SessionAlone store-unreachable', { sharing: ALONE }],
   ['degraded state StateUnusable disk-full', { storageError: DISK }],
+  ['degraded lifetime LifetimeDoubtful other-status', { snapshot: { endingStatus: 419 } }],
+  [
+    'degraded rejected CallsRejected token-unsteady',
+    { snapshot: { unsteady: true }, calls: mixed(9, FORBIDDEN, 4) },
+  ],
   // A stall is the cause of calls that end until 3 s later, and hides no other cause.
   [
     'degraded process impaired stood-still, degraded abandoned CallsLost stood-still',

@@ -53,6 +53,7 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     replacing: false,
     conflict: false,
     endingStatus: undefined,
+    unsteady: false,
     request: undefined,
     login: loginOf('none', undefined, { failures: 0 }),
     loginMs: 42,

@@ -5,6 +5,7 @@ import {
   isAccepted,
   isConflict,
   isRejected,
+  isUnsteady,
   mayReplay,
   NO_REJECTIONS,
   reject,
@@ -24,10 +25,11 @@ const FIRST = { kind: 'first', replays: 0 } as const
 const AGAIN = { kind: 'same-token', replays: 1 } as const
 const NEWER = { kind: 'newer-token', replays: 1 } as const
 const OPEN = Infinity
+const OWN = { adopted: false }
 
 const rejectedAt = (state: RejectionState, at: number) => reject(state, FIRST, at)
 const acceptedAt = (state: RejectionState, sentAt: number, now: number) =>
-  accept(state, { kind: 'first', sentAt }, { adopted: false }, now)
+  accept(state, { kind: 'first', sentAt }, OWN, now)
 
 it.each<readonly [string, Change, Rejection, Change]>([
   ['begins', {}, FIRST, { unresolvedSince: 1e6, rejectedAt: 1e6, consecutiveRejections: 1 }],
@@ -148,6 +150,19 @@ it('a minute later, a renewal that helped is not part of a conflict, and gives n
   const replays = [MINUTE + 2, MINUTE + 3].map((now) => mayReplay(state, 1, now))
   expect([...replays, mayReplay(state, 2, MINUTE)]).toEqual([true, false, false])
   expect([mayReplay(GOOD, 0, 0), mayReplay(GOOD, 1, 0)]).toEqual([true, false])
+})
+
+it.each<readonly [readonly number[], now: number, unsteady: boolean]>([
+  [[1000, 2000], 2000, false],
+  [[1000, 1999, 2998], 2998, false],
+  [[1000, 2000, 3000], 3000, true],
+  [[1000, 2000, 3000, 40_000], 61_999, true],
+  [[1000, 2000, 3000, 40_000], 62_000, false],
+])('calls accepted at %j with the token that rejected them, at %i: unsteady %s', (at, now, is) => {
+  const again = (state: RejectionState, when: number) =>
+    accept(reject(state, FIRST, when), { kind: 'same-token', sentAt: when }, OWN, when)
+  const state = at.reduce(again, { ...GOOD, helpedAt: [now, now, now] })
+  expect([isUnsteady(state, now), isConflict(state, now)]).toEqual([is, !is])
 })
 
 it.each([

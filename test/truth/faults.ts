@@ -43,7 +43,12 @@ const redirect = (status: number): Response => ({ ...page(status), location: '/l
 /** Codes of calls after the end of the token, and of a login that is under way. */
 const NO_TOKEN = ['no-token', 'out-of-time', 'logging-in']
 const CUT = ['connection-lost', 'connection-closed', 'upstream-broken']
-const FORBIDDEN = ['call-rejected', 'token-rejected', 'IsalesProxySessionConflict']
+const FORBIDDEN = [
+  'call-rejected',
+  'token-rejected',
+  'token-unsteady',
+  'IsalesProxySessionConflict',
+]
 const SILENT = ['half-sent', 'request-timeout']
 // oxfmt-ignore
 const DISK = ['disk-full', 'disk-denied', 'disk-readonly', 'disk-no-links', 'disk-slow', 'disk-failed', 'disk-foreign']
