@@ -4,6 +4,7 @@ import {
   formatRejections,
   formatTokenHeader,
   holds,
+  loadConfig,
   pathFormat,
   diagnosticContext,
   rejectionsFormat,
@@ -128,6 +129,7 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
     const latest = await checkRefresh(check, grant, path)
     if (!isAlone) await checkSessions(check, latest)
   } else report(check, 'refresh', [['outcome', 'not-tried']])
+  dropRefused(check)
   if (isAlone) return 'check-store'
   if (Object.keys(settings).length > 0) return 'check-differs'
   return check.results.some(({ code }) => code !== undefined) ? 'check-doubts' : 'check-works'
@@ -282,8 +284,10 @@ async function detectRejection(check: LiveCheck, grant: Grant): Promise<void> {
   const isStatus = status >= 400 && status < 500 && !isOfGateway(status)
   const entry = isStatus ? String(status) : `result=${result}`
   const setting = [formatRejections(given), entry].filter(Boolean).join(',')
-  // The setting cannot contain a result that its format does not accept.
-  const canBeSet = (isStatus || (status === 200 && !works)) && rejectionsFormat.parse(setting)
+  // The setting cannot contain a result that its format does not accept as it is.
+  const accepted = rejectionsFormat.parse(setting)
+  const isAccepted = accepted !== null && formatRejections(accepted) === setting
+  const canBeSet = (isStatus || (status === 200 && !works)) && isAccepted
   const isKnown = given.statuses.includes(status) || given.results.includes(result)
   if (!isKnown && canBeSet) check.settings['ISALES_REJECTED'] = setting
   if (!isKnown && !canBeSet) report(check, 'invalid', { code: 'check-blind', facts })
@@ -323,6 +327,18 @@ function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) 
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
   if (refresh !== undefined && refresh !== obsRefreshPath) settings['ISALES_REFRESH_PATH'] = refresh
   return refresh
+}
+
+/** Takes back what the program would not start with, and reports why. */
+function dropRefused(check: LiveCheck): void {
+  const { io, settings } = check
+  const { problems } = loadConfig({ ...io.env, ...settings })
+  for (const { setting, code, facts, isWarning } of problems) {
+    if (isWarning || !(setting in settings)) continue
+    const refused: Fact = ['setting', `${setting}=${settings[setting]}`]
+    report(check, 'call', { code, facts: [refused, ...facts] })
+    delete settings[setting]
+  }
 }
 
 /** Refreshes as configured; if that fails, with the other token in the header. Returns the latest grant. */
