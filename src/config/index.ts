@@ -9,6 +9,7 @@ export {
   duration,
   formatRejections,
   formatTokenHeader,
+  hosts as hostsFormat,
   path as pathFormat,
   rejections as rejectionsFormat,
   type StoreAddress,
