@@ -10,10 +10,7 @@ export interface Range {
   readonly units: Readonly<Record<string, number>>
 }
 
-/**
- * Syntax of every kind of value, apart from limits and choices; the same in both languages. An error may show an invalid
- * value of a `shown` kind, which contains no secret. A token may be pasted into the others.
- */
+/** Syntax of every kind of value. An error may show an invalid value only of a `shown` kind: a token may be pasted into others. */
 const KINDS = {
   address: ['HOST:PORT', 'shown'],
   choice: [''],
@@ -251,32 +248,28 @@ export interface StoreAddress {
 }
 
 const STORE_URL = /^(?:redis|valkey)(s?):\/\/(?:([^@/:]*)@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$/
-const STORE_PORT = 6379
 
 /** `redis[s]://` or `valkey[s]://`, `[user@]host[:port][/database]`. */
 export const storeUrl: Format<StoreAddress> = {
   kind: 'store-url',
   parse(text) {
     const [, s, name = '', server = '', database = 0] = STORE_URL.exec(text) ?? []
-    const { host = '', port = STORE_PORT } = parseEndpoint(server) ?? {}
+    const { host = '', port = 6379 } = parseEndpoint(server) ?? {}
     const user = decode(name)
     const isHost = isIPv6(host) || HOST_NAME.test(host)
     if (!isHost || port === 0 || port > MAX_PORT || user === null) return null
-    const known = user === '' ? undefined : user
-    return { tls: s === 's', host, port, database: Number(database), user: known }
+    return { tls: s === 's', host, port, database: Number(database), user: user || undefined }
   },
   example: 'valkeys://isales-auth-proxy@valkey.example:6379',
   // A password is invalid here, and must not be shown even so.
   redact: withoutLogin,
 }
 
-const MAX_PATH = 1024
-
 /** An absolute path without a query, in the form that validation demands of calls; no call could match another form. */
 export const path: Format<string> = {
   kind: 'path',
   parse(text) {
-    const isPath = /^\/[\w.~/-]*$/.test(text) && text.length <= MAX_PATH
+    const isPath = /^\/[\w.~/-]{0,1023}$/.test(text)
     return isPath && !/\/\/|\/\.|\.(?:\/|$)/.test(text) ? text : null
   },
   example: '/rest/isales/v1/openapi/obs/',

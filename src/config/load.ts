@@ -17,20 +17,16 @@ import { unknownVariables } from './unknown-variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/**
- * The complete configuration. Durations are in milliseconds, sizes in bytes. A setting that is `off`, or unset without
- * a default, is undefined. The key `isalesUrl` belongs to the variable `ISALES_URL`.
- */
+/** Every setting. Durations are in milliseconds, sizes in bytes. One that is `off`, or unset without a default, is undefined. */
 export type Config = Omit<ParsedSettings, 'allowedPaths'> &
   ReturnType<typeof derivedSettings> & {
     readonly isalesTls: TlsFiles
     readonly listenTls: TlsFiles
   }
 
-/** A setting in force. Its value contains no secret. */
-export interface EffectiveSetting {
+/** A setting in force. Its value contains no secret, and is null if it is unset or unreadable. */
+interface EffectiveSetting {
   readonly name: string
-  /** `[redacted]` for a secret; null if it is unset or unreadable. */
   readonly value: string | null
   readonly source: 'default' | 'environment' | { readonly file: string }
 }
@@ -42,10 +38,11 @@ export type Loaded = {
 } & (
   | { readonly ok: true; readonly config: Config }
   /** `config` has the settings that could be read. */
-  | { readonly ok: false; readonly config: PartialConfig }
+  | {
+      readonly ok: false
+      readonly config: { readonly [Key in keyof Config]?: Config[Key] | undefined }
+    }
 )
-
-type PartialConfig = { readonly [Key in keyof Config]?: Config[Key] | undefined }
 
 /** Reads every setting, and reports all problems at once. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
@@ -53,9 +50,7 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   problems.push(...ruleViolations(given, (key) => set.has(key)))
   const tls = (ca: FileKey, cert?: FileKey, key?: FileKey): TlsFiles => {
     const file = (one?: FileKey) => ({ name: toVariable(one ?? ''), path: one && given[one] })
-    const read = readTls({ ca: file(ca), cert: file(cert), key: file(key) }, readFile)
-    problems.push(...read.problems)
-    return read.tls
+    return readTls({ ca: file(ca), cert: file(cert), key: file(key) }, readFile, problems)
   }
   const isalesTls = tls('isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile')
   const listenTls = tls('listenClientCaFile', 'listenTlsCertFile', 'listenTlsKeyFile')
@@ -201,10 +196,7 @@ function foundFacts({ kind, redact }: Setting, text: string): readonly Fact[] {
   return isOpaque && kind !== 'secret' ? [length, ['detail', 'opaque']] : [length]
 }
 
-/**
- * Detects characters that an env file, a pasted line or an input method adds to a user or a password. They may be
- * intended, but a wrong password costs a login attempt.
- */
+/** Detects what an env file, a pasted line or an input method adds to a user or a password. It may be intended. */
 export function detectPasteError(name: string, text: string): Problem | undefined {
   const typing = (detail: string) => ({ code: 'typing', facts: [['detail', detail]] }) as const
   if (text.startsWith(`${name}=`)) return { code: 'own-name', facts: [] }

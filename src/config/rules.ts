@@ -9,11 +9,7 @@ import {
   type SettingProblem,
 } from './settings.ts'
 
-/**
- * Reports problems between settings, in order. A setting that could not be read is undefined, and has its own problem.
- *
- * @param isSet also true for a setting that is set but could not be read.
- */
+/** Reports problems between settings. One that is set but could not be read is undefined in `given`, and has its own problem. */
 export function* ruleViolations(
   given: Partial<ParsedSettings>,
   isSet: (key: SettingKey) => boolean,
