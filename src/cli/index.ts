@@ -66,9 +66,8 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))
   if (first === 'help') {
     const text = explainWord(rest[0] ?? '', io)
-    return text === undefined
-      ? misused(unknown('unknown-code', rest[0], [...ALL_CODES, ...KNOWN]))
-      : print(text)
+    if (text !== undefined) return print(text)
+    return misused(unknown('unknown-code', rest[0], [...ALL_CODES, ...KNOWN]))
   }
   // Without a command, the arguments belong to serve.
   const [name, args] = first.startsWith('-') ? ['serve', argv] : [first, rest]

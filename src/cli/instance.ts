@@ -8,8 +8,7 @@ const NAME = /^[\w-]{1,20}$/
 const MAX_FILE = 64 * 1024
 
 /**
- * Returns the environment of a proxy that systemd runs, as far as commands need it: settings of its unit, and its env
- * file; or an error if there is no such proxy. docs/commands.md has the two differences to systemd.exec(5).
+ * Returns the settings of a proxy that systemd runs, from its unit and env file; docs/commands.md has two differences to systemd.
  *
  * @param name of `isales-auth-proxy@NAME`; `-` is the service without one.
  */

@@ -64,7 +64,7 @@ const MAX_WAIT = 7 * SECOND
 const WORKS: readonly Fact[] = [['outcome', 'works']]
 
 interface LiveCheck {
-  /** The given configuration, with values that suit iSales. */
+  /** As given, but with a header that suits iSales. */
   config: Config
   readonly io: Io
   /** Sends one POST and never repeats it. */
@@ -75,9 +75,8 @@ interface LiveCheck {
 }
 
 /**
- * Runs the conversation of `check --live`: a login, calls that change nothing (`business/interface`), a token that is
- * not valid, a refresh, a second login. The token is sent as configured, then in the forms that the editions describe.
- * The password is never varied, and nothing follows a login that failed.
+ * Runs the conversation of `check --live`: a login, calls that change nothing (`business/interface`), an invalid token, a refresh,
+ * a second login. The password is never varied, and nothing follows a login that failed.
  *
  * @param trace writes each exchange to stderr.
  */
@@ -135,10 +134,7 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   return check.results.some(({ code }) => code !== undefined) ? 'check-doubts' : 'check-works'
 }
 
-/**
- * Logs in once, as the login-attempt record allows. With a store, publishes the token there, so that running replicas adopt it
- * instead of losing theirs. `sharing` is undefined without a store.
- */
+/** Logs in once, as the login-attempt record allows. Publishes the token in a store, so that running replicas do not lose theirs. */
 async function logIn(check: LiveCheck) {
   const { config } = check
   // The clock's timers do not keep the process alive while it waits for another replica's login.
@@ -284,11 +280,12 @@ async function detectRejection(check: LiveCheck, grant: Grant): Promise<void> {
   const isStatus = status >= 400 && status < 500 && !isOfGateway(status)
   const entry = isStatus ? String(status) : `result=${result}`
   const setting = [formatRejections(given), entry].filter(Boolean).join(',')
+  const isIn = ({ statuses, results }: typeof given) =>
+    statuses.includes(status) || results.includes(result)
   // The setting cannot contain a result that its format does not accept as it is.
-  const accepted = rejectionsFormat.parse(setting)
-  const isAccepted = accepted !== null && formatRejections(accepted) === setting
-  const canBeSet = (isStatus || (status === 200 && !works)) && isAccepted
-  const isKnown = given.statuses.includes(status) || given.results.includes(result)
+  const isAccepted = isIn(rejectionsFormat.parse(setting) ?? given)
+  const canBeSet = isAccepted && (isStatus || (status === 200 && !works))
+  const isKnown = isIn(given)
   if (!isKnown && canBeSet) check.settings['ISALES_REJECTED'] = setting
   if (!isKnown && !canBeSet) report(check, 'invalid', { code: 'check-blind', facts })
   else report(check, 'invalid', status === 200 ? { code: 'rejected-by-result', facts } : facts)

@@ -12,10 +12,6 @@ export const run: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
   const messages = messagesFor(io.env)
   const pretty = io.isTTY
-  if (!loaded.ok && pretty) {
-    for (const problem of loaded.problems) writeMessage(io, problem)
-    return EXIT.usage
-  }
   const stdout = openStdout()
   const log = await createLog({
     // Uses the default if the setting could not be read.
@@ -32,7 +28,8 @@ export const run: Command = async (_, io) => {
   if (loaded.ok) log('starting', { version: BUILD_VERSION })
   // A misspelled name is often the reason why another one is not set.
   for (const problem of loaded.problems)
-    logProblem(problem.isWarning ? 'setting-doubtful' : 'setting-wrong', problem)
+    if (pretty && !loaded.ok) writeMessage(io, problem)
+    else logProblem(problem.isWarning ? 'setting-doubtful' : 'setting-wrong', problem)
   if (!loaded.ok) {
     const errors = loaded.problems.filter(({ isWarning }) => !isWarning)
     await systemd.failed(errors.map(sentence).join(' | '))
