@@ -15,7 +15,7 @@ export class Secret {
     this.#text = text
   }
 
-  /** Returns the text, only to put it on the wire, to compare it, or to derive a hash or a key. Search for callers to audit. */
+  /** Returns the text, only to put it on the wire, to compare it, or to derive a hash or a key. */
   reveal(): string {
     return this.#text
   }
