@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { readErrorCode } from '../causes.ts'
-import { fileFacts, MAX_PEM, type ReadFile } from './files.ts'
+import { fileFacts, type ReadFile } from './files.ts'
 import type { SettingCode } from '../codes.ts'
 import type { Fact } from '../messages/index.ts'
 import { Secret } from './secret.ts'
@@ -43,7 +43,8 @@ export function readTls(
   ): T | undefined => {
     if (path === undefined) return undefined
     const facts = fileFacts(path)
-    const file = readFile(path, MAX_PEM)
+    // Five times the bundle of all public CAs.
+    const file = readFile(path, 1024 * 1024)
     if (typeof file === 'string') return report(name, 'file-unreadable', ...facts, ['detail', file])
     try {
       return parse(file.toString('latin1')) ?? report(name, 'encrypted-key', ...facts)

@@ -3,9 +3,6 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { readErrorCode } from '../causes.ts'
 import type { Fact } from '../messages/index.ts'
 
-/** Maximum size in bytes: five times the bundle of all public CAs. */
-export const MAX_PEM = 1024 * 1024
-
 type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large'
 
 /** Reads a regular file of at most `limit` bytes, or returns why not. Never throws. */

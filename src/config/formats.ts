@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { parseEndpoint, urlHost, type ListenAddress } from './address.ts'
 import { REDACTED, Secret, withoutLogin } from './secret.ts'
 
-/** Limits of a number, as texts, and its units. */
+/** Limits of a number, or of a secret's length, as texts. */
 export interface Range {
   readonly min: string
   readonly max: string
@@ -41,14 +41,12 @@ export function formatAccepted({ kind, range, choices = [] }: Format): string {
   return [limits, KINDS[kind][0], ...choices].filter((each) => each !== '').join(', ')
 }
 
-/** Format of a value in the environment. */
 export interface Format<T = unknown> {
   readonly kind: Kind
   /** Returns null for an invalid text. */
   readonly parse: (text: string) => T | null
   /** An accepted text, for settings without a default. */
   readonly example: string
-  /** Limits of a number, or of a secret's length. */
   readonly range?: Range
   readonly choices?: readonly string[]
   /** Keeps spaces around the text. */
@@ -89,10 +87,8 @@ export function count(min: string, max: string): Format<number> {
   return numeric('count', min, max, { '': 1 })
 }
 
-export function choice<const Words extends readonly string[]>(
-  ...choices: Words
-): Format<Words[number]> {
-  const parse = (text: string): Words[number] | null => choices.find((one) => one === text) ?? null
+export function choice<Word extends string>(...choices: readonly Word[]): Format<Word> {
+  const parse = (text: string): Word | null => choices.find((one) => one === text) ?? null
   return { kind: 'choice', parse, choices, example: choices[0] ?? '' }
 }
 
@@ -302,7 +298,6 @@ const headerNames = list({
   example: 'Authorization',
 })
 
-/** `NAME[,NAME]: [SCHEME ]{token}`, or the same with `{refreshToken}`. */
 export const tokenHeader: Format<TokenHeader> = {
   kind: 'token-header',
   parse(text) {
@@ -316,7 +311,6 @@ export const tokenHeader: Format<TokenHeader> = {
   example: 'Authentication: Bearer {refreshToken}',
 }
 
-/** Formats a token header as `ISALES_TOKEN_HEADER` is written. */
 export function formatTokenHeader({ names, scheme, field }: TokenHeader): string {
   return `${names.join(',')}: ${scheme === '' ? '' : `${scheme} `}{${field}}`
 }
@@ -328,7 +322,6 @@ export interface Rejections {
   readonly results: readonly string[]
 }
 
-/** Statuses from 400 to 499, and `result=TEXT`. */
 export const rejections: Format<Rejections> = {
   kind: 'rejections',
   parse(text) {
@@ -343,7 +336,6 @@ export const rejections: Format<Rejections> = {
   example: '401,403,result=100401',
 }
 
-/** Formats rejections as `ISALES_REJECTED` is written. */
 export function formatRejections({ statuses, results }: Rejections): string {
   return [...statuses, ...results.map((one) => `result=${one}`)].join(',')
 }

@@ -1,3 +1,4 @@
+import type { SettingCode } from '../codes.ts'
 import type { Fact } from '../messages/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
 import { fileFacts, readSmallFile, type ReadFile } from './files.ts'
@@ -57,9 +58,8 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   // The store's files are read at every connection; here they are only checked.
   tls('sessionStoreCaFile')
   const { sessionStorePasswordFile: password } = given
-  const found = password === undefined ? '' : readText(password, readFile)
-  if (typeof found === 'object')
-    problems.push({ ...found, setting: toVariable('sessionStorePasswordFile') })
+  const { problem } = password === undefined ? {} : readText(password, readFile)
+  if (problem) problems.push({ ...problem, setting: 'SESSION_STORE_PASSWORD_FILE' })
   // Node itself obeys this variable, also for iSales.
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
     problems.push({ setting: 'NODE_TLS_REJECT_UNAUTHORIZED', code: 'insecure-node', facts: [] })
@@ -133,25 +133,21 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   }
   if (text !== undefined)
     return { variable, problem: { code: 'set-twice', facts: [['otherSetting', fileName]] } }
-  const found = readText(file, readFile)
-  const input = { variable: fileName, file }
-  return typeof found === 'string' ? { ...input, text: found } : { ...input, problem: found }
+  return { variable: fileName, file, ...readText(file, readFile) }
 }
 
-/** Maximum size in bytes; no password is longer. */
-const MAX_SECRET_FILE = 64 * 1024
-
-/** Returns a file's text without an editor's line end, or the problem with the file. */
-function readText(path: string, readFile: ReadFile): string | Problem {
-  const read = readFile(path, MAX_SECRET_FILE)
-  const facts = fileFacts(path)
-  if (typeof read === 'string')
-    return { code: 'file-unreadable', facts: [...facts, ['detail', read]] }
+/** Returns the text of a file of at most 64 KiB without an editor's line end, or the problem with the file. */
+function readText(path: string, readFile: ReadFile): Pick<Input, 'text' | 'problem'> {
+  const read = readFile(path, 64 * 1024)
+  const failed = (code: SettingCode, ...facts: readonly Fact[]) => {
+    return { problem: { code, facts: [...fileFacts(path), ...facts] } }
+  }
+  if (typeof read === 'string') return failed('file-unreadable', ['detail', read])
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(read)
-    return text.replace(LINE_END, '') || { code: 'empty-file', facts }
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(read).replace(LINE_END, '')
+    return text === '' ? failed('empty-file') : { text }
   } catch {
-    return { code: 'not-utf8', facts }
+    return failed('not-utf8')
   }
 }
 

@@ -14,9 +14,7 @@ export function* ruleViolations(
   given: Partial<ParsedSettings>,
   isSet: (key: SettingKey) => boolean,
 ): Generator<SettingProblem> {
-  const error = (setting: string, code: SettingCode, other?: string): SettingProblem => {
-    return { setting, code, facts: other === undefined ? [] : [['otherSetting', other]] }
-  }
+  const error = (setting: string, code: SettingCode) => ({ setting, code, facts: [] })
   const warning = (setting: string, code: SettingCode): SettingProblem => {
     return { ...error(setting, code), isWarning: true }
   }
@@ -43,7 +41,7 @@ export function* ruleViolations(
   for (const { key, name, needs } of SETTING_LIST) {
     const missing =
       isSet(key) && SETTING_LIST.find((other) => other.key === needs && !isSet(other.key))
-    if (missing) yield error(name, 'incomplete', missing.name)
+    if (missing) yield { ...error(name, 'incomplete'), facts: [['otherSetting', missing.name]] }
   }
 
   const isRemote = store !== undefined && !isLoopback(store.host)
