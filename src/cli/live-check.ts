@@ -67,7 +67,6 @@ interface LiveCheck {
   /** As given, but with a header that suits iSales. */
   config: Config
   readonly io: Io
-  /** Sends one POST and never repeats it. */
   readonly post: Post
   readonly results: CheckResult[]
   /** Texts of settings that must change, by name; an empty text means unset. */
@@ -89,7 +88,6 @@ export async function runLiveCheck(config: Config, io: Io, trace = false) {
   return { ...check, verdict }
 }
 
-/** @param what facts, or the explanation of a warning or an error. */
 function report(
   { results }: LiveCheck,
   topic: CheckResult['topic'],
@@ -122,13 +120,13 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   const named = await detectTokenHeader(check, grant)
   if (named === undefined) return 'check-calls'
   await detectRejection(check, grant)
-  const path = findPaths(check, named, grant) ?? config.isalesRefreshPath
+  findPaths(check, named, grant)
+  dropRefused(check)
   // Replicas that share the token also use this refresh token, and a login outside of the store would end their token.
   if (sharing === undefined || isAlone) {
-    const latest = await checkRefresh(check, grant, path)
+    const latest = await checkRefresh(check, grant)
     if (!isAlone) await checkSessions(check, latest)
   } else report(check, 'refresh', [['outcome', 'not-tried']])
-  dropRefused(check)
   if (isAlone) return 'check-store'
   if (Object.keys(settings).length > 0) return 'check-differs'
   return check.results.some(({ code }) => code !== undefined) ? 'check-doubts' : 'check-works'
@@ -296,8 +294,8 @@ function secretsOf({ isalesPassword }: Config, { token, refreshToken = token }: 
   return [isalesPassword, token, refreshToken].map((secret) => secret.reveal())
 }
 
-/** Adopts origin and paths from iSales. Returns CTI-OBS's refresh path if iSales names it. */
-function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) {
+/** Adopts origin and paths from iSales. */
+function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant): void {
   const secrets = secretsOf(config, grant)
   const named = Object.entries(data).flatMap(([name, value]) => {
     const text = typeof value === 'string' ? value : ''
@@ -323,7 +321,6 @@ function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) 
   }
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
   if (refresh !== undefined && refresh !== obsRefreshPath) settings['ISALES_REFRESH_PATH'] = refresh
-  return refresh
 }
 
 /** Takes back what the program would not start with, and reports why. */
@@ -339,16 +336,17 @@ function dropRefused(check: LiveCheck): void {
 }
 
 /** Refreshes as configured; if that fails, with the other token in the header. Returns the latest grant. */
-async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Promise<Grant> {
-  const { config, io, post } = check
+async function checkRefresh(check: LiveCheck, grant: Grant): Promise<Grant> {
+  const { config, io, post, settings } = check
   const { token, refreshToken } = grant
-  if (config.isalesRefreshPath === undefined || path === undefined || refreshToken === undefined) {
+  if (config.isalesRefreshPath === undefined || refreshToken === undefined) {
     const isOff = config.isalesRefreshPath === undefined
     report(check, 'refresh', isOff ? [['outcome', 'off']] : { code: 'no-refresh', facts: [] })
     return grant
   }
+  const isalesRefreshPath = settings['ISALES_REFRESH_PATH'] ?? config.isalesRefreshPath
   const refresh = (isalesRefreshHeaderToken: Config['isalesRefreshHeaderToken']) => {
-    const tried = { ...config, isalesRefreshPath: path, isalesRefreshHeaderToken }
+    const tried = { ...config, isalesRefreshPath, isalesRefreshHeaderToken }
     const client = createIsalesClient({ ...tried, post, clock: systemClock })
     return client.refresh({ token, refreshToken }, io.signal)
   }
@@ -362,7 +360,7 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
       report(check, 'refresh', reason)
       return grant
     }
-    check.settings['ISALES_REFRESH_HEADER_TOKEN'] = other
+    settings['ISALES_REFRESH_HEADER_TOKEN'] = other
   }
   const latest = { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken }
   const { works, reason } = await callInterface(check, latest)

@@ -185,7 +185,7 @@ describe('check --live', () => {
     expect([ran.code, ran.codes, ran.settings]).toEqual([code, codes, {}])
   })
 
-  const GRANTED = { token: 'token-4711', tokenExpirationTime: 300 }
+  const GRANTED = { token: 'token-4711', tokenExpirationTime: 300, refreshToken: 'refresh-4711' }
   /** An iSales that names these paths, and rejects another token in this way. */
   const checkWith = async (named: object, status: number, body: string, more: Environment = {}) => {
     const { url, close } = await serveHttp((request, response) => {
@@ -232,6 +232,12 @@ describe('check --live', () => {
     const { code, stdout, stderr } = await checkWith(named, 401, '', env)
     expect([code, stdout]).toEqual([0, ''])
     expect(stderr).toMatch(new RegExp(`^Warning: .*Setting: ${setting}[.;].*\\[${why}\\]$`, 'm'))
+  })
+
+  test('a status is added to ISALES_REJECTED, also after a result', async () => {
+    const { sim } = await openIsales({ switches: { rejection: 410 } })
+    const { settings } = await checkAt(sim, { ISALES_REJECTED: '401,result=7' })
+    expect(settings).toEqual({ ISALES_REJECTED: '401,result=7,410' })
   })
 
   test('a failed refresh is a warning', async () => {
