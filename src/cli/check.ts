@@ -21,15 +21,13 @@ export const run: Command = async (flags, io) => {
   if (!flags['quiet']) out.write(`${settingsTable(loaded, messages)}\n`)
   for (const problem of loaded.problems) writeMessage(io, problem)
   if (!loaded.ok) return EXIT.usage
-  if (connectionsWithin(loaded.config) < loaded.config.listenMaxConnections)
-    writeMessage(io, {
-      code: 'no-descriptors',
-      facts: [],
-      setting: 'MAX_IN_FLIGHT',
-      isWarning: true,
-    })
-  if (await arePortsTaken(loaded.config, io)) return EXIT.usage
-  if (flags['live']) return checkLive(loaded, loaded.config, io, flags['trace'])
+  const { config } = loaded
+  if (connectionsWithin(config) < config.listenMaxConnections) {
+    const setting = 'MAX_IN_FLIGHT'
+    writeMessage(io, { code: 'no-descriptors', facts: [], setting, isWarning: true })
+  }
+  if (await arePortsTaken(config, io)) return EXIT.usage
+  if (flags['live']) return checkLive(loaded, config, io, flags['trace'])
   io.stdout.write(verdictLine(messages, 'check-sound', loaded))
   return EXIT.ok
 }

@@ -18,7 +18,7 @@ import { unknownVariables } from './unknown-variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Every setting. Durations are in milliseconds, sizes in bytes. One that is `off`, or unset without a default, is undefined. */
+/** All settings. Durations are in milliseconds, sizes in bytes. One that is `off`, or unset without a default, is undefined. */
 export type Config = Omit<ParsedSettings, 'allowedPaths'> &
   ReturnType<typeof derivedSettings> & {
     readonly isalesTls: TlsFiles
@@ -33,7 +33,6 @@ interface EffectiveSetting {
 }
 
 export type Loaded = {
-  /** In the documentation's order. */
   readonly settings: readonly EffectiveSetting[]
   readonly problems: readonly SettingProblem[]
 } & (
