@@ -1,5 +1,5 @@
 import { MINUTE, SECOND, toSeconds, type Clock } from '../clock.ts'
-import type { ReloadGroup, SettingProblem } from '../config/index.ts'
+import { hostsFormat, type ReloadGroup, type SettingProblem } from '../config/index.ts'
 import type { Outcome } from '../codes.ts'
 import {
   authorityOf,
@@ -84,9 +84,14 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     const { failure, status, result, host, bodySize, left, durationMs, login } = summary
     const facts: Fact[] = []
     if (failure !== undefined) facts.push(...explained(failure, diagnostics, 'call').facts)
-    // Without its port, as ALLOWED_HOSTS accepts it.
-    const named = authorityOf(summary.target) === undefined ? 'host' : 'targetHost'
-    if (host !== undefined) facts.push([named, excerpt(host.replace(/:\d*$/, ''), MAX_FACT)])
+    if (host !== undefined) {
+      // Without its port, as ALLOWED_HOSTS accepts it, and then as a whole.
+      const name = host.replace(/:\d*$/, '')
+      const isFit = hostsFormat.parse(name)?.length === 1
+      const isTarget = authorityOf(summary.target) !== undefined
+      facts.push([isTarget ? 'targetHost' : 'host', isFit ? name : excerpt(name, MAX_FACT)])
+      if (!isFit && !isTarget) facts.push(['detail', 'unfit-host'])
+    }
     if (bodySize !== undefined && bodySize >= 0) facts.push(['bodySize', bodySize])
     if (left === 'response' && durationMs !== undefined)
       facts.push(['leftAfter', { seconds: toSeconds(durationMs) }])

@@ -3,7 +3,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { Status } from '../admin/index.ts'
 import { readErrorCode } from '../causes.ts'
-import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
+import { loadConfig, urlHost } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import type { ListenError } from '../listener/index.ts'
 import { messagesFor, type Explained } from '../messages/index.ts'
@@ -20,22 +20,19 @@ export interface AdminResponse {
 /** Milliseconds; a process that does not respond in this time counts as dead. */
 const PROBE_TIMEOUT = 2000
 
-/** Prevents reading files: a probe needs an address, but no secret. */
-const readNothing: ReadFile = () => 'unreadable'
-
 /** Returns a function that requests a path and never rejects. Without an address, writes why and returns undefined. */
 export function openAdminClient(io: Io) {
-  const { config, problems } = loadConfig(io.env, readNothing)
-  const { adminListen: address } = config
-  const { port } = address ?? { port: 0 }
-  if (address === undefined || port === 0) {
+  // Reads no files: a probe needs an address, but no secret.
+  const { config, problems } = loadConfig(io.env, () => 'unreadable')
+  const { host: given = '', port = 0 } = config.adminListen ?? {}
+  if (port === 0) {
     const anyPort = { code: 'any-port', facts: [], setting: 'ADMIN_LISTEN' } as const
     const own = problems.filter(({ setting }) => setting === 'ADMIN_LISTEN')
-    for (const problem of address === undefined ? own : [anyPort]) writeMessage(io, problem)
+    for (const problem of config.adminListen ? [anyPort] : own) writeMessage(io, problem)
     return undefined
   }
   // Loopback reaches a listener on all interfaces.
-  const host = address.host.replace(/^(?:0\.0\.0\.0)?$/, '127.0.0.1').replace(/^::$/, '::1')
+  const host = given.replace(/^(?:0\.0\.0\.0)?$/, '127.0.0.1').replace(/^::$/, '::1')
   const at = `${urlHost(host)}:${port}`
   const headers = { 'Accept-Language': messagesFor(io.env).language }
   return async (path: string): Promise<AdminResponse> => {
@@ -69,7 +66,6 @@ export function statusIn({ status, body }: AdminResponse): Status | undefined {
   return isOurs ? (json as unknown as Status) : undefined
 }
 
-/** Explains a response that is missing or unexpected. */
 export function explainedResponse({ at, status, body }: AdminResponse): Explained {
   const address = ['address', at] as const
   if (status === undefined) return { code: 'not-responding', facts: [address, ['detail', body]] }

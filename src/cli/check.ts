@@ -21,15 +21,13 @@ export const run: Command = async (flags, io) => {
   if (!flags['quiet']) out.write(`${settingsTable(loaded, messages)}\n`)
   for (const problem of loaded.problems) writeMessage(io, problem)
   if (!loaded.ok) return EXIT.usage
-  if (connectionsWithin(loaded.config) < loaded.config.listenMaxConnections)
-    writeMessage(io, {
-      code: 'no-descriptors',
-      facts: [],
-      setting: 'MAX_IN_FLIGHT',
-      isWarning: true,
-    })
-  if (await arePortsTaken(loaded.config, io)) return EXIT.usage
-  if (flags['live']) return checkLive(loaded, loaded.config, io, flags['trace'])
+  const { config } = loaded
+  if (connectionsWithin(config) < config.listenMaxConnections) {
+    const setting = 'MAX_IN_FLIGHT'
+    writeMessage(io, { code: 'no-descriptors', facts: [], setting, isWarning: true })
+  }
+  if (await arePortsTaken(config, io)) return EXIT.usage
+  if (flags['live']) return checkLive(loaded, config, io, flags['trace'])
   io.stdout.write(verdictLine(messages, 'check-sound', loaded))
   return EXIT.ok
 }
@@ -62,9 +60,8 @@ async function checkLive(loaded: Loaded, config: Config, io: Io, trace?: boolean
   const { verdict, results, settings } = await runLiveCheck(config, io, trace)
   if (io.signal.aborted) return endedBy(io.signal)
   const good = results.filter(({ code }) => code === undefined)
-  io.stderr.write(
-    table(good.map(({ topic, facts }) => [cli.topics[topic], factsLine(words, facts)])),
-  )
+  const rows = good.map(({ topic, facts }) => [cli.topics[topic], factsLine(words, facts)])
+  io.stderr.write(table(rows))
   for (const { topic, code, facts, isError } of results)
     if (code !== undefined)
       writeMessage(io, { code, facts, setting: cli.topics[topic], isWarning: !isError })
@@ -89,11 +86,11 @@ function verdictLine(messages: Messages, code: Explained['code'], { problems }: 
 function settingsTable({ settings, problems }: Loaded, { cli }: Messages): string {
   const errors = problems.filter(({ isWarning }) => !isWarning)
   const wrong = errors.map(({ setting }) => setting.toUpperCase())
+  const from = { default: '', environment: cli.environment }
   return table([
     cli.head,
     ...settings.map(({ name, value, source }) => {
       if (wrong.some((one) => one === name || one === `${name}_FILE`)) return [name, cli.wrong, '']
-      const from = { default: '', environment: cli.environment }
       const given = typeof source === 'string' ? from[source] : `${cli.file} ${source.file}`
       return [name, value || '-', given]
     }),

@@ -66,9 +66,8 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   if (/^(?:--help|-h|help)$/.test(first) && rest.length === 0) return print(overview(io))
   if (first === 'help') {
     const text = explainWord(rest[0] ?? '', io)
-    return text === undefined
-      ? misused(unknown('unknown-code', rest[0], [...ALL_CODES, ...KNOWN]))
-      : print(text)
+    if (text !== undefined) return print(text)
+    return misused(unknown('unknown-code', rest[0], [...ALL_CODES, ...KNOWN]))
   }
   // Without a command, the arguments belong to serve.
   const [name, args] = first.startsWith('-') ? ['serve', argv] : [first, rest]
@@ -131,24 +130,18 @@ function explainWord(word: string, io: Io): string | undefined {
   const code = sectionNames(language).find((each) => each.toLowerCase() === word.toLowerCase())
   if (code !== undefined) return sectionText(code, io)
   const codes = codesWith(Number(word)).map((each) => [each, findSection(language, each).title])
-  const rows =
-    codes.length > 0
-      ? [...codes, ['help CODE', cli.help]]
-      : findSetting(language, word.toUpperCase())
+  const help = ['help CODE', cli.help]
+  const rows = codes.length > 0 ? [...codes, help] : findSetting(language, word.toUpperCase())
   return rows.length === 0 ? undefined : `${indented(rows, WIDTH)}\n`
 }
 
 /** Returns the codes with which the proxy itself, and iSales, respond with a status. */
 function codesWith(status: number): readonly Code[] {
   if (!(status >= 300 && status < 600)) return []
-  const call = classifyRequest({ method: 'POST', target: '/', status, requestId: '' })
-  return [
-    ...new Set([
-      ...PROBLEM_CODES.filter((code) => PROBLEMS[code].status === status),
-      ...(call.section === undefined ? [] : [call.section]),
-      toCauseCode(classifyStatus({ status }), 'login'),
-    ]),
-  ]
+  const own = PROBLEM_CODES.filter((code) => PROBLEMS[code].status === status)
+  const { section } = classifyRequest({ method: 'POST', target: '/', status, requestId: '' })
+  const ofLogin = toCauseCode(classifyStatus({ status }), 'login')
+  return [...new Set([...own, section ?? ofLogin, ofLogin])]
 }
 
 /** Formats the section of a code for `help CODE` and `COMMAND --help`. */
@@ -162,7 +155,6 @@ function sectionText(code: Code, { env }: Io): string {
   return `${[...paragraphs, readable(body)].filter((text) => text !== '').join('\n\n')}\n`
 }
 
-/** Formats paragraphs and tables of a section for a terminal. */
 function readable(body: string): string {
   const plain = withoutMarkup(body).replaceAll(/\*+([^*\n]+)\*+/g, '$1')
   const cells = (line: string) => line.slice(2, -2).split(' | ')

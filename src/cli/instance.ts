@@ -4,12 +4,9 @@ import type { Explained } from '../messages/index.ts'
 
 /** Names as in docs/vm.md; no name can leave /etc. */
 const NAME = /^[\w-]{1,20}$/
-/** Maximum size in bytes; no env file is longer. */
-const MAX_FILE = 64 * 1024
 
 /**
- * Returns the environment of a proxy that systemd runs, as far as commands need it: settings of its unit, and its env
- * file; or an error if there is no such proxy. docs/commands.md has the two differences to systemd.exec(5).
+ * Returns the settings of a proxy that systemd runs, from its unit and env file; docs/commands.md has two differences to systemd.
  *
  * @param name of `isales-auth-proxy@NAME`; `-` is the service without one.
  */
@@ -21,7 +18,7 @@ export function instanceEnvironment(
   if (!NAME.test(name)) return { error: { code: 'no-instance', facts: [] } }
   const service = name === '-' ? 'isales-auth-proxy' : `isales-auth-proxy@${name}`
   const directory = `/etc/${service}`
-  const file = readFile(`${directory}/env`, MAX_FILE)
+  const file = readFile(`${directory}/env`, 64 * 1024)
   if (typeof file === 'string')
     return { error: { code: 'no-instance', facts: [['file', `${directory}/env`]] } }
   const unit = {

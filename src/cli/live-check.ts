@@ -3,6 +3,7 @@ import { delay, MINUTE, SECOND, systemClock } from '../clock.ts'
 import {
   formatTokenHeader,
   holds,
+  loadConfig,
   pathFormat,
   diagnosticContext,
   withRejection,
@@ -62,10 +63,9 @@ const MAX_WAIT = 7 * SECOND
 const WORKS: readonly Fact[] = [['outcome', 'works']]
 
 interface LiveCheck {
-  /** The given configuration, with values that suit iSales. */
+  /** As given, but with a header that suits iSales. */
   config: Config
   readonly io: Io
-  /** Sends one POST and never repeats it. */
   readonly post: Post
   readonly results: CheckResult[]
   /** Texts of settings that must change, by name; an empty text means unset. */
@@ -73,9 +73,8 @@ interface LiveCheck {
 }
 
 /**
- * Runs the conversation of `check --live`: a login, calls that change nothing (`business/interface`), a token that is
- * not valid, a refresh, a second login. The token is sent as configured, then in the forms that the editions describe.
- * The password is never varied, and nothing follows a login that failed.
+ * Runs the conversation of `check --live`: a login, calls that change nothing (`business/interface`), an invalid token, a refresh,
+ * a second login. The password is never varied, and nothing follows a login that failed.
  *
  * @param trace writes each exchange to stderr.
  */
@@ -88,7 +87,6 @@ export async function runLiveCheck(config: Config, io: Io, trace = false) {
   return { ...check, verdict }
 }
 
-/** @param what facts, or the explanation of a warning or an error. */
 function report(
   { results }: LiveCheck,
   topic: CheckResult['topic'],
@@ -121,10 +119,11 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   const named = await detectTokenHeader(check, grant)
   if (named === undefined) return 'check-calls'
   await detectRejection(check, grant)
-  const path = findPaths(check, named, grant) ?? config.isalesRefreshPath
+  findPaths(check, named, grant)
+  dropRefused(check)
   // Replicas that share the token also use this refresh token, and a login outside of the store would end their token.
   if (sharing === undefined || isAlone) {
-    const latest = await checkRefresh(check, grant, path)
+    const latest = await checkRefresh(check, grant)
     if (!isAlone) await checkSessions(check, latest)
   } else report(check, 'refresh', [['outcome', 'not-tried']])
   if (isAlone) return 'check-store'
@@ -132,10 +131,7 @@ async function findVerdict(check: LiveCheck): Promise<CheckVerdict> {
   return check.results.some(({ code }) => code !== undefined) ? 'check-doubts' : 'check-works'
 }
 
-/**
- * Logs in once, as the login-attempt record allows. With a store, publishes the token there, so that running replicas adopt it
- * instead of losing theirs. `sharing` is undefined without a store.
- */
+/** Logs in once, as the login-attempt record allows. Publishes the token in a store, so that running replicas do not lose theirs. */
 async function logIn(check: LiveCheck) {
   const { config } = check
   // The clock's timers do not keep the process alive while it waits for another replica's login.
@@ -293,8 +289,8 @@ function secretsOf({ isalesPassword }: Config, { token, refreshToken = token }: 
   return [isalesPassword, token, refreshToken].map((secret) => secret.reveal())
 }
 
-/** Adopts origin and paths from iSales. Returns CTI-OBS's refresh path if iSales names it. */
-function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) {
+/** Adopts origin and paths from iSales. */
+function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant): void {
   const secrets = secretsOf(config, grant)
   const named = Object.entries(data).flatMap(([name, value]) => {
     const text = typeof value === 'string' ? value : ''
@@ -320,20 +316,32 @@ function findPaths({ config, settings }: LiveCheck, data: object, grant: Grant) 
   }
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
   if (refresh !== undefined && refresh !== obsRefreshPath) settings['ISALES_REFRESH_PATH'] = refresh
-  return refresh
+}
+
+/** Takes back what the program would not start with, and reports why. */
+function dropRefused(check: LiveCheck): void {
+  const { io, settings } = check
+  const { problems } = loadConfig({ ...io.env, ...settings })
+  for (const { setting, code, facts, isWarning } of problems) {
+    if (isWarning || !(setting in settings)) continue
+    const refused: Fact = ['setting', `${setting}=${settings[setting]}`]
+    report(check, 'call', { code, facts: [refused, ...facts] })
+    delete settings[setting]
+  }
 }
 
 /** Refreshes as configured; if that fails, with the other token in the header. Returns the latest grant. */
-async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Promise<Grant> {
-  const { config, io, post } = check
+async function checkRefresh(check: LiveCheck, grant: Grant): Promise<Grant> {
+  const { config, io, post, settings } = check
   const { token, refreshToken } = grant
-  if (config.isalesRefreshPath === undefined || path === undefined || refreshToken === undefined) {
+  if (config.isalesRefreshPath === undefined || refreshToken === undefined) {
     const isOff = config.isalesRefreshPath === undefined
     report(check, 'refresh', isOff ? [['outcome', 'off']] : { code: 'no-refresh', facts: [] })
     return grant
   }
+  const isalesRefreshPath = settings['ISALES_REFRESH_PATH'] ?? config.isalesRefreshPath
   const refresh = (isalesRefreshHeaderToken: Config['isalesRefreshHeaderToken']) => {
-    const tried = { ...config, isalesRefreshPath: path, isalesRefreshHeaderToken }
+    const tried = { ...config, isalesRefreshPath, isalesRefreshHeaderToken }
     const client = createIsalesClient({ ...tried, post, clock: systemClock })
     return client.refresh({ token, refreshToken }, io.signal)
   }
@@ -347,7 +355,7 @@ async function checkRefresh(check: LiveCheck, grant: Grant, path?: string): Prom
       report(check, 'refresh', reason)
       return grant
     }
-    check.settings['ISALES_REFRESH_HEADER_TOKEN'] = other
+    settings['ISALES_REFRESH_HEADER_TOKEN'] = other
   }
   const latest = { ...outcome, refreshToken: outcome.refreshToken ?? refreshToken }
   const { works, reason } = await callInterface(check, latest)

@@ -12,10 +12,6 @@ export const run: Command = async (_, io) => {
   const loaded = loadConfig(io.env)
   const messages = messagesFor(io.env)
   const pretty = io.isTTY
-  if (!loaded.ok && pretty) {
-    for (const problem of loaded.problems) writeMessage(io, problem)
-    return EXIT.usage
-  }
   const stdout = openStdout()
   const log = await createLog({
     // Uses the default if the setting could not be read.
@@ -29,23 +25,23 @@ export const run: Command = async (_, io) => {
     log(event, { setting: problem.setting, code: problem.code, detail: formatLine(en, problem) })
   const sentence = (problem: ListenError['problem']) =>
     messages.labelled(problem.setting, formatLine(messages, problem))
-  if (loaded.ok) log('starting', { version: BUILD_VERSION })
-  // A misspelled name is often the reason why another one is not set.
-  for (const problem of loaded.problems)
-    logProblem(problem.isWarning ? 'setting-doubtful' : 'setting-wrong', problem)
-  if (!loaded.ok) {
-    const errors = loaded.problems.filter(({ isWarning }) => !isWarning)
-    await systemd.failed(errors.map(sentence).join(' | '))
-    await stdout.flush()
-    return EXIT.usage
-  }
-  const { config } = loaded
   const fatal = (error: unknown): Promise<void> => {
     log('unexpected', { error }, 'fatal')
     return stdout.flush()
   }
-  io.onFatal(fatal)
+  if (loaded.ok) log('starting', { version: BUILD_VERSION })
+  // A misspelled name is often the reason why another one is not set.
+  for (const problem of loaded.problems)
+    if (pretty && !loaded.ok) writeMessage(io, problem)
+    else logProblem(problem.isWarning ? 'setting-doubtful' : 'setting-wrong', problem)
   try {
+    if (!loaded.ok) {
+      const errors = loaded.problems.filter(({ isWarning }) => !isWarning)
+      await systemd.failed(errors.map(sentence).join(' | '))
+      return EXIT.usage
+    }
+    io.onFatal(fatal)
+    const { config } = loaded
     const fd = passedSocket(io)
     const app = await startApp({
       config: fd === undefined ? config : { ...config, listen: { ...config.listen, fd } },

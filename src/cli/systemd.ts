@@ -4,17 +4,14 @@ import { ListenError } from '../listener/index.ts'
 import type { Io } from './io.ts'
 
 /**
- * Reports the service's state to systemd, see sd_notify(3). Node has no Unix datagram sockets, so `systemd-notify`,
- * which is part of systemd, sends each message and ends when systemd has read it. The unit needs `NotifyAccess=all`. A
- * message that cannot be sent is not an error.
- *
- * @param env `NOTIFY_SOCKET` and `WATCHDOG_USEC` come from systemd. Without the first, nothing is sent.
+ * Reports the service's state to systemd, see sd_notify(3); never rejects. Node has no Unix datagram sockets, so `systemd-notify`
+ * sends each message, and ends when systemd has read it. The unit needs `NotifyAccess=all`. Without NOTIFY_SOCKET, nothing is sent.
  */
 export function createNotifier({ NOTIFY_SOCKET, PATH, WATCHDOG_USEC }: Environment) {
-  const send = (...message: readonly string[]): Promise<void> =>
+  const send = (message: string): Promise<void> =>
     new Promise((resolve) => {
       if (NOTIFY_SOCKET === undefined) return resolve()
-      execFile('systemd-notify', message, { env: { NOTIFY_SOCKET, PATH } }, () => resolve())
+      execFile('systemd-notify', [message], { env: { NOTIFY_SOCKET, PATH } }, () => resolve())
     })
   let watchdog: NodeJS.Timeout | undefined
   return {
@@ -34,11 +31,7 @@ export function createNotifier({ NOTIFY_SOCKET, PATH, WATCHDOG_USEC }: Environme
   }
 }
 
-/**
- * Returns the socket for LISTEN that systemd opened, see sd_listen_fds(3).
- *
- * @throws ListenError if there are several.
- */
+/** Returns the socket for LISTEN that systemd opened, see sd_listen_fds(3). @throws ListenError if there are several. */
 export function passedSocket({ env, pid }: Pick<Io, 'env' | 'pid'>): number | undefined {
   // Variables may be inherited from another process.
   const count = env['LISTEN_PID'] === String(pid) ? Number(env['LISTEN_FDS']) : 0

@@ -10,9 +10,8 @@ const SHOWN = /^(?:content-(?:type|encoding)|retry-after|server|date)$/i
 const MAX_TEXT = 100
 
 /**
- * Wraps a `Post` so that it writes each exchange as `curl -v` does: `>` what is sent, `<` what is received, `*` what is
- * known of it. A transcript can be published: secrets and the user are written as their names or lengths, texts of a
- * body as their lengths, and the only host is in `ISALES_URL`.
+ * Wraps a `Post` so that it writes each exchange as `curl -v` does: `>` sent, `<` received, `*` what is known. A transcript can be
+ * published: secrets, the user and texts of bodies are written as names or lengths, and no host is.
  */
 export function tracePost(post: Post, config: Config, to: { write(text: string): unknown }): Post {
   const line = (mark: string, text: string) => to.write(`${mark} ${text}\n`)

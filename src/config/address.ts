@@ -15,10 +15,7 @@ export function isLoopback(host: string): boolean {
   return host === '::1' || host.toLowerCase() === 'localhost'
 }
 
-/**
- * Parses `host`, `host:port`, `:port`, `[v6]`, `[v6]:port`, or IPv6 without brackets; undefined if invalid. IPv6 loses
- * its brackets. A name is not validated, and a port is at most 99999.
- */
+/** Parses `host`, `:port` or both; undefined if invalid. IPv6 loses its brackets. Validates no name; a port has at most 5 digits. */
 export function parseEndpoint(text: string) {
   if (isIPv6(text)) return { host: text, port: undefined }
   const [, v6, name = '', digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(text) ?? []
@@ -34,11 +31,8 @@ export function toEndpoint({ protocol, host: text }: URL) {
 }
 
 /**
- * Creates the rule for `Host` of both ports: the listener's own name, its aliases, and every address. A page that rebinds
- * its own name to this machine (DNS rebinding) sends that name. The port is ignored, because it may be mapped to another
- * one between client and proxy.
- *
- * @param others lower-case names without port.
+ * Creates the rule for `Host`: the listener's own name, `others` (lower case, without port), and every address, but no name that
+ * a page rebinds to this machine (DNS rebinding). The port is ignored, because it may be mapped between client and proxy.
  */
 export function createHostRule({ host }: ListenAddress, others: readonly string[]) {
   const names = new Set(['localhost', host.toLowerCase() || 'localhost', ...others])

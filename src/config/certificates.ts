@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { readErrorCode } from '../causes.ts'
-import { fileFacts, MAX_PEM, type ReadFile } from './files.ts'
+import { fileFacts, type ReadFile } from './files.ts'
 import type { SettingCode } from '../codes.ts'
 import type { Fact } from '../messages/index.ts'
 import { Secret } from './secret.ts'
@@ -27,47 +27,55 @@ export function secureContextOptions({ ca, cert, key }: TlsFiles): SecureContext
   return { ca, cert, key: key?.reveal() }
 }
 
-/** Reads the files for one TLS context and reports their problems. Never throws. */
+/** Reads the files for one TLS context, and adds their problems to `problems`. Never throws. */
 export function readTls(
   files: Readonly<Record<'ca' | 'cert' | 'key', TlsFile>>,
   readFile: ReadFile,
-): { readonly tls: TlsFiles; readonly problems: readonly SettingProblem[] } {
-  const problems: SettingProblem[] = []
-  const report = (setting: string, code: SettingCode, ...facts: readonly Fact[]) =>
+  problems: SettingProblem[],
+): TlsFiles {
+  const report = (setting: string, code: SettingCode, ...facts: readonly Fact[]): undefined => {
     problems.push({ setting, code, facts })
-  const read = <T extends object>({ name, path }: TlsFile, parse: (pem: string) => T | string) => {
-    if (path === undefined) return undefined
-    const file = readFile(path, MAX_PEM)
-    const parsed = typeof file === 'string' ? file : parse(file.toString('latin1'))
-    if (typeof parsed !== 'string') return parsed
-    const code = typeof file === 'string' ? 'file-unreadable' : 'not-pem'
-    if (parsed === 'encrypted-key') report(name, parsed, ...fileFacts(path))
-    else report(name, code, ...fileFacts(path), ['detail', parsed])
-    return undefined
   }
-  const ca = read(files.ca, parseCertificates)
-  const cert = read(files.cert, parseCertificates)
+  const read = <T>(
+    { name, path }: TlsFile,
+    lacks: 'no-certificate' | 'no-key',
+    parse: (pem: string) => T | undefined,
+  ): T | undefined => {
+    if (path === undefined) return undefined
+    const facts = fileFacts(path)
+    // Five times the bundle of all public CAs.
+    const file = readFile(path, 1024 * 1024)
+    if (typeof file === 'string') return report(name, 'file-unreadable', ...facts, ['detail', file])
+    try {
+      return parse(file.toString('latin1')) ?? report(name, 'encrypted-key', ...facts)
+    } catch {
+      return report(name, 'not-pem', ...facts, ['detail', lacks])
+    }
+  }
+  const ca = read(files.ca, 'no-certificate', parseCertificates)
+  const cert = read(files.cert, 'no-certificate', parseCertificates)
   // A key without a certificate is reported by the rules between settings.
-  const key = files.cert.path === undefined ? undefined : read(files.key, parseKey)
+  const key = files.cert.path === undefined ? undefined : read(files.key, 'no-key', parseKey)
   const pem = key?.export({ type: 'pkcs8', format: 'pem' }).toString()
-  if (key !== undefined && cert?.[0]?.checkPrivateKey(key) === false)
-    report(files.key.name, 'other-key', ['otherSetting', files.cert.name])
-  const refusal = problems.length === 0 && pem !== undefined && refusalOf(cert?.join(''), pem)
-  if (refusal) report(files.cert.name, 'weak-certificate', ['detail', refusal])
+  if (cert !== undefined && key !== undefined && pem !== undefined) {
+    const isPair = cert[0]?.checkPrivateKey(key)
+    const refusal = isPair && refusalOf(cert.join(''), pem)
+    if (!isPair) report(files.key.name, 'other-key', ['otherSetting', files.cert.name])
+    if (refusal) report(files.cert.name, 'weak-certificate', ['detail', refusal])
+  }
   // A bundle needs only one valid authority.
   problems.push(...datesOf(files.cert.name, cert?.slice(0, 1)), ...datesOf(files.ca.name, ca))
-  const tls = {
+  return {
     ca: ca?.join(''),
     cert: cert?.join(''),
     key: pem === undefined ? undefined : new Secret(pem),
     certEnd: cert?.map(endOf)[0],
     caEnd: ca && Math.max(...ca.map(endOf)),
   }
-  return { tls, problems }
 }
 
 /** Returns OpenSSL's error code for a pair that TLS cannot use, such as one with a short key; otherwise undefined. */
-function refusalOf(cert: string | undefined, key: string): string | undefined {
+function refusalOf(cert: string, key: string): string | undefined {
   try {
     createSecureContext({ cert, key })
     return undefined
@@ -91,23 +99,14 @@ function datesOf(setting: string, certificates: readonly X509Certificate[] = [])
   return [{ setting, code: 'certificate-dates', facts, isWarning: true }]
 }
 
-function parseCertificates(pem: string): readonly X509Certificate[] | 'no-certificate' {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0) return 'no-certificate'
-  try {
-    return blocks.map((block) => new X509Certificate(block))
-  } catch {
-    return 'no-certificate'
-  }
+/** @throws if a certificate is damaged, or if there is none. */
+function parseCertificates(pem: string): readonly X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? ['']
+  return blocks.map((block) => new X509Certificate(block))
 }
 
-function parseKey(pem: string): KeyObject | 'no-key' | 'encrypted-key' {
-  if (!/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(pem)) return 'no-key'
-  // Must precede OpenSSL, which would ask for a passphrase on the terminal.
-  if (/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)) return 'encrypted-key'
-  try {
-    return createPrivateKey(pem)
-  } catch {
-    return 'no-key'
-  }
+/** Returns undefined for an encrypted key, because OpenSSL would ask for a passphrase on the terminal. @throws without a key. */
+function parseKey(pem: string): KeyObject | undefined {
+  const isEncrypted = /-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)
+  return isEncrypted ? undefined : createPrivateKey(pem)
 }

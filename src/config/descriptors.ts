@@ -6,10 +6,7 @@ const RESERVED = 128
 /** Minimum limit, even if the process has fewer descriptors. */
 const MIN_CONNECTIONS = 16
 
-/**
- * Returns the limit of the configuration, or a lower one that the process has descriptors for: with none left, no
- * client could connect, and no call could reach iSales.
- */
+/** Returns the configured limit, or the one that the process has descriptors for. With none left, no call reaches iSales. */
 export function connectionsWithin({ listenMaxConnections, isalesMaxConnections }: Config): number {
   const limits = readSmallFile('/proc/self/limits', 4096).toString()
   // Infinite if there is no limit, or if the system is not Linux.

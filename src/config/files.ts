@@ -3,18 +3,12 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { readErrorCode } from '../causes.ts'
 import type { Fact } from '../messages/index.ts'
 
-/** Maximum size in bytes: five times the bundle of all public CAs. */
-export const MAX_PEM = 1024 * 1024
-
 type FileProblem = 'missing' | 'denied' | 'unreadable' | 'no-file' | 'too-large'
 
 /** Reads a regular file of at most `limit` bytes, or returns why not. Never throws. */
 export type ReadFile = (path: string, limit: number) => Buffer | FileProblem
 
-/**
- * Returns the file's path for an error message. Returns no fact if the directory does not exist or is `/`: the value may be
- * a password set instead of a path. Under systemd the service reads copies; the original is named.
- */
+/** Names the file for an error message, unless its directory is `/` or does not exist: the value may be a password. */
 export function fileFacts(path: string | undefined): readonly Fact[] {
   if (path === undefined) return []
   // `//name` also resolves to `/`.
@@ -23,7 +17,7 @@ export function fileFacts(path: string | undefined): readonly Fact[] {
   return isShown ? [['file', findOriginal(path)]] : []
 }
 
-/** Returns the original of a copied file. */
+/** Returns the original of a file, because under systemd the service reads copies. */
 export function findOriginal(path: string): string {
   return path.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
 }

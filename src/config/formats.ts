@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { parseEndpoint, urlHost, type ListenAddress } from './address.ts'
 import { REDACTED, Secret, withoutLogin } from './secret.ts'
 
-/** Limits of a number, as texts, and its units. */
+/** Limits of a number, or of a secret's length, as texts. */
 export interface Range {
   readonly min: string
   readonly max: string
@@ -10,10 +10,7 @@ export interface Range {
   readonly units: Readonly<Record<string, number>>
 }
 
-/**
- * Syntax of every kind of value, apart from limits and choices; the same in both languages. An error may show an invalid
- * value of a `shown` kind, which contains no secret. A token may be pasted into the others.
- */
+/** Syntax of every kind of value. An error may show an invalid value only of a `shown` kind: a token may be pasted into others. */
 const KINDS = {
   address: ['HOST:PORT', 'shown'],
   choice: [''],
@@ -44,14 +41,12 @@ export function formatAccepted({ kind, range, choices = [] }: Format): string {
   return [limits, KINDS[kind][0], ...choices].filter((each) => each !== '').join(', ')
 }
 
-/** Format of a value in the environment. */
 export interface Format<T = unknown> {
   readonly kind: Kind
   /** Returns null for an invalid text. */
   readonly parse: (text: string) => T | null
   /** An accepted text, for settings without a default. */
   readonly example: string
-  /** Limits of a number, or of a secret's length. */
   readonly range?: Range
   readonly choices?: readonly string[]
   /** Keeps spaces around the text. */
@@ -92,10 +87,8 @@ export function count(min: string, max: string): Format<number> {
   return numeric('count', min, max, { '': 1 })
 }
 
-export function choice<const Words extends readonly string[]>(
-  ...choices: Words
-): Format<Words[number]> {
-  const parse = (text: string): Words[number] | null => choices.find((one) => one === text) ?? null
+export function choice<Word extends string>(...choices: readonly Word[]): Format<Word> {
+  const parse = (text: string): Word | null => choices.find((one) => one === text) ?? null
   return { kind: 'choice', parse, choices, example: choices[0] ?? '' }
 }
 
@@ -251,32 +244,28 @@ export interface StoreAddress {
 }
 
 const STORE_URL = /^(?:redis|valkey)(s?):\/\/(?:([^@/:]*)@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$/
-const STORE_PORT = 6379
 
 /** `redis[s]://` or `valkey[s]://`, `[user@]host[:port][/database]`. */
 export const storeUrl: Format<StoreAddress> = {
   kind: 'store-url',
   parse(text) {
     const [, s, name = '', server = '', database = 0] = STORE_URL.exec(text) ?? []
-    const { host = '', port = STORE_PORT } = parseEndpoint(server) ?? {}
+    const { host = '', port = 6379 } = parseEndpoint(server) ?? {}
     const user = decode(name)
     const isHost = isIPv6(host) || HOST_NAME.test(host)
     if (!isHost || port === 0 || port > MAX_PORT || user === null) return null
-    const known = user === '' ? undefined : user
-    return { tls: s === 's', host, port, database: Number(database), user: known }
+    return { tls: s === 's', host, port, database: Number(database), user: user || undefined }
   },
   example: 'valkeys://isales-auth-proxy@valkey.example:6379',
   // A password is invalid here, and must not be shown even so.
   redact: withoutLogin,
 }
 
-const MAX_PATH = 1024
-
 /** An absolute path without a query, in the form that validation demands of calls; no call could match another form. */
 export const path: Format<string> = {
   kind: 'path',
   parse(text) {
-    const isPath = /^\/[\w.~/-]*$/.test(text) && text.length <= MAX_PATH
+    const isPath = /^\/[\w.~/-]{0,1023}$/.test(text)
     return isPath && !/\/\/|\/\.|\.(?:\/|$)/.test(text) ? text : null
   },
   example: '/rest/isales/v1/openapi/obs/',
@@ -309,7 +298,6 @@ const headerNames = list({
   example: 'Authorization',
 })
 
-/** `NAME[,NAME]: [SCHEME ]{token}`, or the same with `{refreshToken}`. */
 export const tokenHeader: Format<TokenHeader> = {
   kind: 'token-header',
   parse(text) {
@@ -323,7 +311,6 @@ export const tokenHeader: Format<TokenHeader> = {
   example: 'Authentication: Bearer {refreshToken}',
 }
 
-/** Formats a token header as `ISALES_TOKEN_HEADER` is written. */
 export function formatTokenHeader({ names, scheme, field }: TokenHeader): string {
   return `${names.join(',')}: ${scheme === '' ? '' : `${scheme} `}{${field}}`
 }
@@ -335,7 +322,6 @@ export interface Rejections {
   readonly results: readonly string[]
 }
 
-/** Statuses from 400 to 499, and `result=TEXT`. */
 export const rejections: Format<Rejections> = {
   kind: 'rejections',
   parse(text) {
@@ -350,8 +336,10 @@ export const rejections: Format<Rejections> = {
   example: '401,403,result=100401',
 }
 
-/** Returns `ISALES_REJECTED` with another entry; undefined if it does not take it. */
-export function withRejection({ statuses, results }: Rejections, entry: string) {
-  const text = [...statuses, ...results.map((one) => `result=${one}`), entry].join(',')
-  return rejections.parse(text) === null ? undefined : text
+/** Returns `ISALES_REJECTED` with another entry; undefined if it does not take it as it is. */
+export function withRejection(given: Rejections, entry: string): string | undefined {
+  const text = [...given.statuses, ...given.results.map((one) => `result=${one}`), entry].join(',')
+  const { statuses = [], results = [] } = rejections.parse(text) ?? {}
+  const isIn = statuses.includes(Number(entry)) || results.some((one) => `result=${one}` === entry)
+  return isIn ? text : undefined
 }

@@ -8,6 +8,7 @@ export { readSmallFile, type ReadFile } from './files.ts'
 export {
   duration,
   formatTokenHeader,
+  hosts as hostsFormat,
   path as pathFormat,
   withRejection,
   type StoreAddress,

@@ -1,3 +1,4 @@
+import type { SettingCode } from '../codes.ts'
 import type { Fact } from '../messages/index.ts'
 import { readTls, type TlsFiles } from './certificates.ts'
 import { fileFacts, readSmallFile, type ReadFile } from './files.ts'
@@ -17,35 +18,31 @@ import { unknownVariables } from './unknown-variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/**
- * The complete configuration. Durations are in milliseconds, sizes in bytes. A setting that is `off`, or unset without
- * a default, is undefined. The key `isalesUrl` belongs to the variable `ISALES_URL`.
- */
+/** All settings. Durations are in milliseconds, sizes in bytes. One that is `off`, or unset without a default, is undefined. */
 export type Config = Omit<ParsedSettings, 'allowedPaths'> &
   ReturnType<typeof derivedSettings> & {
     readonly isalesTls: TlsFiles
     readonly listenTls: TlsFiles
   }
 
-/** A setting in force. Its value contains no secret. */
-export interface EffectiveSetting {
+/** A setting in force. Its value contains no secret, and is null if it is unset or unreadable. */
+interface EffectiveSetting {
   readonly name: string
-  /** `[redacted]` for a secret; null if it is unset or unreadable. */
   readonly value: string | null
   readonly source: 'default' | 'environment' | { readonly file: string }
 }
 
 export type Loaded = {
-  /** In the documentation's order. */
   readonly settings: readonly EffectiveSetting[]
   readonly problems: readonly SettingProblem[]
 } & (
   | { readonly ok: true; readonly config: Config }
   /** `config` has the settings that could be read. */
-  | { readonly ok: false; readonly config: PartialConfig }
+  | {
+      readonly ok: false
+      readonly config: { readonly [Key in keyof Config]?: Config[Key] | undefined }
+    }
 )
-
-type PartialConfig = { readonly [Key in keyof Config]?: Config[Key] | undefined }
 
 /** Reads every setting, and reports all problems at once. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
@@ -53,18 +50,15 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   problems.push(...ruleViolations(given, (key) => set.has(key)))
   const tls = (ca: FileKey, cert?: FileKey, key?: FileKey): TlsFiles => {
     const file = (one?: FileKey) => ({ name: toVariable(one ?? ''), path: one && given[one] })
-    const read = readTls({ ca: file(ca), cert: file(cert), key: file(key) }, readFile)
-    problems.push(...read.problems)
-    return read.tls
+    return readTls({ ca: file(ca), cert: file(cert), key: file(key) }, readFile, problems)
   }
   const isalesTls = tls('isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile')
   const listenTls = tls('listenClientCaFile', 'listenTlsCertFile', 'listenTlsKeyFile')
   // The store's files are read at every connection; here they are only checked.
   tls('sessionStoreCaFile')
   const { sessionStorePasswordFile: password } = given
-  const found = password === undefined ? '' : readText(password, readFile)
-  if (typeof found === 'object')
-    problems.push({ ...found, setting: toVariable('sessionStorePasswordFile') })
+  const { problem } = password === undefined ? {} : readText(password, readFile)
+  if (problem) problems.push({ ...problem, setting: 'SESSION_STORE_PASSWORD_FILE' })
   // Node itself obeys this variable, also for iSales.
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
     problems.push({ setting: 'NODE_TLS_REJECT_UNAUTHORIZED', code: 'insecure-node', facts: [] })
@@ -138,25 +132,21 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   }
   if (text !== undefined)
     return { variable, problem: { code: 'set-twice', facts: [['otherSetting', fileName]] } }
-  const found = readText(file, readFile)
-  const input = { variable: fileName, file }
-  return typeof found === 'string' ? { ...input, text: found } : { ...input, problem: found }
+  return { variable: fileName, file, ...readText(file, readFile) }
 }
 
-/** Maximum size in bytes; no password is longer. */
-const MAX_SECRET_FILE = 64 * 1024
-
-/** Returns a file's text without an editor's line end, or the problem with the file. */
-function readText(path: string, readFile: ReadFile): string | Problem {
-  const read = readFile(path, MAX_SECRET_FILE)
-  const facts = fileFacts(path)
-  if (typeof read === 'string')
-    return { code: 'file-unreadable', facts: [...facts, ['detail', read]] }
+/** Returns the text of a file of at most 64 KiB without an editor's line end, or the problem with the file. */
+function readText(path: string, readFile: ReadFile): Pick<Input, 'text' | 'problem'> {
+  const read = readFile(path, 64 * 1024)
+  const failed = (code: SettingCode, ...facts: readonly Fact[]) => {
+    return { problem: { code, facts: [...fileFacts(path), ...facts] } }
+  }
+  if (typeof read === 'string') return failed('file-unreadable', ['detail', read])
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(read)
-    return text.replace(LINE_END, '') || { code: 'empty-file', facts }
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(read).replace(LINE_END, '')
+    return text === '' ? failed('empty-file') : { text }
   } catch {
-    return { code: 'not-utf8', facts }
+    return failed('not-utf8')
   }
 }
 
@@ -201,10 +191,7 @@ function foundFacts({ kind, redact }: Setting, text: string): readonly Fact[] {
   return isOpaque && kind !== 'secret' ? [length, ['detail', 'opaque']] : [length]
 }
 
-/**
- * Detects characters that an env file, a pasted line or an input method adds to a user or a password. They may be
- * intended, but a wrong password costs a login attempt.
- */
+/** Detects what an env file, a pasted line or an input method adds to a user or a password. It may be intended. */
 export function detectPasteError(name: string, text: string): Problem | undefined {
   const typing = (detail: string) => ({ code: 'typing', facts: [['detail', detail]] }) as const
   if (text.startsWith(`${name}=`)) return { code: 'own-name', facts: [] }

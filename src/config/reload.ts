@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isObject } from '../json.ts'
 import { loadConfig, type Config, type Environment, type Loaded } from './load.ts'
 import { Secret } from './secret.ts'
 import { RELOAD_GROUPS, SETTING_LIST, type ReloadGroup, type SettingProblem } from './settings.ts'
@@ -29,10 +30,7 @@ const MAX_WAIT = 2000
 /** Unchanged checks before files are read: files that belong together are written one after another. */
 const QUIET_LOOKS = { polled: 3, requested: 2 }
 
-/**
- * Reads the configuration again when a file has changed. Polling works on every file system, for a rename over the file
- * and for a mounted Secret's `..data` swap. A group with problems keeps its values; each problem is reported once.
- */
+/** Reads the configuration again when a file has changed. Polling also notices renames and a mounted Secret's `..data` swap. */
 export function watchFiles(options: ReloadOptions) {
   const { env, apply, interval = 500, onWarning, onReloaded, onProblems } = options
   let { config } = options
@@ -53,13 +51,9 @@ export function watchFiles(options: ReloadOptions) {
   const marks = { seen: '', read: '' }
   let quiet = 0
   let looking: Promise<void> | undefined
-  let timer: NodeJS.Timeout | undefined
-  let isClosed = false
+  const closing = new AbortController()
 
-  /**
-   * Checks one file after another: a mount that hangs then takes only one of Node's four threads for files and DNS, and
-   * the synchronous reads after the last check never begin.
-   */
+  /** Checks one file after another: a hanging mount takes one of Node's four threads, and the synchronous reads never begin. */
   async function lookAtAll(): Promise<void> {
     const found: string[] = []
     for (const path of paths) {
@@ -73,7 +67,7 @@ export function watchFiles(options: ReloadOptions) {
   const look = () => (looking ??= lookAtAll().finally(() => (looking = undefined)))
 
   function read(): void {
-    if (isClosed) return
+    if (closing.signal.aborted) return
     marks.read = marks.seen
     const { config: latest, problems } = loadConfig(env)
     for (const one of groups) {
@@ -93,15 +87,6 @@ export function watchFiles(options: ReloadOptions) {
     }
   }
 
-  async function poll(): Promise<void> {
-    await look()
-    if (marks.seen !== marks.read && quiet >= QUIET_LOOKS.polled) read()
-    schedule()
-  }
-  function schedule(): void {
-    if (!isClosed) timer = setTimeout(() => void poll(), interval).unref()
-  }
-
   /** Also waits for files that are still being written: a user and a password of two versions would cost a login. */
   async function settle(): Promise<void> {
     const end = performance.now() + MAX_WAIT - 2 * REQUESTED_INTERVAL
@@ -113,25 +98,29 @@ export function watchFiles(options: ReloadOptions) {
     }
     read()
   }
-  // The files may have changed since the configuration was read.
-  if (paths.length > 0) void settle().then(schedule)
+
+  async function poll(): Promise<void> {
+    // The files may have changed since the configuration was read.
+    await settle()
+    while (!closing.signal.aborted) {
+      await delay(interval, undefined, { ref: false })
+      await look()
+      if (marks.seen !== marks.read && quiet >= QUIET_LOOKS.polled) read()
+    }
+  }
+  if (paths.length > 0) void poll()
   return {
     /** Reads the files as soon as three checks, 100 ms apart, agree. Resolves within 2 s. */
     now: () => Promise.race([settle(), delay(MAX_WAIT, undefined, { ref: false })]),
-    close(): void {
-      isClosed = true
-      clearTimeout(timer)
-    },
+    close: () => closing.abort(),
   }
 }
 
 /** Returns a text of the values of these keys, secrets included. Compare it, and do not keep it. */
 function revealed(keys: readonly (keyof Config)[], config: Loaded['config']): string {
   const reveal = (value: unknown): unknown => {
-    if (value instanceof Secret) return { secret: value.reveal() }
-    return typeof value === 'object' && value !== null
-      ? Object.entries(value).map((entry) => entry.map(reveal))
-      : value
+    if (value instanceof Secret) return value.reveal()
+    return isObject(value) ? Object.entries(value).map((entry) => entry.map(reveal)) : value
   }
   return JSON.stringify(keys.map((key) => reveal(config[key])))
 }

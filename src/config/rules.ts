@@ -9,18 +9,12 @@ import {
   type SettingProblem,
 } from './settings.ts'
 
-/**
- * Reports problems between settings, in order. A setting that could not be read is undefined, and has its own problem.
- *
- * @param isSet also true for a setting that is set but could not be read.
- */
+/** Reports problems between settings. One that is set but could not be read is undefined in `given`, and has its own problem. */
 export function* ruleViolations(
   given: Partial<ParsedSettings>,
   isSet: (key: SettingKey) => boolean,
 ): Generator<SettingProblem> {
-  const error = (setting: string, code: SettingCode, other?: string): SettingProblem => {
-    return { setting, code, facts: other === undefined ? [] : [['otherSetting', other]] }
-  }
+  const error = (setting: string, code: SettingCode) => ({ setting, code, facts: [] })
   const warning = (setting: string, code: SettingCode): SettingProblem => {
     return { ...error(setting, code), isWarning: true }
   }
@@ -47,7 +41,7 @@ export function* ruleViolations(
   for (const { key, name, needs } of SETTING_LIST) {
     const missing =
       isSet(key) && SETTING_LIST.find((other) => other.key === needs && !isSet(other.key))
-    if (missing) yield error(name, 'incomplete', missing.name)
+    if (missing) yield { ...error(name, 'incomplete'), facts: [['otherSetting', missing.name]] }
   }
 
   const isRemote = store !== undefined && !isLoopback(store.host)

@@ -7,10 +7,7 @@ export function withoutLogin(text: string): string {
   return text.replace(/\/\/.*@/s, `//${REDACTED}@`)
 }
 
-/**
- * A string that cannot print. Every conversion (template, JSON, inspect, concatenation, error cause) yields
- * `[redacted]`. Only `reveal()` returns the text, so a search for this word finds every place that lets a secret out.
- */
+/** A string that every conversion (template, JSON, inspect, concatenation, error cause) shows as `[redacted]`. */
 export class Secret {
   readonly #text: string
 
@@ -18,7 +15,7 @@ export class Secret {
     this.#text = text
   }
 
-  /** Returns the text. Call it only to put the secret on the wire, to compare it, or to derive a hash or a key. */
+  /** Returns the text, only to put it on the wire, to compare it, or to derive a hash or a key. */
   reveal(): string {
     return this.#text
   }

@@ -11,7 +11,7 @@ interface Definition<T = unknown> extends is.Format<T> {
   readonly lowerCaseToo?: true
   /** Key of a setting without which this one has no effect. */
   readonly needs?: string
-  /** When its file is read again: with a group that is watched, whenever the value is used, or never. */
+  /** When its file is read again. */
   readonly reload?: ReloadGroup | 'each-use' | 'never'
 }
 
@@ -27,18 +27,16 @@ type ValueOf<D> =
       : T | undefined
     : never
 
-const required = { required: true } as const
-
 function preset<T>(text: string, format: is.Format<T>) {
   return { ...format, default: text }
 }
 
 /** Every setting, in the order of docs/configuration.md. A setting without a default is optional. */
 const SETTINGS = {
-  isalesUrl: { ...is.origin, ...required },
+  isalesUrl: { ...is.origin, required: true },
   isalesAllowHttp: preset('false', is.boolean),
-  isalesUser: { ...is.user, ...required, inFile: 'too', reload: 'credentials' },
-  isalesPassword: { ...is.secret(1), ...required, inFile: 'too', reload: 'credentials' },
+  isalesUser: { ...is.user, required: true, inFile: 'too', reload: 'credentials' },
+  isalesPassword: { ...is.secret(1), required: true, inFile: 'too', reload: 'credentials' },
   isalesLoginPath: preset('/rest/isales/v1/openapi/obs/auth/login', is.path),
   isalesRefreshPath: is.orOff(is.path),
   isalesTokenHeader: preset('Authorization: Bearer {token}', is.tokenHeader),

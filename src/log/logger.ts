@@ -14,7 +14,6 @@ import {
 } from './log-events.ts'
 
 const MAX_TEXT = 512
-const CODE = /^[A-Za-z0-9_-]{1,64}$/
 
 export interface LogOptions {
   readonly level: LogLevel
@@ -47,10 +46,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
   return (event, fields = {}, level = LOG_EVENTS[event].level, message) => {
     if (!logger.isLevelEnabled(level)) return
     const { audit, msg }: EventKind = LOG_EVENTS[event]
-    logger[level](
-      fieldsOf(event, audit === true ? { ...fields, audit } : fields),
-      message === undefined ? msg : excerpt(message, MAX_TEXT),
-    )
+    logger[level](fieldsOf(event, { ...fields, audit }), excerpt(message ?? msg, MAX_TEXT))
   }
 }
 
@@ -67,7 +63,7 @@ async function prettify({ destination, colors = false }: LogOptions): Promise<De
   return { write: (line) => destination.write(pretty(line)) }
 }
 
-/** Filters fields that passed the compiler: only listed fields with values of their type are written. */
+/** Keeps only listed fields with values of their type, because the compiler does not see every field. */
 function fieldsOf(event: LogEventName, fields: LogFields): Readonly<Record<string, unknown>> {
   const line: Record<string, unknown> = { event }
   for (const [name, value] of Object.entries(fields)) {
@@ -83,11 +79,8 @@ function fieldsOf(event: LogEventName, fields: LogFields): Readonly<Record<strin
 function reduceError(error: unknown): Readonly<Record<string, string | undefined>> | undefined {
   if (!(error instanceof Error)) return error === undefined ? undefined : { name: typeof error }
   const code = readErrorCode(error)
-  return {
-    name: excerpt(error.name, 64),
-    code: CODE.test(code) && code !== 'unknown' ? code : undefined,
-    at: thrownAt(error),
-  }
+  const isCode = /^[A-Za-z0-9_-]{1,64}$/.test(code) && code !== 'unknown'
+  return { name: excerpt(error.name, 64), code: isCode ? code : undefined, at: thrownAt(error) }
 }
 
 /** Returns the first frame of the stack. The message precedes the frames, and may look like one itself. */

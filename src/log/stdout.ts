@@ -3,22 +3,15 @@ import { isatty } from 'node:tty'
 import sonic from 'sonic-boom'
 import { readErrorCode } from '../causes.ts'
 
-/** Bytes that wait for a slow reader or a full disk; more are dropped. */
-const MAX_QUEUE = 1024 * 1024
-/** Milliseconds that a flush may take. */
-const MAX_FLUSH = 1000
-
 export type Stdout = ReturnType<typeof openStdout>
 
-/**
- * Opens the destination of lines. Writing neither throws nor waits: lines that cannot be written are dropped and counted.
- * Avoids `pino.destination`: its exit hook retries `flushSync` forever if the disk is full.
- */
+/** Opens the destination of lines. `pino.destination` is not used: its exit hook retries forever if the disk is full. */
 export function openStdout() {
   const stream = new sonic.SonicBoom({
     fd: openNonBlocking(),
     sync: false,
-    maxLength: MAX_QUEUE,
+    // Bytes that wait for a slow reader or a full disk; more are dropped.
+    maxLength: 1024 * 1024,
     // At 0, `flush` would not wait for a write in progress.
     minLength: 1,
   })
@@ -30,26 +23,24 @@ export function openStdout() {
   stream.on('write', () => (failure = undefined))
 
   return {
+    /** Neither throws nor waits: a line that cannot be written is dropped and counted. */
     write: (line: string) => void stream.write(line),
     /** True for a terminal with colors, unless NO_COLOR is set. */
     colors: process.stdout.isTTY && process.stdout.hasColors(),
-    /** Returns the number of lines dropped since the start. */
+    /** Lines since the start. */
     dropped: () => dropped,
     /** Returns an error code, such as `ENOSPC`, if the last write failed; otherwise undefined. */
     failure: () => failure,
     /** Resolves when everything is written, or cannot be; within 1 s. Never rejects. */
     flush: () =>
       new Promise<void>((resolve) => {
-        setTimeout(resolve, MAX_FLUSH)
+        setTimeout(resolve, 1000)
         stream.flush(() => resolve())
       }),
   }
 }
 
-/**
- * Opens a terminal in non-blocking mode. A blocking write to a slow reader would hold a thread, and Node waits for its
- * threads when it exits. Node itself makes pipes and sockets non-blocking when `process.stdout` is first read.
- */
+/** Opens a terminal in non-blocking mode, as Node does with pipes: at exit, Node waits for threads that a slow reader holds. */
 function openNonBlocking(): number {
   const { fd } = process.stdout
   if (!isatty(fd)) return fd

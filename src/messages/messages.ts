@@ -182,6 +182,7 @@ const VALUES = {
   'own-name': ['its own name and =', '变量名和等号'],
   'is-path': ['a path instead of its text', '路径而不是内容'],
   'no-unit': ['a number without a unit means seconds', '不带单位的数字表示秒'],
+  'unfit-host': ['ALLOWED_HOSTS does not accept this host', 'ALLOWED_HOSTS 不接受该主机名'],
   'odd-character': ['a full-width or invisible character', '全角或不可见的字符'],
   yes: ['yes', '是'],
   no: ['no', '否'],

@@ -22,7 +22,6 @@ export async function openShare(options: ShareOptions): Promise<Share | undefine
 export type Share = ReturnType<typeof createShare>
 export type SharingSnapshot = Readonly<ReturnType<Share['snapshot']>>
 
-/** Keeps the account in a store, for all replicas that use the same store, key, iSales and user. */
 export function createShare(
   store: Store,
   sealer: Sealer,

@@ -12,11 +12,9 @@ interface DataHandler {
 }
 
 /**
- * - ioredis throws an unrequested or malformed reply (`$-1`, `*-5`) out of an event handler, which ends the process. Here it
- *   ends the connection, so that the next reply is not taken for another command's.
- * - An error of the parser has no code, as if the connection were lost: an HTTP server is not a store.
- * - ioredis prints the texts of some errors, and takes protected mode for a server that needs no password. Here an error is
- *   reduced to its code, and nothing is printed.
+ * - An unrequested or malformed reply (`$-1`, `*-5`) ends the connection, not the process as an error in an event handler.
+ * - An error of the parser gets a code, so that an HTTP server does not look like a lost connection.
+ * - An error is reduced to its code: ioredis prints some, and takes protected mode for a server that needs no password.
  */
 export function fixReplies(module: object): void {
   // The shape of an imported CommonJS module depends on the loader.

@@ -3,7 +3,6 @@ import type { Secret } from '../config/index.ts'
 import { FORMAT, type Credentials } from '../token/index.ts'
 
 const CIPHER = 'aes-256-gcm'
-const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 /** Bytes; enough for two tokens of 8192 and the records. A longer value could fill the memory of every replica. */
@@ -12,15 +11,13 @@ export const MAX_VALUE = 32 * 1024
 export const VERSION = `v${FORMAT}`
 
 /**
- * Seals the stored value and names its entry. Readers of the store learn no token and no password. Writers cannot make a replica
- * send a token that no replica obtained, because a value can be opened only under the entry name it was sealed for.
- *
- * @param origin of iSales, as `https://host:port`.
+ * Seals the stored value and names its entry. Readers of the store learn no secret. Writers cannot make a replica send a foreign
+ * token, because a value opens only under the entry name it was sealed for. `origin` of iSales: `https://host:port`.
  */
 export function createSealer(key: Secret, origin: string, user: string) {
   const derive = (purpose: string): Buffer => {
     const info = `isales-auth-proxy ${VERSION} ${purpose}`
-    return Buffer.from(hkdfSync('sha256', key.reveal(), '', info, KEY_BYTES))
+    return Buffer.from(hkdfSync('sha256', key.reveal(), '', info, 32))
   }
   const sealKey = derive('seal')
   const secretKey = derive('secret')
@@ -47,17 +44,16 @@ export function createSealer(key: Secret, origin: string, user: string) {
     open: (sealed: string): string | undefined => {
       if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.length > MAX_VALUE) return undefined
       const bytes = Buffer.from(sealed, 'latin1')
-      const nonce = bytes.subarray(0, NONCE_BYTES)
-      const decipher = createDecipheriv(CIPHER, sealKey, nonce)
+      const decipher = createDecipheriv(CIPHER, sealKey, bytes.subarray(0, NONCE_BYTES))
       decipher.setAAD(additionalData).setAuthTag(bytes.subarray(-TAG_BYTES))
       const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES))
       try {
         decipher.final()
+        return text.toString('utf8')
       } catch {
         // The GCM tag is wrong.
         return undefined
       }
-      return text.toString('utf8')
     },
   }
 }

@@ -15,12 +15,7 @@ export interface StoreFailure {
 }
 
 export interface Store {
-  /**
-   * Replaces the value by `desired` if it is `expected`, and returns the value afterwards. Values are bytes as latin1. Never rejects,
-   * and ends within half a second.
-   *
-   * @param desired empty to read only.
-   */
+  /** Replaces the value if it is `expected`; `desired` is empty to read only. Bytes as latin1. Ends within 0.5 s, never rejects. */
   compareAndSwap(expected: string, desired: string): Promise<StoredValue | StoreFailure>
   /** Connects; calls `onConnection` after every connection and every loss. Earlier requests wait at most 1 s for the first. */
   start(onConnection: () => void): void
@@ -58,24 +53,17 @@ export type ValkeyOptions = Readonly<{
 
 const CONNECT_TIMEOUT = 1000
 export const COMMAND_TIMEOUT = 500
-const MIN_RETRY = 100
-const MAX_RETRY = 2000
-const RETRY_JITTER = 200
 /** First word of Valkey's and Redis's errors. */
 const SERVER_CODE = /^[A-Z]{2,20}$/
-
 /** Codes of a connection that the server closed. */
 const LOST = /^(?:ECONNRESET|EPIPE)$/
 
 const UNREACHABLE: StoreFailure = { reason: 'unreachable' }
+const TIMEOUT: StoreFailure = { reason: 'timeout' }
 /** A reply of another form than the script's. */
 const MALFORMED: StoreFailure = { reason: 'malformed' }
 
-/**
- * Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss.
- *
- * @param entryName the account's key is `isales-auth-proxy:v6:{<entryName>}:account`.
- */
+/** Opens the store in Valkey or Redis, over one connection, which the library reopens after a loss. */
 export async function createValkeyStore(
   address: StoreAddress,
   entryName: string,
@@ -99,8 +87,8 @@ export async function createValkeyStore(
     // Closes the connection to a server that does not reply.
     socketTimeout: 2 * COMMAND_TIMEOUT,
     disconnectTimeout: CONNECT_TIMEOUT,
-    retryStrategy: (times) =>
-      Math.min(MAX_RETRY, MIN_RETRY * 2 ** (times - 1)) + random() * RETRY_JITTER,
+    // From 100 ms to 2 s, and up to 200 ms of jitter.
+    retryStrategy: (times) => Math.min(2000, 50 * 2 ** times) + random() * 200,
   })
   /** Resolves with the first connection, or after `CONNECT_TIMEOUT`. */
   let connected = Promise.resolve()
@@ -128,12 +116,10 @@ export async function createValkeyStore(
         .then(() => redis.callBuffer('EVAL', SCRIPT, 1, key, ...bytes))
         .then(parseReply, (error: unknown) => toStoreFailure(error, broken))
       // The library's own limit would also end a slow AUTH, and with it the connection.
-      const outcome = (await within(clock, COMMAND_TIMEOUT, reply)) ?? {
-        reason: 'timeout' as const,
-      }
+      const outcome = (await within(clock, COMMAND_TIMEOUT, reply)) ?? TIMEOUT
       const { reason, code } = 'reason' in outcome ? outcome : {}
       if (reason === undefined) broken = UNREACHABLE
-      if (reason === 'timeout') broken = { reason }
+      if (reason === 'timeout') broken = TIMEOUT
       // The next reply may belong to another command, or the primary has moved.
       if (outcome === MALFORMED || code === 'READONLY') redis.disconnect(true)
       const operation = desired === '' ? 'read' : 'swap'

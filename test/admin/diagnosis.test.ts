@@ -127,6 +127,23 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
   expect(factsOf(found[0])).toMatchObject(facts)
 })
 
+const UNFIT = { detail: 'unfit-host' }
+it.each([
+  ['isales-proxy.example:8080', { host: 'isales-proxy.example' }],
+  ['Obs_1.example.', { host: 'Obs_1.example.' }],
+  // A part of the name would not match.
+  [`${'x'.repeat(99)}.example`, { host: `${'x'.repeat(99)}.example` }],
+  ['a,b', { host: 'a,b', ...UNFIT }],
+  ['-a', { host: '-a', ...UNFIT }],
+  ['a..b', { host: 'a..b', ...UNFIT }],
+  ['x'.repeat(254), { host: 'x'.repeat(64), ...UNFIT }],
+])('the refused host %s is shown for ALLOWED_HOSTS as %j', (host, facts) => {
+  const refused = { ...REFUSED, refusal: 'other-host', target: '/a', host } as const
+  const [found] = findingsIn({ calls: mixed(0, refused, 9) })
+  const { detail, host: shown } = factsOf(found)
+  expect({ host: shown, ...(detail !== undefined && { detail }) }).toEqual(facts)
+})
+
 const NONE = { token: undefined, usable: false } as const
 type Backoff = TokenSnapshot['login']['kind']
 

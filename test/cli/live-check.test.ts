@@ -185,21 +185,59 @@ describe('check --live', () => {
     expect([ran.code, ran.codes, ran.settings]).toEqual([code, codes, {}])
   })
 
+  const GRANTED = { token: 'token-4711', tokenExpirationTime: 300, refreshToken: 'refresh-4711' }
+  /** An iSales that names these paths, and rejects another token in this way. */
+  const checkWith = async (named: object, status: number, body: string, more: Environment = {}) => {
+    const { url, close } = await serveHttp((request, response) => {
+      const isInvalid = request.headers.authorization?.endsWith(GRANTED.token) === false
+      const resultData = request.url?.endsWith('login') === true ? GRANTED : named
+      response.writeHead(isInvalid ? status : 200, { location: '/login' })
+      response.end(isInvalid ? body : JSON.stringify({ result: 0, resultData }))
+    })
+    onTestFinished(close)
+    const env = { ISALES_URL: url, ISALES_USER: 'obs', ISALES_PASSWORD: 'password', ...more }
+    return runHere(['check', '--live', '--quiet'], { env })
+  }
+
   test.each([
     [302, ''],
     [200, '<html>'],
+    // The setting takes no space at an end.
+    [200, '{"result":"7 "}'],
   ])('never proposes for ISALES_REJECTED what it does not accept: %i %j', async (status, body) => {
-    const token = { token: 'token-4711', tokenExpirationTime: 300 }
-    const { url, close } = await serveHttp((request, response) => {
-      const isInvalid = request.headers.authorization?.endsWith('token-4711') === false
-      response.writeHead(isInvalid ? status : 200, { location: '/login' })
-      response.end(isInvalid ? body : JSON.stringify({ result: 0, resultData: token }))
-    })
-    onTestFinished(close)
-    const env = { ISALES_URL: url, ISALES_USER: 'obs', ISALES_PASSWORD: 'password' }
-    const { code, stdout, stderr } = await runHere(['check', '--live', '--quiet'], { env })
+    const { code, stdout, stderr } = await checkWith({}, status, body)
     expect([code, stdout]).toEqual([0, ''])
     expect(stderr).toMatch(/status from 400 to 499, or with a result of its own.*\[check-blind\]/)
+  })
+
+  test.each<{ named: object; setting: string; why: string; env?: Environment }>([
+    {
+      named: { getTask: `http://isales.example${ALLOWED}x` },
+      setting: 'ISALES_URL=http://isales.example',
+      why: 'http-not-allowed',
+    },
+    {
+      named: { refreshToken: `${ALLOWED}auth/login` },
+      setting: `ISALES_REFRESH_PATH=${ALLOWED}auth/login`,
+      why: 'same-path',
+    },
+    // No entry may occur twice, in any case.
+    {
+      named: { getTask: '/obs/' },
+      setting: `ALLOWED_PATHS=${ALLOWED},/Obs/,/obs/`,
+      why: 'not-accepted',
+      env: { ALLOWED_PATHS: `${ALLOWED},/Obs/` },
+    },
+  ])('instead of $setting it prints why: $why', async ({ named, setting, why, env }) => {
+    const { code, stdout, stderr } = await checkWith(named, 401, '', env)
+    expect([code, stdout]).toEqual([0, ''])
+    expect(stderr).toMatch(new RegExp(`^Warning: .*Setting: ${setting}[.;].*\\[${why}\\]$`, 'm'))
+  })
+
+  test('a status is added to ISALES_REJECTED, also after a result', async () => {
+    const { sim } = await openIsales({ switches: { rejection: 410 } })
+    const { settings } = await checkAt(sim, { ISALES_REJECTED: '401,result=7' })
+    expect(settings).toEqual({ ISALES_REJECTED: '401,result=7,410' })
   })
 
   test('a failed refresh is a warning', async () => {
