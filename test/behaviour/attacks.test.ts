@@ -47,7 +47,7 @@ test.each([
       expect(attacked.median).toBeLessThan(20 * alone.median + 500)
       expect(attacked.max).toBeLessThan(20 * alone.max + 2000)
       const { state } = await world.status()
-      // One reading: the count of stray ones still moves.
+      // Read once: the count of stray ones still moves.
       const refused = await world.metric(
         'isales_proxy_requests_total{outcome="refused",cause="pipelined"}',
       )
