@@ -3,25 +3,12 @@ import { toSeconds } from '../clock.ts'
 import { isFact, type FactName, type Language, type Value } from '../messages/index.ts'
 import { addUp } from './accounting.ts'
 import type { ActivityRecorder } from './activity.ts'
-import { diagnose, isAuthenticated, type DiagnosisInput, type Finding } from './diagnosis.ts'
+import { diagnose, isAuthenticated, type Finding } from './diagnosis.ts'
 import { explainFinding } from './explain-finding.ts'
-import type { AdminSources } from './sources.ts'
+import { diagnosisInput, type AdminSources } from './sources.ts'
 
 /** Body of `/status.json`, which page, text and the command `status` show. */
 export type Status = ReturnType<typeof readStatus>
-
-export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder): DiagnosisInput {
-  return {
-    ...activity.view(),
-    draining: sources.running.draining,
-    diagnostics: sources.diagnostics,
-    wallNow: sources.clock.date(),
-    token: sources.token(),
-    sharing: sources.sharing(),
-    logFailure: sources.stdout.failure(),
-    certificates: sources.certificates(),
-  }
-}
 
 /** Returns true for a peer on this machine, also if its IPv4 address is mapped into IPv6. */
 export function isLocal(address = ''): boolean {
@@ -74,7 +61,7 @@ export function readStatus(
     time: dateOf(wallNow),
     /** Minutes by which the machine's local time is ahead of UTC. */
     utcOffset: reading.offset,
-    upSeconds: toSeconds(snapshot.now - activity.startedAt),
+    upSeconds: toSeconds(snapshot.now - now.startedAt),
     authenticated: isAuthenticated(snapshot),
     /** Instants of the bar; null without a token. */
     token:
