@@ -193,12 +193,8 @@ export function refusedRequest(request: Refused, refusal: Refusal, requestId = '
 }
 
 /**
- * Results of the replay of a rejected request.
- *
- * - `recovered`: not rejected with a newer token.
- * - `rejected`: rejected again.
- * - `failed`: no response arrived.
- * - `no-token`: not replayed, because no newer token arrived in time.
+ * Results of the replay of a rejected request: with a newer token, `recovered` or `rejected` again, or `failed` without a
+ * response; `no-token` if no newer token arrived in time.
  */
 export const REPLAY_OUTCOMES = ['recovered', 'rejected', 'failed', 'no-token'] as const
 export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]

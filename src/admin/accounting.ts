@@ -71,7 +71,7 @@ function countsOf(tally: Tally): Counts {
 }
 
 /** End of a request, on the monotonic clock. */
-interface Ended {
+export interface Ended {
   readonly at: number
   readonly of: RequestClass
 }

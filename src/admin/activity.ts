@@ -17,16 +17,13 @@ import {
   type FailureDetails,
   type DiagnosticContext,
 } from '../messages/index.ts'
-import { createAccounting, USELESS } from './accounting.ts'
+import { createAccounting, USELESS, type Ended } from './accounting.ts'
 
 /** Calls of the same kind that were lost or declined; `at` and `requestId` belong to the last. */
-interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | 'requestId'> {
+interface FailedCall extends Ended, Pick<RequestSummary, 'method' | 'status' | 'requestId'> {
   readonly count: number
-  /** On the monotonic clock. */
-  readonly at: number
   /** Without the query. */
   readonly path: string
-  readonly of: RequestClass
 }
 
 /** Milliseconds. A token with a shorter life ends before the proxy renews it. */
@@ -58,7 +55,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
   /** No token has followed the last `renew` yet. */
   let awaitsToken = false
   let beatAt = Infinity
-  let stall: ReturnType<typeof lateBeat>
+  let stall = { endedAt: -Infinity, ms: 0 }
   /** Instants are on the monotonic clock. */
   const seen = {
     startedAt: clock.now(),
@@ -126,9 +123,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       /** Problems of watched files, whose previous contents stay in use. */
       fileErrors: [...fileErrors.values()].flat(),
       /** When and how long the process stood still within the last minute; calls may end before the late beat. */
-      stall:
-        lateBeat() ??
-        (stall !== undefined && clock.now() - stall.endedAt < MINUTE ? stall : undefined),
+      stall: lateBeat() ?? (clock.now() - stall.endedAt < MINUTE ? stall : undefined),
     }),
     hour: () => accounting.hour(clock.now()),
     /** The last changes of the state, the newest first. */
@@ -154,19 +149,15 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       // Calls that were rejected before the operator's remedy took effect say nothing about it.
       if (isAsked || (awaitsToken && now - seen.renewAskedAt < MINUTE)) accounting.forget(REJECTED)
       awaitsToken = isAsked
-      if (isAsked) {
-        seen.renewAskedAt = now
-        return
-      }
-      const { ms, doubt, stated } = event.token.lifetime
-      const isShort = ms < SHORT_LIFETIME
-      if (event.type === 'granted') {
+      if (event.type === 'renew-asked') seen.renewAskedAt = now
+      else if (event.type === 'granted') {
+        const { ms, doubt, stated } = event.token.lifetime
         if (event.operation === 'login') seen.loginAt = now
         // A login may return the rest of the current token, so a single short lifetime means nothing.
-        shortInRow = isShort && !event.sameToken ? shortInRow + 1 : 0
+        shortInRow = ms < SHORT_LIFETIME && !event.sameToken ? shortInRow + 1 : 0
         const facts: readonly Fact[] = stated === undefined ? [] : [['statedLifetime', stated]]
         tooLong = doubt === 'too-long' ? { code: 'long-lifetime', facts } : undefined
-      } else if (!isShort) shortInRow = 0
+      } else if (event.token.lifetime.ms >= SHORT_LIFETIME) shortInRow = 0
     },
 
     /** Call it every second. */

@@ -67,18 +67,13 @@ function toFinding(code: Headline, details: Partial<Finding> = {}): Finding {
 /** Yields the findings; within a rank, this is their order. */
 function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const { token, calls, diagnostics, sharing, lifetimeDoubt, storageError } = input
-
   if (input.draining) return yield toFinding('draining')
 
   const ofToken = [...tokenFindings(input)]
+  const isOfToken = ofToken.some(({ state }) => state !== 'degraded')
   yield* ofToken
-
   yield* processFindings(input)
-
-  yield* callFindings(
-    input,
-    ofToken.some(({ state }) => state !== 'degraded'),
-  )
+  yield* callFindings(input, isOfToken)
 
   const { failures, last } = token.refresh
   const isUnknown = last?.failure.cause.code === 'path-unknown'
@@ -97,15 +92,11 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     yield toFinding('IsalesProxySessionAlone', { cause: explainedStore(sharing, diagnostics) })
   yield* certificateFindings(input)
 
-  if (calls.total === 0) {
-    const facts = settingFacts(headlineRow('no-calls-yet'), diagnostics)
-    yield toFinding('no-calls-yet', { facts })
-  } else {
-    const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
-    if (calls.answeredAt > -Infinity)
-      facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
-    yield toFinding('healthy', { facts })
-  }
+  const code = calls.total === 0 ? 'no-calls-yet' : 'healthy'
+  const facts = [...settingFacts(headlineRow(code), diagnostics)]
+  if (calls.total > 0) facts.push(['callsInMinute', addUp(calls.minute)])
+  if (calls.answeredAt > -Infinity) facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
+  yield toFinding(code, { facts })
 }
 
 /** Yields reasons in this process or its machine. */
@@ -154,8 +145,7 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   const rejected = mostFrequent(calls.latest, 'rejected')
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
   if (rejected?.cause === 'call-rejected') facts.push(...factsOf(rejected))
-  const cause = { code: 'token-rejected', facts } as const
-  return toFinding('IsalesProxyCallsRejected', { cause })
+  return toFinding('IsalesProxyCallsRejected', { cause: { code: 'token-rejected', facts } })
 }
 
 /** @param isOfToken the token may explain why calls are lost, so that they are not the headline. */
@@ -175,10 +165,10 @@ function* callFindings(input: DiagnosisInput, isOfToken: boolean): Generator<Fin
       continue
     }
     const shown = callFinding(found, input)
-    const isEvery = shown.state === 'failing' && shown.isEvery === true
-    const isRejected = isEvery && shown.cause?.code === 'call-rejected'
     // Until the first call is answered, a rejection concerns the token.
-    yield isRejected && calls.answeredAt === -Infinity ? tokenRejected(input) : shown
+    const isFirst = found.state === 'failing' && shown.hasWorked === false
+    const isRejected = shown.isEvery === true && shown.cause?.code === 'call-rejected'
+    yield isFirst && isRejected ? tokenRejected(input) : shown
   }
 }
 
@@ -268,15 +258,10 @@ function withChange(found: Finding, input: DiagnosisInput): Finding {
   const changed = file && (group !== 'credentials' || loginAt <= file.at) ? file : undefined
   const at = hasWorked === true ? changed?.at : startedAt
   if (at === undefined || token.now - at >= CHANGE_SHOWS_FOR) return found
-  const date = dateFact(input, at)
-  const facts: readonly Fact[] = changed
-    ? [
-        ['changed', changed.settings],
-        ['changedAt', date],
-      ]
-    : [['startedAt', date]]
-  const withFacts = { ...cause, facts: [...facts, ...cause.facts] }
-  return { ...found, first: changed ? 'changed-here' : first, cause: withFacts }
+  const event = changed ? 'changedAt' : 'startedAt'
+  const facts: Fact[] = [[event, dateFact(input, at)], ...cause.facts]
+  if (changed) facts.unshift(['changed', changed.settings])
+  return { ...found, first: changed ? 'changed-here' : first, cause: { ...cause, facts } }
 }
 
 function dateFact({ wallNow, token }: DiagnosisInput, instant: number) {

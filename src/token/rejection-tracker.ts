@@ -63,11 +63,7 @@ const DISPLAYED_AFTER = 2 * SECOND
 export const CONFIRMATION_WAIT = 500
 
 /** Records a rejection. If a call is rejected again with the same token, the rejection is about the call. */
-export function reject(
-  before: RejectionState,
-  { kind, replays }: Rejection,
-  now: number,
-): RejectionState {
+export function reject(before: RejectionState, { kind, replays }: Rejection, now: number) {
   const isAgain = kind === 'same-token'
   // Does not wait for a later rejection: rare calls would otherwise be rejected for longer.
   const forceAt = Math.max(now, before.lastReactiveRenewalAt + MAX_RENEWAL_INTERVAL)
