@@ -1,6 +1,6 @@
 import { isLoopback } from '../config/index.ts'
 import { toSeconds } from '../clock.ts'
-import { isFact, type FactName, type Language, type Value } from '../messages/index.ts'
+import { dateOf, isFact, type FactName, type Language, type Value } from '../messages/index.ts'
 import { addUp } from './accounting.ts'
 import type { ActivityRecorder } from './activity.ts'
 import { diagnose, isAuthenticated, type Finding } from './diagnosis.ts'
@@ -29,10 +29,8 @@ export function readStatus(
   const now = diagnosisInput(sources, activity)
   const { token: snapshot, wallNow, sharing, calls, certificates } = now
   const { token, nextRequestAt } = snapshot
-  const date = (instant: number): string => dateOf(wallNow + instant - snapshot.now)
-  const at = (instant: number | undefined) =>
-    instant !== undefined && Number.isFinite(instant) ? { at: date(instant) } : undefined
-  const expiry = (end: number | undefined) => (end === undefined ? undefined : { at: dateOf(end) })
+  const at = (instant = Number.NaN) => dateOf(wallNow + instant - snapshot.now)
+  const date = (instant: number): string => at(instant)?.at ?? ''
   const reading = { now: wallNow, offset: sources.utcOffset() }
   const shown = (finding: Finding) => {
     const { facts, ...explanation } = explainFinding(finding, language, reading)
@@ -58,7 +56,7 @@ export function readStatus(
     processScope: sources.process?.processScope ?? null,
     /** False if hosts, users, paths and files are left out. */
     local,
-    time: dateOf(wallNow),
+    time: date(snapshot.now),
     /** Minutes by which the machine's local time is ahead of UTC. */
     utcOffset: reading.offset,
     upSeconds: toSeconds(snapshot.now - now.startedAt),
@@ -100,9 +98,9 @@ export function readStatus(
         waitingForToken: snapshot.waiters,
       }),
       certificates: present({
-        listener: expiry(certificates.listener),
-        client: expiry(certificates.client),
-        ca: expiry(certificates.ca),
+        listener: dateOf(certificates.listener),
+        client: dateOf(certificates.client),
+        ca: dateOf(certificates.ca),
       }),
     },
     /** Requests by minute and outcome, the newest minute last. */
@@ -124,9 +122,4 @@ type Group = Readonly<Partial<Record<FactName, Value>>>
 function present(facts: Readonly<Record<string, Value | undefined>>): Group {
   const all = Object.entries(facts).filter(([, value]) => value !== undefined && value !== 0)
   return Object.fromEntries(all) as Group
-}
-
-/** @param time milliseconds since 1970. */
-function dateOf(time: number): string {
-  return new Date(Math.round(time)).toISOString()
 }
