@@ -49,9 +49,6 @@ export const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 export const problemRow = (code: ProblemCode): Problem => PROBLEMS[code]
-const FAILED_PROBLEMS = PROBLEM_CODES.map((code) => [code, problemRow(code)] as const).filter(
-  ([, { failed }]) => failed !== undefined,
-)
 
 interface RefusalRow extends RequestTraits {
   /** The response. */
@@ -102,11 +99,6 @@ export type Refusal = keyof typeof REFUSALS
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
 export const refusalRow = (refusal: Refusal): RefusalRow => REFUSALS[refusal]
-
-const refusalTraits = (refusal: Refusal): RequestTraits => {
-  const row = refusalRow(refusal)
-  return { ...problemRow(row.problem), ...row }
-}
 
 type RefusalCode = {
   [Each in Refusal]: (typeof REFUSALS)[Each] extends { readonly own: true }
@@ -304,9 +296,14 @@ export function codesOf(outcome: Outcome): readonly ClassCode[] {
   const { fine, codes }: ClassRow = CLASSES[outcome]
   const byDefault = outcome === 'refused' || outcome === 'stray' ? outcome : undefined
   const refusals = REFUSAL_REASONS.filter((each) => (refusalRow(each).is ?? byDefault) === outcome)
+  const problems = PROBLEM_CODES.map((code) => [code, problemRow(code)] as const)
+  const failedProblems = problems.filter(([, { failed }]) => failed !== undefined)
   const rows: readonly (readonly [string, RequestTraits])[] = [
-    ...refusals.map((each) => [toRefusalCode(each), refusalTraits(each)] as const),
-    ...(outcome === 'failed' ? [...FAILED_PROBLEMS, ...FAILED_CALLS] : []),
+    ...refusals.map((each) => {
+      const row = refusalRow(each)
+      return [toRefusalCode(each), { ...problemRow(row.problem), ...row }] as const
+    }),
+    ...(outcome === 'failed' ? [...failedProblems, ...FAILED_CALLS] : []),
     ...Object.entries(codes),
   ]
   return [...new Map(rows)].map(([name, traits]) => {

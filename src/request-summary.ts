@@ -62,7 +62,7 @@ export interface RequestSummary {
   readonly durationMs?: number
   /** Milliseconds from the start of the last attempt to its response's head; undefined without a response of iSales. */
   readonly upstreamMs?: number | undefined
-  /** Number of attempts to send it, those without a connection included. */
+  /** Attempts to send it, those without a connection included. */
   readonly attempts?: number
   /** Undefined if it was not rejected, or no login could fix the rejection. */
   readonly replay?: ReplayOutcome | undefined
@@ -85,29 +85,23 @@ export interface RequestClass extends ClassCode {
 export const REQUEST_CLASSES: readonly RequestClass[] = OUTCOMES.flatMap(codesOf).map(
   (each, index) => Object.assign(each, { index, label: index }),
 )
-export const ALL_CLASSES = [...REQUEST_CLASSES]
-
 const BY_NAME = new Map(REQUEST_CLASSES.map((each) => [`${each.outcome} ${each.cause}`, each]))
 
-/** Returns the class with the first of these codes that it has. */
+/** Returns the class with the first of these codes that it has; every outcome has one that is always among them. */
 function classOf(outcome: Outcome, ...codes: readonly string[]): RequestClass {
   const name = codes.map((code) => `${outcome} ${code}`).find((each) => BY_NAME.has(each))
-  // Every outcome has a code that is always among the given ones.
   return BY_NAME.get(name ?? '') as RequestClass
 }
 
-function createVariant(of: RequestClass, changes: Partial<ClassCode>): RequestClass {
-  const variant = { ...of, ...changes, index: ALL_CLASSES.length }
-  ALL_CLASSES.push(variant)
-  return variant
-}
-
 const ANSWERED = classOf('answered', 'answered')
+const NOT_TRUSTED = classOf('handshake', 'not-trusted')
 export const REJECTED = classOf('rejected', 'call-rejected')
+const { length } = REQUEST_CLASSES
 /** A rejected call for which no newer token came: a failure of the login, not of the call. */
-const UNREPLACED = createVariant(REJECTED, { section: 'no-token' })
+const UNREPLACED: RequestClass = { ...REJECTED, section: 'no-token', index: length }
 /** A client that leaves after the TLS handshake: a health check, unless many come at once. */
-export const PROBE = createVariant(classOf('handshake', 'not-trusted'), { traits: {} })
+export const PROBE: RequestClass = { ...NOT_TRUSTED, traits: {}, index: length + 1 }
+export const ALL_CLASSES: readonly RequestClass[] = [...REQUEST_CLASSES, UNREPLACED, PROBE]
 
 /** Milliseconds after which a call is slow. CTI-OBS gives up after 3 s. */
 export const SLOW = 2000
@@ -148,11 +142,10 @@ export function classifyRequest(summary: RequestSummary): RequestClass {
 function codeOfRefused({ status, login, method, code, refusal }: RequestSummary) {
   if (refusal !== undefined)
     return refusalRow(refusal).is === 'failed' ? undefined : toRefusalCode(refusal)
-  if (login !== undefined && status > 0) {
-    if (method !== 'POST') return 'method-not-allowed'
-    return login === 'login' ? 'obs-login' : 'not-logged-in'
-  }
-  return code !== undefined && PROBLEMS[code].status < 500 ? code : undefined
+  if (login === undefined || status === 0)
+    return code !== undefined && PROBLEMS[code].status < 500 ? code : undefined
+  if (method !== 'POST') return 'method-not-allowed'
+  return login === 'login' ? 'obs-login' : 'not-logged-in'
 }
 
 /** Returns true for a request that only CTI-OBS sends. Other clients send GETs, use browsers, leave early, or only connect. */
@@ -200,12 +193,8 @@ export function refusedRequest(request: Refused, refusal: Refusal, requestId = '
 }
 
 /**
- * Results of the replay of a rejected request.
- *
- * - `recovered`: not rejected with a newer token.
- * - `rejected`: rejected again.
- * - `failed`: no response arrived.
- * - `no-token`: not replayed, because no newer token arrived in time.
+ * Results of the replay of a rejected request: with a newer token, `recovered` or `rejected` again, or `failed` without a
+ * response; `no-token` if no newer token arrived in time.
  */
 export const REPLAY_OUTCOMES = ['recovered', 'rejected', 'failed', 'no-token'] as const
 export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]

@@ -1,4 +1,4 @@
-import type { ActivityRecorder, Metrics } from './admin/index.ts'
+import type { ActivityRecorder, AdminSources, Metrics } from './admin/index.ts'
 import {
   isLoopback,
   type Config,
@@ -8,22 +8,12 @@ import {
 import type { HandshakeFailure } from './causes.ts'
 import { REFUSALS } from './codes.ts'
 import type { ListenerOptions } from './listener/index.ts'
-import {
-  accessFields,
-  type Log,
-  type LogEventName,
-  type LogFields,
-  type LogThrottle,
-} from './log/index.ts'
+import { accessFields, type LogEventName, type LogFields } from './log/index.ts'
 import { classifyRequest, type RequestSummary } from './request-summary.ts'
 import { en, formatLine } from './messages/index.ts'
 
-interface ObserverParts {
-  readonly metrics: Metrics
-  readonly activity: ActivityRecorder
-  readonly log: Log
-  readonly logThrottle: LogThrottle
-}
+type ObserverParts = Pick<AdminSources, 'log' | 'logThrottle'> &
+  Readonly<{ metrics: Metrics; activity: ActivityRecorder }>
 
 /** Results of a login of CTI-OBS, by the response's status. */
 const LOGINS: Readonly<Record<number, string>> = {

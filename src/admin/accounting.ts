@@ -7,6 +7,9 @@ import { ALL_CLASSES, PROBE, type RequestClass } from '../request-summary.ts'
 export const LOST = OUTCOMES.filter(
   (each): each is CallFinding['outcome'] => CLASSES[each].is === 'lost',
 )
+/** Calls of which CTI-OBS has no use. */
+export const USELESS: readonly Outcome[] = [...LOST, 'declined']
+const ANSWERED = OUTCOMES.filter((each) => CLASSES[each].is === 'answered')
 /** All calls. A stray request, a handshake or a successful login of CTI-OBS is not a call. */
 const CALLS = OUTCOMES.filter((each) => CLASSES[each].is !== 'no-call')
 
@@ -38,11 +41,8 @@ export const RULES = {
 
 const isTurnedAway = ({ outcome, traits }: RequestClass): boolean =>
   CLASSES[outcome].is === 'no-call' && traits.turnedAway === true
-const TURNED_AWAY = ALL_CLASSES.filter(isTurnedAway)
-const WITHOUT_DESCRIPTORS = ALL_CLASSES.filter(({ cause }) => cause === 'no-descriptors')
 
 export type Counts = Record<Outcome, number>
-const NO_COUNTS = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
 
 /** @param outcomes default: all calls. */
 export function addUp(counts: Counts, outcomes: readonly Outcome[] = CALLS): number {
@@ -60,18 +60,18 @@ function add(tally: Tally, index: number, times = 1): void {
   tally[index] = (tally[index] ?? 0) + times
 }
 
-function sumOf(tally: Tally, classes: readonly RequestClass[]): number {
-  return classes.reduce((sum, { index }) => sum + (tally[index] ?? 0), 0)
+function sumOf(tally: Tally, isCounted: (of: RequestClass) => boolean): number {
+  return ALL_CLASSES.reduce((sum, of) => sum + (isCounted(of) ? (tally[of.index] ?? 0) : 0), 0)
 }
 
 function countsOf(tally: Tally): Counts {
-  const counts = { ...NO_COUNTS }
+  const counts = Object.fromEntries(OUTCOMES.map((each) => [each, 0])) as Counts
   for (const { outcome, index } of ALL_CLASSES) counts[outcome] += tally[index] ?? 0
   return counts
 }
 
 /** End of a request, on the monotonic clock. */
-interface Ended {
+export interface Ended {
   readonly at: number
   readonly of: RequestClass
 }
@@ -84,7 +84,7 @@ export interface CallFinding {
   readonly outcome: Exclude<Outcome, 'granted' | 'answered'>
   readonly state: 'failing' | 'degraded'
   /** The most frequent among the latest calls; if the finding is over, in the window. */
-  readonly cause: RequestClass | undefined
+  readonly cause: RequestClass
   readonly own: number
   readonly count: number
   readonly total: number
@@ -106,69 +106,72 @@ export interface CallFinding {
  */
 export function checkCalls(seen: CallsSeen, now: number): readonly CallFinding[] {
   const { latest, window, lastAt } = seen
-  const findings: CallFinding[] = []
   const check = (
     outcomes: readonly CallFinding['outcome'][],
     share: number,
-    state: CallFinding['state'],
-  ): void => {
+    isFailing = false,
+  ): readonly CallFinding[] => {
     const countIn = ({ counts }: Period): number => addUp(counts, outcomes)
-    const has = (count: number, least: number): boolean => count >= Math.max(RULES.least, least)
-    const period = [latest, window].find((each) => has(countIn(each), share * each.total))
-    if (period === undefined) return
+    const period = [latest, window].find((each) => isMany(countIn(each), share * each.total))
+    if (period === undefined) return []
     // By the window as well, so that classes that take turns at losing most keep their findings.
     const isPart = (outcome: Outcome): boolean =>
-      [latest, window].some((each) => has(each.counts[outcome], RULES.part * countIn(each)))
+      [latest, window].some((each) => isMany(each.counts[outcome], RULES.part * countIn(each)))
     const sorted = outcomes.toSorted((one, other) => period.counts[other] - period.counts[one])
-    for (const [index, outcome] of sorted.entries()) {
-      if (index > 0 && !isPart(outcome)) continue
+    const shown = sorted.filter((outcome, index) => index === 0 || isPart(outcome))
+    return shown.flatMap((outcome) => {
       const current = mostFrequent(latest, outcome)
+      const cause = current ?? mostFrequent(window, outcome)
+      if (cause === undefined) return []
       const isOver = current === undefined
       const of = isOver ? window : period
-      findings.push({
+      return {
         outcome,
-        state: isOver ? 'degraded' : state,
-        cause: current ?? mostFrequent(window, outcome),
+        state: isFailing && !isOver ? 'failing' : 'degraded',
+        cause,
         own: of.counts[outcome],
         count: countIn(of),
         total: of.total,
         span: of.span,
         endedAt: isOver ? lastAt[outcome] : undefined,
-      })
-    }
+      }
+    })
   }
-  check(LOST, RULES.lost, isFailing(seen, now) ? 'failing' : 'degraded')
-  check(['declined'], CLASSES.declined.share, isUseless(seen) ? 'failing' : 'degraded')
-  check(['slow'], CLASSES.slow.share, 'degraded')
-  return [...findings, ...turnedAway(seen, now)]
+  const isUseless =
+    latest.counts.declined >= RULES.least && isMost(seen, USELESS, RULES.every * latest.total)
+  return [
+    ...check(LOST, RULES.lost, isUseless || isFailing(seen, now)),
+    ...check(['declined'], CLASSES.declined.share, isUseless),
+    ...check(['slow'], CLASSES.slow.share),
+    ...turnedAway(seen, now),
+  ]
 }
 
-/** Returns true if iSales declines calls, and CTI-OBS has no use of nearly every call. */
-function isUseless({ latest, newest }: CallsSeen): boolean {
-  const { lost, total, filled, counts } = latest
-  if (filled && newest !== 'declined' && !LOST.some((each) => each === newest)) return false
-  return counts.declined >= RULES.least && lost + counts.declined >= RULES.every * total
+function isMany(count: number, least: number): boolean {
+  return count >= Math.max(RULES.least, least)
+}
+
+/** Returns true if so many of the latest calls ended so. If these were filled up, the newest call as well. */
+function isMost({ latest, newest }: CallsSeen, of: readonly Outcome[], least: number): boolean {
+  if (latest.filled && !of.some((each) => each === newest)) return false
+  return isMany(addUp(latest.counts, of), least)
 }
 
 function isFailing(seen: CallsSeen, now: number): boolean {
-  const { latest, minute, newest, answeredAt } = seen
-  const { lost, total, filled, counts } = latest
-  if (isUseless(seen)) return true
-  if (lost < RULES.least || lost <= RULES.failing * total) return false
-  if (filled && (newest === undefined || CLASSES[newest].is !== 'lost')) return false
-  const answeredFor = now - answeredAt
-  if (lost > counts.refused || answeredFor > RULES.refused.ms) return true
+  const { latest, minute } = seen
+  const { counts, total } = latest
+  if (!isMost(seen, LOST, Math.floor(RULES.failing * total) + 1)) return false
+  const answeredFor = now - seen.answeredAt
+  if (addUp(counts, LOST) > counts.refused || answeredFor > RULES.refused.ms) return true
   return answeredFor > MINUTE && minute.refused >= RULES.refused.calls
 }
 
 /** Returns a finding if no client gets through to the proxy. */
 function turnedAway(seen: CallsSeen, now: number): readonly CallFinding[] {
-  const { answeredAt, ended } = seen
+  const { answeredAt, isLockedOut } = seen
   const { count: least, maxAge, noAnswer } = RULES.turnedAway
-  const all = seen.turnedAway.filter(({ at }) => now - at <= maxAge && at > answeredAt)
-  const newest = all.at(-1)
-  if (newest === undefined || all.length < least) return []
-  const isLockedOut = ended.answered === 0 && ended.total >= RULES.lockedOut.count
+  const [newest, oldest] = [seen.turnedAway.at(-1), seen.turnedAway.at(-least)]
+  if (!newest || !oldest || oldest.at < now - maxAge || oldest.at <= answeredAt) return []
   const isQuiet = now - newest.at <= noAnswer && now - answeredAt > noAnswer
   if (!isQuiet && !(isLockedOut && now - newest.at <= RULES.lockedOut.ms)) return []
   const outcome = newest.of.outcome === 'handshake' ? 'handshake' : 'stray'
@@ -184,30 +187,26 @@ export function mostFrequent({ tally }: Period, outcome: Outcome): RequestClass 
   return own.sort((one, other) => count(other) - count(one))[0]
 }
 
-/** Milliseconds. */
-const TICK = SECOND / 4
-
-interface Bucket {
-  readonly at: number
-  readonly tally: Tally
-}
-
-/** Counts a request in the newest bucket, or in a new one if the newest is older than `size`. */
-function addToBucket(buckets: Bucket[], of: RequestClass, now: number, size: number): void {
-  let newest = buckets.at(-1)
-  if (newest === undefined || now - newest.at >= size) {
-    newest = { at: Math.floor(now / size) * size, tally: newTally() }
-    buckets.push(newest)
+/** Counts requests by periods of `size` milliseconds, and keeps the newest `most`. */
+function createPeriods(size: number, most: number) {
+  const list: { readonly at: number; readonly tally: Tally }[] = []
+  const count = ({ at, of }: Ended): void => {
+    let newest = list.at(-1)
+    if (newest === undefined || at - newest.at >= size) {
+      newest = { at: Math.floor(at / size) * size, tally: newTally() }
+      list.push(newest)
+      if (list.length > most) list.shift()
+    }
+    add(newest.tally, of.index)
   }
-  add(newest.tally, of.index)
+  return { list, count }
 }
 
 /** Counts requests. Bounded in memory, regardless of their number. */
 export function createAccounting() {
   const totals = newTally()
-  /** Quarter seconds of the last minute. */
-  const ticks: Bucket[] = []
-  const minutes: Bucket[] = []
+  const quarters = createPeriods(SECOND / 4, 240)
+  const minutes = createPeriods(MINUTE, 60)
   /** Latest calls, used if a period has too few. */
   let last: Ended[] = []
   const lastAt: Partial<Record<Outcome, number>> = {}
@@ -217,7 +216,7 @@ export function createAccounting() {
   /** Adds up the requests of the last `ms` milliseconds. */
   const sumOver = (now: number, ms: number): Tally => {
     const sum = newTally()
-    for (const { at, tally } of ticks)
+    for (const { at, tally } of quarters.list)
       if (at > now - ms) for (const each of ALL_CLASSES) add(sum, each.index, tally[each.index])
     return sum
   }
@@ -230,33 +229,30 @@ export function createAccounting() {
     for (const { of } of calls) add(tally, of.index)
     const counts = countsOf(tally)
     const span = Math.max(rule.ms, now - (calls[0]?.at ?? now))
-    return { tally, counts, total: addUp(counts), lost: addUp(counts, LOST), span, filled }
+    return { tally, counts, total: addUp(counts), span, filled }
   }
 
   return {
     count(of: RequestClass, now: number): void {
-      const { outcome } = of
+      const ended = { at: now, of }
       add(totals, of.label)
-      addToBucket(ticks, of, now, TICK)
-      if (ticks.length > MINUTE / TICK) ticks.shift()
-      addToBucket(minutes, of, now, MINUTE)
-      if (minutes.length > 60) minutes.shift()
-      lastAt[outcome] = now
-      if (CLASSES[outcome].is !== 'no-call') {
-        last.push({ at: now, of })
+      quarters.count(ended)
+      minutes.count(ended)
+      lastAt[of.outcome] = now
+      if (CLASSES[of.outcome].is !== 'no-call') {
+        last.push(ended)
         if (last.length > RULES.window.calls) last.shift()
-      } else if (isTurnedAway(of)) away = [...away, { at: now, of }].slice(-RULES.turnedAway.count)
+      } else if (isTurnedAway(of)) away = [...away, ended].slice(-RULES.turnedAway.count)
       else if (of === PROBE) {
-        probes = [...probes, { at: now, of }].slice(-RULES.probes.count)
-        const isMany = probes.length === RULES.probes.count
-        if (isMany && now - (probes[0]?.at ?? 0) < RULES.probes.ms)
-          away = probes.slice(-RULES.turnedAway.count)
+        probes = [...probes, ended].slice(-RULES.probes.count)
+        const since = probes.at(-RULES.probes.count)?.at ?? -Infinity
+        if (now - since < RULES.probes.ms) away = probes.slice(-RULES.turnedAway.count)
       }
     },
 
     /** Checks only later calls with the labels of a class; totals and hour stay. */
     forget({ label }: RequestClass): void {
-      for (const { tally } of ticks)
+      for (const { tally } of quarters.list)
         for (const each of ALL_CLASSES) if (each.label === label) tally[each.index] = 0
       last = last.filter(({ of }) => of.label !== label)
     },
@@ -267,26 +263,24 @@ export function createAccounting() {
       const minute = sumOver(now, MINUTE)
       const ended = sumOver(now, RULES.lockedOut.ms)
       const counts = countsOf(ended)
-      const { answered = -Infinity, slow = -Infinity, declined = -Infinity } = lastAt
       return {
         latest: lookBack(now, RULES.latest, sumOver(now, RULES.latest.ms)),
         window: lookBack(now, RULES.window, minute),
         /** Requests of the last 60 s. */
         minute: countsOf(minute),
         /** Requests and connections of the last 60 s that ended because descriptors ran out. */
-        withoutDescriptors: sumOf(minute, WITHOUT_DESCRIPTORS),
+        withoutDescriptors: sumOf(minute, ({ cause }) => cause === 'no-descriptors'),
         /** Requests and connections of the last 60 s that were turned away. */
-        awayInMinute: sumOf(minute, [...TURNED_AWAY, PROBE]),
+        awayInMinute: sumOf(minute, (of) => of === PROBE || isTurnedAway(of)),
         newest: last.at(-1)?.of.outcome,
-        /** Calls, and connections that were turned away, of the last 6 s. */
-        ended: {
-          total: addUp(counts) + sumOf(ended, TURNED_AWAY),
-          answered: counts.answered + counts.slow + counts.declined,
-        },
+        /** Every call and connection of the last 6 s was lost or turned away, and these are not few. */
+        isLockedOut:
+          addUp(counts, ANSWERED) === 0 &&
+          addUp(counts) + sumOf(ended, isTurnedAway) >= RULES.lockedOut.count,
         /** Calls since the start. */
         total: addUp(countsOf(totals)),
         /** -Infinity if no call was answered. */
-        answeredAt: Math.max(answered, slow, declined),
+        answeredAt: Math.max(...ANSWERED.map((each) => lastAt[each] ?? -Infinity)),
         lastAt: lastAt as Readonly<typeof lastAt>,
         /** Last connections that ended as if CTI-OBS were misconfigured, the newest last. */
         turnedAway: away,
@@ -294,13 +288,11 @@ export function createAccounting() {
     },
 
     /** Returns the last 60 minutes, the newest last; the current one is incomplete. */
-    hour(now: number): readonly { readonly at: number; readonly counts: Counts }[] {
-      const first = Math.floor(now / MINUTE) - 59
-      const known = new Map(minutes.map(({ at, tally }) => [at / MINUTE, tally]))
-      return Array.from({ length: 60 }, (_, index) => {
-        const minute = first + index
-        return { at: minute * MINUTE, counts: countsOf(known.get(minute) ?? newTally()) }
-      })
-    },
+    hour: (now: number) =>
+      Array.from({ length: 60 }, (_, index) => {
+        const at = (Math.floor(now / MINUTE) - 59 + index) * MINUTE
+        const minute = minutes.list.find((each) => each.at === at)
+        return { at, counts: countsOf(minute?.tally ?? newTally()) }
+      }),
   }
 }

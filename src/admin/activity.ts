@@ -1,6 +1,5 @@
 import { MINUTE, SECOND, toSeconds, type Clock } from '../clock.ts'
 import { hostsFormat, type ReloadGroup, type SettingProblem } from '../config/index.ts'
-import type { Outcome } from '../codes.ts'
 import {
   authorityOf,
   REJECTED,
@@ -13,20 +12,18 @@ import type { TokenEvent } from '../token/index.ts'
 import {
   explained,
   settingFacts,
+  type Explained,
   type Fact,
   type FailureDetails,
   type DiagnosticContext,
 } from '../messages/index.ts'
-import { createAccounting, LOST } from './accounting.ts'
+import { createAccounting, USELESS, type Ended } from './accounting.ts'
 
 /** Calls of the same kind that were lost or declined; `at` and `requestId` belong to the last. */
-export interface FailedCall extends Pick<RequestSummary, 'method' | 'status' | 'requestId'> {
+interface FailedCall extends Ended, Pick<RequestSummary, 'method' | 'status' | 'requestId'> {
   readonly count: number
-  /** On the monotonic clock. */
-  readonly at: number
   /** Without the query. */
   readonly path: string
-  readonly of: RequestClass
 }
 
 /** Milliseconds. A token with a shorter life ends before the proxy renews it. */
@@ -39,42 +36,48 @@ const MAX_CHANGES = 6
 const MAX_PATH = 200
 /** Characters of a text from a client. */
 const MAX_FACT = 64
+const TOO_SHORT: Explained = { code: 'short-lifetime', facts: [] }
 const RESULT = /^[\d-]{1,16}$/
-const FAILED: ReadonlySet<Outcome> = new Set<Outcome>([...LOST, 'declined'])
 
 export type ActivityRecorder = ReturnType<typeof recordActivity>
 
-export type Activity = ReturnType<ActivityRecorder['view']>
-
 /** Records what happens to requests, token and files. Bounded in memory, regardless of the number of events. */
 export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
-  const startedAt = clock.now()
   const accounting = createAccounting()
-  const failedCalls: FailedCall[] = []
+  const failedCalls = new Map<string, FailedCall>()
   const changes: { readonly at: number; readonly state: string }[] = []
   const lastOf = new Map<RequestClass, RequestSummary>()
-  let lifetimeDoubt: 'long-lifetime' | 'short-lifetime' | undefined
-  let shortInRow = 0
   const fileErrors = new Map<ReloadGroup, readonly SettingProblem[]>()
-  const fileChanges = new Map<ReloadGroup, { readonly at: number; readonly settings: string }>()
-  let statedLifetime: number | undefined
-  let loginAt: number | undefined
-  /** The last `renew`, and whether a token has yet to follow. */
-  let [renewAskedAt, awaitsToken] = [-Infinity, false]
-  let beatAt: number | undefined
-  let stall: { readonly endedAt: number; readonly ms: number } | undefined
-  let storageError: FailureDetails | undefined
+  /** The last granted lifetime was too long. */
+  let tooLong: Explained | undefined
+  /** Granted tokens with a short lifetime. */
+  let shortInRow = 0
+  /** No token has followed the last `renew` yet. */
+  let awaitsToken = false
+  let beatAt = Infinity
+  let stall = { endedAt: -Infinity, ms: 0 }
+  /** Instants are on the monotonic clock. */
+  const seen = {
+    startedAt: clock.now(),
+    /** When the last login succeeded. */
+    loginAt: undefined as number | undefined,
+    /** -Infinity without a `renew`. */
+    renewAskedAt: -Infinity,
+    /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
+    storageError: undefined as Explained | undefined,
+    /** The last change of the files of each group. */
+    fileChanges: new Map<ReloadGroup, { readonly at: number; readonly settings: string }>(),
+  }
 
   const keep = (summary: RequestSummary, of: RequestClass): void => {
     const { method, status, requestId } = summary
     const path = pathOf(summary).slice(0, MAX_PATH)
-    const same = failedCalls.findIndex(
-      (one) => one.of === of && one.method === method && one.path === path && one.status === status,
-    )
-    const [before] = same === -1 ? [] : failedCalls.splice(same, 1)
-    const count = (before?.count ?? 0) + 1
-    failedCalls.push({ count, at: clock.now(), method, path, status, of, requestId })
-    if (failedCalls.length > MAX_FAILED) failedCalls.shift()
+    const kind = `${of.index} ${status} ${method} ${path}`
+    const count = (failedCalls.get(kind)?.count ?? 0) + 1
+    failedCalls.delete(kind)
+    failedCalls.set(kind, { count, at: clock.now(), method, path, status, of, requestId })
+    const [oldest = ''] = failedCalls.keys()
+    if (failedCalls.size > MAX_FAILED) failedCalls.delete(oldest)
   }
 
   /** Returns what is known of the last request of a class. */
@@ -99,51 +102,33 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     // A number is the only part of iSales's text that cannot be a secret.
     if (result !== undefined && RESULT.test(result)) facts.push(['result', result])
     // A status of the proxy itself adds nothing to the code.
-    const isOurs = summary.code !== undefined || left !== undefined
-    if (failure === undefined && !isOurs && login === undefined && status > 0)
-      facts.push(['status', status])
+    const isOurs = (failure ?? summary.code ?? left ?? login) !== undefined
+    if (!isOurs && status > 0) facts.push(['status', status])
     const path = pathOf(summary)
     if (path !== '') facts.push(['path', excerpt(`${summary.method} ${path}`, MAX_FACT)])
     return facts
   }
 
   /** Returns the pause of the process that ends now, if its beat is that late. */
-  const lateBeat = (now: number) => {
-    const ms = now - (beatAt ?? now) - SECOND
-    return ms > MIN_STALL ? { endedAt: now, ms } : undefined
+  const lateBeat = () => {
+    const ms = clock.now() - beatAt - SECOND
+    return ms > MIN_STALL ? { endedAt: clock.now(), ms } : undefined
   }
 
   return {
-    /** On the monotonic clock. */
-    startedAt,
     /** Requests of each class since the start, by the class's `index`. */
     totals: accounting.totals,
     view: () => ({
-      startedAt,
+      ...seen,
       calls: accounting.view(clock.now()),
       factsOf,
+      lifetimeDoubt: tooLong ?? (shortInRow > 1 ? TOO_SHORT : undefined),
       /** The newest first. */
-      failedCalls: failedCalls.toReversed(),
-      /** Undefined if the login-attempt record is in `STATE_DIR`, or need not be. */
-      storageError,
+      failedCalls: [...failedCalls.values()].toReversed(),
       /** Problems of watched files, whose previous contents stay in use. */
       fileErrors: [...fileErrors.values()].flat(),
-      lifetimeDoubt,
-      /** In seconds, if it was too long. */
-      statedLifetime,
-      /** The last change of the files of each group. */
-      fileChanges: fileChanges as ReadonlyMap<
-        ReloadGroup,
-        { readonly at: number; readonly settings: string }
-      >,
-      /** When the last login succeeded. */
-      loginAt,
-      /** -Infinity without a `renew`. */
-      renewAskedAt,
       /** When and how long the process stood still within the last minute; calls may end before the late beat. */
-      stall:
-        lateBeat(clock.now()) ??
-        (stall !== undefined && clock.now() - stall.endedAt < MINUTE ? stall : undefined),
+      stall: lateBeat() ?? (clock.now() - stall.endedAt < MINUTE ? stall : undefined),
     }),
     hour: () => accounting.hour(clock.now()),
     /** The last changes of the state, the newest first. */
@@ -153,7 +138,7 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
       accounting.count(of, clock.now())
       if (of.outcome === 'answered') return
       lastOf.set(of, summary)
-      if (FAILED.has(of.outcome)) keep(summary, of)
+      if (USELESS.includes(of.outcome)) keep(summary, of)
     },
 
     onState: (state: string): void => {
@@ -163,41 +148,35 @@ export function recordActivity(clock: Clock, diagnostics: DiagnosticContext) {
     },
 
     onTokenEvent(event: TokenEvent): void {
-      if (event.type === 'granted' && event.operation === 'login') loginAt = clock.now()
+      const now = clock.now()
       const isAsked = event.type === 'renew-asked'
-      const isToken = event.type === 'granted' || event.type === 'adopted'
-      const isRemedy = isToken && awaitsToken && clock.now() - renewAskedAt < MINUTE
+      if (!isAsked && event.type !== 'granted' && event.type !== 'adopted') return
       // Calls that were rejected before the operator's remedy took effect say nothing about it.
-      if (isRemedy || isAsked) accounting.forget(REJECTED)
-      if (isToken || isAsked) awaitsToken = isAsked
-      if (isAsked) renewAskedAt = clock.now()
-      if (event.type === 'granted') {
+      if (isAsked || (awaitsToken && now - seen.renewAskedAt < MINUTE)) accounting.forget(REJECTED)
+      awaitsToken = isAsked
+      if (event.type === 'renew-asked') seen.renewAskedAt = now
+      else if (event.type === 'granted') {
+        const { ms, doubt, stated } = event.token.lifetime
+        if (event.operation === 'login') seen.loginAt = now
         // A login may return the rest of the current token, so a single short lifetime means nothing.
-        const isShort = event.token.lifetime.ms < SHORT_LIFETIME && !event.sameToken
-        shortInRow = isShort ? shortInRow + 1 : 0
-        const isLong = event.token.lifetime.doubt === 'too-long'
-        statedLifetime = event.token.lifetime.stated
-        lifetimeDoubt = isLong ? 'long-lifetime' : shortInRow > 1 ? 'short-lifetime' : undefined
-      }
-      if (event.type === 'adopted' && event.token.lifetime.ms >= SHORT_LIFETIME) {
-        shortInRow = 0
-        if (lifetimeDoubt === 'short-lifetime') lifetimeDoubt = undefined
-      }
+        shortInRow = ms < SHORT_LIFETIME && !event.sameToken ? shortInRow + 1 : 0
+        const facts: readonly Fact[] = stated === undefined ? [] : [['statedLifetime', stated]]
+        tooLong = doubt === 'too-long' ? { code: 'long-lifetime', facts } : undefined
+      } else if (event.token.lifetime.ms >= SHORT_LIFETIME) shortInRow = 0
     },
 
     /** Call it every second. */
     beat(): void {
-      const now = clock.now()
-      stall = lateBeat(now) ?? stall
-      beatAt = now
+      stall = lateBeat() ?? stall
+      beatAt = clock.now()
     },
 
     onStorageError(error: FailureDetails | undefined): void {
-      storageError = error
+      seen.storageError = error && explained(error, diagnostics, 'login')
     },
 
     filesChanged(group: ReloadGroup, settings: string): void {
-      fileChanges.set(group, { at: clock.now(), settings })
+      seen.fileChanges.set(group, { at: clock.now(), settings })
     },
 
     filesRead(group: ReloadGroup, errors: readonly SettingProblem[]): void {

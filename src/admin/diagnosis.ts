@@ -10,7 +10,6 @@ import {
 } from '../codes.ts'
 import { MINUTE, SECOND } from '../clock.ts'
 import type { ReloadGroup } from '../config/index.ts'
-import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import {
   explained,
@@ -18,10 +17,9 @@ import {
   settingFacts,
   type Explained,
   type Fact,
-  type DiagnosticContext,
 } from '../messages/index.ts'
 import { addUp, checkCalls, mostFrequent, RULES, type CallFinding } from './accounting.ts'
-import type { Activity } from './activity.ts'
+import type { AdminSources, DiagnosisInput } from './sources.ts'
 
 /** A statement about the proxy, with its effect on the state. */
 export interface Finding {
@@ -42,30 +40,6 @@ export interface Finding {
   readonly isEvery?: boolean
   /** The headline explains it, so the log has no line of its own. */
   readonly follows?: true
-}
-
-/** Expiry of certificates in use, in milliseconds since 1970; undefined if none is configured. */
-export interface Certificates {
-  /** Of this proxy. */
-  readonly listener: number | undefined
-  /** For mutual TLS with iSales. */
-  readonly client: number | undefined
-  /** Of the authorities that issued iSales's certificate; until a connection opens, of the bundle's last authority. */
-  readonly ca: number | undefined
-}
-
-/** Input of the diagnosis: past activity and the current state. Instants are on the monotonic clock. */
-export interface DiagnosisInput extends Activity {
-  readonly draining: boolean
-  readonly diagnostics: DiagnosticContext
-  /** `token.now` in milliseconds since 1970. */
-  readonly wallNow: number
-  readonly token: TokenSnapshot
-  /** Undefined if no store is configured. */
-  readonly sharing: SharingSnapshot | undefined
-  /** Error code of the last write of the log; undefined if it succeeded. */
-  readonly logFailure: string | undefined
-  readonly certificates: Certificates
 }
 
 /** Order of findings: first those that end all calls, then those that end some, then those without an effect. */
@@ -92,40 +66,14 @@ function toFinding(code: Headline, details: Partial<Finding> = {}): Finding {
 
 /** Yields the findings; within a rank, this is their order. */
 function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
-  const { token, calls, diagnostics, sharing } = input
-  const { lifetimeDoubt, storageError, fileErrors } = input
-
+  const { token, calls, diagnostics, sharing, lifetimeDoubt, storageError } = input
   if (input.draining) return yield toFinding('draining')
 
   const ofToken = [...tokenFindings(input)]
+  const isOfToken = ofToken.some(({ state }) => state !== 'degraded')
   yield* ofToken
-
   yield* processFindings(input)
-
-  // The token explains why these calls are lost, so they are not the headline.
-  const isOfToken = ({ outcome, cause }: CallFinding): boolean => {
-    if (ofToken.every(({ state }) => state === 'degraded')) return false
-    if (outcome === 'declined' || outcome === 'slow' || outcome === 'refused') return false
-    if (cause?.section === 'no-token') return true
-    if (cause === undefined || outcome === 'abandoned') return !isAuthenticated(token)
-    return cause.cause === 'call-rejected' && (token.conflict || !isAuthenticated(token))
-  }
-  const named = new Set<unknown>()
-  for (const finding of checkCalls(calls, token.now)) {
-    // Two classes may be lost for want of a token.
-    const { section } = finding.cause ?? {}
-    if (section === 'no-token' && named.has(section)) continue
-    named.add(section)
-    if (isOfToken(finding)) {
-      yield { ...callFinding({ ...finding, state: 'degraded' }, input), follows: true }
-      continue
-    }
-    // Until the first call is answered, a rejection concerns the token.
-    const isToken = finding.state === 'failing' && calls.answeredAt === -Infinity
-    const shown = callFinding(finding, input)
-    const isRejected = isToken && shown.isEvery === true && shown.cause?.code === 'call-rejected'
-    yield isRejected ? tokenRejected(input) : shown
-  }
+  yield* callFindings(input, isOfToken)
 
   const { failures, last } = token.refresh
   const isUnknown = last?.failure.cause.code === 'path-unknown'
@@ -134,87 +82,63 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
     const facts: Fact[] = [['refreshesFailed', failures]]
     yield toFinding('IsalesProxyRefreshFailing', { cause, facts })
   }
-  if (lifetimeDoubt !== undefined) {
-    const facts: Fact[] =
-      input.statedLifetime === undefined ? [] : [['statedLifetime', input.statedLifetime]]
-    yield toFinding('IsalesProxyLifetimeDoubtful', { cause: { code: lifetimeDoubt, facts } })
-  }
-  if (token.endingStatus !== undefined) yield endedByStatus(token.endingStatus, diagnostics)
-  if (storageError !== undefined) {
-    const cause = explained(storageError, diagnostics, 'login')
-    yield toFinding('IsalesProxyStateUnusable', { cause })
-  }
-  for (const cause of fileErrors) {
+  if (lifetimeDoubt) yield toFinding('IsalesProxyLifetimeDoubtful', { cause: lifetimeDoubt })
+  if (token.endingStatus !== undefined) yield endedByStatus(token.endingStatus, input)
+  if (storageError) yield toFinding('IsalesProxyStateUnusable', { cause: storageError })
+  for (const cause of input.fileErrors) {
     const details = { cause, facts: [['setting', cause.setting]], hasWorked: true } as const
     yield toFinding('IsalesProxyReloadFailed', details)
   }
-  if (sharing?.state === 'local') {
-    const cause = explainedStore(sharing, diagnostics)
-    yield toFinding('IsalesProxySessionAlone', { cause })
-  }
+  if (sharing?.state === 'local')
+    yield toFinding('IsalesProxySessionAlone', { cause: explainedStore(sharing, diagnostics) })
   yield* certificateFindings(input)
 
-  if (calls.total === 0) {
-    const facts = settingFacts(headlineRow('no-calls-yet'), diagnostics)
-    yield toFinding('no-calls-yet', { facts })
-  } else {
-    const facts: Fact[] = [['callsInMinute', addUp(calls.minute)]]
-    if (calls.answeredAt > -Infinity)
-      facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
-    yield toFinding('healthy', { facts })
-  }
+  const code = calls.total === 0 ? 'no-calls-yet' : 'healthy'
+  const facts = [...settingFacts(headlineRow(code), diagnostics)]
+  if (calls.total > 0) facts.push(['callsInMinute', addUp(calls.minute)])
+  if (calls.answeredAt > -Infinity) facts.push(['lastAnswered', dateFact(input, calls.answeredAt)])
+  yield toFinding(code, { facts })
 }
 
 /** Yields reasons in this process or its machine. */
 function* processFindings(input: DiagnosisInput): Generator<Finding, void> {
   const { stall, logFailure, calls } = input
-  const impaired = (cause: Explained, ...facts: readonly Fact[]): Finding =>
-    toFinding('impaired', { cause, facts })
+  const impaired = (code: Code, ...facts: readonly Fact[]): Finding =>
+    toFinding('impaired', { cause: { code, facts } })
   if (stall !== undefined)
-    yield impaired(stoodStill(stall), ['endedAt', dateFact(input, stall.endedAt)])
-  if (logFailure !== undefined)
-    yield impaired({ code: 'log-unwritable', facts: [['detail', logFailure]] })
+    yield impaired('stood-still', stoodStill(stall), ['endedAt', dateFact(input, stall.endedAt)])
+  if (logFailure !== undefined) yield impaired('log-unwritable', ['detail', logFailure])
   if (calls.withoutDescriptors > 0)
-    yield impaired({ code: 'no-descriptors', facts: [['turnedAway', calls.withoutDescriptors]] })
+    yield impaired('no-descriptors', ['turnedAway', calls.withoutDescriptors])
 }
 
-function stoodStill({ ms }: NonNullable<Activity['stall']>): Explained {
-  return { code: 'stood-still', facts: [['stoodStill', roundSeconds(ms)]] }
-}
-
-/** Milliseconds after which calls that a stall delayed have ended. */
-const STALL_SHOWS_FOR = 3 * SECOND
-
-/** Explains calls by a stall if the last of them ended during it, or soon after it. */
-function explainByStall({ outcome, cause }: CallFinding, { stall, calls }: DiagnosisInput) {
-  const { [outcome]: last = -Infinity } = calls.lastAt
-  if (stall === undefined || cause === undefined || cause.traits.stalls !== true) return undefined
-  const isNear = last >= stall.endedAt - stall.ms && last <= stall.endedAt + STALL_SHOWS_FOR
-  return isNear ? stoodStill(stall) : undefined
+function stoodStill({ ms }: NonNullable<DiagnosisInput['stall']>): Fact {
+  return ['stoodStill', roundSeconds(ms)]
 }
 
 /** Yields reasons why there is no working token, or will soon be none. */
 function* tokenFindings(input: DiagnosisInput): Generator<Finding, void> {
-  const { token } = input
+  const { usable, usableFor, rejected, replacing, conflict, token, lastFailure } = input.token
   const login = loginFinding(input)
   if (login?.state === 'login-rejected') yield login
-  if (token.conflict) {
-    const facts = token.usable ? [servesFor(token)] : []
+  if (conflict) {
+    const facts: Fact[] = usable ? [['servesFor', roundSeconds(usableFor)]] : []
     // Replicas with another key have another entry in the store, and cannot see this one.
     const cause = input.sharing && ({ code: 'other-key-or-program', facts: [] } as const)
     yield toFinding('IsalesProxySessionConflict', { facts, cause })
   }
-  const missing = missingToken(token)
-  if (missing === 'first') yield toFinding('logging-in')
+  const isMissing = !usable || (rejected && replacing)
+  const isWaiting = isMissing && !conflict && login === undefined
+  const isFirst = token === undefined && lastFailure === undefined
   // A token with a lifetime of 1 s is missing half of the time.
-  else if (missing === 'next' && input.lifetimeDoubt !== 'short-lifetime')
-    yield toFinding('logging-in', { state: 'unauthenticated' })
+  if (isWaiting && (isFirst || input.lifetimeDoubt?.code !== 'short-lifetime'))
+    yield toFinding('logging-in', { state: isFirst ? 'starting' : 'unauthenticated' })
 
   // While another program ends our sessions, only a rejected login adds something.
-  const isShown = !token.conflict || login?.code === 'refreshes-only'
+  const isShown = !conflict || login?.code === 'refreshes-only'
   if (login !== undefined && login.state !== 'login-rejected' && isShown) yield login
   // Failed logins explain why no newer token replaces a rejected one.
-  if (token.rejected && login === undefined && missing === undefined) yield tokenRejected(input)
+  if (rejected && login === undefined && !isWaiting) yield tokenRejected(input)
 }
 
 /** iSales rejects every call, although logins succeed. */
@@ -222,43 +146,77 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   const rejected = mostFrequent(calls.latest, 'rejected')
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
   if (rejected?.cause === 'call-rejected') facts.push(...factsOf(rejected))
-  const cause = { code: 'token-rejected', facts } as const
-  return toFinding('IsalesProxyCallsRejected', { cause })
+  return toFinding('IsalesProxyCallsRejected', { cause: { code: 'token-rejected', facts } })
 }
 
 /** iSales ends tokens with a status that `ISALES_REJECTED` does not have. */
-function endedByStatus(status: number, { withRejected }: DiagnosticContext): Finding {
-  const line = withRejected(status)
+function endedByStatus(status: number, { diagnostics }: DiagnosisInput): Finding {
+  const line = diagnostics.withRejected(status)
   const facts: Fact[] = [['status', status]]
   if (line !== undefined) facts.push(['example', `ISALES_REJECTED=${line}`])
   return toFinding('IsalesProxyLifetimeDoubtful', { cause: { code: 'other-status', facts } })
 }
 
+/** @param isOfToken the token may explain why calls are lost, so that they are not the headline. */
+function* callFindings(input: DiagnosisInput, isOfToken: boolean): Generator<Finding, void> {
+  const { token, calls } = input
+  const isBad = !isAuthenticated(token)
+  let hasMissing = false
+  for (const found of checkCalls(calls, token.now)) {
+    const { section, cause } = found.cause
+    const isMissing = section === 'no-token'
+    // Two classes may be lost for want of a token.
+    if (isMissing && hasMissing) continue
+    hasMissing ||= isMissing
+    const isRejection = cause === 'call-rejected' && (isBad || token.conflict)
+    if (isOfToken && (isMissing || isRejection || (found.outcome === 'abandoned' && isBad))) {
+      yield { ...callFinding({ ...found, state: 'degraded' }, input), follows: true }
+      continue
+    }
+    const shown = callFinding(found, input)
+    // Until the first call is answered, a rejection concerns the token.
+    const isFirst = found.state === 'failing' && shown.hasWorked === false
+    const isRejected = shown.isEvery === true && shown.cause?.code === 'call-rejected'
+    yield isFirst && isRejected ? tokenRejected(input) : shown
+  }
+}
+
+/** Milliseconds after which calls that a stall delayed have ended. */
+const STALL_SHOWS_FOR = 3 * SECOND
+
 function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   const { outcome, state, cause, own, count, total, span, endedAt } = found
+  const { stall, calls, diagnostics } = input
+  const { latest, answeredAt, lastAt } = calls
+  const { [outcome]: last = -Infinity } = lastAt
   const { alert, fact } = CLASSES[outcome]
   const isCall = fact !== 'turnedAway'
-  const { latest } = input.calls
+  const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
   const facts: Fact[] = [[fact, isCall ? { part: count, of: total } : count]]
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
-  if ((input.calls.lastAt[outcome] ?? 0) < input.renewAskedAt) facts.push(['beforeRenew', true])
+  if (last < input.renewAskedAt) facts.push(['beforeRenew', true])
   if (own < count) facts.push([outcome, { part: own, of: total }])
-  const code = state === 'failing' ? 'IsalesProxyCallsFailing' : alert
-  facts.push(...settingFacts(headlineRow(code), input.diagnostics))
-  const isUnsteady = cause?.section === 'call-rejected' && input.token.unsteady
-  const section = isUnsteady ? 'token-unsteady' : cause?.section
-  const explanation = cause && section && { code: section, facts: input.factsOf(cause) }
+  facts.push(...settingFacts(headlineRow(code), diagnostics))
+  // The last of them ended while the process stood still, or soon after it.
+  const isStalled =
+    stall !== undefined &&
+    cause.traits.stalls === true &&
+    last >= stall.endedAt - stall.ms &&
+    last <= stall.endedAt + STALL_SHOWS_FOR
+  const isUnsteady = cause.section === 'call-rejected' && input.token.unsteady
+  const section = isUnsteady ? 'token-unsteady' : cause.section
+  const explanation = section && { code: section, facts: input.factsOf(cause) }
   const shown = toFinding(code, {
     finding: outcome,
     state,
     facts,
-    cause: explainByStall(found, input) ?? explanation,
+    cause: isStalled ? { code: 'stood-still', facts: [stoodStill(stall)] } : explanation,
     isOver: endedAt !== undefined,
-    hasWorked: input.calls.answeredAt > -Infinity,
+    hasWorked: answeredAt > -Infinity,
     isEvery: isCall && latest.counts[outcome] >= RULES.every * latest.total,
   })
-  return withChange(shown, input, shown.cause?.code ?? '', outcome)
+  return withChange(shown, input)
 }
 
 /** Returns true for an expiry (milliseconds since 1970) that needs an operator. */
@@ -272,14 +230,13 @@ function* certificateFindings({ certificates, wallNow }: DiagnosisInput): Genera
     const end = certificates[name]
     return endsSoon(end, wallNow) ? [[name, end] as const] : []
   })
-  if (ends.length === 0) return
-  const facts = ends.map(([name, end]): Fact => [name, { at: new Date(end).toISOString() }])
   const left = Math.min(...ends.map(([, end]) => end)) - wallNow
-  yield left <= 0
-    ? toFinding('certificate-expired', { facts })
-    : toFinding('IsalesProxyCertificateExpiresSoon', {
-        facts: [...facts, ['endsIn', roundSeconds(left)]],
-      })
+  const facts = ends.map(([name, end]): Fact => [name, { at: new Date(end).toISOString() }])
+  if (left <= 0) yield toFinding('certificate-expired', { facts })
+  else if (facts.length > 0) {
+    facts.push(['endsIn', roundSeconds(left)])
+    yield toFinding('IsalesProxyCertificateExpiresSoon', { facts })
+  }
 }
 
 /** Returns true for a usable token that iSales is not known to reject. */
@@ -290,54 +247,32 @@ export function isAuthenticated({ usable, rejected }: TokenSnapshot): boolean {
 /** Milliseconds. */
 const CHANGE_SHOWS_FOR = 5 * MINUTE
 
-/** Returns the files on which a cause depends. */
-function groupOf(code: string, outcome?: string): ReloadGroup | undefined {
-  if (outcome === 'handshake') return 'listenTls'
+/** Returns the files on which a finding depends. */
+function groupOf({ finding, cause }: Finding): ReloadGroup | undefined {
+  const { code = '' } = cause ?? {}
+  if (finding === 'handshake') return 'listenTls'
   if (code === 'obs-login' || code === 'not-logged-in') return 'obsLogin'
   const stage = stageOf(code)
   // A page with 401 or 403 may be a rejection.
-  return stage === 'login' || code === 'login-page'
-    ? 'credentials'
-    : stage === 'tls'
-      ? 'isalesTls'
-      : undefined
+  const isRejection = stage === 'login' || code === 'business-later' || code === 'login-page'
+  return isRejection ? 'credentials' : stage === 'tls' ? 'isalesTls' : undefined
 }
 
 /** Puts a change of the last minutes first on which the finding depends: of files that worked before, or a start. */
-function withChange(
-  found: Finding,
-  input: DiagnosisInput,
-  code: string,
-  outcome?: string,
-): Finding {
-  const { token, startedAt, loginAt = 0 } = input
-  const group = groupOf(code, outcome)
-  const file = group && found.hasWorked === true && input.fileChanges.get(group)
+function withChange(found: Finding, input: DiagnosisInput): Finding {
+  const { token, startedAt, loginAt = 0, fileChanges } = input
+  const { cause, hasWorked, first } = found
+  const group = groupOf(found)
+  if (group === undefined || cause === undefined) return found
+  const file = hasWorked === true ? fileChanges.get(group) : undefined
   // Later logins show that the new contents work.
   const changed = file && (group !== 'credentials' || loginAt <= file.at) ? file : undefined
-  const at = changed?.at ?? (found.hasWorked === true ? -Infinity : startedAt)
-  const isRecent = token.now - at < CHANGE_SHOWS_FOR
-  if (group === undefined || found.cause === undefined || !isRecent) return found
-  const facts: readonly Fact[] = changed
-    ? [
-        ['changed', changed.settings],
-        ['changedAt', dateFact(input, at)],
-      ]
-    : [['startedAt', dateFact(input, at)]]
-  const first = changed ? 'changed-here' : found.first
-  return { ...found, first, cause: { ...found.cause, facts: [...facts, ...found.cause.facts] } }
-}
-
-/** Returns which token is missing; undefined if none is, or another finding explains it. */
-function missingToken(snapshot: TokenSnapshot) {
-  const { usable, rejected, replacing, conflict, token, lastFailure, login } = snapshot
-  const isMissing = !usable || (rejected && replacing)
-  if (!isMissing || conflict || login.kind !== 'none') return undefined
-  return token === undefined && lastFailure === undefined ? 'first' : 'next'
-}
-
-function servesFor({ usableFor }: TokenSnapshot): Fact {
-  return ['servesFor', roundSeconds(usableFor)]
+  const at = hasWorked === true ? changed?.at : startedAt
+  if (at === undefined || token.now - at >= CHANGE_SHOWS_FOR) return found
+  const event = changed ? 'changedAt' : 'startedAt'
+  const facts: Fact[] = [[event, dateFact(input, at)], ...cause.facts]
+  if (changed) facts.unshift(['changed', changed.settings])
+  return { ...found, first: changed ? 'changed-here' : first, cause: { ...cause, facts } }
 }
 
 function dateFact({ wallNow, token }: DiagnosisInput, instant: number) {
@@ -353,26 +288,24 @@ function loginFinding(input: DiagnosisInput): Finding | undefined {
   const { token, diagnostics } = input
   const { kind, failure, failures, until, rejected, renewable } = token.login
   if (kind === 'none') return undefined
-  const known = failure
-    ? explained(failure, diagnostics, 'login')
-    : ({ code: 'logins-paused', facts: [] } as const)
-  // After a success, the same 500 needs another remedy.
-  const isLater = known.code === 'business' && token.token !== undefined
-  const cause: Explained = isLater ? { ...known, code: 'business-later' } : known
+  const known = failure && explained(failure, diagnostics, 'login')
   const hasWorked = token.token !== undefined
+  // After a success, the same 500 needs another remedy.
+  const isLater = hasWorked && known?.code === 'business'
+  const code = isLater ? 'business-later' : (known?.code ?? 'logins-paused')
+  const isPause = kind === 'login-pause' && until > token.now
   const facts: Fact[] = []
-  const found = (code: Headline, state = headlineRow(code).state) => {
+  const found = (headline: Headline, state = headlineRow(headline).state) => {
+    const cause = { code, facts: known?.facts ?? [] }
     // `renew` is a remedy only if a login would follow.
-    const first =
-      kind === 'login-pause' && until > token.now && !renewable ? 'renew-waits' : undefined
-    const finding = toFinding(code, { state, facts, cause, hasWorked, first })
-    return withChange(finding, input, failure?.cause.code ?? '')
+    const first = isPause && !renewable ? 'renew-waits' : undefined
+    return withChange(toFinding(headline, { state, facts, cause, hasWorked, first }), input)
   }
 
   if (failure) facts.push(['operation', 'login'])
   if (failures > 0) facts.push(['failedInRow', failures])
   if (until > token.now)
-    facts.push([kind === 'login-pause' ? 'pausedUntil' : 'nextAttempt', dateFact(input, until)])
+    facts.push([isPause ? 'pausedUntil' : 'nextAttempt', dateFact(input, until)])
   const works = token.refreshable && token.refresh.failures < MIN_REFRESHES
   const isServing = isAuthenticated(token)
   if (rejected && works && isServing) {
@@ -380,10 +313,10 @@ function loginFinding(input: DiagnosisInput): Finding | undefined {
     if (end !== undefined) facts.push(['refreshTokenEnds', dateFact(input, end)])
     return found('refreshes-only')
   }
-  if (isServing) facts.push(servesFor(token))
+  if (isServing) facts.push(['servesFor', roundSeconds(token.usableFor)])
   else if (token.usable) facts.push(['rejectedToo', true])
 
-  if (cause.code === 'not-yet-valid')
+  if (code === 'not-yet-valid')
     return found('IsalesProxyClockWrong', isServing ? 'degraded' : 'unauthenticated')
   // A login without a response also causes a pause, but no rejection is known then.
   if (rejected && kind !== 'transient') return found('IsalesProxyLoginRejected')
@@ -395,12 +328,12 @@ function loginFinding(input: DiagnosisInput): Finding | undefined {
  * readiness, because a pod that leaves its Service fixes nothing.
  */
 export function unreadiness(
-  { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
+  { listening, draining }: Omit<AdminSources['running'], 'inFlight'>,
   { usable, login: { kind: backoff, failure } }: TokenSnapshot,
 ): Readonly<Record<string, string>> | undefined {
   if (draining) return { reason: 'draining' }
   if (!listening) return { reason: 'starting' }
   if (usable) return undefined
-  if (failure === undefined) return { reason: 'no-token' }
-  return { reason: 'no-token', backoff, lastFailure: toAuthFailure(failure.cause) }
+  const details = failure && { backoff, lastFailure: toAuthFailure(failure.cause) }
+  return { reason: 'no-token', ...details }
 }

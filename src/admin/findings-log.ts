@@ -1,12 +1,13 @@
 import { SECOND, toSeconds, type Timer } from '../clock.ts'
 import { en, factsLine, findSection } from '../messages/index.ts'
 import { explainFinding } from './explain-finding.ts'
-import { STATES, type ProxyState } from '../codes.ts'
+import { STATES } from '../codes.ts'
 import type { Finding } from './diagnosis.ts'
 import type { ActivityRecorder } from './activity.ts'
 import type { AdminSources } from './sources.ts'
 
-const LEVELS = { bad: 'error', warning: 'warn' } as const
+const LEVELS = { bad: 'error', warning: 'warn', good: undefined, quiet: undefined } as const
+const levelOf = ({ state }: Finding) => LEVELS[STATES[state]]
 /** Milliseconds after which an outage of all calls is `failing`, so that it needs no line as `degraded`. */
 const SETTLES = 3 * SECOND
 
@@ -15,16 +16,16 @@ interface Open {
   readonly since: number
   /** State, cause and first remedy of the last line that was written; empty if none was. */
   written: string
+  /** Level of the end: `warn` if the state of a line needed an operator. */
+  level: 'info' | 'warn'
   share: number
-  /** The state of a line needed an operator. */
-  needed: boolean
 }
 
 /**
  * Logs the findings of the status page: one line when a finding begins, or its state or cause changes, and one when it
  * ends. Looks every second, and when asked to. `logThrottle` suppresses lines of alternating causes, and of a finding that
- * begins again within a minute. A finding that is over, or has no effect on the state, has ended. One that follows from the headline
- * begins no line, and ends none.
+ * begins again within a minute. A finding that is over, or has no effect on the state, has ended. One that follows from the
+ * headline begins no line, and ends none.
  */
 export function watchFindings(
   { clock, log, logThrottle }: Pick<AdminSources, 'clock' | 'log' | 'logThrottle'>,
@@ -38,30 +39,29 @@ export function watchFindings(
   const begin = (key: string, each: Finding): void => {
     const { finding, state, code, cause } = each
     const now = clock.now()
-    const of = open.get(key) ?? { first: each, since: now, written: '', share: 0, needed: false }
+    const of = open.get(key) ?? { first: each, since: now, written: '', level: 'info', share: 0 }
     open.set(key, of)
-    const contentOf = (as: ProxyState): string => `${as} ${cause?.code} ${each.first}`
+    const causes = `${cause?.code} ${each.first}`
+    const content = `${state} ${causes}`
     const share = lostShare(each)
     const worsens = state === 'degraded' && share > of.share && now - of.since < SETTLES
     of.share = share
-    if (of.written === contentOf(state) || worsens) return
-    if (logThrottle(key, contentOf(state)) === 0) return
-    of.written = contentOf(state)
-    of.needed ||= STATES[state] === 'bad'
+    if (of.written === content || worsens || logThrottle(key, content) === 0) return
+    of.written = content
+    if (levelOf(each) === 'error') of.level = 'warn'
     // An ending outage is `degraded` for some seconds, which needs no line.
-    if (state === 'failing') logThrottle(key, contentOf('degraded'))
-    const { title, reason, remedy, facts: all, runbooks } = explainFinding(each, 'en')
+    if (state === 'failing') logThrottle(key, `degraded ${causes}`)
+    const { title, reason, remedy, facts, runbooks } = explainFinding(each, 'en')
     const section = runbooks.at(-1)?.replace('/docs/', '')
-    const detail = factsLine(en, all)
+    const detail = factsLine(en, facts)
     const fields = { finding, state, code, cause: cause?.code, section, detail }
-    const message = en.sentences(title, reason, remedy)
-    log('finding-began', fields, LEVELS[STATES[state] as keyof typeof LEVELS], message)
+    log('finding-began', fields, levelOf(each), en.sentences(title, reason, remedy))
   }
 
-  const logEnd = ({ first: { finding, code }, since, needed }: Open): void => {
+  const logEnd = ({ first: { finding, code }, since, level }: Open): void => {
     const durationSeconds = Math.round(toSeconds(clock.now() - since))
     const message = `${findSection('en', code).title}; ended after ${durationSeconds} s`
-    log('finding-ended', { finding, durationSeconds }, needed ? 'warn' : 'info', message)
+    log('finding-ended', { finding, durationSeconds }, level, message)
   }
 
   const look = (): void => {
@@ -73,7 +73,7 @@ export function watchFindings(
     for (const each of all) {
       let key = `finding ${identityOf(each)}`
       while (present.has(key)) key += '+'
-      if (STATES[each.state] in LEVELS) present.set(key, each)
+      if (levelOf(each) !== undefined) present.set(key, each)
     }
     for (const [key, ended] of open) {
       if (present.get(key)?.isOver === false) continue

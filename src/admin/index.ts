@@ -9,8 +9,7 @@ import { createAdminApp } from './admin-app.ts'
 import { diagnose } from './diagnosis.ts'
 import { watchFindings } from './findings-log.ts'
 import { addGauges, type Metrics } from './metrics.ts'
-import type { AdminSources } from './sources.ts'
-import { diagnosisInput } from './status-json.ts'
+import { diagnosisInput, type AdminSources } from './sources.ts'
 
 /** Diagnoses activity and current state, and serves the result. */
 export function openAdmin(sources: AdminSources, metrics: Metrics, activity: ActivityRecorder) {

@@ -185,10 +185,7 @@ function describe(of: string) {
   return { name, help }
 }
 
-interface Sample {
-  readonly labels: Readonly<Record<string, string>>
-  readonly value: number
-}
+type Sample = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
 
 /** Registers a metric whose values are read at every scrape. */
 function addMetric(registry: Registry, of: string, type: string, read: () => readonly Sample[]) {

@@ -4,7 +4,7 @@ import type { RequestSummary } from '../request-summary.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import type { DiagnosticContext } from '../messages/index.ts'
-import type { Certificates } from './diagnosis.ts'
+import type { ActivityRecorder } from './activity.ts'
 
 /** Everything that metrics, probes and the status page read from the rest of the program. */
 export interface AdminSources {
@@ -23,7 +23,11 @@ export interface AdminSources {
     readonly inFlight: number
   }
   readonly upstreamConnections: () => number
-  readonly certificates: () => Certificates
+  /**
+   * Expiry of certificates in use, in milliseconds since 1970; undefined if none is configured. `listener`: of this proxy.
+   * `client`: for mutual TLS with iSales. `ca`: of iSales's authorities; until a connection opens, of the bundle's last one.
+   */
+  readonly certificates: () => Readonly<Record<'listener' | 'client' | 'ca', number | undefined>>
   /** Receives calls that arrive at the admin port. */
   readonly onMisdirected: (request: RequestSummary) => void
   readonly stdout: Pick<Stdout, 'dropped' | 'failure'>
@@ -36,4 +40,22 @@ export interface AdminSources {
   readonly process: { readonly pid: number; readonly processScope: string } | undefined
   /** Minutes by which the machine's local time is ahead of UTC. */
   readonly utcOffset: () => number
+}
+
+export type DiagnosisInput = ReturnType<typeof diagnosisInput>
+
+/** Reads past activity and the current state. Instants are on the monotonic clock. */
+export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder) {
+  return {
+    ...activity.view(),
+    draining: sources.running.draining,
+    diagnostics: sources.diagnostics,
+    /** `token.now` in milliseconds since 1970. */
+    wallNow: sources.clock.date(),
+    token: sources.token(),
+    sharing: sources.sharing(),
+    /** Error code of the last write of the log; undefined if it succeeded. */
+    logFailure: sources.stdout.failure(),
+    certificates: sources.certificates(),
+  }
 }

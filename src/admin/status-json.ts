@@ -1,27 +1,14 @@
 import { isLoopback } from '../config/index.ts'
 import { toSeconds } from '../clock.ts'
-import { isFact, type FactName, type Language, type Value } from '../messages/index.ts'
+import { dateOf, isFact, type FactName, type Language, type Value } from '../messages/index.ts'
 import { addUp } from './accounting.ts'
 import type { ActivityRecorder } from './activity.ts'
-import { diagnose, isAuthenticated, type DiagnosisInput, type Finding } from './diagnosis.ts'
+import { diagnose, isAuthenticated, type Finding } from './diagnosis.ts'
 import { explainFinding } from './explain-finding.ts'
-import type { AdminSources } from './sources.ts'
+import { diagnosisInput, type AdminSources } from './sources.ts'
 
 /** Body of `/status.json`, which page, text and the command `status` show. */
 export type Status = ReturnType<typeof readStatus>
-
-export function diagnosisInput(sources: AdminSources, activity: ActivityRecorder): DiagnosisInput {
-  return {
-    ...activity.view(),
-    draining: sources.running.draining,
-    diagnostics: sources.diagnostics,
-    wallNow: sources.clock.date(),
-    token: sources.token(),
-    sharing: sources.sharing(),
-    logFailure: sources.stdout.failure(),
-    certificates: sources.certificates(),
-  }
-}
 
 /** Returns true for a peer on this machine, also if its IPv4 address is mapped into IPv6. */
 export function isLocal(address = ''): boolean {
@@ -42,10 +29,8 @@ export function readStatus(
   const now = diagnosisInput(sources, activity)
   const { token: snapshot, wallNow, sharing, calls, certificates } = now
   const { token, nextRequestAt } = snapshot
-  const date = (instant: number): string => dateOf(wallNow + instant - snapshot.now)
-  const at = (instant: number | undefined) =>
-    instant !== undefined && Number.isFinite(instant) ? { at: date(instant) } : undefined
-  const expiry = (end: number | undefined) => (end === undefined ? undefined : { at: dateOf(end) })
+  const at = (instant = Number.NaN) => dateOf(wallNow + instant - snapshot.now)
+  const date = (instant: number): string => at(instant)?.at ?? ''
   const reading = { now: wallNow, offset: sources.utcOffset() }
   const shown = (finding: Finding) => {
     const { facts, ...explanation } = explainFinding(finding, language, reading)
@@ -71,10 +56,10 @@ export function readStatus(
     processScope: sources.process?.processScope ?? null,
     /** False if hosts, users, paths and files are left out. */
     local,
-    time: dateOf(wallNow),
+    time: date(snapshot.now),
     /** Minutes by which the machine's local time is ahead of UTC. */
     utcOffset: reading.offset,
-    upSeconds: toSeconds(snapshot.now - activity.startedAt),
+    upSeconds: toSeconds(snapshot.now - now.startedAt),
     authenticated: isAuthenticated(snapshot),
     /** Instants of the bar; null without a token. */
     token:
@@ -113,9 +98,9 @@ export function readStatus(
         waitingForToken: snapshot.waiters,
       }),
       certificates: present({
-        listener: expiry(certificates.listener),
-        client: expiry(certificates.client),
-        ca: expiry(certificates.ca),
+        listener: dateOf(certificates.listener),
+        client: dateOf(certificates.client),
+        ca: dateOf(certificates.ca),
       }),
     },
     /** Requests by minute and outcome, the newest minute last. */
@@ -137,9 +122,4 @@ type Group = Readonly<Partial<Record<FactName, Value>>>
 function present(facts: Readonly<Record<string, Value | undefined>>): Group {
   const all = Object.entries(facts).filter(([, value]) => value !== undefined && value !== 0)
   return Object.fromEntries(all) as Group
-}
-
-/** @param time milliseconds since 1970. */
-function dateOf(time: number): string {
-  return new Date(Math.round(time)).toISOString()
 }

@@ -3,6 +3,7 @@ import { HOUR, MINUTE } from '../clock.ts'
 
 export interface Slot {
   readonly socket: Socket
+  readonly key: string
   /** Orders slots by the turn in which they became idle: Infinity if a call is in flight, -Infinity after the last response. */
   idleSince: number
   /** When a call was answered, at most a minute before the latest, on the monotonic clock; -Infinity if none was. */
@@ -20,10 +21,9 @@ const MAX_HANDSHAKES = 256
 
 /**
  * Above `max` connections, closes one whose last response has been sent, or the longest-idle one: in the TLS handshake, between
- * requests, or behind half a request.
- * If half of all never had an answered call, only these: answered ones then keep their places, and otherwise a new one
- * has time for its call. A client that only holds connections loses them to clients that use theirs, regardless of its
- * address. Also closes the oldest TLS handshake above 256.
+ * requests, or behind half a request. If half of all never had an answered call, closes one of these: a client that only
+ * holds connections loses them to clients that use theirs, regardless of its address, and a new one has time for its
+ * call. Also closes the oldest TLS handshake above 256.
  */
 export class ConnectionLimiter {
   readonly #max: number
@@ -47,17 +47,16 @@ export class ConnectionLimiter {
     if (socket.remoteAddress === undefined) return void socket.destroy()
     const key = keyOf(socket)
     const idleSince = this.#turns++
-    const slot: Slot = { socket, idleSince, answeredAt: -Infinity, isRetired: false }
+    const slot: Slot = { socket, key, idleSince, answeredAt: -Infinity, isRetired: false }
     this.#slots.set(key, slot)
     this.#handshakes.add(slot)
-    socket.once('close', () => {
-      this.#handshakes.delete(slot)
-      // Another connection may arrive from the same port before this one emits `close`.
-      if (this.#slots.get(key) === slot) this.#slots.delete(key)
-    })
-    const [oldest] = this.#handshakes
-    if (this.#slots.size > this.#max) this.#close(this.#longestIdle(slot))
-    else if (this.#handshakes.size > MAX_HANDSHAKES) this.#close(oldest)
+    socket.once('close', () => this.#remove(slot))
+    const [oldest] = this.#handshakes.size > MAX_HANDSHAKES ? this.#handshakes : []
+    const closed = this.#slots.size > this.#max ? this.#longestIdle(slot) : oldest
+    if (closed === undefined) return
+    // More connections may arrive before `close` is emitted.
+    this.#remove(closed)
+    this.#evict(closed)
   }
 
   /** Returns the slot of a connection without TLS, or after its TLS handshake; undefined if it has been closed. */
@@ -111,21 +110,16 @@ export class ConnectionLimiter {
   #longestIdle(newest: Slot): Slot {
     const idle = Array.from(this.#slots.values()).filter(({ idleSince }) => idleSince < Infinity)
     const released = idle.find(({ idleSince }) => idleSince === -Infinity)
-    if (released !== undefined) return released
     const unanswered = idle.filter(({ answeredAt }) => answeredAt === -Infinity)
-    const candidates = unanswered.length >= this.#max / 2 ? unanswered : idle
-    return candidates.reduce(
-      (one, other) => (other.idleSince < one.idleSince ? other : one),
-      newest,
-    )
+    const closable = unanswered.length >= this.#max / 2 ? unanswered : idle
+    const first = released ?? newest
+    return closable.reduce((one, other) => (other.idleSince < one.idleSince ? other : one), first)
   }
 
-  #close(slot: Slot | undefined): void {
-    if (slot === undefined) return
-    // More connections may arrive before `close` is emitted.
-    this.#slots.delete(keyOf(slot.socket))
+  #remove(slot: Slot): void {
     this.#handshakes.delete(slot)
-    this.#evict(slot)
+    // Another connection may arrive from the same port before this one emits `close`.
+    if (this.#slots.get(slot.key) === slot) this.#slots.delete(slot.key)
   }
 }
 

@@ -98,6 +98,7 @@ export function explainedStore(
   return { code: toStoreCode(reason), facts }
 }
 
-function dateOf(time = Number.NaN): Value | undefined {
-  return Number.isNaN(time) ? undefined : { at: new Date(time).toISOString() }
+/** @param time milliseconds since 1970. Returns undefined unless it is a finite number. */
+export function dateOf(time = Number.NaN) {
+  return Number.isFinite(time) ? { at: new Date(Math.round(time)).toISOString() } : undefined
 }

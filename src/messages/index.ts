@@ -1,6 +1,7 @@
 // Texts that people read: the sections of docs/ by their codes, and names of facts and headings, in English and
 // Chinese. Sentences are never assembled: a section explains the event, and facts follow it.
 export {
+  dateOf,
   explained,
   explainedStore,
   settingFacts,

@@ -2,7 +2,7 @@ import { MINUTE, SECOND } from '../clock.ts'
 
 /**
  * State of rejected and accepted business calls with the current token. Instants are milliseconds on the monotonic clock. A
- * rejection may be about the token or only about its call. If iSales accepts a call that was sent with the same token after
+ * rejection may be about the token or only about its call: if iSales accepts a call that was sent with the same token after
  * the rejection arrived, the token works. The pace of renewals bounds the cost of a wrong decision.
  *
  * @example iSales rejects one call because of its request, and accepts others
@@ -65,13 +65,9 @@ const DISPLAYED_AFTER = 2 * SECOND
 export const CONFIRMATION_WAIT = 500
 
 /** Records a rejection. If a call is rejected again with the same token, the rejection is about the call. */
-export function reject(
-  before: RejectionState,
-  { kind, replays }: Rejection,
-  now: number,
-): RejectionState {
+export function reject(before: RejectionState, { kind, replays }: Rejection, now: number) {
   const isAgain = kind === 'same-token'
-  // Set without waiting for a later rejection: rare calls would otherwise be rejected for longer.
+  // Does not wait for a later rejection: rare calls would otherwise be rejected for longer.
   const forceAt = Math.max(now, before.lastReactiveRenewalAt + MAX_RENEWAL_INTERVAL)
   const isDoubtful = kind !== 'first' || before.ineffectiveRenewals > 0
   const state = {
@@ -81,14 +77,13 @@ export function reject(
     forceAt: isAgain ? Math.min(before.forceAt, forceAt) : before.forceAt,
   }
   if (isAgain || !mayReplay(state, replays, now)) return state
-  const seen = isCurrent(before, now) ? before.consecutiveRejections : 0
-  const count = seen + (kind === 'first' ? 1 : 0)
+  const count = isCurrent(before, now) ? before.consecutiveRejections : 0
   return {
     ...state,
     unresolvedSince: Math.min(state.unresolvedSince, now),
     rejectedAt: now,
-    consecutiveRejections: count,
-    consecutiveSince: seen > 0 ? before.consecutiveSince : count > 0 ? now : Infinity,
+    consecutiveRejections: count + Number(kind === 'first'),
+    consecutiveSince: count > 0 ? before.consecutiveSince : now,
   }
 }
 

@@ -13,17 +13,16 @@ export class Outage {
   #since = Infinity
   #failedAt = -Infinity
   #attemptAt = -Infinity
-  #isPaced = false
+  #interval = 0
 
   begun(now: number): void {
     this.#attemptAt = now
   }
 
   ended(opened: boolean, now: number): void {
-    this.#isPaced = !opened
-    if (opened || now - this.#failedAt > MAX_GAP) this.#since = Infinity
-    if (opened) return
-    this.#since = Math.min(this.#since, now)
+    this.#interval = opened ? 0 : INTERVAL
+    if (opened) return this.responded()
+    this.#since = this.failedLately(now) ? Math.min(this.#since, now) : now
     this.#failedAt = now
   }
 
@@ -34,7 +33,7 @@ export class Outage {
 
   /** Returns the milliseconds until the next attempt may begin, at least 0. */
   pause(now: number): number {
-    return this.#isPaced ? Math.max(0, this.#attemptAt + INTERVAL - now) : 0
+    return Math.max(0, this.#attemptAt + this.#interval - now)
   }
 
   /** True if an attempt failed lately, which explains why a call found no connection. */

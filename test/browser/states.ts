@@ -1,6 +1,5 @@
 import { cause } from '../../src/causes.ts'
 import { MINUTE, SECOND } from '../../src/clock.ts'
-import type { Certificates } from '../../src/admin/diagnosis.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { SettingProblem } from '../../src/config/index.ts'
 import type { RequestSummary } from '../../src/request-summary.ts'
@@ -44,7 +43,7 @@ export interface Scene {
   readonly calls?: readonly Calls[]
   readonly draining?: boolean
   /** Milliseconds since 1970. */
-  readonly certificates?: Partial<Certificates>
+  readonly certificates?: Partial<ReturnType<AdminSources['certificates']>>
   /** Undefined: no store is configured. */
   readonly sharing?: SharingSnapshot
   /** The reason why `STATE_DIR` is unusable. */
