@@ -1,14 +1,7 @@
 import { expect, it } from 'vitest'
-import {
-  classifyError,
-  classifyStatus,
-  readErrorCode,
-  classifyHandshakeError,
-  isWebPage,
-  classifyStoreError,
-  type ErrorContext,
-  type ResponseInfo,
-} from '../src/causes.ts'
+import { classifyError, classifyStatus, readErrorCode } from '../src/causes.ts'
+import { classifyHandshakeError, isWebPage, classifyStoreError } from '../src/causes.ts'
+import type { ErrorContext, ResponseInfo } from '../src/causes.ts'
 import { classify } from '../src/upstream/exchange.ts'
 
 /** An error whose text must not matter. */

@@ -106,10 +106,7 @@ it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
   ],
 ])('%s responds %i with %j (row %#)', async (...row) => {
   const [path, status, body, token, running] = row
-  const { request } = appWith({
-    token: () => snapshot(token),
-    running: { ...UP, ...running },
-  })
+  const { request } = appWith({ token: () => snapshot(token), running: { ...UP, ...running } })
   const response = await request(path)
   expect([response.status, await response.json()]).toEqual([
     status,

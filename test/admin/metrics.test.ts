@@ -4,17 +4,8 @@ import { adminOf, SCENES } from '../browser/states.ts'
 import { REQUEST_CLASSES } from '../../src/request-summary.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
-import {
-  CANARY,
-  NOW,
-  WALL,
-  adminSources,
-  granted,
-  loginOf,
-  openShown,
-  tokenOf,
-  snapshot,
-} from './token.ts'
+import { CANARY, NOW, WALL, adminSources, granted, loginOf } from './token.ts'
+import { openShown, tokenOf, snapshot } from './token.ts'
 
 type Shown = ReturnType<typeof openShown>
 
@@ -114,12 +105,7 @@ it('a finding that is over is 0', async () => {
 })
 
 const ENDLESS = tokenOf({ refreshExpiresAt: undefined })
-const NOTHING = {
-  token: undefined,
-  usable: false,
-  nextRequestAt: undefined,
-  usableFor: 0,
-}
+const NOTHING = { token: undefined, usable: false, nextRequestAt: undefined, usableFor: 0 }
 const ALONE = { state: 'local', reason: undefined, code: undefined, since: NOW } as const
 const RUNNING = { listening: true, draining: false, inFlight: 7 }
 const token = (changes: Partial<TokenSnapshot>) => ({ token: () => snapshot(changes) })

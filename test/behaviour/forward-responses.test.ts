@@ -1,14 +1,8 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
-import {
-  get,
-  openStrictWorld,
-  PATH,
-  post,
-  shareStrictWorld,
-  type StrictWorld,
-} from '../support/strict-world.ts'
+import { get, openStrictWorld, PATH, post, shareStrictWorld } from '../support/strict-world.ts'
+import type { StrictWorld } from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 

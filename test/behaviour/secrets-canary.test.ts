@@ -2,14 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { LOGIN_PATH, REFRESH_PATH, type Simulator } from '../../simulator/index.ts'
 import { runHere } from '../cli/stand.ts'
 import { connectRaw } from '../support/raw-client.ts'
-import {
-  CANARIES,
-  leaks,
-  openSecretWorld,
-  SECRET_SETTINGS,
-  shown,
-  whole,
-} from '../support/secrets.ts'
+import { CANARIES, leaks, openSecretWorld, SECRET_SETTINGS } from '../support/secrets.ts'
+import { shown, whole } from '../support/secrets.ts'
 
 const SECRET_TEXT = Object.values(CANARIES).join(' ')
 

@@ -58,11 +58,7 @@ export interface Scene {
 }
 
 const NO_CERTIFICATES = { listener: undefined, client: undefined, ca: undefined } as const
-const NO_TOKEN = {
-  token: undefined,
-  usable: false,
-  usableFor: 0,
-} as const
+const NO_TOKEN = { token: undefined, usable: false, usableFor: 0 } as const
 
 export const SCENES = {
   healthy: { snapshot: { token: tokenOf({ generation: 61 }) }, calls: [HOUR, QUIET] },
@@ -71,11 +67,7 @@ export const SCENES = {
     snapshot: {
       login: loginOf('transient', DOWN, { failures: 9, until: NOW + 11_200 }),
       usableFor: 38_400,
-      token: tokenOf({
-        expiresAt: NOW + 43_400,
-        usableUntil: NOW + 38_400,
-        sentAt: NOW - 256_600,
-      }),
+      token: tokenOf({ expiresAt: NOW + 43_400, usableUntil: NOW + 38_400, sentAt: NOW - 256_600 }),
       nextRequestAt: NOW + 11_200,
       lastFailure: { at: NOW - 3200, failure: DOWN },
     },

@@ -173,9 +173,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
 
   it('shows hostile and endless values as text, runs nothing of them, and keeps to the width of a phone', async () => {
     const attack = `"><script>document.title='owned'</script><img src=x onerror="document.title='owned'">&amp;`
-    const scene = {
-      calls: [calls({ status: 403, target: `/${attack}${'/'.repeat(500)}` }, 1)],
-    }
+    const scene = { calls: [calls({ status: 403, target: `/${attack}${'/'.repeat(500)}` }, 1)] }
     const viewport = { width: 360, height: 800 }
     const admin = adminOf(scene, { instance: attack + 'x'.repeat(300) })
     const { page, requested } = await open(admin, { viewport }, '?refresh=off')

@@ -2,13 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { parseEnv } from 'node:util'
 import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import {
-  BASE_PATH,
-  createSimulator,
-  INTERFACE_PATHS,
-  type Simulator,
-  type Switches,
-} from '../../simulator/index.ts'
+import { BASE_PATH, createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
+import type { Simulator, Switches } from '../../simulator/index.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'

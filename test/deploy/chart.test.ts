@@ -2,20 +2,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { read } from '../docs/pages.ts'
-import {
-  CHART,
-  CI_NAMES,
-  ciFile,
-  ciValues,
-  PARENT,
-  NAME,
-  notes,
-  render,
-  sidecar,
-  standalone,
-  template,
-  type Rendering,
-} from './support/chart.ts'
+import { CHART, CI_NAMES, ciFile, ciValues, PARENT, NAME, notes } from './support/chart.ts'
+import { render, sidecar, standalone, template } from './support/chart.ts'
+import type { Rendering } from './support/chart.ts'
 import { renderMany } from './support/many.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'

@@ -14,13 +14,8 @@ import { admit, type Pod } from './support/admission.ts'
 import { NAME } from './support/chart.ts'
 import { startDaemon } from './support/daemon.ts'
 import { ofKind, parseManifests } from './support/manifests.ts'
-import {
-  configure,
-  environment as environmentOf,
-  podOf,
-  proxyIn,
-  unrestricted,
-} from './support/pod.ts'
+import { configure, environment as environmentOf, podOf, proxyIn } from './support/pod.ts'
+import { unrestricted } from './support/pod.ts'
 import { ROOT, succeed } from './support/run.ts'
 import { newest } from './support/tools.ts'
 
@@ -100,9 +95,7 @@ beforeAll(async () => {
     if (!['.tmp', '.git', 'dist'].includes(name))
       fs.symlinkSync(join(ROOT, name), join(checkout, name))
   fs.symlinkSync(inject('program'), join(checkout, 'dist'))
-  simulator = await createSimulator({
-    switches: { password: 'the password', edition: 'chinese' },
-  })
+  simulator = await createSimulator({ switches: { password: 'the password', edition: 'chinese' } })
   for (const port of ['8080', '9090', '9400', '9401']) ports[port] = String(await freePort())
   Object.assign(environment, {
     PATH: `${join(scratch, 'bin')}:${process.env['PATH']}`,

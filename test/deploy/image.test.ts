@@ -5,13 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
-import {
-  createSimulator,
-  ECHO_PATH,
-  INTERFACE_PATHS,
-  LOGIN_PATH,
-  type Simulator,
-} from '../../simulator/index.ts'
+import { createSimulator, ECHO_PATH, INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { blocksOf } from '../docs/pages.ts'
 import { attack } from '../support/attack.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -235,9 +230,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const given = Object.entries(names).map(
       ([name, file]) => `--env=LISTEN_${name}_FILE=/run/isales/${file}.pem`,
     )
-    const { port, metric } = await start('192m', {
-      '--env MAX_IN_FLIGHT=256': given.join(' '),
-    })
+    const { port, metric } = await start('192m', { '--env MAX_IN_FLIGHT=256': given.join(' ') })
     const tls = { ca: ca.cert, cert: client.cert, key: client.key }
     const stop = await attack('half-certificate', port, 1000)
     const took: number[] = []

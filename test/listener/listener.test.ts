@@ -7,16 +7,8 @@ import { makeCertificates } from '../support/certificates.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import {
-  GET,
-  hold,
-  outcomesOf,
-  POST,
-  respondOk,
-  responsesOf,
-  startHolding,
-  startListener,
-} from './support.ts'
+import { GET, hold, outcomesOf, POST, respondOk } from './support.ts'
+import { responsesOf, startHolding, startListener } from './support.ts'
 
 const CONNECT = 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'
 const MIB = 1024 * 1024

@@ -2,17 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import type { Refusal } from '../../src/codes.ts'
-import {
-  createListener,
-  type ListenerLimits,
-  type ListenerOptions,
-} from '../../src/listener/listener.ts'
-import {
-  connectRaw,
-  type RawClient,
-  type RawResponse,
-  type RawTarget,
-} from '../support/raw-client.ts'
+import { createListener } from '../../src/listener/listener.ts'
+import type { ListenerLimits, ListenerOptions } from '../../src/listener/listener.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import type { RawClient, RawResponse, RawTarget } from '../support/raw-client.ts'
 
 const LIMITS: ListenerLimits = {
   headerTimeout: 5000,
@@ -61,12 +54,7 @@ export async function startHolding(
     held.push(response)
     response.on('close', () => closed.push(response))
   }, options)
-  return {
-    ...running,
-    held,
-    closed,
-    client: await connectRaw({ port: running.port, ...from }),
-  }
+  return { ...running, held, closed, client: await connectRaw({ port: running.port, ...from }) }
 }
 
 export function respondOk(_request: IncomingMessage, response: ServerResponse): void {

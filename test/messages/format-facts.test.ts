@@ -1,16 +1,7 @@
 import { expect, it } from 'vitest'
 import { cause } from '../../src/causes.ts'
-import {
-  dateText,
-  explained,
-  factText,
-  MESSAGES,
-  messagesFor,
-  type Fact,
-  type FailureDetails,
-  type DiagnosticContext,
-  type Value,
-} from '../../src/messages/index.ts'
+import { dateText, explained, factText, MESSAGES, messagesFor } from '../../src/messages/index.ts'
+import type { Fact, FailureDetails, DiagnosticContext, Value } from '../../src/messages/index.ts'
 import { PLACES } from '../support/failure.ts'
 
 const { en, zh } = MESSAGES

@@ -2,13 +2,8 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { PROBLEMS, type ProblemCode } from '../../src/codes.ts'
 import type { UpstreamFailure } from '../../src/upstream/index.ts'
-import {
-  afterFailure,
-  afterInterruption,
-  withoutToken,
-  type AttemptCounts,
-  type RequestPhase,
-} from '../../src/proxy/retry.ts'
+import { afterFailure, afterInterruption, withoutToken } from '../../src/proxy/retry.ts'
+import type { AttemptCounts, RequestPhase } from '../../src/proxy/retry.ts'
 
 const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'] as const
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const

@@ -1,11 +1,8 @@
 import { array, assert, constantFrom, property } from 'fast-check'
 import { expect, it } from 'vitest'
 import { createHostRule } from '../../src/config/address.ts'
-import {
-  createPathClassifier,
-  createValidation,
-  type RequestRules,
-} from '../../src/proxy/validate.ts'
+import { createPathClassifier, createValidation } from '../../src/proxy/validate.ts'
+import type { RequestRules } from '../../src/proxy/validate.ts'
 
 const RULES: RequestRules = {
   isOwnHost: createHostRule({ host: '', port: 0 }, ['obs.example']),

@@ -3,12 +3,8 @@ import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createSealer } from '../../src/sharing/sealer.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
-import {
-  decodeState,
-  encodeState,
-  NO_STATE,
-  type SharedState,
-} from '../../src/token/stored-state.ts'
+import { decodeState, encodeState, NO_STATE } from '../../src/token/stored-state.ts'
+import type { SharedState } from '../../src/token/stored-state.ts'
 import { credentialsOf, grant } from '../token/support.ts'
 
 const KEY = new Secret('k'.repeat(32))

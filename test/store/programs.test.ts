@@ -8,16 +8,8 @@ import { closing } from '../support/tcp-server.ts'
 import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
 import { clientOf } from '../support/world.ts'
-import {
-  accountIn,
-  authenticated,
-  inState,
-  KEY,
-  keyOf,
-  PASSWORD,
-  sharingPrograms,
-  startTraffic,
-} from './replicas.ts'
+import { accountIn, authenticated, inState, KEY, keyOf } from './replicas.ts'
+import { PASSWORD, sharingPrograms, startTraffic } from './replicas.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
 const STORE_PASSWORD = 'canary-store-password'

@@ -11,7 +11,4 @@ export const makeCertificates = (): Certificates => inject('certificates')
 export const listenerTls = (
   file = temporaryFiles(),
   { cert, key } = makeCertificates().server,
-) => ({
-  LISTEN_TLS_KEY_FILE: file('tls.key', key),
-  LISTEN_TLS_CERT_FILE: file('tls.crt', cert),
-})
+) => ({ LISTEN_TLS_KEY_FILE: file('tls.key', key), LISTEN_TLS_CERT_FILE: file('tls.crt', cert) })

@@ -2,15 +2,8 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
-import {
-  framingOf,
-  HttpError,
-  readBody,
-  readHead,
-  valueOf,
-  type Field,
-  type Framing,
-} from './http-bytes.ts'
+import { framingOf, HttpError, readBody, readHead, valueOf } from './http-bytes.ts'
+import type { Field, Framing } from './http-bytes.ts'
 import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 import { closing } from './tcp-server.ts'
 import { within } from './until.ts'

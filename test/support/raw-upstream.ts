@@ -2,16 +2,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import {
-  framingOf,
-  HttpError,
-  readBody,
-  readHead,
-  valueOf,
-  valuesOf,
-  type Field,
-  type Head,
-} from './http-bytes.ts'
+import { framingOf, HttpError, readBody, readHead, valueOf, valuesOf } from './http-bytes.ts'
+import type { Field, Head } from './http-bytes.ts'
 import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 
 export interface RawRequest {

@@ -1,12 +1,8 @@
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { LOGIN_PATH, INTERFACE_PATHS } from '../../simulator/index.ts'
 import { connectRaw, exchangeRaw, requestText, type ReadOptions } from './raw-client.ts'
-import {
-  responseBytes,
-  startRawUpstream,
-  type RawUpstreamOptions,
-  type Step,
-} from './raw-upstream.ts'
+import { responseBytes, startRawUpstream } from './raw-upstream.ts'
+import type { RawUpstreamOptions, Step } from './raw-upstream.ts'
 import { until } from './until.ts'
 import { openWorld, type WorldOptions } from './world.ts'
 

@@ -7,13 +7,8 @@ import type { LogFields, LogLevel } from '../../src/log/log-events.ts'
 import { createLog } from '../../src/log/logger.ts'
 import { startApp, type AppOptions } from '../../src/server.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
-import {
-  createSimulator,
-  INTERFACE_PATHS,
-  LOGIN_PATH,
-  type Simulator,
-  type SimulatorOptions,
-} from '../../simulator/index.ts'
+import { createSimulator, INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
 import { configOf } from './config.ts'
 import { call, type Calling } from './call.ts'
 import { until } from './until.ts'

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import {
-  decideTurn,
-  isLeasedByOther,
-  isNewer,
-  recordOutcome,
-  renewLease,
-  type Account,
-  type Requester,
-  type Turn,
-} from '../../src/token/account.ts'
+import { decideTurn, isLeasedByOther, isNewer, recordOutcome } from '../../src/token/account.ts'
+import { renewLease } from '../../src/token/account.ts'
+import type { Account, Requester, Turn } from '../../src/token/account.ts'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
 import type { Token, TokenRequest } from '../../src/token/token.ts'
@@ -20,12 +13,7 @@ const aged = (seconds: number, token = 't1') =>
 const found = (seconds: number, token = 't1', of = 'p') => ({ ...aged(seconds, token), of })
 const current = (seconds: number) => refreshed(aged(seconds))
 const held = (holder: string, ago = 0) => ({ lease: { holder, until: NOW + 3000 - ago } })
-const NOTHING: Account = {
-  record: NO_ATTEMPTS,
-  lease: undefined,
-  token: undefined,
-  name: 'p',
-}
+const NOTHING: Account = { record: NO_ATTEMPTS, lease: undefined, token: undefined, name: 'p' }
 const REQUESTER: Requester = { holder: 'own', shared: true, rules: RULES }
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 const [own, other] = [held('own'), held('other')]

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { cause, toAuthFailure } from '../../src/causes.ts'
 import { Secret } from '../../src/config/secret.ts'
-import {
-  createIsalesClient,
-  isGrant,
-  parseResponse,
-  type AuthFailure,
-  type Grant,
-  type IsalesClientOptions,
-} from '../../src/token/isales-client.ts'
+import { createIsalesClient, isGrant, parseResponse } from '../../src/token/isales-client.ts'
+import type { AuthFailure, Grant, IsalesClientOptions } from '../../src/token/isales-client.ts'
 import type { Post, PostResult } from '../../src/upstream/post.ts'
 import { credentialsOf } from './support.ts'
 

@@ -1,13 +1,8 @@
 // Drives the reducers of a token's life by hand; time stands still unless `after` moves it.
 import type { Operation } from '../../src/token/isales-client.ts'
-import {
-  initialState,
-  next,
-  onRequestEnded,
-  onRequestPending,
-  sendable,
-  type Reducer,
-} from '../../src/token/lifecycle.ts'
+import { initialState, next, onRequestEnded, onRequestPending } from '../../src/token/lifecycle.ts'
+import { sendable } from '../../src/token/lifecycle.ts'
+import type { Reducer } from '../../src/token/lifecycle.ts'
 import { takeSnapshot } from '../../src/token/snapshot.ts'
 import { NO_ATTEMPTS, type AttemptRecord, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenEvent, TokenResult } from '../../src/token/token.ts'

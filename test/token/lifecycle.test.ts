@@ -1,29 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { cause, type CauseCode } from '../../src/causes.ts'
 import type { Operation } from '../../src/token/isales-client.ts'
-import {
-  onAccepted,
-  onAdopted,
-  onCredentialsChanged,
-  onRejected,
-  onRenewAsked,
-  onRequestEnded,
-  onUnrelated,
-} from '../../src/token/lifecycle.ts'
+import { onAccepted, onAdopted, onCredentialsChanged } from '../../src/token/lifecycle.ts'
+import { onRejected, onRenewAsked, onRequestEnded, onUnrelated } from '../../src/token/lifecycle.ts'
 import { NO_ATTEMPTS, type BackoffState, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenResult } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
-import {
-  adopt,
-  busy,
-  grant,
-  guarded,
-  live,
-  LOST,
-  rejections,
-  rejectedAs,
-  type Life,
-} from './life.ts'
+import { adopt, busy, grant, guarded, live, LOST, rejections, rejectedAs } from './life.ts'
+import type { Life } from './life.ts'
 import { credentialsOf, START, throttled, unknown } from './support.ts'
 
 const S = 1000

@@ -1,17 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
-import {
-  addAttempts,
-  backoffAfter,
-  extendKnownGood,
-  loginFrom,
-  mergeRecords,
-  NO_ATTEMPTS,
-  recordFailure,
-  recordGrant,
-  recordStart,
-  type AttemptRecord,
-} from '../../src/token/login-guard.ts'
+import { addAttempts, backoffAfter, extendKnownGood } from '../../src/token/login-guard.ts'
+import { loginFrom, mergeRecords, NO_ATTEMPTS, recordFailure } from '../../src/token/login-guard.ts'
+import { recordGrant, recordStart } from '../../src/token/login-guard.ts'
+import type { AttemptRecord } from '../../src/token/login-guard.ts'
 import { authFailure } from '../support/failure.ts'
 import { DOWN, REFUSED, RULES, START as NOW, throttled, unknown } from './support.ts'
 

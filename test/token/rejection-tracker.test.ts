@@ -1,19 +1,8 @@
 import { expect, it } from 'vitest'
-import {
-  accept,
-  dismiss,
-  isAccepted,
-  isConflict,
-  isRejected,
-  mayReplay,
-  NO_REJECTIONS,
-  reject,
-  renewalDueAt,
-  replace,
-  type AttemptKind,
-  type Rejection,
-  type RejectionState,
-} from '../../src/token/rejection-tracker.ts'
+import { accept, dismiss, isAccepted, isConflict } from '../../src/token/rejection-tracker.ts'
+import { isRejected, mayReplay, NO_REJECTIONS, reject } from '../../src/token/rejection-tracker.ts'
+import { renewalDueAt, replace } from '../../src/token/rejection-tracker.ts'
+import type { AttemptKind, Rejection, RejectionState } from '../../src/token/rejection-tracker.ts'
 
 type Change = Partial<RejectionState>
 const MINUTE = 60_000

@@ -2,11 +2,8 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
 import { createRegister } from '../../src/token/register.ts'
-import {
-  createTokenSource,
-  type RejectedToken,
-  type TokenSource,
-} from '../../src/token/token-source.ts'
+import { createTokenSource } from '../../src/token/token-source.ts'
+import type { RejectedToken, TokenSource } from '../../src/token/token-source.ts'
 import type { CurrentToken } from '../../src/token/token.ts'
 import { seeded } from '../simulation/loop.ts'
 import { authFailure } from '../support/failure.ts'

@@ -2,12 +2,8 @@ import { lookup, type LookupAddress } from 'node:dns'
 import { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import {
-  type ConnectError,
-  createConnect,
-  createLookup,
-  type Resolve,
-} from '../../src/upstream/connector.ts'
+import { createConnect, createLookup } from '../../src/upstream/connector.ts'
+import type { ConnectError, Resolve } from '../../src/upstream/connector.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { listen } from '../support/tcp-server.ts'
 import { dispatch, openUpstream, startIsales, portOf } from './support.ts'

@@ -9,12 +9,8 @@ import type { Resolve } from '../../src/upstream/connector.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
 import { configOf } from '../support/config.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import {
-  responseBytes,
-  startRawUpstream,
-  type RawUpstream,
-  type RawUpstreamOptions,
-} from '../support/raw-upstream.ts'
+import { responseBytes, startRawUpstream } from '../support/raw-upstream.ts'
+import type { RawUpstream, RawUpstreamOptions } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 
 export const certificates = makeCertificates()

@@ -4,15 +4,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import {
-  certificates,
-  dispatch,
-  egress,
-  free,
-  openUpstream,
-  portOf,
-  startIsales,
-} from './support.ts'
+import { certificates, dispatch, egress, free, openUpstream } from './support.ts'
+import { portOf, startIsales } from './support.ts'
 
 describe('TLS to iSales', () => {
   it('is checked for the name of ISALES_TLS_SERVER_NAME, which SNI says', async () => {
