@@ -32,11 +32,6 @@ it.each(PROBLEM_CODES)(
   },
 )
 
-it('`sent` is unknown only if iSales may have executed the request', () => {
-  const unknown = PROBLEM_CODES.filter((code) => PROBLEMS[code].sent === 'unknown')
-  expect(unknown).toEqual(['upstream-broken', 'upstream-timeout', 'internal'])
-})
-
 it.each([
   [undefined, '1'],
   [0, '1'],

@@ -55,12 +55,14 @@ describe('the counters', () => {
   it('count a refresh with its duration, an adopted token, and a failed store operation', async () => {
     const admin = open()
     admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
+    admin.onTokenEvent(granted({ token: tokenOf({ lifetime: { ms: 300_000, doubt: 'missing' } }) }))
     admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf() })
     admin.metrics.storeCalled({ operation: 'swap', durationMs: 500, failure: 'timeout' })
     expect(await seriesOf(admin)).toMatchObject({
       'auth_attempts_total{operation="refresh",outcome="success"}': 1,
       'auth_duration_seconds_sum{operation="refresh"}': 0.25,
-      auth_lifetime_assumed_total: 0,
+      'auth_attempts_total{operation="login",outcome="success"}': 1,
+      auth_lifetime_assumed_total: 1,
       tokens_adopted_total: 1,
       'session_store_operations_total{operation="swap",outcome="failure"}': 1,
       'session_store_failures_total{reason="timeout"}': 1,
@@ -126,6 +128,7 @@ it.each<[string, number, Partial<AdminSources>?]>([
   ['auth_backoff_state{state="transient"}', 1, token({ login: loginOf('transient') })],
   ['state{state="degraded"}', 1, token({ login: loginOf('transient') })],
   ['requests_in_flight', 7, { running: RUNNING }],
+  ['upstream_connections', 3],
   ['log_lines_dropped_total', 5, { stdout: { dropped: () => 5, failure: () => undefined } }],
   [
     'certificate_expiry_timestamp_seconds{certificate="listener"}',

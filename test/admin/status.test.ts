@@ -45,50 +45,45 @@ it.each<[Scene, object]>([
   },
 )
 
-describe('hosts, paths and files', () => {
-  const certificate = { name: 'service.besclouds.com', from: NOW, to: NOW }
-  const failure = authFailure('not-processed', 'other-name', { certificate })
-  const other: Scene = {
-    snapshot: {
-      ...SCENES['login-rejected'].snapshot,
-      login: loginOf('login-pause', failure, { failures: 3, until: NOW + 722_000 }),
-    },
-    calls: [calls({ status: 403 }, 3)],
-    fileErrors: [
-      { setting: 'OBS_USER_FILE', code: 'file-unreadable', facts: [['file', '/etc/a']] },
-    ],
-    sharing: SHARED,
-  }
-  const PRIVATE =
-    /(?:isales|egress|store)\.example|besclouds|openapi|\/etc|\/run\/secrets|\/var\/lib/
-  const USER = /obs-proxy[^]*ISALES_PASSWORD has/
-  const textsFor = async (address: string) => {
-    const admins = [other, SCENES['login-rejected']].map((scene) => adminOf(scene, {}, address))
-    const responses = PATHS.flatMap((path) => admins.map(({ request }) => request(path)))
-    return Promise.all(responses.map(async (response) => (await response).text()))
-  }
+const certificate = { name: 'service.besclouds.com', from: NOW, to: NOW }
+const failure = authFailure('not-processed', 'other-name', { certificate })
+const other: Scene = {
+  snapshot: {
+    ...SCENES['login-rejected'].snapshot,
+    login: loginOf('login-pause', failure, { failures: 3, until: NOW + 722_000 }),
+  },
+  calls: [calls({ status: 403 }, 3)],
+  fileErrors: [{ setting: 'OBS_USER_FILE', code: 'file-unreadable', facts: [['file', '/etc/a']] }],
+  sharing: SHARED,
+}
+const PRIVATE = /(?:isales|egress|store)\.example|besclouds|openapi|\/etc|\/run\/secrets|\/var\/lib/
+const USER = /obs-proxy[^]*ISALES_PASSWORD has/
+const textsFor = async (address: string) => {
+  const admins = [other, SCENES['login-rejected']].map((scene) => adminOf(scene, {}, address))
+  const responses = PATHS.flatMap((path) => admins.map(({ request }) => request(path)))
+  return Promise.all(responses.map(async (response) => (await response).text()))
+}
 
-  it.each(['127.0.0.1', '127.8.0.1', '::1', '::ffff:127.0.0.1'])(
-    'are shown to a reader on this machine: %s',
-    async (address) => {
-      const texts = await textsFor(address)
-      for (const text of texts) expect(text).toMatch(PRIVATE)
-      expect(texts.filter((text) => USER.test(text))).toHaveLength(2)
-    },
-  )
+it.each(['127.0.0.1', '127.8.0.1', '::1', '::ffff:127.0.0.1'])(
+  'hosts, paths and files are shown to a reader on this machine: %s',
+  async (address) => {
+    const texts = await textsFor(address)
+    for (const text of texts) expect(text).toMatch(PRIVATE)
+    expect(texts.filter((text) => USER.test(text))).toHaveLength(2)
+  },
+)
 
-  it.each(['10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', ''])(
-    'are hidden from other readers, who see state, code and remedy: %s',
-    async (address) => {
-      for (const text of await textsFor(address)) {
-        expect(text).not.toMatch(PRIVATE)
-        expect(text).not.toMatch(USER)
-        expect(text).toMatch(/IsalesProxy|#isalesproxy/)
-        expect(text).toMatch(/Fix |Set /)
-      }
-    },
-  )
-})
+it.each(['10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', ''])(
+  'hosts, paths and files are hidden from other readers, who see state, code and remedy: %s',
+  async (address) => {
+    for (const text of await textsFor(address)) {
+      expect(text).not.toMatch(PRIVATE)
+      expect(text).not.toMatch(USER)
+      expect(text).toMatch(/IsalesProxy|#isalesproxy/)
+      expect(text).toMatch(/Fix |Set /)
+    }
+  },
+)
 
 describe('the status page', () => {
   it.each([

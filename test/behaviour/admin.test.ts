@@ -57,6 +57,21 @@ test('calls at the admin port are shown within 6 s of the last answer, and each 
   expect(findings[0].facts).toContainEqual(['listen', world.proxy])
 })
 
+test('the metrics of a proxy that is logged in show its login and its token', async () => {
+  const { metric } = await openWorld()
+  expect(
+    await metric('isales_proxy_auth_attempts_total{operation="login",outcome="success"}'),
+  ).toBe(1)
+  for (const name of [
+    'auth_duration_seconds_sum',
+    'token_usable_seconds',
+    ...['token_expiry', 'token_next_renewal', 'token_obtained', 'refresh_token_expiry'].map(
+      (instant) => `${instant}_timestamp_seconds`,
+    ),
+  ])
+    expect([name, (await metric(`isales_proxy_${name}`)) > 0]).toEqual([name, true])
+})
+
 test('a probe needs no Host in HTTP/1.0, but a valid one in HTTP/1.1', async () => {
   const { admin } = await openWorld()
   for (const [request, status] of [

@@ -44,10 +44,12 @@ async function nameServed(target: RawTarget): Promise<unknown> {
 
 describe('HTTPS', () => {
   test('new connections get a renewed certificate, and no connection is dropped', async () => {
-    const { target, install } = await openHttps()
+    const { world, target, install } = await openHttps()
     const open = await connectRaw(target({ maxVersion: 'TLSv1.2' }))
     await open.send(tasks())
     expect((await open.read()).status).toBe(200)
+    const end = 'isales_proxy_certificate_expiry_timestamp_seconds{certificate="listener"}'
+    expect(await world.metric(end)).toBeGreaterThan(Date.now() / 1000)
     install(made.renewed)
     await until(async () => (await nameServed(target())) === 'renewed.example')
     await open.send(tasks())

@@ -212,51 +212,46 @@ describe('check --live', () => {
   })
 })
 
-describe('check --live --trace', () => {
-  /** Replaces the time and durations, and removes headers that all responses have. */
-  const plain = (transcript: string) =>
-    transcript
-      .replaceAll(/^\* \d{4}-\d\d-\d\dT[\d:.]+Z$/gm, '* TIME')
-      .replaceAll(/^< Date: \w{3}, [\w :]+ GMT\n/gm, '')
-      .replaceAll(/^< content-length, Connection, Keep-Alive\n/gm, '')
-      .replaceAll(/\b\d+ ms/g, '1 ms')
+/** Replaces the time and durations, and removes headers that all responses have. */
+const plain = (transcript: string) =>
+  transcript
+    .replaceAll(/^\* \d{4}-\d\d-\d\dT[\d:.]+Z$/gm, '* TIME')
+    .replaceAll(/^< Date: \w{3}, [\w :]+ GMT\n/gm, '')
+    .replaceAll(/^< content-length, Connection, Keep-Alive\n/gm, '')
+    .replaceAll(/\b\d+ ms/g, '1 ms')
 
-  test('prints every exchange: names, standard reasons, shapes and lengths', async () => {
-    const { sim } = await openIsales()
-    sim.failRefresh({ status: 503, retryAfter: 7, body: '<html>', contentType: 'text/html' })
-    const { transcript } = await checkAt(sim)
-    const [login, call, invalid, refresh] = plain(transcript).split('* TIME\n').slice(1)
-    const [opening, names] = [
-      `> POST ${ALLOWED}auth/`,
-      '> Host, Connection, Content-Type, Accept, ',
-    ]
-    expect(login).toBe(
-      [
-        `${opening}login`,
-        `${names}Content-Length`,
-        '> {"user":<user>,"passwd":<password>}',
-        '< 200 OK',
-        '< content-type: application/json;charset=UTF-8',
-        '< {"result":0,"resultData":{"token":string(35),"tokenExpirationTime":300,"refreshToken":string(35),"refreshExpirationTime":3600}}',
-        '* 1 ms, <token>, <refreshToken>\n',
-      ].join('\n'),
-    )
-    for (const line of [
-      '> Authentication: Bearer <token>',
-      '> {"refreshToken":<refreshToken>}',
-      '< 503 Service Unavailable',
-      '< retry-after: 7',
-      '< text/html(6)',
-    ])
-      expect(refresh).toContain(`${line}\n`)
-    expect(call).toContain('> Authorization: Bearer <token>\n')
-    expect(call).toContain('"version":310,"refreshToken":string(40),')
-    expect(invalid).toContain('> Authorization: Bearer <invalid token>\n')
-  })
+test('check --live --trace prints every exchange: names, standard reasons, shapes and lengths', async () => {
+  const { sim } = await openIsales()
+  sim.failRefresh({ status: 503, retryAfter: 7, body: '<html>', contentType: 'text/html' })
+  const { transcript } = await checkAt(sim)
+  const [login, call, invalid, refresh] = plain(transcript).split('* TIME\n').slice(1)
+  const [opening, names] = [`> POST ${ALLOWED}auth/`, '> Host, Connection, Content-Type, Accept, ']
+  expect(login).toBe(
+    [
+      `${opening}login`,
+      `${names}Content-Length`,
+      '> {"user":<user>,"passwd":<password>}',
+      '< 200 OK',
+      '< content-type: application/json;charset=UTF-8',
+      '< {"result":0,"resultData":{"token":string(35),"tokenExpirationTime":300,"refreshToken":string(35),"refreshExpirationTime":3600}}',
+      '* 1 ms, <token>, <refreshToken>\n',
+    ].join('\n'),
+  )
+  for (const line of [
+    '> Authentication: Bearer <token>',
+    '> {"refreshToken":<refreshToken>}',
+    '< 503 Service Unavailable',
+    '< retry-after: 7',
+    '< text/html(6)',
+  ])
+    expect(refresh).toContain(`${line}\n`)
+  expect(call).toContain('> Authorization: Bearer <token>\n')
+  expect(call).toContain('"version":310,"refreshToken":string(40),')
+  expect(invalid).toContain('> Authorization: Bearer <invalid token>\n')
+})
 
-  test('names a connection that failed, and whether anything was sent', async () => {
-    const { sim } = await openIsales()
-    await sim.down()
-    expect(plain((await checkAt(sim)).transcript)).toMatch(/\* \S+, ECONNREFUSED, not sent, 1 ms$/m)
-  })
+test('check --live --trace names a connection that failed, and whether anything was sent', async () => {
+  const { sim } = await openIsales()
+  await sim.down()
+  expect(plain((await checkAt(sim)).transcript)).toMatch(/\* \S+, ECONNREFUSED, not sent, 1 ms$/m)
 })

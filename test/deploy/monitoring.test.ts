@@ -77,32 +77,27 @@ it.skipIf(await lacks('promtool')).each([
   },
 )
 
-describe('each alert', () => {
-  const { tests } = parse(read('config/prometheus/alerts.test.yaml')) as { tests: RuleTest[] }
-  const cases = tests.flatMap((test) => test.alert_rule_test ?? [])
+const { tests } = parse(read('config/prometheus/alerts.test.yaml')) as { tests: RuleTest[] }
+const cases = tests.flatMap((test) => test.alert_rule_test ?? [])
 
-  it.each(ALERTS)(
-    '$alert is tested firing and not firing, has a severity, a summary and a place in the run book',
-    ({ alert, labels, annotations }) => {
-      const own = cases.filter(({ alertname }) => alertname === alert)
-      const fires = own.map(({ exp_alerts: alerts }) => alerts.length > 0)
-      expect(new Set(fires)).toEqual(new Set([true, false]))
-      expect(labels['severity']).toMatch(/^(critical|warning)$/)
-      for (const name of ['summary', 'description']) {
-        const [english = '', chinese = ''] = [name, `${name}_zh`].map((each) => annotations[each])
-        expect([english, chinese].map((text) => /\p{Script=Han}/u.test(text))).toEqual([
-          false,
-          true,
-        ])
-        // The same value, in the same unit.
-        const values = (text: string) => text.match(/\$value[^}]*/g) ?? []
-        expect(values(chinese)).toEqual(values(english))
-      }
-      expect(annotations['runbook_url']).toBe(page + alert.toLowerCase())
-      expect(headings).toContain(alert)
-    },
-  )
-})
+it.each(ALERTS)(
+  'each alert $alert is tested firing and not firing, has a severity, a summary and a place in the run book',
+  ({ alert, labels, annotations }) => {
+    const own = cases.filter(({ alertname }) => alertname === alert)
+    const fires = own.map(({ exp_alerts: alerts }) => alerts.length > 0)
+    expect(new Set(fires)).toEqual(new Set([true, false]))
+    expect(labels['severity']).toMatch(/^(critical|warning)$/)
+    for (const name of ['summary', 'description']) {
+      const [english = '', chinese = ''] = [name, `${name}_zh`].map((each) => annotations[each])
+      expect([english, chinese].map((text) => /\p{Script=Han}/u.test(text))).toEqual([false, true])
+      // The same value, in the same unit.
+      const values = (text: string) => text.match(/\$value[^}]*/g) ?? []
+      expect(values(chinese)).toEqual(values(english))
+    }
+    expect(annotations['runbook_url']).toBe(page + alert.toLowerCase())
+    expect(headings).toContain(alert)
+  },
+)
 
 describe('the dashboard', () => {
   const panels = dashboard.panels.filter((panel) => panel.type !== 'row')

@@ -48,13 +48,11 @@ export async function startHolding(
   from: RawTarget = {},
 ) {
   const held: ServerResponse[] = []
-  const closed: ServerResponse[] = []
   const running = await startListener((_request, response, connection) => {
     connection.bodyArrived()
     held.push(response)
-    response.on('close', () => closed.push(response))
   }, options)
-  return { ...running, held, closed, client: await connectRaw({ port: running.port, ...from }) }
+  return { ...running, held, client: await connectRaw({ port: running.port, ...from }) }
 }
 
 export function respondOk(_request: IncomingMessage, response: ServerResponse): void {

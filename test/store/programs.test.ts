@@ -41,6 +41,12 @@ it('programs adopt the token of `check --live`, which logs in through their stor
   const replicas = await startReplicas(2, server.port)
   await authenticated(replicas)
   expect(sim.state().logins).toBe(1)
+  for (const replica of replicas) {
+    const { metric } = clientOf(replica)
+    const name = 'isales_proxy_session_store_operations_total{operation="read",outcome="success"}'
+    expect(await metric(name)).toBeGreaterThan(0)
+    expect(await metric('isales_proxy_tokens_adopted_total')).toBe(1)
+  }
   const calls = startTraffic(replicas)
   expect(await check()).toEqual(works)
   await delay(2000)

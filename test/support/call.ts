@@ -16,7 +16,6 @@ export interface Calling {
   readonly body?: string | Buffer
   /** Keeps the connection, or opens it with TLS. Default: a new connection without TLS. */
   readonly agent?: Agent
-  readonly signal?: AbortSignal
   /** Called when the agent has a connection for the request. */
   readonly onSocket?: () => void
 }

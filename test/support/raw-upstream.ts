@@ -14,7 +14,6 @@ export interface RawRequest {
   readonly fields: readonly Field[]
   header(name: string): string | undefined
   readonly bytes: Buffer
-  readonly body: Buffer
 }
 
 /**
@@ -61,12 +60,7 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
       const body = await whole(inbox, 'body', () =>
         readBody(inbox.bytes.subarray(head.length), framing, false),
       )
-      const request = {
-        ...about,
-        connection,
-        bytes: inbox.take(head.length + body.length),
-        body: Buffer.from(body.content),
-      }
+      const request = { ...about, connection, bytes: inbox.take(head.length + body.length) }
       requests.push(request)
       if (!(await perform(socket, await options.respond(request)))) return
     }

@@ -15,6 +15,7 @@ const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
 const OTHER = credentialsOf('another')
 const REJECTED = { status: 401, kind: 'first', replays: 0 } as const
+const UNANSWERED = { ...LOST, failure: authFailure('unknown', 'timeout'), record: undefined }
 /** A token of this age. */
 const granted = (ms = 0) => live().login(grant()).after(ms)
 const refused = (ms = 0) => live().login(rejectedAs(1)).after(ms)
@@ -72,17 +73,11 @@ describe('a token is renewed', () => {
 
 describe('a failed refresh', () => {
   const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
-  const STALLED = {
-    failure: authFailure('unknown', 'timeout'),
-    counted: false,
-    durationMs: 0,
-    record: undefined,
-  }
 
   it.each<readonly [string, FailedTokenRequest, retriedIn: number]>([
     ['without a connection', LOST, 250],
     ['with the published 500', { ...LOST, failure: AMBIGUOUS }, 375],
-    ['without an answer', STALLED, 375],
+    ['without an answer', UNANSWERED, 375],
   ])('%s is followed by a login at once, and repeated next to the logins', (_, failed, ms) => {
     const life = aged().refresh(failed)
     expect([life.due(), life.backoff()]).toEqual(['login', 'none'])
@@ -133,12 +128,7 @@ describe('a refresh in flight', () => {
 
   it('that is given up has failed: the next one waits, and the login is due', () => {
     const life = rejects(hanging()).after(1000)
-    life.ends({
-      failure: authFailure('unknown', 'timeout'),
-      counted: false,
-      durationMs: 0,
-      record: undefined,
-    })
+    life.ends(UNANSWERED)
     expect([life.due(), life.state().refresh.failures]).toEqual(['login', 1])
     expect(life.state().refresh.notBefore - life.now()).toBe(375)
     expect(life.state().login).toEqual(live().login(given).state().login)
@@ -209,55 +199,47 @@ describe('a changed secret that iSales rejects', () => {
   })
 })
 
-describe('why logins fail', () => {
-  const failing = (life: Life) => life.snapshot().login
-  const of = (code: CauseCode) => ({ failure: { cause: { code } } })
-  const GATEWAY = authFailure('not-processed', 'gateway', { status: 502 })
-  const rejected = () => rejects(granted(60 * S))
+const failing = (life: Life) => life.snapshot().login
+const of = (code: CauseCode) => ({ failure: { cause: { code } } })
+const GATEWAY = authFailure('not-processed', 'gateway', { status: 502 })
+const rejected = () => rejects(granted(60 * S))
 
-  it.each<readonly [string, Life, object, BackoffState]>([
-    ['a login is needed', rejected().login(LOST), of('connection-refused'), 'transient'],
-    ['a rejected token works again', accepted(rejected().login(LOST)), {}, 'none'],
-    ['iSales rejected one', accepted(rejected().login(rejectedAs(1))), of('password'), 'rejected'],
-    [
-      'refreshes fail',
-      refused().refresh({ ...LOST, failure: GATEWAY }),
-      of('password'),
-      'rejected',
-    ],
-    ['a refresh replaces them', aged().login(LOST).refresh(grant()), {}, 'none'],
-    ['only refreshes fail', aged().refresh(LOST), {}, 'none'],
-    ['another process was refused', live().login(guarded()), of('password'), 'login-pause'],
-    ['the pause is over', refused(5 * S).login(LOST), of('connection-refused'), 'transient'],
-    ['one was left unanswered', live().login(killed()), { rejected: false }, 'login-pause'],
-  ])('%s', (_, life, expected, backoff) => {
-    expect(failing(life)).toMatchObject({ ...expected, kind: backoff })
-  })
+it.each<readonly [string, Life, object, BackoffState]>([
+  ['a login is needed', rejected().login(LOST), of('connection-refused'), 'transient'],
+  ['a rejected token works again', accepted(rejected().login(LOST)), {}, 'none'],
+  ['iSales rejected one', accepted(rejected().login(rejectedAs(1))), of('password'), 'rejected'],
+  ['refreshes fail', refused().refresh({ ...LOST, failure: GATEWAY }), of('password'), 'rejected'],
+  ['a refresh replaces them', aged().login(LOST).refresh(grant()), {}, 'none'],
+  ['only refreshes fail', aged().refresh(LOST), {}, 'none'],
+  ['another process was refused', live().login(guarded()), of('password'), 'login-pause'],
+  ['the pause is over', refused(5 * S).login(LOST), of('connection-refused'), 'transient'],
+  ['one was left unanswered', live().login(killed()), { rejected: false }, 'login-pause'],
+])('why logins fail: %s', (_, life, expected, backoff) => {
+  expect(failing(life)).toMatchObject({ ...expected, kind: backoff })
+})
 
-  function accepted(life: Life) {
-    life.after(1)
-    return life.does(onAccepted, { generation: 1, kind: 'first', sentAt: life.now() })
-  }
-  /** Three processes were killed during a login. */
-  function killed() {
-    return { ...guarded(), record: { ...rejections(3), rejections: 0, lastCode: undefined } }
-  }
+function accepted(life: Life) {
+  life.after(1)
+  return life.does(onAccepted, { generation: 1, kind: 'first', sentAt: life.now() })
+}
+/** Three processes were killed during a login. */
+function killed() {
+  return { ...guarded(), record: { ...rejections(3), rejections: 0, lastCode: undefined } }
+}
 
-  it('has details only of the same failure of this process', () => {
-    const own = failing(refused())
-    expect([own.failure, own.failures]).toEqual([rejectedAs(1).failure, 1])
-    const other = failing(live().login(guarded()))
-    expect([other.failure, other.failures]).toEqual([{ cause: cause('password') }, 0])
-  })
+it('the reason why logins fail has details only of the same failure of this process', () => {
+  const own = failing(refused())
+  expect([own.failure, own.failures]).toEqual([rejectedAs(1).failure, 1])
+  const other = failing(live().login(guarded()))
+  expect([other.failure, other.failures]).toEqual([{ cause: cause('password') }, 0])
+})
 
-  it('and until when they are paused, whatever refreshes do', () => {
-    const life = granted(240_000).login(rejectedAs(3)).refresh(LOST)
-    expect(failing(life).until).toBe(life.now() + 15 * MINUTE)
-    expect(failing(life.after(S).refresh(grant({ token: 't2' }))).until).toBe(
-      life.now() - S + 15 * MINUTE,
-    )
-    expect(life.snapshot()).toMatchObject({ login: { rejected: true }, refreshable: true })
-  })
+it('why logins fail is known with the end of their pause, whatever refreshes do', () => {
+  const life = granted(240_000).login(rejectedAs(3)).refresh(LOST)
+  const pausedUntil = life.now() + 15 * MINUTE
+  expect(failing(life).until).toBe(pausedUntil)
+  expect(failing(life.after(S).refresh(grant({ token: 't2' }))).until).toBe(pausedUntil)
+  expect(life.snapshot()).toMatchObject({ login: { rejected: true }, refreshable: true })
 })
 
 describe('the event of a token request', () => {

@@ -145,48 +145,41 @@ describe('the record', () => {
   })
 })
 
-describe('two records of the same credentials', () => {
-  const failed = after(GOOD, REFUSED, NOW + S)
-  const twice = after(failed, unknown(200), NOW + 9 * S)
-  const later = recordGrant(twice, twice, { sentAt: NOW + 20 * S, now: NOW + 21 * S })
-  const again = after(later, AMBIGUOUS, NOW + 30 * S)
+const failed = after(GOOD, REFUSED, NOW + S)
+const twice = after(failed, unknown(200), NOW + 9 * S)
+const later = recordGrant(twice, twice, { sentAt: NOW + 20 * S, now: NOW + 21 * S })
+const again = after(later, AMBIGUOUS, NOW + 30 * S)
 
-  it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord]>([
-    ['the same', twice, twice, twice],
-    ['more attempts', failed, twice, twice],
-    ['a later grant', twice, later, later],
-    [
-      'a later grant than the attempts of a pause',
-      { ...twice, pauseFrom: NOW + HOUR },
-      later,
-      later,
-    ],
-    ['nothing known', NO_ATTEMPTS, again, again],
-    ['a rejection', GOOD, failed, failed],
-  ])('become one: %s', (_, one, other, expected) => {
-    expect([mergeRecords(one, other), mergeRecords(other, one)]).toEqual([expected, expected])
-  })
+it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord]>([
+  ['the same', twice, twice, twice],
+  ['more attempts', failed, twice, twice],
+  ['a later grant', twice, later, later],
+  ['a later grant than the attempts of a pause', { ...twice, pauseFrom: NOW + HOUR }, later, later],
+  ['nothing known', NO_ATTEMPTS, again, again],
+  ['a rejection', GOOD, failed, failed],
+])('two records of the same credentials become one: %s', (_, one, other, expected) => {
+  expect([mergeRecords(one, other), mergeRecords(other, one)]).toEqual([expected, expected])
+})
 
-  it('count attempts after both grants', () => {
-    const [pauseFrom, lastCode] = [NOW + 25 * S, 'timeout'] as const
-    const elsewhere = { ...twice, pauseFrom, attemptedAt: pauseFrom, lastCode }
-    const counts = { attempts: 2, rejections: 1, lastCode: 'business' }
-    const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
-    expect(mergeRecords(elsewhere, again)).toMatchObject({
-      ...counts,
-      ...instants,
-      pauseFrom: again.pauseFrom,
-    })
+it('two records of the same credentials count attempts after both grants', () => {
+  const [pauseFrom, lastCode] = [NOW + 25 * S, 'timeout'] as const
+  const elsewhere = { ...twice, pauseFrom, attemptedAt: pauseFrom, lastCode }
+  const counts = { attempts: 2, rejections: 1, lastCode: 'business' }
+  const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
+  expect(mergeRecords(elsewhere, again)).toMatchObject({
+    ...counts,
+    ...instants,
+    pauseFrom: again.pauseFrom,
   })
+})
 
-  it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord, number]>([
-    ['of three replicas', twice, failed, GOOD, 3],
-    ['of which the home has one', twice, twice, failed, 3],
-    ['after a grant elsewhere', later, twice, failed, 0],
-    ['although the home has lost its own', NO_ATTEMPTS, twice, failed, 2],
-    ['after a grant in memory', twice, later, twice, 0],
-  ])('add the attempts made in memory: %s', (...row) => {
-    const [, stored, mine, base, attempts] = row
-    expect(addAttempts(stored, mine, base)).toMatchObject({ attempts, unshared: false })
-  })
+it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord, number]>([
+  ['of three replicas', twice, failed, GOOD, 3],
+  ['of which the home has one', twice, twice, failed, 3],
+  ['after a grant elsewhere', later, twice, failed, 0],
+  ['although the home has lost its own', NO_ATTEMPTS, twice, failed, 2],
+  ['after a grant in memory', twice, later, twice, 0],
+])('two records of the same credentials add the attempts made in memory: %s', (...row) => {
+  const [, stored, mine, base, attempts] = row
+  expect(addAttempts(stored, mine, base)).toMatchObject({ attempts, unshared: false })
 })
