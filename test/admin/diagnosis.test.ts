@@ -130,12 +130,10 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
 const NONE = { token: undefined, usable: false } as const
 type Backoff = TokenSnapshot['login']['kind']
 
-/** A snapshot after a failed login. */
 const after = (backoff: Backoff, code: CauseCode, more?: Partial<AuthFailure>) => {
   const failure = authFailure('not-processed', code, more)
   return { login: loginOf(backoff, failure) }
 }
-/** The same without a token. */
 const without = (backoff: Backoff, code: CauseCode) => ({ ...NONE, ...after(backoff, code) })
 const EARLY = { certificate: { name: 'service.example', from: WALL + DAY, to: WALL + 9 * DAY } }
 /** No refresh replaces a login. */

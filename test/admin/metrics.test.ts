@@ -22,7 +22,6 @@ const DOCUMENTED = Array.from(
   ],
 )
 
-/** Returns the value of every series on the page, without the prefix. */
 async function seriesOf(admin: Shown): Promise<Readonly<Record<string, number>>> {
   const page = await admin.metrics.render()
   const lines = page.matchAll(/^isales_proxy_(\S+(?:\{.*\})?) (\S+)$/gm)

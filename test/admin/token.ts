@@ -17,7 +17,6 @@ const life = live()
   .login(grant({ token: CANARY, refreshToken: `${CANARY}-refresh` }))
   .after(60_000)
 
-/** The current monotonic instant in these tests. */
 export const NOW = life.now()
 
 export const tokenOf = (changes: Partial<CurrentToken> = {}): CurrentToken => ({
@@ -42,7 +41,6 @@ export const snapshot = (changes: Partial<TokenSnapshot> = {}): TokenSnapshot =>
   ...changes,
 })
 
-/** Milliseconds since 1970. */
 export const WALL = Date.parse('2026-03-02T09:41:05Z')
 
 /** A proxy at rest with a valid token. */
@@ -109,7 +107,6 @@ export function openShown(
   const metrics = createMetrics(rejectedStatuses, activity.totals)
   const { app, findings, watch } = openAdmin(sources, metrics, activity)
   const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })
-  /** Reports the end of a request. */
   const end = (summary: RequestSummary): void => {
     metrics.requestEnded(summary)
     activity.requestEnded(summary, classifyRequest(summary))

@@ -13,7 +13,6 @@ const TASKS = requestText(HEAD, ['Host: localhost'], '{"subCCNo":1,"vdnId":1}')
 const CHUNKED = `${HEAD}\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`
 const { serve } = builtProgram()
 
-/** Returns the statuses of `count` calls on separate connections. */
 async function statusesOf(count: number, port: number): Promise<ReadonlySet<number>> {
   const statuses = new Set<number>()
   for (let n = 0; n < count; n += 1) statuses.add((await exchangeRaw({ port }, TASKS)).status)

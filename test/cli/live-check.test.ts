@@ -73,7 +73,6 @@ const switches: Arbitrary<Switches> = record(
     return carried === 'token' || !omit.includes('refreshToken')
   })
 
-/** Returns the codes of the warnings for an iSales with these switches. */
 function doubtsOf(given: Switches): readonly string[] {
   const { tokenLifetime: stated, omit, rejection, singleSession, sameToken } = given
   const lifetime = omit.includes('tokenExpirationTime') ? Number.NaN : Number(stated)

@@ -23,7 +23,6 @@ const closedPort = async () => `http://127.0.0.1:${await freePort()}`
 
 interface Mistake {
   readonly code: Code
-  /** Exit code of `check --live`. */
   readonly exit: number
   /** Changes the simulated iSales, or returns settings that do not suit it. */
   readonly make: (sim: Simulator) => Environment | Promise<Environment> | void
@@ -43,7 +42,6 @@ const mistake = (code: Code, exit: number, make: Making, more: Partial<Mistake> 
 const certificate = (code: Code, tls: SimulatorOptions['tls']): Mistake =>
   mistake(code, 4, () => trusting, { tls })
 
-/** A server without HTTP/1.1. */
 const HTTP2 = { ...server, ALPNProtocols: ['h2'] }
 /** An iSales that responds to every login like this. */
 const answers =

@@ -76,7 +76,6 @@ export function follow(child: ChildProcess) {
     stdout: () => written.stdout,
     stderr: () => written.stderr,
     lines,
-    /** Waits for a log line with this event. */
     async line(event: string) {
       try {
         return await until(() => lines().find((line) => line.event === event), 20_000)

@@ -8,7 +8,6 @@ import { until, within } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 import { runHere } from './stand.ts'
 
-/** Starts an admin listener with these responses. Returns the environment that names it. */
 async function adminThat(responses: RequestListener): Promise<{ readonly ADMIN_LISTEN: string }> {
   const server = await serveHttp(responses)
   onTestFinished(server.close)

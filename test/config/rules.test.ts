@@ -6,7 +6,6 @@ const LOGIN: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'correct horse' }
 const STORE = { SESSION_STORE_URL: 'valkey://127.0.0.1', SESSION_STORE_KEY_FILE: '/store-key' }
 const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
 const OPEN = { UNSAFE_LISTEN: 'true' }
-/** Open to other machines. */
 const BEYOND = { LISTEN: ':8443', ...TLS, ...LOGIN }
 const UNSAFE = 'UNSAFE_LISTEN open-allowed?'
 const HTTP = { ISALES_URL: 'http://127.0.0.1:1' }
@@ -22,7 +21,6 @@ const broken = (env: Environment): readonly string[] =>
     (code) => !code.endsWith(' missing'),
   )
 
-/** Settings, and the rules that they break. */
 const BROKEN: [Environment, ...string[]][] = [
   [{ ISALES_URL: 'http://isales.example' }, 'ISALES_URL http-not-allowed'],
   [
@@ -65,7 +63,6 @@ const BROKEN: [Environment, ...string[]][] = [
   [paths('/a', 'no path'), 'ISALES_LOGIN_PATH not-accepted'],
 ]
 
-/** Settings that break no rule. */
 const KEPT: readonly Environment[] = [
   {},
   { ISALES_URL: 'http://127.0.0.1:1' },

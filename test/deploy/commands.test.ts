@@ -24,7 +24,6 @@ const { scripts, version } = JSON.parse(read('package.json')) as {
   readonly version: string
 }
 
-/** A page, and how one of its blocks begins. */
 type Block = readonly [page: string, start: string]
 
 /** Blocks of English pages that are not run, with the reason. */

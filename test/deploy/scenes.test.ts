@@ -48,7 +48,6 @@ const start = async ({ onTestFinished }: Context) => {
   onTestFinished(() => prometheus.stop())
   // An increase is visible only after a first scrape.
   await until(async () => (await prometheus.query('isales_proxy_build_info')).length > 0, WAIT)
-  /** Sends a business call. */
   const ask = async () => (await clientOf({ proxy: address, admin }).tasks()).status
   const fires = (alert: string) =>
     until(async () => (await prometheus.firing()).includes(alert), WAIT)

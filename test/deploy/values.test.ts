@@ -78,7 +78,6 @@ ${STORE}: 'redis://store'} => NetworkPolicy.spec.egress.2.ports: [{protocol: TCP
   .split('\n')
   .map((row) => row.split(' => ') as [values: string, places: string])
 
-/** Parses members of a flow map. */
 const members = (text: string) => parse(`{${text}}`) as Record<string, unknown>
 
 /** Returns the objects that a place may begin with. */

@@ -24,7 +24,6 @@ test('the Chinese README has only commands and metrics of the English one', () =
   expect(termsBeyond(chinese, english)).toEqual([])
 })
 
-/** Pages of docs/ in both languages. */
 const TRANSLATED = readdirSync(`${root}docs`)
   .filter((file) => file.endsWith('.zh-CN.md'))
   .map((file) => file.replace('.zh-CN.md', ''))

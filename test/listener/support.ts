@@ -42,7 +42,6 @@ export async function startListener(
   return { listener, port, refused, requestIds }
 }
 
-/** Starts a listener whose responses the test sends, and a client. */
 export async function startHolding(
   options: Parameters<typeof startListener>[1] = {},
   from: RawTarget = {},
@@ -63,7 +62,6 @@ export function respondOk(_request: IncomingMessage, response: ServerResponse): 
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
 export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
 
-/** Opens connections that only send these bytes. */
 export async function hold(count: number, port: number, bytes = '') {
   const held: RawClient[] = []
   for (let n = 0; n < count; n += 1) {
@@ -82,7 +80,6 @@ export async function responsesOf(client: RawClient): Promise<RawResponse[]> {
   return responses
 }
 
-/** Returns status and `Connection` of every response. */
 export async function outcomesOf(client: RawClient) {
   const responses = await responsesOf(client)
   return responses.map((response) => [response.status, response.header('connection')])

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-/** Lines for which pipe and queue are too small. */
 const MANY = 5000
 
 const PROGRAM = `

@@ -7,12 +7,10 @@ import { openTimedWorld, type TimedWorld } from '../support/timed-world.ts'
 import { until } from '../support/until.ts'
 
 const HEAD = '{"subCCNo":1,"vdnId":1,"padding":"'
-/** Milliseconds until the rejection arrives. */
 const ROUND_TRIP = 100
 /** 1 MiB to the byte. */
 const LARGEST = `${HEAD.padEnd(1024 * 1024 - 2, 'x')}"}`
 
-/** Ends the session: the token, and the refresh token. */
 function endSession({ sim }: TimedWorld): void {
   sim.revoke()
   sim.revokeRefresh()

@@ -9,7 +9,6 @@ const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
 const LOST = { failure: 'broken', written: true } as const
 
-/** Returns the counts of a POST with these changes. */
 const counts = (changes: Partial<AttemptCounts>): AttemptCounts => ({
   method: 'POST',
   unwritten: 0,

@@ -17,7 +17,6 @@ const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 const GOOD = { method: 'POST', target: PATH, httpVersion: '1.1', rawHeaders: ['Host', 'localhost'] }
 type RequestHead = typeof GOOD
 
-/** Validates a valid request with these changes. */
 function validate(changes: Partial<RequestHead> = {}, rules: Partial<RequestRules> = {}) {
   const { target: url, ...head } = { ...GOOD, ...changes }
   return createValidation({ ...RULES, ...rules })({ ...head, url })

@@ -27,7 +27,6 @@ const opened = (value: string, by = sealerOf()) => {
 }
 const credentials = credentialsOf('pw')
 
-/** Returns the state with secrets that can be compared. */
 const revealed = (state: SharedState | undefined): unknown =>
   JSON.parse(
     JSON.stringify({ ...state, records: [...(state?.records ?? [])] }, (_, value: unknown) =>

@@ -38,7 +38,6 @@ export function storeSettings(env: Environment) {
   return { config: loaded.config, address }
 }
 
-/** The store's key of the account `test`. */
 export const KEY = 'isales-auth-proxy:v6:{test}:account'
 
 /** Users of a server; `proxy` has the documented permissions. */

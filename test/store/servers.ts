@@ -56,10 +56,8 @@ export async function startServer(
   await ready()
   return {
     port,
-    /** Returns the output of `valkey-cli`, as latin1. */
     cli,
     signal: (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT') => void child.kill(signal),
-    /** Starts a killed server again, empty, on the same port. */
     async restart() {
       child = run()
       await ready()

@@ -46,7 +46,6 @@ async function read(response: IncomingMessage) {
     status: statusCode,
     /** Name, value, name, value, unchanged. */
     rawHeaders,
-    /** Returns a field's value; several are joined with a comma. */
     header: (name: string) => headersDistinct[name.toLowerCase()]?.join(', '),
     text,
     json: parsed(text),

@@ -4,7 +4,6 @@ import type { Certificates } from './global-setup.ts'
 
 export type { Certificates }
 
-/** Returns the certificates of the run. */
 export const makeCertificates = (): Certificates => inject('certificates')
 
 /** Writes key and certificate of a listener, and returns the settings. */

@@ -3,7 +3,6 @@
  * parser, which tolerates some of them.
  */
 
-/** A violation of the grammar. */
 export class HttpError extends Error {}
 
 export type Field = readonly [name: string, value: string]

@@ -48,7 +48,6 @@ async function open(target: RawTarget): Promise<RawClient> {
   return clientOf(socket, inbox)
 }
 
-/** Sends a request on its own connection. */
 export async function exchangeRaw(
   target: RawTarget,
   request: string | Uint8Array,
@@ -75,7 +74,6 @@ function clientOf(socket: Socket, inbox: Inbox) {
       const { status, text } = await within(readResponse(inbox, 'POST'), 'a response')
       return { ...(JSON.parse(text) as object), status }
     },
-    /** Returns the next 1xx response. */
     readInterim: async () => {
       const { status } = await within(readResponseHead(inbox), 'a 1xx response')
       if (status >= 200)
@@ -96,7 +94,6 @@ function clientOf(socket: Socket, inbox: Inbox) {
       await delay(ms)
       return inbox.total === before && inbox.end === undefined
     },
-    /** Unread bytes. */
     left: () => Buffer.from(inbox.bytes),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
@@ -122,7 +119,6 @@ async function readResponse(inbox: Inbox, method: string) {
     status,
     reason,
     fields,
-    /** Returns a field's value; several are joined with a comma. */
     header: (name: string) => valueOf(fields, name),
     body: content,
     text: content.toString(),

@@ -58,7 +58,6 @@ export function inboxOf(socket: Socket) {
       start += length
       return taken
     },
-    /** Resolves at the next bytes or the end. */
     change: () =>
       new Promise<void>((resolve) => {
         wake.push(resolve)

@@ -28,7 +28,6 @@ export type Step =
   | (() => unknown)
 
 export interface RawUpstreamOptions {
-  /** Returns the response to a complete request. */
   readonly respond: (
     request: RawRequest,
   ) => Step | readonly Step[] | Promise<Step | readonly Step[]>
@@ -37,7 +36,6 @@ export interface RawUpstreamOptions {
 
 export type RawUpstream = Awaited<ReturnType<typeof startRawUpstream>>
 
-/** Returns a response with a Content-Length and these fields. */
 export function responseBytes(
   body: string,
   { status = '200 OK', fields = [] }: { status?: string; fields?: readonly string[] } = {},

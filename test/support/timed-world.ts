@@ -17,7 +17,6 @@ export async function openTimedWorld(options: WorldOptions = {}) {
   const count = (...types: readonly string[]): number =>
     world.events.filter(({ type }) => types.includes(type)).length
   const waiters = () => world.metric('isales_proxy_token_waiters')
-  /** Waits until no login or refresh is in progress. */
   const settled = async (): Promise<void> => {
     // The login is recorded before iSales is asked.
     await clock.advance(0)
@@ -32,7 +31,6 @@ export async function openTimedWorld(options: WorldOptions = {}) {
   return {
     ...world,
     clock,
-    /** Waits until `requests` requests wait for a token. */
     waiting: (requests: number) => until(async () => (await waiters()) === requests),
     /** Waits until this call has its response or a request waits for a token. */
     async respondedOrWaiting(call: Promise<unknown>) {

@@ -9,7 +9,6 @@ import { credentialsOf } from './support.ts'
 const SENT = 5000
 const DAY = 24 * 3600 * 1000
 
-/** Adds the failure's label. */
 function reasoned(outcome: Grant | AuthFailure) {
   return isGrant(outcome) ? outcome : { ...outcome, reason: toAuthFailure(outcome.cause) }
 }

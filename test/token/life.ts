@@ -51,7 +51,6 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
   const life = {
     now: () => now,
     state: () => state,
-    /** The event of the last reducer. */
     event: () => event,
     after(ms: number) {
       now += ms
@@ -78,9 +77,7 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
     login: (result: TokenResult) => life.begins('login').ends(result),
     refresh: (result: TokenResult) => life.begins('refresh').ends({ ...result, record: undefined }),
     wait: () => Math.max(0, next(state, all, now).at - now),
-    /** The token request that is due now. */
     due: () => (next(state, all, now).at <= now ? next(state, all, now).operation : undefined),
-    /** The generation that is sent. */
     sent: () => sendable(state, now)?.generation,
     snapshot: () => takeSnapshot(state, all, now, 0),
     backoff: () => takeSnapshot(state, all, now, 0).login.kind,

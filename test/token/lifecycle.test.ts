@@ -16,7 +16,6 @@ const HOUR = 60 * MINUTE
 const OTHER = credentialsOf('another')
 const REJECTED = { status: 401, kind: 'first', replays: 0 } as const
 const UNANSWERED = { ...LOST, failure: authFailure('unknown', 'timeout'), record: undefined }
-/** A token of this age. */
 const granted = (ms = 0) => live().login(grant()).after(ms)
 const refused = (ms = 0) => live().login(rejectedAs(1)).after(ms)
 /** A token that is due for renewal. */

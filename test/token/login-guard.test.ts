@@ -15,7 +15,6 @@ const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
 const TIMEOUT = authFailure('unknown', 'timeout')
 const EGRESS = authFailure('not-processed', 'egress-login')
 
-/** A login that fails at once. */
 const after = (before: AttemptRecord, failure: AuthFailure, now = NOW, alone = false) =>
   recordFailure(recordStart(before, now, { alone }), before, failure, now)
 

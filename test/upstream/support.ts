@@ -68,7 +68,6 @@ export async function egress(reply: string, to?: number) {
 /** Waits until the pool can reuse a connection, which is one turn after the end of its response. */
 export const free = (): Promise<void> => delay(20)
 
-/** Sends a request through the pool. */
 export async function dispatch(
   upstream: ReturnType<typeof openUpstream>,
   headers: readonly string[] = [],

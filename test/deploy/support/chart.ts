@@ -12,7 +12,6 @@ export const NAME = 'isales-auth-proxy'
 
 export const ciFile = (name: string): string => join(CHART, 'ci', `${name}-values.yaml`)
 
-/** The names of the values files in `ci/`, without `-values.yaml`. */
 export const CI_NAMES = readdirSync(join(CHART, 'ci')).map((file) =>
   file.replace(/-values\.yaml$/, ''),
 )
@@ -92,7 +91,6 @@ cpSync(CHART, join(PARENT, 'charts', NAME), { recursive: true })
 export const renderSidecar = (ci = 'sidecar', more: object = {}): Promise<readonly Manifest[]> =>
   render(sidecar(ci, more), { chart: PARENT })
 
-/** Returns the values of that chart for a sidecar. */
 export const sidecar = (ci: string, more: object = {}): object => ({
   [NAME]: { ...ciValues(ci), enabled: true, ...more },
 })

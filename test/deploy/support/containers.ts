@@ -36,12 +36,10 @@ export const createContainers = async () => {
       return succeed('buildah', ['build', ...how, '--layers', '--tag', tag, ...args, ROOT], options)
     },
     podman,
-    /** Runs a script with this `podman`. */
     bash: (script: string, input: string) =>
       succeed('bash', ['-c', script], { ...options, env, input }),
     /** Like `podman`, for any exit code. */
     attempt: (...args: readonly string[]) => run('podman', args, options),
-    /** Removes every container and image. */
     async remove() {
       await run('podman', ['rm', '--all', '--force', '--time=2'], options)
       await run('podman', ['rmi', '--all', '--force'], options)

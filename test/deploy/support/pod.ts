@@ -37,7 +37,6 @@ export const configure = (env: Readonly<Record<string, string | undefined>>): Lo
       : 'missing',
   )
 
-/** Returns the violations of the restricted Pod Security Standard. */
 export const unrestricted = (pod: IPodSpec, container: IContainer): readonly string[] => {
   const own = container.securityContext ?? {}
   const wanted: readonly (readonly [string, boolean])[] = [

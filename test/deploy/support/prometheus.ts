@@ -70,7 +70,6 @@ export const startPrometheus = async (edit: (config: Configuration) => void) => 
   }
   return {
     ask,
-    /** Returns the names of firing alerts. */
     async firing(): Promise<readonly string[]> {
       const { alerts } = await ask<{ alerts: readonly Alert[] }>('alerts')
       return namesOf(alerts.filter(({ state }) => state === 'firing'))
@@ -84,7 +83,6 @@ export const startPrometheus = async (edit: (config: Configuration) => void) => 
   }
 }
 
-/** Runs a real Alertmanager with the example's routes. */
 export const startAlertmanager = async () => {
   const home = temporaryDirectory()
   const config = read('config/prometheus/alertmanager.example.yaml')
