@@ -111,9 +111,8 @@ it('two classes that take turns at losing most have both findings all the time',
     play(`${first} failed no-route, ${second} rejected, 20 answered/100`)
     return found().map(({ outcome }) => outcome)
   })
-  expect(new Set(seen.slice(1).map((names) => names.toSorted().join()))).toEqual(
-    new Set(['failed,rejected']),
-  )
+  const named = seen.slice(1).map((names) => names.toSorted().join())
+  expect(new Set(named)).toEqual(new Set(['failed,rejected']))
 })
 
 it('requests are forgotten after a minute, and kept by minute for an hour', () => {

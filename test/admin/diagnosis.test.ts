@@ -13,11 +13,8 @@ import { granted, loginOf, NOW, tokenOf, WALL } from './token.ts'
 const DAY = 24 * 3_600_000
 const OK = { status: 200, headMs: 8 } as const
 const SLOW = { ...OK, headMs: 2390 } as const
-const DOWN = {
-  status: 502,
-  code: 'upstream-unreachable',
-  failure: { cause: cause('no-route') },
-} as const
+const NO_ROUTE = { cause: cause('no-route') }
+const DOWN = { status: 502, code: 'upstream-unreachable', failure: NO_ROUTE } as const
 const FORBIDDEN = { status: 403, target: '/obs/records?id=7' } as const
 const REFUSED = {
   status: 403,
@@ -206,12 +203,8 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   expect(factsOf(found[0])).toMatchObject(facts)
 })
 
-const ALONE: SharingSnapshot = {
-  state: 'local',
-  reason: 'unreachable',
-  since: NOW,
-  code: undefined,
-}
+const SHARING = { reason: 'unreachable', since: NOW, code: undefined } as const
+const ALONE: SharingSnapshot = { ...SHARING, state: 'local' }
 const SHORT = granted({ token: tokenOf({ lifetime: { ms: 1000 } }) })
 const SAME = granted({ token: tokenOf({ lifetime: { ms: 1000 } }), sameToken: true })
 const refreshes = (failures: number, code: CauseCode = 'refresh-rejected') => {
@@ -331,7 +324,7 @@ it.each<readonly [expected: string, Scene]>([
   // Replicas share the token, but not every one.
   [
     'conflict conflict SessionConflict other-key-or-program',
-    { snapshot: { conflict: true }, sharing: { ...ALONE, state: 'shared' } },
+    { snapshot: { conflict: true }, sharing: { ...SHARING, state: 'shared' } },
   ],
   [
     'conflict conflict SessionConflict, degraded certificate certificate-expired',
@@ -350,9 +343,8 @@ it('“every call” is said of the latest calls only', () => {
 })
 
 it('the facts are about the last request, however frequent another one was', () => {
-  const { findings } = adminOf({
-    calls: [calls(FORBIDDEN, 90, 10, 5100), calls({ status: 403, target: '/obs/new' }, 9)],
-  })
+  const last = calls({ status: 403, target: '/obs/new' }, 9)
+  const { findings } = adminOf({ calls: [calls(FORBIDDEN, 90, 10, 5100), last] })
   expect(factsOf(findings()[0])).toMatchObject({ path: 'POST /obs/new' })
 })
 

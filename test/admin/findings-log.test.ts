@@ -8,14 +8,8 @@ import { manualClock } from '../support/manual-clock.ts'
 const SECOND = 1000
 type Findings = readonly [Finding, ...Finding[]]
 
-const HEALTHY: Finding = {
-  finding: 'healthy',
-  state: 'healthy',
-  code: 'healthy',
-  facts: [],
-  cause: undefined,
-  isOver: false,
-}
+const NONE = { facts: [], cause: undefined, isOver: false }
+const HEALTHY: Finding = { finding: 'healthy', state: 'healthy', code: 'healthy', ...NONE }
 const FAILING: Finding = {
   ...HEALTHY,
   finding: 'failed',
@@ -137,9 +131,8 @@ describe('the log', () => {
   it('says that failing calls ended when they do, not when a missing token explains them', async () => {
     const { during } = follow(FAILING)
     expect(await during(SECOND, { ...DEGRADED, follows: true })).toEqual([])
-    expect(await during(SECOND, HEALTHY)).toMatchObject([
-      { message: 'Calls fail; ended after 2 s' },
-    ])
+    const ended = { message: 'Calls fail; ended after 2 s' }
+    expect(await during(SECOND, HEALTHY)).toMatchObject([ended])
     expect(await during(SECOND, { ...DEGRADED, follows: true })).toEqual([])
   })
 

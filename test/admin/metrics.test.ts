@@ -50,35 +50,33 @@ describe('the metrics page', () => {
   })
 })
 
-describe('the counters', () => {
-  it('count a refresh with its duration, an adopted token, and a failed store operation', async () => {
-    const admin = open()
-    admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
-    admin.onTokenEvent(granted({ token: tokenOf({ lifetime: { ms: 300_000, doubt: 'missing' } }) }))
-    admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf() })
-    admin.metrics.storeCalled({ operation: 'swap', durationMs: 500, failure: 'timeout' })
-    expect(await seriesOf(admin)).toMatchObject({
-      'auth_attempts_total{operation="refresh",outcome="success"}': 1,
-      'auth_duration_seconds_sum{operation="refresh"}': 0.25,
-      'auth_attempts_total{operation="login",outcome="success"}': 1,
-      auth_lifetime_assumed_total: 1,
-      tokens_adopted_total: 1,
-      'session_store_operations_total{operation="swap",outcome="failure"}': 1,
-      'session_store_failures_total{reason="timeout"}': 1,
-      'session_store_duration_seconds_sum{operation="swap"}': 0.5,
-    })
-    expect(await admin.metrics.render()).not.toContain(CANARY)
+it('the counters count a refresh with its duration, an adopted token, and a failed store operation', async () => {
+  const admin = open()
+  admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
+  admin.onTokenEvent(granted({ token: tokenOf({ lifetime: { ms: 300_000, doubt: 'missing' } }) }))
+  admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf() })
+  admin.metrics.storeCalled({ operation: 'swap', durationMs: 500, failure: 'timeout' })
+  expect(await seriesOf(admin)).toMatchObject({
+    'auth_attempts_total{operation="refresh",outcome="success"}': 1,
+    'auth_duration_seconds_sum{operation="refresh"}': 0.25,
+    'auth_attempts_total{operation="login",outcome="success"}': 1,
+    auth_lifetime_assumed_total: 1,
+    tokens_adopted_total: 1,
+    'session_store_operations_total{operation="swap",outcome="failure"}': 1,
+    'session_store_failures_total{reason="timeout"}': 1,
+    'session_store_duration_seconds_sum{operation="swap"}': 0.5,
   })
+  expect(await admin.metrics.render()).not.toContain(CANARY)
+})
 
-  it('count a rejection by its status, and an unexpected status as other', async () => {
-    const admin = openShown(adminSources(), undefined, [401, 200])
-    for (const status of [401, 401, 418])
-      admin.onTokenEvent({ type: 'token-rejected', at: NOW, generation: 1, status })
-    expect(await seriesOf(admin)).toMatchObject({
-      'token_rejections_total{status="401"}': 2,
-      'token_rejections_total{status="200"}': 0,
-      'token_rejections_total{status="other"}': 1,
-    })
+it('the counters count a rejection by its status, and an unexpected status as other', async () => {
+  const admin = openShown(adminSources(), undefined, [401, 200])
+  for (const status of [401, 401, 418])
+    admin.onTokenEvent({ type: 'token-rejected', at: NOW, generation: 1, status })
+  expect(await seriesOf(admin)).toMatchObject({
+    'token_rejections_total{status="401"}': 2,
+    'token_rejections_total{status="200"}': 0,
+    'token_rejections_total{status="other"}': 1,
   })
 })
 
@@ -99,10 +97,8 @@ it('a request is observed in seconds, if it was forwarded', async () => {
 
 it('a finding that is over is 0', async () => {
   expect(await seriesOf(adminOf(SCENES.failing))).toMatchObject({ 'finding{finding="failed"}': 1 })
-  expect(await seriesOf(adminOf(SCENES['failing no longer']))).toMatchObject({
-    'finding{finding="failed"}': 0,
-    'state{state="degraded"}': 1,
-  })
+  const over = { 'finding{finding="failed"}': 0, 'state{state="degraded"}': 1 }
+  expect(await seriesOf(adminOf(SCENES['failing no longer']))).toMatchObject(over)
 })
 
 const ENDLESS = tokenOf({ refreshExpiresAt: undefined })

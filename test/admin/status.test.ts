@@ -1,15 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { SharingSnapshot } from '../../src/sharing/index.ts'
 import { authFailure } from '../support/failure.ts'
 import { SCENES, adminOf, calls, type Scene } from '../browser/states.ts'
 import { CANARY, loginOf, NOW, tokenOf } from './token.ts'
 
-const SHARED: SharingSnapshot = {
-  state: 'local',
-  reason: 'unreachable',
-  since: NOW - 600_000,
-  code: undefined,
-}
+const [reason, since] = ['unreachable', NOW - 600_000] as const
+const SHARED: SharingSnapshot = { state: 'local', reason, since, code: undefined }
 
 const PATHS = ['/', '/status.txt', '/status.json']
 
@@ -85,27 +81,24 @@ it.each(['10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', ''])(
   },
 )
 
-describe('the status page', () => {
-  it.each([
-    { sentAt: NOW - 900_000, expiresAt: NOW - 600_000, usableUntil: NOW - 605_000 },
-    { sentAt: NOW - 500, lifetime: { ms: 1000 }, expiresAt: NOW + 500, usableUntil: NOW + 400 },
-  ])('survives a token that ended long ago, or lives a second: %j', async (life) => {
-    const { request } = adminOf({ snapshot: { token: tokenOf(life), usable: false } })
-    const page = await request('/')
-    expect(page.status).toBe(200)
-    expect(await page.text()).not.toMatch(/NaN|Infinity|undefined|-\d+%/)
-  })
+it.each([
+  { sentAt: NOW - 900_000, expiresAt: NOW - 600_000, usableUntil: NOW - 605_000 },
+  { sentAt: NOW - 500, lifetime: { ms: 1000 }, expiresAt: NOW + 500, usableUntil: NOW + 400 },
+])('the status page survives a token that ended long ago, or lives a second: %j', async (life) => {
+  const { request } = adminOf({ snapshot: { token: tokenOf(life), usable: false } })
+  const page = await request('/')
+  expect(page.status).toBe(200)
+  expect(await page.text()).not.toMatch(/NaN|Infinity|undefined|-\d+%/)
+})
 
-  it('is in Chinese by Accept-Language or ?lang=, which wins', async () => {
-    const { request } = adminOf(SCENES.failing)
-    const read = async (path: string, accepts: string) =>
-      (await request(path, { headers: { 'Accept-Language': accepts } })).text()
-    expect(await read('/status.json', 'zh-CN,zh;q=0.9,en;q=0.8')).toMatch(
-      /"title":"调用失败".*operations\.zh-CN\.md#isalesproxycallsfailing/,
-    )
-    expect(await read('/', 'de, zh-TW;q=0.5')).toContain('<html lang="zh-CN">')
-    expect(await read('/status.txt?lang=en', 'zh-CN')).toContain('[Calls fail]')
-    expect(await read('/status.txt?lang=zh', 'en')).toContain('[调用失败] 该地址没有程序在监听。')
-    expect(await read('/?lang=%3Cb%3E', '<script>')).toContain('<html lang="en">')
-  })
+it('the status page is in Chinese by Accept-Language or ?lang=, which wins', async () => {
+  const { request } = adminOf(SCENES.failing)
+  const read = async (path: string, accepts: string) =>
+    (await request(path, { headers: { 'Accept-Language': accepts } })).text()
+  const page = /"title":"调用失败".*operations\.zh-CN\.md#isalesproxycallsfailing/
+  expect(await read('/status.json', 'zh-CN,zh;q=0.9,en;q=0.8')).toMatch(page)
+  expect(await read('/', 'de, zh-TW;q=0.5')).toContain('<html lang="zh-CN">')
+  expect(await read('/status.txt?lang=en', 'zh-CN')).toContain('[Calls fail]')
+  expect(await read('/status.txt?lang=zh', 'en')).toContain('[调用失败] 该地址没有程序在监听。')
+  expect(await read('/?lang=%3Cb%3E', '<script>')).toContain('<html lang="en">')
 })

@@ -59,9 +59,9 @@ test('calls at the admin port are shown within 6 s of the last answer, and each 
 
 test('the metrics of a proxy that is logged in show its login and its token', async () => {
   const { metric } = await openWorld()
-  expect(
-    await metric('isales_proxy_auth_attempts_total{operation="login",outcome="success"}'),
-  ).toBe(1)
+  const logins = 'isales_proxy_auth_attempts_total{operation="login",outcome="success"}'
+  expect(await metric(logins)).toBe(1)
+
   for (const name of [
     'auth_duration_seconds_sum',
     'token_usable_seconds',

@@ -58,10 +58,8 @@ test.each([
   expect((await renew(admin)).code).toBe(0)
   expect(sim.state()).toMatchObject({ loginAttempts: 2, refreshes: 0 })
   const asked = proxy.lines().filter(({ event }) => event === 'renew-asked')
-  expect(asked).toMatchObject([
-    { audit: true, by: 'SIGHUP', outcome: 'pause-ended' },
-    { audit: true, by: 'SIGHUP', outcome: 'nothing-paused' },
-  ])
+  const outcomes = ['pause-ended', 'nothing-paused']
+  expect(asked).toMatchObject(outcomes.map((outcome) => ({ audit: true, by: 'SIGHUP', outcome })))
 })
 
 const HERE = `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { codesOf, loadWith } from './stand.ts'
 
@@ -80,12 +80,10 @@ const KEPT: readonly Environment[] = [
   { CLIENT_DEADLINE: '2999ms' },
 ]
 
-describe('rules between settings', () => {
-  it.each(BROKEN)('are broken by %j', (env, ...codes) => {
-    expect(broken(env)).toEqual(codes)
-  })
+it.each(BROKEN)('rules between settings are broken by %j', (env, ...codes) => {
+  expect(broken(env)).toEqual(codes)
+})
 
-  it.each(KEPT)('are kept by %j', (env) => {
-    expect(broken(env)).toEqual([])
-  })
+it.each(KEPT)('rules between settings are kept by %j', (env) => {
+  expect(broken(env)).toEqual([])
 })

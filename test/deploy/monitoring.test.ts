@@ -104,9 +104,8 @@ describe('the dashboard', () => {
   const [source, ...variables] = dashboard.templating.list.map(({ name }) => name)
 
   it.each(panels)('explains the panel $title, which can be narrowed by each variable', (panel) => {
-    expect([source, ...variables].join()).toBe(
-      'datasource,cluster,namespace,job,pod,instance_name,instance',
-    )
+    const names = 'datasource,cluster,namespace,job,pod,instance_name,instance'
+    expect([source, ...variables].join()).toBe(names)
     expect(panel.description).toBeTruthy()
     expect(panel.targets?.length).toBeGreaterThan(0)
     for (const { datasource } of [panel, ...(panel.targets ?? [])])

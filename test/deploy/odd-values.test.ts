@@ -184,9 +184,8 @@ it.each(SETTINGS)(
     for (const value of [standard, example])
       expect(value === undefined || isAccepted(name, value)).toBe(true)
     const files = fileName ? ['/run/isales/file', 'relative'] : []
-    expect(files.map((file) => isAccepted(fileName ?? '', file))).toEqual(
-      files.map((file) => file !== 'relative'),
-    )
+    const accepted = files.filter((file) => isAccepted(fileName ?? '', file))
+    expect(accepted).toEqual(files.filter((file) => file !== 'relative'))
     expect(isAccepted(name, ['a list'])).toBe(false)
   },
 )

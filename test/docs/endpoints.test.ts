@@ -26,13 +26,7 @@ const pathsOf = (node: unknown, parent = ''): readonly string[] => {
 }
 /** Every scene, with a shared store and a change of the state. */
 const admins = Object.values(SCENES).map((scene) => {
-  const sharing = {
-    state: 'local',
-    reason: 'timeout',
-    code: 'x',
-    since: NOW,
-    adoptedAt: NOW,
-  } as const
+  const sharing = { state: 'local', reason: 'timeout', code: 'x', since: NOW } as const
   const admin = adminOf({ ...scene, sharing })
   admin.activity.onState('degraded')
   return admin.request('/status.json')

@@ -52,9 +52,8 @@ const conflict = least((count) =>
   tracker.isConflict({ ...REJECTED, helpedAt: Array<number>(count).fill(0) }, MIN - 1),
 )
 const problems = Object.values<{ readonly status: number; readonly failed?: string }>(PROBLEMS)
-const refused = problems
-  .flatMap((each) => (each.failed ? [] : [each.status]))
-  .toSorted((one, other) => one - other)
+const refusals = problems.flatMap((each) => (each.failed ? [] : [each.status]))
+const refused = refusals.toSorted((one, other) => one - other)
 const period = ({ ms, calls, maxAge }: (typeof CALLS)['latest' | 'window']) =>
   [ms / S, calls, calls, maxAge / MIN] as const
 const soon = [...Array(30).keys()].findLast((days) => endsSoon(days * DAY, 1))

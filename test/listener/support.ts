@@ -7,12 +7,8 @@ import type { ListenerLimits, ListenerOptions } from '../../src/listener/listene
 import { connectRaw } from '../support/raw-client.ts'
 import type { RawClient, RawResponse, RawTarget } from '../support/raw-client.ts'
 
-const LIMITS: ListenerLimits = {
-  headerTimeout: 5000,
-  idleTimeout: 5000,
-  listenMaxConnections: 100,
-  keepAlive: 65_000,
-}
+const TIMES = { headerTimeout: 5000, idleTimeout: 5000, keepAlive: 65_000 }
+const LIMITS: ListenerLimits = { ...TIMES, listenMaxConnections: 100 }
 
 /** Starts a listener, which is stopped after the test. Default: on a free port of loopback. */
 export async function startListener(

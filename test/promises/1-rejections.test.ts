@@ -23,11 +23,8 @@ async function callWhileLoginTakes(ms: number, headers: Readonly<Record<string, 
   endSession(world)
   world.sim.hang({ operation: 'business' })
   world.sim.hang({ operation: 'login' })
-  const response = world.request(INTERFACE_PATHS.getTask, {
-    method: 'POST',
-    body: LARGEST,
-    headers,
-  })
+  const calling = { method: 'POST', body: LARGEST, headers }
+  const response = world.request(INTERFACE_PATHS.getTask, calling)
   await until(() => world.sim.state().hanging === 1)
   await world.clock.advance(ROUND_TRIP)
   world.sim.release()

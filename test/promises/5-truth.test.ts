@@ -113,11 +113,10 @@ test.each([
       const page = (await call(`${world.admin}/?lang=${language}`)).text
       expect(page).toContain(`<h1>${title}</h1>`)
       const terminal = (await runHere(['status'], { env: { ADMIN_LISTEN, LANG } })).stdout
-      for (const sentence of [title, reason, remedy]) {
+      for (const sentence of [title, reason, remedy, fact]) {
         expect(page).toContain(escaped(sentence))
         expect(terminal).toContain(sentence)
       }
-      for (const text of [page, terminal]) expect(text).toContain(escaped(fact))
       expect(runbooks).toContain(finding.runbooks[0]?.replace('.zh-CN', ''))
     }
     const said = await world.status()

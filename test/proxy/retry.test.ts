@@ -35,12 +35,9 @@ it.each<[unwritten: number, failure: UpstreamFailure, pause: number | ProblemCod
   [1, 'invalid', 'bad-request'],
 ])('after exchange %i failed as %s before it was written: %s', (unwritten, failure, next) => {
   for (const method of ['GET', 'POST', 'DELETE']) {
-    const after = (changes: object) =>
-      afterFailure(
-        counts({ method, unwritten }),
-        { failure, written: false, ...TIME, ...changes },
-        JITTER,
-      )
+    const before = counts({ method, unwritten })
+    const failed = { failure, written: false, ...TIME }
+    const after = (changes: object) => afterFailure(before, { ...failed, ...changes }, JITTER)
     expect(after({})).toEqual(typeof next === 'number' ? again(next) : fail(next))
     for (const end of [{ mayRecover: false }, { left: 0 }, { left: 50 }])
       expect(after(end).do).toBe('fail')
@@ -79,11 +76,8 @@ it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'get'])(
   (method) => {
     for (const failure of FAILURES) {
       const code = failure === 'timeout' ? 'upstream-timeout' : 'upstream-broken'
-      const after = afterFailure(
-        counts({ method, unanswered: 1 }),
-        { failure, written: true, ...TIME },
-        JITTER,
-      )
+      const before = counts({ method, unanswered: 1 })
+      const after = afterFailure(before, { failure, written: true, ...TIME }, JITTER)
       expect(after).toEqual(fail(code))
     }
   },

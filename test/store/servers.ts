@@ -20,10 +20,7 @@ export const ENGINES: readonly Engine[] = (['valkey', 'redis'] as const).filter(
 /** A real server on its own port, which ends with the test. */
 export type StoreServer = Awaited<ReturnType<typeof startServer>>
 
-/**
- * @param settings.directives lines of the configuration file.
- * @param settings.cli further arguments of `valkey-cli`.
- */
+/** `directives`: lines of the configuration file. `cli`: more arguments of `valkey-cli`. */
 export async function startServer(
   settings: { engine?: Engine; directives?: readonly string[]; port?: number; cli?: string[] } = {},
 ) {

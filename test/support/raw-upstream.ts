@@ -16,10 +16,7 @@ export interface RawRequest {
   readonly bytes: Buffer
 }
 
-/**
- * Next action on the connection: send bytes (text as Latin-1); run a function and perform its result; `close` ends the
- * connection with a FIN once all is sent (`end`), or with a RST (`reset`).
- */
+/** Sends bytes (text as Latin-1), waits, ends with a FIN (`end`) or a RST, or runs a function and performs its result. */
 export type Step =
   | string
   | Uint8Array

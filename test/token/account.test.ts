@@ -45,14 +45,8 @@ describe('a turn', () => {
   type Given = Partial<Account & TokenRequest & Requester & typeof CONTEXT>
   const turn = (given: Given): Turn => {
     const { record, lease, token, name, ...rest } = { ...NOTHING, ...given }
-    const all = {
-      operation: 'login',
-      loginDue: false,
-      failures: 0,
-      ...REQUESTER,
-      ...CONTEXT,
-    } as const
-    const other = { ...all, ...rest }
+    const request = { operation: 'login', loginDue: false, failures: 0 } as const
+    const other = { ...request, ...REQUESTER, ...CONTEXT, ...rest }
     return decideTurn({ record, lease, token, name }, other, other, other)
   }
   const rejected = { current: current(200), rejectedAt: NOW - 700 }
@@ -140,15 +134,11 @@ describe('the end of a token request', () => {
 
   it('is one update: the token, the record, the lease', () => {
     const started = { ...own, record: recordStart(NO_ATTEMPTS, NOW) }
-    expect(end(started, { ...login, result })).toMatchObject({
-      record: { attempts: 0, grantedAt: NOW },
-      lease: undefined,
-      token: result,
-    })
-    expect(end(started, { ...login, result: REFUSED })).toMatchObject({
-      record: { attempts: 1, rejections: 1, pauseFrom: NOW, lastCode: 'password' },
-      lease: undefined,
-    })
+    const granted = { record: { attempts: 0, grantedAt: NOW }, lease: undefined, token: result }
+    expect(end(started, { ...login, result })).toMatchObject(granted)
+    const record = { attempts: 1, rejections: 1, pauseFrom: NOW, lastCode: 'password' }
+    const rejected = end(started, { ...login, result: REFUSED })
+    expect(rejected).toMatchObject({ record, lease: undefined })
     expect(end(started, { ...login, result: DOWN })).toEqual(NOTHING)
   })
 
@@ -185,8 +175,10 @@ describe('the end of a token request', () => {
 })
 
 it('a lease is renewed only by its holder', () => {
-  const renewed = [held('own', 2000), other, {}].map((given) =>
-    renewLease({ ...NOTHING, ...given }, 'own', NOW),
-  )
-  expect(renewed).toEqual([{ ...NOTHING, ...own }, undefined, undefined])
+  const renewed = (given: Partial<Account>) => renewLease({ ...NOTHING, ...given }, 'own', NOW)
+  expect([held('own', 2000), other, {}].map(renewed)).toEqual([
+    { ...NOTHING, ...own },
+    undefined,
+    undefined,
+  ])
 })

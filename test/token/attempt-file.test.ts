@@ -365,10 +365,8 @@ it('processes that are killed at any moment lose no change that the disk took', 
   let kills = 0
   const run = async (killAfter: number | undefined): Promise<void> => {
     const child = spawn(process.execPath, [program, directory, String(ROUNDS)])
-    if (killAfter !== undefined) {
-      kills += 1
-      setTimeout(() => child.kill('SIGKILL'), killAfter)
-    }
+    kills += killAfter === undefined ? 0 : 1
+    if (killAfter !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfter)
     let printed = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
     await once(child, 'close')

@@ -25,18 +25,11 @@ export const rejections = (count: number): AttemptRecord => ({
   lastCode: 'password',
 })
 /** The last of several refused logins in a row; the next one is due in 5 s, 10 s, 15 min. */
-export const rejectedAs = (count: number): FailedTokenRequest => ({
-  failure: REFUSED,
-  counted: true,
-  durationMs: 0,
-  record: rejections(count),
-})
-export const LOST: FailedTokenRequest = {
-  failure: DOWN,
-  counted: false,
-  durationMs: 0,
-  record: NO_ATTEMPTS,
+export const rejectedAs = (count: number): FailedTokenRequest => {
+  return { failure: REFUSED, counted: true, durationMs: 0, record: rejections(count) }
 }
+const AT_ONCE = { durationMs: 0, record: NO_ATTEMPTS }
+export const LOST: FailedTokenRequest = { ...AT_ONCE, failure: DOWN, counted: false }
 export const busy = (ms: number) => ({ postponed: 'busy', ms, record: undefined }) as const
 export const guarded = (count = 3) =>
   ({ postponed: 'login-pause', ms: 900_000, record: rejections(count) }) as const

@@ -96,52 +96,47 @@ it.each<readonly [string, AuthFailure, number, readonly number[]]>([
   expect(backoffs).toEqual(expected)
 })
 
-describe('the record', () => {
-  it.each<readonly [string, AttemptRecord, AuthFailure, Partial<AttemptRecord>]>([
-    ['a rejection', GOOD, REFUSED, { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }],
-    ['500, known good', GOOD, AMBIGUOUS, { attempts: 1, knownGoodUntil: GOOD.knownGoodUntil }],
-    ['no answer, known good', GOOD, TIMEOUT, GOOD],
-    ['a login that was not processed', after(GOOD, REFUSED), DOWN, after(GOOD, REFUSED)],
-  ])('after %s', (_, before, failure, expected) => {
-    expect(after(before, failure)).toMatchObject(expected)
-  })
+it.each<readonly [string, AttemptRecord, AuthFailure, Partial<AttemptRecord>]>([
+  ['a rejection', GOOD, REFUSED, { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }],
+  ['500, known good', GOOD, AMBIGUOUS, { attempts: 1, knownGoodUntil: GOOD.knownGoodUntil }],
+  ['no answer, known good', GOOD, TIMEOUT, GOOD],
+  ['a login that was not processed', after(GOOD, REFUSED), DOWN, after(GOOD, REFUSED)],
+])('the record after %s', (_, before, failure, expected) => {
+  expect(after(before, failure)).toMatchObject(expected)
+})
 
-  it('is known good until 24 h after a grant', () => {
-    const last = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR - 1)
-    const first = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR)
-    expect([last.rejections, first.rejections]).toEqual([0, 1])
-  })
+it('the record is known good until 24 h after a grant', () => {
+  const last = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR - 1)
+  const first = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR)
+  expect([last.rejections, first.rejections]).toEqual([0, 1])
+})
 
-  it('keeps attempts that other processes began at the same time', () => {
-    const first = recordStart(NO_ATTEMPTS, NOW)
-    const both = recordStart(first, NOW + S)
-    expect(recordFailure(both, NO_ATTEMPTS, DOWN, NOW)).toMatchObject({ attempts: 1 })
-    expect(recordFailure(both, first, DOWN, NOW)).toEqual(first)
-    const sent = { sentAt: NOW, now: NOW + 2 * S }
-    const good = { grantedAt: NOW, knownGoodUntil: sent.now + 24 * HOUR }
-    expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject({
-      ...good,
-      attempts: 1,
-      pauseFrom: NOW + S,
-    })
-    const again = recordStart(recordStart({ ...first, rejections: 1 }, NOW), NOW)
-    expect(recordGrant(again, { ...first, rejections: 1 }, sent)).toMatchObject({ rejections: 0 })
-    const refused = recordFailure(both, first, REFUSED, NOW)
-    const late = { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }
-    expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
-    expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, pauseFrom: -Infinity })
-  })
+it('the record keeps attempts that other processes began at the same time', () => {
+  const first = recordStart(NO_ATTEMPTS, NOW)
+  const both = recordStart(first, NOW + S)
+  expect(recordFailure(both, NO_ATTEMPTS, DOWN, NOW)).toMatchObject({ attempts: 1 })
+  expect(recordFailure(both, first, DOWN, NOW)).toEqual(first)
+  const sent = { sentAt: NOW, now: NOW + 2 * S }
+  const good = { grantedAt: NOW, knownGoodUntil: sent.now + 24 * HOUR }
+  const left = { ...good, attempts: 1, pauseFrom: NOW + S }
+  expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject(left)
+  const again = recordStart(recordStart({ ...first, rejections: 1 }, NOW), NOW)
+  expect(recordGrant(again, { ...first, rejections: 1 }, sent)).toMatchObject({ rejections: 0 })
+  const refused = recordFailure(both, first, REFUSED, NOW)
+  const late = { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }
+  expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
+  expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, pauseFrom: -Infinity })
+})
 
-  it.each([
-    [23 * HOUR - 1, true],
-    [23 * HOUR, false],
-    [0, false],
-  ])('that is known good for %d ms is extended by a refresh: %s', (ms, isDue) => {
-    const knownGoodUntil = NOW + ms
-    const before = { ...after(GOOD, AMBIGUOUS), knownGoodUntil }
-    const extended = { ...before, knownGoodUntil: NOW + 24 * HOUR }
-    expect(extendKnownGood(before, NOW)).toEqual(isDue ? extended : before)
-  })
+it.each([
+  [23 * HOUR - 1, true],
+  [23 * HOUR, false],
+  [0, false],
+])('the record that is known good for %d ms is extended by a refresh: %s', (ms, isDue) => {
+  const knownGoodUntil = NOW + ms
+  const before = { ...after(GOOD, AMBIGUOUS), knownGoodUntil }
+  const extended = { ...before, knownGoodUntil: NOW + 24 * HOUR }
+  expect(extendKnownGood(before, NOW)).toEqual(isDue ? extended : before)
 })
 
 const failed = after(GOOD, REFUSED, NOW + S)
@@ -164,12 +159,9 @@ it('two records of the same credentials count attempts after both grants', () =>
   const [pauseFrom, lastCode] = [NOW + 25 * S, 'timeout'] as const
   const elsewhere = { ...twice, pauseFrom, attemptedAt: pauseFrom, lastCode }
   const counts = { attempts: 2, rejections: 1, lastCode: 'business' }
-  const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
-  expect(mergeRecords(elsewhere, again)).toMatchObject({
-    ...counts,
-    ...instants,
-    pauseFrom: again.pauseFrom,
-  })
+  const from = { grantedAt: later.grantedAt, pauseFrom: again.pauseFrom }
+  const merged = { ...counts, ...from, knownGoodUntil: -Infinity }
+  expect(mergeRecords(elsewhere, again)).toMatchObject(merged)
 })
 
 it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord, number]>([

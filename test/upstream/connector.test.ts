@@ -1,6 +1,6 @@
 import { lookup, type LookupAddress } from 'node:dns'
 import { Socket } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { createConnect, createLookup } from '../../src/upstream/connector.ts'
 import type { ConnectError, Resolve } from '../../src/upstream/connector.ts'
@@ -69,41 +69,39 @@ function begin() {
   return { clock, queries, results, find }
 }
 
-describe('looking up a name', () => {
-  it('uses the latest addresses while DNS fails, or its error if none is known', () => {
-    const { queries, results, find } = begin()
-    for (const [n, addresses] of [[], FIRST, SECOND, []].entries()) {
-      find()
-      queries[n]?.found(addresses.length === 0 ? new Error('down') : null, addresses)
-    }
-    expect(results).toEqual(['down', FIRST, SECOND, SECOND])
-  })
+it('looking up a name uses the latest addresses while DNS fails, or its error if none is known', () => {
+  const { queries, results, find } = begin()
+  for (const [n, addresses] of [[], FIRST, SECOND, []].entries()) {
+    find()
+    queries[n]?.found(addresses.length === 0 ? new Error('down') : null, addresses)
+  }
+  expect(results).toEqual(['down', FIRST, SECOND, SECOND])
+})
 
-  it('uses the latest addresses after half the timeout while DNS hangs, and its response when it arrives', async () => {
-    const { clock, queries, results, find } = begin()
-    find()
-    queries[0]?.found(null, FIRST)
-    find()
-    await clock.advance(499)
-    expect(results).toEqual([FIRST])
-    await clock.advance(1)
-    expect(results).toEqual([FIRST, FIRST])
-    find()
-    queries[1]?.found(null, SECOND)
-    expect(results).toEqual([FIRST, FIRST, SECOND])
-    expect(queries).toHaveLength(2)
-  })
+it('looking up a name uses the latest addresses after half the timeout while DNS hangs, and its response when it arrives', async () => {
+  const { clock, queries, results, find } = begin()
+  find()
+  queries[0]?.found(null, FIRST)
+  find()
+  await clock.advance(499)
+  expect(results).toEqual([FIRST])
+  await clock.advance(1)
+  expect(results).toEqual([FIRST, FIRST])
+  find()
+  queries[1]?.found(null, SECOND)
+  expect(results).toEqual([FIRST, FIRST, SECOND])
+  expect(queries).toHaveLength(2)
+})
 
-  it('fails at the timeout while DNS hangs and no address is known, with one query in progress', async () => {
-    const { clock, queries, results, find } = begin()
-    for (let ms = 0; ms < 5000; ms += 100) {
-      find()
-      await clock.advance(100)
-    }
-    expect(queries).toHaveLength(1)
-    // Connections of the last second still wait.
-    expect(results).toEqual(Array.from({ length: 41 }, () => 'DNS is silent'))
-    queries[0]?.found(null, FIRST)
-    expect(results.slice(41)).toEqual(Array.from({ length: 9 }, () => FIRST))
-  })
+it('looking up a name fails at the timeout while DNS hangs and no address is known, with one query in progress', async () => {
+  const { clock, queries, results, find } = begin()
+  for (let ms = 0; ms < 5000; ms += 100) {
+    find()
+    await clock.advance(100)
+  }
+  expect(queries).toHaveLength(1)
+  // Connections of the last second still wait.
+  expect(results).toEqual(Array.from({ length: 41 }, () => 'DNS is silent'))
+  queries[0]?.found(null, FIRST)
+  expect(results.slice(41)).toEqual(Array.from({ length: 9 }, () => FIRST))
 })

@@ -24,12 +24,7 @@ interface Patch {
   readonly value: unknown
 }
 
-/**
- * Returns the pod that an API server with these policies creates, or changes from `old`.
- *
- * @param namespaces labels of each namespace.
- * @throws with the message of the policy or check that refuses the pod.
- */
+/** Returns the pod that an API server creates, or changes from `old`. @throws with the message of what refuses the pod. */
 export const admit = (
   manifests: readonly Manifest[],
   namespaces: Readonly<Record<string, Labels>>,
