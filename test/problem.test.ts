@@ -6,9 +6,8 @@ import { exchangeRaw } from './support/raw-client.ts'
 import { listen } from './support/tcp-server.ts'
 
 async function written(code: ProblemCode, details: Partial<ProblemDetails> = {}) {
-  const { port } = await startListener((_request, response) =>
-    writeProblem(response, code, { requestId: 'id-1', ...details }),
-  )
+  const given = { requestId: 'id-1', ...details }
+  const { port } = await startListener((_, response) => writeProblem(response, code, given))
   return exchangeRaw({ port }, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
 }
 

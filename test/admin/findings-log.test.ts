@@ -116,11 +116,9 @@ describe('the log', () => {
     ['process', [], { code: 'stood-still', facts: [] }],
   ])('has lines for each of two findings %s, whose order changes', async (name, facts, cause) => {
     const one = { ...DEGRADED, finding: name as Finding['finding'], cause, facts }
-    const other: Finding = {
-      ...one,
-      facts: [['setting', 'ISALES_PASSWORD_FILE']],
-      cause: { code: 'no-descriptors', facts: [] },
-    }
+    const descriptors = { code: 'no-descriptors', facts: [] } as const
+    const file = ['setting', 'ISALES_PASSWORD_FILE'] as const
+    const other: Finding = { ...one, facts: [file], cause: descriptors }
     const { lines, during } = follow(one, other)
     const events = lines.map(({ event, cause: of }) => [event, of])
     expect(events).toEqual([cause?.code, 'no-descriptors'].map((of) => ['finding-began', of]))

@@ -19,10 +19,9 @@ const life = live()
 
 export const NOW = life.now()
 
-export const tokenOf = (changes: Partial<CurrentToken> = {}): CurrentToken => ({
-  ...(life.state().token as CurrentToken),
-  ...changes,
-})
+export function tokenOf(changes: Partial<CurrentToken> = {}): CurrentToken {
+  return { ...(life.state().token as CurrentToken), ...changes }
+}
 
 /** Failed logins that wait for 3 min. */
 export function loginOf(
@@ -35,11 +34,9 @@ export function loginOf(
   return { kind, failure, rejected, ...pause, failures: 4, ...changes }
 }
 
-export const snapshot = (changes: Partial<TokenSnapshot> = {}): TokenSnapshot => ({
-  ...life.snapshot(),
-  loginMs: 42,
-  ...changes,
-})
+export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
+  return { ...life.snapshot(), loginMs: 42, ...changes }
+}
 
 export const WALL = Date.parse('2026-03-02T09:41:05Z')
 

@@ -7,9 +7,8 @@ import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
 /** Address of this machine on a network; undefined if it has none. */
-const address = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+const addresses = Object.values(networkInterfaces()).flat()
+const address = addresses.find((one) => one?.family === 'IPv4' && !one.internal)?.address
 
 const USER = 'obs-user-7'
 const PATHS = ['/', '/?lang=zh', '/status.json', '/status.txt', '/status.txt?lang=zh', '/metrics']

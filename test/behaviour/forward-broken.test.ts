@@ -96,9 +96,8 @@ it.each<[string, (first: string, poison: string) => readonly Step[]]>([
   // A separate server, because connections of the tests above may still be closing.
   const own = await openStrictWorld()
   const poison = responseBytes('poison', { status: '200 Evil' })
-  own.serve(({ method }) =>
-    method === 'POST' ? steps(responseBytes('first'), poison) : responseBytes('second'),
-  )
+  const [first, second] = [steps(responseBytes('first'), poison), responseBytes('second')]
+  own.serve(({ method }) => (method === 'POST' ? first : second))
   const closed = (): number => own.upstream.connections() - own.upstream.open()
   const before = closed()
   const client = await own.connect()

@@ -19,9 +19,8 @@ beforeEach(() => {
 })
 
 const write = (name: string, text: string): string => {
-  const path = join(directory, name)
-  writeFileSync(path, text)
-  return path
+  writeFileSync(join(directory, name), text)
+  return join(directory, name)
 }
 
 const reloads = (world: World, outcome: string): Promise<number> =>

@@ -25,11 +25,8 @@ export const calls = (call: Calls['call'], count: number, apart = 100, ago = 0):
 }
 
 const OK = { status: 200, headMs: 40 } as const
-const UNREACHABLE = {
-  status: 502,
-  code: 'upstream-unreachable',
-  failure: { cause: cause('connection-refused'), detail: 'ECONNREFUSED' },
-} as const
+const failure = { cause: cause('connection-refused'), detail: 'ECONNREFUSED' }
+const UNREACHABLE = { status: 502, code: 'upstream-unreachable', failure } as const
 
 /** A few calls per second for the hour before the last minute. */
 const HOUR = calls(OK, 4500, 786, MINUTE)

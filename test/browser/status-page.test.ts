@@ -39,9 +39,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
     query = '',
   ) {
     const serve = serveHono(app)
-    const server = await serveHttp((request, response) =>
-      serve(request, response, request.url ?? '/'),
-    )
+    const server = await serveHttp((...http) => serve(...http, http[0].url ?? '/'))
     const { url } = server
     const context = await browser.newContext({ viewport: { width: 1080, height: 860 }, ...options })
     const page = await context.newPage()

@@ -12,10 +12,8 @@ const rowsOf = (page: string) =>
     .split('\n')
     .filter((line) => /^\| `[A-Z]/.test(line))
     .map((line) => {
-      const [names = '', standard = '', limits = '', doc = ''] = line
-        .slice(2)
-        .split(' | ')
-        .map((cell) => cell.trim())
+      const cells = line.slice(2).split(' | ')
+      const [names = '', standard = '', limits = '', doc = ''] = cells.map((cell) => cell.trim())
       return { names: names.match(/\w+/g) ?? [], standard, limits, doc }
     })
 
@@ -88,9 +86,8 @@ it('the chart refuses every secret in its settings, and accepts it from a Secret
   expect(open.map(({ name }) => name)).toEqual([])
   const { secret } = parse(read(`${CHART}/values.yaml`)) as { secret: { keys: object } }
   const inSecret = SETTING_LIST.filter(({ inFile }) => inFile === 'too')
-  const keys = inSecret.map(({ key }) =>
-    key.replace(/^isales(.)/, (_, first: string) => first.toLowerCase()),
-  )
+  const lower = (_: string, first: string): string => first.toLowerCase()
+  const keys = inSecret.map(({ key }) => key.replace(/^isales(.)/, lower))
   expect(Object.keys(secret.keys)).toEqual(keys)
 })
 

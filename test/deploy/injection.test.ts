@@ -27,11 +27,9 @@ const manifests = [...guard, ...released]
 const inject = (pod = podWith(), policies: readonly Manifest[] = manifests) =>
   admit(policies, NAMESPACES, pod)
 
-const PLACES: Readonly<Record<string, string>> = {
-  SERVED: 'telephony',
-  OTHER: 'other',
-  LABELLED: 'labelled',
-}
+const PLACES = new Map(
+  Object.entries({ SERVED: 'telephony', OTHER: 'other', LABELLED: 'labelled' }),
+)
 const CASES = read('test/deploy/injection-cases.txt')
   .split('\n')
   .filter((line) => /^[^#]/.test(line))
@@ -62,7 +60,7 @@ describe('the policies of a release', () => {
     const pod = {
       metadata: {
         name: 'try',
-        namespace: PLACES[namespace] ?? namespace,
+        namespace: PLACES.get(namespace) ?? namespace,
         labels: yaml(labels),
         annotations: yaml(annotations),
       },
@@ -87,10 +85,8 @@ describe('the policies of a release', () => {
   })
 
   it('change a pod by patches, again after others have changed it, and write out every default of the API, so that a second manager does not conflict', () => {
-    expect(specOf(released, 'MutatingAdmissionPolicy')).toMatchObject({
-      reinvocationPolicy: 'IfNeeded',
-      mutations: [{ patchType: 'JSONPatch' }],
-    })
+    const mutating = { reinvocationPolicy: 'IfNeeded', mutations: [{ patchType: 'JSONPatch' }] }
+    expect(specOf(released, 'MutatingAdmissionPolicy')).toMatchObject(mutating)
     for (const kind of ['MutatingAdmissionPolicy', 'ValidatingAdmissionPolicy']) {
       expect(specOf(manifests, kind)).toMatchObject({
         failurePolicy: 'Fail',

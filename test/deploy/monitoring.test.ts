@@ -12,9 +12,8 @@ import { specOf } from './support/manifests.ts'
 import { run } from './support/run.ts'
 import { lacks } from './support/tools.ts'
 
-interface RuleTest {
-  readonly alert_rule_test?: readonly { alertname: string; exp_alerts: readonly unknown[] }[]
-}
+type Alerting = { readonly alertname: string; readonly exp_alerts: readonly unknown[] }
+type RuleTest = { readonly alert_rule_test?: readonly Alerting[] }
 
 const { home } = parse(read('helm/isales-auth-proxy/Chart.yaml')) as { home: string }
 const runbook = read('docs/operations.md')

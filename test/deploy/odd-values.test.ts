@@ -94,17 +94,13 @@ const objectsOf = ({ yaml }: Made) => {
   const [policy] = ofKind(manifests, 'MutatingAdmissionPolicy')
   if (policy === undefined) return { manifests }
   const label = policy.metadata.name.replace(`${NAME}.`, '')
-  const pod: Pod = {
-    metadata: { namespace: 'n', labels: { [NAME]: label } },
-    spec: { containers: [{ name: 'cti-obs', image: 'x' }] },
-  }
+  const spec = { containers: [{ name: 'cti-obs', image: 'x' }] }
+  const pod: Pod = { metadata: { namespace: 'n', labels: { [NAME]: label } }, spec }
   return { manifests, pod: admit(manifests, { n: { [NAME]: label } }, pod) }
 }
 
-interface Case {
-  readonly path: string
-  readonly odd: unknown
-}
+type Case = { readonly path: string; readonly odd: unknown }
+
 /** Every odd value at each path, in one mode or the other, unless the schema refuses it. Helm takes null for no value. */
 const isTaken = new Ajv({ strict: false }).compile(SCHEMA)
 const CASES: Readonly<Record<keyof typeof MODES, Case[]>> = { standalone: [], injection: [] }

@@ -146,9 +146,7 @@ describe.skipIf(without)('on a machine', () => {
   it('starts, and is ready when systemd says so', async () => {
     const output = await runBlock('systemctl enable')
     expect(output).toMatch(/active \(running\)[^]*node .*\/dist\/main\.js/)
-    const node = await sh(
-      'readlink /proc/$(systemctl show --value --property=MainPID isales-auth-proxy)/exe',
-    )
+    const node = await sh(`readlink /proc/${await show('MainPID')}/exe`)
     expect(node.trim()).toBe('/opt/node-v24.11.0/bin/node')
     // Every variable of the units is a setting.
     expect(await count('setting-doubtful')).toBe(0)

@@ -7,9 +7,7 @@ import { ofKind, parseManifests, specOf, type Manifest } from './support/manifes
 import { environment, podOf, proxyIn } from './support/pod.ts'
 import { at } from './support/values.ts'
 
-interface Rule {
-  readonly ports?: readonly { readonly port: number }[]
-}
+type Rule = { readonly ports?: readonly { readonly port: number }[] }
 
 const SERVICE =
   'nodePort: 30443, externalTrafficPolicy: Local, loadBalancerSourceRanges: [192.0.2.0/24]'
@@ -96,9 +94,8 @@ const beginnings = (manifests: readonly Manifest[]) => {
   }
 }
 
-const made = await renderMany(
-  EFFECTS.map(([values]) => standalone({ mode: 'standalone', ...members(values) })),
-)
+const all = EFFECTS.map(([values]) => standalone({ mode: 'standalone', ...members(values) }))
+const made = await renderMany(all)
 it.each(EFFECTS.map(([values, places], index) => [values, places, made[index]] as const))(
   '%s makes %s',
   (_values, places, { yaml = '', ...failed } = {} as never) => {

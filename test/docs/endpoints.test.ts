@@ -31,9 +31,8 @@ const admins = Object.values(SCENES).map((scene) => {
   admin.activity.onState('degraded')
   return admin.request('/status.json')
 })
-const bodies = await Promise.all(
-  admins.map(async (response) => (await response).json() as Promise<object>),
-)
+const responses = await Promise.all(admins)
+const bodies = await Promise.all(responses.map((response) => response.json() as Promise<object>))
 const found = [...new Set(bodies.flatMap((body) => pathsOf(body)))]
 
 test('docs/endpoints.md has every member of /status.json', () => {

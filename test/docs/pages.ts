@@ -12,9 +12,8 @@ export interface Alert {
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
 }
-interface Groups {
-  readonly groups: readonly { readonly rules: readonly Alert[] }[]
-}
+type Groups = { readonly groups: readonly { readonly rules: readonly Alert[] }[] }
+
 /** The chart's file of alerts, and the alerts in it. */
 export const ALERTS_FILE = 'helm/isales-auth-proxy/files/alerts.yaml'
 export const ALERTS = (parse(read(ALERTS_FILE)) as Groups).groups.flatMap(({ rules }) => rules)

@@ -62,11 +62,8 @@ describe.each(TRANSLATED)('docs/%s.zh-CN.md has', (page) => {
   const english = read(`docs/${page}.md`)
   const chinese = read(`docs/${page}.zh-CN.md`)
 
-  test('the headings of the English page', () => {
+  test('the headings and code blocks of the English page', () => {
     expect(headings(chinese)).toEqual(headings(english))
-  })
-
-  test('its code blocks', () => {
     expect(codeBlocks(chinese)).toEqual(codeBlocks(english))
   })
 

@@ -26,10 +26,8 @@ const PROGRAM = `
 
 function start(lines: number, stdout: number | 'pipe' = 'pipe'): ChildProcess {
   const args = ['--import', 'tsx', '--input-type=module', '--eval', PROGRAM]
-  const child = spawn(process.execPath, args, {
-    env: { ...process.env, LINES: String(lines) },
-    stdio: ['ignore', stdout, 'pipe'],
-  })
+  const env = { ...process.env, LINES: String(lines) }
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', stdout, 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   return child
 }

@@ -52,10 +52,9 @@ it.each([
   ['login-page', 'login-page', 'login-page', 'call-page'],
   ['expired', 'expired', 'expired', 'expired'],
 ] as const)('%s has the remedy of the kind of request', (code, ...codes) => {
-  const codesOf = (['login', 'refresh', 'call'] as const).map(
-    (each) => explained({ cause: cause(code) }, PLACES, each).code,
-  )
-  expect(codesOf).toEqual(codes)
+  const requests = ['login', 'refresh', 'call'] as const
+  const found = requests.map((each) => explained({ cause: cause(code) }, PLACES, each).code)
+  expect(found).toEqual(codes)
 })
 
 const NOWHERE = { ...PLACES, hosts: { ...PLACES.hosts, disk: '' }, serverName: 'b' }

@@ -9,12 +9,8 @@ const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
 const LOST = { failure: 'broken', written: true } as const
 
-const counts = (changes: Partial<AttemptCounts>): AttemptCounts => ({
-  method: 'POST',
-  unwritten: 0,
-  unanswered: 0,
-  ...changes,
-})
+const NONE = { method: 'POST', unwritten: 0, unanswered: 0 }
+const counts = (changes: Partial<AttemptCounts>): AttemptCounts => ({ ...NONE, ...changes })
 const again = (pause: number) => ({ do: 'resend', pause })
 const fail = (code: string) => ({ do: 'fail', code })
 

@@ -217,18 +217,11 @@ function readings(path: string): string[] {
   let decoded = path
   const all: string[] = []
   for (let round = 0; round <= 3; round += 1) {
-    for (const text of [
-      decoded,
-      decoded.replaceAll(/;[^/]*/g, ''),
-      decoded.replaceAll(/\/+/g, '/'),
-    ])
-      all.push(
-        removeDotSegments(text),
-        removeDotSegments(removeDotSegments(text).replaceAll(/\/+/g, '/')),
-      )
-    decoded = decoded.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    )
+    const single = (text: string): string => text.replaceAll(/\/+/g, '/')
+    for (const text of [decoded, decoded.replaceAll(/;[^/]*/g, ''), single(decoded)])
+      all.push(removeDotSegments(text), removeDotSegments(single(removeDotSegments(text))))
+    const byte = (_: string, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))
+    decoded = decoded.replaceAll(/%([0-9a-f]{2})/gi, byte)
   }
   return all.map((text) => text.toLowerCase())
 }

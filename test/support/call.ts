@@ -30,9 +30,7 @@ export function call(url: string, { method = 'GET', body, ...calling }: Calling 
     const request = httpRequest(url, options)
     request.on('error', reject)
     request.on('socket', () => calling.onSocket?.())
-    request.on('response', (response) => {
-      read(response).then(resolve, reject)
-    })
+    request.on('response', (response) => void read(response).then(resolve, reject))
     request.end(body)
   })
 }

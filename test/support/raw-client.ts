@@ -109,21 +109,14 @@ async function readResponse(inbox: Inbox, method: string) {
   const { status, reason, fields } = await readResponseHead(inbox)
   if (status < 200) throw new HttpError(`an interim response: ${status}`)
   const framing = responseFraming(fields, status, method)
-  const found = await whole(inbox, 'body', () =>
-    readBody(inbox.bytes, framing, inbox.end === 'fin'),
-  )
+  const parse = () => readBody(inbox.bytes, framing, inbox.end === 'fin')
+  const found = await whole(inbox, 'body', parse)
+
   // The inbox will overwrite these bytes.
-  const content = Buffer.from(found.content)
+  const body = Buffer.from(found.content)
   inbox.take(found.length)
-  return {
-    status,
-    reason,
-    fields,
-    header: (name: string) => valueOf(fields, name),
-    body: content,
-    text: content.toString(),
-    framing: framing.kind,
-  }
+  const header = (name: string) => valueOf(fields, name)
+  return { status, reason, fields, header, body, text: body.toString(), framing: framing.kind }
 }
 
 async function readResponseHead(inbox: Inbox) {

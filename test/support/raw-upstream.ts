@@ -52,9 +52,9 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     for (;;) {
       const head = await whole(inbox, 'head', () => readHead(inbox.bytes))
       const { framing, ...about } = parseRequest(head)
-      const body = await whole(inbox, 'body', () =>
-        readBody(inbox.bytes.subarray(head.length), framing, false),
-      )
+      const parse = () => readBody(inbox.bytes.subarray(head.length), framing, false)
+      const body = await whole(inbox, 'body', parse)
+
       const request = { ...about, connection, bytes: inbox.take(head.length + body.length) }
       requests.push(request)
       if (!(await perform(socket, await options.respond(request)))) return

@@ -8,12 +8,8 @@ export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 /** Opens a world that is closed when the test ends. Jitter is half of its maximum. */
 export async function openTimedWorld(options: WorldOptions = {}) {
   const clock = manualClock()
-  const world = await openWorld({
-    clock,
-    random: () => 0.5,
-    ...options,
-    simulator: { now: () => clock.now(), ...options.simulator },
-  })
+  const simulator = { now: () => clock.now(), ...options.simulator }
+  const world = await openWorld({ clock, random: () => 0.5, ...options, simulator })
   const count = (...types: readonly string[]): number =>
     world.events.filter(({ type }) => types.includes(type)).length
   const waiters = () => world.metric('isales_proxy_token_waiters')

@@ -159,10 +159,7 @@ it.each<readonly [string, TokenResult]>([
   expect([life.state(), life.due()]).toMatchObject([forgotten, 'login'])
 })
 
-const wrong = () =>
-  granted(60 * S)
-    .does(onCredentialsChanged, OTHER)
-    .login(rejectedAs(3))
+const wrong = () => granted(MINUTE).does(onCredentialsChanged, OTHER).login(rejectedAs(3))
 
 it('a changed secret that iSales rejects does not keep a rejected token from being refreshed', () => {
   const life = rejects(wrong())

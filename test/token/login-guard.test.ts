@@ -90,10 +90,8 @@ it.each<readonly [string, AuthFailure, number, readonly number[]]>([
   ['the egress proxy', EGRESS, 0, [30, 60, 120, 240, 300, 300]],
 ])('the back-off after a failure that does not count: %s', (name, failure, random, expected) => {
   const operation = name.startsWith('a refresh') ? 'refresh' : 'login'
-  const backoffs = expected.map(
-    (_, failures) => backoffAfter(failure, operation, failures, random) / S,
-  )
-  expect(backoffs).toEqual(expected)
+  const backoff = (failures: number) => backoffAfter(failure, operation, failures, random) / S
+  expect(expected.map((_, failures) => backoff(failures))).toEqual(expected)
 })
 
 it.each<readonly [string, AttemptRecord, AuthFailure, Partial<AttemptRecord>]>([

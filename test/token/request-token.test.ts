@@ -81,9 +81,8 @@ it.each([
   async (field, of, lives) => {
     const isalesTokenHeader = { ...RULES.isalesTokenHeader, field }
     const { openReplica } = openStore({ ...RULES, isalesTokenHeader })
-    expect(await openReplica(grant(of)).login()).toMatchObject({
-      token: { lifetime: { ms: lives * 1000 } },
-    })
+    const lifetime = { ms: lives * 1000 }
+    expect(await openReplica(grant(of)).login()).toMatchObject({ token: { lifetime } })
   },
 )
 

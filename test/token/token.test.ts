@@ -8,9 +8,8 @@ const SENT = 50_000
 /** @param header its scheme, and what it carries. */
 function open(options: GrantOptions, header = 'Bearer token'): CurrentToken {
   const [scheme = '', field] = header.split(' ')
-  const rules = {
-    isalesTokenHeader: { names: ['Authorization'], scheme, field },
-  } as unknown as Rules
+  const isalesTokenHeader = { names: ['Authorization'], scheme, field }
+  const rules = { isalesTokenHeader } as unknown as Rules
   return createToken({ ...grant(options), sentAt: SENT }, rules, 0)
 }
 

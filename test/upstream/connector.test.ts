@@ -31,9 +31,8 @@ it('a connection that opened while the process was stopped is not too late', asy
   if (outcome instanceof Socket) outcome.destroy()
 })
 
-const noName: Resolve = (_name, _options, found) => {
-  found(Object.assign(new Error('x'), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }), [])
-}
+const unknown = Object.assign(new Error('x'), { code: 'ENOTFOUND', syscall: 'getaddrinfo' })
+const noName: Resolve = (_name, _options, found) => found(unknown, [])
 const noResponse: Resolve = () => undefined
 
 // Failures after TCP are in tls.test.ts.
@@ -52,10 +51,8 @@ it('a connection that fails is reported by its stage, and so is one that was ope
 })
 
 const FIRST: LookupAddress[] = [{ address: '192.0.2.1', family: 4 }]
-const SECOND: LookupAddress[] = [
-  { address: '2001:db8::1', family: 6 },
-  { address: '192.0.2.2', family: 4 },
-]
+const V6 = { address: '2001:db8::1', family: 6 }
+const SECOND: LookupAddress[] = [V6, { address: '192.0.2.2', family: 4 }]
 
 function begin() {
   const clock = manualClock()

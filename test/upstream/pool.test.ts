@@ -131,12 +131,9 @@ it.each(['end', 'reset'] as const)(
 it('a connection that is older than the maximum age is replaced between two requests, and none is cut', async () => {
   const clock = { ...systemClock, time: 0, now: () => clock.time }
   // Each takes 30 s by this clock.
-  const isales = await startIsales(() => [
-    'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl',
-    () => void (clock.time += 30_000),
-    { waitMs: 5 },
-    'ow',
-  ])
+  const begun = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl'
+  const pass = () => void (clock.time += 30_000)
+  const isales = await startIsales(() => [begun, pass, { waitMs: 5 }, 'ow'])
   const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1, clock })
   const outcomes = await Promise.all(Array.from({ length: 30 }, () => dispatch(upstream)))
   expect(new Set(outcomes.map(({ text }) => text))).toEqual(new Set(['slow']))

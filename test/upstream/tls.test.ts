@@ -20,14 +20,12 @@ describe('TLS to iSales', () => {
       },
     })
     const isalesUrl = isales.origin
-    for (const [isalesTlsServerName, outcome] of [
+    for (const [isalesTlsServerName, found] of [
       ['elsewhere.example', { status: 200 }],
       ['another.example', { failure: 'tls', written: false }],
       [undefined, { failure: 'tls', written: false }],
     ] as const)
-      expect(await dispatch(openUpstream({ isalesUrl, isalesTlsServerName }))).toMatchObject(
-        outcome,
-      )
+      expect(await dispatch(openUpstream({ isalesUrl, isalesTlsServerName }))).toMatchObject(found)
     expect(names[0]).toBe('elsewhere.example')
   })
 

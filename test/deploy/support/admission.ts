@@ -109,10 +109,8 @@ const checkPod = ({ spec }: Pod): void => {
 
 const apply = (object: object, { op, path, value }: Patch): void => {
   if (op !== 'add') throw new Error(`patch ${op}`)
-  const keys = path
-    .split('/')
-    .slice(1)
-    .map((key) => key.replaceAll('~1', '/'))
+  const [, ...keys] = path.split('/').map((key) => key.replaceAll('~1', '/'))
+
   const last = keys.pop() ?? ''
   const parent = keys.reduce((at, key) => at[key] as never, object as Record<string, unknown>)
   if (!Array.isArray(parent)) parent[last] = value

@@ -1,5 +1,5 @@
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { expect } from 'vitest'
 import { parse } from 'yaml'
 import { temporaryDirectory } from '../../support/temporary.ts'
@@ -12,9 +12,7 @@ export const NAME = 'isales-auth-proxy'
 
 export const ciFile = (name: string): string => join(CHART, 'ci', `${name}-values.yaml`)
 
-export const CI_NAMES = readdirSync(join(CHART, 'ci')).map((file) =>
-  file.replace(/-values\.yaml$/, ''),
-)
+export const CI_NAMES = readdirSync(join(CHART, 'ci')).map((file) => basename(file, '-values.yaml'))
 
 export const ciValues = (name: string): object =>
   parse(readFileSync(ciFile(name), 'utf8')) as object
