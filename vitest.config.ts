@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take longest. A fresh checkout would begin others before them, by their size. */
 const LONG = new RegExp(
-  '/(?:account.property|attacks|attempt-file|check|connection-limiter|demo|live-check|metrics-move|mistakes' +
+  '/(?:account.property|attacks|attempt-file|check|connection-limiter|demo|live-check|mistakes' +
     '|program|scenarios|session-renew.*|slow-clients|stdout' +
     '|image|odd-values|release|scenes|systemd)[.]test[.]ts$',
 )

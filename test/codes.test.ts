@@ -1,14 +1,7 @@
 import { expect, it } from 'vitest'
-import {
-  classifyError,
-  classifyStatus,
-  readErrorCode,
-  classifyHandshakeError,
-  isWebPage,
-  classifyStoreError,
-  type ErrorContext,
-  type ResponseInfo,
-} from '../src/causes.ts'
+import { classifyError, classifyStatus, readErrorCode } from '../src/causes.ts'
+import { classifyHandshakeError, isWebPage } from '../src/causes.ts'
+import type { ErrorContext, ResponseInfo } from '../src/causes.ts'
 import { classify } from '../src/upstream/exchange.ts'
 
 /** An error whose text must not matter. */
@@ -52,14 +45,6 @@ it.each<readonly [ResponseInfo, string]>([
   [{ status: 404 }, 'path-unknown'],
 ])('a response with %j is %s', (seen, code) => {
   expect(classifyStatus(seen).code).toBe(code)
-})
-
-it.each([
-  ['WRONGPASS', true, 'rejected'],
-  ['CERT_HAS_EXPIRED', false, 'tls'],
-  ['ECONNREFUSED', false, 'unreachable'],
-] as const)('%s of a store (in a reply: %j) is %s', (code, isReply, reason) => {
-  expect(classifyStoreError(code, isReply)).toBe(reason)
 })
 
 it.each([

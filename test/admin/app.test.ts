@@ -70,12 +70,10 @@ describe('the admin app', () => {
 
   it('responds 500 without the text of the error, and logs it, if a page cannot be rendered', async () => {
     const events: string[] = []
-    const { request } = appWith({
-      log: (event) => events.push(event),
-      certificates() {
-        throw new Error('secret inner text')
-      },
-    })
+    const certificates = () => {
+      throw new Error('secret inner text')
+    }
+    const { request } = appWith({ log: (event) => events.push(event), certificates })
     const response = await request('/metrics')
     expect([response.status, await response.text()]).toEqual([500, 'The proxy failed\n'])
     expect(response.headers.get('cache-control')).toBe('no-store')
@@ -106,13 +104,8 @@ it.each<[string, number, object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
   ],
 ])('%s responds %i with %j (row %#)', async (...row) => {
   const [path, status, body, token, running] = row
-  const { request } = appWith({
-    token: () => snapshot(token),
-    running: { ...UP, ...running },
-  })
+  const { request } = appWith({ token: () => snapshot(token), running: { ...UP, ...running } })
   const response = await request(path)
-  expect([response.status, await response.json()]).toEqual([
-    status,
-    { ...(status === 503 && { status: 'not ready' }), ...body },
-  ])
+  const expected = { ...(status === 503 && { status: 'not ready' }), ...body }
+  expect([response.status, await response.json()]).toEqual([status, expected])
 })

@@ -13,11 +13,8 @@ import { granted, loginOf, NOW, tokenOf, WALL } from './token.ts'
 const DAY = 24 * 3_600_000
 const OK = { status: 200, headMs: 8 } as const
 const SLOW = { ...OK, headMs: 2390 } as const
-const DOWN = {
-  status: 502,
-  code: 'upstream-unreachable',
-  failure: { cause: cause('no-route') },
-} as const
+const NO_ROUTE = { cause: cause('no-route') }
+const DOWN = { status: 502, code: 'upstream-unreachable', failure: NO_ROUTE } as const
 const FORBIDDEN = { status: 403, target: '/obs/records?id=7' } as const
 const REFUSED = {
   status: 403,
@@ -147,12 +144,10 @@ it.each([
 const NONE = { token: undefined, usable: false } as const
 type Backoff = TokenSnapshot['login']['kind']
 
-/** A snapshot after a failed login. */
 const after = (backoff: Backoff, code: CauseCode, more?: Partial<AuthFailure>) => {
   const failure = authFailure('not-processed', code, more)
   return { login: loginOf(backoff, failure) }
 }
-/** The same without a token. */
 const without = (backoff: Backoff, code: CauseCode) => ({ ...NONE, ...after(backoff, code) })
 const EARLY = { certificate: { name: 'service.example', from: WALL + DAY, to: WALL + 9 * DAY } }
 /** No refresh replaces a login. */
@@ -225,12 +220,8 @@ it.each<readonly [string, facts: object, Partial<TokenSnapshot>]>([
   expect(factsOf(found[0])).toMatchObject(facts)
 })
 
-const ALONE: SharingSnapshot = {
-  state: 'local',
-  reason: 'unreachable',
-  since: NOW,
-  code: undefined,
-}
+const SHARING = { reason: 'unreachable', since: NOW, code: undefined } as const
+const ALONE: SharingSnapshot = { ...SHARING, state: 'local' }
 const SHORT = granted({ token: tokenOf({ lifetime: { ms: 1000 } }) })
 const SAME = granted({ token: tokenOf({ lifetime: { ms: 1000 } }), sameToken: true })
 const refreshes = (failures: number, code: CauseCode = 'refresh-rejected') => {
@@ -241,126 +232,113 @@ const unreadable = (setting: string) => ({ setting, code: 'empty-file', facts: [
 const NO_CALLS = 'healthy healthy no-calls-yet'
 const DISK = { cause: cause('disk-full', 'disk'), detail: 'ENOSPC' }
 
-it.each<readonly [expected: string, Scene]>([
-  [
-    'degraded lifetime LifetimeDoubtful long-lifetime',
-    { events: [granted({ token: tokenOf({ lifetime: { ms: 300_000, doubt: 'too-long' } }) })] },
-  ],
+const REPORTED: Readonly<Record<string, Scene>> = {
+  'degraded lifetime LifetimeDoubtful long-lifetime': {
+    events: [granted({ token: tokenOf({ lifetime: { ms: 300_000, doubt: 'too-long' } }) })],
+  },
   // A token with a lifetime of 1 s is missing half of the time. A single one may be the rest of a longer one.
-  [
-    'degraded lifetime LifetimeDoubtful short-lifetime',
-    { events: [SHORT, SHORT], snapshot: { usable: false, request: 'login' } },
-  ],
-  [NO_CALLS, { events: [SHORT, SAME, SAME] }],
-  [
-    'degraded refresh RefreshFailing refresh-path-unknown',
-    { snapshot: refreshes(1, 'path-unknown') },
-  ],
-  [NO_CALLS, { snapshot: refreshes(0, 'path-unknown') }],
-  ['degraded refresh RefreshFailing refresh-rejected', { snapshot: refreshes(3) }],
-  [NO_CALLS, { snapshot: refreshes(2) }],
+  'degraded lifetime LifetimeDoubtful short-lifetime': {
+    events: [SHORT, SHORT],
+    snapshot: { usable: false, request: 'login' },
+  },
+  'degraded refresh RefreshFailing refresh-path-unknown': {
+    snapshot: refreshes(1, 'path-unknown'),
+  },
+  'degraded refresh RefreshFailing refresh-rejected': { snapshot: refreshes(3) },
   // Logins and refreshes fail by themselves, and the operator sees both.
-  [
-    'login-rejected login LoginRejected password, degraded refresh RefreshFailing refresh-rejected',
-    { snapshot: { ...after('login-pause', 'password'), ...refreshes(3) } },
-  ],
+  'login-rejected login LoginRejected password, degraded refresh RefreshFailing refresh-rejected': {
+    snapshot: { ...after('login-pause', 'password'), ...refreshes(3) },
+  },
   // A refused login explains more than a conflict.
-  [
-    'login-rejected login LoginRejected password, conflict conflict SessionConflict',
-    { snapshot: { ...after('login-pause', 'password'), ...DUE, conflict: true } },
-  ],
-  [
-    'degraded certificate certificate-expired',
-    { certificates: { listener: WALL, ca: WALL + 99 * DAY } },
-  ],
-  [
-    'healthy certificate CertificateExpiresSoon, healthy healthy no-calls-yet',
-    { certificates: { ca: WALL + 13 * DAY } },
-  ],
-  [NO_CALLS, { certificates: { ca: WALL + 15 * DAY } }],
-  ['degraded store SessionAlone store-unreachable', { sharing: ALONE }],
-  ['degraded state StateUnusable disk-full', { storageError: DISK }],
-  ['degraded lifetime LifetimeDoubtful other-status', { snapshot: { endingStatus: 419 } }],
-  [
-    'degraded rejected CallsRejected token-unsteady',
-    { snapshot: { unsteady: true }, calls: mixed(9, FORBIDDEN, 4) },
-  ],
+  'login-rejected login LoginRejected password, conflict conflict SessionConflict': {
+    snapshot: { ...after('login-pause', 'password'), ...DUE, conflict: true },
+  },
+  'degraded certificate certificate-expired': {
+    certificates: { listener: WALL, ca: WALL + 99 * DAY },
+  },
+  'healthy certificate CertificateExpiresSoon, healthy healthy no-calls-yet': {
+    certificates: { ca: WALL + 13 * DAY },
+  },
+  'degraded store SessionAlone store-unreachable': { sharing: ALONE },
+  'degraded state StateUnusable disk-full': { storageError: DISK },
+  'degraded lifetime LifetimeDoubtful other-status': { snapshot: { endingStatus: 419 } },
+  'degraded rejected CallsRejected token-unsteady': {
+    snapshot: { unsteady: true },
+    calls: mixed(9, FORBIDDEN, 4),
+  },
   // A stall is the cause of calls that end until 3 s later, and hides no other cause.
-  [
-    'degraded process impaired stood-still, degraded abandoned CallsLost stood-still',
-    { stall: 20_000, calls: mixed(9, { status: 0, left: 'response' }, 4) },
-  ],
+  'degraded process impaired stood-still, degraded abandoned CallsLost stood-still': {
+    stall: 20_000,
+    calls: mixed(9, { status: 0, left: 'response' }, 4),
+  },
   // Calls may end before the late beat.
-  [
-    'failing abandoned CallsFailing stood-still, degraded process impaired stood-still',
-    { stall: 20_000, late: true, calls: mixed(0, { status: 0, left: 'response' }, 4) },
-  ],
-  [
-    'failing failed CallsFailing maintenance, degraded process impaired stood-still',
-    { stall: 2001, calls: mixed(0, { status: 503 }, 9) },
-  ],
-  [NO_CALLS, { stall: 2000 }],
-  [
-    'degraded process impaired no-descriptors, degraded slow Latency',
-    {
-      calls: [
-        calls(SLOW, 20),
-        calls({ ...BYTES, code: 'overloaded', refusal: 'descriptors', isCaller: false }, 1),
-      ],
-    },
-  ],
-  [
-    'draining draining draining',
-    {
-      snapshot: { ...NONE, login: loginOf('login-pause') },
-      draining: true,
-      calls: mixed(0, DOWN, 9),
-    },
-  ],
+  'failing abandoned CallsFailing stood-still, degraded process impaired stood-still': {
+    stall: 20_000,
+    late: true,
+    calls: mixed(0, { status: 0, left: 'response' }, 4),
+  },
+  'failing failed CallsFailing maintenance, degraded process impaired stood-still': {
+    stall: 2001,
+    calls: mixed(0, { status: 503 }, 9),
+  },
+  'degraded process impaired no-descriptors, degraded slow Latency': {
+    calls: [
+      calls(SLOW, 20),
+      calls({ ...BYTES, code: 'overloaded', refusal: 'descriptors', isCaller: false }, 1),
+    ],
+  },
+  'draining draining draining': {
+    snapshot: { ...NONE, login: loginOf('login-pause') },
+    draining: true,
+    calls: mixed(0, DOWN, 9),
+  },
   // The token is the headline of calls that are lost because of it.
-  [
-    'unauthenticated login NotAuthenticated maintenance, degraded abandoned CallsLost gave-up, degraded failed CallsLost no-token',
+  'unauthenticated login NotAuthenticated maintenance, degraded abandoned CallsLost gave-up, degraded failed CallsLost no-token':
     {
       snapshot: without('transient', 'maintenance'),
       calls: [calls(NO_TOKEN, 9), calls({ status: 0, left: 'response' }, 20)],
     },
-  ],
   // Also calls that iSales rejects because no newer token comes, while the token is not yet known to be bad, and afterwards.
-  [
-    'failing rejected CallsFailing no-token, degraded login AuthenticationFailing maintenance',
-    { snapshot: { ...after('transient', 'maintenance') }, calls: mixed(2, UNREPLACED, 9) },
-  ],
-  [
-    'unauthenticated login NotAuthenticated maintenance, degraded failed CallsLost no-token',
-    {
-      snapshot: { rejected: true, ...after('transient', 'maintenance') },
-      calls: [calls(UNREPLACED, 9), calls(NO_TOKEN, 20)],
-    },
-  ],
-  [
-    'degraded rejected CallsRejected no-token over',
-    { calls: [calls(UNREPLACED, 9, 100, 6000), calls(OK, 9)] },
-  ],
-  [
-    'starting waiting logging-in, failing refused CallsFailing double-slash',
-    { snapshot: { ...NONE, request: 'login' }, calls: [calls(REFUSED, 9)] },
-  ],
+  'failing rejected CallsFailing no-token, degraded login AuthenticationFailing maintenance': {
+    snapshot: { ...after('transient', 'maintenance') },
+    calls: mixed(2, UNREPLACED, 9),
+  },
+  'unauthenticated login NotAuthenticated maintenance, degraded failed CallsLost no-token': {
+    snapshot: { rejected: true, ...after('transient', 'maintenance') },
+    calls: [calls(UNREPLACED, 9), calls(NO_TOKEN, 20)],
+  },
+  'degraded rejected CallsRejected no-token over': {
+    calls: [calls(UNREPLACED, 9, 100, 6000), calls(OK, 9)],
+  },
+  'starting waiting logging-in, failing refused CallsFailing double-slash': {
+    snapshot: { ...NONE, request: 'login' },
+    calls: [calls(REFUSED, 9)],
+  },
   // After `renew`, earlier rejections no longer count; calls that were lost otherwise do.
+  'failing failed CallsFailing maintenance': {
+    calls: [calls(FORBIDDEN, 9), calls({ status: 503 }, 2)],
+    events: [RENEW],
+  },
+  // Replicas share the token, but not every one.
+  'conflict conflict SessionConflict other-key-or-program': {
+    snapshot: { conflict: true },
+    sharing: { ...SHARING, state: 'shared' },
+  },
+  'conflict conflict SessionConflict, degraded certificate certificate-expired': {
+    snapshot: { conflict: true },
+    certificates: { client: WALL - 1 },
+  },
+}
+
+it.each<readonly [expected: string, Scene]>([
+  ...Object.entries(REPORTED),
+  [NO_CALLS, { events: [SHORT, SAME, SAME] }],
+  [NO_CALLS, { snapshot: refreshes(0, 'path-unknown') }],
+  [NO_CALLS, { snapshot: refreshes(2) }],
+  [NO_CALLS, { certificates: { ca: WALL + 15 * DAY } }],
+  [NO_CALLS, { stall: 2000 }],
   ['healthy healthy healthy', { calls: mixed(9, FORBIDDEN, 9), events: [RENEW] }],
   ['healthy healthy healthy', { calls: mixed(9, UNREPLACED, 9), events: [RENEW] }],
-  [
-    'failing failed CallsFailing maintenance',
-    { calls: [calls(FORBIDDEN, 9), calls({ status: 503 }, 2)], events: [RENEW] },
-  ],
-  // Replicas share the token, but not every one.
-  [
-    'conflict conflict SessionConflict other-key-or-program',
-    { snapshot: { conflict: true }, sharing: { ...ALONE, state: 'shared' } },
-  ],
-  [
-    'conflict conflict SessionConflict, degraded certificate certificate-expired',
-    { snapshot: { conflict: true }, certificates: { client: WALL - 1 } },
-  ],
 ])('%s is reported (row %#)', (expected, scene) => {
   expect(findingsIn(scene).map(textOf)).toEqual(expected.split(', '))
 })
@@ -374,9 +352,8 @@ it('“every call” is said of the latest calls only', () => {
 })
 
 it('the facts are about the last request, however frequent another one was', () => {
-  const { findings } = adminOf({
-    calls: [calls(FORBIDDEN, 90, 10, 5100), calls({ status: 403, target: '/obs/new' }, 9)],
-  })
+  const last = calls({ status: 403, target: '/obs/new' }, 9)
+  const { findings } = adminOf({ calls: [calls(FORBIDDEN, 90, 10, 5100), last] })
   expect(factsOf(findings()[0])).toMatchObject({ path: 'POST /obs/new' })
 })
 

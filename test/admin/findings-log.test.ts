@@ -8,14 +8,8 @@ import { manualClock } from '../support/manual-clock.ts'
 const SECOND = 1000
 type Findings = readonly [Finding, ...Finding[]]
 
-const HEALTHY: Finding = {
-  finding: 'healthy',
-  state: 'healthy',
-  code: 'healthy',
-  facts: [],
-  cause: undefined,
-  isOver: false,
-}
+const NONE = { facts: [], cause: undefined, isOver: false }
+const HEALTHY: Finding = { finding: 'healthy', state: 'healthy', code: 'healthy', ...NONE }
 const FAILING: Finding = {
   ...HEALTHY,
   finding: 'failed',
@@ -122,11 +116,9 @@ describe('the log', () => {
     ['process', [], { code: 'stood-still', facts: [] }],
   ])('has lines for each of two findings %s, whose order changes', async (name, facts, cause) => {
     const one = { ...DEGRADED, finding: name as Finding['finding'], cause, facts }
-    const other: Finding = {
-      ...one,
-      facts: [['setting', 'ISALES_PASSWORD_FILE']],
-      cause: { code: 'no-descriptors', facts: [] },
-    }
+    const descriptors = { code: 'no-descriptors', facts: [] } as const
+    const file = ['setting', 'ISALES_PASSWORD_FILE'] as const
+    const other: Finding = { ...one, facts: [file], cause: descriptors }
     const { lines, during } = follow(one, other)
     const events = lines.map(({ event, cause: of }) => [event, of])
     expect(events).toEqual([cause?.code, 'no-descriptors'].map((of) => ['finding-began', of]))
@@ -137,9 +129,8 @@ describe('the log', () => {
   it('says that failing calls ended when they do, not when a missing token explains them', async () => {
     const { during } = follow(FAILING)
     expect(await during(SECOND, { ...DEGRADED, follows: true })).toEqual([])
-    expect(await during(SECOND, HEALTHY)).toMatchObject([
-      { message: 'Calls fail; ended after 2 s' },
-    ])
+    const ended = { message: 'Calls fail; ended after 2 s' }
+    expect(await during(SECOND, HEALTHY)).toMatchObject([ended])
     expect(await during(SECOND, { ...DEGRADED, follows: true })).toEqual([])
   })
 

@@ -4,17 +4,8 @@ import { adminOf, SCENES } from '../browser/states.ts'
 import { REQUEST_CLASSES } from '../../src/request-summary.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
-import {
-  CANARY,
-  NOW,
-  WALL,
-  adminSources,
-  granted,
-  loginOf,
-  openShown,
-  tokenOf,
-  snapshot,
-} from './token.ts'
+import { CANARY, NOW, WALL, adminSources, granted, loginOf } from './token.ts'
+import { openShown, tokenOf, snapshot } from './token.ts'
 
 type Shown = ReturnType<typeof openShown>
 
@@ -31,7 +22,6 @@ const DOCUMENTED = Array.from(
   ],
 )
 
-/** Returns the value of every series on the page, without the prefix. */
 async function seriesOf(admin: Shown): Promise<Readonly<Record<string, number>>> {
   const page = await admin.metrics.render()
   const lines = page.matchAll(/^isales_proxy_(\S+(?:\{.*\})?) (\S+)$/gm)
@@ -50,9 +40,8 @@ const PAIRED: Readonly<Record<string, number>> = {
 
 describe('the metrics page', () => {
   it.each(DOCUMENTED)('shows every label set of %s at 0 from the start', async (name, labels) => {
-    const series = Object.entries(await seriesOf(open())).filter(
-      ([each]) => each.replace(/\{.*/, '') === name,
-    )
+    const all = Object.entries(await seriesOf(open()))
+    const series = all.filter(([each]) => each.replace(/\{.*/, '') === name)
     const values = Array.from(labels.matchAll(/`: ([^;]+)/g), ([, list = '']) => list.split(', '))
     const sets = values.reduce((product, { length }) => product * length, 1)
     expect(series).toHaveLength(PAIRED[name] ?? sets)
@@ -60,33 +49,33 @@ describe('the metrics page', () => {
   })
 })
 
-describe('the counters', () => {
-  it('count a refresh with its duration, an adopted token, and a failed store operation', async () => {
-    const admin = open()
-    admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
-    admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf() })
-    admin.metrics.storeCalled({ operation: 'swap', durationMs: 500, failure: 'timeout' })
-    expect(await seriesOf(admin)).toMatchObject({
-      'auth_attempts_total{operation="refresh",outcome="success"}': 1,
-      'auth_duration_seconds_sum{operation="refresh"}': 0.25,
-      auth_lifetime_assumed_total: 0,
-      tokens_adopted_total: 1,
-      'session_store_operations_total{operation="swap",outcome="failure"}': 1,
-      'session_store_failures_total{reason="timeout"}': 1,
-      'session_store_duration_seconds_sum{operation="swap"}': 0.5,
-    })
-    expect(await admin.metrics.render()).not.toContain(CANARY)
+it('the counters count a refresh with its duration, an adopted token, and a failed store operation', async () => {
+  const admin = open()
+  admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
+  admin.onTokenEvent(granted({ token: tokenOf({ lifetime: { ms: 300_000, doubt: 'missing' } }) }))
+  admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf() })
+  admin.metrics.storeCalled({ operation: 'swap', durationMs: 500, failure: 'timeout' })
+  expect(await seriesOf(admin)).toMatchObject({
+    'auth_attempts_total{operation="refresh",outcome="success"}': 1,
+    'auth_duration_seconds_sum{operation="refresh"}': 0.25,
+    'auth_attempts_total{operation="login",outcome="success"}': 1,
+    auth_lifetime_assumed_total: 1,
+    tokens_adopted_total: 1,
+    'session_store_operations_total{operation="swap",outcome="failure"}': 1,
+    'session_store_failures_total{reason="timeout"}': 1,
+    'session_store_duration_seconds_sum{operation="swap"}': 0.5,
   })
+  expect(await admin.metrics.render()).not.toContain(CANARY)
+})
 
-  it('count a rejection by its status, and an unexpected status as other', async () => {
-    const admin = openShown(adminSources(), undefined, [401, 200])
-    for (const status of [401, 401, 418])
-      admin.onTokenEvent({ type: 'token-rejected', at: NOW, generation: 1, status })
-    expect(await seriesOf(admin)).toMatchObject({
-      'token_rejections_total{status="401"}': 2,
-      'token_rejections_total{status="200"}': 0,
-      'token_rejections_total{status="other"}': 1,
-    })
+it('the counters count a rejection by its status, and an unexpected status as other', async () => {
+  const admin = openShown(adminSources(), undefined, [401, 200])
+  for (const status of [401, 401, 418])
+    admin.onTokenEvent({ type: 'token-rejected', at: NOW, generation: 1, status })
+  expect(await seriesOf(admin)).toMatchObject({
+    'token_rejections_total{status="401"}': 2,
+    'token_rejections_total{status="200"}': 0,
+    'token_rejections_total{status="other"}': 1,
   })
 })
 
@@ -107,19 +96,12 @@ it('a request is observed in seconds, if it was forwarded', async () => {
 
 it('a finding that is over is 0', async () => {
   expect(await seriesOf(adminOf(SCENES.failing))).toMatchObject({ 'finding{finding="failed"}': 1 })
-  expect(await seriesOf(adminOf(SCENES['failing no longer']))).toMatchObject({
-    'finding{finding="failed"}': 0,
-    'state{state="degraded"}': 1,
-  })
+  const over = { 'finding{finding="failed"}': 0, 'state{state="degraded"}': 1 }
+  expect(await seriesOf(adminOf(SCENES['failing no longer']))).toMatchObject(over)
 })
 
 const ENDLESS = tokenOf({ refreshExpiresAt: undefined })
-const NOTHING = {
-  token: undefined,
-  usable: false,
-  nextRequestAt: undefined,
-  usableFor: 0,
-}
+const NOTHING = { token: undefined, usable: false, nextRequestAt: undefined, usableFor: 0 }
 const ALONE = { state: 'local', reason: undefined, code: undefined, since: NOW } as const
 const RUNNING = { listening: true, draining: false, inFlight: 7 }
 const token = (changes: Partial<TokenSnapshot>) => ({ token: () => snapshot(changes) })
@@ -140,6 +122,7 @@ it.each<[string, number, Partial<AdminSources>?]>([
   ['auth_backoff_state{state="transient"}', 1, token({ login: loginOf('transient') })],
   ['state{state="degraded"}', 1, token({ login: loginOf('transient') })],
   ['requests_in_flight', 7, { running: RUNNING }],
+  ['upstream_connections', 3],
   ['log_lines_dropped_total', 5, { stdout: { dropped: () => 5, failure: () => undefined } }],
   [
     'certificate_expiry_timestamp_seconds{certificate="listener"}',

@@ -1,4 +1,3 @@
-import { Secret } from '../../src/config/secret.ts'
 import { createMetrics, openAdmin, recordActivity } from '../../src/admin/index.ts'
 import { createLogThrottle } from '../../src/log/log-throttle.ts'
 import { classifyRequest, type RequestSummary } from '../../src/request-summary.ts'
@@ -9,27 +8,19 @@ import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import type { LoginState } from '../../src/token/lifecycle.ts'
 import type { CurrentToken } from '../../src/token/token.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
-
-/** The current monotonic instant in these tests. */
-export const NOW = 1_000_000
+import { grant, live } from '../token/life.ts'
 
 export const CANARY = 'canary-token-5f1e'
 
+/** A token source that logged in a minute ago. */
+const life = live()
+  .login(grant({ token: CANARY, refreshToken: `${CANARY}-refresh` }))
+  .after(60_000)
+
+export const NOW = life.now()
+
 export function tokenOf(changes: Partial<CurrentToken> = {}): CurrentToken {
-  return {
-    generation: 1,
-    headerValue: new Secret(`Bearer ${CANARY}`),
-    token: new Secret(CANARY),
-    of: 'p',
-    sentAt: NOW - 60_000,
-    lifetime: { ms: 300_000 },
-    expiresAt: NOW + 240_000,
-    usableUntil: NOW + 235_000,
-    adopted: false,
-    refreshToken: new Secret(`${CANARY}-refresh`),
-    refreshExpiresAt: NOW + 3_540_000,
-    ...changes,
-  }
+  return { ...(life.state().token as CurrentToken), ...changes }
 }
 
 /** Failed logins that wait for 3 min. */
@@ -44,30 +35,9 @@ export function loginOf(
 }
 
 export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
-  return {
-    now: NOW,
-    token: tokenOf(),
-    adoptedAt: undefined,
-    usable: true,
-    rejected: false,
-    replacing: false,
-    conflict: false,
-    endingStatus: undefined,
-    unsteady: false,
-    request: undefined,
-    login: loginOf('none', undefined, { failures: 0 }),
-    loginMs: 42,
-    refreshable: true,
-    refresh: { failures: 0, notBefore: -Infinity, last: undefined },
-    nextRequestAt: NOW + 180_000,
-    usableFor: 235_000,
-    waiters: 0,
-    lastFailure: undefined,
-    ...changes,
-  }
+  return { ...life.snapshot(), loginMs: 42, ...changes }
 }
 
-/** Milliseconds since 1970. */
 export const WALL = Date.parse('2026-03-02T09:41:05Z')
 
 /** A proxy at rest with a valid token. */
@@ -134,7 +104,6 @@ export function openShown(
   const metrics = createMetrics(rejectedStatuses, activity.totals)
   const { app, findings, watch } = openAdmin(sources, metrics, activity)
   const request = async (path: string, init?: RequestInit) => app.request(path, init, { address })
-  /** Reports the end of a request. */
   const end = (summary: RequestSummary): void => {
     metrics.requestEnded(summary)
     activity.requestEnded(summary, classifyRequest(summary))

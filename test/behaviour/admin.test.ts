@@ -7,9 +7,8 @@ import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
 /** Address of this machine on a network; undefined if it has none. */
-const address = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+const addresses = Object.values(networkInterfaces()).flat()
+const address = addresses.find((one) => one?.family === 'IPv4' && !one.internal)?.address
 
 const USER = 'obs-user-7'
 const PATHS = ['/', '/?lang=zh', '/status.json', '/status.txt', '/status.txt?lang=zh', '/metrics']
@@ -55,6 +54,21 @@ test('calls at the admin port are shown within 6 s of the last answer, and each 
   const { state, findings } = await world.status()
   expect([state, findings[0].cause]).toEqual(['degraded', 'admin-port'])
   expect(findings[0].facts).toContainEqual(['listen', world.proxy])
+})
+
+test('the metrics of a proxy that is logged in show its login and its token', async () => {
+  const { metric } = await openWorld()
+  const logins = 'isales_proxy_auth_attempts_total{operation="login",outcome="success"}'
+  expect(await metric(logins)).toBe(1)
+
+  for (const name of [
+    'auth_duration_seconds_sum',
+    'token_usable_seconds',
+    ...['token_expiry', 'token_next_renewal', 'token_obtained', 'refresh_token_expiry'].map(
+      (instant) => `${instant}_timestamp_seconds`,
+    ),
+  ])
+    expect([name, (await metric(`isales_proxy_${name}`)) > 0]).toEqual([name, true])
 })
 
 test('a probe needs no Host in HTTP/1.0, but a valid one in HTTP/1.1', async () => {

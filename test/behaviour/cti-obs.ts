@@ -6,7 +6,6 @@ import { ACCOUNT } from '../support/world.ts'
 /** Editions of the interface, which put tokens into different headers. */
 export type Edition = 'english' | 'chinese'
 
-/** Makes the requests of a CTI-OBS on one connection. */
 export async function openCtiObs(target: RawTarget, edition: Edition) {
   const client = await connectRaw(target)
   let tokens: { readonly token: string; readonly refreshToken: string } | undefined

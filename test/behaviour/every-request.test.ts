@@ -313,13 +313,11 @@ test.each([
 
     const unexpected = world.lines.filter(({ event }) => event === 'unexpected')
     expect(unexpected).toMatchObject([{ requestId: json['requestId'] }])
-    expect(
-      await world.metric('isales_proxy_requests_total{outcome="failed",cause="internal"}'),
-    ).toBe(1)
-    expect(await world.status()).toMatchObject({
-      groups: { calls: { callsInMinute: 1, failed: 1 } },
-      failedCalls: [{ cause: 'internal' }],
-    })
+    const counted = 'isales_proxy_requests_total{outcome="failed",cause="internal"}'
+    expect(await world.metric(counted)).toBe(1)
+    const { groups, failedCalls } = await world.status()
+    expect(groups.calls).toMatchObject({ callsInMinute: 1, failed: 1 })
+    expect(failedCalls).toMatchObject([{ cause: 'internal' }])
     await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 0)
   },
 )

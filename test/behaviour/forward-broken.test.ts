@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { get, openStrictWorld, post, shareStrictWorld } from '../support/strict-world.ts'
@@ -47,31 +47,29 @@ it.each<[string, Step | readonly Step[]]>([
   await until(async () => (await broken()) === before + 1)
 })
 
-describe('a response that is cut destroys the connection of the client', () => {
-  it.each<[string, readonly Step[], string | undefined]>([
-    ['short of its length', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'end' }], '1.0'],
-    ['short, reset', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'reset' }], undefined],
-    ['before the first byte', [`${OK}Content-Length: 10\r\n\r\n`, { close: 'end' }], undefined],
-    ['between chunks', [`${CHUNKED}5\r\nhello\r\n`, { close: 'end' }], '1.0'],
-    ['within a chunk', [`${CHUNKED}9\r\nhello`, { close: 'end' }], undefined],
-    ['before the last line', [`${CHUNKED}5\r\nhello\r\n0\r\n`, { close: 'end' }], undefined],
-    ['by an invalid chunk', [`${CHUNKED}5\r\nhello\r\nzz\r\n`], undefined],
-    ['by a reset', [`${OK}\r\nhello`, { waitMs: 30 }, { close: 'reset' }], '1.0'],
-    ['by silence', [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 4000 }, 'world'], undefined],
-  ])('%s', async (_, steps, other) => {
-    world.serve(steps)
-    const before = await broken()
-    const client = await world.connect()
-    await client.send(post('x'))
-    await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the body/)
-    expect(world.business()).toHaveLength(1)
-    await until(async () => (await broken()) === before + 1)
-    if (other === undefined) return
-    // For an HTTP/1.0 client, the connection's end is also the response's end, so it is reset.
-    const old = await world.connect()
-    await old.send(get().replace('HTTP/1.1', 'HTTP/1.0'))
-    await expect(old.closed()).resolves.toMatchObject({ reset: true })
-  })
+it.each<[string, readonly Step[], string | undefined]>([
+  ['short of its length', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'end' }], '1.0'],
+  ['short, reset', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'reset' }], undefined],
+  ['before the first byte', [`${OK}Content-Length: 10\r\n\r\n`, { close: 'end' }], undefined],
+  ['between chunks', [`${CHUNKED}5\r\nhello\r\n`, { close: 'end' }], '1.0'],
+  ['within a chunk', [`${CHUNKED}9\r\nhello`, { close: 'end' }], undefined],
+  ['before the last line', [`${CHUNKED}5\r\nhello\r\n0\r\n`, { close: 'end' }], undefined],
+  ['by an invalid chunk', [`${CHUNKED}5\r\nhello\r\nzz\r\n`], undefined],
+  ['by a reset', [`${OK}\r\nhello`, { waitMs: 30 }, { close: 'reset' }], '1.0'],
+  ['by silence', [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 4000 }, 'world'], undefined],
+])('a response that is cut %s destroys the connection of the client', async (_, steps, other) => {
+  world.serve(steps)
+  const before = await broken()
+  const client = await world.connect()
+  await client.send(post('x'))
+  await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the body/)
+  expect(world.business()).toHaveLength(1)
+  await until(async () => (await broken()) === before + 1)
+  if (other === undefined) return
+  // For an HTTP/1.0 client, the connection's end is also the response's end, so it is reset.
+  const old = await world.connect()
+  await old.send(get().replace('HTTP/1.1', 'HTTP/1.0'))
+  await expect(old.closed()).resolves.toMatchObject({ reset: true })
 })
 
 it('a failed call has the cause and the duration of its last attempt only', async () => {
@@ -98,9 +96,8 @@ it.each<[string, (first: string, poison: string) => readonly Step[]]>([
   // A separate server, because connections of the tests above may still be closing.
   const own = await openStrictWorld()
   const poison = responseBytes('poison', { status: '200 Evil' })
-  own.serve(({ method }) =>
-    method === 'POST' ? steps(responseBytes('first'), poison) : responseBytes('second'),
-  )
+  const [first, second] = [steps(responseBytes('first'), poison), responseBytes('second')]
+  own.serve(({ method }) => (method === 'POST' ? first : second))
   const closed = (): number => own.upstream.connections() - own.upstream.open()
   const before = closed()
   const client = await own.connect()

@@ -1,14 +1,8 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
-import {
-  get,
-  openStrictWorld,
-  PATH,
-  post,
-  shareStrictWorld,
-  type StrictWorld,
-} from '../support/strict-world.ts'
+import { get, openStrictWorld, PATH, post, shareStrictWorld } from '../support/strict-world.ts'
+import type { StrictWorld } from '../support/strict-world.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 
@@ -118,24 +112,22 @@ describe('a response without a body', () => {
   })
 })
 
-describe('the framing of a response is rebuilt', () => {
-  const chunked = `${OK}Transfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n3\r\nabc\r\n3;x=y\r\ndef\r\n0\r\nSum: 1\r\n\r\n`
-  const length = `${OK}Trailer: Sum\r\nContent-Length: 6\r\n\r\nabcdef`
+const chunked = `${OK}Transfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n3\r\nabc\r\n3;x=y\r\ndef\r\n0\r\nSum: 1\r\n\r\n`
+const length = `${OK}Trailer: Sum\r\nContent-Length: 6\r\n\r\nabcdef`
 
-  it.each([
-    ['chunks stay chunks', chunked, '1.1', 'chunked'],
-    ['chunks end with the connection, even for one that says TE', chunked, '1.0', 'close'],
-    ['a length stays', length, '1.0', 'length'],
-    ['the end of the connection becomes chunks', `${OK}\r\nabcdef`, '1.1', 'chunked'],
-    ['the end of the connection stays', `${OK}\r\nabcdef`, '1.0', 'close'],
-  ])('%s (%#)', async (_, bytes, version, framing) => {
-    world.serve(bytes.startsWith(`${OK}\r\n`) ? [bytes, { close: 'end' }] : bytes)
-    const head = `GET ${PATH} HTTP/${version}\r\nHost: localhost\r\nTE: chunked\r\n\r\n`
-    const response = await world.exchange(head)
-    expect(response).toMatchObject({ status: 200, text: 'abcdef', framing })
-    expect(response.header('trailer')).toBeUndefined()
-    expect(response.header('connection')).toBe(version === '1.0' ? 'close' : 'keep-alive')
-  })
+it.each([
+  ['chunks stay chunks', chunked, '1.1', 'chunked'],
+  ['chunks end with the connection, even for one that says TE', chunked, '1.0', 'close'],
+  ['a length stays', length, '1.0', 'length'],
+  ['the end of the connection becomes chunks', `${OK}\r\nabcdef`, '1.1', 'chunked'],
+  ['the end of the connection stays', `${OK}\r\nabcdef`, '1.0', 'close'],
+])('the framing of a response is rebuilt: %s (%#)', async (_, bytes, version, framing) => {
+  world.serve(bytes.startsWith(`${OK}\r\n`) ? [bytes, { close: 'end' }] : bytes)
+  const head = `GET ${PATH} HTTP/${version}\r\nHost: localhost\r\nTE: chunked\r\n\r\n`
+  const response = await world.exchange(head)
+  expect(response).toMatchObject({ status: 200, text: 'abcdef', framing })
+  expect(response.header('trailer')).toBeUndefined()
+  expect(response.header('connection')).toBe(version === '1.0' ? 'close' : 'keep-alive')
 })
 
 const GOOD = '{"result":0}'
@@ -152,9 +144,8 @@ describe('a response that is inspected', () => {
     const packed = gzipSync('{"result":7}')
     const head = `${OK}Content-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n\r\n`
     const world = await open(Buffer.concat([Buffer.from(head), packed]))
-    const response = await world.exchange(
-      post('x', ['Accept-Encoding: gzip', 'ACCEPT-ENCODING: br']),
-    )
+    const fields = ['Accept-Encoding: gzip', 'ACCEPT-ENCODING: br']
+    const response = await world.exchange(post('x', fields))
     expect(world.business()[0]?.header('accept-encoding')).toBe('identity')
     expect([response.header('content-encoding'), response.body]).toEqual(['gzip', packed])
     expect(world.business()).toHaveLength(1)

@@ -42,7 +42,8 @@ test.each([
       expect([response.status < 500, response.header('connection')]).toEqual([true, 'keep-alive'])
     }
     // The other connection is for the login.
-    expect(await world.metric('isales_proxy_upstream_connections_opened_total')).toBe(2)
+    for (const name of ['upstream_connections_opened_total', 'upstream_connections'])
+      expect([name, await world.metric(`isales_proxy_${name}`)]).toEqual([name, 2])
     expect(world.sim.state().loginAttempts).toBe(1)
     client.destroy()
     // Node warns of an eleventh listener, if every call leaves one behind.

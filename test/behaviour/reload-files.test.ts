@@ -19,9 +19,8 @@ beforeEach(() => {
 })
 
 const write = (name: string, text: string): string => {
-  const path = join(directory, name)
-  writeFileSync(path, text)
-  return path
+  writeFileSync(join(directory, name), text)
+  return join(directory, name)
 }
 
 const reloads = (world: World, outcome: string): Promise<number> =>
@@ -50,11 +49,7 @@ test('files that are emptied, removed or not readable keep their previous conten
   mkdirSync(join(directory, 'ISALES_CA'))
   write('ISALES_PASSWORD', '')
   write('OBS_PASSWORD', '\n')
-  const {
-    state,
-    remedy,
-    runbooks: [runbook],
-  } = await until(async () => {
+  const { state, remedy, runbooks } = await until(async () => {
     const status = await world.status()
     const facts = JSON.stringify(status.findings)
     return secrets.every(([setting]) => facts.includes(setting)) && status
@@ -65,7 +60,7 @@ test('files that are emptied, removed or not readable keep their previous conten
     expect(line?.detail).toMatch(/\. /)
   }
   expect(remedy).toContain('Restore or fix the file, or its rights')
-  expect(runbook).toBe('/docs/operations.md#isalesproxyreloadfailed')
+  expect(runbooks[0]).toBe('/docs/operations.md#isalesproxyreloadfailed')
   expect(await isSaid()).toBe(1)
   expect(await reloads(world, 'failure')).toBeGreaterThan(0)
   expect((await login(world, 'old')).status).toBe(200)
@@ -118,9 +113,8 @@ test('after a change of LISTEN_CLIENT_CA_FILE, the next response closes a connec
   const world = await openWorld({ env })
   const old = await connectRaw({ port: world.port, tls: { ca: ca.cert, ...client } })
   const ask = async () => {
-    await old.send(
-      requestText(`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, ['Host: localhost'], '{}'),
-    )
+    const line = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
+    await old.send(requestText(line, ['Host: localhost'], '{}'))
     return (await old.read()).header('connection')
   }
   expect(await ask()).toBe('keep-alive')

@@ -36,10 +36,9 @@ async function misbehave(readsSlowly: boolean) {
   for (let n = 0; n < PLACES; n += 1) others.push((await world.tasks()).status)
   // The kernel may buffer a second piece of 4 MiB for a slow reader, which then has another 4 s.
   const limit = readsSlowly ? 10_000 : 6000
-  const isFreeInTime = await until(async () => (await inFlight()) === 0, limit).then(
-    () => true,
-    () => false,
-  )
+  const free = until(async () => (await inFlight()) === 0, limit)
+  const isFreeInTime = await free.catch(() => false)
+
   return { others, isFreeInTime }
 }
 

@@ -52,10 +52,7 @@ test('when the admin port is taken, the proxy port is not open either, and no lo
   const [taken, port] = [await freePort(), await freePort()]
   await listen(() => undefined, taken)
   const { sim } = await simulate()
-  const env = settingsFor(sim, {
-    LISTEN: `127.0.0.1:${port}`,
-    ADMIN_LISTEN: `127.0.0.1:${taken}`,
-  })
+  const env = settingsFor(sim, { LISTEN: `127.0.0.1:${port}`, ADMIN_LISTEN: `127.0.0.1:${taken}` })
   const app = startApp({ config: configOf(env), version: 'test', log: () => undefined })
   await expect(app).rejects.toThrow('address-in-use')
   expect(sim.state().loginAttempts).toBe(0)

@@ -24,11 +24,8 @@ export const calls = (call: Calls['call'], count: number, apart = 100, ago = 0):
 }
 
 const OK = { status: 200, headMs: 40 } as const
-const UNREACHABLE = {
-  status: 502,
-  code: 'upstream-unreachable',
-  failure: { cause: cause('connection-refused'), detail: 'ECONNREFUSED' },
-} as const
+const failure = { cause: cause('connection-refused'), detail: 'ECONNREFUSED' }
+const UNREACHABLE = { status: 502, code: 'upstream-unreachable', failure } as const
 
 /** A few calls per second for the hour before the last minute. */
 const HOUR = calls(OK, 4500, 786, MINUTE)
@@ -57,11 +54,7 @@ export interface Scene {
 }
 
 const NO_CERTIFICATES = { listener: undefined, client: undefined, ca: undefined } as const
-const NO_TOKEN = {
-  token: undefined,
-  usable: false,
-  usableFor: 0,
-} as const
+const NO_TOKEN = { token: undefined, usable: false, usableFor: 0 } as const
 
 export const SCENES = {
   healthy: { snapshot: { token: tokenOf({ generation: 61 }) }, calls: [HOUR, QUIET] },
@@ -70,11 +63,7 @@ export const SCENES = {
     snapshot: {
       login: loginOf('transient', DOWN, { failures: 9, until: NOW + 11_200 }),
       usableFor: 38_400,
-      token: tokenOf({
-        expiresAt: NOW + 43_400,
-        usableUntil: NOW + 38_400,
-        sentAt: NOW - 256_600,
-      }),
+      token: tokenOf({ expiresAt: NOW + 43_400, usableUntil: NOW + 38_400, sentAt: NOW - 256_600 }),
       nextRequestAt: NOW + 11_200,
       lastFailure: { at: NOW - 3200, failure: DOWN },
     },

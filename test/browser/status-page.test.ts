@@ -39,9 +39,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
     query = '',
   ) {
     const serve = serveHono(app)
-    const server = await serveHttp((request, response) =>
-      serve(request, response, request.url ?? '/'),
-    )
+    const server = await serveHttp((...http) => serve(...http, http[0].url ?? '/'))
     const { url } = server
     const context = await browser.newContext({ viewport: { width: 1080, height: 860 }, ...options })
     const page = await context.newPage()
@@ -173,9 +171,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
 
   it('shows hostile and endless values as text, runs nothing of them, and keeps to the width of a phone', async () => {
     const attack = `"><script>document.title='owned'</script><img src=x onerror="document.title='owned'">&amp;`
-    const scene = {
-      calls: [calls({ status: 403, target: `/${attack}${'/'.repeat(500)}` }, 1)],
-    }
+    const scene = { calls: [calls({ status: 403, target: `/${attack}${'/'.repeat(500)}` }, 1)] }
     const viewport = { width: 360, height: 800 }
     const admin = adminOf(scene, { instance: attack + 'x'.repeat(300) })
     const { page, requested } = await open(admin, { viewport }, '?refresh=off')

@@ -2,13 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { parseEnv } from 'node:util'
 import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import {
-  BASE_PATH,
-  createSimulator,
-  INTERFACE_PATHS,
-  type Simulator,
-  type Switches,
-} from '../../simulator/index.ts'
+import { BASE_PATH, createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
+import type { Simulator, Switches } from '../../simulator/index.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
@@ -78,7 +73,6 @@ const switches: Arbitrary<Switches> = record(
     return carried === 'token' || !omit.includes('refreshToken')
   })
 
-/** Returns the codes of the warnings for an iSales with these switches. */
 function doubtsOf(given: Switches): readonly string[] {
   const { tokenLifetime: stated, omit, rejection, singleSession, sameToken } = given
   const lifetime = omit.includes('tokenExpirationTime') ? Number.NaN : Number(stated)
@@ -255,51 +249,46 @@ describe('check --live', () => {
   })
 })
 
-describe('check --live --trace', () => {
-  /** Replaces the time and durations, and removes headers that all responses have. */
-  const plain = (transcript: string) =>
-    transcript
-      .replaceAll(/^\* \d{4}-\d\d-\d\dT[\d:.]+Z$/gm, '* TIME')
-      .replaceAll(/^< Date: \w{3}, [\w :]+ GMT\n/gm, '')
-      .replaceAll(/^< content-length, Connection, Keep-Alive\n/gm, '')
-      .replaceAll(/\b\d+ ms/g, '1 ms')
+/** Replaces the time and durations, and removes headers that all responses have. */
+const plain = (transcript: string) =>
+  transcript
+    .replaceAll(/^\* \d{4}-\d\d-\d\dT[\d:.]+Z$/gm, '* TIME')
+    .replaceAll(/^< Date: \w{3}, [\w :]+ GMT\n/gm, '')
+    .replaceAll(/^< content-length, Connection, Keep-Alive\n/gm, '')
+    .replaceAll(/\b\d+ ms/g, '1 ms')
 
-  test('prints every exchange: names, standard reasons, shapes and lengths', async () => {
-    const { sim } = await openIsales()
-    sim.failRefresh({ status: 503, retryAfter: 7, body: '<html>', contentType: 'text/html' })
-    const { transcript } = await checkAt(sim)
-    const [login, call, invalid, refresh] = plain(transcript).split('* TIME\n').slice(1)
-    const [opening, names] = [
-      `> POST ${ALLOWED}auth/`,
-      '> Host, Connection, Content-Type, Accept, ',
-    ]
-    expect(login).toBe(
-      [
-        `${opening}login`,
-        `${names}Content-Length`,
-        '> {"user":<user>,"passwd":<password>}',
-        '< 200 OK',
-        '< content-type: application/json;charset=UTF-8',
-        '< {"result":0,"resultData":{"token":string(35),"tokenExpirationTime":300,"refreshToken":string(35),"refreshExpirationTime":3600}}',
-        '* 1 ms, <token>, <refreshToken>\n',
-      ].join('\n'),
-    )
-    for (const line of [
-      '> Authentication: Bearer <token>',
-      '> {"refreshToken":<refreshToken>}',
-      '< 503 Service Unavailable',
-      '< retry-after: 7',
-      '< text/html(6)',
-    ])
-      expect(refresh).toContain(`${line}\n`)
-    expect(call).toContain('> Authorization: Bearer <token>\n')
-    expect(call).toContain('"version":310,"refreshToken":string(40),')
-    expect(invalid).toContain('> Authorization: Bearer <invalid token>\n')
-  })
+test('check --live --trace prints every exchange: names, standard reasons, shapes and lengths', async () => {
+  const { sim } = await openIsales()
+  sim.failRefresh({ status: 503, retryAfter: 7, body: '<html>', contentType: 'text/html' })
+  const { transcript } = await checkAt(sim)
+  const [login, call, invalid, refresh] = plain(transcript).split('* TIME\n').slice(1)
+  const [opening, names] = [`> POST ${ALLOWED}auth/`, '> Host, Connection, Content-Type, Accept, ']
+  expect(login).toBe(
+    [
+      `${opening}login`,
+      `${names}Content-Length`,
+      '> {"user":<user>,"passwd":<password>}',
+      '< 200 OK',
+      '< content-type: application/json;charset=UTF-8',
+      '< {"result":0,"resultData":{"token":string(35),"tokenExpirationTime":300,"refreshToken":string(35),"refreshExpirationTime":3600}}',
+      '* 1 ms, <token>, <refreshToken>\n',
+    ].join('\n'),
+  )
+  for (const line of [
+    '> Authentication: Bearer <token>',
+    '> {"refreshToken":<refreshToken>}',
+    '< 503 Service Unavailable',
+    '< retry-after: 7',
+    '< text/html(6)',
+  ])
+    expect(refresh).toContain(`${line}\n`)
+  expect(call).toContain('> Authorization: Bearer <token>\n')
+  expect(call).toContain('"version":310,"refreshToken":string(40),')
+  expect(invalid).toContain('> Authorization: Bearer <invalid token>\n')
+})
 
-  test('names a connection that failed, and whether anything was sent', async () => {
-    const { sim } = await openIsales()
-    await sim.down()
-    expect(plain((await checkAt(sim)).transcript)).toMatch(/\* \S+, ECONNREFUSED, not sent, 1 ms$/m)
-  })
+test('check --live --trace names a connection that failed, and whether anything was sent', async () => {
+  const { sim } = await openIsales()
+  await sim.down()
+  expect(plain((await checkAt(sim)).transcript)).toMatch(/\* \S+, ECONNREFUSED, not sent, 1 ms$/m)
 })

@@ -23,7 +23,6 @@ const closedPort = async () => `http://127.0.0.1:${await freePort()}`
 
 interface Mistake {
   readonly code: Code
-  /** Exit code of `check --live`. */
   readonly exit: number
   /** Changes the simulated iSales, or returns settings that do not suit it. */
   readonly make: (sim: Simulator) => Environment | Promise<Environment> | void
@@ -43,7 +42,6 @@ const mistake = (code: Code, exit: number, make: Making, more: Partial<Mistake> 
 const certificate = (code: Code, tls: SimulatorOptions['tls']): Mistake =>
   mistake(code, 4, () => trusting, { tls })
 
-/** A server without HTTP/1.1. */
 const HTTP2 = { ...server, ALPNProtocols: ['h2'] }
 /** An iSales that responds to every login like this. */
 const answers =
@@ -110,12 +108,9 @@ const MISTAKES: Readonly<Record<string, readonly Mistake[]>> = {
 
 /** Starts a proxy with a mistake. Returns a function that compares page, log and `check --live`. */
 async function start({ code, exit, make, tls, spoil, first, shows = [] }: Mistake) {
-  const world = await openWorld({
-    simulator: tls === undefined ? {} : { tls },
-    prepare: make,
-    ready: false,
-    random: () => 0.5,
-  })
+  const simulator = tls === undefined ? {} : { tls }
+  const random = (): number => 0.5
+  const world = await openWorld({ simulator, prepare: make, ready: false, random })
   const { sim, env: given } = world
   if (spoil !== undefined) {
     await world.logged('logged-in')
@@ -147,10 +142,7 @@ async function start({ code, exit, make, tls, spoil, first, shows = [] }: Mistak
       expect(check.stderr).toContain(`[${code}]\n`)
       const page = await world.page(`/status.txt?lang=${language}`)
       for (const text of shows)
-        expect([page, check.stderr]).toEqual([
-          expect.stringContaining(text),
-          expect.stringContaining(text),
-        ])
+        for (const shown of [page, check.stderr]) expect(shown).toContain(text)
       expect(page + check.stderr).not.toMatch(/s3cret|me:p@/)
       expect(page + check.stderr + JSON.stringify(findings)).not.toContain(PASSWORD)
     }

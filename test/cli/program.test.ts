@@ -78,9 +78,7 @@ describe('the program', () => {
     world.sim.failBusiness({ status: 503, times: 2 })
     for (let n = 0; n < 2; n += 1) expect((await world.tasks()).status).toBe(503)
     const where = { ADMIN_LISTEN: new URL(world.admin).host }
-    const commands = [{}, { LANG: 'zh_CN.UTF-8' }].map((more) =>
-      start(['renew'], { ...where, ...more }),
-    )
+    const commands = ['C', 'zh_CN.UTF-8'].map((LANG) => start(['renew'], { ...where, LANG }))
     for (const each of commands) expect(await ended(each)).toMatchObject({ code: 0 })
     const [english, chinese] = commands.map((each) => each.stdout())
     expect(english).toMatch(/^\[.*maintenance[^]*^ +Only before renew +yes$/m)
@@ -166,9 +164,8 @@ describe('the program', () => {
     const where = { CANARY, ADMIN_LISTEN: '127.0.0.1:1' }
     const program = start(['status', '--wait', '60s'], { ...hook, ...where })
     expect(await ended(program)).toEqual({ code: 1, signal: null })
-    expect(program.stderr()).toBe(
-      'isales-auth-proxy: TypeError: The proxy failed. Report the defect, with the log line unexpected.\n',
-    )
+    const said = 'The proxy failed. Report the defect, with the log line unexpected.'
+    expect(program.stderr()).toBe(`isales-auth-proxy: TypeError: ${said}\n`)
   })
 
   it('does not fail if its output is not read', async () => {

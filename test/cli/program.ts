@@ -53,10 +53,9 @@ export function builtProgram() {
     const program = start([], settingsFor(sim, env), options)
     const urls = await program.addresses()
     await program.line('logged-in')
-    const [port = 0, adminPort = 0] = [urls.proxy, urls.admin].map((url) =>
-      Number(new URL(url).port),
-    )
-    return { ...clientOf(urls), ...urls, program, sim, port, adminPort }
+    const portOf = (url: string) => Number(new URL(url).port)
+    const ports = { port: portOf(urls.proxy), adminPort: portOf(urls.admin) }
+    return { ...clientOf(urls), ...urls, ...ports, program, sim }
   }
   return Object.assign(start, { directory, serve })
 }
@@ -76,7 +75,6 @@ export function follow(child: ChildProcess) {
     stdout: () => written.stdout,
     stderr: () => written.stderr,
     lines,
-    /** Waits for a log line with this event. */
     async line(event: string) {
       try {
         return await until(() => lines().find((line) => line.event === event), 20_000)

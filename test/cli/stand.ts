@@ -38,7 +38,6 @@ export async function runHere(
   return { code, ...written }
 }
 
-/** A simulated iSales, and the settings for its account. */
 export async function openIsales(options?: SimulatorOptions) {
   const { sim } = await simulate(options)
   return { sim, env: accountOf(sim) }

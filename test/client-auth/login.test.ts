@@ -10,11 +10,9 @@ const WRONG = { user: 'cti', passwd: 'password' }
 /** @param settings.isOpen every user may log in. */
 function start({ isOpen = false, host = '192.0.2.9' } = {}) {
   const clock = manualClock()
-  const config = {
-    obsUser: isOpen ? undefined : 'cti',
-    obsPassword: isOpen ? undefined : new Secret('pässword'),
-    listen: { host, port: 8080 },
-  }
+  const account = { obsUser: 'cti', obsPassword: new Secret('pässword') }
+  const open = { obsUser: undefined, obsPassword: undefined }
+  const config = { ...(isOpen ? open : account), listen: { host, port: 8080 } }
   const tickets = createTickets(undefined, () => clock.now())
   const login = createLogin(config, tickets, createThrottle(clock))
   const logIn = async (body: object, address = '192.0.2.1') =>

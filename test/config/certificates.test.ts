@@ -39,11 +39,8 @@ const listen = (cert: string, key: string): Environment => ({
   LISTEN_TLS_CERT_FILE: cert,
   LISTEN_TLS_KEY_FILE: key,
 })
-const clients = (path: string): Environment => ({
-  ...listen('/chain', '/key'),
-  LISTEN_CLIENT_CA_FILE: path,
-  LISTEN_CLIENT_NAMES: 'a',
-})
+const NAMED = { ...listen('/chain', '/key'), LISTEN_CLIENT_NAMES: 'a' }
+const clients = (path: string): Environment => ({ ...NAMED, LISTEN_CLIENT_CA_FILE: path })
 /** Returns a date of a certificate, which was made before midnight if the run began then. */
 const day = (date: string): string => new Date(date).toISOString().slice(0, 10)
 const expiry = day(new X509Certificate(made.expired.cert).validTo)

@@ -18,12 +18,8 @@ let happened: string[]
 beforeEach(() => {
   file = temporaryFiles()
   path = file('password', 'old')
-  env = {
-    ...PASSWORDLESS,
-    OBS_USER: 'cti',
-    OBS_PASSWORD_FILE: file('obs', 'x'),
-    ISALES_PASSWORD_FILE: path,
-  }
+  const obs = { OBS_USER: 'cti', OBS_PASSWORD_FILE: file('obs', 'x') }
+  env = { ...PASSWORDLESS, ...obs, ISALES_PASSWORD_FILE: path }
   happened = []
 })
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { codesOf, loadWith } from './stand.ts'
 
@@ -6,7 +6,6 @@ const LOGIN: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'correct horse' }
 const STORE = { SESSION_STORE_URL: 'valkey://127.0.0.1', SESSION_STORE_KEY_FILE: '/store-key' }
 const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
 const OPEN = { UNSAFE_LISTEN: 'true' }
-/** Open to other machines. */
 const BEYOND = { LISTEN: ':8443', ...TLS, ...LOGIN }
 const UNSAFE = 'UNSAFE_LISTEN open-allowed?'
 const HTTP = { ISALES_URL: 'http://127.0.0.1:1' }
@@ -22,7 +21,6 @@ const broken = (env: Environment): readonly string[] =>
     (code) => !code.endsWith(' missing'),
   )
 
-/** Settings, and the rules that they break. */
 const BROKEN: [Environment, ...string[]][] = [
   [{ ISALES_URL: 'http://isales.example' }, 'ISALES_URL http-not-allowed'],
   [
@@ -65,7 +63,6 @@ const BROKEN: [Environment, ...string[]][] = [
   [paths('/a', 'no path'), 'ISALES_LOGIN_PATH not-accepted'],
 ]
 
-/** Settings that break no rule. */
 const KEPT: readonly Environment[] = [
   {},
   { ISALES_URL: 'http://127.0.0.1:1' },
@@ -83,12 +80,10 @@ const KEPT: readonly Environment[] = [
   { CLIENT_DEADLINE: '2999ms' },
 ]
 
-describe('rules between settings', () => {
-  it.each(BROKEN)('are broken by %j', (env, ...codes) => {
-    expect(broken(env)).toEqual(codes)
-  })
+it.each(BROKEN)('rules between settings are broken by %j', (env, ...codes) => {
+  expect(broken(env)).toEqual(codes)
+})
 
-  it.each(KEPT)('are kept by %j', (env) => {
-    expect(broken(env)).toEqual([])
-  })
+it.each(KEPT)('rules between settings are kept by %j', (env) => {
+  expect(broken(env)).toEqual([])
 })

@@ -12,10 +12,8 @@ const rowsOf = (page: string) =>
     .split('\n')
     .filter((line) => /^\| `[A-Z]/.test(line))
     .map((line) => {
-      const [names = '', standard = '', limits = '', doc = ''] = line
-        .slice(2)
-        .split(' | ')
-        .map((cell) => cell.trim())
+      const cells = line.slice(2).split(' | ')
+      const [names = '', standard = '', limits = '', doc = ''] = cells.map((cell) => cell.trim())
       return { names: names.match(/\w+/g) ?? [], standard, limits, doc }
     })
 
@@ -71,9 +69,8 @@ it('every file of a setting is watched, or read at each use, or deliberately rea
   expect(named.filter(({ reload }) => reload === undefined)).toEqual([])
   expect(SETTING_LIST.filter((setting) => setting.reload && !named.includes(setting))).toEqual([])
   // A proxy with another key could not read the token of the others.
-  expect(named.filter(({ reload }) => reload === 'never').map(({ name }) => name)).toEqual([
-    'SESSION_STORE_KEY_FILE',
-  ])
+  const once = named.filter(({ reload }) => reload === 'never')
+  expect(once.map(({ name }) => name)).toEqual(['SESSION_STORE_KEY_FILE'])
 })
 
 it('the chart refuses every secret in its settings, and accepts it from a Secret', () => {
@@ -89,9 +86,8 @@ it('the chart refuses every secret in its settings, and accepts it from a Secret
   expect(open.map(({ name }) => name)).toEqual([])
   const { secret } = parse(read(`${CHART}/values.yaml`)) as { secret: { keys: object } }
   const inSecret = SETTING_LIST.filter(({ inFile }) => inFile === 'too')
-  const keys = inSecret.map(({ key }) =>
-    key.replace(/^isales(.)/, (_, first: string) => first.toLowerCase()),
-  )
+  const lower = (_: string, first: string): string => first.toLowerCase()
+  const keys = inSecret.map(({ key }) => key.replace(/^isales(.)/, lower))
   expect(Object.keys(secret.keys)).toEqual(keys)
 })
 

@@ -9,12 +9,10 @@ const MINIMAL: Environment = {
   ISALES_USER: 'obs',
   ISALES_PASSWORD: PASSWORD,
 }
-/** Required settings except the password. */
 export const PASSWORDLESS: Environment = { ...MINIMAL, ISALES_PASSWORD: undefined }
 
 type Files = Readonly<Record<string, string | Uint8Array>>
 
-/** Returns a disk with only these files. */
 export function disk(files: Files): ReadFile {
   return (path, limit) => {
     const file = Object.hasOwn(files, path) ? files[path] : undefined
@@ -24,7 +22,6 @@ export function disk(files: Files): ReadFile {
   }
 }
 
-/** Loads the required settings with these variables and files. */
 export const loadWith = (env: Environment, files: Files = {}): Loaded =>
   loadConfig({ ...MINIMAL, ...env }, disk(files))
 

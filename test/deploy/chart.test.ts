@@ -1,21 +1,10 @@
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { read } from '../docs/pages.ts'
-import {
-  CHART,
-  CI_NAMES,
-  ciFile,
-  ciValues,
-  PARENT,
-  NAME,
-  notes,
-  render,
-  sidecar,
-  standalone,
-  template,
-  type Rendering,
-} from './support/chart.ts'
+import { CHART, CI_NAMES, ciFile, ciValues, PARENT, NAME, notes } from './support/chart.ts'
+import { render, sidecar, standalone, template } from './support/chart.ts'
+import type { Rendering } from './support/chart.ts'
 import { renderMany } from './support/many.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
@@ -97,10 +86,8 @@ it.each([newest, older])('helm $version finds nothing in the chart', async ({ ve
 })
 
 it.each([newest, older])('helm $version refuses each wrong value with a message', async (tools) => {
-  const all = REFUSED.map(([, values]) =>
-    standalone({ mode: 'standalone', ...(parse(values) as object) }),
-  )
-  const made = await renderMany(all, tools)
+  const all = REFUSED.map(([, values]) => ({ mode: 'standalone', ...(parse(values) as object) }))
+  const made = await renderMany(all.map(standalone), tools)
   const silent = REFUSED.filter(([, , said], at) => !new RegExp(said).test(made[at]?.refusal ?? ''))
   expect(silent.map(([what]) => what)).toEqual([])
 })
@@ -126,69 +113,63 @@ it('one message names every required value', async () => {
 
 /** The rows of the table in docs/kubernetes.md, by the link of each. */
 const TABLE = read('docs/kubernetes.md')
-const ROWS: Readonly<Record<string, string>> = {
-  sidecar: '#in-your-chart',
-  injection: '#by-injection',
-}
+const ROWS = new Map(Object.entries({ sidecar: '#in-your-chart', injection: '#by-injection' }))
+
 it.each(CI_NAMES.flatMap((ci) => ['1.29.0', '1.33.0', '1.36.0'].map((kube) => ({ ci, kube }))))(
   'the values of $ci render to the same bytes with both helms in Kubernetes $kube, if the page names it',
   async ({ ci, kube }) => {
-    const row = `\\(${ROWS[ci] ?? '#stand-alone'}\\) \\| (1\\.\\d+) \\| 3.17 or 4 \\|`
+    const row = `\\(${ROWS.get(ci) ?? '#stand-alone'}\\) \\| (1\\.\\d+) \\| 3.17 or 4 \\|`
     const [, oldest = 'none'] = new RegExp(row).exec(TABLE) ?? []
     const made =
       ci === 'sidecar' ? render(sidecar(ci), { chart, kube }) : render(ciValues(ci), { kube })
-    const outcome = await made.then(
-      () => 'rendered',
-      (error) => /needs Kubernetes 1.\d+/.exec(String(error))?.[0],
-    )
+    const refused = (error: unknown) => /needs Kubernetes 1.\d+/.exec(String(error))?.[0]
+    const outcome = await made.then(() => 'rendered', refused)
     const isOlder = kube.localeCompare(`${oldest}.0`) < 0
     expect(outcome).toBe(isOlder ? `needs Kubernetes ${oldest}` : 'rendered')
   },
 )
 
-describe('the chart', () => {
-  it('warns in its notes of replicas that do not share a token', async () => {
-    const warning = 'let them share one token (sessionStore'
-    expect(await notes('standalone', '--set', 'standalone.replicas=2')).toContain(warning)
-    expect(await notes('standalone', '--set', 'standalone.replicas=1')).not.toContain(warning)
-    expect(await notes('sharing', '--set', 'standalone.replicas=2')).not.toContain(warning)
-  })
+it('the chart warns in its notes of replicas that do not share a token', async () => {
+  const warning = 'let them share one token (sessionStore'
+  expect(await notes('standalone', '--set', 'standalone.replicas=2')).toContain(warning)
+  expect(await notes('standalone', '--set', 'standalone.replicas=1')).not.toContain(warning)
+  expect(await notes('sharing', '--set', 'standalone.replicas=2')).not.toContain(warning)
+})
 
-  it('prints the next steps after the installation', async () => {
-    const text = await notes('standalone')
-    for (const part of [
-      'Watch it start and log in',
-      'obsUrl = https://isales-proxy.example\n',
-      'check --live',
-      'podMonitor.enabled=true',
-      'lets these peers scrape the metrics: [{"namespaceSelector"',
-      'connect to iSales on port 443.',
-    ])
-      expect(text).toContain(part)
-    const closed = await notes('standalone', '--set-json', 'networkPolicy.prometheus=[]')
-    expect(closed).toContain('no peer scrape the metrics')
-    const injected = await notes('injection')
-    expect(injected).toContain('`isales-auth-proxy: obs` in telephony, vendor, and in namespaces')
-    expect(injected).toMatch(/secret generic isales-credentials --namespace vendor --from-lit/)
-    expect(injected).toMatch(/`isales-auth-proxy\/injected: obs\.[0-9a-f]{8}`/)
-    expect(await notes('standalone-everything')).not.toContain('! ')
-    const moved = await notes('sidecar', '--set', 'settings.LISTEN=127.0.0.1:18080')
-    expect(moved).toContain('obsUrl = http://127.0.0.1:18080')
-  })
+it('the chart prints the next steps after the installation', async () => {
+  const text = await notes('standalone')
+  for (const part of [
+    'Watch it start and log in',
+    'obsUrl = https://isales-proxy.example\n',
+    'check --live',
+    'podMonitor.enabled=true',
+    'lets these peers scrape the metrics: [{"namespaceSelector"',
+    'connect to iSales on port 443.',
+  ])
+    expect(text).toContain(part)
+  const closed = await notes('standalone', '--set-json', 'networkPolicy.prometheus=[]')
+  expect(closed).toContain('no peer scrape the metrics')
+  const injected = await notes('injection')
+  expect(injected).toContain('`isales-auth-proxy: obs` in telephony, vendor, and in namespaces')
+  expect(injected).toMatch(/secret generic isales-credentials --namespace vendor --from-lit/)
+  expect(injected).toMatch(/`isales-auth-proxy\/injected: obs\.[0-9a-f]{8}`/)
+  expect(await notes('standalone-everything')).not.toContain('! ')
+  const moved = await notes('sidecar', '--set', 'settings.LISTEN=127.0.0.1:18080')
+  expect(moved).toContain('obsUrl = http://127.0.0.1:18080')
+})
 
-  it('has the version of the program, and an icon in the repository', () => {
-    const { version } = JSON.parse(read('package.json')) as { version: string }
-    const chart = parse(read(`helm/${NAME}/Chart.yaml`)) as Record<string, string>
-    expect(chart).toMatchObject({ version, appVersion: version })
-    expect(read(chart['icon']?.replace(`${chart['home']}/raw/main/`, '') ?? '')).toMatch(/^<svg/)
-  })
+it('the chart has the version of the program, and an icon in the repository', () => {
+  const { version } = JSON.parse(read('package.json')) as { version: string }
+  const chart = parse(read(`helm/${NAME}/Chart.yaml`)) as Record<string, string>
+  expect(chart).toMatchObject({ version, appVersion: version })
+  expect(read(chart['icon']?.replace(`${chart['home']}/raw/main/`, '') ?? '')).toMatch(/^<svg/)
+})
 
-  it('is packed with the alerts and the dashboard, and without the files of its tests', async () => {
-    const file = await succeed(helm, ['package', CHART, '--destination', join(ROOT, '.tmp')])
-    const packed = file.trim().replace(/^.* /, '')
-    const list = (await succeed('tar', ['tzf', packed])).split('\n')
-    for (const file of ['LICENSE', 'files/alerts.yaml', 'files/isales-auth-proxy.json'])
-      expect(list).toContain(`isales-auth-proxy/${file}`)
-    expect(list.filter((path) => path.includes('/ci/'))).toEqual([])
-  })
+it('the chart is packed with the alerts and the dashboard, and without the files of its tests', async () => {
+  const file = await succeed(helm, ['package', CHART, '--destination', join(ROOT, '.tmp')])
+  const packed = file.trim().replace(/^.* /, '')
+  const list = (await succeed('tar', ['tzf', packed])).split('\n')
+  for (const file of ['LICENSE', 'files/alerts.yaml', 'files/isales-auth-proxy.json'])
+    expect(list).toContain(`isales-auth-proxy/${file}`)
+  expect(list.filter((path) => path.includes('/ci/'))).toEqual([])
 })

@@ -14,13 +14,8 @@ import { admit, type Pod } from './support/admission.ts'
 import { NAME } from './support/chart.ts'
 import { startDaemon } from './support/daemon.ts'
 import { ofKind, parseManifests } from './support/manifests.ts'
-import {
-  configure,
-  environment as environmentOf,
-  podOf,
-  proxyIn,
-  unrestricted,
-} from './support/pod.ts'
+import { configure, environment as environmentOf, podOf, proxyIn } from './support/pod.ts'
+import { unrestricted } from './support/pod.ts'
 import { ROOT, succeed } from './support/run.ts'
 import { newest } from './support/tools.ts'
 
@@ -29,7 +24,6 @@ const { scripts, version } = JSON.parse(read('package.json')) as {
   readonly version: string
 }
 
-/** A page, and how one of its blocks begins. */
 type Block = readonly [page: string, start: string]
 
 /** Blocks of English pages that are not run, with the reason. */
@@ -100,9 +94,7 @@ beforeAll(async () => {
     if (!['.tmp', '.git', 'dist'].includes(name))
       fs.symlinkSync(join(ROOT, name), join(checkout, name))
   fs.symlinkSync(inject('program'), join(checkout, 'dist'))
-  simulator = await createSimulator({
-    switches: { password: 'the password', edition: 'chinese' },
-  })
+  simulator = await createSimulator({ switches: { password: 'the password', edition: 'chinese' } })
   for (const port of ['8080', '9090', '9400', '9401']) ports[port] = String(await freePort())
   Object.assign(environment, {
     PATH: `${join(scratch, 'bin')}:${process.env['PATH']}`,
@@ -137,11 +129,8 @@ describe('the shell blocks of the documentation', () => {
     const inChinese = `export LANG=zh_CN.UTF-8\n${script.replace(/\n$/, '')} || [ $? = 2 ]\n`
     const found = await run(inChinese, 'the password\n')
     expect(found).toBe('ISALES_TOKEN_HEADER=Authentication: Bearer {refreshToken}\n')
-    Object.assign(environment, {
-      ISALES_URL: simulator.origin,
-      ISALES_USER: 'obs',
-      ISALES_PASSWORD_FILE: join(home, 'isales-password'),
-    })
+    const account = { ISALES_USER: 'obs', ISALES_PASSWORD_FILE: join(home, 'isales-password') }
+    Object.assign(environment, { ISALES_URL: simulator.origin, ...account })
     const traced = block('docs/get-started.md', 'node dist/main.js check').replace(/\n$/, '')
     await run(`${traced} || [ $? = 2 ]\n`)
     const transcript = fs.readFileSync(join(home, 'transcript.txt'), 'utf8')
@@ -216,10 +205,7 @@ describe('the shell blocks of the documentation', () => {
         const texts = Object.entries(secret.data).map(([name, text]) => [name, atob(text)] as const)
         return Object.fromEntries(texts)
       }
-      type Secret = {
-        readonly metadata: { readonly namespace: string }
-        readonly data: Readonly<Record<string, string>>
-      }
+      type Secret = { metadata: { namespace: string }; data: Readonly<Record<string, string>> }
       const credentials = { user: 'obs', password: 'the password' }
       expect(dataOf(await made("read -rsp 'Password: '"))).toEqual(credentials)
       const operating = 'docs/kubernetes-operating.md'
@@ -228,9 +214,8 @@ describe('the shell blocks of the documentation', () => {
       expect(standalone).toMatchObject({ ...credentials, 'obs-user': 'cti' })
       expect(standalone['obs-password']).toMatch(/^[\w+/]{24}$/)
       expect(fs.statSync(join(checkout, 'obs-password')).mode & 0o777).toBe(0o600)
-      const manifests = parseManifests(
-        await made('helm install isales helm/isales-auth-proxy --namespace t'),
-      )
+      const rendered = await made('helm install isales helm/isales-auth-proxy --namespace t')
+      const manifests = parseManifests(rendered)
       isChinese(podOf(manifests))
       const [{ metadata } = { metadata: {} }] = ofKind(manifests, 'Deployment')
       expect(metadata).toMatchObject({ name: 'isales-isales-auth-proxy', namespace: 'telephony' })

@@ -5,13 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
-import {
-  createSimulator,
-  ECHO_PATH,
-  INTERFACE_PATHS,
-  LOGIN_PATH,
-  type Simulator,
-} from '../../simulator/index.ts'
+import { createSimulator, ECHO_PATH, INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { blocksOf } from '../docs/pages.ts'
 import { attack } from '../support/attack.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -86,10 +81,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   const start = async (memory: string, more: Readonly<Record<string, string>> = {}) => {
     const adminPort = await freePort()
     const limit = `--memory ${memory} --memory-swap=${memory} --read-only-tmpfs=false`
-    await runBlock(['docs/docker.md', '--read-only'], adminPort, {
-      '--memory 192m': limit,
-      ...more,
-    })
+    const changes = { '--memory 192m': limit, ...more }
+    await runBlock(['docs/docker.md', '--read-only'], adminPort, changes)
     const [, proxy = ''] = await until(async () => listening('proxy').exec(await logs()), 10_000)
     const admin = `http://127.0.0.1:${adminPort}`
     return { ...clientOf({ proxy, admin }), admin, port: Number(new URL(proxy).port) }
@@ -162,12 +155,9 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(response.json.resultData).toHaveProperty('taskData')
     const answered = 'isales_proxy_requests_total{outcome="answered",cause="answered"}'
     expect(await world.metric(answered)).toBe(1)
+    const works: unknown = expect.stringContaining('It works.')
     const live = await inside('check', '--live')
-    expect(live).toMatchObject({
-      code: 0,
-      stdout: '',
-      stderr: expect.stringContaining('It works.'),
-    })
+    expect(live).toMatchObject({ code: 0, stdout: '', stderr: works })
   })
 
   it('survives 1,000 requests at once in 192 MiB, and answers each', async () => {
@@ -235,9 +225,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const given = Object.entries(names).map(
       ([name, file]) => `--env=LISTEN_${name}_FILE=/run/isales/${file}.pem`,
     )
-    const { port, metric } = await start('192m', {
-      '--env MAX_IN_FLIGHT=256': given.join(' '),
-    })
+    const { port, metric } = await start('192m', { '--env MAX_IN_FLIGHT=256': given.join(' ') })
     const tls = { ca: ca.cert, cert: client.cert, key: client.key }
     const stop = await attack('half-certificate', port, 1000)
     const took: number[] = []
@@ -246,9 +234,8 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
       const startedAt = performance.now()
       const another = await connectRaw({ port, tls })
       took.push(performance.now() - startedAt)
-      await another.send(
-        requestText(`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, ['Host: localhost'], '{}'),
-      )
+      const line = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
+      await another.send(requestText(line, ['Host: localhost'], '{}'))
       expect((await another.read()).status).toBe(200)
     }
     stop()

@@ -27,11 +27,9 @@ const manifests = [...guard, ...released]
 const inject = (pod = podWith(), policies: readonly Manifest[] = manifests) =>
   admit(policies, NAMESPACES, pod)
 
-const PLACES: Readonly<Record<string, string>> = {
-  SERVED: 'telephony',
-  OTHER: 'other',
-  LABELLED: 'labelled',
-}
+const PLACES = new Map(
+  Object.entries({ SERVED: 'telephony', OTHER: 'other', LABELLED: 'labelled' }),
+)
 const CASES = read('test/deploy/injection-cases.txt')
   .split('\n')
   .filter((line) => /^[^#]/.test(line))
@@ -51,12 +49,8 @@ describe('the policies of a release', () => {
   it('are made of fields that the API knows, and are all that there is', async () => {
     expect(mistakes(manifests)).toEqual([])
     const kinds = released.map(({ kind }) => kind)
-    expect(kinds.sort()).toEqual([
-      'MutatingAdmissionPolicy',
-      'MutatingAdmissionPolicyBinding',
-      'MutatingAdmissionPolicyBinding',
-      'PodMonitor',
-    ])
+    const policy = 'MutatingAdmissionPolicy'
+    expect(kinds.sort()).toEqual([policy, `${policy}Binding`, `${policy}Binding`, 'PodMonitor'])
   })
 
   it.each(CASES)('do with a pod what is wanted: %s', (_name, outcome = '', ...rest) => {
@@ -66,7 +60,7 @@ describe('the policies of a release', () => {
     const pod = {
       metadata: {
         name: 'try',
-        namespace: PLACES[namespace] ?? namespace,
+        namespace: PLACES.get(namespace) ?? namespace,
         labels: yaml(labels),
         annotations: yaml(annotations),
       },
@@ -77,13 +71,13 @@ describe('the policies of a release', () => {
       if (patch === '') return first
       return admit(manifests, NAMESPACES, merge(first, yaml(patch)) as Pod, first)
     }
-    let refused = ''
-    let text = ''
+    let [text, refused] = ['', '']
     try {
       text = stringify(made())
     } catch (error) {
       refused = String(error)
     }
+
     const wanted = outcome.replace(/^!/, '')
     const isThere = (text + refused).includes(wanted)
     const isAsWanted = wanted === outcome ? isThere : refused === '' && !isThere
@@ -91,10 +85,8 @@ describe('the policies of a release', () => {
   })
 
   it('change a pod by patches, again after others have changed it, and write out every default of the API, so that a second manager does not conflict', () => {
-    expect(specOf(released, 'MutatingAdmissionPolicy')).toMatchObject({
-      reinvocationPolicy: 'IfNeeded',
-      mutations: [{ patchType: 'JSONPatch' }],
-    })
+    const mutating = { reinvocationPolicy: 'IfNeeded', mutations: [{ patchType: 'JSONPatch' }] }
+    expect(specOf(released, 'MutatingAdmissionPolicy')).toMatchObject(mutating)
     for (const kind of ['MutatingAdmissionPolicy', 'ValidatingAdmissionPolicy']) {
       expect(specOf(manifests, kind)).toMatchObject({
         failurePolicy: 'Fail',
@@ -105,10 +97,9 @@ describe('the policies of a release', () => {
           resourceRules: [{ scope: '*' }],
         },
       })
+      const matchResources = { matchPolicy: 'Equivalent', objectSelector: {} }
       for (const { spec } of ofKind(manifests, `${kind}Binding`))
-        expect(spec).toMatchObject({
-          matchResources: { matchPolicy: 'Equivalent', objectSelector: {} },
-        })
+        expect(spec).toMatchObject({ matchResources })
     }
   })
 
@@ -142,9 +133,8 @@ it.each([
     const resource = `${kind.toLowerCase()}s`
     const said = complaints({ manifests, namespaces: NAMESPACES, resource, object })
     expect(said).toEqual(warnings.map((text) => expect.stringContaining(text) as string))
-    const binding = ofKind(guard, 'ValidatingAdmissionPolicyBinding').find(({ metadata }) =>
-      metadata.name.endsWith('-jobs'),
-    )
+    const bindings = ofKind(guard, 'ValidatingAdmissionPolicyBinding')
+    const binding = bindings.find(({ metadata }) => metadata.name.endsWith('-jobs'))
     expect(binding?.spec).toMatchObject({ validationActions: ['Warn'] })
   },
 )
@@ -188,9 +178,8 @@ describe('an injected pod', () => {
     const environmentOf = (pod: Pod) => environment(proxyIn(inject(pod, both).spec))
     expect(environmentOf(podWith({}, {}, 'south'))).toMatchObject(settings)
     expect(environmentOf(podWith())['ISALES_URL']).toBe('https://isales.example')
-    expect(() => inject(podWith({}, {}, 'inject'), both)).toThrow(
-      'a release must have this label value',
-    )
+    const said = 'a release must have this label value'
+    expect(() => inject(podWith({}, {}, 'inject'), both)).toThrow(said)
     const named = await render(injection({ injection: { enabled: true, label: 'inject' } }))
     expect(proxyIn(inject(podWith({}, {}, 'inject'), [...guard, ...named]).spec)).toEqual(proxy)
   })

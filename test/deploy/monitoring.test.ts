@@ -12,9 +12,8 @@ import { specOf } from './support/manifests.ts'
 import { run } from './support/run.ts'
 import { lacks } from './support/tools.ts'
 
-interface RuleTest {
-  readonly alert_rule_test?: readonly { alertname: string; exp_alerts: readonly unknown[] }[]
-}
+type Alerting = { readonly alertname: string; readonly exp_alerts: readonly unknown[] }
+type RuleTest = { readonly alert_rule_test?: readonly Alerting[] }
 
 const { home } = parse(read('helm/isales-auth-proxy/Chart.yaml')) as { home: string }
 const runbook = read('docs/operations.md')
@@ -77,41 +76,35 @@ it.skipIf(await lacks('promtool')).each([
   },
 )
 
-describe('each alert', () => {
-  const { tests } = parse(read('config/prometheus/alerts.test.yaml')) as { tests: RuleTest[] }
-  const cases = tests.flatMap((test) => test.alert_rule_test ?? [])
+const { tests } = parse(read('config/prometheus/alerts.test.yaml')) as { tests: RuleTest[] }
+const cases = tests.flatMap((test) => test.alert_rule_test ?? [])
 
-  it.each(ALERTS)(
-    '$alert is tested firing and not firing, has a severity, a summary and a place in the run book',
-    ({ alert, labels, annotations }) => {
-      const own = cases.filter(({ alertname }) => alertname === alert)
-      const fires = own.map(({ exp_alerts: alerts }) => alerts.length > 0)
-      expect(new Set(fires)).toEqual(new Set([true, false]))
-      expect(labels['severity']).toMatch(/^(critical|warning)$/)
-      for (const name of ['summary', 'description']) {
-        const [english = '', chinese = ''] = [name, `${name}_zh`].map((each) => annotations[each])
-        expect([english, chinese].map((text) => /\p{Script=Han}/u.test(text))).toEqual([
-          false,
-          true,
-        ])
-        // The same value, in the same unit.
-        const values = (text: string) => text.match(/\$value[^}]*/g) ?? []
-        expect(values(chinese)).toEqual(values(english))
-      }
-      expect(annotations['runbook_url']).toBe(page + alert.toLowerCase())
-      expect(headings).toContain(alert)
-    },
-  )
-})
+it.each(ALERTS)(
+  'each alert $alert is tested firing and not firing, has a severity, a summary and a place in the run book',
+  ({ alert, labels, annotations }) => {
+    const own = cases.filter(({ alertname }) => alertname === alert)
+    const fires = own.map(({ exp_alerts: alerts }) => alerts.length > 0)
+    expect(new Set(fires)).toEqual(new Set([true, false]))
+    expect(labels['severity']).toMatch(/^(critical|warning)$/)
+    for (const name of ['summary', 'description']) {
+      const [english = '', chinese = ''] = [name, `${name}_zh`].map((each) => annotations[each])
+      expect([english, chinese].map((text) => /\p{Script=Han}/u.test(text))).toEqual([false, true])
+      // The same value, in the same unit.
+      const values = (text: string) => text.match(/\$value[^}]*/g) ?? []
+      expect(values(chinese)).toEqual(values(english))
+    }
+    expect(annotations['runbook_url']).toBe(page + alert.toLowerCase())
+    expect(headings).toContain(alert)
+  },
+)
 
 describe('the dashboard', () => {
   const panels = dashboard.panels.filter((panel) => panel.type !== 'row')
   const [source, ...variables] = dashboard.templating.list.map(({ name }) => name)
 
   it.each(panels)('explains the panel $title, which can be narrowed by each variable', (panel) => {
-    expect([source, ...variables].join()).toBe(
-      'datasource,cluster,namespace,job,pod,instance_name,instance',
-    )
+    const names = 'datasource,cluster,namespace,job,pod,instance_name,instance'
+    expect([source, ...variables].join()).toBe(names)
     expect(panel.description).toBeTruthy()
     expect(panel.targets?.length).toBeGreaterThan(0)
     for (const { datasource } of [panel, ...(panel.targets ?? [])])

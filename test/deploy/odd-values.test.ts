@@ -94,17 +94,13 @@ const objectsOf = ({ yaml }: Made) => {
   const [policy] = ofKind(manifests, 'MutatingAdmissionPolicy')
   if (policy === undefined) return { manifests }
   const label = policy.metadata.name.replace(`${NAME}.`, '')
-  const pod: Pod = {
-    metadata: { namespace: 'n', labels: { [NAME]: label } },
-    spec: { containers: [{ name: 'cti-obs', image: 'x' }] },
-  }
+  const spec = { containers: [{ name: 'cti-obs', image: 'x' }] }
+  const pod: Pod = { metadata: { namespace: 'n', labels: { [NAME]: label } }, spec }
   return { manifests, pod: admit(manifests, { n: { [NAME]: label } }, pod) }
 }
 
-interface Case {
-  readonly path: string
-  readonly odd: unknown
-}
+type Case = { readonly path: string; readonly odd: unknown }
+
 /** Every odd value at each path, in one mode or the other, unless the schema refuses it. Helm takes null for no value. */
 const isTaken = new Ajv({ strict: false }).compile(SCHEMA)
 const CASES: Readonly<Record<keyof typeof MODES, Case[]>> = { standalone: [], injection: [] }
@@ -184,9 +180,8 @@ it.each(SETTINGS)(
     for (const value of [standard, example])
       expect(value === undefined || isAccepted(name, value)).toBe(true)
     const files = fileName ? ['/run/isales/file', 'relative'] : []
-    expect(files.map((file) => isAccepted(fileName ?? '', file))).toEqual(
-      files.map((file) => file !== 'relative'),
-    )
+    const accepted = files.filter((file) => isAccepted(fileName ?? '', file))
+    expect(accepted).toEqual(files.filter((file) => file !== 'relative'))
     expect(isAccepted(name, ['a list'])).toBe(false)
   },
 )

@@ -18,9 +18,8 @@ const rows = Object.entries(made).map(([name, manifests]) => ({ name, manifests 
 
 it('no manifest has an unknown or missing field', () => {
   expect(mistakes(Object.values(made).flat())).toEqual([])
-  expect(
-    mistakes([{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: {} }]),
-  ).toHaveLength(1)
+  const empty = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: {} }
+  expect(mistakes([empty])).toHaveLength(1)
 })
 
 describe.each(rows)('the pod of $name', ({ manifests }) => {
@@ -40,10 +39,8 @@ describe.each(rows)('the pod of $name', ({ manifests }) => {
   it('has its secrets in files, mounted whole', () => {
     const volumes = (pod.volumes ?? []).map((volume) => volume.name)
     const mounts = proxy.volumeMounts ?? []
-    for (const mount of mounts) {
-      expect(volumes).toContain(mount.name)
-      expect(mount).not.toHaveProperty('subPath')
-    }
+    expect(volumes).toEqual(expect.arrayContaining(mounts.map(({ name }) => name)))
+    for (const mount of mounts) expect(mount).not.toHaveProperty('subPath')
     const env = environment(proxy)
     expect(env['ISALES_PASSWORD_FILE']).toBe('/run/isales/credentials/password')
     expect(Object.keys(env).filter((name) => /(?:PASSWORD|KEY)$/.test(name))).toEqual([])
@@ -74,9 +71,8 @@ it('a sidecar is one more container of the pod of CTI-OBS, and nothing else that
   expect(configure(environment(proxyIn(podOf(made.sidecar)))).config.listen?.host).toBe('127.0.0.1')
   expect(ofKind(made.sidecar, 'Deployment')).toHaveLength(1)
   expect(ofKind(made.sidecar, 'Service')).toEqual([])
-  expect(specOf(made.sidecar, 'Deployment')).toMatchObject({
-    template: { metadata: { labels: { 'isales-auth-proxy/release': 'obs' } } },
-  })
+  const template = { metadata: { labels: { 'isales-auth-proxy/release': 'obs' } } }
+  expect(specOf(made.sidecar, 'Deployment')).toMatchObject({ template })
 })
 
 it.each(['sidecar', POD] as const)(

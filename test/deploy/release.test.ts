@@ -76,10 +76,8 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       const query = (...what: readonly string[]) =>
         succeed('rpm', ['--query', '--package', ...what, join(RELEASE, RPM)])
       expect(await query('--requires')).toMatch(/^nodejs >= 20\.19\.2\n[^]*^systemd >= 250$/m)
-      const deb = await succeed('bash', [
-        '-c',
-        `dpkg-deb --fsys-tarfile ${join(RELEASE, DEB)} | tar t`,
-      ])
+      const listing = `dpkg-deb --fsys-tarfile ${join(RELEASE, DEB)} | tar t`
+      const deb = await succeed('bash', ['-c', listing])
       const files = (list: string, isFile: (path: string) => boolean) =>
         list
           .split('\n')
@@ -100,10 +98,8 @@ it('the notices contain the license of every package in the bundle', async () =>
   const maps = (await readdir(directory)).filter((name) => name.endsWith('.map'))
   const bundled = new Set<string>()
   for (const map of maps) {
-    const { sources } = JSON.parse(await readFile(join(directory, map), 'utf8')) as {
-      readonly sources: readonly string[]
-    }
-    for (const source of sources) {
+    const text = await readFile(join(directory, map), 'utf8')
+    for (const source of (JSON.parse(text) as { sources: readonly string[] }).sources) {
       const [, name] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source) ?? []
       if (name !== undefined && existsSync(join(ROOT, 'node_modules', name))) bundled.add(name)
     }
@@ -208,9 +204,7 @@ it('the workflows read only, unless a job says otherwise, pin each action by com
     const pinned = /^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/
     expect(actions.filter((action) => !pinned.test(action))).toEqual([])
     // Does not know the scope `attestations` yet.
-    const findings = lint(text, path).filter(
-      ({ message }) => !message.startsWith('unknown permission scope "attestations"'),
-    )
-    expect(findings).toEqual([])
+    const unknown = 'unknown permission scope "attestations"'
+    expect(lint(text, path).filter(({ message }) => !message.startsWith(unknown))).toEqual([])
   }
 })

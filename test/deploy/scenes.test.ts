@@ -48,7 +48,6 @@ const start = async ({ onTestFinished }: Context) => {
   onTestFinished(() => prometheus.stop())
   // An increase is visible only after a first scrape.
   await until(async () => (await prometheus.query('isales_proxy_build_info')).length > 0, WAIT)
-  /** Sends a business call. */
   const ask = async () => (await clientOf({ proxy: address, admin }).tasks()).status
   const fires = (alert: string) =>
     until(async () => (await prometheus.firing()).includes(alert), WAIT)
@@ -74,9 +73,8 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       const watched = await start(context)
       const { ask, prometheus, admin } = watched
       expect(await ask()).toBe(200)
-      await until(
-        async () => (await prometheus.query('isales_proxy_authenticated == 1')).length > 0,
-      )
+      const isAuthenticated = () => prometheus.query('isales_proxy_authenticated == 1')
+      await until(async () => (await isAuthenticated()).length > 0)
       expect(await prometheus.query('up{job="isales-auth-proxy"} == 1')).toHaveLength(1)
       // Before the first scrape, the proxy was absent.
       await until(async () => (await prometheus.firing()).length === 0, WAIT)
@@ -123,9 +121,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       // Ends the token, and refuses refreshes, so that calls fail.
       watched.simulator.failRefresh({ status: 403, times: 'always' })
       watched.simulator.revoke()
-      for (let call = 0; call < 3; call += 1) {
-        expect(await watched.ask()).toBeGreaterThanOrEqual(400)
-      }
+      for (let n = 0; n < 3; n += 1) expect(await watched.ask()).toBeGreaterThanOrEqual(400)
       expect(await pagesWith(watched, 'IsalesProxyNotAuthenticated')).toEqual([rejected])
       await setPassword('simulated-password')
       await until(async () => !(await prometheus.firing()).includes(rejected), WAIT)

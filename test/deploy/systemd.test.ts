@@ -40,6 +40,7 @@ it.each([
 
 describe.skipIf(without)('on a machine', () => {
   let machine: Machine
+  const sh = (script: string, input = '') => machine.succeed(script, input)
 
   /** Returns the block of the pages that begins so. */
   function scriptOf(start: string): string {
@@ -50,32 +51,27 @@ describe.skipIf(without)('on a machine', () => {
       .replaceAll(/\bobs0[12]\b/g, 'obs')
     return `cd /srv\n${script}`
   }
-  const runBlock = async (start: string, input = '') => machine.succeed(scriptOf(start), input)
+  const runBlock = async (start: string, input = '') => sh(scriptOf(start), input)
 
   const journal = (unit = 'isales-auth-proxy') =>
-    machine.succeed(`journalctl --unit=${unit} --output=cat --no-pager`)
-  /** Counts the log lines with this event. */
+    sh(`journalctl --unit=${unit} --output=cat --no-pager`)
   const count = async (event: string) => (await journal()).split(`"event":"${event}"`).length - 1
-  const show = async (unit: string, property: string) =>
-    (await machine.succeed(`systemctl show --value --property=${property} ${unit}`)).trim()
-  /**
-   * Restarts the service with an additional line of settings, with any result; returns a function that removes the
-   * line.
-   */
+  const show = async (property: string, unit = 'isales-auth-proxy') =>
+    (await sh(`systemctl show --value --property=${property} ${unit}`)).trim()
+  const untilSucceeds = (script: string) =>
+    until(async () => (await machine.run(script)).code === 0, 20_000)
+  /** Restarts the service with another line of settings, with any result. Returns a function that removes the line. */
   const withSetting = async (line: string) => {
     const env = '/etc/isales-auth-proxy/env'
     const restart = 'systemctl restart isales-auth-proxy'
     await machine.run(`cp ${env} /srv/env; echo ${line} >> ${env}; ${restart}`)
-    return () => machine.succeed(`cp /srv/env ${env}; ${restart}`)
+    return () => sh(`cp /srv/env ${env}; ${restart}`)
   }
   /** The loop ends when /srv/stop exists. */
   const traffic = async () => {
     const script = `cd ${ROOT} && node --import tsx test/deploy/support/traffic.ts`
-    const said = await machine.succeed(`${script} http://127.0.0.1:8080 /srv/stop`)
-    return JSON.parse(said) as {
-      readonly outcomes: Readonly<Record<string, number>>
-      readonly slowest: number
-    }
+    const said = await sh(`${script} http://127.0.0.1:8080 /srv/stop`)
+    return JSON.parse(said) as { outcomes: Readonly<Record<string, number>>; slowest: number }
   }
 
   beforeAll(async () => {
@@ -92,9 +88,7 @@ describe.skipIf(without)('on a machine', () => {
     copyFileSync(process.execPath, join(shared, NODE, 'bin/node'))
     await succeed('tar', ['-I', 'gzip -1', '-cf', `${NODE}.tar.gz`, NODE], { cwd: shared })
     const simulator = 'node --import tsx simulator/main.ts --edition chinese'
-    await machine.succeed(
-      `systemd-run --quiet --unit=isales --working-directory=${ROOT} ${simulator}`,
-    )
+    await sh(`systemd-run --quiet --unit=isales --working-directory=${ROOT} ${simulator}`)
     await until(async () => (await journal('isales')).includes('control'), 30_000)
   })
   afterAll(() => machine?.stop())
@@ -104,7 +98,7 @@ describe.skipIf(without)('on a machine', () => {
   it('reads an env file as --instance does', async () => {
     const read = async (name: string) => {
       const unit = `--quiet --wait --pipe --property=EnvironmentFile=-/srv/${name}`
-      const lines = (await machine.succeed(`systemd-run ${unit} env --null`)).split('\0')
+      const lines = (await sh(`systemd-run ${unit} env --null`)).split('\0')
       return lines.filter(Boolean).map((line) => [line.split('=', 1).join(), line] as const)
     }
     const others = new Set((await read('nowhere')).map(([name]) => name))
@@ -121,16 +115,14 @@ describe.skipIf(without)('on a machine', () => {
   it('is installed, with a Node of its own', async () => {
     await runBlock('version=')
     await runBlock('arch=')
-    expect(await machine.succeed('isales-auth-proxy version')).toBe('0.1.0\n')
+    expect(await sh('isales-auth-proxy version')).toBe('0.1.0\n')
   })
 
   it('is configured by what check --live finds, before it starts', async () => {
     await runBlock('for file', `${PASSWORD}\n`)
-    const settings = () => machine.succeed('cat /etc/isales-auth-proxy/env')
-    const check = (language = 'C') =>
-      machine.run(
-        `export LANG=${language}\n${scriptOf('isales-auth-proxy --instance - check --live')}`,
-      )
+    const settings = () => sh('cat /etc/isales-auth-proxy/env')
+    const live = scriptOf('isales-auth-proxy --instance - check --live')
+    const check = (language = 'C') => machine.run(`export LANG=${language}\n${live}`)
     const inChinese = expect.stringMatching(/\p{Script=Han}/u)
     expect(await check('zh_CN.UTF-8')).toMatchObject({ code: 2, stdout: '', stderr: inChinese })
     const found = await settings()
@@ -140,44 +132,38 @@ describe.skipIf(without)('on a machine', () => {
     expect(found).not.toContain('_FILE=')
     expect(await check()).toMatchObject({ code: 0, stderr: expect.stringContaining('It works.') })
     expect(await settings()).toBe(found)
-    const modes = await machine.succeed('stat --format="%a %U" /etc/isales-auth-proxy/*')
+    const modes = await sh('stat --format="%a %U" /etc/isales-auth-proxy/*')
     // Another user, such as the service's, cannot read them.
     expect(new Set(modes.trim().split('\n'))).toEqual(new Set(['600 root']))
 
-    await machine.succeed('sed --in-place s/:9400/:1/ /etc/isales-auth-proxy/env')
+    await sh('sed --in-place s/:9400/:1/ /etc/isales-auth-proxy/env')
     expect(await check()).toMatchObject({ code: 4 })
     expect(await settings()).toBe(found.replace(':9400', ':1'))
-    await machine.succeed('sed --in-place s/:1$/:9400/ /etc/isales-auth-proxy/env')
+    await sh('sed --in-place s/:1$/:9400/ /etc/isales-auth-proxy/env')
     expect(await settings()).toBe(found)
   })
 
   it('starts, and is ready when systemd says so', async () => {
     const output = await runBlock('systemctl enable')
-    expect(output).toContain('active (running)')
-    expect(output).toMatch(/node .*\/dist\/main\.js/)
-    const node = await machine.succeed(
-      'readlink /proc/$(systemctl show --value --property=MainPID isales-auth-proxy)/exe',
-    )
+    expect(output).toMatch(/active \(running\)[^]*node .*\/dist\/main\.js/)
+    const node = await sh(`readlink /proc/${await show('MainPID')}/exe`)
     expect(node.trim()).toBe('/opt/node-v24.11.0/bin/node')
     // Every variable of the units is a setting.
     expect(await count('setting-doubtful')).toBe(0)
-    expect(await show('isales-auth-proxy', 'StartLimitBurst')).toBe('5')
-    expect(await show('isales-auth-proxy', 'RestartUSec')).toBe('2s')
+    expect(await show('StartLimitBurst')).toBe('5')
+    expect(await show('RestartUSec')).toBe('2s')
     // A dynamic user, who cannot read /etc/isales-auth-proxy.
-    const uid = await machine.succeed('stat --format=%u /run/isales-auth-proxy')
+    const uid = await sh('stat --format=%u /run/isales-auth-proxy')
     expect(Number(uid)).toBeGreaterThan(60_000)
   })
 
   it('does what docs/operations.md says that an operator types', async () => {
-    const operations = read('docs/operations.md')
-    const cells = Array.from(
-      operations.matchAll(/^\|[^|]+\| `([^`|]+)` \|/gm),
-      ([, cell = '']) => cell,
-    )
+    const rows = read('docs/operations.md').matchAll(/^\|[^|]+\| `([^`|]+)` \|/gm)
+    const cells = Array.from(rows, ([, cell = '']) => cell)
     const [stop = '', ...typed] = cells.filter((cell) => / /.test(cell)).toReversed()
     expect(stop).toContain('systemctl stop')
     expect(typed).toHaveLength(6)
-    for (const command of typed) await machine.succeed(command.replace('CODE', 'password'))
+    for (const command of typed) await sh(command.replace('CODE', 'password'))
     expect(await journal()).toMatch(
       /"event":"renew-asked","by":"SIGHUP","outcome":"nothing-paused"[^\n]*"audit":true/,
     )
@@ -188,7 +174,7 @@ describe.skipIf(without)('on a machine', () => {
     const { ca, server } = makeCertificates()
     const install = async (text: string) => {
       writeFileSync(join(machine.shared, 'ca.pem'), text)
-      await machine.succeed(`cd /srv; ${page.match(/install -m 644 ca\.pem [^`]+/)?.[0]}`)
+      await sh(`cd /srv; ${page.match(/install -m 644 ca\.pem [^`]+/)?.[0]}`)
     }
     await install(ca.cert)
     const restore = await withSetting('ISALES_CA_FILE=/etc/isales-auth-proxy/ca.pem')
@@ -199,7 +185,7 @@ describe.skipIf(without)('on a machine', () => {
   })
 
   it('a password that is written, as the page says, or replaced is used within 3 s, without a restart', async () => {
-    const pid = await show('isales-auth-proxy', 'MainPID')
+    const pid = await show('MainPID')
     /** Milliseconds from the change of the file to the event, by the clock of the machine. */
     const change = async (act: () => Promise<string>, event: string) => {
       const before = await count(event)
@@ -207,29 +193,25 @@ describe.skipIf(without)('on a machine', () => {
       await until(async () => (await count(event)) > before, 20_000)
       const line = (await journal()).split('\n').findLast((each) => each.includes(`"${event}"`))
       const { time } = JSON.parse(line ?? '') as { readonly time: string }
-      const changed = await machine.succeed(
-        'date --iso-8601=ns --reference=/etc/isales-auth-proxy/password',
-      )
+      const changed = await sh('date --iso-8601=ns --reference=/etc/isales-auth-proxy/password')
       return Date.parse(time) - Date.parse(changed.trim().replace(',', '.'))
     }
     const spoil = () => runBlock('read', 'another\n')
     const cure = () =>
-      machine.succeed(
-        `cd /etc/isales-auth-proxy; umask 077; printf %s ${PASSWORD} > new; mv new password`,
-      )
+      sh(`cd /etc/isales-auth-proxy; umask 077; printf %s ${PASSWORD} > new; mv new password`)
     const times = [await change(spoil, 'finding-began'), await change(cure, 'finding-ended')]
     expect(Math.min(...times)).toBeGreaterThan(0)
     expect(Math.max(...times)).toBeLessThan(3000)
-    expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
-    expect(await show('isales-auth-proxy', 'MainPID')).toBe(pid)
+    expect(await sh('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
+    expect(await show('MainPID')).toBe(pid)
   })
 
   it('files that are written while others are copied are also copied', async () => {
     const pauses = ['0', '0.02', '0.05', '0.1', '0.2', '0.4']
-    const copied = () => machine.succeed('cd /run/isales-auth-proxy; cat isales_one isales_two')
+    const copied = () => sh('cd /run/isales-auth-proxy; cat isales_one isales_two')
     const copies: string[] = []
     for (const pause of pauses) {
-      await machine.succeed(
+      await sh(
         `cd /etc/isales-auth-proxy; printf ${pause} > one; sleep ${pause}; printf ${pause} > two`,
       )
       const isCopied = async () => (await copied().catch(() => '')) === pause + pause
@@ -237,26 +219,23 @@ describe.skipIf(without)('on a machine', () => {
       copies.push(await copied())
     }
     expect(copies).toEqual(pauses.map((pause) => pause + pause))
-    await machine.succeed('rm /etc/isales-auth-proxy/one /etc/isales-auth-proxy/two')
+    await sh('rm /etc/isales-auth-proxy/one /etc/isales-auth-proxy/two')
   })
 
   it('keeps the password encrypted on the disk, as on the page, and uses a changed one', async () => {
     await runBlock('systemd-creds encrypt')
-    await machine.succeed('test ! -e /etc/isales-auth-proxy/password')
-    const secret = await machine.succeed('cat /etc/isales-auth-proxy/password.cred')
+    await sh('test ! -e /etc/isales-auth-proxy/password')
+    const secret = await sh('cat /etc/isales-auth-proxy/password.cred')
     expect(secret).not.toContain(PASSWORD)
-    await machine.succeed('isales-auth-proxy --instance - status --wait 20s')
-    expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
+    await sh('isales-auth-proxy --instance - status --wait 20s')
+    expect(await sh('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
     const encrypt = page.match(/`(systemd-creds encrypt [^`]* - [^`]+)`/)?.[1] ?? ''
     const before = await count('finding-began')
-    await machine.succeed(encrypt, 'another')
+    await sh(encrypt, 'another')
     await until(async () => (await count('finding-began')) > before, 20_000)
-    await machine.succeed(encrypt, PASSWORD)
-    await until(
-      async () => (await machine.run('isales-auth-proxy --instance - status --wait 1s')).code === 0,
-      20_000,
-    )
-    await machine.succeed(
+    await sh(encrypt, PASSWORD)
+    await untilSucceeds('isales-auth-proxy --instance - status --wait 1s')
+    await sh(
       `cd /etc/isales-auth-proxy
        rm password.cred /etc/systemd/system/isales-auth-proxy*.service.d/encrypted.conf
        sed --in-place /^ISALES_PASSWORD_FILE=/d env
@@ -270,21 +249,18 @@ describe.skipIf(without)('on a machine', () => {
     // Requests arrive before, between and after both.
     const someCalls = async () => {
       const ended = async () => {
-        const metrics = await machine.succeed('curl -fsS http://127.0.0.1:9090/metrics')
+        const metrics = await sh('curl -fsS http://127.0.0.1:9090/metrics')
         const answered = /^isales_proxy_requests_total\{outcome="answered",.*\} (\d+)$/m
         return Number(answered.exec(metrics)?.[1] ?? 0) > 20
       }
       await until(ended, 20_000)
     }
     await someCalls()
-    const pids = [await show('isales-auth-proxy', 'MainPID')]
+    const pids = [await show('MainPID')]
     const restart = /then `(systemctl restart [^`]+)`/.exec(page)?.[1] ?? ''
-    for (const act of [
-      () => machine.succeed(restart),
-      () => machine.succeed(scriptOf('version=').replace('0.1.0', '0.2.0') + restart),
-    ]) {
-      await act()
-      pids.push(await show('isales-auth-proxy', 'MainPID'))
+    for (const script of [restart, scriptOf('version=').replace('0.1.0', '0.2.0') + restart]) {
+      await sh(script)
+      pids.push(await show('MainPID'))
       await someCalls()
     }
     writeFileSync(join(machine.shared, 'stop'), '')
@@ -292,38 +268,32 @@ describe.skipIf(without)('on a machine', () => {
     const { outcomes, slowest } = await calls
     expect(Object.keys(outcomes).sort()).toEqual(['kept 200', 'new 200'])
     expect(slowest).toBeLessThan(3000)
-    const program = await machine.succeed('readlink -f /opt/isales-auth-proxy')
+    const program = await sh('readlink -f /opt/isales-auth-proxy')
     expect(program.trim()).toBe('/opt/isales-auth-proxy-0.2.0')
   })
 
   it('a process that hangs is replaced', async () => {
-    await machine.succeed(
+    await sh(
       `mkdir -p /run/systemd/system/isales-auth-proxy.service.d
        printf '[Service]\\nWatchdogSec=1\\nRestartSec=0\\n' > /run/systemd/system/isales-auth-proxy.service.d/short.conf
        systemctl daemon-reload
        systemctl restart isales-auth-proxy`,
     )
-    const pid = await show('isales-auth-proxy', 'MainPID')
+    const pid = await show('MainPID')
     // The process notifies the watchdog.
-    await machine.succeed('sleep 2.5')
-    expect(await show('isales-auth-proxy', 'MainPID')).toBe(pid)
-    await machine.succeed(`kill -STOP ${pid}`)
-    await until(
-      async () =>
-        ![pid, '0'].includes(await show('isales-auth-proxy', 'MainPID')) &&
-        (await show('isales-auth-proxy', 'ActiveState')) === 'active',
-      20_000,
-    )
-    await machine.succeed(
-      'rm -r /run/systemd/system/isales-auth-proxy.service.d; systemctl daemon-reload',
-    )
+    await sh('sleep 2.5')
+    expect(await show('MainPID')).toBe(pid)
+    await sh(`kill -STOP ${pid}`)
+    const isOther = async () => ![pid, '0'].includes(await show('MainPID'))
+    await until(async () => (await isOther()) && (await show('ActiveState')) === 'active', 20_000)
+    await sh('rm -r /run/systemd/system/isales-auth-proxy.service.d; systemctl daemon-reload')
   })
 
   it('an invalid setting ends it permanently, and systemctl status shows the sentence', async () => {
     const restore = await withSetting('LOG_LEVEL=loud')
     // The unit would be activating while it waits for another start.
-    expect(await show('isales-auth-proxy', 'ActiveState')).toBe('failed')
-    expect(await show('isales-auth-proxy', 'NRestarts')).toBe('0')
+    expect(await show('ActiveState')).toBe('failed')
+    expect(await show('NRestarts')).toBe('0')
     const { stdout } = await machine.run('systemctl status --no-pager isales-auth-proxy')
     expect(stdout).toContain('failed (Result: exit-code)')
     expect(stdout).toMatch(
@@ -335,36 +305,31 @@ describe.skipIf(without)('on a machine', () => {
     const refused = await machine.run('curl -sS http://127.0.0.1:8080/')
     expect(refused.stderr).toContain('Could not connect')
     await restore()
-    expect(await show('isales-auth-proxy.socket', 'ActiveState')).toBe('active')
+    expect(await show('ActiveState', 'isales-auth-proxy.socket')).toBe('active')
   })
 
   it('another address in the socket and in LISTEN is an error, and in both is used', async () => {
     const restore = await withSetting('LISTEN=127.0.0.1:8086')
-    const status = await show('isales-auth-proxy', 'StatusText')
+    const status = await show('StatusText')
     expect(status).toMatch(/^LISTEN: The socket unit listens on another .*:8086; .*:8080\.$/)
     await restore()
     await runBlock('mkdir -p /etc/systemd/system/isales-auth-proxy.socket.d')
     const log = await journal()
-    expect(log.slice(log.lastIndexOf('"event":"listening","listener":"proxy"'))).toContain(
-      '"address":"http://127.0.0.1:8085"',
-    )
-    await machine.succeed('curl -sS http://127.0.0.1:8085/')
+    const last = log.slice(log.lastIndexOf('"event":"listening","listener":"proxy"'))
+    expect(last).toContain('"address":"http://127.0.0.1:8085"')
+    await sh('curl -sS http://127.0.0.1:8085/')
   })
 
   it('two tenants have a user, settings, secrets, state and ports of their own', async () => {
     const output = await runBlock('add()', `${PASSWORD}\n${PASSWORD}\n`)
-    expect(
-      output.match(/isales-auth-proxy@(?:north|south)\.service +loaded active running/g),
-    ).toHaveLength(2)
+    const running = /isales-auth-proxy@(?:north|south)\.service +loaded active running/g
+    expect(output.match(running)).toHaveLength(2)
     const uids: string[] = []
-    for (const [name, port] of [
-      ['north', 9091],
-      ['south', 9092],
-    ] as const) {
-      await machine.succeed(`isales-auth-proxy --instance ${name} status --wait 10s`)
-      await machine.succeed(`curl -fsS http://127.0.0.1:${port}/readyz`)
+    for (const [name, port] of Object.entries({ north: 9091, south: 9092 })) {
+      await sh(`isales-auth-proxy --instance ${name} status --wait 10s`)
+      await sh(`curl -fsS http://127.0.0.1:${port}/readyz`)
       const owners = `stat --format=%u /run/isales-auth-proxy@${name} /var/lib/private/isales-auth-proxy@${name}`
-      uids.push(...(await machine.succeed(owners)).trim().split('\n'))
+      uids.push(...(await sh(owners)).trim().split('\n'))
     }
     expect(new Set(uids).size).toBe(2)
     const { code } = await machine.run(
@@ -373,7 +338,7 @@ describe.skipIf(without)('on a machine', () => {
     expect(code).not.toBe(0)
 
     const north = 'isales-auth-proxy@north'
-    await machine.succeed(`printf %s wrong > /etc/${north}/password`)
+    await sh(`printf %s wrong > /etc/${north}/password`)
     // Refreshes keep the token alive.
     await until(async () => (await journal(north)).includes('"code":"refreshes-only"'))
     expect(await journal('isales-auth-proxy@south')).not.toContain('refreshes-only')
@@ -382,23 +347,20 @@ describe.skipIf(without)('on a machine', () => {
   it('is stopped with its socket', async () => {
     await runBlock('systemctl stop')
     for (const unit of ['isales-auth-proxy', 'isales-auth-proxy.socket'])
-      expect(await show(unit, 'ActiveState')).toBe('inactive')
+      expect(await show('ActiveState', unit)).toBe('inactive')
     expect(await journal()).toMatch(/"event":"stopped"[^]*$/)
   })
 
   it('runs by the unit for an older systemd, and uses a changed password', async () => {
     const before = await count('files-reloaded')
     await runBlock('useradd')
-    await until(
-      async () => (await machine.run('curl -sS http://127.0.0.1:9090/livez')).code === 0,
-      20_000,
-    )
-    await machine.succeed('printf %s older > /etc/isales-auth-proxy/password')
+    await untilSucceeds('curl -sS http://127.0.0.1:9090/livez')
+    await sh('printf %s older > /etc/isales-auth-proxy/password')
     await until(async () => (await count('files-reloaded')) > before)
-    expect(await show('isales-auth-proxy', 'User')).toBe('isales-auth-proxy')
-    expect(await show('isales-auth-proxy', 'DynamicUser')).toBe('no')
+    expect(await show('User')).toBe('isales-auth-proxy')
+    expect(await show('DynamicUser')).toBe('no')
     for (const unit of ['isales-auth-proxy', 'isales-auth-proxy.socket'])
-      expect(await show(unit, 'UnitFileState')).toBe('enabled')
+      expect(await show('UnitFileState', unit)).toBe('enabled')
   })
 
   it('every block of the page was run', () => {

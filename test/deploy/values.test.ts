@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { ALERTS, ALERTS_FILE, read, type Alert } from '../docs/pages.ts'
 import { ciValues, NAME, render, renderSidecar, standalone } from './support/chart.ts'
@@ -7,9 +7,7 @@ import { ofKind, parseManifests, specOf, type Manifest } from './support/manifes
 import { environment, podOf, proxyIn } from './support/pod.ts'
 import { at } from './support/values.ts'
 
-interface Rule {
-  readonly ports?: readonly { readonly port: number }[]
-}
+type Rule = { readonly ports?: readonly { readonly port: number }[] }
 
 const SERVICE =
   'nodePort: 30443, externalTrafficPolicy: Local, loadBalancerSourceRanges: [192.0.2.0/24]'
@@ -18,11 +16,8 @@ const STORE = 'sessionStore: {secretName: s}, settings: {SESSION_STORE_URL'
 const INJECTION = 'mode: sidecar, injection: {enabled: true, namespaces: [a]}'
 const NO_USER = 'runAsUser: null, runAsGroup: null'
 
-/**
- * Values on top of the minimum for a stand-alone proxy => places in the manifests, with what is there. `Service` and the like: the
- * first object of this kind. `ingress` and `egress`: the ports of each rule.
- * `hosts`: `ALLOWED_HOSTS` as a list.
- */
+// Values on top of the minimum for a stand-alone proxy => places in the manifests, with what is there. `Service` and the like: the
+// first object of this kind. `ingress` and `egress`: the ports of each rule. `hosts`: `ALLOWED_HOSTS` as a list.
 const EFFECTS = `
 standalone: {service: {type: ClusterIP, ${SERVICE}}} => Service.spec.externalTrafficPolicy: null
 standalone: {service: {type: ClusterIP, ${SERVICE}}} => Service.spec.loadBalancerSourceRanges: null
@@ -78,7 +73,6 @@ ${STORE}: 'redis://store'} => NetworkPolicy.spec.egress.2.ports: [{protocol: TCP
   .split('\n')
   .map((row) => row.split(' => ') as [values: string, places: string])
 
-/** Parses members of a flow map. */
 const members = (text: string) => parse(`{${text}}`) as Record<string, unknown>
 
 /** Returns the objects that a place may begin with. */
@@ -100,9 +94,8 @@ const beginnings = (manifests: readonly Manifest[]) => {
   }
 }
 
-const made = await renderMany(
-  EFFECTS.map(([values]) => standalone({ mode: 'standalone', ...members(values) })),
-)
+const all = EFFECTS.map(([values]) => standalone({ mode: 'standalone', ...members(values) }))
+const made = await renderMany(all)
 it.each(EFFECTS.map(([values, places], index) => [values, places, made[index]] as const))(
   '%s makes %s',
   (_values, places, { yaml = '', ...failed } = {} as never) => {
@@ -117,36 +110,34 @@ it.each(EFFECTS.map(([values, places], index) => [values, places, made[index]] a
   },
 )
 
-describe('the alerts and the dashboard', async () => {
-  const sidecar = await renderSidecar()
-  const everything = await render(ciValues('standalone-everything'))
+const sidecar = await renderSidecar()
+const everything = await render(ciValues('standalone-everything'))
 
-  it("equal the chart's files", () => {
-    expect(specOf(sidecar, 'PrometheusRule')).toEqual(parse(read(ALERTS_FILE)))
-    const [map] = ofKind(sidecar, 'ConfigMap')
-    const file = read(`helm/isales-auth-proxy/files/${NAME}.json`)
-    expect(map?.data?.[`${NAME}.json`]?.trim()).toBe(file.trim())
+it("the alerts and the dashboard equal the chart's files", () => {
+  expect(specOf(sidecar, 'PrometheusRule')).toEqual(parse(read(ALERTS_FILE)))
+  const [map] = ofKind(sidecar, 'ConfigMap')
+  const file = read(`helm/isales-auth-proxy/files/${NAME}.json`)
+  expect(map?.data?.[`${NAME}.json`]?.trim()).toBe(file.trim())
+})
+
+it('the alerts and the dashboard are tuned, disabled, labelled and documented by values', () => {
+  for (const { metadata } of everything)
+    expect(metadata.labels).toMatchObject({ 'example.com/cost-centre': '4711' })
+  const rulesOf = (rules: readonly Alert[]) => new Map(rules.map((one) => [one.alert, one]))
+  const rules = at(specOf(everything, 'PrometheusRule'), 'groups.0.rules')
+  const [original, tuned] = [rulesOf(ALERTS), rulesOf(rules as readonly Alert[])]
+  const down = original.get('IsalesProxyDown')
+  const runbook = 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown'
+  expect(tuned.get('IsalesProxyDown')).toEqual({
+    ...down,
+    labels: { ...down?.labels, team: 'telephony' },
+    annotations: { ...down?.annotations, runbook_url: runbook },
   })
-
-  it('are tuned, disabled, labelled and documented by values', () => {
-    for (const { metadata } of everything)
-      expect(metadata.labels).toMatchObject({ 'example.com/cost-centre': '4711' })
-    const rulesOf = (rules: readonly Alert[]) => new Map(rules.map((one) => [one.alert, one]))
-    const rules = at(specOf(everything, 'PrometheusRule'), 'groups.0.rules')
-    const [original, tuned] = [rulesOf(ALERTS), rulesOf(rules as readonly Alert[])]
-    const down = original.get('IsalesProxyDown')
-    const runbook = 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown'
-    expect(tuned.get('IsalesProxyDown')).toEqual({
-      ...down,
-      labels: { ...down?.labels, team: 'telephony' },
-      annotations: { ...down?.annotations, runbook_url: runbook },
-    })
-    expect([...original.keys()].filter((name) => !tuned.has(name))).toEqual(['IsalesProxyLatency'])
-    expect(tuned.get('IsalesProxyCallsLost')).toEqual({
-      ...original.get('IsalesProxyCallsLost'),
-      annotations: expect.anything() as unknown,
-      for: '10m',
-      labels: { severity: 'critical', team: 'telephony' },
-    })
+  expect([...original.keys()].filter((name) => !tuned.has(name))).toEqual(['IsalesProxyLatency'])
+  expect(tuned.get('IsalesProxyCallsLost')).toEqual({
+    ...original.get('IsalesProxyCallsLost'),
+    annotations: expect.anything() as unknown,
+    for: '10m',
+    labels: { severity: 'critical', team: 'telephony' },
   })
 })

@@ -26,20 +26,13 @@ const pathsOf = (node: unknown, parent = ''): readonly string[] => {
 }
 /** Every scene, with a shared store and a change of the state. */
 const admins = Object.values(SCENES).map((scene) => {
-  const sharing = {
-    state: 'local',
-    reason: 'timeout',
-    code: 'x',
-    since: NOW,
-    adoptedAt: NOW,
-  } as const
+  const sharing = { state: 'local', reason: 'timeout', code: 'x', since: NOW } as const
   const admin = adminOf({ ...scene, sharing })
   admin.activity.onState('degraded')
   return admin.request('/status.json')
 })
-const bodies = await Promise.all(
-  admins.map(async (response) => (await response).json() as Promise<object>),
-)
+const responses = await Promise.all(admins)
+const bodies = await Promise.all(responses.map((response) => response.json() as Promise<object>))
 const found = [...new Set(bodies.flatMap((body) => pathsOf(body)))]
 
 test('docs/endpoints.md has every member of /status.json', () => {

@@ -44,17 +44,14 @@ const longest = (kind: 'not-processed' | 'unknown') =>
 const least = (found: (count: number) => boolean) => [1, 2, 3, 4, 5].find(found)
 const AT = { rejectedAt: 0, unresolvedSince: 0, consecutiveSince: 0 }
 const REJECTED = { ...tracker.NO_REJECTIONS, hasResult: true, ...AT }
-const inRow = least((count) =>
-  tracker.isRejected({ ...REJECTED, consecutiveRejections: count }, MIN),
-)
-const allFor = least((s) => tracker.isRejected({ ...REJECTED, consecutiveRejections: 9 }, s * S))
-const conflict = least((count) =>
-  tracker.isConflict({ ...REJECTED, helpedAt: Array<number>(count).fill(0) }, MIN - 1),
-)
+const isShown = (consecutiveRejections: number, at: number) =>
+  tracker.isRejected({ ...REJECTED, consecutiveRejections }, at)
+const [inRow, allFor] = [least((count) => isShown(count, MIN)), least((s) => isShown(9, s * S))]
+const helped = (count: number) => ({ ...REJECTED, helpedAt: Array<number>(count).fill(0) })
+const conflict = least((count) => tracker.isConflict(helped(count), MIN - 1))
 const problems = Object.values<{ readonly status: number; readonly failed?: string }>(PROBLEMS)
-const refused = problems
-  .flatMap((each) => (each.failed ? [] : [each.status]))
-  .toSorted((one, other) => one - other)
+const refusals = problems.flatMap((each) => (each.failed ? [] : [each.status]))
+const refused = refusals.toSorted((one, other) => one - other)
 const period = ({ ms, calls, maxAge }: (typeof CALLS)['latest' | 'window']) =>
   [ms / S, calls, calls, maxAge / MIN] as const
 const soon = [...Array(30).keys()].findLast((days) => endsSoon(days * DAY, 1))

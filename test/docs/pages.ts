@@ -12,14 +12,12 @@ export interface Alert {
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
 }
-interface Groups {
-  readonly groups: readonly { readonly rules: readonly Alert[] }[]
-}
+type Groups = { readonly groups: readonly { readonly rules: readonly Alert[] }[] }
+
 /** The chart's file of alerts, and the alerts in it. */
 export const ALERTS_FILE = 'helm/isales-auth-proxy/files/alerts.yaml'
 export const ALERTS = (parse(read(ALERTS_FILE)) as Groups).groups.flatMap(({ rules }) => rules)
 
-/** The paths of all pages. */
 export const PAGES = [
   ...readdirSync(root),
   ...readdirSync(`${root}docs`, { recursive: true, encoding: 'utf8' }).map(
@@ -28,7 +26,6 @@ export const PAGES = [
   'helm/isales-auth-proxy/README.md',
 ].filter((name) => name.endsWith('.md'))
 
-/** Returns the shell blocks of a page. */
 export const blocksOf = (page: string): readonly string[] =>
   Array.from(read(page).matchAll(/^ *```sh\n([^]*?)^ *```/gm), ([, block = '']) => block)
 

@@ -24,7 +24,6 @@ test('the Chinese README has only commands and metrics of the English one', () =
   expect(termsBeyond(chinese, english)).toEqual([])
 })
 
-/** Pages of docs/ in both languages. */
 const TRANSLATED = readdirSync(`${root}docs`)
   .filter((file) => file.endsWith('.zh-CN.md'))
   .map((file) => file.replace('.zh-CN.md', ''))
@@ -63,11 +62,8 @@ describe.each(TRANSLATED)('docs/%s.zh-CN.md has', (page) => {
   const english = read(`docs/${page}.md`)
   const chinese = read(`docs/${page}.zh-CN.md`)
 
-  test('the headings of the English page', () => {
+  test('the headings and code blocks of the English page', () => {
     expect(headings(chinese)).toEqual(headings(english))
-  })
-
-  test('its code blocks', () => {
     expect(codeBlocks(chinese)).toEqual(codeBlocks(english))
   })
 

@@ -2,24 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import type { Refusal } from '../../src/codes.ts'
-import {
-  createListener,
-  type ListenerLimits,
-  type ListenerOptions,
-} from '../../src/listener/listener.ts'
-import {
-  connectRaw,
-  type RawClient,
-  type RawResponse,
-  type RawTarget,
-} from '../support/raw-client.ts'
+import { createListener } from '../../src/listener/listener.ts'
+import type { ListenerLimits, ListenerOptions } from '../../src/listener/listener.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import type { RawClient, RawResponse, RawTarget } from '../support/raw-client.ts'
 
-const LIMITS: ListenerLimits = {
-  headerTimeout: 5000,
-  idleTimeout: 5000,
-  listenMaxConnections: 100,
-  keepAlive: 65_000,
-}
+const TIMES = { headerTimeout: 5000, idleTimeout: 5000, keepAlive: 65_000 }
+const LIMITS: ListenerLimits = { ...TIMES, listenMaxConnections: 100 }
 
 /** Starts a listener, which is stopped after the test. Default: on a free port of loopback. */
 export async function startListener(
@@ -49,24 +38,16 @@ export async function startListener(
   return { listener, port, refused, requestIds }
 }
 
-/** Starts a listener whose responses the test sends, and a client. */
 export async function startHolding(
   options: Parameters<typeof startListener>[1] = {},
   from: RawTarget = {},
 ) {
   const held: ServerResponse[] = []
-  const closed: ServerResponse[] = []
   const running = await startListener((_request, response, connection) => {
     connection.bodyArrived()
     held.push(response)
-    response.on('close', () => closed.push(response))
   }, options)
-  return {
-    ...running,
-    held,
-    closed,
-    client: await connectRaw({ port: running.port, ...from }),
-  }
+  return { ...running, held, client: await connectRaw({ port: running.port, ...from }) }
 }
 
 export function respondOk(_request: IncomingMessage, response: ServerResponse): void {
@@ -77,7 +58,6 @@ export function respondOk(_request: IncomingMessage, response: ServerResponse): 
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
 export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
 
-/** Opens connections that only send these bytes. */
 export async function hold(count: number, port: number, bytes = '') {
   const held: RawClient[] = []
   for (let n = 0; n < count; n += 1) {
@@ -96,7 +76,6 @@ export async function responsesOf(client: RawClient): Promise<RawResponse[]> {
   return responses
 }
 
-/** Returns status and `Connection` of every response. */
 export async function outcomesOf(client: RawClient) {
   const responses = await responsesOf(client)
   return responses.map((response) => [response.status, response.header('connection')])

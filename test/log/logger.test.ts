@@ -8,12 +8,8 @@ const TIME = '2026-01-02T03:04:05.678Z'
 
 async function openLog(options: Partial<LogOptions> = {}) {
   const written: string[] = []
-  const log = await createLog({
-    level: 'debug',
-    format: 'json',
-    destination: { write: (text) => void written.push(text) },
-    ...options,
-  })
+  const destination = { write: (text: string) => void written.push(text) }
+  const log = await createLog({ level: 'debug', format: 'json', destination, ...options })
   const lines = () => written.map((text) => JSON.parse(text) as Record<string, unknown>)
   return { log, lines, text: () => written.join('') }
 }

@@ -73,9 +73,8 @@ it.each([
 )
 
 it("a section's own text comes before its chapter's", () => {
-  expect(findSection('en', 'untrusted').restore).toContain(
-    'an interceptor whose CA you trust reads',
-  )
+  const { restore } = findSection('en', 'untrusted')
+  expect(restore).toContain('an interceptor whose CA you trust reads')
   expect(findSection('en', 'password').remedy).toContain('tries a changed file within seconds')
 })
 

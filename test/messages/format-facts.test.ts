@@ -1,16 +1,7 @@
 import { expect, it } from 'vitest'
 import { cause } from '../../src/causes.ts'
-import {
-  dateText,
-  explained,
-  factText,
-  MESSAGES,
-  messagesFor,
-  type Fact,
-  type FailureDetails,
-  type DiagnosticContext,
-  type Value,
-} from '../../src/messages/index.ts'
+import { dateText, explained, factText, MESSAGES, messagesFor } from '../../src/messages/index.ts'
+import type { Fact, FailureDetails, DiagnosticContext, Value } from '../../src/messages/index.ts'
 import { PLACES } from '../support/failure.ts'
 
 const { en, zh } = MESSAGES
@@ -61,10 +52,9 @@ it.each([
   ['login-page', 'login-page', 'login-page', 'call-page'],
   ['expired', 'expired', 'expired', 'expired'],
 ] as const)('%s has the remedy of the kind of request', (code, ...codes) => {
-  const codesOf = (['login', 'refresh', 'call'] as const).map(
-    (each) => explained({ cause: cause(code) }, PLACES, each).code,
-  )
-  expect(codesOf).toEqual(codes)
+  const requests = ['login', 'refresh', 'call'] as const
+  const found = requests.map((each) => explained({ cause: cause(code) }, PLACES, each).code)
+  expect(found).toEqual(codes)
 })
 
 const NOWHERE = { ...PLACES, hosts: { ...PLACES.hosts, disk: '' }, serverName: 'b' }

@@ -7,12 +7,10 @@ import { openTimedWorld, type TimedWorld } from '../support/timed-world.ts'
 import { until } from '../support/until.ts'
 
 const HEAD = '{"subCCNo":1,"vdnId":1,"padding":"'
-/** Milliseconds until the rejection arrives. */
 const ROUND_TRIP = 100
 /** 1 MiB to the byte. */
 const LARGEST = `${HEAD.padEnd(1024 * 1024 - 2, 'x')}"}`
 
-/** Ends the session: the token, and the refresh token. */
 function endSession({ sim }: TimedWorld): void {
   sim.revoke()
   sim.revokeRefresh()
@@ -25,11 +23,8 @@ async function callWhileLoginTakes(ms: number, headers: Readonly<Record<string, 
   endSession(world)
   world.sim.hang({ operation: 'business' })
   world.sim.hang({ operation: 'login' })
-  const response = world.request(INTERFACE_PATHS.getTask, {
-    method: 'POST',
-    body: LARGEST,
-    headers,
-  })
+  const calling = { method: 'POST', body: LARGEST, headers }
+  const response = world.request(INTERFACE_PATHS.getTask, calling)
   await until(() => world.sim.state().hanging === 1)
   await world.clock.advance(ROUND_TRIP)
   world.sim.release()

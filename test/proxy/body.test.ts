@@ -23,10 +23,9 @@ it('if all bodies are complete and take 32 MiB, the newest is refused until a ca
         stop.abort()
       },
     }
-    const incoming = Object.assign(request, {
-      complete: arrived === length,
-    }) as unknown as IncomingMessage
-    return { call, refusals, body: await bodies.read(incoming, length, call) }
+    const incoming: unknown = Object.assign(request, { complete: arrived === length })
+    const body = await bodies.read(incoming as IncomingMessage, length, call)
+    return { call, refusals, body }
   }
   const first = await read(16 * MIB)
   await read(16 * MIB)

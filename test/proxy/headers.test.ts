@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  createRequestHeaders,
-  relayedHead,
-  type OutgoingRequest,
-  withLength,
-} from '../../src/proxy/headers.ts'
+import { createRequestHeaders, relayedHead, withLength } from '../../src/proxy/headers.ts'
+import type { OutgoingRequest } from '../../src/proxy/headers.ts'
 import { memoized } from '../../src/memoized.ts'
 
 interface Sent extends Partial<OutgoingRequest> {

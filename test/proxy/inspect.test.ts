@@ -6,13 +6,9 @@ const CLIENT = 'http://127.0.0.1:8080'
 const INTERFACE = '/interface'
 
 function inspectorOf(changes: Partial<InspectorConfig> = {}) {
-  const config = {
-    isalesUrl: ISALES,
-    isalesRejected: { statuses: [401], results: ['7', 'expired'] },
-    isalesInterfacePath: INTERFACE,
-    ...changes,
-  }
-  return createInspector(config, 'http')
+  const isalesRejected = { statuses: [401], results: ['7', 'expired'] }
+  const config = { isalesUrl: ISALES, isalesRejected, isalesInterfacePath: INTERFACE }
+  return createInspector({ ...config, ...changes }, 'http')
 }
 
 const rewriting = (isalesUrl = ISALES) =>

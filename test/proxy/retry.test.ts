@@ -2,25 +2,15 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { PROBLEMS, type ProblemCode } from '../../src/codes.ts'
 import type { UpstreamFailure } from '../../src/upstream/index.ts'
-import {
-  afterFailure,
-  afterInterruption,
-  withoutToken,
-  type AttemptCounts,
-  type RequestPhase,
-} from '../../src/proxy/retry.ts'
+import { afterFailure, afterInterruption, withoutToken } from '../../src/proxy/retry.ts'
+import type { AttemptCounts, RequestPhase } from '../../src/proxy/retry.ts'
 
 const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'] as const
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
 const LOST = { failure: 'broken', written: true } as const
 
-/** Returns the counts of a POST with these changes. */
-const counts = (changes: Partial<AttemptCounts>): AttemptCounts => ({
-  method: 'POST',
-  unwritten: 0,
-  unanswered: 0,
-  ...changes,
-})
+const NONE = { method: 'POST', unwritten: 0, unanswered: 0 }
+const counts = (changes: Partial<AttemptCounts>): AttemptCounts => ({ ...NONE, ...changes })
 const again = (pause: number) => ({ do: 'resend', pause })
 const fail = (code: string) => ({ do: 'fail', code })
 
@@ -41,12 +31,9 @@ it.each<[unwritten: number, failure: UpstreamFailure, pause: number | ProblemCod
   [1, 'invalid', 'bad-request'],
 ])('after exchange %i failed as %s before it was written: %s', (unwritten, failure, next) => {
   for (const method of ['GET', 'POST', 'DELETE']) {
-    const after = (changes: object) =>
-      afterFailure(
-        counts({ method, unwritten }),
-        { failure, written: false, ...TIME, ...changes },
-        JITTER,
-      )
+    const before = counts({ method, unwritten })
+    const failed = { failure, written: false, ...TIME }
+    const after = (changes: object) => afterFailure(before, { ...failed, ...changes }, JITTER)
     expect(after({})).toEqual(typeof next === 'number' ? again(next) : fail(next))
     for (const end of [{ mayRecover: false }, { left: 0 }, { left: 50 }])
       expect(after(end).do).toBe('fail')
@@ -85,11 +72,8 @@ it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'get'])(
   (method) => {
     for (const failure of FAILURES) {
       const code = failure === 'timeout' ? 'upstream-timeout' : 'upstream-broken'
-      const after = afterFailure(
-        counts({ method, unanswered: 1 }),
-        { failure, written: true, ...TIME },
-        JITTER,
-      )
+      const before = counts({ method, unanswered: 1 })
+      const after = afterFailure(before, { failure, written: true, ...TIME }, JITTER)
       expect(after).toEqual(fail(code))
     }
   },

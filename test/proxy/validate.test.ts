@@ -1,11 +1,8 @@
 import { array, assert, constantFrom, property } from 'fast-check'
 import { expect, it } from 'vitest'
 import { createHostRule } from '../../src/config/address.ts'
-import {
-  createPathClassifier,
-  createValidation,
-  type RequestRules,
-} from '../../src/proxy/validate.ts'
+import { createPathClassifier, createValidation } from '../../src/proxy/validate.ts'
+import type { RequestRules } from '../../src/proxy/validate.ts'
 
 const RULES: RequestRules = {
   isOwnHost: createHostRule({ host: '', port: 0 }, ['obs.example']),
@@ -20,7 +17,6 @@ const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 const GOOD = { method: 'POST', target: PATH, httpVersion: '1.1', rawHeaders: ['Host', 'localhost'] }
 type RequestHead = typeof GOOD
 
-/** Validates a valid request with these changes. */
 function validate(changes: Partial<RequestHead> = {}, rules: Partial<RequestRules> = {}) {
   const { target: url, ...head } = { ...GOOD, ...changes }
   return createValidation({ ...RULES, ...rules })({ ...head, url })
@@ -221,18 +217,11 @@ function readings(path: string): string[] {
   let decoded = path
   const all: string[] = []
   for (let round = 0; round <= 3; round += 1) {
-    for (const text of [
-      decoded,
-      decoded.replaceAll(/;[^/]*/g, ''),
-      decoded.replaceAll(/\/+/g, '/'),
-    ])
-      all.push(
-        removeDotSegments(text),
-        removeDotSegments(removeDotSegments(text).replaceAll(/\/+/g, '/')),
-      )
-    decoded = decoded.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    )
+    const single = (text: string): string => text.replaceAll(/\/+/g, '/')
+    for (const text of [decoded, decoded.replaceAll(/;[^/]*/g, ''), single(decoded)])
+      all.push(removeDotSegments(text), removeDotSegments(single(removeDotSegments(text))))
+    const byte = (_: string, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))
+    decoded = decoded.replaceAll(/%([0-9a-f]{2})/gi, byte)
   }
   return all.map((text) => text.toLowerCase())
 }

@@ -3,12 +3,8 @@ import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createSealer } from '../../src/sharing/sealer.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
-import {
-  decodeState,
-  encodeState,
-  NO_STATE,
-  type SharedState,
-} from '../../src/token/stored-state.ts'
+import { decodeState, encodeState, NO_STATE } from '../../src/token/stored-state.ts'
+import type { SharedState } from '../../src/token/stored-state.ts'
 import { credentialsOf, grant } from '../token/support.ts'
 
 const KEY = new Secret('k'.repeat(32))
@@ -31,7 +27,6 @@ const opened = (value: string, by = sealerOf()) => {
 }
 const credentials = credentialsOf('pw')
 
-/** Returns the state with secrets that can be compared. */
 const revealed = (state: SharedState | undefined): unknown =>
   JSON.parse(
     JSON.stringify({ ...state, records: [...(state?.records ?? [])] }, (_, value: unknown) =>

@@ -13,12 +13,9 @@ export async function connect(port: number, env: Environment = {}) {
   let looks = 0
   const url = `valkey://127.0.0.1:${port}`
   const { address, config } = storeSettings({ SESSION_STORE_URL: url, ...env })
-  const store = await createValkeyStore(address, 'test', {
-    config,
-    clock: systemClock,
-    random: Math.random,
-    observeCall: (call) => calls.push(call),
-  })
+  const given = { config, clock: systemClock, random: Math.random }
+  const observeCall = (call: StoreCall) => void calls.push(call)
+  const store = await createValkeyStore(address, 'test', { ...given, observeCall })
   closing.push(() => store.stop())
   store.start(() => void (looks += 1))
   await until(() => looks >= 1)
@@ -38,7 +35,6 @@ export function storeSettings(env: Environment) {
   return { config: loaded.config, address }
 }
 
-/** The store's key of the account `test`. */
 export const KEY = 'isales-auth-proxy:v6:{test}:account'
 
 /** Users of a server; `proxy` has the documented permissions. */

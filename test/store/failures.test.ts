@@ -81,10 +81,8 @@ describe.each(ENGINES)('%s', (engine) => {
     const { store, looks } = await connect(server.port)
     await server.cli('REPLICAOF', '127.0.0.1', String(await freePort()))
     const before = looks()
-    expect(await store.compareAndSwap('', 'value')).toEqual({
-      reason: 'rejected',
-      code: 'READONLY',
-    })
+    const refused = { reason: 'rejected', code: 'READONLY' }
+    expect(await store.compareAndSwap('', 'value')).toEqual(refused)
     await until(() => looks() > before)
     await server.cli('REPLICAOF', 'NO', 'ONE')
     await until(async () => 'value' in (await store.compareAndSwap('', 'value')))

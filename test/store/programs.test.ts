@@ -8,16 +8,8 @@ import { closing } from '../support/tcp-server.ts'
 import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
 import { clientOf } from '../support/world.ts'
-import {
-  accountIn,
-  authenticated,
-  inState,
-  KEY,
-  keyOf,
-  PASSWORD,
-  sharingPrograms,
-  startTraffic,
-} from './replicas.ts'
+import { accountIn, authenticated, inState, KEY, keyOf } from './replicas.ts'
+import { PASSWORD, sharingPrograms, startTraffic } from './replicas.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
 const STORE_PASSWORD = 'canary-store-password'
@@ -49,6 +41,12 @@ it('programs adopt the token of `check --live`, which logs in through their stor
   const replicas = await startReplicas(2, server.port)
   await authenticated(replicas)
   expect(sim.state().logins).toBe(1)
+  for (const replica of replicas) {
+    const { metric } = clientOf(replica)
+    const name = 'isales_proxy_session_store_operations_total{operation="read",outcome="success"}'
+    expect(await metric(name)).toBeGreaterThan(0)
+    expect(await metric('isales_proxy_tokens_adopted_total')).toBe(1)
+  }
   const calls = startTraffic(replicas)
   expect(await check()).toEqual(works)
   await delay(2000)
@@ -69,11 +67,10 @@ it.each(ENGINES)(
     closing.push(() => monitor.kill())
     let seen = ''
     monitor.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
-    const startWith = (password: string) =>
-      startReplica(server.port, {
-        DEBUG: '*',
-        SESSION_STORE_PASSWORD_FILE: file(password, password),
-      })
+    const startWith = (password: string) => {
+      const SESSION_STORE_PASSWORD_FILE = file(password, password)
+      return startReplica(server.port, { DEBUG: '*', SESSION_STORE_PASSWORD_FILE })
+    }
     const replicas = await Promise.all([STORE_PASSWORD, STORE_PASSWORD].map(startWith))
     await authenticated(replicas)
     const calls = startTraffic(replicas)
@@ -115,12 +112,8 @@ it.each(ENGINES)(
         .filter(({ event }) => event === 'shared-token-unreadable').length
     const isRestored = async () => (await accountIn(server, sim))?.token !== undefined
     const long = "redis.call('SET', KEYS[1], string.rep('x', 1024 * 1024))"
-    const commands = [
-      ['APPEND', key, 'more'],
-      ['SET', key, 'hello'],
-      ['EVAL', long, '1', key],
-    ]
-    for (const [index, command] of commands.entries()) {
+    const commands = [`APPEND ${key} more`, `SET ${key} hello`].map((line) => line.split(' '))
+    for (const [index, command] of [...commands, ['EVAL', long, '1', key]].entries()) {
       await server.cli(...command)
       await until(() => unreadable() > index)
       await until(isRestored)
@@ -180,10 +173,7 @@ it.each(ENGINES)(
     const { program } = await startReplica(server.port, { ISALES_PASSWORD: 'wrong' })
     const key = await until(async () => (await keyOf(server)) || undefined, 10_000)
     expect(await server.cli('SETRANGE', key, '120000000', 'x')).toBe('120000001')
-    await until(
-      () => program.lines().some(({ event }) => event === 'shared-token-unreadable'),
-      10_000,
-    )
+    await program.line('shared-token-unreadable')
     for (let n = 0; n < 20; n += 1) {
       await server.cli('SETRANGE', key, '120000000', 'x')
       await delay(300)

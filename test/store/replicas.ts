@@ -14,7 +14,6 @@ import type { StoreServer } from './servers.ts'
 export const PASSWORD = 'canary-isales-password'
 export const KEY = 'canary-key-of-the-store-0123456789'
 
-/** A built program. */
 export type Replica = Readonly<{ program: Program; proxy: string; admin: string }>
 
 /** Built programs that share a token, and their iSales, all of which end with the test. */
@@ -53,7 +52,6 @@ export function sharingPrograms() {
   return { start, environment, startReplica, startReplicas, openIsales, file }
 }
 
-/** Makes ten calls per second on each replica. */
 export function startTraffic(replicas: readonly Replica[]) {
   const statuses: number[] = []
   const over = new AbortController()
@@ -77,7 +75,6 @@ export function startTraffic(replicas: readonly Replica[]) {
   }
 }
 
-/** Waits until a call on each replica succeeds. */
 export async function authenticated(replicas: readonly Replica[]): Promise<void> {
   for (const replica of replicas)
     await until(async () => (await clientOf(replica).tasks()).status === 200, 20_000)
@@ -100,7 +97,6 @@ export async function keyOf(server: StoreServer): Promise<string> {
   return /^.*:account$/m.exec(await server.cli('KEYS', '*:account'))?.[0] ?? ''
 }
 
-/** Returns the stored account, if there is one. */
 export async function accountIn(
   server: StoreServer,
   { origin, switches }: Simulator,

@@ -20,10 +20,7 @@ export const ENGINES: readonly Engine[] = (['valkey', 'redis'] as const).filter(
 /** A real server on its own port, which ends with the test. */
 export type StoreServer = Awaited<ReturnType<typeof startServer>>
 
-/**
- * @param settings.directives lines of the configuration file.
- * @param settings.cli further arguments of `valkey-cli`.
- */
+/** `directives`: lines of the configuration file. `cli`: more arguments of `valkey-cli`. */
 export async function startServer(
   settings: { engine?: Engine; directives?: readonly string[]; port?: number; cli?: string[] } = {},
 ) {
@@ -56,10 +53,8 @@ export async function startServer(
   await ready()
   return {
     port,
-    /** Returns the output of `valkey-cli`, as latin1. */
     cli,
     signal: (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT') => void child.kill(signal),
-    /** Starts a killed server again, empty, on the same port. */
     async restart() {
       child = run()
       await ready()

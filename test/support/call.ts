@@ -16,7 +16,6 @@ export interface Calling {
   readonly body?: string | Buffer
   /** Keeps the connection, or opens it with TLS. Default: a new connection without TLS. */
   readonly agent?: Agent
-  readonly signal?: AbortSignal
   /** Called when the agent has a connection for the request. */
   readonly onSocket?: () => void
 }
@@ -31,9 +30,7 @@ export function call(url: string, { method = 'GET', body, ...calling }: Calling 
     const request = httpRequest(url, options)
     request.on('error', reject)
     request.on('socket', () => calling.onSocket?.())
-    request.on('response', (response) => {
-      read(response).then(resolve, reject)
-    })
+    request.on('response', (response) => void read(response).then(resolve, reject))
     request.end(body)
   })
 }
@@ -47,7 +44,6 @@ async function read(response: IncomingMessage) {
     status: statusCode,
     /** Name, value, name, value, unchanged. */
     rawHeaders,
-    /** Returns a field's value; several are joined with a comma. */
     header: (name: string) => headersDistinct[name.toLowerCase()]?.join(', '),
     text,
     json: parsed(text),

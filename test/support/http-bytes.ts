@@ -1,9 +1,5 @@
-/**
- * A strict reader of HTTP/1.1 (RFC 9112): every violation of the grammar is an error. It shares no code with Node's
- * parser, which tolerates some of them.
- */
+// A strict reader of HTTP/1.1 (RFC 9112): every violation of the grammar is an error, also if Node's parser tolerates it.
 
-/** A violation of the grammar. */
 export class HttpError extends Error {}
 
 export type Field = readonly [name: string, value: string]

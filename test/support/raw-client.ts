@@ -2,15 +2,8 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
-import {
-  framingOf,
-  HttpError,
-  readBody,
-  readHead,
-  valueOf,
-  type Field,
-  type Framing,
-} from './http-bytes.ts'
+import { framingOf, HttpError, readBody, readHead, valueOf } from './http-bytes.ts'
+import type { Field, Framing } from './http-bytes.ts'
 import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 import { closing } from './tcp-server.ts'
 import { within } from './until.ts'
@@ -55,7 +48,6 @@ async function open(target: RawTarget): Promise<RawClient> {
   return clientOf(socket, inbox)
 }
 
-/** Sends a request on its own connection. */
 export async function exchangeRaw(
   target: RawTarget,
   request: string | Uint8Array,
@@ -82,7 +74,6 @@ function clientOf(socket: Socket, inbox: Inbox) {
       const { status, text } = await within(readResponse(inbox, 'POST'), 'a response')
       return { ...(JSON.parse(text) as object), status }
     },
-    /** Returns the next 1xx response. */
     readInterim: async () => {
       const { status } = await within(readResponseHead(inbox), 'a 1xx response')
       if (status >= 200)
@@ -103,7 +94,6 @@ function clientOf(socket: Socket, inbox: Inbox) {
       await delay(ms)
       return inbox.total === before && inbox.end === undefined
     },
-    /** Unread bytes. */
     left: () => Buffer.from(inbox.bytes),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
@@ -119,22 +109,14 @@ async function readResponse(inbox: Inbox, method: string) {
   const { status, reason, fields } = await readResponseHead(inbox)
   if (status < 200) throw new HttpError(`an interim response: ${status}`)
   const framing = responseFraming(fields, status, method)
-  const found = await whole(inbox, 'body', () =>
-    readBody(inbox.bytes, framing, inbox.end === 'fin'),
-  )
+  const parse = () => readBody(inbox.bytes, framing, inbox.end === 'fin')
+  const found = await whole(inbox, 'body', parse)
+
   // The inbox will overwrite these bytes.
-  const content = Buffer.from(found.content)
+  const body = Buffer.from(found.content)
   inbox.take(found.length)
-  return {
-    status,
-    reason,
-    fields,
-    /** Returns a field's value; several are joined with a comma. */
-    header: (name: string) => valueOf(fields, name),
-    body: content,
-    text: content.toString(),
-    framing: framing.kind,
-  }
+  const header = (name: string) => valueOf(fields, name)
+  return { status, reason, fields, header, body, text: body.toString(), framing: framing.kind }
 }
 
 async function readResponseHead(inbox: Inbox) {

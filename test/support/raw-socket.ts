@@ -58,7 +58,6 @@ export function inboxOf(socket: Socket) {
       start += length
       return taken
     },
-    /** Resolves at the next bytes or the end. */
     change: () =>
       new Promise<void>((resolve) => {
         wake.push(resolve)
@@ -66,11 +65,7 @@ export function inboxOf(socket: Socket) {
   }
 }
 
-/**
- * Waits until `parse` returns a part, and returns that.
- *
- * @throws {Error} if the connection ends first.
- */
+/** Returns the part that `parse` finds, as soon as it does. @throws {Error} if the connection ends first. */
 export async function whole<Part>(
   inbox: Inbox,
   where: string,

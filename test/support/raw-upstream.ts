@@ -2,16 +2,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import {
-  framingOf,
-  HttpError,
-  readBody,
-  readHead,
-  valueOf,
-  valuesOf,
-  type Field,
-  type Head,
-} from './http-bytes.ts'
+import { framingOf, HttpError, readBody, readHead, valueOf, valuesOf } from './http-bytes.ts'
+import type { Field, Head } from './http-bytes.ts'
 import { inboxOf, whole, write, type Inbox } from './raw-socket.ts'
 
 export interface RawRequest {
@@ -22,13 +14,9 @@ export interface RawRequest {
   readonly fields: readonly Field[]
   header(name: string): string | undefined
   readonly bytes: Buffer
-  readonly body: Buffer
 }
 
-/**
- * Next action on the connection: send bytes (text as Latin-1); run a function and perform its result; `close` ends the
- * connection with a FIN once all is sent (`end`), or with a RST (`reset`).
- */
+/** Sends bytes (text as Latin-1), waits, ends with a FIN (`end`) or a RST, or runs a function and performs its result. */
 export type Step =
   | string
   | Uint8Array
@@ -37,7 +25,6 @@ export type Step =
   | (() => unknown)
 
 export interface RawUpstreamOptions {
-  /** Returns the response to a complete request. */
   readonly respond: (
     request: RawRequest,
   ) => Step | readonly Step[] | Promise<Step | readonly Step[]>
@@ -46,7 +33,6 @@ export interface RawUpstreamOptions {
 
 export type RawUpstream = Awaited<ReturnType<typeof startRawUpstream>>
 
-/** Returns a response with a Content-Length and these fields. */
 export function responseBytes(
   body: string,
   { status = '200 OK', fields = [] }: { status?: string; fields?: readonly string[] } = {},
@@ -66,15 +52,10 @@ export async function startRawUpstream(options: RawUpstreamOptions) {
     for (;;) {
       const head = await whole(inbox, 'head', () => readHead(inbox.bytes))
       const { framing, ...about } = parseRequest(head)
-      const body = await whole(inbox, 'body', () =>
-        readBody(inbox.bytes.subarray(head.length), framing, false),
-      )
-      const request = {
-        ...about,
-        connection,
-        bytes: inbox.take(head.length + body.length),
-        body: Buffer.from(body.content),
-      }
+      const parse = () => readBody(inbox.bytes.subarray(head.length), framing, false)
+      const body = await whole(inbox, 'body', parse)
+
+      const request = { ...about, connection, bytes: inbox.take(head.length + body.length) }
       requests.push(request)
       if (!(await perform(socket, await options.respond(request)))) return
     }

@@ -17,9 +17,8 @@ export const CANARIES = {
 /** Returns the names or texts of secrets in `text`, plain or in JSON, base64, hex or percent-encoding. */
 export function leaks(text: string, more: readonly string[] = []): readonly string[] {
   const planted = [...Object.entries(CANARIES), ...more.map((secret) => [secret, secret] as const)]
-  return planted.flatMap(([name, secret]) =>
-    spellings(secret).some((spelling) => text.includes(spelling)) ? name : [],
-  )
+  const isIn = (secret: string) => spellings(secret).some((spelling) => text.includes(spelling))
+  return planted.flatMap(([name, secret]) => (isIn(secret) ? name : []))
 }
 
 function spellings(secret: string): readonly string[] {

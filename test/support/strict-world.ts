@@ -1,12 +1,8 @@
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { LOGIN_PATH, INTERFACE_PATHS } from '../../simulator/index.ts'
 import { connectRaw, exchangeRaw, requestText, type ReadOptions } from './raw-client.ts'
-import {
-  responseBytes,
-  startRawUpstream,
-  type RawUpstreamOptions,
-  type Step,
-} from './raw-upstream.ts'
+import { responseBytes, startRawUpstream } from './raw-upstream.ts'
+import type { RawUpstreamOptions, Step } from './raw-upstream.ts'
 import { until } from './until.ts'
 import { openWorld, type WorldOptions } from './world.ts'
 
@@ -20,7 +16,6 @@ export type StrictWorld = Awaited<ReturnType<typeof openStrictWorld>>
 
 export const PATH: string = INTERFACE_PATHS.getTask
 
-/** A POST with a body of known length. */
 export function post(body: string, fields: readonly string[] = []): string {
   return requestText(`POST ${PATH} HTTP/1.1`, ['Host: localhost', ...fields], body)
 }
@@ -82,9 +77,7 @@ export async function openStrictWorld(options: StrictWorldOptions = {}) {
     exchange: (request: string | Uint8Array, reading?: ReadOptions) =>
       exchangeRaw(world, request, reading),
     metric,
-    /** Waits until no request is in flight. */
     idle: () => until(async () => (await metric('requests_in_flight')) === 0),
-    /** @throws if iSales received anything but HTTP/1.1. */
     stop() {
       stopped ??= world
         .stop()
@@ -101,7 +94,6 @@ export async function openStrictWorld(options: StrictWorldOptions = {}) {
   return strict
 }
 
-/** Opens a world for all tests of the file. */
 export function shareStrictWorld(options: StrictWorldOptions = {}): StrictWorld {
   const world = {} as StrictWorld
   beforeAll(async () => {

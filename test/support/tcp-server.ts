@@ -5,9 +5,7 @@ import { onTestFinished } from 'vitest'
 /** Resources to close when the test has finished, newest first. */
 export const closing = {
   push(close: () => unknown): void {
-    onTestFinished(async () => {
-      await close()
-    })
+    onTestFinished(async () => void (await close()))
   },
 }
 

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 /** A file system in memory if there is one: a disk under load is slow, and the program says so. */
 export const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
-/** Creates a directory that is removed at the end of the run. */
 export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'test-'))
 }

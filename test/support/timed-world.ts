@@ -8,16 +8,11 @@ export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 /** Opens a world that is closed when the test ends. Jitter is half of its maximum. */
 export async function openTimedWorld(options: WorldOptions = {}) {
   const clock = manualClock()
-  const world = await openWorld({
-    clock,
-    random: () => 0.5,
-    ...options,
-    simulator: { now: () => clock.now(), ...options.simulator },
-  })
+  const simulator = { now: () => clock.now(), ...options.simulator }
+  const world = await openWorld({ clock, random: () => 0.5, ...options, simulator })
   const count = (...types: readonly string[]): number =>
     world.events.filter(({ type }) => types.includes(type)).length
   const waiters = () => world.metric('isales_proxy_token_waiters')
-  /** Waits until no login or refresh is in progress. */
   const settled = async (): Promise<void> => {
     // The login is recorded before iSales is asked.
     await clock.advance(0)
@@ -32,7 +27,6 @@ export async function openTimedWorld(options: WorldOptions = {}) {
   return {
     ...world,
     clock,
-    /** Waits until `requests` requests wait for a token. */
     waiting: (requests: number) => until(async () => (await waiters()) === requests),
     /** Waits until this call has its response or a request waits for a token. */
     async respondedOrWaiting(call: Promise<unknown>) {

@@ -2,11 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 type Polled<Value> = Value | undefined | false | null
 
-/**
- * Polls until the condition returns a value, and returns that.
- *
- * @throws {Error} with the condition's text if there is no value within `limitMs`.
- */
+/** Polls until the condition returns a value, and returns that. @throws {Error} with its text after `limitMs`. */
 export async function until<Value>(
   condition: () => Polled<Value> | Promise<Polled<Value>>,
   limitMs = 15_000,

@@ -7,13 +7,8 @@ import type { LogFields, LogLevel } from '../../src/log/log-events.ts'
 import { createLog } from '../../src/log/logger.ts'
 import { startApp, type AppOptions } from '../../src/server.ts'
 import type { TokenEvent } from '../../src/token/token.ts'
-import {
-  createSimulator,
-  INTERFACE_PATHS,
-  LOGIN_PATH,
-  type Simulator,
-  type SimulatorOptions,
-} from '../../simulator/index.ts'
+import { createSimulator, INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import type { Simulator, SimulatorOptions } from '../../simulator/index.ts'
 import { configOf } from './config.ts'
 import { call, type Calling } from './call.ts'
 import { until } from './until.ts'
@@ -73,14 +68,11 @@ export async function openWorld(options: WorldOptions = {}) {
     sim,
     app,
     env,
-    /** `http://127.0.0.1:<port>` */
     proxy: app.proxy,
     port: Number(new URL(app.proxy).port),
     admin: app.admin,
     events: events as readonly TokenEvent[],
-    /** The log. */
     lines: lines as readonly LogLine[],
-    /** Waits for a log line with one of these events. */
     logged: (...names: readonly string[]) =>
       until(() => lines.find(({ event }) => names.includes(event))),
     stop: () => (stopped ??= stop()),
@@ -110,7 +102,6 @@ export function settingsFor({ origin, switches }: Simulator, more: Environment =
   }
 }
 
-/** Returns requests to a proxy at these URLs. */
 export function clientOf({ proxy, admin }: { readonly proxy: string; readonly admin: string }) {
   const request = (path: string, calling?: Calling) => call(`${proxy}${path}`, calling)
   const post = (path: string, body: unknown, headers: Calling['headers'] = {}) =>
@@ -135,7 +126,6 @@ export function clientOf({ proxy, admin }: { readonly proxy: string; readonly ad
     },
     status: async (language = 'en') =>
       (await call(`${admin}/status.json?lang=${language}`)).json as unknown as Status,
-    /** Returns the text of a page of the admin listener. */
     page: async (path: string) => (await call(`${admin}${path}`)).text,
     /** Returns the value of a sample, such as `isales_proxy_replays_total{outcome="recovered"}`. */
     metric: (sample: string) => metricOf(admin, sample),

@@ -30,7 +30,6 @@ const ANSWERS: Readonly<Record<string, AuthFailure>> = {
 }
 
 const act = record({
-  /** Seconds until the act. */
   wait: constantFrom(0, 0.1, 1, 3, 5, 10, 30, 150, 300, 780),
   process: integer({ min: 0, max: 2 }),
   what: oneof(
@@ -44,9 +43,7 @@ const act = record({
   password: constantFrom('p', 'p', 'p', 'p', 'p', 'q'),
   /** Default: the history's usual answer. */
   answer: option(constantFrom(...Object.keys(ANSWERS)), { nil: undefined }),
-  /** Milliseconds until iSales answers. */
   takes: integer({ min: 0, max: 6000 }),
-  /** The process is killed before the answer. */
   isKilled: constantFrom(false, false, false, false, true),
 })
 const histories = record({

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import {
-  decideTurn,
-  isLeasedByOther,
-  isNewer,
-  recordOutcome,
-  renewLease,
-  type Account,
-  type Requester,
-  type Turn,
-} from '../../src/token/account.ts'
+import { decideTurn, isLeasedByOther, isNewer, recordOutcome } from '../../src/token/account.ts'
+import { renewLease } from '../../src/token/account.ts'
+import type { Account, Requester, Turn } from '../../src/token/account.ts'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
 import { NO_ATTEMPTS, recordStart } from '../../src/token/login-guard.ts'
 import type { Token, TokenRequest } from '../../src/token/token.ts'
@@ -20,12 +13,7 @@ const aged = (seconds: number, token = 't1') =>
 const found = (seconds: number, token = 't1', of = 'p') => ({ ...aged(seconds, token), of })
 const current = (seconds: number) => refreshed(aged(seconds))
 const held = (holder: string, ago = 0) => ({ lease: { holder, until: NOW + 3000 - ago } })
-const NOTHING: Account = {
-  record: NO_ATTEMPTS,
-  lease: undefined,
-  token: undefined,
-  name: 'p',
-}
+const NOTHING: Account = { record: NO_ATTEMPTS, lease: undefined, token: undefined, name: 'p' }
 const REQUESTER: Requester = { holder: 'own', shared: true, rules: RULES }
 const CONTEXT = { now: NOW, alone: false, random: 0.5 }
 const [own, other] = [held('own'), held('other')]
@@ -57,14 +45,8 @@ describe('a turn', () => {
   type Given = Partial<Account & TokenRequest & Requester & typeof CONTEXT>
   const turn = (given: Given): Turn => {
     const { record, lease, token, name, ...rest } = { ...NOTHING, ...given }
-    const all = {
-      operation: 'login',
-      loginDue: false,
-      failures: 0,
-      ...REQUESTER,
-      ...CONTEXT,
-    } as const
-    const other = { ...all, ...rest }
+    const request = { operation: 'login', loginDue: false, failures: 0 } as const
+    const other = { ...request, ...REQUESTER, ...CONTEXT, ...rest }
     return decideTurn({ record, lease, token, name }, other, other, other)
   }
   const rejected = { current: current(200), rejectedAt: NOW - 700 }
@@ -152,15 +134,11 @@ describe('the end of a token request', () => {
 
   it('is one update: the token, the record, the lease', () => {
     const started = { ...own, record: recordStart(NO_ATTEMPTS, NOW) }
-    expect(end(started, { ...login, result })).toMatchObject({
-      record: { attempts: 0, grantedAt: NOW },
-      lease: undefined,
-      token: result,
-    })
-    expect(end(started, { ...login, result: REFUSED })).toMatchObject({
-      record: { attempts: 1, rejections: 1, pauseFrom: NOW, lastCode: 'password' },
-      lease: undefined,
-    })
+    const granted = { record: { attempts: 0, grantedAt: NOW }, lease: undefined, token: result }
+    expect(end(started, { ...login, result })).toMatchObject(granted)
+    const record = { attempts: 1, rejections: 1, pauseFrom: NOW, lastCode: 'password' }
+    const rejected = end(started, { ...login, result: REFUSED })
+    expect(rejected).toMatchObject({ record, lease: undefined })
     expect(end(started, { ...login, result: DOWN })).toEqual(NOTHING)
   })
 
@@ -197,8 +175,7 @@ describe('the end of a token request', () => {
 })
 
 it('a lease is renewed only by its holder', () => {
-  const renewed = [held('own', 2000), other, {}].map((given) =>
-    renewLease({ ...NOTHING, ...given }, 'own', NOW),
-  )
-  expect(renewed).toEqual([{ ...NOTHING, ...own }, undefined, undefined])
+  const renewed = (given: Partial<Account>) => renewLease({ ...NOTHING, ...given }, 'own', NOW)
+  expect(renewed(held('own', 2000))).toEqual({ ...NOTHING, ...own })
+  expect([other, {}].map(renewed)).toEqual([undefined, undefined])
 })

@@ -36,9 +36,7 @@ function start(directory: string, wall = WALL) {
     directory,
     clock,
     onStorageError: (error) =>
-      problems.push(
-        error === undefined ? 'well' : [error.cause.code, error.detail ?? ''].join(' ').trim(),
-      ),
+      problems.push(error ? `${error.cause.code} ${error.detail ?? ''}`.trim() : 'well'),
     onExposed: () => problems.push('exposed'),
   })
   const { update, ...register } = createRegister(clock, home)
@@ -73,6 +71,19 @@ function start(directory: string, wall = WALL) {
   }
 }
 
+/** Lets calls of a function of `node:fs/promises` fail with this code, if `fails` says so of their first argument. */
+function breakFs(
+  name: 'open' | 'mkdir' | 'link',
+  code: string,
+  fails: (path: unknown) => boolean,
+): void {
+  const real: (...given: never[]) => unknown = fs[name]
+  const failed = Object.assign(new Error(code), { code, syscall: name })
+  replaceOfFs({
+    [name]: (...given: never[]) => (fails(given[0]) ? Promise.reject(failed) : real(...given)),
+  })
+}
+
 /** Returns the versions, the latest first. */
 const versions = (directory: string) =>
   readdirSync(directory)
@@ -98,15 +109,14 @@ it('a disk that fails while no login is due is noticed within 10 s, and its end 
   const { clock, problems, write, begin, stop } = start(directory)
   expect(await write(REFUSED)).toBe(true)
   begin()
-  const open = () => Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))
-  const real = { ...fs }
-  replaceOfFs({ open })
+  let isFull = true
+  breakFs('open', 'ENOSPC', () => isFull)
   await clock.advance(9999)
   expect(problems).toEqual([])
   await clock.advance(1)
   await until(() => problems.length > 0)
   expect(problems).toEqual(['disk-full ENOSPC'])
-  replaceOfFs(real)
+  isFull = false
   await clock.advance(1000)
   await until(() => problems.length > 1)
   expect(problems).toEqual(['disk-full ENOSPC', 'well'])
@@ -120,11 +130,11 @@ it('attempts with two passwords outlive a disk that is unavailable at the start'
   const directory = temporaryDirectory()
   // Makes the salt.
   await start(directory).read()
-  const { mkdir } = fs
   const { write, read, begin, recover, stop } = start(directory)
-  replaceOfFs({ mkdir: () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' })) })
+  let isBroken = true
+  breakFs('mkdir', 'EIO', () => isBroken)
   expect([await write(REFUSED, other), await write(REFUSED)]).toEqual([false, false])
-  replaceOfFs({ mkdir })
+  isBroken = false
   begin()
   await recover()
   const next = start(directory)
@@ -189,9 +199,8 @@ it("the salt outlives the record, and is the first process's", async () => {
   await Promise.all([start(directory).write(REFUSED), start(directory).write(REFUSED, other)])
   const salt = () => readFileSync(join(directory, 'attempts-salt'), 'utf8')
   const first = salt()
-  expect([first.length, statSync(join(directory, 'attempts-salt')).mode & 0o777]).toEqual([
-    32, 0o600,
-  ])
+  const { mode } = statSync(join(directory, 'attempts-salt'))
+  expect([first.length, mode & 0o777]).toEqual([32, 0o600])
   for (const number of versions(directory))
     writeFileSync(join(directory, `attempts-${number}.json`), '{')
   await start(directory).write(REFUSED)
@@ -205,15 +214,8 @@ it.each(['attempts-salt', 'attempts-1.json'])(
     await start(directory).write({ ...REFUSED, attempts: 3 })
     const { write, read, begin, recover } = start(directory)
     begin()
-    const { open } = fs
-    const denied = Object.assign(new Error('EACCES'), { code: 'EACCES' })
     let tries = 0
-    replaceOfFs({
-      open: (...given: Parameters<typeof open>) =>
-        given[0] !== join(directory, name) || (tries += 1) > 2
-          ? open(...given)
-          : Promise.reject(denied),
-    })
+    breakFs('open', 'EACCES', (path) => path === join(directory, name) && (tries += 1) <= 2)
     expect(await write({ ...REFUSED, rejections: 4 })).toBe(false)
     await recover()
     const both = { attempts: 5, rejections: 6 }
@@ -229,14 +231,9 @@ it.each([
 ])('a version that cannot be read because of %s is read again: %s', async (code, isAgain) => {
   const directory = temporaryDirectory()
   await start(directory).write(REFUSED)
-  const { open } = fs
-  const failed = Object.assign(new Error(code), { code })
   let nth = 0
   // The first file is the salt.
-  replaceOfFs({
-    open: (...given: Parameters<typeof open>) =>
-      (nth += 1) === 2 ? Promise.reject(failed) : open(...given),
-  })
+  breakFs('open', code, () => (nth += 1) === 2)
   expect(await start(directory).write(REFUSED)).toBe(isAgain)
 })
 
@@ -320,12 +317,8 @@ it.each([
   const directory = temporaryDirectory()
   const { write, read, begin, recover, problems } = start(directory)
   begin()
-  const failed = Object.assign(new Error(code), { code, syscall: call })
-  const real: (...given: never[]) => unknown = fs[call]
   let tries = 0
-  replaceOfFs({
-    [call]: (...given: never[]) => ((tries += 1) > 2 ? real(...given) : Promise.reject(failed)),
-  })
+  breakFs(call, code, () => (tries += 1) <= 2)
   expect(await write(REFUSED)).toBe(false)
   expect([await read(), problems, readdirSync(directory)]).toEqual([REFUSED, [problem], []])
   await recover()
@@ -366,21 +359,14 @@ it('processes that are killed at any moment lose no change that the disk took', 
   const directory = temporaryDirectory()
   const source = fileURLToPath(new URL('attempt-process.ts', import.meta.url))
   const program = join(temporaryDirectory(), 'process.mjs')
-  buildSync({
-    entryPoints: [source],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile: program,
-  })
+  const output = { platform: 'node', format: 'esm', outfile: program } as const
+  buildSync({ entryPoints: [source], bundle: true, ...output })
   const lines: string[] = []
   let kills = 0
   const run = async (killAfter: number | undefined): Promise<void> => {
     const child = spawn(process.execPath, [program, directory, String(ROUNDS)])
-    if (killAfter !== undefined) {
-      kills += 1
-      setTimeout(() => child.kill('SIGKILL'), killAfter)
-    }
+    kills += killAfter === undefined ? 0 : 1
+    if (killAfter !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfter)
     let printed = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
     await once(child, 'close')

@@ -1,21 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { cause, toAuthFailure } from '../../src/causes.ts'
 import { Secret } from '../../src/config/secret.ts'
-import {
-  createIsalesClient,
-  isGrant,
-  parseResponse,
-  type AuthFailure,
-  type Grant,
-  type IsalesClientOptions,
-} from '../../src/token/isales-client.ts'
+import { createIsalesClient, isGrant, parseResponse } from '../../src/token/isales-client.ts'
+import type { AuthFailure, Grant, IsalesClientOptions } from '../../src/token/isales-client.ts'
 import type { Post, PostResult } from '../../src/upstream/post.ts'
 import { credentialsOf } from './support.ts'
 
 const SENT = 5000
 const DAY = 24 * 3600 * 1000
 
-/** Adds the failure's label. */
 function reasoned(outcome: Grant | AuthFailure) {
   return isGrant(outcome) ? outcome : { ...outcome, reason: toAuthFailure(outcome.cause) }
 }
@@ -110,9 +103,8 @@ describe('a response that gives no token', () => {
     [504, 'not-processed', 'unavailable'],
   ] as const)('is, with %i, %s, reason %s, whatever the body says', (...row) => {
     const [status, kind, reason] = row
-    for (const body of [GRANTING, REFUSAL, HTML, '', undefined]) {
+    for (const body of [GRANTING, REFUSAL, HTML, '', undefined])
       expect(parse(body, status)).toMatchObject({ kind, reason, status })
-    }
   })
 
   it.each([
@@ -152,40 +144,38 @@ describe('a token', () => {
   })
 })
 
-describe('a lifetime', () => {
-  it.each([
-    [300, 300_000],
-    ['300', 300_000],
-    [' 300 ', 300_000],
-    [1, 1000],
-    ['1.25', 1250],
-    [86_400, DAY],
-  ])('of %j is valid, also for a refresh token', (life, ms) => {
+it.each([
+  [300, 300_000],
+  ['300', 300_000],
+  [' 300 ', 300_000],
+  [1, 1000],
+  ['1.25', 1250],
+  [86_400, DAY],
+])('a lifetime of %j is valid, also for a refresh token', (life, ms) => {
+  const data = { token: 't', refreshToken: 'r' }
+  const grant = grantOf({ ...data, tokenExpirationTime: life, refreshExpirationTime: life })
+  expect(grant).toMatchObject({ lifetime: { ms }, refreshLifetime: ms })
+  expect(grant.lifetime.doubt).toBeUndefined()
+})
+
+it.each(['86401', '300000', '"300000"', '1e12', '1e999', `"${'9'.repeat(400)}"`])(
+  'a lifetime of %s counts as 300 s, and is doubted: probably milliseconds',
+  (life) => {
+    const outcome = parse(`{"result":0,"resultData":{"token":"t","tokenExpirationTime":${life}}}`)
+    expect(outcome).toMatchObject({ lifetime: { ms: 300_000, doubt: 'too-long' } })
+  },
+)
+
+it.each([0, '0', -5, 0.4, '0.999', 'soon', '', '1e3', '0x10', '3,5', null, undefined, true, {}])(
+  'a lifetime of %j is invalid: the default is used, and the end of a refresh token is unknown',
+  (life) => {
     const data = { token: 't', refreshToken: 'r' }
     const grant = grantOf({ ...data, tokenExpirationTime: life, refreshExpirationTime: life })
-    expect(grant).toMatchObject({ lifetime: { ms }, refreshLifetime: ms })
-    expect(grant.lifetime.doubt).toBeUndefined()
-  })
-
-  it.each(['86401', '300000', '"300000"', '1e12', '1e999', `"${'9'.repeat(400)}"`])(
-    'of %s counts as 300 s, and is doubted: probably milliseconds',
-    (life) => {
-      const outcome = parse(`{"result":0,"resultData":{"token":"t","tokenExpirationTime":${life}}}`)
-      expect(outcome).toMatchObject({ lifetime: { ms: 300_000, doubt: 'too-long' } })
-    },
-  )
-
-  it.each([0, '0', -5, 0.4, '0.999', 'soon', '', '1e3', '0x10', '3,5', null, undefined, true, {}])(
-    'of %j is invalid: the default is used, and the end of a refresh token is unknown',
-    (life) => {
-      const data = { token: 't', refreshToken: 'r' }
-      const grant = grantOf({ ...data, tokenExpirationTime: life, refreshExpirationTime: life })
-      expect(grant.lifetime).toEqual({ ms: 300_000, doubt: 'missing' })
-      expect(grant.refreshToken?.reveal()).toBe('r')
-      expect(grant.refreshLifetime).toBeUndefined()
-    },
-  )
-})
+    expect(grant.lifetime).toEqual({ ms: 300_000, doubt: 'missing' })
+    expect(grant.refreshToken?.reveal()).toBe('r')
+    expect(grant.refreshLifetime).toBeUndefined()
+  },
+)
 
 describe('the client', () => {
   const headerOf = (scheme: string) =>
@@ -208,12 +198,8 @@ describe('the client', () => {
       ...changes,
     })
     const { signal } = new AbortController()
-    return {
-      sent,
-      signal,
-      login: () => client.login(credentialsOf('password-1'), signal),
-      refresh: () => client.refresh(TOKENS, signal),
-    }
+    const login = () => client.login(credentialsOf('password-1'), signal)
+    return { sent, signal, login, refresh: () => client.refresh(TOKENS, signal) }
   }
   const granting: PostResult = { ok: true, status: 200, body: GRANTING }
 
@@ -252,15 +238,8 @@ describe('the client', () => {
     ['timeout', 'timeout', true, 403, 'unknown', 'rejected'],
   ] as const)('after %s (%s, written: %j, status %j) returns %s with reason %s', async (...row) => {
     const [failure, code, written, status, kind, reason] = row
-    const result = {
-      ok: false,
-      failure,
-      cause: cause(code),
-      detail: code,
-      written,
-      status,
-    } as const
-    const { sent, login } = clientOf(result)
+    const failed = { ok: false, failure, cause: cause(code), detail: code } as const
+    const { sent, login } = clientOf({ ...failed, written, status })
     expect(reasoned(await login())).toMatchObject({ kind, reason, status })
     expect(sent).toHaveLength(1)
   })

@@ -1,13 +1,8 @@
 // Drives the reducers of a token's life by hand; time stands still unless `after` moves it.
 import type { Operation } from '../../src/token/isales-client.ts'
-import {
-  initialState,
-  next,
-  onRequestEnded,
-  onRequestPending,
-  sendable,
-  type Reducer,
-} from '../../src/token/lifecycle.ts'
+import { initialState, next, onRequestEnded, onRequestPending } from '../../src/token/lifecycle.ts'
+import { sendable } from '../../src/token/lifecycle.ts'
+import type { Reducer } from '../../src/token/lifecycle.ts'
 import { takeSnapshot } from '../../src/token/snapshot.ts'
 import { NO_ATTEMPTS, type AttemptRecord, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenEvent, TokenResult } from '../../src/token/token.ts'
@@ -30,18 +25,11 @@ export const rejections = (count: number): AttemptRecord => ({
   lastCode: 'password',
 })
 /** The last of several refused logins in a row; the next one is due in 5 s, 10 s, 15 min. */
-export const rejectedAs = (count: number): FailedTokenRequest => ({
-  failure: REFUSED,
-  counted: true,
-  durationMs: 0,
-  record: rejections(count),
-})
-export const LOST: FailedTokenRequest = {
-  failure: DOWN,
-  counted: false,
-  durationMs: 0,
-  record: NO_ATTEMPTS,
+export const rejectedAs = (count: number): FailedTokenRequest => {
+  return { failure: REFUSED, counted: true, durationMs: 0, record: rejections(count) }
 }
+const AT_ONCE = { durationMs: 0, record: NO_ATTEMPTS }
+export const LOST: FailedTokenRequest = { ...AT_ONCE, failure: DOWN, counted: false }
 export const busy = (ms: number) => ({ postponed: 'busy', ms, record: undefined }) as const
 export const guarded = (count = 3) =>
   ({ postponed: 'login-pause', ms: 900_000, record: rejections(count) }) as const
@@ -56,7 +44,6 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
   const life = {
     now: () => now,
     state: () => state,
-    /** The event of the last reducer. */
     event: () => event,
     after(ms: number) {
       now += ms
@@ -83,9 +70,7 @@ export function live(rules: Partial<Rules> = {}, random = 0.5) {
     login: (result: TokenResult) => life.begins('login').ends(result),
     refresh: (result: TokenResult) => life.begins('refresh').ends({ ...result, record: undefined }),
     wait: () => Math.max(0, next(state, all, now).at - now),
-    /** The token request that is due now. */
     due: () => (next(state, all, now).at <= now ? next(state, all, now).operation : undefined),
-    /** The generation that is sent. */
     sent: () => sendable(state, now)?.generation,
     snapshot: () => takeSnapshot(state, all, now, 0),
     backoff: () => takeSnapshot(state, all, now, 0).login.kind,

@@ -1,29 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { cause, type CauseCode } from '../../src/causes.ts'
 import type { Operation } from '../../src/token/isales-client.ts'
-import {
-  onAccepted,
-  onAdopted,
-  onCredentialsChanged,
-  onRejected,
-  onRenewAsked,
-  onRequestEnded,
-  onUnrelated,
-} from '../../src/token/lifecycle.ts'
+import { onAccepted, onAdopted, onCredentialsChanged } from '../../src/token/lifecycle.ts'
+import { onRejected, onRenewAsked, onRequestEnded, onUnrelated } from '../../src/token/lifecycle.ts'
 import { NO_ATTEMPTS, type BackoffState, type Rules } from '../../src/token/login-guard.ts'
 import type { FailedTokenRequest, TokenResult } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
-import {
-  adopt,
-  busy,
-  grant,
-  guarded,
-  live,
-  LOST,
-  rejections,
-  rejectedAs,
-  type Life,
-} from './life.ts'
+import { adopt, busy, grant, guarded, live, LOST, rejections, rejectedAs } from './life.ts'
+import type { Life } from './life.ts'
 import { credentialsOf, START, throttled, unknown } from './support.ts'
 
 const S = 1000
@@ -31,7 +15,7 @@ const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
 const OTHER = credentialsOf('another')
 const REJECTED = { status: 401, kind: 'first', replays: 0 } as const
-/** A token of this age. */
+const UNANSWERED = { ...LOST, failure: authFailure('unknown', 'timeout'), record: undefined }
 const granted = (ms = 0) => live().login(grant()).after(ms)
 const refused = (ms = 0) => live().login(rejectedAs(1)).after(ms)
 /** A token that is due for renewal. */
@@ -88,17 +72,11 @@ describe('a token is renewed', () => {
 
 describe('a failed refresh', () => {
   const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
-  const STALLED = {
-    failure: authFailure('unknown', 'timeout'),
-    counted: false,
-    durationMs: 0,
-    record: undefined,
-  }
 
   it.each<readonly [string, FailedTokenRequest, retriedIn: number]>([
     ['without a connection', LOST, 250],
     ['with the published 500', { ...LOST, failure: AMBIGUOUS }, 375],
-    ['without an answer', STALLED, 375],
+    ['without an answer', UNANSWERED, 375],
   ])('%s is followed by a login at once, and repeated next to the logins', (_, failed, ms) => {
     const life = aged().refresh(failed)
     expect([life.due(), life.backoff()]).toEqual(['login', 'none'])
@@ -109,9 +87,9 @@ describe('a failed refresh', () => {
   })
 
   it('that was refused is followed by a login, which gives a new refresh token', () => {
-    const life = aged()
-      .refresh(rejectedAs(1))
-      .login(grant({ token: 't2', refreshToken: 'r2' }))
+    const second = grant({ token: 't2', refreshToken: 'r2' })
+    const life = aged().refresh(rejectedAs(1)).login(second)
+
     expect(life.after(240_000).due()).toBe('refresh')
   })
 
@@ -124,41 +102,34 @@ describe('a failed refresh', () => {
   })
 })
 
-describe('a refresh in flight', () => {
-  const [LONG, CLOSE] = [{ clientDeadline: 10_000 }, { clientDeadline: 800 }]
-  const given = grant({ lives: 300, refreshLives: undefined })
-  const hanging = (rules: Partial<Rules> = {}) =>
-    live(rules).login(given).after(240_000).begins('refresh')
+const [LONG, CLOSE] = [{ clientDeadline: 10_000 }, { clientDeadline: 800 }]
+const given = grant({ lives: 300, refreshLives: undefined })
+const hanging = (rules: Partial<Rules> = {}) =>
+  live(rules).login(given).after(240_000).begins('refresh')
 
-  it.each<readonly [string, Life, ms: number]>([
-    ['when a call is rejected, after 1 s', rejects(hanging(LONG).after(400)), 600],
-    ['when a call is rejected later, at once', rejects(hanging(LONG).after(1500)), 0],
-    ['after a quarter of CLIENT_DEADLINE', rejects(hanging(CLOSE)), 200],
-    ['when the token is no longer sent', hanging().after(1000), 54_000],
-    ['when calls are rejected and logins are paused, then', rejects(paused().after(1000)), 1000],
-    ['never without a need', live().login(given).after(240_000).begins('login'), Infinity],
-  ])('is given up for a login %s', (_, life, ms) => {
-    expect(life.wait()).toBe(ms)
-    expect(life.snapshot().nextRequestAt).toBeUndefined()
-  })
+it.each<readonly [string, Life, ms: number]>([
+  ['when a call is rejected, after 1 s', rejects(hanging(LONG).after(400)), 600],
+  ['when a call is rejected later, at once', rejects(hanging(LONG).after(1500)), 0],
+  ['after a quarter of CLIENT_DEADLINE', rejects(hanging(CLOSE)), 200],
+  ['when the token is no longer sent', hanging().after(1000), 54_000],
+  ['when calls are rejected and logins are paused, then', rejects(paused().after(1000)), 1000],
+  ['never without a need', live().login(given).after(240_000).begins('login'), Infinity],
+])('a refresh in flight is given up for a login %s', (_, life, ms) => {
+  expect(life.wait()).toBe(ms)
+  expect(life.snapshot().nextRequestAt).toBeUndefined()
+})
 
-  /** Two refused logins, the last one 2 s before a refresh. */
-  function paused() {
-    return granted(240_000).login(rejectedAs(2)).after(8000).begins('refresh')
-  }
+/** Two refused logins, the last one 2 s before a refresh. */
+function paused() {
+  return granted(240_000).login(rejectedAs(2)).after(8000).begins('refresh')
+}
 
-  it('that is given up has failed: the next one waits, and the login is due', () => {
-    const life = rejects(hanging()).after(1000)
-    life.ends({
-      failure: authFailure('unknown', 'timeout'),
-      counted: false,
-      durationMs: 0,
-      record: undefined,
-    })
-    expect([life.due(), life.state().refresh.failures]).toEqual(['login', 1])
-    expect(life.state().refresh.notBefore - life.now()).toBe(375)
-    expect(life.state().login).toEqual(live().login(given).state().login)
-  })
+it('a refresh in flight that is given up has failed: the next one waits, and the login is due', () => {
+  const life = rejects(hanging()).after(1000)
+  life.ends(UNANSWERED)
+  expect([life.due(), life.state().refresh.failures]).toEqual(['login', 1])
+  expect(life.state().refresh.notBefore - life.now()).toBe(375)
+  expect(life.state().login).toEqual(live().login(given).state().login)
 })
 
 it('each operation has its own failures, which only its own results change', () => {
@@ -171,109 +142,92 @@ it('each operation has its own failures, which only its own results change', () 
   expect([failures(), life.event()]).toMatchObject([[1, 0], { failuresBefore: 2 }])
 })
 
-describe('changed credentials', () => {
-  const forgotten = { record: NO_ATTEMPTS, login: { failures: 0 }, forced: false }
+const forgotten = { record: NO_ATTEMPTS, login: { failures: 0 }, forced: false }
 
-  it('end a back-off, and forget the failures of the previous ones', () => {
-    const life = live().login(rejectedAs(3)).does(onCredentialsChanged, OTHER)
-    expect(life.event()).toBeUndefined()
-    expect([life.state(), life.wait()]).toMatchObject([forgotten, 0])
-  })
-
-  it.each<readonly [string, TokenResult]>([
-    ['rejected', rejectedAs(1)],
-    ['granted', grant()],
-    ['postponed', { ...guarded(), ms: HOUR }],
-  ])('are tried although a login with the previous ones was %s', (_, outcome) => {
-    const life = live().begins('login').does(onCredentialsChanged, OTHER).after(500).ends(outcome)
-    expect([life.state(), life.due()]).toMatchObject([forgotten, 'login'])
-  })
+it('changed credentials end a back-off, and forget the failures of the previous ones', () => {
+  const life = live().login(rejectedAs(3)).does(onCredentialsChanged, OTHER)
+  expect(life.event()).toBeUndefined()
+  expect([life.state(), life.wait()]).toMatchObject([forgotten, 0])
 })
 
-describe('a changed secret that iSales rejects', () => {
-  const wrong = () =>
-    granted(60 * S)
-      .does(onCredentialsChanged, OTHER)
-      .login(rejectedAs(3))
-
-  it('does not keep a rejected token from being refreshed', () => {
-    const life = rejects(wrong())
-    expect(life.due()).toBe('refresh')
-    expect([life.refresh(grant({ token: 't2' })).sent(), life.due()]).toEqual([2, undefined])
-  })
-
-  it('waits 15 min, and is shown, while refreshes continue', () => {
-    const life = wrong()
-    expect(life.wait()).toBe(180 * S)
-    for (const token of ['t2', 't3', 't4']) life.after(life.wait()).refresh(grant({ token }))
-    expect(life.event()).toMatchObject({ type: 'granted', operation: 'refresh' })
-    const { login, loginDue } = life.state()
-    expect([life.backoff(), login.failures, loginDue]).toEqual(['login-pause', 1, true])
-    expect(life.wait()).toBe(900 * S - 180 * S - 2 * 240 * S)
-    expect(life.after(life.wait()).due()).toBe('login')
-  })
-
-  it('is not tried when iSales also rejects the refresh token, and waits when it is down', () => {
-    const refusedToo = wrong()
-      .after(180 * S)
-      .refresh(rejectedAs(1))
-    expect([refusedToo.due(), refusedToo.backoff()]).toEqual([undefined, 'login-pause'])
-    const down = wrong()
-      .after(180 * S)
-      .refresh(LOST)
-    expect([down.wait(), down.after(250).due()]).toEqual([250, 'refresh'])
-  })
+it.each<readonly [string, TokenResult]>([
+  ['rejected', rejectedAs(1)],
+  ['granted', grant()],
+  ['postponed', { ...guarded(), ms: HOUR }],
+])('changed credentials are tried although a login with the previous ones was %s', (_, outcome) => {
+  const life = live().begins('login').does(onCredentialsChanged, OTHER).after(500).ends(outcome)
+  expect([life.state(), life.due()]).toMatchObject([forgotten, 'login'])
 })
 
-describe('why logins fail', () => {
-  const failing = (life: Life) => life.snapshot().login
-  const of = (code: CauseCode) => ({ failure: { cause: { code } } })
-  const GATEWAY = authFailure('not-processed', 'gateway', { status: 502 })
-  const rejected = () => rejects(granted(60 * S))
+const wrong = () => granted(MINUTE).does(onCredentialsChanged, OTHER).login(rejectedAs(3))
 
-  it.each<readonly [string, Life, object, BackoffState]>([
-    ['a login is needed', rejected().login(LOST), of('connection-refused'), 'transient'],
-    ['a rejected token works again', accepted(rejected().login(LOST)), {}, 'none'],
-    ['iSales rejected one', accepted(rejected().login(rejectedAs(1))), of('password'), 'rejected'],
-    [
-      'refreshes fail',
-      refused().refresh({ ...LOST, failure: GATEWAY }),
-      of('password'),
-      'rejected',
-    ],
-    ['a refresh replaces them', aged().login(LOST).refresh(grant()), {}, 'none'],
-    ['only refreshes fail', aged().refresh(LOST), {}, 'none'],
-    ['another process was refused', live().login(guarded()), of('password'), 'login-pause'],
-    ['the pause is over', refused(5 * S).login(LOST), of('connection-refused'), 'transient'],
-    ['one was left unanswered', live().login(killed()), { rejected: false }, 'login-pause'],
-  ])('%s', (_, life, expected, backoff) => {
-    expect(failing(life)).toMatchObject({ ...expected, kind: backoff })
-  })
+it('a changed secret that iSales rejects does not keep a rejected token from being refreshed', () => {
+  const life = rejects(wrong())
+  expect(life.due()).toBe('refresh')
+  expect([life.refresh(grant({ token: 't2' })).sent(), life.due()]).toEqual([2, undefined])
+})
 
-  function accepted(life: Life) {
-    life.after(1)
-    return life.does(onAccepted, { generation: 1, kind: 'first', sentAt: life.now() })
-  }
-  /** Three processes were killed during a login. */
-  function killed() {
-    return { ...guarded(), record: { ...rejections(3), rejections: 0, lastCode: undefined } }
-  }
+it('a changed secret that iSales rejects waits 15 min, and is shown, while refreshes continue', () => {
+  const life = wrong()
+  expect(life.wait()).toBe(180 * S)
+  for (const token of ['t2', 't3', 't4']) life.after(life.wait()).refresh(grant({ token }))
+  expect(life.event()).toMatchObject({ type: 'granted', operation: 'refresh' })
+  const { login, loginDue } = life.state()
+  expect([life.backoff(), login.failures, loginDue]).toEqual(['login-pause', 1, true])
+  expect(life.wait()).toBe(900 * S - 180 * S - 2 * 240 * S)
+  expect(life.after(life.wait()).due()).toBe('login')
+})
 
-  it('has details only of the same failure of this process', () => {
-    const own = failing(refused())
-    expect([own.failure, own.failures]).toEqual([rejectedAs(1).failure, 1])
-    const other = failing(live().login(guarded()))
-    expect([other.failure, other.failures]).toEqual([{ cause: cause('password') }, 0])
-  })
+it('a changed secret that iSales rejects is not tried when iSales also rejects the refresh token, and waits when it is down', () => {
+  const due = () => wrong().after(3 * MINUTE)
+  const refusedToo = due().refresh(rejectedAs(1))
+  expect([refusedToo.due(), refusedToo.backoff()]).toEqual([undefined, 'login-pause'])
+  const down = due().refresh(LOST)
 
-  it('and until when they are paused, whatever refreshes do', () => {
-    const life = granted(240_000).login(rejectedAs(3)).refresh(LOST)
-    expect(failing(life).until).toBe(life.now() + 15 * MINUTE)
-    expect(failing(life.after(S).refresh(grant({ token: 't2' }))).until).toBe(
-      life.now() - S + 15 * MINUTE,
-    )
-    expect(life.snapshot()).toMatchObject({ login: { rejected: true }, refreshable: true })
-  })
+  expect([down.wait(), down.after(250).due()]).toEqual([250, 'refresh'])
+})
+
+const failing = (life: Life) => life.snapshot().login
+const of = (code: CauseCode) => ({ failure: { cause: { code } } })
+const GATEWAY = authFailure('not-processed', 'gateway', { status: 502 })
+const rejected = () => rejects(granted(60 * S))
+
+it.each<readonly [string, Life, object, BackoffState]>([
+  ['a login is needed', rejected().login(LOST), of('connection-refused'), 'transient'],
+  ['a rejected token works again', accepted(rejected().login(LOST)), {}, 'none'],
+  ['iSales rejected one', accepted(rejected().login(rejectedAs(1))), of('password'), 'rejected'],
+  ['refreshes fail', refused().refresh({ ...LOST, failure: GATEWAY }), of('password'), 'rejected'],
+  ['a refresh replaces them', aged().login(LOST).refresh(grant()), {}, 'none'],
+  ['only refreshes fail', aged().refresh(LOST), {}, 'none'],
+  ['another process was refused', live().login(guarded()), of('password'), 'login-pause'],
+  ['the pause is over', refused(5 * S).login(LOST), of('connection-refused'), 'transient'],
+  ['one was left unanswered', live().login(killed()), { rejected: false }, 'login-pause'],
+])('why logins fail: %s', (_, life, expected, backoff) => {
+  expect(failing(life)).toMatchObject({ ...expected, kind: backoff })
+})
+
+function accepted(life: Life) {
+  life.after(1)
+  return life.does(onAccepted, { generation: 1, kind: 'first', sentAt: life.now() })
+}
+/** Three processes were killed during a login. */
+function killed() {
+  return { ...guarded(), record: { ...rejections(3), rejections: 0, lastCode: undefined } }
+}
+
+it('the reason why logins fail has details only of the same failure of this process', () => {
+  const own = failing(refused())
+  expect([own.failure, own.failures]).toEqual([rejectedAs(1).failure, 1])
+  const other = failing(live().login(guarded()))
+  expect([other.failure, other.failures]).toEqual([{ cause: cause('password') }, 0])
+})
+
+it('why logins fail is known with the end of their pause, whatever refreshes do', () => {
+  const life = granted(240_000).login(rejectedAs(3)).refresh(LOST)
+  const pausedUntil = life.now() + 15 * MINUTE
+  expect(failing(life).until).toBe(pausedUntil)
+  expect(failing(life.after(S).refresh(grant({ token: 't2' }))).until).toBe(pausedUntil)
+  expect(life.snapshot()).toMatchObject({ login: { rejected: true }, refreshable: true })
 })
 
 describe('the event of a token request', () => {
@@ -345,33 +299,31 @@ it.each([
   expect(life.state().rejections.consecutiveRejections).toBe(left)
 })
 
-describe('a token request that is postponed', () => {
-  it('because another process asks, waits for the given time', () => {
-    const life = aged().begins('refresh').ends(busy(MINUTE))
-    expect(life.event()).toEqual({ type: 'deferred', at: life.now(), because: 'busy', ms: MINUTE })
-    const { record } = life.state()
-    expect([life.wait(), life.backoff(), record]).toEqual([MINUTE, 'none', NO_ATTEMPTS])
-  })
+it('a token request that is postponed because another process asks, waits for the given time', () => {
+  const life = aged().begins('refresh').ends(busy(MINUTE))
+  expect(life.event()).toEqual({ type: 'deferred', at: life.now(), because: 'busy', ms: MINUTE })
+  const { record } = life.state()
+  expect([life.wait(), life.backoff(), record]).toEqual([MINUTE, 'none', NO_ATTEMPTS])
+})
 
-  it('because another process asks, is repeated at once when a call is rejected, but only once', () => {
-    const life = rejects(granted().begins('login').ends(busy(S)))
-    expect(life.due()).toBe('login')
-    expect(rejects(life.begins('login').ends(busy(100))).wait()).toBe(100)
-  })
+it('a token request that is postponed because another process asks, is repeated at once when a call is rejected, but only once', () => {
+  const life = rejects(granted().begins('login').ends(busy(S)))
+  expect(life.due()).toBe('login')
+  expect(rejects(life.begins('login').ends(busy(100))).wait()).toBe(100)
+})
 
-  it('by the guard, knows the pause, and lets a refresh begin', () => {
-    const life = aged().begins('login').ends(guarded())
-    expect([life.due(), life.backoff()]).toEqual(['refresh', 'login-pause'])
-    expect(live().begins('login').ends(guarded()).wait()).toBe(15 * MINUTE)
-  })
+it('a token request that is postponed by the guard, knows the pause, and lets a refresh begin', () => {
+  const life = aged().begins('login').ends(guarded())
+  expect([life.due(), life.backoff()]).toEqual(['refresh', 'login-pause'])
+  expect(live().begins('login').ends(guarded()).wait()).toBe(15 * MINUTE)
+})
 
-  it.each([
-    [guarded(), false],
-    [busy(50), true],
-  ] as const)('as %j, is still forced: %s', (result, forced) => {
-    const life = refused(3 * S).does(onRenewAsked, undefined)
-    expect(life.begins('login').ends(result).state().forced).toBe(forced)
-  })
+it.each([
+  [guarded(), false],
+  [busy(50), true],
+] as const)('a token request that is postponed as %j, is still forced: %s', (result, forced) => {
+  const life = refused(3 * S).does(onRenewAsked, undefined)
+  expect(life.begins('login').ends(result).state().forced).toBe(forced)
 })
 
 describe('an operator', () => {
@@ -394,9 +346,7 @@ describe('an operator', () => {
   })
 
   it('keeps no refresh waiting for a fifth login', () => {
-    const life = granted()
-      .login(rejectedAs(4))
-      .after(7 * S)
+    const life = granted().login(rejectedAs(4)).after(7000)
     rejects(life.does(onRenewAsked, undefined)).after(3 * S)
     expect(life.due()).toBe('refresh')
   })
@@ -439,32 +389,30 @@ it.each([
   expect(life.event()).toBeUndefined()
 })
 
-describe("another replica's token", () => {
-  it('is used like one of this process, and counts from its request', () => {
-    const given = adopt({ token: 't2', sentAt: START - 10 * S })
-    const life = live().login(LOST).does(onAdopted, given)
-    const { token } = life.state()
-    const event = { type: 'adopted', at: START, token }
-    expect([life.event(), token?.adopted]).toEqual([event, true])
-    expect([life.sent(), life.wait(), life.state().loginDue]).toEqual([1, 230 * S, false])
-  })
+it("another replica's token is used like one of this process, and counts from its request", () => {
+  const given = adopt({ token: 't2', sentAt: START - 10 * S })
+  const life = live().login(LOST).does(onAdopted, given)
+  const { token } = life.state()
+  const event = { type: 'adopted', at: START, token }
+  expect([life.event(), token?.adopted]).toEqual([event, true])
+  expect([life.sent(), life.wait(), life.state().loginDue]).toEqual([1, 230 * S, false])
+})
 
-  it('from other credentials is used, and a login is due until it is granted', () => {
-    const given = adopt({ token: 't2', of: 'q' })
-    const life = live().does(onAdopted, given)
-    expect([life.sent(), life.due()]).toEqual([1, 'login'])
-    life.login(rejectedAs(1)).does(onAdopted, given)
-    expect([life.state().loginDue, life.backoff()]).toEqual([true, 'rejected'])
-    expect(life.login(grant()).state().loginDue).toBe(false)
-  })
+it("another replica's token from other credentials is used, and a login is due until it is granted", () => {
+  const given = adopt({ token: 't2', of: 'q' })
+  const life = live().does(onAdopted, given)
+  expect([life.sent(), life.due()]).toEqual([1, 'login'])
+  life.login(rejectedAs(1)).does(onAdopted, given)
+  expect([life.state().loginDue, life.backoff()]).toEqual([true, 'rejected'])
+  expect(life.login(grant()).state().loginDue).toBe(false)
+})
 
-  it('keeps its generation and rejections if it is already the current one', () => {
-    const life = live()
-      .does(onAdopted, adopt({ of: 'q' }))
-      .after(60 * S)
-    rejects(life.does(onCredentialsChanged, OTHER).begins('login'))
-    life.does(onRequestEnded, adopt({ of: 'p' }))
-    expect([life.sent(), life.due(), life.state().token?.of]).toEqual([1, 'login', 'p'])
-    expect(life.begins('login').event()).toMatchObject({ type: 'token-rejected', generation: 1 })
-  })
+it("another replica's token keeps its generation and rejections if it is already the current one", () => {
+  const life = live()
+    .does(onAdopted, adopt({ of: 'q' }))
+    .after(MINUTE)
+  rejects(life.does(onCredentialsChanged, OTHER).begins('login'))
+  life.does(onRequestEnded, adopt({ of: 'p' }))
+  expect([life.sent(), life.due(), life.state().token?.of]).toEqual([1, 'login', 'p'])
+  expect(life.begins('login').event()).toMatchObject({ type: 'token-rejected', generation: 1 })
 })

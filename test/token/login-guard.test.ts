@@ -1,17 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { AuthFailure } from '../../src/token/isales-client.ts'
-import {
-  addAttempts,
-  backoffAfter,
-  extendKnownGood,
-  loginFrom,
-  mergeRecords,
-  NO_ATTEMPTS,
-  recordFailure,
-  recordGrant,
-  recordStart,
-  type AttemptRecord,
-} from '../../src/token/login-guard.ts'
+import { addAttempts, backoffAfter, extendKnownGood } from '../../src/token/login-guard.ts'
+import { loginFrom, mergeRecords, NO_ATTEMPTS, recordFailure } from '../../src/token/login-guard.ts'
+import { recordGrant, recordStart } from '../../src/token/login-guard.ts'
+import type { AttemptRecord } from '../../src/token/login-guard.ts'
 import { authFailure } from '../support/failure.ts'
 import { DOWN, REFUSED, RULES, START as NOW, throttled, unknown } from './support.ts'
 
@@ -23,7 +15,6 @@ const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
 const TIMEOUT = authFailure('unknown', 'timeout')
 const EGRESS = authFailure('not-processed', 'egress-login')
 
-/** A login that fails at once. */
 const after = (before: AttemptRecord, failure: AuthFailure, now = NOW, alone = false) =>
   recordFailure(recordStart(before, now, { alone }), before, failure, now)
 
@@ -99,102 +90,85 @@ it.each<readonly [string, AuthFailure, number, readonly number[]]>([
   ['the egress proxy', EGRESS, 0, [30, 60, 120, 240, 300, 300]],
 ])('the back-off after a failure that does not count: %s', (name, failure, random, expected) => {
   const operation = name.startsWith('a refresh') ? 'refresh' : 'login'
-  const backoffs = expected.map(
-    (_, failures) => backoffAfter(failure, operation, failures, random) / S,
-  )
-  expect(backoffs).toEqual(expected)
+  const backoff = (failures: number) => backoffAfter(failure, operation, failures, random) / S
+  expect(expected.map((_, failures) => backoff(failures))).toEqual(expected)
 })
 
-describe('the record', () => {
-  it.each<readonly [string, AttemptRecord, AuthFailure, Partial<AttemptRecord>]>([
-    ['a rejection', GOOD, REFUSED, { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }],
-    ['500, known good', GOOD, AMBIGUOUS, { attempts: 1, knownGoodUntil: GOOD.knownGoodUntil }],
-    ['no answer, known good', GOOD, TIMEOUT, GOOD],
-    ['a login that was not processed', after(GOOD, REFUSED), DOWN, after(GOOD, REFUSED)],
-  ])('after %s', (_, before, failure, expected) => {
-    expect(after(before, failure)).toMatchObject(expected)
-  })
-
-  it('is known good until 24 h after a grant', () => {
-    const last = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR - 1)
-    const first = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR)
-    expect([last.rejections, first.rejections]).toEqual([0, 1])
-  })
-
-  it('keeps attempts that other processes began at the same time', () => {
-    const first = recordStart(NO_ATTEMPTS, NOW)
-    const both = recordStart(first, NOW + S)
-    expect(recordFailure(both, NO_ATTEMPTS, DOWN, NOW)).toMatchObject({ attempts: 1 })
-    expect(recordFailure(both, first, DOWN, NOW)).toEqual(first)
-    const sent = { sentAt: NOW, now: NOW + 2 * S }
-    const good = { grantedAt: NOW, knownGoodUntil: sent.now + 24 * HOUR }
-    expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject({
-      ...good,
-      attempts: 1,
-      pauseFrom: NOW + S,
-    })
-    const again = recordStart(recordStart({ ...first, rejections: 1 }, NOW), NOW)
-    expect(recordGrant(again, { ...first, rejections: 1 }, sent)).toMatchObject({ rejections: 0 })
-    const refused = recordFailure(both, first, REFUSED, NOW)
-    const late = { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }
-    expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
-    expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, pauseFrom: -Infinity })
-  })
-
-  it.each([
-    [23 * HOUR - 1, true],
-    [23 * HOUR, false],
-    [0, false],
-  ])('that is known good for %d ms is extended by a refresh: %s', (ms, isDue) => {
-    const knownGoodUntil = NOW + ms
-    const before = { ...after(GOOD, AMBIGUOUS), knownGoodUntil }
-    const extended = { ...before, knownGoodUntil: NOW + 24 * HOUR }
-    expect(extendKnownGood(before, NOW)).toEqual(isDue ? extended : before)
-  })
+it.each<readonly [string, AttemptRecord, AuthFailure, Partial<AttemptRecord>]>([
+  ['a rejection', GOOD, REFUSED, { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }],
+  ['500, known good', GOOD, AMBIGUOUS, { attempts: 1, knownGoodUntil: GOOD.knownGoodUntil }],
+  ['no answer, known good', GOOD, TIMEOUT, GOOD],
+  ['a login that was not processed', after(GOOD, REFUSED), DOWN, after(GOOD, REFUSED)],
+])('the record after %s', (_, before, failure, expected) => {
+  expect(after(before, failure)).toMatchObject(expected)
 })
 
-describe('two records of the same credentials', () => {
-  const failed = after(GOOD, REFUSED, NOW + S)
-  const twice = after(failed, unknown(200), NOW + 9 * S)
-  const later = recordGrant(twice, twice, { sentAt: NOW + 20 * S, now: NOW + 21 * S })
-  const again = after(later, AMBIGUOUS, NOW + 30 * S)
+it('the record is known good until 24 h after a grant', () => {
+  const last = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR - 1)
+  const first = after(GOOD, AMBIGUOUS, NOW + 24 * HOUR)
+  expect([last.rejections, first.rejections]).toEqual([0, 1])
+})
 
-  it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord]>([
-    ['the same', twice, twice, twice],
-    ['more attempts', failed, twice, twice],
-    ['a later grant', twice, later, later],
-    [
-      'a later grant than the attempts of a pause',
-      { ...twice, pauseFrom: NOW + HOUR },
-      later,
-      later,
-    ],
-    ['nothing known', NO_ATTEMPTS, again, again],
-    ['a rejection', GOOD, failed, failed],
-  ])('become one: %s', (_, one, other, expected) => {
-    expect([mergeRecords(one, other), mergeRecords(other, one)]).toEqual([expected, expected])
-  })
+it('the record keeps attempts that other processes began at the same time', () => {
+  const first = recordStart(NO_ATTEMPTS, NOW)
+  const both = recordStart(first, NOW + S)
+  expect(recordFailure(both, NO_ATTEMPTS, DOWN, NOW)).toMatchObject({ attempts: 1 })
+  expect(recordFailure(both, first, DOWN, NOW)).toEqual(first)
+  const sent = { sentAt: NOW, now: NOW + 2 * S }
+  const good = { grantedAt: NOW, knownGoodUntil: sent.now + 24 * HOUR }
+  const left = { ...good, attempts: 1, pauseFrom: NOW + S }
+  expect(recordGrant(both, NO_ATTEMPTS, sent)).toMatchObject(left)
+  const again = recordStart(recordStart({ ...first, rejections: 1 }, NOW), NOW)
+  expect(recordGrant(again, { ...first, rejections: 1 }, sent)).toMatchObject({ rejections: 0 })
+  const refused = recordFailure(both, first, REFUSED, NOW)
+  const late = { attempts: 1, rejections: 1, knownGoodUntil: -Infinity }
+  expect(recordGrant(refused, NO_ATTEMPTS, sent)).toMatchObject(late)
+  expect(recordGrant(both, first, sent)).toMatchObject({ attempts: 0, pauseFrom: -Infinity })
+})
 
-  it('count attempts after both grants', () => {
-    const [pauseFrom, lastCode] = [NOW + 25 * S, 'timeout'] as const
-    const elsewhere = { ...twice, pauseFrom, attemptedAt: pauseFrom, lastCode }
-    const counts = { attempts: 2, rejections: 1, lastCode: 'business' }
-    const instants = { grantedAt: later.grantedAt, knownGoodUntil: -Infinity }
-    expect(mergeRecords(elsewhere, again)).toMatchObject({
-      ...counts,
-      ...instants,
-      pauseFrom: again.pauseFrom,
-    })
-  })
+it.each([
+  [23 * HOUR - 1, true],
+  [23 * HOUR, false],
+  [0, false],
+])('the record that is known good for %d ms is extended by a refresh: %s', (ms, isDue) => {
+  const knownGoodUntil = NOW + ms
+  const before = { ...after(GOOD, AMBIGUOUS), knownGoodUntil }
+  const extended = { ...before, knownGoodUntil: NOW + 24 * HOUR }
+  expect(extendKnownGood(before, NOW)).toEqual(isDue ? extended : before)
+})
 
-  it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord, number]>([
-    ['of three replicas', twice, failed, GOOD, 3],
-    ['of which the home has one', twice, twice, failed, 3],
-    ['after a grant elsewhere', later, twice, failed, 0],
-    ['although the home has lost its own', NO_ATTEMPTS, twice, failed, 2],
-    ['after a grant in memory', twice, later, twice, 0],
-  ])('add the attempts made in memory: %s', (...row) => {
-    const [, stored, mine, base, attempts] = row
-    expect(addAttempts(stored, mine, base)).toMatchObject({ attempts, unshared: false })
-  })
+const failed = after(GOOD, REFUSED, NOW + S)
+const twice = after(failed, unknown(200), NOW + 9 * S)
+const later = recordGrant(twice, twice, { sentAt: NOW + 20 * S, now: NOW + 21 * S })
+const again = after(later, AMBIGUOUS, NOW + 30 * S)
+
+it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord]>([
+  ['the same', twice, twice, twice],
+  ['more attempts', failed, twice, twice],
+  ['a later grant', twice, later, later],
+  ['a later grant than the attempts of a pause', { ...twice, pauseFrom: NOW + HOUR }, later, later],
+  ['nothing known', NO_ATTEMPTS, again, again],
+  ['a rejection', GOOD, failed, failed],
+])('two records of the same credentials become one: %s', (_, one, other, expected) => {
+  expect([mergeRecords(one, other), mergeRecords(other, one)]).toEqual([expected, expected])
+})
+
+it('two records of the same credentials count attempts after both grants', () => {
+  const [pauseFrom, lastCode] = [NOW + 25 * S, 'timeout'] as const
+  const elsewhere = { ...twice, pauseFrom, attemptedAt: pauseFrom, lastCode }
+  const counts = { attempts: 2, rejections: 1, lastCode: 'business' }
+  const from = { grantedAt: later.grantedAt, pauseFrom: again.pauseFrom }
+  const merged = { ...counts, ...from, knownGoodUntil: -Infinity }
+  expect(mergeRecords(elsewhere, again)).toMatchObject(merged)
+})
+
+it.each<readonly [string, AttemptRecord, AttemptRecord, AttemptRecord, number]>([
+  ['of three replicas', twice, failed, GOOD, 3],
+  ['of which the home has one', twice, twice, failed, 3],
+  ['after a grant elsewhere', later, twice, failed, 0],
+  ['although the home has lost its own', NO_ATTEMPTS, twice, failed, 2],
+  ['after a grant in memory', twice, later, twice, 0],
+])('two records of the same credentials add the attempts made in memory: %s', (...row) => {
+  const [, stored, mine, base, attempts] = row
+  expect(addAttempts(stored, mine, base)).toMatchObject({ attempts, unshared: false })
 })

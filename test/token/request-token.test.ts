@@ -80,10 +80,9 @@ it.each([
   'a token whose header carries the %s of %j lives for %d s',
   async (field, of, lives) => {
     const isalesTokenHeader = { ...RULES.isalesTokenHeader, field }
-    const result = await openStore({ ...RULES, isalesTokenHeader })
-      .openReplica(grant(of))
-      .login()
-    expect(result).toMatchObject({ token: { lifetime: { ms: lives * 1000 } } })
+    const { openReplica } = openStore({ ...RULES, isalesTokenHeader })
+    const lifetime = { ms: lives * 1000 }
+    expect(await openReplica(grant(of)).login()).toMatchObject({ token: { lifetime } })
   },
 )
 

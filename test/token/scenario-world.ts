@@ -2,11 +2,8 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { AuthFailure, Grant } from '../../src/token/isales-client.ts'
 import { createRegister } from '../../src/token/register.ts'
-import {
-  createTokenSource,
-  type RejectedToken,
-  type TokenSource,
-} from '../../src/token/token-source.ts'
+import { createTokenSource } from '../../src/token/token-source.ts'
+import type { RejectedToken, TokenSource } from '../../src/token/token-source.ts'
 import type { CurrentToken } from '../../src/token/token.ts'
 import { seeded } from '../simulation/loop.ts'
 import { authFailure } from '../support/failure.ts'
@@ -18,9 +15,7 @@ import { grant, RULES } from './support.ts'
 const SWITCHES = {
   /** A login ends all earlier sessions. */
   singleSession: false,
-  /** A refresh ends the previous token. */
   refreshEndsOld: false,
-  /** Logins time out. */
   failsLogins: false,
   /** Duration in milliseconds. */
   callTakes: 10,
@@ -64,9 +59,7 @@ export function openScenario(options: WorldOptions) {
   const isales = { ...SWITCHES, ...given }
   const random = seeded(1)
   const tokens = new Map<string, Issued>()
-  /** Times of token requests. */
   const requests: number[] = []
-  /** Starts of failed calls. */
   const bad: number[] = []
   let conflicts = 0
 
@@ -170,7 +163,6 @@ export function openScenario(options: WorldOptions) {
   }
   traffic('ordinary', interval)
 
-  /** Acts now and every `every` milliseconds. */
   const repeat = (every: number, act: () => void): void => {
     if (clock.now() >= end) return
     act()
@@ -191,7 +183,6 @@ export function openScenario(options: WorldOptions) {
 
     at: (when: number, act: () => void) => void clock.setTimer(act, when - clock.now()),
 
-    /** Runs to the end, and counts. */
     async result() {
       await clock.advance(end)
       const inMinute = requests.map(
@@ -204,7 +195,6 @@ export function openScenario(options: WorldOptions) {
         /** Milliseconds from the first failed call to the last. */
         badFor: bad.length === 0 ? 0 : Math.max(...bad) - Math.min(...bad),
         requests: requests.length,
-        /** The most token requests in any minute. */
         perMinute: Math.max(0, ...inMinute),
         conflicts,
       }

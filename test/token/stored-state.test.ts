@@ -43,10 +43,8 @@ describe('stored records', () => {
     const names = Array.from({ length: 21 }, (_, hours) => `${hours}h`)
     const records = names.map((name, hours) => {
       const at = NOW + hours * HOUR
-      return [
-        name,
-        hours % 2 === 0 ? { ...GOOD, grantedAt: at } : { ...record, pauseFrom: at },
-      ] as const
+      const one = hours % 2 === 0 ? { ...GOOD, grantedAt: at } : { ...record, pauseFrom: at }
+      return [name, one] as const
     })
     const text = encodeState({ ...NO_STATE, records: new Map(records) }, 7)
     const kept = Object.keys((JSON.parse(text) as { entries: object }).entries)

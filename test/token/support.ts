@@ -4,7 +4,6 @@ import type { AuthFailure, Credentials } from '../../src/token/isales-client.ts'
 import { createToken, type RefreshableToken, type Token } from '../../src/token/token.ts'
 import { authFailure } from '../support/failure.ts'
 
-/** Default settings. */
 export const RULES: Rules = {
   clientDeadline: 2800,
   isalesTokenHeader: { names: ['Authorization'], scheme: 'Bearer', field: 'token' },
@@ -20,7 +19,6 @@ export interface GrantOptions {
   readonly sentAt?: number
   /** Seconds; undefined for none, which counts as 300. */
   readonly lives?: number | undefined
-  /** Null for none. */
   readonly refreshToken?: string | null
   /** Seconds; undefined if unknown. */
   readonly refreshLives?: number | undefined
@@ -42,7 +40,6 @@ export function grant(options: GrantOptions = {}): Token {
   }
 }
 
-/** The token of a grant, and the refresh token that renews it. */
 export function refreshed(of: Token): RefreshableToken {
   const { refreshToken = new Secret('r1') } = of
   return { ...createToken(of, RULES, 0), refreshToken }

@@ -26,11 +26,9 @@ it.each<readonly [string, TokenEvent]>([
   const log: Log = (name, { count, sameToken } = {}, level = LOG_EVENTS[name].level) => {
     lines.push([level, name, sameToken && 'same token', count].join(' ').replace('  ', ' ').trim())
   }
-  const observe = tokenLog(
-    log,
-    createLogThrottle(() => now),
-    PLACES,
-  )
+  const throttle = createLogThrottle(() => now)
+  const observe = tokenLog(log, throttle, PLACES)
+
   const wanted = expected.split(', ')
   for (; lines.length < wanted.length; now += 30_000) observe(event)
   expect(lines).toEqual(wanted)

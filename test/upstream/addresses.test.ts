@@ -25,7 +25,6 @@ const V4 = { address: '127.0.0.1', family: 4 }
 const OTHER_V4 = { address: '127.0.0.2', family: 4 }
 const V6 = { address: '::1', family: 6 }
 
-/** Opens an upstream whose name has these addresses. */
 const reached = (port: number, timeout: number, addresses: readonly (typeof V4)[]) =>
   openUpstream({
     isalesUrl: `http://isales.example:${port}`,

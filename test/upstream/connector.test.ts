@@ -1,13 +1,9 @@
 import { lookup, type LookupAddress } from 'node:dns'
 import { Socket } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import {
-  type ConnectError,
-  createConnect,
-  createLookup,
-  type Resolve,
-} from '../../src/upstream/connector.ts'
+import { createConnect, createLookup } from '../../src/upstream/connector.ts'
+import type { ConnectError, Resolve } from '../../src/upstream/connector.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { listen } from '../support/tcp-server.ts'
 import { dispatch, openUpstream, startIsales, portOf } from './support.ts'
@@ -35,9 +31,8 @@ it('a connection that opened while the process was stopped is not too late', asy
   if (outcome instanceof Socket) outcome.destroy()
 })
 
-const noName: Resolve = (_name, _options, found) => {
-  found(Object.assign(new Error('x'), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }), [])
-}
+const unknown = Object.assign(new Error('x'), { code: 'ENOTFOUND', syscall: 'getaddrinfo' })
+const noName: Resolve = (_name, _options, found) => found(unknown, [])
 const noResponse: Resolve = () => undefined
 
 // Failures after TCP are in tls.test.ts.
@@ -56,10 +51,8 @@ it('a connection that fails is reported by its stage, and so is one that was ope
 })
 
 const FIRST: LookupAddress[] = [{ address: '192.0.2.1', family: 4 }]
-const SECOND: LookupAddress[] = [
-  { address: '2001:db8::1', family: 6 },
-  { address: '192.0.2.2', family: 4 },
-]
+const V6 = { address: '2001:db8::1', family: 6 }
+const SECOND: LookupAddress[] = [V6, { address: '192.0.2.2', family: 4 }]
 
 function begin() {
   const clock = manualClock()
@@ -73,41 +66,39 @@ function begin() {
   return { clock, queries, results, find }
 }
 
-describe('looking up a name', () => {
-  it('uses the latest addresses while DNS fails, or its error if none is known', () => {
-    const { queries, results, find } = begin()
-    for (const [n, addresses] of [[], FIRST, SECOND, []].entries()) {
-      find()
-      queries[n]?.found(addresses.length === 0 ? new Error('down') : null, addresses)
-    }
-    expect(results).toEqual(['down', FIRST, SECOND, SECOND])
-  })
+it('looking up a name uses the latest addresses while DNS fails, or its error if none is known', () => {
+  const { queries, results, find } = begin()
+  for (const [n, addresses] of [[], FIRST, SECOND, []].entries()) {
+    find()
+    queries[n]?.found(addresses.length === 0 ? new Error('down') : null, addresses)
+  }
+  expect(results).toEqual(['down', FIRST, SECOND, SECOND])
+})
 
-  it('uses the latest addresses after half the timeout while DNS hangs, and its response when it arrives', async () => {
-    const { clock, queries, results, find } = begin()
-    find()
-    queries[0]?.found(null, FIRST)
-    find()
-    await clock.advance(499)
-    expect(results).toEqual([FIRST])
-    await clock.advance(1)
-    expect(results).toEqual([FIRST, FIRST])
-    find()
-    queries[1]?.found(null, SECOND)
-    expect(results).toEqual([FIRST, FIRST, SECOND])
-    expect(queries).toHaveLength(2)
-  })
+it('looking up a name uses the latest addresses after half the timeout while DNS hangs, and its response when it arrives', async () => {
+  const { clock, queries, results, find } = begin()
+  find()
+  queries[0]?.found(null, FIRST)
+  find()
+  await clock.advance(499)
+  expect(results).toEqual([FIRST])
+  await clock.advance(1)
+  expect(results).toEqual([FIRST, FIRST])
+  find()
+  queries[1]?.found(null, SECOND)
+  expect(results).toEqual([FIRST, FIRST, SECOND])
+  expect(queries).toHaveLength(2)
+})
 
-  it('fails at the timeout while DNS hangs and no address is known, with one query in progress', async () => {
-    const { clock, queries, results, find } = begin()
-    for (let ms = 0; ms < 5000; ms += 100) {
-      find()
-      await clock.advance(100)
-    }
-    expect(queries).toHaveLength(1)
-    // Connections of the last second still wait.
-    expect(results).toEqual(Array.from({ length: 41 }, () => 'DNS is silent'))
-    queries[0]?.found(null, FIRST)
-    expect(results.slice(41)).toEqual(Array.from({ length: 9 }, () => FIRST))
-  })
+it('looking up a name fails at the timeout while DNS hangs and no address is known, with one query in progress', async () => {
+  const { clock, queries, results, find } = begin()
+  for (let ms = 0; ms < 5000; ms += 100) {
+    find()
+    await clock.advance(100)
+  }
+  expect(queries).toHaveLength(1)
+  // Connections of the last second still wait.
+  expect(results).toEqual(Array.from({ length: 41 }, () => 'DNS is silent'))
+  queries[0]?.found(null, FIRST)
+  expect(results.slice(41)).toEqual(Array.from({ length: 9 }, () => FIRST))
 })

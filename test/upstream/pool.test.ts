@@ -13,9 +13,8 @@ describe('an idle connection', () => {
       ['', 100, 1200],
       ['timeout=2', 900, 1900],
     ] as const) {
-      const isales = await startIsales(() =>
-        responseBytes('ok', { fields: [`Keep-Alive: ${hint}`] }),
-      )
+      const response = responseBytes('ok', { fields: [`Keep-Alive: ${hint}`] })
+      const isales = await startIsales(() => response)
       const upstream = openUpstream({ isalesUrl: isales.origin, limits: { keepAlive: 200 } })
       await dispatch(upstream)
       const startedAt = performance.now()
@@ -132,12 +131,9 @@ it.each(['end', 'reset'] as const)(
 it('a connection that is older than the maximum age is replaced between two requests, and none is cut', async () => {
   const clock = { ...systemClock, time: 0, now: () => clock.time }
   // Each takes 30 s by this clock.
-  const isales = await startIsales(() => [
-    'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl',
-    () => void (clock.time += 30_000),
-    { waitMs: 5 },
-    'ow',
-  ])
+  const begun = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl'
+  const pass = () => void (clock.time += 30_000)
+  const isales = await startIsales(() => [begun, pass, { waitMs: 5 }, 'ow'])
   const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1, clock })
   const outcomes = await Promise.all(Array.from({ length: 30 }, () => dispatch(upstream)))
   expect(new Set(outcomes.map(({ text }) => text))).toEqual(new Set(['slow']))
@@ -149,61 +145,53 @@ it('a connection that is older than the maximum age is replaced between two requ
   expect(isales.connections()).toBe(4)
 })
 
-describe('a request that waits for a connection', () => {
-  it('is never sent when it is aborted', async () => {
-    const isales = await startIsales(() => new Promise(() => undefined))
-    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
-    const first = dispatch(upstream)
-    await until(() => isales.requests.length === 1)
-    const exchange = new Exchange({ method: 'POST', path: '/aborted', headers: [], body: null })
-    upstream.dispatch(exchange)
-    const error = new Error('too late')
-    exchange.abort(error)
-    expect([await exchange.outcome, exchange.error, exchange.written]).toEqual([
-      'failed',
-      error,
-      false,
-    ])
-    await upstream.destroy()
-    expect(await first).toMatchObject({ failure: 'closed' })
-    expect(isales.requests).toHaveLength(1)
-  })
+it('a request that waits for a connection is never sent when it is aborted', async () => {
+  const isales = await startIsales(() => new Promise(() => undefined))
+  const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+  const first = dispatch(upstream)
+  await until(() => isales.requests.length === 1)
+  const exchange = new Exchange({ method: 'POST', path: '/aborted', headers: [], body: null })
+  upstream.dispatch(exchange)
+  const error = new Error('too late')
+  exchange.abort(error)
+  expect(await exchange.outcome).toBe('failed')
+  expect([exchange.error, exchange.written]).toEqual([error, false])
+  await upstream.destroy()
+  expect(await first).toMatchObject({ failure: 'closed' })
+  expect(isales.requests).toHaveLength(1)
+})
 
-  it('waits for an open one while others cannot be opened, whose failure counts for 5 s', async () => {
-    const clock = { ...systemClock, time: 0, now: () => clock.time }
-    let answer = (): void => undefined
-    const answered = new Promise<void>((resolve) => (answer = resolve))
-    const isales = await startIsales(() => answered.then(() => responseBytes('ok')))
-    let asked = 0
-    // The second connection goes to an address at which nothing listens.
-    const resolve: Resolve = (_name, _options, found) =>
-      found(null, [{ address: `127.0.0.${(asked += 1)}`, family: 4 }])
-    const isalesUrl = isales.origin.replace('127.0.0.1', 'isales.test')
-    const upstream = openUpstream({ isalesUrl, clock, resolve })
-    const first = dispatch(upstream)
-    await until(() => isales.requests.length === 1)
-    expect(upstream.recentFailure()).toBeUndefined()
-    const second = dispatch(upstream)
-    const refused = { failure: 'unreachable', cause: { code: 'connection-refused' } }
-    await until(() => upstream.recentFailure() !== undefined)
-    expect(upstream.recentFailure()).toMatchObject(refused)
-    clock.time = 5001
-    expect(upstream.recentFailure()).toBeUndefined()
-    answer()
-    expect(await Promise.all([first, second])).toMatchObject([{ status: 200 }, { status: 200 }])
-  })
+it('a request that waits for a connection waits for an open one while others cannot be opened, whose failure counts for 5 s', async () => {
+  const clock = { ...systemClock, time: 0, now: () => clock.time }
+  let answer = (): void => undefined
+  const answered = new Promise<void>((resolve) => (answer = resolve))
+  const isales = await startIsales(() => answered.then(() => responseBytes('ok')))
+  let asked = 0
+  // The second connection goes to an address at which nothing listens.
+  const resolve: Resolve = (_name, _options, found) =>
+    found(null, [{ address: `127.0.0.${(asked += 1)}`, family: 4 }])
+  const isalesUrl = isales.origin.replace('127.0.0.1', 'isales.test')
+  const upstream = openUpstream({ isalesUrl, clock, resolve })
+  const first = dispatch(upstream)
+  await until(() => isales.requests.length === 1)
+  expect(upstream.recentFailure()).toBeUndefined()
+  const second = dispatch(upstream)
+  const refused = { failure: 'unreachable', cause: { code: 'connection-refused' } }
+  await until(() => upstream.recentFailure() !== undefined)
+  expect(upstream.recentFailure()).toMatchObject(refused)
+  clock.time = 5001
+  expect(upstream.recentFailure()).toBeUndefined()
+  answer()
+  expect(await Promise.all([first, second])).toMatchObject([{ status: 200 }, { status: 200 }])
+})
 
-  it('fails as closed when the pool ends', async () => {
-    const isales = await startIsales(() => new Promise(() => undefined))
-    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
-    const outcomes = [dispatch(upstream), dispatch(upstream)]
-    await until(() => isales.requests.length === 1)
-    await upstream.destroy()
-    const closed = { failure: 'closed' }
-    expect(await Promise.all(outcomes)).toMatchObject([
-      { ...closed, written: true },
-      { ...closed, written: false },
-    ])
-    expect(await dispatch(upstream)).toMatchObject({ ...closed, written: false })
-  })
+it('a request that waits for a connection fails as closed when the pool ends', async () => {
+  const isales = await startIsales(() => new Promise(() => undefined))
+  const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+  const outcomes = [dispatch(upstream), dispatch(upstream)]
+  await until(() => isales.requests.length === 1)
+  await upstream.destroy()
+  const [sent, unsent] = [true, false].map((written) => ({ failure: 'closed', written }))
+  expect(await Promise.all(outcomes)).toMatchObject([sent, unsent])
+  expect(await dispatch(upstream)).toMatchObject({ ...unsent })
 })

@@ -9,12 +9,8 @@ import type { Resolve } from '../../src/upstream/connector.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
 import { configOf } from '../support/config.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import {
-  responseBytes,
-  startRawUpstream,
-  type RawUpstream,
-  type RawUpstreamOptions,
-} from '../support/raw-upstream.ts'
+import { responseBytes, startRawUpstream } from '../support/raw-upstream.ts'
+import type { RawUpstream, RawUpstreamOptions } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 
 export const certificates = makeCertificates()
@@ -72,7 +68,6 @@ export async function egress(reply: string, to?: number) {
 /** Waits until the pool can reuse a connection, which is one turn after the end of its response. */
 export const free = (): Promise<void> => delay(20)
 
-/** Sends a request through the pool. */
 export async function dispatch(
   upstream: ReturnType<typeof openUpstream>,
   headers: readonly string[] = [],

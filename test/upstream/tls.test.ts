@@ -4,15 +4,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import {
-  certificates,
-  dispatch,
-  egress,
-  free,
-  openUpstream,
-  portOf,
-  startIsales,
-} from './support.ts'
+import { certificates, dispatch, egress, free, openUpstream } from './support.ts'
+import { portOf, startIsales } from './support.ts'
 
 describe('TLS to iSales', () => {
   it('is checked for the name of ISALES_TLS_SERVER_NAME, which SNI says', async () => {
@@ -27,14 +20,12 @@ describe('TLS to iSales', () => {
       },
     })
     const isalesUrl = isales.origin
-    for (const [isalesTlsServerName, outcome] of [
+    for (const [isalesTlsServerName, found] of [
       ['elsewhere.example', { status: 200 }],
       ['another.example', { failure: 'tls', written: false }],
       [undefined, { failure: 'tls', written: false }],
     ] as const)
-      expect(await dispatch(openUpstream({ isalesUrl, isalesTlsServerName }))).toMatchObject(
-        outcome,
-      )
+      expect(await dispatch(openUpstream({ isalesUrl, isalesTlsServerName }))).toMatchObject(found)
     expect(names[0]).toBe('elsewhere.example')
   })
 
@@ -99,11 +90,9 @@ describe('TLS to iSales', () => {
         isalesConnectTimeout: 2000,
       })
       const startedAt = performance.now()
-      expect(await dispatch(upstream)).toMatchObject({
-        detail: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
-        failure: 'broken',
-        written: true,
-      })
+      const detail = 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC'
+      const broken = { detail, failure: 'broken', written: true }
+      expect(await dispatch(upstream)).toMatchObject(broken)
       expect(performance.now() - startedAt).toBeLessThan(900)
       expect(isales.requests).toHaveLength(1)
     },
@@ -138,39 +127,34 @@ it.each([
   await until(() => connections.open === 0)
 })
 
-describe('the egress proxy', () => {
-  const proxyAt = (port: number) => new Secret(`http://us%40er:wo%3Ard@127.0.0.1:${port}`)
+const proxyAt = (port: number) => new Secret(`http://us%40er:wo%3Ard@127.0.0.1:${port}`)
 
-  it('is asked for a tunnel, and the fields keep their order and repetition in it', async () => {
-    const isales = await startIsales(undefined, certificates.server)
-    const { asked, port } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales.port)
-    const upstream = openUpstream({ isalesUrl: isales.origin, httpsProxy: proxyAt(port) })
-    const fields = ['X-A', '1', 'Cookie', 'a=b', 'x-a', '2', 'Cookie', 'c=d']
-    expect(await dispatch(upstream, fields)).toMatchObject({ status: 200, text: 'ok' })
-    const login = Buffer.from('us@er:wo:rd').toString('base64')
-    expect(asked[0]).toMatch(new RegExp(`^CONNECT 127.0.0.1:${isales.port} HTTP/1.1\r\n`))
-    expect(asked[0]).toContain(`Proxy-Authorization: Basic ${login}\r\n`)
-    const sent = isales.requests[0]?.fields.flat() ?? []
-    expect(sent.join(' ')).toContain(fields.join(' '))
-    expect(sent.join(' ').toLowerCase()).not.toContain('proxy')
-    await free()
-    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
-    expect(asked).toHaveLength(1)
-  })
+it('the egress proxy is asked for a tunnel, and the fields keep their order and repetition in it', async () => {
+  const isales = await startIsales(undefined, certificates.server)
+  const { asked, port } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales.port)
+  const upstream = openUpstream({ isalesUrl: isales.origin, httpsProxy: proxyAt(port) })
+  const fields = ['X-A', '1', 'Cookie', 'a=b', 'x-a', '2', 'Cookie', 'c=d']
+  expect(await dispatch(upstream, fields)).toMatchObject({ status: 200, text: 'ok' })
+  const login = Buffer.from('us@er:wo:rd').toString('base64')
+  expect(asked[0]).toMatch(new RegExp(`^CONNECT 127.0.0.1:${isales.port} HTTP/1.1\r\n`))
+  expect(asked[0]).toContain(`Proxy-Authorization: Basic ${login}\r\n`)
+  const sent = isales.requests[0]?.fields.flat() ?? []
+  expect(sent.join(' ')).toContain(fields.join(' '))
+  expect(sent.join(' ').toLowerCase()).not.toContain('proxy')
+  await free()
+  expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+  expect(asked).toHaveLength(1)
+})
 
-  it.each([
-    ['HTTP/1.1 407 Who are you\r\n\r\n', 'ERR_EGRESS_PROXY_AUTH'],
-    ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'ERR_EGRESS_PROXY_REJECTED'],
-    ['GARBAGE\r\n\r\n', 'HPE_INVALID_CONSTANT'],
-    [`HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(201)}\r\n`, 'ERR_EGRESS_PROXY_REJECTED'],
-    [`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(33 * 1024)}\r\n\r\n`, 'HPE_HEADER_OVERFLOW'],
-  ])('that responds %j opens nothing', async (reply, code) => {
-    const { port } = await egress(reply)
-    const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy: proxyAt(port) })
-    expect(await dispatch(upstream)).toMatchObject({
-      failure: 'unreachable',
-      detail: code,
-      written: false,
-    })
-  })
+it.each([
+  ['HTTP/1.1 407 Who are you\r\n\r\n', 'ERR_EGRESS_PROXY_AUTH'],
+  ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'ERR_EGRESS_PROXY_REJECTED'],
+  ['GARBAGE\r\n\r\n', 'HPE_INVALID_CONSTANT'],
+  [`HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(201)}\r\n`, 'ERR_EGRESS_PROXY_REJECTED'],
+  [`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(33 * 1024)}\r\n\r\n`, 'HPE_HEADER_OVERFLOW'],
+])('the egress proxy that responds %j opens nothing', async (reply, code) => {
+  const { port } = await egress(reply)
+  const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy: proxyAt(port) })
+  const refused = { failure: 'unreachable', detail: code, written: false }
+  expect(await dispatch(upstream)).toMatchObject(refused)
 })

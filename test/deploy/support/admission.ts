@@ -24,12 +24,7 @@ interface Patch {
   readonly value: unknown
 }
 
-/**
- * Returns the pod that an API server with these policies creates, or changes from `old`.
- *
- * @param namespaces labels of each namespace.
- * @throws with the message of the policy or check that refuses the pod.
- */
+/** Returns the pod that an API server creates, or changes from `old`. @throws with the message of what refuses the pod. */
 export const admit = (
   manifests: readonly Manifest[],
   namespaces: Readonly<Record<string, Labels>>,
@@ -114,10 +109,8 @@ const checkPod = ({ spec }: Pod): void => {
 
 const apply = (object: object, { op, path, value }: Patch): void => {
   if (op !== 'add') throw new Error(`patch ${op}`)
-  const keys = path
-    .split('/')
-    .slice(1)
-    .map((key) => key.replaceAll('~1', '/'))
+  const [, ...keys] = path.split('/').map((key) => key.replaceAll('~1', '/'))
+
   const last = keys.pop() ?? ''
   const parent = keys.reduce((at, key) => at[key] as never, object as Record<string, unknown>)
   if (!Array.isArray(parent)) parent[last] = value

@@ -6,11 +6,7 @@ type Expression = NonNullable<ReturnType<typeof parse>['expr']>
 const ENVIRONMENT = celEnv({ funcs: strings })
 const PLANNED = new Map<string, ReturnType<typeof plan>>()
 
-/**
- * Evaluates an expression of the Common Expression Language with the variables of `scope`.
- *
- * @throws on a syntax error, an evaluation error, or an object whose type does not match its field.
- */
+/** Evaluates an expression with these variables. @throws on an error, or an object whose type does not match its field. */
 export const evaluate = (expression: string, scope: Readonly<Record<string, unknown>>): unknown => {
   let planned = PLANNED.get(expression)
   if (planned === undefined) {
@@ -26,10 +22,7 @@ export const evaluate = (expression: string, scope: Readonly<Record<string, unkn
 
 const isObject = (node: unknown): node is object => typeof node === 'object' && node !== null
 
-/**
- * Turns each object such as `Object.spec{name: "x"}` into a map, because only the API server knows its type: it declares a type for
- * each field.
- */
+/** Turns each object such as `Object.spec{name: "x"}` into a map: only the API server knows the type of each field. */
 const untype = (node: unknown): void => {
   if (!isObject(node)) return
   const { exprKind } = node as Partial<Expression>

@@ -1,5 +1,5 @@
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { expect } from 'vitest'
 import { parse } from 'yaml'
 import { temporaryDirectory } from '../../support/temporary.ts'
@@ -12,10 +12,7 @@ export const NAME = 'isales-auth-proxy'
 
 export const ciFile = (name: string): string => join(CHART, 'ci', `${name}-values.yaml`)
 
-/** The names of the values files in `ci/`, without `-values.yaml`. */
-export const CI_NAMES = readdirSync(join(CHART, 'ci')).map((file) =>
-  file.replace(/-values\.yaml$/, ''),
-)
+export const CI_NAMES = readdirSync(join(CHART, 'ci')).map((file) => basename(file, '-values.yaml'))
 
 export const ciValues = (name: string): object =>
   parse(readFileSync(ciFile(name), 'utf8')) as object
@@ -92,7 +89,6 @@ cpSync(CHART, join(PARENT, 'charts', NAME), { recursive: true })
 export const renderSidecar = (ci = 'sidecar', more: object = {}): Promise<readonly Manifest[]> =>
   render(sidecar(ci, more), { chart: PARENT })
 
-/** Returns the values of that chart for a sidecar. */
 export const sidecar = (ci: string, more: object = {}): object => ({
   [NAME]: { ...ciValues(ci), enabled: true, ...more },
 })

@@ -5,17 +5,12 @@ import { temporaryDirectory } from '../../support/temporary.ts'
 
 export type Containers = Awaited<ReturnType<typeof createContainers>>
 
-/**
- * Creates a store for buildah and podman with stand-ins for the base images. Uses no network namespace, no build namespace
- * and no registry, because a CI machine permits none of them.
- */
+/** Creates a store with stand-ins for the base images. A CI machine permits no network, no build namespace and no registry. */
 export const createContainers = async () => {
   const home = temporaryDirectory()
   const storage = join(home, 'storage.conf')
-  await writeFile(
-    storage,
-    `[storage]\ndriver = "overlay"\ngraphroot = "${home}/graph"\nrunroot = "${home}/run"\n`,
-  )
+  const roots = `graphroot = "${home}/graph"\nrunroot = "${home}/run"\n`
+  await writeFile(storage, `[storage]\ndriver = "overlay"\n${roots}`)
   const env = {
     CONTAINERS_CONF: join(ROOT, 'test/deploy/containers.conf'),
     CONTAINERS_STORAGE_CONF: storage,
@@ -36,12 +31,10 @@ export const createContainers = async () => {
       return succeed('buildah', ['build', ...how, '--layers', '--tag', tag, ...args, ROOT], options)
     },
     podman,
-    /** Runs a script with this `podman`. */
     bash: (script: string, input: string) =>
       succeed('bash', ['-c', script], { ...options, env, input }),
     /** Like `podman`, for any exit code. */
     attempt: (...args: readonly string[]) => run('podman', args, options),
-    /** Removes every container and image. */
     async remove() {
       await run('podman', ['rm', '--all', '--force', '--time=2'], options)
       await run('podman', ['rmi', '--all', '--force'], options)

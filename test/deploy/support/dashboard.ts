@@ -34,7 +34,6 @@ export const expressions = ({ panels, annotations }: Asking): readonly string[] 
       .replaceAll(/\$(?:cluster|namespace|pod|instance_name|instance)\b/g, '.*'),
   )
 
-/** Returns the names of metrics in an expression. */
 export const metricNames = (expr: string): readonly string[] => {
   const bare = expr.replaceAll(/"[^"]*"/g, '""').replaceAll(/\{[^}]*\}/g, '')
   return bare.match(/\b(?:isales_proxy|process|nodejs)_\w+/g) ?? []

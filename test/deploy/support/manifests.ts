@@ -30,17 +30,14 @@ export const parseManifests = (stream: string): readonly Manifest[] =>
 export const ofKind = (manifests: readonly Manifest[], kind: string): readonly Manifest[] =>
   manifests.filter((manifest) => manifest.kind === kind)
 
-/** Returns the `spec` of the first manifest of a kind. */
 export const specOf = (manifests: readonly Manifest[], kind: string) =>
   ofKind(manifests, kind)[0]?.spec as Record<string, unknown>
 
-/** Returns the spec of a workload's pod, or of a Pod. */
 export const podSpec = (workload: Manifest | undefined): IPodSpec => {
   const spec = workload?.spec as IPodSpec & { template?: { spec: IPodSpec } }
   return spec.template?.spec ?? spec
 }
 
-/** Source of a kind's type. */
 const modulePath = ({ apiVersion, kind }: Manifest): string =>
   apiVersion.startsWith('monitoring.coreos.com/')
     ? `@kubernetes-models/prometheus-operator/${apiVersion}/${kind}`

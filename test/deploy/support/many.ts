@@ -27,7 +27,6 @@ for (const file of readdirSync(join(REPORTING, 'templates'))) {
     writeFileSync(path, `{{- if not (${PROBLEMS}) }}\n${text}\n{{- end }}\n`)
 }
 
-/** Maximum dependencies of one chart. */
 const AT_A_TIME = 100
 
 /** Returns helm's results for these values in order. Few runs are enough, because each of the values is for a dependency with an alias. */

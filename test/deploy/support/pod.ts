@@ -22,22 +22,17 @@ export const environment = ({ env = [] }: IContainer): Record<string, string | u
 
 const { server, ca } = makeCertificates()
 /** Mounted files; every other file of a mount is a secret. */
-const MOUNTED: Readonly<Record<string, string>> = {
-  'tls.crt': server.cert,
-  'tls.key': server.key,
-  'ca.crt': ca.cert,
-  'ca.pem': ca.cert,
-}
+const PAIR = { 'tls.crt': server.cert, 'tls.key': server.key }
+const MOUNTED = new Map(Object.entries({ ...PAIR, 'ca.crt': ca.cert, 'ca.pem': ca.cert }))
 
 /** Returns the program's configuration for an environment and the mounted files. */
 export const configure = (env: Readonly<Record<string, string | undefined>>): Loaded =>
   loadConfig(env, (path) =>
     path.startsWith('/run/isales/')
-      ? Buffer.from(MOUNTED[basename(path)] ?? 'a text of more than thirty-two bytes')
+      ? Buffer.from(MOUNTED.get(basename(path)) ?? 'a text of more than thirty-two bytes')
       : 'missing',
   )
 
-/** Returns the violations of the restricted Pod Security Standard. */
 export const unrestricted = (pod: IPodSpec, container: IContainer): readonly string[] => {
   const own = container.securityContext ?? {}
   const wanted: readonly (readonly [string, boolean])[] = [

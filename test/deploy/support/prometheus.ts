@@ -33,10 +33,7 @@ const get = async (url: string): Promise<unknown> => {
 /** The rules are tested this many times as fast as deployed. */
 const FASTER = 20
 
-/**
- * Returns the rules of the chart's files/alerts.yaml with every `for` divided by FASTER, and intervals of 1 s. Expressions,
- * labels and annotations are as deployed.
- */
+/** Returns the chart's alerts with every `for` divided by FASTER, and intervals of 1 s; the rest is as deployed. */
 const quickened = (): string => {
   const shorter = (_: string, key: string, count: string, unit: string): string => {
     const seconds = Number(count) * (unit === 'm' ? 60 : 1)
@@ -47,9 +44,7 @@ const quickened = (): string => {
     .replaceAll(/^( +interval:) \w+$/gm, '$1 1s')
 }
 
-/**
- * Runs a real Prometheus with the example's configuration, changed by `edit`. It scrapes and evaluates every second.
- */
+/** Runs a real Prometheus every second with the example's configuration, changed by `edit`. */
 export const startPrometheus = async (edit: (config: Configuration) => void) => {
   const home = temporaryDirectory()
   const config = parse(read('config/prometheus/prometheus.example.yaml')) as Configuration
@@ -70,7 +65,6 @@ export const startPrometheus = async (edit: (config: Configuration) => void) => 
   }
   return {
     ask,
-    /** Returns the names of firing alerts. */
     async firing(): Promise<readonly string[]> {
       const { alerts } = await ask<{ alerts: readonly Alert[] }>('alerts')
       return namesOf(alerts.filter(({ state }) => state === 'firing'))
@@ -84,7 +78,6 @@ export const startPrometheus = async (edit: (config: Configuration) => void) => 
   }
 }
 
-/** Runs a real Alertmanager with the example's routes. */
 export const startAlertmanager = async () => {
   const home = temporaryDirectory()
   const config = read('config/prometheus/alertmanager.example.yaml')

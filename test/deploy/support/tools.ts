@@ -5,10 +5,7 @@ import { ROOT, run, succeed } from './run.ts'
 
 const CACHE = join(ROOT, '.tmp/tools')
 
-/**
- * Returns whether this machine lacks one of these programs. A developer's machine then skips the tests and prints a line. With
- * CI=true it is an error, so that a green run has run everything.
- */
+/** Returns and prints whether a program is missing. With CI=true that is an error, so that a green run has run everything. */
 export const lacks = async (...names: readonly string[]): Promise<boolean> => {
   const outcome = await run('which', names)
   if (outcome.code === 0) return false

@@ -26,7 +26,6 @@ export const withValue = (target: unknown, path: string, value: unknown): object
   return key === '0' ? [next] : { ...(target as object), [key]: next }
 }
 
-/** Returns the value in `from` at this path. */
 export const at = (from: unknown, path: string): unknown =>
   path
     .split('.')
