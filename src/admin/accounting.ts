@@ -98,9 +98,7 @@ export interface CallFinding {
  *
  * @example One call per second. iSales is down from 0 to 11 s.
  *    0 s  nothing: one call of 60
- *    1 s  `degraded`: 2 of the latest 5 calls are lost
- *    2 s  `failing`: 3 of the latest 5
- *   14 s  `degraded`: 2 of the latest 5
+ *    2 s  `failing`: 3 of the latest 5 calls are lost
  *   16 s  `degraded`, ended at 11 s: none of the latest, 12 of the window
  *   69 s  nothing: fewer than 5 % of the window
  */

@@ -1,9 +1,10 @@
 import { Hono, type Context } from 'hono'
 import { languageDetector } from 'hono/language'
+import { toAuthFailure } from '../causes.ts'
 import type { RequestOrigin } from '../hono-adapter.ts'
 import { LANGUAGES, formatLine, findSection, MESSAGES, type Language } from '../messages/index.ts'
+import type { TokenSnapshot } from '../token/index.ts'
 import { serveDocument } from './documents.tsx'
-import { unreadiness } from './diagnosis.ts'
 import type { Metrics } from './metrics.ts'
 import { REFRESH, renderPage } from './page.tsx'
 import type { ActivityRecorder } from './activity.ts'
@@ -109,4 +110,19 @@ export function createAdminApp(
     return context.text(`${findSection(languageOf(context), 'internal').title}\n`, 500)
   })
   return app
+}
+
+/**
+ * Returns why the proxy is not ready, for the body of `/readyz`; undefined if it is ready. Failing calls do not end
+ * readiness, because a pod that leaves its Service fixes nothing.
+ */
+export function unreadiness(
+  { listening, draining }: Omit<AdminSources['running'], 'inFlight'>,
+  { usable, login: { kind: backoff, failure } }: TokenSnapshot,
+): Readonly<Record<string, string>> | undefined {
+  if (draining) return { reason: 'draining' }
+  if (!listening) return { reason: 'starting' }
+  if (usable) return undefined
+  const details = failure && { backoff, lastFailure: toAuthFailure(failure.cause) }
+  return { reason: 'no-token', ...details }
 }

@@ -1,4 +1,4 @@
-import { stageOf, toAuthFailure } from '../causes.ts'
+import { stageOf } from '../causes.ts'
 import {
   CLASSES,
   headlineRow,
@@ -13,13 +13,14 @@ import type { ReloadGroup } from '../config/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import {
   explained,
+  explainedEnd,
   explainedStore,
   settingFacts,
   type Explained,
   type Fact,
 } from '../messages/index.ts'
 import { addUp, checkCalls, mostFrequent, RULES, type CallFinding } from './accounting.ts'
-import type { AdminSources, DiagnosisInput } from './sources.ts'
+import type { DiagnosisInput } from './sources.ts'
 
 /** A statement about the proxy, with its effect on the state. */
 export interface Finding {
@@ -78,15 +79,17 @@ function* runChecks(input: DiagnosisInput): Generator<Finding, void> {
   const { failures, last } = token.refresh
   const isUnknown = last?.failure.cause.code === 'path-unknown'
   if (last !== undefined && failures >= (isUnknown ? 1 : MIN_REFRESHES)) {
-    const cause = explained(last.failure, diagnostics, 'refresh')
-    const facts: Fact[] = [['refreshesFailed', failures]]
-    yield toFinding('IsalesProxyRefreshFailing', { cause, facts })
+    yield toFinding('IsalesProxyRefreshFailing', {
+      cause: explained(last.failure, diagnostics, 'refresh'),
+      facts: [['refreshesFailed', failures]],
+    })
   }
-  if (lifetimeDoubt) yield toFinding('IsalesProxyLifetimeDoubtful', { cause: lifetimeDoubt })
-  if (token.endingStatus !== undefined) yield endedByStatus(token.endingStatus, input)
+  const cause = lifetimeDoubt ?? explainedEnd(token.endingStatus, diagnostics)
+  if (cause) yield toFinding('IsalesProxyLifetimeDoubtful', { cause })
   if (storageError) yield toFinding('IsalesProxyStateUnusable', { cause: storageError })
-  for (const cause of input.fileErrors) {
-    const details = { cause, facts: [['setting', cause.setting]], hasWorked: true } as const
+  for (const error of input.fileErrors) {
+    const facts: Fact[] = [['setting', error.setting]]
+    const details = { cause: error, facts, hasWorked: true }
     yield toFinding('IsalesProxyReloadFailed', details)
   }
   if (sharing?.state === 'local')
@@ -147,14 +150,6 @@ function tokenRejected({ calls, diagnostics, factsOf }: DiagnosisInput): Finding
   const facts: Fact[] = [['tokenHeader', diagnostics.tokenHeader]]
   if (rejected?.cause === 'call-rejected') facts.push(...factsOf(rejected))
   return toFinding('IsalesProxyCallsRejected', { cause: { code: 'token-rejected', facts } })
-}
-
-/** iSales ends tokens with a status that `ISALES_REJECTED` does not have. */
-function endedByStatus(status: number, { diagnostics }: DiagnosisInput): Finding {
-  const line = diagnostics.withRejected(status)
-  const facts: Fact[] = [['status', status]]
-  if (line !== undefined) facts.push(['example', `ISALES_REJECTED=${line}`])
-  return toFinding('IsalesProxyLifetimeDoubtful', { cause: { code: 'other-status', facts } })
 }
 
 /** @param isOfToken the token may explain why calls are lost, so that they are not the headline. */
@@ -321,19 +316,4 @@ function loginFinding(input: DiagnosisInput): Finding | undefined {
   // A login without a response also causes a pause, but no rejection is known then.
   if (rejected && kind !== 'transient') return found('IsalesProxyLoginRejected')
   return found(isServing ? 'IsalesProxyAuthenticationFailing' : 'IsalesProxyNotAuthenticated')
-}
-
-/**
- * Returns why the proxy is not ready, for the body of `/readyz`; undefined if it is ready. Failing calls do not end
- * readiness, because a pod that leaves its Service fixes nothing.
- */
-export function unreadiness(
-  { listening, draining }: Omit<AdminSources['running'], 'inFlight'>,
-  { usable, login: { kind: backoff, failure } }: TokenSnapshot,
-): Readonly<Record<string, string>> | undefined {
-  if (draining) return { reason: 'draining' }
-  if (!listening) return { reason: 'starting' }
-  if (usable) return undefined
-  const details = failure && { backoff, lastFailure: toAuthFailure(failure.cause) }
-  return { reason: 'no-token', ...details }
 }

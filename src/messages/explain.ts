@@ -98,6 +98,17 @@ export function explainedStore(
   return { code: toStoreCode(reason), facts }
 }
 
+/** Returns the status with which iSales ends tokens, and the setting for it; undefined if there is none. */
+export function explainedEnd(
+  status: number | undefined,
+  { withRejected }: DiagnosticContext,
+): Explained | undefined {
+  if (status === undefined) return undefined
+  const line = withRejected(status)
+  const example = line === undefined ? [] : [['example', `ISALES_REJECTED=${line}`] as const]
+  return { code: 'other-status', facts: [['status', status], ...example] }
+}
+
 /** @param time milliseconds since 1970. Returns undefined unless it is a finite number. */
 export function dateOf(time = Number.NaN) {
   return Number.isFinite(time) ? { at: new Date(Math.round(time)).toISOString() } : undefined

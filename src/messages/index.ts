@@ -3,6 +3,7 @@
 export {
   dateOf,
   explained,
+  explainedEnd,
   explainedStore,
   settingFacts,
   type FailureDetails,

@@ -21,7 +21,7 @@ export const NO_REJECTIONS = {
   hasResult: false,
   /** Arrival of the current token. */
   replacedAt: -Infinity,
-  /** First attempts that were rejected since the last response to a call that was no rejection. For display only. */
+  /** First attempts that were rejected since the last response to a call that was no rejection. For display, and `isAccepted`. */
   consecutiveRejections: 0,
   /** Arrival of the first of these. For display only. */
   consecutiveSince: Infinity,
@@ -185,10 +185,7 @@ function isCurrent({ hasResult, rejectedAt, replacedAt }: RejectionState, now: n
   return now < (hasResult ? rejectedAt + REJECTED_FOR : replacedAt + UNUSED_FOR)
 }
 
-/**
- * True if three rejection-triggered renewals helped within a minute: another client logs in as this user. For display only.
- * Not if iSales accepts and rejects one token, as two nodes do that do not share sessions.
- */
+/** True if another client logs in as this user: three renewals after rejections helped within a minute. For display only. */
 export function isConflict(state: RejectionState, now: number): boolean {
   return now - (state.helpedAt.at(-3) ?? -Infinity) < MINUTE && !isUnsteady(state, now)
 }
