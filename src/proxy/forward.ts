@@ -1,15 +1,11 @@
 import { delay, type Clock, type Timer } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import type { NodeCall } from '../hono-adapter.ts'
+import type { FailureDetails } from '../messages/index.ts'
 import type { RequestSummary, ReplayOutcome } from '../request-summary.ts'
 import { writeProblem } from '../problem.ts'
 import type { CurrentToken, RejectedToken, TokenSource } from '../token/index.ts'
-import {
-  Exchange,
-  type ExchangeStarter,
-  type Upstream,
-  type UpstreamError,
-} from '../upstream/index.ts'
+import { Exchange, type ExchangeStarter, type Upstream } from '../upstream/index.ts'
 import { createBodies, type BodyOwner } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { createRelay, cut, type RelayObserver } from './relay.ts'
@@ -130,7 +126,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   #replays = 0
   // Reported values; `RequestSummary` explains them.
   #replay: ReplayOutcome | undefined
-  #failure: UpstreamError | undefined
+  #failure: FailureDetails | undefined
   #headMs: number | undefined
   #upstreamMs: number | undefined
   #ending: CallResult = NO_RESPONSE
@@ -303,12 +299,11 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       return left > 0 ? SEND : afterInterruption(this.#attempts, 'deadline', 'connecting')
     }
     const { upstream, random } = this.#shared
-    const failed = upstream.classify(error)
-    const { failure } = failed
-    this.#failure = failed
+    this.#failure = upstream.classify(error)
+    const { cause } = this.#failure
     this.#attempts[written ? 'unanswered' : 'unwritten'] += 1
-    const mayRecover = upstream.mayRecover(failed.cause)
-    const decision = afterFailure(this.#attempts, { failure, written, mayRecover, left }, random())
+    const mayRecover = upstream.mayRecover(cause)
+    const decision = afterFailure(this.#attempts, { cause, written, mayRecover, left }, random())
     if (decision.do === 'fail') return decision
     await delay(this.#shared.clock, decision.pause, this.startWait())
     return this.#interruptedWhile('connecting') ?? SEND
@@ -372,7 +367,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   }
 
   /** A call that got no connection in time did not fail to connect itself. */
-  #failureOf({ code }: Fail): UpstreamError | undefined {
+  #failureOf({ code }: Fail): FailureDetails | undefined {
     return code === 'out-of-time' ? this.#shared.upstream.recentFailure() : this.#failure
   }
 

@@ -1,5 +1,5 @@
+import { toConnectFailure, type Cause } from '../causes.ts'
 import { REFUSALS, type ProblemCode } from '../codes.ts'
-import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './body.ts'
 
 // The complete retry policy. A request of which nothing was written may be sent again until an outage lasts. Afterwards iSales may have executed
@@ -38,19 +38,17 @@ const MAX_SENDS = 2
 /** Milliseconds after each failure, jittered by a quarter. A restarting iSales needs a moment. */
 const PAUSES = [50, 50, 100, 200, 400] as const
 
-/** The client's error if no exchange was written. */
-const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
-  timeout: 'upstream-timeout',
-  tls: 'upstream-tls',
-  invalid: 'bad-request',
-  closed: 'shutting-down',
-  unreachable: 'upstream-unreachable',
-  broken: 'upstream-unreachable',
+/** Returns the client's error if no exchange was written. */
+function unwrittenProblem(cause: Cause): ProblemCode {
+  if (cause.code === 'timeout') return 'upstream-timeout'
+  if (cause.code === 'invalid') return 'bad-request'
+  if (cause.code === 'closed') return 'shutting-down'
+  return toConnectFailure(cause) === 'tls' ? 'upstream-tls' : 'upstream-unreachable'
 }
 
 /** An exchange without a response. */
 interface FailedExchange {
-  readonly failure: UpstreamFailure
+  readonly cause: Cause
   readonly written: boolean
   /** False if the outage lasts, or only a changed setting would help. */
   readonly mayRecover: boolean
@@ -72,18 +70,20 @@ interface FailedExchange {
  */
 export function afterFailure(
   { method, unwritten, unanswered }: AttemptCounts,
-  { failure, written, mayRecover, left }: FailedExchange,
+  { cause, written, mayRecover, left }: FailedExchange,
   jitter: number,
 ): Fail | { readonly do: 'resend'; readonly pause: number } {
+  const problem = unwrittenProblem(cause)
+  const isTransient = problem === 'upstream-unreachable' || problem === 'upstream-timeout'
   const maySend = written
     ? // OPTIONS is also safe (RFC 9110 section 9.2.1), but no client needs it twice.
       (method === 'GET' || method === 'HEAD') && unanswered < MAX_SENDS
     : // A certificate or a header does not change within the deadline.
-      mayRecover && failure !== 'tls' && failure !== 'invalid' && failure !== 'closed'
+      mayRecover && isTransient
   const pause = (PAUSES[unwritten + unanswered - 1] ?? 400) * (0.75 + jitter / 2)
   if (maySend && pause < left) return { do: 'resend', pause }
-  const code = unanswered > 0 && failure !== 'timeout' ? 'upstream-broken' : UNWRITTEN[failure]
-  return { do: 'fail', code }
+  const isBroken = unanswered > 0 && problem !== 'upstream-timeout'
+  return { do: 'fail', code: isBroken ? 'upstream-broken' : problem }
 }
 
 /** Decides when no token arrives in time. */

@@ -10,7 +10,7 @@ import {
   type ErrorContext,
   type PeerCertificate,
 } from '../causes.ts'
-import { MINUTE, type Clock } from '../clock.ts'
+import { MINUTE, within, type Clock } from '../clock.ts'
 import { holds, toEndpoint, secureContextOptions, type TlsFiles } from '../config/index.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import { excerpt } from '../terminal.ts'
@@ -238,29 +238,21 @@ export function createLookup(
   clock: Clock,
   resolve: Resolve = systemLookup,
 ): LookupFunction {
-  const waiting = new Set<Found>()
-  let asking = false
+  let query: Promise<Error | null> | undefined
   /** The latest addresses from DNS. */
   let known: LookupAddress[] = []
 
-  return (name, options, callback) => {
-    const found: Found = (error, addresses) => {
-      timer.cancel()
-      waiting.delete(found)
-      const usable = error === null ? addresses : known
-      callback(usable.length === 0 ? error : null, usable)
-    }
-    const timer = clock.setTimer(
-      () => found(Object.assign(new Error('DNS is silent'), { code: 'EAI_AGAIN' }), []),
-      known.length === 0 ? timeout : timeout / 2,
-    )
-    waiting.add(found)
-    if (asking) return
-    asking = true
-    resolve(name, { ...options, all: true }, (error, addresses) => {
-      asking = false
-      if (error === null) known = addresses
-      for (const each of waiting) each(error, addresses)
-    })
+  const find = async (...[name, options, callback]: Parameters<LookupFunction>): Promise<void> => {
+    query ??= new Promise<Error | null>((ended) => {
+      resolve(name, { ...options, all: true }, (error, addresses) => {
+        if (error === null) known = addresses
+        ended(error)
+      })
+    }).finally(() => (query = undefined))
+    const silence = Object.assign(new Error('DNS is silent'), { code: 'EAI_AGAIN' })
+    const ended = await within(clock, known.length === 0 ? timeout : timeout / 2, query)
+    const error = ended === undefined ? silence : ended
+    callback(known.length === 0 ? error : null, known)
   }
+  return (...request) => void find(...request)
 }

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { classifyError, readErrorCode, toConnectFailure } from '../causes.ts'
+import { classifyError, readErrorCode } from '../causes.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import { ConnectError } from './connector.ts'
 
@@ -197,25 +197,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/**
- * Reason of a failed request. `unreachable`, `tls`: no connection. `broken`: the connection or the response broke.
- * `invalid`: the request cannot be written as HTTP. `closed`: the pool was shut down.
- */
-export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
-
-export interface UpstreamError extends FailureDetails {
-  readonly failure: UpstreamFailure
-}
-
-/** Classifies a failure by its class and code, never by message text. `plain`: iSales may expect TLS, which the connection does not use. */
-export function classify(error: unknown, plain: boolean): UpstreamError {
-  if (error instanceof ConnectError) {
-    const isTls = toConnectFailure(error.failure.cause) === 'tls'
-    return { failure: isTls ? 'tls' : 'unreachable', ...error.failure }
-  }
+/** Classifies a failed request, never by message text. `plain`: iSales may expect TLS, which the connection does not use. */
+export function classify(error: unknown, plain: boolean): FailureDetails {
+  if (error instanceof ConnectError) return error.failure
   const detail = readErrorCode(error)
-  const cause = classifyError(detail, { side: 'isales', plain })
-  const { code: what } = cause
-  const isNamed = what === 'timeout' || what === 'invalid' || what === 'closed'
-  return { failure: isNamed ? what : 'broken', cause, detail }
+  return { cause: classifyError(detail, { side: 'isales', plain }), detail }
 }

@@ -11,6 +11,7 @@ import {
 } from '../causes.ts'
 import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
 import { egressFor, type Config, type TlsFiles } from '../config/index.ts'
+import type { FailureDetails } from '../messages/index.ts'
 import {
   ConnectError,
   createConnect,
@@ -20,7 +21,7 @@ import {
   type Connect,
   type Resolve,
 } from './connector.ts'
-import { classify, type Exchange, type UpstreamError } from './exchange.ts'
+import { classify, type Exchange } from './exchange.ts'
 import { Outage } from './outage.ts'
 import { createPost } from './post.ts'
 
@@ -84,7 +85,7 @@ export function createUpstream(options: UpstreamOptions) {
   return {
     /** Sends a business call when a connection is free. The wait has no limit: the caller must abort the exchange. */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
-    classify: (error: unknown): UpstreamError => classify(error, isDoubtful()),
+    classify: (error: unknown): FailureDetails => classify(error, isDoubtful()),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, isDoubtful, clock),
     /**
      * Whether a business call that failed to connect with this cause may succeed soon. The egress proxy's login does not
@@ -93,8 +94,8 @@ export function createUpstream(options: UpstreamOptions) {
     mayRecover: ({ code }: Cause): boolean =>
       code !== 'egress-login' && code !== 'name-unknown' && !business.outage.lasts(clock.now()),
     /** Why a business call waited for a connection in vain: the latest attempt failed, not more than 5 s ago. */
-    recentFailure: (): UpstreamError | undefined =>
-      business.outage.failedLately(clock.now()) ? classify(business.failure, false) : undefined,
+    recentFailure: (): FailureDetails | undefined =>
+      business.outage.failedLately(clock.now()) ? business.failure?.failure : undefined,
     /** Uses these files for new connections; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       authorityEnd = Infinity
@@ -103,7 +104,7 @@ export function createUpstream(options: UpstreamOptions) {
     },
     /** Milliseconds since 1970: when the first authority of iSales's chain ends; Infinity before a TLS connection. */
     authorityEnd: () => authorityEnd,
-    open: () => business.open + auth.open,
+    open: () => business.connections.size + auth.connections.size,
     /** Closes all connections; exchanges that are waiting or in flight fail as `closed`. */
     async destroy(): Promise<void> {
       await Promise.all([business.destroy(), auth.destroy()])
@@ -120,7 +121,7 @@ export function createUpstream(options: UpstreamOptions) {
 class Pool {
   readonly #options: UpstreamOptions
   readonly #max: number
-  readonly #connections = new Set<PooledConnection>()
+  readonly connections = new Set<PooledConnection>()
   /** Sorted by last use, latest at the end. A connection that closes meanwhile stays until it is found. */
   readonly #idle: PooledConnection[] = []
   readonly #waiting = new Set<Exchange>()
@@ -141,10 +142,6 @@ class Pool {
     this.#max = max
   }
 
-  get open(): number {
-    return this.#connections.size
-  }
-
   dispatch(exchange: Exchange): void {
     if (this.#destroyed) return exchange.abort(closed())
     // Avoids the set: adding every call to a set would keep calls alive.
@@ -157,7 +154,7 @@ class Pool {
 
   reload(connect: Connect): void {
     this.#connect = connect
-    for (const connection of this.#connections) {
+    for (const connection of this.connections) {
       connection.closing = true
       if (connection.exchange === undefined) this.#close(connection)
     }
@@ -166,7 +163,7 @@ class Pool {
   async destroy(): Promise<void> {
     this.#destroyed = true
     for (const exchange of this.#waiting) exchange.abort(closed())
-    await Promise.all(Array.from(this.#connections, (connection) => destroy(connection)))
+    await Promise.all(Array.from(this.connections, (connection) => destroy(connection)))
   }
 
   /** Gives free connections to the requests that wait longest, and opens one for each of the others. */
@@ -178,7 +175,7 @@ class Pool {
       this.#send(exchange, connection)
     }
     const { clock } = this.#options
-    const most = Math.min(this.#waiting.size, this.#max - this.#connections.size)
+    const most = Math.min(this.#waiting.size, this.#max - this.connections.size)
     for (let pause = 0; this.#opening < most && pause === 0;) {
       pause = this.outage.pause(clock.now())
       this.#turn?.cancel()
@@ -217,7 +214,8 @@ class Pool {
         onConnect?.(toConnectFailure(outcome.failure.cause))
         const lasts = this.outage.lasts(clock.now())
         // Until an outage lasts, calls may wait for a connection that is open.
-        const isShared = !lasts && this.open > 0 && outcome.failure.cause.stage === 'connect'
+        const isShared =
+          !lasts && this.connections.size > 0 && outcome.failure.cause.stage === 'connect'
         const share = Math.max(1, this.#waiting.size - (lasts ? 0 : this.#opening))
         const failing = isShared ? [] : [...this.#waiting].slice(0, share)
         for (const exchange of failing) exchange.abort(outcome)
@@ -253,10 +251,6 @@ class Pool {
       bodyTimeout: limits.bodyIdleTimeout,
       allowH2: false,
     })
-    const onResponse = (): void => {
-      this.hasResponded = true
-      this.outage.responded()
-    }
     const maxAgeAt = clock.now() + MAX_AGE
     const idleTime = hiddenOf(client, 'keep alive timeout')
     const usableUntil = (): number =>
@@ -268,22 +262,25 @@ class Pool {
       exchange: undefined,
       responded: false,
       closing: false,
-      onDone(failed) {
+      onDone: (failed) => {
         // undici knows one turn later whether the connection continues. After a failure it ends, and the client must be
         // closed before its socket is; otherwise undici would open another connection for the aborted request.
         if (failed) connection.closing = true
         // An exchange that wrote nothing has no response.
         else if (connection.exchange?.written === true) {
-          connection.responded = true
-          onResponse()
+          connection.responded = this.hasResponded = true
+          this.outage.responded()
         }
-        const later = failed ? queueMicrotask : setImmediate
-        later(release)
+        if (failed) queueMicrotask(release)
+        else setImmediate(release)
       },
     }
     const release = (): void => {
       connection.usableUntil = usableUntil()
-      this.#release(connection)
+      connection.exchange = undefined
+      if (connection.closing || socket.destroyed) return this.#close(connection)
+      this.#idle.push(connection)
+      this.#serve()
     }
     // Closes an unused connection; undici closes one that it has used.
     socket.setTimeout(limits.keepAlive, () => socket.destroy())
@@ -302,24 +299,15 @@ class Pool {
         if (connection.exchange === undefined) this.#close(connection)
       }),
     )
-    this.#connections.add(connection)
+    this.connections.add(connection)
     return connection
-  }
-
-  #release(connection: PooledConnection): void {
-    connection.exchange = undefined
-    if (connection.closing || connection.socket.destroyed) this.#close(connection)
-    else {
-      this.#idle.push(connection)
-      this.#serve()
-    }
   }
 
   #close(connection: PooledConnection): void {
     connection.closing = true
     // The connection counts until its socket is closed, so that there are never more than `max`.
     void destroy(connection).then(() => {
-      this.#connections.delete(connection)
+      this.connections.delete(connection)
       if (!this.#destroyed) this.#serve()
     })
   }

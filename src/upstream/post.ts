@@ -6,8 +6,9 @@ import {
   type ZlibOptions,
 } from 'node:zlib'
 import { cause, NODE_ERROR_CODES } from '../causes.ts'
-import type { Clock } from '../clock.ts'
-import { classify, Exchange, MAX_COLLECTED, type UpstreamError } from './exchange.ts'
+import { within, type Clock } from '../clock.ts'
+import type { FailureDetails } from '../messages/index.ts'
+import { classify, Exchange, MAX_COLLECTED } from './exchange.ts'
 
 /** The result of one POST. A failure has a `status` if the response broke off, or stalled, after its head. */
 export type PostResult =
@@ -24,7 +25,7 @@ export type PostResult =
       /** Bytes of the body as received. */
       readonly size?: number
     }
-  | (UpstreamError & {
+  | (FailureDetails & {
       readonly ok: false
       /** True if bytes of the request may have reached iSales. */
       readonly written: boolean
@@ -40,11 +41,7 @@ export type Post = (request: {
   readonly signal: AbortSignal
 }) => Promise<PostResult>
 
-const LATE = {
-  failure: 'timeout',
-  cause: cause('timeout'),
-  detail: NODE_ERROR_CODES.timeout,
-} as const
+const LATE = { cause: cause('timeout'), detail: NODE_ERROR_CODES.timeout }
 
 const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 /** Names of the headers of every POST, including undici's. */
@@ -64,18 +61,13 @@ export function createPost(
     if (signal.aborted) return { ok: false, ...LATE, written: false }
     const headers = [...JSON_HEADERS, ...more]
     const exchange = new Exchange({ path, method: 'POST', headers, body })
-    let late = false
-    const abortLate = (): void => {
-      late = true
-      exchange.abort('the login timed out or was canceled')
-    }
-    const timer = clock.setTimer(abortLate, timeout)
-    signal.addEventListener('abort', abortLate)
     dispatch(exchange)
-    const result = await resultOf(exchange, plain)
-    timer.cancel()
-    signal.removeEventListener('abort', abortLate)
-    return late && !result.ok ? { ...result, ...LATE } : result
+    const answered = resultOf(exchange, plain)
+    const inTime = await within(clock, timeout, answered, signal)
+    if (inTime !== undefined) return inTime
+    exchange.abort('the login timed out or was canceled')
+    const result = await answered
+    return result.ok ? result : { ...result, ...LATE }
   }
 }
 

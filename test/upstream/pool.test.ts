@@ -95,7 +95,7 @@ it.each([
   async (_, headers) => {
     const isales = await startIsales()
     const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
-    const refused = { failure: 'invalid', written: false }
+    const refused = { cause: { code: 'invalid' }, written: false }
     expect(await dispatch(upstream, headers)).toMatchObject(refused)
     expect(await dispatch(upstream)).toMatchObject({ status: 200 })
     // Also between others that wait for the connection.
@@ -165,7 +165,7 @@ describe('a request that waits for a connection', () => {
       false,
     ])
     await upstream.destroy()
-    expect(await first).toMatchObject({ failure: 'closed' })
+    expect(await first).toMatchObject({ cause: { code: 'closed' } })
     expect(isales.requests).toHaveLength(1)
   })
 
@@ -184,7 +184,7 @@ describe('a request that waits for a connection', () => {
     await until(() => isales.requests.length === 1)
     expect(upstream.recentFailure()).toBeUndefined()
     const second = dispatch(upstream)
-    const refused = { failure: 'unreachable', cause: { code: 'connection-refused' } }
+    const refused = { cause: { code: 'connection-refused' } }
     await until(() => upstream.recentFailure() !== undefined)
     expect(upstream.recentFailure()).toMatchObject(refused)
     clock.time = 5001
@@ -199,7 +199,7 @@ describe('a request that waits for a connection', () => {
     const outcomes = [dispatch(upstream), dispatch(upstream)]
     await until(() => isales.requests.length === 1)
     await upstream.destroy()
-    const closed = { failure: 'closed' }
+    const closed = { cause: { code: 'closed' } }
     expect(await Promise.all(outcomes)).toMatchObject([
       { ...closed, written: true },
       { ...closed, written: false },
