@@ -20,8 +20,8 @@ const MAX_HELD = 32 * 1024 * 1024
 const MIN_BUFFER = 16 * 1024
 
 /**
- * Reads complete bodies and limits their total size. Beyond 32 MiB, the incomplete body that began first is refused, so
- * that clients with half-sent bodies keep no other client out. If every body is complete, the newest is refused.
+ * Reads complete bodies. Beyond 32 MiB together, the incomplete body that began first is refused, so that clients with
+ * half-sent bodies keep no other client out. If every body is complete, the newest is refused.
  *
  * @param maxSize maximum bytes of one body.
  */
@@ -35,23 +35,18 @@ export function createBodies(maxSize: number) {
     call.held = 0
   }
 
-  const evict = (call: BodyOwner): void => {
-    incomplete.delete(call)
-    free(call)
-    call.interrupt('bodies-full')
-  }
-
   /** Reserves more bytes for a call; returns false if the call was refused instead. */
   const reserve = (call: BodyOwner, bytes: number): boolean => {
-    const isOver = (): boolean => total + bytes > MAX_HELD
-    while (isOver()) {
-      const [oldest = call] = incomplete
-      evict(oldest)
-      if (oldest === call) return false
+    if (total + bytes <= MAX_HELD) {
+      total += bytes
+      call.held += bytes
+      return true
     }
-    total += bytes
-    call.held += bytes
-    return true
+    const [oldest = call] = incomplete
+    incomplete.delete(oldest)
+    free(oldest)
+    oldest.interrupt('bodies-full')
+    return oldest !== call && reserve(call, bytes)
   }
 
   const awaitRest = (
@@ -97,8 +92,8 @@ export function createBodies(maxSize: number) {
 
   return {
     /**
-     * Reads a body. Call it in the turn after the head's event, when Node has parsed the rest of the head's packet.
-     * Returns null if there is no body or it is no longer needed.
+     * Call it in the turn after the head's event, when Node has parsed the rest of the head's packet. Returns null if there
+     * is no body or it is no longer needed.
      */
     read(
       request: IncomingMessage,

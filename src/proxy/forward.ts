@@ -38,7 +38,7 @@ export interface ForwardOptions {
   readonly onError: (error: unknown, requestId: string) => void
 }
 
-/** Maximum `Retry-After` in milliseconds, because some clients sleep that long in the call. The page has the actual time. */
+/** Maximum `Retry-After` in milliseconds, because some clients sleep that long in the call. */
 const MAX_CLIENT_WAIT = 5000
 
 export function createForward(options: ForwardOptions) {
@@ -95,7 +95,7 @@ const SEND_WITHIN = 0.95
 
 /**
  * A call. An interruption (the client leaves, the deadline passes, the body is refused) ends the current wait, so every
- * step checks for an interruption after it has waited. The state is in fields, because closures outlive their request.
+ * step checks for one after a wait. The state is in fields, because closures outlive their request.
  */
 class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   held = 0
@@ -366,11 +366,6 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     return this.#interruption && afterInterruption(this.#attempts, this.#interruption, stage)
   }
 
-  /** A call that got no connection in time did not fail to connect itself. */
-  #failureOf({ code }: Fail): FailureDetails | undefined {
-    return code === 'out-of-time' ? this.#shared.upstream.recentFailure() : this.#failure
-  }
-
   #closed(): void {
     this.#deadline.cancel()
     this.interrupt('client-gone')
@@ -380,27 +375,30 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     const { request, response, validated, requestId, connection } = this.#call
     // The listener has refused and reported a request that could not be read.
     if (connection.refusedResponse === response) return
+    const { method } = this.#attempts
     const ending = this.#ending
-    const isFailed = ending.do === 'fail'
-    const isRelayed = ending.do === 'relay'
+    const failed = ending.do === 'fail' ? ending : undefined
+    const relayed = ending.do === 'relay' ? ending : undefined
+    // A call that got no connection in time did not fail to connect itself.
+    const isLate = failed?.code === 'out-of-time'
+    const failure = isLate ? this.#shared.upstream.recentFailure() : this.#failure
     // A failed response that has not ended was cut here.
-    const hasLeft = !response.writableFinished && !(isFailed && !response.writableEnded)
+    const hasLeft = !response.writableFinished && (failed === undefined || response.writableEnded)
     this.#shared.onEnd({
-      method: this.#attempts.method,
+      method,
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
-      code: isFailed ? ending.code : undefined,
-      failure: isFailed ? this.#failureOf(ending) : undefined,
-      refusal: isFailed ? ending.refusal : undefined,
-      client: isFailed && ending.refusal ? request.socket.remoteAddress : undefined,
+      code: failed?.code,
+      failure: failed && failure,
+      refusal: failed?.refusal,
+      client: failed?.refusal && request.socket.remoteAddress,
       left: hasLeft ? (request.complete ? 'response' : 'request') : undefined,
       isStarved: hasLeft && this.isStarved(),
-      rejected: isRelayed ? ending.rejected : undefined,
-      page: isRelayed && ending.page,
+      rejected: relayed?.rejected,
+      page: relayed?.page === true,
       result: this.result,
       // A body with a content coding is not read.
-      notJson:
-        isRelayed && this.notJson && this.#attempts.method === 'POST' && !ending.head.isCoded,
+      notJson: this.notJson && method === 'POST' && relayed?.head.isCoded === false,
       headMs: this.#headMs,
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
