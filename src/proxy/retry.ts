@@ -2,9 +2,9 @@ import { toConnectFailure, type Cause } from '../causes.ts'
 import { REFUSALS, type ProblemCode } from '../codes.ts'
 import type { BodyRefusal } from './body.ts'
 
-// The complete retry policy. A request of which nothing was written may be sent again until an outage lasts. Afterwards iSales may have executed
-// it, so only GET and HEAD are sent again, once. iSales has not executed a rejected request; the token source decides on
-// its replay. The client gets `sent: "no"` only if every exchange was rejected or never written.
+// The complete retry policy. A request of which nothing was written may be sent again until an outage lasts. Once written,
+// iSales may have executed it, so only GET and HEAD are sent again, once. The token source decides on the replay of a
+// rejected request. The client gets `sent: "no"` only if every exchange was rejected or never written.
 
 /** Failed exchanges of a request, including the latest one. */
 export interface AttemptCounts {
@@ -21,7 +21,6 @@ export type RequestPhase = 'reading' | 'waiting' | 'connecting' | 'sent'
 /** Reason to end a request whose response has not begun. */
 export type AbortReason = 'client-gone' | 'deadline' | BodyRefusal
 
-/** The client gets an error of the proxy. */
 export interface Fail {
   readonly do: 'fail'
   readonly code: ProblemCode
@@ -57,8 +56,6 @@ interface FailedExchange {
 }
 
 /**
- * Decides what follows an exchange without a response.
- *
  * @example
  * a POST:
  * 0 ms    the connection fails before anything is written: sent again after 50 ms
@@ -86,7 +83,6 @@ export function afterFailure(
   return { do: 'fail', code: isBroken ? 'upstream-broken' : problem }
 }
 
-/** Decides when no token arrives in time. */
 export function withoutToken(
   { unanswered }: AttemptCounts,
   { unavailable, retryAfter }: { readonly unavailable: ProblemCode; readonly retryAfter: number },

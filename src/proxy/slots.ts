@@ -6,8 +6,6 @@ const INTERVAL = 500
 /**
  * Limits the calls in flight. While a response waits for its client, calls without a slot wait in order of arrival, and
  * the response is cut in their favor.
- *
- * @param evictSlowest as in `createRelay`.
  */
 export function createSlots(max: number, evictSlowest: () => number | undefined, clock: Clock) {
   let used = 0

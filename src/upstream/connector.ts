@@ -36,7 +36,6 @@ export interface ConnectOptions {
   readonly timeout: number
   /** The egress proxy, with user and password if it needs them. */
   readonly egress: URL | undefined
-  /** Resolves the address of iSales or of the egress proxy. */
   readonly lookup: LookupFunction
   readonly clock: Clock
   /** Receives the earliest expiry, in milliseconds since 1970, of the authorities that issued iSales's certificate. */
@@ -67,9 +66,8 @@ export function createConnect(options: ConnectOptions): Connect {
   const { host, port } = toEndpoint(url)
   const dialOptions = {
     lookup,
-    // Makes Node ask `lookup` for all addresses, independent of its flags.
     autoSelectFamily: true,
-    // Raises Node's 250 ms per address to half the timeout: enough for a distant address, with time left for a second one.
+    // Node's 250 ms per address are too short for a distant one; this leaves time for a second one.
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
   }
   const openTunnel = egress === undefined ? undefined : createTunnels(egress, dialOptions)
@@ -122,9 +120,8 @@ export function createConnect(options: ConnectOptions): Connect {
         const ends = chainOf(socket).above.map(({ valid_to: to }) => Date.parse(to))
         onVerified(Math.min(...ends))
       })
-      // Runs before Node verifies the certificate and closes the socket: only here can the certificate still be read. Node
-      // does not document this event. The documented alternative, `rejectUnauthorized: false` with our own verification, would
-      // send the password to anyone if that broke. Without the event, an error only lacks name and dates of the certificate.
+      // Undocumented, but only here, before Node verifies the certificate and closes the socket, can it be read. With
+      // `rejectUnauthorized: false` and our own verification, a mistake would send the password to anyone.
       socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
     }
     const useTunnel = (outcome: Socket | Error): void => {
@@ -178,7 +175,6 @@ function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
  * Returns a function that opens a tunnel to `host:port` by CONNECT (RFC 9110 section 9.3.6). The function calls
  * `opened` once; destroy the request to cancel.
  *
- * @param dialOptions how to find the egress proxy's address, as options of `net.connect`.
  * @throws {URIError} if user or password cannot be decoded.
  */
 function createTunnels(egress: URL, dialOptions: RequestOptions) {
@@ -228,8 +224,7 @@ export type Resolve = (name: string, options: LookupAllOptions, found: Found) =>
 
 /**
  * Creates a `lookup` of one name for `net.connect` with at most one query in progress: a query occupies a thread of
- * libuv's pool until DNS responds, which may outlast a request. If DNS fails, the latest addresses are used; if it
- * hangs, they are used after half the timeout.
+ * libuv's pool until DNS responds. If DNS fails, the latest addresses are used; if it hangs, after half the timeout.
  *
  * @param timeout milliseconds that a connection waits for an address.
  */

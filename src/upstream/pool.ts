@@ -25,13 +25,13 @@ import { classify, type Exchange } from './exchange.ts'
 import { Outage } from './outage.ts'
 import { createPost } from './post.ts'
 
-/** Milliseconds. */
+/**
+ * Milliseconds: of a complete login or refresh, of an idle connection (shorter than servers and load balancers keep it),
+ * and of a pause within a response's body.
+ */
 export const LIMITS = {
-  /** Timeout for a complete login or refresh. */
   loginTimeout: 5 * SECOND,
-  /** Lifetime of an idle connection, shorter than servers and load balancers keep it. */
   keepAlive: 4 * SECOND,
-  /** Maximum pause within a response's body. */
   bodyIdleTimeout: 30 * SECOND,
 }
 
@@ -54,12 +54,10 @@ export const AUTH_CONNECTIONS = 2
 /** Milliseconds; a connection is closed this long before iSales's `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = SECOND
 const MAX_KEEP_ALIVE = 10 * MINUTE
-/** Milliseconds; in the last part of its idle time, a connection may close in the moment in which a call gets it. */
+/** Milliseconds; at the end of its idle time, a connection may close in the moment in which a call gets it. */
 const IDLE_MARGIN = 100
 /** Milliseconds; bounds the use of an old address after a change of DNS or a load balancer, also under load. */
 export const MAX_AGE = 5 * MINUTE
-
-const LOST = { cause: cause('connection-closed'), detail: 'ECONNRESET' }
 
 /** @throws {URIError} if the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions) {
@@ -70,9 +68,7 @@ export function createUpstream(options: UpstreamOptions) {
   const egress = egressFor(config)
   const lookup = createLookup(timeout, clock, options.resolve)
   let authorityEnd = Infinity
-  const onVerified = (end: number): void => {
-    authorityEnd = end
-  }
+  const onVerified = (end: number): void => void (authorityEnd = end)
   const connectWith = (tls: TlsFiles) =>
     createConnect({ origin, tls, serverName, timeout, egress, lookup, clock, onVerified })
   const connect = connectWith(options.tls)
@@ -88,15 +84,15 @@ export function createUpstream(options: UpstreamOptions) {
     classify: (error: unknown): FailureDetails => classify(error, isDoubtful()),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, isDoubtful, clock),
     /**
-     * Whether a business call that failed to connect with this cause may succeed soon. The egress proxy's login does not
-     * change meanwhile. A name that was never found is a typing error; a name that was found keeps its addresses.
+     * Whether a business call that failed to connect with this cause may succeed soon. A name that was never found is a
+     * typing error; a name that was found keeps its addresses.
      */
     mayRecover: ({ code }: Cause): boolean =>
       code !== 'egress-login' && code !== 'name-unknown' && !business.outage.lasts(clock.now()),
     /** Why a business call waited for a connection in vain: the latest attempt failed, not more than 5 s ago. */
     recentFailure: (): FailureDetails | undefined =>
       business.outage.failedLately(clock.now()) ? business.failure?.failure : undefined,
-    /** Uses these files for new connections; requests in flight finish on their old connections. */
+    /** Uses these files for new connections; requests in flight keep theirs. */
     reload(tls: TlsFiles): void {
       authorityEnd = Infinity
       const connectAnew = connectWith(tls)
@@ -106,17 +102,14 @@ export function createUpstream(options: UpstreamOptions) {
     authorityEnd: () => authorityEnd,
     open: () => business.connections.size + auth.connections.size,
     /** Closes all connections; exchanges that are waiting or in flight fail as `closed`. */
-    async destroy(): Promise<void> {
-      await Promise.all([business.destroy(), auth.destroy()])
-    },
+    destroy: () => Promise.all([business.destroy(), auth.destroy()]),
   }
 }
 
 /**
- * An undici client is one connection with one request at a time. Requests wait here for a free one, not in undici's
- * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions.md). A new connection
- * goes to the request that has waited longest. If it cannot be opened and no other is open, that request gets the failure,
- * as do requests without an attempt of their own, and every request once the outage lasts.
+ * An undici client is one connection with one request at a time. docs/dev/decisions.md explains why undici's `Pool` is not
+ * used. A new connection goes to the request that has waited longest. If it cannot be opened and no other is open, that
+ * request gets the failure, as do requests without an attempt of their own, and every request once the outage lasts.
  */
 class Pool {
   readonly #options: UpstreamOptions
@@ -237,7 +230,8 @@ class Pool {
         socket.setTimeout(0)
         // Not in the turn of undici's request. If undici asks again, it lost the connection and wrote nothing.
         queueMicrotask(() => {
-          if (socket.destroyed) return connected(new ConnectError(LOST), null)
+          const failure = { cause: cause('connection-closed'), detail: 'ECONNRESET' }
+          if (socket.destroyed) return connected(new ConnectError(failure), null)
           connected(null, socket)
           limitHead(socket)
         })
@@ -324,8 +318,7 @@ interface PooledConnection {
   responded: boolean
   /** Takes no more requests. */
   closing: boolean
-  /** Called when its exchange is over, like `Exchange.onDone`. */
-  readonly onDone: (failed: boolean) => void
+  readonly onDone: NonNullable<Exchange['onDone']>
 }
 
 /** Closes client and socket, because an unused client does not know its socket. */
@@ -339,8 +332,8 @@ function closed(): Error {
 }
 
 /**
- * Works around defects of undici 7.30. Call it before undici has the socket, so that these listeners run first. Try to
- * delete each part when undici is updated; the named test fails if it is still needed.
+ * Works around defects of undici 7.30. Call it before undici has the socket, so that these listeners run first. When
+ * undici is updated, delete each part whose test passes without it.
  */
 function prepareSocket(socket: Socket, resume: () => void): void {
   // `Parser.finish` asserts that no response is paused when its connection ends, and would crash the process. It then

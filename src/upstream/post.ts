@@ -31,13 +31,12 @@ export type PostResult =
       readonly written: boolean
     })
 
-/** Sends one POST of JSON to iSales, on connections that business calls do not use. */
+/** Sends one POST of JSON to iSales. Aborting ends it as `timeout`, because the login-attempt record needs its `written`. */
 export type Post = (request: {
   readonly path: string
   /** Additional to those for JSON. Default: none. */
   readonly headers?: readonly string[]
   readonly body: string
-  /** Aborting ends the POST as `timeout`; the login-attempt record needs its `written`. */
   readonly signal: AbortSignal
 }) => Promise<PostResult>
 
@@ -97,7 +96,7 @@ async function resultOf(exchange: Exchange, plain: () => boolean): Promise<PostR
 /** Also skips a byte order mark. */
 const TEXT = new TextDecoder()
 
-/** Content codings that any client understands. The proxy does not ask for one, but some servers send one regardless. */
+/** The proxy does not ask for a content coding, but some servers send one regardless. */
 const DECODERS: Readonly<Record<string, (body: Buffer, options: ZlibOptions) => Buffer>> = {
   identity: (body) => body,
   gzip: gunzipSync,
