@@ -58,7 +58,6 @@ export function createForward(options: ForwardOptions) {
 
 type Shared = ReturnType<typeof createShared>
 
-/** Creates the state that all calls share. */
 function createShared(options: ForwardOptions) {
   const { config, rules, clock } = options
   const relays = createRelay(clock)
@@ -84,7 +83,6 @@ interface Relay {
 
 type CallResult = Relay | Fail | NoResponse
 
-/** The next step of a call. */
 type Action = CallResult | { readonly do: 'send'; readonly token?: CurrentToken }
 
 /** Sends with the current token, or waits for one. */
@@ -115,7 +113,6 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   /** Controls every other wait. Created when it is first needed, because it costs a request 4 µs. */
   #waits: AbortController | undefined
   #isInFlight = false
-  /** The latest exchange, and its token. */
   #exchange: Exchange | undefined
   #token: CurrentToken | undefined
   #exchanges = 0
@@ -192,7 +189,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     }
   }
 
-  /** A call that waits for a slot is sent only if iSales then has a fifth of the deadline to respond. */
+  /** After a wait for a slot, iSales must still have a fifth of the deadline to respond. */
   #takeSlot(): Action | Promise<Action> {
     const { slots } = this.#shared
     const ended = this.#interruptedWhile('reading')
@@ -309,9 +306,9 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     return this.#interruptedWhile('connecting') ?? SEND
   }
 
-  /** Limits for the token source. */
+  /** Limits of a wait for a token. */
   #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
-    const deadline = this.#shared.clock.now() + this.#timeUntil(SEND_WITHIN)
+    const deadline = this.#startedAt + SEND_WITHIN * this.#shared.config.clientDeadline
     return { deadline, signal: this.startWait() }
   }
 

@@ -54,6 +54,7 @@ export const AUTH_CONNECTIONS = 2
 /** Milliseconds; a connection is closed this long before iSales's `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = SECOND
 const MAX_KEEP_ALIVE = 10 * MINUTE
+const CLOSED = new ConnectError({ cause: cause('closed'), detail: NODE_ERROR_CODES.closed })
 /** Milliseconds; at the end of its idle time, a connection may close in the moment in which a call gets it. */
 const IDLE_MARGIN = 100
 /** Milliseconds; bounds the use of an old address after a change of DNS or a load balancer, also under load. */
@@ -79,7 +80,7 @@ export function createUpstream(options: UpstreamOptions) {
     origin.startsWith('http:') && !business.hasResponded && !auth.hasResponded
 
   return {
-    /** Sends a business call when a connection is free. The wait has no limit: the caller must abort the exchange. */
+    /** The wait for a connection has no limit: the caller must abort the exchange. */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
     classify: (error: unknown): FailureDetails => classify(error, isDoubtful()),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, isDoubtful, clock),
@@ -136,7 +137,7 @@ class Pool {
   }
 
   dispatch(exchange: Exchange): void {
-    if (this.#destroyed) return exchange.abort(closed())
+    if (this.#destroyed) return exchange.abort(CLOSED)
     // Avoids the set: adding every call to a set would keep calls alive.
     const connection = this.#waiting.size === 0 ? this.#free() : undefined
     if (connection !== undefined) return this.#send(exchange, connection)
@@ -155,11 +156,11 @@ class Pool {
 
   async destroy(): Promise<void> {
     this.#destroyed = true
-    for (const exchange of this.#waiting) exchange.abort(closed())
+    for (const exchange of this.#waiting) exchange.abort(CLOSED)
     await Promise.all(Array.from(this.connections, (connection) => destroy(connection)))
   }
 
-  /** Gives free connections to the requests that wait longest, and opens one for each of the others. */
+  /** Gives connections to the requests that wait longest, and opens one for each of the others. */
   #serve(): void {
     for (const exchange of this.#waiting) {
       const connection = this.#free()
@@ -327,10 +328,6 @@ async function destroy({ client, socket }: PooledConnection): Promise<void> {
   socket.destroy()
 }
 
-function closed(): Error {
-  return Object.assign(new Error('the pool was closed'), { code: NODE_ERROR_CODES.closed })
-}
-
 /**
  * Works around defects of undici 7.30. Call it before undici has the socket, so that these listeners run first. When
  * undici is updated, delete each part whose test passes without it.
@@ -347,10 +344,7 @@ function prepareSocket(socket: Socket, resume: () => void): void {
   })
 }
 
-/**
- * Limits a response's head while it is parsed. undici limits its bytes only after a whole packet, and its headers never;
- * each takes some 250 bytes (forward-broken.test: "200 headers").
- */
+/** Limits a head while it is parsed. undici limits its bytes after a packet, its headers never (forward-broken.test). */
 function limitHead(socket: Socket): void {
   const parser = hiddenOf(socket, 'parser')() as Parser | undefined
   // The client was closed meanwhile.
@@ -363,7 +357,7 @@ function limitHead(socket: Socket): void {
   }
 }
 
-/** Returns a function that reads a property of undici, whose symbol it does not export. */
+/** Returns a function that reads a property whose symbol undici does not export. */
 function hiddenOf(object: object, name: string): () => unknown {
   const symbols = Object.getOwnPropertySymbols(object)
   const symbol = symbols.find(({ description }) => description === name) ?? ''
