@@ -17,10 +17,7 @@ export interface ConnectionOptions {
   readonly onTurn: (run: () => void) => void
   /** The same, separately: dropped bytes do not delay the parsing of other bodies. */
   readonly onDropTurn: ConnectionOptions['onTurn']
-  /**
-   * Serves a request; must not throw. If the request expects `100-continue`, call `response.writeContinue()` before
-   * reading its body.
-   */
+  /** Must not throw. If the request expects `100-continue`, call `response.writeContinue()` before reading its body. */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
@@ -39,7 +36,7 @@ const MAX_LINGER = 2000
 /** The method of a request whose head is malformed, if the request began with the packet. */
 const METHOD = /^([A-Z]{1,16}) \//
 const MAX_METHOD = 20
-/** Bytes of the last chunk of a body, without trailers. */
+/** Bytes, without trailers. */
 const LAST_CHUNK = '0\r\n\r\n'.length
 
 /**
@@ -111,10 +108,8 @@ export class Connection implements ClientConnection {
   }
 
   /**
-   * Responds to an error of the parser. If it is after the request in progress, or in the body of the next one, closes the
-   * connection once the response has ended.
-   *
-   * @param packet that contains the error.
+   * Responds to an error of the parser in `packet`. If it is after the request in progress, or in the body of the next one,
+   * closes the connection once the response has ended.
    */
   fail(refusal: Refusal, packet?: Buffer): void {
     const current = this.#current

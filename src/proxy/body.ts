@@ -2,10 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Refusal } from '../codes.ts'
 import type { Framing } from '../hono-adapter.ts'
 
-/** Reason to refuse a body while it arrives: the body is too long, or all bodies together are. */
 export type BodyRefusal = Extract<Refusal, 'body-size' | 'bodies-full'>
 
-/** A call whose body is read. */
 export interface BodyOwner {
   /** Bytes reserved for its body. Kept here, because a map's entries would keep calls alive until a full collection. */
   held: number
@@ -27,7 +25,7 @@ const MIN_BUFFER = 16 * 1024
  */
 export function createBodies(maxSize: number) {
   let total = 0
-  /** Calls with an incomplete body, in the order in which the bodies began. */
+  /** The body that began first is the first. */
   const incomplete = new Set<BodyOwner>()
 
   const free = (call: BodyOwner): void => {

@@ -44,7 +44,7 @@ const MAX_CLIENT_WAIT = 5000
 export function createForward(options: ForwardOptions) {
   const shared = createShared(options)
   return {
-    /** Forwards a call. Every failure becomes a response or a closed connection. */
+    /** Every failure becomes a response or a closed connection. */
     forward: (call: NodeCall): void => {
       const forwarding = new ForwardedCall(shared, call)
       // In the turn of the head's event, Node has not read the body of the same packet.
@@ -75,14 +75,12 @@ interface Relay {
   readonly do: 'relay'
   readonly head: RelayedHead
   readonly exchange: Exchange
-  /** The response looks like a rejection of the token. */
   readonly rejected?: RequestSummary['rejected']
-  /** The response is a web page; determined before relaying consumes the body. */
+  /** Determined before relaying consumes the body. */
   readonly page: boolean
 }
 
 type CallResult = Relay | Fail | NoResponse
-
 type Action = CallResult | { readonly do: 'send'; readonly token?: CurrentToken }
 
 /** Sends with the current token, or waits for one. */
@@ -138,10 +136,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     call.response.on('close', () => this.#closed())
   }
 
-  /**
-   * Reads the body, exchanges and relays; each turn of the loop is one exchange. Never rejects. Results that are available
-   * are not awaited, which would cost 2 % of a call.
-   */
+  /** Each turn of the loop is one exchange. Never rejects. Available results are not awaited: 2 % of a call. */
   async run(): Promise<void> {
     const { bodies, clock, inspector, onError, tokens } = this.#shared
     const { request, response, validated, requestId } = this.#call
@@ -358,7 +353,6 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     this.#awaited?.abort(reason)
   }
 
-  /** Returns undefined if nothing has interrupted the call. */
   #interruptedWhile(stage: RequestPhase): Fail | NoResponse | undefined {
     return this.#interruption && afterInterruption(this.#attempts, this.#interruption, stage)
   }

@@ -4,7 +4,7 @@ import type { ResponseHead } from '../upstream/index.ts'
 /** Name, value, name, value, as in Node. They are read by index, because iterators or objects would cost 4 µs per request. */
 export type HeaderLines = readonly string[]
 
-/** Headers that end at the next hop: RFC 9110 section 7.6.1, RFC 9112, and older proxies. */
+/** RFC 9110 section 7.6.1, RFC 9112, and older proxies. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -83,7 +83,6 @@ function withoutPunctuation(lowerName: string): string {
   return lowerName.replaceAll(/[^a-z0-9]/g, '')
 }
 
-/** The head of a response for the client. */
 export interface RelayedHead {
   readonly status: number
   readonly reason: string
@@ -100,13 +99,12 @@ const READ = ['connection', 'transfer-encoding', 'content-length', 'content-type
 /** Also drops cookies: an iSales session cookie is a credential, like the token. */
 const DROPPED = new Set([...HOP_BY_HOP, 'set-cookie', 'set-cookie2', 'x-request-id'])
 
-/** Treatment of a response header by its name: the lower-case name if it matters here. */
+/** Returns the lower-case name of a response header if it matters here. */
 const responseRoleOf = memoized((name) => {
   const lower = name.toLowerCase()
   return READ.find((each) => each === lower) ?? (DROPPED.has(lower) ? 'dropped' : 'passes')
 })
 
-/** Returns a response's head with its end-to-end headers, in order. */
 export function relayedHead(
   { status, reason, rawHeaders }: ResponseHead,
   requestId: string,

@@ -47,9 +47,9 @@ function edgeOf(body: Buffer, isLast = false): string | undefined {
 }
 
 export interface RelayObserver {
-  /** Set if a 200 has a `result` that is not 0 at the beginning of its body. */
+  /** As `failedResult` returns it for a 200. */
   result: string | undefined
-  /** Set if the complete body does not begin and end as a JSON object. */
+  /** True if the complete body does not begin and end as a JSON object. */
   notJson: boolean
   /** Returns true if the proxy has waited for half a second for iSales's bytes, and longer than for the client. */
   isStarved: () => boolean
@@ -65,11 +65,7 @@ export function createRelay(clock: Clock) {
   /** When the current piece of each response began to wait for the client; Infinity if nothing is waiting. */
   const waitingSince = new Map<ServerResponse, number>()
 
-  /**
-   * Limits how slowly a client reads. Call `wait` when bytes wait for the client.
-   *
-   * @param resume called when the client has taken all bytes.
-   */
+  /** Call `wait` when bytes wait for the client. `resume` is called when it has taken them. */
   const watchReader = (response: ServerResponse, resume = (): void => undefined) => {
     const startedAt = clock.now()
     /** Milliseconds that bytes of this piece, and of all before, have waited. */
@@ -153,11 +149,7 @@ export function createRelay(clock: Clock) {
       if (collected.length === 0 && response.writable) response.flushHeaders()
     },
 
-    /**
-     * Cuts the response that has waited longest for its client, in favor of another call.
-     *
-     * @returns milliseconds to wait before trying again; undefined if no response is being relayed.
-     */
+    /** Cuts the response that waited longest. Returns the milliseconds until the next try; undefined if none is relayed. */
     evictSlowest(): number | undefined {
       let [slowest, since]: [ServerResponse | undefined, number] = [undefined, Infinity]
       for (const [each, start] of waitingSince)

@@ -6,12 +6,10 @@ import type { BodyRefusal } from './body.ts'
 // iSales may have executed it, so only GET and HEAD are sent again, once. The token source decides on the replay of a
 // rejected request. The client gets `sent: "no"` only if every exchange was rejected or never written.
 
-/** Failed exchanges of a request, including the latest one. */
+/** Failed exchanges of a request: nothing of them was written, or at least a part. */
 export interface AttemptCounts {
   readonly method: string
-  /** Exchanges that failed before anything was written. */
   unwritten: number
-  /** Exchanges that were written, at least in part, and got no response. */
   unanswered: number
 }
 
@@ -32,7 +30,6 @@ export interface Fail {
 /** The client is gone, or the listener has responded. */
 export const NO_RESPONSE = { do: 'nothing' } as const
 export type NoResponse = typeof NO_RESPONSE
-
 const MAX_SENDS = 2
 /** Milliseconds after each failure, jittered by a quarter. A restarting iSales needs a moment. */
 const PAUSES = [50, 50, 100, 200, 400] as const
@@ -45,7 +42,6 @@ function unwrittenProblem(cause: Cause): ProblemCode {
   return toConnectFailure(cause) === 'tls' ? 'upstream-tls' : 'upstream-unreachable'
 }
 
-/** An exchange without a response. */
 interface FailedExchange {
   readonly cause: Cause
   readonly written: boolean

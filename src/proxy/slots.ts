@@ -13,7 +13,7 @@ export function createSlots(max: number, evictSlowest: () => number | undefined,
   /** Each gives its call a slot. */
   const line = new Set<() => void>()
 
-  /** Returns false if no response waits for its client. */
+  /** Returns false if no response is being relayed. */
   const evict = (): boolean => {
     timer?.cancel()
     if (line.size === 0) return false

@@ -30,7 +30,7 @@ export interface ConnectOptions {
   /** `https://host:port`, without a path. */
   readonly origin: string
   readonly tls: TlsFiles
-  /** Name for SNI and for checking the certificate. Default: the host of `origin`. */
+  /** For SNI and for checking the certificate. Default: the host of `origin`. */
   readonly serverName?: string | undefined
   /** Milliseconds for DNS, TCP, the tunnel and TLS together. */
   readonly timeout: number
@@ -50,8 +50,7 @@ export const MAX_HEAD = 32 * 1024
 export const MAX_HEADERS = 200
 /** Characters of the egress proxy's reason phrase that are shown. */
 const MAX_REASON = 40
-
-/** Milliseconds before the first TCP keep-alive probe: without a deadline, nothing else notices a dead iSales. */
+/** Milliseconds before the first TCP keep-alive probe. */
 const TCP_KEEP_ALIVE = MINUTE
 
 /**
@@ -116,10 +115,9 @@ export function createConnect(options: ConnectOptions): Connect {
       })
       if (!(socket instanceof TLSSocket)) return
       socket.once('connect', () => (stage = 'tls'))
-      socket.once('secureConnect', () => {
-        const ends = chainOf(socket).above.map(({ valid_to: to }) => Date.parse(to))
-        onVerified(Math.min(...ends))
-      })
+      socket.once('secureConnect', () =>
+        onVerified(Math.min(...chainOf(socket).above.map(({ valid_to: to }) => Date.parse(to)))),
+      )
       // Undocumented, but only here, before Node verifies the certificate and closes the socket, can it be read. With
       // `rejectUnauthorized: false` and our own verification, a mistake would send the password to anyone.
       socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
@@ -156,7 +154,7 @@ function chainOf(socket: TLSSocket) {
 
 const NAME = /^[\w.* -]{1,253}$/
 
-/** Returns the names of a certificate, which iSales wrote, only if they look like names. */
+/** Shows names, which iSales wrote, only if they look like names. */
 function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
   const { own, last } = chainOf(socket)
   const { subject, valid_from: from, valid_to: to } = own
@@ -171,20 +169,12 @@ function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
   }
 }
 
-/**
- * Returns a function that opens a tunnel to `host:port` by CONNECT (RFC 9110 section 9.3.6). The function calls
- * `opened` once; destroy the request to cancel.
- *
- * @throws {URIError} if user or password cannot be decoded.
- */
+/** Opens tunnels to `host:port` by CONNECT (RFC 9110 section 9.3.6). Calls `opened` once; destroy the request to cancel. */
 function createTunnels(egress: URL, dialOptions: RequestOptions) {
   const { protocol, username, password } = egress
   const secret = decodeURIComponent(password)
-  const login = `${decodeURIComponent(username)}:${secret}`
-  const authorization =
-    username === ''
-      ? {}
-      : { 'Proxy-Authorization': `Basic ${Buffer.from(login).toString('base64')}` }
+  const login = Buffer.from(`${decodeURIComponent(username)}:${secret}`).toString('base64')
+  const authorization = username === '' ? {} : { 'Proxy-Authorization': `Basic ${login}` }
 
   return (target: string, opened: (outcome: Socket | Error) => void): ClientRequest => {
     const request = (protocol === 'https:' ? requestHttps : requestHttp)({

@@ -3,7 +3,6 @@ import { classifyError, readErrorCode } from '../causes.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import { ConnectError } from './connector.ts'
 
-/** A request without the origin, which is the pool's. */
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
 
 /** The head of a response as from undici: the reason is read as UTF-8, the headers are name, value, name, value. */
@@ -21,7 +20,6 @@ export interface ExchangeStarter {
   onConnection(): boolean
 }
 
-/** Consumer of a response's body. */
 export interface Sink {
   /** Returns false to pause until `resume` is called. */
   readonly onChunk: (chunk: Buffer) => boolean
@@ -56,7 +54,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #abort: ((reason?: Error) => void) | undefined
   /** Set when a head has arrived. */
   #resume: (() => void) | undefined
-  /** iSales is paused until `resume`. */
   #paused = false
   #chunks: Buffer[] = []
   #size = 0

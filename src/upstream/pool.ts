@@ -25,10 +25,7 @@ import { classify, type Exchange } from './exchange.ts'
 import { Outage } from './outage.ts'
 import { createPost } from './post.ts'
 
-/**
- * Milliseconds: of a complete login or refresh, of an idle connection (shorter than servers and load balancers keep it),
- * and of a pause within a response's body.
- */
+/** Milliseconds. Servers and load balancers keep an idle connection longer. The last one is a pause within a body. */
 export const LIMITS = {
   loginTimeout: 5 * SECOND,
   keepAlive: 4 * SECOND,
@@ -84,16 +81,13 @@ export function createUpstream(options: UpstreamOptions) {
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
     classify: (error: unknown): FailureDetails => classify(error, isDoubtful()),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, isDoubtful, clock),
-    /**
-     * Whether a business call that failed to connect with this cause may succeed soon. A name that was never found is a
-     * typing error; a name that was found keeps its addresses.
-     */
+    /** False for a lasting cause. A name that was never found is a typing error; a found one keeps its addresses. */
     mayRecover: ({ code }: Cause): boolean =>
       code !== 'egress-login' && code !== 'name-unknown' && !business.outage.lasts(clock.now()),
     /** Why a business call waited for a connection in vain: the latest attempt failed, not more than 5 s ago. */
     recentFailure: (): FailureDetails | undefined =>
       business.outage.failedLately(clock.now()) ? business.failure?.failure : undefined,
-    /** Uses these files for new connections; requests in flight keep theirs. */
+    /** Requests in flight keep their connections. */
     reload(tls: TlsFiles): void {
       authorityEnd = Infinity
       const connectAnew = connectWith(tls)
@@ -322,7 +316,7 @@ interface PooledConnection {
   readonly onDone: NonNullable<Exchange['onDone']>
 }
 
-/** Closes client and socket, because an unused client does not know its socket. */
+/** An unused client does not know its socket. */
 async function destroy({ client, socket }: PooledConnection): Promise<void> {
   await client.destroy()
   socket.destroy()

@@ -10,12 +10,11 @@ import { within, type Clock } from '../clock.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import { classify, Exchange, MAX_COLLECTED } from './exchange.ts'
 
-/** The result of one POST. A failure has a `status` if the response broke off, or stalled, after its head. */
+/** A failure has a `status` if the response broke off, or stalled, after its head. */
 export type PostResult =
   | {
       readonly ok: true
       readonly status: number
-      /** The first `Retry-After` header. */
       readonly retryAfter?: string | undefined
       readonly contentType?: string | undefined
       /** Names and values, as received. Default: none. */
@@ -107,7 +106,7 @@ const DECODERS: Readonly<Record<string, (body: Buffer, options: ZlibOptions) => 
   br: brotliDecompressSync,
 }
 
-/** Decodes a body up to the limit, which also bounds the time: at most 64 KiB are read and written. */
+/** Decodes a body of at most 64 KiB, coded and decoded. */
 function decode(body: Buffer, coding = 'identity'): string | undefined {
   if (body.length === 0) return ''
   try {
