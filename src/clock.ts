@@ -46,11 +46,18 @@ export function delay(
   })
 }
 
-/** Resolves as `work` does, or with undefined after `ms` milliseconds. */
-export function within<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> {
-  const over = new AbortController()
-  const late = delay(clock, ms, over.signal).then(() => undefined)
-  return Promise.race([work, late]).finally(() => over.abort())
+/** Resolves as `work` does, or with undefined after `ms` milliseconds or as soon as the signal is aborted. */
+export function within<T>(
+  clock: Clock,
+  ms: number,
+  work: Promise<T>,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const ends = new Set<() => void>()
+  const late = delay(clock, ms, signal, ends).then(() => undefined)
+  return Promise.race([work, late]).finally(() => {
+    for (const end of ends) end()
+  })
 }
 
 /** Node fires a timer immediately if its delay exceeds this value. */

@@ -50,9 +50,9 @@ it.each<readonly [ResponseInfo, string]>([
 it.each([
   ['UND_ERR_HEADERS_TIMEOUT', 'timeout'],
   ['UND_ERR_INVALID_ARG', 'invalid'],
-  ['UND_ERR_SOCKET', 'broken'],
-])('%s on a connection: %s', (code, failure) => {
-  expect(classify(coded(code), false)).toMatchObject({ failure, detail: code })
+  ['UND_ERR_SOCKET', 'connection-lost'],
+])('%s on a connection: %s', (code, found) => {
+  expect(classify(coded(code), false)).toMatchObject({ cause: { code: found }, detail: code })
 })
 
 it.each([

@@ -11,16 +11,13 @@ import type { ConnectionLimiter, Slot } from './connection-limiter.ts'
 export interface ConnectionOptions {
   readonly limiter: ConnectionLimiter
   readonly clock: Clock
-  /** Returns true during a drain, when every response closes its connection. */
+  /** Returns true during a drain. */
   readonly closing: () => boolean
   /** Calls a function in a later turn of the event loop; never two of all connections in one turn. */
   readonly onTurn: (run: () => void) => void
   /** The same, separately: dropped bytes do not delay the parsing of other bodies. */
-  readonly onDropTurn: (run: () => void) => void
-  /**
-   * Serves a request; must not throw. If the request expects `100-continue`, call `response.writeContinue()` before
-   * reading its body.
-   */
+  readonly onDropTurn: ConnectionOptions['onTurn']
+  /** Must not throw. If the request expects `100-continue`, call `response.writeContinue()` before reading its body. */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
@@ -39,13 +36,12 @@ const MAX_LINGER = 2000
 /** The method of a request whose head is malformed, if the request began with the packet. */
 const METHOD = /^([A-Z]{1,16}) \//
 const MAX_METHOD = 20
-/** Bytes of the last chunk of a body, without trailers. */
+/** Bytes, without trailers. */
 const LAST_CHUNK = '0\r\n\r\n'.length
 
 /**
- * A client's connection after its TLS handshake. It serves one request at a time. A pipelined request, which arrives before
- * the response in progress has ended, is not served, and the connection closes after that response (RFC 9112 section
- * 9.3.2: the client may repeat the request).
+ * A client's connection after its TLS handshake. A pipelined request, which arrives before the response in progress has
+ * ended, is not served, and the connection closes after that response (RFC 9112 section 9.3.2: the client may repeat it).
  *
  * Why Node's own mechanisms are not enough:
  * - `#linger`: only `Socket.destroySoon` is called after a response that closes the connection.
@@ -61,7 +57,7 @@ export class Connection implements ClientConnection {
   #current: ServerResponse | undefined
   /** The next response, if its request arrived after the end of the response in progress: TLS reports `close` late. */
   #next: ServerResponse | undefined
-  /** The latest response whose request the listener refused and reported. The next request may begin before it closes. */
+  /** The next request may begin before this response closes. */
   refusedResponse: ServerResponse | undefined
   #pipelined = 0
   #inPieces = false
@@ -83,7 +79,6 @@ export class Connection implements ClientConnection {
     socket.on('resume', () => this.#pausePipelined())
   }
 
-  /** The head of a request arrived. */
   announce(response: ServerResponse): void {
     // RFC 9112 section 9.6: no request is served after a response that closes the connection.
     const isRefused = this.#pipelined > 0 || this.#next !== undefined || !this.#socket.writable
@@ -113,10 +108,8 @@ export class Connection implements ClientConnection {
   }
 
   /**
-   * Handles an error of the parser. If the error is in the body of the request in progress, responds with it. If it is
-   * after that request, or in the body of the next one, closes the connection once the response has ended.
-   *
-   * @param packet that contains the error.
+   * Responds to an error of the parser in `packet`. If it is after the request in progress, or in the body of the next one,
+   * closes the connection once the response has ended.
    */
   fail(refusal: Refusal, packet?: Buffer): void {
     const current = this.#current
@@ -134,13 +127,10 @@ export class Connection implements ClientConnection {
     }
   }
 
-  /**
-   * Closes the connection in favor of another client. Bytes that have arrived are read before, because they tell a call
-   * that is lost from an idle connection.
-   */
+  /** Closes the connection in favor of another client, after reading bytes that tell a lost call from an idle connection. */
   evict(refusal: Refusal): void {
     const socket = this.#socket
-    // Its last response has been sent, so no call is lost.
+    // Its last response has been sent.
     if (!socket.writable) return void socket.destroy()
     const summary = refusedRequest({ socket }, refusal)
     this.refusedResponse = this.#current
@@ -167,10 +157,7 @@ export class Connection implements ClientConnection {
     else socket.setTimeout(limit)
   }
 
-  /**
-   * Makes the response in progress the last one. Closes an idle connection on the second call, not the first, because a
-   * request may be on its way and a reset would lose it.
-   */
+  /** Closes an idle connection on the second call, not the first, because a reset would lose a request that is on its way. */
   drain(): void {
     this.endAfterResponse()
     if (this.#current !== undefined) return
@@ -200,10 +187,7 @@ export class Connection implements ClientConnection {
     this.#options.onRequest(req, response, this)
   }
 
-  /**
-   * Gives Node's parser small pieces, and one per turn of the event loop behind the first: otherwise, Node parses a packet
-   * to its end, and 64 KiB in chunks of one byte take 50 ms.
-   */
+  /** Gives Node's parser one small piece per turn of the event loop: 64 KiB in chunks of one byte would take 50 ms. */
   #parseInPieces(): void {
     const socket = this.#socket
     const parsers = socket.listeners('data') as ((piece: Buffer) => void)[]
@@ -233,7 +217,7 @@ export class Connection implements ClientConnection {
     this.#options.limiter.mark(this.#slot, false)
     if (response.writableFinished && response.statusCode < 400)
       this.#options.limiter.answered(this.#slot, this.#options.clock.now())
-    // Too late if the next head has arrived: an offer to upgrade in it then costs the connection.
+    // Too late if the next head has arrived: an offer in it to upgrade costs the connection.
     this.#read.begin = this.#socket.bytesRead
     // Node has closed the connection, unless it sent the response's head before this was decided.
     if (!this.#keepsAlive(response)) this.#linger()
@@ -253,7 +237,7 @@ export class Connection implements ClientConnection {
     this.#pausePipelined()
   }
 
-  /** Leaves further pipelined requests in TCP's buffers, because here they would take memory. */
+  /** Leaves further pipelined requests in TCP's buffers. */
   #pausePipelined(): void {
     if (this.#pipelined > 0 || this.#awaitsTurn) this.#socket.pause()
   }
@@ -267,10 +251,7 @@ export class Connection implements ClientConnection {
     this.#linger()
   }
 
-  /**
-   * Closes only our side of the connection, and drops the client's bytes until it closes its side, for at most 2 s. A
-   * reset with bytes unread could cost the client the response (RFC 9112 section 9.6).
-   */
+  /** Closes only our side: a reset with bytes unread could cost the client the response (RFC 9112 section 9.6). */
   #linger(): void {
     const socket = this.#socket
     if (!socket.writable) return
@@ -281,9 +262,9 @@ export class Connection implements ClientConnection {
   }
 
   /**
-   * Returns the value of `bytesRead` at the end of a request that offers an upgrade, as every call of Java's HTTP client
-   * does. If more was read, Node may have dropped requests, and only closing the connection tells the client. A head with
-   * another layout than `Name: value` only costs its connection, like a chunked body whose last chunk arrives in the same packet as data.
+   * Returns `bytesRead` at the end of a request that offers an upgrade, as every call of Java's HTTP client does. If more
+   * was read, Node may have dropped requests, and only closing the connection tells the client. A head with another layout
+   * than `Name: value` only costs its connection, like a chunked body whose last chunk arrives with data.
    */
   #endOf(request: IncomingMessage): number {
     const { begin, body } = this.#read
@@ -296,10 +277,7 @@ export class Connection implements ClientConnection {
   }
 }
 
-/**
- * Drops further bytes without parsing them: in chunks of one byte, they would take the CPU from other clients. Reads one
- * packet of one connection per turn of the event loop: 64 KiB each of 1,000 connections would take 64 MiB.
- */
+/** Drops bytes unparsed, one packet of one connection per turn: 64 KiB each of 1,000 connections would take 64 MiB. */
 function dropInput(socket: Socket, onTurn: ConnectionOptions['onTurn']): void {
   const drop = (): void => {
     socket.pause()

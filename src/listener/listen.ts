@@ -7,7 +7,7 @@ import type { Explained } from '../messages/index.ts'
 /** Connections that wait to be accepted. Above Node's 511, a client repeats its first packet after 1 to 3 s. */
 const BACKLOG = 4096
 
-/** Reports why a listener could not start. */
+/** A listener could not start. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
   /** `setting`: the setting that contains the address. */
@@ -22,12 +22,7 @@ export class ListenError extends Error {
   }
 }
 
-/**
- * Binds and listens. Returns the bound port.
- *
- * @param setting name of the setting that contains the address.
- * @throws ListenError
- */
+/** Binds and listens. Returns the bound port. @throws ListenError, which names the setting. */
 export async function listen(
   server: Server,
   setting: string,
@@ -55,7 +50,7 @@ export async function listen(
   throw new ListenError({ setting, code: 'socket-elsewhere', facts }, true)
 }
 
-/** Binds, listens and closes. Throws a ListenError if a listener could not start. */
+/** Binds, listens and closes. @throws ListenError */
 export async function tryToListen(setting: string, address: ListenAddress): Promise<void> {
   const server = createServer()
   await listen(server, setting, address)

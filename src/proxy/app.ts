@@ -8,14 +8,13 @@ import { createValidation, type RequestRules } from './validate.ts'
 
 export interface ProxyOptions
   extends Omit<ForwardOptions, 'rules'>, Pick<RequestRules, 'isOwnHost'> {
-  /** CTI-OBS's login. */
   readonly logIn: Handler<{ Bindings: NodeCall }>
   readonly refresh: Handler<{ Bindings: NodeCall }>
   /** Refuses a business call without a valid ticket; undefined if calls need no ticket. */
   readonly requireTicket: MiddlewareHandler<{ Bindings: NodeCall }> | undefined
 }
 
-/** Opens the port for clients: refuses a request before it costs anything, or passes it to its route. */
+/** Refuses a request before it costs anything, or passes it to its route. */
 export function openProxy(options: ProxyOptions) {
   const { config, isOwnHost, logIn, refresh, requireTicket, onEnd, onError } = options
   const localPaths = [config.isalesLoginPath, config.obsRefreshPath]
@@ -63,7 +62,7 @@ export function openProxy(options: ProxyOptions) {
       const validated = validate(request)
       if (typeof validated === 'string') return connection.refuse(validated)
       const requestId = validated.requestId ?? randomUUID()
-      // Hono reads only `method`: a web request and its body would cost a call twenty times as much as Node's own.
+      // Hono reads only `method`: a web request would cost a call twenty times as much as Node's own.
       const asWebRequest = request as unknown as Request
       void app.fetch(asWebRequest, { request, response, connection, validated, requestId })
     },

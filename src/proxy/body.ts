@@ -2,10 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Refusal } from '../codes.ts'
 import type { Framing } from '../hono-adapter.ts'
 
-/** Reason to refuse a body while it arrives: the body is too long, or all bodies together are. */
 export type BodyRefusal = Extract<Refusal, 'body-size' | 'bodies-full'>
 
-/** A call whose body is read. */
 export interface BodyOwner {
   /** Bytes reserved for its body. Kept here, because a map's entries would keep calls alive until a full collection. */
   held: number
@@ -20,14 +18,14 @@ const MAX_HELD = 32 * 1024 * 1024
 const MIN_BUFFER = 16 * 1024
 
 /**
- * Reads complete bodies and limits their total size. Beyond 32 MiB, the incomplete body that began first is refused, so
- * that clients with half-sent bodies keep no other client out. If every body is complete, the newest is refused.
+ * Reads complete bodies. Beyond 32 MiB together, the incomplete body that began first is refused, so that clients with
+ * half-sent bodies keep no other client out. If every body is complete, the newest is refused.
  *
  * @param maxSize maximum bytes of one body.
  */
 export function createBodies(maxSize: number) {
   let total = 0
-  /** Calls with an incomplete body, in the order in which the bodies began. */
+  /** The body that began first is the first. */
   const incomplete = new Set<BodyOwner>()
 
   const free = (call: BodyOwner): void => {
@@ -35,23 +33,18 @@ export function createBodies(maxSize: number) {
     call.held = 0
   }
 
-  const evict = (call: BodyOwner): void => {
-    incomplete.delete(call)
-    free(call)
-    call.interrupt('bodies-full')
-  }
-
   /** Reserves more bytes for a call; returns false if the call was refused instead. */
   const reserve = (call: BodyOwner, bytes: number): boolean => {
-    const isOver = (): boolean => total + bytes > MAX_HELD
-    while (isOver()) {
-      const [oldest = call] = incomplete
-      evict(oldest)
-      if (oldest === call) return false
+    if (total + bytes <= MAX_HELD) {
+      total += bytes
+      call.held += bytes
+      return true
     }
-    total += bytes
-    call.held += bytes
-    return true
+    const [oldest = call] = incomplete
+    incomplete.delete(oldest)
+    free(oldest)
+    oldest.interrupt('bodies-full')
+    return oldest !== call && reserve(call, bytes)
   }
 
   const awaitRest = (
@@ -97,8 +90,8 @@ export function createBodies(maxSize: number) {
 
   return {
     /**
-     * Reads a body. Call it in the turn after the head's event, when Node has parsed the rest of the head's packet.
-     * Returns null if there is no body or it is no longer needed.
+     * Call it in the turn after the head's event, when Node has parsed the rest of the head's packet. Returns null if there
+     * is no body or it is no longer needed.
      */
     read(
       request: IncomingMessage,

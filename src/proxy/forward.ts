@@ -1,15 +1,11 @@
 import { delay, type Clock, type Timer } from '../clock.ts'
 import type { Config } from '../config/index.ts'
 import type { NodeCall } from '../hono-adapter.ts'
+import type { FailureDetails } from '../messages/index.ts'
 import type { RequestSummary, ReplayOutcome } from '../request-summary.ts'
 import { writeProblem } from '../problem.ts'
 import type { CurrentToken, RejectedToken, TokenSource } from '../token/index.ts'
-import {
-  Exchange,
-  type ExchangeStarter,
-  type Upstream,
-  type UpstreamError,
-} from '../upstream/index.ts'
+import { Exchange, type ExchangeStarter, type Upstream } from '../upstream/index.ts'
 import { createBodies, type BodyOwner } from './body.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { createRelay, cut, type RelayObserver } from './relay.ts'
@@ -42,13 +38,13 @@ export interface ForwardOptions {
   readonly onError: (error: unknown, requestId: string) => void
 }
 
-/** Maximum `Retry-After` in milliseconds, because some clients sleep that long in the call. The page has the actual time. */
+/** Maximum `Retry-After` in milliseconds, because some clients sleep that long in the call. */
 const MAX_CLIENT_WAIT = 5000
 
 export function createForward(options: ForwardOptions) {
   const shared = createShared(options)
   return {
-    /** Forwards a call. Every failure becomes a response or a closed connection. */
+    /** Every failure becomes a response or a closed connection. */
     forward: (call: NodeCall): void => {
       const forwarding = new ForwardedCall(shared, call)
       // In the turn of the head's event, Node has not read the body of the same packet.
@@ -62,7 +58,6 @@ export function createForward(options: ForwardOptions) {
 
 type Shared = ReturnType<typeof createShared>
 
-/** Creates the state that all calls share. */
 function createShared(options: ForwardOptions) {
   const { config, rules, clock } = options
   const relays = createRelay(clock)
@@ -80,15 +75,12 @@ interface Relay {
   readonly do: 'relay'
   readonly head: RelayedHead
   readonly exchange: Exchange
-  /** The response looks like a rejection of the token. */
   readonly rejected?: RequestSummary['rejected']
-  /** The response is a web page; determined before relaying consumes the body. */
+  /** Determined before relaying consumes the body. */
   readonly page: boolean
 }
 
 type CallResult = Relay | Fail | NoResponse
-
-/** The next step of a call. */
 type Action = CallResult | { readonly do: 'send'; readonly token?: CurrentToken }
 
 /** Sends with the current token, or waits for one. */
@@ -99,7 +91,7 @@ const SEND_WITHIN = 0.95
 
 /**
  * A call. An interruption (the client leaves, the deadline passes, the body is refused) ends the current wait, so every
- * step checks for an interruption after it has waited. The state is in fields, because closures outlive their request.
+ * step checks for one after a wait. The state is in fields, because closures outlive their request.
  */
 class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   held = 0
@@ -119,7 +111,6 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   /** Controls every other wait. Created when it is first needed, because it costs a request 4 µs. */
   #waits: AbortController | undefined
   #isInFlight = false
-  /** The latest exchange, and its token. */
   #exchange: Exchange | undefined
   #token: CurrentToken | undefined
   #exchanges = 0
@@ -130,7 +121,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
   #replays = 0
   // Reported values; `RequestSummary` explains them.
   #replay: ReplayOutcome | undefined
-  #failure: UpstreamError | undefined
+  #failure: FailureDetails | undefined
   #headMs: number | undefined
   #upstreamMs: number | undefined
   #ending: CallResult = NO_RESPONSE
@@ -145,10 +136,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     call.response.on('close', () => this.#closed())
   }
 
-  /**
-   * Reads the body, exchanges and relays; each turn of the loop is one exchange. Never rejects. Results that are available
-   * are not awaited, which would cost 2 % of a call.
-   */
+  /** Each turn of the loop is one exchange. Never rejects. Available results are not awaited: 2 % of a call. */
   async run(): Promise<void> {
     const { bodies, clock, inspector, onError, tokens } = this.#shared
     const { request, response, validated, requestId } = this.#call
@@ -196,7 +184,7 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     }
   }
 
-  /** A call that waits for a slot is sent only if iSales then has a fifth of the deadline to respond. */
+  /** After a wait for a slot, iSales must still have a fifth of the deadline to respond. */
   #takeSlot(): Action | Promise<Action> {
     const { slots } = this.#shared
     const ended = this.#interruptedWhile('reading')
@@ -303,20 +291,19 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
       return left > 0 ? SEND : afterInterruption(this.#attempts, 'deadline', 'connecting')
     }
     const { upstream, random } = this.#shared
-    const failed = upstream.classify(error)
-    const { failure } = failed
-    this.#failure = failed
+    this.#failure = upstream.classify(error)
+    const { cause } = this.#failure
     this.#attempts[written ? 'unanswered' : 'unwritten'] += 1
-    const mayRecover = upstream.mayRecover(failed.cause)
-    const decision = afterFailure(this.#attempts, { failure, written, mayRecover, left }, random())
+    const mayRecover = upstream.mayRecover(cause)
+    const decision = afterFailure(this.#attempts, { cause, written, mayRecover, left }, random())
     if (decision.do === 'fail') return decision
     await delay(this.#shared.clock, decision.pause, this.startWait())
     return this.#interruptedWhile('connecting') ?? SEND
   }
 
-  /** Limits for the token source. */
+  /** Limits of a wait for a token. */
   #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
-    const deadline = this.#shared.clock.now() + this.#timeUntil(SEND_WITHIN)
+    const deadline = this.#startedAt + SEND_WITHIN * this.#shared.config.clientDeadline
     return { deadline, signal: this.startWait() }
   }
 
@@ -366,14 +353,8 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     this.#awaited?.abort(reason)
   }
 
-  /** Returns undefined if nothing has interrupted the call. */
   #interruptedWhile(stage: RequestPhase): Fail | NoResponse | undefined {
     return this.#interruption && afterInterruption(this.#attempts, this.#interruption, stage)
-  }
-
-  /** A call that got no connection in time did not fail to connect itself. */
-  #failureOf({ code }: Fail): UpstreamError | undefined {
-    return code === 'out-of-time' ? this.#shared.upstream.recentFailure() : this.#failure
   }
 
   #closed(): void {
@@ -385,27 +366,30 @@ class ForwardedCall implements BodyOwner, ExchangeStarter, RelayObserver {
     const { request, response, validated, requestId, connection } = this.#call
     // The listener has refused and reported a request that could not be read.
     if (connection.refusedResponse === response) return
+    const { method } = this.#attempts
     const ending = this.#ending
-    const isFailed = ending.do === 'fail'
-    const isRelayed = ending.do === 'relay'
+    const failed = ending.do === 'fail' ? ending : undefined
+    const relayed = ending.do === 'relay' ? ending : undefined
+    // A call that got no connection in time did not fail to connect itself.
+    const isLate = failed?.code === 'out-of-time'
+    const failure = isLate ? this.#shared.upstream.recentFailure() : this.#failure
     // A failed response that has not ended was cut here.
-    const hasLeft = !response.writableFinished && !(isFailed && !response.writableEnded)
+    const hasLeft = !response.writableFinished && (failed === undefined || response.writableEnded)
     this.#shared.onEnd({
-      method: this.#attempts.method,
+      method,
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
-      code: isFailed ? ending.code : undefined,
-      failure: isFailed ? this.#failureOf(ending) : undefined,
-      refusal: isFailed ? ending.refusal : undefined,
-      client: isFailed && ending.refusal ? request.socket.remoteAddress : undefined,
+      code: failed?.code,
+      failure: failed && failure,
+      refusal: failed?.refusal,
+      client: failed?.refusal && request.socket.remoteAddress,
       left: hasLeft ? (request.complete ? 'response' : 'request') : undefined,
       isStarved: hasLeft && this.isStarved(),
-      rejected: isRelayed ? ending.rejected : undefined,
-      page: isRelayed && ending.page,
+      rejected: relayed?.rejected,
+      page: relayed?.page === true,
       result: this.result,
       // A body with a content coding is not read.
-      notJson:
-        isRelayed && this.notJson && this.#attempts.method === 'POST' && !ending.head.isCoded,
+      notJson: this.notJson && method === 'POST' && relayed?.head.isCoded === false,
       headMs: this.#headMs,
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,

@@ -1,13 +1,10 @@
 import { memoized } from '../memoized.ts'
 import type { ResponseHead } from '../upstream/index.ts'
 
-/**
- * Headers of a message as a flat list of name, value, name, value, as in Node, so that order, case and repetition are
- * preserved. They are read by index, because iterators or objects would cost 4 µs per request.
- */
+/** Name, value, name, value, as in Node. They are read by index, because iterators or objects would cost 4 µs per request. */
 export type HeaderLines = readonly string[]
 
-/** Headers that end at the next hop: RFC 9110 section 7.6.1, RFC 9112, and older proxies. */
+/** RFC 9110 section 7.6.1, RFC 9112, and older proxies. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -28,7 +25,7 @@ const NEVER_NOMINATED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'close', ''
 /** Rebuilt for the next hop: framing, addressing, and the request id. */
 const REBUILT = ['host', 'content-length', 'expect', 'x-request-id']
 
-/** Headers in which iSales may look for a token, in either edition, or that a server may prefer to it. */
+/** Headers in which iSales may look for a token, or that a server may prefer to it. */
 const CREDENTIALS = ['authorization', 'authentication', 'cookie', 'cookie2']
 
 export interface OutgoingRequest {
@@ -43,9 +40,9 @@ export interface OutgoingRequest {
 }
 
 /**
- * Returns a function that converts a client's headers for iSales. It removes hop-by-hop and `Connection`-nominated
- * headers, then every inbound credential, including names that differ only in punctuation, because some servers treat
- * `_` as `-`, or cut it off. Our headers are added last, so that no client can nominate them away.
+ * Returns a function that converts a client's headers for iSales. It removes every inbound credential, including names that
+ * differ only in punctuation, because some servers treat `_` as `-`, or cut it off. Our headers are added last, so that no
+ * client can nominate them away.
  *
  * @param carriers names of the headers that carry the token.
  * @param pseudonym received-by of our `Via` (RFC 9110 section 7.6.3).
@@ -86,14 +83,12 @@ function withoutPunctuation(lowerName: string): string {
   return lowerName.replaceAll(/[^a-z0-9]/g, '')
 }
 
-/** The head of a response for the client. */
 export interface RelayedHead {
   readonly status: number
   readonly reason: string
   headers: string[]
   /** False for a framing that cannot be rebuilt here, such as an unsolicited transfer coding. */
   readonly relayable: boolean
-  /** The first `Content-Type`. */
   readonly contentType: string | undefined
   /** True if it has a `Content-Encoding`. */
   readonly isCoded: boolean
@@ -104,13 +99,12 @@ const READ = ['connection', 'transfer-encoding', 'content-length', 'content-type
 /** Also drops cookies: an iSales session cookie is a credential, like the token. */
 const DROPPED = new Set([...HOP_BY_HOP, 'set-cookie', 'set-cookie2', 'x-request-id'])
 
-/** Treatment of a response header by its name: the lower-case name if it matters here. */
+/** Returns the lower-case name of a response header if it matters here. */
 const responseRoleOf = memoized((name) => {
   const lower = name.toLowerCase()
   return READ.find((each) => each === lower) ?? (DROPPED.has(lower) ? 'dropped' : 'passes')
 })
 
-/** Returns a response's head with its end-to-end headers, in order. */
 export function relayedHead(
   { status, reason, rawHeaders }: ResponseHead,
   requestId: string,
@@ -140,17 +134,12 @@ export function relayedHead(
   return { status, reason, headers: kept, relayable, contentType, isCoded }
 }
 
-const LENGTH: ReadonlySet<string> = new Set(['content-length'])
-
 /** Returns headers for a response with another body of `length` bytes. */
 export function withLength(headers: string[], length: number): string[] {
-  return [...without(headers, LENGTH), 'Content-Length', String(length)]
+  return [...without(headers, new Set(['content-length'])), 'Content-Length', String(length)]
 }
 
-/**
- * Returns the headers that the lines of `Connection` name (RFC 9110 sections 5.3 and 7.6.1) and that are not dropped
- * anyway; none for `keep-alive` and `close`, the usual values.
- */
+/** Returns the headers that the lines of `Connection` name (RFC 9110 section 7.6.1) and that are not dropped anyway. */
 const nominatedBy = memoized((connection): ReadonlySet<string> => {
   const names = connection.split(',').map((name) => name.trim().toLowerCase())
   return new Set(names.filter((name) => !NEVER_NOMINATED.has(name)))
@@ -168,8 +157,8 @@ function without(headers: string[], dropped: ReadonlySet<string>): string[] {
 }
 
 /**
- * Returns a name or a value without trailing spaces, which do not belong to it (RFC 9110 section 5.5). A trailing tab
- * stays, because undici's parser does not recognize framing before a tab, so this code must not either.
+ * Returns a name or a value without trailing spaces (RFC 9110 section 5.5). A trailing tab stays, because undici's parser
+ * does not recognize framing before a tab.
  */
 function textOf(bytes: Buffer): string {
   const text = bytes.toString('latin1')

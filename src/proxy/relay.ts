@@ -3,9 +3,8 @@ import { SECOND, type Clock, type Timer } from '../clock.ts'
 import type { Exchange } from '../upstream/index.ts'
 import type { RelayedHead } from './headers.ts'
 
-/** Bytes of a response that a client must take within `MAX_WAIT`. */
+/** Bytes of a response that a client must take within `MAX_WAIT` milliseconds. */
 const PIECE = 4 * 1024 * 1024
-/** Milliseconds for which the proxy waits for a client to take one piece. */
 const MAX_WAIT = 3 * SECOND
 /** The same while too many calls are in flight; longer than TCP needs to repeat a lost packet. */
 const MAX_WAIT_WHEN_FULL = SECOND / 2
@@ -15,10 +14,7 @@ const RESULT_WITHIN = 256
 /** Strings, punctuation, and other words of JSON. A cut string reaches to the end of the text. */
 const JSON_TOKENS = /"(?:[^"\\]|\\.)*(?:"|$)|[{}[\]:,]|[^\s"{}[\]:,]+/gs
 
-/**
- * Returns the `result` of the top object, if it is at the beginning of the body; undefined if it is 0 or missing. iSales's
- * bodies are small JSON that begins with `result`, so they need not be parsed.
- */
+/** Returns the `result` of the top object, if it is at the beginning of the body; undefined if it is 0 or missing. */
 export function failedResult(body: Buffer): string | undefined {
   const text = body.toString('latin1', 0, RESULT_WITHIN)
   // Almost every body, without a search of 1.6 µs.
@@ -51,9 +47,9 @@ function edgeOf(body: Buffer, isLast = false): string | undefined {
 }
 
 export interface RelayObserver {
-  /** Set if a 200 has a `result` that is not 0 at the beginning of its body. */
+  /** As `failedResult` returns it for a 200. */
   result: string | undefined
-  /** Set if the complete body does not begin and end as a JSON object. */
+  /** True if the complete body does not begin and end as a JSON object. */
   notJson: boolean
   /** Returns true if the proxy has waited for half a second for iSales's bytes, and longer than for the client. */
   isStarved: () => boolean
@@ -62,24 +58,22 @@ export interface RelayObserver {
 }
 
 /**
- * Relays responses with back-pressure: iSales is paused until the client has taken the previous bytes. A client that does
- * not read, or reads slowly, loses its response. Only the time for which bytes wait for the client counts, so that a
- * client can read as slowly as iSales writes.
+ * Relays responses with back-pressure. A client that does not read, or reads slowly, loses its response. Only the time for
+ * which bytes wait for the client counts, so that a client can read as slowly as iSales writes.
  */
 export function createRelay(clock: Clock) {
   /** When the current piece of each response began to wait for the client; Infinity if nothing is waiting. */
   const waitingSince = new Map<ServerResponse, number>()
 
-  /**
-   * Limits how slowly a client reads.
-   *
-   * @param resume called when the client has taken all bytes.
-   * @returns a function to call when bytes wait for the client.
-   */
-  const watchReader = (response: ServerResponse, resume = (): void => undefined): (() => void) => {
-    let waited = 0
+  /** Call `wait` when bytes wait for the client. `resume` is called when it has taken them. */
+  const watchReader = (response: ServerResponse, resume = (): void => undefined) => {
+    const startedAt = clock.now()
+    /** Milliseconds that bytes of this piece, and of all before, have waited. */
+    let [waited, before] = [0, 0]
     let pieceAt = response.socket?.bytesWritten ?? 0
     let timer: Timer | undefined
+    const pieceMs = (): number =>
+      Math.max(waited, clock.now() - (waitingSince.get(response) ?? Infinity))
     waitingSince.set(response, Infinity)
     response.once('close', () => {
       timer?.cancel()
@@ -87,16 +81,22 @@ export function createRelay(clock: Clock) {
     })
     response.on('drain', () => {
       timer?.cancel()
-      waited = Math.max(waited, clock.now() - (waitingSince.get(response) ?? Infinity))
+      waited = pieceMs()
       waitingSince.set(response, Infinity)
       const taken = response.socket?.bytesWritten ?? 0
-      if (taken - pieceAt >= PIECE) [waited, pieceAt] = [0, taken]
+      if (taken - pieceAt >= PIECE) [before, waited, pieceAt] = [before + waited, 0, taken]
       resume()
     })
-    return () => {
-      if (waitingSince.get(response) !== Infinity) return
-      waitingSince.set(response, clock.now() - waited)
-      timer = clock.setTimer(() => cut(response), MAX_WAIT - waited)
+    return {
+      wait: (): void => {
+        if (waitingSince.get(response) !== Infinity) return
+        waitingSince.set(response, clock.now() - waited)
+        timer = clock.setTimer(() => cut(response), MAX_WAIT - waited)
+      },
+      isStarved: (): boolean => {
+        const ofClient = before + pieceMs()
+        return clock.now() - startedAt - ofClient > Math.max(ofClient, SECOND / 2)
+      },
     }
   }
 
@@ -116,22 +116,15 @@ export function createRelay(clock: Clock) {
         return void response.end()
       const collected = exchange.collected()
       // Most responses have arrived completely with their head, and need one write.
-      if (exchange.whole) {
+      if (exchange.ended === 'whole') {
         if (head.status === 200) observer.result = failedResult(collected)
         observer.notJson = edgeOf(collected) !== '{' || edgeOf(collected, true) !== '}'
         response.end(collected)
-        if (response.writableLength > 0) watchReader(response)()
+        if (response.writableLength > 0) watchReader(response).wait()
         return
       }
-      const startedAt = clock.now()
-      let [ofClient, waitingAt] = [0, Infinity]
-      const clientMs = (): number => ofClient + Math.max(0, clock.now() - waitingAt)
-      observer.isStarved = () =>
-        clock.now() - startedAt - clientMs() > Math.max(clientMs(), SECOND / 2)
-      const wait = watchReader(response, () => {
-        ;[ofClient, waitingAt] = [clientMs(), Infinity]
-        exchange.resume()
-      })
+      const reader = watchReader(response, () => exchange.resume())
+      observer.isStarved = reader.isStarved
       let mayHaveResult = head.status === 200
       let [first, last]: (string | undefined)[] = []
       exchange.take({
@@ -142,42 +135,37 @@ export function createRelay(clock: Clock) {
           last = edgeOf(chunk, true) ?? last
           // If the kernel has taken all of it, no pause is needed, however large the chunk is.
           if (response.write(chunk) || response.writableLength === 0) return true
-          waitingAt = Math.min(waitingAt, clock.now())
-          wait()
+          reader.wait()
           return false
         },
         onEnd(whole) {
           if (!whole) return observer.onCut()
           observer.notJson = first !== '{' || last !== '}'
           response.end()
-          if (response.writableLength > 0) wait()
+          if (response.writableLength > 0) reader.wait()
         },
       })
       // Sends a head whose body has not begun.
       if (collected.length === 0 && response.writable) response.flushHeaders()
     },
 
-    /**
-     * Cuts the response that has waited longest for its client, in favor of another call.
-     *
-     * @returns milliseconds to wait before trying again; undefined if no response is being relayed.
-     */
+    /** Cuts the response that waited longest. Returns the milliseconds until the next try; undefined if none is relayed. */
     evictSlowest(): number | undefined {
-      if (waitingSince.size === 0) return undefined
-      let [response, since]: [ServerResponse | undefined, number] = [undefined, Infinity]
-      for (const [each, start] of waitingSince) if (start < since) [response, since] = [each, start]
+      let [slowest, since]: [ServerResponse | undefined, number] = [undefined, Infinity]
+      for (const [each, start] of waitingSince)
+        if (start <= since && !each.destroyed) [slowest, since] = [each, start]
+      if (slowest === undefined) return undefined
       const left = Math.min(since + MAX_WAIT_WHEN_FULL - clock.now(), MAX_WAIT_WHEN_FULL)
-      if (response === undefined || left > 0) return left
-      waitingSince.delete(response)
-      cut(response)
+      if (left > 0) return left
+      cut(slowest)
       return 0
     },
   }
 }
 
 /**
- * Ends a response that has begun so that it never looks complete. An HTTP/1.0 client may take the connection's end as the
- * response's end, so a TCP connection is reset; TLS has its own alert for a regular end.
+ * Ends a response that has begun so that it never looks complete. HTTP/1.0 may take the connection's end as the response's
+ * end, so a TCP connection is reset; TLS has its own alert for a regular end.
  */
 export function cut(response: ServerResponse): void {
   const { socket } = response
@@ -186,10 +174,7 @@ export function cut(response: ServerResponse): void {
   response.destroy()
 }
 
-/**
- * Returns the reason phrase with one character for every byte, without those that Node refuses, so that a Chinese phrase
- * does not fail the response. If a phrase arrives in parts, undici returns only the last one.
- */
+/** Returns the reason phrase with one character for every byte, without those that Node refuses, as for a Chinese phrase. */
 function reasonBytes({ status, reason }: RelayedHead): string {
   const usual = STATUS_CODES[status]
   if (usual?.endsWith(reason) === true) return usual

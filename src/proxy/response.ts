@@ -21,8 +21,7 @@ export type InspectorConfig = Pick<Config, 'isalesUrl' | 'isalesRejected' | 'isa
 export type ResponseVerdict = 'accepted' | 'rejected' | 'cut'
 
 /**
- * Inspects responses before they are relayed. A body that is not JSON, for example because of a content coding, is relayed
- * unchanged.
+ * Inspects responses before they are relayed. A body that is not JSON is relayed unchanged.
  *
  * @param scheme of the URLs that clients use for the proxy.
  */
@@ -82,11 +81,7 @@ function resultOf(body: Buffer): string | undefined {
 /** A slash as JSON may write it. */
 const SLASH = String.raw`(?:\\?/|\\u002[fF])`
 
-/**
- * Replaces iSales's origin in the URLs of a JSON body, so that the client does not bypass the proxy. No other byte changes.
- *
- * @param ours the proxy's origin as the client writes it.
- */
+/** Replaces iSales's origin in the URLs of a JSON body, so that the client does not bypass the proxy. */
 function withOurOrigin(body: Buffer, isalesOrigin: RegExp, ours: string): Buffer {
   try {
     // RFC 8259 section 8.1: a byte order mark may be ignored.
@@ -94,7 +89,7 @@ function withOurOrigin(body: Buffer, isalesOrigin: RegExp, ours: string): Buffer
   } catch {
     return body
   }
-  // In Latin-1 every character is one byte, so that bytes which are not UTF-8 stay unchanged.
+  // Latin-1, so that bytes which are not UTF-8 stay unchanged.
   return Buffer.from(body.toString('latin1').replaceAll(isalesOrigin, ours), 'latin1')
 }
 
@@ -102,9 +97,8 @@ function originPattern(origin: string): RegExp {
   const url = new URL(origin)
   const { port } = toEndpoint(url)
   const ports = url.port === '' ? `(?::${port})?` : `:${port}`
-  // Excludes the end of another scheme, and the beginning of a longer host, another port, or a user's name.
-  const before = '(?<![a-z0-9+.-])'
-  const after = String.raw`(?![a-z0-9.:@_~%-])`
   const host = url.hostname.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
-  return new RegExp(`${before}${url.protocol}${SLASH}{2}${host}${ports}${after}`, 'gi')
+  // Excludes the end of another scheme, and the beginning of a longer host, another port, or a user's name.
+  const after = String.raw`(?![a-z0-9.:@_~%-])`
+  return new RegExp(`(?<![a-z0-9+.-])${url.protocol}${SLASH}{2}${host}${ports}${after}`, 'gi')
 }

@@ -1,17 +1,15 @@
+import { toConnectFailure, type Cause } from '../causes.ts'
 import { REFUSALS, type ProblemCode } from '../codes.ts'
-import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './body.ts'
 
-// The complete retry policy. A request of which nothing was written may be sent again until an outage lasts. Afterwards iSales may have executed
-// it, so only GET and HEAD are sent again, once. iSales has not executed a rejected request; the token source decides on
-// its replay. The client gets `sent: "no"` only if every exchange was rejected or never written.
+// The complete retry policy. A request of which nothing was written may be sent again until an outage lasts. Once written,
+// iSales may have executed it, so only GET and HEAD are sent again, once. The token source decides on the replay of a
+// rejected request. The client gets `sent: "no"` only if every exchange was rejected or never written.
 
-/** Failed exchanges of a request, including the latest one. */
+/** Failed exchanges of a request: nothing of them was written, or at least a part. */
 export interface AttemptCounts {
   readonly method: string
-  /** Exchanges that failed before anything was written. */
   unwritten: number
-  /** Exchanges that were written, at least in part, and got no response. */
   unanswered: number
 }
 
@@ -21,7 +19,6 @@ export type RequestPhase = 'reading' | 'waiting' | 'connecting' | 'sent'
 /** Reason to end a request whose response has not begun. */
 export type AbortReason = 'client-gone' | 'deadline' | BodyRefusal
 
-/** The client gets an error of the proxy. */
 export interface Fail {
   readonly do: 'fail'
   readonly code: ProblemCode
@@ -33,24 +30,20 @@ export interface Fail {
 /** The client is gone, or the listener has responded. */
 export const NO_RESPONSE = { do: 'nothing' } as const
 export type NoResponse = typeof NO_RESPONSE
-
 const MAX_SENDS = 2
 /** Milliseconds after each failure, jittered by a quarter. A restarting iSales needs a moment. */
 const PAUSES = [50, 50, 100, 200, 400] as const
 
-/** The client's error if no exchange was written. */
-const UNWRITTEN: Readonly<Record<UpstreamFailure, ProblemCode>> = {
-  timeout: 'upstream-timeout',
-  tls: 'upstream-tls',
-  invalid: 'bad-request',
-  closed: 'shutting-down',
-  unreachable: 'upstream-unreachable',
-  broken: 'upstream-unreachable',
+/** Returns the client's error if no exchange was written. */
+function unwrittenProblem(cause: Cause): ProblemCode {
+  if (cause.code === 'timeout') return 'upstream-timeout'
+  if (cause.code === 'invalid') return 'bad-request'
+  if (cause.code === 'closed') return 'shutting-down'
+  return toConnectFailure(cause) === 'tls' ? 'upstream-tls' : 'upstream-unreachable'
 }
 
-/** An exchange without a response. */
 interface FailedExchange {
-  readonly failure: UpstreamFailure
+  readonly cause: Cause
   readonly written: boolean
   /** False if the outage lasts, or only a changed setting would help. */
   readonly mayRecover: boolean
@@ -59,8 +52,6 @@ interface FailedExchange {
 }
 
 /**
- * Decides what follows an exchange without a response.
- *
  * @example
  * a POST:
  * 0 ms    the connection fails before anything is written: sent again after 50 ms
@@ -72,21 +63,22 @@ interface FailedExchange {
  */
 export function afterFailure(
   { method, unwritten, unanswered }: AttemptCounts,
-  { failure, written, mayRecover, left }: FailedExchange,
+  { cause, written, mayRecover, left }: FailedExchange,
   jitter: number,
 ): Fail | { readonly do: 'resend'; readonly pause: number } {
+  const problem = unwrittenProblem(cause)
+  const isTransient = problem === 'upstream-unreachable' || problem === 'upstream-timeout'
   const maySend = written
     ? // OPTIONS is also safe (RFC 9110 section 9.2.1), but no client needs it twice.
       (method === 'GET' || method === 'HEAD') && unanswered < MAX_SENDS
     : // A certificate or a header does not change within the deadline.
-      mayRecover && failure !== 'tls' && failure !== 'invalid' && failure !== 'closed'
+      mayRecover && isTransient
   const pause = (PAUSES[unwritten + unanswered - 1] ?? 400) * (0.75 + jitter / 2)
   if (maySend && pause < left) return { do: 'resend', pause }
-  const code = unanswered > 0 && failure !== 'timeout' ? 'upstream-broken' : UNWRITTEN[failure]
-  return { do: 'fail', code }
+  const isBroken = unanswered > 0 && problem !== 'upstream-timeout'
+  return { do: 'fail', code: isBroken ? 'upstream-broken' : problem }
 }
 
-/** Decides when no token arrives in time. */
 export function withoutToken(
   { unanswered }: AttemptCounts,
   { unavailable, retryAfter }: { readonly unavailable: ProblemCode; readonly retryAfter: number },

@@ -6,8 +6,6 @@ const INTERVAL = 500
 /**
  * Limits the calls in flight. While a response waits for its client, calls without a slot wait in order of arrival, and
  * the response is cut in their favor.
- *
- * @param evictSlowest as in `createRelay`.
  */
 export function createSlots(max: number, evictSlowest: () => number | undefined, clock: Clock) {
   let used = 0
@@ -15,7 +13,7 @@ export function createSlots(max: number, evictSlowest: () => number | undefined,
   /** Each gives its call a slot. */
   const line = new Set<() => void>()
 
-  /** Returns false if no response waits for its client. */
+  /** Returns false if no response is being relayed. */
   const evict = (): boolean => {
     timer?.cancel()
     if (line.size === 0) return false

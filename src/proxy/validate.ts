@@ -5,13 +5,11 @@ import type { Framing, ValidRequest } from '../hono-adapter.ts'
 import { memoized } from '../memoized.ts'
 import type { HeaderLines } from './headers.ts'
 
-/** Rules for requests of clients. */
 export interface RequestRules extends Pick<Config, 'allowedPaths' | 'maxBodySize'> {
   /** Paths of login and refresh that CTI-OBS is configured with. */
   readonly localPaths: readonly string[]
   /** Returns true if an authority, such as `Host`, names this proxy. */
   readonly isOwnHost: (authority: string) => boolean
-  /** The listener's scheme, which an absolute-form target must have. */
   readonly scheme: 'http' | 'https'
   /** Received-by of our `Via`; unique to this process. */
   readonly pseudonym: string
@@ -23,13 +21,10 @@ const MAX_HEADER_BYTES = 16 * 1024
 const HOST =
   /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::(?:[0-5]?\d{0,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/
 const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
-/** Characters that no request target has (RFC 9112 section 3.2): controls, space, `#`, `\`, DEL, and all beyond ASCII. */
+/** Characters that no request target has (RFC 9112 section 3.2). */
 // oxlint-disable-next-line no-control-regex
 const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
-/**
- * Segments of unreserved characters (RFC 3986 section 2.3) that neither begin nor end with a dot. All servers read such a
- * path in one way, because no part can be decoded, cut off or resolved.
- */
+/** Unreserved characters (RFC 3986 section 2.3), and no dot at an edge: no server decodes or resolves a part of the path. */
 const PATH = /^(?:\/(?!\.)[\w.~-]*(?<!\.))+$/
 
 export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>
@@ -113,8 +108,8 @@ function readHeaders(lines: HeaderLines, pseudonym: string) {
         // RFC 9110 section 7.6.3. A loop would take all connections.
         if (value.includes(pseudonym)) return 'loop'
         break
-      // Every browser sends one of these, and CTI-OBS neither. A web page in a browser on this machine must not use the
-      // token (cross-site request forgery, DNS rebinding). Node's `fetch` sends other `Sec-Fetch-*`.
+      // Sent by every browser, and not by CTI-OBS: a web page on this machine must not use the token (cross-site request
+      // forgery, DNS rebinding). Node's `fetch` sends other `Sec-Fetch-*`.
       case 'origin':
       case 'sec-fetch-site':
         return 'browser'
@@ -157,10 +152,9 @@ function readTarget(
 }
 
 /**
- * Creates a function that classifies a path: `local` is served here, `other` is forwarded, and the rest is refused, also
- * with `ALLOWED_PATHS=/`. If iSales took a forwarded path for login or refresh, its response would contain a token, and it
- * may match paths by prefix and in any case. So no path that begins like login or refresh, published or configured, is
- * forwarded, nor any other path below their directory `auth`.
+ * Creates a function that classifies a path: `local` is served here, `other` is forwarded, and the rest is refused. A
+ * response to a login or refresh would contain a token, and iSales may match paths by prefix and in any case. So no path
+ * that begins like them, published or configured, is forwarded, nor any other path below their directory `auth`.
  */
 export function createPathClassifier(rules: Pick<RequestRules, 'allowedPaths' | 'localPaths'>) {
   const { allowedPaths, localPaths } = rules

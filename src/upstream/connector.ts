@@ -10,7 +10,7 @@ import {
   type ErrorContext,
   type PeerCertificate,
 } from '../causes.ts'
-import { MINUTE, type Clock } from '../clock.ts'
+import { MINUTE, within, type Clock } from '../clock.ts'
 import { holds, toEndpoint, secureContextOptions, type TlsFiles } from '../config/index.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import { excerpt } from '../terminal.ts'
@@ -30,13 +30,12 @@ export interface ConnectOptions {
   /** `https://host:port`, without a path. */
   readonly origin: string
   readonly tls: TlsFiles
-  /** Name for SNI and for checking the certificate. Default: the host of `origin`. */
+  /** For SNI and for checking the certificate. Default: the host of `origin`. */
   readonly serverName?: string | undefined
   /** Milliseconds for DNS, TCP, the tunnel and TLS together. */
   readonly timeout: number
   /** The egress proxy, with user and password if it needs them. */
   readonly egress: URL | undefined
-  /** Resolves the address of iSales or of the egress proxy. */
   readonly lookup: LookupFunction
   readonly clock: Clock
   /** Receives the earliest expiry, in milliseconds since 1970, of the authorities that issued iSales's certificate. */
@@ -51,8 +50,7 @@ export const MAX_HEAD = 32 * 1024
 export const MAX_HEADERS = 200
 /** Characters of the egress proxy's reason phrase that are shown. */
 const MAX_REASON = 40
-
-/** Milliseconds before the first TCP keep-alive probe: without a deadline, nothing else notices a dead iSales. */
+/** Milliseconds before the first TCP keep-alive probe. */
 const TCP_KEEP_ALIVE = MINUTE
 
 /**
@@ -67,9 +65,8 @@ export function createConnect(options: ConnectOptions): Connect {
   const { host, port } = toEndpoint(url)
   const dialOptions = {
     lookup,
-    // Makes Node ask `lookup` for all addresses, independent of its flags.
     autoSelectFamily: true,
-    // Raises Node's 250 ms per address to half the timeout: enough for a distant address, with time left for a second one.
+    // Node's 250 ms per address are too short for a distant one; this leaves time for a second one.
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
   }
   const openTunnel = egress === undefined ? undefined : createTunnels(egress, dialOptions)
@@ -118,13 +115,11 @@ export function createConnect(options: ConnectOptions): Connect {
       })
       if (!(socket instanceof TLSSocket)) return
       socket.once('connect', () => (stage = 'tls'))
-      socket.once('secureConnect', () => {
-        const ends = chainOf(socket).above.map(({ valid_to: to }) => Date.parse(to))
-        onVerified(Math.min(...ends))
-      })
-      // Runs before Node verifies the certificate and closes the socket: only here can the certificate still be read. Node
-      // does not document this event. The documented alternative, `rejectUnauthorized: false` with our own verification, would
-      // send the password to anyone if that broke. Without the event, an error only lacks name and dates of the certificate.
+      socket.once('secureConnect', () =>
+        onVerified(Math.min(...chainOf(socket).above.map(({ valid_to: to }) => Date.parse(to)))),
+      )
+      // Undocumented, but only here, before Node verifies the certificate and closes the socket, can it be read. With
+      // `rejectUnauthorized: false` and our own verification, a mistake would send the password to anyone.
       socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
     }
     const useTunnel = (outcome: Socket | Error): void => {
@@ -159,7 +154,7 @@ function chainOf(socket: TLSSocket) {
 
 const NAME = /^[\w.* -]{1,253}$/
 
-/** Returns the names of a certificate, which iSales wrote, only if they look like names. */
+/** Shows names, which iSales wrote, only if they look like names. */
 function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
   const { own, last } = chainOf(socket)
   const { subject, valid_from: from, valid_to: to } = own
@@ -174,21 +169,12 @@ function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
   }
 }
 
-/**
- * Returns a function that opens a tunnel to `host:port` by CONNECT (RFC 9110 section 9.3.6). The function calls
- * `opened` once; destroy the request to cancel.
- *
- * @param dialOptions how to find the egress proxy's address, as options of `net.connect`.
- * @throws {URIError} if user or password cannot be decoded.
- */
+/** Opens tunnels to `host:port` by CONNECT (RFC 9110 section 9.3.6). Calls `opened` once; destroy the request to cancel. */
 function createTunnels(egress: URL, dialOptions: RequestOptions) {
   const { protocol, username, password } = egress
   const secret = decodeURIComponent(password)
-  const login = `${decodeURIComponent(username)}:${secret}`
-  const authorization =
-    username === ''
-      ? {}
-      : { 'Proxy-Authorization': `Basic ${Buffer.from(login).toString('base64')}` }
+  const login = Buffer.from(`${decodeURIComponent(username)}:${secret}`).toString('base64')
+  const authorization = username === '' ? {} : { 'Proxy-Authorization': `Basic ${login}` }
 
   return (target: string, opened: (outcome: Socket | Error) => void): ClientRequest => {
     const request = (protocol === 'https:' ? requestHttps : requestHttp)({
@@ -228,8 +214,7 @@ export type Resolve = (name: string, options: LookupAllOptions, found: Found) =>
 
 /**
  * Creates a `lookup` of one name for `net.connect` with at most one query in progress: a query occupies a thread of
- * libuv's pool until DNS responds, which may outlast a request. If DNS fails, the latest addresses are used; if it
- * hangs, they are used after half the timeout.
+ * libuv's pool until DNS responds. If DNS fails, the latest addresses are used; if it hangs, after half the timeout.
  *
  * @param timeout milliseconds that a connection waits for an address.
  */
@@ -238,29 +223,21 @@ export function createLookup(
   clock: Clock,
   resolve: Resolve = systemLookup,
 ): LookupFunction {
-  const waiting = new Set<Found>()
-  let asking = false
+  let query: Promise<Error | null> | undefined
   /** The latest addresses from DNS. */
   let known: LookupAddress[] = []
 
-  return (name, options, callback) => {
-    const found: Found = (error, addresses) => {
-      timer.cancel()
-      waiting.delete(found)
-      const usable = error === null ? addresses : known
-      callback(usable.length === 0 ? error : null, usable)
-    }
-    const timer = clock.setTimer(
-      () => found(Object.assign(new Error('DNS is silent'), { code: 'EAI_AGAIN' }), []),
-      known.length === 0 ? timeout : timeout / 2,
-    )
-    waiting.add(found)
-    if (asking) return
-    asking = true
-    resolve(name, { ...options, all: true }, (error, addresses) => {
-      asking = false
-      if (error === null) known = addresses
-      for (const each of waiting) each(error, addresses)
-    })
+  const find = async (...[name, options, callback]: Parameters<LookupFunction>): Promise<void> => {
+    query ??= new Promise<Error | null>((ended) => {
+      resolve(name, { ...options, all: true }, (error, addresses) => {
+        if (error === null) known = addresses
+        ended(error)
+      })
+    }).finally(() => (query = undefined))
+    const silence = Object.assign(new Error('DNS is silent'), { code: 'EAI_AGAIN' })
+    const ended = await within(clock, known.length === 0 ? timeout : timeout / 2, query)
+    const error = ended === undefined ? silence : ended
+    callback(known.length === 0 ? error : null, known)
   }
+  return (...request) => void find(...request)
 }

@@ -1,9 +1,8 @@
 import type { Dispatcher } from 'undici'
-import { classifyError, readErrorCode, toConnectFailure } from '../causes.ts'
+import { classifyError, readErrorCode } from '../causes.ts'
 import type { FailureDetails } from '../messages/index.ts'
 import { ConnectError } from './connector.ts'
 
-/** A request without the origin, which is the pool's. */
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
 
 /** The head of a response as from undici: the reason is read as UTF-8, the headers are name, value, name, value. */
@@ -21,7 +20,6 @@ export interface ExchangeStarter {
   onConnection(): boolean
 }
 
-/** Consumer of a response's body. */
 export interface Sink {
   /** Returns false to pause until `resume` is called. */
   readonly onChunk: (chunk: Buffer) => boolean
@@ -44,6 +42,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   written = false
   /** Error that failed the exchange or cut the response. */
   error: unknown
+  /** Set when the complete response has arrived, or nothing more of it will. */
+  ended: 'whole' | 'cut' | undefined
   /** For the pool: undici has finished the exchange. `failed`: it failed after `onConnect`. */
   onDone: ((failed: boolean) => void) | undefined
   /** For the pool: the exchange is aborted before it starts. */
@@ -54,11 +54,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #abort: ((reason?: Error) => void) | undefined
   /** Set when a head has arrived. */
   #resume: (() => void) | undefined
-  /** iSales is paused until `resume`. */
   #paused = false
   #chunks: Buffer[] = []
   #size = 0
-  #ended: 'whole' | 'cut' | undefined
   #sink: Sink | undefined
   #onCollected: ((collected: Collected) => void) | undefined
 
@@ -70,22 +68,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
     })
   }
 
-  /** True if the complete response has arrived. */
-  get whole(): boolean {
-    return this.#ended === 'whole'
-  }
-
-  // undici calls these handlers, the kind of version 7 and before. It wraps the newer kind in one that parses all
-  // headers into an object that is unused here, which costs 5 µs per request. undici 8 has only the newer kind.
+  // Handlers of undici 7 and before. It wraps the newer kind, the only one of undici 8, in one that parses all headers
+  // into an object that is unused here: 5 µs per request.
 
   /** Called with a connection. Nothing is written before it; no calls follow `onComplete` or `onError`. */
   onConnect(abort: (reason?: Error) => void): void {
-    if (this.#ended === undefined && this.#starter?.onConnection() === false) {
+    if (this.ended === undefined && this.#starter?.onConnection() === false) {
       this.#settle?.('withheld')
       this.#end('cut')
     }
     // An abort would close the connection, on which nothing is written yet; an error leaves it open.
-    if (this.#ended !== undefined) throw new Error('the request is not to be sent any more')
+    if (this.ended !== undefined) throw new Error('the request is not to be sent any more')
     this.#abort = abort
     this.written = true
   }
@@ -124,10 +117,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#fail(error)
   }
 
-  /**
-   * For the pool: iSales rejected the handshake. With TLS 1.3, this happens after our side has finished and the request
-   * is written, but iSales has read nothing of it (RFC 8446 section 4.4.2.4).
-   */
+  /** For the pool: iSales rejected a handshake of TLS 1.3, and has not read the request (RFC 8446 section 4.4.2.4). */
   refused(error: ConnectError): void {
     if (this.#resume !== undefined) return
     this.written = false
@@ -136,7 +126,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Resolves when no more of the body will be collected. */
   collect(): Promise<Collected> {
-    if (this.#ended !== undefined) return Promise.resolve(this.#ended)
+    if (this.ended !== undefined) return Promise.resolve(this.ended)
     if (this.#size > MAX_COLLECTED) return Promise.resolve('part')
     return new Promise((resolve) => {
       this.#onCollected = resolve
@@ -162,7 +152,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#chunks = []
     this.#sink = sink
     const more = collected.length === 0 || sink.onChunk(collected)
-    if (this.#ended !== undefined) sink.onEnd(this.#ended === 'whole')
+    if (this.ended !== undefined) sink.onEnd(this.ended === 'whole')
     else if (more) this.resume()
     else this.#paused = true
   }
@@ -175,7 +165,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Ends the wait for a connection, or closes the connection unless the response has ended. */
   abort(reason: string | Error): void {
-    if (this.#ended !== undefined) return
+    if (this.ended !== undefined) return
     const error = typeof reason === 'string' ? new Error(reason) : reason
     if (this.#abort !== undefined) return this.#abort(error)
     this.onAbort?.(this)
@@ -183,39 +173,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #fail(error: unknown): void {
-    if (this.#ended !== undefined) return
+    if (this.ended !== undefined) return
     this.error = error
     this.#settle?.('failed')
     this.#end('cut')
   }
 
   #end(ended: 'whole' | 'cut'): void {
-    if (this.#ended !== undefined) return
-    this.#ended = ended
+    if (this.ended !== undefined) return
+    this.ended = ended
     this.#onCollected?.(ended)
     this.#sink?.onEnd(ended === 'whole')
   }
 }
 
-/**
- * Reason of a failed request. `unreachable`, `tls`: no connection. `broken`: the connection or the response broke.
- * `invalid`: the request cannot be written as HTTP. `closed`: the pool was shut down.
- */
-export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
-
-export interface UpstreamError extends FailureDetails {
-  readonly failure: UpstreamFailure
-}
-
-/** Classifies a failure by its class and code, never by message text. `plain`: iSales may expect TLS, which the connection does not use. */
-export function classify(error: unknown, plain: boolean): UpstreamError {
-  if (error instanceof ConnectError) {
-    const isTls = toConnectFailure(error.failure.cause) === 'tls'
-    return { failure: isTls ? 'tls' : 'unreachable', ...error.failure }
-  }
+/** Classifies a failed request, never by message text. `plain`: iSales may expect TLS, which the connection does not use. */
+export function classify(error: unknown, plain: boolean): FailureDetails {
+  if (error instanceof ConnectError) return error.failure
   const detail = readErrorCode(error)
-  const cause = classifyError(detail, { side: 'isales', plain })
-  const { code: what } = cause
-  const isNamed = what === 'timeout' || what === 'invalid' || what === 'closed'
-  return { failure: isNamed ? what : 'broken', cause, detail }
+  return { cause: classifyError(detail, { side: 'isales', plain }), detail }
 }

@@ -11,6 +11,7 @@ import {
 } from '../causes.ts'
 import { MINUTE, SECOND, type Clock, type Timer } from '../clock.ts'
 import { egressFor, type Config, type TlsFiles } from '../config/index.ts'
+import type { FailureDetails } from '../messages/index.ts'
 import {
   ConnectError,
   createConnect,
@@ -20,17 +21,14 @@ import {
   type Connect,
   type Resolve,
 } from './connector.ts'
-import { classify, type Exchange, type UpstreamError } from './exchange.ts'
+import { classify, type Exchange } from './exchange.ts'
 import { Outage } from './outage.ts'
 import { createPost } from './post.ts'
 
-/** Milliseconds. */
+/** Milliseconds. Servers and load balancers keep an idle connection longer. The last one is a pause within a body. */
 export const LIMITS = {
-  /** Timeout for a complete login or refresh. */
   loginTimeout: 5 * SECOND,
-  /** Lifetime of an idle connection, shorter than servers and load balancers keep it. */
   keepAlive: 4 * SECOND,
-  /** Maximum pause within a response's body. */
   bodyIdleTimeout: 30 * SECOND,
 }
 
@@ -53,12 +51,11 @@ export const AUTH_CONNECTIONS = 2
 /** Milliseconds; a connection is closed this long before iSales's `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = SECOND
 const MAX_KEEP_ALIVE = 10 * MINUTE
-/** Milliseconds; in the last part of its idle time, a connection may close in the moment in which a call gets it. */
+const CLOSED = new ConnectError({ cause: cause('closed'), detail: NODE_ERROR_CODES.closed })
+/** Milliseconds; at the end of its idle time, a connection may close in the moment in which a call gets it. */
 const IDLE_MARGIN = 100
 /** Milliseconds; bounds the use of an old address after a change of DNS or a load balancer, also under load. */
 export const MAX_AGE = 5 * MINUTE
-
-const LOST = { cause: cause('connection-closed'), detail: 'ECONNRESET' }
 
 /** @throws {URIError} if the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions) {
@@ -69,9 +66,7 @@ export function createUpstream(options: UpstreamOptions) {
   const egress = egressFor(config)
   const lookup = createLookup(timeout, clock, options.resolve)
   let authorityEnd = Infinity
-  const onVerified = (end: number): void => {
-    authorityEnd = end
-  }
+  const onVerified = (end: number): void => void (authorityEnd = end)
   const connectWith = (tls: TlsFiles) =>
     createConnect({ origin, tls, serverName, timeout, egress, lookup, clock, onVerified })
   const connect = connectWith(options.tls)
@@ -82,20 +77,17 @@ export function createUpstream(options: UpstreamOptions) {
     origin.startsWith('http:') && !business.hasResponded && !auth.hasResponded
 
   return {
-    /** Sends a business call when a connection is free. The wait has no limit: the caller must abort the exchange. */
+    /** The wait for a connection has no limit: the caller must abort the exchange. */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
-    classify: (error: unknown): UpstreamError => classify(error, isDoubtful()),
+    classify: (error: unknown): FailureDetails => classify(error, isDoubtful()),
     post: createPost((exchange) => auth.dispatch(exchange), loginTimeout, isDoubtful, clock),
-    /**
-     * Whether a business call that failed to connect with this cause may succeed soon. The egress proxy's login does not
-     * change meanwhile. A name that was never found is a typing error; a name that was found keeps its addresses.
-     */
+    /** False for a lasting cause. A name that was never found is a typing error; a found one keeps its addresses. */
     mayRecover: ({ code }: Cause): boolean =>
       code !== 'egress-login' && code !== 'name-unknown' && !business.outage.lasts(clock.now()),
     /** Why a business call waited for a connection in vain: the latest attempt failed, not more than 5 s ago. */
-    recentFailure: (): UpstreamError | undefined =>
-      business.outage.failedLately(clock.now()) ? classify(business.failure, false) : undefined,
-    /** Uses these files for new connections; requests in flight finish on their old connections. */
+    recentFailure: (): FailureDetails | undefined =>
+      business.outage.failedLately(clock.now()) ? business.failure?.failure : undefined,
+    /** Requests in flight keep their connections. */
     reload(tls: TlsFiles): void {
       authorityEnd = Infinity
       const connectAnew = connectWith(tls)
@@ -103,24 +95,21 @@ export function createUpstream(options: UpstreamOptions) {
     },
     /** Milliseconds since 1970: when the first authority of iSales's chain ends; Infinity before a TLS connection. */
     authorityEnd: () => authorityEnd,
-    open: () => business.open + auth.open,
+    open: () => business.connections.size + auth.connections.size,
     /** Closes all connections; exchanges that are waiting or in flight fail as `closed`. */
-    async destroy(): Promise<void> {
-      await Promise.all([business.destroy(), auth.destroy()])
-    },
+    destroy: () => Promise.all([business.destroy(), auth.destroy()]),
   }
 }
 
 /**
- * An undici client is one connection with one request at a time. Requests wait here for a free one, not in undici's
- * `Pool`, where an aborted request would stay queued with its body (docs/dev/decisions.md). A new connection
- * goes to the request that has waited longest. If it cannot be opened and no other is open, that request gets the failure,
- * as do requests without an attempt of their own, and every request once the outage lasts.
+ * An undici client is one connection with one request at a time. docs/dev/decisions.md explains why undici's `Pool` is not
+ * used. A new connection goes to the request that has waited longest. If it cannot be opened and no other is open, that
+ * request gets the failure, as do requests without an attempt of their own, and every request once the outage lasts.
  */
 class Pool {
   readonly #options: UpstreamOptions
   readonly #max: number
-  readonly #connections = new Set<PooledConnection>()
+  readonly connections = new Set<PooledConnection>()
   /** Sorted by last use, latest at the end. A connection that closes meanwhile stays until it is found. */
   readonly #idle: PooledConnection[] = []
   readonly #waiting = new Set<Exchange>()
@@ -141,12 +130,8 @@ class Pool {
     this.#max = max
   }
 
-  get open(): number {
-    return this.#connections.size
-  }
-
   dispatch(exchange: Exchange): void {
-    if (this.#destroyed) return exchange.abort(closed())
+    if (this.#destroyed) return exchange.abort(CLOSED)
     // Avoids the set: adding every call to a set would keep calls alive.
     const connection = this.#waiting.size === 0 ? this.#free() : undefined
     if (connection !== undefined) return this.#send(exchange, connection)
@@ -157,7 +142,7 @@ class Pool {
 
   reload(connect: Connect): void {
     this.#connect = connect
-    for (const connection of this.#connections) {
+    for (const connection of this.connections) {
       connection.closing = true
       if (connection.exchange === undefined) this.#close(connection)
     }
@@ -165,11 +150,11 @@ class Pool {
 
   async destroy(): Promise<void> {
     this.#destroyed = true
-    for (const exchange of this.#waiting) exchange.abort(closed())
-    await Promise.all(Array.from(this.#connections, (connection) => destroy(connection)))
+    for (const exchange of this.#waiting) exchange.abort(CLOSED)
+    await Promise.all(Array.from(this.connections, (connection) => destroy(connection)))
   }
 
-  /** Gives free connections to the requests that wait longest, and opens one for each of the others. */
+  /** Gives connections to the requests that wait longest, and opens one for each of the others. */
   #serve(): void {
     for (const exchange of this.#waiting) {
       const connection = this.#free()
@@ -178,7 +163,7 @@ class Pool {
       this.#send(exchange, connection)
     }
     const { clock } = this.#options
-    const most = Math.min(this.#waiting.size, this.#max - this.#connections.size)
+    const most = Math.min(this.#waiting.size, this.#max - this.connections.size)
     for (let pause = 0; this.#opening < most && pause === 0;) {
       pause = this.outage.pause(clock.now())
       this.#turn?.cancel()
@@ -217,7 +202,8 @@ class Pool {
         onConnect?.(toConnectFailure(outcome.failure.cause))
         const lasts = this.outage.lasts(clock.now())
         // Until an outage lasts, calls may wait for a connection that is open.
-        const isShared = !lasts && this.open > 0 && outcome.failure.cause.stage === 'connect'
+        const isShared =
+          !lasts && this.connections.size > 0 && outcome.failure.cause.stage === 'connect'
         const share = Math.max(1, this.#waiting.size - (lasts ? 0 : this.#opening))
         const failing = isShared ? [] : [...this.#waiting].slice(0, share)
         for (const exchange of failing) exchange.abort(outcome)
@@ -239,7 +225,8 @@ class Pool {
         socket.setTimeout(0)
         // Not in the turn of undici's request. If undici asks again, it lost the connection and wrote nothing.
         queueMicrotask(() => {
-          if (socket.destroyed) return connected(new ConnectError(LOST), null)
+          const failure = { cause: cause('connection-closed'), detail: 'ECONNRESET' }
+          if (socket.destroyed) return connected(new ConnectError(failure), null)
           connected(null, socket)
           limitHead(socket)
         })
@@ -253,10 +240,6 @@ class Pool {
       bodyTimeout: limits.bodyIdleTimeout,
       allowH2: false,
     })
-    const onResponse = (): void => {
-      this.hasResponded = true
-      this.outage.responded()
-    }
     const maxAgeAt = clock.now() + MAX_AGE
     const idleTime = hiddenOf(client, 'keep alive timeout')
     const usableUntil = (): number =>
@@ -268,22 +251,25 @@ class Pool {
       exchange: undefined,
       responded: false,
       closing: false,
-      onDone(failed) {
+      onDone: (failed) => {
         // undici knows one turn later whether the connection continues. After a failure it ends, and the client must be
         // closed before its socket is; otherwise undici would open another connection for the aborted request.
         if (failed) connection.closing = true
         // An exchange that wrote nothing has no response.
         else if (connection.exchange?.written === true) {
-          connection.responded = true
-          onResponse()
+          connection.responded = this.hasResponded = true
+          this.outage.responded()
         }
-        const later = failed ? queueMicrotask : setImmediate
-        later(release)
+        if (failed) queueMicrotask(release)
+        else setImmediate(release)
       },
     }
     const release = (): void => {
       connection.usableUntil = usableUntil()
-      this.#release(connection)
+      connection.exchange = undefined
+      if (connection.closing || socket.destroyed) return this.#close(connection)
+      this.#idle.push(connection)
+      this.#serve()
     }
     // Closes an unused connection; undici closes one that it has used.
     socket.setTimeout(limits.keepAlive, () => socket.destroy())
@@ -302,24 +288,15 @@ class Pool {
         if (connection.exchange === undefined) this.#close(connection)
       }),
     )
-    this.#connections.add(connection)
+    this.connections.add(connection)
     return connection
-  }
-
-  #release(connection: PooledConnection): void {
-    connection.exchange = undefined
-    if (connection.closing || connection.socket.destroyed) this.#close(connection)
-    else {
-      this.#idle.push(connection)
-      this.#serve()
-    }
   }
 
   #close(connection: PooledConnection): void {
     connection.closing = true
     // The connection counts until its socket is closed, so that there are never more than `max`.
     void destroy(connection).then(() => {
-      this.#connections.delete(connection)
+      this.connections.delete(connection)
       if (!this.#destroyed) this.#serve()
     })
   }
@@ -336,23 +313,18 @@ interface PooledConnection {
   responded: boolean
   /** Takes no more requests. */
   closing: boolean
-  /** Called when its exchange is over, like `Exchange.onDone`. */
-  readonly onDone: (failed: boolean) => void
+  readonly onDone: NonNullable<Exchange['onDone']>
 }
 
-/** Closes client and socket, because an unused client does not know its socket. */
+/** An unused client does not know its socket. */
 async function destroy({ client, socket }: PooledConnection): Promise<void> {
   await client.destroy()
   socket.destroy()
 }
 
-function closed(): Error {
-  return Object.assign(new Error('the pool was closed'), { code: NODE_ERROR_CODES.closed })
-}
-
 /**
- * Works around defects of undici 7.30. Call it before undici has the socket, so that these listeners run first. Try to
- * delete each part when undici is updated; the named test fails if it is still needed.
+ * Works around defects of undici 7.30. Call it before undici has the socket, so that these listeners run first. When
+ * undici is updated, delete each part whose test passes without it.
  */
 function prepareSocket(socket: Socket, resume: () => void): void {
   // `Parser.finish` asserts that no response is paused when its connection ends, and would crash the process. It then
@@ -366,10 +338,7 @@ function prepareSocket(socket: Socket, resume: () => void): void {
   })
 }
 
-/**
- * Limits a response's head while it is parsed. undici limits its bytes only after a whole packet, and its headers never;
- * each takes some 250 bytes (forward-broken.test: "200 headers").
- */
+/** Limits a head while it is parsed. undici limits its bytes after a packet, its headers never (forward-broken.test). */
 function limitHead(socket: Socket): void {
   const parser = hiddenOf(socket, 'parser')() as Parser | undefined
   // The client was closed meanwhile.
@@ -382,7 +351,7 @@ function limitHead(socket: Socket): void {
   }
 }
 
-/** Returns a function that reads a property of undici, whose symbol it does not export. */
+/** Returns a function that reads a property whose symbol undici does not export. */
 function hiddenOf(object: object, name: string): () => unknown {
   const symbols = Object.getOwnPropertySymbols(object)
   const symbol = symbols.find(({ description }) => description === name) ?? ''

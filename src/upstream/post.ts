@@ -6,15 +6,15 @@ import {
   type ZlibOptions,
 } from 'node:zlib'
 import { cause, NODE_ERROR_CODES } from '../causes.ts'
-import type { Clock } from '../clock.ts'
-import { classify, Exchange, MAX_COLLECTED, type UpstreamError } from './exchange.ts'
+import { within, type Clock } from '../clock.ts'
+import type { FailureDetails } from '../messages/index.ts'
+import { classify, Exchange, MAX_COLLECTED } from './exchange.ts'
 
-/** The result of one POST. A failure has a `status` if the response broke off, or stalled, after its head. */
+/** A failure has a `status` if the response broke off, or stalled, after its head. */
 export type PostResult =
   | {
       readonly ok: true
       readonly status: number
-      /** The first `Retry-After` header. */
       readonly retryAfter?: string | undefined
       readonly contentType?: string | undefined
       /** Names and values, as received. Default: none. */
@@ -24,27 +24,22 @@ export type PostResult =
       /** Bytes of the body as received. */
       readonly size?: number
     }
-  | (UpstreamError & {
+  | (FailureDetails & {
       readonly ok: false
       /** True if bytes of the request may have reached iSales. */
       readonly written: boolean
     })
 
-/** Sends one POST of JSON to iSales, on connections that business calls do not use. */
+/** Sends one POST of JSON to iSales. Aborting ends it as `timeout`, because the login-attempt record needs its `written`. */
 export type Post = (request: {
   readonly path: string
   /** Additional to those for JSON. Default: none. */
   readonly headers?: readonly string[]
   readonly body: string
-  /** Aborting ends the POST as `timeout`; the login-attempt record needs its `written`. */
   readonly signal: AbortSignal
 }) => Promise<PostResult>
 
-const LATE = {
-  failure: 'timeout',
-  cause: cause('timeout'),
-  detail: NODE_ERROR_CODES.timeout,
-} as const
+const LATE = { cause: cause('timeout'), detail: NODE_ERROR_CODES.timeout }
 
 const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 /** Names of the headers of every POST, including undici's. */
@@ -64,18 +59,13 @@ export function createPost(
     if (signal.aborted) return { ok: false, ...LATE, written: false }
     const headers = [...JSON_HEADERS, ...more]
     const exchange = new Exchange({ path, method: 'POST', headers, body })
-    let late = false
-    const abortLate = (): void => {
-      late = true
-      exchange.abort('the login timed out or was canceled')
-    }
-    const timer = clock.setTimer(abortLate, timeout)
-    signal.addEventListener('abort', abortLate)
     dispatch(exchange)
-    const result = await resultOf(exchange, plain)
-    timer.cancel()
-    signal.removeEventListener('abort', abortLate)
-    return late && !result.ok ? { ...result, ...LATE } : result
+    const answered = resultOf(exchange, plain)
+    const inTime = await within(clock, timeout, answered, signal)
+    if (inTime !== undefined) return inTime
+    exchange.abort('the login timed out or was canceled')
+    const result = await answered
+    return result.ok ? result : { ...result, ...LATE }
   }
 }
 
@@ -105,7 +95,7 @@ async function resultOf(exchange: Exchange, plain: () => boolean): Promise<PostR
 /** Also skips a byte order mark. */
 const TEXT = new TextDecoder()
 
-/** Content codings that any client understands. The proxy does not ask for one, but some servers send one regardless. */
+/** The proxy does not ask for a content coding, but some servers send one regardless. */
 const DECODERS: Readonly<Record<string, (body: Buffer, options: ZlibOptions) => Buffer>> = {
   identity: (body) => body,
   gzip: gunzipSync,
@@ -116,7 +106,7 @@ const DECODERS: Readonly<Record<string, (body: Buffer, options: ZlibOptions) => 
   br: brotliDecompressSync,
 }
 
-/** Decodes a body up to the limit, which also bounds the time: at most 64 KiB are read and written. */
+/** Decodes a body of at most 64 KiB, coded and decoded. */
 function decode(body: Buffer, coding = 'identity'): string | undefined {
   if (body.length === 0) return ''
   try {

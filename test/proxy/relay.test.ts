@@ -18,7 +18,7 @@ function follow() {
       response.emit('close')
     },
   })
-  const wait = createRelay(clock).watchReader(response as unknown as ServerResponse)
+  const { wait } = createRelay(clock).watchReader(response as unknown as ServerResponse)
   /** Lets the response wait for `ms` for the client, which then takes `bytes`; returns true if it was cut. */
   const take = async (ms: number, bytes = 0): Promise<boolean> => {
     wait()

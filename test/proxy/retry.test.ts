@@ -1,13 +1,13 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { cause, type CauseCode } from '../../src/causes.ts'
 import { PROBLEMS, type ProblemCode } from '../../src/codes.ts'
-import type { UpstreamFailure } from '../../src/upstream/index.ts'
 import { afterFailure, afterInterruption, withoutToken } from '../../src/proxy/retry.ts'
 import type { AttemptCounts, RequestPhase } from '../../src/proxy/retry.ts'
 
-const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'] as const
+const FAILURES = ['no-route', 'expired', 'connection-lost', 'timeout', 'invalid', 'closed'] as const
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
-const LOST = { failure: 'broken', written: true } as const
+const LOST = { cause: cause('connection-lost'), written: true }
 
 const NONE = { method: 'POST', unwritten: 0, unanswered: 0 }
 const counts = (changes: Partial<AttemptCounts>): AttemptCounts => ({ ...NONE, ...changes })
@@ -18,21 +18,21 @@ const TIME = { mayRecover: true, left: 2000 } as const
 /** In the middle, which leaves pauses as they are. */
 const JITTER = 0.5
 
-it.each<[unwritten: number, failure: UpstreamFailure, pause: number | ProblemCode]>([
-  [1, 'unreachable', 50],
-  [2, 'unreachable', 50],
-  [3, 'broken', 100],
-  [4, 'unreachable', 200],
+it.each<[unwritten: number, failure: CauseCode, pause: number | ProblemCode]>([
+  [1, 'no-route', 50],
+  [2, 'no-route', 50],
+  [3, 'connection-lost', 100],
+  [4, 'no-route', 200],
   [5, 'timeout', 400],
-  [50, 'unreachable', 400],
+  [50, 'no-route', 400],
   // Another try would not help.
   [1, 'closed', 'shutting-down'],
-  [1, 'tls', 'upstream-tls'],
+  [1, 'expired', 'upstream-tls'],
   [1, 'invalid', 'bad-request'],
 ])('after exchange %i failed as %s before it was written: %s', (unwritten, failure, next) => {
   for (const method of ['GET', 'POST', 'DELETE']) {
     const before = counts({ method, unwritten })
-    const failed = { failure, written: false, ...TIME }
+    const failed = { cause: cause(failure), written: false, ...TIME }
     const after = (changes: object) => afterFailure(before, { ...failed, ...changes }, JITTER)
     expect(after({})).toEqual(typeof next === 'number' ? again(next) : fail(next))
     for (const end of [{ mayRecover: false }, { left: 0 }, { left: 50 }])
@@ -42,7 +42,7 @@ it.each<[unwritten: number, failure: UpstreamFailure, pause: number | ProblemCod
 
 it('what was never written is tried until too little time is left, whatever the jitter is', () => {
   const jitters = fc.array(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }))
-  const failed = { failure: 'unreachable', written: false, mayRecover: true } as const
+  const failed = { cause: cause('no-route'), written: false, mayRecover: true }
   const rule = fc.property(jitters, fc.integer({ min: 0, max: 28_500 }), (list, time) => {
     let left = time
     for (let unwritten = 1; ; unwritten += 1) {
@@ -73,7 +73,8 @@ it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'get'])(
     for (const failure of FAILURES) {
       const code = failure === 'timeout' ? 'upstream-timeout' : 'upstream-broken'
       const before = counts({ method, unanswered: 1 })
-      const after = afterFailure(before, { failure, written: true, ...TIME }, JITTER)
+      const failed = { cause: cause(failure), written: true, ...TIME }
+      const after = afterFailure(before, failed, JITTER)
       expect(after).toEqual(fail(code))
     }
   },
@@ -112,7 +113,11 @@ it.each([{ unanswered: 2, unwritten: 3 }, { unanswered: 1 }])(
       ...STAGES.map((stage) => afterInterruption(before, 'deadline', stage)),
       ...FAILURES.flatMap((failure) =>
         [true, false].map((written) =>
-          afterFailure(before, { failure, written, ...TIME, mayRecover: false }, JITTER),
+          afterFailure(
+            before,
+            { cause: cause(failure), written, ...TIME, mayRecover: false },
+            JITTER,
+          ),
         ),
       ),
     ]

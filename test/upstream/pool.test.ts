@@ -94,7 +94,7 @@ it.each([
   async (_, headers) => {
     const isales = await startIsales()
     const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
-    const refused = { failure: 'invalid', written: false }
+    const refused = { cause: { code: 'invalid' }, written: false }
     expect(await dispatch(upstream, headers)).toMatchObject(refused)
     expect(await dispatch(upstream)).toMatchObject({ status: 200 })
     // Also between others that wait for the connection.
@@ -157,7 +157,7 @@ it('a request that waits for a connection is never sent when it is aborted', asy
   expect(await exchange.outcome).toBe('failed')
   expect([exchange.error, exchange.written]).toEqual([error, false])
   await upstream.destroy()
-  expect(await first).toMatchObject({ failure: 'closed' })
+  expect(await first).toMatchObject({ cause: { code: 'closed' } })
   expect(isales.requests).toHaveLength(1)
 })
 
@@ -176,7 +176,7 @@ it('a request that waits for a connection waits for an open one while others can
   await until(() => isales.requests.length === 1)
   expect(upstream.recentFailure()).toBeUndefined()
   const second = dispatch(upstream)
-  const refused = { failure: 'unreachable', cause: { code: 'connection-refused' } }
+  const refused = { cause: { code: 'connection-refused' } }
   await until(() => upstream.recentFailure() !== undefined)
   expect(upstream.recentFailure()).toMatchObject(refused)
   clock.time = 5001
@@ -191,7 +191,7 @@ it('a request that waits for a connection fails as closed when the pool ends', a
   const outcomes = [dispatch(upstream), dispatch(upstream)]
   await until(() => isales.requests.length === 1)
   await upstream.destroy()
-  const [sent, unsent] = [true, false].map((written) => ({ failure: 'closed', written }))
+  const [sent, unsent] = [true, false].map((written) => ({ cause: { code: 'closed' }, written }))
   expect(await Promise.all(outcomes)).toMatchObject([sent, unsent])
   expect(await dispatch(upstream)).toMatchObject({ ...unsent })
 })

@@ -22,8 +22,8 @@ describe('TLS to iSales', () => {
     const isalesUrl = isales.origin
     for (const [isalesTlsServerName, found] of [
       ['elsewhere.example', { status: 200 }],
-      ['another.example', { failure: 'tls', written: false }],
-      [undefined, { failure: 'tls', written: false }],
+      ['another.example', { cause: { code: 'other-name' }, written: false }],
+      [undefined, { cause: { code: 'other-name' }, written: false }],
     ] as const)
       expect(await dispatch(openUpstream({ isalesUrl, isalesTlsServerName }))).toMatchObject(found)
     expect(names[0]).toBe('elsewhere.example')
@@ -55,7 +55,7 @@ describe('TLS to iSales', () => {
     const tls = { ...certificates.server, ca: certificates.ca.cert, requestCert: true }
     const isales = await startIsales(undefined, tls)
     expect(await dispatch(openUpstream({ isalesUrl: isales.origin }))).toMatchObject({
-      failure: 'tls',
+      cause: { stage: 'tls' },
       detail: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
     })
     expect(isales.requests).toEqual([])
@@ -91,7 +91,7 @@ describe('TLS to iSales', () => {
       })
       const startedAt = performance.now()
       const detail = 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC'
-      const broken = { detail, failure: 'broken', written: true }
+      const broken = { detail, cause: { code: 'handshake' }, written: true }
       expect(await dispatch(upstream)).toMatchObject(broken)
       expect(performance.now() - startedAt).toBeLessThan(900)
       expect(isales.requests).toHaveLength(1)
@@ -100,11 +100,11 @@ describe('TLS to iSales', () => {
 })
 
 it.each([
-  ['a server that never says hello', '', false, 'unreachable', 'timeout'],
-  ['a plain server', 'HTTP/1.1 400 Not TLS\r\n\r\n', false, 'tls', 'tls'],
-  ['an egress proxy that says nothing', '', true, 'unreachable', 'proxy'],
+  ['a server that never says hello', '', false, 'connect-timeout', 'timeout'],
+  ['a plain server', 'HTTP/1.1 400 Not TLS\r\n\r\n', false, 'no-tls', 'tls'],
+  ['an egress proxy that says nothing', '', true, 'connect-timeout', 'proxy'],
 ] as const)('%s is given up in time, reported, and its one connection closed', async (...row) => {
-  const [, says, isEgress, failure, reported] = row
+  const [, says, isEgress, code, reported] = row
   const connections = { opened: 0, open: 0 }
   const server = await listen((socket) => {
     connections.opened += 1
@@ -121,7 +121,7 @@ it.each([
     onConnect: (outcome) => outcomes.push(outcome),
   })
   const startedAt = performance.now()
-  expect(await dispatch(upstream)).toMatchObject({ failure, written: false })
+  expect(await dispatch(upstream)).toMatchObject({ cause: { code }, written: false })
   expect(performance.now() - startedAt).toBeLessThan(900)
   expect([connections.opened, outcomes]).toEqual([1, [reported]])
   await until(() => connections.open === 0)
@@ -155,6 +155,6 @@ it.each([
 ])('the egress proxy that responds %j opens nothing', async (reply, code) => {
   const { port } = await egress(reply)
   const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy: proxyAt(port) })
-  const refused = { failure: 'unreachable', detail: code, written: false }
+  const refused = { cause: { stage: 'connect', side: 'egress' }, detail: code, written: false }
   expect(await dispatch(upstream)).toMatchObject(refused)
 })
