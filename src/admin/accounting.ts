@@ -211,7 +211,6 @@ export function createAccounting() {
   let away: readonly Ended[] = []
   let probes: readonly Ended[] = []
 
-  /** Adds up the requests of the last `ms` milliseconds. */
   const sumOver = (now: number, ms: number): Tally => {
     const sum = newTally()
     for (const { at, tally } of quarters.list)
@@ -264,7 +263,6 @@ export function createAccounting() {
       return {
         latest: lookBack(now, RULES.latest, sumOver(now, RULES.latest.ms)),
         window: lookBack(now, RULES.window, minute),
-        /** Requests of the last 60 s. */
         minute: countsOf(minute),
         /** Requests and connections of the last 60 s that ended because descriptors ran out. */
         withoutDescriptors: sumOf(minute, ({ cause }) => cause === 'no-descriptors'),

@@ -181,8 +181,8 @@ const STALL_SHOWS_FOR = 3 * SECOND
 
 function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   const { outcome, state, cause, own, count, total, span, endedAt } = found
-  const { stall, calls, diagnostics } = input
-  const { latest, answeredAt, lastAt } = calls
+  const { stall, diagnostics, token } = input
+  const { latest, answeredAt, lastAt } = input.calls
   const { [outcome]: last = -Infinity } = lastAt
   const { alert, fact } = CLASSES[outcome]
   const isCall = fact !== 'turnedAway'
@@ -191,6 +191,9 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
   if (isCall) facts.push(['within', roundSeconds(span)])
   if (endedAt !== undefined) facts.push(['endedAt', dateFact(input, endedAt)])
   if (last < input.renewAskedAt) facts.push(['beforeRenew', true])
+  const { loginMs = 0 } = token
+  if (cause.section === 'no-token' && loginMs >= SECOND)
+    facts.push(['loginTook', roundSeconds(loginMs)])
   if (own < count) facts.push([outcome, { part: own, of: total }])
   facts.push(...settingFacts(headlineRow(code), diagnostics))
   // The last of them ended while the process stood still, or soon after it.
@@ -199,7 +202,7 @@ function callFinding(found: CallFinding, input: DiagnosisInput): Finding {
     cause.traits.stalls === true &&
     last >= stall.endedAt - stall.ms &&
     last <= stall.endedAt + STALL_SHOWS_FOR
-  const isUnsteady = cause.section === 'call-rejected' && input.token.unsteady
+  const isUnsteady = cause.section === 'call-rejected' && token.unsteady
   const section = isUnsteady ? 'token-unsteady' : cause.section
   const explanation = section && { code: section, facts: input.factsOf(cause) }
   const shown = toFinding(code, {

@@ -93,7 +93,6 @@ export class ConnectionLimiter {
     slot.idleSince = -Infinity
   }
 
-  /** Returns every connection that has not been closed. */
   sockets(): readonly Socket[] {
     return Array.from(this.#slots.values(), ({ socket }) => socket)
   }

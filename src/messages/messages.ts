@@ -97,6 +97,7 @@ const FACTS = {
   backoff: ['Back-off', '重试策略', 'coded'],
   lastSuccess: ['Last success', '上次成功'],
   lastLogin: ['Last login', '上次登录'],
+  loginTook: ['The last login took', '上次登录用时'],
   budget: ['If logins stopped now, calls would work for', '即使无法再登录，调用仍可维持'],
   sharing: ['Shared token', '共享令牌', 'coded'],
   sharingSince: ['Since', '始于'],

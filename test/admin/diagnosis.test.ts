@@ -76,6 +76,7 @@ it.each<readonly [string, facts: object, readonly Calls[]]>([
     [calls(DOWN, 40, 100, 10_000), calls(OK, 100, 90)],
   ],
   ['failing abandoned CallsFailing gave-up', {}, mixed(0, { status: 0, left: 'response' }, 9)],
+  ['failing failed CallsFailing no-token', { loginTook: 4 }, mixed(0, NO_TOKEN, 9)],
   [
     'degraded declined CallsRejected call-declined',
     { declinedCalls: '6/11' },

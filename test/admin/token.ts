@@ -35,7 +35,7 @@ export function loginOf(
 }
 
 export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
-  return { ...life.snapshot(), loginMs: 42, ...changes }
+  return { ...life.snapshot(), loginMs: 4200, ...changes }
 }
 
 export const WALL = Date.parse('2026-03-02T09:41:05Z')
