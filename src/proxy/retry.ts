@@ -39,6 +39,8 @@ function unwrittenProblem(cause: Cause): ProblemCode {
   if (cause.code === 'timeout') return 'upstream-timeout'
   if (cause.code === 'invalid') return 'bad-request'
   if (cause.code === 'closed') return 'shutting-down'
+  // An open connection without TLS was reset; the next one may live.
+  if (cause.code === 'tls-expected') return 'upstream-unreachable'
   return toConnectFailure(cause) === 'tls' ? 'upstream-tls' : 'upstream-unreachable'
 }
 

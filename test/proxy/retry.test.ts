@@ -25,6 +25,7 @@ it.each<[unwritten: number, failure: CauseCode, pause: number | ProblemCode]>([
   [4, 'no-route', 200],
   [5, 'timeout', 400],
   [50, 'no-route', 400],
+  [1, 'tls-expected', 50],
   // Another try would not help.
   [1, 'closed', 'shutting-down'],
   [1, 'expired', 'upstream-tls'],
