@@ -80,8 +80,12 @@ const PROPERTIES: Readonly<{ [name: string]: (record: Record) => Found }> = {
     for (const fault of plan.faults)
       yield* inARow(record, [faultsAt + (fault.shownAfter ?? Infinity), faultsEnd], (sample) => {
         const { shows = fault.codes } = fault
+        const { lost, all } = windowAt(record, sample.at, COUNTED)
+        // A replay may save every call that a node rejects, and another fault may lose all.
+        const its = lost.filter((one) => one.fault === fault)
+        const isSaved = fault.side === 'node' && !isMany(its, all)
         const isShown = sample.findings.some(({ name }) => shows.includes(name))
-        return isShown ? undefined : `does not show ${fault.name}`
+        return isShown || isSaved ? undefined : `does not show ${fault.name}`
       })
   },
 
